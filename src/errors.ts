@@ -1,0 +1,186 @@
+/** Fields of an {@link XllmError} that are optional. */
+export interface XllmErrorOptions {
+  /** The request field at fault, as the client spelled it. */
+  readonly param?: string
+  /** For 503: when the client may try again, in seconds. */
+  readonly retryAfterSeconds?: number
+  /** Extra facts for the error body, such as both numbers of a limit that was passed. */
+  readonly details?: Readonly<Record<string, unknown>>
+  readonly cause?: unknown
+}
+
+/** An {@link XllmError} as plain data, for crossing from a worker to the server process. */
+export interface WireError {
+  readonly code: string
+  readonly status: number
+  readonly message: string
+  readonly param?: string
+  readonly retryAfterSeconds?: number
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Every failure that a user can see. `code` is stable and machine-readable, `status` is the HTTP status that fits
+ * it. Only `http/plugins/errors.ts` and `cli/main.ts` turn one into output.
+ */
+export class XllmError extends Error {
+  readonly code: string
+  readonly status: number
+  readonly param: string | undefined
+  readonly retryAfterSeconds: number | undefined
+  readonly details: Readonly<Record<string, unknown>> | undefined
+
+  constructor(code: string, status: number, message: string, options: XllmErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = new.target.name
+    this.code = code
+    this.status = status
+    this.param = options.param
+    this.retryAfterSeconds = options.retryAfterSeconds
+    this.details = options.details
+  }
+
+  /** Plain data that {@link fromWire} turns back into an error with the same meaning. */
+  toWire(): WireError {
+    const { code, status, message, param, retryAfterSeconds, details } = this
+    return {
+      code,
+      status,
+      message,
+      ...(param !== undefined && { param }),
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+      ...(details !== undefined && { details }),
+    }
+  }
+}
+
+/** The error that {@link XllmError.toWire} described. */
+export function fromWire(wire: WireError): XllmError {
+  return new XllmError(wire.code, wire.status, wire.message, wire)
+}
+
+/** `error` itself if it is ours, otherwise an internal error that keeps its words and has it as cause. */
+export function asXllmError(error: unknown): XllmError {
+  if (error instanceof XllmError) return error
+  return new InternalError(error instanceof Error ? error.message : String(error), error)
+}
+
+/** A request that breaks a rule; the message names the field, the rule and the value given. */
+export class InvalidRequest extends XllmError {
+  constructor(message: string, param?: string) {
+    super("invalid_request_error", 400, message, param === undefined ? {} : { param })
+  }
+}
+
+/** A request for something that this build cannot do (yet). */
+export class Unsupported extends XllmError {
+  constructor(message: string, param?: string) {
+    super("unsupported", 400, message, param === undefined ? {} : { param })
+  }
+}
+
+export class ModelNotFound extends XllmError {
+  constructor(model: string, hint = "") {
+    super("model_not_found", 404, `model '${model}' not found${hint}`, { param: "model" })
+  }
+}
+
+export class NotFound extends XllmError {
+  constructor(method: string, path: string) {
+    super("not_found", 404, `no such route: ${method} ${path}`)
+  }
+}
+
+/** The prompt is longer than the longest conversation that the model was loaded for. */
+export class ContextLengthExceeded extends XllmError {
+  /** `promptTokens` may be a lower bound, where the text was refused by its length alone. */
+  constructor(promptTokens: number, contextLength: number, isLowerBound = false) {
+    super(
+      "context_length_exceeded",
+      400,
+      `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens} tokens, ` +
+        `but the context holds ${contextLength}; shorten it or load the model with a larger --ctx`,
+      { param: "messages", details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
+    )
+  }
+}
+
+export class PayloadTooLarge extends XllmError {
+  constructor(limitBytes: number) {
+    super("payload_too_large", 413, `the request body is larger than ${limitBytes / 1024 ** 2} MB`)
+  }
+}
+
+export class QueueFull extends XllmError {
+  constructor(model: string, limit: number, retryAfterSeconds: number) {
+    super("queue_full", 503, `${limit} requests are waiting for model '${model}' already; try again later`, {
+      retryAfterSeconds,
+    })
+  }
+}
+
+/** The server is shutting down, or the model is being stopped. */
+export class Stopping extends XllmError {
+  constructor(what: string) {
+    super("stopping", 503, `${what} is stopping`, { retryAfterSeconds: 1 })
+  }
+}
+
+/** The model file could not be loaded; the message carries llama.cpp's own words. */
+export class ModelLoadFailed extends XllmError {
+  constructor(model: string, reason: string, cause?: unknown) {
+    super("model_load_failed", 500, `model '${model}' could not be loaded: ${reason}`, { cause })
+  }
+}
+
+/** A worker process ended under its requests; the message carries its last log lines. */
+export class WorkerCrashed extends XllmError {
+  constructor(model: string, how: string, lastLines: readonly string[]) {
+    const words = lastLines.length === 0 ? "" : `; its last words: ${lastLines.join(" | ")}`
+    super("worker_crashed", 500, `the worker of model '${model}' ${how}${words}`)
+  }
+}
+
+/** The model's chat template failed, or took longer than it may. */
+export class TemplateFailed extends XllmError {
+  constructor(reason: string) {
+    super("template_failed", 400, `the model's chat template could not be applied: ${reason}`, {
+      param: "messages",
+    })
+  }
+}
+
+/** llama.cpp could not compute a step. */
+export class DecodeFailed extends XllmError {
+  constructor(reason: string) {
+    super("decode_failed", 500, `the model could not compute a step: ${reason}`)
+  }
+}
+
+/** The native libraries are missing, or not the ones that this build was written for. */
+export class RuntimeBroken extends XllmError {
+  constructor(reason: string, cause?: unknown) {
+    super("runtime_broken", 500, reason, { cause })
+  }
+}
+
+/** The request was given up by its client; nobody is there to read the message. */
+export class Cancelled extends XllmError {
+  constructor() {
+    super("cancelled", 499, "the request was cancelled")
+  }
+}
+
+/** Wrong use of a command; the command line prints it with a hint. */
+export class UsageError extends XllmError {
+  constructor(message: string) {
+    super("usage", 400, message)
+  }
+}
+
+/** Something that should not happen; a defect of ours. */
+export class InternalError extends XllmError {
+  constructor(message: string, cause?: unknown) {
+    super("internal_error", 500, message, { cause })
+  }
+}
