@@ -1,0 +1,73 @@
+import { existsSync } from "node:fs"
+import { readdir } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { RuntimeBroken } from "../errors"
+import { chooseLibraries, CUDA_LIBRARY, type LlamaLibraries, packagesFor, VULKAN_LIBRARY } from "./packages"
+
+/** Real files of llama.cpp, ready to be loaded; every path is absolute. */
+export interface LlamaFiles {
+  /** Holds libggml-base and the CPU backends: the argument of `ggml_backend_load_all_from_path`. */
+  readonly folder: string
+  /** To be loaded with RTLD_GLOBAL in the order of the fields. */
+  readonly libraries: LlamaLibraries
+  /** Backend libraries outside `folder`, where this build has them. Both expect libggml-base to be loaded already. */
+  readonly vulkan?: string
+  readonly cuda?: string
+  /** The source of the shim, for `cc()`, which takes only real paths. */
+  readonly shim: string
+}
+
+/**
+ * Finds llama.cpp's libraries: in development in node_modules, in the compiled binary below `runtimeFolder`, where
+ * they are extracted on first use.
+ * @throws RuntimeBroken where the platform has none, they are not installed, or the folder cannot be written
+ */
+export async function locateLlama(_runtimeFolder: string): Promise<LlamaFiles> {
+  return locateInstalled()
+}
+
+async function locateInstalled(): Promise<LlamaFiles> {
+  const packages = packagesFor(process.platform, process.arch)
+  if (!packages)
+    throw new RuntimeBroken(`llama.cpp is not available for ${process.platform} on ${process.arch}`)
+  const folder = packageFolder(packages.base)
+  if (!folder) throw new RuntimeBroken(`the package ${packages.base} is not installed; run 'npm ci'`)
+  const vulkan = backendIn(packages.vulkan, VULKAN_LIBRARY)
+  const cuda = backendIn(packages.cuda, CUDA_LIBRARY)
+  return {
+    folder,
+    libraries: await librariesIn(folder),
+    ...(vulkan !== undefined && { vulkan }),
+    ...(cuda !== undefined && { cuda }),
+    shim: join(import.meta.dir, "../llama/shim.c"),
+  }
+}
+
+async function librariesIn(folder: string): Promise<LlamaLibraries> {
+  const names = chooseLibraries(await readdir(folder))
+  if (!names)
+    throw new RuntimeBroken(`${folder} does not hold llama.cpp's libraries; install the package again`)
+  return {
+    ggmlBase: join(folder, names.ggmlBase),
+    ggml: join(folder, names.ggml),
+    llama: join(folder, names.llama),
+    llamaCommon: join(folder, names.llamaCommon),
+  }
+}
+
+/** The folder of libraries inside an installed package, or `undefined` where it is not installed. */
+function packageFolder(name: string): string | undefined {
+  try {
+    const entry = Bun.resolveSync(name, import.meta.dir)
+    return join(dirname(entry), "../bins", name.slice(name.indexOf("/") + 1))
+  } catch {
+    return undefined
+  }
+}
+
+function backendIn(packageName: string | undefined, library: string): string | undefined {
+  const folder = packageName && packageFolder(packageName)
+  if (!folder) return undefined
+  const path = join(folder, library)
+  return existsSync(path) ? path : undefined
+}
