@@ -1,0 +1,62 @@
+/** What the vocabulary of a test model may have besides bytes and pairs. */
+export interface TinyVocabularyOptions {
+  /** Number of tokens; at least 256 and the control tokens. */
+  readonly size: number
+  /** Adds <|fim_prefix|>, <|fim_suffix|> and <|fim_middle|>. */
+  readonly fim: boolean
+}
+
+/** A byte-level BPE vocabulary: control tokens first, then the 256 bytes, then merged pairs of letters. */
+export interface TinyVocabulary {
+  /** Every token as the tokenizer file spells it: bytes as GPT-2's printable stand-ins. */
+  readonly tokens: readonly string[]
+  readonly merges: readonly string[]
+  readonly controlCount: number
+  /** Id of a control token, or of the token that is exactly this text (UTF-8; one byte or one merged pair). */
+  idOf(text: string): number
+  /** Id of the token that is this one byte. */
+  idOfByte(byte: number): number
+}
+
+const CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+const FIM_CONTROLS = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
+/** Most frequent English letters first, so that small vocabularies merge something in ordinary text. */
+const LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
+
+export function tinyVocabulary({ size, fim }: TinyVocabularyOptions): TinyVocabulary {
+  const controls = fim ? [...CONTROLS, ...FIM_CONTROLS] : CONTROLS
+  const bytes = byteAlphabet()
+  const pairs = letterPairs(bytes[0x20] ?? " ").slice(0, size - controls.length - bytes.length)
+  const tokens = [...controls, ...bytes, ...pairs.map(([first, second]) => first + second)]
+  while (tokens.length < size) tokens.push(`<unused${tokens.length}>`)
+  const ids = new Map(tokens.map((token, id) => [token, id]))
+  const spell = (text: string): string => [...Buffer.from(text)].map((byte) => bytes[byte]).join("")
+  return {
+    tokens,
+    merges: pairs.map(([first, second]) => `${first} ${second}`),
+    controlCount: controls.length,
+    idOf(text) {
+      const id = controls.includes(text) ? ids.get(text) : ids.get(spell(text))
+      if (id === undefined)
+        throw new Error(`no single token of the tiny vocabulary is ${JSON.stringify(text)}`)
+      return id
+    },
+    idOfByte: (byte) => controls.length + byte,
+  }
+}
+
+/**
+ * GPT-2's alphabet: printable Latin-1 characters stand for themselves, the other bytes for the characters from
+ * U+0100 on (https://github.com/openai/gpt-2/blob/master/src/encoder.py).
+ */
+function byteAlphabet(): string[] {
+  let next = 0x100
+  return Array.from({ length: 256 }, (_, byte) => {
+    const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte !== 0xad)
+    return String.fromCharCode(printable ? byte : next++)
+  })
+}
+
+function letterPairs(space: string): (readonly [string, string])[] {
+  return [...(space + LETTERS)].flatMap((first) => [...LETTERS].map((second) => [first, second] as const))
+}
