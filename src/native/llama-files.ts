@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { RuntimeBroken } from "../errors"
+import { packageFolder } from "./package-folder"
 import { chooseLibraries, CUDA_LIBRARY, type LlamaLibraries, packagesFor, VULKAN_LIBRARY } from "./packages"
 
 /** Real files of llama.cpp, ready to be loaded; every path is absolute. */
@@ -52,16 +53,6 @@ async function librariesIn(folder: string): Promise<LlamaLibraries> {
     ggml: join(folder, names.ggml),
     llama: join(folder, names.llama),
     llamaCommon: join(folder, names.llamaCommon),
-  }
-}
-
-/** The folder of libraries inside an installed package, or `undefined` where it is not installed. */
-function packageFolder(name: string): string | undefined {
-  try {
-    const entry = Bun.resolveSync(name, import.meta.dir)
-    return join(dirname(entry), "../bins", name.slice(name.indexOf("/") + 1))
-  } catch {
-    return undefined
   }
 }
 

@@ -1,0 +1,2 @@
+/** xLLM's own version, as in package.json. */
+export { version } from "../package.json"
