@@ -2,8 +2,11 @@ import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { RuntimeBroken } from "../errors"
+import type { Component } from "./component"
 import { packageFolder } from "./package-folder"
 import { chooseLibraries, CUDA_LIBRARY, type LlamaLibraries, packagesFor, VULKAN_LIBRARY } from "./packages"
+
+const SHIM = "shim.c"
 
 /** Real files of llama.cpp, ready to be loaded; every path is absolute. */
 export interface LlamaFiles {
@@ -23,8 +26,32 @@ export interface LlamaFiles {
  * they are extracted on first use.
  * @throws RuntimeBroken where the platform has none, they are not installed, or the folder cannot be written
  */
-export async function locateLlama(_runtimeFolder: string): Promise<LlamaFiles> {
-  return locateInstalled()
+export async function locateLlama(runtimeFolder: string): Promise<LlamaFiles> {
+  return Bun.isStandaloneExecutable ? locateEmbedded(runtimeFolder) : locateInstalled()
+}
+
+async function locateEmbedded(runtimeFolder: string): Promise<LlamaFiles> {
+  const { components } = await import("./embedded")
+  const { extractComponent } = await import("./extract")
+  const extract = async (name: Component["name"]) => {
+    const component = components.find((each) => each.name === name)
+    return component && (await extractComponent(component, runtimeFolder))
+  }
+  const [folder, vulkan, cuda, shim] = await Promise.all([
+    extract("llama"),
+    extract("vulkan"),
+    extract("cuda"),
+    extract("shim"),
+  ])
+  if (folder === undefined || shim === undefined)
+    throw new RuntimeBroken("this executable was built without llama.cpp")
+  return {
+    folder,
+    libraries: await librariesIn(folder),
+    ...(vulkan !== undefined && { vulkan: join(vulkan, VULKAN_LIBRARY) }),
+    ...(cuda !== undefined && { cuda: join(cuda, CUDA_LIBRARY) }),
+    shim: join(shim, SHIM),
+  }
 }
 
 async function locateInstalled(): Promise<LlamaFiles> {
@@ -40,7 +67,7 @@ async function locateInstalled(): Promise<LlamaFiles> {
     libraries: await librariesIn(folder),
     ...(vulkan !== undefined && { vulkan }),
     ...(cuda !== undefined && { cuda }),
-    shim: join(import.meta.dir, "../llama/shim.c"),
+    shim: join(import.meta.dir, "../llama", SHIM),
   }
 }
 

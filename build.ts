@@ -1,0 +1,105 @@
+import { mkdir, rename, rm } from "node:fs/promises"
+import { dirname, join, resolve } from "node:path"
+import { parseArgs } from "node:util"
+import { type Flavour, packComponents } from "./scripts/components"
+import { sourceHash } from "./scripts/source-hash"
+import type { Component } from "./src/native/component"
+import { releaseIn } from "./src/native/llama-version"
+
+const ROOT = import.meta.dir
+const FLAVOURS: readonly Flavour[] = ["cpu", "default", "cuda"]
+
+const USAGE = `Usage: bun run build [--flavour ${FLAVOURS.join("|")}] [--outfile FILE] [--entry FILE]
+
+cpu      the CPU backends only
+default  and Vulkan, on linux-x64
+cuda     and CUDA, on linux-x64 (fetches its package, 180 MB; untested)`
+
+/** Builds the executable; a reader of `outfile` sees the old one or the new one, never a part. */
+async function build({ flavour, outfile, entry }: { flavour: Flavour; outfile: string; entry: string }) {
+  const hash = await sourceHash(ROOT)
+  const { base, components } = await packComponents(flavour, ROOT)
+  const temporary = `${outfile}.${process.pid}.tmp`
+  await mkdir(dirname(outfile), { recursive: true })
+  try {
+    await bundle({ entry, outfile: temporary, components, llamaVersion: releaseIn(base) })
+    await rename(temporary, outfile)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  await Bun.write(`${outfile}.json`, JSON.stringify({ hash, flavour }))
+}
+
+async function bundle(options: {
+  entry: string
+  outfile: string
+  components: readonly Component[]
+  llamaVersion: string
+}) {
+  await Bun.build({
+    // The prompt thread is started with `new Worker(new URL("./prompt-thread.ts", import.meta.url).href)`. In the
+    // executable that URL is relative to its root, so entries are placed there, without their folders.
+    entrypoints: [options.entry, join(ROOT, "src/worker/text/prompt-thread.ts")],
+    naming: "[name].[ext]",
+    target: "bun",
+    format: "esm", // with bytecode any other format fails at the first top-level await, when it runs
+    minify: true,
+    bytecode: true,
+    define: {
+      "process.env.NODE_ENV": '"production"',
+      XLLM_LLAMA_VERSION: JSON.stringify(options.llamaVersion),
+    },
+    plugins: [embed(options.components)],
+    compile: {
+      outfile: options.outfile,
+      // The executable must behave the same in any folder, whatever files lie there.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+    },
+  })
+}
+
+/** Puts the packed components in place of src/native/embedded.ts. */
+function embed(components: readonly Component[]): Bun.BunPlugin {
+  const imports = components.map(
+    ({ archive }, index) => `import archive${index} from ${JSON.stringify(archive)} with { type: "file" }`,
+  )
+  const entries = components.map(
+    (component, index) => `{ ...${JSON.stringify({ ...component, archive: "" })}, archive: archive${index} }`,
+  )
+  const contents = `${imports.join("\n")}\nexport const components = [${entries.join(",\n")}]\n`
+  return {
+    name: "embed-components",
+    setup(builder) {
+      builder.onLoad({ filter: /src[\\/]native[\\/]embedded\.ts$/ }, () => ({ contents, loader: "js" }))
+    },
+  }
+}
+
+function parseOptions() {
+  const { values } = parseArgs({
+    options: {
+      flavour: { type: "string", default: "default" },
+      outfile: { type: "string", default: join(ROOT, "dist/xllm") },
+      entry: { type: "string", default: join(ROOT, "src/index.ts") },
+      help: { type: "boolean", default: false },
+    },
+  })
+  const flavour = FLAVOURS.find((name) => name === values.flavour)
+  if (values.help || flavour === undefined) {
+    console.log(USAGE)
+    process.exit(values.help ? 0 : 1)
+  }
+  return { flavour, outfile: resolve(values.outfile), entry: resolve(values.entry) }
+}
+
+const options = parseOptions()
+const startedAt = performance.now()
+await build(options)
+const megabytes = Bun.file(options.outfile).size / 1e6
+const seconds = (performance.now() - startedAt) / 1000
+console.log(
+  `built ${options.outfile} (${options.flavour}, ${megabytes.toFixed(0)} MB) in ${seconds.toFixed(1)} s`,
+)

@@ -1,0 +1,20 @@
+import { join } from "node:path"
+
+/** Everything that decides what the executable is. */
+const INPUTS = [
+  "src/**/*",
+  "build.ts",
+  "scripts/{components,pack,source-hash}.ts",
+  "package.json",
+  "package-lock.json",
+]
+
+/** A hash over the content of all inputs of a build, to tell whether an executable is up to date. */
+export async function sourceHash(root: string): Promise<string> {
+  const paths = INPUTS.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: root })])
+  const hasher = new Bun.CryptoHasher("sha256").update(Bun.version)
+  for (const path of paths.sort()) {
+    hasher.update(`\n${path}\n`).update(await Bun.file(join(root, path)).bytes())
+  }
+  return hasher.digest("hex")
+}

@@ -1,0 +1,137 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { RuntimeBroken } from "../errors"
+import type { Component, PackedFile } from "./component"
+import { lockFile } from "./file-lock"
+
+/** Longer than the slowest extraction seen (0.4 s for the Vulkan backend) by far; see {@link lockFile}. */
+const LOCK_PATIENCE_MS = 20_000
+
+/**
+ * The folder `<runtimeFolder>/<hash>/<name>` with the component's files, extracted now if it is not there yet or
+ * was damaged. It appears complete or not at all, and any number of processes may ask at the same time.
+ * @throws RuntimeBroken where the folder cannot be written or the executable itself is damaged
+ */
+export async function extractComponent(component: Component, runtimeFolder: string): Promise<string> {
+  const folder = join(runtimeFolder, component.hash, component.name)
+  if (await isIntact(folder, component)) return folder
+  try {
+    await extractLocked(component, folder)
+  } catch (error) {
+    throw asRuntimeBroken(error, component, runtimeFolder)
+  }
+  return folder
+}
+
+async function extractLocked(component: Component, folder: string): Promise<void> {
+  await mkdir(dirname(folder), { recursive: true, mode: 0o700 })
+  using lock = await lockFile(`${folder}.lock`, LOCK_PATIENCE_MS)
+  if (await isIntact(folder, component)) return
+  if (lock.held) await removeLeftovers(folder)
+  const temporary = `${folder}.${process.pid}.${crypto.randomUUID()}.tmp`
+  try {
+    await unpack(component, temporary)
+    await install(temporary, folder, component)
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+/** Whether every file is there with the right content. */
+async function isIntact(folder: string, component: Component): Promise<boolean> {
+  const checks = component.files.map(async (file) => {
+    const path = join(folder, file.name)
+    const found = await stat(path)
+    return found.size === file.size && checksum(await readFile(path)) === file.checksum
+  })
+  try {
+    return (await Promise.all(checks)).every((intact) => intact)
+  } catch {
+    return false // missing or unreadable: the same to the caller as damaged
+  }
+}
+
+/** What killed processes left behind. Nobody else writes while the lock is held. */
+async function removeLeftovers(folder: string): Promise<void> {
+  const parent = dirname(folder)
+  const names = await readdir(parent)
+  const leftovers = names.map((name) => join(parent, name)).filter((path) => isTemporaryOf(path, folder))
+  await Promise.all(leftovers.map((path) => rm(path, { recursive: true, force: true })))
+}
+
+function isTemporaryOf(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}.`) && path.endsWith(".tmp")
+}
+
+async function unpack(component: Component, folder: string): Promise<void> {
+  const bytes = await Bun.zstdDecompress(await Bun.file(component.archive).bytes())
+  await mkdir(folder, { mode: 0o700 })
+  let start = 0
+  for (const file of component.files) {
+    const content = bytes.subarray(start, start + file.size)
+    start += file.size
+    checkContent(file, content)
+    await writeFile(join(folder, file.name), content, { mode: 0o700 })
+  }
+}
+
+function checkContent(file: PackedFile, content: Uint8Array): void {
+  const sha256 = new Bun.CryptoHasher("sha256").update(content).digest("hex")
+  if (sha256 === file.sha256) return
+  throw new RuntimeBroken(`${file.name} in this executable is damaged; download or build xLLM again`)
+}
+
+/**
+ * Moves `temporary` to `folder`. What stands there is damaged, unless a process without the lock was faster; it is
+ * moved out of the way, never written to, because a running worker may have it mapped.
+ */
+async function install(temporary: string, folder: string, component: Component): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await rename(temporary, folder)
+    } catch (error) {
+      if (await isIntact(folder, component)) return
+      if (attempt === 2) throw error
+      await discard(folder)
+    }
+  }
+}
+
+async function discard(folder: string): Promise<void> {
+  const aside = `${folder}.${process.pid}.${crypto.randomUUID()}.tmp`
+  await rename(folder, aside).catch(() => undefined) // the next attempt reports what is really wrong
+  await rm(aside, { recursive: true, force: true })
+}
+
+/** The checksum that {@link PackedFile.checksum} holds. */
+export function checksum(content: Uint8Array): string {
+  return Bun.hash.xxHash3(content).toString(16)
+}
+
+function asRuntimeBroken(error: unknown, component: Component, runtimeFolder: string): RuntimeBroken {
+  if (error instanceof RuntimeBroken) return error
+  const megabytes = Math.ceil(component.files.reduce((sum, file) => sum + file.size, 0) / 1e6)
+  const words = error instanceof Error ? error.message : String(error)
+  return new RuntimeBroken(
+    `cannot extract llama.cpp (${component.name}, ${megabytes} MB) to ${runtimeFolder}: ${reason(error)} (${words}); ` +
+      "make the folder writable, or set XLLM_HOME to a folder on a disk with room",
+    error,
+  )
+}
+
+/** Plain words for the errors that a user can do something about. */
+function reason(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return "the disk is full"
+    case "EROFS":
+      return "the file system is read-only"
+    case "EACCES":
+    case "EPERM":
+      return "permission denied"
+    default:
+      return "it cannot be written"
+  }
+}

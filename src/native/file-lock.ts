@@ -1,0 +1,49 @@
+import { dlopen } from "bun:ffi"
+import { closeSync, openSync } from "node:fs"
+
+/** `LOCK_EX | LOCK_NB` of flock(2), the same on Linux and macOS. */
+const LOCK_EXCLUSIVE_NOW = 2 | 4
+const POLL_MS = 20
+
+/**
+ * Waits until no other process (nor this one) holds the lock on `path`, at most `patienceMs`. The kernel ends the
+ * lock with its process, so a killed owner blocks nobody. It serves to save double work: what it protects must also
+ * be correct without it, because some file systems have no locks and an owner may be stopped for ever.
+ * @throws the file system's error where `path` cannot be created
+ */
+export async function lockFile(path: string, patienceMs: number): Promise<FileLock> {
+  const descriptor = openSync(path, "a", 0o600)
+  const flock = openFlock()
+  const giveUpAt = performance.now() + patienceMs
+  while (flock !== undefined && performance.now() < giveUpAt) {
+    if (flock(descriptor, LOCK_EXCLUSIVE_NOW) === 0) return new FileLock(descriptor, true)
+    await Bun.sleep(POLL_MS)
+  }
+  return new FileLock(descriptor, false)
+}
+
+/** Given back by scope (`using`). */
+export class FileLock implements Disposable {
+  readonly #descriptor: number
+
+  constructor(
+    descriptor: number,
+    /** False where it was not to be had in time. */
+    readonly held: boolean,
+  ) {
+    this.#descriptor = descriptor
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#descriptor)
+  }
+}
+
+function openFlock(): ((descriptor: number, operation: number) => number) | undefined {
+  const library = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6"
+  try {
+    return dlopen(library, { flock: { args: ["int", "int"], returns: "int" } }).symbols.flock
+  } catch {
+    return undefined
+  }
+}
