@@ -91,6 +91,24 @@ export class NotFound extends XllmError {
   }
 }
 
+/** The path exists, but not for this method. */
+export class MethodNotAllowed extends XllmError {
+  /** The methods that the path has. */
+  readonly allowed: readonly string[]
+
+  constructor(method: string, path: string, allowed: readonly string[]) {
+    super("method_not_allowed", 405, `${path} does not take ${method}, but ${allowed.join(", ")}`)
+    this.allowed = allowed
+  }
+}
+
+/** The server cannot have the address that it was told to listen on. */
+export class CannotListen extends XllmError {
+  constructor(host: string, port: number, reason: string, cause?: unknown) {
+    super("cannot_listen", 500, `cannot listen on ${host}:${port}: ${reason}`, { cause })
+  }
+}
+
 /** The prompt is longer than the longest conversation that the model was loaded for. */
 export class ContextLengthExceeded extends XllmError {
   /** `promptTokens` may be a lower bound, where the text was refused by its length alone. */
@@ -133,11 +151,36 @@ export class ModelLoadFailed extends XllmError {
   }
 }
 
+/** A file that is not the model file it should be: wrong format, damaged or cut short. */
+export class InvalidModelFile extends XllmError {
+  /** Why, without the path: for messages that name the model otherwise. */
+  readonly reason: string
+
+  constructor(path: string, reason: string) {
+    super("invalid_model_file", 500, `${path}: ${reason}`)
+    this.reason = reason
+  }
+}
+
 /** A worker process ended under its requests; the message carries its last log lines. */
 export class WorkerCrashed extends XllmError {
   constructor(model: string, how: string, lastLines: readonly string[]) {
     const words = lastLines.length === 0 ? "" : `; its last words: ${lastLines.join(" | ")}`
     super("worker_crashed", 500, `the worker of model '${model}' ${how}${words}`)
+  }
+}
+
+/** A worker process gave no sign of life for longer than it may, and was ended. */
+export class WorkerUnresponsive extends XllmError {
+  /** `doing`: what it was at, as in "while loading". */
+  constructor(model: string, doing: string, limitMs: number, lastLines: readonly string[]) {
+    const words = lastLines.length === 0 ? "" : `; its last words: ${lastLines.join(" | ")}`
+    super(
+      "worker_unresponsive",
+      500,
+      `the worker of model '${model}' was silent ${doing} for longer than the limit of ${limitMs / 1000} s ` +
+        `and was ended${words}`,
+    )
   }
 }
 
