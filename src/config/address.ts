@@ -1,0 +1,41 @@
+import { UsageError } from "../errors"
+import type { Value } from "./values"
+
+/** Where a server listens, or is to be found. */
+export interface Address {
+  readonly tls: boolean
+  /** Without the brackets that a URL puts around IPv6. */
+  readonly hostname: string
+  readonly port: number | undefined
+}
+
+/**
+ * Reads `HOST`, `HOST:PORT`, `:PORT` or a URL.
+ * @throws UsageError naming `origin`
+ */
+export function parseAddress(given: string, origin: string): Address {
+  const text = given.trim()
+  const withHost = text.startsWith(":") && !text.startsWith("::") ? `127.0.0.1${text}` : text
+  const isBareIpv6 = /^[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*$/i.test(withHost)
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(withHost)
+  const url = URL.parse(hasScheme ? withHost : `http://${isBareIpv6 ? `[${withHost}]` : withHost}`)
+  if (url === null || url.hostname === "" || !/^https?:$/.test(url.protocol)) {
+    throw new UsageError(`${origin} must be HOST, HOST:PORT or a URL, got '${given}'`)
+  }
+  const tls = url.protocol === "https:"
+  // A URL drops its scheme's usual port, which may have been written out; a bare URL means that port too.
+  const port =
+    url.port !== "" ? Number(url.port) : hasScheme || /:\d+$/.test(withHost) ? (tls ? 443 : 80) : undefined
+  const bracketless = url.hostname.replace(/^\[|\]$/g, "")
+  return { tls, hostname: bracketless, port: isBareIpv6 ? undefined : port }
+}
+
+/** {@link parseAddress} as a kind of setting. */
+export const address: Value<Address> = { placeholder: "ADDRESS", parse: parseAddress }
+
+/** The address as a URL that a client on this machine can reach. */
+export function clientUrl({ tls, hostname }: Address, port: number): string {
+  const reachable = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname
+  const host = reachable.includes(":") ? `[${reachable}]` : reachable
+  return `${tls ? "https" : "http"}://${host}:${port}`
+}

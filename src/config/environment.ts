@@ -1,0 +1,7 @@
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The process's own; nothing else in the project reads `process.env`. */
+export function processEnvironment(): Environment {
+  return process.env
+}

@@ -1,0 +1,27 @@
+import { homedir } from "node:os"
+import { join, resolve } from "node:path"
+import type { Environment } from "./environment"
+
+/** Where xLLM keeps its things. */
+export interface Paths {
+  /** `~/.xllm`, or what `XLLM_HOME` says. */
+  readonly home: string
+  readonly models: string
+  /** Native components, extracted on first use. */
+  readonly runtime: string
+  /** What was typed into `run`. */
+  readonly history: string
+}
+
+/** Computes the places; creates nothing. */
+export function findPaths(environment: Environment): Paths {
+  const moved = environment["XLLM_HOME"]
+  // homedir() asks the password database, so an empty environment has a home too.
+  const home = moved ? resolve(moved) : join(homedir(), ".xllm")
+  return {
+    home,
+    models: join(home, "models"),
+    runtime: join(home, "runtime"),
+    history: join(home, "history"),
+  }
+}
