@@ -1,0 +1,118 @@
+import { asXllmError, fromWire, RuntimeBroken, Stopping, type XllmError } from "../errors"
+import type { Logger } from "../log/logger"
+import type { FromProbeWorker, ToProbeWorker } from "../protocol/messages"
+import type { SystemReport } from "./contract"
+import type { EngineLimits } from "./limits"
+import { WorkerChild, workerEnvironment, type ChildEnd } from "./worker-child"
+
+export interface DeviceProbeOptions {
+  readonly runtimeFolder: string
+  /** Command line of a probe worker. */
+  readonly command: readonly string[]
+  readonly useGpu: boolean
+  readonly limits: EngineLimits
+  readonly log: Logger
+}
+
+type Child = WorkerChild<ToProbeWorker, FromProbeWorker>
+
+/**
+ * Asks the backends for their devices in a process of its own, once: this process never loads a native library. A
+ * failed attempt is repeated by the next {@link report}.
+ */
+export class DeviceProbe {
+  readonly #options: DeviceProbeOptions
+  #known: SystemReport | undefined
+  #asking: Promise<SystemReport> | undefined
+  /** The newest; it may be gone. */
+  #child: Child | undefined
+  #peeked = false
+  #closed = false
+
+  constructor(options: DeviceProbeOptions) {
+    this.#options = options
+  }
+
+  /** What is known now; the first call starts the question in the background. */
+  peek(): SystemReport | undefined {
+    if (!this.#peeked) {
+      this.#peeked = true
+      // The failure is in the log, and whoever waits for the report gets it again.
+      this.report().catch(() => {})
+    }
+    return this.#known
+  }
+
+  /** @throws RuntimeBroken, Stopping, and what the worker reports */
+  async report(): Promise<SystemReport> {
+    if (this.#known !== undefined) return this.#known
+    if (this.#closed) throw new Stopping("the server")
+    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
+    return this.#asking
+  }
+
+  /** Ends the question if it is being asked. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#child?.kill()
+    await this.#child?.ended
+  }
+
+  async #ask(): Promise<SystemReport> {
+    try {
+      this.#known = await this.#answer()
+      const { llamaVersion, devices, gpuFallback } = this.#known
+      const names = devices.map((device) => device.name)
+      this.#options.log.info("devices found", { devices: names, llamaVersion, gpuFallback })
+      return this.#known
+    } catch (error) {
+      if (!this.#closed) this.#options.log.error("devices could not be found", { error })
+      throw error
+    }
+  }
+
+  /** The first of: an answer, the child's end, the limit. */
+  async #answer(): Promise<SystemReport> {
+    const { runtimeFolder, command, useGpu, limits, log } = this.#options
+    const answer = Promise.withResolvers<SystemReport>()
+    const child: Child = new WorkerChild(command, limits, {
+      message: (message) => {
+        if (message.type === "probed") answer.resolve(toReport(message))
+        else answer.reject(fromWire(message.error))
+      },
+      line: (line) => {
+        if (line.type !== "progress") log.debug("probe line", { text: line.text })
+      },
+      ended: (end) => answer.reject(this.#closed ? new Stopping("the server") : endedEarly(end)),
+    })
+    this.#child = child
+    const timer = setTimeout(() => answer.reject(tooSlow(limits.probeMs)), limits.probeMs)
+    child.send({ type: "probe", environment: workerEnvironment(runtimeFolder), useGpu })
+    try {
+      return await answer.promise
+    } catch (error) {
+      child.kill()
+      throw asXllmError(error)
+    } finally {
+      clearTimeout(timer)
+      child.endWithinGrace()
+    }
+  }
+}
+
+function toReport({
+  devices,
+  llamaVersion,
+  gpuFallback,
+}: FromProbeWorker & { type: "probed" }): SystemReport {
+  return { devices, llamaVersion, gpuFallback }
+}
+
+function endedEarly(end: ChildEnd): XllmError {
+  const words = end.lastLines.length === 0 ? "" : `; its last words: ${end.lastLines.join(" | ")}`
+  return new RuntimeBroken(`the process that asks for devices ${end.how}${words}`)
+}
+
+function tooSlow(limitMs: number): XllmError {
+  return new RuntimeBroken(`the backends did not name their devices within the limit of ${limitMs / 1000} s`)
+}

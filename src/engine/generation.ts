@@ -1,0 +1,89 @@
+import type { GenerationEvent, GenerationRequest } from "../domain"
+import { Cancelled, type XllmError } from "../errors"
+import { PushStream } from "../lib/push-stream"
+
+/**
+ * One request on its way through the engine, and the events that its client reads. It begins when the client asks
+ * for the first event, and is over when it was finished, has failed, or the client has left: by aborting its signal
+ * or by leaving the iteration. What happens after that is ignored.
+ */
+export class Generation implements AsyncIterable<GenerationEvent> {
+  readonly request: GenerationRequest
+  readonly #signal: AbortSignal
+  readonly #begin: (generation: Generation) => void
+  readonly #events = new PushStream<GenerationEvent>()
+  #begun = false
+  #over = false
+  /** Called once if the client leaves before the end; set by whoever works on the request. */
+  onLeave: (() => void) | undefined
+
+  /** `begin` is called once, with the first read. */
+  constructor(request: GenerationRequest, signal: AbortSignal, begin: (generation: Generation) => void) {
+    this.request = request
+    this.#signal = signal
+    this.#begin = begin
+  }
+
+  /** Has it been finished, failed or left? */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** Tells the client. Of progress that it has not read yet only the newest is kept. */
+  emit(event: GenerationEvent): void {
+    if (event.type === "loading" || event.type === "queued") {
+      this.#events.pushLatest(event, (newest) => newest.type === "loading" || newest.type === "queued")
+    } else {
+      this.#events.push(event)
+    }
+  }
+
+  finish(): void {
+    if (this.#close()) this.#events.end()
+  }
+
+  fail(error: XllmError): void {
+    if (this.#close()) this.#events.fail(error)
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<GenerationEvent> {
+    return {
+      next: () => {
+        if (!this.#begun) this.#start()
+        return this.#events.next()
+      },
+      return: () => {
+        this.#leave()
+        return this.#events.return()
+      },
+    }
+  }
+
+  #start(): void {
+    this.#begun = true
+    if (this.#over) return
+    if (this.#signal.aborted) {
+      this.fail(new Cancelled())
+      return
+    }
+    this.#signal.addEventListener("abort", this.#abort, { once: true })
+    this.#begin(this)
+  }
+
+  readonly #abort = (): void => {
+    this.#leave()
+    this.#events.fail(new Cancelled())
+  }
+
+  #leave(): void {
+    if (this.#close()) this.onLeave?.()
+  }
+
+  /** False where it is over already. */
+  #close(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    this.#signal.removeEventListener("abort", this.#abort)
+    return true
+  }
+}

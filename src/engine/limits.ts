@@ -1,0 +1,38 @@
+/** How long the engine waits for what, in milliseconds where nothing else is said. */
+export interface EngineLimits {
+  /** A load that shows no progress and writes no line for this long is ended. */
+  readonly loadSilenceMs: number
+  /** A chat template that takes longer is given up; the worker keeps this one itself. */
+  readonly templateMs: number
+  /** The least time that a step may take, see {@link EngineLimits.stepFactor}. */
+  readonly stepMs: number
+  /** A step may also take this many times as long as the slowest one of the same worker so far. */
+  readonly stepFactor: number
+  /** How long a worker may take to end after it was asked to. Then it gets SIGTERM. */
+  readonly stopGraceMs: number
+  /** How long after SIGTERM a worker gets SIGKILL. */
+  readonly termGraceMs: number
+  /** How long after a worker's end its last messages and lines are waited for, should a child of it hold them open. */
+  readonly drainMs: number
+  /** How long asking the backends for their devices may take. A first GPU driver start can take several seconds. */
+  readonly probeMs: number
+}
+
+/**
+ * The limits in use. A load reads the file in large pieces, so a minute without any sign is no slow disk; a step
+ * computes at most one chunk of a prompt, which takes seconds only on the slowest machines, and 20 times the
+ * slowest one leaves room for a machine that has become busy.
+ */
+export const DEFAULT_LIMITS: EngineLimits = {
+  loadSilenceMs: 60_000,
+  templateMs: 2_000,
+  stepMs: 30_000,
+  stepFactor: 20,
+  stopGraceMs: 2_000,
+  termGraceMs: 1_000,
+  drainMs: 500,
+  probeMs: 30_000,
+}
+
+/** How many requests may wait for one model. */
+export const DEFAULT_QUEUE_LIMIT = 1_000
