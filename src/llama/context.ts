@@ -1,0 +1,181 @@
+import { type Pointer, toArrayBuffer } from "bun:ffi"
+import type { KvLayout, KvType } from "../domain"
+import { RuntimeBroken } from "../errors"
+import type { Batch } from "./batch"
+import type { Address, Library } from "./library"
+import type { Model } from "./model"
+
+export interface ContextOptions {
+  /** Cells of the whole KV cache; with the split layout every sequence gets an equal share. */
+  readonly cells: number
+  readonly layout: KvLayout
+  readonly sequences: number
+  /** The most tokens of one decode. */
+  readonly batchTokens: number
+  /** The most tokens computed at once; a larger batch is cut. */
+  readonly microBatchTokens: number
+  /** The most tokens of one decode that ask for logits; at least `sequences`. */
+  readonly outputs: number
+  readonly decodeThreads: number
+  readonly prefillThreads: number
+  readonly kvTypeK: KvType
+  readonly kvTypeV: KvType
+  readonly flashAttention: "auto" | "on" | "off"
+}
+
+/** `enum ggml_type` of the types a KV cache can have. */
+const KV_TYPES: Record<KvType, number> = { f32: 0, f16: 1, q4_0: 2, q4_1: 3, q5_0: 6, q5_1: 7, q8_0: 8, bf16: 30 }
+
+/** `enum llama_flash_attn_type`. */
+const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
+
+/** What `llama_decode` said. `no-room`: nothing was changed. `failed`: the cache of the batch's sequences is unknown. */
+export type DecodeResult = "done" | "no-room" | "failed"
+
+/** The KV cache and compute buffers of one model. Single-threaded use. */
+export class Context implements Disposable {
+  readonly #library: Library
+  readonly #memory: Address
+  readonly #vocabularySize: number
+  readonly #logits = new Map<Address, Float32Array>()
+  #ptr: Address | null
+  #pools: Address[] = []
+  /** As llama.cpp rounded them. */
+  readonly cells: number
+  readonly cellsPerSequence: number
+
+  private constructor(model: Model, ptr: Address) {
+    const { library } = model
+    const memory = library.llama.llama_get_memory(ptr)
+    if (memory === null) throw new RuntimeBroken("the context has no memory")
+    this.#library = library
+    this.#ptr = ptr
+    this.#memory = memory
+    this.#vocabularySize = model.vocabulary.size
+    this.cells = library.llama.llama_n_ctx(ptr)
+    this.cellsPerSequence = library.llama.llama_n_ctx_seq(ptr)
+  }
+
+  /** @returns undefined where llama.cpp refuses (usually memory), which has then logged why */
+  static create(model: Model, options: ContextOptions): Context | undefined {
+    const ints = new Int32Array([
+      options.cells,
+      options.batchTokens,
+      options.microBatchTokens,
+      options.sequences,
+      options.outputs,
+      options.decodeThreads,
+      options.prefillThreads,
+      FLASH_ATTENTION[options.flashAttention],
+      KV_TYPES[options.kvTypeK],
+      KV_TYPES[options.kvTypeV],
+      options.layout === "unified" ? 1 : 0,
+      0,
+      1,
+    ])
+    const ptr = model.library.shim.xllm_context_new(model.ptr, ints)
+    return ptr === null ? undefined : new Context(model, ptr)
+  }
+
+  /**
+   * Gives the context threads of its own, which spin for `poll` (0 to 100) before they sleep.
+   * @throws RuntimeBroken where the CPU backend has no pool
+   */
+  attachThreadPool(threads: number, poll: number): void {
+    const { shim } = this.#library
+    const pool = shim.xllm_threadpool_new(threads, poll)
+    if (pool === null) throw new RuntimeBroken(this.#library.lastError())
+    this.#pools.push(pool)
+    shim.xllm_threadpool_attach(this.ptr, pool, pool)
+  }
+
+  /** Threads for steps of one token per sequence, and for steps with more. Not more than the pool has. */
+  setThreads(decode: number, prefill: number): void {
+    this.#library.llama.llama_set_n_threads(this.ptr, decode, prefill)
+  }
+
+  decode(batch: Batch): DecodeResult {
+    const { size, tokens, positions, sequenceCounts, sequencePointers, outputs } = batch
+    const code = this.#library.shim.xllm_decode(
+      this.ptr,
+      size,
+      tokens,
+      positions,
+      sequenceCounts,
+      sequencePointers,
+      outputs,
+    )
+    return code === 0 ? "done" : code === 1 ? "no-room" : "failed"
+  }
+
+  /**
+   * The logits of the batch's token `index`, which had `output` set: one per token of the vocabulary. A view of
+   * llama.cpp's own buffer, valid until the next decode; what is written here is what samplers see.
+   */
+  logits(index: number): Float32Array {
+    const pointer = this.#library.llama.llama_get_logits_ith(this.ptr, index)
+    if (pointer === null) throw new RuntimeBroken(`token ${index} of the batch has no logits`)
+    const known = this.#logits.get(pointer)
+    if (known !== undefined) return known
+    // Rows stay where they are until the output buffer grows; then old views would point to freed memory.
+    if (this.#logits.size > 512) this.#logits.clear()
+    const view = new Float32Array(toArrayBuffer(pointer as Pointer, 0, this.#vocabularySize * Float32Array.BYTES_PER_ELEMENT))
+    this.#logits.set(pointer, view)
+    return view
+  }
+
+  /** Forgets the tokens of `sequence` from position `from` on. False where this memory cannot forget a part. */
+  truncate(sequence: number, from: number): boolean {
+    return this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, from, -1)
+  }
+
+  clear(sequence: number): void {
+    this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, -1, -1)
+  }
+
+  /** Unified layout only: `to` shares the first `length` cells of `from` without a copy. */
+  shareCells(from: number, to: number, length: number): void {
+    this.#library.llama.llama_memory_seq_cp(this.#memory, from, to, 0, length)
+  }
+
+  /** The first position that is still there: above 0 where a sliding window dropped some; -1 where none is. */
+  firstPosition(sequence: number): number {
+    return this.#library.llama.llama_memory_seq_pos_min(this.#memory, sequence)
+  }
+
+  /** One past the last position; 0 for an empty sequence. */
+  length(sequence: number): number {
+    return this.#library.llama.llama_memory_seq_pos_max(this.#memory, sequence) + 1
+  }
+
+  /** A copy of everything that is cached of `sequence`, for {@link restore}. */
+  save(sequence: number): Uint8Array {
+    const { llama } = this.#library
+    const size = Number(llama.llama_state_seq_get_size(this.ptr, sequence))
+    const state = Buffer.allocUnsafe(size)
+    return state.subarray(0, Number(llama.llama_state_seq_get_data(this.ptr, state, size, sequence)))
+  }
+
+  /** Replaces what is cached of `sequence`. False where there is no room; the sequence is then empty. */
+  restore(sequence: number, state: Uint8Array): boolean {
+    const read = this.#library.llama.llama_state_seq_set_data(this.ptr, state, state.length, sequence)
+    if (Number(read) === state.length) return true
+    this.clear(sequence)
+    return false
+  }
+
+  /** For `llama/` only. */
+  get ptr(): Address {
+    if (this.#ptr === null) throw new RuntimeBroken("the context is disposed")
+    return this.#ptr
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#ptr === null) return
+    this.#library.shim.xllm_threadpool_detach(this.#ptr)
+    this.#library.llama.llama_free(this.#ptr)
+    for (const pool of this.#pools) this.#library.shim.xllm_threadpool_free(pool)
+    this.#pools = []
+    this.#ptr = null
+  }
+}

@@ -1,0 +1,103 @@
+import type { TextModelSettings } from "../domain"
+import { RuntimeBroken } from "../errors"
+import { type Address, cString, type Library } from "./library"
+import { Vocabulary } from "./vocabulary"
+
+export type ModelOptions = Pick<
+  TextModelSettings,
+  "gpuLayers" | "splitMode" | "tensorSplit" | "devices" | "memoryMap" | "memoryLock"
+>
+
+/** `enum llama_split_mode`. */
+const SPLIT_MODES = { none: 0, layer: 1, row: 2 } as const
+
+/** `enum llama_load_mode`: bit 0 maps the file into memory, bit 1 locks it there. */
+function loadMode(options: ModelOptions): number {
+  return (options.memoryMap ? 1 : 0) | (options.memoryLock ? 2 : 0)
+}
+
+/** The most devices that llama.cpp splits a model over (`llama_max_devices`). */
+const MAX_DEVICES = 16
+
+/** A model's weights. Dispose contexts first, then the model. */
+export class Model implements Disposable {
+  readonly #library: Library
+  #ptr: Address | null
+  readonly vocabulary: Vocabulary
+  readonly trainedContextLength: number
+  readonly embeddingLength: number
+  readonly layers: number
+  readonly sizeBytes: number
+  /** Tokens that a sliding-window layer sees; 0 where the model has none. */
+  readonly slidingWindow: number
+  /** The state is not made of cells per token, so a part of it cannot be taken back. */
+  readonly recurrent: boolean
+  /** Can it predict the next token, without an encoder's help? */
+  readonly generatesText: boolean
+  /** The Jinja source from the file. */
+  readonly chatTemplate: string | undefined
+
+  private constructor(library: Library, ptr: Address) {
+    const { llama } = library
+    this.#library = library
+    this.#ptr = ptr
+    const vocabulary = llama.llama_model_get_vocab(ptr)
+    if (vocabulary === null) throw new RuntimeBroken("the model has no vocabulary")
+    this.vocabulary = new Vocabulary(library, vocabulary)
+    this.trainedContextLength = llama.llama_model_n_ctx_train(ptr)
+    this.embeddingLength = llama.llama_model_n_embd(ptr)
+    this.layers = llama.llama_model_n_layer(ptr)
+    this.sizeBytes = Number(llama.llama_model_size(ptr))
+    this.slidingWindow = llama.llama_model_n_swa(ptr)
+    this.recurrent = llama.llama_model_is_recurrent(ptr) || llama.llama_model_is_hybrid(ptr)
+    this.generatesText =
+      llama.llama_model_has_decoder(ptr) &&
+      !llama.llama_model_has_encoder(ptr) &&
+      !llama.llama_model_is_diffusion(ptr)
+    this.chatTemplate = llama.llama_model_chat_template(ptr, null) ?? undefined
+  }
+
+  /**
+   * Loads a model file (the first part of a split one), blocking; progress goes to the log descriptor.
+   * @returns undefined where llama.cpp refuses it, which has then logged why
+   */
+  static load(library: Library, path: string, options: ModelOptions): Model | undefined {
+    const devices = options.devices ?? []
+    const ints = new Int32Array([
+      options.gpuLayers ?? -1,
+      SPLIT_MODES[options.splitMode],
+      loadMode(options),
+      0,
+      0,
+      devices.length,
+    ])
+    const names = Buffer.from(devices.map((name) => `${name}\0`).join("") || "\0")
+    const split = options.tensorSplit && new Float32Array(MAX_DEVICES)
+    split?.set(options.tensorSplit ?? [])
+    const ptr = library.shim.xllm_model_load(cString(path), ints, names, split)
+    return ptr === null ? undefined : new Model(library, ptr)
+  }
+
+  /** A scalar of the file's metadata as text. */
+  metadata(key: string): string | undefined {
+    const buffer = new Uint8Array(512)
+    const size = this.#library.llama.llama_model_meta_val_str(this.ptr, cString(key), buffer, buffer.length)
+    return size < 0 ? undefined : new TextDecoder().decode(buffer.subarray(0, Math.min(size, buffer.length - 1)))
+  }
+
+  /** For `llama/` only. */
+  get ptr(): Address {
+    if (this.#ptr === null) throw new RuntimeBroken("the model is disposed")
+    return this.#ptr
+  }
+
+  /** For `llama/` only. */
+  get library(): Library {
+    return this.#library
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#ptr !== null) this.#library.llama.llama_model_free(this.#ptr)
+    this.#ptr = null
+  }
+}

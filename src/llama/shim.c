@@ -1,0 +1,399 @@
+/*
+ * A flat C surface over llama.cpp for bun:ffi, which cannot pass structs by value. Compiled in-process by TinyCC, so
+ * it includes no header: what is used is declared here, laid out as in llama.h and ggml*.h of the pinned release.
+ * xllm_check() compares the default values of these structs with what this file expects before anything else runs.
+ *
+ * Signatures hold pointers, integers and floats only. Functions that fail return 0 or a negative number and leave
+ * their reason in xllm_error().
+ */
+
+typedef signed char int8_t;
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+typedef unsigned long long uint64_t;
+typedef unsigned long size_t;
+typedef unsigned char boolean;
+
+extern void *dlopen(const char *path, int flags);
+extern void *dlsym(void *handle, const char *name);
+extern char *dlerror(void);
+extern int snprintf(char *out, size_t size, const char *format, ...);
+extern long write(int fd, const void *data, size_t size);
+extern void *memset(void *to, int byte, size_t size);
+extern void *memcpy(void *to, const void *from, size_t size);
+extern size_t strlen(const char *text);
+
+#define RTLD_NOW 2
+#ifdef __APPLE__
+#define RTLD_GLOBAL 8
+#else
+#define RTLD_GLOBAL 0x100
+#endif
+
+/* ------------------------------------------------------------------------------------------ structs of the API */
+
+typedef boolean (*progress_fn)(float fraction, void *data);
+
+struct model_params {
+  void **devices;
+  void *tensor_buft_overrides;
+  int32_t n_gpu_layers;
+  int32_t split_mode;
+  int32_t load_mode;
+  int32_t lazy_mode;
+  int32_t main_gpu;
+  const float *tensor_split;
+  progress_fn progress_callback;
+  void *progress_callback_user_data;
+  void *kv_overrides;
+  boolean vocab_only, check_tensors, use_extra_bufts, no_host, no_alloc, load_mtp;
+};
+
+struct context_params {
+  uint32_t n_ctx, n_batch, n_ubatch, n_seq_max, n_rs_seq, n_outputs_max, n_outputs_max_per_seq;
+  int32_t n_threads, n_threads_batch;
+  int32_t ctx_type, rope_scaling_type, pooling_type, attention_type, flash_attn_type;
+  float rope_freq_base, rope_freq_scale, yarn_ext_factor, yarn_attn_factor, yarn_beta_fast, yarn_beta_slow;
+  uint32_t yarn_orig_ctx;
+  float defrag_thold;
+  void *cb_eval;
+  void *cb_eval_user_data;
+  int32_t type_k, type_v;
+  void *abort_callback;
+  void *abort_callback_data;
+  boolean embeddings, offload_kqv, no_perf, op_offload, swa_full, kv_unified;
+  void *samplers;
+  size_t n_samplers;
+  void *ctx_other;
+};
+
+struct batch {
+  int32_t n_tokens;
+  int32_t *token;
+  float *embd;
+  int32_t *pos;
+  int32_t *n_seq_id;
+  int32_t **seq_id;
+  int8_t *logits;
+};
+
+struct sampler_chain_params {
+  boolean no_perf;
+};
+
+struct perf_context {
+  double t_start_ms, t_load_ms, t_p_eval_ms, t_eval_ms;
+  int32_t n_p_eval, n_eval, n_reused;
+};
+
+struct threadpool_params {
+  boolean cpumask[512];
+  int32_t n_threads;
+  int32_t prio;
+  uint32_t poll;
+  boolean strict_cpu;
+  boolean paused;
+};
+
+/* --------------------------------------------------------------------------------------- functions of the API */
+
+static struct model_params (*model_default_params)(void);
+static struct context_params (*context_default_params)(void);
+static void *(*model_load_from_file)(const char *path, struct model_params params);
+static void *(*init_from_model)(void *model, struct context_params params);
+static int32_t (*decode)(void *context, struct batch batch);
+static void *(*sampler_chain_init)(struct sampler_chain_params params);
+static struct perf_context (*perf_context)(void *context);
+static void (*log_set)(void (*callback)(int, const char *, void *), void *data);
+static void (*set_abort_callback)(void (*callback)(const char *));
+static void *(*backend_load)(const char *path);
+static void *(*dev_by_type)(int type);
+static void *(*dev_by_name)(const char *name);
+static void *(*dev_backend_reg)(void *device);
+static void *(*reg_get_proc_address)(void *reg, const char *name);
+static void (*attach_threadpool)(void *context, void *pool, void *pool_batch);
+static void (*detach_threadpool)(void *context);
+static void (*dev_memory)(void *device, size_t *free, size_t *total);
+
+static char error[1024];
+
+const char *xllm_error(void) { return error; }
+
+static void *open_library(const char *path) {
+  void *handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+  if (!handle) snprintf(error, sizeof error, "%s", dlerror());
+  return handle;
+}
+
+static int bind_symbol(void *library, const char *name, void **to) {
+  *to = dlsym(library, name);
+  if (!*to) snprintf(error, sizeof error, "the library has no function %s", name);
+  return *to != 0;
+}
+
+/* Loads the three libraries, in dependency order, and finds every function that this file calls. 1 on success. */
+int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
+  void *b = open_library(ggml_base);
+  void *g = b ? open_library(ggml) : 0;
+  void *l = g ? open_library(llama) : 0;
+  if (!l) return 0;
+  return bind_symbol(l, "llama_model_default_params", (void **)&model_default_params) &&
+         bind_symbol(l, "llama_context_default_params", (void **)&context_default_params) &&
+         bind_symbol(l, "llama_model_load_from_file", (void **)&model_load_from_file) &&
+         bind_symbol(l, "llama_init_from_model", (void **)&init_from_model) &&
+         bind_symbol(l, "llama_decode", (void **)&decode) &&
+         bind_symbol(l, "llama_sampler_chain_init", (void **)&sampler_chain_init) &&
+         bind_symbol(l, "llama_perf_context", (void **)&perf_context) &&
+         bind_symbol(l, "llama_log_set", (void **)&log_set) &&
+         bind_symbol(l, "llama_attach_threadpool", (void **)&attach_threadpool) &&
+         bind_symbol(l, "llama_detach_threadpool", (void **)&detach_threadpool) &&
+         bind_symbol(g, "ggml_backend_load", (void **)&backend_load) &&
+         bind_symbol(g, "ggml_backend_dev_by_type", (void **)&dev_by_type) &&
+         bind_symbol(g, "ggml_backend_dev_by_name", (void **)&dev_by_name) &&
+         bind_symbol(b, "ggml_backend_dev_backend_reg", (void **)&dev_backend_reg) &&
+         bind_symbol(b, "ggml_backend_reg_get_proc_address", (void **)&reg_get_proc_address) &&
+         bind_symbol(b, "ggml_backend_dev_memory", (void **)&dev_memory) &&
+         bind_symbol(b, "ggml_set_abort_callback", (void **)&set_abort_callback);
+}
+
+/* Room behind a struct that the library fills, so that a struct that grew is seen instead of overrunning the stack. */
+#define PROBE 512
+
+static int untouched(const unsigned char *bytes, int from) {
+  for (int i = from; i < PROBE; i++)
+    if (bytes[i] != 0xAA) return 0;
+  return 1;
+}
+
+static int expect(int holds, const char *what) {
+  if (!holds) snprintf(error, sizeof error, "the libraries' layout differs at %s", what);
+  return holds;
+}
+
+/* Do the default parameters have the size and the values that this file was written for? 1 if so. */
+int32_t xllm_check(void) {
+  union {
+    struct model_params params;
+    unsigned char bytes[PROBE];
+  } m;
+  union {
+    struct context_params params;
+    unsigned char bytes[PROBE];
+  } c;
+  memset(m.bytes, 0xAA, PROBE);
+  memset(c.bytes, 0xAA, PROBE);
+  m.params = model_default_params();
+  c.params = context_default_params();
+  return expect(sizeof(struct model_params) == 80 && sizeof(struct context_params) == 160, "our own sizes") &&
+         expect(untouched(m.bytes, 80), "the size of llama_model_params") &&
+         expect(untouched(c.bytes, 160), "the size of llama_context_params") &&
+         expect(m.params.n_gpu_layers == -1 && m.params.split_mode == 1 && m.params.load_mode == -1,
+                "llama_model_params") &&
+         expect(!m.params.vocab_only && m.params.use_extra_bufts == 1 && !m.params.no_alloc, "llama_model_params flags") &&
+         expect(c.params.n_ctx == 512 && c.params.n_batch == 2048 && c.params.n_ubatch == 512 && c.params.n_seq_max == 1,
+                "llama_context_params") &&
+         expect(c.params.flash_attn_type == -1 && c.params.type_k == 1 && c.params.type_v == 1,
+                "llama_context_params types") &&
+         expect(c.params.no_perf == 1 && c.params.swa_full == 1 && c.params.kv_unified == 0, "llama_context_params flags");
+}
+
+/* ------------------------------------------------------------------------------------ log and progress frames */
+
+static int frame_fd = 2;
+static int lowest_level = 2;
+static char pending[2048];
+static int pending_size = 0;
+static int pending_level = 2;
+
+static void flush_pending(void) {
+  char frame[2100];
+  if (pending_size == 0) return;
+  int size = snprintf(frame, sizeof frame, "\x1eL%d %.*s\n", pending_level, pending_size, pending);
+  if (pending_level >= lowest_level) write(frame_fd, frame, size);
+  pending_size = 0;
+}
+
+/* Called from any thread. Text comes in pieces: level 5 continues the line before. */
+static void on_log(int level, const char *text, void *data) {
+  int size = strlen(text);
+  if (level != 5) {
+    flush_pending();
+    pending_level = level;
+  }
+  for (int i = 0; i < size; i++) {
+    if (text[i] == '\n' || pending_size == (int)sizeof pending) flush_pending();
+    if (text[i] != '\n') pending[pending_size++] = text[i];
+  }
+}
+
+static void on_abort(const char *message) {
+  char frame[1200];
+  int size = snprintf(frame, sizeof frame, "\x1eL4 %s\n", message);
+  write(frame_fd, frame, size);
+}
+
+static boolean on_progress(float fraction, void *data) {
+  char frame[32];
+  static int last = -1;
+  int percent = (int)(fraction * 100);
+  if (percent == last) return 1;
+  last = percent;
+  int size = snprintf(frame, sizeof frame, "\x1eP%.2f\n", (double)fraction);
+  write(frame_fd, frame, size);
+  return 1;
+}
+
+/* Sends log lines of `level` and above, and load progress, as frames to `fd`. */
+void xllm_log_to(int32_t fd, int32_t level) {
+  frame_fd = fd;
+  lowest_level = level;
+  log_set(on_log, 0);
+  set_abort_callback(on_abort);
+}
+
+/* ------------------------------------------------------------------------------------------ backends, devices */
+
+/* Registers one more backend from its library. 1 on success. */
+int32_t xllm_backend_load(const char *path) {
+  void *handle = dlopen(path, RTLD_NOW);
+  if (!handle) {
+    snprintf(error, sizeof error, "%s", dlerror());
+    return 0;
+  }
+  if (!backend_load(path)) {
+    snprintf(error, sizeof error, "the backend refused to start");
+    return 0;
+  }
+  return 1;
+}
+
+/* out: free and total bytes. */
+void xllm_device_memory(void *device, uint64_t *out) {
+  size_t free = 0, total = 0;
+  dev_memory(device, &free, &total);
+  out[0] = free;
+  out[1] = total;
+}
+
+/* ------------------------------------------------------------------------------------------------------ model */
+
+/*
+ * ints: n_gpu_layers, split_mode, load_mode, main_gpu, vocab_only, number of devices.
+ * device_names: that many C strings one after the other. tensor_split: 16 floats, or null.
+ */
+void *xllm_model_load(const char *path, const int32_t *ints, const char *device_names, const float *tensor_split) {
+  void *devices[17];
+  struct model_params params = model_default_params();
+  params.n_gpu_layers = ints[0];
+  params.split_mode = ints[1];
+  params.load_mode = ints[2];
+  params.main_gpu = ints[3];
+  params.vocab_only = ints[4];
+  params.tensor_split = tensor_split;
+  params.progress_callback = on_progress;
+  int count = ints[5];
+  if (count > 0) {
+    const char *name = device_names;
+    for (int i = 0; i < count && i < 16; i++) {
+      devices[i] = dev_by_name(name);
+      if (!devices[i]) {
+        snprintf(error, sizeof error, "there is no device called %s", name);
+        return 0;
+      }
+      name += strlen(name) + 1;
+    }
+    devices[count < 16 ? count : 16] = 0;
+    params.devices = devices;
+  }
+  error[0] = 0;
+  return model_load_from_file(path, params);
+}
+
+/* ---------------------------------------------------------------------------------------------------- context */
+
+/*
+ * ints: n_ctx, n_batch, n_ubatch, n_seq_max, n_outputs_max, n_threads, n_threads_batch, flash_attn_type, type_k,
+ * type_v, kv_unified, swa_full, offload_kqv.
+ */
+void *xllm_context_new(void *model, const int32_t *ints) {
+  struct context_params params = context_default_params();
+  params.n_ctx = ints[0];
+  params.n_batch = ints[1];
+  params.n_ubatch = ints[2];
+  params.n_seq_max = ints[3];
+  params.n_outputs_max = ints[4];
+  params.n_threads = ints[5];
+  params.n_threads_batch = ints[6];
+  params.flash_attn_type = ints[7];
+  params.type_k = ints[8];
+  params.type_v = ints[9];
+  params.kv_unified = ints[10];
+  params.swa_full = ints[11];
+  params.offload_kqv = ints[12];
+  params.no_perf = 0;
+  return init_from_model(model, params);
+}
+
+/* The return code of llama_decode: 0 done, 1 no room in the KV cache, 2 aborted, negative an error. */
+int32_t xllm_decode(void *context, int32_t n, int32_t *token, int32_t *pos, int32_t *n_seq_id, int32_t **seq_id,
+                    int8_t *logits) {
+  struct batch batch;
+  batch.n_tokens = n;
+  batch.token = token;
+  batch.embd = 0;
+  batch.pos = pos;
+  batch.n_seq_id = n_seq_id;
+  batch.seq_id = seq_id;
+  batch.logits = logits;
+  return decode(context, batch);
+}
+
+/* out: prompt ms, generation ms, prompt tokens, generated tokens, graph reuses. */
+void xllm_perf(void *context, double *out) {
+  struct perf_context perf = perf_context(context);
+  out[0] = perf.t_p_eval_ms;
+  out[1] = perf.t_eval_ms;
+  out[2] = perf.n_p_eval;
+  out[3] = perf.n_eval;
+  out[4] = perf.n_reused;
+}
+
+void *xllm_sampler_chain_new(void) {
+  struct sampler_chain_params params;
+  params.no_perf = 1;
+  return sampler_chain_init(params);
+}
+
+/* ------------------------------------------------------------------------------------------------ thread pool */
+
+/*
+ * A pool that stays for the life of a context. `poll` (0 to 100) is how long its threads spin for the next step
+ * before they sleep. The functions are looked up in the CPU backend, which is not linked but loaded.
+ */
+void *xllm_threadpool_new(int32_t threads, int32_t poll) {
+  struct threadpool_params params;
+  void *cpu = dev_by_type(0);
+  void *(*create)(struct threadpool_params *) =
+      cpu ? reg_get_proc_address(dev_backend_reg(cpu), "ggml_threadpool_new") : 0;
+  if (!create) {
+    snprintf(error, sizeof error, "the CPU backend has no thread pool");
+    return 0;
+  }
+  memset(&params, 0, sizeof params);
+  params.n_threads = threads;
+  params.poll = poll;
+  return create(&params);
+}
+
+void xllm_threadpool_free(void *pool) {
+  void *cpu = dev_by_type(0);
+  void (*destroy)(void *) = cpu ? reg_get_proc_address(dev_backend_reg(cpu), "ggml_threadpool_free") : 0;
+  if (destroy) destroy(pool);
+}
+
+void xllm_threadpool_attach(void *context, void *decode_pool, void *prefill_pool) {
+  attach_threadpool(context, decode_pool, prefill_pool);
+}
+
+void xllm_threadpool_detach(void *context) { detach_threadpool(context); }

@@ -1,0 +1,122 @@
+import type { Address, Library } from "./library"
+
+/** A vocabulary as another thread of the same process can open it; opaque outside `llama/`. */
+export interface VocabularyShare {
+  readonly address: Address
+}
+
+export interface TokenizeOptions {
+  /** Add what the model wants at the start (BOS) and end. */
+  readonly addSpecial: boolean
+  /** Recognise the text of control tokens; otherwise it is plain text. */
+  readonly parseSpecial: boolean
+}
+
+/** `enum llama_vocab_type`: SentencePiece, byte-pair, WordPiece, unigram, RWKV, PLaMo-2. */
+const TYPE_SPM = 1
+const TYPE_BPE = 2
+
+/** The tokens of one model. Lives as long as its model; safe to use from several threads. */
+export class Vocabulary {
+  readonly #library: Library
+  readonly #ptr: Address
+  readonly size: number
+  readonly bos: number
+  readonly eos: number
+  readonly addsBos: boolean
+  readonly fillInTheMiddle: { readonly prefix: number; readonly suffix: number; readonly middle: number } | undefined
+  readonly #pieces: (Uint8Array | undefined)[]
+  readonly #scratch = new Uint8Array(1024)
+
+  constructor(library: Library, ptr: Address) {
+    this.#library = library
+    this.#ptr = ptr
+    const { llama } = library
+    this.size = llama.llama_vocab_n_tokens(ptr)
+    this.bos = llama.llama_vocab_bos(ptr)
+    this.eos = llama.llama_vocab_eos(ptr)
+    this.addsBos = llama.llama_vocab_get_add_bos(ptr)
+    const prefix = llama.llama_vocab_fim_pre(ptr)
+    const suffix = llama.llama_vocab_fim_suf(ptr)
+    const middle = llama.llama_vocab_fim_mid(ptr)
+    this.fillInTheMiddle = prefix >= 0 && suffix >= 0 && middle >= 0 ? { prefix, suffix, middle } : undefined
+    this.#pieces = new Array<Uint8Array | undefined>(this.size)
+  }
+
+  share(): VocabularyShare {
+    return { address: this.#ptr }
+  }
+
+  /** The model behind `share` must stay loaded as long as this is used. */
+  static fromShare(library: Library, share: VocabularyShare): Vocabulary {
+    // A share is only ever made by `share()`, in this process.
+    return new Vocabulary(library, share.address)
+  }
+
+  endsGeneration(token: number): boolean {
+    return this.#library.llama.llama_vocab_is_eog(this.#ptr, token)
+  }
+
+  isControl(token: number): boolean {
+    return this.#library.llama.llama_vocab_is_control(this.#ptr, token)
+  }
+
+  /** Every token that ends a generation. */
+  endTokens(): number[] {
+    const tokens: number[] = []
+    for (let token = 0; token < this.size; token++) if (this.endsGeneration(token)) tokens.push(token)
+    return tokens
+  }
+
+  /** Texts of all control tokens: what a message must not be able to forge. */
+  controlTexts(): string[] {
+    const texts: string[] = []
+    for (let token = 0; token < this.size; token++)
+      if (this.isControl(token)) texts.push(new TextDecoder().decode(this.bytes(token)))
+    return texts.filter((text) => text !== "")
+  }
+
+  /** The bytes that `token` stands for; control tokens as their name. May be a part of a character. */
+  bytes(token: number): Uint8Array {
+    return (this.#pieces[token] ??= this.#readPiece(token))
+  }
+
+  #readPiece(token: number): Uint8Array {
+    if (token < 0 || token >= this.size) return new Uint8Array(0)
+    const { llama } = this.#library
+    const size = llama.llama_token_to_piece(this.#ptr, token, this.#scratch, this.#scratch.length, 0, true)
+    if (size >= 0) return this.#scratch.slice(0, size)
+    const larger = new Uint8Array(-size)
+    llama.llama_token_to_piece(this.#ptr, token, larger, larger.length, 0, true)
+    return larger
+  }
+
+  /** Bytes of the longest token, so a text of n bytes has at least n / this many tokens; see {@link keepsEveryByte}. */
+  longestTokenBytes(): number {
+    let longest = 1
+    for (let token = 0; token < this.size; token++) longest = Math.max(longest, this.bytes(token).length)
+    return longest
+  }
+
+  /** Does every byte of a text end up in a token? WordPiece and unigram vocabularies normalise text first. */
+  keepsEveryByte(): boolean {
+    const type = this.#library.llama.llama_vocab_type(this.#ptr)
+    return type === TYPE_SPM || type === TYPE_BPE
+  }
+
+  tokenize(text: string, options: TokenizeOptions): Int32Array {
+    const bytes = new TextEncoder().encode(text)
+    const size = bytes.length
+    // One token per byte is the most that a vocabulary makes, and BOS, EOS and a leading space on top.
+    const guess = new Int32Array(Math.min(size, 1 << 16) + 8)
+    const count = this.#tokenizeInto(bytes, size, guess, options)
+    if (count >= 0) return guess.slice(0, count)
+    const exact = new Int32Array(-count)
+    return exact.subarray(0, this.#tokenizeInto(bytes, size, exact, options))
+  }
+
+  #tokenizeInto(bytes: Uint8Array, size: number, into: Int32Array, options: TokenizeOptions): number {
+    const { addSpecial, parseSpecial } = options
+    return this.#library.llama.llama_tokenize(this.#ptr, bytes, size, into, into.length, addSpecial, parseSpecial)
+  }
+}
