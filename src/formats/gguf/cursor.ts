@@ -1,0 +1,141 @@
+import { InvalidModelFile } from "../../errors"
+import type { GgufScalar, GgufScalarType } from "./types"
+
+/** Where the bytes come from: fills `target` from `position` on and says how many bytes there were. */
+export type ReadBytes = (target: Uint8Array, position: number) => number
+
+/** Bytes fetched at once. */
+const WINDOW_BYTES = 256 * 1024
+/** No published model's header comes near: vocabularies of 260,000 tokens take about 15 MB. */
+const MAX_HEADER_BYTES = 128 * 1024 ** 2
+/** Longest text that is kept; chat templates and licences stay under 1 MB. */
+const MAX_STRING_BYTES = 16 * 1024 ** 2
+
+/**
+ * Reads little-endian values one after the other through a small window, so that a header of any size costs no more
+ * memory than what is kept of it. Every read is checked against the end of the file.
+ */
+export class GgufCursor {
+  readonly #path: string
+  readonly #read: ReadBytes
+  readonly #size: number
+  readonly #window = Buffer.alloc(WINDOW_BYTES)
+  #windowStart = 0
+  #windowEnd = 0
+  #position = 0
+
+  constructor(path: string, size: number, read: ReadBytes) {
+    this.#path = path
+    this.#size = size
+    this.#read = read
+  }
+
+  /** Bytes from the start of the file. */
+  get position(): number {
+    return this.#position
+  }
+
+  get remaining(): number {
+    return this.#size - this.#position
+  }
+
+  fail(reason: string): InvalidModelFile {
+    return new InvalidModelFile(this.#path, reason)
+  }
+
+  u32(): number {
+    const at = this.#take(4)
+    return this.#window.readUInt32LE(at)
+  }
+
+  /** @throws InvalidModelFile where the number is larger than any file can be */
+  length(what: string): number {
+    const at = this.#take(8)
+    const value = this.#window.readUInt32LE(at) + this.#window.readUInt32LE(at + 4) * 2 ** 32
+    if (!Number.isSafeInteger(value)) throw this.fail(`${what} is impossibly large (${value})`)
+    return value
+  }
+
+  string(what: string, maxBytes = MAX_STRING_BYTES): string {
+    const length = this.#stringLength(what)
+    if (length > maxBytes) throw this.fail(`${what} is ${length} bytes long, more than ${maxBytes}`)
+    if (length <= WINDOW_BYTES) {
+      const at = this.#take(length)
+      return this.#window.toString("utf8", at, at + length)
+    }
+    return this.#longString(length)
+  }
+
+  skipString(what: string): void {
+    this.skip(this.#stringLength(what), what)
+  }
+
+  skip(bytes: number, what: string): void {
+    if (bytes > this.remaining) throw this.fail(`${what} reaches past the end of the file`)
+    this.#moveTo(this.#position + bytes)
+  }
+
+  scalar(type: GgufScalarType, what: string): GgufScalar {
+    const window = this.#window
+    switch (type) {
+      case "u8":
+        return window.readUInt8(this.#take(1))
+      case "i8":
+        return window.readInt8(this.#take(1))
+      case "u16":
+        return window.readUInt16LE(this.#take(2))
+      case "i16":
+        return window.readInt16LE(this.#take(2))
+      case "u32":
+        return this.u32()
+      case "i32":
+        return window.readInt32LE(this.#take(4))
+      case "f32":
+        return window.readFloatLE(this.#take(4))
+      case "bool":
+        return window.readUInt8(this.#take(1)) !== 0
+      case "string":
+        return this.string(what)
+      case "u64":
+        return window.readBigUInt64LE(this.#take(8))
+      case "i64":
+        return window.readBigInt64LE(this.#take(8))
+      case "f64":
+        return window.readDoubleLE(this.#take(8))
+    }
+  }
+
+  #stringLength(what: string): number {
+    const length = this.length(`the length of ${what}`)
+    if (length > this.remaining) throw this.fail(`${what} reaches past the end of the file`)
+    return length
+  }
+
+  #longString(length: number): string {
+    const bytes = Buffer.alloc(length)
+    const start = this.#position
+    this.#moveTo(start + length)
+    if (this.#read(bytes, start) < length) throw this.fail("the file ends inside its header")
+    return bytes.toString("utf8")
+  }
+
+  /** Moves past `count` bytes (at most a window) and returns where they are in the window. */
+  #take(count: number): number {
+    if (this.#position < this.#windowStart || this.#position + count > this.#windowEnd) this.#fill(count)
+    const at = this.#position - this.#windowStart
+    this.#moveTo(this.#position + count)
+    return at
+  }
+
+  #fill(count: number): void {
+    this.#windowStart = this.#position
+    const read = count > this.remaining ? 0 : this.#read(this.#window, this.#position)
+    this.#windowEnd = this.#windowStart + read
+    if (read < count) throw this.fail("the file ends inside its header")
+  }
+
+  #moveTo(position: number): void {
+    if (position > MAX_HEADER_BYTES) throw this.fail(`the header is larger than ${MAX_HEADER_BYTES} bytes`)
+    this.#position = position
+  }
+}

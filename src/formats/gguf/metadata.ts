@@ -1,0 +1,100 @@
+import type { ModelDetails } from "../../domain"
+import {
+  FILE_TYPE_NAMES,
+  type GgufHeader,
+  type GgufScalar,
+  type GgufTensorInfo,
+  type GgufValue,
+} from "./types"
+
+/** What a model file says about the model in it. */
+export type GgufDescription = Omit<ModelDetails, "name" | "path" | "id" | "sizeBytes" | "modifiedAt">
+
+/** Array that {@link describeGguf} needs the values of, to find fill-in-the-middle tokens. */
+export const TOKENS_KEY = "tokenizer.ggml.tokens"
+
+/** Set in `general.file_type` where the writer only guessed (llama.h's `LLAMA_FTYPE_GUESSED`). */
+const GUESSED_FLAG = 1024
+/** Keys of the token before the prefix of a gap; the second is an older writer's. */
+const FIM_KEYS: readonly string[] = ["tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id"]
+/** Texts by which llama.cpp finds that token where no key names it (llama-vocab.cpp). */
+const FIM_TOKENS: ReadonlySet<GgufScalar> = new Set([
+  "<|fim_prefix|>",
+  "<fim-prefix>",
+  "<fim_prefix>",
+  "<PRE>",
+  "▁<PRE>",
+  "<｜fim▁begin｜>",
+  "<|code_prefix|>",
+  "<|prefix|>",
+])
+
+/** `header` is the first file's; `tensors` those of all files of the model. */
+export function describeGguf(header: GgufHeader, tensors: readonly GgufTensorInfo[]): GgufDescription {
+  const { metadata } = header
+  const architecture = textOf(metadata, "general.architecture") ?? "unknown"
+  const count = (key: string): number => largestNumber(metadata.get(`${architecture}.${key}`))
+  return {
+    architecture,
+    parameterCount: tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
+    quantization: quantizationName(metadata, tensors),
+    contextLength: count("context_length"),
+    embeddingLength: count("embedding_length"),
+    layers: count("block_count"),
+    heads: count("attention.head_count"),
+    license: textOf(metadata, "general.license"),
+    chatTemplate: textOf(metadata, "tokenizer.chat_template"),
+    capabilities: capabilitiesOf(metadata, architecture),
+    metadata: Object.fromEntries([...metadata].map(([key, value]) => [key, displayValue(value)])),
+  }
+}
+
+function textOf(metadata: GgufHeader["metadata"], key: string): string | undefined {
+  const value = metadata.get(key)
+  return typeof value === "string" ? value : undefined
+}
+
+/** The number, or the largest of an array that has one per layer; 0 where there is none. */
+function largestNumber(value: GgufValue | undefined): number {
+  if (value === undefined) return 0
+  const values = typeof value === "object" ? (value.values ?? []) : [value]
+  return values.reduce<number>((most, item) => Math.max(most, numeric(item)), 0)
+}
+
+function numeric(value: GgufScalar): number {
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : 0
+}
+
+function quantizationName(metadata: GgufHeader["metadata"], tensors: readonly GgufTensorInfo[]): string {
+  const fileType = metadata.get("general.file_type")
+  const named = typeof fileType === "number" ? FILE_TYPE_NAMES.get(fileType & ~GUESSED_FLAG) : undefined
+  return named ?? mostUsedType(tensors)
+}
+
+/** The type that holds most of the model's parameters. */
+function mostUsedType(tensors: readonly GgufTensorInfo[]): string {
+  const elements = new Map<string, number>()
+  for (const { type, elements: count } of tensors) {
+    elements.set(type.name, (elements.get(type.name) ?? 0) + count)
+  }
+  const [most] = [...elements].sort(([, a], [, b]) => b - a)
+  return most?.[0] ?? "unknown"
+}
+
+function capabilitiesOf(metadata: GgufHeader["metadata"], architecture: string): string[] {
+  if (metadata.get(`${architecture}.attention.causal`) === false) return ["embedding"]
+  const capabilities = ["completion"]
+  if (metadata.has("tokenizer.chat_template")) capabilities.push("chat")
+  if (fillsInTheMiddle(metadata)) capabilities.push("insert")
+  return capabilities
+}
+
+function fillsInTheMiddle(metadata: GgufHeader["metadata"]): boolean {
+  if (FIM_KEYS.some((key) => metadata.has(key))) return true
+  const tokens = metadata.get(TOKENS_KEY)
+  return typeof tokens === "object" && (tokens.values ?? []).some((token) => FIM_TOKENS.has(token))
+}
+
+function displayValue(value: GgufValue): GgufScalar {
+  return typeof value === "object" ? `array of ${value.length} ${value.elementType}` : value
+}

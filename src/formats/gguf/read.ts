@@ -1,0 +1,191 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs"
+import { InvalidModelFile } from "../../errors"
+import { GgufCursor } from "./cursor"
+import {
+  ARRAY_TYPE,
+  type GgufArray,
+  type GgufHeader,
+  type GgufScalar,
+  type GgufTensorInfo,
+  type GgufValue,
+  scalarType,
+  tensorType,
+} from "./types"
+
+const MAGIC = 0x46554747 // "GGUF", little-endian
+/** Version 1 had 32-bit lengths; llama.cpp does not load it any more. */
+const VERSIONS: readonly number[] = [2, 3]
+const BIG_ENDIAN_VERSIONS: readonly number[] = [0x02000000, 0x03000000]
+const DEFAULT_ALIGNMENT = 32
+/** ggml's `GGML_MAX_DIMS`. */
+const MAX_DIMENSIONS = 4
+/** Limits far above any real model, so that a hostile count costs neither time nor memory. */
+const MAX_KEYS = 65_536
+const MAX_TENSORS = 1_048_576
+/** Vocabularies end far below. */
+const MAX_ARRAY_LENGTH = 16_777_216
+/** The format's own limit (ggml's docs/gguf.md). */
+const MAX_KEY_BYTES = 65_535
+/** Values that differ by layer are arrays too, and no model has more layers. */
+const KEPT_ARRAY_LENGTH = 1024
+
+export interface ReadGgufOptions {
+  /** Keys of long arrays whose values are wanted. */
+  readonly keepArrays?: readonly string[]
+}
+
+/**
+ * The header of a GGUF file: metadata and what is known of its tensors, without reading their data. Synchronous:
+ * about 10 ms for a vocabulary of 150,000 tokens.
+ * @throws InvalidModelFile where the file is not a complete GGUF of a supported version; the system's error where
+ * it cannot be opened
+ */
+export function readGgufHeader(path: string, options: ReadGgufOptions = {}): GgufHeader {
+  const file = openSync(path, "r")
+  try {
+    const stats = fstatSync(file)
+    if (!stats.isFile()) throw new InvalidModelFile(path, "it is not a file")
+    const cursor = new GgufCursor(path, stats.size, (target, position) =>
+      readSync(file, target, 0, target.length, position),
+    )
+    return readHeader(cursor, new Set(options.keepArrays), stats.size)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** What kind of model a file holds. */
+export interface GgufKind {
+  readonly architecture: string | undefined
+  /** `general.type`: `model`, `adapter`, `mmproj`, … */
+  readonly type: string | undefined
+}
+
+/**
+ * The kind of model as far as a file's first bytes tell: writers put these two keys first. `undefined` where they
+ * do not begin a GGUF file.
+ */
+export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
+  const cursor = new GgufCursor("", head.length, (target, position) => {
+    const part = head.subarray(position, position + target.length)
+    target.set(part)
+    return part.length
+  })
+  const found = new Map<string, GgufValue>()
+  try {
+    const { keyCount } = readStart(cursor)
+    for (let index = 0; index < keyCount && found.size < 2; index++) {
+      const [key, value] = readEntry(cursor, new Set())
+      if (key === "general.architecture" || key === "general.type") found.set(key, value)
+    }
+  } catch (error) {
+    if (!(error instanceof InvalidModelFile)) throw error
+    // The bytes end somewhere in the metadata; only where they end before it is this no GGUF.
+    if (cursor.position < START_BYTES) return undefined
+  }
+  const text = (key: string): string | undefined => {
+    const value = found.get(key)
+    return typeof value === "string" ? value : undefined
+  }
+  return { architecture: text("general.architecture"), type: text("general.type") }
+}
+
+/** Magic, version and both counts. */
+const START_BYTES = 24
+
+function readHeader(cursor: GgufCursor, keep: ReadonlySet<string>, fileSize: number): GgufHeader {
+  const { version, keyCount, tensorCount } = readStart(cursor)
+  const metadata = new Map<string, GgufValue>()
+  for (let index = 0; index < keyCount; index++) {
+    const [key, value] = readEntry(cursor, keep)
+    if (metadata.has(key)) throw cursor.fail(`the key '${key}' is there twice`)
+    metadata.set(key, value)
+  }
+  const tensors = Array.from({ length: tensorCount }, () => readTensorInfo(cursor))
+  const alignment = alignmentOf(metadata, cursor)
+  const dataOffset = Math.ceil(cursor.position / alignment) * alignment
+  for (const tensor of tensors) checkComplete(tensor, dataOffset, fileSize, cursor)
+  return { version, metadata, tensors, dataOffset }
+}
+
+function readStart(cursor: GgufCursor): { version: number; keyCount: number; tensorCount: number } {
+  if (cursor.remaining < 4 || cursor.u32() !== MAGIC) throw cursor.fail("it is not a GGUF file")
+  const version = cursor.u32()
+  if (BIG_ENDIAN_VERSIONS.includes(version)) throw cursor.fail("big-endian GGUF files are not supported")
+  if (!VERSIONS.includes(version)) {
+    throw cursor.fail(`GGUF version ${version} is not supported (${VERSIONS.join(" and ")} are)`)
+  }
+  const tensorCount = cursor.length("the number of tensors")
+  const keyCount = cursor.length("the number of metadata keys")
+  if (tensorCount > MAX_TENSORS) throw cursor.fail(`it claims to have ${tensorCount} tensors`)
+  if (keyCount > MAX_KEYS) throw cursor.fail(`it claims to have ${keyCount} metadata keys`)
+  return { version, keyCount, tensorCount }
+}
+
+function readEntry(cursor: GgufCursor, keep: ReadonlySet<string>): readonly [key: string, value: GgufValue] {
+  const key = cursor.string("a metadata key", MAX_KEY_BYTES)
+  const typeId = cursor.u32()
+  if (typeId === ARRAY_TYPE) return [key, readArray(cursor, key, keep.has(key))]
+  const scalar = scalarType(typeId)
+  if (scalar === undefined) throw cursor.fail(`the key '${key}' has the unknown type ${typeId}`)
+  return [key, cursor.scalar(scalar.type, `the value of '${key}'`)]
+}
+
+function readArray(cursor: GgufCursor, key: string, keep: boolean): GgufArray {
+  const typeId = cursor.u32()
+  const length = cursor.length(`the length of '${key}'`)
+  if (typeId === ARRAY_TYPE) throw cursor.fail(`'${key}' is an array of arrays, which is not supported`)
+  const element = scalarType(typeId)
+  if (element === undefined) throw cursor.fail(`the elements of '${key}' have the unknown type ${typeId}`)
+  if (length * element.bytes > cursor.remaining)
+    throw cursor.fail(`'${key}' reaches past the end of the file`)
+  if (length > MAX_ARRAY_LENGTH) throw cursor.fail(`'${key}' claims to have ${length} elements`)
+  const what = `an element of '${key}'`
+  if (keep || length <= KEPT_ARRAY_LENGTH) {
+    const values: GgufScalar[] = []
+    for (let index = 0; index < length; index++) values.push(cursor.scalar(element.type, what))
+    return { elementType: element.type, length, values }
+  }
+  if (element.type === "string") for (let index = 0; index < length; index++) cursor.skipString(what)
+  else cursor.skip(length * element.bytes, `'${key}'`)
+  return { elementType: element.type, length, values: undefined }
+}
+
+function readTensorInfo(cursor: GgufCursor): GgufTensorInfo {
+  const name = cursor.string("a tensor's name", MAX_KEY_BYTES)
+  const dimensions = cursor.u32()
+  if (dimensions > MAX_DIMENSIONS) throw cursor.fail(`the tensor '${name}' has ${dimensions} dimensions`)
+  const shape = Array.from({ length: dimensions }, () => cursor.length(`a dimension of '${name}'`))
+  const elements = shape.reduce((product, size) => product * size, 1)
+  if (!Number.isSafeInteger(elements)) throw cursor.fail(`the tensor '${name}' is impossibly large`)
+  const type = tensorType(cursor.u32())
+  const offset = cursor.length(`the place of '${name}'`)
+  const known = type.blockElements > 0
+  if (known && elements % type.blockElements !== 0) {
+    throw cursor.fail(`the tensor '${name}' has ${elements} elements, which ${type.name} cannot hold`)
+  }
+  const bytes = known ? (elements / type.blockElements) * type.blockBytes : undefined
+  return { name, shape, type, offset, elements, bytes }
+}
+
+function alignmentOf(metadata: ReadonlyMap<string, GgufValue>, cursor: GgufCursor): number {
+  const alignment = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT
+  const isPowerOfTwo =
+    typeof alignment === "number" && alignment > 0 && Number.isInteger(Math.log2(alignment))
+  if (!isPowerOfTwo) throw cursor.fail(`general.alignment must be a power of two, got ${String(alignment)}`)
+  return alignment
+}
+
+/** Finds files whose download stopped: by far the most frequent damage. */
+function checkComplete(
+  tensor: GgufTensorInfo,
+  dataOffset: number,
+  fileSize: number,
+  cursor: GgufCursor,
+): void {
+  const end = dataOffset + tensor.offset + (tensor.bytes ?? 0)
+  if (end <= fileSize) return
+  throw cursor.fail(
+    `the file is cut short: it has ${fileSize} bytes, but the tensor '${tensor.name}' ends at ${end}`,
+  )
+}

@@ -1,0 +1,133 @@
+import { open, stat } from "node:fs/promises"
+import { basename } from "node:path"
+import { InvalidModelFile } from "../errors"
+import { describeGguf, type GgufDescription, TOKENS_KEY } from "../formats/gguf/metadata"
+import { type GgufKind, peekGgufKind, readGgufHeader } from "../formats/gguf/read"
+import type { FoundModel } from "./scan"
+
+/** What is known of a model's files without reading their whole header. */
+export interface ModelFile {
+  readonly paths: readonly string[]
+  /** Of all files together. */
+  readonly sizeBytes: number
+  readonly modifiedAt: Date
+  /** The first 12 hex digits of a SHA-256 over size and samples of the content. */
+  readonly id: string
+  /** `undefined` where the file is no GGUF. */
+  readonly kind: GgufKind | undefined
+}
+
+interface CachedFile {
+  readonly stamp: string
+  readonly file: ModelFile
+  description: GgufDescription | undefined
+}
+
+/** Bytes read at the start, in the middle and at the end of a file to name its version. */
+const SAMPLE_BYTES = 64 * 1024
+const ID_DIGITS = 12
+
+/**
+ * Remembers what was read of model files for as long as their size and modification time stay the same, so that
+ * listing a thousand models again costs a thousand stat calls.
+ */
+export class ModelFiles {
+  readonly #cache = new Map<string, CachedFile>()
+
+  /** `undefined` where the model's first file cannot be read. */
+  async inspect(model: FoundModel): Promise<ModelFile | undefined> {
+    return (await this.#lookUp(model))?.file
+  }
+
+  /** @throws InvalidModelFile; the system's error where a file cannot be opened */
+  async describe(model: FoundModel): Promise<GgufDescription> {
+    const cached = await this.#lookUp(model)
+    if (cached === undefined) throw new InvalidModelFile(model.path, "the file cannot be read")
+    cached.description ??= await readDescription(model)
+    return cached.description
+  }
+
+  async #lookUp(model: FoundModel): Promise<CachedFile | undefined> {
+    const state = await stateOf(model.paths)
+    const known = this.#cache.get(model.path)
+    if (known?.stamp === state.stamp) return known
+    const samples = await readSamples(model.path).catch(() => undefined)
+    if (samples === undefined) {
+      this.#cache.delete(model.path)
+      return undefined
+    }
+    const file: ModelFile = {
+      paths: model.paths,
+      sizeBytes: state.sizeBytes,
+      modifiedAt: new Date(state.modifiedMs),
+      id: idOf(state.sizeBytes, samples),
+      kind: peekGgufKind(samples[0] ?? new Uint8Array()),
+    }
+    const entry: CachedFile = { stamp: state.stamp, file, description: undefined }
+    this.#cache.set(model.path, entry)
+    return entry
+  }
+}
+
+/** Is it something that answers by itself, not a part that goes with another model? */
+export function isModel(file: ModelFile): boolean {
+  const { architecture, type } = file.kind ?? {}
+  if (type !== undefined) return type === "model"
+  if (architecture !== undefined) return architecture !== "clip"
+  // Projectors from before there was a key for it are told apart by their name, as llama.cpp does.
+  return !basename(file.paths[0] ?? "").includes("mmproj")
+}
+
+interface FilesState {
+  readonly sizeBytes: number
+  readonly modifiedMs: number
+  /** Changes when any of the files does. */
+  readonly stamp: string
+}
+
+async function stateOf(paths: readonly string[]): Promise<FilesState> {
+  const all = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
+  return {
+    sizeBytes: all.reduce((sum, stats) => sum + (stats?.size ?? 0), 0),
+    modifiedMs: all.reduce((latest, stats) => Math.max(latest, stats?.mtimeMs ?? 0), 0),
+    stamp: all.map((stats) => `${stats?.ino}:${stats?.size}:${stats?.mtimeMs}`).join(),
+  }
+}
+
+/** Samples and not all bytes: a file of 40 GB would take a minute to hash. */
+async function readSamples(path: string): Promise<Uint8Array[]> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    const starts = [0, Math.floor(size / 2), Math.max(0, size - SAMPLE_BYTES)]
+    return await Promise.all(
+      starts.map(async (start) => {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, start)
+        return buffer.subarray(0, bytesRead)
+      }),
+    )
+  } finally {
+    await file.close()
+  }
+}
+
+function idOf(sizeBytes: number, samples: readonly Uint8Array[]): string {
+  const hash = new Bun.CryptoHasher("sha256")
+  hash.update(`${sizeBytes}\n`)
+  for (const sample of samples) hash.update(sample)
+  return hash.digest("hex").slice(0, ID_DIGITS)
+}
+
+async function readDescription(model: FoundModel): Promise<GgufDescription> {
+  const header = readGgufHeader(model.path, { keepArrays: [TOKENS_KEY] })
+  const tensors = [...header.tensors]
+  for (const [index, path] of model.paths.entries()) {
+    if (index === 0) continue
+    if (!(await Bun.file(path).exists())) {
+      const which = `part ${index + 1} of ${model.paths.length}`
+      throw new InvalidModelFile(model.path, `${which} (${basename(path)}) is missing`)
+    }
+    tensors.push(...readGgufHeader(path).tensors)
+  }
+  return describeGguf(header, tensors)
+}
