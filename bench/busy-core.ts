@@ -1,0 +1,21 @@
+/**
+ * Keeps one core busy until it is disposed of. A shell does the work, so that it also ends by itself, within a moment,
+ * when this process dies without disposing of anything.
+ */
+export class BusyCore implements AsyncDisposable {
+  readonly #child: Bun.Subprocess
+
+  constructor() {
+    const spin = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
+    this.#child = Bun.spawn(["sh", "-c", `while kill -0 ${process.pid} 2>/dev/null; do ${spin}; done`], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL")
+    await this.#child.exited
+  }
+}

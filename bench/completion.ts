@@ -1,0 +1,117 @@
+import { BenchFailure } from "./failure"
+import { readEvents } from "./sse"
+
+/** A server under test that is up, and the model to ask for. */
+export interface Endpoint {
+  /** Without a slash at its end. */
+  readonly url: string
+  readonly model: string
+  /** Ends every request when the whole run is ended. */
+  readonly signal: AbortSignal
+}
+
+export interface Message {
+  readonly role: "system" | "user"
+  readonly content: string
+}
+
+/** A chat, or a bare text that no template is put around. */
+export type Prompt =
+  | { readonly kind: "chat"; readonly messages: readonly Message[] }
+  | { readonly kind: "text"; readonly text: string }
+
+/** What one request took. All times are milliseconds on `performance.now()`'s clock. */
+export interface Completion {
+  readonly sentAt: number
+  /** When each piece of text arrived; never empty. */
+  readonly textAt: readonly number[]
+  /** When the finish reason arrived, right after the last token. */
+  readonly finishedAt: number
+  readonly promptTokens: number
+  /** As the server counted them: a piece of text may hold several tokens, and a token may have no text. */
+  readonly completionTokens: number
+}
+
+/** The part of a streamed chunk, of either endpoint, that is looked at. */
+interface Chunk {
+  readonly choices?: readonly {
+    readonly text?: string
+    readonly delta?: { readonly content?: string | null }
+    readonly finish_reason?: string | null
+  }[]
+  readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null
+  readonly error?: { readonly message?: string }
+}
+
+const STREAMED = { stream: true, stream_options: { include_usage: true }, temperature: 0, ignore_eos: true }
+
+/**
+ * Streams exactly `maxTokens` tokens, chosen greedily, to the end.
+ * @param onText called as each piece of text arrives, with the number of pieces so far
+ * @throws BenchFailure when the server refuses, breaks off, or sends another number of tokens
+ */
+export async function complete(
+  endpoint: Endpoint,
+  prompt: Prompt,
+  maxTokens: number,
+  onText?: (pieces: number) => void,
+): Promise<Completion> {
+  const sentAt = performance.now()
+  const response = await post(endpoint, prompt, { ...STREAMED, max_tokens: maxTokens })
+  const textAt: number[] = []
+  let finishedAt: number | undefined
+  let usage: Chunk["usage"]
+  for await (const data of readEvents(response)) {
+    if (data === "[DONE]") break
+    // What another program sends: only the fields above are read, all of them optional.
+    const chunk = JSON.parse(data) as Chunk
+    if (chunk.error) throw new BenchFailure(`error in the stream: ${chunk.error.message ?? data}`)
+    const choice = chunk.choices?.[0]
+    if (choice?.text || choice?.delta?.content) {
+      textAt.push(performance.now())
+      onText?.(textAt.length)
+    }
+    if (choice?.finish_reason) finishedAt = performance.now()
+    usage = chunk.usage ?? usage
+  }
+  if (finishedAt === undefined) throw new BenchFailure("the stream ended without a finish reason")
+  if (!usage)
+    throw new BenchFailure("the stream has no usage (stream_options.include_usage is not understood)")
+  if (usage.completion_tokens !== maxTokens)
+    throw new BenchFailure(`asked for ${maxTokens} tokens with ignore_eos, got ${usage.completion_tokens}`)
+  if (textAt.length === 0) throw new BenchFailure("no token of the answer has text")
+  return {
+    sentAt,
+    textAt,
+    finishedAt,
+    promptTokens: usage.prompt_tokens,
+    completionTokens: usage.completion_tokens,
+  }
+}
+
+/** Milliseconds from sending the request to its first text. */
+export function timeToFirstToken(completion: Completion): number {
+  return (completion.textAt[0] ?? Infinity) - completion.sentAt
+}
+
+/** How many tokens the server makes of a bare text, by its own usage count. */
+export async function countTokens(endpoint: Endpoint, text: string): Promise<number> {
+  const response = await post(endpoint, { kind: "text", text }, { max_tokens: 1 })
+  // What another program sends: only this field is read.
+  const { usage } = (await response.json()) as { usage?: { prompt_tokens?: number } }
+  if (usage?.prompt_tokens === undefined) throw new BenchFailure("the answer has no usage.prompt_tokens")
+  return usage.prompt_tokens
+}
+
+async function post(endpoint: Endpoint, prompt: Prompt, parameters: object): Promise<Response> {
+  const path = prompt.kind === "chat" ? "/v1/chat/completions" : "/v1/completions"
+  const input = prompt.kind === "chat" ? { messages: prompt.messages } : { prompt: prompt.text }
+  const response = await fetch(endpoint.url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    signal: endpoint.signal,
+    body: JSON.stringify({ model: endpoint.model, ...input, ...parameters }),
+  })
+  if (response.ok) return response
+  throw new BenchFailure(`HTTP ${response.status} from ${path}: ${(await response.text()).slice(0, 300)}`)
+}

@@ -1,0 +1,51 @@
+import { complete, timeToFirstToken, type Completion, type Endpoint, type Prompt } from "../completion"
+import { BenchFailure } from "../failure"
+import type { Load } from "../load"
+import type { Sample } from "../statistics"
+
+/** The newcomer comes when this many pieces of the running stream are out: it is well under way then. */
+const PIECES_BEFORE = 32
+/** Enough for the stream to outlast the newcomer's prompt on a server that lets it go on meanwhile. */
+const STREAM_TOKENS = 320
+const PROMPT_TOKENS = 1650
+const NEWCOMER_TOKENS = 8
+
+/** What a reader of a running answer notices when somebody else sends a long prompt. */
+export const longArrival: Load = {
+  name: "arrival",
+  title: `a running stream while a ${PROMPT_TOKENS}-token prompt arrives`,
+  metrics: [
+    { name: "longestGap", label: "longest gap of the stream", unit: "ms" },
+    { name: "ttft", label: "newcomer's TTFT", unit: "ms" },
+  ],
+  peers: ["default"],
+  prepare(text) {
+    const running: Prompt = { kind: "text", text: text.next(16) }
+    const newcomer: Prompt = { kind: "text", text: text.next(PROMPT_TOKENS) }
+    return (endpoint) => arrive(endpoint, running, newcomer)
+  },
+}
+
+async function arrive(endpoint: Endpoint, running: Prompt, newcomer: Prompt): Promise<Sample> {
+  const underWay = Promise.withResolvers<void>()
+  const stream = complete(endpoint, running, STREAM_TOKENS, (pieces) => {
+    if (pieces === PIECES_BEFORE) underWay.resolve()
+  })
+  stream.catch(underWay.reject)
+  await underWay.promise
+  const [ran, came] = await Promise.all([stream, complete(endpoint, newcomer, NEWCOMER_TOKENS)])
+  return { longestGap: gapDuring(ran, came), ttft: timeToFirstToken(came) }
+}
+
+/** The stream's longest silence that overlaps the newcomer's wait for its first text. */
+function gapDuring(stream: Completion, newcomer: Completion): number {
+  const from = newcomer.sentAt
+  const until = newcomer.sentAt + timeToFirstToken(newcomer)
+  if (stream.finishedAt < until)
+    throw new BenchFailure("the running stream ended before the newcomer's first token; nothing to measure")
+  const gaps = stream.textAt
+    .slice(1)
+    .map((end, i) => ({ start: stream.textAt[i] ?? end, end }))
+    .filter(({ start, end }) => end >= from && start <= until)
+  return Math.max(0, ...gaps.map(({ start, end }) => end - start))
+}

@@ -1,0 +1,31 @@
+import { complete, timeToFirstToken, type Endpoint, type Prompt } from "../completion"
+import type { Load } from "../load"
+import type { Sample } from "../statistics"
+
+const PROMPT_TOKENS = 1240
+const DIFFERENT_TOKENS = 8
+const ANSWER_TOKENS = 8
+
+/** A long prompt, and the same again with another end: what is left to compute the second time. */
+export const prefixReuse: Load = {
+  name: "prefix",
+  title: `a second ${PROMPT_TOKENS}-token prompt that differs in its last ${DIFFERENT_TOKENS} tokens`,
+  metrics: [
+    { name: "ttftCold", label: "TTFT cold", unit: "ms" },
+    { name: "ttftWarm", label: "TTFT warm", unit: "ms" },
+    { name: "warmToCold", label: "warm / cold", unit: "ratio" },
+  ],
+  peers: ["default"],
+  prepare(text) {
+    const prefix = text.next(PROMPT_TOKENS - DIFFERENT_TOKENS)
+    const [first, second] = [text.next(DIFFERENT_TOKENS), text.next(DIFFERENT_TOKENS)]
+    return (endpoint) =>
+      coldThenWarm(endpoint, { kind: "text", text: prefix + first }, { kind: "text", text: prefix + second })
+  },
+}
+
+async function coldThenWarm(endpoint: Endpoint, first: Prompt, second: Prompt): Promise<Sample> {
+  const ttftCold = timeToFirstToken(await complete(endpoint, first, ANSWER_TOKENS))
+  const ttftWarm = timeToFirstToken(await complete(endpoint, second, ANSWER_TOKENS))
+  return { ttftCold, ttftWarm, warmToCold: ttftWarm / ttftCold }
+}

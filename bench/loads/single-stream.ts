@@ -1,0 +1,51 @@
+import { BusyCore } from "../busy-core"
+import { complete, timeToFirstToken, type Endpoint, type Prompt } from "../completion"
+import type { Load, Metric } from "../load"
+import type { Sample } from "../statistics"
+import type { RandomText } from "../words"
+
+const TOKENS = 160
+
+const METRICS: readonly Metric[] = [
+  { name: "tokensPerSecond", label: "tokens/s", unit: "tokens/s" },
+  { name: "ttft", label: "TTFT", unit: "ms" },
+]
+
+/** One client alone. */
+export const singleStream: Load = {
+  name: "single",
+  title: `one stream, ${TOKENS} tokens`,
+  metrics: METRICS,
+  peers: ["default", "llama-bench"],
+  prepare(text) {
+    const prompt = story(text)
+    return (endpoint) => stream(endpoint, prompt)
+  },
+}
+
+/** One client alone, while a process that has nothing to do with the server keeps a core busy. */
+export const contendedStream: Load = {
+  name: "contended",
+  title: `one stream, ${TOKENS} tokens, while another process keeps one core busy`,
+  metrics: METRICS,
+  peers: ["default"],
+  prepare(text) {
+    const prompt = story(text)
+    return async (endpoint) => {
+      await using _busy = new BusyCore()
+      return await stream(endpoint, prompt)
+    }
+  },
+}
+
+function story(text: RandomText): Prompt {
+  return { kind: "chat", messages: [{ role: "user", content: `Write a long story about${text.next(4)}.` }] }
+}
+
+/** The rate leaves the first token out, which belongs to the prompt; llama-bench counts in the same way. */
+async function stream(endpoint: Endpoint, prompt: Prompt): Promise<Sample> {
+  const completion = await complete(endpoint, prompt, TOKENS)
+  const ttft = timeToFirstToken(completion)
+  const generationMs = completion.finishedAt - completion.sentAt - ttft
+  return { tokensPerSecond: ((TOKENS - 1) * 1000) / generationMs, ttft }
+}

@@ -1,0 +1,148 @@
+import { complete, countTokens, type Endpoint } from "./completion"
+import { BenchFailure, reasonOf } from "./failure"
+import { runLlamaBench } from "./llama-bench"
+import type { Load, Role } from "./load"
+import type { Options } from "./options"
+import type { Column, LoadResult } from "./result"
+import { measureStartup, startup } from "./startup"
+import { medianSample, type Sample } from "./statistics"
+import type { Target } from "./target"
+import { RandomText, singleTokenWords } from "./words"
+
+/** One run of this program: its servers, its random prompts, and how it reports progress. */
+export interface Session {
+  readonly options: Options
+  readonly targets: readonly Target[]
+  readonly workspace: string
+  readonly signal: AbortSignal
+  /** Told what was just measured. */
+  readonly progress: (line: string) => void
+}
+
+/** Random prompts of exact lengths for the model, which the first server that answers knows. */
+export async function prepareText(session: Session): Promise<RandomText> {
+  const [target] = session.targets
+  if (target === undefined) throw new BenchFailure("nothing to measure: no xLLM and no peer; see --help")
+  await using open = await target.open(session.signal)
+  const words = await singleTokenWords((text) => countTokens(open.endpoint, text))
+  session.progress(`prompts are made of ${words.length} words that are one token each`)
+  return new RandomText(words, session.options.seed)
+}
+
+/**
+ * One load on all its servers. They are all up meanwhile, but only one computes at a time; each repetition has fresh
+ * prompts, the same for all, and turns the order round.
+ */
+export async function runLoad(session: Session, load: Load, text: RandomText): Promise<LoadResult> {
+  await using open = new AsyncDisposableStack()
+  const contestants: Contestant[] = []
+  for (const target of takingPart(session.targets, load.peers)) {
+    const contestant = new Contestant(target.role, target.label)
+    contestants.push(contestant)
+    await contestant.attempt(session.signal, async () => {
+      const { endpoint } = open.use(await target.open(session.signal))
+      await warmUp(endpoint, text)
+      contestant.endpoint = endpoint
+    })
+  }
+  const bench = load.peers.includes("llama-bench") ? session.options.llamaBench : undefined
+  if (bench !== undefined) contestants.push(new Contestant("llama-bench", "llama-bench"))
+
+  await repeat(session, load.name, contestants, () => {
+    const run = load.prepare(text)
+    return async ({ role, endpoint }) => {
+      if (endpoint !== undefined) return await run(endpoint)
+      if (role !== "llama-bench" || bench === undefined) throw new BenchFailure("its server is not up")
+      return await runLlamaBench(bench, session.options.model, session.options.threads, session.signal)
+    }
+  })
+  return { ...load, columns: contestants.map((contestant) => contestant.column()) }
+}
+
+/** What the programs cost by themselves; servers that somebody else started have no part in this. */
+export async function runStartup(session: Session): Promise<LoadResult | undefined> {
+  const executables = takingPart(session.targets, startup.peers).flatMap(({ role, label, executable }) =>
+    executable === undefined ? [] : [{ contestant: new Contestant(role, label), executable }],
+  )
+  if (executables.length === 0) return undefined
+  const contestants = executables.map(({ contestant }) => contestant)
+  await repeat(session, startup.name, contestants, () => async (contestant) => {
+    const executable = executables.find((entry) => entry.contestant === contestant)?.executable
+    if (executable === undefined) throw new BenchFailure("it has no executable")
+    return await measureStartup(executable, session.workspace, session.signal)
+  })
+  return { ...startup, columns: contestants.map((contestant) => contestant.column()) }
+}
+
+/** One column in the making. The first failure ends its part; the others go on. */
+class Contestant {
+  readonly role: Role
+  readonly label: string
+  endpoint: Endpoint | undefined
+  readonly #samples: Sample[] = []
+  #failure: string | undefined
+
+  constructor(role: Role, label: string) {
+    this.role = role
+    this.label = label
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  add(sample: Sample): void {
+    this.#samples.push(sample)
+  }
+
+  /** Does the work, and keeps the reason when that fails; the end of the whole run is passed on. */
+  async attempt(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#failure = reasonOf(error)
+    }
+  }
+
+  column(): Column {
+    const { role, label } = this
+    if (this.#failure !== undefined) return { role, label, samples: [], median: {}, failure: this.#failure }
+    return { role, label, samples: this.#samples, median: medianSample(this.#samples) }
+  }
+}
+
+/** @param prepare called once a repetition, before any contestant's turn */
+async function repeat(
+  session: Session,
+  name: string,
+  contestants: readonly Contestant[],
+  prepare: () => (contestant: Contestant) => Promise<Sample>,
+): Promise<void> {
+  for (let round = 1; round <= session.options.repeat; round++) {
+    const measure = prepare()
+    for (const contestant of round % 2 === 1 ? contestants : contestants.toReversed()) {
+      if (contestant.hasFailed) continue
+      await contestant.attempt(session.signal, async () => {
+        const sample = await measure(contestant)
+        contestant.add(sample)
+        session.progress(`${name} ${round}/${session.options.repeat} ${contestant.label}: ${brief(sample)}`)
+      })
+    }
+  }
+}
+
+/** Loads the model where that happens on demand, and touches memory for the first time. */
+async function warmUp(endpoint: Endpoint, text: RandomText): Promise<void> {
+  await complete(endpoint, { kind: "text", text: text.next(64) }, 16)
+}
+
+function takingPart(targets: readonly Target[], peers: readonly Role[]): readonly Target[] {
+  return targets.filter(({ role }) => role === "ours" || peers.includes(role))
+}
+
+function brief(sample: Sample): string {
+  return Object.entries(sample)
+    .map(([name, value]) => `${name} ${value.toPrecision(4)}`)
+    .join(", ")
+}

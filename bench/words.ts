@@ -1,0 +1,69 @@
+import { BenchFailure } from "./failure"
+
+/** Short and common, so that nearly every tokenizer has each of them, with the space before it, as one token. */
+const CANDIDATES = (
+  "time year people way day man thing woman life child world school state family student group country problem " +
+  "hand part place case week company system program question work number night point home water room mother area " +
+  "money story fact month lot right study book eye job word business issue side kind head house service friend " +
+  "father power hour game line end member law car city community name president team minute idea body information " +
+  "back parent face level office door health person art war history party result change morning reason research " +
+  "girl guy moment air teacher force education foot boy age policy music market sense nation plan college interest " +
+  "death experience effect use class control field development role effort rate heart drug show leader light voice " +
+  "wife police mind price report decision son view relationship town road arm difference value building action " +
+  "season society tax director position player record paper space ground form event"
+).split(" ")
+
+/** With fewer, random texts would soon begin alike. */
+const FEWEST_WORDS = 40
+
+/** How many tokens a server makes of a text, with or without a constant number of its own. */
+export type CountTokens = (text: string) => Promise<number>
+
+/**
+ * The candidates that are exactly one token after a space, by asking the server: all at once, and in halves where
+ * the sum is not right.
+ */
+export async function singleTokenWords(count: CountTokens): Promise<readonly string[]> {
+  const opening = " the"
+  const own = await count(opening)
+  const search = async (words: readonly string[]): Promise<readonly string[]> => {
+    if ((await count(`${opening} ${words.join(" ")}`)) === own + words.length) return words
+    if (words.length === 1) return []
+    const middle = words.length >> 1
+    return [...(await search(words.slice(0, middle))), ...(await search(words.slice(middle)))]
+  }
+  const found = await search(CANDIDATES)
+  if (found.length < FEWEST_WORDS)
+    throw new BenchFailure(
+      `only ${found.length} of ${CANDIDATES.length} common English words are single tokens of this model; ` +
+        "prompts of an exact length cannot be made for it",
+    )
+  return found
+}
+
+/** A random sequence of words: its length in tokens is known, and no two texts begin alike. */
+export class RandomText {
+  readonly #words: readonly string[]
+  #state: number
+
+  /** @param words each one token long after a space; see {@link singleTokenWords} */
+  constructor(words: readonly string[], seed: number) {
+    this.#words = words
+    this.#state = seed >>> 0
+  }
+
+  /** A text that begins with a space and is `tokens` tokens long. */
+  next(tokens: number): string {
+    let text = ""
+    for (let i = 0; i < tokens; i++) text += ` ${this.#words[this.#random(this.#words.length)]}`
+    return text
+  }
+
+  /** A whole number below `limit`: the mulberry32 generator, which repeats exactly for the same seed. */
+  #random(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
+  }
+}
