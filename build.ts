@@ -43,7 +43,7 @@ async function bundle(options: {
     naming: "[name].[ext]",
     target: "bun",
     format: "esm", // with bytecode any other format fails at the first top-level await, when it runs
-    minify: true,
+    minify: { whitespace: true, syntax: true, identifiers: true, keepNames: true }, // names of errors are shown
     bytecode: true,
     define: {
       "process.env.NODE_ENV": '"production"',

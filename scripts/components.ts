@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Component } from "../src/native/component"
 import { packageFolder } from "../src/native/package-folder"
@@ -12,27 +12,59 @@ export type Flavour = "cpu" | "default" | "cuda"
 export async function packComponents(flavour: Flavour, root: string) {
   const packages = packagesFor(process.platform, process.arch)
   if (!packages) throw new Error(`llama.cpp has no package for ${process.platform} on ${process.arch}`)
-  const cache = join(root, ".cache/components")
-  const base = folderOf(packages.base)
+  const base = await installedFolder(packages.base, root)
   const wanted: [Component["name"], string[]][] = [
     ["llama", baseLibraries(base)],
     ["shim", [join(root, "src/llama/shim.c")]],
   ]
-  if (flavour !== "cpu" && packages.vulkan)
-    wanted.push(["vulkan", [backend(packages.vulkan, VULKAN_LIBRARY, base)]])
+  if (flavour !== "cpu" && packages.vulkan) {
+    wanted.push(["vulkan", [backend(await installedFolder(packages.vulkan, root), VULKAN_LIBRARY, base)]])
+  }
   if (flavour === "cuda") {
     if (!packages.cuda) throw new Error(`there is no CUDA package for ${process.platform} on ${process.arch}`)
-    await installCuda(packages.cuda, packages.base, root)
-    wanted.push(["cuda", [backend(packages.cuda, CUDA_LIBRARY, base)]])
+    wanted.push(["cuda", [backend(await installedFolder(packages.cuda, root), CUDA_LIBRARY, base)]])
   }
+  const cache = join(root, ".cache/components")
   const components = await Promise.all(wanted.map(([name, paths]) => packComponent(name, paths, cache)))
   return { base, components }
 }
 
-function folderOf(packageName: string): string {
+/**
+ * The libraries of a package in the release that package.json pins. Packages that `npm ci` leaves out (CUDA for its
+ * size, those for macOS) are fetched now, without recording them.
+ */
+async function installedFolder(packageName: string, root: string): Promise<string> {
+  const wanted = pinnedRelease(await readManifest(root))
+  const installed = await readManifest(join(root, "node_modules", packageName))
+  if (installed?.version !== wanted) await fetchPackage(`${packageName}@${wanted}`, root)
   const folder = packageFolder(packageName)
-  if (!folder) throw new Error(`the package ${packageName} is not installed; run 'npm ci'`)
+  if (!folder) throw new Error(`the package ${packageName} cannot be found`)
   return folder
+}
+
+/** What is used of a package.json. */
+interface Manifest {
+  readonly version?: string
+  readonly optionalDependencies?: Readonly<Record<string, string>>
+}
+
+async function readManifest(folder: string): Promise<Manifest | undefined> {
+  const file = Bun.file(join(folder, "package.json"))
+  return (await file.exists()) ? ((await file.json()) as Manifest) : undefined // its shape is npm's to guarantee
+}
+
+/** All packages of libraries are released together. */
+function pinnedRelease(project: Manifest | undefined): string {
+  const release = project?.optionalDependencies?.["@node-llama-cpp/linux-x64"]
+  if (release === undefined) throw new Error("package.json does not pin @node-llama-cpp/linux-x64")
+  return release
+}
+
+async function fetchPackage(specifier: string, root: string): Promise<void> {
+  const command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", specifier]
+  console.log(command.join(" "))
+  const child = Bun.spawn(command, { cwd: root, stdio: ["ignore", "inherit", "inherit"] })
+  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")} failed`)
 }
 
 /** Everything that is a library; not node-llama-cpp's addon, which nothing here calls. */
@@ -49,31 +81,14 @@ function baseLibraries(folder: string): string[] {
  * A GPU backend is taken out of a package of its own and loaded beside the base libraries. That is sound only if it
  * was built against the very same libggml-base.
  */
-function backend(packageName: string, library: string, base: string): string {
-  const folder = folderOf(packageName)
+function backend(folder: string, library: string, base: string): string {
   if (!sameContent(join(folder, "libggml-base.so"), join(base, "libggml-base.so"))) {
-    throw new Error(`${packageName} was built with another libggml-base than ${base}; their versions differ`)
+    throw new Error(`${folder} was built with another libggml-base than ${base}; their releases differ`)
   }
   return join(folder, library)
 }
 
+/** Whether two files are equal, byte by byte. */
 function sameContent(left: string, right: string): boolean {
-  const [a, b] = [left, right].map((path) => Bun.mmap(path))
-  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0
-}
-
-/** Fetches the CUDA package in the release of the base package, without recording it in package.json. */
-async function installCuda(packageName: string, basePackage: string, root: string): Promise<void> {
-  const wanted = await installedVersion(basePackage, root)
-  if ((await installedVersion(packageName, root)) === wanted) return
-  const command = ["npm", "install", "--no-save", `${packageName}@${wanted}`]
-  console.log(`fetching ${packageName} ${wanted}: ${command.join(" ")}`)
-  const child = Bun.spawn(command, { cwd: root, stdio: ["ignore", "inherit", "inherit"] })
-  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")} failed`)
-}
-
-async function installedVersion(packageName: string, root: string): Promise<string | undefined> {
-  const manifest = Bun.file(join(root, "node_modules", packageName, "package.json"))
-  // A package manifest always has a version.
-  return (await manifest.exists()) ? ((await manifest.json()) as { version: string }).version : undefined
+  return readFileSync(left).equals(readFileSync(right))
 }

@@ -113,25 +113,14 @@ function asRuntimeBroken(error: unknown, component: Component, runtimeFolder: st
   const megabytes = Math.ceil(component.files.reduce((sum, file) => sum + file.size, 0) / 1e6)
   const words = error instanceof Error ? error.message : String(error)
   return new RuntimeBroken(
-    `cannot extract llama.cpp (${component.name}, ${megabytes} MB) to ${runtimeFolder}: ${reason(error)} (${words}); ` +
-      "make the folder writable, or set XLLM_HOME to a folder on a disk with room",
+    `cannot extract llama.cpp's libraries (${component.name}, ${megabytes} MB) to ${runtimeFolder}: ${words}; ` +
+      `${remedy(error, megabytes)}, or set XLLM_HOME to another folder`,
     error,
   )
 }
 
-/** Plain words for the errors that a user can do something about. */
-function reason(error: unknown): string {
+function remedy(error: unknown, megabytes: number): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined
-  switch (code) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return "the disk is full"
-    case "EROFS":
-      return "the file system is read-only"
-    case "EACCES":
-    case "EPERM":
-      return "permission denied"
-    default:
-      return "it cannot be written"
-  }
+  const diskFull = code === "ENOSPC" || code === "EDQUOT"
+  return diskFull ? `free ${megabytes} MB there` : "make the folder writable"
 }

@@ -59,7 +59,10 @@ async function locateInstalled(): Promise<LlamaFiles> {
   if (!packages)
     throw new RuntimeBroken(`llama.cpp is not available for ${process.platform} on ${process.arch}`)
   const folder = packageFolder(packages.base)
-  if (!folder) throw new RuntimeBroken(`the package ${packages.base} is not installed; run 'npm ci'`)
+  if (!folder)
+    throw new RuntimeBroken(
+      `the package ${packages.base} is not installed; run 'npm ci', or 'npm run build', which fetches what is missing`,
+    )
   const vulkan = backendIn(packages.vulkan, VULKAN_LIBRARY)
   const cuda = backendIn(packages.cuda, CUDA_LIBRARY)
   return {
