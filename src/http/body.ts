@@ -1,0 +1,82 @@
+import { InvalidRequest, PayloadTooLarge } from "../errors"
+
+/** The largest request body that is read; more is answered with 413. */
+export const MAX_BODY_BYTES = 50 * 1024 ** 2
+
+/** A JSON object as it came; {@link Fields} checks what is in it. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/**
+ * The request's body as a JSON object.
+ * @throws InvalidRequest where it is not JSON, not an object, or not declared as JSON; PayloadTooLarge
+ */
+export async function readJsonObject(request: Request): Promise<JsonObject> {
+  checkContentType(request.headers.get("content-type"))
+  const text = decodeUtf8(await readBytes(request))
+  if (text.trim() === "") throw new InvalidRequest("the request body is empty; it must be a JSON object")
+  const value = parseJson(text)
+  if (!isJsonObject(value))
+    throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
+  return value
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
+
+/** What a JSON value is, in the words of an error message. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null"
+  if (Array.isArray(value)) return "an array"
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
+}
+
+/**
+ * Other types are refused even where the body is JSON: a web page of any origin may send text/plain or a form without
+ * asking first, so taking them would let every page use the server.
+ */
+function checkContentType(contentType: string | null): void {
+  const [essence = ""] = (contentType ?? "").split(";")
+  if (/^application\/(?:[\w.+-]+\+)?json$/i.test(essence.trim())) return
+  const given = contentType === null ? "none" : `'${contentType}'`
+  throw new InvalidRequest(`the Content-Type must be application/json, got ${given}`)
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const declared = Number(request.headers.get("content-length") ?? 0)
+  if (declared > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
+  if (declared > 0) return new Uint8Array(await request.arrayBuffer())
+  return request.body === null ? new Uint8Array() : readChunks(request.body)
+}
+
+/** A body of unknown length, which must not fill the memory. */
+async function readChunks(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.byteLength
+    if (length > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, length)
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) throw new InvalidRequest("the request body is not valid UTF-8")
+    throw error
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // A SyntaxError, or a RangeError where it is nested too deeply.
+    throw new InvalidRequest(
+      `the request body is not valid JSON: ${error instanceof Error ? error.message : error}`,
+    )
+  }
+}

@@ -1,0 +1,91 @@
+import type { FinishReason, GenerationEvent, Timings, Usage } from "../../domain"
+import { InternalError } from "../../errors"
+import type { ReportedToken } from "./logprobs"
+
+/** One whole choice. */
+export interface AnswerChoice {
+  readonly text: string
+  /** Of the echoed prompt and the answer, where they were asked for. */
+  readonly logprobs: readonly ReportedToken[]
+  /** How many of `logprobs` are the prompt's. */
+  readonly echoedTokens: number
+  readonly finishReason: FinishReason
+}
+
+/** Everything that one prompt led to. */
+export interface Answer {
+  readonly choices: readonly AnswerChoice[]
+  readonly usage: Usage
+  readonly timings: Timings
+}
+
+interface OpenChoice {
+  readonly texts: string[]
+  readonly logprobs: ReportedToken[]
+  echoedTokens: number
+  finishReason: FinishReason | undefined
+}
+
+/** Collects the events of one prompt into its answer. */
+export class AnswerBuilder {
+  readonly #choices: readonly OpenChoice[]
+  #done: { readonly usage: Usage; readonly timings: Timings } | undefined
+
+  /** @param n how many choices are generated */
+  constructor(n: number) {
+    this.#choices = Array.from({ length: n }, () => ({
+      texts: [],
+      logprobs: [],
+      echoedTokens: 0,
+      finishReason: undefined,
+    }))
+  }
+
+  add(event: GenerationEvent): void {
+    switch (event.type) {
+      case "prompt":
+        for (const choice of this.#choices) {
+          extend(choice, event.text ?? "", event.logprobs)
+          choice.echoedTokens = choice.logprobs.length
+        }
+        return
+      case "text":
+        return extend(this.#choice(event.choice), event.text, event.logprobs)
+      case "finish":
+        this.#choice(event.choice).finishReason = event.reason
+        return
+      case "done":
+        this.#done = event
+        return
+      case "loading":
+      case "queued":
+      case "progress":
+        return
+      default:
+        event satisfies never
+    }
+  }
+
+  /** @throws InternalError where events are missing */
+  build(): Answer {
+    if (this.#done === undefined) throw new InternalError("the answer broke off before its end")
+    const { usage, timings } = this.#done
+    return { usage, timings, choices: this.#choices.map(finished) }
+  }
+
+  #choice(index: number): OpenChoice {
+    const choice = this.#choices[index]
+    if (choice === undefined) throw new InternalError(`there is no choice ${index}`)
+    return choice
+  }
+}
+
+function extend(choice: OpenChoice, text: string, logprobs: readonly ReportedToken[] | undefined): void {
+  choice.texts.push(text)
+  for (const token of logprobs ?? []) choice.logprobs.push(token)
+}
+
+function finished({ texts, logprobs, echoedTokens, finishReason }: OpenChoice): AnswerChoice {
+  if (finishReason === undefined) throw new InternalError("a choice broke off before its end")
+  return { text: texts.join(""), logprobs, echoedTokens, finishReason }
+}

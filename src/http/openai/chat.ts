@@ -1,0 +1,82 @@
+import { Elysia } from "elysia"
+import type { GenerationEvent, TokenLogprob } from "../../domain"
+import { readJsonObject } from "../body"
+import { clientOf, consume } from "../consume"
+import { sse } from "../stream"
+import { type Answer, AnswerBuilder } from "./answer"
+import { type ChunkFormat, Chunks } from "./chunks"
+import { failureEvent } from "./failure"
+import { toChatLogprobs } from "./logprobs"
+import { createIdentity, type OpenAiContext, type ReplyIdentity, waitingNote } from "./reply"
+import { type ChatCall, toChatCall } from "./translate"
+import { toTimingsBody, toUsageBody } from "./usage"
+
+const CHUNKS: ChunkFormat = {
+  object: "chat.completion.chunk",
+  textStart: `"delta":{"content":`,
+  textEnd: "}",
+  empty: `"delta":{}`,
+  opening: `"delta":{"role":"assistant","content":"","refusal":null}`,
+  createLogprobs: () => (tokens) => toChatLogprobs(tokens.filter(isPredicted)),
+}
+
+/** POST /v1/chat/completions */
+export function chatRoutes(context: OpenAiContext) {
+  return new Elysia({ name: "openai-chat" }).post(
+    "/v1/chat/completions",
+    async ({ request, server }) => {
+      const call = toChatCall(await readJsonObject(request))
+      server?.timeout(request, 0)
+      const identity = await createIdentity(context, "chatcmpl", call.request.model)
+      const client = clientOf(request)
+      const events = context.engine.chat(call.request, client.signal)
+      if (call.reply.stream) return streamChat(context, { identity, call, events, client })
+      const answer = new AnswerBuilder(call.request.n)
+      await consume(events[Symbol.asyncIterator](), client.signal, (event) => answer.add(event))
+      return Response.json(toChatCompletion(identity, call, answer.build()))
+    },
+    { parse: "none" },
+  )
+}
+
+interface RunningChat {
+  readonly identity: ReplyIdentity
+  readonly call: ChatCall
+  readonly events: AsyncIterable<GenerationEvent>
+  readonly client: AbortController
+}
+
+function streamChat(
+  { log }: OpenAiContext,
+  { identity, call, events, client }: RunningChat,
+): Promise<Response> {
+  const chunks = new Chunks(CHUNKS, { identity, reply: call.reply, prompts: 1, n: call.request.n })
+  return sse({
+    events,
+    client,
+    render: (event) => chunks.render(event),
+    waiting: waitingNote,
+    end: () => chunks.end(),
+    fail: (error) => failureEvent(log, error),
+  })
+}
+
+function toChatCompletion(identity: ReplyIdentity, { request }: ChatCall, answer: Answer) {
+  return {
+    ...identity,
+    object: "chat.completion",
+    choices: answer.choices.map(({ text, logprobs, finishReason }, index) => ({
+      index,
+      message: { role: "assistant", content: text, refusal: null },
+      logprobs: request.topLogprobs === undefined ? null : toChatLogprobs(logprobs.filter(isPredicted)),
+      finish_reason: finishReason,
+    })),
+    usage: toUsageBody([answer.usage]),
+    timings: toTimingsBody(answer.timings, answer.usage.cachedTokens, request.n),
+  }
+}
+
+/** Chats report no tokens of the prompt; its first one has no probability. */
+function isPredicted(token: object): token is TokenLogprob {
+  return "top" in token
+}

@@ -1,0 +1,179 @@
+import type { GenerationEvent, Timings, Usage } from "../../domain"
+import { InternalError } from "../../errors"
+import type { ReportedToken } from "./logprobs"
+import type { ReplyOptions } from "./options"
+import type { ReplyIdentity } from "./reply"
+import { RunningTimings, toTimingsBody, toUsageBody } from "./usage"
+
+/** How the chunks of one kind of answer differ from those of another. */
+export interface ChunkFormat {
+  readonly object: string
+  /** JSON before and after the JSON string with a piece of text. */
+  readonly textStart: string
+  readonly textEnd: string
+  /** JSON of a choice's part without text. */
+  readonly empty: string
+  /** JSON of a choice's first part, where there is one. */
+  readonly opening: string | undefined
+  /** Makes the `logprobs` of one choice, piece by piece. */
+  createLogprobs(): (tokens: readonly ReportedToken[]) => unknown
+}
+
+export interface ChunkOptions {
+  readonly identity: ReplyIdentity
+  readonly reply: ReplyOptions
+  readonly prompts: number
+  /** Choices per prompt. */
+  readonly n: number
+}
+
+type TextEvent = Extract<GenerationEvent, { type: "text" }>
+type DoneEvent = Extract<GenerationEvent, { type: "done" }>
+
+/** What a chunk says beside its choice's text. */
+interface ChunkExtras {
+  readonly logprobs?: unknown
+  readonly finishReason?: string
+  /** Fields of the chunk itself. */
+  readonly fields?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Writes generation events as OpenAI's chunks. One text event costs one JSON string: everything around the text is
+ * the same for a whole stream and is built once.
+ */
+export class Chunks {
+  readonly #format: ChunkFormat
+  readonly #reply: ReplyOptions
+  readonly #prompts: number
+  readonly #n: number
+  /** A chunk up to its `choices`. */
+  readonly #envelope: string
+  /** A chunk after its `choices`, before its extra fields. */
+  readonly #envelopeEnd: string
+  /** By choice: a chunk up to its text. */
+  readonly #heads: readonly string[]
+  /** What follows the text of a chunk that has nothing else to say. */
+  readonly #plainTail: string
+  readonly #logprobs: readonly ((tokens: readonly ReportedToken[]) => unknown)[]
+  readonly #running: readonly RunningTimings[]
+  #openChoices: number
+  /** The last choice's finish chunk waits for the timings, which come right after it. */
+  #lastFinish: { readonly choice: number; readonly reason: string } | undefined
+  readonly #done: { readonly usage: Usage; readonly timings: Timings }[] = []
+
+  constructor(format: ChunkFormat, { identity, reply, prompts, n }: ChunkOptions) {
+    const choices = Array.from({ length: prompts * n }, (_, index) => index)
+    const { id, created, model, system_fingerprint } = identity
+    const shared = JSON.stringify({ id, object: format.object, created, model, system_fingerprint })
+    this.#format = format
+    this.#reply = reply
+    this.#prompts = prompts
+    this.#n = n
+    this.#envelope = `data: ${shared.slice(0, -1)},"choices":[`
+    this.#envelopeEnd = reply.includeUsage ? `],"usage":null` : "]"
+    this.#heads = choices.map((choice) => `${this.#envelope}{"index":${choice},${format.textStart}`)
+    this.#plainTail = `${format.textEnd},"logprobs":null,"finish_reason":null}${this.#envelopeEnd}}\n\n`
+    this.#logprobs = choices.map(() => format.createLogprobs())
+    this.#running = reply.timingsPerToken ? Array.from({ length: prompts }, () => new RunningTimings()) : []
+    this.#openChoices = choices.length
+  }
+
+  /** The chunks for one event of the prompt with this number; empty for events that no chunk tells of. */
+  render(event: GenerationEvent, prompt = 0): string {
+    this.#running[prompt]?.observe(event)
+    switch (event.type) {
+      case "text":
+        return this.#text(event, prompt)
+      case "prompt":
+        return this.#open(event, prompt)
+      case "progress":
+        return this.#reply.returnProgress ? this.#progress(event, prompt) : ""
+      case "finish":
+        return this.#finish(prompt * this.#n + event.choice, event.reason)
+      case "done":
+        return this.#finishAll(event)
+      case "loading":
+      case "queued":
+        return ""
+      default:
+        return event satisfies never
+    }
+  }
+
+  /** The end of the stream. @throws InternalError where events are missing */
+  end(): string {
+    if (this.#done.length < this.#prompts) throw new InternalError("the answer broke off before its end")
+    return "data: [DONE]\n\n"
+  }
+
+  #text(event: TextEvent, prompt: number): string {
+    const choice = prompt * this.#n + event.choice
+    const running = this.#running[prompt]
+    if (event.logprobs === undefined && running === undefined) {
+      return event.text === "" ? "" : this.#heads[choice] + JSON.stringify(event.text) + this.#plainTail
+    }
+    return this.#textChunk(choice, event.text, {
+      ...(event.logprobs !== undefined && { logprobs: this.#logprobs[choice]?.(event.logprobs) }),
+      ...(running !== undefined && { fields: { timings: running.body() } }),
+    })
+  }
+
+  /** Opens the prompt's choices; an echoed prompt is the first text of each. */
+  #open(event: Extract<GenerationEvent, { type: "prompt" }>, prompt: number): string {
+    let chunks = ""
+    for (let choice = prompt * this.#n; choice < (prompt + 1) * this.#n; choice++) {
+      if (this.#format.opening !== undefined) chunks += this.#chunk(choice, this.#format.opening, {})
+      if (event.text === undefined) continue
+      const logprobs = event.logprobs && this.#logprobs[choice]?.(event.logprobs)
+      chunks += this.#textChunk(choice, event.text, { logprobs })
+    }
+    return chunks
+  }
+
+  #progress(event: Extract<GenerationEvent, { type: "progress" }>, prompt: number): string {
+    const { total, cached, processed, ms } = event
+    const prompt_progress = { total, cache: cached, processed, time_ms: ms }
+    return this.#chunk(prompt * this.#n, this.#format.empty, { fields: { prompt_progress } })
+  }
+
+  #finish(choice: number, reason: string): string {
+    this.#openChoices--
+    if (this.#openChoices > 0 || this.#reply.includeUsage) return this.#finishChunk(choice, reason, {})
+    this.#lastFinish = { choice, reason }
+    return ""
+  }
+
+  #finishAll(event: DoneEvent): string {
+    this.#done.push(event)
+    if (this.#done.length < this.#prompts) return ""
+    const usages = this.#done.map(({ usage }) => usage)
+    // Several prompts ran side by side; their times cannot be told as one.
+    const timings = this.#prompts === 1 && toTimingsBody(event.timings, event.usage.cachedTokens, this.#n)
+    const fields = timings === false ? {} : { timings }
+    const last = this.#lastFinish
+    const finish = last === undefined ? "" : this.#finishChunk(last.choice, last.reason, fields)
+    if (!this.#reply.includeUsage) return finish
+    return `${finish}${this.#envelope}]${membersOf({ usage: toUsageBody(usages), ...fields })}}\n\n`
+  }
+
+  #finishChunk(choice: number, finishReason: string, fields: Readonly<Record<string, unknown>>): string {
+    return this.#chunk(choice, this.#format.empty, { finishReason, fields })
+  }
+
+  #textChunk(choice: number, text: string, extras: ChunkExtras): string {
+    return this.#chunk(choice, this.#format.textStart + JSON.stringify(text) + this.#format.textEnd, extras)
+  }
+
+  #chunk(choice: number, part: string, { logprobs = null, finishReason, fields = {} }: ChunkExtras): string {
+    const finish = JSON.stringify(finishReason ?? null)
+    const choiceJson = `{"index":${choice},${part},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${finish}}`
+    return `${this.#envelope}${choiceJson}${this.#envelopeEnd}${membersOf(fields)}}\n\n`
+  }
+}
+
+/** The members of an object as JSON that continues another object's. */
+function membersOf(fields: Readonly<Record<string, unknown>>): string {
+  const json = JSON.stringify(fields).slice(1, -1)
+  return json === "" ? "" : `,${json}`
+}

@@ -1,0 +1,121 @@
+import { Elysia } from "elysia"
+import type { GenerationEvent } from "../../domain"
+import { readJsonObject } from "../body"
+import { clientOf, consume } from "../consume"
+import { type Indexed, merge } from "../merge"
+import { sse } from "../stream"
+import { type Answer, AnswerBuilder, type AnswerChoice } from "./answer"
+import { type ChunkFormat, Chunks } from "./chunks"
+import { failureEvent } from "./failure"
+import { CompletionLogprobsWriter } from "./logprobs"
+import { createIdentity, type OpenAiContext, type ReplyIdentity, waitingNote } from "./reply"
+import { type CompletionCall, toCompletionCall } from "./translate"
+import { toTimingsBody, toUsageBody } from "./usage"
+
+/** Prompts of one request that run at a time: enough to fill any worker, without filling its queue for others. */
+const PROMPTS_AT_A_TIME = 64
+
+const CHUNKS: ChunkFormat = {
+  object: "text_completion",
+  textStart: `"text":`,
+  textEnd: "",
+  empty: `"text":""`,
+  opening: undefined,
+  createLogprobs() {
+    const writer = new CompletionLogprobsWriter()
+    return (tokens) => writer.write(tokens)
+  },
+}
+
+/** POST /v1/completions */
+export function completionRoutes(context: OpenAiContext) {
+  return new Elysia({ name: "openai-completions" }).post(
+    "/v1/completions",
+    async ({ request, server }) => {
+      const call = toCompletionCall(await readJsonObject(request))
+      server?.timeout(request, 0)
+      const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
+      const run: Run = { identity, call, client: clientOf(request) }
+      return call.reply.stream ? streamCompletion(context, run) : answerCompletion(context, run)
+    },
+    { parse: "none" },
+  )
+}
+
+interface Run {
+  readonly identity: ReplyIdentity
+  readonly call: CompletionCall
+  readonly client: AbortController
+}
+
+function start(
+  { engine }: OpenAiContext,
+  { call, client }: Run,
+): AsyncIterableIterator<Indexed<GenerationEvent>> {
+  const sources = call.requests.map((request) => () => engine.complete(request, client.signal))
+  return merge(sources, PROMPTS_AT_A_TIME)
+}
+
+function streamCompletion(context: OpenAiContext, run: Run): Promise<Response> {
+  const { identity, call, client } = run
+  const chunks = new Chunks(CHUNKS, { identity, reply: call.reply, prompts: call.requests.length, n: call.n })
+  return sse({
+    events: start(context, run),
+    client,
+    render: ({ index, value }) => chunks.render(value, index),
+    waiting: ({ value }) => waitingNote(value),
+    end: () => chunks.end(),
+    fail: (error) => failureEvent(context.log, error),
+  })
+}
+
+async function answerCompletion(context: OpenAiContext, run: Run): Promise<Response> {
+  const { identity, call, client } = run
+  const builders = call.requests.map((request) => new AnswerBuilder(request.n))
+  try {
+    await consume(start(context, run), client.signal, ({ index, value }) => builders[index]?.add(value))
+  } catch (error) {
+    // One prompt's failure is the request's: the others have nobody to generate for.
+    client.abort()
+    throw error
+  }
+  const answers = builders.map((builder) => builder.build())
+  return Response.json(toTextCompletion(identity, call, answers))
+}
+
+function toTextCompletion(identity: ReplyIdentity, call: CompletionCall, answers: readonly Answer[]) {
+  const choices = answers.flatMap((answer) => bestChoices(answer.choices, call.n))
+  const [first, ...others] = answers
+  return {
+    ...identity,
+    object: "text_completion",
+    choices: choices.map(({ text, logprobs, finishReason }, index) => ({
+      index,
+      text,
+      logprobs: call.logprobs ? new CompletionLogprobsWriter().write(logprobs) : null,
+      finish_reason: finishReason,
+    })),
+    usage: toUsageBody(answers.map(({ usage }) => usage)),
+    // Several prompts ran side by side; their times cannot be told as one.
+    ...(first !== undefined &&
+      others.length === 0 && {
+        timings: toTimingsBody(first.timings, first.usage.cachedTokens, first.choices.length),
+      }),
+  }
+}
+
+/** The `n` choices with the best mean log probability, best first. */
+function bestChoices(choices: readonly AnswerChoice[], n: number): readonly AnswerChoice[] {
+  if (choices.length === n) return choices
+  return choices
+    .map((choice) => ({ choice, score: meanLogprob(choice) }))
+    .sort((a, b) => (a.score === b.score ? 0 : b.score - a.score))
+    .slice(0, n)
+    .map(({ choice }) => choice)
+}
+
+/** An empty answer is the last choice: nobody asks for the best of several to get nothing. */
+function meanLogprob({ logprobs, echoedTokens }: AnswerChoice): number {
+  const values = logprobs.slice(echoedTokens).flatMap((token) => ("top" in token ? [token.logprob] : []))
+  return values.length === 0 ? -Infinity : values.reduce((sum, value) => sum + value, 0) / values.length
+}

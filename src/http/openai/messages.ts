@@ -1,0 +1,65 @@
+import type { ChatMessage, Role } from "../../domain"
+import { InvalidRequest, Unsupported } from "../../errors"
+import { isJsonObject, type JsonObject } from "../body"
+import { broken, checkText, defined, Fields } from "../fields"
+
+const ROLES = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly Role[]
+
+/**
+ * The `messages` of a chat request.
+ * @throws InvalidRequest, and Unsupported for content other than text and for tool calls
+ */
+export function readMessages(fields: Fields): readonly ChatMessage[] {
+  const messages = fields.list("messages")
+  if (messages === undefined) throw new InvalidRequest("messages is required", "messages")
+  if (messages.length === 0) throw new InvalidRequest("messages must not be empty", "messages")
+  return messages.map((message, index) => readMessage(`messages[${index}]`, message))
+}
+
+function readMessage(path: string, value: unknown): ChatMessage {
+  if (!isJsonObject(value)) throw broken(path, "an object", value)
+  const fields = new Fields(value, `${path}.`)
+  const role = fields.choice("role", ROLES)
+  if (role === undefined) throw new InvalidRequest(`${path}.role is required`, `${path}.role`)
+  refuseCalls(path, fields)
+  return {
+    role,
+    content: readContent(`${path}.content`, fields.raw("content"), role),
+    ...defined({ name: fields.text("name"), toolCallId: fields.text("tool_call_id") }),
+  }
+}
+
+function refuseCalls(path: string, fields: Fields): void {
+  for (const name of ["tool_calls", "function_call", "audio"]) {
+    const value = fields.raw(name)
+    const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
+    if (!isEmpty) throw new Unsupported(`${path}.${name} is not supported yet`, `${path}.${name}`)
+  }
+}
+
+function readContent(path: string, content: unknown, role: Role): string {
+  if (content === undefined) {
+    if (role === "assistant") return ""
+    throw new InvalidRequest(`${path} is required for role ${role}`, path)
+  }
+  if (typeof content === "string") return checkText(path, content)
+  if (!Array.isArray(content)) throw broken(path, "a string or an array of parts", content)
+  // One line each, as llama-server and vLLM do for templates that take plain text.
+  return content.map((part, index) => readPart(`${path}[${index}]`, part)).join("\n")
+}
+
+function readPart(path: string, part: unknown): string {
+  if (!isJsonObject(part)) throw broken(path, "an object with a type", part)
+  const type = part["type"]
+  if (type === "text") return textOf(path, part, "text")
+  if (type === "refusal") return textOf(path, part, "refusal")
+  if (typeof type !== "string") throw broken(`${path}.type`, "a string", type)
+  throw new Unsupported(
+    `${path} has type ${JSON.stringify(type.slice(0, 40))}; only text is supported yet`,
+    path,
+  )
+}
+
+function textOf(path: string, part: JsonObject, name: string): string {
+  return checkText(`${path}.${name}`, part[name])
+}

@@ -1,0 +1,100 @@
+import type { GenerationOptions } from "../../domain"
+import { InvalidRequest } from "../../errors"
+import { checkText, defined, Fields } from "../fields"
+import { readSampling } from "./sampling"
+
+/** OpenAI's limit of `n`. */
+const MAX_CHOICES = 128
+
+/** OpenAI allows 4; nothing here becomes slow with more. */
+const MAX_STOPS = 16
+
+/** Far beyond any context; keeps counts in 32 bits. */
+const MAX_TOKENS = 2 ** 31 - 1
+
+/** OpenAI's limit of `top_logprobs`. */
+export const MAX_TOP_LOGPROBS = 20
+
+/** How the answer is to be sent; nothing that the engine has to know. */
+export interface ReplyOptions {
+  readonly stream: boolean
+  readonly includeUsage: boolean
+  readonly timingsPerToken: boolean
+  readonly returnProgress: boolean
+}
+
+/** @throws InvalidRequest */
+export function readReplyOptions(fields: Fields): ReplyOptions {
+  const streamOptions = new Fields(fields.object("stream_options") ?? {}, "stream_options.")
+  return {
+    stream: fields.boolean("stream") ?? false,
+    includeUsage: streamOptions.boolean("include_usage") ?? false,
+    timingsPerToken: fields.boolean("timings_per_token") ?? false,
+    returnProgress: fields.boolean("return_progress") ?? false,
+  }
+}
+
+/**
+ * What chat and completion requests share, without their own ways to ask for log probabilities.
+ * @throws InvalidRequest
+ */
+export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number): GenerationOptions {
+  const reply = readReplyOptions(fields)
+  const maxTokens = readMaxTokens(fields, defaultMaxTokens)
+  return {
+    n: fields.integer("n", { min: 1, max: MAX_CHOICES }) ?? 1,
+    minTokens: readMinTokens(fields, maxTokens),
+    stop: readStop(fields.raw("stop")),
+    sampling: readSampling(fields),
+    cachePrompt: fields.boolean("cache_prompt") ?? true,
+    // Timings of a running answer need to know how much of the prompt was cached.
+    returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
+    ...defined({ model: readModel(fields), maxTokens }),
+  }
+}
+
+/** The name of the model; undefined where it was left out. */
+export function readModel(fields: Fields): string | undefined {
+  const model = fields.text("model")
+  if (model === "") throw new InvalidRequest("model must not be empty", "model")
+  return model
+}
+
+/** How many choices are generated for every one that is returned. */
+export function readBestOf(fields: Fields, n: number): number {
+  const bestOf = fields.integer("best_of", { min: 1, max: MAX_CHOICES }) ?? n
+  if (bestOf < n) throw new InvalidRequest(`best_of must be at least n (${n}), got ${bestOf}`, "best_of")
+  return bestOf
+}
+
+/** -1 means no limit to llama.cpp's users. */
+function readMaxTokens(fields: Fields, defaultLimit: number | undefined): number | undefined {
+  const names = ["max_completion_tokens", "max_tokens", "n_predict"]
+  const given = names.map((name) => fields.integer(name, { min: -1, max: MAX_TOKENS }))
+  const limit = given.find((value) => value !== undefined) ?? defaultLimit
+  return limit === -1 ? undefined : limit
+}
+
+function readMinTokens(fields: Fields, maxTokens: number | undefined): number {
+  const minTokens = fields.integer("min_tokens", { min: 0, max: MAX_TOKENS }) ?? 0
+  if (maxTokens === undefined || minTokens <= maxTokens) return minTokens
+  throw new InvalidRequest(
+    `min_tokens must be at most max_tokens (${maxTokens}), got ${minTokens}`,
+    "min_tokens",
+  )
+}
+
+function readStop(value: unknown): readonly string[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) return [checkStop("stop", value)]
+  if (value.length > MAX_STOPS) {
+    throw new InvalidRequest(`stop must have at most ${MAX_STOPS} texts, got ${value.length}`, "stop")
+  }
+  return value.map((text, index) => checkStop(`stop[${index}]`, text))
+}
+
+function checkStop(name: string, value: unknown): string {
+  const text = checkText(name, value)
+  if (text === "") throw new InvalidRequest(`${name} must not be empty`, name)
+  return text
+}

@@ -1,0 +1,189 @@
+import type { ChatRequest, CompletionRequest } from "../../domain"
+import { InvalidRequest } from "../../errors"
+import { type JsonObject, kindOf } from "../body"
+import { broken, checkInteger, checkText, defined, Fields } from "../fields"
+import { readMessages } from "./messages"
+import {
+  MAX_TOP_LOGPROBS,
+  readBestOf,
+  readGenerationOptions,
+  readReplyOptions,
+  type ReplyOptions,
+} from "./options"
+import { refuseUnsupportedChat, refuseUnsupportedCompletion } from "./unsupported"
+
+/** As in OpenAI's reference for completions; chats have no such default. */
+const DEFAULT_COMPLETION_TOKENS = 16
+
+/** As many as OpenAI takes in one request. */
+const MAX_PROMPTS = 2048
+
+/** Templates walk through their arguments; nobody means more levels than this. */
+const MAX_ARGUMENT_DEPTH = 32
+
+const MAX_TOKEN_ID = 2 ** 31 - 1
+
+const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh"] as const
+
+export interface ChatCall {
+  readonly request: ChatRequest
+  readonly reply: ReplyOptions
+}
+
+/** One completion request for every prompt. */
+export interface CompletionCall {
+  readonly requests: readonly CompletionRequest[]
+  readonly reply: ReplyOptions
+  /** Choices to return for each prompt: the best of those that the requests generate. */
+  readonly n: number
+  /** Did the client ask for log probabilities? `best_of` needs them anyway. */
+  readonly logprobs: boolean
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toChatCall(body: JsonObject): ChatCall {
+  const fields = new Fields(body)
+  refuseUnsupportedChat(fields)
+  const messages = readMessages(fields)
+  const continueFinalMessage = fields.boolean("continue_final_message") ?? false
+  const request: ChatRequest = {
+    kind: "chat",
+    ...readGenerationOptions(fields),
+    messages,
+    templateArguments: readTemplateArguments(fields),
+    addGenerationPrompt: fields.boolean("add_generation_prompt") ?? !continueFinalMessage,
+    continueFinalMessage,
+    ...defined({ topLogprobs: readChatLogprobs(fields) }),
+  }
+  checkContinuation(request)
+  return { request, reply: readReplyOptions(fields) }
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toCompletionCall(body: JsonObject): CompletionCall {
+  const fields = new Fields(body)
+  refuseUnsupportedCompletion(fields)
+  const prompts = readPrompts(fields.raw("prompt"))
+  const reply = readReplyOptions(fields)
+  const options = readGenerationOptions(fields, DEFAULT_COMPLETION_TOKENS)
+  const bestOf = readBestOf(fields, options.n)
+  if (bestOf > options.n && reply.stream) {
+    throw new InvalidRequest(
+      "best_of must not be more than n with stream: the best is known at the end",
+      "best_of",
+    )
+  }
+  const topLogprobs = fields.integer("logprobs", LOGPROBS) ?? readProbabilityCount(fields)
+  const shared = {
+    kind: "completion",
+    ...options,
+    n: bestOf,
+    echo: fields.boolean("echo") ?? false,
+    ...defined({
+      // An empty suffix is what editors send when they mean none.
+      suffix: fields.text("suffix") || undefined,
+      topLogprobs: topLogprobs ?? (bestOf > options.n ? 0 : undefined),
+    }),
+  } as const
+  const requests = prompts.map((prompt) => ({ ...shared, prompt }))
+  return { requests, reply, n: options.n, logprobs: topLogprobs !== undefined }
+}
+
+/** The one generation request of a body of either kind, as it would be run. @throws InvalidRequest, Unsupported */
+export function toRenderRequest(body: JsonObject): ChatRequest | CompletionRequest {
+  if (!("prompt" in body)) return toChatCall(body).request
+  const { requests } = toCompletionCall(body)
+  const [request] = requests
+  if (request !== undefined && requests.length === 1) return request
+  throw new InvalidRequest(`prompt must be a single prompt here, got ${requests.length}`, "prompt")
+}
+
+const LOGPROBS = { min: 0, max: MAX_TOP_LOGPROBS }
+
+/** OpenAI's pair of fields, or llama.cpp's `n_probs`. */
+function readChatLogprobs(fields: Fields): number | undefined {
+  const isWanted = fields.boolean("logprobs")
+  const top = fields.integer("top_logprobs", LOGPROBS)
+  if (isWanted === true) return top ?? 0
+  if (top !== undefined && top > 0) {
+    throw new InvalidRequest("top_logprobs must come with logprobs: true", "top_logprobs")
+  }
+  return isWanted === undefined ? readProbabilityCount(fields) : undefined
+}
+
+/** llama.cpp's `n_probs`, of which 0 means none. */
+function readProbabilityCount(fields: Fields): number | undefined {
+  return fields.integer("n_probs", LOGPROBS) || undefined
+}
+
+function readTemplateArguments(fields: Fields): Readonly<Record<string, unknown>> {
+  const given = fields.object("chat_template_kwargs") ?? {}
+  checkDepth(given, MAX_ARGUMENT_DEPTH)
+  const effort = fields.choice("reasoning_effort", EFFORTS)
+  if (effort === undefined) return given
+  // Most templates that can skip the thinking look at enable_thinking, the others at the effort itself.
+  return { reasoning_effort: effort, ...(effort === "none" && { enable_thinking: false }), ...given }
+}
+
+function checkDepth(value: unknown, levels: number): void {
+  if (typeof value === "string") checkText("chat_template_kwargs", value)
+  if (typeof value !== "object" || value === null) return
+  if (levels === 0) {
+    throw new InvalidRequest(
+      `chat_template_kwargs must be nested at most ${MAX_ARGUMENT_DEPTH} levels deep`,
+      "chat_template_kwargs",
+    )
+  }
+  for (const [key, inner] of Object.entries(value)) {
+    checkText("chat_template_kwargs", key)
+    checkDepth(inner, levels - 1)
+  }
+}
+
+function checkContinuation(request: ChatRequest): void {
+  if (!request.continueFinalMessage) return
+  if (request.addGenerationPrompt) {
+    throw new InvalidRequest(
+      "continue_final_message and add_generation_prompt must not both be true",
+      "continue_final_message",
+    )
+  }
+  const last = request.messages.at(-1)?.role
+  if (last === "assistant") return
+  throw new InvalidRequest(
+    `continue_final_message needs a last message of role assistant, got ${last}`,
+    "continue_final_message",
+  )
+}
+
+function readPrompts(value: unknown): readonly (string | readonly number[])[] {
+  if (value === undefined) throw new InvalidRequest("prompt is required", "prompt")
+  if (typeof value === "string") return [checkText("prompt", value)]
+  if (!Array.isArray(value)) throw broken("prompt", "a string, token ids, or an array of these", value)
+  if (value.length === 0) throw new InvalidRequest("prompt must not be empty", "prompt")
+  if (typeof value[0] === "number") return [readTokens("prompt", value)]
+  if (value.length > MAX_PROMPTS) {
+    throw new InvalidRequest(`prompt must have at most ${MAX_PROMPTS} prompts, got ${value.length}`, "prompt")
+  }
+  return value.map((prompt, index) => readPrompt(`prompt[${index}]`, prompt))
+}
+
+function readPrompt(name: string, value: unknown): string | readonly number[] {
+  if (typeof value === "string") return checkText(name, value)
+  if (!Array.isArray(value)) {
+    throw new InvalidRequest(
+      `${name} must be a string or an array of token ids, got ${kindOf(value)}`,
+      "prompt",
+    )
+  }
+  return readTokens(name, value)
+}
+
+function readTokens(name: string, values: readonly unknown[]): readonly number[] {
+  if (values.length === 0) throw new InvalidRequest(`${name} must not be empty`, "prompt")
+  return values.map((value, index) =>
+    typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKEN_ID
+      ? value
+      : checkInteger(`${name}[${index}]`, value, { min: 0, max: MAX_TOKEN_ID }),
+  )
+}

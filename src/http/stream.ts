@@ -1,0 +1,155 @@
+import { Departure, consume, leave } from "./consume"
+
+/** How long a request may wait for its model before the response starts with comments: clients time out on silence. */
+const OPENING_GRACE_MS = 1000
+
+/** A comment is sent after this much silence: proxies and clients take longer ones for a dead connection. */
+const HEARTBEAT_MS = 15_000
+
+/** The silence is looked at in this rhythm, so that sending a token needs no timer. */
+const LOOK_MS = HEARTBEAT_MS / 3
+
+const HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+  // Keeps nginx from holding chunks back.
+  "x-accel-buffering": "no",
+}
+
+/** What an event stream is made of. The functions are called once per event: they have to be quick. */
+export interface SseSource<E> {
+  readonly events: AsyncIterable<E>
+  /** Aborted by {@link sse} when the client goes away; its signal is the one that the events were asked with. */
+  readonly client: AbortController
+  /** What is sent for an event: whole SSE events, or nothing. */
+  render(event: E): string
+  /** What an event tells somebody who waits for the answer to begin; undefined for events of the answer. */
+  waiting(event: E): string | undefined
+  /** What is sent at the end. @throws where the answer is not complete */
+  end(): string
+  /** What is sent when the answer fails after it began. */
+  fail(error: unknown): string
+}
+
+/**
+ * Sends events to the client as they come. Failures before the answer begins are thrown, so that they become plain
+ * HTTP errors; later ones are sent with `fail`. Never ends without either `end` or `fail`, except that nobody is there.
+ */
+export async function sse<E>(source: SseSource<E>): Promise<Response> {
+  const iterator = source.events[Symbol.asyncIterator]()
+  const opening = await waitForOpening(iterator, source)
+  return new Response(new ReadableStream(new SseBody(source, iterator, opening)), { headers: HEADERS })
+}
+
+interface Opening<E> {
+  /** The first event of the answer, or the event that was waited for when the time was up. */
+  readonly first: Promise<IteratorResult<E>>
+  /** What the client is told where the answer has not begun. */
+  readonly note: string | undefined
+}
+
+async function waitForOpening<E>(iterator: AsyncIterator<E>, source: SseSource<E>): Promise<Opening<E>> {
+  using departure = new Departure(source.client.signal)
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => late.resolve(undefined), OPENING_GRACE_MS)
+  let note = "waiting"
+  try {
+    for (;;) {
+      const first = iterator.next()
+      const result = await Promise.race([first, late.promise, departure.promise])
+      if (result === undefined) return { first, note }
+      const wait = result.done === true ? undefined : source.waiting(result.value)
+      if (wait === undefined) return { first, note: undefined }
+      note = wait
+    }
+  } catch (error) {
+    leave(iterator)
+    // Other iterations of the same answer have nobody to generate for.
+    source.client.abort()
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+class SseBody<E> {
+  readonly #source: SseSource<E>
+  readonly #iterator: AsyncIterator<E>
+  readonly #encoder = new TextEncoder()
+  #note: string | undefined
+  #silentLooks = 0
+  #isOpen = true
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+
+  constructor(source: SseSource<E>, iterator: AsyncIterator<E>, opening: Opening<E>) {
+    this.#source = source
+    this.#iterator = startingWith(opening.first, iterator)
+    this.#note = opening.note
+  }
+
+  /** Not `pull`: events have to be taken as they come, and nothing is saved by leaving them in the engine's queue. */
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller
+    if (this.#note !== undefined) this.#send(`: ${this.#note}\n\n`)
+    void this.#run(controller)
+  }
+
+  cancel(): void {
+    this.#isOpen = false
+    this.#source.client.abort()
+  }
+
+  async #run(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    const timer = setInterval(() => this.#look(), LOOK_MS)
+    try {
+      await consume(this.#iterator, this.#source.client.signal, (event) => this.#take(event))
+      this.#send(this.#source.end())
+    } catch (error) {
+      if (!this.#source.client.signal.aborted) this.#send(this.#source.fail(error))
+      // Other iterations of the same answer have nobody to generate for.
+      this.#source.client.abort()
+    } finally {
+      clearInterval(timer)
+      if (this.#isOpen) controller.close()
+      this.#isOpen = false
+    }
+  }
+
+  #take(event: E): void {
+    const text = this.#source.render(event)
+    if (text !== "") {
+      this.#note = undefined
+      return this.#send(text)
+    }
+    const note = this.#source.waiting(event)
+    if (note === undefined || note === this.#note) return
+    this.#note = note
+    this.#send(`: ${note}\n\n`)
+  }
+
+  #send(text: string): void {
+    if (!this.#isOpen) return
+    this.#silentLooks = 0
+    this.#controller?.enqueue(this.#encoder.encode(text))
+  }
+
+  #look(): void {
+    this.#silentLooks++
+    if (this.#silentLooks * LOOK_MS >= HEARTBEAT_MS) this.#send(`: ${this.#note ?? "still here"}\n\n`)
+  }
+}
+
+/** The iterator, whose next value has been asked for already. */
+function startingWith<E>(first: Promise<IteratorResult<E>>, iterator: AsyncIterator<E>): AsyncIterator<E> {
+  let isFirst = true
+  return {
+    next() {
+      if (!isFirst) return iterator.next()
+      isFirst = false
+      return first
+    },
+    async return() {
+      return (await iterator.return?.()) ?? { value: undefined, done: true }
+    },
+  }
+}

@@ -1,0 +1,40 @@
+import { Elysia } from "elysia"
+import type { Engine } from "../../engine/contract"
+import { InvalidRequest } from "../../errors"
+import { readJsonObject } from "../body"
+import { clientOf } from "../consume"
+import { Fields } from "../fields"
+import { readModel } from "../openai/options"
+import { toRenderRequest } from "../openai/translate"
+import { type RenderBody, type StopBody, toRenderBody } from "./bodies"
+
+/** POST /v0/stop and /v0/render. */
+export function controlRoutes(engine: Engine) {
+  return new Elysia({ name: "v0-control" })
+    .post(
+      "/v0/stop",
+      async ({ request, server }): Promise<StopBody> => {
+        const model = readModel(new Fields(await readJsonObject(request)))
+        if (model === undefined) throw new InvalidRequest("model is required", "model")
+        server?.timeout(request, 0)
+        return { model, stopped: await stop(engine, model) }
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/v0/render",
+      async ({ request, server }): Promise<RenderBody> => {
+        const generation = toRenderRequest(await readJsonObject(request))
+        server?.timeout(request, 0)
+        return toRenderBody(await engine.render(generation, clientOf(request).signal))
+      },
+      { parse: "none" },
+    )
+}
+
+/** @throws ModelNotFound where there is no such model, loaded or not */
+async function stop(engine: Engine, model: string): Promise<boolean> {
+  if (await engine.stop(model)) return true
+  await engine.show(model)
+  return false
+}

@@ -1,0 +1,250 @@
+import type {
+  ChatRequest,
+  CompletionRequest,
+  GenerationEvent,
+  GenerationRequest,
+  LoadedModel,
+  ModelDetails,
+  RenderedPrompt,
+  SamplingParameters,
+  TokenLogprob,
+} from "../../src/domain"
+import type { Engine, EngineStatus, SystemReport } from "../../src/engine/contract"
+import { Cancelled, ModelNotFound } from "../../src/errors"
+
+/** What a scripted generation does: yields events, throws errors, waits. */
+export type Script = (request: GenerationRequest, signal: AbortSignal) => AsyncIterable<GenerationEvent>
+
+/** One generation that was asked for, and what became of it. */
+export interface Call {
+  readonly request: GenerationRequest
+  readonly signal: AbortSignal
+  /** Resolves when the iteration has been left, for whatever reason. */
+  readonly left: Promise<void>
+}
+
+const MODIFIED_AT = new Date("2026-01-02T03:04:05Z")
+
+/** An engine without models: what it generates is what the test's script says. */
+export class FakeEngine implements Engine {
+  /** Generations in the order they were asked for. */
+  readonly calls: Call[] = []
+  readonly stopped: string[] = []
+  script: Script
+  models: readonly string[] = ["tiny"]
+  state: EngineStatus["status"] = "ok"
+  loadedModels: readonly LoadedModel[] = []
+
+  constructor(script: Script = () => answer(["Hello", " world"])) {
+    this.script = script
+  }
+
+  get lastRequest(): GenerationRequest {
+    const call = this.calls.at(-1)
+    if (call === undefined) throw new Error("nothing was generated")
+    return call.request
+  }
+
+  chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
+    return this.#run(request, signal)
+  }
+
+  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
+    return this.#run(request, signal)
+  }
+
+  async *#run(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
+    const { promise: left, resolve } = Promise.withResolvers<void>()
+    this.calls.push({ request, signal, left })
+    try {
+      yield* this.script(request, signal)
+    } finally {
+      resolve()
+    }
+  }
+
+  async render(request: GenerationRequest): Promise<RenderedPrompt> {
+    const prompt =
+      request.kind === "chat" ? request.messages.map(({ content }) => content).join("|") : "prompt"
+    return {
+      prompt,
+      tokens: [1, 2, 3],
+      parameters: { ...SAMPLING, ...request.sampling, maxTokens: 7, stop: [] },
+    }
+  }
+
+  async preload(): Promise<void> {}
+
+  async stop(model: string): Promise<boolean> {
+    this.stopped.push(model)
+    return this.loadedModels.some(({ name }) => name === model)
+  }
+
+  async list(): Promise<readonly ModelDetails[]> {
+    return this.models.map(detailsOf)
+  }
+
+  async show(model: string): Promise<ModelDetails> {
+    if (!this.models.includes(model)) throw new ModelNotFound(model)
+    return detailsOf(model)
+  }
+
+  loaded(): readonly LoadedModel[] {
+    return this.loadedModels
+  }
+
+  status(): EngineStatus {
+    return { status: this.state, models: this.loadedModels, devices: null }
+  }
+
+  async system(): Promise<SystemReport> {
+    const cpu = { name: "CPU", description: "a processor", kind: "cpu", backend: "CPU" } as const
+    return {
+      devices: [{ ...cpu, freeBytes: 1000, totalBytes: 2000 }],
+      llamaVersion: "b1",
+      gpuFallback: undefined,
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+export interface AnswerOptions {
+  readonly promptTokens?: number
+  readonly cachedTokens?: number
+  readonly choice?: number
+  readonly reason?: "stop" | "length"
+  readonly logprobs?: readonly (readonly TokenLogprob[])[]
+}
+
+/** The events of a whole answer with one choice, one token per text. */
+export async function* answer(
+  texts: readonly string[],
+  options: AnswerOptions = {},
+): AsyncGenerator<GenerationEvent> {
+  yield { type: "prompt", tokens: options.promptTokens ?? 5 }
+  yield* choiceEvents(texts, options)
+  yield done(texts.length, options)
+}
+
+/** The text and finish events of one choice. */
+export function choiceEvents(
+  texts: readonly string[],
+  { choice = 0, reason = "stop", logprobs }: AnswerOptions = {},
+): readonly GenerationEvent[] {
+  const textEvents = texts.map((text, index): GenerationEvent => {
+    const tokens = logprobs?.[index]
+    return { type: "text", choice, text, tokens: 1, ...(tokens !== undefined && { logprobs: tokens }) }
+  })
+  return [...textEvents, { type: "finish", choice, reason, completionTokens: texts.length }]
+}
+
+/** The last event: half a second of prompt, then 10 tokens a second. */
+export function done(
+  completionTokens: number,
+  { promptTokens = 5, cachedTokens = 2 }: AnswerOptions = {},
+): GenerationEvent {
+  return {
+    type: "done",
+    usage: { promptTokens, completionTokens, cachedTokens },
+    timings: {
+      queueMs: 3,
+      loadMs: 4,
+      promptTokens: promptTokens - cachedTokens,
+      promptMs: 500,
+      generatedTokens: completionTokens,
+      generationMs: Math.max(0, completionTokens - 1) * 100,
+    },
+  }
+}
+
+/** A token with the log probability and alternatives of a made-up model. */
+export function token(
+  text: string | readonly number[],
+  logprob: number,
+  top: readonly TokenLogprob[] = [],
+): TokenLogprob {
+  const bytes = typeof text === "string" ? [...new TextEncoder().encode(text)] : text
+  return { id: bytes[0] ?? 0, bytes, logprob, top }
+}
+
+/** Never resolves, but rejects as the real engine does when the request is given up. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(new Cancelled())
+    if (signal.aborted) abort()
+    else signal.addEventListener("abort", abort, { once: true })
+  })
+}
+
+export const SAMPLING: SamplingParameters = {
+  temperature: 0.8,
+  dynamicTemperatureRange: 0,
+  dynamicTemperatureExponent: 1,
+  topK: 40,
+  topP: 0.95,
+  minP: 0.05,
+  typicalP: 1,
+  topNSigma: -1,
+  minKeep: 0,
+  xtcProbability: 0,
+  xtcThreshold: 0.1,
+  repeatPenalty: 1,
+  repeatLastN: 64,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
+  dryPenaltyLastN: -1,
+  drySequenceBreakers: ["\n"],
+  mirostat: 0,
+  mirostatTau: 5,
+  mirostatEta: 0.1,
+  seed: null,
+  logitBias: [[5, -Infinity]],
+  ignoreEos: false,
+}
+
+/** A model that is loaded, as the engine lists it. */
+export const LOADED_TINY: LoadedModel = {
+  name: "tiny",
+  id: "abc123",
+  state: "ready",
+  progress: 1,
+  pid: 4711,
+  info: undefined,
+  sizeBytes: 1234,
+  activeRequests: 1,
+  queuedRequests: 2,
+  loadedAt: MODIFIED_AT,
+  lastUsedAt: undefined,
+  counters: {
+    decodeCalls: 1,
+    promptTokensEvaluated: 2,
+    promptTokensCached: 3,
+    tokensGenerated: 4,
+    preemptions: 5,
+  },
+}
+
+function detailsOf(name: string): ModelDetails {
+  return {
+    name,
+    path: `/models/${name}.gguf`,
+    id: "abc123",
+    sizeBytes: 1234,
+    modifiedAt: MODIFIED_AT,
+    architecture: "llama",
+    parameterCount: 1000,
+    quantization: "F32",
+    contextLength: 512,
+    embeddingLength: 64,
+    layers: 2,
+    heads: 4,
+    license: undefined,
+    chatTemplate: undefined,
+    capabilities: ["completion", "chat"],
+    metadata: {},
+  }
+}
