@@ -8,7 +8,7 @@ export interface Setting<T> {
   readonly description: string
 }
 
-function setting<T>(value: Value<T>, fallback: T, description: string): Setting<T> {
+function setting<T>(value: Value<T>, fallback: NoInfer<T>, description: string): Setting<T> {
   return { value, fallback, description }
 }
 
@@ -23,7 +23,7 @@ const MAXIMUM_THREADS = 512
 
 const LOCALHOST: Address = { tls: false, hostname: "127.0.0.1", port: undefined }
 
-const kvType = oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
+const kvType = { ...oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"), placeholder: "TYPE" }
 const threads = orAutomatic(integer("N", 1, MAXIMUM_THREADS), "auto")
 
 /** How a server is reached. */
@@ -39,13 +39,18 @@ export const serverSettings = {
     DEFAULT_PORT,
     `port to listen on; 0: any free one (default ${DEFAULT_PORT})`,
   ),
+  corsOrigins: setting(
+    list(text("ORIGIN"), "ORIGIN,…"),
+    [],
+    "web pages that may call the server, beside this machine's; *: all",
+  ),
   queue: setting(integer("N", 0, 1_000_000), 1000, "most requests that wait for one model (default 1000)"),
 }
 
 /** What the log shows. */
 export const logSettings = {
   logLevel: setting(
-    oneOf("debug", "info", "warn", "error"),
+    oneOf("debug", "info", "warn", "error", "off"),
     "info",
     "how much is logged, to stderr (default info)",
   ),
@@ -95,8 +100,12 @@ export const modelSettings = {
     null,
     "devices to use (default: all GPUs)",
   ),
-  cacheTypeK: setting(kvType, "f16", "number format of the cache's keys (default f16)"),
-  cacheTypeV: setting(kvType, "f16", "number format of the cache's values (default f16)"),
+  cacheTypeK: setting(
+    kvType,
+    "f16",
+    "number format of the cache's keys: f32, f16, bf16, q8_0, q4_0, … (default f16)",
+  ),
+  cacheTypeV: setting(kvType, "f16", "the same of its values (default f16)"),
   flashAttn: setting(oneOf("auto", "on", "off"), "auto", "flash attention (default auto)"),
   kv: setting(
     orAutomatic(oneOf("unified", "split"), "auto"),
@@ -108,6 +117,6 @@ export const modelSettings = {
     null,
     "size of the whole cache, in tokens (default: by memory)",
   ),
-  mmap: setting(toggle, true, "map the model's file into memory instead of reading it (default on)"),
-  mlock: setting(toggle, false, "keep the model's memory from being swapped out (default off)"),
+  mmap: setting(toggle, true, "map the model's file into memory (default); --no-mmap reads it instead"),
+  mlock: setting(toggle, false, "keep the model's memory from being swapped out"),
 }

@@ -47,12 +47,14 @@ export function textModelSettings(
   }
 }
 
-/** What `log/logger.ts` is made with. */
+/** What `log/logger.ts` is made with; `usual` is the level where nobody said one. */
 export function logOptions(
   flags: Flags<typeof logSettings>,
   environment: Environment,
+  usual: Values<typeof logSettings>["logLevel"] = logSettings.logLevel.fallback,
 ): Values<typeof logSettings> {
-  return resolveSettings(logSettings, flags, environment).values
+  const { values, sources: from } = resolveSettings(logSettings, flags, environment)
+  return from.logLevel === "default" ? { ...values, logLevel: usual } : values
 }
 
 /** Where and how `serve` listens. */
@@ -61,6 +63,8 @@ export interface ListenSettings {
   /** 0: any free one. */
   readonly port: number
   readonly queueLimit: number
+  /** Origins of web pages that may call the server. */
+  readonly corsOrigins: readonly string[]
 }
 
 /**
@@ -76,7 +80,7 @@ export function listenSettings(
     throw new UsageError("--host must be an address without https: serve speaks plain HTTP")
   const stronger = sources.indexOf(from.host) > sources.indexOf(from.port)
   const port = stronger && values.host.port !== undefined ? values.host.port : values.port
-  return { hostname: values.host.hostname, port, queueLimit: values.queue }
+  return { hostname: values.host.hostname, port, queueLimit: values.queue, corsOrigins: values.corsOrigins }
 }
 
 /** The server that commands talk to. */

@@ -1,0 +1,35 @@
+import type { ChatMessage, FinishReason, ModelDetails, Timings, Usage } from "../domain"
+import type { AnswerOptions } from "./parameters"
+
+/** One question in its conversation. */
+export interface Turn {
+  readonly model: string
+  readonly messages: readonly ChatMessage[]
+  readonly options: AnswerOptions
+}
+
+/** What is told while an answer comes. `done` is last; a failure is thrown instead. */
+export type AnswerEvent =
+  | { readonly type: "loading"; readonly fraction: number }
+  | { readonly type: "queued"; readonly position: number }
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "finish"; readonly reason: FinishReason }
+  | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
+
+/** Where `run` gets its answers: an engine in this process, or a server. */
+export interface AnswerSource {
+  /**
+   * The name of the model that the user means.
+   * @throws ModelNotFound, UsageError for a path where only names are known
+   */
+  find(model: string): Promise<string>
+  /** Loads a model ahead of the first question. */
+  load(model: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void>
+  answer(turn: Turn, signal: AbortSignal): AsyncIterable<AnswerEvent>
+  /** Names of the models that can be asked. */
+  models(): Promise<readonly string[]>
+  /** @throws Unsupported where the source cannot tell */
+  show(model: string): Promise<ModelDetails>
+  /** Ends what was started for it. */
+  close(): Promise<void>
+}

@@ -1,0 +1,146 @@
+import { asXllmError, BadServerAnswer, Cancelled, ServerUnreachable, XllmError } from "../errors"
+import type { LoadedModelBody, StopBody } from "../http/v0/bodies"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "./json"
+import { readEvents } from "./sse"
+
+/** A server that takes longer than this to say that it is there counts as absent, in milliseconds. */
+const PROBE_MS = 2000
+
+/** HTTP client for a running server. Everything throws XllmErrors, among them the server's own. */
+export class Client {
+  readonly url: string
+  readonly #init: BunFetchRequestInit
+
+  constructor(url: string) {
+    this.url = url
+    const { hostname } = new URL(url)
+    const isLocal = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")
+    // A proxy cannot reach this machine's own addresses. Bun ends requests after 5 minutes unless told not to.
+    this.#init = { timeout: false, ...(isLocal && { proxy: false }) }
+  }
+
+  /** Does an xLLM server answer there? */
+  async isThere(): Promise<boolean> {
+    try {
+      const health = await this.#json("GET", "/v0/health", undefined, AbortSignal.timeout(PROBE_MS))
+      return textAt(health, "status") !== undefined && textAt(health, "version") !== undefined
+    } catch {
+      return false
+    }
+  }
+
+  /** Models that the server has loaded. */
+  async ps(): Promise<readonly LoadedModelBody[]> {
+    const body = await this.#json("GET", "/v0/ps")
+    if (!Array.isArray(body["models"])) throw this.#strange("/v0/ps")
+    // The route's type: both ends come from one build, or from one that promises the same /v0.
+    return body["models"] as readonly LoadedModelBody[]
+  }
+
+  /** Unloads a model; `stopped` is false where it was not loaded. */
+  async stop(model: string): Promise<StopBody> {
+    const body = await this.#json("POST", "/v0/stop", { model })
+    const { stopped } = body
+    if (typeof stopped !== "boolean") throw this.#strange("/v0/stop")
+    return { model: textAt(body, "model") ?? model, stopped }
+  }
+
+  /** Names of the models that requests may ask for. */
+  async models(): Promise<readonly string[]> {
+    const body = await this.#json("GET", "/v1/models")
+    return recordsAt(body, "data").flatMap((model) => textAt(model, "id") ?? [])
+  }
+
+  /** Makes the server load a model, where it is not loaded yet. */
+  async load(model: string, signal: AbortSignal): Promise<void> {
+    // Rendering a prompt is the cheapest request that needs the model.
+    await this.#json("POST", "/v0/render", { model, messages: [{ role: "user", content: "" }] }, signal)
+  }
+
+  /**
+   * Chunks of a streamed chat completion.
+   * @throws XllmError for an error event, and where the stream ends early
+   */
+  async *chat(body: JsonRecord, signal: AbortSignal): AsyncGenerator<JsonRecord> {
+    const path = "/v1/chat/completions"
+    const response = await this.#fetch("POST", path, { ...body, stream: true }, signal)
+    if (response.body === null) throw this.#strange(path)
+    try {
+      for await (const event of readEvents(response.body)) {
+        if (event.type === "comment") continue
+        if (event.data === "[DONE]") return
+        yield this.#chunk(event.data)
+      }
+    } catch (error) {
+      throw this.#explain(error, signal)
+    }
+    throw new BadServerAnswer(this.url, "ended its answer early")
+  }
+
+  #chunk(data: string): JsonRecord {
+    const chunk = toRecord(parse(data))
+    if (chunk === undefined)
+      throw new BadServerAnswer(this.url, `sent an event that is no JSON object: ${data}`)
+    const error = recordAt(chunk, "error")
+    if (error !== undefined) throw toError(error, 500)
+    return chunk
+  }
+
+  async #json(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<JsonRecord> {
+    const response = await this.#fetch(method, path, body, signal)
+    const record = toRecord(parse(await response.text()))
+    if (record === undefined) throw this.#strange(path)
+    return record
+  }
+
+  /** An answer with a good status. */
+  async #fetch(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<Response> {
+    const response = await this.#send(method, path, body, signal)
+    if (response.ok) return response
+    const error = recordAt(toRecord(parse(await response.text())), "error")
+    if (error === undefined) throw new BadServerAnswer(this.url, `answered ${response.status} to ${path}`)
+    throw toError(error, response.status)
+  }
+
+  async #send(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<Response> {
+    try {
+      return await fetch(this.url + path, {
+        ...this.#init,
+        method,
+        ...(body !== undefined && {
+          body: JSON.stringify(body),
+          headers: { "content-type": "application/json" },
+        }),
+        ...(signal !== undefined && { signal }),
+      })
+    } catch (error) {
+      if (signal?.aborted) throw new Cancelled()
+      throw new ServerUnreachable(this.url, error)
+    }
+  }
+
+  #explain(error: unknown, signal: AbortSignal): XllmError {
+    if (signal.aborted) return new Cancelled()
+    if (error instanceof XllmError) return error
+    return new BadServerAnswer(this.url, `broke the connection: ${asXllmError(error).message}`)
+  }
+
+  #strange(path: string): BadServerAnswer {
+    return new BadServerAnswer(this.url, `gave an answer to ${path} that xLLM does not give`)
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The `error` object of OpenAI's shape as one of ours. */
+function toError(error: JsonRecord, status: number): XllmError {
+  const code = textAt(error, "code") ?? textAt(error, "type") ?? "server_error"
+  const known = numberAt(error, "status") ?? status
+  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`)
+}

@@ -1,0 +1,68 @@
+import { UsageError } from "../errors"
+import { type FlagTable, type FlagValues, parseArguments } from "./flags"
+import { commandHelp } from "./help"
+import type { Io } from "./io"
+
+/** A line that a reader can copy, and what it does. */
+export interface Example {
+  readonly line: string
+  readonly does: string
+}
+
+/** What a command is, for its help and for reading its arguments. */
+export interface CommandDescription<F extends FlagTable> {
+  readonly name: string
+  readonly summary: string
+  /** The words after the name: `MODEL [PROMPT…]`. */
+  readonly words: string
+  readonly minimumWords: number
+  /** Absent: any number. */
+  readonly maximumWords?: number
+  readonly flags: F
+  /** Paragraphs below the summary. */
+  readonly details?: string
+  /** At least one. */
+  readonly examples: readonly [Example, ...Example[]]
+  run(input: {
+    readonly flags: FlagValues<F>
+    readonly words: readonly string[]
+    readonly io: Io
+  }): Promise<void>
+}
+
+/** A command that can be run without knowing its flags' types. */
+export interface Command {
+  readonly help: string
+  /** @throws UsageError for wrong arguments, and what the command itself throws */
+  execute(argv: readonly string[], io: Io): Promise<void>
+}
+
+/** Makes a command out of its description: reads arguments strictly and answers `--help`. */
+export function defineCommand<F extends FlagTable>(description: CommandDescription<F>): Command {
+  return {
+    get help() {
+      return commandHelp(description)
+    },
+    async execute(argv, io) {
+      const { flags, words, wantsHelp } = parseArguments(description.flags, argv)
+      if (wantsHelp) return io.write(commandHelp(description))
+      checkWords(description, words)
+      await description.run({ flags, words, io })
+    },
+  }
+}
+
+type WordRules = Pick<CommandDescription<FlagTable>, "name" | "words" | "minimumWords" | "maximumWords">
+
+function checkWords(
+  { name, words: usage, minimumWords, maximumWords }: WordRules,
+  words: readonly string[],
+): void {
+  if (words.length < minimumWords) {
+    throw new UsageError(`${name} needs ${usage}; see 'xllm ${name} --help'`)
+  }
+  if (maximumWords !== undefined && words.length > maximumWords) {
+    const extra = words[maximumWords] ?? ""
+    throw new UsageError(`${name} does not take '${extra}'; see 'xllm ${name} --help'`)
+  }
+}

@@ -1,0 +1,29 @@
+/** Signals that ask a command to end. Not SIGHUP: a listener would undo what nohup did. */
+const ENDING = { SIGINT: 2, SIGTERM: 15 } as const
+
+export interface Interrupts extends Disposable {
+  /** Aborted by the first such signal; the reason is its name. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * From now on the first signal that asks to end aborts `signal`; the next one ends the process at once, with the
+ * exit code that shells use for it.
+ */
+export function watchInterrupts(): Interrupts {
+  const controller = new AbortController()
+  const listeners = Object.entries(ENDING).map(([name, number]) => {
+    const listener = () => {
+      if (controller.signal.aborted) process.exit(128 + number)
+      controller.abort(name)
+    }
+    process.on(name, listener)
+    return { name, listener }
+  })
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const { name, listener } of listeners) process.off(name, listener)
+    },
+  }
+}

@@ -1,0 +1,38 @@
+import { type Environment, processEnvironment } from "../config/environment"
+
+/** The streams and variables that a command works with. */
+export interface Io {
+  readonly environment: Environment
+  /** Somebody watches: redrawing and escape codes make sense. */
+  readonly stdinIsTerminal: boolean
+  readonly stdoutIsTerminal: boolean
+  readonly stderrIsTerminal: boolean
+  /** Resolves when more may be written; fast streams resolve at once. */
+  write(text: string): void
+  writeError(text: string): void
+  /** Everything that comes in, until its end. */
+  readInput(): Promise<string>
+  /** Aborted when the reader of stdout has gone (`| head`): go on quietly, or stop. */
+  readonly outputClosed: AbortSignal
+}
+
+/** The process's own streams. */
+export function processIo(): Io {
+  const closed = new AbortController()
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error
+      if (stream === process.stdout) closed.abort()
+    })
+  }
+  return {
+    environment: processEnvironment(),
+    stdinIsTerminal: process.stdin.isTTY === true,
+    stdoutIsTerminal: process.stdout.isTTY === true,
+    stderrIsTerminal: process.stderr.isTTY === true,
+    write: (text) => void process.stdout.write(text),
+    writeError: (text) => void process.stderr.write(text),
+    readInput: () => Bun.stdin.text(),
+    outputClosed: closed.signal,
+  }
+}

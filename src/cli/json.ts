@@ -1,0 +1,29 @@
+/** A JSON object of which nothing is known yet. */
+export type JsonRecord = Readonly<Record<string, unknown>>
+
+/** `value` if it is an object. */
+export function toRecord(value: unknown): JsonRecord | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
+  // An object that is neither null nor an array is one.
+  return value as JsonRecord
+}
+
+export function recordAt(record: JsonRecord | undefined, key: string): JsonRecord | undefined {
+  return toRecord(record?.[key])
+}
+
+/** The objects in a list; nothing where there is no list. */
+export function recordsAt(record: JsonRecord, key: string): readonly JsonRecord[] {
+  const list: unknown = record[key]
+  return Array.isArray(list) ? list.map(toRecord).filter((item) => item !== undefined) : []
+}
+
+export function textAt(record: JsonRecord | undefined, key: string): string | undefined {
+  const value = record?.[key]
+  return typeof value === "string" ? value : undefined
+}
+
+export function numberAt(record: JsonRecord | undefined, key: string): number | undefined {
+  const value = record?.[key]
+  return typeof value === "number" ? value : undefined
+}

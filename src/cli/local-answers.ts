@@ -1,0 +1,83 @@
+import type { GenerationEvent, ModelDetails } from "../domain"
+import type { Engine } from "../engine"
+import type { Store } from "../store/contract"
+import type { AnswerEvent, AnswerSource, Turn } from "./answers"
+import { nameOf } from "./model-path"
+
+/** How often the progress of a load is looked at, in milliseconds; a spinner turns as fast. */
+const PROGRESS_MS = 100
+
+/** Answers of an engine in this process. */
+export class LocalAnswers implements AnswerSource {
+  readonly #engine: Engine
+  readonly #store: Store
+
+  constructor(engine: Engine, store: Store) {
+    this.#engine = engine
+    this.#store = store
+  }
+
+  find(model: string): Promise<string> {
+    return nameOf(model, this.#store)
+  }
+
+  async load(model: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void> {
+    const look = () => onProgress(this.#engine.loaded().find(({ name }) => name === model)?.progress ?? 0)
+    const timer = setInterval(look, PROGRESS_MS)
+    try {
+      await this.#engine.preload(model, signal)
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  async *answer({ model, messages, options }: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+    const events = this.#engine.chat(
+      {
+        kind: "chat",
+        model,
+        messages,
+        n: 1,
+        ...options,
+        cachePrompt: true,
+        returnProgress: false,
+        templateArguments: {},
+        addGenerationPrompt: true,
+        continueFinalMessage: false,
+      },
+      signal,
+    )
+    for await (const event of events) {
+      const told = toAnswerEvent(event)
+      if (told !== undefined) yield told
+    }
+  }
+
+  async models(): Promise<readonly string[]> {
+    return (await this.#engine.list()).map(({ name }) => name)
+  }
+
+  show(model: string): Promise<ModelDetails> {
+    return this.#engine.show(model)
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close()
+  }
+}
+
+function toAnswerEvent(event: GenerationEvent): AnswerEvent | undefined {
+  switch (event.type) {
+    case "prompt":
+    case "progress":
+      return undefined
+    case "loading":
+    case "queued":
+    case "text":
+    case "finish":
+    case "done":
+      return event
+    default:
+      return event satisfies never
+  }
+}

@@ -1,0 +1,110 @@
+import { UsageError, XllmError } from "../errors"
+import { nearest } from "../lib/nearest"
+import { version } from "../version"
+import type { Command } from "./command"
+import { columns } from "./help"
+import { type Io, processIo } from "./io"
+
+interface CommandEntry {
+  readonly summary: string
+  /** Imported only when it is used: starting quickly is a feature. */
+  load(): Promise<{ readonly command: Command }>
+}
+
+/** Every command that people use. */
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  serve: { summary: "Start the server", load: () => import("./serve") },
+  run: { summary: "Talk to a model", load: () => import("./run") },
+  list: { summary: "List the models on disk", load: () => import("./list") },
+  show: { summary: "Show what a model is", load: () => import("./show") },
+  ps: { summary: "List the models that a server has loaded", load: () => import("./ps") },
+  stop: { summary: "Unload a model from a server", load: () => import("./stop") },
+}
+
+/** Other names that people try. */
+const aliases: Readonly<Record<string, string>> = { ls: "list", start: "serve" }
+
+/**
+ * Runs the command line `argv` (without the program's own name), and turns every error into a line on stderr and
+ * exit code 1.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const [name = "", ...rest] = argv
+  if (name === "worker") return await startWorker(rest)
+  const io = processIo()
+  try {
+    await dispatch(name, rest, io)
+  } catch (error) {
+    if (io.outputClosed.aborted) return
+    io.writeError(`Error: ${messageOf(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+/** Hidden: the server starts its children with it. */
+async function startWorker(argv: readonly string[]): Promise<void> {
+  const { command } = await import("./worker")
+  await command(argv)
+}
+
+async function dispatch(name: string, rest: readonly string[], io: Io): Promise<void> {
+  switch (name) {
+    case "--version":
+    case "-v":
+    case "version":
+      return io.write(await versionText())
+    case "":
+    case "--help":
+    case "-h":
+      return io.write(overview())
+    case "help":
+      return io.write(rest[0] === undefined ? overview() : (await loadCommand(rest[0])).help)
+    default:
+      return (await loadCommand(name)).execute(rest, io)
+  }
+}
+
+async function loadCommand(name: string): Promise<Command> {
+  const entry = Object.hasOwn(commands, name) ? commands[name] : commands[aliases[name] ?? ""]
+  if (entry === undefined) throw unknownCommand(name)
+  return (await entry.load()).command
+}
+
+function unknownCommand(name: string): UsageError {
+  const what = name.startsWith("-") ? "flag" : "command"
+  const near = nearest(name, [...Object.keys(commands), "help", "--help", "--version"])
+  const hint = near === undefined ? "see 'xllm --help'" : `did you mean '${near}'?`
+  return new UsageError(`unknown ${what} '${name}'; ${hint}`)
+}
+
+function overview(): string {
+  const rows = Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary])
+  return `Run language models on this machine.
+
+Usage:
+  xllm COMMAND [ARGUMENTS] [FLAGS]
+
+Commands:
+${columns(rows)}
+Flags:
+${columns([
+  ["-h, --help", "show this help; 'xllm COMMAND --help' shows a command's"],
+  ["-v, --version", "show the versions of xLLM and llama.cpp"],
+])}
+Examples:
+${columns([
+  ["xllm run ./model.gguf", "talk to a model"],
+  ["xllm serve ./model.gguf", "serve it over HTTP, as OpenAI's API"],
+])}`
+}
+
+async function versionText(): Promise<string> {
+  const { llamaVersion } = await import("../native/llama-version")
+  return `xllm ${version}\nllama.cpp ${llamaVersion()}\n`
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof XllmError) return error.message
+  // Not one of ours: a defect, so its place is worth showing.
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,135 @@
+import { decimal, integer, oneOf, text, type Value } from "../config/values"
+import type { SamplingParameters } from "../domain"
+import { UsageError } from "../errors"
+import { nearest } from "../lib/nearest"
+import type { Flag, FlagTable, FlagValues } from "./flags"
+
+/** What an answer is generated with. What is absent is left to the model and to the defaults. */
+export interface AnswerOptions {
+  readonly sampling: Partial<SamplingParameters>
+  readonly maxTokens?: number
+  readonly minTokens: number
+  readonly stop: readonly string[]
+}
+
+/** Sampling parameters that have one number. */
+type NumberKey = {
+  [K in keyof SamplingParameters]: SamplingParameters[K] extends number ? K : never
+}[keyof SamplingParameters]
+
+const GROUP = "Generation"
+
+function parameter<T>(value: Value<T>, description: string): Flag<T> & { readonly group: string } {
+  return { value, description, group: GROUP }
+}
+
+const samplingFlags = {
+  temperature: parameter(decimal("X", 0, 2), "how free the choice of words is; 0: always the likeliest"),
+  topK: parameter(integer("N", 0), "choose among the N likeliest tokens; 0: all"),
+  topP: parameter(decimal("X", 0, 1), "choose among the likeliest tokens that make up this probability"),
+  minP: parameter(decimal("X", 0, 1), "leave out tokens below this share of the likeliest one's probability"),
+  typicalP: parameter(decimal("X", 0, 1), "locally typical sampling; 1: off"),
+  topNSigma: parameter(decimal("X", -1), "leave out tokens this many deviations below the best; -1: off"),
+  repeatPenalty: parameter(decimal("X", 0, 10), "make tokens of the last text less likely; 1: off"),
+  repeatLastN: parameter(integer("N", -1), "how many tokens the penalties look back on; -1: all"),
+  presencePenalty: parameter(decimal("X", -2, 2), "make tokens that occurred less likely"),
+  frequencyPenalty: parameter(decimal("X", -2, 2), "make tokens less likely each time they occur"),
+  xtcProbability: parameter(decimal("X", 0, 1), "how often to leave out the likeliest tokens; 0: never"),
+  xtcThreshold: parameter(decimal("X", 0, 1), "the probability from which XTC leaves tokens out"),
+  dryMultiplier: parameter(decimal("X", 0), "strength of the penalty for repeated passages; 0: off"),
+  mirostatTau: parameter(decimal("X", 0), "the surprise that mirostat aims at"),
+  mirostatEta: parameter(decimal("X", 0, 1), "how quickly mirostat adapts"),
+} satisfies { readonly [K in NumberKey]?: Flag<number> }
+
+/** Every parameter, as a flag of `run` and a name for `/set parameter`. */
+export const parameterFlags = {
+  ...samplingFlags,
+  mirostat: parameter(
+    oneOf("0", "1", "2"),
+    "sampling that keeps the surprise even; 0: off, 1 or 2: its version",
+  ),
+  seed: parameter(integer("N", 0, 2 ** 32 - 1), "makes an answer repeatable"),
+  maxTokens: parameter(integer("N", -1), "most tokens of an answer; -1: until the context is full"),
+  minTokens: parameter(integer("N", 0), "fewest tokens of an answer"),
+  stop: {
+    ...parameter<readonly string[]>(
+      { placeholder: "TEXT", parse: (given, origin) => [text("TEXT").parse(given, origin)] },
+      "end the answer where this text would come; may be repeated",
+    ),
+    combine: (earlier: readonly string[], later: readonly string[]) => [...earlier, ...later],
+  },
+} satisfies FlagTable
+
+/** The parameters that were said. */
+export type ParameterValues = FlagValues<typeof parameterFlags>
+
+/** Parameters in the form that a request has. */
+export function answerOptions(said: ParameterValues): AnswerOptions {
+  const sampling: { -readonly [K in keyof SamplingParameters]?: SamplingParameters[K] } = {}
+  for (const key of samplingKeys) {
+    const value = said[key]
+    if (value !== undefined) sampling[key] = value
+  }
+  if (said.mirostat !== undefined)
+    sampling.mirostat = said.mirostat === "0" ? 0 : said.mirostat === "1" ? 1 : 2
+  if (said.seed !== undefined) sampling.seed = said.seed
+  const hasLimit = said.maxTokens !== undefined && said.maxTokens >= 0
+  return {
+    sampling,
+    ...(hasLimit && { maxTokens: said.maxTokens }),
+    minTokens: said.minTokens ?? 0,
+    stop: said.stop ?? [],
+  }
+}
+
+// Object.keys does not know the keys' types.
+const samplingKeys = Object.keys(samplingFlags) as readonly (keyof typeof samplingFlags)[]
+
+/** `topK` → `top_k`, as requests and `/set parameter` spell it. */
+export function parameterName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** Names that people know from elsewhere. */
+const otherNames: Readonly<Record<string, string>> = {
+  num_predict: "max_tokens",
+  n_predict: "max_tokens",
+  temp: "temperature",
+}
+
+/**
+ * `said` with one parameter changed, as `/set parameter NAME VALUE…` does it.
+ * @throws UsageError for an unknown name or an impossible value
+ */
+export function setParameter(
+  said: ParameterValues,
+  name: string,
+  values: readonly string[],
+): ParameterValues {
+  const wanted = otherNames[name] ?? name
+  const entry = Object.entries<Flag<unknown>>(parameterFlags).find(([key]) => parameterName(key) === wanted)
+  if (entry === undefined) {
+    const near = nearest(name, Object.keys(parameterFlags).map(parameterName))
+    throw new UsageError(
+      `unknown parameter '${name}'${near === undefined ? "" : `; did you mean '${near}'?`}`,
+    )
+  }
+  const [key, flag] = entry
+  if (values.length === 0)
+    throw new UsageError(`${name} needs a value: /set parameter ${name} ${flag.value.placeholder}`)
+  const parts = flag.combine === undefined ? [values.join(" ")] : values
+  const parsed = parts.map((part) => flag.value.parse(part, name))
+  const value = parsed.reduce((earlier, later) => flag.combine?.(earlier, later) ?? later)
+  return { ...said, [key]: value }
+}
+
+/** `name  value` rows, for `/show parameters`. */
+export function parameterRows(said: ParameterValues): readonly (readonly [string, string])[] {
+  return Object.entries(said).flatMap(([key, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one): [string, string] => [parameterName(key), shown(one)]),
+  )
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value)
+}

@@ -1,0 +1,65 @@
+import type { FinishReason, Timings, Usage } from "../domain"
+import { Cancelled } from "../errors"
+import type { AnswerSource, Turn } from "./answers"
+import type { Io } from "./io"
+import { terminalSafe } from "./output"
+import { startSpinner } from "./spinner"
+
+/** An answer, once it is over. */
+export interface Answer {
+  readonly text: string
+  /** It was given up before its end; then the rest is missing. */
+  readonly isInterrupted: boolean
+  readonly reason?: FinishReason
+  readonly usage?: Usage
+  readonly timings?: Timings
+  /** From the question to the end of the answer. */
+  readonly totalMs: number
+}
+
+export interface PrintOptions {
+  readonly source: AnswerSource
+  readonly turn: Turn
+  readonly io: Io
+  /** Ends the answer quietly. */
+  readonly signal: AbortSignal
+  /** Takes the answer as it comes. */
+  write(text: string): void
+}
+
+/**
+ * Asks, and hands the answer over as it comes. Until then a spinner tells on stderr what is waited for.
+ * @throws what the source throws, but not for an answer that was given up through `signal`
+ */
+export async function printAnswer({ source, turn, io, signal, write }: PrintOptions): Promise<Answer> {
+  const startedAt = performance.now()
+  const spinner = startSpinner(io)
+  let text = ""
+  let end: Partial<Pick<Answer, "reason" | "usage" | "timings">> = {}
+  try {
+    for await (const event of source.answer(turn, signal)) {
+      if (event.type === "loading") spinner.say(loadingText(event.fraction))
+      else if (event.type === "queued") spinner.say(queuedText(event.position))
+      else if (event.type === "finish") end = { ...end, reason: event.reason }
+      else if (event.type === "done") end = { ...end, usage: event.usage, timings: event.timings }
+      else {
+        spinner.stop()
+        text += event.text
+        write(io.stdoutIsTerminal ? terminalSafe(event.text) : event.text)
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted || !(error instanceof Cancelled)) throw error
+  } finally {
+    spinner.stop()
+  }
+  return { text, isInterrupted: signal.aborted, ...end, totalMs: performance.now() - startedAt }
+}
+
+export function loadingText(fraction: number): string {
+  return `loading the model ${Math.floor(fraction * 100)}%`
+}
+
+function queuedText(position: number): string {
+  return position === 0 ? "next in the queue" : `${position} ahead in the queue`
+}

@@ -1,0 +1,98 @@
+import type { FinishReason, ModelDetails } from "../domain"
+import { ModelNotFound, Unsupported, UsageError } from "../errors"
+import { nearest } from "../lib/nearest"
+import type { AnswerEvent, AnswerSource, Turn } from "./answers"
+import type { Client } from "./client"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "./json"
+import { isPath } from "./model-path"
+import { parameterName } from "./parameters"
+
+/** Answers of a running server. */
+export class RemoteAnswers implements AnswerSource {
+  readonly #client: Client
+
+  constructor(client: Client) {
+    this.#client = client
+  }
+
+  async find(model: string): Promise<string> {
+    if (isPath(model)) {
+      throw new UsageError(
+        `the server at ${this.#client.url} takes names of models, not paths, got '${model}'`,
+      )
+    }
+    const names = await this.#client.models()
+    if (names.includes(model)) return model
+    const near = nearest(model, names)
+    throw new ModelNotFound(
+      model,
+      near === undefined ? ` on the server at ${this.#client.url}` : `; did you mean '${near}'?`,
+    )
+  }
+
+  load(model: string, _onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void> {
+    return this.#client.load(model, signal)
+  }
+
+  async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+    for await (const chunk of this.#client.chat(toBody(turn), signal)) yield* toEvents(chunk)
+  }
+
+  models(): Promise<readonly string[]> {
+    return this.#client.models()
+  }
+
+  show(_model: string): Promise<ModelDetails> {
+    return Promise.reject(new Unsupported("a server does not tell what a model's file says; use 'xllm show'"))
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** The turn as a chat completion request. */
+function toBody({ model, messages, options }: Turn): JsonRecord {
+  const sampling = Object.entries(options.sampling).map(([key, value]) => [parameterName(key), value])
+  return {
+    model,
+    messages: messages.map(({ role, content }) => ({ role, content })),
+    ...Object.fromEntries(sampling),
+    ...(options.maxTokens !== undefined && { max_tokens: options.maxTokens }),
+    ...(options.minTokens > 0 && { min_tokens: options.minTokens }),
+    ...(options.stop.length > 0 && { stop: options.stop }),
+    stream_options: { include_usage: true },
+  }
+}
+
+function* toEvents(chunk: JsonRecord): Generator<AnswerEvent> {
+  const [choice] = recordsAt(chunk, "choices")
+  const text = textAt(recordAt(choice, "delta"), "content")
+  if (text !== undefined && text !== "") yield { type: "text", text }
+  const reason = textAt(choice, "finish_reason")
+  if (reason !== undefined) yield { type: "finish", reason: toFinishReason(reason) }
+  const usage = recordAt(chunk, "usage")
+  if (usage !== undefined) yield toDone(usage, recordAt(chunk, "timings"))
+}
+
+function toFinishReason(reason: string): FinishReason {
+  return reason === "length" ? "length" : "stop"
+}
+
+function toDone(usage: JsonRecord, timings: JsonRecord | undefined): AnswerEvent {
+  const number = (key: string) => numberAt(timings, key) ?? 0
+  return {
+    type: "done",
+    usage: {
+      promptTokens: numberAt(usage, "prompt_tokens") ?? 0,
+      completionTokens: numberAt(usage, "completion_tokens") ?? 0,
+      cachedTokens: numberAt(recordAt(usage, "prompt_tokens_details"), "cached_tokens") ?? 0,
+    },
+    timings: {
+      queueMs: number("queue_ms"),
+      loadMs: number("load_ms"),
+      promptTokens: number("prompt_n"),
+      promptMs: number("prompt_ms"),
+      generatedTokens: number("predicted_n"),
+      generationMs: number("predicted_ms"),
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { dirname } from "node:path"
+
+/** Lines that are kept. */
+export const HISTORY_SIZE = 1000
+
+/** What was typed into conversations, in a file that only its owner can read. A file that cannot be had is no error. */
+export class History {
+  readonly #path: string
+  isOn = true
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** Oldest first; shortens the file when it has become twice as long as needed. */
+  async load(): Promise<readonly string[]> {
+    const text = await readFile(this.#path, "utf8").catch(() => "")
+    const lines = text.split("\n").filter((line) => line !== "")
+    const kept = lines.slice(-HISTORY_SIZE)
+    if (lines.length > 2 * HISTORY_SIZE) await this.#replace(kept).catch(() => {})
+    return kept
+  }
+
+  /** Keeps a line; one with several lines becomes several. */
+  async add(line: string): Promise<void> {
+    if (!this.isOn || line.trim() === "") return
+    try {
+      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
+      await appendFile(this.#path, `${line}\n`, { mode: 0o600 })
+    } catch {
+      // A read-only home is no reason to end a conversation.
+      this.isOn = false
+    }
+  }
+
+  async #replace(lines: readonly string[]): Promise<void> {
+    const temporary = `${this.#path}.${process.pid}.tmp`
+    await writeFile(temporary, `${lines.join("\n")}\n`, { mode: 0o600 })
+    await rename(temporary, this.#path)
+  }
+}

@@ -1,0 +1,180 @@
+import { Cancelled, XllmError } from "../../errors"
+import type { AnswerSource } from "../answers"
+import type { Io } from "../io"
+import { aligned, printable } from "../output"
+import { parameterRows, setParameter } from "../parameters"
+import { loadingText, printAnswer } from "../print-answer"
+import { showText } from "../show"
+import { startSpinner } from "../spinner"
+import { statistics } from "../statistics"
+import type { Conversation } from "./conversation"
+import { replHelp } from "./help"
+import type { History } from "./history"
+import { MessageBuilder } from "./message-builder"
+import { parseSlashCommand, type ShowTopic, type SlashCommand } from "./slash-command"
+import type { Terminal } from "./terminal"
+
+const PROMPT = ">>> "
+const CONTINUED = "... "
+const HINT = "Send a message (/? for help)"
+const EXIT_HINT = "\nUse Ctrl + d or /bye to exit.\n"
+
+export interface SessionOptions {
+  readonly conversation: Conversation
+  readonly source: AnswerSource
+  readonly terminal: Terminal
+  readonly history: History
+  readonly io: Io
+}
+
+/** A conversation at a terminal, until its user leaves. */
+export class Session {
+  readonly #conversation: Conversation
+  readonly #source: AnswerSource
+  readonly #terminal: Terminal
+  readonly #history: History
+  readonly #io: Io
+  readonly #builder = new MessageBuilder()
+
+  constructor({ conversation, source, terminal, history, io }: SessionOptions) {
+    this.#conversation = conversation
+    this.#source = source
+    this.#terminal = terminal
+    this.#history = history
+    this.#io = io
+  }
+
+  /** Resolves when the user leaves. */
+  async run(): Promise<void> {
+    for (;;) {
+      const [prompt, hint] = this.#builder.isOpen ? [CONTINUED] : [PROMPT, HINT]
+      const entry = await this.#terminal.read(prompt, hint)
+      if (entry.type === "end") return this.#terminal.write("\n")
+      if (entry.type === "interrupt") this.#interrupted(entry.wasEmpty)
+      else if (await this.#takeLine(entry.text)) return
+    }
+  }
+
+  /** Loads the model with a sign of it; Ctrl-C gives up. @throws what the source throws */
+  async load(model: string): Promise<void> {
+    using watch = this.#terminal.watchInterrupt()
+    const spinner = startSpinner(this.#io)
+    try {
+      const name = await this.#source.find(model)
+      await this.#source.load(name, (fraction) => spinner.say(loadingText(fraction)), watch.signal)
+      this.#conversation.model = name
+    } finally {
+      spinner.stop()
+    }
+  }
+
+  #interrupted(wasEmpty: boolean): void {
+    const dropsMessage = this.#builder.isOpen
+    this.#builder.reset()
+    this.#terminal.write(wasEmpty && !dropsMessage ? EXIT_HINT : "\n")
+  }
+
+  /** @returns true when the user leaves */
+  async #takeLine(line: string): Promise<boolean> {
+    await this.#history.add(line)
+    const result = this.#builder.add(line)
+    if (result.type === "more" || result.text.trim() === "") return false
+    const command = result.isQuoted ? undefined : parseSlashCommand(result.text)
+    if (command?.type === "exit") return true
+    try {
+      await (command === undefined ? this.#ask(result.text) : this.#obey(command))
+    } catch (error) {
+      if (error instanceof Cancelled) this.#terminal.write("\n")
+      else if (error instanceof XllmError) this.#io.writeError(`Error: ${error.message}\n`)
+      else throw error
+    }
+    return false
+  }
+
+  async #ask(question: string): Promise<void> {
+    using watch = this.#terminal.watchInterrupt()
+    const answer = await printAnswer({
+      source: this.#source,
+      turn: this.#conversation.turn(question),
+      io: this.#io,
+      signal: watch.signal,
+      write: (text) => this.#terminal.write(text),
+    })
+    this.#conversation.remember(question, answer.text)
+    this.#terminal.write("\n\n")
+    if (this.#conversation.isVerbose && answer.usage && answer.timings) {
+      this.#io.writeError(`${statistics(answer.usage, answer.timings, answer.totalMs)}\n`)
+    }
+  }
+
+  async #obey(command: Exclude<SlashCommand, { type: "exit" }>): Promise<void> {
+    const conversation = this.#conversation
+    switch (command.type) {
+      case "help":
+        return this.#terminal.write(`${replHelp(command.topic)}\n`)
+      case "mistake":
+        return this.#say(command.text)
+      case "clear":
+        conversation.clear()
+        return this.#say("Cleared session context")
+      case "set-parameter":
+        conversation.parameters = setParameter(conversation.parameters, command.name, command.values)
+        return this.#say(`Set parameter '${command.name}' to '${command.values.join("', '")}'`)
+      case "set-system":
+        conversation.system = command.text
+        return this.#say(command.text === "" ? "Removed system message." : "Set system message.")
+      case "set-verbose":
+        conversation.isVerbose = command.isOn
+        return this.#say(`Set '${command.isOn ? "verbose" : "quiet"}' mode.`)
+      case "set-history":
+        this.#history.isOn = command.isOn
+        return this.#say(`History is ${command.isOn ? "kept" : "not kept"}.`)
+      case "show":
+        return this.#terminal.write(await this.#shown(command.topic))
+      case "load":
+        await this.load(command.model)
+        conversation.clear()
+        return this.#say(`Loaded model '${printable(conversation.model)}'`)
+      case "list":
+        return await this.#list(command.prefix)
+      default:
+        command satisfies never
+    }
+  }
+
+  async #list(prefix: string): Promise<void> {
+    const names = await this.#source.models()
+    const wanted = names.filter((name) => name.toLowerCase().startsWith(prefix.toLowerCase()))
+    this.#terminal.write(wanted.map((name) => `${printable(name)}\n`).join(""))
+  }
+
+  async #shown(topic: ShowTopic): Promise<string> {
+    const { model, parameters, system } = this.#conversation
+    switch (topic) {
+      case "info":
+        return showText(await this.#source.show(model), false)
+      case "license":
+        return ended((await this.#source.show(model)).license ?? "The model's file has no licence.")
+      case "template":
+        return ended(
+          (await this.#source.show(model)).chatTemplate ?? "The model's file has no chat template.",
+        )
+      case "system":
+        return ended(system === "" ? "No system message was set." : system)
+      case "parameters": {
+        const rows = parameterRows(parameters)
+        return rows.length === 0 ? "No parameters were set.\n" : aligned(rows, 4)
+      }
+      default:
+        return topic satisfies never
+    }
+  }
+
+  #say(text: string): void {
+    this.#terminal.write(`${text}\n`)
+  }
+}
+
+function ended(text: string): string {
+  return text.endsWith("\n") ? text : `${text}\n`
+}

@@ -1,0 +1,109 @@
+import { nearest } from "../../lib/nearest"
+
+export const showTopics = ["info", "license", "parameters", "system", "template"] as const
+export type ShowTopic = (typeof showTopics)[number]
+
+/** Pages of help; the first is the overview. */
+export const helpTopics = ["commands", "set", "show", "shortcuts"] as const
+export type HelpTopic = (typeof helpTopics)[number]
+
+/** A line of a conversation that is meant for the program. */
+export type SlashCommand =
+  | { readonly type: "help"; readonly topic: HelpTopic }
+  | { readonly type: "exit" }
+  | { readonly type: "clear" }
+  | { readonly type: "set-parameter"; readonly name: string; readonly values: readonly string[] }
+  | { readonly type: "set-system"; readonly text: string }
+  | { readonly type: "set-verbose"; readonly isOn: boolean }
+  | { readonly type: "set-history"; readonly isOn: boolean }
+  | { readonly type: "show"; readonly topic: ShowTopic }
+  | { readonly type: "load"; readonly model: string }
+  | { readonly type: "list"; readonly prefix: string }
+  /** It looks like a command but is none; the text says what would be. */
+  | { readonly type: "mistake"; readonly text: string }
+
+const names = ["/?", "/help", "/bye", "/exit", "/clear", "/set", "/show", "/load", "/list"]
+const switches = ["parameter", "system", "verbose", "quiet", "history", "nohistory"]
+
+/**
+ * Reads a line that begins with a slash; `undefined` for a message. `/usr/bin` and the like begin with a slash but
+ * are not commands: no command has a second slash in its first word.
+ */
+export function parseSlashCommand(line: string): SlashCommand | undefined {
+  const [name = "", ...words] = line.trim().split(/\s+/)
+  if (!name.startsWith("/") || name.indexOf("/", 1) !== -1) return undefined
+  switch (name) {
+    case "/?":
+    case "/help":
+      return help(words[0])
+    case "/bye":
+    case "/exit":
+      return { type: "exit" }
+    case "/clear":
+      return { type: "clear" }
+    case "/set":
+      return parseSet(line.trim(), words)
+    case "/show":
+      return parseShow(words[0])
+    case "/load":
+      return words[0] === undefined ? mistake("Usage: /load MODEL") : { type: "load", model: words.join(" ") }
+    case "/list":
+      return { type: "list", prefix: words[0] ?? "" }
+    default:
+      return unknown("command", name, names)
+  }
+}
+
+function parseSet(line: string, [what, ...rest]: readonly string[]): SlashCommand {
+  switch (what) {
+    case "parameter": {
+      const [name, ...values] = rest
+      return name === undefined
+        ? mistake("Usage: /set parameter NAME VALUE")
+        : { type: "set-parameter", name, values }
+    }
+    case "system":
+      // The text's own spaces and lines are kept.
+      return { type: "set-system", text: line.replace(/^\/set\s+system\s*/, "") }
+    case "verbose":
+    case "quiet":
+      return { type: "set-verbose", isOn: what === "verbose" }
+    case "history":
+    case "nohistory":
+      return { type: "set-history", isOn: what === "history" }
+    case undefined:
+      return { type: "help", topic: "set" }
+    default:
+      return unknown(
+        "command",
+        `/set ${what}`,
+        switches.map((name) => `/set ${name}`),
+      )
+  }
+}
+
+function parseShow(what: string | undefined): SlashCommand {
+  if (what === undefined) return { type: "help", topic: "show" }
+  const topic = showTopics.find((name) => name === what)
+  if (topic !== undefined) return { type: "show", topic }
+  return unknown(
+    "command",
+    `/show ${what}`,
+    showTopics.map((name) => `/show ${name}`),
+  )
+}
+
+function help(what: string | undefined): SlashCommand {
+  const topic = helpTopics.find((name) => name === what?.replace(/^\//, ""))
+  return { type: "help", topic: topic ?? "commands" }
+}
+
+function unknown(kind: string, given: string, known: readonly string[]): SlashCommand {
+  const near = nearest(given, known)
+  const hint = near === undefined ? "Type /? for help" : `Did you mean ${near}? Type /? for help`
+  return mistake(`Unknown ${kind} '${given}'. ${hint}`)
+}
+
+function mistake(text: string): SlashCommand {
+  return { type: "mistake", text }
+}

@@ -1,0 +1,50 @@
+import { findPaths } from "../../config/paths"
+import { Cancelled } from "../../errors"
+import type { AnswerSource } from "../answers"
+import type { Io } from "../io"
+import { parameterFlags, type ParameterValues } from "../parameters"
+import { Conversation } from "./conversation"
+import { History, HISTORY_SIZE } from "./history"
+import { LineEditor } from "./line-editor"
+import { Session } from "./session"
+
+export interface StartOptions {
+  readonly model: string
+  readonly system: string | undefined
+  /** Other flags may be among them. */
+  readonly parameters: ParameterValues
+  readonly verbose: boolean
+  readonly io: Io
+  readonly source: AnswerSource
+}
+
+/** Loads the model and talks to it on the process's terminal. */
+export async function startConversation(options: StartOptions): Promise<void> {
+  const { model, io, source } = options
+  const history = new History(findPaths(io.environment).history)
+  const lines = await history.load()
+  const terminal = new LineEditor({ history: lines.toReversed(), historySize: HISTORY_SIZE })
+  // The terminal must be left as it was found, however this ends.
+  const endBySignal = () => terminal.close()
+  process.once("SIGTERM", endBySignal)
+  try {
+    const conversation = new Conversation({
+      model,
+      system: options.system ?? "",
+      parameters: onlyParameters(options.parameters),
+      isVerbose: options.verbose,
+    })
+    const session = new Session({ conversation, source, terminal, history, io })
+    await session.load(model)
+    await session.run()
+  } catch (error) {
+    if (!(error instanceof Cancelled)) throw error
+  } finally {
+    terminal.close()
+    process.off("SIGTERM", endBySignal)
+  }
+}
+
+function onlyParameters(flags: ParameterValues): ParameterValues {
+  return Object.fromEntries(Object.entries(flags).filter(([key]) => Object.hasOwn(parameterFlags, key)))
+}

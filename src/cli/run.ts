@@ -1,0 +1,164 @@
+import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
+import { logOptions, serverLocation } from "../config/settings"
+import { text } from "../config/values"
+import type { ChatMessage } from "../domain"
+import { UsageError } from "../errors"
+import type { AnswerSource } from "./answers"
+import { Client } from "./client"
+import { defineCommand } from "./command"
+import { type FlagValues, grouped, switchFlag } from "./flags"
+import { watchInterrupts } from "./interrupts"
+import type { Io } from "./io"
+import { isPath } from "./model-path"
+import { toJson } from "./output"
+import { answerOptions, parameterFlags } from "./parameters"
+import { type Answer, printAnswer } from "./print-answer"
+import { statistics } from "./statistics"
+
+const flagTable = {
+  system: { value: text("TEXT"), description: "system message: who the model is to be" },
+  verbose: switchFlag("show how long the answer took, on stderr"),
+  json: switchFlag("print one JSON object instead of the answer's text; needs a PROMPT"),
+  ...grouped(connectionSettings, "Flags"),
+  ...parameterFlags,
+  ...grouped({ ...storeSettings, ...modelSettings, ...logSettings }, "Without a server"),
+}
+
+type RunFlags = FlagValues<typeof flagTable>
+
+export const command = defineCommand({
+  name: "run",
+  summary: "Talk to a model",
+  words: "MODEL [PROMPT…]",
+  minimumWords: 1,
+  details: `MODEL is the path of a GGUF or the name of a model. With a PROMPT, or with text piped in, the answer is printed;
+piped text comes before the prompt. Without either, on a terminal, a conversation begins.
+
+A server that answers at --host (or XLLM_HOST) is asked; without one, and for a path, the model runs in
+this program.`,
+  examples: [
+    { line: "xllm run ./model.gguf", does: "a conversation" },
+    { line: 'xllm run smollm "What is the capital of France?"', does: "one answer" },
+    { line: 'xllm run smollm "Sum this up:" < notes.txt', does: "one answer about a file" },
+    { line: "xllm run smollm hello --json --temperature 0", does: "text, usage and timings as JSON" },
+  ],
+  flags: flagTable,
+  async run({ flags, words: [model = "", ...prompt], io }) {
+    const question = await readQuestion(prompt, flags, io)
+    const source = await chooseSource(model, flags, io)
+    try {
+      if (question !== undefined) return await answerOnce({ model, question, flags, io, source })
+      const { startConversation } = await import("./repl/start")
+      await startConversation({
+        model,
+        system: flags.system,
+        parameters: flags,
+        verbose: flags.verbose === true,
+        io,
+        source,
+      })
+    } finally {
+      await source.close()
+    }
+  },
+})
+
+/** What to ask; `undefined` for a conversation. */
+async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): Promise<string | undefined> {
+  const piped = io.stdinIsTerminal ? "" : (await io.readInput()).trimEnd()
+  const question = [piped, words.join(" ")].filter((part) => part !== "").join(" ")
+  if (question !== "") return question
+  const canTalk = io.stdinIsTerminal && io.stdoutIsTerminal
+  if (canTalk && !flags.json) return undefined
+  throw new UsageError("run needs a PROMPT here: write it after the model's name, or pipe it in")
+}
+
+async function chooseSource(model: string, flags: RunFlags, io: Io): Promise<AnswerSource> {
+  const { url, isNamed } = serverLocation(flags, io.environment)
+  if (isPath(model)) {
+    if (flags.host !== undefined) {
+      throw new UsageError(
+        `a server takes names of models, not paths; leave --host away to run ${model} here`,
+      )
+    }
+  } else {
+    const client = new Client(url)
+    if (await client.isThere()) {
+      const { RemoteAnswers } = await import("./remote-answers")
+      return new RemoteAnswers(client)
+    }
+    if (isNamed) io.writeError(`no server answers at ${url}; the model runs in this program\n`)
+  }
+  return await startLocalSource(flags, io)
+}
+
+async function startLocalSource(flags: RunFlags, io: Io): Promise<AnswerSource> {
+  const [{ createLocal }, { LocalAnswers }, { createLogger }] = await Promise.all([
+    import("./local"),
+    import("./local-answers"),
+    import("../log/logger"),
+  ])
+  const { logFormat, logLevel } = logOptions(flags, io.environment, "error")
+  const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
+  const { engine, store } = createLocal({ flags, environment: io.environment, log })
+  return new LocalAnswers(engine, store)
+}
+
+interface OneShot {
+  readonly model: string
+  readonly question: string
+  readonly flags: RunFlags
+  readonly io: Io
+  readonly source: AnswerSource
+}
+
+async function answerOnce({ model, question, flags, io, source }: OneShot): Promise<void> {
+  using interrupts = watchInterrupts()
+  const name = await source.find(model)
+  const system: readonly ChatMessage[] =
+    flags.system === undefined ? [] : [{ role: "system", content: flags.system }]
+  const answer = await printAnswer({
+    source,
+    io,
+    turn: {
+      model: name,
+      messages: [...system, { role: "user", content: question }],
+      options: answerOptions(flags),
+    },
+    signal: AbortSignal.any([interrupts.signal, io.outputClosed]),
+    write: flags.json ? () => {} : io.write,
+  })
+  if (io.outputClosed.aborted) return
+  if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
+  else if (!answer.text.endsWith("\n")) io.write("\n")
+  if (flags.verbose && answer.usage && answer.timings) {
+    io.writeError(`\n${statistics(answer.usage, answer.timings, answer.totalMs)}`)
+  }
+}
+
+/** What `run --json` tells, under the names that the HTTP API uses. */
+function toAnswerObject(
+  model: string,
+  { text: answer, reason, usage, timings, isInterrupted, totalMs }: Answer,
+) {
+  return {
+    model,
+    text: answer,
+    finish_reason: isInterrupted ? "cancelled" : (reason ?? null),
+    usage: usage && {
+      prompt_tokens: usage.promptTokens,
+      completion_tokens: usage.completionTokens,
+      total_tokens: usage.promptTokens + usage.completionTokens,
+      prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+    },
+    timings: timings && {
+      queue_ms: timings.queueMs,
+      load_ms: timings.loadMs,
+      prompt_n: timings.promptTokens,
+      prompt_ms: timings.promptMs,
+      predicted_n: timings.generatedTokens,
+      predicted_ms: timings.generationMs,
+      total_ms: totalMs,
+    },
+  }
+}

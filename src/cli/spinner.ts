@@ -1,0 +1,34 @@
+import type { Io } from "./io"
+
+const FRAMES = Array.from("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+const FRAME_MS = 100
+
+/** A sign on stderr that something goes on. Shows nothing where stderr is no terminal. */
+export interface Spinner {
+  say(text: string): void
+  /** Wipes it away; it stays gone. */
+  stop(): void
+}
+
+/** Starts turning at once. */
+export function startSpinner(io: Pick<Io, "writeError" | "stderrIsTerminal">): Spinner {
+  if (!io.stderrIsTerminal) return { say() {}, stop() {} }
+  let frame = 0
+  let words = ""
+  const draw = () =>
+    io.writeError(`\r\x1b[K${words === "" ? "" : `${words} `}${FRAMES[frame++ % FRAMES.length]} `)
+  draw()
+  const timer = setInterval(draw, FRAME_MS)
+  let isOver = false
+  return {
+    say: (text) => {
+      words = text
+    },
+    stop: () => {
+      if (isOver) return
+      isOver = true
+      clearInterval(timer)
+      io.writeError("\r\x1b[K")
+    },
+  }
+}

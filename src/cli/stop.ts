@@ -1,0 +1,24 @@
+import { connectionSettings } from "../config/schema"
+import { serverLocation } from "../config/settings"
+import { Client } from "./client"
+import { defineCommand } from "./command"
+import { grouped } from "./flags"
+
+export const command = defineCommand({
+  name: "stop",
+  summary: "Unload a model from a server",
+  words: "MODEL",
+  minimumWords: 1,
+  maximumWords: 1,
+  details:
+    "Ends the model's worker, so that its memory is free again; its running answers end with an error.",
+  examples: [
+    { line: "xllm stop smollm", does: "unload from the server on this machine" },
+    { line: "xllm stop smollm --host gpu-box", does: "unload from another machine's" },
+  ],
+  flags: { ...grouped(connectionSettings, "Flags") },
+  async run({ flags, words: [model = ""], io }) {
+    const { stopped } = await new Client(serverLocation(flags, io.environment).url).stop(model)
+    if (!stopped) io.writeError(`model '${model}' was not loaded\n`)
+  },
+})
