@@ -31,8 +31,7 @@ export function formatVerdicts(verdicts: readonly Verdict[], results: readonly L
     const result = results.find((candidate) => candidate.name === goal.load)
     const metric = result?.metrics.find((candidate) => candidate.name === goal.metric)
     const absolute = goal.of === undefined && metric !== undefined
-    const write = (value: number): string =>
-      absolute ? formatValue(metric, value) : `${value.toPrecision(3)} ×`
+    const write = (value: number): string => (absolute ? formatValue(metric, value) : formatRatio(value))
     const peer = result?.columns.find((column) => column.role === goal.of)?.label
     const of = goal.of === undefined ? "" : ` ${peer ?? "the better llama-server"}`
     return [
@@ -67,8 +66,12 @@ function formatCell(result: LoadResult, column: Column, metric: Metric): string 
   if (value === undefined) return hasFailed(column) ? "failed" : "–"
   const ours = valueOf(result, "ours", metric.name)
   const comparable = column.role !== "ours" && metric.unit !== "ratio" && ours !== undefined
-  const ratio = comparable ? ` (ours ${(ours / value).toPrecision(3)} ×)` : ""
+  const ratio = comparable ? ` (ours ${formatRatio(ours / value)})` : ""
   return formatValue(metric, value) + ratio
+}
+
+function formatRatio(ratio: number): string {
+  return `${ratio < 100 ? ratio.toPrecision(3) : ratio.toFixed(0)} ×`
 }
 
 function formatValue(metric: Metric, value: number): string {
