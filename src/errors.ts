@@ -214,6 +214,22 @@ export class Cancelled extends XllmError {
   }
 }
 
+/** No xLLM server answers where a command looks for one. */
+export class ServerUnreachable extends XllmError {
+  constructor(url: string, cause?: unknown) {
+    super("server_unreachable", 503, `could not connect to a server at ${url}; start one with 'xllm serve'`, {
+      cause,
+    })
+  }
+}
+
+/** What answers a command is no xLLM server, or broke its word. */
+export class BadServerAnswer extends XllmError {
+  constructor(url: string, what: string) {
+    super("bad_server_answer", 502, `the server at ${url} ${what}`)
+  }
+}
+
 /** Wrong use of a command; the command line prints it with a hint. */
 export class UsageError extends XllmError {
   constructor(message: string) {
