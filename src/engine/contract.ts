@@ -38,7 +38,10 @@ export interface Engine {
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
   /** Loads a model ahead of use. */
   preload(model: string, signal: AbortSignal): Promise<void>
-  /** Ends a model's worker; its running requests fail. Resolves to false where it was not loaded. */
+  /**
+   * Ends a model's worker; its open requests fail with `Stopping`. Resolves to false where it was not loaded.
+   * @throws ModelNotFound
+   */
   stop(model: string): Promise<boolean>
   /** Models on disk. */
   list(): Promise<readonly ModelSummary[]>

@@ -33,7 +33,7 @@ interface Admitted {
   readonly generation: Generation
   /** `performance.now()` */
   readonly arrivedAt: number
-  /** What its client was told last; -1: nothing. */
+  /** What its client was told last, or {@link NOT_TOLD}. */
   position: number
 }
 
@@ -41,6 +41,8 @@ interface Rendering {
   readonly resolve: (prompt: RenderedPrompt) => void
   readonly reject: (error: XllmError) => void
 }
+
+const NOT_TOLD = -1
 
 const NO_COUNTERS: WorkerCounters = {
   decodeCalls: 0,
@@ -100,7 +102,7 @@ export class TextModel {
 
   /** Takes a request in: it runs, waits or fails. */
   join(generation: Generation): void {
-    const admitted = { id: this.#nextId++, generation, arrivedAt: performance.now(), position: -1 }
+    const admitted = { id: this.#nextId++, generation, arrivedAt: performance.now(), position: NOT_TOLD }
     const wasEmpty = this.#queue.waitingCount === 0
     if (!this.#queue.join(admitted, generation.request.n, this.#slots)) {
       generation.fail(this.#queueFull(this.#queue.waitingCount))
@@ -113,7 +115,7 @@ export class TextModel {
       this.#worker.wake()
       return
     }
-    this.#startWaiting()
+    this.#startWaiting(admitted.arrivedAt)
     if (wasEmpty && this.#queue.waitingCount > 0) this.#rate.backlogBegan(admitted.arrivedAt)
     this.#tellPositions()
   }
@@ -173,31 +175,31 @@ export class TextModel {
   #becomeReady(info: LoadedModelInfo): void {
     this.#info = info
     this.#readyAt = performance.now()
-    this.#startWaiting()
+    this.#startWaiting(this.#readyAt)
     if (this.#queue.waitingCount > 0) this.#rate.backlogBegan(this.#readyAt)
     this.#tellPositions()
   }
 
   /** Fills the free slots. */
-  #startWaiting(): void {
+  #startWaiting(now: number): void {
     const info = this.#info
     if (info === undefined) return
     let next = this.#queue.startNext(info.slots)
     while (next !== undefined) {
-      this.#start(next)
+      this.#start(next, now)
       next = this.#queue.startNext(info.slots)
     }
   }
 
-  #start(admitted: Admitted): void {
+  #start(admitted: Admitted, now: number): void {
     const { id, generation, arrivedAt } = admitted
-    const now = performance.now()
-    const loadMs = Math.max(0, this.#readyAt - arrivedAt)
+    const waitingSince = Math.max(arrivedAt, this.#readyAt)
     this.#running.set(id, admitted)
     this.#tellBusy()
     // Where the worker is just dying this is lost; the request then fails with the crash, a moment later.
     const { request } = generation
-    this.#worker.send({ type: "generate", id, request, queueMs: now - arrivedAt - loadMs, loadMs })
+    const loadMs = waitingSince - arrivedAt
+    this.#worker.send({ type: "generate", id, request, queueMs: now - waitingSince, loadMs })
   }
 
   #hear(message: WorkMessage): void {
@@ -258,10 +260,11 @@ export class TextModel {
   }
 
   #slotsFreed(): void {
+    const now = performance.now()
     const waited = this.#queue.waitingCount
-    this.#startWaiting()
+    this.#startWaiting(now)
     const started = waited - this.#queue.waitingCount
-    for (let count = 0; count < started; count++) this.#rate.started(performance.now())
+    for (let count = 0; count < started; count++) this.#rate.started(now)
     this.#tellBusy()
     if (started > 0) this.#tellPositions()
   }
@@ -273,6 +276,7 @@ export class TextModel {
     this.#failAll(error, waiting)
     if (waiting.size === 0) return
     this.#worker.wake()
+    for (const admitted of waiting) admitted.position = NOT_TOLD
     this.#tellLoading(0)
   }
 

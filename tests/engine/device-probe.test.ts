@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test"
+import { RuntimeBroken } from "../../src/errors"
+import { testEngine } from "../support/test-engine"
+
+test("the backends are asked once, in a process of their own", async () => {
+  const { engine } = testEngine()
+  const [first, second] = await Promise.all([engine.system(), engine.system()])
+  expect(first).toMatchObject({
+    devices: [{ name: "CPU", kind: "cpu" }],
+    llamaVersion: "b1",
+    gpuFallback: undefined,
+  })
+  expect(second).toBe(first)
+  expect(await engine.system()).toBe(first)
+  expect(first.devices[0]?.description).not.toBe(`probe ${process.pid}`)
+})
+
+test("status does not wait for the devices, but has them found", async () => {
+  const { engine } = testEngine()
+  expect(engine.status().devices).toBeNull()
+  const { devices } = await engine.system()
+  expect(engine.status().devices).toBe(devices)
+})
+
+test("a probe that crashes says its last words, and is tried again by the next who asks", async () => {
+  const { engine, logged } = testEngine({ probe: "crash" })
+  await expect(engine.system()).rejects.toThrow("ended with exit code 3; its last words: vulkan: no driver")
+  await expect(engine.system()).rejects.toBeInstanceOf(RuntimeBroken)
+  expect(logged.filter((entry) => entry.event === "devices could not be found")).toHaveLength(2)
+  expect(engine.status().devices).toBeNull()
+})
+
+test("a probe that never answers is given up, and the error names the limit", async () => {
+  const { engine } = testEngine({ probe: "hang", limits: { probeMs: 300 } })
+  await expect(engine.system()).rejects.toThrow("limit of 0.3 s")
+})
+
+test("close ends a probe that is still asking", async () => {
+  const { engine } = testEngine({ probe: "hang" })
+  const asking = engine.system().catch(String)
+  await engine.close()
+  expect(await asking).toContain("the server is stopping")
+})
