@@ -1,0 +1,6 @@
+import { writeTinyModel } from "../tests/support/tiny-model"
+
+/** `bun scripts/write-tiny-model.ts FILE`: a model with random weights, for trying things without a download. */
+const [path] = process.argv.slice(2)
+if (path === undefined) throw new Error("where to? bun scripts/write-tiny-model.ts FILE")
+await writeTinyModel(path)
