@@ -24,7 +24,16 @@ export interface ContextOptions {
 }
 
 /** `enum ggml_type` of the types a KV cache can have. */
-const KV_TYPES: Record<KvType, number> = { f32: 0, f16: 1, q4_0: 2, q4_1: 3, q5_0: 6, q5_1: 7, q8_0: 8, bf16: 30 }
+const KV_TYPES: Record<KvType, number> = {
+  f32: 0,
+  f16: 1,
+  q4_0: 2,
+  q4_1: 3,
+  q5_0: 6,
+  q5_1: 7,
+  q8_0: 8,
+  bf16: 30,
+}
 
 /** `enum llama_flash_attn_type`. */
 const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
@@ -119,7 +128,9 @@ export class Context implements Disposable {
     if (known !== undefined) return known
     // Rows stay where they are until the output buffer grows; then old views would point to freed memory.
     if (this.#logits.size > 512) this.#logits.clear()
-    const view = new Float32Array(toArrayBuffer(pointer as Pointer, 0, this.#vocabularySize * Float32Array.BYTES_PER_ELEMENT))
+    const view = new Float32Array(
+      toArrayBuffer(pointer as Pointer, 0, this.#vocabularySize * Float32Array.BYTES_PER_ELEMENT),
+    )
     this.#logits.set(pointer, view)
     return view
   }

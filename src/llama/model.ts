@@ -82,7 +82,20 @@ export class Model implements Disposable {
   metadata(key: string): string | undefined {
     const buffer = new Uint8Array(512)
     const size = this.#library.llama.llama_model_meta_val_str(this.ptr, cString(key), buffer, buffer.length)
-    return size < 0 ? undefined : new TextDecoder().decode(buffer.subarray(0, Math.min(size, buffer.length - 1)))
+    return size < 0
+      ? undefined
+      : new TextDecoder().decode(buffer.subarray(0, Math.min(size, buffer.length - 1)))
+  }
+
+  /** Values of one layer's keys and values that the KV cache holds per token. */
+  get cacheWidths(): { readonly keyWidth: number; readonly valueWidth: number } {
+    const { llama } = this.#library
+    const architecture = this.metadata("general.architecture")
+    const headWidth = this.embeddingLength / Math.max(1, llama.llama_model_n_head(this.ptr))
+    const width = (key: string): number =>
+      Number(this.metadata(`${architecture}.attention.${key}`) ?? headWidth) *
+      llama.llama_model_n_head_kv(this.ptr)
+    return { keyWidth: width("key_length"), valueWidth: width("value_length") }
   }
 
   /** For `llama/` only. */

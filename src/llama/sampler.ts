@@ -71,7 +71,13 @@ function chainMembers(
     return [
       ...history,
       temperature(model, p),
-      llama.llama_sampler_init_mirostat(model.vocabulary.size, seed, p.mirostatTau, p.mirostatEta, MIROSTAT_M),
+      llama.llama_sampler_init_mirostat(
+        model.vocabulary.size,
+        seed,
+        p.mirostatTau,
+        p.mirostatEta,
+        MIROSTAT_M,
+      ),
     ]
   if (p.mirostat === 2)
     return [

@@ -105,5 +105,8 @@ export const llamaSymbols = {
   llama_sampler_init_mirostat: { args: ["i32", "u32", "f32", "f32", "i32"], returns: "ptr" },
   llama_sampler_init_mirostat_v2: { args: ["u32", "f32", "f32"], returns: "ptr" },
   llama_sampler_init_penalties: { args: ["i32", "i32", "f32", "f32", "f32"], returns: "ptr" },
-  llama_sampler_init_dry: { args: ["ptr", "f32", "f32", "i32", "i32", "ptr", FFIType.u64_fast], returns: "ptr" },
+  llama_sampler_init_dry: {
+    args: ["ptr", "f32", "f32", "i32", "i32", "ptr", FFIType.u64_fast],
+    returns: "ptr",
+  },
 } as const

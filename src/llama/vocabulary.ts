@@ -24,7 +24,8 @@ export class Vocabulary {
   readonly bos: number
   readonly eos: number
   readonly addsBos: boolean
-  readonly fillInTheMiddle: { readonly prefix: number; readonly suffix: number; readonly middle: number } | undefined
+  readonly fillInTheMiddle:
+    { readonly prefix: number; readonly suffix: number; readonly middle: number } | undefined
   readonly #pieces: (Uint8Array | undefined)[]
   readonly #scratch = new Uint8Array(1024)
 
@@ -117,6 +118,14 @@ export class Vocabulary {
 
   #tokenizeInto(bytes: Uint8Array, size: number, into: Int32Array, options: TokenizeOptions): number {
     const { addSpecial, parseSpecial } = options
-    return this.#library.llama.llama_tokenize(this.#ptr, bytes, size, into, into.length, addSpecial, parseSpecial)
+    return this.#library.llama.llama_tokenize(
+      this.#ptr,
+      bytes,
+      size,
+      into,
+      into.length,
+      addSpecial,
+      parseSpecial,
+    )
   }
 }

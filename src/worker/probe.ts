@@ -1,0 +1,33 @@
+import { asXllmError } from "../errors"
+import { listDevices } from "../llama/devices"
+import { Library } from "../llama/library"
+import { locateLlama } from "../native/llama-files"
+import type { FromProbeWorker, ToProbeWorker } from "../protocol/messages"
+import { endWithParent } from "./lifetime"
+
+/** Lowest level of llama.cpp's log that is of interest here: errors. */
+const LOG_LEVEL = 4
+
+/** Asks the backends for their devices, once, and ends. */
+export function runProbeWorker(): void {
+  process.once("message", (message: ToProbeWorker) => {
+    endWithParent(message.environment.parentPid)
+    void probe(message).then((answer) => process.send?.(answer, () => process.exit(0)))
+  })
+}
+
+async function probe({ environment, useGpu }: ToProbeWorker): Promise<FromProbeWorker> {
+  try {
+    const files = await locateLlama(environment.runtimeFolder)
+    const library = Library.open(files, { useGpu, logDescriptor: 2, logLevel: LOG_LEVEL })
+    const { gpuFallback } = library
+    return {
+      type: "probed",
+      devices: listDevices(library),
+      llamaVersion: library.version,
+      ...(gpuFallback !== undefined && { gpuFallback }),
+    }
+  } catch (error) {
+    return { type: "probe-failed", error: asXllmError(error).toWire() }
+  }
+}

@@ -1,0 +1,13 @@
+import { UsageError } from "../errors"
+
+/** Runs this process as a worker of the given kind, until its parent has no more use for it. */
+export async function startWorker(kind: string): Promise<void> {
+  switch (kind) {
+    case "text":
+      return (await import("./text/worker")).runTextWorker()
+    case "probe":
+      return (await import("./probe")).runProbeWorker()
+    default:
+      throw new UsageError(`there is no worker of kind '${kind}'`)
+  }
+}

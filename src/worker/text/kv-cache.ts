@@ -1,0 +1,100 @@
+import type { KvLayout } from "../../domain"
+import type { Context } from "../../llama/context"
+import type { Model } from "../../llama/model"
+import type { MemoryTraits, Placement, Slot } from "./slots"
+
+/** The slots of one context, and the operations that keep them and llama.cpp's memory in step. */
+export class KvCache {
+  readonly slots: readonly Slot[]
+  readonly traits: MemoryTraits
+  readonly layout: KvLayout
+  readonly cells: number
+  readonly #context: Context
+  /** Saved states of slots, reused while nothing is decoded: many prompts may copy from one. */
+  readonly #saved = new Map<Slot, Uint8Array>()
+
+  constructor(context: Context, model: Model, slots: number, layout: KvLayout) {
+    this.#context = context
+    this.layout = layout
+    this.cells = context.cells
+    this.slots = Array.from({ length: slots }, (_, id) => ({
+      id,
+      tokens: [],
+      length: 0,
+      busy: false,
+      lastUsed: 0,
+    }))
+    this.traits = {
+      trims: !model.recurrent,
+      shares: layout === "unified" && !model.recurrent,
+      window: model.slidingWindow,
+      firstPosition: (slot) => context.firstPosition(slot.id),
+    }
+  }
+
+  /** Takes the slot for `tokens`; returns how many of them are cached in it now. */
+  occupy({ slot, source, keep }: Placement, tokens: readonly number[]): number {
+    const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
+    slot.tokens = tokens
+    slot.length = kept
+    slot.busy = true
+    return kept
+  }
+
+  /** The sequence is over; what is cached stays for others. */
+  release(slot: Slot, step: number): void {
+    slot.busy = false
+    slot.lastUsed = step
+  }
+
+  clear(slot: Slot): void {
+    this.#context.clear(slot.id)
+    this.#saved.delete(slot)
+    slot.length = 0
+  }
+
+  /** To be called before every decode: saved states are out of date after it. */
+  forgetSaved(): void {
+    this.#saved.clear()
+  }
+
+  /** Two slots change places in llama.cpp's order of sequences. */
+  exchange(a: Slot, b: Slot): void {
+    const stateOfA = a.length > 0 ? this.#context.save(a.id) : undefined
+    const stateOfB = b.length > 0 ? this.#context.save(b.id) : undefined
+    ;[a.id, b.id] = [b.id, a.id]
+    this.#put(a, stateOfA)
+    this.#put(b, stateOfB)
+  }
+
+  #put(slot: Slot, state: Uint8Array | undefined): void {
+    this.#context.clear(slot.id)
+    // A sequence whose state was lost is computed again from its tokens.
+    if (state === undefined || !this.#context.restore(slot.id, state)) slot.length = 0
+  }
+
+  /** Keeps the first `keep` tokens; 0 where this memory cannot. */
+  #trim(slot: Slot, keep: number): number {
+    if (keep === slot.length && keep > 0) return keep
+    if (keep > 0 && this.#context.truncate(slot.id, keep)) return keep
+    this.clear(slot)
+    return 0
+  }
+
+  #copy(source: Slot, target: Slot, keep: number): number {
+    this.#context.clear(target.id)
+    if (this.traits.shares) {
+      this.#context.shareCells(source.id, target.id, keep)
+      return keep
+    }
+    if (!this.#context.restore(target.id, this.#save(source))) return 0
+    target.length = source.length
+    return this.#trim(target, keep)
+  }
+
+  #save(slot: Slot): Uint8Array {
+    const state = this.#saved.get(slot) ?? this.#context.save(slot.id)
+    this.#saved.set(slot, state)
+    return state
+  }
+}

@@ -1,0 +1,200 @@
+import { readFileSync } from "node:fs"
+import { freemem } from "node:os"
+import type { Device, KvType, LoadedModelInfo, TextModelSettings } from "../../domain"
+import { ModelLoadFailed, Unsupported } from "../../errors"
+import { Context } from "../../llama/context"
+import { listDevices } from "../../llama/devices"
+import { Library } from "../../llama/library"
+import { Model } from "../../llama/model"
+import type { LlamaFiles } from "../../native/llama-files"
+import { usableCores } from "../cores"
+import { KvCache } from "./kv-cache"
+import { type LayoutPlan, planLayout } from "./layout"
+
+/** The most tokens of one decode, and of one pass of the graph: llama.cpp's own defaults. */
+const BATCH_TOKENS = 2048
+const MICRO_BATCH_TOKENS = 512
+
+/** Logits rows that one decode may ask for beyond one per slot: prompts whose every token is judged need more. */
+const LEAST_OUTPUTS = 64
+
+/** How long the pool's threads spin for the next step (0 to 100): ggml's default. */
+const THREAD_POLL = 50
+
+/** Bytes of one element, with the scales of its block: ggml's block sizes (ggml-common.h). */
+const KV_BYTES: Record<KvType, number> = {
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  q8_0: 34 / 32,
+  q5_1: 24 / 32,
+  q5_0: 22 / 32,
+  q4_1: 20 / 32,
+  q4_0: 18 / 32,
+}
+
+/** A model that is ready to run. */
+export interface LoadedText {
+  readonly model: Model
+  readonly context: Context
+  readonly cache: KvCache
+  readonly contextLength: number
+  readonly batchTokens: number
+  readonly mostOutputs: number
+  readonly threads: { readonly decode: number; readonly prefill: number }
+  readonly cores: number
+  /** Everything but what the prompt thread knows. */
+  readonly info: Omit<LoadedModelInfo, "chatTemplate">
+}
+
+interface Offload {
+  readonly model: Model
+  readonly gpuLayers: number
+  readonly fallback: string | undefined
+}
+
+/**
+ * Loads a model and makes its context.
+ * @throws ModelLoadFailed, Unsupported (a model that generates no text), RuntimeBroken
+ */
+export function loadText(
+  files: LlamaFiles,
+  source: { readonly name: string; readonly path: string },
+  settings: TextModelSettings,
+  logDescriptor: number,
+): LoadedText {
+  const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
+  const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
+  const offload = loadWeights(library, source, settings, gpus)
+  const { model, gpuLayers } = offload
+  if (!model.generatesText)
+    throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
+  const onGpu = gpuLayers > 0
+  const bytesPerCell = cellBytes(model, settings)
+  const plan = planLayout({
+    requestedContext: settings.contextLength,
+    trainedContext: model.trainedContextLength,
+    slots: settings.slots,
+    bytesPerCell,
+    freeBytes: onGpu ? freeOn(library, settings.devices) : availableMemory(),
+    layout: settings.kvLayout,
+    cells: settings.kvCells,
+  })
+  const cores = usableCores()
+  const threads = { decode: settings.decodeThreads ?? cores, prefill: settings.prefillThreads ?? cores }
+  const mostOutputs = Math.max(settings.slots, LEAST_OUTPUTS)
+  const context = makeContext(model, source.name, settings, plan, threads, mostOutputs)
+  context.attachThreadPool(Math.max(threads.decode, threads.prefill), THREAD_POLL)
+  const fallback = offload.fallback ?? (settings.gpuLayers === 0 ? undefined : library.gpuFallback)
+  return {
+    model,
+    context,
+    cache: new KvCache(context, model, settings.slots, plan.layout),
+    contextLength: Math.min(plan.contextLength, context.cellsPerSequence),
+    batchTokens: BATCH_TOKENS,
+    mostOutputs,
+    threads,
+    cores,
+    info: {
+      contextLength: Math.min(plan.contextLength, context.cellsPerSequence),
+      trainedContextLength: model.trainedContextLength,
+      slots: settings.slots,
+      kvLayout: plan.layout,
+      kvCells: plan.cells,
+      kvBytes: Math.round(plan.cells * bytesPerCell),
+      modelBytes: model.sizeBytes,
+      gpuLayers,
+      totalLayers: model.layers + 1,
+      devices: onGpu ? (settings.devices ?? gpus.map((gpu) => gpu.name)) : ["CPU"],
+      ...(fallback !== undefined && { gpuFallback: fallback }),
+      decodeThreads: threads.decode,
+      prefillThreads: threads.prefill,
+      vocabularySize: model.vocabulary.size,
+      fillInTheMiddle: model.vocabulary.fillInTheMiddle !== undefined,
+    },
+  }
+}
+
+/** Loads the weights with the layers on GPUs that were asked for; where that fails, half of them, then none. */
+function loadWeights(
+  library: Library,
+  source: { readonly name: string; readonly path: string },
+  settings: TextModelSettings,
+  gpus: readonly Device[],
+): Offload {
+  const load = (gpuLayers: number) => Model.load(library, source.path, { ...settings, gpuLayers })
+  if (gpus.length === 0) return { model: required(load(0), source.name), gpuLayers: 0, fallback: undefined }
+  const all = load(settings.gpuLayers ?? -1)
+  if (all !== undefined) {
+    const gpuLayers = Math.min(settings.gpuLayers ?? Number.POSITIVE_INFINITY, all.layers + 1)
+    return { model: all, gpuLayers, fallback: undefined }
+  }
+  const model = required(load(0), source.name)
+  return { model, gpuLayers: 0, fallback: "the model could not be loaded with layers on the GPU" }
+}
+
+function required(model: Model | undefined, name: string): Model {
+  if (model === undefined)
+    throw new ModelLoadFailed(name, "llama.cpp refused the file; its words are in the log")
+  return model
+}
+
+function makeContext(
+  model: Model,
+  name: string,
+  settings: TextModelSettings,
+  plan: LayoutPlan,
+  threads: { readonly decode: number; readonly prefill: number },
+  outputs: number,
+): Context {
+  const context = Context.create(model, {
+    cells: plan.cells,
+    layout: plan.layout,
+    sequences: settings.slots,
+    batchTokens: BATCH_TOKENS,
+    microBatchTokens: MICRO_BATCH_TOKENS,
+    outputs,
+    decodeThreads: threads.decode,
+    prefillThreads: threads.prefill,
+    kvTypeK: settings.kvTypeK,
+    kvTypeV: settings.kvTypeV,
+    flashAttention: settings.flashAttention,
+  })
+  if (context !== undefined) return context
+  throw new ModelLoadFailed(
+    name,
+    `there is no room for a context of ${plan.cells} cells (${plan.layout}); try a smaller --ctx or fewer --slots`,
+  )
+}
+
+/** Bytes of the KV cache per token. Models with layers of unequal width are taken for as wide as their first. */
+function cellBytes(model: Model, settings: TextModelSettings): number {
+  const { keyWidth, valueWidth } = model.cacheWidths
+  return model.layers * (keyWidth * KV_BYTES[settings.kvTypeK] + valueWidth * KV_BYTES[settings.kvTypeV])
+}
+
+function freeOn(library: Library, names: readonly string[] | null): number {
+  const used = listDevices(library).filter((device) => names?.includes(device.name) ?? device.kind !== "cpu")
+  return used.reduce((sum, device) => sum + device.freeBytes, 0)
+}
+
+/** Memory that can be had without swapping, in bytes; less where the cgroup has a limit. */
+function availableMemory(): number {
+  const system = kibibytes(readText("/proc/meminfo"), "MemAvailable") ?? freemem()
+  const limit = Number(readText("/sys/fs/cgroup/memory.max"))
+  const used = Number(readText("/sys/fs/cgroup/memory.current"))
+  return Number.isFinite(limit) && limit > 0 ? Math.max(0, Math.min(system, limit - used)) : system
+}
+
+function kibibytes(meminfo: string, field: string): number | undefined {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(meminfo)
+  return match ? Number(match[1]) * 1024 : undefined
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return ""
+  }
+}

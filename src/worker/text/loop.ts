@@ -1,0 +1,324 @@
+import { Batch } from "../../llama/batch"
+import type { Context } from "../../llama/context"
+import type { Model } from "../../llama/model"
+import { ContextLengthExceeded, DecodeFailed } from "../../errors"
+import type { FinishReason } from "../../domain"
+import { Admission } from "./admission"
+import type { Piece } from "./answer"
+import { PrefillBudget } from "./budget"
+import type { KvCache } from "./kv-cache"
+import type { Outbox } from "./outbox"
+import type { RunningRequest } from "./request"
+import { planStep, type StepPlan } from "./scheduler"
+import type { Sequence } from "./sequence"
+import { leastRecentlyUsedPrefix, planExchange } from "./slots"
+import { fillBatch, type Output } from "./step-batch"
+import type { ThreadGovernor } from "./threads"
+import { TokenChooser } from "./token-chooser"
+
+/** Gaps between generating sequences close by themselves when a newcomer takes them; wait this many steps for one. */
+const STEPS_BEFORE_EXCHANGE = 4
+
+export interface TextLoopParts {
+  readonly model: Model
+  readonly context: Context
+  readonly cache: KvCache
+  readonly outbox: Outbox
+  readonly threads: ThreadGovernor
+  /** The longest single conversation, in tokens. */
+  readonly contextLength: number
+  /** The most tokens of one decode. */
+  readonly batchTokens: number
+  /** Milliseconds, from any start. */
+  readonly now: () => number
+}
+
+/** Continuous batching: each step computes one batch over all running sequences and samples a token for each. */
+export class TextLoop {
+  readonly #context: Context
+  readonly #cache: KvCache
+  readonly #outbox: Outbox
+  readonly #threads: ThreadGovernor
+  readonly #contextLength: number
+  readonly #now: () => number
+  readonly #batch: Batch
+  readonly #budget: PrefillBudget
+  readonly #chooser: TokenChooser
+  readonly #admission: Admission
+  readonly #requests = new Map<number, RunningRequest>()
+  #waiting: Sequence[] = []
+  #running: Sequence[] = []
+  #step = 0
+  #stepsWithGaps = 0
+
+  constructor(parts: TextLoopParts) {
+    this.#context = parts.context
+    this.#cache = parts.cache
+    this.#outbox = parts.outbox
+    this.#threads = parts.threads
+    this.#contextLength = parts.contextLength
+    this.#now = parts.now
+    this.#batch = new Batch(parts.batchTokens, parts.cache.slots.length)
+    this.#budget = new PrefillBudget(parts.batchTokens)
+    this.#chooser = new TokenChooser(parts.context, parts.model.vocabulary)
+    this.#admission = new Admission(parts.cache)
+  }
+
+  /** Is there anything to compute? */
+  get busy(): boolean {
+    return this.#requests.size > 0
+  }
+
+  /** Takes a request whose sequences are made; it joins at the next step. */
+  submit(request: RunningRequest): void {
+    this.#requests.set(request.id, request)
+    this.#waiting.push(...request.sequences)
+    if (!request.wantsPromptLogprobs) this.#tellPrompt(request)
+  }
+
+  /** The client is gone: its slots are free from now on. */
+  cancel(id: number): void {
+    const request = this.#requests.get(id)
+    if (request === undefined) return
+    for (const sequence of request.sequences) this.#retire(sequence)
+    this.#forget(request)
+    this.#outbox.drop(id)
+  }
+
+  /** Computes one batch, and sends what came of it. */
+  step(): void {
+    this.#step++
+    this.#admit()
+    this.#closeGaps()
+    const plan = this.#plan()
+    if (plan.work.length > 0) this.#compute(plan)
+    this.#outbox.flush()
+  }
+
+  // ------------------------------------------------------------------------------------------------ one step
+
+  #admit(): void {
+    const admitted = this.#admission.admit(this.#waiting, this.#running)
+    for (const sequence of admitted) this.#begin(sequence)
+    if (admitted.length > 0) this.#waiting = this.#waiting.filter((sequence) => sequence.slot === undefined)
+    this.#cache.forgetSaved()
+  }
+
+  #begin(sequence: Sequence): void {
+    this.#running.push(sequence)
+    if (sequence.begun) return
+    sequence.begun = true
+    const cached = sequence.slot?.length ?? 0
+    this.#outbox.counters.promptTokensCached += cached
+    if (sequence.choice === 0) sequence.request.cachedTokens = cached
+    if (sequence.sampler.remembersTokens) for (const token of sequence.tokens) sequence.sampler.accept(token)
+  }
+
+  /** With the split layout, gaps between generating sequences cost a pass over the weights each. */
+  #closeGaps(): void {
+    if (this.#cache.layout !== "split" || !this.#cache.traits.trims) return
+    const generating = this.#running.flatMap((sequence) =>
+      sequence.generating && sequence.slot !== undefined ? [sequence.slot] : [],
+    )
+    const exchange = generating.length > 1 ? planExchange(generating, this.#cache.slots) : undefined
+    this.#stepsWithGaps = exchange === undefined ? 0 : this.#stepsWithGaps + 1
+    if (exchange !== undefined && this.#stepsWithGaps > STEPS_BEFORE_EXCHANGE)
+      this.#cache.exchange(exchange.from, exchange.to)
+  }
+
+  #plan(): StepPlan<Sequence> {
+    const suspect = this.#running.find((sequence) => sequence.suspect)
+    const runnable = suspect === undefined ? this.#running : [suspect]
+    const streams = runnable.filter((sequence) => sequence.generating).length
+    return planStep(runnable, this.#budget.tokens(streams))
+  }
+
+  #compute(plan: StepPlan<Sequence>): void {
+    const outputs = fillBatch(this.#batch, plan.work)
+    this.#threads.prepare(this.#context)
+    const startedAt = this.#now()
+    const result = this.#context.decode(this.#batch)
+    this.#outbox.counters.decodeCalls++
+    if (result === "no-room") return this.#makeRoom(plan)
+    if (result === "failed") return this.#isolate(plan)
+    this.#advance(plan)
+    for (const output of outputs) this.#take(output)
+    const now = this.#now()
+    this.#budget.observe(plan.streams, plan.promptTokens, now - startedAt)
+    this.#tellProgress(plan, now)
+  }
+
+  #advance(plan: StepPlan<Sequence>): void {
+    for (const { sequence, tokens } of plan.work) {
+      if (sequence.slot === undefined) continue
+      sequence.slot.length += tokens
+      sequence.slot.lastUsed = this.#step
+      if (sequence.generated === 0) sequence.request.promptTokensEvaluated += tokens
+    }
+    for (const sequence of this.#running) if (!sequence.generating) sequence.waitedSteps++
+    this.#outbox.counters.promptTokensEvaluated += plan.promptTokens
+  }
+
+  // ------------------------------------------------------------------------------------- when a step fails
+
+  /** The pool is full: idle prefixes go first, then the youngest stream pauses. Nothing was computed. */
+  #makeRoom(plan: StepPlan<Sequence>): void {
+    const prefix = leastRecentlyUsedPrefix(this.#cache.slots)
+    if (prefix !== undefined) return this.#cache.clear(prefix)
+    const youngest = this.#running[this.#running.length - 1]
+    if (youngest !== undefined && this.#running.length > 1) return this.#pause(youngest)
+    for (const { sequence } of plan.work)
+      this.#fail(sequence, new ContextLengthExceeded(sequence.tokens.length, this.#contextLength))
+  }
+
+  /** Gives a sequence's cells to others; it is computed again, from its tokens, when there is room. */
+  #pause(sequence: Sequence): void {
+    this.#outbox.counters.preemptions++
+    if (sequence.slot !== undefined) {
+      this.#cache.clear(sequence.slot)
+      this.#cache.release(sequence.slot, this.#step)
+      sequence.slot = undefined
+    }
+    this.#running = this.#running.filter((other) => other !== sequence)
+    this.#waiting.unshift(sequence)
+  }
+
+  /** A batch failed: each of its sequences is computed again alone, so that only the one at fault fails. */
+  #isolate(plan: StepPlan<Sequence>): void {
+    for (const { sequence } of plan.work) if (sequence.slot !== undefined) this.#cache.clear(sequence.slot)
+    const [only] = plan.work
+    if (plan.work.length === 1 && only?.sequence.suspect)
+      return this.#fail(
+        only.sequence,
+        new DecodeFailed("llama.cpp failed to compute this sequence, also on its own"),
+      )
+    for (const { sequence } of plan.work) sequence.suspect = true
+  }
+
+  // --------------------------------------------------------------------------------------- what came of it
+
+  #take({ sequence, position, index }: Output): void {
+    if (sequence.finished) return
+    const { request } = sequence
+    if (position < sequence.tokens.length - 1) {
+      const next = sequence.tokens[position + 1] ?? 0
+      return sequence.addPromptLogprob(
+        position + 1,
+        this.#chooser.judge(index, next, request.request.topLogprobs ?? 0),
+      )
+    }
+    sequence.suspect = false
+    if (sequence.generated === 0) this.#promptDone(sequence)
+    if (request.maxTokens === 0) return this.#finish(sequence, "length")
+    const { token, logprob } = this.#chooser.choose(sequence, index)
+    this.#outbox.counters.tokensGenerated++
+    if (this.#chooser.endsGeneration(token)) {
+      sequence.acceptEnd()
+      return this.#finish(sequence, "stop")
+    }
+    const piece = sequence.accept(token, this.#chooser.bytes(token), logprob)
+    if (piece !== undefined) this.#tellText(sequence, piece)
+    if (piece?.stop !== undefined) return this.#finish(sequence, "stop", piece.stop)
+    const limit = sequence.limitReached(this.#contextLength)
+    if (limit !== undefined) this.#finish(sequence, limit)
+  }
+
+  #promptDone(sequence: Sequence): void {
+    const { request } = sequence
+    request.promptDone(this.#now())
+    if (sequence.promptLogprobs !== undefined) this.#tellPrompt(request)
+  }
+
+  #finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
+    const { request } = sequence
+    if (stop === undefined) {
+      const rest = sequence.endOfAnswer()
+      if (rest !== undefined) this.#tellText(sequence, rest)
+    }
+    this.#retire(sequence)
+    this.#outbox.event(request.id, {
+      type: "finish",
+      choice: sequence.choice,
+      reason,
+      ...(stop !== undefined && { stop }),
+      completionTokens: sequence.generated,
+    })
+    if (!request.finished) return
+    this.#outbox.event(request.id, {
+      type: "done",
+      usage: request.usage(),
+      timings: request.timings(this.#now()),
+    })
+    this.#forget(request)
+  }
+
+  /** One choice failed, so the request did. */
+  #fail(sequence: Sequence, error: ContextLengthExceeded | DecodeFailed): void {
+    const { request } = sequence
+    for (const choice of request.sequences) this.#retire(choice)
+    this.#outbox.error(request.id, error)
+    this.#forget(request)
+  }
+
+  /** The sequence is over; its slot keeps what is cached. */
+  #retire(sequence: Sequence): void {
+    if (sequence.finished) return
+    sequence.finished = true
+    if (sequence.slot !== undefined) this.#cache.release(sequence.slot, this.#step)
+    sequence.slot = undefined
+    sequence.sampler[Symbol.dispose]()
+    this.#running = this.#running.filter((other) => other !== sequence)
+    this.#waiting = this.#waiting.filter((other) => other !== sequence)
+  }
+
+  #forget(request: RunningRequest): void {
+    this.#requests.delete(request.id)
+  }
+
+  // ------------------------------------------------------------------------------------------------- events
+
+  #tellPrompt(request: RunningRequest): void {
+    const { prompt } = request
+    const echoes = request.request.kind === "completion" && request.request.echo
+    this.#outbox.event(request.id, {
+      type: "prompt",
+      tokens: prompt.tokens.length,
+      ...(echoes && { text: prompt.text }),
+      ...(request.wantsPromptLogprobs && { logprobs: this.#promptLogprobs(request) }),
+    })
+  }
+
+  #promptLogprobs(request: RunningRequest) {
+    const known = request.sequences[0]?.promptLogprobs ?? []
+    return Array.from(
+      request.prompt.tokens,
+      (id, position) => known[position - 1] ?? { id, bytes: Array.from(this.#chooser.bytes(id)) },
+    )
+  }
+
+  #tellText(sequence: Sequence, { text, tokens, logprobs }: Piece): void {
+    this.#outbox.event(sequence.request.id, {
+      type: "text",
+      choice: sequence.choice,
+      text,
+      tokens,
+      ...(logprobs !== undefined && { logprobs }),
+    })
+  }
+
+  #tellProgress(plan: StepPlan<Sequence>, now: number): void {
+    for (const { sequence } of plan.work) {
+      const { request } = sequence
+      if (!request.request.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) continue
+      const total = request.prompt.tokens.length
+      if (sequence.slot.length > total) continue
+      this.#outbox.event(request.id, {
+        type: "progress",
+        total,
+        cached: request.cachedTokens,
+        processed: sequence.slot.length,
+        ms: request.elapsed(now),
+      })
+    }
+  }
+}

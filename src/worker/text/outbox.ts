@@ -1,0 +1,44 @@
+import type { GenerationEvent, WorkerCounters } from "../../domain"
+import type { XllmError } from "../../errors"
+import type { FromTextWorker, RequestEvent } from "../../protocol/messages"
+
+export type MutableCounters = { -readonly [K in keyof WorkerCounters]: WorkerCounters[K] }
+
+/** Collects what one step has to tell, and sends it as one message. */
+export class Outbox {
+  readonly counters: MutableCounters = {
+    decodeCalls: 0,
+    promptTokensEvaluated: 0,
+    promptTokensCached: 0,
+    tokensGenerated: 0,
+    preemptions: 0,
+  }
+  readonly #send: (message: FromTextWorker) => void
+  #events: RequestEvent[] = []
+
+  constructor(send: (message: FromTextWorker) => void) {
+    this.#send = send
+  }
+
+  event(id: number, event: GenerationEvent): void {
+    this.#events.push({ id, event })
+  }
+
+  error(id: number, error: XllmError): void {
+    this.#events.push({ id, error: error.toWire() })
+  }
+
+  /** Nobody listens to `id` any more. */
+  drop(id: number): void {
+    this.#events = this.#events.filter((event) => event.id !== id)
+  }
+
+  get empty(): boolean {
+    return this.#events.length === 0
+  }
+
+  flush(): void {
+    this.#send({ type: "step", events: this.#events, counters: this.counters })
+    this.#events = []
+  }
+}

@@ -1,0 +1,105 @@
+import type { GenerationRequest } from "../../domain"
+import { fromWire, InternalError, TemplateFailed, type XllmError } from "../../errors"
+import type { BuiltPrompt, FromPromptThread, PromptThreadSetup, ToPromptThread } from "./prompt-messages"
+
+interface Job {
+  readonly id: number
+  readonly request: GenerationRequest
+  readonly resolve: (prompt: BuiltPrompt) => void
+  readonly reject: (error: XllmError) => void
+}
+
+/** Builds prompts in a thread of its own, one after another, and ends the thread where a template takes too long. */
+export class PromptClient {
+  #setup: Omit<PromptThreadSetup, "type">
+  readonly #templateTimeoutMs: number
+  /** The first one is what the thread works on. */
+  #jobs: Job[] = []
+  #thread: Worker | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #ready: PromiseWithResolvers<Extract<FromPromptThread, { type: "ready" }>> = Promise.withResolvers()
+  #nextId = 0
+
+  constructor(setup: Omit<PromptThreadSetup, "type">, templateTimeoutMs: number) {
+    this.#setup = setup
+    this.#templateTimeoutMs = templateTimeoutMs
+  }
+
+  /** Starts the thread, compiles the template and tries it. */
+  start(): Promise<Extract<FromPromptThread, { type: "ready" }>> {
+    this.#startThread()
+    this.#timer = setTimeout(() => this.#giveUpTemplate(), this.#templateTimeoutMs)
+    return this.#ready.promise
+  }
+
+  /** A template that does not even end when it is tried out would hold up every start of the thread. */
+  #giveUpTemplate(): void {
+    this.#thread?.terminate()
+    this.#setup = { ...this.#setup, chatTemplate: null, templateError: this.#tooSlow() }
+    this.#startThread()
+  }
+
+  /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
+  build(request: GenerationRequest): Promise<BuiltPrompt> {
+    const { promise, resolve, reject } = Promise.withResolvers<BuiltPrompt>()
+    this.#jobs.push({ id: this.#nextId++, request, resolve, reject })
+    if (this.#jobs.length === 1) this.#next()
+    return promise
+  }
+
+  #startThread(): void {
+    const thread = new Worker(new URL("./prompt-thread.ts", import.meta.url).href)
+    thread.onmessage = (event: MessageEvent<FromPromptThread>) => this.#handle(event.data)
+    thread.onerror = (event) => this.#restart(new InternalError(`the prompt thread failed: ${event.message}`))
+    thread.postMessage({ type: "setup", ...this.#setup } satisfies ToPromptThread)
+    this.#thread = thread
+  }
+
+  #next(): void {
+    const job = this.#jobs[0]
+    if (job === undefined) return
+    this.#thread?.postMessage({ type: "build", id: job.id, request: job.request } satisfies ToPromptThread)
+    this.#timer = setTimeout(
+      () => this.#restart(new TemplateFailed(this.#tooSlow())),
+      this.#templateTimeoutMs,
+    )
+  }
+
+  #tooSlow(): string {
+    return `it took longer than ${this.#templateTimeoutMs / 1000} s`
+  }
+
+  #handle(message: FromPromptThread): void {
+    switch (message.type) {
+      case "ready":
+        return this.#becomeReady(message)
+      case "rendered":
+        return clearTimeout(this.#timer)
+      case "built":
+        return this.#finish((job) => job.resolve(message.prompt))
+      case "failed":
+        return this.#finish((job) => job.reject(fromWire(message.error)))
+      default:
+        message satisfies never
+    }
+  }
+
+  #becomeReady(message: Extract<FromPromptThread, { type: "ready" }>): void {
+    if (this.#jobs.length === 0) clearTimeout(this.#timer)
+    this.#ready.resolve(message)
+  }
+
+  #finish(settle: (job: Job) => void): void {
+    clearTimeout(this.#timer)
+    const job = this.#jobs.shift()
+    if (job !== undefined) settle(job)
+    this.#next()
+  }
+
+  /** The thread is lost: the job it had fails, the others go to a new one. */
+  #restart(error: XllmError): void {
+    this.#thread?.terminate()
+    this.#startThread()
+    this.#finish((job) => job.reject(error))
+  }
+}

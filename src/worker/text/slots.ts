@@ -1,0 +1,163 @@
+/** One sequence of the KV cache, and which tokens are cached in it. */
+export interface Slot {
+  /** llama.cpp's sequence id. */
+  id: number
+  /** The first `length` of these are cached. Shared with the sequence that runs here. */
+  tokens: readonly number[]
+  length: number
+  /** A sequence runs here. */
+  busy: boolean
+  /** When it was last used, as a step count. */
+  lastUsed: number
+}
+
+/** What the memory behind the slots can do. */
+export interface MemoryTraits {
+  /** Can a cached sequence give up its tail? Only a whole state can be reused otherwise. */
+  readonly trims: boolean
+  /** Do slots share one pool, so that a prefix is shared without copying it? */
+  readonly shares: boolean
+  /** Tokens that a sliding-window layer sees; 0 without one. */
+  readonly window: number
+  /** The first position still cached in a slot: above 0 where a sliding window dropped some. */
+  firstPosition(slot: Slot): number
+}
+
+/** Where a prompt goes, and what of it is cached there already. */
+export interface Placement {
+  readonly slot: Slot
+  /** The slot that has the prompt's first `keep` tokens; the target itself where it is used in place. */
+  readonly source: Slot
+  /** 0: nothing is reused. */
+  readonly keep: number
+}
+
+/** A shorter prefix is computed sooner than it is copied. */
+const LEAST_COPIED = 16
+
+/** Copying a state costs by its whole length, though only the common prefix is wanted: not beyond this ratio. */
+const MOST_COPIED_RATIO = 16
+
+/** How many tokens the two have in common from the start. */
+export function commonPrefix(
+  a: readonly number[],
+  aLength: number,
+  b: readonly number[],
+  bLength: number,
+): number {
+  const limit = Math.min(aLength, bLength)
+  let length = 0
+  while (length < limit && a[length] === b[length]) length++
+  return length
+}
+
+/** How many tokens of `prompt` a slot can provide; its last token is always evaluated, for its logits are wanted. */
+export function reusable(slot: Slot, prompt: readonly number[], traits: MemoryTraits): number {
+  const keep = commonPrefix(slot.tokens, slot.length, prompt, prompt.length - 1)
+  if (keep === slot.length) return keep
+  if (!traits.trims) return 0
+  if (traits.window > 0 && traits.firstPosition(slot) > Math.max(0, keep - traits.window)) return 0
+  return keep
+}
+
+/**
+ * Chooses the slot for a prompt, or undefined where all are busy. The longest cached prefix is used: in place where
+ * the slot is idle and loses little by it, otherwise copied into the slot whose cache is missed least.
+ */
+export function choosePlacement(
+  prompt: readonly number[],
+  slots: readonly Slot[],
+  traits: MemoryTraits,
+  cachePrompt: boolean,
+): Placement | undefined {
+  const idle = slots.filter((slot) => !slot.busy)
+  const expendable = leastMissed(idle)
+  if (expendable === undefined) return undefined
+  const nothing = { slot: expendable, source: expendable, keep: 0 }
+  if (!cachePrompt) return nothing
+  const inPlace = longest(idle, prompt, traits)
+  const anywhere = longest(slots, prompt, traits)
+  if (inPlace.keep > 0 && inPlace.keep >= anywhere.keep - LEAST_COPIED) {
+    const losesLittle = inPlace.keep * 2 >= inPlace.slot.length || inPlace.slot === expendable
+    if (losesLittle) return { slot: inPlace.slot, source: inPlace.slot, keep: inPlace.keep }
+  }
+  if (worthCopying(anywhere, traits)) {
+    const target = leastMissed(idle.filter((slot) => slot !== anywhere.slot)) ?? expendable
+    return { slot: target, source: anywhere.slot, keep: anywhere.keep }
+  }
+  if (inPlace.slot === expendable) return { slot: expendable, source: expendable, keep: inPlace.keep }
+  return { slot: expendable, source: expendable, keep: reusable(expendable, prompt, traits) }
+}
+
+interface Candidate {
+  readonly slot: Slot
+  readonly keep: number
+}
+
+function longest(slots: readonly Slot[], prompt: readonly number[], traits: MemoryTraits): Candidate {
+  let best: Candidate | undefined
+  for (const slot of slots) {
+    const keep = reusable(slot, prompt, traits)
+    if (best === undefined || keep > best.keep) best = { slot, keep }
+  }
+  if (best === undefined) throw new RangeError("there are no slots")
+  return best
+}
+
+function worthCopying({ slot, keep }: Candidate, traits: MemoryTraits): boolean {
+  if (keep < LEAST_COPIED) return false
+  return traits.shares || keep * MOST_COPIED_RATIO >= slot.length
+}
+
+/** An empty slot, else the least recently used one; the lowest id first, to keep running sequences adjacent. */
+function leastMissed(idle: readonly Slot[]): Slot | undefined {
+  let best: Slot | undefined
+  for (const slot of idle) if (best === undefined || isMissedLess(slot, best)) best = slot
+  return best
+}
+
+function isMissedLess(a: Slot, b: Slot): boolean {
+  if ((a.length === 0) !== (b.length === 0)) return a.length === 0
+  if (a.length > 0 && a.lastUsed !== b.lastUsed) return a.lastUsed < b.lastUsed
+  return a.id < b.id
+}
+
+/** The idle slot whose cached tokens are given up first when the pool is full. */
+export function leastRecentlyUsedPrefix(slots: readonly Slot[]): Slot | undefined {
+  const cached = slots.filter((slot) => !slot.busy && slot.length > 0)
+  return cached.reduce<Slot | undefined>(
+    (best, slot) => (best && best.lastUsed <= slot.lastUsed ? best : slot),
+    undefined,
+  )
+}
+
+/**
+ * With the split layout llama.cpp computes only sequences with consecutive ids together. Where the generating slots
+ * have gaps between them: the exchange of two slots that closes one, moving as little as possible.
+ */
+export function planExchange(
+  generating: readonly Slot[],
+  all: readonly Slot[],
+): { from: Slot; to: Slot } | undefined {
+  const run = longestRun(generating)
+  const outside = generating.filter((slot) => !run.includes(slot))
+  const first = run[0]
+  const last = run[run.length - 1]
+  if (outside.length === 0 || first === undefined || last === undefined) return undefined
+  const neighbours = all.filter((slot) => slot.id === first.id - 1 || slot.id === last.id + 1)
+  const from = outside.reduce((a, b) => (b.length < a.length ? b : a))
+  const to = neighbours.reduce<Slot | undefined>((a, b) => (a && a.length <= b.length ? a : b), undefined)
+  return to && { from, to }
+}
+
+function longestRun(slots: readonly Slot[]): readonly Slot[] {
+  const sorted = [...slots].sort((a, b) => a.id - b.id)
+  let best: Slot[] = []
+  let run: Slot[] = []
+  for (const slot of sorted) {
+    const previous = run[run.length - 1]
+    run = previous !== undefined && slot.id === previous.id + 1 ? [...run, slot] : [slot]
+    if (run.length > best.length) best = run
+  }
+  return best
+}

@@ -1,0 +1,177 @@
+import { asXllmError, ContextLengthExceeded, InvalidRequest } from "../../errors"
+import type { GenerationRequest, SamplingParameters } from "../../domain"
+import { Sampler } from "../../llama/sampler"
+import { locateLlama } from "../../native/llama-files"
+import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
+import { endWithParent } from "../lifetime"
+import { type LoadedText, loadText } from "./load"
+import { TextLoop } from "./loop"
+import { Outbox } from "./outbox"
+import { PromptClient } from "./prompt-client"
+import type { BuiltPrompt } from "./prompt-messages"
+import { mostTokens, RunningRequest } from "./request"
+import { effectiveSampling, modelDefaults } from "./sampling"
+import { Sequence } from "./sequence"
+import { ThreadGovernor } from "./threads"
+
+/** Where the shim writes log and progress frames: the parent reads stderr. */
+const STDERR = 2
+
+type Load = Extract<ToTextWorker, { type: "load" }>
+type Generate = Extract<ToTextWorker, { type: "generate" }>
+
+/** Runs one text model for the parent process, until that ends the connection. */
+export function runTextWorker(): void {
+  const send = (message: FromTextWorker): void => void process.send?.(message)
+  let worker: TextWorker | undefined
+  process.on("message", (message: ToTextWorker) => {
+    if (message.type === "stop") process.exit(0)
+    if (message.type !== "load") return worker?.handle(message)
+    endWithParent(message.environment.parentPid)
+    void startTextWorker(message, send).then(
+      (started) => (worker = started),
+      (error: unknown) =>
+        process.send?.({ type: "load-failed", error: asXllmError(error).toWire() }, () => process.exit(1)),
+    )
+  })
+}
+
+async function startTextWorker(load: Load, send: (message: FromTextWorker) => void): Promise<TextWorker> {
+  const files = await locateLlama(load.environment.runtimeFolder)
+  const loaded = loadText(files, load.model, load.settings, STDERR)
+  const { model, contextLength, info } = loaded
+  const prompts = new PromptClient(
+    { files, vocabulary: model.vocabulary.share(), chatTemplate: model.chatTemplate ?? null, contextLength },
+    load.templateTimeoutMs,
+  )
+  const template = await prompts.start()
+  if (template.fallbackReason !== undefined)
+    console.error(`the built-in ChatML template is used: ${template.fallbackReason}`)
+  send({ type: "ready", info: { ...info, chatTemplate: template.templateOrigin } })
+  return new TextWorker(loaded, prompts, send)
+}
+
+/** Takes the parent's messages, and keeps the loop going while there is work. */
+class TextWorker {
+  readonly #loaded: LoadedText
+  readonly #prompts: PromptClient
+  readonly #send: (message: FromTextWorker) => void
+  readonly #outbox: Outbox
+  readonly #loop: TextLoop
+  readonly #defaults: SamplingParameters
+  /** Requests whose prompt is being built. */
+  readonly #building = new Set<number>()
+  #looping = false
+
+  constructor(loaded: LoadedText, prompts: PromptClient, send: (message: FromTextWorker) => void) {
+    const now = (): number => performance.now()
+    this.#loaded = loaded
+    this.#prompts = prompts
+    this.#send = send
+    this.#outbox = new Outbox(send)
+    this.#defaults = modelDefaults((key) => loaded.model.metadata(key))
+    this.#loop = new TextLoop({
+      ...loaded,
+      outbox: this.#outbox,
+      threads: new ThreadGovernor(loaded.threads, loaded.cores, now),
+      now,
+    })
+  }
+
+  handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
+    switch (message.type) {
+      case "generate":
+        return void this.#generate(message)
+      case "cancel":
+        return this.#cancel(message.id)
+      case "render":
+        return void this.#render(message.id, message.request)
+      default:
+        message satisfies never
+    }
+  }
+
+  async #generate(message: Generate): Promise<void> {
+    this.#building.add(message.id)
+    try {
+      const prompt = await this.#prompts.build(message.request)
+      if (!this.#building.delete(message.id)) return
+      this.#loop.submit(this.#makeRequest(message, prompt))
+      void this.#run()
+    } catch (error) {
+      if (!this.#building.delete(message.id)) return
+      this.#outbox.error(message.id, asXllmError(error))
+      this.#outbox.flush()
+    }
+  }
+
+  #makeRequest({ id, request, queueMs, loadMs }: Generate, prompt: BuiltPrompt): RunningRequest {
+    const { contextLength, mostOutputs, model } = this.#loaded
+    this.#refuseOverlong(prompt)
+    const sampling = effectiveSampling(this.#defaults, request.sampling)
+    const startedAt = performance.now()
+    const running = new RunningRequest({
+      id,
+      request,
+      prompt,
+      sampling,
+      contextLength,
+      mostOutputs,
+      queueMs,
+      loadMs,
+      startedAt,
+    })
+    const seed = sampling.seed ?? randomSeed()
+    for (let choice = 0; choice < request.n; choice++) {
+      const sampler = new Sampler(model, sampling, seed + choice, contextLength)
+      const sequence = new Sequence(running, choice, sampler)
+      // The prompt's own log probabilities come first, in the first choice.
+      const first = running.sequences[0]
+      if (running.wantsPromptLogprobs && first)
+        sequence.leader = { sequence: first, length: sequence.tokens.length }
+      running.sequences.push(sequence)
+    }
+    return running
+  }
+
+  #refuseOverlong({ tokens }: BuiltPrompt): void {
+    const { contextLength } = this.#loaded
+    if (tokens.length > contextLength) throw new ContextLengthExceeded(tokens.length, contextLength)
+    if (tokens.length === 0)
+      throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
+  }
+
+  #cancel(id: number): void {
+    this.#building.delete(id)
+    this.#loop.cancel(id)
+    // The parent waits for a sign that the slots are free.
+    this.#outbox.flush()
+  }
+
+  async #render(id: number, request: GenerationRequest): Promise<void> {
+    try {
+      const { text, tokens, logitBias } = await this.#prompts.build(request)
+      const sampling = { ...effectiveSampling(this.#defaults, request.sampling), logitBias }
+      const maxTokens = mostTokens(request, tokens.length, this.#loaded.contextLength)
+      const parameters = { ...sampling, maxTokens, stop: request.stop }
+      this.#send({ type: "rendered", id, result: { prompt: text, tokens: Array.from(tokens), parameters } })
+    } catch (error) {
+      this.#send({ type: "render-failed", id, error: asXllmError(error).toWire() })
+    }
+  }
+
+  /** Steps as long as there is work, and lets messages in between. */
+  async #run(): Promise<void> {
+    if (this.#looping) return
+    this.#looping = true
+    while (this.#loop.busy) {
+      this.#loop.step()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    this.#looping = false
+  }
+}
+
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
+}
