@@ -1,0 +1,72 @@
+import type { ChatMessage } from "../domain"
+import { TemplateRaised } from "./jinja"
+
+/** What a template expects of a conversation; found out by trying. */
+export interface TemplateHabits {
+  /** Is a message's content a text, or a list of parts? */
+  readonly content: "text" | "parts"
+  /** What the variable `tools` must be where there are none. */
+  readonly tools: "none" | "undefined" | "empty"
+  /** Otherwise system messages must go into the first user message. */
+  readonly knowsSystem: boolean
+  /** Otherwise developer messages are system messages. */
+  readonly knowsDeveloper: boolean
+}
+
+/** What a template makes of a conversation, before an assistant's turn. */
+export type TryTemplate = (messages: readonly ChatMessage[], habits: TemplateHabits) => string
+
+/** The usual ones, which most templates get on with. */
+const USUAL: TemplateHabits = { content: "text", tools: "none", knowsSystem: true, knowsDeveloper: true }
+
+const USER: ChatMessage = { role: "user", content: "probe of user text" }
+const SYSTEM: ChatMessage = { role: "system", content: "probe of system text" }
+const DEVELOPER: ChatMessage = { role: "developer", content: "probe of developer text" }
+const ASSISTANT: ChatMessage = { role: "assistant", content: "probe of assistant text" }
+
+/**
+ * @throws an Error that says why, where the template cannot show even the simplest conversation; not where it
+ * refuses them all in its own words, because it may accept another
+ */
+export function learnHabits(source: string, tryTemplate: TryTemplate): TemplateHabits {
+  const basic = basicHabits(tryTemplate)
+  const refusal = failureOf(() => void tryTemplate([USER, ASSISTANT, USER], basic))
+  if (refusal !== undefined && !(refusal instanceof TemplateRaised)) throw refusal
+  const shows = (message: ChatMessage): boolean =>
+    failureOf(() => mustShow(message, tryTemplate([message, USER], basic))) === undefined
+  // Generic templates show any role: only one that names it was made for it.
+  return {
+    ...basic,
+    knowsSystem: shows(SYSTEM),
+    knowsDeveloper: source.includes("developer") && shows(DEVELOPER),
+  }
+}
+
+/** The first combination of content and tools with which a user's message is shown. */
+function basicHabits(tryTemplate: TryTemplate): TemplateHabits {
+  const failures: Error[] = []
+  for (const tools of ["none", "undefined", "empty"] as const) {
+    for (const content of ["text", "parts"] as const) {
+      const habits = { ...USUAL, tools, content }
+      const failure = failureOf(() => mustShow(USER, tryTemplate([USER], habits)))
+      if (failure === undefined) return habits
+      failures.push(failure)
+    }
+  }
+  const broken = failures.find((failure) => !(failure instanceof TemplateRaised))
+  if (broken !== undefined) throw broken
+  return USUAL
+}
+
+function mustShow(message: ChatMessage, rendered: string): void {
+  if (!rendered.includes(message.content)) throw new Error(`it leaves out what the ${message.role} says`)
+}
+
+function failureOf(work: () => void): Error | undefined {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}

@@ -1,0 +1,66 @@
+import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja"
+import { FORMAT_FUNCTION, repairTemplate } from "./jinja-repairs"
+import { strftime } from "./strftime"
+
+/** What a template said when it refused a conversation (`raise_exception`). */
+export class TemplateRaised extends Error {}
+
+/** Largest `range()`, as in Jinja's own sandbox: the list is built in memory. */
+const MAX_RANGE = 100_000
+
+/** A parsed template. Runs as long as the template wants to: callers that cannot trust it run it in a thread. */
+export class JinjaTemplate {
+  readonly #program: ReturnType<typeof parse>
+
+  /** @throws an Error with the parser's words where `source` is not a template */
+  constructor(source: string) {
+    this.#program = repairTemplate(parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })))
+  }
+
+  /**
+   * @param variables plain data; `now` is what `strftime_now` shows
+   * @throws TemplateRaised; any other Error where the template does something that the interpreter cannot
+   */
+  run(variables: ReadonlyMap<string, unknown>, now: Date): string {
+    const scope = new Environment()
+    const all = new Map([...variables, ...globals(now)])
+    for (const [name, value] of all) scope.set(name, value)
+    return String(new Interpreter(scope).run(this.#program).value)
+  }
+}
+
+function globals(now: Date): [string, unknown][] {
+  return [
+    ["true", true],
+    ["True", true],
+    ["false", false],
+    ["False", false],
+    ["none", null],
+    ["None", null],
+    ["range", boundedRange],
+    ["strftime_now", (format: unknown) => strftime(now, String(format))],
+    ["raise_exception", raiseException],
+    [FORMAT_FUNCTION, formatText],
+  ]
+}
+
+function raiseException(message: unknown): never {
+  throw new TemplateRaised(String(message ?? "it raised an exception"))
+}
+
+function boundedRange(first: number, second: number | undefined, step = 1): number[] {
+  const [start, stop] = second === undefined ? [0, first] : [first, second]
+  if (step === 0) throw new Error("range() needs a step that is not zero")
+  const length = Math.max(0, Math.ceil((stop - start) / step))
+  if (!(length <= MAX_RANGE)) throw new Error(`range() makes ${length} numbers, more than ${MAX_RANGE}`)
+  return Array.from({ length }, (_, index) => start + index * step)
+}
+
+/** Python's `str.format` for `{}` and `{0}`. */
+function formatText(text: unknown, ...values: unknown[]): string {
+  let next = 0
+  return String(text).replace(/\{\{|\}\}|\{(\d*)\}/g, (whole, index: string | undefined) => {
+    if (index === undefined) return whole[0] ?? ""
+    return String(values[index === "" ? next++ : Number(index)] ?? "")
+  })
+}

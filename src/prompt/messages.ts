@@ -1,0 +1,48 @@
+import type { ChatMessage } from "../domain"
+import type { TemplateHabits } from "./habits"
+
+/** A message as templates read it. */
+export interface TemplateMessage {
+  readonly role: string
+  readonly content: string | readonly { readonly type: "text"; readonly text: string }[]
+  readonly name?: string
+  readonly tool_call_id?: string
+}
+
+/** Between two texts that are put into one message. */
+const PARAGRAPH = "\n\n"
+
+/** The conversation in the shape and with the roles that a template can show. */
+export function toTemplateMessages(
+  messages: readonly ChatMessage[],
+  habits: TemplateHabits,
+): TemplateMessage[] {
+  const known = habits.knowsDeveloper ? messages : messages.map(developerToSystem)
+  const shown = habits.knowsSystem ? known : withoutSystem(known)
+  return shown.map((message) => toTemplateMessage(message, habits))
+}
+
+function developerToSystem(message: ChatMessage): ChatMessage {
+  return message.role === "developer" ? { ...message, role: "system" } : message
+}
+
+/** What the system says goes before what the user says first. */
+function withoutSystem(messages: readonly ChatMessage[]): ChatMessage[] {
+  const system = messages.filter(({ role }) => role === "system")
+  const others = messages.filter(({ role }) => role !== "system")
+  if (system.length === 0) return others
+  const instructions = system.map(({ content }) => content).join(PARAGRAPH)
+  const [first, ...rest] = others
+  if (first?.role !== "user") return [{ role: "user", content: instructions }, ...others]
+  return [{ ...first, content: instructions + PARAGRAPH + first.content }, ...rest]
+}
+
+function toTemplateMessage(message: ChatMessage, habits: TemplateHabits): TemplateMessage {
+  const { role, content, name, toolCallId } = message
+  return {
+    role,
+    content: habits.content === "text" ? content : [{ type: "text", text: content }],
+    ...(name !== undefined && { name }),
+    ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
+  }
+}
