@@ -53,10 +53,14 @@ export const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}" +
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 
-/** Never ends: counts through a range of ranges that no machine finishes. */
-export const ENDLESS_TEMPLATE =
-  "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}" +
-  "{{ messages[0].content }}"
+const ENDLESS =
+  "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}"
+
+/** Never ends, whatever it is given: counts through more numbers than any machine will finish. */
+export const ENDLESS_TEMPLATE = ENDLESS + CHATML
+
+/** Works as ChatML, but never ends where the last message contains the word "forever". */
+export const SOMETIMES_ENDLESS_TEMPLATE = `{% if 'forever' in messages[-1]['content'] %}${ENDLESS}{% endif %}${CHATML}`
 
 const DEFAULTS = {
   seed: 1,
