@@ -18,7 +18,7 @@ export interface Verdict {
   readonly met: boolean
 }
 
-export const goals: readonly Goal[] = [
+const goals: readonly Goal[] = [
   { load: "single", metric: "tokensPerSecond", bound: "at least", value: 0.97, of: "llama-bench" },
   { load: "shared", metric: "tokensPerSecond", bound: "at least", value: 1.9, of: "default" },
   { load: "shared", metric: "tokensPerSecond", bound: "at least", value: 3.5, of: "np16" },
