@@ -276,7 +276,6 @@ export class TextModel {
     this.#failAll(error, waiting)
     if (waiting.size === 0) return
     this.#worker.wake()
-    for (const admitted of waiting) admitted.position = NOT_TOLD
     this.#tellLoading(0)
   }
 
@@ -292,8 +291,7 @@ export class TextModel {
       this.#remove(admitted)
       admitted.generation.fail(error)
     }
-    for (const rendering of this.#renderings.values()) rendering.reject(error)
-    this.#renderings.clear()
+    for (const id of [...this.#renderings.keys()]) this.#takeRendering(id)?.reject(error)
     this.#tellBusy()
   }
 

@@ -67,6 +67,16 @@ test("a request that is aborted while the model loads leaves at once, and the lo
   expect((await stayer.rest()).at(-1)?.type).toBe("done")
 })
 
+test("a client that is gone before its model was found loads nothing", async () => {
+  const { engine } = testEngine()
+  const client = new Client(engine, "say 1")
+  const failure = client.failure()
+  client.abort()
+  expect(await failure).toBeInstanceOf(Cancelled)
+  await turn()
+  expect(engine.loaded()).toEqual([])
+})
+
 test("a loaded model shows what the worker reported, and is used without another load", async () => {
   const { engine, logged } = testEngine()
   await engine.preload("m", NEVER)
@@ -190,6 +200,17 @@ test("render returns what the worker rendered, loading the model where needed", 
   const { engine } = testEngine()
   expect(await engine.render(completion("hold"), NEVER)).toMatchObject({ prompt: "<hold>", tokens: [1, 2] })
   await expect(engine.render(completion("fail"), NEVER)).rejects.toThrow("no template")
+})
+
+test("renderings are bounded like the queue", async () => {
+  const { engine } = testEngine({ queueLimit: 1 })
+  const abort = new AbortController()
+  const first = engine.render(completion("hang"), abort.signal).catch(String)
+  await turn()
+  await expect(engine.render(completion("hold"), NEVER)).rejects.toBeInstanceOf(QueueFull)
+  abort.abort()
+  await first
+  expect(await engine.render(completion("hold"), NEVER)).toMatchObject({ prompt: "<hold>" })
 })
 
 test("an aborted render ends at once", async () => {

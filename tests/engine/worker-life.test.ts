@@ -136,6 +136,32 @@ test("a load that goes on slowly is not ended as long as it shows life", async (
   expect(client.events).toContainEqual({ type: "loading", fraction: 0.11 })
 })
 
+test("what a worker's own child writes after its end is among its last words", async () => {
+  const { engine } = testEngine({
+    command: ["/bin/sh", "-c", "(sleep 0.1; echo late words >&2) & exit 4"],
+    limits: { drainMs: 10_000 },
+  })
+  expect(message(await new Client(engine, "say 1").failure())).toContain(
+    "exit code 4; its last words: late words",
+  )
+})
+
+test("a process that outlives the worker and holds its stderr does not hold up the error", async () => {
+  const { engine } = testEngine({
+    command: ["/bin/sh", "-c", "sleep 600 & echo holder $! >&2; exit 4"],
+    limits: { drainMs: 50 },
+  })
+  const failure = message(await new Client(engine, "say 1").failure())
+  const holder = Number(/holder (\d+)/.exec(failure)?.[1])
+  expect(isAlive(holder)).toBe(true)
+  process.kill(holder, "SIGKILL")
+})
+
+test("a stream that takes longer than a step may is not ended as long as its steps come", async () => {
+  const { engine } = testEngine({ limits: { stepMs: 1000, stepFactor: 2 } })
+  expect((await new Client(engine, "drip 12").rest()).at(-1)?.type).toBe("done")
+})
+
 test("a worker that is stopped (SIGSTOP) in mid-stream is killed, and the next request gets another", async () => {
   const { engine, pid } = testEngine({ limits: { stepMs: 1500, stepFactor: 2 } })
   const client = new Client(engine, "hold")

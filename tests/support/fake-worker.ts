@@ -18,10 +18,10 @@ import {
 export type FakeModel = "plain" | "gated" | "silent" | "crashing" | "refused" | "deaf" | `once:${string}`
 
 /**
- * Prompts. `say N`: N texts, one a step. `hold`: one text, then steps until it is released or cancelled. `hang`: one
+ * Prompts. `say N`: N texts, one a step; `drip N`: the same, ten steps a second. `hold`: one text, then steps until it is released or cancelled. `hang`: one
  * text, then silence. `crash`: one text, then the end with last words. `fail`: one text, then an error.
  */
-export type FakePrompt = `say ${number}` | "hold" | "hang" | "crash" | "fail"
+export type FakePrompt = `${"say" | "drip"} ${number}` | "hold" | "hang" | "crash" | "fail"
 
 interface Running {
   readonly id: number
@@ -118,9 +118,13 @@ function step(): void {
       preemptions: overruns,
     },
   })
-  // A holding request needs no speed, only signs of life.
-  const busy = [...running.values()].some((request) => request.command !== "hold")
-  if (running.size > 0 && !hangs) planStep(busy ? 0 : 20)
+  if (running.size > 0 && !hangs) planStep(Math.min(...[...running.values()].map(paceMs)))
+}
+
+/** A holding request needs no speed, only signs of life. */
+function paceMs({ command }: Running): number {
+  if (command.startsWith("drip ")) return 100
+  return command === "hold" ? 20 : 0
 }
 
 function planStep(ms: number): void {
@@ -169,7 +173,7 @@ function generate(message: ToTextWorker & { readonly type: "generate" }): void {
     request.kind === "completion" ? String(request.prompt) : (request.messages[0]?.content ?? "")
   const taken = [...running.values()].reduce((sum, other) => sum + other.weight, 0)
   if (taken >= slots) overruns += 1
-  const left = command.startsWith("say ") ? Number(command.slice(4)) : 1
+  const left = Number(/^(?:say|drip) (\d+)$/.exec(command)?.[1] ?? 1)
   running.set(id, { id, command, weight: request.n, timings: { queueMs, loadMs }, left })
   planStep(0)
 }

@@ -7,7 +7,8 @@ import type {
   ModelSummary,
   TextModelSettings,
 } from "../../src/domain"
-import { createEngine, type Engine, type EngineLimits } from "../../src/engine"
+import { createEngine, type Engine } from "../../src/engine"
+import type { EngineLimits } from "../../src/engine/limits"
 import { ModelNotFound } from "../../src/errors"
 import { createLogger } from "../../src/log/logger"
 import type { Store } from "../../src/store/contract"
