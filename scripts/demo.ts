@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs"
 import { join, relative } from "node:path"
 import { findDemoModel } from "./demo-model"
 import { startDemoServer } from "./demo-server"
@@ -7,7 +6,7 @@ import { streamChat } from "./stream-chat"
 
 /** Builds xLLM, finds a model, serves it and asks it a question over HTTP. */
 const ROOT = join(import.meta.dir, "..")
-const QUESTION = "What is the capital of France? Answer in one sentence."
+const QUESTION = "What is the capital of France, and what is it known for?"
 
 const binary = await freshBinary()
 const model = await findDemoModel(ROOT)
@@ -23,13 +22,17 @@ console.log(
 if (model.isGenerated)
   console.log("The weights of this model are random numbers, so its answer means nothing.")
 
-const program = existsSync(join(process.cwd(), "dist/xllm")) ? "dist/xllm" : binary
-const shownModel = relative(process.cwd(), model.path).startsWith("..")
-  ? model.path
-  : relative(process.cwd(), model.path)
+const [program, file] = [binary, model.path].map(shorten)
 console.log(`
 Try next:
-  ${program} run ${shownModel}          a conversation in the terminal
-  ${program} serve ${shownModel}        the same server, for your own programs; then:
-  curl http://127.0.0.1:32769/v1/chat/completions -H 'content-type: application/json' \\
-    -d '{"messages":[{"role":"user","content":"Hello!"}]}'`)
+  ${program} run ${file}
+      a conversation in the terminal
+  ${program} serve ${file}
+      the same server for your own programs; any OpenAI client works with http://127.0.0.1:32769/v1
+  ${program} --help`)
+
+/** As one types it from the current folder. */
+function shorten(path: string): string {
+  const short = relative(process.cwd(), path)
+  return short.startsWith("../..") ? path : short
+}
