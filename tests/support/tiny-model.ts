@@ -214,13 +214,18 @@ function attentionEntries(arch: string, s: Settings): GgufEntry[] {
   ]
 }
 
+/** How much a layer adds to the hidden state. Little where the last token alone is to decide about the next one. */
+function outputGain(s: Settings): number {
+  return s.chain.length > 0 ? 0.2 : 1.5
+}
+
 function attentionTensors(s: Settings, maker: TensorMaker, prefix: string): GgufTensor[] {
   const kvDim = (s.dim / s.heads) * s.kvHeads
   return [
     maker.random(`${prefix}attn_q.weight`, [s.dim, s.dim], 1.5),
     maker.random(`${prefix}attn_k.weight`, [s.dim, kvDim], 1.5),
     maker.random(`${prefix}attn_v.weight`, [s.dim, kvDim], 1.5),
-    maker.random(`${prefix}attn_output.weight`, [s.dim, s.dim], 1.5),
+    maker.random(`${prefix}attn_output.weight`, [s.dim, s.dim], outputGain(s)),
   ]
 }
 
@@ -228,7 +233,7 @@ function feedForwardTensors(s: Settings, maker: TensorMaker, prefix: string): Gg
   return [
     maker.random(`${prefix}ffn_gate.weight`, [s.dim, s.ffn], 1.5),
     maker.random(`${prefix}ffn_up.weight`, [s.dim, s.ffn], 1.5),
-    maker.random(`${prefix}ffn_down.weight`, [s.ffn, s.dim], 1.5),
+    maker.random(`${prefix}ffn_down.weight`, [s.ffn, s.dim], outputGain(s)),
   ]
 }
 
@@ -245,7 +250,7 @@ function mambaTensors(s: Settings, maker: TensorMaker, prefix: string): GgufTens
     // The state decays at the rates 1, 2, 3 …, as mamba initialises it.
     maker.filled(`${prefix}ssm_a`, [MAMBA.state, inner], (index) => -(1 + (index % MAMBA.state)) / 4),
     maker.ones(`${prefix}ssm_d`, inner),
-    maker.random(`${prefix}ssm_out.weight`, [inner, s.dim], 1.5),
+    maker.random(`${prefix}ssm_out.weight`, [inner, s.dim], outputGain(s)),
   ]
 }
 
