@@ -20,10 +20,10 @@ export interface Listener {
   readonly port: number
   readonly url: string
   /**
-   * Takes no more connections and waits a moment for responses that are being sent; what is left then is cut.
-   * Close the engine first: it ends every running answer with an error event.
+   * Takes no more connections and waits `graceMs` (2 s where absent) for responses that are being sent; what is left
+   * then is cut. Close the engine first: it ends every running answer with an error event.
    */
-  close(): Promise<void>
+  close(graceMs?: number): Promise<void>
 }
 
 /**
@@ -38,9 +38,9 @@ export function listen(app: App, { host, port }: ListenOptions): Listener {
     host,
     port: taken,
     url: `http://${address}:${taken}`,
-    async close() {
+    async close(graceMs = CLOSE_GRACE_MS) {
       const { promise: late, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, CLOSE_GRACE_MS)
+      const timer = setTimeout(resolve, graceMs)
       await Promise.race([server.stop(), late])
       clearTimeout(timer)
       await server.stop(true)

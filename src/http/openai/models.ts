@@ -9,11 +9,7 @@ const MODELS = "/v1/models"
 export function modelRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-models" })
     .get(MODELS, async () => ({ object: "list", data: (await engine.list()).map(toModel) }))
-    .get(`${MODELS}/*`, async ({ params }) => {
-      const name = decodeName(params["*"])
-      if (name === "") throw new ModelNotFound(name)
-      return toModelWithMeta(await engine.show(name))
-    })
+    .get(`${MODELS}/*`, async ({ params }) => toModelWithMeta(await engine.show(decodeName(params["*"]))))
 }
 
 /** The router leaves the rest of a path as it came. */

@@ -1,0 +1,329 @@
+import { describe, expect, test } from "bun:test"
+import { ContextLengthExceeded } from "../../src/errors"
+import { LOADED_TINY } from "../support/fake-engine"
+import { errorOf, fakeServer, jsonOf, USER_HI } from "../support/http"
+
+const CHAT = "/v1/chat/completions"
+const JSON_TYPE = { "content-type": "application/json" }
+
+test("the root says that the server runs", async () => {
+  const response = await fakeServer().get("/")
+  expect(await response.text()).toBe("xLLM 1.2.3 is running\n")
+})
+
+describe("a body that is not a JSON object", () => {
+  test.each([
+    ["", "the request body is empty; it must be a JSON object"],
+    [" \n ", "the request body is empty; it must be a JSON object"],
+    ["[1]", "the request body must be a JSON object, got an array"],
+    ['"text"', "the request body must be a JSON object, got a string"],
+    ["null", "the request body must be a JSON object, got null"],
+  ])("%j is refused", async (body, message) => {
+    expect(await errorOf(fakeServer().post(CHAT, body))).toEqual({
+      ...{ status: 400, message, type: "invalid_request_error", param: null, code: "invalid_request_error" },
+    })
+  })
+
+  test.each(["{", '{"a":NaN}', "{'a':1}", "[".repeat(200_000), '{"a":'.repeat(200_000)])(
+    "%p is refused",
+    async (body) => {
+      const error = await errorOf(fakeServer().post(CHAT, body))
+      expect(error).toMatchObject({ status: 400, code: "invalid_request_error" })
+      expect(error["message"]).toStartWith("the request body is not valid JSON: ")
+    },
+  )
+
+  test("with bytes that are not UTF-8 is refused", async () => {
+    const body = new Uint8Array([0x7b, 0xff, 0x7d])
+    const response = fakeServer().post(CHAT, "", { body })
+    expect(await errorOf(response)).toMatchObject({
+      status: 400,
+      message: "the request body is not valid UTF-8",
+    })
+  })
+
+  test("values that are nested deeply and that nobody asks for do no harm", async () => {
+    const deep = "[".repeat(5_000) + "]".repeat(5_000)
+    const body = `{"messages":[{"role":"user","content":"Hi"}],"unknown":${deep}}`
+    expect((await fakeServer().post(CHAT, body)).status).toBe(200)
+  })
+
+  test("numbers too large for a double are out of every range", async () => {
+    const body = `{"messages":[{"role":"user","content":"Hi"}],"temperature":1e999}`
+    expect(await errorOf(fakeServer().post(CHAT, body))).toMatchObject({
+      message: "temperature must be between 0 and 2, got Infinity",
+    })
+  })
+})
+
+describe("the content type", () => {
+  const body = JSON.stringify({ messages: USER_HI })
+
+  test.each([
+    undefined,
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+  ])("%p is refused: pages of any origin may send it unasked", async (type) => {
+    const headers = type === undefined ? new Headers() : { "content-type": type }
+    // Bytes, because a text would bring its own content type.
+    const response = fakeServer().post(CHAT, "", { body: new TextEncoder().encode(body), headers })
+    const error = await errorOf(response)
+    expect(error["status"]).toBe(400)
+    expect(error["message"]).toStartWith("the Content-Type must be application/json, got ")
+  })
+
+  test.each(["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"])(
+    "%p is taken",
+    async (type) => {
+      const response = await fakeServer().post(CHAT, body, { headers: { "content-type": type } })
+      expect(response.status).toBe(200)
+    },
+  )
+})
+
+describe("a body of more than 50 MB", () => {
+  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 50 MB" }
+
+  test("is refused by its declared length", async () => {
+    const headers = { ...JSON_TYPE, "content-length": String(50 * 1024 ** 2 + 1) }
+    expect(await errorOf(fakeServer().post(CHAT, "{}", { headers }))).toMatchObject(error)
+  })
+
+  test("is refused while it is read where it declares none", async () => {
+    let sent = 0
+    const megabyte = new Uint8Array(1024 ** 2).fill(0x20)
+    const body = new ReadableStream({
+      pull(controller) {
+        if (++sent > 500) controller.close()
+        else controller.enqueue(megabyte)
+      },
+    })
+    expect(await errorOf(fakeServer().post(CHAT, "", { body }))).toMatchObject(error)
+    expect(sent).toBeLessThan(60)
+  })
+})
+
+describe("routes that are not there", () => {
+  test("answer 404 in OpenAI's shape", async () => {
+    expect(await errorOf(fakeServer().get("/v1/nothing"))).toEqual({
+      status: 404,
+      message: "no such route: GET /v1/nothing",
+      type: "invalid_request_error",
+      param: null,
+      code: "not_found",
+    })
+  })
+
+  test("answer in Ollama's shape under /api", async () => {
+    const response = await fakeServer().get("/api/nothing")
+    expect(response.status).toBe(404)
+    expect(await response.json()).toEqual({ error: "no such route: GET /api/nothing" })
+  })
+
+  test("with another method answer 405 and name the right one", async () => {
+    const { get, post } = fakeServer()
+    const response = await get(CHAT)
+    expect(response.headers.get("allow")).toBe("POST")
+    expect(await errorOf(response)).toMatchObject({ status: 405, code: "method_not_allowed" })
+    expect((await post("/v1/models/a/b", {})).status).toBe(405)
+  })
+})
+
+test("an error of the engine keeps its status, its code and its facts", async () => {
+  const { post } = fakeServer(() => {
+    throw new ContextLengthExceeded(900, 512)
+  })
+  expect(await errorOf(post(CHAT, { messages: USER_HI }))).toMatchObject({
+    ...{ status: 400, code: "context_length_exceeded", param: "messages", n_prompt_tokens: 900, n_ctx: 512 },
+  })
+})
+
+test("an unexpected error answers 500 with its words and is logged under the request's id", async () => {
+  const { post, logged } = fakeServer(() => {
+    throw new TypeError("x is not a function")
+  })
+  const response = post(CHAT, { messages: USER_HI }, { headers: { ...JSON_TYPE, "x-request-id": "r-1" } })
+  expect(await errorOf(response)).toMatchObject({
+    ...{ status: 500, type: "server_error", code: "internal_error", message: "x is not a function" },
+  })
+  expect(logged).toHaveLength(1)
+  expect(JSON.parse(logged[0] ?? "")).toMatchObject({ level: "error", path: CHAT, requestId: "r-1" })
+})
+
+describe("the request id", () => {
+  const idOf = async (path: string, id?: string) =>
+    (await fakeServer().get(path, id === undefined ? {} : { headers: { "x-request-id": id } })).headers.get(
+      "x-request-id",
+    )
+
+  test("is the client's own", async () => {
+    expect(await idOf("/", "client-1")).toBe("client-1")
+    expect(await idOf("/nothing", "client-2")).toBe("client-2")
+  })
+
+  test("is made where the client has none, or one that no log should hold", async () => {
+    const made = /^[0-9a-f]{8}-[0-9a-f-]{27}$/
+    expect(await idOf("/")).toMatch(made)
+    expect(await idOf("/", "a b")).toMatch(made)
+    expect(await idOf("/", "x".repeat(129))).toMatch(made)
+  })
+
+  test("is on streams as well", async () => {
+    const headers = { ...JSON_TYPE, "x-request-id": "s-1" }
+    const response = await fakeServer().post(CHAT, { messages: USER_HI, stream: true }, { headers })
+    expect(response.headers.get("x-request-id")).toBe("s-1")
+  })
+})
+
+describe("web pages", () => {
+  const preflight = (origin: string) =>
+    fakeServer().get(CHAT, {
+      method: "OPTIONS",
+      headers: {
+        origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type",
+      },
+    })
+
+  test.each(["http://localhost:3000", "http://127.0.0.1", "https://localhost", "http://[::1]:8080"])(
+    "of this machine may call (%s)",
+    async (origin) => {
+      const { headers, status } = await preflight(origin)
+      expect(status).toBe(204)
+      expect(headers.get("access-control-allow-origin")).toBe(origin)
+      expect(headers.get("access-control-allow-headers")).toContain("content-type")
+      expect(headers.get("access-control-allow-credentials")).toBeNull()
+    },
+  )
+
+  test.each([
+    "http://evil.example",
+    "http://localhost.evil.example",
+    "http://evil.example/?http://localhost",
+    "null",
+  ])("of others may not (%s)", async (origin) => {
+    expect((await preflight(origin)).headers.get("access-control-allow-origin")).toBeNull()
+  })
+})
+
+describe("models", () => {
+  test("are listed as OpenAI lists them", async () => {
+    expect(await jsonOf(fakeServer().get("/v1/models"))).toEqual({
+      object: "list",
+      data: [{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" }],
+    })
+  })
+
+  test.each([
+    ["org/name:Q4_K_M.v2", "org/name:Q4_K_M.v2"],
+    ["org/name:Q4_K_M.v2", "org%2Fname%3AQ4_K_M.v2"],
+    ["ein modell", "ein%20modell"],
+  ])("%s is found under %s", async (name, path) => {
+    const { get, engine } = fakeServer()
+    engine.models = [name]
+    expect(await jsonOf(get(`/v1/models/${path}`))).toMatchObject({ id: name, meta: { n_ctx_train: 512 } })
+  })
+
+  test.each(["nothing", "%E0%A4%A"])("%p is not found", async (name) => {
+    expect(await errorOf(fakeServer().get(`/v1/models/${name}`))).toMatchObject({
+      status: 404,
+      code: "model_not_found",
+      param: "model",
+    })
+  })
+})
+
+describe("the server's own routes", () => {
+  test("health tells the state, what is loaded and since when", async () => {
+    const { get, engine } = fakeServer()
+    engine.loadedModels = [{ ...LOADED_TINY, state: "loading", progress: 0.5 }]
+    engine.state = "loading"
+    const response = await get("/v0/health")
+    expect(response.status).toBe(200)
+    expect(await jsonOf(response)).toMatchObject({
+      status: "loading",
+      version: "1.2.3",
+      uptime_seconds: expect.any(Number),
+      models: [{ name: "tiny", state: "loading", progress: 0.5 }],
+      devices: null,
+    })
+  })
+
+  test("health is unavailable while the server stops", async () => {
+    const { get, engine } = fakeServer()
+    engine.state = "stopping"
+    expect((await get("/v0/health")).status).toBe(503)
+  })
+
+  test("ps lists what has a worker", async () => {
+    const { get, engine } = fakeServer()
+    engine.loadedModels = [LOADED_TINY]
+    expect(await jsonOf(get("/v0/ps"))).toEqual({
+      models: [
+        {
+          name: "tiny",
+          id: "abc123",
+          state: "ready",
+          progress: 1,
+          pid: 4711,
+          size_bytes: 1234,
+          active_requests: 1,
+          queued_requests: 2,
+          loaded_at: "2026-01-02T03:04:05.000Z",
+          last_used_at: null,
+          info: null,
+          counters: {
+            decode_calls: 1,
+            prompt_tokens_evaluated: 2,
+            prompt_tokens_cached: 3,
+            tokens_generated: 4,
+            preemptions: 5,
+          },
+        },
+      ],
+    })
+  })
+
+  test("stop ends a loaded model, says so of one that was not, and knows unknown ones", async () => {
+    const { post, engine } = fakeServer()
+    engine.models = ["tiny", "idle"]
+    engine.loadedModels = [LOADED_TINY]
+    expect(await jsonOf(post("/v0/stop", { model: "tiny" }))).toEqual({ model: "tiny", stopped: true })
+    expect(await jsonOf(post("/v0/stop", { model: "idle" }))).toEqual({ model: "idle", stopped: false })
+    expect(await errorOf(post("/v0/stop", { model: "x" }))).toMatchObject({
+      status: 404,
+      code: "model_not_found",
+    })
+    expect(await errorOf(post("/v0/stop", {}))).toMatchObject({ status: 400, message: "model is required" })
+    expect(engine.stopped).toEqual(["tiny", "idle", "x"])
+  })
+
+  test("system tells the devices and versions", async () => {
+    expect(await jsonOf(fakeServer().get("/v0/system"))).toMatchObject({
+      version: "1.2.3",
+      llama_version: "b1",
+      devices: [{ name: "CPU", kind: "cpu", free_bytes: 1000, total_bytes: 2000 }],
+      gpu_fallback: null,
+    })
+  })
+
+  test("render shows the prompt, its tokens and the effective parameters under the requests' names", async () => {
+    const body = await jsonOf(fakeServer().post("/v0/render", { messages: USER_HI, top_k: 3 }))
+    expect(body).toMatchObject({
+      prompt: "Hi",
+      tokens: [1, 2, 3],
+      parameters: { top_k: 3, temperature: 0.8, dynatemp_range: 0, max_tokens: 7, logit_bias: [[5, false]] },
+    })
+  })
+
+  test("render takes a completion's prompt, but only one", async () => {
+    const { post } = fakeServer()
+    expect(await jsonOf(post("/v0/render", { prompt: "a" }))).toMatchObject({ prompt: "prompt" })
+    expect(await errorOf(post("/v0/render", { prompt: ["a", "b"] }))).toMatchObject({
+      status: 400,
+      param: "prompt",
+    })
+  })
+})

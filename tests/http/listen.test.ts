@@ -1,0 +1,197 @@
+import { afterEach, expect, test } from "bun:test"
+import OpenAI, {
+  APIError,
+  APIUserAbortError,
+  BadRequestError,
+  InternalServerError,
+  NotFoundError,
+} from "openai"
+import type { GenerationEvent } from "../../src/domain"
+import { CannotListen, ModelNotFound, QueueFull, WorkerCrashed } from "../../src/errors"
+import { type Listener, listen } from "../../src/http/listen"
+import { answer, choiceEvents, done, type Script, token, untilAborted } from "../support/fake-engine"
+import { fakeServer } from "../support/http"
+
+const running: Listener[] = []
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((listener) => listener.close()))
+})
+
+/** A listening server over a scripted engine, and OpenAI's own client for it. */
+function serve(script?: Script) {
+  const { app, engine } = fakeServer(script)
+  const listener = listen(app, { host: "127.0.0.1", port: 0 })
+  running.push(listener)
+  const client = new OpenAI({ baseURL: `${listener.url}/v1`, apiKey: "none", maxRetries: 0 })
+  return { listener, engine, client }
+}
+
+const ASK = { model: "tiny", messages: [{ role: "user", content: "Hi" }] } as const
+const CHAT = { ...ASK, messages: [...ASK.messages] }
+
+async function* hesitant(_request: unknown, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
+  yield { type: "prompt", tokens: 1 }
+  yield { type: "text", choice: 0, text: "Um", tokens: 1 }
+  yield await untilAborted(signal)
+}
+
+test("any free port is taken and told", async () => {
+  const { listener } = serve()
+  expect(listener.port).toBeGreaterThan(0)
+  expect(listener.url).toBe(`http://127.0.0.1:${listener.port}`)
+  const response = await fetch(listener.url)
+  expect(response.headers.get("content-type")).toStartWith("text/plain")
+  expect(await response.text()).toContain("is running")
+  expect((await fetch(listener.url, { method: "HEAD" })).status).toBe(200)
+})
+
+test("a port that is in use is an error, not shared", () => {
+  const { listener } = serve()
+  const { app } = fakeServer()
+  const again = () => listen(app, { host: "127.0.0.1", port: listener.port })
+  expect(again).toThrow(CannotListen)
+  expect(again).toThrow(`cannot listen on 127.0.0.1:${listener.port}: the port is in use already`)
+})
+
+test("after close nobody answers", async () => {
+  const { listener } = serve()
+  await listener.close()
+  expect(await fetch(listener.url).catch((error: unknown) => error)).toBeInstanceOf(Error)
+})
+
+test("close cuts streams that are still running when its grace is over", async () => {
+  const { listener, client, engine } = serve(hesitant)
+  const stream = await client.chat.completions.create({ ...CHAT, stream: true })
+  const read = Array.fromAsync(stream).catch((error: unknown) => error)
+  await listener.close(0)
+  expect(await read).toBeInstanceOf(Error)
+  await engine.calls[0]?.left
+})
+
+test("a body above the limit is answered with our own 413", async () => {
+  const { listener } = serve()
+  const body = new Uint8Array(51 * 1024 ** 2)
+  const headers = { "content-type": "application/json" }
+  const response = await fetch(`${listener.url}/v1/chat/completions`, { method: "POST", headers, body })
+  expect(response.status).toBe(413)
+  expect(await response.json()).toMatchObject({ error: { code: "payload_too_large" } })
+})
+
+test("OpenAI's client gets a whole answer", async () => {
+  const { client } = serve()
+  const completion = await client.chat.completions.create(CHAT)
+  expect(completion.choices[0]?.message.content).toBe("Hello world")
+  expect(completion.usage?.prompt_tokens_details?.cached_tokens).toBe(2)
+})
+
+test("OpenAI's client streams, with usage at the end", async () => {
+  const { client } = serve()
+  const stream = await client.chat.completions.create({
+    ...CHAT,
+    stream: true,
+    stream_options: { include_usage: true },
+  })
+  const chunks = await Array.fromAsync(stream)
+  expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("")).toBe("Hello world")
+  expect(chunks.at(-1)?.usage?.total_tokens).toBe(7)
+})
+
+test("OpenAI's stream helper puts several choices with log probabilities together", async () => {
+  const { client } = serve(async function* (): AsyncGenerator<GenerationEvent> {
+    yield { type: "prompt", tokens: 5 }
+    for (const choice of [0, 1])
+      yield* choiceEvents([`c${choice}`], { choice, logprobs: [[token("c", -0.25)]] })
+    yield done(2)
+  })
+  const completion = await client.chat.completions
+    .stream({ ...CHAT, n: 2, logprobs: true })
+    .finalChatCompletion()
+  expect(completion.choices.map(({ message }) => message.content)).toEqual(["c0", "c1"])
+  expect(completion.choices[1]?.logprobs?.content?.[0]).toMatchObject({
+    token: "c",
+    logprob: -0.25,
+    bytes: [99],
+  })
+})
+
+test("OpenAI's client completes text, lists models and finds one", async () => {
+  const { client, engine } = serve(() => answer(["b"], { reason: "length" }))
+  engine.models = ["org/tiny:x"]
+  const completion = await client.completions.create({ model: "org/tiny:x", prompt: "a" })
+  expect(completion.choices[0]).toMatchObject({ text: "b", finish_reason: "length" })
+  const names = (await Array.fromAsync(client.models.list())).map(({ id }) => id)
+  expect(names).toEqual(["org/tiny:x"])
+  expect((await client.models.retrieve("org/tiny:x")).owned_by).toBe("xllm")
+})
+
+test("OpenAI's client stops a stream by its signal, and the engine is free", async () => {
+  const { client, engine } = serve(hesitant)
+  const controller = new AbortController()
+  const stream = await client.chat.completions.create(
+    { ...CHAT, stream: true },
+    { signal: controller.signal },
+  )
+  for await (const chunk of stream) if (chunk.choices[0]?.delta.content === "Um") controller.abort()
+  await engine.calls[0]?.left
+  expect(engine.calls[0]?.signal.aborted).toBe(true)
+})
+
+test("a client that drops a whole answer's connection frees the engine as well", async () => {
+  const started = Promise.withResolvers<void>()
+  const { client, engine } = serve(async function* (request, signal) {
+    started.resolve()
+    yield* hesitant(request, signal)
+  })
+  const controller = new AbortController()
+  const failure = client.chat.completions
+    .create(CHAT, { signal: controller.signal })
+    .catch((error: unknown) => error)
+  await started.promise
+  controller.abort()
+  expect(await failure).toBeInstanceOf(APIUserAbortError)
+  await engine.calls[0]?.left
+})
+
+test("OpenAI's client sees each error as its own kind", async () => {
+  const { client, engine } = serve()
+  const failure = () =>
+    client.chat.completions.create(CHAT).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+  expect(
+    await client.chat.completions.create({ ...CHAT, temperature: 9 }).catch((error: unknown) => error),
+  ).toMatchObject({ status: 400, param: "temperature", code: "invalid_request_error" })
+  engine.script = () => {
+    throw new ModelNotFound("tiny")
+  }
+  expect(await failure()).toBeInstanceOf(NotFoundError)
+  engine.script = () => {
+    throw new QueueFull("tiny", 5, 9)
+  }
+  const full = await failure()
+  expect(full).toBeInstanceOf(InternalServerError)
+  expect(full instanceof APIError && full.headers?.get("retry-after")).toBe("9")
+  const tools = [{ type: "function", function: { name: "f" } }] as const
+  const unsupported = await client.chat.completions
+    .create({ ...CHAT, tools: [...tools] })
+    .catch((e: unknown) => e)
+  expect(unsupported).toBeInstanceOf(BadRequestError)
+  expect(unsupported).toMatchObject({ code: "unsupported", param: "tools" })
+})
+
+test("OpenAI's client throws where a stream fails in the middle", async () => {
+  const { client } = serve(async function* (): AsyncGenerator<GenerationEvent> {
+    yield { type: "prompt", tokens: 1 }
+    yield { type: "text", choice: 0, text: "Hal", tokens: 1 }
+    throw new WorkerCrashed("tiny", "was killed", [])
+  })
+  const stream = await client.chat.completions.create({ ...CHAT, stream: true })
+  const seen: string[] = []
+  const read = (async () => {
+    for await (const chunk of stream) seen.push(chunk.choices[0]?.delta.content ?? "")
+  })()
+  expect(await read.catch((error: unknown) => error)).toMatchObject({ code: "worker_crashed" })
+  expect(seen.join("")).toBe("Hal")
+})
