@@ -14,6 +14,7 @@ export class Sampler implements Disposable {
   #ptr: Address | null
   /** Do the chain's choices depend on earlier tokens? If not, `accept` may be left out for the prompt. */
   readonly remembersTokens: boolean
+  readonly #greedy: boolean
 
   /** `seed` is used as it is; `lookBack`: tokens that "the whole context" means to penalties. */
   constructor(model: Model, parameters: SamplingParameters, seed: number, lookBack: number) {
@@ -28,10 +29,13 @@ export class Sampler implements Disposable {
       library.llama.llama_sampler_chain_add(chain, member)
     }
     this.remembersTokens = hasPenalties(parameters) || parameters.dryMultiplier > 0
+    this.#greedy = parameters.temperature <= 0 && !this.remembersTokens
   }
 
   /** Chooses from the logits of the batch's token `index`, and remembers the choice. */
   sample(context: Context, index: number): number {
+    // The chain would first copy the whole vocabulary into structs.
+    if (this.#greedy) return indexOfLargest(context.logits(index))
     return this.#library.llama.llama_sampler_sample(this.ptr, context.ptr, index)
   }
 
@@ -49,6 +53,19 @@ export class Sampler implements Disposable {
     if (this.#ptr !== null) this.#library.llama.llama_sampler_free(this.#ptr)
     this.#ptr = null
   }
+}
+
+function indexOfLargest(values: Float32Array): number {
+  let best = 0
+  let largest = Number.NEGATIVE_INFINITY
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number // an index below the length
+    if (value > largest) {
+      largest = value
+      best = index
+    }
+  }
+  return best
 }
 
 function hasPenalties(parameters: SamplingParameters): boolean {
