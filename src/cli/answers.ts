@@ -1,5 +1,6 @@
 import type { ChatMessage, FinishReason, ModelDetails, Timings, Usage } from "../domain"
 import type { AnswerOptions } from "./parameters"
+import type { ModelFacts } from "./show"
 
 /** One question in its conversation. */
 export interface Turn {
@@ -28,8 +29,10 @@ export interface AnswerSource {
   answer(turn: Turn, signal: AbortSignal): AsyncIterable<AnswerEvent>
   /** Names of the models that can be asked. */
   models(): Promise<readonly string[]>
-  /** @throws Unsupported where the source cannot tell */
-  show(model: string): Promise<ModelDetails>
+  /** What `/show info` shows. */
+  facts(model: string): Promise<ModelFacts>
+  /** What the model's file says. @throws Unsupported where only a server sees the file */
+  details(model: string): Promise<ModelDetails>
   /** Ends what was started for it. */
   close(): Promise<void>
 }

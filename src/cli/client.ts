@@ -51,6 +51,14 @@ export class Client {
     return recordsAt(body, "data").flatMap((model) => textAt(model, "id") ?? [])
   }
 
+  /** What the server tells about a model's file. */
+  async model(model: string): Promise<JsonRecord> {
+    const path = `/v1/models/${encodeURIComponent(model)}`
+    const meta = recordAt(await this.#json("GET", path), "meta")
+    if (meta === undefined) throw this.#strange(path)
+    return meta
+  }
+
   /** Makes the server load a model, where it is not loaded yet. */
   async load(model: string, signal: AbortSignal): Promise<void> {
     // Rendering a prompt is the cheapest request that needs the model.

@@ -2,7 +2,7 @@
 const ENDING = { SIGINT: 2, SIGTERM: 15 } as const
 
 export interface Interrupts extends Disposable {
-  /** Aborted by the first such signal; the reason is its name. */
+  /** Aborted by the first such signal, whose name is the reason. */
   readonly signal: AbortSignal
 }
 

@@ -57,7 +57,11 @@ export class LocalAnswers implements AnswerSource {
     return (await this.#engine.list()).map(({ name }) => name)
   }
 
-  show(model: string): Promise<ModelDetails> {
+  facts(model: string): Promise<ModelDetails> {
+    return this.#engine.show(model)
+  }
+
+  details(model: string): Promise<ModelDetails> {
     return this.#engine.show(model)
   }
 

@@ -6,6 +6,7 @@ import type { Client } from "./client"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "./json"
 import { isPath } from "./model-path"
 import { parameterName } from "./parameters"
+import type { ModelFacts } from "./show"
 
 /** Answers of a running server. */
 export class RemoteAnswers implements AnswerSource {
@@ -42,8 +43,23 @@ export class RemoteAnswers implements AnswerSource {
     return this.#client.models()
   }
 
-  show(_model: string): Promise<ModelDetails> {
-    return Promise.reject(new Unsupported("a server does not tell what a model's file says; use 'xllm show'"))
+  async facts(model: string): Promise<ModelFacts> {
+    const meta = await this.#client.model(model)
+    const capabilities: unknown = meta["capabilities"]
+    return {
+      architecture: textAt(meta, "architecture") ?? "?",
+      parameterCount: numberAt(meta, "n_params") ?? 0,
+      contextLength: numberAt(meta, "n_ctx_train") ?? 0,
+      embeddingLength: numberAt(meta, "n_embd") ?? 0,
+      quantization: textAt(meta, "quantization") ?? "?",
+      capabilities: Array.isArray(capabilities) ? capabilities.map(String) : [],
+    }
+  }
+
+  details(_model: string): Promise<ModelDetails> {
+    return Promise.reject(
+      new Unsupported("a server does not tell that; use 'xllm show' where the model's file is"),
+    )
   }
 
   async close(): Promise<void> {}

@@ -128,6 +128,8 @@ async function answerOnce({ model, question, flags, io, source }: OneShot): Prom
     signal: AbortSignal.any([interrupts.signal, io.outputClosed]),
     write: flags.json ? () => {} : io.write,
   })
+  // Ctrl-C is a user who has read enough; SIGTERM comes from a script that wants to know that the rest is missing.
+  if (interrupts.signal.reason === "SIGTERM") process.exitCode = 143
   if (io.outputClosed.aborted) return
   if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
   else if (!answer.text.endsWith("\n")) io.write("\n")

@@ -50,8 +50,15 @@ function only(text: string | undefined, model: string, what: string): string {
   return text.endsWith("\n") ? text : `${text}\n`
 }
 
+/** What is known of a model; a server tells less than a file. */
+export type ModelFacts = Pick<
+  ModelDetails,
+  "architecture" | "parameterCount" | "contextLength" | "embeddingLength" | "quantization" | "capabilities"
+> &
+  Partial<Pick<ModelDetails, "layers" | "heads" | "license" | "metadata">>
+
 /** The sections of `show`, as people read them. */
-export function showText(details: ModelDetails, withMetadata: boolean): string {
+export function showText(details: ModelFacts, withMetadata: boolean): string {
   const sections = [
     section("Model", modelRows(details)),
     section(
@@ -64,14 +71,14 @@ export function showText(details: ModelDetails, withMetadata: boolean): string {
   return `${sections.join("\n")}\n`
 }
 
-function modelRows(details: ModelDetails): readonly (readonly [string, string])[] {
+function modelRows(details: ModelFacts): readonly (readonly [string, string])[] {
   return [
     ["architecture", details.architecture],
     ["parameters", formatCount(details.parameterCount)],
     ["context length", String(details.contextLength)],
     ["embedding length", String(details.embeddingLength)],
-    ["layers", String(details.layers)],
-    ["attention heads", String(details.heads)],
+    ...(details.layers === undefined ? [] : [["layers", String(details.layers)] as const]),
+    ...(details.heads === undefined ? [] : [["attention heads", String(details.heads)] as const]),
     ["quantization", details.quantization],
   ]
 }
@@ -82,7 +89,7 @@ function licenseRows(license: string): readonly (readonly [string])[] {
   return lines.length > LICENSE_LINES ? [...shown, ["..."]] : shown
 }
 
-function metadataRows({ metadata }: ModelDetails): readonly (readonly [string, string])[] {
+function metadataRows({ metadata = {} }: ModelFacts): readonly (readonly [string, string])[] {
   return Object.keys(metadata)
     .sort()
     .map((key): [string, string] => [key, shortened(String(metadata[key]))])

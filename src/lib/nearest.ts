@@ -35,7 +35,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: { candidate: string; distance: number } | undefined
   for (const candidate of candidates) {
     const isPrefix = word.length >= 2 && candidate.startsWith(word)
-    const distance = isPrefix ? 1 : editDistance(word.toLowerCase(), candidate.toLowerCase())
+    const apart = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    const distance = isPrefix ? Math.min(1, apart) : apart
     if (best === undefined || distance < best.distance) best = { candidate, distance }
   }
   if (best === undefined) return undefined

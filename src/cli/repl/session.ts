@@ -152,12 +152,12 @@ export class Session {
     const { model, parameters, system } = this.#conversation
     switch (topic) {
       case "info":
-        return showText(await this.#source.show(model), false)
+        return showText(await this.#source.facts(model), false)
       case "license":
-        return ended((await this.#source.show(model)).license ?? "The model's file has no licence.")
+        return ended((await this.#source.details(model)).license ?? "The model's file has no licence.")
       case "template":
         return ended(
-          (await this.#source.show(model)).chatTemplate ?? "The model's file has no chat template.",
+          (await this.#source.details(model)).chatTemplate ?? "The model's file has no chat template.",
         )
       case "system":
         return ended(system === "" ? "No system message was set." : system)

@@ -1,0 +1,174 @@
+import { describe, expect, test } from "bun:test"
+import { Client } from "../../src/cli/client"
+import { RemoteAnswers } from "../../src/cli/remote-answers"
+import type { AnswerEvent, Turn } from "../../src/cli/answers"
+import { loadedModel, startChatServer } from "../support/chat-server"
+
+const turn: Turn = {
+  model: "smol",
+  messages: [{ role: "user", content: "hi" }],
+  options: { sampling: { temperature: 0, topK: 5 }, maxTokens: 9, minTokens: 2, stop: ["x"] },
+}
+const never = new AbortController().signal
+
+function answer(url: string, signal = never): Promise<AnswerEvent[]> {
+  return Array.fromAsync(new RemoteAnswers(new Client(url)).answer(turn, signal))
+}
+
+/** A server that gives every request the same answer. */
+function serveAlways(respond: () => Response) {
+  const server = Bun.serve({ port: 0, fetch: respond })
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) }
+}
+
+/** An address where nobody listens: it was just given back. */
+function nobody(): string {
+  using server = serveAlways(() => new Response())
+  return server.url
+}
+
+describe("an answer of a server", () => {
+  test.each([1, 3, 1000])("comes in pieces, in chunks of %d bytes", async (chunkBytes) => {
+    using server = startChatServer({ answer: () => ["Grüße", " 日本"], chunkBytes })
+    expect(await answer(server.url)).toEqual([
+      { type: "text", text: "Grüße" },
+      { type: "text", text: " 日本" },
+      { type: "finish", reason: "stop" },
+      {
+        type: "done",
+        usage: { promptTokens: 7, completionTokens: 3, cachedTokens: 2 },
+        timings: {
+          queueMs: 1,
+          loadMs: 0,
+          promptTokens: 5,
+          promptMs: 10,
+          generatedTokens: 3,
+          generationMs: 20,
+        },
+      },
+    ])
+  })
+
+  test("is asked for under the API's names", async () => {
+    using server = startChatServer()
+    await answer(server.url)
+    expect(server.asked).toEqual([
+      {
+        model: "smol",
+        messages: [{ role: "user", content: "hi" }],
+        temperature: 0,
+        top_k: 5,
+        max_tokens: 9,
+        min_tokens: 2,
+        stop: ["x"],
+        stream: true,
+        stream_options: { include_usage: true },
+      },
+    ])
+  })
+
+  test("fails with the server's words where an error event comes", async () => {
+    using server = startChatServer({ error: { code: "worker_crashed", message: "the worker died" } })
+    await expect(answer(server.url)).rejects.toMatchObject({
+      code: "worker_crashed",
+      message: "the worker died",
+    })
+  })
+
+  test("fails where the stream just ends", async () => {
+    using server = serveAlways(() => new Response('data: {"choices":[]}\n\n'))
+    await expect(answer(server.url)).rejects.toThrow(`the server at ${server.url} ended its answer early`)
+  })
+
+  test("fails where an event is no JSON", async () => {
+    using server = serveAlways(() => new Response("data: <html>\n\n"))
+    await expect(answer(server.url)).rejects.toThrow("sent an event that is no JSON object: <html>")
+  })
+
+  test("can be given up", async () => {
+    using server = startChatServer({ staysOpen: true })
+    const controller = new AbortController()
+    const texts: string[] = []
+    const read = async () => {
+      for await (const event of new RemoteAnswers(new Client(server.url)).answer(turn, controller.signal)) {
+        if (event.type === "text") texts.push(event.text)
+        if (texts.length === 3) controller.abort()
+      }
+    }
+    await expect(read()).rejects.toMatchObject({ code: "cancelled" })
+    expect(texts).toEqual(["Hello", ", ", "world"])
+  })
+})
+
+describe("a server", () => {
+  test("is there where it says so", async () => {
+    using server = startChatServer()
+    expect(await new Client(server.url).isThere()).toBe(true)
+  })
+
+  test.each([
+    ["something else", () => new Response("<html>")],
+    ["another JSON service", () => Response.json({ status: "ok" })],
+    ["a failing one", () => Response.json({ status: "ok", version: "1" }, { status: 500 })],
+  ])("is not there where %s answers", async (_what, respond) => {
+    using server = serveAlways(respond)
+    expect(await new Client(server.url).isThere()).toBe(false)
+  })
+
+  test("tells what it has loaded", async () => {
+    using server = startChatServer()
+    expect(await new Client(server.url).ps()).toEqual([loadedModel])
+  })
+
+  test("that cannot be reached is named", async () => {
+    const url = nobody()
+    expect(await new Client(url).isThere()).toBe(false)
+    await expect(new Client(url).ps()).rejects.toThrow(
+      `could not connect to a server at ${url}; start one with 'xllm serve'`,
+    )
+  })
+
+  test("that refuses is quoted", async () => {
+    using server = startChatServer()
+    await expect(new Client(server.url).stop("nope")).rejects.toMatchObject({
+      code: "model_not_found",
+      status: 404,
+      message: "model 'nope' not found",
+    })
+  })
+
+  test("that fails without our kind of error is named with the status", async () => {
+    using server = serveAlways(() => new Response("Bad Gateway", { status: 502 }))
+    await expect(new Client(server.url).ps()).rejects.toThrow(
+      `the server at ${server.url} answered 502 to /v0/ps`,
+    )
+  })
+
+  test("that gives another answer than expected is named", async () => {
+    using server = serveAlways(() => Response.json({ models: "none" }))
+    await expect(new Client(server.url).ps()).rejects.toThrow(
+      "gave an answer to /v0/ps that xLLM does not give",
+    )
+  })
+})
+
+describe("finding a model", () => {
+  test("a name that the server knows is taken", async () => {
+    using server = startChatServer()
+    expect(await new RemoteAnswers(new Client(server.url)).find("other")).toBe("other")
+  })
+
+  test("a near miss is named", async () => {
+    using server = startChatServer()
+    await expect(new RemoteAnswers(new Client(server.url)).find("smal")).rejects.toThrow(
+      "did you mean 'smol'?",
+    )
+  })
+
+  test("a path is refused", async () => {
+    using server = startChatServer()
+    await expect(new RemoteAnswers(new Client(server.url)).find("./smol.gguf")).rejects.toThrow(
+      "takes names of models, not paths",
+    )
+  })
+})

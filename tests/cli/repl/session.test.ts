@@ -1,0 +1,221 @@
+import { describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import type { AnswerEvent, AnswerSource, Turn } from "../../../src/cli/answers"
+import { Conversation } from "../../../src/cli/repl/conversation"
+import { History } from "../../../src/cli/repl/history"
+import { Session } from "../../../src/cli/repl/session"
+import type { Entry } from "../../../src/cli/repl/terminal"
+import { Cancelled, ModelNotFound, Unsupported, WorkerCrashed } from "../../../src/errors"
+import { fakeIo } from "../../support/fake-io"
+import { FakeTerminal } from "../../support/fake-terminal"
+import { tempFolder } from "../../support/temp-folder"
+
+/** Answers every question with its words in capitals; `crash` breaks down and `forever` never ends. */
+class EchoAnswers implements AnswerSource {
+  readonly turns: Turn[] = []
+  readonly loaded: string[] = []
+
+  async find(model: string): Promise<string> {
+    if (model === "nope") throw new ModelNotFound(model)
+    return model
+  }
+
+  async load(model: string): Promise<void> {
+    this.loaded.push(model)
+  }
+
+  async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+    this.turns.push(turn)
+    const question = turn.messages.at(-1)?.content ?? ""
+    if (question === "crash") throw new WorkerCrashed("smol", "was killed by SIGKILL", [])
+    yield { type: "text", text: question.toUpperCase() }
+    while (question === "forever") {
+      if (signal.aborted) throw new Cancelled()
+      yield { type: "text", text: "." }
+    }
+    yield { type: "finish", reason: "stop" }
+    yield {
+      type: "done",
+      usage: { promptTokens: 5, completionTokens: 2, cachedTokens: 0 },
+      timings: { queueMs: 0, loadMs: 0, promptTokens: 5, promptMs: 1, generatedTokens: 2, generationMs: 1 },
+    }
+  }
+
+  async models(): Promise<readonly string[]> {
+    return ["smol", "other"]
+  }
+
+  async facts() {
+    const capabilities = ["completion"]
+    const lengths = { contextLength: 8192, embeddingLength: 64 }
+    return { architecture: "llama", parameterCount: 1000, quantization: "F32", capabilities, ...lengths }
+  }
+
+  async details(): Promise<never> {
+    throw new Unsupported("nobody tells")
+  }
+
+  async close(): Promise<void> {}
+}
+
+const CTRL_C: Entry = { type: "interrupt", wasEmpty: true }
+const CTRL_C_ON_TEXT: Entry = { type: "interrupt", wasEmpty: false }
+
+async function talk(...entries: (string | Entry)[]) {
+  using folder = tempFolder()
+  const source = new EchoAnswers()
+  const terminal = new FakeTerminal(entries)
+  terminal.onWrite = (text, pressCtrlC) => {
+    if (text === ".") pressCtrlC()
+  }
+  const io = fakeIo()
+  const conversation = new Conversation({ model: "smol", system: "", parameters: {}, isVerbose: false })
+  const history = new History(join(folder.path, "history"))
+  await new Session({ conversation, source, terminal, history, io }).run()
+  return { source, terminal, io, conversation, history: await history.load() }
+}
+
+const contents = (turn: Turn | undefined) => turn?.messages.map(({ role, content }) => `${role}: ${content}`)
+
+describe("a conversation", () => {
+  test("shows each answer and remembers what was said", async () => {
+    const { source, terminal } = await talk("one", "two")
+    expect(terminal.shown).toBe(">>> one\nONE\n\n>>> two\nTWO\n\n>>> \n")
+    expect(contents(source.turns[1])).toEqual(["user: one", "assistant: ONE", "user: two"])
+  })
+
+  test("says what can be done, except inside of quotes", async () => {
+    const { terminal, source } = await talk('"""a', 'b"""')
+    expect(terminal.hints).toEqual([
+      "Send a message (/? for help)",
+      undefined,
+      "Send a message (/? for help)",
+    ])
+    expect(terminal.shown).toStartWith('>>> """a\n... b"""\nA\nB\n\n')
+    expect(contents(source.turns[0])).toEqual(["user: a\nb"])
+  })
+
+  test("ignores empty lines", async () => {
+    expect((await talk("", "   ")).source.turns).toEqual([])
+  })
+
+  test.each(["/bye", "/exit"])("ends with %s", async (command) => {
+    const { source } = await talk(command, "never asked")
+    expect(source.turns).toEqual([])
+  })
+
+  test("takes quoted text for a message even where it looks like a command", async () => {
+    const { source } = await talk('"""/bye"""')
+    expect(contents(source.turns[0])).toEqual(["user: /bye"])
+  })
+
+  test("goes on after an error, without the question that failed", async () => {
+    const { source, io } = await talk("crash", "two")
+    expect(io.err).toBe("Error: the worker of model 'smol' was killed by SIGKILL\n")
+    expect(contents(source.turns[1])).toEqual(["user: two"])
+  })
+
+  test("is kept in the history line by line, with its commands", async () => {
+    expect((await talk("one", "/set nohistory", "two", "/set history", "three")).history).toEqual([
+      "one",
+      "/set nohistory",
+      "three",
+    ])
+  })
+})
+
+describe("Ctrl-C", () => {
+  test("stops an answer, of which what came is remembered", async () => {
+    const { source, terminal } = await talk("forever", "two")
+    expect(terminal.shown).toContain("FOREVER.\n\n>>> two")
+    expect(contents(source.turns[1])).toEqual(["user: forever", "assistant: FOREVER.", "user: two"])
+  })
+
+  test("on an empty line says how to leave", async () => {
+    const { terminal } = await talk(CTRL_C)
+    expect(terminal.shown).toBe(">>> \nUse Ctrl + d or /bye to exit.\n>>> \n")
+  })
+
+  test("on a line with text just drops it", async () => {
+    expect((await talk(CTRL_C_ON_TEXT)).terminal.shown).toBe(">>> \n>>> \n")
+  })
+
+  test("drops a message that was begun", async () => {
+    const { source, terminal } = await talk('"""lost', CTRL_C, "next")
+    expect(terminal.shown).not.toContain("/bye")
+    expect(contents(source.turns[0])).toEqual(["user: next"])
+  })
+})
+
+describe("commands of a conversation", () => {
+  test("/clear forgets what was said, but not the system message", async () => {
+    const { source } = await talk("/set system Be brief.", "one", "/clear", "two")
+    expect(contents(source.turns[1])).toEqual(["system: Be brief.", "user: two"])
+  })
+
+  test("/set system replaces and removes the system message", async () => {
+    const { source } = await talk("/set system a", "/set system b", "one", "/set system", "two")
+    expect(contents(source.turns[0])?.[0]).toBe("system: b")
+    expect(contents(source.turns[1])?.[0]).toBe("user: one")
+  })
+
+  test("/set parameter changes the next answers", async () => {
+    const { source, terminal } = await talk("/set parameter temperature 0", "one", "/show parameters")
+    expect(source.turns[0]?.options.sampling).toEqual({ temperature: 0 })
+    expect(terminal.shown).toContain("Set parameter 'temperature' to '0'")
+    expect(terminal.shown).toContain("temperature    0\n")
+  })
+
+  test("a wrong parameter is an error, and nothing changes", async () => {
+    const { source, io } = await talk("/set parameter temperature hot", "one")
+    expect(io.err).toBe("Error: temperature must be a number from 0 to 2, got 'hot'\n")
+    expect(source.turns[0]?.options.sampling).toEqual({})
+  })
+
+  test("/set verbose shows how long answers take, /set quiet does not", async () => {
+    const { io } = await talk("/set verbose", "one", "/set quiet", "two")
+    expect(io.err.match(/eval rate: /g)).toHaveLength(2)
+    expect(io.err.match(/total duration:/g)).toHaveLength(1)
+  })
+
+  test("/load goes on with another model and a new conversation", async () => {
+    const { source, terminal } = await talk("one", "/load other", "two")
+    expect(source.loaded).toEqual(["other"])
+    expect(source.turns[1]).toMatchObject({ model: "other", messages: [{ content: "two" }] })
+    expect(terminal.shown).toContain("Loaded model 'other'")
+  })
+
+  test("/load of an unknown model changes nothing", async () => {
+    const { source, io } = await talk("one", "/load nope", "two")
+    expect(io.err).toBe("Error: model 'nope' not found\n")
+    expect(source.turns[1]?.model).toBe("smol")
+    expect(source.turns[1]?.messages).toHaveLength(3)
+  })
+
+  test("/list lists, with a prefix only some", async () => {
+    expect((await talk("/list")).terminal.shown).toContain("smol\nother\n")
+    expect((await talk("/list OT")).terminal.shown).toBe(">>> /list OT\nother\n>>> \n")
+  })
+
+  test("/show info shows what is known", async () => {
+    expect((await talk("/show info")).terminal.shown).toMatch(/architecture +llama[^]*context length +8192/)
+  })
+
+  test("/show template says where it cannot be known", async () => {
+    expect((await talk("/show template")).io.err).toBe("Error: nobody tells\n")
+  })
+
+  test("a mistake is said and not sent", async () => {
+    const { source, terminal } = await talk("/shwo info")
+    expect(terminal.shown).toContain("Unknown command '/shwo'. Did you mean /show?")
+    expect(source.turns).toEqual([])
+  })
+
+  test.each(["/?", "/? set", "/? show", "/? shortcuts"])("%s helps", async (command) => {
+    expect((await talk(command)).terminal.shown).toMatch(/(Commands|shortcuts):\n/)
+  })
+
+  test("/? set names every parameter", async () => {
+    expect((await talk("/? set")).terminal.shown).toMatch(/max_tokens N[^]*stop TEXT/)
+  })
+})

@@ -1,0 +1,52 @@
+import { describe, expect, test } from "bun:test"
+import { decimal, integer, list, oneOf, orAutomatic, text, toggle, type Value } from "../../src/config/values"
+
+function refusal(value: Value<unknown>, given: string): string {
+  try {
+    value.parse(given, "--it")
+  } catch (error) {
+    return String(error)
+  }
+  return "accepted"
+}
+
+describe("a value is read as what it means", () => {
+  test.each<[Value<unknown>, string, unknown]>([
+    [integer("N", 0), "42", 42],
+    [integer("N", 0), "8k", 8192],
+    [integer("N", -1), "-1", -1],
+    [integer("N", 0, 65535), "65535", 65535],
+    [decimal("X", 0, 2), "0.25", 0.25],
+    [decimal("X", 0), "1e3", 1000],
+    [toggle, "1", true],
+    [toggle, "Off", false],
+    [oneOf("layer", "row"), "ROW", "row"],
+    [list(decimal("X", 0), "X,…"), "3, 1", [3, 1]],
+    [orAutomatic(integer("N", 0), "auto"), "auto", null],
+    [orAutomatic(integer("N", 0), "auto"), "3", 3],
+    [text("TEXT"), "a b", "a b"],
+  ])("%#: %p", (value, given, expected) => {
+    expect(value.parse(given, "--it")).toEqual(expected)
+  })
+})
+
+describe("a refusal names the source, the rule and what was given", () => {
+  test.each<[Value<unknown>, string, string]>([
+    [integer("N", 0, 65535), "65536", "--it must be a whole number from 0 to 65535, got '65536'"],
+    [integer("N", 1), "0", "--it must be a whole number of at least 1, got '0'"],
+    [integer("N", 1), "1.5", "got '1.5'"],
+    [integer("N", 1), "", "got ''"],
+    [integer("N", 1), "0x10", "got '0x10'"],
+    [integer("N", 1), "9".repeat(40), "a whole number of at least 1"],
+    [decimal("X", 0, 2), "2.01", "--it must be a number from 0 to 2, got '2.01'"],
+    [decimal("X", 0), "NaN", "got 'NaN'"],
+    [decimal("X", 0), "Infinity", "got 'Infinity'"],
+    [toggle, "maybe", "--it must be true or false, got 'maybe'"],
+    [oneOf("layer", "row"), "column", "--it must be one of layer, row, got 'column'"],
+    [list(decimal("X", 0), "X,…"), "3,,1", "got ''"],
+    [text("TEXT"), "", "--it must be a text"],
+  ])("%#: %p", (value, given, words) => {
+    expect(refusal(value, given)).toContain(words)
+    expect(refusal(value, given)).toStartWith("UsageError")
+  })
+})

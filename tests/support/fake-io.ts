@@ -1,0 +1,40 @@
+import type { Io } from "../../src/cli/io"
+import type { Environment } from "../../src/config/environment"
+
+export interface FakeIo extends Io {
+  readonly out: string
+  readonly err: string
+  /** As `| head` does when it has enough. */
+  closeOutput(): void
+}
+
+export interface FakeIoOptions {
+  /** What is piped in; absent: stdin is a terminal. */
+  readonly input?: string
+  readonly isTerminal?: boolean
+  readonly environment?: Environment
+}
+
+/** Streams that remember what was written to them. */
+export function fakeIo({ input, isTerminal = false, environment = {} }: FakeIoOptions = {}): FakeIo {
+  let out = ""
+  let err = ""
+  const closed = new AbortController()
+  return {
+    environment,
+    stdinIsTerminal: input === undefined,
+    stdoutIsTerminal: isTerminal,
+    stderrIsTerminal: isTerminal,
+    outputClosed: closed.signal,
+    write: (text) => void (out += text),
+    writeError: (text) => void (err += text),
+    readInput: () => Promise.resolve(input ?? ""),
+    closeOutput: () => closed.abort(),
+    get out() {
+      return out
+    },
+    get err() {
+      return err
+    },
+  }
+}
