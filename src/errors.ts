@@ -111,14 +111,19 @@ export class CannotListen extends XllmError {
 
 /** The prompt is longer than the longest conversation that the model was loaded for. */
 export class ContextLengthExceeded extends XllmError {
-  /** `promptTokens` may be a lower bound, where the text was refused by its length alone. */
-  constructor(promptTokens: number, contextLength: number, isLowerBound = false) {
+  /** `field`: the request's field with the text. A lower bound: the text was refused by its length alone. */
+  constructor(
+    promptTokens: number,
+    contextLength: number,
+    field: "messages" | "prompt",
+    isLowerBound = false,
+  ) {
     super(
       "context_length_exceeded",
       400,
       `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens} tokens, ` +
         `but the context holds ${contextLength}; shorten it or load the model with a larger --ctx`,
-      { param: "messages", details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
+      { param: field, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
     )
   }
 }

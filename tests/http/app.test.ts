@@ -132,7 +132,7 @@ describe("routes that are not there", () => {
 
 test("an error of the engine keeps its status, its code and its facts", async () => {
   const { post } = fakeServer(() => {
-    throw new ContextLengthExceeded(900, 512)
+    throw new ContextLengthExceeded(900, 512, "messages")
   })
   expect(await errorOf(post(CHAT, { messages: USER_HI }))).toMatchObject({
     ...{ status: 400, code: "context_length_exceeded", param: "messages", n_prompt_tokens: 900, n_ctx: 512 },

@@ -69,11 +69,13 @@ export class TextLoop {
     return this.#requests.size > 0
   }
 
-  /** Takes a request whose sequences are made; it joins at the next step. */
+  /** Takes a request whose sequences are made, and tells that it is accepted; it joins at the next step. */
   submit(request: RunningRequest): void {
     this.#requests.set(request.id, request)
     this.#waiting.push(...request.sequences)
-    if (!request.wantsPromptLogprobs) this.#tellPrompt(request)
+    if (request.wantsPromptLogprobs) return
+    this.#tellPrompt(request)
+    this.#outbox.flush()
   }
 
   /** The client is gone: its slots are free from now on. */
@@ -142,10 +144,10 @@ export class TextLoop {
     if (result === "no-room") return this.#makeRoom(plan)
     if (result === "failed") return this.#isolate(plan)
     this.#advance(plan)
+    const computedAt = this.#now()
+    this.#budget.observe(plan.streams, plan.promptTokens, computedAt - startedAt)
+    this.#tellProgress(plan, computedAt)
     for (const output of outputs) this.#take(output)
-    const now = this.#now()
-    this.#budget.observe(plan.streams, plan.promptTokens, now - startedAt)
-    this.#tellProgress(plan, now)
   }
 
   #advance(plan: StepPlan<Sequence>): void {
@@ -168,7 +170,10 @@ export class TextLoop {
     const youngest = this.#running[this.#running.length - 1]
     if (youngest !== undefined && this.#running.length > 1) return this.#pause(youngest)
     for (const { sequence } of plan.work)
-      this.#fail(sequence, new ContextLengthExceeded(sequence.tokens.length, this.#contextLength))
+      this.#fail(
+        sequence,
+        new ContextLengthExceeded(sequence.tokens.length, this.#contextLength, sequence.request.textField),
+      )
   }
 
   /** Gives a sequence's cells to others; it is computed again, from its tokens, when there is room. */

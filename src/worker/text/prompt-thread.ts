@@ -16,6 +16,7 @@ import type {
   PromptThreadSetup,
   ToPromptThread,
 } from "./prompt-messages"
+import { textField } from "./request"
 
 declare const self: Worker
 
@@ -67,7 +68,8 @@ class PromptBuilder {
     const characters = textLength(request)
     // A UTF-16 unit is at least one byte of UTF-8, so this is never more than the true number of tokens.
     const least = Math.floor(characters / this.#bytesPerToken)
-    if (least > this.#contextLength) throw new ContextLengthExceeded(least, this.#contextLength, true)
+    if (least > this.#contextLength)
+      throw new ContextLengthExceeded(least, this.#contextLength, textField(request), true)
   }
 
   #completion(request: CompletionRequest): Omit<BuiltPrompt, "logitBias"> {

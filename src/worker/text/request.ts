@@ -50,6 +50,11 @@ export class RunningRequest {
     return request.kind === "completion" && request.echo && request.topLogprobs !== undefined
   }
 
+  /** The request's field that the prompt came from. */
+  get textField(): "messages" | "prompt" {
+    return textField(this.request)
+  }
+
   get usesCache(): boolean {
     return this.request.cachePrompt && !this.wantsPromptLogprobs
   }
@@ -99,4 +104,9 @@ export function mostTokens(request: GenerationRequest, promptTokens: number, con
     request.maxTokens ?? Number.POSITIVE_INFINITY,
     Math.max(0, contextLength - promptTokens + 1),
   )
+}
+
+/** The field of a request that its prompt comes from, as clients know it. */
+export function textField(request: GenerationRequest): "messages" | "prompt" {
+  return request.kind === "chat" ? "messages" : "prompt"
 }

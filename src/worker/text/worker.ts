@@ -9,7 +9,7 @@ import { TextLoop } from "./loop"
 import { Outbox } from "./outbox"
 import { PromptClient } from "./prompt-client"
 import type { BuiltPrompt } from "./prompt-messages"
-import { mostTokens, RunningRequest } from "./request"
+import { mostTokens, RunningRequest, textField } from "./request"
 import { effectiveSampling, modelDefaults } from "./sampling"
 import { Sequence } from "./sequence"
 import { ThreadGovernor } from "./threads"
@@ -107,7 +107,7 @@ class TextWorker {
 
   #makeRequest({ id, request, queueMs, loadMs }: Generate, prompt: BuiltPrompt): RunningRequest {
     const { contextLength, mostOutputs, model } = this.#loaded
-    this.#refuseOverlong(prompt)
+    this.#refuseOverlong(request, prompt)
     const sampling = effectiveSampling(this.#defaults, request.sampling)
     const startedAt = performance.now()
     const running = new RunningRequest({
@@ -134,9 +134,10 @@ class TextWorker {
     return running
   }
 
-  #refuseOverlong({ tokens }: BuiltPrompt): void {
+  #refuseOverlong(request: GenerationRequest, { tokens }: BuiltPrompt): void {
     const { contextLength } = this.#loaded
-    if (tokens.length > contextLength) throw new ContextLengthExceeded(tokens.length, contextLength)
+    if (tokens.length > contextLength)
+      throw new ContextLengthExceeded(tokens.length, contextLength, textField(request))
     if (tokens.length === 0)
       throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
   }
