@@ -56,6 +56,8 @@ type Phase =
       /** When it last showed life; `performance.now()`. */
       signAt: number
       fraction: number
+      /** Why the load failed; its worker is ending, and its last words are still to come. */
+      failure: XllmError | undefined
     }
   | { readonly name: "ready"; readonly child: Child; readonly info: LoadedModelInfo; readonly loadedAt: Date }
   | { readonly name: "stopping"; readonly child: Child; restart: boolean }
@@ -177,7 +179,7 @@ export class WorkerProcess {
       return
     }
     const now = performance.now()
-    this.#phase = { name: "starting", child, startedAt: now, signAt: now, fraction: 0 }
+    this.#phase = { name: "starting", child, startedAt: now, signAt: now, fraction: 0, failure: undefined }
     log.info("model loading", { model: name, path, pid: child.pid })
     child.send({
       type: "load",
@@ -209,9 +211,8 @@ export class WorkerProcess {
       if (phase.name === "starting") this.#becomeReady(phase, message.info)
     } else if (message.type === "load-failed") {
       if (phase.name !== "starting") return
+      phase.failure = fromWire(message.error)
       child.endWithinGrace()
-      this.#leaveTo(child)
-      this.#loadFailed(fromWire(message.error))
     } else if (phase.name === "ready") {
       this.#watch.sign(performance.now())
       this.#options.listener.message(message)
@@ -269,6 +270,8 @@ export class WorkerProcess {
       if (phase.restart) this.#start()
       return
     }
+    if (phase.name === "starting" && phase.failure !== undefined)
+      return this.#loadFailed(withLastWords(phase.failure, end.lastLines))
     log.error("worker crashed", { model: this.#name, while: phase.name, ...end })
     const error = new WorkerCrashed(this.#name, end.how, end.lastLines)
     if (phase.name === "ready") listener.crashed(error)
@@ -310,4 +313,10 @@ export class WorkerProcess {
     this.#waiters.clear()
     return waiters
   }
+}
+
+/** The same error; where the worker wrote something, with it. */
+function withLastWords(error: XllmError, lines: readonly string[]): XllmError {
+  if (lines.length === 0) return error
+  return fromWire({ ...error.toWire(), message: `${error.message}: ${lines.join(" | ")}` })
 }

@@ -134,8 +134,7 @@ function loadWeights(
 }
 
 function required(model: Model | undefined, name: string): Model {
-  if (model === undefined)
-    throw new ModelLoadFailed(name, "llama.cpp refused the file; its words are in the log")
+  if (model === undefined) throw new ModelLoadFailed(name, "llama.cpp refused the file")
   return model
 }
 
