@@ -1,0 +1,58 @@
+import { join } from "node:path"
+
+const ROOT = join(import.meta.dir, "../..")
+
+/** The program on a pseudo-terminal. */
+export interface Session extends AsyncDisposable {
+  type(keys: string): void
+  /** Resolves with everything that is on the screen's way since the last call, once `text` is in it. */
+  see(text: string): Promise<string>
+  readonly exited: Promise<number>
+}
+
+export interface SessionOptions {
+  readonly argv: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** Starts the program from its sources with a terminal of 100 columns. */
+export function startSession({ argv, environment = {} }: SessionOptions): Session {
+  let seen = ""
+  let look = () => {}
+  const decoder = new TextDecoder()
+  const child = Bun.spawn([process.execPath, join(ROOT, "src/index.ts"), ...argv], {
+    env: { TERM: "xterm", ...environment },
+    terminal: {
+      cols: 100,
+      rows: 30,
+      data(_terminal, bytes) {
+        seen += decoder.decode(bytes, { stream: true })
+        look()
+      },
+    },
+  })
+  return {
+    type: (keys) => void child.terminal?.write(keys),
+    see: (text) =>
+      new Promise((resolve, reject) => {
+        look = () => {
+          const at = seen.indexOf(text)
+          if (at === -1) return
+          look = () => {}
+          const shown = seen.slice(0, at + text.length)
+          seen = seen.slice(at + text.length)
+          resolve(shown)
+        }
+        void child.exited.then((code) =>
+          reject(new Error(`ended with ${code} before '${text}' was seen: ${seen}`)),
+        )
+        look()
+      }),
+    exited: child.exited,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL")
+      await child.exited
+      child.terminal?.close()
+    },
+  }
+}
