@@ -1,0 +1,190 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { startSession } from "../support/pty"
+import { tempFolder } from "../support/temp-folder"
+import { writeTinyModel } from "../support/tiny-model"
+import { runXllm, spawnXllm } from "../support/xllm"
+
+const folder = tempFolder()
+afterAll(() => folder[Symbol.dispose]())
+const model = join(folder.path, "tiny.gguf")
+await writeTinyModel(model)
+
+// Small, so that many can run beside each other; a port where nobody listens, so that `run` finds no server.
+const environment = {
+  XLLM_HOME: folder.path,
+  XLLM_HOST: "127.0.0.1:1",
+  XLLM_CTX: "512",
+  XLLM_SLOTS: "2",
+  XLLM_GPU_LAYERS: "0",
+  XLLM_KV_CELLS: "1024",
+}
+const local = { environment }
+
+/** Processes whose parent is `pid`, as Linux lists them. */
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((child) => parentOf(child) === pid)
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])
+  } catch {
+    return undefined
+  }
+}
+
+const isAlive = (pid: number) => parentOf(pid) !== undefined
+
+/** Starts a server and reads the address that it prints. */
+async function serve(...argv: string[]) {
+  const child = spawnXllm(["serve", "--port", "0", ...argv], local)
+  const reader = child.stdout.getReader()
+  const { value } = await reader.read()
+  const line = new TextDecoder().decode(value)
+  const url = /^xLLM is listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(line)?.[1]
+  if (url === undefined) throw new Error(`no address but: ${line}${await child.stderr.text()}`)
+  return {
+    child,
+    url,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL")
+      await child.exited
+    },
+  }
+}
+
+function chat(url: string, body: Record<string, unknown>): Promise<Response> {
+  return fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ messages: [{ role: "user", content: "hi" }], ...body }),
+  })
+}
+
+describe("run without a server", () => {
+  const flags = ["--temperature", "0", "--max-tokens", "8"]
+
+  test("says so where a server was named, and answers by itself", async () => {
+    const { out, err, code } = await runXllm(
+      ["run", "tiny", "hi", ...flags, "--models-dir", folder.path],
+      local,
+    )
+    expect({ err, code }).toEqual({
+      err: "no server answers at http://127.0.0.1:1; the model runs in this program\n",
+      code: 0,
+    })
+    expect(out.length).toBeGreaterThan(1)
+  })
+
+  test("answers the same twice, from a path and through a pipe, in text and in JSON", async () => {
+    const text = await runXllm(["run", model, "hi", ...flags], local)
+    const json = await runXllm(["run", model, "--json", ...flags], { ...local, input: "hi" })
+    const answer = JSON.parse(json.out) as Record<string, unknown>
+    expect(answer).toMatchObject({
+      model: "tiny",
+      finish_reason: "length",
+      usage: { completion_tokens: 8 },
+      timings: { predicted_n: 8 },
+    })
+    expect(text.out).toBe(`${String(answer["text"])}\n`)
+    expect([text.err, json.err]).toEqual(["", ""])
+  })
+
+  test("Ctrl-C on a terminal stops the answer and ends with 0", async () => {
+    await using session = startSession({ argv: ["run", model, "hi", "--max-tokens", "400"], environment })
+    await session.see("\x1b[K") // the spinner: it loads
+    session.type("\x03")
+    expect(await session.exited).toBe(0)
+  })
+
+  test("a conversation asks the model in the same program", async () => {
+    await using session = startSession({
+      argv: ["run", model, "--max-tokens", "5", "--verbose"],
+      environment,
+    })
+    await session.see("Send a message")
+    session.type("hi\r")
+    expect(await session.see("eval rate:")).not.toContain("Error")
+    session.type("/show info\r")
+    expect(await session.see("Capabilities")).toContain("architecture        llama")
+    session.type("/bye\r")
+    expect(await session.exited).toBe(0)
+  })
+
+  test.each([
+    ["nope", "model 'nope' not found"],
+    ["./nope.gguf", "model './nope.gguf' not found: there is no such file"],
+  ])("%s is not found", async (name, message) => {
+    const { err, code } = await runXllm(["run", name, "hi"], local)
+    expect(err).toEndWith(`Error: ${message}\n`)
+    expect(code).toBe(1)
+  })
+})
+
+describe("serve", () => {
+  test("loads what it is told to, answers, and ends with 0 when asked to", async () => {
+    await using server = await serve(model)
+    const response = await chat(server.url, { max_tokens: 4 })
+    expect(await response.json()).toMatchObject({ model: "tiny", usage: { completion_tokens: 4 } })
+    const { out } = await runXllm(["ps", "--host", server.url])
+    expect(out).toMatch(/\ntiny +[0-9a-f]{12} +\S+ \S+ +100% CPU +512 +Forever +0 +0\n$/)
+    expect(await runXllm(["stop", "tiny", "--host", server.url])).toEqual({ out: "", err: "", code: 0 })
+    expect((await runXllm(["ps", "--host", server.url])).out).toMatch(/^NAME.*\n$/)
+    server.child.kill("SIGTERM")
+    expect(await server.child.exited).toBe(0)
+  })
+
+  test.skipIf(process.platform !== "linux")(
+    "ends running streams with an error event, and leaves no child",
+    async () => {
+      await using server = await serve(model)
+      const response = await chat(server.url, { stream: true, ignore_eos: true, logprobs: true })
+      let text = ""
+      let children: readonly number[] = []
+      for await (const bytes of response.body ?? []) {
+        if (text === "") {
+          children = childrenOf(server.child.pid)
+          server.child.kill("SIGINT")
+        }
+        text += new TextDecoder().decode(bytes)
+      }
+      expect(text.trimEnd().split("\n").at(-1)).toMatch(/^data: \{"error":.*"code":"stopping"/)
+      expect(await server.child.exited).toBe(0)
+      expect(children.length).toBeGreaterThan(0)
+      expect(children.filter(isAlive)).toEqual([])
+    },
+  )
+
+  test("refuses a file that is not there before it listens", async () => {
+    expect(await runXllm(["serve", "--port", "0", "/nowhere/nope.gguf"], local)).toEqual({
+      out: "",
+      err: "Error: model '/nowhere/nope.gguf' not found: there is no such file\n",
+      code: 1,
+    })
+  })
+
+  test("ends with an error where a model that it was told to load cannot be loaded", async () => {
+    const path = join(folder.path, "strange.gguf")
+    const bytes = Buffer.from(await Bun.file(model).arrayBuffer())
+    await Bun.write(path, Buffer.from(bytes.toString("latin1").replaceAll("llama", "lambs"), "latin1"))
+    const { out, err, code } = await runXllm(["serve", "--port", "0", "--log-level", "off", path], local)
+    expect(out).toContain("listening")
+    expect(err).toMatch(/^Error: model 'strange' could not be loaded: .*lambs.*\n$/)
+    expect(code).toBe(1)
+  })
+
+  test("says that a port is taken", async () => {
+    await using server = await serve()
+    const { port } = new URL(server.url)
+    const { err, code } = await runXllm(["serve", "--port", port], {
+      environment: { XLLM_HOME: folder.path },
+    })
+    expect(err).toBe(`Error: cannot listen on 127.0.0.1:${port}: the port is in use already\n`)
+    expect(code).toBe(1)
+  })
+})
