@@ -39,11 +39,14 @@ export class StopMatcher {
     return stop === undefined ? { text } : { text, stop }
   }
 
+  /** The stop text that is complete first, the longest of several: so it does not matter where tokens end. */
   #earliest(from: number): { at: number; stop: string } | undefined {
     let earliest: { at: number; stop: string } | undefined
     for (const stop of this.#stops) {
       const at = this.#held.indexOf(stop, from)
-      if (at >= 0 && (earliest === undefined || at < earliest.at)) earliest = { at, stop }
+      if (at < 0) continue
+      const sooner = earliest === undefined ? -1 : at + stop.length - (earliest.at + earliest.stop.length)
+      if (earliest === undefined || sooner < 0 || (sooner === 0 && at < earliest.at)) earliest = { at, stop }
     }
     return earliest
   }
