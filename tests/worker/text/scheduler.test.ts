@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test"
+import { planStep, type Runnable } from "../../../src/worker/text/scheduler"
+
+interface Fake extends Runnable {
+  readonly name: string
+}
+
+function stream(name: string): Fake {
+  return { name, remaining: 1, generating: true, waitedSteps: 0, mostPerStep: Number.POSITIVE_INFINITY }
+}
+
+function prompt(name: string, remaining: number, more: Partial<Fake> = {}): Fake {
+  return {
+    name,
+    remaining,
+    generating: false,
+    waitedSteps: 0,
+    mostPerStep: Number.POSITIVE_INFINITY,
+    ...more,
+  }
+}
+
+/** Name and tokens of each piece of work. */
+function plan(sequences: readonly Fake[], budget: number): [string, number][] {
+  return planStep(sequences, budget).work.map(({ sequence, tokens }) => [sequence.name, tokens])
+}
+
+describe("a step", () => {
+  test("gives every stream its token, however little budget there is", () => {
+    expect(plan([stream("a"), prompt("p", 500), stream("b")], 0)).toEqual([
+      ["a", 1],
+      ["b", 1],
+    ])
+  })
+
+  test("gives the rest of the budget to prompts, the one that is done soonest first", () => {
+    const sequences = [prompt("long", 900), stream("a"), prompt("short", 60), prompt("middle", 100)]
+    expect(plan(sequences, 200)).toEqual([
+      ["a", 1],
+      ["short", 60],
+      ["middle", 100],
+      ["long", 40],
+    ])
+  })
+
+  test("does not share the budget out among prompts that wait", () => {
+    expect(plan([prompt("a", 300), prompt("b", 400)], 128)).toEqual([["a", 128]])
+  })
+
+  test("takes prompts of equal length in their order", () => {
+    expect(plan([prompt("a", 100), prompt("b", 100)], 100)).toEqual([["a", 100]])
+  })
+
+  test("treats the last token of a prompt as a prompt's", () => {
+    const step = planStep([prompt("p", 1), stream("a")], 64)
+    expect([step.streams, step.promptTokens]).toEqual([1, 1])
+  })
+
+  test("gives a sequence no more than it can take", () => {
+    expect(plan([prompt("judged", 500, { mostPerStep: 64 }), prompt("p", 600)], 200)).toEqual([
+      ["judged", 64],
+      ["p", 136],
+    ])
+  })
+
+  test("counts what it computes", () => {
+    const step = planStep([stream("a"), stream("b"), prompt("p", 70), prompt("q", 100)], 128)
+    expect([step.streams, step.promptTokens]).toEqual([2, 128])
+    expect(planStep([stream("a"), prompt("p", 70)], 128).promptTokens).toBe(70)
+  })
+
+  test("has nothing to do without sequences", () => {
+    expect(planStep([], 128)).toEqual({ work: [], streams: 0, promptTokens: 0 })
+  })
+})
+
+test("a long prompt does not starve, though a shorter one arrives before every step", () => {
+  let remaining = 4000
+  let waitedSteps = 0
+  let steps = 0
+  while (remaining > 0) {
+    expect(++steps).toBeLessThan(200)
+    const long = prompt("long", remaining, { waitedSteps })
+    const { work } = planStep([long, prompt("new", 128)], 128)
+    remaining -= work.find(({ sequence }) => sequence.name === "long")?.tokens ?? 0
+    waitedSteps++
+  }
+  // It has to outwait its length once, and is then served in every step.
+  expect(steps).toBeGreaterThan(4000 / 128)
+})
