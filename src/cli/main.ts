@@ -44,7 +44,13 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** Hidden: the server starts its children with it. */
 async function startWorker(argv: readonly string[]): Promise<void> {
   const { command } = await import("./worker")
-  await command(argv)
+  try {
+    await command(argv)
+  } catch (error) {
+    process.stderr.write(`Error: ${messageOf(error)}\n`)
+    // At once: the channel to the parent would keep a failed worker alive.
+    process.exit(1)
+  }
 }
 
 async function dispatch(name: string, rest: readonly string[], io: Io): Promise<void> {

@@ -24,6 +24,8 @@ describe("xllm", () => {
     [["frobnicate"], "unknown command 'frobnicate'; see 'xllm --help'"],
     [["--versoin"], "unknown flag '--versoin'; did you mean '--version'?"],
     [["help", "lst"], "unknown command 'lst'; did you mean 'list'?"],
+    [["worker"], "worker needs a KIND"],
+    [["worker", "nope"], "there is no worker of kind 'nope'"],
     [["constructor"], "unknown command 'constructor'; see 'xllm --help'"],
     [["list", "--jsn"], "unknown flag --jsn; did you mean --json?"],
     [["serve", "--gpu-layer", "3"], "unknown flag --gpu-layer; did you mean --gpu-layers?"],
