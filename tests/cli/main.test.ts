@@ -6,7 +6,7 @@ import { runXllm } from "../support/xllm"
 const usage = { code: 0, err: "" }
 
 describe("xllm", () => {
-  test.each([[], ["--help"], ["-h"], ["help"]])("%p lists every command", async (...argv) => {
+  test.each([[[]], [["--help"]], [["-h"]], [["help"]]])("%p lists every command", async (argv) => {
     const result = await runXllm(argv)
     expect(result).toMatchObject(usage)
     for (const name of Object.keys(commands)) expect(result.out).toMatch(new RegExp(`^  ${name} +\\w`, "m"))

@@ -51,7 +51,7 @@ describe("stop", () => {
   })
 })
 
-test.each([["ps"], ["stop", "smol"]])("without a server, %s says how to start one", async (...argv) => {
+test.each([[["ps"]], [["stop", "smol"]]])("without a server, %p says how to start one", async (argv) => {
   const server = startChatServer()
   server[Symbol.dispose]()
   const { err, code } = await runXllm([...argv, "--host", server.url])
