@@ -233,8 +233,17 @@ export interface Device {
 /** How llama.cpp lays the KV cache out: one pool for all sequences, or an equal share for each. */
 export type KvLayout = "unified" | "split"
 
+/** Memory that a loaded model holds, in bytes, as its worker measured it. */
+export interface MemoryFootprint {
+  /** System memory: resident pages of the worker, mapped weights among them. */
+  readonly ramBytes: number
+  /** Memory of GPUs, by the names that the backends call them. */
+  readonly devices: readonly { readonly name: string; readonly bytes: number }[]
+}
+
 /** What a worker reports once its model is loaded. */
 export interface LoadedModelInfo {
+  readonly footprint: MemoryFootprint
   /** The longest single conversation, in tokens. */
   readonly contextLength: number
   readonly trainedContextLength: number

@@ -149,10 +149,16 @@ export class Stopping extends XllmError {
   }
 }
 
-/** The model file could not be loaded; the message carries llama.cpp's own words. */
+/**
+ * The model file could not be loaded; the message carries llama.cpp's own words. `outOfMemory` in the details: less of
+ * it (a smaller context, fewer layers on a GPU) might have fitted.
+ */
 export class ModelLoadFailed extends XllmError {
-  constructor(model: string, reason: string, cause?: unknown) {
-    super("model_load_failed", 500, `model '${model}' could not be loaded: ${reason}`, { cause })
+  constructor(model: string, reason: string, cause?: unknown, details?: { readonly outOfMemory: boolean }) {
+    super("model_load_failed", 500, `model '${model}' could not be loaded: ${reason}`, {
+      ...(details !== undefined && { details }),
+      cause,
+    })
   }
 }
 

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs"
-import { freemem } from "node:os"
 import type { Device, KvType, LoadedModelInfo, TextModelSettings } from "../../domain"
 import { ModelLoadFailed, Unsupported } from "../../errors"
 import { Context } from "../../llama/context"
@@ -10,6 +8,7 @@ import type { LlamaFiles } from "../../native/llama-files"
 import { usableCores } from "../cores"
 import { KvCache } from "./kv-cache"
 import { type LayoutPlan, planLayout } from "./layout"
+import { availableMemory, measureFootprint } from "./memory"
 
 /** The most tokens of one decode, and of one pass of the graph: llama.cpp's own defaults. */
 const BATCH_TOKENS = 2048
@@ -64,7 +63,7 @@ export function loadText(
   logDescriptor: number,
 ): LoadedText {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
-  const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
+  const gpus = usableGpus(library, settings)
   const offload = loadWeights(library, source, settings, gpus)
   const { model, gpuLayers } = offload
   if (!model.generatesText)
@@ -76,7 +75,7 @@ export function loadText(
     trainedContext: model.trainedContextLength,
     slots: settings.slots,
     bytesPerCell,
-    freeBytes: onGpu ? freeOn(library, settings.devices) : availableMemory(),
+    freeBytes: onGpu ? freeOn(usableGpus(library, settings)) : availableMemory(),
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
@@ -85,6 +84,14 @@ export function loadText(
   const mostOutputs = Math.max(settings.slots, LEAST_OUTPUTS)
   const context = makeContext(model, source.name, settings, plan, threads, mostOutputs)
   context.attachThreadPool(Math.max(threads.decode, threads.prefill), THREAD_POLL)
+  const kvBytes = Math.round(plan.cells * bytesPerCell)
+  const offloadedBytes = (model.sizeBytes + kvBytes) * (gpuLayers / (model.layers + 1))
+  const footprint = measureFootprint({
+    before: onGpu ? gpus : [],
+    after: usableGpus(library, settings),
+    offloadedBytes,
+    hostBytes: model.sizeBytes + kvBytes - offloadedBytes,
+  })
   const fallback = offload.fallback ?? (settings.gpuLayers === 0 ? undefined : library.gpuFallback)
   return {
     model,
@@ -96,16 +103,17 @@ export function loadText(
     threads,
     cores,
     info: {
+      footprint,
       contextLength: Math.min(plan.contextLength, context.cellsPerSequence),
       trainedContextLength: model.trainedContextLength,
       slots: settings.slots,
       kvLayout: plan.layout,
       kvCells: plan.cells,
-      kvBytes: Math.round(plan.cells * bytesPerCell),
+      kvBytes,
       modelBytes: model.sizeBytes,
       gpuLayers,
       totalLayers: model.layers + 1,
-      devices: onGpu ? (settings.devices ?? gpus.map((gpu) => gpu.name)) : ["CPU"],
+      devices: onGpu ? gpus.map((gpu) => gpu.name) : ["CPU"],
       ...(fallback !== undefined && { gpuFallback: fallback }),
       decodeThreads: threads.decode,
       prefillThreads: threads.prefill,
@@ -163,6 +171,8 @@ function makeContext(
   throw new ModelLoadFailed(
     name,
     `there is no room for a context of ${plan.cells} cells (${plan.layout}); try a smaller --ctx or fewer --slots`,
+    undefined,
+    { outOfMemory: true },
   )
 }
 
@@ -172,28 +182,12 @@ function cellBytes(model: Model, settings: TextModelSettings): number {
   return model.layers * (keyWidth * KV_BYTES[settings.kvTypeK] + valueWidth * KV_BYTES[settings.kvTypeV])
 }
 
-function freeOn(library: Library, names: readonly string[] | null): number {
-  const used = listDevices(library).filter((device) => names?.includes(device.name) ?? device.kind !== "cpu")
-  return used.reduce((sum, device) => sum + device.freeBytes, 0)
+/** The GPUs that a load may use, with their free memory at this moment. */
+function usableGpus(library: Library, { devices }: TextModelSettings): Device[] {
+  const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
+  return devices === null ? gpus : gpus.filter((device) => devices.includes(device.name))
 }
 
-/** Memory that can be had without swapping, in bytes; less where the cgroup has a limit. */
-function availableMemory(): number {
-  const system = kibibytes(readText("/proc/meminfo"), "MemAvailable") ?? freemem()
-  const limit = Number(readText("/sys/fs/cgroup/memory.max"))
-  const used = Number(readText("/sys/fs/cgroup/memory.current"))
-  return Number.isFinite(limit) && limit > 0 ? Math.max(0, Math.min(system, limit - used)) : system
-}
-
-function kibibytes(meminfo: string, field: string): number | undefined {
-  const match = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(meminfo)
-  return match ? Number(match[1]) * 1024 : undefined
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return ""
-  }
+function freeOn(gpus: readonly Device[]): number {
+  return gpus.reduce((sum, device) => sum + device.freeBytes, 0)
 }
