@@ -16,6 +16,7 @@ import type { Engine, EngineStatus, SystemReport } from "./contract"
 import { DeviceProbe } from "./device-probe"
 import { Generation } from "./generation"
 import { DEFAULT_LIMITS, DEFAULT_QUEUE_LIMIT, type EngineLimits } from "./limits"
+import type { EngineObserver } from "./observer"
 import { TextModel } from "./text-model"
 
 export interface EngineOptions {
@@ -30,6 +31,8 @@ export interface EngineOptions {
   readonly limits?: Partial<EngineLimits>
   /** How many requests may wait for one model; absent: `DEFAULT_QUEUE_LIMIT`. */
   readonly queueLimit?: number
+  /** Absent: nobody counts. */
+  readonly observer?: EngineObserver
   readonly log: Logger
 }
 

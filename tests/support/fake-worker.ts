@@ -51,6 +51,7 @@ function frame(text: string): void {
 
 function info(): LoadedModelInfo {
   return {
+    footprint: { ramBytes: 1000, devices: [] },
     contextLength: 1024,
     trainedContextLength: 2048,
     slots,
