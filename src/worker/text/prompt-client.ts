@@ -9,6 +9,9 @@ interface Job {
   readonly reject: (error: XllmError) => void
 }
 
+/** How long after the time limit of a template it is looked again whether it is done. */
+const SECOND_LOOK_MS = 10
+
 /** Builds prompts in a thread of its own, one after another, and ends the thread where a template takes too long. */
 export class PromptClient {
   #setup: Omit<PromptThreadSetup, "type">
@@ -42,27 +45,41 @@ export class PromptClient {
   /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
   build(request: GenerationRequest): Promise<BuiltPrompt> {
     const { promise, resolve, reject } = Promise.withResolvers<BuiltPrompt>()
-    this.#jobs.push({ id: this.#nextId++, request, resolve, reject })
-    if (this.#jobs.length === 1) this.#next()
+    const job = { id: this.#nextId++, request, resolve, reject }
+    this.#jobs.push(job)
+    // Not only when it is its turn: between two steps this thread hears of all prompts that are done by then.
+    this.#post(job)
+    if (this.#jobs.length === 1) this.#watchFirst()
     return promise
   }
 
   #startThread(): void {
     const thread = new Worker(new URL("./prompt-thread.ts", import.meta.url).href)
-    thread.onmessage = (event: MessageEvent<FromPromptThread>) => this.#handle(event.data)
-    thread.onerror = (event) => this.#restart(new InternalError(`the prompt thread failed: ${event.message}`))
+    // What a thread that was given up has still said is not for its successor's jobs.
+    const ifCurrent = (action: () => void): void => {
+      if (thread === this.#thread) action()
+    }
+    thread.onmessage = (event: MessageEvent<FromPromptThread>) => ifCurrent(() => this.#handle(event.data))
+    thread.onerror = ({ message }) =>
+      ifCurrent(() => this.#restart(new InternalError(`the prompt thread failed: ${message}`)))
     thread.postMessage({ type: "setup", ...this.#setup } satisfies ToPromptThread)
     this.#thread = thread
   }
 
-  #next(): void {
-    const job = this.#jobs[0]
-    if (job === undefined) return
-    this.#thread?.postMessage({ type: "build", id: job.id, request: job.request } satisfies ToPromptThread)
-    this.#timer = setTimeout(
-      () => this.#restart(new TemplateFailed(this.#tooSlow())),
-      this.#templateTimeoutMs,
-    )
+  #post({ id, request }: Job): void {
+    this.#thread?.postMessage({ type: "build", id, request } satisfies ToPromptThread)
+  }
+
+  #watchFirst(): void {
+    if (this.#jobs.length === 0) return
+    this.#after(this.#templateTimeoutMs, () => {
+      // A step may have taken longer than the limit: what the thread said during it is heard before the next one.
+      this.#after(SECOND_LOOK_MS, () => this.#restart(new TemplateFailed(this.#tooSlow())))
+    })
+  }
+
+  #after(ms: number, action: () => void): void {
+    this.#timer = setTimeout(action, ms)
   }
 
   #tooSlow(): string {
@@ -93,13 +110,14 @@ export class PromptClient {
     clearTimeout(this.#timer)
     const job = this.#jobs.shift()
     if (job !== undefined) settle(job)
-    this.#next()
+    this.#watchFirst()
   }
 
   /** The thread is lost: the job it had fails, the others go to a new one. */
   #restart(error: XllmError): void {
     this.#thread?.terminate()
     this.#startThread()
+    for (const job of this.#jobs.slice(1)) this.#post(job)
     this.#finish((job) => job.reject(error))
   }
 }
