@@ -20,12 +20,15 @@ export function realWorkerCommand(kind: "text" | "probe"): readonly string[] {
   return [process.execPath, join(import.meta.dir, "../../src/index.ts"), "worker", kind]
 }
 
-/** For tests that compare numbers: nothing is rounded but by the arithmetic itself. */
+/**
+ * For tests that compare numbers: nothing is rounded but by the arithmetic itself. One thread: several wait for each
+ * other at every operation, which takes for ever where other tests keep the cores busy.
+ */
 export const EXACT_SETTINGS: TextModelSettings = {
   contextLength: null,
   slots: 16,
-  decodeThreads: null,
-  prefillThreads: null,
+  decodeThreads: 1,
+  prefillThreads: 1,
   gpuLayers: 0,
   splitMode: "layer",
   tensorSplit: null,
