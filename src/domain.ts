@@ -75,6 +75,12 @@ export interface GenerationOptions {
   readonly cachePrompt: boolean
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
+  /** Names the request in log lines, here and in the worker. */
+  readonly requestId?: string
+  /** How long the model stays loaded after this request; 0: until nobody uses it, `null`: for ever. Absent: as configured. */
+  readonly keepAliveSeconds?: number | null
+  /** How long the request may wait for its turn; absent: as configured. */
+  readonly queueTimeoutMs?: number
 }
 
 export interface ChatRequest extends GenerationOptions {
