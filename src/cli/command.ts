@@ -1,3 +1,4 @@
+import { type CommandDef, defineCommand as cittyCommand, runCommand } from "citty"
 import { UsageError } from "../errors"
 import { type FlagTable, type FlagValues, parseArguments } from "./flags"
 import { commandHelp } from "./help"
@@ -33,21 +34,33 @@ export interface CommandDescription<F extends FlagTable> {
 /** A command that can be run without knowing its flags' types. */
 export interface Command {
   readonly help: string
+  /** As citty runs it, among others or alone. */
+  withIo(io: Io): CommandDef
   /** @throws UsageError for wrong arguments, and what the command itself throws */
   execute(argv: readonly string[], io: Io): Promise<void>
 }
 
 /** Makes a command out of its description: reads arguments strictly and answers `--help`. */
 export function defineCommand<F extends FlagTable>(description: CommandDescription<F>): Command {
+  const { name, summary } = description
+  const withIo = (io: Io) =>
+    // Without `args`: citty would read the words before they are checked.
+    cittyCommand({
+      meta: { name, description: summary },
+      async run({ rawArgs }) {
+        const { flags, words, wantsHelp } = parseArguments(description.flags, rawArgs)
+        if (wantsHelp) return io.write(commandHelp(description))
+        checkWords(description, words)
+        await description.run({ flags, words, io })
+      },
+    })
   return {
     get help() {
       return commandHelp(description)
     },
+    withIo,
     async execute(argv, io) {
-      const { flags, words, wantsHelp } = parseArguments(description.flags, argv)
-      if (wantsHelp) return io.write(commandHelp(description))
-      checkWords(description, words)
-      await description.run({ flags, words, io })
+      await runCommand(withIo(io), { rawArgs: [...argv] })
     },
   }
 }

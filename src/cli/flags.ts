@@ -1,3 +1,4 @@
+import { type ArgsDef, parseArgs } from "citty"
 import { flagName, type SettingTable } from "../config/load"
 import { toggle, type Value } from "../config/values"
 import { UsageError } from "../errors"
@@ -51,34 +52,75 @@ export function grouped<T extends SettingTable>(
  * @throws UsageError for an unknown flag (with the nearest known one), a missing or an impossible value
  */
 export function parseArguments<F extends FlagTable>(table: F, argv: readonly string[]): ParsedArguments<F> {
+  const { plain, repeated } = toPlain(table, argv)
+  const parsed = parseArgs(plain, cittyArguments(table))
   const values: Record<string, unknown> = {}
+  for (const [key, flag] of Object.entries(table)) {
+    const origin = `--${flagName(key)}`
+    const given = parsed[flagName(key)]
+    if (typeof given === "boolean") values[key] = given
+    else if (typeof given === "string") {
+      const texts = flag.combine === undefined ? [given] : (repeated[key] ?? [])
+      const all = texts.map((text) => flag.value.parse(text, origin))
+      values[key] = all.reduce((earlier, later) => flag.combine?.(earlier, later) ?? later)
+    }
+  }
+  // Each value was parsed by the table's own entry for its key.
+  return { flags: values as FlagValues<F>, words: parsed._, wantsHelp: parsed["help"] === true }
+}
+
+/**
+ * No defaults: what is not said here may be said by a variable or a file. All values are texts to citty, because ours
+ * know more kinds of them.
+ */
+function cittyArguments(table: FlagTable): ArgsDef {
+  const flags = Object.entries(table).map(([key, { value, description }]) => [
+    flagName(key),
+    { type: value.placeholder === undefined ? "boolean" : "string", description },
+  ])
+  return { ...Object.fromEntries(flags), help: { type: "boolean", alias: "h" } }
+}
+
+/**
+ * `argv` without what citty would have to guess at. By itself it takes an unknown flag for a switch, any text but
+ * "false" for true, a missing value for an empty one, `--no-x` for a negation even where it is a value, `-1` for a
+ * flag, and of a repeated flag only the last.
+ */
+function toPlain(table: FlagTable, argv: readonly string[]) {
+  const flags: string[] = []
   const words: string[] = []
-  let wantsHelp = false
+  const repeated: Record<string, string[]> = {}
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? ""
     if (word === "--") {
       words.push(...argv.slice(index + 1))
       break
     }
-    if (word === "--help" || word === "-h") wantsHelp = true
+    if (word === "--help" || word === "-h") flags.push(word)
     else if (!/^-[^\d.]/.test(word)) words.push(word)
     else {
       const { key, flag, origin, negated, attached } = findFlag(table, word)
+      const name = flagName(key)
       if (flag.value.placeholder === undefined) {
-        const said = toggle.parse(attached ?? "true", origin)
-        values[key] = said !== negated
+        const isOn = toggle.parse(attached ?? "true", origin) !== negated
+        // The last one counts; to citty a negation is stronger than what comes after it.
+        dropEarlier(flags, name)
+        flags.push(isOn ? `--${name}` : `--no-${name}`)
         continue
       }
       const given = attached ?? argv[++index]
       if (given === undefined)
         throw new UsageError(`${origin} needs a value: ${origin} ${flag.value.placeholder}`)
-      const value = flag.value.parse(given, origin)
-      const earlier = values[key]
-      values[key] = earlier === undefined || flag.combine === undefined ? value : flag.combine(earlier, value)
+      repeated[key] = [...(repeated[key] ?? []), given]
+      flags.push(`--${name}=${given}`)
     }
   }
-  // Each value was parsed by the table's own entry for its key.
-  return { flags: values as FlagValues<F>, words, wantsHelp }
+  return { plain: [...flags, "--", ...words], repeated }
+}
+
+function dropEarlier(flags: string[], name: string): void {
+  const earlier = flags.findIndex((flag) => flag === `--${name}` || flag === `--no-${name}`)
+  if (earlier !== -1) flags.splice(earlier, 1)
 }
 
 interface FoundFlag {

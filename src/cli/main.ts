@@ -66,14 +66,29 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
     case "help":
       return io.write(rest[0] === undefined ? overview() : (await loadCommand(rest[0])).help)
     default:
-      return (await loadCommand(name)).execute(rest, io)
+      checkName(name)
+      return await runNamed([name, ...rest], io)
   }
 }
 
+/** Lets citty find the command, which is loaded only then. */
+async function runNamed(argv: readonly string[], io: Io): Promise<void> {
+  const { runCommand } = await import("citty")
+  const names = [...Object.keys(commands), ...Object.keys(aliases)]
+  const subCommands = names.map((name) => [name, async () => (await loadCommand(name)).withIo(io)] as const)
+  await runCommand({ subCommands: Object.fromEntries(subCommands) }, { rawArgs: [...argv] })
+}
+
 async function loadCommand(name: string): Promise<Command> {
-  const entry = Object.hasOwn(commands, name) ? commands[name] : commands[aliases[name] ?? ""]
+  return (await checkName(name).load()).command
+}
+
+/** citty knows neither near names nor that every object has a `constructor`. @throws UsageError */
+function checkName(name: string): CommandEntry {
+  const known = aliases[name] ?? name
+  const entry = Object.hasOwn(commands, known) ? commands[known] : undefined
   if (entry === undefined) throw unknownCommand(name)
-  return (await entry.load()).command
+  return entry
 }
 
 function unknownCommand(name: string): UsageError {

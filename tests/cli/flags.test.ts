@@ -36,6 +36,8 @@ describe("arguments", () => {
 
   test("a value may look like a flag", () => {
     expect(parse("--system", "--verbose").flags).toEqual({ system: "--verbose" })
+    expect(parse("--system", "--no-verbose").flags).toEqual({ system: "--no-verbose" })
+    expect(parse("--system", "--").flags).toEqual({ system: "--" })
   })
 
   test("a value may hold an equals sign", () => {
@@ -57,6 +59,8 @@ describe("arguments", () => {
   test("the last of a repeated flag counts, where the flag does not collect", () => {
     expect(parse("--system", "a", "--system", "b").flags).toEqual({ system: "b" })
     expect(parse("--stop", "a", "--stop", "b").flags).toEqual({ stop: ["a", "b"] })
+    expect(parse("--no-verbose", "-v").flags).toEqual({ verbose: true })
+    expect(parse("-v", "--no-verbose").flags).toEqual({ verbose: false })
   })
 
   test.each(["-h", "--help"])("%s asks for help wherever it stands", (flag) => {
