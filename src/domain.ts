@@ -274,9 +274,19 @@ export interface LoadedModelInfo {
 
 export type ModelState = "loading" | "ready" | "stopping"
 
-/** A model that the engine has a worker for. */
+/** Where a model's layers were put, and why. */
+export interface LayerPlan {
+  /** In the order in which layers were given out; the CPU as `CPU`. Devices without layers are not named. */
+  readonly devices: readonly { readonly name: string; readonly layers: number }[]
+  /** One sentence for people. */
+  readonly explanation: string
+}
+
+/** A worker that the engine has for a model; one with replicas has several. */
 export interface LoadedModel {
   readonly name: string
+  /** Which replica it is, from 1. Absent: the model has no others. */
+  readonly replica?: number
   readonly id: string
   readonly state: ModelState
   /** 0 to 1, while loading. */
@@ -284,7 +294,17 @@ export interface LoadedModel {
   readonly pid: number | undefined
   readonly info: LoadedModelInfo | undefined
   readonly sizeBytes: number
+  /** Memory that counts as taken: what the worker measured, before that what was estimated. */
+  readonly footprint?: MemoryFootprint
+  readonly plan?: LayerPlan
+  /** What was done other than asked for to make the load succeed; one sentence each. */
+  readonly notes?: readonly string[]
+  /** When it is unloaded if nobody uses it; `null`: never. Absent while it is used. */
+  readonly expiresAt?: Date | null
+  readonly priority?: ModelPriority
+  readonly pinned?: boolean
   readonly activeRequests: number
+  /** Of the whole model: replicas share one queue, and the first one named here shows it. */
   readonly queuedRequests: number
   readonly loadedAt: Date | undefined
   readonly lastUsedAt: Date | undefined
@@ -301,6 +321,32 @@ export interface WorkerCounters {
   readonly tokensGenerated: number
   /** Sequences that gave up their KV cells for others and were recomputed later. */
   readonly preemptions: number
+}
+
+/** What one decode step of a worker did. */
+export interface StepUsage {
+  /** Sequences in the step's batch. */
+  readonly sequences: number
+  /** Tokens in it, of prompts and of answers. */
+  readonly tokens: number
+  /** Cells of the KV pool that hold something. */
+  readonly kvCellsUsed: number
+}
+
+/** Which models go first when memory is short: the lowest. */
+export type ModelPriority = "high" | "normal" | "low"
+
+/** How a model is loaded, and how it is kept. */
+export interface ModelSettings extends TextModelSettings {
+  readonly priority: ModelPriority
+  /** Once loaded it stays until it is stopped. */
+  readonly pinned: boolean
+  /** How long it stays after its last request; `null`: until its room is needed. */
+  readonly keepAliveSeconds: number | null
+  /** Workers that serve it side by side; at least 1. */
+  readonly replicas: number
+  /** Load it when the server starts. */
+  readonly preload: boolean
 }
 
 /** What one model is loaded with. Absent or `null` fields are chosen by the worker. */

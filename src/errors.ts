@@ -102,10 +102,34 @@ export class MethodNotAllowed extends XllmError {
   }
 }
 
-/** The server cannot have the address that it was told to listen on. */
+/** The request is addressed to a host that the server does not answer for, as in an attack by DNS rebinding. */
+export class HostNotAllowed extends XllmError {
+  constructor(host: string) {
+    super(
+      "host_not_allowed",
+      403,
+      `the server does not answer for the host '${host}'; server.allowed_hosts lists further names of it`,
+    )
+  }
+}
+
+/** The request has none of the server's API keys. */
+export class InvalidApiKey extends XllmError {
+  constructor(isGiven: boolean) {
+    super(
+      "invalid_api_key",
+      401,
+      isGiven
+        ? "the API key is not one of the server's"
+        : "an API key is required, as 'Authorization: Bearer KEY' or 'x-api-key: KEY'",
+    )
+  }
+}
+
+/** The server cannot have the address (or the socket's path) that it was told to listen on. */
 export class CannotListen extends XllmError {
-  constructor(host: string, port: number, reason: string, cause?: unknown) {
-    super("cannot_listen", 500, `cannot listen on ${host}:${port}: ${reason}`, { cause })
+  constructor(address: string, reason: string, cause?: unknown) {
+    super("cannot_listen", 500, `cannot listen on ${address}: ${reason}`, { cause })
   }
 }
 
@@ -140,6 +164,35 @@ export class QueueFull extends XllmError {
       retryAfterSeconds,
     })
   }
+}
+
+/** A request waited for its start longer than it, or the server, allows. */
+export class QueueTimeout extends XllmError {
+  constructor(model: string, limitMs: number, retryAfterSeconds: number) {
+    super("queue_timeout", 503, `the request waited longer than ${limitMs / 1000} s for model '${model}'`, {
+      retryAfterSeconds,
+      details: { queue_timeout_seconds: limitMs / 1000 },
+    })
+  }
+}
+
+/** A model needs more memory than it could ever get here; the message names both sizes. */
+export class NotEnoughMemory extends XllmError {
+  /** `where`: what the sizes are of, as in "system memory"; `why`: what could be done, or what is in the way. */
+  constructor(model: string, where: string, neededBytes: number, availableBytes: number, why: string) {
+    super(
+      "not_enough_memory",
+      507,
+      `model '${model}' needs ${inGigabytes(neededBytes)} of ${where}, ` +
+        `but at most ${inGigabytes(availableBytes)} can be had: ${why}`,
+      { details: { needed_bytes: Math.ceil(neededBytes), available_bytes: Math.floor(availableBytes) } },
+    )
+  }
+}
+
+function inGigabytes(bytes: number): string {
+  const gigabytes = Math.max(0, bytes) / 1024 ** 3
+  return gigabytes < 1 ? `${Math.round(gigabytes * 1024)} MiB` : `${gigabytes.toFixed(1)} GiB`
 }
 
 /** The server is shutting down, or the model is being stopped. */

@@ -10,12 +10,47 @@ import type {
   RenderedPrompt,
 } from "../domain"
 
+/** The requests of one model. */
+export interface QueueStatus {
+  readonly model: string
+  readonly running: number
+  readonly waiting: number
+}
+
+/** Memory in bytes, and how much of it models hold. */
+export interface MemoryStatus {
+  readonly totalBytes: number
+  /** What models may still take: less than is free where head-room or a limit says so. */
+  readonly freeBytes: number
+  readonly usedByModels: number
+  /** The limit that was set for all models together; `null`: none. */
+  readonly limitBytes: number | null
+}
+
 /** What the server is doing, without waiting for anything. */
 export interface EngineStatus {
-  /** `loading` while any model loads. */
-  readonly status: "ok" | "loading" | "stopping"
+  /**
+   * `starting` until the models that are loaded at the start are there; `loading` while any other model loads;
+   * `degraded` while something that should run does not, see `problems`.
+   */
+  readonly status: "starting" | "ok" | "loading" | "degraded" | "stopping"
+  /** What is amiss, one sentence each; also while the status is another one. */
+  readonly problems: readonly string[]
+  readonly queue: {
+    readonly running: number
+    readonly waiting: number
+    /** How many may wait for each model. */
+    readonly limit: number
+    /** Models that have any request. */
+    readonly models: readonly QueueStatus[]
+  }
+  readonly memory: {
+    readonly system: MemoryStatus
+    /** GPUs by their names; empty until they are known. */
+    readonly gpus: readonly (MemoryStatus & { readonly name: string })[]
+  }
   readonly models: readonly LoadedModel[]
-  /** `null` until the backends have been asked for the first time. */
+  /** `null` until the backends have been asked for the first time. With GPUs the figures are a few seconds old. */
   readonly devices: readonly Device[] | null
 }
 
@@ -50,7 +85,7 @@ export interface Engine {
   /** Models that have a worker. */
   loaded(): readonly LoadedModel[]
   status(): EngineStatus
-  /** Asks the backends (once) and waits for their answer. */
+  /** Asks the backends and waits for their answer: once, or anew after a few seconds where there are GPUs. */
   system(): Promise<SystemReport>
   /** Ends every worker; open requests fail with `Stopping`. */
   close(): Promise<void>

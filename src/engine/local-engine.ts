@@ -10,6 +10,7 @@ import type {
   TextModelSettings,
 } from "../domain"
 import { asXllmError, Cancelled, Stopping } from "../errors"
+import { systemMemory } from "../lib/system-memory"
 import type { Logger } from "../log/logger"
 import type { Store } from "../store/contract"
 import type { Engine, EngineStatus, SystemReport } from "./contract"
@@ -96,8 +97,30 @@ export class LocalEngine implements Engine {
   status(): EngineStatus {
     const models = this.loaded()
     const loading = models.some((model) => model.state === "loading")
+    const queues = models.map(({ name, activeRequests, queuedRequests }) => ({
+      model: name,
+      running: activeRequests,
+      waiting: queuedRequests,
+    }))
+    const { totalBytes, availableBytes } = systemMemory()
     return {
       status: this.#closing !== undefined ? "stopping" : loading ? "loading" : "ok",
+      problems: [],
+      queue: {
+        running: queues.reduce((sum, { running }) => sum + running, 0),
+        waiting: queues.reduce((sum, { waiting }) => sum + waiting, 0),
+        limit: this.#options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
+        models: queues.filter(({ running, waiting }) => running + waiting > 0),
+      },
+      memory: {
+        system: {
+          totalBytes,
+          freeBytes: availableBytes,
+          usedByModels: models.reduce((sum, { info }) => sum + (info?.footprint.ramBytes ?? 0), 0),
+          limitBytes: null,
+        },
+        gpus: [],
+      },
       models,
       devices: this.#probe.peek()?.devices ?? null,
     }

@@ -1,4 +1,4 @@
-import type { Timings, Usage } from "../domain"
+import type { StepUsage, Timings, Usage } from "../domain"
 
 /** One request, from the moment it stands in a queue. The same object in every call about it. */
 export interface ObservedRequest {
@@ -19,16 +19,6 @@ export type RequestOutcome =
  * or the place among the most models that may be loaded. `stopped`: somebody asked for it. `shutdown`: the server ends.
  */
 export type UnloadReason = "idle" | "memory" | "stopped" | "shutdown"
-
-/** What the workers of one model did in one decode step. */
-export interface StepUsage {
-  /** Sequences in the step's batch. */
-  readonly sequences: number
-  /** Tokens in it, of prompts and of answers. */
-  readonly tokens: number
-  /** Cells of the KV pool that hold something. */
-  readonly kvCellsUsed: number
-}
 
 /** A worker process: the n-th replica of a model, from 1. */
 export interface ObservedWorker {

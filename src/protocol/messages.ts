@@ -4,6 +4,7 @@ import type {
   GenerationRequest,
   LoadedModelInfo,
   RenderedPrompt,
+  StepUsage,
   TextModelSettings,
   WorkerCounters,
 } from "../domain"
@@ -58,7 +59,13 @@ export type FromTextWorker =
    * Sent after every decode step, and whenever there is something to tell. While any request is open the worker
    * sends one at least every step, even without events: it is the sign of life that the watchdog waits for.
    */
-  | { readonly type: "step"; readonly events: readonly RequestEvent[]; readonly counters: WorkerCounters }
+  | {
+      readonly type: "step"
+      readonly events: readonly RequestEvent[]
+      readonly counters: WorkerCounters
+      /** Of the step before this message, where there was one. */
+      readonly usage?: StepUsage
+    }
   | { readonly type: "rendered"; readonly id: number; readonly result: RenderedPrompt }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 

@@ -94,7 +94,9 @@ export class FakeEngine implements Engine {
   }
 
   status(): EngineStatus {
-    return { status: this.state, models: this.loadedModels, devices: null }
+    const memory = { system: { totalBytes: 0, freeBytes: 0, usedByModels: 0, limitBytes: null }, gpus: [] }
+    const queue = { running: 0, waiting: 0, limit: 1000, models: [] }
+    return { status: this.state, problems: [], queue, memory, models: this.loadedModels, devices: null }
   }
 
   async system(): Promise<SystemReport> {
