@@ -365,7 +365,7 @@ export interface TextModelSettings {
   readonly devices: readonly string[] | null
   readonly kvTypeK: KvType
   readonly kvTypeV: KvType
-  /** `null`: the rule of `worker/text/layout.ts` decides from free memory. */
+  /** `null`: the rule of `formats/kv-layout.ts` decides from free memory. */
   readonly kvLayout: KvLayout | null
   /** Cells of the whole KV pool; `null`: from free memory. */
   readonly kvCells: number | null

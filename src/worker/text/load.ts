@@ -1,5 +1,6 @@
-import type { Device, KvType, LoadedModelInfo, TextModelSettings } from "../../domain"
+import type { Device, LoadedModelInfo, TextModelSettings } from "../../domain"
 import { ModelLoadFailed, Unsupported } from "../../errors"
+import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
 import { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
 import { Library } from "../../llama/library"
@@ -7,7 +8,6 @@ import { Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { usableCores } from "../cores"
 import { KvCache } from "./kv-cache"
-import { type LayoutPlan, planLayout } from "./layout"
 import { availableMemory, measureFootprint } from "./memory"
 
 /** The most tokens of one decode, and of one pass of the graph: llama.cpp's own defaults. */
@@ -19,18 +19,6 @@ const LEAST_OUTPUTS = 64
 
 /** How long the pool's threads spin for the next step (0 to 100): ggml's default. */
 const THREAD_POLL = 50
-
-/** Bytes of one element, with the scales of its block: ggml's block sizes (ggml-common.h). */
-const KV_BYTES: Record<KvType, number> = {
-  f32: 4,
-  f16: 2,
-  bf16: 2,
-  q8_0: 34 / 32,
-  q5_1: 24 / 32,
-  q5_0: 22 / 32,
-  q4_1: 20 / 32,
-  q4_0: 18 / 32,
-}
 
 /** A model that is ready to run. */
 export interface LoadedText {

@@ -1,4 +1,16 @@
-import type { KvLayout } from "../../domain"
+import type { KvLayout, KvType } from "../domain"
+
+/** Bytes of one element, with the scales of its block: ggml's block sizes (ggml-common.h). */
+export const KV_BYTES: Readonly<Record<KvType, number>> = {
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  q8_0: 34 / 32,
+  q5_1: 24 / 32,
+  q5_0: 22 / 32,
+  q4_1: 20 / 32,
+  q4_0: 18 / 32,
+}
 
 /** The KV cache may take this share of the free memory of the device that holds it. */
 const MEMORY_SHARE = 1 / 5

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { type LayoutInput, planLayout } from "../../../src/worker/text/layout"
+import { type LayoutInput, planLayout } from "../../src/formats/kv-layout"
 
 const GIGABYTE = 1024 ** 3
 
