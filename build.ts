@@ -37,9 +37,13 @@ async function bundle(options: {
   llamaVersion: string
 }) {
   await Bun.build({
-    // The prompt thread is started with `new Worker(new URL("./prompt-thread.ts", import.meta.url).href)`. In the
-    // executable that URL is relative to its root, so entries are placed there, without their folders.
-    entrypoints: [options.entry, join(ROOT, "src/worker/text/prompt-thread.ts")],
+    // A thread is started with `new Worker(new URL("./prompt-thread.ts", import.meta.url).href)`. In the executable
+    // that URL is relative to its root, so entries are placed there, without their folders.
+    entrypoints: [
+      options.entry,
+      join(ROOT, "src/worker/text/prompt-thread.ts"),
+      join(ROOT, "src/worker/turn-thread.ts"),
+    ],
     naming: "[name].[ext]",
     target: "bun",
     format: "esm", // with bytecode any other format fails at the first top-level await, when it runs

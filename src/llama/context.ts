@@ -38,6 +38,9 @@ const KV_TYPES: Record<KvType, number> = {
 /** `enum llama_flash_attn_type`. */
 const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
 
+/** How long threads spin before they sleep (0 to 100): ggml's default. */
+const POLL = 50
+
 /** What `llama_decode` said. `no-room`: nothing was changed. `failed`: the cache of the batch's sequences is unknown. */
 export type DecodeResult = "done" | "no-room" | "failed"
 
@@ -48,7 +51,9 @@ export class Context implements Disposable {
   readonly #vocabularySize: number
   readonly #logits = new Map<Address, Float32Array>()
   #ptr: Address | null
-  #pools: Address[] = []
+  #pools: { polling?: Address; sleeping?: Address } = {}
+  #threads = 0
+  #polling = false
   /** As llama.cpp rounded them. */
   readonly cells: number
   readonly cellsPerSequence: number
@@ -87,14 +92,27 @@ export class Context implements Disposable {
   }
 
   /**
-   * Gives the context threads of its own, which spin for `poll` (0 to 100) before they sleep.
+   * Gives the context threads of its own, which stay for its life. They spin for the next operation; between steps
+   * they do so only while polling is on, see {@link setPolling}.
    * @throws RuntimeBroken where the CPU backend has no pool
    */
-  attachThreadPool(threads: number, poll: number): void {
+  createThreads(threads: number): void {
+    this.#threads = threads
+    this.#attach(true)
+  }
+
+  /** Should the threads spin between steps (quicker, where nobody else needs the cores), or sleep? */
+  setPolling(on: boolean): void {
+    if (on !== this.#polling && this.#threads > 0) this.#attach(on)
+  }
+
+  #attach(polling: boolean): void {
     const { shim } = this.#library
-    const pool = shim.xllm_threadpool_new(threads, poll)
+    const name = polling ? "polling" : "sleeping"
+    const pool = this.#pools[name] ?? shim.xllm_threadpool_new(this.#threads, polling ? POLL : 0)
     if (pool === null) throw new RuntimeBroken(this.#library.lastError())
-    this.#pools.push(pool)
+    this.#pools[name] = pool
+    this.#polling = polling
     shim.xllm_threadpool_attach(this.ptr, pool, pool)
   }
 
@@ -185,8 +203,8 @@ export class Context implements Disposable {
     if (this.#ptr === null) return
     this.#library.shim.xllm_threadpool_detach(this.#ptr)
     this.#library.llama.llama_free(this.#ptr)
-    for (const pool of this.#pools) this.#library.shim.xllm_threadpool_free(pool)
-    this.#pools = []
+    for (const pool of Object.values(this.#pools)) this.#library.shim.xllm_threadpool_free(pool)
+    this.#pools = {}
     this.#ptr = null
   }
 }

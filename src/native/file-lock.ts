@@ -1,8 +1,6 @@
-import { dlopen } from "bun:ffi"
 import { closeSync, openSync } from "node:fs"
+import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "../lib/flock"
 
-/** `LOCK_EX | LOCK_NB` of flock(2), the same on Linux and macOS. */
-const LOCK_EXCLUSIVE_NOW = 2 | 4
 const POLL_MS = 20
 
 /**
@@ -16,7 +14,7 @@ export async function lockFile(path: string, patienceMs: number): Promise<FileLo
   const flock = openFlock()
   const giveUpAt = performance.now() + patienceMs
   while (flock !== undefined && performance.now() < giveUpAt) {
-    if (flock(descriptor, LOCK_EXCLUSIVE_NOW) === 0) return new FileLock(descriptor, true)
+    if (flock(descriptor, LOCK_EXCLUSIVE | LOCK_NOW) === 0) return new FileLock(descriptor, true)
     await Bun.sleep(POLL_MS)
   }
   return new FileLock(descriptor, false)
@@ -36,14 +34,5 @@ export class FileLock implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.#descriptor)
-  }
-}
-
-function openFlock(): ((descriptor: number, operation: number) => number) | undefined {
-  const library = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6"
-  try {
-    return dlopen(library, { flock: { args: ["int", "int"], returns: "int" } }).symbols.flock
-  } catch {
-    return undefined
   }
 }

@@ -17,9 +17,6 @@ const MICRO_BATCH_TOKENS = 512
 /** Logits rows that one decode may ask for beyond one per slot: prompts whose every token is judged need more. */
 const LEAST_OUTPUTS = 64
 
-/** How long the pool's threads spin for the next step (0 to 100): ggml's default. */
-const THREAD_POLL = 50
-
 /** A model that is ready to run. */
 export interface LoadedText {
   readonly model: Model
@@ -71,7 +68,7 @@ export function loadText(
   const threads = { decode: settings.decodeThreads ?? cores, prefill: settings.prefillThreads ?? cores }
   const mostOutputs = Math.max(settings.slots, LEAST_OUTPUTS)
   const context = makeContext(model, source.name, settings, plan, threads, mostOutputs)
-  context.attachThreadPool(Math.max(threads.decode, threads.prefill), THREAD_POLL)
+  context.createThreads(Math.max(threads.decode, threads.prefill))
   const kvBytes = Math.round(plan.cells * bytesPerCell)
   const offloadedBytes = (model.sizeBytes + kvBytes) * (gpuLayers / (model.layers + 1))
   const footprint = measureFootprint({

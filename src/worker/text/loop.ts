@@ -33,6 +33,16 @@ export interface TextLoopParts {
   readonly now: () => number
 }
 
+/** What came before a step. */
+export interface Turn {
+  /** How long other workers had the CPU since the last step, in ms. */
+  readonly waitedMs: number
+  /** Do other workers compute at present? */
+  readonly contended: boolean
+}
+
+const ALONE: Turn = { waitedMs: 0, contended: false }
+
 /** Continuous batching: each step computes one batch over all running sequences and samples a token for each. */
 export class TextLoop {
   readonly #context: Context
@@ -50,6 +60,8 @@ export class TextLoop {
   #running: Sequence[] = []
   #step = 0
   #stepsWithGaps = 0
+  /** A sequence has just paused: nobody joins before the others have gone on, or its cells would be taken at once. */
+  #full = false
 
   constructor(parts: TextLoopParts) {
     this.#context = parts.context
@@ -88,8 +100,10 @@ export class TextLoop {
   }
 
   /** Computes one batch, and sends what came of it. */
-  step(): void {
+  step(turn: Turn = ALONE): void {
     this.#step++
+    this.#threads.prepare(this.#context, turn.waitedMs)
+    this.#context.setPolling(!turn.contended)
     this.#admit()
     this.#closeGaps()
     const plan = this.#plan()
@@ -100,6 +114,7 @@ export class TextLoop {
   // ------------------------------------------------------------------------------------------------ one step
 
   #admit(): void {
+    if (this.#full && this.#running.length > 0) return
     const admitted = this.#admission.admit(this.#waiting, this.#running)
     for (const sequence of admitted) this.#begin(sequence)
     if (admitted.length > 0) this.#waiting = this.#waiting.filter((sequence) => sequence.slot === undefined)
@@ -137,7 +152,6 @@ export class TextLoop {
 
   #compute(plan: StepPlan<Sequence>): void {
     const outputs = fillBatch(this.#batch, plan.work)
-    this.#threads.prepare(this.#context)
     const startedAt = this.#now()
     const result = this.#context.decode(this.#batch)
     this.#outbox.counters.decodeCalls++
@@ -151,6 +165,7 @@ export class TextLoop {
   }
 
   #advance(plan: StepPlan<Sequence>): void {
+    this.#full = false
     for (const { sequence, tokens } of plan.work) {
       if (sequence.slot === undefined) continue
       sequence.slot.length += tokens
@@ -186,6 +201,7 @@ export class TextLoop {
     }
     this.#running = this.#running.filter((other) => other !== sequence)
     this.#waiting.unshift(sequence)
+    this.#full = true
   }
 
   /** A batch failed: each of its sequences is computed again alone, so that only the one at fault fails. */

@@ -39,6 +39,8 @@ export class ThreadGovernor {
   readonly #read: () => CpuTimes | undefined
   #last: CpuTimes | undefined
   #lastAt = Number.NEGATIVE_INFINITY
+  /** ms since the last reading in which other workers of ours had all cores, by turns. */
+  #waitedMs = 0
   #current: number
 
   /** `read` is undefined where the system does not tell; then the numbers stay as they are. */
@@ -56,8 +58,12 @@ export class ThreadGovernor {
     this.#current = threads.decode
   }
 
-  /** To be called before each step; reads the load a few times a second. */
-  prepare(context: Pick<Context, "setThreads">): void {
+  /**
+   * To be called before each step; reads the load a few times a second. `waitedMs`: how long other workers had the
+   * cores before this step. They make room for this one, so their load is no reason for fewer threads.
+   */
+  prepare(context: Pick<Context, "setThreads">, waitedMs = 0): void {
+    this.#waitedMs += waitedMs
     const now = this.#now()
     const elapsed = now - this.#lastAt
     if (elapsed < SAMPLE_MS) return
@@ -65,8 +71,12 @@ export class ThreadGovernor {
     const times = this.#read()
     // A reading from long ago says nothing about now.
     if (times !== undefined && this.#last !== undefined && elapsed < 10 * SAMPLE_MS)
-      this.#adapt(context, foreignCores(this.#last, times, this.#cores))
+      this.#adapt(
+        context,
+        foreignCores(this.#last, times, this.#cores) - (this.#waitedMs / elapsed) * this.#cores,
+      )
     this.#last = times
+    this.#waitedMs = 0
   }
 
   #adapt(context: Pick<Context, "setThreads">, foreign: number): void {

@@ -1,8 +1,10 @@
+import { join } from "node:path"
 import { asXllmError, ContextLengthExceeded, InvalidRequest } from "../../errors"
 import type { GenerationRequest, SamplingParameters } from "../../domain"
 import { Sampler } from "../../llama/sampler"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
+import { CpuTurns } from "../cpu-turns"
 import { endWithParent } from "../lifetime"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
@@ -13,6 +15,9 @@ import { mostTokens, RunningRequest, textField } from "./request"
 import { effectiveSampling, modelDefaults } from "./sampling"
 import { Sequence } from "./sequence"
 import { ThreadGovernor } from "./threads"
+
+/** How often a worker that waits for its turn says that it lives, in ms. */
+const SIGN_OF_LIFE_MS = 1000
 
 /** Where the shim writes log and progress frames: the parent reads stderr. */
 const STDERR = 2
@@ -48,7 +53,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   if (template.fallbackReason !== undefined)
     console.error(`the built-in ChatML template is used: ${template.fallbackReason}`)
   send({ type: "ready", info: { ...info, chatTemplate: template.templateOrigin } })
-  return new TextWorker(loaded, prompts, send)
+  return new TextWorker(loaded, prompts, join(load.environment.runtimeFolder, "turns"), send)
 }
 
 /** Takes the parent's messages, and keeps the loop going while there is work. */
@@ -61,13 +66,21 @@ class TextWorker {
   readonly #defaults: SamplingParameters
   /** Requests whose prompt is being built. */
   readonly #building = new Set<number>()
+  readonly #turns: CpuTurns | undefined
   #looping = false
 
-  constructor(loaded: LoadedText, prompts: PromptClient, send: (message: FromTextWorker) => void) {
+  constructor(
+    loaded: LoadedText,
+    prompts: PromptClient,
+    turnFolder: string,
+    send: (message: FromTextWorker) => void,
+  ) {
     const now = (): number => performance.now()
     this.#loaded = loaded
     this.#prompts = prompts
     this.#send = send
+    // A model that computes on GPUs only leaves the cores to others.
+    this.#turns = loaded.info.gpuLayers < loaded.info.totalLayers ? new CpuTurns(turnFolder) : undefined
     this.#outbox = new Outbox(send)
     this.#defaults = modelDefaults((key) => loaded.model.metadata(key))
     this.#loop = new TextLoop({
@@ -161,15 +174,27 @@ class TextWorker {
     }
   }
 
-  /** Steps as long as there is work, and lets messages in between. */
+  /** Steps as long as there is work, each in its turn on the CPU, and lets messages in between. */
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
     while (this.#loop.busy) {
-      this.#loop.step()
+      const waitedMs =
+        this.#turns === undefined || this.#turns.tryTake() ? 0 : await this.#waitForTurn(this.#turns)
+      this.#loop.step({ waitedMs, contended: this.#turns?.contended ?? false })
+      this.#turns?.giveBack()
       await new Promise((resolve) => setImmediate(resolve))
     }
     this.#looping = false
+  }
+
+  /** Others compute; meanwhile the parent hears that this worker is not the one that hangs. Resolves to ms. */
+  async #waitForTurn(turns: CpuTurns): Promise<number> {
+    const startedAt = performance.now()
+    const signsOfLife = setInterval(() => this.#outbox.flush(), SIGN_OF_LIFE_MS)
+    await turns.wait()
+    clearInterval(signsOfLife)
+    return performance.now() - startedAt
   }
 }
 

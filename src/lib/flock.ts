@@ -1,0 +1,19 @@
+import { dlopen } from "bun:ffi"
+
+/** Operations of flock(2), the same on Linux and macOS; `NOW` makes it fail where it would wait. */
+export const LOCK_EXCLUSIVE = 2
+export const LOCK_NOW = 4
+export const LOCK_RELEASE = 8
+
+/** flock(2): 0 on success. The lock belongs to the open file: to all threads of a process, and to nobody once closed. */
+export type Flock = (descriptor: number, operation: number) => number
+
+/** Undefined where the system has no such call. */
+export function openFlock(): Flock | undefined {
+  const library = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6"
+  try {
+    return dlopen(library, { flock: { args: ["i32", "i32"], returns: "i32" } }).symbols.flock
+  } catch {
+    return undefined
+  }
+}

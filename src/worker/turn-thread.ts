@@ -1,0 +1,20 @@
+/** The thread that waits for a worker's turn on the CPU, see `cpu-turns.ts`. */
+import { type Flock, LOCK_EXCLUSIVE, LOCK_RELEASE, openFlock } from "../lib/flock"
+import type { TurnDescriptors } from "./cpu-turns"
+
+declare const self: Worker
+
+let flock: Flock | undefined
+
+/** A signal may interrupt the call: then it waits on. */
+function lock(descriptor: number): void {
+  while (flock?.(descriptor, LOCK_EXCLUSIVE) === -1) continue
+}
+
+self.onmessage = ({ data }: MessageEvent<TurnDescriptors>) => {
+  flock ??= openFlock()
+  lock(data.queue)
+  lock(data.turn)
+  flock?.(data.queue, LOCK_RELEASE)
+  postMessage("taken")
+}
