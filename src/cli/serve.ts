@@ -35,12 +35,15 @@ Every flag has a variable: XLLM_PORT for --port, XLLM_GPU_LAYERS for --gpu-layer
     // From here on, so that no signal finds half of a server.
     using interrupts = watchInterrupts()
     const { engine, log, names, settings } = await prepare(flags, words, io)
-    const [{ createApp }, { listen }] = await Promise.all([import("../http/app"), import("../http/listen")])
+    const [{ createApp }, { listen }, { DEFAULT_HTTP_SETTINGS }] = await Promise.all([
+      import("../http/app"),
+      import("../http/listen"),
+      import("../http/settings"),
+    ])
     const { corsOrigins, hostname, port } = settings
-    const listener = listen(createApp({ engine, version, startedAt, log, corsOrigins }), {
-      host: hostname,
-      port,
-    })
+    const httpSettings = { ...DEFAULT_HTTP_SETTINGS, corsOrigins }
+    const app = createApp({ engine, version, startedAt, log, settings: () => httpSettings })
+    const listener = await listen(app, { host: hostname, port })
     io.write(`xLLM is listening on ${listener.url}\n`)
     try {
       await Promise.race([aborted(interrupts.signal), preloadFailure(engine, names, interrupts.signal)])

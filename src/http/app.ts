@@ -1,12 +1,19 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../engine/contract"
 import type { Logger } from "../log/logger"
+import { logExchange } from "./access-log"
+import type { Exchange } from "./exchange"
+import { KnownRoutes } from "./known-routes"
 import { chatRoutes } from "./openai/chat"
 import { completionRoutes } from "./openai/completions"
 import { modelRoutes } from "./openai/models"
+import { auth } from "./plugins/auth"
 import { cors } from "./plugins/cors"
-import { errors, type KnownRoute } from "./plugins/errors"
-import { requestId } from "./plugins/request-id"
+import { errors } from "./plugins/errors"
+import { exchanges } from "./plugins/exchanges"
+import { gzip } from "./plugins/gzip"
+import { hosts } from "./plugins/hosts"
+import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "./settings"
 import { controlRoutes } from "./v0/control"
 import { statusRoutes } from "./v0/status"
 
@@ -16,19 +23,26 @@ export interface AppOptions {
   readonly version: string
   readonly startedAt: Date
   readonly log: Logger
-  /** Origins of web pages that may call the server, beside those of this machine; `*`: all. */
-  readonly corsOrigins?: readonly string[]
+  /** Asked for every request; absent: `DEFAULT_HTTP_SETTINGS`. */
+  readonly settings?: CurrentSettings
 }
 
 /** All routes of the server. It does not listen: see {@link listen}. */
-export function createApp({ engine, version, startedAt, log, corsOrigins = [] }: AppOptions) {
-  const openAi = { engine, version, log }
-  const routes: () => readonly KnownRoute[] = () => app.routes
+export function createApp({ engine, version, startedAt, log, ...options }: AppOptions) {
+  const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
+  const routes = new KnownRoutes(() => app.routes)
+  const openAi = { engine, version, settings }
+  const over = (exchange: Exchange) => logExchange(log, exchange)
   // With Bun's own router tests through `handle` would run other code than requests do.
   const app = new Elysia({ systemRouter: false })
-    .use(errors(log, routes))
-    .use(requestId())
-    .use(cors(corsOrigins))
+    .use(errors(routes))
+    // What is wrapped later is further out, so a compressed body is a part of the exchange.
+    .use(gzip())
+    .use(exchanges(over))
+    .use(hosts(settings))
+    // Before the keys: preflight requests have none, and pages may read why they were refused.
+    .use(cors(settings))
+    .use(auth(settings))
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))

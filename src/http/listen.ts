@@ -1,5 +1,6 @@
 import { CannotListen } from "../errors"
 import type { App } from "./app"
+import { removeLeftSocket } from "./unix-socket"
 
 /** Idle seconds after which a connection is closed; routes that may be slow switch it off for their request. */
 const IDLE_SECONDS = 60
@@ -7,17 +8,24 @@ const IDLE_SECONDS = 60
 /** How long {@link Listener.close} waits for running responses. */
 const CLOSE_GRACE_MS = 2000
 
-export interface ListenOptions {
+/** An address of this machine; port 0: any free one. */
+export interface TcpAddress {
   readonly host: string
-  /** 0: any free port. */
   readonly port: number
 }
 
+/** The path of a socket file, which is made. */
+export interface UnixAddress {
+  readonly unix: string
+}
+
+export type ListenOptions = TcpAddress | UnixAddress
+
 /** A listening server. */
 export interface Listener {
-  readonly host: string
-  /** The port that was taken. */
-  readonly port: number
+  /** The port that was taken; undefined for a socket. */
+  readonly port: number | undefined
+  /** What a client may be told; for a socket `unix:` and its path. */
   readonly url: string
   /**
    * Takes no more connections and waits `graceMs` (2 s where absent) for responses that are being sent; what is left
@@ -27,17 +35,16 @@ export interface Listener {
 }
 
 /**
- * Starts to listen.
+ * Starts to listen. The socket file of a server that has ended without removing it is replaced.
  * @throws CannotListen where the address is taken, not allowed or not ours
  */
-export function listen(app: App, { host, port }: ListenOptions): Listener {
-  const server = bind(app, host, port)
-  const address = host.includes(":") ? `[${host}]` : host
-  const taken = server.port ?? port
+export async function listen(app: App, options: ListenOptions): Promise<Listener> {
+  const address = "unix" in options ? options.unix : `${bracketed(options.host)}:${options.port}`
+  if ("unix" in options) await removeLeftSocket(options.unix)
+  const server = bind(app, options, address)
   return {
-    host,
-    port: taken,
-    url: `http://${address}:${taken}`,
+    port: server.port,
+    url: "unix" in options ? `unix:${options.unix}` : `http://${bracketed(options.host)}:${server.port}`,
     async close(graceMs = CLOSE_GRACE_MS) {
       const { promise: late, resolve } = Promise.withResolvers<void>()
       const timer = setTimeout(resolve, graceMs)
@@ -48,28 +55,36 @@ export function listen(app: App, { host, port }: ListenOptions): Listener {
   }
 }
 
-function bind(app: App, hostname: string, port: number) {
+const COMMON = {
+  // Bun's own refusal has no body, so ours at MAX_BODY_BYTES has to come first.
+  maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+  development: false,
+} as const
+
+function tcpOptions({ host, port }: TcpAddress) {
+  // Without `reusePort` a second server could start on the same port and take half of the requests.
+  return { hostname: host, port, reusePort: false, idleTimeout: IDLE_SECONDS }
+}
+
+function bind(app: App, options: ListenOptions, address: string) {
   try {
-    app.listen({
-      hostname,
-      port,
-      // Otherwise a second server could start on the same port and take half of the requests.
-      reusePort: false,
-      idleTimeout: IDLE_SECONDS,
-      // Bun's own refusal has no body, so ours at MAX_BODY_BYTES has to come first.
-      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      development: false,
-    })
+    app.listen({ ...COMMON, ...("unix" in options ? options : tcpOptions(options)) })
   } catch (error) {
-    throw new CannotListen(hostname, port, reasonOf(error), error)
+    throw new CannotListen(address, reasonOf(error), error)
   }
-  if (app.server === null) throw new CannotListen(hostname, port, "the server did not start")
+  if (app.server === null) throw new CannotListen(address, "the server did not start")
   return app.server
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host
 }
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use already",
   EACCES: "permission denied (ports below 1024 need root)",
+  ENAMETOOLONG: "the path of a socket must have at most 107 bytes",
+  ENOENT: "the folder does not exist",
   EADDRNOTAVAIL: "this machine does not have that address",
 }
 

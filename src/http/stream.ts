@@ -1,4 +1,6 @@
+import { Cancelled } from "../errors"
 import { Departure, consume, leave } from "./consume"
+import type { Exchange } from "./exchange"
 
 /** How long a request may wait for its model before the response starts with comments: clients time out on silence. */
 const OPENING_GRACE_MS = 1000
@@ -21,6 +23,8 @@ export interface SseSource<E> {
   readonly events: AsyncIterable<E>
   /** Aborted by {@link sse} when the client goes away; its signal is the one that the events were asked with. */
   readonly client: AbortController
+  /** Told when the stream begins, when and how it ends. */
+  readonly exchange: Exchange
   /** What is sent for an event: whole SSE events, or nothing. */
   render(event: E): string
   /** What an event tells somebody who waits for the answer to begin; undefined for events of the answer. */
@@ -38,6 +42,7 @@ export interface SseSource<E> {
 export async function sse<E>(source: SseSource<E>): Promise<Response> {
   const iterator = source.events[Symbol.asyncIterator]()
   const opening = await waitForOpening(iterator, source)
+  source.exchange.streams()
   return new Response(new ReadableStream(new SseBody(source, iterator, opening)), { headers: HEADERS })
 }
 
@@ -100,18 +105,21 @@ class SseBody<E> {
   }
 
   async #run(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    const { client, exchange } = this.#source
     const timer = setInterval(() => this.#look(), LOOK_MS)
     try {
-      await consume(this.#iterator, this.#source.client.signal, (event) => this.#take(event))
+      await consume(this.#iterator, client.signal, (event) => this.#take(event))
       this.#send(this.#source.end())
     } catch (error) {
-      if (!this.#source.client.signal.aborted) this.#send(this.#source.fail(error))
+      exchange.failed(client.signal.aborted ? new Cancelled() : error)
+      if (!client.signal.aborted) this.#send(this.#source.fail(error))
       // Other iterations of the same answer have nobody to generate for.
-      this.#source.client.abort()
+      client.abort()
     } finally {
       clearInterval(timer)
       if (this.#isOpen) controller.close()
       this.#isOpen = false
+      exchange.sent()
     }
   }
 

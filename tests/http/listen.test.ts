@@ -19,9 +19,9 @@ afterEach(async () => {
 })
 
 /** A listening server over a scripted engine, and OpenAI's own client for it. */
-function serve(script?: Script) {
+async function serve(script?: Script) {
   const { app, engine } = fakeServer(script)
-  const listener = listen(app, { host: "127.0.0.1", port: 0 })
+  const listener = await listen(app, { host: "127.0.0.1", port: 0 })
   running.push(listener)
   const client = new OpenAI({ baseURL: `${listener.url}/v1`, apiKey: "none", maxRetries: 0 })
   return { listener, engine, client }
@@ -37,7 +37,7 @@ async function* hesitant(_request: unknown, signal: AbortSignal): AsyncGenerator
 }
 
 test("any free port is taken and told", async () => {
-  const { listener } = serve()
+  const { listener } = await serve()
   expect(listener.port).toBeGreaterThan(0)
   expect(listener.url).toBe(`http://127.0.0.1:${listener.port}`)
   const response = await fetch(listener.url)
@@ -46,22 +46,24 @@ test("any free port is taken and told", async () => {
   expect((await fetch(listener.url, { method: "HEAD" })).status).toBe(200)
 })
 
-test("a port that is in use is an error, not shared", () => {
-  const { listener } = serve()
+test("a port that is in use is an error, not shared", async () => {
+  const { listener } = await serve()
   const { app } = fakeServer()
-  const again = () => listen(app, { host: "127.0.0.1", port: listener.port })
-  expect(again).toThrow(CannotListen)
-  expect(again).toThrow(`cannot listen on 127.0.0.1:${listener.port}: the port is in use already`)
+  const again = () => listen(app, { host: "127.0.0.1", port: listener.port ?? 0 })
+  await expect(again()).rejects.toThrow(CannotListen)
+  await expect(again()).rejects.toThrow(
+    `cannot listen on 127.0.0.1:${listener.port}: the port is in use already`,
+  )
 })
 
 test("after close nobody answers", async () => {
-  const { listener } = serve()
+  const { listener } = await serve()
   await listener.close()
   expect(await fetch(listener.url).catch((error: unknown) => error)).toBeInstanceOf(Error)
 })
 
 test("close cuts streams that are still running when its grace is over", async () => {
-  const { listener, client, engine } = serve(hesitant)
+  const { listener, client, engine } = await serve(hesitant)
   const stream = await client.chat.completions.create({ ...CHAT, stream: true })
   const read = Array.fromAsync(stream).catch((error: unknown) => error)
   await listener.close(0)
@@ -70,7 +72,7 @@ test("close cuts streams that are still running when its grace is over", async (
 })
 
 test("a body above the limit is answered with our own 413", async () => {
-  const { listener } = serve()
+  const { listener } = await serve()
   const body = new Uint8Array(51 * 1024 ** 2)
   const headers = { "content-type": "application/json" }
   const response = await fetch(`${listener.url}/v1/chat/completions`, { method: "POST", headers, body })
@@ -79,14 +81,14 @@ test("a body above the limit is answered with our own 413", async () => {
 })
 
 test("OpenAI's client gets a whole answer", async () => {
-  const { client } = serve()
+  const { client } = await serve()
   const completion = await client.chat.completions.create(CHAT)
   expect(completion.choices[0]?.message.content).toBe("Hello world")
   expect(completion.usage?.prompt_tokens_details?.cached_tokens).toBe(2)
 })
 
 test("OpenAI's client streams, with usage at the end", async () => {
-  const { client } = serve()
+  const { client } = await serve()
   const stream = await client.chat.completions.create({
     ...CHAT,
     stream: true,
@@ -98,7 +100,7 @@ test("OpenAI's client streams, with usage at the end", async () => {
 })
 
 test("OpenAI's stream helper puts several choices with log probabilities together", async () => {
-  const { client } = serve(async function* (): AsyncGenerator<GenerationEvent> {
+  const { client } = await serve(async function* (): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 5 }
     for (const choice of [0, 1])
       yield* choiceEvents([`c${choice}`], { choice, logprobs: [[token("c", -0.25)]] })
@@ -116,7 +118,7 @@ test("OpenAI's stream helper puts several choices with log probabilities togethe
 })
 
 test("OpenAI's client completes text, lists models and finds one", async () => {
-  const { client, engine } = serve(() => answer(["b"], { reason: "length" }))
+  const { client, engine } = await serve(() => answer(["b"], { reason: "length" }))
   engine.models = ["org/tiny:x"]
   const completion = await client.completions.create({ model: "org/tiny:x", prompt: "a" })
   expect(completion.choices[0]).toMatchObject({ text: "b", finish_reason: "length" })
@@ -126,7 +128,7 @@ test("OpenAI's client completes text, lists models and finds one", async () => {
 })
 
 test("OpenAI's client stops a stream by its signal, and the engine is free", async () => {
-  const { client, engine } = serve(hesitant)
+  const { client, engine } = await serve(hesitant)
   const controller = new AbortController()
   const stream = await client.chat.completions.create(
     { ...CHAT, stream: true },
@@ -139,7 +141,7 @@ test("OpenAI's client stops a stream by its signal, and the engine is free", asy
 
 test("a client that drops a whole answer's connection frees the engine as well", async () => {
   const started = Promise.withResolvers<void>()
-  const { client, engine } = serve(async function* (request, signal) {
+  const { client, engine } = await serve(async function* (request, signal) {
     started.resolve()
     yield* hesitant(request, signal)
   })
@@ -154,7 +156,7 @@ test("a client that drops a whole answer's connection frees the engine as well",
 })
 
 test("OpenAI's client sees each error as its own kind", async () => {
-  const { client, engine } = serve()
+  const { client, engine } = await serve()
   const failure = () =>
     client.chat.completions.create(CHAT).then(
       () => undefined,
@@ -182,7 +184,7 @@ test("OpenAI's client sees each error as its own kind", async () => {
 })
 
 test("OpenAI's client throws where a stream fails in the middle", async () => {
-  const { client } = serve(async function* (): AsyncGenerator<GenerationEvent> {
+  const { client } = await serve(async function* (): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 1 }
     yield { type: "text", choice: 0, text: "Hal", tokens: 1 }
     throw new WorkerCrashed("tiny", "was killed", [])

@@ -224,7 +224,9 @@ describe("a client that goes away", () => {
     client.abort()
     expect(await errorOf(response)).toMatchObject({ status: 499, code: "cancelled" })
     await engine.calls[0]?.left
-    expect(logged).toEqual([])
+    expect(logged.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "info", event: "request", status: 499, code: "cancelled" },
+    ])
   })
 
   test("while the model loads is noticed before anything was sent", async () => {

@@ -2,6 +2,8 @@ import { Elysia } from "elysia"
 import type { GenerationEvent, TokenLogprob } from "../../domain"
 import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
+import { type Exchange, exchangeOf } from "../exchange"
+import { readHeaderOptions } from "../headers"
 import { sse } from "../stream"
 import { type Answer, AnswerBuilder } from "./answer"
 import { type ChunkFormat, Chunks } from "./chunks"
@@ -25,14 +27,19 @@ export function chatRoutes(context: OpenAiContext) {
   return new Elysia({ name: "openai-chat" }).post(
     "/v1/chat/completions",
     async ({ request, server }) => {
-      const call = toChatCall(await readJsonObject(request))
+      const exchange = exchangeOf(request)
+      const call = toChatCall(await readJsonObject(request), readHeaderOptions(request))
       server?.timeout(request, 0)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
+      exchange.asks(identity.model, [call.request], context.settings().logContent)
       const client = clientOf(request)
       const events = context.engine.chat(call.request, client.signal)
-      if (call.reply.stream) return streamChat(context, { identity, call, events, client })
+      if (call.reply.stream) return streamChat({ identity, call, events, client, exchange })
       const answer = new AnswerBuilder(call.request.n)
-      await consume(events[Symbol.asyncIterator](), client.signal, (event) => answer.add(event))
+      await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
+        exchange.observe(event)
+        answer.add(event)
+      })
       return Response.json(toChatCompletion(identity, call, answer.build()))
     },
     { parse: "none" },
@@ -44,20 +51,22 @@ interface RunningChat {
   readonly call: ChatCall
   readonly events: AsyncIterable<GenerationEvent>
   readonly client: AbortController
+  readonly exchange: Exchange
 }
 
-function streamChat(
-  { log }: OpenAiContext,
-  { identity, call, events, client }: RunningChat,
-): Promise<Response> {
+function streamChat({ identity, call, events, client, exchange }: RunningChat): Promise<Response> {
   const chunks = new Chunks(CHUNKS, { identity, reply: call.reply, prompts: 1, n: call.request.n })
   return sse({
     events,
     client,
-    render: (event) => chunks.render(event),
+    exchange,
+    render(event) {
+      exchange.observe(event)
+      return chunks.render(event)
+    },
     waiting: waitingNote,
     end: () => chunks.end(),
-    fail: (error) => failureEvent(log, error),
+    fail: failureEvent,
   })
 }
 

@@ -2,6 +2,8 @@ import { Elysia } from "elysia"
 import type { GenerationEvent } from "../../domain"
 import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
+import { type Exchange, exchangeOf } from "../exchange"
+import { readHeaderOptions } from "../headers"
 import { type Indexed, merge } from "../merge"
 import { sse } from "../stream"
 import { type Answer, AnswerBuilder, type AnswerChoice } from "./answer"
@@ -32,10 +34,12 @@ export function completionRoutes(context: OpenAiContext) {
   return new Elysia({ name: "openai-completions" }).post(
     "/v1/completions",
     async ({ request, server }) => {
-      const call = toCompletionCall(await readJsonObject(request))
+      const exchange = exchangeOf(request)
+      const call = toCompletionCall(await readJsonObject(request), readHeaderOptions(request))
       server?.timeout(request, 0)
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
-      const run: Run = { identity, call, client: clientOf(request) }
+      exchange.asks(identity.model, call.requests, context.settings().logContent)
+      const run: Run = { identity, call, client: clientOf(request), exchange }
       return call.reply.stream ? streamCompletion(context, run) : answerCompletion(context, run)
     },
     { parse: "none" },
@@ -46,6 +50,7 @@ interface Run {
   readonly identity: ReplyIdentity
   readonly call: CompletionCall
   readonly client: AbortController
+  readonly exchange: Exchange
 }
 
 function start(
@@ -57,23 +62,30 @@ function start(
 }
 
 function streamCompletion(context: OpenAiContext, run: Run): Promise<Response> {
-  const { identity, call, client } = run
+  const { identity, call, client, exchange } = run
   const chunks = new Chunks(CHUNKS, { identity, reply: call.reply, prompts: call.requests.length, n: call.n })
   return sse({
     events: start(context, run),
     client,
-    render: ({ index, value }) => chunks.render(value, index),
+    exchange,
+    render({ index, value }) {
+      exchange.observe(value)
+      return chunks.render(value, index)
+    },
     waiting: ({ value }) => waitingNote(value),
     end: () => chunks.end(),
-    fail: (error) => failureEvent(context.log, error),
+    fail: failureEvent,
   })
 }
 
 async function answerCompletion(context: OpenAiContext, run: Run): Promise<Response> {
-  const { identity, call, client } = run
+  const { identity, call, client, exchange } = run
   const builders = call.requests.map((request) => new AnswerBuilder(request.n))
   try {
-    await consume(start(context, run), client.signal, ({ index, value }) => builders[index]?.add(value))
+    await consume(start(context, run), client.signal, ({ index, value }) => {
+      exchange.observe(value)
+      builders[index]?.add(value)
+    })
   } catch (error) {
     // One prompt's failure is the request's: the others have nobody to generate for.
     client.abort()

@@ -1,6 +1,7 @@
 import type { GenerationOptions } from "../../domain"
 import { InvalidRequest } from "../../errors"
-import { checkText, defined, Fields } from "../fields"
+import { parseDuration } from "../../lib/duration"
+import { broken, checkText, defined, Fields } from "../fields"
 import { readSampling } from "./sampling"
 
 /** OpenAI's limit of `n`. */
@@ -49,7 +50,11 @@ export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number)
     cachePrompt: fields.boolean("cache_prompt") ?? true,
     // Timings of a running answer need to know how much of the prompt was cached.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
-    ...defined({ model: readModel(fields), maxTokens }),
+    ...defined({
+      model: readModel(fields),
+      maxTokens,
+      keepAliveSeconds: readKeepAlive(fields.raw("keep_alive")),
+    }),
   }
 }
 
@@ -82,6 +87,22 @@ function readMinTokens(fields: Fields, maxTokens: number | undefined): number {
     `min_tokens must be at most max_tokens (${maxTokens}), got ${minTokens}`,
     "min_tokens",
   )
+}
+
+/** As in Ollama's API: seconds or a duration such as `5m`; anything negative means for ever. */
+function readKeepAlive(value: unknown): number | null | undefined {
+  if (value === undefined) return undefined
+  const seconds = typeof value === "string" ? readDuration(value) : value
+  if (typeof seconds !== "number" || !Number.isFinite(seconds)) {
+    throw broken("keep_alive", "a number of seconds or a duration such as '5m' (negative: for ever)", value)
+  }
+  return seconds < 0 ? null : seconds
+}
+
+function readDuration(text: string): number | undefined {
+  const isNegative = text.startsWith("-")
+  const seconds = parseDuration(isNegative ? text.slice(1) : text)
+  return isNegative && seconds !== undefined ? -seconds : seconds
 }
 
 function readStop(value: unknown): readonly string[] {

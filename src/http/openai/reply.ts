@@ -1,12 +1,12 @@
 import type { GenerationEvent } from "../../domain"
 import type { Engine } from "../../engine/contract"
-import type { Logger } from "../../log/logger"
+import type { CurrentSettings } from "../settings"
 
 /** What every route of this dialect needs. */
 export interface OpenAiContext {
   readonly engine: Engine
   readonly version: string
-  readonly log: Logger
+  readonly settings: CurrentSettings
 }
 
 /** The fields that all parts of one answer share. */

@@ -1,6 +1,7 @@
 import type { ChatRequest, CompletionRequest } from "../../domain"
 import { InvalidRequest } from "../../errors"
 import { type JsonObject, kindOf } from "../body"
+import type { HeaderOptions } from "../headers"
 import { broken, checkInteger, checkText, defined, Fields } from "../fields"
 import { readMessages } from "./messages"
 import {
@@ -41,13 +42,14 @@ export interface CompletionCall {
 }
 
 /** @throws InvalidRequest, Unsupported */
-export function toChatCall(body: JsonObject): ChatCall {
+export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatCall {
   const fields = new Fields(body)
   refuseUnsupportedChat(fields)
   const messages = readMessages(fields)
   const continueFinalMessage = fields.boolean("continue_final_message") ?? false
   const request: ChatRequest = {
     kind: "chat",
+    ...headers,
     ...readGenerationOptions(fields),
     messages,
     templateArguments: readTemplateArguments(fields),
@@ -60,7 +62,7 @@ export function toChatCall(body: JsonObject): ChatCall {
 }
 
 /** @throws InvalidRequest, Unsupported */
-export function toCompletionCall(body: JsonObject): CompletionCall {
+export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}): CompletionCall {
   const fields = new Fields(body)
   refuseUnsupportedCompletion(fields)
   const prompts = readPrompts(fields.raw("prompt"))
@@ -76,6 +78,7 @@ export function toCompletionCall(body: JsonObject): CompletionCall {
   const topLogprobs = fields.integer("logprobs", LOGPROBS) ?? readProbabilityCount(fields)
   const shared = {
     kind: "completion",
+    ...headers,
     ...options,
     n: bestOf,
     echo: fields.boolean("echo") ?? false,
@@ -90,9 +93,12 @@ export function toCompletionCall(body: JsonObject): CompletionCall {
 }
 
 /** The one generation request of a body of either kind, as it would be run. @throws InvalidRequest, Unsupported */
-export function toRenderRequest(body: JsonObject): ChatRequest | CompletionRequest {
-  if (!("prompt" in body)) return toChatCall(body).request
-  const { requests } = toCompletionCall(body)
+export function toRenderRequest(
+  body: JsonObject,
+  headers: HeaderOptions = {},
+): ChatRequest | CompletionRequest {
+  if (!("prompt" in body)) return toChatCall(body, headers).request
+  const { requests } = toCompletionCall(body, headers)
   const [request] = requests
   if (request !== undefined && requests.length === 1) return request
   throw new InvalidRequest(`prompt must be a single prompt here, got ${requests.length}`, "prompt")

@@ -1,7 +1,14 @@
 import { cors as elysiaCors } from "@elysiajs/cors"
+import { type CurrentSettings, derived } from "../settings"
 
-/** Pages on this machine, on any port. */
-const LOCAL_ORIGIN = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/
+/** Pages on this machine, on any port: names below `localhost` never leave a machine (RFC 6761). */
+const LOCAL_ORIGIN = /^https?:\/\/(?:(?:[\w-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/
+
+/**
+ * Pages that are part of an application: web sites cannot have these schemes. Files that a browser opens are not
+ * among them: their origin is `null`, as that of any site's sandboxed frame.
+ */
+const APP_ORIGIN = /^(?:app|capacitor|electron|file|ionic|tauri|vscode-file|vscode-webview):\/\//
 
 /** Request headers that OpenAI's and our own clients send from a browser. */
 const REQUEST_HEADERS = [
@@ -11,7 +18,9 @@ const REQUEST_HEADERS = [
   "openai-organization",
   "openai-project",
   "user-agent",
+  "x-api-key",
   "x-request-id",
+  "x-request-timeout",
   "x-stainless-arch",
   "x-stainless-helper-method",
   "x-stainless-lang",
@@ -25,12 +34,16 @@ const REQUEST_HEADERS = [
 ]
 
 /**
- * Lets pages from this machine call the server, and those of `origins` (`*`: all). Everything is named, because the
- * plugin's own defaults allow every origin with credentials.
+ * Lets pages from this machine, desktop applications and the configured origins call the server. Everything is named,
+ * because the plugin's own defaults allow every origin with credentials.
  */
-export function cors(origins: readonly string[]) {
+export function cors(settings: CurrentSettings) {
+  const isListed = derived(settings, ({ corsOrigins }) => matcher(corsOrigins))
   return elysiaCors({
-    origin: origins.includes("*") ? "*" : [LOCAL_ORIGIN, ...origins],
+    origin: (request) => {
+      const origin = request.headers.get("origin")
+      return origin !== null && (LOCAL_ORIGIN.test(origin) || APP_ORIGIN.test(origin) || isListed()(origin))
+    },
     methods: ["GET", "HEAD", "POST", "OPTIONS"],
     allowedHeaders: REQUEST_HEADERS,
     exposeHeaders: ["x-request-id", "retry-after"],
@@ -38,4 +51,14 @@ export function cors(origins: readonly string[]) {
     // Browsers ask at most once in ten minutes.
     maxAge: 600,
   })
+}
+
+/** Is an origin one of `patterns`? A star stands for any part of a name or for a port. */
+function matcher(patterns: readonly string[]): (origin: string) => boolean {
+  if (patterns.includes("*")) return () => true
+  const expressions = patterns.map((pattern) => {
+    const literal = pattern.replace(/\/$/, "").replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+    return new RegExp(`^${literal.replaceAll("*", "[\\w.-]+")}$`, "i")
+  })
+  return (origin) => expressions.some((expression) => expression.test(origin))
 }

@@ -1,42 +1,38 @@
 import { Elysia } from "elysia"
-import { asXllmError, Cancelled, InvalidRequest, MethodNotAllowed, NotFound, XllmError } from "../../errors"
-import type { Logger } from "../../log/logger"
-import { REQUEST_ID_HEADER } from "./request-id"
-
-/** A route that exists. `path` may end with `*`, which stands for anything. */
-export interface KnownRoute {
-  readonly method: string
-  readonly path: string
-}
+import {
+  asXllmError,
+  Cancelled,
+  InvalidApiKey,
+  InvalidRequest,
+  MethodNotAllowed,
+  NotFound,
+  XllmError,
+} from "../../errors"
+import { exchangeOf } from "../exchange"
+import type { KnownRoutes } from "../known-routes"
 
 /**
  * Turns everything that a route throws into the answer of its dialect. Has to be the first plugin: hooks apply only to
  * what is registered after them. `routes` is asked when a path or method was not found.
  */
-export function errors(log: Logger, routes: () => readonly KnownRoute[]) {
-  return new Elysia({ name: "errors" }).onError({ as: "global" }, ({ error, code, request, set }) => {
-    const path = new URL(request.url).pathname
-    const known =
-      code === "NOT_FOUND" ? notFound(request.method, path, routes()) : toXllmError(error, code, request)
-    if (known.status >= 500) {
-      log.error("request failed", {
-        requestId: set.headers[REQUEST_ID_HEADER],
-        path,
-        code: known.code,
-        message: known.message,
-      })
-    }
+export function errors(routes: KnownRoutes) {
+  return new Elysia({ name: "errors" }).onError({ as: "global" }, ({ error, code, request }) => {
+    const exchange = exchangeOf(request)
+    const { method, path } = exchange
+    const known = code === "NOT_FOUND" ? notFound(method, path, routes) : toXllmError(error, code, request)
+    exchange.failed(known)
     return errorResponse(known, path)
   })
 }
 
-/** The answer to a request that failed before anything was sent. */
-function errorResponse(error: XllmError, path: string): Response {
+/** The answer to a request that failed before anything was sent, in the dialect of its path. */
+export function errorResponse(error: XllmError, path: string): Response {
   const headers = new Headers()
   if (error.retryAfterSeconds !== undefined) {
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   }
   if (error instanceof MethodNotAllowed) headers.set("allow", error.allowed.join(", "))
+  if (error instanceof InvalidApiKey) headers.set("www-authenticate", "Bearer")
   const body = path.startsWith("/api/") ? { error: error.message } : openAiErrorBody(error)
   return Response.json(body, { status: error.status, headers })
 }
@@ -63,14 +59,8 @@ function toXllmError(error: unknown, code: string | number, request: Request): X
   return asXllmError(error)
 }
 
-function notFound(method: string, path: string, routes: readonly KnownRoute[]): XllmError {
-  // Preflight requests are answered on every path, also on those that are not there.
-  const real = routes.filter((route) => route.method !== "OPTIONS" && matches(route.path, path))
-  const allowed = real.map((route) => route.method)
+function notFound(method: string, path: string, routes: KnownRoutes): XllmError {
+  const allowed = routes.methodsOf(path)
   if (allowed.length === 0) return new NotFound(method, path)
-  return new MethodNotAllowed(method, path, [...new Set(allowed)])
-}
-
-function matches(pattern: string, path: string): boolean {
-  return pattern.endsWith("*") ? path.startsWith(pattern.slice(0, -1)) : pattern === path
+  return new MethodNotAllowed(method, path, allowed)
 }

@@ -4,6 +4,7 @@ import { InvalidRequest } from "../../errors"
 import { readJsonObject } from "../body"
 import { clientOf } from "../consume"
 import { Fields } from "../fields"
+import { readHeaderOptions } from "../headers"
 import { readModel } from "../openai/options"
 import { toRenderRequest } from "../openai/translate"
 import { type RenderBody, type StopBody, toRenderBody } from "./bodies"
@@ -24,7 +25,7 @@ export function controlRoutes(engine: Engine) {
     .post(
       "/v0/render",
       async ({ request, server }): Promise<RenderBody> => {
-        const generation = toRenderRequest(await readJsonObject(request))
+        const generation = toRenderRequest(await readJsonObject(request), readHeaderOptions(request))
         server?.timeout(request, 0)
         return toRenderBody(await engine.render(generation, clientOf(request).signal))
       },

@@ -1,0 +1,138 @@
+import type { GenerationEvent, GenerationRequest } from "../domain"
+import { asXllmError, InternalError, type XllmError } from "../errors"
+
+/** One request and its response: what is known of them for the log and the metrics. */
+export class Exchange {
+  /** Names the request in headers, log lines and the engine. */
+  readonly id: string
+  readonly method: string
+  /** Without the query, which may hold what no log should. */
+  readonly path: string
+  readonly #startedAt = performance.now()
+  readonly #over: (exchange: Exchange) => void
+  #status: number | undefined
+  #isStream = false
+  #isSent = false
+  #error: XllmError | undefined
+  #model: string | undefined
+  #requests: readonly GenerationRequest[] = []
+  #promptTokens = 0
+  #generatedTokens = 0
+  #answer: string[] | undefined
+
+  /** `over` is called once: when the whole response has been made. */
+  constructor(request: Request, id: string, over: (exchange: Exchange) => void) {
+    this.id = id
+    this.method = request.method
+    this.path = pathOf(request)
+    this.#over = over
+  }
+
+  /** The status that the client saw; 0 before it has. */
+  get status(): number {
+    return this.#status ?? 0
+  }
+
+  /** How it ended: as {@link status}, unless a stream failed after it began. */
+  get outcome(): number {
+    return this.#error?.status ?? this.status
+  }
+
+  /** Does the response go on after its head? */
+  get isStream(): boolean {
+    return this.#isStream
+  }
+
+  /** Milliseconds since the request came. */
+  get elapsedMs(): number {
+    return performance.now() - this.#startedAt
+  }
+
+  get error(): XllmError | undefined {
+    return this.#error
+  }
+
+  /** The model that was asked; where the request names none, the only one there is. */
+  get model(): string | undefined {
+    return this.#model
+  }
+
+  /** What it was asked, where that is kept. */
+  get requests(): readonly GenerationRequest[] {
+    return this.#requests
+  }
+
+  /** Tokens of the prompts that were accepted so far. */
+  get promptTokens(): number {
+    return this.#promptTokens
+  }
+
+  /** Tokens generated so far. */
+  get generatedTokens(): number {
+    return this.#generatedTokens
+  }
+
+  /** The text of all answers, where it is kept. */
+  get answer(): string | undefined {
+    return this.#answer?.join("")
+  }
+
+  /** The request is one for a model. `keepContent`: the log is to have what is asked and answered. */
+  asks(model: string, requests: readonly GenerationRequest[], keepContent: boolean): void {
+    this.#model = model
+    if (!keepContent) return
+    this.#requests = requests
+    this.#answer = []
+  }
+
+  /** Counts what an answer consists of; called for every token, so it does as little as possible. */
+  observe(event: GenerationEvent): void {
+    if (event.type === "text") {
+      this.#generatedTokens += event.tokens
+      this.#answer?.push(event.text)
+    } else if (event.type === "prompt") {
+      this.#promptTokens += event.tokens
+    }
+  }
+
+  /** The request failed. */
+  failed(error: unknown): void {
+    this.#error = asXllmError(error)
+  }
+
+  /** The response goes on after {@link answered}, until {@link sent}. */
+  streams(): void {
+    this.#isStream = true
+  }
+
+  /** The response's head has been made, and all of it where it is no stream. */
+  answered(status: number): void {
+    this.#status = status
+    if (!this.#isStream || this.#isSent) this.#over(this)
+  }
+
+  /** A stream has ended; a short one may do so before its response is {@link answered}. */
+  sent(): void {
+    this.#isSent = true
+    if (this.#status !== undefined) this.#over(this)
+  }
+}
+
+const exchanges = new WeakMap<Request, Exchange>()
+
+/** Makes `exchange` the one that {@link exchangeOf} finds. */
+export function remember(request: Request, exchange: Exchange): void {
+  exchanges.set(request, exchange)
+}
+
+/** The exchange that a request belongs to. */
+export function exchangeOf(request: Request): Exchange {
+  const exchange = exchanges.get(request)
+  if (exchange === undefined) throw new InternalError("the request did not come through the server's door")
+  return exchange
+}
+
+/** The path of a request; also where its URL is none, because it has no valid Host. */
+export function pathOf(request: Request): string {
+  return URL.parse(request.url, "http://localhost")?.pathname ?? "/"
+}

@@ -1,0 +1,36 @@
+/** A route that exists. `path` may end with `*`, which stands for anything. */
+export interface KnownRoute {
+  readonly method: string
+  readonly path: string
+}
+
+/** What is known of a path, whether or not a request for it found its route. */
+export class KnownRoutes {
+  readonly #list: () => readonly KnownRoute[]
+
+  /** `list` is asked when something is looked for: routes are added one by one. */
+  constructor(list: () => readonly KnownRoute[]) {
+    this.#list = list
+  }
+
+  /** The methods that a path has; none where there is no such path. */
+  methodsOf(path: string): readonly string[] {
+    return [...new Set(this.#of(path).map(({ method }) => method))]
+  }
+
+  /** The route's own spelling of a path, of which there are only so many; undefined where there is none. */
+  patternOf(path: string): string | undefined {
+    return this.#of(path)[0]?.path
+  }
+
+  #of(path: string): readonly KnownRoute[] {
+    // Preflight requests are answered on every path, also on those that are not there.
+    return this.#list().filter((route) => route.method !== "OPTIONS" && matches(route.path, path))
+  }
+}
+
+function matches(pattern: string, path: string): boolean {
+  if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1))
+  // The router takes a slash at the end for none.
+  return pattern === path || `${pattern}/` === path
+}

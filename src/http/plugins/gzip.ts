@@ -1,0 +1,57 @@
+import { Elysia } from "elysia"
+import { exchangeOf } from "../exchange"
+import { handleInside } from "./handle"
+
+/** Below this, in bytes, compressing costs more than it saves. */
+const WORTHWHILE_BYTES = 10 * 1024
+
+/** Types of whole bodies. Streams have types of their own and stay as they are: each event must leave at once. */
+const COMPRESSIBLE = /^(?:application\/json|text\/(?:plain|html|css|javascript))\b/
+
+/** Compresses large bodies for clients that accept it. */
+export function gzip() {
+  return new Elysia({ name: "gzip" }).wrap((inside, request) => async () => {
+    const response = await handleInside(inside, request)
+    if (exchangeOf(request).isStream || !isCompressible(response)) return response
+    addVary(response.headers)
+    if (request.method === "HEAD" || !accepts(request.headers.get("accept-encoding") ?? "")) return response
+    return compress(response)
+  })
+}
+
+/** Must not touch the body: Bun would make a stream of it, and forget its type. */
+function isCompressible({ headers }: Response): boolean {
+  return !headers.has("content-encoding") && COMPRESSIBLE.test(headers.get("content-type") ?? "")
+}
+
+/** A cache must not give a client what was compressed for another. */
+function addVary(headers: Headers): void {
+  const vary = headers.get("vary")
+  if (vary !== "*") headers.set("vary", vary === null ? "Accept-Encoding" : `${vary}, Accept-Encoding`)
+}
+
+/** Does an Accept-Encoding allow gzip? `q=0` forbids. */
+function accepts(header: string): boolean {
+  const weights = header.split(",").map((part) => {
+    const [coding = "", ...parameters] = part.split(";").map((piece) => piece.trim().toLowerCase())
+    return { coding, allowed: !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter)) }
+  })
+  const named =
+    weights.find(({ coding }) => coding === "gzip") ?? weights.find(({ coding }) => coding === "*")
+  return named?.allowed ?? false
+}
+
+async function compress(response: Response): Promise<Response> {
+  const { status } = response
+  const headers = new Headers(response.headers)
+  // Bun takes the type of a text for a part of its body, which is lost with it.
+  headers.set("content-type", response.headers.get("content-type") ?? "")
+  const plain = new Uint8Array(await response.arrayBuffer())
+  if (plain.byteLength <= WORTHWHILE_BYTES) return new Response(plain, { status, headers })
+  const [{ gzip }, { promisify }] = await Promise.all([import("node:zlib"), import("node:util")])
+  // Not the synchronous one: other answers' tokens would have to wait.
+  const packed = await promisify(gzip)(plain)
+  headers.set("content-encoding", "gzip")
+  headers.delete("content-length")
+  return new Response(packed, { status, headers })
+}
