@@ -5,6 +5,12 @@ import { choosePlacement, commonPrefix, reusable } from "./slots"
 /** A prefix shorter than this is computed again rather than waited for. */
 const LEAST_WAITED_FOR = 16
 
+/** What of a sequence tells how many cells it takes. */
+interface Holder {
+  readonly tokens: readonly number[]
+  readonly shared: Sequence["shared"]
+}
+
 /**
  * Gives slots to sequences that wait, in their order. A sequence whose prompt begins like one that is being computed
  * right now waits for that one and copies its cache, so that a common prefix is computed once.
@@ -34,19 +40,19 @@ export class Admission {
     const placement = choosePlacement(sequence.tokens, slots, traits, sequence.request.usesCache)
     if (placement === undefined) return false
     const shared = traits.shares && placement.source !== placement.slot ? placement.keep : 0
-    if (!this.#hasRoom(sequence.tokens.length - shared, running)) return false
+    const owner = placement.source.tokens
+    if (!this.#hasRoom([...running, { tokens: sequence.tokens, shared: { tokens: shared, owner } }]))
+      return false
     this.#cache.occupy(placement, sequence.tokens)
     sequence.slot = placement.slot
-    sequence.sharedTokens = shared
+    sequence.shared = { tokens: shared, owner }
     sequence.waitedSteps = 0
     return true
   }
 
-  /** With one pool for all: is there room for `cells` beside the sequences that run? One alone is always let in. */
-  #hasRoom(cells: number, running: readonly Sequence[]): boolean {
-    if (this.#cache.layout === "split" || running.length === 0) return true
-    const used = running.reduce((sum, other) => sum + other.tokens.length - other.sharedTokens, 0)
-    return used + cells < this.#cache.cells
+  /** With one pool for all: is there room for all of `sequences`? One alone is always let in. */
+  #hasRoom(sequences: readonly Holder[]): boolean {
+    return this.#cache.layout === "split" || sequences.length <= 1 || cellsOf(sequences) < this.#cache.cells
   }
 
   #waitsForLeader(sequence: Sequence, running: readonly Sequence[]): boolean {
@@ -73,6 +79,23 @@ export class Admission {
     }
     return best
   }
+}
+
+/**
+ * Cells that sequences hold in a pool for all, at most. Shared ones count for their owner; where that has ended,
+ * they stay taken as long as anybody uses them, and count once.
+ */
+function cellsOf(sequences: readonly Holder[]): number {
+  const owners = new Set(sequences.map(({ tokens }) => tokens))
+  const left = new Map<readonly number[], number>()
+  let cells = 0
+  for (const { tokens, shared } of sequences) {
+    cells += tokens.length - shared.tokens
+    if (!owners.has(shared.owner))
+      left.set(shared.owner, Math.max(shared.tokens, left.get(shared.owner) ?? 0))
+  }
+  for (const shared of left.values()) cells += shared
+  return cells
 }
 
 /** Will `sequence` have computed its first `length` tokens soon? */

@@ -18,8 +18,8 @@ export class Sequence implements Runnable {
   leader: { readonly sequence: Sequence; readonly length: number } | undefined
   /** A batch with it failed: it is computed alone next, to find out which sequence is at fault. */
   suspect = false
-  /** Tokens whose cells another sequence had first; they are counted there. */
-  sharedTokens = 0
+  /** How many of the first tokens are in cells that it did not take itself, and the tokens of whoever did. */
+  shared: { readonly tokens: number; readonly owner: readonly number[] }
   /** It had a slot before, so its prompt is counted and known to the sampler. */
   begun = false
   waitedSteps = 0
@@ -33,6 +33,7 @@ export class Sequence implements Runnable {
     this.choice = choice
     this.sampler = sampler
     this.tokens = Array.from(request.prompt.tokens)
+    this.shared = { tokens: 0, owner: this.tokens }
     this.#answer = new Answer(request.request.stop)
     this.#promptLogprobs = choice === 0 && request.wantsPromptLogprobs ? [] : undefined
   }
