@@ -35,6 +35,8 @@ export class KvCache {
   /** Takes the slot for `tokens`; returns how many of them are cached in it now. */
   occupy({ slot, source, keep }: Placement, tokens: readonly number[]): number {
     const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
+    // What others copy from now on is what is there now.
+    this.#saved.delete(slot)
     slot.tokens = tokens
     slot.length = kept
     slot.busy = true
