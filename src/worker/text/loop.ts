@@ -29,6 +29,8 @@ export interface TextLoopParts {
   readonly contextLength: number
   /** The most tokens of one decode. */
   readonly batchTokens: number
+  /** The most tokens of one decode whose logits are wanted. */
+  readonly mostOutputs: number
   /** Milliseconds, from any start. */
   readonly now: () => number
 }
@@ -50,6 +52,7 @@ export class TextLoop {
   readonly #outbox: Outbox
   readonly #threads: ThreadGovernor
   readonly #contextLength: number
+  readonly #mostOutputs: number
   readonly #now: () => number
   readonly #batch: Batch
   readonly #budget: PrefillBudget
@@ -69,6 +72,7 @@ export class TextLoop {
     this.#outbox = parts.outbox
     this.#threads = parts.threads
     this.#contextLength = parts.contextLength
+    this.#mostOutputs = parts.mostOutputs
     this.#now = parts.now
     this.#batch = new Batch(parts.batchTokens, parts.cache.slots.length)
     this.#budget = new PrefillBudget(parts.batchTokens)
@@ -147,7 +151,7 @@ export class TextLoop {
     const suspect = this.#running.find((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? this.#running : [suspect]
     const streams = runnable.filter((sequence) => sequence.generating).length
-    return planStep(runnable, this.#budget.tokens(streams))
+    return planStep(runnable, this.#budget.tokens(streams), this.#mostOutputs)
   }
 
   #compute(plan: StepPlan<Sequence>): void {

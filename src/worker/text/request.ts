@@ -8,8 +8,6 @@ export interface RunningRequestInput {
   readonly prompt: BuiltPrompt
   readonly sampling: SamplingParameters
   readonly contextLength: number
-  /** The most tokens of one step that may ask for logits. */
-  readonly mostOutputs: number
   readonly queueMs: number
   readonly loadMs: number
   /** When its prompt was ready, in ms. */
@@ -23,7 +21,6 @@ export class RunningRequest {
   readonly prompt: BuiltPrompt
   readonly sampling: SamplingParameters
   readonly maxTokens: number
-  readonly mostOutputs: number
   readonly sequences: Sequence[] = []
   cachedTokens = 0
   promptTokensEvaluated = 0
@@ -37,7 +34,6 @@ export class RunningRequest {
     this.request = input.request
     this.prompt = input.prompt
     this.sampling = input.sampling
-    this.mostOutputs = input.mostOutputs
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt

@@ -6,8 +6,8 @@ export interface Runnable {
   readonly generating: boolean
   /** Steps since it got its slot. */
   readonly waitedSteps: number
-  /** The most tokens that it can take in one step; lower where every token's logits are wanted. */
-  readonly mostPerStep: number
+  /** The logits of all its tokens are wanted, not only those of the last one. */
+  readonly judged: boolean
 }
 
 export interface Work<T> {
@@ -29,18 +29,27 @@ const AGEING_TOKENS = 64
 
 /**
  * Every generating sequence gets its token. What is left of the budget goes to prompts, one after another: the one
- * that is done soonest first, so that first tokens leave as early as they can.
+ * that is done soonest first, so that first tokens leave as early as they can. `budget`: prompt tokens.
+ * `mostOutputs`: tokens whose logits may be wanted, at least one for each sequence; llama.cpp ends the process where
+ * there are more.
  */
-export function planStep<T extends Runnable>(sequences: readonly T[], budget: number): StepPlan<T> {
+export function planStep<T extends Runnable>(
+  sequences: readonly T[],
+  budget: number,
+  mostOutputs: number,
+): StepPlan<T> {
   const work: Work<T>[] = []
   for (const sequence of sequences) if (sequence.generating) work.push({ sequence, tokens: 1 })
   const streams = work.length
   let left = budget
+  let outputs = mostOutputs - sequences.filter(({ judged }) => !judged).length
   for (const sequence of inOrderOfPrefill(sequences)) {
     if (left <= 0) break
-    const tokens = Math.min(left, sequence.remaining, sequence.mostPerStep)
+    const tokens = Math.min(left, sequence.remaining, sequence.judged ? outputs : left)
+    if (tokens === 0) continue
     work.push({ sequence, tokens })
     left -= tokens
+    if (sequence.judged) outputs -= tokens
   }
   return { work, streams, promptTokens: budget - left }
 }

@@ -47,13 +47,13 @@ export class Sequence implements Runnable {
     return this.generated > 0 && this.remaining === 1
   }
 
-  get mostPerStep(): number {
-    return this.#promptLogprobs === undefined ? Number.POSITIVE_INFINITY : this.request.mostOutputs
+  get judged(): boolean {
+    return this.#promptLogprobs !== undefined && this.generated === 0
   }
 
   /** Are the logits of the token at `position` wanted? */
   wantsLogits(position: number): boolean {
-    return position === this.tokens.length - 1 || (this.#promptLogprobs !== undefined && this.generated === 0)
+    return position === this.tokens.length - 1 || this.judged
   }
 
   /** Takes the log probability of the prompt's token `position`, which was predicted from the one before it. */

@@ -119,7 +119,7 @@ class TextWorker {
   }
 
   #makeRequest({ id, request, queueMs, loadMs }: Generate, prompt: BuiltPrompt): RunningRequest {
-    const { contextLength, mostOutputs, model } = this.#loaded
+    const { contextLength, model } = this.#loaded
     this.#refuseOverlong(request, prompt)
     const sampling = effectiveSampling(this.#defaults, request.sampling)
     const startedAt = performance.now()
@@ -129,7 +129,6 @@ class TextWorker {
       prompt,
       sampling,
       contextLength,
-      mostOutputs,
       queueMs,
       loadMs,
       startedAt,

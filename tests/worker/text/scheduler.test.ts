@@ -6,7 +6,7 @@ interface Fake extends Runnable {
 }
 
 function stream(name: string): Fake {
-  return { name, remaining: 1, generating: true, waitedSteps: 0, mostPerStep: Number.POSITIVE_INFINITY }
+  return { name, remaining: 1, generating: true, waitedSteps: 0, judged: false }
 }
 
 function prompt(name: string, remaining: number, more: Partial<Fake> = {}): Fake {
@@ -15,14 +15,14 @@ function prompt(name: string, remaining: number, more: Partial<Fake> = {}): Fake
     remaining,
     generating: false,
     waitedSteps: 0,
-    mostPerStep: Number.POSITIVE_INFINITY,
+    judged: false,
     ...more,
   }
 }
 
 /** Name and tokens of each piece of work. */
-function plan(sequences: readonly Fake[], budget: number): [string, number][] {
-  return planStep(sequences, budget).work.map(({ sequence, tokens }) => [sequence.name, tokens])
+function plan(sequences: readonly Fake[], budget: number, mostOutputs = 64): [string, number][] {
+  return planStep(sequences, budget, mostOutputs).work.map(({ sequence, tokens }) => [sequence.name, tokens])
 }
 
 describe("a step", () => {
@@ -52,25 +52,43 @@ describe("a step", () => {
   })
 
   test("treats the last token of a prompt as a prompt's", () => {
-    const step = planStep([prompt("p", 1), stream("a")], 64)
+    const step = planStep([prompt("p", 1), stream("a")], 64, 64)
     expect([step.streams, step.promptTokens]).toEqual([1, 1])
   })
 
-  test("gives a sequence no more than it can take", () => {
-    expect(plan([prompt("judged", 500, { mostPerStep: 64 }), prompt("p", 600)], 200)).toEqual([
-      ["judged", 64],
-      ["p", 136],
+  test("asks for no more logits than there is room for", () => {
+    const sequences = [prompt("judged", 500, { judged: true }), stream("a"), prompt("p", 600)]
+    expect(plan(sequences, 200)).toEqual([
+      ["a", 1],
+      ["judged", 62],
+      ["p", 138],
     ])
   })
 
+  test("lets one prompt whose every token is judged wait for the other", () => {
+    const sequences = [prompt("a", 40, { judged: true }), prompt("b", 50, { judged: true })]
+    expect(plan(sequences, 200)).toEqual([
+      ["a", 40],
+      ["b", 24],
+    ])
+    expect(plan([prompt("a", 400, { judged: true }), prompt("b", 500, { judged: true })], 200)).toEqual([
+      ["a", 64],
+    ])
+  })
+
+  test("goes on with a judged prompt beside as many streams as there are slots", () => {
+    const streams = Array.from({ length: 63 }, (_, index) => stream(`${index}`))
+    expect(plan([...streams, prompt("judged", 500, { judged: true })], 200).at(-1)).toEqual(["judged", 1])
+  })
+
   test("counts what it computes", () => {
-    const step = planStep([stream("a"), stream("b"), prompt("p", 70), prompt("q", 100)], 128)
+    const step = planStep([stream("a"), stream("b"), prompt("p", 70), prompt("q", 100)], 128, 64)
     expect([step.streams, step.promptTokens]).toEqual([2, 128])
-    expect(planStep([stream("a"), prompt("p", 70)], 128).promptTokens).toBe(70)
+    expect(planStep([stream("a"), prompt("p", 70)], 128, 64).promptTokens).toBe(70)
   })
 
   test("has nothing to do without sequences", () => {
-    expect(planStep([], 128)).toEqual({ work: [], streams: 0, promptTokens: 0 })
+    expect(planStep([], 128, 64)).toEqual({ work: [], streams: 0, promptTokens: 0 })
   })
 })
 
@@ -81,7 +99,7 @@ test("a long prompt does not starve, though a shorter one arrives before every s
   while (remaining > 0) {
     expect(++steps).toBeLessThan(200)
     const long = prompt("long", remaining, { waitedSteps })
-    const { work } = planStep([long, prompt("new", 128)], 128)
+    const { work } = planStep([long, prompt("new", 128)], 128, 64)
     remaining -= work.find(({ sequence }) => sequence.name === "long")?.tokens ?? 0
     waitedSteps++
   }
