@@ -108,8 +108,9 @@ class TextWorker {
     this.#building.add(message.id)
     try {
       const prompt = await this.#prompts.build(message.request)
-      if (!this.#building.delete(message.id)) return
+      if (!this.#building.has(message.id)) return
       this.#loop.submit(this.#makeRequest(message, prompt))
+      this.#building.delete(message.id)
       void this.#run()
     } catch (error) {
       if (!this.#building.delete(message.id)) return
