@@ -8,7 +8,7 @@ export type LogFields = Readonly<Record<string, unknown>>
 
 /**
  * Writes events, one a line. The event is a constant phrase ("model loaded"), what varies goes into the fields.
- * Texts of prompts and answers are never given to it.
+ * Texts of prompts and answers are given to it only where the user has asked for that.
  */
 export interface Logger {
   debug(event: string, fields?: LogFields): void
@@ -17,6 +17,12 @@ export interface Logger {
   error(event: string, fields?: LogFields): void
   /** A logger that adds `fields` to each of its events. */
   child(fields: LogFields): Logger
+}
+
+/** The logger that others are children of. */
+export interface RootLogger extends Logger {
+  /** Changes what is written from now on, also by its children. */
+  setLevel(level: LogLevel): void
 }
 
 export interface LoggerOptions {
@@ -35,11 +41,11 @@ const SEVERITY = { debug: 0, info: 1, warn: 2, error: 3, off: 4 } as const
 type EventLevel = Exclude<LogLevel, "off">
 
 /** A logger that writes events of `level` and above. */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): RootLogger {
   const format = (options.format ?? (process.stderr.isTTY ? "pretty" : "json")) === "json" ? toJson : toPretty
   const write = options.write ?? ((line: string) => void process.stderr.write(line))
   const now = options.now ?? (() => new Date())
-  const threshold = SEVERITY[options.level]
+  let threshold: number = SEVERITY[options.level]
 
   function withFields(common: LogFields): Logger {
     const at = (level: EventLevel) => (event: string, fields?: LogFields) => {
@@ -54,7 +60,12 @@ export function createLogger(options: LoggerOptions): Logger {
       child: (fields) => withFields({ ...common, ...fields }),
     }
   }
-  return withFields({})
+  return {
+    ...withFields({}),
+    setLevel(level) {
+      threshold = SEVERITY[level]
+    },
+  }
 }
 
 function toJson(time: Date, level: EventLevel, event: string, fields: LogFields): string {

@@ -1,0 +1,92 @@
+import { basename, dirname, resolve, sep } from "node:path"
+import { createStream, type RotatingFileStream } from "rotating-file-stream"
+
+export interface LogFileOptions {
+  readonly path: string
+  /** A file that has this many bytes gives way to a new one; so does that of an earlier day (UTC). */
+  readonly maxBytes: number
+  /** How many earlier files are kept, compressed, as `NAME.2026-03-01.1.gz` and so on. At least 1. */
+  readonly keep: number
+  /** Takes the lines that cannot be written to the file, and that it cannot be written. */
+  readonly otherwise: (line: string) => void
+}
+
+/** What is not on the disk yet may take this much memory, in bytes; the disk has stopped answering then. */
+const MAX_WAITING_BYTES = 16 * 1024 ** 2
+
+/** After a failure the file is left alone for this long. */
+const RETRY_MS = 60_000
+
+/**
+ * A log file that begins anew every day and at a size. While it cannot be written, because the disk is full or the
+ * folder not ours, lines go elsewhere; nobody who logs ever waits or fails for it.
+ */
+export class LogFile {
+  readonly #options: LogFileOptions
+  #stream: RotatingFileStream | undefined
+  #failedAt = 0
+  #hasComplained = false
+
+  constructor(options: LogFileOptions) {
+    this.#options = options
+    this.#open()
+  }
+
+  /** `line`: with its line end. */
+  write(line: string): void {
+    if (this.#stream === undefined && Date.now() - this.#failedAt >= RETRY_MS) this.#open()
+    const stream = this.#stream
+    if (stream === undefined || stream.writableLength > MAX_WAITING_BYTES) this.#options.otherwise(line)
+    else stream.write(line)
+  }
+
+  /** Waits until everything is written. Later lines go elsewhere. */
+  close(): Promise<void> {
+    const stream = this.#stream
+    this.#stream = undefined
+    this.#failedAt = Infinity
+    if (stream === undefined) return Promise.resolve()
+    return new Promise((done) => {
+      stream.once("close", done)
+      stream.end()
+    })
+  }
+
+  #open(): void {
+    const { path, maxBytes, keep } = this.#options
+    const absolute = resolve(path)
+    const name = basename(absolute)
+    const nameOf = (day: number | Date | null, index?: number) =>
+      day === null ? name : `${name}.${isoDay(day)}.${index}.gz`
+    const stream = createStream(nameOf, {
+      path: dirname(absolute) + sep,
+      interval: "1d",
+      // Days as the lines themselves have them.
+      intervalUTC: true,
+      // Names tell the day that a file is of, not the one on which it was put away.
+      intervalBoundary: true,
+      // A server that is not running at midnight finds yesterday's file when it starts.
+      initialRotation: true,
+      size: `${maxBytes}B`,
+      maxFiles: keep,
+      history: `.${name}.history`,
+      compress: "gzip",
+    })
+    stream.once("error", (error) => this.#fail(stream, error))
+    this.#stream = stream
+  }
+
+  #fail(stream: RotatingFileStream, error: Error): void {
+    if (this.#stream !== stream) return
+    this.#stream = undefined
+    this.#failedAt = Date.now()
+    if (this.#hasComplained) return
+    this.#hasComplained = true
+    const { path, otherwise } = this.#options
+    otherwise(`the log file ${path} cannot be written: ${error.message}; its lines are shown here instead\n`)
+  }
+}
+
+function isoDay(time: number | Date): string {
+  return new Date(time).toISOString().slice(0, 10)
+}
