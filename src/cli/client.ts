@@ -1,4 +1,5 @@
 import { asXllmError, BadServerAnswer, Cancelled, ServerUnreachable, XllmError } from "../errors"
+import type { ServerLocation } from "../config/settings"
 import type { LoadedModelBody, StopBody } from "../http/v0/bodies"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "./json"
 import { readEvents } from "./sse"
@@ -8,15 +9,24 @@ const PROBE_MS = 2000
 
 /** HTTP client for a running server. Everything throws XllmErrors, among them the server's own. */
 export class Client {
-  readonly url: string
+  /** What messages call the server. */
+  readonly name: string
+  readonly #url: string
   readonly #init: BunFetchRequestInit
+  readonly #headers: Readonly<Record<string, string>>
 
-  constructor(url: string) {
-    this.url = url
+  constructor({ url, socket, apiKey }: Pick<ServerLocation, "url" | "socket" | "apiKey">) {
+    this.name = socket === undefined ? url : `unix:${socket}`
+    this.#url = url
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
     const { hostname } = new URL(url)
     const isLocal = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")
     // A proxy cannot reach this machine's own addresses. Bun ends requests after 5 minutes unless told not to.
-    this.#init = { timeout: false, ...(isLocal && { proxy: false }) }
+    this.#init = {
+      timeout: false,
+      ...(isLocal && { proxy: false }),
+      ...(socket !== undefined && { unix: socket }),
+    }
   }
 
   /** Does an xLLM server answer there? */
@@ -82,13 +92,13 @@ export class Client {
     } catch (error) {
       throw this.#explain(error, signal)
     }
-    throw new BadServerAnswer(this.url, "ended its answer early")
+    throw new BadServerAnswer(this.name, "ended its answer early")
   }
 
   #chunk(data: string): JsonRecord {
     const chunk = toRecord(parse(data))
     if (chunk === undefined)
-      throw new BadServerAnswer(this.url, `sent an event that is no JSON object: ${data}`)
+      throw new BadServerAnswer(this.name, `sent an event that is no JSON object: ${data}`)
     const error = recordAt(chunk, "error")
     if (error !== undefined) throw toError(error, 500)
     return chunk
@@ -106,35 +116,33 @@ export class Client {
     const response = await this.#send(method, path, body, signal)
     if (response.ok) return response
     const error = recordAt(toRecord(parse(await response.text())), "error")
-    if (error === undefined) throw new BadServerAnswer(this.url, `answered ${response.status} to ${path}`)
+    if (error === undefined) throw new BadServerAnswer(this.name, `answered ${response.status} to ${path}`)
     throw toError(error, response.status)
   }
 
   async #send(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<Response> {
     try {
-      return await fetch(this.url + path, {
+      return await fetch(this.#url + path, {
         ...this.#init,
         method,
-        ...(body !== undefined && {
-          body: JSON.stringify(body),
-          headers: { "content-type": "application/json" },
-        }),
+        headers: { ...this.#headers, ...(body !== undefined && { "content-type": "application/json" }) },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
         ...(signal !== undefined && { signal }),
       })
     } catch (error) {
       if (signal?.aborted) throw new Cancelled()
-      throw new ServerUnreachable(this.url, error)
+      throw new ServerUnreachable(this.name, error)
     }
   }
 
   #explain(error: unknown, signal: AbortSignal): XllmError {
     if (signal.aborted) return new Cancelled()
     if (error instanceof XllmError) return error
-    return new BadServerAnswer(this.url, `broke the connection: ${asXllmError(error).message}`)
+    return new BadServerAnswer(this.name, `broke the connection: ${asXllmError(error).message}`)
   }
 
   #strange(path: string): BadServerAnswer {
-    return new BadServerAnswer(this.url, `gave an answer to ${path} that xLLM does not give`)
+    return new BadServerAnswer(this.name, `gave an answer to ${path} that xLLM does not give`)
   }
 }
 

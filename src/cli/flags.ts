@@ -1,6 +1,6 @@
 import { type ArgsDef, parseArgs } from "citty"
 import { flagName, type SettingTable } from "../config/load"
-import { toggle, type Value } from "../config/values"
+import { text, toggle, type Value } from "../config/values"
 import { UsageError } from "../errors"
 import { nearest } from "../lib/nearest"
 
@@ -34,6 +34,11 @@ export interface ParsedArguments<F extends FlagTable> {
 export function switchFlag(description: string, short?: string): Flag<boolean> {
   return { value: toggle, description, ...(short !== undefined && { short }) }
 }
+
+/** Names the configuration file; for commands that read settings. */
+export const configFlag = {
+  config: { value: text("FILE"), description: "configuration file (default ~/.xllm/config.yaml or .json)" },
+} satisfies FlagTable
 
 /** Settings as flags, listed under a heading of their own. */
 export function grouped<T extends SettingTable>(

@@ -9,13 +9,15 @@ export interface Interrupts extends Disposable {
 /**
  * From now on the first signal that asks to end aborts `signal`; the next one ends the process at once, with the
  * exit code that shells use for it.
+ * @param beforeExit what the end at once must not leave behind
  */
-export function watchInterrupts(): Interrupts {
+export function watchInterrupts(beforeExit: () => void = () => {}): Interrupts {
   const controller = new AbortController()
   const listeners = Object.entries(ENDING).map(([name, number]) => {
     const listener = () => {
-      if (controller.signal.aborted) process.exit(128 + number)
-      controller.abort(name)
+      if (!controller.signal.aborted) return controller.abort(name)
+      beforeExit()
+      process.exit(128 + number)
     }
     process.on(name, listener)
     return { name, listener }

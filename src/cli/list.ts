@@ -1,8 +1,8 @@
 import { storeSettings } from "../config/schema"
-import { modelsFolder } from "../config/settings"
+import { gatherInputs, modelsFolder } from "../config/settings"
 import type { ModelSummary } from "../domain"
 import { defineCommand } from "./command"
-import { grouped, switchFlag } from "./flags"
+import { configFlag, grouped, switchFlag } from "./flags"
 import { formatAge, formatBytes, printable, table, toJson } from "./output"
 
 /** Digits of a model's id that tables show. */
@@ -20,10 +20,10 @@ export const command = defineCommand({
     { line: "xllm list", does: "every model" },
     { line: "xllm list smol --json", does: "models whose name begins with smol, for a program" },
   ],
-  flags: { json: switchFlag("print JSON"), ...grouped(storeSettings, "Flags") },
+  flags: { json: switchFlag("print JSON"), ...grouped(storeSettings, "Flags"), ...configFlag },
   async run({ flags, words, io }) {
     const { createStore } = await import("../store")
-    const folder = modelsFolder(flags, io.environment)
+    const folder = modelsFolder(await gatherInputs(flags, io.environment))
     const prefix = (words[0] ?? "").toLowerCase()
     const all = await createStore({ modelsFolder: folder }).list()
     const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))

@@ -1,31 +1,28 @@
 import { join } from "node:path"
-import type { Environment } from "../config/environment"
+import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
-import type { modelSettings, storeSettings } from "../config/schema"
-import { modelsFolder, textModelSettings } from "../config/settings"
+import { modelsFolder, settingsOfModel } from "../config/settings"
 import { createEngine, type Engine } from "../engine"
 import type { Logger } from "../log/logger"
 import { createStore } from "../store"
 import type { Store } from "../store/contract"
-import type { FlagValues } from "./flags"
 
 export interface LocalOptions {
-  readonly flags: FlagValues<typeof modelSettings & typeof storeSettings>
-  readonly environment: Environment
+  readonly inputs: Inputs
   readonly log: Logger
   readonly queueLimit?: number
 }
 
 /** The models of this machine and an engine for them; nothing is started before it is needed. */
-export function createLocal({ flags, environment, log, queueLimit }: LocalOptions): {
+export function createLocal({ inputs, log, queueLimit }: LocalOptions): {
   store: Store
   engine: Engine
 } {
-  const store = createStore({ modelsFolder: modelsFolder(flags, environment) })
+  const store = createStore({ modelsFolder: modelsFolder(inputs) })
   const engine = createEngine({
     store,
-    settings: textModelSettings(flags, environment),
-    runtimeFolder: findPaths(environment).runtime,
+    settings: settingsOfModel(inputs, ""),
+    runtimeFolder: findPaths(inputs.environment).runtime,
     workerCommand,
     log,
     ...(queueLimit !== undefined && { queueLimit }),

@@ -18,6 +18,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   list: { summary: "List the models on disk", load: () => import("./list") },
   show: { summary: "Show what a model is", load: () => import("./show") },
   ps: { summary: "List the models that a server has loaded", load: () => import("./ps") },
+  config: { summary: "Show the settings that count", load: () => import("./config") },
   stop: { summary: "Unload a model from a server", load: () => import("./stop") },
 }
 

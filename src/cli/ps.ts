@@ -1,9 +1,9 @@
 import { connectionSettings } from "../config/schema"
-import { serverLocation } from "../config/settings"
+import { gatherInputs, serverLocation } from "../config/settings"
 import type { LoadedInfoBody, LoadedModelBody } from "../http/v0/bodies"
 import { Client } from "./client"
 import { defineCommand } from "./command"
-import { grouped, switchFlag } from "./flags"
+import { configFlag, grouped, switchFlag } from "./flags"
 import { SHORT_ID_LENGTH } from "./list"
 import { formatBytes, printable, table, toJson } from "./output"
 
@@ -18,10 +18,10 @@ export const command = defineCommand({
     { line: "xllm ps", does: "what the server on this machine has loaded" },
     { line: "xllm ps --host gpu-box --json", does: "the same of another machine, for a program" },
   ],
-  flags: { json: switchFlag("print JSON"), ...grouped(connectionSettings, "Flags") },
+  flags: { json: switchFlag("print JSON"), ...grouped(connectionSettings, "Flags"), ...configFlag },
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
-    const all = await new Client(serverLocation(flags, io.environment).url).ps()
+    const all = await new Client(serverLocation(await gatherInputs(flags, io.environment))).ps()
     const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
     io.write(flags.json ? toJson({ models }) : psTable(models))
   },

@@ -19,7 +19,7 @@ export class RemoteAnswers implements AnswerSource {
   async find(model: string): Promise<string> {
     if (isPath(model)) {
       throw new UsageError(
-        `the server at ${this.#client.url} takes names of models, not paths, got '${model}'`,
+        `the server at ${this.#client.name} takes names of models, not paths, got '${model}'`,
       )
     }
     const names = await this.#client.models()
@@ -27,7 +27,7 @@ export class RemoteAnswers implements AnswerSource {
     const near = nearest(model, names)
     throw new ModelNotFound(
       model,
-      near === undefined ? ` on the server at ${this.#client.url}` : `; did you mean '${near}'?`,
+      near === undefined ? ` on the server at ${this.#client.name}` : `; did you mean '${near}'?`,
     )
   }
 

@@ -1,12 +1,13 @@
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
-import { logOptions, serverLocation } from "../config/settings"
+import type { Inputs } from "../config/load"
+import { gatherInputs, logOptions, serverLocation } from "../config/settings"
 import { text } from "../config/values"
 import type { ChatMessage } from "../domain"
 import { UsageError } from "../errors"
 import type { AnswerSource } from "./answers"
 import { Client } from "./client"
 import { defineCommand } from "./command"
-import { type FlagValues, grouped, switchFlag } from "./flags"
+import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { isPath } from "./model-path"
@@ -20,6 +21,7 @@ const flagTable = {
   verbose: switchFlag("show how long the answer took, on stderr"),
   json: switchFlag("print one JSON object instead of the answer's text; needs a PROMPT"),
   ...grouped(connectionSettings, "Flags"),
+  ...configFlag,
   ...parameterFlags,
   ...grouped({ ...storeSettings, ...modelSettings, ...logSettings }, "Without a server"),
 }
@@ -74,7 +76,8 @@ async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): 
 }
 
 async function chooseSource(model: string, flags: RunFlags, io: Io): Promise<AnswerSource> {
-  const { url, isNamed } = serverLocation(flags, io.environment)
+  const inputs = await gatherInputs(flags, io.environment)
+  const location = serverLocation(inputs)
   if (isPath(model)) {
     if (flags.host !== undefined) {
       throw new UsageError(
@@ -82,25 +85,27 @@ async function chooseSource(model: string, flags: RunFlags, io: Io): Promise<Ans
       )
     }
   } else {
-    const client = new Client(url)
+    const client = new Client(location)
     if (await client.isThere()) {
       const { RemoteAnswers } = await import("./remote-answers")
       return new RemoteAnswers(client)
     }
-    if (isNamed) io.writeError(`no server answers at ${url}; the model runs in this program\n`)
+    if (location.isNamed) {
+      io.writeError(`no server answers at ${client.name}; the model runs in this program\n`)
+    }
   }
-  return await startLocalSource(flags, io)
+  return await startLocalSource(inputs)
 }
 
-async function startLocalSource(flags: RunFlags, io: Io): Promise<AnswerSource> {
+async function startLocalSource(inputs: Inputs): Promise<AnswerSource> {
   const [{ createLocal }, { LocalAnswers }, { createLogger }] = await Promise.all([
     import("./local"),
     import("./local-answers"),
     import("../log/logger"),
   ])
-  const { logFormat, logLevel } = logOptions(flags, io.environment, "error")
+  const { logFormat, logLevel } = logOptions(inputs, "off")
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  const { engine, store } = createLocal({ flags, environment: io.environment, log })
+  const { engine, store } = createLocal({ inputs, log })
   return new LocalAnswers(engine, store)
 }
 

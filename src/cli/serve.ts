@@ -1,18 +1,26 @@
-import { logSettings, modelSettings, serverSettings, storeSettings } from "../config/schema"
-import { listenSettings, logOptions } from "../config/settings"
-import type { Engine } from "../engine"
-import { version } from "../version"
+import {
+  capacitySettings,
+  logFileSettings,
+  logSettings,
+  metricsSettings,
+  modelSettings,
+  residencySettings,
+  serverSettings,
+  storeSettings,
+} from "../config/schema"
+import { gatherInputs } from "../config/settings"
 import { defineCommand } from "./command"
-import { type FlagValues, grouped } from "./flags"
-import { watchInterrupts } from "./interrupts"
-import type { Io } from "./io"
-import { nameOf } from "./model-path"
+import { configFlag, grouped } from "./flags"
 
-const flagTable = {
+/** Every setting that may be said on the command line. */
+export const serveFlags = {
   ...serverSettings,
   ...storeSettings,
-  ...logSettings,
+  ...configFlag,
+  ...grouped(capacitySettings, "Capacity"),
+  ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
   ...grouped(modelSettings, "Loading models"),
+  ...grouped(residencySettings, "Keeping models"),
 }
 
 export const command = defineCommand({
@@ -23,64 +31,17 @@ export const command = defineCommand({
   details: `Serves the models of the models folder over HTTP, as OpenAI's API; each is loaded when it is first asked for.
 A MODEL named here, by its name or the path of a GGUF, is loaded at once; where that fails the server ends.
 
-Every flag has a variable: XLLM_PORT for --port, XLLM_GPU_LAYERS for --gpu-layers. Ctrl-C or SIGTERM ends it.`,
+Every flag has a variable, XLLM_PORT for --port, and a place in the configuration file: see 'xllm config'. API keys
+come from XLLM_API_KEY or the file. Ctrl-C or SIGTERM lets running answers finish; the second ends at once.
+SIGHUP reads the configuration file again, as a change of it does.`,
   examples: [
     { line: "xllm serve", does: "the models in ~/.xllm/models, each loaded when it is asked for" },
     { line: "xllm serve ./model.gguf --ctx 16k", does: "one file, for conversations of up to 16,384 tokens" },
-    { line: "xllm serve --host 0.0.0.0 --port 8080", does: "for the whole network" },
+    { line: "XLLM_API_KEY=… xllm serve --host 0.0.0.0", does: "for the whole network, with a key" },
   ],
-  flags: flagTable,
+  flags: serveFlags,
   async run({ flags, words, io }) {
-    const startedAt = new Date()
-    // From here on, so that no signal finds half of a server.
-    using interrupts = watchInterrupts()
-    const { engine, log, names, settings } = await prepare(flags, words, io)
-    const [{ createApp }, { listen }, { DEFAULT_HTTP_SETTINGS }] = await Promise.all([
-      import("../http/app"),
-      import("../http/listen"),
-      import("../http/settings"),
-    ])
-    const { corsOrigins, hostname, port } = settings
-    const httpSettings = { ...DEFAULT_HTTP_SETTINGS, corsOrigins }
-    const app = createApp({ engine, version, startedAt, log, settings: () => httpSettings })
-    const listener = await listen(app, { host: hostname, port })
-    io.write(`xLLM is listening on ${listener.url}\n`)
-    try {
-      await Promise.race([aborted(interrupts.signal), preloadFailure(engine, names, interrupts.signal)])
-    } finally {
-      // In this order: running answers end with an error event, which still has to be sent.
-      await engine.close()
-      await listener.close()
-    }
+    const { runServer } = await import("./server")
+    await runServer({ inputs: await gatherInputs(flags, io.environment), models: words, io, flags })
   },
 })
-
-/** Everything that can be wrong with the command line is found here, before the server listens. */
-async function prepare(flags: FlagValues<typeof flagTable>, models: readonly string[], io: Io) {
-  const settings = listenSettings(flags, io.environment)
-  const { logFormat, logLevel } = logOptions(flags, io.environment)
-  const [{ createLocal }, { createLogger }] = await Promise.all([import("./local"), import("../log/logger")])
-  const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  const { queueLimit } = settings
-  const { engine, store } = createLocal({ flags, environment: io.environment, log, queueLimit })
-  const names: string[] = []
-  for (const model of models) {
-    const name = await nameOf(model, store)
-    await store.describe(name)
-    names.push(name)
-  }
-  return { engine, log, names, settings }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener("abort", () => resolve(), { once: true })
-  })
-}
-
-/** Loads models one after another; settles only where one fails. */
-async function preloadFailure(engine: Engine, names: readonly string[], signal: AbortSignal): Promise<never> {
-  for (const name of names) await engine.preload(name, signal)
-  return await new Promise<never>(() => {})
-}

@@ -1,9 +1,9 @@
 import { storeSettings } from "../config/schema"
-import { modelsFolder } from "../config/settings"
+import { gatherInputs, modelsFolder } from "../config/settings"
 import type { ModelDetails } from "../domain"
 import { UsageError } from "../errors"
 import { defineCommand } from "./command"
-import { grouped, switchFlag } from "./flags"
+import { configFlag, grouped, switchFlag } from "./flags"
 import { nameOf } from "./model-path"
 import { formatCount, section, toJson } from "./output"
 
@@ -30,13 +30,14 @@ export const command = defineCommand({
     metadata: switchFlag("also every key of the file", "v"),
     json: switchFlag("print JSON"),
     ...grouped(storeSettings, "Flags"),
+    ...configFlag,
   },
   async run({ flags, words: [model = ""], io }) {
     if ([flags.template, flags.license, flags.json].filter(Boolean).length > 1) {
       throw new UsageError("give one of --template, --license and --json")
     }
     const { createStore } = await import("../store")
-    const store = createStore({ modelsFolder: modelsFolder(flags, io.environment) })
+    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
     const details = await store.describe(await nameOf(model, store))
     if (flags.json) io.write(toJson(toShowObject(details)))
     else if (flags.template) io.write(only(details.chatTemplate, details.name, "chat template"))

@@ -1,8 +1,8 @@
 import { connectionSettings } from "../config/schema"
-import { serverLocation } from "../config/settings"
+import { gatherInputs, serverLocation } from "../config/settings"
 import { Client } from "./client"
 import { defineCommand } from "./command"
-import { grouped } from "./flags"
+import { configFlag, grouped } from "./flags"
 
 export const command = defineCommand({
   name: "stop",
@@ -16,9 +16,10 @@ export const command = defineCommand({
     { line: "xllm stop smollm", does: "unload from the server on this machine" },
     { line: "xllm stop smollm --host gpu-box", does: "unload from another machine's" },
   ],
-  flags: { ...grouped(connectionSettings, "Flags") },
+  flags: { ...grouped(connectionSettings, "Flags"), ...configFlag },
   async run({ flags, words: [model = ""], io }) {
-    const { stopped } = await new Client(serverLocation(flags, io.environment).url).stop(model)
+    const location = serverLocation(await gatherInputs(flags, io.environment))
+    const { stopped } = await new Client(location).stop(model)
     if (!stopped) io.writeError(`model '${model}' was not loaded\n`)
   },
 })

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors"
-import type { Value } from "./values"
+import type { ConfigValue } from "./values"
 
 /** Where a server listens, or is to be found. */
 export interface Address {
@@ -31,7 +31,22 @@ export function parseAddress(given: string, origin: string): Address {
 }
 
 /** {@link parseAddress} as a kind of setting. */
-export const address: Value<Address> = { placeholder: "ADDRESS", parse: parseAddress }
+export const address: ConfigValue<Address> = {
+  placeholder: "ADDRESS",
+  rule: "HOST, HOST:PORT or a URL",
+  schema: { type: "string", minLength: 1 },
+  parse: parseAddress,
+  read: (given, origin) => parseAddress(String(given), origin),
+  show: ({ tls, hostname, port }) => {
+    const host = hostname.includes(":") ? `[${hostname}]` : hostname
+    return `${tls ? "https://" : ""}${host}${port === undefined ? "" : `:${port}`}`
+  },
+}
+
+/** Nobody beyond this machine reaches a server that listens there. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
 
 /** The address as a URL that a client on this machine can reach. */
 export function clientUrl({ tls, hostname }: Address, port: number): string {

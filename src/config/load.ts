@@ -1,3 +1,4 @@
+import type { ConfigFile } from "./file"
 import type { Environment } from "./environment"
 import type { Setting } from "./schema"
 
@@ -9,14 +10,29 @@ export type Values<T extends SettingTable> = {
   readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never
 }
 
-/** Where a value was said, weakest first. A configuration file's place is before `environment`. */
-export const sources = ["default", "environment", "flag"] as const
+/** Where settings are said. */
+export interface Inputs {
+  /** Parsed already, by the settings' keys; absent where a flag was not given. */
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly environment: Environment
+  /** Absent: there is none. */
+  readonly file?: ConfigFile
+}
+
+/** Where a value was said, weakest first. */
+export const sources = ["default", "file", "environment", "flag"] as const
 export type Source = (typeof sources)[number]
+
+/** A place where a value was said: its kind, and its name, such as `XLLM_PORT`. */
+export interface Origin {
+  readonly source: Source
+  readonly name: string
+}
 
 /** Values and where each came from. */
 export interface Resolved<T extends SettingTable> {
   readonly values: Values<T>
-  readonly sources: { readonly [K in keyof T]: Source }
+  readonly origins: { readonly [K in keyof T]: Origin }
 }
 
 /** `gpuLayers` → `gpu-layers` */
@@ -29,33 +45,58 @@ export function variableName(key: string): string {
   return `XLLM_${flagName(key).replaceAll("-", "_").toUpperCase()}`
 }
 
+/** Every variable that a setting listens to; the first that is set counts. */
+export function variablesOf(key: string, { path, variable }: Setting<unknown>): readonly string[] {
+  const ofPath = `XLLM_${path.replaceAll(".", "_").toUpperCase()}`
+  return [...new Set([variableName(key), ofPath, ...(variable === undefined ? [] : [variable])])]
+}
+
 /**
- * Every setting's strongest value: flags, then environment variables, then defaults. An empty variable counts as
- * not set.
- * @param flags parsed already; absent where the flag was not given
+ * Every setting's strongest value: flags, then environment variables, then the file, then defaults. An empty variable
+ * counts as not set.
+ * @param model what the file says of this one is stronger than what it says of all
  * @throws UsageError naming the variable that has an impossible value
  */
 export function resolveSettings<T extends SettingTable>(
   table: T,
-  flags: { readonly [K in keyof T]?: unknown },
-  environment: Environment,
+  inputs: Inputs,
+  model?: string,
 ): Resolved<T> {
   const values: Record<string, unknown> = {}
-  const from: Record<string, Source> = {}
+  const origins: Record<string, Origin> = {}
   for (const [key, setting] of Object.entries(table)) {
-    const variable = variableName(key)
-    const said = environment[variable]
-    if (flags[key] !== undefined) {
-      values[key] = flags[key]
-      from[key] = "flag"
-    } else if (said !== undefined && said !== "") {
-      values[key] = setting.value.parse(said, variable)
-      from[key] = "environment"
-    } else {
-      values[key] = setting.fallback
-      from[key] = "default"
-    }
+    const { value, origin } = resolveSetting(key, setting, inputs, model)
+    values[key] = value
+    origins[key] = origin
   }
   // Built key by key from the same table that the types come from.
-  return { values: values as Values<T>, sources: from as Resolved<T>["sources"] }
+  return { values: values as Values<T>, origins: origins as Resolved<T>["origins"] }
+}
+
+/** One setting of {@link resolveSettings}. */
+export function resolveSetting(
+  key: string,
+  setting: Setting<unknown>,
+  { flags, environment, file }: Inputs,
+  model?: string,
+): { readonly value: unknown; readonly origin: Origin } {
+  const flag = flags[key]
+  if (flag !== undefined) return { value: flag, origin: { source: "flag", name: `--${flagName(key)}` } }
+  for (const name of variablesOf(key, setting)) {
+    const said = environment[name]
+    if (said !== undefined && said !== "") {
+      return { value: setting.value.parse(said, name), origin: { source: "environment", name } }
+    }
+  }
+  const inFile = [...(model === undefined ? [] : [modelPath(model, setting)]), setting.path]
+  const path = inFile.find((path) => file?.values.has(path))
+  if (file === undefined || path === undefined) {
+    return { value: setting.fallback, origin: { source: "default", name: "default" } }
+  }
+  return { value: file.values.get(path), origin: { source: "file", name: file.path } }
+}
+
+/** `defaults.ctx` → `models.NAME.ctx` */
+export function modelPath(model: string, { path }: Setting<unknown>): string {
+  return path.replace(/^defaults/, () => `models.${model}`)
 }

@@ -1,40 +1,51 @@
 import { resolve } from "node:path"
-import type { TextModelSettings } from "../domain"
+import type { ModelSettings } from "../domain"
 import { UsageError } from "../errors"
-import { clientUrl } from "./address"
+import { clientUrl, isLoopback } from "./address"
 import type { Environment } from "./environment"
-import { type Resolved, resolveSettings, sources, type Values } from "./load"
+import { findConfigFile, readConfigFile } from "./file"
+import { type Inputs, type Origin, resolveSettings, sources, type Values } from "./load"
 import { findPaths } from "./paths"
 import {
-  type connectionSettings,
+  capacitySettings,
   DEFAULT_PORT,
+  flaglessSettings,
+  logFileSettings,
   logSettings,
-  modelSettings,
+  metricsSettings,
+  perModelSettings,
   serverSettings,
   storeSettings,
 } from "./schema"
 
-type Flags<T extends Readonly<Record<string, unknown>>> = { readonly [K in keyof T]?: unknown }
-
-/** Where the models are: the flag, `XLLM_MODELS_DIR`, or `models` in xLLM's home. */
-export function modelsFolder(flags: Flags<typeof storeSettings>, environment: Environment): string {
-  const { modelsDir } = resolveSettings(storeSettings, flags, environment).values
-  return modelsDir === null ? findPaths(environment).models : resolve(modelsDir)
+/**
+ * The command line, the environment, and the configuration file that they name or that is in xLLM's home.
+ * @throws UsageError for a file that is not there, cannot be chosen, or is wrong
+ */
+export async function gatherInputs(
+  { config, ...flags }: Readonly<Record<string, unknown>>,
+  environment: Environment,
+): Promise<Inputs> {
+  const path = findConfigFile(typeof config === "string" ? config : undefined, environment)
+  return { flags, environment, ...(path !== undefined && { file: await readConfigFile(path) }) }
 }
 
-/** What models are loaded with, as the engine takes it. */
-export function textModelSettings(
-  flags: Flags<typeof modelSettings>,
-  environment: Environment,
-): TextModelSettings {
-  const values = resolveSettings(modelSettings, flags, environment).values
+/** Where the models are: `models_dir`, or `models` in xLLM's home. */
+export function modelsFolder(inputs: Inputs): string {
+  const { modelsDir } = resolveSettings(storeSettings, inputs).values
+  return modelsDir === null ? findPaths(inputs.environment).models : resolve(modelsDir)
+}
+
+/** What is said of one model, as the engine takes it. @throws UsageError for an impossible variable */
+export function settingsOfModel(inputs: Inputs, model: string): ModelSettings {
+  const values = resolveSettings(perModelSettings, inputs, model).values
   return {
     contextLength: values.ctx,
     slots: values.slots,
     decodeThreads: values.threads,
     prefillThreads: values.threadsBatch,
     gpuLayers: values.gpuLayers,
-    splitMode: values.splitMode,
+    splitMode: values.splitMode ?? resolveSettings(flaglessSettings, inputs).values.gpuSplitMode,
     tensorSplit: values.tensorSplit,
     devices: values.device,
     kvTypeK: values.cacheTypeK,
@@ -44,59 +55,128 @@ export function textModelSettings(
     flashAttention: values.flashAttn,
     memoryMap: values.mmap,
     memoryLock: values.mlock,
+    priority: values.priority,
+    pinned: values.pinned,
+    keepAliveSeconds: values.keepAlive,
+    replicas: values.replicas,
+    preload: values.preload,
   }
+}
+
+/** Models that the file says something of. */
+export function modelsInFile({ file }: Inputs): readonly string[] {
+  const names = [...(file?.values.keys() ?? [])].map((path) => /^models\.(.*)\.[^.]*$/.exec(path)?.[1])
+  return [...new Set(names.filter((name) => name !== undefined))]
 }
 
 /** What `log/logger.ts` is made with; `usual` is the level where nobody said one. */
 export function logOptions(
-  flags: Flags<typeof logSettings>,
-  environment: Environment,
+  inputs: Inputs,
   usual: Values<typeof logSettings>["logLevel"] = logSettings.logLevel.fallback,
 ): Values<typeof logSettings> {
-  const { values, sources: from } = resolveSettings(logSettings, flags, environment)
-  return from.logLevel === "default" ? { ...values, logLevel: usual } : values
+  const { values, origins } = resolveSettings(logSettings, inputs)
+  return origins.logLevel.source === "default" ? { ...values, logLevel: usual } : values
 }
 
-/** Where and how `serve` listens. */
-export interface ListenSettings {
-  readonly hostname: string
-  /** 0: any free one. */
-  readonly port: number
-  readonly queueLimit: number
+/** Where log files go and how many there are. */
+export function logFileOptions(inputs: Inputs): Values<typeof logFileSettings> {
+  return resolveSettings(logFileSettings, inputs).values
+}
+
+/** How much the server takes on. */
+export function capacity(inputs: Inputs): Values<typeof capacitySettings> {
+  return resolveSettings(capacitySettings, inputs).values
+}
+
+/** What the server allows to whom. */
+export interface AccessSettings {
   /** Origins of web pages that may call the server. */
   readonly corsOrigins: readonly string[]
+  readonly allowedHosts: readonly string[]
+  readonly apiKeys: readonly string[]
+  readonly metricsPublic: boolean
+  readonly logContent: boolean
 }
 
+export function accessSettings(inputs: Inputs): AccessSettings {
+  const { corsOrigins, allowedHosts } = resolveSettings(serverSettings, inputs).values
+  const { apiKeys } = resolveSettings(flaglessSettings, inputs).values
+  const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
+  return { corsOrigins, allowedHosts, apiKeys, metricsPublic, logContent: logFileOptions(inputs).logContent }
+}
+
+/** Where `serve` listens. */
+export type ListenSettings =
+  | { readonly socket: string }
+  | {
+      readonly hostname: string
+      /** 0: any free one. */
+      readonly port: number
+    }
+
 /**
- * `--host` may carry a port; the stronger source of the two counts, and `--port` where both are flags.
- * @throws UsageError for an https address
+ * `server.host` may carry a port; the stronger source of the two counts, and `server.port` where they come from the
+ * same. A socket is listened on unless an address was said more strongly.
+ * @throws UsageError for an https address, and for one that other machines reach without any key
  */
-export function listenSettings(
-  flags: Flags<typeof serverSettings>,
-  environment: Environment,
-): ListenSettings {
-  const { values, sources: from } = resolveSettings(serverSettings, flags, environment)
-  if (values.host.tls)
-    throw new UsageError("--host must be an address without https: serve speaks plain HTTP")
-  const stronger = sources.indexOf(from.host) > sources.indexOf(from.port)
-  const port = stronger && values.host.port !== undefined ? values.host.port : values.port
-  return { hostname: values.host.hostname, port, queueLimit: values.queue, corsOrigins: values.corsOrigins }
+export function listenSettings(inputs: Inputs): ListenSettings {
+  const { values, origins } = resolveSettings(serverSettings, inputs)
+  if (values.socket !== null && strongest(origins, "socket", "host", "port")) {
+    return { socket: resolve(values.socket) }
+  }
+  if (values.host.tls) {
+    throw new UsageError(`${originOf(origins.host)} must be without https: serve speaks plain HTTP`)
+  }
+  const { hostname } = values.host
+  const isOpen = !isLoopback(hostname) && accessSettings(inputs).apiKeys.length === 0
+  if (isOpen && !values.insecure) {
+    throw new UsageError(
+      `${hostname} is reached from other machines, and nobody would need a key: ` +
+        "set XLLM_API_KEY (or server.api_keys), or say --insecure",
+    )
+  }
+  const hasOwnPort = values.host.port !== undefined && !strongest(origins, "port", "host")
+  return { hostname, port: hasOwnPort ? (values.host.port ?? values.port) : values.port }
+}
+
+type Origins<K extends string> = { readonly [key in K]: Origin }
+
+/** Is `key` said at least as strongly as the others? */
+function strongest<K extends string>(origins: Origins<K>, key: K, ...others: readonly K[]): boolean {
+  const strength = (one: K) => sources.indexOf(origins[one].source)
+  return others.every((other) => strength(key) >= strength(other))
+}
+
+function originOf({ source, name }: Origin): string {
+  return source === "file" ? `server.host in ${name}` : name
 }
 
 /** The server that commands talk to. */
 export interface ServerLocation {
   readonly url: string
-  /** The user named it, by flag or variable. */
+  /** The Unix socket to reach it by; the URL's host is of no use then. */
+  readonly socket?: string
+  /** What it wants to see. */
+  readonly apiKey?: string
+  /** The user named it, by a flag or a variable. */
   readonly isNamed: boolean
 }
 
-/** `--host`, `XLLM_HOST`, or this machine's usual port (`XLLM_PORT` moves it). */
-export function serverLocation(
-  flags: Flags<typeof connectionSettings>,
-  environment: Environment,
-): ServerLocation {
-  const table = { host: serverSettings.host, port: serverSettings.port }
-  const { values, sources: from }: Resolved<typeof table> = resolveSettings(table, flags, environment)
-  const port = values.host.port ?? (values.port || DEFAULT_PORT)
-  return { url: clientUrl(values.host, port), isNamed: from.host !== "default" || from.port !== "default" }
+/** `server.host`, or this machine's usual port (`server.port` moves it), or `server.socket`. */
+export function serverLocation(inputs: Inputs): ServerLocation {
+  const { host, port, socket } = serverSettings
+  const { values, origins } = resolveSettings({ host, port, socket }, inputs)
+  const isNamed = Object.values(origins).some(({ source }) => source === "flag" || source === "environment")
+  const access = { isNamed, ...apiKeyFor(inputs, isNamed) }
+  if (values.socket !== null && strongest(origins, "socket", "host", "port")) {
+    return { url: "http://localhost", socket: resolve(values.socket), ...access }
+  }
+  return { url: clientUrl(values.host, values.host.port ?? (values.port || DEFAULT_PORT)), ...access }
+}
+
+/** Keys in the file are those of this machine's own server: another one must not learn them. */
+function apiKeyFor(inputs: Inputs, isNamed: boolean): { readonly apiKey?: string } {
+  const { values, origins } = resolveSettings(flaglessSettings, inputs)
+  const [apiKey] = values.apiKeys
+  return apiKey === undefined || (isNamed && origins.apiKeys.source === "file") ? {} : { apiKey }
 }

@@ -1,4 +1,6 @@
 import { UsageError } from "../errors"
+import { BYTES_PATTERN, parseBytes } from "../lib/bytes"
+import { DURATION_PATTERN, parseDuration } from "../lib/duration"
 
 /** A kind of value that a flag or an environment variable can have. */
 export interface Value<T> {
@@ -11,76 +13,192 @@ export interface Value<T> {
   parse(text: string, origin: string): T
 }
 
-function refuse(origin: string, rule: string, text: string): never {
-  throw new UsageError(`${origin} must be ${rule}, got '${text}'`)
+/** A JSON Schema. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+/** A kind of value that a configuration file can have too. */
+export interface ConfigValue<T> extends Value<T> {
+  /** What a value is to be, to follow "must be". */
+  readonly rule: string
+  /** Fits whatever {@link read} may take; what it takes can be narrower. */
+  readonly schema: JsonSchema
+  /**
+   * A value of a file, which fits the schema.
+   * @throws UsageError as {@link Value.parse}
+   */
+  read(given: unknown, origin: string): T
+  /** The value as text that `parse` takes. */
+  show(value: T): string
+}
+
+interface Kind<T> {
+  readonly placeholder?: string
+  readonly rule: string
+  readonly schema: JsonSchema
+  /** `undefined`: the text means nothing of this kind. */
+  parse(text: string): T | undefined
+}
+
+function kindOf<T>({ placeholder, rule, schema, parse }: Kind<T>): ConfigValue<T> {
+  const checked = (given: string, origin: string): T => {
+    const value = parse(given)
+    if (value === undefined) throw refusal(origin, rule, `'${given}'`)
+    return value
+  }
+  return {
+    ...(placeholder !== undefined && { placeholder }),
+    rule,
+    schema,
+    parse: checked,
+    read: (given, origin) => checked(String(given), origin),
+    show: String,
+  }
+}
+
+/** `--port must be a number, got 'x'`; `given` as it is to be shown. */
+export function refusal(origin: string, rule: string, given: string): UsageError {
+  return new UsageError(`${origin} must be ${rule}, got ${given}`)
 }
 
 /** Any text but an empty one. */
-export function text(placeholder: string): Value<string> {
-  return { placeholder, parse: (given, origin) => given || refuse(origin, "a text", given) }
+export function text(placeholder: string): ConfigValue<string> {
+  return kindOf({
+    placeholder,
+    rule: "a text",
+    schema: { type: "string", minLength: 1 },
+    parse: (given) => given || undefined,
+  })
 }
 
 /** On or off. */
-export const toggle: Value<boolean> = {
-  parse(given, origin) {
+export const toggle: ConfigValue<boolean> = kindOf({
+  rule: "true or false",
+  schema: { type: "boolean" },
+  parse(given) {
     if (/^(1|true|yes|on)$/i.test(given)) return true
-    if (/^(0|false|no|off)$/i.test(given)) return false
-    return refuse(origin, "true or false", given)
+    return /^(0|false|no|off)$/i.test(given) ? false : undefined
   },
-}
+})
 
 function range(minimum: number, maximum: number): string {
   return maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`
 }
 
+function limits(minimum: number, maximum: number): JsonSchema {
+  return { minimum, ...(maximum !== Infinity && { maximum }) }
+}
+
 /** A whole number; `8k` means 8 × 1024, as context lengths are usually said. */
-export function integer(placeholder: string, minimum: number, maximum = Infinity): Value<number> {
-  return {
+export function integer(placeholder: string, minimum: number, maximum = Infinity): ConfigValue<number> {
+  return kindOf({
     placeholder,
-    parse(given, origin) {
+    rule: `a whole number ${range(minimum, maximum)}`,
+    schema: {
+      anyOf: [
+        { type: "integer", ...limits(minimum, maximum) },
+        { type: "string", pattern: "^\\d{1,15}[kK]$" },
+      ],
+    },
+    parse(given) {
       const match = /^([+-]?\d{1,15})(k?)$/i.exec(given.trim())
       const number = match === null ? NaN : Number(match[1]) * (match[2] === "" ? 1 : 1024)
-      if (number >= minimum && number <= maximum) return number
-      return refuse(origin, `a whole number ${range(minimum, maximum)}`, given)
+      return number >= minimum && number <= maximum ? number : undefined
     },
-  }
+  })
 }
 
 /** A number with or without a fraction. */
-export function decimal(placeholder: string, minimum: number, maximum = Infinity): Value<number> {
-  return {
+export function decimal(placeholder: string, minimum: number, maximum = Infinity): ConfigValue<number> {
+  return kindOf({
     placeholder,
-    parse(given, origin) {
+    rule: `a number ${range(minimum, maximum)}`,
+    schema: { type: "number", ...limits(minimum, maximum) },
+    parse(given) {
       const number = given.trim() === "" ? NaN : Number(given)
-      if (Number.isFinite(number) && number >= minimum && number <= maximum) return number
-      return refuse(origin, `a number ${range(minimum, maximum)}`, given)
+      return Number.isFinite(number) && number >= minimum && number <= maximum ? number : undefined
     },
-  }
+  })
+}
+
+/** A time in seconds: `90`, `5m`, `1h30m`. */
+export const duration: ConfigValue<number> = {
+  ...kindOf({
+    placeholder: "TIME",
+    rule: "a time, such as 90 (seconds), 5m or 1h30m",
+    schema: {
+      anyOf: [
+        { type: "number", minimum: 0 },
+        { type: "string", pattern: DURATION_PATTERN },
+      ],
+    },
+    parse: parseDuration,
+  }),
+  show: (seconds) => `${seconds}s`,
+}
+
+/** A size in bytes: `1000000`, `8GiB`. */
+export const bytes: ConfigValue<number> = {
+  ...kindOf({
+    placeholder: "SIZE",
+    rule: "a size, such as 1000000 (bytes), 500MB or 8GiB",
+    schema: {
+      anyOf: [
+        { type: "integer", minimum: 1 },
+        { type: "string", pattern: BYTES_PATTERN },
+      ],
+    },
+    parse: (given) => parseBytes(given) || undefined,
+  }),
+  show(value) {
+    const power = [3, 2, 1].find((power) => value % 1024 ** power === 0) ?? 0
+    return power === 0 ? String(value) : `${value / 1024 ** power}${["", "KiB", "MiB", "GiB"][power]}`
+  },
 }
 
 /** One of a few words. */
-export function oneOf<const W extends string>(...words: readonly W[]): Value<W> {
-  return {
+export function oneOf<const W extends string>(...words: readonly W[]): ConfigValue<W> {
+  return kindOf({
     placeholder: words.join("|"),
-    parse(given, origin) {
-      const found = words.find((word) => word === given.toLowerCase())
-      return found ?? refuse(origin, `one of ${words.join(", ")}`, given)
-    },
-  }
+    rule: `one of ${words.join(", ")}`,
+    schema: { enum: words },
+    parse: (given) => words.find((word) => word === given.toLowerCase()),
+  })
 }
 
-/** Any of several values, separated by commas. */
-export function list<T>(item: Value<T>, placeholder: string): Value<readonly T[]> {
+/** Any of several values, separated by commas; a list in a file. */
+export function list<T>(item: ConfigValue<T>, placeholder: string): ConfigValue<readonly T[]> {
   return {
     placeholder,
+    rule: `a list; each of it ${item.rule}`,
+    schema: { type: "array", items: item.schema },
     parse: (given, origin) => given.split(",").map((part) => item.parse(part.trim(), origin)),
+    // The schema says that it is an array.
+    read: (given, origin) => (given as readonly unknown[]).map((one) => item.read(one, origin)),
+    show: (values) => values.map(item.show).join(","),
   }
 }
 
-/** `value`, or a word that stands for `null`: the choice is left to the program. */
-export function orAutomatic<T>(value: Value<T>, word: string): Value<T | null> {
+/** `value`, or a word that stands for `null`: the choice is left to the program, or nothing is chosen. */
+export function orAutomatic<T>(value: ConfigValue<T>, word: string): ConfigValue<T | null> {
+  const isWord = (given: unknown) => typeof given === "string" && given.toLowerCase() === word
   return {
     ...(value.placeholder !== undefined && { placeholder: value.placeholder }),
-    parse: (given, origin) => (given.toLowerCase() === word ? null : value.parse(given, origin)),
+    rule: `${value.rule}, or ${word}`,
+    schema: { anyOf: [value.schema, { enum: [word, null] }] },
+    parse: (given, origin) => (isWord(given) ? null : value.parse(given, origin)),
+    read: (given, origin) => (given === null || isWord(given) ? null : value.read(given, origin)),
+    show: (chosen) => (chosen === null ? word : value.show(chosen)),
+  }
+}
+
+/** A list that may be empty, which `word` says where a text is needed. */
+export function orNone<T>(value: ConfigValue<readonly T[]>, word: string): ConfigValue<readonly T[]> {
+  return {
+    ...value,
+    rule: `${value.rule}, or ${word}`,
+    schema: { anyOf: [value.schema, { enum: [word] }] },
+    parse: (given, origin) => (given.toLowerCase() === word ? [] : value.parse(given, origin)),
+    read: (given, origin) => (given === word ? [] : value.read(given, origin)),
+    show: (values) => (values.length === 0 ? word : value.show(values)),
   }
 }

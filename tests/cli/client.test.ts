@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test"
+import { join } from "node:path"
 import { Client } from "../../src/cli/client"
 import { RemoteAnswers } from "../../src/cli/remote-answers"
 import type { AnswerEvent, Turn } from "../../src/cli/answers"
 import { loadedModel, startChatServer } from "../support/chat-server"
+import { tempFolder } from "../support/temp-folder"
 
 const turn: Turn = {
   model: "smol",
@@ -12,7 +14,7 @@ const turn: Turn = {
 const never = new AbortController().signal
 
 function answer(url: string, signal = never): Promise<AnswerEvent[]> {
-  return Array.fromAsync(new RemoteAnswers(new Client(url)).answer(turn, signal))
+  return Array.fromAsync(new RemoteAnswers(new Client({ url })).answer(turn, signal))
 }
 
 /** A server that gives every request the same answer. */
@@ -90,7 +92,7 @@ describe("an answer of a server", () => {
     const controller = new AbortController()
     const texts: string[] = []
     const read = async () => {
-      for await (const event of new RemoteAnswers(new Client(server.url)).answer(turn, controller.signal)) {
+      for await (const event of new RemoteAnswers(new Client(server)).answer(turn, controller.signal)) {
         if (event.type === "text") texts.push(event.text)
         if (texts.length === 3) controller.abort()
       }
@@ -103,7 +105,7 @@ describe("an answer of a server", () => {
 describe("a server", () => {
   test("is there where it says so", async () => {
     using server = startChatServer()
-    expect(await new Client(server.url).isThere()).toBe(true)
+    expect(await new Client(server).isThere()).toBe(true)
   })
 
   test.each([
@@ -112,25 +114,25 @@ describe("a server", () => {
     ["a failing one", () => Response.json({ status: "ok", version: "1" }, { status: 500 })],
   ])("is not there where %s answers", async (_what, respond) => {
     using server = serveAlways(respond)
-    expect(await new Client(server.url).isThere()).toBe(false)
+    expect(await new Client(server).isThere()).toBe(false)
   })
 
   test("tells what it has loaded", async () => {
     using server = startChatServer()
-    expect(await new Client(server.url).ps()).toEqual([loadedModel])
+    expect(await new Client(server).ps()).toEqual([loadedModel])
   })
 
   test("that cannot be reached is named", async () => {
     const url = nobody()
-    expect(await new Client(url).isThere()).toBe(false)
-    await expect(new Client(url).ps()).rejects.toThrow(
+    expect(await new Client({ url }).isThere()).toBe(false)
+    await expect(new Client({ url }).ps()).rejects.toThrow(
       `could not connect to a server at ${url}; start one with 'xllm serve'`,
     )
   })
 
   test("that refuses is quoted", async () => {
     using server = startChatServer()
-    await expect(new Client(server.url).stop("nope")).rejects.toMatchObject({
+    await expect(new Client(server).stop("nope")).rejects.toMatchObject({
       code: "model_not_found",
       status: 404,
       message: "model 'nope' not found",
@@ -139,36 +141,60 @@ describe("a server", () => {
 
   test("that fails without our kind of error is named with the status", async () => {
     using server = serveAlways(() => new Response("Bad Gateway", { status: 502 }))
-    await expect(new Client(server.url).ps()).rejects.toThrow(
+    await expect(new Client(server).ps()).rejects.toThrow(
       `the server at ${server.url} answered 502 to /v0/ps`,
     )
   })
 
   test("that gives another answer than expected is named", async () => {
     using server = serveAlways(() => Response.json({ models: "none" }))
-    await expect(new Client(server.url).ps()).rejects.toThrow(
-      "gave an answer to /v0/ps that xLLM does not give",
-    )
+    await expect(new Client(server).ps()).rejects.toThrow("gave an answer to /v0/ps that xLLM does not give")
   })
 })
 
 describe("finding a model", () => {
   test("a name that the server knows is taken", async () => {
     using server = startChatServer()
-    expect(await new RemoteAnswers(new Client(server.url)).find("other")).toBe("other")
+    expect(await new RemoteAnswers(new Client(server)).find("other")).toBe("other")
   })
 
   test("a near miss is named", async () => {
     using server = startChatServer()
-    await expect(new RemoteAnswers(new Client(server.url)).find("smal")).rejects.toThrow(
-      "did you mean 'smol'?",
-    )
+    await expect(new RemoteAnswers(new Client(server)).find("smal")).rejects.toThrow("did you mean 'smol'?")
   })
 
   test("a path is refused", async () => {
     using server = startChatServer()
-    await expect(new RemoteAnswers(new Client(server.url)).find("./smol.gguf")).rejects.toThrow(
+    await expect(new RemoteAnswers(new Client(server)).find("./smol.gguf")).rejects.toThrow(
       "takes names of models, not paths",
     )
+  })
+})
+
+describe("a server is reached", () => {
+  test("by a Unix socket, which messages name", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "x.sock")
+    const server = Bun.serve({ unix: path, fetch: () => Response.json({ models: [loadedModel] }) })
+    const client = new Client({ url: "http://localhost", socket: path })
+    expect(await client.ps()).toEqual([loadedModel])
+    await server.stop(true)
+    await expect(client.ps()).rejects.toThrow(`could not connect to a server at unix:${path}`)
+  })
+
+  test("with its key", async () => {
+    const keys: (string | null)[] = []
+    const server = Bun.serve({
+      port: 0,
+      fetch(request) {
+        keys.push(request.headers.get("authorization"))
+        return Response.json({ models: [] })
+      },
+    })
+    const url = `http://127.0.0.1:${server.port}`
+    await new Client({ url, apiKey: "k" }).ps()
+    await new Client({ url }).ps()
+    await server.stop(true)
+    expect(keys).toEqual(["Bearer k", null])
   })
 })

@@ -1,5 +1,19 @@
 import { describe, expect, test } from "bun:test"
-import { decimal, integer, list, oneOf, orAutomatic, text, toggle, type Value } from "../../src/config/values"
+import { address } from "../../src/config/address"
+import {
+  bytes,
+  type ConfigValue,
+  decimal,
+  duration,
+  integer,
+  list,
+  oneOf,
+  orAutomatic,
+  orNone,
+  text,
+  toggle,
+  type Value,
+} from "../../src/config/values"
 
 function refusal(value: Value<unknown>, given: string): string {
   try {
@@ -24,8 +38,13 @@ describe("a value is read as what it means", () => {
     [list(decimal("X", 0), "X,…"), "3, 1", [3, 1]],
     [orAutomatic(integer("N", 0), "auto"), "auto", null],
     [orAutomatic(integer("N", 0), "auto"), "3", 3],
+    [orNone(list(text("X"), "X,…"), "none"), "none", []],
+    [orNone(list(text("X"), "X,…"), "none"), "a,b", ["a", "b"]],
+    [orAutomatic(duration, "forever"), "Forever", null],
+    [duration, "1h30m", 5400],
+    [bytes, "1.5GiB", 1.5 * 1024 ** 3],
     [text("TEXT"), "a b", "a b"],
-  ])("%#: %p", (value, given, expected) => {
+  ])("%#", (value, given, expected) => {
     expect(value.parse(given, "--it")).toEqual(expected)
   })
 })
@@ -45,8 +64,30 @@ describe("a refusal names the source, the rule and what was given", () => {
     [oneOf("layer", "row"), "column", "--it must be one of layer, row, got 'column'"],
     [list(decimal("X", 0), "X,…"), "3,,1", "got ''"],
     [text("TEXT"), "", "--it must be a text"],
-  ])("%#: %p", (value, given, words) => {
+    [duration, "-1", "--it must be a time, such as 90 (seconds), 5m or 1h30m, got '-1'"],
+    [duration, "soon", "got 'soon'"],
+    [bytes, "0", "--it must be a size, such as 1000000 (bytes), 500MB or 8GiB, got '0'"],
+  ])("%#", (value, given, words) => {
     expect(refusal(value, given)).toContain(words)
     expect(refusal(value, given)).toStartWith("UsageError")
+  })
+})
+
+describe("a value is shown as it could be given", () => {
+  test.each<[ConfigValue<unknown>, string]>([
+    [integer("N", 0), "42"],
+    [toggle, "false"],
+    [list(decimal("X", 0), "X,…"), "3,1.5"],
+    [orAutomatic(integer("N", 0), "auto"), "auto"],
+    [orNone(list(text("X"), "X,…"), "none"), "none"],
+    [duration, "90s"],
+    [bytes, "100MiB"],
+    [bytes, "8GiB"],
+    [bytes, "1000"],
+    [address, "127.0.0.1"],
+    [address, "[::1]:80"],
+    [address, "https://box:1"],
+  ])("%#", (value, given) => {
+    expect(value.show(value.parse(given, "--it"))).toBe(given)
   })
 })

@@ -1,0 +1,163 @@
+import { closeSync, openSync } from "node:fs"
+import { unknownVariables } from "../config/effective"
+import type { Inputs } from "../config/load"
+import { accessSettings, capacity, listenSettings, logOptions, type ListenSettings } from "../config/settings"
+import type { Engine } from "../engine"
+import type { ListenOptions } from "../http/listen"
+import type { Logger } from "../log/logger"
+import { version } from "../version"
+import { watchInterrupts } from "./interrupts"
+import type { Io } from "./io"
+import { createLocal } from "./local"
+import { nameOf } from "./model-path"
+import { LiveConfiguration } from "./reload"
+import { type ServiceManager, serviceManager } from "./systemd"
+
+export interface ServerOptions {
+  /** What counts at the start. */
+  readonly inputs: Inputs
+  /** The command line, to be read again together with the file. */
+  readonly flags: Readonly<Record<string, unknown>>
+  /** Loaded at the start, by name or path. */
+  readonly models: readonly string[]
+  readonly io: Io
+}
+
+/**
+ * Serves until it is told to end, then lets running answers finish. Resolves when no worker is left.
+ * @throws UsageError, CannotListen, and what loading one of `models` fails with
+ */
+export async function runServer({ inputs, flags, models, io }: ServerOptions): Promise<void> {
+  const startedAt = new Date()
+  let engine: Engine | undefined
+  // From here on, so that no signal finds half of a server.
+  using interrupts = watchInterrupts(() => killWorkers(engine))
+  const parts = await prepare(inputs, models)
+  engine = parts.engine
+  const { log } = parts
+  for (const problem of unknownVariables(inputs.environment)) log.warn("unknown variable", { problem })
+
+  let access = accessSettings(inputs)
+  const configuration = new LiveConfiguration({
+    inputs,
+    flags,
+    log,
+    apply(next) {
+      access = accessSettings(next)
+      return parts.reconfigure(next)
+    },
+  })
+  const [{ createApp }, { listen }] = await Promise.all([import("../http/app"), import("../http/listen")])
+  const app = createApp({ engine, version, startedAt, log, settings: () => access })
+  const listener = await listen(app, toListenOptions(parts.address))
+  io.write(`xLLM is listening on ${listener.url}\n`)
+
+  using manager = serviceManager(inputs.environment)
+  manager.status(`listening on ${listener.url}`)
+  using _watch = configuration.watch()
+  using hangups = watchHangups(io, () => void reload(configuration, manager))
+  const ending = AbortSignal.any([interrupts.signal, hangups.signal])
+  try {
+    await Promise.race([aborted(ending), preload(parts, manager, ending)])
+  } finally {
+    manager.stopping()
+    log.info("stopping", { reason: String(ending.reason ?? "failure") })
+    // In this order: running answers, and refusals of new ones, still have to be sent.
+    await engine.close()
+    await listener.close()
+  }
+}
+
+interface Parts {
+  readonly engine: Engine
+  readonly log: Logger
+  /** Models to load at the start. */
+  readonly names: readonly string[]
+  readonly address: ListenSettings
+  reconfigure(inputs: Inputs): readonly string[]
+}
+
+/** Everything that can be wrong with the settings is found here, before the server listens. */
+async function prepare(inputs: Inputs, models: readonly string[]): Promise<Parts> {
+  const address = listenSettings(inputs)
+  const { queueLimit } = capacity(inputs)
+  const log = await openLog(inputs)
+  const { engine, store } = createLocal({ inputs, log, queueLimit })
+  const names: string[] = []
+  for (const model of models) {
+    const name = await nameOf(model, store)
+    await store.describe(name)
+    names.push(name)
+  }
+  return { engine, log, names, address, reconfigure: () => [] }
+}
+
+async function openLog(inputs: Inputs): Promise<Logger> {
+  const { createLogger } = await import("../log/logger")
+  const { logLevel: level, logFormat } = logOptions(inputs)
+  return createLogger({ level, ...(logFormat !== null && { format: logFormat }) })
+}
+
+function toListenOptions(address: ListenSettings): ListenOptions {
+  return "socket" in address ? { unix: address.socket } : { host: address.hostname, port: address.port }
+}
+
+/** Loads models one after another; settles only where one fails. */
+async function preload(
+  { engine, names }: Parts,
+  manager: ServiceManager,
+  signal: AbortSignal,
+): Promise<never> {
+  for (const name of names) await engine.preload(name, signal)
+  manager.ready()
+  return await new Promise<never>(() => {})
+}
+
+async function reload(configuration: LiveConfiguration, manager: ServiceManager): Promise<void> {
+  manager.reloading()
+  await configuration.reload()
+  manager.ready()
+}
+
+interface Hangups extends Disposable {
+  /** Aborted when the terminal that the server was started on is gone. */
+  readonly signal: AbortSignal
+}
+
+/** SIGHUP asks for a reload, unless it comes because the terminal is closed. */
+function watchHangups({ stdinIsTerminal }: Io, onReload: () => void): Hangups {
+  const controller = new AbortController()
+  const listener = () => {
+    if (stdinIsTerminal && !hasTerminal()) controller.abort("SIGHUP")
+    else onReload()
+  }
+  process.on("SIGHUP", listener)
+  return { signal: controller.signal, [Symbol.dispose]: () => void process.off("SIGHUP", listener) }
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"))
+    return true
+  } catch {
+    return false
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener("abort", () => resolve(), { once: true })
+  })
+}
+
+/** For an end at once: the engine would give each worker time. */
+function killWorkers(engine: Engine | undefined): void {
+  for (const { pid } of engine?.loaded() ?? []) {
+    try {
+      if (pid !== undefined) process.kill(pid, "SIGKILL")
+    } catch {
+      // It has ended already.
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { nearest } from "../lib/nearest"
+import type { Environment } from "./environment"
+import { type Inputs, modelPath, type Origin, resolveSetting, variablesOf } from "./load"
+import { allSettings, perModelSettings, type Setting } from "./schema"
+import { modelsInFile } from "./settings"
+
+/** A setting as it counts, and why. */
+interface ResolvedSetting {
+  readonly path: string
+  readonly setting: Setting<unknown>
+  readonly value: unknown
+  readonly origin: Origin
+}
+
+/** A setting as it may be shown. */
+export interface EffectiveSetting {
+  readonly path: string
+  /** As a flag, a variable or a file would say it. Never a secret. */
+  readonly shown: string
+  /** As JSON has it. */
+  readonly value: unknown
+  readonly origin: Origin
+}
+
+/** Every setting, those of models only where the file says something of them. @throws UsageError */
+export function effectiveSettings(inputs: Inputs): readonly EffectiveSetting[] {
+  return resolveAll(inputs).map(({ path, setting, value, origin }) => {
+    if (setting.isSecret && Array.isArray(value)) {
+      const shown = value.length === 0 ? "none" : `${value.length} not shown`
+      return { path, shown, value: shown, origin }
+    }
+    const shown = setting.value.show(value)
+    const isPlain = typeof value !== "object" || value === null || Array.isArray(value)
+    return { path, shown, value: isPlain ? value : shown, origin }
+  })
+}
+
+/** A setting that is another one than before. */
+export interface ChangedSetting {
+  readonly path: string
+  readonly takesEffect: Setting<unknown>["takesEffect"]
+}
+
+/** What differs between two moments. @throws UsageError */
+export function changedSettings(before: Inputs, after: Inputs): readonly ChangedSetting[] {
+  const [old, current] = [byPath(before), byPath(after)]
+  const paths = [...new Set([...old.keys(), ...current.keys()])]
+  return paths.flatMap((path) => {
+    const [one, other] = [old.get(path), current.get(path)]
+    if (Bun.deepEquals(one?.value, other?.value)) return []
+    return [{ path, takesEffect: (one ?? other)?.setting.takesEffect }]
+  })
+}
+
+function byPath(inputs: Inputs): ReadonlyMap<string, ResolvedSetting> {
+  return new Map(resolveAll(inputs).map((resolved) => [resolved.path, resolved]))
+}
+
+function resolveAll(inputs: Inputs): readonly ResolvedSetting[] {
+  const general = Object.entries<Setting<unknown>>(allSettings).map(([key, setting]) => ({
+    path: setting.path,
+    setting,
+    ...resolveSetting(key, setting, inputs),
+  }))
+  return [...general, ...modelsInFile(inputs).flatMap((model) => resolveModel(model, inputs))]
+}
+
+function resolveModel(model: string, inputs: Inputs): readonly ResolvedSetting[] {
+  return Object.entries<Setting<unknown>>(perModelSettings).flatMap(([key, setting]) => {
+    const path = modelPath(model, setting)
+    if (!inputs.file?.values.has(path)) return []
+    return [{ path, setting, ...resolveSetting(key, setting, inputs, model) }]
+  })
+}
+
+/** Variables beside settings: where things are. */
+const OTHER_VARIABLES = ["XLLM_HOME", "XLLM_CONFIG"]
+
+/** Variables that look like ours and mean nothing, each as one sentence. */
+export function unknownVariables(environment: Environment): readonly string[] {
+  const known = [
+    ...OTHER_VARIABLES,
+    ...Object.entries(allSettings).flatMap(([key, setting]) => variablesOf(key, setting)),
+  ]
+  return Object.keys(environment)
+    .filter((name) => name.startsWith("XLLM_") && !known.includes(name))
+    .map((name) => {
+      const near = nearest(name, known)
+      return `${name} is no setting${near === undefined ? "" : `; did you mean ${near}?`}`
+    })
+}

@@ -1,0 +1,16 @@
+const POWERS = ["", "k", "m", "g", "t", "p"]
+
+/** Whole texts that {@link parseBytes} reads, for schemas. */
+export const BYTES_PATTERN = "^\\d+(\\.\\d+)?\\s*([kKmMgGtTpP](i|i?[bB])?|[bB])?$"
+
+/**
+ * Bytes that a text such as `1000000`, `8GiB` or `1.5 GB` means; `undefined` where it means none. `GB` is decimal,
+ * `GiB` binary, and so is `G` alone, as for systemd and llama.cpp.
+ */
+export function parseBytes(text: string): number | undefined {
+  const given = text.trim()
+  if (!new RegExp(BYTES_PATTERN).test(given)) return undefined
+  const [, count, letter = "", ending = ""] = /^([\d.]+)\s*([kmgtp]?)(i?b?)$/i.exec(given) ?? []
+  const base = ending.toLowerCase() === "b" ? 1000 : 1024
+  return Math.round(Number(count) * base ** POWERS.indexOf(letter.toLowerCase()))
+}

@@ -1,0 +1,98 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { command as config } from "../../src/cli/config"
+import { command as list } from "../../src/cli/list"
+import { fakeIo } from "../support/fake-io"
+import { tempFolder } from "../support/temp-folder"
+import { runXllm } from "../support/xllm"
+
+const folder = tempFolder()
+afterAll(() => folder[Symbol.dispose]())
+const path = join(folder.path, "config.yaml")
+writeFileSync(path, "server:\n  port: 8080\n  api_keys: [secret]\nmodels_dir: /nowhere\n")
+const environment = { XLLM_HOME: folder.path, XLLM_QUEUE_TIMEOUT: "1m" }
+
+async function run(...argv: string[]): Promise<string> {
+  const io = fakeIo({ environment })
+  await config.execute(argv, io)
+  expect(io.err).toBe("")
+  return io.out
+}
+
+describe("config", () => {
+  test("shows each setting, its value and where that was said", async () => {
+    const lines = (await run("--slots", "3")).split("\n").map((line) => line.split(/ {2,}/))
+    expect(lines[0]).toEqual(["SETTING", "VALUE", "FROM"])
+    expect(lines).toContainEqual(["server.port", "8080", path])
+    expect(lines).toContainEqual(["server.api_keys", "1 not shown", path])
+    expect(lines).toContainEqual(["queue.timeout", "60s", "XLLM_QUEUE_TIMEOUT"])
+    expect(lines).toContainEqual(["defaults.slots", "3", "--slots"])
+    expect(lines).toContainEqual(["defaults.ctx", "auto", "default"])
+  })
+
+  test("prints JSON", async () => {
+    const settings: unknown = JSON.parse(await run("--json"))
+    expect(settings).toMatchObject({
+      "queue.timeout": { value: 60, source: "environment", from: "XLLM_QUEUE_TIMEOUT" },
+      "defaults.ctx": { value: null, source: "default", from: "default" },
+    })
+  })
+
+  test("prints a schema that knows every section", async () => {
+    const schema = JSON.parse(await run("--schema")) as { properties: Record<string, unknown> }
+    expect(Object.keys(schema.properties).sort()).toEqual([
+      "defaults",
+      "gpu",
+      "limits",
+      "log",
+      "metrics",
+      "models",
+      "models_dir",
+      "queue",
+      "server",
+      "shutdown_timeout",
+    ])
+    expect(schema).toMatchObject({
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      additionalProperties: false,
+      properties: { server: { properties: { port: { default: 32769 } } } },
+    })
+  })
+
+  test("reads another file where one is named", async () => {
+    const other = join(folder.path, "other.json")
+    writeFileSync(other, '{"log":{"level":"debug"}}')
+    const settings: unknown = JSON.parse(await run("--config", other, "--json"))
+    expect(settings).toMatchObject({ "log.level": { value: "debug", from: other } })
+  })
+})
+
+test("other commands read the file too", async () => {
+  const io = fakeIo({ environment })
+  await list.execute([], io)
+  expect(io.err).toContain("no models in /nowhere")
+})
+
+test("a wrong file is refused by each command that reads it", async () => {
+  const wrong = join(folder.path, "wrong.yaml")
+  writeFileSync(wrong, "server:\n  prot: 1\nqueue:\n  limit: many\n")
+  for (const name of ["serve", "config", "list", "ps"]) {
+    expect(await runXllm([name, "--config", wrong])).toEqual({
+      out: "",
+      err:
+        `Error: server.prot in ${wrong} is no setting; did you mean server.port?\n` +
+        `       queue.limit in ${wrong} must be a whole number from 0 to 1000000, got "many"\n`,
+      code: 1,
+    })
+  }
+})
+
+test("serve refuses to be reached by everybody", async () => {
+  const { err, code } = await runXllm(["serve", "--host", "0.0.0.0"])
+  expect(err).toBe(
+    "Error: 0.0.0.0 is reached from other machines, and nobody would need a key: " +
+      "set XLLM_API_KEY (or server.api_keys), or say --insecure\n",
+  )
+  expect(code).toBe(1)
+})

@@ -1,0 +1,185 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { findConfigFile, readConfigFile } from "../../src/config/file"
+import { tempFolder } from "../support/temp-folder"
+
+const folder = tempFolder()
+afterAll(() => folder[Symbol.dispose]())
+
+let count = 0
+
+function write(name: string, text: string): string {
+  const home = join(folder.path, String(count++))
+  mkdirSync(home)
+  writeFileSync(join(home, name), text)
+  return join(home, name)
+}
+
+/** The same file in both languages. */
+const bothFormats = (content: unknown) => [
+  write("config.yaml", Bun.YAML.stringify(content, null, 2)),
+  write("config.json", JSON.stringify(content)),
+]
+
+async function refusal(path: string): Promise<string> {
+  try {
+    await readConfigFile(path)
+  } catch (error) {
+    return String(error).replaceAll(path, "FILE")
+  }
+  return "accepted"
+}
+
+describe("a file says", () => {
+  test.each<[unknown, Record<string, unknown>]>([
+    [{}, {}],
+    [null, {}],
+    [{ server: null }, {}],
+    [{ server: { port: 8080 } }, { "server.port": 8080 }],
+    [{ models_dir: "/models" }, { models_dir: "/models" }],
+    [{ queue: { timeout: "5m", limit: 3 } }, { "queue.timeout": 300, "queue.limit": 3 }],
+    [{ queue: { timeout: null } }, { "queue.timeout": null }],
+    [{ shutdown_timeout: 1.5 }, { shutdown_timeout: 1.5 }],
+    [{ limits: { memory: "8GiB" } }, { "limits.memory": 8 * 1024 ** 3 }],
+    [{ limits: { memory: 1e9 } }, { "limits.memory": 1e9 }],
+    [
+      { defaults: { ctx: "16k", gpu_layers: "auto" } },
+      { "defaults.ctx": 16384, "defaults.gpu_layers": null },
+    ],
+    [
+      { defaults: { flash_attention: "on", mlock: true } },
+      { "defaults.flash_attention": "on", "defaults.mlock": true },
+    ],
+    [{ gpu: { simulate: ["24GiB", 1000] } }, { "gpu.simulate": [24 * 1024 ** 3, 1000] }],
+    [{ gpu: { simulate: [] } }, { "gpu.simulate": [] }],
+    [
+      { server: { api_keys: ["a", "b"], cors_origins: ["*"] } },
+      { "server.api_keys": ["a", "b"], "server.cors_origins": ["*"] },
+    ],
+    [
+      { models: { "qwen2.5:7b": { keep_alive: "forever", tensor_split: [3, 1.5] }, plain: null } },
+      { "models.qwen2.5:7b.keep_alive": null, "models.qwen2.5:7b.tensor_split": [3, 1.5] },
+    ],
+  ])("%j", async (content, expected) => {
+    for (const path of bothFormats(content)) {
+      expect(Object.fromEntries((await readConfigFile(path)).values)).toEqual(expected)
+    }
+  })
+})
+
+describe("a file is refused", () => {
+  test.each<[unknown, string]>([
+    [{ server: { prot: 1 } }, "server.prot in FILE is no setting; did you mean server.port?"],
+    [{ sever: { port: 1 } }, "sever in FILE is no setting; did you mean server?"],
+    [{ ctx: 1 }, "ctx in FILE is no setting; did you mean defaults.ctx?"],
+    [{ frobnicate: 1 }, "frobnicate in FILE is no setting"],
+    [
+      { models: { m: { kepalive: 1 } } },
+      "models.m.kepalive in FILE is no setting; did you mean models.m.keep_alive?",
+    ],
+    [{ server: { port: "http" } }, 'server.port in FILE must be a whole number from 0 to 65535, got "http"'],
+    [{ server: { port: 70000 } }, "server.port in FILE must be a whole number from 0 to 65535, got 70000"],
+    [
+      { server: { port: "1000k" } },
+      "server.port in FILE must be a whole number from 0 to 65535, got '1000k'",
+    ],
+    [{ server: { port: null } }, "server.port in FILE must be a whole number from 0 to 65535, got null"],
+    [{ server: 5 }, "server in FILE must be a section with settings, got 5"],
+    [[1], "FILE must be a section with settings, got [1]"],
+    ["text", 'FILE must be a section with settings, got "text"'],
+    [{ models: { m: 5 } }, "models.m in FILE must be a section with settings, got 5"],
+    [{ defaults: { mlock: "yes" } }, 'defaults.mlock in FILE must be true or false, got "yes"'],
+    [
+      { log: { level: "loud" } },
+      'log.level in FILE must be one of debug, info, warn, error, off, got "loud"',
+    ],
+    [
+      { models: { "a/b": { ctx: "long" } } },
+      'models.a/b.ctx in FILE must be a whole number of at least 1, or auto, got "long"',
+    ],
+    [
+      { server: { cors_origins: "*" } },
+      "server.cors_origins in FILE must be a list; each of it a text, or none, got",
+    ],
+    [
+      { server: { cors_origins: ["a", 1] } },
+      'server.cors_origins in FILE must be a list; each of it a text, or none, got ["a",1]',
+    ],
+    [
+      { queue: { timeout: -1 } },
+      "queue.timeout in FILE must be a time, such as 90 (seconds), 5m or 1h30m, or none, got -1",
+    ],
+    [
+      { limits: { memory: "much" } },
+      "limits.memory in FILE must be a size, such as 1000000 (bytes), 500MB or 8GiB, or none",
+    ],
+    [{ server: { host: "a b" } }, "server.host in FILE must be HOST, HOST:PORT or a URL, got 'a b'"],
+  ])("%j", async (content, words) => {
+    for (const path of bothFormats(content)) {
+      expect(await refusal(path)).toStartWith(`UsageError: ${words}`)
+    }
+  })
+
+  test("with everything that is wrong in it", async () => {
+    const [path = ""] = bothFormats({ server: { port: "x" }, queue: { timeot: 1 } })
+    const words = await refusal(path)
+    expect(words).toContain("server.port in FILE must be")
+    expect(words).toContain("did you mean queue.timeout?")
+  })
+
+  test("without its keys in the message", async () => {
+    for (const path of bothFormats({ server: { api_keys: ["secret-1", 2] } })) {
+      const words = await refusal(path)
+      expect(words).toContain("server.api_keys in FILE must be a list")
+      expect(words).not.toContain("secret")
+    }
+  })
+
+  test.each([
+    ["config.yaml", "server: [", "is no YAML: "],
+    ["config.json", '{"server": }', "is no JSON: "],
+    ["config.json", "server: {}", "is no JSON: "],
+  ])("%s with %p", async (name, text, words) => {
+    expect(await refusal(write(name, text))).toStartWith(`UsageError: FILE ${words}`)
+  })
+
+  test("that is a folder", async () => {
+    expect(await refusal(folder.path)).toContain("cannot be read")
+  })
+})
+
+describe("the file is", () => {
+  const path = write("other.yaml", "")
+  const home = join(folder.path, "home")
+  mkdirSync(home)
+  const environment = { XLLM_HOME: home }
+
+  test("none, where there is none", () => {
+    expect(findConfigFile(undefined, environment)).toBeUndefined()
+  })
+
+  test("the one that the flag names, then the variable's, then the one in the home", () => {
+    const usual = join(home, "config.json")
+    writeFileSync(usual, "{}")
+    expect(findConfigFile(undefined, environment)).toBe(usual)
+    expect(findConfigFile(undefined, { ...environment, XLLM_CONFIG: path })).toBe(path)
+    expect(findConfigFile(path, { ...environment, XLLM_CONFIG: "/nowhere" })).toBe(path)
+  })
+
+  test("not chosen between two", () => {
+    const both = join(folder.path, "both")
+    mkdirSync(both)
+    for (const name of ["config.yaml", "config.json"]) writeFileSync(join(both, name), "{}")
+    expect(() => findConfigFile(undefined, { XLLM_HOME: both })).toThrow(
+      `there are both ${both}/config.yaml and ${both}/config.json; keep one of them`,
+    )
+  })
+
+  test.each([
+    ["/nowhere.yaml", {}, "--config names /nowhere.yaml, which does not exist"],
+    [undefined, { XLLM_CONFIG: "/no.json" }, "XLLM_CONFIG names /no.json, which does not exist"],
+  ])("refused where it is named and missing: %p %p", (named, variables, words) => {
+    expect(() => findConfigFile(named, variables)).toThrow(words)
+  })
+})
