@@ -183,7 +183,8 @@ export class RealWorker implements AsyncDisposable {
       environment: workerEnvironment("/nonexistent"),
       model: { name: "m", path },
       settings: { ...EXACT_SETTINGS, ...options.settings },
-      templateTimeoutMs: options.templateTimeoutMs ?? DEFAULT_LIMITS.templateMs,
+      // Unless a test is about it, no template is given up because the machine is busy.
+      templateTimeoutMs: options.templateTimeoutMs ?? 30_000,
     })
     return ready.promise
   }
