@@ -1,10 +1,17 @@
 import { closeSync, openSync } from "node:fs"
 import { unknownVariables } from "../config/effective"
 import type { Inputs } from "../config/load"
-import { accessSettings, capacity, listenSettings, logOptions, type ListenSettings } from "../config/settings"
+import {
+  accessSettings,
+  capacity,
+  listenSettings,
+  logFileOptions,
+  logOptions,
+  type ListenSettings,
+} from "../config/settings"
 import type { Engine } from "../engine"
 import type { ListenOptions } from "../http/listen"
-import type { Logger } from "../log/logger"
+import type { Logger, RootLogger } from "../log/logger"
 import { version } from "../version"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
@@ -27,14 +34,22 @@ export interface ServerOptions {
  * Serves until it is told to end, then lets running answers finish. Resolves when no worker is left.
  * @throws UsageError, CannotListen, and what loading one of `models` fails with
  */
-export async function runServer({ inputs, flags, models, io }: ServerOptions): Promise<void> {
+export async function runServer(options: ServerOptions): Promise<void> {
+  const { log, close } = await openLog(options.inputs)
+  try {
+    await serve(options, log)
+  } finally {
+    await close()
+  }
+}
+
+async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogger): Promise<void> {
   const startedAt = new Date()
   let engine: Engine | undefined
   // From here on, so that no signal finds half of a server.
   using interrupts = watchInterrupts(() => killWorkers(engine))
-  const parts = await prepare(inputs, models)
+  const parts = await prepare(inputs, models, log)
   engine = parts.engine
-  const { log } = parts
   for (const problem of unknownVariables(inputs.environment)) log.warn("unknown variable", { problem })
 
   let access = accessSettings(inputs)
@@ -44,6 +59,7 @@ export async function runServer({ inputs, flags, models, io }: ServerOptions): P
     log,
     apply(next) {
       access = accessSettings(next)
+      log.setLevel(logOptions(next).logLevel)
       return parts.reconfigure(next)
     },
   })
@@ -70,7 +86,6 @@ export async function runServer({ inputs, flags, models, io }: ServerOptions): P
 
 interface Parts {
   readonly engine: Engine
-  readonly log: Logger
   /** Models to load at the start. */
   readonly names: readonly string[]
   readonly address: ListenSettings
@@ -78,10 +93,9 @@ interface Parts {
 }
 
 /** Everything that can be wrong with the settings is found here, before the server listens. */
-async function prepare(inputs: Inputs, models: readonly string[]): Promise<Parts> {
+async function prepare(inputs: Inputs, models: readonly string[], log: Logger): Promise<Parts> {
   const address = listenSettings(inputs)
   const { queueLimit } = capacity(inputs)
-  const log = await openLog(inputs)
   const { engine, store } = createLocal({ inputs, log, queueLimit })
   const names: string[] = []
   for (const model of models) {
@@ -89,13 +103,21 @@ async function prepare(inputs: Inputs, models: readonly string[]): Promise<Parts
     await store.describe(name)
     names.push(name)
   }
-  return { engine, log, names, address, reconfigure: () => [] }
+  return { engine, names, address, reconfigure: () => [] }
 }
 
-async function openLog(inputs: Inputs): Promise<Logger> {
+async function openLog(inputs: Inputs): Promise<{ log: RootLogger; close: () => Promise<void> }> {
   const { createLogger } = await import("../log/logger")
   const { logLevel: level, logFormat } = logOptions(inputs)
-  return createLogger({ level, ...(logFormat !== null && { format: logFormat }) })
+  const { logFile: path, logKeep: keep, logMaxSize: maxBytes } = logFileOptions(inputs)
+  if (path === null) {
+    const log = createLogger({ level, ...(logFormat !== null && { format: logFormat }) })
+    return { log, close: () => Promise.resolve() }
+  }
+  const { LogFile } = await import("../log/log-file")
+  const file = new LogFile({ path, maxBytes, keep, otherwise: (line) => void process.stderr.write(line) })
+  const write = (line: string) => file.write(line)
+  return { log: createLogger({ level, format: logFormat ?? "json", write }), close: () => file.close() }
 }
 
 function toListenOptions(address: ListenSettings): ListenOptions {
