@@ -190,6 +190,18 @@ export class NotEnoughMemory extends XllmError {
   }
 }
 
+/** As many models as may be loaded are pinned. */
+export class TooManyModels extends XllmError {
+  constructor(model: string, limit: number) {
+    super(
+      "too_many_models",
+      507,
+      `model '${model}' cannot be loaded: at most ${limit} may be, and those that are loaded are pinned`,
+      { details: { max_models: limit } },
+    )
+  }
+}
+
 function inGigabytes(bytes: number): string {
   const gigabytes = Math.max(0, bytes) / 1024 ** 3
   return gigabytes < 1 ? `${Math.round(gigabytes * 1024)} MiB` : `${gigabytes.toFixed(1)} GiB`

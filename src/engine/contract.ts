@@ -6,6 +6,7 @@ import type {
   GenerationRequest,
   LoadedModel,
   ModelDetails,
+  ModelSettings,
   ModelSummary,
   RenderedPrompt,
 } from "../domain"
@@ -89,4 +90,43 @@ export interface Engine {
   system(): Promise<SystemReport>
   /** Ends every worker; open requests fail with `Stopping`. */
   close(): Promise<void>
+}
+
+/** The most memory that models may take. */
+export interface MemoryLimits {
+  /** System memory of all models together, in bytes; absent: what the machine has. */
+  readonly limitBytes?: number
+  /** Memory of each GPU that all models together may take, in bytes; absent: what it has. */
+  readonly gpuLimitBytes?: number
+  /** The most models that may be loaded at a time, replicas not counted. */
+  readonly maxModels?: number
+  /** Bytes of each memory that are left free. */
+  readonly headroomBytes: number
+}
+
+/** What of an engine can change while it runs. */
+export interface LiveOptions {
+  readonly memory: MemoryLimits
+  /** What a model is loaded with and how it is kept; asked whenever it matters. */
+  readonly settingsOf: (model: string) => ModelSettings
+  /** How many requests may wait for one model. */
+  readonly queueLimit: number
+  /** The longest that a request may wait before it starts, in milliseconds; `null`: for ever. */
+  readonly queueTimeoutMs: number | null
+}
+
+/** The engine as the one sees it who made it. */
+export interface ManagedEngine extends Engine {
+  /** Loads the models whose settings say `preload`; resolves when each is loaded or has failed. */
+  start(signal: AbortSignal): Promise<void>
+  /**
+   * Takes new options over. Limits, queues, priorities and times apply at once; with what a model is loaded, from its
+   * next load on. Returns the loaded models that will differ then.
+   */
+  reconfigure(options: Partial<LiveOptions>): readonly string[]
+  /**
+   * Takes nothing more, fails what waits with `Stopping`, lets what has started finish for at most `timeoutMs`, then
+   * closes.
+   */
+  drain(timeoutMs: number): Promise<void>
 }

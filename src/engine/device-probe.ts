@@ -1,8 +1,9 @@
+import type { Device } from "../domain"
 import { asXllmError, fromWire, RuntimeBroken, Stopping, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import type { FromProbeWorker, ToProbeWorker } from "../protocol/messages"
 import type { SystemReport } from "./contract"
-import type { EngineLimits } from "./limits"
+import { DEVICES_FRESH_MS, type EngineLimits } from "./limits"
 import { WorkerChild, workerEnvironment, type ChildEnd } from "./worker-child"
 
 export interface DeviceProbeOptions {
@@ -17,12 +18,16 @@ export interface DeviceProbeOptions {
 type Child = WorkerChild<ToProbeWorker, FromProbeWorker>
 
 /**
- * Asks the backends for their devices in a process of its own, once: this process never loads a native library. A
- * failed attempt is repeated by the next {@link report}.
+ * Asks the backends for their devices, each time in a process of its own: this process never loads a native library.
+ * Once is enough where there are no GPUs; how much of a GPU's memory is free changes. A failed attempt is repeated by
+ * the next {@link report}.
  */
 export class DeviceProbe {
   readonly #options: DeviceProbeOptions
   #known: SystemReport | undefined
+  /** When the question of what is known was asked; `performance.now()`. */
+  #askedAt = 0
+  #failure: XllmError | undefined
   #asking: Promise<SystemReport> | undefined
   /** The newest; it may be gone. */
   #child: Child | undefined
@@ -33,9 +38,14 @@ export class DeviceProbe {
     this.#options = options
   }
 
-  /** What is known now; the first call starts the question in the background. */
+  /** Why the last attempt failed; undefined where it did not. */
+  get failure(): XllmError | undefined {
+    return this.#failure
+  }
+
+  /** What is known now; the first call, and one that finds it too old, starts the question in the background. */
   peek(): SystemReport | undefined {
-    if (!this.#peeked) {
+    if (this.#peeked ? this.#known !== undefined && !this.#isFresh(DEVICES_FRESH_MS) : !this.#closed) {
       this.#peeked = true
       // The failure is in the log, and whoever waits for the report gets it again.
       this.report().catch(() => {})
@@ -43,9 +53,9 @@ export class DeviceProbe {
     return this.#known
   }
 
-  /** @throws RuntimeBroken, Stopping, and what the worker reports */
-  async report(): Promise<SystemReport> {
-    if (this.#known !== undefined) return this.#known
+  /** Figures no older than `maxAgeMs`. @throws RuntimeBroken, Stopping, and what the worker reports */
+  async report(maxAgeMs = DEVICES_FRESH_MS): Promise<SystemReport> {
+    if (this.#known !== undefined && (this.#closed || this.#isFresh(maxAgeMs))) return this.#known
     if (this.#closed) throw new Stopping("the server")
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
     return this.#asking
@@ -58,14 +68,23 @@ export class DeviceProbe {
     await this.#child?.ended
   }
 
+  #isFresh(maxAgeMs: number): boolean {
+    return gpusOf(this.#known?.devices ?? []).length === 0 || performance.now() - this.#askedAt <= maxAgeMs
+  }
+
   async #ask(): Promise<SystemReport> {
+    const askedAt = performance.now()
     try {
+      const isFirst = this.#known === undefined
       this.#known = await this.#answer()
+      this.#askedAt = askedAt
+      this.#failure = undefined
       const { llamaVersion, devices, gpuFallback } = this.#known
       const names = devices.map((device) => device.name)
-      this.#options.log.info("devices found", { devices: names, llamaVersion, gpuFallback })
+      if (isFirst) this.#options.log.info("devices found", { devices: names, llamaVersion, gpuFallback })
       return this.#known
     } catch (error) {
+      this.#failure = asXllmError(error)
       if (!this.#closed) this.#options.log.error("devices could not be found", { error })
       throw error
     }
@@ -98,6 +117,12 @@ export class DeviceProbe {
       child.endWithinGrace()
     }
   }
+}
+
+/** The GPUs that models are put on: llama.cpp takes integrated ones only where there are no others. */
+export function gpusOf(devices: readonly Device[]): readonly Device[] {
+  const discrete = devices.filter(({ kind }) => kind === "gpu")
+  return discrete.length > 0 ? discrete : devices.filter(({ kind }) => kind === "igpu")
 }
 
 function toReport({

@@ -1,9 +1,9 @@
-import type { Engine } from "./contract"
+import type { ManagedEngine } from "./contract"
 import { LocalEngine, type EngineOptions } from "./local-engine"
 
-export type { Engine } from "./contract"
+export type { Engine, ManagedEngine } from "./contract"
 
 /** An engine that runs models in worker processes. It starts none before one is needed. */
-export function createEngine(options: EngineOptions): Engine {
+export function createEngine(options: EngineOptions): ManagedEngine {
   return new LocalEngine(options)
 }

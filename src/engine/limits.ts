@@ -34,5 +34,11 @@ export const DEFAULT_LIMITS: EngineLimits = {
   probeMs: 30_000,
 }
 
+/** How old a figure of free GPU memory may be where somebody only looks at it. */
+export const DEVICES_FRESH_MS = 5_000
+
+/** Left free of every memory, in bytes: drivers, desktops and estimates that were too low want some. */
+export const DEFAULT_HEADROOM_BYTES = 512 * 1024 ** 2
+
 /** How many requests may wait for one model. */
 export const DEFAULT_QUEUE_LIMIT = 1_000

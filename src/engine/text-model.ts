@@ -1,98 +1,80 @@
-import type {
-  GenerationRequest,
-  LoadedModel,
-  LoadedModelInfo,
-  ModelState,
-  ModelSummary,
-  RenderedPrompt,
-  TextModelSettings,
-  WorkerCounters,
-} from "../domain"
-import { Cancelled, fromWire, QueueFull, Stopping, type XllmError } from "../errors"
+import type { GenerationRequest, LoadedModel, ModelSettings, ModelSummary, RenderedPrompt } from "../domain"
+import { Cancelled, QueueFull, QueueTimeout, Stopping, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
-import type { RequestEvent } from "../protocol/messages"
+import { Admission } from "./admission"
 import { AdmissionQueue } from "./admission-queue"
+import type { LiveOptions, QueueStatus } from "./contract"
+import { describeReplica } from "./describe-replica"
 import type { Generation } from "./generation"
 import type { EngineLimits } from "./limits"
+import type { EngineObserver, UnloadReason } from "./observer"
+import type { Pool } from "./pool"
+import { isSameLoad, toLoadSettings } from "./model-settings"
+import { Replica, type ReplicaListener, type ReplicaLoad } from "./replica"
+import { ReplicaSet } from "./replica-set"
 import { ServiceRate } from "./service-rate"
-import { WorkerProcess, type WorkMessage } from "./worker-process"
+
+/** After a further replica could not be loaded, how long until it is tried again. */
+const REPLICA_RETRY_MS = 30_000
 
 export interface TextModelOptions {
-  readonly settings: TextModelSettings
+  readonly pool: Pool
   readonly runtimeFolder: string
   /** Command line of a text worker. */
   readonly command: readonly string[]
   readonly limits: EngineLimits
-  /** How many requests may wait for a slot; and how many prompts may be rendered at a time. */
-  readonly queueLimit: number
+  /** As it is now. */
+  readonly live: () => LiveOptions
+  readonly observer: EngineObserver | undefined
   readonly log: Logger
+  readonly replicaMade: (replica: Replica, model: TextModel) => void
+  /** Nothing of it is open any more; said more often than it changes. */
+  readonly becameFree: () => void
+  /** A worker has taken memory, or given it back. */
+  readonly memoryChanged: () => void
 }
 
-interface Admitted {
-  readonly id: number
-  readonly generation: Generation
-  /** `performance.now()` */
-  readonly arrivedAt: number
-  /** What its client was told last, or {@link NOT_TOLD}. */
-  position: number
-}
-
-interface Rendering {
-  readonly resolve: (prompt: RenderedPrompt) => void
+/** Somebody who needs a ready worker. */
+interface Waiter {
+  readonly use: (replica: Replica) => void
   readonly reject: (error: XllmError) => void
 }
 
-const NOT_TOLD = -1
-
-const NO_COUNTERS: WorkerCounters = {
-  decodeCalls: 0,
-  promptTokensEvaluated: 0,
-  promptTokensCached: 0,
-  tokensGenerated: 0,
-  preemptions: 0,
-}
-
-const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
-  string,
-  ModelState
->
-
 /**
- * One model: its worker, the requests that run in it and those that wait. The only owner of both; every change is made
- * at once by an event (a request, a message of the worker, a client that left), nothing in between waits.
+ * One model: the requests that wait for it and the workers that they run in. The only owner of the queue; every change
+ * is made at once by an event (a request, a message of a worker, a client that left), nothing in between waits.
  */
 export class TextModel {
   readonly #options: TextModelOptions
-  readonly #worker: WorkerProcess
-  readonly #queue: AdmissionQueue<Admitted>
+  readonly #queue: AdmissionQueue<Admission>
   readonly #rate = new ServiceRate()
-  readonly #running = new Map<number, Admitted>()
-  readonly #renderings = new Map<number, Rendering>()
+  readonly #waiters = new Set<Waiter>()
+  readonly #replicas = new ReplicaSet((number) => this.#make(number))
+  readonly #inUse = new Set<Replica>()
   #summary: ModelSummary
-  /** Undefined while there is no ready worker. */
-  #info: LoadedModelInfo | undefined
-  #readyAt = 0
-  #counters = NO_COUNTERS
   #lastUsedAt: Date | undefined
+  /** What the newest request said; undefined: what the settings say. */
+  #keepAliveSeconds: number | null | undefined
   #nextId = 1
   /** Prompts being rendered, with those that wait for the load. */
   #renderCount = 0
+  /** It waits for the room that others have. */
+  #waitsForRoom = false
+  #retryReplicasAt = 0
+  #problem: string | undefined
 
   constructor(summary: ModelSummary, options: TextModelOptions) {
     this.#summary = summary
     this.#options = options
-    this.#queue = new AdmissionQueue(options.queueLimit)
-    this.#worker = new WorkerProcess({
-      ...options,
-      model: () => this.#summary,
-      listener: {
-        loading: (fraction) => this.#tellLoading(fraction),
-        ready: (info) => this.#becomeReady(info),
-        message: (message) => this.#hear(message),
-        loadFailed: (error) => this.#failAll(error),
-        crashed: (error) => this.#crashed(error),
-      },
-    })
+    this.#queue = new AdmissionQueue(options.live().queueLimit)
+  }
+
+  get summary(): ModelSummary {
+    return this.#summary
+  }
+
+  get settings(): ModelSettings {
+    return this.#options.live().settingsOf(this.#summary.name)
   }
 
   /** A newer version of the same name's file; it is used from the next load on. */
@@ -102,242 +84,359 @@ export class TextModel {
 
   /** Takes a request in: it runs, waits or fails. */
   join(generation: Generation): void {
-    const admitted = { id: this.#nextId++, generation, arrivedAt: performance.now(), position: NOT_TOLD }
-    const wasEmpty = this.#queue.waitingCount === 0
-    if (!this.#queue.join(admitted, generation.request.n, this.#slots)) {
-      generation.fail(this.#queueFull(this.#queue.waitingCount))
+    const { observer, live } = this.#options
+    const { queueLimit, queueTimeoutMs } = live()
+    const admission = new Admission(this.#nextId++, generation, this.#summary.name, observer)
+    const wasEmpty = this.#queue.count === 0
+    this.#queue.limit = queueLimit
+    if (!this.#queue.join(admission, this.#freeSlots())) {
+      admission.refused(this.#queueFull(this.#queue.count))
       return
     }
-    generation.onLeave = () => this.#left(admitted)
+    generation.onLeave = () => this.#left(admission)
+    admission.queued()
+    const timeoutMs = generation.request.queueTimeoutMs ?? queueTimeoutMs
+    if (timeoutMs !== null) admission.limitWaiting(timeoutMs, () => this.#expired(admission, timeoutMs))
+    this.#keepAliveSeconds = generation.request.keepAliveSeconds
     this.#lastUsedAt = new Date()
-    if (this.#info === undefined) {
-      generation.emit({ type: "loading", fraction: this.#worker.progress })
-      this.#worker.wake()
-      return
-    }
-    this.#startWaiting(admitted.arrivedAt)
-    if (wasEmpty && this.#queue.waitingCount > 0) this.#rate.backlogBegan(admitted.arrivedAt)
+    if (!this.#isReady) admission.loading(this.#replicas.progress)
+    this.#wantReplicas()
+    if (!this.#isReady) return this.#tellPositions()
+    this.#startWaiting(admission.arrivedAt)
+    if (wasEmpty && this.#queue.count > 0) this.#rate.backlogBegan(admission.arrivedAt)
+    this.#settle()
     this.#tellPositions()
   }
 
   /** @throws QueueFull, Cancelled, Stopping, WorkerCrashed, and what rendering or the load fails with */
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    if (this.#renderCount >= this.#options.queueLimit) throw this.#queueFull(this.#renderCount)
+    if (this.#renderCount >= this.#options.live().queueLimit) throw this.#queueFull(this.#renderCount)
     this.#renderCount += 1
     this.#lastUsedAt = new Date()
     try {
-      await this.#worker.ensureReady(signal)
-      return await this.#renderReady(request, signal)
+      return await this.#renderWhenReady(request, signal)
     } finally {
       this.#renderCount -= 1
     }
   }
 
-  /** @throws Cancelled, Stopping, ModelLoadFailed and whatever else the load fails with */
-  async preload(signal: AbortSignal): Promise<void> {
-    await this.#worker.ensureReady(signal)
+  /** Resolves when a worker is ready. @throws Cancelled, Stopping, and what the load fails with */
+  preload(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = this.#whenReady(
+        () => (signal.removeEventListener("abort", abort), resolve()),
+        (error) => (signal.removeEventListener("abort", abort), reject(error)),
+      )
+      const abort = () => (leave(), reject(new Cancelled()))
+      signal.addEventListener("abort", abort, { once: true })
+    })
   }
 
-  /** Ends the worker; open requests fail with `Stopping`. Resolves when it is gone; false where there was none. */
-  stop(): Promise<boolean> {
-    const stopped = this.#worker.stop()
-    this.#forgetWorker()
-    this.#failAll(new Stopping(`model '${this.#summary.name}'`))
-    return stopped
+  /** Ends the workers; open requests fail with `Stopping`. Resolves when they are gone; false where there was none. */
+  async stop(reason: UnloadReason): Promise<boolean> {
+    const { alive } = this.#replicas
+    const gone = alive.map(({ whenGone }) => whenGone)
+    for (const { id } of this.#replicas) this.#options.pool.stop(id, reason)
+    this.failWaiting(new Stopping(`model '${this.#summary.name}'`))
+    this.#problem = undefined
+    await Promise.all(gone)
+    return alive.length > 0
   }
 
-  /** What to show of it; undefined while it has no worker. */
-  describe(): LoadedModel | undefined {
-    const state = this.#worker.state
-    if (state === "stopped") return undefined
-    const info = this.#info
-    return {
-      name: this.#summary.name,
-      id: this.#summary.id,
-      state: STATES[state],
-      progress: this.#worker.progress,
-      pid: this.#worker.pid,
-      info,
-      sizeBytes: info === undefined ? 0 : info.modelBytes + info.kvBytes,
-      activeRequests: this.#queue.runningCount,
-      queuedRequests: this.#queue.waitingCount,
-      loadedAt: this.#worker.loadedAt,
-      lastUsedAt: this.#lastUsedAt,
-      counters: this.#counters,
+  /** Fails what has not started. */
+  failWaiting(error: XllmError): void {
+    for (const admission of [...this.#queue]) {
+      this.#queue.leave(admission)
+      admission.fail(error)
+    }
+    for (const waiter of this.#takeWaiters()) waiter.reject(error)
+    this.#waitsForRoom = false
+    this.#settle()
+  }
+
+  /** Its workers, while they have a process. */
+  describe(): readonly LoadedModel[] {
+    const { alive } = this.#replicas
+    return alive.flatMap((replica, index) => {
+      const queuedRequests = index === 0 ? this.#queue.count : 0
+      const { pool } = this.#options
+      const facts = { replica, summary: this.#summary, settings: this.settings, pool, queuedRequests }
+      return describeReplica({ ...facts, lastUsedAt: this.#lastUsedAt }) ?? []
+    })
+  }
+
+  get queue(): QueueStatus {
+    return { model: this.#summary.name, running: this.#replicas.runningCount, waiting: this.#queue.count }
+  }
+
+  /** Is anything open: a request, or a rendering? */
+  get inUse(): boolean {
+    return this.#queue.count > 0 || this.#replicas.inUse
+  }
+
+  /** What is amiss, in words; undefined where nothing is. */
+  get problem(): string | undefined {
+    if (this.#problem !== undefined) return this.#problem
+    const { replicas } = this.settings
+    const alive = this.#replicas.alive.filter(({ state }) => state !== "stopping").length
+    return alive > 0 && alive < replicas
+      ? `model '${this.#summary.name}' has ${alive} of ${replicas} replicas`
+      : undefined
+  }
+
+  /** Will it be loaded with something else the next time? */
+  get isOutdated(): boolean {
+    const next = toLoadSettings(this.settings)
+    return this.#replicas.alive.some(
+      ({ loadedWith }) => loadedWith !== undefined && !isSameLoad(loadedWith, next),
+    )
+  }
+
+  /** Settings have changed: what can change at once does. */
+  settingsChanged(): void {
+    for (const { id } of this.#replicas) this.#options.pool.keepFor(id, this.#keepAliveMs)
+  }
+
+  // ------------------------------------------------------------------------------- told by the pool
+
+  load(replica: Replica, load: Omit<ReplicaLoad, "path" | "wanted">): void {
+    this.#waitsForRoom = false
+    this.#options.log.info("model placed", { model: this.#summary.name, plan: load.plan.explanation })
+    replica.load({ ...load, path: this.#summary.path, wanted: toLoadSettings(this.settings) })
+  }
+
+  unload(replica: Replica, reason: UnloadReason): void {
+    this.#inUse.delete(replica)
+    replica.unload(reason)
+    // Some may have been held back for the one that gets the room now.
+    if (this.#queue.count > 0 && (reason === "memory" || reason === "idle")) this.#wantReplicas()
+  }
+
+  refused(error: XllmError): void {
+    this.#options.log.warn("model has no room", { model: this.#summary.name, error })
+    if (!this.#replicas.serves()) this.failWaiting(error)
+  }
+
+  declined(replica: Replica): void {
+    this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
+    this.#options.log.info("replica has no room", { model: this.#summary.name, replica: replica.number })
+  }
+
+  waitsForRoom(): void {
+    this.#waitsForRoom = true
+    this.#tellPositions()
+  }
+
+  hold(replica: Replica, held: boolean): void {
+    replica.heldSince = held ? performance.now() : undefined
+    if (!held) this.#slotsFreed()
+  }
+
+  // ---------------------------------------------------------------------------- told by the replicas
+
+  readonly #listener: ReplicaListener = {
+    loading: (_replica, fraction) => {
+      if (!this.#isReady) this.#tellLoading(fraction)
+    },
+    ready: (replica) => this.#becomeReady(replica),
+    freed: () => {
+      this.#lastUsedAt = new Date()
+      this.#slotsFreed()
+    },
+    loadFailed: (replica, error) => this.#loadFailed(replica, error),
+    crashed: (replica, error) => this.#crashed(replica, error),
+    ended: ({ id }) => {
+      this.#options.memoryChanged()
+      this.#options.pool.ended(id)
+    },
+  }
+
+  #becomeReady(replica: Replica): void {
+    this.#problem = undefined
+    this.#options.memoryChanged()
+    this.#options.pool.ready(replica.id, replica.footprint)
+    for (const waiter of this.#takeWaiters()) waiter.use(replica)
+    this.#startWaiting(replica.readyAt)
+    if (this.#queue.count > 0) this.#rate.backlogBegan(replica.readyAt)
+    this.#inUse.add(replica)
+    this.#settle()
+    this.#tellPositions()
+  }
+
+  #loadFailed(replica: Replica, error: XllmError): void {
+    this.#options.pool.ending(replica.id)
+    this.#problem = error.message
+    if (replica.number > 1) this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
+    if (!this.#replicas.serves(replica)) this.failWaiting(error)
+  }
+
+  /** What ran in it is lost; what waited gets another one. */
+  #crashed(replica: Replica, error: XllmError): void {
+    this.#inUse.delete(replica)
+    this.#options.pool.ending(replica.id)
+    this.#problem = error.message
+    if (this.#queue.count === 0 && this.#waiters.size === 0) return
+    this.#wantReplicas()
+    if (!this.#isReady) this.#tellLoading(0)
+  }
+
+  // -------------------------------------------------------------------------------------------- parts
+
+  get #isReady(): boolean {
+    return this.#replicas.ready !== undefined
+  }
+
+  get #keepAliveMs(): number | null {
+    const seconds =
+      this.#keepAliveSeconds === undefined ? this.settings.keepAliveSeconds : this.#keepAliveSeconds
+    return seconds === null ? null : seconds * 1000
+  }
+
+  /** How many slots are free, or will be once it is loaded. */
+  #freeSlots(): number {
+    if (!this.#isReady) return this.settings.slots
+    return this.#replicas.freeSlots
+  }
+
+  #wantReplicas(): void {
+    const { replicas } = this.settings
+    const model = this.#summary.name
+    const mayGrow = performance.now() >= this.#retryReplicasAt
+    for (let replica = 1; replica <= (mayGrow ? Math.max(1, replicas) : 1); replica++) {
+      this.#options.pool.want({ id: this.#replicas.at(replica).id, model, replica })
     }
   }
 
-  /** How many slots the model has, or will have. */
-  get #slots(): number {
-    return this.#info?.slots ?? this.#options.settings.slots
-  }
-
-  #becomeReady(info: LoadedModelInfo): void {
-    this.#info = info
-    this.#readyAt = performance.now()
-    this.#startWaiting(this.#readyAt)
-    if (this.#queue.waitingCount > 0) this.#rate.backlogBegan(this.#readyAt)
-    this.#tellPositions()
+  #make(number: number): Replica {
+    const { runtimeFolder, command, limits, log, observer, replicaMade } = this.#options
+    const { name } = this.#summary
+    const replica = new Replica({
+      id: `${name}#${number}`,
+      worker: { model: name, replica: number },
+      labels: { model: name, ...(this.settings.replicas > 1 && { replica: number }) },
+      runtimeFolder,
+      command,
+      limits,
+      log,
+      observer,
+      listener: this.#listener,
+    })
+    replicaMade(replica, this)
+    return replica
   }
 
   /** Fills the free slots. */
   #startWaiting(now: number): void {
-    const info = this.#info
-    if (info === undefined) return
-    let next = this.#queue.startNext(info.slots)
-    while (next !== undefined) {
-      this.#start(next, now)
-      next = this.#queue.startNext(info.slots)
+    for (let head = this.#queue.head; head !== undefined; head = this.#queue.head) {
+      const replica = this.#replicas.for(head)
+      if (replica === undefined) return
+      this.#queue.leave(head)
+      replica.start(head, now)
     }
-  }
-
-  #start(admitted: Admitted, now: number): void {
-    const { id, generation, arrivedAt } = admitted
-    const waitingSince = Math.max(arrivedAt, this.#readyAt)
-    this.#running.set(id, admitted)
-    this.#tellBusy()
-    // Where the worker is just dying this is lost; the request then fails with the crash, a moment later.
-    const { request } = generation
-    const loadMs = waitingSince - arrivedAt
-    this.#worker.send({ type: "generate", id, request, queueMs: now - waitingSince, loadMs })
-  }
-
-  #hear(message: WorkMessage): void {
-    switch (message.type) {
-      case "step":
-        this.#counters = message.counters
-        this.#handOver(message.events)
-        return
-      case "rendered":
-        this.#takeRendering(message.id)?.resolve(message.result)
-        return
-      case "render-failed":
-        this.#takeRendering(message.id)?.reject(fromWire(message.error))
-        return
-      default:
-        message satisfies never
-    }
-  }
-
-  #handOver(events: readonly RequestEvent[]): void {
-    let freed = false
-    for (const entry of events) {
-      // One that was cancelled may still have had events on their way.
-      const admitted = this.#running.get(entry.id)
-      if (admitted === undefined) continue
-      if ("error" in entry) {
-        admitted.generation.fail(fromWire(entry.error))
-      } else {
-        admitted.generation.emit(entry.event)
-        if (entry.event.type !== "done") continue
-        admitted.generation.finish()
-      }
-      this.#remove(admitted)
-      freed = true
-    }
-    if (freed) this.#slotsFreed()
-  }
-
-  /**
-   * The client has left. Its slots are free at once: the cancel travels ahead of whatever is sent next, so the worker
-   * never sees more sequences than it has slots, and no confirmation can get lost.
-   */
-  #left(admitted: Admitted): void {
-    const ran = this.#running.has(admitted.id)
-    this.#remove(admitted)
-    if (!ran) {
-      this.#tellPositions()
-      return
-    }
-    this.#worker.send({ type: "cancel", id: admitted.id })
-    this.#slotsFreed()
-  }
-
-  #remove(admitted: Admitted): void {
-    this.#queue.leave(admitted)
-    this.#running.delete(admitted.id)
-    this.#lastUsedAt = new Date()
   }
 
   #slotsFreed(): void {
     const now = performance.now()
-    const waited = this.#queue.waitingCount
+    const waited = this.#queue.count
     this.#startWaiting(now)
-    const started = waited - this.#queue.waitingCount
+    const started = waited - this.#queue.count
     for (let count = 0; count < started; count++) this.#rate.started(now)
-    this.#tellBusy()
+    this.#settle()
     if (started > 0) this.#tellPositions()
   }
 
-  /** Those that ran are lost with the worker; those that waited get a new one. */
-  #crashed(error: XllmError): void {
-    this.#forgetWorker()
-    const waiting = new Set(this.#queue.waiting())
-    this.#failAll(error, waiting)
-    if (waiting.size === 0) return
-    this.#worker.wake()
-    this.#tellLoading(0)
-  }
-
-  #forgetWorker(): void {
-    this.#info = undefined
-    this.#counters = NO_COUNTERS
-  }
-
-  /** Fails everything that is open, except those named. */
-  #failAll(error: XllmError, except: ReadonlySet<Admitted> = new Set()): void {
-    for (const admitted of [...this.#queue.running(), ...this.#queue.waiting()]) {
-      if (except.has(admitted)) continue
-      this.#remove(admitted)
-      admitted.generation.fail(error)
+  /**
+   * Tells the pool which workers are used. Last of all in each change: one that has just become free may have been given
+   * the next request already.
+   */
+  #settle(): void {
+    for (const replica of this.#replicas) {
+      if (replica.info === undefined || replica.inUse === this.#inUse.has(replica)) continue
+      if (replica.inUse) {
+        this.#inUse.add(replica)
+        this.#options.pool.busy(replica.id)
+      } else {
+        this.#inUse.delete(replica)
+        this.#options.pool.idle(replica.id, this.#keepAliveMs)
+      }
     }
-    for (const id of [...this.#renderings.keys()]) this.#takeRendering(id)?.reject(error)
-    this.#tellBusy()
+    if (!this.inUse) this.#options.becameFree()
+    if (this.#queue.count > 0 || this.#waiters.size > 0 || this.#replicas.serves()) return
+    for (const { id } of this.#replicas) this.#options.pool.unwant(id)
   }
 
-  #tellBusy(): void {
-    this.#worker.setBusy(this.#running.size + this.#renderings.size > 0)
+  #left(admission: Admission): void {
+    admission.left()
+    this.#lastUsedAt = new Date()
+    if (this.#queue.leave(admission)) {
+      this.#settle()
+      this.#tellPositions()
+      return
+    }
+    for (const replica of this.#replicas) {
+      if (replica.cancel(admission)) this.#slotsFreed()
+    }
+  }
+
+  #expired(admission: Admission, limitMs: number): void {
+    if (!this.#queue.leave(admission)) return
+    const { name } = this.#summary
+    admission.fail(new QueueTimeout(name, limitMs, this.#rate.retryAfterSeconds(this.#queue.count)))
+    this.#settle()
+    this.#tellPositions()
   }
 
   #tellLoading(fraction: number): void {
-    for (const { generation } of this.#queue.waiting()) generation.emit({ type: "loading", fraction })
+    for (const admission of this.#queue) admission.loading(fraction)
   }
 
   #tellPositions(): void {
-    if (this.#info === undefined) return
+    if (!this.#isReady && !this.#waitsForRoom) return
     let position = 0
-    for (const admitted of this.#queue.waiting()) {
-      if (admitted.position !== position) {
-        admitted.position = position
-        admitted.generation.emit({ type: "queued", position })
-      }
-      position += 1
-    }
+    for (const admission of this.#queue) admission.isAt(position++)
   }
 
   #queueFull(waiting: number): QueueFull {
     return new QueueFull(this.#summary.name, waiting, this.#rate.retryAfterSeconds(waiting))
   }
 
-  #renderReady(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    const id = this.#nextId++
-    return new Promise((resolve, reject) => {
-      const leave = () => this.#takeRendering(id)?.reject(new Cancelled())
-      signal.addEventListener("abort", leave, { once: true })
-      this.#renderings.set(id, {
-        resolve: (prompt) => (signal.removeEventListener("abort", leave), resolve(prompt)),
-        reject: (error) => (signal.removeEventListener("abort", leave), reject(error)),
-      })
-      this.#tellBusy()
-      if (this.#worker.send({ type: "render", id, request })) return
-      this.#takeRendering(id)?.reject(new Stopping(`model '${this.#summary.name}'`))
-    })
+  /** Calls `use` as soon as a worker is ready, at once where one is. Returns what ends the waiting. */
+  #whenReady(use: (replica: Replica) => void, reject: (error: XllmError) => void): () => void {
+    this.#wantReplicas()
+    const { ready } = this.#replicas
+    if (ready !== undefined) {
+      use(ready)
+      this.#settle()
+      return () => {}
+    }
+    const waiter = { use, reject }
+    this.#waiters.add(waiter)
+    return () => {
+      if (this.#waiters.delete(waiter)) this.#settle()
+    }
   }
 
-  #takeRendering(id: number): Rendering | undefined {
-    const rendering = this.#renderings.get(id)
-    this.#renderings.delete(id)
-    this.#tellBusy()
-    return rendering
+  #takeWaiters(): readonly Waiter[] {
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
+    return waiters
+  }
+
+  #renderWhenReady(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
+    const id = this.#nextId++
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(new Cancelled())
+      let abandon = () => {}
+      const abort = () => (abandon(), reject(new Cancelled()))
+      const settled = () => signal.removeEventListener("abort", abort)
+      signal.addEventListener("abort", abort, { once: true })
+      const fail = (error: XllmError) => (settled(), reject(error))
+      const leave = this.#whenReady((replica) => {
+        abandon = () => replica.abandon(id)
+        replica.render(id, request, { resolve: (prompt) => (settled(), resolve(prompt)), reject: fail })
+      }, fail)
+      const abandonRendering = abandon
+      abandon = () => (leave(), abandonRendering())
+    })
   }
 }

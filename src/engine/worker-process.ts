@@ -1,10 +1,9 @@
 import type { LoadedModelInfo, TextModelSettings } from "../domain"
 import {
   asXllmError,
-  Cancelled,
   fromWire,
+  InternalError,
   ModelLoadFailed,
-  Stopping,
   WorkerCrashed,
   WorkerUnresponsive,
   type XllmError,
@@ -21,28 +20,37 @@ import type { WorkerLine } from "./worker-lines"
 export type WorkMessage = Exclude<FromTextWorker, { readonly type: "ready" | "load-failed" }>
 
 /**
- * The owner of a worker's work. Called from the event loop, one thing at a time, except that `loadFailed` may come
- * during {@link WorkerProcess.wake} where the process cannot even be started.
+ * The owner of a worker's work. Called from the event loop, one thing at a time, never during a call of the
+ * process's own methods. For each start `ended` is the last call; before it comes `loadFailed` or `crashed` where
+ * nobody asked for the end.
  */
 export interface WorkerListener {
   loading(fraction: number): void
-  ready(info: LoadedModelInfo): void
+  /** `ms`: since the start. */
+  ready(info: LoadedModelInfo, ms: number): void
   message(message: WorkMessage): void
   /** The load is over without success. */
   loadFailed(error: XllmError): void
-  /** A ready worker is gone, and nobody asked for it. */
+  /** A ready worker is gone, or is being ended because it hangs. */
   crashed(error: XllmError): void
+  /** The process is gone, and its memory is back. */
+  ended(): void
 }
 
 export interface WorkerOptions {
-  /** The file to load at the next start. */
-  readonly model: () => { readonly name: string; readonly path: string }
-  readonly settings: TextModelSettings
+  /** What names it in log lines. */
+  readonly labels: Readonly<Record<string, unknown>> & { readonly model: string }
   readonly runtimeFolder: string
   readonly command: readonly string[]
   readonly limits: EngineLimits
   readonly log: Logger
   readonly listener: WorkerListener
+}
+
+/** What a worker is to load. */
+export interface WorkerLoad {
+  readonly path: string
+  readonly settings: TextModelSettings
 }
 
 type Child = WorkerChild<ToTextWorker, FromTextWorker>
@@ -60,23 +68,16 @@ type Phase =
       failure: XllmError | undefined
     }
   | { readonly name: "ready"; readonly child: Child; readonly info: LoadedModelInfo; readonly loadedAt: Date }
-  | { readonly name: "stopping"; readonly child: Child; restart: boolean }
-
-interface Waiter {
-  readonly resolve: (info: LoadedModelInfo) => void
-  readonly reject: (error: XllmError) => void
-}
+  | { readonly name: "stopping"; readonly child: Child; readonly reason: string }
 
 const STOPPED: Phase = { name: "stopped" }
 
 /**
- * The worker of one model: stopped → starting → ready → stopping → stopped, with a new process each time round.
- * Others may look at the state to show it; whoever wants another one calls {@link ensureReady}, {@link wake} or
- * {@link stop}, which do what is right in each state.
+ * A worker over successive processes: stopped → starting → ready → stopping → stopped, with a new process each time
+ * round. Its owner decides when; others may look at the state to show it.
  */
 export class WorkerProcess {
   readonly #options: WorkerOptions
-  readonly #waiters = new Set<Waiter>()
   readonly #alarm: Alarm
   #phase: Phase = STOPPED
   #watch: StepWatch
@@ -109,32 +110,34 @@ export class WorkerProcess {
     return this.#phase.name === "ready" ? this.#phase.loadedAt : undefined
   }
 
-  /**
-   * Ready: resolves. Starting: waits. Stopped: starts and waits. Stopping: waits for the end, then starts.
-   * @throws ModelLoadFailed and whatever else the load fails with, Stopping, Cancelled (the load goes on)
-   */
-  ensureReady(signal: AbortSignal): Promise<LoadedModelInfo> {
-    if (signal.aborted) return Promise.reject(new Cancelled())
-    if (this.#phase.name === "ready") return Promise.resolve(this.#phase.info)
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#waiters.delete(waiter)
-        reject(new Cancelled())
-      }
-      const waiter: Waiter = {
-        resolve: (info) => (signal.removeEventListener("abort", leave), resolve(info)),
-        reject: (error) => (signal.removeEventListener("abort", leave), reject(error)),
-      }
-      signal.addEventListener("abort", leave, { once: true })
-      this.#waiters.add(waiter)
-      this.wake()
+  /** Begins a load; only where there is no process. @throws InternalError where there is one */
+  start({ path, settings }: WorkerLoad): void {
+    if (this.#phase.name !== "stopped") throw new InternalError("a worker was started that is running")
+    const { labels, command, limits, runtimeFolder, log } = this.#options
+    this.#watch = new StepWatch(limits)
+    let child: Child
+    try {
+      child = new WorkerChild(command, limits, {
+        message: (message) => this.#heard(child, message),
+        line: (line) => this.#read(child, line),
+        ended: (end) => this.#ended(child, end),
+      })
+    } catch (error) {
+      // Told later, as every other failure: the caller has not finished its own change yet.
+      setImmediate(() => this.#notStarted(asXllmError(error)))
+      return
+    }
+    const now = performance.now()
+    this.#phase = { name: "starting", child, startedAt: now, signAt: now, fraction: 0, failure: undefined }
+    log.info("model loading", { ...labels, path, pid: child.pid })
+    child.send({
+      type: "load",
+      environment: workerEnvironment(runtimeFolder),
+      model: { name: labels.model, path },
+      settings,
+      templateTimeoutMs: limits.templateMs,
     })
-  }
-
-  /** {@link ensureReady} for those who hear of the outcome as the listener. */
-  wake(): void {
-    if (this.#phase.name === "stopped") this.#start()
-    else if (this.#phase.name === "stopping") this.#phase.restart = true
+    this.#alarm.arm()
   }
 
   /** False where the worker is not ready or is just dying; the listener hears of it then. */
@@ -148,59 +151,24 @@ export class WorkerProcess {
     if (busy) this.#alarm.arm()
   }
 
-  /** Ends the worker and waits until it is gone; false where there was none. Those who wait for it get `Stopping`. */
-  async stop(): Promise<boolean> {
+  /** Ends the process, if there is one; `ended` of the listener follows. `reason` is for the log. */
+  stop(reason: string): void {
     const phase = this.#phase
-    if (phase.name === "stopped") return false
-    if (phase.name === "stopping") phase.restart = false
-    else this.#beginStop(phase)
-    this.#rejectWaiters(new Stopping(`model '${this.#name}'`))
-    await phase.child.ended
-    return true
-  }
-
-  get #name(): string {
-    return this.#options.model().name
-  }
-
-  #start(): void {
-    const { model, command, limits, runtimeFolder, settings, log } = this.#options
-    const { name, path } = model()
-    this.#watch = new StepWatch(limits)
-    let child: Child
-    try {
-      child = new WorkerChild(command, limits, {
-        message: (message) => this.#heard(child, message),
-        line: (line) => this.#read(child, line),
-        ended: (end) => this.#ended(child, end),
-      })
-    } catch (error) {
-      this.#loadFailed(asXllmError(error))
-      return
-    }
-    const now = performance.now()
-    this.#phase = { name: "starting", child, startedAt: now, signAt: now, fraction: 0, failure: undefined }
-    log.info("model loading", { model: name, path, pid: child.pid })
-    child.send({
-      type: "load",
-      environment: workerEnvironment(runtimeFolder),
-      model: { name, path },
-      settings,
-      templateTimeoutMs: limits.templateMs,
-    })
-    this.#alarm.arm()
-  }
-
-  /** A worker that loads cannot hear, and has nothing to lose: it is ended at once. */
-  #beginStop(phase: Phase & { readonly name: "starting" | "ready" }): void {
+    if (phase.name !== "starting" && phase.name !== "ready") return
+    // A worker that loads cannot hear, and has nothing to lose: it is ended at once.
     if (phase.name === "ready" && phase.child.send({ type: "stop" })) phase.child.endWithinGrace()
     else phase.child.kill()
-    this.#leaveTo(phase.child)
+    this.#leaveTo(phase.child, reason)
+  }
+
+  #notStarted(error: XllmError): void {
+    this.#loadFailed(error)
+    this.#options.listener.ended()
   }
 
   /** From here on the child is only waited for. */
-  #leaveTo(child: Child): void {
-    this.#phase = { name: "stopping", child, restart: false }
+  #leaveTo(child: Child, reason: string): void {
+    this.#phase = { name: "stopping", child, reason }
     this.#alarm.disarm()
   }
 
@@ -220,12 +188,13 @@ export class WorkerProcess {
   }
 
   #becomeReady(phase: Phase & { readonly name: "starting" }, info: LoadedModelInfo): void {
-    const { log, listener } = this.#options
+    const { log, listener, labels } = this.#options
+    const ms = performance.now() - phase.startedAt
     this.#phase = { name: "ready", child: phase.child, info, loadedAt: new Date() }
     this.#alarm.disarm()
     log.info("model loaded", {
-      model: this.#name,
-      ms: Math.round(performance.now() - phase.startedAt),
+      ...labels,
+      ms: Math.round(ms),
       context: info.contextLength,
       slots: info.slots,
       kvLayout: info.kvLayout,
@@ -235,13 +204,12 @@ export class WorkerProcess {
       threads: `${info.decodeThreads}/${info.prefillThreads}`,
     })
     if (info.gpuFallback !== undefined) {
-      log.warn("no GPU is used", { model: this.#name, reason: info.gpuFallback })
+      log.warn("no GPU is used", { ...labels, reason: info.gpuFallback })
     }
     if (info.chatTemplate === "built-in") {
-      log.warn("chat template of the model is missing or unusable, ChatML is used", { model: this.#name })
+      log.warn("chat template of the model is missing or unusable, ChatML is used", labels)
     }
-    listener.ready(info)
-    for (const waiter of this.#takeWaiters()) waiter.resolve(info)
+    listener.ready(info, ms)
   }
 
   #read(child: Child, line: WorkerLine): void {
@@ -254,7 +222,7 @@ export class WorkerProcess {
       }
     }
     if (line.type === "progress") return
-    const fields = { model: this.#name, text: line.text }
+    const fields = { ...this.#options.labels, text: line.text }
     if (line.type === "log" && line.level === "error") this.#options.log.warn("worker error line", fields)
     else this.#options.log.debug("worker line", fields)
   }
@@ -264,18 +232,18 @@ export class WorkerProcess {
     if (phase.name === "stopped" || phase.child !== child) return
     this.#phase = STOPPED
     this.#alarm.disarm()
-    const { listener, log } = this.#options
+    const { listener, log, labels } = this.#options
     if (phase.name === "stopping") {
-      log.info("model unloaded", { model: this.#name, how: end.how })
-      if (phase.restart) this.#start()
-      return
+      log.info("model unloaded", { ...labels, reason: phase.reason, how: end.how })
+    } else if (phase.name === "starting" && phase.failure !== undefined) {
+      this.#loadFailed(withLastWords(phase.failure, end.lastLines))
+    } else {
+      log.error("worker crashed", { ...labels, while: phase.name, ...end })
+      const error = new WorkerCrashed(labels.model, end.how, end.lastLines)
+      if (phase.name === "ready") listener.crashed(error)
+      else this.#loadFailed(new ModelLoadFailed(labels.model, error.message, error))
     }
-    if (phase.name === "starting" && phase.failure !== undefined)
-      return this.#loadFailed(withLastWords(phase.failure, end.lastLines))
-    log.error("worker crashed", { model: this.#name, while: phase.name, ...end })
-    const error = new WorkerCrashed(this.#name, end.how, end.lastLines)
-    if (phase.name === "ready") listener.crashed(error)
-    else this.#loadFailed(new ModelLoadFailed(this.#name, error.message, error))
+    listener.ended()
   }
 
   #overdueAt(): number | undefined {
@@ -290,28 +258,19 @@ export class WorkerProcess {
     const loading = phase.name === "starting"
     const limitMs = loading ? this.#options.limits.loadSilenceMs : this.#watch.limitMs
     const doing = loading ? "while loading" : "while computing a step"
-    this.#options.log.error("worker killed by watchdog", { model: this.#name, doing, limitMs })
-    const error = new WorkerUnresponsive(this.#name, doing, limitMs, phase.child.lastLines)
+    const { labels, log, listener } = this.#options
+    log.error("worker killed by watchdog", { ...labels, doing, limitMs })
+    const error = new WorkerUnresponsive(labels.model, doing, limitMs, phase.child.lastLines)
     phase.child.kill()
-    this.#leaveTo(phase.child)
+    this.#leaveTo(phase.child, "unresponsive")
     if (loading) this.#loadFailed(error)
-    else this.#options.listener.crashed(error)
+    else listener.crashed(error)
   }
 
   #loadFailed(error: XllmError): void {
-    this.#options.log.error("model load failed", { model: this.#name, error })
-    this.#options.listener.loadFailed(error)
-    this.#rejectWaiters(error)
-  }
-
-  #rejectWaiters(error: XllmError): void {
-    for (const waiter of this.#takeWaiters()) waiter.reject(error)
-  }
-
-  #takeWaiters(): readonly Waiter[] {
-    const waiters = [...this.#waiters]
-    this.#waiters.clear()
-    return waiters
+    const { labels, log, listener } = this.#options
+    log.error("model load failed", { ...labels, error })
+    listener.loadFailed(error)
   }
 }
 

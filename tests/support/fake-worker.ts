@@ -14,8 +14,12 @@ import {
   type ToTextWorker,
 } from "../../src/protocol/messages"
 
-/** Loads. `deaf` loads, but neither obeys `stop` nor SIGTERM; `flag:FILE` crashes in the first load only. */
-export type FakeModel = "plain" | "gated" | "silent" | "crashing" | "refused" | "deaf" | `once:${string}`
+/**
+ * Loads. `deaf` loads, but neither obeys `stop` nor SIGTERM; `once:FILE` crashes in the first load only. `room:N` has
+ * memory for a context of N tokens and no more. What follows an `@` is what it measures after the load, in MiB.
+ */
+export type FakeModel =
+  "plain" | "gated" | "silent" | "crashing" | "refused" | "deaf" | `once:${string}` | `room:${number}`
 
 /**
  * Prompts. `say N`: N texts, one a step; `drip N`: the same, ten steps a second. `hold`: one text, then steps until it is released or cancelled. `hang`: one
@@ -33,6 +37,8 @@ interface Running {
 
 const running = new Map<number, Running>()
 let slots = 0
+let contextLength = 1024
+let ramBytes = 0
 let steps = 0
 let texts = 0
 /** Requests that came although all slots were taken: must stay 0. Reported as `preemptions`. */
@@ -51,8 +57,8 @@ function frame(text: string): void {
 
 function info(): LoadedModelInfo {
   return {
-    footprint: { ramBytes: 1000, devices: [] },
-    contextLength: 1024,
+    footprint: { ramBytes, devices: [] },
+    contextLength,
     trainedContextLength: 2048,
     slots,
     kvLayout: "unified",
@@ -74,7 +80,10 @@ async function load(message: ToTextWorker & { readonly type: "load" }): Promise<
   if (message.environment.protocol !== PROTOCOL_VERSION) process.exit(90)
   if (message.environment.parentPid !== process.ppid) process.exit(91)
   slots = message.settings.slots
-  const [kind, file] = message.model.path.split(":")
+  const [path = "", mebibytes] = message.model.path.split("@")
+  const [kind, file] = path.split(":")
+  ramBytes = Number(mebibytes ?? 0) * 1024 ** 2
+  contextLength = message.settings.contextLength ?? contextLength
   frame("L2 reading the file")
   if (kind === "silent") return
   if (kind === "crashing" || (kind === "once" && file !== undefined && (await isFirst(file)))) {
@@ -83,6 +92,11 @@ async function load(message: ToTextWorker & { readonly type: "load" }): Promise<
   }
   if (kind === "refused") {
     tell({ type: "load-failed", error: new ModelLoadFailed(message.model.name, "not a GGUF").toWire() })
+    process.exit(1)
+  }
+  if (kind === "room" && (message.settings.contextLength ?? 2048) > Number(file)) {
+    const error = new ModelLoadFailed(message.model.name, "too long", undefined, { outOfMemory: true })
+    tell({ type: "load-failed", error: error.toWire() })
     process.exit(1)
   }
   if (kind === "gated") {
@@ -207,7 +221,9 @@ function probe(mode: string | undefined): void {
   }
   if (mode === "hang") return
   const device = { name: "CPU", description: `probe ${process.pid}`, kind: "cpu", backend: "CPU" } as const
-  tell({ type: "probed", devices: [{ ...device, freeBytes: 1, totalBytes: 2 }], llamaVersion: "b1" })
+  const gpu = { name: "GPU0", description: `probe ${process.pid}`, kind: "gpu", backend: "Fake" } as const
+  const gpus = mode === "gpus" ? [{ ...gpu, freeBytes: 8 * 1024 ** 3, totalBytes: 8 * 1024 ** 3 }] : []
+  tell({ type: "probed", devices: [{ ...device, freeBytes: 1, totalBytes: 2 }, ...gpus], llamaVersion: "b1" })
 }
 
 if (import.meta.main) {

@@ -4,11 +4,12 @@ import type {
   ChatRequest,
   CompletionRequest,
   GenerationEvent,
+  ModelDetails,
+  ModelSettings,
   ModelSummary,
-  TextModelSettings,
 } from "../../src/domain"
-import { createEngine, type Engine } from "../../src/engine"
-import type { EngineLimits } from "../../src/engine/limits"
+import { createEngine, type ManagedEngine } from "../../src/engine"
+import type { EngineOptions } from "../../src/engine/local-engine"
 import { ModelNotFound } from "../../src/errors"
 import { createLogger } from "../../src/log/logger"
 import type { Store } from "../../src/store/contract"
@@ -16,12 +17,12 @@ import type { FakeModel, FakePrompt } from "./fake-worker"
 
 const FAKE_WORKER = join(import.meta.dir, "fake-worker.ts")
 
-export const SETTINGS: TextModelSettings = {
+export const SETTINGS: ModelSettings = {
   contextLength: null,
   slots: 2,
   decodeThreads: null,
   prefillThreads: null,
-  gpuLayers: null,
+  gpuLayers: 0,
   splitMode: "layer",
   tensorSplit: null,
   devices: null,
@@ -32,16 +33,31 @@ export const SETTINGS: TextModelSettings = {
   flashAttention: "auto",
   memoryMap: true,
   memoryLock: false,
+  priority: "normal",
+  pinned: false,
+  keepAliveSeconds: 300,
+  replicas: 1,
+  preload: false,
 }
 
-export interface TestEngineOptions {
+/** A model of a test: what its worker does, what it takes, and how it is kept. */
+export interface TestModel {
+  readonly does?: FakeModel
+  /** What its worker measures after the load, and what is estimated before; at least 100, which any worker takes. */
+  readonly ramMiB?: number
+  readonly settings?: Partial<ModelSettings>
+}
+
+export interface TestEngineOptions extends Partial<
+  Pick<EngineOptions, "limits" | "queueLimit" | "queueTimeoutMs" | "memory" | "simulatedDevices" | "observer">
+> {
   readonly model?: FakeModel
   readonly slots?: number
-  readonly queueLimit?: number
-  readonly limits?: Partial<EngineLimits>
+  /** By name; absent: one, `m`. */
+  readonly models?: Readonly<Record<string, TestModel>>
   /** Instead of the fake worker. */
   readonly command?: readonly string[]
-  readonly probe?: "crash" | "hang"
+  readonly probe?: "crash" | "hang" | "gpus"
 }
 
 export interface LogEntry {
@@ -50,16 +66,17 @@ export interface LogEntry {
   readonly [field: string]: unknown
 }
 
-/** An engine over the fake worker with one model, `m`. It is closed after the test. */
+/** An engine over the fake worker. It is closed after the test. */
 export interface TestEngine {
-  readonly engine: Engine
+  readonly engine: ManagedEngine
   readonly logged: readonly LogEntry[]
-  /** Makes the worker go on: see the fake worker. */
-  release(): void
-  pid(): number
+  /** Makes a worker go on: see the fake worker. */
+  release(model?: string): void
+  /** Of the first worker of that model, or of any. */
+  pid(model?: string): number
 }
 
-const opened: Engine[] = []
+const opened: ManagedEngine[] = []
 
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((engine) => engine.close()))
@@ -67,42 +84,73 @@ afterEach(async () => {
 
 export function testEngine(options: TestEngineOptions = {}): TestEngine {
   const logged: LogEntry[] = []
+  const {
+    model = "plain",
+    slots,
+    models = { m: { does: model } },
+    command,
+    probe,
+    ...engineOptions
+  } = options
+  const usual = { ...SETTINGS, slots: slots ?? SETTINGS.slots }
   const engine = createEngine({
-    store: oneModel(options.model ?? "plain"),
-    settings: { ...SETTINGS, slots: options.slots ?? SETTINGS.slots },
+    store: storeOf(models),
+    settingsOf: (name) => ({ ...usual, ...models[name]?.settings }),
     runtimeFolder: "/nowhere",
     workerCommand: (kind) =>
-      options.command ?? [
-        process.execPath,
-        FAKE_WORKER,
-        kind,
-        ...(options.probe === undefined ? [] : [options.probe]),
-      ],
+      command ?? [process.execPath, FAKE_WORKER, kind, ...(probe === undefined ? [] : [probe])],
     log: createLogger({ level: "debug", format: "json", write: (line) => logged.push(JSON.parse(line)) }),
-    ...(options.limits !== undefined && { limits: options.limits }),
-    ...(options.queueLimit !== undefined && { queueLimit: options.queueLimit }),
+    ...engineOptions,
   })
   opened.push(engine)
-  const pid = () => engine.loaded()[0]?.pid ?? fail("no worker")
-  return { engine, logged, pid, release: () => void process.kill(pid(), "SIGUSR2") }
+  const pid = (name?: string) =>
+    engine.loaded().find((loaded) => name === undefined || loaded.name === name)?.pid ?? fail("no worker")
+  return { engine, logged, pid, release: (name) => void process.kill(pid(name), "SIGUSR2") }
 }
 
 function fail(reason: string): never {
   throw new Error(reason)
 }
 
-function oneModel(path: FakeModel): Store {
-  const summary: ModelSummary = { name: "m", path, id: "abc", sizeBytes: 1, modifiedAt: new Date(0) }
+const MIB = 1024 ** 2
+
+/** What the engine takes every worker for, before it looks at the model. */
+const WORKER_MIB = 100
+
+function storeOf(models: Readonly<Record<string, TestModel>>): Store {
+  const find = (name = "m"): ModelDetails => {
+    const model = models[name]
+    if (model === undefined) throw new ModelNotFound(name)
+    return detailsOf(name, model)
+  }
+  const summaryOf = (name: string | undefined): ModelSummary => find(name)
   return {
-    list: async () => [summary],
-    resolve: async (name) => {
-      if (name !== undefined && name !== "m") throw new ModelNotFound(name)
-      return summary
-    },
-    describe: async (name) => {
-      throw new ModelNotFound(name)
-    },
-    add: async () => summary,
+    list: async () => Object.keys(models).map(summaryOf),
+    resolve: async (name) => summaryOf(name),
+    describe: async (name) => find(name),
+    add: async () => summaryOf(undefined),
+  }
+}
+
+/** Without a cache and buffers, so that what it is estimated to take is the worker and the file. */
+function detailsOf(name: string, { does = "plain", ramMiB = WORKER_MIB }: TestModel): ModelDetails {
+  return {
+    name,
+    path: `${does}@${ramMiB}`,
+    id: "abc",
+    sizeBytes: (ramMiB - WORKER_MIB) * MIB,
+    modifiedAt: new Date(0),
+    architecture: "fake",
+    parameterCount: 0,
+    quantization: "F32",
+    contextLength: 2048,
+    embeddingLength: 0,
+    layers: 3,
+    heads: 1,
+    license: undefined,
+    chatTemplate: undefined,
+    capabilities: ["completion"],
+    metadata: {},
   }
 }
 
@@ -138,8 +186,8 @@ export class Client {
   /** Everything read so far. */
   readonly events: GenerationEvent[] = []
 
-  constructor(engine: Engine, prompt: FakePrompt, n = 1) {
-    const events = engine.complete(completion(prompt, n), this.#abort.signal)
+  constructor(engine: ManagedEngine, prompt: FakePrompt, n = 1, more: Partial<CompletionRequest> = {}) {
+    const events = engine.complete({ ...completion(prompt, n), ...more }, this.#abort.signal)
     this.#iterator = events[Symbol.asyncIterator]()
   }
 

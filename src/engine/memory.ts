@@ -1,0 +1,128 @@
+import type { KvLayout, ModelDetails, TextModelSettings } from "../domain"
+import { KV_BYTES, planLayout } from "../formats/kv-layout"
+
+/** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 80 to 110 MiB. */
+const PROCESS_BYTES = 100 * 1024 ** 2
+
+/** Tokens of one pass of the graph, and rows of logits it keeps (`worker/text/load.ts`). */
+const MICRO_BATCH_TOKENS = 512
+const LEAST_OUTPUTS = 64
+
+/** Rows as wide as the embedding that a pass of the graph has in memory for each token, about. */
+const ACTIVATION_ROWS = 12
+
+/** Bytes of a number in activations, logits and recurrent states: all of them are f32. */
+const F32_BYTES = 4
+
+/**
+ * Every n-th layer of these architectures sees the whole context, the others a sliding window
+ * (`set_swa_pattern` in llama.cpp's llama-model.cpp). Of others all layers are taken for whole: an upper bound.
+ */
+const WINDOW_PATTERNS: Readonly<Record<string, number>> = {
+  gemma2: 2,
+  gemma3: 6,
+  cohere2: 4,
+  olmo2: 4,
+  "gpt-oss": 2,
+}
+
+/** What a model needs before it was ever loaded, estimated from its file. Sizes are bytes. */
+export interface ModelNeed {
+  /** Parts that can be put on a GPU: the repeating layers and the output. */
+  readonly layers: number
+  /** Weights of one of them. */
+  readonly layerBytes: number
+  /** The KV cache of all of them. */
+  readonly cacheBytes: number
+  /** Buffers on every device that computes. */
+  readonly computeBytes: number
+  /** The worker itself. */
+  readonly processBytes: number
+  readonly contextLength: number
+  readonly kvLayout: KvLayout
+  readonly kvCells: number
+}
+
+/** `freeBytes`: of the memory that is to hold the KV cache, whose size depends on it. */
+export function estimateNeed(
+  details: ModelDetails,
+  settings: TextModelSettings,
+  freeBytes: number,
+): ModelNeed {
+  const layers = details.layers + 1
+  const bytesPerCell = cellBytes(details, settings)
+  const layout = planLayout({
+    requestedContext: settings.contextLength,
+    trainedContext: details.contextLength,
+    slots: settings.slots,
+    bytesPerCell,
+    freeBytes: Math.max(0, freeBytes),
+    layout: settings.kvLayout,
+    cells: settings.kvCells,
+  })
+  return {
+    layers,
+    layerBytes: details.sizeBytes / layers,
+    cacheBytes:
+      attentionBytes(details, settings.slots, layout, bytesPerCell) + stateBytes(details, settings.slots),
+    computeBytes: computeBytes(details, settings),
+    processBytes: PROCESS_BYTES,
+    contextLength: layout.contextLength,
+    kvLayout: layout.layout,
+    kvCells: layout.cells,
+  }
+}
+
+/** A number of the model's file, under its architecture. */
+function numberOf({ architecture, metadata }: ModelDetails, key: string): number | undefined {
+  const value = metadata[`${architecture}.${key}`]
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined
+}
+
+/** Bytes that one token takes in the KV cache, all layers together. */
+function cellBytes(details: ModelDetails, settings: TextModelSettings): number {
+  if (isRecurrent(details)) return 0
+  const headWidth = details.embeddingLength / Math.max(1, details.heads)
+  const heads = numberOf(details, "attention.head_count_kv") ?? details.heads
+  const keys = heads * (numberOf(details, "attention.key_length") ?? headWidth)
+  const values = heads * (numberOf(details, "attention.value_length") ?? headWidth)
+  return details.layers * (keys * KV_BYTES[settings.kvTypeK] + values * KV_BYTES[settings.kvTypeV])
+}
+
+/** A window layer has cells for its window and one pass of the graph, for each sequence. */
+function attentionBytes(
+  details: ModelDetails,
+  slots: number,
+  layout: { readonly layout: KvLayout; readonly cells: number },
+  bytesPerCell: number,
+): number {
+  const window = numberOf(details, "attention.sliding_window") ?? 0
+  const pattern = WINDOW_PATTERNS[details.architecture]
+  if (window === 0 || pattern === undefined) return layout.cells * bytesPerCell
+  const inWindows =
+    layout.layout === "split" ? slots * (window + MICRO_BATCH_TOKENS) : slots * window + MICRO_BATCH_TOKENS
+  const whole = Math.floor(details.layers / pattern) / Math.max(1, details.layers)
+  return bytesPerCell * (whole * layout.cells + (1 - whole) * Math.min(layout.cells, inWindows))
+}
+
+/** Does it keep a state for each sequence in place of a cache that grows? */
+function isRecurrent(details: ModelDetails): boolean {
+  return details.heads === 0 && numberOf(details, "ssm.state_size") !== undefined
+}
+
+/** The states of recurrent layers: the last inputs of the convolution, and the state space itself. */
+function stateBytes(details: ModelDetails, slots: number): number {
+  const state = numberOf(details, "ssm.state_size")
+  if (state === undefined) return 0
+  const inner = numberOf(details, "ssm.inner_size") ?? 2 * details.embeddingLength
+  const kernel = numberOf(details, "ssm.conv_kernel") ?? 1
+  return F32_BYTES * details.layers * slots * inner * (kernel - 1 + state)
+}
+
+function computeBytes(details: ModelDetails, settings: TextModelSettings): number {
+  const width = Math.max(details.embeddingLength, numberOf(details, "feed_forward_length") ?? 0)
+  const activations = MICRO_BATCH_TOKENS * (ACTIVATION_ROWS * details.embeddingLength + 2 * width)
+  const vocabulary = numberOf(details, "vocab_size") ?? 0
+  const logits = 2 * Math.max(settings.slots, LEAST_OUTPUTS) * vocabulary
+  return F32_BYTES * (activations + logits)
+}

@@ -1,0 +1,56 @@
+import type { GenerationRequest } from "../domain"
+
+/** Characters of one link: short enough that system prompts differ in whole links, long enough to keep few. */
+const LINK_LENGTH = 128
+
+/** Links that are remembered: about 500,000 characters, more than the slots of a worker cache. */
+const MOST_LINKS = 4_096
+
+/**
+ * A request's text as a chain of hashes: each stands for the text up to its end, so two requests have as many links in
+ * common as their texts begin alike. The engine sees no tokens; texts that begin alike have the same first ones.
+ */
+export function linksOf(request: GenerationRequest): readonly bigint[] {
+  const text = textOf(request)
+  const links: bigint[] = []
+  let before = 0n
+  for (let start = 0; start < text.length; start += LINK_LENGTH) {
+    before = Bun.hash.xxHash64(text.slice(start, start + LINK_LENGTH), before)
+    links.push(before)
+  }
+  return links
+}
+
+function textOf(request: GenerationRequest): string {
+  if (request.kind === "chat")
+    return request.messages.map(({ role, content }) => `${role}\n${content}\n`).join("")
+  return typeof request.prompt === "string" ? request.prompt : request.prompt.join(" ")
+}
+
+/** What beginnings a worker has seen, the newest ones. */
+export class PrefixMemory {
+  /** Oldest first. */
+  readonly #links = new Set<bigint>()
+
+  /** How many links of the chain's beginning are known. */
+  match(links: readonly bigint[]): number {
+    const end = links.findIndex((link) => !this.#links.has(link))
+    return end === -1 ? links.length : end
+  }
+
+  add(links: readonly bigint[]): void {
+    // Ends first, so that of a chain the beginning, which others share, is forgotten last.
+    for (const link of links.toReversed()) {
+      this.#links.delete(link)
+      this.#links.add(link)
+    }
+    for (const oldest of this.#links) {
+      if (this.#links.size <= MOST_LINKS) return
+      this.#links.delete(oldest)
+    }
+  }
+
+  clear(): void {
+    this.#links.clear()
+  }
+}
