@@ -1,7 +1,7 @@
 import type { KvLayout } from "../../domain"
 import type { Context } from "../../llama/context"
 import type { Model } from "../../llama/model"
-import type { MemoryTraits, Placement, Slot } from "./slots"
+import { canTrim, type MemoryTraits, type Placement, type Slot } from "./slots"
 
 /** The slots of one context, and the operations that keep them and llama.cpp's memory in step. */
 export class KvCache {
@@ -91,7 +91,10 @@ export class KvCache {
     }
     if (!this.#context.restore(target.id, this.#save(source))) return 0
     target.length = source.length
-    return this.#trim(target, keep)
+    // A saved state has only what the newest token's window shows, which may be less than the source still has.
+    if (keep === source.length || canTrim(target, keep, this.traits)) return this.#trim(target, keep)
+    this.clear(target)
+    return 0
   }
 
   #save(slot: Slot): Uint8Array {

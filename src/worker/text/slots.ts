@@ -55,9 +55,12 @@ export function commonPrefix(
 export function reusable(slot: Slot, prompt: readonly number[], traits: MemoryTraits): number {
   const keep = commonPrefix(slot.tokens, slot.length, prompt, prompt.length - 1)
   if (keep === slot.length) return keep
-  if (!traits.trims) return 0
-  if (traits.window > 0 && traits.firstPosition(slot) > Math.max(0, keep - traits.window)) return 0
-  return keep
+  return traits.trims && canTrim(slot, keep, traits) ? keep : 0
+}
+
+/** Is what the token behind the first `keep` looks back on still cached, whatever a sliding window has dropped? */
+export function canTrim(slot: Slot, keep: number, traits: MemoryTraits): boolean {
+  return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, keep - traits.window)
 }
 
 /**
