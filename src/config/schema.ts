@@ -111,6 +111,7 @@ export const flaglessSettings = {
     splitMode,
     "layer",
     "how several GPUs share a model that does not say it itself",
+    AT_LOAD,
   ),
 }
 
@@ -323,6 +324,7 @@ export const residencySettings = {
     integer("N", 1, MAXIMUM_REPLICAS),
     1,
     "workers of one model, for requests at the same time (default 1)",
+    AT_LOAD,
   ),
   preload: setting("defaults.preload", toggle, false, "load as soon as the server starts"),
 }

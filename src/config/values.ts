@@ -133,7 +133,12 @@ export const duration: ConfigValue<number> = {
     },
     parse: parseDuration,
   }),
-  show: (seconds) => `${seconds}s`,
+  show: (seconds) =>
+    seconds > 0 && seconds % 3600 === 0
+      ? `${seconds / 3600}h`
+      : seconds > 0 && seconds % 60 === 0
+        ? `${seconds / 60}m`
+        : `${seconds}s`,
 }
 
 /** A size in bytes: `1000000`, `8GiB`. */

@@ -26,7 +26,7 @@ describe("config", () => {
     expect(lines[0]).toEqual(["SETTING", "VALUE", "FROM"])
     expect(lines).toContainEqual(["server.port", "8080", path])
     expect(lines).toContainEqual(["server.api_keys", "1 not shown", path])
-    expect(lines).toContainEqual(["queue.timeout", "60s", "XLLM_QUEUE_TIMEOUT"])
+    expect(lines).toContainEqual(["queue.timeout", "1m", "XLLM_QUEUE_TIMEOUT"])
     expect(lines).toContainEqual(["defaults.slots", "3", "--slots"])
     expect(lines).toContainEqual(["defaults.ctx", "auto", "default"])
   })

@@ -28,7 +28,7 @@ describe("the settings that count", () => {
     expect(at("server.port")).toEqual({ path: "server.port", shown: "1", value: 1, origin: file })
     expect(at("models.m.keep_alive")).toMatchObject({ shown: "forever", value: null, origin: file })
     expect(at("queue.timeout")).toMatchObject({
-      shown: "300s",
+      shown: "5m",
       value: 300,
       origin: { source: "environment", name: "XLLM_QUEUE_TIMEOUT" },
     })

@@ -1,0 +1,27 @@
+import { flagName, variablesOf } from "../../src/config/load"
+import { allSettings, flaglessSettings, type Setting } from "../../src/config/schema"
+
+/** The table of settings as the README is to have it: rows of cells. */
+export function settingsTable(): readonly (readonly string[])[] {
+  const heading = ["setting", "flag", "variable", "default", "change", "meaning"]
+  const rows = Object.entries<Setting<unknown>>(allSettings).map(([key, setting]) => [
+    code(setting.path),
+    key in flaglessSettings ? "" : code(`--${flagName(key)}`),
+    variablesOf(key, setting)
+      .filter((name) => name !== variableOf(setting.path))
+      .map(code)
+      .join(", "),
+    code(setting.value.show(setting.fallback)),
+    setting.takesEffect === "now" ? "at once" : setting.takesEffect === "load" ? "next load" : "restart",
+    setting.description.replace(/ \(default.*\)|(?<=memory) \(default\)/g, ""),
+  ])
+  return [heading, ...rows]
+}
+
+function variableOf(path: string): string {
+  return `XLLM_${path.replaceAll(".", "_").toUpperCase()}`
+}
+
+function code(text: string): string {
+  return `\`${text.replaceAll("|", "\\|")}\``
+}
