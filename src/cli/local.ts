@@ -21,7 +21,8 @@ export function createLocal({ inputs, log, queueLimit }: LocalOptions): {
   const store = createStore({ modelsFolder: modelsFolder(inputs) })
   const engine = createEngine({
     store,
-    settings: settingsOfModel(inputs, ""),
+    settingsOf: (model) => settingsOfModel(inputs, model),
+    useGpu: settingsOfModel(inputs, "").gpuLayers !== 0,
     runtimeFolder: findPaths(inputs.environment).runtime,
     workerCommand,
     log,

@@ -107,7 +107,7 @@ export interface MemoryLimits {
 /** What of an engine can change while it runs. */
 export interface LiveOptions {
   readonly memory: MemoryLimits
-  /** What a model is loaded with and how it is kept; asked whenever it matters. */
+  /** What a model is loaded with and how it is kept; asked once for each, and again after a change. */
   readonly settingsOf: (model: string) => ModelSettings
   /** How many requests may wait for one model. */
   readonly queueLimit: number

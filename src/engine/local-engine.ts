@@ -26,7 +26,7 @@ import { toReplicaLoad } from "./worker-settings"
 
 export interface EngineOptions {
   readonly store: Store
-  /** What a model is loaded with and how it is kept; asked whenever it matters. */
+  /** What a model is loaded with and how it is kept; asked once for each, and again after {@link LocalEngine.reconfigure}. */
   readonly settingsOf: (model: string) => ModelSettings
   /** Folder for extracted native components (`~/.xllm/runtime`). */
   readonly runtimeFolder: string
@@ -69,12 +69,12 @@ export class LocalEngine implements ManagedEngine {
   constructor(options: EngineOptions) {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    this.#live = {
+    this.#live = remembering({
       memory: options.memory ?? { headroomBytes: DEFAULT_HEADROOM_BYTES },
       settingsOf: options.settingsOf,
       queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
       queueTimeoutMs: options.queueTimeoutMs ?? null,
-    }
+    })
     this.#probe = new DeviceProbe({
       runtimeFolder: options.runtimeFolder,
       command: options.workerCommand("probe"),
@@ -128,7 +128,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   reconfigure(options: Partial<LiveOptions>): readonly string[] {
-    this.#live = { ...this.#live, ...options }
+    this.#live = remembering({ ...this.#live, ...options })
     this.#pool.setLimits(this.#live.memory)
     const models = [...this.#models.values()]
     for (const model of models) model.settingsChanged()
@@ -307,4 +307,15 @@ export class LocalEngine implements ManagedEngine {
     const ms = Math.min(2 ** 31 - 1, Math.max(0, time - performance.now()))
     this.#wakeTimer = setTimeout(() => this.#pool.tick(), Math.ceil(ms))
   }
+}
+
+/** The same options; settings, which are asked for with every request, are worked out once for each model. */
+function remembering(live: LiveOptions): LiveOptions {
+  const known = new Map<string, ModelSettings>()
+  const settingsOf = (model: string): ModelSettings => {
+    const settings = known.get(model) ?? live.settingsOf(model)
+    known.set(model, settings)
+    return settings
+  }
+  return { ...live, settingsOf }
 }

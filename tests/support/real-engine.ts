@@ -1,0 +1,52 @@
+import { createEngine, type Engine } from "../../src/engine"
+import type { EngineLimits } from "../../src/engine/limits"
+import { createLogger } from "../../src/log/logger"
+import { createStore } from "../../src/store"
+import type { GenerationEvent, GenerationRequest, TextModelSettings } from "../../src/domain"
+import { EXACT_SETTINGS, realWorkerCommand } from "./real-worker"
+
+export interface RealEngineOptions {
+  /** What differs from {@link EXACT_SETTINGS}. */
+  readonly settings?: Partial<TextModelSettings>
+  readonly limits?: Partial<EngineLimits>
+}
+
+/** Nothing is unloaded behind a test's back. */
+const KEPT = {
+  priority: "normal",
+  pinned: false,
+  keepAliveSeconds: null,
+  replicas: 1,
+  preload: false,
+} as const
+
+/** An engine with real workers over the models of a folder; to be closed after use. */
+export function realEngine(modelsFolder: string, options: RealEngineOptions = {}): Engine {
+  return createEngine({
+    store: createStore({ modelsFolder }),
+    settingsOf: () => ({ ...EXACT_SETTINGS, ...KEPT, ...options.settings }),
+    runtimeFolder: "/nonexistent",
+    workerCommand: realWorkerCommand,
+    log: createLogger({ level: "off" }),
+    ...(options.limits !== undefined && { limits: options.limits }),
+  })
+}
+
+/** Everything that a request tells, to the end. @throws what it fails with */
+export async function eventsOf(
+  engine: Engine,
+  request: GenerationRequest,
+): Promise<readonly GenerationEvent[]> {
+  const { signal } = new AbortController()
+  const events: GenerationEvent[] = []
+  const stream = request.kind === "chat" ? engine.chat(request, signal) : engine.complete(request, signal)
+  for await (const event of stream) events.push(event)
+  return events
+}
+
+/** The text of the first choice. */
+export async function answerOf(engine: Engine, request: GenerationRequest): Promise<string> {
+  return (await eventsOf(engine, request))
+    .map((event) => (event.type === "text" && event.choice === 0 ? event.text : ""))
+    .join("")
+}
