@@ -26,7 +26,6 @@ export interface LoadedText {
   readonly batchTokens: number
   readonly mostOutputs: number
   readonly threads: { readonly decode: number; readonly prefill: number }
-  readonly cores: number
   /** Everything but what the prompt thread knows. */
   readonly info: Omit<LoadedModelInfo, "chatTemplate">
 }
@@ -86,7 +85,6 @@ export function loadText(
     batchTokens: BATCH_TOKENS,
     mostOutputs,
     threads,
-    cores,
     info: {
       footprint,
       contextLength: Math.min(plan.contextLength, context.cellsPerSequence),

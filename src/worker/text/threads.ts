@@ -4,55 +4,51 @@ import type { Context } from "../../llama/context"
 /** How often the machine's load is read, in ms. /proc counts in ticks of 10 ms, so shorter is noise. */
 const SAMPLE_MS = 250
 
-/** Other processes must keep more than this many cores busy before they get one of ours. */
-const BUSY_CORE = 0.5
+/** Other processes must keep more than this much of a CPU busy before it is left to them. */
+const BUSY_CPU = 0.5
 
-/** CPU time since boot, in clock ticks over all cores. */
+/** CPU time since boot, in clock ticks over the CPUs that this process may use. */
 export interface CpuTimes {
+  /** How many CPUs that are; hardware threads count one by one. */
+  readonly cpus: number
   readonly busy: number
   readonly total: number
-  /** Of `busy`: what this process used. */
+  /** What this process used, in `busy` too. */
   readonly own: number
 }
 
-/** Cores that other processes kept busy between two readings. */
-export function foreignCores(before: CpuTimes, after: CpuTimes, cores: number): number {
+/** CPUs that other processes kept busy between two readings. */
+export function foreignCpus(before: CpuTimes, after: CpuTimes): number {
   const total = after.total - before.total
   if (total <= 0) return 0
-  return (Math.max(0, after.busy - before.busy - (after.own - before.own)) / total) * cores
+  return (Math.max(0, after.busy - before.busy - (after.own - before.own)) / total) * after.cpus
 }
 
 /**
- * ggml's threads meet at a barrier many times a step: with more threads than free cores all of them wait for the one
- * that is not running. So the decode gives way to whatever else keeps cores busy.
+ * ggml's threads meet at a barrier many times a step: with more threads than free CPUs all of them wait for the one
+ * that is not running. So there are at most as many as others leave free.
  */
-export function threadsBeside(foreign: number, threads: number): number {
-  return Math.max(1, threads - Math.floor(foreign + 1 - BUSY_CORE))
+export function threadsBeside(foreign: number, cpus: number, threads: number): number {
+  return Math.max(1, Math.min(threads, Math.floor(cpus - foreign + BUSY_CPU)))
 }
 
-/** Sets the number of threads before each step, from the load of the machine. */
+/**
+ * Sets the number of threads for decoding before each step, from the load of the machine. Prefill keeps its own: its
+ * operations are long enough for a thread that is late, and it was measured as fast beside a busy process.
+ */
 export class ThreadGovernor {
-  readonly #decodeThreads: number
-  readonly #prefillThreads: number
-  readonly #cores: number
+  readonly #threads: { readonly decode: number; readonly prefill: number }
   readonly #now: () => number
   readonly #read: () => CpuTimes | undefined
   #last: CpuTimes | undefined
   #lastAt = Number.NEGATIVE_INFINITY
-  /** ms since the last reading in which other workers of ours had all cores, by turns. */
+  /** ms since the last reading in which other workers of ours had the CPUs, by turns. */
   #waitedMs = 0
   #current: number
 
   /** `read` is undefined where the system does not tell; then the numbers stay as they are. */
-  constructor(
-    threads: { decode: number; prefill: number },
-    cores: number,
-    now: () => number,
-    read = readCpuTimes,
-  ) {
-    this.#decodeThreads = threads.decode
-    this.#prefillThreads = threads.prefill
-    this.#cores = cores
+  constructor(threads: { decode: number; prefill: number }, now: () => number, read = readCpuTimes) {
+    this.#threads = threads
     this.#now = now
     this.#read = read
     this.#current = threads.decode
@@ -60,7 +56,7 @@ export class ThreadGovernor {
 
   /**
    * To be called before each step; reads the load a few times a second. `waitedMs`: how long other workers had the
-   * cores before this step. They make room for this one, so their load is no reason for fewer threads.
+   * CPUs before this step. They make room for this one, so their load is no reason for fewer threads.
    */
   prepare(context: Pick<Context, "setThreads">, waitedMs = 0): void {
     this.#waitedMs += waitedMs
@@ -70,38 +66,68 @@ export class ThreadGovernor {
     this.#lastAt = now
     const times = this.#read()
     // A reading from long ago says nothing about now.
-    if (times !== undefined && this.#last !== undefined && elapsed < 10 * SAMPLE_MS)
-      this.#adapt(
-        context,
-        foreignCores(this.#last, times, this.#cores) - (this.#waitedMs / elapsed) * this.#cores,
-      )
+    if (times !== undefined && this.#last !== undefined && elapsed < 10 * SAMPLE_MS) {
+      const others = (this.#waitedMs / elapsed) * this.#threads.decode
+      this.#adapt(context, foreignCpus(this.#last, times) - others, times.cpus)
+    }
     this.#last = times
     this.#waitedMs = 0
   }
 
-  #adapt(context: Pick<Context, "setThreads">, foreign: number): void {
-    const decode = threadsBeside(foreign, this.#decodeThreads)
+  #adapt(context: Pick<Context, "setThreads">, foreign: number, cpus: number): void {
+    const decode = threadsBeside(foreign, cpus, this.#threads.decode)
     if (decode === this.#current) return
     this.#current = decode
-    context.setThreads(decode, threadsBeside(foreign, this.#prefillThreads))
+    context.setThreads(decode, this.#threads.prefill)
   }
 }
 
-/** Linux only. Fields as in proc(5): /proc/stat counts user, nice, system, idle, iowait, irq, softirq, steal. */
+/** The CPUs of this process, as `Cpus_allowed_list` in proc(5) has them: "0-3,8". */
+let allowedCpus: ReadonlySet<number> | undefined
+
+/** Linux only. /proc/stat counts user, nice, system, idle, iowait, irq, softirq and steal for each CPU, see proc(5). */
 function readCpuTimes(): CpuTimes | undefined {
   try {
-    const [, ...all] = firstLine(readFileSync("/proc/stat", "latin1")).split(/\s+/).map(Number)
-    const total = all.slice(0, 8).reduce((sum, ticks) => sum + ticks, 0)
-    const idle = (all[3] ?? 0) + (all[4] ?? 0)
-    const stat = readFileSync("/proc/self/stat", "latin1")
-    // The command name may hold spaces; fields are counted from behind its closing parenthesis.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    return { busy: total - idle, total, own: Number(fields[11]) + Number(fields[12]) }
+    allowedCpus ??= parseCpuList(
+      /^Cpus_allowed_list:\s*(\S+)/m.exec(readText("/proc/self/status"))?.[1] ?? "",
+    )
+    return { ...sumCpuTimes(readText("/proc/stat"), allowedCpus), own: ownTicks(readText("/proc/self/stat")) }
   } catch {
     return undefined
   }
 }
 
-function firstLine(text: string): string {
-  return text.slice(0, text.indexOf("\n"))
+export function parseCpuList(list: string): ReadonlySet<number> {
+  const cpus = new Set<number>()
+  for (const range of list.split(",")) {
+    const [first, last] = range.split("-").map(Number)
+    for (let cpu = first ?? 0; cpu <= (last ?? first ?? -1); cpu++) cpus.add(cpu)
+  }
+  return cpus
+}
+
+/** Adds up the lines of those CPUs in a text like /proc/stat. */
+export function sumCpuTimes(stat: string, cpus: ReadonlySet<number>): Omit<CpuTimes, "own"> {
+  let counted = 0
+  let busy = 0
+  let total = 0
+  for (const [, cpu, fields] of stat.matchAll(/^cpu(\d+) (.*)$/gm)) {
+    if (!cpus.has(Number(cpu))) continue
+    const ticks = (fields ?? "").split(" ").slice(0, 8).map(Number)
+    const sum = ticks.reduce((a, b) => a + b, 0)
+    counted++
+    total += sum
+    busy += sum - (ticks[3] ?? 0) - (ticks[4] ?? 0)
+  }
+  return { cpus: counted, busy, total }
+}
+
+/** User and system time from a text like /proc/self/stat. The command name in it may hold spaces and parentheses. */
+function ownTicks(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return Number(fields[11]) + Number(fields[12])
+}
+
+function readText(path: string): string {
+  return readFileSync(path, "latin1")
 }

@@ -86,7 +86,7 @@ class TextWorker {
     this.#loop = new TextLoop({
       ...loaded,
       outbox: this.#outbox,
-      threads: new ThreadGovernor(loaded.threads, loaded.cores, now),
+      threads: new ThreadGovernor(loaded.threads, now),
       now,
     })
   }

@@ -1,30 +1,46 @@
 import { describe, expect, test } from "bun:test"
-import { type CpuTimes, foreignCores, ThreadGovernor, threadsBeside } from "../../../src/worker/text/threads"
+import {
+  type CpuTimes,
+  foreignCpus,
+  parseCpuList,
+  sumCpuTimes,
+  ThreadGovernor,
+  threadsBeside,
+} from "../../../src/worker/text/threads"
 
-describe("cores that others keep busy", () => {
+describe("CPUs that others keep busy", () => {
   test.each([
     ["none where only this process works", { busy: 200, own: 200, total: 400 }, 4, 0],
     ["one where another process fills a core", { busy: 300, own: 200, total: 400 }, 4, 1],
     ["half where it does so half the time", { busy: 250, own: 200, total: 400 }, 4, 0.5],
     ["none where the clocks of the two disagree", { busy: 190, own: 200, total: 400 }, 4, 0],
     ["none where no time has passed", { busy: 0, own: 0, total: 0 }, 4, 0],
-  ])("are %s", (_, since, cores, expected) => {
-    const before: CpuTimes = { busy: 1000, total: 5000, own: 300 }
-    const after = { busy: 1000 + since.busy, total: 5000 + since.total, own: 300 + since.own }
-    expect(foreignCores(before, after, cores)).toBe(expected)
+  ])("are %s", (_, since, cpus, expected) => {
+    const before: CpuTimes = { cpus, busy: 1000, total: 5000, own: 300 }
+    const after = { cpus, busy: 1000 + since.busy, total: 5000 + since.total, own: 300 + since.own }
+    expect(foreignCpus(before, after)).toBe(expected)
   })
 })
 
 test.each([
-  [0, 4, 4],
-  [0.4, 4, 4],
-  [0.6, 4, 3],
-  [1, 4, 3],
-  [1.6, 4, 2],
-  [1, 2, 1],
-  [9, 2, 1],
-])("beside %p busy cores, %p threads become %p", (foreign, threads, expected) => {
-  expect(threadsBeside(foreign, threads)).toBe(expected)
+  [0, 4, 4, 4],
+  [0.4, 4, 4, 4],
+  [0.6, 4, 4, 3],
+  [1, 4, 4, 3],
+  [1.6, 4, 4, 2],
+  [1, 2, 2, 1],
+  [9, 2, 2, 1],
+  // Eight threads on sixteen CPUs: nobody is in the way yet.
+  [7, 16, 8, 8],
+  [10, 16, 8, 6],
+])("beside %p busy CPUs of %p, %p threads become %p", (foreign, cpus, threads, expected) => {
+  expect(threadsBeside(foreign, cpus, threads)).toBe(expected)
+})
+
+test("only the CPUs of this process count", () => {
+  const stat =
+    "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 10 0 5 80 3 1 1 0 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\ncpu12 50 0 0 50 0 0 0 0 7 0\n"
+  expect(sumCpuTimes(stat, parseCpuList("0,8-12"))).toEqual({ cpus: 2, busy: 17 + 50, total: 100 + 100 })
 })
 
 /** A machine of four cores whose clock stands still between readings. */
@@ -41,7 +57,7 @@ class Machine {
 
   readonly read = (): CpuTimes | undefined => {
     this.readings++
-    return this.tells ? { busy: this.#busy, own: this.#own, total: this.#total } : undefined
+    return this.tells ? { cpus: 4, busy: this.#busy, own: this.#own, total: this.#total } : undefined
   }
 
   readonly context = {
@@ -60,7 +76,7 @@ class Machine {
 describe("the number of threads", () => {
   function governed() {
     const machine = new Machine()
-    const governor = new ThreadGovernor({ decode: 4, prefill: 3 }, 4, () => machine.now, machine.read)
+    const governor = new ThreadGovernor({ decode: 4, prefill: 3 }, () => machine.now, machine.read)
     const step = (ms: number): void => {
       machine.pass(ms)
       governor.prepare(machine.context)
@@ -79,11 +95,11 @@ describe("the number of threads", () => {
     step(300)
     machine.foreign = 1
     for (let count = 0; count < 5; count++) step(300)
-    expect(machine.settings).toEqual([[3, 2]])
+    expect(machine.settings).toEqual([[3, 3]])
     machine.foreign = 0
     for (let count = 0; count < 5; count++) step(300)
     expect(machine.settings).toEqual([
-      [3, 2],
+      [3, 3],
       [4, 3],
     ])
   })
