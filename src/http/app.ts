@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../engine/contract"
 import type { Logger } from "../log/logger"
+import type { Metrics } from "../metrics"
 import { logExchange } from "./access-log"
 import type { Exchange } from "./exchange"
 import { KnownRoutes } from "./known-routes"
@@ -15,6 +16,7 @@ import { gzip } from "./plugins/gzip"
 import { hosts } from "./plugins/hosts"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "./settings"
 import { controlRoutes } from "./v0/control"
+import { metricsRoutes } from "./v0/metrics"
 import { statusRoutes } from "./v0/status"
 
 export interface AppOptions {
@@ -25,20 +27,27 @@ export interface AppOptions {
   readonly log: Logger
   /** Asked for every request; absent: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
+  /** Counts requests, and is served; absent: there are no metrics. */
+  readonly metrics?: Metrics
 }
 
 /** All routes of the server. It does not listen: see {@link listen}. */
-export function createApp({ engine, version, startedAt, log, ...options }: AppOptions) {
+export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings }
-  const over = (exchange: Exchange) => logExchange(log, exchange)
+  const began = () => metrics?.exchangeBegan()
+  const over = (exchange: Exchange) => {
+    logExchange(log, exchange)
+    const { path, model, outcome: status, elapsedMs: ms } = exchange
+    metrics?.exchangeEnded({ route: routes.patternOf(path), model, status, ms })
+  }
   // With Bun's own router tests through `handle` would run other code than requests do.
   const app = new Elysia({ systemRouter: false })
     .use(errors(routes))
     // What is wrapped later is further out, so a compressed body is a part of the exchange.
     .use(gzip())
-    .use(exchanges(over))
+    .use(exchanges(began, over))
     .use(hosts(settings))
     // Before the keys: preflight requests have none, and pages may read why they were refused.
     .use(cors(settings))
@@ -49,6 +58,7 @@ export function createApp({ engine, version, startedAt, log, ...options }: AppOp
     .use(modelRoutes(openAi))
     .use(statusRoutes({ engine, version, startedAt }))
     .use(controlRoutes(engine))
+    .use(metricsRoutes(metrics))
   return app
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { availableParallelism, cpus } from "node:os"
 import { ContextLengthExceeded } from "../../src/errors"
 import { LOADED_TINY } from "../support/fake-engine"
 import { errorOf, fakeServer, jsonOf, USER_HI } from "../support/http"
@@ -238,41 +239,76 @@ describe("models", () => {
 describe("the server's own routes", () => {
   test("health tells the state, what is loaded and since when", async () => {
     const { get, engine } = fakeServer()
-    engine.loadedModels = [{ ...LOADED_TINY, state: "loading", progress: 0.5 }]
+    engine.loadedModels = [{ ...LOADED_TINY, state: "loading", progress: 0.5 }, LOADED_TINY]
     engine.state = "loading"
     const response = await get("/v0/health")
     expect(response.status).toBe(200)
     expect(await jsonOf(response)).toMatchObject({
       status: "loading",
+      progress: 0.5,
+      problems: [],
       version: "1.2.3",
       uptime_seconds: expect.any(Number),
-      models: [{ name: "tiny", state: "loading", progress: 0.5 }],
+      queue: { running: 1, waiting: 2, limit: 1000, models: [{ model: "tiny", running: 1, waiting: 2 }] },
+      models: [{ name: "tiny", state: "loading", progress: 0.5 }, { state: "ready" }],
       devices: null,
     })
   })
 
-  test("health is unavailable while the server stops", async () => {
+  test("health has no progress where nothing is loading", async () => {
     const { get, engine } = fakeServer()
-    engine.state = "stopping"
-    expect((await get("/v0/health")).status).toBe(503)
+    engine.loadedModels = [LOADED_TINY]
+    expect(await jsonOf(get("/v0/health"))).toMatchObject({ status: "ok", progress: null })
+  })
+
+  test.each([
+    ["starting", [200, 200, 503]],
+    ["loading", [200, 200, 200]],
+    ["ok", [200, 200, 200]],
+    ["degraded", [200, 200, 200]],
+    ["stopping", [503, 200, 503]],
+  ] as const)("while the server is %s, its health, live and ready answer %p", async (state, codes) => {
+    const { get, engine } = fakeServer()
+    engine.state = state
+    const answers = await Promise.all(["", "/live", "/ready"].map((probe) => get(`/v0/health${probe}`)))
+    expect(answers.map(({ status }) => status)).toEqual([...codes])
+    for (const answer of answers) expect(await jsonOf(answer)).toMatchObject({ status: state })
   })
 
   test("ps lists what has a worker", async () => {
     const { get, engine } = fakeServer()
-    engine.loadedModels = [LOADED_TINY]
+    engine.loadedModels = [
+      {
+        ...LOADED_TINY,
+        footprint: { ramBytes: 700, devices: [{ name: "CUDA0", bytes: 300 }] },
+        plan: { devices: [{ name: "CUDA0", layers: 2 }], explanation: "all layers fit on CUDA0" },
+        notes: ["the context was halved"],
+        expiresAt: new Date("2026-01-02T03:05:05Z"),
+        priority: "low",
+        pinned: true,
+      },
+    ]
     expect(await jsonOf(get("/v0/ps"))).toEqual({
       models: [
         {
           name: "tiny",
+          replica: null,
           id: "abc123",
           state: "ready",
           progress: 1,
           pid: 4711,
           size_bytes: 1234,
+          footprint: { ram_bytes: 700, devices: [{ name: "CUDA0", bytes: 300 }] },
+          plan: { devices: [{ name: "CUDA0", layers: 2 }], explanation: "all layers fit on CUDA0" },
+          notes: ["the context was halved"],
+          priority: "low",
+          pinned: true,
           active_requests: 1,
           queued_requests: 2,
           loaded_at: "2026-01-02T03:04:05.000Z",
           last_used_at: null,
+          expires_at: "2026-01-02T03:05:05.000Z",
+          stays: false,
           info: null,
           counters: {
             decode_calls: 1,
@@ -283,6 +319,12 @@ describe("the server's own routes", () => {
           },
         },
       ],
+      memory: {
+        system: { total_bytes: 4000, free_bytes: 1000, used_by_models_bytes: 2000, limit_bytes: null },
+        gpus: [
+          { name: "CUDA0", total_bytes: 900, free_bytes: 500, used_by_models_bytes: 300, limit_bytes: 800 },
+        ],
+      },
     })
   })
 
@@ -303,6 +345,11 @@ describe("the server's own routes", () => {
   test("system tells the devices and versions", async () => {
     expect(await jsonOf(fakeServer().get("/v0/system"))).toMatchObject({
       version: "1.2.3",
+      uptime_seconds: expect.any(Number),
+      processor: { name: expect.any(String), cores: cpus().length, usable_cores: availableParallelism() },
+      memory: { system: { total_bytes: 4000 } },
+      limits: { queue: 1000, memory_bytes: null, body_bytes: 50 * 1024 ** 2 },
+      backends: ["CPU"],
       llama_version: "b1",
       devices: [{ name: "CPU", kind: "cpu", free_bytes: 1000, total_bytes: 2000 }],
       gpu_fallback: null,

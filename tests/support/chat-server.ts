@@ -21,15 +21,23 @@ const TIMINGS = { queue_ms: 1, load_ms: 0, prompt_n: 5, prompt_ms: 10, predicted
 
 export const loadedModel = {
   name: "smol",
+  replica: null,
   id: "0123456789abcdef",
   state: "ready",
   progress: 1,
   pid: 42,
   size_bytes: 150_000_000,
+  footprint: null,
+  plan: null,
+  notes: [],
+  priority: "normal",
+  pinned: false,
   active_requests: 2,
   queued_requests: 0,
   loaded_at: null,
   last_used_at: null,
+  expires_at: null,
+  stays: false,
   info: {
     context_length: 8192,
     trained_context_length: 8192,

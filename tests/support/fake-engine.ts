@@ -94,9 +94,9 @@ export class FakeEngine implements Engine {
   }
 
   status(): EngineStatus {
-    const memory = { system: { totalBytes: 0, freeBytes: 0, usedByModels: 0, limitBytes: null }, gpus: [] }
-    const queue = { running: 0, waiting: 0, limit: 1000, models: [] }
-    return { status: this.state, problems: [], queue, memory, models: this.loadedModels, devices: null }
+    const queue = { running: 1, waiting: 2, limit: 1000, models: [{ model: "tiny", running: 1, waiting: 2 }] }
+    const models = this.loadedModels
+    return { status: this.state, problems: [], queue, memory: MEMORY, models, devices: null }
   }
 
   async system(): Promise<SystemReport> {
@@ -206,6 +206,11 @@ export const SAMPLING: SamplingParameters = {
   seed: null,
   logitBias: [[5, -Infinity]],
   ignoreEos: false,
+}
+
+const MEMORY: EngineStatus["memory"] = {
+  system: { totalBytes: 4000, freeBytes: 1000, usedByModels: 2000, limitBytes: null },
+  gpus: [{ name: "CUDA0", totalBytes: 900, freeBytes: 500, usedByModels: 300, limitBytes: 800 }],
 }
 
 /** A model that is loaded, as the engine lists it. */

@@ -1,24 +1,38 @@
-import { createApp } from "../../src/http/app"
-import { createLogger } from "../../src/log/logger"
+import { type AppOptions, createApp } from "../../src/http/app"
+import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "../../src/http/settings"
+import { createLogger, type LogLevel } from "../../src/log/logger"
 import { FakeEngine, type Script } from "./fake-engine"
 
 export type Json = { readonly [name: string]: unknown }
 
+export interface FakeServerOptions extends Pick<AppOptions, "metrics"> {
+  readonly settings?: Partial<HttpSettings>
+  readonly logLevel?: LogLevel
+}
+
 /** The server's routes over a scripted engine, without a socket. */
-export function fakeServer(script?: Script) {
+export function fakeServer(
+  script?: Script,
+  { settings, logLevel = "info", ...options }: FakeServerOptions = {},
+) {
   const engine = new FakeEngine(script)
   const logged: string[] = []
+  let current = { ...DEFAULT_HTTP_SETTINGS, ...settings }
   const app = createApp({
+    ...options,
     engine,
     version: "1.2.3",
     startedAt: new Date(),
-    log: createLogger({ level: "info", format: "json", write: (line) => void logged.push(line) }),
+    settings: () => current,
+    log: createLogger({ level: logLevel, format: "json", write: (line) => void logged.push(line) }),
   })
   return {
     app,
     engine,
     /** Lines of the log. */
     logged,
+    /** Changes settings while the server runs. */
+    change: (changes: Partial<HttpSettings>) => void (current = { ...current, ...changes }),
     get: (path: string, init: RequestInit = {}) => app.handle(new Request(`http://localhost${path}`, init)),
     post: (path: string, body: unknown, init: RequestInit = {}) => app.handle(postRequest(path, body, init)),
   }

@@ -9,14 +9,16 @@ export const REQUEST_ID_HEADER = "x-request-id"
 const ACCEPTABLE = /^[\w.:/+=@-]{1,128}$/
 
 /**
- * Follows every request from its first to its last byte and tells `over` when it is done, however it ended. Its id is
+ * Follows every request from its first to its last byte: tells `began` when it came, and `over` when it is done, however
+ * it ended. Its id is
  * the client's own where that is acceptable, otherwise a fresh one, and every response has it as X-Request-ID.
  */
-export function exchanges(over: (exchange: Exchange) => void) {
+export function exchanges(began: () => void, over: (exchange: Exchange) => void) {
   return new Elysia({ name: "exchanges" })
     .wrap((inside, request) => async () => {
       const exchange = new Exchange(request, idOf(request), over)
       remember(request, exchange)
+      began()
       const response = await handleInside(inside, request)
       exchange.answered(response.status)
       return response

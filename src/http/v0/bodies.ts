@@ -1,6 +1,15 @@
 /** The answers of the routes under /v0, and how they are made. A client of this server may import the types. */
-import type { Device, LoadedModel, LoadedModelInfo, RenderedPrompt, SamplingParameters } from "../../domain"
-import type { EngineStatus, SystemReport } from "../../engine/contract"
+import type {
+  Device,
+  LoadedModel,
+  LoadedModelInfo,
+  MemoryFootprint,
+  RenderedPrompt,
+  SamplingParameters,
+} from "../../domain"
+import type { EngineStatus, MemoryStatus, SystemReport } from "../../engine/contract"
+import type { Machine } from "../../lib/machine"
+import { MAX_BODY_BYTES } from "../body"
 
 export interface DeviceBody {
   readonly name: string
@@ -31,21 +40,44 @@ export interface LoadedInfoBody {
   readonly fill_in_the_middle: boolean
 }
 
-/** A model that has a worker. */
+/** Where memory is taken. */
+export interface FootprintBody {
+  readonly ram_bytes: number
+  readonly devices: readonly { readonly name: string; readonly bytes: number }[]
+}
+
+/** A worker of a model; a model with replicas has several. */
 export interface LoadedModelBody {
   readonly name: string
+  /** From 1; `null`: the model has no others. */
+  readonly replica: number | null
   readonly id: string
   readonly state: LoadedModel["state"]
   /** 0 to 1. */
   readonly progress: number
   readonly pid: number | null
   readonly size_bytes: number
+  /** `null` until it is known or estimated. */
+  readonly footprint: FootprintBody | null
+  /** Which device has how many layers, and why; `null` until that is decided. */
+  readonly plan: {
+    readonly devices: readonly { readonly name: string; readonly layers: number }[]
+    readonly explanation: string
+  } | null
+  /** What was done other than asked for to make the load succeed. */
+  readonly notes: readonly string[]
+  readonly priority: NonNullable<LoadedModel["priority"]>
+  readonly pinned: boolean
   readonly active_requests: number
   readonly queued_requests: number
   /** ISO 8601. */
   readonly loaded_at: string | null
   /** ISO 8601. */
   readonly last_used_at: string | null
+  /** When it will be unloaded if nobody uses it, ISO 8601; `null`: never, or it is in use. */
+  readonly expires_at: string | null
+  /** It stays until it is stopped or its room is needed. */
+  readonly stays: boolean
   /** `null` until the model is loaded. */
   readonly info: LoadedInfoBody | null
   readonly counters: {
@@ -57,19 +89,46 @@ export interface LoadedModelBody {
   }
 }
 
+/** One kind of memory, in bytes. */
+export interface MemoryBody {
+  readonly total_bytes: number
+  /** What models may still take: less than is free where room is kept or a limit says so. */
+  readonly free_bytes: number
+  readonly used_by_models_bytes: number
+  /** The limit that was set; `null`: none. */
+  readonly limit_bytes: number | null
+}
+
+/** All memory that models may be in. */
+export interface MemoriesBody {
+  readonly system: MemoryBody
+  readonly gpus: readonly (MemoryBody & { readonly name: string })[]
+}
+
 /** GET /v0/health */
 export interface HealthBody {
   readonly status: EngineStatus["status"]
+  /** How far the slowest load is, 0 to 1; `null` where nothing is loading. */
+  readonly progress: number | null
+  /** What is amiss, one sentence each. */
+  readonly problems: readonly string[]
   readonly version: string
   readonly uptime_seconds: number
+  readonly queue: EngineStatus["queue"]
   readonly models: readonly LoadedModelBody[]
   /** `null` until the backends have been asked. */
   readonly devices: readonly DeviceBody[] | null
 }
 
+/** GET /v0/health/live and /v0/health/ready */
+export interface ProbeBody {
+  readonly status: EngineStatus["status"]
+}
+
 /** GET /v0/ps */
 export interface PsBody {
   readonly models: readonly LoadedModelBody[]
+  readonly memory: MemoriesBody
 }
 
 /** POST /v0/stop */
@@ -86,6 +145,21 @@ export interface SystemBody {
   readonly runtime: string
   readonly platform: string
   readonly architecture: string
+  /** Name and release of the operating system. */
+  readonly system: string
+  /** ISO 8601. */
+  readonly started_at: string
+  readonly uptime_seconds: number
+  readonly processor: { readonly name: string; readonly cores: number; readonly usable_cores: number }
+  readonly memory: MemoriesBody
+  readonly limits: {
+    /** Requests that may wait for each model. */
+    readonly queue: number
+    readonly memory_bytes: number | null
+    readonly body_bytes: number
+  }
+  /** Of llama.cpp, as its devices name them. */
+  readonly backends: readonly string[]
   readonly devices: readonly DeviceBody[]
   readonly gpu_fallback: string | null
 }
@@ -112,15 +186,23 @@ export function toDeviceBody(device: Device): DeviceBody {
 export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
   return {
     name: model.name,
+    replica: model.replica ?? null,
     id: model.id,
     state: model.state,
     progress: model.progress,
     pid: model.pid ?? null,
     size_bytes: model.sizeBytes,
+    footprint: toFootprintBody(model.footprint ?? model.info?.footprint),
+    plan: model.plan ?? null,
+    notes: model.notes ?? [],
+    priority: model.priority ?? "normal",
+    pinned: model.pinned ?? false,
     active_requests: model.activeRequests,
     queued_requests: model.queuedRequests,
     loaded_at: model.loadedAt?.toISOString() ?? null,
     last_used_at: model.lastUsedAt?.toISOString() ?? null,
+    expires_at: model.expiresAt?.toISOString() ?? null,
+    stays: model.expiresAt === null,
     info: model.info === undefined ? null : toInfoBody(model.info),
     counters: {
       decode_calls: model.counters.decodeCalls,
@@ -129,6 +211,23 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
       tokens_generated: model.counters.tokensGenerated,
       preemptions: model.counters.preemptions,
     },
+  }
+}
+
+function toFootprintBody(footprint: MemoryFootprint | undefined): FootprintBody | null {
+  return footprint === undefined ? null : { ram_bytes: footprint.ramBytes, devices: footprint.devices }
+}
+
+export function toMemoriesBody({ system, gpus }: EngineStatus["memory"]): MemoriesBody {
+  return { system: toMemoryBody(system), gpus: gpus.map((gpu) => ({ name: gpu.name, ...toMemoryBody(gpu) })) }
+}
+
+function toMemoryBody(memory: MemoryStatus): MemoryBody {
+  return {
+    total_bytes: memory.totalBytes,
+    free_bytes: memory.freeBytes,
+    used_by_models_bytes: memory.usedByModels,
+    limit_bytes: memory.limitBytes,
   }
 }
 
@@ -153,16 +252,54 @@ function toInfoBody(info: LoadedModelInfo): LoadedInfoBody {
   }
 }
 
-export function toSystemBody(report: SystemReport, version: string): SystemBody {
+/** What a {@link SystemBody} is made of. */
+export interface SystemFacts {
+  readonly report: SystemReport
+  readonly status: EngineStatus
+  readonly machine: Machine
+  readonly version: string
+  readonly startedAt: Date
+}
+
+export function toSystemBody({ report, status, machine, version, startedAt }: SystemFacts): SystemBody {
   return {
     version,
     llama_version: report.llamaVersion,
     runtime: `bun ${Bun.version}`,
     platform: process.platform,
     architecture: process.arch,
+    system: machine.system,
+    started_at: startedAt.toISOString(),
+    uptime_seconds: secondsSince(startedAt),
+    processor: { name: machine.processor, cores: machine.cores, usable_cores: machine.usableCores },
+    memory: toMemoriesBody(status.memory),
+    limits: {
+      queue: status.queue.limit,
+      memory_bytes: status.memory.system.limitBytes,
+      body_bytes: MAX_BODY_BYTES,
+    },
+    backends: [...new Set(report.devices.map(({ backend }) => backend))],
     devices: report.devices.map(toDeviceBody),
     gpu_fallback: report.gpuFallback ?? null,
   }
+}
+
+export function toHealthBody(status: EngineStatus, version: string, startedAt: Date): HealthBody {
+  const loading = status.models.filter(({ state }) => state === "loading")
+  return {
+    status: status.status,
+    progress: loading.length === 0 ? null : Math.min(...loading.map(({ progress }) => progress)),
+    problems: status.problems,
+    version,
+    uptime_seconds: secondsSince(startedAt),
+    queue: status.queue,
+    models: status.models.map(toLoadedModelBody),
+    devices: status.devices?.map(toDeviceBody) ?? null,
+  }
+}
+
+function secondsSince(time: Date): number {
+  return (Date.now() - time.getTime()) / 1000
 }
 
 export function toRenderBody({ prompt, tokens, parameters }: RenderedPrompt): RenderBody {

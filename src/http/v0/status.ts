@@ -1,6 +1,14 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
-import { type HealthBody, type PsBody, toDeviceBody, toLoadedModelBody, toSystemBody } from "./bodies"
+import { machine } from "../../lib/machine"
+import {
+  type ProbeBody,
+  type PsBody,
+  toHealthBody,
+  toLoadedModelBody,
+  toMemoriesBody,
+  toSystemBody,
+} from "./bodies"
 
 export interface StatusContext {
   readonly engine: Engine
@@ -8,25 +16,32 @@ export interface StatusContext {
   readonly startedAt: Date
 }
 
-/** GET /v0/health, /v0/ps and /v0/system: what the server is doing and on what. */
+/** GET /v0/health, /v0/health/live and ready, /v0/ps and /v0/system: what the server is doing and on what. */
 export function statusRoutes({ engine, version, startedAt }: StatusContext) {
-  return new Elysia({ name: "v0-status" })
-    .get("/v0/health", () => {
-      const { status, models, devices } = engine.status()
-      const body: HealthBody = {
-        status,
-        version,
-        uptime_seconds: (Date.now() - startedAt.getTime()) / 1000,
-        models: models.map(toLoadedModelBody),
-        devices: devices?.map(toDeviceBody) ?? null,
-      }
-      // A server that is stopping takes nothing new; load balancers look at the status code only.
-      return Response.json(body, { status: status === "stopping" ? 503 : 200 })
-    })
-    .get("/v0/ps", (): PsBody => ({ models: engine.loaded().map(toLoadedModelBody) }))
-    .get("/v0/system", async ({ request, server }) => {
-      // The backends are asked by a process of its own, which may take longer than a connection may idle.
-      server?.timeout(request, 0)
-      return toSystemBody(await engine.system(), version)
-    })
+  return (
+    new Elysia({ name: "v0-status" })
+      .get("/v0/health", () => {
+        const status = engine.status()
+        // A server that is stopping takes nothing new; load balancers look at the status code only.
+        const code = status.status === "stopping" ? 503 : 200
+        return Response.json(toHealthBody(status, version, startedAt), { status: code })
+      })
+      // Whoever asks this restarts the server when it does not answer; what it says never counts.
+      .get("/v0/health/live", (): ProbeBody => ({ status: engine.status().status }))
+      .get("/v0/health/ready", () => {
+        const { status } = engine.status()
+        const body: ProbeBody = { status }
+        return Response.json(body, { status: status === "starting" || status === "stopping" ? 503 : 200 })
+      })
+      .get("/v0/ps", (): PsBody => {
+        const { models, memory } = engine.status()
+        return { models: models.map(toLoadedModelBody), memory: toMemoriesBody(memory) }
+      })
+      .get("/v0/system", async ({ request, server }) => {
+        // The backends are asked by a process of its own, which may take longer than a connection may idle.
+        server?.timeout(request, 0)
+        const report = await engine.system()
+        return toSystemBody({ report, status: engine.status(), machine: machine(), version, startedAt })
+      })
+  )
 }

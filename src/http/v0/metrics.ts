@@ -1,0 +1,11 @@
+import { Elysia } from "elysia"
+import type { Metrics } from "../../metrics"
+
+/** GET /v0/metrics, and /metrics where Prometheus looks without being told; neither where nothing is counted. */
+export function metricsRoutes(metrics: Metrics | undefined) {
+  const routes = new Elysia({ name: "v0-metrics" })
+  if (metrics === undefined) return routes
+  const answer = async () =>
+    new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } })
+  return routes.get("/metrics", answer).get("/v0/metrics", answer)
+}

@@ -1,0 +1,403 @@
+import { readdirSync } from "node:fs"
+import { Counter, Gauge, Histogram, Registry } from "prom-client"
+import type { LoadedModel, StepUsage, Timings, Usage } from "./domain"
+import { BulkHistogram } from "./lib/bulk-histogram"
+
+/** A request of a model. Its identity tells it from others. */
+interface CountedRequest {
+  readonly model: string
+}
+
+/** A worker process: the n-th replica of a model. */
+interface CountedWorker {
+  readonly model: string
+  readonly replica: number
+}
+
+type CountedOutcome =
+  | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
+  | { readonly type: "cancelled" | "failed" | "unserved" }
+
+interface MeasuredMemory {
+  readonly totalBytes: number
+  readonly freeBytes: number
+}
+
+/** What the gauges show, as the engine tells it when it is asked. */
+export interface MeasuredState {
+  readonly queue: {
+    readonly models: readonly { readonly model: string; readonly running: number; readonly waiting: number }[]
+  }
+  readonly memory: {
+    readonly system: MeasuredMemory
+    readonly gpus: readonly (MeasuredMemory & { readonly name: string })[]
+  }
+  readonly models: readonly LoadedModel[]
+}
+
+/** A request over HTTP that is over. */
+export interface CountedExchange {
+  /** The route's own spelling; undefined where there was none. */
+  readonly route: string | undefined
+  /** As the client spelled it. */
+  readonly model: string | undefined
+  readonly status: number
+  readonly ms: number
+}
+
+/** Bounds in seconds. Waiting and whole answers reach from nothing at all to many minutes. */
+const WAITING = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+const BETWEEN_TOKENS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 5]
+const TOKENS_PER_SECOND = [1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000, 2000]
+const SEQUENCES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+const PREFIX = "xllm_"
+
+/** The label of what has none: paths that are no routes, models that do not exist. */
+const OTHER = ""
+
+/** What the metrics call the memory that is no GPU's. */
+const SYSTEM = "system"
+
+/**
+ * Everything that Prometheus may ask of the server. Counts are added when something happens: the methods without a
+ * comment are those of the engine's `EngineObserver`, which says when they are called. States are read when asked.
+ *
+ * Every label has few values: models are those that the engine has found, never what a client called one.
+ */
+export class Metrics {
+  readonly #registry = new Registry()
+  #state: (() => MeasuredState) | undefined
+  /** Models that the engine has found, and so may be labels. */
+  readonly #models = new Set<string>()
+  /** Requests that are under way: since when (`performance.now()`), and how many tokens they have. */
+  readonly #open = new Map<CountedRequest, { readonly since: number; tokens: number }>()
+  /** By model and replica: what the newest step used. */
+  readonly #kvCellsUsed = new Map<string, CountedWorker & { readonly cells: number }>()
+
+  readonly #exchanges = this.#counter(
+    "http_requests_total",
+    "HTTP requests that are over; the status is 499 where the client left, and the error's where a stream broke off.",
+    ["route", "model", "status"],
+  )
+  readonly #inFlight = this.#gauge("http_requests_in_flight", "HTTP requests that are being answered.", [])
+  readonly #exchangeSeconds = this.#histogram(
+    "http_request_duration_seconds",
+    "From the request to the last byte of its response.",
+    "route",
+    WAITING,
+  )
+
+  readonly #requests = this.#counter(
+    "generations_total",
+    "Generations that are over, by how: done, cancelled, failed, unserved (never started) or refused (queue full).",
+    ["model", "outcome"],
+  )
+  readonly #queueSeconds = this.#histogram(
+    "queue_wait_seconds",
+    "Waiting for a free slot, without waiting for the model to load.",
+    "model",
+    WAITING,
+  )
+  readonly #firstTokenSeconds = this.#histogram(
+    "time_to_first_token_seconds",
+    "From a request's arrival to its first text.",
+    "model",
+    WAITING,
+  )
+  readonly #tokenSeconds = this.#bulk(
+    "inter_token_seconds",
+    "Time per token between pieces of one answer.",
+    BETWEEN_TOKENS,
+  )
+  readonly #generationSeconds = this.#histogram(
+    "generation_duration_seconds",
+    "From a request's arrival to its end, of those that were done.",
+    "model",
+    WAITING,
+  )
+  readonly #promptTokens = this.#counter(
+    "prompt_tokens_total",
+    "Tokens of prompts that were answered, cached ones among them.",
+    ["model"],
+  )
+  readonly #cachedTokens = this.#counter(
+    "cached_prompt_tokens_total",
+    "Tokens of prompts that a cached prefix had.",
+    ["model"],
+  )
+  readonly #generatedTokens = this.#counter(
+    "generated_tokens_total",
+    "Tokens of answers, of those too that were given up or failed.",
+    ["model"],
+  )
+  readonly #tokenRate = this.#histogram(
+    "tokens_per_second",
+    "Generation rate of each answered request, without its first token.",
+    "model",
+    TOKENS_PER_SECOND,
+  )
+  readonly #batchSequences = this.#bulk(
+    "batch_sequences",
+    "Sequences computed together in one step.",
+    SEQUENCES,
+  )
+
+  readonly #loads = this.#counter("model_loads_total", "Attempts to load a model, by result.", [
+    "model",
+    "result",
+  ])
+  readonly #loadSeconds = this.#histogram(
+    "model_load_seconds",
+    "From the start of a worker to its readiness.",
+    "model",
+    WAITING,
+  )
+  readonly #unloads = this.#counter("model_unloads_total", "Workers that were ended on purpose, by reason.", [
+    "model",
+    "reason",
+  ])
+  readonly #evictions = this.#counter(
+    "model_evictions_total",
+    "Workers that were ended to make room for another model.",
+    ["model"],
+  )
+  readonly #crashes = this.#counter(
+    "worker_crashes_total",
+    "Workers that ended by themselves, or were ended because they hung.",
+    ["model"],
+  )
+
+  readonly #running = this.#gauge("requests_running", "Requests that have a slot.", ["model"])
+  readonly #waiting = this.#gauge("requests_waiting", "Requests in the queue.", ["model"])
+  readonly #workers = this.#gauge("model_workers", "Worker processes by state.", ["model", "state"])
+  readonly #kvCells = this.#gauge("kv_cells", "Tokens that the KV cache has room for.", ["model", "replica"])
+  readonly #kvUsed = this.#gauge(
+    "kv_cells_used",
+    "Tokens that the KV cache holds, kept prefixes among them.",
+    ["model", "replica"],
+  )
+  readonly #modelMemory = this.#gauge("model_memory_bytes", "Memory that a loaded model takes, by device.", [
+    "model",
+    "replica",
+    "device",
+  ])
+  readonly #memoryTotal = this.#gauge("memory_total_bytes", "Memory of a device.", ["device"])
+  readonly #memoryUsed = this.#gauge(
+    "memory_used_bytes",
+    "Memory of a device that models cannot have: used by anybody, or kept free.",
+    ["device"],
+  )
+
+  readonly #cpuSeconds = this.#counter(
+    "process_cpu_seconds_total",
+    "CPU time of the server process, without its workers.",
+    [],
+  )
+  readonly #resident = this.#gauge(
+    "process_resident_memory_bytes",
+    "Resident memory of the server process.",
+    [],
+  )
+  readonly #heap = this.#gauge("process_heap_bytes", "JavaScript heap of the server process.", [])
+  readonly #openFiles = this.#gauge("process_open_fds", "Open file descriptors of the server process.", [])
+
+  constructor({ version, startedAt }: { readonly version: string; readonly startedAt: Date }) {
+    this.#gauge("build_info", "1; the version is in the label.", ["version"]).set({ version }, 1)
+    this.#gauge("process_start_time_seconds", "Start of the server process, in Unix time.", []).set(
+      startedAt.getTime() / 1000,
+    )
+  }
+
+  /** Where the gauges' values come from; `state` is asked at every scrape. */
+  measure(state: () => MeasuredState): void {
+    this.#state = state
+  }
+
+  /** Everything, in Prometheus' text format. */
+  async text(): Promise<string> {
+    this.#measureState()
+    this.#measureProcess()
+    return this.#registry.metrics()
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** An HTTP request has come. */
+  exchangeBegan(): void {
+    this.#inFlight.inc()
+  }
+
+  /** An HTTP request is over; called once for each that began. */
+  exchangeEnded({ route = OTHER, model, status, ms }: CountedExchange): void {
+    this.#inFlight.dec()
+    const known = model !== undefined && this.#models.has(model) ? model : OTHER
+    this.#exchanges.inc({ route, model: known, status })
+    this.#exchangeSeconds.observe({ route }, ms / 1000)
+  }
+
+  requestQueued(request: CountedRequest): void {
+    this.#models.add(request.model)
+    this.#open.set(request, { since: performance.now(), tokens: 0 })
+  }
+
+  requestStarted({ model }: CountedRequest, queueMs: number): void {
+    this.#queueSeconds.observe({ model }, queueMs / 1000)
+  }
+
+  firstToken(request: CountedRequest, ms: number): void {
+    this.#firstTokenSeconds.observe({ model: request.model }, ms / 1000)
+    this.#count(request, 1)
+  }
+
+  nextTokens(request: CountedRequest, tokens: number, ms: number): void {
+    if (tokens > 0) this.#tokenSeconds.add(request.model, ms / 1000 / tokens, tokens)
+    this.#count(request, tokens)
+  }
+
+  requestFinished(request: CountedRequest, outcome: CountedOutcome): void {
+    const { model } = request
+    const open = this.#open.get(request)
+    this.#open.delete(request)
+    this.#requests.inc({ model, outcome: outcome.type })
+    if (outcome.type !== "done") {
+      this.#generatedTokens.inc({ model }, open?.tokens ?? 0)
+      return
+    }
+    const { usage, timings } = outcome
+    this.#promptTokens.inc({ model }, usage.promptTokens)
+    this.#cachedTokens.inc({ model }, usage.cachedTokens)
+    this.#generatedTokens.inc({ model }, usage.completionTokens)
+    if (open !== undefined)
+      this.#generationSeconds.observe({ model }, (performance.now() - open.since) / 1000)
+    const paidFor = timings.generatedTokens - 1
+    if (paidFor > 0 && timings.generationMs > 0) {
+      this.#tokenRate.observe({ model }, (paidFor * 1000) / timings.generationMs)
+    }
+  }
+
+  requestRefused({ model }: CountedRequest): void {
+    this.#models.add(model)
+    this.#requests.inc({ model, outcome: "refused" })
+  }
+
+  modelLoading({ model }: CountedWorker): void {
+    this.#models.add(model)
+  }
+
+  modelLoaded({ model }: CountedWorker, ms: number): void {
+    this.#loads.inc({ model, result: "loaded" })
+    this.#loadSeconds.observe({ model }, ms / 1000)
+  }
+
+  modelLoadFailed({ model }: CountedWorker): void {
+    this.#loads.inc({ model, result: "failed" })
+  }
+
+  modelUnloaded(worker: CountedWorker, reason: string): void {
+    const { model } = worker
+    this.#kvCellsUsed.delete(keyOf(worker))
+    this.#unloads.inc({ model, reason })
+    if (reason === "memory") this.#evictions.inc({ model })
+  }
+
+  workerCrashed(worker: CountedWorker): void {
+    this.#kvCellsUsed.delete(keyOf(worker))
+    this.#crashes.inc({ model: worker.model })
+  }
+
+  step(worker: CountedWorker, usage: StepUsage): void {
+    this.#batchSequences.add(worker.model, usage.sequences)
+    this.#kvCellsUsed.set(keyOf(worker), { ...worker, cells: usage.kvCellsUsed })
+  }
+
+  #count(request: CountedRequest, tokens: number): void {
+    const open = this.#open.get(request)
+    if (open !== undefined) open.tokens += tokens
+  }
+
+  #measureState(): void {
+    const state = this.#state?.()
+    if (state === undefined) return
+    for (const gauge of [this.#running, this.#waiting, this.#workers, this.#kvCells, this.#kvUsed])
+      gauge.reset()
+    for (const gauge of [this.#modelMemory, this.#memoryTotal, this.#memoryUsed]) gauge.reset()
+    for (const { model, running, waiting } of state.queue.models) {
+      this.#running.set({ model }, running)
+      this.#waiting.set({ model }, waiting)
+    }
+    for (const model of state.models) this.#measureModel(model)
+    for (const { model, replica, cells } of this.#kvCellsUsed.values())
+      this.#kvUsed.set({ model, replica }, cells)
+    this.#measureMemory(SYSTEM, state.memory.system)
+    for (const gpu of state.memory.gpus) this.#measureMemory(gpu.name, gpu)
+  }
+
+  #measureModel({ name: model, replica = 1, state, info, footprint = info?.footprint }: LoadedModel): void {
+    this.#workers.inc({ model, state })
+    if (info !== undefined) this.#kvCells.set({ model, replica }, info.kvCells)
+    if (footprint === undefined) return
+    this.#modelMemory.set({ model, replica, device: SYSTEM }, footprint.ramBytes)
+    for (const { name: device, bytes } of footprint.devices)
+      this.#modelMemory.set({ model, replica, device }, bytes)
+  }
+
+  #measureMemory(device: string, { totalBytes, freeBytes }: MeasuredMemory): void {
+    this.#memoryTotal.set({ device }, totalBytes)
+    this.#memoryUsed.set({ device }, Math.max(0, totalBytes - freeBytes))
+  }
+
+  #measureProcess(): void {
+    const { user, system } = process.cpuUsage()
+    this.#cpuSeconds.reset()
+    this.#cpuSeconds.inc((user + system) / 1e6)
+    const { rss, heapUsed } = process.memoryUsage()
+    this.#resident.set(rss)
+    this.#heap.set(heapUsed)
+    const open = openFiles()
+    if (open !== undefined) this.#openFiles.set(open)
+  }
+
+  #counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
+    return new Counter({
+      name: PREFIX + name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+    })
+  }
+
+  #gauge<L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> {
+    return new Gauge({ name: PREFIX + name, help, labelNames: [...labelNames], registers: [this.#registry] })
+  }
+
+  #histogram<L extends string>(name: string, help: string, label: L, buckets: number[]): Histogram<L> {
+    return new Histogram({
+      name: PREFIX + name,
+      help,
+      labelNames: [label],
+      buckets,
+      registers: [this.#registry],
+    })
+  }
+
+  #bulk(name: string, help: string, buckets: number[]): BulkHistogram {
+    return new BulkHistogram({ name: PREFIX + name, help, buckets, registers: [this.#registry] })
+  }
+}
+
+function keyOf({ model, replica }: CountedWorker): string {
+  return `${replica} ${model}`
+}
+
+/** Undefined where the system does not tell. */
+function openFiles(): number | undefined {
+  try {
+    // Without the one that reads the list.
+    return readdirSync("/proc/self/fd").length - 1
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,252 @@
+import { describe, expect, test } from "bun:test"
+import type { EngineObserver, ObservedRequest } from "../src/engine/observer"
+import { Metrics } from "../src/metrics"
+import { FakeEngine, LOADED_TINY } from "./support/fake-engine"
+import { fakeServer, USER_HI } from "./support/http"
+
+const STARTED_AT = new Date("2026-01-02T03:04:05Z")
+const WORKER = { model: "tiny", replica: 1 }
+const TIMINGS = {
+  queueMs: 0,
+  loadMs: 0,
+  promptTokens: 3,
+  promptMs: 5,
+  generatedTokens: 11,
+  generationMs: 500,
+}
+
+/** Metrics as the engine sees them, with a reader of single values. */
+function metrics() {
+  const all = new Metrics({ version: "1.2.3", startedAt: STARTED_AT })
+  // The engine hears of no class, but of what it is told.
+  const observer: EngineObserver = all
+  return {
+    all,
+    observer,
+    /** Values by their name and labels, without the prefix. */
+    async values(): Promise<Readonly<Record<string, number>>> {
+      const lines = (await all.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"))
+      return Object.fromEntries(
+        lines.map((line) => {
+          const space = line.lastIndexOf(" ")
+          return [line.slice("xllm_".length, space), Number(line.slice(space + 1))]
+        }),
+      )
+    },
+  }
+}
+
+function request(model = "tiny"): ObservedRequest {
+  return { model, kind: "chat" }
+}
+
+test("every metric has a help text, a type and the prefix", async () => {
+  const lines = (await metrics().all.text()).split("\n")
+  const names = (kind: string) =>
+    lines.filter((line) => line.startsWith(`# ${kind} `)).map((line) => line.split(" ")[2])
+  expect(names("HELP")).toEqual(names("TYPE"))
+  expect(names("TYPE").filter((name) => !name?.startsWith("xllm_"))).toEqual([])
+  expect(new Set(names("TYPE")).size).toBe(names("TYPE").length)
+})
+
+describe("a generation", () => {
+  test("that is done counts its tokens and times", async () => {
+    const { observer, values } = metrics()
+    const asked = request()
+    observer.requestQueued(asked)
+    observer.requestStarted(asked, 20, 0)
+    observer.firstToken(asked, 70)
+    observer.nextTokens(asked, 1, 15)
+    observer.nextTokens(asked, 9, 360)
+    const usage = { promptTokens: 5, completionTokens: 11, cachedTokens: 2 }
+    observer.requestFinished(asked, { type: "done", usage, timings: TIMINGS })
+    expect(await values()).toMatchObject({
+      'generations_total{model="tiny",outcome="done"}': 1,
+      'prompt_tokens_total{model="tiny"}': 5,
+      'cached_prompt_tokens_total{model="tiny"}': 2,
+      'generated_tokens_total{model="tiny"}': 11,
+      'queue_wait_seconds_sum{model="tiny"}': 0.02,
+      'queue_wait_seconds_bucket{le="0.005",model="tiny"}': 0,
+      'queue_wait_seconds_bucket{le="0.025",model="tiny"}': 1,
+      'time_to_first_token_seconds_sum{model="tiny"}': 0.07,
+      'generation_duration_seconds_count{model="tiny"}': 1,
+      'tokens_per_second_sum{model="tiny"}': 20,
+    })
+  })
+
+  test("has every token's distance from the one before in its histogram", async () => {
+    const { observer, values } = metrics()
+    const asked = request()
+    observer.requestQueued(asked)
+    observer.nextTokens(asked, 1, 10)
+    observer.nextTokens(asked, 4, 100)
+    observer.nextTokens(asked, 1, 60_000)
+    const all = await values()
+    const upTo = (bound: string) => all[`inter_token_seconds_bucket{model="tiny",le="${bound}"}`]
+    expect(["0.005", "0.01", "0.02", "0.03", "5", "+Inf"].map(upTo)).toEqual([0, 1, 1, 5, 5, 6])
+    expect(all['inter_token_seconds_count{model="tiny"}']).toBe(6)
+    expect(all['inter_token_seconds_sum{model="tiny"}']).toBeCloseTo(60.11)
+  })
+
+  test("that is given up counts the tokens that were generated", async () => {
+    const { observer, values } = metrics()
+    const asked = request()
+    observer.requestQueued(asked)
+    observer.firstToken(asked, 1)
+    observer.nextTokens(asked, 3, 10)
+    observer.requestFinished(asked, { type: "cancelled" })
+    expect(await values()).toMatchObject({
+      'generations_total{model="tiny",outcome="cancelled"}': 1,
+      'generated_tokens_total{model="tiny"}': 4,
+    })
+  })
+
+  test("that is turned away or never starts is counted as that", async () => {
+    const { observer, values } = metrics()
+    observer.requestRefused(request())
+    const late = request()
+    observer.requestQueued(late)
+    observer.requestFinished(late, { type: "unserved", code: "queue_timeout" })
+    expect(await values()).toMatchObject({
+      'generations_total{model="tiny",outcome="refused"}': 1,
+      'generations_total{model="tiny",outcome="unserved"}': 1,
+    })
+  })
+})
+
+test("loads, unloads, evictions and crashes are counted by model", async () => {
+  const { observer, values } = metrics()
+  observer.modelLoading(WORKER)
+  observer.modelLoaded(WORKER, 1500)
+  observer.modelLoadFailed(WORKER, "model_load_failed")
+  observer.modelUnloaded(WORKER, "idle")
+  observer.modelUnloaded(WORKER, "memory")
+  observer.workerCrashed(WORKER)
+  expect(await values()).toMatchObject({
+    'model_loads_total{model="tiny",result="loaded"}': 1,
+    'model_loads_total{model="tiny",result="failed"}': 1,
+    'model_load_seconds_sum{model="tiny"}': 1.5,
+    'model_unloads_total{model="tiny",reason="idle"}': 1,
+    'model_unloads_total{model="tiny",reason="memory"}': 1,
+    'model_evictions_total{model="tiny"}': 1,
+    'worker_crashes_total{model="tiny"}': 1,
+  })
+})
+
+test("steps tell the batch's size and what the cache holds, until the worker is gone", async () => {
+  const { observer, values } = metrics()
+  observer.step(WORKER, { sequences: 3, tokens: 40, kvCellsUsed: 90 })
+  observer.step(WORKER, { sequences: 1, tokens: 1, kvCellsUsed: 91 })
+  const before = await values()
+  expect(before).toMatchObject({
+    'batch_sequences_sum{model="tiny"}': 4,
+    'batch_sequences_count{model="tiny"}': 2,
+  })
+  expect(before).not.toHaveProperty('kv_cells_used{model="tiny",replica="1"}')
+  const { all } = { all: observer as Metrics }
+  all.measure(() => new FakeEngine().status())
+  expect(await values()).toMatchObject({ 'kv_cells_used{model="tiny",replica="1"}': 91 })
+  observer.workerCrashed(WORKER)
+  expect(await values()).not.toHaveProperty('kv_cells_used{model="tiny",replica="1"}')
+})
+
+test("gauges show the engine's state of the moment", async () => {
+  const { all, values } = metrics()
+  const engine = new FakeEngine()
+  all.measure(() => engine.status())
+  engine.loadedModels = [
+    { ...LOADED_TINY, footprint: { ramBytes: 700, devices: [{ name: "CUDA0", bytes: 300 }] } },
+    { ...LOADED_TINY, replica: 2, state: "loading" },
+  ]
+  expect(await values()).toMatchObject({
+    'requests_running{model="tiny"}': 1,
+    'requests_waiting{model="tiny"}': 2,
+    'model_workers{model="tiny",state="ready"}': 1,
+    'model_workers{model="tiny",state="loading"}': 1,
+    'model_memory_bytes{model="tiny",replica="1",device="system"}': 700,
+    'model_memory_bytes{model="tiny",replica="1",device="CUDA0"}': 300,
+    'memory_total_bytes{device="system"}': 4000,
+    'memory_used_bytes{device="system"}': 3000,
+    'memory_total_bytes{device="CUDA0"}': 900,
+    'memory_used_bytes{device="CUDA0"}': 400,
+    process_start_time_seconds: STARTED_AT.getTime() / 1000,
+    'build_info{version="1.2.3"}': 1,
+  })
+  engine.loadedModels = []
+  expect(await values()).not.toHaveProperty('model_memory_bytes{model="tiny",replica="1",device="system"}')
+})
+
+test("the server process shows what it takes", async () => {
+  const all = await metrics().values()
+  for (const name of ["cpu_seconds_total", "resident_memory_bytes", "heap_bytes", "open_fds"]) {
+    expect(all[`process_${name}`]).toBeGreaterThan(0)
+  }
+})
+
+describe("requests over HTTP", () => {
+  const counted = (values: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(values).filter(([name]) => name.startsWith("http_requests_total")))
+
+  test("are counted by route, model and outcome", async () => {
+    const { all, observer, values } = metrics()
+    const { get, post } = fakeServer(undefined, { metrics: all })
+    observer.requestQueued(request())
+    await (await post("/v1/chat/completions", { model: "tiny", messages: USER_HI })).text()
+    await (await post("/v1/chat/completions", { model: "tiny", messages: USER_HI, stream: true })).text()
+    await post("/v1/chat/completions", { model: "tiny" })
+    await get("/v1/models/tiny")
+    expect(counted(await values())).toEqual({
+      'http_requests_total{route="/v1/chat/completions",model="tiny",status="200"}': 2,
+      'http_requests_total{route="/v1/chat/completions",model="",status="400"}': 1,
+      'http_requests_total{route="/v1/models/*",model="",status="200"}': 1,
+    })
+  })
+
+  test("cannot make new series with names of their own", async () => {
+    const { all, values } = metrics()
+    const { get, post } = fakeServer(undefined, { metrics: all })
+    for (const name of ["a", "b", "c"]) {
+      await get(`/${name}`)
+      await (await post("/v1/chat/completions", { model: name, messages: USER_HI })).text()
+    }
+    expect(counted(await values())).toEqual({
+      'http_requests_total{route="",model="",status="404"}': 3,
+      'http_requests_total{route="/v1/chat/completions",model="",status="200"}': 3,
+    })
+  })
+
+  test("are in flight until their stream is over", async () => {
+    const { all, values } = metrics()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const { post } = fakeServer(
+      async function* () {
+        yield { type: "prompt", tokens: 1 }
+        await promise
+        throw new Error("lost")
+      },
+      { metrics: all },
+    )
+    const response = await post("/v1/chat/completions", { messages: USER_HI, stream: true })
+    expect((await values())["http_requests_in_flight"]).toBe(1)
+    resolve()
+    await response.text()
+    const after = await values()
+    expect(after["http_requests_in_flight"]).toBe(0)
+    expect(counted(after)).toEqual({
+      'http_requests_total{route="/v1/chat/completions",model="",status="500"}': 1,
+    })
+  })
+
+  test("find the metrics under both paths", async () => {
+    const { get } = fakeServer(undefined, { metrics: metrics().all })
+    for (const path of ["/metrics", "/v0/metrics"]) {
+      const response = await get(path)
+      expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4")
+      expect(await response.text()).toContain("# TYPE xllm_http_requests_total counter")
+    }
+  })
+
+  test("find none where nothing is counted", async () => {
+    expect((await fakeServer().get("/metrics")).status).toBe(404)
+  })
+})
