@@ -254,8 +254,7 @@ test("a request that comes while the worker stops gets the next worker", async (
 test("stop during a load ends it at once", async () => {
   const { engine, pid } = testEngine({ model: "gated" })
   const client = new Client(engine, "say 1")
-  for (let told = await client.until("loading"); told?.fraction !== 0.5;)
-    told = await client.until("loading")
+  for (let told = await client.until("loading"); told?.fraction !== 0.5;) told = await client.until("loading")
   const loading = pid()
   const preloading = engine.preload("m", NEVER).catch(String)
   await turn()

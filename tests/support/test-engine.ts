@@ -133,7 +133,7 @@ function storeOf(models: Readonly<Record<string, TestModel>>): Store {
 }
 
 /** Without a cache and buffers, so that what it is estimated to take is the worker and the file. */
-function detailsOf(name: string, { does = "plain", ramMiB = WORKER_MIB }: TestModel): ModelDetails {
+export function detailsOf(name: string, { does = "plain", ramMiB = WORKER_MIB }: TestModel): ModelDetails {
   return {
     name,
     path: `${does}@${ramMiB}`,
