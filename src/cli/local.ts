@@ -1,8 +1,12 @@
 import { join } from "node:path"
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
-import { modelsFolder, settingsOfModel } from "../config/settings"
-import { createEngine, type Engine } from "../engine"
+import { capacity, modelsFolder, settingsOfModel } from "../config/settings"
+import type { Device, ModelSettings } from "../domain"
+import { createEngine, type ManagedEngine } from "../engine"
+import type { LiveOptions } from "../engine/contract"
+import { DEFAULT_HEADROOM_BYTES } from "../engine/limits"
+import type { EngineObserver } from "../engine/observer"
 import type { Logger } from "../log/logger"
 import { createStore } from "../store"
 import type { Store } from "../store/contract"
@@ -10,25 +14,60 @@ import type { Store } from "../store/contract"
 export interface LocalOptions {
   readonly inputs: Inputs
   readonly log: Logger
-  readonly queueLimit?: number
+  readonly observer?: EngineObserver
+  /** What a command says of a model beside its user's settings. */
+  readonly adapt?: (settings: ModelSettings, model: string) => ModelSettings
 }
 
 /** The models of this machine and an engine for them; nothing is started before it is needed. */
-export function createLocal({ inputs, log, queueLimit }: LocalOptions): {
+export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
   store: Store
-  engine: Engine
+  engine: ManagedEngine
 } {
   const store = createStore({ modelsFolder: modelsFolder(inputs) })
+  const { simulateGpus } = capacity(inputs)
   const engine = createEngine({
     store,
-    settingsOf: (model) => settingsOfModel(inputs, model),
+    ...liveOptions(inputs, adapt),
     useGpu: settingsOfModel(inputs, "").gpuLayers !== 0,
+    ...(simulateGpus !== null && { simulatedDevices: simulateGpus.map(toDevice) }),
     runtimeFolder: findPaths(inputs.environment).runtime,
     workerCommand,
+    ...(observer !== undefined && { observer }),
     log,
-    ...(queueLimit !== undefined && { queueLimit }),
   })
   return { store, engine }
+}
+
+/** What of the settings an engine takes over while it runs. */
+export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveOptions {
+  const { memory, gpuMemory, headroom, maxModels, queueLimit, queueTimeout } = capacity(inputs)
+  return {
+    memory: {
+      ...(memory !== null && { limitBytes: memory }),
+      ...(gpuMemory !== null && { gpuLimitBytes: gpuMemory }),
+      ...(maxModels !== null && { maxModels }),
+      headroomBytes: headroom ?? DEFAULT_HEADROOM_BYTES,
+    },
+    settingsOf: (model) => {
+      const settings = settingsOfModel(inputs, model)
+      return adapt?.(settings, model) ?? settings
+    },
+    queueLimit,
+    queueTimeoutMs: queueTimeout === null ? null : queueTimeout * 1000,
+  }
+}
+
+/** A GPU that is only planned with. */
+function toDevice(bytes: number, index: number): Device {
+  return {
+    name: `GPU${index}`,
+    description: "simulated",
+    kind: "gpu",
+    backend: "simulated",
+    freeBytes: bytes,
+    totalBytes: bytes,
+  }
 }
 
 /** This program again, as a worker; the executable is all of it, in development bun needs the entry's path. */

@@ -105,7 +105,12 @@ async function startLocalSource(inputs: Inputs): Promise<AnswerSource> {
   ])
   const { logFormat, logLevel } = logOptions(inputs, "off")
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  const { engine, store } = createLocal({ inputs, log })
+  const { engine, store } = createLocal({
+    inputs,
+    log,
+    // One user and one model, which stays while they talk.
+    adapt: (settings) => ({ ...settings, keepAliveSeconds: null, replicas: 1 }),
+  })
   return new LocalAnswers(engine, store)
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs"
-import { unknownVariables } from "../config/effective"
+import { effectiveSettings, unknownVariables } from "../config/effective"
 import type { Inputs } from "../config/load"
 import {
   accessSettings,
@@ -9,13 +9,14 @@ import {
   logOptions,
   type ListenSettings,
 } from "../config/settings"
-import type { Engine } from "../engine"
+import type { ModelSettings } from "../domain"
+import type { ManagedEngine } from "../engine"
 import type { ListenOptions } from "../http/listen"
 import type { Logger, RootLogger } from "../log/logger"
 import { version } from "../version"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
-import { createLocal } from "./local"
+import { createLocal, liveOptions } from "./local"
 import { nameOf } from "./model-path"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
@@ -45,7 +46,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
 
 async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogger): Promise<void> {
   const startedAt = new Date()
-  let engine: Engine | undefined
+  let engine: ManagedEngine | undefined
   // From here on, so that no signal finds half of a server.
   using interrupts = watchInterrupts(() => killWorkers(engine))
   const parts = await prepare(inputs, models, log)
@@ -77,16 +78,17 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
     await Promise.race([aborted(ending), preload(parts, manager, ending)])
   } finally {
     manager.stopping()
-    log.info("stopping", { reason: String(ending.reason ?? "failure") })
+    const { shutdownTimeout } = capacity(configuration.inputs)
+    log.info("stopping", { reason: String(ending.reason ?? "failure"), timeout_seconds: shutdownTimeout })
     // In this order: running answers, and refusals of new ones, still have to be sent.
-    await engine.close()
+    await engine.drain(shutdownTimeout * 1000)
     await listener.close()
   }
 }
 
 interface Parts {
-  readonly engine: Engine
-  /** Models to load at the start. */
+  readonly engine: ManagedEngine
+  /** Models that were named, and without which there is no server. */
   readonly names: readonly string[]
   readonly address: ListenSettings
   reconfigure(inputs: Inputs): readonly string[]
@@ -95,15 +97,18 @@ interface Parts {
 /** Everything that can be wrong with the settings is found here, before the server listens. */
 async function prepare(inputs: Inputs, models: readonly string[], log: Logger): Promise<Parts> {
   const address = listenSettings(inputs)
-  const { queueLimit } = capacity(inputs)
-  const { engine, store } = createLocal({ inputs, log, queueLimit })
+  effectiveSettings(inputs)
   const names: string[] = []
+  const adapt = (settings: ModelSettings, model: string) =>
+    names.includes(model) ? { ...settings, preload: true } : settings
+  const { engine, store } = createLocal({ inputs, log, adapt })
   for (const model of models) {
     const name = await nameOf(model, store)
     await store.describe(name)
     names.push(name)
   }
-  return { engine, names, address, reconfigure: () => [] }
+  const reconfigure = (next: Inputs) => engine.reconfigure(liveOptions(next, adapt))
+  return { engine, names, address, reconfigure }
 }
 
 async function openLog(inputs: Inputs): Promise<{ log: RootLogger; close: () => Promise<void> }> {
@@ -124,13 +129,15 @@ function toListenOptions(address: ListenSettings): ListenOptions {
   return "socket" in address ? { unix: address.socket } : { host: address.hostname, port: address.port }
 }
 
-/** Loads models one after another; settles only where one fails. */
+/** Loads what is to be loaded at the start; settles only where a model that was named cannot be. */
 async function preload(
   { engine, names }: Parts,
   manager: ServiceManager,
   signal: AbortSignal,
 ): Promise<never> {
+  const started = engine.start(signal)
   for (const name of names) await engine.preload(name, signal)
+  await started
   manager.ready()
   return await new Promise<never>(() => {})
 }
@@ -174,7 +181,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** For an end at once: the engine would give each worker time. */
-function killWorkers(engine: Engine | undefined): void {
+function killWorkers(engine: ManagedEngine | undefined): void {
   for (const { pid } of engine?.loaded() ?? []) {
     try {
       if (pid !== undefined) process.kill(pid, "SIGKILL")

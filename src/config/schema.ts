@@ -124,6 +124,20 @@ export const capacitySettings = {
     "most memory that all models together may take (default: what is free)",
     LIVE,
   ),
+  gpuMemory: setting(
+    "limits.gpu_memory",
+    orAutomatic(bytes, "none"),
+    null,
+    "most memory of each GPU that all models together may take (default: what is free)",
+    LIVE,
+  ),
+  headroom: setting(
+    "limits.headroom",
+    orAutomatic(bytes, "auto"),
+    null,
+    "memory of the machine and of each GPU that models leave free (default 512MiB)",
+    LIVE,
+  ),
   maxModels: setting(
     "limits.max_models",
     orAutomatic(integer("N", 1), "none"),
