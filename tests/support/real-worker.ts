@@ -137,6 +137,8 @@ function only<T>(items: readonly T[]): T {
 export interface RealWorkerOptions {
   readonly settings?: Partial<TextModelSettings>
   readonly templateTimeoutMs?: number
+  /** Variables that its process has besides those of this one. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /**
@@ -162,7 +164,7 @@ export class RealWorker implements AsyncDisposable {
     const ready = Promise.withResolvers<RealWorker>()
     let worker: RealWorker | undefined
     const child: WorkerChild<ToTextWorker, FromTextWorker> = new WorkerChild<ToTextWorker, FromTextWorker>(
-      realWorkerCommand("text"),
+      [...environmentCommand(options.environment ?? {}), ...realWorkerCommand("text")],
       DEFAULT_LIMITS,
       {
         message: (message) => {
@@ -273,6 +275,12 @@ export class RealWorker implements AsyncDisposable {
     this.#child.kill()
     await this.#child.ended
   }
+}
+
+/** What to put before a command to give it variables. */
+function environmentCommand(environment: Readonly<Record<string, string>>): readonly string[] {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+  return variables.length === 0 ? [] : ["/usr/bin/env", ...variables]
 }
 
 const NO_COUNTERS: WorkerCounters = {
