@@ -1,6 +1,6 @@
 import { asXllmError, BadServerAnswer, Cancelled, ServerUnreachable, XllmError } from "../errors"
 import type { ServerLocation } from "../config/settings"
-import type { LoadedModelBody, StopBody } from "../http/v0/bodies"
+import type { LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "./json"
 import { readEvents } from "./sse"
 
@@ -45,6 +45,14 @@ export class Client {
     if (!Array.isArray(body["models"])) throw this.#strange("/v0/ps")
     // The route's type: both ends come from one build, or from one that promises the same /v0.
     return body["models"] as readonly LoadedModelBody[]
+  }
+
+  /** The memory that models are in, and how much of it they may still take. */
+  async memory(): Promise<MemoriesBody> {
+    const memory = recordAt(await this.#json("GET", "/v0/system"), "memory")
+    if (recordAt(memory, "system") === undefined) throw this.#strange("/v0/system")
+    // The route's type, as above; by way of `unknown` because a record has none of its fields.
+    return memory as unknown as MemoriesBody
   }
 
   /** Unloads a model; `stopped` is false where it was not loaded. */

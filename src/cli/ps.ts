@@ -1,11 +1,20 @@
 import { connectionSettings } from "../config/schema"
 import { gatherInputs, serverLocation } from "../config/settings"
-import type { LoadedInfoBody, LoadedModelBody } from "../http/v0/bodies"
+import type { LoadedInfoBody, LoadedModelBody, MemoriesBody } from "../http/v0/bodies"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { SHORT_ID_LENGTH } from "./list"
-import { formatBytes, printable, table, toJson } from "./output"
+import { formatAge, formatBytes, printable, section, table, toJson } from "./output"
+
+/** Models that are answering are looked at a second time after this, in milliseconds: their speed is the difference. */
+const SAMPLE_MS = 500
+
+/** A model, and how fast it is at the moment. */
+export type PsRow = LoadedModelBody & {
+  /** `null`: it answers nobody. */
+  readonly tokens_per_second: number | null
+}
 
 export const command = defineCommand({
   name: "ps",
@@ -13,33 +22,75 @@ export const command = defineCommand({
   words: "[PREFIX]",
   minimumWords: 0,
   maximumWords: 1,
-  details: "Asks a running server; with PREFIX for models whose name begins with it.",
+  details: `Asks a running server; with PREFIX for models whose name begins with it. SIZE is the memory that a model holds,
+SLOTS how many answers it generates and could, QUEUE how many requests wait.`,
   examples: [
     { line: "xllm ps", does: "what the server on this machine has loaded" },
+    { line: "xllm ps -v", does: "and which device has what of each model, and why" },
     { line: "xllm ps --host gpu-box --json", does: "the same of another machine, for a program" },
   ],
-  flags: { json: switchFlag("print JSON"), ...grouped(connectionSettings, "Flags"), ...configFlag },
+  flags: {
+    verbose: switchFlag("also show where each model's layers are, and why", "v"),
+    json: switchFlag("print JSON"),
+    ...grouped(connectionSettings, "Flags"),
+    ...configFlag,
+  },
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
-    const all = await new Client(serverLocation(await gatherInputs(flags, io.environment))).ps()
+    const client = new Client(serverLocation(await gatherInputs(flags, io.environment)))
+    const all = await measured(client)
     const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
-    io.write(flags.json ? toJson({ models }) : psTable(models))
+    if (flags.json) return io.write(toJson({ models }))
+    io.write(psTable(models, new Date()))
+    if (flags.verbose) io.write(`\n${models.map(placement).join("\n")}${memoryTable(await client.memory())}`)
   },
 })
 
+/** What is loaded, and how fast it is. */
+async function measured(client: Client): Promise<readonly PsRow[]> {
+  const before = await client.ps()
+  const since = performance.now()
+  if (!before.some(isActive)) return before.map((model) => ({ ...model, tokens_per_second: null }))
+  await Bun.sleep(SAMPLE_MS)
+  const after = await client.ps()
+  const seconds = (performance.now() - since) / 1000
+  return after.map((model) => {
+    const earlier = before.find(({ pid }) => pid === model.pid)
+    const tokens = model.counters.tokens_generated - (earlier?.counters.tokens_generated ?? 0)
+    return { ...model, tokens_per_second: isActive(model) || tokens > 0 ? tokens / seconds : null }
+  })
+}
+
+function isActive({ active_requests: requests }: LoadedModelBody): boolean {
+  return requests > 0
+}
+
 /** The table of `ps`. */
-export function psTable(models: readonly LoadedModelBody[]): string {
+export function psTable(models: readonly PsRow[], now: Date): string {
+  const heading = ["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL", "SLOTS", "QUEUE", "TOKENS/S"]
   const rows = models.map((model) => [
-    printable(model.name),
+    nameOf(model),
     model.id.slice(0, SHORT_ID_LENGTH),
-    model.size_bytes === 0 ? "-" : formatBytes(model.size_bytes),
+    sizeOf(model),
     model.info === null ? "-" : processor(model.info),
     model.info === null ? "-" : String(model.info.context_length),
-    until(model),
-    `${model.active_requests}`,
-    `${model.queued_requests}`,
+    until(model, now),
+    model.info === null ? "-" : `${model.active_requests}/${model.info.slots}`,
+    String(model.queued_requests),
+    model.tokens_per_second === null ? "-" : model.tokens_per_second.toFixed(1),
   ])
-  return table(["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL", "ACTIVE", "QUEUED"], rows)
+  return table(heading, rows)
+}
+
+function nameOf({ name, replica }: LoadedModelBody): string {
+  return printable(replica === null ? name : `${name}#${replica}`)
+}
+
+/** Memory where it is known, before that the size of the file. */
+function sizeOf({ footprint, size_bytes: fileBytes }: LoadedModelBody): string {
+  const devices = footprint?.devices ?? []
+  const held = devices.reduce((sum, { bytes }) => sum + bytes, footprint?.ram_bytes ?? 0)
+  return held + fileBytes === 0 ? "-" : formatBytes(held || fileBytes)
 }
 
 /** Where the layers are, in per cent. */
@@ -50,16 +101,42 @@ function processor({ gpu_layers, total_layers }: LoadedInfoBody): string {
   return `${100 - gpu}%/${gpu}% CPU/GPU`
 }
 
-/** Models stay until they are stopped. */
-function until({ state, progress }: LoadedModelBody): string {
+/** When it is unloaded if nobody uses it. */
+function until({ state, progress, stays, expires_at }: LoadedModelBody, now: Date): string {
   switch (state) {
     case "loading":
       return `Loading ${Math.floor(progress * 100)}%...`
     case "stopping":
       return "Stopping..."
     case "ready":
-      return "Forever"
+      if (stays) return "Forever"
+      return expires_at === null ? "In use" : formatAge(new Date(expires_at), now)
     default:
       return state satisfies never
   }
+}
+
+/** Where a model's layers are and why, and what it holds. */
+function placement(model: PsRow): string {
+  const { plan, footprint, notes, priority, pinned, info } = model
+  return section(nameOf(model), [
+    ...(plan === null ? [] : [["why", plan.explanation]]),
+    ...(plan?.devices ?? []).map(({ name, layers }) => ["layers", `${layers} on ${name}`]),
+    ...(footprint === null ? [] : [["memory", `${formatBytes(footprint.ram_bytes)} of the machine`]]),
+    ...(footprint?.devices ?? []).map(({ name, bytes }) => ["memory", `${formatBytes(bytes)} of ${name}`]),
+    ...(info === null ? [] : [["threads", `${info.decode_threads}, for prompts ${info.prefill_threads}`]]),
+    ["priority", pinned ? `${priority}, pinned` : priority],
+    ...notes.map((note) => ["note", note]),
+  ])
+}
+
+function memoryTable({ system, gpus }: MemoriesBody): string {
+  const rows = [{ name: "machine", ...system }, ...gpus].map((memory) => [
+    printable(memory.name),
+    formatBytes(memory.used_by_models_bytes),
+    formatBytes(memory.free_bytes),
+    formatBytes(memory.total_bytes),
+    memory.limit_bytes === null ? "-" : formatBytes(memory.limit_bytes),
+  ])
+  return `\n${table(["MEMORY", "MODELS", "FREE", "TOTAL", "LIMIT"], rows)}`
 }

@@ -11,6 +11,7 @@ import {
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
 import type { ManagedEngine } from "../engine"
+import type { EngineObserver } from "../engine/observer"
 import type { ListenOptions } from "../http/listen"
 import type { Logger, RootLogger } from "../log/logger"
 import { version } from "../version"
@@ -49,8 +50,11 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   let engine: ManagedEngine | undefined
   // From here on, so that no signal finds half of a server.
   using interrupts = watchInterrupts(() => killWorkers(engine))
-  const parts = await prepare(inputs, models, log)
+  const { Metrics } = await import("../metrics")
+  const metrics = new Metrics({ version, startedAt })
+  const parts = await prepare({ inputs, models, log, observer: metrics })
   engine = parts.engine
+  metrics.measure(() => parts.engine.status())
   for (const problem of unknownVariables(inputs.environment)) log.warn("unknown variable", { problem })
 
   let access = accessSettings(inputs)
@@ -65,7 +69,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
     },
   })
   const [{ createApp }, { listen }] = await Promise.all([import("../http/app"), import("../http/listen")])
-  const app = createApp({ engine, version, startedAt, log, settings: () => access })
+  const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access })
   const listener = await listen(app, toListenOptions(parts.address))
   io.write(`xLLM is listening on ${listener.url}\n`)
 
@@ -94,14 +98,21 @@ interface Parts {
   reconfigure(inputs: Inputs): readonly string[]
 }
 
+interface Preparation {
+  readonly inputs: Inputs
+  readonly models: readonly string[]
+  readonly log: Logger
+  readonly observer: EngineObserver
+}
+
 /** Everything that can be wrong with the settings is found here, before the server listens. */
-async function prepare(inputs: Inputs, models: readonly string[], log: Logger): Promise<Parts> {
+async function prepare({ inputs, models, log, observer }: Preparation): Promise<Parts> {
   const address = listenSettings(inputs)
   effectiveSettings(inputs)
   const names: string[] = []
   const adapt = (settings: ModelSettings, model: string) =>
     names.includes(model) ? { ...settings, preload: true } : settings
-  const { engine, store } = createLocal({ inputs, log, adapt })
+  const { engine, store } = createLocal({ inputs, log, observer, adapt })
   for (const model of models) {
     const name = await nameOf(model, store)
     await store.describe(name)

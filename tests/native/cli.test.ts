@@ -66,6 +66,38 @@ function chat(url: string, body: Record<string, unknown>): Promise<Response> {
   })
 }
 
+interface LoadedModel {
+  readonly pid: number
+  readonly active_requests: number
+  readonly queued_requests: number
+}
+
+/** The only model that is loaded. */
+async function loaded(url: string): Promise<LoadedModel> {
+  const { models } = (await (await fetch(`${url}/v0/ps`)).json()) as { models: LoadedModel[] }
+  if (models[0] === undefined) throw new Error("no model is loaded")
+  return models[0]
+}
+
+/** An answer that has begun, and is as long as there is room for. */
+async function startStream(url: string) {
+  const { body } = await chat(url, { stream: true, ignore_eos: true, logprobs: true })
+  if (body === null) throw new Error("no stream")
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+  const { value: first = "" } = await reader.read()
+  return {
+    /** All of it. */
+    async rest(): Promise<string> {
+      let text = first
+      for (;;) {
+        const { value, done } = await reader.read()
+        if (done) return text.trimEnd()
+        text += value
+      }
+    },
+  }
+}
+
 describe("run without a server", () => {
   const flags = ["--temperature", "0", "--max-tokens", "8"]
 
@@ -132,33 +164,59 @@ describe("serve", () => {
     const response = await chat(server.url, { max_tokens: 4 })
     expect(await response.json()).toMatchObject({ model: "tiny", usage: { completion_tokens: 4 } })
     const { out } = await runXllm(["ps", "--host", server.url])
-    expect(out).toMatch(/\ntiny +[0-9a-f]{12} +\S+ \S+ +100% CPU +512 +Forever +0 +0\n$/)
+    expect(out).toMatch(/\ntiny +[0-9a-f]{12} +\S+ \S+ +100% CPU +512 +\S+ minutes from now +0\/2 +0 +-\n$/)
     expect(await runXllm(["stop", "tiny", "--host", server.url])).toEqual({ out: "", err: "", code: 0 })
     expect((await runXllm(["ps", "--host", server.url])).out).toMatch(/^NAME.*\n$/)
     server.child.kill("SIGTERM")
     expect(await server.child.exited).toBe(0)
   })
 
-  test.skipIf(process.platform !== "linux")(
-    "ends running streams with an error event, and leaves no child",
-    async () => {
-      await using server = await serve(model)
-      const response = await chat(server.url, { stream: true, ignore_eos: true, logprobs: true })
-      let text = ""
-      let children: readonly number[] = []
-      for await (const bytes of response.body ?? []) {
-        if (text === "") {
-          children = childrenOf(server.child.pid)
-          server.child.kill("SIGINT")
-        }
-        text += new TextDecoder().decode(bytes)
-      }
-      expect(text.trimEnd().split("\n").at(-1)).toMatch(/^data: \{"error":.*"code":"stopping"/)
+  describe.skipIf(process.platform !== "linux")("that is told to end", () => {
+    /** Room for an answer that takes seconds. */
+    const long = ["--ctx", "8k", "--kv-cells", "8k"]
+
+    test("lets running answers finish, takes no others, and leaves no child", async () => {
+      await using server = await serve(model, "--slots", "1")
+      const { pid: worker } = await loaded(server.url)
+      const children = childrenOf(server.child.pid)
+      // A worker that stands still makes the order of events certain.
+      process.kill(worker, "SIGSTOP")
+      const running = chat(server.url, { stream: true, max_tokens: 4 })
+      while ((await loaded(server.url)).active_requests === 0);
+      const waiting = chat(server.url, { max_tokens: 1 })
+      while ((await loaded(server.url)).queued_requests === 0);
+      server.child.kill("SIGTERM")
+      expect((await waiting).status).toBe(503)
+      const late = await chat(server.url, { max_tokens: 1 })
+      expect([late.status, await late.json()]).toMatchObject([503, { error: { code: "stopping" } }])
+      process.kill(worker, "SIGCONT")
+      expect((await (await running).text()).trimEnd()).toEndWith("data: [DONE]")
       expect(await server.child.exited).toBe(0)
-      expect(children.length).toBeGreaterThan(0)
+      expect(children).toContain(worker)
       expect(children.filter(isAlive)).toEqual([])
-    },
-  )
+    })
+
+    test("ends answers that take too long with an error event", async () => {
+      await using server = await serve(model, "--shutdown-timeout", "10ms", ...long)
+      const stream = await startStream(server.url)
+      process.kill((await loaded(server.url)).pid, "SIGSTOP")
+      server.child.kill("SIGINT")
+      expect((await stream.rest()).split("\n").at(-1)).toMatch(/^data: \{"error":.*"code":"stopping"/)
+      expect(await server.child.exited).toBe(0)
+    })
+
+    test("ends at once when it is told a second time", async () => {
+      await using server = await serve(model, ...long)
+      await startStream(server.url)
+      const { pid: worker } = await loaded(server.url)
+      process.kill(worker, "SIGSTOP")
+      server.child.kill("SIGTERM")
+      while ((await fetch(`${server.url}/v0/health`)).status !== 503);
+      server.child.kill("SIGTERM")
+      expect(await server.child.exited).toBe(143)
+      while (isAlive(worker));
+    })
+  })
 
   test("refuses a file that is not there before it listens", async () => {
     expect(await runXllm(["serve", "--port", "0", "/nowhere/nope.gguf"], local)).toEqual({
