@@ -132,7 +132,7 @@ export function exchangeOf(request: Request): Exchange {
   return exchange
 }
 
-/** The path of a request; also where its URL is none, because it has no valid Host. */
-export function pathOf(request: Request): string {
-  return URL.parse(request.url, "http://localhost")?.pathname ?? "/"
+/** The path of a request as the router reads it. Without a valid Host a URL is the path alone. */
+export function pathOf({ url }: Request): string {
+  return /^(?:\w+:\/\/[^/?#]*)?([^?]*)/.exec(url)?.[1] ?? ""
 }

@@ -1,4 +1,6 @@
-import { afterEach, expect, test } from "bun:test"
+import { afterEach, describe, expect, test } from "bun:test"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import OpenAI, {
   APIError,
   APIUserAbortError,
@@ -11,6 +13,7 @@ import { CannotListen, ModelNotFound, QueueFull, WorkerCrashed } from "../../src
 import { type Listener, listen } from "../../src/http/listen"
 import { answer, choiceEvents, done, type Script, token, untilAborted } from "../support/fake-engine"
 import { fakeServer } from "../support/http"
+import { tempFolder } from "../support/temp-folder"
 
 const running: Listener[] = []
 
@@ -54,6 +57,107 @@ test("a port that is in use is an error, not shared", async () => {
   await expect(again()).rejects.toThrow(
     `cannot listen on 127.0.0.1:${listener.port}: the port is in use already`,
   )
+})
+
+describe("a socket", () => {
+  test("is served, and its file is gone at the end", async () => {
+    using folder = tempFolder()
+    const unix = join(folder.path, "xllm.sock")
+    const listener = await listen(fakeServer().app, { unix })
+    expect(listener).toMatchObject({ port: undefined, url: `unix:${unix}` })
+    expect(await (await fetch("http://localhost/", { unix })).text()).toContain("is running")
+    await listener.close()
+    expect(existsSync(unix)).toBe(false)
+  })
+
+  test("that an ended server has left is replaced", async () => {
+    using folder = tempFolder()
+    const unix = join(folder.path, "xllm.sock")
+    const serve = `Bun.serve({ unix: ${JSON.stringify(unix)}, fetch: () => new Response("old") })`
+    Bun.spawnSync([process.execPath, "-e", `${serve}; process.kill(process.pid, "SIGKILL")`])
+    expect(existsSync(unix)).toBe(true)
+    running.push(await listen(fakeServer().app, { unix }))
+    expect(await (await fetch("http://localhost/", { unix })).text()).toContain("is running")
+  })
+
+  test("that a server listens on is not taken from it", async () => {
+    using folder = tempFolder()
+    const unix = join(folder.path, "xllm.sock")
+    running.push(await listen(fakeServer().app, { unix }))
+    const again = listen(fakeServer().app, { unix })
+    expect(await again.catch((error: unknown) => error)).toMatchObject({
+      code: "cannot_listen",
+      message: `cannot listen on ${unix}: another server listens there already`,
+    })
+    expect((await fetch("http://localhost/", { unix })).status).toBe(200)
+  })
+
+  test("never takes the place of a file", async () => {
+    using folder = tempFolder()
+    const unix = join(folder.path, "notes.txt")
+    writeFileSync(unix, "keep me")
+    await expect(listen(fakeServer().app, { unix })).rejects.toThrow("there is a file that is no socket")
+    expect(readFileSync(unix, "utf8")).toBe("keep me")
+  })
+
+  test.each([
+    ["missing/xllm.sock", "the folder does not exist"],
+    ["x".repeat(200), "the path of a socket must have at most 107 bytes"],
+  ])("cannot be at %p", async (path, reason) => {
+    using folder = tempFolder()
+    await expect(listen(fakeServer().app, { unix: join(folder.path, path) })).rejects.toThrow(reason)
+  })
+})
+
+/** Sends bytes as they are and returns the answer up to the end of its head. */
+async function sendRaw(port: number, text: string): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  let received = ""
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      data(_socket, bytes) {
+        received += bytes.toString()
+        if (received.includes("\r\n\r\n")) resolve(received)
+      },
+      close: () => resolve(received),
+    },
+  })
+  socket.write(text)
+  const answer = await promise
+  socket.end()
+  return answer
+}
+
+describe("a request that a client put together by hand", () => {
+  test.each([
+    "GET /nothing HTTP/1.0\r\n\r\n",
+    "GET //evil.example/v1/models HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+  ])("%p is refused for its Host, with an id", async (text) => {
+    const { listener } = await serve()
+    const answer = await sendRaw(listener.port ?? 0, text)
+    expect(answer).toStartWith("HTTP/1.1 400 ")
+    expect(answer).toMatch(/^x-request-id: \S/im)
+  })
+
+  test("reaches nothing without a key by the way it writes its path", async () => {
+    const { app } = fakeServer(undefined, { settings: { apiKeys: ["secret"] } })
+    const listener = await listen(app, { host: "127.0.0.1", port: 0 })
+    running.push(listener)
+    const statuses = await Promise.all(
+      [
+        "/v0/health/live#/../../../v1/models",
+        "/v1/models/../../v0/ps",
+        "/v0/health/live/%2e%2e/%2e%2e/ps",
+        "/v0/health/live?/../../ps",
+        "http://localhost/v0/ps",
+      ].map((path) => sendRaw(listener.port ?? 0, `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)),
+    )
+    // The first is no route, and the fourth is a query of an open one.
+    expect(statuses.map((answer) => answer.slice(9, 12))).toEqual(["404", "401", "401", "200", "401"])
+  })
 })
 
 test("after close nobody answers", async () => {

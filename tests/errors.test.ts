@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, describe, expect, spyOn, test } from "bun:test"
+import { main } from "../src/cli/main"
+import * as errors from "../src/errors"
+import { type Listener, listen } from "../src/http/listen"
+import { failureEvent } from "../src/http/openai/failure"
+import { errorResponse } from "../src/http/plugins/errors"
+import { fakeServer, jsonOf, USER_HI } from "./support/http"
+
+/** One of each kind, and what a client of the server sees of it. */
+const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?: Seen])[] = [
+  [new errors.InvalidRequest("n must be at least 1, got 0", "n"), 400, { param: "n" }],
+  [
+    new errors.Unsupported("audio is not supported yet", "audio"),
+    400,
+    { code: "unsupported", param: "audio" },
+  ],
+  [new errors.ModelNotFound("m"), 404, { code: "model_not_found", param: "model" }],
+  [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
+  [new errors.MethodNotAllowed("GET", "/x", ["POST", "PUT"]), 405, { headers: { allow: "POST, PUT" } }],
+  [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],
+  [new errors.InvalidApiKey(false), 401, { headers: { "www-authenticate": "Bearer" } }],
+  [new errors.CannotListen("127.0.0.1:80", "the port is in use already"), 500, {}],
+  [new errors.ContextLengthExceeded(900, 512, "messages"), 400, { param: "messages", n_ctx: 512 }],
+  [new errors.PayloadTooLarge(50 * 1024 ** 2), 413, { code: "payload_too_large" }],
+  [new errors.QueueFull("m", 10, 4.2), 503, { code: "queue_full", headers: { "retry-after": "5" } }],
+  [new errors.QueueTimeout("m", 1500, 0.2), 503, { code: "queue_timeout", headers: { "retry-after": "1" } }],
+  [new errors.NotEnoughMemory("m", "system memory", 2e9, 1e9, "unload something"), 507, {}],
+  [new errors.TooManyModels("m", 3), 507, { max_models: 3 }],
+  [new errors.Stopping("the server"), 503, { code: "stopping", headers: { "retry-after": "1" } }],
+  [new errors.ModelLoadFailed("m", "it is damaged"), 500, { code: "model_load_failed" }],
+  [new errors.InvalidModelFile("/m.gguf", "it is not a GGUF file"), 500, {}],
+  [new errors.WorkerCrashed("m", "was killed", ["last words"]), 500, { code: "worker_crashed" }],
+  [new errors.WorkerUnresponsive("m", "while loading", 60_000, []), 500, {}],
+  [new errors.TemplateFailed("x is undefined"), 400, { param: "messages" }],
+  [new errors.DecodeFailed("no memory"), 500, { code: "decode_failed" }],
+  [new errors.RuntimeBroken("a library is missing"), 500, {}],
+  [new errors.Cancelled(), 499, { code: "cancelled" }],
+  [new errors.ServerUnreachable("http://x"), 503, {}],
+  [new errors.BadServerAnswer("http://x", "sent nonsense"), 502, {}],
+  [new errors.UsageError("unknown command 'x'"), 400, {}],
+  [new errors.InternalError("x is not a function"), 500, { code: "internal_error" }],
+]
+
+/** Fields of the error that OpenAI's clients see, and headers. */
+interface Seen {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly [field: string]: unknown
+}
+
+const CASES = TABLE.map(([error, status, seen]) => [error.name, error, status, seen] as const)
+
+test("the table has every error there is", () => {
+  const isError = (value: unknown) =>
+    typeof value === "function" && value.prototype instanceof errors.XllmError
+  const names = Object.entries(errors).flatMap(([name, value]) => (isError(value) ? [name] : []))
+  expect(CASES.map(([name]) => name).sort()).toEqual(names.sort())
+})
+
+describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = {}) => {
+  const body = {
+    message: error.message,
+    type: status >= 500 ? "server_error" : "invalid_request_error",
+    param: null,
+    code: error.code,
+    ...fields,
+  }
+
+  test("as OpenAI's clients see it", async () => {
+    const { post } = fakeServer(() => {
+      throw error
+    })
+    const response = await post("/v1/chat/completions", { messages: USER_HI })
+    expect(response.status).toBe(status)
+    for (const [name, value] of Object.entries(headers)) expect(response.headers.get(name)).toBe(value)
+    expect(await jsonOf(response)).toMatchObject({ error: body })
+  })
+
+  test("at the end of a stream", () => {
+    const event = failureEvent(error)
+    expect(event).toMatch(/^data: .+\n\n$/)
+    expect(JSON.parse(event.slice("data: ".length))).toMatchObject({ error: body })
+  })
+
+  test("as Ollama's clients see it", async () => {
+    const response = errorResponse(error, "/api/chat")
+    expect(response.status).toBe(status)
+    for (const [name, value] of Object.entries(headers)) expect(response.headers.get(name)).toBe(value)
+    expect(await response.json()).toEqual({ error: error.message })
+  })
+
+  test("after it has crossed from a worker", () => {
+    const crossed = errors.fromWire(JSON.parse(JSON.stringify(error.toWire())))
+    expect(crossed).toMatchObject({ code: error.code, status, message: error.message })
+    expect(crossed.retryAfterSeconds).toBe(error.retryAfterSeconds)
+    expect(crossed.details).toEqual(error.details)
+  })
+})
+
+describe("on the command line", () => {
+  const { app, engine } = fakeServer()
+  const written: string[] = []
+  const stderr = spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0)
+  let listener: Listener
+
+  beforeAll(async () => {
+    // Every command adds its own listeners, and otherwise there is one command in a process.
+    for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0)
+    listener = await listen(app, { host: "127.0.0.1", port: 0 })
+  })
+  afterEach(() => {
+    written.length = 0
+    // What the command said would become the result of the tests.
+    process.exitCode = 0
+  })
+  afterAll(async () => {
+    stderr.mockRestore()
+    await listener.close()
+  })
+
+  test.each(CASES)("%s of a server is one line and exit code 1", async (_name, error) => {
+    engine.stop = () => Promise.reject(error)
+    await main(["stop", "m", "--host", listener.url])
+    expect(written).toEqual([`Error: ${error.message}\n`])
+    expect(process.exitCode).toBe(1)
+  })
+})
