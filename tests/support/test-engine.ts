@@ -74,6 +74,8 @@ export interface TestEngine {
   release(model?: string): void
   /** Of the first worker of that model, or of any. */
   pid(model?: string): number
+  /** The next event of that name that is logged, or the first one that was. */
+  heard(event: string, fields?: Readonly<Record<string, unknown>>): Promise<LogEntry>
 }
 
 const opened: ManagedEngine[] = []
@@ -84,6 +86,7 @@ afterEach(async () => {
 
 export function testEngine(options: TestEngineOptions = {}): TestEngine {
   const logged: LogEntry[] = []
+  const listeners = new Set<(entry: LogEntry) => void>()
   const {
     model = "plain",
     slots,
@@ -99,13 +102,25 @@ export function testEngine(options: TestEngineOptions = {}): TestEngine {
     runtimeFolder: "/nowhere",
     workerCommand: (kind) =>
       command ?? [process.execPath, FAKE_WORKER, kind, ...(probe === undefined ? [] : [probe])],
-    log: createLogger({ level: "debug", format: "json", write: (line) => logged.push(JSON.parse(line)) }),
+    log: createLogger({ level: "debug", format: "json", write: (line) => hear(JSON.parse(line)) }),
     ...engineOptions,
   })
   opened.push(engine)
+  const hear = (entry: LogEntry) => {
+    logged.push(entry)
+    for (const listener of listeners) listener(entry)
+  }
+  const heard = (event: string, fields: Readonly<Record<string, unknown>> = {}) => {
+    const isIt = (entry: LogEntry) =>
+      entry.event === event && Object.entries(fields).every(([name, value]) => entry[name] === value)
+    const { promise, resolve } = Promise.withResolvers<LogEntry>()
+    listeners.add((entry) => isIt(entry) && resolve(entry))
+    logged.filter(isIt).slice(0, 1).forEach(resolve)
+    return promise
+  }
   const pid = (name?: string) =>
     engine.loaded().find((loaded) => name === undefined || loaded.name === name)?.pid ?? fail("no worker")
-  return { engine, logged, pid, release: (name) => void process.kill(pid(name), "SIGUSR2") }
+  return { engine, logged, pid, heard, release: (name) => void process.kill(pid(name), "SIGUSR2") }
 }
 
 function fail(reason: string): never {

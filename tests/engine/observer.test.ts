@@ -1,0 +1,88 @@
+import { expect, test } from "bun:test"
+import type { EngineObserver } from "../../src/engine/observer"
+import { Client, testEngine } from "../support/test-engine"
+
+/** Writes down what it hears. */
+function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer: EngineObserver } {
+  const heard: (readonly unknown[])[] = []
+  const note =
+    (name: string) =>
+    (...values: readonly unknown[]) =>
+      void heard.push([name, ...values])
+  const observer: EngineObserver = {
+    requestQueued: note("queued"),
+    requestStarted: note("started"),
+    firstToken: note("first"),
+    nextTokens: note("next"),
+    requestFinished: note("finished"),
+    requestRefused: note("refused"),
+    modelLoading: note("loading"),
+    modelLoaded: note("loaded"),
+    modelLoadFailed: note("load failed"),
+    modelUnloaded: note("unloaded"),
+    workerCrashed: note("crashed"),
+    step: note("step"),
+  }
+  return { heard, observer }
+}
+
+const A_TIME = expect.any(Number)
+const WORKER = { model: "m", replica: 1 }
+
+test("those who count hear of a request and its model from the beginning to the end", async () => {
+  const { heard, observer } = recorder()
+  const { engine } = testEngine({ observer })
+  await new Client(engine, "say 3").rest()
+  await engine.stop("m")
+  const request = { model: "m", kind: "completion" }
+  const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0 }
+  expect(heard).toEqual([
+    ["queued", request],
+    ["loading", WORKER],
+    ["loaded", WORKER, A_TIME],
+    ["started", request, 0, A_TIME],
+    ["first", request, A_TIME],
+    ["next", request, 1, A_TIME],
+    ["next", request, 1, A_TIME],
+    ["finished", request, expect.objectContaining({ type: "done", usage })],
+    ["unloaded", WORKER, "stopped"],
+  ])
+})
+
+test("a request that ends otherwise is finished once, with how", async () => {
+  const { heard, observer } = recorder()
+  const { engine } = testEngine({ observer, slots: 1, queueLimit: 1 })
+  const running = new Client(engine, "hold")
+  await running.until("text")
+  const waiting = new Client(engine, "say 1", 1, { queueTimeoutMs: 20 })
+  await waiting.until("queued")
+  await new Client(engine, "say 1").failure()
+  await waiting.failure()
+  running.abort()
+  await running.failure()
+  await new Client(engine, "fail").failure()
+  await new Client(engine, "crash").failure()
+  const ends = heard.filter(([name]) => name === "finished" || name === "refused" || name === "crashed")
+  expect(ends.map(([name, , outcome]) => [name, outcome])).toEqual([
+    ["refused", undefined],
+    ["finished", { type: "unserved", code: "queue_timeout" }],
+    ["finished", { type: "cancelled" }],
+    ["finished", { type: "failed", code: "decode_failed" }],
+    ["crashed", undefined],
+    ["finished", { type: "failed", code: "worker_crashed" }],
+  ])
+})
+
+test("a load that fails is heard of, and so is what was evicted", async () => {
+  const { heard, observer } = recorder()
+  const models = { m: {}, n: {}, bad: { does: "refused" } } as const
+  const { engine } = testEngine({ observer, models, memory: { maxModels: 1, headroomBytes: 0 } })
+  await new Client(engine, "say 1").rest()
+  await new Client(engine, "say 1", 1, { model: "n" }).rest()
+  await new Client(engine, "say 1", 1, { model: "bad" }).failure()
+  expect(heard.filter(([name]) => name === "unloaded" || name === "load failed")).toEqual([
+    ["unloaded", WORKER, "memory"],
+    ["unloaded", { model: "n", replica: 1 }, "memory"],
+    ["load failed", { model: "bad", replica: 1 }, "model_load_failed"],
+  ])
+})
