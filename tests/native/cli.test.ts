@@ -177,6 +177,7 @@ describe("serve", () => {
 
     test("lets running answers finish, takes no others, and leaves no child", async () => {
       await using server = await serve(model, "--slots", "1")
+      await chat(server.url, { max_tokens: 1 })
       const { pid: worker } = await loaded(server.url)
       const children = childrenOf(server.child.pid)
       // A worker that stands still makes the order of events certain.
