@@ -1,8 +1,8 @@
 import type { KvLayout, ModelDetails, TextModelSettings } from "../domain"
 import { KV_BYTES, planLayout } from "../formats/kv-layout"
 
-/** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 80 to 110 MiB. */
-const PROCESS_BYTES = 100 * 1024 ** 2
+/** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 49 MiB, and it grows. */
+const PROCESS_BYTES = 64 * 1024 ** 2
 
 /** Tokens of one pass of the graph, and rows of logits it keeps (`worker/text/load.ts`). */
 const MICRO_BATCH_TOKENS = 512

@@ -205,7 +205,7 @@ describe("memory of a GPU", () => {
   })
 
   test("a limit for GPUs puts the rest on the CPU", () => {
-    const outcome = verdict({ residents: [], gpuFreeMiB: 8000, needMiB: 4100, gpuLimitBytes: 2000 * MIB })
+    const outcome = verdict({ residents: [], gpuFreeMiB: 8000, needMiB: 4064, gpuLimitBytes: 2000 * MIB })
     expect(outcome).toMatchObject({
       type: "load",
       fit: { placement: { gpuLayers: 2, plan: { devices: [{ name: "GPU0" }, { name: "CPU", layers: 2 }] } } },

@@ -162,9 +162,9 @@ test("plans are made for simulated GPUs, one model each, and computed on the CPU
   } as const
   const settings = { gpuLayers: null }
   const models = {
-    a: { ramMiB: 1100, settings },
-    b: { ramMiB: 1100, settings },
-    c: { ramMiB: 3100, settings },
+    a: { ramMiB: 1064, settings },
+    b: { ramMiB: 1064, settings },
+    c: { ramMiB: 3064, settings },
   }
   const { engine } = testEngine({
     models,

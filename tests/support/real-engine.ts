@@ -1,4 +1,5 @@
-import { createEngine, type Engine } from "../../src/engine"
+import { createEngine, type Engine, type ManagedEngine } from "../../src/engine"
+import type { MemoryLimits } from "../../src/engine/contract"
 import type { EngineLimits } from "../../src/engine/limits"
 import { createLogger } from "../../src/log/logger"
 import { createStore } from "../../src/store"
@@ -9,6 +10,7 @@ export interface RealEngineOptions {
   /** What differs from {@link EXACT_SETTINGS}. */
   readonly settings?: Partial<TextModelSettings>
   readonly limits?: Partial<EngineLimits>
+  readonly memory?: MemoryLimits
 }
 
 /** Nothing is unloaded behind a test's back. */
@@ -21,13 +23,14 @@ const KEPT = {
 } as const
 
 /** An engine with real workers over the models of a folder; to be closed after use. */
-export function realEngine(modelsFolder: string, options: RealEngineOptions = {}): Engine {
+export function realEngine(modelsFolder: string, options: RealEngineOptions = {}): ManagedEngine {
   return createEngine({
     store: createStore({ modelsFolder }),
     settingsOf: () => ({ ...EXACT_SETTINGS, ...KEPT, ...options.settings }),
     runtimeFolder: "/nonexistent",
     workerCommand: realWorkerCommand,
     log: createLogger({ level: "off" }),
+    ...(options.memory !== undefined && { memory: options.memory }),
     ...(options.limits !== undefined && { limits: options.limits }),
   })
 }

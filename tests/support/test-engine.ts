@@ -43,7 +43,7 @@ export const SETTINGS: ModelSettings = {
 /** A model of a test: what its worker does, what it takes, and how it is kept. */
 export interface TestModel {
   readonly does?: FakeModel
-  /** What its worker measures after the load, and what is estimated before; at least 100, which any worker takes. */
+  /** What its worker measures after the load, and what is estimated before; at least 64, which any worker takes. */
   readonly ramMiB?: number
   readonly settings?: Partial<ModelSettings>
 }
@@ -130,7 +130,7 @@ function fail(reason: string): never {
 const MIB = 1024 ** 2
 
 /** What the engine takes every worker for, before it looks at the model. */
-const WORKER_MIB = 100
+const WORKER_MIB = 64
 
 function storeOf(models: Readonly<Record<string, TestModel>>): Store {
   const find = (name = "m"): ModelDetails => {
