@@ -4,6 +4,7 @@ import type {
   GenerationEvent,
   GenerationRequest,
   LoadedModel,
+  LoadedModelInfo,
   ModelDetails,
   RenderedPrompt,
   SamplingParameters,
@@ -211,6 +212,26 @@ export const SAMPLING: SamplingParameters = {
 const MEMORY: EngineStatus["memory"] = {
   system: { totalBytes: 4000, freeBytes: 1000, usedByModels: 2000, limitBytes: null },
   gpus: [{ name: "CUDA0", totalBytes: 900, freeBytes: 500, usedByModels: 300, limitBytes: 800 }],
+}
+
+/** What a worker reports of a model with one layer on a GPU. */
+export const TINY_INFO: LoadedModelInfo = {
+  footprint: { ramBytes: 700, devices: [{ name: "CUDA0", bytes: 300 }] },
+  contextLength: 512,
+  trainedContextLength: 512,
+  slots: 4,
+  kvLayout: "unified",
+  kvCells: 2048,
+  kvBytes: 1000,
+  modelBytes: 234,
+  gpuLayers: 1,
+  totalLayers: 2,
+  devices: ["CUDA0"],
+  decodeThreads: 1,
+  prefillThreads: 1,
+  vocabularySize: 256,
+  chatTemplate: "model",
+  fillInTheMiddle: false,
 }
 
 /** A model that is loaded, as the engine lists it. */
