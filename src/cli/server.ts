@@ -71,12 +71,12 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   const [{ createApp }, { listen }] = await Promise.all([import("../http/app"), import("../http/listen")])
   const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access })
   const listener = await listen(app, toListenOptions(parts.address))
-  io.write(`xLLM is listening on ${listener.url}\n`)
-
   using manager = serviceManager(inputs.environment)
   manager.status(`listening on ${listener.url}`)
   using _watch = configuration.watch()
   using hangups = watchHangups(io, () => void reload(configuration, manager))
+  // Last, because whoever reads it may do anything from then on.
+  io.write(`xLLM is listening on ${listener.url}\n`)
   const ending = AbortSignal.any([interrupts.signal, hangups.signal])
   try {
     await Promise.race([aborted(ending), preload(parts, manager, ending)])
