@@ -1,6 +1,7 @@
 import type { GenerationRequest, LoadedModel, ModelSettings, ModelSummary, RenderedPrompt } from "../domain"
-import { Cancelled, QueueFull, QueueTimeout, Stopping, type XllmError } from "../errors"
+import { QueueFull, QueueTimeout, Stopping, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
+import { abortable } from "./abortable"
 import { Admission } from "./admission"
 import { AdmissionQueue } from "./admission-queue"
 import type { LiveOptions, QueueStatus } from "./contract"
@@ -114,7 +115,15 @@ export class TextModel {
     this.#renderCount += 1
     this.#lastUsedAt = new Date()
     try {
-      return await this.#renderWhenReady(request, signal)
+      const id = this.#nextId++
+      return await abortable(signal, (resolve, reject) => {
+        let rendersIn: Replica | undefined
+        const leave = this.#whenReady((replica) => {
+          rendersIn = replica
+          replica.render(id, request, { resolve, reject })
+        }, reject)
+        return () => (leave(), rendersIn?.abandon(id))
+      })
     } finally {
       this.#renderCount -= 1
     }
@@ -122,16 +131,7 @@ export class TextModel {
 
   /** Resolves when a worker is ready. @throws Cancelled, Stopping, and what the load fails with */
   preload(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let leave = () => {}
-      const abort = () => (leave(), reject(new Cancelled()))
-      const settled = () => signal.removeEventListener("abort", abort)
-      signal.addEventListener("abort", abort, { once: true })
-      leave = this.#whenReady(
-        () => (settled(), resolve()),
-        (error) => (settled(), reject(error)),
-      )
-    })
+    return abortable(signal, (resolve, reject) => this.#whenReady(() => resolve(), reject))
   }
 
   /** Ends the workers; open requests fail with `Stopping`. Resolves when they are gone; false where there was none. */
@@ -422,23 +422,5 @@ export class TextModel {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     return waiters
-  }
-
-  #renderWhenReady(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    const id = this.#nextId++
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(new Cancelled())
-      let abandon = () => {}
-      const abort = () => (abandon(), reject(new Cancelled()))
-      const settled = () => signal.removeEventListener("abort", abort)
-      signal.addEventListener("abort", abort, { once: true })
-      const fail = (error: XllmError) => (settled(), reject(error))
-      const leave = this.#whenReady((replica) => {
-        abandon = () => replica.abandon(id)
-        replica.render(id, request, { resolve: (prompt) => (settled(), resolve(prompt)), reject: fail })
-      }, fail)
-      const abandonRendering = abandon
-      abandon = () => (leave(), abandonRendering())
-    })
   }
 }
