@@ -1,6 +1,6 @@
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
 import type { Inputs } from "../config/load"
-import { gatherInputs, logOptions, serverLocation } from "../config/settings"
+import { gatherInputs, quietLogOptions, serverLocation } from "../config/settings"
 import { text } from "../config/values"
 import type { ChatMessage } from "../domain"
 import { UsageError } from "../errors"
@@ -103,7 +103,7 @@ async function startLocalSource(inputs: Inputs): Promise<AnswerSource> {
     import("./local-answers"),
     import("../log/logger"),
   ])
-  const { logFormat, logLevel } = logOptions(inputs, "off")
+  const { logFormat, logLevel } = quietLogOptions(inputs)
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
   const { engine, store } = createLocal({
     inputs,

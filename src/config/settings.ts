@@ -69,13 +69,16 @@ export function modelsInFile({ file }: Inputs): readonly string[] {
   return [...new Set(names.filter((name) => name !== undefined))]
 }
 
-/** What `log/logger.ts` is made with; `usual` is the level where nobody said one. */
-export function logOptions(
-  inputs: Inputs,
-  usual: Values<typeof logSettings>["logLevel"] = logSettings.logLevel.fallback,
-): Values<typeof logSettings> {
+/** What `log/logger.ts` is made with. */
+export function logOptions(inputs: Inputs): Values<typeof logSettings> {
+  return resolveSettings(logSettings, inputs).values
+}
+
+/** The same for a command whose output is an answer: the level of the file is meant for servers. */
+export function quietLogOptions(inputs: Inputs): Values<typeof logSettings> {
   const { values, origins } = resolveSettings(logSettings, inputs)
-  return origins.logLevel.source === "default" ? { ...values, logLevel: usual } : values
+  const { source } = origins.logLevel
+  return source === "default" || source === "file" ? { ...values, logLevel: "off" } : values
 }
 
 /** Where log files go and how many there are. */

@@ -9,6 +9,7 @@ import {
   listenSettings,
   logOptions,
   modelsFolder,
+  quietLogOptions,
   serverLocation,
   settingsOfModel,
 } from "../../src/config/settings"
@@ -231,9 +232,14 @@ describe("a model", () => {
   })
 })
 
-test("the usual log level is the command's, unless somebody says one", () => {
-  expect(logOptions(said()).logLevel).toBe("info")
-  expect(logOptions(said(), "error").logLevel).toBe("error")
-  expect(logOptions(said({}, { XLLM_LOG_LEVEL: "debug" }), "error").logLevel).toBe("debug")
-  expect(logOptions(said({}, { XLLM_LOG: "debug" }), "error").logLevel).toBe("debug")
+describe("how much is logged", () => {
+  test.each<[string, Inputs, string, string]>([
+    ["nobody says", said(), "info", "off"],
+    ["the file says", said({}, {}, { "log.level": "debug" }), "debug", "off"],
+    ["a variable says", said({}, { XLLM_LOG: "debug" }), "debug", "debug"],
+    ["the flag says", said({ logLevel: "warn" }, { XLLM_LOG_LEVEL: "debug" }), "warn", "warn"],
+  ])("where %s", (_who, inputs, byServe, byRun) => {
+    expect(logOptions(inputs).logLevel).toBe(byServe as "info")
+    expect(quietLogOptions(inputs).logLevel).toBe(byRun as "off")
+  })
 })

@@ -66,6 +66,14 @@ function chat(url: string, body: Record<string, unknown>): Promise<Response> {
   })
 }
 
+/** A file that llama.cpp refuses: it names an architecture that there is not. */
+async function writeStrangeModel(): Promise<string> {
+  const path = join(folder.path, "strange.gguf")
+  const bytes = Buffer.from(await Bun.file(model).arrayBuffer())
+  await Bun.write(path, Buffer.from(bytes.toString("latin1").replaceAll("llama", "lambs"), "latin1"))
+  return path
+}
+
 interface LoadedModel {
   readonly pid: number
   readonly active_requests: number
@@ -148,6 +156,13 @@ describe("run without a server", () => {
     expect(await session.exited).toBe(0)
   })
 
+  test("says in one line that a model cannot be loaded", async () => {
+    const path = await writeStrangeModel()
+    const { out, err, code } = await runXllm(["run", path, "hi"], local)
+    expect([out, code]).toEqual(["", 1])
+    expect(err).toMatch(/^Error: model 'strange' could not be loaded: .*lambs.*\n$/)
+  })
+
   test.each([
     ["nope", "model 'nope' not found"],
     ["./nope.gguf", "model './nope.gguf' not found: there is no such file"],
@@ -228,9 +243,7 @@ describe("serve", () => {
   })
 
   test("ends with an error where a model that it was told to load cannot be loaded", async () => {
-    const path = join(folder.path, "strange.gguf")
-    const bytes = Buffer.from(await Bun.file(model).arrayBuffer())
-    await Bun.write(path, Buffer.from(bytes.toString("latin1").replaceAll("llama", "lambs"), "latin1"))
+    const path = await writeStrangeModel()
     const { out, err, code } = await runXllm(["serve", "--port", "0", "--log-level", "off", path], local)
     expect(out).toContain("listening")
     expect(err).toMatch(/^Error: model 'strange' could not be loaded: .*lambs.*\n$/)
