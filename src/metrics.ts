@@ -1,7 +1,10 @@
-import { readdirSync } from "node:fs"
-import { Counter, Gauge, Histogram, Registry } from "prom-client"
+import Counter from "prom-client/lib/counter"
+import Gauge from "prom-client/lib/gauge"
+import Histogram from "prom-client/lib/histogram"
+import Registry from "prom-client/lib/registry"
 import type { LoadedModel, StepUsage, Timings, Usage } from "./domain"
 import { BulkHistogram } from "./lib/bulk-histogram"
+import { processUsage } from "./lib/process-usage"
 
 /** A request of a model. Its identity tells it from others. */
 interface CountedRequest {
@@ -350,14 +353,12 @@ export class Metrics {
   }
 
   #measureProcess(): void {
-    const { user, system } = process.cpuUsage()
+    const { cpuSeconds, residentBytes, heapBytes, openFiles } = processUsage()
     this.#cpuSeconds.reset()
-    this.#cpuSeconds.inc((user + system) / 1e6)
-    const { rss, heapUsed } = process.memoryUsage()
-    this.#resident.set(rss)
-    this.#heap.set(heapUsed)
-    const open = openFiles()
-    if (open !== undefined) this.#openFiles.set(open)
+    this.#cpuSeconds.inc(cpuSeconds)
+    this.#resident.set(residentBytes)
+    this.#heap.set(heapBytes)
+    if (openFiles !== undefined) this.#openFiles.set(openFiles)
   }
 
   #counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
@@ -390,14 +391,4 @@ export class Metrics {
 
 function keyOf({ model, replica }: CountedWorker): string {
   return `${replica} ${model}`
-}
-
-/** Undefined where the system does not tell. */
-function openFiles(): number | undefined {
-  try {
-    // Without the one that reads the list.
-    return readdirSync("/proc/self/fd").length - 1
-  } catch {
-    return undefined
-  }
 }

@@ -1,9 +1,5 @@
-import {
-  Histogram,
-  type HistogramConfiguration,
-  type MetricObjectWithValues,
-  type MetricValueWithName,
-} from "prom-client"
+import type { HistogramConfiguration, MetricObjectWithValues, MetricValueWithName } from "prom-client"
+import Histogram from "prom-client/lib/histogram"
 
 type Point = MetricValueWithName<"model" | "le">
 
