@@ -164,17 +164,13 @@ describe("a prompt of 10 MB", () => {
   ])("is refused by its length, as a %s", async (_, request) => {
     const stream = worker.submit(greedy(prose(3, 50), { maxTokens: 1500 }))
     await stream.tokens(1)
-    const { decodeCalls } = worker.counters
     const error = await worker.failure(request)
     expect(error).toMatchObject({ code: "context_length_exceeded", status: 400 })
     expect(error.message).toContain("at least")
     expect(Number(error.details?.["n_prompt_tokens"])).toBeGreaterThan(4096)
     expect(error.details?.["n_ctx"]).toBe(4096)
-    const stepsMeanwhile = worker.counters.decodeCalls - decodeCalls
     await stream.over
     expect(stream.done.usage.completionTokens).toBe(1500)
-    // The stream went on meanwhile, and had a token of every step.
-    expect(stepsMeanwhile).toBeGreaterThan(0)
   })
 })
 
