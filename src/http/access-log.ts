@@ -2,8 +2,11 @@ import type { GenerationRequest } from "../domain"
 import type { LogFields, Logger } from "../log/logger"
 import type { Exchange } from "./exchange"
 
-/** What is asked every few seconds by machines, and worth no line where it went well. */
-const ROUTINE = /^(?:\/v0\/health(?:\/\w+)?|(?:\/v0)?\/metrics)$/
+/** What machines ask every few seconds; that a server is not ready yet is an answer like another. */
+const PROBES = /^\/v0\/health(?:\/\w+)?$/
+
+/** Asked as often, and worth no line where it went well. */
+const SCRAPES = /^(?:\/v0)?\/metrics$/
 
 /** Writes the one line that every request gets, when it is over. */
 export function logExchange(log: Logger, exchange: Exchange): void {
@@ -19,10 +22,12 @@ export function logExchange(log: Logger, exchange: Exchange): void {
 }
 
 function levelOf({ method, path, outcome }: Exchange): "debug" | "info" | "warn" | "error" {
+  const isGood = outcome < 400
+  if (isGood && (method === "OPTIONS" || SCRAPES.test(path))) return "debug"
+  if ((isGood || outcome === 503) && PROBES.test(path)) return "debug"
   // A server that is busy or stopping says so: nothing is broken.
   if (outcome === 503) return "warn"
-  if (outcome >= 500) return "error"
-  return outcome < 400 && (method === "OPTIONS" || ROUTINE.test(path)) ? "debug" : "info"
+  return outcome >= 500 ? "error" : "info"
 }
 
 function generated({ model, requests, promptTokens, generatedTokens, answer }: Exchange): LogFields {
