@@ -16,12 +16,15 @@ export interface Io {
   readonly outputClosed: AbortSignal
 }
 
+/** What writing to a pipe that nobody reads and to a terminal that was closed fails with. */
+const GONE = new Set(["EPIPE", "EIO"])
+
 /** The process's own streams. */
 export function processIo(): Io {
   const closed = new AbortController()
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error
+      if (!GONE.has(error.code ?? "")) throw error
       if (stream === process.stdout) closed.abort()
     })
   }

@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from "node:fs"
+import { type FSWatcher, mkdirSync, watch } from "node:fs"
 import { dirname } from "node:path"
 import { changedSettings } from "../config/effective"
 import type { Inputs } from "../config/load"
@@ -67,7 +67,7 @@ export class LiveConfiguration {
   /** Reads the file again whenever it changes, until disposed of. */
   watch(): Disposable {
     const { environment, file } = this.#inputs
-    const folder = file === undefined ? findPaths(environment).home : dirname(file.path)
+    const folder = file === undefined ? ensureFolder(findPaths(environment).home) : dirname(file.path)
     let timer: ReturnType<typeof setTimeout> | undefined
     // The folder: editors replace the file, and a mounted one may be a link to another that is replaced.
     const watcher = watchFolder(folder, () => {
@@ -81,6 +81,16 @@ export class LiveConfiguration {
       },
     }
   }
+}
+
+/** A file may be put there later. */
+function ensureFolder(folder: string): string {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch {
+    // Nobody can put a file there either.
+  }
+  return folder
 }
 
 /** Without the folder, or where the system cannot watch, a signal still asks for a reload. */

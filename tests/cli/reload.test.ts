@@ -91,6 +91,23 @@ describe("a file that is read again", () => {
     ])
   })
 
+  test("is noticed when it is the first one, in a home that there was not", async () => {
+    const home = join(folder.path, "new")
+    const { promise: applied, resolve } = Promise.withResolvers<Inputs>()
+    const configuration = new LiveConfiguration({
+      inputs: await gatherInputs({}, { XLLM_HOME: home }),
+      flags: {},
+      log: createLogger({ level: "off" }),
+      apply(next) {
+        resolve(next)
+        return []
+      },
+    })
+    using _watch = configuration.watch()
+    writeFileSync(join(home, "config.json"), '{"server": {"allowed_hosts": ["box"]}}')
+    expect(accessSettings(await applied).allowedHosts).toEqual(["box"])
+  })
+
   test("is noticed when it is written", async () => {
     const { configuration, logged, events } = await start("queue: {limit: 1}")
     using _watch = configuration.watch()

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bindSocket } from "../support/notify-socket"
+import { startSession } from "../support/pty"
 import { tempFolder } from "../support/temp-folder"
 import { runXllm, spawnXllm } from "../support/xllm"
 
@@ -132,6 +133,21 @@ describe("serve", () => {
       "STOPPING=1",
     ])
   })
+})
+
+test("serve outlives a SIGHUP, but not the terminal that it was started on", async () => {
+  const path = join(folder.path, "config.yaml")
+  writeFileSync(path, "log: {level: info}")
+  await using session = startSession({
+    argv: ["serve", "--port", "0"],
+    environment: { XLLM_HOME: folder.path },
+  })
+  await session.see("listening")
+  session.kill("SIGHUP")
+  writeFileSync(path, "queue: {limit: 1}")
+  await session.see("configuration changed")
+  session.hangUp()
+  expect(await session.exited).toBe(0)
 })
 
 test("the unit for systemd is one that systemd takes", async () => {

@@ -8,6 +8,9 @@ export interface Session extends AsyncDisposable {
   /** Resolves with everything that is on the screen's way since the last call, once `text` is in it. */
   see(text: string): Promise<string>
   readonly exited: Promise<number>
+  kill(signal: NodeJS.Signals): void
+  /** As somebody who closes the terminal's window. */
+  hangUp(): void
 }
 
 export interface SessionOptions {
@@ -49,6 +52,8 @@ export function startSession({ argv, environment = {} }: SessionOptions): Sessio
         look()
       }),
     exited: child.exited,
+    kill: (signal) => child.kill(signal),
+    hangUp: () => child.terminal?.close(),
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL")
       await child.exited
