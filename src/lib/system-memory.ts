@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs"
-import { freemem, totalmem } from "node:os"
+import { totalmem } from "node:os"
 
 /** Bytes. */
 export interface SystemMemory {
   readonly totalBytes: number
-  /** What can be had without swapping. */
+  /** What can be had without swapping, as far as the system says; otherwise all there is. */
   readonly availableBytes: number
 }
 
@@ -33,7 +33,8 @@ export function systemMemory(read: ReadText = readText): SystemMemory {
   const meminfo = read("/proc/meminfo") ?? ""
   const machine = {
     totalBytes: kibibytes(meminfo, "MemTotal") ?? totalmem(),
-    availableBytes: kibibytes(meminfo, "MemAvailable") ?? freemem(),
+    // Other systems count their caches as taken, so what they call free says nothing.
+    availableBytes: kibibytes(meminfo, "MemAvailable") ?? totalmem(),
   }
   const group = groupMemory(read)
   if (group === undefined) return machine

@@ -61,3 +61,9 @@ test("this machine has memory, and not more of it free than there is", () => {
   expect(availableBytes).toBeGreaterThan(0)
   expect(totalBytes).toBeGreaterThan(availableBytes)
 })
+
+test("a system that does not say what is available is taken for empty", () => {
+  const { totalBytes, availableBytes } = systemMemory(() => undefined)
+  expect(totalBytes).toBeGreaterThan(0)
+  expect(availableBytes).toBe(totalBytes)
+})
