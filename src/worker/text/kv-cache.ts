@@ -32,6 +32,14 @@ export class KvCache {
     }
   }
 
+  /** Cells that hold something; a prefix that slots share is counted for each of them, up to what there is. */
+  get used(): number {
+    return Math.min(
+      this.cells,
+      this.slots.reduce((sum, slot) => sum + slot.length, 0),
+    )
+  }
+
   /** Takes the slot for `tokens`; returns how many of them are cached in it now. */
   occupy({ slot, source, keep }: Placement, tokens: readonly number[]): number {
     const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)

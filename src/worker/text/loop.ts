@@ -2,7 +2,7 @@ import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
 import type { Model } from "../../llama/model"
 import { ContextLengthExceeded, DecodeFailed } from "../../errors"
-import type { FinishReason } from "../../domain"
+import type { FinishReason, StepUsage } from "../../domain"
 import { Admission } from "./admission"
 import type { Piece } from "./answer"
 import { PrefillBudget } from "./budget"
@@ -162,6 +162,7 @@ export class TextLoop {
     if (result === "no-room") return this.#makeRoom(plan)
     if (result === "failed") return this.#isolate(plan)
     this.#advance(plan)
+    this.#outbox.used(this.#usageOf(plan))
     const computedAt = this.#now()
     this.#budget.observe(plan.streams, plan.promptTokens, computedAt - startedAt)
     this.#tellProgress(plan, computedAt)
@@ -178,6 +179,11 @@ export class TextLoop {
     }
     for (const sequence of this.#running) if (!sequence.generating) sequence.waitedSteps++
     this.#outbox.counters.promptTokensEvaluated += plan.promptTokens
+  }
+
+  #usageOf(plan: StepPlan<Sequence>): StepUsage {
+    const tokens = plan.work.reduce((sum, work) => sum + work.tokens, 0)
+    return { sequences: plan.work.length, tokens, kvCellsUsed: this.#cache.used }
   }
 
   // ------------------------------------------------------------------------------------- when a step fails

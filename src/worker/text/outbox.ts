@@ -1,4 +1,4 @@
-import type { GenerationEvent, WorkerCounters } from "../../domain"
+import type { GenerationEvent, StepUsage, WorkerCounters } from "../../domain"
 import type { XllmError } from "../../errors"
 import type { FromTextWorker, RequestEvent } from "../../protocol/messages"
 
@@ -15,6 +15,7 @@ export class Outbox {
   }
   readonly #send: (message: FromTextWorker) => void
   #events: RequestEvent[] = []
+  #usage: StepUsage | undefined
 
   constructor(send: (message: FromTextWorker) => void) {
     this.#send = send
@@ -28,6 +29,11 @@ export class Outbox {
     this.#events.push({ id, error: error.toWire() })
   }
 
+  /** What the step that is told of next has used. */
+  used(usage: StepUsage): void {
+    this.#usage = usage
+  }
+
   /** Nobody listens to `id` any more. */
   drop(id: number): void {
     this.#events = this.#events.filter((event) => event.id !== id)
@@ -38,7 +44,14 @@ export class Outbox {
   }
 
   flush(): void {
-    this.#send({ type: "step", events: this.#events, counters: this.counters })
+    const usage = this.#usage
+    this.#send({
+      type: "step",
+      events: this.#events,
+      counters: this.counters,
+      ...(usage !== undefined && { usage }),
+    })
     this.#events = []
+    this.#usage = undefined
   }
 }

@@ -39,6 +39,18 @@ describe.each(LAYOUTS)("with the %s layout", (kvLayout) => {
     expect(counted.decodeCalls).toBeGreaterThanOrEqual(32)
   })
 
+  test("every step tells its sequences, its tokens and the cells that are in use", async () => {
+    const before = worker.steps.length
+    const request = greedy(prose(90, 40), { maxTokens: 6, cachePrompt: false })
+    const { decodeCalls } = await worker.counted(() => worker.run(request))
+    const usages = worker.steps.slice(before).flatMap(({ usage }) => usage ?? [])
+    expect(usages).toHaveLength(decodeCalls)
+    expect(usages.map(({ sequences }) => sequences)).toEqual(usages.map(() => 1))
+    expect(usages.slice(1).map(({ tokens }) => tokens)).toEqual(usages.slice(1).map(() => 1))
+    const cells = usages.map(({ kvCellsUsed }) => kvCellsUsed)
+    expect(cells.slice(1)).toEqual(cells.slice(0, -1).map((used) => used + 1))
+  })
+
   test("16 clients that share 1,000 tokens have them computed once", async () => {
     const shared = prose(51, 2000)
     const { tokens } = await worker.render(greedy(shared))
