@@ -86,3 +86,17 @@ test("a load that fails is heard of, and so is what was evicted", async () => {
     ["load failed", { model: "bad", replica: 1 }, "model_load_failed"],
   ])
 })
+
+test("of forty clients on sixteen slots all are served, in the order in which they came", async () => {
+  const { heard, observer } = recorder()
+  const { engine } = testEngine({ observer, slots: 16 })
+  const clients = Array.from({ length: 40 }, (_none, index) => new Client(engine, `say ${1 + (index % 7)}`))
+  for (const events of await Promise.all(clients.map((client) => client.rest())))
+    expect(events.at(-1)?.type).toBe("done")
+  // The same object stands for a request in every call about it.
+  const order = (name: string) => heard.filter(([what]) => what === name).map(([, request]) => request)
+  const [queued, started] = [order("queued"), order("started")]
+  expect(queued).toHaveLength(40)
+  expect(started.map((request) => queued.indexOf(request))).toEqual([...queued.keys()])
+  expect(engine.loaded()[0]?.counters.preemptions).toBe(0)
+})
