@@ -359,7 +359,7 @@ export interface TextModelSettings {
   readonly prefillThreads: number | null
   /** Layers on GPUs: `null` all that fit, 0 none. */
   readonly gpuLayers: number | null
-  readonly splitMode: "layer" | "row" | "none"
+  readonly splitMode: "layer" | "row" | "tensor" | "none"
   readonly tensorSplit: readonly number[] | null
   /** Names of the devices to use, as the backends call them. */
   readonly devices: readonly string[] | null

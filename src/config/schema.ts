@@ -61,7 +61,7 @@ const LOCALHOST: Address = { tls: false, hostname: "127.0.0.1", port: undefined 
 
 const kvType = { ...oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"), placeholder: "TYPE" }
 const threads = orAutomatic(integer("N", 1, MAXIMUM_THREADS), "auto")
-const splitMode = oneOf("layer", "row", "none")
+const splitMode = oneOf("layer", "row", "tensor", "none")
 const socket = orAutomatic(text("PATH"), "none")
 
 /** How a server is reached. */

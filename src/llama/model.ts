@@ -9,7 +9,7 @@ export type ModelOptions = Pick<
 >
 
 /** `enum llama_split_mode`. */
-const SPLIT_MODES = { none: 0, layer: 1, row: 2 } as const
+const SPLIT_MODES = { none: 0, layer: 1, row: 2, tensor: 3 } as const
 
 /** `enum llama_load_mode`: bit 0 maps the file into memory, bit 1 locks it there. */
 function loadMode(options: ModelOptions): number {

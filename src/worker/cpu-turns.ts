@@ -25,7 +25,10 @@ export class CpuTurns {
   #thread: Worker | undefined
   #stepsAlone = STEPS_UNTIL_ALONE
 
-  /** `folder`: the same for all processes that share the cores. */
+  /**
+   * `folder`: the same for all processes that share the cores.
+   * @throws the file system's error where the folder cannot be written
+   */
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true })
     this.#flock = openFlock()

@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { createEngine, type Engine, type ManagedEngine } from "../../src/engine"
 import type { MemoryLimits } from "../../src/engine/contract"
 import type { EngineLimits } from "../../src/engine/limits"
@@ -27,7 +29,7 @@ export function realEngine(modelsFolder: string, options: RealEngineOptions = {}
   return createEngine({
     store: createStore({ modelsFolder }),
     settingsOf: () => ({ ...EXACT_SETTINGS, ...KEPT, ...options.settings }),
-    runtimeFolder: "/nonexistent",
+    runtimeFolder: join(tmpdir(), "xllm-test-runtime"),
     workerCommand: realWorkerCommand,
     log: createLogger({ level: "off" }),
     ...(options.memory !== undefined && { memory: options.memory }),

@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type {
   FinishReason,
@@ -182,7 +183,7 @@ export class RealWorker implements AsyncDisposable {
     )
     child.send({
       type: "load",
-      environment: workerEnvironment("/nonexistent"),
+      environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
       model: { name: "m", path },
       settings: { ...EXACT_SETTINGS, ...options.settings },
       // Unless a test is about it, no template is given up because the machine is busy.

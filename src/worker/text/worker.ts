@@ -80,7 +80,7 @@ class TextWorker {
     this.#prompts = prompts
     this.#send = send
     // A model that computes on GPUs only leaves the cores to others.
-    this.#turns = loaded.info.gpuLayers < loaded.info.totalLayers ? new CpuTurns(turnFolder) : undefined
+    this.#turns = loaded.info.gpuLayers < loaded.info.totalLayers ? openTurns(turnFolder) : undefined
     this.#outbox = new Outbox(send)
     this.#defaults = modelDefaults((key) => loaded.model.metadata(key))
     this.#loop = new TextLoop({
@@ -195,6 +195,16 @@ class TextWorker {
     await turns.wait()
     clearInterval(signsOfLife)
     return performance.now() - startedAt
+  }
+}
+
+/** Without the folder there are no turns: slower beside another model, but no reason not to run. */
+function openTurns(folder: string): CpuTurns | undefined {
+  try {
+    return new CpuTurns(folder)
+  } catch (error) {
+    console.error(`no turns on the CPU: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
   }
 }
 
