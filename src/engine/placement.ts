@@ -116,7 +116,9 @@ function roomiestOf(gpus: readonly Gpu[]): string {
 }
 
 function freeOf({ name, freeBytes }: Gpu): string {
-  return `${name} (${(Math.max(0, freeBytes) / 1024 ** 3).toFixed(1)} GiB free)`
+  const mebibytes = Math.max(0, freeBytes) / 1024 ** 2
+  const size = mebibytes < 1024 ? `${Math.floor(mebibytes)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`
+  return `${name} (${size} free)`
 }
 
 /** Weights and cache of one layer. */
