@@ -42,7 +42,9 @@ interface Split {
  */
 export function place(input: PlacementInput): Placement {
   const { need, settings } = input
-  const gpus = input.gpus.filter(({ name }) => settings.devices?.includes(name) ?? true)
+  // In the order of the settings, which is that of a split in them.
+  const gpus =
+    settings.devices?.flatMap((wanted) => input.gpus.find(({ name }) => name === wanted) ?? []) ?? input.gpus
   if (settings.gpuLayers === 0) return onCpu(need, "the settings put no layers on GPUs")
   if (gpus.length === 0) return onCpu(need, "there is no GPU to use")
   const wanted = Math.min(settings.gpuLayers ?? need.layers, need.layers)

@@ -145,6 +145,13 @@ const CASES: readonly Case[] = [
     says: "split as set",
   },
   {
+    name: "a split over devices in an order of their own",
+    free: [24, 24],
+    settings: { tensorSplit: [3, 1], devices: ["GPU1", "GPU0"] },
+    layers: { GPU1: 25, GPU0: 8 },
+    says: "over GPU1 (24.0 GiB free) and GPU0 (24.0 GiB free), split as set",
+  },
+  {
     name: "no split wanted",
     free: [4, 5],
     settings: { splitMode: "none" },
