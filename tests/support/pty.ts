@@ -16,14 +16,21 @@ export interface Session extends AsyncDisposable {
 export interface SessionOptions {
   readonly argv: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  /** What is run; absent: the sources. */
+  readonly program?: readonly string[]
+  readonly cwd?: string
 }
 
-/** Starts the program from its sources with a terminal of 100 columns. */
-export function startSession({ argv, environment = {} }: SessionOptions): Session {
+const SOURCES = [process.execPath, join(ROOT, "src/index.ts")]
+
+/** Starts the program with a terminal of 100 columns. */
+export function startSession(options: SessionOptions): Session {
+  const { argv, environment = {}, program = SOURCES, cwd = process.cwd() } = options
   let seen = ""
   let look = () => {}
   const decoder = new TextDecoder()
-  const child = Bun.spawn([process.execPath, join(ROOT, "src/index.ts"), ...argv], {
+  const child = Bun.spawn([...program, ...argv], {
+    cwd,
     env: { TERM: "xterm", ...environment },
     terminal: {
       cols: 100,

@@ -1,0 +1,196 @@
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { join } from "node:path"
+import OpenAI from "openai"
+import type { LoadedModelBody } from "../../src/http/v0/bodies"
+import { installBinary } from "./binary"
+import { type Session, startSession } from "./pty"
+import { tempFolder } from "./temp-folder"
+
+/** Quick to load, and without asking for GPUs. */
+const SMALL = ["--ctx", "512", "--slots", "4", "--kv-cells", "2048", "--gpu-layers", "0"]
+
+export interface RunOptions {
+  /** What is piped in; absent: nothing. */
+  readonly input?: string
+  /** Variables besides HOME. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export interface ServeOptions {
+  readonly environment?: Readonly<Record<string, string>>
+  /** Flags of how models are loaded, instead of those that make it quick. */
+  readonly loading?: readonly string[]
+}
+
+/** The executable as somebody has it who downloaded it: in an empty folder, with an empty home and no variables. */
+export class Installation implements Disposable {
+  readonly #folder: ReturnType<typeof tempFolder>
+  readonly path: string
+  readonly home: string
+
+  private constructor(folder: ReturnType<typeof tempFolder>, path: string) {
+    this.#folder = folder
+    this.path = path
+    this.home = join(folder.path, "home")
+    mkdirSync(this.models, { recursive: true })
+  }
+
+  /** Builds the executable where that is needed. */
+  static async create(): Promise<Installation> {
+    const folder = tempFolder()
+    return new Installation(folder, await installBinary(folder.path))
+  }
+
+  /** Where models are looked for. */
+  get models(): string {
+    return join(this.home, ".xllm/models")
+  }
+
+  /** Where the executable is, and where it runs. */
+  get folder(): string {
+    return this.#folder.path
+  }
+
+  /** Runs a command to its end. */
+  async run(argv: readonly string[], { input = "", environment = {} }: RunOptions = {}) {
+    const child = Bun.spawn([this.path, ...argv], {
+      cwd: this.folder,
+      env: { HOME: this.home, ...environment },
+      stdin: new TextEncoder().encode(input),
+      stdout: "pipe",
+      stderr: "pipe",
+    })
+    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+    return { out, err, code }
+  }
+
+  /** Starts a command on a terminal. */
+  openTerminal(argv: readonly string[]): Session {
+    return startSession({
+      argv,
+      program: [this.path],
+      cwd: this.folder,
+      environment: { HOME: this.home },
+    })
+  }
+
+  /** Starts `serve` on a free port and waits until it listens. @throws Error with its words where it ends before */
+  async serve(argv: readonly string[] = [], { environment = {}, loading = SMALL }: ServeOptions = {}) {
+    const child = Bun.spawn([this.path, "serve", "--port", "0", ...loading, ...argv], {
+      cwd: this.folder,
+      env: { HOME: this.home, ...environment },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    })
+    // Read to its end: a full pipe would stop the server.
+    const log = child.stderr.text()
+    const { value } = await child.stdout.getReader().read()
+    const url = /^xLLM is listening on (\S+)\n$/.exec(new TextDecoder().decode(value))?.[1]
+    if (url === undefined) throw new Error(`no address, but: ${await log}`)
+    return new InstalledServer(child, url, log)
+  }
+
+  /** Processes of the executable, workers too, that are more than a record of their end. */
+  processes(): readonly number[] {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => this.#isOurs(pid))
+  }
+
+  #isOurs(pid: number): boolean {
+    try {
+      return readlinkSync(`/proc/${pid}/exe`) === this.path && isRunning(pid)
+    } catch {
+      return false
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]()
+  }
+}
+
+/** A zombie has ended; its parent has only not asked yet. */
+function isRunning(pid: number): boolean {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+  return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2))
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/** `serve` of an {@link Installation}; killed at the end of the scope if it still runs. */
+export class InstalledServer implements AsyncDisposable {
+  readonly url: string
+  /** Everything that it writes to stderr. */
+  readonly log: Promise<string>
+  readonly #child: Bun.Subprocess
+
+  constructor(child: Bun.Subprocess, url: string, log: Promise<string>) {
+    this.#child = child
+    this.url = url
+    this.log = log
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port)
+  }
+
+  get pid(): number {
+    return this.#child.pid
+  }
+
+  /** Its exit code; 128 and the signal's number where a signal ended it. */
+  get exited(): Promise<number> {
+    return this.#child.exited
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** OpenAI's own client, as it is, but for retries: an error is to be seen. */
+  client(apiKey = "unused"): OpenAI {
+    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey, maxRetries: 0 })
+  }
+
+  get(path: string, init: BunFetchRequestInit = {}): Promise<Response> {
+    return fetch(`${this.url}${path}`, init)
+  }
+
+  post(path: string, body: Json, init: BunFetchRequestInit = {}): Promise<Response> {
+    const headers = { "content-type": "application/json", ...init.headers }
+    return fetch(`${this.url}${path}`, { ...init, method: "POST", headers, body: JSON.stringify(body) })
+  }
+
+  /** POST /v1/chat/completions with a short question. */
+  chat(body: Json, init?: BunFetchRequestInit): Promise<Response> {
+    return this.post("/v1/chat/completions", { messages: [{ role: "user", content: "hi" }], ...body }, init)
+  }
+
+  /** What GET /v0/ps tells of the models. */
+  async loaded(): Promise<readonly LoadedModelBody[]> {
+    const response = await this.get("/v0/ps")
+    // What the route answers is written down in its types.
+    return ((await response.json()) as { models: LoadedModelBody[] }).models
+  }
+
+  /** The worker of a model that is loaded. */
+  async worker(model: string): Promise<number> {
+    const pid = (await this.loaded()).find(({ name }) => name === model)?.pid
+    if (pid == null) throw new Error(`model '${model}' has no worker`)
+    return pid
+  }
+
+  /** Asks it to end, as a service manager does, and waits. */
+  async stop(): Promise<number> {
+    this.kill("SIGTERM")
+    return await this.exited
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill("SIGKILL")
+    await this.exited
+  }
+}
