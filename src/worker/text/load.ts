@@ -3,12 +3,13 @@ import { ModelLoadFailed, Unsupported } from "../../errors"
 import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
 import { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
+import { systemMemory } from "../../lib/system-memory"
 import { Library } from "../../llama/library"
 import { Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { usableCores } from "../cores"
+import { measureFootprint } from "./footprint"
 import { KvCache } from "./kv-cache"
-import { availableMemory, measureFootprint } from "./memory"
 
 /** The most tokens of one decode, and of one pass of the graph: llama.cpp's own defaults. */
 const BATCH_TOKENS = 2048
@@ -33,7 +34,6 @@ export interface LoadedText {
 interface Offload {
   readonly model: Model
   readonly gpuLayers: number
-  readonly fallback: string | undefined
 }
 
 /**
@@ -48,8 +48,7 @@ export function loadText(
 ): LoadedText {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
   const gpus = usableGpus(library, settings)
-  const offload = loadWeights(library, source, settings, gpus)
-  const { model, gpuLayers } = offload
+  const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
   const onGpu = gpuLayers > 0
@@ -59,7 +58,7 @@ export function loadText(
     trainedContext: model.trainedContextLength,
     slots: settings.slots,
     bytesPerCell,
-    freeBytes: onGpu ? freeOn(usableGpus(library, settings)) : availableMemory(),
+    freeBytes: onGpu ? freeOn(usableGpus(library, settings)) : systemMemory().availableBytes,
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
@@ -76,7 +75,7 @@ export function loadText(
     offloadedBytes,
     hostBytes: model.sizeBytes + kvBytes - offloadedBytes,
   })
-  const fallback = offload.fallback ?? (settings.gpuLayers === 0 ? undefined : library.gpuFallback)
+  const fallback = settings.gpuLayers === 0 ? undefined : library.gpuFallback
   return {
     model,
     context,
@@ -106,27 +105,33 @@ export function loadText(
   }
 }
 
-/** Loads the weights with the layers on GPUs that were asked for; where that fails, half of them, then none. */
+/** Loads the weights, with layers on GPUs as asked for. What to try where they do not fit is the engine's decision. */
 function loadWeights(
   library: Library,
-  source: { readonly name: string; readonly path: string },
+  name: string,
+  path: string,
   settings: TextModelSettings,
   gpus: readonly Device[],
 ): Offload {
-  const load = (gpuLayers: number) => Model.load(library, source.path, { ...settings, gpuLayers })
-  if (gpus.length === 0) return { model: required(load(0), source.name), gpuLayers: 0, fallback: undefined }
-  const all = load(settings.gpuLayers ?? -1)
-  if (all !== undefined) {
-    const gpuLayers = Math.min(settings.gpuLayers ?? Number.POSITIVE_INFINITY, all.layers + 1)
-    return { model: all, gpuLayers, fallback: undefined }
-  }
-  const model = required(load(0), source.name)
-  return { model, gpuLayers: 0, fallback: "the model could not be loaded with layers on the GPU" }
+  if (gpus.length > 0) refuseUnsupportedSplit(settings, gpus)
+  const wanted = gpus.length === 0 ? 0 : settings.gpuLayers
+  const model = Model.load(library, path, { ...settings, gpuLayers: wanted })
+  if (model === undefined)
+    throw new ModelLoadFailed(name, "llama.cpp refused the file", undefined, { outOfMemory: wanted !== 0 })
+  return { model, gpuLayers: Math.min(wanted ?? Number.POSITIVE_INFINITY, model.layers + 1) }
 }
 
-function required(model: Model | undefined, name: string): Model {
-  if (model === undefined) throw new ModelLoadFailed(name, "llama.cpp refused the file")
-  return model
+/** Backends that can divide single tensors over devices; others refuse the load (row) or end the process (tensor). */
+const SPLITS_TENSORS = new Set(["CUDA"])
+
+function refuseUnsupportedSplit({ splitMode }: TextModelSettings, gpus: readonly Device[]): void {
+  if (splitMode !== "row" && splitMode !== "tensor") return
+  const unable = gpus.find((gpu) => !SPLITS_TENSORS.has(gpu.backend))
+  if (unable === undefined) return
+  throw new Unsupported(
+    `split mode '${splitMode}' is not supported by ${unable.backend}; use 'layer'`,
+    "split_mode",
+  )
 }
 
 function makeContext(

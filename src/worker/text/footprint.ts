@@ -1,14 +1,4 @@
-import { readFileSync } from "node:fs"
-import { freemem } from "node:os"
 import type { Device, MemoryFootprint } from "../../domain"
-
-/** Memory that can be had without swapping, in bytes; less where the cgroup has a limit. */
-export function availableMemory(): number {
-  const system = kibibytes(readText("/proc/meminfo"), "MemAvailable") ?? freemem()
-  const limit = Number(readText("/sys/fs/cgroup/memory.max"))
-  const used = Number(readText("/sys/fs/cgroup/memory.current"))
-  return Number.isFinite(limit) && limit > 0 ? Math.max(0, Math.min(system, limit - used)) : system
-}
 
 export interface FootprintInput {
   /** The GPUs that hold layers, before the load and after it. */
@@ -34,17 +24,4 @@ export function measureFootprint({
     return { name: device.name, bytes: Math.max(device.freeBytes - now, offloadedBytes / before.length) }
   })
   return { ramBytes: Math.max(process.memoryUsage.rss(), hostBytes), devices }
-}
-
-function kibibytes(meminfo: string, field: string): number | undefined {
-  const match = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(meminfo)
-  return match ? Number(match[1]) * 1024 : undefined
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return ""
-  }
 }
