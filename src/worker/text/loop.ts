@@ -103,6 +103,11 @@ export class TextLoop {
     this.#outbox.drop(id)
   }
 
+  /** To be called before the first step after a pause. */
+  resume(): void {
+    this.#threads.begin(this.#context)
+  }
+
   /** Computes one batch, and sends what came of it. */
   step(turn: Turn = ALONE): void {
     this.#step++

@@ -32,10 +32,10 @@ export function threadsBeside(foreign: number, cpus: number, threads: number): n
   return Math.max(1, Math.min(threads, Math.floor(cpus - foreign + BUSY_CPU)))
 }
 
-/**
- * Sets the number of threads for decoding before each step, from the load of the machine. Prefill keeps its own: its
- * operations are long enough for a thread that is late, and it was measured as fast beside a busy process.
- */
+/** What was found out about the load of the machine holds for this long after the work stopped, in ms. */
+const REMEMBERED_MS = 2500
+
+/** Sets the number of threads before each step, from the load of the machine while there is work. */
 export class ThreadGovernor {
   readonly #threads: { readonly decode: number; readonly prefill: number }
   readonly #now: () => number
@@ -44,14 +44,28 @@ export class ThreadGovernor {
   #lastAt = Number.NEGATIVE_INFINITY
   /** ms since the last reading in which other workers of ours had the CPUs, by turns. */
   #waitedMs = 0
-  #current: number
+  #decode: number
+  #prefill: number
 
   /** `read` is undefined where the system does not tell; then the numbers stay as they are. */
   constructor(threads: { decode: number; prefill: number }, now: () => number, read = readCpuTimes) {
     this.#threads = threads
     this.#now = now
     this.#read = read
-    this.#current = threads.decode
+    this.#decode = threads.decode
+    this.#prefill = threads.prefill
+  }
+
+  /**
+   * To be called when work begins after a pause. What others did in the pause was in nobody's way, and does not count:
+   * a client may well have been preparing its request.
+   */
+  begin(context: Pick<Context, "setThreads">): void {
+    const now = this.#now()
+    if (now - this.#lastAt > REMEMBERED_MS) this.#set(context, this.#threads.decode, this.#threads.prefill)
+    this.#lastAt = now
+    this.#last = this.#read()
+    this.#waitedMs = 0
   }
 
   /**
@@ -65,20 +79,24 @@ export class ThreadGovernor {
     if (elapsed < SAMPLE_MS) return
     this.#lastAt = now
     const times = this.#read()
-    // A reading from long ago says nothing about now.
-    if (times !== undefined && this.#last !== undefined && elapsed < 10 * SAMPLE_MS) {
-      const others = (this.#waitedMs / elapsed) * this.#threads.decode
-      this.#adapt(context, foreignCpus(this.#last, times) - others, times.cpus)
+    if (times !== undefined && this.#last !== undefined) {
+      const { decode, prefill } = this.#threads
+      const foreign = foreignCpus(this.#last, times) - (this.#waitedMs / elapsed) * decode
+      this.#set(
+        context,
+        threadsBeside(foreign, times.cpus, decode),
+        threadsBeside(foreign, times.cpus, prefill),
+      )
     }
     this.#last = times
     this.#waitedMs = 0
   }
 
-  #adapt(context: Pick<Context, "setThreads">, foreign: number, cpus: number): void {
-    const decode = threadsBeside(foreign, cpus, this.#threads.decode)
-    if (decode === this.#current) return
-    this.#current = decode
-    context.setThreads(decode, this.#threads.prefill)
+  #set(context: Pick<Context, "setThreads">, decode: number, prefill: number): void {
+    if (decode === this.#decode && prefill === this.#prefill) return
+    this.#decode = decode
+    this.#prefill = prefill
+    context.setThreads(decode, prefill)
   }
 }
 

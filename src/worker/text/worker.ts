@@ -178,6 +178,7 @@ class TextWorker {
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
+    this.#loop.resume()
     while (this.#loop.busy) {
       const waitedMs =
         this.#turns === undefined || this.#turns.tryTake() ? 0 : await this.#waitForTurn(this.#turns)

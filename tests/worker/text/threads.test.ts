@@ -81,7 +81,12 @@ describe("the number of threads", () => {
       machine.pass(ms)
       governor.prepare(machine.context)
     }
-    return { machine, step }
+    const pause = (ms: number): void => {
+      machine.pass(ms)
+      governor.begin(machine.context)
+    }
+    pause(0)
+    return { machine, step, pause }
   }
 
   test("stays as it is on a machine of one's own", () => {
@@ -93,13 +98,13 @@ describe("the number of threads", () => {
   test("gives way to another process, and returns when that is done", () => {
     const { machine, step } = governed()
     step(300)
-    machine.foreign = 1
+    machine.foreign = 2
     for (let count = 0; count < 5; count++) step(300)
-    expect(machine.settings).toEqual([[3, 3]])
+    expect(machine.settings).toEqual([[2, 2]])
     machine.foreign = 0
     for (let count = 0; count < 5; count++) step(300)
     expect(machine.settings).toEqual([
-      [3, 3],
+      [2, 2],
       [4, 3],
     ])
   })
@@ -112,13 +117,28 @@ describe("the number of threads", () => {
   })
 
   test("takes no notice of what happened while nothing was computed", () => {
-    const { machine, step } = governed()
+    const { machine, step, pause } = governed()
     step(300)
     machine.foreign = 2
-    step(60_000)
+    pause(400)
     machine.foreign = 0
     step(300)
+    pause(60_000)
+    step(300)
     expect(machine.settings).toEqual([])
+  })
+
+  test("is remembered over a short pause, and forgotten over a long one", () => {
+    const { machine, step, pause } = governed()
+    machine.foreign = 2
+    step(300)
+    pause(1000)
+    expect(machine.settings).toEqual([[2, 2]])
+    pause(10_000)
+    expect(machine.settings).toEqual([
+      [2, 2],
+      [4, 3],
+    ])
   })
 
   test("stays as it is where the system does not tell", () => {
