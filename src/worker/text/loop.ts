@@ -9,7 +9,7 @@ import { PrefillBudget } from "./budget"
 import type { KvCache } from "./kv-cache"
 import type { Outbox } from "./outbox"
 import type { RunningRequest } from "./request"
-import { planStep, type StepPlan } from "./scheduler"
+import { OVERDRAFT, planStep, type StepPlan } from "./scheduler"
 import type { Sequence } from "./sequence"
 import { leastRecentlyUsedPrefix, planExchange } from "./slots"
 import { fillBatch, type Output } from "./step-batch"
@@ -75,7 +75,7 @@ export class TextLoop {
     this.#mostOutputs = parts.mostOutputs
     this.#now = parts.now
     this.#batch = new Batch(parts.batchTokens, parts.cache.slots.length)
-    this.#budget = new PrefillBudget(parts.batchTokens)
+    this.#budget = new PrefillBudget(Math.floor(parts.batchTokens / (1 + OVERDRAFT)))
     this.#chooser = new TokenChooser(parts.context, parts.model.vocabulary)
     this.#admission = new Admission(parts.cache)
   }

@@ -27,9 +27,12 @@ export interface StepPlan<T> {
 /** A prompt that waits gains on shorter ones by this many tokens a step, so that none starves. */
 const AGEING_TOKENS = 64
 
+/** A prompt that would be done with this part of the budget more is finished: its rest would cost a step of its own. */
+export const OVERDRAFT = 1 / 8
+
 /**
  * Every generating sequence gets its token. What is left of the budget goes to prompts, one after another: the one
- * that is done soonest first, so that first tokens leave as early as they can. `budget`: prompt tokens.
+ * that is done soonest first, so that first tokens leave as early as they can. `budget`: prompt tokens; the last prompt may overdraw it a little.
  * `mostOutputs`: tokens whose logits may be wanted, at least one for each sequence; llama.cpp ends the process where
  * there are more.
  */
@@ -45,7 +48,8 @@ export function planStep<T extends Runnable>(
   let outputs = mostOutputs - sequences.filter(({ judged }) => !judged).length
   for (const sequence of inOrderOfPrefill(sequences)) {
     if (left <= 0) break
-    const tokens = Math.min(left, sequence.remaining, sequence.judged ? outputs : left)
+    const wanted = sequence.remaining <= left + budget * OVERDRAFT ? sequence.remaining : left
+    const tokens = Math.min(wanted, sequence.judged ? outputs : wanted)
     if (tokens === 0) continue
     work.push({ sequence, tokens })
     left -= tokens

@@ -51,6 +51,15 @@ describe("a step", () => {
     expect(plan([prompt("a", 100), prompt("b", 100)], 100)).toEqual([["a", 100]])
   })
 
+  test("finishes a prompt that needs only a little more than the budget", () => {
+    expect(plan([prompt("a", 140), prompt("b", 400)], 128)).toEqual([["a", 140]])
+    expect(plan([prompt("a", 145), prompt("b", 400)], 128)).toEqual([["a", 128]])
+    expect(plan([prompt("a", 60), prompt("b", 80)], 128)).toEqual([
+      ["a", 60],
+      ["b", 80],
+    ])
+  })
+
   test("treats the last token of a prompt as a prompt's", () => {
     const step = planStep([prompt("p", 1), stream("a")], 64, 64)
     expect([step.streams, step.promptTokens]).toEqual([1, 1])
