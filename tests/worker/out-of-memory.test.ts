@@ -35,7 +35,7 @@ test.skipIf(prlimit === null)(
       }
       const failure = await answerOf(engine, large).catch((error: unknown) => error)
       // llama.cpp says so where it can; where the memory was for something else, the worker ends.
-    expect(failure).toMatchObject({ code: expect.stringMatching(/^(decode_failed|worker_crashed)$/) })
+      expect(failure).toMatchObject({ code: expect.stringMatching(/^(decode_failed|worker_crashed)$/) })
       expect(await answerOf(engine, short("other"))).not.toBe("")
       expect(await answerOf(engine, short("starved"))).toBe(reference)
     } finally {
