@@ -82,11 +82,6 @@ struct sampler_chain_params {
   boolean no_perf;
 };
 
-struct perf_context {
-  double t_start_ms, t_load_ms, t_p_eval_ms, t_eval_ms;
-  int32_t n_p_eval, n_eval, n_reused;
-};
-
 struct threadpool_params {
   boolean cpumask[512];
   int32_t n_threads;
@@ -104,7 +99,6 @@ static void *(*model_load_from_file)(const char *path, struct model_params param
 static void *(*init_from_model)(void *model, struct context_params params);
 static int32_t (*decode)(void *context, struct batch batch);
 static void *(*sampler_chain_init)(struct sampler_chain_params params);
-static struct perf_context (*perf_context)(void *context);
 static void (*log_set)(void (*callback)(int, const char *, void *), void *data);
 static void (*set_abort_callback)(void (*callback)(const char *));
 static void *(*backend_load)(const char *path);
@@ -144,7 +138,6 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
          bind_symbol(l, "llama_init_from_model", (void **)&init_from_model) &&
          bind_symbol(l, "llama_decode", (void **)&decode) &&
          bind_symbol(l, "llama_sampler_chain_init", (void **)&sampler_chain_init) &&
-         bind_symbol(l, "llama_perf_context", (void **)&perf_context) &&
          bind_symbol(l, "llama_log_set", (void **)&log_set) &&
          bind_symbol(l, "llama_attach_threadpool", (void **)&attach_threadpool) &&
          bind_symbol(l, "llama_detach_threadpool", (void **)&detach_threadpool) &&
@@ -331,7 +324,6 @@ void *xllm_context_new(void *model, const int32_t *ints) {
   params.kv_unified = ints[10];
   params.swa_full = ints[11];
   params.offload_kqv = ints[12];
-  params.no_perf = 0;
   return init_from_model(model, params);
 }
 
@@ -347,16 +339,6 @@ int32_t xllm_decode(void *context, int32_t n, int32_t *token, int32_t *pos, int3
   batch.seq_id = seq_id;
   batch.logits = logits;
   return decode(context, batch);
-}
-
-/* out: prompt ms, generation ms, prompt tokens, generated tokens, graph reuses. */
-void xllm_perf(void *context, double *out) {
-  struct perf_context perf = perf_context(context);
-  out[0] = perf.t_p_eval_ms;
-  out[1] = perf.t_eval_ms;
-  out[2] = perf.n_p_eval;
-  out[3] = perf.n_eval;
-  out[4] = perf.n_reused;
 }
 
 void *xllm_sampler_chain_new(void) {
