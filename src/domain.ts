@@ -55,10 +55,20 @@ export interface SamplingParameters {
   readonly ignoreEos: boolean
 }
 
-/** What chat and completion requests share. */
-export interface GenerationOptions {
+/** What requests of every kind share. */
+export interface RequestOptions {
   /** May be left out where exactly one model is known. */
   readonly model?: string
+  /** Names the request in log lines, here and in the worker. */
+  readonly requestId?: string
+  /** How long the model stays loaded after this request; 0: until nobody uses it, `null`: for ever. Absent: as configured. */
+  readonly keepAliveSeconds?: number | null
+  /** How long the request may wait for its turn; absent: as configured. */
+  readonly queueTimeoutMs?: number
+}
+
+/** What chat and completion requests share. */
+export interface GenerationOptions extends RequestOptions {
   /** How many answers are generated from one prompt; at least 1. */
   readonly n: number
   /** The most tokens an answer may have; absent: until the context is full. 0 evaluates the prompt only. */
@@ -75,12 +85,6 @@ export interface GenerationOptions {
   readonly cachePrompt: boolean
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
-  /** Names the request in log lines, here and in the worker. */
-  readonly requestId?: string
-  /** How long the model stays loaded after this request; 0: until nobody uses it, `null`: for ever. Absent: as configured. */
-  readonly keepAliveSeconds?: number | null
-  /** How long the request may wait for its turn; absent: as configured. */
-  readonly queueTimeoutMs?: number
 }
 
 export interface ChatRequest extends GenerationOptions {
@@ -105,6 +109,74 @@ export interface CompletionRequest extends GenerationOptions {
 }
 
 export type GenerationRequest = ChatRequest | CompletionRequest
+
+export type AudioFormat = "mp3" | "opus" | "aac" | "flac" | "wav" | "pcm"
+
+/** Text to be spoken. */
+export interface SpeechRequest extends RequestOptions {
+  readonly kind: "speech"
+  readonly input: string
+  /** A speaker's name, or its number as text; absent: the voice's first. */
+  readonly voice?: string
+  readonly format: AudioFormat
+  /** 0.25 to 4; 1 is the voice's own. */
+  readonly speed: number
+}
+
+/** Speech to be written down. */
+export interface TranscriptionRequest extends RequestOptions {
+  readonly kind: "transcription"
+  /** A file with the audio, in any container that is supported; whoever asks keeps it until the end. */
+  readonly audioPath: string
+  /** `translate`: into English. */
+  readonly task: "transcribe" | "translate"
+  /** ISO 639-1 code; absent: the recogniser finds out, or knows only one. */
+  readonly language?: string
+  /** Text that comes before, or names how things are spelt. */
+  readonly prompt?: string
+  readonly temperature?: number
+  /** Report when each word is said, where the family can. */
+  readonly wordTimes: boolean
+}
+
+export type ImageFormat = "png" | "jpeg" | "webp"
+
+/** A picture to be made. */
+export interface ImageRequest extends RequestOptions {
+  readonly kind: "image"
+  readonly prompt: string
+  readonly negativePrompt?: string
+  /** How many; at least 1. Made one after another, with seeds that count up. */
+  readonly n: number
+  /** Pixels. Absent: the model's own size. */
+  readonly width?: number
+  readonly height?: number
+  readonly steps?: number
+  /** Classifier-free guidance. */
+  readonly cfgScale?: number
+  /** Absent: a random one. */
+  readonly seed?: number
+  readonly sampler?: string
+  readonly scheduler?: string
+  readonly format: ImageFormat
+  /** 0 to 100, of jpeg and webp. */
+  readonly compression?: number
+  /** Send a small picture with each step, where the engine can. */
+  readonly preview: boolean
+  /** A picture to start from; files that whoever asks keeps until the end. */
+  readonly source?: {
+    readonly imagePath: string
+    /** Transparent or black where the picture is to change. */
+    readonly maskPath?: string
+    /** 0: the picture as it is, 1: as if there were none. */
+    readonly strength: number
+  }
+}
+
+export type MediaRequest = SpeechRequest | TranscriptionRequest | ImageRequest
+
+/** Anything that a worker can be asked for. */
+export type WorkRequest = GenerationRequest | MediaRequest
 
 // ------------------------------------------------------------------------------------------------ events
 
@@ -189,6 +261,90 @@ export type GenerationEvent =
     }
   | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
 
+/** What somebody who waits hears: `fraction` of the load, or how many requests are ahead. */
+export type WaitingEvent =
+  | { readonly type: "loading"; readonly fraction: number }
+  | { readonly type: "queued"; readonly position: number }
+
+/** How long a request of a voice, a recogniser or a painter took, in milliseconds. */
+export interface MediaTimings {
+  readonly queueMs: number
+  readonly loadMs: number
+  readonly workMs: number
+}
+
+/** What speaking tells: any waiting, then `voice`, `audio` as it is made, and `done`. */
+export type SpeechEvent =
+  | WaitingEvent
+  /** Of the samples that were encoded. */
+  | { readonly type: "voice"; readonly sampleRate: number; readonly speaker: number; readonly mime: string }
+  /** The next part of the encoded file. `samples`: how many were synthesised for it. */
+  | { readonly type: "audio"; readonly bytes: Uint8Array; readonly samples: number }
+  | {
+      readonly type: "done"
+      readonly usage: {
+        /** Characters of the input. */
+        readonly characters: number
+        readonly sentences: number
+        readonly audioSeconds: number
+      }
+      readonly timings: MediaTimings
+    }
+
+/** A stretch of speech. Times are seconds from the start of the audio. */
+export interface TranscriptSegment {
+  readonly index: number
+  readonly start: number
+  readonly end: number
+  readonly text: string
+  readonly words?: readonly { readonly word: string; readonly start: number; readonly end: number }[]
+}
+
+/** What transcribing tells: any waiting, then `audio`, the segments as they are recognised, and `done`. */
+export type TranscriptionEvent =
+  | WaitingEvent
+  | { readonly type: "audio"; readonly seconds: number }
+  | { readonly type: "segment"; readonly segment: TranscriptSegment }
+  | {
+      readonly type: "done"
+      /** As it was given or found; undefined where the family does not tell. */
+      readonly language: string | undefined
+      readonly usage: { readonly audioSeconds: number }
+      readonly timings: MediaTimings
+    }
+
+/** What drawing tells: any waiting, then `step` and `image` for each picture, and `done`. */
+export type ImageEvent =
+  | WaitingEvent
+  | {
+      readonly type: "step"
+      /** Which picture, from 0. */
+      readonly image: number
+      readonly step: number
+      readonly steps: number
+      /** A small PNG, where it was asked for and the engine can. */
+      readonly preview?: Uint8Array
+    }
+  | {
+      readonly type: "image"
+      readonly image: number
+      /** The encoded file. */
+      readonly bytes: Uint8Array
+      readonly width: number
+      readonly height: number
+      readonly seed: number
+    }
+  | {
+      readonly type: "done"
+      readonly usage: { readonly images: number; readonly steps: number }
+      readonly timings: MediaTimings
+    }
+
+export type MediaEvent = SpeechEvent | TranscriptionEvent | ImageEvent
+
+/** Anything that a worker tells of a request. */
+export type WorkEvent = GenerationEvent | MediaEvent
+
 /** A prompt as the model would see it. */
 export interface RenderedPrompt {
   readonly prompt: string
@@ -199,18 +355,98 @@ export interface RenderedPrompt {
 
 // ------------------------------------------------------------------------------------- models and devices
 
+/** What a model does: generate text, speak, write down speech, or draw. */
+export type ModelKind = "text" | "voice" | "recognizer" | "image"
+
 /** A model on disk. */
 export interface ModelSummary {
   readonly name: string
+  readonly kind: ModelKind
+  /** What a worker loads: a file, or the folder of a model that consists of several. */
   readonly path: string
   /** Hex digest that names this version of the file. */
   readonly id: string
   readonly sizeBytes: number
   readonly modifiedAt: Date
+  /** What it brings along beside its weights; absent: nothing. */
+  readonly defaults?: ModelDefaults
 }
 
-/** What a model's file says about it. */
-export interface ModelDetails extends ModelSummary {
+/**
+ * What a model brings along beside its weights, from a Modelfile or from the registry that it came from. Requests win
+ * over it, and so does what the user has set; it wins over what the GGUF says.
+ */
+export interface ModelDefaults {
+  /** Jinja; in place of the file's own. */
+  readonly template?: string
+  /** Used where a chat does not begin with a system message. */
+  readonly system?: string
+  /** Come before a chat's own messages, behind its system message. */
+  readonly messages?: readonly ChatMessage[]
+  readonly sampling?: Partial<SamplingParameters>
+  readonly stop?: readonly string[]
+  readonly maxTokens?: number
+  /** Named as settings are. */
+  readonly settings?: Partial<ModelSettings>
+  /** Absolute paths of LoRA adapters that are applied when the model is loaded. */
+  readonly adapters?: readonly { readonly path: string; readonly scale: number }[]
+}
+
+/** What is known of a model of any kind. */
+export type ModelDetails = TextModelDetails | VoiceDetails | RecognizerDetails | ImageModelDetails
+
+/** What is known of every model. */
+export interface CommonModelDetails extends ModelSummary {
+  readonly license: string | undefined
+  /**
+   * `completion`, `chat`, `tools`, `thinking`, `insert` (fill-in-the-middle), `embedding`, `rerank`, `vision`, `speech`,
+   * `transcription`, `image`.
+   */
+  readonly capabilities: readonly string[]
+}
+
+/** A file of a model that consists of several, by its name inside the model's folder. */
+export interface ModelPart {
+  readonly name: string
+  readonly sizeBytes: number
+}
+
+export interface VoiceDetails extends CommonModelDetails {
+  readonly kind: "voice"
+  /** `piper`, `kokoro`, `vits`, `matcha`, `kitten`, … */
+  readonly family: string
+  /** Hertz. */
+  readonly sampleRate: number
+  /** In the order of their numbers; without a name where the voice gives none. */
+  readonly speakers: readonly (string | undefined)[]
+  readonly languages: readonly string[]
+  readonly files: readonly ModelPart[]
+}
+
+export interface RecognizerDetails extends CommonModelDetails {
+  readonly kind: "recognizer"
+  /** `whisper`, `moonshine`, `transducer`, … */
+  readonly family: string
+  /** Codes of the languages that can be asked for; empty where it does not tell. */
+  readonly languages: readonly string[]
+  readonly canTranslate: boolean
+  readonly files: readonly ModelPart[]
+}
+
+export interface ImageModelDetails extends CommonModelDetails {
+  readonly kind: "image"
+  /** `sd1`, `sd2`, `sdxl`, `sd3`, `flux`, … */
+  readonly architecture: string
+  readonly parameterCount: number
+  readonly quantization: string
+  /** What of a whole painter is there: `diffusion`, `vae`, `clip_l`, `t5xxl`, … */
+  readonly components: readonly string[]
+  readonly files: readonly ModelPart[]
+}
+
+/** What a text model's file says about it. */
+export interface TextModelDetails extends CommonModelDetails {
+  readonly kind: "text"
   readonly architecture: string
   readonly parameterCount: number
   readonly quantization: string
@@ -218,10 +454,7 @@ export interface ModelDetails extends ModelSummary {
   readonly embeddingLength: number
   readonly layers: number
   readonly heads: number
-  readonly license: string | undefined
   readonly chatTemplate: string | undefined
-  /** `completion`, `chat`, `insert` (fill-in-the-middle), … */
-  readonly capabilities: readonly string[]
   /** Every scalar key of the file, and arrays as their element type and length. */
   readonly metadata: Readonly<Record<string, string | number | bigint | boolean>>
 }
@@ -248,21 +481,37 @@ export interface MemoryFootprint {
 }
 
 /** What a worker reports once its model is loaded. */
-export interface LoadedModelInfo {
+export type LoadedModelInfo = LoadedTextInfo | LoadedMediaInfo
+
+/** What every worker reports. */
+export interface CommonLoadedInfo {
   readonly footprint: MemoryFootprint
+  /** Requests that are worked on at the same time. */
+  readonly slots: number
+  readonly modelBytes: number
+  /** Devices that compute. */
+  readonly devices: readonly string[]
+}
+
+/** Of a voice, a recogniser or a painter. */
+export interface LoadedMediaInfo extends CommonLoadedInfo {
+  readonly kind: "voice" | "recognizer" | "image"
+  readonly family: string
+  readonly threads: number
+}
+
+/** Of a text model. */
+export interface LoadedTextInfo extends CommonLoadedInfo {
+  readonly kind: "text"
   /** The longest single conversation, in tokens. */
   readonly contextLength: number
   readonly trainedContextLength: number
-  readonly slots: number
   readonly kvLayout: KvLayout
   /** Cells of the whole KV pool, in tokens. */
   readonly kvCells: number
   readonly kvBytes: number
-  readonly modelBytes: number
   readonly gpuLayers: number
   readonly totalLayers: number
-  /** Devices that hold layers. */
-  readonly devices: readonly string[]
   /** Why no GPU is used although one could be, in words; absent where nothing is amiss. */
   readonly gpuFallback?: string
   readonly decodeThreads: number
@@ -285,6 +534,7 @@ export interface LayerPlan {
 /** A worker that the engine has for a model; one with replicas has several. */
 export interface LoadedModel {
   readonly name: string
+  readonly kind: ModelKind
   /** Which replica it is, from 1. Absent: the model has no others. */
   readonly replica?: number
   readonly id: string

@@ -85,6 +85,21 @@ export class ModelNotFound extends XllmError {
   }
 }
 
+/** The model is there, but does something else than was asked of it. */
+export class WrongModelKind extends XllmError {
+  constructor(model: string, kind: "text" | "voice" | "recognizer" | "image") {
+    super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, { param: "model" })
+  }
+}
+
+/** What models of each kind are, and where they are asked. */
+const USES = {
+  text: "generates text; POST /v1/chat/completions and POST /v1/completions ask it",
+  voice: "is a voice; POST /v1/audio/speech speaks with it",
+  recognizer: "writes down speech; POST /v1/audio/transcriptions listens with it",
+  image: "draws; POST /v1/images/generations draws with it",
+} as const
+
 export class NotFound extends XllmError {
   constructor(method: string, path: string) {
     super("not_found", 404, `no such route: ${method} ${path}`)

@@ -2,13 +2,14 @@ import Counter from "prom-client/lib/counter"
 import Gauge from "prom-client/lib/gauge"
 import Histogram from "prom-client/lib/histogram"
 import Registry from "prom-client/lib/registry"
-import type { LoadedModel, StepUsage, Timings, Usage } from "./domain"
+import type { GenerationEvent, LoadedModel, StepUsage, WorkEvent, WorkRequest } from "./domain"
 import { BulkHistogram } from "./lib/bulk-histogram"
 import { processUsage } from "./lib/process-usage"
 
 /** A request of a model. Its identity tells it from others. */
 interface CountedRequest {
   readonly model: string
+  readonly kind: WorkRequest["kind"]
 }
 
 /** A worker process: the n-th replica of a model. */
@@ -17,9 +18,9 @@ interface CountedWorker {
   readonly replica: number
 }
 
-type CountedOutcome =
-  | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
-  | { readonly type: "cancelled" | "failed" | "unserved" }
+type Done<E extends WorkEvent> = Extract<E, { readonly type: "done" }>
+
+type CountedOutcome = Done<WorkEvent> | { readonly type: "cancelled" | "failed" | "unserved" }
 
 interface MeasuredMemory {
   readonly totalBytes: number
@@ -269,12 +270,15 @@ export class Metrics {
       this.#generatedTokens.inc({ model }, open?.tokens ?? 0)
       return
     }
-    const { usage, timings } = outcome
+    if (open !== undefined)
+      this.#generationSeconds.observe({ model }, (performance.now() - open.since) / 1000)
+    if (isGeneration(outcome)) this.#countGeneration(model, outcome)
+  }
+
+  #countGeneration(model: string, { usage, timings }: Done<GenerationEvent>): void {
     this.#promptTokens.inc({ model }, usage.promptTokens)
     this.#cachedTokens.inc({ model }, usage.cachedTokens)
     this.#generatedTokens.inc({ model }, usage.completionTokens)
-    if (open !== undefined)
-      this.#generationSeconds.observe({ model }, (performance.now() - open.since) / 1000)
     const paidFor = timings.generatedTokens - 1
     if (paidFor > 0 && timings.generationMs > 0) {
       this.#tokenRate.observe({ model }, (paidFor * 1000) / timings.generationMs)
@@ -340,7 +344,7 @@ export class Metrics {
 
   #measureModel({ name: model, replica = 1, state, info, footprint = info?.footprint }: LoadedModel): void {
     this.#workers.inc({ model, state })
-    if (info !== undefined) this.#kvCells.set({ model, replica }, info.kvCells)
+    if (info?.kind === "text") this.#kvCells.set({ model, replica }, info.kvCells)
     if (footprint === undefined) return
     this.#modelMemory.set({ model, replica, device: SYSTEM }, footprint.ramBytes)
     for (const { name: device, bytes } of footprint.devices)
@@ -387,6 +391,10 @@ export class Metrics {
   #bulk(name: string, help: string, buckets: number[]): BulkHistogram {
     return new BulkHistogram({ name: PREFIX + name, help, buckets, registers: [this.#registry] })
   }
+}
+
+function isGeneration(done: Done<WorkEvent>): done is Done<GenerationEvent> {
+  return "promptTokens" in done.usage
 }
 
 function keyOf({ model, replica }: CountedWorker): string {

@@ -15,6 +15,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
     { code: "unsupported", param: "audio" },
   ],
   [new errors.ModelNotFound("m"), 404, { code: "model_not_found", param: "model" }],
+  [new errors.WrongModelKind("joe", "voice"), 400, { code: "wrong_model_kind", param: "model" }],
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
   [new errors.MethodNotAllowed("GET", "/x", ["POST", "PUT"]), 405, { headers: { allow: "POST, PUT" } }],
   [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],

@@ -3,6 +3,7 @@ import type { Engine } from "../engine"
 import type { Store } from "../store/contract"
 import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import { nameOf } from "./model-path"
+import type { ModelFacts } from "./show"
 
 /** How often the progress of a load is looked at, in milliseconds; a spinner turns as fast. */
 const PROGRESS_MS = 100
@@ -57,7 +58,7 @@ export class LocalAnswers implements AnswerSource {
     return (await this.#engine.list()).map(({ name }) => name)
   }
 
-  facts(model: string): Promise<ModelDetails> {
+  facts(model: string): Promise<ModelFacts> {
     return this.#engine.show(model)
   }
 

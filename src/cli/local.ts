@@ -24,7 +24,8 @@ export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
   store: Store
   engine: ManagedEngine
 } {
-  const store = createStore({ modelsFolder: modelsFolder(inputs) })
+  const folder = modelsFolder(inputs)
+  const store = createStore({ modelsFolder: folder })
   const { simulateGpus } = capacity(inputs)
   const engine = createEngine({
     store,
@@ -32,6 +33,7 @@ export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
     useGpu: settingsOfModel(inputs, "").gpuLayers !== 0,
     ...(simulateGpus !== null && { simulatedDevices: simulateGpus.map(toDevice) }),
     runtimeFolder: findPaths(inputs.environment).runtime,
+    derivedFolder: join(folder, "derived"),
     workerCommand,
     ...(observer !== undefined && { observer }),
     log,

@@ -1,6 +1,6 @@
 import { connectionSettings } from "../config/schema"
 import { gatherInputs, serverLocation } from "../config/settings"
-import type { LoadedInfoBody, LoadedModelBody, MemoriesBody } from "../http/v0/bodies"
+import type { LoadedInfoBody, LoadedModelBody, LoadedTextBody, MemoriesBody } from "../http/v0/bodies"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
@@ -72,8 +72,8 @@ export function psTable(models: readonly PsRow[], now: Date): string {
     nameOf(model),
     model.id.slice(0, SHORT_ID_LENGTH),
     sizeOf(model),
-    model.info === null ? "-" : processor(model.info),
-    model.info === null ? "-" : String(model.info.context_length),
+    processor(model),
+    model.info?.kind === "text" ? String(model.info.context_length) : "-",
     until(model, now),
     model.info === null ? "-" : `${model.active_requests}/${model.info.slots}`,
     String(model.queued_requests),
@@ -93,8 +93,15 @@ function sizeOf({ footprint, size_bytes: fileBytes }: LoadedModelBody): string {
   return held + fileBytes === 0 ? "-" : formatBytes(held || fileBytes)
 }
 
+/** What computes, with the shares of the layers where there are some. */
+function processor({ info, footprint }: LoadedModelBody): string {
+  if (info === null) return "-"
+  if (info.kind === "text") return layerShares(info)
+  return (footprint?.devices ?? []).some(({ bytes }) => bytes > 0) ? "100% GPU" : "100% CPU"
+}
+
 /** Where the layers are, in per cent. */
-function processor({ gpu_layers, total_layers }: LoadedInfoBody): string {
+function layerShares({ gpu_layers, total_layers }: LoadedTextBody): string {
   if (gpu_layers === 0) return "100% CPU"
   if (gpu_layers >= total_layers) return "100% GPU"
   const gpu = Math.round((100 * gpu_layers) / total_layers)
@@ -124,10 +131,16 @@ function placement(model: PsRow): string {
     ...(plan?.devices ?? []).map(({ name, layers }) => ["layers", `${layers} on ${name}`]),
     ...(footprint === null ? [] : [["memory", `${formatBytes(footprint.ram_bytes)} of the machine`]]),
     ...(footprint?.devices ?? []).map(({ name, bytes }) => ["memory", `${formatBytes(bytes)} of ${name}`]),
-    ...(info === null ? [] : [["threads", `${info.decode_threads}, for prompts ${info.prefill_threads}`]]),
+    ...(info === null ? [] : [["threads", threadsOf(info)]]),
     ["priority", pinned ? `${priority}, pinned` : priority],
     ...notes.map((note) => ["note", note]),
   ])
+}
+
+function threadsOf(info: LoadedInfoBody): string {
+  return info.kind === "text"
+    ? `${info.decode_threads}, for prompts ${info.prefill_threads}`
+    : String(info.threads)
 }
 
 function memoryTable({ system, gpus }: MemoriesBody): string {

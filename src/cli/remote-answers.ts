@@ -47,6 +47,7 @@ export class RemoteAnswers implements AnswerSource {
     const meta = await this.#client.model(model)
     const capabilities: unknown = meta["capabilities"]
     return {
+      kind: "text",
       architecture: textAt(meta, "architecture") ?? "?",
       parameterCount: numberAt(meta, "n_params") ?? 0,
       contextLength: numberAt(meta, "n_ctx_train") ?? 0,

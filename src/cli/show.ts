@@ -1,6 +1,6 @@
 import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
-import type { ModelDetails } from "../domain"
+import type { ModelDetails, TextModelDetails } from "../domain"
 import { UsageError } from "../errors"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
@@ -40,7 +40,7 @@ export const command = defineCommand({
     const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
     const details = await store.describe(await nameOf(model, store))
     if (flags.json) io.write(toJson(toShowObject(details)))
-    else if (flags.template) io.write(only(details.chatTemplate, details.name, "chat template"))
+    else if (flags.template) io.write(only(templateOf(details), details.name, "chat template"))
     else if (flags.license) io.write(only(details.license, details.name, "licence"))
     else io.write(showText(details, flags.metadata === true))
   },
@@ -51,12 +51,26 @@ function only(text: string | undefined, model: string, what: string): string {
   return text.endsWith("\n") ? text : `${text}\n`
 }
 
-/** What is known of a model; a server tells less than a file. */
-export type ModelFacts = Pick<
-  ModelDetails,
-  "architecture" | "parameterCount" | "contextLength" | "embeddingLength" | "quantization" | "capabilities"
+/** The chat template that a model's file has. */
+export function templateOf(details: ModelDetails): string | undefined {
+  return details.kind === "text" ? details.chatTemplate : undefined
+}
+
+/** What is known of a text model; a server tells less than a file. */
+type TextModelFacts = Pick<
+  TextModelDetails,
+  | "kind"
+  | "architecture"
+  | "parameterCount"
+  | "contextLength"
+  | "embeddingLength"
+  | "quantization"
+  | "capabilities"
 > &
-  Partial<Pick<ModelDetails, "layers" | "heads" | "license" | "metadata">>
+  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata">>
+
+/** What is known of a model. */
+export type ModelFacts = TextModelFacts | Exclude<ModelDetails, { readonly kind: "text" }>
 
 /** The sections of `show`, as people read them. */
 export function showText(details: ModelFacts, withMetadata: boolean): string {
@@ -73,6 +87,34 @@ export function showText(details: ModelFacts, withMetadata: boolean): string {
 }
 
 function modelRows(details: ModelFacts): readonly (readonly [string, string])[] {
+  switch (details.kind) {
+    case "text":
+      return textRows(details)
+    case "voice":
+      return [
+        ["family", details.family],
+        ["sample rate", `${details.sampleRate} Hz`],
+        ["speakers", String(details.speakers.length)],
+        ["languages", details.languages.join(", ")],
+      ]
+    case "recognizer":
+      return [
+        ["family", details.family],
+        ["languages", details.languages.join(", ")],
+      ]
+    case "image":
+      return [
+        ["architecture", details.architecture],
+        ["parameters", formatCount(details.parameterCount)],
+        ["quantization", details.quantization],
+        ["components", details.components.join(", ")],
+      ]
+    default:
+      return details satisfies never
+  }
+}
+
+function textRows(details: TextModelFacts): readonly (readonly [string, string])[] {
   return [
     ["architecture", details.architecture],
     ["parameters", formatCount(details.parameterCount)],
@@ -90,7 +132,8 @@ function licenseRows(license: string): readonly (readonly [string])[] {
   return lines.length > LICENSE_LINES ? [...shown, ["..."]] : shown
 }
 
-function metadataRows({ metadata = {} }: ModelFacts): readonly (readonly [string, string])[] {
+function metadataRows(details: ModelFacts): readonly (readonly [string, string])[] {
+  const metadata = (details.kind === "text" && details.metadata) || {}
   return Object.keys(metadata)
     .sort()
     .map((key): [string, string] => [key, shortened(String(metadata[key]))])
@@ -103,22 +146,46 @@ function shortened(text: string): string {
 
 /** What `show --json` tells. */
 function toShowObject(details: ModelDetails) {
-  return {
+  const common = {
     name: details.name,
+    kind: details.kind,
     id: details.id,
     path: details.path,
     size_bytes: details.sizeBytes,
     modified_at: details.modifiedAt.toISOString(),
-    architecture: details.architecture,
-    parameters: details.parameterCount,
-    quantization: details.quantization,
-    context_length: details.contextLength,
-    embedding_length: details.embeddingLength,
-    layers: details.layers,
-    heads: details.heads,
-    license: details.license ?? null,
-    chat_template: details.chatTemplate ?? null,
-    capabilities: details.capabilities,
-    metadata: details.metadata,
+  }
+  const license = details.license ?? null
+  const { capabilities } = details
+  switch (details.kind) {
+    case "text":
+      return {
+        ...common,
+        architecture: details.architecture,
+        parameters: details.parameterCount,
+        quantization: details.quantization,
+        context_length: details.contextLength,
+        embedding_length: details.embeddingLength,
+        layers: details.layers,
+        heads: details.heads,
+        license,
+        chat_template: details.chatTemplate ?? null,
+        capabilities,
+        metadata: details.metadata,
+      }
+    case "voice":
+    case "recognizer":
+      return { ...common, family: details.family, languages: details.languages, license, capabilities }
+    case "image":
+      return {
+        ...common,
+        architecture: details.architecture,
+        parameters: details.parameterCount,
+        quantization: details.quantization,
+        components: details.components,
+        license,
+        capabilities,
+      }
+    default:
+      return details satisfies never
   }
 }

@@ -1,4 +1,4 @@
-import type { GenerationEvent, GenerationRequest } from "../domain"
+import type { WorkEvent, WorkRequest } from "../domain"
 import type { XllmError } from "../errors"
 import type { Generation } from "./generation"
 import type { EngineObserver, ObservedRequest } from "./observer"
@@ -32,8 +32,13 @@ export class Admission {
     this.#observed = { model, kind: generation.request.kind }
   }
 
-  get request(): GenerationRequest {
+  get request(): WorkRequest {
     return this.generation.request
+  }
+
+  /** How many slots of a worker it takes. */
+  get slots(): number {
+    return slotsOf(this.request)
   }
 
   /** What its text begins with, see `prefix-memory.ts`. */
@@ -78,7 +83,7 @@ export class Admission {
   }
 
   /** Hands an event of the worker over; true for the last one. */
-  take(event: GenerationEvent, now: number): boolean {
+  take(event: WorkEvent, now: number): boolean {
     if (event.type === "text" && event.choice === 0) this.#countText(event.tokens, now)
     this.generation.emit(event)
     if (event.type !== "done") return false
@@ -113,4 +118,9 @@ export class Admission {
     clearTimeout(this.#timeout)
     return true
   }
+}
+
+/** Every choice of a text takes one; other work is one thing after another. */
+function slotsOf(request: WorkRequest): number {
+  return request.kind === "chat" || request.kind === "completion" ? request.n : 1
 }

@@ -4,11 +4,17 @@ import type {
   Device,
   GenerationEvent,
   GenerationRequest,
+  ImageEvent,
+  ImageRequest,
   LoadedModel,
   ModelDetails,
   ModelSettings,
   ModelSummary,
   RenderedPrompt,
+  SpeechEvent,
+  SpeechRequest,
+  TranscriptionEvent,
+  TranscriptionRequest,
 } from "../domain"
 
 /** The requests of one model. */
@@ -64,12 +70,18 @@ export interface SystemReport {
 
 /**
  * What the HTTP routes and the command line see of inference. Iterables fail with an XllmError; aborting the signal
- * or leaving the iteration gives the slot back within one decode step.
+ * or leaving the iteration gives the slot back within one step (of decoding, speaking, listening or drawing).
  */
 export interface Engine {
-  /** @throws ModelNotFound, QueueFull, ModelLoadFailed, ContextLengthExceeded, … from the iteration */
+  /** @throws ModelNotFound, WrongModelKind, QueueFull, ModelLoadFailed, ContextLengthExceeded, … from the iteration */
   chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>
+  /** @throws WrongModelKind where the model is no voice, ModelNotFound, QueueFull, … from the iteration */
+  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent>
+  /** @throws WrongModelKind where the model is no recogniser, ModelNotFound, QueueFull, … from the iteration */
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent>
+  /** @throws WrongModelKind where the model is no painter, ModelNotFound, QueueFull, … from the iteration */
+  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
   /** The prompt, its tokens and the effective parameters, without running it. Loads the model where needed. */
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
   /** Loads a model ahead of use. */

@@ -20,13 +20,14 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
   const expires = pool.expiresAt(replica.id)
   return {
     name: summary.name,
+    kind: summary.kind,
     ...(settings.replicas > 1 && { replica: number }),
     id: summary.id,
     state,
     progress,
     pid,
     info,
-    sizeBytes: info === undefined ? 0 : info.modelBytes + info.kvBytes,
+    sizeBytes: info === undefined ? 0 : info.modelBytes + (info.kind === "text" ? info.kvBytes : 0),
     ...(footprint !== undefined && { footprint }),
     ...(plan !== undefined && { plan }),
     notes,

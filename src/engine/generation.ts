@@ -1,4 +1,4 @@
-import type { GenerationEvent, GenerationRequest } from "../domain"
+import type { WorkEvent, WorkRequest } from "../domain"
 import { Cancelled, type XllmError } from "../errors"
 import { PushStream } from "../lib/push-stream"
 
@@ -7,18 +7,18 @@ import { PushStream } from "../lib/push-stream"
  * for the first event, and is over when it was finished, has failed, or the client has left: by aborting its signal
  * or by leaving the iteration. What happens after that is ignored.
  */
-export class Generation implements AsyncIterable<GenerationEvent> {
-  readonly request: GenerationRequest
+export class Generation implements AsyncIterable<WorkEvent> {
+  readonly request: WorkRequest
   readonly #signal: AbortSignal
   readonly #begin: (generation: Generation) => void
-  readonly #events = new PushStream<GenerationEvent>()
+  readonly #events = new PushStream<WorkEvent>()
   #begun = false
   #over = false
   /** Called once if the client leaves before the end; set by whoever works on the request. */
   onLeave: (() => void) | undefined
 
   /** `begin` is called once, with the first read. */
-  constructor(request: GenerationRequest, signal: AbortSignal, begin: (generation: Generation) => void) {
+  constructor(request: WorkRequest, signal: AbortSignal, begin: (generation: Generation) => void) {
     this.request = request
     this.#signal = signal
     this.#begin = begin
@@ -30,7 +30,7 @@ export class Generation implements AsyncIterable<GenerationEvent> {
   }
 
   /** Tells the client. Of progress that it has not read yet only the newest is kept. */
-  emit(event: GenerationEvent): void {
+  emit(event: WorkEvent): void {
     if (event.type === "loading" || event.type === "queued") {
       this.#events.pushLatest(event, (newest) => newest.type === "loading" || newest.type === "queued")
     } else {
@@ -46,7 +46,7 @@ export class Generation implements AsyncIterable<GenerationEvent> {
     if (this.#close()) this.#events.fail(error)
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<GenerationEvent> {
+  [Symbol.asyncIterator](): AsyncIterator<WorkEvent> {
     return {
       next: () => {
         if (!this.#begun) this.#start()

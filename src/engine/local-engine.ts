@@ -4,13 +4,22 @@ import type {
   Device,
   GenerationEvent,
   GenerationRequest,
+  ImageEvent,
+  ImageRequest,
   LoadedModel,
   ModelDetails,
+  ModelKind,
   ModelSettings,
   ModelSummary,
   RenderedPrompt,
+  SpeechEvent,
+  SpeechRequest,
+  TranscriptionEvent,
+  TranscriptionRequest,
+  WorkEvent,
+  WorkRequest,
 } from "../domain"
-import { asXllmError, Cancelled, Stopping, type XllmError } from "../errors"
+import { asXllmError, Cancelled, Stopping, WrongModelKind, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import type { Store } from "../store/contract"
 import type { EngineStatus, LiveOptions, ManagedEngine, MemoryLimits, SystemReport } from "./contract"
@@ -30,8 +39,10 @@ export interface EngineOptions {
   readonly settingsOf: (model: string) => ModelSettings
   /** Folder for extracted native components (`~/.xllm/runtime`). */
   readonly runtimeFolder: string
+  /** Where each version of a model has a folder, named by its id, for what was made from its files. */
+  readonly derivedFolder: string
   /** The command line that starts a worker of a kind. */
-  readonly workerCommand: (kind: "text" | "probe") => readonly string[]
+  readonly workerCommand: (kind: ModelKind | "probe") => readonly string[]
   /** What differs from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<EngineLimits>
   /** The most memory that models may take; absent: what the machine has, but for some head-room. */
@@ -47,6 +58,15 @@ export interface EngineOptions {
   /** Absent: nobody counts. */
   readonly observer?: EngineObserver
   readonly log: Logger
+}
+
+/** What kind of model takes a request. */
+const KIND_FOR: Readonly<Record<WorkRequest["kind"], ModelKind>> = {
+  chat: "text",
+  completion: "text",
+  speech: "voice",
+  transcription: "recognizer",
+  image: "image",
 }
 
 /** An engine whose workers are processes on this machine. */
@@ -92,20 +112,32 @@ export class LocalEngine implements ManagedEngine {
   }
 
   chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    return this.#generate(request, signal)
+    return this.#work(request, signal)
   }
 
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    return this.#generate(request, signal)
+    return this.#work(request, signal)
+  }
+
+  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent> {
+    return this.#work(request, signal)
+  }
+
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent> {
+    return this.#work(request, signal)
+  }
+
+  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
+    return this.#work(request, signal)
   }
 
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    const model = await this.#find(request.model)
+    const model = await this.#find(request)
     return model.render(request, signal)
   }
 
   async preload(name: string, signal: AbortSignal): Promise<void> {
-    const model = await this.#find(name)
+    const model = await this.#find({ model: name })
     if (signal.aborted) throw new Cancelled()
     await model.preload(signal)
   }
@@ -213,34 +245,40 @@ export class LocalEngine implements ManagedEngine {
     if (![...this.#models.values()].some(({ inUse }) => inUse)) this.#draining?.resolve()
   }
 
-  #generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    return new Generation(request, signal, (generation) => void this.#begin(generation))
+  /** Only models of the request's kind take it, and their workers tell nothing but `E` of it. */
+  #work<E extends WorkEvent>(request: WorkRequest, signal: AbortSignal): AsyncIterable<E> {
+    const generation = new Generation(request, signal, (begun) => void this.#begin(begun))
+    return generation as AsyncIterable<WorkEvent> as AsyncIterable<E>
   }
 
   async #begin(generation: Generation): Promise<void> {
     try {
-      const model = await this.#find(generation.request.model)
+      const model = await this.#find(generation.request)
       if (!generation.over) model.join(generation)
     } catch (error) {
       generation.fail(asXllmError(error))
     }
   }
 
-  /** @throws ModelNotFound, Stopping */
-  async #find(name: string | undefined): Promise<TextModel> {
+  /** The model that is asked for, of any kind where the request has none. @throws ModelNotFound, WrongModelKind, Stopping */
+  async #find(request: { readonly model?: string; readonly kind?: WorkRequest["kind"] }): Promise<TextModel> {
     this.#refuseWhenStopping()
-    const summary = await this.#options.store.resolve(name)
+    const summary = await this.#options.store.resolve(request.model)
     this.#refuseWhenStopping()
+    if (request.kind !== undefined && KIND_FOR[request.kind] !== summary.kind) {
+      throw new WrongModelKind(summary.name, summary.kind)
+    }
     const known = this.#models.get(summary.name)
     if (known !== undefined) {
       known.update(summary)
       return known
     }
-    const { runtimeFolder, workerCommand, log, observer } = this.#options
+    const { runtimeFolder, derivedFolder, workerCommand, log, observer } = this.#options
     const model = new TextModel(summary, {
       pool: this.#pool,
       runtimeFolder,
-      command: workerCommand("text"),
+      derivedFolder,
+      command: workerCommand(summary.kind),
       limits: this.#limits,
       live: () => this.#live,
       observer,

@@ -1,4 +1,4 @@
-import type { KvLayout, ModelDetails, TextModelSettings } from "../domain"
+import type { KvLayout, ModelDetails, TextModelDetails, TextModelSettings } from "../domain"
 import { KV_BYTES, planLayout } from "../formats/kv-layout"
 
 /** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 49 MiB, and it grows. */
@@ -49,6 +49,7 @@ export function estimateNeed(
   settings: TextModelSettings,
   freeBytes: number,
 ): ModelNeed {
+  if (details.kind !== "text") return mediaNeed(details)
   const layers = details.layers + 1
   const bytesPerCell = cellBytes(details, settings)
   const layout = planLayout({
@@ -73,14 +74,28 @@ export function estimateNeed(
   }
 }
 
+/** Voices, recognisers and painters: their files, once, and the worker. */
+function mediaNeed({ sizeBytes }: ModelDetails): ModelNeed {
+  return {
+    layers: 1,
+    layerBytes: sizeBytes,
+    cacheBytes: 0,
+    computeBytes: 0,
+    processBytes: PROCESS_BYTES,
+    contextLength: 0,
+    kvLayout: "unified",
+    kvCells: 0,
+  }
+}
+
 /** A number of the model's file, under its architecture. */
-function numberOf({ architecture, metadata }: ModelDetails, key: string): number | undefined {
+function numberOf({ architecture, metadata }: TextModelDetails, key: string): number | undefined {
   const value = metadata[`${architecture}.${key}`]
   return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined
 }
 
 /** Bytes that one token takes in the KV cache, all layers together. */
-function cellBytes(details: ModelDetails, settings: TextModelSettings): number {
+function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
   if (isRecurrent(details)) return 0
   const headWidth = details.embeddingLength / Math.max(1, details.heads)
   const heads = numberOf(details, "attention.head_count_kv") ?? details.heads
@@ -91,7 +106,7 @@ function cellBytes(details: ModelDetails, settings: TextModelSettings): number {
 
 /** A window layer has cells for its window and one pass of the graph, for each sequence. */
 function attentionBytes(
-  details: ModelDetails,
+  details: TextModelDetails,
   slots: number,
   layout: { readonly layout: KvLayout; readonly cells: number },
   bytesPerCell: number,
@@ -106,12 +121,12 @@ function attentionBytes(
 }
 
 /** Does it keep a state for each sequence in place of a cache that grows? */
-function isRecurrent(details: ModelDetails): boolean {
+function isRecurrent(details: TextModelDetails): boolean {
   return details.heads === 0 && numberOf(details, "ssm.state_size") !== undefined
 }
 
 /** The states of recurrent layers: the last inputs of the convolution, and the state space itself. */
-function stateBytes(details: ModelDetails, slots: number): number {
+function stateBytes(details: TextModelDetails, slots: number): number {
   const state = numberOf(details, "ssm.state_size")
   if (state === undefined) return 0
   const inner = numberOf(details, "ssm.inner_size") ?? 2 * details.embeddingLength
@@ -119,7 +134,7 @@ function stateBytes(details: ModelDetails, slots: number): number {
   return F32_BYTES * details.layers * slots * inner * (kernel - 1 + state)
 }
 
-function computeBytes(details: ModelDetails, settings: TextModelSettings): number {
+function computeBytes(details: TextModelDetails, settings: TextModelSettings): number {
   const width = Math.max(details.embeddingLength, numberOf(details, "feed_forward_length") ?? 0)
   const activations = MICRO_BATCH_TOKENS * (ACTIVATION_ROWS * details.embeddingLength + 2 * width)
   const vocabulary = numberOf(details, "vocab_size") ?? 0

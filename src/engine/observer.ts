@@ -1,15 +1,15 @@
-import type { StepUsage, Timings, Usage } from "../domain"
+import type { StepUsage, WorkEvent, WorkRequest } from "../domain"
 
 /** One request, from the moment it stands in a queue. The same object in every call about it. */
 export interface ObservedRequest {
   /** A model on disk: never a name that a client made up. */
   readonly model: string
-  readonly kind: "chat" | "completion"
+  readonly kind: WorkRequest["kind"]
 }
 
 /** How a request ended, seen from the engine. `unserved`: it never started (queue timeout, failed load, shutdown). */
 export type RequestOutcome =
-  | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
+  | Extract<WorkEvent, { readonly type: "done" }>
   | { readonly type: "cancelled" }
   | { readonly type: "failed"; readonly code: string }
   | { readonly type: "unserved"; readonly code: string }

@@ -1,4 +1,4 @@
-import type { GenerationRequest } from "../domain"
+import type { WorkRequest } from "../domain"
 
 /** Characters of one link: short enough that system prompts differ in whole links, long enough to keep few. */
 const LINK_LENGTH = 128
@@ -10,7 +10,7 @@ const MOST_LINKS = 4_096
  * A request's text as a chain of hashes: each stands for the text up to its end, so two requests have as many links in
  * common as their texts begin alike. The engine sees no tokens; texts that begin alike have the same first ones.
  */
-export function linksOf(request: GenerationRequest): readonly bigint[] {
+export function linksOf(request: WorkRequest): readonly bigint[] {
   const text = textOf(request)
   const links: bigint[] = []
   let before = 0n
@@ -21,10 +21,20 @@ export function linksOf(request: GenerationRequest): readonly bigint[] {
   return links
 }
 
-function textOf(request: GenerationRequest): string {
-  if (request.kind === "chat")
-    return request.messages.map(({ role, content }) => `${role}\n${content}\n`).join("")
-  return typeof request.prompt === "string" ? request.prompt : request.prompt.join(" ")
+function textOf(request: WorkRequest): string {
+  switch (request.kind) {
+    case "chat":
+      return request.messages.map(({ role, content }) => `${role}\n${content}\n`).join("")
+    case "completion":
+      return typeof request.prompt === "string" ? request.prompt : request.prompt.join(" ")
+    case "speech":
+    case "transcription":
+    case "image":
+      // Their workers keep nothing of earlier requests.
+      return ""
+    default:
+      return request satisfies never
+  }
 }
 
 /** What beginnings a worker has seen, the newest ones. */

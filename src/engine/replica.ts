@@ -9,7 +9,7 @@ import type {
   WorkerCounters,
 } from "../domain"
 import { fromWire, InternalError, Stopping, type XllmError } from "../errors"
-import type { RequestEvent } from "../protocol/messages"
+import type { RequestEvent, WorkerModel } from "../protocol/messages"
 import type { Admission } from "./admission"
 import { nextLoad } from "./fallback"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "./observer"
@@ -40,7 +40,7 @@ export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
 
 /** What a replica is to load. */
 export interface ReplicaLoad {
-  readonly path: string
+  readonly model: WorkerModel
   /** What the user set. */
   readonly wanted: TextModelSettings
   /** What it is tried with first. */
@@ -207,7 +207,7 @@ export class Replica {
   start(admission: Admission, now: number): void {
     const { id, request } = admission
     this.#running.set(id, admission)
-    this.#taken += request.n
+    this.#taken += admission.slots
     this.#process.setBusy(true)
     // Where the worker is just dying this is lost; the request then fails with the crash, a moment later.
     this.#process.send({ type: "generate", id, request, ...admission.start(now, this.#readyAt) })
@@ -306,7 +306,7 @@ export class Replica {
   #hear(message: WorkMessage): void {
     switch (message.type) {
       case "step":
-        this.#counters = message.counters
+        if (message.counters !== undefined) this.#counters = message.counters
         if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
         this.#handOver(message.events)
         return
@@ -340,7 +340,7 @@ export class Replica {
 
   #remove(admission: Admission): boolean {
     if (!this.#running.delete(admission.id)) return false
-    this.#taken -= admission.request.n
+    this.#taken -= admission.slots
     return true
   }
 

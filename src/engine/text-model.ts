@@ -1,6 +1,8 @@
+import { join } from "node:path"
 import type { GenerationRequest, LoadedModel, ModelSettings, ModelSummary, RenderedPrompt } from "../domain"
 import { QueueFull, QueueTimeout, Stopping, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
+import type { WorkerModel } from "../protocol/messages"
 import { abortable } from "./abortable"
 import { Admission } from "./admission"
 import { AdmissionQueue } from "./admission-queue"
@@ -21,7 +23,9 @@ const REPLICA_RETRY_MS = 30_000
 export interface TextModelOptions {
   readonly pool: Pool
   readonly runtimeFolder: string
-  /** Command line of a text worker. */
+  /** Where each version of a model has a folder for what was made from its files. */
+  readonly derivedFolder: string
+  /** Command line of a worker. */
   readonly command: readonly string[]
   readonly limits: EngineLimits
   /** As it is now. */
@@ -201,10 +205,10 @@ export class TextModel {
 
   // ------------------------------------------------------------------------------- told by the pool
 
-  load(replica: Replica, load: Omit<ReplicaLoad, "path" | "wanted">): void {
+  load(replica: Replica, load: Omit<ReplicaLoad, "model" | "wanted">): void {
     this.#waitsForRoom = false
     this.#options.log.info("model placed", { model: this.#summary.name, plan: load.plan.explanation })
-    replica.load({ ...load, path: this.#summary.path, wanted: toLoadSettings(this.settings) })
+    replica.load({ ...load, model: this.#workerModel, wanted: toLoadSettings(this.settings) })
   }
 
   unload(replica: Replica, reason: UnloadReason): void {
@@ -298,6 +302,12 @@ export class TextModel {
   #freeSlots(): number {
     if (!this.#isReady) return this.settings.slots
     return this.#replicas.freeSlots
+  }
+
+  get #workerModel(): WorkerModel {
+    const { name, kind, path, id, defaults } = this.#summary
+    const derivedFolder = join(this.#options.derivedFolder, id)
+    return { name, kind, path, derivedFolder, ...(defaults !== undefined && { defaults }) }
   }
 
   #wantReplicas(): void {

@@ -1,4 +1,4 @@
-import type { LoadedModelInfo, TextModelSettings } from "../domain"
+import type { LoadedModelInfo, LoadedTextInfo, TextModelSettings, WorkEvent, WorkRequest } from "../domain"
 import {
   asXllmError,
   fromWire,
@@ -10,14 +10,17 @@ import {
 } from "../errors"
 import { Alarm } from "../lib/alarm"
 import type { Logger } from "../log/logger"
-import type { FromTextWorker, ToTextWorker } from "../protocol/messages"
+import type { FromWorker, ToWorker, WorkerModel } from "../protocol/messages"
 import type { EngineLimits } from "./limits"
 import { StepWatch } from "./step-watch"
 import { WorkerChild, workerEnvironment, type ChildEnd } from "./worker-child"
 import type { WorkerLine } from "./worker-lines"
 
+type ToAnyWorker = ToWorker<WorkRequest>
+type FromAnyWorker = FromWorker<WorkEvent>
+
 /** What a ready worker says about its work. */
-export type WorkMessage = Exclude<FromTextWorker, { readonly type: "ready" | "load-failed" }>
+export type WorkMessage = Exclude<FromAnyWorker, { readonly type: "ready" | "load-failed" }>
 
 /**
  * The owner of a worker's work. Called from the event loop, one thing at a time, never during a call of the
@@ -49,11 +52,11 @@ export interface WorkerOptions {
 
 /** What a worker is to load. */
 export interface WorkerLoad {
-  readonly path: string
+  readonly model: WorkerModel
   readonly settings: TextModelSettings
 }
 
-type Child = WorkerChild<ToTextWorker, FromTextWorker>
+type Child = WorkerChild<ToAnyWorker, FromAnyWorker>
 
 type Phase =
   | { readonly name: "stopped" }
@@ -111,7 +114,7 @@ export class WorkerProcess {
   }
 
   /** Begins a load; only where there is no process. @throws InternalError where there is one */
-  start({ path, settings }: WorkerLoad): void {
+  start({ model, settings }: WorkerLoad): void {
     if (this.#phase.name !== "stopped") throw new InternalError("a worker was started that is running")
     const { labels, command, limits, runtimeFolder, log } = this.#options
     this.#watch = new StepWatch(limits)
@@ -129,11 +132,11 @@ export class WorkerProcess {
     }
     const now = performance.now()
     this.#phase = { name: "starting", child, startedAt: now, signAt: now, fraction: 0, failure: undefined }
-    log.info("model loading", { ...labels, path, pid: child.pid })
+    log.info("model loading", { ...labels, path: model.path, pid: child.pid })
     child.send({
       type: "load",
       environment: workerEnvironment(runtimeFolder),
-      model: { name: labels.model, path },
+      model,
       settings,
       templateTimeoutMs: limits.templateMs,
     })
@@ -141,7 +144,7 @@ export class WorkerProcess {
   }
 
   /** False where the worker is not ready or is just dying; the listener hears of it then. */
-  send(message: ToTextWorker): boolean {
+  send(message: ToAnyWorker): boolean {
     return this.#phase.name === "ready" && this.#phase.child.send(message)
   }
 
@@ -172,7 +175,7 @@ export class WorkerProcess {
     this.#alarm.disarm()
   }
 
-  #heard(child: Child, message: FromTextWorker): void {
+  #heard(child: Child, message: FromAnyWorker): void {
     const phase = this.#phase
     if (phase.name === "stopped" || phase.child !== child) return
     if (message.type === "ready") {
@@ -195,21 +198,18 @@ export class WorkerProcess {
     log.info("model loaded", {
       ...labels,
       ms: Math.round(ms),
-      context: info.contextLength,
-      slots: info.slots,
-      kvLayout: info.kvLayout,
-      kvCells: info.kvCells,
-      devices: info.devices,
-      gpuLayers: `${info.gpuLayers}/${info.totalLayers}`,
-      threads: `${info.decodeThreads}/${info.prefillThreads}`,
+      ...loadedFields(info),
     })
-    if (info.gpuFallback !== undefined) {
-      log.warn("no GPU is used", { ...labels, reason: info.gpuFallback })
-    }
-    if (info.chatTemplate === "built-in") {
+    if (info.kind === "text") this.#warnOf(info)
+    listener.ready(info, ms)
+  }
+
+  #warnOf({ gpuFallback, chatTemplate }: LoadedTextInfo): void {
+    const { log, labels } = this.#options
+    if (gpuFallback !== undefined) log.warn("no GPU is used", { ...labels, reason: gpuFallback })
+    if (chatTemplate === "built-in") {
       log.warn("chat template of the model is missing or unusable, ChatML is used", labels)
     }
-    listener.ready(info, ms)
   }
 
   #read(child: Child, line: WorkerLine): void {
@@ -278,4 +278,19 @@ export class WorkerProcess {
 function withLastWords(error: XllmError, lines: readonly string[]): XllmError {
   if (lines.length === 0) return error
   return fromWire({ ...error.toWire(), message: `${error.message}: ${lines.join(" | ")}` })
+}
+
+/** What the log is told of a model that was loaded. */
+function loadedFields(info: LoadedModelInfo): Readonly<Record<string, unknown>> {
+  const { slots, devices } = info
+  if (info.kind !== "text") return { family: info.family, slots, devices, threads: info.threads }
+  return {
+    context: info.contextLength,
+    slots,
+    kvLayout: info.kvLayout,
+    kvCells: info.kvCells,
+    devices,
+    gpuLayers: `${info.gpuLayers}/${info.totalLayers}`,
+    threads: `${info.decodeThreads}/${info.prefillThreads}`,
+  }
 }

@@ -22,7 +22,7 @@ export function toReplicaLoad({
   fit,
   limits,
   offload,
-}: WorkerSettingsInput): Omit<ReplicaLoad, "path" | "wanted"> {
+}: WorkerSettingsInput): Omit<ReplicaLoad, "model" | "wanted"> {
   const { need, placement } = fit
   const isLimited = limits.limitBytes !== undefined || limits.gpuLimitBytes !== undefined
   return {

@@ -3,15 +3,19 @@ import type {
   GenerationEvent,
   GenerationRequest,
   LoadedModelInfo,
+  ModelDefaults,
+  ModelKind,
   RenderedPrompt,
   StepUsage,
   TextModelSettings,
   WorkerCounters,
+  WorkEvent,
+  WorkRequest,
 } from "../domain"
 import type { WireError } from "../errors"
 
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
 /** Where a worker finds its native libraries, and who its parent is. First thing that any worker is told. */
 export interface WorkerEnvironment {
@@ -22,12 +26,23 @@ export interface WorkerEnvironment {
   readonly parentPid: number
 }
 
-/** Server → text worker. */
-export type ToTextWorker =
+/** What a worker is to load. */
+export interface WorkerModel {
+  readonly name: string
+  readonly kind: ModelKind
+  /** A file, or a folder. */
+  readonly path: string
+  /** A folder of this version of the model alone, for what can be made from its files again; it may not exist yet. */
+  readonly derivedFolder: string
+  readonly defaults?: ModelDefaults
+}
+
+/** Server → worker of a model that takes requests `R`. */
+export type ToWorker<R extends WorkRequest> =
   | {
       readonly type: "load"
       readonly environment: WorkerEnvironment
-      readonly model: { readonly name: string; readonly path: string }
+      readonly model: WorkerModel
       readonly settings: TextModelSettings
       /** Milliseconds that a chat template may take. */
       readonly templateTimeoutMs: number
@@ -35,39 +50,45 @@ export type ToTextWorker =
   | {
       readonly type: "generate"
       readonly id: number
-      readonly request: GenerationRequest
+      readonly request: R
       readonly queueMs: number
       readonly loadMs: number
     }
   /** The client is gone. No further event of `id` is sent. */
   | { readonly type: "cancel"; readonly id: number }
+  /** Only to a text worker. */
   | { readonly type: "render"; readonly id: number; readonly request: GenerationRequest }
   | { readonly type: "stop" }
 
-/** One event of one request. */
-export type RequestEvent =
-  | { readonly id: number; readonly event: GenerationEvent }
+/** One event of one request. The event `done` ends the request. */
+export type RequestEvent<E extends WorkEvent = WorkEvent> =
+  | { readonly id: number; readonly event: E }
   /** The request failed and is over. */
   | { readonly id: number; readonly error: WireError }
 
-/** Text worker → server. */
-export type FromTextWorker =
+/** Worker → server. */
+export type FromWorker<E extends WorkEvent> =
   | { readonly type: "ready"; readonly info: LoadedModelInfo }
   /** The load failed; the worker ends by itself. */
   | { readonly type: "load-failed"; readonly error: WireError }
   /**
-   * Sent after every decode step, and whenever there is something to tell. While any request is open the worker
-   * sends one at least every step, even without events: it is the sign of life that the watchdog waits for.
+   * Sent after every step (a decode, a sentence, a window of audio, a step of diffusion), and whenever there is
+   * something to tell. While any request is open the worker sends one at least every step, even without events: it is
+   * the sign of life that the watchdog waits for.
    */
   | {
       readonly type: "step"
-      readonly events: readonly RequestEvent[]
-      readonly counters: WorkerCounters
+      readonly events: readonly RequestEvent<E>[]
+      /** Of a text worker. */
+      readonly counters?: WorkerCounters
       /** Of the step before this message, where there was one. */
       readonly usage?: StepUsage
     }
   | { readonly type: "rendered"; readonly id: number; readonly result: RenderedPrompt }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
+
+export type ToTextWorker = ToWorker<GenerationRequest>
+export type FromTextWorker = FromWorker<GenerationEvent>
 
 /** Server → probe worker: a short-lived process that asks the backends for their devices. */
 export type ToProbeWorker = {

@@ -132,5 +132,5 @@ function newestFirst(a: KnownModel, b: KnownModel): number {
 
 function summaryOf(found: FoundModel, file: ModelFile): ModelSummary {
   const { id, sizeBytes, modifiedAt } = file
-  return { name: found.name, path: found.path, id, sizeBytes, modifiedAt }
+  return { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt }
 }

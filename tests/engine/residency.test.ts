@@ -204,10 +204,10 @@ test("what the configuration says anew counts at once, but a loaded model stays 
   await use(engine, "b")
   const of = (settings: object) => (_model: string) => ({ ...SETTINGS, ...settings })
   expect(engine.reconfigure({ settingsOf: of({ contextLength: 512 }) })).toEqual(["a", "b"])
-  expect(engine.loaded()[0]?.info?.contextLength).toBe(1024)
+  expect(engine.loaded()[0]?.info).toMatchObject({ contextLength: 1024 })
   await engine.stop("a")
   await use(engine, "a")
-  expect(engine.loaded()[0]?.info?.contextLength).toBe(512)
+  expect(engine.loaded()[0]?.info).toMatchObject({ contextLength: 512 })
   expect(engine.reconfigure({ settingsOf: of({ contextLength: 512, keepAliveSeconds: 0 }) })).toEqual(["b"])
   await Promise.all([
     heard("model unloaded", { model: "b" }),

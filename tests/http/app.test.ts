@@ -292,6 +292,7 @@ describe("the server's own routes", () => {
       models: [
         {
           name: "tiny",
+          kind: "text",
           replica: null,
           id: "abc123",
           state: "ready",

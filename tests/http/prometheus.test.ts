@@ -19,7 +19,7 @@ function busyMetrics(scraped = () => {}): Metrics {
   })
   metrics.exchangeBegan()
   metrics.exchangeEnded({ route: "/", model: undefined, status: 200, ms: 1 })
-  const asked = { model: "tiny" }
+  const asked = { model: "tiny", kind: "chat" } as const
   const worker = { model: "tiny", replica: 1 }
   metrics.modelLoading(worker)
   metrics.modelLoaded(worker, 10)

@@ -21,6 +21,7 @@ const TIMINGS = { queue_ms: 1, load_ms: 0, prompt_n: 5, prompt_ms: 10, predicted
 
 export const loadedModel = {
   name: "smol",
+  kind: "text",
   replica: null,
   id: "0123456789abcdef",
   state: "ready",
@@ -39,6 +40,7 @@ export const loadedModel = {
   expires_at: null,
   stays: false,
   info: {
+    kind: "text",
     context_length: 8192,
     trained_context_length: 8192,
     slots: 16,

@@ -3,22 +3,38 @@ import type {
   CompletionRequest,
   GenerationEvent,
   GenerationRequest,
+  ImageEvent,
+  ImageRequest,
   LoadedModel,
-  LoadedModelInfo,
+  LoadedTextInfo,
   ModelDetails,
   RenderedPrompt,
   SamplingParameters,
+  SpeechEvent,
+  SpeechRequest,
   TokenLogprob,
+  TranscriptionEvent,
+  TranscriptionRequest,
+  WorkEvent,
+  WorkRequest,
 } from "../../src/domain"
 import type { Engine, EngineStatus, SystemReport } from "../../src/engine/contract"
 import { Cancelled, ModelNotFound } from "../../src/errors"
 
-/** What a scripted generation does: yields events, throws errors, waits. */
-export type Script = (request: GenerationRequest, signal: AbortSignal) => AsyncIterable<GenerationEvent>
+/** What scripted work does: yields events, throws errors, waits. */
+type ScriptOf<R extends WorkRequest, E extends WorkEvent> = (
+  request: R,
+  signal: AbortSignal,
+) => AsyncIterable<E>
 
-/** One generation that was asked for, and what became of it. */
-export interface Call {
-  readonly request: GenerationRequest
+export type Script = ScriptOf<GenerationRequest, GenerationEvent>
+export type SpeechScript = ScriptOf<SpeechRequest, SpeechEvent>
+export type TranscriptionScript = ScriptOf<TranscriptionRequest, TranscriptionEvent>
+export type ImageScript = ScriptOf<ImageRequest, ImageEvent>
+
+/** One piece of work that was asked for, and what became of it. */
+export interface Call<R extends WorkRequest = GenerationRequest> {
+  readonly request: R
   readonly signal: AbortSignal
   /** Resolves when the iteration has been left, for whatever reason. */
   readonly left: Promise<void>
@@ -26,12 +42,18 @@ export interface Call {
 
 const MODIFIED_AT = new Date("2026-01-02T03:04:05Z")
 
-/** An engine without models: what it generates is what the test's script says. */
+/** An engine without models: what it generates, says, hears and draws is what the test's scripts say. */
 export class FakeEngine implements Engine {
   /** Generations in the order they were asked for. */
   readonly calls: Call[] = []
+  readonly speeches: Call<SpeechRequest>[] = []
+  readonly transcriptions: Call<TranscriptionRequest>[] = []
+  readonly drawings: Call<ImageRequest>[] = []
   readonly stopped: string[] = []
   script: Script
+  speechScript: SpeechScript = () => speech([[1, 2], [3]])
+  transcriptionScript: TranscriptionScript = () => transcript(["Hello", "world."])
+  imageScript: ImageScript = ({ n, width, height, seed }) => pictures({ n, width, height, seed })
   models: readonly string[] = ["tiny"]
   state: EngineStatus["status"] = "ok"
   loadedModels: readonly LoadedModel[] = []
@@ -47,21 +69,23 @@ export class FakeEngine implements Engine {
   }
 
   chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    return this.#run(request, signal)
+    return run(this.calls, this.script, request, signal)
   }
 
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    return this.#run(request, signal)
+    return run(this.calls, this.script, request, signal)
   }
 
-  async *#run(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
-    const { promise: left, resolve } = Promise.withResolvers<void>()
-    this.calls.push({ request, signal, left })
-    try {
-      yield* this.script(request, signal)
-    } finally {
-      resolve()
-    }
+  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent> {
+    return run(this.speeches, this.speechScript, request, signal)
+  }
+
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent> {
+    return run(this.transcriptions, this.transcriptionScript, request, signal)
+  }
+
+  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
+    return run(this.drawings, this.imageScript, request, signal)
   }
 
   async render(request: GenerationRequest): Promise<RenderedPrompt> {
@@ -110,6 +134,65 @@ export class FakeEngine implements Engine {
   }
 
   async close(): Promise<void> {}
+}
+
+async function* run<R extends WorkRequest, E extends WorkEvent>(
+  calls: Call<R>[],
+  script: ScriptOf<R, E>,
+  request: R,
+  signal: AbortSignal,
+): AsyncGenerator<E> {
+  const { promise: left, resolve } = Promise.withResolvers<void>()
+  calls.push({ request, signal, left })
+  try {
+    yield* script(request, signal)
+  } finally {
+    resolve()
+  }
+}
+
+const MEDIA_TIMINGS = { queueMs: 3, loadMs: 4, workMs: 500 } as const
+
+/** The events of a speech in parts of these bytes, each half a second long. */
+export async function* speech(
+  parts: readonly (readonly number[])[],
+  mime = "audio/mpeg",
+): AsyncGenerator<SpeechEvent> {
+  yield { type: "voice", sampleRate: 16_000, speaker: 0, mime }
+  for (const part of parts) yield { type: "audio", bytes: Uint8Array.from(part), samples: 8_000 }
+  const usage = { characters: 12, sentences: parts.length, audioSeconds: parts.length / 2 }
+  yield { type: "done", usage, timings: MEDIA_TIMINGS }
+}
+
+/** The events of a transcript of these texts, each one second long. */
+export async function* transcript(
+  texts: readonly string[],
+  language: string | undefined = "en",
+): AsyncGenerator<TranscriptionEvent> {
+  yield { type: "audio", seconds: texts.length }
+  for (const [index, text] of texts.entries()) {
+    yield { type: "segment", segment: { index, start: index, end: index + 1, text } }
+  }
+  yield { type: "done", language, usage: { audioSeconds: texts.length }, timings: MEDIA_TIMINGS }
+}
+
+export interface PicturesOptions {
+  readonly n: number
+  readonly width?: number | undefined
+  readonly height?: number | undefined
+  readonly seed?: number | undefined
+  readonly bytes?: Uint8Array
+}
+
+/** The events of pictures that take two steps each; their bytes are those of `bytes`, or their number. */
+export async function* pictures(options: PicturesOptions): AsyncGenerator<ImageEvent> {
+  const { n, width = 64, height = 64, seed = 7, bytes } = options
+  for (let image = 0; image < n; image++) {
+    for (const step of [1, 2]) yield { type: "step", image, step, steps: 2 }
+    const file = bytes ?? Uint8Array.of(image)
+    yield { type: "image", image, bytes: file, width, height, seed: seed + image }
+  }
+  yield { type: "done", usage: { images: n, steps: 2 * n }, timings: MEDIA_TIMINGS }
 }
 
 export interface AnswerOptions {
@@ -215,7 +298,8 @@ const MEMORY: EngineStatus["memory"] = {
 }
 
 /** What a worker reports of a model with one layer on a GPU. */
-export const TINY_INFO: LoadedModelInfo = {
+export const TINY_INFO: LoadedTextInfo = {
+  kind: "text",
   footprint: { ramBytes: 700, devices: [{ name: "CUDA0", bytes: 300 }] },
   contextLength: 512,
   trainedContextLength: 512,
@@ -237,6 +321,7 @@ export const TINY_INFO: LoadedModelInfo = {
 /** A model that is loaded, as the engine lists it. */
 export const LOADED_TINY: LoadedModel = {
   name: "tiny",
+  kind: "text",
   id: "abc123",
   state: "ready",
   progress: 1,
@@ -259,6 +344,7 @@ export const LOADED_TINY: LoadedModel = {
 function detailsOf(name: string): ModelDetails {
   return {
     name,
+    kind: "text",
     path: `/models/${name}.gguf`,
     id: "abc123",
     sizeBytes: 1234,

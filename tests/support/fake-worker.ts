@@ -2,7 +2,7 @@
  * A real worker process that speaks the protocol and has no model: what it does is said by the model's path and by
  * each prompt. SIGUSR2 is the test's hand: it lets a gated load go on, or finishes the oldest `hold` request.
  */
-import type { LoadedModelInfo, RenderedPrompt, SamplingParameters } from "../../src/domain"
+import type { GenerationEvent, LoadedModelInfo, RenderedPrompt, SamplingParameters } from "../../src/domain"
 import { DecodeFailed, ModelLoadFailed } from "../../src/errors"
 import {
   FRAME_START,
@@ -57,6 +57,7 @@ function frame(text: string): void {
 
 function info(): LoadedModelInfo {
   return {
+    kind: "text",
     footprint: { ramBytes, devices: [] },
     contextLength,
     trainedContextLength: 2048,
@@ -150,7 +151,7 @@ function planStep(ms: number): void {
 }
 
 /** What one request has to say in this step. `left` counts its texts down. */
-function advance(request: Running): RequestEvent[] {
+function advance(request: Running): RequestEvent<GenerationEvent>[] {
   const { id, command } = request
   request.left -= 1
   if (command === "crash" && request.left < 0) {
@@ -166,7 +167,7 @@ function advance(request: Running): RequestEvent[] {
   return [{ id, event: { type: "text", choice: 0, text: `t${request.left} `, tokens: 1 } }]
 }
 
-function done({ id, timings }: Running): RequestEvent[] {
+function done({ id, timings }: Running): RequestEvent<GenerationEvent>[] {
   running.delete(id)
   const work = { promptTokens: 1, promptMs: 1, generatedTokens: 1, generationMs: 1 }
   return [

@@ -30,6 +30,7 @@ export function realEngine(modelsFolder: string, options: RealEngineOptions = {}
     store: createStore({ modelsFolder }),
     settingsOf: () => ({ ...EXACT_SETTINGS, ...KEPT, ...options.settings }),
     runtimeFolder: join(tmpdir(), "xllm-test-runtime"),
+    derivedFolder: join(modelsFolder, "derived"),
     workerCommand: realWorkerCommand,
     log: createLogger({ level: "off" }),
     ...(options.memory !== undefined && { memory: options.memory }),

@@ -6,6 +6,8 @@ import type {
   GenerationRequest,
   KvLayout,
   LoadedModelInfo,
+  LoadedTextInfo,
+  ModelKind,
   RenderedPrompt,
   TextModelSettings,
   TokenLogprob,
@@ -17,7 +19,7 @@ import { fromWire, type XllmError } from "../../src/errors"
 import type { FromTextWorker, RequestEvent, ToTextWorker } from "../../src/protocol/messages"
 
 /** The command that starts a real worker from the sources. */
-export function realWorkerCommand(kind: "text" | "probe"): readonly string[] {
+export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] {
   return [process.execPath, join(import.meta.dir, "../../src/index.ts"), "worker", kind]
 }
 
@@ -62,7 +64,7 @@ export class Run {
     this.over = this.#over.promise
   }
 
-  take(entry: RequestEvent): void {
+  take(entry: RequestEvent<GenerationEvent>): void {
     if ("error" in entry) this.error = fromWire(entry.error)
     else this.events.push(entry.event)
     for (const waiter of this.#waiters) if (waiter.wants()) waiter.resolve()
@@ -135,6 +137,15 @@ function only<T>(items: readonly T[]): T {
   return item
 }
 
+type StepMessage = Extract<FromTextWorker, { type: "step" }>
+
+/** A step, with the counters that a text worker always tells. */
+type Step = StepMessage & Required<Pick<StepMessage, "counters">>
+
+function toStep({ counters = NO_COUNTERS, ...step }: StepMessage): Step {
+  return { ...step, counters }
+}
+
 export interface RealWorkerOptions {
   readonly settings?: Partial<TextModelSettings>
   readonly templateTimeoutMs?: number
@@ -147,7 +158,7 @@ export interface RealWorkerOptions {
  * Its process ends with the scope.
  */
 export class RealWorker implements AsyncDisposable {
-  readonly info: LoadedModelInfo
+  readonly info: LoadedTextInfo
   /** Everything it sent after the load, in order. */
   readonly messages: FromTextWorker[] = []
   readonly #child: WorkerChild<ToTextWorker, FromTextWorker>
@@ -155,7 +166,7 @@ export class RealWorker implements AsyncDisposable {
   readonly #rendered = new Map<number, PromiseWithResolvers<RenderedPrompt>>()
   #nextId = 1
 
-  private constructor(child: WorkerChild<ToTextWorker, FromTextWorker>, info: LoadedModelInfo) {
+  private constructor(child: WorkerChild<ToTextWorker, FromTextWorker>, info: LoadedTextInfo) {
     this.#child = child
     this.info = info
   }
@@ -169,7 +180,8 @@ export class RealWorker implements AsyncDisposable {
       DEFAULT_LIMITS,
       {
         message: (message) => {
-          if (message.type === "ready") ready.resolve((worker = new RealWorker(child, message.info)))
+          if (message.type === "ready")
+            ready.resolve((worker = new RealWorker(child, textOnly(message.info))))
           else if (message.type === "load-failed") ready.reject(fromWire(message.error))
           else if (worker) worker.#hear(message)
         },
@@ -184,7 +196,7 @@ export class RealWorker implements AsyncDisposable {
     child.send({
       type: "load",
       environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
-      model: { name: "m", path },
+      model: { name: "m", kind: "text", path, derivedFolder: "/nonexistent" },
       settings: { ...EXACT_SETTINGS, ...options.settings },
       // Unless a test is about it, no template is given up because the machine is busy.
       templateTimeoutMs: options.templateTimeoutMs ?? 30_000,
@@ -241,8 +253,8 @@ export class RealWorker implements AsyncDisposable {
     return this.steps.at(-1)?.counters ?? NO_COUNTERS
   }
 
-  get steps(): readonly Extract<FromTextWorker, { type: "step" }>[] {
-    return this.messages.filter((message) => message.type === "step")
+  get steps(): readonly Step[] {
+    return this.messages.flatMap((message) => (message.type === "step" ? toStep(message) : []))
   }
 
   /** What `work` adds to the counters. */
@@ -276,6 +288,11 @@ export class RealWorker implements AsyncDisposable {
     this.#child.kill()
     await this.#child.ended
   }
+}
+
+function textOnly(info: LoadedModelInfo): LoadedTextInfo {
+  if (info.kind !== "text") throw new Error(`a text worker loaded a model of kind '${info.kind}'`)
+  return info
 }
 
 /** What to put before a command to give it variables. */

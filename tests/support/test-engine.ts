@@ -7,6 +7,7 @@ import type {
   ModelDetails,
   ModelSettings,
   ModelSummary,
+  TextModelDetails,
 } from "../../src/domain"
 import { createEngine, type ManagedEngine } from "../../src/engine"
 import type { EngineOptions } from "../../src/engine/local-engine"
@@ -100,6 +101,7 @@ export function testEngine(options: TestEngineOptions = {}): TestEngine {
     store: storeOf(models),
     settingsOf: (name) => ({ ...usual, ...models[name]?.settings }),
     runtimeFolder: "/nowhere",
+    derivedFolder: "/nowhere",
     workerCommand: (kind) =>
       command ?? [process.execPath, FAKE_WORKER, kind, ...(probe === undefined ? [] : [probe])],
     log: createLogger({ level: "debug", format: "json", write: (line) => hear(JSON.parse(line)) }),
@@ -148,9 +150,13 @@ function storeOf(models: Readonly<Record<string, TestModel>>): Store {
 }
 
 /** Without a cache and buffers, so that what it is estimated to take is the worker and the file. */
-export function detailsOf(name: string, { does = "plain", ramMiB = WORKER_MIB }: TestModel): ModelDetails {
+export function detailsOf(
+  name: string,
+  { does = "plain", ramMiB = WORKER_MIB }: TestModel,
+): TextModelDetails {
   return {
     name,
+    kind: "text",
     path: `${does}@${ramMiB}`,
     id: "abc",
     sizeBytes: (ramMiB - WORKER_MIB) * MIB,

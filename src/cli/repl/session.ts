@@ -4,7 +4,7 @@ import type { Io } from "../io"
 import { aligned, printable } from "../output"
 import { parameterRows, setParameter } from "../parameters"
 import { loadingText, printAnswer } from "../print-answer"
-import { showText } from "../show"
+import { showText, templateOf } from "../show"
 import { startSpinner } from "../spinner"
 import { statistics } from "../statistics"
 import type { Conversation } from "./conversation"
@@ -157,7 +157,7 @@ export class Session {
         return ended((await this.#source.details(model)).license ?? "The model's file has no licence.")
       case "template":
         return ended(
-          (await this.#source.details(model)).chatTemplate ?? "The model's file has no chat template.",
+          templateOf(await this.#source.details(model)) ?? "The model's file has no chat template.",
         )
       case "system":
         return ended(system === "" ? "No system message was set." : system)

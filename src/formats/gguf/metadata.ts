@@ -1,4 +1,4 @@
-import type { ModelDetails } from "../../domain"
+import type { TextModelDetails } from "../../domain"
 import {
   FILE_TYPE_NAMES,
   type GgufHeader,
@@ -8,7 +8,10 @@ import {
 } from "./types"
 
 /** What a model file says about the model in it. */
-export type GgufDescription = Omit<ModelDetails, "name" | "path" | "id" | "sizeBytes" | "modifiedAt">
+export type GgufDescription = Omit<
+  TextModelDetails,
+  "name" | "path" | "id" | "sizeBytes" | "modifiedAt" | "defaults"
+>
 
 /** Array that {@link describeGguf} needs the values of, to find fill-in-the-middle tokens. */
 export const TOKENS_KEY = "tokenizer.ggml.tokens"
@@ -35,6 +38,7 @@ export function describeGguf(header: GgufHeader, tensors: readonly GgufTensorInf
   const architecture = textOf(metadata, "general.architecture") ?? "unknown"
   const count = (key: string): number => largestNumber(metadata.get(`${architecture}.${key}`))
   return {
+    kind: "text",
     architecture,
     parameterCount: tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
     quantization: quantizationName(metadata, tensors),

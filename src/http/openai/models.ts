@@ -32,6 +32,10 @@ function toModel(model: ModelSummary) {
 
 /** With what the file says, under llama-server's names where it has one. */
 function toModelWithMeta(model: ModelDetails) {
+  if (model.kind !== "text") {
+    const { sizeBytes: size, capabilities } = model
+    return { ...toModel(model), meta: { size, capabilities } }
+  }
   return {
     ...toModel(model),
     meta: {

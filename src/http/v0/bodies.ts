@@ -2,7 +2,9 @@
 import type {
   Device,
   LoadedModel,
+  LoadedMediaInfo,
   LoadedModelInfo,
+  LoadedTextInfo,
   MemoryFootprint,
   RenderedPrompt,
   SamplingParameters,
@@ -21,11 +23,14 @@ export interface DeviceBody {
 }
 
 /** How a model was loaded. */
-export interface LoadedInfoBody {
+export type LoadedInfoBody = LoadedTextBody | LoadedMediaBody
+
+export interface LoadedTextBody {
+  readonly kind: "text"
   readonly context_length: number
   readonly trained_context_length: number
   readonly slots: number
-  readonly kv_layout: LoadedModelInfo["kvLayout"]
+  readonly kv_layout: LoadedTextInfo["kvLayout"]
   readonly kv_cells: number
   readonly kv_bytes: number
   readonly model_bytes: number
@@ -36,8 +41,18 @@ export interface LoadedInfoBody {
   readonly decode_threads: number
   readonly prefill_threads: number
   readonly vocabulary_size: number
-  readonly chat_template: LoadedModelInfo["chatTemplate"]
+  readonly chat_template: LoadedTextInfo["chatTemplate"]
   readonly fill_in_the_middle: boolean
+}
+
+/** Of a voice, a recogniser or a painter. */
+export interface LoadedMediaBody {
+  readonly kind: LoadedMediaInfo["kind"]
+  readonly family: string
+  readonly slots: number
+  readonly model_bytes: number
+  readonly devices: readonly string[]
+  readonly threads: number
 }
 
 /** Where memory is taken. */
@@ -49,6 +64,7 @@ export interface FootprintBody {
 /** A worker of a model; a model with replicas has several. */
 export interface LoadedModelBody {
   readonly name: string
+  readonly kind: LoadedModel["kind"]
   /** From 1; `null`: the model has no others. */
   readonly replica: number | null
   readonly id: string
@@ -186,6 +202,7 @@ export function toDeviceBody(device: Device): DeviceBody {
 export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
   return {
     name: model.name,
+    kind: model.kind,
     replica: model.replica ?? null,
     id: model.id,
     state: model.state,
@@ -232,7 +249,23 @@ function toMemoryBody(memory: MemoryStatus): MemoryBody {
 }
 
 function toInfoBody(info: LoadedModelInfo): LoadedInfoBody {
+  return info.kind === "text" ? toTextBody(info) : toMediaBody(info)
+}
+
+function toMediaBody({
+  kind,
+  family,
+  slots,
+  modelBytes,
+  devices,
+  threads,
+}: LoadedMediaInfo): LoadedMediaBody {
+  return { kind, family, slots, model_bytes: modelBytes, devices, threads }
+}
+
+function toTextBody(info: LoadedTextInfo): LoadedTextBody {
   return {
+    kind: info.kind,
     context_length: info.contextLength,
     trained_context_length: info.trainedContextLength,
     slots: info.slots,

@@ -1,4 +1,4 @@
-import type { Device, LoadedModelInfo, TextModelSettings } from "../../domain"
+import type { Device, LoadedTextInfo, TextModelSettings } from "../../domain"
 import { ModelLoadFailed, Unsupported } from "../../errors"
 import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
 import { Context } from "../../llama/context"
@@ -28,7 +28,7 @@ export interface LoadedText {
   readonly mostOutputs: number
   readonly threads: { readonly decode: number; readonly prefill: number }
   /** Everything but what the prompt thread knows. */
-  readonly info: Omit<LoadedModelInfo, "chatTemplate">
+  readonly info: Omit<LoadedTextInfo, "chatTemplate">
 }
 
 interface Offload {
@@ -85,6 +85,7 @@ export function loadText(
     mostOutputs,
     threads,
     info: {
+      kind: "text",
       footprint,
       contextLength: Math.min(plan.contextLength, context.cellsPerSequence),
       trainedContextLength: model.trainedContextLength,

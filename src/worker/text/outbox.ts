@@ -14,7 +14,7 @@ export class Outbox {
     preemptions: 0,
   }
   readonly #send: (message: FromTextWorker) => void
-  #events: RequestEvent[] = []
+  #events: RequestEvent<GenerationEvent>[] = []
   #usage: StepUsage | undefined
 
   constructor(send: (message: FromTextWorker) => void) {

@@ -5,6 +5,7 @@ import { Conversation } from "../../../src/cli/repl/conversation"
 import { History } from "../../../src/cli/repl/history"
 import { Session } from "../../../src/cli/repl/session"
 import type { Entry } from "../../../src/cli/repl/terminal"
+import type { ModelFacts } from "../../../src/cli/show"
 import { Cancelled, ModelNotFound, Unsupported, WorkerCrashed } from "../../../src/errors"
 import { fakeIo } from "../../support/fake-io"
 import { FakeTerminal } from "../../support/fake-terminal"
@@ -45,10 +46,17 @@ class EchoAnswers implements AnswerSource {
     return ["smol", "other"]
   }
 
-  async facts() {
+  async facts(): Promise<ModelFacts> {
     const capabilities = ["completion"]
     const lengths = { contextLength: 8192, embeddingLength: 64 }
-    return { architecture: "llama", parameterCount: 1000, quantization: "F32", capabilities, ...lengths }
+    return {
+      kind: "text",
+      architecture: "llama",
+      parameterCount: 1000,
+      quantization: "F32",
+      capabilities,
+      ...lengths,
+    }
   }
 
   async details(): Promise<never> {
