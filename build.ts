@@ -1,19 +1,20 @@
 import { mkdir, rename, rm } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { type Flavour, packComponents } from "./scripts/components"
+import { type Flavour, FLAVOURS, packComponents } from "./scripts/components"
 import { sourceHash } from "./scripts/source-hash"
 import type { Component } from "./src/native/component"
 import { releaseIn } from "./src/native/llama-version"
 
 const ROOT = import.meta.dir
-const FLAVOURS: readonly Flavour[] = ["cpu", "default", "cuda"]
+const flavours = Object.keys(FLAVOURS) as Flavour[] // the table's own keys
 
-const USAGE = `Usage: bun run build [--flavour ${FLAVOURS.join("|")}] [--outfile FILE] [--entry FILE]
+const USAGE = `Usage: bun run build [--flavour ${flavours.join("|")}] [--outfile FILE] [--entry FILE]
 
-cpu      the CPU backends only
-default  and Vulkan, on linux-x64
-cuda     and CUDA, on linux-x64 (fetches its package, 180 MB; untested)`
+core     text only, on CPUs and through Vulkan; no part under the GPL
+cpu      text and speech, on CPUs only
+default  text and speech, and Vulkan on linux-x64
+cuda     the default and CUDA, on linux-x64 (fetches its package, 180 MB; untested)`
 
 /** Builds the executable; a reader of `outfile` sees the old one or the new one, never a part. */
 async function build({ flavour, outfile, entry }: { flavour: Flavour; outfile: string; entry: string }) {
@@ -91,7 +92,7 @@ function parseOptions() {
       help: { type: "boolean", default: false },
     },
   })
-  const flavour = FLAVOURS.find((name) => name === values.flavour)
+  const flavour = flavours.find((name) => name === values.flavour)
   if (values.help || flavour === undefined) {
     console.log(USAGE)
     process.exit(values.help ? 0 : 1)

@@ -1,70 +1,101 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Component } from "../src/native/component"
+import { ESPEAK_PACKAGE, espeakPackageFolder, readEspeakPackage } from "../src/native/espeak-package"
 import { packageFolder } from "../src/native/package-folder"
-import { chooseLibraries, CUDA_LIBRARY, packagesFor, VULKAN_LIBRARY } from "../src/native/packages"
-import { packComponent } from "./pack"
+import {
+  chooseLibraries,
+  CUDA_LIBRARY,
+  type LlamaPackages,
+  packagesFor,
+  VULKAN_LIBRARY,
+} from "../src/native/packages"
+import { chooseSpeechLibraries, speechPackage, speechPackageFolder } from "../src/native/speech-files"
+import { packComponent, type PackSource } from "./pack"
+import { installPackage } from "./packages"
 
-/** Which GPU backends an executable carries besides the CPU's. */
-export type Flavour = "cpu" | "default" | "cuda"
+/** What an executable carries besides llama.cpp's CPU backends. */
+interface Contents {
+  readonly vulkan: boolean
+  readonly cuda: boolean
+  /** Speech and images. Speech brings parts under the GPL. */
+  readonly media: boolean
+}
 
-/** The packed components of a flavour for this machine's platform, and the folder of the base libraries. */
+export const FLAVOURS = {
+  core: { vulkan: true, cuda: false, media: false },
+  cpu: { vulkan: false, cuda: false, media: true },
+  default: { vulkan: true, cuda: false, media: true },
+  cuda: { vulkan: true, cuda: true, media: true },
+} as const satisfies Readonly<Record<string, Contents>>
+
+export type Flavour = keyof typeof FLAVOURS
+
+/** The packages of llama.cpp are all released together; this one is installed everywhere. */
+const LLAMA_RELEASE = "@node-llama-cpp/linux-x64"
+const SPEECH_RELEASE = "sherpa-onnx-linux-x64"
+
+type Wanted = readonly [Component["name"], readonly PackSource[]]
+
+/** The packed components of a flavour for this machine's platform, and the folder of llama.cpp's base libraries. */
 export async function packComponents(flavour: Flavour, root: string) {
+  const contents: Contents = FLAVOURS[flavour]
   const packages = packagesFor(process.platform, process.arch)
   if (!packages) throw new Error(`llama.cpp has no package for ${process.platform} on ${process.arch}`)
-  const base = await installedFolder(packages.base, root)
-  const wanted: [Component["name"], string[]][] = [
+  const base = await llamaFolder(packages.base, root)
+  const wanted: Wanted[] = [
     ["llama", baseLibraries(base)],
     ["shim", [join(root, "src/llama/shim.c")]],
+    ...(await gpuBackends(contents, packages, base, root)),
+    ...(contents.media ? await speech(root) : []),
   ]
-  if (flavour !== "cpu" && packages.vulkan) {
-    wanted.push(["vulkan", [backend(await installedFolder(packages.vulkan, root), VULKAN_LIBRARY, base)]])
-  }
-  if (flavour === "cuda") {
-    if (!packages.cuda) throw new Error(`there is no CUDA package for ${process.platform} on ${process.arch}`)
-    wanted.push(["cuda", [backend(await installedFolder(packages.cuda, root), CUDA_LIBRARY, base)]])
-  }
   const cache = join(root, ".cache/components")
-  const components = await Promise.all(wanted.map(([name, paths]) => packComponent(name, paths, cache)))
+  const components = await Promise.all(wanted.map(([name, sources]) => packComponent(name, sources, cache)))
   return { base, components }
 }
 
-/**
- * The libraries of a package in the release that package.json pins. Packages that `npm ci` leaves out (CUDA for its
- * size, those for macOS) are fetched now, without recording them.
- */
-async function installedFolder(packageName: string, root: string): Promise<string> {
-  const wanted = pinnedRelease(await readManifest(root))
-  const installed = await readManifest(join(root, "node_modules", packageName))
-  if (installed?.version !== wanted) await fetchPackage(`${packageName}@${wanted}`, root)
-  const folder = packageFolder(packageName)
-  if (!folder) throw new Error(`the package ${packageName} cannot be found`)
+async function gpuBackends(
+  { vulkan, cuda }: Contents,
+  packages: LlamaPackages,
+  base: string,
+  root: string,
+): Promise<Wanted[]> {
+  const wanted: Wanted[] = []
+  if (vulkan && packages.vulkan)
+    wanted.push(["vulkan", [backend(await llamaFolder(packages.vulkan, root), VULKAN_LIBRARY, base)]])
+  if (cuda) {
+    if (!packages.cuda) throw new Error(`there is no CUDA package for ${process.platform} on ${process.arch}`)
+    wanted.push(["cuda", [backend(await llamaFolder(packages.cuda, root), CUDA_LIBRARY, base)]])
+  }
+  return wanted
+}
+
+/** The speech engine and espeak-ng's data; nothing where the platform has no speech. */
+async function speech(root: string): Promise<Wanted[]> {
+  const name = speechPackage(process.platform, process.arch)
+  if (name === undefined) return []
+  await installPackage(name, root, SPEECH_RELEASE)
+  await installPackage(ESPEAK_PACKAGE, root)
+  return [
+    ["speech", speechLibraries(found(name, speechPackageFolder(name)))],
+    ["espeak", await readEspeakPackage(found(ESPEAK_PACKAGE, espeakPackageFolder()))],
+  ]
+}
+
+function speechLibraries(folder: string): string[] {
+  const names = chooseSpeechLibraries(readdirSync(folder))
+  if (!names) throw new Error(`${folder} does not hold sherpa-onnx's libraries`)
+  return names.map((name) => join(folder, name))
+}
+
+async function llamaFolder(packageName: string, root: string): Promise<string> {
+  await installPackage(packageName, root, LLAMA_RELEASE)
+  return found(packageName, packageFolder(packageName))
+}
+
+function found(packageName: string, folder: string | undefined): string {
+  if (folder === undefined) throw new Error(`the package ${packageName} cannot be found`)
   return folder
-}
-
-/** What is used of a package.json. */
-interface Manifest {
-  readonly version?: string
-  readonly optionalDependencies?: Readonly<Record<string, string>>
-}
-
-async function readManifest(folder: string): Promise<Manifest | undefined> {
-  const file = Bun.file(join(folder, "package.json"))
-  return (await file.exists()) ? ((await file.json()) as Manifest) : undefined // its shape is npm's to guarantee
-}
-
-/** All packages of libraries are released together. */
-function pinnedRelease(project: Manifest | undefined): string {
-  const release = project?.optionalDependencies?.["@node-llama-cpp/linux-x64"]
-  if (release === undefined) throw new Error("package.json does not pin @node-llama-cpp/linux-x64")
-  return release
-}
-
-async function fetchPackage(specifier: string, root: string): Promise<void> {
-  const command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", specifier]
-  console.log(command.join(" "))
-  const child = Bun.spawn(command, { cwd: root, stdio: ["ignore", "inherit", "inherit"] })
-  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")} failed`)
 }
 
 /** Everything that is a library; not node-llama-cpp's addon, which nothing here calls. */

@@ -7,21 +7,37 @@ import { checksum } from "../src/native/extract"
 /** Higher levels save little (19: a quarter) and take ten times as long. */
 const ZSTD_LEVEL = 12
 
+/** A file to pack: the path of one that is packed under its own name, or another name with the content or a path. */
+export type PackSource =
+  | string
+  | { readonly name: string; readonly content: Uint8Array }
+  | { readonly name: string; readonly path: string }
+
 /**
  * Packs files into an archive in `folder`, whose name carries the content's hash, so that it is compressed only
  * when something changed.
  */
 export async function packComponent(
   name: Component["name"],
-  paths: readonly string[],
+  sources: readonly PackSource[],
   folder: string,
 ): Promise<Component> {
-  const contents = await Promise.all(paths.map((path) => Bun.file(path).bytes()))
-  const files = paths.map((path, index) => describe(basename(path), contents[index] ?? new Uint8Array()))
+  const contents = await Promise.all(sources.map(readSource))
+  const files = contents.map(({ name, content }) => describe(name, content))
   const hash = sha256(files.map((file) => `${file.name} ${file.sha256}\n`).join("")).slice(0, 16)
   const archive = join(folder, `${name}-${hash}.zst`)
-  if (!existsSync(archive)) await compress(contents, archive)
+  if (!existsSync(archive))
+    await compress(
+      contents.map(({ content }) => content),
+      archive,
+    )
   return { name, hash, archive, files }
+}
+
+async function readSource(source: PackSource): Promise<{ name: string; content: Uint8Array }> {
+  if (typeof source === "string") return { name: basename(source), content: await Bun.file(source).bytes() }
+  if ("content" in source) return source
+  return { name: source.name, content: await Bun.file(source.path).bytes() }
 }
 
 function describe(name: string, content: Uint8Array): PackedFile {

@@ -1,5 +1,6 @@
 /** One file inside a packed component. */
 export interface PackedFile {
+  /** Relative to the component's folder; folders in it are divided by `/`. */
   readonly name: string
   /** Bytes. */
   readonly size: number
@@ -14,7 +15,7 @@ export interface PackedFile {
 
 /** Native files that are embedded in the executable and extracted together. */
 export interface Component {
-  readonly name: "llama" | "vulkan" | "cuda" | "shim"
+  readonly name: "llama" | "vulkan" | "cuda" | "shim" | "speech" | "espeak"
   /** Changes with the name and content of any file: the folder of the extracted files is named after it. */
   readonly hash: string
   /** The path of the archive: the files' bytes one after the other, in the order of `files`, compressed with zstd. */

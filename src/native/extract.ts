@@ -71,7 +71,9 @@ async function unpack(component: Component, folder: string): Promise<void> {
     const content = bytes.subarray(start, start + file.size)
     start += file.size
     checkContent(file, content)
-    await writeFile(join(folder, file.name), content, { mode: 0o700 })
+    const path = join(folder, file.name)
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await writeFile(path, content, { mode: 0o700 })
   }
 }
 
@@ -113,7 +115,7 @@ function asRuntimeBroken(error: unknown, component: Component, runtimeFolder: st
   const megabytes = Math.ceil(component.files.reduce((sum, file) => sum + file.size, 0) / 1e6)
   const words = error instanceof Error ? error.message : String(error)
   return new RuntimeBroken(
-    `cannot extract llama.cpp's libraries (${component.name}, ${megabytes} MB) to ${runtimeFolder}: ${words}; ` +
+    `cannot extract this program's component '${component.name}' (${megabytes} MB) to ${runtimeFolder}: ${words}; ` +
       `${remedy(error, megabytes)}, or set XLLM_HOME to another folder`,
     error,
   )

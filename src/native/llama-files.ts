@@ -2,7 +2,7 @@ import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { RuntimeBroken } from "../errors"
-import type { Component } from "./component"
+import { extractEmbedded } from "./extract-embedded"
 import { packageFolder } from "./package-folder"
 import { chooseLibraries, CUDA_LIBRARY, type LlamaLibraries, packagesFor, VULKAN_LIBRARY } from "./packages"
 
@@ -31,17 +31,11 @@ export async function locateLlama(runtimeFolder: string): Promise<LlamaFiles> {
 }
 
 async function locateEmbedded(runtimeFolder: string): Promise<LlamaFiles> {
-  const { components } = await import("./embedded")
-  const { extractComponent } = await import("./extract")
-  const extract = async (name: Component["name"]) => {
-    const component = components.find((each) => each.name === name)
-    return component && (await extractComponent(component, runtimeFolder))
-  }
   const [folder, vulkan, cuda, shim] = await Promise.all([
-    extract("llama"),
-    extract("vulkan"),
-    extract("cuda"),
-    extract("shim"),
+    extractEmbedded("llama", runtimeFolder),
+    extractEmbedded("vulkan", runtimeFolder),
+    extractEmbedded("cuda", runtimeFolder),
+    extractEmbedded("shim", runtimeFolder),
   ])
   if (folder === undefined || shim === undefined)
     throw new RuntimeBroken("this executable was built without llama.cpp")

@@ -47,6 +47,16 @@ describe("extracting a component", () => {
     expect(await contentOf(folder)).toEqual(expected(component))
   })
 
+  test("keeps the folders inside it", async () => {
+    using temp = tempFolder()
+    const sources = ["a", "b/c", "b/d/e"].map((name) => ({ name, content: Buffer.from(name) }))
+    const component = await packComponent("espeak", sources, join(temp.path, "packed"))
+    const folder = await extractComponent(component, temp.path)
+    const found = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()
+    expect(found).toEqual(["a", "b", "b/c", "b/d", "b/d/e"])
+    expect(await Bun.file(join(folder, "b/d/e")).text()).toBe("b/d/e")
+  })
+
   test("happens once: later calls leave the files alone", async () => {
     using temp = tempFolder()
     const component = await packSample(temp.path)
