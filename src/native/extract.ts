@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { dirname, join } from "node:path"
 import { RuntimeBroken } from "../errors"
 import type { Component, PackedFile } from "./component"
-import { lockFile } from "./file-lock"
+import { lockFile } from "../lib/file-lock"
 
 /** Longer than the slowest extraction seen (0.4 s for the Vulkan backend) by far; see {@link lockFile}. */
 const LOCK_PATIENCE_MS = 20_000

@@ -5,7 +5,7 @@ import { packComponent } from "../../scripts/pack"
 import { RuntimeBroken } from "../../src/errors"
 import type { Component } from "../../src/native/component"
 import { extractComponent } from "../../src/native/extract"
-import { lockFile } from "../../src/native/file-lock"
+import { lockFile } from "../../src/lib/file-lock"
 import { tempFolder } from "../support/temp-folder"
 
 const EXTRACT = join(import.meta.dir, "../../src/native/extract.ts")

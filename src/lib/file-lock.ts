@@ -1,10 +1,10 @@
 import { closeSync, openSync } from "node:fs"
-import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "../lib/flock"
+import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "./flock"
 
 const POLL_MS = 20
 
 /**
- * Waits until no other process (nor this one) holds the lock on `path`, at most `patienceMs`. The kernel ends the
+ * Waits until no other process (nor this one) holds the lock on `path`, at most `patienceMs`; 0: one try. The kernel ends the
  * lock with its process, so a killed owner blocks nobody. It serves to save double work: what it protects must also
  * be correct without it, because some file systems have no locks and an owner may be stopped for ever.
  * @throws the file system's error where `path` cannot be created
@@ -13,11 +13,12 @@ export async function lockFile(path: string, patienceMs: number): Promise<FileLo
   const descriptor = openSync(path, "a", 0o600)
   const flock = openFlock()
   const giveUpAt = performance.now() + patienceMs
-  while (flock !== undefined && performance.now() < giveUpAt) {
+  if (flock === undefined) return new FileLock(descriptor, false)
+  for (;;) {
     if (flock(descriptor, LOCK_EXCLUSIVE | LOCK_NOW) === 0) return new FileLock(descriptor, true)
+    if (performance.now() >= giveUpAt) return new FileLock(descriptor, false)
     await Bun.sleep(POLL_MS)
   }
-  return new FileLock(descriptor, false)
 }
 
 /** Given back by scope (`using`). */
