@@ -100,6 +100,13 @@ const USES = {
   image: "draws; POST /v1/images/generations draws with it",
 } as const
 
+/** A text that cannot be the name of a model. */
+export class InvalidModelName extends XllmError {
+  constructor(name: string, reason: string) {
+    super("invalid_model_name", 400, `'${name}' is not a model's name: ${reason}`, { param: "model" })
+  }
+}
+
 export class NotFound extends XllmError {
   constructor(method: string, path: string) {
     super("not_found", 404, `no such route: ${method} ${path}`)
@@ -325,6 +332,31 @@ export class BadServerAnswer extends XllmError {
 export class UsageError extends XllmError {
   constructor(message: string) {
     super("usage", 400, message)
+  }
+}
+
+/** Another process has been changing the models folder for longer than anything takes. */
+export class StoreBusy extends XllmError {
+  constructor(folder: string) {
+    super("store_busy", 503, `another process is changing the models in ${folder}; try again later`, {
+      retryAfterSeconds: 5,
+    })
+  }
+}
+
+/** A description of a model that this version cannot use. */
+export class InvalidManifest extends XllmError {
+  constructor(reason: string) {
+    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`)
+  }
+}
+
+/** A model was to be made known whose files are not there (any more). */
+export class BlobMissing extends XllmError {
+  constructor(model: string, digests: readonly string[]) {
+    super("blob_missing", 409, `model '${model}' cannot be installed: ${digests.join(", ")} is not there`, {
+      details: { digests },
+    })
   }
 }
 

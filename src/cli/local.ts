@@ -25,7 +25,7 @@ export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
   engine: ManagedEngine
 } {
   const folder = modelsFolder(inputs)
-  const store = createStore({ modelsFolder: folder })
+  const store = createStore({ modelsFolder: folder, log })
   const { simulateGpus } = capacity(inputs)
   const engine = createEngine({
     store,

@@ -118,6 +118,8 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     await store.describe(name)
     names.push(name)
   }
+  // Beside everything else: nobody waits for it.
+  store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: String(error) }))
   const reconfigure = (next: Inputs) => engine.reconfigure(liveOptions(next, adapt))
   return { engine, names, address, reconfigure }
 }

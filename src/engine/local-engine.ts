@@ -21,7 +21,7 @@ import type {
 } from "../domain"
 import { asXllmError, Cancelled, Stopping, WrongModelKind, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
-import type { Store } from "../store/contract"
+import type { Catalog } from "../store/contract"
 import type { EngineStatus, LiveOptions, ManagedEngine, MemoryLimits, SystemReport } from "./contract"
 import { DeviceProbe } from "./device-probe"
 import { Generation } from "./generation"
@@ -34,7 +34,7 @@ import { TextModel } from "./text-model"
 import { toReplicaLoad } from "./worker-settings"
 
 export interface EngineOptions {
-  readonly store: Store
+  readonly store: Catalog
   /** What a model is loaded with and how it is kept; asked once for each, and again after {@link LocalEngine.reconfigure}. */
   readonly settingsOf: (model: string) => ModelSettings
   /** Folder for extracted native components (`~/.xllm/runtime`). */

@@ -1,16 +1,87 @@
 import type { ModelDetails, ModelSummary } from "../domain"
+import type { Digest, Manifest } from "./manifest"
+import type { ModelName } from "./names"
 
-/** Models on disk. */
-export interface Store {
+/** Which models there are, for those who use them. */
+export interface Catalog {
   /** Newest first. */
   list(): Promise<readonly ModelSummary[]>
   /**
-   * The model of that name; without a name the only one known.
+   * The model of that name; without a name the only one known. A file that was dropped in comes first, by its exact
+   * name; then installed models, in upper or lower case, with `latest` where there is no tag.
    * @throws ModelNotFound, naming near misses; InvalidRequest where no name was given and several are known
    */
   resolve(name: string | undefined): Promise<ModelSummary>
-  /** @throws ModelNotFound, ModelLoadFailed where the file is not a readable GGUF */
+  /** @throws ModelNotFound, ModelLoadFailed where the files are not what they should be */
   describe(name: string): Promise<ModelDetails>
+}
+
+/** Models on disk: those that were installed, and files that somebody put into the models folder. */
+export interface Store extends Catalog {
   /** Makes a file outside the models folder known under its file name without `.gguf`; returns its name. */
   add(path: string): Promise<ModelSummary>
+
+  /** Of an installed model; `undefined` for one that was dropped in or added. @throws ModelNotFound */
+  manifest(name: string): Promise<Manifest | undefined>
+  /**
+   * Makes blobs a model. What had that name is replaced: whoever looks sees the old model or the new one; blobs that
+   * only the old one used are freed.
+   * @throws BlobMissing where one of the manifest's files is not among the blobs; StoreBusy
+   */
+  install(name: ModelName, manifest: Manifest): Promise<ModelSummary>
+  /**
+   * Takes a model off the disk: an installed one with the blobs that nobody else uses, or the file that was dropped in.
+   * @throws ModelNotFound, StoreBusy; InvalidRequest for one whose files are outside the models folder
+   */
+  remove(name: string): Promise<RemovedModel>
+  /**
+   * Gives an installed model one more name; replaces what had it.
+   * @throws ModelNotFound, StoreBusy; Unsupported for a model that is not installed
+   */
+  copy(source: string, target: ModelName): Promise<ModelSummary>
+  /**
+   * Removes what killed processes left behind, and blobs that no model has used for long. Nothing that somebody works
+   * on or that can be resumed.
+   */
+  tidy(): Promise<void>
+  readonly blobs: Blobs
+}
+
+/** What {@link Store.remove} did. */
+export interface RemovedModel {
+  readonly name: string
+  readonly freedBytes: number
+}
+
+/** A file of installed models, named by its content. */
+export interface Blob {
+  readonly digest: Digest
+  readonly sizeBytes: number
+}
+
+export interface AddFileOptions {
+  /** Whether `path` is given away. */
+  readonly move?: boolean
+  /** Where it is known to be true; absent: the file is read to find it. */
+  readonly digest?: Digest
+}
+
+/** Everything here may be used by several processes at a time. */
+export interface Blobs {
+  /** Where a blob is, or would be. */
+  pathOf(digest: Digest): string
+  has(digest: Digest): Promise<boolean>
+  /**
+   * Moves or copies a finished file in; a copy shares its blocks where the file system can.
+   * @throws the file system's error; InvalidModelFile for what is not a file, or changes meanwhile
+   */
+  addFile(path: string, options?: AddFileOptions): Promise<Blob>
+  addBytes(bytes: Uint8Array): Promise<Blob>
+  /**
+   * Keeps blobs that are there, or come, from being freed before a manifest names them, as long as the scope lasts
+   * (`await using`): while a download goes on, another process may remove the model that has them.
+   */
+  hold(digests: readonly Digest[]): Promise<AsyncDisposable>
+  /** Folder for downloads that can be resumed. It need not exist. */
+  readonly partialFolder: string
 }

@@ -1,39 +1,60 @@
-import { realpath, stat } from "node:fs/promises"
-import { basename, dirname, resolve } from "node:path"
+import { basename } from "node:path"
 import type { ModelDetails, ModelSummary } from "../domain"
-import { InvalidModelFile, InvalidRequest, ModelLoadFailed, ModelNotFound } from "../errors"
+import { InvalidModelFile, InvalidModelName, InvalidRequest, ModelLoadFailed, ModelNotFound } from "../errors"
 import { nearest } from "../lib/nearest"
-import type { Store } from "./contract"
-import { isModel, type ModelFile, ModelFiles } from "./model-file"
-import { type FoundModel, modelOfFile, scanModelsFolder } from "./scan"
+import type { Logger } from "../log/logger"
+import { BlobFolder } from "./blobs"
+import type { Blobs, RemovedModel, Store } from "./contract"
+import { type DroppedModel, DroppedModels } from "./dropped"
+import { type InstalledModel, InstalledModels } from "./installed"
+import { layoutOf } from "./layout"
+import { Library } from "./library"
+import type { Manifest } from "./manifest"
+import { formatModelName, type ModelName, parseModelName } from "./names"
+import type { ModelPlace } from "./views"
 
 export interface StoreOptions {
-  /** Every `*.gguf` in it and below is a model. It need not exist. */
+  /**
+   * Every `*.gguf` in it and below is a model, but for what is in the folders where installed models are kept. It need
+   * not exist.
+   */
   readonly modelsFolder: string
+  /** Absent: nobody is told of damaged manifests. */
+  readonly log?: Logger
 }
 
 /** A model and where it is. */
-interface KnownModel {
-  readonly found: FoundModel
-  readonly summary: ModelSummary
-}
+type KnownModel =
+  | (DroppedModel & { readonly origin: "dropped" })
+  | {
+      readonly origin: "installed"
+      readonly installed: InstalledModel
+      readonly place: ModelPlace
+      readonly summary: ModelSummary
+    }
 
 /**
  * The models of one folder, and the files that were added by path. The folder is looked at anew for every question:
- * a file dropped into it is there at once. Names are compared with what was found and never turned into paths.
+ * what was dropped into it, installed or removed, by whatever process, counts at once. Names are compared with what
+ * was found and never turned into paths.
  */
 export function createStore(options: StoreOptions): Store {
-  return new FolderStore(options.modelsFolder)
+  return new FolderStore(options)
 }
 
 class FolderStore implements Store {
-  readonly #modelsFolder: string
-  readonly #files = new ModelFiles()
-  /** By name; they come before files of the same name in the folder. */
-  readonly #added = new Map<string, FoundModel>()
+  readonly blobs: Blobs
+  readonly #dropped: DroppedModels
+  readonly #installed: InstalledModels
+  readonly #library: Library
 
-  constructor(modelsFolder: string) {
-    this.#modelsFolder = modelsFolder
+  constructor({ modelsFolder, log }: StoreOptions) {
+    const layout = layoutOf(modelsFolder)
+    const blobs = new BlobFolder(layout)
+    this.blobs = blobs
+    this.#dropped = new DroppedModels(modelsFolder)
+    this.#installed = new InstalledModels(layout, log)
+    this.#library = new Library(layout, blobs, this.#installed)
   }
 
   async list(): Promise<readonly ModelSummary[]> {
@@ -41,79 +62,121 @@ class FolderStore implements Store {
   }
 
   async resolve(name: string | undefined): Promise<ModelSummary> {
-    return (await this.#find(name)).summary
+    const model = await this.#find(name)
+    if (model.origin === "installed") await this.#library.makePlace(model.place)
+    return model.summary
   }
 
   async describe(name: string): Promise<ModelDetails> {
-    const { found, summary } = await this.#find(name)
+    const model = await this.#find(name)
+    const { summary } = model
+    if (summary.kind !== "text") throw new ModelLoadFailed(name, `it is of the kind '${summary.kind}'`)
+    const { path } = summary
+    const found = model.origin === "dropped" ? model.found : { name, path, paths: model.place.paths }
     try {
-      return { ...summary, ...(await this.#files.describe(found)) }
+      return { ...summary, ...(await this.#dropped.describe(found)) }
     } catch (error) {
       const reason = error instanceof InvalidModelFile ? error.reason : String(error)
       throw new ModelLoadFailed(name, reason, error)
     }
   }
 
-  async add(path: string): Promise<ModelSummary> {
-    const found = await this.#locate(path)
-    const listed = await this.#withPath(found.path)
-    if (listed !== undefined) return listed.summary
-    const file = await this.#files.inspect(found)
-    if (file === undefined) throw new InvalidModelFile(path, "the file cannot be read")
-    if (file.kind === undefined) throw new InvalidModelFile(path, "it is not a GGUF file")
-    if (!isModel(file)) throw new InvalidModelFile(path, "it is a part for another model, not a model itself")
-    const named = { ...found, name: this.#freeName(found) }
-    this.#added.set(named.name, named)
-    return summaryOf(named, file)
+  add(path: string): Promise<ModelSummary> {
+    return this.#dropped.add(path)
   }
 
-  async #locate(path: string): Promise<FoundModel> {
-    const absolute = resolve(path)
-    const found = modelOfFile(absolute)
-    const stats = await stat(found.path).catch(() => undefined)
-    if (stats === undefined) throw new ModelNotFound(path, ": there is no such file")
-    if (!stats.isFile()) throw new InvalidModelFile(path, "it is not a file")
-    return found
+  async manifest(name: string): Promise<Manifest | undefined> {
+    const model = await this.#find(name)
+    return model.origin === "installed" ? model.installed.manifest : undefined
   }
 
-  /** Two added files of one name are told apart by the folder they are in. */
-  #freeName(found: FoundModel): string {
-    const withFolder = `${basename(dirname(found.path))}/${found.name}`
-    const free = [found.name, withFolder].find((name) => !this.#added.has(name))
-    if (free !== undefined) return free
-    throw new InvalidRequest(`there is a model called '${withFolder}' already; rename ${found.path}`, "model")
+  async install(name: ModelName, manifest: Manifest): Promise<ModelSummary> {
+    return this.#toKnown(await this.#library.install(name, manifest)).summary
   }
 
-  async #withPath(path: string): Promise<KnownModel | undefined> {
-    const real = await realpath(path)
-    for (const model of await this.#known()) {
-      if ((await realpath(model.found.path).catch(() => undefined)) === real) return model
+  async remove(name: string): Promise<RemovedModel> {
+    const model = await this.#find(name)
+    const freedBytes =
+      model.origin === "dropped"
+        ? await this.#dropped.delete(model)
+        : await this.#library.remove(model.installed.name)
+    return { name: model.summary.name, freedBytes }
+  }
+
+  async copy(source: string, target: ModelName): Promise<ModelSummary> {
+    const model = await this.#find(source)
+    if (model.origin === "dropped") return await this.install(target, await this.#manifestOf(model))
+    return this.#toKnown(await this.#library.copy(model.installed.name, target)).summary
+  }
+
+  tidy(): Promise<void> {
+    return this.#library.tidy()
+  }
+
+  /** Takes a dropped-in model's files among the blobs. */
+  async #manifestOf({ found, summary }: DroppedModel): Promise<Manifest> {
+    const files = []
+    for (const path of found.paths) {
+      const blob = await this.blobs.addFile(path)
+      files.push({ name: basename(path), role: "model" as const, ...blob })
     }
-    return undefined
+    return {
+      version: 1,
+      kind: summary.kind,
+      createdAt: new Date().toISOString(),
+      source: { type: "file", reference: found.path },
+      files,
+      parameters: {},
+    }
   }
 
   async #find(name: string | undefined): Promise<KnownModel> {
-    const known = await this.#known()
-    if (name === undefined) return onlyOne(known)
-    const model = known.find(({ summary }) => summary.name === name)
-    if (model !== undefined) return model
-    const similar = nearest(
-      name.replace(/\.gguf$/, ""),
-      known.map(({ summary }) => summary.name),
-    )
+    if (name === undefined) return onlyOne(await this.#known())
+    const dropped = await this.#dropped.list()
+    const exact = dropped.find(({ summary }) => summary.name === name)
+    if (exact !== undefined) return { origin: "dropped", ...exact }
+    const parsed = tryParse(name)
+    const installed = parsed && (await this.#installed.find(parsed))
+    if (installed !== undefined) return this.#toKnown(installed)
+    const inOtherCase = dropped.find(({ summary }) => summary.name.toLowerCase() === name.toLowerCase())
+    if (inOtherCase !== undefined) return { origin: "dropped", ...inOtherCase }
+    const names = (await this.#known()).map(({ summary }) => summary.name.replace(/:latest$/, ""))
+    const similar = nearest(name.replace(/\.gguf$/, ""), names)
     throw new ModelNotFound(name, similar === undefined ? "" : `; did you mean '${similar}'?`)
   }
 
   /** Newest first. */
   async #known(): Promise<KnownModel[]> {
-    const inFolder = await scanModelsFolder(this.#modelsFolder)
-    const all = [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
-    const known: KnownModel[] = []
-    for (const found of all) {
-      const file = await this.#files.inspect(found)
-      if (file !== undefined && isModel(file)) known.push({ found, summary: summaryOf(found, file) })
+    const dropped = await this.#dropped.list()
+    const names = new Set(dropped.map(({ summary }) => summary.name))
+    const installed = (await this.#installed.list()).map((model) => this.#toKnown(model))
+    return [
+      ...dropped.map((model) => ({ origin: "dropped" as const, ...model })),
+      ...installed.filter(({ summary }) => !names.has(summary.name)),
+    ].sort(newestFirst)
+  }
+
+  #toKnown(installed: InstalledModel): KnownModel {
+    const { name, manifest, id, installedAt } = installed
+    const place = this.#library.placeOf(manifest)
+    const summary: ModelSummary = {
+      name: formatModelName(name),
+      kind: manifest.kind,
+      path: place.path,
+      id,
+      sizeBytes: manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      modifiedAt: installedAt,
     }
-    return known.sort(newestFirst)
+    return { origin: "installed", installed, place, summary }
+  }
+}
+
+function tryParse(name: string): ModelName | undefined {
+  try {
+    return parseModelName(name)
+  } catch (error) {
+    if (error instanceof InvalidModelName) return undefined
+    throw error
   }
 }
 
@@ -128,9 +191,4 @@ function onlyOne(known: readonly KnownModel[]): KnownModel {
 function newestFirst(a: KnownModel, b: KnownModel): number {
   const byTime = b.summary.modifiedAt.getTime() - a.summary.modifiedAt.getTime()
   return byTime !== 0 ? byTime : a.summary.name.localeCompare(b.summary.name)
-}
-
-function summaryOf(found: FoundModel, file: ModelFile): ModelSummary {
-  const { id, sizeBytes, modifiedAt } = file
-  return { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt }
 }

@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import { parseSplitName, splitFileName } from "../formats/gguf/split"
+import { RESERVED_NAMES } from "./layout"
 
 /** A model's place on disk, before anything of it was read. */
 export interface FoundModel {
@@ -17,7 +18,7 @@ const EXTENSION = ".gguf"
 const MAX_DEPTH = 5
 
 /**
- * Every model file in a folder and the folders below it; hidden ones are left out. What cannot be read, and a folder
+ * Every model file in a folder and the folders below it; hidden ones are left out, and the store's own. What cannot be read, and a folder
  * that is not there, counts as empty.
  */
 export async function scanModelsFolder(folder: string): Promise<FoundModel[]> {
@@ -48,7 +49,7 @@ async function scanInto(
   if (real === undefined || visited.has(real)) return
   visited.add(real)
   for (const entry of await readdir(folder).catch(() => [])) {
-    if (entry.startsWith(".")) continue
+    if (entry.startsWith(".") || (prefix === "" && RESERVED_NAMES.has(entry))) continue
     const path = join(folder, entry)
     // stat and not the directory entry's type: links to files and folders count as what they point to.
     const stats = await stat(path).catch(() => undefined)

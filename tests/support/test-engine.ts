@@ -13,7 +13,7 @@ import { createEngine, type ManagedEngine } from "../../src/engine"
 import type { EngineOptions } from "../../src/engine/local-engine"
 import { ModelNotFound } from "../../src/errors"
 import { createLogger } from "../../src/log/logger"
-import type { Store } from "../../src/store/contract"
+import type { Catalog } from "../../src/store/contract"
 import type { FakeModel, FakePrompt } from "./fake-worker"
 
 const FAKE_WORKER = join(import.meta.dir, "fake-worker.ts")
@@ -134,7 +134,7 @@ const MIB = 1024 ** 2
 /** What the engine takes every worker for, before it looks at the model. */
 const WORKER_MIB = 64
 
-function storeOf(models: Readonly<Record<string, TestModel>>): Store {
+function storeOf(models: Readonly<Record<string, TestModel>>): Catalog {
   const find = (name = "m"): ModelDetails => {
     const model = models[name]
     if (model === undefined) throw new ModelNotFound(name)
@@ -145,7 +145,6 @@ function storeOf(models: Readonly<Record<string, TestModel>>): Store {
     list: async () => Object.keys(models).map(summaryOf),
     resolve: async (name) => summaryOf(name),
     describe: async (name) => find(name),
-    add: async () => summaryOf(undefined),
   }
 }
 

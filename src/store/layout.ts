@@ -1,0 +1,55 @@
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
+import { StoreBusy } from "../errors"
+import { type FileLock, lockFile } from "../lib/file-lock"
+import { openFlock } from "../lib/flock"
+
+/** Where things are below the models folder. */
+export interface StoreLayout {
+  readonly root: string
+  /** `sha256-<hex>`: every file of an installed model, once. */
+  readonly blobs: string
+  /** `<host>/<namespace>/<model>/<tag>.json`: what an installed model consists of. */
+  readonly manifests: string
+  /** Downloads that can be resumed. */
+  readonly partial: string
+  /** `<id>/<name>`: models of several files, put together out of blobs. */
+  readonly views: string
+  /** What workers make out of models; can be made again. */
+  readonly derived: string
+  /** Files that are being made; see {@link openWorkspace}. */
+  readonly temporary: string
+}
+
+const FOLDERS = {
+  blobs: "blobs",
+  manifests: "manifests",
+  partial: "partial",
+  views: "views",
+  derived: "derived",
+  temporary: "tmp",
+} as const
+
+/** Names directly below the models folder that no model can have. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set(Object.values(FOLDERS))
+
+/** Longer than anything that is done under the lock: nothing is hashed or downloaded there. */
+const LOCK_PATIENCE_MS = 30_000
+
+export function layoutOf(modelsFolder: string): StoreLayout {
+  const at = Object.entries(FOLDERS).map(([key, name]) => [key, join(modelsFolder, name)])
+  // The same keys, each with a path.
+  return { root: modelsFolder, ...(Object.fromEntries(at) as Record<keyof typeof FOLDERS, string>) }
+}
+
+/**
+ * Keeps every other process, and other work of this one, from changing manifests and from freeing blobs.
+ * @throws StoreBusy
+ */
+export async function lockStore({ root }: StoreLayout): Promise<FileLock> {
+  await mkdir(root, { recursive: true })
+  const lock = await lockFile(join(root, ".lock"), LOCK_PATIENCE_MS)
+  if (lock.held || openFlock() === undefined) return lock
+  lock[Symbol.dispose]()
+  throw new StoreBusy(root)
+}

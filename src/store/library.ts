@@ -1,0 +1,135 @@
+import { access, constants, readdir, rm, stat } from "node:fs/promises"
+import { join } from "node:path"
+import { BlobMissing, ModelNotFound } from "../errors"
+import { type BlobFolder, digestOfFileName } from "./blobs"
+import type { InstalledModel, InstalledModels } from "./installed"
+import { lockStore, type StoreLayout } from "./layout"
+import { type Digest, type Manifest, parseManifest, printManifest } from "./manifest"
+import { formatModelName, type ModelName } from "./names"
+import { ensureView, type ModelPlace, placeOf, pruneViews } from "./views"
+import { heldBlobs, sweepWorkspaces } from "./workspace"
+
+/** How long a blob that no model has may stay: it may belong to a download that will be gone on with. */
+const ORPHAN_MS = 7 * 24 * 3600 * 1000
+
+function isWritable(folder: string): Promise<boolean> {
+  return access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** What changes the set of installed models. One change at a time, by whatever process. */
+export class Library {
+  readonly #layout: StoreLayout
+  readonly #blobs: BlobFolder
+  readonly #installed: InstalledModels
+
+  constructor(layout: StoreLayout, blobs: BlobFolder, installed: InstalledModels) {
+    this.#layout = layout
+    this.#blobs = blobs
+    this.#installed = installed
+  }
+
+  /** @throws BlobMissing, InvalidManifest, StoreBusy */
+  async install(name: ModelName, manifest: Manifest): Promise<InstalledModel> {
+    // As whoever reads it will check it; before any of its names becomes a path.
+    const checked = await parseManifest(new TextEncoder().encode(printManifest(manifest)))
+    using _lock = await lockStore(this.#layout)
+    return await this.#write(name, checked)
+  }
+
+  /** @throws ModelNotFound where it has gone meanwhile; StoreBusy */
+  async copy(source: ModelName, target: ModelName): Promise<InstalledModel> {
+    using _lock = await lockStore(this.#layout)
+    return await this.#write(target, (await this.#existing(source)).manifest)
+  }
+
+  /** Returns the bytes that were freed. @throws ModelNotFound where it has gone meanwhile; StoreBusy */
+  async remove(name: ModelName): Promise<number> {
+    using _lock = await lockStore(this.#layout)
+    const old = await this.#existing(name)
+    const used = await this.#installed.digestsBeside(old.name)
+    await this.#installed.delete(old.name)
+    return await this.#free(old.manifest, used)
+  }
+
+  /** Does nothing where there is nothing that it could have to do with, or that it could change. */
+  async tidy(): Promise<void> {
+    if (!(await isWritable(this.#layout.root))) return
+    using _lock = await lockStore(this.#layout)
+    await sweepWorkspaces(this.#layout.temporary)
+    await this.#pruneViews()
+    const used = await this.#installed.digestsBeside(undefined)
+    const held = await heldBlobs(this.#layout.temporary)
+    for (const file of await readdir(this.#layout.blobs).catch(() => [])) {
+      const digest = digestOfFileName(file)
+      if (digest !== undefined && (used.has(digest) || held.has(digest))) continue
+      const path = join(this.#layout.blobs, file)
+      // When it was renamed to its place: what it was downloaded as may be older.
+      const since = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now()
+      if (Date.now() - since > ORPHAN_MS) await rm(path, { force: true })
+    }
+  }
+
+  placeOf(manifest: Manifest): ModelPlace {
+    return placeOf(manifest, this.#layout, (digest) => this.#blobs.pathOf(digest))
+  }
+
+  /** Puts the files of a model together where that has not been done, or was undone. */
+  async makePlace({ view }: ModelPlace): Promise<void> {
+    if (view !== undefined) await ensureView(view, this.#layout, (digest) => this.#blobs.pathOf(digest))
+  }
+
+  async #existing(name: ModelName): Promise<InstalledModel> {
+    const model = await this.#installed.find(name)
+    if (model === undefined) throw new ModelNotFound(formatModelName(name))
+    return model
+  }
+
+  async #write(name: ModelName, manifest: Manifest): Promise<InstalledModel> {
+    await this.#checkBlobs(name, manifest)
+    await this.makePlace(this.placeOf(manifest))
+    const old = await this.#installed.find(name)
+    const used = old && new Set(await this.#installed.digestsBeside(old.name))
+    const model = await this.#installed.write(name, manifest)
+    if (old !== undefined && used !== undefined) {
+      for (const { digest } of manifest.files) used.add(digest)
+      await this.#free(old.manifest, used)
+    }
+    return model
+  }
+
+  async #checkBlobs(name: ModelName, { files }: Manifest): Promise<void> {
+    const isThere = await Promise.all(files.map(({ digest }) => this.#blobs.has(digest)))
+    const missing = files.filter((_, index) => !isThere[index]).map(({ digest }) => digest)
+    if (missing.length > 0) throw new BlobMissing(formatModelName(name), missing)
+  }
+
+  /** Frees the blobs of a manifest that is no more. */
+  async #free({ files }: Manifest, used: ReadonlySet<string>): Promise<number> {
+    await sweepWorkspaces(this.#layout.temporary)
+    const held = await heldBlobs(this.#layout.temporary)
+    const digests = new Set(files.map(({ digest }) => digest))
+    let bytes = 0
+    for (const digest of digests)
+      if (!used.has(digest) && !held.has(digest)) bytes += await this.#delete(digest)
+    await this.#pruneViews()
+    return bytes
+  }
+
+  async #delete(digest: Digest): Promise<number> {
+    const path = this.#blobs.pathOf(digest)
+    const bytes = (await stat(path).catch(() => undefined))?.size ?? 0
+    await rm(path, { force: true })
+    return bytes
+  }
+
+  async #pruneViews(): Promise<void> {
+    const models = await this.#installed.list()
+    await pruneViews(
+      this.#layout,
+      new Set(models.flatMap(({ manifest }) => this.placeOf(manifest).view?.id ?? [])),
+    )
+  }
+}

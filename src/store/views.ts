@@ -1,0 +1,111 @@
+import { copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { parseSplitName } from "../formats/gguf/split"
+import type { StoreLayout } from "./layout"
+import type { Digest, Manifest, ManifestFile } from "./manifest"
+import { openWorkspace } from "./workspace"
+
+const ID_DIGITS = 24
+
+/** How an installed model is loaded. */
+export interface ModelPlace {
+  /** The folder that its blobs are put together in; `undefined`: its one file is loaded where it is. */
+  readonly view: View | undefined
+  /** What a worker loads. */
+  readonly path: string
+  /** What it consists of, in order; for a text model the parts of its weights. */
+  readonly paths: readonly string[]
+}
+
+/** Blobs under their files' names. */
+export interface View {
+  /** The same for all models of these files. */
+  readonly id: string
+  readonly folder: string
+  readonly files: readonly ManifestFile[]
+}
+
+type PathOf = (digest: Digest) => string
+
+/**
+ * Where a model's files are found by a worker. Weights of a text model in one file need no name; everything else is
+ * recognised by the names of its files, or finds its parts by them.
+ */
+export function placeOf(manifest: Manifest, layout: StoreLayout, pathOf: PathOf): ModelPlace {
+  const files = partsOf(manifest)
+  const [first] = files
+  if (first === undefined) throw new Error("a manifest has at least one file")
+  if (manifest.kind === "text" && files.length === 1) {
+    const path = pathOf(first.digest)
+    return { view: undefined, path, paths: [path] }
+  }
+  const id = viewId(files)
+  const view = { id, folder: join(layout.views, id), files }
+  const paths = files.map(({ name }) => join(view.folder, name))
+  const isOneFile = manifest.kind === "text" || files.length === 1
+  return { view, path: isOneFile ? (paths[0] ?? view.folder) : view.folder, paths }
+}
+
+/** The files that are loaded together; of a text model without what is applied to its weights. */
+function partsOf({ kind, files }: Manifest): readonly ManifestFile[] {
+  if (kind !== "text") return files
+  return files.filter(({ role }) => role === "model").sort((a, b) => partNumber(a) - partNumber(b))
+}
+
+function partNumber({ name }: ManifestFile): number {
+  return parseSplitName(name)?.part ?? 0
+}
+
+function viewId(files: readonly ManifestFile[]): string {
+  const hash = new Bun.CryptoHasher("sha256")
+  for (const line of files.map(({ name, digest }) => `${digest} ${name}\n`).sort()) hash.update(line)
+  return hash.digest("hex").slice(0, ID_DIGITS)
+}
+
+/**
+ * Puts a view together where it is not there, or not whole. It appears complete or not at all.
+ * @throws the file system's error where a blob is missing
+ */
+export async function ensureView(view: View, layout: StoreLayout, pathOf: PathOf): Promise<void> {
+  if (await isWhole(view)) return
+  await using workspace = await openWorkspace(layout.temporary)
+  const fresh = join(workspace.path, "view")
+  for (const { name, digest } of view.files) {
+    const path = join(fresh, name)
+    await mkdir(dirname(path), { recursive: true })
+    await linkOrCopy(pathOf(digest), path)
+  }
+  await mkdir(layout.views, { recursive: true })
+  // Moved out of the way, never written to: a running worker may have its files mapped.
+  await rename(view.folder, join(workspace.path, "damaged")).catch(() => undefined)
+  try {
+    await rename(fresh, view.folder)
+  } catch (error) {
+    // Another process was faster.
+    if (!(await isWhole(view))) throw error
+  }
+}
+
+async function isWhole({ folder, files }: View): Promise<boolean> {
+  const checks = files.map(async ({ name, sizeBytes }) => {
+    const stats = await stat(join(folder, name)).catch(() => undefined)
+    return stats?.isFile() === true && stats.size === sizeBytes
+  })
+  return (await Promise.all(checks)).every((isThere) => isThere)
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") throw error
+    await copyFile(from, to)
+  }
+}
+
+/** Removes every view but those that are `used`. */
+export async function pruneViews(layout: StoreLayout, used: ReadonlySet<string>): Promise<void> {
+  const ids = await readdir(layout.views).catch(() => [])
+  const unused = ids.filter((id) => !used.has(id))
+  await Promise.all(unused.map((id) => rm(join(layout.views, id), { recursive: true, force: true })))
+}

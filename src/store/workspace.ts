@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs"
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { type FileLock, lockFile } from "../lib/file-lock"
+import type { Digest } from "./manifest"
+
+/** A fresh lock is free at once, unless the sweep of another process is just looking at it. */
+const LOCK_PATIENCE_MS = 1000
+const LOCK_SUFFIX = ".lock"
+const HELD_FILE = "held"
+
+/**
+ * A folder for files that are being made, on the file system where they go. It is gone at the end of the scope; that
+ * of a process that was killed is removed by {@link sweepWorkspaces}: the kernel has given its lock back.
+ */
+export async function openWorkspace(temporary: string): Promise<Workspace> {
+  await mkdir(temporary, { recursive: true })
+  for (;;) {
+    const path = join(temporary, crypto.randomUUID())
+    const lock = await lockFile(path + LOCK_SUFFIX, LOCK_PATIENCE_MS)
+    // A sweep may have removed the file between its creation and the lock.
+    if (existsSync(path + LOCK_SUFFIX)) {
+      await mkdir(path)
+      return new Workspace(path, lock)
+    }
+    lock[Symbol.dispose]()
+  }
+}
+
+export class Workspace implements AsyncDisposable {
+  readonly path: string
+  readonly #lock: FileLock
+
+  constructor(path: string, lock: FileLock) {
+    this.path = path
+    this.#lock = lock
+  }
+
+  /** Says that these blobs are about to be used, as long as the scope lasts; see {@link heldBlobs}. */
+  async hold(digests: readonly Digest[]): Promise<void> {
+    await writeFile(join(this.path, HELD_FILE), digests.join("\n"))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true, force: true })
+    await rm(this.path + LOCK_SUFFIX, { force: true })
+    this.#lock[Symbol.dispose]()
+  }
+}
+
+/** Removes what killed processes left behind. */
+export async function sweepWorkspaces(temporary: string): Promise<void> {
+  const entries = await readdir(temporary).catch(() => [])
+  for (const entry of entries.filter((name) => name.endsWith(LOCK_SUFFIX))) {
+    const lockPath = join(temporary, entry)
+    using lock = await lockFile(lockPath, 0)
+    if (!lock.held) continue
+    await rm(lockPath.slice(0, -LOCK_SUFFIX.length), { recursive: true, force: true })
+    await rm(lockPath, { force: true })
+  }
+}
+
+/** Blobs that processes have said they need ({@link Workspace.hold}) although no manifest names them yet. */
+export async function heldBlobs(temporary: string): Promise<ReadonlySet<string>> {
+  const entries = await readdir(temporary).catch(() => [])
+  const lists = entries.map((entry) => readFile(join(temporary, entry, HELD_FILE), "utf8").catch(() => ""))
+  return new Set((await Promise.all(lists)).flatMap((list) => list.split("\n")))
+}
