@@ -3,6 +3,8 @@ export interface ChatServer extends Disposable {
   readonly url: string
   /** Bodies of the chat requests so far. */
   readonly asked: readonly Record<string, unknown>[]
+  /** Models that were stopped. */
+  readonly stopped: readonly string[]
 }
 
 export interface ChatServerOptions {
@@ -12,6 +14,8 @@ export interface ChatServerOptions {
   readonly staysOpen?: boolean
   /** Sent after the pieces instead of an ordinary end. */
   readonly error?: { readonly code: string; readonly message: string }
+  /** What it has loaded; absent: `smol`. */
+  readonly loaded?: readonly { readonly name: string; readonly id: string }[]
   /** Cuts the body into chunks of so many bytes. */
   readonly chunkBytes?: number
 }
@@ -69,17 +73,21 @@ export const loadedModel = {
 
 export function startChatServer(options: ChatServerOptions = {}): ChatServer {
   const asked: Record<string, unknown>[] = []
+  const stopped: string[] = []
+  const { loaded = [loadedModel] } = options
   const server = Bun.serve({
     port: 0,
     idleTimeout: 0,
     async fetch(request) {
       const { pathname } = new URL(request.url)
       if (pathname === "/v0/health") return Response.json({ status: "ok", version: "0" })
-      if (pathname === "/v0/ps") return Response.json({ models: [loadedModel] })
+      if (pathname === "/v0/ps") return Response.json({ models: loaded })
       if (pathname === "/v1/models") return Response.json({ data: [{ id: "smol" }, { id: "other" }] })
       const body = (await request.json()) as Record<string, unknown>
       if (pathname === "/v0/stop") {
-        if (body["model"] === "smol") return Response.json({ model: "smol", stopped: true })
+        const name = loaded.find((model) => model.name === body["model"])?.name
+        if (name !== undefined) stopped.push(name)
+        if (name !== undefined) return Response.json({ model: name, stopped: true })
         const error = { message: `model '${String(body["model"])}' not found`, code: "model_not_found" }
         return Response.json({ error }, { status: 404 })
       }
@@ -88,7 +96,8 @@ export function startChatServer(options: ChatServerOptions = {}): ChatServer {
       return new Response(stream(body, options), { headers: { "content-type": "text/event-stream" } })
     },
   })
-  return { url: `http://127.0.0.1:${server.port}`, asked, [Symbol.dispose]: () => void server.stop(true) }
+  const url = `http://127.0.0.1:${server.port}`
+  return { url, asked, stopped, [Symbol.dispose]: () => void server.stop(true) }
 }
 
 function stream(body: Record<string, unknown>, options: ChatServerOptions): ReadableStream<Uint8Array> {

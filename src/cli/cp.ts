@@ -1,0 +1,30 @@
+import { storeSettings } from "../config/schema"
+import { gatherInputs, modelsFolder } from "../config/settings"
+import { defineCommand } from "./command"
+import { configFlag, grouped } from "./flags"
+import { nameOf } from "./model-path"
+
+export const command = defineCommand({
+  name: "cp",
+  summary: "Give a model one more name",
+  words: "SOURCE TARGET",
+  minimumWords: 2,
+  maximumWords: 2,
+  details: `Both names share the model's files, so that it costs no room; a model that had the name TARGET is replaced.
+A GGUF that was put into the models folder, or that SOURCE is the path of, is copied once.`,
+  examples: [
+    { line: "xllm cp llama3:8b my-llama", does: "my-llama:latest is the same model" },
+    { line: "xllm cp ./model.gguf my-model:q4", does: "install a file" },
+  ],
+  flags: { ...grouped(storeSettings, "Flags"), ...configFlag },
+  async run({ flags, words: [source = "", target = ""], io }) {
+    const [{ createStore }, { parseModelName }] = await Promise.all([
+      import("../store"),
+      import("../store/names"),
+    ])
+    const name = parseModelName(target)
+    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    await store.copy(await nameOf(source, store), name)
+    io.write(`copied '${source}' to '${target}'\n`)
+  },
+})

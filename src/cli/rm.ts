@@ -1,0 +1,54 @@
+import { connectionSettings, storeSettings } from "../config/schema"
+import { gatherInputs, modelsFolder, serverLocation } from "../config/settings"
+import type { ModelSummary } from "../domain"
+import { UsageError } from "../errors"
+import { Client } from "./client"
+import { defineCommand } from "./command"
+import { configFlag, grouped, switchFlag } from "./flags"
+
+export const command = defineCommand({
+  name: "rm",
+  summary: "Delete models from the disk",
+  words: "MODEL…",
+  minimumWords: 1,
+  details: `Of an installed model it frees what no other model uses. A file that was put into the models folder by hand is
+deleted too (of a link only the link); files elsewhere are never touched. Nothing is deleted where one of the names is
+not known, or where a model is running: the server at --host (or XLLM_HOST) is asked, if one answers.`,
+  examples: [
+    { line: "xllm rm smollm:latest", does: "delete a model" },
+    { line: "xllm rm smollm qwen3 --force", does: "delete two, and stop them first where they run" },
+  ],
+  flags: {
+    force: switchFlag("stop a running model first", "f"),
+    ...grouped({ ...storeSettings, ...connectionSettings }, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words, io }) {
+    const inputs = await gatherInputs(flags, io.environment)
+    const { createStore } = await import("../store")
+    const store = createStore({ modelsFolder: modelsFolder(inputs) })
+    const models = await Promise.all(words.map((word) => store.resolve(word)))
+    await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
+    // By name: one model can be named twice, and in two ways.
+    const named = new Map(models.map(({ name }, index) => [name, words[index]] as const).reverse())
+    for (const [name, word] of [...named].reverse()) {
+      await store.remove(name)
+      io.write(`deleted '${word}'\n`)
+    }
+  },
+})
+
+/** Makes sure that no server uses the models. @throws UsageError where one does, without `force` */
+async function letGo(models: readonly ModelSummary[], client: Client, force: boolean): Promise<void> {
+  if (!(await client.isThere())) return
+  const loaded = await client.ps()
+  // By the id too: a server on another machine may have another model of that name.
+  const running = models.filter(({ name, id }) => loaded.some((one) => one.name === name && one.id === id))
+  const [first] = running
+  if (first !== undefined && !force) {
+    throw new UsageError(
+      `model '${first.name}' is running at ${client.name}; stop it with 'xllm stop ${first.name}', or say --force`,
+    )
+  }
+  for (const { name } of running) await client.stop(name)
+}
