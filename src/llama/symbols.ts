@@ -58,6 +58,9 @@ export const llamaSymbols = {
   llama_model_is_recurrent: { args: ["ptr"], returns: "bool" },
   llama_model_is_hybrid: { args: ["ptr"], returns: "bool" },
   llama_model_is_diffusion: { args: ["ptr"], returns: "bool" },
+  // adapters
+  llama_adapter_lora_init: { args: ["ptr", "cstring"], returns: "ptr" },
+  llama_set_adapters_lora: { args: ["ptr", "ptr", FFIType.u64_fast, "ptr"], returns: "i32" },
   // vocabulary
   llama_vocab_type: { args: ["ptr"], returns: "i32" },
   llama_vocab_n_tokens: { args: ["ptr"], returns: "i32" },

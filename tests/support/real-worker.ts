@@ -7,6 +7,7 @@ import type {
   KvLayout,
   LoadedModelInfo,
   LoadedTextInfo,
+  ModelDefaults,
   ModelKind,
   RenderedPrompt,
   TextModelSettings,
@@ -147,6 +148,8 @@ function toStep({ counters = NO_COUNTERS, ...step }: StepMessage): Step {
 }
 
 export interface RealWorkerOptions {
+  /** What comes along with the model. */
+  readonly defaults?: ModelDefaults
   readonly settings?: Partial<TextModelSettings>
   readonly templateTimeoutMs?: number
   /** Variables that its process has besides those of this one. */
@@ -196,7 +199,13 @@ export class RealWorker implements AsyncDisposable {
     child.send({
       type: "load",
       environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
-      model: { name: "m", kind: "text", path, derivedFolder: "/nonexistent" },
+      model: {
+        name: "m",
+        kind: "text",
+        path,
+        derivedFolder: "/nonexistent",
+        ...(options.defaults !== undefined && { defaults: options.defaults }),
+      },
       settings: { ...EXACT_SETTINGS, ...options.settings },
       // Unless a test is about it, no template is given up because the machine is busy.
       templateTimeoutMs: options.templateTimeoutMs ?? 30_000,

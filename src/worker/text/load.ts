@@ -1,6 +1,8 @@
-import type { Device, LoadedTextInfo, TextModelSettings } from "../../domain"
+import { statSync } from "node:fs"
+import type { Device, LoadedTextInfo, ModelDefaults, TextModelSettings } from "../../domain"
 import { ModelLoadFailed, Unsupported } from "../../errors"
 import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
+import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
 import { systemMemory } from "../../lib/system-memory"
@@ -42,7 +44,7 @@ interface Offload {
  */
 export function loadText(
   files: LlamaFiles,
-  source: { readonly name: string; readonly path: string },
+  source: { readonly name: string; readonly path: string; readonly defaults?: ModelDefaults },
   settings: TextModelSettings,
   logDescriptor: number,
 ): LoadedText {
@@ -51,6 +53,7 @@ export function loadText(
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
+  const adapters = loadAdapters(model, source.name, source.defaults?.adapters ?? [])
   const onGpu = gpuLayers > 0
   const bytesPerCell = cellBytes(model, settings)
   const plan = planLayout({
@@ -66,14 +69,16 @@ export function loadText(
   const threads = { decode: settings.decodeThreads ?? cores, prefill: settings.prefillThreads ?? cores }
   const mostOutputs = Math.max(settings.slots, LEAST_OUTPUTS)
   const context = makeContext(model, source.name, settings, plan, threads, mostOutputs)
+  applyAdapters(context, model, adapters)
   context.createThreads(Math.max(threads.decode, threads.prefill))
   const kvBytes = Math.round(plan.cells * bytesPerCell)
-  const offloadedBytes = (model.sizeBytes + kvBytes) * (gpuLayers / (model.layers + 1))
+  const modelBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, model.sizeBytes)
+  const offloadedBytes = (modelBytes + kvBytes) * (gpuLayers / (model.layers + 1))
   const footprint = measureFootprint({
     before: onGpu ? gpus : [],
     after: usableGpus(library, settings),
     offloadedBytes,
-    hostBytes: model.sizeBytes + kvBytes - offloadedBytes,
+    hostBytes: modelBytes + kvBytes - offloadedBytes,
   })
   const fallback = settings.gpuLayers === 0 ? undefined : library.gpuFallback
   return {
@@ -93,7 +98,7 @@ export function loadText(
       kvLayout: plan.layout,
       kvCells: plan.cells,
       kvBytes,
-      modelBytes: model.sizeBytes,
+      modelBytes,
       gpuLayers,
       totalLayers: model.layers + 1,
       devices: onGpu ? gpus.map((gpu) => gpu.name) : ["CPU"],
@@ -120,6 +125,27 @@ function loadWeights(
   if (model === undefined)
     throw new ModelLoadFailed(name, "llama.cpp refused the file", undefined, { outOfMemory: wanted !== 0 })
   return { model, gpuLayers: Math.min(wanted ?? Number.POSITIVE_INFINITY, model.layers + 1) }
+}
+
+interface LoadedAdapter {
+  readonly adapter: Adapter
+  readonly scale: number
+  readonly sizeBytes: number
+}
+
+/** Those that change anything. @throws ModelLoadFailed where one is not for this model */
+function loadAdapters(
+  model: Model,
+  name: string,
+  adapters: NonNullable<ModelDefaults["adapters"]>,
+): LoadedAdapter[] {
+  return adapters
+    .filter(({ scale }) => scale !== 0)
+    .map(({ path, scale }) => {
+      const adapter = Adapter.load(model, path)
+      if (adapter === undefined) throw new ModelLoadFailed(name, `llama.cpp refused the adapter ${path}`)
+      return { adapter, scale, sizeBytes: statSync(path).size }
+    })
 }
 
 /** Backends that can divide single tensors over devices; others refuse the load (row) or end the process (tensor). */

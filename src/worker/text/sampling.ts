@@ -44,12 +44,15 @@ const METADATA_KEYS = {
   mirostatEta: "general.sampling.mirostat_eta",
 } as const satisfies Partial<Record<keyof SamplingParameters, string>>
 
-/** The defaults of one model: the built-in ones, and over them what its file recommends. */
-export function modelDefaults(metadata: (key: string) => string | undefined): SamplingParameters {
+/** The defaults of one model: the built-in ones, over them what its file recommends, over them what came along with it. */
+export function modelDefaults(
+  metadata: (key: string) => string | undefined,
+  along: Partial<SamplingParameters> = {},
+): SamplingParameters {
   const recommended = Object.entries(METADATA_KEYS)
     .map(([name, key]) => [name, Number.parseFloat(metadata(key) ?? "")] as const)
     .filter(([, value]) => Number.isFinite(value))
-  return { ...DEFAULTS, ...Object.fromEntries(recommended) }
+  return { ...DEFAULTS, ...Object.fromEntries(recommended), ...along }
 }
 
 /** What a request is really sampled with. */

@@ -1,11 +1,12 @@
 import { join } from "node:path"
 import { asXllmError, ContextLengthExceeded, InvalidRequest } from "../../errors"
-import type { GenerationRequest, SamplingParameters } from "../../domain"
+import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../../domain"
 import { Sampler } from "../../llama/sampler"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
 import { CpuTurns } from "../cpu-turns"
 import { endWithParent } from "../lifetime"
+import { withDefaults } from "./defaults"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { Outbox } from "./outbox"
@@ -45,20 +46,24 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const files = await locateLlama(load.environment.runtimeFolder)
   const loaded = loadText(files, load.model, load.settings, STDERR)
   const { model, contextLength, info } = loaded
+  const { defaults = {} } = load.model
+  const chatTemplate = defaults.template ?? model.chatTemplate ?? null
   const prompts = new PromptClient(
-    { files, vocabulary: model.vocabulary.share(), chatTemplate: model.chatTemplate ?? null, contextLength },
+    { files, vocabulary: model.vocabulary.share(), chatTemplate, contextLength },
     load.templateTimeoutMs,
   )
   const template = await prompts.start()
   if (template.fallbackReason !== undefined)
     console.error(`the built-in ChatML template is used: ${template.fallbackReason}`)
   send({ type: "ready", info: { ...info, chatTemplate: template.templateOrigin } })
-  return new TextWorker(loaded, prompts, join(load.environment.runtimeFolder, "turns"), send)
+  return new TextWorker(loaded, defaults, prompts, join(load.environment.runtimeFolder, "turns"), send)
 }
 
 /** Takes the parent's messages, and keeps the loop going while there is work. */
 class TextWorker {
   readonly #loaded: LoadedText
+  /** What comes along with the model. */
+  readonly #along: ModelDefaults
   readonly #prompts: PromptClient
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: Outbox
@@ -71,18 +76,20 @@ class TextWorker {
 
   constructor(
     loaded: LoadedText,
+    along: ModelDefaults,
     prompts: PromptClient,
     turnFolder: string,
     send: (message: FromTextWorker) => void,
   ) {
     const now = (): number => performance.now()
     this.#loaded = loaded
+    this.#along = along
     this.#prompts = prompts
     this.#send = send
     // A model that computes on GPUs only leaves the cores to others.
     this.#turns = loaded.info.gpuLayers < loaded.info.totalLayers ? openTurns(turnFolder) : undefined
     this.#outbox = new Outbox(send)
-    this.#defaults = modelDefaults((key) => loaded.model.metadata(key))
+    this.#defaults = modelDefaults((key) => loaded.model.metadata(key), along.sampling)
     this.#loop = new TextLoop({
       ...loaded,
       outbox: this.#outbox,
@@ -106,10 +113,11 @@ class TextWorker {
 
   async #generate(message: Generate): Promise<void> {
     this.#building.add(message.id)
+    const request = withDefaults(message.request, this.#along)
     try {
-      const prompt = await this.#prompts.build(message.request)
+      const prompt = await this.#prompts.build(request)
       if (!this.#building.has(message.id)) return
-      this.#loop.submit(this.#makeRequest(message, prompt))
+      this.#loop.submit(this.#makeRequest({ ...message, request }, prompt))
       this.#building.delete(message.id)
       void this.#run()
     } catch (error) {
@@ -162,7 +170,8 @@ class TextWorker {
     this.#outbox.flush()
   }
 
-  async #render(id: number, request: GenerationRequest): Promise<void> {
+  async #render(id: number, asked: GenerationRequest): Promise<void> {
+    const request = withDefaults(asked, this.#along)
     try {
       const { text, tokens, logitBias } = await this.#prompts.build(request)
       const sampling = { ...effectiveSampling(this.#defaults, request.sampling), logitBias }

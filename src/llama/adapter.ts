@@ -1,0 +1,37 @@
+import { RuntimeBroken } from "../errors"
+import type { Context } from "./context"
+import { type Address, cString } from "./library"
+import type { Model } from "./model"
+
+/** A LoRA adapter. It belongs to its model, which frees it. */
+export class Adapter {
+  /** For `llama/` only. */
+  readonly ptr: Address
+
+  private constructor(ptr: Address) {
+    this.ptr = ptr
+  }
+
+  /**
+   * Loads an adapter's file. To be done before contexts of the model are made, whose graphs have room for it then.
+   * @returns undefined where llama.cpp refuses it (it is for another model), which has then logged why
+   */
+  static load(model: Model, path: string): Adapter | undefined {
+    const ptr = model.library.llama.llama_adapter_lora_init(model.ptr, cString(path))
+    return ptr === null ? undefined : new Adapter(ptr)
+  }
+}
+
+/** Adds adapters to everything that a context computes from now on, each multiplied by its scale. */
+export function applyAdapters(
+  context: Context,
+  model: Model,
+  adapters: readonly { readonly adapter: Adapter; readonly scale: number }[],
+): void {
+  if (adapters.length === 0) return
+  const pointers = BigUint64Array.from(adapters, ({ adapter }) => BigInt(adapter.ptr))
+  const scales = Float32Array.from(adapters, ({ scale }) => scale)
+  const { llama } = model.library
+  if (llama.llama_set_adapters_lora(context.ptr, pointers, adapters.length, scales) !== 0)
+    throw new RuntimeBroken("the adapters could not be applied")
+}

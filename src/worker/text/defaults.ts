@@ -1,0 +1,23 @@
+import type { ChatMessage, ChatRequest, GenerationRequest, ModelDefaults } from "../../domain"
+
+/** A request with what it leaves open taken from what comes along with the model, but for sampling. */
+export function withDefaults<R extends GenerationRequest>(request: R, defaults: ModelDefaults): R {
+  const maxTokens = request.maxTokens ?? defaults.maxTokens
+  return {
+    ...request,
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(request.stop.length === 0 && { stop: defaults.stop ?? [] }),
+    ...(request.kind === "chat" && { messages: withMessages(request, defaults) }),
+  }
+}
+
+function withMessages(
+  { messages }: Pick<ChatRequest, "messages">,
+  { system, messages: examples = [] }: ModelDefaults,
+): readonly ChatMessage[] {
+  const [first, ...rest] = messages
+  if (first?.role === "system" || first?.role === "developer") return [first, ...examples, ...rest]
+  return system === undefined
+    ? [...examples, ...messages]
+    : [{ role: "system", content: system }, ...examples, ...messages]
+}

@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { statSync } from "node:fs"
+import { join } from "node:path"
+import type { ModelDefaults } from "../../../src/domain"
+import { withDefaults } from "../../../src/worker/text/defaults"
+import { RealWorker } from "../../support/real-worker"
+import { greedy, greedyChat } from "../../support/requests"
+import { tempFolder } from "../../support/temp-folder"
+import { writeTinyAdapter } from "../../support/tiny-adapter"
+import { writeTinyModel } from "../../support/tiny-model"
+
+// Nothing here waits for a clock; this is for machines on which everything takes its time.
+setDefaultTimeout(60_000)
+
+const folder = tempFolder()
+const model = writeTinyModel(join(folder.path, "model.gguf")).path
+
+afterAll(() => folder[Symbol.dispose]())
+
+function start(defaults: ModelDefaults): Promise<RealWorker> {
+  return RealWorker.start(model, { defaults })
+}
+
+describe("messages", () => {
+  const examples = [
+    { role: "user", content: "2+2?" },
+    { role: "assistant", content: "4" },
+  ] as const
+  const defaults: ModelDefaults = { system: "Be brief.", messages: examples }
+  const user = { role: "user", content: "hi" } as const
+
+  test("the model's system message comes first, its examples behind it", () => {
+    expect(withDefaults(greedyChat([user]), defaults).messages).toEqual([
+      { role: "system", content: "Be brief." },
+      ...examples,
+      user,
+    ])
+  })
+
+  test.each(["system", "developer"] as const)("a %s message of the request takes its place", (role) => {
+    const own = { role, content: "Be verbose." }
+    expect(withDefaults(greedyChat([own, user]), defaults).messages).toEqual([own, ...examples, user])
+  })
+
+  test("a model without them changes nothing", () => {
+    expect(withDefaults(greedyChat([user]), {}).messages).toEqual([user])
+  })
+})
+
+describe("what a request leaves open", () => {
+  const defaults: ModelDefaults = { stop: ["END"], maxTokens: 7 }
+
+  test("is taken from the model", () => {
+    expect(withDefaults(greedy("x"), defaults)).toMatchObject({ stop: ["END"], maxTokens: 7 })
+  })
+
+  test("and nothing else", () => {
+    const request = greedy("x", { stop: ["HALT"], maxTokens: 3 })
+    expect(withDefaults(request, defaults)).toMatchObject({ stop: ["HALT"], maxTokens: 3 })
+  })
+})
+
+describe("a worker", () => {
+  let worker: RealWorker
+
+  beforeAll(async () => {
+    worker = await start({
+      template: "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[answer]",
+      system: "Be brief.",
+      messages: [
+        { role: "user", content: "2+2?" },
+        { role: "assistant", content: "4" },
+      ],
+      sampling: { temperature: 0.25, topK: 7, seed: 11, repeatLastN: 5 },
+      stop: ["never said"],
+      maxTokens: 6,
+    })
+  })
+  afterAll(() => worker[Symbol.asyncDispose]())
+
+  test("lays chats out with the template, the system message and the examples", async () => {
+    const { prompt } = await worker.render(greedyChat("hi"))
+    expect(prompt).toBe("[system] Be brief.\n[user] 2+2?\n[assistant] 4\n[user] hi\n[answer]")
+  })
+
+  test("leaves completions as they are", async () => {
+    expect((await worker.render(greedy("plain"))).prompt).toBe("plain")
+  })
+
+  test("tells the parameters that count", async () => {
+    const { parameters } = await worker.render({ ...greedyChat("hi"), sampling: {} })
+    expect(parameters).toMatchObject({
+      temperature: 0.25,
+      topK: 7,
+      seed: 11,
+      repeatLastN: 5,
+      topP: 0.95,
+      stop: ["never said"],
+      maxTokens: 6,
+    })
+  })
+
+  test("lets requests have it otherwise", async () => {
+    const request = { ...greedyChat("hi"), sampling: { temperature: 1, seed: 3 }, stop: ["x"], maxTokens: 2 }
+    const { parameters } = await worker.render(request)
+    expect(parameters).toMatchObject({ temperature: 1, topK: 7, seed: 3, stop: ["x"], maxTokens: 2 })
+  })
+
+  test("stops where the model says, and gives the same answer for the model's seed", async () => {
+    const request = { ...greedyChat("hi"), sampling: {} }
+    const [first, second] = [await worker.run(request), await worker.run(request)]
+    expect(first.done.usage.completionTokens).toBe(6)
+    expect(first.reason).toBe("length")
+    expect(second.text()).toBe(first.text())
+  })
+})
+
+describe("adapters", () => {
+  const adapter = writeTinyAdapter(join(folder.path, "adapter.gguf"))
+  const other = writeTinyAdapter(join(folder.path, "other.gguf"), { seed: 2 })
+
+  /** Log probabilities of the same greedy request. */
+  async function logprobs(adapters: ModelDefaults["adapters"] = []): Promise<number[]> {
+    await using worker = await start({ adapters })
+    const run = await worker.run(greedy("The cat sat on", { maxTokens: 8, topLogprobs: 0 }))
+    return run.logprobs().map(({ logprob }) => logprob)
+  }
+
+  test("change what the model computes, by their scale", async () => {
+    const [none, whole, half, both] = [
+      await logprobs(),
+      await logprobs([{ path: adapter, scale: 1 }]),
+      await logprobs([{ path: adapter, scale: 0.5 }]),
+      await logprobs([
+        { path: adapter, scale: 1 },
+        { path: other, scale: 1 },
+      ]),
+    ]
+    expect(new Set([none, whole, half, both].map(String)).size).toBe(4)
+  })
+
+  test("change nothing with the scale 0", async () => {
+    expect(await logprobs([{ path: adapter, scale: 0 }])).toEqual(await logprobs())
+  })
+
+  test("count as memory", async () => {
+    await using bare = await start({})
+    await using adapted = await start({ adapters: [{ path: adapter, scale: 1 }] })
+    expect(adapted.info.modelBytes - bare.info.modelBytes).toBe(statSync(adapter).size)
+  })
+
+  test("that are for another model fail the load, and are named", async () => {
+    const foreign = writeTinyAdapter(join(folder.path, "foreign.gguf"), { dim: 32 })
+    expect(start({ adapters: [{ path: foreign, scale: 1 }] })).rejects.toThrow(
+      `llama.cpp refused the adapter ${foreign}`,
+    )
+  })
+})
