@@ -1,7 +1,8 @@
 import { join } from "node:path"
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
-import { capacity, modelsFolder, settingsOfModel } from "../config/settings"
+import { settingsOfModel } from "../config/model-settings"
+import { capacity, modelsFolder } from "../config/settings"
 import type { Device, ModelSettings } from "../domain"
 import { createEngine, type ManagedEngine } from "../engine"
 import type { LiveOptions } from "../engine/contract"
@@ -30,7 +31,7 @@ export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
   const engine = createEngine({
     store,
     ...liveOptions(inputs, adapt),
-    useGpu: settingsOfModel(inputs, "").gpuLayers !== 0,
+    useGpu: settingsOfModel(inputs, { name: "" }).gpuLayers !== 0,
     ...(simulateGpus !== null && { simulatedDevices: simulateGpus.map(toDevice) }),
     runtimeFolder: findPaths(inputs.environment).runtime,
     derivedFolder: join(folder, "derived"),
@@ -53,7 +54,7 @@ export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveO
     },
     settingsOf: (model) => {
       const settings = settingsOfModel(inputs, model)
-      return adapt?.(settings, model) ?? settings
+      return adapt?.(settings, model.name) ?? settings
     },
     queueLimit,
     queueTimeoutMs: queueTimeout === null ? null : queueTimeout * 1000,

@@ -19,8 +19,8 @@ export interface Inputs {
   readonly file?: ConfigFile
 }
 
-/** Where a value was said, weakest first. */
-export const sources = ["default", "file", "environment", "flag"] as const
+/** Where a value was said, weakest first. `model`: what a model brings along. */
+export const sources = ["default", "model", "file", "environment", "flag"] as const
 export type Source = (typeof sources)[number]
 
 /** A place where a value was said: its kind, and its name, such as `XLLM_PORT`. */
@@ -54,7 +54,8 @@ export function variablesOf(key: string, { path, variable }: Setting<unknown>): 
 /**
  * Every setting's strongest value: flags, then environment variables, then the file, then defaults. An empty variable
  * counts as not set.
- * @param model what the file says of this one is stronger than what it says of all
+ * @param model what the file says of this one, whose tag `latest` it may leave away, is stronger than what it says of
+ * all
  * @throws UsageError naming the variable that has an impossible value
  */
 export function resolveSettings<T extends SettingTable>(
@@ -88,7 +89,8 @@ export function resolveSetting(
       return { value: setting.value.parse(said, name), origin: { source: "environment", name } }
     }
   }
-  const inFile = [...(model === undefined ? [] : [modelPath(model, setting)]), setting.path]
+  const names = model === undefined ? [] : [model, model.replace(/:latest$/, "")]
+  const inFile = [...names.map((name) => modelPath(name, setting)), setting.path]
   const path = inFile.find((path) => file?.values.has(path))
   if (file === undefined || path === undefined) {
     return { value: setting.fallback, origin: { source: "default", name: "default" } }

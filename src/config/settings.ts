@@ -1,5 +1,4 @@
 import { resolve } from "node:path"
-import type { ModelSettings } from "../domain"
 import { UsageError } from "../errors"
 import { clientUrl, isLoopback } from "./address"
 import type { Environment } from "./environment"
@@ -13,7 +12,6 @@ import {
   logFileSettings,
   logSettings,
   metricsSettings,
-  perModelSettings,
   serverSettings,
   storeSettings,
 } from "./schema"
@@ -34,33 +32,6 @@ export async function gatherInputs(
 export function modelsFolder(inputs: Inputs): string {
   const { modelsDir } = resolveSettings(storeSettings, inputs).values
   return modelsDir === null ? findPaths(inputs.environment).models : resolve(modelsDir)
-}
-
-/** What is said of one model, as the engine takes it. @throws UsageError for an impossible variable */
-export function settingsOfModel(inputs: Inputs, model: string): ModelSettings {
-  const values = resolveSettings(perModelSettings, inputs, model).values
-  return {
-    contextLength: values.ctx,
-    slots: values.slots,
-    decodeThreads: values.threads,
-    prefillThreads: values.threadsBatch,
-    gpuLayers: values.gpuLayers,
-    splitMode: values.splitMode ?? resolveSettings(flaglessSettings, inputs).values.gpuSplitMode,
-    tensorSplit: values.tensorSplit,
-    devices: values.device,
-    kvTypeK: values.cacheTypeK,
-    kvTypeV: values.cacheTypeV,
-    kvLayout: values.kv,
-    kvCells: values.kvCells,
-    flashAttention: values.flashAttn,
-    memoryMap: values.mmap,
-    memoryLock: values.mlock,
-    priority: values.priority,
-    pinned: values.pinned,
-    keepAliveSeconds: values.keepAlive,
-    replicas: values.replicas,
-    preload: values.preload,
-  }
 }
 
 /** Models that the file says something of. */

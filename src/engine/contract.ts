@@ -116,11 +116,14 @@ export interface MemoryLimits {
   readonly headroomBytes: number
 }
 
+/** What was set for a model, and where nobody has set anything, what the model brings along. */
+export type SettingsOf = (model: Pick<ModelSummary, "name" | "defaults">) => ModelSettings
+
 /** What of an engine can change while it runs. */
 export interface LiveOptions {
   readonly memory: MemoryLimits
-  /** What a model is loaded with and how it is kept; asked once for each, and again after a change. */
-  readonly settingsOf: (model: string) => ModelSettings
+  /** What a model is loaded with and how it is kept; asked once for each version, and again after a change. */
+  readonly settingsOf: SettingsOf
   /** How many requests may wait for one model. */
   readonly queueLimit: number
   /** The longest that a request may wait before it starts, in milliseconds; `null`: for ever. */

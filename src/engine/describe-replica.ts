@@ -1,10 +1,9 @@
-import type { LoadedModel, ModelSettings, ModelSummary } from "../domain"
+import type { LoadedModel, ModelSettings } from "../domain"
 import type { Pool } from "./pool"
 import type { Replica } from "./replica"
 
 export interface ReplicaFacts {
   readonly replica: Replica
-  readonly summary: ModelSummary
   readonly settings: ModelSettings
   readonly pool: Pool
   readonly queuedRequests: number
@@ -13,16 +12,16 @@ export interface ReplicaFacts {
 
 /** What to show of a worker; undefined while it has no process. */
 export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
-  const { replica, summary, settings, pool, queuedRequests, lastUsedAt } = facts
-  const { state, info, plan, number, progress, pid, notes, runningCount, loadedAt, counters } = replica
+  const { replica, settings, pool, queuedRequests, lastUsedAt } = facts
+  const { model, state, info, plan, number, progress, pid, notes, runningCount, loadedAt, counters } = replica
   if (state === undefined) return undefined
   const footprint = pool.footprintOf(replica.id)
   const expires = pool.expiresAt(replica.id)
   return {
-    name: summary.name,
-    kind: summary.kind,
+    name: model.name,
+    kind: model.kind,
     ...(settings.replicas > 1 && { replica: number }),
-    id: summary.id,
+    id: model.id,
     state,
     progress,
     pid,

@@ -188,7 +188,9 @@ function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
     pinned.length > 0
       ? `${pinned.join(", ")} ${pinned.length === 1 ? "is" : "are"} pinned`
       : limits.limitBytes === undefined
-        ? "a smaller context or fewer slots may help"
+        ? candidate.details.kind === "text"
+          ? "a smaller context or fewer slots may help"
+          : "a smaller or more strongly quantised one may help"
         : `models may take ${Math.round(limits.limitBytes / 1024 ** 2)} MiB together`
   const device = footprint.devices.find(
     ({ name, bytes }) => bytes > (room.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),

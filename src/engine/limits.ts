@@ -1,3 +1,5 @@
+import type { ModelKind } from "../domain"
+
 /** How long the engine waits for what, in milliseconds where nothing else is said. */
 export interface EngineLimits {
   /** A load that shows no progress and writes no line for this long is ended. */
@@ -32,6 +34,24 @@ export const DEFAULT_LIMITS: EngineLimits = {
   termGraceMs: 1_000,
   drainMs: 500,
   probeMs: 30_000,
+}
+
+/**
+ * What of {@link DEFAULT_LIMITS} is not enough for other kinds. ONNX Runtime reads and optimises a whole file without a
+ * sign, and so does stable-diffusion.cpp with files of many gigabytes. A step of a recogniser is up to 30 seconds of
+ * audio. Of a painter it is one of diffusion, the encoding of a prompt or the decoding of the picture: minutes each on
+ * a slow CPU.
+ */
+const OF_KIND: Readonly<Record<ModelKind, Partial<EngineLimits>>> = {
+  text: {},
+  voice: { loadSilenceMs: 180_000, stepMs: 60_000 },
+  recognizer: { loadSilenceMs: 180_000, stepMs: 120_000 },
+  image: { loadSilenceMs: 300_000, stepMs: 600_000 },
+}
+
+/** The limits of workers of a kind, where `changes` do not say otherwise. */
+export function limitsOf(kind: ModelKind, changes: Partial<EngineLimits> = {}): EngineLimits {
+  return { ...DEFAULT_LIMITS, ...OF_KIND[kind], ...changes }
 }
 
 /** How old a figure of free GPU memory may be where somebody only looks at it. */

@@ -19,31 +19,45 @@ import type {
   WorkEvent,
   WorkRequest,
 } from "../domain"
-import { asXllmError, Cancelled, Stopping, WrongModelKind, type XllmError } from "../errors"
+import { asXllmError, Cancelled, ModelNotFound, Stopping, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import type { Catalog } from "../store/contract"
-import type { EngineStatus, LiveOptions, ManagedEngine, MemoryLimits, SystemReport } from "./contract"
+import type {
+  EngineStatus,
+  LiveOptions,
+  ManagedEngine,
+  MemoryLimits,
+  SettingsOf,
+  SystemReport,
+} from "./contract"
 import { DeviceProbe } from "./device-probe"
 import { Generation } from "./generation"
-import { DEFAULT_HEADROOM_BYTES, DEFAULT_LIMITS, DEFAULT_QUEUE_LIMIT, type EngineLimits } from "./limits"
+import { checkKind } from "./kinds"
+import {
+  DEFAULT_HEADROOM_BYTES,
+  DEFAULT_LIMITS,
+  DEFAULT_QUEUE_LIMIT,
+  type EngineLimits,
+  limitsOf,
+} from "./limits"
 import { MemoryReader } from "./memory-reader"
 import type { EngineObserver } from "./observer"
 import { Pool, type PoolEffects } from "./pool"
 import type { Replica } from "./replica"
-import { TextModel } from "./text-model"
+import { ServedModel } from "./served-model"
 import { toReplicaLoad } from "./worker-settings"
 
 export interface EngineOptions {
   readonly store: Catalog
-  /** What a model is loaded with and how it is kept; asked once for each, and again after {@link LocalEngine.reconfigure}. */
-  readonly settingsOf: (model: string) => ModelSettings
+  /** See {@link LiveOptions.settingsOf}. */
+  readonly settingsOf: SettingsOf
   /** Folder for extracted native components (`~/.xllm/runtime`). */
   readonly runtimeFolder: string
   /** Where each version of a model has a folder, named by its id, for what was made from its files. */
   readonly derivedFolder: string
   /** The command line that starts a worker of a kind. */
   readonly workerCommand: (kind: ModelKind | "probe") => readonly string[]
-  /** What differs from `DEFAULT_LIMITS`. */
+  /** What differs from `DEFAULT_LIMITS`, for workers of every kind. */
   readonly limits?: Partial<EngineLimits>
   /** The most memory that models may take; absent: what the machine has, but for some head-room. */
   readonly memory?: MemoryLimits
@@ -60,27 +74,19 @@ export interface EngineOptions {
   readonly log: Logger
 }
 
-/** What kind of model takes a request. */
-const KIND_FOR: Readonly<Record<WorkRequest["kind"], ModelKind>> = {
-  chat: "text",
-  completion: "text",
-  speech: "voice",
-  transcription: "recognizer",
-  image: "image",
-}
-
 /** An engine whose workers are processes on this machine. */
 export class LocalEngine implements ManagedEngine {
   readonly #options: EngineOptions
-  readonly #limits: EngineLimits
   readonly #probe: DeviceProbe
   readonly #memory: MemoryReader
   readonly #pool: Pool
   /** By name; every model that was used once, with a worker or without. */
-  readonly #models = new Map<string, TextModel>()
+  readonly #models = new Map<string, ServedModel>()
   /** By the ids that the pool knows. */
-  readonly #replicas = new Map<string, { readonly replica: Replica; readonly model: TextModel }>()
+  readonly #replicas = new Map<string, { readonly replica: Replica; readonly model: ServedModel }>()
   #live: LiveOptions
+  /** Counts the questions to the store: an answer is older than those to later ones. */
+  #asked = 0
   #wakeTimer: ReturnType<typeof setTimeout> | undefined
   #starting = false
   #draining: PromiseWithResolvers<void> | undefined
@@ -88,24 +94,23 @@ export class LocalEngine implements ManagedEngine {
 
   constructor(options: EngineOptions) {
     this.#options = options
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    this.#live = remembering({
+    this.#live = {
       memory: options.memory ?? { headroomBytes: DEFAULT_HEADROOM_BYTES },
       settingsOf: options.settingsOf,
       queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
       queueTimeoutMs: options.queueTimeoutMs ?? null,
-    })
+    }
     this.#probe = new DeviceProbe({
       runtimeFolder: options.runtimeFolder,
       command: options.workerCommand("probe"),
       useGpu: options.useGpu ?? true,
-      limits: this.#limits,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
       log: options.log,
     })
     this.#memory = new MemoryReader(this.#probe, options.simulatedDevices)
     this.#pool = new Pool({
       limits: this.#live.memory,
-      settingsOf: (model) => this.#live.settingsOf(model),
+      settingsOf: (name) => this.#settingsOf(name),
       effects: this.#effects(),
       now: () => performance.now(),
     })
@@ -146,7 +151,7 @@ export class LocalEngine implements ManagedEngine {
     this.#starting = true
     try {
       const models = await this.#options.store.list()
-      const wanted = models.filter(({ name }) => this.#live.settingsOf(name).preload)
+      const wanted = models.filter((model) => this.#live.settingsOf(model).preload)
       // The failure is in the log, and among the problems of the status.
       await Promise.all(wanted.map(({ name }) => this.preload(name, signal).catch(() => {})))
     } finally {
@@ -160,7 +165,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   reconfigure(options: Partial<LiveOptions>): readonly string[] {
-    this.#live = remembering({ ...this.#live, ...options })
+    this.#live = { ...this.#live, ...options }
     this.#pool.setLimits(this.#live.memory)
     const models = [...this.#models.values()]
     for (const model of models) model.settingsChanged()
@@ -261,34 +266,62 @@ export class LocalEngine implements ManagedEngine {
   }
 
   /** The model that is asked for, of any kind where the request has none. @throws ModelNotFound, WrongModelKind, Stopping */
-  async #find(request: { readonly model?: string; readonly kind?: WorkRequest["kind"] }): Promise<TextModel> {
+  async #find(request: {
+    readonly model?: string
+    readonly kind?: WorkRequest["kind"]
+  }): Promise<ServedModel> {
     this.#refuseWhenStopping()
-    const summary = await this.#options.store.resolve(request.model)
+    const asked = ++this.#asked
+    const summary = await this.#resolve(request.model)
     this.#refuseWhenStopping()
-    if (request.kind !== undefined && KIND_FOR[request.kind] !== summary.kind) {
-      throw new WrongModelKind(summary.name, summary.kind)
+    if (request.kind !== undefined) checkKind(summary, request.kind)
+    const model = this.#models.get(summary.name) ?? this.#add(summary)
+    model.update(summary, asked)
+    return model
+  }
+
+  /** @throws ModelNotFound */
+  async #resolve(name: string | undefined): Promise<ModelSummary> {
+    try {
+      return await this.#options.store.resolve(name)
+    } catch (error) {
+      // Whoever loaded it may have been told of it by another name.
+      if (error instanceof ModelNotFound) await this.#retireRemoved()
+      throw error
     }
-    const known = this.#models.get(summary.name)
-    if (known !== undefined) {
-      known.update(summary)
-      return known
-    }
-    const { runtimeFolder, derivedFolder, workerCommand, log, observer } = this.#options
-    const model = new TextModel(summary, {
+  }
+
+  /** The workers of models that are not there any more go once they have finished. */
+  async #retireRemoved(): Promise<void> {
+    const loaded = [...this.#models.values()].filter(({ isLoaded }) => isLoaded)
+    if (loaded.length === 0) return
+    const asked = ++this.#asked
+    const there = new Set((await this.#options.store.list()).map(({ name }) => name))
+    for (const model of loaded) if (!there.has(model.summary.name)) model.removed(asked)
+  }
+
+  #add(summary: ModelSummary): ServedModel {
+    const { runtimeFolder, derivedFolder, workerCommand, limits, log, observer } = this.#options
+    const model = new ServedModel(summary, {
       pool: this.#pool,
       runtimeFolder,
       derivedFolder,
-      command: workerCommand(summary.kind),
-      limits: this.#limits,
+      commandOf: workerCommand,
+      limitsOf: (kind) => limitsOf(kind, limits),
       live: () => this.#live,
       observer,
       log,
       replicaMade: (replica, of) => void this.#replicas.set(replica.id, { replica, model: of }),
+      replicaGone: ({ id }) => void this.#replicas.delete(id),
       becameFree: () => this.#lookWhetherDrained(),
       memoryChanged: () => this.#memory.changed(),
     })
     this.#models.set(summary.name, model)
     return model
+  }
+
+  #settingsOf(name: string): ModelSettings {
+    return this.#models.get(name)?.settings ?? this.#live.settingsOf({ name })
   }
 
   #refuseWhenStopping(): void {
@@ -302,7 +335,7 @@ export class LocalEngine implements ManagedEngine {
       load: (id, fit) => {
         const entry = at(id)
         if (entry === undefined) return
-        const settings = this.#live.settingsOf(entry.model.summary.name)
+        const { settings } = entry.model
         const { offload } = this.#memory
         entry.model.load(entry.replica, toReplicaLoad({ settings, fit, limits: this.#live.memory, offload }))
       },
@@ -326,7 +359,7 @@ export class LocalEngine implements ManagedEngine {
 
   async #measure(ids: readonly string[]): Promise<void> {
     const names = new Map(ids.map((id) => [id, this.#replicas.get(id)?.model.summary.name ?? ""]))
-    const wantsGpus = [...names.values()].some((name) => this.#live.settingsOf(name).gpuLayers !== 0)
+    const wantsGpus = [...names.values()].some((name) => this.#settingsOf(name).gpuLayers !== 0)
     const [reading, ...details] = await Promise.all([
       this.#memory.read(wantsGpus),
       ...[...names].map(async ([id, name]) => [id, await this.#describe(name)] as const),
@@ -345,15 +378,4 @@ export class LocalEngine implements ManagedEngine {
     const ms = Math.min(2 ** 31 - 1, Math.max(0, time - performance.now()))
     this.#wakeTimer = setTimeout(() => this.#pool.tick(), Math.ceil(ms))
   }
-}
-
-/** The same options; settings, which are asked for with every request, are worked out once for each model. */
-function remembering(live: LiveOptions): LiveOptions {
-  const known = new Map<string, ModelSettings>()
-  const settingsOf = (model: string): ModelSettings => {
-    const settings = known.get(model) ?? live.settingsOf(model)
-    known.set(model, settings)
-    return settings
-  }
-  return { ...live, settingsOf }
 }

@@ -1,8 +1,28 @@
-import type { KvLayout, ModelDetails, TextModelDetails, TextModelSettings } from "../domain"
+import type {
+  ImageModelDetails,
+  KvLayout,
+  ModelDetails,
+  TextModelDetails,
+  TextModelSettings,
+} from "../domain"
 import { KV_BYTES, planLayout } from "../formats/kv-layout"
 
 /** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 49 MiB, and it grows. */
 const PROCESS_BYTES = 64 * 1024 ** 2
+
+/**
+ * The same of a worker for speech, and what ONNX Runtime holds beside the weights, as a share of them. Measured with a
+ * Piper voice (63 MB: 250 to 320 MB resident) and with Kokoro (92 MB: 330 to 350 MB).
+ */
+const SPEECH_PROCESS_BYTES = 192 * 1024 ** 2
+const SPEECH_COMPUTE_SHARE = 0.5
+
+/** The sides in pixels of the pictures that architectures were trained for; those of all others are large. */
+const IMAGE_EDGES: Readonly<Record<string, number>> = { sd1: 512, sd2: 768 }
+const LARGE_IMAGE_EDGE = 1024
+
+/** Without tiles: stable-diffusion.cpp reports 1664 MiB for 512 x 512 pixels, and others in proportion to the area. */
+const DECODING_BYTES_PER_PIXEL = 6656
 
 /** Tokens of one pass of the graph, and rows of logits it keeps (`worker/text/load.ts`). */
 const MICRO_BATCH_TOKENS = 512
@@ -36,6 +56,8 @@ export interface ModelNeed {
   readonly cacheBytes: number
   /** Buffers on every device that computes. */
   readonly computeBytes: number
+  /** What of them is taken only while there is work; the rest is there from the load on. */
+  readonly transientBytes: number
   /** The worker itself. */
   readonly processBytes: number
   readonly contextLength: number
@@ -67,6 +89,7 @@ export function estimateNeed(
     cacheBytes:
       attentionBytes(details, settings.slots, layout, bytesPerCell) + stateBytes(details, settings.slots),
     computeBytes: computeBytes(details, settings),
+    transientBytes: 0,
     processBytes: PROCESS_BYTES,
     contextLength: layout.contextLength,
     kvLayout: layout.layout,
@@ -74,18 +97,27 @@ export function estimateNeed(
   }
 }
 
-/** Voices, recognisers and painters: their files, once, and the worker. */
-function mediaNeed({ sizeBytes }: ModelDetails): ModelNeed {
+/** Voices, recognisers and painters: one layer, for their engines put a model on one device as a whole. */
+function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed {
+  const isImage = details.kind === "image"
+  const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_SHARE * details.sizeBytes
   return {
     layers: 1,
-    layerBytes: sizeBytes,
+    layerBytes: details.sizeBytes,
     cacheBytes: 0,
-    computeBytes: 0,
-    processBytes: PROCESS_BYTES,
+    computeBytes,
+    transientBytes: isImage ? computeBytes : 0,
+    processBytes: isImage ? PROCESS_BYTES : SPEECH_PROCESS_BYTES,
     contextLength: 0,
     kvLayout: "unified",
     kvCells: 0,
   }
+}
+
+/** The largest buffer of a picture of the model's own size is that for decoding it, many times as large as others. */
+function drawingBytes({ architecture }: ImageModelDetails): number {
+  const edge = IMAGE_EDGES[architecture] ?? LARGE_IMAGE_EDGE
+  return edge * edge * DECODING_BYTES_PER_PIXEL
 }
 
 /** A number of the model's file, under its architecture. */

@@ -1,4 +1,20 @@
-import type { ModelSettings, TextModelSettings } from "../domain"
+import type { ModelKind, ModelSettings, TextModelSettings } from "../domain"
+
+/**
+ * What of a model's settings means something for its kind. The engines for speech compute on the CPU. What is no text
+ * has neither context nor cache, and does one thing after another; further workers of it are replicas.
+ */
+export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelSettings {
+  if (kind === "text") return settings
+  return {
+    ...settings,
+    slots: 1,
+    contextLength: null,
+    kvLayout: null,
+    kvCells: null,
+    gpuLayers: kind === "image" ? settings.gpuLayers : 0,
+  }
+}
 
 /** What of a model's settings a worker is told; the rest is the engine's own. */
 export function toLoadSettings(settings: ModelSettings): TextModelSettings {

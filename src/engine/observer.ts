@@ -16,9 +16,10 @@ export type RequestOutcome =
 
 /**
  * Why a model's worker was ended on purpose. `idle`: its keep-alive ran out. `memory`: another model needed the room,
- * or the place among the most models that may be loaded. `stopped`: somebody asked for it. `shutdown`: the server ends.
+ * or the place among the most models that may be loaded. `replaced`: its model is another one now, or was removed.
+ * `stopped`: somebody asked for it. `shutdown`: the server ends.
  */
-export type UnloadReason = "idle" | "memory" | "stopped" | "shutdown"
+export type UnloadReason = "idle" | "memory" | "replaced" | "stopped" | "shutdown"
 
 /** A worker process: the n-th replica of a model, from 1. */
 export interface ObservedWorker {

@@ -110,6 +110,7 @@ function manner({ gpuLayers }: OffloadSettings): string {
 }
 
 function describe(layers: number, need: ModelNeed): string {
+  if (need.layers === 1) return "the whole model"
   return layers === need.layers ? `all ${layers} layers` : `${layers} of ${need.layers} layers`
 }
 
@@ -167,7 +168,10 @@ function onCpu(need: ModelNeed, why: string): Placement {
     devices: null,
     tensorSplit: null,
     footprint: { ramBytes: ramBytes(need, 0), devices: [] },
-    plan: { devices: [{ name: "CPU", layers: need.layers }], explanation: `all layers on the CPU: ${why}` },
+    plan: {
+      devices: [{ name: "CPU", layers: need.layers }],
+      explanation: `${need.layers === 1 ? "the whole model" : "all layers"} on the CPU: ${why}`,
+    },
   }
 }
 

@@ -56,6 +56,8 @@ interface Entry extends PoolWorker {
   footprint: MemoryFootprint
   active: boolean
   held: boolean
+  /** It gets no more work, see {@link Pool.retire}. */
+  retired: boolean
   lastUsedAt: number
   /** When it is unloaded unless it is used; `null`: not by time. */
   expiresAt: number | null
@@ -108,7 +110,7 @@ export class Pool {
     if (entry === undefined) return
     entry.again = false
     if (entry.state !== "wanted") return
-    entry.state = "absent"
+    this.#entries.delete(id)
     this.#look()
   }
 
@@ -138,7 +140,8 @@ export class Pool {
     if (entry === undefined) return
     entry.active = false
     entry.lastUsedAt = this.#options.now()
-    this.keepFor(id, keepAliveMs)
+    if (entry.retired) this.#unload(entry, "replaced")
+    else this.keepFor(id, keepAliveMs)
     this.#look()
   }
 
@@ -149,6 +152,15 @@ export class Pool {
     const stays = keepAliveMs === null || this.#options.settingsOf(entry.model).pinned
     entry.expiresAt = stays ? null : entry.lastUsedAt + keepAliveMs
     this.tick()
+  }
+
+  /** It gets no more work: it is unloaded once it has none, and nobody wants it any more. */
+  retire(id: string): void {
+    this.unwant(id)
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    entry.retired = true
+    if (entry.state === "loading" || isIdle(entry)) this.#unload(entry, "replaced")
   }
 
   /** It has failed, and its process is on its way out. */
@@ -280,14 +292,14 @@ export class Pool {
 
   #toResident(entry: Entry): Resident {
     const { priority, pinned } = this.#options.settingsOf(entry.model)
-    const { id, model, footprint, lastUsedAt, state } = entry
+    const { id, model, footprint, lastUsedAt, state, retired } = entry
     return {
       id,
       model,
       footprint,
       lastUsedAt,
       priority,
-      pinned,
+      pinned: pinned && !retired,
       loading: state === "loading",
       ending: state === "ending",
       active: state === "loading" || entry.active,
@@ -365,6 +377,7 @@ function newEntry(worker: PoolWorker): Entry {
     footprint: NOTHING,
     active: false,
     held: false,
+    retired: false,
     lastUsedAt: 0,
     expiresAt: null,
   }

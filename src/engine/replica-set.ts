@@ -2,68 +2,97 @@ import type { Admission } from "./admission"
 import type { Replica } from "./replica"
 import { chooseReplica } from "./replicas"
 
-/** The workers of one model: every replica that was ever needed, with a process or without. */
+/**
+ * The workers of one model: of its present version every replica that was ever needed, with a process or without, and of
+ * former versions those whose process is not gone yet.
+ */
 export class ReplicaSet {
   /** From the first replica on. */
-  readonly #all: Replica[] = []
+  #current: Replica[] = []
+  readonly #former = new Set<Replica>()
   readonly #make: (number: number) => Replica
 
   constructor(make: (number: number) => Replica) {
     this.#make = make
   }
 
+  /** All of them, those of former versions last. */
   [Symbol.iterator](): Iterator<Replica> {
-    return this.#all[Symbol.iterator]()
+    return [...this.#current, ...this.#former][Symbol.iterator]()
+  }
+
+  /** Those of the present version. */
+  get current(): readonly Replica[] {
+    return this.#current
   }
 
   /** The n-th one, from 1; made where it was never needed before. Those before it must exist. */
   at(number: number): Replica {
-    const known = this.#all[number - 1]
+    const known = this.#current[number - 1]
     if (known !== undefined) return known
     const replica = this.#make(number)
-    this.#all.push(replica)
+    this.#current.push(replica)
     return replica
+  }
+
+  /** There is a new version: all that there are become former ones, and are returned. Those without a process are forgotten. */
+  renew(): readonly Replica[] {
+    const before = this.#current
+    for (const replica of before) if (replica.state !== undefined) this.#former.add(replica)
+    this.#current = []
+    return before
+  }
+
+  /** Its process is gone; true where it was one of a former version, which is forgotten. */
+  forget(replica: Replica): boolean {
+    return this.#former.delete(replica)
+  }
+
+  isCurrent(replica: Replica): boolean {
+    return this.#current.includes(replica)
   }
 
   /** Those that have a process, be it on its way out. */
   get alive(): readonly Replica[] {
-    return this.#all.filter(({ state }) => state !== undefined)
+    return [...this].filter(({ state }) => state !== undefined)
   }
 
-  /** Any that is ready. */
+  /** Any of the present version that is ready. */
   get ready(): Replica | undefined {
-    return this.#all.find(({ info }) => info !== undefined)
+    return this.#current.find(({ info }) => info !== undefined)
   }
 
-  /** Is any ready, or on its way up, but `except`? */
+  /** Is any of the present version ready, or on its way up, but `except`? */
   serves(except?: Replica): boolean {
-    return this.#all.some((each) => each !== except && (each.state === "ready" || each.state === "loading"))
+    return this.#current.some(
+      (each) => each !== except && (each.state === "ready" || each.state === "loading"),
+    )
   }
 
   get runningCount(): number {
-    return this.#all.reduce((sum, { runningCount }) => sum + runningCount, 0)
+    return [...this].reduce((sum, { runningCount }) => sum + runningCount, 0)
   }
 
   get freeSlots(): number {
-    return this.#all.reduce((sum, { slots, taken }) => sum + Math.max(0, slots - taken), 0)
+    return this.#current.reduce((sum, { slots, taken }) => sum + Math.max(0, slots - taken), 0)
   }
 
   get inUse(): boolean {
-    return this.#all.some((replica) => replica.inUse)
+    return [...this].some((replica) => replica.inUse)
   }
 
   /** How much is loaded of the one that is nearest to being ready, from 0 to 1. */
   get progress(): number {
-    return Math.max(0, ...this.#all.map(({ progress }) => progress))
+    return Math.max(0, ...this.#current.map(({ progress }) => progress))
   }
 
   /** The one that a request is to run in; undefined where it has to wait. */
   for(admission: Admission): Replica | undefined {
-    const open = this.#all.filter(
+    const open = this.#current.filter(
       ({ info, taken, slots, heldSince }) =>
         info !== undefined && taken < slots && (heldSince === undefined || admission.arrivedAt <= heldSince),
     )
-    if (this.#all.length === 1) return open[0]
+    if (this.#current.length === 1) return open[0]
     const { links } = admission
     const chosen = chooseReplica(
       open.map((replica) => ({

@@ -4,10 +4,12 @@ import type {
   LoadedModelInfo,
   MemoryFootprint,
   ModelState,
+  ModelSummary,
   RenderedPrompt,
   TextModelSettings,
   WorkerCounters,
 } from "../domain"
+import { join } from "node:path"
 import { fromWire, InternalError, Stopping, type XllmError } from "../errors"
 import type { RequestEvent, WorkerModel } from "../protocol/messages"
 import type { Admission } from "./admission"
@@ -33,6 +35,10 @@ export interface ReplicaListener {
 export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
   /** Unique. */
   readonly id: string
+  /** What it loads: one version of a model. */
+  readonly model: ModelSummary
+  /** Where each version of a model has a folder for what was made from its files. */
+  readonly derivedFolder: string
   readonly worker: ObservedWorker
   readonly observer: EngineObserver | undefined
   readonly listener: ReplicaListener
@@ -40,13 +46,14 @@ export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
 
 /** What a replica is to load. */
 export interface ReplicaLoad {
-  readonly model: WorkerModel
   /** What the user set. */
   readonly wanted: TextModelSettings
   /** What it is tried with first. */
   readonly settings: TextModelSettings
   readonly contextLength: number
   readonly plan: LayerPlan
+  /** What it takes while it works, beyond what the worker measures after the load. */
+  readonly working: MemoryFootprint
   /** Counts in place of what the worker measures of GPUs: the plan's are simulated. */
   readonly simulatedDevices?: MemoryFootprint["devices"]
 }
@@ -55,6 +62,8 @@ interface Rendering {
   readonly resolve: (prompt: RenderedPrompt) => void
   readonly reject: (error: XllmError) => void
 }
+
+const NOTHING: MemoryFootprint = { ramBytes: 0, devices: [] }
 
 const NO_COUNTERS: WorkerCounters = {
   decodeCalls: 0,
@@ -72,6 +81,7 @@ const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as 
 /** One worker of a model, with what runs in it. It is started, given work and ended by its model and the pool. */
 export class Replica {
   readonly id: string
+  readonly model: ModelSummary
   readonly number: number
   readonly #options: ReplicaOptions
   readonly #process: WorkerProcess
@@ -92,6 +102,7 @@ export class Replica {
 
   constructor(options: ReplicaOptions) {
     this.id = options.id
+    this.model = options.model
     this.number = options.worker.replica
     this.#options = options
     this.#process = new WorkerProcess({
@@ -134,11 +145,14 @@ export class Replica {
     return this.#info
   }
 
-  /** What it holds, as far as it was measured. */
+  /** What it holds as far as it was measured, and what it takes while it works. */
   get footprint(): MemoryFootprint {
-    const measured = this.#info?.footprint ?? { ramBytes: 0, devices: [] }
-    const devices = this.#load?.simulatedDevices
-    return devices === undefined ? measured : { ...measured, devices }
+    const measured = this.#info?.footprint ?? NOTHING
+    const { working = NOTHING, simulatedDevices } = this.#load ?? {}
+    return {
+      ramBytes: measured.ramBytes + working.ramBytes,
+      devices: simulatedDevices ?? added(measured.devices, working.devices),
+    }
   }
 
   get plan(): LayerPlan | undefined {
@@ -241,7 +255,13 @@ export class Replica {
   #begin(load: ReplicaLoad): void {
     this.#load = load
     this.#options.observer?.modelLoading(this.#options.worker)
-    this.#process.start(load)
+    this.#process.start({ model: this.#workerModel, settings: load.settings })
+  }
+
+  get #workerModel(): WorkerModel {
+    const { name, kind, path, id, defaults } = this.model
+    const derivedFolder = join(this.#options.derivedFolder, id)
+    return { name, kind, path, derivedFolder, ...(defaults !== undefined && { defaults }) }
   }
 
   #becomeReady(info: LoadedModelInfo, ms: number): void {
@@ -354,6 +374,14 @@ export class Replica {
   #tellBusy(): void {
     this.#process.setBusy(this.inUse)
   }
+}
+
+function added(
+  measured: MemoryFootprint["devices"],
+  working: MemoryFootprint["devices"],
+): MemoryFootprint["devices"] {
+  const bytesOf = (name: string) => working.find((device) => device.name === name)?.bytes ?? 0
+  return measured.map(({ name, bytes }) => ({ name, bytes: bytes + bytesOf(name) }))
 }
 
 /** The plan after its layers on GPUs were cut down: in the same proportions, as far as whole layers allow. */

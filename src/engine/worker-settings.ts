@@ -22,8 +22,10 @@ export function toReplicaLoad({
   fit,
   limits,
   offload,
-}: WorkerSettingsInput): Omit<ReplicaLoad, "model" | "wanted"> {
+}: WorkerSettingsInput): Omit<ReplicaLoad, "wanted"> {
   const { need, placement } = fit
+  const { transientBytes } = need
+  const onGpu = placement.gpuLayers > 0
   const isLimited = limits.limitBytes !== undefined || limits.gpuLimitBytes !== undefined
   return {
     settings: {
@@ -33,6 +35,10 @@ export function toReplicaLoad({
     },
     contextLength: need.contextLength,
     plan: placement.plan,
+    working: {
+      ramBytes: onGpu ? 0 : transientBytes,
+      devices: onGpu ? placement.footprint.devices.map(({ name }) => ({ name, bytes: transientBytes })) : [],
+    },
     ...(offload === "simulated" && { simulatedDevices: placement.footprint.devices }),
   }
 }

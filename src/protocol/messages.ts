@@ -54,7 +54,10 @@ export type ToWorker<R extends WorkRequest> =
       readonly queueMs: number
       readonly loadMs: number
     }
-  /** The client is gone. No further event of `id` is sent. */
+  /**
+   * The client is gone. No further event of `id` is sent. The next `generate` may come before the step that is being
+   * computed for it can end; it waits for that then.
+   */
   | { readonly type: "cancel"; readonly id: number }
   /** Only to a text worker. */
   | { readonly type: "render"; readonly id: number; readonly request: GenerationRequest }

@@ -11,7 +11,6 @@ import {
   modelsFolder,
   quietLogOptions,
   serverLocation,
-  settingsOfModel,
 } from "../../src/config/settings"
 
 const host = (text: string) => parseAddress(text, "--host")
@@ -174,61 +173,6 @@ describe("where clients look for a server", () => {
     expect(serverLocation(said({}, {}, file)).apiKey).toBe("of-file")
     expect(serverLocation(said({ host: host("box") }, {}, file)).apiKey).toBeUndefined()
     expect(serverLocation(said({ host: host("box") }, { XLLM_API_KEY: "mine" }, file)).apiKey).toBe("mine")
-  })
-})
-
-describe("a model", () => {
-  test("is loaded with what was said, and the rest is left to the worker", () => {
-    const flags = { ctx: 4096, threads: 2, tensorSplit: [3, 1], kv: "split", mmap: false }
-    expect(settingsOfModel(said(flags, { XLLM_CACHE_TYPE_K: "q8_0" }), "any")).toEqual({
-      contextLength: 4096,
-      slots: 16,
-      decodeThreads: 2,
-      prefillThreads: null,
-      gpuLayers: null,
-      splitMode: "layer",
-      tensorSplit: [3, 1],
-      devices: null,
-      kvTypeK: "q8_0",
-      kvTypeV: "f16",
-      kvLayout: "split",
-      kvCells: null,
-      flashAttention: "auto",
-      memoryMap: false,
-      memoryLock: false,
-      priority: "normal",
-      pinned: false,
-      keepAliveSeconds: 300,
-      replicas: 1,
-      preload: false,
-    })
-  })
-
-  test("has settings of its own in the file, which flags and variables are stronger than", () => {
-    const file = {
-      "defaults.ctx": 1000,
-      "models.a.b.ctx": 2000,
-      "models.a.b.keep_alive": null,
-      "models.a.b.slots": 4,
-      "models.a.b.priority": "high",
-    }
-    const inputs = said({ slots: 2 }, { XLLM_PRIORITY: "low" }, file)
-    expect(settingsOfModel(inputs, "a.b")).toMatchObject({
-      contextLength: 2000,
-      keepAliveSeconds: null,
-      slots: 2,
-      priority: "low",
-    })
-    expect(settingsOfModel(inputs, "other")).toMatchObject({ contextLength: 1000, keepAliveSeconds: 300 })
-  })
-
-  test.each<[string, Inputs, string]>([
-    ["by default", said(), "layer"],
-    ["as all do", said({}, {}, { "gpu.split_mode": "row" }), "row"],
-    ["in its own way", said({}, {}, { "gpu.split_mode": "row", "models.m.split_mode": "none" }), "none"],
-    ["as the flag says", said({ splitMode: "none" }, {}, { "gpu.split_mode": "row" }), "none"],
-  ])("is split over GPUs %s", (_how, inputs, mode) => {
-    expect(settingsOfModel(inputs, "m").splitMode).toBe(mode as "layer")
   })
 })
 

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test"
-import type { ModelDetails } from "../../src/domain"
+import type { ImageModelDetails, TextModelDetails, VoiceDetails } from "../../src/domain"
 import { estimateNeed } from "../../src/engine/memory"
 import { detailsOf, SETTINGS } from "../support/test-engine"
 
 const GIB = 1024 ** 3
 
 /** Figures of Llama 3.1 8B in Q4_K_M: 32 layers, 8 of 32 heads with keys and values of 128. */
-const LLAMA: ModelDetails = {
+const LLAMA: TextModelDetails = {
   ...detailsOf("llama", {}),
   architecture: "llama",
   sizeBytes: 4.9e9,
@@ -50,7 +50,7 @@ test("widths of keys and values that the file names count, not those of the head
 })
 
 test("layers with a sliding window have a cache of the window's size", () => {
-  const gemma: ModelDetails = {
+  const gemma: TextModelDetails = {
     ...LLAMA,
     architecture: "gemma3",
     layers: 12,
@@ -62,7 +62,7 @@ test("layers with a sliding window have a cache of the window's size", () => {
 })
 
 test("recurrent layers have a state for each slot, whatever the context", () => {
-  const mamba: ModelDetails = {
+  const mamba: TextModelDetails = {
     ...LLAMA,
     architecture: "mamba",
     heads: 0,
@@ -79,4 +79,54 @@ test("a larger vocabulary needs larger buffers", () => {
   )
   const large = estimateNeed(LLAMA, MANY, GIB)
   expect(large.computeBytes - small.computeBytes).toBe(4 * 2 * 64 * (128_256 - 32_000))
+})
+
+const FILES = {
+  name: "m",
+  path: "/m",
+  id: "1",
+  modifiedAt: new Date(0),
+  license: undefined,
+  capabilities: [],
+  files: [],
+}
+
+const MIB = 1024 ** 2
+
+const PAINTER: ImageModelDetails = {
+  ...FILES,
+  kind: "image",
+  sizeBytes: 2000 * MIB,
+  architecture: "sd1",
+  parameterCount: 1e9,
+  quantization: "F16",
+  components: [],
+}
+
+test("a painter is one piece, with a buffer as large as its pictures while it draws", () => {
+  expect(estimateNeed(PAINTER, MANY, GIB)).toMatchObject({
+    layers: 1,
+    layerBytes: 2000 * MIB,
+    cacheBytes: 0,
+    computeBytes: 1664 * MIB,
+    transientBytes: 1664 * MIB,
+  })
+  expect(estimateNeed({ ...PAINTER, architecture: "sdxl" }, MANY, GIB).computeBytes).toBe(4 * 1664 * MIB)
+})
+
+test("a voice takes its files and half as much again, beside the engine", () => {
+  const joe: VoiceDetails = {
+    ...FILES,
+    kind: "voice",
+    sizeBytes: 63e6,
+    family: "piper",
+    sampleRate: 22_050,
+    speakers: [undefined],
+    languages: ["en-us"],
+  }
+  const need = estimateNeed(joe, MANY, GIB)
+  expect(need).toMatchObject({ layers: 1, cacheBytes: 0, transientBytes: 0 })
+  const bytes = need.processBytes + need.layerBytes + need.computeBytes
+  expect(bytes).toBeGreaterThan(250e6)
+  expect(bytes).toBeLessThan(320e6)
 })

@@ -10,6 +10,7 @@ const NEED: ModelNeed = {
   layerBytes: 0.2 * GIB,
   cacheBytes: 33 * 0.05 * GIB,
   computeBytes: GIB,
+  transientBytes: 0,
   processBytes: 0.1 * GIB,
   contextLength: 4096,
   kvLayout: "split",

@@ -266,3 +266,40 @@ test("after the end everything is unloaded and nothing is loaded", () => {
   bench.want("c")
   expect(bench.settle()).toEqual(["unload a: shutdown"])
 })
+
+test("what is retired goes once it is free, without a look at its keep-alive or pin", () => {
+  const bench = new Bench()
+  bench.settings["b"] = { pinned: true }
+  for (const model of ["a", "b"]) bench.loaded(model, null)
+  bench.pool.busy("b")
+  bench.pool.retire("a")
+  bench.pool.retire("b")
+  expect(bench.settle()).toEqual(["unload a: replaced"])
+  bench.pool.idle("b", null)
+  expect(bench.settle()).toEqual(["unload b: replaced"])
+})
+
+test("a load that is retired is ended, and one that waits for room is given up", () => {
+  const bench = new Bench({ limitBytes: 1500 * MIB })
+  bench.want("a")
+  bench.settle()
+  bench.want("b")
+  bench.settle()
+  bench.pool.retire("b")
+  bench.pool.retire("a")
+  expect(bench.settle()).toEqual(["unload a: replaced"])
+  bench.pool.ended("a")
+  expect(bench.settle()).toEqual([])
+})
+
+test("what is retired and busy does not keep its pin against a newcomer", () => {
+  const bench = new Bench({ limitBytes: 1500 * MIB })
+  bench.settings["a"] = { pinned: true }
+  bench.loaded("a")
+  bench.pool.busy("a")
+  bench.want("b")
+  expect(bench.settle()).toEqual(["refuse b: not_enough_memory"])
+  bench.pool.retire("a")
+  bench.want("b")
+  expect(bench.settle()).toEqual(["b waits", "hold a"])
+})

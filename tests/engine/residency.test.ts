@@ -202,7 +202,7 @@ test("what the configuration says anew counts at once, but a loaded model stays 
   const { engine, heard } = testEngine({ models: THREE })
   await use(engine, "a")
   await use(engine, "b")
-  const of = (settings: object) => (_model: string) => ({ ...SETTINGS, ...settings })
+  const of = (settings: object) => () => ({ ...SETTINGS, ...settings })
   expect(engine.reconfigure({ settingsOf: of({ contextLength: 512 }) })).toEqual(["a", "b"])
   expect(engine.loaded()[0]?.info).toMatchObject({ contextLength: 1024 })
   await engine.stop("a")

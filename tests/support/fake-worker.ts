@@ -1,18 +1,30 @@
 /**
  * A real worker process that speaks the protocol and has no model: what it does is said by the model's path and by
- * each prompt. SIGUSR2 is the test's hand: it lets a gated load go on, or finishes the oldest `hold` request.
+ * each prompt (of a speech its input, of a transcription its prompt). It is a text model, a voice, a recogniser or a
+ * painter, as the model's kind says: what a text model says in texts, the others say in half seconds of audio, in
+ * segments and in steps of a picture. SIGUSR2 is the test's hand: it lets a gated load go on, or finishes the oldest `hold` request.
  */
-import type { GenerationEvent, LoadedModelInfo, RenderedPrompt, SamplingParameters } from "../../src/domain"
+import type {
+  LoadedModelInfo,
+  ModelKind,
+  RenderedPrompt,
+  SamplingParameters,
+  WorkerCounters,
+  WorkEvent,
+  WorkRequest,
+} from "../../src/domain"
 import { DecodeFailed, ModelLoadFailed } from "../../src/errors"
 import {
   FRAME_START,
   PROTOCOL_VERSION,
   type FromProbeWorker,
-  type FromTextWorker,
+  type FromWorker,
   type RequestEvent,
   type ToProbeWorker,
-  type ToTextWorker,
+  type ToWorker,
 } from "../../src/protocol/messages"
+
+type ToAnyWorker = ToWorker<WorkRequest>
 
 /**
  * Loads. `deaf` loads, but neither obeys `stop` nor SIGTERM; `once:FILE` crashes in the first load only. `room:N` has
@@ -29,6 +41,7 @@ export type FakePrompt = `${"say" | "drip"} ${number}` | "hold" | "hang" | "cras
 
 interface Running {
   readonly id: number
+  readonly kind: WorkRequest["kind"]
   readonly command: string
   readonly weight: number
   readonly timings: { readonly queueMs: number; readonly loadMs: number }
@@ -36,6 +49,7 @@ interface Running {
 }
 
 const running = new Map<number, Running>()
+let kind: ModelKind = "text"
 let slots = 0
 let contextLength = 1024
 let ramBytes = 0
@@ -47,7 +61,7 @@ let gate = () => {}
 let stepPlanned = false
 let deaf = false
 
-function tell(message: FromTextWorker | FromProbeWorker): void {
+function tell(message: FromWorker<WorkEvent> | FromProbeWorker): void {
   process.send?.(message)
 }
 
@@ -56,19 +70,18 @@ function frame(text: string): void {
 }
 
 function info(): LoadedModelInfo {
+  const common = { footprint: { ramBytes, devices: [] }, slots, modelBytes: 234, devices: ["CPU"] }
+  if (kind !== "text") return { ...common, kind, family: "fake", threads: 1 }
   return {
-    kind: "text",
-    footprint: { ramBytes, devices: [] },
+    ...common,
+    kind,
     contextLength,
     trainedContextLength: 2048,
-    slots,
     kvLayout: "unified",
     kvCells: 4096,
     kvBytes: 1000,
-    modelBytes: 234,
     gpuLayers: 0,
     totalLayers: 2,
-    devices: ["CPU"],
     decodeThreads: 1,
     prefillThreads: 1,
     vocabularySize: 256,
@@ -77,36 +90,39 @@ function info(): LoadedModelInfo {
   }
 }
 
-async function load(message: ToTextWorker & { readonly type: "load" }): Promise<void> {
+async function load(message: ToAnyWorker & { readonly type: "load" }): Promise<void> {
   if (message.environment.protocol !== PROTOCOL_VERSION) process.exit(90)
   if (message.environment.parentPid !== process.ppid) process.exit(91)
+  kind = message.model.kind
+  // The engine has chosen the command by the kind.
+  if (process.argv[2] !== kind) process.exit(92)
   slots = message.settings.slots
   const [path = "", mebibytes] = message.model.path.split("@")
-  const [kind, file] = path.split(":")
+  const [does, file] = path.split(":")
   ramBytes = Number(mebibytes ?? 0) * 1024 ** 2
   contextLength = message.settings.contextLength ?? contextLength
   frame("L2 reading the file")
-  if (kind === "silent") return
-  if (kind === "crashing" || (kind === "once" && file !== undefined && (await isFirst(file)))) {
+  if (does === "silent") return
+  if (does === "crashing" || (does === "once" && file !== undefined && (await isFirst(file)))) {
     process.stderr.write("ggml.c:7: GGML_ASSERT(rows > 0) failed\nlibggml.so(+0x1)[0x7f00]\n")
     process.abort()
   }
-  if (kind === "refused") {
+  if (does === "refused") {
     tell({ type: "load-failed", error: new ModelLoadFailed(message.model.name, "not a GGUF").toWire() })
     process.exit(1)
   }
-  if (kind === "room" && (message.settings.contextLength ?? 2048) > Number(file)) {
+  if (does === "room" && (message.settings.contextLength ?? 2048) > Number(file)) {
     const error = new ModelLoadFailed(message.model.name, "too long", undefined, { outOfMemory: true })
     tell({ type: "load-failed", error: error.toWire() })
     process.exit(1)
   }
-  if (kind === "gated") {
+  if (does === "gated") {
     const opened = new Promise<void>((resolve) => (gate = resolve))
     frame("P0.25")
     frame("P0.5")
     await opened
   }
-  deaf = kind === "deaf"
+  deaf = does === "deaf"
   if (deaf) process.on("SIGTERM", () => {})
   frame("P1")
   tell({ type: "ready", info: info() })
@@ -126,15 +142,19 @@ function step(): void {
   tell({
     type: "step",
     events,
-    counters: {
-      decodeCalls: steps,
-      promptTokensEvaluated: 0,
-      promptTokensCached: 0,
-      tokensGenerated: texts,
-      preemptions: overruns,
-    },
+    ...(kind === "text" && { counters: counters() }),
   })
   if (running.size > 0 && !hangs) planStep(Math.min(...[...running.values()].map(paceMs)))
+}
+
+function counters(): WorkerCounters {
+  return {
+    decodeCalls: steps,
+    promptTokensEvaluated: 0,
+    promptTokensCached: 0,
+    tokensGenerated: texts,
+    preemptions: overruns,
+  }
 }
 
 /** A holding request needs no speed, only signs of life. */
@@ -151,7 +171,7 @@ function planStep(ms: number): void {
 }
 
 /** What one request has to say in this step. `left` counts its texts down. */
-function advance(request: Running): RequestEvent<GenerationEvent>[] {
+function advance(request: Running): RequestEvent[] {
   const { id, command } = request
   request.left -= 1
   if (command === "crash" && request.left < 0) {
@@ -164,33 +184,82 @@ function advance(request: Running): RequestEvent<GenerationEvent>[] {
   }
   if (request.left < 0) return command === "hold" || command === "hang" ? [] : done(request)
   texts += 1
-  return [{ id, event: { type: "text", choice: 0, text: `t${request.left} `, tokens: 1 } }]
+  return [{ id, event: piece(request) }]
 }
 
-function done({ id, timings }: Running): RequestEvent<GenerationEvent>[] {
+/** The part of its work that a request tells in one step. */
+function piece({ kind, left }: Running): WorkEvent {
+  switch (kind) {
+    case "chat":
+    case "completion":
+      return { type: "text", choice: 0, text: `t${left} `, tokens: 1 }
+    case "speech":
+      return { type: "audio", bytes: Uint8Array.of(left), samples: 8_000 }
+    case "transcription":
+      return { type: "segment", segment: { index: left, start: 0, end: 1, text: `t${left}` } }
+    case "image":
+      return { type: "step", image: 0, step: 1, steps: left + 1 }
+    default:
+      return kind satisfies never
+  }
+}
+
+function done({ id, kind, timings }: Running): RequestEvent[] {
   running.delete(id)
-  const work = { promptTokens: 1, promptMs: 1, generatedTokens: 1, generationMs: 1 }
-  return [
-    { id, event: { type: "finish", choice: 0, reason: "stop", completionTokens: 1 } },
-    {
-      id,
-      event: {
-        type: "done",
-        usage: { promptTokens: 1, completionTokens: 1, cachedTokens: 0 },
-        timings: { ...timings, ...work },
-      },
-    },
-  ]
+  return endOf(kind, timings).map((event) => ({ id, event }))
 }
 
-function generate(message: ToTextWorker & { readonly type: "generate" }): void {
+function endOf(kind: WorkRequest["kind"], waits: Running["timings"]): readonly WorkEvent[] {
+  const timings = { ...waits, workMs: 1 }
+  switch (kind) {
+    case "chat":
+    case "completion": {
+      const work = { promptTokens: 1, promptMs: 1, generatedTokens: 1, generationMs: 1 }
+      const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0 }
+      return [
+        { type: "finish", choice: 0, reason: "stop", completionTokens: 1 },
+        { type: "done", usage, timings: { ...waits, ...work } },
+      ]
+    }
+    case "speech":
+      return [{ type: "done", usage: { characters: 5, sentences: 1, audioSeconds: 0.5 }, timings }]
+    case "transcription":
+      return [{ type: "done", language: "en", usage: { audioSeconds: 2 }, timings }]
+    case "image":
+      return [
+        { type: "image", image: 0, bytes: Uint8Array.of(1), width: 8, height: 8, seed: 7 },
+        { type: "done", usage: { images: 1, steps: 1 }, timings },
+      ]
+    default:
+      return kind satisfies never
+  }
+}
+
+function commandOf(request: WorkRequest): string {
+  switch (request.kind) {
+    case "chat":
+      return request.messages[0]?.content ?? ""
+    case "completion":
+    case "image":
+      return String(request.prompt)
+    case "speech":
+      return request.input
+    case "transcription":
+      return request.prompt ?? ""
+    default:
+      return request satisfies never
+  }
+}
+
+function generate(message: ToAnyWorker & { readonly type: "generate" }): void {
   const { id, request, queueMs, loadMs } = message
-  const command =
-    request.kind === "completion" ? String(request.prompt) : (request.messages[0]?.content ?? "")
+  const command = commandOf(request)
   const taken = [...running.values()].reduce((sum, other) => sum + other.weight, 0)
+  if (taken >= slots && kind !== "text") process.exit(93)
   if (taken >= slots) overruns += 1
   const left = Number(/^(?:say|drip) (\d+)$/.exec(command)?.[1] ?? 1)
-  running.set(id, { id, command, weight: request.n, timings: { queueMs, loadMs }, left })
+  const weight = request.kind === "chat" || request.kind === "completion" ? request.n : 1
+  running.set(id, { id, kind: request.kind, command, weight, timings: { queueMs, loadMs }, left })
   planStep(0)
 }
 
@@ -202,7 +271,7 @@ function release(): void {
   planStep(0)
 }
 
-function render(message: ToTextWorker & { readonly type: "render" }): void {
+function render(message: ToAnyWorker & { readonly type: "render" }): void {
   const { id, request } = message
   const prompt = request.kind === "completion" ? String(request.prompt) : ""
   if (prompt === "fail") {
@@ -231,7 +300,7 @@ if (import.meta.main) {
   process.on("SIGUSR2", release)
   process.on("disconnect", () => process.exit(0))
   // The other side of the channel is the engine, with the same protocol.
-  process.on("message", (message: ToTextWorker | ToProbeWorker) => {
+  process.on("message", (message: ToAnyWorker | ToProbeWorker) => {
     switch (message.type) {
       case "load":
         return void load(message)

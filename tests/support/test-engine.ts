@@ -4,10 +4,16 @@ import type {
   ChatRequest,
   CompletionRequest,
   GenerationEvent,
+  ImageRequest,
+  ModelDefaults,
   ModelDetails,
+  ModelKind,
   ModelSettings,
   ModelSummary,
+  SpeechRequest,
   TextModelDetails,
+  TranscriptionRequest,
+  WorkEvent,
 } from "../../src/domain"
 import { createEngine, type ManagedEngine } from "../../src/engine"
 import type { EngineOptions } from "../../src/engine/local-engine"
@@ -43,6 +49,11 @@ export const SETTINGS: ModelSettings = {
 
 /** A model of a test: what its worker does, what it takes, and how it is kept. */
 export interface TestModel {
+  /** Absent: text. */
+  readonly kind?: ModelKind
+  /** Names its version. */
+  readonly id?: string
+  readonly defaults?: ModelDefaults
   readonly does?: FakeModel
   /** What its worker measures after the load, and what is estimated before; at least 64, which any worker takes. */
   readonly ramMiB?: number
@@ -59,6 +70,8 @@ export interface TestEngineOptions extends Partial<
   /** Instead of the fake worker. */
   readonly command?: readonly string[]
   readonly probe?: "crash" | "hang" | "gpus"
+  /** What the store waits for before it tells what it has found. */
+  readonly answering?: () => Promise<void> | undefined
 }
 
 export interface LogEntry {
@@ -94,12 +107,13 @@ export function testEngine(options: TestEngineOptions = {}): TestEngine {
     models = { m: { does: model } },
     command,
     probe,
+    answering,
     ...engineOptions
   } = options
   const usual = { ...SETTINGS, slots: slots ?? SETTINGS.slots }
   const engine = createEngine({
-    store: storeOf(models),
-    settingsOf: (name) => ({ ...usual, ...models[name]?.settings }),
+    store: storeOf(models, answering),
+    settingsOf: ({ name, defaults }) => ({ ...usual, ...defaults?.settings, ...models[name]?.settings }),
     runtimeFolder: "/nowhere",
     derivedFolder: "/nowhere",
     workerCommand: (kind) =>
@@ -134,32 +148,33 @@ const MIB = 1024 ** 2
 /** What the engine takes every worker for, before it looks at the model. */
 const WORKER_MIB = 64
 
-function storeOf(models: Readonly<Record<string, TestModel>>): Catalog {
+/** What changes in `models` changes in the store. */
+function storeOf(
+  models: Readonly<Record<string, TestModel>>,
+  answering: TestEngineOptions["answering"],
+): Catalog {
   const find = (name = "m"): ModelDetails => {
     const model = models[name]
     if (model === undefined) throw new ModelNotFound(name)
-    return detailsOf(name, model)
+    return detailsOfAny(name, model)
   }
   const summaryOf = (name: string | undefined): ModelSummary => find(name)
   return {
     list: async () => Object.keys(models).map(summaryOf),
-    resolve: async (name) => summaryOf(name),
+    resolve: async (name) => {
+      const summary = summaryOf(name)
+      await answering?.()
+      return summary
+    },
     describe: async (name) => find(name),
   }
 }
 
 /** Without a cache and buffers, so that what it is estimated to take is the worker and the file. */
-export function detailsOf(
-  name: string,
-  { does = "plain", ramMiB = WORKER_MIB }: TestModel,
-): TextModelDetails {
+export function detailsOf(name: string, model: TestModel): TextModelDetails {
   return {
-    name,
+    ...commonOf(name, model),
     kind: "text",
-    path: `${does}@${ramMiB}`,
-    id: "abc",
-    sizeBytes: (ramMiB - WORKER_MIB) * MIB,
-    modifiedAt: new Date(0),
     architecture: "fake",
     parameterCount: 0,
     quantization: "F32",
@@ -167,10 +182,38 @@ export function detailsOf(
     embeddingLength: 0,
     layers: 3,
     heads: 1,
-    license: undefined,
     chatTemplate: undefined,
-    capabilities: ["completion"],
     metadata: {},
+  }
+}
+
+function commonOf(name: string, { does = "plain", ramMiB = WORKER_MIB, id = "abc", defaults }: TestModel) {
+  return {
+    name,
+    path: `${does}@${ramMiB}`,
+    id,
+    sizeBytes: (ramMiB - WORKER_MIB) * MIB,
+    modifiedAt: new Date(0),
+    ...(defaults !== undefined && { defaults }),
+    license: undefined,
+    capabilities: [],
+  }
+}
+
+function detailsOfAny(name: string, model: TestModel): ModelDetails {
+  const common = { ...commonOf(name, model), files: [] }
+  const { kind = "text" } = model
+  switch (kind) {
+    case "text":
+      return detailsOf(name, model)
+    case "voice":
+      return { ...common, kind, family: "fake", sampleRate: 16_000, speakers: [undefined], languages: ["en"] }
+    case "recognizer":
+      return { ...common, kind, family: "fake", languages: [], canTranslate: false }
+    case "image":
+      return { ...common, kind, architecture: "sd1", parameterCount: 0, quantization: "F16", components: [] }
+    default:
+      return kind satisfies never
   }
 }
 
@@ -187,6 +230,25 @@ export function completion(prompt: FakePrompt, n = 1): CompletionRequest {
   return { ...OPTIONS, kind: "completion", prompt, n, echo: false }
 }
 
+export function speech(input: FakePrompt, model: string): SpeechRequest {
+  return { kind: "speech", model, input, format: "wav", speed: 1 }
+}
+
+export function transcription(prompt: FakePrompt, model: string): TranscriptionRequest {
+  return {
+    kind: "transcription",
+    model,
+    prompt,
+    audioPath: "/nowhere.wav",
+    task: "transcribe",
+    wordTimes: false,
+  }
+}
+
+export function drawing(prompt: FakePrompt, model: string): ImageRequest {
+  return { kind: "image", model, prompt, n: 1, format: "png", preview: false }
+}
+
 export function chatRequest(content: FakePrompt): ChatRequest {
   return {
     ...OPTIONS,
@@ -199,22 +261,19 @@ export function chatRequest(content: FakePrompt): ChatRequest {
   }
 }
 
-/** One client of an engine, reading events one by one. */
-export class Client {
-  readonly #iterator: AsyncIterator<GenerationEvent>
+/** Somebody who reads what an engine tells of a request, event by event. */
+export class Reader<E extends WorkEvent> {
+  readonly #iterator: AsyncIterator<E>
   readonly #abort = new AbortController()
   /** Everything read so far. */
-  readonly events: GenerationEvent[] = []
+  readonly events: E[] = []
 
-  constructor(engine: ManagedEngine, prompt: FakePrompt, n = 1, more: Partial<CompletionRequest> = {}) {
-    const events = engine.complete({ ...completion(prompt, n), ...more }, this.#abort.signal)
-    this.#iterator = events[Symbol.asyncIterator]()
+  constructor(ask: (signal: AbortSignal) => AsyncIterable<E>) {
+    this.#iterator = ask(this.#abort.signal)[Symbol.asyncIterator]()
   }
 
   /** The next event that is of `type`; the others before it are read too. Undefined at the end. */
-  async until<T extends GenerationEvent["type"]>(
-    type: T,
-  ): Promise<Extract<GenerationEvent, { readonly type: T }> | undefined> {
+  async until<T extends E["type"]>(type: T): Promise<Extract<E, { readonly type: T }> | undefined> {
     for (;;) {
       const { done, value } = await this.#iterator.next()
       if (done === true) return undefined
@@ -224,7 +283,7 @@ export class Client {
   }
 
   /** Reads to the end. */
-  async rest(): Promise<readonly GenerationEvent[]> {
+  async rest(): Promise<readonly E[]> {
     for (;;) {
       const { done, value } = await this.#iterator.next()
       if (done === true) return this.events
@@ -251,10 +310,17 @@ export class Client {
   }
 }
 
-function isOf<T extends GenerationEvent["type"]>(
-  event: GenerationEvent,
+/** One client that has text completed. */
+export class Client extends Reader<GenerationEvent> {
+  constructor(engine: ManagedEngine, prompt: FakePrompt, n = 1, more: Partial<CompletionRequest> = {}) {
+    super((signal) => engine.complete({ ...completion(prompt, n), ...more }, signal))
+  }
+}
+
+function isOf<E extends WorkEvent, T extends E["type"]>(
+  event: E,
   type: T,
-): event is Extract<GenerationEvent, { readonly type: T }> {
+): event is Extract<E, { readonly type: T }> {
   return event.type === type
 }
 

@@ -1,18 +1,23 @@
-import { join } from "node:path"
-import type { GenerationRequest, LoadedModel, ModelSettings, ModelSummary, RenderedPrompt } from "../domain"
-import { QueueFull, QueueTimeout, Stopping, type XllmError } from "../errors"
+import type {
+  GenerationRequest,
+  LoadedModel,
+  ModelKind,
+  ModelSettings,
+  ModelSummary,
+  RenderedPrompt,
+} from "../domain"
+import { QueueFull, QueueTimeout, Stopping, WrongModelKind, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
-import type { WorkerModel } from "../protocol/messages"
 import { abortable } from "./abortable"
 import { Admission } from "./admission"
 import { AdmissionQueue } from "./admission-queue"
-import type { LiveOptions, QueueStatus } from "./contract"
+import type { LiveOptions, QueueStatus, SettingsOf } from "./contract"
 import { describeReplica } from "./describe-replica"
 import type { Generation } from "./generation"
 import type { EngineLimits } from "./limits"
 import type { EngineObserver, UnloadReason } from "./observer"
 import type { Pool } from "./pool"
-import { isSameLoad, toLoadSettings } from "./model-settings"
+import { isSameLoad, settingsOfKind, toLoadSettings } from "./model-settings"
 import { Replica, type ReplicaListener, type ReplicaLoad } from "./replica"
 import { ReplicaSet } from "./replica-set"
 import { ServiceRate } from "./service-rate"
@@ -20,19 +25,21 @@ import { ServiceRate } from "./service-rate"
 /** After a further replica could not be loaded, how long until it is tried again. */
 const REPLICA_RETRY_MS = 30_000
 
-export interface TextModelOptions {
+export interface ServedModelOptions {
   readonly pool: Pool
   readonly runtimeFolder: string
   /** Where each version of a model has a folder for what was made from its files. */
   readonly derivedFolder: string
   /** Command line of a worker. */
-  readonly command: readonly string[]
-  readonly limits: EngineLimits
+  readonly commandOf: (kind: ModelKind) => readonly string[]
+  readonly limitsOf: (kind: ModelKind) => EngineLimits
   /** As it is now. */
   readonly live: () => LiveOptions
   readonly observer: EngineObserver | undefined
   readonly log: Logger
-  readonly replicaMade: (replica: Replica, model: TextModel) => void
+  readonly replicaMade: (replica: Replica, model: ServedModel) => void
+  /** It will never have a process again. */
+  readonly replicaGone: (replica: Replica) => void
   /** Nothing of it is open any more; said more often than it changes. */
   readonly becameFree: () => void
   /** A worker has taken memory, or given it back. */
@@ -49,14 +56,19 @@ interface Waiter {
  * One model: the requests that wait for it and the workers that they run in. The only owner of the queue; every change
  * is made at once by an event (a request, a message of a worker, a client that left), nothing in between waits.
  */
-export class TextModel {
-  readonly #options: TextModelOptions
+export class ServedModel {
+  readonly #options: ServedModelOptions
   readonly #queue: AdmissionQueue<Admission>
   readonly #rate = new ServiceRate()
   readonly #waiters = new Set<Waiter>()
   readonly #replicas = new ReplicaSet((number) => this.#make(number))
   readonly #inUse = new Set<Replica>()
   #summary: ModelSummary
+  /** The number of the question that it was last known by. */
+  #asked = 0
+  /** Counts the versions there were. */
+  #version = 0
+  #settings: { readonly from: SettingsOf; readonly of: ModelSummary; readonly are: ModelSettings } | undefined
   #lastUsedAt: Date | undefined
   /** What the newest request said; undefined: what the settings say. */
   #keepAliveSeconds: number | null | undefined
@@ -68,7 +80,7 @@ export class TextModel {
   #retryReplicasAt = 0
   #problem: string | undefined
 
-  constructor(summary: ModelSummary, options: TextModelOptions) {
+  constructor(summary: ModelSummary, options: ServedModelOptions) {
     this.#summary = summary
     this.#options = options
     this.#queue = new AdmissionQueue(options.live().queueLimit)
@@ -79,12 +91,52 @@ export class TextModel {
   }
 
   get settings(): ModelSettings {
-    return this.#options.live().settingsOf(this.#summary.name)
+    const { settingsOf } = this.#options.live()
+    if (this.#settings?.from !== settingsOf || this.#settings.of !== this.#summary) {
+      const are = settingsOfKind(this.#summary.kind, settingsOf(this.#summary))
+      this.#settings = { from: settingsOf, of: this.#summary, are }
+    }
+    return this.#settings.are
   }
 
-  /** A newer version of the same name's file; it is used from the next load on. */
-  update(summary: ModelSummary): void {
+  /**
+   * What the name stands for, by the answer to the question of that number: of two answers the one to the later question
+   * counts. Where it has changed, the workers of before get nothing more and go once they have finished what runs in
+   * them; whoever waits gets a worker of the new version.
+   */
+  update(summary: ModelSummary, asked: number): void {
+    if (!this.#isNews(asked) || isSameVersion(summary, this.#summary)) return
+    this.#options.log.info("model changed", { model: summary.name, path: summary.path, id: summary.id })
+    if (summary.kind !== this.#summary.kind) this.failWaiting(new WrongModelKind(summary.name, summary.kind))
     this.#summary = summary
+    this.#retire()
+  }
+
+  /** The name stands for nothing any more, by the answer to the question of that number. */
+  removed(asked: number): void {
+    if (!this.#isNews(asked)) return
+    this.#options.log.info("model removed", { model: this.#summary.name })
+    this.#retire()
+  }
+
+  #isNews(asked: number): boolean {
+    const isNews = asked > this.#asked
+    if (isNews) this.#asked = asked
+    return isNews
+  }
+
+  /** The present workers get nothing more, and go once they have finished. */
+  #retire(): void {
+    const { pool, replicaGone } = this.#options
+    const before = this.#replicas.renew()
+    this.#version += 1
+    this.#problem = undefined
+    this.#retryReplicasAt = 0
+    for (const replica of before) {
+      pool.retire(replica.id)
+      if (replica.state === undefined) replicaGone(replica)
+    }
+    if (this.#queue.count > 0 || this.#waiters.size > 0) this.#wantReplicas()
   }
 
   /** Takes a request in: it runs, waits or fails. */
@@ -166,13 +218,18 @@ export class TextModel {
     return alive.flatMap((replica, index) => {
       const queuedRequests = index === 0 ? this.#queue.count : 0
       const { pool } = this.#options
-      const facts = { replica, summary: this.#summary, settings: this.settings, pool, queuedRequests }
+      const facts = { replica, settings: this.settings, pool, queuedRequests }
       return describeReplica({ ...facts, lastUsedAt: this.#lastUsedAt }) ?? []
     })
   }
 
   get queue(): QueueStatus {
     return { model: this.#summary.name, running: this.#replicas.runningCount, waiting: this.#queue.count }
+  }
+
+  /** Has its present version any worker? */
+  get isLoaded(): boolean {
+    return this.#replicas.serves()
   }
 
   /** Is anything open: a request, or a rendering? */
@@ -184,7 +241,9 @@ export class TextModel {
   get problem(): string | undefined {
     if (this.#problem !== undefined) return this.#problem
     const { replicas } = this.settings
-    const alive = this.#replicas.alive.filter(({ state }) => state !== "stopping").length
+    const alive = this.#replicas.current.filter(
+      ({ state }) => state === "loading" || state === "ready",
+    ).length
     return alive > 0 && alive < replicas
       ? `model '${this.#summary.name}' has ${alive} of ${replicas} replicas`
       : undefined
@@ -193,22 +252,23 @@ export class TextModel {
   /** Will it be loaded with something else the next time? */
   get isOutdated(): boolean {
     const next = toLoadSettings(this.settings)
-    return this.#replicas.alive.some(
-      ({ loadedWith }) => loadedWith !== undefined && !isSameLoad(loadedWith, next),
+    return this.#replicas.current.some(
+      ({ state, loadedWith }) =>
+        state !== undefined && loadedWith !== undefined && !isSameLoad(loadedWith, next),
     )
   }
 
   /** Settings have changed: what can change at once does. */
   settingsChanged(): void {
-    for (const { id } of this.#replicas) this.#options.pool.keepFor(id, this.#keepAliveMs)
+    for (const { id } of this.#replicas.current) this.#options.pool.keepFor(id, this.#keepAliveMs)
   }
 
   // ------------------------------------------------------------------------------- told by the pool
 
-  load(replica: Replica, load: Omit<ReplicaLoad, "model" | "wanted">): void {
+  load(replica: Replica, load: Omit<ReplicaLoad, "wanted">): void {
     this.#waitsForRoom = false
     this.#options.log.info("model placed", { model: this.#summary.name, plan: load.plan.explanation })
-    replica.load({ ...load, model: this.#workerModel, wanted: toLoadSettings(this.settings) })
+    replica.load({ ...load, wanted: toLoadSettings(this.settings) })
   }
 
   unload(replica: Replica, reason: UnloadReason): void {
@@ -251,9 +311,10 @@ export class TextModel {
     },
     loadFailed: (replica, error) => this.#loadFailed(replica, error),
     crashed: (replica, error) => this.#crashed(replica, error),
-    ended: ({ id }) => {
+    ended: (replica) => {
       this.#options.memoryChanged()
-      this.#options.pool.ended(id)
+      this.#options.pool.ended(replica.id)
+      if (this.#replicas.forget(replica)) this.#options.replicaGone(replica)
     },
   }
 
@@ -271,6 +332,7 @@ export class TextModel {
 
   #loadFailed(replica: Replica, error: XllmError): void {
     this.#options.pool.ending(replica.id)
+    if (!this.#replicas.isCurrent(replica)) return
     this.#problem = error.message
     if (replica.number > 1) this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
     if (!this.#replicas.serves(replica)) this.failWaiting(error)
@@ -280,6 +342,7 @@ export class TextModel {
   #crashed(replica: Replica, error: XllmError): void {
     this.#inUse.delete(replica)
     this.#options.pool.ending(replica.id)
+    if (!this.#replicas.isCurrent(replica)) return
     this.#problem = error.message
     if (this.#queue.count === 0 && this.#waiters.size === 0) return
     this.#wantReplicas()
@@ -304,12 +367,6 @@ export class TextModel {
     return this.#replicas.freeSlots
   }
 
-  get #workerModel(): WorkerModel {
-    const { name, kind, path, id, defaults } = this.#summary
-    const derivedFolder = join(this.#options.derivedFolder, id)
-    return { name, kind, path, derivedFolder, ...(defaults !== undefined && { defaults }) }
-  }
-
   #wantReplicas(): void {
     const { replicas } = this.settings
     const model = this.#summary.name
@@ -320,15 +377,17 @@ export class TextModel {
   }
 
   #make(number: number): Replica {
-    const { runtimeFolder, command, limits, log, observer, replicaMade } = this.#options
-    const { name } = this.#summary
+    const { runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer, replicaMade } = this.#options
+    const { name, kind } = this.#summary
     const replica = new Replica({
-      id: `${name}#${number}`,
+      id: `${name}#${number}.${this.#version}`,
+      model: this.#summary,
       worker: { model: name, replica: number },
       labels: { model: name, ...(this.settings.replicas > 1 && { replica: number }) },
       runtimeFolder,
-      command,
-      limits,
+      derivedFolder,
+      command: commandOf(kind),
+      limits: limitsOf(kind),
       log,
       observer,
       listener: this.#listener,
@@ -374,7 +433,7 @@ export class TextModel {
     }
     if (!this.inUse) this.#options.becameFree()
     if (this.#queue.count > 0 || this.#waiters.size > 0 || this.#replicas.serves()) return
-    for (const { id } of this.#replicas) this.#options.pool.unwant(id)
+    for (const { id } of this.#replicas.current) this.#options.pool.unwant(id)
   }
 
   #left(admission: Admission): void {
@@ -433,4 +492,9 @@ export class TextModel {
     this.#waiters.clear()
     return waiters
   }
+}
+
+/** Would loading the one give what the other has? */
+function isSameVersion(a: ModelSummary, b: ModelSummary): boolean {
+  return a.id === b.id && a.path === b.path && a.kind === b.kind
 }
