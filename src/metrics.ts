@@ -2,7 +2,7 @@ import Counter from "prom-client/lib/counter"
 import Gauge from "prom-client/lib/gauge"
 import Histogram from "prom-client/lib/histogram"
 import Registry from "prom-client/lib/registry"
-import type { GenerationEvent, LoadedModel, StepUsage, WorkEvent, WorkRequest } from "./domain"
+import type { GenerationEvent, LoadedModel, MediaEvent, StepUsage, WorkEvent, WorkRequest } from "./domain"
 import { BulkHistogram } from "./lib/bulk-histogram"
 import { processUsage } from "./lib/process-usage"
 
@@ -93,8 +93,19 @@ export class Metrics {
   )
 
   readonly #requests = this.#counter(
+    "requests_total",
+    "Requests for models that are over, by kind (chat, completion, speech, transcription, image) and by how, as below.",
+    ["model", "kind", "outcome"],
+  )
+  readonly #requestSeconds = this.#histogram(
+    "request_duration_seconds",
+    "From a request's arrival to its end, of those that were done.",
+    "kind",
+    WAITING,
+  )
+  readonly #generations = this.#counter(
     "generations_total",
-    "Generations that are over, by how: done, cancelled, failed, unserved (never started) or refused (queue full).",
+    "Generations of text that are over, by how: done, cancelled, failed, unserved (never started) or refused (queue full).",
     ["model", "outcome"],
   )
   readonly #queueSeconds = this.#histogram(
@@ -141,6 +152,40 @@ export class Metrics {
     "model",
     TOKENS_PER_SECOND,
   )
+
+  readonly #firstAudioSeconds = this.#histogram(
+    "time_to_first_audio_seconds",
+    "From a request's arrival to its first audio.",
+    "model",
+    WAITING,
+  )
+  readonly #spokenCharacters = this.#counter(
+    "speech_characters_total",
+    "Characters that were spoken, of requests that were done.",
+    ["model"],
+  )
+  readonly #spokenSeconds = this.#counter(
+    "speech_audio_seconds_total",
+    "Audio that was synthesised, of requests that were done.",
+    ["model"],
+  )
+  readonly #heardSeconds = this.#counter(
+    "transcription_audio_seconds_total",
+    "Audio that was transcribed, of requests that were done.",
+    ["model"],
+  )
+  readonly #images = this.#counter("images_total", "Pictures, of requests that were done.", ["model"])
+  readonly #imageSteps = this.#counter(
+    "image_steps_total",
+    "Steps of diffusion, of requests that were done.",
+    ["model"],
+  )
+  readonly #mediaSeconds = this.#counter(
+    "media_work_seconds_total",
+    "Time that workers spent on speech, transcripts and pictures, of requests that were done.",
+    ["model"],
+  )
+
   readonly #batchSequences = this.#bulk(
     "batch_sequences",
     "Sequences computed together in one step.",
@@ -256,6 +301,10 @@ export class Metrics {
     this.#count(request, 1)
   }
 
+  firstAudio({ model }: CountedRequest, ms: number): void {
+    this.#firstAudioSeconds.observe({ model }, ms / 1000)
+  }
+
   nextTokens(request: CountedRequest, tokens: number, ms: number): void {
     if (tokens > 0) this.#tokenSeconds.add(request.model, ms / 1000 / tokens, tokens)
     this.#count(request, tokens)
@@ -265,14 +314,35 @@ export class Metrics {
     const { model } = request
     const open = this.#open.get(request)
     this.#open.delete(request)
-    this.#requests.inc({ model, outcome: outcome.type })
+    this.#countRequest(request, outcome.type)
     if (outcome.type !== "done") {
-      this.#generatedTokens.inc({ model }, open?.tokens ?? 0)
+      if (isText(request)) this.#generatedTokens.inc({ model }, open?.tokens ?? 0)
       return
     }
-    if (open !== undefined)
-      this.#generationSeconds.observe({ model }, (performance.now() - open.since) / 1000)
-    if (isGeneration(outcome)) this.#countGeneration(model, outcome)
+    const seconds = open === undefined ? undefined : (performance.now() - open.since) / 1000
+    if (seconds !== undefined) this.#requestSeconds.observe({ kind: request.kind }, seconds)
+    if (!isGeneration(outcome)) return this.#countMedia(model, outcome)
+    if (seconds !== undefined) this.#generationSeconds.observe({ model }, seconds)
+    this.#countGeneration(model, outcome)
+  }
+
+  #countRequest(request: CountedRequest, outcome: string): void {
+    const { model, kind } = request
+    this.#requests.inc({ model, kind, outcome })
+    if (isText(request)) this.#generations.inc({ model, outcome })
+  }
+
+  #countMedia(model: string, { usage, timings }: Done<MediaEvent>): void {
+    this.#mediaSeconds.inc({ model }, timings.workMs / 1000)
+    if ("images" in usage) {
+      this.#images.inc({ model }, usage.images)
+      this.#imageSteps.inc({ model }, usage.steps)
+    } else if ("characters" in usage) {
+      this.#spokenCharacters.inc({ model }, usage.characters)
+      this.#spokenSeconds.inc({ model }, usage.audioSeconds)
+    } else {
+      this.#heardSeconds.inc({ model }, usage.audioSeconds)
+    }
   }
 
   #countGeneration(model: string, { usage, timings }: Done<GenerationEvent>): void {
@@ -285,9 +355,9 @@ export class Metrics {
     }
   }
 
-  requestRefused({ model }: CountedRequest): void {
-    this.#models.add(model)
-    this.#requests.inc({ model, outcome: "refused" })
+  requestRefused(request: CountedRequest): void {
+    this.#models.add(request.model)
+    this.#countRequest(request, "refused")
   }
 
   modelLoading({ model }: CountedWorker): void {
@@ -391,6 +461,10 @@ export class Metrics {
   #bulk(name: string, help: string, buckets: number[]): BulkHistogram {
     return new BulkHistogram({ name: PREFIX + name, help, buckets, registers: [this.#registry] })
   }
+}
+
+function isText({ kind }: CountedRequest): boolean {
+  return kind === "chat" || kind === "completion"
 }
 
 function isGeneration(done: Done<WorkEvent>): done is Done<GenerationEvent> {

@@ -62,6 +62,7 @@ describe("a generation", () => {
     observer.requestFinished(asked, { type: "done", usage, timings: TIMINGS })
     expect(await values()).toMatchObject({
       'generations_total{model="tiny",outcome="done"}': 1,
+      'requests_total{model="tiny",kind="chat",outcome="done"}': 1,
       'prompt_tokens_total{model="tiny"}': 5,
       'cached_prompt_tokens_total{model="tiny"}': 2,
       'generated_tokens_total{model="tiny"}': 11,
@@ -110,6 +111,54 @@ describe("a generation", () => {
     expect(await values()).toMatchObject({
       'generations_total{model="tiny",outcome="refused"}': 1,
       'generations_total{model="tiny",outcome="unserved"}': 1,
+    })
+  })
+})
+
+describe("speech, transcripts and pictures", () => {
+  const timings = { queueMs: 0, loadMs: 0, workMs: 500 }
+
+  test("are counted by what was made", async () => {
+    const { observer, values } = metrics()
+    const spoken = { model: "joe", kind: "speech" } as const
+    observer.requestQueued(spoken)
+    observer.requestStarted(spoken, 10, 0)
+    observer.firstAudio(spoken, 80)
+    const said = { characters: 12, sentences: 2, audioSeconds: 1.5 }
+    observer.requestFinished(spoken, { type: "done", usage: said, timings })
+    const heard = { model: "ear", kind: "transcription" } as const
+    observer.requestQueued(heard)
+    observer.requestFinished(heard, { type: "done", language: "en", usage: { audioSeconds: 30 }, timings })
+    const drawn = { model: "brush", kind: "image" } as const
+    observer.requestQueued(drawn)
+    observer.requestFinished(drawn, { type: "done", usage: { images: 2, steps: 40 }, timings })
+    const all = await values()
+    expect(all).toMatchObject({
+      'requests_total{model="joe",kind="speech",outcome="done"}': 1,
+      'requests_total{model="ear",kind="transcription",outcome="done"}': 1,
+      'requests_total{model="brush",kind="image",outcome="done"}': 1,
+      'request_duration_seconds_count{kind="image"}': 1,
+      'time_to_first_audio_seconds_sum{model="joe"}': 0.08,
+      'queue_wait_seconds_sum{model="joe"}': 0.01,
+      'speech_characters_total{model="joe"}': 12,
+      'speech_audio_seconds_total{model="joe"}': 1.5,
+      'transcription_audio_seconds_total{model="ear"}': 30,
+      'images_total{model="brush"}': 2,
+      'image_steps_total{model="brush"}': 40,
+      'media_work_seconds_total{model="brush"}': 0.5,
+    })
+    expect(Object.keys(all).filter((name) => /^generat|token/.test(name))).toEqual([])
+  })
+
+  test("that fail, or are turned away, are counted as that", async () => {
+    const { observer, values } = metrics()
+    const drawn = { model: "brush", kind: "image" } as const
+    observer.requestRefused(drawn)
+    observer.requestQueued(drawn)
+    observer.requestFinished(drawn, { type: "failed", code: "worker_crashed" })
+    expect(await values()).toMatchObject({
+      'requests_total{model="brush",kind="image",outcome="refused"}': 1,
+      'requests_total{model="brush",kind="image",outcome="failed"}': 1,
     })
   })
 })

@@ -21,6 +21,7 @@ export class Admission {
   #started = false
   #over = false
   #lastTextAt: number | undefined
+  #hasSpoken = false
   #position = NOT_TOLD
   #links: readonly bigint[] | undefined
 
@@ -85,6 +86,7 @@ export class Admission {
   /** Hands an event of the worker over; true for the last one. */
   take(event: WorkEvent, now: number): boolean {
     if (event.type === "text" && event.choice === 0) this.#countText(event.tokens, now)
+    else if (event.type === "audio" && "bytes" in event) this.#countAudio(now)
     this.generation.emit(event)
     if (event.type !== "done") return false
     if (this.#close()) this.#observer?.requestFinished(this.#observed, event)
@@ -110,6 +112,12 @@ export class Admission {
     if (this.#lastTextAt === undefined) this.#observer.firstToken(this.#observed, now - this.arrivedAt)
     else this.#observer.nextTokens(this.#observed, tokens, now - this.#lastTextAt)
     this.#lastTextAt = now
+  }
+
+  #countAudio(now: number): void {
+    if (this.#hasSpoken) return
+    this.#hasSpoken = true
+    this.#observer?.firstAudio(this.#observed, now - this.arrivedAt)
   }
 
   #close(): boolean {

@@ -39,6 +39,8 @@ export interface EngineObserver {
   requestStarted(request: ObservedRequest, queueMs: number, loadMs: number): void
   /** The first text of its first choice, `ms` after it was queued. */
   firstToken(request: ObservedRequest, ms: number): void
+  /** The first audio of what it has spoken, `ms` after it was queued. */
+  firstAudio(request: ObservedRequest, ms: number): void
   /** More text of the same choice, `ms` after the last: `tokens` tokens came in that time. */
   nextTokens(request: ObservedRequest, tokens: number, ms: number): void
   /** Exactly once for each `requestQueued`. */

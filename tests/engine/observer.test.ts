@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import type { EngineObserver } from "../../src/engine/observer"
-import { Client, testEngine } from "../support/test-engine"
+import { Client, Reader, speech, testEngine } from "../support/test-engine"
 
 /** Writes down what it hears. */
 function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer: EngineObserver } {
@@ -13,6 +13,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     requestQueued: note("queued"),
     requestStarted: note("started"),
     firstToken: note("first"),
+    firstAudio: note("first audio"),
     nextTokens: note("next"),
     requestFinished: note("finished"),
     requestRefused: note("refused"),
@@ -46,6 +47,18 @@ test("those who count hear of a request and its model from the beginning to the 
     ["next", request, 1, A_TIME],
     ["finished", request, expect.objectContaining({ type: "done", usage })],
     ["unloaded", WORKER, "stopped"],
+  ])
+})
+
+test("those who count hear of a speech: when it began, and what came of it", async () => {
+  const { heard, observer } = recorder()
+  const { engine } = testEngine({ observer, models: { m: { kind: "voice" } } })
+  await new Reader((signal) => engine.speak(speech("say 3", "m"), signal)).rest()
+  const request = { model: "m", kind: "speech" }
+  expect(heard.slice(-3)).toEqual([
+    ["started", request, 0, A_TIME],
+    ["first audio", request, A_TIME],
+    ["finished", request, expect.objectContaining({ usage: expect.objectContaining({ audioSeconds: 0.5 }) })],
   ])
 })
 

@@ -40,6 +40,16 @@ function busyMetrics(scraped = () => {}): Metrics {
   }
   metrics.requestFinished(asked, { type: "done", usage, timings })
   metrics.requestRefused(asked)
+  const media = { queueMs: 0, loadMs: 0, workMs: 5 }
+  const spoken = { model: "joe", kind: "speech" } as const
+  metrics.requestQueued(spoken)
+  metrics.firstAudio(spoken, 3)
+  const speech = { characters: 5, sentences: 1, audioSeconds: 2 }
+  metrics.requestFinished(spoken, { type: "done", usage: speech, timings: media })
+  const heard = { model: "ear", kind: "transcription" } as const
+  metrics.requestFinished(heard, { type: "done", language: "en", usage: { audioSeconds: 2 }, timings: media })
+  const drawn = { model: "brush", kind: "image" } as const
+  metrics.requestFinished(drawn, { type: "done", usage: { images: 1, steps: 4 }, timings: media })
   metrics.modelUnloaded(worker, "memory")
   metrics.workerCrashed(worker)
   metrics.step(worker, { sequences: 1, tokens: 1, kvCellsUsed: 5 })
