@@ -23,7 +23,7 @@ export const command = defineCommand({
   minimumWords: 0,
   maximumWords: 1,
   details: `Asks a running server; with PREFIX for models whose name begins with it. SIZE is the memory that a model holds,
-SLOTS how many answers it generates and could, QUEUE how many requests wait.`,
+SLOTS how many requests it works on and could, QUEUE how many wait. What is no text has neither CONTEXT nor TOKENS/S.`,
   examples: [
     { line: "xllm ps", does: "what the server on this machine has loaded" },
     { line: "xllm ps -v", does: "and which device has what of each model, and why" },
@@ -61,8 +61,9 @@ async function measured(client: Client): Promise<readonly PsRow[]> {
   })
 }
 
-function isActive({ active_requests: requests }: LoadedModelBody): boolean {
-  return requests > 0
+/** Does it generate text at the moment? */
+function isActive({ kind, active_requests: requests }: LoadedModelBody): boolean {
+  return kind === "text" && requests > 0
 }
 
 /** The table of `ps`. */

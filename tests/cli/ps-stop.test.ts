@@ -42,6 +42,14 @@ describe("ps", () => {
     expect(psTable([model], new Date("2026-01-01T00:00:00Z"))).toContain(words)
   })
 
+  test("shows a voice without what only text has", () => {
+    const kind = "voice" as const
+    const info = { kind, family: "piper", slots: 1, model_bytes: 63e6, devices: ["CPU"], threads: 2 } as const
+    const voice = { ...loadedModel, kind, info, active_requests: 1, tokens_per_second: null }
+    const [, row = ""] = psTable([voice], new Date(0)).split("\n")
+    expect(row.split(/ {2,}/).slice(2)).toEqual(["150 MB", "100% CPU", "-", "In use", "1/1", "0", "-"])
+  })
+
   test("-v tells where the layers are, and why", async () => {
     const model = {
       ...loadedModel,

@@ -275,6 +275,24 @@ describe("the server's own routes", () => {
     for (const answer of answers) expect(await jsonOf(answer)).toMatchObject({ status: state })
   })
 
+  test("ps tells of a voice what it has", async () => {
+    const { get, engine } = fakeServer()
+    const footprint = { ramBytes: 300, devices: [] }
+    const loaded = { footprint, slots: 1, modelBytes: 60, devices: ["CPU"], threads: 2 }
+    const info = { kind: "voice", family: "piper", ...loaded } as const
+    engine.loadedModels = [{ ...LOADED_TINY, name: "joe", kind: "voice", info }]
+    expect(await jsonOf(get("/v0/ps"))).toMatchObject({
+      models: [
+        {
+          name: "joe",
+          kind: "voice",
+          footprint: { ram_bytes: 300 },
+          info: { kind: "voice", family: "piper", slots: 1, model_bytes: 60, devices: ["CPU"], threads: 2 },
+        },
+      ],
+    })
+  })
+
   test("ps lists what has a worker", async () => {
     const { get, engine } = fakeServer()
     engine.loadedModels = [
