@@ -1,3 +1,5 @@
+import type { Inputs } from "../config/load"
+import { effectiveModelSettings } from "../config/model-settings"
 import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import type { ModelDetails, TextModelDetails } from "../domain"
@@ -5,7 +7,7 @@ import { UsageError } from "../errors"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { nameOf } from "./model-path"
-import { formatCount, section, toJson } from "./output"
+import { aligned, formatCount, section, toJson } from "./output"
 
 /** Lines of a licence that the overview shows. */
 const LICENSE_LINES = 2
@@ -23,25 +25,29 @@ export const command = defineCommand({
   examples: [
     { line: "xllm show ./model.gguf", does: "what the file is" },
     { line: "xllm show smollm --template", does: "the chat template, and nothing else" },
+    { line: "xllm show smollm --effective", does: "what it is loaded with, and why" },
   ],
   flags: {
     template: switchFlag("only the chat template"),
     license: switchFlag("only the licence"),
+    effective: switchFlag("only the settings that it is loaded with, and where each is from"),
     metadata: switchFlag("also every key of the file", "v"),
     json: switchFlag("print JSON"),
     ...grouped(storeSettings, "Flags"),
     ...configFlag,
   },
   async run({ flags, words: [model = ""], io }) {
-    if ([flags.template, flags.license, flags.json].filter(Boolean).length > 1) {
-      throw new UsageError("give one of --template, --license and --json")
+    if ([flags.template, flags.license, flags.effective, flags.json].filter(Boolean).length > 1) {
+      throw new UsageError("give one of --template, --license, --effective and --json")
     }
     const { createStore } = await import("../store")
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const inputs = await gatherInputs(flags, io.environment)
+    const store = createStore({ modelsFolder: modelsFolder(inputs) })
     const details = await store.describe(await nameOf(model, store))
     if (flags.json) io.write(toJson(toShowObject(details)))
     else if (flags.template) io.write(only(templateOf(details), details.name, "chat template"))
     else if (flags.license) io.write(only(details.license, details.name, "licence"))
+    else if (flags.effective) io.write(effectiveText(inputs, details))
     else io.write(showText(details, flags.metadata === true))
   },
 })
@@ -49,6 +55,14 @@ export const command = defineCommand({
 function only(text: string | undefined, model: string, what: string): string {
   if (text === undefined) throw new UsageError(`the file of model '${model}' has no ${what}`)
   return text.endsWith("\n") ? text : `${text}\n`
+}
+
+function effectiveText(inputs: Inputs, details: ModelDetails): string {
+  const settings = effectiveModelSettings(inputs, details)
+  return aligned(
+    settings.map(({ name, shown, from }) => [name, shown, from]),
+    4,
+  )
 }
 
 /** The chat template that a model's file has. */

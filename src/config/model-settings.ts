@@ -48,6 +48,44 @@ export function settingsOfModel(inputs: Inputs, model: Subject): ModelSettings {
   return Object.fromEntries(values) as ModelSettings
 }
 
+/** A setting of a model as it may be shown. */
+export interface EffectiveModelSetting {
+  /** As a file says it, without the section: `gpu_layers`. */
+  readonly name: string
+  /** As a flag, a variable or a file would say it. */
+  readonly shown: string
+  /** `set by --ctx`, `set by XLLM_CTX`, `set in FILE`, `Modelfile` or `built in`. */
+  readonly from: string
+}
+
+/** What one model is loaded with, and where each value comes from. @throws UsageError for an impossible variable */
+export function effectiveModelSettings(inputs: Inputs, model: Subject): readonly EffectiveModelSetting[] {
+  return resolveAll(inputs, model).map(({ key, value, origin }) => {
+    const setting: Setting<unknown> = perModelSettings[key]
+    return {
+      name: setting.path.replace(/^defaults\./, ""),
+      shown: setting.value.show(value),
+      from: describeOrigin(origin),
+    }
+  })
+}
+
+function describeOrigin({ source, name }: Origin): string {
+  switch (source) {
+    case "flag":
+    case "environment":
+      return `set by ${name}`
+    case "file":
+      return `set in ${name}`
+    case "model":
+      return name
+    case "default":
+      return "built in"
+    default:
+      return source satisfies never
+  }
+}
+
 function resolveAll(inputs: Inputs, model: Subject): readonly ModelSetting[] {
   return Object.entries<Setting<unknown>>(perModelSettings).map(([name, setting]) => {
     // The table's own keys.

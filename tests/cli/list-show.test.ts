@@ -111,6 +111,14 @@ describe("show", () => {
     expect(license.out).toBe("MIT License\n\nCopyright somebody\nmore\n")
   })
 
+  test("--effective tells what it would be loaded with, and who says so", async () => {
+    using place = await home()
+    const io = fakeIo({ ...place, environment: { ...place.environment, XLLM_CTX: "512" } })
+    await show.execute(["new", "--effective"], io)
+    expect(io.out).toMatch(/^ctx +512 +set by XLLM_CTX\n/)
+    expect(io.out).toMatch(/\nkeep_alive +5m +built in\n/)
+  })
+
   test("--template of a model without one is an error", async () => {
     using folder = tempFolder()
     const path = join(folder.path, "bare.gguf")

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import type { Inputs } from "../../src/config/load"
-import { settingsOfModel } from "../../src/config/model-settings"
+import { effectiveModelSettings, settingsOfModel } from "../../src/config/model-settings"
+import { perModelSettings } from "../../src/config/schema"
 
 /** What was said on the command line, by variables and in the file (by paths). */
 function said(
@@ -96,5 +97,22 @@ describe("a model", () => {
       gpuLayers: 0,
       slots: 16,
     })
+  })
+
+  test("can be told the origin of each setting", () => {
+    const inputs = said({ ctx: 64 }, { XLLM_THREADS: "2" }, { "models.m.slots": 4, "gpu.split_mode": "row" })
+    const defaults = { settings: { contextLength: 512, kvTypeK: "q8_0", keepAliveSeconds: 90 } } as const
+    const settings = effectiveModelSettings(inputs, { name: "m", defaults })
+    expect(settings).toHaveLength(Object.keys(perModelSettings).length)
+    const of = (wanted: string) => settings.find(({ name }) => name === wanted)
+    expect(["ctx", "threads", "slots", "split_mode", "cache_type_k", "keep_alive", "mlock"].map(of)).toEqual([
+      { name: "ctx", shown: "64", from: "set by --ctx" },
+      { name: "threads", shown: "2", from: "set by XLLM_THREADS" },
+      { name: "slots", shown: "4", from: "set in /c.yaml" },
+      { name: "split_mode", shown: "row", from: "set in /c.yaml" },
+      { name: "cache_type_k", shown: "q8_0", from: "Modelfile" },
+      { name: "keep_alive", shown: "90s", from: "Modelfile" },
+      { name: "mlock", shown: "false", from: "built in" },
+    ])
   })
 })
