@@ -29,11 +29,13 @@ not known, or where a model is running: the server at --host (or XLLM_HOST) is a
     const store = createStore({ modelsFolder: modelsFolder(inputs) })
     const models = await Promise.all(words.map((word) => store.resolve(word)))
     await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
-    // By name: one model can be named twice, and in two ways.
-    const named = new Map(models.map(({ name }, index) => [name, words[index]] as const).reverse())
-    for (const [name, word] of [...named].reverse()) {
+    const deleted = new Set<string>()
+    for (const [index, { name }] of models.entries()) {
+      // One model can be named twice, and in two ways.
+      if (deleted.has(name)) continue
       await store.remove(name)
-      io.write(`deleted '${word}'\n`)
+      deleted.add(name)
+      io.write(`deleted '${words[index]}'\n`)
     }
   },
 })

@@ -3,7 +3,7 @@ import { constants, copyFile, mkdir, rename, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { InvalidModelFile } from "../errors"
 import type { AddFileOptions, Blob, Blobs } from "./contract"
-import { lockStore, type StoreLayout } from "./layout"
+import { blobPath, lockStore, type StoreLayout } from "./layout"
 import type { Digest } from "./manifest"
 import { syncedWrite, syncFile } from "./synced-write"
 import { openWorkspace } from "./workspace"
@@ -25,7 +25,7 @@ export class BlobFolder implements Blobs {
   }
 
   pathOf(digest: Digest): string {
-    return join(this.#layout.blobs, blobFileName(digest))
+    return blobPath(this.#layout, digest)
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -92,11 +92,6 @@ export class BlobFolder implements Blobs {
       throw error
     }
   }
-}
-
-/** `sha256:ab…` → `sha256-ab…` */
-export function blobFileName(digest: Digest): string {
-  return digest.replace(":", "-")
 }
 
 /** `undefined` for a file that is no blob. */

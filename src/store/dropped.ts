@@ -2,45 +2,58 @@ import { realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
-import type { GgufDescription } from "../formats/gguf/metadata"
-import { isModel, type ModelFile, ModelFiles } from "./model-file"
+import { mapSome } from "../lib/map-some"
+import { FolderListings } from "./folder-listings"
+import { isModel, type ModelFile, type ModelFiles } from "./model-file"
 import { type FoundModel, modelOfFile, scanModelsFolder } from "./scan"
 
 /** A model that is used where somebody has put it. */
 export interface DroppedModel {
   readonly found: FoundModel
-  /** It was named by its path, and need not be in the models folder. */
-  readonly isAdded: boolean
   readonly summary: ModelSummary
 }
 
 /** The files that somebody put into the models folder, and those that were named by their path. */
 export class DroppedModels {
   readonly #modelsFolder: string
-  readonly #files = new ModelFiles()
+  readonly #files: ModelFiles
+  readonly #listings = new FolderListings()
   /** By name; they come before files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
-  constructor(modelsFolder: string) {
+  constructor(modelsFolder: string, files: ModelFiles) {
     this.#modelsFolder = modelsFolder
+    this.#files = files
   }
 
   /** All of them, in no order. */
   async list(): Promise<readonly DroppedModel[]> {
-    const inFolder = await scanModelsFolder(this.#modelsFolder)
-    const all = [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
-    const models: DroppedModel[] = []
-    for (const found of all) {
-      const file = await this.#files.inspect(found)
-      if (file === undefined || !isModel(file)) continue
-      models.push({ found, isAdded: this.#added.get(found.name) === found, summary: summaryOf(found, file) })
-    }
-    return models
+    const models = await mapSome(await this.#found(), (found) => this.#inspect(found))
+    return models.filter((model) => model !== undefined)
   }
 
-  /** What a GGUF says, wherever it is. @throws InvalidModelFile; the system's error where it cannot be opened */
-  describe(found: FoundModel): Promise<GgufDescription> {
-    return this.#files.describe(found)
+  /** The model of that name, or else that of the name in another case. No other file is read for it. */
+  async find(name: string, options: { readonly ignoreCase: boolean }): Promise<DroppedModel | undefined> {
+    const lower = name.toLowerCase()
+    const isIt = options.ignoreCase
+      ? (found: FoundModel) => found.name.toLowerCase() === lower
+      : (found: FoundModel) => found.name === name
+    for (const found of (await this.#found()).filter(isIt)) {
+      const model = await this.#inspect(found)
+      if (model !== undefined) return model
+    }
+    return undefined
+  }
+
+  async #found(): Promise<readonly FoundModel[]> {
+    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings)
+    return [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
+  }
+
+  async #inspect(found: FoundModel): Promise<DroppedModel | undefined> {
+    const file = await this.#files.inspect(found)
+    if (file === undefined || !isModel(file)) return undefined
+    return { found, summary: summaryOf(found, file) }
   }
 
   /** @throws ModelNotFound, InvalidModelFile, InvalidRequest */

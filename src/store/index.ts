@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs"
 import { basename } from "node:path"
 import type { ModelDetails, ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidModelName, InvalidRequest, ModelLoadFailed, ModelNotFound } from "../errors"
@@ -6,12 +7,15 @@ import type { Logger } from "../log/logger"
 import { BlobFolder } from "./blobs"
 import type { Blobs, RemovedModel, Store } from "./contract"
 import { type DroppedModel, DroppedModels } from "./dropped"
-import { type InstalledModel, InstalledModels } from "./installed"
-import { layoutOf } from "./layout"
+import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
+import { layoutOf, type StoreLayout } from "./layout"
 import { Library } from "./library"
 import type { Manifest } from "./manifest"
+import { MetadataCache } from "./metadata-cache"
+import { ModelFiles } from "./model-file"
 import { formatModelName, type ModelName, parseModelName } from "./names"
-import type { ModelPlace } from "./views"
+import type { FoundModel } from "./scan"
+import { ensureView, placeOf } from "./views"
 
 export interface StoreOptions {
   /**
@@ -26,12 +30,7 @@ export interface StoreOptions {
 /** A model and where it is. */
 type KnownModel =
   | (DroppedModel & { readonly origin: "dropped" })
-  | {
-      readonly origin: "installed"
-      readonly installed: InstalledModel
-      readonly place: ModelPlace
-      readonly summary: ModelSummary
-    }
+  | { readonly origin: "installed"; readonly installed: InstalledModel; readonly summary: ModelSummary }
 
 /**
  * The models of one folder, and the files that were added by path. The folder is looked at anew for every question:
@@ -44,26 +43,40 @@ export function createStore(options: StoreOptions): Store {
 
 class FolderStore implements Store {
   readonly blobs: Blobs
+  readonly #layout: StoreLayout
+  readonly #cache: MetadataCache
+  readonly #files: ModelFiles
   readonly #dropped: DroppedModels
   readonly #installed: InstalledModels
   readonly #library: Library
+  /** Folders of installed models that this process has seen whole. */
+  readonly #wholeViews = new Set<string>()
 
   constructor({ modelsFolder, log }: StoreOptions) {
     const layout = layoutOf(modelsFolder)
+    const cache = new MetadataCache(layout.index)
+    this.#cache = cache
     const blobs = new BlobFolder(layout)
     this.blobs = blobs
-    this.#dropped = new DroppedModels(modelsFolder)
-    this.#installed = new InstalledModels(layout, log)
+    this.#layout = layout
+    this.#files = new ModelFiles(cache)
+    this.#dropped = new DroppedModels(modelsFolder, this.#files)
+    this.#installed = new InstalledModels(layout, cache, log)
     this.#library = new Library(layout, blobs, this.#installed)
   }
 
   async list(): Promise<readonly ModelSummary[]> {
-    return (await this.#known()).map((model) => model.summary)
+    const [dropped, installed] = await Promise.all([this.#dropped.list(), this.#installed.list()])
+    const names = new Set(dropped.map(({ summary }) => summary.name))
+    return [
+      ...dropped.map(({ summary }) => summary),
+      ...installed.map(toSummary).filter(({ name }) => !names.has(name)),
+    ].sort(newestFirst)
   }
 
   async resolve(name: string | undefined): Promise<ModelSummary> {
     const model = await this.#find(name)
-    if (model.origin === "installed") await this.#library.makePlace(model.place)
+    if (model.origin === "installed") await this.#makeWhole(model.installed)
     return model.summary
   }
 
@@ -71,10 +84,8 @@ class FolderStore implements Store {
     const model = await this.#find(name)
     const { summary } = model
     if (summary.kind !== "text") throw new ModelLoadFailed(name, `it is of the kind '${summary.kind}'`)
-    const { path } = summary
-    const found = model.origin === "dropped" ? model.found : { name, path, paths: model.place.paths }
     try {
-      return { ...summary, ...(await this.#dropped.describe(found)) }
+      return { ...summary, ...(await this.#files.describe(await this.#partsOf(model))) }
     } catch (error) {
       const reason = error instanceof InvalidModelFile ? error.reason : String(error)
       throw new ModelLoadFailed(name, reason, error)
@@ -91,7 +102,7 @@ class FolderStore implements Store {
   }
 
   async install(name: ModelName, manifest: Manifest): Promise<ModelSummary> {
-    return this.#toKnown(await this.#library.install(name, manifest)).summary
+    return toSummary(await this.#library.install(name, manifest))
   }
 
   async remove(name: string): Promise<RemovedModel> {
@@ -106,11 +117,12 @@ class FolderStore implements Store {
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
     const model = await this.#find(source)
     if (model.origin === "dropped") return await this.install(target, await this.#manifestOf(model))
-    return this.#toKnown(await this.#library.copy(model.installed.name, target)).summary
+    return toSummary(await this.#library.copy(model.installed.name, target))
   }
 
-  tidy(): Promise<void> {
-    return this.#library.tidy()
+  async tidy(): Promise<void> {
+    await this.#library.tidy()
+    this.#cache.prune()
   }
 
   /** Takes a dropped-in model's files among the blobs. */
@@ -131,44 +143,56 @@ class FolderStore implements Store {
   }
 
   async #find(name: string | undefined): Promise<KnownModel> {
-    if (name === undefined) return onlyOne(await this.#known())
-    const dropped = await this.#dropped.list()
-    const exact = dropped.find(({ summary }) => summary.name === name)
-    if (exact !== undefined) return { origin: "dropped", ...exact }
+    const asked = name ?? (await this.#onlyName())
+    const model =
+      (await this.#findDropped(asked, false)) ??
+      (await this.#findInstalled(asked)) ??
+      (await this.#findDropped(asked, true))
+    if (model !== undefined) return model
+    const names = (await this.list()).map((summary) => summary.name.replace(/:latest$/, ""))
+    const similar = nearest(asked.replace(/\.gguf$/, ""), names)
+    throw new ModelNotFound(asked, similar === undefined ? "" : `; did you mean '${similar}'?`)
+  }
+
+  async #findDropped(name: string, ignoreCase: boolean): Promise<KnownModel | undefined> {
+    const model = await this.#dropped.find(name, { ignoreCase })
+    return model && { origin: "dropped", ...model }
+  }
+
+  async #findInstalled(name: string): Promise<KnownModel | undefined> {
     const parsed = tryParse(name)
     const installed = parsed && (await this.#installed.find(parsed))
-    if (installed !== undefined) return this.#toKnown(installed)
-    const inOtherCase = dropped.find(({ summary }) => summary.name.toLowerCase() === name.toLowerCase())
-    if (inOtherCase !== undefined) return { origin: "dropped", ...inOtherCase }
-    const names = (await this.#known()).map(({ summary }) => summary.name.replace(/:latest$/, ""))
-    const similar = nearest(name.replace(/\.gguf$/, ""), names)
-    throw new ModelNotFound(name, similar === undefined ? "" : `; did you mean '${similar}'?`)
+    return installed && { origin: "installed", installed, summary: toSummary(installed) }
   }
 
-  /** Newest first. */
-  async #known(): Promise<KnownModel[]> {
-    const dropped = await this.#dropped.list()
-    const names = new Set(dropped.map(({ summary }) => summary.name))
-    const installed = (await this.#installed.list()).map((model) => this.#toKnown(model))
-    return [
-      ...dropped.map((model) => ({ origin: "dropped" as const, ...model })),
-      ...installed.filter(({ summary }) => !names.has(summary.name)),
-    ].sort(newestFirst)
-  }
-
-  #toKnown(installed: InstalledModel): KnownModel {
-    const { name, manifest, id, installedAt } = installed
-    const place = this.#library.placeOf(manifest)
-    const summary: ModelSummary = {
-      name: formatModelName(name),
-      kind: manifest.kind,
-      path: place.path,
-      id,
-      sizeBytes: manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      modifiedAt: installedAt,
+  async #onlyName(): Promise<string> {
+    const [first, ...others] = await this.list()
+    if (first === undefined) {
+      throw new InvalidRequest("model is missing, and there is no model to choose", "model")
     }
-    return { origin: "installed", installed, place, summary }
+    if (others.length === 0) return first.name
+    throw new InvalidRequest(`model is missing, and there are ${others.length + 1} to choose from`, "model")
   }
+
+  /** Where the files of a text model are. */
+  async #partsOf(model: KnownModel): Promise<FoundModel> {
+    if (model.origin === "dropped") return model.found
+    await this.#makeWhole(model.installed)
+    const { path, paths } = placeOf(model.installed.manifest, this.#layout)
+    return { name: model.summary.name, path, paths }
+  }
+
+  /** Puts the files of a model together where that has been undone; looked at closely once for each process. */
+  async #makeWhole({ manifest }: InstalledModel): Promise<void> {
+    const { view } = placeOf(manifest, this.#layout)
+    if (view === undefined || (this.#wholeViews.has(view.id) && existsSync(view.folder))) return
+    await ensureView(view, this.#layout)
+    this.#wholeViews.add(view.id)
+  }
+}
+
+function toSummary({ name, kind, path, id, sizeBytes, installedAt }: InstalledEntry): ModelSummary {
+  return { name: formatModelName(name), kind, path, id, sizeBytes, modifiedAt: installedAt }
 }
 
 function tryParse(name: string): ModelName | undefined {
@@ -180,15 +204,7 @@ function tryParse(name: string): ModelName | undefined {
   }
 }
 
-function onlyOne(known: readonly KnownModel[]): KnownModel {
-  const [first, ...others] = known
-  if (first === undefined)
-    throw new InvalidRequest("model is missing, and there is no model to choose", "model")
-  if (others.length === 0) return first
-  throw new InvalidRequest(`model is missing, and there are ${known.length} to choose from`, "model")
-}
-
-function newestFirst(a: KnownModel, b: KnownModel): number {
-  const byTime = b.summary.modifiedAt.getTime() - a.summary.modifiedAt.getTime()
-  return byTime !== 0 ? byTime : a.summary.name.localeCompare(b.summary.name)
+function newestFirst(a: ModelSummary, b: ModelSummary): number {
+  const byTime = b.modifiedAt.getTime() - a.modifiedAt.getTime()
+  return byTime !== 0 ? byTime : a.name.localeCompare(b.name)
 }

@@ -1,19 +1,33 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { dirname, join, relative, sep } from "node:path"
+import type { ModelKind } from "../domain"
+import { InvalidManifest } from "../errors"
+import { mapSome } from "../lib/map-some"
 import type { Logger } from "../log/logger"
 import { syncedWrite } from "./synced-write"
 import type { StoreLayout } from "./layout"
 import { MAX_MANIFEST_BYTES, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
+import type { CacheTable, MetadataCache } from "./metadata-cache"
 import { isSameName, type ModelName, nameOfParts } from "./names"
+import { placeOf } from "./views"
 import { openWorkspace } from "./workspace"
 
-/** A model that a manifest describes. */
-export interface InstalledModel {
+/** What a list tells of a model that a manifest describes. */
+export interface InstalledEntry {
   readonly name: ModelName
-  readonly manifest: Manifest
   /** Hex digest of what the manifest says. */
   readonly id: string
+  readonly kind: ModelKind
+  readonly sizeBytes: number
+  /** What a worker loads. */
+  readonly path: string
+  /** Of the folder that its files are put together in, where it has one. */
+  readonly viewId: string | undefined
   readonly installedAt: Date
+}
+
+export interface InstalledModel extends InstalledEntry {
+  readonly manifest: Manifest
 }
 
 interface ManifestPlace {
@@ -21,37 +35,43 @@ interface ManifestPlace {
   readonly name: ModelName
 }
 
-interface ReadManifest {
-  readonly stamp: string
-  /** `undefined` for one that is damaged. */
-  readonly model: InstalledModel | undefined
+/** What is kept of a manifest for lists, so that they need not read licences and templates. */
+interface EntryRecord extends Pick<InstalledEntry, "id" | "kind" | "sizeBytes"> {
+  readonly viewId?: string
+  /** Relative to the models folder. */
+  readonly path: string
+}
+
+/** Why a manifest cannot be used. */
+interface DamageRecord {
+  readonly damage: string
 }
 
 const EXTENSION = ".json"
 
 /**
- * The manifests below the models folder, and what was read of them for as long as they stay as they are. Their places
- * are their names. A damaged one is told about once and counts as not there.
+ * The manifests below the models folder; each version of one is read once. Their places are their names. A damaged one
+ * is told about once and counts as not there.
  */
 export class InstalledModels {
   readonly #layout: StoreLayout
   readonly #log: Logger | undefined
-  /** By path. */
-  readonly #read = new Map<string, ReadManifest>()
+  readonly #entries: CacheTable<EntryRecord | DamageRecord>
+  readonly #manifests: CacheTable<Manifest>
+  /** Versions of manifests. */
+  readonly #toldOf = new Set<string>()
 
-  constructor(layout: StoreLayout, log: Logger | undefined) {
+  constructor(layout: StoreLayout, cache: MetadataCache, log: Logger | undefined) {
     this.#layout = layout
+    this.#entries = cache.table("manifest-entries")
+    this.#manifests = cache.table("manifests")
     this.#log = log
   }
 
   /** All of them, in no order. */
-  async list(): Promise<readonly InstalledModel[]> {
-    const models: InstalledModel[] = []
-    for (const { path, name } of await this.#places()) {
-      const model = await this.#readAt(path, name)
-      if (model !== undefined) models.push(model)
-    }
-    return models
+  async list(): Promise<readonly InstalledEntry[]> {
+    const entries = await mapSome(await this.#places(), (place) => this.#entryAt(place))
+    return entries.flatMap((found) => found?.entry ?? [])
   }
 
   /**
@@ -71,7 +91,12 @@ export class InstalledModels {
   /** The model of that name in upper or lower case; the same case comes first. */
   async find(name: ModelName): Promise<InstalledModel | undefined> {
     const place = await this.#placeOf(name)
-    return place === undefined ? undefined : await this.#readAt(place.path, place.name)
+    const found = place && (await this.#entryAt(place))
+    if (place === undefined || found === undefined) return undefined
+    const manifest =
+      this.#manifests.get(place.path, found.stamp) ?? (await this.#read(place.path, found.stamp))
+    // A manifest that was replaced meanwhile, by one that is damaged, is as good as gone.
+    return manifest instanceof InvalidManifest ? undefined : { ...found.entry, manifest }
   }
 
   /** Replaces what has that name, in whatever case. To be called under the store's lock. */
@@ -83,7 +108,7 @@ export class InstalledModels {
     await mkdir(dirname(place.path), { recursive: true })
     await rename(temporary, place.path)
     const { mtime } = await stat(place.path)
-    return { name: place.name, manifest, id: manifestId(manifest), installedAt: mtime }
+    return { ...this.#toEntry(place.name, this.#recordOf(manifest), mtime), manifest }
   }
 
   /** To be called under the store's lock. */
@@ -120,50 +145,83 @@ export class InstalledModels {
   }
 
   async #places(): Promise<readonly ManifestPlace[]> {
-    const places: ManifestPlace[] = []
-    for (const [host, hostFolder] of await this.#entries(this.#layout.manifests)) {
-      for (const [namespace, namespaceFolder] of await this.#entries(hostFolder)) {
-        for (const [model, modelFolder] of await this.#entries(namespaceFolder)) {
-          for (const [file, path] of await this.#entries(modelFolder)) {
-            const name = nameOf(host, namespace, model, file)
-            if (name !== undefined) places.push({ path, name })
-          }
-        }
-      }
-    }
-    return places
+    const hosts = await inFolders([this.#layout.manifests])
+    const files = await inFolders(await inFolders(await inFolders(hosts)))
+    return files.flatMap((path) => {
+      const [host = "", namespace = "", model = "", file = ""] = path.split(sep).slice(-4)
+      const name = nameOf(host, namespace, model, file)
+      return name === undefined ? [] : [{ path, name }]
+    })
   }
 
-  async #entries(folder: string): Promise<readonly (readonly [name: string, path: string])[]> {
-    const entries = await readdir(folder).catch(() => [])
-    return entries.map((entry) => [entry, join(folder, entry)] as const)
-  }
-
-  async #readAt(path: string, name: ModelName): Promise<InstalledModel | undefined> {
+  async #entryAt({ path, name }: ManifestPlace) {
     const stats = await stat(path).catch(() => undefined)
     if (stats?.isFile() !== true) return undefined
     const stamp = `${stats.ino}:${stats.size}:${stats.mtimeMs}`
-    const known = this.#read.get(path)
-    if (known?.stamp === stamp) return known.model
-    const model = await this.#parse(path, name, stats.mtime)
-    this.#read.set(path, { stamp, model })
-    return model
+    const known = this.#entries.get(path, stamp)
+    const record = known ?? (await this.#readEntry(path, stamp))
+    if ("damage" in record) {
+      this.#tellOf(path, stamp, record.damage)
+      return undefined
+    }
+    return { stamp, entry: this.#toEntry(name, record, stats.mtime) }
   }
 
-  async #parse(path: string, name: ModelName, installedAt: Date): Promise<InstalledModel | undefined> {
+  async #readEntry(path: string, stamp: string): Promise<EntryRecord | DamageRecord> {
+    const manifest = await this.#read(path, stamp)
+    const record =
+      manifest instanceof InvalidManifest ? { damage: manifest.message } : this.#recordOf(manifest)
+    this.#entries.set(path, stamp, record)
+    return record
+  }
+
+  /** The manifest, or why it cannot be used. */
+  async #read(path: string, stamp: string): Promise<Manifest | InvalidManifest> {
     try {
       const manifest = await parseManifest(
         await Bun.file(path)
           .slice(0, MAX_MANIFEST_BYTES + 1)
           .bytes(),
       )
-      return { name, manifest, id: manifestId(manifest), installedAt }
+      this.#manifests.set(path, stamp, manifest)
+      return manifest
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#log?.warn("damaged manifest", { path, reason })
-      return undefined
+      if (error instanceof InvalidManifest) return error
+      return new InvalidManifest(error instanceof Error ? error.message : String(error))
     }
   }
+
+  #recordOf(manifest: Manifest): EntryRecord {
+    const { view, path } = placeOf(manifest, this.#layout)
+    return {
+      id: manifestId(manifest),
+      kind: manifest.kind,
+      sizeBytes: manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      path: relative(this.#layout.root, path),
+      ...(view !== undefined && { viewId: view.id }),
+    }
+  }
+
+  #toEntry(name: ModelName, record: EntryRecord, installedAt: Date): InstalledEntry {
+    const { id, kind, sizeBytes, path, viewId } = record
+    return { name, id, kind, sizeBytes, path: join(this.#layout.root, path), viewId, installedAt }
+  }
+
+  #tellOf(path: string, stamp: string, reason: string): void {
+    const version = `${path}\n${stamp}`
+    if (this.#toldOf.has(version)) return
+    this.#toldOf.add(version)
+    this.#log?.warn("damaged manifest", { path, reason })
+  }
+}
+
+/** What is in folders; those that cannot be read, and what is no folder, count as empty. */
+async function inFolders(folders: readonly string[]): Promise<readonly string[]> {
+  const entries = await mapSome(folders, async (folder) => {
+    const names = await readdir(folder).catch((): string[] => [])
+    return names.map((name) => join(folder, name))
+  })
+  return entries.flat()
 }
 
 function nameOf(host: string, namespace: string, model: string, file: string): ModelName | undefined {

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { StoreBusy } from "../errors"
 import { type FileLock, lockFile } from "../lib/file-lock"
 import { openFlock } from "../lib/flock"
+import type { Digest } from "./manifest"
 
 /** Where things are below the models folder. */
 export interface StoreLayout {
@@ -19,6 +20,8 @@ export interface StoreLayout {
   readonly derived: string
   /** Files that are being made; see {@link openWorkspace}. */
   readonly temporary: string
+  /** What was read of models' files; can be read again. */
+  readonly index: string
 }
 
 const FOLDERS = {
@@ -39,7 +42,13 @@ const LOCK_PATIENCE_MS = 30_000
 export function layoutOf(modelsFolder: string): StoreLayout {
   const at = Object.entries(FOLDERS).map(([key, name]) => [key, join(modelsFolder, name)])
   // The same keys, each with a path.
-  return { root: modelsFolder, ...(Object.fromEntries(at) as Record<keyof typeof FOLDERS, string>) }
+  const index = join(modelsFolder, "index.sqlite")
+  return { root: modelsFolder, index, ...(Object.fromEntries(at) as Record<keyof typeof FOLDERS, string>) }
+}
+
+/** Where a blob is: `sha256:ab…` is the file `sha256-ab…`. */
+export function blobPath({ blobs }: StoreLayout, digest: Digest): string {
+  return join(blobs, digest.replace(":", "-"))
 }
 
 /**

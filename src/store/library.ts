@@ -6,7 +6,7 @@ import type { InstalledModel, InstalledModels } from "./installed"
 import { lockStore, type StoreLayout } from "./layout"
 import { type Digest, type Manifest, parseManifest, printManifest } from "./manifest"
 import { formatModelName, type ModelName } from "./names"
-import { ensureView, type ModelPlace, placeOf, pruneViews } from "./views"
+import { ensureView, placeOf, pruneViews } from "./views"
 import { heldBlobs, sweepWorkspaces } from "./workspace"
 
 /** How long a blob that no model has may stay: it may belong to a download that will be gone on with. */
@@ -72,15 +72,6 @@ export class Library {
     }
   }
 
-  placeOf(manifest: Manifest): ModelPlace {
-    return placeOf(manifest, this.#layout, (digest) => this.#blobs.pathOf(digest))
-  }
-
-  /** Puts the files of a model together where that has not been done, or was undone. */
-  async makePlace({ view }: ModelPlace): Promise<void> {
-    if (view !== undefined) await ensureView(view, this.#layout, (digest) => this.#blobs.pathOf(digest))
-  }
-
   async #existing(name: ModelName): Promise<InstalledModel> {
     const model = await this.#installed.find(name)
     if (model === undefined) throw new ModelNotFound(formatModelName(name))
@@ -89,7 +80,8 @@ export class Library {
 
   async #write(name: ModelName, manifest: Manifest): Promise<InstalledModel> {
     await this.#checkBlobs(name, manifest)
-    await this.makePlace(this.placeOf(manifest))
+    const { view } = placeOf(manifest, this.#layout)
+    if (view !== undefined) await ensureView(view, this.#layout)
     const old = await this.#installed.find(name)
     const used = old && new Set(await this.#installed.digestsBeside(old.name))
     const model = await this.#installed.write(name, manifest)
@@ -126,10 +118,7 @@ export class Library {
   }
 
   async #pruneViews(): Promise<void> {
-    const models = await this.#installed.list()
-    await pruneViews(
-      this.#layout,
-      new Set(models.flatMap(({ manifest }) => this.placeOf(manifest).view?.id ?? [])),
-    )
+    const entries = await this.#installed.list()
+    await pruneViews(this.#layout, new Set(entries.flatMap(({ viewId }) => viewId ?? [])))
   }
 }

@@ -3,6 +3,7 @@ import { basename } from "node:path"
 import { InvalidModelFile } from "../errors"
 import { describeGguf, type GgufDescription, TOKENS_KEY } from "../formats/gguf/metadata"
 import { type GgufKind, peekGgufKind, readGgufHeader } from "../formats/gguf/read"
+import type { CacheTable, MetadataCache } from "./metadata-cache"
 import type { FoundModel } from "./scan"
 
 /** What is known of a model's files without reading their whole header. */
@@ -17,55 +18,45 @@ export interface ModelFile {
   readonly kind: GgufKind | undefined
 }
 
-interface CachedFile {
-  readonly stamp: string
-  readonly file: ModelFile
-  description: GgufDescription | undefined
-}
-
 /** Bytes read at the start, in the middle and at the end of a file to name its version. */
 const SAMPLE_BYTES = 64 * 1024
 const ID_DIGITS = 12
 
-/**
- * Remembers what was read of model files for as long as their size and modification time stay the same, so that
- * listing a thousand models again costs a thousand stat calls.
- */
+/** What can be kept of a {@link ModelFile}. */
+type FileRecord = Pick<ModelFile, "id" | "kind">
+
+/** GGUF files, each version of which is read once. */
 export class ModelFiles {
-  readonly #cache = new Map<string, CachedFile>()
+  readonly #files: CacheTable<FileRecord>
+  readonly #descriptions: CacheTable<GgufDescription>
+
+  constructor(cache: MetadataCache) {
+    this.#files = cache.table("gguf-files")
+    this.#descriptions = cache.table("gguf-descriptions")
+  }
 
   /** `undefined` where the model's first file cannot be read. */
-  async inspect(model: FoundModel): Promise<ModelFile | undefined> {
-    return (await this.#lookUp(model))?.file
+  async inspect({ path, paths }: FoundModel): Promise<ModelFile | undefined> {
+    const { stamp, sizeBytes, modifiedMs } = await stateOf(paths)
+    const common = { paths, sizeBytes, modifiedAt: new Date(modifiedMs) }
+    const known = this.#files.get(path, stamp)
+    if (known !== undefined) return { ...common, ...known }
+    const samples = await readSamples(path).catch(() => undefined)
+    if (samples === undefined) return undefined
+    const kind = peekGgufKind(samples[0] ?? new Uint8Array())
+    const record = { id: idOf(sizeBytes, samples), kind }
+    this.#files.set(path, stamp, record)
+    return { ...common, ...record }
   }
 
   /** @throws InvalidModelFile; the system's error where a file cannot be opened */
   async describe(model: FoundModel): Promise<GgufDescription> {
-    const cached = await this.#lookUp(model)
-    if (cached === undefined) throw new InvalidModelFile(model.path, "the file cannot be read")
-    cached.description ??= await readDescription(model)
-    return cached.description
-  }
-
-  async #lookUp(model: FoundModel): Promise<CachedFile | undefined> {
-    const state = await stateOf(model.paths)
-    const known = this.#cache.get(model.path)
-    if (known?.stamp === state.stamp) return known
-    const samples = await readSamples(model.path).catch(() => undefined)
-    if (samples === undefined) {
-      this.#cache.delete(model.path)
-      return undefined
-    }
-    const file: ModelFile = {
-      paths: model.paths,
-      sizeBytes: state.sizeBytes,
-      modifiedAt: new Date(state.modifiedMs),
-      id: idOf(state.sizeBytes, samples),
-      kind: peekGgufKind(samples[0] ?? new Uint8Array()),
-    }
-    const entry: CachedFile = { stamp: state.stamp, file, description: undefined }
-    this.#cache.set(model.path, entry)
-    return entry
+    const { stamp } = await stateOf(model.paths)
+    const known = this.#descriptions.get(model.path, stamp)
+    if (known !== undefined) return known
+    const description = await readDescription(model)
+    this.#descriptions.set(model.path, stamp, description)
+    return description
   }
 }
 

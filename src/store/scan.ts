@@ -1,6 +1,6 @@
-import { readdir, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import { parseSplitName, splitFileName } from "../formats/gguf/split"
+import type { FolderListings } from "./folder-listings"
 import { RESERVED_NAMES } from "./layout"
 
 /** A model's place on disk, before anything of it was read. */
@@ -18,12 +18,12 @@ const EXTENSION = ".gguf"
 const MAX_DEPTH = 5
 
 /**
- * Every model file in a folder and the folders below it; hidden ones are left out, and the store's own. What cannot be read, and a folder
- * that is not there, counts as empty.
+ * Every model file in a folder and the folders below it; hidden ones are left out, and the store's own. What cannot be
+ * read, and a folder that is not there, counts as empty.
  */
-export async function scanModelsFolder(folder: string): Promise<FoundModel[]> {
+export async function scanModelsFolder(folder: string, listings: FolderListings): Promise<FoundModel[]> {
   const found: FoundModel[] = []
-  await scanInto(found, folder, "", MAX_DEPTH, new Set())
+  await scanInto({ found, listings, visited: new Set() }, folder, "", MAX_DEPTH)
   return found
 }
 
@@ -38,26 +38,21 @@ export function modelOfFile(path: string): FoundModel {
   return { name: split.stem, path: paths[0] ?? path, paths }
 }
 
-async function scanInto(
-  found: FoundModel[],
-  folder: string,
-  prefix: string,
-  depth: number,
-  visited: Set<string>,
-): Promise<void> {
-  const real = await realpath(folder).catch(() => undefined)
-  if (real === undefined || visited.has(real)) return
-  visited.add(real)
-  for (const entry of await readdir(folder).catch(() => [])) {
-    if (entry.startsWith(".") || (prefix === "" && RESERVED_NAMES.has(entry))) continue
-    const path = join(folder, entry)
-    // stat and not the directory entry's type: links to files and folders count as what they point to.
-    const stats = await stat(path).catch(() => undefined)
-    if (stats?.isDirectory() && depth > 1) {
-      await scanInto(found, path, `${prefix}${entry}/`, depth - 1, visited)
-    } else if (stats?.isFile() && entry.endsWith(EXTENSION) && (parseSplitName(entry)?.part ?? 1) === 1) {
+interface Scan {
+  readonly found: FoundModel[]
+  readonly listings: FolderListings
+  readonly visited: Set<string>
+}
+
+async function scanInto(scan: Scan, folder: string, prefix: string, depth: number): Promise<void> {
+  for (const { name, kind } of await scan.listings.entries(folder, scan.visited)) {
+    if (prefix === "" && RESERVED_NAMES.has(name)) continue
+    const path = join(folder, name)
+    if (kind === "folder") {
+      if (depth > 1) await scanInto(scan, path, `${prefix}${name}/`, depth - 1)
+    } else if (name.endsWith(EXTENSION) && (parseSplitName(name)?.part ?? 1) === 1) {
       const model = modelOfFile(path)
-      found.push({ ...model, name: prefix + model.name })
+      scan.found.push({ ...model, name: prefix + model.name })
     }
   }
 }

@@ -1,8 +1,8 @@
 import { copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { parseSplitName } from "../formats/gguf/split"
-import type { StoreLayout } from "./layout"
-import type { Digest, Manifest, ManifestFile } from "./manifest"
+import { blobPath, type StoreLayout } from "./layout"
+import type { Manifest, ManifestFile } from "./manifest"
 import { openWorkspace } from "./workspace"
 
 const ID_DIGITS = 24
@@ -25,18 +25,16 @@ export interface View {
   readonly files: readonly ManifestFile[]
 }
 
-type PathOf = (digest: Digest) => string
-
 /**
  * Where a model's files are found by a worker. Weights of a text model in one file need no name; everything else is
  * recognised by the names of its files, or finds its parts by them.
  */
-export function placeOf(manifest: Manifest, layout: StoreLayout, pathOf: PathOf): ModelPlace {
+export function placeOf(manifest: Manifest, layout: StoreLayout): ModelPlace {
   const files = partsOf(manifest)
   const [first] = files
   if (first === undefined) throw new Error("a manifest has at least one file")
   if (manifest.kind === "text" && files.length === 1) {
-    const path = pathOf(first.digest)
+    const path = blobPath(layout, first.digest)
     return { view: undefined, path, paths: [path] }
   }
   const id = viewId(files)
@@ -66,14 +64,14 @@ function viewId(files: readonly ManifestFile[]): string {
  * Puts a view together where it is not there, or not whole. It appears complete or not at all.
  * @throws the file system's error where a blob is missing
  */
-export async function ensureView(view: View, layout: StoreLayout, pathOf: PathOf): Promise<void> {
+export async function ensureView(view: View, layout: StoreLayout): Promise<void> {
   if (await isWhole(view)) return
   await using workspace = await openWorkspace(layout.temporary)
   const fresh = join(workspace.path, "view")
   for (const { name, digest } of view.files) {
     const path = join(fresh, name)
     await mkdir(dirname(path), { recursive: true })
-    await linkOrCopy(pathOf(digest), path)
+    await linkOrCopy(blobPath(layout, digest), path)
   }
   await mkdir(layout.views, { recursive: true })
   // Moved out of the way, never written to: a running worker may have its files mapped.

@@ -52,7 +52,7 @@ export class ModelsFolder implements Disposable {
     return await this.store.install(parseModelName(name), manifestOf([file]))
   }
 
-  /** Names of the files below the models folder, hidden ones left out. */
+  /** Names of the files below the models folder; hidden ones and the cache of metadata are left out. */
   files(folder = ""): readonly string[] {
     const path = join(this.path, folder)
     if (!existsSync(path)) return []
@@ -60,7 +60,7 @@ export class ModelsFolder implements Disposable {
     const names = all.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
     return names
       .map((name) => name.slice(path.length + 1))
-      .filter((name) => !name.startsWith("."))
+      .filter((name) => !/^(\.|index\.sqlite)/.test(name))
       .sort()
   }
 
