@@ -1,4 +1,6 @@
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
+import { RuntimeBroken, Unsupported } from "../errors"
+import { extractEmbedded } from "./extract-embedded"
 
 /**
  * The packages of sherpa-onnx by `${process.platform}-${process.arch}`. Only linux-x64 is tested; the others follow the
@@ -10,6 +12,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "darwin-arm64": "sherpa-onnx-darwin-arm64",
   "darwin-x64": "sherpa-onnx-darwin-x64",
 }
+
+const ADDON = "sherpa-onnx.node"
 
 /** The addon, and what it is linked against; the C++ API beside them is not used. */
 const LIBRARIES: readonly RegExp[] = [
@@ -36,4 +40,30 @@ export function speechPackageFolder(name: string): string | undefined {
 export function chooseSpeechLibraries(names: readonly string[]): string[] | undefined {
   const chosen = LIBRARIES.map((pattern) => names.filter((name) => pattern.test(name)))
   return chosen.every((found) => found.length > 0) ? chosen.flat() : undefined
+}
+
+/**
+ * The path of sherpa-onnx's addon, with its libraries beside it: in development in node_modules, in the compiled
+ * binary extracted below `runtimeFolder` on first use.
+ * @throws Unsupported where this executable was built without speech, or the platform has none
+ * @throws RuntimeBroken where it is not installed, or the folder cannot be written
+ */
+export async function locateSpeech(runtimeFolder: string): Promise<string> {
+  return join(await (Bun.isStandaloneExecutable ? embedded(runtimeFolder) : installed()), ADDON)
+}
+
+async function embedded(runtimeFolder: string): Promise<string> {
+  const folder = await extractEmbedded("speech", runtimeFolder)
+  if (folder !== undefined) return folder
+  throw new Unsupported("this build of xLLM has no speech; the default one does ('npm run build')", "model")
+}
+
+async function installed(): Promise<string> {
+  const name = speechPackage(process.platform, process.arch)
+  if (name === undefined)
+    throw new Unsupported(`speech is not available for ${process.platform} on ${process.arch}`, "model")
+  const folder = speechPackageFolder(name)
+  if (folder === undefined)
+    throw new RuntimeBroken(`the package ${name} is not installed; run 'npm ci', or 'npm run build'`)
+  return folder
 }

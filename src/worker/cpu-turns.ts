@@ -72,3 +72,13 @@ export class CpuTurns {
     return this.#flock === undefined || this.#flock(descriptor, LOCK_EXCLUSIVE | LOCK_NOW) === 0
   }
 }
+
+/** Without the folder there are no turns: slower beside another model, but no reason not to run. */
+export function openTurns(folder: string): CpuTurns | undefined {
+  try {
+    return new CpuTurns(folder)
+  } catch (error) {
+    console.error(`no turns on the CPU: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
+  }
+}

@@ -5,6 +5,8 @@ export async function startWorker(kind: string): Promise<void> {
   switch (kind) {
     case "text":
       return (await import("./text/worker")).runTextWorker()
+    case "voice":
+      return (await import("./speech/voice/worker")).runVoiceWorker()
     case "probe":
       return (await import("./probe")).runProbeWorker()
     default:

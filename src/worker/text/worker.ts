@@ -4,7 +4,7 @@ import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../..
 import { Sampler } from "../../llama/sampler"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
-import { CpuTurns } from "../cpu-turns"
+import { type CpuTurns, openTurns } from "../cpu-turns"
 import { endWithParent } from "../lifetime"
 import { withDefaults } from "./defaults"
 import { type LoadedText, loadText } from "./load"
@@ -205,16 +205,6 @@ class TextWorker {
     await turns.wait()
     clearInterval(signsOfLife)
     return performance.now() - startedAt
-  }
-}
-
-/** Without the folder there are no turns: slower beside another model, but no reason not to run. */
-function openTurns(folder: string): CpuTurns | undefined {
-  try {
-    return new CpuTurns(folder)
-  } catch (error) {
-    console.error(`no turns on the CPU: ${error instanceof Error ? error.message : String(error)}`)
-    return undefined
   }
 }
 

@@ -1,0 +1,153 @@
+import { InvalidModelFile } from "../../errors"
+import type { ModelFolderFile } from "../model-folder"
+import { KOKORO_VOCABULARY } from "./kokoro-vocabulary"
+import { findLicense } from "./license"
+import { isNpz, readNpz } from "./npz"
+import { languageOfSpeaker } from "./speaker-language"
+import { baseName, field, type SpeechFolder } from "./speech-folder"
+import { formatTokens } from "./tokens"
+import type { FilePart, VoiceModel } from "./voice-model"
+
+const SAMPLE_RATE = 24_000
+/** Values of one style vector, of the reference model. */
+const STYLE_WIDTH = 256
+const BYTES_PER_ROW = STYLE_WIDTH * Float32Array.BYTES_PER_ELEMENT
+
+const DEFAULT_LANGUAGE = "en-us"
+
+/** A speaker and its style vectors, one for each length of text. */
+interface Style {
+  readonly name: string
+  readonly part: FilePart
+  /** Without headers, and inflated. */
+  readonly bytes: number
+}
+
+/**
+ * Kokoro as it is published elsewhere: a graph without metadata, style vectors of each speaker in files of their own or
+ * in one archive of NumPy, symbols in a tokenizer's or the model's configuration.
+ * @throws InvalidModelFile where it is one that cannot be used
+ */
+export async function recognizeKokoro(folder: SpeechFolder): Promise<VoiceModel | undefined> {
+  const model = await findGraph(folder)
+  if (model === undefined) return undefined
+  const styles = (await readStyles(folder, model)).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const rows = rowsOf(styles, model)
+  const names = styles.map(({ name }) => name)
+  const speakerLanguages = names.map((name) => languageOfSpeaker(name) ?? DEFAULT_LANGUAGE)
+  return {
+    kind: "voice",
+    description: {
+      kind: "voice",
+      family: "kokoro",
+      sampleRate: SAMPLE_RATE,
+      speakers: names,
+      languages: [...new Set(speakerLanguages)],
+      capabilities: ["speech"],
+      license: await findLicense(folder),
+      files: folder.parts,
+    },
+    plan: {
+      family: "kokoro",
+      model: model.path,
+      addedMetadata: {
+        model_type: "kokoro",
+        comment: "kokoro",
+        language: "multi-lang",
+        has_espeak: 1,
+        sample_rate: SAMPLE_RATE,
+        version: 2, // takes the language with each request
+        voice: DEFAULT_LANGUAGE,
+        style_dim: `${rows},1,${STYLE_WIDTH}`,
+        n_speakers: styles.length,
+        speaker_names: names.join(","),
+      },
+      tokens: { content: formatTokens(await readVocabulary(folder)) },
+      voices: { parts: styles.map(({ part }) => part) },
+      lexicons: [],
+      ruleFsts: [],
+      ruleFars: [],
+      espeak: { language: DEFAULT_LANGUAGE, speakerLanguages },
+      lengthScale: 1,
+    },
+  }
+}
+
+/** The best of several precisions: the full one first. */
+async function findGraph(folder: SpeechFolder): Promise<ModelFolderFile | undefined> {
+  const rank = ({ name }: ModelFolderFile) =>
+    /fp16|f16/i.test(name) ? 1 : /quant|int8|q\d|uint8|bnb/i.test(name) ? 2 : 0
+  const found: ModelFolderFile[] = []
+  for (const file of folder.graphs) {
+    const { inputs, metadata } = await folder.graph(file)
+    const names = inputs.map(({ name }) => name)
+    const takes = (name: string) => names.includes(name)
+    if (
+      (takes("tokens") || takes("input_ids")) &&
+      takes("style") &&
+      takes("speed") &&
+      !metadata.has("style_dim")
+    )
+      found.push(file)
+  }
+  return found.toSorted((left, right) => rank(left) - rank(right))[0]
+}
+
+async function readStyles(folder: SpeechFolder, model: ModelFolderFile): Promise<Style[]> {
+  for (const file of folder.matching(/\.(npz|bin)$/i)) {
+    if (!(await isNpz(file.path))) continue
+    const arrays = await readNpz(file.path)
+    return await Promise.all(
+      arrays.map(async ({ name, part }) => ({ name, part, bytes: await sizeOf(part) })),
+    )
+  }
+  const files = folder.files.filter(({ name }) => /(^|\/)voices\/[^/]+\.bin$/i.test(name))
+  if (files.length === 0)
+    throw new InvalidModelFile(
+      model.path,
+      "its voices are missing: voices/NAME.bin, or voices-v1.0.bin beside it",
+    )
+  return files.map(({ name, path, sizeBytes }) => ({
+    name: baseName(name).replace(/\.bin$/i, ""),
+    part: { path, start: 0, size: sizeBytes, skip: 0 },
+    bytes: sizeBytes,
+  }))
+}
+
+async function sizeOf({ path, start, size, deflated, skip }: FilePart): Promise<number> {
+  if (deflated !== true) return size - skip
+  const bytes = await Bun.file(path)
+    .slice(start, start + size)
+    .bytes()
+  return Bun.inflateSync(bytes).length - skip
+}
+
+/** How many vectors each speaker has. All must have as many, or the engine reads past the table's end. */
+function rowsOf(styles: readonly Style[], model: ModelFolderFile): number {
+  const [first] = styles
+  if (first === undefined) throw new InvalidModelFile(model.path, "it has no voices")
+  const odd = styles.find(({ bytes }) => bytes !== first.bytes || bytes === 0 || bytes % BYTES_PER_ROW !== 0)
+  if (odd !== undefined)
+    throw new InvalidModelFile(
+      odd.part.path,
+      `the voice '${odd.name}' has ${odd.bytes} bytes of style vectors, but '${first.name}' has ${first.bytes}`,
+    )
+  const bad = styles.find(({ name }) => name.includes(","))
+  if (bad !== undefined)
+    throw new InvalidModelFile(bad.part.path, `the voice's name '${bad.name}' has a comma in it`)
+  return first.bytes / BYTES_PER_ROW
+}
+
+/** Single characters and their numbers; the model's own where it brings them. */
+async function readVocabulary(folder: SpeechFolder): Promise<ReadonlyMap<string, number>> {
+  for (const file of folder.matching(/^(tokenizer|config)\.json$/i)) {
+    const json = await folder.json(file)
+    const vocabulary = field(json, "vocab") ?? field(field(json, "model"), "vocab")
+    const entries = Object.entries(vocabulary ?? {}).filter(
+      (entry): entry is [string, number] => [...entry[0]].length === 1 && Number.isInteger(entry[1]),
+    )
+    // Number 0 is the padding, which the engine adds itself; a symbol of that number is no sound.
+    if (entries.length > 0) return new Map(entries.filter(([, id]) => id !== 0))
+  }
+  return KOKORO_VOCABULARY
+}

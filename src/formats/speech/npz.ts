@@ -1,0 +1,123 @@
+import { open } from "node:fs/promises"
+import { InvalidModelFile } from "../../errors"
+import type { FilePart } from "./voice-model"
+
+/** Of ZIP's records; their fields are little-endian. */
+const END_SIGNATURE = 0x06054b50
+const END_BYTES = 22
+const MOST_COMMENT_BYTES = 65_535
+const ENTRY_SIGNATURE = 0x02014b50
+const ENTRY_BYTES = 46
+const LOCAL_BYTES = 30
+const STORED = 0
+const DEFLATED = 8
+
+/** No archive of style vectors has more. */
+const MOST_ENTRIES = 10_000
+const MOST_DIRECTORY_BYTES = 16 * 1024 ** 2
+
+/** The header of an array begins so, and ends before the multiple of 64 that its length says. */
+const NPY_MAGIC = "\x93NUMPY"
+
+/** An array of 32-bit floats in an archive. */
+export interface NpzArray {
+  readonly name: string
+  readonly part: FilePart
+}
+
+/** Whether a file is an archive of NumPy arrays, whatever its name says. */
+export async function isNpz(path: string): Promise<boolean> {
+  return (await Bun.file(path).slice(0, 2).text()) === "PK"
+}
+
+/**
+ * The arrays in an archive that NumPy wrote, in its order. Only the directory and the arrays' headers are read.
+ * @throws InvalidModelFile where it is none, or an array is not of 32-bit floats
+ */
+export async function readNpz(path: string): Promise<NpzArray[]> {
+  const file = await open(path, "r")
+  try {
+    const { size } = await file.stat()
+    const read = async (start: number, length: number): Promise<Buffer> => {
+      const bytes = Buffer.alloc(length)
+      const { bytesRead } = await file.read(bytes, 0, length, start)
+      if (start < 0 || bytesRead < length) throw new InvalidModelFile(path, "it is cut short")
+      return bytes
+    }
+    const arrays: NpzArray[] = []
+    for (const entry of await readDirectory(path, size, read)) arrays.push(await describe(path, entry, read))
+    return arrays
+  } finally {
+    await file.close()
+  }
+}
+
+type Read = (start: number, length: number) => Promise<Buffer>
+
+interface Entry {
+  readonly name: string
+  readonly method: number
+  readonly compressedSize: number
+  readonly localHeader: number
+}
+
+async function readDirectory(path: string, size: number, read: Read): Promise<Entry[]> {
+  const tailStart = Math.max(0, size - END_BYTES - MOST_COMMENT_BYTES)
+  const tail = await read(tailStart, size - tailStart)
+  let end = tail.length - END_BYTES
+  while (end >= 0 && tail.readUInt32LE(end) !== END_SIGNATURE) end--
+  if (end < 0) throw new InvalidModelFile(path, "it is no archive of NumPy arrays, or cut short")
+  const count = tail.readUInt16LE(end + 10)
+  const bytes = tail.readUInt32LE(end + 12)
+  if (count > MOST_ENTRIES || bytes > MOST_DIRECTORY_BYTES)
+    throw new InvalidModelFile(path, "it holds more arrays than any model")
+  const directory = await read(tail.readUInt32LE(end + 16), bytes)
+  const entries: Entry[] = []
+  for (let at = 0; entries.length < count;) {
+    if (at + ENTRY_BYTES > bytes || directory.readUInt32LE(at) !== ENTRY_SIGNATURE)
+      throw new InvalidModelFile(path, "its directory is damaged")
+    const nameLength = directory.readUInt16LE(at + 28)
+    entries.push({
+      name: directory.toString("utf8", at + ENTRY_BYTES, at + ENTRY_BYTES + nameLength),
+      method: directory.readUInt16LE(at + 10),
+      compressedSize: directory.readUInt32LE(at + 20),
+      localHeader: directory.readUInt32LE(at + 42),
+    })
+    at += ENTRY_BYTES + nameLength + directory.readUInt16LE(at + 30) + directory.readUInt16LE(at + 32)
+  }
+  return entries
+}
+
+async function describe(path: string, entry: Entry, read: Read): Promise<NpzArray> {
+  const local = await read(entry.localHeader, LOCAL_BYTES)
+  const start = entry.localHeader + LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28)
+  if (entry.method !== STORED && entry.method !== DEFLATED)
+    throw new InvalidModelFile(path, `${entry.name} is compressed in a way that is not known`)
+  const deflated = entry.method === DEFLATED
+  const bytes = await read(start, entry.compressedSize)
+  const content = deflated ? Buffer.from(inflate(path, entry.name, bytes)) : bytes
+  const skip = headerLength(path, entry.name, content)
+  return {
+    name: entry.name.replace(/\.npy$/, ""),
+    part: { path, start, size: entry.compressedSize, deflated, skip },
+  }
+}
+
+function inflate(path: string, name: string, bytes: Buffer): Uint8Array {
+  try {
+    return Bun.inflateSync(new Uint8Array(bytes))
+  } catch {
+    throw new InvalidModelFile(path, `${name} is damaged`)
+  }
+}
+
+/** The length of an array's header. @throws InvalidModelFile where it is not an array of 32-bit floats */
+function headerLength(path: string, name: string, content: Buffer): number {
+  if (content.length < 10 || content.toString("latin1", 0, 6) !== NPY_MAGIC)
+    throw new InvalidModelFile(path, `${name} is no NumPy array`)
+  const length = content[6] === 1 ? 10 + content.readUInt16LE(8) : 12 + content.readUInt32LE(8)
+  const header = content.toString("latin1", 0, Math.min(length, content.length))
+  if (length > content.length || !header.includes("'<f4'") || header.includes("'fortran_order': True"))
+    throw new InvalidModelFile(path, `${name} is no array of 32-bit floats in C order`)
+  return length
+}

@@ -1,0 +1,42 @@
+import { InvalidModelFile } from "../../errors"
+import type { ModelFolder } from "../model-folder"
+import { describeOnnx } from "../onnx/read"
+import { recognizeKokoro } from "./kokoro"
+import { recognizePiper } from "./piper"
+import { recognizePreparedVoice } from "./prepared-voice"
+import { refuseCloningVoice } from "./refused-voices"
+import { SpeechFolder } from "./speech-folder"
+import type { VoiceModel } from "./voice-model"
+
+/** A model that speaks or listens. */
+export type SpeechModel = VoiceModel
+
+type Rule = (folder: SpeechFolder) => Promise<SpeechModel | undefined>
+
+/** Tried in this order; the first that knows the files decides. */
+const RULES: readonly Rule[] = [refuseCloningVoice, recognizePiper, recognizeKokoro, recognizePreparedVoice]
+
+/** Graphs that help others, and are no model to list: voice activity detection. */
+const HELPER_INPUTS = ["input", "state", "sr"]
+
+/**
+ * What a model's files are, from the files and their metadata, never from its name. `undefined`: there is nothing of
+ * speech in them.
+ * @throws InvalidModelFile where it looks like speech but cannot be used; of unknown graphs with inputs and outputs
+ */
+export async function recognizeSpeech(folder: ModelFolder): Promise<SpeechModel | undefined> {
+  const files = new SpeechFolder(folder)
+  for (const rule of RULES) {
+    const model = await rule(files)
+    if (model !== undefined) return model
+  }
+  for (const file of files.graphs) {
+    const graph = await files.graph(file)
+    if (HELPER_INPUTS.every((name) => graph.inputs.some((input) => input.name === name))) continue
+    throw new InvalidModelFile(
+      file.path,
+      `it is neither a voice nor a recogniser that is known here; ${describeOnnx(graph)}`,
+    )
+  }
+  return undefined
+}

@@ -1,0 +1,79 @@
+import { InvalidModelFile } from "../../errors"
+import type { ModelFolder, ModelFolderFile } from "../model-folder"
+import { type OnnxModel, readOnnx } from "../onnx/read"
+
+/** Tables of tokens and tokenizers end far below. */
+const MOST_TEXT_BYTES = 64 * 1024 ** 2
+
+/** A model's files, as the rules of recognition look at them; each ONNX file is read once. */
+export class SpeechFolder {
+  readonly files: readonly ModelFolderFile[]
+  readonly #graphs = new Map<string, Promise<OnnxModel>>()
+
+  constructor({ files }: ModelFolder) {
+    this.files = files
+  }
+
+  /** The file with that name, relative to the model. */
+  named(name: string): ModelFolderFile | undefined {
+    return this.files.find((file) => file.name === name)
+  }
+
+  /** Files whose own name (without folders) matches; those nearest to the top first. */
+  matching(pattern: RegExp): ModelFolderFile[] {
+    const depth = ({ name }: ModelFolderFile) => name.split("/").length
+    return this.files
+      .filter(({ name }) => pattern.test(baseName(name)))
+      .toSorted((left, right) => depth(left) - depth(right))
+  }
+
+  get graphs(): ModelFolderFile[] {
+    return this.matching(/\.onnx$/i)
+  }
+
+  /** @throws InvalidModelFile where it is no ONNX file */
+  graph({ path }: ModelFolderFile): Promise<OnnxModel> {
+    const known = this.#graphs.get(path) ?? readOnnx(path)
+    this.#graphs.set(path, known)
+    return known
+  }
+
+  /** @throws InvalidModelFile where it is too large */
+  async text({ path, sizeBytes }: ModelFolderFile): Promise<string> {
+    if (sizeBytes > MOST_TEXT_BYTES)
+      throw new InvalidModelFile(path, `it is ${sizeBytes} bytes long, more than ${MOST_TEXT_BYTES}`)
+    return await Bun.file(path).text()
+  }
+
+  /** @throws InvalidModelFile where it is not JSON */
+  async json(file: ModelFolderFile): Promise<unknown> {
+    const text = await this.text(file)
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error)
+      throw new InvalidModelFile(file.path, `it is not JSON: ${words}`)
+    }
+  }
+
+  get parts(): { readonly name: string; readonly sizeBytes: number }[] {
+    return this.files.map(({ name, sizeBytes }) => ({ name, sizeBytes }))
+  }
+}
+
+/** The name of a file without its folders. */
+export function baseName(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1)
+}
+
+/** The folder of a file, with the `/` at its end; empty at the top. */
+export function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("/") + 1)
+}
+
+/** Reads an object's field where it is one; `undefined` for anything else. */
+export function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name] // an object, as the line above found
+    : undefined
+}

@@ -1,0 +1,53 @@
+/** A table of symbols and their numbers, as sherpa-onnx reads it: `symbol id` a line; the space's line is only its id. */
+export type TokenTable = ReadonlyMap<string, number>
+
+/** Names that stand for no character in tables of Coqui's models. */
+const NAMED_TOKENS = new Set(["<PAD>", "<EOS>", "<BOS>", "<BLNK>"])
+
+const NUMBER = /^-?\d+$/
+
+/**
+ * Reads a table as the engine will, which ends its process on any line that it does not like.
+ * `characters`: symbols must be single code points.
+ * @throws TokenProblem
+ */
+export function parseTokens(text: string, { characters }: { readonly characters: boolean }): TokenTable {
+  const table = new Map<string, number>()
+  const lines = text.split("\n")
+  if (lines.at(-1) === "") lines.pop()
+  lines.forEach((line, index) => {
+    const [symbol, id] = parseLine(line, index + 1)
+    if (characters && NAMED_TOKENS.has(symbol)) return
+    if (characters && [...symbol].length !== 1)
+      throw new TokenProblem(index + 1, `the symbol '${symbol}' is not one character`)
+    if (table.has(symbol)) throw new TokenProblem(index + 1, `the symbol '${symbol}' is there twice`)
+    table.set(symbol, id)
+  })
+  if (table.size === 0) throw new TokenProblem(1, "there are no symbols")
+  return table
+}
+
+function parseLine(line: string, number: number): readonly [symbol: string, id: number] {
+  const [first = "", second, ...more] = line.split(/[ \t\r\v\f]+/).filter((part) => part !== "")
+  const [symbol, id] = second === undefined ? [" ", first] : [first, second]
+  if (more.length > 0 || !NUMBER.test(id))
+    throw new TokenProblem(number, `'${line.slice(0, 80)}' is not a symbol and its number`)
+  return [symbol, Number(id)]
+}
+
+/** What is wrong with a table of tokens. */
+export class TokenProblem extends Error {
+  constructor(line: number, reason: string) {
+    super(`line ${line}: ${reason}`)
+  }
+}
+
+/** Writes a table that {@link parseTokens} reads. Its symbols are single characters. */
+export function formatTokens(table: TokenTable): string {
+  return [...table].map(([symbol, id]) => `${symbol} ${id}\n`).join("")
+}
+
+/** Those of `symbols` that the table lacks, for a message; empty where it has all. */
+export function missingSymbols(table: TokenTable, symbols: readonly string[]): string[] {
+  return symbols.filter((symbol) => !table.has(symbol))
+}

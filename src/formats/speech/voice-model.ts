@@ -1,0 +1,57 @@
+import type { ModelSummary, VoiceDetails } from "../../domain"
+
+/** What a voice's files say about it. */
+export type VoiceDescription = Omit<VoiceDetails, Exclude<keyof ModelSummary, "kind">>
+
+/** A voice, and how the engine is given its files. */
+export interface VoiceModel {
+  readonly kind: "voice"
+  readonly description: VoiceDescription
+  readonly plan: VoicePlan
+}
+
+/** The families as sherpa-onnx calls them. */
+export type VoiceFamily = "vits" | "kokoro" | "kitten" | "matcha"
+
+/** How a voice is loaded. Paths are those of the model's own files, which stay as they are. */
+export interface VoicePlan {
+  readonly family: VoiceFamily
+  readonly model: string
+  /** What the model's own metadata lack; a copy of it gets them. */
+  readonly addedMetadata?: Readonly<Record<string, string | number>>
+  /** A file of the model, or what is to be written into one. */
+  readonly tokens: { readonly path: string } | { readonly content: string }
+  /** Style vectors of all speakers in one file, or in parts to be joined, in the order of the speakers. */
+  readonly voices?: { readonly path: string } | { readonly parts: readonly FilePart[] }
+  readonly vocoder?: string
+  readonly lexicons: readonly string[]
+  /** Transducers that rewrite the text, each alone in its file or several in an archive. */
+  readonly ruleFsts: readonly string[]
+  readonly ruleFars: readonly string[]
+  /** Absent: it reads characters or its own lexicon. */
+  readonly espeak?: EspeakNeeds
+  /** How much slower than its graph it speaks. */
+  readonly lengthScale: number
+  readonly noise?: { readonly scale: number; readonly scaleW: number }
+}
+
+/** What a voice needs of espeak-ng. */
+export interface EspeakNeeds {
+  /** The language that it speaks, as espeak-ng calls it; of several speakers, the first one's. */
+  readonly language: string
+  /** Of each speaker, where they differ; told with every request. */
+  readonly speakerLanguages?: readonly string[]
+  /** The folder of its own data. */
+  readonly ownData?: string
+}
+
+/** A stretch of a file. */
+export interface FilePart {
+  readonly path: string
+  readonly start: number
+  readonly size: number
+  /** Deflated, as in a ZIP archive; what comes out of it is `skip` bytes of header and the data. */
+  readonly deflated?: boolean
+  /** Bytes of header before the data, in what was read. */
+  readonly skip: number
+}

@@ -1,0 +1,27 @@
+import { createMp3Encoder } from "wasm-media-encoders"
+import type { AudioCodec } from "./encoder"
+
+/** kbit/s, mono. Speech gains nothing above. */
+const BITRATE = 64
+/** For the rates of MPEG-1, which hold more. */
+const BITRATE_FROM_32_KHZ = 96
+
+/** MPEG-1 and MPEG-2 layer III, by LAME. Decoders hear some 50 ms more than was said: its delay and padding. */
+export const mp3: AudioCodec = {
+  rates: [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000],
+  async create(sampleRate) {
+    const encoder = await createMp3Encoder()
+    encoder.configure({
+      sampleRate,
+      channels: 1,
+      bitrate: sampleRate < 32_000 ? BITRATE : BITRATE_FROM_32_KHZ,
+    })
+    return {
+      mime: "audio/mpeg",
+      sampleRate,
+      // Copies, because the encoder returns its own buffer.
+      push: (samples) => encoder.encode([samples]).slice(),
+      end: () => encoder.finalize().slice(),
+    }
+  },
+}

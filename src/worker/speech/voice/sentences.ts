@@ -1,0 +1,123 @@
+/** A piece of text that is synthesised at once. */
+export interface Piece {
+  readonly text: string
+  /** Does a sentence end with it? */
+  readonly endsSentence: boolean
+}
+
+/**
+ * A first sentence that is longer is cut at its first clause, so that the first sound does not wait for all of it. In
+ * characters; some 4 s of speech.
+ */
+const LONG_FIRST = 60
+/** No clause is cut off that is shorter: it would sound chopped. */
+const SHORTEST_CLAUSE = 10
+/** Longer pieces are cut anywhere: what one takes to synthesise must have a limit. */
+const LONGEST_PIECE = 400
+
+/** Ends of sentences: in scripts that put a space behind them, and in those that do not. */
+const SPACED_END = /[.!?…؟۔।॥։።]+["'”’»)\]]*(?=\s)/g
+const UNSPACED_END = /[。！？｡．]+[”’」』）]*/g
+const CLAUSE_END = /[,;:—–،؛](?=\s)|[，、；：]/g
+
+/** Words whose full stop ends no sentence, in lower case. */
+const ABBREVIATIONS = new Set(
+  "mr mrs ms dr prof st jr sr vs etc e.g i.e cf no fig vol ca approx dept est inc ltd co bzw z.b d.h u.a usw".split(
+    " ",
+  ),
+)
+
+/** What no voice can say: controls, and marks that only tell how to show text. */
+const UNSPEAKABLE =
+  /[\p{Cc}\p{Co}\p{Cs}\p{Cn}\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffc\ufffd]/gu
+
+/** Divides a text into what is synthesised one after the other. Empty where there is nothing to say. */
+export function splitIntoPieces(text: string): Piece[] {
+  const pieces = splitIntoSentences(text).flatMap((sentence, index) =>
+    limitLength(index === 0 ? cutFirstClause(sentence) : [sentence]),
+  )
+  return pieces
+}
+
+/** Sentences, trimmed, none of them empty. A blank line ends one too. */
+function splitIntoSentences(text: string): string[] {
+  return text
+    .toWellFormed()
+    .split(/\n\s*\n/)
+    .flatMap((paragraph) => splitParagraph(paragraph.replace(UNSPEAKABLE, " ").replace(/\s+/g, " ").trim()))
+}
+
+function splitParagraph(paragraph: string): string[] {
+  const sentences: string[] = []
+  let start = 0
+  for (const end of ends(paragraph)) {
+    if (end <= start) continue
+    addSentence(sentences, paragraph.slice(start, end).trim())
+    start = end
+  }
+  addSentence(sentences, paragraph.slice(start).trim())
+  return sentences
+}
+
+/** Marks without a word belong to the sentence before them. */
+function addSentence(sentences: string[], sentence: string): void {
+  if (sentence === "") return
+  const previous = sentences.at(-1)
+  const hasWord = /[\p{L}\p{N}\p{S}\p{Emoji_Presentation}]/u.test(sentence)
+  if (hasWord || previous === undefined) sentences.push(sentence)
+  else sentences[sentences.length - 1] = `${previous} ${sentence}`
+}
+
+/** Where sentences end, ascending. */
+function ends(text: string): number[] {
+  const spaced = [...text.matchAll(SPACED_END)]
+    .filter((match) => !isAbbreviation(text, match.index, match[0]))
+    .map((match) => match.index + match[0].length)
+  const unspaced = [...text.matchAll(UNSPACED_END)].map((match) => match.index + match[0].length)
+  return [...spaced, ...unspaced].sort((left, right) => left - right)
+}
+
+function isAbbreviation(text: string, index: number, mark: string): boolean {
+  if (mark !== ".") return false
+  const word = /[\p{L}.]+$/u.exec(text.slice(Math.max(0, index - 20), index))?.[0] ?? ""
+  return /^\p{Lu}$/u.test(word) || ABBREVIATIONS.has(word.toLowerCase())
+}
+
+/** The sentence, or its first clause and the rest. */
+function cutFirstClause(sentence: string): string[] {
+  if (sentence.length <= LONG_FIRST) return [sentence]
+  for (const match of sentence.matchAll(CLAUSE_END)) {
+    const end = match.index + match[0].length
+    const rest = sentence.slice(end).trim()
+    if (end >= SHORTEST_CLAUSE && rest.length >= SHORTEST_CLAUSE) return [sentence.slice(0, end), rest]
+  }
+  return [sentence]
+}
+
+/** The parts of one sentence, none of them too long. */
+function limitLength(parts: readonly string[]): Piece[] {
+  const short = parts.flatMap(cutAnywhere)
+  return short.map((text, index) => ({ text, endsSentence: index === short.length - 1 }))
+}
+
+/** At the last clause or space that leaves no part too long, else in the middle of a word. */
+function cutAnywhere(text: string): string[] {
+  const parts: string[] = []
+  let rest = text
+  while (rest.length > LONGEST_PIECE) {
+    const head = rest.slice(0, LONGEST_PIECE)
+    const clause = [...head.matchAll(CLAUSE_END)].at(-1)
+    const space = head.lastIndexOf(" ")
+    const end =
+      clause !== undefined ? clause.index + clause[0].length : space > 0 ? space : wholeCharacters(head)
+    parts.push(rest.slice(0, end))
+    rest = rest.slice(end).trim()
+  }
+  return rest === "" ? parts : [...parts, rest]
+}
+
+/** The length of a text without half a character at its end. */
+function wholeCharacters(text: string): number {
+  const last = text.charCodeAt(text.length - 1)
+  return last >= 0xd800 && last < 0xdc00 ? text.length - 1 : text.length
+}
