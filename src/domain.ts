@@ -390,6 +390,8 @@ export interface ModelDefaults {
   readonly settings?: Partial<ModelSettings>
   /** Absolute paths of LoRA adapters that are applied when the model is loaded. */
   readonly adapters?: readonly { readonly path: string; readonly scale: number }[]
+  /** What of it cannot be had, and what is done in its place; one sentence each. */
+  readonly notes?: readonly string[]
 }
 
 /** What is known of a model of any kind. */

@@ -6,6 +6,7 @@ import { nearest } from "../lib/nearest"
 import type { Logger } from "../log/logger"
 import { BlobFolder } from "./blobs"
 import type { Blobs, RemovedModel, Store } from "./contract"
+import { defaultsOf } from "./defaults"
 import { type DroppedModel, DroppedModels } from "./dropped"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
 import { layoutOf, type StoreLayout } from "./layout"
@@ -76,8 +77,10 @@ class FolderStore implements Store {
 
   async resolve(name: string | undefined): Promise<ModelSummary> {
     const model = await this.#find(name)
-    if (model.origin === "installed") await this.#makeWhole(model.installed)
-    return model.summary
+    if (model.origin === "dropped") return model.summary
+    await this.#makeWhole(model.installed)
+    const defaults = defaultsOf(model.installed.manifest, (digest) => this.blobs.pathOf(digest))
+    return Object.keys(defaults).length === 0 ? model.summary : { ...model.summary, defaults }
   }
 
   async describe(name: string): Promise<ModelDetails> {

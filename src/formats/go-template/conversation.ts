@@ -1,0 +1,48 @@
+/**
+ * What Ollama makes of a conversation before its templates see it, in Jinja. All state is in one namespace, for other
+ * variables of Jinja are lost at the end of a loop.
+ */
+
+/** The name of that namespace. */
+export const STATE = "go"
+
+/**
+ * `go.messages`: neighbours of one role are one message, with a blank line between their texts; results of tools stay
+ * apart. `go.system`: all system messages.
+ */
+export const COLLATED = [
+  `{%- set ${STATE} = namespace(messages=[], systems=[], turns=[], system="", prompt="", response="") -%}`,
+  "{%- for message in messages -%}",
+  `{%- if message.role == "system" -%}{%- set go.systems = go.systems + [message.content] -%}{%- endif -%}`,
+  "{%- set before = go.messages[-1] if go.messages else none -%}",
+  `{%- set merged = before and before.role == message.role and message.role != "tool" -%}`,
+  `{%- set entry = {"role": message.role, "content": (before.content ~ "\\n\\n" ~ (message.content or "")) if merged `,
+  `else (message.content or ""), "thinking": message.thinking or message.reasoning_content or "", `,
+  `"images": message.images or [], "tool_calls": message.tool_calls or [], `,
+  `"tool_name": message.tool_name or message.name or "", "tool_call_id": message.tool_call_id or ""} -%}`,
+  "{%- set go.messages = (go.messages[:-1] if merged else go.messages) + [entry] -%}",
+  "{%- endfor -%}",
+  `{%- set go.system = go.systems|join("\\n\\n") -%}`,
+].join("")
+
+const END_OF_TURN = [
+  `{%- set go.turns = go.turns + [{"system": go.system, "prompt": go.prompt, "response": go.response}] -%}`,
+  `{%- set go.system = "" -%}{%- set go.prompt = "" -%}{%- set go.response = "" -%}`,
+].join("")
+
+/** `go.turns`: what templates without `.Messages` are applied to, one after another. */
+export const TURNS = [
+  `{%- set go.system = "" -%}`,
+  "{%- for message in go.messages -%}",
+  `{%- if message.role == "system" -%}`,
+  `{%- if go.prompt or go.response -%}${END_OF_TURN}{%- endif -%}`,
+  "{%- set go.system = message.content -%}",
+  `{%- elif message.role == "user" -%}`,
+  `{%- if go.response -%}${END_OF_TURN}{%- endif -%}`,
+  "{%- set go.prompt = message.content -%}",
+  `{%- elif message.role == "assistant" -%}`,
+  "{%- set go.response = message.content -%}",
+  "{%- endif -%}",
+  "{%- endfor -%}",
+  END_OF_TURN,
+].join("")

@@ -1,0 +1,104 @@
+/** What is known of a value when a template is translated: how it is printed, and what it has. */
+export interface Shape {
+  /** `any`: texts as they are, everything else as JSON. */
+  readonly print: "text" | "number" | "flag" | "json" | "any"
+  /** What Go calls the fields, and where Jinja's variables have them. Absent: it has none, or any (`isOpen`). */
+  readonly fields?: Readonly<Record<string, Field>>
+  /** Of a list or a map; absent: it is neither. */
+  readonly element?: Shape
+  readonly isMap?: true
+  /** Keys come from outside, so any field may be there. */
+  readonly isOpen?: true
+}
+
+export interface Field {
+  /** The key in Jinja's variables, or for variables themselves an expression. */
+  readonly name: string
+  readonly shape: Shape
+}
+
+export const text: Shape = { print: "text" }
+export const number: Shape = { print: "number" }
+export const flag: Shape = { print: "flag" }
+/** Whatever a client sent. */
+export const anything: Shape = {
+  print: "any",
+  isOpen: true,
+  get element() {
+    return anything
+  },
+}
+
+const anyList: Shape = { print: "json", element: anything }
+const anyMap: Shape = { print: "json", element: anything, isMap: true, isOpen: true }
+
+function list(element: Shape): Shape {
+  return { print: "json", element }
+}
+
+function object(fields: Readonly<Record<string, readonly [name: string, shape: Shape]>>): Shape {
+  return {
+    print: "json",
+    fields: Object.fromEntries(
+      Object.entries(fields).map(([field, [name, shape]]) => [field, { name, shape }]),
+    ),
+  }
+}
+
+const property = object({
+  Type: ["type", anything],
+  Description: ["description", text],
+  Enum: ["enum", anyList],
+  Items: ["items", anything],
+  Properties: ["properties", anyMap],
+  Required: ["required", anyList],
+  AnyOf: ["anyOf", anyList],
+})
+
+const parameters = object({
+  Type: ["type", text],
+  Required: ["required", anyList],
+  Properties: ["properties", { print: "json", element: property, isMap: true }],
+  Defs: ["$defs", anything],
+  Items: ["items", anything],
+})
+
+const tool = object({
+  Type: ["type", text],
+  Items: ["items", anything],
+  Function: [
+    "function",
+    object({
+      Name: ["name", text],
+      Description: ["description", text],
+      Parameters: ["parameters", parameters],
+    }),
+  ],
+})
+
+export const tools = list(tool)
+
+const call = object({
+  ID: ["id", text],
+  Function: [
+    "function",
+    object({
+      Index: ["index", number],
+      Name: ["name", text],
+      Arguments: ["arguments", { ...anyMap, print: "any" }],
+    }),
+  ],
+})
+
+/** The keys are those that {@link import("./conversation").COLLATED} gives. */
+const message = object({
+  Role: ["role", text],
+  Content: ["content", text],
+  Thinking: ["thinking", text],
+  Images: ["images", anyList],
+  ToolCalls: ["tool_calls", list(call)],
+  ToolName: ["tool_name", text],
+  ToolCallID: ["tool_call_id", text],
+})
+
+export const messages = list(message)

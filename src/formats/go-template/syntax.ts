@@ -1,0 +1,54 @@
+/** A pipeline: commands, each of which gets the value of the one before as its last argument. */
+export interface Pipeline {
+  /** Variables that it sets. */
+  readonly variables: readonly string[]
+  /** `:=` makes new variables, `=` changes old ones. */
+  readonly declares: boolean
+  readonly commands: readonly Command[]
+  readonly line: number
+}
+
+/** A function with its arguments, or one value. */
+export interface Command {
+  readonly operands: readonly [Operand, ...Operand[]]
+  readonly line: number
+}
+
+export type Operand =
+  | { readonly type: "nil" }
+  | { readonly type: "constant"; readonly value: string | number | boolean }
+  /** `.` and its fields: `.A.B` has the fields A and B. */
+  | { readonly type: "dot"; readonly fields: readonly string[] }
+  /** `$` is the variable without a name. */
+  | { readonly type: "variable"; readonly name: string; readonly fields: readonly string[] }
+  | { readonly type: "function"; readonly name: string }
+  | { readonly type: "pipeline"; readonly pipeline: Pipeline; readonly fields: readonly string[] }
+
+export interface Branch {
+  readonly condition: Pipeline
+  readonly body: readonly Node[]
+}
+
+export type Node =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "action"; readonly pipeline: Pipeline }
+  | {
+      readonly type: "if" | "with"
+      /** `if`, and every `else if`. */
+      readonly branches: readonly Branch[]
+      readonly otherwise: readonly Node[]
+    }
+  | { readonly type: "range"; readonly branch: Branch; readonly otherwise: readonly Node[] }
+  | {
+      readonly type: "template"
+      readonly name: string
+      readonly argument: Pipeline | undefined
+      readonly line: number
+    }
+  | { readonly type: "break" | "continue"; readonly line: number }
+
+export interface GoTemplate {
+  readonly nodes: readonly Node[]
+  /** `define` and `block`. */
+  readonly defined: ReadonlyMap<string, readonly Node[]>
+}
