@@ -467,6 +467,8 @@ export interface Device {
   readonly description: string
   readonly kind: "cpu" | "gpu" | "igpu" | "accelerator"
   readonly backend: string
+  /** PCI address; the same for one card that two backends can use. Absent where it is not known. */
+  readonly address?: string
   readonly freeBytes: number
   readonly totalBytes: number
 }

@@ -2,7 +2,7 @@ import type { ModelDetails, ModelPriority, TextModelSettings } from "../domain"
 import { NotEnoughMemory, TooManyModels, type XllmError } from "../errors"
 import type { MemoryLimits } from "./contract"
 import { estimateNeed, type ModelNeed } from "./memory"
-import { place, type Placement } from "./placement"
+import { place, type Placement, usableGpus } from "./placement"
 import { type Holder, type MemoryReading, type Room, roomWith } from "./room"
 
 /** A worker that is loaded, loads, or is on its way out. */
@@ -136,7 +136,9 @@ function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
   const { details, settings } = input.candidate
   const room = roomFor(input, gone)
   const gpuBytes =
-    settings.gpuLayers === 0 ? 0 : room.gpus.reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
+    settings.gpuLayers === 0
+      ? 0
+      : usableGpus(room.gpus, settings).reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
   const onGpus = placed(estimateNeed(details, settings, gpuBytes))
   // With a cache sized for the GPUs nothing may be left for the layers; the CPU's memory may hold a larger one.
   return gpuBytes > 0 && onGpus.placement.gpuLayers > 0

@@ -38,13 +38,16 @@ export class MemoryReader {
   /** Fresh figures for a load. Where the backends cannot be asked there are no GPUs. */
   async read(wantsGpus: boolean): Promise<MemoryReading> {
     const gpus = wantsGpus ? await this.#readGpus() : []
-    return { system: systemMemory(), gpus: gpus.map(toReading) }
+    return { system: systemMemory(), gpus: toReadings(gpus) }
   }
 
   /** What is known without asking, and what models hold of it. */
   status(pool: Pool, limits: MemoryLimits): EngineStatus["memory"] {
     const devices = this.#simulated ?? this.#probe.peek()?.devices ?? []
-    const reading = { system: systemMemory(), gpus: gpusOf(devices).map(toReading) }
+    const reading = {
+      system: systemMemory(),
+      gpus: toReadings(gpusOf(devices)).filter(({ isTwin }) => isTwin !== true),
+    }
     const room = pool.room(reading)
     const holders = pool.residents()
     return {
@@ -82,6 +85,10 @@ export class MemoryReader {
   }
 }
 
-function toReading({ name, totalBytes, freeBytes }: Device): GpuReading {
-  return { name, totalBytes, freeBytes }
+/** In the backends' order, in which CUDA's devices come before Vulkan's. */
+function toReadings(gpus: readonly Device[]): readonly GpuReading[] {
+  return gpus.map(({ name, totalBytes, freeBytes, address }, index) => {
+    const isTwin = address !== undefined && gpus.findIndex((other) => other.address === address) < index
+    return { name, totalBytes, freeBytes, ...(isTwin && { isTwin }) }
+  })
 }

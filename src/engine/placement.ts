@@ -6,6 +6,8 @@ export interface Gpu {
   readonly name: string
   /** Bytes that may be taken: after head-room and limits. May be negative. */
   readonly freeBytes: number
+  /** It is the same card as one that comes before it, and is used where it is named only. */
+  readonly isTwin?: boolean
 }
 
 type OffloadSettings = Pick<TextModelSettings, "gpuLayers" | "splitMode" | "tensorSplit" | "devices">
@@ -42,9 +44,7 @@ interface Split {
  */
 export function place(input: PlacementInput): Placement {
   const { need, settings } = input
-  // In the order of the settings, which is that of a split in them.
-  const gpus =
-    settings.devices?.flatMap((wanted) => input.gpus.find(({ name }) => name === wanted) ?? []) ?? input.gpus
+  const gpus = usableGpus(input.gpus, settings)
   if (settings.gpuLayers === 0) return onCpu(need, "the settings put no layers on GPUs")
   if (gpus.length === 0) return onCpu(need, "there is no GPU to use")
   const wanted = Math.min(settings.gpuLayers ?? need.layers, need.layers)
@@ -66,6 +66,15 @@ export function place(input: PlacementInput): Placement {
       : onGpus(need, single, layers, `${describe(layers, need)} on ${freeOf(roomiest)}: ${manner(settings)}`)
   }
   return overAll(input, gpus, wanted)
+}
+
+/** Those that the settings name, in their order, which is that of a split in them; otherwise every card once. */
+export function usableGpus(
+  gpus: readonly Gpu[],
+  { devices }: Pick<OffloadSettings, "devices">,
+): readonly Gpu[] {
+  if (devices === null) return gpus.filter(({ isTwin }) => isTwin !== true)
+  return devices.flatMap((wanted) => gpus.find(({ name }) => name === wanted) ?? [])
 }
 
 function overAll({ need, settings }: PlacementInput, gpus: readonly Gpu[], wanted: number): Placement {

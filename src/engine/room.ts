@@ -13,6 +13,8 @@ export interface GpuReading {
   readonly name: string
   readonly totalBytes: number
   readonly freeBytes: number
+  /** It is the same card as one that comes before it, seen by another backend. */
+  readonly isTwin?: boolean
 }
 
 /** A worker that holds memory. */
@@ -56,6 +58,7 @@ export function roomWith(
     systemBytes: room(totalBytes, availableBytes, limits.limitBytes, ({ footprint }) => footprint.ramBytes),
     gpus: reading.gpus.map((gpu) => ({
       name: gpu.name,
+      ...(gpu.isTwin === true && { isTwin: true }),
       freeBytes: room(gpu.totalBytes, gpu.freeBytes, limits.gpuLimitBytes, (holder) =>
         bytesOn(holder, gpu.name),
       ),

@@ -71,19 +71,25 @@ function progress(digits: string): WorkerLine[] {
   return Number.isFinite(fraction) ? [{ type: "progress", fraction: Math.min(1, Math.max(0, fraction)) }] : []
 }
 
-/** The newest lines that may say why a worker ended. */
+/** The newest lines that may say why a worker ended. What the runtime says of a crash pushes out no error. */
 export class LastLines {
-  readonly #lines: string[] = []
+  readonly #lines: WorkerLine[] = []
 
   add(line: WorkerLine): void {
     if (line.type === "progress" || (line.type === "log" && line.level === "debug")) return
     if (STACK_ENTRY.test(line.text)) return
-    this.#lines.push(line.text)
-    if (this.#lines.length > LAST_LINES) this.#lines.shift()
+    this.#lines.push(line)
+    if (this.#lines.length <= LAST_LINES) return
+    const least = this.#lines.findIndex((each) => !isError(each))
+    this.#lines.splice(Math.max(0, least), 1)
   }
 
   /** Oldest first. */
   toArray(): readonly string[] {
-    return [...this.#lines]
+    return this.#lines.flatMap((line) => (line.type === "progress" ? [] : line.text))
   }
+}
+
+function isError(line: WorkerLine): boolean {
+  return line.type === "log" && line.level === "error"
 }

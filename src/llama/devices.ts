@@ -20,11 +20,13 @@ function describeDevice(library: Library, device: Address): Device {
   const memory = new BigUint64Array(2)
   shim.xllm_device_memory(device, memory)
   const backend = base.ggml_backend_dev_backend_reg(device)
+  const address = shim.xllm_device_address(device)
   return {
     name: base.ggml_backend_dev_name(device) ?? "",
     description: base.ggml_backend_dev_description(device) ?? "",
     kind: KINDS[base.ggml_backend_dev_type(device)] ?? "accelerator",
     backend: backend === null ? "" : (base.ggml_backend_reg_name(backend) ?? ""),
+    ...(address !== null && { address: address.toLowerCase() }),
     freeBytes: Number(memory[0]),
     totalBytes: Number(memory[1]),
   }

@@ -109,6 +109,7 @@ static void *(*reg_get_proc_address)(void *reg, const char *name);
 static void (*attach_threadpool)(void *context, void *pool, void *pool_batch);
 static void (*detach_threadpool)(void *context);
 static void (*dev_memory)(void *device, size_t *free, size_t *total);
+static void (*dev_get_props)(void *device, void *props);
 
 static char error[1024];
 
@@ -147,6 +148,7 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
          bind_symbol(b, "ggml_backend_dev_backend_reg", (void **)&dev_backend_reg) &&
          bind_symbol(b, "ggml_backend_reg_get_proc_address", (void **)&reg_get_proc_address) &&
          bind_symbol(b, "ggml_backend_dev_memory", (void **)&dev_memory) &&
+         bind_symbol(b, "ggml_backend_dev_get_props", (void **)&dev_get_props) &&
          bind_symbol(b, "ggml_set_abort_callback", (void **)&set_abort_callback);
 }
 
@@ -259,6 +261,21 @@ int32_t xllm_backend_load(const char *path) {
     return 0;
   }
   return 1;
+}
+
+/* The PCI address of a device, or null where it is not known. */
+const char *xllm_device_address(void *device) {
+  /* struct ggml_backend_dev_props, with room for more than its last fields. */
+  struct {
+    const char *name, *description;
+    size_t memory_free, memory_total;
+    int32_t type;
+    const char *device_id;
+    unsigned char more[PROBE];
+  } props;
+  memset(&props, 0, sizeof props);
+  dev_get_props(device, &props);
+  return props.device_id;
 }
 
 /* out: free and total bytes. */

@@ -10,6 +10,7 @@ export const shimSymbols = {
   xllm_log_to: { args: ["i32", "i32"], returns: "void" },
   xllm_backend_load: { args: ["cstring"], returns: "i32" },
   xllm_device_memory: { args: ["ptr", "ptr"], returns: "void" },
+  xllm_device_address: { args: ["ptr"], returns: "cstring" },
   xllm_model_load: { args: ["cstring", "ptr", "ptr", "ptr"], returns: "ptr" },
   xllm_context_new: { args: ["ptr", "ptr"], returns: "ptr" },
   xllm_decode: { args: ["ptr", "i32", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import type { ModelNeed } from "../../src/engine/memory"
 import { type Gpu, place, type PlacementInput } from "../../src/engine/placement"
 
@@ -196,4 +196,22 @@ test("memory is counted where the layers are", () => {
   expect(footprint.ramBytes).toBeCloseTo((0.1 + 17 * 0.25 + 1) * GIB, 0)
   const all = place({ need: NEED, gpus: gpus(10), settings: AUTOMATIC })
   expect(all.footprint.ramBytes).toBeCloseTo(0.1 * GIB, 0)
+})
+
+describe("a card that two backends can use", () => {
+  const twins: Gpu[] = [
+    { name: "CUDA0", freeBytes: 6 * GIB },
+    { name: "Vulkan0", freeBytes: 6 * GIB, isTwin: true },
+  ]
+
+  test("has its memory once", () => {
+    const { devices, gpuLayers } = place({ need: NEED, gpus: twins, settings: AUTOMATIC })
+    expect(devices).toEqual(["CUDA0"])
+    expect(gpuLayers).toBeLessThan(33)
+  })
+
+  test("is used through the backend that the settings name", () => {
+    const settings = { ...AUTOMATIC, devices: ["Vulkan0"] }
+    expect(place({ need: NEED, gpus: twins, settings }).devices).toEqual(["Vulkan0"])
+  })
 })

@@ -64,3 +64,11 @@ test("of many lines the newest eight are kept", () => {
   const lines = Array.from({ length: 30 }, (_, index) => `line ${index}`)
   expect(lastOf(lines.join("\n"))).toEqual(lines.slice(-8))
 })
+
+test("errors are not pushed out by what the runtime says of the crash", () => {
+  const banner = Array.from({ length: 30 }, (_, index) => `line ${index}`)
+  expect(lastOf(["\x1eL4 CUDA error: no kernel image", ...banner].join("\n"))).toEqual([
+    "CUDA error: no kernel image",
+    ...banner.slice(-7),
+  ])
+})

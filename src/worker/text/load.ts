@@ -3,6 +3,7 @@ import type { Device, LoadedTextInfo, ModelDefaults, TextModelSettings } from ".
 import { ModelLoadFailed, Unsupported } from "../../errors"
 import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
 import { Adapter, applyAdapters } from "../../llama/adapter"
+import { Batch } from "../../llama/batch"
 import { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
 import { systemMemory } from "../../lib/system-memory"
@@ -80,7 +81,8 @@ export function loadText(
     offloadedBytes,
     hostBytes: modelBytes + kvBytes - offloadedBytes,
   })
-  const fallback = settings.gpuLayers === 0 ? undefined : library.gpuFallback
+  if (onGpu) warmUp(context, source.name)
+  const fallback = settings.gpuLayers === 0 || onGpu ? undefined : library.gpuFallback
   return {
     model,
     context,
@@ -125,6 +127,21 @@ function loadWeights(
   if (model === undefined)
     throw new ModelLoadFailed(name, "llama.cpp refused the file", undefined, { outOfMemory: wanted !== 0 })
   return { model, gpuLayers: Math.min(wanted ?? Number.POSITIVE_INFINITY, model.layers + 1) }
+}
+
+/**
+ * Computes one token. A driver that cannot run the backend's kernels says so with the first step, and ends the process:
+ * better now, while the engine can still do without the GPU, than with somebody's request.
+ */
+function warmUp(context: Context, name: string): void {
+  const batch = new Batch(1, 1)
+  batch.add(0, 0, 0, true)
+  if (context.decode(batch) === "failed") {
+    throw new ModelLoadFailed(name, "the first step failed on the GPU", undefined, { outOfMemory: true })
+  }
+  // Kernels run on their own: reading waits for them.
+  context.logits(0)
+  context.clear(0)
 }
 
 interface LoadedAdapter {
