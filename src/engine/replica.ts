@@ -13,9 +13,9 @@ import { join } from "node:path"
 import { fromWire, InternalError, Stopping, type XllmError } from "../errors"
 import type { RequestEvent, WorkerModel } from "../protocol/messages"
 import type { Admission } from "./admission"
-import { nextLoad } from "./fallback"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "./observer"
 import { PrefixMemory } from "./prefix-memory"
+import { afterFailure, footprintOf, type ReplicaLoad } from "./replica-load"
 import { WorkerProcess, type WorkerOptions, type WorkMessage } from "./worker-process"
 
 /** Who hears of a replica; called from the event loop, never during a call of the replica's own methods. */
@@ -44,26 +44,10 @@ export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
   readonly listener: ReplicaListener
 }
 
-/** What a replica is to load. */
-export interface ReplicaLoad {
-  /** What the user set. */
-  readonly wanted: TextModelSettings
-  /** What it is tried with first. */
-  readonly settings: TextModelSettings
-  readonly contextLength: number
-  readonly plan: LayerPlan
-  /** What it takes while it works, beyond what the worker measures after the load. */
-  readonly working: MemoryFootprint
-  /** Counts in place of what the worker measures of GPUs: the plan's are simulated. */
-  readonly simulatedDevices?: MemoryFootprint["devices"]
-}
-
 interface Rendering {
   readonly resolve: (prompt: RenderedPrompt) => void
   readonly reject: (error: XllmError) => void
 }
-
-const NOTHING: MemoryFootprint = { ramBytes: 0, devices: [] }
 
 const NO_COUNTERS: WorkerCounters = {
   decodeCalls: 0,
@@ -147,12 +131,7 @@ export class Replica {
 
   /** What it holds as far as it was measured, and what it takes while it works. */
   get footprint(): MemoryFootprint {
-    const measured = this.#info?.footprint ?? NOTHING
-    const { working = NOTHING, simulatedDevices } = this.#load ?? {}
-    return {
-      ramBytes: measured.ramBytes + working.ramBytes,
-      devices: simulatedDevices ?? added(measured.devices, working.devices),
-    }
+    return footprintOf(this.#load, this.#info?.footprint)
   }
 
   get plan(): LayerPlan | undefined {
@@ -276,19 +255,14 @@ export class Replica {
     observer?.modelLoadFailed(worker, error.code)
     const load = this.#load
     if (load === undefined) throw new InternalError("a load failed that was not begun")
-    const { wanted, settings, contextLength } = load
-    const next = nextLoad({ error, wanted, settings, contextLength })
+    const next = afterFailure(load, error)
     if (next === undefined) {
       listener.loadFailed(this, error)
       return
     }
     this.#notes.push(next.note)
     log.warn("model is loaded with less", { ...labels, note: next.note })
-    const plan =
-      next.settings.gpuLayers === settings.gpuLayers
-        ? load.plan
-        : reduced(load.plan, next.settings, next.note)
-    this.#next = { ...load, settings: next.settings, contextLength: next.contextLength, plan }
+    this.#next = next.load
   }
 
   #crashed(error: XllmError): void {
@@ -373,33 +347,5 @@ export class Replica {
 
   #tellBusy(): void {
     this.#process.setBusy(this.inUse)
-  }
-}
-
-function added(
-  measured: MemoryFootprint["devices"],
-  working: MemoryFootprint["devices"],
-): MemoryFootprint["devices"] {
-  const bytesOf = (name: string) => working.find((device) => device.name === name)?.bytes ?? 0
-  return measured.map(({ name, bytes }) => ({ name, bytes: bytes + bytesOf(name) }))
-}
-
-/** The plan after its layers on GPUs were cut down: in the same proportions, as far as whole layers allow. */
-function reduced(plan: LayerPlan, { gpuLayers }: TextModelSettings, note: string): LayerPlan {
-  const total = plan.devices.reduce((sum, { layers }) => sum + layers, 0)
-  const left = gpuLayers ?? 0
-  const gpus = plan.devices.filter(({ name }) => name !== "CPU")
-  const before = gpus.reduce((sum, { layers }) => sum + layers, 0)
-  const kept = gpus.map(({ name, layers }) => ({
-    name,
-    layers: Math.floor((layers * left) / Math.max(1, before)),
-  }))
-  const given = kept.reduce((sum, { layers }) => sum + layers, 0)
-  const devices = kept.map((each, index) =>
-    index === 0 ? { ...each, layers: each.layers + left - given } : each,
-  )
-  return {
-    devices: [...devices, { name: "CPU", layers: total - left }].filter(({ layers }) => layers > 0),
-    explanation: `${plan.explanation}; ${note}`,
   }
 }

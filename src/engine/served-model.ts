@@ -6,21 +6,22 @@ import type {
   ModelSummary,
   RenderedPrompt,
 } from "../domain"
-import { QueueFull, QueueTimeout, Stopping, WrongModelKind, type XllmError } from "../errors"
+import { Stopping, WrongModelKind, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import { abortable } from "./abortable"
 import { Admission } from "./admission"
-import { AdmissionQueue } from "./admission-queue"
-import type { LiveOptions, QueueStatus, SettingsOf } from "./contract"
+import type { LiveOptions, QueueStatus } from "./contract"
 import { describeReplica } from "./describe-replica"
 import type { Generation } from "./generation"
 import type { EngineLimits } from "./limits"
 import type { EngineObserver, UnloadReason } from "./observer"
 import type { Pool } from "./pool"
-import { isSameLoad, settingsOfKind, toLoadSettings } from "./model-settings"
-import { Replica, type ReplicaListener, type ReplicaLoad } from "./replica"
+import { isSameLoad, toLoadSettings } from "./model-settings"
+import { ModelQueue } from "./model-queue"
+import { ModelVersion } from "./model-version"
+import { Replica, type ReplicaListener } from "./replica"
+import type { ReplicaLoad } from "./replica-load"
 import { ReplicaSet } from "./replica-set"
-import { ServiceRate } from "./service-rate"
 
 /** After a further replica could not be loaded, how long until it is tried again. */
 const REPLICA_RETRY_MS = 30_000
@@ -58,17 +59,11 @@ interface Waiter {
  */
 export class ServedModel {
   readonly #options: ServedModelOptions
-  readonly #queue: AdmissionQueue<Admission>
-  readonly #rate = new ServiceRate()
+  readonly #queue: ModelQueue
   readonly #waiters = new Set<Waiter>()
   readonly #replicas = new ReplicaSet((number) => this.#make(number))
   readonly #inUse = new Set<Replica>()
-  #summary: ModelSummary
-  /** The number of the question that it was last known by. */
-  #asked = 0
-  /** Counts the versions there were. */
-  #version = 0
-  #settings: { readonly from: SettingsOf; readonly of: ModelSummary; readonly are: ModelSettings } | undefined
+  readonly #version: ModelVersion
   #lastUsedAt: Date | undefined
   /** What the newest request said; undefined: what the settings say. */
   #keepAliveSeconds: number | null | undefined
@@ -81,55 +76,43 @@ export class ServedModel {
   #problem: string | undefined
 
   constructor(summary: ModelSummary, options: ServedModelOptions) {
-    this.#summary = summary
+    this.#version = new ModelVersion(summary)
     this.#options = options
-    this.#queue = new AdmissionQueue(options.live().queueLimit)
+    this.#queue = new ModelQueue(summary.name, options.live().queueLimit)
   }
 
   get summary(): ModelSummary {
-    return this.#summary
+    return this.#version.summary
   }
 
   get settings(): ModelSettings {
-    const { settingsOf } = this.#options.live()
-    if (this.#settings?.from !== settingsOf || this.#settings.of !== this.#summary) {
-      const are = settingsOfKind(this.#summary.kind, settingsOf(this.#summary))
-      this.#settings = { from: settingsOf, of: this.#summary, are }
-    }
-    return this.#settings.are
+    return this.#version.settingsBy(this.#options.live().settingsOf)
   }
 
   /**
-   * What the name stands for, by the answer to the question of that number: of two answers the one to the later question
-   * counts. Where it has changed, the workers of before get nothing more and go once they have finished what runs in
-   * them; whoever waits gets a worker of the new version.
+   * What the name stands for, by the answer to the question of that number. Where it has changed, the workers of before
+   * get nothing more and go once they have finished what runs in them; whoever waits gets a worker of the new version.
    */
   update(summary: ModelSummary, asked: number): void {
-    if (!this.#isNews(asked) || isSameVersion(summary, this.#summary)) return
-    this.#options.log.info("model changed", { model: summary.name, path: summary.path, id: summary.id })
-    if (summary.kind !== this.#summary.kind) this.failWaiting(new WrongModelKind(summary.name, summary.kind))
-    this.#summary = summary
+    const { kind: before } = this.summary
+    if (!this.#version.take(summary, asked)) return
+    const { name, kind, path, id } = summary
+    this.#options.log.info("model changed", { model: name, path, id })
+    if (kind !== before) this.failWaiting(new WrongModelKind(name, kind))
     this.#retire()
   }
 
   /** The name stands for nothing any more, by the answer to the question of that number. */
   removed(asked: number): void {
-    if (!this.#isNews(asked)) return
-    this.#options.log.info("model removed", { model: this.#summary.name })
+    if (!this.#version.end(asked)) return
+    this.#options.log.info("model removed", { model: this.summary.name })
     this.#retire()
-  }
-
-  #isNews(asked: number): boolean {
-    const isNews = asked > this.#asked
-    if (isNews) this.#asked = asked
-    return isNews
   }
 
   /** The present workers get nothing more, and go once they have finished. */
   #retire(): void {
     const { pool, replicaGone } = this.#options
     const before = this.#replicas.renew()
-    this.#version += 1
     this.#problem = undefined
     this.#retryReplicasAt = 0
     for (const replica of before) {
@@ -143,11 +126,11 @@ export class ServedModel {
   join(generation: Generation): void {
     const { observer, live } = this.#options
     const { queueLimit, queueTimeoutMs } = live()
-    const admission = new Admission(this.#nextId++, generation, this.#summary.name, observer)
+    const admission = new Admission(this.#nextId++, generation, this.summary.name, observer)
     const wasEmpty = this.#queue.count === 0
     this.#queue.limit = queueLimit
     if (!this.#queue.join(admission, this.#freeSlots())) {
-      admission.refused(this.#queueFull(this.#queue.count))
+      admission.refused(this.#queue.full())
       return
     }
     generation.onLeave = () => this.#left(admission)
@@ -160,14 +143,14 @@ export class ServedModel {
     this.#wantReplicas()
     if (!this.#isReady) return this.#tellPositions()
     this.#startWaiting(admission.arrivedAt)
-    if (wasEmpty && this.#queue.count > 0) this.#rate.backlogBegan(admission.arrivedAt)
+    if (wasEmpty && this.#queue.count > 0) this.#queue.backlogBegan(admission.arrivedAt)
     this.#settle()
     this.#tellPositions()
   }
 
   /** @throws QueueFull, Cancelled, Stopping, WorkerCrashed, and what rendering or the load fails with */
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    if (this.#renderCount >= this.#options.live().queueLimit) throw this.#queueFull(this.#renderCount)
+    if (this.#renderCount >= this.#options.live().queueLimit) throw this.#queue.full(this.#renderCount)
     this.#renderCount += 1
     this.#lastUsedAt = new Date()
     try {
@@ -195,7 +178,7 @@ export class ServedModel {
     const { alive } = this.#replicas
     const gone = alive.map(({ whenGone }) => whenGone)
     for (const { id } of this.#replicas) this.#options.pool.stop(id, reason)
-    this.failWaiting(new Stopping(`model '${this.#summary.name}'`))
+    this.failWaiting(new Stopping(`model '${this.summary.name}'`))
     this.#problem = undefined
     await Promise.all(gone)
     return alive.length > 0
@@ -203,10 +186,7 @@ export class ServedModel {
 
   /** Fails what has not started. */
   failWaiting(error: XllmError): void {
-    for (const admission of [...this.#queue]) {
-      this.#queue.leave(admission)
-      admission.fail(error)
-    }
+    this.#queue.failAll(error)
     for (const waiter of this.#takeWaiters()) waiter.reject(error)
     this.#waitsForRoom = false
     this.#settle()
@@ -224,7 +204,7 @@ export class ServedModel {
   }
 
   get queue(): QueueStatus {
-    return { model: this.#summary.name, running: this.#replicas.runningCount, waiting: this.#queue.count }
+    return { model: this.summary.name, running: this.#replicas.runningCount, waiting: this.#queue.count }
   }
 
   /** Has its present version any worker? */
@@ -245,7 +225,7 @@ export class ServedModel {
       ({ state }) => state === "loading" || state === "ready",
     ).length
     return alive > 0 && alive < replicas
-      ? `model '${this.#summary.name}' has ${alive} of ${replicas} replicas`
+      ? `model '${this.summary.name}' has ${alive} of ${replicas} replicas`
       : undefined
   }
 
@@ -267,7 +247,7 @@ export class ServedModel {
 
   load(replica: Replica, load: Omit<ReplicaLoad, "wanted">): void {
     this.#waitsForRoom = false
-    this.#options.log.info("model placed", { model: this.#summary.name, plan: load.plan.explanation })
+    this.#options.log.info("model placed", { model: this.summary.name, plan: load.plan.explanation })
     replica.load({ ...load, wanted: toLoadSettings(this.settings) })
   }
 
@@ -279,13 +259,13 @@ export class ServedModel {
   }
 
   refused(error: XllmError): void {
-    this.#options.log.warn("model has no room", { model: this.#summary.name, error })
+    this.#options.log.warn("model has no room", { model: this.summary.name, error })
     if (!this.#replicas.serves()) this.failWaiting(error)
   }
 
   declined(replica: Replica): void {
     this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
-    this.#options.log.info("replica has no room", { model: this.#summary.name, replica: replica.number })
+    this.#options.log.info("replica has no room", { model: this.summary.name, replica: replica.number })
   }
 
   waitsForRoom(): void {
@@ -302,7 +282,7 @@ export class ServedModel {
 
   readonly #listener: ReplicaListener = {
     loading: (_replica, fraction) => {
-      if (!this.#isReady) this.#tellLoading(fraction)
+      if (!this.#isReady) this.#queue.tellLoading(fraction)
     },
     ready: (replica) => this.#becomeReady(replica),
     freed: () => {
@@ -324,7 +304,7 @@ export class ServedModel {
     this.#options.pool.ready(replica.id, replica.footprint)
     for (const waiter of this.#takeWaiters()) waiter.use(replica)
     this.#startWaiting(replica.readyAt)
-    if (this.#queue.count > 0) this.#rate.backlogBegan(replica.readyAt)
+    if (this.#queue.count > 0) this.#queue.backlogBegan(replica.readyAt)
     this.#inUse.add(replica)
     this.#settle()
     this.#tellPositions()
@@ -346,7 +326,7 @@ export class ServedModel {
     this.#problem = error.message
     if (this.#queue.count === 0 && this.#waiters.size === 0) return
     this.#wantReplicas()
-    if (!this.#isReady) this.#tellLoading(0)
+    if (!this.#isReady) this.#queue.tellLoading(0)
   }
 
   // -------------------------------------------------------------------------------------------- parts
@@ -369,7 +349,7 @@ export class ServedModel {
 
   #wantReplicas(): void {
     const { replicas } = this.settings
-    const model = this.#summary.name
+    const model = this.summary.name
     const mayGrow = performance.now() >= this.#retryReplicasAt
     for (let replica = 1; replica <= (mayGrow ? Math.max(1, replicas) : 1); replica++) {
       this.#options.pool.want({ id: this.#replicas.at(replica).id, model, replica })
@@ -378,10 +358,10 @@ export class ServedModel {
 
   #make(number: number): Replica {
     const { runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer, replicaMade } = this.#options
-    const { name, kind } = this.#summary
+    const { name, kind } = this.summary
     const replica = new Replica({
-      id: `${name}#${number}.${this.#version}`,
-      model: this.#summary,
+      id: `${name}#${number}.${this.#version.number}`,
+      model: this.summary,
       worker: { model: name, replica: number },
       labels: { model: name, ...(this.settings.replicas > 1 && { replica: number }) },
       runtimeFolder,
@@ -396,22 +376,19 @@ export class ServedModel {
     return replica
   }
 
-  /** Fills the free slots. */
-  #startWaiting(now: number): void {
-    for (let head = this.#queue.head; head !== undefined; head = this.#queue.head) {
-      const replica = this.#replicas.for(head)
-      if (replica === undefined) return
-      this.#queue.leave(head)
-      replica.start(head, now)
-    }
+  /** Fills the free slots; returns with how many. */
+  #startWaiting(now: number): number {
+    return this.#queue.startWhile((next) => {
+      const replica = this.#replicas.for(next)
+      replica?.start(next, now)
+      return replica !== undefined
+    })
   }
 
   #slotsFreed(): void {
     const now = performance.now()
-    const waited = this.#queue.count
-    this.#startWaiting(now)
-    const started = waited - this.#queue.count
-    for (let count = 0; count < started; count++) this.#rate.started(now)
+    const started = this.#startWaiting(now)
+    this.#queue.served(started, now)
     this.#settle()
     if (started > 0) this.#tellPositions()
   }
@@ -451,24 +428,13 @@ export class ServedModel {
 
   #expired(admission: Admission, limitMs: number): void {
     if (!this.#queue.leave(admission)) return
-    const { name } = this.#summary
-    admission.fail(new QueueTimeout(name, limitMs, this.#rate.retryAfterSeconds(this.#queue.count)))
+    admission.fail(this.#queue.timeout(limitMs))
     this.#settle()
     this.#tellPositions()
   }
 
-  #tellLoading(fraction: number): void {
-    for (const admission of this.#queue) admission.loading(fraction)
-  }
-
   #tellPositions(): void {
-    if (!this.#isReady && !this.#waitsForRoom) return
-    let position = 0
-    for (const admission of this.#queue) admission.isAt(position++)
-  }
-
-  #queueFull(waiting: number): QueueFull {
-    return new QueueFull(this.#summary.name, waiting, this.#rate.retryAfterSeconds(waiting))
+    if (this.#isReady || this.#waitsForRoom) this.#queue.tellPositions()
   }
 
   /** Calls `use` as soon as a worker is ready, at once where one is. Returns what ends the waiting. */
@@ -492,9 +458,4 @@ export class ServedModel {
     this.#waiters.clear()
     return waiters
   }
-}
-
-/** Would loading the one give what the other has? */
-function isSameVersion(a: ModelSummary, b: ModelSummary): boolean {
-  return a.id === b.id && a.path === b.path && a.kind === b.kind
 }

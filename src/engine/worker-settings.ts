@@ -3,7 +3,7 @@ import type { MemoryLimits } from "./contract"
 import type { Fit } from "./eviction"
 import type { Offload } from "./memory-reader"
 import { toLoadSettings } from "./model-settings"
-import type { ReplicaLoad } from "./replica"
+import type { ReplicaLoad } from "./replica-load"
 
 export interface WorkerSettingsInput {
   readonly settings: ModelSettings

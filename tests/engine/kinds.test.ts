@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test"
+import { join } from "node:path"
 import type { WorkEvent } from "../../src/domain"
 import type { ManagedEngine } from "../../src/engine"
 import { XllmError } from "../../src/errors"
@@ -14,6 +15,7 @@ import {
   transcription,
 } from "../support/test-engine"
 import type { FakePrompt } from "../support/fake-worker"
+import { tempFolder } from "../support/temp-folder"
 
 const MIB = 1024 ** 2
 const NEVER = new AbortController().signal
@@ -189,6 +191,21 @@ test("a painter counts what it takes while it draws, which it has not taken afte
   expect(loaded?.info?.footprint.ramBytes).toBe(500 * MIB)
   expect(loaded?.footprint?.ramBytes).toBe((500 + 1664) * MIB)
   expect(engine.status().memory.system.usedByModels).toBe((500 + 1664) * MIB)
+})
+
+test("a painter that crashes while it is loaded on a GPU is loaded on the CPU, and draws there", async () => {
+  using folder = tempFolder()
+  const does = `once:${join(folder.path, "crashed")}` as const
+  const models = { brush: { kind: "image", does, ramMiB: 500, settings: { gpuLayers: null } } } as const
+  const { engine } = testEngine({ models, probe: "gpus" })
+  await ask(engine, "brush", "say 1").rest()
+  expect(engine.loaded()).toMatchObject([
+    {
+      plan: { devices: [{ name: "CPU", layers: 1 }] },
+      notes: ["0 instead of 1 layers are on GPUs, for the load with them crashed"],
+      footprint: { ramBytes: (500 + 1664) * MIB, devices: [] },
+    },
+  ])
 })
 
 test("what is no text is loaded without slots, context and cache; speech stays on the CPU", async () => {
