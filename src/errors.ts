@@ -113,6 +113,17 @@ export class NotFound extends XllmError {
   }
 }
 
+/** A generated image whose time is over, or that never was. */
+export class ImageNotFound extends XllmError {
+  constructor() {
+    super(
+      "image_not_found",
+      404,
+      "there is no such image: it was deleted when its time was over, or never was",
+    )
+  }
+}
+
 /** The path exists, but not for this method. */
 export class MethodNotAllowed extends XllmError {
   /** The methods that the path has. */
@@ -131,6 +142,17 @@ export class HostNotAllowed extends XllmError {
       "host_not_allowed",
       403,
       `the server does not answer for the host '${host}'; server.allowed_hosts lists further names of it`,
+    )
+  }
+}
+
+/** A web page that may not call the server has sent a form to it. */
+export class OriginNotAllowed extends XllmError {
+  constructor(origin: string) {
+    super(
+      "origin_not_allowed",
+      403,
+      `pages of '${origin}' may not use the server; server.cors_origins lists pages that may`,
     )
   }
 }

@@ -26,6 +26,8 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.StoreBusy("/models"), 503, { code: "store_busy", headers: { "retry-after": "5" } }],
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
   [new errors.MethodNotAllowed("GET", "/x", ["POST", "PUT"]), 405, { headers: { allow: "POST, PUT" } }],
+  [new errors.ImageNotFound(), 404, { code: "image_not_found" }],
+  [new errors.OriginNotAllowed("https://evil.example"), 403, { code: "origin_not_allowed" }],
   [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],
   [new errors.InvalidApiKey(false), 401, { headers: { "www-authenticate": "Bearer" } }],
   [new errors.CannotListen("127.0.0.1:80", "the port is in use already"), 500, {}],

@@ -1,9 +1,12 @@
 import { closeSync, openSync } from "node:fs"
 import { effectiveSettings, unknownVariables } from "../config/effective"
 import type { Inputs } from "../config/load"
+import { findPaths } from "../config/paths"
 import {
   accessSettings,
   capacity,
+  imageSettings,
+  imagesFolder,
   listenSettings,
   logFileOptions,
   logOptions,
@@ -12,7 +15,9 @@ import {
 import type { ModelSettings } from "../domain"
 import type { ManagedEngine } from "../engine"
 import type { EngineObserver } from "../engine/observer"
+import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
 import type { ListenOptions } from "../http/listen"
+import type { Uploads } from "../http/uploads"
 import type { Logger, RootLogger } from "../log/logger"
 import { version } from "../version"
 import { watchInterrupts } from "./interrupts"
@@ -58,18 +63,25 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   for (const problem of unknownVariables(inputs.environment)) log.warn("unknown variable", { problem })
 
   let access = accessSettings(inputs)
+  let images = imageSettings(inputs)
   const configuration = new LiveConfiguration({
     inputs,
     flags,
     log,
     apply(next) {
       access = accessSettings(next)
+      images = imageSettings(next)
       log.setLevel(logOptions(next).logLevel)
       return parts.reconfigure(next)
     },
   })
-  const [{ createApp }, { listen }] = await Promise.all([import("../http/app"), import("../http/listen")])
-  const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access })
+  const [{ createApp }, { listen }, files] = await Promise.all([
+    import("../http/app"),
+    import("../http/listen"),
+    openFiles(inputs, () => images),
+  ])
+  await using _files = files
+  const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access, ...files })
   const listener = await listen(app, toListenOptions(parts.address))
   using manager = serviceManager(inputs.environment)
   manager.status(`listening on ${listener.url}`)
@@ -87,6 +99,30 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
     // In this order: running answers, and refusals of new ones, still have to be sent.
     await engine.drain(shutdownTimeout * 1000)
     await listener.close()
+  }
+}
+
+interface Files extends AsyncDisposable {
+  readonly uploads: Uploads
+  readonly images: ImageFiles
+}
+
+/** The server's own files; what an earlier one has left of them is removed. */
+async function openFiles(inputs: Inputs, limits: () => ImageLimits): Promise<Files> {
+  const [{ Uploads }, { ImageFiles }] = await Promise.all([
+    import("../http/uploads"),
+    import("../http/image-files/image-files"),
+  ])
+  const uploads = new Uploads(findPaths(inputs.environment).uploads)
+  const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
+  await Promise.all([uploads.start(), images.start()])
+  return {
+    uploads,
+    images,
+    async [Symbol.asyncDispose]() {
+      images.close()
+      await uploads.close()
+    },
   }
 }
 

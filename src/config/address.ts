@@ -1,5 +1,5 @@
 import { UsageError } from "../errors"
-import type { ConfigValue } from "./values"
+import { type ConfigValue, refusal } from "./values"
 
 /** Where a server listens, or is to be found. */
 export interface Address {
@@ -53,4 +53,22 @@ export function clientUrl({ tls, hostname }: Address, port: number): string {
   const reachable = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname
   const host = reachable.includes(":") ? `[${reachable}]` : reachable
   return `${tls ? "https" : "http"}://${host}:${port}`
+}
+
+/** The URL of a server, perhaps below a path; without a slash at the end. */
+export const webUrl: ConfigValue<string> = {
+  placeholder: "URL",
+  rule: "a URL such as https://example.com/xllm",
+  schema: { type: "string", minLength: 1 },
+  parse: parseWebUrl,
+  read: (given, origin) => parseWebUrl(String(given), origin),
+  show: String,
+}
+
+function parseWebUrl(given: string, origin: string): string {
+  const url = URL.parse(given.trim())
+  const isPlain =
+    url !== null && url.search === "" && url.hash === "" && url.username === "" && url.password === ""
+  if (!isPlain || !/^https?:$/.test(url.protocol)) throw refusal(origin, webUrl.rule, `'${given}'`)
+  return url.href.replace(/\/+$/, "")
 }

@@ -9,6 +9,10 @@ export interface Paths {
   readonly models: string
   /** Native components, extracted on first use. */
   readonly runtime: string
+  /** Generated images that are fetched by URL. */
+  readonly images: string
+  /** Files that came with requests, each until its request is over. */
+  readonly uploads: string
   /** What was typed into `run`. */
   readonly history: string
 }
@@ -22,6 +26,8 @@ export function findPaths(environment: Environment): Paths {
     home,
     models: join(home, "models"),
     runtime: join(home, "runtime"),
+    images: join(home, "images"),
+    uploads: join(home, "uploads"),
     history: join(home, "history"),
   }
 }

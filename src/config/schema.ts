@@ -1,4 +1,4 @@
-import { type Address, address } from "./address"
+import { type Address, address, webUrl } from "./address"
 import {
   bytes,
   type ConfigValue,
@@ -94,6 +94,13 @@ export const serverSettings = {
     "names that the server is called by, beside this machine's own; *: all",
     LIVE,
   ),
+  publicUrl: setting(
+    "server.public_url",
+    orAutomatic(webUrl, "auto"),
+    null,
+    "where clients reach the server, for the URLs of images (default: where they send their requests)",
+    LIVE,
+  ),
   insecure: setting("server.insecure", toggle, false, "listen beyond this machine without an API key"),
 }
 
@@ -171,6 +178,37 @@ export const capacitySettings = {
     orAutomatic(orNone(list(bytes, "SIZE,…"), "none"), "off"),
     null,
     "plan as if there were GPUs of these sizes; models are computed on CPUs then",
+  ),
+}
+
+/** What is kept of what comes and goes as files. */
+export const mediaSettings = {
+  uploadLimit: setting(
+    "limits.upload",
+    bytes,
+    50 * 1024 ** 2,
+    "largest form with audio or pictures that is taken (default 50MiB)",
+    LIVE,
+  ),
+  imagesDir: setting(
+    "images.dir",
+    orAutomatic(text("FOLDER"), "auto"),
+    null,
+    "folder of images that are fetched by URL (default ~/.xllm/images)",
+  ),
+  imagesTtl: setting(
+    "images.ttl",
+    orAutomatic(duration, "forever"),
+    3600,
+    "how long such an image can be fetched (default 1h)",
+    LIVE,
+  ),
+  imagesMaxBytes: setting(
+    "images.max_bytes",
+    orAutomatic(bytes, "none"),
+    1024 ** 3,
+    "most room that such images take; the oldest go first (default 1GiB)",
+    LIVE,
   ),
 }
 
@@ -352,6 +390,7 @@ export const allSettings = {
   ...flaglessSettings,
   ...storeSettings,
   ...capacitySettings,
+  ...mediaSettings,
   ...logSettings,
   ...logFileSettings,
   ...metricsSettings,

@@ -11,6 +11,7 @@ import {
   flaglessSettings,
   logFileSettings,
   logSettings,
+  mediaSettings,
   metricsSettings,
   serverSettings,
   storeSettings,
@@ -70,13 +71,34 @@ export interface AccessSettings {
   readonly apiKeys: readonly string[]
   readonly metricsPublic: boolean
   readonly logContent: boolean
+  readonly uploadLimitBytes: number
+  readonly publicUrl: string | null
 }
 
 export function accessSettings(inputs: Inputs): AccessSettings {
-  const { corsOrigins, allowedHosts } = resolveSettings(serverSettings, inputs).values
+  const { corsOrigins, allowedHosts, publicUrl } = resolveSettings(serverSettings, inputs).values
   const { apiKeys } = resolveSettings(flaglessSettings, inputs).values
   const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
-  return { corsOrigins, allowedHosts, apiKeys, metricsPublic, logContent: logFileOptions(inputs).logContent }
+  const { logContent } = logFileOptions(inputs)
+  const { uploadLimit: uploadLimitBytes } = resolveSettings(mediaSettings, inputs).values
+  return { corsOrigins, allowedHosts, apiKeys, metricsPublic, logContent, uploadLimitBytes, publicUrl }
+}
+
+/** Where generated images are kept: `images.dir`, or `images` in xLLM's home. */
+export function imagesFolder(inputs: Inputs): string {
+  const { imagesDir } = resolveSettings(mediaSettings, inputs).values
+  return imagesDir === null ? findPaths(inputs.environment).images : resolve(imagesDir)
+}
+
+/** How long they are kept, and how many. */
+export interface ImageSettings {
+  readonly ttlSeconds: number | null
+  readonly maxBytes: number | null
+}
+
+export function imageSettings(inputs: Inputs): ImageSettings {
+  const { imagesTtl, imagesMaxBytes } = resolveSettings(mediaSettings, inputs).values
+  return { ttlSeconds: imagesTtl, maxBytes: imagesMaxBytes }
 }
 
 /** Where `serve` listens. */

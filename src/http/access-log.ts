@@ -1,4 +1,4 @@
-import type { GenerationRequest } from "../domain"
+import type { WorkRequest } from "../domain"
 import type { LogFields, Logger } from "../log/logger"
 import type { Exchange } from "./exchange"
 
@@ -30,14 +30,30 @@ function levelOf({ method, path, outcome }: Exchange): "debug" | "info" | "warn"
   return outcome >= 500 ? "error" : "info"
 }
 
-function generated({ model, requests, promptTokens, generatedTokens, answer }: Exchange): LogFields {
+function generated(exchange: Exchange): LogFields {
+  const { model, requests, promptTokens, generatedTokens, answer, amounts } = exchange
   if (model === undefined) return {}
   const content = answer === undefined ? {} : { prompts: requests.map(contentOf), answer }
-  return { model, promptTokens, tokens: generatedTokens, ...content }
+  // Whoever is no text model counts other things than tokens.
+  const isText = requests.every(({ kind }) => kind === "chat" || kind === "completion")
+  return { model, ...(amounts ?? (isText && { promptTokens, tokens: generatedTokens })), ...content }
 }
 
-function contentOf(request: GenerationRequest): unknown {
-  return request.kind === "chat" ? request.messages : request.prompt
+function contentOf(request: WorkRequest): unknown {
+  switch (request.kind) {
+    case "chat":
+      return request.messages
+    case "speech":
+      return request.input
+    case "completion":
+    case "image":
+      return request.prompt
+    case "transcription":
+      // What was said is the answer.
+      return request.prompt ?? ""
+    default:
+      return request satisfies never
+  }
 }
 
 function failed({ error }: Exchange): LogFields {

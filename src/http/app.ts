@@ -4,9 +4,14 @@ import type { Logger } from "../log/logger"
 import type { Metrics } from "../metrics"
 import { logExchange } from "./access-log"
 import type { Exchange } from "./exchange"
+import type { ImageFiles } from "./image-files/image-files"
+import { imageFileRoutes } from "./image-files/route"
 import { KnownRoutes } from "./known-routes"
+import { speechRoutes } from "./openai/audio/speech"
+import { transcriptionRoutes } from "./openai/audio/transcriptions"
 import { chatRoutes } from "./openai/chat"
 import { completionRoutes } from "./openai/completions"
+import { imageRoutes } from "./openai/images/images"
 import { modelRoutes } from "./openai/models"
 import { auth } from "./plugins/auth"
 import { cors } from "./plugins/cors"
@@ -16,6 +21,7 @@ import { gzip } from "./plugins/gzip"
 import { hosts } from "./plugins/hosts"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "./settings"
 import { controlRoutes } from "./v0/control"
+import type { Uploads } from "./uploads"
 import { metricsRoutes } from "./v0/metrics"
 import { statusRoutes } from "./v0/status"
 
@@ -25,6 +31,10 @@ export interface AppOptions {
   readonly version: string
   readonly startedAt: Date
   readonly log: Logger
+  /** Where files that come with requests are kept meanwhile. */
+  readonly uploads: Uploads
+  /** Where generated images are kept. */
+  readonly images: ImageFiles
   /** Asked for every request; absent: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
   /** Counts requests, and is served; absent: there are no metrics. */
@@ -33,9 +43,10 @@ export interface AppOptions {
 
 /** All routes of the server. It does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
+  const { uploads, images } = options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
-  const openAi = { engine, version, settings }
+  const openAi = { engine, version, settings, uploads, images }
   const began = () => metrics?.exchangeBegan()
   const over = (exchange: Exchange) => {
     logExchange(log, exchange)
@@ -55,6 +66,10 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
+    .use(speechRoutes(openAi))
+    .use(transcriptionRoutes(openAi))
+    .use(imageRoutes(openAi))
+    .use(imageFileRoutes(images))
     .use(modelRoutes(openAi))
     .use(statusRoutes({ engine, version, startedAt }))
     .use(controlRoutes(engine))

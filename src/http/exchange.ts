@@ -1,4 +1,4 @@
-import type { GenerationEvent, GenerationRequest } from "../domain"
+import type { GenerationEvent, WorkRequest } from "../domain"
 import { asXllmError, InternalError, type XllmError } from "../errors"
 
 /** One request and its response: what is known of them for the log and the metrics. */
@@ -15,10 +15,12 @@ export class Exchange {
   #isSent = false
   #error: XllmError | undefined
   #model: string | undefined
-  #requests: readonly GenerationRequest[] = []
+  #requests: readonly WorkRequest[] = []
   #promptTokens = 0
   #generatedTokens = 0
   #answer: string[] | undefined
+  #amounts: Amounts | undefined
+  #afterwards: (() => unknown)[] = []
 
   /** `over` is called once: when the whole response has been made. */
   constructor(request: Request, id: string, over: (exchange: Exchange) => void) {
@@ -57,8 +59,8 @@ export class Exchange {
     return this.#model
   }
 
-  /** What it was asked, where that is kept. */
-  get requests(): readonly GenerationRequest[] {
+  /** What it was asked. Their content is nobody's business unless {@link answer} is kept too. */
+  get requests(): readonly WorkRequest[] {
     return this.#requests
   }
 
@@ -77,22 +79,41 @@ export class Exchange {
     return this.#answer?.join("")
   }
 
+  /** What the answer of a voice, a recogniser or a painter amounts to, once it is complete. */
+  get amounts(): Amounts | undefined {
+    return this.#amounts
+  }
+
   /** The request is one for a model. `keepContent`: the log is to have what is asked and answered. */
-  asks(model: string, requests: readonly GenerationRequest[], keepContent: boolean): void {
+  asks(model: string, requests: readonly WorkRequest[], keepContent: boolean): void {
     this.#model = model
-    if (!keepContent) return
     this.#requests = requests
-    this.#answer = []
+    if (keepContent) this.#answer = []
   }
 
   /** Counts what an answer consists of; called for every token, so it does as little as possible. */
   observe(event: GenerationEvent): void {
     if (event.type === "text") {
       this.#generatedTokens += event.tokens
-      this.#answer?.push(event.text)
+      this.says(event.text)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }
+  }
+
+  /** More of the answer's text, which is kept where content is. */
+  says(text: string): void {
+    this.#answer?.push(text)
+  }
+
+  /** The answer is complete, and this much. */
+  measured(amounts: Amounts): void {
+    this.#amounts = amounts
+  }
+
+  /** Has `task` done when nothing more is sent, however the exchange ends. What it fails with is nobody's error. */
+  afterwards(task: () => unknown): void {
+    this.#afterwards.push(task)
   }
 
   /** The request failed. */
@@ -108,15 +129,23 @@ export class Exchange {
   /** The response's head has been made, and all of it where it is no stream. */
   answered(status: number): void {
     this.#status = status
-    if (!this.#isStream || this.#isSent) this.#over(this)
+    if (!this.#isStream || this.#isSent) this.#end()
   }
 
   /** A stream has ended; a short one may do so before its response is {@link answered}. */
   sent(): void {
     this.#isSent = true
-    if (this.#status !== undefined) this.#over(this)
+    if (this.#status !== undefined) this.#end()
+  }
+
+  #end(): void {
+    this.#over(this)
+    for (const task of this.#afterwards.splice(0)) void Promise.try(task).catch(() => {})
   }
 }
+
+/** How much an answer is, by what is counted. */
+export type Amounts = Readonly<Record<string, number>>
 
 const exchanges = new WeakMap<Request, Exchange>()
 

@@ -1,9 +1,9 @@
-import type { GenerationOptions } from "../domain"
+import type { RequestOptions } from "../domain"
 import { InvalidRequest } from "../errors"
 import { exchangeOf } from "./exchange"
 
-/** What a generation learns from its request's headers. */
-export type HeaderOptions = Pick<GenerationOptions, "requestId" | "queueTimeoutMs">
+/** What a request learns from its request's headers. */
+export type HeaderOptions = Pick<RequestOptions, "requestId" | "queueTimeoutMs">
 
 const TIMEOUT_HEADER = "X-Request-Timeout"
 

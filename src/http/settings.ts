@@ -1,3 +1,5 @@
+import { MAX_BODY_BYTES } from "./body"
+
 /** What the server allows to whom, and what it writes down. May change while the server runs. */
 export interface HttpSettings {
   /** Origins of web pages that may call the server, beside the default ones; `*` in them stands for anything. */
@@ -10,6 +12,10 @@ export interface HttpSettings {
   readonly metricsPublic: boolean
   /** Prompts and answers are written to the log. */
   readonly logContent: boolean
+  /** The largest form that is read, in bytes: audio and pictures come in forms. */
+  readonly uploadLimitBytes: number
+  /** Where clients reach the server, without a slash at the end; `null`: where they send their requests. */
+  readonly publicUrl: string | null
 }
 
 export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
@@ -18,6 +24,8 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   apiKeys: [],
   metricsPublic: false,
   logContent: false,
+  uploadLimitBytes: MAX_BODY_BYTES,
+  publicUrl: null,
 }
 
 /** The settings of this moment: the same object until something changes. */

@@ -1,6 +1,7 @@
 import { Cancelled } from "../errors"
-import { Departure, consume, leave } from "./consume"
+import { consume } from "./consume"
 import type { Exchange } from "./exchange"
+import { type Beginning, type Opening, startingWith, waitForOpening } from "./opening"
 
 /** How long a request may wait for its model before the response starts with comments: clients time out on silence. */
 const OPENING_GRACE_MS = 1000
@@ -19,16 +20,11 @@ const HEADERS = {
 }
 
 /** What an event stream is made of. The functions are called once per event: they have to be quick. */
-export interface SseSource<E> {
-  readonly events: AsyncIterable<E>
-  /** Aborted by {@link sse} when the client goes away; its signal is the one that the events were asked with. */
-  readonly client: AbortController
+export interface SseSource<E> extends Beginning<E> {
   /** Told when the stream begins, when and how it ends. */
   readonly exchange: Exchange
   /** What is sent for an event: whole SSE events, or nothing. */
   render(event: E): string
-  /** What an event tells somebody who waits for the answer to begin; undefined for events of the answer. */
-  waiting(event: E): string | undefined
   /** What is sent at the end. @throws where the answer is not complete */
   end(): string
   /** What is sent when the answer fails after it began. */
@@ -41,40 +37,9 @@ export interface SseSource<E> {
  */
 export async function sse<E>(source: SseSource<E>): Promise<Response> {
   const iterator = source.events[Symbol.asyncIterator]()
-  const opening = await waitForOpening(iterator, source)
+  const opening = await waitForOpening(iterator, source, OPENING_GRACE_MS)
   source.exchange.streams()
   return new Response(new ReadableStream(new SseBody(source, iterator, opening)), { headers: HEADERS })
-}
-
-interface Opening<E> {
-  /** The first event of the answer, or the event that was waited for when the time was up. */
-  readonly first: Promise<IteratorResult<E>>
-  /** What the client is told where the answer has not begun. */
-  readonly note: string | undefined
-}
-
-async function waitForOpening<E>(iterator: AsyncIterator<E>, source: SseSource<E>): Promise<Opening<E>> {
-  using departure = new Departure(source.client.signal)
-  const late = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => late.resolve(undefined), OPENING_GRACE_MS)
-  let note = "waiting"
-  try {
-    for (;;) {
-      const first = iterator.next()
-      const result = await Promise.race([first, late.promise, departure.promise])
-      if (result === undefined) return { first, note }
-      const wait = result.done === true ? undefined : source.waiting(result.value)
-      if (wait === undefined) return { first, note: undefined }
-      note = wait
-    }
-  } catch (error) {
-    leave(iterator)
-    // Other iterations of the same answer have nobody to generate for.
-    source.client.abort()
-    throw error
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 class SseBody<E> {
@@ -144,20 +109,5 @@ class SseBody<E> {
   #look(): void {
     this.#silentLooks++
     if (this.#silentLooks * LOOK_MS >= HEARTBEAT_MS) this.#send(`: ${this.#note ?? "still here"}\n\n`)
-  }
-}
-
-/** The iterator, whose next value has been asked for already. */
-function startingWith<E>(first: Promise<IteratorResult<E>>, iterator: AsyncIterator<E>): AsyncIterator<E> {
-  let isFirst = true
-  return {
-    next() {
-      if (!isFirst) return iterator.next()
-      isFirst = false
-      return first
-    },
-    async return() {
-      return (await iterator.return?.()) ?? { value: undefined, done: true }
-    },
   }
 }

@@ -44,6 +44,7 @@ describe("config", () => {
     expect(Object.keys(schema.properties).sort()).toEqual([
       "defaults",
       "gpu",
+      "images",
       "limits",
       "log",
       "metrics",

@@ -81,6 +81,8 @@ describe("places", () => {
       home: "/data/xllm",
       models: "/data/xllm/models",
       runtime: "/data/xllm/runtime",
+      images: "/data/xllm/images",
+      uploads: "/data/xllm/uploads",
       history: "/data/xllm/history",
     })
   })

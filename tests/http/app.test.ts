@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { availableParallelism, cpus } from "node:os"
 import { ContextLengthExceeded } from "../../src/errors"
-import { LOADED_TINY } from "../support/fake-engine"
+import { IMAGE_MODEL, LOADED_TINY, RECOGNIZER_MODEL, VOICE_MODEL } from "../support/fake-engine"
 import { errorOf, fakeServer, jsonOf, USER_HI } from "../support/http"
 
 const CHAT = "/v1/chat/completions"
@@ -225,6 +225,25 @@ describe("models", () => {
     const { get, engine } = fakeServer()
     engine.models = [name]
     expect(await jsonOf(get(`/v1/models/${path}`))).toMatchObject({ id: name, meta: { n_ctx_train: 512 } })
+  })
+
+  test("of every kind are listed, and tell what they are", async () => {
+    const { get, engine } = fakeServer()
+    engine.mediaModels = [VOICE_MODEL, RECOGNIZER_MODEL, IMAGE_MODEL]
+    const { data } = await jsonOf(get("/v1/models"))
+    expect(data).toMatchObject([{ id: "tiny" }, { id: "joe" }, { id: "ears" }, { id: "brush" }])
+    const metaOf = async (model: string) => (await jsonOf(get(`/v1/models/${model}`)))["meta"]
+    expect(await metaOf("joe")).toEqual({
+      kind: "voice",
+      family: "piper",
+      sample_rate: 22_050,
+      speakers: ["0"],
+      languages: ["en-us"],
+      size: 4321,
+      capabilities: ["speech"],
+    })
+    expect(await metaOf("ears")).toMatchObject({ kind: "recognizer", family: "whisper", can_translate: true })
+    expect(await metaOf("brush")).toMatchObject({ kind: "image", architecture: "sd1", n_params: 1000 })
   })
 
   test.each(["nothing", "%E0%A4%A"])("%p is not found", async (name) => {

@@ -4,10 +4,12 @@ import type {
   GenerationEvent,
   GenerationRequest,
   ImageEvent,
+  ImageModelDetails,
   ImageRequest,
   LoadedModel,
   LoadedTextInfo,
   ModelDetails,
+  RecognizerDetails,
   RenderedPrompt,
   SamplingParameters,
   SpeechEvent,
@@ -15,6 +17,7 @@ import type {
   TokenLogprob,
   TranscriptionEvent,
   TranscriptionRequest,
+  VoiceDetails,
   WorkEvent,
   WorkRequest,
 } from "../../src/domain"
@@ -54,7 +57,10 @@ export class FakeEngine implements Engine {
   speechScript: SpeechScript = () => speech([[1, 2], [3]])
   transcriptionScript: TranscriptionScript = () => transcript(["Hello", "world."])
   imageScript: ImageScript = ({ n, width, height, seed }) => pictures({ n, width, height, seed })
+  /** Names of text models. */
   models: readonly string[] = ["tiny"]
+  /** Models of other kinds. */
+  mediaModels: readonly ModelDetails[] = []
   state: EngineStatus["status"] = "ok"
   loadedModels: readonly LoadedModel[] = []
 
@@ -106,12 +112,13 @@ export class FakeEngine implements Engine {
   }
 
   async list(): Promise<readonly ModelDetails[]> {
-    return this.models.map(detailsOf)
+    return [...this.models.map(detailsOf), ...this.mediaModels]
   }
 
   async show(model: string): Promise<ModelDetails> {
-    if (!this.models.includes(model)) throw new ModelNotFound(model)
-    return detailsOf(model)
+    const found = (await this.list()).find(({ name }) => name === model)
+    if (found === undefined) throw new ModelNotFound(model)
+    return found
   }
 
   loaded(): readonly LoadedModel[] {
@@ -339,6 +346,47 @@ export const LOADED_TINY: LoadedModel = {
     tokensGenerated: 4,
     preemptions: 5,
   },
+}
+
+/** What every model of another kind than text has. */
+const media = (name: string) =>
+  ({
+    name,
+    path: `/models/${name}`,
+    id: "def456",
+    sizeBytes: 4321,
+    modifiedAt: MODIFIED_AT,
+    license: undefined,
+    files: [],
+  }) as const
+
+export const VOICE_MODEL: VoiceDetails = {
+  ...media("joe"),
+  kind: "voice",
+  family: "piper",
+  sampleRate: 22_050,
+  speakers: [undefined],
+  languages: ["en-us"],
+  capabilities: ["speech"],
+}
+
+export const RECOGNIZER_MODEL: RecognizerDetails = {
+  ...media("ears"),
+  kind: "recognizer",
+  family: "whisper",
+  languages: ["en", "de"],
+  canTranslate: true,
+  capabilities: ["transcription"],
+}
+
+export const IMAGE_MODEL: ImageModelDetails = {
+  ...media("brush"),
+  kind: "image",
+  architecture: "sd1",
+  parameterCount: 1000,
+  quantization: "F16",
+  components: ["diffusion", "vae", "clip_l"],
+  capabilities: ["image"],
 }
 
 function detailsOf(name: string): ModelDetails {

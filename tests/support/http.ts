@@ -1,40 +1,73 @@
+import { join } from "node:path"
 import { type AppOptions, createApp } from "../../src/http/app"
+import { ImageFiles, type ImageLimits } from "../../src/http/image-files/image-files"
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "../../src/http/settings"
+import { Uploads } from "../../src/http/uploads"
 import { createLogger, type LogLevel } from "../../src/log/logger"
 import { FakeEngine, type Script } from "./fake-engine"
+import { tempFolder } from "./temp-folder"
 
 export type Json = { readonly [name: string]: unknown }
 
 export interface FakeServerOptions extends Pick<AppOptions, "metrics"> {
   readonly settings?: Partial<HttpSettings>
   readonly logLevel?: LogLevel
+  readonly imageLimits?: ImageLimits
+  /** Shared with another server of the test. */
+  readonly uploadsFolder?: string
+  /** Milliseconds: what the images' ages are told by. */
+  readonly now?: () => number
 }
+
+/** Where the servers of all tests have their files. */
+const folder = tempFolder()
+process.on("exit", () => folder[Symbol.dispose]())
+
+let servers = 0
 
 /** The server's routes over a scripted engine, without a socket. */
 export function fakeServer(
   script?: Script,
-  { settings, logLevel = "info", ...options }: FakeServerOptions = {},
+  { settings, logLevel = "info", imageLimits, now, ...options }: FakeServerOptions = {},
 ) {
+  const own = join(folder.path, String(servers++))
+  const uploadsFolder = options.uploadsFolder ?? join(own, "uploads")
   const engine = new FakeEngine(script)
   const logged: string[] = []
   let current = { ...DEFAULT_HTTP_SETTINGS, ...settings }
+  const imagesFolder = join(own, "images")
+  const uploads = new Uploads(uploadsFolder)
+  const limits = imageLimits ?? { ttlSeconds: 3600, maxBytes: null }
+  const images = new ImageFiles({
+    folder: imagesFolder,
+    limits: () => limits,
+    ...(now !== undefined && { now }),
+  })
   const app = createApp({
     ...options,
     engine,
     version: "1.2.3",
     startedAt: new Date(),
+    uploads,
+    images,
     settings: () => current,
     log: createLogger({ level: logLevel, format: "json", write: (line) => void logged.push(line) }),
   })
   return {
     app,
     engine,
+    images,
+    uploads,
+    imagesFolder,
+    uploadsFolder,
     /** Lines of the log. */
     logged,
     /** Changes settings while the server runs. */
     change: (changes: Partial<HttpSettings>) => void (current = { ...current, ...changes }),
     get: (path: string, init: RequestInit = {}) => app.handle(new Request(`http://localhost${path}`, init)),
     post: (path: string, body: unknown, init: RequestInit = {}) => app.handle(postRequest(path, body, init)),
+    postForm: (path: string, parts: FormParts, init: RequestInit = {}) =>
+      app.handle(formRequest(path, formOf(parts), init)),
   }
 }
 
@@ -91,3 +124,20 @@ export function readerOf(response: Response) {
 }
 
 export const USER_HI = [{ role: "user", content: "Hi" }]
+
+type FormParts = Readonly<Record<string, FormPart | readonly FormPart[]>>
+type FormPart = string | File
+
+/** A form with these parts; a list is a part for each of its values. */
+function formOf(parts: FormParts): FormData {
+  const form = new FormData()
+  for (const [name, values] of Object.entries(parts)) {
+    for (const value of [values].flat()) form.append(name, value)
+  }
+  return form
+}
+
+/** A POST with a form. */
+export function formRequest(path: string, form: FormData, init: RequestInit = {}): Request {
+  return new Request(`http://localhost${path}`, { method: "POST", body: form, ...init })
+}

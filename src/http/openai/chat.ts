@@ -64,7 +64,7 @@ function streamChat({ identity, call, events, client, exchange }: RunningChat): 
       exchange.observe(event)
       return chunks.render(event)
     },
-    waiting: waitingNote,
+    waiting: (event) => waitingNote(event),
     end: () => chunks.end(),
     fail: failureEvent,
   })

@@ -30,22 +30,40 @@ function toModel(model: ModelSummary) {
   }
 }
 
-/** With what the file says, under llama-server's names where it has one. */
+/** With what its files say, under llama-server's names where it has one. */
 function toModelWithMeta(model: ModelDetails) {
-  if (model.kind !== "text") {
-    const { sizeBytes: size, capabilities } = model
-    return { ...toModel(model), meta: { size, capabilities } }
-  }
-  return {
-    ...toModel(model),
-    meta: {
-      n_ctx_train: model.contextLength,
-      n_embd: model.embeddingLength,
-      n_params: model.parameterCount,
-      size: model.sizeBytes,
-      architecture: model.architecture,
-      quantization: model.quantization,
-      capabilities: model.capabilities,
-    },
+  const { sizeBytes: size, capabilities } = model
+  return { ...toModel(model), meta: { kind: model.kind, ...toMeta(model), size, capabilities } }
+}
+
+function toMeta(model: ModelDetails) {
+  switch (model.kind) {
+    case "text":
+      return {
+        n_ctx_train: model.contextLength,
+        n_embd: model.embeddingLength,
+        n_params: model.parameterCount,
+        architecture: model.architecture,
+        quantization: model.quantization,
+      }
+    case "voice":
+      return {
+        family: model.family,
+        sample_rate: model.sampleRate,
+        // Speakers without a name are asked for by their number.
+        speakers: model.speakers.map((name, index) => name ?? String(index)),
+        languages: model.languages,
+      }
+    case "recognizer":
+      return { family: model.family, languages: model.languages, can_translate: model.canTranslate }
+    case "image":
+      return {
+        n_params: model.parameterCount,
+        architecture: model.architecture,
+        quantization: model.quantization,
+        components: model.components,
+      }
+    default:
+      return model satisfies never
   }
 }

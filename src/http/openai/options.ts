@@ -1,4 +1,4 @@
-import type { GenerationOptions } from "../../domain"
+import type { GenerationOptions, RequestOptions } from "../../domain"
 import { InvalidRequest } from "../../errors"
 import { parseDuration } from "../../lib/duration"
 import { broken, checkText, defined, Fields } from "../fields"
@@ -50,12 +50,17 @@ export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number)
     cachePrompt: fields.boolean("cache_prompt") ?? true,
     // Timings of a running answer need to know how much of the prompt was cached.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
-    ...defined({
-      model: readModel(fields),
-      maxTokens,
-      keepAliveSeconds: readKeepAlive(fields.raw("keep_alive")),
-    }),
+    ...readModelOptions(fields),
+    ...defined({ maxTokens }),
   }
+}
+
+/** What requests of every kind may say of their model. @throws InvalidRequest */
+export function readModelOptions(fields: Fields): Pick<RequestOptions, "model" | "keepAliveSeconds"> {
+  return defined({
+    model: readModel(fields),
+    keepAliveSeconds: readKeepAlive(fields.raw("keep_alive")),
+  })
 }
 
 /** The name of the model; undefined where it was left out. */

@@ -1,5 +1,7 @@
-import type { GenerationEvent } from "../../domain"
+import type { ModelKind, WorkEvent } from "../../domain"
 import type { Engine } from "../../engine/contract"
+import type { ImageFiles } from "../image-files/image-files"
+import type { Uploads } from "../uploads"
 import type { CurrentSettings } from "../settings"
 
 /** What every route of this dialect needs. */
@@ -7,6 +9,8 @@ export interface OpenAiContext {
   readonly engine: Engine
   readonly version: string
   readonly settings: CurrentSettings
+  readonly uploads: Uploads
+  readonly images: ImageFiles
 }
 
 /** The fields that all parts of one answer share. */
@@ -35,8 +39,19 @@ export async function createIdentity(
   }
 }
 
+/** The model that a request means: the one that it names, or the only one of its kind; undefined where there are others. */
+export async function modelOfKind(
+  { engine }: OpenAiContext,
+  kind: ModelKind,
+  model: string | undefined,
+): Promise<string | undefined> {
+  if (model !== undefined) return model
+  const [only, ...others] = (await engine.list()).filter((known) => known.kind === kind)
+  return others.length === 0 ? only?.name : undefined
+}
+
 /** What a waiting client is told in a comment; undefined for events of the answer itself. */
-export function waitingNote(event: GenerationEvent): string | undefined {
+export function waitingNote(event: WorkEvent): string | undefined {
   if (event.type === "loading") return `loading ${Math.floor(event.fraction * 100)}%`
   if (event.type === "queued") return `queued, ${event.position} ahead`
   return undefined

@@ -1,4 +1,4 @@
-import type { GenerationEvent, Timings, Usage } from "../../domain"
+import type { GenerationEvent, MediaTimings, Timings, Usage } from "../../domain"
 
 export interface UsageBody {
   readonly prompt_tokens: number
@@ -96,4 +96,15 @@ export class RunningTimings {
     }
     return toTimingsBody(timings, this.#cachedTokens, this.#choices.size)
   }
+}
+
+/** How long a voice, a recogniser or a painter took. */
+export interface MediaTimingsBody {
+  readonly queue_ms: number
+  readonly load_ms: number
+  readonly work_ms: number
+}
+
+export function toMediaTimingsBody({ queueMs, loadMs, workMs }: MediaTimings): MediaTimingsBody {
+  return { queue_ms: queueMs, load_ms: loadMs, work_ms: workMs }
 }

@@ -2,10 +2,14 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { Elysia } from "elysia"
 import { InvalidApiKey } from "../../errors"
 import { pathOf } from "../exchange"
+import { IMAGES_PATH } from "../image-files/route"
 import { type CurrentSettings, derived } from "../settings"
 
 /** What tells an orchestrator whether to restart the server or to send it work; it has no place for a key. */
 const OPEN_PATHS = new Set(["/v0/health/live", "/v0/health/ready"])
+
+/** Who knows the name of an image was given it; pages show images by their URLs, without any key. */
+const isImage = (path: string) => path.startsWith(IMAGES_PATH) && !path.includes("/", IMAGES_PATH.length)
 
 const METRICS_PATHS = new Set(["/metrics", "/v0/metrics"])
 
@@ -16,7 +20,8 @@ export function auth(settings: CurrentSettings) {
     const keys = digests()
     if (keys.length === 0) return
     const path = pathOf(request)
-    if (OPEN_PATHS.has(path) || (settings().metricsPublic && METRICS_PATHS.has(path))) return
+    if (OPEN_PATHS.has(path) || isImage(path)) return
+    if (settings().metricsPublic && METRICS_PATHS.has(path)) return
     const given = keyOf(request.headers)
     if (given === undefined || !isOneOf(given, keys)) throw new InvalidApiKey(given !== undefined)
   })

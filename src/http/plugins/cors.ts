@@ -1,14 +1,6 @@
 import { cors as elysiaCors } from "@elysiajs/cors"
-import { type CurrentSettings, derived } from "../settings"
-
-/** Pages on this machine, on any port: names below `localhost` never leave a machine (RFC 6761). */
-const LOCAL_ORIGIN = /^https?:\/\/(?:(?:[\w-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/
-
-/**
- * Pages that are part of an application: web sites cannot have these schemes. Files that a browser opens are not
- * among them: their origin is `null`, as that of any site's sandboxed frame.
- */
-const APP_ORIGIN = /^(?:app|capacitor|electron|file|ionic|tauri|vscode-file|vscode-webview):\/\//
+import { originCheck } from "../origins"
+import type { CurrentSettings } from "../settings"
 
 /** Request headers that OpenAI's and our own clients send from a browser. */
 const REQUEST_HEADERS = [
@@ -38,11 +30,11 @@ const REQUEST_HEADERS = [
  * because the plugin's own defaults allow every origin with credentials.
  */
 export function cors(settings: CurrentSettings) {
-  const isListed = derived(settings, ({ corsOrigins }) => matcher(corsOrigins))
+  const isAllowed = originCheck(settings)
   return elysiaCors({
     origin: (request) => {
       const origin = request.headers.get("origin")
-      return origin !== null && (LOCAL_ORIGIN.test(origin) || APP_ORIGIN.test(origin) || isListed()(origin))
+      return origin !== null && isAllowed(origin)
     },
     methods: ["GET", "HEAD", "POST", "OPTIONS"],
     allowedHeaders: REQUEST_HEADERS,
@@ -51,14 +43,4 @@ export function cors(settings: CurrentSettings) {
     // Browsers ask at most once in ten minutes.
     maxAge: 600,
   })
-}
-
-/** Is an origin one of `patterns`? A star stands for any part of a name or for a port. */
-function matcher(patterns: readonly string[]): (origin: string) => boolean {
-  if (patterns.includes("*")) return () => true
-  const expressions = patterns.map((pattern) => {
-    const literal = pattern.replace(/\/$/, "").replace(/[.+?^${}()|[\]\\]/g, "\\$&")
-    return new RegExp(`^${literal.replaceAll("*", "[\\w.-]+")}$`, "i")
-  })
-  return (origin) => expressions.some((expression) => expression.test(origin))
 }

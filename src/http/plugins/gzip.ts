@@ -19,9 +19,14 @@ export function gzip() {
   })
 }
 
-/** Must not touch the body: Bun would make a stream of it, and forget its type. */
+/**
+ * Must not touch the body: Bun would make a stream of it, and forget its type. A route says `no-transform` of what is
+ * compressed inside, such as images in JSON.
+ */
 function isCompressible({ headers }: Response): boolean {
-  return !headers.has("content-encoding") && COMPRESSIBLE.test(headers.get("content-type") ?? "")
+  if (headers.has("content-encoding") || /\bno-transform\b/.test(headers.get("cache-control") ?? ""))
+    return false
+  return COMPRESSIBLE.test(headers.get("content-type") ?? "")
 }
 
 /** A cache must not give a client what was compressed for another. */

@@ -1,0 +1,55 @@
+import { Elysia } from "elysia"
+import { ImageNotFound } from "../../errors"
+import { matchesTag, parseRange } from "../../lib/http-range"
+import type { ImageFiles, StoredImage } from "./image-files"
+
+/** Where images are fetched. Their names cannot be guessed, so no key is asked for. */
+export const IMAGES_PATH = "/images/"
+
+/** What a cache may keep of an image that stays, in seconds: a year, as is usual for ever. */
+const FOR_EVER_SECONDS = 365 * 86_400
+
+/** GET /images/NAME, and HEAD, which the router answers with the length of what GET would send. */
+export function imageFileRoutes(images: ImageFiles) {
+  return new Elysia({ name: "image-files" }).get(`${IMAGES_PATH}*`, async ({ params, request }) => {
+    const image = await images.read(params["*"])
+    if (image === undefined) throw new ImageNotFound()
+    return toResponse(image, request)
+  })
+}
+
+function toResponse(image: StoredImage, request: Request): Response {
+  const { bytes } = image
+  const headers = headersOf(image)
+  const tag = headers.get("etag") ?? ""
+  const known = request.headers.get("if-none-match")
+  if (known !== null && matchesTag(known, tag)) return new Response(null, { status: 304, headers })
+  headers.set("content-type", image.mime)
+  const range = rangeOf(request, tag, bytes.byteLength)
+  if (range === "unsatisfiable") {
+    headers.set("content-range", `bytes */${bytes.byteLength}`)
+    return new Response(null, { status: 416, headers })
+  }
+  if (range === undefined) return new Response(bytes, { headers })
+  headers.set("content-range", `bytes ${range.start}-${range.end}/${bytes.byteLength}`)
+  return new Response(bytes.subarray(range.start, range.end + 1), { status: 206, headers })
+}
+
+function headersOf({ bytes, modifiedAt, secondsLeft }: StoredImage): Headers {
+  const left = secondsLeft === null ? FOR_EVER_SECONDS : Math.floor(secondsLeft)
+  return new Headers({
+    etag: `"${bytes.byteLength.toString(36)}-${Math.round(modifiedAt.getTime()).toString(36)}"`,
+    "last-modified": modifiedAt.toUTCString(),
+    "accept-ranges": "bytes",
+    "cache-control": `public, max-age=${left}, immutable`,
+    "x-content-type-options": "nosniff",
+  })
+}
+
+/** If-Range makes a range of another version than this one the whole file. */
+function rangeOf(request: Request, tag: string, sizeBytes: number) {
+  const header = request.headers.get("range")
+  const version = request.headers.get("if-range")
+  if (header === null || (version !== null && version !== tag)) return undefined
+  return parseRange(header, sizeBytes)
+}

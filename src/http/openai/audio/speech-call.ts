@@ -1,0 +1,75 @@
+import type { AudioFormat, SpeechRequest } from "../../../domain"
+import { InvalidRequest } from "../../../errors"
+import { isJsonObject, type JsonObject } from "../../body"
+import { broken, checkText, defined, Fields } from "../../fields"
+import type { HeaderOptions } from "../../headers"
+import { readModelOptions } from "../options"
+
+/** OpenAI's limit of `input`. */
+const MAX_CHARACTERS = 4096
+
+export const AUDIO_FORMATS = [
+  "mp3",
+  "opus",
+  "aac",
+  "flac",
+  "wav",
+  "pcm",
+] as const satisfies readonly AudioFormat[]
+
+const DEFAULT_FORMAT: AudioFormat = "mp3"
+
+export const SPEED = { min: 0.25, max: 4 }
+
+/** How speech is sent: the bytes of a file, or events that carry them. */
+const STREAM_FORMATS = ["audio", "sse"] as const
+
+export interface SpeechCall {
+  readonly request: SpeechRequest
+  readonly streamFormat: (typeof STREAM_FORMATS)[number]
+}
+
+/**
+ * `instructions` are taken and have no effect, as with OpenAI's models that cannot follow any: some of its clients send
+ * them with every request.
+ * @throws InvalidRequest
+ */
+export function toSpeechCall(body: JsonObject, headers: HeaderOptions = {}): SpeechCall {
+  const fields = new Fields(body)
+  fields.text("instructions")
+  const request: SpeechRequest = {
+    kind: "speech",
+    ...headers,
+    ...readModelOptions(fields),
+    input: readInput(fields),
+    format: fields.choice("response_format", AUDIO_FORMATS) ?? DEFAULT_FORMAT,
+    speed: fields.number("speed", SPEED) ?? 1,
+    ...defined({ voice: readVoice(fields.raw("voice")) }),
+  }
+  return { request, streamFormat: fields.choice("stream_format", STREAM_FORMATS) ?? "audio" }
+}
+
+function readInput(fields: Fields): string {
+  const input = fields.text("input")
+  if (input === undefined) throw new InvalidRequest("input is required", "input")
+  if (input.trim() === "") throw new InvalidRequest("input must have some text", "input")
+  const characters = Array.from(input).length
+  if (characters > MAX_CHARACTERS) {
+    throw new InvalidRequest(
+      `input must have at most ${MAX_CHARACTERS} characters, got ${characters}`,
+      "input",
+    )
+  }
+  return input
+}
+
+/** A name, a speaker's number, or OpenAI's object with the id of a voice. */
+function readVoice(value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === "number" && Number.isInteger(value)) return String(value)
+  const named = isJsonObject(value) ? value["id"] : value
+  if (typeof named !== "string" || named === "") {
+    throw broken("voice", "the name or the number of a speaker", value)
+  }
+  return checkText("voice", named)
+}

@@ -1,0 +1,128 @@
+import { Elysia } from "elysia"
+import type { SpeechEvent } from "../../../domain"
+import { InternalError } from "../../../errors"
+import { readJsonObject } from "../../body"
+import { streamBytes } from "../../byte-stream"
+import { clientOf } from "../../consume"
+import { type Exchange, exchangeOf } from "../../exchange"
+import { readHeaderOptions } from "../../headers"
+import { sse } from "../../stream"
+import { failureEvent } from "../failure"
+import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
+import { toMediaTimingsBody } from "../usage"
+import { toSpeechCall } from "./speech-call"
+
+/** POST /v1/audio/speech */
+export function speechRoutes(context: OpenAiContext) {
+  return new Elysia({ name: "openai-speech" }).post(
+    "/v1/audio/speech",
+    async ({ request, server }) => {
+      const exchange = exchangeOf(request)
+      const call = toSpeechCall(await readJsonObject(request), readHeaderOptions(request))
+      server?.timeout(request, 0)
+      const model = await modelOfKind(context, "voice", call.request.model)
+      exchange.asks(model ?? "", [call.request], context.settings().logContent)
+      const client = clientOf(request)
+      const asked = { ...call.request, ...(model !== undefined && { model }) }
+      const speech = new SpeechAnswer(context.engine.speak(asked, client.signal), client, exchange)
+      return call.streamFormat === "sse" ? sse(speech.asEvents()) : streamBytes(speech.asFile())
+    },
+    { parse: "none" },
+  )
+}
+
+type Done = Extract<SpeechEvent, { readonly type: "done" }>
+
+/** One speech on its way to the client. */
+class SpeechAnswer {
+  readonly #common: {
+    readonly events: AsyncIterable<SpeechEvent>
+    readonly client: AbortController
+    readonly exchange: Exchange
+  }
+  #mime = "application/octet-stream"
+  #done: Done | undefined
+
+  constructor(events: AsyncIterable<SpeechEvent>, client: AbortController, exchange: Exchange) {
+    this.#common = { events, client, exchange }
+  }
+
+  /** The audio itself. */
+  asFile() {
+    return {
+      ...this.#common,
+      headers: () => ({ "content-type": this.#mime, "cache-control": "no-store", ...UNBUFFERED }),
+      bytes: (event: SpeechEvent) => this.#observe(event),
+      end: () => void this.#complete(),
+    }
+  }
+
+  /** OpenAI's events of a speech. */
+  asEvents() {
+    return {
+      ...this.#common,
+      waiting: speechNote,
+      render: (event: SpeechEvent) => {
+        const bytes = this.#observe(event)
+        return bytes === undefined ? "" : deltaEvent(bytes)
+      },
+      end: () => doneEvent(this.#complete()),
+      fail: failureEvent,
+    }
+  }
+
+  /** The audio that an event brings. */
+  #observe(event: SpeechEvent): Uint8Array | undefined {
+    switch (event.type) {
+      case "voice":
+        this.#mime = event.mime
+        return undefined
+      case "audio":
+        return event.bytes.byteLength === 0 ? undefined : event.bytes
+      case "done":
+        this.#done = event
+        this.#common.exchange.measured(event.usage)
+        return undefined
+      case "loading":
+      case "queued":
+        return undefined
+      default:
+        return event satisfies never
+    }
+  }
+
+  /** @throws InternalError */
+  #complete(): Done {
+    if (this.#done === undefined) throw new InternalError("the speech broke off before its end")
+    return this.#done
+  }
+}
+
+/** Keeps nginx from holding chunks back. */
+const UNBUFFERED = { "x-accel-buffering": "no" }
+
+/** Until there is something to hear. */
+function speechNote(event: SpeechEvent): string | undefined {
+  if (event.type === "voice") return "speaking"
+  return event.type === "audio" && event.bytes.byteLength === 0 ? "speaking" : waitingNote(event)
+}
+
+function deltaEvent(bytes: Uint8Array): string {
+  // Base64 needs no escapes.
+  return `data: {"type":"speech.audio.delta","audio":"${bytes.toBase64()}"}\n\n`
+}
+
+/** Voices count characters and seconds; OpenAI's counts of tokens have no meaning here. */
+function doneEvent({ usage, timings }: Done): string {
+  const body = {
+    type: "speech.audio.done",
+    usage: {
+      type: "duration",
+      seconds: usage.audioSeconds,
+      characters: usage.characters,
+      sentences: usage.sentences,
+    },
+    timings: toMediaTimingsBody(timings),
+  }
+  return `data: ${JSON.stringify(body)}\n\n`
+}

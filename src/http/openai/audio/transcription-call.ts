@@ -1,0 +1,115 @@
+import type { TranscriptionRequest } from "../../../domain"
+import { InvalidRequest, Unsupported } from "../../../errors"
+import type { JsonObject } from "../../body"
+import { broken, checkText, defined, Fields } from "../../fields"
+import type { HeaderOptions } from "../../headers"
+import type { FormTypes } from "../../multipart"
+import { readModelOptions } from "../options"
+import type { TimesTold } from "./transcript"
+
+export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "verbose_json"] as const
+
+export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number]
+
+const TEMPERATURE = { min: 0, max: 1 }
+
+const GRANULARITIES = ["word", "segment"]
+
+/** How the form's texts are read. */
+export const TRANSCRIPTION_FORM: FormTypes = {
+  numbers: ["temperature", "keep_alive"],
+  booleans: ["stream"],
+  lists: ["timestamp_granularities", "include", "known_speaker_names", "known_speaker_references"],
+}
+
+export interface TranscriptionCall {
+  readonly request: TranscriptionRequest
+  readonly format: TranscriptFormat
+  readonly stream: boolean
+  /** For `verbose_json`. */
+  readonly told: TimesTold
+}
+
+export interface TranscriptionInput {
+  readonly body: JsonObject
+  readonly audioPath: string
+  readonly task: TranscriptionRequest["task"]
+  readonly headers?: HeaderOptions
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toTranscriptionCall({
+  body,
+  audioPath,
+  task,
+  headers = {},
+}: TranscriptionInput): TranscriptionCall {
+  const fields = new Fields(body)
+  refuseUnsupported(fields)
+  const format = readFormat(fields)
+  const stream = fields.boolean("stream") ?? false
+  if (stream && (format === "srt" || format === "vtt")) {
+    throw new InvalidRequest(`stream must come with another response_format than ${format}`, "stream")
+  }
+  const told = readTimesTold(fields)
+  const request: TranscriptionRequest = {
+    kind: "transcription",
+    ...headers,
+    ...readModelOptions(fields),
+    audioPath,
+    task,
+    wordTimes: format === "verbose_json" && told.words,
+    ...defined({
+      language: readLanguage(fields),
+      prompt: fields.text("prompt"),
+      temperature: fields.number("temperature", TEMPERATURE),
+    }),
+  }
+  return { request, format, stream, told }
+}
+
+function readFormat(fields: Fields): TranscriptFormat {
+  if (fields.raw("response_format") === "diarized_json") {
+    throw new Unsupported(
+      "response_format diarized_json is not supported: speakers are not told apart",
+      "response_format",
+    )
+  }
+  return fields.choice("response_format", TRANSCRIPT_FORMATS) ?? "json"
+}
+
+/** Fields whose effect a client relies on. */
+function refuseUnsupported(fields: Fields): void {
+  const included = fields.list("include") ?? []
+  if (included.length > 0) {
+    throw new Unsupported(`include ${included.join(", ")} is not supported`, "include")
+  }
+  for (const name of ["known_speaker_names", "known_speaker_references"]) {
+    if ((fields.list(name) ?? []).length > 0) throw new Unsupported(`${name} is not supported`, name)
+  }
+  // Audio is always cut at silences, which is what `auto` asks for.
+  const strategy = fields.raw("chunking_strategy")
+  if (strategy !== undefined && strategy !== "auto") {
+    throw new Unsupported("chunking_strategy must be auto: others are not supported", "chunking_strategy")
+  }
+}
+
+/** As in OpenAI's API segments are told unless only words are asked for. */
+function readTimesTold(fields: Fields): TimesTold {
+  const asked = fields.list("timestamp_granularities") ?? []
+  for (const one of asked) {
+    if (typeof one === "string" && GRANULARITIES.includes(one)) continue
+    throw broken("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
+  }
+  return { words: asked.includes("word"), segments: asked.length === 0 || asked.includes("segment") }
+}
+
+/** The shape of a code (`en`, `yue`, `pt-BR`); which ones there are is the model's matter. */
+function readLanguage(fields: Fields): string | undefined {
+  const language = fields.text("language")?.trim()
+  if (language === undefined || language === "") return undefined
+  if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
+    throw broken("language", "the code of a language, such as en", language)
+  }
+  return checkText("language", language.toLowerCase())
+}

@@ -1,0 +1,141 @@
+import { Elysia } from "elysia"
+import type { TranscriptionEvent, TranscriptionRequest } from "../../../domain"
+import { InvalidRequest } from "../../../errors"
+import { clientOf, consume } from "../../consume"
+import { type Exchange, exchangeOf } from "../../exchange"
+import { readHeaderOptions } from "../../headers"
+import { type Form, readForm, toJsonObject, type UploadedFile } from "../../multipart"
+import { checkOrigin, originCheck } from "../../origins"
+import { sse } from "../../stream"
+import { failureEvent } from "../failure"
+import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
+import { toMediaTimingsBody } from "../usage"
+import { toDurationUsage, toSrt, toVerboseJson, toVtt, TranscriptBuilder } from "./transcript"
+import { toTranscriptionCall, TRANSCRIPTION_FORM, type TranscriptionCall } from "./transcription-call"
+
+/** POST /v1/audio/transcriptions and /v1/audio/translations */
+export function transcriptionRoutes(context: OpenAiContext) {
+  const isAllowed = originCheck(context.settings)
+  const answer = async (request: Request, task: TranscriptionRequest["task"]): Promise<Response> => {
+    checkOrigin(request, isAllowed)
+    const exchange = exchangeOf(request)
+    const headers = readHeaderOptions(request)
+    const form = await readForm(request, {
+      uploads: context.uploads,
+      exchange,
+      files: ["file"],
+      limitBytes: context.settings().uploadLimitBytes,
+    })
+    const body = toJsonObject(form, TRANSCRIPTION_FORM)
+    const call = toTranscriptionCall({ body, audioPath: audioOf(form).path, task, headers })
+    return transcribe(context, call, exchange, clientOf(request))
+  }
+  return new Elysia({ name: "openai-transcriptions" })
+    .post(
+      "/v1/audio/transcriptions",
+      ({ request, server }) => {
+        server?.timeout(request, 0)
+        return answer(request, "transcribe")
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/v1/audio/translations",
+      ({ request, server }) => {
+        server?.timeout(request, 0)
+        return answer(request, "translate")
+      },
+      { parse: "none" },
+    )
+}
+
+/** @throws InvalidRequest */
+function audioOf({ files, texts }: Form): UploadedFile {
+  const [file, ...others] = files.get("file") ?? []
+  if (file === undefined) {
+    const how = texts.has("file") ? "must be a part with a file name" : "is required"
+    throw new InvalidRequest(`file ${how}`, "file")
+  }
+  if (others.length > 0) throw new InvalidRequest("file must come once", "file")
+  if (file.sizeBytes === 0) throw new InvalidRequest("file is empty", "file")
+  return file
+}
+
+async function transcribe(
+  context: OpenAiContext,
+  call: TranscriptionCall,
+  exchange: Exchange,
+  client: AbortController,
+): Promise<Response> {
+  const model = await modelOfKind(context, "recognizer", call.request.model)
+  exchange.asks(model ?? "", [call.request], context.settings().logContent)
+  const asked = { ...call.request, ...(model !== undefined && { model }) }
+  const events = context.engine.transcribe(asked, client.signal)
+  const builder = new TranscriptBuilder()
+  const add = (event: TranscriptionEvent): string => {
+    if (event.type === "done") exchange.measured(event.usage)
+    const text = builder.add(event)
+    exchange.says(text)
+    return text
+  }
+  if (call.stream) {
+    return sse({
+      events,
+      client,
+      exchange,
+      render: (event) => segmentEvents(event, add(event), call),
+      waiting: (event) => (event.type === "audio" ? "listening" : waitingNote(event)),
+      end: () => doneEvent(builder),
+      fail: failureEvent,
+    })
+  }
+  await consume(events[Symbol.asyncIterator](), client.signal, add)
+  return toResponse(builder, call)
+}
+
+function toResponse(builder: TranscriptBuilder, { format, request, told }: TranscriptionCall): Response {
+  const transcript = builder.build()
+  switch (format) {
+    case "json":
+      return Response.json({ text: transcript.text, usage: toDurationUsage(transcript.audioSeconds) })
+    case "verbose_json":
+      return Response.json(toVerboseJson(transcript, request.task, told))
+    case "text":
+      return plain(`${transcript.text}\n`)
+    case "srt":
+      return plain(toSrt(transcript))
+    case "vtt":
+      return plain(toVtt(transcript), "text/vtt; charset=utf-8")
+    default:
+      return format satisfies never
+  }
+}
+
+function plain(text: string, type = "text/plain; charset=utf-8"): Response {
+  return new Response(text, { headers: { "content-type": type } })
+}
+
+/** OpenAI's events of a segment: its text, and with `verbose_json` its times. */
+function segmentEvents(event: TranscriptionEvent, text: string, { format }: TranscriptionCall): string {
+  if (event.type !== "segment") return ""
+  const delta = text === "" ? "" : dataEvent({ type: "transcript.text.delta", delta: text })
+  if (format !== "verbose_json") return delta
+  const { index, words, ...segment } = event.segment
+  const timed = { type: "transcript.text.segment", id: String(index), ...segment, ...(words && { words }) }
+  return delta + dataEvent(timed)
+}
+
+function doneEvent(builder: TranscriptBuilder): string {
+  const { text, language, audioSeconds, timings } = builder.build()
+  return dataEvent({
+    type: "transcript.text.done",
+    text,
+    ...(language !== undefined && { language }),
+    usage: toDurationUsage(audioSeconds),
+    timings: toMediaTimingsBody(timings),
+  })
+}
+
+function dataEvent(body: object): string {
+  return `data: ${JSON.stringify(body)}\n\n`
+}

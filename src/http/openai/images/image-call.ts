@@ -1,0 +1,199 @@
+import type { ImageFormat, ImageRequest } from "../../../domain"
+import { InvalidRequest, Unsupported } from "../../../errors"
+import type { JsonObject } from "../../body"
+import { broken, defined, Fields } from "../../fields"
+import type { HeaderOptions } from "../../headers"
+import type { FormTypes } from "../../multipart"
+import { readModelOptions } from "../options"
+
+/** OpenAI's limit of `prompt`. */
+const MAX_PROMPT_CHARACTERS = 32_000
+
+/** OpenAI's limit of `n`. */
+const COUNT = { min: 1, max: 10 }
+
+/** Painters compute in blocks of 8 pixels. */
+const SIZE_STEP = 8
+const SIDE = { min: 64, max: 4096 }
+
+/** As many as 2048 × 2048: more takes tens of gigabytes. */
+const MAX_PIXELS = 2048 * 2048
+
+const STEPS = { min: 1, max: 150 }
+const CFG_SCALE = { min: 0, max: 50 }
+const COMPRESSION = { min: 0, max: 100 }
+const STRENGTH = { min: 0, max: 1 }
+
+/** OpenAI's limit of `partial_images`. */
+const PARTIAL_IMAGES = { min: 0, max: 3 }
+
+/** A seed below 0 asks for a random one, as in other servers. */
+const SEED = { min: -1, max: 2 ** 32 - 1 }
+
+export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly ImageFormat[]
+
+/** How much of a picture changes where the request does not say: what stable-diffusion.cpp's own program takes. */
+const DEFAULT_STRENGTH = 0.75
+
+/** How images are handed over. */
+const RESPONSE_FORMATS = ["url", "b64_json"] as const
+
+export type ImageResponseFormat = (typeof RESPONSE_FORMATS)[number]
+
+/** How the forms' texts are read. */
+export const IMAGE_FORM: FormTypes = {
+  numbers: [
+    "n",
+    "steps",
+    "cfg_scale",
+    "seed",
+    "output_compression",
+    "partial_images",
+    "strength",
+    "keep_alive",
+  ],
+  booleans: ["stream"],
+  lists: [],
+}
+
+export interface ImageCall {
+  readonly request: ImageRequest
+  readonly responseFormat: ImageResponseFormat
+  readonly stream: boolean
+  /** How many unfinished versions of each image are sent, where the painter can. */
+  readonly partialImages: number
+}
+
+/** Files that came with a request. */
+export interface SourceFiles {
+  readonly imagePath: string
+  readonly maskPath?: string
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toGenerationCall(body: JsonObject, headers: HeaderOptions = {}): ImageCall {
+  const fields = new Fields(body)
+  return { ...readCall(fields, readPrompt(fields), headers) }
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toEditCall(body: JsonObject, files: SourceFiles, headers: HeaderOptions = {}): ImageCall {
+  const fields = new Fields(body)
+  return withSource(readCall(fields, readPrompt(fields), headers), fields, files)
+}
+
+/** Variations have no prompt: the picture alone says what they are of. @throws InvalidRequest, Unsupported */
+export function toVariationCall(
+  body: JsonObject,
+  files: SourceFiles,
+  headers: HeaderOptions = {},
+): ImageCall {
+  const fields = new Fields(body)
+  return withSource(readCall(fields, fields.text("prompt") ?? "", headers), fields, files)
+}
+
+function withSource(call: ImageCall, fields: Fields, files: SourceFiles): ImageCall {
+  const strength = fields.number("strength", STRENGTH) ?? DEFAULT_STRENGTH
+  return { ...call, request: { ...call.request, source: { ...files, strength } } }
+}
+
+function readCall(fields: Fields, prompt: string, headers: HeaderOptions): ImageCall {
+  refuseUnsupported(fields)
+  const stream = fields.boolean("stream") ?? false
+  const partialImages = fields.integer("partial_images", PARTIAL_IMAGES) ?? 0
+  const format = fields.choice("output_format", IMAGE_FORMATS) ?? "png"
+  const seed = fields.integer("seed", SEED)
+  const request: ImageRequest = {
+    kind: "image",
+    ...headers,
+    ...readModelOptions(fields),
+    prompt,
+    n: fields.integer("n", COUNT) ?? 1,
+    format,
+    preview: stream && partialImages > 0,
+    ...readSize(fields),
+    ...defined({
+      negativePrompt: fields.text("negative_prompt"),
+      steps: fields.integer("steps", STEPS),
+      cfgScale: fields.number("cfg_scale", CFG_SCALE),
+      seed: seed === -1 ? undefined : seed,
+      sampler: fields.text("sampler"),
+      scheduler: fields.text("scheduler"),
+      compression: readCompression(fields, format),
+    }),
+  }
+  // OpenAI's events have no other form than base64.
+  const responseFormat = fields.choice("response_format", RESPONSE_FORMATS) ?? (stream ? "b64_json" : "url")
+  return { request, responseFormat, stream, partialImages }
+}
+
+function readPrompt(fields: Fields): string {
+  const prompt = fields.text("prompt")
+  if (prompt === undefined) throw new InvalidRequest("prompt is required", "prompt")
+  if (prompt.trim() === "") throw new InvalidRequest("prompt must have some text", "prompt")
+  const characters = Array.from(prompt).length
+  if (characters <= MAX_PROMPT_CHARACTERS) return prompt
+  throw new InvalidRequest(
+    `prompt must have at most ${MAX_PROMPT_CHARACTERS} characters, got ${characters}`,
+    "prompt",
+  )
+}
+
+/** `1024x768`; absent or `auto`: the model's own. */
+function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
+  const size = fields.text("size")
+  if (size === undefined || size === "auto") return {}
+  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size) ?? []
+  if (width === undefined || height === undefined) {
+    throw broken("size", "WIDTHxHEIGHT, such as 512x512, or auto", size)
+  }
+  return checkSize(Number(width), Number(height))
+}
+
+function checkSize(width: number, height: number): { readonly width: number; readonly height: number } {
+  const given = `${width}x${height}`
+  for (const side of [width, height]) {
+    if (side < SIDE.min || side > SIDE.max || side % SIZE_STEP !== 0) {
+      throw broken(
+        "size",
+        `WIDTHxHEIGHT, both multiples of ${SIZE_STEP} between ${SIDE.min} and ${SIDE.max}`,
+        given,
+      )
+    }
+  }
+  if (width * height > MAX_PIXELS) throw broken("size", `at most ${MAX_PIXELS} pixels in all`, given)
+  return { width, height }
+}
+
+/** PNG has no loss to choose; OpenAI's clients send their default with it all the same. */
+function readCompression(fields: Fields, format: ImageFormat): number | undefined {
+  const compression = fields.integer("output_compression", COMPRESSION)
+  if (compression === undefined || format !== "png") return compression
+  if (compression === COMPRESSION.max) return undefined
+  throw new InvalidRequest(
+    "output_compression must come with output_format jpeg or webp",
+    "output_compression",
+  )
+}
+
+/** Values that ask for what is done anyway; others would change the picture, and here they could not. */
+const HARMLESS: Readonly<Record<string, readonly string[]>> = {
+  background: ["auto", "opaque"],
+  quality: ["auto", "standard", "medium"],
+  style: ["vivid"],
+  input_fidelity: ["low"],
+}
+
+const INSTEAD: Readonly<Record<string, string>> = {
+  quality: "; steps and cfg_scale say how well it is drawn",
+}
+
+/** `user` and `moderation` are about OpenAI's own service, and mean nothing here. */
+function refuseUnsupported(fields: Fields): void {
+  for (const [name, harmless] of Object.entries(HARMLESS)) {
+    const value = fields.raw(name)
+    if (value === undefined || (typeof value === "string" && harmless.includes(value))) continue
+    const shown = typeof value === "string" ? ` ${value.slice(0, 40)}` : ""
+    throw new Unsupported(`${name}${shown} is not supported${INSTEAD[name] ?? ""}`, name)
+  }
+}

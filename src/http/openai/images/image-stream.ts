@@ -1,0 +1,101 @@
+import type { ImageEvent } from "../../../domain"
+import { InternalError } from "../../../errors"
+import type { Exchange } from "../../exchange"
+import { waitingNote } from "../reply"
+import { toMediaTimingsBody } from "../usage"
+import { aboutImage, fieldParts, handOver, type ImagePlace } from "./image-answer"
+import type { ImageCall } from "./image-call"
+
+/** What OpenAI calls the events of each route: `image_edit.completed`. */
+export type ImageEventPrefix = "image_generation" | "image_edit"
+
+/** What is sent for one of the painter's events. */
+export interface RenderedEvent {
+  /** Whole SSE events, or nothing. */
+  readonly text: string
+  /** What somebody hears who waits for the first step; undefined once there was one. */
+  readonly note: string | undefined
+}
+
+/** Renders the events of a request with `stream`: steps, unfinished images where there are any, and each image. */
+export class ImageEvents {
+  readonly #call: ImageCall
+  readonly #place: ImagePlace
+  readonly #prefix: ImageEventPrefix
+  readonly #exchange: Exchange
+  #partialsSent = 0
+  #isComplete = false
+
+  constructor(call: ImageCall, place: ImagePlace, prefix: ImageEventPrefix, exchange: Exchange) {
+    this.#call = call
+    this.#place = place
+    this.#prefix = prefix
+    this.#exchange = exchange
+  }
+
+  async *render(events: AsyncIterable<ImageEvent>): AsyncGenerator<RenderedEvent> {
+    for await (const event of events) yield { text: await this.#render(event), note: waitingNote(event) }
+  }
+
+  /** @throws InternalError where the end is missing */
+  end(): string {
+    if (!this.#isComplete) throw new InternalError("the images broke off before their end")
+    return ""
+  }
+
+  async #render(event: ImageEvent): Promise<string> {
+    switch (event.type) {
+      case "step":
+        return this.#progress(event) + this.#partial(event)
+      case "image":
+        this.#partialsSent = 0
+        return await this.#completed(event)
+      case "done":
+        this.#isComplete = true
+        this.#exchange.measured(event.usage)
+        return this.#event("done", { usage: event.usage, timings: toMediaTimingsBody(event.timings) })
+      case "loading":
+      case "queued":
+        return ""
+      default:
+        return event satisfies never
+    }
+  }
+
+  #progress({ image, step, steps }: Extract<ImageEvent, { readonly type: "step" }>): string {
+    return this.#event("progress", { image, step, steps })
+  }
+
+  /** Previews at equal distances over the steps, as many as were asked for. */
+  #partial({ image, step, steps, preview }: Extract<ImageEvent, { readonly type: "step" }>): string {
+    const { partialImages } = this.#call
+    const dueAt = Math.ceil(((this.#partialsSent + 1) * steps) / (partialImages + 1))
+    if (preview === undefined || this.#partialsSent >= partialImages || step < dueAt) return ""
+    const index = this.#partialsSent++
+    const about = { image, partial_image_index: index, created_at: now(), output_format: "png" }
+    return this.#event("partial_image", about, ['"b64_json":"', preview.toBase64(), '"'])
+  }
+
+  async #completed(event: Extract<ImageEvent, { readonly type: "image" }>): Promise<string> {
+    const reference = await handOver(event, this.#call, this.#place)
+    const about = {
+      image: event.image,
+      seed: event.seed,
+      created_at: now(),
+      ...aboutImage(event, this.#call),
+    }
+    return this.#event("completed", about, fieldParts(reference))
+  }
+
+  /** `parts`: one more field as JSON, which may be long. */
+  #event(name: string, body: object, parts: readonly string[] = []): string {
+    const type = `${this.#prefix}.${name}`
+    const fields = JSON.stringify({ type, ...body }).slice(0, -1)
+    const field = parts.length === 0 ? "" : `,${parts.join("")}`
+    return `event: ${type}\ndata: ${fields}${field}}\n\n`
+  }
+}
+
+function now(): number {
+  return Math.floor(Date.now() / 1000)
+}

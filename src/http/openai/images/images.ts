@@ -1,0 +1,113 @@
+import { Elysia } from "elysia"
+import { InvalidRequest, Unsupported } from "../../../errors"
+import { readJsonObject } from "../../body"
+import { clientOf, consume } from "../../consume"
+import { exchangeOf } from "../../exchange"
+import { readHeaderOptions } from "../../headers"
+import { type Form, readForm, toJsonObject } from "../../multipart"
+import { checkOrigin, originCheck } from "../../origins"
+import { sse } from "../../stream"
+import { failureEvent } from "../failure"
+import { modelOfKind, type OpenAiContext } from "../reply"
+import { ImageAnswerBuilder, type ImagePlace } from "./image-answer"
+import {
+  IMAGE_FORM,
+  type ImageCall,
+  type SourceFiles,
+  toEditCall,
+  toGenerationCall,
+  toVariationCall,
+} from "./image-call"
+import { type ImageEventPrefix, ImageEvents } from "./image-stream"
+
+/** POST /v1/images/generations, /v1/images/edits and /v1/images/variations */
+export function imageRoutes(context: OpenAiContext) {
+  const isAllowed = originCheck(context.settings)
+  const readImageForm = async (request: Request): Promise<Form> => {
+    checkOrigin(request, isAllowed)
+    return readForm(request, {
+      uploads: context.uploads,
+      exchange: exchangeOf(request),
+      files: ["image", "image[]", "mask"],
+      limitBytes: context.settings().uploadLimitBytes,
+    })
+  }
+  return new Elysia({ name: "openai-images" })
+    .post(
+      "/v1/images/generations",
+      async ({ request, server }) => {
+        const call = toGenerationCall(await readJsonObject(request), readHeaderOptions(request))
+        server?.timeout(request, 0)
+        return draw(context, call, request, "image_generation")
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/v1/images/edits",
+      async ({ request, server }) => {
+        server?.timeout(request, 0)
+        const headers = readHeaderOptions(request)
+        const form = await readImageForm(request)
+        const call = toEditCall(toJsonObject(form, IMAGE_FORM), filesOf(form), headers)
+        return draw(context, call, request, "image_edit")
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/v1/images/variations",
+      async ({ request, server }) => {
+        server?.timeout(request, 0)
+        const headers = readHeaderOptions(request)
+        const form = await readImageForm(request)
+        const { imagePath } = filesOf(form)
+        const call = toVariationCall(toJsonObject(form, IMAGE_FORM), { imagePath }, headers)
+        return draw(context, call, request, "image_edit")
+      },
+      { parse: "none" },
+    )
+}
+
+/** @throws InvalidRequest, Unsupported */
+function filesOf(form: Form): SourceFiles {
+  const [image, ...others] = [...(form.files.get("image") ?? []), ...(form.files.get("image[]") ?? [])]
+  if (image === undefined) throw new InvalidRequest("image is required: a part with a file name", "image")
+  if (others.length > 0) throw new Unsupported("several images are not supported", "image")
+  const [mask] = form.files.get("mask") ?? []
+  for (const [name, file] of Object.entries({ image, mask })) {
+    if (file?.sizeBytes === 0) throw new InvalidRequest(`${name} is empty`, name)
+  }
+  return { imagePath: image.path, ...(mask !== undefined && { maskPath: mask.path }) }
+}
+
+async function draw(
+  context: OpenAiContext,
+  call: ImageCall,
+  request: Request,
+  prefix: ImageEventPrefix,
+): Promise<Response> {
+  const { engine, images: files, settings } = context
+  const exchange = exchangeOf(request)
+  const model = await modelOfKind(context, "image", call.request.model)
+  exchange.asks(model ?? "", [call.request], settings().logContent)
+  const client = clientOf(request)
+  const events = engine.draw({ ...call.request, ...(model !== undefined && { model }) }, client.signal)
+  const place: ImagePlace = { files, request, publicUrl: settings().publicUrl }
+  if (call.stream) {
+    const rendered = new ImageEvents(call, place, prefix, exchange)
+    return sse({
+      events: rendered.render(events),
+      client,
+      exchange,
+      render: ({ text }) => text,
+      waiting: ({ note }) => note,
+      end: () => rendered.end(),
+      fail: failureEvent,
+    })
+  }
+  const answer = new ImageAnswerBuilder(call, place)
+  await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
+    if (event.type === "done") exchange.measured(event.usage)
+    answer.add(event)
+  })
+  return answer.build()
+}

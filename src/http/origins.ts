@@ -1,0 +1,40 @@
+import { OriginNotAllowed } from "../errors"
+import { type CurrentSettings, derived } from "./settings"
+
+/** Pages on this machine, on any port: names below `localhost` never leave a machine (RFC 6761). */
+const LOCAL_ORIGIN = /^https?:\/\/(?:(?:[\w-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/
+
+/**
+ * Pages that are part of an application: web sites cannot have these schemes. Files that a browser opens are not
+ * among them: their origin is `null`, as that of any site's sandboxed frame.
+ */
+const APP_ORIGIN = /^(?:app|capacitor|electron|file|ionic|tauri|vscode-file|vscode-webview):\/\//
+
+/** Tells of a page's origin whether the page may call the server: this machine's, applications' and configured ones. */
+export function originCheck(settings: CurrentSettings): (origin: string) => boolean {
+  const isListed = derived(settings, ({ corsOrigins }) => matcher(corsOrigins))
+  return (origin) => LOCAL_ORIGIN.test(origin) || APP_ORIGIN.test(origin) || isListed()(origin)
+}
+
+/**
+ * For bodies that a browser sends without asking first, such as forms: a page may not read the answer, but could make
+ * the server work. Programs that are no browsers send no Origin.
+ * @throws OriginNotAllowed
+ */
+export function checkOrigin(request: Request, isAllowed: (origin: string) => boolean): void {
+  const origin = request.headers.get("origin")
+  if (origin === null || isAllowed(origin)) return
+  // A page that was served under the server's own name, as by a proxy in front of both.
+  if (URL.parse(origin)?.host === request.headers.get("host")) return
+  throw new OriginNotAllowed(origin)
+}
+
+/** Is an origin one of `patterns`? A star stands for any part of a name or for a port. */
+function matcher(patterns: readonly string[]): (origin: string) => boolean {
+  if (patterns.includes("*")) return () => true
+  const expressions = patterns.map((pattern) => {
+    const literal = pattern.replace(/\/$/, "").replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+    return new RegExp(`^${literal.replaceAll("*", "[\\w.-]+")}$`, "i")
+  })
+  return (origin) => expressions.some((expression) => expression.test(origin))
+}
