@@ -282,6 +282,40 @@ export class InvalidModelFile extends XllmError {
   }
 }
 
+/** What is wrong in a file of several lines; without a line it is the whole file. */
+interface LineFault {
+  readonly line?: number
+  readonly message: string
+}
+
+/** More of them are one fault in truth, such as a file that is something else. */
+const MOST_FAULTS = 20
+
+/** One line for each fault, as compilers write them. */
+function faultLines(file: string, faults: readonly LineFault[]): string {
+  const lines = faults.map(({ line, message }) =>
+    line === undefined ? `${file}: ${message}` : `${file}:${line}: ${message}`,
+  )
+  const rest = lines.length - MOST_FAULTS
+  return [...lines.slice(0, MOST_FAULTS), ...(rest > 0 ? [`and ${rest} more`] : [])].join("\n")
+}
+
+/** A Modelfile that breaks rules: every fault with its line. */
+export class InvalidModelfile extends XllmError {
+  /** `file`: its name in the message; `faults`: at least one. */
+  constructor(file: string, faults: readonly LineFault[]) {
+    super("invalid_modelfile", 400, faultLines(file, faults))
+  }
+}
+
+/** A Modelfile that keeps all rules, and asks for what cannot be done yet. */
+export class UnsupportedModelfile extends XllmError {
+  /** `file`: its name in the message; `faults`: at least one. */
+  constructor(file: string, faults: readonly LineFault[]) {
+    super("unsupported", 400, faultLines(file, faults))
+  }
+}
+
 /** A worker process ended under its requests; the message carries its last log lines. */
 export class WorkerCrashed extends XllmError {
   constructor(model: string, how: string, lastLines: readonly string[]) {

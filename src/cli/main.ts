@@ -17,6 +17,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   run: { summary: "Talk to a model", load: () => import("./run") },
   list: { summary: "List the models on disk", load: () => import("./list") },
   show: { summary: "Show what a model is", load: () => import("./show") },
+  create: { summary: "Make a model out of a Modelfile", load: () => import("./create") },
   rm: { summary: "Delete models from the disk", load: () => import("./rm") },
   cp: { summary: "Give a model one more name", load: () => import("./cp") },
   ps: { summary: "List the models that a server has loaded", load: () => import("./ps") },

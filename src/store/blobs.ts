@@ -104,8 +104,15 @@ function digestOfBytes(bytes: Uint8Array): Digest {
   return `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`
 }
 
-async function digestOfFile(path: string): Promise<Digest> {
+/** `onProgress` hears how many bytes have been read. */
+export async function digestOfFile(path: string, onProgress?: (bytes: number) => void): Promise<Digest> {
   const hash = new Bun.CryptoHasher("sha256")
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) hash.update(chunk)
+  let bytes = 0
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
+    hash.update(chunk)
+    // Of a file's bytes a chunk is always a buffer.
+    bytes += (chunk as Buffer).length
+    onProgress?.(bytes)
+  }
   return `sha256:${hash.digest("hex")}`
 }

@@ -78,10 +78,12 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 /**
- * Hex digest of what the model is: the same for every name that it has, and wherever and whenever it was installed.
+ * Hex digest of what the model is: the same for every name that it has, and wherever, whenever and out of what it was
+ * made. Files of text models have no names that matter.
  */
-export function manifestId({ createdAt: _when, source: _where, ...content }: Manifest): string {
-  return new Bun.CryptoHasher("sha256").update(canonical(content)).digest("hex")
+export function manifestId({ createdAt: _when, source: _where, base: _base, ...content }: Manifest): string {
+  const files = content.kind === "text" ? content.files.map(({ name: _, ...file }) => file) : content.files
+  return new Bun.CryptoHasher("sha256").update(canonical({ ...content, files })).digest("hex")
 }
 
 /** JSON whose objects have their keys in order. */

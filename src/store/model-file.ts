@@ -57,7 +57,7 @@ export class ModelFiles {
 }
 
 /** Is it something that answers by itself, not a part that goes with another model? */
-export function isModel(file: ModelFile): boolean {
+export function isModel(file: Pick<ModelFile, "kind" | "paths">): boolean {
   const { architecture, type } = file.kind ?? {}
   if (type !== undefined) return type === "model"
   if (architecture !== undefined) return architecture !== "clip"

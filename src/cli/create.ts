@@ -1,0 +1,139 @@
+import { dirname, resolve } from "node:path"
+import { storeSettings } from "../config/schema"
+import { gatherInputs, modelsFolder } from "../config/settings"
+import { text } from "../config/values"
+import { Unsupported, UsageError } from "../errors"
+import type { Modelfile } from "../formats/modelfile/parse"
+import type { CreateEvent } from "../store/create/create"
+import { defineCommand } from "./command"
+import { configFlag, grouped, switchFlag } from "./flags"
+import type { Io } from "./io"
+import { startSpinner } from "./spinner"
+
+const DEFAULT_FILE = "Modelfile"
+
+/** Stands for standard input. */
+const STDIN = "-"
+
+export const command = defineCommand({
+  name: "create",
+  summary: "Make a model out of a Modelfile",
+  words: "MODEL",
+  minimumWords: 1,
+  maximumWords: 1,
+  details: `A Modelfile says what the model is made from (FROM: a model's name, a GGUF, or the folder of a model) and what it
+brings along: PARAMETER, TEMPLATE (Jinja, or a Go template as Ollama has them), SYSTEM, MESSAGE, ADAPTER, LICENSE,
+REQUIRES. Paths begin at the Modelfile's folder. A model that had the name is replaced.`,
+  examples: [
+    { line: "xllm create mario", does: "out of ./Modelfile" },
+    { line: "xllm create mario -f mario.Modelfile", does: "out of another file" },
+    { line: "xllm show llama3 --modelfile | xllm create copy -f -", does: "out of what a pipe brings" },
+  ],
+  flags: {
+    file: {
+      value: text("FILE"),
+      description: `the Modelfile (default ./${DEFAULT_FILE}); -: standard input`,
+      short: "f",
+    },
+    quantize: { value: text("TYPE"), description: "quantise the weights; not supported yet", short: "q" },
+    json: switchFlag("print what goes on as JSON, one object a line"),
+    ...grouped(storeSettings, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words: [model = ""], io }) {
+    if (flags.quantize !== undefined) throw new Unsupported("--quantize is not supported yet", "quantize")
+    const [{ createStore }, { parseModelName }, { createModel }] = await Promise.all([
+      import("../store"),
+      import("../store/names"),
+      import("../store/create/create"),
+    ])
+    const name = parseModelName(model)
+    const { file, folder, modelfile } = await readModelfile(flags.file ?? DEFAULT_FILE, io)
+    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const reporter = flags.json === true ? jsonReporter(io) : lineReporter(io)
+    try {
+      await createModel({ store, name, modelfile, file, folder, report: reporter.report })
+    } finally {
+      reporter.stop()
+    }
+  },
+})
+
+interface ReadModelfile {
+  /** Its name in messages. */
+  readonly file: string
+  readonly folder: string
+  readonly modelfile: Modelfile
+}
+
+async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
+  const [{ parseModelfile }, { decodeModelfile }] = await Promise.all([
+    import("../formats/modelfile/parse"),
+    import("../formats/modelfile/text"),
+  ])
+  if (path === STDIN) {
+    const file = "standard input"
+    return { file, folder: process.cwd(), modelfile: parseModelfile(await io.readInput(), file) }
+  }
+  const bytes = await readBytes(path)
+  const modelfile = parseModelfile(decodeModelfile(bytes, path), path)
+  return { file: path, folder: dirname(resolve(path)), modelfile }
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await Bun.file(path).bytes()
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error)
+    const why = reason === "ENOENT" ? "there is no such file" : reason
+    const hint = path === DEFAULT_FILE ? "; name another with -f" : ""
+    throw new UsageError(`the Modelfile ${path} cannot be read: ${why}${hint}`)
+  }
+}
+
+interface Reporter {
+  report(event: CreateEvent): void
+  stop(): void
+}
+
+/** Lines on stderr; while a file is read, a terminal sees how far it is. */
+function lineReporter(io: Io): Reporter {
+  let spinner: ReturnType<typeof startSpinner> | undefined
+  const stop = (): void => {
+    spinner?.stop()
+    spinner = undefined
+  }
+  return {
+    report(event) {
+      if (event.type === "progress") {
+        spinner ??= startSpinner(io)
+        const percent = Math.floor((100 * event.doneBytes) / Math.max(1, event.totalBytes))
+        return spinner.say(`reading ${event.file}: ${percent}%`)
+      }
+      stop()
+      io.writeError(event.type === "status" ? `${event.status}\n` : `warning: ${event.message}\n`)
+    },
+    stop,
+  }
+}
+
+function jsonReporter(io: Io): Reporter {
+  let percent = -1
+  return {
+    report(event) {
+      if (event.type === "progress") {
+        const { file, doneBytes, totalBytes } = event
+        const now = Math.floor((100 * doneBytes) / Math.max(1, totalBytes))
+        if (now === percent) return
+        percent = now
+        return io.write(
+          `${JSON.stringify({ status: `reading ${file}`, completed: doneBytes, total: totalBytes })}\n`,
+        )
+      }
+      io.write(
+        `${JSON.stringify(event.type === "status" ? { status: event.status } : { warning: event.message })}\n`,
+      )
+    },
+    stop() {},
+  }
+}

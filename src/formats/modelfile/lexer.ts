@@ -1,0 +1,139 @@
+/** One instruction as it is written, before anybody asked whether there is such a one. */
+export interface Statement {
+  /** As it is written. */
+  readonly word: string
+  /** Where it begins, from 1. */
+  readonly line: number
+  /** The parameter's name or the message's role, where the instruction has one; empty where it is missing. */
+  readonly key?: string
+  /** Without the quotes around it. */
+  readonly value: string
+  readonly isQuoted: boolean
+}
+
+/** What is wrong with a Modelfile, and where. */
+export interface Problem {
+  /** From 1; absent where no line is at fault. */
+  readonly line?: number
+  readonly message: string
+}
+
+/** Instructions whose value begins with a name. */
+const KEYED: ReadonlySet<string> = new Set(["parameter", "message"])
+
+/**
+ * Cuts a Modelfile into instructions. One is a word, a space or tab, and a value: the rest of the line, or a text
+ * between `"` or `"""`, which goes on until a line ends with the same quotes. Nothing is escaped. A `#` begins a
+ * comment only where an instruction could.
+ */
+export function cutStatements(text: string): {
+  readonly statements: readonly Statement[]
+  readonly problems: readonly Problem[]
+} {
+  const lexer = new Lexer(text)
+  lexer.run()
+  return { statements: lexer.statements, problems: lexer.problems }
+}
+
+class Lexer {
+  readonly statements: Statement[] = []
+  readonly problems: Problem[] = []
+  readonly #text: string
+  #at = 0
+  #line = 1
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  run(): void {
+    while (this.#skipToInstruction()) {
+      const line = this.#line
+      const word = this.#takeWord()
+      const key = KEYED.has(word.toLowerCase()) ? this.#takeKey() : undefined
+      const value = this.#takeValue()
+      if (value !== undefined)
+        this.statements.push({ word, line, ...(key !== undefined && { key }), ...value })
+    }
+  }
+
+  /** Past blank lines and comments. False at the end. */
+  #skipToInstruction(): boolean {
+    for (;;) {
+      const character = this.#text[this.#at]
+      if (character === undefined) return false
+      if (character === "#") this.#moveTo(this.#endOfLine())
+      else if (isNewline(character) || isBlank(character)) this.#moveTo(this.#at + 1)
+      else return true
+    }
+  }
+
+  #takeWord(): string {
+    const start = this.#at
+    while (this.#at < this.#text.length && !isNewline(this.#text[this.#at]) && !isBlank(this.#text[this.#at]))
+      this.#at++
+    return this.#text.slice(start, this.#at)
+  }
+
+  #takeKey(): string {
+    this.#skipBlanks()
+    return this.#takeWord()
+  }
+
+  #takeValue(): Pick<Statement, "value" | "isQuoted"> | undefined {
+    this.#skipBlanks()
+    const quotes = ['"""', '"'].find((mark) => this.#text.startsWith(mark, this.#at))
+    if (quotes !== undefined) return this.#takeQuoted(quotes)
+    const start = this.#at
+    this.#moveTo(this.#endOfLine())
+    return { value: this.#text.slice(start, this.#at).trim(), isQuoted: false }
+  }
+
+  #takeQuoted(quotes: string): Pick<Statement, "value" | "isQuoted"> | undefined {
+    const line = this.#line
+    const start = this.#at + quotes.length
+    // One past the last character that is no white space: what follows it on its line does not count.
+    let last = start
+    for (let at = start; at <= this.#text.length; at++) {
+      const character = this.#text[at]
+      if (character !== undefined && !isNewline(character)) {
+        if (character.trim() !== "") last = at + 1
+        continue
+      }
+      const end = last - quotes.length
+      if (end < start || !this.#text.startsWith(quotes, end)) continue
+      this.#moveTo(at)
+      return { value: this.#text.slice(start, end), isQuoted: true }
+    }
+    const message = `unexpected end of the file: a text begins with ${quotes}, but no line after it ends with ${quotes}`
+    this.problems.push({ line, message })
+    this.#moveTo(this.#text.length)
+    return undefined
+  }
+
+  #skipBlanks(): void {
+    while (isBlank(this.#text[this.#at])) this.#at++
+  }
+
+  #endOfLine(): number {
+    let end = this.#at
+    while (end < this.#text.length && !isNewline(this.#text[end])) end++
+    return end
+  }
+
+  /** Counts the lines on the way; CR LF is one end of a line. */
+  #moveTo(end: number): void {
+    for (; this.#at < end; this.#at++) {
+      const isEnd = isNewline(this.#text[this.#at])
+      if (isEnd && !this.#text.startsWith("\r\n", this.#at)) this.#line++
+    }
+  }
+}
+
+function isNewline(character: string | undefined): boolean {
+  return character === "\n" || character === "\r"
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === " " || character === "\t"
+}

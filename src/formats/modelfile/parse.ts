@@ -1,0 +1,158 @@
+import { InvalidModelfile } from "../../errors"
+import { nearest } from "../../lib/nearest"
+import { cutStatements, type Problem, type Statement } from "./lexer"
+import { modelfileParameters, type ParameterValue } from "./parameters"
+
+/** Instructions that are a word and a text. */
+const TEXT_INSTRUCTIONS = [
+  "from",
+  "template",
+  "system",
+  "adapter",
+  "license",
+  "requires",
+  "renderer",
+  "parser",
+  "draft",
+] as const
+
+type TextInstruction = (typeof TEXT_INSTRUCTIONS)[number]
+
+/** Texts that may be empty: so a model gets rid of what its base has. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["template", "system", "license"])
+
+const ROLES = ["system", "user", "assistant"] as const
+
+export type InstructionBody =
+  | { [T in TextInstruction]: { readonly type: T; readonly value: string } }[TextInstruction]
+  | { readonly type: "parameter"; readonly name: string; readonly value: ParameterValue }
+  | { readonly type: "message"; readonly role: (typeof ROLES)[number]; readonly content: string }
+
+/** One instruction of a Modelfile; `line`: where it begins, from 1. */
+export type Instruction = InstructionBody & { readonly line: number }
+
+export interface Modelfile {
+  /** In the order in which they are written. At least one `from` among them. */
+  readonly instructions: readonly Instruction[]
+  /** What was accepted and does nothing. */
+  readonly warnings: readonly Problem[]
+}
+
+const NAMES = [...TEXT_INSTRUCTIONS, "parameter", "message"].map((name) => name.toUpperCase())
+
+/** What Modelfiles of earlier days have: accepted, without effect. */
+const deprecatedParameters: ReadonlySet<string> = new Set([
+  "penalize_newline",
+  "low_vram",
+  "f16_kv",
+  "logits_all",
+  "vocab_only",
+  "use_mlock",
+  "mirostat",
+  "mirostat_tau",
+  "mirostat_eta",
+])
+
+/** https://semver.org, with or without a `v` before it. */
+const VERSION = /^v?\d+(\.\d+){0,2}(-[\w.-]+)?(\+[\w.-]+)?$/
+
+/**
+ * Reads a Modelfile.
+ * @param file its name in messages
+ * @throws InvalidModelfile with everything that is wrong with it
+ */
+export function parseModelfile(text: string, file: string): Modelfile {
+  const { statements, problems: broken } = cutStatements(text.replace(/^\uFEFF/, ""))
+  const reader = new StatementReader()
+  for (const statement of statements) reader.read(statement)
+  const problems = [...broken, ...reader.problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
+  if (!statements.some(({ word }) => word.toLowerCase() === "from"))
+    problems.push({ message: "no FROM line: it says which model this one is made from" })
+  if (problems.length > 0) throw new InvalidModelfile(file, problems)
+  return { instructions: reader.instructions, warnings: reader.warnings }
+}
+
+class StatementReader {
+  readonly instructions: Instruction[] = []
+  readonly problems: Problem[] = []
+  readonly warnings: Problem[] = []
+  /** The line before was a text without quotes, of which an unknown command may be the next line. */
+  #afterText = false
+
+  read(statement: Statement): void {
+    const name = statement.word.toLowerCase()
+    const type = TEXT_INSTRUCTIONS.find((known) => known === name)
+    if (type !== undefined) this.#readText(type, statement)
+    else if (name === "parameter") this.#readParameter(statement)
+    else if (name === "message") this.#readMessage(statement)
+    else return this.#refuseCommand(statement)
+    this.#afterText = !statement.isQuoted && (MAY_BE_EMPTY.has(name) || name === "message")
+  }
+
+  #readText(type: TextInstruction, { line, value, isQuoted }: Statement): void {
+    const name = type.toUpperCase()
+    if (value === "" && !(isQuoted && MAY_BE_EMPTY.has(type)))
+      return this.#fail(line, `${name} needs a value: unexpected end of the line`)
+    if (type === "requires" && !VERSION.test(value))
+      return this.#fail(line, `REQUIRES must be a version such as 0.14.0, got ${quoted(value)}`)
+    this.instructions.push({ type, value, line })
+  }
+
+  #readParameter({ line, key = "", value, isQuoted }: Statement): void {
+    if (key === "") return this.#fail(line, "PARAMETER needs a name and a value: unexpected end of the line")
+    if (deprecatedParameters.has(key)) {
+      this.warnings.push({ line, message: `the parameter '${key}' is deprecated and has no effect` })
+      return
+    }
+    const rule = Object.hasOwn(modelfileParameters, key) ? modelfileParameters[key] : undefined
+    if (rule === undefined) return this.#fail(line, `unknown parameter '${key}'${suggestion(key)}`)
+    if (value === "" && !isQuoted)
+      return this.#fail(line, `the parameter '${key}' needs a value: unexpected end of the line`)
+    const parsed = rule.parse(value)
+    if (parsed === undefined)
+      return this.#fail(line, `${key} must be ${rule.rule}, got ${quoted(value)}${commentHint(value)}`)
+    this.instructions.push({ type: "parameter", name: key, value: parsed, line })
+  }
+
+  #readMessage({ line, key = "", value, isQuoted }: Statement): void {
+    const role = ROLES.find((known) => known === key)
+    if (role === undefined) {
+      const given = key === "" ? "unexpected end of the line" : `got ${quoted(key)}`
+      return this.#fail(line, `the role of a MESSAGE must be one of ${ROLES.join(", ")}: ${given}`)
+    }
+    if (value === "" && !isQuoted)
+      return this.#fail(line, "MESSAGE needs a text after its role: unexpected end of the line")
+    this.instructions.push({ type: "message", role, content: value, line })
+  }
+
+  #refuseCommand({ word, line }: Statement): void {
+    const near = nearest(word.toUpperCase(), NAMES)
+    const hint = this.#afterText
+      ? `; a text of several lines stands between """ and """`
+      : near === undefined
+        ? ""
+        : `; did you mean '${near}'?`
+    this.#fail(line, `command must be one of ${NAMES.join(", ")}, got ${quoted(word)}${hint}`)
+  }
+
+  #fail(line: number, message: string): void {
+    this.problems.push({ line, message })
+  }
+}
+
+function suggestion(name: string): string {
+  const near = nearest(name, Object.keys(modelfileParameters))
+  return near === undefined ? "" : `; did you mean '${near}'?`
+}
+
+function commentHint(value: string): string {
+  return value.includes("#") ? "; a comment needs a line of its own" : ""
+}
+
+/** Most characters of a wrong text that a message repeats. */
+const SHOWN_CHARACTERS = 60
+
+function quoted(text: string): string {
+  const short = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text
+  return `'${short.replace(/\s+/g, " ")}'`
+}

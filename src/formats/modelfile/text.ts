@@ -1,0 +1,37 @@
+import { InvalidModelfile } from "../../errors"
+
+/** Licences are long, but no Modelfile is longer than this: a model's file may have been named by mistake. */
+const MAX_BYTES = 16 * 1024 ** 2
+
+/**
+ * The text of a Modelfile: UTF-8, with or without a byte order mark, or UTF-16.
+ * @throws InvalidModelfile where the bytes are no text
+ */
+export function decodeModelfile(bytes: Uint8Array, file: string): string {
+  const fail = (message: string): never => {
+    throw new InvalidModelfile(file, [{ message }])
+  }
+  if (startsWith(bytes, "GGUF"))
+    return fail(`it is a model, not a Modelfile; write a file with the line 'FROM ${file}' and give that`)
+  if (bytes.length > MAX_BYTES) return fail(`it has ${bytes.length} bytes, more than a Modelfile can have`)
+  try {
+    const text = new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes)
+    return text.includes("\0") ? fail("it is not a text: it has NUL characters") : text
+  } catch (error) {
+    if (error instanceof InvalidModelfile) throw error
+    return fail("it is not a text in UTF-8 or UTF-16")
+  }
+}
+
+function startsWith(bytes: Uint8Array, text: string): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    .subarray(0, text.length)
+    .equals(Buffer.from(text))
+}
+
+/** By the byte order mark; without one, by the half of the first letter that is zero. */
+function encodingOf([first, second]: Uint8Array): "utf-8" | "utf-16le" | "utf-16be" {
+  if ((first === 0xff && second === 0xfe) || (first !== 0 && second === 0)) return "utf-16le"
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second !== 0)) return "utf-16be"
+  return "utf-8"
+}

@@ -1,0 +1,173 @@
+import type { ModelKind } from "../../domain"
+import { templateSyntax } from "../../formats/go-template/detect"
+import { GoTemplateFault } from "../../formats/go-template/fault"
+import { translateGoTemplate } from "../../formats/go-template/translate"
+import { checkJinja } from "../../formats/jinja-check"
+import type { Instruction } from "../../formats/modelfile/parse"
+import type { ParameterValue } from "../../formats/modelfile/parameters"
+import type { Manifest, ManifestFile } from "../manifest"
+import type { Faults } from "./faults"
+
+type InstructionOf<T extends Instruction["type"]> = Extract<Instruction, { readonly type: T }>
+
+/** All instructions of one type, in their order. */
+export function instructionsOf<T extends Instruction["type"]>(
+  instructions: readonly Instruction[],
+  type: T,
+): InstructionOf<T>[] {
+  return instructions.filter((instruction): instruction is InstructionOf<T> => instruction.type === type)
+}
+
+/** What is accepted, though nothing is done with it, and why. */
+const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
+  num_keep: "a conversation that is too long is refused, and never shortened from its beginning",
+  num_batch: "the size of batches is fixed",
+  main_gpu: "'--device' and 'models.NAME.device' choose the devices",
+}
+
+/** Parameters of models that generate no text. */
+const MEDIA_PARAMETERS: ReadonlySet<string> = new Set(["keep_alive", "num_thread", "num_gpu"])
+
+const KIND_NAMES: Readonly<Record<ModelKind, string>> = {
+  text: "a text model",
+  voice: "a voice",
+  recognizer: "a recogniser",
+  image: "a painter",
+}
+
+/** Tells of what nobody can do yet, and of templates that are wrong or not understood. */
+export function checkInstructions(instructions: readonly Instruction[], faults: Faults): void {
+  for (const instruction of instructions) {
+    const { line } = instruction
+    switch (instruction.type) {
+      case "draft":
+        faults.unsupported(line, "DRAFT is not supported yet")
+        break
+      case "renderer":
+      case "parser":
+        faults.unsupported(line, `${instruction.type.toUpperCase()} is not supported yet; a TEMPLATE is`)
+        break
+      case "parameter":
+        if (instruction.name.startsWith("draft_"))
+          faults.unsupported(line, `the parameter '${instruction.name}' is not supported yet`)
+        break
+      case "template":
+        checkTemplate(instruction, faults)
+        break
+    }
+  }
+}
+
+/** Tells of what has no meaning for a model of that kind. */
+export function checkKind(instructions: readonly Instruction[], kind: ModelKind, faults: Faults): void {
+  if (kind === "text") return
+  for (const instruction of instructions) {
+    switch (instruction.type) {
+      case "template":
+      case "system":
+      case "message":
+      case "adapter":
+        faults.wrong(
+          instruction.line,
+          `${instruction.type.toUpperCase()} means nothing to ${KIND_NAMES[kind]}`,
+        )
+        break
+      case "parameter":
+        if (!MEDIA_PARAMETERS.has(instruction.name))
+          faults.wrong(
+            instruction.line,
+            `the parameter '${instruction.name}' means nothing to ${KIND_NAMES[kind]}`,
+          )
+        break
+    }
+  }
+}
+
+/** What is accepted and changes nothing. */
+export function effectless(
+  instructions: readonly Instruction[],
+): readonly { readonly line: number; readonly message: string }[] {
+  return instructionsOf(instructions, "parameter").flatMap(({ line, name }) => {
+    const why = WITHOUT_EFFECT[name]
+    return why === undefined ? [] : [{ line, message: `the parameter '${name}' has no effect: ${why}` }]
+  })
+}
+
+function checkTemplate({ value, line }: InstructionOf<"template">, faults: Faults): void {
+  try {
+    if (templateSyntax(value) === "go") translateGoTemplate(value)
+    else checkJinja(value)
+  } catch (error) {
+    const at = error instanceof GoTemplateFault ? line + error.line - 1 : line
+    faults.wrong(at, `TEMPLATE: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+export interface Composition {
+  readonly kind: ModelKind
+  readonly files: readonly ManifestFile[]
+  /** The model that it is made from, where it has a name. */
+  readonly base: { readonly name: string; readonly manifest: Manifest } | undefined
+  /** What FROM says. */
+  readonly reference: string
+  readonly instructions: readonly Instruction[]
+  readonly now: Date
+}
+
+/**
+ * What a Modelfile makes of its base: parameters are put over the base's, licences beside them, and a template, a system
+ * message or examples in their place. An empty text takes away what the base has.
+ */
+export function composeManifest({ kind, files, base, reference, instructions, now }: Composition): Manifest {
+  const old = base?.manifest
+  const template = templateOf(instructions, old)
+  const system = instructionsOf(instructions, "system").at(-1)?.value ?? old?.system
+  const messages = instructionsOf(instructions, "message").map(({ role, content }) => ({ role, content }))
+  const licenses = licensesOf(instructions, old)
+  const requires = instructionsOf(instructions, "requires").at(-1)?.value ?? old?.requires
+  return {
+    version: 1,
+    kind,
+    createdAt: now.toISOString(),
+    source: { type: "create", reference },
+    files,
+    ...(old?.capabilities !== undefined && { capabilities: old.capabilities }),
+    parameters: { ...old?.parameters, ...parametersOf(instructions) },
+    ...template,
+    ...(system !== undefined && system !== "" && { system }),
+    ...(messages.length > 0 ? { messages } : old?.messages !== undefined && { messages: old.messages }),
+    ...(licenses.length > 0 && { licenses }),
+    ...(requires !== undefined && { requires }),
+    ...(base !== undefined && { base: base.name }),
+  }
+}
+
+/** A template of one's own leaves nothing to a renderer or a parser. */
+function templateOf(
+  instructions: readonly Instruction[],
+  old: Manifest | undefined,
+): Pick<Manifest, "template" | "renderer" | "parser"> {
+  const text = instructionsOf(instructions, "template").at(-1)?.value
+  if (text !== undefined) return text === "" ? {} : { template: { text, syntax: templateSyntax(text) } }
+  return {
+    ...(old?.template !== undefined && { template: old.template }),
+    ...(old?.renderer !== undefined && { renderer: old.renderer }),
+    ...(old?.parser !== undefined && { parser: old.parser }),
+  }
+}
+
+function licensesOf(instructions: readonly Instruction[], old: Manifest | undefined): readonly string[] {
+  const own = instructionsOf(instructions, "license").map(({ value }) => value)
+  return [...new Set([...(old?.licenses ?? []), ...own])].filter((text) => text !== "")
+}
+
+/** The last value of each; of `stop` all. */
+function parametersOf(instructions: readonly Instruction[]): Manifest["parameters"] {
+  const parameters: Record<string, ParameterValue | string[]> = {}
+  const stop: string[] = []
+  for (const { name, value } of instructionsOf(instructions, "parameter")) {
+    if (name === "stop") stop.push(String(value))
+    else parameters[name] = value
+  }
+  return stop.length === 0 ? parameters : { ...parameters, stop: [...new Set(stop)] }
+}

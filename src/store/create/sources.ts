@@ -1,0 +1,271 @@
+import { realpath, stat } from "node:fs/promises"
+import { homedir } from "node:os"
+import { basename, join, resolve, sep } from "node:path"
+import type { ModelKind } from "../../domain"
+import { InvalidModelFile, ModelNotFound, XllmError } from "../../errors"
+import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
+import { type ModelFolder, readModelFolder } from "../../formats/model-folder"
+import { recognizeSpeech } from "../../formats/speech/recognize"
+import type { Store } from "../contract"
+import type { FileRole, Manifest } from "../manifest"
+import { isModel } from "../model-file"
+import { parseModelName } from "../names"
+import { modelOfFile } from "../scan"
+import type { Faults } from "./faults"
+
+/** A file on disk that is to be a part of the model. */
+export interface SourceFile {
+  readonly name: string
+  readonly role: FileRole
+  readonly path: string
+}
+
+/** What one FROM names. */
+export type Source =
+  | {
+      readonly type: "files"
+      readonly kind: ModelKind
+      readonly files: readonly SourceFile[]
+      readonly reference: string
+    }
+  | { readonly type: "model"; readonly name: string; readonly manifest: Manifest }
+
+/** An instruction that names something. */
+export interface Reference {
+  readonly line: number
+  readonly value: string
+}
+
+export interface SourceFinder {
+  readonly store: Store
+  /** Where relative paths begin. */
+  readonly folder: string
+  /** Gets a model that is not there. @throws ModelNotFound */
+  readonly pull?: (name: string) => Promise<void>
+  readonly faults: Faults
+}
+
+/** Enough of a GGUF for what kind of model it holds. */
+const HEAD_BYTES = 64 * 1024
+
+/** Weights of formats that would have to be converted. */
+const FOREIGN_WEIGHTS = /\.(safetensors|bin|pth|pt)$/i
+
+const UNCONVERTED =
+  "weights that are no GGUF are not supported yet: convert them with llama.cpp's convert_hf_to_gguf.py"
+
+/** What a FROM names: a path where there is something, else a model. `undefined`: a fault tells why. */
+export async function findSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
+  const { line, value } = reference
+  const path = await resolvePath(value, finder.folder)
+  const stats = await stat(path).catch(() => undefined)
+  try {
+    if (stats?.isDirectory()) return await folderSource(path, reference, finder)
+    if (stats !== undefined) return await fileSource(path, reference, finder)
+    if (isPath(value)) {
+      finder.faults.wrong(line, `FROM ${value}: there is no file ${path}`)
+      return undefined
+    }
+    return await modelSource(reference, finder)
+  } catch (error) {
+    if (!(error instanceof XllmError)) throw error
+    finder.faults.wrong(line, `FROM ${value}: ${reasonOf(error)}`)
+    return undefined
+  }
+}
+
+/** The file that an ADAPTER names. `undefined`: a fault tells why. */
+export async function findAdapter(
+  { line, value }: Reference,
+  { folder, faults }: SourceFinder,
+): Promise<(SourceFile & { readonly architecture: string | undefined }) | undefined> {
+  const path = await resolvePath(value, folder)
+  const stats = await stat(path).catch(() => undefined)
+  const wrong = (reason: string) => void faults.wrong(line, `ADAPTER ${value}: ${reason}`)
+  if (stats === undefined) return wrong(`there is no file ${path}`)
+  if (stats.isDirectory() || FOREIGN_WEIGHTS.test(path)) {
+    return void faults.unsupported(
+      line,
+      `ADAPTER ${value}: adapters that are no GGUF are not supported yet: convert it with llama.cpp's convert_lora_to_gguf.py`,
+    )
+  }
+  try {
+    const { metadata } = readGgufHeader(path)
+    const type = metadata.get("general.type")
+    if (type !== "adapter")
+      return wrong(`it is ${type === undefined ? "a model" : `a '${String(type)}'`}, not an adapter`)
+    const method = metadata.get("adapter.type")
+    if (method !== "lora")
+      return wrong(`it is an adapter of the type '${String(method)}'; only 'lora' is known`)
+    const architecture = metadata.get("general.architecture")
+    return {
+      name: nameOfFile(path, "adapter"),
+      role: "adapter",
+      path,
+      architecture: typeof architecture === "string" ? architecture : undefined,
+    }
+  } catch (error) {
+    if (!(error instanceof InvalidModelFile)) throw error
+    return wrong(error.reason)
+  }
+}
+
+/** The architecture that a text model's weights have. */
+export async function architectureOf(path: string): Promise<string | undefined> {
+  return (await kindOfFile(path))?.architecture
+}
+
+async function kindOfFile(path: string) {
+  return peekGgufKind(await Bun.file(path).slice(0, HEAD_BYTES).bytes())
+}
+
+/** Absolute: `~` and `~user` are homes, everything else begins at `folder`. */
+async function resolvePath(value: string, folder: string): Promise<string> {
+  const [, user, rest = ""] = /^~([^/]*)(\/.*)?$/.exec(value) ?? []
+  if (user === undefined) return resolve(folder, value)
+  const home = user === "" ? homedir() : await homeOf(user)
+  return home === undefined ? resolve(folder, value) : join(home, rest)
+}
+
+async function homeOf(user: string): Promise<string | undefined> {
+  const users = await Bun.file("/etc/passwd")
+    .text()
+    .catch(() => "")
+  const fields = users.split("\n").map((line) => line.split(":"))
+  return fields.find(([name]) => name === user)?.[5]
+}
+
+/** Can this be nothing but a path? */
+function isPath(value: string): boolean {
+  return /^(\.{0,2}|~[^/]*)\/|^\.{1,2}$|\.gguf$/i.test(value) || FOREIGN_WEIGHTS.test(value)
+}
+
+async function fileSource(
+  path: string,
+  { line, value }: Reference,
+  { faults }: SourceFinder,
+): Promise<Source | undefined> {
+  const kind = await kindOfFile(path)
+  if (kind === undefined) {
+    const speech = await speechSource(await readModelFolder(path), path)
+    if (speech !== undefined) return speech
+    if (FOREIGN_WEIGHTS.test(path)) return void faults.unsupported(line, `FROM ${value}: ${UNCONVERTED}`)
+    throw new InvalidModelFile(path, "it is not a GGUF file")
+  }
+  if (kind.type === "adapter") {
+    return void faults.wrong(
+      line,
+      `FROM ${value}: it is an adapter; write ADAPTER for it, and FROM for its base model`,
+    )
+  }
+  const { paths } = modelOfFile(path)
+  const role = isModel({ kind, paths }) ? "model" : "projector"
+  for (const [index, part] of paths.entries()) {
+    if (!(await Bun.file(part).exists()))
+      throw new InvalidModelFile(path, `part ${index + 1} of ${paths.length} (${basename(part)}) is missing`)
+    readGgufHeader(part)
+  }
+  const files = paths.map((part) => ({ name: nameOfFile(part, role), role, path: part }) as const)
+  return { type: "files", kind: "text", files, reference: path }
+}
+
+async function folderSource(
+  path: string,
+  reference: Reference,
+  finder: SourceFinder,
+): Promise<Source | undefined> {
+  const { line, value } = reference
+  const folder = await readModelFolder(path)
+  const outside = await firstOutside(path, folder)
+  if (outside !== undefined)
+    throw new InvalidModelFile(path, `'${outside}' is a link that leads out of the folder`)
+  const weights = folder.files.filter(({ name }) => /\.gguf$/i.test(name) && !name.includes("/"))
+  if (weights.length > 0)
+    return await ggufFolderSource(
+      weights.map((file) => file.path),
+      reference,
+      finder,
+    )
+  const speech = await speechSource(folder, path)
+  if (speech !== undefined) return speech
+  if (folder.files.some(({ name }) => FOREIGN_WEIGHTS.test(name))) {
+    return void finder.faults.unsupported(line, `FROM ${value}: ${UNCONVERTED}`)
+  }
+  const names = folder.files.slice(0, 5).map(({ name }) => name)
+  throw new InvalidModelFile(
+    path,
+    `there is no model in the folder${names.length === 0 ? "; it is empty" : `, only ${names.join(", ")}`}`,
+  )
+}
+
+/** One model, of one file or several parts, and what goes with it. */
+async function ggufFolderSource(
+  paths: readonly string[],
+  reference: Reference,
+  finder: SourceFinder,
+): Promise<Source | undefined> {
+  const firsts = [...new Set(paths.map((path) => modelOfFile(path).path))]
+  const found: Extract<Source, { type: "files" }>[] = []
+  for (const first of firsts) {
+    const source = await fileSource(first, reference, finder)
+    if (source === undefined) return undefined
+    if (source.type === "files") found.push(source)
+  }
+  const models = found.filter(({ files }) => files[0]?.role === "model")
+  const [model, ...others] = models
+  if (model === undefined || others.length > 0) {
+    const names = models.map(({ files }) => basename(files[0]?.path ?? "")).sort()
+    return void finder.faults.wrong(
+      reference.line,
+      `FROM ${reference.value}: the folder has ${models.length} models${names.length > 0 ? `; name one of ${names.join(", ")}` : ""}`,
+    )
+  }
+  return {
+    ...model,
+    files: found.sort((a, b) => Number(b === model) - Number(a === model)).flatMap(({ files }) => files),
+  }
+}
+
+async function speechSource(folder: ModelFolder, path: string): Promise<Source | undefined> {
+  const model = await recognizeSpeech(folder)
+  if (model === undefined) return undefined
+  const files = folder.files.map((file) => ({ name: file.name, role: "file", path: file.path }) as const)
+  return { type: "files", kind: model.kind, files, reference: path }
+}
+
+/** The name of a file that is really somewhere else. */
+async function firstOutside(path: string, { files }: ModelFolder): Promise<string | undefined> {
+  const root = await realpath(path)
+  for (const file of files) {
+    const real = await realpath(file.path).catch(() => undefined)
+    if (real === undefined || !real.startsWith(root + sep)) return file.name
+  }
+  return undefined
+}
+
+async function modelSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
+  const { store, pull } = finder
+  const { value } = reference
+  const manifest = await store.manifest(value).catch(async (error: unknown) => {
+    if (!(error instanceof ModelNotFound)) throw error
+    // What cannot be a name is not looked for.
+    parseModelName(value)
+    if (pull === undefined) throw error
+    await pull(value)
+    return await store.manifest(value)
+  })
+  const { name, path } = await store.resolve(value)
+  if (manifest !== undefined) return { type: "model", name, manifest }
+  return await fileSource(path, reference, finder)
+}
+
+/** Blobs have no name of their own. */
+function nameOfFile(path: string, role: FileRole): string {
+  const name = basename(path)
+  return /^sha256-[0-9a-f]{64}$/.test(name) ? `${role}.gguf` : name
+}
+
+/** Without what the message of the line says already. */
+function reasonOf(error: XllmError): string {
+  return error instanceof InvalidModelFile ? error.reason : error.message
+}

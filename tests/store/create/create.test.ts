@@ -1,0 +1,410 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { InvalidModelfile, ModelNotFound, UnsupportedModelfile, XllmError } from "../../../src/errors"
+import { parseModelfile } from "../../../src/formats/modelfile/parse"
+import type { CreateEvent } from "../../../src/store/create/create"
+import { createModel } from "../../../src/store/create/create"
+import type { Manifest } from "../../../src/store/manifest"
+import { parseModelName } from "../../../src/store/names"
+import { writeGguf } from "../../support/gguf-writer"
+import { ModelsFolder } from "../../support/models-folder"
+import { mulberry } from "../../support/mulberry"
+import { writeTinyAdapter } from "../../support/tiny-adapter"
+import { writeTinyModel } from "../../support/tiny-model"
+
+// Nothing here waits for a clock; this is for machines on which everything takes its time.
+setDefaultTimeout(60_000)
+
+const models = new ModelsFolder()
+/** Where the Modelfiles are. */
+const folder = join(models.home, "work")
+
+beforeAll(async () => {
+  mkdirSync(folder)
+  await writeTinyModel(join(folder, "model.gguf"), { layers: 1 })
+  await writeTinyModel(join(folder, "other model.gguf"), { layers: 1, seed: 2 })
+  writeTinyAdapter(join(folder, "lora.gguf"), { layers: 1 })
+  writeGguf(
+    join(folder, "mmproj.gguf"),
+    [
+      ["general.architecture", "string", "clip"],
+      ["general.type", "string", "mmproj"],
+    ],
+    [],
+  )
+})
+afterAll(() => models[Symbol.dispose]())
+
+interface Options {
+  readonly pull?: (name: string) => Promise<void>
+  readonly events?: CreateEvent[]
+}
+
+async function create(name: string, text: string, { pull, events = [] }: Options = {}): Promise<Manifest> {
+  await createModel({
+    store: models.store,
+    name: parseModelName(name),
+    modelfile: parseModelfile(text, "Modelfile"),
+    file: "Modelfile",
+    folder,
+    ...(pull !== undefined && { pull }),
+    report: (event) => void events.push(event),
+  })
+  const manifest = await models.store.manifest(name)
+  if (manifest === undefined) throw new Error("nothing was installed")
+  return manifest
+}
+
+async function failure(text: string, options?: Options): Promise<XllmError> {
+  const before = await models.names()
+  try {
+    await create("refused", text, options)
+  } catch (error) {
+    expect(await models.names()).toEqual(before)
+    if (error instanceof XllmError) return error
+    throw error
+  }
+  throw new Error("it was not refused")
+}
+
+function namesOf({ files }: Manifest): readonly (readonly [role: string, name: string])[] {
+  return files.map(({ role, name }) => [role, name] as const)
+}
+
+describe("a model out of a Modelfile", () => {
+  test("has everything that the Modelfile says", async () => {
+    const manifest = await create(
+      "whole",
+      `FROM ./model.gguf
+ADAPTER lora.gguf
+TEMPLATE """{{ .System }}
+{{ .Prompt }}"""
+SYSTEM first
+SYSTEM Be brief.
+PARAMETER temperature 0.1
+PARAMETER temperature 0.7
+PARAMETER stop a
+PARAMETER stop b
+PARAMETER stop a
+MESSAGE user 2+2?
+MESSAGE assistant 4
+LICENSE MIT
+LICENSE """Apache
+2"""
+REQUIRES 0.14.0`,
+    )
+    expect(manifest).toMatchObject({
+      kind: "text",
+      parameters: { temperature: 0.7, stop: ["a", "b"] },
+      template: { text: "{{ .System }}\n{{ .Prompt }}", syntax: "go" },
+      system: "Be brief.",
+      messages: [
+        { role: "user", content: "2+2?" },
+        { role: "assistant", content: "4" },
+      ],
+      licenses: ["MIT", "Apache\n2"],
+      requires: "0.14.0",
+      source: { type: "create", reference: join(folder, "model.gguf") },
+    })
+    expect(namesOf(manifest)).toEqual([
+      ["model", "model.gguf"],
+      ["adapter", "lora.gguf"],
+    ])
+    expect((await models.store.resolve("whole")).defaults).toMatchObject({
+      system: "Be brief.",
+      stop: ["a", "b"],
+      adapters: [{ path: models.store.blobs.pathOf(manifest.files[1]!.digest), scale: 1 }],
+    })
+  })
+
+  test("tells what goes on in Ollama's words", async () => {
+    const events: CreateEvent[] = []
+    const { files } = await create("told", "FROM ./other model.gguf", { events })
+    const statuses = () => events.flatMap((event) => (event.type === "status" ? [event.status] : []))
+    expect(statuses()).toEqual([
+      "gathering model components",
+      `creating new layer ${files[0]?.digest}`,
+      "writing manifest",
+      "success",
+    ])
+    events.length = 0
+    await create("told-again", "FROM told\nPARAMETER seed 1", { events })
+    expect(statuses()).toEqual([
+      "gathering model components",
+      `using existing layer ${files[0]?.digest}`,
+      "writing manifest",
+      "success",
+    ])
+  })
+
+  test("warns of what does nothing", async () => {
+    const events: CreateEvent[] = []
+    const text =
+      "FROM ./model.gguf\nFROM mmproj.gguf\nPARAMETER num_keep 24\nPARAMETER mirostat 1\nPARAMETER main_gpu 0"
+    const manifest = await create("warned", text, { events })
+    expect(events.flatMap((event) => (event.type === "warning" ? [event.message] : []))).toEqual([
+      "Modelfile:4: the parameter 'mirostat' is deprecated and has no effect",
+      "Modelfile:3: the parameter 'num_keep' has no effect: a conversation that is too long is refused, and never shortened from its beginning",
+      "Modelfile:5: the parameter 'main_gpu' has no effect: '--device' and 'models.NAME.device' choose the devices",
+      "the projector is kept, but pictures in chats are not supported yet",
+    ])
+    expect(manifest.parameters).toEqual({ num_keep: 24, main_gpu: 0 })
+    expect(namesOf(manifest)).toEqual([
+      ["model", "model.gguf"],
+      ["projector", "mmproj.gguf"],
+    ])
+  })
+
+  test("replaces the one of that name", async () => {
+    await create("replaced", "FROM ./model.gguf\nSYSTEM one")
+    expect(await create("replaced", "FROM ./model.gguf\nSYSTEM two")).toMatchObject({ system: "two" })
+    expect(await create("replaced", "FROM replaced\nPARAMETER seed 1")).toMatchObject({
+      system: "two",
+      parameters: { seed: 1 },
+    })
+  })
+})
+
+describe("a base", () => {
+  test("gives what the Modelfile does not say", async () => {
+    await create(
+      "base",
+      `FROM ./model.gguf
+TEMPLATE [{{ .Prompt }}]
+SYSTEM Be brief.
+MESSAGE user hi
+PARAMETER temperature 0.5
+PARAMETER stop a
+PARAMETER seed 1
+LICENSE one
+REQUIRES 1.0.0
+ADAPTER lora.gguf`,
+    )
+    const base = await models.store.manifest("base")
+    const manifest = await create(
+      "child",
+      "FROM base\nPARAMETER stop b\nPARAMETER seed 2\nLICENSE one\nLICENSE two",
+    )
+    expect(manifest).toMatchObject({
+      files: base?.files ?? [],
+      template: { text: "[{{ .Prompt }}]", syntax: "go" },
+      system: "Be brief.",
+      messages: [{ role: "user", content: "hi" }],
+      parameters: { temperature: 0.5, stop: ["b"], seed: 2 },
+      licenses: ["one", "two"],
+      requires: "1.0.0",
+      base: "base:latest",
+    })
+  })
+
+  test("loses what the Modelfile replaces, and what it empties", async () => {
+    await create(
+      "full",
+      "FROM ./model.gguf\nTEMPLATE [{{ .Prompt }}]\nSYSTEM a\nMESSAGE user b\nADAPTER lora.gguf",
+    )
+    writeTinyAdapter(join(folder, "lora2.gguf"), { layers: 1, seed: 5 })
+    const changed = await create("changed", "FROM full\nMESSAGE assistant c\nSYSTEM d\nADAPTER lora2.gguf")
+    expect(changed).toMatchObject({ system: "d", messages: [{ role: "assistant", content: "c" }] })
+    expect(namesOf(changed)).toEqual([
+      ["model", "model.gguf"],
+      ["adapter", "lora2.gguf"],
+    ])
+    const emptied = await create("emptied", 'FROM full\nTEMPLATE ""\nSYSTEM ""')
+    expect(emptied.template).toBeUndefined()
+    expect(emptied.system).toBeUndefined()
+  })
+
+  test("keeps its renderer and parser, unless the Modelfile has a template", async () => {
+    await models.install("rendered", { "m.gguf": "x" }, { renderer: "r", parser: "p" })
+    expect(await create("kept", "FROM rendered")).toMatchObject({ renderer: "r", parser: "p" })
+    const own = await create("own", "FROM rendered\nTEMPLATE {{ .Prompt }}")
+    expect(own.renderer).toBeUndefined()
+    expect(own.parser).toBeUndefined()
+  })
+
+  test("may be a file in the models folder, which is taken among the blobs", async () => {
+    await writeTinyModel(join(models.path, "dropped.gguf"), { layers: 1, seed: 3 })
+    expect(namesOf(await create("from-dropped", "FROM dropped"))).toEqual([["model", "dropped.gguf"]])
+  })
+
+  test("that is not there is pulled", async () => {
+    const asked: string[] = []
+    const pull = async (name: string) => {
+      asked.push(name)
+      await models.install(name, { "m.gguf": "pulled" })
+    }
+    await create("from-pulled", "FROM far/away:q4", { pull })
+    expect(asked).toEqual(["far/away:q4"])
+  })
+
+  test("that cannot be had is a fault", async () => {
+    expect((await failure("FROM nowhere")).message).toContain(
+      "Modelfile:1: FROM nowhere: model 'nowhere' not found",
+    )
+    const pull = (name: string) => Promise.reject(new ModelNotFound(name, " at all"))
+    expect((await failure("FROM nowhere", { pull })).message).toContain("model 'nowhere' not found at all")
+  })
+})
+
+describe("FROM finds", () => {
+  test.each(["model.gguf", "./model.gguf", "../work/model.gguf"])("the path %s", async (path) => {
+    expect(namesOf(await create("by-path", `FROM ${path}`))).toEqual([["model", "model.gguf"]])
+  })
+
+  test("an absolute path, with blanks in it, in quotes or not", async () => {
+    const path = join(folder, "other model.gguf")
+    for (const written of [path, `"${path}"`])
+      expect(namesOf(await create("absolute", `FROM ${written}`))).toEqual([["model", "other model.gguf"]])
+  })
+
+  test("all parts of a split model, whichever is named, once", async () => {
+    for (const part of [1, 2])
+      writeGguf(
+        join(folder, `split-0000${part}-of-00002.gguf`),
+        [
+          ["general.architecture", "string", "llama"],
+          ["split.no", "u32", part - 1],
+        ],
+        [],
+      )
+    const parts = [
+      ["model", "split-00001-of-00002.gguf"],
+      ["model", "split-00002-of-00002.gguf"],
+    ] as const
+    expect(namesOf(await create("split", "FROM split-00002-of-00002.gguf"))).toEqual(parts)
+    const both = "FROM split-00001-of-00002.gguf\nFROM split-00002-of-00002.gguf"
+    expect(namesOf(await create("split", both))).toEqual(parts)
+  })
+
+  test("the model in a folder, with its projector", async () => {
+    const path = join(folder, "repository")
+    mkdirSync(path)
+    await writeTinyModel(join(path, "weights.gguf"), { layers: 1 })
+    writeGguf(join(path, "a-mmproj.gguf"), [["general.architecture", "string", "clip"]], [])
+    writeFileSync(join(path, "README.md"), "about it")
+    expect(namesOf(await create("in-folder", "FROM repository"))).toEqual([
+      ["model", "weights.gguf"],
+      ["projector", "a-mmproj.gguf"],
+    ])
+  })
+})
+
+describe("is refused:", () => {
+  beforeAll(async () => {
+    for (const name of ["two", "empty", "linked", "llm"]) mkdirSync(join(folder, name))
+    for (const name of ["a", "b"]) await writeTinyModel(join(folder, "two", `${name}.gguf`), { layers: 1 })
+    symlinkSync(join(folder, "model.gguf"), join(folder, "linked/model.gguf"))
+    writeFileSync(join(folder, "llm/model.safetensors"), "weights")
+    writeFileSync(join(folder, "llm/config.json"), "{}")
+    writeFileSync(join(folder, "text.gguf"), "not a model")
+    writeFileSync(
+      join(folder, "short.gguf"),
+      (await Bun.file(join(folder, "model.gguf")).bytes()).subarray(0, 90_000),
+    )
+    writeTinyAdapter(join(folder, "foreign.gguf"), { architecture: "qwen2" })
+    writeGguf(join(folder, "lone-00001-of-00002.gguf"), [["general.architecture", "string", "llama"]], [])
+  })
+
+  test.each<[text: string, fault: string]>([
+    ["FROM ./missing.gguf", "Modelfile:1: FROM ./missing.gguf: there is no file /"],
+    ["FROM ~/missing", "Modelfile:1: FROM ~/missing: there is no file /"],
+    ["FROM text.gguf", "Modelfile:1: FROM text.gguf: it is not a GGUF file"],
+    ["FROM short.gguf", "Modelfile:1: FROM short.gguf: the file is cut short"],
+    ["FROM lone-00001-of-00002.gguf", "part 2 of 2 (lone-00002-of-00002.gguf) is missing"],
+    ["FROM lora.gguf", "it is an adapter; write ADAPTER for it, and FROM for its base model"],
+    ["FROM mmproj.gguf", "Modelfile:1: FROM names a projector alone"],
+    ["FROM model.gguf\nFROM other model.gguf", "Modelfile:2: a second model"],
+    ["FROM two", "FROM two: the folder has 2 models; name one of a.gguf, b.gguf"],
+    ["FROM empty", "FROM empty: there is no model in the folder; it is empty"],
+    ["FROM linked", "'model.gguf' is a link that leads out of the folder"],
+    ["FROM a b", "FROM a b: "],
+    ["FROM https://example.com/x", "it is a URL"],
+    ["FROM model.gguf\nADAPTER none.gguf", "Modelfile:2: ADAPTER none.gguf: there is no file /"],
+    ["FROM model.gguf\nADAPTER model.gguf", "it is a model, not an adapter"],
+    ["FROM model.gguf\nADAPTER mmproj.gguf", "it is a 'mmproj', not an adapter"],
+    ["FROM model.gguf\nADAPTER text.gguf", "ADAPTER text.gguf: it is not a GGUF file"],
+    [
+      "FROM model.gguf\nADAPTER foreign.gguf",
+      "it is for models of the architecture 'qwen2', and this is a 'llama'",
+    ],
+    [
+      "FROM model.gguf\nTEMPLATE {{ if .System }}",
+      "Modelfile:2: TEMPLATE: a block is never closed by {{end}}",
+    ],
+    [
+      'FROM model.gguf\n\nTEMPLATE """a\nb{{ .Foo }}"""',
+      "Modelfile:4: TEMPLATE: the field '.Foo' is not known",
+    ],
+    ["FROM model.gguf\nTEMPLATE {% if %}", "Modelfile:2: TEMPLATE: "],
+  ])("%j", async (text, fault) => {
+    const error = await failure(text)
+    expect(error).toBeInstanceOf(InvalidModelfile)
+    expect(error.message).toContain(fault)
+  })
+
+  test.each<[text: string, fault: string]>([
+    ["FROM model.gguf\nDRAFT other.gguf", "Modelfile:2: DRAFT is not supported yet"],
+    ["FROM model.gguf\nRENDERER qwen3", "Modelfile:2: RENDERER is not supported yet"],
+    ["FROM model.gguf\nPARSER qwen3", "Modelfile:2: PARSER is not supported yet"],
+    [
+      "FROM model.gguf\nPARAMETER draft_num_predict 4",
+      "the parameter 'draft_num_predict' is not supported yet",
+    ],
+    ["FROM llm", "Modelfile:1: FROM llm: weights that are no GGUF are not supported yet"],
+    ["FROM llm/model.safetensors", "weights that are no GGUF are not supported yet"],
+    ["FROM model.gguf\nADAPTER llm", "adapters that are no GGUF are not supported yet"],
+  ])("%j, as not supported yet", async (text, fault) => {
+    const error = await failure(text)
+    expect(error).toBeInstanceOf(UnsupportedModelfile)
+    expect(error.code).toBe("unsupported")
+    expect(error.message).toContain(fault)
+  })
+
+  test("everything at once", async () => {
+    const error = await failure(
+      "FROM gone.gguf\nDRAFT x\nADAPTER gone.gguf\nTEMPLATE {{ end }}\nFROM text.gguf",
+    )
+    expect(error.message.split("\n").map((line) => line.slice(0, 12))).toEqual(
+      [1, 2, 3, 4, 5].map((line) => `Modelfile:${line}:`),
+    )
+  })
+})
+
+test("a thousand damaged Modelfiles make models or are refused, and touch nothing outside of the models folder", async () => {
+  const text = `# a model
+FROM ./model.gguf
+ADAPTER ./lora.gguf
+TEMPLATE """{{ if .System }}{{ .System }}
+{{ end }}{{ .Prompt }}"""
+SYSTEM "Be brief."
+PARAMETER temperature 0.5
+PARAMETER stop "User:"
+MESSAGE user hi
+LICENSE MIT
+`
+  const random = mulberry(3)
+  const pick = (count: number): number => Math.floor(random() * count)
+  const pieces = ["../", "/", "~", "\0", '"', '"""', "\n", "{{", "}}", "FROM ", "ADAPTER ../", "é"]
+  const outside = () =>
+    readdirSync(models.home, { recursive: true })
+      .map(String)
+      .filter((path) => !path.startsWith("models/"))
+  const before = outside()
+  let made = 0
+  for (let round = 0; round < 1000; round++) {
+    let damaged = text
+    for (let change = 0; change <= pick(3); change++) {
+      const at = pick(damaged.length)
+      damaged = damaged.slice(0, at) + (pieces[pick(pieces.length)] ?? "") + damaged.slice(at + pick(6))
+    }
+    try {
+      await create("mutant", damaged)
+      made++
+    } catch (error) {
+      if (!(error instanceof XllmError)) throw error
+    }
+  }
+  expect(outside()).toEqual(before)
+  expect(made).toBeGreaterThan(50)
+})
