@@ -4,6 +4,14 @@ import type { LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "./json"
 import { readEvents } from "./sse"
 
+type Body = JsonRecord | FormData
+
+/** What comes in a stream: data, comments for whoever waits, and the mark of some routes that all has been said. */
+export type StreamedEvent =
+  | { readonly type: "data"; readonly data: JsonRecord }
+  | { readonly type: "comment"; readonly text: string }
+  | { readonly type: "done" }
+
 /** A server that takes longer than this to say that it is there counts as absent, in milliseconds. */
 const PROBE_MS = 2000
 
@@ -88,19 +96,38 @@ export class Client {
    * @throws XllmError for an error event, and where the stream ends early
    */
   async *chat(body: JsonRecord, signal: AbortSignal): AsyncGenerator<JsonRecord> {
-    const path = "/v1/chat/completions"
-    const response = await this.#fetch("POST", path, { ...body, stream: true }, signal)
+    for await (const event of this.events("/v1/chat/completions", { ...body, stream: true }, signal)) {
+      if (event.type === "done") return
+      if (event.type === "data") yield event.data
+    }
+    throw this.endedEarly()
+  }
+
+  /**
+   * What a route streams, with a JSON or a form body.
+   * @throws XllmError for an error event
+   */
+  async *events(
+    path: string,
+    body: JsonRecord | FormData,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamedEvent> {
+    const response = await this.#fetch("POST", path, body, signal)
     if (response.body === null) throw this.#strange(path)
     try {
       for await (const event of readEvents(response.body)) {
-        if (event.type === "comment") continue
-        if (event.data === "[DONE]") return
-        yield this.#chunk(event.data)
+        if (event.type === "comment") yield event
+        else if (event.data === "[DONE]") yield { type: "done" }
+        else yield { type: "data", data: this.#chunk(event.data) }
       }
     } catch (error) {
       throw this.#explain(error, signal)
     }
-    throw new BadServerAnswer(this.name, "ended its answer early")
+  }
+
+  /** For a stream whose last event did not come. */
+  endedEarly(): BadServerAnswer {
+    return new BadServerAnswer(this.name, "ended its answer early")
   }
 
   #chunk(data: string): JsonRecord {
@@ -120,7 +147,7 @@ export class Client {
   }
 
   /** An answer with a good status. */
-  async #fetch(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<Response> {
+  async #fetch(method: string, path: string, body?: Body, signal?: AbortSignal): Promise<Response> {
     const response = await this.#send(method, path, body, signal)
     if (response.ok) return response
     const error = recordAt(toRecord(parse(await response.text())), "error")
@@ -128,13 +155,15 @@ export class Client {
     throw toError(error, response.status)
   }
 
-  async #send(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<Response> {
+  async #send(method: string, path: string, body?: Body, signal?: AbortSignal): Promise<Response> {
+    // A form says itself what it is.
+    const isJson = body !== undefined && !(body instanceof FormData)
     try {
       return await fetch(this.#url + path, {
         ...this.#init,
         method,
-        headers: { ...this.#headers, ...(body !== undefined && { "content-type": "application/json" }) },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        headers: { ...this.#headers, ...(isJson && { "content-type": "application/json" }) },
+        ...(body !== undefined && { body: isJson ? JSON.stringify(body) : body }),
         ...(signal !== undefined && { signal }),
       })
     } catch (error) {

@@ -10,8 +10,12 @@ export interface Io {
   /** Resolves when more may be written; fast streams resolve at once. */
   write(text: string): void
   writeError(text: string): void
+  /** As {@link write}, for what is no text. */
+  writeBytes(bytes: Uint8Array): void
   /** Everything that comes in, until its end. */
   readInput(): Promise<string>
+  /** The same as bytes, as they come. */
+  inputBytes(): AsyncIterable<Uint8Array>
   /** Aborted when the reader of stdout has gone (`| head`): go on quietly, or stop. */
   readonly outputClosed: AbortSignal
 }
@@ -35,6 +39,8 @@ export function processIo(): Io {
     stderrIsTerminal: process.stderr.isTTY === true,
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
+    writeBytes: (bytes) => void process.stdout.write(bytes),
+    inputBytes: () => Bun.stdin.stream(),
     readInput: () => Bun.stdin.text(),
     outputClosed: closed.signal,
   }

@@ -15,6 +15,9 @@ interface CommandEntry {
 export const commands: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "Start the server", load: () => import("./serve") },
   run: { summary: "Talk to a model", load: () => import("./run") },
+  speak: { summary: "Let a voice say a text", load: () => import("./speak") },
+  transcribe: { summary: "Write down what is said", load: () => import("./transcribe") },
+  draw: { summary: "Draw a picture", load: () => import("./draw") },
   list: { summary: "List the models on disk", load: () => import("./list") },
   show: { summary: "Show what a model is", load: () => import("./show") },
   create: { summary: "Make a model out of a Modelfile", load: () => import("./create") },

@@ -60,6 +60,6 @@ export function loadingText(fraction: number): string {
   return `loading the model ${Math.floor(fraction * 100)}%`
 }
 
-function queuedText(position: number): string {
+export function queuedText(position: number): string {
   return position === 0 ? "next in the queue" : `${position} ahead in the queue`
 }

@@ -1,12 +1,11 @@
 import type { FinishReason, ModelDetails } from "../domain"
-import { ModelNotFound, Unsupported, UsageError } from "../errors"
-import { nearest } from "../lib/nearest"
+import { Unsupported } from "../errors"
 import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import type { Client } from "./client"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "./json"
-import { isPath } from "./model-path"
 import { parameterName } from "./parameters"
 import type { ModelFacts } from "./show"
+import { findOnServer } from "./source"
 
 /** Answers of a running server. */
 export class RemoteAnswers implements AnswerSource {
@@ -16,19 +15,8 @@ export class RemoteAnswers implements AnswerSource {
     this.#client = client
   }
 
-  async find(model: string): Promise<string> {
-    if (isPath(model)) {
-      throw new UsageError(
-        `the server at ${this.#client.name} takes names of models, not paths, got '${model}'`,
-      )
-    }
-    const names = await this.#client.models()
-    if (names.includes(model)) return model
-    const near = nearest(model, names)
-    throw new ModelNotFound(
-      model,
-      near === undefined ? ` on the server at ${this.#client.name}` : `; did you mean '${near}'?`,
-    )
+  find(model: string): Promise<string> {
+    return findOnServer(model, this.#client)
   }
 
   load(model: string, _onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void> {

@@ -1,19 +1,16 @@
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
-import type { Inputs } from "../config/load"
-import { gatherInputs, quietLogOptions, serverLocation } from "../config/settings"
 import { text } from "../config/values"
 import type { ChatMessage } from "../domain"
-import { UsageError } from "../errors"
+import { UsageError, XllmError } from "../errors"
 import type { AnswerSource } from "./answers"
-import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
-import { isPath } from "./model-path"
 import { toJson } from "./output"
 import { answerOptions, parameterFlags } from "./parameters"
 import { type Answer, printAnswer } from "./print-answer"
+import { chooseSource, startLocal } from "./source"
 import { statistics } from "./statistics"
 
 const flagTable = {
@@ -47,7 +44,7 @@ this program.`,
   flags: flagTable,
   async run({ flags, words: [model = "", ...prompt], io }) {
     const question = await readQuestion(prompt, flags, io)
-    const source = await chooseSource(model, flags, io)
+    const source = await sourceOf(model, flags, io)
     try {
       if (question !== undefined) return await answerOnce({ model, question, flags, io, source })
       const { startConversation } = await import("./repl/start")
@@ -59,6 +56,8 @@ this program.`,
         io,
         source,
       })
+    } catch (error) {
+      throw await explain(error, model, source)
     } finally {
       await source.close()
     }
@@ -75,43 +74,35 @@ async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): 
   throw new UsageError("run needs a PROMPT here: write it after the model's name, or pipe it in")
 }
 
-async function chooseSource(model: string, flags: RunFlags, io: Io): Promise<AnswerSource> {
-  const inputs = await gatherInputs(flags, io.environment)
-  const location = serverLocation(inputs)
-  if (isPath(model)) {
-    if (flags.host !== undefined) {
-      throw new UsageError(
-        `a server takes names of models, not paths; leave --host away to run ${model} here`,
-      )
-    }
-  } else {
-    const client = new Client(location)
-    if (await client.isThere()) {
+function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource> {
+  return chooseSource<AnswerSource>(model, flags, io, {
+    async remote(client) {
       const { RemoteAnswers } = await import("./remote-answers")
       return new RemoteAnswers(client)
-    }
-    if (location.isNamed) {
-      io.writeError(`no server answers at ${client.name}; the model runs in this program\n`)
-    }
-  }
-  return await startLocalSource(inputs)
+    },
+    async local(inputs) {
+      const { LocalAnswers } = await import("./local-answers")
+      const { engine, store } = await startLocal(inputs)
+      return new LocalAnswers(engine, store)
+    },
+  })
 }
 
-async function startLocalSource(inputs: Inputs): Promise<AnswerSource> {
-  const [{ createLocal }, { LocalAnswers }, { createLogger }] = await Promise.all([
-    import("./local"),
-    import("./local-answers"),
-    import("../log/logger"),
-  ])
-  const { logFormat, logLevel } = quietLogOptions(inputs)
-  const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  const { engine, store } = createLocal({
-    inputs,
-    log,
-    // One user and one model, which stays while they talk.
-    adapt: (settings) => ({ ...settings, keepAliveSeconds: null, replicas: 1 }),
-  })
-  return new LocalAnswers(engine, store)
+/** Commands for models that do something else than generate text, by what they can. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  speech: 'speak MODEL "text"',
+  transcription: "transcribe MODEL FILE",
+  image: 'draw MODEL "prompt"',
+}
+
+/** For a model of another kind: which command is meant instead. Other errors stay as they are. */
+async function explain(error: unknown, model: string, source: AnswerSource): Promise<unknown> {
+  if (!(error instanceof XllmError) || error.code !== "wrong_model_kind") return error
+  const name = await source.find(model)
+  const { capabilities } = await source.facts(name)
+  const command = capabilities.map((capability) => COMMANDS[capability]).find((known) => known !== undefined)
+  if (command === undefined) return error
+  return new UsageError(`'${name}' generates no text; use 'xllm ${command.replace("MODEL", name)}'`)
 }
 
 interface OneShot {

@@ -4,6 +4,8 @@ import type { Environment } from "../../src/config/environment"
 export interface FakeIo extends Io {
   readonly out: string
   readonly err: string
+  /** What was written as bytes. */
+  readonly bytes: Uint8Array
   /** As `| head` does when it has enough. */
   closeOutput(): void
 }
@@ -19,6 +21,7 @@ export interface FakeIoOptions {
 export function fakeIo({ input, isTerminal = false, environment = {} }: FakeIoOptions = {}): FakeIo {
   let out = ""
   let err = ""
+  const chunks: Uint8Array[] = []
   const closed = new AbortController()
   return {
     environment,
@@ -28,10 +31,15 @@ export function fakeIo({ input, isTerminal = false, environment = {} }: FakeIoOp
     outputClosed: closed.signal,
     write: (text) => void (out += text),
     writeError: (text) => void (err += text),
+    writeBytes: (bytes) => void chunks.push(bytes),
+    inputBytes: () => new Blob([input ?? ""]).stream(),
     readInput: () => Promise.resolve(input ?? ""),
     closeOutput: () => closed.abort(),
     get out() {
       return out
+    },
+    get bytes() {
+      return Buffer.concat(chunks)
     },
     get err() {
       return err

@@ -10,7 +10,7 @@ import { readModelOptions } from "../options"
 const MAX_PROMPT_CHARACTERS = 32_000
 
 /** OpenAI's limit of `n`. */
-const COUNT = { min: 1, max: 10 }
+export const COUNT = { min: 1, max: 10 }
 
 /** Painters compute in blocks of 8 pixels. */
 const SIZE_STEP = 8
@@ -19,21 +19,21 @@ const SIDE = { min: 64, max: 4096 }
 /** As many as 2048 × 2048: more takes tens of gigabytes. */
 const MAX_PIXELS = 2048 * 2048
 
-const STEPS = { min: 1, max: 150 }
-const CFG_SCALE = { min: 0, max: 50 }
-const COMPRESSION = { min: 0, max: 100 }
-const STRENGTH = { min: 0, max: 1 }
+export const STEPS = { min: 1, max: 150 }
+export const CFG_SCALE = { min: 0, max: 50 }
+export const COMPRESSION = { min: 0, max: 100 }
+export const STRENGTH = { min: 0, max: 1 }
 
 /** OpenAI's limit of `partial_images`. */
 const PARTIAL_IMAGES = { min: 0, max: 3 }
 
 /** A seed below 0 asks for a random one, as in other servers. */
-const SEED = { min: -1, max: 2 ** 32 - 1 }
+export const SEED = { min: -1, max: 2 ** 32 - 1 }
 
 export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly ImageFormat[]
 
 /** How much of a picture changes where the request does not say: what stable-diffusion.cpp's own program takes. */
-const DEFAULT_STRENGTH = 0.75
+export const DEFAULT_STRENGTH = 0.75
 
 /** How images are handed over. */
 const RESPONSE_FORMATS = ["url", "b64_json"] as const
@@ -147,21 +147,26 @@ function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
   if (width === undefined || height === undefined) {
     throw broken("size", "WIDTHxHEIGHT, such as 512x512, or auto", size)
   }
-  return checkSize(Number(width), Number(height))
+  return checkSize("size", Number(width), Number(height))
 }
 
-function checkSize(width: number, height: number): { readonly width: number; readonly height: number } {
+/** `name`: what is at fault where it is no possible size. @throws InvalidRequest */
+export function checkSize(
+  name: string,
+  width: number,
+  height: number,
+): { readonly width: number; readonly height: number } {
   const given = `${width}x${height}`
   for (const side of [width, height]) {
     if (side < SIDE.min || side > SIDE.max || side % SIZE_STEP !== 0) {
       throw broken(
-        "size",
+        name,
         `WIDTHxHEIGHT, both multiples of ${SIZE_STEP} between ${SIDE.min} and ${SIDE.max}`,
         given,
       )
     }
   }
-  if (width * height > MAX_PIXELS) throw broken("size", `at most ${MAX_PIXELS} pixels in all`, given)
+  if (width * height > MAX_PIXELS) throw broken(name, `at most ${MAX_PIXELS} pixels in all`, given)
   return { width, height }
 }
 

@@ -1,0 +1,64 @@
+import type { Inputs } from "../config/load"
+import { gatherInputs, quietLogOptions, serverLocation } from "../config/settings"
+import { ModelNotFound, UsageError } from "../errors"
+import { nearest } from "../lib/nearest"
+import { Client } from "./client"
+import type { Io } from "./io"
+import { isPath } from "./model-path"
+
+/** What a command works with: a running server, or models in this process. */
+export interface SourceMakers<S> {
+  remote(client: Client): Promise<S>
+  local(inputs: Inputs): Promise<S>
+}
+
+/**
+ * The server that answers where the user looks for one; without one, and for a path, this process.
+ * @throws UsageError for a path together with `--host`
+ */
+export async function chooseSource<S>(
+  model: string,
+  flags: Readonly<Record<string, unknown>>,
+  io: Io,
+  { remote, local }: SourceMakers<S>,
+): Promise<S> {
+  const inputs = await gatherInputs(flags, io.environment)
+  if (isPath(model)) {
+    if (flags["host"] === undefined) return local(inputs)
+    throw new UsageError(`a server takes names of models, not paths; leave --host away to run ${model} here`)
+  }
+  const location = serverLocation(inputs)
+  const client = new Client(location)
+  if (await client.isThere()) return remote(client)
+  if (location.isNamed) io.writeError(`no server answers at ${client.name}; the model runs in this program\n`)
+  return local(inputs)
+}
+
+/** The models of this machine and an engine for one user, who works with one of them until the end. */
+export async function startLocal(inputs: Inputs) {
+  const [{ createLocal }, { createLogger }] = await Promise.all([import("./local"), import("../log/logger")])
+  const { logFormat, logLevel } = quietLogOptions(inputs)
+  const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
+  return createLocal({
+    inputs,
+    log,
+    adapt: (settings) => ({ ...settings, keepAliveSeconds: null, replicas: 1 }),
+  })
+}
+
+/**
+ * The name that a server knows a model by.
+ * @throws ModelNotFound, UsageError for a path
+ */
+export async function findOnServer(model: string, client: Client): Promise<string> {
+  if (isPath(model)) {
+    throw new UsageError(`the server at ${client.name} takes names of models, not paths, got '${model}'`)
+  }
+  const names = await client.models()
+  if (names.includes(model)) return model
+  const near = nearest(model, names)
+  throw new ModelNotFound(
+    model,
+    near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`,
+  )
+}

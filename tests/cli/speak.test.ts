@@ -1,0 +1,164 @@
+import { describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { command as run } from "../../src/cli/run"
+import { command as speak } from "../../src/cli/speak"
+import { InvalidRequest, WorkerCrashed, WrongModelKind } from "../../src/errors"
+import { speech } from "../support/fake-engine"
+import { fakeIo, type FakeIoOptions } from "../support/fake-io"
+import { closeMediaServers, mediaServer } from "../support/media-server"
+import { tempFolder } from "../support/temp-folder"
+
+closeMediaServers()
+
+/** Runs `speak` against a server; stdout is a pipe unless the options say otherwise. */
+async function speakAt(url: string, argv: readonly string[], options: FakeIoOptions = { input: "" }) {
+  const io = fakeIo(options)
+  await speak.execute([...argv, "--host", url], io)
+  return io
+}
+
+describe("speak", () => {
+  test("writes a file whose ending says the format", async () => {
+    using folder = tempFolder()
+    const { url, engine } = await mediaServer()
+    const file = join(folder.path, "hello.OGG")
+    const io = await speakAt(url, ["joe", "Hello,", "world.", "-o", file, "--voice", "amy", "--speed", "1.5"])
+    expect([...readFileSync(file)]).toEqual([1, 2, 3])
+    expect(readdirSync(folder.path)).toEqual(["hello.OGG"])
+    expect([io.out, io.err]).toEqual(["", ""])
+    expect(engine.speeches[0]?.request).toMatchObject({
+      model: "joe",
+      input: "Hello, world.",
+      voice: "amy",
+      speed: 1.5,
+      format: "opus",
+    })
+  })
+
+  test.each([
+    ["a.mp3", "mp3"],
+    ["a.wav", "wav"],
+    ["a.flac", "flac"],
+    ["a.aac", "aac"],
+    ["a.raw", "pcm"],
+    ["a.b.opus", "opus"],
+  ])("takes %s for %s", async (name, format) => {
+    using folder = tempFolder()
+    const { url, engine } = await mediaServer()
+    await speakAt(url, ["joe", "Hi", "-o", join(folder.path, name)])
+    expect(engine.speeches[0]?.request.format).toBe(format as "mp3")
+  })
+
+  test.each([[[]], [["-o", "-"]]])("writes WAV to a pipe: %j", async (argv) => {
+    const { url, engine } = await mediaServer()
+    const io = await speakAt(url, ["joe", "Hi", ...argv])
+    expect([...io.bytes]).toEqual([1, 2, 3])
+    expect(io.out).toBe("")
+    expect(engine.speeches[0]?.request.format).toBe("wav")
+  })
+
+  test("says what is piped in where no text is written", async () => {
+    const { url, engine } = await mediaServer()
+    await speakAt(url, ["joe", "--format", "pcm"], { input: "Dear all,\nhello.\n" })
+    expect(engine.speeches[0]?.request).toMatchObject({ input: "Dear all,\nhello.\n", format: "pcm" })
+  })
+
+  test("gives a WAV file its sizes when they are known", async () => {
+    using folder = tempFolder()
+    const { url, engine } = await mediaServer()
+    const header = Buffer.alloc(44, 0xff)
+    engine.speechScript = () => speech([[...header], [1, 2, 3, 4]], "audio/wav")
+    const file = join(folder.path, "a.wav")
+    await speakAt(url, ["joe", "Hi", "-o", file])
+    const written = readFileSync(file)
+    expect([written.length, written.readUInt32LE(4), written.readUInt32LE(40)]).toEqual([48, 40, 4])
+  })
+
+  test("--json tells what was written", async () => {
+    using folder = tempFolder()
+    const { url } = await mediaServer()
+    const file = join(folder.path, "a.mp3")
+    const io = await speakAt(url, ["joe", "Hi", "-o", file, "--json"])
+    expect(JSON.parse(io.out)).toEqual({
+      model: "joe",
+      file,
+      format: "mp3",
+      bytes: 3,
+      audio_seconds: 1,
+      characters: 12,
+      sentences: 2,
+      timings: { queue_ms: 3, load_ms: 4, work_ms: 500 },
+    })
+  })
+
+  test("tells on a terminal what is waited for, and wipes it away", async () => {
+    using folder = tempFolder()
+    const { url } = await mediaServer()
+    const io = fakeIo({ isTerminal: true })
+    await speak.execute(["joe", "Hi", "-o", join(folder.path, "a.mp3"), "--host", url], io)
+    expect(io.err).toStartWith("\r\x1b[K")
+    expect(io.err).toEndWith("\r\x1b[K")
+  })
+})
+
+describe("what was there before", () => {
+  test("stays when the speech fails, and nothing else is left", async () => {
+    using folder = tempFolder()
+    const { url, engine } = await mediaServer()
+    engine.speechScript = async function* () {
+      yield { type: "audio", bytes: Uint8Array.of(9), samples: 1 }
+      throw new WorkerCrashed("joe", "was killed", [])
+    }
+    const file = join(folder.path, "a.mp3")
+    writeFileSync(file, "before")
+    await expect(speakAt(url, ["joe", "Hi", "-o", file])).rejects.toThrow(
+      "the worker of model 'joe' was killed",
+    )
+    expect(readdirSync(folder.path)).toEqual(["a.mp3"])
+    expect(readFileSync(file, "utf8")).toBe("before")
+  })
+})
+
+describe("speak refuses", () => {
+  test.each([
+    [["joe"], { input: " \n" }, "speak needs a TEXT"],
+    [["joe"], { isTerminal: true }, "speak needs a TEXT"],
+    [["joe", "Hi"], { isTerminal: true }, "audio is not for a terminal"],
+    [["joe", "Hi", "-o", "-"], { isTerminal: true }, "audio is not for a terminal"],
+    [["joe", "Hi", "-o", "a.txt"], { input: "" }, "the name of a.txt does not say the format; add --format"],
+    [["joe", "Hi", "-o", "mp3"], { input: "" }, "the name of mp3 does not say the format"],
+    [["joe", "Hi", "--json"], { input: "" }, "--json needs a file"],
+    [["joe", "Hi", "--speed", "5"], { input: "" }, "--speed must be a number from 0.25 to 4, got '5'"],
+    [["joe", "Hi", "--format", "mp4"], { input: "" }, "--format must be one of mp3, opus"],
+    [["joe", "Hi", "-o", "/nowhere/a.mp3"], { input: "" }, "/nowhere/a.mp3 cannot be written"],
+    [["./joe.onnx", "Hi"], { input: "" }, "a server takes names of models, not paths"],
+    [["joo", "Hi"], { input: "" }, "model 'joo' not found; did you mean 'joe'?"],
+  ])("%j", async (argv, options, message) => {
+    const { url, engine } = await mediaServer()
+    await expect(speakAt(url, argv, options)).rejects.toThrow(message)
+    expect(engine.speeches).toEqual([])
+  })
+
+  test("with the server's own words", async () => {
+    const { url, engine } = await mediaServer()
+    engine.speechScript = () => {
+      throw new InvalidRequest("the voice 'bob' does not exist", "voice")
+    }
+    await expect(speakAt(url, ["joe", "Hi", "--voice", "bob"])).rejects.toThrow(
+      "the voice 'bob' does not exist",
+    )
+  })
+})
+
+test.each([
+  ["joe", `'joe' generates no text; use 'xllm speak joe "text"'`],
+  ["ears", "'ears' generates no text; use 'xllm transcribe ears FILE'"],
+  ["brush", `'brush' generates no text; use 'xllm draw brush "prompt"'`],
+])("run %s says which command is meant", async (model, message) => {
+  const { url, engine } = await mediaServer()
+  engine.script = () => {
+    throw new WrongModelKind(model, "voice")
+  }
+  await expect(run.execute([model, "Hi", "--host", url], fakeIo({ input: "" }))).rejects.toThrow(message)
+})
