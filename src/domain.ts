@@ -71,8 +71,13 @@ export interface RequestOptions {
 export interface GenerationOptions extends RequestOptions {
   /** How many answers are generated from one prompt; at least 1. */
   readonly n: number
-  /** The most tokens an answer may have; absent: until the context is full. 0 evaluates the prompt only. */
+  /**
+   * The most tokens an answer may have; `Infinity`: until the context is full, absent: as the model says. 0 evaluates
+   * the prompt only.
+   */
   readonly maxTokens?: number
+  /** What counts where neither the request nor the model says it; absent: until the context is full. */
+  readonly usualMaxTokens?: number
   /** No token may end the answer before it has this many. */
   readonly minTokens: number
   /** Texts that end the answer; they are not part of it. */

@@ -7,6 +7,7 @@ import type { Flag, FlagTable, FlagValues } from "./flags"
 /** What an answer is generated with. What is absent is left to the model and to the defaults. */
 export interface AnswerOptions {
   readonly sampling: Partial<SamplingParameters>
+  /** `Infinity`: until the context is full. */
   readonly maxTokens?: number
   readonly minTokens: number
   readonly stop: readonly string[]
@@ -73,10 +74,10 @@ export function answerOptions(said: ParameterValues): AnswerOptions {
   if (said.mirostat !== undefined)
     sampling.mirostat = said.mirostat === "0" ? 0 : said.mirostat === "1" ? 1 : 2
   if (said.seed !== undefined) sampling.seed = said.seed
-  const hasLimit = said.maxTokens !== undefined && said.maxTokens >= 0
+  const { maxTokens } = said
   return {
     sampling,
-    ...(hasLimit && { maxTokens: said.maxTokens }),
+    ...(maxTokens !== undefined && { maxTokens: maxTokens < 0 ? Number.POSITIVE_INFINITY : maxTokens }),
     minTokens: said.minTokens ?? 0,
     stop: said.stop ?? [],
   }

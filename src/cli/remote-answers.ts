@@ -61,7 +61,9 @@ function toBody({ model, messages, options }: Turn): JsonRecord {
     model,
     messages: messages.map(({ role, content }) => ({ role, content })),
     ...Object.fromEntries(sampling),
-    ...(options.maxTokens !== undefined && { max_tokens: options.maxTokens }),
+    ...(options.maxTokens !== undefined && {
+      max_tokens: Number.isFinite(options.maxTokens) ? options.maxTokens : -1,
+    }),
     ...(options.minTokens > 0 && { min_tokens: options.minTokens }),
     ...(options.stop.length > 0 && { stop: options.stop }),
     stream_options: { include_usage: true },

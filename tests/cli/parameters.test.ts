@@ -52,7 +52,8 @@ describe("a request", () => {
   })
 
   test("may be as long as there is room for", () => {
-    expect(answerOptions({ maxTokens: -1 })).not.toHaveProperty("maxTokens")
+    expect(answerOptions({ maxTokens: -1 })).toHaveProperty("maxTokens", Number.POSITIVE_INFINITY)
+    expect(answerOptions({})).not.toHaveProperty("maxTokens")
     expect(answerOptions({ maxTokens: 0 })).toHaveProperty("maxTokens", 0)
   })
 })

@@ -39,19 +39,19 @@ export function readReplyOptions(fields: Fields): ReplyOptions {
  * What chat and completion requests share, without their own ways to ask for log probabilities.
  * @throws InvalidRequest
  */
-export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number): GenerationOptions {
+export function readGenerationOptions(fields: Fields, usualMaxTokens?: number): GenerationOptions {
   const reply = readReplyOptions(fields)
-  const maxTokens = readMaxTokens(fields, defaultMaxTokens)
+  const maxTokens = readMaxTokens(fields)
   return {
     n: fields.integer("n", { min: 1, max: MAX_CHOICES }) ?? 1,
-    minTokens: readMinTokens(fields, maxTokens),
+    minTokens: readMinTokens(fields, maxTokens ?? usualMaxTokens),
     stop: readStop(fields.raw("stop")),
     sampling: readSampling(fields),
     cachePrompt: fields.boolean("cache_prompt") ?? true,
     // Timings of a running answer need to know how much of the prompt was cached.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
     ...readModelOptions(fields),
-    ...defined({ maxTokens }),
+    ...defined({ maxTokens, usualMaxTokens }),
   }
 }
 
@@ -78,11 +78,11 @@ export function readBestOf(fields: Fields, n: number): number {
 }
 
 /** -1 means no limit to llama.cpp's users. */
-function readMaxTokens(fields: Fields, defaultLimit: number | undefined): number | undefined {
+function readMaxTokens(fields: Fields): number | undefined {
   const names = ["max_completion_tokens", "max_tokens", "n_predict"]
   const given = names.map((name) => fields.integer(name, { min: -1, max: MAX_TOKENS }))
-  const limit = given.find((value) => value !== undefined) ?? defaultLimit
-  return limit === -1 ? undefined : limit
+  const limit = given.find((value) => value !== undefined)
+  return limit === -1 ? Number.POSITIVE_INFINITY : limit
 }
 
 function readMinTokens(fields: Fields, maxTokens: number | undefined): number {

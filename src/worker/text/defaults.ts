@@ -2,7 +2,7 @@ import type { ChatMessage, ChatRequest, GenerationRequest, ModelDefaults } from 
 
 /** A request with what it leaves open taken from what comes along with the model, but for sampling. */
 export function withDefaults<R extends GenerationRequest>(request: R, defaults: ModelDefaults): R {
-  const maxTokens = request.maxTokens ?? defaults.maxTokens
+  const maxTokens = request.maxTokens ?? defaults.maxTokens ?? request.usualMaxTokens
   return {
     ...request,
     ...(maxTokens !== undefined && { maxTokens }),

@@ -214,12 +214,13 @@ test("a suffix is handed over; an empty one means none", async () => {
   expect(completion(engine.lastRequest)).not.toHaveProperty("suffix")
 })
 
-test("without a limit a completion has OpenAI's 16 tokens; -1 lifts it, 0 only evaluates", async () => {
+test("a completion usually has OpenAI's 16 tokens; -1 lifts every limit, 0 only evaluates", async () => {
   const { post, engine } = fakeServer()
   await post(PATH, { prompt: "a" })
-  expect(engine.lastRequest.maxTokens).toBe(16)
-  await post(PATH, { prompt: "a", max_tokens: -1 })
   expect(engine.lastRequest).not.toHaveProperty("maxTokens")
+  expect(engine.lastRequest.usualMaxTokens).toBe(16)
+  await post(PATH, { prompt: "a", max_tokens: -1 })
+  expect(engine.lastRequest.maxTokens).toBe(Number.POSITIVE_INFINITY)
   await post(PATH, { prompt: "a", max_tokens: 0 })
   expect(engine.lastRequest.maxTokens).toBe(0)
 })

@@ -128,7 +128,8 @@ describe("a chat request", () => {
     expect(chat({ n_predict: 3 }).maxTokens).toBe(3)
     expect(chat({ n_predict: 3, max_tokens: 2 }).maxTokens).toBe(2)
     expect(chat({ n_predict: 3, max_tokens: 2, max_completion_tokens: 1 }).maxTokens).toBe(1)
-    expect(chat({ max_tokens: -1 })).not.toHaveProperty("maxTokens")
+    expect(chat({ max_tokens: -1 }).maxTokens).toBe(Number.POSITIVE_INFINITY)
+    expect(chat({})).not.toHaveProperty("maxTokens")
   })
 
   test("takes seeds of any size: -1 is random, large ones are folded and never mean random", () => {

@@ -60,6 +60,14 @@ describe("what a request leaves open", () => {
   })
 })
 
+test("what a dialect usually has counts where neither says it", () => {
+  const request = greedy("x", { usualMaxTokens: 16 })
+  expect(withDefaults(request, {})).toMatchObject({ maxTokens: 16 })
+  expect(withDefaults(request, { maxTokens: 7 })).toMatchObject({ maxTokens: 7 })
+  const endless = greedy("x", { usualMaxTokens: 16, maxTokens: Number.POSITIVE_INFINITY })
+  expect(withDefaults(endless, { maxTokens: 7 })).toMatchObject({ maxTokens: Number.POSITIVE_INFINITY })
+})
+
 describe("a worker", () => {
   let worker: RealWorker
 
