@@ -184,7 +184,7 @@ export class Replica {
 
   load(load: ReplicaLoad): void {
     this.#gone = Promise.withResolvers<void>()
-    this.#notes = []
+    this.#notes = [...(this.model.defaults?.notes ?? [])]
     this.#begin(load)
   }
 
