@@ -1,6 +1,6 @@
 import type { ChatMessage, FinishReason, ModelDetails, Timings, Usage } from "../domain"
 import type { AnswerOptions } from "./parameters"
-import type { ModelFacts } from "./show"
+import type { ModelFacts } from "./show-text"
 
 /** One question in its conversation. */
 export interface Turn {

@@ -24,7 +24,7 @@ export const command = defineCommand({
   async run({ flags, words, io }) {
     const { createStore } = await import("../store")
     const folder = modelsFolder(await gatherInputs(flags, io.environment))
-    const prefix = (words[0] ?? "").toLowerCase()
+    const prefix = shortForm(words[0] ?? "")
     const all = await createStore({ modelsFolder: folder }).list()
     const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
     if (flags.json) return io.write(toJson({ models: models.map(toListItem) }))
@@ -33,9 +33,14 @@ export const command = defineCommand({
   },
 })
 
+/** Names on Hugging Face are shown without their host, which may be written all the same. */
+function shortForm(prefix: string): string {
+  return prefix.toLowerCase().replace(/^(hf:|hf\.co\/|huggingface\.co\/)/, "")
+}
+
 /** What `list --json` tells of one model. */
-function toListItem({ name, id, path, sizeBytes, modifiedAt }: ModelSummary) {
-  return { name, id, path, size_bytes: sizeBytes, modified_at: modifiedAt.toISOString() }
+function toListItem({ name, kind, id, path, sizeBytes, modifiedAt }: ModelSummary) {
+  return { name, kind, id, path, size_bytes: sizeBytes, modified_at: modifiedAt.toISOString() }
 }
 
 /** The table of `list`. */

@@ -3,7 +3,7 @@ import type { Engine } from "../engine"
 import type { Store } from "../store/contract"
 import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import { nameOf } from "./model-path"
-import type { ModelFacts } from "./show"
+import type { ModelFacts } from "./show-text"
 
 /** How often the progress of a load is looked at, in milliseconds; a spinner turns as fast. */
 const PROGRESS_MS = 100

@@ -4,7 +4,7 @@ import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import type { Client } from "./client"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "./json"
 import { parameterName } from "./parameters"
-import type { ModelFacts } from "./show"
+import type { ModelFacts } from "./show-text"
 import { findOnServer } from "./source"
 
 /** Answers of a running server. */

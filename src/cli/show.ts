@@ -1,19 +1,27 @@
-import type { Inputs } from "../config/load"
-import { effectiveModelSettings } from "../config/model-settings"
 import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
-import type { ModelDetails, TextModelDetails } from "../domain"
+import type { ModelDetails } from "../domain"
 import { UsageError } from "../errors"
+import type { GgufTensorInfo } from "../formats/gguf/types"
+import type { Store } from "../store/contract"
+import type { Manifest } from "../store/manifest"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { nameOf } from "./model-path"
-import { aligned, formatCount, section, toJson } from "./output"
+import { aligned, toJson } from "./output"
+import { parameterRows, showText } from "./show-text"
 
-/** Lines of a licence that the overview shows. */
-const LICENSE_LINES = 2
+/** Columns that the name of a parameter takes, as Ollama prints them. */
+const PARAMETER_WIDTH = 30
 
-/** Arrays and texts of the metadata are cut here, unless JSON is asked for. */
-const METADATA_WIDTH = 100
+const onlyFlags = {
+  template: switchFlag("only the chat template"),
+  parameters: switchFlag("only the parameters that the model brings along"),
+  effective: switchFlag("only what it is used with, parameters and settings, and where each is from"),
+  system: switchFlag("only the system message"),
+  license: switchFlag("only the licence"),
+  json: switchFlag("print JSON"),
+}
 
 export const command = defineCommand({
   name: "show",
@@ -21,185 +29,114 @@ export const command = defineCommand({
   words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
-  details: "Reads a model's file; MODEL is a name in the models folder or the path of a GGUF.",
+  details:
+    "Reads a model's files; MODEL is the name of a model, or the path of a GGUF or of a voice's folder.",
   examples: [
     { line: "xllm show ./model.gguf", does: "what the file is" },
     { line: "xllm show smollm --template", does: "the chat template, and nothing else" },
-    { line: "xllm show smollm --effective", does: "what it is loaded with, and why" },
+    { line: "xllm show smollm --parameters --effective", does: "what it is used with, and who says so" },
   ],
   flags: {
-    template: switchFlag("only the chat template"),
-    license: switchFlag("only the licence"),
-    effective: switchFlag("only the settings that it is loaded with, and where each is from"),
-    metadata: switchFlag("also every key of the file", "v"),
-    json: switchFlag("print JSON"),
+    ...onlyFlags,
+    metadata: switchFlag("also every key of the file"),
+    tensors: switchFlag("also every tensor"),
+    verbose: switchFlag("also every key and every tensor", "v"),
     ...grouped(storeSettings, "Flags"),
     ...configFlag,
   },
   async run({ flags, words: [model = ""], io }) {
-    if ([flags.template, flags.license, flags.effective, flags.json].filter(Boolean).length > 1) {
-      throw new UsageError("give one of --template, --license, --effective and --json")
-    }
+    const only = chosen(flags)
     const { createStore } = await import("../store")
     const inputs = await gatherInputs(flags, io.environment)
     const store = createStore({ modelsFolder: modelsFolder(inputs) })
-    const details = await store.describe(await nameOf(model, store))
-    if (flags.json) io.write(toJson(toShowObject(details)))
-    else if (flags.template) io.write(only(templateOf(details), details.name, "chat template"))
-    else if (flags.license) io.write(only(details.license, details.name, "licence"))
-    else if (flags.effective) io.write(effectiveText(inputs, details))
-    else io.write(showText(details, flags.metadata === true))
+    const name = await nameOf(model, store)
+    const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
+    switch (only) {
+      case "template":
+        return io.write(text(manifest?.template?.text ?? templateOf(details), name, "chat template"))
+      case "parameters":
+        return io.write(text(parametersText(manifest), name, "parameters"))
+      case "effective": {
+        const { effectiveValues } = await import("./effective")
+        const rows = effectiveValues(inputs, details).map((one) => [one.name, one.shown, one.from])
+        return io.write(aligned(rows, 4))
+      }
+      case "system":
+        return io.write(text(manifest?.system, name, "system message"))
+      case "license":
+        return io.write(text(details.license, name, "licence"))
+      case "json": {
+        const { toShowObject } = await import("./show-json")
+        return io.write(toJson(toShowObject(details, manifest, await tensorsOf(details, flags))))
+      }
+      case undefined:
+        return io.write(await overview(details, manifest, flags, store))
+      default:
+        return only satisfies never
+    }
   },
 })
 
-function only(text: string | undefined, model: string, what: string): string {
-  if (text === undefined) throw new UsageError(`the file of model '${model}' has no ${what}`)
-  return text.endsWith("\n") ? text : `${text}\n`
+type Detail = Readonly<Partial<Record<"metadata" | "tensors" | "verbose", boolean>>>
+
+async function overview(
+  details: ModelDetails,
+  manifest: Manifest | undefined,
+  flags: Detail,
+  { blobs }: Store,
+): Promise<string> {
+  const tensors = await tensorsOf(details, flags)
+  const projector = manifest?.files.find(({ role }) => role === "projector")
+  const { readProjector } = await import("./gguf-facts")
+  const facts = projector && readProjector(blobs.pathOf(projector.digest))
+  const { parameters, system, requires } = manifest ?? {}
+  return showText(details, {
+    metadata: flags.metadata === true || flags.verbose === true,
+    ...(tensors !== undefined && { tensors }),
+    ...(parameters !== undefined && { parameters }),
+    ...(system !== undefined && { system }),
+    ...(requires !== undefined && { requires }),
+    ...(facts !== undefined && { projector: facts }),
+  })
 }
 
-function effectiveText(inputs: Inputs, details: ModelDetails): string {
-  const settings = effectiveModelSettings(inputs, details)
-  return aligned(
-    settings.map(({ name, shown, from }) => [name, shown, from]),
-    4,
-  )
+/** @throws UsageError where they are wanted and the model has none that can be shown */
+async function tensorsOf(
+  details: ModelDetails,
+  flags: Detail,
+): Promise<readonly GgufTensorInfo[] | undefined> {
+  const isWanted = flags.tensors === true || (flags.verbose === true && details.kind === "text")
+  if (!isWanted) return undefined
+  const { readTensors } = await import("./gguf-facts")
+  return readTensors(details)
 }
 
-/** The chat template that a model's file has. */
+type Only = keyof typeof onlyFlags
+
+/** The one thing that is wanted. @throws UsageError where there are several */
+function chosen(flags: Readonly<Partial<Record<Only, boolean>>>): Only | undefined {
+  // The table's own keys.
+  const names = Object.keys(onlyFlags) as Only[]
+  const given = names.filter((name) => flags[name] === true)
+  // `--effective` says of the parameters where they are from.
+  const wanted = given.includes("effective") ? given.filter((name) => name !== "parameters") : given
+  const [first, second] = wanted
+  if (second === undefined) return first
+  throw new UsageError(`give one of ${names.map((name) => `--${name}`).join(", ")}`)
+}
+
+function text(content: string | undefined, model: string, what: string): string {
+  if (content === undefined) throw new UsageError(`model '${model}' has no ${what}`)
+  return content.endsWith("\n") ? content : `${content}\n`
+}
+
+function parametersText(manifest: Manifest | undefined): string | undefined {
+  const rows = parameterRows(manifest?.parameters ?? {})
+  if (rows.length === 0) return undefined
+  return rows.map(([name, value]) => `${name.padEnd(PARAMETER_WIDTH)} ${value}\n`).join("")
+}
+
+/** The chat template that counts, in Jinja. */
 export function templateOf(details: ModelDetails): string | undefined {
-  return details.kind === "text" ? details.chatTemplate : undefined
-}
-
-/** What is known of a text model; a server tells less than a file. */
-type TextModelFacts = Pick<
-  TextModelDetails,
-  | "kind"
-  | "architecture"
-  | "parameterCount"
-  | "contextLength"
-  | "embeddingLength"
-  | "quantization"
-  | "capabilities"
-> &
-  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata">>
-
-/** What is known of a model. */
-export type ModelFacts = TextModelFacts | Exclude<ModelDetails, { readonly kind: "text" }>
-
-/** The sections of `show`, as people read them. */
-export function showText(details: ModelFacts, withMetadata: boolean): string {
-  const sections = [
-    section("Model", modelRows(details)),
-    section(
-      "Capabilities",
-      details.capabilities.map((capability) => [capability]),
-    ),
-  ]
-  if (withMetadata) sections.push(section("Metadata", metadataRows(details)))
-  if (details.license !== undefined) sections.push(section("License", licenseRows(details.license)))
-  return `${sections.join("\n")}\n`
-}
-
-function modelRows(details: ModelFacts): readonly (readonly [string, string])[] {
-  switch (details.kind) {
-    case "text":
-      return textRows(details)
-    case "voice":
-      return [
-        ["family", details.family],
-        ["sample rate", `${details.sampleRate} Hz`],
-        ["speakers", String(details.speakers.length)],
-        ["languages", details.languages.join(", ")],
-      ]
-    case "recognizer":
-      return [
-        ["family", details.family],
-        ["languages", details.languages.join(", ")],
-      ]
-    case "image":
-      return [
-        ["architecture", details.architecture],
-        ["parameters", formatCount(details.parameterCount)],
-        ["quantization", details.quantization],
-        ["components", details.components.join(", ")],
-      ]
-    default:
-      return details satisfies never
-  }
-}
-
-function textRows(details: TextModelFacts): readonly (readonly [string, string])[] {
-  return [
-    ["architecture", details.architecture],
-    ["parameters", formatCount(details.parameterCount)],
-    ["context length", String(details.contextLength)],
-    ["embedding length", String(details.embeddingLength)],
-    ...(details.layers === undefined ? [] : [["layers", String(details.layers)] as const]),
-    ...(details.heads === undefined ? [] : [["attention heads", String(details.heads)] as const]),
-    ["quantization", details.quantization],
-  ]
-}
-
-function licenseRows(license: string): readonly (readonly [string])[] {
-  const lines = license.split("\n").filter((line) => line.trim() !== "")
-  const shown = lines.slice(0, LICENSE_LINES).map((line): [string] => [line.trim()])
-  return lines.length > LICENSE_LINES ? [...shown, ["..."]] : shown
-}
-
-function metadataRows(details: ModelFacts): readonly (readonly [string, string])[] {
-  const metadata = (details.kind === "text" && details.metadata) || {}
-  return Object.keys(metadata)
-    .sort()
-    .map((key): [string, string] => [key, shortened(String(metadata[key]))])
-}
-
-function shortened(text: string): string {
-  const oneLine = text.replace(/\s+/g, " ")
-  return oneLine.length <= METADATA_WIDTH ? oneLine : `${oneLine.slice(0, METADATA_WIDTH)}...`
-}
-
-/** What `show --json` tells. */
-function toShowObject(details: ModelDetails) {
-  const common = {
-    name: details.name,
-    kind: details.kind,
-    id: details.id,
-    path: details.path,
-    size_bytes: details.sizeBytes,
-    modified_at: details.modifiedAt.toISOString(),
-  }
-  const license = details.license ?? null
-  const { capabilities } = details
-  switch (details.kind) {
-    case "text":
-      return {
-        ...common,
-        architecture: details.architecture,
-        parameters: details.parameterCount,
-        quantization: details.quantization,
-        context_length: details.contextLength,
-        embedding_length: details.embeddingLength,
-        layers: details.layers,
-        heads: details.heads,
-        license,
-        chat_template: details.chatTemplate ?? null,
-        capabilities,
-        metadata: details.metadata,
-      }
-    case "voice":
-    case "recognizer":
-      return { ...common, family: details.family, languages: details.languages, license, capabilities }
-    case "image":
-      return {
-        ...common,
-        architecture: details.architecture,
-        parameters: details.parameterCount,
-        quantization: details.quantization,
-        components: details.components,
-        license,
-        capabilities,
-      }
-    default:
-      return details satisfies never
-  }
+  return details.kind === "text" ? (details.defaults?.template ?? details.chatTemplate) : undefined
 }

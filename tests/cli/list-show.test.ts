@@ -3,9 +3,13 @@ import { mkdirSync, utimesSync } from "node:fs"
 import { join } from "node:path"
 import { command as list } from "../../src/cli/list"
 import { command as show } from "../../src/cli/show"
+import { parseModelName } from "../../src/store/names"
 import { fakeIo } from "../support/fake-io"
+import { writeGguf } from "../support/gguf-writer"
+import { ModelsFolder } from "../support/models-folder"
 import { tempFolder } from "../support/temp-folder"
 import { writeTinyModel } from "../support/tiny-model"
+import { writeTinyVoice } from "../support/tiny-voice"
 import { runXllm } from "../support/xllm"
 
 /** A home with two models; `new` is newer. */
@@ -52,13 +56,35 @@ describe("list", () => {
     expect(io.out).toMatch(/^NAME.*\nnew .*\n$/)
   })
 
+  test.each(["qw", "hf:qwen/", "HF.co/Qwen", "huggingface.co/Qwen/Q"])(
+    "takes %s for the start of a name on Hugging Face",
+    async (prefix) => {
+      using models = new ModelsFolder()
+      await models.install("Qwen/Qwen3-GGUF:Q4_K_M", { "m.gguf": "1" })
+      await models.install("llama3", { "m.gguf": "2" })
+      const io = fakeIo({ environment: { XLLM_MODELS_DIR: models.path } })
+      await list.execute([prefix], io)
+      expect(io.out.split("\n").slice(1)).toEqual([expect.stringMatching(/^Qwen\/Qwen3-GGUF:Q4_K_M /), ""])
+    },
+  )
+
+  test("shows an installed model with the first digits of what its manifest says", async () => {
+    using models = new ModelsFolder()
+    const { id } = await models.install("llama3", { "m.gguf": "x".repeat(1_300_000) })
+    const io = fakeIo({ environment: { XLLM_MODELS_DIR: models.path } })
+    await list.execute([], io)
+    expect(io.out).toMatch(
+      new RegExp(`^NAME +ID +SIZE +MODIFIED\nllama3:latest +${id.slice(0, 12)} +1\\.3 MB +.* ago\n$`),
+    )
+  })
+
   test("is JSON for programs", async () => {
     using place = await home()
     const io = fakeIo(place)
     await list.execute(["--json"], io)
     expect(JSON.parse(io.out)).toMatchObject({
       models: [
-        { name: "new", path: join(place.models, "new.gguf"), size_bytes: expect.any(Number) },
+        { name: "new", kind: "text", path: join(place.models, "new.gguf"), size_bytes: expect.any(Number) },
         { name: "old" },
       ],
     })
@@ -79,6 +105,159 @@ describe("list", () => {
     expect(io.err).toContain(`no models in ${join(folder.path, "models")}`)
   })
 })
+
+describe("show of an installed model", () => {
+  async function installed(models: ModelsFolder): Promise<{ environment: Record<string, string> }> {
+    await models.installTiny("mine", { license: "in the file" })
+    const manifest = await models.store.manifest("mine")
+    if (manifest === undefined) throw new Error("it was installed")
+    await models.store.install(parseModelName("mine"), {
+      ...manifest,
+      parameters: { temperature: 0.25, stop: ["<end>", '"'], num_ctx: 777 },
+      template: { text: "{{ .System }} {{ .Prompt }}", syntax: "go" },
+      system: "Be brief.\n\nBe kind.\nBe right.",
+      licenses: ["MIT", "Apache"],
+      messages: [{ role: "user", content: "hi" }],
+      source: { type: "create", reference: "Modelfile" },
+      requires: "0.30.0",
+    })
+    return { environment: { XLLM_MODELS_DIR: models.path, XLLM_HOME: models.home } }
+  }
+
+  test("tells what it brings along", async () => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    await show.execute(["MINE"], io)
+    expect(io.out).toMatch(/\n {4}requires +0\.30\.0\n/)
+    expect(io.out).toMatch(
+      /\n {2}Parameters\n {4}num_ctx +777\n {4}stop +"<end>"\n {4}stop +"\\""\n {4}temperature +0\.25\n/,
+    )
+    expect(io.out).toMatch(/\n {2}System\n {4}Be brief\.\n {4}Be kind\.\n {4}\.\.\.\n/)
+    expect(io.out).toMatch(/\n {2}License\n {4}MIT\n {4}Apache\n/)
+  })
+
+  test.each([
+    ["--template", "{{ .System }} {{ .Prompt }}\n"],
+    ["--system", "Be brief.\n\nBe kind.\nBe right.\n"],
+    ["--license", "MIT\n\nApache\n"],
+    [
+      "--parameters",
+      'num_ctx                        777\nstop                           "<end>"\n' +
+        'stop                           "\\""\ntemperature                    0.25\n',
+    ],
+  ])("%s prints nothing else", async (flag, printed) => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    await show.execute(["mine", flag], io)
+    expect(io.out).toBe(printed)
+  })
+
+  test("--parameters --effective tells where each value comes from", async () => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    await show.execute(["mine", "--parameters", "--effective"], io)
+    for (const row of [
+      /^ctx +777 +Modelfile$/m,
+      /^temperature +0\.25 +Modelfile$/m,
+      /^top_k +40 +built in$/m,
+      /^dynatemp_range +0 +built in$/m,
+      /^stop +"<end>" "\\"" +Modelfile$/m,
+      /^num_predict +until the context is full +built in$/m,
+      /^seed +random +built in$/m,
+    ]) {
+      expect(io.out).toMatch(row)
+    }
+    const { environment } = await installed(models)
+    const flagged = fakeIo({ environment: { ...environment, XLLM_CTX: "512" } })
+    await show.execute(["mine", "--effective"], flagged)
+    expect(flagged.out).toMatch(/^ctx +512 +set by XLLM_CTX$/m)
+  })
+
+  test("--effective tells what the file itself recommends", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "m.gguf")
+    writeGguf(
+      path,
+      [
+        ["general.architecture", "string", "llama"],
+        ["general.sampling.temp", "f32", 0.6],
+      ],
+      [],
+    )
+    const io = fakeIo()
+    await show.execute([path, "--effective"], io)
+    expect(io.out).toMatch(/^temperature +0\.6 +GGUF$/m)
+  })
+
+  test("--json tells all of it", async () => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    await show.execute(["mine", "--json", "--tensors"], io)
+    expect(JSON.parse(io.out)).toMatchObject({
+      name: "mine:latest",
+      kind: "text",
+      license: "MIT\n\nApache",
+      installed: {
+        source: { type: "create" },
+        parameters: { num_ctx: 777 },
+        system: "Be brief.\n\nBe kind.\nBe right.",
+        files: [{ name: "tiny.gguf", role: "model", digest: expect.stringMatching(/^sha256:/) }],
+      },
+      tensors: expect.arrayContaining([{ name: "token_embd.weight", type: "F32", shape: [64, 512] }]),
+    })
+  })
+
+  test("shows a projector, which makes the model see", async () => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    const path = join(models.home, "mmproj.gguf")
+    writeGguf(
+      path,
+      [
+        ["general.architecture", "string", "clip"],
+        ["clip.vision.embedding_length", "u32", 1152],
+        ["clip.vision.projection_dim", "u32", 2048],
+      ],
+      [],
+    )
+    const manifest = await models.store.manifest("mine")
+    const blob = await models.store.blobs.addFile(path)
+    await models.store.install(parseModelName("mine"), {
+      ...(manifest ?? fail()),
+      files: [...(manifest?.files ?? []), { name: "mmproj.gguf", role: "projector", ...blob }],
+    })
+    await show.execute(["mine"], io)
+    expect(io.out).toMatch(/\n {4}vision\n/)
+    expect(io.out).toMatch(/\n {2}Projector\n {4}architecture +clip\n[^]* {4}embedding length +1152\n/)
+  })
+})
+
+describe("show of a voice", () => {
+  test("tells what it is, as text and as JSON", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "joe")
+    writeTinyVoice(path)
+    const [text, json] = [fakeIo(), fakeIo()]
+    await show.execute([path], text)
+    await show.execute([path, "--json"], json)
+    expect(text.out).toMatch(/^ {2}Model\n {4}family +\S+\n {4}sample rate +16000 Hz\n {4}speakers +4\n/)
+    expect(text.out).toMatch(/\n {2}Capabilities\n {4}speech\n\n {2}Files\n {4}model\.onnx +\S+ KB\n/)
+    expect(JSON.parse(json.out)).toMatchObject({
+      kind: "voice",
+      sample_rate: 16_000,
+      capabilities: ["speech"],
+      files: [{ name: "model.onnx" }, { name: "tokens.txt" }],
+    })
+    await expect(show.execute([path, "--tensors"], fakeIo())).rejects.toThrow("is no text model")
+    await expect(show.execute([path, "--template"], fakeIo())).rejects.toThrow(
+      "model 'joe' has no chat template",
+    )
+  })
+})
+
+function fail(): never {
+  throw new Error("it was installed")
+}
 
 describe("show", () => {
   test.each(["a name", "a path"])("takes %s, and tells what the model is", async (what) => {
@@ -124,7 +303,7 @@ describe("show", () => {
     const path = join(folder.path, "bare.gguf")
     await writeTinyModel(path, { chatTemplate: null })
     await expect(show.execute([path, "--template"], fakeIo())).rejects.toThrow(
-      "the file of model 'bare' has no chat template",
+      "model 'bare' has no chat template",
     )
   })
 
@@ -138,6 +317,16 @@ describe("show", () => {
       context_length: 4096,
       metadata: { "general.architecture": "llama" },
     })
+  })
+
+  test("-v adds every tensor, and --tensors nothing else", async () => {
+    using place = await home()
+    const [all, tensors] = [fakeIo(place), fakeIo(place)]
+    await show.execute(["new", "-v"], all)
+    await show.execute(["new", "--tensors"], tensors)
+    expect(all.out).toMatch(/\n {2}Tensors\n {4}token_embd\.weight +F32 +\[64, 512\]\n/)
+    expect(tensors.out).toMatch(/\n {2}Tensors\n {4}token_embd\.weight +F32 +\[64, 512\]\n/)
+    expect(tensors.out).not.toContain("Metadata")
   })
 
   test("an unknown model is named, with the nearest", async () => {

@@ -33,7 +33,10 @@ describe("xllm", () => {
     [["run", "model", "hi", "--temperature", "9"], "--temperature must be a number from 0 to 2, got '9'"],
     [["show"], "show needs MODEL; see 'xllm show --help'"],
     [["list", "a", "b"], "list does not take 'b'; see 'xllm list --help'"],
-    [["show", "m", "--json", "--template"], "give one of --template, --license, --effective and --json"],
+    [
+      ["show", "m", "--json", "--template"],
+      "give one of --template, --parameters, --effective, --system, --license, --json",
+    ],
   ])("%p is refused in one line", async (argv, message) => {
     expect(await runXllm(argv)).toEqual({ out: "", err: `Error: ${message}\n`, code: 1 })
   })

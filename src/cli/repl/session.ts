@@ -4,7 +4,8 @@ import type { Io } from "../io"
 import { aligned, printable } from "../output"
 import { parameterRows, setParameter } from "../parameters"
 import { loadingText, printAnswer } from "../print-answer"
-import { showText, templateOf } from "../show"
+import { templateOf } from "../show"
+import { showText } from "../show-text"
 import { startSpinner } from "../spinner"
 import { statistics } from "../statistics"
 import type { Conversation } from "./conversation"
@@ -152,7 +153,7 @@ export class Session {
     const { model, parameters, system } = this.#conversation
     switch (topic) {
       case "info":
-        return showText(await this.#source.facts(model), false)
+        return showText(await this.#source.facts(model))
       case "license":
         return ended((await this.#source.details(model)).license ?? "The model's file has no licence.")
       case "template":
