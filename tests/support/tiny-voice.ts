@@ -24,7 +24,7 @@ export function bandOf(character: string): number {
 }
 
 /** Hertz; 0 for what is silent. */
-function frequencyOf(character: string): number {
+export function frequencyOf(character: string): number {
   if (!TONE_CHARACTERS.includes(character)) return 0
   const [low, high] = [toMel(BANDS.from), toMel(BANDS.to)]
   const width = (high - low) / (BANDS.count + 1)

@@ -1,0 +1,135 @@
+import type { Resampler } from "../encoders/create"
+import { AudioFile, brokenAudio } from "./audio-file"
+import { type Container, identifyContainer } from "./container"
+import { decodeWithFfmpeg } from "./ffmpeg"
+import { decodeFlac } from "./flac"
+import { audioTrack } from "./matroska"
+import { decodeMpeg } from "./mpeg"
+import { decodeOgg, oggCodec } from "./ogg"
+import { decodeOpusTrack } from "./opus-track"
+import { mixDown, type Pcm } from "./pcm"
+import { Recording } from "./recording"
+import { decodeWav, isCompressedWav } from "./wav"
+
+/** What recognisers take. */
+export const RECOGNIZER_RATE = 16_000
+
+/** Longer recordings are refused: half a gigabyte of samples. */
+const MAX_SECONDS = 4 * 3600
+/** Rates of real recordings lie far inside. */
+const MIN_RATE = 1000
+const MAX_RATE = 768_000
+
+export interface DecodeOptions {
+  /** To {@link RECOGNIZER_RATE}. */
+  readonly makeResampler: (fromRate: number) => Resampler
+  /** Called after every stretch of some seconds. What it throws ends the decoding. */
+  readonly pause: () => Promise<void>
+  /** Seconds; absent: four hours. */
+  readonly maxSeconds?: number
+}
+
+/**
+ * The sound of a file of any supported format, as one channel at {@link RECOGNIZER_RATE}.
+ * @throws InvalidRequest where the file is damaged, too long or no audio; Unsupported where it takes ffmpeg, which
+ * is not there
+ */
+export async function decodeAudio(path: string, options: DecodeOptions): Promise<Recording> {
+  const { maxSeconds = MAX_SECONDS } = options
+  using file = new AudioFile(path)
+  if (file.size === 0) throw brokenAudio("it is empty")
+  const recording = new Recording(RECOGNIZER_RATE)
+  const line = new RateLine(options.makeResampler)
+  for await (const pcm of chooseDecoder(file, maxSeconds + 1)) {
+    for (const samples of line.push(pcm)) recording.push(samples)
+    if (recording.seconds > maxSeconds)
+      throw brokenAudio(`it is longer than the limit of ${inWords(maxSeconds)}; cut it into parts`)
+    await options.pause()
+  }
+  recording.push(line.end())
+  if (recording.length === 0) throw brokenAudio("there is no sound in it")
+  return recording
+}
+
+/** The decoder for what the file's content says that it is. */
+async function* chooseDecoder(file: AudioFile, maxSeconds: number): AsyncGenerator<Pcm> {
+  const container = identifyContainer(file)
+  if (container === undefined)
+    throw brokenAudio(
+      "it is none of wav, mp3, flac, ogg, opus, webm, m4a and mp4, as far as its content tells",
+    )
+  switch (container) {
+    case "wav":
+      return yield* isCompressedWav(file)
+        ? decodeWithFfmpeg(file, container, "WAV with this codec", maxSeconds)
+        : decodeWav(file)
+    case "mp3":
+      return yield* decodeMpeg(file)
+    case "flac":
+      return yield* decodeFlac(file)
+    case "ogg":
+      return yield* oggCodec(file) === undefined
+        ? decodeWithFfmpeg(file, container, "Ogg with this codec", maxSeconds)
+        : decodeOgg(file)
+    case "matroska": {
+      const track = audioTrack(file)
+      return yield* track.codec === "A_OPUS" && !track.isEncoded
+        ? decodeOpusTrack(file, track)
+        : decodeWithFfmpeg(file, container, `WebM with ${track.codec}`, maxSeconds)
+    }
+    case "mov":
+    case "aac":
+    case "aiff":
+    case "caf":
+    case "amr":
+    case "asf":
+      return yield* decodeWithFfmpeg(file, container, NAMES[container], maxSeconds)
+    default:
+      container satisfies never
+  }
+}
+
+const NAMES = {
+  mov: "MP4 (m4a)",
+  aac: "AAC",
+  aiff: "AIFF",
+  caf: "CAF",
+  amr: "AMR",
+  asf: "WMA",
+} as const satisfies Partial<Record<Container, string>>
+
+/** Resamples; streams may change their rate where they were joined. */
+class RateLine {
+  readonly #makeResampler: (fromRate: number) => Resampler
+  #rate = RECOGNIZER_RATE
+  #resampler: Resampler | undefined
+
+  constructor(makeResampler: (fromRate: number) => Resampler) {
+    this.#makeResampler = makeResampler
+  }
+
+  *push(pcm: Pcm): Generator<Float32Array> {
+    if (pcm.sampleRate !== this.#rate) {
+      yield this.end()
+      this.#change(pcm.sampleRate)
+    }
+    const samples = mixDown(pcm)
+    yield this.#resampler?.push(samples) ?? samples
+  }
+
+  end(): Float32Array {
+    const rest = this.#resampler?.end() ?? new Float32Array()
+    this.#resampler = undefined
+    return rest
+  }
+
+  #change(rate: number): void {
+    if (!(rate >= MIN_RATE && rate <= MAX_RATE)) throw brokenAudio(`its header says ${rate} samples a second`)
+    this.#rate = rate
+    this.#resampler = rate === RECOGNIZER_RATE ? undefined : this.#makeResampler(rate)
+  }
+}
+
+function inWords(seconds: number): string {
+  return seconds >= 3600 ? `${seconds / 3600} hours` : `${seconds} seconds`
+}
