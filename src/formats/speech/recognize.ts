@@ -2,19 +2,43 @@ import { InvalidModelFile } from "../../errors"
 import type { ModelFolder } from "../model-folder"
 import { describeOnnx } from "../onnx/read"
 import { recognizeKokoro } from "./kokoro"
+import { recognizeMoonshineV1, recognizeMoonshineV2 } from "./moonshine"
 import { recognizePiper } from "./piper"
 import { recognizePreparedVoice } from "./prepared-voice"
+import type { RecognizerModel } from "./recognizer-model"
 import { refuseCloningVoice } from "./refused-voices"
+import {
+  recognizeCanary,
+  recognizeFireRed,
+  recognizeTransducer,
+  refuseUnsupportedRecognizer,
+} from "./several-graph-recognizer"
+import { recognizeSingleGraph } from "./single-graph-recognizer"
 import { SpeechFolder } from "./speech-folder"
 import type { VoiceModel } from "./voice-model"
+import { recognizeFasterWhisper, recognizeSherpaWhisper } from "./whisper/recognize"
 
 /** A model that speaks or listens. */
-export type SpeechModel = VoiceModel
+export type SpeechModel = VoiceModel | RecognizerModel
 
 type Rule = (folder: SpeechFolder) => Promise<SpeechModel | undefined>
 
 /** Tried in this order; the first that knows the files decides. */
-const RULES: readonly Rule[] = [refuseCloningVoice, recognizePiper, recognizeKokoro, recognizePreparedVoice]
+const RULES: readonly Rule[] = [
+  refuseCloningVoice,
+  recognizePiper,
+  recognizeKokoro,
+  recognizePreparedVoice,
+  refuseUnsupportedRecognizer,
+  recognizeFasterWhisper,
+  recognizeSherpaWhisper,
+  recognizeMoonshineV2,
+  recognizeMoonshineV1,
+  recognizeCanary,
+  recognizeFireRed,
+  recognizeTransducer,
+  recognizeSingleGraph,
+]
 
 /** Graphs that help others, and are no model to list: voice activity detection. */
 const HELPER_INPUTS = ["input", "state", "sr"]

@@ -1,0 +1,135 @@
+import { InvalidModelFile } from "../../errors"
+import type { ModelFolderFile } from "../model-folder"
+import { findLicense } from "./license"
+import { checkTokens, findTokens, preferQuantized } from "./recognizer-checks"
+import type { FileSource, RecognizerModel, RecognizerPlan } from "./recognizer-model"
+import { folderOf, type SpeechFolder } from "./speech-folder"
+
+/** It says no times, so a window is a segment: not too long a one. */
+const WINDOW_SECONDS = 16
+
+/** Moonshine in four graphs, with tokens.txt. */
+export async function recognizeMoonshineV1(folder: SpeechFolder): Promise<RecognizerModel | undefined> {
+  const find = (pattern: RegExp): ModelFolderFile | undefined => preferQuantized(folder.matching(pattern))
+  const preprocessor = find(/^preprocess[^/]*\.onnx$/i)
+  const encoder = find(/^encode[^/]*\.onnx$/i)
+  const uncached = find(/^uncached_decode[^/]*\.onnx$/i)
+  const cached = find(/^cached_decode[^/]*\.onnx$/i)
+  if (!preprocessor || !encoder || !uncached || !cached) return undefined
+  const tokens = findTokens(folder, encoder)
+  await checkTokens(folder, tokens, {})
+  return await describe(folder, {
+    files: {
+      preprocessor: { path: preprocessor.path },
+      encoder: { path: encoder.path },
+      uncachedDecoder: { path: uncached.path },
+      cachedDecoder: { path: cached.path },
+    },
+    tokens: { path: tokens.path },
+  })
+}
+
+/** Moonshine in two graphs, of ONNX or of ONNX Runtime, with tokens.txt or the authors' tokenizer.bin. */
+export async function recognizeMoonshineV2(folder: SpeechFolder): Promise<RecognizerModel | undefined> {
+  const find = (pattern: RegExp): ModelFolderFile | undefined => preferQuantized(folder.matching(pattern))
+  const encoder = find(/^encoder_model[^/]*\.(ort|onnx)$/i)
+  const decoder = find(/^decoder_model_merged[^/]*\.(ort|onnx)$/i)
+  if (encoder === undefined || decoder === undefined) return undefined
+  return await describe(folder, {
+    files: { encoder: { path: encoder.path }, mergedDecoder: await decoderSource(decoder) },
+    tokens: await tokensSource(folder, encoder),
+  })
+}
+
+async function describe(
+  folder: SpeechFolder,
+  plan: Pick<RecognizerPlan, "files" | "tokens">,
+): Promise<RecognizerModel> {
+  return {
+    kind: "recognizer",
+    description: {
+      kind: "recognizer",
+      family: "moonshine",
+      languages: [],
+      canTranslate: false,
+      capabilities: ["transcription"],
+      license: await findLicense(folder),
+      files: folder.parts,
+    },
+    plan: {
+      ...plan,
+      family: "moonshine",
+      options: {},
+      linked: [],
+      language: { how: "none" },
+      timed: false,
+      windowSeconds: WINDOW_SECONDS,
+    },
+  }
+}
+
+async function tokensSource(folder: SpeechFolder, encoder: ModelFolderFile): Promise<FileSource> {
+  const tokenizer =
+    folder.named(`${folderOf(encoder.name)}tokenizer.bin`) ?? folder.matching(/^tokenizer\.bin$/)[0]
+  if (folder.matching(/tokens\.txt$/i).length > 0 || tokenizer === undefined) {
+    const tokens = findTokens(folder, encoder)
+    await checkTokens(folder, tokens, {})
+    return { path: tokens.path }
+  }
+  const lines = moonshineTokenLines(tokenizer.path, await Bun.file(tokenizer.path).bytes())
+  return { name: "tokens.txt", make: () => Promise.resolve(lines) }
+}
+
+/**
+ * The tokens in a tokenizer.bin as the engine reads them: base64 and number. In it each token's bytes follow their
+ * length: one byte below 128, else its lower seven bits and a second byte; 0 is a number without a token.
+ * @throws InvalidModelFile where it is cut short
+ */
+export function moonshineTokenLines(path: string, bytes: Uint8Array): string {
+  const lines: string[] = []
+  let at = 0
+  while (at < bytes.length) {
+    let length = bytes[at++] ?? 0
+    if (length >= 128) length = (bytes[at++] ?? 0) * 128 + length - 128
+    if (at + length > bytes.length)
+      throw new InvalidModelFile(path, `it is cut short in token ${lines.length}`)
+    lines.push(`${Buffer.from(bytes.subarray(at, at + length)).toString("base64")} ${lines.length}\n`)
+    at += length
+  }
+  if (lines.length === 0) throw new InvalidModelFile(path, "it has no tokens")
+  return lines.join("")
+}
+
+/** The table of an ONNX Runtime file's constant `[384]` of 64-bit integers, up to its only element. */
+const SHRINK_CONSTANT = Buffer.from("070000001400000020000000080000008001000000000000", "hex")
+const VALUE_OFFSET = 16
+/** One for each branch of the decoder: with and without a cache. */
+const CONSTANTS = 2
+
+/**
+ * The first exports of the two-graph Moonshine have a decoder that wants the mask of the raw sound and takes every
+ * 384th element of it; the engine gives it the mask of the encoder's output. With a step of 1 both agree.
+ */
+async function decoderSource(decoder: ModelFolderFile): Promise<FileSource> {
+  const own = { path: decoder.path }
+  if (!decoder.name.endsWith(".ort")) return own
+  const bytes = Buffer.from(await Bun.file(decoder.path).arrayBuffer())
+  return findShrinking(bytes).length === CONSTANTS
+    ? {
+        name: "decoder_model_merged.ort",
+        make: async () => withoutShrinking(Buffer.from(await Bun.file(decoder.path).arrayBuffer())),
+      }
+    : own
+}
+
+function findShrinking(bytes: Buffer): number[] {
+  const places: number[] = []
+  for (let at = bytes.indexOf(SHRINK_CONSTANT); at >= 0; at = bytes.indexOf(SHRINK_CONSTANT, at + 1))
+    places.push(at)
+  return places
+}
+
+function withoutShrinking(bytes: Buffer): Buffer {
+  for (const at of findShrinking(bytes)) bytes.writeBigInt64LE(1n, at + VALUE_OFFSET)
+  return bytes
+}

@@ -1,0 +1,164 @@
+import { type FileHandle, open } from "node:fs/promises"
+import { basename } from "node:path"
+import { InvalidModelFile } from "../../../errors"
+import type { ElementType, ExternalTensor } from "../../onnx/graph-writer"
+
+/** Limits far above any real model, so that a hostile file costs neither time nor memory. */
+const MOST_VARIABLES = 100_000
+const MOST_NAME_BYTES = 1024
+const MOST_DIMENSIONS = 8
+/** From the first version with data types to the latest. */
+const OLDEST_VERSION = 4
+const LATEST_VERSION = 6
+const SMALL_BYTES = 8
+const WINDOW_BYTES = 4096
+
+/** CTranslate2's `DataType`, and the bytes of an element. */
+const TYPES: readonly (readonly [type: ElementType, bytes: number])[] = [
+  ["float", 4],
+  ["int8", 1],
+  ["int16", 2],
+  ["int32", 4],
+  ["float16", 2],
+  ["bfloat16", 2],
+]
+
+/** What a `model.bin` of CTranslate2 holds. */
+export interface Ct2Model {
+  /** `WhisperSpec`, … */
+  readonly spec: string
+  /** By name, aliases included. */
+  readonly variables: ReadonlyMap<string, ExternalTensor>
+  /** Numbers without dimensions: settings. */
+  readonly numbers: ReadonlyMap<string, number>
+}
+
+/**
+ * Reads where the variables of a `model.bin` are; of the numbers themselves only single ones.
+ * @throws InvalidModelFile where it is no such file, or damaged; the system's error where it cannot be opened
+ */
+export async function readCt2Model(path: string): Promise<Ct2Model> {
+  const file = await open(path, "r")
+  try {
+    return await readVariables(new Ct2Cursor(path, file, (await file.stat()).size))
+  } finally {
+    await file.close()
+  }
+}
+
+async function readVariables(cursor: Ct2Cursor): Promise<Ct2Model> {
+  const version = await cursor.number(4)
+  if (version < OLDEST_VERSION || version > LATEST_VERSION)
+    throw cursor.fail(
+      `it is not a CTranslate2 model of the format ${OLDEST_VERSION} to ${LATEST_VERSION} (found ${version})`,
+    )
+  const spec = await cursor.name()
+  await cursor.number(4) // the specification's revision
+  const count = await cursor.number(4)
+  if (count > MOST_VARIABLES) throw cursor.fail(`it speaks of ${count} variables`)
+  const variables = new Map<string, ExternalTensor>()
+  const numbers = new Map<string, number>()
+  for (let i = 0; i < count; i++) await readVariable(cursor, variables, numbers)
+  await readAliases(cursor, variables)
+  return { spec, variables, numbers }
+}
+
+async function readVariable(
+  cursor: Ct2Cursor,
+  variables: Map<string, ExternalTensor>,
+  numbers: Map<string, number>,
+): Promise<void> {
+  const name = await cursor.name()
+  const rank = await cursor.number(1)
+  if (rank > MOST_DIMENSIONS) throw cursor.fail(`'${name}' has ${rank} dimensions`)
+  const shape: number[] = []
+  for (let i = 0; i < rank; i++) shape.push(await cursor.number(4))
+  const typeNumber = await cursor.number(1)
+  const [type, elementBytes] = TYPES[typeNumber] ?? []
+  if (type === undefined || elementBytes === undefined)
+    throw cursor.fail(`'${name}' is of an unknown type (${typeNumber})`)
+  const bytes = await cursor.number(4)
+  if (bytes !== shape.reduce((product, dimension) => product * dimension, elementBytes))
+    throw cursor.fail(`'${name}' of the shape [${shape.join(",")}] cannot have ${bytes} bytes`)
+  variables.set(name, { type, shape, location: cursor.fileName, offset: cursor.position, bytes })
+  const isNumber = rank === 0 && bytes <= SMALL_BYTES && type.startsWith("int")
+  if (isNumber) numbers.set(name, await cursor.number(bytes))
+  else cursor.skip(bytes, name)
+}
+
+/** Variables that are the same as others. */
+async function readAliases(cursor: Ct2Cursor, variables: Map<string, ExternalTensor>): Promise<void> {
+  const count = await cursor.number(4)
+  if (count > MOST_VARIABLES) throw cursor.fail(`it speaks of ${count} aliases`)
+  for (let i = 0; i < count; i++) {
+    const alias = await cursor.name()
+    const variable = variables.get(await cursor.name())
+    if (variable === undefined) throw cursor.fail(`'${alias}' stands for a variable that is not there`)
+    variables.set(alias, variable)
+  }
+}
+
+/** Reads little-endian values one after the other through a small window. */
+class Ct2Cursor {
+  readonly fileName: string
+  readonly #path: string
+  readonly #file: FileHandle
+  readonly #size: number
+  #position = 0
+  #window = Buffer.alloc(0)
+  #windowStart = 0
+
+  constructor(path: string, file: FileHandle, size: number) {
+    this.#path = path
+    this.fileName = basename(path)
+    this.#file = file
+    this.#size = size
+  }
+
+  get position(): number {
+    return this.#position
+  }
+
+  fail(reason: string): InvalidModelFile {
+    return new InvalidModelFile(this.#path, reason)
+  }
+
+  /** An unsigned integer of 1, 2 or 4 bytes. */
+  async number(bytes: number): Promise<number> {
+    const taken = await this.#take(bytes)
+    return taken.readUIntLE(0, bytes)
+  }
+
+  /** A text with its length, whose last byte is zero. */
+  async name(): Promise<string> {
+    const length = await this.number(2)
+    if (length < 1 || length > MOST_NAME_BYTES) throw this.fail("it is damaged: a name is too long")
+    return (await this.#take(length)).toString("utf8", 0, length - 1)
+  }
+
+  skip(bytes: number, what: string): void {
+    if (this.#position + bytes > this.#size)
+      throw this.fail(
+        `it is cut short: it has ${this.#size} bytes, but '${what}' ends at ${this.#position + bytes}`,
+      )
+    this.#position += bytes
+  }
+
+  async #take(bytes: number): Promise<Buffer> {
+    if (this.#position + bytes > this.#size) throw this.fail(`it is cut short after ${this.#size} bytes`)
+    const offset = this.#position - this.#windowStart
+    if (offset < 0 || offset + bytes > this.#window.length) {
+      const { bytesRead, buffer } = await this.#file.read(
+        Buffer.alloc(WINDOW_BYTES),
+        0,
+        WINDOW_BYTES,
+        this.#position,
+      )
+      this.#window = buffer.subarray(0, bytesRead)
+      this.#windowStart = this.#position
+    }
+    const at = this.#position - this.#windowStart
+    this.#position += bytes
+    return this.#window.subarray(at, at + bytes)
+  }
+}
