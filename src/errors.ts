@@ -354,6 +354,13 @@ export class DecodeFailed extends XllmError {
   }
 }
 
+/** The speech engine could not write down a stretch of a recording; the message carries its own words. */
+export class RecognitionFailed extends XllmError {
+  constructor(reason: string) {
+    super("recognition_failed", 500, `the recording could not be written down: ${reason}`)
+  }
+}
+
 /** The native libraries are missing, or not the ones that this build was written for. */
 export class RuntimeBroken extends XllmError {
   constructor(reason: string, cause?: unknown) {

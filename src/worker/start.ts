@@ -7,6 +7,8 @@ export async function startWorker(kind: string): Promise<void> {
       return (await import("./text/worker")).runTextWorker()
     case "voice":
       return (await import("./speech/voice/worker")).runVoiceWorker()
+    case "recognizer":
+      return (await import("./speech/recognizer/worker")).runRecognizerWorker()
     case "probe":
       return (await import("./probe")).runProbeWorker()
     default:

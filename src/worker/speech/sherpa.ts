@@ -9,6 +9,9 @@ export interface Handle<Kind extends string> {
 
 export type TtsHandle = Handle<"tts">
 export type ResamplerHandle = Handle<"resampler">
+export type RecognizerHandle = Handle<"recognizer">
+export type StreamHandle = Handle<"stream">
+export type VadHandle = Handle<"vad">
 
 /** Mono, from -1 to 1. */
 export interface Samples {
@@ -34,8 +37,8 @@ export interface SpeakRequest {
   readonly callback?: (part: { readonly samples: Float32Array; readonly progress: number }) => 0 | 1
 }
 
-/** Exactly one family, by its name in sherpa-onnx, with its files and numbers. */
-export type FamilyConfig = Readonly<Record<string, Readonly<Record<string, string | number>>>>
+/** Exactly one family, by its name in sherpa-onnx, with its files and numbers; of some a path alone. */
+export type FamilyConfig = Readonly<Record<string, Readonly<Record<string, string | number>> | string>>
 
 /** What every configuration of a model has. */
 export interface ModelOptions {
@@ -54,6 +57,30 @@ export interface TtsConfig {
   readonly ruleFars?: string
 }
 
+export interface RecognizerConfig {
+  readonly featConfig: { readonly sampleRate: number; readonly featureDim: number }
+  readonly modelConfig: Readonly<Record<string, FamilyConfig[string] | number>>
+  readonly decodingMethod: "greedy_search"
+}
+
+export interface VadConfig {
+  readonly sileroVad: {
+    readonly model: string
+    readonly threshold: number
+    /** Seconds, as the next two. */
+    readonly minSpeechDuration: number
+    readonly minSilenceDuration: number
+    /** After this it cuts at shorter silences. */
+    readonly maxSpeechDuration: number
+    /** Samples. */
+    readonly windowSize: number
+  }
+  readonly sampleRate: number
+  readonly numThreads: number
+  readonly provider: "cpu"
+  readonly debug: 0
+}
+
 /**
  * What is used of sherpa-onnx's addon, in its own names. It ends the process where a model's metadata or tables are not
  * what it expects, and where ONNX Runtime fails inside a call the promise never settles: check first, and be the only
@@ -65,6 +92,25 @@ export interface Sherpa {
   getOfflineTtsNumSpeakers(tts: TtsHandle): number
   getOfflineTtsSampleRate(tts: TtsHandle): number
   offlineTtsGenerateAsyncWithConfig(tts: TtsHandle, request: SpeakRequest): Promise<Samples>
+  createOfflineRecognizerAsync(config: RecognizerConfig): Promise<RecognizerHandle>
+  /** Languages and tasks of some families; the rest of `config` counts at the load only. */
+  offlineRecognizerSetConfig(recognizer: RecognizerHandle, config: RecognizerConfig): void
+  createOfflineStream(recognizer: RecognizerHandle): StreamHandle
+  acceptWaveformOffline(stream: StreamHandle, samples: Samples): void
+  /** Resolves to the result as JSON. Errors inside a family's model give an empty text, and a line on stderr. */
+  decodeOfflineStreamAsync(recognizer: RecognizerHandle, stream: StreamHandle): Promise<string>
+  /** Aborts the process where the model is damaged. `bufferSeconds`: of sound that waits to be taken. */
+  createVoiceActivityDetector(config: VadConfig, bufferSeconds: number): VadHandle
+  voiceActivityDetectorAcceptWaveform(vad: VadHandle, samples: Float32Array): void
+  /** The sound ends here. */
+  voiceActivityDetectorFlush(vad: VadHandle): void
+  voiceActivityDetectorIsEmpty(vad: VadHandle): boolean
+  /** The first stretch of speech; `start`: its first sample. */
+  voiceActivityDetectorFront(
+    vad: VadHandle,
+    enableExternalBuffer: false,
+  ): { readonly start: number; readonly samples: Float32Array }
+  voiceActivityDetectorPop(vad: VadHandle): void
   createLinearResampler(fromRate: number, toRate: number): ResamplerHandle
   /** `flush` 1: and what is left inside, after the last sample. */
   resampleLinear(resampler: ResamplerHandle, samples: Float32Array, flush: 0 | 1): Float32Array
