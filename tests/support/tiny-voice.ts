@@ -53,6 +53,9 @@ export const TINY_VOICE_METADATA: Readonly<Record<string, string | number>> = {
 
 const characters = [...SILENT.slice(0, 1), ...TONE_CHARACTERS, ...SILENT.slice(1)]
 
+/** How many tokens its graph knows; ONNX Runtime fails for others, and the engine hangs. */
+export const TINY_VOICE_SIZE = characters.length
+
 /** The table of tokens that belongs to it. */
 export const TINY_VOICE_TOKENS = characters.map((character, id) => `${character} ${id}\n`).join("")
 
@@ -85,6 +88,8 @@ export function encodeTinyVoice({
     { name: "length_scale", ...scalar },
     { name: "noise_scale_w", ...scalar },
   ]
+  const tokens = piperInputs ? "input" : "x"
+  const length = piperInputs ? "input_lengths" : "x_length"
   return encodeOnnx({
     metadata,
     constants: [
@@ -126,16 +131,16 @@ export function encodeTinyVoice({
       node("Div", ["turns", "sounding"], "progress"),
       node("Sin", ["progress"], "swell"),
       node("Relu", ["swell"], "envelope"),
-      node("Gather", ["frequencies", "x"], "tones", { axis: 0 }),
+      node("Gather", ["frequencies", tokens], "tones", { axis: 0 }),
       node("Unsqueeze", ["tones", "third"], "tones by time"),
       node("Mul", ["tones by time", "angles"], "phases"),
       node("Sin", ["phases"], "waves"),
-      node("Gather", ["loudness", "x"], "levels", { axis: 0 }),
+      node("Gather", ["loudness", tokens], "levels", { axis: 0 }),
       node("Unsqueeze", ["levels", "third"], "levels by time"),
       node("Mul", ["waves", "levels by time"], "loud waves"),
       node("Mul", ["loud waves", "envelope"], "sound"),
       // Every input must be used, or ONNX Runtime takes it away.
-      node("Cast", ["x_length"], "input length", { to: 1 }),
+      node("Cast", [length], "input length", { to: 1 }),
       node("Cast", ["sid"], "speaker", { to: 1 }),
       node("Add", ["noises", "input length"], "unused 1"),
       node("Add", ["unused 1", "speaker"], "unused 2"),
@@ -144,8 +149,8 @@ export function encodeTinyVoice({
       node("Reshape", ["mixed", "flat"], "y"),
     ],
     inputs: [
-      { name: "x", type: "int64", shape: [1, "L"] },
-      { name: "x_length", type: "int64", shape: [1] },
+      { name: tokens, type: "int64", shape: [1, "L"] },
+      { name: length, type: "int64", shape: [1] },
       ...(piperInputs ? [{ name: "scales", type: "float", shape: [3] } as const] : separate),
       { name: "sid", type: "int64", shape: [1] },
     ],

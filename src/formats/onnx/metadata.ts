@@ -6,7 +6,7 @@ const encoder = new TextEncoder()
 
 /**
  * Metadata as the bytes that add it to an ONNX file when they are appended: a repeated field of protobuf may stand
- * anywhere in a message, and the whole file is one. Of a key that is there already readers take the last.
+ * anywhere in a message, and the whole file is one. Of a key that is there already ONNX Runtime takes the last.
  */
 export function encodeMetadata(entries: Readonly<Record<string, string | number>>): Uint8Array {
   return Buffer.concat(

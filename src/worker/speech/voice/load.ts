@@ -28,9 +28,10 @@ export async function loadVoice(
   const { model, environment, settings } = message
   const sherpa = openSherpa(await locateSpeech(environment.runtimeFolder))
   const voice = await recognize(model.name, model.path)
-  const { plan } = voice
+  const { espeak: needs } = voice.plan
+  const espeak = needs && (await findEspeakData(model.name, needs, environment.runtimeFolder))
+  const plan = withLanguageName(voice.plan, espeak)
   const files = await deriveVoiceFiles(plan, model.derivedFolder)
-  const espeak = plan.espeak && (await findEspeakData(model.name, plan.espeak, environment.runtimeFolder))
   const threads = settings.decodeThreads ?? defaultThreads(plan)
   const config = configOf(plan, files, espeak, threads)
   try {
@@ -52,6 +53,14 @@ async function recognize(name: string, path: string): Promise<VoiceModel> {
     throw error
   }
   throw new ModelLoadFailed(name, `${path} is no voice`)
+}
+
+/** Where espeak-ng wants another name for the language than the model's metadata have, a copy gets that one. */
+function withLanguageName(plan: VoicePlan, espeak: EspeakData | undefined): VoicePlan {
+  const language = plan.espeak?.language.toLowerCase()
+  const name = language === undefined ? undefined : espeak?.nameOf(language)
+  if (name === undefined || name === language) return plan
+  return { ...plan, addedMetadata: { ...plan.addedMetadata, voice: name } }
 }
 
 function defaultThreads({ family }: VoicePlan): number {

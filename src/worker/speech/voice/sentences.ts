@@ -22,9 +22,7 @@ const CLAUSE_END = /[,;:—–،؛](?=\s)|[，、；：]/g
 
 /** Words whose full stop ends no sentence, in lower case. */
 const ABBREVIATIONS = new Set(
-  "mr mrs ms dr prof st jr sr vs etc e.g i.e cf no fig vol ca approx dept est inc ltd co bzw z.b d.h u.a usw".split(
-    " ",
-  ),
+  "mr mrs ms dr prof st jr sr vs e.g i.e cf fig vol ca approx dept est a.m p.m bzw z.b d.h u.a".split(" "),
 )
 
 /** What no voice can say: controls, and marks that only tell how to show text. */
@@ -80,7 +78,8 @@ function ends(text: string): number[] {
 function isAbbreviation(text: string, index: number, mark: string): boolean {
   if (mark !== ".") return false
   const word = /[\p{L}.]+$/u.exec(text.slice(Math.max(0, index - 20), index))?.[0] ?? ""
-  return /^\p{Lu}$/u.test(word) || ABBREVIATIONS.has(word.toLowerCase())
+  const isInitial = /^\p{Lu}$/u.test(word) && word !== "I"
+  return isInitial || ABBREVIATIONS.has(word.toLowerCase())
 }
 
 /** The sentence, or its first clause and the rest. */
