@@ -129,7 +129,9 @@ function placement(model: PsRow): string {
   const { plan, footprint, notes, priority, pinned, info } = model
   return section(nameOf(model), [
     ...(plan === null ? [] : [["why", plan.explanation]]),
-    ...(plan?.devices ?? []).map(({ name, layers }) => ["layers", `${layers} on ${name}`]),
+    ...(plan?.devices ?? []).map(({ name, layers }) =>
+      model.kind === "text" ? ["layers", `${layers} on ${name}`] : ["device", name],
+    ),
     ...(footprint === null ? [] : [["memory", `${formatBytes(footprint.ram_bytes)} of the machine`]]),
     ...(footprint?.devices ?? []).map(({ name, bytes }) => ["memory", `${formatBytes(bytes)} of ${name}`]),
     ...(info === null ? [] : [["threads", threadsOf(info)]]),

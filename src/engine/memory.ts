@@ -48,6 +48,8 @@ const WINDOW_PATTERNS: Readonly<Record<string, number>> = {
 
 /** What a model needs before it was ever loaded, estimated from its file. Sizes are bytes. */
 export interface ModelNeed {
+  /** Nothing of it can be put on a GPU. */
+  readonly isForCpu: boolean
   /** Parts that can be put on a GPU: the repeating layers and the output. */
   readonly layers: number
   /** Weights of one of them. */
@@ -84,6 +86,7 @@ export function estimateNeed(
     cells: settings.kvCells,
   })
   return {
+    isForCpu: false,
     layers,
     layerBytes: details.sizeBytes / layers,
     cacheBytes:
@@ -102,6 +105,7 @@ function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed 
   const isImage = details.kind === "image"
   const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_SHARE * details.sizeBytes
   return {
+    isForCpu: !isImage,
     layers: 1,
     layerBytes: details.sizeBytes,
     cacheBytes: 0,

@@ -45,6 +45,7 @@ interface Split {
 export function place(input: PlacementInput): Placement {
   const { need, settings } = input
   const gpus = usableGpus(input.gpus, settings)
+  if (need.isForCpu) return onCpu(need, "its engine computes nowhere else")
   if (settings.gpuLayers === 0) return onCpu(need, "the settings put no layers on GPUs")
   if (gpus.length === 0) return onCpu(need, "there is no GPU to use")
   const wanted = Math.min(settings.gpuLayers ?? need.layers, need.layers)

@@ -6,6 +6,7 @@ const GIB = 1024 ** 3
 
 /** 33 parts of 0.25 GiB with their cache, 1 GiB of buffers on each device: 9.25 GiB on one. */
 const NEED: ModelNeed = {
+  isForCpu: false,
   layers: 33,
   layerBytes: 0.2 * GIB,
   cacheBytes: 33 * 0.05 * GIB,
@@ -214,4 +215,11 @@ describe("a card that two backends can use", () => {
     const settings = { ...AUTOMATIC, devices: ["Vulkan0"] }
     expect(place({ need: NEED, gpus: twins, settings }).devices).toEqual(["Vulkan0"])
   })
+})
+
+test("what cannot be on a GPU is on the CPU, whatever the settings say", () => {
+  const need = { ...NEED, isForCpu: true, layers: 1 }
+  const placement = place({ need, gpus: gpus(100), settings: { ...AUTOMATIC, gpuLayers: 1 } })
+  expect(placement).toMatchObject({ gpuLayers: 0, plan: { devices: [{ name: "CPU", layers: 1 }] } })
+  expect(placement.plan.explanation).toBe("the whole model on the CPU: its engine computes nowhere else")
 })
