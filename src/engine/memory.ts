@@ -11,11 +11,12 @@ import { KV_BYTES, planLayout } from "../formats/kv-layout"
 const PROCESS_BYTES = 64 * 1024 ** 2
 
 /**
- * The same of a worker for speech, and what ONNX Runtime holds beside the weights, as a share of them. Measured with a
- * Piper voice (63 MB: 250 to 320 MB resident) and with Kokoro (92 MB: 330 to 350 MB).
+ * The same of a worker for speech, and what ONNX Runtime takes for computing beside another copy of the weights. Measured
+ * with a Piper voice (63 MB: 167 MB resident after the load, 302 MB after a hundred sentences) and with Kokoro (92 MB:
+ * 330 to 350 MB).
  */
-const SPEECH_PROCESS_BYTES = 192 * 1024 ** 2
-const SPEECH_COMPUTE_SHARE = 0.5
+const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
+const SPEECH_COMPUTE_BYTES = 64 * 1024 ** 2
 
 /** The sides in pixels of the pictures that architectures were trained for; those of all others are large. */
 const IMAGE_EDGES: Readonly<Record<string, number>> = { sd1: 512, sd2: 768 }
@@ -103,14 +104,14 @@ export function estimateNeed(
 /** Voices, recognisers and painters: one layer, for their engines put a model on one device as a whole. */
 function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed {
   const isImage = details.kind === "image"
-  const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_SHARE * details.sizeBytes
+  const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_BYTES + details.sizeBytes
   return {
     isForCpu: !isImage,
     layers: 1,
     layerBytes: details.sizeBytes,
     cacheBytes: 0,
     computeBytes,
-    transientBytes: isImage ? computeBytes : 0,
+    transientBytes: computeBytes,
     processBytes: isImage ? PROCESS_BYTES : SPEECH_PROCESS_BYTES,
     contextLength: 0,
     kvLayout: "unified",

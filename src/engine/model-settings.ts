@@ -2,7 +2,7 @@ import type { ModelKind, ModelSettings, TextModelSettings } from "../domain"
 
 /**
  * What of a model's settings means something for its kind. The engines for speech compute on the CPU. What is no text
- * has neither context nor cache, and does one thing after another; further workers of it are replicas.
+ * has neither context nor cache, and its worker says itself how many requests it works on at the same time.
  */
 export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelSettings {
   if (kind === "text") return settings

@@ -4,8 +4,9 @@ import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { mapSome } from "../lib/map-some"
 import { FolderListings } from "./folder-listings"
-import { isModel, type ModelFile, type ModelFiles } from "./model-file"
-import { type FoundModel, modelOfFile, scanModelsFolder } from "./scan"
+import type { MediaFiles } from "./media-file"
+import { isModel, type ModelFiles } from "./model-file"
+import { type FoundModel, modelOfFile, modelOfMedia, scanModelsFolder } from "./scan"
 
 /** A model that is used where somebody has put it. */
 export interface DroppedModel {
@@ -13,27 +14,40 @@ export interface DroppedModel {
   readonly summary: ModelSummary
 }
 
+/** Something that looks like a model and cannot be used, and why. */
+export interface RefusedModel {
+  readonly refusal: string
+}
+
 /** The files that somebody put into the models folder, and those that were named by their path. */
 export class DroppedModels {
   readonly #modelsFolder: string
   readonly #files: ModelFiles
+  readonly #media: MediaFiles
   readonly #listings = new FolderListings()
   /** By name; they come before files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
-  constructor(modelsFolder: string, files: ModelFiles) {
+  constructor(modelsFolder: string, files: ModelFiles, media: MediaFiles) {
     this.#modelsFolder = modelsFolder
     this.#files = files
+    this.#media = media
   }
 
   /** All of them, in no order. */
   async list(): Promise<readonly DroppedModel[]> {
     const models = await mapSome(await this.#found(), (found) => this.#inspect(found))
-    return models.filter((model) => model !== undefined)
+    return models.flatMap((model) => (model === undefined || "refusal" in model ? [] : model))
   }
 
-  /** The model of that name, or else that of the name in another case. No other file is read for it. */
-  async find(name: string, options: { readonly ignoreCase: boolean }): Promise<DroppedModel | undefined> {
+  /**
+   * The model of that name, or else that of the name in another case; or why it cannot be used. No other file is read
+   * for it.
+   */
+  async find(
+    name: string,
+    options: { readonly ignoreCase: boolean },
+  ): Promise<DroppedModel | RefusedModel | undefined> {
     const lower = name.toLowerCase()
     const isIt = options.ignoreCase
       ? (found: FoundModel) => found.name.toLowerCase() === lower
@@ -45,29 +59,60 @@ export class DroppedModels {
     return undefined
   }
 
-  async #found(): Promise<readonly FoundModel[]> {
-    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings)
-    return [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
-  }
-
-  async #inspect(found: FoundModel): Promise<DroppedModel | undefined> {
-    const file = await this.#files.inspect(found)
-    if (file === undefined || !isModel(file)) return undefined
-    return { found, summary: summaryOf(found, file) }
-  }
-
   /** @throws ModelNotFound, InvalidModelFile, InvalidRequest */
   async add(path: string): Promise<ModelSummary> {
     const found = await locate(path)
     const listed = await this.#withPath(found.path)
     if (listed !== undefined) return listed.summary
+    const why = found.form === "gguf" ? await this.#whyNoGguf(found) : undefined
+    if (why !== undefined) throw new InvalidModelFile(path, why)
+    const model = await this.#inspect({ ...found, name: this.#freeName(found) })
+    if (model === undefined) throw new InvalidModelFile(path, "there is no model in it that is known here")
+    if ("refusal" in model) throw new InvalidModelFile(path, model.refusal)
+    this.#added.set(model.found.name, model.found)
+    return model.summary
+  }
+
+  async #whyNoGguf(found: FoundModel): Promise<string | undefined> {
     const file = await this.#files.inspect(found)
-    if (file === undefined) throw new InvalidModelFile(path, "the file cannot be read")
-    if (file.kind === undefined) throw new InvalidModelFile(path, "it is not a GGUF file")
-    if (!isModel(file)) throw new InvalidModelFile(path, "it is a part for another model, not a model itself")
-    const named = { ...found, name: this.#freeName(found) }
-    this.#added.set(named.name, named)
-    return summaryOf(named, file)
+    if (file === undefined) return "the file cannot be read"
+    if (file.kind === undefined) return "it is not a GGUF file"
+    return isModel(file) ? undefined : "it is a part for another model, not a model itself"
+  }
+
+  async #found(): Promise<readonly FoundModel[]> {
+    const isMedia = async ({ path }: FoundModel) => (await this.#media.inspect(path)).finding.is !== "nothing"
+    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia)
+    return [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
+  }
+
+  #inspect(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {
+    return found.form === "gguf" ? this.#inspectGguf(found) : this.#inspectMedia(found)
+  }
+
+  async #inspectGguf(found: FoundModel): Promise<DroppedModel | undefined> {
+    const file = await this.#files.inspect(found)
+    if (file === undefined || !isModel(file)) return undefined
+    const { id, sizeBytes, modifiedAt } = file
+    return { found, summary: { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt } }
+  }
+
+  async #inspectMedia(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {
+    const { finding, sizeBytes, modifiedMs } = await this.#media.inspect(found.path)
+    switch (finding.is) {
+      case "model": {
+        const { id, description } = finding
+        const { name, path } = found
+        const { kind } = description
+        return { found, summary: { name, kind, path, id, sizeBytes, modifiedAt: new Date(modifiedMs) } }
+      }
+      case "refused":
+        return { refusal: finding.reason }
+      case "nothing":
+        return undefined
+      default:
+        return finding satisfies never
+    }
   }
 
   /**
@@ -83,7 +128,7 @@ export class DroppedModels {
         "model",
       )
     }
-    for (const path of found.paths) await rm(path, { force: true })
+    for (const path of found.paths) await rm(path, { recursive: true, force: true })
     return summary.sizeBytes
   }
 
@@ -106,14 +151,13 @@ export class DroppedModels {
 
 async function locate(path: string): Promise<FoundModel> {
   const absolute = resolve(path)
+  const stats = await stat(absolute).catch(() => undefined)
+  if (stats?.isDirectory() || (stats?.isFile() && /\.(onnx|safetensors)$/i.test(absolute))) {
+    return modelOfMedia(absolute)
+  }
   const found = modelOfFile(absolute)
-  const stats = await stat(found.path).catch(() => undefined)
-  if (stats === undefined) throw new ModelNotFound(path, ": there is no such file")
-  if (!stats.isFile()) throw new InvalidModelFile(path, "it is not a file")
+  const first = await stat(found.path).catch(() => undefined)
+  if (first === undefined) throw new ModelNotFound(path, ": there is no such file")
+  if (!first.isFile()) throw new InvalidModelFile(path, "it is not a file")
   return found
-}
-
-function summaryOf(found: FoundModel, file: ModelFile): ModelSummary {
-  const { id, sizeBytes, modifiedAt } = file
-  return { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt }
 }

@@ -1,17 +1,20 @@
 import { existsSync } from "node:fs"
 import { basename } from "node:path"
-import type { ModelDetails, ModelSummary } from "../domain"
+import type { ModelDefaults, ModelDetails, ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidModelName, InvalidRequest, ModelLoadFailed, ModelNotFound } from "../errors"
+import { readModelFolder } from "../formats/model-folder"
 import { nearest } from "../lib/nearest"
 import type { Logger } from "../log/logger"
 import { BlobFolder } from "./blobs"
+import { completed } from "./completed"
 import type { Blobs, RemovedModel, Store } from "./contract"
 import { defaultsOf } from "./defaults"
 import { type DroppedModel, DroppedModels } from "./dropped"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
 import { layoutOf, type StoreLayout } from "./layout"
 import { Library } from "./library"
-import type { Manifest } from "./manifest"
+import type { Manifest, ManifestFile } from "./manifest"
+import { type MediaDescription, MediaFiles } from "./media-file"
 import { MetadataCache } from "./metadata-cache"
 import { ModelFiles } from "./model-file"
 import { formatModelName, type ModelName, parseModelName } from "./names"
@@ -47,9 +50,12 @@ class FolderStore implements Store {
   readonly #layout: StoreLayout
   readonly #cache: MetadataCache
   readonly #files: ModelFiles
+  readonly #media: MediaFiles
   readonly #dropped: DroppedModels
   readonly #installed: InstalledModels
   readonly #library: Library
+  /** By the ids of installed models: translating a template takes longer than finding it. */
+  readonly #defaults = new Map<string, ModelDefaults>()
   /** Folders of installed models that this process has seen whole. */
   readonly #wholeViews = new Set<string>()
 
@@ -61,7 +67,8 @@ class FolderStore implements Store {
     this.blobs = blobs
     this.#layout = layout
     this.#files = new ModelFiles(cache)
-    this.#dropped = new DroppedModels(modelsFolder, this.#files)
+    this.#media = new MediaFiles(cache)
+    this.#dropped = new DroppedModels(modelsFolder, this.#files, this.#media)
     this.#installed = new InstalledModels(layout, cache, log)
     this.#library = new Library(layout, blobs, this.#installed)
   }
@@ -77,18 +84,22 @@ class FolderStore implements Store {
 
   async resolve(name: string | undefined): Promise<ModelSummary> {
     const model = await this.#find(name)
-    if (model.origin === "dropped") return model.summary
-    await this.#makeWhole(model.installed)
-    const defaults = defaultsOf(model.installed.manifest, (digest) => this.blobs.pathOf(digest))
-    return Object.keys(defaults).length === 0 ? model.summary : { ...model.summary, defaults }
+    if (model.origin === "installed") await this.#makeWhole(model.installed)
+    return this.#withDefaults(model)
   }
 
   async describe(name: string): Promise<ModelDetails> {
     const model = await this.#find(name)
-    const { summary } = model
-    if (summary.kind !== "text") throw new ModelLoadFailed(name, `it is of the kind '${summary.kind}'`)
+    const summary = this.#withDefaults(model)
     try {
-      return { ...summary, ...(await this.#files.describe(await this.#partsOf(model))) }
+      if (model.origin === "installed") await this.#makeWhole(model.installed)
+      const description =
+        summary.kind === "text"
+          ? await this.#files.describe(this.#partsOf(model))
+          : await this.#describeMedia(summary)
+      const manifest = model.origin === "installed" ? model.installed.manifest : undefined
+      // Both are of the summary's kind.
+      return { ...summary, ...completed(description, summary, manifest) } as ModelDetails
     } catch (error) {
       const reason = error instanceof InvalidModelFile ? error.reason : String(error)
       throw new ModelLoadFailed(name, reason, error)
@@ -130,11 +141,13 @@ class FolderStore implements Store {
 
   /** Takes a dropped-in model's files among the blobs. */
   async #manifestOf({ found, summary }: DroppedModel): Promise<Manifest> {
-    const files = []
-    for (const path of found.paths) {
-      const blob = await this.blobs.addFile(path)
-      files.push({ name: basename(path), role: "model" as const, ...blob })
-    }
+    const role = found.form === "gguf" ? "model" : "file"
+    const parts =
+      found.form === "gguf"
+        ? found.paths.map((path) => ({ name: basename(path), path }))
+        : (await readModelFolder(found.path)).files
+    const files: ManifestFile[] = []
+    for (const { name, path } of parts) files.push({ name, role, ...(await this.blobs.addFile(path)) })
     return {
       version: 1,
       kind: summary.kind,
@@ -147,19 +160,20 @@ class FolderStore implements Store {
 
   async #find(name: string | undefined): Promise<KnownModel> {
     const asked = name ?? (await this.#onlyName())
-    const model =
-      (await this.#findDropped(asked, false)) ??
-      (await this.#findInstalled(asked)) ??
-      (await this.#findDropped(asked, true))
-    if (model !== undefined) return model
-    const names = (await this.list()).map((summary) => summary.name.replace(/:latest$/, ""))
-    const similar = nearest(asked.replace(/\.gguf$/, ""), names)
-    throw new ModelNotFound(asked, similar === undefined ? "" : `; did you mean '${similar}'?`)
+    const exact = await this.#dropped.find(asked, { ignoreCase: false })
+    if (exact !== undefined && !("refusal" in exact)) return { origin: "dropped", ...exact }
+    const installed = await this.#findInstalled(asked)
+    if (installed !== undefined) return installed
+    const near = exact ?? (await this.#dropped.find(asked, { ignoreCase: true }))
+    if (near === undefined) throw new ModelNotFound(asked, await this.#hint(asked))
+    if ("refusal" in near) throw new ModelLoadFailed(asked, near.refusal)
+    return { origin: "dropped", ...near }
   }
 
-  async #findDropped(name: string, ignoreCase: boolean): Promise<KnownModel | undefined> {
-    const model = await this.#dropped.find(name, { ignoreCase })
-    return model && { origin: "dropped", ...model }
+  async #hint(name: string): Promise<string> {
+    const names = (await this.list()).map((summary) => summary.name.replace(/:latest$/, ""))
+    const similar = nearest(name.replace(/\.gguf$/, ""), names)
+    return similar === undefined ? "" : `; did you mean '${similar}'?`
   }
 
   async #findInstalled(name: string): Promise<KnownModel | undefined> {
@@ -177,12 +191,26 @@ class FolderStore implements Store {
     throw new InvalidRequest(`model is missing, and there are ${others.length + 1} to choose from`, "model")
   }
 
+  #withDefaults({ summary, ...model }: KnownModel): ModelSummary {
+    if (model.origin === "dropped") return summary
+    const { id, manifest } = model.installed
+    const defaults = this.#defaults.get(id) ?? defaultsOf(manifest, (digest) => this.blobs.pathOf(digest))
+    this.#defaults.set(id, defaults)
+    return Object.keys(defaults).length === 0 ? summary : { ...summary, defaults }
+  }
+
   /** Where the files of a text model are. */
-  async #partsOf(model: KnownModel): Promise<FoundModel> {
+  #partsOf(model: KnownModel): FoundModel {
     if (model.origin === "dropped") return model.found
-    await this.#makeWhole(model.installed)
     const { path, paths } = placeOf(model.installed.manifest, this.#layout)
-    return { name: model.summary.name, path, paths }
+    return { form: "gguf", name: model.summary.name, path, paths }
+  }
+
+  async #describeMedia({ kind, path }: ModelSummary): Promise<MediaDescription> {
+    const { finding } = await this.#media.inspect(path)
+    if (finding.is === "refused") throw new InvalidModelFile(path, finding.reason)
+    if (finding.is === "model" && finding.description.kind === kind) return finding.description
+    throw new InvalidModelFile(path, `its files are not those of a ${kind}`)
   }
 
   /** Puts the files of a model together where that has been undone; looked at closely once for each process. */

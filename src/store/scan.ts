@@ -1,60 +1,107 @@
 import { basename, dirname, join } from "node:path"
 import { parseSplitName, splitFileName } from "../formats/gguf/split"
-import type { FolderListings } from "./folder-listings"
+import type { FolderEntry, FolderListings } from "./folder-listings"
 import { RESERVED_NAMES } from "./layout"
 
 /** A model's place on disk, before anything of it was read. */
 export interface FoundModel {
-  /** Path below the models folder with `/` between folders, without `.gguf` and split number. */
+  /** `media`: what it is, if anything, shows when its files are read. */
+  readonly form: "gguf" | "media"
+  /** Path below the models folder with `/` between folders, without `.gguf` (or the like) and split number. */
   readonly name: string
-  /** The file to load: the first one of a split model. */
+  /** What a worker loads: a file, the first one of a split model, or a folder. */
   readonly path: string
-  /** All files of the model, in order; more than one for a split model. */
+  /** All files of the model, in order; of a folder only that. */
   readonly paths: readonly string[]
 }
 
 const EXTENSION = ".gguf"
+/** Graphs and weights of voices, recognisers and painters. */
+const MEDIA_FILE = /\.(onnx|ort|safetensors)$|^model\.bin$/i
+/** Those that can be a whole model alone, or with the JSON beside them. */
+const SINGLE_FILE = /\.(onnx|safetensors)$/i
 /** Deep enough for publisher/repository/quantisation, and an end to links that go round in a circle. */
 const MAX_DEPTH = 5
 
 /**
  * Every model file in a folder and the folders below it; hidden ones are left out, and the store's own. What cannot be
  * read, and a folder that is not there, counts as empty.
+ * @param isMedia whether the files of a folder belong together, as one model that is no text model
  */
-export async function scanModelsFolder(folder: string, listings: FolderListings): Promise<FoundModel[]> {
+export async function scanModelsFolder(
+  folder: string,
+  listings: FolderListings,
+  isMedia: (found: FoundModel) => Promise<boolean>,
+): Promise<FoundModel[]> {
   const found: FoundModel[] = []
-  await scanInto({ found, listings, visited: new Set() }, folder, "", MAX_DEPTH)
+  await scanInto({ found, listings, isMedia, visited: new Set() }, folder, "", MAX_DEPTH)
   return found
 }
 
-/** The model that a file belongs to, named after the file alone. */
+/** The model that a GGUF belongs to, named after the file alone. */
 export function modelOfFile(path: string): FoundModel {
   const file = basename(path)
   const split = parseSplitName(file)
-  if (split === undefined) return { name: withoutExtension(file), path, paths: [path] }
+  if (split === undefined) return { form: "gguf", name: withoutExtension(file), path, paths: [path] }
   const paths = Array.from({ length: split.parts }, (_, index) =>
     join(dirname(path), splitFileName(split, index + 1)),
   )
-  return { name: split.stem, path: paths[0] ?? path, paths }
+  return { form: "gguf", name: split.stem, path: paths[0] ?? path, paths }
+}
+
+/** What may be a voice, a recogniser or a painter: a folder, or a file with the JSON that describes it. */
+export function modelOfMedia(path: string): FoundModel {
+  const name = basename(path).replace(SINGLE_FILE, "")
+  return { form: "media", name, path, paths: SINGLE_FILE.test(path) ? [path, `${path}.json`] : [path] }
 }
 
 interface Scan {
   readonly found: FoundModel[]
   readonly listings: FolderListings
   readonly visited: Set<string>
+  readonly isMedia: (found: FoundModel) => Promise<boolean>
 }
 
 async function scanInto(scan: Scan, folder: string, prefix: string, depth: number): Promise<void> {
-  for (const { name, kind } of await scan.listings.entries(folder, scan.visited)) {
+  const entries = await scan.listings.entries(folder, scan.visited)
+  if (prefix !== "" && isOneModel(entries)) {
+    const model = { ...modelOfMedia(folder), name: prefix.slice(0, -1), paths: [folder] }
+    if (await scan.isMedia(model)) {
+      scan.found.push(model)
+      return
+    }
+  }
+  for (const { name, kind } of entries) {
     if (prefix === "" && RESERVED_NAMES.has(name)) continue
     const path = join(folder, name)
     if (kind === "folder") {
       if (depth > 1) await scanInto(scan, path, `${prefix}${name}/`, depth - 1)
-    } else if (name.endsWith(EXTENSION) && (parseSplitName(name)?.part ?? 1) === 1) {
-      const model = modelOfFile(path)
-      scan.found.push({ ...model, name: prefix + model.name })
+      continue
     }
+    const model = modelInFile(path, entries)
+    if (model !== undefined) scan.found.push({ ...model, name: prefix + model.name })
   }
+}
+
+/** May a folder be one model? Several voices beside each other are several models. */
+function isOneModel(entries: readonly FolderEntry[]): boolean {
+  const files = entries.filter(({ kind }) => kind === "file")
+  return files.some(({ name }) => MEDIA_FILE.test(name)) && files.filter(hasDescription(entries)).length < 2
+}
+
+/** Is it a voice as Piper's authors publish them? */
+function hasDescription(entries: readonly FolderEntry[]): (file: FolderEntry) => boolean {
+  const names = new Set(entries.map(({ name }) => name))
+  return ({ name }) => /\.onnx$/i.test(name) && names.has(`${name}.json`)
+}
+
+function modelInFile(path: string, beside: readonly FolderEntry[]): FoundModel | undefined {
+  const name = basename(path)
+  if (name.endsWith(EXTENSION)) {
+    return (parseSplitName(name)?.part ?? 1) === 1 ? modelOfFile(path) : undefined
+  }
+  const isWhole = /\.safetensors$/i.test(name) || hasDescription(beside)({ name, kind: "file" })
+  return isWhole ? modelOfMedia(path) : undefined
 }
 
 function withoutExtension(file: string): string {

@@ -1,4 +1,5 @@
 import type { TextModelDetails } from "../../domain"
+import { jinjaCapabilities } from "../template-capabilities"
 import {
   FILE_TYPE_NAMES,
   type GgufHeader,
@@ -15,6 +16,18 @@ export type GgufDescription = Omit<
 
 /** Array that {@link describeGguf} needs the values of, to find fill-in-the-middle tokens. */
 export const TOKENS_KEY = "tokenizer.ggml.tokens"
+
+/** `llama_pooling_type` of llama.h. */
+const NO_POOLING = 0
+const RANK_POOLING = 4
+/** Architectures that only read; older files of them have no key that says so. */
+const ENCODERS: ReadonlySet<string> = new Set([
+  "bert",
+  "nomic-bert",
+  "jina-bert-v2",
+  "modern-bert",
+  "t5encoder",
+])
 
 /** Set in `general.file_type` where the writer only guessed (llama.h's `LLAMA_FTYPE_GUESSED`). */
 const GUESSED_FLAG = 1024
@@ -85,12 +98,21 @@ function mostUsedType(tensors: readonly GgufTensorInfo[]): string {
   return most?.[0] ?? "unknown"
 }
 
+/**
+ * In the order of the list in `domain.ts`. A file that says how the states of its tokens become one vector is made for
+ * that, also where its architecture could generate (Qwen3-Embedding, for one).
+ */
 function capabilitiesOf(metadata: GgufHeader["metadata"], architecture: string): string[] {
-  if (metadata.get(`${architecture}.attention.causal`) === false) return ["embedding"]
-  const capabilities = ["completion"]
-  if (metadata.has("tokenizer.chat_template")) capabilities.push("chat")
-  if (fillsInTheMiddle(metadata)) capabilities.push("insert")
-  return capabilities
+  const pooling = metadata.get(`${architecture}.pooling_type`)
+  if (pooling === RANK_POOLING) return ["rerank"]
+  const isEncoder = metadata.get(`${architecture}.attention.causal`) === false || ENCODERS.has(architecture)
+  if (isEncoder || (pooling !== undefined && pooling !== NO_POOLING)) return ["embedding"]
+  const template = textOf(metadata, "tokenizer.chat_template")
+  return [
+    "completion",
+    ...(template === undefined ? [] : ["chat", ...jinjaCapabilities(template)]),
+    ...(fillsInTheMiddle(metadata) ? ["insert"] : []),
+  ]
 }
 
 function fillsInTheMiddle(metadata: GgufHeader["metadata"]): boolean {

@@ -69,6 +69,26 @@ test("a model that reads in both directions makes embeddings", () => {
   expect(capabilities).toEqual(["embedding"])
 })
 
+test("a model that says how it pools makes embeddings, or ranks", () => {
+  const pooled = (type: number) =>
+    describeEntries([
+      ["general.architecture", "string", "qwen3"],
+      ["qwen3.pooling_type", "u32", type],
+      ["tokenizer.chat_template", "string", "{{ messages }}"],
+    ]).capabilities
+  expect(pooled(0)).toEqual(["completion", "chat"])
+  expect(pooled(3)).toEqual(["embedding"])
+  expect(pooled(4)).toEqual(["rerank"])
+  expect(describeEntries([["general.architecture", "string", "nomic-bert"]]).capabilities).toEqual([
+    "embedding",
+  ])
+})
+
+test("a model has the tools and thoughts that its template has", () => {
+  const { capabilities } = describeTiny({ chatTemplate: "{% if tools %}<think>{% endif %}", fim: true })
+  expect(capabilities).toEqual(["completion", "chat", "tools", "thinking", "insert"])
+})
+
 test("the quantisation is named by the file, and by most of its parameters where it does not say", () => {
   const tensor = (name: string, type: "f32" | "q8_0", count: number): GgufTensor => ({
     name,

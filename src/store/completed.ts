@@ -1,0 +1,47 @@
+import type { ModelSummary } from "../domain"
+import type { GgufDescription } from "../formats/gguf/metadata"
+import { jinjaCapabilities } from "../formats/template-capabilities"
+import type { Manifest } from "./manifest"
+import type { MediaDescription } from "./media-file"
+
+/** The order in which capabilities are told. */
+const CAPABILITIES: readonly string[] = [
+  "completion",
+  "chat",
+  "tools",
+  "thinking",
+  "insert",
+  "embedding",
+  "rerank",
+  "vision",
+  "speech",
+  "transcription",
+  "image",
+]
+
+/** What a model's files say of it, and beside it what came along: its licence, its template, its projector. */
+export function completed<D extends GgufDescription | MediaDescription>(
+  description: D,
+  { defaults }: Pick<ModelSummary, "defaults">,
+  manifest: Manifest | undefined,
+): D {
+  const license = manifest?.licenses?.join("\n\n").trim()
+  const capabilities = new Set([...description.capabilities, ...(manifest?.capabilities ?? [])])
+  if (defaults?.template !== undefined && capabilities.has("completion")) {
+    // It counts in place of the file's own.
+    for (const one of ["tools", "thinking"]) capabilities.delete(one)
+    for (const one of ["chat", ...jinjaCapabilities(defaults.template)]) capabilities.add(one)
+  }
+  if (manifest?.files.some(({ role }) => role === "projector")) capabilities.add("vision")
+  return {
+    ...description,
+    ...(license && { license }),
+    capabilities: [...capabilities].sort((a, b) => rank(a) - rank(b)),
+  }
+}
+
+/** What is not known here comes last. */
+function rank(capability: string): number {
+  const index = CAPABILITIES.indexOf(capability)
+  return index === -1 ? CAPABILITIES.length : index
+}
