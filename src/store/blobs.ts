@@ -5,6 +5,7 @@ import { InvalidModelFile } from "../errors"
 import type { AddFileOptions, Blob, Blobs } from "./contract"
 import { blobPath, lockStore, type StoreLayout } from "./layout"
 import type { Digest } from "./manifest"
+import { PendingBlobs } from "./pending-blobs"
 import { syncedWrite, syncFile } from "./synced-write"
 import { openWorkspace } from "./workspace"
 
@@ -15,9 +16,11 @@ const FILE_PREFIX = "sha256-"
 /** The content-addressed files of installed models. A blob appears complete or not at all, and never changes. */
 export class BlobFolder implements Blobs {
   readonly #layout: StoreLayout
+  readonly #pending: PendingBlobs
 
   constructor(layout: StoreLayout) {
     this.#layout = layout
+    this.#pending = new PendingBlobs(layout)
   }
 
   get partialFolder(): string {
@@ -36,6 +39,7 @@ export class BlobFolder implements Blobs {
     const before = await stat(path)
     if (!before.isFile()) throw new InvalidModelFile(path, "it is not a file")
     const blob = { digest: digest ?? (await digestOfFile(path)), sizeBytes: before.size }
+    await this.#pending.add(blob.digest)
     if (await this.has(blob.digest)) {
       if (move) await rm(path)
       return blob
@@ -59,6 +63,7 @@ export class BlobFolder implements Blobs {
 
   async addBytes(bytes: Uint8Array): Promise<Blob> {
     const blob = { digest: digestOfBytes(bytes), sizeBytes: bytes.length }
+    await this.#pending.add(blob.digest)
     if (!(await this.has(blob.digest))) {
       await this.#make(blob.digest, (temporary) => syncedWrite(temporary, bytes))
     }
@@ -71,6 +76,11 @@ export class BlobFolder implements Blobs {
     using _lock = await lockStore(this.#layout)
     await workspace.hold(digests)
     return workspace
+  }
+
+  /** They were added for a manifest that is there now. */
+  settle(digests: readonly Digest[]): Promise<void> {
+    return this.#pending.settle(digests)
   }
 
   async #make(digest: Digest, write: (temporary: string) => Promise<void>): Promise<void> {

@@ -66,7 +66,10 @@ export interface AddFileOptions {
   readonly digest?: Digest
 }
 
-/** Everything here may be used by several processes at a time. */
+/**
+ * Everything here may be used by several processes at a time. What is added is safe from others that free blobs until a
+ * manifest with it is installed, or the process ends.
+ */
 export interface Blobs {
   /** Where a blob is, or would be. */
   pathOf(digest: Digest): string

@@ -36,7 +36,9 @@ export class Library {
     // As whoever reads it will check it; before any of its names becomes a path.
     const checked = await parseManifest(new TextEncoder().encode(printManifest(manifest)))
     using _lock = await lockStore(this.#layout)
-    return await this.#write(name, checked)
+    const model = await this.#write(name, checked)
+    await this.#blobs.settle(checked.files.map(({ digest }) => digest))
+    return model
   }
 
   /** @throws ModelNotFound where it has gone meanwhile; StoreBusy */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs"
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { type FileLock, lockFile } from "../lib/file-lock"
 import type { Digest } from "./manifest"
@@ -36,9 +36,11 @@ export class Workspace implements AsyncDisposable {
     this.#lock = lock
   }
 
-  /** Says that these blobs are about to be used, as long as the scope lasts; see {@link heldBlobs}. */
+  /** Says that these blobs, and no others, are about to be used, as long as the scope lasts; see {@link heldBlobs}. */
   async hold(digests: readonly Digest[]): Promise<void> {
-    await writeFile(join(this.path, HELD_FILE), digests.join("\n"))
+    const fresh = join(this.path, crypto.randomUUID())
+    await writeFile(fresh, digests.join("\n"))
+    await rename(fresh, join(this.path, HELD_FILE))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
