@@ -414,6 +414,41 @@ export class InvalidManifest extends XllmError {
   }
 }
 
+/** A file that a command was to write, or read, could not be. */
+export class FileFailed extends XllmError {
+  /** `what`: as in "write" */
+  constructor(what: string, path: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    super("file_failed", 400, `cannot ${what} ${path}: ${reason}`, { cause })
+  }
+}
+
+/** A disk has no room for what is to be written to it. */
+export class DiskFull extends XllmError {
+  constructor(folder: string, neededBytes: number, freeBytes: number) {
+    super(
+      "disk_full",
+      507,
+      `${folder} has ${inGigabytes(freeBytes)} free, and ${inGigabytes(neededBytes)} are needed; make room there`,
+      { details: { needed_bytes: neededBytes, free_bytes: freeBytes } },
+    )
+  }
+}
+
+/** An archive that is not what `export` writes; nothing of it was installed. */
+export class InvalidArchive extends XllmError {
+  constructor(archive: string, reason: string) {
+    super("invalid_archive", 400, `${archive} cannot be imported: ${reason}; nothing was installed`)
+  }
+}
+
+/** There is another model of that name already. */
+export class ModelExists extends XllmError {
+  constructor(model: string, hint: string) {
+    super("model_exists", 409, `there is another model '${model}' already; ${hint}`, { param: "model" })
+  }
+}
+
 /** A model was to be made known whose files are not there (any more). */
 export class BlobMissing extends XllmError {
   constructor(model: string, digests: readonly string[]) {

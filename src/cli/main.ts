@@ -25,6 +25,8 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   cp: { summary: "Give a model one more name", load: () => import("./cp") },
   ps: { summary: "List the models that a server has loaded", load: () => import("./ps") },
   config: { summary: "Show the settings that count", load: () => import("./config") },
+  export: { summary: "Write a model to one file", load: () => import("./export") },
+  import: { summary: "Install a model from a file", load: () => import("./import") },
   stop: { summary: "Unload a model from a server", load: () => import("./stop") },
 }
 

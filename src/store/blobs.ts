@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs"
-import { constants, copyFile, mkdir, rename, rm, stat } from "node:fs/promises"
+import { constants, copyFile, link, mkdir, rename, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { InvalidModelFile } from "../errors"
 import type { AddFileOptions, Blob, Blobs } from "./contract"
@@ -7,7 +7,7 @@ import { blobPath, lockStore, type StoreLayout } from "./layout"
 import type { Digest } from "./manifest"
 import { PendingBlobs } from "./pending-blobs"
 import { syncedWrite, syncFile } from "./synced-write"
-import { openWorkspace } from "./workspace"
+import { openWorkspace, type Workspace } from "./workspace"
 
 /** Bytes hashed in one go: about 0.5 ms, so that the event loop stays free. */
 const CHUNK_BYTES = 512 * 1024
@@ -35,7 +35,10 @@ export class BlobFolder implements Blobs {
     return (await stat(this.pathOf(digest)).catch(() => undefined))?.isFile() ?? false
   }
 
-  async addFile(path: string, { move = false, digest }: AddFileOptions = {}): Promise<Blob> {
+  async addFile(
+    path: string,
+    { move = false, link: mayLink = false, digest }: AddFileOptions = {},
+  ): Promise<Blob> {
     const before = await stat(path)
     if (!before.isFile()) throw new InvalidModelFile(path, "it is not a file")
     const blob = { digest: digest ?? (await digestOfFile(path)), sizeBytes: before.size }
@@ -49,6 +52,7 @@ export class BlobFolder implements Blobs {
       if (await this.#rename(path, blob.digest)) return blob
     }
     await this.#make(blob.digest, async (temporary) => {
+      if (mayLink && (await linked(path, temporary))) return
       // Shares the file's blocks where the file system can; a hard link would change with the file.
       await copyFile(path, temporary, constants.COPYFILE_FICLONE)
       const after = await stat(path)
@@ -68,6 +72,10 @@ export class BlobFolder implements Blobs {
       await this.#make(blob.digest, (temporary) => syncedWrite(temporary, bytes))
     }
     return blob
+  }
+
+  openWorkspace(): Promise<Workspace> {
+    return openWorkspace(this.#layout.temporary)
   }
 
   async hold(digests: readonly Digest[]): Promise<AsyncDisposable> {
@@ -108,6 +116,14 @@ export class BlobFolder implements Blobs {
 export function digestOfFileName(name: string): Digest | undefined {
   if (!/^sha256-[0-9a-f]{64}$/.test(name)) return undefined
   return `sha256:${name.slice(FILE_PREFIX.length)}`
+}
+
+/** False where the file system has no links, or both are not on the same one. */
+async function linked(from: string, to: string): Promise<boolean> {
+  return await link(from, to).then(
+    () => true,
+    () => false,
+  )
 }
 
 function digestOfBytes(bytes: Uint8Array): Digest {

@@ -24,6 +24,11 @@ export interface Store extends Catalog {
   /** Of an installed model; `undefined` for one that was dropped in or added. @throws ModelNotFound */
   manifest(name: string): Promise<Manifest | undefined>
   /**
+   * What any model consists of. Files that were dropped in or added are read to find their sums.
+   * @throws ModelNotFound, and the file system's error where a file cannot be read
+   */
+  contents(name: string): Promise<ModelContents>
+  /**
    * Makes blobs a model. What had that name is replaced: whoever looks sees the old model or the new one; blobs that
    * only the old one used are freed.
    * @throws BlobMissing where one of the manifest's files is not among the blobs; StoreBusy
@@ -47,6 +52,13 @@ export interface Store extends Catalog {
   readonly blobs: Blobs
 }
 
+/** A model, and where its files are. */
+export interface ModelContents {
+  readonly name: string
+  readonly manifest: Manifest
+  pathOf(digest: Digest): string
+}
+
 /** What {@link Store.remove} did. */
 export interface RemovedModel {
   readonly name: string
@@ -62,6 +74,8 @@ export interface Blob {
 export interface AddFileOptions {
   /** Whether `path` is given away. */
   readonly move?: boolean
+  /** The file will never change, so that a hard link may take the place of a copy where the file system has them. */
+  readonly link?: boolean
   /** Where it is known to be true; absent: the file is read to find it. */
   readonly digest?: Digest
 }
@@ -80,6 +94,11 @@ export interface Blobs {
    */
   addFile(path: string, options?: AddFileOptions): Promise<Blob>
   addBytes(bytes: Uint8Array): Promise<Blob>
+  /**
+   * A folder for files that are being made, on the file system of the blobs. It is gone at the end of the scope
+   * (`await using`), and after the end of the process.
+   */
+  openWorkspace(): Promise<AsyncDisposable & { readonly path: string }>
   /**
    * Keeps blobs that are there, or come, from being freed before a manifest names them, as long as the scope lasts
    * (`await using`): while a download goes on, another process may remove the model that has them.

@@ -1,19 +1,20 @@
 import { existsSync } from "node:fs"
+import { stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { ModelDefaults, ModelDetails, ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidModelName, InvalidRequest, ModelLoadFailed, ModelNotFound } from "../errors"
 import { readModelFolder } from "../formats/model-folder"
 import { nearest } from "../lib/nearest"
 import type { Logger } from "../log/logger"
-import { BlobFolder } from "./blobs"
+import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
-import type { Blobs, RemovedModel, Store } from "./contract"
+import type { Blob, Blobs, ModelContents, RemovedModel, Store } from "./contract"
 import { defaultsOf } from "./defaults"
 import { type DroppedModel, DroppedModels } from "./dropped"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
 import { layoutOf, type StoreLayout } from "./layout"
 import { Library } from "./library"
-import type { Manifest, ManifestFile } from "./manifest"
+import type { Digest, Manifest, ManifestFile } from "./manifest"
 import { type MediaDescription, MediaFiles } from "./media-file"
 import { MetadataCache } from "./metadata-cache"
 import { ModelFiles } from "./model-file"
@@ -115,6 +116,21 @@ class FolderStore implements Store {
     return model.origin === "installed" ? model.installed.manifest : undefined
   }
 
+  async contents(name: string): Promise<ModelContents> {
+    const model = await this.#find(name)
+    if (model.origin === "installed") {
+      const pathOf = (digest: Digest) => this.blobs.pathOf(digest)
+      return { name: model.summary.name, manifest: model.installed.manifest, pathOf }
+    }
+    const paths = new Map<Digest, string>()
+    const manifest = await manifestOf(model, async (path) => {
+      const digest = await digestOfFile(path)
+      paths.set(digest, path)
+      return { digest, sizeBytes: (await stat(path)).size }
+    })
+    return { name: model.summary.name, manifest, pathOf: (digest) => paths.get(digest) ?? "" }
+  }
+
   async install(name: ModelName, manifest: Manifest): Promise<ModelSummary> {
     return toSummary(await this.#library.install(name, manifest))
   }
@@ -130,32 +146,15 @@ class FolderStore implements Store {
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
     const model = await this.#find(source)
-    if (model.origin === "dropped") return await this.install(target, await this.#manifestOf(model))
+    if (model.origin === "dropped") {
+      return await this.install(target, await manifestOf(model, (path) => this.blobs.addFile(path)))
+    }
     return toSummary(await this.#library.copy(model.installed.name, target))
   }
 
   async tidy(): Promise<void> {
     await this.#library.tidy()
     this.#cache.prune()
-  }
-
-  /** Takes a dropped-in model's files among the blobs. */
-  async #manifestOf({ found, summary }: DroppedModel): Promise<Manifest> {
-    const role = found.form === "gguf" ? "model" : "file"
-    const parts =
-      found.form === "gguf"
-        ? found.paths.map((path) => ({ name: basename(path), path }))
-        : (await readModelFolder(found.path)).files
-    const files: ManifestFile[] = []
-    for (const { name, path } of parts) files.push({ name, role, ...(await this.blobs.addFile(path)) })
-    return {
-      version: 1,
-      kind: summary.kind,
-      createdAt: new Date().toISOString(),
-      source: { type: "file", reference: found.path },
-      files,
-      parameters: {},
-    }
   }
 
   async #find(name: string | undefined): Promise<KnownModel> {
@@ -224,6 +223,28 @@ class FolderStore implements Store {
 
 function toSummary({ name, kind, path, id, sizeBytes, installedAt }: InstalledEntry): ModelSummary {
   return { name: formatModelName(name), kind, path, id, sizeBytes, modifiedAt: installedAt }
+}
+
+/** What an installed model of these files would be; `take` tells the sum of one. */
+async function manifestOf(
+  { found, summary }: DroppedModel,
+  take: (path: string) => Promise<Blob>,
+): Promise<Manifest> {
+  const role = found.form === "gguf" ? "model" : "file"
+  const parts =
+    found.form === "gguf"
+      ? found.paths.map((path) => ({ name: basename(path), path }))
+      : (await readModelFolder(found.path)).files
+  const files: ManifestFile[] = []
+  for (const { name, path } of parts) files.push({ name, role, ...(await take(path)) })
+  return {
+    version: 1,
+    kind: summary.kind,
+    createdAt: new Date().toISOString(),
+    source: { type: "file", reference: found.path },
+    files,
+    parameters: {},
+  }
 }
 
 function tryParse(name: string): ModelName | undefined {

@@ -1,0 +1,78 @@
+import { createWriteStream } from "node:fs"
+import { rename, rm } from "node:fs/promises"
+import { resolve } from "node:path"
+import type { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import { storeSettings } from "../config/schema"
+import { gatherInputs, modelsFolder } from "../config/settings"
+import { Cancelled, FileFailed, UsageError, XllmError } from "../errors"
+import { defineCommand } from "./command"
+import { configFlag, grouped } from "./flags"
+import { watchInterrupts } from "./interrupts"
+import { nameOf } from "./model-path"
+import { formatBytes } from "./output"
+import { startSpinner } from "./spinner"
+
+export const command = defineCommand({
+  name: "export",
+  summary: "Write a model to one file",
+  words: "MODEL FILE",
+  minimumWords: 2,
+  maximumWords: 2,
+  details: `FILE becomes an archive (tar, compressed with zstd) with everything that belongs to the model: its files, adapters,
+parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewhere; - writes it to stdout.`,
+  examples: [
+    { line: "xllm export my-model my-model.tar.zst", does: "for a backup, or another machine" },
+    { line: "xllm export my-model - | ssh box xllm import -", does: "to another machine at once" },
+  ],
+  flags: { ...grouped(storeSettings, "Flags"), ...configFlag },
+  async run({ flags, words: [model = "", file = ""], io }) {
+    if (file === "-" && io.stdoutIsTerminal) {
+      throw new UsageError("an archive is not for a terminal; name a FILE, or pipe the output")
+    }
+    const [{ createStore }, { exportModel }] = await Promise.all([
+      import("../store"),
+      import("../store/archive/export"),
+    ])
+    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const name = await nameOf(model, store)
+    using interrupts = watchInterrupts()
+    const spinner = startSpinner(io)
+    try {
+      const archive = await exportModel(store, name)
+      const bytes = archive.read((done) =>
+        spinner.say(`exporting ${percent(done, archive.totalBytes)} of ${formatBytes(archive.totalBytes)}`),
+      )
+      await writeArchive(bytes, file, interrupts.signal)
+    } finally {
+      spinner.stop()
+    }
+    if (file !== "-") io.write(`exported '${name}' to '${file}'\n`)
+  },
+})
+
+async function writeArchive(bytes: Readable, file: string, signal: AbortSignal): Promise<void> {
+  try {
+    if (file === "-") await pipeline(bytes, process.stdout, { signal, end: false })
+    else await writeBeside(bytes, resolve(file), signal)
+  } catch (error) {
+    if (signal.aborted) throw new Cancelled()
+    throw error instanceof XllmError ? error : new FileFailed("write", file, error)
+  }
+}
+
+/** `path` is what it was, or all of the new file. */
+async function writeBeside(bytes: Readable, path: string, signal: AbortSignal): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`
+  try {
+    await pipeline(bytes, createWriteStream(temporary, { flags: "wx", flush: true }), { signal })
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+function percent(done: number, total: number): string {
+  return `${Math.floor((100 * done) / Math.max(1, total))}%`
+}

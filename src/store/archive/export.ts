@@ -1,0 +1,52 @@
+import type { Readable } from "node:stream"
+import type { Store } from "../contract"
+import type { ManifestFile } from "../manifest"
+import { blobEntry, DESCRIPTION_ENTRY, printDescription, printSums, SUMS_ENTRY } from "./layout"
+import { type PackedEntry, packArchive, sizeOf } from "./pack"
+
+/** A model as an archive that has not been read yet. */
+export interface ModelArchive {
+  /** Of everything in it, before compression. */
+  readonly totalBytes: number
+  /** The archive's bytes; `onProgress` is told how many of `totalBytes` are done. */
+  read(onProgress: (bytes: number) => void): Readable
+}
+
+/**
+ * Everything that a model consists of, to be installed again elsewhere. The same model gives the same bytes.
+ * @throws ModelNotFound, and the system's error where a file cannot be read
+ */
+export async function exportModel(store: Store, model: string): Promise<ModelArchive> {
+  const { name, manifest, pathOf } = await store.contents(model)
+  const texts = [text(DESCRIPTION_ENTRY, printDescription({ name, manifest }))]
+  const files = uniqueFiles(manifest.files).map(({ digest, sizeBytes }) => {
+    const hex = digest.slice("sha256:".length)
+    return { hex, entry: { path: blobEntry(hex), source: { file: pathOf(digest), sizeBytes, sha256: hex } } }
+  })
+  const sums = new Map([
+    ...texts.map(({ path, source }) => [path, sha256(source)] as const),
+    ...files.map(({ hex, entry }) => [entry.path, hex] as const),
+  ])
+  const entries: PackedEntry[] = [
+    text(SUMS_ENTRY, printSums(sums)),
+    ...texts,
+    ...files.map(({ entry }) => entry),
+  ]
+  return {
+    totalBytes: entries.reduce((sum, { source }) => sum + sizeOf(source), 0),
+    read: (onProgress) => packArchive(entries, onProgress),
+  }
+}
+
+/** Two files of a model can have the same content. */
+function uniqueFiles(files: readonly ManifestFile[]): readonly ManifestFile[] {
+  return [...new Map(files.map((file) => [file.digest, file])).values()]
+}
+
+function text(path: string, content: string) {
+  return { path, source: new TextEncoder().encode(content) }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex")
+}

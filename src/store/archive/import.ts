@@ -1,0 +1,96 @@
+import type { ModelSummary } from "../../domain"
+import { InvalidArchive, InvalidManifest, ModelExists, ModelNotFound } from "../../errors"
+import type { Store } from "../contract"
+import { type Digest, type Manifest, manifestId } from "../manifest"
+import { formatModelName, type ModelName, parseModelName } from "../names"
+import type { ArchiveDescription } from "./layout"
+import { unpackArchive } from "./unpack"
+
+export interface ImportOptions {
+  readonly store: Store
+  /** What messages call it. */
+  readonly archive: string
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** Absent: the name that the archive says. */
+  readonly name?: ModelName
+  /** Whether another model of that name may be replaced. */
+  readonly replace: boolean
+  /** Told how many bytes of the archive were read so far. */
+  onProgress(bytes: number): void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Installs the model of an archive that {@link exportModel} made. All of it is verified before any of it is installed.
+ * @throws InvalidArchive, DiskFull, ModelExists, Cancelled, StoreBusy
+ */
+export async function importArchive(options: ImportOptions): Promise<ModelSummary> {
+  const { store, archive } = options
+  const { checkManifest } = await import("../manifest-schema")
+  const read = ({ manifest }: ArchiveDescription): Manifest => {
+    try {
+      return checkManifest(manifest)
+    } catch (error) {
+      if (error instanceof InvalidManifest) throw new InvalidArchive(archive, error.message)
+      throw error
+    }
+  }
+  await using workspace = await store.blobs.openWorkspace()
+  const { description, blobs } = await unpackArchive({
+    ...options,
+    folder: workspace.path,
+    // Before the large part is read: a name that is taken is said at once.
+    accept: async (description) => {
+      const manifest = read(description)
+      await refuseExisting(store, nameFor(description, options), manifest, options.replace)
+      return sizesOf(manifest, archive)
+    },
+  })
+  const manifest = read(description)
+  const digests = [...blobs.keys()].map((hex): Digest => `sha256:${hex}`)
+  await using _held = await store.blobs.hold(digests)
+  for (const [hex, { path }] of blobs) {
+    await store.blobs.addFile(path, { move: true, digest: `sha256:${hex}` })
+  }
+  return await store.install(nameFor(description, options), manifest)
+}
+
+/** @throws ModelExists for a model of that name that is another one */
+export async function refuseExisting(
+  store: Store,
+  name: ModelName,
+  manifest: Manifest,
+  replace: boolean,
+): Promise<void> {
+  if (replace) return
+  const text = formatModelName(name)
+  const existing = await store.manifest(text).catch((error: unknown) => {
+    if (error instanceof ModelNotFound) return undefined
+    throw error
+  })
+  if (existing === undefined || manifestId(existing) === manifestId(manifest)) return
+  throw new ModelExists(text, "choose another with --name, or replace it with --force")
+}
+
+function nameFor({ name: written }: ArchiveDescription, { name, archive }: ImportOptions): ModelName {
+  if (name !== undefined) return name
+  try {
+    return parseModelName(written)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new InvalidArchive(archive, `${reason}; give it another one with --name`)
+  }
+}
+
+/** By sum in hex. @throws InvalidArchive where one file is said to have two sizes */
+function sizesOf({ files }: Manifest, archive: string): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>()
+  for (const { digest, sizeBytes } of files) {
+    const hex = digest.slice("sha256:".length)
+    if ((sizes.get(hex) ?? sizeBytes) !== sizeBytes) {
+      throw new InvalidArchive(archive, `the manifest gives ${digest} two sizes`)
+    }
+    sizes.set(hex, sizeBytes)
+  }
+  return sizes
+}

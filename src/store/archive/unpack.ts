@@ -1,0 +1,222 @@
+import { open, statfs } from "node:fs/promises"
+import { join } from "node:path"
+import { Readable } from "node:stream"
+import { createZstdDecompress } from "node:zlib"
+import { Parser, type ReadEntry } from "tar"
+import { Cancelled, DiskFull, InvalidArchive, XllmError } from "../../errors"
+import {
+  type ArchiveDescription,
+  DESCRIPTION_ENTRY,
+  MAX_TEXT_BYTES,
+  parseDescription,
+  parseSums,
+  sumOfBlobEntry,
+  SUMS_ENTRY,
+} from "./layout"
+
+/** What an archive turned out to hold; everything in it was verified. */
+export interface UnpackedArchive {
+  readonly description: ArchiveDescription
+  /** Files of the model in the folder that they were unpacked to, by their SHA-256 in hex. */
+  readonly blobs: ReadonlyMap<string, { readonly path: string; readonly sizeBytes: number }>
+}
+
+export interface UnpackOptions {
+  /** What messages call it. */
+  readonly archive: string
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** An empty folder. */
+  readonly folder: string
+  /**
+   * Says how large the files are that a description names: bytes by SHA-256 in hex.
+   * @throws where they are not wanted
+   */
+  accept(description: ArchiveDescription): Promise<ReadonlyMap<string, number>>
+  /** Told how many bytes of the archive were read so far. */
+  onProgress(bytes: number): void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Unpacks an archive into a folder and verifies all of it. No entry decides where it is written: it is compared with
+ * what an archive may hold, and its file gets a name of ours. Whatever is wrong, reading stops there.
+ * @throws InvalidArchive, DiskFull, Cancelled
+ */
+export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArchive> {
+  const unpacking = new Unpacking(options)
+  const parser = new Parser({ strict: true, maxMetaEntrySize: MAX_TEXT_BYTES })
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => {}) // it is raced below
+  const fed = Promise.withResolvers<void>()
+  const ended = new Promise<void>((resolve) => parser.on("end", resolve))
+  let work = Promise.resolve()
+  const fail = (error: unknown) => failed.reject(asInvalid(error, options))
+  parser.on("error", fail)
+  // An extended header that is larger than any: what follows it could be skipped for hours.
+  parser.on("ignoredEntry", () =>
+    fail(new InvalidArchive(options.archive, "it has a header that is too large")),
+  )
+  let isOver = false
+  parser.on("eof", () => (isOver = true))
+  parser.on("entry", (entry: ReadEntry) => {
+    work = work.then(() => unpacking.take(entry))
+    work.catch(fail)
+  })
+  const drained = () => new Promise<void>((resolve) => parser.once("drain", resolve))
+  const feed = async () => {
+    for await (const bytes of await decompressed(watched(options))) {
+      if (!parser.write(Buffer.from(bytes))) await Promise.race([drained(), failed.promise])
+      // Whatever follows is no part of it, however much it is.
+      if (isOver) break
+    }
+    parser.end()
+    await Promise.race([ended, failed.promise])
+    await work
+  }
+  feed().then(fed.resolve, fail)
+  await Promise.race([fed.promise, failed.promise])
+  return unpacking.finish()
+}
+
+async function* watched({ bytes, signal, onProgress }: UnpackOptions): AsyncGenerator<Uint8Array> {
+  let read = 0
+  for await (const chunk of bytes) {
+    if (signal.aborted) throw new Cancelled()
+    yield chunk
+    onProgress((read += chunk.length))
+  }
+}
+
+const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
+
+/** The bytes of the tar file, in small pieces; one that is not compressed is taken as it is. */
+async function decompressed(bytes: AsyncGenerator<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  let head = new Uint8Array()
+  while (head.length < ZSTD_MAGIC.length) {
+    const { value, done } = await bytes.next()
+    if (done === true) break
+    head = Buffer.concat([head, value])
+  }
+  const all = startingWith(head, bytes)
+  if (!ZSTD_MAGIC.equals(head.subarray(0, ZSTD_MAGIC.length))) return all
+  const source = Readable.from(all, { objectMode: false })
+  const decompressor = createZstdDecompress()
+  source.on("error", (error) => decompressor.destroy(error))
+  return source.pipe(decompressor)
+}
+
+async function* startingWith(head: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield head
+  yield* rest
+}
+
+class Unpacking {
+  readonly #options: UnpackOptions
+  readonly #blobs = new Map<string, { readonly path: string; readonly sizeBytes: number }>()
+  readonly #seen = new Set<string>()
+  #sums: ReadonlyMap<string, string> | undefined
+  #sizes: ReadonlyMap<string, number> | undefined
+  #description: ArchiveDescription | undefined
+
+  constructor(options: UnpackOptions) {
+    this.#options = options
+  }
+
+  async take(entry: ReadEntry): Promise<void> {
+    const { path, type } = entry
+    if (type !== "File" && type !== "OldFile")
+      throw this.#invalid(`'${shown(path)}' is no file, but a ${type}`)
+    if (this.#seen.has(path)) throw this.#invalid(`'${shown(path)}' is there twice`)
+    this.#seen.add(path)
+    if (this.#sums === undefined) return await this.#takeSums(entry)
+    const sum = this.#sums.get(path)
+    if (sum === undefined) throw this.#invalid(`'${shown(path)}' is not in ${SUMS_ENTRY}`)
+    const blob = sumOfBlobEntry(path)
+    if (blob !== undefined) return await this.#takeBlob(entry, blob)
+    const text = await this.#text(entry)
+    if (sha256(text) !== sum) throw this.#invalid(`the sum of '${path}' is wrong`)
+    if (path === DESCRIPTION_ENTRY) await this.#takeDescription(new TextDecoder().decode(text))
+  }
+
+  finish(): UnpackedArchive {
+    const missing = [...(this.#sums?.keys() ?? [SUMS_ENTRY])].find((path) => !this.#seen.has(path))
+    if (missing !== undefined) throw this.#invalid(`it ends without '${missing}'`)
+    if (this.#description === undefined) throw this.#invalid(`it ends without ${DESCRIPTION_ENTRY}`)
+    return { description: this.#description, blobs: this.#blobs }
+  }
+
+  async #takeSums(entry: ReadEntry): Promise<void> {
+    const { archive } = this.#options
+    if (entry.path !== SUMS_ENTRY) {
+      throw this.#invalid(
+        `it begins with '${shown(entry.path)}', not with ${SUMS_ENTRY}: xLLM did not write it`,
+      )
+    }
+    this.#sums = parseSums(new TextDecoder().decode(await this.#text(entry)), archive)
+  }
+
+  /** From here on it is known how large everything is. */
+  async #takeDescription(text: string): Promise<void> {
+    const { archive, folder } = this.#options
+    this.#description = parseDescription(text, archive)
+    this.#sizes = await this.#options.accept(this.#description)
+    const unlisted = [...this.#sizes.keys()].find((hex) => !this.#listed.has(hex))
+    if (unlisted !== undefined) throw this.#invalid(`${SUMS_ENTRY} lacks the file sha256-${unlisted}`)
+    const needed = [...this.#sizes.values()].reduce((sum, size) => sum + size, 0)
+    const { bavail, bsize } = await statfs(folder)
+    if (needed > bavail * bsize) throw new DiskFull(folder, needed, bavail * bsize)
+  }
+
+  get #listed(): ReadonlySet<string> {
+    return new Set([...(this.#sums?.keys() ?? [])].flatMap((path) => sumOfBlobEntry(path) ?? []))
+  }
+
+  async #takeBlob(entry: ReadEntry, hex: string): Promise<void> {
+    if (this.#sizes === undefined) throw this.#invalid(`'${entry.path}' comes before ${DESCRIPTION_ENTRY}`)
+    const size = this.#sizes.get(hex)
+    if (size === undefined) throw this.#invalid(`'${entry.path}' is no part of the model`)
+    if (entry.size !== size)
+      throw this.#invalid(`'${entry.path}' has ${entry.size} bytes, but should have ${size}`)
+    const path = join(this.#options.folder, hex)
+    const hash = new Bun.CryptoHasher("sha256")
+    await using file = await open(path, "wx", 0o600)
+    for await (const chunk of entry) {
+      if (this.#options.signal.aborted) throw new Cancelled()
+      hash.update(chunk)
+      await file.writeFile(chunk)
+    }
+    if (hash.digest("hex") !== hex) throw this.#invalid(`the sum of '${entry.path}' is wrong`)
+    await file.sync()
+    this.#blobs.set(hex, { path, sizeBytes: size })
+  }
+
+  async #text(entry: ReadEntry): Promise<Uint8Array> {
+    if (entry.size > MAX_TEXT_BYTES) throw this.#invalid(`'${shown(entry.path)}' has ${entry.size} bytes`)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of entry) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+
+  #invalid(reason: string): InvalidArchive {
+    return new InvalidArchive(this.#options.archive, reason)
+  }
+}
+
+/** Names in an archive are anything at all. */
+function shown(path: string): string {
+  return path.replace(/[^\x20-\x7e]/g, "?").slice(0, 200)
+}
+
+function sha256(bytes: Uint8Array): string {
+  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex")
+}
+
+/** What the parser and the decompressor complain about is the archive; what the file system does is not. */
+function asInvalid(error: unknown, { archive }: UnpackOptions): unknown {
+  if (error instanceof XllmError || isSystemError(error)) return error
+  return new InvalidArchive(archive, error instanceof Error ? error.message : String(error))
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && typeof error.syscall === "string"
+}

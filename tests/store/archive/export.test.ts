@@ -1,0 +1,93 @@
+import { describe, expect, test } from "bun:test"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { exportModel } from "../../../src/store/archive/export"
+import { importArchive } from "../../../src/store/archive/import"
+import { ModelsFolder } from "../../support/models-folder"
+import { tempFolder } from "../../support/temp-folder"
+
+async function archiveOf(models: ModelsFolder, name: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of (await exportModel(models.store, name)).read(() => {})) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function importInto(models: ModelsFolder, archive: Uint8Array) {
+  return await importArchive({
+    store: models.store,
+    archive: "an archive",
+    bytes: new Blob([archive]).stream(),
+    replace: false,
+    onProgress() {},
+    signal: new AbortController().signal,
+  })
+}
+
+describe("an exported model", () => {
+  test("is the same elsewhere: files, manifest and id", async () => {
+    using here = new ModelsFolder()
+    using there = new ModelsFolder()
+    const files = { "m.gguf": "weights", "adapter.gguf": "adapter" }
+    const change = {
+      system: "Be brief.",
+      parameters: { temperature: 0.1, stop: ["a", "b"] },
+      licenses: ["MIT"],
+    }
+    const original = await here.install("tale:v1", files, change)
+    const copy = await importInto(there, await archiveOf(here, "tale:v1"))
+    expect(copy).toMatchObject({ name: "tale:v1", id: original.id, sizeBytes: original.sizeBytes })
+    expect(await there.store.manifest("tale:v1")).toEqual(await here.store.manifest("tale:v1"))
+    expect(there.files("blobs")).toEqual(here.files("blobs"))
+  })
+
+  test("gives the same bytes every time", async () => {
+    using models = new ModelsFolder()
+    await models.install("tale", { "m.gguf": "weights" })
+    expect(await archiveOf(models, "tale")).toEqual(await archiveOf(models, "tale"))
+  })
+
+  test("may be one that was dropped in, which stays as it is", async () => {
+    using here = new ModelsFolder()
+    using there = new ModelsFolder()
+    const { path } = await here.installTiny("unused")
+    writeFileSync(join(here.path, "dropped.gguf"), readFileSync(path))
+    const copy = await importInto(there, await archiveOf(here, "dropped"))
+    expect(copy.name).toBe("dropped:latest")
+    expect(readFileSync(copy.path)).toEqual(readFileSync(path))
+    expect(await here.names()).toEqual(["dropped", "unused:latest"])
+  })
+
+  test("has a file once that the model has twice", async () => {
+    using here = new ModelsFolder()
+    using there = new ModelsFolder()
+    await here.install("twins", { "a.gguf": "same", "b.gguf": "same" })
+    await importInto(there, await archiveOf(here, "twins"))
+    expect((await there.store.manifest("twins"))?.files.map(({ name }) => name)).toEqual(["a.gguf", "b.gguf"])
+  })
+
+  test("is what tar, zstd and sha256sum read", async () => {
+    if (Bun.which("tar") === null || Bun.which("zstd") === null) {
+      return console.log("skipped: there is no tar, or no zstd")
+    }
+    using models = new ModelsFolder()
+    using folder = tempFolder()
+    await models.installTiny("tale")
+    const file = join(folder.path, "tale.tar.zst")
+    writeFileSync(file, await archiveOf(models, "tale"))
+    const run = (...cmd: string[]) => Bun.spawnSync(cmd, { cwd: folder.path })
+    expect(run("tar", "--zstd", "-xf", file).exitCode).toBe(0)
+    const check = run("sha256sum", "--strict", "-c", "SHA256SUMS")
+    expect(check.stdout.toString()).not.toContain("FAILED")
+    expect(check.exitCode).toBe(0)
+  })
+
+  test.each([
+    ["short", "it has 5 bytes, but should have 7"],
+    ["weighty", "its content is damaged"],
+  ])("whose file was damaged (%s) is not exported as if it were whole", async (content, says) => {
+    using models = new ModelsFolder()
+    const { path } = await models.install("tale", { "m.gguf": "weights" })
+    writeFileSync(path, content)
+    await expect(archiveOf(models, "tale")).rejects.toThrow(says)
+  })
+})
