@@ -23,7 +23,7 @@ async function build({ flavour, outfile, entry }: { flavour: Flavour; outfile: s
   const temporary = `${outfile}.${process.pid}.tmp`
   await mkdir(dirname(outfile), { recursive: true })
   try {
-    await bundle({ entry, outfile: temporary, components, llamaVersion: releaseIn(base) })
+    await bundle({ flavour, entry, outfile: temporary, components, llamaVersion: releaseIn(base) })
     await rename(temporary, outfile)
   } finally {
     await rm(temporary, { force: true })
@@ -32,6 +32,7 @@ async function build({ flavour, outfile, entry }: { flavour: Flavour; outfile: s
 }
 
 async function bundle(options: {
+  flavour: Flavour
   entry: string
   outfile: string
   components: readonly Component[]
@@ -54,7 +55,7 @@ async function bundle(options: {
       "process.env.NODE_ENV": '"production"',
       XLLM_LLAMA_VERSION: JSON.stringify(options.llamaVersion),
     },
-    plugins: [embed(options.components)],
+    plugins: [embed(options.components), leaveOut(FLAVOURS[options.flavour].media)],
     compile: {
       outfile: options.outfile,
       // The executable must behave the same in any folder, whatever files lie there.
@@ -79,6 +80,30 @@ function embed(components: readonly Component[]): Bun.BunPlugin {
     name: "embed-components",
     setup(builder) {
       builder.onLoad({ filter: /src[\\/]native[\\/]embedded\.ts$/ }, () => ({ contents, loader: "js" }))
+    },
+  }
+}
+
+/**
+ * Leaves out what nobody reaches: of the Opus decoder a part that repairs lost packets (10 MB of weights, which it loads
+ * only when it is asked to), and in a build for text only the other workers.
+ */
+function leaveOut(media: boolean): Bun.BunPlugin {
+  return {
+    name: "leave-out",
+    setup(builder) {
+      const namespace = "left-out"
+      builder.onResolve({ filter: /^@wasm-audio-decoders\/opus-ml$/ }, ({ path }) => ({ path, namespace }))
+      builder.onLoad({ filter: /.*/, namespace }, ({ path }) => ({
+        contents: `throw new Error(${JSON.stringify(`${path} is not in this build`)})`,
+        loader: "js",
+      }))
+      if (media) return
+      const contents = `export * from ${JSON.stringify(join(ROOT, "src/worker/left-out.ts"))}`
+      builder.onLoad({ filter: /src[\\/]worker[\\/]speech[\\/]\w+[\\/]worker\.ts$/ }, () => ({
+        contents,
+        loader: "js",
+      }))
     },
   }
 }

@@ -55,7 +55,7 @@ export async function locateSpeech(runtimeFolder: string): Promise<string> {
 async function embedded(runtimeFolder: string): Promise<string> {
   const folder = await extractEmbedded("speech", runtimeFolder)
   if (folder !== undefined) return folder
-  throw new Unsupported("this build of xLLM has no speech; the default one does ('npm run build')", "model")
+  throw new Unsupported("there is no speech engine in this build of xLLM", "model")
 }
 
 async function installed(): Promise<string> {
