@@ -59,6 +59,8 @@ export class Dictation {
 export interface RealRecognizerOptions {
   /** Where derived files go; absent: nowhere, because the recogniser needs none. */
   readonly derivedFolder?: string
+  /** The command that starts it; absent: the sources. */
+  readonly command?: readonly string[]
   readonly threads?: number
 }
 
@@ -79,7 +81,11 @@ export class RealRecognizer implements AsyncDisposable {
     const ready = Promise.withResolvers<RealRecognizer>()
     let recognizer: RealRecognizer | undefined
     const child: WorkerChild<To, From> = new WorkerChild<To, From>(
-      [process.execPath, join(import.meta.dir, "../../src/index.ts"), "worker", "recognizer"],
+      [
+        ...(options.command ?? [process.execPath, join(import.meta.dir, "../../src/index.ts")]),
+        "worker",
+        "recognizer",
+      ],
       DEFAULT_LIMITS,
       {
         message: (message) => {
