@@ -1,4 +1,4 @@
-import type { LayerPlan, MemoryFootprint, TextModelSettings } from "../domain"
+import type { LayerPlan, LoadedModelInfo, MemoryFootprint, TextModelSettings } from "../domain"
 import type { XllmError } from "../errors"
 import { nextLoad } from "./fallback"
 
@@ -37,20 +37,17 @@ export function afterFailure(
   }
 }
 
-/** What a replica holds that measured so much after its load, with what it takes while it works. */
-export function footprintOf(
-  load: ReplicaLoad | undefined,
-  measured: MemoryFootprint | undefined,
-): MemoryFootprint {
-  const { working = NOTHING, simulatedDevices } = load ?? {}
-  const { ramBytes, devices } = measured ?? NOTHING
+/** What a replica holds that has loaded: what the worker measured, and what it takes while it works. */
+export function footprintOf(load: ReplicaLoad, { footprint, devices }: LoadedModelInfo): MemoryFootprint {
+  const { simulatedDevices } = load
+  // Some workers go on without the GPU that they were to use.
+  const isThere = load.working.devices.every(({ name }) => devices.includes(name))
+  const working = isThere || simulatedDevices !== undefined ? load.working : inSystemMemory(load.working)
   return {
-    ramBytes: ramBytes + working.ramBytes,
-    devices: simulatedDevices ?? added([...devices, ...working.devices]),
+    ramBytes: footprint.ramBytes + working.ramBytes,
+    devices: simulatedDevices ?? added([...footprint.devices, ...working.devices]),
   }
 }
-
-const NOTHING: MemoryFootprint = { ramBytes: 0, devices: [] }
 
 /** Each device once. */
 function added(devices: MemoryFootprint["devices"]): MemoryFootprint["devices"] {

@@ -131,7 +131,9 @@ export class Replica {
 
   /** What it holds as far as it was measured, and what it takes while it works. */
   get footprint(): MemoryFootprint {
-    return footprintOf(this.#load, this.#info?.footprint)
+    return this.#load === undefined || this.#info === undefined
+      ? { ramBytes: 0, devices: [] }
+      : footprintOf(this.#load, this.#info)
   }
 
   get plan(): LayerPlan | undefined {
