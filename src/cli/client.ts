@@ -1,7 +1,7 @@
 import { asXllmError, BadServerAnswer, Cancelled, ServerUnreachable, XllmError } from "../errors"
 import type { ServerLocation } from "../config/settings"
 import type { LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
-import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "./json"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../lib/json"
 import { readEvents } from "./sse"
 
 type Body = JsonRecord | FormData

@@ -9,7 +9,7 @@ import type {
   WaitingEvent,
 } from "../domain"
 import type { Client, StreamedEvent } from "./client"
-import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "./json"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "../lib/json"
 import type { MediaSource, SpokenEvent } from "./media-source"
 import { findOnServer } from "./source"
 
