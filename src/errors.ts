@@ -234,6 +234,53 @@ export class NotEnoughMemory extends XllmError {
   }
 }
 
+/** A download cannot go on; what came stays, so that the same command goes on with it. */
+export class DownloadFailed extends XllmError {
+  constructor(what: string, reason: string, cause?: unknown) {
+    super("download_failed", 502, `${what} cannot be downloaded: ${reason}`, { cause })
+  }
+}
+
+/** A source wants to know who asks, or does not let them in. */
+export class NotAuthorized extends XllmError {
+  constructor(what: string, reason: string, cause?: unknown) {
+    super("not_authorized", 403, `${what} cannot be had: ${reason}`, { cause })
+  }
+}
+
+/** What came is not what its source declares; it has been deleted. */
+export class ChecksumMismatch extends XllmError {
+  constructor(what: string, declared: string, actual: string) {
+    super(
+      "checksum_mismatch",
+      502,
+      `${what} is damaged or not what its source declares: its checksum is ${actual}, not ${declared}; it was deleted`,
+      { details: { declared, actual } },
+    )
+  }
+}
+
+/** There is no room for a download. */
+export class DiskFull extends XllmError {
+  /** Without sizes: the disk became full on the way, and what came stays. */
+  constructor(
+    place: string,
+    sizes?: { readonly neededBytes: number; readonly freeBytes: number },
+    cause?: unknown,
+  ) {
+    const room =
+      sizes && `${inGigabytes(sizes.neededBytes)} are needed, but ${inGigabytes(sizes.freeBytes)} are free`
+    super(
+      "disk_full",
+      507,
+      `there is no room in ${place}: ` +
+        (room ??
+          "the disk or a limit is full; what was downloaded stays, and the same command goes on with it"),
+      { ...(sizes && { details: { needed_bytes: sizes.neededBytes, free_bytes: sizes.freeBytes } }), cause },
+    )
+  }
+}
+
 /** As many models as may be loaded are pinned. */
 export class TooManyModels extends XllmError {
   constructor(model: string, limit: number) {

@@ -18,6 +18,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   speak: { summary: "Let a voice say a text", load: () => import("./speak") },
   transcribe: { summary: "Write down what is said", load: () => import("./transcribe") },
   draw: { summary: "Draw a picture", load: () => import("./draw") },
+  pull: { summary: "Download a model", load: () => import("./pull") },
   list: { summary: "List the models on disk", load: () => import("./list") },
   show: { summary: "Show what a model is", load: () => import("./show") },
   create: { summary: "Make a model out of a Modelfile", load: () => import("./create") },

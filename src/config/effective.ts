@@ -25,8 +25,9 @@ export interface EffectiveSetting {
 /** Every setting, those of models only where the file says something of them. @throws UsageError */
 export function effectiveSettings(inputs: Inputs): readonly EffectiveSetting[] {
   return resolveAll(inputs).map(({ path, setting, value, origin }) => {
-    if (setting.isSecret && Array.isArray(value)) {
-      const shown = value.length === 0 ? "none" : `${value.length} not shown`
+    if (setting.isSecret) {
+      const count = Array.isArray(value) ? value.length : value === null ? 0 : 1
+      const shown = count === 0 ? "none" : `${count} not shown`
       return { path, shown, value: shown, origin }
     }
     const shown = setting.value.show(value)

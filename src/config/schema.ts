@@ -11,6 +11,7 @@ import {
   orNone,
   text,
   toggle,
+  url,
 } from "./values"
 
 /**
@@ -112,6 +113,13 @@ export const flaglessSettings = {
     [],
     "keys, one of which each request needs",
     { takesEffect: "now", isSecret: true, variable: "XLLM_API_KEY" },
+  ),
+  huggingfaceToken: setting(
+    "pull.huggingface_token",
+    orAutomatic(text("TOKEN"), "none"),
+    null,
+    "token of an account on Hugging Face, for models that not everybody may have",
+    { takesEffect: "now", isSecret: true, variable: "HF_TOKEN" },
   ),
   gpuSplitMode: setting(
     "gpu.split_mode",
@@ -257,6 +265,45 @@ export const storeSettings = {
   ),
 }
 
+/** Where models are downloaded from, and how. */
+export const pullSettings = {
+  huggingfaceEndpoint: setting(
+    "pull.huggingface_endpoint",
+    url,
+    "https://huggingface.co",
+    "Hugging Face, or a mirror of it (default https://huggingface.co)",
+    { takesEffect: "now", variable: "HF_ENDPOINT" },
+  ),
+  ollamaRegistry: setting(
+    "pull.ollama_registry",
+    url,
+    "https://registry.ollama.ai",
+    "Ollama's registry, or a mirror of it (default https://registry.ollama.ai)",
+    LIVE,
+  ),
+  tokenHosts: setting(
+    "pull.token_hosts",
+    orNone(list(text("HOST"), "HOST,…"), "none"),
+    [],
+    "hosts beside a registry's own that its tokens may come from",
+    LIVE,
+  ),
+  connections: setting(
+    "pull.connections",
+    integer("N", 1, 64),
+    8,
+    "most connections that download at the same time (default 8)",
+    LIVE,
+  ),
+  stallTimeout: setting(
+    "pull.stall_timeout",
+    duration,
+    30,
+    "how long a connection may bring nothing before another takes its place (default 30s)",
+    LIVE,
+  ),
+}
+
 /** What models are loaded with. In a file `models.NAME` says it of one model, `defaults` of all. */
 export const modelSettings = {
   ctx: setting(
@@ -389,6 +436,7 @@ export const allSettings = {
   ...serverSettings,
   ...flaglessSettings,
   ...storeSettings,
+  ...pullSettings,
   ...capacitySettings,
   ...mediaSettings,
   ...logSettings,

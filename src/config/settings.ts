@@ -13,6 +13,7 @@ import {
   logSettings,
   mediaSettings,
   metricsSettings,
+  pullSettings,
   serverSettings,
   storeSettings,
 } from "./schema"
@@ -33,6 +34,32 @@ export async function gatherInputs(
 export function modelsFolder(inputs: Inputs): string {
   const { modelsDir } = resolveSettings(storeSettings, inputs).values
   return modelsDir === null ? findPaths(inputs.environment).models : resolve(modelsDir)
+}
+
+/** Where models are downloaded from, and how. */
+export interface PullSettings {
+  /** URL of Hugging Face, or of a mirror. */
+  readonly huggingFace: string
+  readonly huggingFaceToken: string | undefined
+  /** URL of Ollama's registry, or of a mirror. */
+  readonly ollamaRegistry: string
+  /** Hosts beside a registry's own that may be asked for its tokens. */
+  readonly tokenHosts: readonly string[]
+  readonly connections: number
+  readonly stallMs: number
+}
+
+export function pullSettingsOf(inputs: Inputs): PullSettings {
+  const { values } = resolveSettings(pullSettings, inputs)
+  const { huggingfaceToken } = resolveSettings(flaglessSettings, inputs).values
+  return {
+    huggingFace: values.huggingfaceEndpoint,
+    huggingFaceToken: huggingfaceToken ?? undefined,
+    ollamaRegistry: values.ollamaRegistry,
+    tokenHosts: values.tokenHosts,
+    connections: values.connections,
+    stallMs: Math.max(1, values.stallTimeout * 1000),
+  }
 }
 
 /** Models that the file says something of. */

@@ -70,6 +70,18 @@ export function text(placeholder: string): ConfigValue<string> {
   })
 }
 
+/** An address with its scheme, without the slash at its end. */
+export const url: ConfigValue<string> = kindOf({
+  placeholder: "URL",
+  rule: "an http or https URL",
+  schema: { type: "string", minLength: 1 },
+  parse(given) {
+    const parsed = URL.parse(given.trim())
+    const isUsable = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.hostname !== ""
+    return isUsable ? parsed.href.replace(/\/+$/, "") : undefined
+  },
+})
+
 /** On or off. */
 export const toggle: ConfigValue<boolean> = kindOf({
   rule: "true or false",

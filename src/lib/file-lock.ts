@@ -23,17 +23,14 @@ export async function lockFile(path: string, patienceMs: number): Promise<FileLo
 
 /** Given back by scope (`using`). */
 export class FileLock implements Disposable {
-  readonly #descriptor: number
-
   constructor(
-    descriptor: number,
+    /** Of the file that is locked; open as long as the scope lasts. */
+    readonly descriptor: number,
     /** False where it was not to be had in time. */
     readonly held: boolean,
-  ) {
-    this.#descriptor = descriptor
-  }
+  ) {}
 
   [Symbol.dispose](): void {
-    closeSync(this.#descriptor)
+    closeSync(this.descriptor)
   }
 }

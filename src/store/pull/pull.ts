@@ -1,0 +1,249 @@
+import type { ModelSummary } from "../../domain"
+import { Cancelled, ModelNotFound } from "../../errors"
+import { Semaphore } from "../../lib/semaphore"
+import type { Blob, Store } from "../contract"
+import type { Digest, Manifest, ManifestFile } from "../manifest"
+import { formatModelName, HUGGING_FACE_HOST, type ModelName, OLLAMA_HOST, parseModelName } from "../names"
+import { checkDiskSpace } from "./disk-space"
+import { SourceChanged } from "./download"
+import type { PullEvent } from "./events"
+import { fetchBlob, type FetchOptions, partialKey } from "./fetch-blob"
+import { HttpClient } from "./http-client"
+import { planHubPull } from "./huggingface"
+import { identify } from "./identify"
+import { cleanPartials } from "./leftovers"
+import { planRegistryPull } from "./ollama-registry"
+import { partialBytes } from "./partial-file"
+import type { PlannedFile, PullPlan } from "./plan"
+import type { RemoteFile } from "./remote-file"
+import type { Patience } from "./retry"
+import { isLoopbackHost, type SourceContext, type SourceSettings } from "./source-context"
+import { hubNameOfUrl, isUrl, planUrlPull } from "./url-source"
+
+export interface PullerOptions {
+  readonly store: Store
+  readonly sources: SourceSettings
+  readonly patience: Patience
+  /** Most connections at a time. */
+  readonly connections: number
+}
+
+export interface PullOptions {
+  /** A name, or the URL of a GGUF file. */
+  readonly model: string
+  /** Plain HTTP, and certificates that nobody vouches for, are fine. */
+  readonly isInsecure?: boolean
+  readonly signal: AbortSignal
+  readonly onEvent: (event: PullEvent) => void
+}
+
+/** How often a file may change at its source while it is downloaded. */
+const MOST_CHANGES = 3
+/** Files that are fetched side by side: models of speech come with hundreds of small ones. */
+const FILES_AT_ONCE = 4
+
+/** Downloads models into a store. */
+export class Puller {
+  readonly #options: PullerOptions
+  readonly #connections: Semaphore
+
+  constructor(options: PullerOptions) {
+    this.#options = options
+    this.#connections = new Semaphore(options.connections)
+  }
+
+  /**
+   * Has a model installed as it is at its source now. What an earlier pull has left is gone on with, and what is there
+   * is not fetched again.
+   * @throws ModelNotFound naming what else the name could mean; DownloadFailed, NotAuthorized, ChecksumMismatch, DiskFull,
+   * Unsupported, InvalidModelFile; Cancelled, after which the same pull goes on where it stopped
+   */
+  async pull(options: PullOptions): Promise<ModelSummary> {
+    try {
+      return await this.#pull(options)
+    } catch (error) {
+      throw options.signal.aborted ? new Cancelled() : error
+    }
+  }
+
+  async #pull({ model, isInsecure = false, signal, onEvent }: PullOptions): Promise<ModelSummary> {
+    const context = this.#context(isInsecure, signal)
+    await cleanPartials(this.#options.store.blobs)
+    onEvent({ type: "status", status: "pulling manifest" })
+    for (let changes = 0; ; changes++) {
+      const plan = await this.#plan(model, context)
+      for (const text of plan.notes) onEvent({ type: "note", text })
+      try {
+        return await this.#carryOut(plan, context, onEvent)
+      } catch (error) {
+        if (!(error instanceof SourceChanged) || changes === MOST_CHANGES) throw error
+        const text = `${formatModelName(plan.name)} has changed at its source (${error.message}); it is downloaded anew`
+        onEvent({ type: "note", text })
+      }
+    }
+  }
+
+  #context(isInsecure: boolean, signal: AbortSignal): SourceContext {
+    const { sources, patience } = this.#options
+    const configured = [sources.huggingFace, sources.ollamaRegistry].map((url) => new URL(url).origin)
+    const client = new HttpClient(
+      {
+        allowsPlain: (url) => isInsecure || isLoopbackHost(url.hostname) || configured.includes(url.origin),
+        acceptsAnyCertificate: isInsecure,
+      },
+      patience.stallMs,
+    )
+    return { settings: sources, client, patience, isInsecure, signal }
+  }
+
+  async #plan(model: string, context: SourceContext): Promise<PullPlan> {
+    if (isUrl(model)) {
+      const onHub = hubNameOfUrl(model)
+      return onHub === undefined ? await planUrlPull(model, context) : await planHubPull(onHub, context)
+    }
+    const name = parseModelName(model)
+    try {
+      return await (name.host === HUGGING_FACE_HOST
+        ? planHubPull(name, context)
+        : planRegistryPull(name, context))
+    } catch (error) {
+      throw error instanceof ModelNotFound ? withForms(error, model, name) : error
+    }
+  }
+
+  async #carryOut(
+    plan: PullPlan,
+    context: SourceContext,
+    onEvent: PullOptions["onEvent"],
+  ): Promise<ModelSummary> {
+    const { store } = this.#options
+    const { blobs } = store
+    const declared = plan.files.flatMap(({ remote }) => remote.digest ?? [])
+    await using _held = await blobs.hold(declared)
+    await this.#checkSpace(plan)
+    const files = await this.#fetchAll(plan, context, onEvent)
+    // What nobody had declared is known now.
+    await using _all = await blobs.hold(files.map(({ digest }) => digest))
+    onEvent({ type: "status", status: "verifying sha256 digest" })
+    const manifest = await this.#manifestOf(plan, files)
+    onEvent({ type: "status", status: "writing manifest" })
+    await store.install(plan.name, manifest)
+    const summary = await store.resolve(formatModelName(plan.name))
+    for (const text of summary.defaults?.notes ?? [])
+      onEvent({ type: "note", text: `${summary.name}: ${text}` })
+    onEvent({ type: "status", status: "success" })
+    return summary
+  }
+
+  async #checkSpace({ files }: PullPlan): Promise<void> {
+    const { blobs } = this.#options.store
+    const missing = new Map<string, number>()
+    for (const { remote } of files) {
+      const { digest, sizeBytes = 0 } = remote
+      if (digest !== undefined && (await blobs.has(digest))) continue
+      const key = partialKey(remote)
+      missing.set(key, sizeBytes - (await partialBytes(blobs.partialFolder, key)))
+    }
+    const neededBytes = [...missing.values()].reduce((sum, bytes) => sum + bytes, 0)
+    await checkDiskSpace(blobs.partialFolder, neededBytes)
+  }
+
+  async #fetchAll(
+    { files }: PullPlan,
+    context: SourceContext,
+    onEvent: PullOptions["onEvent"],
+  ): Promise<readonly ManifestFile[]> {
+    const tell = ({ remote, name }: PlannedFile, completed: number, total: number | undefined) =>
+      onEvent({ type: "progress", ...namesOf(remote, name), files: files.length, total, completed })
+    for (const file of files) tell(file, 0, file.remote.sizeBytes)
+    const stop = new AbortController()
+    const signal = AbortSignal.any([context.signal, stop.signal])
+    const places = new Semaphore(FILES_AT_ONCE)
+    const fetches = files.map(async (file): Promise<ManifestFile> => {
+      using _place = await places.acquire(signal)
+      const onProgress = (completed: number, total: number | undefined) => tell(file, completed, total)
+      const blob = await this.#fetch(file, { ...context, signal }, { onEvent, onProgress })
+      return { name: file.name, role: file.role, ...blob }
+    })
+    // The first failure ends all; they are all waited for, so that nobody writes any more.
+    const settled = await Promise.allSettled(
+      fetches.map((fetch) =>
+        fetch.catch((error: unknown) => {
+          stop.abort(error)
+          throw error
+        }),
+      ),
+    )
+    if (stop.signal.aborted) throw stop.signal.reason
+    return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))
+  }
+
+  async #fetch(
+    { remote, name }: PlannedFile,
+    context: SourceContext,
+    { onEvent, onProgress }: Pick<PullOptions, "onEvent"> & Pick<FetchOptions, "onProgress">,
+  ): Promise<Blob> {
+    const note = (text: string) => onEvent({ type: "note", text })
+    let hasWaited = false
+    return await fetchBlob(remote, {
+      blobs: this.#options.store.blobs,
+      client: context.client,
+      connections: this.#connections,
+      mostConnections: this.#options.connections,
+      patience: context.patience,
+      signal: context.signal,
+      onProgress,
+      onWait: () => {
+        if (!hasWaited) note(`${name} is being downloaded already; waiting for that`)
+        hasWaited = true
+      },
+      onNote: note,
+    })
+  }
+
+  async #manifestOf(plan: PullPlan, files: readonly ManifestFile[]): Promise<Manifest> {
+    const pathOf = (digest: Digest) => this.#options.store.blobs.pathOf(digest)
+    const fetched = files.map(({ name, role, digest, sizeBytes }) => ({
+      name,
+      role,
+      sizeBytes,
+      path: pathOf(digest),
+    }))
+    const kind = await identify(fetched, formatModelName(plan.name), plan.hint)
+    return {
+      version: 1,
+      kind,
+      createdAt: new Date().toISOString(),
+      source: plan.source,
+      // Only text models have a file that the others belong to.
+      files: kind === "text" ? files : files.map((file) => ({ ...file, role: "file" as const })),
+      ...plan.declared,
+    }
+  }
+}
+
+function namesOf(remote: RemoteFile, name: string) {
+  const { digest } = remote
+  const short = digest?.slice("sha256:".length, "sha256:".length + 12)
+  return { id: partialKey(remote), status: `pulling ${short ?? name}`, digest }
+}
+
+/** Nothing is guessed: the user is shown what to write for the other places. */
+function withForms(
+  error: ModelNotFound,
+  model: string,
+  { host, namespace, model: base, tag }: ModelName,
+): ModelNotFound {
+  const path = `${namespace}/${base}:${tag}`
+  const isLibrary = host === OLLAMA_HOST && namespace === "library"
+  const tried =
+    host === HUGGING_FACE_HOST ? `hf:${path}` : host === OLLAMA_HOST ? `ollama:${path}` : `${host}/${path}`
+  const others = isLibrary
+    ? [`hf:NAMESPACE/${base}:${tag}`, `ollama:NAMESPACE/${base}:${tag}`]
+    : [`hf:${path}`, `ollama:${path}`].filter((form) => form !== tried)
+  const reason = error.message.replace(/^.*? not found/s, "")
+  return new ModelNotFound(
+    model,
+    `${reason}; '${tried}' was tried; other places are named ${others.join(" or ")}`,
+  )
+}

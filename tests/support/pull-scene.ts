@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import type { ModelSummary } from "../../src/domain"
+import { createStore } from "../../src/store"
+import type { Store } from "../../src/store/contract"
+import type { PullEvent } from "../../src/store/pull/events"
+import { Puller, type PullOptions } from "../../src/store/pull/pull"
+import type { Patience } from "../../src/store/pull/retry"
+import { FakeHub } from "./fake-hub"
+import { FakeRegistry } from "./fake-registry"
+import { tempFolder } from "./temp-folder"
+import { type TinyModelOptions, writeTinyModel } from "./tiny-model"
+
+/** Tries again at once, a few times. */
+const HASTY: Patience = {
+  attempts: 4,
+  firstDelayMs: 1,
+  longestDelayMs: 4,
+  longestRetryAfterMs: 1000,
+  stallMs: 20_000,
+}
+
+/** A hub, a registry, an empty models folder and somebody who pulls. */
+export class PullScene implements AsyncDisposable {
+  readonly hub: FakeHub
+  readonly registry: FakeRegistry
+  readonly store: Store
+  readonly events: PullEvent[] = []
+  readonly folder: ReturnType<typeof tempFolder>
+  hubToken: string | undefined
+
+  private constructor(hub: FakeHub, registry: FakeRegistry) {
+    this.hub = hub
+    this.registry = registry
+    this.folder = tempFolder()
+    this.store = createStore({ modelsFolder: join(this.folder.path, "models") })
+  }
+
+  static async create(): Promise<PullScene> {
+    return new PullScene(await FakeHub.start(), await FakeRegistry.start())
+  }
+
+  async pull(model: string, options: Partial<PullOptions> = {}): Promise<ModelSummary> {
+    const puller = new Puller({
+      store: this.store,
+      sources: {
+        huggingFace: this.hub.url,
+        huggingFaceToken: this.hubToken,
+        ollamaRegistry: this.registry.url,
+        tokenHosts: [],
+      },
+      patience: HASTY,
+      connections: 4,
+    })
+    const signal = new AbortController().signal
+    return await puller.pull({ model, signal, onEvent: (event) => this.events.push(event), ...options })
+  }
+
+  /** Sentences that the pulls told. */
+  get notes(): readonly string[] {
+    return this.events.flatMap((event) => (event.type === "note" ? [event.text] : []))
+  }
+
+  get statuses(): readonly string[] {
+    return this.events.flatMap((event) => (event.type === "status" ? [event.status] : []))
+  }
+
+  async filesOf(name: string): Promise<readonly { readonly name: string; readonly role: string }[]> {
+    const manifest = await this.store.manifest(name)
+    return (manifest?.files ?? []).map(({ name, role }) => ({ name, role }))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hub[Symbol.asyncDispose]()
+    await this.registry[Symbol.asyncDispose]()
+    this.folder[Symbol.dispose]()
+  }
+}
+
+/** A small text model's file. */
+export function tinyModelBytes(options: TinyModelOptions = {}): Uint8Array {
+  using folder = tempFolder()
+  const path = join(folder.path, "tiny.gguf")
+  writeTinyModel(path, options)
+  return readFileSync(path)
+}
