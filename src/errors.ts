@@ -260,23 +260,14 @@ export class ChecksumMismatch extends XllmError {
   }
 }
 
-/** There is no room for a download. */
-export class DiskFull extends XllmError {
-  /** Without sizes: the disk became full on the way, and what came stays. */
-  constructor(
-    place: string,
-    sizes?: { readonly neededBytes: number; readonly freeBytes: number },
-    cause?: unknown,
-  ) {
-    const room =
-      sizes && `${inGigabytes(sizes.neededBytes)} are needed, but ${inGigabytes(sizes.freeBytes)} are free`
+/** A disk, or a limit for files, became full during a download. */
+export class NoRoomLeft extends XllmError {
+  constructor(folder: string, cause: unknown) {
     super(
       "disk_full",
       507,
-      `there is no room in ${place}: ` +
-        (room ??
-          "the disk or a limit is full; what was downloaded stays, and the same command goes on with it"),
-      { ...(sizes && { details: { needed_bytes: sizes.neededBytes, free_bytes: sizes.freeBytes } }), cause },
+      `there is no room left in ${folder}; what was downloaded stays: make room, and the same command goes on with it`,
+      { cause },
     )
   }
 }

@@ -50,6 +50,7 @@ describe("config", () => {
       "metrics",
       "models",
       "models_dir",
+      "pull",
       "queue",
       "server",
       "shutdown_timeout",

@@ -1,5 +1,5 @@
 import { dirname } from "node:path"
-import { Cancelled, ChecksumMismatch, DiskFull, DownloadFailed, NotAuthorized } from "../../errors"
+import { Cancelled, ChecksumMismatch, NoRoomLeft, DownloadFailed, NotAuthorized } from "../../errors"
 import type { Semaphore } from "../../lib/semaphore"
 import { type AttemptOptions, persist, refuseTemporary, Temporary } from "./attempts"
 import { isDiskFull } from "./disk-space"
@@ -42,7 +42,7 @@ interface Others {
 /**
  * Fetches what is missing of a file, in parts side by side and in order of their places, and hashes it meanwhile.
  * `partial` stays open and keeps what came, whatever happens.
- * @throws SourceChanged, DownloadFailed, NotAuthorized, DiskFull, Cancelled; ChecksumMismatch where the content is not what
+ * @throws SourceChanged, DownloadFailed, NotAuthorized, NoRoomLeft, Cancelled; ChecksumMismatch where the content is not what
  * was declared
  */
 export async function download(
@@ -310,7 +310,7 @@ class Download {
 
   #asFailure(error: unknown): unknown {
     if (this.#options.signal.aborted) return new Cancelled()
-    if (isDiskFull(error)) return new DiskFull(dirname(this.#partial.path), undefined, error)
+    if (isDiskFull(error)) return new NoRoomLeft(dirname(this.#partial.path), error)
     return error
   }
 }
