@@ -1,0 +1,186 @@
+import type { ImageModelDetails, ModelPart } from "../../domain"
+import { InvalidModelFile } from "../../errors"
+import type { ModelFolder } from "../model-folder"
+import {
+  ARCHITECTURES,
+  type ArchitectureName,
+  type Component,
+  COMPONENT_TITLES,
+  type Latents,
+} from "./architectures"
+import { type Checkpoint, readCheckpoint } from "./checkpoint"
+import { type Diffusion, identifyParts, type Parts } from "./parts"
+
+/** What a painter's files say about it. */
+export type ImageDescription = Omit<
+  ImageModelDetails,
+  "name" | "path" | "id" | "sizeBytes" | "modifiedAt" | "defaults"
+>
+
+/** A painter that is complete. */
+export interface ImageModel {
+  readonly description: ImageDescription
+  readonly architecture: ArchitectureName
+  /** The tensors of its diffusion model stand under a prefix, as in checkpoints that hold everything. */
+  readonly isPrefixed: boolean
+  /** Paths by what they are there for. A part that is in the diffusion model's file is not named again. */
+  readonly files: Readonly<Partial<Record<Exclude<Component, "lora">, string>>> & {
+    readonly diffusion: string
+  }
+  readonly loras: readonly string[]
+}
+
+/**
+ * The painter that a folder's files, or a single file, make up. Recognised by tensors alone. `undefined` where they
+ * are something else.
+ * @throws InvalidModelFile where they look like a painter and cannot be used: damaged, of an unknown design, or
+ * incomplete, which names what is missing
+ */
+export async function recognizeImageModel(folder: ModelFolder): Promise<ImageModel | undefined> {
+  const found: Identified[] = []
+  for (const file of folder.files) {
+    const checkpoint = await readCheckpoint(file)
+    if (checkpoint !== undefined) found.push({ ...checkpoint, parts: identifyParts(checkpoint.tensors) })
+  }
+  const painters = found.filter(hasDiffusion)
+  if (painters.length === 0) return refuseBrushless(found)
+  const [main, ...others] = painters
+  if (main === undefined) return undefined
+  if (others.length > 0)
+    throw fail(main, `there are ${painters.length} diffusion models (${namesOf(painters)}); keep one of them`)
+  return assemble(main, found, folder)
+}
+
+/** A file, and what it has. */
+interface Identified extends Checkpoint {
+  readonly parts: Parts
+}
+
+type WithDiffusion = Identified & { readonly parts: { readonly diffusion: Diffusion } }
+
+function hasDiffusion(file: Identified): file is WithDiffusion {
+  return file.parts.diffusion !== undefined
+}
+
+/** Encoders and language models alone may be many things; a VAE among several files is a part of a painter. */
+function refuseBrushless(found: readonly Identified[]): undefined {
+  const vae = found.find(({ parts }) => parts.vae !== undefined)
+  if (vae === undefined || found.length < 2) return undefined
+  throw fail(vae, `${COMPONENT_TITLES.diffusion} is missing beside ${namesOf(found)}`)
+}
+
+function assemble(main: WithDiffusion, found: readonly Identified[], folder: ModelFolder): ImageModel {
+  const { diffusion } = main.parts
+  if ("unusable" in diffusion) throw fail(main, `the model cannot be used: ${diffusion.unusable}`)
+  const { architecture, isPrefixed } = diffusion
+  const { title, needs, latents } = ARCHITECTURES[architecture]
+  const used = new Map<Identified, Component>([[main, "diffusion"]])
+  const missing: string[] = []
+  for (const need of [...needs, ...optionalOf(architecture)]) {
+    const candidates = found.filter((file) => file !== main && has(file.parts, need))
+    const fitting = candidates.filter(({ parts }) => fits(parts, need, latents, diffusion.textWidth))
+    if (fitting.length > 1)
+      throw fail(
+        main,
+        `there are ${fitting.length} files with ${COMPONENT_TITLES[need]} (${namesOf(fitting)}); keep one`,
+      )
+    const [file] = fitting
+    if (file !== undefined) used.set(file, need)
+    else if (isNeeded(architecture, need) && !isInside(main.parts, need, latents))
+      missing.push(describeNeed(need, latents, diffusion.textWidth, candidates))
+  }
+  if (missing.length > 0)
+    throw fail(main, `${title} needs more than there is: ${missing.join(", and ")}; put it beside`)
+  const loras = found.filter(({ parts }) => parts.isLora)
+  return {
+    architecture,
+    isPrefixed,
+    files: {
+      ...Object.fromEntries([...used].map(([{ file }, part]) => [part, file.path])),
+      diffusion: main.file.path,
+    },
+    loras: loras.map(({ file }) => file.path),
+    description: describe(architecture, main, used, loras, folder),
+  }
+}
+
+/** Parts that are used where they are there. */
+function optionalOf(architecture: ArchitectureName): readonly ["t5xxl"] | readonly [] {
+  return architecture === "sd3" ? ["t5xxl"] : []
+}
+
+type Need = Exclude<Component, "diffusion" | "lora">
+
+function isNeeded(architecture: ArchitectureName, need: Need): boolean {
+  const needs: readonly Need[] = ARCHITECTURES[architecture].needs
+  return needs.includes(need)
+}
+
+function has(parts: Parts, need: Need): boolean {
+  if (need === "vae") return parts.vae !== undefined
+  return need === "llm" ? parts.llm !== undefined : parts.encoders.has(need)
+}
+
+/** Whether it is the right one: VAEs differ in their latent pictures, language models in their width. */
+function fits(parts: Parts, need: Need, latents: Latents, textWidth: number | undefined): boolean {
+  if (need === "vae") return parts.vae === latents
+  return need !== "llm" || textWidth === undefined || parts.llm === textWidth
+}
+
+function isInside(parts: Parts, need: Need, latents: Latents): boolean {
+  return has(parts, need) && fits(parts, need, latents, undefined)
+}
+
+function describeNeed(
+  need: Need,
+  latents: Latents,
+  textWidth: number | undefined,
+  wrong: readonly Identified[],
+): string {
+  const details: Partial<Record<Need, string>> = {
+    vae: latents === "video" ? " (Wan's)" : ` (of ${latents} latent channels)`,
+    llm: textWidth === undefined ? "" : ` (of ${textWidth} channels)`,
+  }
+  const others = wrong.length === 0 ? "" : `; ${namesOf(wrong)} is another one`
+  return `${COMPONENT_TITLES[need]}${details[need] ?? ""}${others}`
+}
+
+function describe(
+  architecture: ArchitectureName,
+  main: WithDiffusion,
+  used: ReadonlyMap<Identified, Component>,
+  loras: readonly Identified[],
+  folder: ModelFolder,
+): ImageDescription {
+  const tensors = [...used.keys()].flatMap((file) => [...file.tensors.values()])
+  const { vae, encoders } = main.parts
+  const components = new Set<Component>(used.values())
+  if (vae !== undefined) components.add("vae")
+  for (const encoder of encoders) components.add(encoder)
+  if (loras.length > 0) components.add("lora")
+  return {
+    kind: "image",
+    architecture,
+    parameterCount: tensors.reduce((sum, { elements }) => sum + elements, 0),
+    quantization: mostUsedType(tensors),
+    components: [...components],
+    files: folder.files.map(({ name, sizeBytes }): ModelPart => ({ name, sizeBytes })),
+    license: main.license,
+    capabilities: ["image"],
+  }
+}
+
+/** The type that holds most of the parameters. */
+function mostUsedType(tensors: readonly { readonly type: string; readonly elements: number }[]): string {
+  const elements = new Map<string, number>()
+  for (const { type, elements: count } of tensors) elements.set(type, (elements.get(type) ?? 0) + count)
+  return [...elements].sort(([, a], [, b]) => b - a)[0]?.[0] ?? "unknown"
+}
+
+function namesOf(files: readonly Identified[]): string {
+  return files.map(({ file }) => file.name).join(", ")
+}
+
+function fail({ file }: Identified, reason: string): InvalidModelFile {
+  return new InvalidModelFile(file.path, reason)
+}

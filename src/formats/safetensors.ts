@@ -1,0 +1,155 @@
+import { open } from "node:fs/promises"
+import { InvalidModelFile } from "../errors"
+
+/** A tensor of a safetensors file, without its data. */
+export interface SafetensorsTensor {
+  readonly name: string
+  /** `F32`, `F16`, `BF16`, `F8_E4M3`, …; in capitals. */
+  readonly dtype: string
+  /** The dimension that is contiguous in memory last. */
+  readonly shape: readonly number[]
+  readonly elements: number
+  /** From the start of the file, and one past the last byte. */
+  readonly start: number
+  readonly end: number
+}
+
+export interface SafetensorsHeader {
+  /** The texts under `__metadata__`. */
+  readonly metadata: ReadonlyMap<string, string>
+  readonly tensors: readonly SafetensorsTensor[]
+}
+
+/** The header's length comes first, as an unsigned number of 64 bits, little-endian. */
+const LENGTH_BYTES = 8
+/** Real headers end below 2 MB. A parse of this many bytes takes some 100 ms; the format itself allows 100 MB. */
+const MAX_HEADER_BYTES = 16 * 1024 ** 2
+const MAX_DIMENSIONS = 8
+const METADATA_KEY = "__metadata__"
+const OPENING_BRACE = 0x7b
+
+/** Bytes of an element; types that pack several into a byte are not here, and their size is not checked. */
+const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
+  ["BOOL", 1],
+  ["U8", 1],
+  ["I8", 1],
+  ["F8_E4M3", 1],
+  ["F8_E5M2", 1],
+  ["F8_E8M0", 1],
+  ["U16", 2],
+  ["I16", 2],
+  ["F16", 2],
+  ["BF16", 2],
+  ["U32", 4],
+  ["I32", 4],
+  ["F32", 4],
+  ["U64", 8],
+  ["I64", 8],
+  ["F64", 8],
+])
+
+/** Whether a file that begins with `head` (9 bytes are enough) can be a safetensors file, if perhaps not a whole one. */
+export function looksLikeSafetensors(head: Uint8Array): boolean {
+  return headerLength(head) !== undefined && head[LENGTH_BYTES] === OPENING_BRACE
+}
+
+/**
+ * The header of a safetensors file, without reading the tensors' data.
+ * @throws InvalidModelFile where the file is not a complete one; the system's error where it cannot be opened
+ */
+export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    const read = async (start: number, length: number): Promise<Uint8Array> => {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
+      return buffer.subarray(0, bytesRead)
+    }
+    const head = await read(0, LENGTH_BYTES + 1)
+    const length = headerLength(head)
+    if (length === undefined || !looksLikeSafetensors(head))
+      throw new InvalidModelFile(path, "it is not a safetensors file")
+    if (length > size - LENGTH_BYTES)
+      throw new InvalidModelFile(
+        path,
+        `the file is cut short: its header has ${length} bytes, the file ${size}`,
+      )
+    const text = new TextDecoder().decode(await read(LENGTH_BYTES, length))
+    return parseHeader(path, text, LENGTH_BYTES + length, size)
+  } finally {
+    await file.close()
+  }
+}
+
+/** `undefined` where no header can be that long. */
+function headerLength(head: Uint8Array): number | undefined {
+  if (head.length <= LENGTH_BYTES) return undefined
+  const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true)
+  return length >= 2n && length <= BigInt(MAX_HEADER_BYTES) ? Number(length) : undefined
+}
+
+function parseHeader(path: string, text: string, dataStart: number, fileBytes: number): SafetensorsHeader {
+  const entries = Object.entries(parseObject(path, text))
+  const metadata = new Map<string, string>()
+  const tensors: SafetensorsTensor[] = []
+  for (const [name, entry] of entries) {
+    if (!isObject(entry)) throw new InvalidModelFile(path, `the header's entry '${name}' is no object`)
+    if (name !== METADATA_KEY) tensors.push(readTensor(path, name, entry, dataStart))
+    else
+      for (const [key, value] of Object.entries(entry))
+        if (typeof value === "string") metadata.set(key, value)
+  }
+  const last = tensors.reduce<SafetensorsTensor | undefined>(
+    (latest, tensor) => (latest === undefined || tensor.end > latest.end ? tensor : latest),
+    undefined,
+  )
+  if (last !== undefined && last.end > fileBytes)
+    throw new InvalidModelFile(
+      path,
+      `the file is cut short: it has ${fileBytes} bytes, but the tensor '${last.name}' ends at ${last.end}`,
+    )
+  return { metadata, tensors }
+}
+
+function parseObject(path: string, text: string): Readonly<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new InvalidModelFile(path, `its header is not valid JSON: ${reason}`)
+  }
+  if (!isObject(value)) throw new InvalidModelFile(path, "its header is no JSON object")
+  return value
+}
+
+function readTensor(
+  path: string,
+  name: string,
+  { dtype, shape, data_offsets: offsets }: Readonly<Record<string, unknown>>,
+  dataStart: number,
+): SafetensorsTensor {
+  if (typeof dtype !== "string" || !isSizes(shape) || !isSizes(offsets) || offsets.length !== 2)
+    throw new InvalidModelFile(path, `the header does not describe the tensor '${name}' as it should`)
+  if (shape.length > MAX_DIMENSIONS)
+    throw new InvalidModelFile(path, `the tensor '${name}' has ${shape.length} dimensions`)
+  const elements = shape.reduce((product, size) => product * size, 1)
+  const [begin = 0, end = 0] = offsets
+  if (!Number.isSafeInteger(elements) || begin > end)
+    throw new InvalidModelFile(path, `the tensor '${name}' has impossible sizes`)
+  const bytes = ELEMENT_BYTES.get(dtype)
+  if (bytes !== undefined && elements * bytes !== end - begin)
+    throw new InvalidModelFile(
+      path,
+      `the tensor '${name}' has ${elements} elements of ${dtype}, but ${end - begin} bytes`,
+    )
+  return { name, dtype, shape, elements, start: dataStart + begin, end: dataStart + end }
+}
+
+function isSizes(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
