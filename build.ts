@@ -12,8 +12,8 @@ const flavours = Object.keys(FLAVOURS) as Flavour[] // the table's own keys
 const USAGE = `Usage: bun run build [--flavour ${flavours.join("|")}] [--outfile FILE] [--entry FILE]
 
 core     text only, on CPUs and through Vulkan; no part under the GPL
-cpu      text and speech, on CPUs only
-default  text and speech, and Vulkan on linux-x64
+cpu      text, speech and images, on CPUs only
+default  text, speech and images, and Vulkan on linux-x64
 cuda     the default and CUDA, on linux-x64 (fetches its package, 180 MB; untested)`
 
 /** Builds the executable; a reader of `outfile` sees the old one or the new one, never a part. */
@@ -100,7 +100,7 @@ function leaveOut(media: boolean): Bun.BunPlugin {
       }))
       if (media) return
       const contents = `export * from ${JSON.stringify(join(ROOT, "src/worker/left-out.ts"))}`
-      builder.onLoad({ filter: /src[\\/]worker[\\/]speech[\\/]\w+[\\/]worker\.ts$/ }, () => ({
+      builder.onLoad({ filter: /src[\\/]worker[\\/](speech[\\/]\w+|image)[\\/]worker\.ts$/ }, () => ({
         contents,
         loader: "js",
       }))

@@ -11,6 +11,7 @@ import {
   VULKAN_LIBRARY,
 } from "../src/native/packages"
 import { chooseSpeechLibraries, speechPackage, speechPackageFolder } from "../src/native/speech-files"
+import { imageComponents } from "./image-engine"
 import { packComponent, type PackSource } from "./pack"
 import { installPackage } from "./packages"
 
@@ -47,7 +48,7 @@ export async function packComponents(flavour: Flavour, root: string) {
     ["llama", baseLibraries(base)],
     ["shim", [join(root, "src/llama/shim.c")]],
     ...(await gpuBackends(contents, packages, base, root)),
-    ...(contents.media ? await speech(root) : []),
+    ...(contents.media ? [...(await speech(root)), ...(await imageComponents(contents.vulkan, root))] : []),
   ]
   const cache = join(root, ".cache/components")
   const components = await Promise.all(wanted.map(([name, sources]) => packComponent(name, sources, cache)))

@@ -399,6 +399,13 @@ export class RecognitionFailed extends XllmError {
   }
 }
 
+/** stable-diffusion.cpp could not make a picture. */
+export class DrawingFailed extends XllmError {
+  constructor(reason: string) {
+    super("drawing_failed", 500, `the model could not make the picture: ${reason}`)
+  }
+}
+
 /** The native libraries are missing, or not the ones that this build was written for. */
 export class RuntimeBroken extends XllmError {
   constructor(reason: string, cause?: unknown) {

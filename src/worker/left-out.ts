@@ -1,7 +1,7 @@
 import { Unsupported } from "../errors"
 import type { ToWorker } from "../protocol/messages"
 
-/** Stands in for the workers of speech where build.ts leaves them out: answers the load with a word on it. */
+/** Stands in for the workers of speech and images where build.ts leaves them out: answers the load with a word on it. */
 function refuseLoad(): void {
   process.once("message", (message: ToWorker<never>) => {
     if (message.type !== "load") process.exit(0)
@@ -16,3 +16,4 @@ function refuseLoad(): void {
 
 export const runVoiceWorker = refuseLoad
 export const runRecognizerWorker = refuseLoad
+export const runImageWorker = refuseLoad

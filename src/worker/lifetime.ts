@@ -10,12 +10,14 @@ const SIGKILL = 9
  */
 export function endWithParent(parentPid: number): void {
   process.on("disconnect", () => process.exit(0))
-  if (process.platform === "linux") askForDeathSignal()
+  askForDeathSignal()
   // The parent may have ended before the signal was asked for.
   if (process.ppid !== parentPid) process.exit(0)
 }
 
-function askForDeathSignal(): void {
+/** The kernel ends this process, and what it turns into by exec, when its parent ends. Linux only. */
+export function askForDeathSignal(): void {
+  if (process.platform !== "linux") return
   try {
     const { symbols } = dlopen("libc.so.6", {
       prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },

@@ -12,7 +12,8 @@ export type LoadMessage<R extends MediaRequest> = Extract<ToWorker<R>, { type: "
 
 /** A loaded model, as the shell drives it. */
 export interface MediaEngine<R extends MediaRequest, E extends MediaEvent> {
-  readonly info: Omit<LoadedMediaInfo, "footprint">
+  /** Without a footprint: this process holds all that the model takes. */
+  readonly info: Omit<LoadedMediaInfo, "footprint"> & Partial<Pick<LoadedMediaInfo, "footprint">>
   /** Does one request; its last event is `done`. What it throws ends the request. At most `info.slots` run at a time. */
   work(request: R, job: Job<E>): Promise<void>
 }
@@ -26,6 +27,8 @@ export interface Job<E extends MediaEvent> {
   readonly loadMs: number
   /** Tells the client, at once. Ignored once it is gone. */
   emit(event: E): void
+  /** Tells the parent that the work goes on, where there is nothing to tell of it. */
+  alive(): void
   /**
    * Does one step of computing (a sentence, a window of audio) when no other step runs, neither in this process nor in
    * another one on these cores; steps of several requests come by turns. While the step computes nothing is told but
@@ -69,7 +72,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
 
   ready(): void {
     const footprint = { ramBytes: process.memoryUsage.rss(), devices: [] }
-    this.#send({ type: "ready", info: { ...this.#engine.info, footprint } })
+    this.#send({ type: "ready", info: { footprint, ...this.#engine.info } })
   }
 
   handle(message: Exclude<ToWorker<R>, { type: "load" | "stop" }>): void {
@@ -99,6 +102,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
         emit: (event) => {
           if (isHeard()) this.#tell([{ id, event }])
         },
+        alive: () => this.#tell([]),
         step: (compute) => this.#step(controller.signal, compute),
       })
     } catch (error) {

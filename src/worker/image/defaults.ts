@@ -1,0 +1,34 @@
+import type { ArchitectureName } from "../../formats/image/architectures"
+
+/** How pictures are made where a request does not say. */
+export interface DrawingDefaults {
+  /** Width and height, in pixels: what the model was trained for. */
+  readonly size: number
+  readonly steps: number
+  readonly cfgScale: number
+  /** What models that were distilled from guided ones take besides. */
+  readonly guidance?: number
+}
+
+const SD: DrawingDefaults = { size: 512, steps: 20, cfgScale: 7 }
+const SDXL: DrawingDefaults = { size: 1024, steps: 25, cfgScale: 7 }
+
+/**
+ * What the models' authors recommend in their model cards. Models that were distilled to few steps cannot all be told
+ * from those that were not: an SDXL Turbo has the tensors of an SDXL, and its user says `steps` and `cfg_scale`.
+ */
+export const DRAWING_DEFAULTS: Readonly<Record<ArchitectureName, DrawingDefaults>> = {
+  sd1: SD,
+  "sd1-tiny": SD,
+  sd2: { size: 768, steps: 25, cfgScale: 7.5 },
+  sdxl: SDXL,
+  "sdxl-small": SDXL,
+  sd3: { size: 1024, steps: 28, cfgScale: 4.5 },
+  flux: { size: 1024, steps: 28, cfgScale: 1, guidance: 3.5 },
+  "flux-schnell": { size: 1024, steps: 4, cfgScale: 1 },
+  chroma: { size: 1024, steps: 26, cfgScale: 4 },
+  flux2: { size: 1024, steps: 28, cfgScale: 1, guidance: 4 },
+  "flux2-klein": { size: 1024, steps: 4, cfgScale: 1 },
+  "z-image": { size: 1024, steps: 9, cfgScale: 1 },
+  "qwen-image": { size: 1024, steps: 30, cfgScale: 4 },
+}

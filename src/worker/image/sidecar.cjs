@@ -1,0 +1,136 @@
+/**
+ * The process that draws: stable-diffusion.cpp on the Bare runtime, for which its package is made. It is told what to
+ * do through the descriptor 3 and answers there, as `sidecar-messages.ts` says; what the library prints goes to stdout
+ * and stderr. It takes one thing at a time and knows nothing of requests.
+ *
+ * JavaScript and not TypeScript, because Bare runs it as it is.
+ */
+"use strict"
+
+const fs = require("bare-fs")
+const os = require("bare-os")
+const { SdInterface, mapAddonEvent } = require("@qvac/diffusion-cpp/addon.js")
+const binding = require("@qvac/diffusion-cpp/binding.js")
+
+/** Both ways: the lengths of a JSON text and of bytes that follow it, as 32-bit numbers, little-endian. */
+const CHANNEL = 3
+const FRAME_HEAD_BYTES = 8
+const READ_BYTES = 1 << 16
+
+/** @type {SdInterface | undefined} */
+let engine
+
+/** Frames leave one after another. */
+let sending = Promise.resolve()
+
+function send(message, bytes = new Uint8Array(0)) {
+  const text = Buffer.from(JSON.stringify(message))
+  const head = Buffer.alloc(FRAME_HEAD_BYTES)
+  head.writeUInt32LE(text.length, 0)
+  head.writeUInt32LE(bytes.length, 4)
+  const frame = Buffer.concat([head, text, bytes])
+  sending = sending.then(() => write(frame), end)
+}
+
+async function write(frame) {
+  for (let start = 0; start < frame.length;) {
+    start += await fs.write(CHANNEL, frame, start, frame.length - start)
+  }
+}
+
+/** Bare.exit waits for the library's threads, for ever where one of them has not been told to stop. */
+function end() {
+  os.kill(os.pid(), "SIGKILL")
+}
+
+/** Of the log's messages the library keeps a queue; what is said here is what came before it. */
+function listen() {
+  binding.setLogger((level, text) => send({ type: "log", level, text: text.trim() }))
+}
+
+/** What the package wants to be told besides, for films and larger pictures. */
+const NO_FILES = {
+  highNoiseDiffusionModelPath: "",
+  uncondDiffusionModelPath: "",
+  clipVisionPath: "",
+  esrganPath: "",
+  audioVaePath: "",
+  embeddingsConnectorsPath: "",
+}
+
+async function load({ files, config }) {
+  try {
+    engine = new SdInterface(binding, { ...NO_FILES, ...files, config }, take)
+    // Blocks until the model is there: who waits for it watches the progress on stdout.
+    await engine.activate()
+    send({ type: "loaded", residentBytes: os.memoryUsage().rss })
+  } catch (error) {
+    engine = undefined
+    // What the library had to say is still to be delivered.
+    setImmediate(() => send({ type: "load-failed", reason: String(error.message ?? error) }))
+  }
+}
+
+async function draw({ parameters }, source) {
+  try {
+    const isAccepted = await engine.runJob({
+      ...parameters,
+      mode: source.length > 0 ? "img2img" : "txt2img",
+      ...(source.length > 0 && { init_image: source }),
+    })
+    if (!isAccepted) send({ type: "failed", reason: "the engine is busy" })
+  } catch (error) {
+    send({ type: "failed", reason: String(error.message ?? error) })
+  }
+}
+
+/** An event of the library: a step (as JSON), a picture (as PNG), or the end of a job. */
+function take(_engine, event, data, error) {
+  const mapped = mapAddonEvent(event, data, error)
+  if (mapped === null) return
+  if (mapped.type === "Error") send({ type: "failed", reason: String(mapped.error) })
+  else if (mapped.type === "JobEnded") send({ type: "done" })
+  else if (typeof mapped.data === "string") send({ type: "progress", ...JSON.parse(mapped.data) })
+  else send({ type: "image" }, mapped.data)
+}
+
+function handle(message, bytes) {
+  switch (message.type) {
+    case "load":
+      return void load(message)
+    case "draw":
+      return void draw(message, bytes)
+    case "cancel":
+      return void engine?.cancel()
+    default:
+      throw new Error(`unknown message ${message.type}`)
+  }
+}
+
+/** Reads frames until the other side is gone. */
+async function main() {
+  listen()
+  let received = Buffer.alloc(0)
+  const chunk = Buffer.alloc(READ_BYTES)
+  for (;;) {
+    const length = await fs.read(CHANNEL, chunk, 0, chunk.length)
+    if (length === 0) return end()
+    received = Buffer.concat([received, chunk.subarray(0, length)])
+    for (;;) {
+      if (received.length < FRAME_HEAD_BYTES) break
+      const textEnd = FRAME_HEAD_BYTES + received.readUInt32LE(0)
+      const frameEnd = textEnd + received.readUInt32LE(4)
+      if (received.length < frameEnd) break
+      const message = JSON.parse(received.subarray(FRAME_HEAD_BYTES, textEnd).toString())
+      // A copy: the library keeps the bytes for longer than this buffer lives.
+      const bytes = new Uint8Array(received.subarray(textEnd, frameEnd))
+      received = received.subarray(frameEnd)
+      handle(message, bytes)
+    }
+  }
+}
+
+main().catch((error) => {
+  fs.writeSync(2, `${error.stack ?? error}\n`)
+  end()
+})
