@@ -2,6 +2,7 @@ import { realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
+import { mayPaint } from "../formats/image/checkpoint"
 import { mapSome } from "../lib/map-some"
 import { FolderListings } from "./folder-listings"
 import type { MediaFiles } from "./media-file"
@@ -90,9 +91,11 @@ export class DroppedModels {
     return found.form === "gguf" ? this.#inspectGguf(found) : this.#inspectMedia(found)
   }
 
-  async #inspectGguf(found: FoundModel): Promise<DroppedModel | undefined> {
+  async #inspectGguf(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {
     const file = await this.#files.inspect(found)
     if (file === undefined || !isModel(file)) return undefined
+    const painter = mayPaint(file.kind?.architecture) ? await this.#inspectMedia(found) : undefined
+    if (painter !== undefined) return painter
     const { id, sizeBytes, modifiedAt } = file
     return { found, summary: { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt } }
   }

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { ImageModelDetails, ModelSummary, RecognizerDetails, VoiceDetails } from "../domain"
 import { InvalidModelFile } from "../errors"
+import { recognizeImageModel } from "../formats/image/recognize"
 import { type ModelFolder, readModelFolder } from "../formats/model-folder"
 import { recognizeSpeech } from "../formats/speech/recognize"
 import { idOf, readSamples, stateOf } from "./file-version"
@@ -64,7 +65,8 @@ async function findMedia(folder: ModelFolder): Promise<MediaFinding> {
 }
 
 async function recognize(folder: ModelFolder): Promise<MediaDescription | undefined> {
-  return (await recognizeSpeech(folder))?.description
+  const found = (await recognizeSpeech(folder)) ?? (await recognizeImageModel(folder))
+  return found?.description
 }
 
 async function idOfFolder({ files }: ModelFolder): Promise<string> {

@@ -17,8 +17,23 @@ export interface Checkpoint {
   readonly file: ModelFolderFile
   readonly tensors: ReadonlyMap<string, Tensor>
   readonly license: string | undefined
-  /** `general.architecture` of a GGUF file. */
-  readonly architecture: string | undefined
+}
+
+/** What converters call the diffusion models in GGUF files that are known here; stable-diffusion.cpp's writes nothing. */
+const PAINTERS: ReadonlySet<string> = new Set([
+  "sd1",
+  "sd2",
+  "sdxl",
+  "sd3",
+  "flux",
+  "lumina2",
+  "qwen_image",
+  "pig",
+])
+
+/** May a GGUF file of that architecture be a painter? Its tensors tell whether it is. */
+export function mayPaint(architecture: string | undefined): boolean {
+  return architecture === undefined || PAINTERS.has(architecture)
 }
 
 const GGUF_MAGIC = "GGUF"
@@ -42,16 +57,12 @@ export async function readCheckpoint(file: ModelFolderFile): Promise<Checkpoint 
       tensors.map(({ name, shape, dtype, elements }) => [name, { shape, type: dtype, elements }]),
     ),
     license: LICENSE_KEYS.map((key) => metadata.get(key)).find((value) => value !== undefined),
-    architecture: undefined,
   }
 }
 
 function readGguf(file: ModelFolderFile): Checkpoint {
   const { metadata, tensors } = readGgufHeader(file.path)
-  const text = (key: string): string | undefined => {
-    const value = metadata.get(key)
-    return typeof value === "string" ? value : undefined
-  }
+  const license = metadata.get("general.license")
   return {
     file,
     tensors: new Map(
@@ -60,8 +71,7 @@ function readGguf(file: ModelFolderFile): Checkpoint {
         { shape: shape.toReversed(), type: type.name, elements },
       ]),
     ),
-    license: text("general.license"),
-    architecture: text("general.architecture"),
+    license: typeof license === "string" ? license : undefined,
   }
 }
 
