@@ -61,7 +61,8 @@ function timedPieces({ text, tokens, timestamps, durations }: TimedTokens, end: 
   const pieces: Piece[] = []
   let rest = text
   for (let i = 0; i < tokens.length; i++) {
-    const start = timestamps[i] ?? end
+    // Times may lie in the silence that was put behind the stretch.
+    const start = Math.min(timestamps[i] ?? end, end)
     const next = timestamps[i + 1] ?? end
     const length = durations[i] ?? LONGEST_TOKEN_SECONDS
     const times = { start, end: Math.max(start, Math.min(next, start + length, end)) }

@@ -52,6 +52,8 @@ describe("words", () => {
   test("do not reach beyond the stretch", () => {
     const words = toWords({ text: "a", tokens: ["a"], timestamps: [9], durations: [5] }, 10)
     expect(words).toEqual([{ text: "a", start: 9, end: 10 }])
+    const behind = toWords({ text: "a", tokens: ["a"], timestamps: [11], durations: [1] }, 10)
+    expect(behind).toEqual([{ text: "a", start: 10, end: 10 }])
   })
 })
 

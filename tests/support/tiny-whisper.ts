@@ -1,0 +1,183 @@
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+/** How the numbers of a tiny Whisper are stored, as CTranslate2's converters do it. */
+export type Ct2Precision = "float32" | "float16" | "int8"
+
+const STATE = 8
+const HEADS = 2
+const MELS = 80
+const AUDIO_CONTEXT = 1500
+const TEXT_CONTEXT = 448
+const INNER = 16
+
+const LANGUAGES = ["en", "zh", "de", "es", "ru", "ko", "fr", "ja"]
+
+export interface TinyWhisperOptions {
+  readonly precision?: Ct2Precision
+  /** With languages to choose from; otherwise for English alone. */
+  readonly multilingual?: boolean
+  /** The token that it always says next. */
+  readonly says?: string
+  /** In place of config.json's content. */
+  readonly config?: object
+  readonly vocabulary?: readonly string[]
+}
+
+/** From this number of tokens on a Whisper is one for many languages. */
+const MULTILINGUAL_TOKENS = 51_865
+
+function vocabularyOf(multilingual: boolean): string[] {
+  const special = [
+    "<|endoftext|>",
+    "<|startoftranscript|>",
+    ...LANGUAGES.map((code) => `<|${code}|>`),
+    "<|translate|>",
+    "<|transcribe|>",
+    "<|startoflm|>",
+    "<|startofprev|>",
+    "<|nospeech|>",
+    "<|notimestamps|>",
+    ...Array.from({ length: 1501 }, (_, i) => `<|${(i / 50).toFixed(2)}|>`),
+  ]
+  const words = ["Ġ", "Ġhello", "Ġworld", "!", "Ã©"]
+  const unused = (multilingual ? MULTILINGUAL_TOKENS : 2000) - special.length - words.length
+  return [...words, ...Array.from({ length: unused }, (_, i) => `Ġw${i}`), ...special]
+}
+
+/**
+ * A Whisper in faster-whisper's format, whose layers change nothing: whatever it hears, its last normalisation gives
+ * one vector, which only the embedding of the token that it is to say is near to.
+ */
+export function writeTinyWhisper(folder: string, options: TinyWhisperOptions = {}): void {
+  const { precision = "float16", multilingual = false, says = "Ġhello" } = options
+  const vocabulary = options.vocabulary ?? vocabularyOf(multilingual)
+  const config = options.config ?? { alignment_heads: [[0, 1]], lang_ids: [1], suppress_ids: [] }
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, "model.bin"), encodeModel(vocabulary, says, precision))
+  writeFileSync(join(folder, "vocabulary.txt"), vocabulary.join("\n") + "\n")
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config))
+}
+
+function encodeModel(vocabulary: readonly string[], says: string, precision: Ct2Precision): Buffer {
+  const token = vocabulary.indexOf(says)
+  const zeros = (length: number): number[] => Array<number>(length).fill(0)
+  const ones = (length: number): number[] => Array<number>(length).fill(1)
+  const variables: Buffer[] = []
+  const number = (name: string, value: number): void => {
+    variables.push(encodeVariable(name, [], 2, Buffer.from(Int16Array.of(value).buffer)))
+  }
+  const vector = (name: string, values: readonly number[]): void => {
+    variables.push(
+      encodeFloats(name, [values.length], values, precision === "float32" ? "float32" : "float16"),
+    )
+  }
+  const matrix = (name: string, shape: readonly number[], values: readonly number[]): void => {
+    const isQuantized = precision === "int8" && shape.length === 2
+    if (!isQuantized) {
+      variables.push(encodeFloats(name, shape, values, precision === "float32" ? "float32" : "float16"))
+      return
+    }
+    const [rows = 0, columns = 0] = shape
+    const scales = Array.from({ length: rows }, (_, row) => {
+      const largest = Math.max(...values.slice(row * columns, (row + 1) * columns).map(Math.abs))
+      return largest === 0 ? 1 : 127 / largest
+    })
+    const quantized = values.map((value, i) => Math.round(value * (scales[Math.floor(i / columns)] ?? 1)))
+    variables.push(encodeVariable(name, shape, 1, Buffer.from(Int8Array.from(quantized).buffer)))
+    variables.push(encodeFloats(`${name}_scale`, [rows], scales, "float32"))
+  }
+  const linear = (name: string, outputs: number, inputs: number): void => {
+    matrix(`${name}/weight`, [outputs, inputs], zeros(outputs * inputs))
+    vector(`${name}/bias`, zeros(outputs))
+  }
+  const norm = (name: string, gamma = ones(STATE), beta = zeros(STATE)): void => {
+    vector(`${name}/gamma`, gamma)
+    vector(`${name}/beta`, beta)
+  }
+  const feedForward = (name: string): void => {
+    norm(`${name}/layer_norm`)
+    linear(`${name}/linear_0`, INNER, STATE)
+    linear(`${name}/linear_1`, STATE, INNER)
+  }
+  const selfAttention = (name: string): void => {
+    norm(`${name}/layer_norm`)
+    linear(`${name}/linear_0`, 3 * STATE, STATE)
+    linear(`${name}/linear_1`, STATE, STATE)
+  }
+  number("encoder/num_heads", HEADS)
+  matrix("encoder/conv1/weight", [STATE, MELS, 3], zeros(STATE * MELS * 3))
+  vector("encoder/conv1/bias", zeros(STATE))
+  matrix("encoder/conv2/weight", [STATE, STATE, 3], zeros(STATE * STATE * 3))
+  vector("encoder/conv2/bias", zeros(STATE))
+  variables.push(
+    encodeFloats(
+      "encoder/position_encodings/encodings",
+      [AUDIO_CONTEXT, STATE],
+      zeros(AUDIO_CONTEXT * STATE),
+      "float32",
+    ),
+  )
+  selfAttention("encoder/layer_0/self_attention")
+  feedForward("encoder/layer_0/ffn")
+  norm("encoder/layer_norm")
+  const embeddings = vocabulary.flatMap((_, i) => (i === token ? ones(STATE) : zeros(STATE)))
+  matrix("decoder/embeddings/weight", [vocabulary.length, STATE], embeddings)
+  variables.push(
+    encodeFloats(
+      "decoder/position_encodings/encodings",
+      [TEXT_CONTEXT, STATE],
+      zeros(TEXT_CONTEXT * STATE),
+      "float32",
+    ),
+  )
+  selfAttention("decoder/layer_0/self_attention")
+  norm("decoder/layer_0/attention/layer_norm")
+  linear("decoder/layer_0/attention/linear_0", STATE, STATE)
+  linear("decoder/layer_0/attention/linear_1", 2 * STATE, STATE)
+  linear("decoder/layer_0/attention/linear_2", STATE, STATE)
+  feedForward("decoder/layer_0/ffn")
+  norm("decoder/layer_norm", zeros(STATE), ones(STATE))
+  return Buffer.concat([
+    integer(6, 4),
+    text("WhisperSpec"),
+    integer(3, 4),
+    integer(variables.length, 4),
+    ...variables,
+    integer(1, 4),
+    text("decoder/projection/weight"),
+    text("decoder/embeddings/weight"),
+  ])
+}
+
+function encodeFloats(
+  name: string,
+  shape: readonly number[],
+  values: readonly number[],
+  precision: "float32" | "float16",
+): Buffer {
+  const bytes = precision === "float32" ? Float32Array.from(values).buffer : Float16Array.from(values).buffer
+  return encodeVariable(name, shape, precision === "float32" ? 0 : 4, Buffer.from(bytes))
+}
+
+function encodeVariable(name: string, shape: readonly number[], type: number, bytes: Buffer): Buffer {
+  return Buffer.concat([
+    text(name),
+    integer(shape.length, 1),
+    ...shape.map((dimension) => integer(dimension, 4)),
+    integer(type, 1),
+    integer(bytes.length, 4),
+    bytes,
+  ])
+}
+
+function text(value: string): Buffer {
+  const bytes = Buffer.from(`${value}\0`)
+  return Buffer.concat([integer(bytes.length, 2), bytes])
+}
+
+function integer(value: number, bytes: number): Buffer {
+  const buffer = Buffer.alloc(bytes)
+  buffer.writeUIntLE(value, 0, bytes)
+  return buffer
+}
