@@ -38,7 +38,7 @@ export function cors(settings: CurrentSettings) {
     },
     methods: ["GET", "HEAD", "POST", "OPTIONS"],
     allowedHeaders: REQUEST_HEADERS,
-    exposeHeaders: ["x-request-id", "retry-after"],
+    exposeHeaders: ["x-request-id", "x-sample-rate", "retry-after"],
     credentials: false,
     // Browsers ask at most once in ten minutes.
     maxAge: 600,

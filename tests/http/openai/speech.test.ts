@@ -23,6 +23,7 @@ describe("speech", () => {
     expect(response.status).toBe(200)
     expect(response.headers.get("content-type")).toBe("audio/mpeg")
     expect(response.headers.get("content-length")).toBeNull()
+    expect(response.headers.get("x-sample-rate")).toBe("16000")
     expect([...(await response.bytes())]).toEqual([1, 2, 3])
   })
 

@@ -40,7 +40,7 @@ class SpeechAnswer {
     readonly client: AbortController
     readonly exchange: Exchange
   }
-  #mime = "application/octet-stream"
+  #voice: Extract<SpeechEvent, { readonly type: "voice" }> | undefined
   #done: Done | undefined
 
   constructor(events: AsyncIterable<SpeechEvent>, client: AbortController, exchange: Exchange) {
@@ -51,7 +51,7 @@ class SpeechAnswer {
   asFile() {
     return {
       ...this.#common,
-      headers: () => ({ "content-type": this.#mime, "cache-control": "no-store", ...UNBUFFERED }),
+      headers: () => this.#headers(),
       bytes: (event: SpeechEvent) => this.#observe(event),
       end: () => void this.#complete(),
     }
@@ -71,11 +71,22 @@ class SpeechAnswer {
     }
   }
 
+  #headers(): Readonly<Record<string, string>> {
+    return {
+      "content-type": this.#voice?.mime ?? "application/octet-stream",
+      // Raw samples do not say it themselves.
+      ...(this.#voice !== undefined && { "x-sample-rate": String(this.#voice.sampleRate) }),
+      "cache-control": "no-store",
+      // Keeps nginx from holding chunks back.
+      "x-accel-buffering": "no",
+    }
+  }
+
   /** The audio that an event brings. */
   #observe(event: SpeechEvent): Uint8Array | undefined {
     switch (event.type) {
       case "voice":
-        this.#mime = event.mime
+        this.#voice = event
         return undefined
       case "audio":
         return event.bytes.byteLength === 0 ? undefined : event.bytes
@@ -97,9 +108,6 @@ class SpeechAnswer {
     return this.#done
   }
 }
-
-/** Keeps nginx from holding chunks back. */
-const UNBUFFERED = { "x-accel-buffering": "no" }
 
 /** Until there is something to hear. */
 function speechNote(event: SpeechEvent): string | undefined {

@@ -16,34 +16,34 @@ import { toTranscriptionCall, TRANSCRIPTION_FORM, type TranscriptionCall } from 
 /** POST /v1/audio/transcriptions and /v1/audio/translations */
 export function transcriptionRoutes(context: OpenAiContext) {
   const isAllowed = originCheck(context.settings)
-  const answer = async (request: Request, task: TranscriptionRequest["task"]): Promise<Response> => {
+  const read = async (request: Request, task: TranscriptionRequest["task"]): Promise<TranscriptionCall> => {
     checkOrigin(request, isAllowed)
-    const exchange = exchangeOf(request)
     const headers = readHeaderOptions(request)
     const form = await readForm(request, {
       uploads: context.uploads,
-      exchange,
+      exchange: exchangeOf(request),
       files: ["file"],
       limitBytes: context.settings().uploadLimitBytes,
     })
     const body = toJsonObject(form, TRANSCRIPTION_FORM)
-    const call = toTranscriptionCall({ body, audioPath: audioOf(form).path, task, headers })
-    return transcribe(context, call, exchange, clientOf(request))
+    return toTranscriptionCall({ body, audioPath: audioOf(form).path, task, headers })
   }
   return new Elysia({ name: "openai-transcriptions" })
     .post(
       "/v1/audio/transcriptions",
-      ({ request, server }) => {
+      async ({ request, server }) => {
+        const call = await read(request, "transcribe")
         server?.timeout(request, 0)
-        return answer(request, "transcribe")
+        return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },
     )
     .post(
       "/v1/audio/translations",
-      ({ request, server }) => {
+      async ({ request, server }) => {
+        const call = await read(request, "translate")
         server?.timeout(request, 0)
-        return answer(request, "translate")
+        return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },
     )

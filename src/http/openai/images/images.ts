@@ -45,10 +45,10 @@ export function imageRoutes(context: OpenAiContext) {
     .post(
       "/v1/images/edits",
       async ({ request, server }) => {
-        server?.timeout(request, 0)
         const headers = readHeaderOptions(request)
         const form = await readImageForm(request)
         const call = toEditCall(toJsonObject(form, IMAGE_FORM), filesOf(form), headers)
+        server?.timeout(request, 0)
         return draw(context, call, request, "image_edit")
       },
       { parse: "none" },
@@ -56,11 +56,11 @@ export function imageRoutes(context: OpenAiContext) {
     .post(
       "/v1/images/variations",
       async ({ request, server }) => {
-        server?.timeout(request, 0)
         const headers = readHeaderOptions(request)
         const form = await readImageForm(request)
         const { imagePath } = filesOf(form)
         const call = toVariationCall(toJsonObject(form, IMAGE_FORM), { imagePath }, headers)
+        server?.timeout(request, 0)
         return draw(context, call, request, "image_edit")
       },
       { parse: "none" },
