@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Installation, type InstalledServer } from "../support/installation"
+import { writeTinyAdapter } from "../support/tiny-adapter"
+import { writeTinyModel } from "../support/tiny-model"
+
+let xllm: Installation
+let server: InstalledServer
+
+const MODELFILE = `# every instruction that has an effect
+FROM ./weights/tiny.gguf
+ADAPTER ./weights/lora.gguf
+TEMPLATE """{{- if .System }}<|im_start|>system
+{{ .System }}<|im_end|>
+{{ end }}
+{{- range $i, $_ := .Messages }}
+{{- if ne .Role "system" }}<|im_start|>{{ .Role }}
+{{ .Content }}<|im_end|>
+{{ end }}
+{{- end }}<|im_start|>assistant
+"""
+SYSTEM """You are Mario,
+from "Super Mario Bros"."""
+MESSAGE user Who are you?
+MESSAGE assistant It's me!
+PARAMETER temperature 0
+PARAMETER seed 7
+PARAMETER num_predict 6
+PARAMETER num_ctx 256
+PARAMETER parallel 2
+PARAMETER stop "<|never|>"
+PARAMETER keep_alive 90m
+LICENSE "MIT"
+REQUIRES 0.1.0
+`
+
+beforeAll(async () => {
+  xllm = await Installation.create()
+  mkdirSync(join(xllm.folder, "weights"))
+  writeTinyModel(join(xllm.folder, "weights/tiny.gguf"))
+  writeTinyAdapter(join(xllm.folder, "weights/lora.gguf"))
+  writeFileSync(join(xllm.folder, "Modelfile"), MODELFILE)
+  // Only what must be said: the rest is the model's to say.
+  server = await xllm.serve([], { loading: ["--gpu-layers", "0"] })
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  xllm[Symbol.dispose]()
+})
+
+async function post(path: string, body: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+  const response = await server.post(path, body)
+  return (await response.json()) as Record<string, unknown>
+}
+
+const HI = { messages: [{ role: "user", content: "hi" }] }
+
+describe("a model out of a Modelfile", () => {
+  test("is made in the server's models folder, with Ollama's words", async () => {
+    const { out, err, code } = await xllm.run(["create", "mario"])
+    expect([out, code]).toEqual(["", 0])
+    expect(err.replaceAll(/[0-9a-f]{64}/g, "HEX")).toBe(
+      "gathering model components\ncreating new layer sha256:HEX\ncreating new layer sha256:HEX\nwriting manifest\nsuccess\n",
+    )
+    expect(readdirSync(join(xllm.models, "blobs"))).toHaveLength(2)
+    expect((await xllm.run(["list"])).out).toContain("mario:latest")
+  })
+
+  test("brings along its template, its messages and its parameters", async () => {
+    expect(await post("/v0/render", { model: "mario", ...HI })).toMatchObject({
+      prompt:
+        '<|im_start|>system\nYou are Mario,\nfrom "Super Mario Bros".<|im_end|>\n' +
+        "<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\nIt's me!<|im_end|>\n" +
+        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n",
+      parameters: { temperature: 0, seed: 7, max_tokens: 6, stop: ["<|never|>"] },
+    })
+  })
+
+  test("is loaded as it says", async () => {
+    const [loaded] = await server.loaded()
+    expect(loaded).toMatchObject({ name: "mario:latest", info: { context_length: 256, slots: 2 } })
+    const keptFor = Date.parse(loaded?.expires_at ?? "") - Date.parse(loaded?.last_used_at ?? "")
+    expect(Math.round(keptFor / 60_000)).toBe(90)
+  })
+
+  test("answers a chat, and a request's own values come first", async () => {
+    const answer = await post("/v1/chat/completions", { model: "mario", ...HI })
+    expect(answer).toMatchObject({ usage: { completion_tokens: 6 }, choices: [{ finish_reason: "length" }] })
+    const own = {
+      temperature: 1,
+      seed: 5,
+      max_tokens: 2,
+      messages: [{ role: "system", content: "You are Luigi." }, ...HI.messages],
+    }
+    expect(await post("/v0/render", { model: "mario", ...own })).toMatchObject({
+      prompt: expect.stringContaining("<|im_start|>system\nYou are Luigi.<|im_end|>\n"),
+      parameters: { temperature: 1, seed: 5, max_tokens: 2 },
+    })
+  })
+
+  test("answers otherwise than without its adapter", async () => {
+    await xllm.run(["create", "plain", "-f", "-"], { input: "FROM mario\nPARAMETER adapter_scale 0" })
+    const ask = async (model: string) =>
+      JSON.stringify(
+        (await post("/v1/completions", { model, prompt: "The cat sat on", max_tokens: 12 }))["choices"],
+      )
+    expect(await ask("mario")).not.toBe(await ask("plain"))
+  })
+
+  test("is used by the running server as soon as it is made again", async () => {
+    await xllm.run(["create", "mario", "-f", "-"], { input: "FROM mario\nSYSTEM Be Wario." })
+    const { prompt } = await post("/v0/render", { model: "mario", ...HI })
+    expect(prompt).toStartWith("<|im_start|>system\nBe Wario.<|im_end|>\n")
+  })
+
+  test("answers 'run' without a server", async () => {
+    const environment = { XLLM_HOST: "127.0.0.1:1" }
+    const { out, code } = await xllm.run(["run", "mario", "hi", "--json"], { environment })
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ usage: { completion_tokens: 6 } })
+  })
+})
+
+describe("a Modelfile that cannot be used", () => {
+  test("is refused with all its faults, and nothing is made", async () => {
+    const input = "FROM ./nothing.gguf\nPARAMETER temprature 1\nDRAFT x\nTEMPLATE {{ .Sytem }}\n"
+    const { out, err, code } = await xllm.run(["create", "broken", "-f", "-"], { input })
+    expect([out, code]).toEqual(["", 1])
+    expect(err).toBe("Error: standard input:2: unknown parameter 'temprature'; did you mean 'temperature'?\n")
+    const fixed = await xllm.run(["create", "broken", "-f", "-"], {
+      input: input.replace("temprature", "temperature"),
+    })
+    const faults = fixed.err.split("\n").filter((line) => line.includes("standard input:"))
+    expect(faults.map((line) => line.replace("Error: ", "").slice(0, 17))).toEqual(
+      [1, 3, 4].map((line) => `standard input:${line}:`),
+    )
+    expect((await xllm.run(["list"])).out).not.toContain("broken")
+  })
+
+  test("asks for what is not supported yet, with its line", async () => {
+    const input = "FROM mario\nRENDERER qwen3-coder\n"
+    const { err, code } = await xllm.run(["create", "broken", "-f", "-"], { input })
+    expect([err, code]).toEqual([
+      "gathering model components\nError: standard input:2: RENDERER is not supported yet; a TEMPLATE is\n",
+      1,
+    ])
+  })
+
+  test("is not there", async () => {
+    const { err, code } = await xllm.run(["create", "x", "-f", "No.Modelfile"])
+    expect([err, code]).toEqual([
+      "Error: the Modelfile No.Modelfile cannot be read: there is no such file\n",
+      1,
+    ])
+  })
+})
+
+test("files that a model is made from stay as they were", () => {
+  expect(readFileSync(join(xllm.folder, "Modelfile"), "utf8")).toBe(MODELFILE)
+  expect(readdirSync(join(xllm.folder, "weights")).sort()).toEqual(["lora.gguf", "tiny.gguf"])
+})
