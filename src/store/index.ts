@@ -10,9 +10,10 @@ import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
 import type { Blob, Blobs, ModelContents, RemovedModel, Store } from "./contract"
 import { defaultsOf } from "./defaults"
+import { pruneDerived, removeDerived } from "./derived"
 import { type DroppedModel, DroppedModels } from "./dropped"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
-import { layoutOf, type StoreLayout } from "./layout"
+import { layoutOf, lockStore, type StoreLayout } from "./layout"
 import { Library } from "./library"
 import type { Digest, Manifest, ManifestFile } from "./manifest"
 import { type MediaDescription, MediaFiles } from "./media-file"
@@ -21,6 +22,9 @@ import { ModelFiles } from "./model-file"
 import { formatModelName, type ModelName, parseModelName } from "./names"
 import type { FoundModel } from "./scan"
 import { ensureView, placeOf } from "./views"
+
+/** How long things that no model has may stay: a blob may belong to a download that will be gone on with. */
+const ORPHAN_MS = 7 * 24 * 3600 * 1000
 
 export interface StoreOptions {
   /**
@@ -84,16 +88,15 @@ class FolderStore implements Store {
   }
 
   async resolve(name: string | undefined): Promise<ModelSummary> {
-    const model = await this.#find(name)
-    if (model.origin === "installed") await this.#makeWhole(model.installed)
-    return this.#withDefaults(model)
+    // Where files are missing, whoever loads it will say so; it can still be removed.
+    return this.#withDefaults((await this.#findWhole(name)).model)
   }
 
   async describe(name: string): Promise<ModelDetails> {
-    const model = await this.#find(name)
+    const { model, problem } = await this.#findWhole(name)
     const summary = this.#withDefaults(model)
     try {
-      if (model.origin === "installed") await this.#makeWhole(model.installed)
+      if (problem !== undefined) throw problem
       const description =
         summary.kind === "text"
           ? await this.#files.describe(this.#partsOf(model))
@@ -141,6 +144,9 @@ class FolderStore implements Store {
       model.origin === "dropped"
         ? await this.#dropped.delete(model)
         : await this.#library.remove(model.installed.name)
+    const { id } = model.summary
+    const hasTwin = (await this.list()).some((other) => other.id === id)
+    if (!hasTwin) await removeDerived(this.#layout, id)
     return { name: model.summary.name, freedBytes }
   }
 
@@ -153,7 +159,8 @@ class FolderStore implements Store {
   }
 
   async tidy(): Promise<void> {
-    await this.#library.tidy()
+    await this.#library.tidy(ORPHAN_MS)
+    await pruneDerived(this.#layout, new Set((await this.list()).map(({ id }) => id)), ORPHAN_MS)
     this.#cache.prune()
   }
 
@@ -210,6 +217,27 @@ class FolderStore implements Store {
     if (finding.is === "refused") throw new InvalidModelFile(path, finding.reason)
     if (finding.is === "model" && finding.description.kind === kind) return finding.description
     throw new InvalidModelFile(path, `its files are not those of a ${kind}`)
+  }
+
+  /** Finds a model, and puts its files where they are loaded from; or says why that cannot be. */
+  async #findWhole(
+    name: string | undefined,
+  ): Promise<{ readonly model: KnownModel; readonly problem?: unknown }> {
+    const model = await this.#find(name)
+    if (model.origin === "dropped") return { model }
+    try {
+      await this.#makeWhole(model.installed)
+      return { model }
+    } catch {
+      // It may have been replaced meanwhile, and its files freed. Under the lock it stays as it is.
+      using _lock = await lockStore(this.#layout)
+      const now = await this.#find(name)
+      if (now.origin === "dropped") return { model: now }
+      return await this.#makeWhole(now.installed).then(
+        () => ({ model: now }),
+        (problem: unknown) => ({ model: now, problem }),
+      )
+    }
   }
 
   /** Puts the files of a model together where that has been undone; looked at closely once for each process. */

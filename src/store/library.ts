@@ -9,9 +9,6 @@ import { formatModelName, type ModelName } from "./names"
 import { ensureView, placeOf, pruneViews } from "./views"
 import { heldBlobs, sweepWorkspaces } from "./workspace"
 
-/** How long a blob that no model has may stay: it may belong to a download that will be gone on with. */
-const ORPHAN_MS = 7 * 24 * 3600 * 1000
-
 function isWritable(folder: string): Promise<boolean> {
   return access(folder, constants.W_OK).then(
     () => true,
@@ -56,8 +53,11 @@ export class Library {
     return await this.#free(old.manifest, used)
   }
 
-  /** Does nothing where there is nothing that it could have to do with, or that it could change. */
-  async tidy(): Promise<void> {
+  /**
+   * Removes what killed processes left behind, and blobs that no model has had for `orphanMs`. Does nothing where there
+   * is nothing to do, or to change.
+   */
+  async tidy(orphanMs: number): Promise<void> {
     if (!(await isWritable(this.#layout.root))) return
     using _lock = await lockStore(this.#layout)
     await sweepWorkspaces(this.#layout.temporary)
@@ -70,7 +70,7 @@ export class Library {
       const path = join(this.#layout.blobs, file)
       // When it was renamed to its place: what it was downloaded as may be older.
       const since = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now()
-      if (Date.now() - since > ORPHAN_MS) await rm(path, { force: true })
+      if (Date.now() - since > orphanMs) await rm(path, { force: true })
     }
   }
 

@@ -157,6 +157,18 @@ describe("an installed model", () => {
     expect(readFileSync(join(voice.path, "b.json"), "utf8")).toBe("B")
   })
 
+  test("one of whose files is lost says so, and can be removed", async () => {
+    using models = new ModelsFolder()
+    const { path } = await models.install("joe", { "a.onnx": "A", "b.json": "B" }, { kind: "voice" })
+    const [blob = ""] = models.files("blobs")
+    rmSync(join(models.path, "blobs", blob))
+    rmSync(path, { recursive: true })
+    expect((await failure(models.store.describe("joe"))).message).toContain(blob)
+    expect((await models.store.resolve("joe")).name).toBe("joe:latest")
+    await models.store.remove("joe")
+    expect(models.files()).toEqual([])
+  })
+
   test("of a split GGUF is loaded by its first part, in a folder with the others", async () => {
     using models = new ModelsFolder()
     const names = ["m-00002-of-00002.gguf", "m-00001-of-00002.gguf"]

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createStore } from "../../src/store"
+import { parseModelName } from "../../src/store/names"
 import { ModelsFolder } from "../support/models-folder"
 
 const CHILD = join(import.meta.dir, "../support/store-child.ts")
@@ -197,6 +198,22 @@ describe("tidying", () => {
     using _later = laterBy(8 * 24 * 3600 * 1000)
     await models.store.tidy()
     expect(models.files()).toEqual(["partial/sha256-00.part"])
+  })
+
+  test("keeps what was made of models that are there", async () => {
+    using models = new ModelsFolder()
+    const { id } = await models.install("a", { "m.gguf": "content" })
+    await models.store.copy("a", parseModelName("b"))
+    for (const folder of [id, "0123456789ab"])
+      await Bun.write(join(models.path, "derived", folder, "graph"), "x")
+    await models.store.tidy()
+    expect(models.files("derived")).toHaveLength(2)
+    using _later = laterBy(8 * 24 * 3600 * 1000)
+    await models.store.tidy()
+    await models.store.remove("a")
+    expect(models.files("derived")).toEqual([`${id}/graph`])
+    await models.store.remove("b")
+    expect(models.files("derived")).toEqual([])
   })
 
   test("keeps blobs that somebody is about to install", async () => {
