@@ -25,6 +25,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   rm: { summary: "Delete models from the disk", load: () => import("./rm") },
   cp: { summary: "Give a model one more name", load: () => import("./cp") },
   ps: { summary: "List the models that a server has loaded", load: () => import("./ps") },
+  licenses: {
+    summary: "Show what this program contains, and under which licences",
+    load: () => import("./licenses"),
+  },
   config: { summary: "Show the settings that count", load: () => import("./config") },
   export: { summary: "Write a model to one file", load: () => import("./export") },
   import: { summary: "Install a model from a file", load: () => import("./import") },
