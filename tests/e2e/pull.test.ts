@@ -1,0 +1,309 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test"
+import { mkdirSync, readdirSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { partialBytes } from "../../src/store/pull/partial-file"
+import { DockerRegistry, hasDockerRegistry } from "../support/docker-registry"
+import { FakeHub, sha256 } from "../support/fake-hub"
+import { FakeRegistry } from "../support/fake-registry"
+import { FaultyServer } from "../support/faulty-server"
+import { Installation } from "../support/installation"
+import { tinyModelBytes } from "../support/pull-scene"
+import { someBytes } from "../support/some-bytes"
+import { tempFolder } from "../support/temp-folder"
+import { until } from "../support/until"
+
+const MB = 1024 ** 2
+const TINY = tinyModelBytes()
+/** Large enough for many parts; what comes behind the tensors does not matter to a GGUF file. */
+const LARGE = Buffer.concat([TINY, someBytes(40 * MB)])
+const KEY = `sha256-${sha256(LARGE)}`
+
+let xllm: Installation
+let hub: FakeHub
+let registry: FakeRegistry
+
+beforeAll(async () => {
+  xllm = await Installation.create()
+})
+afterAll(() => xllm[Symbol.dispose]())
+
+beforeEach(async () => {
+  hub = await FakeHub.start()
+  registry = await FakeRegistry.start()
+  hub.repositories["org/large"] = { files: { "large-Q4_K_M.gguf": LARGE } }
+})
+afterEach(async () => {
+  await hub[Symbol.asyncDispose]()
+  await registry[Symbol.asyncDispose]()
+  rmSync(join(xllm.home, ".xllm"), { recursive: true, force: true })
+})
+
+const environment = () => ({ HF_ENDPOINT: hub.url, XLLM_PULL_OLLAMA_REGISTRY: registry.url })
+const pull = (...argv: readonly string[]) => xllm.run(["pull", ...argv], { environment: environment() })
+
+/** A pull that somebody interrupts. */
+function startPull(...argv: readonly string[]) {
+  return Bun.spawn([xllm.path, "pull", ...argv], {
+    cwd: xllm.folder,
+    env: { HOME: xllm.home, ...environment() },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  })
+}
+
+const partial = () => join(xllm.models, "partial")
+const leftovers = () => {
+  try {
+    return readdirSync(partial())
+  } catch {
+    return []
+  }
+}
+
+/** Starts a pull of which no more than a part comes, and waits until all of that is on the disk. */
+async function pullHalf() {
+  hub.storage.fault = () => ({ stallAfter: MB })
+  const child = startPull("org/large")
+  await until(async () => {
+    const sent = hub.storage.sent()
+    return sent >= 4 * MB && (await partialBytes(partial(), KEY)) === sent
+  })
+  hub.storage.fault = () => undefined
+  return { child, came: hub.storage.sent() }
+}
+
+async function sumOf(model: string): Promise<string> {
+  const { out } = await xllm.run(["show", model, "--json"])
+  // What the command prints is JSON of a model.
+  const { path } = JSON.parse(out) as { path: string }
+  return sha256(await Bun.file(path).bytes())
+}
+
+describe("pull", () => {
+  test("downloads a model, which is listed, answers and is not downloaded again", async () => {
+    hub.repositories["org/tiny-GGUF"] = {
+      files: { "tiny-Q4_K_M.gguf": TINY, "tiny-Q8_0.gguf": someBytes(5000) },
+    }
+    const { out, err, code } = await pull("org/tiny-GGUF")
+    expect([out, code]).toEqual(["", 0])
+    expect(err).toMatch(
+      /^pulling manifest\npulling [0-9a-f]{12}: 0% of .*\n[^]*verifying sha256 digest\nwriting manifest\nsuccess\n$/,
+    )
+    expect((await xllm.run(["list"])).out).toContain("org/tiny-GGUF:latest")
+    const answer = await xllm.run(["run", "org/tiny-GGUF", "hello", "--max-tokens", "4"], {
+      environment: { XLLM_HOST: "127.0.0.1:1" },
+    })
+    expect(answer.code).toBe(0)
+    const before = hub.storage.sent()
+    expect((await pull("org/tiny-GGUF")).code).toBe(0)
+    expect(hub.storage.sent()).toBe(before)
+  })
+
+  test("tells programs what goes on", async () => {
+    registry.publish("library/tiny:latest", { model: TINY })
+    const { out, err, code } = await pull("tiny", "--json")
+    expect([err, code]).toEqual(["", 0])
+    const events = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+    expect(events[0]).toEqual({ status: "pulling manifest" })
+    expect(events).toContainEqual({
+      status: `pulling ${sha256(TINY).slice(0, 12)}`,
+      digest: `sha256:${sha256(TINY)}`,
+      total: TINY.length,
+      completed: TINY.length,
+    })
+    expect(events.at(-1)).toEqual({ status: "success" })
+    const failed = await pull("nope", "--json")
+    expect(failed.code).toBe(1)
+    expect(JSON.parse(failed.out.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({
+      code: "model_not_found",
+    })
+  })
+
+  test("shows bars on a terminal", async () => {
+    await using session = xllm.openTerminal(["pull", "org/large", "--huggingface-endpoint", hub.url])
+    const shown = await session.see("success")
+    expect(shown).toMatch(/pulling [0-9a-f]{12}: 100% ▕█+▏ \d+ MB/)
+    expect(await session.exited).toBe(0)
+  })
+
+  test("goes on where it was killed; what came is not fetched again", async () => {
+    const { child, came } = await pullHalf()
+    child.kill("SIGKILL")
+    await child.exited
+    const before = hub.storage.requests.length
+    const { code } = await pull("org/large")
+    expect(code).toBe(0)
+    const sentAgain = hub.storage.requests.slice(before).reduce((sum, { sent }) => sum + sent, 0)
+    expect(sentAgain).toBe(LARGE.length - came)
+    expect(await sumOf("org/large")).toBe(sha256(LARGE))
+    expect(leftovers()).toEqual([])
+  })
+
+  test("that Ctrl-C ends says that it can go on, and does", async () => {
+    const { child, came } = await pullHalf()
+    child.kill("SIGINT")
+    expect(await child.exited).toBe(130)
+    expect(await child.stderr.text()).toContain("'xllm pull org/large' goes on with it")
+    const before = hub.storage.requests.length
+    expect((await pull("org/large")).code).toBe(0)
+    const sentAgain = hub.storage.requests.slice(before).reduce((sum, { sent }) => sum + sent, 0)
+    expect(sentAgain).toBe(LARGE.length - came)
+  })
+
+  test("of a file that has changed meanwhile begins anew, and says so", async () => {
+    const { child } = await pullHalf()
+    child.kill("SIGKILL")
+    await child.exited
+    const changed = Buffer.concat([TINY, someBytes(40 * MB, 8)])
+    hub.repositories["org/large"] = { files: { "large-Q4_K_M.gguf": changed } }
+    const { err, code } = await pull("org/large")
+    expect(code).toBe(0)
+    expect(err).toContain("has changed at its source since its download began; it is downloaded anew")
+    expect(await sumOf("org/large")).toBe(sha256(changed))
+    expect(leftovers()).toEqual([])
+  })
+
+  test("of a file that is not what it should be installs and keeps nothing", async () => {
+    hub.repositories["org/wrong"] = { files: { "m.gguf": LARGE }, wrongSums: ["m.gguf"] }
+    const { err, code } = await pull("org/wrong")
+    expect(code).toBe(1)
+    expect(err).toContain("it was deleted")
+    expect(leftovers()).toEqual([])
+    expect((await xllm.run(["list", "--json"])).out).toContain('"models": []')
+  })
+
+  test("bears connections that break, answers that are refused, and addresses that expire", async () => {
+    hub.signatureUses = 3
+    let asked = 0
+    hub.storage.fault = () => {
+      asked++
+      if (asked % 7 === 0) return { status: 503, headers: { "retry-after": "0" } }
+      return asked % 3 === 0 ? { dropAfter: 300_000 } : undefined
+    }
+    expect((await pull("org/large")).code).toBe(0)
+    expect(await sumOf("org/large")).toBe(sha256(LARGE))
+    expect(hub.signatures).toBeGreaterThan(3)
+  })
+
+  test("twice at once downloads once", async () => {
+    const children = [startPull("org/large"), startPull("org/large")]
+    expect(await Promise.all(children.map(({ exited }) => exited))).toEqual([0, 0])
+    expect(hub.storage.sent()).toBe(LARGE.length)
+    expect(await sumOf("org/large")).toBe(sha256(LARGE))
+  })
+})
+
+/** A small disk; undefined where this user may not make one. */
+function mountSmallDisk(path: string, megabytes: number): Disposable | undefined {
+  mkdirSync(path, { recursive: true })
+  const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", path])
+  if (mounted.exitCode !== 0) return undefined
+  return { [Symbol.dispose]: () => void Bun.spawnSync(["umount", "-l", path]) }
+}
+
+const canMount = (() => {
+  using folder = tempFolder()
+  using disk = mountSmallDisk(join(folder.path, "disk"), 1)
+  return disk !== undefined
+})()
+if (!canMount) console.log("the tests with a small disk are skipped: this user cannot mount one")
+
+describe.skipIf(!canMount)("on a disk that is too small", () => {
+  test("nothing is begun where that is known before", async () => {
+    using _disk = mountSmallDisk(xllm.models, 30)
+    const { err, code } = await pull("org/large")
+    expect(code).toBe(1)
+    expect(err).toMatch(/Error: .* has \d+ MiB free, and \d+ MiB are needed/)
+    expect(hub.storage.sent()).toBe(0)
+  })
+
+  test("that becomes full on the way, what came is used once there is room", async () => {
+    using _disk = mountSmallDisk(xllm.models, 60)
+    // Somebody else takes the room while the download goes on.
+    hub.storage.onSent = async () => {
+      hub.storage.onSent = () => {}
+      await Bun.write(join(xllm.models, "partial", "other"), new Uint8Array(44 * MB))
+    }
+    const { err, code } = await pull("org/large")
+    expect(code).toBe(1)
+    expect(err).toContain("what was downloaded stays: make room, and the same command goes on with it")
+    rmSync(join(xllm.models, "partial", "other"))
+    const kept = await partialBytes(partial(), KEY)
+    expect(kept).toBeGreaterThan(MB)
+    const before = hub.storage.requests.length
+    expect((await pull("org/large")).code).toBe(0)
+    const sentAgain = hub.storage.requests.slice(before).reduce((sum, { sent }) => sum + sent, 0)
+    expect(sentAgain).toBe(LARGE.length - kept)
+    expect(await sumOf("org/large")).toBe(sha256(LARGE))
+  })
+})
+
+test("a limit for the size of files is a full disk too", async () => {
+  const limited = Bun.spawn(
+    ["bash", "-c", `ulimit -f 12000; exec "$0" "$@"`, xllm.path, "pull", "org/large"],
+    {
+      cwd: xllm.folder,
+      env: { HOME: xllm.home, PATH: "/usr/bin:/bin", ...environment() },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  )
+  expect(await limited.exited).toBe(1)
+  expect(await limited.stderr.text()).toContain("there is no room left")
+  expect((await pull("org/large")).code).toBe(0)
+  expect(await sumOf("org/large")).toBe(sha256(LARGE))
+})
+
+describe("the address of a file", () => {
+  const serve = () => FaultyServer.start((_request, exchange) => exchange.file(LARGE, '"v1"'))
+
+  test("is a model called as the file is", async () => {
+    await using server = await serve()
+    expect((await pull(`${server.url}/files/large.gguf`)).code).toBe(0)
+    expect(await sumOf("large")).toBe(sha256(LARGE))
+    expect(server.sent()).toBe(LARGE.length + 1)
+  })
+
+  test("is downloaded where the server knows neither parts nor lengths", async () => {
+    await using server = await serve()
+    server.fault = () => ({ ignoreRange: true, hideLength: true })
+    expect((await pull(`${server.url}/large.gguf`)).code).toBe(0)
+    expect(await sumOf("large")).toBe(sha256(LARGE))
+  })
+
+  test("of something else is refused", async () => {
+    const { err, code } = await pull("https://example.org/model.bin")
+    expect(code).toBe(1)
+    expect(err).toContain("is not the address of a GGUF file")
+    expect((await pull("http://example.org/model.gguf")).err).toContain("only with --insecure")
+  })
+})
+
+if (!hasDockerRegistry)
+  console.log("the tests with Debian's docker-registry are skipped: it is not installed")
+
+describe.skipIf(!hasDockerRegistry)("a registry for containers", () => {
+  test("gives the models that were pushed to it", async () => {
+    await using docker = await DockerRegistry.start(xllm.folder)
+    const text = (value: string) => new TextEncoder().encode(value)
+    await docker.push("team/large", "v1", {
+      model: LARGE,
+      system: text("You are large."),
+      params: text('{"temperature":0.25,"stop":["<end>"]}'),
+      license: text("MIT"),
+    })
+    const name = `${docker.host}/team/large:v1`
+    expect(await pull(name)).toMatchObject({ code: 0, out: "" })
+    expect(await sumOf(name)).toBe(sha256(LARGE))
+    expect((await xllm.run(["show", name, "--system"])).out).toBe("You are large.\n")
+    expect((await xllm.run(["show", name, "--parameters"])).out).toContain("0.25")
+    const none = await pull(`${docker.host}/team/none`)
+    expect(none.code).toBe(1)
+    expect(none.err).toContain("not found")
+  })
+})
