@@ -1,12 +1,14 @@
 import { dirname, resolve } from "node:path"
-import { storeSettings } from "../config/schema"
+import type { Inputs } from "../config/load"
+import { pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
-import { Unsupported, UsageError } from "../errors"
+import { Cancelled, Unsupported, UsageError } from "../errors"
 import type { Modelfile } from "../formats/modelfile/parse"
 import type { CreateEvent } from "../store/create/create"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
+import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { startSpinner } from "./spinner"
 
@@ -23,7 +25,8 @@ export const command = defineCommand({
   maximumWords: 1,
   details: `A Modelfile says what the model is made from (FROM: a model's name, a GGUF, or the folder of a model) and what it
 brings along: PARAMETER, TEMPLATE (Jinja, or a Go template as Ollama has them), SYSTEM, MESSAGE, ADAPTER, LICENSE,
-REQUIRES. Paths begin at the Modelfile's folder. A model that had the name is replaced.`,
+REQUIRES. Paths begin at the Modelfile's folder. A base that is not there is pulled; a model that had the name is
+replaced.`,
   examples: [
     { line: "xllm create mario", does: "out of ./Modelfile" },
     { line: "xllm create mario -f mario.Modelfile", does: "out of another file" },
@@ -37,7 +40,7 @@ REQUIRES. Paths begin at the Modelfile's folder. A model that had the name is re
     },
     quantize: { value: text("TYPE"), description: "quantise the weights; not supported yet", short: "q" },
     json: switchFlag("print what goes on as JSON, one object a line"),
-    ...grouped(storeSettings, "Flags"),
+    ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
   },
   async run({ flags, words: [model = ""], io }) {
@@ -49,15 +52,46 @@ REQUIRES. Paths begin at the Modelfile's folder. A model that had the name is re
     ])
     const name = parseModelName(model)
     const { file, folder, modelfile } = await readModelfile(flags.file ?? DEFAULT_FILE, io)
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const inputs = await gatherInputs(flags, io.environment)
+    const store = createStore({ modelsFolder: modelsFolder(inputs) })
     const reporter = flags.json === true ? jsonReporter(io) : lineReporter(io)
+    using interrupts = watchInterrupts()
+    const pull = async (reference: string): Promise<string> => {
+      reporter.stop()
+      return await pullBase(reference, inputs, flags.json === true, io, interrupts.signal)
+    }
     try {
-      await createModel({ store, name, modelfile, file, folder, report: reporter.report })
+      await createModel({ store, name, modelfile, file, folder, pull, report: reporter.report })
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error
+      io.writeError("stopped; what was downloaded is kept, and the same command goes on with it\n")
+      process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
     } finally {
       reporter.stop()
     }
   },
 })
+
+/** Downloads a model, as `pull` does; resolves to its name. */
+async function pullBase(
+  model: string,
+  inputs: Inputs,
+  wantsJson: boolean,
+  io: Io,
+  signal: AbortSignal,
+): Promise<string> {
+  const [{ createPuller }, { JsonView, pullView }] = await Promise.all([
+    import("./puller"),
+    import("./pull-view"),
+  ])
+  const view = wantsJson ? new JsonView(io.write) : pullView(io)
+  try {
+    const puller = await createPuller(inputs)
+    return (await puller.pull({ model, signal, onEvent: (event) => view.show(event) })).name
+  } finally {
+    view.end()
+  }
+}
 
 interface ReadModelfile {
   /** Its name in messages. */

@@ -20,6 +20,7 @@ const onlyFlags = {
   effective: switchFlag("only what it is used with, parameters and settings, and where each is from"),
   system: switchFlag("only the system message"),
   license: switchFlag("only the licence"),
+  modelfile: switchFlag("only a Modelfile that 'create' makes the same model of"),
   json: switchFlag("print JSON"),
 }
 
@@ -35,6 +36,7 @@ export const command = defineCommand({
     { line: "xllm show ./model.gguf", does: "what the file is" },
     { line: "xllm show smollm --template", does: "the chat template, and nothing else" },
     { line: "xllm show smollm --parameters --effective", does: "what it is used with, and who says so" },
+    { line: "xllm show smollm --modelfile > Modelfile", does: "something to make another model of" },
   ],
   flags: {
     ...onlyFlags,
@@ -65,6 +67,10 @@ export const command = defineCommand({
         return io.write(text(manifest?.system, name, "system message"))
       case "license":
         return io.write(text(details.license, name, "licence"))
+      case "modelfile": {
+        const { modelfileOf } = await import("../store/create/modelfile")
+        return io.write(modelfileOf(manifest, details.path, (digest) => store.blobs.pathOf(digest)))
+      }
       case "json": {
         const { toShowObject } = await import("./show-json")
         return io.write(toJson(toShowObject(details, manifest, await tensorsOf(details, flags))))

@@ -2,9 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as create } from "../../src/cli/create"
+import { command as show } from "../../src/cli/show"
 import { InvalidModelfile, Unsupported, UsageError } from "../../src/errors"
+import { FakeRegistry } from "../support/fake-registry"
 import { fakeIo } from "../support/fake-io"
 import { ModelsFolder } from "../support/models-folder"
+import { tinyModelBytes } from "../support/pull-scene"
 import { writeTinyModel } from "../support/tiny-model"
 
 const models = new ModelsFolder()
@@ -52,6 +55,33 @@ test("--json prints an object for each line", async () => {
   expect(events).toContainEqual({ warning: expect.stringContaining("num_keep") })
   expect(events.at(-1)).toEqual({ status: "success" })
   expect(streams.err).toBe("")
+})
+
+test("a base that is not there is pulled", async () => {
+  await using registry = await FakeRegistry.start()
+  registry.publish("library/far:latest", { model: tinyModelBytes({ layers: 1 }), system: "From afar." })
+  const streams = io("FROM far\nPARAMETER seed 4")
+  const registryFlag = ["--ollama-registry", registry.url]
+  await create.execute(["near", "-f", "-", ...registryFlag], streams)
+  expect(streams.err).toMatch(/^gathering model components\npulling manifest\n[^]*\nsuccess\n$/)
+  expect(await models.store.manifest("near")).toMatchObject({ base: "far:latest", system: "From afar." })
+})
+
+describe("show --modelfile", () => {
+  test("prints a Modelfile that makes the same model again", async () => {
+    const streams = io()
+    await show.execute(["mario", "--modelfile"], streams)
+    expect(streams.out).toMatch(/^FROM \/.*\nSYSTEM "Be brief."\nPARAMETER num_keep 4\n$/)
+    await create.execute(["twin", "-f", "-"], io(streams.out))
+    expect((await models.store.resolve("twin")).id).toBe((await models.store.resolve("mario")).id)
+  })
+
+  test("prints a FROM for a file alone", async () => {
+    const path = join(folder, "model.gguf")
+    const streams = io()
+    await show.execute([path, "--modelfile"], streams)
+    expect(streams.out).toBe(`FROM ${path}\n`)
+  })
 })
 
 describe("is refused:", () => {

@@ -99,6 +99,18 @@ describe("a model out of a Modelfile", () => {
     })
   })
 
+  test("is made again by the Modelfile that it shows, with the same sums", async () => {
+    const { out, code } = await xllm.run(["show", "mario", "--modelfile"])
+    expect(code).toBe(0)
+    await xllm.run(["create", "twin", "-f", "-"], { input: out })
+    const { models } = JSON.parse((await xllm.run(["list", "--json"])).out) as {
+      models: readonly { readonly name: string; readonly id: string }[]
+    }
+    const idOf = (name: string) => models.find((model) => model.name === name)?.id
+    expect(idOf("twin:latest")).toBe(idOf("mario:latest") ?? "")
+    expect(readdirSync(join(xllm.models, "blobs"))).toHaveLength(2)
+  })
+
   test("answers otherwise than without its adapter", async () => {
     await xllm.run(["create", "plain", "-f", "-"], { input: "FROM mario\nPARAMETER adapter_scale 0" })
     const ask = async (model: string) =>

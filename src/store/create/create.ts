@@ -40,8 +40,8 @@ export interface CreateRequest {
   readonly file: string
   /** Where relative paths begin. */
   readonly folder: string
-  /** Gets a base that is not there; absent: that is a fault. @throws ModelNotFound */
-  readonly pull?: (name: string) => Promise<void>
+  /** Gets a base that is not there, by its name or URL; resolves to its name. Absent: that is a fault. */
+  readonly pull?: (reference: string) => Promise<string>
   readonly report: (event: CreateEvent) => void
 }
 
@@ -67,7 +67,7 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
   const parts = await gatherParts(request, faults)
   if (parts !== undefined) checkKind(instructions, parts.kind, faults)
   faults.throwAny(file)
-  if (parts === undefined) throw new Error("parts that are missing are a fault")
+  if (parts === undefined) throw new Error("what is missing is a fault")
   const warnings = [...modelfile.warnings, ...effectless(instructions), ...projectorWarnings(parts)]
   for (const { line, message } of warnings)
     report({ type: "warning", message: line === undefined ? message : `${file}:${line}: ${message}` })

@@ -20,6 +20,10 @@ export class Faults {
     this.#found.push({ line, message, isUnsupported: true })
   }
 
+  get isEmpty(): boolean {
+    return this.#found.length === 0
+  }
+
   /**
    * @param file its name in messages
    * @throws InvalidModelfile where something is wrong; UnsupportedModelfile where everything is right, but not supported

@@ -4,11 +4,14 @@ import { basename, join, resolve, sep } from "node:path"
 import type { ModelKind } from "../../domain"
 import { InvalidModelFile, ModelNotFound, XllmError } from "../../errors"
 import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
+import { mayPaint } from "../../formats/image/checkpoint"
+import { recognizeImageModel } from "../../formats/image/recognize"
 import { type ModelFolder, readModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"
 import type { Store } from "../contract"
 import type { FileRole, Manifest } from "../manifest"
 import { isModel } from "../model-file"
+import { isUrl } from "../pull/url-source"
 import { parseModelName } from "../names"
 import { modelOfFile } from "../scan"
 import type { Faults } from "./faults"
@@ -40,8 +43,8 @@ export interface SourceFinder {
   readonly store: Store
   /** Where relative paths begin. */
   readonly folder: string
-  /** Gets a model that is not there. @throws ModelNotFound */
-  readonly pull?: (name: string) => Promise<void>
+  /** Gets a model that is not there, by its name or URL; resolves to its name. @throws ModelNotFound */
+  readonly pull?: (reference: string) => Promise<string>
   readonly faults: Faults
 }
 
@@ -62,7 +65,7 @@ export async function findSource(reference: Reference, finder: SourceFinder): Pr
   try {
     if (stats?.isDirectory()) return await folderSource(path, reference, finder)
     if (stats !== undefined) return await fileSource(path, reference, finder)
-    if (isPath(value)) {
+    if (isPath(value) && !isUrl(value)) {
       finder.faults.wrong(line, `FROM ${value}: there is no file ${path}`)
       return undefined
     }
@@ -146,9 +149,11 @@ async function fileSource(
   { faults }: SourceFinder,
 ): Promise<Source | undefined> {
   const kind = await kindOfFile(path)
+  if (kind === undefined || mayPaint(kind.architecture)) {
+    const media = await mediaSource(await readModelFolder(path), path)
+    if (media !== undefined) return media
+  }
   if (kind === undefined) {
-    const speech = await speechSource(await readModelFolder(path), path)
-    if (speech !== undefined) return speech
     if (FOREIGN_WEIGHTS.test(path)) return void faults.unsupported(line, `FROM ${value}: ${UNCONVERTED}`)
     throw new InvalidModelFile(path, "it is not a GGUF file")
   }
@@ -179,15 +184,10 @@ async function folderSource(
   const outside = await firstOutside(path, folder)
   if (outside !== undefined)
     throw new InvalidModelFile(path, `'${outside}' is a link that leads out of the folder`)
-  const weights = folder.files.filter(({ name }) => /\.gguf$/i.test(name) && !name.includes("/"))
-  if (weights.length > 0)
-    return await ggufFolderSource(
-      weights.map((file) => file.path),
-      reference,
-      finder,
-    )
-  const speech = await speechSource(folder, path)
-  if (speech !== undefined) return speech
+  const weights = await textWeights(folder)
+  if (weights.length > 0) return await ggufFolderSource(weights, reference, finder)
+  const media = await mediaSource(folder, path)
+  if (media !== undefined) return media
   if (folder.files.some(({ name }) => FOREIGN_WEIGHTS.test(name))) {
     return void finder.faults.unsupported(line, `FROM ${value}: ${UNCONVERTED}`)
   }
@@ -226,11 +226,22 @@ async function ggufFolderSource(
   }
 }
 
-async function speechSource(folder: ModelFolder, path: string): Promise<Source | undefined> {
-  const model = await recognizeSpeech(folder)
-  if (model === undefined) return undefined
+/** A voice, a recogniser or a painter. */
+async function mediaSource(folder: ModelFolder, path: string): Promise<Source | undefined> {
+  const kind = (await recognizeSpeech(folder))?.kind ?? (await recognizeImageModel(folder))?.description.kind
+  if (kind === undefined) return undefined
   const files = folder.files.map((file) => ({ name: file.name, role: "file", path: file.path }) as const)
-  return { type: "files", kind: model.kind, files, reference: path }
+  return { type: "files", kind, files, reference: path }
+}
+
+/** GGUF files right in a folder that are no painters. */
+async function textWeights({ files }: ModelFolder): Promise<string[]> {
+  const weights: string[] = []
+  for (const { name, path } of files) {
+    if (!/\.gguf$/i.test(name) || name.includes("/")) continue
+    if (!mayPaint((await kindOfFile(path))?.architecture)) weights.push(path)
+  }
+  return weights
 }
 
 /** The name of a file that is really somewhere else. */
@@ -244,19 +255,25 @@ async function firstOutside(path: string, { files }: ModelFolder): Promise<strin
 }
 
 async function modelSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
-  const { store, pull } = finder
+  const { store, pull, faults } = finder
   const { value } = reference
-  const manifest = await store.manifest(value).catch(async (error: unknown) => {
+  let known = value
+  try {
+    known = (await store.resolve(value)).name
+  } catch (error) {
     if (!(error instanceof ModelNotFound)) throw error
     // What cannot be a name is not looked for.
-    parseModelName(value)
+    if (pull === undefined || !isUrl(value)) parseModelName(value)
     if (pull === undefined) throw error
-    await pull(value)
-    return await store.manifest(value)
-  })
-  const { name, path } = await store.resolve(value)
-  if (manifest !== undefined) return { type: "model", name, manifest }
-  return await fileSource(path, reference, finder)
+    // Nothing is downloaded for a Modelfile that will be refused.
+    if (!faults.isEmpty) return undefined
+    known = await pull(value)
+  }
+  const { name, path } = await store.resolve(known)
+  const manifest = await store.manifest(name)
+  return manifest === undefined
+    ? await fileSource(path, reference, finder)
+    : { type: "model", name, manifest }
 }
 
 /** Blobs have no name of their own. */

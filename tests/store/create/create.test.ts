@@ -12,6 +12,7 @@ import { ModelsFolder } from "../../support/models-folder"
 import { mulberry } from "../../support/mulberry"
 import { writeTinyAdapter } from "../../support/tiny-adapter"
 import { writeTinyModel } from "../../support/tiny-model"
+import { writeTinyVoice } from "../../support/tiny-voice"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)
@@ -37,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => models[Symbol.dispose]())
 
 interface Options {
-  readonly pull?: (name: string) => Promise<void>
+  readonly pull?: (reference: string) => Promise<string>
   readonly events?: CreateEvent[]
 }
 
@@ -232,10 +233,13 @@ ADAPTER lora.gguf`,
     const asked: string[] = []
     const pull = async (name: string) => {
       asked.push(name)
-      await models.install(name, { "m.gguf": "pulled" })
+      return (await models.install("pulled", { "m.gguf": "pulled" })).name
     }
-    await create("from-pulled", "FROM far/away:q4", { pull })
-    expect(asked).toEqual(["far/away:q4"])
+    expect(await create("from-pulled", "FROM far/away:q4", { pull })).toMatchObject({ base: "pulled:latest" })
+    await create("from-address", "FROM https://example.com/m.gguf", { pull })
+    expect(asked).toEqual(["far/away:q4", "https://example.com/m.gguf"])
+    await failure("FROM far/away\nDRAFT x", { pull })
+    expect(asked).toHaveLength(2)
   })
 
   test("that cannot be had is a fault", async () => {
@@ -286,6 +290,33 @@ describe("FROM finds", () => {
     expect(namesOf(await create("in-folder", "FROM repository"))).toEqual([
       ["model", "weights.gguf"],
       ["projector", "a-mmproj.gguf"],
+    ])
+  })
+})
+
+describe("a voice", () => {
+  beforeAll(() => {
+    mkdirSync(join(folder, "voice"))
+    writeTinyVoice(join(folder, "voice"))
+  })
+
+  test("is made from its folder, and from the model that was made", async () => {
+    const voice = await create("voice", "FROM voice\nLICENSE CC0\nPARAMETER keep_alive 1h")
+    expect(voice).toMatchObject({ kind: "voice", licenses: ["CC0"], parameters: { keep_alive: "1h" } })
+    expect(namesOf(voice).map(([role]) => role)).toEqual(voice.files.map(() => "file"))
+    expect(await create("voice2", "FROM voice:latest\nPARAMETER num_thread 1")).toMatchObject({
+      kind: "voice",
+      files: voice.files,
+      parameters: { keep_alive: "1h", num_thread: 1 },
+    })
+  })
+
+  test("has no use for what is said of texts", async () => {
+    const error = await failure("FROM voice\nSYSTEM hi\nPARAMETER temperature 1\nTEMPLATE {{ .Prompt }}")
+    expect(error.message.split("\n")).toEqual([
+      "Modelfile:2: SYSTEM means nothing to a voice",
+      "Modelfile:3: the parameter 'temperature' means nothing to a voice",
+      "Modelfile:4: TEMPLATE means nothing to a voice",
     ])
   })
 })

@@ -1,0 +1,68 @@
+import type { InstructionBody } from "./parse"
+import { modelfileParameters } from "./parameters"
+
+/**
+ * A Modelfile with these instructions, which {@link parseModelfile} reads as the same ones. A text that no Modelfile can
+ * hold, because lines in it end with quotes of both kinds, is left out; a comment in its place says so.
+ */
+export function printModelfile(instructions: readonly InstructionBody[]): string {
+  return instructions.map((instruction) => `${printInstruction(instruction)}\n`).join("")
+}
+
+function printInstruction(instruction: InstructionBody): string {
+  const start = startOf(instruction)
+  const value = printValue(valueOf(instruction), isText(instruction))
+  return value === undefined
+    ? `# ${start}: its text cannot be written here, for a line in it ends with """`
+    : `${start} ${value}`
+}
+
+function startOf(instruction: InstructionBody): string {
+  switch (instruction.type) {
+    case "parameter":
+      return `PARAMETER ${instruction.name}`
+    case "message":
+      return `MESSAGE ${instruction.role}`
+    default:
+      return instruction.type.toUpperCase()
+  }
+}
+
+function valueOf(instruction: InstructionBody): string {
+  return instruction.type === "message" ? instruction.content : String(instruction.value)
+}
+
+/** Texts are set off from their line by quotes, names and numbers are not. */
+function isText(instruction: InstructionBody): boolean {
+  switch (instruction.type) {
+    case "template":
+    case "system":
+    case "license":
+      return true
+    case "parameter":
+      return modelfileParameters[instruction.name]?.repeats === true
+    default:
+      return false
+  }
+}
+
+/** `undefined`: there is no way to write it. */
+function printValue(value: string, preferQuotes: boolean): string | undefined {
+  const isOneLine = !/[\r\n]/.test(value)
+  const canBeBare = isOneLine && value !== "" && value.trim() === value && !value.startsWith('"')
+  if (canBeBare && !preferQuotes) return value
+  if (isOneLine && unquotesTo(`"${value}"`, value)) return `"${value}"`
+  return [`"""${value}"""`, `"${value}"`].find((written) => unquotesTo(written, value))
+}
+
+/** Is the first line that ends with the same quotes the last one? */
+function unquotesTo(written: string, value: string): boolean {
+  const quotes = written.startsWith('"""') ? '"""' : '"'
+  if (written !== quotes + value + quotes) return false
+  const lines = /[\r\n]/g
+  for (let found = lines.exec(written); found !== null; found = lines.exec(written)) {
+    const before = written.slice(0, found.index).trimEnd()
+    if (before.length >= 2 * quotes.length && before.endsWith(quotes)) return false
+  }
+  return true
+}
