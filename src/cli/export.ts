@@ -1,6 +1,3 @@
-import { createWriteStream } from "node:fs"
-import { rename, rm } from "node:fs/promises"
-import { resolve } from "node:path"
 import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { storeSettings } from "../config/schema"
@@ -11,6 +8,7 @@ import { configFlag, grouped } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
 import { formatBytes } from "./output"
+import { fileOutput, type Output } from "./output-file"
 import { startSpinner } from "./spinner"
 
 export const command = defineCommand({
@@ -54,23 +52,20 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
 async function writeArchive(bytes: Readable, file: string, signal: AbortSignal): Promise<void> {
   try {
     if (file === "-") await pipeline(bytes, process.stdout, { signal, end: false })
-    else await writeBeside(bytes, resolve(file), signal)
+    else await writeTo(await fileOutput(file), bytes, signal)
   } catch (error) {
     if (signal.aborted) throw new Cancelled()
     throw error instanceof XllmError ? error : new FileFailed("write", file, error)
   }
 }
 
-/** `path` is what it was, or all of the new file. */
-async function writeBeside(bytes: Readable, path: string, signal: AbortSignal): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`
-  try {
-    await pipeline(bytes, createWriteStream(temporary, { flags: "wx", flush: true }), { signal })
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
+async function writeTo(output: Output, bytes: Readable, signal: AbortSignal): Promise<void> {
+  await using file = output
+  for await (const chunk of bytes) {
+    signal.throwIfAborted()
+    await file.write(chunk)
   }
+  await file.finish()
 }
 
 function percent(done: number, total: number): string {

@@ -1,96 +1,170 @@
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
+import { homedir } from "node:os"
+import { basename, join, resolve } from "node:path"
+import type { Environment } from "../config/environment"
 import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
 import { FileFailed, UsageError } from "../errors"
 import type { Store } from "../store/contract"
+import type { ModelName } from "../store/names"
 import { defineCommand } from "./command"
-import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
+import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { formatBytes } from "./output"
 import { type Spinner, startSpinner } from "./spinner"
 
-const flagTable = {
-  name: { value: text("NAME"), description: "name of the model (default: as the archive says)" },
-  force: switchFlag("replace another model of that name", "f"),
-  ...grouped(storeSettings, "Flags"),
-  ...configFlag,
-}
-
 export const command = defineCommand({
   name: "import",
-  summary: "Install a model from a file",
+  summary: "Install models from files",
   words: "FILE",
-  minimumWords: 1,
+  minimumWords: 0,
   maximumWords: 1,
-  details: `FILE is an archive that 'xllm export' has written, or - for one from stdin. Everything in it is verified before
-anything is installed.`,
+  details: `FILE is an archive that 'xllm export' has written (- for one from stdin), a GGUF, or the folder of a model for speech
+or pictures. Everything is verified before anything is installed.
+
+With --from-ollama all models of an Ollama on this machine are installed; FILE is its models folder then (default
+~/.ollama/models, or what OLLAMA_MODELS says). Their files are shared with it where the file system can link them.`,
   examples: [
     { line: "xllm import my-model.tar.zst", does: "install it under the name that it had" },
-    { line: "xllm import my-model.tar.zst --name copy:v2", does: "under another one" },
+    { line: "xllm import ./model.gguf --name mine:v1", does: "keep a copy of a file as a model" },
     { line: "ssh box xllm export my-model - | xllm import -", does: "from another machine" },
+    { line: "xllm import --from-ollama", does: "the models that Ollama has" },
   ],
-  flags: flagTable,
-  async run({ flags, words: [file = ""], io }) {
-    const { createStore } = await import("../store")
+  flags: {
+    name: {
+      value: text("NAME"),
+      description: "name of the model (default: as the archive says, or the file)",
+    },
+    force: switchFlag("replace other models of the same names", "f"),
+    fromOllama: switchFlag("install the models of an Ollama"),
+    ...grouped(storeSettings, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words: [file], io }) {
+    const [{ createStore }, { parseModelName }] = await Promise.all([
+      import("../store"),
+      import("../store/names"),
+    ])
+    const name = flags.name === undefined ? undefined : parseModelName(flags.name)
     const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
     using interrupts = watchInterrupts()
     const spinner = startSpinner(io)
+    const task = { store, name, replace: flags.force === true, io, spinner, signal: interrupts.signal }
     try {
-      const name = await importFile({ file, store, flags, io, spinner, signal: interrupts.signal })
-      spinner.stop()
-      io.write(`imported '${name}'\n`)
+      if (flags.fromOllama === true) await importAll(file ?? (await ollamaFolder(io.environment)), task)
+      else if (file === undefined) throw new UsageError("import needs FILE, or --from-ollama")
+      else await importOne(file, task)
     } finally {
       spinner.stop()
     }
   },
 })
 
-interface Import {
-  readonly file: string
+interface Task {
   readonly store: Store
-  readonly flags: FlagValues<typeof flagTable>
+  readonly name: ModelName | undefined
+  /** Whether models of the same names may be replaced. */
+  readonly replace: boolean
   readonly io: Io
   readonly spinner: Spinner
   readonly signal: AbortSignal
 }
 
-async function importFile({ file, store, flags, io, spinner, signal }: Import): Promise<string> {
-  const [{ importArchive }, { parseModelName }] = await Promise.all([
-    import("../store/archive/import"),
-    import("../store/names"),
-  ])
-  const { bytes, totalBytes } = await open(file, io)
+async function importOne(file: string, task: Task): Promise<void> {
+  const isArchive = file === "-" || (await isFileOtherThanGguf(file))
+  const name = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  task.spinner.stop()
+  task.io.write(`imported '${name}'\n`)
+}
+
+/** @throws FileFailed where there is nothing */
+async function isFileOtherThanGguf(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return false
+    return (await Bun.file(path).slice(0, 4).text()) !== "GGUF"
+  } catch (error) {
+    throw new FileFailed("read", path, error)
+  }
+}
+
+async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<string> {
+  const { importArchive } = await import("../store/archive/import")
+  if (file === "-" && io.stdinIsTerminal) {
+    throw new UsageError("an archive is not typed; pipe it in, or name a FILE")
+  }
+  const total = file === "-" ? undefined : (await stat(file)).size
   const summary = await importArchive({
-    store,
+    ...task,
     archive: file === "-" ? "stdin" : file,
-    bytes,
-    ...(flags.name !== undefined && { name: parseModelName(flags.name) }),
-    replace: flags.force === true,
-    onProgress: (done) => spinner.say(`importing ${progress(done, totalBytes)}`),
-    signal,
+    bytes: file === "-" ? io.inputBytes() : createReadStream(file),
+    ...(name !== undefined && { name }),
+    onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
   })
   return summary.name
 }
 
-async function open(
-  file: string,
-  io: Io,
-): Promise<{ readonly bytes: AsyncIterable<Uint8Array>; readonly totalBytes?: number }> {
-  if (file === "-") {
-    if (io.stdinIsTerminal) throw new UsageError("an archive is not typed; pipe it in, or name a FILE")
-    return { bytes: process.stdin }
-  }
-  const stats = await stat(file).catch((error: unknown) => {
-    throw new FileFailed("read", file, error)
+/** A GGUF, or a folder. */
+async function copyIn(path: string, { store, name, replace, spinner }: Task): Promise<string> {
+  const [{ createModel }, { refuseTaken }, { parseModelName }] = await Promise.all([
+    import("../store/create/create"),
+    import("../store/archive/import"),
+    import("../store/names"),
+  ])
+  const target = name ?? parseModelName(basename(path).replace(/\.gguf$/i, ""))
+  if (!replace) await refuseTaken(store, target)
+  const summary = await createModel({
+    store,
+    name: target,
+    modelfile: { instructions: [{ type: "from", value: path, line: 1 }], warnings: [] },
+    file: path,
+    folder: path,
+    report(event) {
+      if (event.type === "progress") spinner.say(`importing ${partOf(event.doneBytes, event.totalBytes)}`)
+    },
   })
-  if (!stats.isFile()) throw new UsageError(`${file} is not a file`)
-  return { bytes: createReadStream(file), totalBytes: stats.size }
+  return summary.name
 }
 
-function progress(done: number, total: number | undefined): string {
+async function importAll(folder: string, { name, io, spinner, ...task }: Task): Promise<void> {
+  if (name !== undefined) throw new UsageError("--name is for one model, and --from-ollama brings all")
+  const { importFromOllama } = await import("../store/archive/from-ollama")
+  let imported = 0
+  await importFromOllama({
+    ...task,
+    folder: resolve(folder),
+    report(event) {
+      if (event.type === "progress") {
+        return spinner.say(`importing ${event.model}: ${partOf(event.done, event.total)}`)
+      }
+      if (event.type === "skipped") return io.writeError(`left out '${event.model}': ${event.reason}\n`)
+      imported++
+      io.write(`imported '${event.model}'\n`)
+    },
+  })
+  if (imported === 0) throw new UsageError(`no model of ${folder} was imported`)
+}
+
+/** Where Ollama keeps its models: as its own variable says, in the home, or where its service has its home. */
+async function ollamaFolder(environment: Environment): Promise<string> {
+  const said = environment["OLLAMA_MODELS"]
+  if (said !== undefined && said !== "") return said
+  const folders = [join(homedir(), ".ollama/models"), "/usr/share/ollama/.ollama/models"]
+  for (const folder of folders) {
+    if (
+      await stat(folder).then(
+        () => true,
+        () => false,
+      )
+    )
+      return folder
+  }
+  throw new UsageError(`no models of Ollama were found in ${folders.join(" or ")}; name its models folder`)
+}
+
+function partOf(done: number, total: number | undefined): string {
   if (total === undefined) return formatBytes(done)
   return `${Math.floor((100 * done) / Math.max(1, total))}% of ${formatBytes(total)}`
 }

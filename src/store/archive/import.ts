@@ -63,13 +63,27 @@ export async function refuseExisting(
   replace: boolean,
 ): Promise<void> {
   if (replace) return
-  const text = formatModelName(name)
-  const existing = await store.manifest(text).catch((error: unknown) => {
+  const existing = await existingManifest(store, name)
+  if (existing === undefined || manifestId(existing) === manifestId(manifest)) return
+  throw taken(name)
+}
+
+/** @throws ModelExists for any model of that name */
+export async function refuseTaken(store: Store, name: ModelName): Promise<void> {
+  if ((await existingManifest(store, name)) !== undefined) throw taken(name)
+}
+
+function taken(name: ModelName): ModelExists {
+  return new ModelExists(formatModelName(name), "choose another with --name, or replace it with --force")
+}
+
+async function existingManifest(store: Store, name: ModelName): Promise<Manifest | undefined> {
+  try {
+    return await store.manifest(formatModelName(name))
+  } catch (error) {
     if (error instanceof ModelNotFound) return undefined
     throw error
-  })
-  if (existing === undefined || manifestId(existing) === manifestId(manifest)) return
-  throw new ModelExists(text, "choose another with --name, or replace it with --force")
+  }
 }
 
 function nameFor({ name: written }: ArchiveDescription, { name, archive }: ImportOptions): ModelName {

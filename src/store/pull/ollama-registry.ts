@@ -1,31 +1,16 @@
-import { DownloadFailed, ModelNotFound, Unsupported } from "../../errors"
+import { DownloadFailed, ModelNotFound } from "../../errors"
 import { formatModelName, type ModelName, OLLAMA_HOST } from "../names"
 import { isOfConnection } from "./attempts"
 import { fetchJson, fetchSmallFile } from "./fetch-text"
-import type { DeclaredParts, PlannedFile, PullPlan } from "./plan"
+import type { PullPlan } from "./plan"
 import { RegistryAccess } from "./registry-access"
-import {
-  type Layer,
-  MANIFEST_TYPES,
-  parseMessages,
-  parseParameters,
-  parseRegistryConfig,
-  parseRegistryManifest,
-  type RegistryManifest,
-} from "./registry-manifest"
+import { filesOf, readDeclared } from "./registry-layers"
+import { type Layer, MANIFEST_TYPES, parseRegistryManifest, type RegistryManifest } from "./registry-manifest"
 import type { RemoteFile } from "./remote-file"
 import { endpoint, isLoopbackHost, type SourceContext } from "./source-context"
 
 /** Registries whose tokens come from another host. */
 const TOKEN_HOSTS: Readonly<Record<string, readonly string[]>> = { [OLLAMA_HOST]: ["ollama.com"] }
-
-/** What files of a model are called that come without a name. */
-const FILES = {
-  model: { role: "model", name: "model.gguf" },
-  projector: { role: "projector", name: "mmproj.gguf" },
-  adapter: { role: "adapter", name: "adapter.gguf" },
-  draft: { role: "draft", name: "draft.gguf" },
-} as const
 
 /** A model in a registry, as it is now. */
 export interface RegistryModel {
@@ -43,26 +28,16 @@ export interface RegistryModel {
 export async function planRegistryPull(name: ModelName, context: SourceContext): Promise<PullPlan> {
   const label = formatModelName(name)
   const model = await findRegistryModel(name, context)
-  const { layers, config } = model.manifest
   const read = (layer: Layer) => fetchSmallFile(remoteFile(name, layer, model), context)
-  const { format, renderer, parser, requires, capabilities } = parseRegistryConfig(
-    config === undefined ? "" : await read(config),
-  )
-  if (format !== undefined && format !== "gguf") {
-    throw new Unsupported(`${label} is in the format '${format}', not GGUF, and cannot be used`)
-  }
-  const declared: DeclaredParts = {
-    ...(await readDeclared(layers, read)),
-    ...(capabilities.length > 0 && { capabilities }),
-    ...(renderer !== undefined && { renderer }),
-    ...(parser !== undefined && { parser }),
-    ...(requires !== undefined && { requires }),
-  }
   return {
     name,
     source: { type: "ollama", reference: label, revision: model.revision },
-    files: plannedFiles(name, model),
-    declared,
+    files: filesOf(model.manifest, label).map(({ layer, role, name: fileName }) => ({
+      role,
+      name: fileName,
+      remote: remoteFile(name, layer, model),
+    })),
+    declared: await readDeclared(model.manifest, label, read),
     notes: [],
     hint: "models on Hugging Face, named namespace/model, are made for llama.cpp",
   }
@@ -115,42 +90,5 @@ function remoteFile(
     sizeBytes,
     digest,
     access,
-  }
-}
-
-function plannedFiles(name: ModelName, model: RegistryModel): readonly PlannedFile[] {
-  const { layers } = model.manifest
-  const label = formatModelName(name)
-  if (layers.filter(({ kind }) => kind === "model").length > 1) {
-    throw new Unsupported(`${label} consists of several models, which cannot be used`)
-  }
-  return Object.entries(FILES).flatMap(([kind, { role, name: fileName }]) => {
-    const ofKind = layers.filter((layer) => layer.kind === kind)
-    return ofKind.map((layer, index) => ({
-      role,
-      name: index === 0 ? fileName : fileName.replace(".", `-${index + 1}.`),
-      remote: remoteFile(name, layer, model),
-    }))
-  })
-}
-
-async function readDeclared(
-  layers: readonly Layer[],
-  read: (layer: Layer) => Promise<string>,
-): Promise<DeclaredParts> {
-  const textsOf = async (...kinds: readonly string[]) =>
-    await Promise.all(layers.filter(({ kind }) => kinds.includes(kind)).map(read))
-  // `prompt` is what templates were called at first.
-  const [template] = await textsOf("template", "prompt")
-  const [system] = await textsOf("system")
-  const [parameters] = await textsOf("params")
-  const [messages] = await textsOf("messages")
-  const licenses = await textsOf("license")
-  return {
-    parameters: parameters === undefined ? {} : parseParameters(parameters),
-    ...(template !== undefined && { template: { text: template, syntax: "go" as const } }),
-    ...(system !== undefined && { system }),
-    ...(messages !== undefined && { messages: parseMessages(messages) }),
-    ...(licenses.length > 0 && { licenses }),
   }
 }

@@ -1,0 +1,161 @@
+import type { Dirent } from "node:fs"
+import { readdir, readFile, stat } from "node:fs/promises"
+import { join } from "node:path"
+import { Cancelled, InvalidModelFile, XllmError } from "../../errors"
+import { digestOfFile } from "../blobs"
+import type { Store } from "../contract"
+import type { Manifest, ManifestFile } from "../manifest"
+import { formatModelName, type ModelName, nameOfParts } from "../names"
+import { identify } from "../pull/identify"
+import { type FileLayer, filesOf, readDeclared } from "../pull/registry-layers"
+import { type Layer, parseRegistryManifest } from "../pull/registry-manifest"
+import { refuseExisting } from "./import"
+
+/** Licences and templates; what is larger is none. */
+const MAX_TEXT_BYTES = 16 * 1024 ** 2
+
+export interface OllamaImport {
+  readonly store: Store
+  /** Ollama's models folder: `blobs` and `manifests` are in it. */
+  readonly folder: string
+  /** Whether models of the same names may be replaced. */
+  readonly replace: boolean
+  readonly signal: AbortSignal
+  report(event: OllamaImportEvent): void
+}
+
+export type OllamaImportEvent =
+  /** A file is read to compare its sum. */
+  | { readonly type: "progress"; readonly model: string; readonly done: number; readonly total: number }
+  | { readonly type: "imported"; readonly model: string }
+  /** It was left out; `reason` says why. */
+  | { readonly type: "skipped"; readonly model: string; readonly reason: string }
+
+/**
+ * Installs the models of an Ollama installation on this machine. Their files are linked where the file system allows
+ * it, and verified before; one that cannot be used does not stop the others.
+ * @throws InvalidModelFile where the folder is not one of Ollama's; Cancelled, StoreBusy
+ */
+export async function importFromOllama(options: OllamaImport): Promise<void> {
+  const names = await findModels(options.folder)
+  for (const { name, path } of names) {
+    const model = formatModelName(name)
+    try {
+      await importOne(name, path, options)
+      options.report({ type: "imported", model })
+    } catch (error) {
+      if (!(error instanceof XllmError) || error instanceof Cancelled) throw error
+      options.report({ type: "skipped", model, reason: error.message })
+    }
+  }
+}
+
+interface FoundManifest {
+  readonly name: ModelName
+  readonly path: string
+}
+
+/** `manifests/<host>/<namespace>/<model>/<tag>`, in the order of their names. */
+async function findModels(folder: string): Promise<readonly FoundManifest[]> {
+  const root = join(folder, "manifests")
+  const entries: readonly Dirent[] = await readdir(root, { recursive: true, withFileTypes: true }).catch(
+    () => {
+      throw new InvalidModelFile(
+        folder,
+        "it is not a models folder of Ollama's: there is no folder 'manifests' in it",
+      )
+    },
+  )
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return paths.sort().flatMap((path) => {
+    const [host = "", namespace = "", model = "", tag = "", ...more] = path.slice(root.length + 1).split("/")
+    const name = more.length > 0 ? undefined : nameOfParts(host, namespace, model, tag)
+    return name === undefined ? [] : { name, path }
+  })
+}
+
+async function importOne(name: ModelName, path: string, options: OllamaImport): Promise<void> {
+  const { store, signal, folder, report } = options
+  const model = formatModelName(name)
+  const text = await readText(path)
+  const listed = parseRegistryManifest(parseJson(text), model)
+  const layers = filesOf(listed, model)
+  for (const { layer } of layers) await checkSize(layer, folder)
+  const declared = await readDeclared(listed, model, (layer) => readText(blobPath(folder, layer)))
+  const kind = await identify(
+    layers.map((each) => ({ ...each, path: blobPath(folder, each.layer), sizeBytes: each.layer.sizeBytes })),
+    model,
+    undefined,
+  )
+  const manifest: Manifest = {
+    version: 1,
+    kind,
+    createdAt: new Date().toISOString(),
+    source: { type: "ollama", reference: model, revision: sha256(text) },
+    files: layers.map(toManifestFile),
+    ...declared,
+  }
+  await refuseExisting(store, name, manifest, options.replace)
+  await using _held = await store.blobs.hold(manifest.files.map(({ digest }) => digest))
+  const total = layers.reduce((sum, { layer }) => sum + layer.sizeBytes, 0)
+  let before = 0
+  for (const { layer } of layers) {
+    await take(layer, options, (bytes) => {
+      if (signal.aborted) throw new Cancelled()
+      report({ type: "progress", model, done: before + bytes, total })
+    })
+    before += layer.sizeBytes
+  }
+  await store.install(name, manifest)
+}
+
+/** Makes a file a blob, once its content is what its name says. */
+async function take(
+  layer: Layer,
+  { store, folder }: OllamaImport,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  const { digest } = layer
+  if (await store.blobs.has(digest)) return
+  const path = blobPath(folder, layer)
+  if ((await digestOfFile(path, onProgress)) !== digest)
+    throw new InvalidModelFile(path, "its content is damaged")
+  // Ollama names files by their content too, and never changes one.
+  await store.blobs.addFile(path, { digest, link: true })
+}
+
+async function checkSize(layer: Layer, folder: string): Promise<void> {
+  const path = blobPath(folder, layer)
+  const stats = await stat(path).catch(() => undefined)
+  if (stats === undefined) throw new InvalidModelFile(path, "it is missing")
+  if (stats.size === layer.sizeBytes) return
+  throw new InvalidModelFile(path, `it has ${stats.size} bytes, but should have ${layer.sizeBytes}`)
+}
+
+function toManifestFile({ layer, role, name }: FileLayer): ManifestFile {
+  return { name, role, digest: layer.digest, sizeBytes: layer.sizeBytes }
+}
+
+function blobPath(folder: string, { digest }: Layer): string {
+  return join(folder, "blobs", digest.replace(":", "-"))
+}
+
+async function readText(path: string): Promise<string> {
+  const stats = await stat(path).catch(() => undefined)
+  if (stats === undefined) throw new InvalidModelFile(path, "it is missing")
+  if (stats.size > MAX_TEXT_BYTES)
+    throw new InvalidModelFile(path, `it has ${stats.size} bytes, more than any text`)
+  return await readFile(path, "utf8")
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function sha256(text: string): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex")
+}
