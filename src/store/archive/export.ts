@@ -1,7 +1,15 @@
 import type { Readable } from "node:stream"
 import type { Store } from "../contract"
-import type { ManifestFile } from "../manifest"
-import { blobEntry, DESCRIPTION_ENTRY, printDescription, printSums, SUMS_ENTRY } from "./layout"
+import { modelfileOf } from "../create/modelfile"
+import type { Digest, Manifest, ManifestFile } from "../manifest"
+import {
+  blobEntry,
+  DESCRIPTION_ENTRY,
+  MODELFILE_ENTRY,
+  printDescription,
+  printSums,
+  SUMS_ENTRY,
+} from "./layout"
 import { type PackedEntry, packArchive, sizeOf } from "./pack"
 
 /** A model as an archive that has not been read yet. */
@@ -18,9 +26,12 @@ export interface ModelArchive {
  */
 export async function exportModel(store: Store, model: string): Promise<ModelArchive> {
   const { name, manifest, pathOf } = await store.contents(model)
-  const texts = [text(DESCRIPTION_ENTRY, printDescription({ name, manifest }))]
+  const texts = [
+    text(DESCRIPTION_ENTRY, printDescription({ name, manifest })),
+    text(MODELFILE_ENTRY, modelfileBeside(manifest)),
+  ]
   const files = uniqueFiles(manifest.files).map(({ digest, sizeBytes }) => {
-    const hex = digest.slice("sha256:".length)
+    const hex = hexOf(digest)
     return { hex, entry: { path: blobEntry(hex), source: { file: pathOf(digest), sizeBytes, sha256: hex } } }
   })
   const sums = new Map([
@@ -38,9 +49,20 @@ export async function exportModel(store: Store, model: string): Promise<ModelArc
   }
 }
 
+/** A Modelfile that names the files beside it, wherever somebody unpacks them. */
+function modelfileBeside(manifest: Manifest): string {
+  const pathOf = (digest: Digest) => `./${blobEntry(hexOf(digest))}`
+  const [first] = manifest.files.filter(({ role }) => role === "model" || role === "file")
+  return modelfileOf(manifest, first === undefined ? "." : pathOf(first.digest), pathOf)
+}
+
 /** Two files of a model can have the same content. */
 function uniqueFiles(files: readonly ManifestFile[]): readonly ManifestFile[] {
   return [...new Map(files.map((file) => [file.digest, file])).values()]
+}
+
+function hexOf(digest: Digest): string {
+  return digest.slice("sha256:".length)
 }
 
 function text(path: string, content: string) {

@@ -76,6 +76,9 @@ describe("an exported model", () => {
     writeFileSync(file, await archiveOf(models, "tale"))
     const run = (...cmd: string[]) => Bun.spawnSync(cmd, { cwd: folder.path })
     expect(run("tar", "--zstd", "-xf", file).exitCode).toBe(0)
+    expect(readFileSync(join(folder.path, "Modelfile"), "utf8")).toMatch(
+      /^FROM \.\/blobs\/sha256-[0-9a-f]{64}$/m,
+    )
     const check = run("sha256sum", "--strict", "-c", "SHA256SUMS")
     expect(check.stdout.toString()).not.toContain("FAILED")
     expect(check.exitCode).toBe(0)
