@@ -107,10 +107,10 @@ async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
   ])
   if (path === STDIN) {
     const file = "standard input"
-    return { file, folder: process.cwd(), modelfile: parseModelfile(await io.readInput(), file) }
+    return { file, folder: process.cwd(), modelfile: parseModelfile(await io.readInput()) }
   }
   const bytes = await readBytes(path)
-  const modelfile = parseModelfile(decodeModelfile(bytes, path), path)
+  const modelfile = parseModelfile(decodeModelfile(bytes, path))
   return { file: path, folder: dirname(resolve(path)), modelfile }
 }
 

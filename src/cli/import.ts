@@ -118,7 +118,7 @@ async function copyIn(path: string, { store, name, replace, spinner }: Task): Pr
   const summary = await createModel({
     store,
     name: target,
-    modelfile: { instructions: [{ type: "from", value: path, line: 1 }], warnings: [] },
+    modelfile: { instructions: [{ type: "from", value: path, line: 1 }], problems: [], warnings: [] },
     file: path,
     folder: path,
     report(event) {

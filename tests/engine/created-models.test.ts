@@ -33,7 +33,7 @@ async function create(name: string, modelfile: string): Promise<void> {
   await createModel({
     store: models.store,
     name: parseModelName(name),
-    modelfile: parseModelfile(modelfile, "Modelfile"),
+    modelfile: parseModelfile(modelfile),
     file: "Modelfile",
     folder,
     report() {},

@@ -1,4 +1,3 @@
-import { InvalidModelfile } from "../../errors"
 import { nearest } from "../../lib/nearest"
 import { cutStatements, type Problem, type Statement } from "./lexer"
 import { modelfileParameters, type ParameterValue } from "./parameters"
@@ -31,9 +30,12 @@ export type InstructionBody =
 /** One instruction of a Modelfile; `line`: where it begins, from 1. */
 export type Instruction = InstructionBody & { readonly line: number }
 
+/** What a file says, also where there is something wrong with it: other faults may show when it is used. */
 export interface Modelfile {
-  /** In the order in which they are written. At least one `from` among them. */
+  /** Those that are right, in the order in which they are written. */
   readonly instructions: readonly Instruction[]
+  /** What is wrong with it; where there is nothing, a `from` is among the instructions. */
+  readonly problems: readonly Problem[]
   /** What was accepted and does nothing. */
   readonly warnings: readonly Problem[]
 }
@@ -56,20 +58,15 @@ const deprecatedParameters: ReadonlySet<string> = new Set([
 /** https://semver.org, with or without a `v` before it. */
 const VERSION = /^v?\d+(\.\d+){0,2}(-[\w.-]+)?(\+[\w.-]+)?$/
 
-/**
- * Reads a Modelfile.
- * @param file its name in messages
- * @throws InvalidModelfile with everything that is wrong with it
- */
-export function parseModelfile(text: string, file: string): Modelfile {
+/** Reads a Modelfile. Never fails: what is wrong is told, all of it. */
+export function parseModelfile(text: string): Modelfile {
   const { statements, problems: broken } = cutStatements(text.replace(/^\uFEFF/, ""))
   const reader = new StatementReader()
   for (const statement of statements) reader.read(statement)
-  const problems = [...broken, ...reader.problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
+  const problems = [...broken, ...reader.problems]
   if (!statements.some(({ word }) => word.toLowerCase() === "from"))
     problems.push({ message: "no FROM line: it says which model this one is made from" })
-  if (problems.length > 0) throw new InvalidModelfile(file, problems)
-  return { instructions: reader.instructions, warnings: reader.warnings }
+  return { instructions: reader.instructions, problems, warnings: reader.warnings }
 }
 
 class StatementReader {

@@ -62,6 +62,7 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
   const { store, name, modelfile, file, report } = request
   const { instructions } = modelfile
   const faults = new Faults()
+  for (const { line, message } of modelfile.problems) faults.wrong(line, message)
   checkInstructions(instructions, faults)
   report({ type: "status", status: "gathering model components" })
   const parts = await gatherParts(request, faults)
@@ -94,7 +95,7 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
   }
   const adapterLine = instructionsOf(modelfile.instructions, "adapter").at(-1)
   const adapter = adapterLine && (await findAdapter(adapterLine, finder))
-  if (sources.length < froms.length) return undefined
+  if (sources.length < froms.length || froms.length === 0) return undefined
   const parts = joinSources(sources, faults)
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
   await checkArchitecture(adapterLine, adapter.architecture, weightsOf(parts, store), faults)

@@ -1,8 +1,9 @@
 import { InvalidModelfile, UnsupportedModelfile } from "../../errors"
 
-/** A fault of one instruction. */
-export interface Fault {
-  readonly line: number
+/** Something that is wrong with an instruction. */
+interface Fault {
+  /** Absent: the whole file is at fault. */
+  readonly line: number | undefined
   readonly message: string
   /** It is right, but nobody can do it yet. */
   readonly isUnsupported: boolean
@@ -12,7 +13,7 @@ export interface Fault {
 export class Faults {
   readonly #found: Fault[] = []
 
-  wrong(line: number, message: string): void {
+  wrong(line: number | undefined, message: string): void {
     this.#found.push({ line, message, isUnsupported: false })
   }
 
@@ -30,8 +31,9 @@ export class Faults {
    */
   throwAny(file: string): void {
     if (this.#found.length === 0) return
-    const inOrder = this.#found.sort((a, b) => a.line - b.line)
-    if (inOrder.every(({ isUnsupported }) => isUnsupported)) throw new UnsupportedModelfile(file, inOrder)
-    throw new InvalidModelfile(file, inOrder)
+    const inOrder = this.#found.toSorted((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity))
+    const faults = inOrder.map(({ line, message }) => ({ ...(line !== undefined && { line }), message }))
+    if (inOrder.every(({ isUnsupported }) => isUnsupported)) throw new UnsupportedModelfile(file, faults)
+    throw new InvalidModelfile(file, faults)
   }
 }

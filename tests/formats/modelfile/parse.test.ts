@@ -1,20 +1,19 @@
 import { describe, expect, test } from "bun:test"
-import { InvalidModelfile, XllmError } from "../../../src/errors"
+import { XllmError } from "../../../src/errors"
 import { type InstructionBody, parseModelfile } from "../../../src/formats/modelfile/parse"
 import { decodeModelfile } from "../../../src/formats/modelfile/text"
 
 function instructionsOf(text: string): InstructionBody[] {
-  return parseModelfile(text, "Modelfile").instructions.map(({ line: _, ...body }) => body)
+  const { instructions, problems } = parseModelfile(text)
+  expect(problems).toEqual([])
+  return instructions.map(({ line: _, ...body }) => body)
 }
 
+/** `LINE: message`, or the message alone. */
 function faultsOf(text: string): string[] {
-  try {
-    parseModelfile(text, "Modelfile")
-  } catch (error) {
-    if (error instanceof InvalidModelfile) return error.message.split("\n")
-    throw error
-  }
-  return []
+  return parseModelfile(text).problems.map(({ line, message }) =>
+    line === undefined ? message : `${line}: ${message}`,
+  )
 }
 
 /** The instructions after `FROM foo`. */
@@ -67,7 +66,7 @@ describe("what is read", () => {
   test("lines are counted the same with LF, CR and CR LF", () => {
     for (const newline of ["\n", "\r", "\r\n"]) {
       const text = ["# c", "FROM foo", "", 'SYSTEM """a', 'b"""', "MESSAGE user hi"].join(newline)
-      expect(parseModelfile(text, "Modelfile").instructions.map(({ line }) => line)).toEqual([2, 4, 6])
+      expect(parseModelfile(text).instructions.map(({ line }) => line)).toEqual([2, 4, 6])
     }
   })
 
@@ -155,7 +154,6 @@ describe("what is read", () => {
   test("deprecated parameters are left out with a warning", () => {
     const { instructions, warnings } = parseModelfile(
       "FROM foo\nPARAMETER mirostat 2\nPARAMETER low_vram true",
-      "Modelfile",
     )
     expect(instructions).toHaveLength(1)
     expect(warnings).toEqual([
@@ -167,20 +165,17 @@ describe("what is read", () => {
 
 describe("what is refused", () => {
   test.each<[text: string, faults: string[]]>([
-    ["", ["Modelfile: no FROM line: it says which model this one is made from"]],
-    ["# FROM foo", ["Modelfile: no FROM line: it says which model this one is made from"]],
-    ["FROM", ["Modelfile:1: FROM needs a value: unexpected end of the line"]],
-    ["FROM\nfoo", ["Modelfile:1: FROM needs a value", "Modelfile:2: command must be one of"]],
-    ['FROM ""', ["Modelfile:1: FROM needs a value: unexpected end of the line"]],
-    ["FORM foo", ["got 'FORM'; did you mean 'FROM'?", "Modelfile: no FROM line"]],
-    ["FROM foo\nFROM=bar", ["Modelfile:2: command must be one of FROM, TEMPLATE, SYSTEM, ADAPTER, LICENSE"]],
-    ["FROM foo\nPARAMETER", ["Modelfile:2: PARAMETER needs a name and a value"]],
-    ["FROM foo\nPARAMETER top_k", ["Modelfile:2: the parameter 'top_k' needs a value"]],
-    ["FROM foo\nPARAMETER top_k\n5", ["Modelfile:2: the parameter 'top_k' needs", "Modelfile:3: command"]],
-    [
-      "FROM foo\nPARAMETER temprature 1",
-      ["Modelfile:2: unknown parameter 'temprature'; did you mean 'temperature'?"],
-    ],
+    ["", ["no FROM line: it says which model this one is made from"]],
+    ["# FROM foo", ["no FROM line: it says which model this one is made from"]],
+    ["FROM", ["1: FROM needs a value: unexpected end of the line"]],
+    ["FROM\nfoo", ["1: FROM needs a value", "2: command must be one of"]],
+    ['FROM ""', ["1: FROM needs a value: unexpected end of the line"]],
+    ["FORM foo", ["got 'FORM'; did you mean 'FROM'?", "no FROM line"]],
+    ["FROM foo\nFROM=bar", ["2: command must be one of FROM, TEMPLATE, SYSTEM, ADAPTER, LICENSE"]],
+    ["FROM foo\nPARAMETER", ["2: PARAMETER needs a name and a value"]],
+    ["FROM foo\nPARAMETER top_k", ["2: the parameter 'top_k' needs a value"]],
+    ["FROM foo\nPARAMETER top_k\n5", ["2: the parameter 'top_k' needs", "3: command"]],
+    ["FROM foo\nPARAMETER temprature 1", ["2: unknown parameter 'temprature'; did you mean 'temperature'?"]],
     ["FROM foo\nPARAMETER Temperature 1", ["unknown parameter 'Temperature'; did you mean 'temperature'?"]],
     ["FROM foo\nPARAMETER constructor 1", ["unknown parameter 'constructor'"]],
     ["FROM foo\nPARAMETER temperature hot", ["temperature must be a number from 0 to 2, got 'hot'"]],
@@ -196,45 +191,31 @@ describe("what is refused", () => {
     ["FROM foo\nPARAMETER kv_cache_type q2_k", ["kv_cache_type must be one of f32, f16, bf16"]],
     ["FROM foo\nPARAMETER keep_alive soon", ["keep_alive must be a time such as 5m"]],
     ['FROM foo\nPARAMETER stop ""', ["stop must be a text that is not empty, got ''"]],
-    ["FROM foo\nMESSAGE badguy I'm bad", ["Modelfile:2: the role of a MESSAGE must be one of system, user"]],
+    ["FROM foo\nMESSAGE badguy I'm bad", ["2: the role of a MESSAGE must be one of system, user"]],
     [
       "FROM foo\nMESSAGE User hi",
       ["the role of a MESSAGE must be one of system, user, assistant: got 'User'"],
     ],
-    ["FROM foo\nMESSAGE system", ["Modelfile:2: MESSAGE needs a text after its role: unexpected end"]],
+    ["FROM foo\nMESSAGE system", ["2: MESSAGE needs a text after its role: unexpected end"]],
     ["FROM foo\nMESSAGE", ["the role of a MESSAGE must be one of system, user, assistant: unexpected end"]],
     ["FROM foo\nREQUIRES soon", ["REQUIRES must be a version such as 0.14.0, got 'soon'"]],
-    [
-      'FROM foo\nSYSTEM """never\nends""',
-      ['Modelfile:2: unexpected end of the file: a text begins with """'],
-    ],
-    ['FROM foo\nSYSTEM "', ["Modelfile:2: unexpected end of the file"]],
-    ['FROM foo\nSYSTEM """"', ["Modelfile:2: unexpected end of the file"]],
+    ['FROM foo\nSYSTEM """never\nends""', ['2: unexpected end of the file: a text begins with """']],
+    ['FROM foo\nSYSTEM "', ["2: unexpected end of the file"]],
+    ['FROM foo\nSYSTEM """"', ["2: unexpected end of the file"]],
     ["FROM foo\nSYSTEM You are\nhelpful today", ['a text of several lines stands between """ and """']],
-    ["FROM foo\nSYSTEM", ["Modelfile:2: SYSTEM needs a value"]],
+    ["FROM foo\nSYSTEM", ["2: SYSTEM needs a value"]],
   ])("%j", (text, faults) => {
     const found = faultsOf(text)
     expect(found).toHaveLength(faults.length)
     for (const [index, fault] of faults.entries()) expect(found[index]).toContain(fault)
   })
 
-  test("all faults are told at once, in the order of their lines", () => {
+  test("all faults are told at once", () => {
     const text =
       "PARAMETER top_k x\nBAD one\nMESSAGE bot hi\nPARAMETER nothing 1\nSYSTEM fine\n" + 'TEMPLATE """open'
-    expect(faultsOf(text).map((fault) => fault.split(" ")[0])).toEqual([
-      "Modelfile:1:",
-      "Modelfile:2:",
-      "Modelfile:3:",
-      "Modelfile:4:",
-      "Modelfile:6:",
-      "Modelfile:",
-    ])
-  })
-
-  test("after many faults the rest is counted", () => {
-    const faults = faultsOf(`FROM foo\n${"nonsense here\n".repeat(50)}`)
-    expect(faults).toHaveLength(21)
-    expect(faults.at(-1)).toBe("and 30 more")
+    const lines = parseModelfile(text).problems.map(({ line }) => line)
+    expect(lines.toSorted()).toEqual([1, 2, 3, 4, 6, undefined])
+    expect(parseModelfile(text).instructions).toEqual([{ type: "system", value: "fine", line: 5 }])
   })
 })
 

@@ -46,7 +46,7 @@ async function create(name: string, text: string, { pull, events = [] }: Options
   await createModel({
     store: models.store,
     name: parseModelName(name),
-    modelfile: parseModelfile(text, "Modelfile"),
+    modelfile: parseModelfile(text),
     file: "Modelfile",
     folder,
     ...(pull !== undefined && { pull }),

@@ -37,7 +37,7 @@ async function create(name: string, text: string): Promise<void> {
   await createModel({
     store: models.store,
     name: parseModelName(name),
-    modelfile: parseModelfile(text, "Modelfile"),
+    modelfile: parseModelfile(text),
     file: "Modelfile",
     folder,
     report() {},
