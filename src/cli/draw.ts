@@ -68,7 +68,6 @@ const flagTable = {
     description: "of jpeg and webp, 0 to 100",
   },
   image: { value: text("FILE"), description: "picture to start from" },
-  mask: { value: text("FILE"), description: "where that picture is to change: transparent or black" },
   strength: {
     value: decimal("N", STRENGTH.min, STRENGTH.max),
     description: `how much of it changes, 0 to 1 (default ${DEFAULT_STRENGTH})`,
@@ -152,15 +151,10 @@ function chooseFormat({ format, output }: DrawFlags): ImageFormat {
 }
 
 /** @throws UsageError */
-function readSource({ image, mask, strength = DEFAULT_STRENGTH }: DrawFlags): ImageRequest["source"] {
-  if (image === undefined) {
-    if (mask !== undefined) throw new UsageError("--mask needs --image: the picture that it is of")
-    return undefined
-  }
-  for (const file of [image, mask]) {
-    if (file !== undefined && !existsSync(file)) throw new UsageError(`there is no file ${file}`)
-  }
-  return { imagePath: resolve(image), strength, ...(mask !== undefined && { maskPath: resolve(mask) }) }
+function readSource({ image, strength = DEFAULT_STRENGTH }: DrawFlags): ImageRequest["source"] {
+  if (image === undefined) return undefined
+  if (!existsSync(image)) throw new UsageError(`there is no file ${image}`)
+  return { imagePath: resolve(image), strength }
 }
 
 function toRequest(model: string, prompt: string, format: ImageFormat, flags: DrawFlags): ImageRequest {

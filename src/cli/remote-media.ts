@@ -60,7 +60,6 @@ export class RemoteMedia implements MediaSource {
       return this.#events("/v1/images/generations", toImageBody(request), signal, toImageEvent)
     const form = toForm({ ...toImageBody(request), strength: source.strength })
     attach(form, "image", source.imagePath)
-    if (source.maskPath !== undefined) attach(form, "mask", source.maskPath)
     return this.#events("/v1/images/edits", form, signal, toImageEvent)
   }
 

@@ -78,19 +78,18 @@ describe("draw", () => {
     expect(engine.drawings[0]?.request).toMatchObject({ prompt: "a cat", format: "png" })
   })
 
-  test("starts from a picture, with a mask", async () => {
+  test("starts from a picture", async () => {
     using folder = tempFolder()
-    const [image, mask] = [join(folder.path, "in.png"), join(folder.path, "mask.png")]
+    const image = join(folder.path, "in.png")
     writeFileSync(image, "picture")
-    writeFileSync(mask, "mask")
     const { url, engine } = await mediaServer()
     let seen = ""
     engine.imageScript = async function* ({ source }) {
-      seen = `${await Bun.file(source?.imagePath ?? "").text()} ${await Bun.file(source?.maskPath ?? "").text()}`
+      seen = await Bun.file(source?.imagePath ?? "").text()
       yield* pictures({ n: 1 })
     }
-    await drawAt(url, ["brush", "a dog", "--image", image, "--mask", mask, "--strength", "0.4"])
-    expect(seen).toBe("picture mask")
+    await drawAt(url, ["brush", "a dog", "--image", image, "--strength", "0.4"])
+    expect(seen).toBe("picture")
     expect(engine.drawings[0]?.request.source?.strength).toBe(0.4)
   })
 
@@ -147,7 +146,6 @@ describe("draw refuses", () => {
       "--size must be WIDTHxHEIGHT, both multiples of 8",
     ],
     [["brush", "a cat", "--steps", "0"], { input: "" }, "--steps must be a whole number from 1 to 150"],
-    [["brush", "a cat", "--mask", "m.png"], { input: "" }, "--mask needs --image"],
     [["brush", "a cat", "--image", "m.png"], { input: "" }, "there is no file m.png"],
     [["brash", "a cat"], { input: "" }, "model 'brash' not found; did you mean 'brush'?"],
   ])("%j", async (argv, options, message) => {

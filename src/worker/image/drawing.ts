@@ -72,7 +72,8 @@ export interface DrawingInput {
 export function planDrawing({ request, architecture, adapter, source, randomSeed }: DrawingInput): Drawing {
   if (request.source?.maskPath !== undefined)
     throw new Unsupported("masks are not supported: the image engine's package takes none", "mask")
-  if (request.prompt.trim() === "") throw new InvalidRequest("the prompt must not be empty", "prompt")
+  // A picture alone says what its variation is of.
+  if (request.prompt.trim() === "" && request.source === undefined) throw new InvalidRequest("the prompt must not be empty", "prompt")
   const defaults = DRAWING_DEFAULTS[architecture]
   const { alignment } = ARCHITECTURES[architecture]
   const size = sizeOf(request, source, defaults.size, alignment)
@@ -83,7 +84,8 @@ export function planDrawing({ request, architecture, adapter, source, randomSeed
     seed: seedOf(request, randomSeed),
     steps: strength === undefined ? steps : Math.min(steps, Math.floor(steps * strength) + 1),
     parameters: {
-      prompt: clean(request.prompt),
+      // The package takes an empty one for none.
+      prompt: clean(request.prompt) || " ",
       negative_prompt: clean(request.negativePrompt ?? ""),
       ...size,
       steps,

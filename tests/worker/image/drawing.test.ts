@@ -111,6 +111,11 @@ describe("a picture to start from", () => {
   })
 })
 
+test("a variation has no prompt but its picture", () => {
+  const planned = plan({ ...from(0.5), prompt: "" }, { source: { width: 64, height: 64 } })
+  expect(planned.parameters.prompt).toBe(" ")
+})
+
 describe("a request that breaks a rule is refused", () => {
   test.each([
     ["an empty prompt", { prompt: " \n" }, "prompt", "must not be empty"],
