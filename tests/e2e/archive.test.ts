@@ -14,6 +14,8 @@ beforeAll(async () => {
     join(here.folder, "Modelfile"),
     "FROM ./tiny.gguf\nSYSTEM Be brief.\nPARAMETER seed 7\nPARAMETER temperature 0\nPARAMETER num_predict 6\n",
   )
+  await run(here, "create", "tale:v1", "-f", "Modelfile")
+  expect(await run(here, "export", "tale:v1", "tale.tar.zst")).toBe("exported 'tale:v1' to 'tale.tar.zst'\n")
 })
 afterAll(() => {
   here[Symbol.dispose]()
@@ -47,7 +49,6 @@ function sums(at: Installation): readonly string[] {
 
 describe("a model goes from one home to another", () => {
   test("in a file: it answers the same, under the same name, with the same sums", async () => {
-    await run(here, "create", "tale:v1", "-f", "Modelfile")
     const answer = await run(here, "run", "tale:v1", "hello")
     const [before, beforeSums] = [await id(here, "tale:v1"), sums(here)]
     expect(await run(here, "export", "tale:v1", "tale.tar.zst")).toBe(
