@@ -137,8 +137,9 @@ export interface TranscriptionRequest extends RequestOptions {
   readonly task: "transcribe" | "translate"
   /** ISO 639-1 code; absent: the recogniser finds out, or knows only one. */
   readonly language?: string
-  /** Text that comes before, or names how things are spelt. */
+  /** Text that comes before, or names how things are spelt. A hint: families that take none write as they would. */
   readonly prompt?: string
+  /** A hint too. */
   readonly temperature?: number
   /** Report when each word is said, where the family can. */
   readonly wordTimes: boolean

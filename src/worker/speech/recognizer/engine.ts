@@ -73,7 +73,7 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
       for await (const heard of this.#hear(window, { recording, loudness, manner, job })) {
         // What was found in the first window holds for the others: languages do not change at a cut.
         language ??= heard.language
-        for (const segment of this.#segmentsOf(heard, request.wordTimes))
+        for (const segment of this.#segmentsOf(heard, recording.seconds, request.wordTimes))
           job.emit({ type: "segment", segment: { ...segment, index: index++ } })
       }
     }
@@ -129,10 +129,11 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
 
   #segmentsOf(
     heard: Heard & { readonly window: Window },
+    recordingSeconds: number,
     wordTimes: boolean,
   ): Omit<TranscriptSegment, "index">[] {
     const start = heard.window.start / FRAME_RATE
-    const end = heard.window.end / FRAME_RATE
+    const end = Math.min(heard.window.end / FRAME_RATE, recordingSeconds)
     if (!this.#loaded.model.plan.timed || heard.timestamps.length !== heard.tokens.length)
       return [{ start, end, text: heard.text }]
     const words = toWords(heard, end - start).map((word) => ({

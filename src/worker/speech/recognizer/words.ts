@@ -22,6 +22,8 @@ const LONGEST_TOKEN_SECONDS = 0.4
 const UNSPACED =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u
 const NOT_SPOKEN = /^[\p{Punctuation}\p{Symbol}]+$/u
+/** Belongs to what comes behind it. */
+const OPENING = /^[\p{Ps}\p{Pi}]/u
 
 interface Piece {
   text: string
@@ -51,9 +53,10 @@ export function toWords(timed: TimedTokens, end: number): Word[] {
 
 function beginsWord(word: string, next: string): boolean {
   if (word.trim() === "") return false
-  if (/^\s/.test(next)) return true
+  if (/^\s/.test(next) || OPENING.test(next)) return true
   if (NOT_SPOKEN.test(next)) return false
-  return UNSPACED.test(next) || UNSPACED.test([...word].at(-1) ?? "")
+  const last = [...word].at(-1) ?? ""
+  return !OPENING.test(last) && (UNSPACED.test(next) || UNSPACED.test(last))
 }
 
 /** Tokens as parts of the text: several together where a character is spread over them. */

@@ -32,6 +32,7 @@ describe("words", () => {
 
   test("are single signs in scripts without spaces", () => {
     expect(texts(wordsOf("今天，好", ["今", "天", "，", "好"]))).toEqual(["今", "天，", "好"])
+    expect(texts(wordsOf("今「天」", ["今", "「", "天", "」"]))).toEqual(["今", "「天」"])
   })
 
   test("with spaces as tokens of their own keep them", () => {
