@@ -6,6 +6,7 @@ import { RealRecognizer } from "../../../support/real-recognizer"
 import { hasFfmpeg } from "../../../support/ffmpeg"
 import { BECKETT, realSpeech, TWO_CITIES } from "../../../support/real-speech"
 import { RealVoice } from "../../../support/real-voice"
+import { HARVARD_SENTENCES } from "../../../support/sentences"
 import { tempFolder } from "../../../support/temp-folder"
 import { wordErrorRate } from "../../../support/word-errors"
 
@@ -74,20 +75,6 @@ describe.skipIf(real === undefined)("real recordings of people", () => {
   )
 })
 
-/** The first of the Harvard sentences (IEEE, 1969). */
-const SENTENCES = [
-  "The birch canoe slid on the smooth planks.",
-  "Glue the sheet to the dark blue background.",
-  "It's easy to tell the depth of a well.",
-  "These days a chicken leg is a rare dish.",
-  "Rice is often served in round bowls.",
-  "The juice of lemons makes fine punch.",
-  "The box was thrown beside the parked truck.",
-  "The hogs were fed chopped corn and garbage.",
-  "Four hours of steady work faced us.",
-  "A large size in stockings is hard to sell.",
-].join(" ")
-
 // AAC is read with ffmpeg.
 const FORMATS: readonly AudioFormat[] = [
   "wav",
@@ -104,11 +91,11 @@ describe.skipIf(real === undefined)("what a real voice says", () => {
   /** Speaks the sentences, and has them written down. */
   async function roundTrip(voice: RealVoice, whisper: RealRecognizer, format: AudioFormat): Promise<number> {
     const path = join(folder.path, `spoken.${format}`)
-    writeFileSync(path, (await voice.speak({ input: SENTENCES, format })).bytes)
+    writeFileSync(path, (await voice.speak({ input: HARVARD_SENTENCES, format })).bytes)
     const dictation = whisper.submit(path)
     await dictation.over
     if (dictation.error !== undefined) throw dictation.error
-    return wordErrorRate(SENTENCES, dictation.text)
+    return wordErrorRate(HARVARD_SENTENCES, dictation.text)
   }
 
   async function isUnderstood(
