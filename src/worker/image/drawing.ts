@@ -73,7 +73,8 @@ export function planDrawing({ request, architecture, adapter, source, randomSeed
   if (request.source?.maskPath !== undefined)
     throw new Unsupported("masks are not supported: the image engine's package takes none", "mask")
   // A picture alone says what its variation is of.
-  if (request.prompt.trim() === "" && request.source === undefined) throw new InvalidRequest("the prompt must not be empty", "prompt")
+  if (request.prompt.trim() === "" && request.source === undefined)
+    throw new InvalidRequest("the prompt must not be empty", "prompt")
   const defaults = DRAWING_DEFAULTS[architecture]
   const { alignment } = ARCHITECTURES[architecture]
   const size = sizeOf(request, source, defaults.size, alignment)
