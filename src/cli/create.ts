@@ -61,10 +61,11 @@ replaced.`,
       return await pullBase(reference, inputs, flags.json === true, io, interrupts.signal)
     }
     try {
-      await createModel({ store, name, modelfile, file, folder, pull, report: reporter.report })
+      const { signal } = interrupts
+      await createModel({ store, name, modelfile, file, folder, pull, signal, report: reporter.report })
     } catch (error) {
       if (!(error instanceof Cancelled)) throw error
-      io.writeError("stopped; what was downloaded is kept, and the same command goes on with it\n")
+      io.writeError("stopped; nothing was made, and what was downloaded for it is kept\n")
       process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
     } finally {
       reporter.stop()

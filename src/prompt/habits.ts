@@ -17,7 +17,12 @@ export interface TemplateHabits {
 export type TryTemplate = (messages: readonly ChatMessage[], habits: TemplateHabits) => string
 
 /** The usual ones, which most templates get on with. */
-const USUAL: TemplateHabits = { content: "text", tools: "none", knowsSystem: true, knowsDeveloper: true }
+export const USUAL_HABITS: TemplateHabits = {
+  content: "text",
+  tools: "none",
+  knowsSystem: true,
+  knowsDeveloper: true,
+}
 
 const USER: ChatMessage = { role: "user", content: "probe of user text" }
 const SYSTEM: ChatMessage = { role: "system", content: "probe of system text" }
@@ -47,7 +52,7 @@ function basicHabits(tryTemplate: TryTemplate): TemplateHabits {
   const failures: Error[] = []
   for (const tools of ["none", "undefined", "empty"] as const) {
     for (const content of ["text", "parts"] as const) {
-      const habits = { ...USUAL, tools, content }
+      const habits = { ...USUAL_HABITS, tools, content }
       const failure = failureOf(() => mustShow(USER, tryTemplate([USER], habits)))
       if (failure === undefined) return habits
       failures.push(failure)
@@ -55,7 +60,7 @@ function basicHabits(tryTemplate: TryTemplate): TemplateHabits {
   }
   const broken = failures.find((failure) => !(failure instanceof TemplateRaised))
   if (broken !== undefined) throw broken
-  return USUAL
+  return USUAL_HABITS
 }
 
 /** In any case: some templates change it. */

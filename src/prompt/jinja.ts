@@ -39,9 +39,17 @@ function globals(now: Date): [string, unknown][] {
     ["None", null],
     ["range", boundedRange],
     ["strftime_now", (format: unknown) => strftime(now, String(format))],
+    // Templates that were translated from Go's may ask for it.
+    ["strftime_yesterday", (format: unknown) => strftime(dayBefore(now), String(format))],
     ["raise_exception", raiseException],
     [FORMAT_FUNCTION, formatText],
   ]
+}
+
+function dayBefore(now: Date): Date {
+  const day = new Date(now)
+  day.setDate(day.getDate() - 1)
+  return day
 }
 
 function raiseException(message: unknown): never {

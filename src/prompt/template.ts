@@ -2,7 +2,7 @@ import type { ChatMessage, ChatRequest } from "../domain"
 import { InvalidRequest, TemplateFailed } from "../errors"
 import { ControlTexts } from "./control-texts"
 import { Disguise } from "./disguise"
-import { learnHabits, type TemplateHabits } from "./habits"
+import { learnHabits, type TemplateHabits, USUAL_HABITS } from "./habits"
 import { JinjaTemplate } from "./jinja"
 import { toTemplateMessages, type TemplateMessage } from "./messages"
 import type { PromptPiece } from "./piece"
@@ -11,6 +11,8 @@ import { strftime } from "./strftime"
 export interface ChatTemplateOptions {
   /** The model's own template; `null` where it has none. */
   readonly source: string | null
+  /** It is used whatever it leaves out of a conversation: somebody chose it. */
+  readonly isChosen?: boolean
   /** Texts of the tokens, empty where the model has none. */
   readonly bosToken: string
   readonly eosToken: string
@@ -85,9 +87,7 @@ class CompiledTemplate implements ChatTemplate {
     this.#options = options
     this.#controls = new ControlTexts(options.controlTexts)
     this.#template = new JinjaTemplate(source)
-    this.#habits = learnHabits(source, (messages, habits) =>
-      this.#run(toTemplateMessages(messages, habits), habits, {}, true),
-    )
+    this.#habits = this.#learnHabits(source)
   }
 
   render(request: RenderRequest): RenderedChat {
@@ -95,6 +95,17 @@ class CompiledTemplate implements ChatTemplate {
     const pieces = this.#renderPieces(request, disguise)
     const safe = this.#withoutJoints(request, pieces)
     return { text: safe.map((piece) => piece.text).join(""), pieces: safe }
+  }
+
+  #learnHabits(source: string): TemplateHabits {
+    try {
+      return learnHabits(source, (messages, habits) =>
+        this.#run(toTemplateMessages(messages, habits), habits, {}, true),
+      )
+    } catch (error) {
+      if (this.#options.isChosen === true) return USUAL_HABITS
+      throw error
+    }
   }
 
   /**

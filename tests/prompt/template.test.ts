@@ -354,3 +354,15 @@ test("long messages and thousands of control texts are rendered whole", () => {
   expect(rendered.text).toBe(`<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`)
   expect(plainTexts(rendered)).toHaveLength(20_000)
 })
+
+test("a template that somebody chose is used although it leaves out what the user says", () => {
+  const options = { source: "Once upon a time", bosToken: "", eosToken: "", controlTexts: [] }
+  const request = {
+    messages: [{ role: "user", content: "hi" }],
+    templateArguments: {},
+    addGenerationPrompt: true,
+    continueFinalMessage: false,
+  } as const
+  expect(compileChatTemplate({ ...options, isChosen: true }).render(request).text).toBe("Once upon a time")
+  expect(compileChatTemplate(options)).toMatchObject({ origin: "built-in" })
+})

@@ -28,6 +28,7 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   printf: formatted,
   json: (values, line) => ({ code: asJson(only("json", values, line)), shape: text }),
   currentDate: () => ({ code: `strftime_now("%Y-%m-%d")`, shape: text }),
+  yesterdayDate: () => ({ code: `strftime_yesterday("%Y-%m-%d")`, shape: text }),
 }
 
 /** @throws GoTemplateFault where there is no such function, or it cannot be called so */

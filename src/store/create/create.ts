@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { ModelKind, ModelSummary } from "../../domain"
-import { InvalidModelFile } from "../../errors"
+import { Cancelled, InvalidModelFile } from "../../errors"
 import type { Modelfile } from "../../formats/modelfile/parse"
 import { digestOfFile, digestOfFileName } from "../blobs"
 import type { Store } from "../contract"
@@ -43,6 +43,8 @@ export interface CreateRequest {
   /** Gets a base that is not there, by its name or URL; resolves to its name. Absent: that is a fault. */
   readonly pull?: (reference: string) => Promise<string>
   readonly report: (event: CreateEvent) => void
+  /** Aborted: stop as soon as that is possible; nothing is installed then. */
+  readonly signal?: AbortSignal
 }
 
 /** What a model is made of. */
@@ -56,7 +58,7 @@ interface Parts {
 
 /**
  * Makes a model out of a Modelfile. It appears complete or not at all.
- * @throws InvalidModelfile, UnsupportedModelfile with everything that is wrong; StoreBusy; what pulling fails with
+ * @throws InvalidModelfile, UnsupportedModelfile with everything that is wrong; StoreBusy, Cancelled; what pulling fails with
  */
 export async function createModel(request: CreateRequest): Promise<ModelSummary> {
   const { store, name, modelfile, file, report } = request
@@ -72,11 +74,21 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
   const warnings = [...modelfile.warnings, ...effectless(instructions), ...projectorWarnings(parts)]
   for (const { line, message } of warnings)
     report({ type: "warning", message: line === undefined ? message : `${file}:${line}: ${message}` })
-  const added = await hashAll(store, parts.files, report)
+  const stopIfAborted = () => {
+    if (request.signal?.aborted) throw new Cancelled()
+  }
+  const added = await hashAll(store, parts.files, (event) => {
+    stopIfAborted()
+    report(event)
+  })
   const files = [...keptFiles(parts), ...added.map(({ file }) => file)]
   await using _held = await store.blobs.hold(files.map(({ digest }) => digest))
   for (const { digest } of keptFiles(parts)) report(layerStatus(digest, true))
-  for (const each of added) await addFile(store, each, report)
+  for (const each of added) {
+    stopIfAborted()
+    await addFile(store, each, report)
+  }
+  stopIfAborted()
   report({ type: "status", status: "writing manifest" })
   const manifest = composeManifest({ ...parts, files, instructions, now: new Date() })
   const summary = await store.install(name, manifest)

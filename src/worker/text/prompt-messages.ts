@@ -9,6 +9,8 @@ export interface PromptThreadSetup {
   readonly files: LibraryFiles
   readonly vocabulary: VocabularyShare
   readonly chatTemplate: string | null
+  /** Somebody chose it, in place of the file's own. */
+  readonly isTemplateChosen: boolean
   /** Why the model's own template cannot be used at all; chats fail with it, completions do not need one. */
   readonly templateError?: string
   readonly contextLength: number

@@ -43,6 +43,7 @@ class PromptBuilder {
       : Number.POSITIVE_INFINITY
     this.template = compileChatTemplate({
       source: setup.chatTemplate,
+      isChosen: setup.isTemplateChosen,
       bosToken: this.#text(vocabulary.bos),
       eosToken: this.#text(vocabulary.eos),
       controlTexts: vocabulary.controlTexts(),

@@ -47,9 +47,14 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const loaded = loadText(files, load.model, load.settings, STDERR)
   const { model, contextLength, info } = loaded
   const { defaults = {} } = load.model
-  const chatTemplate = defaults.template ?? model.chatTemplate ?? null
   const prompts = new PromptClient(
-    { files, vocabulary: model.vocabulary.share(), chatTemplate, contextLength },
+    {
+      files,
+      vocabulary: model.vocabulary.share(),
+      chatTemplate: defaults.template ?? model.chatTemplate ?? null,
+      isTemplateChosen: defaults.template !== undefined,
+      contextLength,
+    },
     load.templateTimeoutMs,
   )
   const template = await prompts.start()

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { GoTemplateFault } from "../../../src/formats/go-template/fault"
 import { translateGoTemplate } from "../../../src/formats/go-template/translate"
 import { JinjaTemplate } from "../../../src/prompt/jinja"
+import { compileChatTemplate } from "../../../src/prompt/template"
 import { mulberry } from "../../support/mulberry"
 import conversations from "./conversations.json"
 // What Go's own text/template makes of them; written by ./oracle.
@@ -13,6 +14,9 @@ interface Conversation {
   readonly tools?: readonly object[]
   readonly think?: boolean
 }
+
+/** One that says the same whatever is asked: it is no chat template. */
+const DEAF = "plain"
 
 const CONVERSATIONS: Readonly<Record<string, Conversation>> = conversations
 const EXPECTED: Readonly<Record<string, Readonly<Record<string, string>>>> = expected
@@ -45,6 +49,30 @@ test("the properties of a tool are listed by name", async () => {
   expect(text).toContain('def f(City: string, area: ["string","null"], zone: string, )')
 })
 
+test.each(Object.keys(EXPECTED).filter((name) => name !== DEAF))(
+  "%s: an unfinished answer is gone on with",
+  async (name) => {
+    const template = compileChatTemplate({
+      source: translateGoTemplate(await sourceOf(name)),
+      bosToken: "",
+      eosToken: "",
+      controlTexts: ["<|im_start|>", "<|im_end|>", "<|eot_id|>"],
+    })
+    expect(template.origin).toBe("model")
+    const { text } = template.render({
+      messages: [
+        { role: "user", content: "Count to three." },
+        { role: "assistant", content: "One, two," },
+      ],
+      templateArguments: {},
+      addGenerationPrompt: false,
+      continueFinalMessage: true,
+    })
+    expect(text).toContain("Count to three.")
+    expect(text).toEndWith("One, two,")
+  },
+)
+
 test("an answer that is scored and not continued ends as its template says", async () => {
   const jinja = translateGoTemplate(await sourceOf("chatml"))
   const messages = [
@@ -58,10 +86,10 @@ test("an answer that is scored and not continued ends as its template says", asy
   expect(new JinjaTemplate(jinja).run(variables, new Date())).toEndWith("hello<|im_end|>\n")
 })
 
-test("the date is today's", () => {
-  const jinja = translateGoTemplate("{{ currentDate }} {{ .Prompt }}")
+test("dates are today's and yesterday's", () => {
+  const jinja = translateGoTemplate("{{ currentDate }} {{ yesterdayDate }} {{ .Prompt }}")
   const variables = new Map<string, unknown>([["messages", [{ role: "user", content: "hi" }]]])
-  expect(new JinjaTemplate(jinja).run(variables, new Date(2026, 2, 5))).toBe("2026-03-05 hi")
+  expect(new JinjaTemplate(jinja).run(variables, new Date(2026, 2, 1))).toBe("2026-03-01 2026-02-28 hi")
 })
 
 test("text that looks like Jinja stays text", () => {

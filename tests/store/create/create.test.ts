@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { InvalidModelfile, ModelNotFound, UnsupportedModelfile, XllmError } from "../../../src/errors"
+import {
+  Cancelled,
+  InvalidModelfile,
+  ModelNotFound,
+  UnsupportedModelfile,
+  XllmError,
+} from "../../../src/errors"
 import { parseModelfile } from "../../../src/formats/modelfile/parse"
 import type { CreateEvent } from "../../../src/store/create/create"
 import { createModel } from "../../../src/store/create/create"
@@ -155,6 +161,21 @@ REQUIRES 0.14.0`,
       ["model", "model.gguf"],
       ["projector", "mmproj.gguf"],
     ])
+  })
+
+  test("is not made where somebody stops it while its files are read", async () => {
+    const stop = new AbortController()
+    const made = createModel({
+      store: models.store,
+      name: parseModelName("stopped"),
+      modelfile: parseModelfile("FROM model.gguf"),
+      file: "Modelfile",
+      folder,
+      signal: stop.signal,
+      report: () => stop.abort(),
+    })
+    await expect(made).rejects.toThrow(Cancelled)
+    expect(await models.names()).not.toContain("stopped:latest")
   })
 
   test("replaces the one of that name", async () => {
