@@ -57,7 +57,7 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
   const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
   const notes = details.defaults?.notes ?? []
   const sections: readonly (readonly [title: string, rows: readonly Row[]])[] = [
-    ["Model", [...modelRows(details), ...requiresRow]],
+    ["Model", [...modelRows(details).filter(([, value]) => value !== ""), ...requiresRow]],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
     ["Files", fileRows(details)],

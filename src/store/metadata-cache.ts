@@ -1,9 +1,13 @@
 import { Database } from "bun:sqlite"
 import { existsSync, rmSync } from "node:fs"
 import { dirname } from "node:path"
+import { version } from "../version"
 
-/** To be raised whenever what is kept means something else; everything older is forgotten. */
-const FORMAT = 1
+/**
+ * What another version of the program has kept is forgotten: it may have recognised less. The number is to be raised
+ * where what is kept means something else within a version.
+ */
+const FORMAT = Bun.hash.crc32(`2 ${version}`) % 2 ** 31
 /** The event loop stands still while another process writes; its transactions take a few milliseconds. */
 const BUSY_TIMEOUT_MS = 20
 /** What these say passes, or is the folder's business; after anything else the file is of no use. */
@@ -21,7 +25,7 @@ const NO_DAMAGE: ReadonlySet<string> = new Set([
 export interface CacheTable<T> {
   /** What was kept, if it was read of the same version of the file. */
   get(path: string, stamp: string): T | undefined
-  /** `value` is plain data; big integers are allowed. */
+  /** `value` is plain data; big integers and `undefined` are allowed. */
   set(path: string, stamp: string, value: T): void
 }
 
@@ -187,18 +191,26 @@ function hashOf(text: string): string {
   return Bun.hash.xxHash3(text).toString(16)
 }
 
+/** What JSON cannot say is said by objects with one of these keys. */
 const BIG_INTEGER = "$bigint"
+const UNDEFINED = "$undefined"
 
 function toText(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "bigint" ? { [BIG_INTEGER]: String(inner) } : inner,
-  )
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === "bigint") return { [BIG_INTEGER]: String(inner) }
+    return inner === undefined ? { [UNDEFINED]: true } : inner
+  })
 }
 
 function fromText(text: string): unknown {
-  if (!text.includes(BIG_INTEGER)) return JSON.parse(text)
-  return JSON.parse(text, (_key, inner: unknown) => {
-    const isBig = inner !== null && typeof inner === "object" && BIG_INTEGER in inner
-    return isBig ? BigInt(String(inner[BIG_INTEGER])) : inner
-  })
+  const value: unknown = JSON.parse(text)
+  return text.includes(BIG_INTEGER) || text.includes(UNDEFINED) ? restored(value) : value
+}
+
+function restored(value: unknown): unknown {
+  if (value === null || typeof value !== "object") return value
+  if (Array.isArray(value)) return value.map(restored)
+  if (BIG_INTEGER in value) return BigInt(String(value[BIG_INTEGER]))
+  if (UNDEFINED in value) return undefined
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, restored(inner)]))
 }

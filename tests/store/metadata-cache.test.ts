@@ -31,9 +31,14 @@ describe("the cache of metadata", () => {
   test("keeps what was read of a version of a file, for other processes too", async () => {
     using folder = tempFolder()
     const path = join(folder.path, "index.sqlite")
-    const value = { text: "a\0ü", list: [1, null, true], big: 2n ** 63n, nested: { big: -5n } }
+    const value = {
+      text: "a\0ü",
+      list: [1, null, true],
+      big: 2n ** 63n,
+      nested: { big: -5n, lack: [undefined, 1, undefined] },
+    }
     await keep(path, { "/a": value, "/b": "b" })
-    expect(found(path, "/a")).toEqual(value)
+    expect(found(path, "/a")).toStrictEqual(value)
     expect(found(path, "/b")).toBe("b")
     expect(found(path, "/a", "v2")).toBeUndefined()
     expect(found(path, "/c")).toBeUndefined()
