@@ -6,24 +6,37 @@
 /** The name of that namespace. */
 export const STATE = "go"
 
+/** What messages have beside their role and content: Go's field, and where clients may have put it. */
+const FIELDS = {
+  Thinking: ["thinking", `message.thinking or message.reasoning_content or ""`],
+  Images: ["images", "message.images or []"],
+  ToolCalls: ["tool_calls", "message.tool_calls or []"],
+  ToolName: ["tool_name", `message.tool_name or message.name or ""`],
+  ToolCallID: ["tool_call_id", `message.tool_call_id or ""`],
+} as const
+
 /**
  * `go.messages`: neighbours of one role are one message, with a blank line between their texts; results of tools stay
  * apart. `go.system`: all system messages.
+ * @param mentions whether the template has a field of that name: what it does not use is left out
  */
-export const COLLATED = [
-  `{%- set ${STATE} = namespace(messages=[], systems=[], turns=[], system="", prompt="", response="") -%}`,
-  "{%- for message in messages -%}",
-  `{%- if message.role == "system" -%}{%- set go.systems = go.systems + [message.content] -%}{%- endif -%}`,
-  "{%- set before = go.messages[-1] if go.messages else none -%}",
-  `{%- set merged = before and before.role == message.role and message.role != "tool" -%}`,
-  `{%- set entry = {"role": message.role, "content": (before.content ~ "\\n\\n" ~ (message.content or "")) if merged `,
-  `else (message.content or ""), "thinking": message.thinking or message.reasoning_content or "", `,
-  `"images": message.images or [], "tool_calls": message.tool_calls or [], `,
-  `"tool_name": message.tool_name or message.name or "", "tool_call_id": message.tool_call_id or ""} -%}`,
-  "{%- set go.messages = (go.messages[:-1] if merged else go.messages) + [entry] -%}",
-  "{%- endfor -%}",
-  `{%- set go.system = go.systems|join("\\n\\n") -%}`,
-].join("")
+export function collate(mentions: (field: string) => boolean): string {
+  const more = Object.entries(FIELDS)
+    .filter(([field]) => mentions(field))
+    .map(([, [key, value]]) => `, "${key}": ${value}`)
+  return [
+    `{%- set ${STATE} = namespace(messages=[], systems=[], turns=[], system="", prompt="", response="") -%}`,
+    "{%- for message in messages -%}",
+    `{%- if message.role == "system" -%}{%- set go.systems = go.systems + [message.content] -%}{%- endif -%}`,
+    "{%- set before = go.messages[-1] if go.messages else none -%}",
+    `{%- set merged = before and before.role == message.role and message.role != "tool" -%}`,
+    `{%- set content = (before.content ~ "\\n\\n" ~ (message.content or "")) if merged else (message.content or "") -%}`,
+    `{%- set entry = {"role": message.role, "content": content${more.join("")}} -%}`,
+    "{%- set go.messages = (go.messages[:-1] if merged else go.messages) + [entry] -%}",
+    "{%- endfor -%}",
+    `{%- set go.system = go.systems|join("\\n\\n") -%}`,
+  ].join("")
+}
 
 const END_OF_TURN = [
   `{%- set go.turns = go.turns + [{"system": go.system, "prompt": go.prompt, "response": go.response}] -%}`,

@@ -90,7 +90,7 @@ const call = object({
   ],
 })
 
-/** The keys are those that {@link import("./conversation").COLLATED} gives. */
+/** The keys are those that `conversation.ts` gives. */
 const message = object({
   Role: ["role", text],
   Content: ["content", text],

@@ -1,4 +1,4 @@
-import { COLLATED, STATE, TURNS } from "./conversation"
+import { collate, STATE, TURNS } from "./conversation"
 import { GoTemplateFault } from "./fault"
 import { callFunction, literal, printed, type Value } from "./functions"
 import { parseGoTemplate } from "./parse"
@@ -17,10 +17,11 @@ const MAX_LENGTH = 1_000_000
  */
 export function translateGoTemplate(source: string): string {
   const template = parseGoTemplate(source)
+  const collated = collate((field) => mentions(template, field))
   if (mentions(template, "Messages")) {
     const translator = new Translator(template, conversation)
     translator.list(template.nodes)
-    return COLLATED + translator.result()
+    return collated + translator.result()
   }
   const response: Node = {
     type: "action",
@@ -39,7 +40,7 @@ export function translateGoTemplate(source: string): string {
   translator.emit("{%- else -%}")
   translator.list(nodes)
   translator.emit("{%- endif -%}{%- endfor -%}")
-  return COLLATED + TURNS + translator.result()
+  return collated + TURNS + translator.result()
 }
 
 /** What a template is applied to, as a value whose fields are variables of Jinja. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { GoTemplateFault } from "../../../src/formats/go-template/fault"
 import { translateGoTemplate } from "../../../src/formats/go-template/translate"
+import { jinjaCapabilities, type TemplateCapability } from "../../../src/formats/template-capabilities"
 import { JinjaTemplate } from "../../../src/prompt/jinja"
 import { compileChatTemplate } from "../../../src/prompt/template"
 import { mulberry } from "../../support/mulberry"
@@ -90,6 +91,19 @@ test("dates are today's and yesterday's", () => {
   const jinja = translateGoTemplate("{{ currentDate }} {{ yesterdayDate }} {{ .Prompt }}")
   const variables = new Map<string, unknown>([["messages", [{ role: "user", content: "hi" }]]])
   expect(new JinjaTemplate(jinja).run(variables, new Date(2026, 2, 1))).toBe("2026-03-01 2026-02-28 hi")
+})
+
+test.each<[name: string, capabilities: TemplateCapability[]]>([
+  ["chatml", []],
+  ["llama3", []],
+  ["gemma3", []],
+  ["llama3.1-tools", ["tools"]],
+  ["qwen2.5-tools", ["tools"]],
+  ["command-r-tools", ["tools"]],
+  ["qwen3-thinking", ["tools", "thinking"]],
+  ["deepseek-r1", ["thinking"]],
+])("what %s is written for shows in its translation", async (name, capabilities) => {
+  expect(jinjaCapabilities(translateGoTemplate(await sourceOf(name)))).toEqual(capabilities)
 })
 
 test("text that looks like Jinja stays text", () => {
