@@ -78,7 +78,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   const [{ createApp }, { listen }, files] = await Promise.all([
     import("../http/app"),
     import("../http/listen"),
-    openFiles(inputs, () => images),
+    openFiles(inputs, () => images, log),
   ])
   await using _files = files
   const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access, ...files })
@@ -108,14 +108,16 @@ interface Files extends AsyncDisposable {
 }
 
 /** The server's own files; what an earlier one has left of them is removed. */
-async function openFiles(inputs: Inputs, limits: () => ImageLimits): Promise<Files> {
+async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger): Promise<Files> {
   const [{ Uploads }, { ImageFiles }] = await Promise.all([
     import("../http/uploads"),
     import("../http/image-files/image-files"),
   ])
   const uploads = new Uploads(findPaths(inputs.environment).uploads)
   const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
-  await Promise.all([uploads.start(), images.start()])
+  // Text needs no files: a server whose home cannot be written serves it all the same.
+  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: String(error) })
+  await Promise.all([uploads.start().catch(warn), images.start().catch(warn)])
   return {
     uploads,
     images,

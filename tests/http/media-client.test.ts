@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test"
+import { existsSync, readdirSync } from "node:fs"
 import OpenAI, { APIError, APIUserAbortError, BadRequestError, toFile } from "openai"
 import type { SpeechEvent } from "../../src/domain"
 import { InvalidRequest, WorkerCrashed } from "../../src/errors"
 import { type Listener, listen } from "../../src/http/listen"
 import { pictures, speech, transcript, untilAborted } from "../support/fake-engine"
 import { fakeServer } from "../support/http"
+import { until } from "../support/until"
 
 const running: Listener[] = []
 
@@ -14,11 +16,11 @@ afterEach(async () => {
 
 /** A listening server over a scripted engine, and OpenAI's own client for it. */
 async function serve() {
-  const { app, engine } = fakeServer()
+  const { app, engine, logged, uploadsFolder } = fakeServer()
   const listener = await listen(app, { host: "127.0.0.1", port: 0 })
   running.push(listener)
   const client = new OpenAI({ baseURL: `${listener.url}/v1`, apiKey: "none", maxRetries: 0 })
-  return { listener, engine, client }
+  return { listener, engine, client, logged, uploadsFolder }
 }
 
 const SPEECH = { model: "joe", voice: "alloy", input: "Hello." }
@@ -159,6 +161,32 @@ describe("transcription", () => {
     expect((await client.audio.transcriptions.create({ model: "ears", file })).text).toBe("Hi")
     expect(isSame).toBe(true)
   })
+})
+
+test("an upload that its client breaks off leaves nothing behind", async () => {
+  const { listener, engine, logged, uploadsFolder } = await serve()
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: listener.port ?? 0,
+    socket: { data() {} },
+  })
+  const part = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+  socket.write(
+    "POST /v1/audio/transcriptions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n" +
+      `content-type: multipart/form-data; boundary=x\r\n\r\n${part}${"x".repeat(100_000)}`,
+  )
+  socket.flush()
+  const recordings = () =>
+    existsSync(uploadsFolder)
+      ? readdirSync(uploadsFolder, { recursive: true, encoding: "utf8" }).filter((name) =>
+          name.endsWith(".wav"),
+        )
+      : []
+  await until(() => recordings().length === 1)
+  socket.terminate()
+  await until(() => logged.length === 1 && recordings().length === 0)
+  expect(JSON.parse(logged[0] ?? "")).toMatchObject({ status: 499, code: "cancelled" })
+  expect(engine.transcriptions).toEqual([])
 })
 
 describe("images", () => {
