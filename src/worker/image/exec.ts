@@ -1,13 +1,16 @@
 import { dlopen, ptr } from "bun:ffi"
-import { setPriority } from "node:os"
+import { getPriority, setPriority } from "node:os"
 import { RuntimeBroken } from "../../errors"
 import { askForDeathSignal } from "../lifetime"
 
 /**
- * How far behind others the process that draws stands. Text that streams at the same time has ten times its share of
- * a core; where nothing else runs it makes no difference.
+ * How far behind its parent the process that draws stands. Text that streams at the same time has ten times its share of
+ * a core; where nothing else runs it makes no difference. Fewer threads would do more, but the library fixes their
+ * number when it loads.
  */
 const NICENESS = 10
+/** As far as it goes (nice(2)). */
+const MOST_NICENESS = 19
 
 /** From signal.h. */
 const SIGINT = 2
@@ -20,7 +23,7 @@ const SIG_IGN = 1
  */
 export function execSidecar(command: readonly string[]): never {
   askForDeathSignal()
-  setPriority(NICENESS)
+  setPriority(Math.min(MOST_NICENESS, getPriority() + NICENESS))
   const library = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6"
   const { symbols } = dlopen(library, {
     signal: { args: ["i32", "u64"], returns: "u64" },

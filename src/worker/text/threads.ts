@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { getPriority } from "node:os"
 import type { Context } from "../../llama/context"
 
 /** How often the machine's load is read, in ms. /proc counts in ticks of 10 ms, so shorter is noise. */
@@ -11,6 +12,7 @@ const BUSY_CPU = 0.5
 export interface CpuTimes {
   /** How many CPUs that are; hardware threads count one by one. */
   readonly cpus: number
+  /** Without what gives way to this process, such as pictures that are made meanwhile. */
   readonly busy: number
   readonly total: number
   /** What this process used, in `busy` too. */
@@ -109,7 +111,10 @@ function readCpuTimes(): CpuTimes | undefined {
     allowedCpus ??= parseCpuList(
       /^Cpus_allowed_list:\s*(\S+)/m.exec(readText("/proc/self/status"))?.[1] ?? "",
     )
-    return { ...sumCpuTimes(readText("/proc/stat"), allowedCpus), own: ownTicks(readText("/proc/self/stat")) }
+    // Niced time is that of processes that stand behind: unless this one does too.
+    const ignoresNice = getPriority() <= 0
+    const times = sumCpuTimes(readText("/proc/stat"), allowedCpus, { ignoresNice })
+    return { ...times, own: ownTicks(readText("/proc/self/stat")) }
   } catch {
     return undefined
   }
@@ -125,7 +130,11 @@ export function parseCpuList(list: string): ReadonlySet<number> {
 }
 
 /** Adds up the lines of those CPUs in a text like /proc/stat. */
-export function sumCpuTimes(stat: string, cpus: ReadonlySet<number>): Omit<CpuTimes, "own"> {
+export function sumCpuTimes(
+  stat: string,
+  cpus: ReadonlySet<number>,
+  { ignoresNice }: { readonly ignoresNice: boolean },
+): Omit<CpuTimes, "own"> {
   let counted = 0
   let busy = 0
   let total = 0
@@ -135,7 +144,7 @@ export function sumCpuTimes(stat: string, cpus: ReadonlySet<number>): Omit<CpuTi
     const sum = ticks.reduce((a, b) => a + b, 0)
     counted++
     total += sum
-    busy += sum - (ticks[3] ?? 0) - (ticks[4] ?? 0)
+    busy += sum - (ticks[3] ?? 0) - (ticks[4] ?? 0) - (ignoresNice ? (ticks[1] ?? 0) : 0)
   }
   return { cpus: counted, busy, total }
 }

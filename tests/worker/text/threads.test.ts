@@ -40,7 +40,14 @@ test.each([
 test("only the CPUs of this process count", () => {
   const stat =
     "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 10 0 5 80 3 1 1 0 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\ncpu12 50 0 0 50 0 0 0 0 7 0\n"
-  expect(sumCpuTimes(stat, parseCpuList("0,8-12"))).toEqual({ cpus: 2, busy: 17 + 50, total: 100 + 100 })
+  const times = sumCpuTimes(stat, parseCpuList("0,8-12"), { ignoresNice: false })
+  expect(times).toEqual({ cpus: 2, busy: 17 + 50, total: 100 + 100 })
+})
+
+test("what gives way is in nobody's way", () => {
+  const stat = "cpu0 10 60 5 25 0 0 0 0 0 0\n"
+  expect(sumCpuTimes(stat, parseCpuList("0"), { ignoresNice: true })).toMatchObject({ busy: 15, total: 100 })
+  expect(sumCpuTimes(stat, parseCpuList("0"), { ignoresNice: false })).toMatchObject({ busy: 75, total: 100 })
 })
 
 /** A machine of four cores whose clock stands still between readings. */
