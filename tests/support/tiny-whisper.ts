@@ -181,3 +181,82 @@ function integer(value: number, bytes: number): Buffer {
   buffer.writeUIntLE(value, 0, bytes)
   return buffer
 }
+
+/** The same in the format of Hugging Face's transformers, for English: numbers in BF16, in two files. */
+export function writeTinyHuggingFaceWhisper(folder: string, says = "Ġhello"): void {
+  const vocabulary = vocabularyOf(false)
+  mkdirSync(folder, { recursive: true })
+  const tensors = Object.entries(huggingFaceTensors(vocabulary, says))
+  const half = Math.ceil(tensors.length / 2)
+  writeFileSync(join(folder, "model-00001-of-00002.safetensors"), encodeSafetensors(tensors.slice(0, half)))
+  writeFileSync(join(folder, "model-00002-of-00002.safetensors"), encodeSafetensors(tensors.slice(half)))
+  writeFileSync(
+    join(folder, "config.json"),
+    JSON.stringify({ model_type: "whisper", encoder_attention_heads: HEADS }),
+  )
+  const vocab = Object.fromEntries(vocabulary.map((token, number) => [token, number]))
+  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify({ model: { vocab }, added_tokens: [] }))
+}
+
+interface Numbers {
+  readonly shape: readonly number[]
+  /** Of all elements. */
+  readonly value: number
+  /** Ones in this row instead. */
+  readonly oneRow?: number
+}
+
+function huggingFaceTensors(vocabulary: readonly string[], says: string): Record<string, Numbers> {
+  const tensors: Record<string, Numbers> = {}
+  const put = (name: string, shape: readonly number[], value = 0): void => {
+    tensors[`model.${name}`] = { shape, value }
+  }
+  const linear = (name: string, outputs: number, inputs: readonly number[]): void => {
+    put(`${name}.weight`, [outputs, ...inputs])
+    if (!name.endsWith("k_proj")) put(`${name}.bias`, [outputs])
+  }
+  const norm = (name: string, gamma = 1, beta = 0): void => {
+    put(`${name}.weight`, [STATE], gamma)
+    put(`${name}.bias`, [STATE], beta)
+  }
+  linear("encoder.conv1", STATE, [MELS, 3])
+  linear("encoder.conv2", STATE, [STATE, 3])
+  put("encoder.embed_positions.weight", [AUDIO_CONTEXT, STATE])
+  put("decoder.embed_positions.weight", [TEXT_CONTEXT, STATE])
+  for (const [part, kinds] of [
+    ["encoder", ["self_attn"]],
+    ["decoder", ["self_attn", "encoder_attn"]],
+  ] as const) {
+    const layer = `${part}.layers.0`
+    for (const kind of kinds) {
+      norm(`${layer}.${kind}_layer_norm`)
+      for (const name of ["q_proj", "k_proj", "v_proj", "out_proj"])
+        linear(`${layer}.${kind}.${name}`, STATE, [STATE])
+    }
+    norm(`${layer}.final_layer_norm`)
+    linear(`${layer}.fc1`, INNER, [STATE])
+    linear(`${layer}.fc2`, STATE, [INNER])
+  }
+  norm("encoder.layer_norm")
+  norm("decoder.layer_norm", 0, 1)
+  const embeddings = { shape: [vocabulary.length, STATE], value: 0, oneRow: vocabulary.indexOf(says) }
+  return { ...tensors, "model.decoder.embed_tokens.weight": embeddings }
+}
+
+function encodeSafetensors(tensors: readonly (readonly [name: string, numbers: Numbers])[]): Buffer {
+  const header: Record<string, unknown> = {}
+  const parts: Buffer[] = []
+  let offset = 0
+  for (const [name, { shape, value, oneRow }] of tensors) {
+    const count = shape.reduce((product, dimension) => product * dimension, 1)
+    const values = new Float32Array(count).fill(value)
+    if (oneRow !== undefined) values.fill(1, oneRow * STATE, (oneRow + 1) * STATE)
+    // BF16 is the upper half of a 32-bit float.
+    const bytes = Buffer.from(Uint16Array.from(new Uint32Array(values.buffer), (bits) => bits >>> 16).buffer)
+    header[name] = { dtype: "BF16", shape, data_offsets: [offset, offset + bytes.length] }
+    offset += bytes.length
+    parts.push(bytes)
+  }
+  const json = Buffer.from(JSON.stringify(header))
+  return Buffer.concat([integer(json.length, 4), integer(0, 4), json, ...parts])
+}

@@ -16,7 +16,8 @@ import {
 import { recognizeSingleGraph } from "./single-graph-recognizer"
 import { SpeechFolder } from "./speech-folder"
 import type { VoiceModel } from "./voice-model"
-import { recognizeFasterWhisper, recognizeSherpaWhisper } from "./whisper/recognize"
+import { recognizeFasterWhisper, recognizeHuggingFaceWhisper } from "./whisper/over-weights"
+import { recognizeSherpaWhisper } from "./whisper/sherpa"
 
 /** A model that speaks or listens. */
 export type SpeechModel = VoiceModel | RecognizerModel
@@ -31,6 +32,7 @@ const RULES: readonly Rule[] = [
   recognizePreparedVoice,
   refuseUnsupportedRecognizer,
   recognizeFasterWhisper,
+  recognizeHuggingFaceWhisper,
   recognizeSherpaWhisper,
   recognizeMoonshineV2,
   recognizeMoonshineV1,

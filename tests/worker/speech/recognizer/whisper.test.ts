@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { readdirSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { RealRecognizer } from "../../../support/real-recognizer"
 import { encodeWav, writeTones } from "../../../support/recordings"
 import { tempFolder } from "../../../support/temp-folder"
-import { type Ct2Precision, type TinyWhisperOptions, writeTinyWhisper } from "../../../support/tiny-whisper"
+import {
+  type Ct2Precision,
+  type TinyWhisperOptions,
+  writeTinyHuggingFaceWhisper,
+  writeTinyWhisper,
+} from "../../../support/tiny-whisper"
 
 const folder = tempFolder()
 let sound: string
@@ -98,6 +103,28 @@ describe("a Whisper of faster-whisper", () => {
       expect(start).toBeGreaterThanOrEqual(segments[i - 1]?.end ?? 0)
       expect(end).toBeLessThanOrEqual(8)
     })
+  })
+})
+
+describe("a Whisper of transformers", () => {
+  test("in two files of 16-bit numbers says what they say", async () => {
+    const path = join(folder.path, "hugging-face")
+    const derivedFolder = join(folder.path, "derived/hugging-face")
+    writeTinyHuggingFaceWhisper(path)
+    await using whisper = await RealRecognizer.start(path, { derivedFolder })
+    expect(whisper.info).toMatchObject({ family: "whisper" })
+    const { text, done } = await whisper.transcribe(sound)
+    expect(text).toMatch(/^hello( hello)+$/)
+    expect(done.language).toBe("en")
+  })
+
+  test("without a part of it is refused, naming what is missing", async () => {
+    const path = join(folder.path, "half")
+    writeTinyHuggingFaceWhisper(path)
+    rmSync(join(path, "model-00002-of-00002.safetensors"))
+    const loading = RealRecognizer.start(path, { derivedFolder: join(folder.path, "derived/half") })
+    expect(loading).rejects.toThrow(/the tensor '.*' is missing/)
+    await loading.catch(() => undefined)
   })
 })
 

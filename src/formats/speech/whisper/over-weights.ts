@@ -1,0 +1,156 @@
+import { InvalidModelFile } from "../../../errors"
+import type { ModelFolderFile } from "../../model-folder"
+import type { RecognizerModel } from "../recognizer-model"
+import { baseName, field, folderOf, type SpeechFolder } from "../speech-folder"
+import { readCt2Model } from "./ctranslate2"
+import { ct2Weights } from "./ctranslate2-weights"
+import { describeWhisper } from "./describe"
+import { type AlignmentHead, whisperDecoder, whisperEncoder } from "./graphs"
+import { huggingFaceWeights } from "./huggingface-weights"
+import {
+  isMultilingual,
+  parseCt2Vocabulary,
+  parseTokenizer,
+  tokenMetadata,
+  whisperLanguages,
+  whisperTokenLines,
+  type WhisperVocabulary,
+} from "./vocabulary"
+import { type WhisperWeights, whisperSizes } from "./weights"
+
+/**
+ * Whisper as faster-whisper uses it: `model.bin` of CTranslate2, a vocabulary and config.json. The engine gets graphs
+ * that are written over the weights where they are.
+ */
+export async function recognizeFasterWhisper(folder: SpeechFolder): Promise<RecognizerModel | undefined> {
+  const model = folder.matching(/^model\.bin$/)[0]
+  if (model === undefined) return undefined
+  const beside = neighbours(folder, model)
+  const config = beside("config.json")
+  const settings = config && (await folder.json(config))
+  if (field(settings, "lang_ids") === undefined && field(settings, "alignment_heads") === undefined)
+    return undefined
+  const vocabulary = await readVocabulary(folder, model, [
+    "vocabulary.txt",
+    "vocabulary.json",
+    "tokenizer.json",
+  ])
+  const source = await readCt2Weights(model)
+  const heads = alignmentHeads(field(settings, "alignment_heads"), source)
+  return await fromWeights(folder, source, { ...vocabulary, heads, linked: [model.path] })
+}
+
+/** Whisper as OpenAI publishes it: safetensors and a tokenizer.json in the names of transformers. */
+export async function recognizeHuggingFaceWhisper(
+  folder: SpeechFolder,
+): Promise<RecognizerModel | undefined> {
+  const config = folder.matching(/^config\.json$/)[0]
+  const settings = config && (await folder.json(config))
+  if (config === undefined || field(settings, "model_type") !== "whisper") return undefined
+  const beside = neighbours(folder, config)
+  const whole = beside("model.safetensors")
+  const inParts = folder.matching(/^model-\d+-of-\d+\.safetensors$/)
+  const files = whole === undefined ? inParts : [whole]
+  const first = files[0]
+  if (first === undefined) return undefined
+  const heads = field(settings, "encoder_attention_heads")
+  if (typeof heads !== "number" || !Number.isInteger(heads) || heads < 1)
+    throw new InvalidModelFile(config.path, "it does not say how many encoder_attention_heads there are")
+  const linked = files.map(({ path }) => path)
+  const source = await huggingFaceWeights(linked, heads)
+  const generation = beside("generation_config.json")
+  const named = generation && field(await folder.json(generation), "alignment_heads")
+  const vocabulary = await readVocabulary(folder, first, ["tokenizer.json"])
+  return await fromWeights(folder, source, { ...vocabulary, heads: alignmentHeads(named, source), linked })
+}
+
+type Neighbours = (name: string) => ModelFolderFile | undefined
+
+function neighbours(folder: SpeechFolder, { name }: ModelFolderFile): Neighbours {
+  return (other) => folder.named(folderOf(name) + other)
+}
+
+/** The first of the files of these names beside the model. */
+async function readVocabulary(
+  folder: SpeechFolder,
+  model: ModelFolderFile,
+  names: readonly string[],
+): Promise<Pick<Surroundings, "path" | "vocabulary">> {
+  const beside = neighbours(folder, model)
+  const file = names.map(beside).find((each) => each !== undefined)
+  if (file === undefined) throw new InvalidModelFile(model.path, `${names.join(" or ")} is missing beside it`)
+  const text = await folder.text(file)
+  const isTokenizer = baseName(file.name) === "tokenizer.json"
+  const vocabulary = isTokenizer ? parseTokenizer(file.path, text) : parseCt2Vocabulary(file.path, text)
+  return { path: file.path, vocabulary }
+}
+
+async function readCt2Weights({ path }: ModelFolderFile): Promise<WhisperWeights> {
+  const model = await readCt2Model(path)
+  if (model.spec !== "WhisperSpec") throw new InvalidModelFile(path, `it is no Whisper but a ${model.spec}`)
+  return ct2Weights(path, model)
+}
+
+/** What beside the weights makes a Whisper. */
+interface Surroundings {
+  /** Of the vocabulary, for messages. */
+  readonly path: string
+  readonly vocabulary: WhisperVocabulary
+  readonly heads: readonly AlignmentHead[]
+  /** Files with the weights. */
+  readonly linked: readonly string[]
+}
+
+async function fromWeights(
+  folder: SpeechFolder,
+  weights: WhisperWeights,
+  { path, vocabulary, heads, linked }: Surroundings,
+): Promise<RecognizerModel> {
+  const sizes = whisperSizes(weights)
+  if (vocabulary.length > sizes.vocabulary)
+    throw new InvalidModelFile(
+      path,
+      `it has ${vocabulary.length} tokens, but the model has only ${sizes.vocabulary}`,
+    )
+  const metadata = {
+    model_type: "whisper",
+    n_mels: sizes.mels,
+    n_audio_ctx: sizes.audioContext,
+    n_audio_state: sizes.state,
+    n_text_layer: weights.decoder.length,
+    n_text_ctx: sizes.textContext,
+    n_text_state: sizes.state,
+    n_vocab: sizes.vocabulary,
+    n_alignment_heads: heads.length,
+    ...tokenMetadata(path, vocabulary),
+  }
+  return await describeWhisper(
+    folder,
+    whisperLanguages(path, vocabulary),
+    isMultilingual(vocabulary.length),
+    {
+      files: {
+        encoder: { name: "encoder.onnx", make: () => Promise.resolve(whisperEncoder(weights, metadata)) },
+        decoder: { name: "decoder.onnx", make: () => Promise.resolve(whisperDecoder(weights, heads)) },
+      },
+      tokens: { name: "tokens.txt", make: () => Promise.resolve(whisperTokenLines(path, vocabulary)) },
+      linked,
+      timed: true,
+    },
+  )
+}
+
+/**
+ * Pairs of layer and head; those that the model does not have are left out. Where there are none: all heads of the
+ * upper half of the layers, as OpenAI's own code does.
+ */
+function alignmentHeads(value: unknown, { heads, decoder }: WhisperWeights): AlignmentHead[] {
+  const named = (Array.isArray(value) ? value : []).flatMap((pair: unknown): AlignmentHead[] => {
+    const [layer, head]: unknown[] = Array.isArray(pair) ? pair : []
+    if (typeof layer !== "number" || typeof head !== "number" || !Number.isInteger(head)) return []
+    return decoder[layer] !== undefined && head >= 0 && head < heads ? [[layer, head]] : []
+  })
+  if (named.length > 0) return named
+  const upper = decoder.map((_, layer) => layer).slice(Math.floor(decoder.length / 2))
+  return upper.flatMap((layer) => Array.from({ length: heads }, (_, head): AlignmentHead => [layer, head]))
+}
