@@ -40,13 +40,13 @@ export const DEFAULT_LIMITS: EngineLimits = {
  * What of {@link DEFAULT_LIMITS} is not enough for other kinds. ONNX Runtime reads and optimises a whole file without a
  * sign, and so does stable-diffusion.cpp with files of many gigabytes. A step of a recogniser is up to 30 seconds of
  * audio. Of a painter it is one of diffusion, the encoding of a prompt or the decoding of the picture: minutes each on
- * a slow CPU.
+ * a slow CPU, all the more as painters give way to everybody else.
  */
 const OF_KIND: Readonly<Record<ModelKind, Partial<EngineLimits>>> = {
   text: {},
   voice: { loadSilenceMs: 180_000, stepMs: 60_000 },
   recognizer: { loadSilenceMs: 180_000, stepMs: 120_000 },
-  image: { loadSilenceMs: 300_000, stepMs: 600_000 },
+  image: { loadSilenceMs: 300_000, stepMs: 900_000 },
 }
 
 /** The limits of workers of a kind, where `changes` do not say otherwise. */
