@@ -12,7 +12,8 @@ import { Faults } from "./faults"
 import {
   architectureOf,
   findAdapter,
-  findSource,
+  findSources,
+  type FoundSource,
   type Reference,
   type Source,
   type SourceFile,
@@ -99,15 +100,10 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
 async function gatherParts(request: CreateRequest, faults: Faults): Promise<Parts | undefined> {
   const { modelfile, store } = request
   const finder = { ...request, faults }
-  const sources: { readonly line: number; readonly source: Source }[] = []
-  const froms = instructionsOf(modelfile.instructions, "from")
-  for (const from of froms) {
-    const source = await findSource(from, finder)
-    if (source !== undefined) sources.push({ line: from.line, source })
-  }
+  const sources = await findSources(instructionsOf(modelfile.instructions, "from"), finder)
   const adapterLine = instructionsOf(modelfile.instructions, "adapter").at(-1)
   const adapter = adapterLine && (await findAdapter(adapterLine, finder))
-  if (sources.length < froms.length || froms.length === 0) return undefined
+  if (sources === undefined) return undefined
   const parts = joinSources(sources, faults)
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
   await checkArchitecture(adapterLine, adapter.architecture, weightsOf(parts, store), faults)
@@ -116,10 +112,7 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
 }
 
 /** Several FROMs are parts of one model: one has the weights. `undefined`: a fault tells why they are not. */
-function joinSources(
-  sources: readonly { readonly line: number; readonly source: Source }[],
-  faults: Faults,
-): Parts | undefined {
+function joinSources(sources: readonly FoundSource[], faults: Faults): Parts | undefined {
   let first: Source | undefined
   const files = new Map<string, SourceFile>()
   for (const { line, source } of sources) {

@@ -1,6 +1,6 @@
 import { realpath, stat } from "node:fs/promises"
 import { homedir } from "node:os"
-import { basename, join, resolve, sep } from "node:path"
+import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelKind } from "../../domain"
 import { InvalidModelFile, ModelNotFound, XllmError } from "../../errors"
 import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
@@ -57,8 +57,36 @@ const FOREIGN_WEIGHTS = /\.(safetensors|bin|pth|pt)$/i
 const UNCONVERTED =
   "weights that are no GGUF are not supported yet: convert them with llama.cpp's convert_hf_to_gguf.py"
 
+/** What a FROM names, and its line. */
+export interface FoundSource {
+  readonly line: number
+  readonly source: Source
+}
+
+/** What all FROMs name; several files may make one painter. `undefined`: faults tell why. */
+export async function findSources(
+  references: readonly Reference[],
+  finder: SourceFinder,
+): Promise<readonly FoundSource[] | undefined> {
+  const [first] = references
+  if (first === undefined) return undefined
+  const found: FoundSource[] = []
+  try {
+    const painter = await findPainter(references, finder)
+    if (painter !== undefined) return [{ line: first.line, source: painter }]
+  } catch (error) {
+    if (!(error instanceof InvalidModelFile)) throw error
+    return void finder.faults.wrong(first.line, `FROM ${first.value}: ${error.reason}`)
+  }
+  for (const reference of references) {
+    const source = await findSource(reference, finder)
+    if (source !== undefined) found.push({ line: reference.line, source })
+  }
+  return found.length < references.length ? undefined : found
+}
+
 /** What a FROM names: a path where there is something, else a model. `undefined`: a fault tells why. */
-export async function findSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
+async function findSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
   const { line, value } = reference
   const path = await resolvePath(value, finder.folder)
   const stats = await stat(path).catch(() => undefined)
@@ -75,6 +103,36 @@ export async function findSource(reference: Reference, finder: SourceFinder): Pr
     finder.faults.wrong(line, `FROM ${value}: ${reasonOf(error)}`)
     return undefined
   }
+}
+
+/**
+ * The painter that several FROMs name the files of: its diffusion model, its VAE, its encoders. `undefined`: they are
+ * something else.
+ * @throws InvalidModelFile where they belong to a painter that is not complete
+ */
+async function findPainter(
+  references: readonly Reference[],
+  { folder }: SourceFinder,
+): Promise<Source | undefined> {
+  const paths = await Promise.all(references.map(({ value }) => resolvePath(value, folder)))
+  const [first, ...others] = paths
+  if (first === undefined || others.length === 0) return undefined
+  const files = []
+  for (const path of paths) {
+    const stats = await stat(path).catch(() => undefined)
+    if (stats?.isFile() !== true) return undefined
+    files.push({ name: nameOfPart(path, paths), path, sizeBytes: stats.size })
+  }
+  const kinds = await Promise.all(paths.map(kindOfFile))
+  if (!kinds.some((kind) => kind === undefined || mayPaint(kind.architecture))) return undefined
+  return (await recognizeImageModel({ files })) && mediaSourceOf("image", { files }, first)
+}
+
+/** Publishers call the parts alike, each in a folder of its own. */
+function nameOfPart(path: string, paths: readonly string[]): string {
+  const name = basename(path)
+  const isAlone = paths.filter((other) => basename(other) === name).length === 1
+  return isAlone ? name : `${basename(dirname(path))}/${name}`
 }
 
 /** The file that an ADAPTER names. `undefined`: a fault tells why. */
@@ -229,9 +287,12 @@ async function ggufFolderSource(
 /** A voice, a recogniser or a painter. */
 async function mediaSource(folder: ModelFolder, path: string): Promise<Source | undefined> {
   const kind = (await recognizeSpeech(folder))?.kind ?? (await recognizeImageModel(folder))?.description.kind
-  if (kind === undefined) return undefined
-  const files = folder.files.map((file) => ({ name: file.name, role: "file", path: file.path }) as const)
-  return { type: "files", kind, files, reference: path }
+  return kind && mediaSourceOf(kind, folder, path)
+}
+
+function mediaSourceOf(kind: ModelKind, folder: ModelFolder, reference: string): Source {
+  const files = folder.files.map(({ name, path }) => ({ name, role: "file", path }) as const)
+  return { type: "files", kind, files, reference }
 }
 
 /** GGUF files right in a folder that are no painters. */

@@ -15,6 +15,7 @@ import type { Manifest } from "../../../src/store/manifest"
 import { parseModelName } from "../../../src/store/names"
 import { writeGguf } from "../../support/gguf-writer"
 import { ModelsFolder } from "../../support/models-folder"
+import { writeSafetensors } from "../../support/safetensors-writer"
 import { mulberry } from "../../support/mulberry"
 import { writeTinyAdapter } from "../../support/tiny-adapter"
 import { writeTinyModel } from "../../support/tiny-model"
@@ -339,6 +340,45 @@ describe("a voice", () => {
       "Modelfile:3: the parameter 'temperature' means nothing to a voice",
       "Modelfile:4: TEMPLATE means nothing to a voice",
     ])
+  })
+})
+
+describe("a painter", () => {
+  const UNET = {
+    "input_blocks.0.0.weight": [320, 4, 3, 3],
+    "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": [640, 768],
+    "middle_block.1.norm.weight": [1280],
+  }
+  const VAE = { "decoder.conv_in.weight": [512, 4, 3, 3] }
+  const CLIP = { "text_model.embeddings.token_embedding.weight": [49408, 768] }
+
+  beforeAll(() => {
+    for (const [part, shapes] of Object.entries({ unet: UNET, vae: VAE, clip: CLIP })) {
+      mkdirSync(join(folder, "painter", part), { recursive: true })
+      const tensors = Object.entries(shapes).map(([name, shape]) => ({ name, shape }))
+      writeSafetensors(
+        join(folder, "painter", part, part === "clip" ? "clip.safetensors" : "model.safetensors"),
+        tensors,
+      )
+    }
+  })
+
+  test("is made from its parts, each with a FROM, or all in one folder", async () => {
+    const parts = ["unet/model.safetensors", "vae/model.safetensors", "clip/clip.safetensors"]
+    const manifest = await create("painter", parts.map((part) => `FROM painter/${part}`).join("\n"))
+    expect(manifest.kind).toBe("image")
+    expect(namesOf(manifest)).toEqual([
+      ["file", "unet/model.safetensors"],
+      ["file", "vae/model.safetensors"],
+      ["file", "clip.safetensors"],
+    ])
+    expect((await models.store.describe("painter")).kind).toBe("image")
+    expect((await create("painter2", "FROM painter/")).kind).toBe("image")
+  })
+
+  test("is refused where a part is missing", async () => {
+    const error = await failure("FROM painter/unet/model.safetensors\nFROM painter/clip/clip.safetensors")
+    expect(error.message).toMatch(/^Modelfile:1: FROM painter.*: .*(VAE|vae)/)
   })
 })
 

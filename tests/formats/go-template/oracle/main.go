@@ -1,5 +1,5 @@
 // Applies the templates of ../templates to the conversations of ../conversations.json with Go's own text/template, as
-// Ollama does, and writes ../expected.json. Run it after a change of either: `go run ./oracle` in the folder above.
+// Ollama does, and writes ../expected.json. Run it after a change of either: `go run oracle/main.go` in the folder above.
 package main
 
 import (
