@@ -122,7 +122,7 @@ class FormReader implements Form {
       await pipeline(content, createWriteStream(path, { flags: "wx", mode: 0o600 }))
       add(this.files, name, { path, sizeBytes: content.bytesRead })
     } catch (error) {
-      this.#failure ??= error
+      this.#failure ??= asOurs(error)
       // Unread, it would hold the parser up for ever.
       content.resume()
     }
@@ -145,9 +145,9 @@ function parserFor(contentType: string) {
   }
 }
 
-/** What the parser says is about the body; our own complaints stay as they are. */
+/** What the parser says is about the body; our own complaints stay as they are, and the system's (a full disk). */
 function asOurs(error: unknown): unknown {
-  if (error instanceof PayloadTooLarge || !(error instanceof Error)) return error
+  if (!(error instanceof Error) || error instanceof PayloadTooLarge || "syscall" in error) return error
   return new InvalidRequest(`the form cannot be read: ${error.message}`)
 }
 
