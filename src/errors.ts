@@ -198,7 +198,8 @@ export class ContextLengthExceeded extends XllmError {
 
 export class PayloadTooLarge extends XllmError {
   constructor(limitBytes: number) {
-    super("payload_too_large", 413, `the request body is larger than ${limitBytes / 1024 ** 2} MB`)
+    const megabytes = Number((limitBytes / 1024 ** 2).toPrecision(3))
+    super("payload_too_large", 413, `the request body is larger than ${megabytes} MB`)
   }
 }
 
