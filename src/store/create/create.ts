@@ -100,9 +100,10 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
 async function gatherParts(request: CreateRequest, faults: Faults): Promise<Parts | undefined> {
   const { modelfile, store } = request
   const finder = { ...request, faults }
-  const sources = await findSources(instructionsOf(modelfile.instructions, "from"), finder)
+  // First: nothing is downloaded where it is wrong.
   const adapterLine = instructionsOf(modelfile.instructions, "adapter").at(-1)
   const adapter = adapterLine && (await findAdapter(adapterLine, finder))
+  const sources = await findSources(instructionsOf(modelfile.instructions, "from"), finder)
   if (sources === undefined) return undefined
   const parts = joinSources(sources, faults)
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts

@@ -2,7 +2,7 @@ import { realpath, stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelKind } from "../../domain"
-import { InvalidModelFile, ModelNotFound, XllmError } from "../../errors"
+import { InvalidModelFile, InvalidModelName, ModelNotFound } from "../../errors"
 import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
 import { mayPaint } from "../../formats/image/checkpoint"
 import { recognizeImageModel } from "../../formats/image/recognize"
@@ -75,8 +75,7 @@ export async function findSources(
     const painter = await findPainter(references, finder)
     if (painter !== undefined) return [{ line: first.line, source: painter }]
   } catch (error) {
-    if (!(error instanceof InvalidModelFile)) throw error
-    return void finder.faults.wrong(first.line, `FROM ${first.value}: ${error.reason}`)
+    return void finder.faults.wrong(first.line, `FROM ${first.value}: ${faultOf(error)}`)
   }
   for (const reference of references) {
     const source = await findSource(reference, finder)
@@ -99,8 +98,7 @@ async function findSource(reference: Reference, finder: SourceFinder): Promise<S
     }
     return await modelSource(reference, finder)
   } catch (error) {
-    if (!(error instanceof XllmError)) throw error
-    finder.faults.wrong(line, `FROM ${value}: ${reasonOf(error)}`)
+    finder.faults.wrong(line, `FROM ${value}: ${faultOf(error)}`)
     return undefined
   }
 }
@@ -166,8 +164,7 @@ export async function findAdapter(
       architecture: typeof architecture === "string" ? architecture : undefined,
     }
   } catch (error) {
-    if (!(error instanceof InvalidModelFile)) throw error
-    return wrong(error.reason)
+    return wrong(faultOf(error))
   }
 }
 
@@ -343,7 +340,11 @@ function nameOfFile(path: string, role: FileRole): string {
   return /^sha256-[0-9a-f]{64}$/.test(name) ? `${role}.gguf` : name
 }
 
-/** Without what the message of the line says already. */
-function reasonOf(error: XllmError): string {
-  return error instanceof InvalidModelFile ? error.reason : error.message
+/** Why something cannot be a part of a model, to follow its name. @throws `error` where it is about something else */
+function faultOf(error: unknown): string {
+  if (error instanceof InvalidModelFile) return error.reason
+  if (error instanceof ModelNotFound || error instanceof InvalidModelName) return error.message
+  if (error instanceof Error && "syscall" in error && "code" in error)
+    return `it cannot be read (${error.code})`
+  throw error
 }

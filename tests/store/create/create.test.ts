@@ -261,7 +261,13 @@ ADAPTER lora.gguf`,
     await create("from-address", "FROM https://example.com/m.gguf", { pull })
     expect(asked).toEqual(["far/away:q4", "https://example.com/m.gguf"])
     await failure("FROM far/away\nDRAFT x", { pull })
+    await failure("FROM far/away\nADAPTER none.gguf", { pull })
     expect(asked).toHaveLength(2)
+  })
+
+  test("whose download fails is no fault of the Modelfile", async () => {
+    const pull = () => Promise.reject(new Cancelled())
+    expect(await failure("FROM far/away", { pull })).toBeInstanceOf(Cancelled)
   })
 
   test("that cannot be had is a fault", async () => {
