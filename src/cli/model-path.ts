@@ -1,9 +1,9 @@
 import { ModelNotFound } from "../errors"
 import type { Store } from "../store/contract"
 
-/** Is this how a file is named, rather than a model? */
+/** Is this how a file is named, rather than a model? `owner/repository:file.gguf` is a model. */
 export function isPath(model: string): boolean {
-  return /\.gguf$/i.test(model) || /^(\.{0,2}|~)\//.test(model)
+  return /^[^:]*\.gguf$/i.test(model) || /^(\.{0,2}|~)\//.test(model)
 }
 
 /**

@@ -19,11 +19,19 @@ const CAPABILITIES: readonly string[] = [
   "image",
 ]
 
+/** What is there beside a model's files. */
+interface Along {
+  /** Absent: it was not installed. */
+  readonly manifest: Manifest | undefined
+  /** Whether a projector of images lies beside it. */
+  readonly sees: boolean
+}
+
 /** What a model's files say of it, and beside it what came along: its licence, its template, its projector. */
 export function completed<D extends GgufDescription | MediaDescription>(
   description: D,
   { defaults }: Pick<ModelSummary, "defaults">,
-  manifest: Manifest | undefined,
+  { manifest, sees }: Along,
 ): D {
   const license = manifest?.licenses?.join("\n\n").trim()
   const capabilities = new Set([...description.capabilities, ...(manifest?.capabilities ?? [])])
@@ -32,7 +40,7 @@ export function completed<D extends GgufDescription | MediaDescription>(
     for (const one of ["tools", "thinking"]) capabilities.delete(one)
     for (const one of ["chat", ...jinjaCapabilities(defaults.template)]) capabilities.add(one)
   }
-  if (manifest?.files.some(({ role }) => role === "projector")) capabilities.add("vision")
+  if (sees || manifest?.files.some(({ role }) => role === "projector")) capabilities.add("vision")
   return {
     ...description,
     ...(license && { license }),

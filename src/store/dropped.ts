@@ -119,6 +119,17 @@ export class DroppedModels {
   }
 
   /**
+   * Whether a projector lies beside a text model in a folder of their own; of those in the models folder itself nobody
+   * knows which model they go with.
+   */
+  async hasProjector({ found }: DroppedModel): Promise<boolean> {
+    const folder = dirname(found.path)
+    if (found.form !== "gguf" || folder === resolve(this.#modelsFolder)) return false
+    const entries = await this.#listings.entries(folder, new Set())
+    return entries.some(({ name, kind }) => kind === "file" && /mmproj.*\.gguf$/i.test(name))
+  }
+
+  /**
    * Deletes what was dropped in; of a link the link alone. Returns the bytes that were freed.
    * @throws InvalidRequest where the files are not in the models folder, and so are not xLLM's to delete
    */

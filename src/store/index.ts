@@ -101,9 +101,12 @@ class FolderStore implements Store {
         summary.kind === "text"
           ? await this.#files.describe(this.#partsOf(model))
           : await this.#describeMedia(summary)
-      const manifest = model.origin === "installed" ? model.installed.manifest : undefined
+      const along = {
+        manifest: model.origin === "installed" ? model.installed.manifest : undefined,
+        sees: model.origin === "dropped" && (await this.#dropped.hasProjector(model)),
+      }
       // Both are of the summary's kind.
-      return { ...summary, ...completed(description, summary, manifest) } as ModelDetails
+      return { ...summary, ...completed(description, summary, along) } as ModelDetails
     } catch (error) {
       const reason = error instanceof InvalidModelFile ? error.reason : String(error)
       throw new ModelLoadFailed(name, reason, error)

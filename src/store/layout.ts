@@ -1,8 +1,7 @@
-import { mkdir } from "node:fs/promises"
+import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { StoreBusy } from "../errors"
 import { type FileLock, lockFile } from "../lib/file-lock"
-import { openFlock } from "../lib/flock"
 import type { Digest } from "./manifest"
 
 /** Where things are below the models folder. */
@@ -52,13 +51,26 @@ export function blobPath({ blobs }: StoreLayout, digest: Digest): string {
 }
 
 /**
- * Keeps every other process, and other work of this one, from changing manifests and from freeing blobs.
+ * Keeps every other process, and other work of this one, from changing manifests and from freeing blobs. Where the file
+ * system has no locks nothing is kept from anybody: better than no store at all.
  * @throws StoreBusy
  */
 export async function lockStore({ root }: StoreLayout): Promise<FileLock> {
   await mkdir(root, { recursive: true })
-  const lock = await lockFile(join(root, ".lock"), LOCK_PATIENCE_MS)
-  if (lock.held || openFlock() === undefined) return lock
+  const path = join(root, ".lock")
+  const lock = await lockFile(path, 0)
+  if (lock.held || !(await canLock(root))) return lock
   lock[Symbol.dispose]()
+  const waited = await lockFile(path, LOCK_PATIENCE_MS)
+  if (waited.held) return waited
+  waited[Symbol.dispose]()
   throw new StoreBusy(root)
+}
+
+/** Whether a lock that nobody has can be had. */
+async function canLock(root: string): Promise<boolean> {
+  const path = join(root, `.lock-${crypto.randomUUID()}`)
+  using lock = await lockFile(path, 0)
+  await rm(path, { force: true })
+  return lock.held
 }

@@ -32,6 +32,9 @@ export class Library {
   async install(name: ModelName, manifest: Manifest): Promise<InstalledModel> {
     // As whoever reads it will check it; before any of its names becomes a path.
     const checked = await parseManifest(new TextEncoder().encode(printManifest(manifest)))
+    // Before the lock, because it takes long where files cannot be linked; made sure of under it.
+    const { view } = placeOf(checked, this.#layout)
+    if (view !== undefined) await ensureView(view, this.#layout).catch(() => undefined)
     using _lock = await lockStore(this.#layout)
     const model = await this.#write(name, checked)
     await this.#blobs.settle(checked.files.map(({ digest }) => digest))

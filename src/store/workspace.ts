@@ -5,7 +5,7 @@ import { type FileLock, lockFile } from "../lib/file-lock"
 import type { Digest } from "./manifest"
 
 /** A fresh lock is free at once, unless the sweep of another process is just looking at it. */
-const LOCK_PATIENCE_MS = 1000
+const LOCK_PATIENCE_MS = 100
 const LOCK_SUFFIX = ".lock"
 const HELD_FILE = "held"
 

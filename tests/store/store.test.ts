@@ -237,6 +237,18 @@ describe("describing", () => {
     expect(details).toMatchObject({ contextLength: 1234, layers: 1, quantization: "F32" })
   })
 
+  test("tells that a model sees by the projector that lies beside it in a folder of their own", async () => {
+    mkdirSync(inModels("pair"))
+    addTiny("pair/m.gguf")
+    addTiny("alone.gguf")
+    for (const name of ["pair/m-mmproj-f16.gguf", "alone-mmproj-f16.gguf"]) {
+      writeGguf(inModels(name), [["general.architecture", "string", "clip"]], [])
+    }
+    expect((await store.describe("pair/m")).capabilities).toEqual(["completion", "chat", "vision"])
+    expect((await store.describe("alone")).capabilities).toEqual(["completion", "chat"])
+    expect((await names()).sort()).toEqual(["alone", "pair/m"])
+  })
+
   test("notices that the file was replaced", async () => {
     addTiny("m.gguf", { contextLength: 100 })
     expect(await store.describe("m")).toMatchObject({ contextLength: 100 })
