@@ -85,6 +85,14 @@ export class ModelNotFound extends XllmError {
   }
 }
 
+/** A model is not here, and could not be downloaded either. */
+export class ModelNotDownloaded extends XllmError {
+  /** `missing`: the sentence that says that it is not here. */
+  constructor(missing: string, failure: Error) {
+    super("model_not_found", 404, `${missing}; ${failure.message}`, { param: "model", cause: failure })
+  }
+}
+
 /** The model is there, but does something else than was asked of it. */
 export class WrongModelKind extends XllmError {
   constructor(model: string, kind: "text" | "voice" | "recognizer" | "image") {
@@ -242,6 +250,13 @@ export class DownloadFailed extends XllmError {
   }
 }
 
+/** Somebody has ended a download. */
+export class PullStopped extends XllmError {
+  constructor(models: string) {
+    super("cancelled", 499, `stopped; what was downloaded is kept, and 'xllm pull ${models}' goes on with it`)
+  }
+}
+
 /** A source wants to know who asks, or does not let them in. */
 export class NotAuthorized extends XllmError {
   constructor(what: string, reason: string, cause?: unknown) {
@@ -269,6 +284,18 @@ export class NoRoomLeft extends XllmError {
       507,
       `there is no room left in ${folder}; what was downloaded stays: make room, and the same command goes on with it`,
       { cause },
+    )
+  }
+}
+
+/** Files of an installed model are not what they were when it was installed. */
+export class ModelCorrupt extends XllmError {
+  constructor(model: string, files: readonly string[], cause?: unknown) {
+    super(
+      "model_corrupt",
+      500,
+      `model '${model}' is damaged on the disk (${files.join(", ")}); 'xllm pull --repair ${model}' downloads that again`,
+      { param: "model", details: { files }, cause },
     )
   }
 }

@@ -19,6 +19,8 @@ export type AnswerEvent =
 
 /** Where `run` gets its answers: an engine in this process, or a server. */
 export interface AnswerSource {
+  /** It is a server. */
+  readonly isRemote: boolean
   /**
    * The name of the model that the user means.
    * @throws ModelNotFound, UsageError for a path where only names are known

@@ -10,6 +10,7 @@ const PROGRESS_MS = 100
 
 /** Answers of an engine in this process. */
 export class LocalAnswers implements AnswerSource {
+  readonly isRemote = false
   readonly #engine: Engine
   readonly #store: Store
 

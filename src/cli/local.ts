@@ -10,6 +10,7 @@ import { DEFAULT_HEADROOM_BYTES } from "../engine/limits"
 import type { EngineObserver } from "../engine/observer"
 import type { Logger } from "../log/logger"
 import { createStore } from "../store"
+import { missingModelFetcher } from "./puller"
 import type { Store } from "../store/contract"
 
 export interface LocalOptions {
@@ -31,6 +32,8 @@ export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
   const engine = createEngine({
     store,
     ...liveOptions(inputs, adapt),
+    fetchMissing: missingModelFetcher(inputs, store, log),
+    findDamage: (model) => damagedFiles(store, model),
     useGpu: settingsOfModel(inputs, { name: "" }).gpuLayers !== 0,
     ...(simulateGpus !== null && { simulatedDevices: simulateGpus.map(toDevice) }),
     runtimeFolder: findPaths(inputs.environment).runtime,
@@ -40,6 +43,12 @@ export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
     log,
   })
   return { store, engine }
+}
+
+/** Looked for when a model could not be loaded, and loaded only then. */
+async function damagedFiles(store: Store, model: string): Promise<readonly string[]> {
+  const { findDamage } = await import("../store/pull/damage")
+  return (await findDamage(store, model, { isHasty: true })).map(({ name }) => name)
 }
 
 /** What of the settings an engine takes over while it runs. */

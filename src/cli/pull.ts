@@ -1,6 +1,7 @@
 import { pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs } from "../config/settings"
-import { asXllmError, Cancelled } from "../errors"
+import { asXllmError, Cancelled, PullStopped } from "../errors"
+import type { PullEvent } from "../store/pull/events"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
@@ -22,10 +23,14 @@ checksum is compared with what its source declares.`,
     { line: "xllm pull qwen3:0.6b", does: "a model of Ollama's library" },
     { line: "xllm pull Qwen/Qwen3-0.6B-GGUF:Q8_0", does: "a quantisation of a model on Hugging Face" },
     { line: "xllm pull hf:rhasspy/piper-voices:en_US-joe-medium", does: "a voice" },
+    { line: "xllm pull --repair qwen3:0.6b", does: "what of an installed model is damaged" },
     { line: "xllm pull localhost:5000/team/model", does: "from a registry on this machine" },
   ],
   flags: {
     json: switchFlag("print one JSON object a line for what goes on"),
+    repair: switchFlag(
+      "compare what is installed with what it should be, and download again what is damaged",
+    ),
     insecure: switchFlag("speak plain HTTP, and take any certificate"),
     ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
@@ -36,19 +41,18 @@ checksum is compared with what its source declares.`,
     const view = flags.json ? new JsonView(io.write) : pullView(io)
     try {
       for (const model of words) {
-        await puller.pull({
+        const options = {
           model,
           isInsecure: flags.insecure === true,
           signal: interrupts.signal,
-          onEvent: (event) => view.show(event),
-        })
+          onEvent: (event: PullEvent) => view.show(event),
+        }
+        await (flags.repair ? puller.repair(options) : puller.pull(options))
       }
     } catch (error) {
       view.end()
       if (error instanceof Cancelled) {
-        io.writeError(
-          `stopped; what was downloaded is kept, and 'xllm pull ${words.join(" ")}' goes on with it\n`,
-        )
+        io.writeError(`${new PullStopped(words.join(" ")).message}\n`)
         process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
         return
       }

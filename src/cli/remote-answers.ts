@@ -9,6 +9,7 @@ import { findOnServer } from "./source"
 
 /** Answers of a running server. */
 export class RemoteAnswers implements AnswerSource {
+  readonly isRemote = true
   readonly #client: Client
 
   constructor(client: Client) {

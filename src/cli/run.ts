@@ -1,4 +1,5 @@
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
+import { gatherInputs, serverLocation } from "../config/settings"
 import { text } from "../config/values"
 import type { ChatMessage } from "../domain"
 import { UsageError, XllmError } from "../errors"
@@ -7,9 +8,11 @@ import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
+import { offerRepair } from "./offer-repair"
 import { toJson } from "./output"
 import { answerOptions, parameterFlags } from "./parameters"
 import { type Answer, printAnswer } from "./print-answer"
+import { findOrPull } from "./pull-missing"
 import { chooseSource, startLocal } from "./source"
 import { statistics } from "./statistics"
 
@@ -34,7 +37,7 @@ export const command = defineCommand({
 piped text comes before the prompt. Without either, on a terminal, a conversation begins.
 
 A server that answers at --host (or XLLM_HOST) is asked; without one, and for a path, the model runs in
-this program.`,
+this program. A model that is not there is downloaded first, as by 'xllm pull'.`,
   examples: [
     { line: "xllm run ./model.gguf", does: "a conversation" },
     { line: 'xllm run smollm "What is the capital of France?"', does: "one answer" },
@@ -46,15 +49,12 @@ this program.`,
     const question = await readQuestion(prompt, flags, io)
     const source = await sourceOf(model, flags, io)
     try {
-      if (question !== undefined) return await answerOnce({ model, question, flags, io, source })
-      const { startConversation } = await import("./repl/start")
-      await startConversation({
-        model,
-        system: flags.system,
-        parameters: flags,
-        verbose: flags.verbose === true,
-        io,
-        source,
+      const name = await nameFor(model, source, flags, io)
+      const talk = () => talkTo(name, { question, flags, io, source })
+      await talk().catch(async (error: unknown) => {
+        const inputs = await gatherInputs(flags, io.environment)
+        if (!(await offerRepair(error, name, inputs, io))) throw error
+        await talk()
       })
     } catch (error) {
       throw await explain(error, model, source)
@@ -63,6 +63,27 @@ this program.`,
     }
   },
 })
+
+interface Talk {
+  /** `undefined`: a conversation. */
+  readonly question: string | undefined
+  readonly flags: RunFlags
+  readonly io: Io
+  readonly source: AnswerSource
+}
+
+async function talkTo(name: string, { question, flags, io, source }: Talk): Promise<void> {
+  if (question !== undefined) return await answerOnce({ name, question, flags, io, source })
+  const { startConversation } = await import("./repl/start")
+  await startConversation({
+    model: name,
+    system: flags.system,
+    parameters: flags,
+    verbose: flags.verbose === true,
+    io,
+    source,
+  })
+}
 
 /** What to ask; `undefined` for a conversation. */
 async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): Promise<string | undefined> {
@@ -88,6 +109,13 @@ function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource>
   })
 }
 
+/** Downloads a model that is missing, but for a server of somebody else: that one has a folder of its own. */
+async function nameFor(model: string, source: AnswerSource, flags: RunFlags, io: Io): Promise<string> {
+  const inputs = await gatherInputs(flags, io.environment)
+  if (source.isRemote && serverLocation(inputs).isNamed) return await source.find(model)
+  return await findOrPull({ model, inputs, io, find: (name) => source.find(name) })
+}
+
 /** Commands for models that do something else than generate text, by what they can. */
 const COMMANDS: Readonly<Record<string, string>> = {
   speech: 'speak MODEL "text"',
@@ -106,16 +134,15 @@ async function explain(error: unknown, model: string, source: AnswerSource): Pro
 }
 
 interface OneShot {
-  readonly model: string
+  readonly name: string
   readonly question: string
   readonly flags: RunFlags
   readonly io: Io
   readonly source: AnswerSource
 }
 
-async function answerOnce({ model, question, flags, io, source }: OneShot): Promise<void> {
+async function answerOnce({ name, question, flags, io, source }: OneShot): Promise<void> {
   using interrupts = watchInterrupts()
-  const name = await source.find(model)
   const system: readonly ChatMessage[] =
     flags.system === undefined ? [] : [{ role: "system", content: flags.system }]
   const answer = await printAnswer({

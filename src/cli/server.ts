@@ -24,6 +24,7 @@ import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { createLocal, liveOptions } from "./local"
 import { nameOf } from "./model-path"
+import { missingModelFetcher } from "./puller"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
 
@@ -158,7 +159,8 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
   }
   // Beside everything else: nobody waits for it.
   store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: String(error) }))
-  const reconfigure = (next: Inputs) => engine.reconfigure(liveOptions(next, adapt))
+  const reconfigure = (next: Inputs) =>
+    engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
   return { engine, names, address, reconfigure }
 }
 

@@ -304,6 +304,24 @@ export const pullSettings = {
   ),
 }
 
+/** What a server does about models that are asked for and not there. */
+export const missingModelSettings = {
+  pullMissing: setting(
+    "pull_missing",
+    toggle,
+    false,
+    "download models that are asked for and not there",
+    LIVE,
+  ),
+  pullRegistries: setting(
+    "pull.registries",
+    orNone(list(text("HOST"), "HOST,…"), "none"),
+    [],
+    "registries beside Hugging Face and Ollama's that a server downloads from",
+    LIVE,
+  ),
+}
+
 /** What models are loaded with. In a file `models.NAME` says it of one model, `defaults` of all. */
 export const modelSettings = {
   ctx: setting(
@@ -437,6 +455,7 @@ export const allSettings = {
   ...flaglessSettings,
   ...storeSettings,
   ...pullSettings,
+  ...missingModelSettings,
   ...capacitySettings,
   ...mediaSettings,
   ...logSettings,

@@ -13,6 +13,7 @@ import {
   logSettings,
   mediaSettings,
   metricsSettings,
+  missingModelSettings,
   pullSettings,
   serverSettings,
   storeSettings,
@@ -47,10 +48,14 @@ export interface PullSettings {
   readonly tokenHosts: readonly string[]
   readonly connections: number
   readonly stallMs: number
+  /** A server downloads what is asked for. */
+  readonly pullMissing: boolean
+  /** Registries that a server may download from, beside the two above. */
+  readonly registries: readonly string[]
 }
 
 export function pullSettingsOf(inputs: Inputs): PullSettings {
-  const { values } = resolveSettings(pullSettings, inputs)
+  const { values } = resolveSettings({ ...pullSettings, ...missingModelSettings }, inputs)
   const { huggingfaceToken } = resolveSettings(flaglessSettings, inputs).values
   return {
     huggingFace: values.huggingfaceEndpoint,
@@ -59,6 +64,8 @@ export function pullSettingsOf(inputs: Inputs): PullSettings {
     tokenHosts: values.tokenHosts,
     connections: values.connections,
     stallMs: Math.max(1, values.stallTimeout * 1000),
+    pullMissing: values.pullMissing,
+    registries: values.pullRegistries.map((host) => host.toLowerCase()),
   }
 }
 

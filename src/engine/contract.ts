@@ -128,7 +128,19 @@ export interface LiveOptions {
   readonly queueLimit: number
   /** The longest that a request may wait before it starts, in milliseconds; `null`: for ever. */
   readonly queueTimeoutMs: number | null
+  /** Gets a model that is asked for and not there; absent: nobody does. */
+  readonly fetchMissing?: FetchMissing | undefined
 }
+
+/**
+ * Gets a model of that name.
+ * @param onProgress how much of it is there, from 0 to 1
+ * @throws ModelNotFound where it cannot be had, and what downloads fail with
+ */
+export type FetchMissing = (
+  model: string,
+  options: { readonly signal: AbortSignal; readonly onProgress: (fraction: number) => void },
+) => Promise<void>
 
 /** The engine as the one sees it who made it. */
 export interface ManagedEngine extends Engine {

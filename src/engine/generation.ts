@@ -16,6 +16,8 @@ export class Generation implements AsyncIterable<WorkEvent> {
   #over = false
   /** Called once if the client leaves before the end; set by whoever works on the request. */
   onLeave: (() => void) | undefined
+  /** Looks closer at why it fails, before the client is told; absent: the client is told at once. */
+  explain: ((error: XllmError) => Promise<XllmError>) | undefined
 
   /** `begin` is called once, with the first read. */
   constructor(request: WorkRequest, signal: AbortSignal, begin: (generation: Generation) => void) {
@@ -43,7 +45,9 @@ export class Generation implements AsyncIterable<WorkEvent> {
   }
 
   fail(error: XllmError): void {
-    if (this.#close()) this.#events.fail(error)
+    if (!this.#close()) return
+    if (this.explain === undefined) return this.#events.fail(error)
+    void this.explain(error).then((explained) => this.#events.fail(explained))
   }
 
   [Symbol.asyncIterator](): AsyncIterator<WorkEvent> {

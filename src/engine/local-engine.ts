@@ -19,11 +19,12 @@ import type {
   WorkEvent,
   WorkRequest,
 } from "../domain"
-import { asXllmError, Cancelled, ModelNotFound, Stopping, type XllmError } from "../errors"
+import { asXllmError, Cancelled, ModelCorrupt, ModelNotFound, Stopping, XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import type { Catalog } from "../store/contract"
 import type {
   EngineStatus,
+  FetchMissing,
   LiveOptions,
   ManagedEngine,
   MemoryLimits,
@@ -69,10 +70,17 @@ export interface EngineOptions {
   readonly useGpu?: boolean
   /** Plans are made for these GPUs in place of the real ones; everything is computed on the CPU then. */
   readonly simulatedDevices?: readonly Device[]
+  /** Names of the files of a model that are not what they should be; absent: nobody looks. */
+  readonly findDamage?: (model: string) => Promise<readonly string[]>
+  /** See {@link LiveOptions.fetchMissing}. */
+  readonly fetchMissing?: FetchMissing | undefined
   /** Absent: nobody counts. */
   readonly observer?: EngineObserver
   readonly log: Logger
 }
+
+/** What a load fails with whose files may be to blame. */
+const LOAD_FAILURES: ReadonlySet<string> = new Set(["model_load_failed", "invalid_model_file"])
 
 /** An engine whose workers are processes on this machine. */
 export class LocalEngine implements ManagedEngine {
@@ -99,6 +107,7 @@ export class LocalEngine implements ManagedEngine {
       settingsOf: options.settingsOf,
       queueLimit: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
       queueTimeoutMs: options.queueTimeoutMs ?? null,
+      fetchMissing: options.fetchMissing,
     }
     this.#probe = new DeviceProbe({
       runtimeFolder: options.runtimeFolder,
@@ -144,7 +153,11 @@ export class LocalEngine implements ManagedEngine {
   async preload(name: string, signal: AbortSignal): Promise<void> {
     const model = await this.#find({ model: name })
     if (signal.aborted) throw new Cancelled()
-    await model.preload(signal)
+    try {
+      await model.preload(signal)
+    } catch (error) {
+      throw error instanceof XllmError ? await this.#explain(model.summary.name, error) : error
+    }
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -258,11 +271,36 @@ export class LocalEngine implements ManagedEngine {
 
   async #begin(generation: Generation): Promise<void> {
     try {
-      const model = await this.#find(generation.request)
+      const model = await this.#findOrFetch(generation)
+      generation.explain = (error) => this.#explain(model.summary.name, error)
       if (!generation.over) model.join(generation)
     } catch (error) {
       generation.fail(asXllmError(error))
     }
+  }
+
+  /** The model that is asked for, which is fetched first where it is missing and may be. */
+  async #findOrFetch(generation: Generation): Promise<ServedModel> {
+    const { request } = generation
+    try {
+      return await this.#find(request)
+    } catch (error) {
+      const fetchMissing = this.#live.fetchMissing
+      if (!(error instanceof ModelNotFound) || request.model === undefined || !fetchMissing) throw error
+      const stop = new AbortController()
+      generation.onLeave = () => stop.abort()
+      const onProgress = (fraction: number) => generation.emit({ type: "loading", fraction })
+      await fetchMissing(request.model, { signal: stop.signal, onProgress })
+      generation.onLeave = undefined
+      return await this.#find(request)
+    }
+  }
+
+  /** A model whose files are damaged could not be loaded because of that. */
+  async #explain(model: string, error: XllmError): Promise<XllmError> {
+    if (!LOAD_FAILURES.has(error.code)) return error
+    const damaged = await this.#options.findDamage?.(model).catch(() => [])
+    return damaged === undefined || damaged.length === 0 ? error : new ModelCorrupt(model, damaged, error)
   }
 
   /** The model that is asked for, of any kind where the request has none. @throws ModelNotFound, WrongModelKind, Stopping */

@@ -65,7 +65,7 @@ function viewId(files: readonly ManifestFile[]): string {
  * @throws the file system's error where a blob is missing
  */
 export async function ensureView(view: View, layout: StoreLayout): Promise<void> {
-  if (await isWhole(view)) return
+  if (await isWhole(view, layout)) return
   await using workspace = await openWorkspace(layout.temporary)
   const fresh = join(workspace.path, "view")
   for (const { name, digest } of view.files) {
@@ -80,14 +80,17 @@ export async function ensureView(view: View, layout: StoreLayout): Promise<void>
     await rename(fresh, view.folder)
   } catch (error) {
     // Another process was faster.
-    if (!(await isWhole(view))) throw error
+    if (!(await isWhole(view, layout))) throw error
   }
 }
 
-async function isWhole({ folder, files }: View): Promise<boolean> {
-  const checks = files.map(async ({ name, sizeBytes }) => {
+async function isWhole({ folder, files }: View, layout: StoreLayout): Promise<boolean> {
+  const checks = files.map(async ({ name, sizeBytes, digest }) => {
     const stats = await stat(join(folder, name)).catch(() => undefined)
-    return stats?.isFile() === true && stats.size === sizeBytes
+    if (stats?.isFile() !== true || stats.size !== sizeBytes) return false
+    // A blob that is younger than what was made of it has been repaired.
+    const blob = await stat(blobPath(layout, digest)).catch(() => undefined)
+    return blob === undefined || blob.ino === stats.ino || blob.mtimeMs <= stats.mtimeMs
   })
   return (await Promise.all(checks)).every((isThere) => isThere)
 }

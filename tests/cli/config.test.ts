@@ -51,6 +51,7 @@ describe("config", () => {
       "models",
       "models_dir",
       "pull",
+      "pull_missing",
       "queue",
       "server",
       "shutdown_timeout",

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test"
 import { mkdirSync, readdirSync, rmSync } from "node:fs"
+import { open } from "node:fs/promises"
 import { join } from "node:path"
 import { partialBytes } from "../../src/store/pull/partial-file"
 import { DockerRegistry, hasDockerRegistry } from "../support/docker-registry"
@@ -305,5 +306,109 @@ describe.skipIf(!hasDockerRegistry)("a registry for containers", () => {
     const none = await pull(`${docker.host}/team/none`)
     expect(none.code).toBe(1)
     expect(none.err).toContain("not found")
+  })
+})
+
+describe("a model that is missing", () => {
+  const alone = () => ({ ...environment(), XLLM_HOST: "127.0.0.1:1" })
+  const FLAGS = ["--temperature", "0", "--max-tokens", "4"]
+
+  test("is downloaded by run", async () => {
+    registry.publish("library/tiny:latest", { model: TINY })
+    const first = await xllm.run(["run", "tiny", "hello", ...FLAGS], { environment: alone() })
+    expect(first.code).toBe(0)
+    expect(first.err).toContain("pulling manifest\n")
+    const again = await xllm.run(["run", "tiny", "hello", ...FLAGS], { environment: alone() })
+    expect(again.out).toBe(first.out)
+    expect(again.err).not.toContain("pulling")
+  })
+
+  test("and can be had nowhere is said to be missing", async () => {
+    const { err, code } = await xllm.run(["run", "nope", "hi"], { environment: alone() })
+    expect(code).toBe(1)
+    expect(err).toContain("model 'nope' not found")
+    expect(err).toContain("'ollama:library/nope:latest' was tried")
+  })
+
+  test("is downloaded by a server that may, from the hosts that its owner has named", async () => {
+    registry.publish("library/tiny:latest", { model: TINY })
+    registry.publish("team/tiny:latest", { model: TINY })
+    await using server = await xllm.serve(["--pull-missing"], { environment: environment() })
+    expect((await server.chat({ model: "tiny", max_tokens: 2 })).status).toBe(200)
+    const foreign = await server.chat({ model: `${registry.host}/team/tiny`, max_tokens: 2 })
+    expect(foreign.status).toBe(404)
+    expect(await foreign.text()).toContain("nothing is downloaded from")
+    expect((await server.chat({ model: "https://example.org/m.gguf" })).status).toBe(404)
+    expect((await server.chat({ model: "nope" })).status).toBe(404)
+  })
+
+  test("is not downloaded by any other server", async () => {
+    registry.publish("library/tiny:latest", { model: TINY })
+    await using server = await xllm.serve([], { environment: environment() })
+    expect((await server.chat({ model: "tiny" })).status).toBe(404)
+    expect(registry.server.requests).toEqual([])
+  })
+})
+
+describe("a model whose file is damaged", () => {
+  /** Overwrites the start of its file, which stays as long as it was. */
+  async function damage(model: string): Promise<void> {
+    const { path } = JSON.parse((await xllm.run(["list", "--json"])).out).models.find(
+      ({ name }: { readonly name: string }) => name === model,
+    ) as { path: string }
+    const file = await open(path, "r+")
+    await file.write(new Uint8Array(4096), 0, 4096, 0)
+    await file.close()
+  }
+
+  beforeEach(async () => {
+    registry.publish("library/tiny:latest", { model: TINY })
+    await pull("tiny")
+  })
+
+  test("is repaired by pull --repair", async () => {
+    await damage("tiny:latest")
+    const { err, code } = await pull("--repair", "tiny")
+    expect(code).toBe(0)
+    expect(err).toContain("model.gguf is damaged")
+    expect(await sumOf("tiny")).toBe(sha256(TINY))
+    const before = registry.storage.sent()
+    expect((await pull("--repair", "tiny")).err).not.toContain("damaged")
+    expect(registry.storage.sent()).toBe(before)
+  })
+
+  test("answers model_corrupt, naming the command", async () => {
+    await using server = await xllm.serve([], { environment: environment() })
+    await damage("tiny:latest")
+    const answer = await server.chat({ model: "tiny", max_tokens: 2 })
+    expect(answer.status).toBe(500)
+    const { error } = (await answer.json()) as { error: { code: string; message: string } }
+    expect(error.code).toBe("model_corrupt")
+    expect(error.message).toContain("xllm pull --repair tiny:latest")
+    expect((await pull("--repair", "tiny")).code).toBe(0)
+    expect((await server.chat({ model: "tiny", max_tokens: 2 })).status).toBe(200)
+  })
+
+  test("is not downloaded again without a word", async () => {
+    await damage("tiny:latest")
+    const before = registry.storage.sent()
+    const { err, code } = await xllm.run(["run", "tiny", "hi"], {
+      environment: { ...environment(), XLLM_HOST: "127.0.0.1:1" },
+    })
+    expect(code).toBe(1)
+    expect(err).toContain("xllm pull --repair tiny:latest")
+    expect(registry.storage.sent()).toBe(before)
+  })
+
+  test("is downloaded again by run where somebody at a terminal says yes", async () => {
+    await damage("tiny:latest")
+    await using session = xllm.openTerminal(["run", "tiny", "hi", "--max-tokens", "4"], {
+      ...environment(),
+      XLLM_HOST: "127.0.0.1:1",
+    })
+    await session.see("Download it again now? [y/N]")
+    session.type("y\r")
+    await session.see("success")
+    expect(await session.exited).toBe(0)
   })
 })

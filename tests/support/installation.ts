@@ -65,12 +65,12 @@ export class Installation implements Disposable {
   }
 
   /** Starts a command on a terminal. */
-  openTerminal(argv: readonly string[]): Session {
+  openTerminal(argv: readonly string[], environment: Readonly<Record<string, string>> = {}): Session {
     return startSession({
       argv,
       program: [this.path],
       cwd: this.folder,
-      environment: { HOME: this.home },
+      environment: { HOME: this.home, ...environment },
     })
   }
 

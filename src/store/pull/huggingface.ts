@@ -32,11 +32,16 @@ export interface Repository {
 
 /**
  * What has to be done to have a model of Hugging Face.
+ * @param revision a commit; absent, or not there any more: what is there now
  * @throws ModelNotFound, NotAuthorized, DownloadFailed; InvalidRequest where the name may mean several models
  */
-export async function planHubPull(name: ModelName, context: SourceContext): Promise<PullPlan> {
+export async function planHubPull(
+  name: ModelName,
+  context: SourceContext,
+  revision?: string,
+): Promise<PullPlan> {
   const label = formatModelName(name)
-  const repository = await findRepository(name, context)
+  const repository = await findRepository(name, context, revision)
   const choice = choose(repository, name)
   const files = choice.files.map((file): PlannedFile => {
     const { path, sizeBytes, digest, gitOid } = file.file
@@ -68,7 +73,11 @@ export async function planHubPull(name: ModelName, context: SourceContext): Prom
 }
 
 /** @throws ModelNotFound, NotAuthorized, DownloadFailed */
-export async function findRepository(name: ModelName, context: SourceContext): Promise<Repository> {
+export async function findRepository(
+  name: ModelName,
+  context: SourceContext,
+  wanted?: string,
+): Promise<Repository> {
   const id = `${name.namespace}/${name.model}`
   const label = formatModelName(name)
   const base = endpoint(context.settings.huggingFace)
@@ -78,7 +87,7 @@ export async function findRepository(name: ModelName, context: SourceContext): P
     const commit = textAt(info, "sha")
     const license = textAt(recordAt(info, "cardData"), "license")
     const common = { id, license }
-    for (const revision of commit === undefined ? [MAIN] : [commit, MAIN]) {
+    for (const revision of [wanted, commit, MAIN].filter((each) => each !== undefined)) {
       const files = await listTree(`${base}/api/models/${id}/tree/${revision}`, name, { label, ...context })
       if (files !== undefined) return { ...common, files, revision }
     }

@@ -1,6 +1,8 @@
 import type { ModelKind } from "../../domain"
 import { InvalidModelFile, Unsupported } from "../../errors"
-import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
+import { readGgufHeader } from "../../formats/gguf/read"
+import type { GgufHeader } from "../../formats/gguf/types"
+import { recognizeImageModel } from "../../formats/image/recognize"
 import type { ModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"
 import type { FileRole } from "../manifest"
@@ -14,9 +16,6 @@ export interface FetchedFile {
   readonly sizeBytes: number
 }
 
-/** Far more than the two keys that writers put first. */
-const HEAD_BYTES = 64 * 1024
-
 /**
  * What kind of model the files are, from the files themselves.
  * @param hint what to do where it cannot be used
@@ -28,27 +27,30 @@ export async function identify(
   label: string,
   hint: string | undefined,
 ): Promise<ModelKind> {
-  const model = files.find(({ role }) => role === "model")
-  if (model !== undefined) return await identifyGguf(model, label, hint)
   const folder: ModelFolder = { files: [...files].sort((a, b) => (a.name < b.name ? -1 : 1)) }
-  const speech = await recognizeSpeech(folder)
+  const model = files.find(({ role }) => role === "model")
+  const speech = model === undefined ? await recognizeSpeech(folder) : undefined
   if (speech !== undefined) return speech.kind
+  if ((await recognizeImageModel(folder)) !== undefined) return "image"
+  if (model !== undefined) return identifyText(model, label, hint)
   throw new InvalidModelFile(
     label,
     `none of its ${files.length} files is a model of a kind that is known here`,
   )
 }
 
-async function identifyGguf(
-  { path }: FetchedFile,
-  label: string,
-  hint: string | undefined,
-): Promise<ModelKind> {
-  const kind = peekGgufKind(await Bun.file(path).slice(0, HEAD_BYTES).bytes())
-  if (kind === undefined) throw new InvalidModelFile(label, "what was downloaded is not a GGUF file")
+function identifyText({ path }: FetchedFile, label: string, hint: string | undefined): ModelKind {
   // Parts of a split model name their tensors each for themselves; the rest of what is checked is in the first.
-  const obstacle = llamaObstacle(readGgufHeader(path))
-  if (obstacle !== undefined)
-    throw new Unsupported(`${label} cannot be loaded: ${obstacle}${hint === undefined ? "" : `; ${hint}`}`)
-  return "text"
+  const obstacle = llamaObstacle(readHeader(path, label))
+  if (obstacle === undefined) return "text"
+  throw new Unsupported(`${label} cannot be loaded: ${obstacle}${hint === undefined ? "" : `; ${hint}`}`)
+}
+
+function readHeader(path: string, label: string): GgufHeader {
+  try {
+    return readGgufHeader(path)
+  } catch (error) {
+    if (error instanceof InvalidModelFile) throw new InvalidModelFile(label, error.reason)
+    throw error
+  }
 }

@@ -1,9 +1,11 @@
+import { rm } from "node:fs/promises"
 import type { ModelSummary } from "../../domain"
-import { Cancelled, ModelNotFound } from "../../errors"
+import { Cancelled, DownloadFailed, InvalidRequest, ModelNotFound } from "../../errors"
 import { Semaphore } from "../../lib/semaphore"
 import type { Blob, Store } from "../contract"
 import type { Digest, Manifest, ManifestFile } from "../manifest"
 import { formatModelName, HUGGING_FACE_HOST, type ModelName, OLLAMA_HOST, parseModelName } from "../names"
+import { findDamage } from "./damage"
 import { checkDiskSpace } from "./disk-space"
 import { SourceChanged } from "./download"
 import type { PullEvent } from "./events"
@@ -71,7 +73,7 @@ export class Puller {
     await cleanPartials(this.#options.store.blobs)
     onEvent({ type: "status", status: "pulling manifest" })
     for (let changes = 0; ; changes++) {
-      const plan = await this.#plan(model, context)
+      const plan = await this.#plan(model, { ...context, patience: impatient(context.patience) })
       for (const text of plan.notes) onEvent({ type: "note", text })
       try {
         return await this.#carryOut(plan, context, onEvent)
@@ -81,6 +83,71 @@ export class Puller {
         onEvent({ type: "note", text })
       }
     }
+  }
+
+  /**
+   * Compares the files of an installed model with what they should be, and downloads those again that are not.
+   * @returns the names of the files that were damaged
+   * @throws ModelNotFound; InvalidRequest for a model that did not come from anywhere; else as {@link pull}
+   */
+  async repair({ model, isInsecure = false, signal, onEvent }: PullOptions): Promise<readonly string[]> {
+    const { store } = this.#options
+    const { name } = await store.resolve(model)
+    const manifest = await store.manifest(name)
+    if (manifest === undefined) {
+      throw new InvalidRequest(
+        `'${name}' was put there by hand: nobody knows what its files should be`,
+        "model",
+      )
+    }
+    onEvent({ type: "status", status: "verifying sha256 digest" })
+    try {
+      const damaged = await findDamage(store, name, { isHasty: false, signal })
+      for (const file of damaged) onEvent({ type: "note", text: `${file.name} is damaged` })
+      if (damaged.length > 0) {
+        await this.#replace(name, manifest, damaged, { context: this.#context(isInsecure, signal), onEvent })
+      }
+      onEvent({ type: "status", status: "success" })
+      return damaged.map((file) => file.name)
+    } catch (error) {
+      throw signal.aborted ? new Cancelled() : error
+    }
+  }
+
+  async #replace(
+    name: string,
+    manifest: Manifest,
+    damaged: readonly ManifestFile[],
+    { context, onEvent }: Pick<PullOptions, "onEvent"> & { readonly context: SourceContext },
+  ): Promise<void> {
+    const { store } = this.#options
+    const plan = await this.#planOf(name, manifest, context)
+    const files = damaged.map((file) => {
+      const same = plan.files.find(({ remote }) => remote.digest === file.digest)
+      const planned =
+        same ?? plan.files.find((each) => each.name === file.name && each.remote.digest === undefined)
+      if (planned !== undefined) return { ...planned, remote: { ...planned.remote, digest: file.digest } }
+      throw new DownloadFailed(
+        file.name,
+        `its source has another version now, which 'xllm pull ${name}' downloads`,
+      )
+    })
+    await using _held = await store.blobs.hold(damaged.map(({ digest }) => digest))
+    for (const { digest } of damaged) await rm(store.blobs.pathOf(digest), { force: true })
+    await this.#fetchAll({ files }, context, onEvent)
+    // Puts together anew what consists of several files.
+    await store.install(parseModelName(name), manifest)
+  }
+
+  /** What its source has now, of what a model was made of then where that is still there. */
+  async #planOf(name: string, { source }: Manifest, context: SourceContext): Promise<PullPlan> {
+    if (source?.type === "url") return await planUrlPull(source.reference, context)
+    if (source?.type === "ollama") return await planRegistryPull(parseModelName(source.reference), context)
+    if (source?.type === "huggingface") {
+      return await planHubPull(parseModelName(source.reference), context, source.revision)
+    }
+    const origin = source === undefined ? "" : ` (${source.type})`
+    throw new InvalidRequest(`'${name}' was not downloaded${origin}: it cannot be repaired`, "model")
   }
 
   #context(isInsecure: boolean, signal: AbortSignal): SourceContext {
@@ -149,7 +216,7 @@ export class Puller {
   }
 
   async #fetchAll(
-    { files }: PullPlan,
+    { files }: Pick<PullPlan, "files">,
     context: SourceContext,
     onEvent: PullOptions["onEvent"],
   ): Promise<readonly ManifestFile[]> {
@@ -226,6 +293,11 @@ function namesOf(remote: RemoteFile, name: string) {
   const { digest } = remote
   const short = digest?.slice("sha256:".length, "sha256:".length + 12)
   return { id: partialKey(remote), status: `pulling ${short ?? name}`, digest }
+}
+
+/** Somebody waits for the first word: whether there is such a model is found out soon or not at all. */
+function impatient(patience: Patience): Patience {
+  return { ...patience, attempts: Math.min(patience.attempts, 3) }
 }
 
 /** Nothing is guessed: the user is shown what to write for the other places. */

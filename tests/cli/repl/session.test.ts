@@ -13,6 +13,7 @@ import { tempFolder } from "../../support/temp-folder"
 
 /** Answers every question with its words in capitals; `crash` breaks down and `forever` never ends. */
 class EchoAnswers implements AnswerSource {
+  readonly isRemote = false
   readonly turns: Turn[] = []
   readonly loaded: string[] = []
 

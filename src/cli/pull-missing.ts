@@ -1,0 +1,46 @@
+import type { Inputs } from "../config/load"
+import { Cancelled, DownloadFailed, ModelNotDownloaded, ModelNotFound, PullStopped } from "../errors"
+import { watchInterrupts } from "./interrupts"
+import type { Io } from "./io"
+import { isPath } from "./model-path"
+import { pullView } from "./pull-view"
+import { createPuller } from "./puller"
+
+export interface MissingModel {
+  readonly model: string
+  readonly inputs: Inputs
+  readonly io: Io
+  /** Looks for it where it is to be used. @throws ModelNotFound */
+  find(model: string): Promise<string>
+}
+
+/**
+ * The name of the model that the user means, which is downloaded first where it is not there.
+ * @throws ModelNotFound where it can be had nowhere, and what a download fails with
+ */
+export async function findOrPull({ model, inputs, io, find }: MissingModel): Promise<string> {
+  try {
+    return await find(model)
+  } catch (error) {
+    if (!(error instanceof ModelNotFound) || isPath(model)) throw error
+    await pullMissing(model, inputs, io, error.message)
+  }
+  return await find(model)
+}
+
+async function pullMissing(model: string, inputs: Inputs, io: Io, missing: string): Promise<void> {
+  const puller = await createPuller(inputs)
+  using interrupts = watchInterrupts()
+  const view = pullView(io)
+  try {
+    const { signal } = interrupts
+    await puller.pull({ model, signal, onEvent: (event) => view.show(event) })
+  } catch (error) {
+    if (error instanceof Cancelled) throw new PullStopped(model)
+    // Nobody could be asked: that it is not here is what the user can do something about.
+    if (error instanceof DownloadFailed) throw new ModelNotDownloaded(missing, error)
+    throw error
+  } finally {
+    view.end()
+  }
+}
