@@ -14,6 +14,15 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
     400,
     { code: "unsupported", param: "audio" },
   ],
+  [new errors.DownloadFailed("x", "why"), 502, { code: "download_failed" }],
+  [new errors.NotAuthorized("x", "why"), 403, { code: "not_authorized" }],
+  [
+    new errors.ChecksumMismatch("x", "aa", "bb"),
+    502,
+    { code: "checksum_mismatch", details: { declared: "aa", actual: "bb" } },
+  ],
+  [new errors.NoRoomLeft("/f", undefined), 507, { code: "disk_full" }],
+  [new errors.DrawingFailed("why"), 500, { code: "drawing_failed" }],
   [new errors.ModelNotFound("m"), 404, { code: "model_not_found", param: "model" }],
   [new errors.WrongModelKind("joe", "voice"), 400, { code: "wrong_model_kind", param: "model" }],
   [
