@@ -138,7 +138,7 @@ function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
   const gpuBytes =
     settings.gpuLayers === 0
       ? 0
-      : usableGpus(room.gpus, settings).reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
+      : usableGpus(room.gpus, settings, null).reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
   const onGpus = placed(estimateNeed(details, settings, gpuBytes))
   // With a cache sized for the GPUs nothing may be left for the layers; the CPU's memory may hold a larger one.
   return gpuBytes > 0 && onGpus.placement.gpuLayers > 0

@@ -34,8 +34,10 @@ export function nextLoad(failed: FailedLoad): NextLoad | undefined {
   if (layers > 0 && (isOutOfMemory(failed.error) || isCrash(failed.error))) {
     const gpuLayers = isCrash(failed.error) ? 0 : Math.floor(layers / 2)
     const why = isCrash(failed.error) ? "the load with them crashed" : "their memory did not suffice"
+    // Without layers on GPUs their backends are not loaded, and no device has a name.
+    const placed = gpuLayers === 0 ? { devices: null, tensorSplit: null } : {}
     return {
-      settings: { ...settings, gpuLayers },
+      settings: { ...settings, gpuLayers, ...placed },
       contextLength,
       note: `${gpuLayers} instead of ${layers} layers are on GPUs, for ${why}`,
     }

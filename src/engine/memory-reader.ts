@@ -87,8 +87,8 @@ export class MemoryReader {
 
 /** In the backends' order, in which CUDA's devices come before Vulkan's. */
 function toReadings(gpus: readonly Device[]): readonly GpuReading[] {
-  return gpus.map(({ name, totalBytes, freeBytes, address }, index) => {
+  return gpus.map(({ name, backend, totalBytes, freeBytes, address }, index) => {
     const isTwin = address !== undefined && gpus.findIndex((other) => other.address === address) < index
-    return { name, totalBytes, freeBytes, ...(isTwin && { isTwin }) }
+    return { name, backend, totalBytes, freeBytes, ...(isTwin && { isTwin }) }
   })
 }

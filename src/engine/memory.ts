@@ -18,6 +18,9 @@ const PROCESS_BYTES = 64 * 1024 ** 2
 const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
 const SPEECH_COMPUTE_BYTES = 64 * 1024 ** 2
 
+/** What stable-diffusion.cpp's package is built with; plans for GPUs that do not exist are made as well. */
+const IMAGE_BACKENDS = ["Vulkan", "Metal", "simulated"]
+
 /** The sides in pixels of the pictures that architectures were trained for; those of all others are large. */
 const IMAGE_EDGES: Readonly<Record<string, number>> = { sd1: 512, sd2: 768 }
 const LARGE_IMAGE_EDGE = 1024
@@ -49,8 +52,8 @@ const WINDOW_PATTERNS: Readonly<Record<string, number>> = {
 
 /** What a model needs before it was ever loaded, estimated from its file. Sizes are bytes. */
 export interface ModelNeed {
-  /** Nothing of it can be put on a GPU. */
-  readonly isForCpu: boolean
+  /** Whose GPUs its engine can use, as llama.cpp calls them; `null`: those of all. None: it computes on the CPU. */
+  readonly backends: readonly string[] | null
   /** Parts that can be put on a GPU: the repeating layers and the output. */
   readonly layers: number
   /** Weights of one of them. */
@@ -87,7 +90,7 @@ export function estimateNeed(
     cells: settings.kvCells,
   })
   return {
-    isForCpu: false,
+    backends: null,
     layers,
     layerBytes: details.sizeBytes / layers,
     cacheBytes:
@@ -106,7 +109,7 @@ function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed 
   const isImage = details.kind === "image"
   const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_BYTES + details.sizeBytes
   return {
-    isForCpu: !isImage,
+    backends: isImage ? IMAGE_BACKENDS : [],
     layers: 1,
     layerBytes: details.sizeBytes,
     cacheBytes: 0,

@@ -6,7 +6,9 @@ export interface Gpu {
   readonly name: string
   /** Bytes that may be taken: after head-room and limits. May be negative. */
   readonly freeBytes: number
-  /** It is the same card as one that comes before it, and is used where it is named only. */
+  /** Of llama.cpp's backends; absent: not known. */
+  readonly backend?: string
+  /** It is the same card as one that comes before it, and is used where that one cannot be, or where it is named. */
   readonly isTwin?: boolean
 }
 
@@ -44,8 +46,8 @@ interface Split {
  */
 export function place(input: PlacementInput): Placement {
   const { need, settings } = input
-  const gpus = usableGpus(input.gpus, settings)
-  if (need.isForCpu) return onCpu(need, "its engine computes nowhere else")
+  const gpus = usableGpus(input.gpus, settings, need.backends)
+  if (need.backends?.length === 0) return onCpu(need, "its engine computes nowhere else")
   if (settings.gpuLayers === 0) return onCpu(need, "the settings put no layers on GPUs")
   if (gpus.length === 0) return onCpu(need, "there is no GPU to use")
   const wanted = Math.min(settings.gpuLayers ?? need.layers, need.layers)
@@ -69,13 +71,18 @@ export function place(input: PlacementInput): Placement {
   return overAll(input, gpus, wanted)
 }
 
-/** Those that the settings name, in their order, which is that of a split in them; otherwise every card once. */
+/**
+ * Those that the settings name, in their order, which is that of a split in them; otherwise every card once.
+ * @param backends whose GPUs count; `null`: those of all
+ */
 export function usableGpus(
   gpus: readonly Gpu[],
   { devices }: Pick<OffloadSettings, "devices">,
+  backends: readonly string[] | null,
 ): readonly Gpu[] {
-  if (devices === null) return gpus.filter(({ isTwin }) => isTwin !== true)
-  return devices.flatMap((wanted) => gpus.find(({ name }) => name === wanted) ?? [])
+  const able = gpus.filter(({ backend = "" }) => backends === null || backends.includes(backend))
+  if (devices !== null) return devices.flatMap((wanted) => able.find(({ name }) => name === wanted) ?? [])
+  return backends === null ? able.filter(({ isTwin }) => isTwin !== true) : able
 }
 
 function overAll({ need, settings }: PlacementInput, gpus: readonly Gpu[], wanted: number): Placement {

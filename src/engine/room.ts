@@ -13,6 +13,8 @@ export interface GpuReading {
   readonly name: string
   readonly totalBytes: number
   readonly freeBytes: number
+  /** Of llama.cpp's backends; absent: not known. */
+  readonly backend?: string
   /** It is the same card as one that comes before it, seen by another backend. */
   readonly isTwin?: boolean
 }
@@ -58,6 +60,7 @@ export function roomWith(
     systemBytes: room(totalBytes, availableBytes, limits.limitBytes, ({ footprint }) => footprint.ramBytes),
     gpus: reading.gpus.map((gpu) => ({
       name: gpu.name,
+      ...(gpu.backend !== undefined && { backend: gpu.backend }),
       ...(gpu.isTwin === true && { isTwin: true }),
       freeBytes: room(gpu.totalBytes, gpu.freeBytes, limits.gpuLimitBytes, (holder) =>
         bytesOn(holder, gpu.name),

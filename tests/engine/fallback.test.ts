@@ -48,6 +48,10 @@ test("a context that the user set stays", () => {
 
 test("after a crash with layers on GPUs the CPU is tried, without any nothing is", () => {
   expect(nextLoad(failed(33, { error: CRASHED }))).toMatchObject({ settings: { gpuLayers: 0 } })
+  const settings = { ...failed(33).settings, devices: ["CUDA0"], tensorSplit: [1] }
+  expect(nextLoad(failed(33, { error: CRASHED, settings }))).toMatchObject({
+    settings: { gpuLayers: 0, devices: null, tensorSplit: null },
+  })
   expect(nextLoad(failed(0, { error: CRASHED }))).toBeUndefined()
   expect(nextLoad(failed(null, { error: CRASHED }))).toBeUndefined()
 })

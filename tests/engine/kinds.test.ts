@@ -209,7 +209,7 @@ test("a painter that crashes while it is loaded on a GPU is loaded on the CPU, a
 })
 
 test("what is no text is loaded without slots, context and cache; speech stays on the CPU", async () => {
-  const gpu = { name: "G0", description: "", kind: "gpu", backend: "none" } as const
+  const gpu = { name: "G0", description: "", kind: "gpu", backend: "Vulkan" } as const
   const settings = { gpuLayers: null, contextLength: 8192, slots: 8 }
   const { engine } = testEngine({
     models: {

@@ -6,7 +6,7 @@ const GIB = 1024 ** 3
 
 /** 33 parts of 0.25 GiB with their cache, 1 GiB of buffers on each device: 9.25 GiB on one. */
 const NEED: ModelNeed = {
-  isForCpu: false,
+  backends: null,
   layers: 33,
   layerBytes: 0.2 * GIB,
   cacheBytes: 33 * 0.05 * GIB,
@@ -218,8 +218,21 @@ describe("a card that two backends can use", () => {
 })
 
 test("what cannot be on a GPU is on the CPU, whatever the settings say", () => {
-  const need = { ...NEED, isForCpu: true, layers: 1 }
+  const need = { ...NEED, backends: [], layers: 1 }
   const placement = place({ need, gpus: gpus(100), settings: { ...AUTOMATIC, gpuLayers: 1 } })
   expect(placement).toMatchObject({ gpuLayers: 0, plan: { devices: [{ name: "CPU", layers: 1 }] } })
   expect(placement.plan.explanation).toBe("the whole model on the CPU: its engine computes nowhere else")
+})
+
+test("an engine that cannot use a card through one backend uses it through another, or the CPU", () => {
+  const cuda: Gpu = { name: "CUDA0", backend: "CUDA", freeBytes: 20 * GIB }
+  const vulkan: Gpu = { name: "Vulkan0", backend: "Vulkan", freeBytes: 20 * GIB, isTwin: true }
+  const need = { ...NEED, backends: ["Vulkan"], layers: 1 }
+  expect(place({ need, gpus: [cuda, vulkan], settings: AUTOMATIC }).devices).toEqual(["Vulkan0"])
+  expect(place({ need, gpus: [cuda], settings: AUTOMATIC })).toMatchObject({ devices: null, gpuLayers: 0 })
+  const named = { ...AUTOMATIC, devices: ["CUDA0"] }
+  expect(place({ need, gpus: [cuda, vulkan], settings: named })).toMatchObject({
+    devices: null,
+    gpuLayers: 0,
+  })
 })

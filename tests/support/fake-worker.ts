@@ -291,7 +291,7 @@ function probe(mode: string | undefined): void {
   }
   if (mode === "hang") return
   const device = { name: "CPU", description: `probe ${process.pid}`, kind: "cpu", backend: "CPU" } as const
-  const gpu = { name: "GPU0", description: `probe ${process.pid}`, kind: "gpu", backend: "Fake" } as const
+  const gpu = { name: "GPU0", description: `probe ${process.pid}`, kind: "gpu", backend: "Vulkan" } as const
   const gpus = mode === "gpus" ? [{ ...gpu, freeBytes: 8 * 1024 ** 3, totalBytes: 8 * 1024 ** 3 }] : []
   tell({ type: "probed", devices: [{ ...device, freeBytes: 1, totalBytes: 2 }, ...gpus], llamaVersion: "b1" })
 }
