@@ -31,7 +31,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   config: { summary: "Show the settings that count", load: () => import("./config") },
   export: { summary: "Write a model to one file", load: () => import("./export") },
-  import: { summary: "Install a model from a file", load: () => import("./import") },
+  import: { summary: "Install models from files", load: () => import("./import") },
   stop: { summary: "Unload a model from a server", load: () => import("./stop") },
 }
 

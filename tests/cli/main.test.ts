@@ -35,7 +35,7 @@ describe("xllm", () => {
     [["list", "a", "b"], "list does not take 'b'; see 'xllm list --help'"],
     [
       ["show", "m", "--json", "--template"],
-      "give one of --template, --parameters, --effective, --system, --license, --json",
+      "give one of --template, --parameters, --effective, --system, --license, --modelfile, --json",
     ],
   ])("%p is refused in one line", async (argv, message) => {
     expect(await runXllm(argv)).toEqual({ out: "", err: `Error: ${message}\n`, code: 1 })
