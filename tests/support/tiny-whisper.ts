@@ -22,6 +22,8 @@ export interface TinyWhisperOptions {
   /** In place of config.json's content. */
   readonly config?: object
   readonly vocabulary?: readonly string[]
+  /** Frames that the encoder has positions for; with fewer than the sound has it cannot compute. */
+  readonly audioContext?: number
 }
 
 /** From this number of tokens on a Whisper is one for many languages. */
@@ -50,16 +52,26 @@ function vocabularyOf(multilingual: boolean): string[] {
  * one vector, which only the embedding of the token that it is to say is near to.
  */
 export function writeTinyWhisper(folder: string, options: TinyWhisperOptions = {}): void {
-  const { precision = "float16", multilingual = false, says = "Ġhello" } = options
+  const {
+    precision = "float16",
+    multilingual = false,
+    says = "Ġhello",
+    audioContext = AUDIO_CONTEXT,
+  } = options
   const vocabulary = options.vocabulary ?? vocabularyOf(multilingual)
   const config = options.config ?? { alignment_heads: [[0, 1]], lang_ids: [1], suppress_ids: [] }
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, "model.bin"), encodeModel(vocabulary, says, precision))
+  writeFileSync(join(folder, "model.bin"), encodeModel(vocabulary, says, precision, audioContext))
   writeFileSync(join(folder, "vocabulary.txt"), vocabulary.join("\n") + "\n")
   writeFileSync(join(folder, "config.json"), JSON.stringify(config))
 }
 
-function encodeModel(vocabulary: readonly string[], says: string, precision: Ct2Precision): Buffer {
+function encodeModel(
+  vocabulary: readonly string[],
+  says: string,
+  precision: Ct2Precision,
+  audioContext: number,
+): Buffer {
   const token = vocabulary.indexOf(says)
   const zeros = (length: number): number[] => Array<number>(length).fill(0)
   const ones = (length: number): number[] => Array<number>(length).fill(1)
@@ -113,8 +125,8 @@ function encodeModel(vocabulary: readonly string[], says: string, precision: Ct2
   variables.push(
     encodeFloats(
       "encoder/position_encodings/encodings",
-      [AUDIO_CONTEXT, STATE],
-      zeros(AUDIO_CONTEXT * STATE),
+      [audioContext, STATE],
+      zeros(audioContext * STATE),
       "float32",
     ),
   )

@@ -48,6 +48,17 @@ describe("a Whisper of faster-whisper", () => {
     expect(done.usage.audioSeconds).toBeCloseTo(3.2)
   })
 
+  test("that cannot compute what it hears fails with the engine's words, and stays", async () => {
+    await using whisper = await load({ audioContext: 10 })
+    const failure = whisper.transcribe(sound)
+    expect(failure).rejects.toMatchObject({ code: "recognition_failed", status: 500 })
+    expect(failure).rejects.toThrow(/could not be written down: [^]*exception/i)
+    await failure.catch(() => undefined)
+    const again = whisper.submit(sound)
+    await again.over
+    expect(again.error?.code).toBe("recognition_failed")
+  })
+
   test("spells characters that are spread over bytes", async () => {
     await using whisper = await load({ says: "Ã©" })
     expect((await whisper.transcribe(sound)).text).toMatch(/^é+( é+)*$/)
