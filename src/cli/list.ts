@@ -22,10 +22,15 @@ export const command = defineCommand({
   ],
   flags: { json: switchFlag("print JSON"), ...grouped(storeSettings, "Flags"), ...configFlag },
   async run({ flags, words, io }) {
-    const { createStore } = await import("../store")
+    const [{ createStore }, { createLogger }] = await Promise.all([
+      import("../store"),
+      import("../log/logger"),
+    ])
     const folder = modelsFolder(await gatherInputs(flags, io.environment))
     const prefix = shortForm(words[0] ?? "")
-    const all = await createStore({ modelsFolder: folder }).list()
+    // Of models that are left out because something is wrong with them.
+    const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
+    const all = await createStore({ modelsFolder: folder, log }).list()
     const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
     if (flags.json) return io.write(toJson({ models: models.map(toListItem) }))
     io.write(listTable(models, new Date()))

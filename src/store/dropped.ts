@@ -4,6 +4,7 @@ import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { mayPaint } from "../formats/image/checkpoint"
 import { mapSome } from "../lib/map-some"
+import type { Logger } from "../log/logger"
 import { FolderListings } from "./folder-listings"
 import type { MediaFiles } from "./media-file"
 import { isModel, type ModelFiles } from "./model-file"
@@ -25,20 +26,36 @@ export class DroppedModels {
   readonly #modelsFolder: string
   readonly #files: ModelFiles
   readonly #media: MediaFiles
+  readonly #log: Logger | undefined
+  /** Refusals. */
+  readonly #toldOf = new Set<string>()
   readonly #listings = new FolderListings()
   /** By name; they come before files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
-  constructor(modelsFolder: string, files: ModelFiles, media: MediaFiles) {
+  constructor(modelsFolder: string, files: ModelFiles, media: MediaFiles, log: Logger | undefined) {
     this.#modelsFolder = modelsFolder
+    this.#log = log
     this.#files = files
     this.#media = media
   }
 
-  /** All of them, in no order. */
+  /** All of them, in no order. Those that cannot be used are left out, and told of once. */
   async list(): Promise<readonly DroppedModel[]> {
-    const models = await mapSome(await this.#found(), (found) => this.#inspect(found))
-    return models.flatMap((model) => (model === undefined || "refusal" in model ? [] : model))
+    const found = await this.#found()
+    const models = await mapSome(found, (one) => this.#inspect(one))
+    return models.flatMap((model, index) => {
+      if (model === undefined) return []
+      if (!("refusal" in model)) return model
+      this.#tellOf(found[index]?.path ?? "", model.refusal)
+      return []
+    })
+  }
+
+  #tellOf(path: string, reason: string): void {
+    if (this.#toldOf.has(reason)) return
+    this.#toldOf.add(reason)
+    this.#log?.warn("unusable model", { path, reason })
   }
 
   /**

@@ -32,7 +32,7 @@ export interface StoreOptions {
    * not exist.
    */
   readonly modelsFolder: string
-  /** Absent: nobody is told of damaged manifests. */
+  /** Absent: nobody is told of damaged manifests and of models that cannot be used. */
   readonly log?: Logger
 }
 
@@ -73,7 +73,7 @@ class FolderStore implements Store {
     this.#layout = layout
     this.#files = new ModelFiles(cache)
     this.#media = new MediaFiles(cache)
-    this.#dropped = new DroppedModels(modelsFolder, this.#files, this.#media)
+    this.#dropped = new DroppedModels(modelsFolder, this.#files, this.#media, log)
     this.#installed = new InstalledModels(layout, cache, log)
     this.#library = new Library(layout, blobs, this.#installed)
   }

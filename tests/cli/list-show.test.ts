@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { mkdirSync, utimesSync } from "node:fs"
+import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as list } from "../../src/cli/list"
 import { command as show } from "../../src/cli/show"
@@ -76,6 +76,21 @@ describe("list", () => {
     expect(io.out).toMatch(
       new RegExp(`^NAME +ID +SIZE +MODIFIED\nllama3:latest +${id.slice(0, 12)} +1\\.3 MB +.* ago\n$`),
     )
+  })
+
+  test("says which models are left out because something is wrong with them", async () => {
+    using models = new ModelsFolder()
+    await models.install("good", { "m.gguf": "content" })
+    const manifests = join(models.path, "manifests/registry.ollama.ai/library")
+    mkdirSync(join(manifests, "bad"))
+    writeFileSync(join(manifests, "bad/latest.json"), "{}")
+    writeTinyVoice(join(models.path, "mute"))
+    rmSync(join(models.path, "mute/tokens.txt"))
+    const io = fakeIo({ environment: { XLLM_MODELS_DIR: models.path } })
+    await list.execute(["--json"], io)
+    expect(JSON.parse(io.out)).toMatchObject({ models: [{ name: "good:latest" }] })
+    expect(io.err).toMatch(/warn +damaged manifest .*bad\/latest\.json/)
+    expect(io.err).toMatch(/warn +unusable model .*mute.*tokens\.txt/)
   })
 
   test("is JSON for programs", async () => {

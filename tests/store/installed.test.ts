@@ -5,15 +5,18 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs"
 import { join } from "node:path"
-import { XllmError } from "../../src/errors"
+import { InvalidManifest, XllmError } from "../../src/errors"
 import { createStore } from "../../src/store"
+import { parseManifest } from "../../src/store/manifest"
 import { parseModelName } from "../../src/store/names"
 import { manifestOf, ModelsFolder } from "../support/models-folder"
+import { mulberry } from "../support/mulberry"
 import { writeTinyModel } from "../support/tiny-model"
 
 async function failure(work: Promise<unknown>): Promise<XllmError> {
@@ -246,12 +249,50 @@ describe("manifests that something is wrong with", () => {
     expect(await models.names()).toEqual(["bad:latest", "good:latest"])
   })
 
+  test("of any bytes: they are read, or refused with a reason", async () => {
+    const random = mulberry(7)
+    const pieces = [
+      "../",
+      "sha256:",
+      "\\",
+      '"',
+      "{",
+      "[",
+      "null",
+      "-1",
+      "1e999",
+      "\u0000",
+      "__proto__",
+      "files",
+      ",",
+    ]
+    let read = 0
+    for (let round = 0; round < 1000; round++) {
+      let text = GOOD
+      for (let change = 0; change <= random() * 3; change++) {
+        const at = Math.floor(random() * text.length)
+        const piece = pieces[Math.floor(random() * pieces.length)] ?? ""
+        text = text.slice(0, at) + piece + text.slice(at + Math.floor(random() * 4))
+      }
+      try {
+        const { files } = await parseManifest(Buffer.from(text))
+        read++
+        for (const { name, digest } of files) {
+          expect(name.split("/")).not.toContain("..")
+          expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/)
+        }
+      } catch (error) {
+        expect(error).toBeInstanceOf(InvalidManifest)
+      }
+    }
+    expect(read).toBeGreaterThan(0)
+  })
+
   test("far too large: it is left out without being read", async () => {
     using models = new ModelsFolder()
     const folder = join(models.path, "manifests/registry.ollama.ai/library/bad")
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, "latest.json"), "")
-    const { truncateSync } = await import("node:fs")
     truncateSync(join(folder, "latest.json"), 8 * 1024 ** 3)
     expect(await models.names()).toEqual([])
     expect(models.warnings[0]?.fields["reason"]).toContain("larger than any manifest")
