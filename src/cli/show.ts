@@ -69,7 +69,8 @@ export const command = defineCommand({
         return io.write(text(details.license, name, "licence"))
       case "modelfile": {
         const { modelfileOf } = await import("../store/create/modelfile")
-        return io.write(modelfileOf(manifest, details.path, (digest) => store.blobs.pathOf(digest)))
+        const comment = `# To build on this model, have this as the only FROM:\n# FROM ${name}\n\n`
+        return io.write(comment + modelfileOf(manifest, details.path, (digest) => store.blobs.pathOf(digest)))
       }
       case "json": {
         const { toShowObject } = await import("./show-json")

@@ -71,7 +71,9 @@ describe("show --modelfile", () => {
   test("prints a Modelfile that makes the same model again", async () => {
     const streams = io()
     await show.execute(["mario", "--modelfile"], streams)
-    expect(streams.out).toMatch(/^FROM \/.*\nSYSTEM "Be brief."\nPARAMETER num_keep 4\n$/)
+    expect(streams.out).toMatch(
+      /^# To build .*\n# FROM mario:latest\n\nFROM \/.*\nSYSTEM "Be brief."\nPARAMETER num_keep 4\n$/,
+    )
     await create.execute(["twin", "-f", "-"], io(streams.out))
     expect((await models.store.resolve("twin")).id).toBe((await models.store.resolve("mario")).id)
   })
@@ -80,7 +82,7 @@ describe("show --modelfile", () => {
     const path = join(folder, "model.gguf")
     const streams = io()
     await show.execute([path, "--modelfile"], streams)
-    expect(streams.out).toBe(`FROM ${path}\n`)
+    expect(streams.out).toEndWith(`# FROM model\n\nFROM ${path}\n`)
   })
 })
 

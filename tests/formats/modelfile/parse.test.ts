@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { XllmError } from "../../../src/errors"
 import { type InstructionBody, parseModelfile } from "../../../src/formats/modelfile/parse"
 import { decodeModelfile } from "../../../src/formats/modelfile/text"
+import { mulberry } from "../../support/mulberry"
 
 function instructionsOf(text: string): InstructionBody[] {
   const { instructions, problems } = parseModelfile(text)
@@ -247,5 +248,17 @@ describe("bytes", () => {
   ])("%s is refused", (_, bytes, words) => {
     expect(() => decodeModelfile(bytes, "x")).toThrow(words)
     expect(() => decodeModelfile(bytes, "x")).toThrow(XllmError)
+  })
+
+  test("of any kind are a text or refused", () => {
+    const random = mulberry(11)
+    for (let round = 0; round < 1000; round++) {
+      const bytes = Uint8Array.from({ length: Math.floor(random() * 40) }, () => Math.floor(random() * 256))
+      try {
+        parseModelfile(decodeModelfile(bytes, "x"))
+      } catch (error) {
+        expect(error).toBeInstanceOf(XllmError)
+      }
+    }
   })
 })
