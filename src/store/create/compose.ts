@@ -21,7 +21,7 @@ export function instructionsOf<T extends Instruction["type"]>(
 /** What is accepted, though nothing is done with it, and why. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   num_keep: "a conversation that is too long is refused, and never shortened from its beginning",
-  num_batch: "the size of batches is fixed",
+  num_batch: "batches are as large as the speed of the machine allows",
   main_gpu: "'--device' and 'models.NAME.device' choose the devices",
 }
 
