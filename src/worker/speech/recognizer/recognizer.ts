@@ -26,6 +26,8 @@ export interface Heard {
 
 /** The longest input of the family that gives up after some tokens for each second. */
 const MOST_SECONDS = 29.4
+/** What the engine writes when it gives an empty text for an error. */
+const SWALLOWED = /caught exception|return an empty result/i
 /** Silence behind a stretch: the end of the last word is heard better, and more tokens are allowed. */
 const SILENCE_BEHIND_SECONDS = 0.5
 const SILENCE_BEHIND_SHARE = 0.4
@@ -90,7 +92,7 @@ export class Recognizer {
     const complaints = await watchErrorOutput(async () => {
       heard = await this.hear(samples, manner)
     })
-    if (heard === undefined || (heard.text === "" && /exception|error/i.test(complaints ?? "")))
+    if (heard === undefined || (heard.text === "" && SWALLOWED.test(complaints ?? "")))
       throw new RecognitionFailed(complaints?.trim() ?? "")
     return heard
   }

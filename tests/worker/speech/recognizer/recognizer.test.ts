@@ -133,6 +133,16 @@ describe("a recogniser", () => {
   })
 })
 
+test("a damaged model for finding speech is not used", async () => {
+  const models = join(folder.path, "models")
+  const path = join(models, "recognizer")
+  writeTinyRecognizer(path)
+  writeFileSync(join(models, "silero_vad.onnx"), "nothing that finds speech")
+  await using other = await RealRecognizer.start(path, { derivedFolder: join(models, "derived/1") })
+  const said = sentences(12)
+  expect((await other.transcribe(tones(said.join(" ...")))).text).toBe(said.join(" "))
+})
+
 describe("a request that cannot be done", () => {
   test.each<[string, () => string, RegExp]>([
     ["a file that is not there", () => join(folder.path, "nothing"), /cannot be read/],
