@@ -324,12 +324,12 @@ export class LocalEngine implements ManagedEngine {
       return await this.#options.store.resolve(name)
     } catch (error) {
       // Whoever loaded it may have been told of it by another name.
-      if (error instanceof ModelNotFound) await this.#retireRemoved()
+      if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})
       throw error
     }
   }
 
-  /** The workers of models that are not there any more go once they have finished. */
+  /** The workers of models that are not there any more go once they have finished. @throws what the store cannot list for */
   async #retireRemoved(): Promise<void> {
     const loaded = [...this.#models.values()].filter(({ isLoaded }) => isLoaded)
     if (loaded.length === 0) return

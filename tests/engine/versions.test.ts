@@ -173,6 +173,19 @@ test("a model that was removed is not found by the next request, and its worker 
   await use(engine)
 })
 
+test("a store that cannot be listed does not hide that a model was not found", async () => {
+  const { engine } = testEngine({
+    models: { m: {} },
+    listing: () => {
+      throw new Error("the disk is gone")
+    },
+  })
+  await use(engine)
+  const failure = await new Client(engine, "say 1", 1, { model: "nope" }).failure()
+  expect(failure).toMatchObject({ code: "model_not_found" })
+  expect(engine.loaded()).toHaveLength(1)
+})
+
 test("what a model brings along counts where nothing was set, and a change of it is a new version", async () => {
   const models = shelf({ m: { id: "a", defaults: { settings: { contextLength: 600 } } } })
   const { engine } = testEngine({ models })

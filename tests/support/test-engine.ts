@@ -72,6 +72,8 @@ export interface TestEngineOptions extends Partial<
   readonly probe?: "crash" | "hang" | "gpus"
   /** What the store waits for before it tells what it has found. */
   readonly answering?: () => Promise<void> | undefined
+  /** What happens before the store is listed. */
+  readonly listing?: () => void
 }
 
 export interface LogEntry {
@@ -108,11 +110,12 @@ export function testEngine(options: TestEngineOptions = {}): TestEngine {
     command,
     probe,
     answering,
+    listing,
     ...engineOptions
   } = options
   const usual = { ...SETTINGS, slots: slots ?? SETTINGS.slots }
   const engine = createEngine({
-    store: storeOf(models, answering),
+    store: storeOf(models, answering, listing),
     settingsOf: ({ name, defaults }) => ({ ...usual, ...defaults?.settings, ...models[name]?.settings }),
     runtimeFolder: "/nowhere",
     derivedFolder: "/nowhere",
@@ -152,6 +155,7 @@ const WORKER_MIB = 64
 function storeOf(
   models: Readonly<Record<string, TestModel>>,
   answering: TestEngineOptions["answering"],
+  listing: TestEngineOptions["listing"],
 ): Catalog {
   const find = (name = "m"): ModelDetails => {
     const model = models[name]
@@ -160,7 +164,10 @@ function storeOf(
   }
   const summaryOf = (name: string | undefined): ModelSummary => find(name)
   return {
-    list: async () => Object.keys(models).map(summaryOf),
+    list: async () => {
+      listing?.()
+      return Object.keys(models).map(summaryOf)
+    },
     resolve: async (name) => {
       const summary = summaryOf(name)
       await answering?.()
