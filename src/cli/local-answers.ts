@@ -1,5 +1,6 @@
 import type { GenerationEvent, ModelDetails } from "../domain"
 import type { Engine } from "../engine"
+import { WrongModelKind } from "../errors"
 import type { Store } from "../store/contract"
 import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import { nameOf } from "./model-path"
@@ -24,6 +25,9 @@ export class LocalAnswers implements AnswerSource {
   }
 
   async load(model: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void> {
+    // The engine loads models of every kind; only the first question would tell.
+    const { kind } = await this.#engine.show(model)
+    if (kind !== "text") throw new WrongModelKind(model, kind)
     const look = () => onProgress(this.#engine.loaded().find(({ name }) => name === model)?.progress ?? 0)
     const timer = setInterval(look, PROGRESS_MS)
     try {

@@ -187,6 +187,15 @@ describe("a recording", () => {
     expect(run).toMatchObject({ code: 1, err: expect.stringContaining("use 'xllm speak tones") })
   })
 
+  test.each([
+    ["through a server", () => ["tones", "--host", server.url]],
+    ["without one", () => [join(xllm.models, "tones")]],
+  ])("cannot be talked to: run says on a terminal which command is meant, %s", async (_how, words) => {
+    await using session = xllm.openTerminal(["run", ...words()])
+    await session.see("'tones' generates no text; use 'xllm speak tones \"text\"'")
+    expect(await session.exited).toBe(1)
+  })
+
   test("larger than limits.upload is answered with 413", async () => {
     await using small = await xllm.serve(["--upload-limit", "1MiB"])
     const file = await toFile(new Uint8Array(2 * 1024 ** 2), "a.wav")
