@@ -32,7 +32,12 @@ export async function readSamples(path: string): Promise<Uint8Array[]> {
     const starts = [0, Math.floor(size / 2), Math.max(0, size - SAMPLE_BYTES)]
     return await Promise.all(
       starts.map(async (start) => {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, start)
+        const { buffer, bytesRead } = await file.read(
+          Buffer.allocUnsafe(SAMPLE_BYTES),
+          0,
+          SAMPLE_BYTES,
+          start,
+        )
         return buffer.subarray(0, bytesRead)
       }),
     )

@@ -19,7 +19,7 @@ export class GgufCursor {
   readonly #path: string
   readonly #read: ReadBytes
   readonly #size: number
-  readonly #window = Buffer.alloc(WINDOW_BYTES)
+  readonly #window: Buffer
   #windowStart = 0
   #windowEnd = 0
   #position = 0
@@ -28,6 +28,8 @@ export class GgufCursor {
     this.#path = path
     this.#size = size
     this.#read = read
+    // Unfilled: nothing is taken from it that was not read.
+    this.#window = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size))
   }
 
   /** Bytes from the start of the file. */
