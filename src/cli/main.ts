@@ -114,7 +114,7 @@ function unknownCommand(name: string): UsageError {
 
 function overview(): string {
   const rows = Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary])
-  return `Run language models on this machine.
+  return `Run models for text, speech and pictures on this machine.
 
 Usage:
   xllm COMMAND [ARGUMENTS] [FLAGS]
@@ -128,6 +128,7 @@ ${columns([
 ])}
 Examples:
 ${columns([
+  ["xllm pull Qwen/Qwen3-0.6B-GGUF", "download a model"],
   ["xllm run ./model.gguf", "talk to a model"],
   ["xllm serve ./model.gguf", "serve it over HTTP, as OpenAI's API"],
 ])}`
