@@ -11,7 +11,7 @@ import type { Resampler } from "../encoders/create"
 import type { Sherpa } from "../sherpa"
 import type { Job, MediaEngine } from "../worker-shell"
 import { checkTask, chooseLanguage } from "./language"
-import { FRAME_RATE, frameLoudness, silenceOutside } from "./loudness"
+import { FRAME_RATE, frameLoudness, levelled, silenceOutside } from "./loudness"
 import type { Heard, Manner, Recognizer } from "./recognizer"
 import { toSegments } from "./segments"
 import { findSpeech } from "./voice-activity"
@@ -104,7 +104,7 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
     job: Job<TranscriptionEvent>,
   ): Promise<Float32Array> {
     const { sherpa, voiceActivityPath } = this.#loaded
-    const loudness = frameLoudness(recording)
+    const loudness = levelled(frameLoudness(recording))
     if (voiceActivityPath === undefined || recording.seconds <= windowSeconds) return loudness
     return silenceOutside(loudness, await findSpeech(sherpa, voiceActivityPath, recording, pauses(job)))
   }

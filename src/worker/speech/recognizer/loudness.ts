@@ -28,6 +28,26 @@ function decibels(samples: Float32Array): number {
   return Math.max(QUIETEST_DECIBELS, 10 * Math.log10(sum / samples.length))
 }
 
+/** A recording whose loudest moments are quieter than this was made too quietly. */
+const FAINT_DECIBELS = -42
+/** Below this there is nothing but the noise of the digits. */
+const FAINTEST_DECIBELS = -75
+/** Speech is so much louder than the pauses in it; noise alone is the same all the time. */
+const LEAST_RANGE = 15
+const USUAL_DECIBELS = -20
+const QUIET_SHARE = 0.1
+const LOUD_SHARE = 0.995
+
+/** Speech that was recorded too quietly, as if it had been recorded loudly enough; all else as it is. */
+export function levelled(loudness: Float32Array): Float32Array {
+  const sorted = loudness.toSorted()
+  const loud = sorted[Math.floor(sorted.length * LOUD_SHARE)] ?? QUIETEST_DECIBELS
+  const quiet = sorted[Math.floor(sorted.length * QUIET_SHARE)] ?? QUIETEST_DECIBELS
+  const isFaint = loud < FAINT_DECIBELS && loud > FAINTEST_DECIBELS
+  if (!isFaint || loud - quiet < LEAST_RANGE) return loudness
+  return loudness.map((level) => level + USUAL_DECIBELS - loud)
+}
+
 /** The same with everything outside the stretches of speech, given in seconds, made silent. */
 export function silenceOutside(
   loudness: Float32Array,
