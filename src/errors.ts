@@ -288,6 +288,27 @@ export class NoRoomLeft extends XllmError {
   }
 }
 
+/** A file was to be signed, and is not, or not by anybody who is trusted. */
+export class SignatureRefused extends XllmError {
+  constructor(what: string, reason: string) {
+    super("signature_refused", 403, `${what} is refused: ${reason}`)
+  }
+}
+
+/** What was to be trusted is no public key. */
+export class InvalidKey extends XllmError {
+  constructor(reason: string) {
+    super("invalid_key", 400, `it is not an OpenPGP key: ${reason}`)
+  }
+}
+
+export class KeyNotFound extends XllmError {
+  constructor(id: string, isAmbiguous: boolean) {
+    const reason = isAmbiguous ? "several trusted keys end with" : "no trusted key ends with"
+    super("key_not_found", 404, `${reason} '${id}'; 'xllm keys list' shows them`)
+  }
+}
+
 /** Files of an installed model are not what they were when it was installed. */
 export class ModelCorrupt extends XllmError {
   constructor(model: string, files: readonly string[], cause?: unknown) {

@@ -24,6 +24,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   create: { summary: "Make a model out of a Modelfile", load: () => import("./create") },
   rm: { summary: "Delete models from the disk", load: () => import("./rm") },
   cp: { summary: "Give a model one more name", load: () => import("./cp") },
+  keys: { summary: "Choose whose signatures are trusted", load: () => import("./keys") },
   ps: { summary: "List the models that a server has loaded", load: () => import("./ps") },
   licenses: {
     summary: "Show what this program contains, and under which licences",

@@ -1,4 +1,4 @@
-import { pullSettings, storeSettings } from "../config/schema"
+import { pgpSettings, pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs } from "../config/settings"
 import { asXllmError, Cancelled, PullStopped } from "../errors"
 import type { PullEvent } from "../store/pull/events"
@@ -32,7 +32,7 @@ checksum is compared with what its source declares.`,
       "compare what is installed with what it should be, and download again what is damaged",
     ),
     insecure: switchFlag("speak plain HTTP, and take any certificate"),
-    ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
+    ...grouped({ ...pgpSettings, ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
   },
   async run({ flags, words, io }) {

@@ -1,4 +1,5 @@
 import type { Inputs } from "../config/load"
+import { findPaths } from "../config/paths"
 import { modelsFolder, pullSettingsOf } from "../config/settings"
 import type { FetchMissing } from "../engine/contract"
 import { InvalidModelName, ModelNotFound } from "../errors"
@@ -16,16 +17,19 @@ import type { Puller } from "../store/pull/pull"
 
 /** What downloads models into the models folder; its modules are loaded only then. */
 export async function createPuller(inputs: Inputs, store?: Store): Promise<Puller> {
-  const [{ createStore }, { Puller }, { PATIENCE }] = await Promise.all([
+  const [{ createStore }, { KeyFolder }, { Puller }, { PATIENCE }] = await Promise.all([
     import("../store"),
+    import("../store/keys"),
     import("../store/pull/pull"),
     import("../store/pull/retry"),
   ])
-  const { connections, stallMs, ...sources } = pullSettingsOf(inputs)
+  const { connections, stallMs, verify, ...sources } = pullSettingsOf(inputs)
   return new Puller({
     store: store ?? createStore({ modelsFolder: modelsFolder(inputs) }),
     sources,
     connections,
+    keys: new KeyFolder(findPaths(inputs.environment).keys),
+    verify,
     patience: { ...PATIENCE, stallMs },
   })
 }

@@ -13,6 +13,8 @@ export interface Paths {
   readonly images: string
   /** Files that came with requests, each until its request is over. */
   readonly uploads: string
+  /** Public keys whose signatures are trusted. */
+  readonly keys: string
   /** What was typed into `run`. */
   readonly history: string
 }
@@ -28,6 +30,7 @@ export function findPaths(environment: Environment): Paths {
     runtime: join(home, "runtime"),
     images: join(home, "images"),
     uploads: join(home, "uploads"),
+    keys: join(home, "keys"),
     history: join(home, "history"),
   }
 }

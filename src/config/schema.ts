@@ -304,6 +304,17 @@ export const pullSettings = {
   ),
 }
 
+/** Whose models are accepted. */
+export const pgpSettings = {
+  verify: setting(
+    "pgp.verify",
+    toggle,
+    false,
+    "take only files that a trusted key has signed; see 'xllm keys'",
+    LIVE,
+  ),
+}
+
 /** What a server does about models that are asked for and not there. */
 export const missingModelSettings = {
   pullMissing: setting(
@@ -456,6 +467,7 @@ export const allSettings = {
   ...storeSettings,
   ...pullSettings,
   ...missingModelSettings,
+  ...pgpSettings,
   ...capacitySettings,
   ...mediaSettings,
   ...logSettings,

@@ -14,6 +14,7 @@ import {
   mediaSettings,
   metricsSettings,
   missingModelSettings,
+  pgpSettings,
   pullSettings,
   serverSettings,
   storeSettings,
@@ -48,6 +49,8 @@ export interface PullSettings {
   readonly tokenHosts: readonly string[]
   readonly connections: number
   readonly stallMs: number
+  /** Only what a trusted key has signed is taken. */
+  readonly verify: boolean
   /** A server downloads what is asked for. */
   readonly pullMissing: boolean
   /** Registries that a server may download from, beside the two above. */
@@ -55,7 +58,7 @@ export interface PullSettings {
 }
 
 export function pullSettingsOf(inputs: Inputs): PullSettings {
-  const { values } = resolveSettings({ ...pullSettings, ...missingModelSettings }, inputs)
+  const { values } = resolveSettings({ ...pullSettings, ...missingModelSettings, ...pgpSettings }, inputs)
   const { huggingfaceToken } = resolveSettings(flaglessSettings, inputs).values
   return {
     huggingFace: values.huggingfaceEndpoint,
@@ -64,6 +67,7 @@ export function pullSettingsOf(inputs: Inputs): PullSettings {
     tokenHosts: values.tokenHosts,
     connections: values.connections,
     stallMs: Math.max(1, values.stallTimeout * 1000),
+    verify: values.verify,
     pullMissing: values.pullMissing,
     registries: values.pullRegistries.map((host) => host.toLowerCase()),
   }

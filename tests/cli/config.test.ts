@@ -50,6 +50,7 @@ describe("config", () => {
       "metrics",
       "models",
       "models_dir",
+      "pgp",
       "pull",
       "pull_missing",
       "queue",

@@ -82,6 +82,7 @@ describe("places", () => {
       models: "/data/xllm/models",
       runtime: "/data/xllm/runtime",
       images: "/data/xllm/images",
+      keys: "/data/xllm/keys",
       uploads: "/data/xllm/uploads",
       history: "/data/xllm/history",
     })

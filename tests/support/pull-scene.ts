@@ -3,6 +3,7 @@ import { join } from "node:path"
 import type { ModelSummary } from "../../src/domain"
 import { createStore } from "../../src/store"
 import type { Store } from "../../src/store/contract"
+import { KeyFolder } from "../../src/store/keys"
 import type { PullEvent } from "../../src/store/pull/events"
 import { Puller, type PullOptions } from "../../src/store/pull/pull"
 import type { Patience } from "../../src/store/pull/retry"
@@ -25,6 +26,7 @@ export class PullScene implements AsyncDisposable {
   readonly hub: FakeHub
   readonly registry: FakeRegistry
   readonly store: Store
+  readonly keys: KeyFolder
   readonly events: PullEvent[] = []
   readonly folder: ReturnType<typeof tempFolder>
   hubToken: string | undefined
@@ -33,6 +35,7 @@ export class PullScene implements AsyncDisposable {
     this.hub = hub
     this.registry = registry
     this.folder = tempFolder()
+    this.keys = new KeyFolder(join(this.folder.path, "keys"))
     this.store = createStore({ modelsFolder: join(this.folder.path, "models") })
   }
 
@@ -40,8 +43,13 @@ export class PullScene implements AsyncDisposable {
     return new PullScene(await FakeHub.start(), await FakeRegistry.start())
   }
 
-  async pull(model: string, options: Partial<PullOptions> = {}): Promise<ModelSummary> {
+  async pull(
+    model: string,
+    { verify = false, ...options }: Partial<PullOptions> & { readonly verify?: boolean } = {},
+  ): Promise<ModelSummary> {
     const puller = new Puller({
+      keys: this.keys,
+      verify,
       store: this.store,
       sources: {
         huggingFace: this.hub.url,

@@ -21,24 +21,33 @@ export interface TextAnswer {
 export const NO_ACCESS: Access = { authorization: () => Promise.resolve(undefined) }
 
 /**
- * What a source says at a URL; `undefined` where it has nothing there.
+ * What a source has at a URL; `undefined` where it has nothing there.
  * @throws NotAuthorized, DownloadFailed
  */
-export async function fetchText(
+export async function fetchBytes(
   question: TextQuestion,
   { client, patience, signal }: SourceContext,
-): Promise<TextAnswer | undefined> {
+): Promise<{ readonly bytes: Uint8Array; readonly headers: Headers } | undefined> {
   const { label } = question
   const attempt = async () => {
     const answer = await askWithAccess(client, { ...question, signal })
     await refuseTemporary(answer)
     const { status, headers } = answer.response
-    if (status === 200) return { text: await client.text(answer), headers }
+    if (status === 200) return { bytes: await client.bytes(answer), headers }
     await drop(answer)
     if (status === 404) return undefined
     throw refusalOf(answer, label)
   }
   return await persist(attempt, { label, patience, signal })
+}
+
+/** The same as text. */
+export async function fetchText(
+  question: TextQuestion,
+  context: SourceContext,
+): Promise<TextAnswer | undefined> {
+  const answer = await fetchBytes(question, context)
+  return answer && { text: new TextDecoder().decode(answer.bytes), headers: answer.headers }
 }
 
 /** The same as JSON. @throws DownloadFailed for what is no JSON, too */

@@ -66,8 +66,13 @@ export class HttpClient {
     }
   }
 
-  /** The whole text of an answer. @throws as {@link open}, and for one that is far too long */
+  /** The whole text of an answer. @throws as {@link bytes} */
   async text(answer: Answer): Promise<string> {
+    return new TextDecoder().decode(await this.bytes(answer))
+  }
+
+  /** The whole of an answer. @throws as {@link open}, and for one that is far too long */
+  async bytes(answer: Answer): Promise<Uint8Array> {
     const chunks: Uint8Array[] = []
     let size = 0
     for await (const chunk of answer.response.body ?? []) {
@@ -76,7 +81,7 @@ export class HttpClient {
         throw new DownloadFailed(answer.url, `the answer is longer than ${MAX_TEXT_BYTES} bytes`)
       chunks.push(chunk)
     }
-    return Buffer.concat(chunks).toString("utf8")
+    return Buffer.concat(chunks)
   }
 
   #next(from: URL, target: string, asked: string): URL {

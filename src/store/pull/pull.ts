@@ -1,8 +1,9 @@
 import { rm } from "node:fs/promises"
 import type { ModelSummary } from "../../domain"
-import { Cancelled, DownloadFailed, InvalidRequest, ModelNotFound } from "../../errors"
+import { Cancelled, DownloadFailed, InvalidRequest, ModelNotFound, SignatureRefused } from "../../errors"
 import { Semaphore } from "../../lib/semaphore"
 import type { Blob, Store } from "../contract"
+import type { KeyFolder } from "../keys"
 import type { Digest, Manifest, ManifestFile } from "../manifest"
 import { formatModelName, HUGGING_FACE_HOST, type ModelName, OLLAMA_HOST, parseModelName } from "../names"
 import { findDamage } from "./damage"
@@ -19,6 +20,7 @@ import { partialBytes } from "./partial-file"
 import type { PlannedFile, PullPlan } from "./plan"
 import type { RemoteFile } from "./remote-file"
 import type { Patience } from "./retry"
+import { checkSignature, fetchSignature } from "./signatures"
 import { isLoopbackHost, type SourceContext, type SourceSettings } from "./source-context"
 import { hubNameOfUrl, isUrl, planUrlPull } from "./url-source"
 
@@ -28,6 +30,10 @@ export interface PullerOptions {
   readonly patience: Patience
   /** Most connections at a time. */
   readonly connections: number
+  /** Who is trusted. */
+  readonly keys: KeyFolder
+  /** Take only what somebody who is trusted has signed. */
+  readonly verify: boolean
 }
 
 export interface PullOptions {
@@ -188,10 +194,12 @@ export class Puller {
     const declared = plan.files.flatMap(({ remote }) => remote.digest ?? [])
     await using _held = await blobs.hold(declared)
     await this.#checkSpace(plan)
+    const signatures = await this.#fetchSignatures(plan, context)
     const files = await this.#fetchAll(plan, context, onEvent)
     // What nobody had declared is known now.
     await using _all = await blobs.hold(files.map(({ digest }) => digest))
     onEvent({ type: "status", status: "verifying sha256 digest" })
+    await this.#checkSignatures(signatures, files, onEvent)
     const manifest = await this.#manifestOf(plan, files)
     onEvent({ type: "status", status: "writing manifest" })
     await store.install(plan.name, manifest)
@@ -200,6 +208,37 @@ export class Puller {
       onEvent({ type: "note", text: `${summary.name}: ${text}` })
     onEvent({ type: "status", status: "success" })
     return summary
+  }
+
+  /** By the names of the files; before they are downloaded, because without them nothing is worth it. */
+  async #fetchSignatures(
+    { files, source }: PullPlan,
+    context: SourceContext,
+  ): Promise<ReadonlyMap<string, Uint8Array>> {
+    if (!this.#options.verify) return new Map()
+    if (source.type === "ollama") {
+      throw new SignatureRefused(source.reference, "registries have no signatures beside their files")
+    }
+    const signed = files.filter(({ isDocument }) => isDocument !== true)
+    const found = await Promise.all(
+      signed.map(async ({ name, remote }) => [name, await fetchSignature(remote, context)] as const),
+    )
+    return new Map(found)
+  }
+
+  async #checkSignatures(
+    signatures: ReadonlyMap<string, Uint8Array>,
+    files: readonly ManifestFile[],
+    onEvent: PullOptions["onEvent"],
+  ): Promise<void> {
+    if (signatures.size === 0) return
+    onEvent({ type: "status", status: "verifying signatures" })
+    const keys = await this.#options.keys.keys()
+    for (const { name, digest } of files) {
+      const signature = signatures.get(name)
+      const path = this.#options.store.blobs.pathOf(digest)
+      if (signature !== undefined) await checkSignature({ path, label: name }, signature, keys)
+    }
   }
 
   async #checkSpace({ files }: PullPlan): Promise<void> {

@@ -1,0 +1,88 @@
+import { findPaths } from "../config/paths"
+import { UsageError } from "../errors"
+import { KeyFolder, type TrustedKey } from "../store/keys"
+import { defineCommand } from "./command"
+import { switchFlag } from "./flags"
+import type { Io } from "./io"
+import { printable, table, toJson } from "./output"
+
+/** Digits of a fingerprint that tables show: what is known as a key's id. */
+const ID_DIGITS = 16
+
+export const command = defineCommand({
+  name: "keys",
+  summary: "Choose whose signatures are trusted",
+  words: "add|list|rm [FILE|-|ID]",
+  minimumWords: 1,
+  maximumWords: 2,
+  details: `Keeps OpenPGP public keys in ~/.xllm/keys. 'xllm pull --verify', or the setting pgp.verify, accepts only files that
+one of them has signed.
+
+add FILE   trusts the keys in a file; -: what is piped in
+list       shows them
+rm ID      trusts one no more`,
+  examples: [
+    { line: "xllm keys add publisher.asc", does: "trust a publisher" },
+    { line: "curl -s https://example.org/key.asc | xllm keys add -", does: "the same from elsewhere" },
+    { line: "xllm keys list --json", does: "for a program" },
+    { line: "xllm keys rm 2904E4B1123140E0", does: "trust a key no more" },
+  ],
+  flags: { json: switchFlag("print JSON") },
+  async run({ flags, words: [action, operand], io }) {
+    const keys = new KeyFolder(findPaths(io.environment).keys)
+    switch (action) {
+      case "add":
+        return show(await keys.add(await readKeys(operand, io)), "trusted", flags.json, io)
+      case "list":
+      case "ls":
+        return list(await keys.list(), flags.json, io)
+      case "rm": {
+        if (operand === undefined) throw new UsageError("keys rm needs an ID; see 'xllm keys list'")
+        return show([await keys.remove(operand)], "not trusted any more", flags.json, io)
+      }
+      default:
+        throw new UsageError(`keys does not know '${action}'; it takes add, list or rm`)
+    }
+  },
+})
+
+async function readKeys(operand: string | undefined, io: Io): Promise<Uint8Array> {
+  if (operand === undefined) throw new UsageError("keys add needs a FILE, or - for what is piped in")
+  if (operand === "-") return new TextEncoder().encode(await io.readInput())
+  const file = Bun.file(operand)
+  if (!(await file.exists())) throw new UsageError(`there is no file '${operand}'`)
+  return await file.bytes()
+}
+
+function show(keys: readonly TrustedKey[], what: string, asJson: boolean | undefined, io: Io): void {
+  if (asJson) return io.write(toJson({ keys: keys.map(toItem) }))
+  for (const key of keys) io.write(`${what}: ${idOf(key)} ${printable(key.users.join(", "))}\n`)
+}
+
+function list(keys: readonly TrustedKey[], asJson: boolean | undefined, io: Io): void {
+  if (asJson) return io.write(toJson({ keys: keys.map(toItem) }))
+  const rows = keys.map((key) => [
+    idOf(key),
+    printable(key.users.join(", ")),
+    day(key.createdAt),
+    key.expiresAt === undefined ? "never" : day(key.expiresAt),
+  ])
+  io.write(table(["ID", "USER", "CREATED", "EXPIRES"], rows))
+}
+
+function toItem({ fingerprint, users, createdAt, expiresAt }: TrustedKey) {
+  return {
+    fingerprint: fingerprint.toUpperCase(),
+    users,
+    created_at: createdAt.toISOString(),
+    expires_at: expiresAt?.toISOString() ?? null,
+  }
+}
+
+function idOf({ fingerprint }: TrustedKey): string {
+  return fingerprint.slice(-ID_DIGITS).toUpperCase()
+}
+
+function day(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}

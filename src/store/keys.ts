@@ -1,0 +1,101 @@
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
+import { join } from "node:path"
+import type { Key } from "openpgp"
+import { InvalidKey, KeyNotFound } from "../errors"
+import { syncedWrite } from "./synced-write"
+
+/** A public key whose signatures are trusted. */
+export interface TrustedKey {
+  /** Hex; names the key. */
+  readonly fingerprint: string
+  /** As in `Alice <alice@example.org>`. */
+  readonly users: readonly string[]
+  readonly createdAt: Date
+  /** Undefined: never. */
+  readonly expiresAt: Date | undefined
+}
+
+const EXTENSION = ".asc"
+/** The end of a fingerprint that is enough to name a key: what used to be its whole id. */
+const LEAST_ID_DIGITS = 8
+
+/** Public keys, each in a file named by its fingerprint. OpenPGP's code is loaded when it is first needed. */
+export class KeyFolder {
+  readonly #folder: string
+
+  /** It need not exist. */
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /**
+   * Trusts every key of a file, armored or not. Of private keys the public part is kept.
+   * @throws InvalidKey
+   */
+  async add(content: Uint8Array): Promise<readonly TrustedKey[]> {
+    const keys = await parseKeys(content)
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    for (const key of keys) {
+      const path = this.#pathOf(key.getFingerprint())
+      const temporary = `${path}.${process.pid}.tmp`
+      await rm(temporary, { force: true })
+      await syncedWrite(temporary, key.toPublic().armor())
+      await rename(temporary, path)
+    }
+    return await Promise.all(keys.map(describe))
+  }
+
+  /** By name of their first user. */
+  async list(): Promise<readonly TrustedKey[]> {
+    const keys = await Promise.all((await this.keys()).map(describe))
+    return keys.toSorted((a, b) => (a.users[0] ?? "").localeCompare(b.users[0] ?? ""))
+  }
+
+  /** Trusts a key no more, which the end of its fingerprint names. @throws KeyNotFound */
+  async remove(id: string): Promise<TrustedKey> {
+    const wanted = id.replace(/^0x|\s/gi, "").toLowerCase()
+    const matching = (await this.list()).filter(({ fingerprint }) => fingerprint.endsWith(wanted))
+    const [key, ...others] = wanted.length < LEAST_ID_DIGITS ? [] : matching
+    if (key === undefined || others.length > 0) throw new KeyNotFound(id, others.length > 0)
+    await rm(this.#pathOf(key.fingerprint), { force: true })
+    return key
+  }
+
+  /** For checking signatures. @throws InvalidKey for a file that is damaged */
+  async keys(): Promise<readonly Key[]> {
+    const entries = await readdir(this.#folder).catch(() => [])
+    const files = entries.filter((entry) => entry.endsWith(EXTENSION))
+    const keys = await Promise.all(
+      files.map(async (file) => parseKeys(await readFile(join(this.#folder, file)))),
+    )
+    return keys.flat()
+  }
+
+  #pathOf(fingerprint: string): string {
+    return join(this.#folder, fingerprint + EXTENSION)
+  }
+}
+
+async function parseKeys(content: Uint8Array): Promise<readonly Key[]> {
+  const { readKeys } = await import("openpgp")
+  const text = new TextDecoder().decode(content)
+  try {
+    const keys = text.includes("-----BEGIN PGP")
+      ? await readKeys({ armoredKeys: text })
+      : await readKeys({ binaryKeys: content })
+    if (keys.length > 0) return keys
+  } catch (error) {
+    throw new InvalidKey(error instanceof Error ? error.message : String(error))
+  }
+  throw new InvalidKey("there is no key in it")
+}
+
+async function describe(key: Key): Promise<TrustedKey> {
+  const expires = await key.getExpirationTime()
+  return {
+    fingerprint: key.getFingerprint(),
+    users: key.getUserIDs(),
+    createdAt: key.getCreationTime(),
+    expiresAt: expires instanceof Date ? expires : undefined,
+  }
+}
