@@ -131,8 +131,13 @@ function hearLog(message: Extract<FromSidecar, { type: "log" }>, loading: Loadin
   console.error(logFrame(message))
   const text = message.text.replace(/^\S+\.[ch]pp:\d+\s+- /, "")
   if (message.level === ERROR_LEVEL) loading.complaints.push(text)
-  const gpu = /^GGML backend device\[\d+\]: name='([^']+)'.* type=I?GPU\b/.exec(text)?.[1]
+  const gpu = gpuIn(text)
   if (gpu !== undefined) loading.gpus.push(gpu)
+}
+
+/** The name of the GPU that a line of the package's log tells of (`logBackendRegistrySnapshot` in its SdModel.cpp). */
+export function gpuIn(line: string): string | undefined {
+  return /^GGML backend device\[\d+\]: name='([^']+)'.* type=I?GPU\b/.exec(line)?.[1]
 }
 
 function engineFiles({ files, isPrefixed }: ImageModel): EngineFiles {

@@ -43,9 +43,13 @@ function end() {
   os.kill(os.pid(), "SIGKILL")
 }
 
-/** Of the log's messages the library keeps a queue; what is said here is what came before it. */
 function listen() {
   binding.setLogger((level, text) => send({ type: "log", level, text: text.trim() }))
+}
+
+/** Log messages wait in a queue until the event loop comes round: what they tell is to be heard before what is next. */
+function saidAll() {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** What the package wants to be told besides, for films and larger pictures. */
@@ -63,11 +67,12 @@ async function load({ files, config }) {
     engine = new SdInterface(binding, { ...NO_FILES, ...files, config }, take)
     // Blocks until the model is there: who waits for it watches the progress on stdout.
     await engine.activate()
+    await saidAll()
     send({ type: "loaded", residentBytes: os.memoryUsage().rss })
   } catch (error) {
     engine = undefined
-    // What the library had to say is still to be delivered.
-    setImmediate(() => send({ type: "load-failed", reason: String(error.message ?? error) }))
+    await saidAll()
+    send({ type: "load-failed", reason: String(error.message ?? error) })
   }
 }
 
