@@ -501,6 +501,20 @@ export class StoreBusy extends XllmError {
   }
 }
 
+/** Nothing can be written where models are kept. */
+export class ModelsFolderUnwritable extends XllmError {
+  constructor(folder: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    super(
+      "models_folder_unwritable",
+      500,
+      `nothing can be written to the models folder ${folder} (${reason}); make it writable, or name another one ` +
+        "with --models-dir",
+      { cause },
+    )
+  }
+}
+
 /** A description of a model that this version cannot use. */
 export class InvalidManifest extends XllmError {
   constructor(reason: string) {

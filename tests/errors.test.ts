@@ -43,6 +43,11 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   ],
   [new errors.InvalidManifest("why"), 400, { code: "invalid_manifest" }],
   [new errors.BlobMissing("m", ["sha256:ab"]), 409, { code: "blob_missing" }],
+  [
+    new errors.ModelsFolderUnwritable("/models", new Error("no")),
+    500,
+    { code: "models_folder_unwritable", message: expect.stringContaining("/models (no); make it writable") },
+  ],
   [new errors.StoreBusy("/models"), 503, { code: "store_busy", headers: { "retry-after": "5" } }],
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
   [new errors.MethodNotAllowed("GET", "/x", ["POST", "PUT"]), 405, { headers: { allow: "POST, PUT" } }],

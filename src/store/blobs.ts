@@ -79,9 +79,9 @@ export class BlobFolder implements Blobs {
   }
 
   async hold(digests: readonly Digest[]): Promise<AsyncDisposable> {
-    const workspace = await openWorkspace(this.#layout.temporary)
     // Under the lock: whoever frees blobs right now has either finished, or will see it.
     using _lock = await lockStore(this.#layout)
+    const workspace = await openWorkspace(this.#layout.temporary)
     await workspace.hold(digests)
     return workspace
   }

@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { StoreBusy } from "../errors"
+import { ModelsFolderUnwritable, StoreBusy } from "../errors"
 import { type FileLock, lockFile } from "../lib/file-lock"
 import type { Digest } from "./manifest"
 
@@ -53,18 +53,27 @@ export function blobPath({ blobs }: StoreLayout, digest: Digest): string {
 /**
  * Keeps every other process, and other work of this one, from changing manifests and from freeing blobs. Where the file
  * system has no locks nothing is kept from anybody: better than no store at all.
- * @throws StoreBusy
+ * @throws StoreBusy, ModelsFolderUnwritable
  */
 export async function lockStore({ root }: StoreLayout): Promise<FileLock> {
-  await mkdir(root, { recursive: true })
   const path = join(root, ".lock")
-  const lock = await lockFile(path, 0)
+  const lock = await firstLook(root, path)
   if (lock.held || !(await canLock(root))) return lock
   lock[Symbol.dispose]()
   const waited = await lockFile(path, LOCK_PATIENCE_MS)
   if (waited.held) return waited
   waited[Symbol.dispose]()
   throw new StoreBusy(root)
+}
+
+/** Everything that changes the folder begins with this. @throws ModelsFolderUnwritable */
+async function firstLook(root: string, path: string): Promise<FileLock> {
+  try {
+    await mkdir(root, { recursive: true })
+    return await lockFile(path, 0)
+  } catch (error) {
+    throw new ModelsFolderUnwritable(root, error)
+  }
 }
 
 /** Whether a lock that nobody has can be had. */

@@ -16,15 +16,14 @@ export class PendingBlobs {
     this.#layout = layout
   }
 
-  /** To be called before a look whether the blob is there already. @throws StoreBusy */
+  /** To be called before a look whether the blob is there already. @throws StoreBusy, ModelsFolderUnwritable */
   async add(digest: Digest): Promise<void> {
     const times = this.#added.get(digest) ?? 0
     this.#added.set(digest, times + 1)
-    this.#workspace ??= openWorkspace(this.#layout.temporary)
-    const workspace = await this.#workspace
     // Under the lock: whoever frees blobs right now has either finished, or will see it.
     using _lock = await lockStore(this.#layout)
-    await workspace.hold([...this.#added.keys()])
+    this.#workspace ??= openWorkspace(this.#layout.temporary)
+    await (await this.#workspace).hold([...this.#added.keys()])
   }
 
   /** A manifest names them now. */

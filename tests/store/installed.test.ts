@@ -124,6 +124,15 @@ describe("an installed model", () => {
     expect(await models.store.list()).toEqual([before])
   })
 
+  test("needs a folder that can be written to", async () => {
+    using models = new ModelsFolder()
+    writeFileSync(models.path, "a file in its place")
+    const error = await failure(models.install("m", { "m.gguf": "content" }))
+    expect(error.code).toBe("models_folder_unwritable")
+    expect(error.message).toContain(models.path)
+    expect(await models.names()).toEqual([])
+  })
+
   test("whose manifest could not be read again is not installed", async () => {
     using models = new ModelsFolder()
     for (const name of ["../../out", "/etc/out", "a/../../out", "a\0b", "", "."]) {
