@@ -166,9 +166,12 @@ describe("run without a server", () => {
   test.each([
     ["nope", "model 'nope' not found"],
     ["./nope.gguf", "model './nope.gguf' not found: there is no such file"],
-  ])("%s is not found", async (name, message) => {
-    const { err, code } = await runXllm(["run", name, "hi"], local)
-    expect(err).toEndWith(`Error: ${message}\n`)
+  ])("%s is not found, here and in an empty registry", async (name, message) => {
+    using registry = Bun.serve({ port: 0, fetch: () => Response.json({ errors: [] }, { status: 404 }) })
+    const XLLM_PULL_OLLAMA_REGISTRY = registry.url.origin
+    const place = { ...local, environment: { ...local.environment, XLLM_PULL_OLLAMA_REGISTRY } }
+    const { err, code } = await runXllm(["run", name, "hi"], place)
+    expect(err).toContain(`Error: ${message}`)
     expect(code).toBe(1)
   })
 })
