@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs"
-import { getPriority } from "node:os"
 import type { Context } from "../../llama/context"
 
 /** How often the machine's load is read, in ms. /proc counts in ticks of 10 ms, so shorter is noise. */
@@ -12,7 +11,6 @@ const BUSY_CPU = 0.5
 export interface CpuTimes {
   /** How many CPUs that are; hardware threads count one by one. */
   readonly cpus: number
-  /** Without what gives way to this process, such as pictures that are made meanwhile. */
   readonly busy: number
   readonly total: number
   /** What this process used, in `busy` too. */
@@ -28,7 +26,9 @@ export function foreignCpus(before: CpuTimes, after: CpuTimes): number {
 
 /**
  * ggml's threads meet at a barrier many times a step: with more threads than free CPUs all of them wait for the one
- * that is not running. So there are at most as many as others leave free.
+ * that is not running. So there are at most as many as others leave free. That goes for others of low priority too: with
+ * two threads beside two that draw pictures at a niceness of 10, two cores gave 3 tokens/s and less, with one 100 (and
+ * alone 140).
  */
 export function threadsBeside(foreign: number, cpus: number, threads: number): number {
   return Math.max(1, Math.min(threads, Math.floor(cpus - foreign + BUSY_CPU)))
@@ -111,10 +111,7 @@ function readCpuTimes(): CpuTimes | undefined {
     allowedCpus ??= parseCpuList(
       /^Cpus_allowed_list:\s*(\S+)/m.exec(readText("/proc/self/status"))?.[1] ?? "",
     )
-    // Niced time is that of processes that stand behind: unless this one does too.
-    const ignoresNice = getPriority() <= 0
-    const times = sumCpuTimes(readText("/proc/stat"), allowedCpus, { ignoresNice })
-    return { ...times, own: ownTicks(readText("/proc/self/stat")) }
+    return { ...sumCpuTimes(readText("/proc/stat"), allowedCpus), own: ownTicks(readText("/proc/self/stat")) }
   } catch {
     return undefined
   }
@@ -130,11 +127,7 @@ export function parseCpuList(list: string): ReadonlySet<number> {
 }
 
 /** Adds up the lines of those CPUs in a text like /proc/stat. */
-export function sumCpuTimes(
-  stat: string,
-  cpus: ReadonlySet<number>,
-  { ignoresNice }: { readonly ignoresNice: boolean },
-): Omit<CpuTimes, "own"> {
+export function sumCpuTimes(stat: string, cpus: ReadonlySet<number>): Omit<CpuTimes, "own"> {
   let counted = 0
   let busy = 0
   let total = 0
@@ -144,7 +137,7 @@ export function sumCpuTimes(
     const sum = ticks.reduce((a, b) => a + b, 0)
     counted++
     total += sum
-    busy += sum - (ticks[3] ?? 0) - (ticks[4] ?? 0) - (ignoresNice ? (ticks[1] ?? 0) : 0)
+    busy += sum - (ticks[3] ?? 0) - (ticks[4] ?? 0)
   }
   return { cpus: counted, busy, total }
 }

@@ -40,13 +40,12 @@ test.each([
 test("only the CPUs of this process count", () => {
   const stat =
     "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 10 0 5 80 3 1 1 0 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\ncpu12 50 0 0 50 0 0 0 0 7 0\n"
-  const times = sumCpuTimes(stat, parseCpuList("0,8-12"), { ignoresNice: false })
-  expect(times).toEqual({ cpus: 2, busy: 17 + 50, total: 100 + 100 })
+  expect(sumCpuTimes(stat, parseCpuList("0,8-12"))).toEqual({ cpus: 2, busy: 17 + 50, total: 100 + 100 })
 })
 
-test("what gives way is in nobody's way", () => {
-  const stat = "cpu0 10 60 5 25 0 0 0 0 0 0\n"
-  expect(sumCpuTimes(stat, parseCpuList("0"), { ignoresNice: true })).toMatchObject({ busy: 15, total: 100 })
+test("processes of low priority count as any other", () => {
+  expect(sumCpuTimes("cpu0 10 60 5 25 0 0 0 0 0 0\n", parseCpuList("0"))).toMatchObject({ busy: 75, total: 100 })
+})
   expect(sumCpuTimes(stat, parseCpuList("0"), { ignoresNice: false })).toMatchObject({ busy: 75, total: 100 })
 })
 
