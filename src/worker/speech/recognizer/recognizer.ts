@@ -26,8 +26,8 @@ export interface Heard {
 
 /** The longest input of the family that gives up after some tokens for each second. */
 const MOST_SECONDS = 29.4
-/** What the engine writes when it gives an empty text for an error. */
-const SWALLOWED = /caught exception|return an empty result/i
+/** What the engine writes when it gives an empty text for an error, and the error in it. */
+const SWALLOWED = /Caught exception:([^]*?)(?:Return an empty result|$)/
 /** Silence behind a stretch: the end of the last word is heard better, and more tokens are allowed. */
 const SILENCE_BEHIND_SECONDS = 0.5
 const SILENCE_BEHIND_SHARE = 0.4
@@ -92,8 +92,9 @@ export class Recognizer {
     const complaints = await watchErrorOutput(async () => {
       heard = await this.hear(samples, manner)
     })
-    if (heard === undefined || (heard.text === "" && SWALLOWED.test(complaints ?? "")))
-      throw new RecognitionFailed(complaints?.trim() ?? "")
+    const swallowed = SWALLOWED.exec(complaints ?? "")?.[1]
+    if (heard === undefined || (heard.text === "" && swallowed !== undefined))
+      throw new RecognitionFailed(swallowed?.replace(/\s+/g, " ").trim() || "the engine does not say why")
     return heard
   }
 
