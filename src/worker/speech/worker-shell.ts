@@ -8,6 +8,9 @@ import { endWithParent } from "../lifetime"
 /** How often a worker that waits for its turn says that it lives, in ms. */
 const SIGN_OF_LIFE_MS = 1000
 
+/** After so many ms a step gives its turn back while it computes: one that hangs must not stop the other models. */
+const LONGEST_TURN_MS = 10_000
+
 export type LoadMessage<R extends MediaRequest> = Extract<ToWorker<R>, { type: "load" }>
 
 /** A loaded model, as the shell drives it. */
@@ -121,10 +124,12 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
 
   async #compute<T>(signal: AbortSignal, compute: () => Promise<T>): Promise<T> {
     if (!signal.aborted) await this.#takeTurn()
+    const endOfTurn = setTimeout(() => this.#turns?.giveBack(), LONGEST_TURN_MS)
     try {
       if (signal.aborted) throw new Cancelled()
       return await compute()
     } finally {
+      clearTimeout(endOfTurn)
       this.#turns?.giveBack()
       this.#tell([])
     }
