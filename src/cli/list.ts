@@ -1,9 +1,14 @@
-import { storeSettings } from "../config/schema"
+import type { Inputs } from "../config/load"
+import { pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import type { ModelSummary } from "../domain"
+import type { UpdateState } from "../store/pull/updates"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { formatAge, formatBytes, printable, table, toJson } from "./output"
+
+/** How long sources may take to tell whether they have something newer. */
+const UPDATES_TIMEOUT_MS = 10_000
 
 /** Digits of a model's id that tables show. */
 export const SHORT_ID_LENGTH = 12
@@ -19,21 +24,29 @@ export const command = defineCommand({
   examples: [
     { line: "xllm list", does: "every model" },
     { line: "xllm list smol --json", does: "models whose name begins with smol, for a program" },
+    { line: "xllm list --check-updates", does: "and whether there is something newer" },
   ],
-  flags: { json: switchFlag("print JSON"), ...grouped(storeSettings, "Flags"), ...configFlag },
+  flags: {
+    json: switchFlag("print JSON"),
+    checkUpdates: switchFlag("ask where models came from whether there is something newer"),
+    ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
+    ...configFlag,
+  },
   async run({ flags, words, io }) {
     const [{ createStore }, { createLogger }] = await Promise.all([
       import("../store"),
       import("../log/logger"),
     ])
-    const folder = modelsFolder(await gatherInputs(flags, io.environment))
+    const inputs = await gatherInputs(flags, io.environment)
+    const folder = modelsFolder(inputs)
     const prefix = shortForm(words[0] ?? "")
     // Of models that are left out because something is wrong with them.
     const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
     const all = await createStore({ modelsFolder: folder, log }).list()
     const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
-    if (flags.json) return io.write(toJson({ models: models.map(toListItem) }))
-    io.write(listTable(models, new Date()))
+    const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
+    if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
+    io.write(listTable(models, new Date(), updates))
     if (all.length === 0) io.writeError(`no models in ${folder}; put a GGUF file there, or name its path\n`)
   },
 })
@@ -43,18 +56,34 @@ function shortForm(prefix: string): string {
   return prefix.toLowerCase().replace(/^(hf:|hf\.co\/|huggingface\.co\/)/, "")
 }
 
-/** What `list --json` tells of one model. */
-function toListItem({ name, kind, id, path, sizeBytes, modifiedAt }: ModelSummary) {
-  return { name, kind, id, path, size_bytes: sizeBytes, modified_at: modifiedAt.toISOString() }
+/** By name; models that were not downloaded are left out. */
+type Updates = ReadonlyMap<string, UpdateState>
+
+async function askForUpdates(models: readonly ModelSummary[], inputs: Inputs): Promise<Updates> {
+  const { createPuller } = await import("./puller")
+  const puller = await createPuller(inputs)
+  const names = models.map(({ name }) => name)
+  return await puller.checkUpdates(names, AbortSignal.timeout(UPDATES_TIMEOUT_MS))
 }
 
-/** The table of `list`. */
-export function listTable(models: readonly ModelSummary[], now: Date): string {
+/** What `list --json` tells of one model. */
+function toListItem(
+  { name, kind, id, path, sizeBytes, modifiedAt }: ModelSummary,
+  updates: Updates | undefined,
+) {
+  const update = updates && { update: updates.get(name) ?? null }
+  return { name, kind, id, path, size_bytes: sizeBytes, modified_at: modifiedAt.toISOString(), ...update }
+}
+
+/** The table of `list`; a column more where updates were asked for. */
+export function listTable(models: readonly ModelSummary[], now: Date, updates?: Updates): string {
   const rows = models.map(({ name, id, sizeBytes, modifiedAt }) => [
     printable(name),
     id.slice(0, SHORT_ID_LENGTH),
     formatBytes(sizeBytes),
     formatAge(modifiedAt, now),
+    ...(updates === undefined ? [] : [updates.get(name) ?? "-"]),
   ])
-  return table(["NAME", "ID", "SIZE", "MODIFIED"], rows)
+  const heading = ["NAME", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
+  return table(heading, rows)
 }

@@ -9,6 +9,7 @@ import { FakeRegistry } from "../support/fake-registry"
 import { FaultyServer } from "../support/faulty-server"
 import { Installation } from "../support/installation"
 import { tinyModelBytes } from "../support/pull-scene"
+import { Signer } from "../support/signer"
 import { someBytes } from "../support/some-bytes"
 import { tempFolder } from "../support/temp-folder"
 import { until } from "../support/until"
@@ -411,4 +412,24 @@ describe("a model whose file is damaged", () => {
     await session.see("success")
     expect(await session.exited).toBe(0)
   })
+})
+
+test("list --check-updates asks whether there is something newer", async () => {
+  registry.publish("library/tiny:latest", { model: TINY })
+  await pull("tiny")
+  const list = async () => (await xllm.run(["list", "--check-updates"], { environment: environment() })).out
+  expect(await list()).toMatch(/^NAME .* UPDATE\ntiny:latest .* current\n$/)
+  registry.publish("library/tiny:latest", { model: TINY, system: "New." })
+  expect(await list()).toMatch(/\ntiny:latest .* available\n$/)
+})
+
+test("signatures are checked against the keys that were added", async () => {
+  const alice = await Signer.create("Alice")
+  hub.repositories["org/signed"] = { files: { "m.gguf": TINY, "m.gguf.asc": await alice.sign(TINY) } }
+  const refused = await pull("--verify", "org/signed")
+  expect(refused.code).toBe(1)
+  expect(refused.err).toContain("no trusted key has signed it")
+  const added = await xllm.run(["keys", "add", "-"], { input: alice.publicKey })
+  expect(added.out).toContain("Alice <alice@example.org>")
+  expect((await pull("--verify", "org/signed")).code).toBe(0)
 })

@@ -27,6 +27,8 @@ export class FakeRegistry implements AsyncDisposable {
   /** Tokens that were given out. */
   tokens = 0
   realm: string | undefined
+  /** Where it is set, manifests are never answered; called with each that is asked for. */
+  silent: (() => void) | undefined
   readonly #manifests = new Map<string, string>()
   readonly #blobs = new Map<string, Uint8Array>()
 
@@ -85,6 +87,7 @@ export class FakeRegistry implements AsyncDisposable {
       return exchange.end(401, { "www-authenticate": challenge })
     }
     const [, name, kind, reference] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(pathname) ?? []
+    if (kind === "manifests" && this.silent !== undefined) return this.silent()
     if (kind === "manifests") {
       const manifest = this.#manifests.get(`${name}:${reference}`)
       return manifest === undefined ? exchange.end(404) : exchange.end(200, {}, manifest)

@@ -47,7 +47,17 @@ export class PullScene implements AsyncDisposable {
     model: string,
     { verify = false, ...options }: Partial<PullOptions> & { readonly verify?: boolean } = {},
   ): Promise<ModelSummary> {
-    const puller = new Puller({
+    const signal = new AbortController().signal
+    return await this.puller(verify).pull({
+      model,
+      signal,
+      onEvent: (event) => this.events.push(event),
+      ...options,
+    })
+  }
+
+  puller(verify = false): Puller {
+    return new Puller({
       keys: this.keys,
       verify,
       store: this.store,
@@ -60,8 +70,6 @@ export class PullScene implements AsyncDisposable {
       patience: HASTY,
       connections: 4,
     })
-    const signal = new AbortController().signal
-    return await puller.pull({ model, signal, onEvent: (event) => this.events.push(event), ...options })
   }
 
   /** Sentences that the pulls told. */

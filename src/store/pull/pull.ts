@@ -22,6 +22,7 @@ import type { RemoteFile } from "./remote-file"
 import type { Patience } from "./retry"
 import { checkSignature, fetchSignature } from "./signatures"
 import { isLoopbackHost, type SourceContext, type SourceSettings } from "./source-context"
+import { checkUpdates, type UpdateState } from "./updates"
 import { hubNameOfUrl, isUrl, planUrlPull } from "./url-source"
 
 export interface PullerOptions {
@@ -118,6 +119,19 @@ export class Puller {
     } catch (error) {
       throw signal.aborted ? new Cancelled() : error
     }
+  }
+
+  /**
+   * Whether the sources of models have something newer; models that were not downloaded are left out.
+   * @param signal ends the wait for sources that do not answer
+   */
+  async checkUpdates(
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, UpdateState>> {
+    const context = this.#context(false, signal)
+    const once = { ...context, patience: { ...context.patience, attempts: 1 } }
+    return await checkUpdates(names, this.#options.store, once)
   }
 
   async #replace(

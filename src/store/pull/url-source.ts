@@ -53,9 +53,14 @@ export async function planUrlPull(text: string, context: SourceContext): Promise
   const remotes = await Promise.all(
     fileNames.map((each) => describeFile(new URL(each, url).href, each, context)),
   )
+  // What the server calls these versions: nobody else declares anything of them.
+  const revision = remotes
+    .map(({ etag }) => etag ?? "")
+    .join(" ")
+    .trim()
   return {
     name: nameOfFile(split?.stem ?? fileName.replace(/\.gguf$/i, "")),
-    source: { type: "url", reference: url.href },
+    source: { type: "url", reference: url.href, ...(revision !== "" && { revision }) },
     files: remotes.map((remote) => ({ name: remote.label, role: "model", remote })),
     declared: { parameters: {} },
     notes: [],
