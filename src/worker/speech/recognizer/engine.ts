@@ -79,7 +79,7 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
     }
     job.emit({
       type: "done",
-      language: language ?? onlyOne(description.languages),
+      language: language ?? onlyOne(description.languages) ?? codeOf(request.language),
       usage: { audioSeconds: recording.seconds },
       timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
     })
@@ -156,6 +156,11 @@ function pauses(job: Job<TranscriptionEvent>): () => Promise<void> {
     await job.step(() => new Promise((resolve) => setImmediate(resolve)))
     last = performance.now()
   }
+}
+
+/** As it was given; a model that knows no names of languages does not doubt it. */
+function codeOf(given: string | undefined): string | undefined {
+  return /^[a-z]{2,3}\b/.exec(given?.trim().toLowerCase() ?? "")?.[0]
 }
 
 function onlyOne(languages: readonly string[]): string | undefined {

@@ -64,6 +64,11 @@ describe("a recogniser", () => {
     })
   })
 
+  test("believes what language it is told, where it knows of none", async () => {
+    expect((await recognizer.transcribe(tones("abc"), { language: "fr-CA" })).done.language).toBe("fr")
+    expect((await recognizer.transcribe(tones("abc"), { language: "French" })).done.language).toBeUndefined()
+  })
+
   test("tells when each word was said, where that is asked for", async () => {
     const { segments } = await recognizer.transcribe(tones("ab cde"), { wordTimes: true })
     expect(segments[0]?.words).toEqual([
