@@ -77,7 +77,7 @@ async function firstLook(root: string, path: string): Promise<FileLock> {
 }
 
 /** Whether a lock that nobody has can be had. */
-async function canLock(root: string): Promise<boolean> {
+export async function canLock(root: string): Promise<boolean> {
   const path = join(root, `.lock-${crypto.randomUUID()}`)
   using lock = await lockFile(path, 0)
   await rm(path, { force: true })

@@ -3,6 +3,10 @@ import { InvalidManifest } from "../errors"
 
 export type Digest = `sha256:${string}`
 
+export function isDigest(text: string): text is Digest {
+  return /^sha256:[0-9a-f]{64}$/.test(text)
+}
+
 /** What a file of a model is for. `file`: one of several that only make sense together. */
 export type FileRole = "model" | "projector" | "adapter" | "draft" | "file"
 

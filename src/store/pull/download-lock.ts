@@ -2,7 +2,7 @@ import { fstatSync, statSync } from "node:fs"
 import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { lockFile } from "../../lib/file-lock"
-import { openFlock } from "../../lib/flock"
+import { canLock } from "../layout"
 
 export const LOCK_ENDING = ".lock"
 /** How often whoever waits looks whether it is still wanted. */
@@ -26,11 +26,12 @@ export async function lockDownload(
 ): Promise<DownloadLock> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, key + LOCK_ENDING)
-  const canLock = openFlock() !== undefined
   for (let hasWaited = false; ; hasWaited = true) {
     signal.throwIfAborted()
     const lock = await lockFile(path, hasWaited ? LOOK_MS : 0)
-    if (!canLock || (lock.held && isStill(lock.descriptor, path))) {
+    const isOurs = lock.held && isStill(lock.descriptor, path)
+    // Where there are no locks, two downloads of one file may disturb each other; the checksum finds that out.
+    if (isOurs || (!lock.held && !hasWaited && !(await canLock(folder)))) {
       return {
         hasWaited,
         async [Symbol.asyncDispose]() {

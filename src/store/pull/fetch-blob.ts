@@ -4,6 +4,7 @@ import type { Semaphore } from "../../lib/semaphore"
 import type { Blob, Blobs } from "../contract"
 import { download, SourceChanged } from "./download"
 import { lockDownload } from "./download-lock"
+import { finishedAs, rememberFinished } from "./finished"
 import type { HttpClient } from "./http-client"
 import { dropOtherVersions } from "./leftovers"
 import { PartialFile } from "./partial-file"
@@ -30,14 +31,14 @@ export interface FetchOptions {
  */
 export async function fetchBlob(file: RemoteFile, options: FetchOptions): Promise<Blob> {
   const { blobs, signal, onProgress } = options
-  const ready = await blobOf(file, blobs)
+  const ready = await knownBlob(file, blobs)
   if (ready !== undefined) {
     onProgress(ready.sizeBytes, ready.sizeBytes)
     return ready
   }
   const key = partialKey(file)
   await using _lock = await lockDownload(blobs.partialFolder, key, options.onWait, signal)
-  const madeByOther = await blobOf(file, blobs)
+  const madeByOther = await knownBlob(file, blobs)
   if (madeByOther !== undefined) {
     onProgress(madeByOther.sizeBytes, madeByOther.sizeBytes)
     return madeByOther
@@ -78,6 +79,7 @@ async function fetchInto(partial: PartialFile, file: RemoteFile, options: FetchO
     await partial.close()
     const blob = await blobs.addFile(partial.path, { move: true, digest })
     await partial.forget()
+    if (file.digest === undefined) await rememberFinished(blobs.partialFolder, partialKey(file), file, digest)
     onProgress(sizeBytes, sizeBytes)
     return blob
   } catch (error) {
@@ -89,6 +91,12 @@ async function fetchInto(partial: PartialFile, file: RemoteFile, options: FetchO
   } finally {
     if (!isOver) await partial.close()
   }
+}
+
+/** What is there of the file: by what is declared, otherwise by what became of the same version of it before. */
+async function knownBlob(file: RemoteFile, blobs: Blobs): Promise<Blob | undefined> {
+  const digest = file.digest ?? (await finishedAs(blobs.partialFolder, partialKey(file), file))
+  return await blobOf({ ...file, digest }, blobs)
 }
 
 /** One of another size than declared is damaged: it makes way. */

@@ -4,6 +4,7 @@ import { lockFile } from "../../lib/file-lock"
 import { digestOfFileName } from "../blobs"
 import type { Blobs } from "../contract"
 import { LOCK_ENDING } from "./download-lock"
+import { FINISHED_ENDING, readFinished } from "./finished"
 import { PARTIAL_ENDINGS, readIdentity, removePartial } from "./partial-file"
 
 /**
@@ -18,8 +19,11 @@ export async function cleanPartials(blobs: Blobs): Promise<void> {
     const digest = digestOfFileName(key)
     const isThere = digest !== undefined && (await blobs.has(digest))
     if (!isThere && (await readIdentity(base)) !== undefined) continue
+    const finished = await readFinished(base + FINISHED_ENDING)
+    if (finished !== undefined && (await blobs.has(finished.digest))) continue
     await whileUnused(base, async () => {
       await removePartial(base)
+      await rm(base + FINISHED_ENDING, { force: true })
       const temporary = entries.filter((entry) => keyOf(entry) === key && entry.endsWith(TEMPORARY))
       for (const entry of temporary) await rm(join(folder, entry), { force: true })
     })
@@ -45,7 +49,7 @@ const TEMPORARY = ".tmp"
 
 /** `sha256-ab….json.12.tmp` → `sha256-ab…` */
 function keyOf(entry: string): string {
-  const endings = [...PARTIAL_ENDINGS, LOCK_ENDING]
+  const endings = [...PARTIAL_ENDINGS, FINISHED_ENDING, LOCK_ENDING]
   const at = endings.map((ending) => entry.indexOf(ending)).filter((index) => index !== -1)
   return at.length === 0 ? entry : entry.slice(0, Math.min(...at))
 }

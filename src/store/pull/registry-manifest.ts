@@ -1,6 +1,6 @@
 import { DownloadFailed, Unsupported } from "../../errors"
 import { numberAt, recordAt, recordsAt, textAt, toRecord } from "../../lib/json"
-import type { Digest, ManifestParameter } from "../manifest"
+import { type Digest, isDigest, type ManifestParameter } from "../manifest"
 
 /** A blob that a registry's manifest names. */
 export interface Layer {
@@ -48,10 +48,6 @@ function layerOf(layer: Readonly<Record<string, unknown>>, label: string): Layer
     digest,
     sizeBytes,
   }
-}
-
-function isDigest(text: string): text is Digest {
-  return /^sha256:[0-9a-f]{64}$/.test(text)
 }
 
 /** What a model's configuration says. */

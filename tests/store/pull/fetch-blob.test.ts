@@ -327,4 +327,13 @@ describe("two downloads of one file at once", () => {
     expect(it.server.sent()).toBe(it.bytes.length)
     expect(it.partials()).toEqual([])
   })
+
+  test("fetch it once where nobody declares its checksum, and so does a later one", async () => {
+    await using it = await scene()
+    const file = it.file({ digest: undefined, etag: `"${digestOf(it.bytes).slice(7, 23)}"` })
+    const [one, other] = await Promise.all([it.fetch(file), it.fetch(file)])
+    expect(one).toEqual(other)
+    expect(await it.fetch(file)).toEqual(one)
+    expect(it.server.sent()).toBe(it.bytes.length)
+  })
 })
