@@ -31,15 +31,8 @@ export async function loadPainter({
   if (painter === undefined) throw new ModelLoadFailed(model.name, "it is no model that makes pictures")
   const adapter = adapterOf(model, painter)
   const files = await locateImageEngine(environment.runtimeFolder)
-  const mayUseGpu = settings.gpuLayers !== 0 && files.gpuBackends !== undefined
-  if (mayUseGpu) {
-    try {
-      return await start({ model, painter, adapter, files, settings, onGpu: true })
-    } catch (error) {
-      console.error(`loading on the GPU failed, the CPU is used: ${asXllmError(error).message}`)
-    }
-  }
-  return await start({ model, painter, adapter, files, settings, onGpu: false })
+  const onGpu = settings.gpuLayers !== 0 && files.gpuBackends !== undefined
+  return await start({ model, painter, adapter, files, settings, onGpu })
 }
 
 /** The package applies one adapter, and it as it is. */
@@ -72,19 +65,22 @@ interface Loading {
   readonly complaints: string[]
   /** GPUs that the library has found. */
   readonly gpus: string[]
+  /** The library said no, and did not just end. */
+  isRefused: boolean
 }
 
 async function start(options: StartOptions): Promise<Painter> {
   const { model, painter, adapter, files, settings } = options
-  const loading: Loading = { done: Promise.withResolvers(), complaints: [], gpus: [] }
+  const loading: Loading = { done: Promise.withResolvers(), complaints: [], gpus: [], isRefused: false }
   let engine: Painter | undefined
   const sidecar = new SidecarProcess(sidecarCommand(files), {
     heard(message, bytes) {
       if (message.type === "log") hearLog(message, loading)
       else if (message.type === "loaded") loading.done.resolve(message.residentBytes)
-      else if (message.type === "load-failed")
+      else if (message.type === "load-failed") {
+        loading.isRefused = true
         loading.done.reject(new ModelLoadFailed(model.name, loading.complaints[0] ?? message.reason))
-      else engine?.heard(message, bytes)
+      } else engine?.heard(message, bytes)
     },
     progress(fraction) {
       if (engine === undefined) console.error(`${FRAME_START}P${fraction}`)
@@ -100,7 +96,7 @@ async function start(options: StartOptions): Promise<Painter> {
   sidecar.send({ type: "load", files: engineFiles(painter), config: engineConfig(options, threads) })
   try {
     const residentBytes = await loading.done.promise
-    const info = await loadedInfo(options, { threads, residentBytes, gpus: loading.gpus })
+    const info = loadedInfo(options, { threads, residentBytes, gpus: loading.gpus })
     engine = new Painter({
       info,
       architecture: painter.architecture,
@@ -110,7 +106,10 @@ async function start(options: StartOptions): Promise<Painter> {
     return engine
   } catch (error) {
     sidecar.kill()
-    throw error
+    // A file that is refused where there is no GPU would be refused again.
+    if (!options.onGpu || (loading.isRefused && loading.gpus.length === 0)) throw error
+    console.error(`loading on the GPU failed, the CPU is used: ${asXllmError(error).message}`)
+    return await start({ ...options, onGpu: false })
   }
 }
 
@@ -171,10 +170,10 @@ function engineConfig(
   }
 }
 
-async function loadedInfo(
+function loadedInfo(
   { painter, onGpu }: StartOptions,
   loaded: { readonly threads: number; readonly residentBytes: number; readonly gpus: readonly string[] },
-): Promise<LoadedMediaInfo> {
+): LoadedMediaInfo {
   const sizes = Object.values(painter.files).map((path) => Bun.file(path).size)
   const modelBytes = sizes.reduce((sum, size) => sum + size, 0)
   const gpus = onGpu ? loaded.gpus.slice(0, 1) : []

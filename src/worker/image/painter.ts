@@ -108,6 +108,8 @@ export class Painter implements MediaEngine<ImageRequest, ImageEvent> {
     if (current === undefined) return
     switch (message.type) {
       case "progress":
+        // The library forgets a word that comes before it has begun.
+        if (current.job.signal.aborted) this.#options.send({ type: "cancel" })
         return stepped(current, message)
       case "image":
         current.png = bytes
