@@ -11,22 +11,14 @@ import {
   writeFileSync,
 } from "node:fs"
 import { join } from "node:path"
-import { InvalidManifest, XllmError } from "../../src/errors"
+import { InvalidManifest } from "../../src/errors"
 import { createStore } from "../../src/store"
 import { parseManifest } from "../../src/store/manifest"
 import { parseModelName } from "../../src/store/names"
+import { failure } from "../support/failure"
 import { manifestOf, ModelsFolder } from "../support/models-folder"
 import { mulberry } from "../support/mulberry"
 import { writeTinyModel } from "../support/tiny-model"
-
-async function failure(work: Promise<unknown>): Promise<XllmError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof XllmError) return error
-  throw new Error(`expected an XllmError, got ${String(error)}`)
-}
 
 describe("an installed model", () => {
   test("is listed, resolved and described under its name", async () => {

@@ -1,21 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { XllmError } from "../../src/errors"
 import type { ManifestFile } from "../../src/store/manifest"
 import { parseModelName } from "../../src/store/names"
+import { failure } from "../support/failure"
 import { manifestOf, ModelsFolder } from "../support/models-folder"
 import { writeTinyModel } from "../support/tiny-model"
 import { writeTinyVoice } from "../support/tiny-voice"
-
-async function failure(work: Promise<unknown>): Promise<XllmError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof XllmError) return error
-  throw new Error(`expected an XllmError, got ${String(error)}`)
-}
 
 function withVoices(...names: readonly string[]): ModelsFolder {
   const models = new ModelsFolder()

@@ -11,9 +11,9 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { XllmError } from "../../src/errors"
 import type { Store } from "../../src/store/contract"
 import { createStore } from "../../src/store/index"
+import { failure } from "../support/failure"
 import { writeGguf } from "../support/gguf-writer"
 import { type TinyModelOptions, writeTinyModel } from "../support/tiny-model"
 
@@ -35,15 +35,6 @@ function addTiny(name: string, options: TinyModelOptions = {}): string {
 
 async function names(): Promise<string[]> {
   return (await store.list()).map(({ name }) => name)
-}
-
-async function failure(work: Promise<unknown>): Promise<XllmError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof XllmError) return error
-  throw new Error(`expected an XllmError, got ${String(error)}`)
 }
 
 describe("listing", () => {

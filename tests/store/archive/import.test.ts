@@ -7,6 +7,7 @@ import { importArchive, type ImportOptions } from "../../../src/store/archive/im
 import { printDescription, printSums } from "../../../src/store/archive/layout"
 import type { Digest } from "../../../src/store/manifest"
 import { parseModelName } from "../../../src/store/names"
+import { failure } from "../../support/failure"
 import { manifestOf, ModelsFolder } from "../../support/models-folder"
 import { type TarEntry, writeTar } from "../../support/tar-writer"
 
@@ -63,15 +64,6 @@ function importInto(models: ModelsFolder, bytes: Uint8Array, options: Partial<Im
     signal: new AbortController().signal,
     ...options,
   })
-}
-
-async function failure(work: Promise<unknown>): Promise<XllmError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof XllmError) return error
-  throw new Error(`expected an XllmError, got ${String(error)}`)
 }
 
 describe("a right archive", () => {
