@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
-import { decimal, oneOf, text } from "../config/values"
+import { oneOf, text } from "../config/values"
 import type { TranscriptionRequest } from "../domain"
 import { UsageError } from "../errors"
 import { toSrt, toVerboseJson, toVtt, TranscriptBuilder } from "../http/openai/audio/transcript"
@@ -19,8 +19,6 @@ const flagTable = {
   format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "what is printed (default text)" },
   language: { value: text("CODE"), description: "what is spoken, such as en (default: found out)" },
   translate: switchFlag("into English"),
-  prompt: { value: text("TEXT"), description: "text that comes before, or shows how names are spelt" },
-  temperature: { value: decimal("N", 0, 1), description: "0 is the likeliest text" },
   words: switchFlag("tell when each word is said, in JSON"),
   json: switchFlag("print JSON, with times and timings"),
   ...grouped(connectionSettings, "Flags"),
@@ -102,7 +100,7 @@ async function transcribe(
   flags: TranscribeFlags,
   io: Io,
 ): Promise<void> {
-  const { language, prompt, temperature } = flags
+  const { language } = flags
   const request: TranscriptionRequest = {
     kind: "transcription",
     model,
@@ -110,8 +108,6 @@ async function transcribe(
     task: flags.translate ? "translate" : "transcribe",
     wordTimes: flags.words === true,
     ...(language !== undefined && { language: language.toLowerCase() }),
-    ...(prompt !== undefined && { prompt }),
-    ...(temperature !== undefined && { temperature }),
   }
   const builder = new TranscriptBuilder()
   const spinner = startSpinner(io)
