@@ -24,13 +24,19 @@ interface AacModule extends EmscriptenHeap {
   _receive_packet(context: number): number
   _get_encoded_data(context: number): number
   _flush_encoder_start(context: number): void
+  _close_encoder(context: number): void
 }
+
+/** One that has finished a file: a second one on it is encoded sooner, by code that is compiled already. */
+let idle: AacModule | undefined
 
 /** AAC LC in ADTS frames, by FFmpeg's encoder. Decoders hear some 90 ms more than was said: its delay and padding. */
 export const aac: AudioCodec = {
   rates: RATES.toReversed(),
   async create(sampleRate) {
-    const module = await (aacModule.default ?? aacModule)()
+    const reused = idle
+    idle = undefined
+    const module = reused ?? (await (aacModule.default ?? aacModule)())
     return new AacEncoder(module as AacModule, sampleRate) // its types are those above
   },
 }
@@ -61,7 +67,10 @@ class AacEncoder implements AudioEncoder {
     const last = this.#framer.end()
     const packets = last === undefined ? [] : this.#encode(last)
     this.#module._flush_encoder_start(this.#context)
-    return Buffer.concat([...packets, ...this.#receive()])
+    const rest = Buffer.concat([...packets, ...this.#receive()])
+    this.#module._close_encoder(this.#context)
+    idle = this.#module
+    return rest
   }
 
   #encode(frame: Float32Array): Uint8Array[] {

@@ -6,11 +6,17 @@ const BITRATE = 64
 /** For the rates of MPEG-1, which hold more. */
 const BITRATE_FROM_32_KHZ = 96
 
+/** One that has finished a file: a second one on it is encoded sooner, by code that is compiled already. */
+let idle: Awaited<ReturnType<typeof createMp3Encoder>> | undefined
+
 /** MPEG-1 and MPEG-2 layer III, by LAME. Decoders hear some 50 ms more than was said: its delay and padding. */
 export const mp3: AudioCodec = {
   rates: [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000],
   async create(sampleRate) {
-    const encoder = await createMp3Encoder()
+    const reused = idle
+    idle = undefined
+    const encoder = reused ?? (await createMp3Encoder())
+    // Begins anew, whatever was encoded before.
     encoder.configure({
       sampleRate,
       channels: 1,
@@ -21,7 +27,11 @@ export const mp3: AudioCodec = {
       sampleRate,
       // Copies, because the encoder returns its own buffer.
       push: (samples) => encoder.encode([samples]).slice(),
-      end: () => encoder.finalize().slice(),
+      end: () => {
+        const rest = encoder.finalize().slice()
+        idle = encoder
+        return rest
+      },
     }
   },
 }

@@ -7,9 +7,9 @@ export interface Piece {
 
 /**
  * A first sentence that is longer is cut at its first clause, so that the first sound does not wait for all of it. In
- * characters; some 4 s of speech.
+ * characters; some 2.5 s of speech.
  */
-const LONG_FIRST = 60
+const LONG_FIRST = 40
 /** No clause is cut off that is shorter: it would sound chopped. */
 const SHORTEST_CLAUSE = 10
 /** Longer pieces are cut anywhere: what one takes to synthesise must have a limit. */

@@ -9,8 +9,8 @@ describe("a text is divided into sentences", () => {
     ["Wait... what?! Yes.", ["Wait...", "what?!", "Yes."]],
     ['"Stop!" he said. (Twice.) Then he left.', ['"Stop!"', "he said.", "(Twice.)", "Then he left."]],
     [
-      "Dr. Smith met J. R. Brown, e.g. at 3.14 p.m. So did I. Yes.",
-      ["Dr. Smith met J. R. Brown, e.g. at 3.14 p.m. So did I.", "Yes."],
+      "No. Dr. Smith met J. R. Brown, e.g. at 3.14 p.m. So did I. Yes.",
+      ["No.", "Dr. Smith met J. R. Brown, e.g. at 3.14 p.m. So did I.", "Yes."],
     ],
     ["今日は。お元気ですか？はい！", ["今日は。", "お元気ですか？", "はい！"]],
     ["नमस्ते। आप कैसे हैं?", ["नमस्ते।", "आप कैसे हैं?"]],

@@ -122,6 +122,18 @@ describe.skipIf(!hasFfmpeg())("what ffmpeg decodes of a stream", () => {
   })
 })
 
+describe("a file", () => {
+  test.each(["wav", "flac", "mp3", "aac"] as const)(
+    "as %s has nothing of the one before it",
+    async (format) => {
+      const first = await voice.speak({ input: "abc. def.", format })
+      await voice.speak({ input: "something else, and longer.", format })
+      const second = await voice.speak({ input: "abc. def.", format })
+      expect(Buffer.from(second.bytes).equals(Buffer.from(first.bytes))).toBe(true)
+    },
+  )
+})
+
 describe("a request that cannot be spoken", () => {
   test.each([
     [
