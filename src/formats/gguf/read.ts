@@ -32,6 +32,8 @@ const KEPT_ARRAY_LENGTH = 1024
 export interface ReadGgufOptions {
   /** Keys of long arrays whose values are wanted. */
   readonly keepArrays?: readonly string[]
+  /** How long the file will be, of one that is not there to its end yet. */
+  readonly finalBytes?: number
 }
 
 /**
@@ -45,10 +47,11 @@ export function readGgufHeader(path: string, options: ReadGgufOptions = {}): Ggu
   try {
     const stats = fstatSync(file)
     if (!stats.isFile()) throw new InvalidModelFile(path, "it is not a file")
-    const cursor = new GgufCursor(path, stats.size, (target, position) =>
+    const size = options.finalBytes ?? stats.size
+    const cursor = new GgufCursor(path, size, (target, position) =>
       readSync(file, target, 0, target.length, position),
     )
-    return readHeader(cursor, new Set(options.keepArrays), stats.size)
+    return readHeader(cursor, new Set(options.keepArrays), size)
   } finally {
     closeSync(file)
   }

@@ -20,6 +20,8 @@ export interface DownloadOptions {
   readonly signal: AbortSignal
   /** Called when more of the file is there. */
   readonly onProgress: (completedBytes: number) => void
+  /** Called once, when enough of the file's start is there to see what it is; what it throws ends the download. */
+  readonly inspect?: ((path: string, prefixBytes: number) => void) | undefined
   /** Something that whoever waits may want to know. */
   readonly onNote: (text: string) => void
 }
@@ -27,6 +29,8 @@ export interface DownloadOptions {
 /** The file at the source is not the one that the download began with. */
 export class SourceChanged extends Error {}
 
+/** Headers of models are shorter: vocabularies of 260,000 tokens take about 15 MB. */
+const INSPECTED_BYTES = 20 * 1024 ** 2
 const SMALLEST_PART = 64 * 1024
 
 /** The whole file came where a part was asked for, while other connections fetch other parts. */
@@ -61,6 +65,7 @@ class Download {
   readonly #hash: PrefixHash
   /** Known once a stream without a length has ended. */
   #foundSize: number | undefined
+  #isInspected = false
   /** The server gives no parts. */
   #isWhole = false
   /**
@@ -227,8 +232,15 @@ class Download {
 
   async #append(segment: Segment, bytes: Uint8Array): Promise<void> {
     await this.#partial.append(segment, bytes)
-    this.#hash.advance(this.#partial.prefixBytes)
+    this.#inspect()
     this.#report()
+  }
+
+  #inspect(): void {
+    const { path, prefixBytes } = this.#partial
+    if (this.#isInspected || prefixBytes < INSPECTED_BYTES) return
+    this.#isInspected = true
+    this.#options.inspect?.(path, prefixBytes)
   }
 
   #report(): void {

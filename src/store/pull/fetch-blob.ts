@@ -1,5 +1,5 @@
 import { rm, stat } from "node:fs/promises"
-import { ChecksumMismatch } from "../../errors"
+import { ChecksumMismatch, Unsupported } from "../../errors"
 import type { Semaphore } from "../../lib/semaphore"
 import type { Blob, Blobs } from "../contract"
 import { download, SourceChanged } from "./download"
@@ -19,6 +19,8 @@ export interface FetchOptions {
   readonly patience: Patience
   readonly signal: AbortSignal
   readonly onProgress: (completedBytes: number, totalBytes: number | undefined) => void
+  /** See {@link download}'s. */
+  readonly inspect?: ((path: string, prefixBytes: number) => void) | undefined
   /** Another process, or another pull of this one, downloads the same file. */
   readonly onWait: () => void
   readonly onNote: (text: string) => void
@@ -83,7 +85,7 @@ async function fetchInto(partial: PartialFile, file: RemoteFile, options: FetchO
     onProgress(sizeBytes, sizeBytes)
     return blob
   } catch (error) {
-    if (error instanceof ChecksumMismatch || error instanceof SourceChanged) {
+    if ([ChecksumMismatch, SourceChanged, Unsupported].some((useless) => error instanceof useless)) {
       isOver = true
       await partial.discard()
     }

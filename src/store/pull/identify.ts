@@ -39,11 +39,40 @@ export async function identify(
   )
 }
 
+/**
+ * Looks at a text model's file of which only the start is there.
+ * @throws Unsupported as soon as it is certain that llama.cpp as it is cannot load it
+ */
+export function inspectStart(
+  {
+    path,
+    sizeBytes,
+    prefixBytes,
+  }: { readonly path: string; readonly sizeBytes: number; readonly prefixBytes: number },
+  label: string,
+  hint: string | undefined,
+): void {
+  let header: GgufHeader
+  try {
+    header = readGgufHeader(path, { finalBytes: sizeBytes })
+  } catch (error) {
+    // Its header is longer than what is there, or damaged, which its checksum will tell.
+    if (error instanceof InvalidModelFile) return
+    throw error
+  }
+  if (header.dataOffset <= prefixBytes) checkLoadable(header, label, hint)
+}
+
+function checkLoadable(header: GgufHeader, label: string, hint: string | undefined): void {
+  const obstacle = llamaObstacle(header)
+  if (obstacle === undefined) return
+  throw new Unsupported(`${label} cannot be loaded: ${obstacle}${hint === undefined ? "" : `; ${hint}`}`)
+}
+
 function identifyText({ path }: FetchedFile, label: string, hint: string | undefined): ModelKind {
   // Parts of a split model name their tensors each for themselves; the rest of what is checked is in the first.
-  const obstacle = llamaObstacle(readHeader(path, label))
-  if (obstacle === undefined) return "text"
-  throw new Unsupported(`${label} cannot be loaded: ${obstacle}${hint === undefined ? "" : `; ${hint}`}`)
+  checkLoadable(readHeader(path, label), label, hint)
+  return "text"
 }
 
 function readHeader(path: string, label: string): GgufHeader {

@@ -2,6 +2,7 @@ import { DownloadFailed, ModelNotFound } from "../../errors"
 import { formatModelName, type ModelName, OLLAMA_HOST } from "../names"
 import { isOfConnection } from "./attempts"
 import { fetchJson, fetchSmallFile } from "./fetch-text"
+import { inspectStart } from "./identify"
 import type { PullPlan } from "./plan"
 import { RegistryAccess } from "./registry-access"
 import { filesOf, readDeclared } from "./registry-layers"
@@ -11,6 +12,8 @@ import { endpoint, isLoopbackHost, type SourceContext } from "./source-context"
 
 /** Registries whose tokens come from another host. */
 const TOKEN_HOSTS: Readonly<Record<string, readonly string[]>> = { [OLLAMA_HOST]: ["ollama.com"] }
+
+const HINT = "models on Hugging Face, named namespace/model, are made for llama.cpp"
 
 /** A model in a registry, as it is now. */
 export interface RegistryModel {
@@ -36,10 +39,15 @@ export async function planRegistryPull(name: ModelName, context: SourceContext):
       role,
       name: fileName,
       remote: remoteFile(name, layer, model),
+      // Gigabytes are not fetched for a file that its start shows to be of no use.
+      ...(role === "model" && {
+        inspect: (path: string, prefixBytes: number) =>
+          inspectStart({ path, sizeBytes: layer.sizeBytes, prefixBytes }, label, HINT),
+      }),
     })),
     declared: await readDeclared(model.manifest, label, read),
     notes: [],
-    hint: "models on Hugging Face, named namespace/model, are made for llama.cpp",
+    hint: HINT,
   }
 }
 

@@ -10,6 +10,8 @@ export interface PlannedFile {
   readonly remote: RemoteFile
   /** Text about the model, not a part of it; nothing is lost where it is not signed. */
   readonly isDocument?: boolean
+  /** Looks at the file while only its start is there; what it throws ends the download. */
+  readonly inspect?: (path: string, prefixBytes: number) => void
 }
 
 /** Everything of a manifest that a source declares beside its files. */

@@ -299,7 +299,7 @@ export class Puller {
   }
 
   async #fetch(
-    { remote, name }: PlannedFile,
+    { remote, name, inspect }: PlannedFile,
     context: SourceContext,
     { onEvent, onProgress }: Pick<PullOptions, "onEvent"> & Pick<FetchOptions, "onProgress">,
   ): Promise<Blob> {
@@ -313,6 +313,7 @@ export class Puller {
       patience: context.patience,
       signal: context.signal,
       onProgress,
+      inspect,
       onWait: () => {
         if (!hasWaited) note(`${name} is being downloaded already; waiting for that`)
         hasWaited = true

@@ -3,6 +3,7 @@ import { ModelNotFound, NotAuthorized, Unsupported } from "../../../src/errors"
 import { parseChallenge } from "../../../src/store/pull/registry-access"
 import { writeGguf } from "../../support/gguf-writer"
 import { PullScene, tinyModelBytes } from "../../support/pull-scene"
+import { someBytes } from "../../support/some-bytes"
 
 const MODEL = tinyModelBytes()
 
@@ -128,6 +129,19 @@ describe("a file that llama.cpp cannot load", () => {
     expect(failure).rejects.toThrow("models on Hugging Face")
     await failure.catch(() => {})
     expect(await it.store.list()).toEqual([])
+  })
+
+  test("is found out by its start, and nothing of it is kept", async () => {
+    await using it = await PullScene.create()
+    const path = `${it.folder.path}/odd.gguf`
+    writeGguf(path, [["general.architecture", "string", "gptoss"]], [tensor("blk.0.x")])
+    const model = Buffer.concat([await Bun.file(path).bytes(), someBytes(100_000_000)])
+    it.registry.publish("library/odd:latest", { model })
+    const failure = it.pull("odd")
+    expect(failure).rejects.toThrow("llama.cpp does not know the architecture 'gptoss'")
+    await failure.catch(() => {})
+    expect(it.registry.storage.sent()).toBeLessThan(model.length * 0.8)
+    expect([...new Bun.Glob("**/*").scanSync(`${it.folder.path}/models/partial`)]).toEqual([])
   })
 })
 
