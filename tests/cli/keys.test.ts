@@ -57,6 +57,6 @@ describe("keys", () => {
     [["drop"], "keys does not know 'drop'; it takes add, list or rm"],
   ])("%p is refused", async (argv, message) => {
     using it = home()
-    expect(it.run(argv, "nonsense")).rejects.toThrow(message)
+    await expect(it.run(argv, "nonsense")).rejects.toThrow(message)
   })
 })

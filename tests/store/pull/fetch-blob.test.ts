@@ -168,8 +168,8 @@ describe("a download", () => {
     await using it = await scene(someBytes(1000))
     it.server.fault = () => ({ status: 503, headers: { "retry-after": "3600" } })
     const failure = it.fetch()
-    expect(failure).rejects.toThrow(DownloadFailed)
-    expect(failure).rejects.toThrow("asks to come back in 3600 s")
+    await expect(failure).rejects.toThrow(DownloadFailed)
+    await expect(failure).rejects.toThrow("asks to come back in 3600 s")
     await failure.catch(() => {})
     expect(it.server.requests).toHaveLength(1)
   })
@@ -178,7 +178,7 @@ describe("a download", () => {
     await using it = await scene()
     it.server.fault = ({ range }) => (range?.startsWith("bytes=0-") ? undefined : { status: 500 })
     const failure = it.fetch()
-    expect(failure).rejects.toThrow("answered 500, 4 times in a row")
+    await expect(failure).rejects.toThrow("answered 500, 4 times in a row")
     await failure.catch(() => {})
     const before = it.server.sent()
     expect(before).toBeGreaterThan(0)
@@ -193,14 +193,14 @@ describe("a download", () => {
     await using it = await scene(someBytes(1000))
     it.server.fault = () => ({ status })
     const failure = it.fetch()
-    expect(failure).rejects.toThrow(NotAuthorized)
+    await expect(failure).rejects.toThrow(NotAuthorized)
     await failure.catch(() => {})
   })
 
   test("is refused where a server sends other parts than were asked for", async () => {
     await using it = await scene()
     it.server.fault = () => ({ shift: 5 })
-    expect(it.fetch()).rejects.toThrow("which nobody asked for")
+    await expect(it.fetch()).rejects.toThrow("which nobody asked for")
   })
 
   test("that was told to stop keeps what came", async () => {
@@ -210,7 +210,7 @@ describe("a download", () => {
       if (it.server.sent() > 6 * MB) stop.abort("SIGINT")
     }
     const failure = it.fetch(it.file(), { signal: stop.signal })
-    expect(failure).rejects.toThrow("cancelled")
+    await expect(failure).rejects.toThrow("cancelled")
     await failure.catch(() => {})
     const kept = it.progress.at(-1) ?? 0
     expect(kept).toBeGreaterThan(0)
@@ -269,7 +269,7 @@ describe("what came", () => {
   test("is compared with what the source declares, and deleted where it differs", async () => {
     await using it = await scene()
     const failure = it.fetch(it.file({ digest: digestOf(someBytes(10)) }))
-    expect(failure).rejects.toThrow(ChecksumMismatch)
+    await expect(failure).rejects.toThrow(ChecksumMismatch)
     await failure.catch(() => {})
     expect(it.partials()).toEqual([])
     expect(await it.blobs.has(digestOf(it.bytes))).toBe(false)
@@ -280,14 +280,14 @@ describe("what came", () => {
     const file = it.file({ digest: undefined, gitOid: "ce013625030ba8dba906f756967f9e9ca394464a" })
     expect(await it.fetch(file)).toMatchObject({ digest: digestOf(it.bytes) })
     const other = it.file({ digest: undefined, gitOid: "0".repeat(40), reference: "other" })
-    expect(it.fetch(other)).rejects.toThrow(ChecksumMismatch)
+    await expect(it.fetch(other)).rejects.toThrow(ChecksumMismatch)
   })
 
   test("of a file that has another size now is of no use", async () => {
     await using it = await scene()
     const file = it.file()
     it.bytes = someBytes(17 * MB)
-    expect(it.fetch(file)).rejects.toThrow("it has 17825792 bytes now, not 18874368")
+    await expect(it.fetch(file)).rejects.toThrow("it has 17825792 bytes now, not 18874368")
   })
 
   test("of another version is replaced, which is said", async () => {
@@ -312,7 +312,7 @@ describe("what came", () => {
       if (++asked === 3) it.bytes = someBytes(18 * MB, 7)
       return undefined
     }
-    expect(it.fetch(file)).rejects.toThrow("a new version")
+    await expect(it.fetch(file)).rejects.toThrow("a new version")
   })
 })
 

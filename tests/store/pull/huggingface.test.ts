@@ -9,6 +9,7 @@ import {
 import { voiceFolder } from "../../../src/store/pull/huggingface"
 import { PullScene, tinyModelBytes } from "../../support/pull-scene"
 import { someBytes } from "../../support/some-bytes"
+import { encodeTinyVoice, TINY_VOICE_TOKENS } from "../../support/tiny-voice"
 
 const Q4 = tinyModelBytes()
 const Q8 = tinyModelBytes({ seed: 2 })
@@ -82,17 +83,17 @@ describe("a model on Hugging Face", () => {
   test("that may be one of several is not guessed", async () => {
     await using it = await PullScene.create()
     it.hub.repositories["org/many"] = { files: { "a-Q4_K_M.gguf": Q4, "b-Q4_K_M.gguf": Q8 } }
-    expect(it.pull("org/many")).rejects.toThrow(InvalidRequest)
-    expect(it.pull("org/many")).rejects.toThrow("name one of org/many:a-Q4_K_M, org/many:b-Q4_K_M")
-    expect(it.pull("org/many:Q5_0")).rejects.toThrow("it has nothing called 'Q5_0'; name one of")
+    await expect(it.pull("org/many")).rejects.toThrow(InvalidRequest)
+    await expect(it.pull("org/many")).rejects.toThrow("name one of org/many:a-Q4_K_M, org/many:b-Q4_K_M")
+    await expect(it.pull("org/many:Q5_0")).rejects.toThrow("it has nothing called 'Q5_0'; name one of")
     expect(await it.pull("org/many:b-Q4_K_M")).toMatchObject({ name: "org/many:b-Q4_K_M" })
   })
 
   test("that is not there is not looked for elsewhere, but the other places are named", async () => {
     await using it = await PullScene.create()
     const failure = it.pull("org/none")
-    expect(failure).rejects.toThrow(ModelNotFound)
-    expect(failure).rejects.toThrow(
+    await expect(failure).rejects.toThrow(ModelNotFound)
+    await expect(failure).rejects.toThrow(
       "'hf:org/none:latest' was tried; other places are named ollama:org/none:latest",
     )
     await failure.catch(() => {})
@@ -102,10 +103,10 @@ describe("a model on Hugging Face", () => {
   test("behind a gate needs a token, which the host of the files never sees", async () => {
     await using it = await PullScene.create()
     it.hub.repositories["org/gated"] = { files: { "tiny.gguf": Q4 }, token: "hf_secret" }
-    expect(it.pull("org/gated")).rejects.toThrow(NotAuthorized)
-    expect(it.pull("org/gated")).rejects.toThrow("set HF_TOKEN")
+    await expect(it.pull("org/gated")).rejects.toThrow(NotAuthorized)
+    await expect(it.pull("org/gated")).rejects.toThrow("set HF_TOKEN")
     it.hubToken = "hf_wrong"
-    expect(it.pull("org/gated")).rejects.toThrow("the account of HF_TOKEN may not read it")
+    await expect(it.pull("org/gated")).rejects.toThrow("the account of HF_TOKEN may not read it")
     it.hubToken = "hf_secret"
     await it.pull("org/gated")
     expect(it.hub.api.requests.some(({ authorization }) => authorization === "Bearer hf_secret")).toBe(true)
@@ -125,8 +126,8 @@ describe("a model on Hugging Face", () => {
   test("whose content is not what the listing declares is not installed", async () => {
     await using it = await PullScene.create()
     it.hub.repositories["org/wrong"] = { files: { "tiny.gguf": Q4 }, wrongSums: ["tiny.gguf"] }
-    expect(it.pull("org/wrong")).rejects.toThrow(ChecksumMismatch)
-    expect(it.pull("org/wrong")).rejects.toThrow("it was deleted")
+    await expect(it.pull("org/wrong")).rejects.toThrow(ChecksumMismatch)
+    await expect(it.pull("org/wrong")).rejects.toThrow("it was deleted")
     expect(await it.store.list()).toEqual([])
   })
 
@@ -147,7 +148,7 @@ describe("a model on Hugging Face", () => {
   test("that holds nothing usable is refused", async () => {
     await using it = await PullScene.create()
     it.hub.repositories["org/other"] = { files: { "model.gguf": someBytes(3000) } }
-    expect(it.pull("org/other")).rejects.toThrow(InvalidModelFile)
+    await expect(it.pull("org/other")).rejects.toThrow(InvalidModelFile)
     expect(await it.store.list()).toEqual([])
   })
 
@@ -167,4 +168,35 @@ test.each([
   ["Q4_K_M", undefined],
 ])("a voice called %s is looked for in %p", (tag, folder) => {
   expect(voiceFolder(tag)).toBe(folder)
+})
+
+describe("a model of several files", () => {
+  test("is a voice if its files are, and keeps their names", async () => {
+    await using it = await PullScene.create()
+    it.hub.repositories["org/tones"] = {
+      files: {
+        "README.md": "# Tones",
+        LICENSE: "Public domain.",
+        "model.onnx": encodeTinyVoice({}),
+        "tokens.txt": TINY_VOICE_TOKENS,
+        "test_wavs/0.wav": someBytes(100),
+      },
+    }
+    expect(await it.pull("org/tones")).toMatchObject({ kind: "voice" })
+    expect((await it.filesOf("org/tones")).map(({ name }) => name).toSorted()).toEqual([
+      "LICENSE",
+      "model.onnx",
+      "tokens.txt",
+    ])
+    expect(await it.store.describe("org/tones")).toMatchObject({ kind: "voice", family: "vits" })
+  })
+
+  test("of no kind that is known is refused", async () => {
+    await using it = await PullScene.create()
+    it.hub.repositories["org/data"] = { files: { "config.json": "{}", "model.bin": someBytes(2000) } }
+    const failure = it.pull("org/data")
+    await expect(failure).rejects.toThrow(InvalidModelFile)
+    await failure.catch(() => {})
+    expect(await it.store.list()).toEqual([])
+  })
 })

@@ -52,8 +52,8 @@ describe("a model of Ollama's library", () => {
   test("that is not there names the other places", async () => {
     await using it = await PullScene.create()
     const failure = it.pull("nope")
-    expect(failure).rejects.toThrow(ModelNotFound)
-    expect(failure).rejects.toThrow(
+    await expect(failure).rejects.toThrow(ModelNotFound)
+    await expect(failure).rejects.toThrow(
       "'ollama:library/nope:latest' was tried; other places are named hf:NAMESPACE/nope:latest or ollama:NAMESPACE/nope:latest",
     )
     await failure.catch(() => {})
@@ -74,7 +74,7 @@ describe("a model of Ollama's library", () => {
     it.registry.token = "sesame"
     it.registry.realm = `${it.registry.storage.url}/token`
     it.registry.publish("library/tiny:latest", { model: MODEL })
-    expect(it.pull("tiny")).rejects.toThrow(NotAuthorized)
+    await expect(it.pull("tiny")).rejects.toThrow(NotAuthorized)
   })
 
   test("replaces what had its name, and what only that used", async () => {
@@ -91,7 +91,7 @@ describe("a model of Ollama's library", () => {
   test("in another form than GGUF is refused before it is downloaded", async () => {
     await using it = await PullScene.create()
     it.registry.publish("library/mlx:latest", { model: MODEL, config: { model_format: "safetensors" } })
-    expect(it.pull("mlx")).rejects.toThrow(Unsupported)
+    await expect(it.pull("mlx")).rejects.toThrow(Unsupported)
     expect(it.registry.storage.sent()).toBeLessThan(1000)
   })
 
@@ -124,9 +124,9 @@ describe("a file that llama.cpp cannot load", () => {
     writeGguf(path, metadata, [tensor(name)])
     it.registry.publish("library/odd:latest", { model: await Bun.file(path).bytes() })
     const failure = it.pull("odd")
-    expect(failure).rejects.toThrow(Unsupported)
-    expect(failure).rejects.toThrow(reason)
-    expect(failure).rejects.toThrow("models on Hugging Face")
+    await expect(failure).rejects.toThrow(Unsupported)
+    await expect(failure).rejects.toThrow(reason)
+    await expect(failure).rejects.toThrow("models on Hugging Face")
     await failure.catch(() => {})
     expect(await it.store.list()).toEqual([])
   })
@@ -138,7 +138,7 @@ describe("a file that llama.cpp cannot load", () => {
     const model = Buffer.concat([await Bun.file(path).bytes(), someBytes(100_000_000)])
     it.registry.publish("library/odd:latest", { model })
     const failure = it.pull("odd")
-    expect(failure).rejects.toThrow("llama.cpp does not know the architecture 'gptoss'")
+    await expect(failure).rejects.toThrow("llama.cpp does not know the architecture 'gptoss'")
     await failure.catch(() => {})
     expect(it.registry.storage.sent()).toBeLessThan(model.length * 0.8)
     expect([...new Bun.Glob("**/*").scanSync(`${it.folder.path}/models/partial`)]).toEqual([])

@@ -40,7 +40,7 @@ describe("a pull that wants signatures", () => {
       [`${parts[0]}.asc`]: await alice.sign(MODEL),
     }
     it.hub.repositories["org/split"] = { files }
-    expect(it.pull("org/split", { verify: true })).rejects.toThrow(
+    await expect(it.pull("org/split", { verify: true })).rejects.toThrow(
       "m-00002-of-00002.gguf is refused: there is no signature",
     )
   })
@@ -49,7 +49,7 @@ describe("a pull that wants signatures", () => {
     await using it = await trusting(alice)
     it.hub.repositories["org/bare"] = { files: { "m.gguf": MODEL } }
     const failure = it.pull("org/bare", { verify: true })
-    expect(failure).rejects.toThrow(SignatureRefused)
+    await expect(failure).rejects.toThrow(SignatureRefused)
     await failure.catch(() => {})
     expect(it.hub.storage.sent()).toBe(0)
     expect(await it.store.list()).toEqual([])
@@ -62,7 +62,7 @@ describe("a pull that wants signatures", () => {
   ])("refuses what is signed %s", async (_what, signature) => {
     await using it = await trusting(alice)
     it.hub.repositories["org/odd"] = { files: { "m.gguf": MODEL, "m.gguf.asc": await signature() } }
-    expect(it.pull("org/odd", { verify: true })).rejects.toThrow(SignatureRefused)
+    await expect(it.pull("org/odd", { verify: true })).rejects.toThrow(SignatureRefused)
     await it.pull("org/odd", { verify: true }).catch(() => {})
     expect(await it.store.list()).toEqual([])
   })
@@ -70,6 +70,6 @@ describe("a pull that wants signatures", () => {
   test("refuses registries, which have no signatures", async () => {
     await using it = await trusting(alice)
     it.registry.publish("library/tiny:latest", { model: MODEL })
-    expect(it.pull("tiny", { verify: true })).rejects.toThrow("registries have no signatures")
+    await expect(it.pull("tiny", { verify: true })).rejects.toThrow("registries have no signatures")
   })
 })
