@@ -67,7 +67,7 @@ export async function recognizeKokoro(folder: SpeechFolder): Promise<VoiceModel 
       lexicons: [],
       ruleFsts: [],
       ruleFars: [],
-      espeak: { language: DEFAULT_LANGUAGE, speakerLanguages },
+      espeak: { language: DEFAULT_LANGUAGE, speakerLanguages, ...folder.espeakData },
       lengthScale: 1,
     },
   }

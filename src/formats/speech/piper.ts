@@ -86,7 +86,7 @@ async function describePiper(
       lexicons: [],
       ruleFsts: [],
       ruleFars: [],
-      espeak: { language: config.espeakVoice },
+      espeak: { language: config.espeakVoice, ...folder.espeakData },
       lengthScale: config.lengthScale,
       noise: { scale: config.noiseScale, scaleW: config.noiseScaleW },
     },

@@ -238,17 +238,15 @@ function espeakOf(
   lexicons: readonly string[],
 ): { readonly espeak?: EspeakNeeds } {
   if (frontend !== "espeak" && family !== "kokoro") return {}
-  const phontab = folder.matching(/^phontab$/)[0]
-  const ownData = phontab && { ownData: phontab.path.slice(0, -"/phontab".length) }
   const language = metadata.get("voice") || "en-us"
   if (family !== "kokoro" || Number(metadata.get("version") ?? 1) < 2)
-    return { espeak: { language, ...ownData } }
+    return { espeak: { language, ...folder.espeakData } }
   // What the lexicons cover is read from them: telling a language turns them off.
   const covered = (code: string) => lexicons.length > 0 && /^(en|cmn)/.test(code)
   const speakerLanguages = speakers
     .map((name) => languageOfSpeaker(name) ?? language)
     .map((code) => (covered(code) ? "" : code))
-  return { espeak: { language, speakerLanguages, ...ownData } }
+  return { espeak: { language, speakerLanguages, ...folder.espeakData } }
 }
 
 function languagesOf(metadata: ReadonlyMap<string, string>): string[] {

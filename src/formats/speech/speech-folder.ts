@@ -1,3 +1,4 @@
+import { dirname } from "node:path"
 import { InvalidModelFile } from "../../errors"
 import type { ModelFolder, ModelFolderFile } from "../model-folder"
 import { type OnnxModel, readOnnx } from "../onnx/read"
@@ -25,6 +26,12 @@ export class SpeechFolder {
     return this.files
       .filter(({ name }) => pattern.test(baseName(name)))
       .toSorted((left, right) => depth(left) - depth(right))
+  }
+
+  /** espeak-ng's data that came with the model, as far as there are any. */
+  get espeakData(): { readonly ownData?: string } {
+    const [phontab] = this.matching(/^phontab$/)
+    return phontab === undefined ? {} : { ownData: dirname(phontab.path) }
   }
 
   get graphs(): ModelFolderFile[] {

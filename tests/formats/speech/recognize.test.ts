@@ -39,6 +39,12 @@ const piperGraph = encodeTinyVoice({ metadata: {}, piperInputs: true })
 const piper = { "en_US-tiny-low.onnx": piperGraph, "en_US-tiny-low.onnx.json": piperConfig() }
 
 describe("a raw voice of Piper", () => {
+  test("uses the data of espeak-ng that lie beside it", async () => {
+    expect((await voice(piper)).plan.espeak).not.toHaveProperty("ownData")
+    const { plan } = await voice({ ...piper, "espeak-ng-data/phontab": "x" })
+    expect(plan.espeak?.ownData).toEndWith("/espeak-ng-data")
+  })
+
   test("is known by its graph and the JSON beside it", async () => {
     const { description, plan } = await voice({ ...piper, MODEL_CARD: "# Card\n\n* License: CC0\n" })
     expect(description).toEqual({
