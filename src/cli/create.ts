@@ -10,6 +10,7 @@ import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
+import { percentOf } from "./output"
 import { startSpinner } from "./spinner"
 
 const DEFAULT_FILE = "Modelfile"
@@ -142,7 +143,7 @@ function lineReporter(io: Io): Reporter {
     report(event) {
       if (event.type === "progress") {
         spinner ??= startSpinner(io)
-        const percent = Math.floor((100 * event.doneBytes) / Math.max(1, event.totalBytes))
+        const percent = percentOf(event.doneBytes, event.totalBytes)
         return spinner.say(`reading ${event.file}: ${percent}%`)
       }
       stop()
@@ -158,7 +159,7 @@ function jsonReporter(io: Io): Reporter {
     report(event) {
       if (event.type === "progress") {
         const { file, doneBytes, totalBytes } = event
-        const now = Math.floor((100 * doneBytes) / Math.max(1, totalBytes))
+        const now = percentOf(doneBytes, totalBytes)
         if (now === percent) return
         percent = now
         return io.write(

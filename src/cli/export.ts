@@ -7,7 +7,7 @@ import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
-import { formatBytes } from "./output"
+import { formatBytes, percentOf } from "./output"
 import { fileOutput, type Output } from "./output-file"
 import { startSpinner } from "./spinner"
 
@@ -39,7 +39,9 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     try {
       const archive = await exportModel(store, name)
       const bytes = archive.read((done) =>
-        spinner.say(`exporting ${percent(done, archive.totalBytes)} of ${formatBytes(archive.totalBytes)}`),
+        spinner.say(
+          `exporting ${percentOf(done, archive.totalBytes)}% of ${formatBytes(archive.totalBytes)}`,
+        ),
       )
       await writeArchive(bytes, file, interrupts.signal)
     } finally {
@@ -66,8 +68,4 @@ async function writeTo(output: Output, bytes: Readable, signal: AbortSignal): Pr
     await file.write(chunk)
   }
   await file.finish()
-}
-
-function percent(done: number, total: number): string {
-  return `${Math.floor((100 * done) / Math.max(1, total))}%`
 }

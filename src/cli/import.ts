@@ -13,7 +13,7 @@ import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
-import { formatBytes } from "./output"
+import { formatBytes, percentOf } from "./output"
 import { type Spinner, startSpinner } from "./spinner"
 
 export const command = defineCommand({
@@ -166,5 +166,5 @@ async function ollamaFolder(environment: Environment): Promise<string> {
 
 function partOf(done: number, total: number | undefined): string {
   if (total === undefined) return formatBytes(done)
-  return `${Math.floor((100 * done) / Math.max(1, total))}% of ${formatBytes(total)}`
+  return `${percentOf(done, total)}% of ${formatBytes(total)}`
 }

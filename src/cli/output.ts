@@ -30,6 +30,11 @@ export function formatBytes(bytes: number): string {
   return `${digits} ${units[power]}`
 }
 
+/** Whole per cent that are done; 0 of nothing. */
+export function percentOf(done: number, total: number): number {
+  return Math.floor((100 * done) / Math.max(1, total))
+}
+
 /** A count of parameters: `7.6B`, `134.52M`, `96K`. */
 export function formatCount(count: number): string {
   if (count >= 1e9) return `${withFraction(count / 1e9, 1)}B`

@@ -1,6 +1,15 @@
 /** A JSON object of which nothing is known yet. */
 export type JsonRecord = Readonly<Record<string, unknown>>
 
+/** What a text says as JSON; `undefined` where it is none. */
+export function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** `value` if it is an object. */
 export function toRecord(value: unknown): JsonRecord | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined

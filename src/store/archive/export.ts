@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream"
+import { sha256 } from "../../lib/sha256"
 import type { Store } from "../contract"
 import { modelfileOf } from "../create/modelfile"
 import type { Digest, Manifest, ManifestFile } from "../manifest"
@@ -67,8 +68,4 @@ function hexOf(digest: Digest): string {
 
 function text(path: string, content: string) {
   return { path, source: new TextEncoder().encode(content) }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex")
 }

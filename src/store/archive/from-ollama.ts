@@ -2,6 +2,8 @@ import type { Dirent } from "node:fs"
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Cancelled, InvalidModelFile, XllmError } from "../../errors"
+import { tryJson } from "../../lib/json"
+import { sha256 } from "../../lib/sha256"
 import { digestOfFile } from "../blobs"
 import type { Store } from "../contract"
 import type { Manifest, ManifestFile } from "../manifest"
@@ -78,7 +80,7 @@ async function importOne(name: ModelName, path: string, options: OllamaImport): 
   const { store, signal, folder, report } = options
   const model = formatModelName(name)
   const text = await readText(path)
-  const listed = parseRegistryManifest(parseJson(text), model)
+  const listed = parseRegistryManifest(tryJson(text), model)
   const layers = filesOf(listed, model)
   for (const { layer } of layers) await checkSize(layer, folder)
   const declared = await readDeclared(listed, model, (layer) => readText(blobPath(folder, layer)))
@@ -146,16 +148,4 @@ async function readText(path: string): Promise<string> {
   if (stats.size > MAX_TEXT_BYTES)
     throw new InvalidModelFile(path, `it has ${stats.size} bytes, more than any text`)
   return await readFile(path, "utf8")
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function sha256(text: string): string {
-  return new Bun.CryptoHasher("sha256").update(text).digest("hex")
 }

@@ -1,6 +1,7 @@
 import { Type } from "typebox"
 import { Compile } from "typebox/compile"
 import { InvalidArchive } from "../../errors"
+import { tryJson } from "../../lib/json"
 
 /**
  * An archive is a tar file, compressed with zstd, that `tar` and `sha256sum -c` can read too. Its entries, in this
@@ -72,7 +73,7 @@ export function printDescription({ name, manifest }: ArchiveDescription): string
 
 /** @throws InvalidArchive where it is not what {@link printDescription} writes */
 export function parseDescription(text: string, archive: string): ArchiveDescription {
-  const found = parseJson(text)
+  const found = tryJson(text)
   if (!description.Check(found))
     throw new InvalidArchive(archive, `${DESCRIPTION_ENTRY} is not what xLLM writes`)
   if (found.version !== VERSION) {
@@ -80,12 +81,4 @@ export function parseDescription(text: string, archive: string): ArchiveDescript
     throw new InvalidArchive(archive, what)
   }
   return { name: found.name, manifest: found.manifest }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

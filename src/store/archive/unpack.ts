@@ -4,6 +4,7 @@ import { Readable } from "node:stream"
 import { createZstdDecompress } from "node:zlib"
 import { Parser, type ReadEntry } from "tar"
 import { Cancelled, DiskFull, InvalidArchive, XllmError } from "../../errors"
+import { sha256 } from "../../lib/sha256"
 import {
   type ArchiveDescription,
   DESCRIPTION_ENTRY,
@@ -205,10 +206,6 @@ class Unpacking {
 /** Names in an archive are anything at all. */
 function shown(path: string): string {
   return path.replace(/[^\x20-\x7e]/g, "?").slice(0, 200)
-}
-
-function sha256(bytes: Uint8Array): string {
-  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex")
 }
 
 /** What the parser and the decompressor complain about is the archive; what the file system does is not. */

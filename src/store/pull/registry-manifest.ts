@@ -1,5 +1,5 @@
 import { DownloadFailed, Unsupported } from "../../errors"
-import { numberAt, recordAt, recordsAt, textAt, toRecord } from "../../lib/json"
+import { numberAt, recordAt, recordsAt, textAt, toRecord, tryJson } from "../../lib/json"
 import { type Digest, isDigest, type ManifestParameter } from "../manifest"
 
 /** A blob that a registry's manifest names. */
@@ -100,12 +100,4 @@ export function parseMessages(
     const isKnown = role === "system" || role === "user" || role === "assistant"
     return isKnown && content !== undefined ? [{ role, content }] : []
   })
-}
-
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
