@@ -93,6 +93,11 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.BadServerAnswer("http://x", "sent nonsense"), 502, {}],
   [new errors.UsageError("unknown command 'x'"), 400, {}],
   [new errors.InternalError("x is not a function"), 500, { code: "internal_error" }],
+  [
+    new errors.SystemFailed(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" })),
+    500,
+    { code: "system_failed", message: "the operating system reports: the disk or device reports an error" },
+  ],
 ]
 
 /** Fields of the error that OpenAI's clients see, and headers. */
