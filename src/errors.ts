@@ -364,8 +364,9 @@ export class SignatureRefused extends XllmError {
 
 /** What was to be trusted is no public key. */
 export class InvalidKey extends XllmError {
-  constructor(reason: string) {
-    super("invalid_key", 400, `it is not an OpenPGP key: ${reason}`)
+  /** `from`: the file, as messages call it. */
+  constructor(from: string, reason: string, cause?: unknown) {
+    super("invalid_key", 400, `${from} has no OpenPGP public key that can be read: ${reason}`, { cause })
   }
 }
 
@@ -539,9 +540,10 @@ export class Cancelled extends XllmError {
 /** No xLLM server answers where a command looks for one. */
 export class ServerUnreachable extends XllmError {
   constructor(url: string, cause?: unknown) {
-    super("server_unreachable", 503, `could not connect to a server at ${url}; start one with 'xllm serve'`, {
-      cause,
-    })
+    // That nobody listens is what it looks like; anything else has another remedy.
+    const isAbsent = cause === undefined || ["ECONNREFUSED", "ENOENT"].includes(systemCode(cause) ?? "")
+    const why = isAbsent ? "; start one with 'xllm serve'" : `: ${reasonOf(cause)}`
+    super("server_unreachable", 503, `could not connect to a server at ${url}${why}`, { cause })
   }
 }
 

@@ -43,7 +43,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   ],
   [new errors.SignatureRefused("a/b:m.gguf", "why"), 403, { code: "signature_refused" }],
   [new errors.KeyNotFound("0123", false), 404, {}],
-  [new errors.InvalidKey("why"), 400, { code: "invalid_key" }],
+  [new errors.InvalidKey("a.asc", "why"), 400, { code: "invalid_key" }],
   [new errors.InvalidManifest("why"), 400, { code: "invalid_manifest" }],
   [new errors.BlobMissing("m", ["sha256:ab"]), 409, { code: "blob_missing" }],
   [

@@ -1,6 +1,6 @@
 import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { UsageError } from "../errors"
+import { FileFailed } from "../errors"
 import type { Io } from "./io"
 
 /** Where a command's result goes. */
@@ -28,7 +28,7 @@ export function stdoutOutput(io: Io): Output {
 /**
  * A file that is written beside its place, so that what was there stays until the new one is whole. What is no plain
  * file, such as a pipe, is written to directly.
- * @throws UsageError where it cannot be written
+ * @throws FileFailed where it cannot be written; so do the methods of the result
  */
 export async function fileOutput(given: string): Promise<Output> {
   const path = resolve(given)
@@ -38,36 +38,48 @@ export async function fileOutput(given: string): Promise<Output> {
   )
   const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
   try {
-    return new FileOutput(path, written, await open(written, "w"))
+    return new FileOutput(given, path, written, await open(written, "w"))
   } catch (error) {
-    throw new UsageError(`${given} cannot be written: ${error instanceof Error ? error.message : error}`)
+    throw new FileFailed("write", given, error)
   }
 }
 
 class FileOutput implements Output {
   readonly path: string
+  readonly #given: string
   readonly #written: string
   readonly #file: FileHandle
   #isFinished = false
 
-  constructor(path: string, written: string, file: FileHandle) {
+  /** `given`: what messages call it. */
+  constructor(given: string, path: string, written: string, file: FileHandle) {
+    this.#given = given
     this.path = path
     this.#written = written
     this.#file = file
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#file.writeFile(bytes)
+    await this.#file.writeFile(bytes).catch((error: unknown) => this.#fail(error))
   }
 
   async rewrite(position: number, bytes: Uint8Array): Promise<void> {
-    if (this.#written !== this.path) await this.#file.write(bytes, 0, bytes.byteLength, position)
+    if (this.#written === this.path) return
+    await this.#file.write(bytes, 0, bytes.byteLength, position).catch((error: unknown) => this.#fail(error))
   }
 
   async finish(): Promise<void> {
-    await this.#file.close()
-    if (this.#written !== this.path) await rename(this.#written, this.path)
+    try {
+      await this.#file.close()
+      if (this.#written !== this.path) await rename(this.#written, this.path)
+    } catch (error) {
+      this.#fail(error)
+    }
     this.#isFinished = true
+  }
+
+  #fail(error: unknown): never {
+    throw new FileFailed("write", this.#given, error)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

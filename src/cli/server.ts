@@ -13,6 +13,7 @@ import {
   type ListenSettings,
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
+import { placeAndReason } from "../errors"
 import type { ManagedEngine } from "../engine"
 import type { EngineObserver } from "../engine/observer"
 import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
@@ -117,7 +118,7 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
   const uploads = new Uploads(findPaths(inputs.environment).uploads)
   const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
   // Text needs no files: a server whose home cannot be written serves it all the same.
-  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: String(error) })
+  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: placeAndReason(error) })
   await Promise.all([uploads.start().catch(warn), images.start().catch(warn)])
   return {
     uploads,
@@ -158,7 +159,11 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     names.push(name)
   }
   // Beside everything else: nobody waits for it.
-  store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: String(error) }))
+  store
+    .tidy()
+    .catch((error: unknown) =>
+      log.warn("cleanup of the models directory failed", { reason: placeAndReason(error) }),
+    )
   const reconfigure = (next: Inputs) =>
     engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
   return { engine, names, address, reconfigure }

@@ -1,4 +1,4 @@
-import { InvalidRequest, PayloadTooLarge } from "../errors"
+import { InvalidRequest, PayloadTooLarge, reasonOf } from "../errors"
 
 /** The largest request body that is read; more is answered with 413. */
 export const MAX_BODY_BYTES = 50 * 1024 ** 2
@@ -77,7 +77,7 @@ function parseJson(text: string): unknown {
   } catch (error) {
     // A SyntaxError, or a RangeError where it is nested too deeply.
     throw new InvalidRequest(
-      `the request body is not valid JSON: ${error instanceof Error ? error.message : error}`,
+      `the request body is not valid JSON: ${error instanceof RangeError ? "it is nested too deeply" : reasonOf(error)}`,
     )
   }
 }
