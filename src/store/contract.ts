@@ -7,8 +7,8 @@ export interface Catalog {
   /** Newest first. */
   list(): Promise<readonly ModelSummary[]>
   /**
-   * The model of that name; without a name the only one known. A file that was dropped in comes first, by its exact
-   * name; then installed models, in upper or lower case, with `latest` where there is no tag.
+   * The model of that name, in upper or lower case; without a name the only one known. A file that was dropped in comes
+   * first, then an installed model, with `latest` where there is no tag. A tag `latest` may also stand behind a file's name.
    * @throws ModelNotFound, naming near misses; InvalidRequest where no name was given and several are known
    */
   resolve(name: string | undefined): Promise<ModelSummary>
@@ -36,9 +36,10 @@ export interface Store extends Catalog {
   install(name: ModelName, manifest: Manifest): Promise<ModelSummary>
   /**
    * Takes a model off the disk: an installed one with the blobs that nobody else uses, or the file that was dropped in.
+   * @param expectedId of the model that is meant: another one that has the name by now is not deleted
    * @throws ModelNotFound, StoreBusy; InvalidRequest for one whose files are outside the models folder
    */
-  remove(name: string): Promise<RemovedModel>
+  remove(name: string, expectedId?: string): Promise<RemovedModel>
   /**
    * Gives an installed model one more name; replaces what had it.
    * @throws ModelNotFound, StoreBusy; Unsupported for a model that is not installed
@@ -63,6 +64,8 @@ export interface ModelContents {
 export interface RemovedModel {
   readonly name: string
   readonly freedBytes: number
+  /** The files or links that were deleted of one that was dropped in; absent: it was an installed one. */
+  readonly paths?: readonly string[]
 }
 
 /** A file of installed models, named by its content. */

@@ -59,22 +59,19 @@ export class DroppedModels {
   }
 
   /**
-   * The model of that name, or else that of the name in another case; or why it cannot be used. No other file is read
+   * The model of that name in any case, the same case first; or why what has it cannot be used. No other file is read
    * for it.
    */
-  async find(
-    name: string,
-    options: { readonly ignoreCase: boolean },
-  ): Promise<DroppedModel | RefusedModel | undefined> {
+  async find(name: string): Promise<DroppedModel | RefusedModel | undefined> {
     const lower = name.toLowerCase()
-    const isIt = options.ignoreCase
-      ? (found: FoundModel) => found.name.toLowerCase() === lower
-      : (found: FoundModel) => found.name === name
-    for (const found of (await this.#found()).filter(isIt)) {
+    const named = (await this.#found()).filter((found) => found.name.toLowerCase() === lower)
+    let refused: RefusedModel | undefined
+    for (const found of named.sort((a, b) => Number(b.name === name) - Number(a.name === name))) {
       const model = await this.#inspect(found)
-      if (model !== undefined) return model
+      if (model !== undefined && !("refusal" in model)) return model
+      refused ??= model
     }
-    return undefined
+    return refused
   }
 
   /** @throws ModelNotFound, InvalidModelFile, InvalidRequest */

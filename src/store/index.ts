@@ -11,10 +11,10 @@ import { completed } from "./completed"
 import type { Blob, Blobs, ModelContents, RemovedModel, Store } from "./contract"
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
-import { type DroppedModel, DroppedModels } from "./dropped"
+import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
-import { Library } from "./library"
+import { Library, replacedMeanwhile } from "./library"
 import type { Digest, Manifest, ManifestFile } from "./manifest"
 import { type MediaDescription, MediaFiles } from "./media-file"
 import { MetadataCache } from "./metadata-cache"
@@ -80,10 +80,10 @@ class FolderStore implements Store {
 
   async list(): Promise<readonly ModelSummary[]> {
     const [dropped, installed] = await Promise.all([this.#dropped.list(), this.#installed.list()])
-    const names = new Set(dropped.map(({ summary }) => summary.name))
+    const names = new Set(dropped.map(({ summary }) => summary.name.toLowerCase()))
     return [
       ...dropped.map(({ summary }) => summary),
-      ...installed.map(toSummary).filter(({ name }) => !names.has(name)),
+      ...installed.map(toSummary).filter(({ name }) => !names.has(name.toLowerCase())),
     ].sort(newestFirst)
   }
 
@@ -141,16 +141,18 @@ class FolderStore implements Store {
     return toSummary(await this.#library.install(name, manifest))
   }
 
-  async remove(name: string): Promise<RemovedModel> {
+  async remove(name: string, expectedId?: string): Promise<RemovedModel> {
     const model = await this.#find(name)
+    const { id } = model.summary
+    if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
     const freedBytes =
       model.origin === "dropped"
         ? await this.#dropped.delete(model)
-        : await this.#library.remove(model.installed.name)
-    const { id } = model.summary
+        : await this.#library.remove(model.installed.name, id)
     const hasTwin = (await this.list()).some((other) => other.id === id)
     if (!hasTwin) await removeDerived(this.#layout, id)
-    return { name: model.summary.name, freedBytes }
+    const paths = model.origin === "dropped" ? { paths: model.found.paths } : {}
+    return { name: model.summary.name, freedBytes, ...paths }
   }
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
@@ -169,14 +171,28 @@ class FolderStore implements Store {
 
   async #find(name: string | undefined): Promise<KnownModel> {
     const asked = name ?? (await this.#onlyName())
-    const exact = await this.#dropped.find(asked, { ignoreCase: false })
-    if (exact !== undefined && !("refusal" in exact)) return { origin: "dropped", ...exact }
+    const found = await this.#lookUp(asked)
+    if (found === undefined) throw new ModelNotFound(asked, await this.#hint(asked))
+    if ("refusal" in found) throw new ModelLoadFailed(asked, found.refusal)
+    return found
+  }
+
+  /**
+   * The one rule for names: a file that was dropped in, then an installed model, whose tag `latest` may be left away,
+   * then a file again, which may be given that tag. Upper and lower case are the same; of files the same case comes first.
+   */
+  async #lookUp(asked: string): Promise<KnownModel | RefusedModel | undefined> {
+    const dropped = await this.#findDropped(asked)
+    if (dropped !== undefined && !("refusal" in dropped)) return dropped
     const installed = await this.#findInstalled(asked)
-    if (installed !== undefined) return installed
-    const near = exact ?? (await this.#dropped.find(asked, { ignoreCase: true }))
-    if (near === undefined) throw new ModelNotFound(asked, await this.#hint(asked))
-    if ("refusal" in near) throw new ModelLoadFailed(asked, near.refusal)
-    return { origin: "dropped", ...near }
+    if (installed !== undefined || dropped !== undefined) return installed ?? dropped
+    const bare = asked.replace(/:latest$/i, "")
+    return bare === asked ? undefined : await this.#findDropped(bare)
+  }
+
+  async #findDropped(name: string): Promise<KnownModel | RefusedModel | undefined> {
+    const found = await this.#dropped.find(name)
+    return found === undefined || "refusal" in found ? found : { origin: "dropped", ...found }
   }
 
   async #hint(name: string): Promise<string> {

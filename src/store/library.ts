@@ -16,6 +16,11 @@ function isWritable(folder: string): Promise<boolean> {
   )
 }
 
+/** Something else has the name that a model was to be deleted by. */
+export function replacedMeanwhile(name: string): ModelNotFound {
+  return new ModelNotFound(name, ": another model was given that name meanwhile; nothing was deleted")
+}
+
 /** What changes the set of installed models. One change at a time, by whatever process. */
 export class Library {
   readonly #layout: StoreLayout
@@ -47,10 +52,14 @@ export class Library {
     return await this.#write(target, (await this.#existing(source)).manifest)
   }
 
-  /** Returns the bytes that were freed. @throws ModelNotFound where it has gone meanwhile; StoreBusy */
-  async remove(name: ModelName): Promise<number> {
+  /**
+   * Removes the model that has that id; returns the bytes that were freed.
+   * @throws ModelNotFound where it has gone or was replaced meanwhile; StoreBusy
+   */
+  async remove(name: ModelName, id: string): Promise<number> {
     using _lock = await lockStore(this.#layout)
     const old = await this.#existing(name)
+    if (old.id !== id) throw replacedMeanwhile(formatModelName(name))
     const used = await this.#installed.digestsBeside(old.name)
     await this.#installed.delete(old.name)
     return await this.#free(old.manifest, used)

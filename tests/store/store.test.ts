@@ -135,6 +135,17 @@ describe("resolving", () => {
     expect(await store.resolve("one")).toMatchObject({ name: "one", path })
   })
 
+  test("finds a file in whatever case, with the tag 'latest' as well, and its own case first", async () => {
+    addTiny("One.gguf")
+    for (const name of ["one", "ONE", "one:latest", "One:LATEST"]) {
+      expect((await store.resolve(name)).name).toBe("One")
+    }
+    addTiny("one.gguf")
+    expect((await store.resolve("one")).name).toBe("one")
+    expect((await store.resolve("One:latest")).name).toBe("One")
+    expect((await failure(store.resolve("one:q4"))).code).toBe("model_not_found")
+  })
+
   test("without a name takes the only model", async () => {
     addTiny("only.gguf")
     expect((await store.resolve(undefined)).name).toBe("only")
