@@ -28,12 +28,15 @@ export interface Store extends Catalog {
    * @throws ModelNotFound, and the file system's error where a file cannot be read
    */
   contents(name: string): Promise<ModelContents>
+  /** What is installed under exactly that name, in whatever case; files that were dropped in do not count. */
+  installedAs(name: ModelName): Promise<Occupant | undefined>
   /**
    * Makes blobs a model. What had that name is replaced: whoever looks sees the old model or the new one; blobs that
    * only the old one used are freed.
-   * @throws BlobMissing where one of the manifest's files is not among the blobs; StoreBusy
+   * @throws BlobMissing where one of the manifest's files is not among the blobs; ModelExists where the name is taken by
+   * what may not be replaced; StoreBusy
    */
-  install(name: ModelName, manifest: Manifest): Promise<ModelSummary>
+  install(name: ModelName, manifest: Manifest, options?: InstallOptions): Promise<ModelSummary>
   /**
    * Takes a model off the disk: an installed one with the blobs that nobody else uses, or the file that was dropped in.
    * @param expectedId of the model that is meant: another one that has the name by now is not deleted
@@ -51,6 +54,17 @@ export interface Store extends Catalog {
    */
   tidy(): Promise<void>
   readonly blobs: Blobs
+}
+
+/** What has a name among installed models. `unreadable`: its manifest is damaged, or from a later version. */
+export type Occupant = Manifest | "unreadable"
+
+export interface InstallOptions {
+  /**
+   * Whether what has the name at that moment may be replaced; where it may not, the same model under it is a success.
+   * Absent: it may, whatever it is.
+   */
+  readonly mayReplace?: (occupant: Occupant) => boolean
 }
 
 /** A model, and where its files are. */

@@ -8,7 +8,7 @@ import { nearest } from "../lib/nearest"
 import type { Logger } from "../log/logger"
 import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
-import type { Blob, Blobs, ModelContents, RemovedModel, Store } from "./contract"
+import type { Blob, Blobs, InstallOptions, ModelContents, Occupant, RemovedModel, Store } from "./contract"
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
 import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
@@ -137,8 +137,12 @@ class FolderStore implements Store {
     return { name: model.summary.name, manifest, pathOf: (digest) => paths.get(digest) ?? "" }
   }
 
-  async install(name: ModelName, manifest: Manifest): Promise<ModelSummary> {
-    return toSummary(await this.#library.install(name, manifest))
+  installedAs(name: ModelName): Promise<Occupant | undefined> {
+    return this.#installed.occupant(name)
+  }
+
+  async install(name: ModelName, manifest: Manifest, options: InstallOptions = {}): Promise<ModelSummary> {
+    return toSummary(await this.#library.install(name, manifest, options))
   }
 
   async remove(name: string, expectedId?: string): Promise<RemovedModel> {

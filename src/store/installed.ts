@@ -5,6 +5,7 @@ import { InvalidManifest } from "../errors"
 import { mapSome } from "../lib/map-some"
 import type { Logger } from "../log/logger"
 import { syncedWrite } from "./synced-write"
+import type { Occupant } from "./contract"
 import type { StoreLayout } from "./layout"
 import { MAX_MANIFEST_BYTES, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
 import type { CacheTable, MetadataCache } from "./metadata-cache"
@@ -97,6 +98,13 @@ export class InstalledModels {
       this.#manifests.get(place.path, found.stamp) ?? (await this.#read(place.path, found.stamp))
     // A manifest that was replaced meanwhile, by one that is damaged, is as good as gone.
     return manifest instanceof InvalidManifest ? undefined : { ...found.entry, manifest }
+  }
+
+  /** What has that name in whatever case, whether it can be used or not. */
+  async occupant(name: ModelName): Promise<Occupant | undefined> {
+    const place = await this.#placeOf(name)
+    if (place === undefined || (await stat(place.path).catch(() => undefined)) === undefined) return undefined
+    return (await this.find(name))?.manifest ?? "unreadable"
   }
 
   /** Replaces what has that name, in whatever case. To be called under the store's lock. */

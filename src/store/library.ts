@@ -1,10 +1,11 @@
 import { access, constants, readdir, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { BlobMissing, ModelNotFound } from "../errors"
+import { BlobMissing, ModelExists, ModelNotFound } from "../errors"
 import { type BlobFolder, digestOfFileName } from "./blobs"
+import type { InstallOptions } from "./contract"
 import type { InstalledModel, InstalledModels } from "./installed"
 import { lockStore, type StoreLayout } from "./layout"
-import { type Digest, type Manifest, parseManifest, printManifest } from "./manifest"
+import { type Digest, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
 import { formatModelName, type ModelName } from "./names"
 import { ensureView, placeOf, pruneViews } from "./views"
 import { heldBlobs, sweepWorkspaces } from "./workspace"
@@ -33,15 +34,15 @@ export class Library {
     this.#installed = installed
   }
 
-  /** @throws BlobMissing, InvalidManifest, StoreBusy */
-  async install(name: ModelName, manifest: Manifest): Promise<InstalledModel> {
+  /** @throws BlobMissing, InvalidManifest, ModelExists, StoreBusy */
+  async install(name: ModelName, manifest: Manifest, options: InstallOptions): Promise<InstalledModel> {
     // As whoever reads it will check it; before any of its names becomes a path.
     const checked = await parseManifest(new TextEncoder().encode(printManifest(manifest)))
     // Before the lock, because it takes long where files cannot be linked; made sure of under it.
     const { view } = placeOf(checked, this.#layout)
     if (view !== undefined) await ensureView(view, this.#layout).catch(() => undefined)
     using _lock = await lockStore(this.#layout)
-    const model = await this.#write(name, checked)
+    const model = (await this.#kept(name, checked, options)) ?? (await this.#write(name, checked))
     await this.#blobs.settle(checked.files.map(({ digest }) => digest))
     return model
   }
@@ -84,6 +85,23 @@ export class Library {
       const since = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now()
       if (Date.now() - since > orphanMs) await rm(path, { force: true })
     }
+  }
+
+  /**
+   * The same model under that name, where nothing there may be replaced.
+   * @throws ModelExists for any other one
+   */
+  async #kept(
+    name: ModelName,
+    manifest: Manifest,
+    { mayReplace }: InstallOptions,
+  ): Promise<InstalledModel | undefined> {
+    if (mayReplace === undefined) return undefined
+    const occupant = await this.#installed.occupant(name)
+    if (occupant === undefined || mayReplace(occupant)) return undefined
+    if (occupant !== "unreadable" && manifestId(occupant) === manifestId(manifest))
+      return await this.#existing(name)
+    throw new ModelExists(formatModelName(name), "it was left as it is")
   }
 
   async #existing(name: ModelName): Promise<InstalledModel> {
