@@ -1,5 +1,5 @@
 import { realpath, rm, stat } from "node:fs/promises"
-import { basename, dirname, resolve, sep } from "node:path"
+import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { mayPaint } from "../formats/image/checkpoint"
@@ -169,12 +169,18 @@ export class DroppedModels {
   }
 
   async #withPath(path: string): Promise<DroppedModel | undefined> {
-    const real = await realpath(path)
+    const place = await placeOf(path)
     for (const model of await this.list()) {
-      if ((await realpath(model.found.path).catch(() => undefined)) === real) return model
+      if ((await placeOf(model.found.path)) === place) return model
     }
     return undefined
   }
+}
+
+/** The entry of a folder that a path leads to: two links to one file are two models, each with a name of its own. */
+async function placeOf(path: string): Promise<string> {
+  const folder = await realpath(dirname(path)).catch(() => dirname(path))
+  return join(folder, basename(path))
 }
 
 async function locate(path: string): Promise<FoundModel> {

@@ -221,6 +221,19 @@ describe("adding a file", () => {
     expect((await store.add(join(home, "right", "m.gguf"))).name).toBe("right/m")
   })
 
+  test("links to one file are models of their own, whatever folder they are reached by", async () => {
+    const target = addTiny("target.gguf")
+    mkdirSync(join(home, "links"))
+    for (const name of ["a", "b"]) symlinkSync(target, join(home, "links", `${name}.gguf`))
+    symlinkSync(join(home, "links"), join(home, "same"))
+    for (const name of ["a", "b"]) {
+      expect(await store.add(join(home, "links", `${name}.gguf`))).toMatchObject({ name })
+      expect(await store.add(join(home, "same", `${name}.gguf`))).toMatchObject({ name })
+    }
+    expect((await names()).sort()).toEqual(["a", "b", "target"])
+    expect((await store.resolve("b")).path).toBe(join(home, "links", "b.gguf"))
+  })
+
   test("fails with a reason where it is not a model", async () => {
     expect((await failure(store.add(join(home, "no.gguf")))).message).toContain("there is no such file")
     expect((await failure(store.add(home))).message).toContain("there is no model in it")
