@@ -40,21 +40,29 @@ export class DroppedModels {
     this.#media = media
   }
 
-  /** All of them, in no order. Those that cannot be used are left out, and told of once. */
+  /**
+   * All of them, in no order. Those that cannot be used, and those whose name another one has, are left out, and told
+   * of once.
+   */
   async list(): Promise<readonly DroppedModel[]> {
     const found = await this.#found()
     const models = await mapSome(found, (one) => this.#inspect(one))
-    return models.flatMap((model, index) => {
-      if (model === undefined) return []
-      if (!("refusal" in model)) return model
-      this.#tellOf(found[index]?.path ?? "", model.refusal)
-      return []
-    })
+    const byName = new Map<string, DroppedModel>()
+    for (const [index, model] of models.entries()) {
+      const { path = "", name = "" } = found[index] ?? {}
+      const namesake = byName.get(name)
+      if (model === undefined) continue
+      if ("refusal" in model) this.#tellOf(path, model.refusal)
+      else if (namesake === undefined) byName.set(name, model)
+      else this.#tellOf(path, `${namesake.found.path} has the same name; rename one of them`)
+    }
+    return [...byName.values()]
   }
 
   #tellOf(path: string, reason: string): void {
-    if (this.#toldOf.has(reason)) return
-    this.#toldOf.add(reason)
+    const told = `${path}\n${reason}`
+    if (this.#toldOf.has(told)) return
+    this.#toldOf.add(told)
     this.#log?.warn("unusable model", { path, reason })
   }
 
@@ -98,7 +106,10 @@ export class DroppedModels {
   async #found(): Promise<readonly FoundModel[]> {
     const isMedia = async ({ path }: FoundModel) => (await this.#media.inspect(path)).finding.is !== "nothing"
     const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia)
-    return [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
+    const others = inFolder.filter(({ name }) => !this.#added.has(name))
+    // Of files that differ in their endings only, the one comes first that every program knows.
+    const isUsual = ({ path }: FoundModel) => path.endsWith(".gguf")
+    return [...this.#added.values(), ...others.sort((a, b) => Number(isUsual(b)) - Number(isUsual(a)))]
   }
 
   #inspect(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {

@@ -1,13 +1,16 @@
 import { access, constants, readdir, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { BlobMissing, ModelExists, ModelNotFound } from "../errors"
+import { BlobMissing, InvalidModelFile, ModelExists, ModelNotFound } from "../errors"
+import { readGgufHeader } from "../formats/gguf/read"
+import { splitProblem, type WeightsFile } from "../formats/gguf/split"
+import type { GgufHeader } from "../formats/gguf/types"
 import { type BlobFolder, digestOfFileName } from "./blobs"
 import type { InstallOptions } from "./contract"
 import type { InstalledModel, InstalledModels } from "./installed"
 import { lockStore, type StoreLayout } from "./layout"
 import { type Digest, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
 import { formatModelName, type ModelName } from "./names"
-import { ensureView, placeOf, pruneViews } from "./views"
+import { ensureView, partsOf, placeOf, pruneViews } from "./views"
 import { heldBlobs, sweepWorkspaces } from "./workspace"
 
 function isWritable(folder: string): Promise<boolean> {
@@ -20,6 +23,17 @@ function isWritable(folder: string): Promise<boolean> {
 /** Something else has the name that a model was to be deleted by. */
 export function replacedMeanwhile(name: string): ModelNotFound {
   return new ModelNotFound(name, ": another model was given that name meanwhile; nothing was deleted")
+}
+
+/** `undefined` for what is not there or no GGUF; that is found elsewhere. */
+async function headerOf(path: string): Promise<GgufHeader | undefined> {
+  if (!(await Bun.file(path).exists())) return undefined
+  try {
+    return readGgufHeader(path)
+  } catch (error) {
+    if (error instanceof InvalidModelFile) return undefined
+    throw error
+  }
 }
 
 /** What changes the set of installed models. One change at a time, by whatever process. */
@@ -38,6 +52,7 @@ export class Library {
   async install(name: ModelName, manifest: Manifest, options: InstallOptions): Promise<InstalledModel> {
     // As whoever reads it will check it; before any of its names becomes a path.
     const checked = await parseManifest(new TextEncoder().encode(printManifest(manifest)))
+    await this.#refuseHalves(name, checked)
     // Before the lock, because it takes long where files cannot be linked; made sure of under it.
     const { view } = placeOf(checked, this.#layout)
     if (view !== undefined) await ensureView(view, this.#layout).catch(() => undefined)
@@ -122,6 +137,18 @@ export class Library {
       await this.#free(old.manifest, used)
     }
     return model
+  }
+
+  /** Whatever it comes from, no model is installed of which its files say themselves that there is more. @throws InvalidModelFile */
+  async #refuseHalves(name: ModelName, manifest: Manifest): Promise<void> {
+    if (manifest.kind !== "text") return
+    const weights: WeightsFile[] = []
+    for (const { digest, name: file } of partsOf(manifest)) {
+      const header = await headerOf(this.#blobs.pathOf(digest))
+      if (header !== undefined) weights.push({ name: file, header })
+    }
+    const problem = splitProblem(weights)
+    if (problem !== undefined) throw new InvalidModelFile(`model '${formatModelName(name)}'`, problem)
   }
 
   async #checkBlobs(name: ModelName, { files }: Manifest): Promise<void> {
