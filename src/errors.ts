@@ -1,3 +1,4 @@
+import { isDiskFull } from "./lib/disk-full"
 import { systemReason } from "./lib/system-reason"
 
 /** Fields of an {@link XllmError} that are optional. */
@@ -553,11 +554,12 @@ export class InvalidManifest extends XllmError {
   }
 }
 
-/** A file that a command was to write, or read, could not be. */
+/** A file that a command was to write, read or delete could not be. */
 export class FileFailed extends XllmError {
   /** `what`: as in "write" */
   constructor(what: string, path: string, cause: unknown) {
-    super("file_failed", 400, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
+    const [code, status] = isDiskFull(cause) ? (["disk_full", 507] as const) : (["file_failed", 400] as const)
+    super(code, status, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
   }
 }
 

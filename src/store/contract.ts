@@ -44,10 +44,17 @@ export interface Store extends Catalog {
    */
   remove(name: string, expectedId?: string): Promise<RemovedModel>
   /**
-   * Gives an installed model one more name; replaces what had it.
-   * @throws ModelNotFound, StoreBusy; Unsupported for a model that is not installed
+   * Gives a model one more name, for which one that was dropped in is installed; replaces what had the name.
+   * @throws ModelNotFound, InvalidModelFile, FileFailed, StoreBusy
    */
   copy(source: string, target: ModelName): Promise<ModelSummary>
+  /**
+   * Gives blobs up that were added for a model which does not come about: of those that were not there before, what no
+   * model has, and nobody else is about to use, is freed. Never rejects.
+   */
+  abandon(digests: readonly Digest[]): Promise<void>
+  /** What the system refuses in the models folder, as one of our errors with the path; other errors as they are. */
+  explain(error: unknown): unknown
   /**
    * Removes what killed processes left behind, and blobs that no model has used for long. Nothing that somebody works
    * on or that can be resumed.
@@ -107,7 +114,7 @@ export interface Blobs {
   has(digest: Digest): Promise<boolean>
   /**
    * Moves or copies a finished file in; a copy shares its blocks where the file system can.
-   * @throws the file system's error; InvalidModelFile for what is not a file, or changes meanwhile
+   * @throws FileFailed; InvalidModelFile for what is not a file, or changes meanwhile
    */
   addFile(path: string, options?: AddFileOptions): Promise<Blob>
   addBytes(bytes: Uint8Array): Promise<Blob>

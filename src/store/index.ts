@@ -12,6 +12,7 @@ import type { Blob, Blobs, InstallOptions, ModelContents, Occupant, RemovedModel
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
 import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
+import { asFileFailure, toldOfFiles } from "./file-failure"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
 import { Library, replacedMeanwhile } from "./library"
@@ -122,7 +123,11 @@ class FolderStore implements Store {
     return model.origin === "installed" ? model.installed.manifest : undefined
   }
 
-  async contents(name: string): Promise<ModelContents> {
+  contents(name: string): Promise<ModelContents> {
+    return this.#telling(() => this.#contents(name))
+  }
+
+  async #contents(name: string): Promise<ModelContents> {
     const model = await this.#find(name)
     if (model.origin === "installed") {
       const pathOf = (digest: Digest) => this.blobs.pathOf(digest)
@@ -142,10 +147,19 @@ class FolderStore implements Store {
   }
 
   async install(name: ModelName, manifest: Manifest, options: InstallOptions = {}): Promise<ModelSummary> {
-    return toSummary(await this.#library.install(name, manifest, options))
+    return toSummary(await this.#telling(() => this.#library.install(name, manifest, options)))
   }
 
-  async remove(name: string, expectedId?: string): Promise<RemovedModel> {
+  async abandon(digests: readonly Digest[]): Promise<void> {
+    // Somebody is about to be told of a failure: this one is none of theirs, and what is left goes by itself.
+    await this.#library.abandon(digests).catch(() => {})
+  }
+
+  remove(name: string, expectedId?: string): Promise<RemovedModel> {
+    return this.#telling(() => this.#remove(name, expectedId))
+  }
+
+  async #remove(name: string, expectedId: string | undefined): Promise<RemovedModel> {
     const model = await this.#find(name)
     const { id } = model.summary
     if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
@@ -161,16 +175,37 @@ class FolderStore implements Store {
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
     const model = await this.#find(source)
-    if (model.origin === "dropped") {
-      return await this.install(target, await manifestOf(model, (path) => this.blobs.addFile(path)))
+    if (model.origin === "dropped") return await this.#copyIn(model, target)
+    return toSummary(await this.#telling(() => this.#library.copy(model.installed.name, target)))
+  }
+
+  async #copyIn(model: DroppedModel, target: ModelName): Promise<ModelSummary> {
+    const added: Digest[] = []
+    try {
+      const manifest = await manifestOf(model, async (path) => {
+        const blob = await this.blobs.addFile(path)
+        added.push(blob.digest)
+        return blob
+      })
+      return await this.install(target, manifest)
+    } catch (error) {
+      await this.abandon(added)
+      throw error
     }
-    return toSummary(await this.#library.copy(model.installed.name, target))
+  }
+
+  explain(error: unknown): unknown {
+    return asFileFailure(error, this.#layout)
   }
 
   async tidy(): Promise<void> {
     await this.#library.tidy(ORPHAN_MS)
     await pruneDerived(this.#layout, new Set((await this.list()).map(({ id }) => id)), ORPHAN_MS)
     this.#cache.prune()
+  }
+
+  #telling<T>(work: () => Promise<T>): Promise<T> {
+    return toldOfFiles(this.#layout, work)
   }
 
   async #find(name: string | undefined): Promise<KnownModel> {

@@ -113,8 +113,13 @@ export class InstalledModels {
     await using workspace = await openWorkspace(this.#layout.temporary)
     const temporary = join(workspace.path, "manifest")
     await syncedWrite(temporary, printManifest(manifest))
-    await mkdir(dirname(place.path), { recursive: true })
-    await rename(temporary, place.path)
+    try {
+      await mkdir(dirname(place.path), { recursive: true })
+      await rename(temporary, place.path)
+    } catch (error) {
+      await removeEmptyFolders(dirname(place.path))
+      throw error
+    }
     const { mtime } = await stat(place.path)
     return { ...this.#toEntry(place.name, this.#recordOf(manifest), mtime), manifest }
   }
@@ -123,12 +128,7 @@ export class InstalledModels {
   async delete(name: ModelName): Promise<void> {
     const path = this.#pathOf(name)
     await rm(path, { force: true })
-    let folder = dirname(path)
-    try {
-      for (let depth = 0; depth < 3; depth++, folder = dirname(folder)) await rmdir(folder)
-    } catch {
-      // There is something else in it, and so there is in its parents.
-    }
+    await removeEmptyFolders(dirname(path))
   }
 
   #pathOf({ host, namespace, model, tag }: ModelName): string {
@@ -220,6 +220,16 @@ export class InstalledModels {
     if (this.#toldOf.has(version)) return
     this.#toldOf.add(version)
     this.#log?.warn("damaged manifest", { path, reason })
+  }
+}
+
+/** A manifest's folder, and the two above it. */
+async function removeEmptyFolders(of: string): Promise<void> {
+  let folder = of
+  try {
+    for (let depth = 0; depth < 3; depth++, folder = dirname(folder)) await rmdir(folder)
+  } catch {
+    // There is something else in it, and so there is in its parents.
   }
 }
 

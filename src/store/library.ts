@@ -25,6 +25,10 @@ export function replacedMeanwhile(name: string): ModelNotFound {
   return new ModelNotFound(name, ": another model was given that name meanwhile; nothing was deleted")
 }
 
+function digestsOf({ files }: Manifest): ReadonlySet<Digest> {
+  return new Set(files.map(({ digest }) => digest))
+}
+
 /** `undefined` for what is not there or no GGUF; that is found elsewhere. */
 async function headerOf(path: string): Promise<GgufHeader | undefined> {
   if (!(await Bun.file(path).exists())) return undefined
@@ -68,6 +72,14 @@ export class Library {
     return await this.#write(target, (await this.#existing(source)).manifest)
   }
 
+  /** Frees blobs that this process has made and that no model has, unless somebody holds them. */
+  async abandon(digests: readonly Digest[]): Promise<void> {
+    const made = await this.#blobs.settle(digests)
+    if (made.length === 0) return
+    using _lock = await lockStore(this.#layout)
+    await this.#free(new Set(made), await this.#installed.digestsBeside(undefined))
+  }
+
   /**
    * Removes the model that has that id; returns the bytes that were freed.
    * @throws ModelNotFound where it has gone or was replaced meanwhile; StoreBusy
@@ -78,7 +90,7 @@ export class Library {
     if (old.id !== id) throw replacedMeanwhile(formatModelName(name))
     const used = await this.#installed.digestsBeside(old.name)
     await this.#installed.delete(old.name)
-    return await this.#free(old.manifest, used)
+    return await this.#free(digestsOf(old.manifest), used)
   }
 
   /**
@@ -134,7 +146,7 @@ export class Library {
     const model = await this.#installed.write(name, manifest)
     if (old !== undefined && used !== undefined) {
       for (const { digest } of manifest.files) used.add(digest)
-      await this.#free(old.manifest, used)
+      await this.#free(digestsOf(old.manifest), used)
     }
     return model
   }
@@ -157,11 +169,10 @@ export class Library {
     if (missing.length > 0) throw new BlobMissing(formatModelName(name), missing)
   }
 
-  /** Frees the blobs of a manifest that is no more. */
-  async #free({ files }: Manifest, used: ReadonlySet<string>): Promise<number> {
+  /** Frees those blobs that no manifest names. */
+  async #free(digests: ReadonlySet<Digest>, used: ReadonlySet<string>): Promise<number> {
     await sweepWorkspaces(this.#layout.temporary)
     const held = await heldBlobs(this.#layout.temporary)
-    const digests = new Set(files.map(({ digest }) => digest))
     let bytes = 0
     for (const digest of digests)
       if (!used.has(digest) && !held.has(digest)) bytes += await this.#delete(digest)

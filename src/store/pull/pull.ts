@@ -83,7 +83,7 @@ export class Puller {
     try {
       return await this.#pull(options)
     } catch (error) {
-      throw options.signal.aborted ? new Cancelled() : error
+      throw options.signal.aborted ? new Cancelled() : this.#options.store.explain(error)
     }
   }
 
@@ -138,7 +138,7 @@ export class Puller {
       onEvent({ type: "status", status: "success" })
       return damaged.map((file) => file.name)
     } catch (error) {
-      throw signal.aborted ? new Cancelled() : error
+      throw signal.aborted ? new Cancelled() : store.explain(error)
     }
   }
 
