@@ -3,13 +3,14 @@ import { dirname, join, relative, sep } from "node:path"
 import type { ModelKind } from "../domain"
 import { InvalidManifest } from "../errors"
 import { mapSome } from "../lib/map-some"
+import { systemCode } from "../lib/system-reason"
 import type { Logger } from "../log/logger"
 import { syncedWrite } from "./synced-write"
 import type { Occupant } from "./contract"
 import type { StoreLayout } from "./layout"
 import { MAX_MANIFEST_BYTES, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
 import type { CacheTable, MetadataCache } from "./metadata-cache"
-import { isSameName, type ModelName, nameOfParts } from "./names"
+import { type ModelName, nameOfParts } from "./names"
 import { placeOf } from "./views"
 import { openWorkspace } from "./workspace"
 
@@ -76,14 +77,16 @@ export class InstalledModels {
   }
 
   /**
-   * Blobs that models need, but for the one of that name. What a manifest names that is damaged, or from a later version, counts.
+   * Blobs that models need, but for the one of that name. Every file among the manifests counts by the digests in it: one
+   * that is damaged, from a later version, or of another program that shares the folder, as Ollama may.
    * @throws the file system's error where one cannot be read
    */
   async digestsBeside(name: ModelName | undefined): Promise<ReadonlySet<string>> {
     const used = new Set<string>()
-    for (const place of await this.#places()) {
-      if (name !== undefined && isSameName(place.name, name)) continue
-      const text = await Bun.file(place.path).slice(0, MAX_MANIFEST_BYTES).text()
+    const own = name && (await this.#placeOf(name))?.path
+    for (const path of await filesBelow(this.#layout.manifests)) {
+      if (path === own) continue
+      const text = await Bun.file(path).slice(0, MAX_MANIFEST_BYTES).text()
       for (const [digest] of text.matchAll(/sha256:[0-9a-f]{64}/g)) used.add(digest)
     }
     return used
@@ -220,6 +223,17 @@ export class InstalledModels {
     if (this.#toldOf.has(version)) return
     this.#toldOf.add(version)
     this.#log?.warn("damaged manifest", { path, reason })
+  }
+}
+
+/** @throws the file system's error where a folder is there and cannot be read */
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return []
+    throw error
   }
 }
 

@@ -106,7 +106,8 @@ export class Library {
     const held = await heldBlobs(this.#layout.temporary)
     for (const file of await readdir(this.#layout.blobs).catch(() => [])) {
       const digest = digestOfFileName(file)
-      if (digest !== undefined && (used.has(digest) || held.has(digest))) continue
+      // What is called otherwise was not put there by xLLM.
+      if (digest === undefined || used.has(digest) || held.has(digest)) continue
       const path = join(this.#layout.blobs, file)
       // When it was renamed to its place: what it was downloaded as may be older.
       const since = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now()

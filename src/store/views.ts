@@ -6,6 +6,7 @@ import type { Manifest, ManifestFile } from "./manifest"
 import { openWorkspace } from "./workspace"
 
 const ID_DIGITS = 24
+const VIEW_ID = new RegExp(`^[0-9a-f]{${ID_DIGITS}}$`)
 
 /** How an installed model is loaded. */
 export interface ModelPlace {
@@ -114,9 +115,9 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   }
 }
 
-/** Removes every view but those that are `used`. */
+/** Removes every view but those that are `used`, and nothing else that is there. */
 export async function pruneViews(layout: StoreLayout, used: ReadonlySet<string>): Promise<void> {
   const ids = await readdir(layout.views).catch(() => [])
-  const unused = ids.filter((id) => !used.has(id))
+  const unused = ids.filter((id) => VIEW_ID.test(id) && !used.has(id))
   await Promise.all(unused.map((id) => rm(join(layout.views, id), { recursive: true, force: true })))
 }

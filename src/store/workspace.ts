@@ -8,6 +8,8 @@ import type { Digest } from "./manifest"
 const LOCK_PATIENCE_MS = 100
 const LOCK_SUFFIX = ".lock"
 const HELD_FILE = "held"
+/** What {@link openWorkspace} calls a lock; anything else in the folder is somebody else's. */
+const OWN_LOCK = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.lock$/
 
 /**
  * A folder for files that are being made, on the file system where they go. It is gone at the end of the scope; that
@@ -85,7 +87,7 @@ export class Workspace implements AsyncDisposable {
 /** Removes what killed processes left behind. */
 export async function sweepWorkspaces(temporary: string): Promise<void> {
   const entries = await readdir(temporary).catch(() => [])
-  for (const entry of entries.filter((name) => name.endsWith(LOCK_SUFFIX))) {
+  for (const entry of entries.filter((name) => OWN_LOCK.test(name))) {
     const lockPath = join(temporary, entry)
     using lock = await lockFile(lockPath, 0)
     if (!lock.held) continue
