@@ -563,6 +563,17 @@ export class FileFailed extends XllmError {
   }
 }
 
+/** A server cannot write a file of its own. Where that is, is in the log: clients have no use for its paths. */
+export class StorageFailed extends XllmError {
+  /** `what`: as in "the image" */
+  constructor(what: string, cause: unknown) {
+    const [code, status] = isDiskFull(cause)
+      ? (["disk_full", 507] as const)
+      : (["storage_failed", 500] as const)
+    super(code, status, `the server cannot store ${what}: ${reasonOf(cause)}`, { cause })
+  }
+}
+
 /** A disk has no room for what is to be written to it. */
 export class DiskFull extends XllmError {
   constructor(folder: string, neededBytes: number, freeBytes: number) {
