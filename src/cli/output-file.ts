@@ -1,4 +1,4 @@
-import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises"
+import { open, realpath, rename, rm, stat, type FileHandle } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { FileFailed } from "../errors"
 import type { Io } from "./io"
@@ -26,19 +26,19 @@ export function stdoutOutput(io: Io): Output {
 }
 
 /**
- * A file that is written beside its place, so that what was there stays until the new one is whole. What is no plain
- * file, such as a pipe, is written to directly.
+ * A file that is written beside its place, so that what was there stays until the new one is whole; of a link the file
+ * that it leads to. What is no plain file, such as a pipe, is written to directly.
  * @throws FileFailed where it cannot be written; so do the methods of the result
  */
 export async function fileOutput(given: string): Promise<Output> {
-  const path = resolve(given)
-  const isPlain = await lstat(path).then(
-    (facts) => facts.isFile(),
-    () => true,
-  )
-  const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
   try {
-    return new FileOutput(given, path, written, await open(written, "w"))
+    const path = await realpath(given).catch(() => resolve(given))
+    const isPlain = await stat(path).then(
+      (facts) => facts.isFile(),
+      () => true,
+    )
+    const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
+    return new FileOutput(resolve(given), path, written, await open(written, "w"))
   } catch (error) {
     throw new FileFailed("write", given, error)
   }
@@ -46,45 +46,47 @@ export async function fileOutput(given: string): Promise<Output> {
 
 class FileOutput implements Output {
   readonly path: string
-  readonly #given: string
+  /** Where it is in the end. */
+  readonly #place: string
   readonly #written: string
   readonly #file: FileHandle
   #isFinished = false
 
-  /** `given`: what messages call it. */
-  constructor(given: string, path: string, written: string, file: FileHandle) {
-    this.#given = given
+  constructor(path: string, place: string, written: string, file: FileHandle) {
     this.path = path
+    this.#place = place
     this.#written = written
     this.#file = file
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#file.writeFile(bytes).catch((error: unknown) => this.#fail(error))
+    await this.#telling(() => this.#file.writeFile(bytes))
   }
 
   async rewrite(position: number, bytes: Uint8Array): Promise<void> {
-    if (this.#written === this.path) return
-    await this.#file.write(bytes, 0, bytes.byteLength, position).catch((error: unknown) => this.#fail(error))
+    if (this.#written === this.#place) return
+    await this.#telling(() => this.#file.write(bytes, 0, bytes.byteLength, position))
   }
 
   async finish(): Promise<void> {
-    try {
+    await this.#telling(async () => {
       await this.#file.close()
-      if (this.#written !== this.path) await rename(this.#written, this.path)
-    } catch (error) {
-      this.#fail(error)
-    }
+      if (this.#written !== this.#place) await rename(this.#written, this.#place)
+    })
     this.#isFinished = true
-  }
-
-  #fail(error: unknown): never {
-    throw new FileFailed("write", this.#given, error)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isFinished) return
     await this.#file.close().catch(() => {})
-    if (this.#written !== this.path) await rm(this.#written, { force: true })
+    if (this.#written !== this.#place) await rm(this.#written, { force: true })
+  }
+
+  async #telling(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      throw new FileFailed("write", this.path, error)
+    }
   }
 }

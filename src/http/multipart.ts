@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
-import { Cancelled, InvalidRequest, PayloadTooLarge, reasonOf } from "../errors"
+import { Cancelled, InvalidRequest, PayloadTooLarge, reasonOf, StorageFailed, XllmError } from "../errors"
 import type { JsonObject } from "./body"
 import type { Exchange } from "./exchange"
 import type { Uploads } from "./uploads"
@@ -147,7 +147,8 @@ function parserFor(contentType: string) {
 
 /** What the parser says is about the body; our own complaints stay as they are, and the system's (a full disk). */
 function asOurs(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof PayloadTooLarge || "syscall" in error) return error
+  if (!(error instanceof Error) || error instanceof XllmError) return error
+  if ("syscall" in error) return new StorageFailed("the uploaded file", error)
   return new InvalidRequest(`the form cannot be read: ${reasonOf(error)}`)
 }
 

@@ -36,21 +36,21 @@ export class KeyFolder {
    */
   async add(content: Uint8Array, from: string): Promise<readonly TrustedKey[]> {
     const keys = await parseKeys(content, from)
-    try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-      for (const key of keys) await this.#write(key)
-    } catch (error) {
-      throw new FileFailed("write to", this.#folder, error)
-    }
+    for (const key of keys) await this.#keep(this.#pathOf(key.getFingerprint()), key.toPublic().armor())
     return await Promise.all(keys.map(describe))
   }
 
-  async #write(key: Key): Promise<void> {
-    const path = this.#pathOf(key.getFingerprint())
+  async #keep(path: string, armored: string): Promise<void> {
     const temporary = `${path}.${process.pid}.tmp`
-    await rm(temporary, { force: true })
-    await syncedWrite(temporary, key.toPublic().armor())
-    await rename(temporary, path)
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      await rm(temporary, { force: true })
+      await syncedWrite(temporary, armored)
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {})
+      throw new FileFailed("write", path, error)
+    }
   }
 
   /** By name of their first user. */
@@ -59,16 +59,18 @@ export class KeyFolder {
     return keys.toSorted((a, b) => (a.users[0] ?? "").localeCompare(b.users[0] ?? ""))
   }
 
-  /** Trusts a key no more, which the end of its fingerprint names. @throws KeyNotFound */
+  /** Trusts a key no more, which the end of its fingerprint names. @throws KeyNotFound, FileFailed */
   async remove(id: string): Promise<TrustedKey> {
     const wanted = id.replace(/^0x|\s/gi, "").toLowerCase()
     const matching = (await this.list()).filter(({ fingerprint }) => fingerprint.endsWith(wanted))
     const [key, ...others] = wanted.length < LEAST_ID_DIGITS ? [] : matching
     if (key === undefined || others.length > 0) throw new KeyNotFound(id, others.length > 0)
     const path = this.#pathOf(key.fingerprint)
-    await rm(path, { force: true }).catch((error: unknown) => {
+    try {
+      await rm(path, { force: true })
+    } catch (error) {
       throw new FileFailed("delete", path, error)
-    })
+    }
     return key
   }
 

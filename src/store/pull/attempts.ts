@@ -1,6 +1,6 @@
 import { DownloadFailed, reasonOf } from "../../errors"
+import { isDiskFull } from "../../lib/disk-full"
 import { systemPath } from "../../lib/system-reason"
-import { isDiskFull } from "./disk-space"
 import { type Answer, drop } from "./http-client"
 import { isTemporary, type Patience, retryAfterMs, retryDelay } from "./retry"
 
