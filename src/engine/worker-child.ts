@@ -1,5 +1,5 @@
 import type { Subprocess } from "bun"
-import { RuntimeBroken } from "../errors"
+import { reasonOf, RuntimeBroken } from "../errors"
 import { PROTOCOL_VERSION, type WorkerEnvironment } from "../protocol/messages"
 import type { EngineLimits } from "./limits"
 import { LastLines, WorkerLineReader, type WorkerLine } from "./worker-lines"
@@ -118,7 +118,7 @@ function spawn(command: readonly string[], ipc: (message: unknown) => void, onDi
       stderr: "pipe",
     })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     throw new RuntimeBroken(`a worker process could not be started: ${reason}`, error)
   }
 }

@@ -1,5 +1,5 @@
 import { basename } from "node:path"
-import { InvalidModelFile } from "../errors"
+import { FileFailed, InvalidModelFile } from "../errors"
 import { describeGguf, type GgufDescription, TOKENS_KEY } from "../formats/gguf/metadata"
 import { type GgufKind, peekGgufKind, readGgufHeader } from "../formats/gguf/read"
 import { splitProblem } from "../formats/gguf/split"
@@ -33,14 +33,15 @@ export class ModelFiles {
     this.#descriptions = cache.table("gguf-descriptions")
   }
 
-  /** `undefined` where the model's first file cannot be read. */
-  async inspect({ path, paths }: FoundModel): Promise<ModelFile | undefined> {
+  /** @throws FileFailed where the model's first file cannot be read */
+  async inspect({ path, paths }: FoundModel): Promise<ModelFile> {
     const { stamp, sizeBytes, modifiedMs } = await stateOf(paths)
     const common = { paths, sizeBytes, modifiedAt: new Date(modifiedMs) }
     const known = this.#files.get(path, stamp)
     if (known !== undefined) return { ...common, ...known }
-    const samples = await readSamples(path).catch(() => undefined)
-    if (samples === undefined) return undefined
+    const samples = await readSamples(path).catch((error: unknown) => {
+      throw new FileFailed("read", path, error)
+    })
     const kind = peekGgufKind(samples[0] ?? new Uint8Array())
     const record = { id: idOf([`${sizeBytes}\n`, ...samples]), kind }
     this.#files.set(path, stamp, record)
