@@ -178,8 +178,12 @@ const USES = {
 
 /** A text that cannot be the name of a model. */
 export class InvalidModelName extends XllmError {
+  /** Why, without the name. */
+  readonly reason: string
+
   constructor(name: string, reason: string) {
-    super("invalid_model_name", 400, `'${name}' is not a model's name: ${reason}`, { param: "model" })
+    super("invalid_model_name", 400, `invalid model name '${name}': ${reason}`, { param: "model" })
+    this.reason = reason
   }
 }
 

@@ -39,7 +39,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [
     new errors.InvalidModelName("a b", "why"),
     400,
-    { code: "invalid_model_name", param: "model", message: "'a b' is not a model's name: why" },
+    { code: "invalid_model_name", param: "model", message: "invalid model name 'a b': why" },
   ],
   [new errors.SignatureRefused("a/b:m.gguf", "why"), 403, { code: "signature_refused" }],
   [new errors.KeyNotFound("0123", false), 404, {}],

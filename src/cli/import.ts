@@ -6,7 +6,7 @@ import type { Environment } from "../config/environment"
 import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
-import { FileFailed, UsageError } from "../errors"
+import { FileFailed, InvalidModelName, UsageError } from "../errors"
 import type { Store } from "../store/contract"
 import type { ModelName } from "../store/names"
 import { defineCommand } from "./command"
@@ -123,6 +123,16 @@ async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** @throws UsageError for a file whose name no model can have */
+function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
+  try {
+    return parse(basename(path).replace(/\.gguf$/i, ""))
+  } catch (error) {
+    if (!(error instanceof InvalidModelName)) throw error
+    throw new UsageError(`${error.message}; choose another one with --name`)
+  }
+}
+
 /** A GGUF, or a folder. */
 async function copyIn(path: string, { store, name, replace, spinner }: Task): Promise<string> {
   const [{ createModel }, { refuseTaken }, { parseModelName }] = await Promise.all([
@@ -130,7 +140,7 @@ async function copyIn(path: string, { store, name, replace, spinner }: Task): Pr
     import("../store/archive/import"),
     import("../store/names"),
   ])
-  const target = name ?? parseModelName(basename(path).replace(/\.gguf$/i, ""))
+  const target = name ?? nameFrom(path, parseModelName)
   if (!replace) await refuseTaken(store, target)
   const summary = await createModel({
     store,
