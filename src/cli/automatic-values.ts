@@ -3,6 +3,7 @@ import { flaglessSettings } from "../config/schema"
 import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../config/settings"
 import { bytes } from "../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../engine/limits"
+import { DEFAULT_CONTEXT } from "../formats/kv-layout"
 import { systemMemory } from "../lib/system-memory"
 import { usableCores } from "../worker/cores"
 import { formatBytes } from "./output"
@@ -49,7 +50,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "defaults.threads_batch": threads,
   "defaults.split_mode": (inputs) =>
     plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
-  "defaults.ctx": () => ({ shown: "as trained, at most 8192" }),
+  "defaults.ctx": () => ({ shown: `as trained, at most ${DEFAULT_CONTEXT}` }),
 }
 
 function plain(value: string | number): AutomaticValue {
