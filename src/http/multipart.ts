@@ -4,6 +4,7 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
 import { Cancelled, InvalidRequest, PayloadTooLarge, reasonOf, StorageFailed, XllmError } from "../errors"
+import { formatSize } from "../lib/bytes"
 import type { JsonObject } from "./body"
 import type { Exchange } from "./exchange"
 import type { Uploads } from "./uploads"
@@ -95,7 +96,8 @@ class FormReader implements Form {
     // Its types do not say so, but a part may have no name.
     parser.on("field", (name: string | undefined, value, _nameTruncated, isCut) => {
       if (name === undefined) return void (this.#failure ??= nameless())
-      if (isCut) this.#failure ??= new InvalidRequest(`${name} has more than ${MAX_TEXT_BYTES} bytes`, name)
+      if (isCut)
+        this.#failure ??= new InvalidRequest(`${name} is longer than ${formatSize(MAX_TEXT_BYTES)}`, name)
       add(this.texts, name, value)
     })
     parser.on("file", (name: string | undefined, content, fileName: string | undefined) => {

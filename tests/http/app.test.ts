@@ -84,7 +84,7 @@ describe("the content type", () => {
 })
 
 describe("a body of more than 50 MB", () => {
-  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 50 MB" }
+  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 50 MiB" }
 
   test("is refused by its declared length", async () => {
     const headers = { ...JSON_TYPE, "content-length": String(50 * 1024 ** 2 + 1) }

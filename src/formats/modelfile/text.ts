@@ -1,4 +1,5 @@
 import { InvalidModelfile } from "../../errors"
+import { formatSize } from "../../lib/bytes"
 
 /** Licences are long, but no Modelfile is longer than this: a model's file may have been named by mistake. */
 export const MAX_MODELFILE_BYTES = 16 * 1024 ** 2
@@ -14,7 +15,9 @@ export function decodeModelfile(bytes: Uint8Array, file: string): string {
   if (startsWith(bytes, "GGUF"))
     return fail(`it is a model, not a Modelfile; write a file with the line 'FROM ${file}' and give that`)
   if (bytes.length > MAX_MODELFILE_BYTES)
-    return fail(`it has ${bytes.length} bytes, more than a Modelfile can have`)
+    return fail(
+      `it has ${formatSize(bytes.length)}, more than a Modelfile may have (${formatSize(MAX_MODELFILE_BYTES)})`,
+    )
   try {
     const text = new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes)
     return text.includes("\0") ? fail("it is not a text: it has NUL characters") : text

@@ -1,5 +1,6 @@
 import { dirname } from "node:path"
 import { InvalidModelFile, reasonOf } from "../../errors"
+import { formatSize } from "../../lib/bytes"
 import type { ModelFolder, ModelFolderFile } from "../model-folder"
 import { type OnnxModel, readOnnx } from "../onnx/read"
 
@@ -48,7 +49,10 @@ export class SpeechFolder {
   /** @throws InvalidModelFile where it is too large */
   async text({ path, sizeBytes }: ModelFolderFile): Promise<string> {
     if (sizeBytes > MOST_TEXT_BYTES)
-      throw new InvalidModelFile(path, `it is ${sizeBytes} bytes long, more than ${MOST_TEXT_BYTES}`)
+      throw new InvalidModelFile(
+        path,
+        `it is ${formatSize(sizeBytes)} long, more than ${formatSize(MOST_TEXT_BYTES)}`,
+      )
     return await Bun.file(path).text()
   }
 

@@ -1,4 +1,5 @@
 import type { GenerationRequest } from "../../domain"
+import { formatSeconds } from "../../lib/duration"
 import { fromWire, InternalError, TemplateFailed, type XllmError } from "../../errors"
 import type { BuiltPrompt, FromPromptThread, PromptThreadSetup, ToPromptThread } from "./prompt-messages"
 
@@ -83,7 +84,7 @@ export class PromptClient {
   }
 
   #tooSlow(): string {
-    return `it took longer than ${this.#templateTimeoutMs / 1000} s`
+    return `it took longer than ${formatSeconds(this.#templateTimeoutMs)}`
   }
 
   #handle(message: FromPromptThread): void {
