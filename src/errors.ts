@@ -587,10 +587,12 @@ export class StoreBusy extends XllmError {
 /** Nothing can be written where models are kept. */
 export class ModelsFolderUnwritable extends XllmError {
   constructor(folder: string, cause: unknown) {
+    // To the system making a folder where a file is, is making it twice.
+    const reason = systemCode(cause) === "EEXIST" ? "it is not a folder" : reasonOf(cause)
     super(
       "models_folder_unwritable",
       500,
-      `cannot write to the models directory ${folder}: ${reasonOf(cause)}; make it writable, or choose another one ` +
+      `cannot write to the models directory ${folder}: ${reason}; make it writable, or choose another one ` +
         "with --models-dir",
       { cause },
     )

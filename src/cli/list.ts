@@ -42,7 +42,8 @@ export const command = defineCommand({
     const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
     io.write(listTable(models, new Date(), updates))
-    if (all.length === 0) io.writeError(`no models in ${folder}; put a GGUF file there, or name its path\n`)
+    if (all.length === 0)
+      io.writeError(`no models in ${printable(folder)}; put a GGUF file there, or name its path\n`)
   },
 })
 

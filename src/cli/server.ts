@@ -1,4 +1,5 @@
 import { closeSync, openSync } from "node:fs"
+import { stat } from "node:fs/promises"
 import { effectiveSettings, unknownVariables } from "../config/effective"
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
@@ -13,13 +14,14 @@ import {
   type ListenSettings,
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
-import { placeAndReason } from "../errors"
+import { FileFailed, placeAndReason, UsageError } from "../errors"
 import type { ManagedEngine } from "../engine"
 import type { EngineObserver } from "../engine/observer"
 import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
 import type { ListenOptions } from "../http/listen"
 import type { Uploads } from "../http/uploads"
 import type { Logger, RootLogger } from "../log/logger"
+import { systemCode } from "../lib/system-reason"
 import { version } from "../version"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
@@ -62,7 +64,8 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   const parts = await prepare({ inputs, models, log, observer: metrics })
   engine = parts.engine
   metrics.measure(() => parts.engine.status())
-  for (const problem of unknownVariables(inputs.environment)) log.warn("unknown environment variable", { problem })
+  for (const problem of unknownVariables(inputs.environment))
+    log.warn("unknown environment variable", { problem })
 
   let access = accessSettings(inputs)
   let images = imageSettings(inputs)
@@ -149,6 +152,7 @@ interface Preparation {
 async function prepare({ inputs, models, log, observer }: Preparation): Promise<Parts> {
   const address = listenSettings(inputs)
   effectiveSettings(inputs)
+  await checkImagesFolder(inputs)
   const names: string[] = []
   const adapt = (settings: ModelSettings, model: string) =>
     names.includes(model) ? { ...settings, preload: true } : settings
@@ -167,6 +171,20 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
   const reconfigure = (next: Inputs) =>
     engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
   return { engine, names, address, reconfigure }
+}
+
+/**
+ * Only of one that the user has chosen: a server whose home cannot be written still serves text. What is not there is
+ * made when it is needed. @throws UsageError, FileFailed for one that can hold no images
+ */
+async function checkImagesFolder(inputs: Inputs): Promise<void> {
+  const folder = imagesFolder(inputs)
+  if (folder === findPaths(inputs.environment).images) return
+  const facts = await stat(folder).catch((error: unknown) => {
+    if (systemCode(error) === "ENOENT") return undefined
+    throw new FileFailed("read", `the images directory ${folder}`, error)
+  })
+  if (facts?.isDirectory() === false) throw new UsageError(`the images directory ${folder} is not a folder`)
 }
 
 async function openLog(inputs: Inputs): Promise<{ log: RootLogger; close: () => Promise<void> }> {

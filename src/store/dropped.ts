@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { FileFailed, InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { mayPaint } from "../formats/image/checkpoint"
+import { systemCode } from "../lib/system-reason"
 import { mapSome } from "../lib/map-some"
 import type { Logger } from "../log/logger"
 import { FolderListings } from "./folder-listings"
@@ -212,7 +213,10 @@ function withoutPath(refusal: string, path: string): string {
 
 async function locate(path: string): Promise<FoundModel> {
   const absolute = resolve(path)
-  const stats = await stat(absolute).catch(() => undefined)
+  const stats = await stat(absolute).catch((error: unknown) => {
+    if (!["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) throw new FileFailed("read", path, error)
+    return undefined
+  })
   if (stats?.isDirectory() || (stats?.isFile() && /\.(onnx|safetensors)$/i.test(absolute))) {
     return modelOfMedia(absolute)
   }

@@ -220,7 +220,7 @@ function asInvalid(error: unknown, { archive }: UnpackOptions): unknown {
 /** By the codes of the tar parser and the decompressor: their words are about their own insides. */
 function reasonOfLibrary(error: unknown): string {
   const code = systemCode(error) ?? ""
-  if (code.startsWith("ZSTD_")) return "its compressed data is damaged"
+  if (/^Z(STD)?_/.test(code)) return "its compressed data is damaged"
   if (!code.startsWith("TAR_")) return reasonOf(error)
   // The parser names the entry that it misses the rest of.
   if (error instanceof Error && "entry" in error) return "it is cut short"
