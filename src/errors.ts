@@ -185,7 +185,10 @@ export class CannotListen extends XllmError {
   }
 }
 
-/** The prompt is longer than the longest conversation that the model was loaded for. */
+/**
+ * The prompt is longer than the context that the model was loaded with. The message begins as OpenAI's newest one does:
+ * litellm (and aider with it) and LangChain recognise a full context by these words, not by the code.
+ */
 export class ContextLengthExceeded extends XllmError {
   /** `field`: the request's field with the text. A lower bound: the text was refused by its length alone. */
   constructor(
@@ -197,8 +200,9 @@ export class ContextLengthExceeded extends XllmError {
     super(
       "context_length_exceeded",
       400,
-      `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens} tokens, ` +
-        `but the context holds ${contextLength}; shorten it or load the model with a larger --ctx`,
+      `Input tokens exceed the configured limit of ${contextLength} tokens: ` +
+        `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens}; ` +
+        "shorten it, or load the model with a larger context (--ctx)",
       { param: field, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
     )
   }

@@ -59,7 +59,17 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],
   [new errors.InvalidApiKey(false), 401, { headers: { "www-authenticate": "Bearer" } }],
   [new errors.CannotListen("127.0.0.1:80", "the port is in use already"), 500, {}],
-  [new errors.ContextLengthExceeded(900, 512, "messages"), 400, { param: "messages", n_ctx: 512 }],
+  [
+    new errors.ContextLengthExceeded(900, 512, "messages"),
+    400,
+    {
+      ...{ code: "context_length_exceeded", param: "messages", n_prompt_tokens: 900, n_ctx: 512 },
+      // What litellm, aider and LangChain look for.
+      message: expect.stringMatching(
+        /^Input tokens exceed the configured limit of 512 tokens: the prompt has 900;/,
+      ),
+    },
+  ],
   [new errors.PayloadTooLarge(50 * 1024 ** 2), 413, { code: "payload_too_large" }],
   [new errors.QueueFull("m", 10, 4.2), 503, { code: "queue_full", headers: { "retry-after": "5" } }],
   [new errors.QueueTimeout("m", 1500, 0.2), 503, { code: "queue_timeout", headers: { "retry-after": "1" } }],
