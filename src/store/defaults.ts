@@ -2,6 +2,7 @@ import type { KvType, ModelDefaults, ModelSettings, SamplingParameters } from ".
 import { GoTemplateFault } from "../formats/go-template/fault"
 import { translateGoTemplate } from "../formats/go-template/translate"
 import { keepAliveSeconds, modelfileParameters, type ParameterValue } from "../formats/modelfile/parameters"
+import { foldSeed } from "../lib/fold-seed"
 import type { Digest, Manifest } from "./manifest"
 
 /** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
@@ -25,9 +26,6 @@ const SAMPLING = {
   dynatemp_range: "dynamicTemperatureRange",
   dynatemp_exponent: "dynamicTemperatureExponent",
 } as const satisfies Readonly<Record<string, keyof SamplingParameters>>
-
-/** The seed that means "a fresh one" to llama.cpp's samplers, so that larger ones are folded below it. */
-const RANDOM_SEED = 2 ** 32 - 1
 
 /**
  * What an installed model brings along beside its weights. Parameters that are not known, or are not what they should
@@ -121,8 +119,7 @@ function samplingOf(parameters: KnownParameters): Partial<SamplingParameters> {
   const topK = parameters.number("top_k")
   if (topK !== undefined) sampling.topK = Math.max(0, topK)
   const seed = parameters.number("seed")
-  if (seed !== undefined)
-    sampling.seed = seed === -1 ? null : ((seed % RANDOM_SEED) + RANDOM_SEED) % RANDOM_SEED
+  if (seed !== undefined) sampling.seed = seed === -1 ? null : foldSeed(seed)
   const ignoreEos = parameters.flag("ignore_eos")
   if (ignoreEos !== undefined) sampling.ignoreEos = ignoreEos
   return sampling

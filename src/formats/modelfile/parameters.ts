@@ -59,6 +59,12 @@ function oneOf(...words: readonly string[]): ParameterRule {
 
 const kvType = oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
 
+/** As large as those of other programs; beyond 2^53 the last digits are lost, which makes it no less repeatable. */
+const seed: ParameterRule = {
+  rule: "a whole number of at most 64 bits",
+  parse: integer(-(2 ** 64), 2 ** 64).parse,
+}
+
 const keepAlive: ParameterRule = {
   rule: "a time such as 5m, 1h30m or 90 (seconds); 0 unloads at once, a negative one never does",
   parse: (text) => (keepAliveSeconds(text) === undefined ? undefined : text),
@@ -83,7 +89,7 @@ export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
   repeat_penalty: decimal(0.01, 100),
   presence_penalty: decimal(-2, 2),
   frequency_penalty: decimal(-2, 2),
-  seed: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+  seed,
   top_n_sigma: decimal(-1, 1000),
   min_keep: integer(0),
   xtc_probability: decimal(0, 1),

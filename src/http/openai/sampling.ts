@@ -1,13 +1,12 @@
 import type { SamplingParameters } from "../../domain"
 import { InvalidRequest } from "../../errors"
+import { foldSeed } from "../../lib/fold-seed"
 import { isJsonObject } from "../body"
 import { broken, checkInteger, checkList, checkNumber, checkText, defined, type Fields } from "../fields"
+import { readSeed } from "./seed"
 
 /** llama.cpp takes 32-bit numbers for counts and ids. */
 const MAX_INT32 = 2 ** 31 - 1
-
-/** The seed that means "a fresh one" to llama.cpp's samplers (LLAMA_DEFAULT_SEED), so it cannot be asked for. */
-const RANDOM_SEED = 2 ** 32 - 1
 
 /** OpenAI's limits of `logit_bias`. */
 const BIAS = { min: -100, max: 100 }
@@ -26,7 +25,7 @@ export function readSampling(fields: Fields): Partial<SamplingParameters> {
     temperature: fields.number("temperature", { min: 0, max: 2 }),
     dynamicTemperatureRange: fields.number("dynatemp_range", { min: 0, max: 2 }),
     dynamicTemperatureExponent: fields.number("dynatemp_exponent", { min: 0, max: 100 }),
-    seed: readSeed(fields),
+    seed: readSamplingSeed(fields),
     logitBias: readLogitBias(fields.raw("logit_bias")),
     ignoreEos: fields.boolean("ignore_eos"),
   })
@@ -76,12 +75,11 @@ function readMirostat(fields: Fields) {
   }
 }
 
-/** Seeds of other APIs have up to 64 bits, llama.cpp's have 32: a large one is folded, always to the same. */
-function readSeed(fields: Fields): number | null | undefined {
-  const seed = fields.integer("seed", { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER })
+/** -1 asks for a random one, as with llama.cpp. */
+function readSamplingSeed(fields: Fields): number | null | undefined {
+  const seed = readSeed(fields)
   if (seed === undefined) return undefined
-  if (seed === -1) return null
-  return ((seed % RANDOM_SEED) + RANDOM_SEED) % RANDOM_SEED
+  return seed === -1 ? null : foldSeed(seed)
 }
 
 /** An object `{"id or text": bias}` as OpenAI has it, or pairs `[[id or text, bias]]` as llama.cpp has it. */

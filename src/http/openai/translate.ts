@@ -24,7 +24,8 @@ const MAX_ARGUMENT_DEPTH = 32
 
 const MAX_TOKEN_ID = 2 ** 31 - 1
 
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh"] as const
+/** OpenAI's, and `max` of vLLM, SGLang and DeepSeek. What a model makes of them is its template's matter. */
+const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const
 
 export interface ChatCall {
   readonly request: ChatRequest

@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import { asXllmError, ContextLengthExceeded, InvalidRequest } from "../../errors"
 import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../../domain"
+import { foldSeed } from "../../lib/fold-seed"
 import { Sampler } from "../../llama/sampler"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
@@ -149,7 +150,7 @@ class TextWorker {
     })
     const seed = sampling.seed ?? randomSeed()
     for (let choice = 0; choice < request.n; choice++) {
-      const sampler = new Sampler(model, sampling, seed + choice, contextLength)
+      const sampler = new Sampler(model, sampling, foldSeed(seed + choice), contextLength)
       const sequence = new Sequence(running, choice, sampler)
       // The prompt's own log probabilities come first, in the first choice.
       const first = running.sequences[0]

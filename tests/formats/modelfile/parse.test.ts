@@ -115,6 +115,7 @@ describe("what is read", () => {
     ["frequency_penalty 2", 2],
     ["seed -1", -1],
     ["seed 9007199254740991", 9007199254740991],
+    ["seed 18446744073709551615", 2 ** 64],
     ["num_predict -2", -2],
     ["num_ctx 131072", 131072],
     ["num_batch 512", 512],

@@ -133,12 +133,30 @@ describe("a chat request", () => {
   })
 
   test("takes seeds of any size: -1 is random, large ones are folded and never mean random", () => {
-    const seedOf = (seed: number) => chat({ seed }).sampling.seed
+    const seedOf = (seed: number | string) => chat({ seed }).sampling.seed
     expect(seedOf(-1)).toBeNull()
     expect(seedOf(0)).toBe(0)
     expect(seedOf(2 ** 32 - 1)).toBe(0)
     expect(seedOf(-2)).toBe(2 ** 32 - 3)
     expect(seedOf(Number.MAX_SAFE_INTEGER)).toBeLessThan(2 ** 32 - 1)
+    // 64 bits, of which JSON's numbers keep the first 53: 2^63 and 2^64.
+    expect(seedOf(9223372036854775807)).toBe(2 ** 31)
+    expect(seedOf(18446744073709551615)).toBe(1)
+    expect(seedOf(-9223372036854775808)).toBe(2 ** 31 - 1)
+  })
+
+  test("takes a seed as a string, and reads it as the number", () => {
+    const seedOf = (seed: number | string) => chat({ seed }).sampling.seed
+    expect(seedOf("42")).toBe(42)
+    expect(seedOf("-1")).toBeNull()
+    expect(seedOf("9223372036854775807")).toBe(2 ** 31)
+    for (const seed of ["", "4.5", "0x10", "1e3", "1 2", "9".repeat(41)])
+      expect(refused({ seed }).message).toStartWith("seed must be a whole number, got ")
+  })
+
+  test("takes every reasoning effort that a peer has", () => {
+    for (const reasoning_effort of ["minimal", "low", "medium", "high", "xhigh", "max"])
+      expect(chat({ reasoning_effort }).templateArguments).toEqual({ reasoning_effort })
   })
 
   test("takes biases by id or text, as an object or as pairs; false bans", () => {
@@ -301,7 +319,9 @@ test.each([
   [{ mirostat_eta: 2 }, "mirostat_eta must be between 0 and 1, got 2"],
   [{ dynatemp_range: 3 }, "dynatemp_range must be between 0 and 2, got 3"],
   [{ dynatemp_exponent: -1 }, "dynatemp_exponent must be between 0 and 100, got -1"],
-  [{ seed: 0.5 }, "seed must be a whole number between -9007199254740991 and 9007199254740991, got 0.5"],
+  [{ seed: 0.5 }, "seed must be a whole number, got 0.5"],
+  [{ seed: Infinity }, "seed must be a whole number, got Infinity"],
+  [{ seed: true }, "seed must be a whole number, got true"],
   [{ ignore_eos: 1 }, "ignore_eos must be true or false, got 1"],
   [{ n: 0 }, "n must be a whole number between 1 and 128, got 0"],
   [{ n: 129 }, "n must be a whole number between 1 and 128, got 129"],
@@ -333,7 +353,7 @@ test.each([
   [{ cache_prompt: "no" }, 'cache_prompt must be true or false, got "no"'],
   [
     { reasoning_effort: "huge" },
-    'reasoning_effort must be one of none, minimal, low, medium, high, xhigh, got "huge"',
+    'reasoning_effort must be one of none, minimal, low, medium, high, xhigh, max, got "huge"',
   ],
 ])("%j is refused with the name, the rule and the value", (fields, message) => {
   const error = refused(fields)

@@ -190,6 +190,12 @@ describe("chance", () => {
     expect([0, 1, 2].map((choice) => second.text(choice))).toEqual(texts)
   })
 
+  test("no choice of a request with a seed has the one that llama.cpp takes for random", async () => {
+    const request = { ...sampled(prose(7, 60), { seed: 2 ** 32 - 2 }), n: 2 }
+    const runs = [await worker.run(request), await worker.run(request)]
+    expect(runs[0]?.text(1)).toBe(runs[1]?.text(1) ?? "")
+  })
+
   test.each<[string, Partial<SamplingParameters>]>([
     ["top-k 1", { topK: 1 }],
     ["a tiny top-p", { topP: 0.0001 }],

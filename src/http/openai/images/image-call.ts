@@ -5,6 +5,7 @@ import { broken, defined, Fields } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
+import { readSeed } from "../seed"
 
 /** OpenAI's limit of `prompt`. */
 const MAX_PROMPT_CHARACTERS = 32_000
@@ -27,8 +28,8 @@ export const STRENGTH = { min: 0, max: 1 }
 /** OpenAI's limit of `partial_images`. */
 const PARTIAL_IMAGES = { min: 0, max: 3 }
 
-/** A seed below 0 asks for a random one, as in other servers. */
-export const SEED = { min: -1, max: 2 ** 32 - 1 }
+/** The seeds that a picture is told to be made with. */
+export const SEED = { min: 0, max: 2 ** 32 - 1 }
 
 export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly ImageFormat[]
 
@@ -102,7 +103,6 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
   const stream = fields.boolean("stream") ?? false
   const partialImages = fields.integer("partial_images", PARTIAL_IMAGES) ?? 0
   const format = fields.choice("output_format", IMAGE_FORMATS) ?? "png"
-  const seed = fields.integer("seed", SEED)
   const request: ImageRequest = {
     kind: "image",
     ...headers,
@@ -116,7 +116,7 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
       negativePrompt: fields.text("negative_prompt"),
       steps: fields.integer("steps", STEPS),
       cfgScale: fields.number("cfg_scale", CFG_SCALE),
-      seed: seed === -1 ? undefined : seed,
+      seed: readImageSeed(fields),
       sampler: fields.text("sampler"),
       scheduler: fields.text("scheduler"),
       compression: readCompression(fields, format),
@@ -137,6 +137,12 @@ function readPrompt(fields: Fields): string {
     `prompt must have at most ${MAX_PROMPT_CHARACTERS} characters, got ${characters}`,
     "prompt",
   )
+}
+
+/** A seed below 0 asks for a random one, as in other servers; a larger one than the engine takes is folded. */
+function readImageSeed(fields: Fields): number | undefined {
+  const seed = readSeed(fields)
+  return seed === undefined || seed < 0 ? undefined : seed % (SEED.max + 1)
 }
 
 /** `1024x768`; absent or `auto`: the model's own. */
