@@ -134,7 +134,10 @@ export class Chunks {
   #progress(event: Extract<GenerationEvent, { type: "progress" }>, prompt: number): string {
     const { total, cached, processed, ms } = event
     const prompt_progress = { total, cache: cached, processed, time_ms: ms }
-    return this.#chunk(prompt * this.#n, this.#format.empty, { fields: { prompt_progress } })
+    const running = this.#running[prompt]
+    return this.#chunk(prompt * this.#n, this.#format.empty, {
+      fields: { prompt_progress, ...(running !== undefined && { timings: running.body() }) },
+    })
   }
 
   #finish(choice: number, reason: string): string {

@@ -114,6 +114,8 @@ export class TextLoop {
     this.#threads.prepare(this.#context, turn.waitedMs)
     this.#context.setPolling(!turn.contended)
     this.#admit()
+    // Not after the step, which may be a long one: how much of a prompt is cached is known now.
+    if (!this.#outbox.empty) this.#outbox.flush()
     this.#closeGaps()
     const plan = this.#plan()
     if (plan.work.length > 0) this.#compute(plan)
@@ -138,6 +140,7 @@ export class TextLoop {
     this.#outbox.counters.promptTokensCached += cached
     if (sequence.choice === 0) sequence.request.cachedTokens = cached
     if (sequence.sampler.remembersTokens) for (const token of sequence.tokens) sequence.sampler.accept(token)
+    this.#tellProgress(sequence, this.#now())
   }
 
   /** With the split layout, gaps between generating sequences cost a pass over the weights each. */
@@ -170,7 +173,7 @@ export class TextLoop {
     this.#outbox.used(this.#usageOf(plan))
     const computedAt = this.#now()
     this.#budget.observe(plan.streams, plan.promptTokens, computedAt - startedAt)
-    this.#tellProgress(plan, computedAt)
+    for (const { sequence } of plan.work) this.#tellProgress(sequence, computedAt)
     for (const output of outputs) this.#take(output)
   }
 
@@ -342,19 +345,17 @@ export class TextLoop {
     })
   }
 
-  #tellProgress(plan: StepPlan<Sequence>, now: number): void {
-    for (const { sequence } of plan.work) {
-      const { request } = sequence
-      if (!request.request.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) continue
-      const total = request.prompt.tokens.length
-      if (sequence.slot.length > total) continue
-      this.#outbox.event(request.id, {
-        type: "progress",
-        total,
-        cached: request.cachedTokens,
-        processed: sequence.slot.length,
-        ms: request.elapsed(now),
-      })
-    }
+  #tellProgress(sequence: Sequence, now: number): void {
+    const { request } = sequence
+    if (!request.request.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) return
+    const total = request.prompt.tokens.length
+    if (sequence.slot.length > total) return
+    this.#outbox.event(request.id, {
+      type: "progress",
+      total,
+      cached: request.cachedTokens,
+      processed: sequence.slot.length,
+      ms: request.elapsed(now),
+    })
   }
 }

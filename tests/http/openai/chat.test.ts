@@ -232,6 +232,23 @@ describe("a stream", () => {
     )
   })
 
+  test("counts in the chunks of the prompt's progress too what has been done until then", async () => {
+    const progress = (processed: number) =>
+      ({ type: "progress", total: 90, cached: 20, processed, ms: 1 }) as const
+    const events = [20, 60, 90].map(progress)
+    const { post } = fakeServer(() =>
+      eventsFrom([{ type: "prompt", tokens: 90 }, ...events, ...choiceEvents(["x"]), done(1)]),
+    )
+    const asked = { messages: USER_HI, stream: true, timings_per_token: true, return_progress: true }
+    const chunks = chunksOf(await (await post(PATH, asked)).text())
+    expect(chunks.slice(1, 5)).toMatchObject([
+      { prompt_progress: { processed: 20 }, timings: { cache_n: 20, prompt_n: 0, predicted_n: 0 } },
+      { prompt_progress: { processed: 60 }, timings: { cache_n: 20, prompt_n: 40, predicted_n: 0 } },
+      { prompt_progress: { processed: 90 }, timings: { cache_n: 20, prompt_n: 70, predicted_n: 0 } },
+      { choices: [{ delta: { content: "x" } }], timings: { cache_n: 20, prompt_n: 70, predicted_n: 1 } },
+    ])
+  })
+
   test("sends no chunk for a token that completes no character", async () => {
     const { post } = fakeServer(() => answer(["", "€"]))
     const chunks = chunksOf(await (await post(PATH, { messages: USER_HI, stream: true })).text())
