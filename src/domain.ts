@@ -80,8 +80,16 @@ export interface GenerationOptions extends RequestOptions {
   readonly usualMaxTokens?: number
   /** No token may end the answer before it has this many. */
   readonly minTokens: number
-  /** Texts that end the answer; they are not part of it. */
+  /** Texts that end the answer; they are not part of it, unless {@link keepsStop}. */
   readonly stop: readonly string[]
+  /** Tokens that end the answer as its own end does, also where that is ignored; not part of it, unless {@link keepsStop}. */
+  readonly stopTokens?: readonly number[]
+  /** The text or token of `stop` and `stopTokens` that ends the answer is its last part. */
+  readonly keepsStop?: boolean
+  /** Control tokens that the model generates have no text; otherwise it is their name. */
+  readonly hidesControlTokens?: boolean
+  /** Report the ids of all generated tokens in `text` events. */
+  readonly reportsTokens?: boolean
   /** What the request says; the model's and the built-in defaults fill the rest. */
   readonly sampling: Partial<SamplingParameters>
   /** How many alternatives to report for every token; 0: only the chosen one; absent: no log probabilities. */
@@ -109,6 +117,8 @@ export interface CompletionRequest extends GenerationOptions {
   readonly prompt: string | readonly number[]
   /** Text after the gap: asks for fill-in-the-middle. */
   readonly suffix?: string
+  /** Only so many of the prompt's last tokens count, BOS among them; 0: as many as leave room for the answer. */
+  readonly keepLast?: number
   /** Report the prompt's own text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
 }
@@ -249,13 +259,17 @@ export type GenerationEvent =
       readonly processed: number
       readonly ms: number
     }
-  /** More text of one choice: whole characters only. `logprobs`: of the tokens that this text completes. */
+  /**
+   * More text of one choice: whole characters only. `logprobs`: of the tokens that this text completes. `ids`, where
+   * they are wanted: of the tokens that were generated since the event before, the one that ends the answer included.
+   */
   | {
       readonly type: "text"
       readonly choice: number
       readonly text: string
       readonly tokens: number
       readonly logprobs?: readonly TokenLogprob[]
+      readonly ids?: readonly number[]
     }
   | {
       readonly type: "finish"

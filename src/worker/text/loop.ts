@@ -19,6 +19,10 @@ import { TokenChooser } from "./token-chooser"
 /** Gaps between generating sequences close by themselves when a newcomer takes them; wait this many steps for one. */
 const STEPS_BEFORE_EXCHANGE = 4
 
+const NO_BYTES = new Uint8Array(0)
+
+const NO_TEXT: Piece = { text: "", tokens: 0 }
+
 export interface TextLoopParts {
   readonly model: Model
   readonly context: Context
@@ -251,15 +255,23 @@ export class TextLoop {
     if (request.maxTokens === 0) return this.#finish(sequence, "length")
     const { token, logprob } = this.#chooser.choose(sequence, index)
     this.#outbox.counters.tokensGenerated++
-    if (this.#chooser.endsGeneration(token)) {
-      sequence.acceptEnd()
+    const isStop = request.stopTokens.has(token)
+    if (this.#chooser.endsGeneration(token) || (isStop && !request.request.keepsStop)) {
+      sequence.acceptEnd(token)
       return this.#finish(sequence, "stop")
     }
-    const piece = sequence.accept(token, this.#chooser.bytes(token), logprob)
+    const piece = sequence.accept(token, this.#shownBytes(sequence, token), logprob)
     if (piece !== undefined) this.#tellText(sequence, piece)
     if (piece?.stop !== undefined) return this.#finish(sequence, "stop", piece.stop)
+    if (isStop) return this.#finish(sequence, "stop")
     const limit = sequence.limitReached(this.#contextLength)
     if (limit !== undefined) this.#finish(sequence, limit)
+  }
+
+  /** What a token adds to the answer. */
+  #shownBytes({ request }: Sequence, token: number): Uint8Array {
+    const isHidden = request.request.hidesControlTokens === true && this.#chooser.isControl(token)
+    return isHidden ? NO_BYTES : this.#chooser.bytes(token)
   }
 
   #promptDone(sequence: Sequence): void {
@@ -270,10 +282,8 @@ export class TextLoop {
 
   #finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
     const { request } = sequence
-    if (stop === undefined) {
-      const rest = sequence.endOfAnswer()
-      if (rest !== undefined) this.#tellText(sequence, rest)
-    }
+    const rest = stop === undefined ? sequence.endOfAnswer() : undefined
+    if (rest !== undefined || request.request.reportsTokens) this.#tellText(sequence, rest ?? NO_TEXT)
     this.#retire(sequence)
     this.#outbox.event(request.id, {
       type: "finish",
@@ -336,12 +346,14 @@ export class TextLoop {
   }
 
   #tellText(sequence: Sequence, { text, tokens, logprobs }: Piece): void {
+    const ids = sequence.takeUntold()
     this.#outbox.event(sequence.request.id, {
       type: "text",
       choice: sequence.choice,
       text,
       tokens,
       ...(logprobs !== undefined && { logprobs }),
+      ...(ids !== undefined && { ids }),
     })
   }
 

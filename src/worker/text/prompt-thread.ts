@@ -51,6 +51,7 @@ class PromptBuilder {
   }
 
   build({ id, request }: BuildPrompt): BuiltPrompt {
+    this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
     this.#refuseHopeless(request)
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     post({ type: "rendered", id })
@@ -75,8 +76,32 @@ class PromptBuilder {
 
   #completion(request: CompletionRequest): Omit<BuiltPrompt, "logitBias"> {
     if (request.suffix !== undefined) return this.#fill(request.prompt, request.suffix)
+    if (request.keepLast !== undefined)
+      return this.#lastOf(request, this.#mostTokens(request, request.keepLast))
     if (typeof request.prompt === "string") return this.#tokenize([{ text: request.prompt, special: true }])
     return { text: this.#detokenize(request.prompt), tokens: this.#checked(request.prompt) }
+  }
+
+  /** How many tokens of a prompt count, of which the last `keepLast` are wanted. */
+  #mostTokens({ maxTokens = 0 }: CompletionRequest, keepLast: number): number {
+    if (keepLast > 0) return keepLast
+    // An answer without a limit, or one beyond the context, takes what room there is.
+    return maxTokens < this.#contextLength ? this.#contextLength - maxTokens : this.#contextLength
+  }
+
+  /** The last `count` tokens of the prompt; a BOS that the model wants stays before them, and is one of them. */
+  #lastOf({ prompt }: CompletionRequest, count: number): Omit<BuiltPrompt, "logitBias"> {
+    if (typeof prompt !== "string") {
+      const ids = prompt.slice(-count)
+      return { text: this.#detokenize(ids), tokens: this.#checked(ids) }
+    }
+    // So much has as many tokens or more: what stands before it need not be tokenised.
+    const text = prompt.slice(-Math.min(prompt.length, count * this.#bytesPerToken)).toWellFormed()
+    const whole = this.#tokenize([{ text, special: true }])
+    if (whole.tokens.length <= count) return whole
+    const start = this.#vocabulary.addsBos ? whole.tokens.subarray(0, 1) : whole.tokens.subarray(0, 0)
+    const end = whole.tokens.subarray(whole.tokens.length - (count - start.length))
+    return { text: this.#detokenize(Array.from(end)), tokens: Int32Array.from([...start, ...end]) }
   }
 
   #fill(prompt: CompletionRequest["prompt"], suffix: string): Omit<BuiltPrompt, "logitBias"> {
@@ -90,13 +115,18 @@ class PromptBuilder {
   }
 
   #checked(ids: readonly number[]): Int32Array {
+    this.#refuseUnknown("prompt", ids)
+    return Int32Array.from(ids)
+  }
+
+  /** @throws InvalidRequest where `field` has ids that are no tokens */
+  #refuseUnknown(field: string, ids: readonly number[]): void {
     const bad = ids.find((id) => id >= this.#vocabulary.size)
     if (bad !== undefined)
       throw new InvalidRequest(
-        `prompt: token ids must be below ${this.#vocabulary.size}, the size of the vocabulary, got ${bad}`,
-        "prompt",
+        `${field}: token ids must be below ${this.#vocabulary.size}, the size of the vocabulary, got ${bad}`,
+        field,
       )
-    return Int32Array.from(ids)
   }
 
   #detokenize(ids: readonly number[]): string {
@@ -143,7 +173,9 @@ class PromptBuilder {
 function textLength(request: GenerationRequest): number {
   if (request.kind === "chat")
     return request.messages.reduce((sum, { content }) => sum + content.trim().length, 0)
-  const { prompt, suffix } = request
+  const { prompt, suffix, keepLast } = request
+  // Its beginning is left out where it is too long.
+  if (keepLast !== undefined) return 0
   return (typeof prompt === "string" ? prompt.length : 0) + (suffix?.length ?? 0)
 }
 

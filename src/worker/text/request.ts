@@ -21,6 +21,7 @@ export class RunningRequest {
   readonly prompt: BuiltPrompt
   readonly sampling: SamplingParameters
   readonly maxTokens: number
+  readonly stopTokens: ReadonlySet<number>
   readonly sequences: Sequence[] = []
   cachedTokens = 0
   promptTokensEvaluated = 0
@@ -34,6 +35,7 @@ export class RunningRequest {
     this.request = input.request
     this.prompt = input.prompt
     this.sampling = input.sampling
+    this.stopTokens = new Set(input.request.stopTokens)
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt

@@ -27,6 +27,8 @@ export class Sequence implements Runnable {
   finished = false
   readonly #answer: Answer
   readonly #promptLogprobs: TokenLogprob[] | undefined
+  /** Generated tokens that have not been reported, where they are to be. */
+  #untold: number[] | undefined
 
   constructor(request: RunningRequest, choice: number, sampler: Sampler) {
     this.request = request
@@ -34,7 +36,8 @@ export class Sequence implements Runnable {
     this.sampler = sampler
     this.tokens = Array.from(request.prompt.tokens)
     this.shared = { tokens: 0, owner: this.tokens }
-    this.#answer = new Answer(request.request.stop)
+    this.#answer = new Answer(request.request.stop, request.request.keepsStop)
+    this.#untold = request.request.reportsTokens ? [] : undefined
     this.#promptLogprobs = choice === 0 && request.wantsPromptLogprobs ? [] : undefined
   }
 
@@ -69,12 +72,21 @@ export class Sequence implements Runnable {
   accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): Piece | undefined {
     this.tokens.push(token)
     this.generated++
+    this.#untold?.push(token)
     return this.#answer.push(bytes, logprob)
   }
 
   /** The token that ends the generation: counted, but no part of the answer. */
-  acceptEnd(): void {
+  acceptEnd(token: number): void {
     this.generated++
+    this.#untold?.push(token)
+  }
+
+  /** Generated tokens that are to be reported now; undefined where none are wanted. */
+  takeUntold(): readonly number[] | undefined {
+    const untold = this.#untold
+    if (untold !== undefined) this.#untold = []
+    return untold
   }
 
   /** What was held back, now that the answer is over without a stop text. */

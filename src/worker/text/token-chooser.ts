@@ -28,8 +28,13 @@ export class TokenChooser {
     const logits = this.#context.logits(index)
     const reader = topLogprobs === undefined ? undefined : new LogprobReader(logits)
     for (const [token, bias] of request.prompt.logitBias) if (token < logits.length) logits[token]! += bias
-    if (request.sampling.ignoreEos || sequence.generated < minTokens)
-      for (const token of this.#endTokens) logits[token] = Number.NEGATIVE_INFINITY
+    const isTooEarly = sequence.generated < minTokens
+    if (isTooEarly || request.sampling.ignoreEos)
+      ban(
+        logits,
+        this.#endTokens.filter((token) => isTooEarly || !request.stopTokens.has(token)),
+      )
+    if (isTooEarly) ban(logits, request.stopTokens)
     const token = sampler.sample(this.#context, index)
     return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
   }
@@ -45,7 +50,15 @@ export class TokenChooser {
     return this.#vocabulary.endsGeneration(token)
   }
 
+  isControl(token: number): boolean {
+    return this.#vocabulary.isControl(token)
+  }
+
   bytes(token: number): Uint8Array {
     return this.#vocabulary.bytes(token)
   }
+}
+
+function ban(logits: Float32Array, tokens: Iterable<number>): void {
+  for (const token of tokens) if (token < logits.length) logits[token] = Number.NEGATIVE_INFINITY
 }

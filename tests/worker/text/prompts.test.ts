@@ -196,6 +196,50 @@ describe("a prompt of token ids", () => {
   })
 })
 
+describe("a prompt of which only the end counts", () => {
+  const text = prose(8, 300)
+
+  test("has exactly its last tokens, and says so in its text", async () => {
+    const { tokens } = await worker.render(greedy(text))
+    for (const prompt of [text, tokens]) {
+      const rendered = await worker.render(greedy(prompt, { keepLast: 20 }))
+      expect(rendered.tokens).toEqual(tokens.slice(-20))
+      expect(text.endsWith(rendered.prompt)).toBe(true)
+    }
+    expect((await worker.render(greedy(text, { keepLast: 1 }))).tokens).toEqual(tokens.slice(-1))
+  })
+
+  test("is whole where it is not longer", async () => {
+    const { tokens } = await worker.render(greedy(text))
+    for (const keepLast of [tokens.length, tokens.length + 1, 2 ** 31 - 1])
+      expect(await worker.render(greedy(text, { keepLast }))).toMatchObject({ prompt: text, tokens })
+  })
+
+  test("keeps the BOS that the model wants, as one of them", async () => {
+    await using bos = await start({ addBos: true })
+    const { tokens } = await bos.render(greedy(text))
+    expect((await bos.render(greedy(text, { keepLast: 20 }))).tokens).toEqual([
+      END_OF_TEXT,
+      ...tokens.slice(-19),
+    ])
+    expect((await bos.render(greedy(text, { keepLast: 1 }))).tokens).toEqual([END_OF_TEXT])
+  })
+
+  test("has what leaves room for the answer, however long it is", async () => {
+    const letters = "ab ".repeat(3 * 1024 ** 2)
+    const { tokens } = await worker.render(greedy(letters, { keepLast: 0, maxTokens: 96 }))
+    expect(tokens).toHaveLength(4000)
+    const run = await worker.run(greedy(letters, { keepLast: 0, maxTokens: 96 }))
+    expect(run.done.usage).toMatchObject({ promptTokens: 4000, completionTokens: 96 })
+    expect((await worker.render(greedy(letters, { keepLast: 0, maxTokens: 5000 }))).tokens).toHaveLength(4096)
+  })
+
+  test("is refused where that is still too long", async () => {
+    const error = await worker.failure(greedy("ab ".repeat(9000), { keepLast: 5000 }))
+    expect(error).toMatchObject({ code: "context_length_exceeded", details: { n_prompt_tokens: 5000 } })
+  })
+})
+
 describe("text around a gap", () => {
   test("is laid out with the model's tokens for that", async () => {
     await using filling = await start({ fim: true })
