@@ -9,6 +9,8 @@ export interface AnswerChoice {
   readonly logprobs: readonly ReportedToken[]
   /** How many of `logprobs` are the prompt's. */
   readonly echoedTokens: number
+  /** Ids of all generated tokens, where they were asked for. */
+  readonly tokens?: readonly number[]
   readonly finishReason: FinishReason
 }
 
@@ -23,8 +25,11 @@ interface OpenChoice {
   readonly texts: string[]
   readonly logprobs: ReportedToken[]
   echoedTokens: number
+  tokens: number[] | undefined
   finishReason: FinishReason | undefined
 }
+
+type TextEvent = Extract<GenerationEvent, { type: "text" }>
 
 /** Collects the events of one prompt into its answer. */
 export class AnswerBuilder {
@@ -37,6 +42,7 @@ export class AnswerBuilder {
       texts: [],
       logprobs: [],
       echoedTokens: 0,
+      tokens: undefined,
       finishReason: undefined,
     }))
   }
@@ -50,7 +56,7 @@ export class AnswerBuilder {
         }
         return
       case "text":
-        return extend(this.#choice(event.choice), event.text, event.logprobs)
+        return this.#addText(event)
       case "finish":
         this.#choice(event.choice).finishReason = event.reason
         return
@@ -64,6 +70,12 @@ export class AnswerBuilder {
       default:
         event satisfies never
     }
+  }
+
+  #addText({ choice: index, text, logprobs, ids }: TextEvent): void {
+    const choice = this.#choice(index)
+    extend(choice, text, logprobs)
+    if (ids !== undefined) (choice.tokens ??= []).push(...ids)
   }
 
   /** @throws InternalError where events are missing */
@@ -85,7 +97,13 @@ function extend(choice: OpenChoice, text: string, logprobs: readonly ReportedTok
   for (const token of logprobs ?? []) choice.logprobs.push(token)
 }
 
-function finished({ texts, logprobs, echoedTokens, finishReason }: OpenChoice): AnswerChoice {
+function finished({ texts, logprobs, echoedTokens, tokens, finishReason }: OpenChoice): AnswerChoice {
   if (finishReason === undefined) throw new InternalError("a choice broke off before its end")
-  return { text: texts.join(""), logprobs, echoedTokens, finishReason }
+  return {
+    text: texts.join(""),
+    logprobs,
+    echoedTokens,
+    ...(tokens !== undefined && { tokens }),
+    finishReason,
+  }
 }

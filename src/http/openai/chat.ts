@@ -74,11 +74,12 @@ function toChatCompletion(identity: ReplyIdentity, { request }: ChatCall, answer
   return {
     ...identity,
     object: "chat.completion",
-    choices: answer.choices.map(({ text, logprobs, finishReason }, index) => ({
+    choices: answer.choices.map(({ text, logprobs, tokens, finishReason }, index) => ({
       index,
       message: { role: "assistant", content: text, refusal: null },
       logprobs: request.topLogprobs === undefined ? null : toChatLogprobs(logprobs.filter(isPredicted)),
       finish_reason: finishReason,
+      ...(tokens !== undefined && { tokens }),
     })),
     usage: toUsageBody([answer.usage]),
     timings: toTimingsBody(answer.timings, answer.usage.cachedTokens, request.n),

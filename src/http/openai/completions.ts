@@ -101,11 +101,12 @@ function toTextCompletion(identity: ReplyIdentity, call: CompletionCall, answers
   return {
     ...identity,
     object: "text_completion",
-    choices: choices.map(({ text, logprobs, finishReason }, index) => ({
+    choices: choices.map(({ text, logprobs, tokens, finishReason }, index) => ({
       index,
       text,
       logprobs: call.logprobs ? new CompletionLogprobsWriter().write(logprobs) : null,
       finish_reason: finishReason,
+      ...(tokens !== undefined && { tokens }),
     })),
     usage: toUsageBody(answers.map(({ usage }) => usage)),
     // Several prompts ran side by side; their times cannot be told as one.

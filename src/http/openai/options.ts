@@ -1,7 +1,7 @@
 import type { GenerationOptions, RequestOptions } from "../../domain"
 import { InvalidRequest } from "../../errors"
 import { parseDuration } from "../../lib/duration"
-import { broken, checkText, defined, Fields } from "../fields"
+import { broken, checkInteger, checkText, defined, Fields } from "../fields"
 import { readSampling } from "./sampling"
 
 /** OpenAI's limit of `n`. */
@@ -9,6 +9,12 @@ const MAX_CHOICES = 128
 
 /** OpenAI allows 4; nothing here becomes slow with more. */
 const MAX_STOPS = 16
+
+const MAX_STOP_TOKENS = 1024
+
+const MAX_TTL_SECONDS = 2 ** 31 - 1
+
+const MAX_TOKEN_ID = 2 ** 31 - 1
 
 /** Far beyond any context; keeps counts in 32 bits. */
 const MAX_TOKENS = 2 ** 31 - 1
@@ -43,7 +49,7 @@ export function readGenerationOptions(fields: Fields, usualMaxTokens?: number): 
   const reply = readReplyOptions(fields)
   const maxTokens = readMaxTokens(fields)
   return {
-    n: fields.integer("n", { min: 1, max: MAX_CHOICES }) ?? 1,
+    n: readCount(fields),
     minTokens: readMinTokens(fields, maxTokens ?? usualMaxTokens),
     stop: readStop(fields.raw("stop")),
     sampling: readSampling(fields),
@@ -51,15 +57,29 @@ export function readGenerationOptions(fields: Fields, usualMaxTokens?: number): 
     // Timings of a running answer need to know how much of the prompt was cached.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
     ...readModelOptions(fields),
-    ...defined({ maxTokens, usualMaxTokens }),
+    ...defined({
+      maxTokens,
+      usualMaxTokens,
+      stopTokens: readStopTokens(fields),
+      // vLLM's word, and SGLang's.
+      keepsStop: fields.boolean("include_stop_str_in_output") ?? fields.boolean("no_stop_trim"),
+      hidesControlTokens: fields.boolean("skip_special_tokens"),
+      reportsTokens: fields.boolean("return_tokens"),
+    }),
   }
+}
+
+/** OpenAI's word, or llama-server's. */
+function readCount(fields: Fields): number {
+  const given = ["n", "n_cmpl"].map((name) => fields.integer(name, { min: 1, max: MAX_CHOICES }))
+  return given.find((value) => value !== undefined) ?? 1
 }
 
 /** What requests of every kind may say of their model. @throws InvalidRequest */
 export function readModelOptions(fields: Fields): Pick<RequestOptions, "model" | "keepAliveSeconds"> {
   return defined({
     model: readModel(fields),
-    keepAliveSeconds: readKeepAlive(fields.raw("keep_alive")),
+    keepAliveSeconds: readKeepAlive(fields.raw("keep_alive") ?? readTtl(fields)),
   })
 }
 
@@ -94,6 +114,11 @@ function readMinTokens(fields: Fields, maxTokens: number | undefined): number {
   )
 }
 
+/** LM Studio's word for how long a model stays, in seconds. */
+function readTtl(fields: Fields): number | undefined {
+  return fields.number("ttl", { min: 0, max: MAX_TTL_SECONDS })
+}
+
 /** As in Ollama's API: seconds or a duration such as `5m`; anything negative means for ever. */
 function readKeepAlive(value: unknown): number | null | undefined {
   if (value === undefined) return undefined
@@ -117,6 +142,17 @@ function readStop(value: unknown): readonly string[] {
     throw new InvalidRequest(`stop must have at most ${MAX_STOPS} texts, got ${value.length}`, "stop")
   }
   return value.map((text, index) => checkStop(`stop[${index}]`, text))
+}
+
+function readStopTokens(fields: Fields): readonly number[] | undefined {
+  const ids = fields.list("stop_token_ids")
+  if (ids !== undefined && ids.length > MAX_STOP_TOKENS) {
+    throw new InvalidRequest(
+      `stop_token_ids must have at most ${MAX_STOP_TOKENS} tokens, got ${ids.length}`,
+      "stop_token_ids",
+    )
+  }
+  return ids?.map((id, index) => checkInteger(`stop_token_ids[${index}]`, id, { min: 0, max: MAX_TOKEN_ID }))
 }
 
 function checkStop(name: string, value: unknown): string {

@@ -3,10 +3,14 @@ import { InvalidRequest } from "../../errors"
 import { foldSeed } from "../../lib/fold-seed"
 import { isJsonObject } from "../body"
 import { broken, checkInteger, checkList, checkNumber, checkText, defined, type Fields } from "../fields"
+import { readSamplers } from "./samplers"
 import { readSeed } from "./seed"
 
 /** llama.cpp takes 32-bit numbers for counts and ids. */
 const MAX_INT32 = 2 ** 31 - 1
+
+/** Logits are divided by it. */
+const REPEAT_PENALTY = { min: 0.01, max: 100 }
 
 /** OpenAI's limits of `logit_bias`. */
 const BIAS = { min: -100, max: 100 }
@@ -28,6 +32,8 @@ export function readSampling(fields: Fields): Partial<SamplingParameters> {
     seed: readSamplingSeed(fields),
     logitBias: readLogitBias(fields.raw("logit_bias")),
     ignoreEos: fields.boolean("ignore_eos"),
+    // Last: whatever else is said of a sampler that is left out, it is off.
+    ...readSamplers(fields),
   })
 }
 
@@ -49,9 +55,7 @@ function readCandidates(fields: Fields) {
 
 function readPenalties(fields: Fields) {
   return {
-    // Logits are divided by it.
-    repeatPenalty: fields.number("repeat_penalty", { min: 0.01, max: 100 }),
-    repeatLastN: fields.integer("repeat_last_n", { min: -1, max: MAX_INT32 }),
+    ...readRepeatPenalty(fields),
     presencePenalty: fields.number("presence_penalty", { min: -2, max: 2 }),
     frequencyPenalty: fields.number("frequency_penalty", { min: -2, max: 2 }),
     dryMultiplier: fields.number("dry_multiplier", { min: 0, max: 100 }),
@@ -62,6 +66,24 @@ function readPenalties(fields: Fields) {
       .list("dry_sequence_breakers")
       ?.map((breaker, index) => checkText(`dry_sequence_breakers[${index}]`, breaker)),
   }
+}
+
+/**
+ * llama.cpp's `repeat_penalty`, or `repetition_penalty` of vLLM, SGLang and TGI. The same is done for both, but the
+ * latter is about the whole context, unless `repeat_last_n` says otherwise. Clients that serve many servers send both.
+ */
+function readRepeatPenalty(fields: Fields) {
+  const repeat = fields.number("repeat_penalty", REPEAT_PENALTY)
+  const repetition = fields.number("repetition_penalty", REPEAT_PENALTY)
+  const lastN = fields.integer("repeat_last_n", { min: -1, max: MAX_INT32 })
+  if (repeat !== undefined && repetition !== undefined && repeat !== repetition) {
+    throw new InvalidRequest(
+      `repetition_penalty (${repetition}) must not differ from repeat_penalty (${repeat}): both mean the same`,
+      "repetition_penalty",
+    )
+  }
+  const isAboutAll = repeat === undefined && repetition !== undefined && repetition !== 1
+  return { repeatPenalty: repeat ?? repetition, repeatLastN: lastN ?? (isAboutAll ? -1 : undefined) }
 }
 
 function readMirostat(fields: Fields) {

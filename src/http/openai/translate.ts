@@ -11,7 +11,7 @@ import {
   readReplyOptions,
   type ReplyOptions,
 } from "./options"
-import { refuseUnsupportedChat, refuseUnsupportedCompletion } from "./unsupported"
+import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS, refuseUnsupported } from "./request-fields"
 
 /** As in OpenAI's reference for completions; chats have no such default. */
 const DEFAULT_COMPLETION_TOKENS = 16
@@ -22,7 +22,7 @@ const MAX_PROMPTS = 2048
 /** Templates walk through their arguments; nobody means more levels than this. */
 const MAX_ARGUMENT_DEPTH = 32
 
-const MAX_TOKEN_ID = 2 ** 31 - 1
+const MAX_INT32 = 2 ** 31 - 1
 
 /** OpenAI's, and `max` of vLLM, SGLang and DeepSeek. What a model makes of them is its template's matter. */
 const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const
@@ -45,7 +45,7 @@ export interface CompletionCall {
 /** @throws InvalidRequest, Unsupported */
 export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatCall {
   const fields = new Fields(body)
-  refuseUnsupportedChat(fields)
+  refuseUnsupported(fields, CHAT_FIELDS)
   const messages = readMessages(fields)
   const continueFinalMessage = fields.boolean("continue_final_message") ?? false
   const request: ChatRequest = {
@@ -65,7 +65,7 @@ export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatC
 /** @throws InvalidRequest, Unsupported */
 export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}): CompletionCall {
   const fields = new Fields(body)
-  refuseUnsupportedCompletion(fields)
+  refuseUnsupported(fields, COMPLETION_FIELDS)
   const prompts = readPrompts(fields.raw("prompt"))
   const reply = readReplyOptions(fields)
   const options = readGenerationOptions(fields, DEFAULT_COMPLETION_TOKENS)
@@ -86,11 +86,26 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
     ...defined({
       // An empty suffix is what editors send when they mean none.
       suffix: fields.text("suffix") || undefined,
+      keepLast: readKeepLast(fields),
       topLogprobs: topLogprobs ?? (bestOf > options.n ? 0 : undefined),
     }),
   } as const
   const requests = prompts.map((prompt) => ({ ...shared, prompt }))
   return { requests, reply, n: options.n, logprobs: topLogprobs !== undefined }
+}
+
+/** vLLM's way to have the beginning of a prompt that is too long left out; -1: as much as has to be. */
+function readKeepLast(fields: Fields): number | undefined {
+  const count = fields.integer("truncate_prompt_tokens", { min: -1, max: MAX_INT32 })
+  if (count === undefined) return undefined
+  if (count === 0) throw broken("truncate_prompt_tokens", "-1 or at least 1", count)
+  if (fields.text("suffix")) {
+    throw new InvalidRequest(
+      "truncate_prompt_tokens must not come with suffix: of text around a gap no end is the last",
+      "truncate_prompt_tokens",
+    )
+  }
+  return Math.max(0, count)
 }
 
 /** The one generation request of a body of either kind, as it would be run. @throws InvalidRequest, Unsupported */
@@ -126,10 +141,19 @@ function readProbabilityCount(fields: Fields): number | undefined {
 function readTemplateArguments(fields: Fields): Readonly<Record<string, unknown>> {
   const given = fields.object("chat_template_kwargs") ?? {}
   checkDepth(given, MAX_ARGUMENT_DEPTH)
-  const effort = fields.choice("reasoning_effort", EFFORTS)
+  const effort = readEffort(fields)
   if (effort === undefined) return given
   // Most templates that can skip the thinking look at enable_thinking, the others at the effort itself.
   return { reasoning_effort: effort, ...(effort === "none" && { enable_thinking: false }), ...given }
+}
+
+/** OpenAI's `reasoning_effort`, or the object that OpenRouter and SGLang have for it. */
+function readEffort(fields: Fields): (typeof EFFORTS)[number] | undefined {
+  const effort = fields.choice("reasoning_effort", EFFORTS)
+  const reasoning = new Fields(fields.object("reasoning") ?? {}, "reasoning.")
+  refuseUnsupported(reasoning, REASONING_FIELDS, "reasoning.")
+  const other = reasoning.choice("effort", EFFORTS)
+  return effort ?? other ?? (reasoning.boolean("enabled") === false ? "none" : undefined)
 }
 
 function checkDepth(value: unknown, levels: number): void {
@@ -189,8 +213,8 @@ function readPrompt(name: string, value: unknown): string | readonly number[] {
 function readTokens(name: string, values: readonly unknown[]): readonly number[] {
   if (values.length === 0) throw new InvalidRequest(`${name} must not be empty`, "prompt")
   return values.map((value, index) =>
-    typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKEN_ID
+    typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_INT32
       ? value
-      : checkInteger(`${name}[${index}]`, value, { min: 0, max: MAX_TOKEN_ID }),
+      : checkInteger(`${name}[${index}]`, value, { min: 0, max: MAX_INT32 }),
   )
 }

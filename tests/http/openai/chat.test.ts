@@ -249,6 +249,25 @@ describe("a stream", () => {
     ])
   })
 
+  test("tells the ids of tokens with return_tokens, and sends nothing where none are left", async () => {
+    const { post } = fakeServer(() =>
+      eventsFrom([
+        { type: "prompt", tokens: 1 },
+        { type: "text", choice: 0, text: "x", tokens: 1, ids: [7] },
+        { type: "text", choice: 0, text: "", tokens: 0, ids: [] },
+        { type: "finish", choice: 0, reason: "length", completionTokens: 1 },
+        done(1),
+      ]),
+    )
+    const request = { messages: USER_HI, return_tokens: true }
+    const chunks = chunksOf(await (await post(PATH, { ...request, stream: true })).text())
+    expect(chunks.map((chunk) => chunk["choices"]).slice(1)).toEqual([
+      [{ index: 0, delta: { content: "x" }, logprobs: null, finish_reason: null, tokens: [7] }],
+      [{ index: 0, delta: {}, logprobs: null, finish_reason: "length" }],
+    ])
+    expect((await jsonOf(post(PATH, request)))["choices"]).toMatchObject([{ tokens: [7] }])
+  })
+
   test("sends no chunk for a token that completes no character", async () => {
     const { post } = fakeServer(() => answer(["", "€"]))
     const chunks = chunksOf(await (await post(PATH, { messages: USER_HI, stream: true })).text())

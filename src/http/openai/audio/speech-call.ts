@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from "../../body"
 import { broken, checkText, defined, Fields } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import { readModelOptions } from "../options"
+import { refuseUnsupported, SPEECH_FIELDS } from "../request-fields"
 
 /** OpenAI's limit of `input`. */
 const MAX_CHARACTERS = 4096
@@ -29,13 +30,10 @@ export interface SpeechCall {
   readonly streamFormat: (typeof STREAM_FORMATS)[number]
 }
 
-/**
- * `instructions` are taken and have no effect, as with OpenAI's models that cannot follow any: some of its clients send
- * them with every request.
- * @throws InvalidRequest
- */
+/** @throws InvalidRequest, Unsupported */
 export function toSpeechCall(body: JsonObject, headers: HeaderOptions = {}): SpeechCall {
   const fields = new Fields(body)
+  refuseUnsupported(fields, SPEECH_FIELDS)
   fields.text("instructions")
   const request: SpeechRequest = {
     kind: "speech",

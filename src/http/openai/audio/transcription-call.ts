@@ -5,6 +5,7 @@ import { broken, checkText, defined, Fields } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
+import { refuseUnsupported, TRANSCRIPTION_FIELDS } from "../request-fields"
 import type { TimesTold } from "./transcript"
 
 export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "verbose_json"] as const
@@ -17,7 +18,7 @@ const GRANULARITIES = ["word", "segment"]
 
 /** How the form's texts are read. */
 export const TRANSCRIPTION_FORM: FormTypes = {
-  numbers: ["temperature", "keep_alive"],
+  numbers: ["temperature", "keep_alive", "ttl"],
   booleans: ["stream"],
   lists: ["timestamp_granularities", "include", "known_speaker_names", "known_speaker_references"],
 }
@@ -45,7 +46,7 @@ export function toTranscriptionCall({
   headers = {},
 }: TranscriptionInput): TranscriptionCall {
   const fields = new Fields(body)
-  refuseUnsupported(fields)
+  refuseUnsupported(fields, TRANSCRIPTION_FIELDS)
   const format = readFormat(fields)
   const stream = fields.boolean("stream") ?? false
   if (stream && (format === "srt" || format === "vtt")) {
@@ -76,22 +77,6 @@ function readFormat(fields: Fields): TranscriptFormat {
     )
   }
   return fields.choice("response_format", TRANSCRIPT_FORMATS) ?? "json"
-}
-
-/** Fields whose effect a client relies on. */
-function refuseUnsupported(fields: Fields): void {
-  const included = fields.list("include") ?? []
-  if (included.length > 0) {
-    throw new Unsupported(`include ${included.join(", ")} is not supported`, "include")
-  }
-  for (const name of ["known_speaker_names", "known_speaker_references"]) {
-    if ((fields.list(name) ?? []).length > 0) throw new Unsupported(`${name} is not supported`, name)
-  }
-  // Audio is always cut at silences, which is what `auto` asks for.
-  const strategy = fields.raw("chunking_strategy")
-  if (strategy !== undefined && strategy !== "auto") {
-    throw new Unsupported("chunking_strategy must be auto: others are not supported", "chunking_strategy")
-  }
 }
 
 /** As in OpenAI's API segments are told unless only words are asked for. */

@@ -1,10 +1,11 @@
 import type { ImageFormat, ImageRequest } from "../../../domain"
-import { InvalidRequest, Unsupported } from "../../../errors"
+import { InvalidRequest } from "../../../errors"
 import type { JsonObject } from "../../body"
 import { broken, defined, Fields } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
+import { IMAGE_FIELDS, refuseUnsupported } from "../request-fields"
 import { readSeed } from "../seed"
 
 /** OpenAI's limit of `prompt`. */
@@ -52,6 +53,8 @@ export const IMAGE_FORM: FormTypes = {
     "partial_images",
     "strength",
     "keep_alive",
+    "ttl",
+    "num_inference_steps",
   ],
   booleans: ["stream"],
   lists: [],
@@ -99,7 +102,7 @@ function withSource(call: ImageCall, fields: Fields, files: SourceFiles): ImageC
 }
 
 function readCall(fields: Fields, prompt: string, headers: HeaderOptions): ImageCall {
-  refuseUnsupported(fields)
+  refuseUnsupported(fields, IMAGE_FIELDS)
   const stream = fields.boolean("stream") ?? false
   const partialImages = fields.integer("partial_images", PARTIAL_IMAGES) ?? 0
   const format = fields.choice("output_format", IMAGE_FORMATS) ?? "png"
@@ -114,7 +117,8 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
     ...readSize(fields),
     ...defined({
       negativePrompt: fields.text("negative_prompt"),
-      steps: fields.integer("steps", STEPS),
+      // Our word, or diffusers'.
+      steps: fields.integer("steps", STEPS) ?? fields.integer("num_inference_steps", STEPS),
       cfgScale: fields.number("cfg_scale", CFG_SCALE),
       seed: readImageSeed(fields),
       sampler: fields.text("sampler"),
@@ -185,26 +189,4 @@ function readCompression(fields: Fields, format: ImageFormat): number | undefine
     "output_compression must come with output_format jpeg or webp",
     "output_compression",
   )
-}
-
-/** Values that ask for what is done anyway; others would change the picture, and here they could not. */
-const HARMLESS: Readonly<Record<string, readonly string[]>> = {
-  background: ["auto", "opaque"],
-  quality: ["auto", "standard", "medium"],
-  style: ["vivid"],
-  input_fidelity: ["low"],
-}
-
-const INSTEAD: Readonly<Record<string, string>> = {
-  quality: "; steps and cfg_scale say how well it is drawn",
-}
-
-/** `user` and `moderation` are about OpenAI's own service, and mean nothing here. */
-function refuseUnsupported(fields: Fields): void {
-  for (const [name, harmless] of Object.entries(HARMLESS)) {
-    const value = fields.raw(name)
-    if (value === undefined || (typeof value === "string" && harmless.includes(value))) continue
-    const shown = typeof value === "string" ? ` ${value.slice(0, 40)}` : ""
-    throw new Unsupported(`${name}${shown} is not supported${INSTEAD[name] ?? ""}`, name)
-  }
 }
