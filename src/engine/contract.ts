@@ -61,6 +61,14 @@ export interface EngineStatus {
   readonly devices: readonly Device[] | null
 }
 
+/** The longest conversation with a model, in tokens. */
+export interface ContextLengths {
+  /** In its training, as its file says. */
+  readonly trained: number
+  /** Here: as it is loaded, or as it will be. */
+  readonly served: number
+}
+
 /** What the machine and the backends are. */
 export interface SystemReport {
   readonly devices: readonly Device[]
@@ -95,6 +103,11 @@ export interface Engine {
   list(): Promise<readonly ModelSummary[]>
   /** @throws ModelNotFound */
   show(model: string): Promise<ModelDetails>
+  /**
+   * How long conversations of these models may be, by name: of text models, as far as it is known without a long wait.
+   * Where memory turns out to be short, a model that is not loaded yet may get less.
+   */
+  contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>>
   /** Models that have a worker. */
   loaded(): readonly LoadedModel[]
   status(): EngineStatus

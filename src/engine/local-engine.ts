@@ -22,7 +22,9 @@ import type {
 import { asXllmError, Cancelled, ModelCorrupt, ModelNotFound, Stopping, XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import type { Catalog } from "../store/contract"
+import { ContextReader } from "./context-lengths"
 import type {
+  ContextLengths,
   EngineStatus,
   FetchMissing,
   LiveOptions,
@@ -87,6 +89,7 @@ export class LocalEngine implements ManagedEngine {
   readonly #options: EngineOptions
   readonly #probe: DeviceProbe
   readonly #memory: MemoryReader
+  readonly #contexts: ContextReader
   readonly #pool: Pool
   /** By name; every model that was used once, with a worker or without. */
   readonly #models = new Map<string, ServedModel>()
@@ -117,6 +120,11 @@ export class LocalEngine implements ManagedEngine {
       log: options.log,
     })
     this.#memory = new MemoryReader(this.#probe, options.simulatedDevices)
+    this.#contexts = new ContextReader({
+      store: options.store,
+      settingsOf: (model) => this.#live.settingsOf(model),
+      loaded: () => this.loaded(),
+    })
     this.#pool = new Pool({
       limits: this.#live.memory,
       settingsOf: (name) => this.#settingsOf(name),
@@ -191,6 +199,10 @@ export class LocalEngine implements ManagedEngine {
 
   show(model: string): Promise<ModelDetails> {
     return this.#options.store.describe(model)
+  }
+
+  contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
+    return this.#contexts.read(models)
   }
 
   loaded(): readonly LoadedModel[] {

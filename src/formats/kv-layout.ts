@@ -47,7 +47,7 @@ export interface LayoutPlan {
  * than one whole conversation.
  */
 export function planLayout(input: LayoutInput): LayoutPlan {
-  const contextLength = input.requestedContext ?? Math.min(input.trainedContext, DEFAULT_CONTEXT)
+  const contextLength = input.requestedContext ?? usualContext(input.trainedContext)
   const perSlot = roundUp(contextLength)
   const affordable = Math.floor((input.freeBytes * MEMORY_SHARE) / Math.max(1, input.bytesPerCell))
   const layout = input.layout ?? (chooseSplit(input, perSlot, affordable) ? "split" : "unified")
@@ -56,6 +56,11 @@ export function planLayout(input: LayoutInput): LayoutPlan {
       ? perSlot * input.slots
       : Math.max(perSlot, roundUp(input.cells ?? Math.min(affordable, perSlot * input.slots)))
   return { layout, cells: wanted, contextLength }
+}
+
+/** The longest conversation where nobody says it: as long as in the training, up to what most need. */
+export function usualContext(trainedContext: number): number {
+  return Math.min(trainedContext, DEFAULT_CONTEXT)
 }
 
 function chooseSplit(input: LayoutInput, perSlot: number, affordable: number): boolean {

@@ -210,11 +210,29 @@ describe("web pages", () => {
 })
 
 describe("models", () => {
-  test("are listed as OpenAI lists them", async () => {
+  test("are listed as OpenAI lists them, with the context under every name that clients look for", async () => {
     expect(await jsonOf(fakeServer().get("/v1/models"))).toEqual({
       object: "list",
-      data: [{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" }],
+      data: [
+        {
+          ...{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" },
+          ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
+          meta: { n_ctx_train: 512, n_ctx: 256 },
+        },
+      ],
     })
+  })
+
+  test("tell the context that is served by themselves too, and none where they are not about text", async () => {
+    const { get, engine } = fakeServer()
+    engine.mediaModels = [VOICE_MODEL]
+    expect(await jsonOf(get("/v1/models/tiny"))).toMatchObject({
+      ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
+      meta: { kind: "text", n_ctx_train: 512, n_ctx: 256 },
+    })
+    expect(Object.keys(await jsonOf(get("/v1/models/joe")))).toEqual([
+      ...["id", "object", "created", "owned_by", "meta"],
+    ])
   })
 
   test.each([

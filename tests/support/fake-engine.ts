@@ -9,6 +9,7 @@ import type {
   LoadedModel,
   LoadedTextInfo,
   ModelDetails,
+  ModelSummary,
   RecognizerDetails,
   RenderedPrompt,
   SamplingParameters,
@@ -21,7 +22,7 @@ import type {
   WorkEvent,
   WorkRequest,
 } from "../../src/domain"
-import type { Engine, EngineStatus, SystemReport } from "../../src/engine/contract"
+import type { ContextLengths, Engine, EngineStatus, SystemReport } from "../../src/engine/contract"
 import { Cancelled, ModelNotFound } from "../../src/errors"
 
 /** What scripted work does: yields events, throws errors, waits. */
@@ -62,6 +63,8 @@ export class FakeEngine implements Engine {
   /** Models of other kinds. */
   mediaModels: readonly ModelDetails[] = []
   state: EngineStatus["status"] = "ok"
+  /** Of every text model. */
+  contexts: ContextLengths = { trained: 512, served: 256 }
   loadedModels: readonly LoadedModel[] = []
 
   constructor(script: Script = () => answer(["Hello", " world"])) {
@@ -119,6 +122,11 @@ export class FakeEngine implements Engine {
     const found = (await this.list()).find(({ name }) => name === model)
     if (found === undefined) throw new ModelNotFound(model)
     return found
+  }
+
+  async contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
+    const texts = models.filter(({ kind }) => kind === "text")
+    return new Map(texts.map(({ name }) => [name, this.contexts]))
   }
 
   loaded(): readonly LoadedModel[] {

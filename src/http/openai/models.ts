@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { ModelDetails, ModelSummary } from "../../domain"
 import { ModelNotFound } from "../../errors"
+import type { ContextLengths } from "../../engine/contract"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
@@ -8,8 +9,15 @@ const MODELS = "/v1/models"
 /** GET /v1/models and /v1/models/:id, where an id may have slashes. */
 export function modelRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-models" })
-    .get(MODELS, async () => ({ object: "list", data: (await engine.list()).map(toModel) }))
-    .get(`${MODELS}/*`, async ({ params }) => toModelWithMeta(await engine.show(decodeName(params["*"]))))
+    .get(MODELS, async () => {
+      const models = await engine.list()
+      const contexts = await engine.contextLengths(models)
+      return { object: "list", data: models.map((model) => toModel(model, contexts.get(model.name))) }
+    })
+    .get(`${MODELS}/*`, async ({ params }) => {
+      const model = await engine.show(decodeName(params["*"]))
+      return toModelWithMeta(model, (await engine.contextLengths([model])).get(model.name))
+    })
 }
 
 /** The router leaves the rest of a path as it came. */
@@ -21,19 +29,34 @@ function decodeName(encoded: string): string {
   }
 }
 
-function toModel(model: ModelSummary) {
+function toModel(model: ModelSummary, context: ContextLengths | undefined) {
   return {
     id: model.name,
     object: "model",
     created: Math.floor(model.modifiedAt.getTime() / 1000),
     owned_by: "xllm",
+    ...(context !== undefined && toContextFields(context)),
+  }
+}
+
+/** Under the names that clients look for: vLLM's, OpenRouter's, LM Studio's and llama-server's. */
+function toContextFields({ trained, served }: ContextLengths) {
+  return {
+    max_model_len: served,
+    context_length: served,
+    max_context_length: trained,
+    meta: { n_ctx_train: trained, n_ctx: served },
   }
 }
 
 /** With what its files say, under llama-server's names where it has one. */
-function toModelWithMeta(model: ModelDetails) {
+function toModelWithMeta(model: ModelDetails, context: ContextLengths | undefined) {
   const { sizeBytes: size, capabilities } = model
-  return { ...toModel(model), meta: { kind: model.kind, ...toMeta(model), size, capabilities } }
+  const common = toModel(model, context)
+  return {
+    ...common,
+    meta: { kind: model.kind, ...toMeta(model), ...common.meta, size, capabilities },
+  }
 }
 
 function toMeta(model: ModelDetails) {
