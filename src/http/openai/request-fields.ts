@@ -30,7 +30,10 @@ const isSet = (value: unknown): boolean => value !== false && value !== "false" 
 
 const isNotEmpty = (value: unknown): boolean => {
   if (Array.isArray(value)) return value.length > 0
-  return isJsonObject(value) ? Object.keys(value).length > 0 : isSet(value)
+  if (!isJsonObject(value)) return isSet(value)
+  // The first member is enough, however many there are.
+  for (const _ in value) return true
+  return false
 }
 
 function refused(instead = ""): Refusal {
@@ -393,6 +396,7 @@ function complaint(name: string, value: unknown, { showsValue, instead = "" }: R
 }
 
 function shown(value: unknown): string {
-  const text = Array.isArray(value) ? value.join(", ") : String(value)
-  return isJsonObject(value) ? "" : ` ${text.slice(0, 40)}`
+  if (isJsonObject(value)) return ""
+  const text = Array.isArray(value) ? value.slice(0, 5).join(", ") : String(value)
+  return ` ${text.slice(0, 40)}`
 }

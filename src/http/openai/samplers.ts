@@ -43,21 +43,25 @@ export function readSamplers(fields: Fields): Partial<SamplingParameters> {
   const wanted = readMembers(fields.raw("samplers"))
   if (wanted.length === 0) return {}
   const places = wanted.map((member) => CHAIN.indexOf(member))
-  if (places.some((place, index) => index > 0 && place <= (places[index - 1] ?? 0))) {
-    throw new Unsupported(
-      `samplers must be in the order in which they are applied, each at most once: ${ORDER}; those left out are off`,
-      "samplers",
-    )
-  }
+  if (places.some((place, index) => index > 0 && place <= (places[index - 1] ?? 0))) throw disordered()
   const off = CHAIN.filter((member) => !wanted.includes(member))
-  return Object.assign({}, ...off.map((member) => member.off))
+  return off.reduce<Partial<SamplingParameters>>((all, member) => ({ ...all, ...member.off }), {})
 }
 
 function readMembers(value: unknown): readonly ChainMember[] {
   if (value === undefined) return []
-  if (typeof value === "string") return Array.from(value, memberOf)
-  if (Array.isArray(value)) return value.map(memberOf)
-  throw broken("samplers", "an array of names or a string of letters", value)
+  if (typeof value !== "string" && !Array.isArray(value)) {
+    throw broken("samplers", "an array of names or a string of letters", value)
+  }
+  if (value.length > CHAIN.length) throw disordered()
+  return Array.from(value, memberOf)
+}
+
+function disordered(): Unsupported {
+  return new Unsupported(
+    `samplers must be in the order in which they are applied, each at most once: ${ORDER}; those left out are off`,
+    "samplers",
+  )
 }
 
 function memberOf(name: unknown): ChainMember {

@@ -221,6 +221,8 @@ describe("a chat request", () => {
       "samplers must be in the order in which they are applied, each at most once: penalties, dry",
     ],
     ["kk", "samplers must be in the order in which they are applied"],
+    [Array(10).fill("top_k"), "samplers must be in the order in which they are applied"],
+    ["z".repeat(10), "samplers must be in the order in which they are applied"],
     [
       ["top_k", "infill"],
       'samplers has "infill"; there are penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p',
