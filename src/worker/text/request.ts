@@ -12,6 +12,8 @@ export interface RunningRequestInput {
   readonly loadMs: number
   /** When its prompt was ready, in ms. */
   readonly startedAt: number
+  /** What the client is to know about how its prompt was made; one sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /** A request whose prompt is built: its choices, and what they cost. */
@@ -21,6 +23,7 @@ export class RunningRequest {
   readonly prompt: BuiltPrompt
   readonly sampling: SamplingParameters
   readonly maxTokens: number
+  readonly warnings: readonly string[]
   readonly sequences: Sequence[] = []
   cachedTokens = 0
   promptTokensEvaluated = 0
@@ -34,6 +37,7 @@ export class RunningRequest {
     this.request = input.request
     this.prompt = input.prompt
     this.sampling = input.sampling
+    this.warnings = input.warnings
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt
