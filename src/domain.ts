@@ -246,6 +246,8 @@ export type GenerationEvent =
   | {
       readonly type: "prompt"
       readonly tokens: number
+      /** What is not as the client may expect, one sentence each; absent: nothing. */
+      readonly warnings?: readonly string[]
       readonly text?: string
       /** One per prompt token; the first token has none before it to be predicted from. */
       readonly logprobs?: readonly (
@@ -542,6 +544,8 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   readonly prefillThreads: number
   readonly vocabularySize: number
   readonly chatTemplate: "model" | "built-in"
+  /** Which built-in format is used and why, in one sentence. */
+  readonly templateFallback?: string
   readonly fillInTheMiddle: boolean
 }
 

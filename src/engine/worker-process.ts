@@ -204,11 +204,11 @@ export class WorkerProcess {
     listener.ready(info, ms)
   }
 
-  #warnOf({ gpuFallback, chatTemplate }: LoadedTextInfo): void {
+  #warnOf({ gpuFallback, templateFallback }: LoadedTextInfo): void {
     const { log, labels } = this.#options
     if (gpuFallback !== undefined) log.warn("no GPU is used", { ...labels, reason: gpuFallback })
-    if (chatTemplate === "built-in") {
-      log.warn("chat template of the model is missing or unusable, ChatML is used", labels)
+    if (templateFallback !== undefined) {
+      log.warn("built-in chat template is used", { ...labels, reason: templateFallback })
     }
   }
 

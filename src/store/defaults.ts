@@ -3,6 +3,7 @@ import { GoTemplateFault } from "../formats/go-template/fault"
 import { translateGoTemplate } from "../formats/go-template/translate"
 import { keepAliveSeconds, modelfileParameters, type ParameterValue } from "../formats/modelfile/parameters"
 import { foldSeed } from "../lib/fold-seed"
+import { normalizeNewlines } from "../lib/newlines"
 import type { Digest, Manifest } from "./manifest"
 
 /** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
@@ -29,7 +30,7 @@ const SAMPLING = {
 
 /**
  * What an installed model brings along beside its weights. Parameters that are not known, or are not what they should
- * be, as registries may have them, count as absent.
+ * be, as registries may have them, count as absent. Texts that were written on Windows get line feeds.
  * @param pathOf where a blob is
  */
 export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => string): ModelDefaults {
@@ -45,13 +46,17 @@ export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => strin
   const stop = manifest.parameters["stop"]
   const sampling = samplingOf(parameters)
   const settings = settingsOf(parameters)
-  const { system, messages = [] } = manifest
+  const { messages = [] } = manifest
+  const system = manifest.system === undefined ? undefined : normalizeNewlines(manifest.system)
   return {
     ...(template !== undefined && { template }),
     ...(system !== undefined && system !== "" && { system }),
-    ...(messages.length > 0 && { messages }),
+    ...(messages.length > 0 && {
+      messages: messages.map((message) => ({ ...message, content: normalizeNewlines(message.content) })),
+    }),
     ...(Object.keys(sampling).length > 0 && { sampling }),
-    ...(Array.isArray(stop) && stop.length > 0 && { stop: stop.filter((text) => text !== "") }),
+    ...(Array.isArray(stop) &&
+      stop.length > 0 && { stop: stop.filter((text) => text !== "").map(normalizeNewlines) }),
     ...(maxTokens !== undefined && maxTokens >= 0 && { maxTokens }),
     ...(Object.keys(settings).length > 0 && { settings }),
     ...(adapters.length > 0 && { adapters }),
@@ -71,7 +76,7 @@ function templateOf({ template, renderer, parser }: Manifest): {
   if (template === undefined || template.text.trim() === "") return {}
   if (template.syntax === "jinja") return { template: template.text }
   try {
-    return { template: translateGoTemplate(template.text) }
+    return { template: translateGoTemplate(normalizeNewlines(template.text)) }
   } catch (error) {
     if (!(error instanceof GoTemplateFault)) throw error
     return {

@@ -1,4 +1,5 @@
 import { nearest } from "../../lib/nearest"
+import { normalizeNewlines } from "../../lib/newlines"
 import { cutStatements, type Problem, type Statement } from "./lexer"
 import { modelfileParameters, type ParameterValue } from "./parameters"
 
@@ -58,9 +59,12 @@ const deprecatedParameters: ReadonlySet<string> = new Set([
 /** https://semver.org, with or without a `v` before it. */
 const VERSION = /^v?\d+(\.\d+){0,2}(-[\w.-]+)?(\+[\w.-]+)?$/
 
-/** Reads a Modelfile. Never fails: what is wrong is told, all of it. */
+/**
+ * Reads a Modelfile. Never fails: what is wrong is told, all of it. Line endings of other systems are made line feeds: a
+ * carriage return in a template, a system prompt or a stop string is not what its author meant.
+ */
 export function parseModelfile(text: string): Modelfile {
-  const { statements, problems: broken } = cutStatements(text.replace(/^\uFEFF/, ""))
+  const { statements, problems: broken } = cutStatements(normalizeNewlines(text.replace(/^\uFEFF/, "")))
   const reader = new StatementReader()
   for (const statement of statements) reader.read(statement)
   const problems = [...broken, ...reader.problems]

@@ -17,6 +17,8 @@ export interface AnswerChoice {
 /** Everything that one prompt led to. */
 export interface Answer {
   readonly choices: readonly AnswerChoice[]
+  /** What is not as the client may expect, one sentence each. */
+  readonly warnings: readonly string[]
   readonly usage: Usage
   readonly timings: Timings
 }
@@ -34,6 +36,7 @@ type TextEvent = Extract<GenerationEvent, { type: "text" }>
 /** Collects the events of one prompt into its answer. */
 export class AnswerBuilder {
   readonly #choices: readonly OpenChoice[]
+  #warnings: readonly string[] = []
   #done: { readonly usage: Usage; readonly timings: Timings } | undefined
 
   /** @param n how many choices are generated */
@@ -50,6 +53,7 @@ export class AnswerBuilder {
   add(event: GenerationEvent): void {
     switch (event.type) {
       case "prompt":
+        this.#warnings = event.warnings ?? []
         for (const choice of this.#choices) {
           extend(choice, event.text ?? "", event.logprobs)
           choice.echoedTokens = choice.logprobs.length
@@ -82,7 +86,7 @@ export class AnswerBuilder {
   build(): Answer {
     if (this.#done === undefined) throw new InternalError("the answer broke off before its end")
     const { usage, timings } = this.#done
-    return { usage, timings, choices: this.#choices.map(finished) }
+    return { usage, timings, warnings: this.#warnings, choices: this.#choices.map(finished) }
   }
 
   #choice(index: number): OpenChoice {

@@ -83,6 +83,7 @@ function toChatCompletion(identity: ReplyIdentity, { request }: ChatCall, answer
     })),
     usage: toUsageBody([answer.usage]),
     timings: toTimingsBody(answer.timings, answer.usage.cachedTokens, request.n),
+    ...(answer.warnings.length > 0 && { warnings: answer.warnings }),
   }
 }
 

@@ -128,7 +128,12 @@ export class Chunks {
   #open(event: Extract<GenerationEvent, { type: "prompt" }>, prompt: number): string {
     let chunks = ""
     for (let choice = prompt * this.#n; choice < (prompt + 1) * this.#n; choice++) {
-      if (this.#format.opening !== undefined) chunks += this.#chunk(choice, this.#format.opening, {})
+      if (this.#format.opening !== undefined) {
+        const { warnings } = event
+        const isFirst = choice === prompt * this.#n
+        const extras = isFirst && warnings !== undefined ? { fields: { warnings } } : {}
+        chunks += this.#chunk(choice, this.#format.opening, extras)
+      }
       if (event.text === undefined) continue
       const logprobs = event.logprobs && this.#logprobs[choice]?.(event.logprobs)
       chunks += this.#textChunk(choice, event.text, { logprobs })

@@ -333,6 +333,7 @@ export class TextLoop {
       type: "prompt",
       tokens: prompt.tokens.length,
       ...(echoes && { text: prompt.text }),
+      ...(request.warnings.length > 0 && { warnings: request.warnings }),
       ...(request.wantsPromptLogprobs && { logprobs: this.#promptLogprobs(request) }),
     })
   }

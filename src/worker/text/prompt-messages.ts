@@ -2,6 +2,7 @@ import type { VocabularyShare } from "../../llama/vocabulary"
 import type { LibraryFiles } from "../../llama/library"
 import type { GenerationRequest } from "../../domain"
 import type { WireError } from "../../errors"
+import type { TemplateFallback } from "../../prompt/template"
 
 /** What the prompt thread needs to know of the model. */
 export interface PromptThreadSetup {
@@ -9,6 +10,8 @@ export interface PromptThreadSetup {
   readonly files: LibraryFiles
   readonly vocabulary: VocabularyShare
   readonly chatTemplate: string | null
+  /** `general.architecture`; absent where the file does not say it. */
+  readonly architecture?: string
   /** Somebody chose it, in place of the file's own. */
   readonly isTemplateChosen: boolean
   /** Why the model's own template cannot be used at all; chats fail with it, completions do not need one. */
@@ -35,8 +38,7 @@ export interface BuiltPrompt {
 export type FromPromptThread =
   | {
       readonly type: "ready"
-      readonly templateOrigin: "model" | "built-in"
-      readonly fallbackReason?: string
+      readonly fallback?: TemplateFallback
     }
   /** The template has been applied; only tokenising is left. */
   | { readonly type: "rendered"; readonly id: number }

@@ -47,6 +47,7 @@ class PromptBuilder {
       bosToken: this.#text(vocabulary.bos),
       eosToken: this.#text(vocabulary.eos),
       controlTexts: vocabulary.controlTexts(),
+      ...(setup.architecture !== undefined && { architecture: setup.architecture }),
     })
   }
 
@@ -184,8 +185,8 @@ let builder: PromptBuilder | undefined
 function handle(message: ToPromptThread): void {
   if (message.type === "setup") {
     builder = new PromptBuilder(message)
-    const { origin, fallbackReason } = builder.template
-    post({ type: "ready", templateOrigin: origin, ...(fallbackReason !== undefined && { fallbackReason }) })
+    const { fallback } = builder.template
+    post({ type: "ready", ...(fallback !== undefined && { fallback }) })
     return
   }
   try {

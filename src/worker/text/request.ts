@@ -12,6 +12,8 @@ export interface RunningRequestInput {
   readonly loadMs: number
   /** When its prompt was ready, in ms. */
   readonly startedAt: number
+  /** What the client is to know about how its prompt was made; one sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /** A request whose prompt is built: its choices, and what they cost. */
@@ -22,6 +24,7 @@ export class RunningRequest {
   readonly sampling: SamplingParameters
   readonly maxTokens: number
   readonly stopTokens: ReadonlySet<number>
+  readonly warnings: readonly string[]
   readonly sequences: Sequence[] = []
   cachedTokens = 0
   promptTokensEvaluated = 0
@@ -36,6 +39,7 @@ export class RunningRequest {
     this.prompt = input.prompt
     this.sampling = input.sampling
     this.stopTokens = new Set(input.request.stopTokens)
+    this.warnings = input.warnings
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt

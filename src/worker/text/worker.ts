@@ -4,10 +4,11 @@ import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../..
 import { foldSeed } from "../../lib/fold-seed"
 import { Sampler } from "../../llama/sampler"
 import { locateLlama } from "../../native/llama-files"
+import type { TemplateFallback } from "../../prompt/template"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
 import { type CpuTurns, openTurns } from "../cpu-turns"
 import { endWithParent } from "../lifetime"
-import { withDefaults } from "./defaults"
+import { withDefaults, withFallback } from "./defaults"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { Outbox } from "./outbox"
@@ -48,21 +49,36 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const loaded = loadText(files, load.model, load.settings, STDERR)
   const { model, contextLength, info } = loaded
   const { defaults = {} } = load.model
+  const architecture = model.metadata("general.architecture")
   const prompts = new PromptClient(
     {
       files,
       vocabulary: model.vocabulary.share(),
       chatTemplate: defaults.template ?? model.chatTemplate ?? null,
+      ...(architecture !== undefined && { architecture }),
       isTemplateChosen: defaults.template !== undefined,
       contextLength,
     },
     load.templateTimeoutMs,
   )
-  const template = await prompts.start()
-  if (template.fallbackReason !== undefined)
-    console.error(`the built-in ChatML template is used: ${template.fallbackReason}`)
-  send({ type: "ready", info: { ...info, chatTemplate: template.templateOrigin } })
-  return new TextWorker(loaded, defaults, prompts, join(load.environment.runtimeFolder, "turns"), send)
+  const { fallback } = await prompts.start()
+  const template =
+    fallback === undefined
+      ? ({ chatTemplate: "model" } as const)
+      : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
+  send({ type: "ready", info: { ...info, ...template } })
+  const turnFolder = join(load.environment.runtimeFolder, "turns")
+  return new TextWorker({ loaded, defaults, prompts, fallback, turnFolder, send })
+}
+
+interface TextWorkerParts {
+  readonly loaded: LoadedText
+  /** What comes along with the model. */
+  readonly defaults: ModelDefaults
+  readonly prompts: PromptClient
+  readonly fallback: TemplateFallback | undefined
+  readonly turnFolder: string
+  readonly send: (message: FromTextWorker) => void
 }
 
 /** Takes the parent's messages, and keeps the loop going while there is work. */
@@ -70,6 +86,7 @@ class TextWorker {
   readonly #loaded: LoadedText
   /** What comes along with the model. */
   readonly #along: ModelDefaults
+  readonly #fallback: TemplateFallback | undefined
   readonly #prompts: PromptClient
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: Outbox
@@ -80,22 +97,17 @@ class TextWorker {
   readonly #turns: CpuTurns | undefined
   #looping = false
 
-  constructor(
-    loaded: LoadedText,
-    along: ModelDefaults,
-    prompts: PromptClient,
-    turnFolder: string,
-    send: (message: FromTextWorker) => void,
-  ) {
+  constructor({ loaded, defaults, prompts, fallback, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#loaded = loaded
-    this.#along = along
+    this.#along = defaults
+    this.#fallback = fallback
     this.#prompts = prompts
     this.#send = send
     // A model that computes on GPUs only leaves the cores to others.
     this.#turns = loaded.info.gpuLayers < loaded.info.totalLayers ? openTurns(turnFolder) : undefined
     this.#outbox = new Outbox(send)
-    this.#defaults = modelDefaults((key) => loaded.model.metadata(key), along.sampling)
+    this.#defaults = modelDefaults((key) => loaded.model.metadata(key), defaults.sampling)
     this.#loop = new TextLoop({
       ...loaded,
       outbox: this.#outbox,
@@ -119,7 +131,7 @@ class TextWorker {
 
   async #generate(message: Generate): Promise<void> {
     this.#building.add(message.id)
-    const request = withDefaults(message.request, this.#along)
+    const request = withFallback(withDefaults(message.request, this.#along), this.#fallback)
     try {
       const prompt = await this.#prompts.build(request)
       if (!this.#building.has(message.id)) return
@@ -147,6 +159,7 @@ class TextWorker {
       queueMs,
       loadMs,
       startedAt,
+      warnings: request.kind === "chat" && this.#fallback !== undefined ? [this.#fallback.explanation] : [],
     })
     const seed = sampling.seed ?? randomSeed()
     for (let choice = 0; choice < request.n; choice++) {
@@ -177,7 +190,7 @@ class TextWorker {
   }
 
   async #render(id: number, asked: GenerationRequest): Promise<void> {
-    const request = withDefaults(asked, this.#along)
+    const request = withFallback(withDefaults(asked, this.#along), this.#fallback)
     try {
       const { text, tokens, logitBias } = await this.#prompts.build(request)
       const sampling = { ...effectiveSampling(this.#defaults, request.sampling), logitBias }

@@ -85,7 +85,8 @@ describe("what is read", () => {
     ['"closed at the end\nof "a" line"  ', 'closed at the end\nof "a" line'],
     ['"""in three"""', "in three"],
     ['"""\nfirst newline is kept\n"""', "\nfirst newline is kept\n"],
-    ['"""a\r\nb"""', "a\r\nb"],
+    ['"""a\r\nb"""', "a\nb"],
+    ['"""a\rb"""', "a\nb"],
     ['"""has "quotes" and ""two"" inside"""', 'has "quotes" and ""two"" inside'],
     ['"""ends with a quote""""', 'ends with a quote"'],
     ['"""# no comment\nFROM nothing\n"""', "# no comment\nFROM nothing\n"],
@@ -261,5 +262,25 @@ describe("bytes", () => {
         expect(error).toBeInstanceOf(XllmError)
       }
     }
+  })
+})
+
+describe("text after closing quotes", () => {
+  test.each([
+    ['PARAMETER stop "User:" # x', 'unexpected text after the closing "; a comment needs a line of its own'],
+    [
+      'PARAMETER stop """User:""" # x',
+      'unexpected text after the closing """; a comment needs a line of its own',
+    ],
+    ['PARAMETER stop "User:" and more', 'unexpected text after the closing "'],
+    ['SYSTEM "Be brief." # really', 'unexpected text after the closing "; a comment needs a line of its own'],
+  ])("%s: is refused on its line, and the lines below are read as they are", (line, message) => {
+    const { instructions, problems } = parseModelfile(`FROM foo\n${line}\nPARAMETER stop "B:"\nSYSTEM "hi"\n`)
+    expect(problems).toEqual([{ line: 2, message }])
+    expect(instructions.map(({ line: at }) => at)).toEqual([1, 3, 4])
+  })
+
+  test("is a part of a text of several lines that has quotes inside", () => {
+    expect(parseModelfile('FROM foo\nSYSTEM "Say "hi" and\nmore"').problems).toEqual([])
   })
 })

@@ -22,6 +22,28 @@ const TWO_CHOICES: readonly GenerationEvent[] = [
 
 const EURO = [0xe2, 0x82, 0xac]
 
+describe("what is not as the client may expect", () => {
+  const warnings = ["the model has no chat template: ChatML is used"]
+  const script = () =>
+    eventsFrom([{ type: "prompt", tokens: 5, warnings }, ...choiceEvents(["a", "b"]), done(2)])
+
+  test("is told beside the answer", async () => {
+    const { post } = fakeServer(script)
+    expect((await jsonOf(post(PATH, { model: "tiny", messages: USER_HI })))["warnings"]).toEqual(warnings)
+  })
+
+  test("is told in a stream's first chunk", async () => {
+    const { post } = fakeServer(script)
+    const chunks = chunksOf(
+      await (await post(PATH, { model: "tiny", messages: USER_HI, stream: true })).text(),
+    )
+    expect(chunks.map((chunk) => chunk["warnings"])).toEqual([
+      warnings,
+      ...chunks.slice(1).map(() => undefined),
+    ])
+  })
+})
+
 describe("a whole answer", () => {
   test("has OpenAI's shape, with usage and timings", async () => {
     const { post } = fakeServer()

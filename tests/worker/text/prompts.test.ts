@@ -93,7 +93,12 @@ describe("a chat", () => {
     expect(bare.info.chatTemplate).toBe("built-in")
     const { prompt } = await bare.render(greedyChat("hi"))
     expect(prompt).toBe("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
-    expect((await bare.run({ ...greedyChat("hi"), maxTokens: 3 })).text()).not.toBe("")
+    const run = await bare.run({ ...greedyChat("hi"), maxTokens: 3 })
+    expect(run.text()).not.toBe("")
+    const explanation = "the model has no chat template: ChatML is used"
+    expect(bare.info.templateFallback).toBe(explanation)
+    expect(run.prompt.warnings).toEqual([explanation])
+    expect((await bare.run({ ...greedy("hi"), maxTokens: 1 })).prompt.warnings).toBeUndefined()
   })
 
   test("starts with the token that the model wants, once, whoever writes it", async () => {
