@@ -469,6 +469,19 @@ export class Cancelled extends XllmError {
   }
 }
 
+/** A client keeps its connection and does not read what is sent to it: it counts as one that has disconnected. */
+export class ClientStalled extends XllmError {
+  /** `stalledMs`: how long nothing has been taken; absent where it was taken too slowly. */
+  constructor(unsentBytes: number, stalledMs?: number) {
+    const unsent = `${(unsentBytes / 1024 ** 2).toFixed(1)} MB were unsent`
+    const message =
+      stalledMs === undefined
+        ? `the client reads too slowly: ${unsent}`
+        : `the client stopped reading: ${unsent}, and nothing was taken for ${Math.round(stalledMs / 1000)} s`
+    super("client_stalled", 499, message)
+  }
+}
+
 /** No xLLM server answers where a command looks for one. */
 export class ServerUnreachable extends XllmError {
   constructor(url: string, cause?: unknown) {

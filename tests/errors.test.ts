@@ -89,6 +89,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.ModelExists("m", "--force replaces it"), 409, { code: "model_exists", param: "model" }],
   [new errors.RuntimeBroken("a library is missing"), 500, {}],
   [new errors.Cancelled(), 499, { code: "cancelled" }],
+  [new errors.ClientStalled(2e6, 30_000), 499, { code: "client_stalled" }],
   [new errors.ServerUnreachable("http://x"), 503, {}],
   [new errors.BadServerAnswer("http://x", "sent nonsense"), 502, {}],
   [new errors.UsageError("unknown command 'x'"), 400, {}],

@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterEach, describe, expect, spyOn, test } from "bun:test"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { connect } from "node:net"
 import { join } from "node:path"
 import OpenAI, {
   APIError,
@@ -14,6 +15,7 @@ import { type Listener, listen } from "../../src/http/listen"
 import { answer, choiceEvents, done, type Script, token, untilAborted } from "../support/fake-engine"
 import { fakeServer } from "../support/http"
 import { tempFolder } from "../support/temp-folder"
+import { until } from "../support/until"
 
 const running: Listener[] = []
 
@@ -68,6 +70,14 @@ describe("a socket", () => {
     expect(await (await fetch("http://localhost/", { unix })).text()).toContain("is running")
     await listener.close()
     expect(existsSync(unix)).toBe(false)
+  })
+
+  test("lets a slow answer take its time: Bun has no timeout for a single request there", async () => {
+    using folder = tempFolder()
+    const { app } = fakeServer()
+    using asked = spyOn(app, "listen")
+    running.push(await listen(app, { unix: join(folder.path, "xllm.sock") }))
+    expect(asked.mock.calls[0]?.[0]).toMatchObject({ idleTimeout: 0 })
   })
 
   test("that an ended server has left is replaced", async () => {
@@ -264,6 +274,31 @@ test("a client that drops a whole answer's connection frees the engine as well",
   controller.abort()
   expect(await failure).toBeInstanceOf(APIUserAbortError)
   await engine.calls[0]?.left
+})
+
+test("a client that keeps its connection and does not read frees the engine", async () => {
+  const { listener, engine } = await serve(
+    async function* (_request, signal): AsyncGenerator<GenerationEvent> {
+      yield { type: "prompt", tokens: 1 }
+      const text = "x".repeat(1024 ** 2)
+      // More than systems keep for a client; nobody waits half a minute here.
+      for (let count = 0; count < 100 && !signal.aborted; count++) {
+        yield { type: "text", choice: 0, text, tokens: 1 }
+      }
+      yield await untilAborted(signal)
+    },
+  )
+  const socket = connect(listener.port ?? 0, "127.0.0.1")
+  socket.once("data", () => socket.pause())
+  const closed = new Promise((resolve) => socket.on("error", () => {}).once("close", resolve))
+  const body = JSON.stringify({ ...CHAT, stream: true })
+  const head = ["POST /v1/chat/completions HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+  socket.write([...head, `Content-Length: ${body.length}`, "", body].join("\r\n"))
+  await until(() => engine.calls.length > 0)
+  await engine.calls[0]?.left
+  expect(engine.calls[0]?.signal.reason).toMatchObject({ code: "client_stalled" })
+  socket.resume()
+  await closed
 })
 
 test("OpenAI's client sees each error as its own kind", async () => {

@@ -4,6 +4,7 @@ import { InvalidRequest } from "../../../errors"
 import { clientOf, consume } from "../../consume"
 import { type Exchange, exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
+import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject, type UploadedFile } from "../../multipart"
 import { checkOrigin, originCheck } from "../../origins"
 import { sse } from "../../stream"
@@ -33,7 +34,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       "/v1/audio/transcriptions",
       async ({ request, server }) => {
         const call = await read(request, "transcribe")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },
@@ -42,7 +43,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       "/v1/audio/translations",
       async ({ request, server }) => {
         const call = await read(request, "translate")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },

@@ -4,6 +4,7 @@ import { readJsonObject } from "../../body"
 import { clientOf, consume } from "../../consume"
 import { exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
+import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject } from "../../multipart"
 import { checkOrigin, originCheck } from "../../origins"
 import { sse } from "../../stream"
@@ -37,7 +38,7 @@ export function imageRoutes(context: OpenAiContext) {
       "/v1/images/generations",
       async ({ request, server }) => {
         const call = toGenerationCall(await readJsonObject(request), readHeaderOptions(request))
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return draw(context, call, request, "image_generation")
       },
       { parse: "none" },
@@ -48,7 +49,7 @@ export function imageRoutes(context: OpenAiContext) {
         const headers = readHeaderOptions(request)
         const form = await readImageForm(request)
         const call = toEditCall(toJsonObject(form, IMAGE_FORM), filesOf(form), headers)
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return draw(context, call, request, "image_edit")
       },
       { parse: "none" },
@@ -60,7 +61,7 @@ export function imageRoutes(context: OpenAiContext) {
         const form = await readImageForm(request)
         const { imagePath } = filesOf(form)
         const call = toVariationCall(toJsonObject(form, IMAGE_FORM), { imagePath }, headers)
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return draw(context, call, request, "image_edit")
       },
       { parse: "none" },
