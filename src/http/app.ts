@@ -53,12 +53,13 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     const { path, model, outcome: status, elapsedMs: ms } = exchange
     metrics?.exchangeEnded({ route: routes.patternOf(path), model, status, ms })
   }
+  const origin = (): string => originOf(app.server?.url)
   // With Bun's own router tests through `handle` would run other code than requests do.
   const app = new Elysia({ systemRouter: false })
     .use(errors(routes))
     // What is wrapped later is further out, so a compressed body is a part of the exchange.
     .use(gzip())
-    .use(exchanges(began, over))
+    .use(exchanges({ began, over, origin }))
     .use(hosts(settings))
     // Before the keys: preflight requests have none, and pages may read why they were refused.
     .use(cors(settings))
@@ -75,6 +76,11 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(controlRoutes(engine))
     .use(metricsRoutes(metrics))
   return app
+}
+
+/** A socket is no address that a URL could have. */
+function originOf(url: URL | undefined): string {
+  return url?.protocol === "http:" ? url.origin : "http://localhost"
 }
 
 export type App = ReturnType<typeof createApp>

@@ -71,6 +71,8 @@ describe("the host", () => {
     "192.168.1.5:32769",
     "[::1]",
     "[fe80::1]:80",
+    "[fe80::1%25eth0]:80",
+    "[fe80::1%eth0]",
     hostname(),
   ])("%p is ours", async (host) => {
     expect(await statusOf(host)).toBe(200)

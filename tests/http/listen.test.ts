@@ -119,7 +119,7 @@ describe("a socket", () => {
   })
 })
 
-/** Sends bytes as they are and returns the answer up to the end of its head. */
+/** Sends bytes as they are and returns the answer. */
 async function sendRaw(port: number, text: string): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   let received = ""
@@ -129,7 +129,9 @@ async function sendRaw(port: number, text: string): Promise<string> {
     socket: {
       data(_socket, bytes) {
         received += bytes.toString()
-        if (received.includes("\r\n\r\n")) resolve(received)
+        const [head = "", body] = received.split("\r\n\r\n")
+        const length = /^content-length: (\d+)/im.exec(head)?.[1]
+        if (body !== undefined && body.length >= Number(length ?? 0)) resolve(received)
       },
       close: () => resolve(received),
     },
@@ -142,7 +144,38 @@ async function sendRaw(port: number, text: string): Promise<string> {
 
 describe("a request that a client put together by hand", () => {
   test.each([
-    "GET /nothing HTTP/1.0\r\n\r\n",
+    ["/v0/health/live", '{"status":"ok"}'],
+    ["/v0/health/live?from=proxy", '{"status":"ok"}'],
+    ["/", "is running"],
+    ["/v1/models/tiny", '"id":"tiny"'],
+  ])("finds %p over HTTP/1.0, which knows no Host: health checks of proxies speak it", async (path, text) => {
+    const { listener } = await serve()
+    const answer = await sendRaw(listener.port ?? 0, `GET ${path} HTTP/1.0\r\n\r\n`)
+    expect(answer).toStartWith("HTTP/1.1 200 ")
+    expect(answer).toContain(text)
+  })
+
+  test("over HTTP/1.0 is told of images where the server listens", async () => {
+    const { listener } = await serve()
+    const body = JSON.stringify({ prompt: "a cat" })
+    const head = `POST /v1/images/generations HTTP/1.0\r\nContent-Type: application/json`
+    const request = `${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    expect(await sendRaw(listener.port ?? 0, request)).toContain(`"url":"${listener.url}/images/`)
+  })
+
+  test("over HTTP/1.0 needs a key where there are any", async () => {
+    const { app } = fakeServer(undefined, { settings: { apiKeys: ["secret"] } })
+    const listener = await listen(app, { host: "127.0.0.1", port: 0 })
+    running.push(listener)
+    const statusOf = async (path: string, header = "") =>
+      (await sendRaw(listener.port ?? 0, `GET ${path} HTTP/1.0\r\n${header}\r\n`)).slice(9, 12)
+    expect(await statusOf("/v0/health/live")).toBe("200")
+    expect(await statusOf("/v1/models")).toBe("401")
+    expect(await statusOf("/v1/models", "Authorization: Bearer secret\r\n")).toBe("200")
+  })
+
+  test.each([
+    "GET /nothing HTTP/1.0\r\nHost: a b\r\n\r\n",
     "GET //evil.example/v1/models HTTP/1.1\r\nHost: a b\r\n\r\n",
     "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
   ])("%p is refused for its Host, with an id", async (text) => {
