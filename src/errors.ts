@@ -211,6 +211,21 @@ export class PayloadTooLarge extends XllmError {
   }
 }
 
+/** The request's body is compressed in a way that nobody here can undo. */
+export class UnsupportedEncoding extends XllmError {
+  /** The encodings that are read, as an Accept-Encoding has them. */
+  static readonly accepted = "gzip, deflate, br, zstd"
+
+  constructor(encoding: string) {
+    super(
+      "unsupported_encoding",
+      415,
+      `the request body's Content-Encoding '${encoding.slice(0, 40)}' is not supported; ` +
+        `send it as one of ${UnsupportedEncoding.accepted}, or as it is`,
+    )
+  }
+}
+
 export class QueueFull extends XllmError {
   constructor(model: string, limit: number, retryAfterSeconds: number) {
     super("queue_full", 503, `${limit} requests are waiting for model '${model}' already; try again later`, {

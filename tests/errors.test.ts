@@ -61,6 +61,11 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.CannotListen("127.0.0.1:80", "the port is in use already"), 500, {}],
   [new errors.ContextLengthExceeded(900, 512, "messages"), 400, { param: "messages", n_ctx: 512 }],
   [new errors.PayloadTooLarge(50 * 1024 ** 2), 413, { code: "payload_too_large" }],
+  [
+    new errors.UnsupportedEncoding("lz4"),
+    415,
+    { code: "unsupported_encoding", headers: { "accept-encoding": "gzip, deflate, br, zstd" } },
+  ],
   [new errors.QueueFull("m", 10, 4.2), 503, { code: "queue_full", headers: { "retry-after": "5" } }],
   [new errors.QueueTimeout("m", 1500, 0.2), 503, { code: "queue_timeout", headers: { "retry-after": "1" } }],
   [new errors.NotEnoughMemory("m", "system memory", 2e9, 1e9, "unload something"), 507, {}],

@@ -1,4 +1,5 @@
-import { InvalidRequest, PayloadTooLarge } from "../errors"
+import { InvalidRequest } from "../errors"
+import { bodyBytes, isEncoded } from "./body-bytes"
 
 /** The largest request body that is read; more is answered with 413. */
 export const MAX_BODY_BYTES = 50 * 1024 ** 2
@@ -8,7 +9,7 @@ export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * The request's body as a JSON object.
- * @throws InvalidRequest where it is not JSON, not an object, or not declared as JSON; PayloadTooLarge
+ * @throws InvalidRequest where it is not JSON, not an object, or not declared as JSON; what {@link bodyBytes} throws
  */
 export async function readJsonObject(request: Request): Promise<JsonObject> {
   checkContentType(request.headers.get("content-type"))
@@ -45,21 +46,11 @@ function checkContentType(contentType: string | null): void {
 
 async function readBytes(request: Request): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0)
-  if (declared > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
-  if (declared > 0) return new Uint8Array(await request.arrayBuffer())
-  return request.body === null ? new Uint8Array() : readChunks(request.body)
-}
-
-/** A body of unknown length, which must not fill the memory. */
-async function readChunks(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const isPlain = declared > 0 && declared <= MAX_BODY_BYTES && !isEncoded(request)
+  if (isPlain) return new Uint8Array(await request.arrayBuffer())
   const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.byteLength
-    if (length > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, length)
+  for await (const chunk of bodyBytes(request, MAX_BODY_BYTES)) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
