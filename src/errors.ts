@@ -154,13 +154,15 @@ export class HostNotAllowed extends XllmError {
   }
 }
 
-/** A web page that may not call the server has sent a form to it. */
+/** A web page that may not call the server has sent something to it. */
 export class OriginNotAllowed extends XllmError {
-  constructor(origin: string) {
+  /** `origin`: absent where the browser does not tell it. */
+  constructor(origin?: string) {
+    const pages = origin === undefined ? "pages of other sites" : `pages of '${origin}'`
     super(
       "origin_not_allowed",
       403,
-      `pages of '${origin}' may not use the server; server.cors_origins lists pages that may`,
+      `${pages} may not use the server; server.cors_origins lists pages that may`,
     )
   }
 }

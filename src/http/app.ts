@@ -19,6 +19,7 @@ import { errors } from "./plugins/errors"
 import { exchanges } from "./plugins/exchanges"
 import { gzip } from "./plugins/gzip"
 import { hosts } from "./plugins/hosts"
+import { pages } from "./plugins/pages"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "./settings"
 import { controlRoutes } from "./v0/control"
 import type { Uploads } from "./uploads"
@@ -62,7 +63,8 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(exchanges({ began, over, origin }))
     .use(hosts(settings))
     // Before the keys: preflight requests have none, and pages may read why they were refused.
-    .use(cors(settings))
+    .use(cors(settings, routes))
+    .use(pages(settings))
     .use(auth(settings))
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))

@@ -13,9 +13,10 @@ export class KnownRoutes {
     this.#list = list
   }
 
-  /** The methods that a path has; none where there is no such path. */
+  /** The methods that a path has; none where there is no such path. Where there is GET the router answers HEAD too. */
   methodsOf(path: string): readonly string[] {
-    return [...new Set(this.#of(path).map(({ method }) => method))]
+    const methods = this.#of(path).map(({ method }) => method)
+    return [...new Set(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))]
   }
 
   /** The route's own spelling of a path, of which there are only so many; undefined where there is none. */
@@ -24,8 +25,7 @@ export class KnownRoutes {
   }
 
   #of(path: string): readonly KnownRoute[] {
-    // Preflight requests are answered on every path, also on those that are not there.
-    return this.#list().filter((route) => route.method !== "OPTIONS" && matches(route.path, path))
+    return this.#list().filter((route) => matches(route.path, path))
   }
 }
 

@@ -60,18 +60,34 @@ describe("a body that is not a JSON object", () => {
 describe("the content type", () => {
   const body = JSON.stringify({ messages: USER_HI })
 
-  test.each([
-    undefined,
-    "text/plain",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-  ])("%p is refused: pages of any origin may send it unasked", async (type) => {
-    const headers = type === undefined ? new Headers() : { "content-type": type }
-    // Bytes, because a text would bring its own content type.
-    const response = fakeServer().post(CHAT, "", { body: new TextEncoder().encode(body), headers })
-    const error = await errorOf(response)
-    expect(error["status"]).toBe(400)
-    expect(error["message"]).toStartWith("the Content-Type must be application/json, got ")
+  // Bytes, because a text would bring its own content type.
+  const ask = (type: string | undefined, headers: Record<string, string> = {}) =>
+    fakeServer().post(CHAT, "", {
+      body: new TextEncoder().encode(body),
+      headers: { ...headers, ...(type !== undefined && { "content-type": type }) },
+    })
+
+  test.each([undefined, "text/plain", "application/x-www-form-urlencoded", "application/octet-stream", ""])(
+    "%p is taken from programs, which need not declare what they send",
+    async (type) => {
+      expect((await ask(type)).status).toBe(200)
+    },
+  )
+
+  test.each([undefined, "text/plain", "application/x-www-form-urlencoded", "application/jsonp"])(
+    "%p is refused from foreign pages, which may send it unasked",
+    async (type) => {
+      expect(await errorOf(ask(type, { origin: "https://evil.example" }))).toMatchObject({
+        ...{ status: 403, code: "origin_not_allowed" },
+      })
+    },
+  )
+
+  test("of a form is refused: no client means it", async () => {
+    expect(await errorOf(ask("multipart/form-data; boundary=x"))).toMatchObject({
+      status: 400,
+      message: "the Content-Type must be application/json, got 'multipart/form-data; boundary=x'",
+    })
   })
 
   test.each(["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"])(
@@ -127,7 +143,19 @@ describe("routes that are not there", () => {
     const response = await get(CHAT)
     expect(response.headers.get("allow")).toBe("POST")
     expect(await errorOf(response)).toMatchObject({ status: 405, code: "method_not_allowed" })
-    expect((await post("/v1/models/a/b", {})).status).toBe(405)
+    const wrong = await post("/v1/models/a/b", {})
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD"])
+  })
+
+  test("are told apart from those that are by OPTIONS", async () => {
+    const { get } = fakeServer()
+    const ask = async (path: string) => {
+      const { status, headers } = await get(path, { method: "OPTIONS" })
+      return [status, headers.get("allow")]
+    }
+    expect(await ask(CHAT)).toEqual([204, "POST, OPTIONS"])
+    expect(await ask("/v1/models")).toEqual([204, "GET, HEAD, OPTIONS"])
+    expect(await ask("/v1/nothing")).toEqual([404, null])
   })
 })
 

@@ -6,7 +6,6 @@ import { type Exchange, exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
 import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject, type UploadedFile } from "../../multipart"
-import { checkOrigin, originCheck } from "../../origins"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
 import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
@@ -16,9 +15,7 @@ import { toTranscriptionCall, TRANSCRIPTION_FORM, type TranscriptionCall } from 
 
 /** POST /v1/audio/transcriptions and /v1/audio/translations */
 export function transcriptionRoutes(context: OpenAiContext) {
-  const isAllowed = originCheck(context.settings)
   const read = async (request: Request, task: TranscriptionRequest["task"]): Promise<TranscriptionCall> => {
-    checkOrigin(request, isAllowed)
     const headers = readHeaderOptions(request)
     const form = await readForm(request, {
       uploads: context.uploads,

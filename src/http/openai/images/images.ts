@@ -6,7 +6,6 @@ import { exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
 import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject } from "../../multipart"
-import { checkOrigin, originCheck } from "../../origins"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
 import { modelOfKind, type OpenAiContext } from "../reply"
@@ -23,16 +22,13 @@ import { type ImageEventPrefix, ImageEvents } from "./image-stream"
 
 /** POST /v1/images/generations, /v1/images/edits and /v1/images/variations */
 export function imageRoutes(context: OpenAiContext) {
-  const isAllowed = originCheck(context.settings)
-  const readImageForm = async (request: Request): Promise<Form> => {
-    checkOrigin(request, isAllowed)
-    return readForm(request, {
+  const readImageForm = (request: Request): Promise<Form> =>
+    readForm(request, {
       uploads: context.uploads,
       exchange: exchangeOf(request),
       files: ["image", "image[]", "mask"],
       limitBytes: context.settings().uploadLimitBytes,
     })
-  }
   return new Elysia({ name: "openai-images" })
     .post(
       "/v1/images/generations",
