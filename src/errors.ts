@@ -116,9 +116,16 @@ export class InvalidModelName extends XllmError {
 }
 
 export class NotFound extends XllmError {
-  constructor(method: string, path: string) {
-    super("not_found", 404, `no such route: ${method} ${path}`)
+  /** `likeliest`: the route that was probably meant. */
+  constructor(method: string, path: string, likeliest?: string) {
+    const hint = likeliest === undefined ? "" : `; did you mean ${likeliest}?`
+    super("not_found", 404, `no such route: ${method} ${shortened(path)}${hint}`)
   }
+}
+
+/** A path as a message has it: any length may be asked for. */
+function shortened(path: string): string {
+  return path.length > 200 ? `${path.slice(0, 200)}…` : path
 }
 
 /** A generated image whose time is over, or that never was. */
@@ -138,7 +145,7 @@ export class MethodNotAllowed extends XllmError {
   readonly allowed: readonly string[]
 
   constructor(method: string, path: string, allowed: readonly string[]) {
-    super("method_not_allowed", 405, `${path} does not take ${method}, but ${allowed.join(", ")}`)
+    super("method_not_allowed", 405, `${shortened(path)} does not take ${method}, but ${allowed.join(", ")}`)
     this.allowed = allowed
   }
 }

@@ -1,3 +1,5 @@
+import { likeliestRoute } from "./likeliest-route"
+
 /** A route that exists. `path` may end with `*`, which stands for anything. */
 export interface KnownRoute {
   readonly method: string
@@ -22,6 +24,11 @@ export class KnownRoutes {
   /** The route's own spelling of a path, of which there are only so many; undefined where there is none. */
   patternOf(path: string): string | undefined {
     return this.#of(path)[0]?.path
+  }
+
+  /** The route that was probably meant by a request that found none. */
+  likeliest(method: string, path: string): string | undefined {
+    return likeliestRoute(method, path, this.#list())
   }
 
   #of(path: string): readonly KnownRoute[] {

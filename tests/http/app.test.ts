@@ -132,10 +132,45 @@ describe("routes that are not there", () => {
     })
   })
 
+  test.each([
+    ["POST", "/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "/v1/v1/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "//v1/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "/V1/Chat/Completions", "POST /v1/chat/completions"],
+    ["POST", "/v1/chat/completion", "POST /v1/chat/completions"],
+    ["POST", "/v1/chatcompletions", "POST /v1/chat/completions"],
+    ["GET", "/openai/v1/models", "GET /v1/models"],
+    ["GET", "/v1/model", "GET /v1/models"],
+    ["GET", "/models/tiny", "GET /v1/models/NAME"],
+    ["POST", "/completion", "POST /v1/completions"],
+    ["GET", "/completions", "POST /v1/completions"],
+    ["GET", "/health", "GET /v0/health"],
+    ["GET", "/v1/health/live", "GET /v0/health/live"],
+    ["POST", "/audio/speech", "POST /v1/audio/speech"],
+    ["POST", "/v1/images/generation", "POST /v1/images/generations"],
+    ["GET", "/v1/images/x.png", "GET /images/NAME"],
+  ])("%s %s name the route that was meant: %s", async (method, path, route) => {
+    const { message } = await errorOf(fakeServer().get(path, { method }))
+    expect(message).toBe(`no such route: ${method} ${path}; did you mean ${route}?`)
+  })
+
+  test.each(["/nothing", "/", "/v1", "/v1/", "/wp-login.php", "/v1/embeddings", `/v1/${"m".repeat(10_000)}`])(
+    "name none where none is like it: %p",
+    async (path) => {
+      const { message } = await errorOf(fakeServer().get(path, { method: "POST" }))
+      expect(message).not.toContain("did you mean")
+      expect(String(message).length).toBeLessThan(300)
+    },
+  )
+
   test("answer in Ollama's shape under /api", async () => {
     const response = await fakeServer().get("/api/nothing")
     expect(response.status).toBe(404)
     expect(await response.json()).toEqual({ error: "no such route: GET /api/nothing" })
+    const known = await fakeServer().get("/api/tags")
+    expect(await known.json()).toEqual({
+      error: "no such route: GET /api/tags; did you mean GET /v1/models?",
+    })
   })
 
   test("with another method answer 405 and name the right one", async () => {

@@ -63,6 +63,6 @@ function toXllmError(error: unknown, code: string | number, request: Request): X
 
 function notFound(method: string, path: string, routes: KnownRoutes): XllmError {
   const allowed = routes.methodsOf(path)
-  if (allowed.length === 0) return new NotFound(method, path)
+  if (allowed.length === 0) return new NotFound(method, path, routes.likeliest(method, path))
   return new MethodNotAllowed(method, path, allowed)
 }
