@@ -116,9 +116,16 @@ export class InvalidModelName extends XllmError {
 }
 
 export class NotFound extends XllmError {
-  constructor(method: string, path: string) {
-    super("not_found", 404, `no such route: ${method} ${path}`)
+  /** `likeliest`: the route that was probably meant. */
+  constructor(method: string, path: string, likeliest?: string) {
+    const hint = likeliest === undefined ? "" : `; did you mean ${likeliest}?`
+    super("not_found", 404, `no such route: ${method} ${shortened(path)}${hint}`)
   }
+}
+
+/** A path as a message has it: any length may be asked for. */
+function shortened(path: string): string {
+  return path.length > 200 ? `${path.slice(0, 200)}…` : path
 }
 
 /** A generated image whose time is over, or that never was. */
@@ -138,7 +145,7 @@ export class MethodNotAllowed extends XllmError {
   readonly allowed: readonly string[]
 
   constructor(method: string, path: string, allowed: readonly string[]) {
-    super("method_not_allowed", 405, `${path} does not take ${method}, but ${allowed.join(", ")}`)
+    super("method_not_allowed", 405, `${shortened(path)} does not take ${method}, but ${allowed.join(", ")}`)
     this.allowed = allowed
   }
 }
@@ -154,13 +161,15 @@ export class HostNotAllowed extends XllmError {
   }
 }
 
-/** A web page that may not call the server has sent a form to it. */
+/** A web page that may not call the server has sent something to it. */
 export class OriginNotAllowed extends XllmError {
-  constructor(origin: string) {
+  /** `origin`: absent where the browser does not tell it. */
+  constructor(origin?: string) {
+    const pages = origin === undefined ? "pages of other sites" : `pages of '${origin}'`
     super(
       "origin_not_allowed",
       403,
-      `pages of '${origin}' may not use the server; server.cors_origins lists pages that may`,
+      `${pages} may not use the server; server.cors_origins lists pages that may`,
     )
   }
 }
@@ -212,6 +221,21 @@ export class PayloadTooLarge extends XllmError {
   constructor(limitBytes: number) {
     const megabytes = Number((limitBytes / 1024 ** 2).toPrecision(3))
     super("payload_too_large", 413, `the request body is larger than ${megabytes} MB`)
+  }
+}
+
+/** The request's body is compressed in a way that nobody here can undo. */
+export class UnsupportedEncoding extends XllmError {
+  /** The encodings that are read, as an Accept-Encoding has them. */
+  static readonly accepted = "gzip, deflate, br, zstd"
+
+  constructor(encoding: string) {
+    super(
+      "unsupported_encoding",
+      415,
+      `the request body's Content-Encoding '${encoding.slice(0, 40)}' is not supported; ` +
+        `send it as one of ${UnsupportedEncoding.accepted}, or as it is`,
+    )
   }
 }
 
@@ -470,6 +494,19 @@ export class RuntimeBroken extends XllmError {
 export class Cancelled extends XllmError {
   constructor() {
     super("cancelled", 499, "the request was cancelled")
+  }
+}
+
+/** A client keeps its connection and does not read what is sent to it: it counts as one that has disconnected. */
+export class ClientStalled extends XllmError {
+  /** `stalledMs`: how long nothing has been taken; absent where it was taken too slowly. */
+  constructor(unsentBytes: number, stalledMs?: number) {
+    const unsent = `${(unsentBytes / 1024 ** 2).toFixed(1)} MB were unsent`
+    const message =
+      stalledMs === undefined
+        ? `the client reads too slowly: ${unsent}`
+        : `the client stopped reading: ${unsent}, and nothing was taken for ${Math.round(stalledMs / 1000)} s`
+    super("client_stalled", 499, message)
   }
 }
 

@@ -1,4 +1,5 @@
-import { InvalidRequest, PayloadTooLarge } from "../errors"
+import { InvalidRequest } from "../errors"
+import { bodyBytes, isEncoded } from "./body-bytes"
 
 /** The largest request body that is read; more is answered with 413. */
 export const MAX_BODY_BYTES = 50 * 1024 ** 2
@@ -8,7 +9,7 @@ export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * The request's body as a JSON object.
- * @throws InvalidRequest where it is not JSON, not an object, or not declared as JSON; PayloadTooLarge
+ * @throws InvalidRequest where it is not JSON, not an object, or declared as a form of several parts; what {@link bodyBytes} throws
  */
 export async function readJsonObject(request: Request): Promise<JsonObject> {
   checkContentType(request.headers.get("content-type"))
@@ -32,34 +33,32 @@ export function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
 
+/** Is a Content-Type one of JSON? */
+export function isJsonType(contentType: string | null): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json$/i.test(essenceOf(contentType))
+}
+
 /**
- * Other types are refused even where the body is JSON: a web page of any origin may send text/plain or a form without
- * asking first, so taking them would let every page use the server.
+ * JSON is read whatever it is declared as: `curl -d` calls it a form, and other servers take it. A form of several parts
+ * cannot be meant. Whether a page may send it is not decided here: see plugins/pages.ts.
  */
 function checkContentType(contentType: string | null): void {
-  const [essence = ""] = (contentType ?? "").split(";")
-  if (/^application\/(?:[\w.+-]+\+)?json$/i.test(essence.trim())) return
-  const given = contentType === null ? "none" : `'${contentType}'`
-  throw new InvalidRequest(`the Content-Type must be application/json, got ${given}`)
+  if (!/^multipart\//i.test(essenceOf(contentType))) return
+  throw new InvalidRequest(`the Content-Type must be application/json, got '${contentType}'`)
+}
+
+/** Without parameters. */
+function essenceOf(contentType: string | null): string {
+  return (contentType ?? "").split(";")[0]?.trim() ?? ""
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0)
-  if (declared > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
-  if (declared > 0) return new Uint8Array(await request.arrayBuffer())
-  return request.body === null ? new Uint8Array() : readChunks(request.body)
-}
-
-/** A body of unknown length, which must not fill the memory. */
-async function readChunks(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const isPlain = declared > 0 && declared <= MAX_BODY_BYTES && !isEncoded(request)
+  if (isPlain) return new Uint8Array(await request.arrayBuffer())
   const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.byteLength
-    if (length > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, length)
+  for await (const chunk of bodyBytes(request, MAX_BODY_BYTES)) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 function decodeUtf8(bytes: Uint8Array): string {

@@ -1,9 +1,7 @@
 import { CannotListen } from "../errors"
 import type { App } from "./app"
+import { IDLE_SECONDS } from "./idle"
 import { removeLeftSocket } from "./unix-socket"
-
-/** Idle seconds after which a connection is closed; routes that may be slow switch it off for their request. */
-const IDLE_SECONDS = 60
 
 /** How long {@link Listener.close} waits for running responses. */
 const CLOSE_GRACE_MS = 2000
@@ -66,9 +64,18 @@ function tcpOptions({ host, port }: TcpAddress) {
   return { hostname: host, port, reusePort: false, idleTimeout: IDLE_SECONDS }
 }
 
+/**
+ * Connections of a socket may be idle: Bun has no timeout for a single request there (https://github.com/oven-sh/bun/issues/43816),
+ * and its own, of ten seconds, would end slow answers. Whoever ends on this machine takes its connections along.
+ */
+function socketOptions({ unix }: UnixAddress): UnixAddress {
+  // Bun's types do not know that it has one.
+  return { unix, ...{ idleTimeout: 0 } }
+}
+
 function bind(app: App, options: ListenOptions, address: string) {
   try {
-    app.listen({ ...COMMON, ...("unix" in options ? options : tcpOptions(options)) })
+    app.listen({ ...COMMON, ...("unix" in options ? socketOptions(options) : tcpOptions(options)) })
   } catch (error) {
     throw new CannotListen(address, reasonOf(error), error)
   }

@@ -3,8 +3,9 @@ import { rm } from "node:fs/promises"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
-import { Cancelled, InvalidRequest, PayloadTooLarge } from "../errors"
+import { Cancelled, InvalidRequest, XllmError } from "../errors"
 import type { JsonObject } from "./body"
+import { bodyBytes } from "./body-bytes"
 import type { Exchange } from "./exchange"
 import type { Uploads } from "./uploads"
 
@@ -38,16 +39,14 @@ export interface FormOptions {
 /**
  * Reads a multipart/form-data body while it comes: nothing but its texts is kept in memory, and no chunk holds the
  * event loop up.
- * @throws InvalidRequest where it is no form, or broken off or damaged; PayloadTooLarge, Cancelled
+ * @throws InvalidRequest where it is no form, or broken off or damaged; Cancelled, and what {@link bodyBytes} throws
  */
 export async function readForm(request: Request, options: FormOptions): Promise<Form> {
   const contentType = checkContentType(request.headers.get("content-type"))
-  const declared = Number(request.headers.get("content-length") ?? 0)
-  if (declared > options.limitBytes) throw new PayloadTooLarge(options.limitBytes)
   if (request.body === null) throw new InvalidRequest("the request body is empty; it must be a form")
   const form = new FormReader(contentType, options)
   try {
-    await form.read(request.body)
+    await form.read(bodyBytes(request, options.limitBytes))
   } catch (error) {
     if (request.signal.aborted) throw new Cancelled()
     throw error
@@ -77,10 +76,10 @@ class FormReader implements Form {
     this.#options = options
   }
 
-  async read(body: ReadableStream<Uint8Array>): Promise<void> {
+  async read(body: AsyncIterable<Uint8Array>): Promise<void> {
     const parser = this.#createParser()
     try {
-      await pipeline(Readable.from(limited(body, this.#options.limitBytes)), parser)
+      await pipeline(Readable.from(body), parser)
     } catch (error) {
       this.#failure ??= asOurs(error)
       // Where the parser was given up it ends none of its files.
@@ -147,18 +146,8 @@ function parserFor(contentType: string) {
 
 /** What the parser says is about the body; our own complaints stay as they are, and the system's (a full disk). */
 function asOurs(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof PayloadTooLarge || "syscall" in error) return error
+  if (!(error instanceof Error) || error instanceof XllmError || "syscall" in error) return error
   return new InvalidRequest(`the form cannot be read: ${error.message}`)
-}
-
-/** @throws PayloadTooLarge in the middle of a body that declared no length, or a wrong one */
-async function* limited(body: ReadableStream<Uint8Array>, limitBytes: number): AsyncGenerator<Uint8Array> {
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.byteLength
-    if (length > limitBytes) throw new PayloadTooLarge(limitBytes)
-    yield chunk
-  }
 }
 
 function add<V>(map: Map<string, V[]>, name: string, value: V): void {

@@ -4,7 +4,6 @@ import { basename } from "node:path"
 import type { ModelDefaults, ModelDetails, ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidModelName, InvalidRequest, ModelLoadFailed, ModelNotFound } from "../errors"
 import { readModelFolder } from "../formats/model-folder"
-import { nearest } from "../lib/nearest"
 import type { Logger } from "../log/logger"
 import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
@@ -12,6 +11,7 @@ import type { Blob, Blobs, ModelContents, RemovedModel, Store } from "./contract
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
 import { type DroppedModel, DroppedModels } from "./dropped"
+import { hintFor } from "./hint"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
 import { Library } from "./library"
@@ -180,9 +180,11 @@ class FolderStore implements Store {
   }
 
   async #hint(name: string): Promise<string> {
-    const names = (await this.list()).map((summary) => summary.name.replace(/:latest$/, ""))
-    const similar = nearest(name.replace(/\.gguf$/, ""), names)
-    return similar === undefined ? "" : `; did you mean '${similar}'?`
+    const models = await this.list()
+    return hintFor(
+      name,
+      models.map((model) => model.name),
+    )
   }
 
   async #findInstalled(name: string): Promise<KnownModel | undefined> {

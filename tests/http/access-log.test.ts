@@ -3,6 +3,7 @@ import type { GenerationEvent } from "../../src/domain"
 import { QueueFull, WorkerCrashed } from "../../src/errors"
 import { untilAborted } from "../support/fake-engine"
 import { fakeServer, readerOf, USER_HI } from "../support/http"
+import { until } from "../support/until"
 
 const CHAT = "/v1/chat/completions"
 
@@ -61,6 +62,7 @@ test("a client that leaves a stream is no error of the server", async () => {
   await reader.next()
   await reader.cancel()
   await engine.calls[0]?.left
+  await until(() => logged.length > 0)
   expect(parsed(logged)).toMatchObject([{ level: "info", status: 200, code: "cancelled", tokens: 1 }])
 })
 

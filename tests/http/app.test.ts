@@ -60,18 +60,34 @@ describe("a body that is not a JSON object", () => {
 describe("the content type", () => {
   const body = JSON.stringify({ messages: USER_HI })
 
-  test.each([
-    undefined,
-    "text/plain",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-  ])("%p is refused: pages of any origin may send it unasked", async (type) => {
-    const headers = type === undefined ? new Headers() : { "content-type": type }
-    // Bytes, because a text would bring its own content type.
-    const response = fakeServer().post(CHAT, "", { body: new TextEncoder().encode(body), headers })
-    const error = await errorOf(response)
-    expect(error["status"]).toBe(400)
-    expect(error["message"]).toStartWith("the Content-Type must be application/json, got ")
+  // Bytes, because a text would bring its own content type.
+  const ask = (type: string | undefined, headers: Record<string, string> = {}) =>
+    fakeServer().post(CHAT, "", {
+      body: new TextEncoder().encode(body),
+      headers: { ...headers, ...(type !== undefined && { "content-type": type }) },
+    })
+
+  test.each([undefined, "text/plain", "application/x-www-form-urlencoded", "application/octet-stream", ""])(
+    "%p is taken from programs, which need not declare what they send",
+    async (type) => {
+      expect((await ask(type)).status).toBe(200)
+    },
+  )
+
+  test.each([undefined, "text/plain", "application/x-www-form-urlencoded", "application/jsonp"])(
+    "%p is refused from foreign pages, which may send it unasked",
+    async (type) => {
+      expect(await errorOf(ask(type, { origin: "https://evil.example" }))).toMatchObject({
+        ...{ status: 403, code: "origin_not_allowed" },
+      })
+    },
+  )
+
+  test("of a form is refused: no client means it", async () => {
+    expect(await errorOf(ask("multipart/form-data; boundary=x"))).toMatchObject({
+      status: 400,
+      message: "the Content-Type must be application/json, got 'multipart/form-data; boundary=x'",
+    })
   })
 
   test.each(["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"])(
@@ -116,10 +132,45 @@ describe("routes that are not there", () => {
     })
   })
 
+  test.each([
+    ["POST", "/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "/v1/v1/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "//v1/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "/V1/Chat/Completions", "POST /v1/chat/completions"],
+    ["POST", "/v1/chat/completion", "POST /v1/chat/completions"],
+    ["POST", "/v1/chatcompletions", "POST /v1/chat/completions"],
+    ["GET", "/openai/v1/models", "GET /v1/models"],
+    ["GET", "/v1/model", "GET /v1/models"],
+    ["GET", "/models/tiny", "GET /v1/models/NAME"],
+    ["POST", "/completion", "POST /v1/completions"],
+    ["GET", "/completions", "POST /v1/completions"],
+    ["GET", "/health", "GET /v0/health"],
+    ["GET", "/v1/health/live", "GET /v0/health/live"],
+    ["POST", "/audio/speech", "POST /v1/audio/speech"],
+    ["POST", "/v1/images/generation", "POST /v1/images/generations"],
+    ["GET", "/v1/images/x.png", "GET /images/NAME"],
+  ])("%s %s name the route that was meant: %s", async (method, path, route) => {
+    const { message } = await errorOf(fakeServer().get(path, { method }))
+    expect(message).toBe(`no such route: ${method} ${path}; did you mean ${route}?`)
+  })
+
+  test.each(["/nothing", "/", "/v1", "/v1/", "/wp-login.php", "/v1/embeddings", `/v1/${"m".repeat(10_000)}`])(
+    "name none where none is like it: %p",
+    async (path) => {
+      const { message } = await errorOf(fakeServer().get(path, { method: "POST" }))
+      expect(message).not.toContain("did you mean")
+      expect(String(message).length).toBeLessThan(300)
+    },
+  )
+
   test("answer in Ollama's shape under /api", async () => {
     const response = await fakeServer().get("/api/nothing")
     expect(response.status).toBe(404)
     expect(await response.json()).toEqual({ error: "no such route: GET /api/nothing" })
+    const known = await fakeServer().get("/api/tags")
+    expect(await known.json()).toEqual({
+      error: "no such route: GET /api/tags; did you mean GET /v1/models?",
+    })
   })
 
   test("with another method answer 405 and name the right one", async () => {
@@ -127,7 +178,19 @@ describe("routes that are not there", () => {
     const response = await get(CHAT)
     expect(response.headers.get("allow")).toBe("POST")
     expect(await errorOf(response)).toMatchObject({ status: 405, code: "method_not_allowed" })
-    expect((await post("/v1/models/a/b", {})).status).toBe(405)
+    const wrong = await post("/v1/models/a/b", {})
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD"])
+  })
+
+  test("are told apart from those that are by OPTIONS", async () => {
+    const { get } = fakeServer()
+    const ask = async (path: string) => {
+      const { status, headers } = await get(path, { method: "OPTIONS" })
+      return [status, headers.get("allow")]
+    }
+    expect(await ask(CHAT)).toEqual([204, "POST, OPTIONS"])
+    expect(await ask("/v1/models")).toEqual([204, "GET, HEAD, OPTIONS"])
+    expect(await ask("/v1/nothing")).toEqual([404, null])
   })
 })
 

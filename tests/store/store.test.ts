@@ -155,7 +155,9 @@ describe("resolving", () => {
     expect(error).toMatchObject({ code: "model_not_found", status: 404 })
     expect(error.message).toBe("model 'smolm-135m' not found; did you mean 'smollm-135m'?")
     expect((await failure(store.resolve("smollm-135m.gguf"))).message).toContain("'smollm-135m'?")
-    expect((await failure(store.resolve("gpt-4"))).message).toBe("model 'gpt-4' not found")
+    expect((await failure(store.resolve("gpt-4"))).message).toBe(
+      "model 'gpt-4' not found; there is only 'smollm-135m'",
+    )
   })
 
   test("never takes a path for a name", async () => {

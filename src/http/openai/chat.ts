@@ -4,6 +4,7 @@ import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
 import { type Exchange, exchangeOf } from "../exchange"
 import { readHeaderOptions } from "../headers"
+import { mayBeSilent } from "../idle"
 import { sse } from "../stream"
 import { type Answer, AnswerBuilder } from "./answer"
 import { type ChunkFormat, Chunks } from "./chunks"
@@ -29,7 +30,7 @@ export function chatRoutes(context: OpenAiContext) {
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
       const call = toChatCall(await readJsonObject(request), readHeaderOptions(request))
-      server?.timeout(request, 0)
+      mayBeSilent(request, server)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
       exchange.asks(identity.model, [call.request], context.settings().logContent)
       const client = clientOf(request)

@@ -4,6 +4,7 @@ import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
 import { type Exchange, exchangeOf } from "../exchange"
 import { readHeaderOptions } from "../headers"
+import { mayBeSilent } from "../idle"
 import { type Indexed, merge } from "../merge"
 import { sse } from "../stream"
 import { type Answer, AnswerBuilder, type AnswerChoice } from "./answer"
@@ -36,7 +37,7 @@ export function completionRoutes(context: OpenAiContext) {
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
       const call = toCompletionCall(await readJsonObject(request), readHeaderOptions(request))
-      server?.timeout(request, 0)
+      mayBeSilent(request, server)
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
       exchange.asks(identity.model, call.requests, context.settings().logContent)
       const run: Run = { identity, call, client: clientOf(request), exchange }

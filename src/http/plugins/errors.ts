@@ -6,6 +6,7 @@ import {
   InvalidRequest,
   MethodNotAllowed,
   NotFound,
+  UnsupportedEncoding,
   XllmError,
 } from "../../errors"
 import { exchangeOf } from "../exchange"
@@ -32,6 +33,7 @@ export function errorResponse(error: XllmError, path: string): Response {
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   }
   if (error instanceof MethodNotAllowed) headers.set("allow", error.allowed.join(", "))
+  if (error instanceof UnsupportedEncoding) headers.set("accept-encoding", UnsupportedEncoding.accepted)
   if (error instanceof InvalidApiKey) headers.set("www-authenticate", "Bearer")
   const body = path.startsWith("/api/") ? { error: error.message } : openAiErrorBody(error)
   return Response.json(body, { status: error.status, headers })
@@ -61,6 +63,6 @@ function toXllmError(error: unknown, code: string | number, request: Request): X
 
 function notFound(method: string, path: string, routes: KnownRoutes): XllmError {
   const allowed = routes.methodsOf(path)
-  if (allowed.length === 0) return new NotFound(method, path)
+  if (allowed.length === 0) return new NotFound(method, path, routes.likeliest(method, path))
   return new MethodNotAllowed(method, path, allowed)
 }

@@ -5,6 +5,7 @@ import { readJsonObject } from "../body"
 import { clientOf } from "../consume"
 import { Fields } from "../fields"
 import { readHeaderOptions } from "../headers"
+import { mayBeSilent } from "../idle"
 import { readModel } from "../openai/options"
 import { toRenderRequest } from "../openai/translate"
 import { type RenderBody, type StopBody, toRenderBody } from "./bodies"
@@ -17,7 +18,7 @@ export function controlRoutes(engine: Engine) {
       async ({ request, server }): Promise<StopBody> => {
         const model = readModel(new Fields(await readJsonObject(request)))
         if (model === undefined) throw new InvalidRequest("model is required", "model")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return { model, stopped: await stop(engine, model) }
       },
       { parse: "none" },
@@ -26,7 +27,7 @@ export function controlRoutes(engine: Engine) {
       "/v0/render",
       async ({ request, server }): Promise<RenderBody> => {
         const generation = toRenderRequest(await readJsonObject(request), readHeaderOptions(request))
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return toRenderBody(await engine.render(generation, clientOf(request).signal))
       },
       { parse: "none" },

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
+import { mayBeSilent } from "../idle"
 import { machine } from "../../lib/machine"
 import {
   type ProbeBody,
@@ -39,7 +40,7 @@ export function statusRoutes({ engine, version, startedAt }: StatusContext) {
       })
       .get("/v0/system", async ({ request, server }) => {
         // The backends are asked by a process of its own, which may take longer than a connection may idle.
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         const report = await engine.system()
         return toSystemBody({ report, status: engine.status(), machine: machine(), version, startedAt })
       })

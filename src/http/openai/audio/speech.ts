@@ -6,6 +6,8 @@ import { streamBytes } from "../../byte-stream"
 import { clientOf } from "../../consume"
 import { type Exchange, exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
+import { mayBeSilent } from "../../idle"
+import { PLAYER_STALL_MS } from "../../outbox"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
 import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
@@ -19,7 +21,7 @@ export function speechRoutes(context: OpenAiContext) {
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
       const call = toSpeechCall(await readJsonObject(request), readHeaderOptions(request))
-      server?.timeout(request, 0)
+      mayBeSilent(request, server)
       const model = await modelOfKind(context, "voice", call.request.model)
       exchange.asks(model ?? "", [call.request], context.settings().logContent)
       const client = clientOf(request)
@@ -61,6 +63,7 @@ class SpeechAnswer {
   asEvents() {
     return {
       ...this.#common,
+      stallMs: PLAYER_STALL_MS,
       waiting: speechNote,
       render: (event: SpeechEvent) => {
         const bytes = this.#observe(event)

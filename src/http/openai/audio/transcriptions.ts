@@ -4,8 +4,8 @@ import { InvalidRequest } from "../../../errors"
 import { clientOf, consume } from "../../consume"
 import { type Exchange, exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
+import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject, type UploadedFile } from "../../multipart"
-import { checkOrigin, originCheck } from "../../origins"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
 import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
@@ -15,9 +15,7 @@ import { toTranscriptionCall, TRANSCRIPTION_FORM, type TranscriptionCall } from 
 
 /** POST /v1/audio/transcriptions and /v1/audio/translations */
 export function transcriptionRoutes(context: OpenAiContext) {
-  const isAllowed = originCheck(context.settings)
   const read = async (request: Request, task: TranscriptionRequest["task"]): Promise<TranscriptionCall> => {
-    checkOrigin(request, isAllowed)
     const headers = readHeaderOptions(request)
     const form = await readForm(request, {
       uploads: context.uploads,
@@ -33,7 +31,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       "/v1/audio/transcriptions",
       async ({ request, server }) => {
         const call = await read(request, "transcribe")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },
@@ -42,7 +40,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       "/v1/audio/translations",
       async ({ request, server }) => {
         const call = await read(request, "translate")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },
