@@ -439,6 +439,13 @@ export const residencySettings = {
     "how long an unused model stays loaded; 0: not at all (default 5m)",
     LIVE,
   ),
+  stepTimeout: setting(
+    "defaults.step_timeout",
+    orAutomatic(duration, "auto"),
+    null,
+    "a worker that computes this long without progress has hung and is ended (default 2m; speech to text 5m, images 15m)",
+    LIVE,
+  ),
   priority: setting(
     "defaults.priority",
     oneOf("high", "normal", "low"),

@@ -13,7 +13,7 @@ import { Admission } from "./admission"
 import type { LiveOptions, QueueStatus } from "./contract"
 import { describeReplica } from "./describe-replica"
 import type { Generation } from "./generation"
-import type { EngineLimits } from "./limits"
+import { type EngineLimits, mostStepMs } from "./limits"
 import type { EngineObserver, UnloadReason } from "./observer"
 import type { Pool } from "./pool"
 import { isSameLoad, toLoadSettings } from "./model-settings"
@@ -359,6 +359,7 @@ export class ServedModel {
   #make(number: number): Replica {
     const { runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer, replicaMade } = this.#options
     const { name, kind } = this.summary
+    const limits = limitsOf(kind)
     const replica = new Replica({
       id: `${name}#${number}.${this.#version.number}`,
       model: this.summary,
@@ -367,7 +368,8 @@ export class ServedModel {
       runtimeFolder,
       derivedFolder,
       command: commandOf(kind),
-      limits: limitsOf(kind),
+      limits,
+      mostStepMs: () => mostStepMs(limits, this.settings),
       log,
       observer,
       listener: this.#listener,

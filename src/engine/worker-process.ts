@@ -46,6 +46,8 @@ export interface WorkerOptions {
   readonly runtimeFolder: string
   readonly command: readonly string[]
   readonly limits: EngineLimits
+  /** The most that a step may take, in ms, as it is now. */
+  readonly mostStepMs: () => number
   readonly log: Logger
   readonly listener: WorkerListener
 }
@@ -87,7 +89,7 @@ export class WorkerProcess {
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#watch = new StepWatch(options.limits)
+    this.#watch = new StepWatch(options.limits, options.mostStepMs)
     this.#alarm = new Alarm(
       () => this.#overdueAt(),
       () => this.#overdue(),
@@ -116,8 +118,8 @@ export class WorkerProcess {
   /** Begins a load; only where there is no process. @throws InternalError where there is one */
   start({ model, settings }: WorkerLoad): void {
     if (this.#phase.name !== "stopped") throw new InternalError("a worker was started that is running")
-    const { labels, command, limits, runtimeFolder, log } = this.#options
-    this.#watch = new StepWatch(limits)
+    const { labels, command, limits, mostStepMs, runtimeFolder, log } = this.#options
+    this.#watch = new StepWatch(limits, mostStepMs)
     let child: Child
     try {
       child = new WorkerChild(command, limits, {

@@ -185,6 +185,13 @@ test("a worker that hangs in a step is killed; requests that waited get the next
   expect((await waiting.rest()).at(-1)?.type).toBe("done")
 })
 
+test("how long a step may take is a setting of its model", async () => {
+  const { engine } = testEngine({ models: { m: { settings: { stepTimeoutSeconds: 1 } } } })
+  const hanging = new Client(engine, "hang")
+  await hanging.until("text")
+  expect(message(await hanging.failure())).toContain("for longer than the limit of 1 s")
+})
+
 test("a worker that never answers a render is killed", async () => {
   const { engine } = testEngine({ limits: { stepMs: 400 } })
   await expect(engine.render(completion("hang"), NEVER)).rejects.toBeInstanceOf(WorkerUnresponsive)
