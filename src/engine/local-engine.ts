@@ -165,10 +165,21 @@ export class LocalEngine implements ManagedEngine {
     try {
       const models = await this.#options.store.list()
       const wanted = models.filter((model) => this.#live.settingsOf(model).preload)
-      // The failure is in the log, and among the problems of the status.
-      await Promise.all(wanted.map(({ name }) => this.preload(name, signal).catch(() => {})))
+      await Promise.all(wanted.map(({ name }) => this.#preloadAtStart(name, signal)))
+    } catch (error) {
+      this.#options.log.error("models could not be preloaded", { error })
     } finally {
       this.#starting = false
+    }
+  }
+
+  async #preloadAtStart(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.preload(name, signal)
+    } catch (error) {
+      // Somebody's wish: the model was stopped, or the server is.
+      if (error instanceof Stopping || error instanceof Cancelled) return
+      this.#options.log.warn("model not preloaded", { model: name, error })
     }
   }
 
@@ -212,6 +223,7 @@ export class LocalEngine implements ManagedEngine {
       },
       memory: this.#memory.status(this.#pool, this.#live.memory),
       models,
+      failed: [...this.#models.values()].flatMap(({ failed }) => failed ?? []),
       devices: this.#probe.peek()?.devices ?? null,
     }
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { availableParallelism, cpus } from "node:os"
-import { ContextLengthExceeded } from "../../src/errors"
+import { ContextLengthExceeded, ModelLoadFailed } from "../../src/errors"
 import { IMAGE_MODEL, LOADED_TINY, RECOGNIZER_MODEL, VOICE_MODEL } from "../support/fake-engine"
 import { errorOf, fakeServer, jsonOf, USER_HI } from "../support/http"
 
@@ -312,6 +312,24 @@ describe("the server's own routes", () => {
     })
   })
 
+  test("health and ps tell which models failed", async () => {
+    const { get, engine } = fakeServer()
+    const error = new ModelLoadFailed("bad", "it is cut short")
+    const failedAt = new Date("2026-01-02T03:04:05Z")
+    engine.failedModels = [{ name: "bad", kind: "text", id: "abc123", error, failedAt }]
+    const failed = {
+      name: "bad",
+      kind: "text",
+      id: "abc123",
+      state: "failed",
+      code: "model_load_failed",
+      reason: "model 'bad' could not be loaded: it is cut short",
+      failed_at: "2026-01-02T03:04:05.000Z",
+    }
+    for (const path of ["/v0/health", "/v0/ps"])
+      expect(await jsonOf(get(path))).toMatchObject({ failed: [failed] })
+  })
+
   test("ps lists what has a worker", async () => {
     const { get, engine } = fakeServer()
     engine.loadedModels = [
@@ -357,6 +375,7 @@ describe("the server's own routes", () => {
           },
         },
       ],
+      failed: [],
       memory: {
         system: { total_bytes: 4000, free_bytes: 1000, used_by_models_bytes: 2000, limit_bytes: null },
         gpus: [

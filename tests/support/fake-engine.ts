@@ -21,7 +21,7 @@ import type {
   WorkEvent,
   WorkRequest,
 } from "../../src/domain"
-import type { Engine, EngineStatus, SystemReport } from "../../src/engine/contract"
+import type { Engine, EngineStatus, FailedModel, SystemReport } from "../../src/engine/contract"
 import { Cancelled, ModelNotFound } from "../../src/errors"
 
 /** What scripted work does: yields events, throws errors, waits. */
@@ -63,6 +63,7 @@ export class FakeEngine implements Engine {
   mediaModels: readonly ModelDetails[] = []
   state: EngineStatus["status"] = "ok"
   loadedModels: readonly LoadedModel[] = []
+  failedModels: readonly FailedModel[] = []
 
   constructor(script: Script = () => answer(["Hello", " world"])) {
     this.script = script
@@ -128,7 +129,15 @@ export class FakeEngine implements Engine {
   status(): EngineStatus {
     const queue = { running: 1, waiting: 2, limit: 1000, models: [{ model: "tiny", running: 1, waiting: 2 }] }
     const models = this.loadedModels
-    return { status: this.state, problems: [], queue, memory: MEMORY, models, devices: null }
+    return {
+      status: this.state,
+      problems: [],
+      queue,
+      memory: MEMORY,
+      models,
+      failed: this.failedModels,
+      devices: null,
+    }
   }
 
   async system(): Promise<SystemReport> {
