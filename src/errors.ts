@@ -1,3 +1,5 @@
+import { systemReason } from "./lib/system-reason"
+
 /** Fields of an {@link XllmError} that are optional. */
 export interface XllmErrorOptions {
   /** The request field at fault, as the client spelled it. */
@@ -64,6 +66,36 @@ export function asXllmError(error: unknown): XllmError {
   if (error instanceof XllmError) return error
   return new InternalError(error instanceof Error ? error.message : String(error), error)
 }
+
+/**
+ * Why something failed, in words that follow "cannot read FILE: ": ours as they are, the system's translated, of a
+ * library its first line without codes. What a library did not mean for anybody, such as a TypeError, tells nothing.
+ */
+export function reasonOf(error: unknown): string {
+  if (error instanceof XllmError) return error.message
+  const known = systemReason(error)
+  if (known !== undefined) return known
+  if (!(error instanceof Error)) return "the reason is not known"
+  if (DEFECTS.has(error.name)) return "an internal error"
+  const [line = ""] = error.message.split("\n")
+  const bare = line.replace(CODE, "").replace(CALL, "").replace(PARSER, "").trim()
+  return bare === "" ? "the reason is not known" : bare
+}
+
+/** What the language itself throws where a program is wrong. */
+const DEFECTS = new Set([
+  "TypeError",
+  "ReferenceError",
+  "RangeError",
+  "URIError",
+  "EvalError",
+  "AssertionError",
+])
+
+/** `EBADF: ` and `TAR_BAD_ARCHIVE: ` before the words, and `, open '/path'` behind them. */
+const CODE = /^([A-Za-z]*Error|E[A-Z0-9]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+):\s+/
+const CALL = /, [a-z]+( '[^']*'( -> '[^']*')?)?$/
+const PARSER = /^(JSON|YAML) Parse error:\s+/
 
 /** A request that breaks a rule; the message names the field, the rule and the value given. */
 export class InvalidRequest extends XllmError {
@@ -504,11 +536,10 @@ export class StoreBusy extends XllmError {
 /** Nothing can be written where models are kept. */
 export class ModelsFolderUnwritable extends XllmError {
   constructor(folder: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
     super(
       "models_folder_unwritable",
       500,
-      `nothing can be written to the models folder ${folder} (${reason}); make it writable, or name another one ` +
+      `cannot write to the models directory ${folder}: ${reasonOf(cause)}; make it writable, or choose another one ` +
         "with --models-dir",
       { cause },
     )
@@ -526,8 +557,7 @@ export class InvalidManifest extends XllmError {
 export class FileFailed extends XllmError {
   /** `what`: as in "write" */
   constructor(what: string, path: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    super("file_failed", 400, `cannot ${what} ${path}: ${reason}`, { cause })
+    super("file_failed", 400, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
   }
 }
 

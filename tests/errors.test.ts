@@ -49,7 +49,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [
     new errors.ModelsFolderUnwritable("/models", new Error("no")),
     500,
-    { code: "models_folder_unwritable", message: expect.stringContaining("/models (no); make it writable") },
+    { code: "models_folder_unwritable", message: expect.stringContaining("/models: no; make it writable") },
   ],
   [new errors.StoreBusy("/models"), 503, { code: "store_busy", headers: { "retry-after": "5" } }],
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
@@ -96,6 +96,30 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
 ]
 
 /** Fields of the error that OpenAI's clients see, and headers. */
+describe("the reason of a failure", () => {
+  test("is ours as it is, the system's in words, and a library's without its codes", () => {
+    const missing = Object.assign(new Error("ENOENT: no such file or directory, open '/x'"), {
+      code: "ENOENT",
+    })
+    expect(errors.reasonOf(missing)).toBe("there is no such file or folder")
+    expect(errors.reasonOf(new errors.DiskFull("/f", 2, 1))).toBe(new errors.DiskFull("/f", 2, 1).message)
+    const archive = Object.assign(new Error("TAR_BAD_ARCHIVE: Unrecognized archive format"), {
+      code: "TAR_BAD_ARCHIVE",
+    })
+    expect(errors.reasonOf(archive)).toBe("Unrecognized archive format")
+    expect(errors.reasonOf(new Error("EBADF: bad file descriptor, read"))).toBe("bad file descriptor")
+    expect(errors.reasonOf(new SyntaxError("JSON Parse error: Expected '}'"))).toBe("Expected '}'")
+    expect(errors.reasonOf(new Error("first line\n    at second (/$bunfs/root/xllm:1:2)"))).toBe("first line")
+  })
+
+  test("of a defect tells nothing of the program's inside", () => {
+    expect(errors.reasonOf(new TypeError("undefined is not an object (evaluating 'uG.x')"))).toBe(
+      "an internal error",
+    )
+    expect(errors.reasonOf("text")).toBe("the reason is not known")
+  })
+})
+
 interface Seen {
   readonly headers?: Readonly<Record<string, string>>
   readonly [field: string]: unknown
