@@ -264,7 +264,7 @@ export class LocalEngine implements ManagedEngine {
   #problems(): readonly string[] {
     const ofModels = [...this.#models.values()].flatMap(({ problem }) => problem ?? [])
     const { failure } = this.#probe
-    return failure === undefined ? ofModels : [...ofModels, failure.message]
+    return failure === undefined ? ofModels : [...ofModels, failure.publicMessage]
   }
 
   get #isStopping(): boolean {

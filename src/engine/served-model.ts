@@ -220,7 +220,7 @@ export class ServedModel {
 
   /** What is amiss, in words; undefined where nothing is. */
   get problem(): string | undefined {
-    if (this.#failure !== undefined) return this.#failure.error.message
+    if (this.#failure !== undefined) return this.#failure.error.publicMessage
     const { replicas } = this.settings
     const alive = this.#replicas.current.filter(
       ({ state }) => state === "loading" || state === "ready",

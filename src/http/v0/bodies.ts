@@ -247,7 +247,7 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
 }
 
 export function toFailedModelBody({ name, kind, id, error, failedAt }: FailedModel): FailedModelBody {
-  const { code, message: reason } = error
+  const { code, publicMessage: reason } = error
   return { name, kind, id, state: "failed", code, reason, failed_at: failedAt.toISOString() }
 }
 
