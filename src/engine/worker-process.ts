@@ -3,7 +3,6 @@ import {
   asXllmError,
   fromWire,
   InternalError,
-  ModelLoadFailed,
   WorkerCrashed,
   WorkerUnresponsive,
   type XllmError,
@@ -12,9 +11,10 @@ import { Alarm } from "../lib/alarm"
 import type { Logger } from "../log/logger"
 import type { FromWorker, ToWorker, WorkerModel } from "../protocol/messages"
 import type { EngineLimits } from "./limits"
+import { crashedInLoad, explainLoadFailure } from "./load-failure"
 import { StepWatch } from "./step-watch"
 import { WorkerChild, workerEnvironment, type ChildEnd } from "./worker-child"
-import type { WorkerLine } from "./worker-lines"
+import { textsOf, type WorkerLine } from "./worker-lines"
 
 type ToAnyWorker = ToWorker<WorkRequest>
 type FromAnyWorker = FromWorker<WorkEvent>
@@ -65,6 +65,7 @@ type Phase =
   | {
       readonly name: "starting"
       readonly child: Child
+      readonly model: WorkerModel
       readonly startedAt: number
       /** When it last showed life; `performance.now()`. */
       signAt: number
@@ -133,7 +134,7 @@ export class WorkerProcess {
       return
     }
     const now = performance.now()
-    this.#phase = { name: "starting", child, startedAt: now, signAt: now, fraction: 0, failure: undefined }
+    this.#phase = { name: "starting", child, model, startedAt: now, signAt: now, fraction: 0, failure: undefined }
     log.info("model loading", { ...labels, path: model.path, pid: child.pid })
     child.send({
       type: "load",
@@ -223,7 +224,7 @@ export class WorkerProcess {
         this.#options.listener.loading(line.fraction)
       }
     }
-    if (line.type === "progress") return
+    if (!("text" in line)) return
     const fields = { ...this.#options.labels, text: line.text }
     if (line.type === "log" && line.level === "error") this.#options.log.warn("worker error line", fields)
     else this.#options.log.debug("worker line", fields)
@@ -238,12 +239,12 @@ export class WorkerProcess {
     if (phase.name === "stopping") {
       log.info("model unloaded", { ...labels, reason: phase.reason, how: end.how })
     } else if (phase.name === "starting" && phase.failure !== undefined) {
-      this.#loadFailed(withLastWords(phase.failure, end.lastLines))
+      this.#loadFailed(explainLoadFailure(phase.failure, phase.model, child.lastLines))
     } else {
       log.error("worker crashed", { ...labels, while: phase.name, ...end })
       const error = new WorkerCrashed(labels.model, end.how, end.lastLines)
       if (phase.name === "ready") listener.crashed(error)
-      else this.#loadFailed(new ModelLoadFailed(labels.model, error.message, error))
+      else this.#loadFailed(crashedInLoad(labels.model, end, error))
     }
     listener.ended()
   }
@@ -262,7 +263,7 @@ export class WorkerProcess {
     const doing = loading ? "while loading" : "while computing a step"
     const { labels, log, listener } = this.#options
     log.error("worker killed by watchdog", { ...labels, doing, limitMs })
-    const error = new WorkerUnresponsive(labels.model, doing, limitMs, phase.child.lastLines)
+    const error = new WorkerUnresponsive(labels.model, doing, limitMs, textsOf(phase.child.lastLines))
     phase.child.kill()
     this.#leaveTo(phase.child, "unresponsive")
     if (loading) this.#loadFailed(error)
@@ -274,12 +275,6 @@ export class WorkerProcess {
     log.error("model load failed", { ...labels, error })
     listener.loadFailed(error)
   }
-}
-
-/** The same error; where the worker wrote something, with it. */
-function withLastWords(error: XllmError, lines: readonly string[]): XllmError {
-  if (lines.length === 0) return error
-  return fromWire({ ...error.toWire(), message: `${error.message}: ${lines.join(" | ")}` })
 }
 
 /** What the log is told of a model that was loaded. */

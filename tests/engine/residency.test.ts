@@ -259,7 +259,7 @@ test("a worker that dies while its model is preloaded leaves the model failed, w
   const { status, problems, failed } = engine.status()
   expect(status).toBe("degraded")
   expect(failed).toMatchObject([{ name: "m", kind: "text", id: "abc", error: { code: "model_load_failed" } }])
-  expect(problems).toEqual([failed[0]?.error.message ?? ""])
+  expect(problems).toEqual(["model 'm' could not be loaded: its worker was ended by SIGABRT"])
   await use(engine, "m")
   expect(engine.status()).toMatchObject({ status: "ok", problems: [], failed: [] })
 })

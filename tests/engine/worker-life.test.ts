@@ -53,7 +53,10 @@ test("a killed worker costs only the requests that ran; those that waited get th
   process.kill(first, "SIGKILL")
   const failure = await running.failure()
   expect(failure).toBeInstanceOf(WorkerCrashed)
-  expect(message(failure)).toContain("SIGKILL")
+  // Not for want of memory, or the system does not tell.
+  expect(message(failure)).toMatch(
+    /was killed \(SIGKILL\)( by another process; the kernel reports no lack of memory|, probably because)/,
+  )
   for (const rest of rests) {
     const types = (await rest).map((event) => event.type)
     expect(types).toContain("loading")
