@@ -41,6 +41,7 @@ import {
   type EngineLimits,
   limitsOf,
 } from "./limits"
+import type { LoadedWeights } from "./mapped-weights"
 import { MemoryReader } from "./memory-reader"
 import type { EngineObserver } from "./observer"
 import { Pool, type PoolEffects } from "./pool"
@@ -116,7 +117,7 @@ export class LocalEngine implements ManagedEngine {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       log: options.log,
     })
-    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices)
+    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () => this.#loadedWeights())
     this.#pool = new Pool({
       limits: this.#live.memory,
       settingsOf: (name) => this.#settingsOf(name),
@@ -368,6 +369,12 @@ export class LocalEngine implements ManagedEngine {
     })
     this.#models.set(summary.name, model)
     return model
+  }
+
+  #loadedWeights(): readonly LoadedWeights[] {
+    return [...this.#replicas.values()].flatMap(({ replica: { model, info, loadedWith: settings } }) =>
+      info === undefined || settings === undefined ? [] : { path: model.path, info, settings },
+    )
   }
 
   #settingsOf(name: string): ModelSettings {

@@ -80,7 +80,8 @@ export class LastLines {
 
   add(line: WorkerLine): void {
     if (line.type === "load") this.#lines.length = 0
-    if (line.type === "progress" || line.type === "load" || (line.type === "log" && line.level === "debug")) return
+    if (line.type === "progress" || line.type === "load" || (line.type === "log" && line.level === "debug"))
+      return
     if (STACK_ENTRY.test(line.text)) return
     this.#lines.push(line)
     if (this.#lines.length <= LAST_LINES) return

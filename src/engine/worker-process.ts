@@ -134,7 +134,15 @@ export class WorkerProcess {
       return
     }
     const now = performance.now()
-    this.#phase = { name: "starting", child, model, startedAt: now, signAt: now, fraction: 0, failure: undefined }
+    this.#phase = {
+      name: "starting",
+      child,
+      model,
+      startedAt: now,
+      signAt: now,
+      fraction: 0,
+      failure: undefined,
+    }
     log.info("model loading", { ...labels, path: model.path, pid: child.pid })
     child.send({
       type: "load",

@@ -65,7 +65,10 @@ export function loadText(
     trainedContext: model.trainedContextLength,
     slots: settings.slots,
     bytesPerCell,
-    freeBytes: onGpu ? freeOn(usableGpus(library, settings)) : systemMemory().availableBytes,
+    freeBytes: onGpu
+      ? freeOn(usableGpus(library, settings))
+      : // The weights are cache for the system, and needed.
+        systemMemory(settings.memoryMap ? model.sizeBytes : 0).availableBytes,
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
