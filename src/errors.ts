@@ -52,11 +52,6 @@ export class XllmError extends Error {
     this.publicMessage = options.publicMessage ?? (status >= 500 ? withoutPaths(message) : message)
   }
 
-  /** The message alone: the name of the class is nobody's business, and another one in the compiled program. */
-  override toString(): string {
-    return this.message
-  }
-
   /** Plain data that {@link fromWire} turns back into an error with the same meaning. */
   toWire(): WireError {
     const { code, status, message, param, retryAfterSeconds, details, publicMessage } = this
@@ -415,6 +410,13 @@ export class ModelLoadFailed extends XllmError {
       ...(details !== undefined && { details }),
       cause,
     })
+  }
+}
+
+/** Settings that no model, or this one, can be loaded with; the message says which and what to set. */
+export class InvalidSettings extends XllmError {
+  constructor(fault: string, model?: string) {
+    super("invalid_settings", 500, model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`)
   }
 }
 

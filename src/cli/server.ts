@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs"
 import { effectiveSettings, unknownVariables } from "../config/effective"
 import type { Inputs } from "../config/load"
+import { settingsOfModel } from "../config/model-settings"
 import { findPaths } from "../config/paths"
 import {
   accessSettings,
@@ -11,10 +12,13 @@ import {
   logFileOptions,
   logOptions,
   type ListenSettings,
+  modelsInFile,
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
 import type { ManagedEngine } from "../engine"
 import type { EngineObserver } from "../engine/observer"
+import { cacheFault } from "../engine/settings-check"
+import { InvalidSettings, reasonOf } from "../errors"
 import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
 import type { ListenOptions } from "../http/listen"
 import type { Uploads } from "../http/uploads"
@@ -70,6 +74,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
     flags,
     log,
     apply(next) {
+      checkModelSettings(next)
       access = accessSettings(next)
       images = imageSettings(next)
       log.setLevel(logOptions(next).logLevel)
@@ -121,7 +126,7 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
   const uploads = new Uploads(findPaths(inputs.environment).uploads)
   const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
   // Text needs no files: a server whose home cannot be written serves it all the same.
-  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: String(error) })
+  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: reasonOf(error) })
   await Promise.all([uploads.start().catch(warn), images.start().catch(warn)])
   return {
     uploads,
@@ -150,6 +155,7 @@ interface Preparation {
 async function prepare({ inputs, models, log, observer }: Preparation): Promise<Parts> {
   const address = listenSettings(inputs)
   effectiveSettings(inputs)
+  checkModelSettings(inputs)
   const names: string[] = []
   const adapt = (settings: ModelSettings, model: string) =>
     names.includes(model) ? { ...settings, preload: true } : settings
@@ -160,10 +166,18 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     names.push(name)
   }
   // Beside everything else: nobody waits for it.
-  store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: String(error) }))
+  store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: reasonOf(error) }))
   const reconfigure = (next: Inputs) =>
     engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
   return { engine, address, reconfigure }
+}
+
+/** @throws InvalidSettings where no model could be loaded as the settings are, or one that has settings of its own */
+function checkModelSettings(inputs: Inputs): void {
+  for (const model of [undefined, ...modelsInFile(inputs)]) {
+    const fault = cacheFault(settingsOfModel(inputs, { name: model ?? "" }))
+    if (fault !== undefined) throw new InvalidSettings(fault, model)
+  }
 }
 
 async function openLog(inputs: Inputs): Promise<{ log: RootLogger; close: () => Promise<void> }> {

@@ -46,7 +46,9 @@ import { MemoryReader } from "./memory-reader"
 import type { EngineObserver } from "./observer"
 import { Pool, type PoolEffects } from "./pool"
 import type { Replica } from "./replica"
+import type { GpuReading } from "./room"
 import { ServedModel } from "./served-model"
+import { checkSettings } from "./settings-check"
 import { toReplicaLoad } from "./worker-settings"
 
 export interface EngineOptions {
@@ -421,7 +423,24 @@ export class LocalEngine implements ManagedEngine {
       this.#memory.read(wantsGpus),
       ...[...names].map(async ([id, name]) => [id, await this.#describe(name)] as const),
     ])
-    this.#pool.measured({ reading, details: new Map(details) })
+    const checked = details.map(([id, found]) => [id, this.#checked(found, reading.gpus, wantsGpus)] as const)
+    this.#pool.measured({ reading, details: new Map(checked) })
+  }
+
+  /** The same, or what is wrong with the model's settings. */
+  #checked(
+    details: ModelDetails | XllmError,
+    gpus: readonly GpuReading[],
+    wantsGpus: boolean,
+  ): ModelDetails | XllmError {
+    if (details instanceof XllmError) return details
+    const names = wantsGpus ? this.#memory.deviceNames : undefined
+    try {
+      checkSettings(details, this.#settingsOf(details.name), names && { names, gpus })
+      return details
+    } catch (error) {
+      return asXllmError(error)
+    }
   }
 
   #describe(name: string): Promise<ModelDetails | XllmError> {

@@ -38,6 +38,14 @@ export class MemoryReader {
     return this.#offload
   }
 
+  /** What devices may be named; undefined where the backends could not be asked. */
+  get deviceNames(): readonly string[] | undefined {
+    if (this.#offload === "unknown") return undefined
+    const devices = this.#simulated ?? this.#probe.peek()?.devices
+    const names = devices?.map(({ name }) => name)
+    return names === undefined || names.includes("CPU") ? names : [...names, "CPU"]
+  }
+
   /** Models were loaded or unloaded: what was read before counts no more. */
   changed(): void {
     this.#changedAt = performance.now()

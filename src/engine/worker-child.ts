@@ -1,5 +1,5 @@
 import type { Subprocess } from "bun"
-import { RuntimeBroken } from "../errors"
+import { reasonOf, RuntimeBroken } from "../errors"
 import { oomKills } from "../lib/oom-kills"
 import { PROTOCOL_VERSION, type WorkerEnvironment } from "../protocol/messages"
 import type { EngineLimits } from "./limits"
@@ -125,8 +125,7 @@ function spawn(command: readonly string[], ipc: (message: unknown) => void, onDi
       stderr: "pipe",
     })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new RuntimeBroken(`a worker process could not be started: ${reason}`, error)
+    throw new RuntimeBroken(`a worker process could not be started: ${reasonOf(error)}`, error)
   }
 }
 
