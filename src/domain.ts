@@ -621,6 +621,8 @@ export interface ModelSettings extends TextModelSettings {
   readonly pinned: boolean
   /** How long it stays after its last request; `null`: until its room is needed. */
   readonly keepAliveSeconds: number | null
+  /** The longest that its worker may compute without a sign of life; `null`: as its kind needs. */
+  readonly stepTimeoutSeconds: number | null
   /** Workers that serve it side by side; at least 1. */
   readonly replicas: number
   /** Load it when the server starts. */

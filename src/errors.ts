@@ -1,3 +1,6 @@
+import { systemReason } from "./lib/system-reason"
+import { withoutPaths } from "./lib/without-paths"
+
 /** Fields of an {@link XllmError} that are optional. */
 export interface XllmErrorOptions {
   /** The request field at fault, as the client spelled it. */
@@ -6,6 +9,11 @@ export interface XllmErrorOptions {
   readonly retryAfterSeconds?: number
   /** Extra facts for the error body, such as both numbers of a limit that was passed. */
   readonly details?: Readonly<Record<string, unknown>>
+  /**
+   * What clients of a server are told in place of the message, which the log and the local command line have; absent:
+   * the message, of a fault of the server's without the folders in it.
+   */
+  readonly publicMessage?: string
   readonly cause?: unknown
 }
 
@@ -17,6 +25,7 @@ export interface WireError {
   readonly param?: string
   readonly retryAfterSeconds?: number
   readonly details?: Readonly<Record<string, unknown>>
+  readonly publicMessage?: string
 }
 
 /**
@@ -29,6 +38,8 @@ export class XllmError extends Error {
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
   readonly details: Readonly<Record<string, unknown>> | undefined
+  /** What clients of a server are told: neither where its files are nor what its workers have written. */
+  readonly publicMessage: string
 
   constructor(code: string, status: number, message: string, options: XllmErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -38,15 +49,17 @@ export class XllmError extends Error {
     this.param = options.param
     this.retryAfterSeconds = options.retryAfterSeconds
     this.details = options.details
+    this.publicMessage = options.publicMessage ?? (status >= 500 ? withoutPaths(message) : message)
   }
 
   /** Plain data that {@link fromWire} turns back into an error with the same meaning. */
   toWire(): WireError {
-    const { code, status, message, param, retryAfterSeconds, details } = this
+    const { code, status, message, param, retryAfterSeconds, details, publicMessage } = this
     return {
       code,
       status,
       message,
+      ...(publicMessage !== message && { publicMessage }),
       ...(param !== undefined && { param }),
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
       ...(details !== undefined && { details }),
@@ -59,11 +72,44 @@ export function fromWire(wire: WireError): XllmError {
   return new XllmError(wire.code, wire.status, wire.message, wire)
 }
 
-/** `error` itself if it is ours, otherwise an internal error that keeps its words and has it as cause. */
+/**
+ * `error` itself if it is ours, otherwise an internal error that keeps its words and has it as cause. Clients get other
+ * words: nobody has foreseen what its own tell.
+ */
 export function asXllmError(error: unknown): XllmError {
   if (error instanceof XllmError) return error
   return new InternalError(error instanceof Error ? error.message : String(error), error)
 }
+
+/**
+ * Why something failed, in words that follow "cannot read FILE: ": ours as they are, the system's translated, of a
+ * library its first line without codes. What a library did not mean for anybody, such as a TypeError, tells nothing.
+ */
+export function reasonOf(error: unknown): string {
+  if (error instanceof XllmError) return error.message
+  const known = systemReason(error)
+  if (known !== undefined) return known
+  if (!(error instanceof Error)) return "the reason is not known"
+  if (DEFECTS.has(error.name)) return "an internal error"
+  const [line = ""] = error.message.split("\n")
+  const bare = line.replace(CODE, "").replace(CALL, "").replace(PARSER, "").trim()
+  return bare === "" ? "the reason is not known" : bare
+}
+
+/** What the language itself throws where a program is wrong. */
+const DEFECTS = new Set([
+  "TypeError",
+  "ReferenceError",
+  "RangeError",
+  "URIError",
+  "EvalError",
+  "AssertionError",
+])
+
+/** `EBADF: ` and `TAR_BAD_ARCHIVE: ` before the words, and `, open '/path'` behind them. */
+const CODE = /^([A-Za-z]*Error|E[A-Z0-9]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+):\s+/
+const CALL = /, [a-z]+( '[^']*'( -> '[^']*')?)?$/
+const PARSER = /^(JSON|YAML) Parse error:\s+/
 
 /** A request that breaks a rule; the message names the field, the rule and the value given. */
 export class InvalidRequest extends XllmError {
@@ -378,12 +424,36 @@ export class Stopping extends XllmError {
  * it (a smaller context, fewer layers on a GPU) might have fitted.
  */
 export class ModelLoadFailed extends XllmError {
-  constructor(model: string, reason: string, cause?: unknown, details?: { readonly outOfMemory: boolean }) {
-    super("model_load_failed", 500, `model '${model}' could not be loaded: ${reason}`, {
+  /** `lastLines`: of a worker that died in the load; clients are not told of them. */
+  constructor(
+    model: string,
+    reason: string,
+    cause?: unknown,
+    details?: { readonly outOfMemory: boolean },
+    lastLines: readonly string[] = [],
+  ) {
+    const told = `model '${model}' could not be loaded: ${reason}`
+    super("model_load_failed", 500, told + lastOutput(lastLines), {
+      publicMessage: withoutPaths(told),
       ...(details !== undefined && { details }),
       cause,
     })
   }
+}
+
+/** Settings that no model, or this one, can be loaded with; the message says which and what to set. */
+export class InvalidSettings extends XllmError {
+  constructor(fault: string, model?: string) {
+    super("invalid_settings", 500, model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`)
+  }
+}
+
+/** The same failure of a worker; the message carries its last log lines besides, clients are not told of them. */
+export function withLastOutput(error: XllmError, lastLines: readonly string[]): XllmError {
+  if (lastLines.length === 0) return error
+  const { cause, publicMessage } = error
+  const message = error.message + lastOutput(lastLines)
+  return new XllmError(error.code, error.status, message, { ...error.toWire(), publicMessage, cause })
 }
 
 /** A file that is not the model file it should be: wrong format, damaged or cut short. */
@@ -431,11 +501,16 @@ export class UnsupportedModelfile extends XllmError {
   }
 }
 
-/** A worker process ended under its requests; the message carries its last log lines. */
+/** What a worker has written last, to follow a sentence about its end. */
+function lastOutput(lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `; its last words: ${lines.join(" | ")}`
+}
+
+/** A worker process ended under its requests; the message carries its last log lines, clients are not told of them. */
 export class WorkerCrashed extends XllmError {
   constructor(model: string, how: string, lastLines: readonly string[]) {
-    const words = lastLines.length === 0 ? "" : `; its last words: ${lastLines.join(" | ")}`
-    super("worker_crashed", 500, `the worker of model '${model}' ${how}${words}`)
+    const publicMessage = `the worker of model '${model}' ${how}`
+    super("worker_crashed", 500, publicMessage + lastOutput(lastLines), { publicMessage })
   }
 }
 
@@ -443,13 +518,10 @@ export class WorkerCrashed extends XllmError {
 export class WorkerUnresponsive extends XllmError {
   /** `doing`: what it was at, as in "while loading". */
   constructor(model: string, doing: string, limitMs: number, lastLines: readonly string[]) {
-    const words = lastLines.length === 0 ? "" : `; its last words: ${lastLines.join(" | ")}`
-    super(
-      "worker_unresponsive",
-      500,
+    const publicMessage =
       `the worker of model '${model}' was silent ${doing} for longer than the limit of ${limitMs / 1000} s ` +
-        `and was ended${words}`,
-    )
+      "and was ended"
+    super("worker_unresponsive", 500, publicMessage + lastOutput(lastLines), { publicMessage })
   }
 }
 
@@ -485,8 +557,12 @@ export class DrawingFailed extends XllmError {
 
 /** The native libraries are missing, or not the ones that this build was written for. */
 export class RuntimeBroken extends XllmError {
-  constructor(reason: string, cause?: unknown) {
-    super("runtime_broken", 500, reason, { cause })
+  /** `lastLines`: of the process that it was found in. */
+  constructor(reason: string, cause?: unknown, lastLines: readonly string[] = []) {
+    super("runtime_broken", 500, reason + lastOutput(lastLines), {
+      publicMessage: withoutPaths(reason),
+      cause,
+    })
   }
 }
 
@@ -545,11 +621,10 @@ export class StoreBusy extends XllmError {
 /** Nothing can be written where models are kept. */
 export class ModelsFolderUnwritable extends XllmError {
   constructor(folder: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
     super(
       "models_folder_unwritable",
       500,
-      `nothing can be written to the models folder ${folder} (${reason}); make it writable, or name another one ` +
+      `cannot write to the models directory ${folder}: ${reasonOf(cause)}; make it writable, or choose another one ` +
         "with --models-dir",
       { cause },
     )
@@ -567,8 +642,7 @@ export class InvalidManifest extends XllmError {
 export class FileFailed extends XllmError {
   /** `what`: as in "write" */
   constructor(what: string, path: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    super("file_failed", 400, `cannot ${what} ${path}: ${reason}`, { cause })
+    super("file_failed", 400, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
   }
 }
 
@@ -610,6 +684,9 @@ export class BlobMissing extends XllmError {
 /** Something that should not happen; a defect of ours. */
 export class InternalError extends XllmError {
   constructor(message: string, cause?: unknown) {
-    super("internal_error", 500, message, { cause })
+    super("internal_error", 500, message, {
+      ...(cause !== undefined && { publicMessage: "an internal error; the server's log says what it was" }),
+      cause,
+    })
   }
 }

@@ -49,7 +49,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [
     new errors.ModelsFolderUnwritable("/models", new Error("no")),
     500,
-    { code: "models_folder_unwritable", message: expect.stringContaining("/models (no); make it writable") },
+    { code: "models_folder_unwritable", message: expect.stringContaining(" models: no; make it writable") },
   ],
   [new errors.StoreBusy("/models"), 503, { code: "store_busy", headers: { "retry-after": "5" } }],
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
@@ -82,6 +82,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.TooManyModels("m", 3), 507, { max_models: 3 }],
   [new errors.Stopping("the server"), 503, { code: "stopping", headers: { "retry-after": "1" } }],
   [new errors.ModelLoadFailed("m", "it is damaged"), 500, { code: "model_load_failed" }],
+  [new errors.InvalidSettings("set x to y", "m"), 500, { code: "invalid_settings" }],
   [new errors.InvalidModelFile("/m.gguf", "it is not a GGUF file"), 500, {}],
   [new errors.WorkerCrashed("m", "was killed", ["last words"]), 500, { code: "worker_crashed" }],
   [new errors.WorkerUnresponsive("m", "while loading", 60_000, []), 500, {}],
@@ -112,6 +113,30 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
 ]
 
 /** Fields of the error that OpenAI's clients see, and headers. */
+describe("the reason of a failure", () => {
+  test("is ours as it is, the system's in words, and a library's without its codes", () => {
+    const missing = Object.assign(new Error("ENOENT: no such file or directory, open '/x'"), {
+      code: "ENOENT",
+    })
+    expect(errors.reasonOf(missing)).toBe("there is no such file or folder")
+    expect(errors.reasonOf(new errors.DiskFull("/f", 2, 1))).toBe(new errors.DiskFull("/f", 2, 1).message)
+    const archive = Object.assign(new Error("TAR_BAD_ARCHIVE: Unrecognized archive format"), {
+      code: "TAR_BAD_ARCHIVE",
+    })
+    expect(errors.reasonOf(archive)).toBe("Unrecognized archive format")
+    expect(errors.reasonOf(new Error("EBADF: bad file descriptor, read"))).toBe("bad file descriptor")
+    expect(errors.reasonOf(new SyntaxError("JSON Parse error: Expected '}'"))).toBe("Expected '}'")
+    expect(errors.reasonOf(new Error("first line\n    at second (/$bunfs/root/xllm:1:2)"))).toBe("first line")
+  })
+
+  test("of a defect tells nothing of the program's inside", () => {
+    expect(errors.reasonOf(new TypeError("undefined is not an object (evaluating 'uG.x')"))).toBe(
+      "an internal error",
+    )
+    expect(errors.reasonOf("text")).toBe("the reason is not known")
+  })
+})
+
 interface Seen {
   readonly headers?: Readonly<Record<string, string>>
   readonly [field: string]: unknown
@@ -128,7 +153,7 @@ test("the table has every error there is", () => {
 
 describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = {}) => {
   const body = {
-    message: error.message,
+    message: error.publicMessage,
     type: status >= 500 ? "server_error" : "invalid_request_error",
     param: null,
     code: error.code,
@@ -155,14 +180,35 @@ describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = 
     const response = errorResponse(error, "/api/chat")
     expect(response.status).toBe(status)
     for (const [name, value] of Object.entries(headers)) expect(response.headers.get(name)).toBe(value)
-    expect(await response.json()).toEqual({ error: error.message })
+    expect(await response.json()).toEqual({ error: error.publicMessage })
   })
 
   test("after it has crossed from a worker", () => {
     const crossed = errors.fromWire(JSON.parse(JSON.stringify(error.toWire())))
-    expect(crossed).toMatchObject({ code: error.code, status, message: error.message })
+    const { code, message, publicMessage } = error
+    expect(crossed).toMatchObject({ code, status, message, publicMessage })
     expect(crossed.retryAfterSeconds).toBe(error.retryAfterSeconds)
     expect(crossed.details).toEqual(error.details)
+  })
+})
+
+describe("what clients are told", () => {
+  test("has no folders of the server in it, and nothing of a worker's output; the message has all", () => {
+    const lines = ["ggml.c:7: GGML_ASSERT(x) failed", "Bun has crashed"]
+    const crashed = new errors.WorkerCrashed("m", "was ended by SIGSEGV", lines)
+    expect(crashed.message).toBe(
+      "the worker of model 'm' was ended by SIGSEGV; its last words: ggml.c:7: GGML_ASSERT(x) failed | Bun has crashed",
+    )
+    expect(crashed.publicMessage).toBe("the worker of model 'm' was ended by SIGSEGV")
+    const full = new errors.NoRoomLeft("/home/ann/.xllm/models", undefined)
+    expect(full.message).toContain("there is no room left in /home/ann/.xllm/models;")
+    expect(full.publicMessage).toContain("there is no room left in models;")
+  })
+
+  test("is of an error that nobody foresaw where to look", () => {
+    const error = errors.asXllmError(new TypeError("undefined is not an object (evaluating 'uG.x')"))
+    expect(error.message).toContain("uG.x")
+    expect(error.publicMessage).toBe("an internal error; the server's log says what it was")
   })
 })
 
@@ -190,7 +236,7 @@ describe("on the command line", () => {
   test.each(CASES)("%s of a server is one line and exit code 1", async (_name, error) => {
     engine.stop = () => Promise.reject(error)
     await main(["stop", "m", "--host", listener.url])
-    expect(written).toEqual([`Error: ${error.message}\n`])
+    expect(written).toEqual([`Error: ${error.publicMessage}\n`])
     expect(process.exitCode).toBe(1)
   })
 })

@@ -1,6 +1,6 @@
 import { asXllmError, BadServerAnswer, Cancelled, ServerUnreachable, XllmError } from "../errors"
 import type { ServerLocation } from "../config/settings"
-import type { LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
+import type { FailedModelBody, LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../lib/json"
 import { readEvents } from "./sse"
 
@@ -53,6 +53,12 @@ export class Client {
     if (!Array.isArray(body["models"])) throw this.#strange("/v0/ps")
     // The route's type: both ends come from one build, or from one that promises the same /v0.
     return body["models"] as readonly LoadedModelBody[]
+  }
+
+  /** Models that could not be loaded, or whose worker died. Earlier versions do not tell. */
+  async failed(): Promise<readonly FailedModelBody[]> {
+    const { failed } = await this.#json("GET", "/v0/ps")
+    return Array.isArray(failed) ? (failed as readonly FailedModelBody[]) : []
   }
 
   /** The memory that models are in, and how much of it they may still take. */

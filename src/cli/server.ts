@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs"
 import { effectiveSettings, unknownVariables } from "../config/effective"
 import type { Inputs } from "../config/load"
+import { settingsOfModel } from "../config/model-settings"
 import { findPaths } from "../config/paths"
 import {
   accessSettings,
@@ -11,10 +12,13 @@ import {
   logFileOptions,
   logOptions,
   type ListenSettings,
+  modelsInFile,
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
 import type { ManagedEngine } from "../engine"
 import type { EngineObserver } from "../engine/observer"
+import { cacheFault } from "../engine/settings-check"
+import { InvalidSettings, reasonOf } from "../errors"
 import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
 import type { ListenOptions } from "../http/listen"
 import type { Uploads } from "../http/uploads"
@@ -40,7 +44,7 @@ export interface ServerOptions {
 
 /**
  * Serves until it is told to end, then lets running answers finish. Resolves when no worker is left.
- * @throws UsageError, CannotListen, and what loading one of `models` fails with
+ * @throws UsageError, CannotListen, and what is wrong with one of `models` before anything is loaded
  */
 export async function runServer(options: ServerOptions): Promise<void> {
   const { log, close } = await openLog(options.inputs)
@@ -70,6 +74,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
     flags,
     log,
     apply(next) {
+      checkModelSettings(next)
       access = accessSettings(next)
       images = imageSettings(next)
       log.setLevel(logOptions(next).logLevel)
@@ -87,12 +92,16 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   using manager = serviceManager(inputs.environment)
   manager.status(`listening on ${listener.url}`)
   using _watch = configuration.watch()
-  using hangups = watchHangups(io, () => void reload(configuration, manager))
+  const started = Promise.withResolvers<void>()
+  using hangups = watchHangups(io, () => void reload(configuration, manager, started.promise))
   // Last, because whoever reads it may do anything from then on.
   io.write(`xLLM is listening on ${listener.url}\n`)
   const ending = AbortSignal.any([interrupts.signal, hangups.signal])
   try {
-    await Promise.race([aborted(ending), preload(parts, manager, ending)])
+    // From here on no model ends the server: one that cannot be loaded is tried again when it is asked for.
+    void parts.engine.start(ending).then(started.resolve)
+    void started.promise.then(() => ending.aborted || manager.ready())
+    await aborted(ending)
   } finally {
     manager.stopping()
     const { shutdownTimeout } = capacity(configuration.inputs)
@@ -117,7 +126,7 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
   const uploads = new Uploads(findPaths(inputs.environment).uploads)
   const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
   // Text needs no files: a server whose home cannot be written serves it all the same.
-  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: String(error) })
+  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: reasonOf(error) })
   await Promise.all([uploads.start().catch(warn), images.start().catch(warn)])
   return {
     uploads,
@@ -131,8 +140,6 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
 
 interface Parts {
   readonly engine: ManagedEngine
-  /** Models that were named, and without which there is no server. */
-  readonly names: readonly string[]
   readonly address: ListenSettings
   reconfigure(inputs: Inputs): readonly string[]
 }
@@ -144,10 +151,11 @@ interface Preparation {
   readonly observer: EngineObserver
 }
 
-/** Everything that can be wrong with the settings is found here, before the server listens. */
+/** Everything that can be wrong with the settings, and with the models that were named, is found here, before the server listens. */
 async function prepare({ inputs, models, log, observer }: Preparation): Promise<Parts> {
   const address = listenSettings(inputs)
   effectiveSettings(inputs)
+  checkModelSettings(inputs)
   const names: string[] = []
   const adapt = (settings: ModelSettings, model: string) =>
     names.includes(model) ? { ...settings, preload: true } : settings
@@ -158,10 +166,18 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     names.push(name)
   }
   // Beside everything else: nobody waits for it.
-  store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: String(error) }))
+  store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: reasonOf(error) }))
   const reconfigure = (next: Inputs) =>
     engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
-  return { engine, names, address, reconfigure }
+  return { engine, address, reconfigure }
+}
+
+/** @throws InvalidSettings where no model could be loaded as the settings are, or one that has settings of its own */
+function checkModelSettings(inputs: Inputs): void {
+  for (const model of [undefined, ...modelsInFile(inputs)]) {
+    const fault = cacheFault(settingsOfModel(inputs, { name: model ?? "" }))
+    if (fault !== undefined) throw new InvalidSettings(fault, model)
+  }
 }
 
 async function openLog(inputs: Inputs): Promise<{ log: RootLogger; close: () => Promise<void> }> {
@@ -182,22 +198,15 @@ function toListenOptions(address: ListenSettings): ListenOptions {
   return "socket" in address ? { unix: address.socket } : { host: address.hostname, port: address.port }
 }
 
-/** Loads what is to be loaded at the start; settles only where a model that was named cannot be. */
-async function preload(
-  { engine, names }: Parts,
+/** `started`: until then the manager is not to hear that the server is ready. */
+async function reload(
+  configuration: LiveConfiguration,
   manager: ServiceManager,
-  signal: AbortSignal,
-): Promise<never> {
-  const started = engine.start(signal)
-  for (const name of names) await engine.preload(name, signal)
-  await started
-  manager.ready()
-  return await new Promise<never>(() => {})
-}
-
-async function reload(configuration: LiveConfiguration, manager: ServiceManager): Promise<void> {
+  started: Promise<void>,
+): Promise<void> {
   manager.reloading()
   await configuration.reload()
+  await started
   manager.ready()
 }
 

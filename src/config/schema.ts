@@ -55,6 +55,9 @@ const MAXIMUM_SLOTS = 256
 /** llama.cpp's own limit of threads in one pool (GGML_MAX_N_THREADS). */
 const MAXIMUM_THREADS = 512
 
+/** llama.cpp's own limit of devices that share a model (`llama_max_devices`). */
+const MAXIMUM_DEVICES = 16
+
 /** More workers of one model than this are a typing error. */
 const MAXIMUM_REPLICAS = 64
 
@@ -373,7 +376,7 @@ export const modelSettings = {
   ),
   tensorSplit: setting(
     "defaults.tensor_split",
-    orAutomatic(list(decimal("N", 0), "N,N,…"), "auto"),
+    orAutomatic(list(decimal("N", 0), "N,N,…", MAXIMUM_DEVICES), "auto"),
     null,
     "share of each GPU, such as 3,1 (default: by memory)",
     AT_LOAD,
@@ -437,6 +440,13 @@ export const residencySettings = {
     orAutomatic(duration, "forever"),
     300,
     "how long an unused model stays loaded; 0: not at all (default 5m)",
+    LIVE,
+  ),
+  stepTimeout: setting(
+    "defaults.step_timeout",
+    orAutomatic(duration, "auto"),
+    null,
+    "a worker that computes this long without progress has hung and is ended (default 2m; speech to text 5m, images 15m)",
     LIVE,
   ),
   priority: setting(

@@ -182,13 +182,22 @@ export function oneOf<const W extends string>(...words: readonly W[]): ConfigVal
   })
 }
 
-/** Any of several values, separated by commas; a list in a file. */
-export function list<T>(item: ConfigValue<T>, placeholder: string): ConfigValue<readonly T[]> {
+/** Any of several values, at most `most`, separated by commas; a list in a file. */
+export function list<T>(
+  item: ConfigValue<T>,
+  placeholder: string,
+  most = Infinity,
+): ConfigValue<readonly T[]> {
+  const rule = `a list${most === Infinity ? "" : ` of at most ${most}`}; each of it ${item.rule}`
   return {
     placeholder,
-    rule: `a list; each of it ${item.rule}`,
-    schema: { type: "array", items: item.schema },
-    parse: (given, origin) => given.split(",").map((part) => item.parse(part.trim(), origin)),
+    rule,
+    schema: { type: "array", items: item.schema, ...(most !== Infinity && { maxItems: most }) },
+    parse(given, origin) {
+      const parts = given.split(",")
+      if (parts.length > most) throw refusal(origin, rule, `${parts.length} values`)
+      return parts.map((part) => item.parse(part.trim(), origin))
+    },
     // The schema says that it is an array.
     read: (given, origin) => (given as readonly unknown[]).map((one) => item.read(one, origin)),
     show: (values) => values.map(item.show).join(","),

@@ -8,6 +8,7 @@ import type {
   ImageRequest,
   LoadedModel,
   ModelDetails,
+  ModelKind,
   ModelSettings,
   ModelSummary,
   RenderedPrompt,
@@ -16,6 +17,7 @@ import type {
   TranscriptionEvent,
   TranscriptionRequest,
 } from "../domain"
+import type { XllmError } from "../errors"
 
 /** The requests of one model. */
 export interface QueueStatus {
@@ -32,6 +34,16 @@ export interface MemoryStatus {
   readonly usedByModels: number
   /** The limit that was set for all models together; `null`: none. */
   readonly limitBytes: number | null
+}
+
+/** A model whose last load failed, or whose worker died, and that nothing is loaded of now. The next request tries again. */
+export interface FailedModel {
+  readonly name: string
+  readonly kind: ModelKind
+  /** Of this version of the model. */
+  readonly id: string
+  readonly error: XllmError
+  readonly failedAt: Date
 }
 
 /** What the server is doing, without waiting for anything. */
@@ -57,6 +69,7 @@ export interface EngineStatus {
     readonly gpus: readonly (MemoryStatus & { readonly name: string })[]
   }
   readonly models: readonly LoadedModel[]
+  readonly failed: readonly FailedModel[]
   /** `null` until the backends have been asked for the first time. With GPUs the figures are a few seconds old. */
   readonly devices: readonly Device[] | null
 }
@@ -157,7 +170,10 @@ export type FetchMissing = (
 
 /** The engine as the one sees it who made it. */
 export interface ManagedEngine extends Engine {
-  /** Loads the models whose settings say `preload`; resolves when each is loaded or has failed. */
+  /**
+   * Loads the models whose settings say `preload`; resolves when each is loaded or has failed. Never rejects: what
+   * failed is in the log and in the status.
+   */
   start(signal: AbortSignal): Promise<void>
   /**
    * Takes new options over. Limits, queues, priorities and times apply at once; with what a model is loaded, from its

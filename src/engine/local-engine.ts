@@ -43,11 +43,14 @@ import {
   type EngineLimits,
   limitsOf,
 } from "./limits"
+import type { LoadedWeights } from "./mapped-weights"
 import { MemoryReader } from "./memory-reader"
 import type { EngineObserver } from "./observer"
 import { Pool, type PoolEffects } from "./pool"
 import type { Replica } from "./replica"
+import type { GpuReading } from "./room"
 import { ServedModel } from "./served-model"
+import { checkSettings } from "./settings-check"
 import { toReplicaLoad } from "./worker-settings"
 
 export interface EngineOptions {
@@ -119,12 +122,12 @@ export class LocalEngine implements ManagedEngine {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       log: options.log,
     })
-    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices)
     this.#contexts = new ContextReader({
       store: options.store,
       settingsOf: (model) => this.#live.settingsOf(model),
       loaded: () => this.loaded(),
     })
+    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () => this.#loadedWeights())
     this.#pool = new Pool({
       limits: this.#live.memory,
       settingsOf: (name) => this.#settingsOf(name),
@@ -173,10 +176,21 @@ export class LocalEngine implements ManagedEngine {
     try {
       const models = await this.#options.store.list()
       const wanted = models.filter((model) => this.#live.settingsOf(model).preload)
-      // The failure is in the log, and among the problems of the status.
-      await Promise.all(wanted.map(({ name }) => this.preload(name, signal).catch(() => {})))
+      await Promise.all(wanted.map(({ name }) => this.#preloadAtStart(name, signal)))
+    } catch (error) {
+      this.#options.log.error("models could not be preloaded", { error })
     } finally {
       this.#starting = false
+    }
+  }
+
+  async #preloadAtStart(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.preload(name, signal)
+    } catch (error) {
+      // Somebody's wish: the model was stopped, or the server is.
+      if (error instanceof Stopping || error instanceof Cancelled) return
+      this.#options.log.warn("model not preloaded", { model: name, error })
     }
   }
 
@@ -224,6 +238,7 @@ export class LocalEngine implements ManagedEngine {
       },
       memory: this.#memory.status(this.#pool, this.#live.memory),
       models,
+      failed: [...this.#models.values()].flatMap(({ failed }) => failed ?? []),
       devices: this.#probe.peek()?.devices ?? null,
     }
   }
@@ -264,7 +279,7 @@ export class LocalEngine implements ManagedEngine {
   #problems(): readonly string[] {
     const ofModels = [...this.#models.values()].flatMap(({ problem }) => problem ?? [])
     const { failure } = this.#probe
-    return failure === undefined ? ofModels : [...ofModels, failure.message]
+    return failure === undefined ? ofModels : [...ofModels, failure.publicMessage]
   }
 
   get #isStopping(): boolean {
@@ -370,6 +385,12 @@ export class LocalEngine implements ManagedEngine {
     return model
   }
 
+  #loadedWeights(): readonly LoadedWeights[] {
+    return [...this.#replicas.values()].flatMap(({ replica: { model, info, loadedWith: settings } }) =>
+      info === undefined || settings === undefined ? [] : { path: model.path, info, settings },
+    )
+  }
+
   #settingsOf(name: string): ModelSettings {
     return this.#models.get(name)?.settings ?? this.#live.settingsOf({ name })
   }
@@ -414,7 +435,24 @@ export class LocalEngine implements ManagedEngine {
       this.#memory.read(wantsGpus),
       ...[...names].map(async ([id, name]) => [id, await this.#describe(name)] as const),
     ])
-    this.#pool.measured({ reading, details: new Map(details) })
+    const checked = details.map(([id, found]) => [id, this.#checked(found, reading.gpus, wantsGpus)] as const)
+    this.#pool.measured({ reading, details: new Map(checked) })
+  }
+
+  /** The same, or what is wrong with the model's settings. */
+  #checked(
+    details: ModelDetails | XllmError,
+    gpus: readonly GpuReading[],
+    wantsGpus: boolean,
+  ): ModelDetails | XllmError {
+    if (details instanceof XllmError) return details
+    const names = wantsGpus ? this.#memory.deviceNames : undefined
+    try {
+      checkSettings(details, this.#settingsOf(details.name), names && { names, gpus })
+      return details
+    } catch (error) {
+      return asXllmError(error)
+    }
   }
 
   #describe(name: string): Promise<ModelDetails | XllmError> {

@@ -136,12 +136,23 @@ function numberOf({ architecture, metadata }: TextModelDetails, key: string): nu
 
 /** Bytes that one token takes in the KV cache, all layers together. */
 function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
-  if (isRecurrent(details)) return 0
-  const headWidth = details.embeddingLength / Math.max(1, details.heads)
-  const heads = numberOf(details, "attention.head_count_kv") ?? details.heads
-  const keys = heads * (numberOf(details, "attention.key_length") ?? headWidth)
-  const values = heads * (numberOf(details, "attention.value_length") ?? headWidth)
-  return details.layers * (keys * KV_BYTES[settings.kvTypeK] + values * KV_BYTES[settings.kvTypeV])
+  const widths = headWidths(details)
+  if (widths === undefined) return 0
+  const { keys, values, heads } = widths
+  return details.layers * heads * (keys * KV_BYTES[settings.kvTypeK] + values * KV_BYTES[settings.kvTypeV])
+}
+
+/** Numbers of one head that the KV cache keeps for a token, and how many such heads a layer has; undefined: no cache. */
+export function headWidths(
+  details: TextModelDetails,
+): { readonly keys: number; readonly values: number; readonly heads: number } | undefined {
+  if (isRecurrent(details)) return undefined
+  const usual = details.embeddingLength / Math.max(1, details.heads)
+  return {
+    keys: numberOf(details, "attention.key_length") ?? usual,
+    values: numberOf(details, "attention.value_length") ?? usual,
+    heads: numberOf(details, "attention.head_count_kv") ?? details.heads,
+  }
 }
 
 /** A window layer has cells for its window and one pass of the graph, for each sequence. */

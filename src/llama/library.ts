@@ -1,5 +1,6 @@
 import { cc, dlopen, type Pointer } from "bun:ffi"
 import { RuntimeBroken } from "../errors"
+import { withoutPaths } from "../lib/without-paths"
 import { ggmlBaseSymbols, ggmlSymbols, llamaSymbols, shimSymbols } from "./symbols"
 
 /** The release that `shim.c` and `symbols.ts` were written for. */
@@ -86,7 +87,7 @@ export class Library {
   #loadGpuBackends(files: LibraryFiles): void {
     for (const path of [files.cuda, files.vulkan]) {
       if (path === undefined || this.shim.xllm_backend_load(cString(path))) continue
-      this.gpuFallback = `the GPU backend could not be loaded: ${this.lastError()}`
+      this.gpuFallback = `the GPU backend could not be loaded: ${withoutPaths(this.lastError())}`
     }
   }
 }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { RuntimeBroken } from "../errors"
+import { reasonOf, RuntimeBroken } from "../errors"
 import type { Component, PackedFile } from "./component"
 import { lockFile } from "../lib/file-lock"
 
@@ -113,9 +113,8 @@ export function checksum(content: Uint8Array): string {
 function asRuntimeBroken(error: unknown, component: Component, runtimeFolder: string): RuntimeBroken {
   if (error instanceof RuntimeBroken) return error
   const megabytes = Math.ceil(component.files.reduce((sum, file) => sum + file.size, 0) / 1e6)
-  const words = error instanceof Error ? error.message : String(error)
   return new RuntimeBroken(
-    `cannot extract this program's component '${component.name}' (${megabytes} MB) to ${runtimeFolder}: ${words}; ` +
+    `cannot extract this program's component '${component.name}' (${megabytes} MB) to ${runtimeFolder}: ${reasonOf(error)}; ` +
       `${remedy(error, megabytes)}, or set XLLM_HOME to another folder`,
     error,
   )

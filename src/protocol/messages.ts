@@ -115,6 +115,10 @@ export type FromProbeWorker =
 /**
  * Workers write to stderr: plain lines, and frames written by the shim from any thread. A frame is one line that
  * starts with {@link FRAME_START}: `\x1eL<level> <text>` for a log line of llama.cpp (levels as in ggml.h: 1 debug,
- * 2 info, 3 warn, 4 error, 5 continuation), `\x1eP<fraction>` for load progress from 0 to 1.
+ * 2 info, 3 warn, 4 error, 5 continuation), `\x1eP<fraction>` for load progress from 0 to 1, {@link LOAD_MARK} where
+ * the load begins after the backends were tried.
  */
 export const FRAME_START = "\x1e"
+
+/** See {@link FRAME_START}. */
+export const LOAD_MARK = "B"

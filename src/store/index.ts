@@ -2,7 +2,14 @@ import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { ModelDefaults, ModelDetails, ModelSummary } from "../domain"
-import { InvalidModelFile, InvalidModelName, InvalidRequest, ModelLoadFailed, ModelNotFound } from "../errors"
+import {
+  InvalidModelFile,
+  InvalidModelName,
+  InvalidRequest,
+  ModelLoadFailed,
+  ModelNotFound,
+  reasonOf,
+} from "../errors"
 import { readModelFolder } from "../formats/model-folder"
 import type { Logger } from "../log/logger"
 import { BlobFolder, digestOfFile } from "./blobs"
@@ -108,7 +115,7 @@ class FolderStore implements Store {
       // Both are of the summary's kind.
       return { ...summary, ...completed(description, summary, along) } as ModelDetails
     } catch (error) {
-      const reason = error instanceof InvalidModelFile ? error.reason : String(error)
+      const reason = error instanceof InvalidModelFile ? error.reason : reasonOf(error)
       throw new ModelLoadFailed(name, reason, error)
     }
   }

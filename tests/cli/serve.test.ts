@@ -104,6 +104,29 @@ describe("serve", () => {
     expect(await statusOf(server.url, { "x-api-key": "new" })).toBe(200)
   })
 
+  test("does not start with settings that no model could be loaded with, and a reload keeps what was before", async () => {
+    const wrong = { XLLM_CACHE_TYPE_V: "q4_0", XLLM_FLASH_ATTN: "off", XLLM_HOME: folder.path }
+    const { code, err } = await runXllm(["serve", "--port", "0"], { environment: wrong })
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining("Error: cache_type_v q4_0 needs flash attention"),
+    ])
+    const many = "1,".repeat(16) + "1"
+    const split = await runXllm(["serve", "--tensor-split", many], {
+      environment: { XLLM_HOME: folder.path },
+    })
+    expect(split.err).toContain("--tensor-split must be a list of at most 16")
+    expect(split.err).toContain("got 17 values")
+
+    const file = join(folder.path, "config.yaml")
+    writeFileSync(file, "log: {level: info}\n")
+    await using server = await serve([])
+    writeFileSync(file, "log: {level: off}\nmodels: {m: {cache_type_v: q4_0, flash_attention: off}}\n")
+    server.child.kill("SIGHUP")
+    await server.logs("model 'm' cannot be loaded: cache_type_v q4_0 needs flash attention")
+    expect(await server.end()).toBe(0)
+  })
+
   test.skipIf(process.platform !== "linux")("tells systemd how it does, and reloads on SIGHUP", async () => {
     const path = join(folder.path, "config.json")
     writeFileSync(path, "{}")

@@ -35,6 +35,7 @@ describe("a model", () => {
       priority: "normal",
       pinned: false,
       keepAliveSeconds: 300,
+      stepTimeoutSeconds: null,
       replicas: 1,
       preload: false,
     })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { availableParallelism, cpus } from "node:os"
-import { ContextLengthExceeded } from "../../src/errors"
+import { ContextLengthExceeded, ModelLoadFailed } from "../../src/errors"
 import { IMAGE_MODEL, LOADED_TINY, RECOGNIZER_MODEL, VOICE_MODEL } from "../support/fake-engine"
 import { errorOf, fakeServer, jsonOf, USER_HI } from "../support/http"
 
@@ -203,16 +203,18 @@ test("an error of the engine keeps its status, its code and its facts", async ()
   })
 })
 
-test("an unexpected error answers 500 with its words and is logged under the request's id", async () => {
+test("an unexpected error answers 500 and is logged with its words under the request's id", async () => {
   const { post, logged } = fakeServer(() => {
     throw new TypeError("x is not a function")
   })
   const response = post(CHAT, { messages: USER_HI }, { headers: { ...JSON_TYPE, "x-request-id": "r-1" } })
   expect(await errorOf(response)).toMatchObject({
-    ...{ status: 500, type: "server_error", code: "internal_error", message: "x is not a function" },
+    ...{ status: 500, type: "server_error", code: "internal_error" },
+    message: "an internal error; the server's log says what it was",
   })
   expect(logged).toHaveLength(1)
-  expect(JSON.parse(logged[0] ?? "")).toMatchObject({ level: "error", path: CHAT, requestId: "r-1" })
+  const line = { level: "error", path: CHAT, requestId: "r-1", message: "x is not a function" }
+  expect(JSON.parse(logged[0] ?? "")).toMatchObject(line)
 })
 
 describe("the request id", () => {
@@ -393,6 +395,24 @@ describe("the server's own routes", () => {
     })
   })
 
+  test("health and ps tell which models failed", async () => {
+    const { get, engine } = fakeServer()
+    const error = new ModelLoadFailed("bad", "it is cut short")
+    const failedAt = new Date("2026-01-02T03:04:05Z")
+    engine.failedModels = [{ name: "bad", kind: "text", id: "abc123", error, failedAt }]
+    const failed = {
+      name: "bad",
+      kind: "text",
+      id: "abc123",
+      state: "failed",
+      code: "model_load_failed",
+      reason: "model 'bad' could not be loaded: it is cut short",
+      failed_at: "2026-01-02T03:04:05.000Z",
+    }
+    for (const path of ["/v0/health", "/v0/ps"])
+      expect(await jsonOf(get(path))).toMatchObject({ failed: [failed] })
+  })
+
   test("ps lists what has a worker", async () => {
     const { get, engine } = fakeServer()
     engine.loadedModels = [
@@ -438,6 +458,7 @@ describe("the server's own routes", () => {
           },
         },
       ],
+      failed: [],
       memory: {
         system: { total_bytes: 4000, free_bytes: 1000, used_by_models_bytes: 2000, limit_bytes: null },
         gpus: [

@@ -22,7 +22,7 @@ import type {
   WorkEvent,
   WorkRequest,
 } from "../../src/domain"
-import type { ContextLengths, Engine, EngineStatus, SystemReport } from "../../src/engine/contract"
+import type { ContextLengths, Engine, EngineStatus, FailedModel, SystemReport } from "../../src/engine/contract"
 import { Cancelled, ModelNotFound } from "../../src/errors"
 
 /** What scripted work does: yields events, throws errors, waits. */
@@ -66,6 +66,7 @@ export class FakeEngine implements Engine {
   /** Of every text model. */
   contexts: ContextLengths = { trained: 512, served: 256 }
   loadedModels: readonly LoadedModel[] = []
+  failedModels: readonly FailedModel[] = []
 
   constructor(script: Script = () => answer(["Hello", " world"])) {
     this.script = script
@@ -136,7 +137,15 @@ export class FakeEngine implements Engine {
   status(): EngineStatus {
     const queue = { running: 1, waiting: 2, limit: 1000, models: [{ model: "tiny", running: 1, waiting: 2 }] }
     const models = this.loadedModels
-    return { status: this.state, problems: [], queue, memory: MEMORY, models, devices: null }
+    return {
+      status: this.state,
+      problems: [],
+      queue,
+      memory: MEMORY,
+      models,
+      failed: this.failedModels,
+      devices: null,
+    }
   }
 
   async system(): Promise<SystemReport> {

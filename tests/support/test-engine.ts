@@ -43,6 +43,7 @@ export const SETTINGS: ModelSettings = {
   priority: "normal",
   pinned: false,
   keepAliveSeconds: 300,
+  stepTimeoutSeconds: null,
   replicas: 1,
   preload: false,
 }

@@ -35,7 +35,7 @@ export function errorResponse(error: XllmError, path: string): Response {
   if (error instanceof MethodNotAllowed) headers.set("allow", error.allowed.join(", "))
   if (error instanceof UnsupportedEncoding) headers.set("accept-encoding", UnsupportedEncoding.accepted)
   if (error instanceof InvalidApiKey) headers.set("www-authenticate", "Bearer")
-  const body = path.startsWith("/api/") ? { error: error.message } : openAiErrorBody(error)
+  const body = path.startsWith("/api/") ? { error: error.publicMessage } : openAiErrorBody(error)
   return Response.json(body, { status: error.status, headers })
 }
 
@@ -43,7 +43,7 @@ export function errorResponse(error: XllmError, path: string): Response {
 export function openAiErrorBody(error: XllmError): Readonly<Record<string, unknown>> {
   return {
     error: {
-      message: error.message,
+      message: error.publicMessage,
       type: error.status >= 500 ? "server_error" : "invalid_request_error",
       param: error.param ?? null,
       code: error.code,

@@ -5,6 +5,7 @@ import { machine } from "../../lib/machine"
 import {
   type ProbeBody,
   type PsBody,
+  toFailedModelBody,
   toHealthBody,
   toLoadedModelBody,
   toMemoriesBody,
@@ -35,8 +36,12 @@ export function statusRoutes({ engine, version, startedAt }: StatusContext) {
         return Response.json(body, { status: status === "starting" || status === "stopping" ? 503 : 200 })
       })
       .get("/v0/ps", (): PsBody => {
-        const { models, memory } = engine.status()
-        return { models: models.map(toLoadedModelBody), memory: toMemoriesBody(memory) }
+        const { models, failed, memory } = engine.status()
+        return {
+          models: models.map(toLoadedModelBody),
+          failed: failed.map(toFailedModelBody),
+          memory: toMemoriesBody(memory),
+        }
       })
       .get("/v0/system", async ({ request, server }) => {
         // The backends are asked by a process of its own, which may take longer than a connection may idle.

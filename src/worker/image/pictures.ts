@@ -1,5 +1,5 @@
 import type { ImageFormat } from "../../domain"
-import { InvalidRequest } from "../../errors"
+import { InvalidRequest, reasonOf } from "../../errors"
 
 export interface PictureSize {
   readonly width: number
@@ -60,7 +60,6 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new InvalidRequest(`the image cannot be read: ${reason}`, "image")
+    throw new InvalidRequest(`the image cannot be read: ${reasonOf(error)}`, "image")
   }
 }

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs"
+import { statSync, writeSync } from "node:fs"
 import type { Device, LoadedTextInfo, ModelDefaults, TextModelSettings } from "../../domain"
 import { ModelLoadFailed, Unsupported } from "../../errors"
 import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
@@ -10,6 +10,7 @@ import { systemMemory } from "../../lib/system-memory"
 import { Library } from "../../llama/library"
 import { Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
+import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { usableCores } from "../cores"
 import { measureFootprint } from "./footprint"
 import { KvCache } from "./kv-cache"
@@ -50,6 +51,8 @@ export function loadText(
   logDescriptor: number,
 ): LoadedText {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
+  // At once, as the library writes: what comes before it is of backends that may not be there.
+  writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
   const gpus = usableGpus(library, settings)
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
@@ -62,7 +65,10 @@ export function loadText(
     trainedContext: model.trainedContextLength,
     slots: settings.slots,
     bytesPerCell,
-    freeBytes: onGpu ? freeOn(usableGpus(library, settings)) : systemMemory().availableBytes,
+    freeBytes: onGpu
+      ? freeOn(usableGpus(library, settings))
+      : // The weights are cache for the system, and needed.
+        systemMemory(settings.memoryMap ? model.sizeBytes : 0).availableBytes,
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
@@ -125,7 +131,9 @@ function loadWeights(
   const wanted = gpus.length === 0 ? 0 : settings.gpuLayers
   const model = Model.load(library, path, { ...settings, gpuLayers: wanted })
   if (model === undefined)
-    throw new ModelLoadFailed(name, "llama.cpp refused the file", undefined, { outOfMemory: wanted !== 0 })
+    throw new ModelLoadFailed(name, library.lastError() || "llama.cpp refused the file", undefined, {
+      outOfMemory: wanted !== 0,
+    })
   return { model, gpuLayers: Math.min(wanted ?? Number.POSITIVE_INFINITY, model.layers + 1) }
 }
 

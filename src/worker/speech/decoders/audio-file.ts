@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs"
-import { InvalidRequest } from "../../../errors"
+import { InvalidRequest, reasonOf } from "../../../errors"
 
 /** Bytes that a decoder takes at a time: a second or so of sound, so that a cancel is heard soon. */
 const PART_BYTES = 64 * 1024
@@ -16,7 +16,7 @@ export class AudioFile implements Disposable {
     try {
       this.#descriptor = openSync(path, "r")
     } catch (error) {
-      throw brokenAudio(`it cannot be read (${error instanceof Error ? error.message : String(error)})`)
+      throw brokenAudio(`it cannot be read (${reasonOf(error)})`)
     }
     this.size = fstatSync(this.#descriptor).size
   }

@@ -1,6 +1,6 @@
 import { dirname } from "node:path"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../../domain"
-import { InvalidModelFile, ModelLoadFailed } from "../../../errors"
+import { InvalidModelFile, ModelLoadFailed, reasonOf } from "../../../errors"
 import { readModelFolder } from "../../../formats/model-folder"
 import { recognizeSpeech } from "../../../formats/speech/recognize"
 import type { RecognizerModel } from "../../../formats/speech/recognizer-model"
@@ -40,7 +40,7 @@ export async function loadRecognizer(
       ...(voiceActivityPath !== undefined && { voiceActivityPath }),
     })
   } catch (error) {
-    throw new ModelLoadFailed(wanted.name, error instanceof Error ? error.message : String(error), error)
+    throw new ModelLoadFailed(wanted.name, reasonOf(error), error)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { SpeechEvent, SpeechRequest } from "../../../domain"
-import { InvalidModelFile, ModelLoadFailed } from "../../../errors"
+import { InvalidModelFile, ModelLoadFailed, reasonOf } from "../../../errors"
 import { readModelFolder } from "../../../formats/model-folder"
 import { recognizeSpeech } from "../../../formats/speech/recognize"
 import type { VoiceModel, VoicePlan } from "../../../formats/speech/voice-model"
@@ -40,7 +40,7 @@ export async function loadVoice(
     await engine.warmUp()
     return engine
   } catch (error) {
-    throw new ModelLoadFailed(model.name, error instanceof Error ? error.message : String(error), error)
+    throw new ModelLoadFailed(model.name, reasonOf(error), error)
   }
 }
 
