@@ -1,5 +1,6 @@
-import { systemReason } from "./lib/system-reason"
 import { withoutPaths } from "./lib/without-paths"
+import { isDiskFull } from "./lib/disk-full"
+import { systemReason } from "./lib/system-reason"
 
 /** Fields of an {@link XllmError} that are optional. */
 export interface XllmErrorOptions {
@@ -638,11 +639,23 @@ export class InvalidManifest extends XllmError {
   }
 }
 
-/** A file that a command was to write, or read, could not be. */
+/** A file that a command was to write, read or delete could not be. */
 export class FileFailed extends XllmError {
   /** `what`: as in "write" */
   constructor(what: string, path: string, cause: unknown) {
-    super("file_failed", 400, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
+    const [code, status] = isDiskFull(cause) ? (["disk_full", 507] as const) : (["file_failed", 400] as const)
+    super(code, status, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/** A server cannot write a file of its own. Where that is, is in the log: clients have no use for its paths. */
+export class StorageFailed extends XllmError {
+  /** `what`: as in "the image" */
+  constructor(what: string, cause: unknown) {
+    const [code, status] = isDiskFull(cause)
+      ? (["disk_full", 507] as const)
+      : (["storage_failed", 500] as const)
+    super(code, status, `the server cannot store ${what}: ${reasonOf(cause)}`, { cause })
   }
 }
 

@@ -100,6 +100,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
     { code: "unsupported" },
   ],
   [new errors.FileFailed("write", "/m.tar", new Error("read-only")), 400, { code: "file_failed" }],
+  [new errors.StorageFailed("the image", new Error("read-only")), 500, { code: "storage_failed" }],
   [new errors.DiskFull("/models", 2e9, 1e9), 507, { code: "disk_full", needed_bytes: 2e9 }],
   [new errors.InvalidArchive("m.tar", "it is cut short"), 400, { code: "invalid_archive" }],
   [new errors.ModelExists("m", "--force replaces it"), 409, { code: "model_exists", param: "model" }],
@@ -143,6 +144,16 @@ interface Seen {
 }
 
 const CASES = TABLE.map(([error, status, seen]) => [error.name, error, status, seen] as const)
+
+test("what a full disk refuses has a code of its own", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" })
+  expect(new errors.FileFailed("write", "/m.tar", full)).toMatchObject({
+    code: "disk_full",
+    status: 507,
+    message: "cannot write /m.tar: no space left on the disk",
+  })
+  expect(new errors.StorageFailed("the image", full)).toMatchObject({ code: "disk_full", status: 507 })
+})
 
 test("the table has every error there is", () => {
   const isError = (value: unknown) =>

@@ -83,11 +83,17 @@ export class Client {
     return recordsAt(body, "data").flatMap((model) => textAt(model, "id") ?? [])
   }
 
+  /** The name that the server knows a model by. */
+  async nameOf(model: string): Promise<string> {
+    const name = textAt(await this.#json("GET", modelPath(model)), "id")
+    if (name === undefined) throw this.#strange(modelPath(model))
+    return name
+  }
+
   /** What the server tells about a model's file. */
   async model(model: string): Promise<JsonRecord> {
-    const path = `/v1/models/${encodeURIComponent(model)}`
-    const meta = recordAt(await this.#json("GET", path), "meta")
-    if (meta === undefined) throw this.#strange(path)
+    const meta = recordAt(await this.#json("GET", modelPath(model)), "meta")
+    if (meta === undefined) throw this.#strange(modelPath(model))
     return meta
   }
 
@@ -187,6 +193,11 @@ export class Client {
   #strange(path: string): BadServerAnswer {
     return new BadServerAnswer(this.name, `gave an answer to ${path} that xLLM does not give`)
   }
+}
+
+/** Dots alone would lead to another route. */
+function modelPath(model: string): string {
+  return `/v1/models/${/^\.+$/.test(model) ? `${model}:latest` : encodeURIComponent(model)}`
 }
 
 function parse(text: string): unknown {

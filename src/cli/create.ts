@@ -6,6 +6,7 @@ import { text } from "../config/values"
 import { Cancelled, Unsupported, UsageError } from "../errors"
 import type { Modelfile } from "../formats/modelfile/parse"
 import type { CreateEvent } from "../store/create/create"
+import type { PullEvent } from "../store/pull/events"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
@@ -89,7 +90,8 @@ async function pullBase(
   const view = wantsJson ? new JsonView(io.write) : pullView(io)
   try {
     const puller = await createPuller(inputs)
-    return (await puller.pull({ model, signal, onEvent: (event) => view.show(event) })).name
+    const onEvent = (event: PullEvent) => view.show(event)
+    return (await puller.pull({ model, onlyMissing: true, signal, onEvent })).name
   } finally {
     view.end()
   }

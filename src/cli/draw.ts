@@ -115,7 +115,7 @@ program.`,
     const source = readSource(flags)
     await withModel(model, flags, io, async (work) => {
       const request = toRequest(work.model, prompt, format, flags)
-      const name = flags.output ?? freeName(prompt, format, existsSync)
+      const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
       const open = (index: number) =>
         toStdout ? Promise.resolve(stdoutOutput(io)) : fileOutput(numbered(name, index, request.n))
       const drawn = await draw(work, { ...request, ...(source && { source }) }, open, io)
@@ -189,6 +189,14 @@ export function freeName(prompt: string, format: ImageFormat, isTaken: (name: st
     const candidate = `${name}${number === 1 ? "" : `-${number}`}.${format}`
     if (!isTaken(candidate)) return candidate
   }
+}
+
+/** Whether a name cannot be given to so many pictures, because there is a file that one of them would replace. */
+export function isTakenFor(
+  count: number,
+  exists: (name: string) => boolean = existsSync,
+): (name: string) => boolean {
+  return (name) => Array.from({ length: count }, (_, index) => numbered(name, index, count)).some(exists)
 }
 
 /** Of several pictures the first is `cat-1.png`. */

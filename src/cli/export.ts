@@ -8,7 +8,7 @@ import { configFlag, grouped } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
 import { formatBytes, percentOf } from "./output"
-import { fileOutput, type Output } from "./output-file"
+import { fileOutput, type Output, stdoutOutput } from "./output-file"
 import { startSpinner } from "./spinner"
 
 export const command = defineCommand({
@@ -35,15 +35,19 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
     const name = await nameOf(model, store)
     using interrupts = watchInterrupts()
+    const archive = await exportModel(store, name)
+    // Before anything is read: it may be that nothing can be written there.
+    await using output = file === "-" ? stdoutOutput(io) : await fileOutput(file)
     const spinner = startSpinner(io)
     try {
-      const archive = await exportModel(store, name)
       const bytes = archive.read((done) =>
         spinner.say(
           `exporting ${percentOf(done, archive.totalBytes)}% of ${formatBytes(archive.totalBytes)}`,
         ),
       )
-      await writeArchive(bytes, file, interrupts.signal)
+      await writeArchive(bytes, file === "-" ? undefined : output, interrupts.signal)
+    } catch (error) {
+      throw interrupts.signal.aborted ? new Cancelled() : store.explain(error)
     } finally {
       spinner.stop()
     }
@@ -51,21 +55,18 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
   },
 })
 
-async function writeArchive(bytes: Readable, file: string, signal: AbortSignal): Promise<void> {
-  try {
-    if (file === "-") await pipeline(bytes, process.stdout, { signal, end: false })
-    else await writeTo(await fileOutput(file), bytes, signal)
-  } catch (error) {
-    if (signal.aborted) throw new Cancelled()
-    throw error instanceof XllmError ? error : new FileFailed("write", file, error)
+/** @param output absent: stdout, which may be slow */
+async function writeArchive(bytes: Readable, output: Output | undefined, signal: AbortSignal): Promise<void> {
+  if (output === undefined) {
+    return await pipeline(bytes, process.stdout, { signal, end: false }).catch((error: unknown) => {
+      // What cannot be read has a path.
+      const isOfFile = error instanceof XllmError || (error instanceof Error && "path" in error)
+      throw isOfFile ? error : new FileFailed("write to", "stdout", error)
+    })
   }
-}
-
-async function writeTo(output: Output, bytes: Readable, signal: AbortSignal): Promise<void> {
-  await using file = output
   for await (const chunk of bytes) {
     signal.throwIfAborted()
-    await file.write(chunk)
+    await output.write(chunk)
   }
-  await file.finish()
+  await output.finish()
 }

@@ -99,11 +99,16 @@ async function importFrom(file: string, { name, io, spinner, ...task }: Task): P
   const summary = await importArchive({
     ...task,
     archive: file === "-" ? "stdin" : file,
-    bytes: file === "-" ? io.inputBytes() : createReadStream(file),
+    bytes: file === "-" ? io.inputBytes() : readBytes(file),
     ...(name !== undefined && { name }),
     onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
   })
   return summary.name
+}
+
+/** Opened when it is read, so that nothing is left open where that never comes. */
+async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(file)
 }
 
 /** A GGUF, or a folder. */

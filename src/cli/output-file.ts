@@ -1,6 +1,6 @@
-import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises"
+import { open, realpath, rename, rm, stat, type FileHandle } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { UsageError } from "../errors"
+import { FileFailed, reasonOf, UsageError } from "../errors"
 import type { Io } from "./io"
 
 /** Where a command's result goes. */
@@ -26,53 +26,67 @@ export function stdoutOutput(io: Io): Output {
 }
 
 /**
- * A file that is written beside its place, so that what was there stays until the new one is whole. What is no plain
- * file, such as a pipe, is written to directly.
+ * A file that is written beside its place, so that what was there stays until the new one is whole; of a link the file
+ * that it leads to. What is no plain file, such as a pipe, is written to directly.
  * @throws UsageError where it cannot be written
  */
 export async function fileOutput(given: string): Promise<Output> {
-  const path = resolve(given)
-  const isPlain = await lstat(path).then(
-    (facts) => facts.isFile(),
-    () => true,
-  )
-  const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
   try {
-    return new FileOutput(path, written, await open(written, "w"))
+    const path = await realpath(given).catch(() => resolve(given))
+    const isPlain = await stat(path).then(
+      (facts) => facts.isFile(),
+      () => true,
+    )
+    const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
+    return new FileOutput(resolve(given), path, written, await open(written, "w"))
   } catch (error) {
-    throw new UsageError(`${given} cannot be written: ${error instanceof Error ? error.message : error}`)
+    throw new UsageError(`${given} cannot be written: ${reasonOf(error)}`)
   }
 }
 
 class FileOutput implements Output {
   readonly path: string
+  /** Where it is in the end. */
+  readonly #place: string
   readonly #written: string
   readonly #file: FileHandle
   #isFinished = false
 
-  constructor(path: string, written: string, file: FileHandle) {
+  constructor(path: string, place: string, written: string, file: FileHandle) {
     this.path = path
+    this.#place = place
     this.#written = written
     this.#file = file
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#file.writeFile(bytes)
+    await this.#telling(() => this.#file.writeFile(bytes))
   }
 
   async rewrite(position: number, bytes: Uint8Array): Promise<void> {
-    if (this.#written !== this.path) await this.#file.write(bytes, 0, bytes.byteLength, position)
+    if (this.#written === this.#place) return
+    await this.#telling(() => this.#file.write(bytes, 0, bytes.byteLength, position))
   }
 
   async finish(): Promise<void> {
-    await this.#file.close()
-    if (this.#written !== this.path) await rename(this.#written, this.path)
+    await this.#telling(async () => {
+      await this.#file.close()
+      if (this.#written !== this.#place) await rename(this.#written, this.#place)
+    })
     this.#isFinished = true
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isFinished) return
     await this.#file.close().catch(() => {})
-    if (this.#written !== this.path) await rm(this.#written, { force: true })
+    if (this.#written !== this.#place) await rm(this.#written, { force: true })
+  }
+
+  async #telling(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      throw new FileFailed("write", this.path, error)
+    }
   }
 }

@@ -1,5 +1,14 @@
 import type { Inputs } from "../config/load"
-import { Cancelled, DownloadFailed, ModelNotDownloaded, ModelNotFound, PullStopped } from "../errors"
+import { modelsFolder } from "../config/settings"
+import type { ModelSummary } from "../domain"
+import {
+  Cancelled,
+  DownloadFailed,
+  ModelNotDownloaded,
+  ModelNotFound,
+  PullStopped,
+  UsageError,
+} from "../errors"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { isPath } from "./model-path"
@@ -23,18 +32,23 @@ export async function findOrPull({ model, inputs, io, find }: MissingModel): Pro
     return await find(model)
   } catch (error) {
     if (!(error instanceof ModelNotFound) || isPath(model)) throw error
-    await pullMissing(model, inputs, io, error.message)
+    const { name } = await pullMissing(model, inputs, io, error.message)
+    return await find(name).catch((again: unknown) => {
+      if (!(again instanceof ModelNotFound)) throw again
+      throw new UsageError(
+        `${again.message}; '${name}' is in ${modelsFolder(inputs)}, which is not where that server has its models`,
+      )
+    })
   }
-  return await find(model)
 }
 
-async function pullMissing(model: string, inputs: Inputs, io: Io, missing: string): Promise<void> {
+async function pullMissing(model: string, inputs: Inputs, io: Io, missing: string): Promise<ModelSummary> {
   const puller = await createPuller(inputs)
   using interrupts = watchInterrupts()
   const view = pullView(io)
   try {
     const { signal } = interrupts
-    await puller.pull({ model, signal, onEvent: (event) => view.show(event) })
+    return await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => view.show(event) })
   } catch (error) {
     if (error instanceof Cancelled) throw new PullStopped(model)
     // Nobody could be asked: that it is not here is what the user can do something about.

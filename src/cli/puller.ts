@@ -50,7 +50,7 @@ export function missingModelFetcher(inputs: Inputs, store: Store, log: Logger): 
     log.info("model is downloaded", { model: formatModelName(name) })
     const puller = await createPuller(inputs, store)
     const progress = new TotalProgress(onProgress)
-    await puller.pull({ model, signal, onEvent: (event) => progress.add(event) })
+    await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => progress.add(event) })
   }
 }
 

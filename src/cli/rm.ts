@@ -2,9 +2,11 @@ import { connectionSettings, storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder, serverLocation } from "../config/settings"
 import type { ModelSummary } from "../domain"
 import { UsageError } from "../errors"
+import type { RemovedModel } from "../store/contract"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
+import { printable } from "./output"
 
 export const command = defineCommand({
   name: "rm",
@@ -12,8 +14,9 @@ export const command = defineCommand({
   words: "MODEL…",
   minimumWords: 1,
   details: `Of an installed model it frees what no other model uses. A file that was put into the models folder by hand is
-deleted too (of a link only the link); files elsewhere are never touched. Nothing is deleted where one of the names is
-not known, or where a model is running: the server at --host (or XLLM_HOST) is asked, if one answers.`,
+deleted too (of a link only the link), before an installed model of its name, which is meant where the name has a tag;
+files elsewhere are never touched. Nothing is deleted where one of the names is not known, or where a model is running:
+the server at --host (or XLLM_HOST) is asked, if one answers.`,
   examples: [
     { line: "xllm rm smollm:latest", does: "delete a model" },
     { line: "xllm rm smollm qwen3 --force", does: "delete two, and stop them first where they run" },
@@ -30,15 +33,24 @@ not known, or where a model is running: the server at --host (or XLLM_HOST) is a
     const models = await Promise.all(words.map((word) => store.resolve(word)))
     await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()
-    for (const [index, { name }] of models.entries()) {
+    for (const [index, { name, id }] of models.entries()) {
       // One model can be named twice, and in two ways.
       if (deleted.has(name)) continue
-      await store.remove(name)
+      const removed = await store.remove(name, id)
       deleted.add(name)
-      io.write(`deleted '${words[index]}'\n`)
+      io.write(`deleted '${printable(name)}' (${whatWasDeleted(removed)})\n`)
+      const word = words[index] ?? name
+      const next = await store.resolve(word).catch(() => undefined)
+      if (next !== undefined && !models.some((model) => model.name === next.name)) {
+        io.writeError(`'${word}' is now the model '${printable(next.name)}', which was not deleted\n`)
+      }
     }
   },
 })
+
+function whatWasDeleted({ paths }: RemovedModel): string {
+  return paths === undefined ? "installed" : printable(paths.join(", "))
+}
 
 /** Makes sure that no server uses the models. @throws UsageError where one does, without `force` */
 async function letGo(models: readonly ModelSummary[], client: Client, force: boolean): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Inputs } from "../config/load"
 import { gatherInputs, quietLogOptions, serverLocation } from "../config/settings"
-import { ModelNotFound, UsageError } from "../errors"
+import { ModelNotFound, UsageError, XllmError } from "../errors"
 import { nearest } from "../lib/nearest"
 import { Client } from "./client"
 import type { Io } from "./io"
@@ -46,19 +46,29 @@ export async function startLocal(inputs: Inputs) {
   })
 }
 
+/** What a server answers where a model is there, and its files are not what they should be. */
+const UNUSABLE: ReadonlySet<string> = new Set(["model_load_failed", "invalid_model_file"])
+
 /**
- * The name that a server knows a model by.
+ * The name that a server knows a model by: the server finds it, by the rule that it has for requests.
  * @throws ModelNotFound, UsageError for a path
  */
 export async function findOnServer(model: string, client: Client): Promise<string> {
   if (isPath(model)) {
     throw new UsageError(`the server at ${client.name} takes names of models, not paths, got '${model}'`)
   }
-  const names = await client.models()
-  if (names.includes(model)) return model
-  const near = nearest(model, names)
-  throw new ModelNotFound(
-    model,
-    near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`,
-  )
+  try {
+    return await client.nameOf(model)
+  } catch (error) {
+    if (!(error instanceof XllmError)) throw error
+    // Whoever uses it is told what is wrong with it.
+    if (UNUSABLE.has(error.code)) return model
+    if (error.code !== "model_not_found") throw error
+    throw new ModelNotFound(model, await hintFor(model, client))
+  }
+}
+
+async function hintFor(model: string, client: Client): Promise<string> {
+  const near = nearest(model, await client.models())
+  return near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`
 }

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path"
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
 import { oneOf, text } from "../config/values"
 import type { TranscriptionRequest } from "../domain"
-import { UsageError } from "../errors"
+import { FileFailed, UsageError, XllmError } from "../errors"
 import { toSrt, toVerboseJson, toVtt, TranscriptBuilder } from "../http/openai/audio/transcript"
 import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../http/openai/audio/transcription-call"
 import { defineCommand } from "./command"
@@ -76,7 +76,9 @@ async function existingFile(file: string): Promise<Recording> {
 /** What is piped in as a file, because a decoder may want to look back. It is removed at the end. */
 async function pipedFile(io: Io): Promise<Recording> {
   if (io.stdinIsTerminal) throw new UsageError("nothing is piped in: name a file, or pipe one in")
-  const folder = await mkdtemp(join(tmpdir(), "xllm-transcribe-"))
+  const folder = await mkdtemp(join(tmpdir(), "xllm-transcribe-")).catch((error: unknown) => {
+    throw new FileFailed("write to", tmpdir(), error)
+  })
   const path = join(folder, "audio")
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
@@ -88,7 +90,7 @@ async function pipedFile(io: Io): Promise<Recording> {
     await file.end()
   } catch (error) {
     await remove()
-    throw error
+    throw error instanceof XllmError ? error : new FileFailed("write to", tmpdir(), error)
   }
   return { path, [Symbol.asyncDispose]: remove }
 }

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
-import { Cancelled, InvalidRequest, XllmError } from "../errors"
+import { Cancelled, InvalidRequest, StorageFailed, XllmError } from "../errors"
 import type { JsonObject } from "./body"
 import { bodyBytes } from "./body-bytes"
 import type { Exchange } from "./exchange"
@@ -146,7 +146,8 @@ function parserFor(contentType: string) {
 
 /** What the parser says is about the body; our own complaints stay as they are, and the system's (a full disk). */
 function asOurs(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof XllmError || "syscall" in error) return error
+  if (!(error instanceof Error) || error instanceof XllmError) return error
+  if ("syscall" in error) return new StorageFailed("the uploaded file", error)
   return new InvalidRequest(`the form cannot be read: ${error.message}`)
 }
 

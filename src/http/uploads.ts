@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs"
 import { mkdir, readdir, rm } from "node:fs/promises"
 import { join } from "node:path"
+import { StorageFailed } from "../errors"
 import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "../lib/flock"
 
 /** A server's folder, and beside it the file that is locked as long as the server runs. */
@@ -24,9 +25,14 @@ export class Uploads {
     await this.#own()
   }
 
-  /** A path for a new file. `ending` is what a file of that kind is usually called, or empty. */
+  /**
+   * A path for a new file. `ending` is what a file of that kind is usually called, or empty.
+   * @throws StorageFailed
+   */
   async newPath(ending: string): Promise<string> {
-    const { folder } = await this.#own()
+    const { folder } = await this.#own().catch((error: unknown) => {
+      throw new StorageFailed("the uploaded file", error)
+    })
     return join(folder, `${crypto.randomUUID()}${ending}`)
   }
 
@@ -68,12 +74,18 @@ async function takePlace(parent: string): Promise<Place> {
   return { id, folder, lock }
 }
 
-/** Where the system has no locks nothing is known of the others, and they are left alone. */
+/** What a server's folder is called. */
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/**
+ * Where the system has no locks nothing is known of the others, and they are left alone; so is what is called otherwise,
+ * because it is somebody else's.
+ */
 async function removeLeft(parent: string): Promise<void> {
   const flock = openFlock()
   if (flock === undefined) return
   const names = await readdir(parent)
-  const ids = new Set(names.map((name) => name.replace(LOCK_ENDING, "")))
+  const ids = new Set(names.map((name) => name.replace(LOCK_ENDING, "")).filter((name) => ID.test(name)))
   for (const id of ids) {
     const lock = openSync(join(parent, id + LOCK_ENDING), "a", 0o600)
     if (flock(lock, LOCK_EXCLUSIVE | LOCK_NOW) === 0) await removeFolder(parent, id)

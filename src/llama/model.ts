@@ -58,10 +58,16 @@ export class Model implements Disposable {
   }
 
   /**
-   * Loads a model file (the first part of a split one), blocking; progress goes to the log descriptor.
+   * Loads a model file, blocking; progress goes to the log descriptor.
+   * @param others of a split model the files behind the first one, in their order
    * @returns undefined where llama.cpp refuses it, which has then logged why
    */
-  static load(library: Library, path: string, options: ModelOptions): Model | undefined {
+  static load(
+    library: Library,
+    path: string,
+    options: ModelOptions,
+    others: readonly string[] = [],
+  ): Model | undefined {
     const devices = options.devices ?? []
     const ints = new Int32Array([
       options.gpuLayers ?? -1,
@@ -70,11 +76,12 @@ export class Model implements Disposable {
       0,
       0,
       devices.length,
+      1 + others.length,
     ])
     const names = Buffer.from(devices.map((name) => `${name}\0`).join("") || "\0")
     const split = options.tensorSplit && new Float32Array(MAX_DEVICES)
     split?.set(options.tensorSplit ?? [])
-    const ptr = library.shim.xllm_model_load(cString(path), ints, names, split)
+    const ptr = library.shim.xllm_model_load(cString([path, ...others].join("\0")), ints, names, split)
     return ptr === null ? undefined : new Model(library, ptr)
   }
 

@@ -96,6 +96,7 @@ struct threadpool_params {
 static struct model_params (*model_default_params)(void);
 static struct context_params (*context_default_params)(void);
 static void *(*model_load_from_file)(const char *path, struct model_params params);
+static void *(*model_load_from_splits)(const char **paths, size_t count, struct model_params params);
 static void *(*init_from_model)(void *model, struct context_params params);
 static int32_t (*decode)(void *context, struct batch batch);
 static void *(*sampler_chain_init)(struct sampler_chain_params params);
@@ -136,6 +137,7 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
   return bind_symbol(l, "llama_model_default_params", (void **)&model_default_params) &&
          bind_symbol(l, "llama_context_default_params", (void **)&context_default_params) &&
          bind_symbol(l, "llama_model_load_from_file", (void **)&model_load_from_file) &&
+         bind_symbol(l, "llama_model_load_from_splits", (void **)&model_load_from_splits) &&
          bind_symbol(l, "llama_init_from_model", (void **)&init_from_model) &&
          bind_symbol(l, "llama_decode", (void **)&decode) &&
          bind_symbol(l, "llama_sampler_chain_init", (void **)&sampler_chain_init) &&
@@ -288,11 +290,15 @@ void xllm_device_memory(void *device, uint64_t *out) {
 
 /* ------------------------------------------------------------------------------------------------------ model */
 
+/* As many files as `formats/gguf/split.ts` takes for one model. */
+#define MAX_PARTS 1024
+
 /*
- * ints: n_gpu_layers, split_mode, load_mode, main_gpu, vocab_only, number of devices.
- * device_names: that many C strings one after the other. tensor_split: 16 floats, or null.
+ * ints: n_gpu_layers, split_mode, load_mode, main_gpu, vocab_only, number of devices, number of paths.
+ * paths and device_names: that many C strings one after the other. tensor_split: 16 floats, or null.
  */
-void *xllm_model_load(const char *path, const int32_t *ints, const char *device_names, const float *tensor_split) {
+void *xllm_model_load(const char *paths, const int32_t *ints, const char *device_names, const float *tensor_split) {
+  const char *parts[MAX_PARTS];
   void *devices[17];
   struct model_params params = model_default_params();
   params.n_gpu_layers = ints[0];
@@ -317,7 +323,16 @@ void *xllm_model_load(const char *path, const int32_t *ints, const char *device_
     params.devices = devices;
   }
   error[0] = 0;
-  return model_load_from_file(path, params);
+  if (ints[6] == 1) return model_load_from_file(paths, params);
+  if (ints[6] > MAX_PARTS) {
+    snprintf(error, sizeof error, "a model of %d files is not supported", ints[6]);
+    return 0;
+  }
+  for (int i = 0; i < ints[6]; i++) {
+    parts[i] = paths;
+    paths += strlen(paths) + 1;
+  }
+  return model_load_from_splits(parts, ints[6], params);
 }
 
 /* ---------------------------------------------------------------------------------------------------- context */

@@ -5,9 +5,10 @@ import { InvalidModelFile } from "../errors"
 import type { AddFileOptions, Blob, Blobs } from "./contract"
 import { blobPath, lockStore, type StoreLayout } from "./layout"
 import type { Digest } from "./manifest"
+import { toldOfFiles } from "./file-failure"
 import { PendingBlobs } from "./pending-blobs"
 import { syncedWrite, syncFile } from "./synced-write"
-import { openWorkspace, type Workspace } from "./workspace"
+import { openHolding, openWorkspace, type Workspace } from "./workspace"
 
 /** Bytes hashed in one go: about 0.5 ms, so that the event loop stays free. */
 const CHUNK_BYTES = 512 * 1024
@@ -17,6 +18,8 @@ const FILE_PREFIX = "sha256-"
 export class BlobFolder implements Blobs {
   readonly #layout: StoreLayout
   readonly #pending: PendingBlobs
+  /** What this process has made that is not installed. */
+  readonly #made = new Set<Digest>()
 
   constructor(layout: StoreLayout) {
     this.#layout = layout
@@ -35,60 +38,74 @@ export class BlobFolder implements Blobs {
     return (await stat(this.pathOf(digest)).catch(() => undefined))?.isFile() ?? false
   }
 
-  async addFile(
-    path: string,
-    { move = false, link: mayLink = false, digest }: AddFileOptions = {},
-  ): Promise<Blob> {
-    const before = await stat(path)
-    if (!before.isFile()) throw new InvalidModelFile(path, "it is not a file")
-    const blob = { digest: digest ?? (await digestOfFile(path)), sizeBytes: before.size }
-    await this.#pending.add(blob.digest)
-    if (await this.has(blob.digest)) {
-      if (move) await rm(path)
-      return blob
-    }
-    if (move) {
-      await syncFile(path)
-      if (await this.#rename(path, blob.digest)) return blob
-    }
-    await this.#make(blob.digest, async (temporary) => {
-      if (mayLink && (await linked(path, temporary))) return
-      // Shares the file's blocks where the file system can; a hard link would change with the file.
-      await copyFile(path, temporary, constants.COPYFILE_FICLONE)
-      const after = await stat(path)
-      if (after.size !== before.size || after.mtimeMs !== before.mtimeMs) {
-        throw new InvalidModelFile(path, "it changed while it was read")
-      }
-      await syncFile(temporary)
-    })
-    if (move) await rm(path)
-    return blob
+  addFile(path: string, options: AddFileOptions = {}): Promise<Blob> {
+    return toldOfFiles(this.#layout, () => this.#addFile(path, options))
   }
 
-  async addBytes(bytes: Uint8Array): Promise<Blob> {
+  addBytes(bytes: Uint8Array): Promise<Blob> {
     const blob = { digest: digestOfBytes(bytes), sizeBytes: bytes.length }
-    await this.#pending.add(blob.digest)
-    if (!(await this.has(blob.digest))) {
-      await this.#make(blob.digest, (temporary) => syncedWrite(temporary, bytes))
-    }
-    return blob
+    return toldOfFiles(this.#layout, async () => {
+      await this.#addAs(blob.digest, () =>
+        this.#make(blob.digest, (temporary) => syncedWrite(temporary, bytes)),
+      )
+      return blob
+    })
   }
 
   openWorkspace(): Promise<Workspace> {
-    return openWorkspace(this.#layout.temporary)
+    return toldOfFiles(this.#layout, () => openWorkspace(this.#layout.temporary))
   }
 
   async hold(digests: readonly Digest[]): Promise<AsyncDisposable> {
     // Under the lock: whoever frees blobs right now has either finished, or will see it.
     using _lock = await lockStore(this.#layout)
-    const workspace = await openWorkspace(this.#layout.temporary)
-    await workspace.hold(digests)
-    return workspace
+    return await toldOfFiles(this.#layout, () => openHolding(this.#layout.temporary, digests))
   }
 
-  /** They were added for a manifest that is there now. */
-  settle(digests: readonly Digest[]): Promise<void> {
-    return this.#pending.settle(digests)
+  /** They were added for a manifest that is there now, or never will be. Returns those that were not there before. */
+  async settle(digests: readonly Digest[]): Promise<readonly Digest[]> {
+    await this.#pending.settle(digests)
+    return digests.filter((digest) => this.#made.delete(digest))
+  }
+
+  async #addFile(
+    path: string,
+    { move = false, link: mayLink = false, digest }: AddFileOptions,
+  ): Promise<Blob> {
+    const before = await stat(path)
+    if (!before.isFile()) throw new InvalidModelFile(path, "it is not a file")
+    const blob = { digest: digest ?? (await digestOfFile(path)), sizeBytes: before.size }
+    await this.#addAs(blob.digest, async () => {
+      if (move) {
+        await syncFile(path)
+        if (await this.#rename(path, blob.digest)) return
+      }
+      await this.#make(blob.digest, async (temporary) => {
+        if (mayLink && (await linked(path, temporary))) return
+        // Shares the file's blocks where the file system can; a hard link would change with the file.
+        await copyFile(path, temporary, constants.COPYFILE_FICLONE)
+        const after = await stat(path)
+        if (after.size !== before.size || after.mtimeMs !== before.mtimeMs) {
+          throw new InvalidModelFile(path, "it changed while it was read")
+        }
+        await syncFile(temporary)
+      })
+    })
+    if (move) await rm(path, { force: true })
+    return blob
+  }
+
+  /** Has a blob there, made by `make` where it is not; from now on it is safe from others, unless that fails. */
+  async #addAs(digest: Digest, make: () => Promise<void>): Promise<void> {
+    await this.#pending.add(digest)
+    try {
+      if (await this.has(digest)) return
+      await make()
+      this.#made.add(digest)
+    } catch (error) {
+      await this.#pending.settle([digest])
+      throw error
+    }
   }
 
   async #make(digest: Digest, write: (temporary: string) => Promise<void>): Promise<void> {

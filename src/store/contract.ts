@@ -7,8 +7,8 @@ export interface Catalog {
   /** Newest first. */
   list(): Promise<readonly ModelSummary[]>
   /**
-   * The model of that name; without a name the only one known. A file that was dropped in comes first, by its exact
-   * name; then installed models, in upper or lower case, with `latest` where there is no tag.
+   * The model of that name, in upper or lower case; without a name the only one known. A file that was dropped in comes
+   * first, then an installed model, with `latest` where there is no tag. A tag `latest` may also stand behind a file's name.
    * @throws ModelNotFound, naming near misses; InvalidRequest where no name was given and several are known
    */
   resolve(name: string | undefined): Promise<ModelSummary>
@@ -28,28 +28,50 @@ export interface Store extends Catalog {
    * @throws ModelNotFound, and the file system's error where a file cannot be read
    */
   contents(name: string): Promise<ModelContents>
+  /** What is installed under exactly that name, in whatever case; files that were dropped in do not count. */
+  installedAs(name: ModelName): Promise<Occupant | undefined>
   /**
    * Makes blobs a model. What had that name is replaced: whoever looks sees the old model or the new one; blobs that
    * only the old one used are freed.
-   * @throws BlobMissing where one of the manifest's files is not among the blobs; StoreBusy
+   * @throws BlobMissing where one of the manifest's files is not among the blobs; ModelExists where the name is taken by
+   * what may not be replaced; StoreBusy
    */
-  install(name: ModelName, manifest: Manifest): Promise<ModelSummary>
+  install(name: ModelName, manifest: Manifest, options?: InstallOptions): Promise<ModelSummary>
   /**
    * Takes a model off the disk: an installed one with the blobs that nobody else uses, or the file that was dropped in.
+   * @param expectedId of the model that is meant: another one that has the name by now is not deleted
    * @throws ModelNotFound, StoreBusy; InvalidRequest for one whose files are outside the models folder
    */
-  remove(name: string): Promise<RemovedModel>
+  remove(name: string, expectedId?: string): Promise<RemovedModel>
   /**
-   * Gives an installed model one more name; replaces what had it.
-   * @throws ModelNotFound, StoreBusy; Unsupported for a model that is not installed
+   * Gives a model one more name, for which one that was dropped in is installed; replaces what had the name.
+   * @throws ModelNotFound, InvalidModelFile, FileFailed, StoreBusy
    */
   copy(source: string, target: ModelName): Promise<ModelSummary>
+  /**
+   * Gives blobs up that were added for a model which does not come about: of those that were not there before, what no
+   * model has, and nobody else is about to use, is freed. Never rejects.
+   */
+  abandon(digests: readonly Digest[]): Promise<void>
+  /** What the system refuses in the models folder, as one of our errors with the path; other errors as they are. */
+  explain(error: unknown): unknown
   /**
    * Removes what killed processes left behind, and blobs that no model has used for long. Nothing that somebody works
    * on or that can be resumed.
    */
   tidy(): Promise<void>
   readonly blobs: Blobs
+}
+
+/** What has a name among installed models. `unreadable`: its manifest is damaged, or from a later version. */
+export type Occupant = Manifest | "unreadable"
+
+export interface InstallOptions {
+  /**
+   * Whether what has the name at that moment may be replaced; where it may not, the same model under it is a success.
+   * Absent: it may, whatever it is.
+   */
+  readonly mayReplace?: (occupant: Occupant) => boolean
 }
 
 /** A model, and where its files are. */
@@ -63,6 +85,8 @@ export interface ModelContents {
 export interface RemovedModel {
   readonly name: string
   readonly freedBytes: number
+  /** The files or links that were deleted of one that was dropped in; absent: it was an installed one. */
+  readonly paths?: readonly string[]
 }
 
 /** A file of installed models, named by its content. */
@@ -90,7 +114,7 @@ export interface Blobs {
   has(digest: Digest): Promise<boolean>
   /**
    * Moves or copies a finished file in; a copy shares its blocks where the file system can.
-   * @throws the file system's error; InvalidModelFile for what is not a file, or changes meanwhile
+   * @throws FileFailed; InvalidModelFile for what is not a file, or changes meanwhile
    */
   addFile(path: string, options?: AddFileOptions): Promise<Blob>
   addBytes(bytes: Uint8Array): Promise<Blob>

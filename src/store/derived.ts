@@ -7,6 +7,9 @@ export async function removeDerived({ derived }: StoreLayout, id: string): Promi
   await rm(join(derived, id), { recursive: true, force: true })
 }
 
+/** Of a model that was dropped in, or of an installed one. */
+const MODEL_ID = /^([0-9a-f]{12}|[0-9a-f]{64})$/
+
 /**
  * The same for all that no model has.
  * @param idleMs how long nothing was made there: it may be of a model that was named by its path
@@ -17,7 +20,7 @@ export async function pruneDerived(
   idleMs: number,
 ): Promise<void> {
   for (const id of await readdir(layout.derived).catch((): string[] => [])) {
-    if (ids.has(id)) continue
+    if (ids.has(id) || !MODEL_ID.test(id)) continue
     const since = (await stat(join(layout.derived, id)).catch(() => undefined))?.mtimeMs ?? Date.now()
     if (Date.now() - since > idleMs) await removeDerived(layout, id)
   }

@@ -1,5 +1,5 @@
 import { realpath, rm, stat } from "node:fs/promises"
-import { basename, dirname, resolve, sep } from "node:path"
+import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { mayPaint } from "../formats/image/checkpoint"
@@ -40,41 +40,46 @@ export class DroppedModels {
     this.#media = media
   }
 
-  /** All of them, in no order. Those that cannot be used are left out, and told of once. */
+  /**
+   * All of them, in no order. Those that cannot be used, and those whose name another one has, are left out, and told
+   * of once.
+   */
   async list(): Promise<readonly DroppedModel[]> {
     const found = await this.#found()
     const models = await mapSome(found, (one) => this.#inspect(one))
-    return models.flatMap((model, index) => {
-      if (model === undefined) return []
-      if (!("refusal" in model)) return model
-      this.#tellOf(found[index]?.path ?? "", model.refusal)
-      return []
-    })
+    const byName = new Map<string, DroppedModel>()
+    for (const [index, model] of models.entries()) {
+      const { path = "", name = "" } = found[index] ?? {}
+      const namesake = byName.get(name)
+      if (model === undefined) continue
+      if ("refusal" in model) this.#tellOf(path, model.refusal)
+      else if (namesake === undefined) byName.set(name, model)
+      else this.#tellOf(path, `${namesake.found.path} has the same name; rename one of them`)
+    }
+    return [...byName.values()]
   }
 
   #tellOf(path: string, reason: string): void {
-    if (this.#toldOf.has(reason)) return
-    this.#toldOf.add(reason)
+    const told = `${path}\n${reason}`
+    if (this.#toldOf.has(told)) return
+    this.#toldOf.add(told)
     this.#log?.warn("unusable model", { path, reason })
   }
 
   /**
-   * The model of that name, or else that of the name in another case; or why it cannot be used. No other file is read
+   * The model of that name in any case, the same case first; or why what has it cannot be used. No other file is read
    * for it.
    */
-  async find(
-    name: string,
-    options: { readonly ignoreCase: boolean },
-  ): Promise<DroppedModel | RefusedModel | undefined> {
+  async find(name: string): Promise<DroppedModel | RefusedModel | undefined> {
     const lower = name.toLowerCase()
-    const isIt = options.ignoreCase
-      ? (found: FoundModel) => found.name.toLowerCase() === lower
-      : (found: FoundModel) => found.name === name
-    for (const found of (await this.#found()).filter(isIt)) {
+    const named = (await this.#found()).filter((found) => found.name.toLowerCase() === lower)
+    let refused: RefusedModel | undefined
+    for (const found of named.sort((a, b) => Number(b.name === name) - Number(a.name === name))) {
       const model = await this.#inspect(found)
-      if (model !== undefined) return model
+      if (model !== undefined && !("refusal" in model)) return model
+      refused ??= model
     }
-    return undefined
+    return refused
   }
 
   /** @throws ModelNotFound, InvalidModelFile, InvalidRequest */
@@ -101,7 +106,10 @@ export class DroppedModels {
   async #found(): Promise<readonly FoundModel[]> {
     const isMedia = async ({ path }: FoundModel) => (await this.#media.inspect(path)).finding.is !== "nothing"
     const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia)
-    return [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
+    const others = inFolder.filter(({ name }) => !this.#added.has(name))
+    // Of files that differ in their endings only, the one comes first that every program knows.
+    const isUsual = ({ path }: FoundModel) => path.endsWith(".gguf")
+    return [...this.#added.values(), ...others.sort((a, b) => Number(isUsual(b)) - Number(isUsual(a)))]
   }
 
   #inspect(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {
@@ -172,12 +180,18 @@ export class DroppedModels {
   }
 
   async #withPath(path: string): Promise<DroppedModel | undefined> {
-    const real = await realpath(path)
+    const place = await placeOf(path)
     for (const model of await this.list()) {
-      if ((await realpath(model.found.path).catch(() => undefined)) === real) return model
+      if ((await placeOf(model.found.path)) === place) return model
     }
     return undefined
   }
+}
+
+/** The entry of a folder that a path leads to: two links to one file are two models, each with a name of its own. */
+async function placeOf(path: string): Promise<string> {
+  const folder = await realpath(dirname(path)).catch(() => dirname(path))
+  return join(folder, basename(path))
 }
 
 async function locate(path: string): Promise<FoundModel> {

@@ -14,14 +14,15 @@ import { readModelFolder } from "../formats/model-folder"
 import type { Logger } from "../log/logger"
 import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
-import type { Blob, Blobs, ModelContents, RemovedModel, Store } from "./contract"
+import type { Blob, Blobs, InstallOptions, ModelContents, Occupant, RemovedModel, Store } from "./contract"
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
-import { type DroppedModel, DroppedModels } from "./dropped"
 import { hintFor } from "./hint"
+import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
+import { asFileFailure, toldOfFiles } from "./file-failure"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
-import { Library } from "./library"
+import { Library, replacedMeanwhile } from "./library"
 import type { Digest, Manifest, ManifestFile } from "./manifest"
 import { type MediaDescription, MediaFiles } from "./media-file"
 import { MetadataCache } from "./metadata-cache"
@@ -87,10 +88,10 @@ class FolderStore implements Store {
 
   async list(): Promise<readonly ModelSummary[]> {
     const [dropped, installed] = await Promise.all([this.#dropped.list(), this.#installed.list()])
-    const names = new Set(dropped.map(({ summary }) => summary.name))
+    const names = new Set(dropped.map(({ summary }) => summary.name.toLowerCase()))
     return [
       ...dropped.map(({ summary }) => summary),
-      ...installed.map(toSummary).filter(({ name }) => !names.has(name)),
+      ...installed.map(toSummary).filter(({ name }) => !names.has(name.toLowerCase())),
     ].sort(newestFirst)
   }
 
@@ -129,7 +130,11 @@ class FolderStore implements Store {
     return model.origin === "installed" ? model.installed.manifest : undefined
   }
 
-  async contents(name: string): Promise<ModelContents> {
+  contents(name: string): Promise<ModelContents> {
+    return this.#telling(() => this.#contents(name))
+  }
+
+  async #contents(name: string): Promise<ModelContents> {
     const model = await this.#find(name)
     if (model.origin === "installed") {
       const pathOf = (digest: Digest) => this.blobs.pathOf(digest)
@@ -144,28 +149,60 @@ class FolderStore implements Store {
     return { name: model.summary.name, manifest, pathOf: (digest) => paths.get(digest) ?? "" }
   }
 
-  async install(name: ModelName, manifest: Manifest): Promise<ModelSummary> {
-    return toSummary(await this.#library.install(name, manifest))
+  installedAs(name: ModelName): Promise<Occupant | undefined> {
+    return this.#installed.occupant(name)
   }
 
-  async remove(name: string): Promise<RemovedModel> {
+  async install(name: ModelName, manifest: Manifest, options: InstallOptions = {}): Promise<ModelSummary> {
+    return toSummary(await this.#telling(() => this.#library.install(name, manifest, options)))
+  }
+
+  async abandon(digests: readonly Digest[]): Promise<void> {
+    // Somebody is about to be told of a failure: this one is none of theirs, and what is left goes by itself.
+    await this.#library.abandon(digests).catch(() => {})
+  }
+
+  remove(name: string, expectedId?: string): Promise<RemovedModel> {
+    return this.#telling(() => this.#remove(name, expectedId))
+  }
+
+  async #remove(name: string, expectedId: string | undefined): Promise<RemovedModel> {
     const model = await this.#find(name)
+    const { id } = model.summary
+    if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
     const freedBytes =
       model.origin === "dropped"
         ? await this.#dropped.delete(model)
-        : await this.#library.remove(model.installed.name)
-    const { id } = model.summary
+        : await this.#library.remove(model.installed.name, id)
     const hasTwin = (await this.list()).some((other) => other.id === id)
     if (!hasTwin) await removeDerived(this.#layout, id)
-    return { name: model.summary.name, freedBytes }
+    const paths = model.origin === "dropped" ? { paths: model.found.paths } : {}
+    return { name: model.summary.name, freedBytes, ...paths }
   }
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
     const model = await this.#find(source)
-    if (model.origin === "dropped") {
-      return await this.install(target, await manifestOf(model, (path) => this.blobs.addFile(path)))
+    if (model.origin === "dropped") return await this.#copyIn(model, target)
+    return toSummary(await this.#telling(() => this.#library.copy(model.installed.name, target)))
+  }
+
+  async #copyIn(model: DroppedModel, target: ModelName): Promise<ModelSummary> {
+    const added: Digest[] = []
+    try {
+      const manifest = await manifestOf(model, async (path) => {
+        const blob = await this.blobs.addFile(path)
+        added.push(blob.digest)
+        return blob
+      })
+      return await this.install(target, manifest)
+    } catch (error) {
+      await this.abandon(added)
+      throw error
     }
-    return toSummary(await this.#library.copy(model.installed.name, target))
+  }
+
+  explain(error: unknown): unknown {
+    return asFileFailure(error, this.#layout)
   }
 
   async tidy(): Promise<void> {
@@ -174,16 +211,34 @@ class FolderStore implements Store {
     this.#cache.prune()
   }
 
+  #telling<T>(work: () => Promise<T>): Promise<T> {
+    return toldOfFiles(this.#layout, work)
+  }
+
   async #find(name: string | undefined): Promise<KnownModel> {
     const asked = name ?? (await this.#onlyName())
-    const exact = await this.#dropped.find(asked, { ignoreCase: false })
-    if (exact !== undefined && !("refusal" in exact)) return { origin: "dropped", ...exact }
+    const found = await this.#lookUp(asked)
+    if (found === undefined) throw new ModelNotFound(asked, await this.#hint(asked))
+    if ("refusal" in found) throw new ModelLoadFailed(asked, found.refusal)
+    return found
+  }
+
+  /**
+   * The one rule for names: a file that was dropped in, then an installed model, whose tag `latest` may be left away,
+   * then a file again, which may be given that tag. Upper and lower case are the same; of files the same case comes first.
+   */
+  async #lookUp(asked: string): Promise<KnownModel | RefusedModel | undefined> {
+    const dropped = await this.#findDropped(asked)
+    if (dropped !== undefined && !("refusal" in dropped)) return dropped
     const installed = await this.#findInstalled(asked)
-    if (installed !== undefined) return installed
-    const near = exact ?? (await this.#dropped.find(asked, { ignoreCase: true }))
-    if (near === undefined) throw new ModelNotFound(asked, await this.#hint(asked))
-    if ("refusal" in near) throw new ModelLoadFailed(asked, near.refusal)
-    return { origin: "dropped", ...near }
+    if (installed !== undefined || dropped !== undefined) return installed ?? dropped
+    const bare = asked.replace(/:latest$/i, "")
+    return bare === asked ? undefined : await this.#findDropped(bare)
+  }
+
+  async #findDropped(name: string): Promise<KnownModel | RefusedModel | undefined> {
+    const found = await this.#dropped.find(name)
+    return found === undefined || "refusal" in found ? found : { origin: "dropped", ...found }
   }
 
   async #hint(name: string): Promise<string> {

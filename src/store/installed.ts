@@ -3,12 +3,14 @@ import { dirname, join, relative, sep } from "node:path"
 import type { ModelKind } from "../domain"
 import { InvalidManifest } from "../errors"
 import { mapSome } from "../lib/map-some"
+import { systemCode } from "../lib/system-reason"
 import type { Logger } from "../log/logger"
 import { syncedWrite } from "./synced-write"
+import type { Occupant } from "./contract"
 import type { StoreLayout } from "./layout"
 import { MAX_MANIFEST_BYTES, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
 import type { CacheTable, MetadataCache } from "./metadata-cache"
-import { isSameName, type ModelName, nameOfParts } from "./names"
+import { type ModelName, nameOfParts } from "./names"
 import { placeOf } from "./views"
 import { openWorkspace } from "./workspace"
 
@@ -75,14 +77,16 @@ export class InstalledModels {
   }
 
   /**
-   * Blobs that models need, but for the one of that name. What a manifest names that is damaged, or from a later version, counts.
+   * Blobs that models need, but for the one of that name. Every file among the manifests counts by the digests in it: one
+   * that is damaged, from a later version, or of another program that shares the folder, as Ollama may.
    * @throws the file system's error where one cannot be read
    */
   async digestsBeside(name: ModelName | undefined): Promise<ReadonlySet<string>> {
     const used = new Set<string>()
-    for (const place of await this.#places()) {
-      if (name !== undefined && isSameName(place.name, name)) continue
-      const text = await Bun.file(place.path).slice(0, MAX_MANIFEST_BYTES).text()
+    const own = name && (await this.#placeOf(name))?.path
+    for (const path of await filesBelow(this.#layout.manifests)) {
+      if (path === own) continue
+      const text = await Bun.file(path).slice(0, MAX_MANIFEST_BYTES).text()
       for (const [digest] of text.matchAll(/sha256:[0-9a-f]{64}/g)) used.add(digest)
     }
     return used
@@ -99,14 +103,26 @@ export class InstalledModels {
     return manifest instanceof InvalidManifest ? undefined : { ...found.entry, manifest }
   }
 
+  /** What has that name in whatever case, whether it can be used or not. */
+  async occupant(name: ModelName): Promise<Occupant | undefined> {
+    const place = await this.#placeOf(name)
+    if (place === undefined || (await stat(place.path).catch(() => undefined)) === undefined) return undefined
+    return (await this.find(name))?.manifest ?? "unreadable"
+  }
+
   /** Replaces what has that name, in whatever case. To be called under the store's lock. */
   async write(name: ModelName, manifest: Manifest): Promise<InstalledModel> {
     const place = (await this.#placeOf(name)) ?? { name, path: this.#pathOf(name) }
     await using workspace = await openWorkspace(this.#layout.temporary)
     const temporary = join(workspace.path, "manifest")
     await syncedWrite(temporary, printManifest(manifest))
-    await mkdir(dirname(place.path), { recursive: true })
-    await rename(temporary, place.path)
+    try {
+      await mkdir(dirname(place.path), { recursive: true })
+      await rename(temporary, place.path)
+    } catch (error) {
+      await removeEmptyFolders(dirname(place.path))
+      throw error
+    }
     const { mtime } = await stat(place.path)
     return { ...this.#toEntry(place.name, this.#recordOf(manifest), mtime), manifest }
   }
@@ -115,12 +131,7 @@ export class InstalledModels {
   async delete(name: ModelName): Promise<void> {
     const path = this.#pathOf(name)
     await rm(path, { force: true })
-    let folder = dirname(path)
-    try {
-      for (let depth = 0; depth < 3; depth++, folder = dirname(folder)) await rmdir(folder)
-    } catch {
-      // There is something else in it, and so there is in its parents.
-    }
+    await removeEmptyFolders(dirname(path))
   }
 
   #pathOf({ host, namespace, model, tag }: ModelName): string {
@@ -212,6 +223,27 @@ export class InstalledModels {
     if (this.#toldOf.has(version)) return
     this.#toldOf.add(version)
     this.#log?.warn("damaged manifest", { path, reason })
+  }
+}
+
+/** @throws the file system's error where a folder is there and cannot be read */
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return []
+    throw error
+  }
+}
+
+/** A manifest's folder, and the two above it. */
+async function removeEmptyFolders(of: string): Promise<void> {
+  let folder = of
+  try {
+    for (let depth = 0; depth < 3; depth++, folder = dirname(folder)) await rmdir(folder)
+  } catch {
+    // There is something else in it, and so there is in its parents.
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Key } from "openpgp"
-import { InvalidKey, KeyNotFound } from "../errors"
+import { FileFailed, InvalidKey, KeyNotFound } from "../errors"
 import { syncedWrite } from "./synced-write"
 
 /** A public key whose signatures are trusted. */
@@ -30,19 +30,25 @@ export class KeyFolder {
 
   /**
    * Trusts every key of a file, armored or not. Of private keys the public part is kept.
-   * @throws InvalidKey
+   * @throws InvalidKey, FileFailed
    */
   async add(content: Uint8Array): Promise<readonly TrustedKey[]> {
     const keys = await parseKeys(content)
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    for (const key of keys) {
-      const path = this.#pathOf(key.getFingerprint())
-      const temporary = `${path}.${process.pid}.tmp`
-      await rm(temporary, { force: true })
-      await syncedWrite(temporary, key.toPublic().armor())
-      await rename(temporary, path)
-    }
+    for (const key of keys) await this.#keep(this.#pathOf(key.getFingerprint()), key.toPublic().armor())
     return await Promise.all(keys.map(describe))
+  }
+
+  async #keep(path: string, armored: string): Promise<void> {
+    const temporary = `${path}.${process.pid}.tmp`
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      await rm(temporary, { force: true })
+      await syncedWrite(temporary, armored)
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {})
+      throw new FileFailed("write", path, error)
+    }
   }
 
   /** By name of their first user. */
@@ -51,13 +57,18 @@ export class KeyFolder {
     return keys.toSorted((a, b) => (a.users[0] ?? "").localeCompare(b.users[0] ?? ""))
   }
 
-  /** Trusts a key no more, which the end of its fingerprint names. @throws KeyNotFound */
+  /** Trusts a key no more, which the end of its fingerprint names. @throws KeyNotFound, FileFailed */
   async remove(id: string): Promise<TrustedKey> {
     const wanted = id.replace(/^0x|\s/gi, "").toLowerCase()
     const matching = (await this.list()).filter(({ fingerprint }) => fingerprint.endsWith(wanted))
     const [key, ...others] = wanted.length < LEAST_ID_DIGITS ? [] : matching
     if (key === undefined || others.length > 0) throw new KeyNotFound(id, others.length > 0)
-    await rm(this.#pathOf(key.fingerprint), { force: true })
+    const path = this.#pathOf(key.fingerprint)
+    try {
+      await rm(path, { force: true })
+    } catch (error) {
+      throw new FileFailed("delete", path, error)
+    }
     return key
   }
 

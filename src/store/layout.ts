@@ -1,7 +1,8 @@
 import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { ModelsFolderUnwritable, StoreBusy } from "../errors"
+import { StoreBusy } from "../errors"
 import { type FileLock, lockFile } from "../lib/file-lock"
+import { writeFailure } from "./file-failure"
 import type { Digest } from "./manifest"
 
 /** Where things are below the models folder. */
@@ -57,8 +58,11 @@ export function blobPath({ blobs }: StoreLayout, digest: Digest): string {
  */
 export async function lockStore({ root }: StoreLayout): Promise<FileLock> {
   const path = join(root, ".lock")
-  const lock = await firstLook(root, path)
-  if (lock.held || !(await canLock(root))) return lock
+  const lock = await atFirst(root, async () => {
+    await mkdir(root, { recursive: true })
+    return await lockFile(path, 0)
+  })
+  if (lock.held || !(await atFirst(root, () => canLock(root)))) return lock
   lock[Symbol.dispose]()
   const waited = await lockFile(path, LOCK_PATIENCE_MS)
   if (waited.held) return waited
@@ -66,13 +70,12 @@ export async function lockStore({ root }: StoreLayout): Promise<FileLock> {
   throw new StoreBusy(root)
 }
 
-/** Everything that changes the folder begins with this. @throws ModelsFolderUnwritable */
-async function firstLook(root: string, path: string): Promise<FileLock> {
+/** Everything that changes the folder begins with this. @throws ModelsFolderUnwritable; FileFailed where the disk is full */
+async function atFirst<T>(root: string, look: () => Promise<T>): Promise<T> {
   try {
-    await mkdir(root, { recursive: true })
-    return await lockFile(path, 0)
+    return await look()
   } catch (error) {
-    throw new ModelsFolderUnwritable(root, error)
+    throw writeFailure(root, error, { root })
   }
 }
 

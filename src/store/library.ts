@@ -1,12 +1,16 @@
 import { access, constants, readdir, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { BlobMissing, ModelNotFound } from "../errors"
+import { BlobMissing, InvalidModelFile, ModelExists, ModelNotFound } from "../errors"
+import { readGgufHeader } from "../formats/gguf/read"
+import { splitProblem, type WeightsFile } from "../formats/gguf/split"
+import type { GgufHeader } from "../formats/gguf/types"
 import { type BlobFolder, digestOfFileName } from "./blobs"
+import type { InstallOptions } from "./contract"
 import type { InstalledModel, InstalledModels } from "./installed"
 import { lockStore, type StoreLayout } from "./layout"
-import { type Digest, type Manifest, parseManifest, printManifest } from "./manifest"
+import { type Digest, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
 import { formatModelName, type ModelName } from "./names"
-import { ensureView, placeOf, pruneViews } from "./views"
+import { ensureView, partsOf, placeOf, pruneViews } from "./views"
 import { heldBlobs, sweepWorkspaces } from "./workspace"
 
 function isWritable(folder: string): Promise<boolean> {
@@ -14,6 +18,26 @@ function isWritable(folder: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** Something else has the name that a model was to be deleted by. */
+export function replacedMeanwhile(name: string): ModelNotFound {
+  return new ModelNotFound(name, ": another model was given that name meanwhile; nothing was deleted")
+}
+
+function digestsOf({ files }: Manifest): ReadonlySet<Digest> {
+  return new Set(files.map(({ digest }) => digest))
+}
+
+/** `undefined` for what is not there or no GGUF; that is found elsewhere. */
+async function headerOf(path: string): Promise<GgufHeader | undefined> {
+  if (!(await Bun.file(path).exists())) return undefined
+  try {
+    return readGgufHeader(path)
+  } catch (error) {
+    if (error instanceof InvalidModelFile) return undefined
+    throw error
+  }
 }
 
 /** What changes the set of installed models. One change at a time, by whatever process. */
@@ -28,15 +52,16 @@ export class Library {
     this.#installed = installed
   }
 
-  /** @throws BlobMissing, InvalidManifest, StoreBusy */
-  async install(name: ModelName, manifest: Manifest): Promise<InstalledModel> {
+  /** @throws BlobMissing, InvalidManifest, ModelExists, StoreBusy */
+  async install(name: ModelName, manifest: Manifest, options: InstallOptions): Promise<InstalledModel> {
     // As whoever reads it will check it; before any of its names becomes a path.
     const checked = await parseManifest(new TextEncoder().encode(printManifest(manifest)))
+    await this.#refuseHalves(name, checked)
     // Before the lock, because it takes long where files cannot be linked; made sure of under it.
     const { view } = placeOf(checked, this.#layout)
     if (view !== undefined) await ensureView(view, this.#layout).catch(() => undefined)
     using _lock = await lockStore(this.#layout)
-    const model = await this.#write(name, checked)
+    const model = (await this.#kept(name, checked, options)) ?? (await this.#write(name, checked))
     await this.#blobs.settle(checked.files.map(({ digest }) => digest))
     return model
   }
@@ -47,13 +72,25 @@ export class Library {
     return await this.#write(target, (await this.#existing(source)).manifest)
   }
 
-  /** Returns the bytes that were freed. @throws ModelNotFound where it has gone meanwhile; StoreBusy */
-  async remove(name: ModelName): Promise<number> {
+  /** Frees blobs that this process has made and that no model has, unless somebody holds them. */
+  async abandon(digests: readonly Digest[]): Promise<void> {
+    const made = await this.#blobs.settle(digests)
+    if (made.length === 0) return
+    using _lock = await lockStore(this.#layout)
+    await this.#free(new Set(made), await this.#installed.digestsBeside(undefined))
+  }
+
+  /**
+   * Removes the model that has that id; returns the bytes that were freed.
+   * @throws ModelNotFound where it has gone or was replaced meanwhile; StoreBusy
+   */
+  async remove(name: ModelName, id: string): Promise<number> {
     using _lock = await lockStore(this.#layout)
     const old = await this.#existing(name)
+    if (old.id !== id) throw replacedMeanwhile(formatModelName(name))
     const used = await this.#installed.digestsBeside(old.name)
     await this.#installed.delete(old.name)
-    return await this.#free(old.manifest, used)
+    return await this.#free(digestsOf(old.manifest), used)
   }
 
   /**
@@ -69,12 +106,30 @@ export class Library {
     const held = await heldBlobs(this.#layout.temporary)
     for (const file of await readdir(this.#layout.blobs).catch(() => [])) {
       const digest = digestOfFileName(file)
-      if (digest !== undefined && (used.has(digest) || held.has(digest))) continue
+      // What is called otherwise was not put there by xLLM.
+      if (digest === undefined || used.has(digest) || held.has(digest)) continue
       const path = join(this.#layout.blobs, file)
       // When it was renamed to its place: what it was downloaded as may be older.
       const since = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now()
       if (Date.now() - since > orphanMs) await rm(path, { force: true })
     }
+  }
+
+  /**
+   * The same model under that name, where nothing there may be replaced.
+   * @throws ModelExists for any other one
+   */
+  async #kept(
+    name: ModelName,
+    manifest: Manifest,
+    { mayReplace }: InstallOptions,
+  ): Promise<InstalledModel | undefined> {
+    if (mayReplace === undefined) return undefined
+    const occupant = await this.#installed.occupant(name)
+    if (occupant === undefined || mayReplace(occupant)) return undefined
+    if (occupant !== "unreadable" && manifestId(occupant) === manifestId(manifest))
+      return await this.#existing(name)
+    throw new ModelExists(formatModelName(name), "it was left as it is")
   }
 
   async #existing(name: ModelName): Promise<InstalledModel> {
@@ -92,9 +147,21 @@ export class Library {
     const model = await this.#installed.write(name, manifest)
     if (old !== undefined && used !== undefined) {
       for (const { digest } of manifest.files) used.add(digest)
-      await this.#free(old.manifest, used)
+      await this.#free(digestsOf(old.manifest), used)
     }
     return model
+  }
+
+  /** Whatever it comes from, no model is installed of which its files say themselves that there is more. @throws InvalidModelFile */
+  async #refuseHalves(name: ModelName, manifest: Manifest): Promise<void> {
+    if (manifest.kind !== "text") return
+    const weights: WeightsFile[] = []
+    for (const { digest, name: file } of partsOf(manifest)) {
+      const header = await headerOf(this.#blobs.pathOf(digest))
+      if (header !== undefined) weights.push({ name: file, header })
+    }
+    const problem = splitProblem(weights)
+    if (problem !== undefined) throw new InvalidModelFile(`model '${formatModelName(name)}'`, problem)
   }
 
   async #checkBlobs(name: ModelName, { files }: Manifest): Promise<void> {
@@ -103,11 +170,10 @@ export class Library {
     if (missing.length > 0) throw new BlobMissing(formatModelName(name), missing)
   }
 
-  /** Frees the blobs of a manifest that is no more. */
-  async #free({ files }: Manifest, used: ReadonlySet<string>): Promise<number> {
+  /** Frees those blobs that no manifest names. */
+  async #free(digests: ReadonlySet<Digest>, used: ReadonlySet<string>): Promise<number> {
     await sweepWorkspaces(this.#layout.temporary)
     const held = await heldBlobs(this.#layout.temporary)
-    const digests = new Set(files.map(({ digest }) => digest))
     let bytes = 0
     for (const digest of digests)
       if (!used.has(digest) && !held.has(digest)) bytes += await this.#delete(digest)

@@ -2,6 +2,8 @@ import { basename } from "node:path"
 import { InvalidModelFile } from "../errors"
 import { describeGguf, type GgufDescription, TOKENS_KEY } from "../formats/gguf/metadata"
 import { type GgufKind, peekGgufKind, readGgufHeader } from "../formats/gguf/read"
+import { splitProblem } from "../formats/gguf/split"
+import type { GgufHeader } from "../formats/gguf/types"
 import { idOf, readSamples, stateOf } from "./file-version"
 import type { CacheTable, MetadataCache } from "./metadata-cache"
 import type { FoundModel } from "./scan"
@@ -58,7 +60,8 @@ export class ModelFiles {
 
 /** Is it something that answers by itself, not a part that goes with another model? */
 export function isModel(file: Pick<ModelFile, "kind" | "paths">): boolean {
-  const { architecture, type } = file.kind ?? {}
+  const { architecture, type, part } = file.kind ?? {}
+  if (part !== undefined) return false
   if (type !== undefined) return type === "model"
   if (architecture !== undefined) return architecture !== "clip"
   // Projectors from before there was a key for it are told apart by their name, as llama.cpp does.
@@ -66,15 +69,34 @@ export function isModel(file: Pick<ModelFile, "kind" | "paths">): boolean {
 }
 
 async function readDescription(model: FoundModel): Promise<GgufDescription> {
-  const header = readGgufHeader(model.path, { keepArrays: [TOKENS_KEY] })
-  const tensors = [...header.tensors]
-  for (const [index, path] of model.paths.entries()) {
+  const [header, ...others] = await readWeights(model.paths)
+  return describeGguf(
+    header,
+    [header, ...others].flatMap(({ tensors }) => tensors),
+  )
+}
+
+/**
+ * The headers of a text model's files, of which the first one's has the texts of the tokens.
+ * @param paths in their order, as their names tell them
+ * @throws InvalidModelFile where one is missing, damaged, or no part of that model by what it says itself
+ */
+export async function readWeights(
+  paths: readonly string[],
+): Promise<readonly [GgufHeader, ...(readonly GgufHeader[])]> {
+  const [first = ""] = paths
+  const header = readGgufHeader(first, { keepArrays: [TOKENS_KEY] })
+  const others: GgufHeader[] = []
+  for (const [index, path] of paths.entries()) {
     if (index === 0) continue
     if (!(await Bun.file(path).exists())) {
-      const which = `part ${index + 1} of ${model.paths.length}`
-      throw new InvalidModelFile(model.path, `${which} (${basename(path)}) is missing`)
+      throw new InvalidModelFile(first, `part ${index + 1} of ${paths.length} (${basename(path)}) is missing`)
     }
-    tensors.push(...readGgufHeader(path).tensors)
+    others.push(readGgufHeader(path))
   }
-  return describeGguf(header, tensors)
+  const problem = splitProblem(
+    [header, ...others].map((each, index) => ({ name: basename(paths[index] ?? ""), header: each })),
+  )
+  if (problem !== undefined) throw new InvalidModelFile(first, problem)
+  return [header, ...others]
 }

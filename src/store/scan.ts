@@ -1,5 +1,5 @@
-import { basename, dirname, join } from "node:path"
-import { parseSplitName, splitFileName } from "../formats/gguf/split"
+import { basename, join } from "node:path"
+import { parseSplitName, partPaths } from "../formats/gguf/split"
 import type { FolderEntry, FolderListings } from "./folder-listings"
 import { RESERVED_NAMES } from "./layout"
 
@@ -15,7 +15,7 @@ export interface FoundModel {
   readonly paths: readonly string[]
 }
 
-const EXTENSION = ".gguf"
+const EXTENSION = /\.gguf$/i
 /** Graphs and weights of voices, recognisers and painters. */
 const MEDIA_FILE = /\.(onnx|ort|safetensors)$|^model\.bin$/i
 /** Those that can be a whole model alone, or with the JSON beside them. */
@@ -41,12 +41,9 @@ export async function scanModelsFolder(
 /** The model that a GGUF belongs to, named after the file alone. */
 export function modelOfFile(path: string): FoundModel {
   const file = basename(path)
-  const split = parseSplitName(file)
-  if (split === undefined) return { form: "gguf", name: withoutExtension(file), path, paths: [path] }
-  const paths = Array.from({ length: split.parts }, (_, index) =>
-    join(dirname(path), splitFileName(split, index + 1)),
-  )
-  return { form: "gguf", name: split.stem, path: paths[0] ?? path, paths }
+  const name = parseSplitName(file)?.stem ?? file.replace(EXTENSION, "")
+  const paths = partPaths(path)
+  return { form: "gguf", name, path: paths[0] ?? path, paths }
 }
 
 /** What may be a voice, a recogniser or a painter: a folder, or a file with the JSON that describes it. */
@@ -97,13 +94,9 @@ function hasDescription(entries: readonly FolderEntry[]): (file: FolderEntry) =>
 
 function modelInFile(path: string, beside: readonly FolderEntry[]): FoundModel | undefined {
   const name = basename(path)
-  if (name.endsWith(EXTENSION)) {
+  if (EXTENSION.test(name)) {
     return (parseSplitName(name)?.part ?? 1) === 1 ? modelOfFile(path) : undefined
   }
   const isWhole = /\.safetensors$/i.test(name) || hasDescription(beside)({ name, kind: "file" })
   return isWhole ? modelOfMedia(path) : undefined
-}
-
-function withoutExtension(file: string): string {
-  return file.endsWith(EXTENSION) ? file.slice(0, -EXTENSION.length) : file
 }

@@ -1,11 +1,12 @@
 import { copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { parseSplitName } from "../formats/gguf/split"
+import { parseSplitName, splitFileName } from "../formats/gguf/split"
 import { blobPath, type StoreLayout } from "./layout"
 import type { Manifest, ManifestFile } from "./manifest"
 import { openWorkspace } from "./workspace"
 
 const ID_DIGITS = 24
+const VIEW_ID = new RegExp(`^[0-9a-f]{${ID_DIGITS}}$`)
 
 /** How an installed model is loaded. */
 export interface ModelPlace {
@@ -37,17 +38,27 @@ export function placeOf(manifest: Manifest, layout: StoreLayout): ModelPlace {
     const path = blobPath(layout, first.digest)
     return { view: undefined, path, paths: [path] }
   }
-  const id = viewId(files)
-  const view = { id, folder: join(layout.views, id), files }
-  const paths = files.map(({ name }) => join(view.folder, name))
+  const named = manifest.kind === "text" ? asParts(files) : files
+  const id = viewId(named)
+  const view = { id, folder: join(layout.views, id), files: named }
+  const paths = named.map(({ name }) => join(view.folder, name))
   const isOneFile = manifest.kind === "text" || files.length === 1
   return { view, path: isOneFile ? (paths[0] ?? view.folder) : view.folder, paths }
 }
 
-/** The files that are loaded together; of a text model without what is applied to its weights. */
-function partsOf({ kind, files }: Manifest): readonly ManifestFile[] {
+/** The files that are loaded together, in their order; of a text model without what is applied to its weights. */
+export function partsOf({ kind, files }: Manifest): readonly ManifestFile[] {
   if (kind !== "text") return files
   return files.filter(({ role }) => role === "model").sort((a, b) => partNumber(a) - partNumber(b))
+}
+
+/** llama.cpp finds the other parts of a model only by names as it writes them itself, in lower case. */
+function asParts(files: readonly ManifestFile[]): readonly ManifestFile[] {
+  const stem = parseSplitName(files[0]?.name ?? "")?.stem ?? "model"
+  return files.map((file, index) => ({
+    ...file,
+    name: splitFileName({ stem, parts: files.length }, index + 1),
+  }))
 }
 
 function partNumber({ name }: ManifestFile): number {
@@ -104,9 +115,9 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   }
 }
 
-/** Removes every view but those that are `used`. */
+/** Removes every view but those that are `used`, and nothing else that is there. */
 export async function pruneViews(layout: StoreLayout, used: ReadonlySet<string>): Promise<void> {
   const ids = await readdir(layout.views).catch(() => [])
-  const unused = ids.filter((id) => !used.has(id))
+  const unused = ids.filter((id) => VIEW_ID.test(id) && !used.has(id))
   await Promise.all(unused.map((id) => rm(join(layout.views, id), { recursive: true, force: true })))
 }

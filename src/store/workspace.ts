@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs"
+import { existsSync, rmSync } from "node:fs"
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { type FileLock, lockFile } from "../lib/file-lock"
@@ -8,6 +8,8 @@ import type { Digest } from "./manifest"
 const LOCK_PATIENCE_MS = 100
 const LOCK_SUFFIX = ".lock"
 const HELD_FILE = "held"
+/** What {@link openWorkspace} calls a lock; anything else in the folder is somebody else's. */
+const OWN_LOCK = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.lock$/
 
 /**
  * A folder for files that are being made, on the file system where they go. It is gone at the end of the scope; that
@@ -19,11 +21,39 @@ export async function openWorkspace(temporary: string): Promise<Workspace> {
     const path = join(temporary, crypto.randomUUID())
     const lock = await lockFile(path + LOCK_SUFFIX, LOCK_PATIENCE_MS)
     // A sweep may have removed the file between its creation and the lock.
-    if (existsSync(path + LOCK_SUFFIX)) {
-      await mkdir(path)
-      return new Workspace(path, lock)
+    if (!existsSync(path + LOCK_SUFFIX)) {
+      lock[Symbol.dispose]()
+      continue
     }
-    lock[Symbol.dispose]()
+    const workspace = new Workspace(path, lock)
+    try {
+      await mkdir(path)
+      return workspace
+    } catch (error) {
+      await workspace[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+}
+
+/** A workspace that holds blobs from its beginning; see {@link Workspace.hold}. */
+export async function openHolding(temporary: string, digests: readonly Digest[]): Promise<Workspace> {
+  const workspace = await openWorkspace(temporary)
+  try {
+    await workspace.hold(digests)
+    return workspace
+  } catch (error) {
+    await workspace[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Those of this process. One that ends in the middle of its work leaves nothing behind, unless it is killed. */
+const open = new Set<Workspace>()
+
+function removeOpen(): void {
+  for (const { path } of open) {
+    for (const each of [path, path + LOCK_SUFFIX]) rmSync(each, { recursive: true, force: true })
   }
 }
 
@@ -34,6 +64,8 @@ export class Workspace implements AsyncDisposable {
   constructor(path: string, lock: FileLock) {
     this.path = path
     this.#lock = lock
+    if (open.size === 0) process.once("exit", removeOpen)
+    open.add(this)
   }
 
   /** Says that these blobs, and no others, are about to be used, as long as the scope lasts; see {@link heldBlobs}. */
@@ -46,6 +78,8 @@ export class Workspace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true })
     await rm(this.path + LOCK_SUFFIX, { force: true })
+    open.delete(this)
+    if (open.size === 0) process.off("exit", removeOpen)
     this.#lock[Symbol.dispose]()
   }
 }
@@ -53,7 +87,7 @@ export class Workspace implements AsyncDisposable {
 /** Removes what killed processes left behind. */
 export async function sweepWorkspaces(temporary: string): Promise<void> {
   const entries = await readdir(temporary).catch(() => [])
-  for (const entry of entries.filter((name) => name.endsWith(LOCK_SUFFIX))) {
+  for (const entry of entries.filter((name) => OWN_LOCK.test(name))) {
     const lockPath = join(temporary, entry)
     using lock = await lockFile(lockPath, 0)
     if (!lock.held) continue

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { command as draw, freeName } from "../../src/cli/draw"
+import { command as draw, freeName, isTakenFor } from "../../src/cli/draw"
 import { stepLine } from "../../src/cli/step-bar"
 import { WorkerCrashed } from "../../src/errors"
 import { pictures } from "../support/fake-engine"
@@ -169,6 +169,18 @@ describe("a picture without a name is called after its prompt", () => {
   test("and numbered where there is such a file", () => {
     const taken = ["a-cat.webp", "a-cat-2.webp"]
     expect(freeName("a cat", "webp", (name) => taken.includes(name))).toBe("a-cat-3.webp")
+  })
+
+  test("replaces none of several pictures that were drawn before", () => {
+    const drawn = new Set(["a-cat-1.png", "a-cat-2.png", "a-cat-2-2.png"])
+    const nameFor = (count: number) =>
+      freeName(
+        "a cat",
+        "png",
+        isTakenFor(count, (name) => drawn.has(name)),
+      )
+    expect(nameFor(1)).toBe("a-cat.png")
+    expect(nameFor(3)).toBe("a-cat-3.png")
   })
 })
 

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test"
+import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as keys } from "../../src/cli/keys"
 import { fakeIo } from "../support/fake-io"
@@ -39,6 +40,17 @@ describe("keys", () => {
     expect(first).toMatchObject({ users: ["Alice <alice@example.org>"], expires_at: null })
     expect(await it.run(["rm", first.fingerprint.slice(-16)])).toContain("not trusted any more")
     expect(await it.run(["list"])).not.toContain("Alice")
+  })
+
+  test("that cannot be kept are told of with their path, and leave nothing behind", async () => {
+    using folder = tempFolder()
+    const environment = { XLLM_HOME: join(folder.path, "file") }
+    writeFileSync(join(folder.path, "file"), "")
+    const adding = keys.execute(["add", "-"], fakeIo({ environment, input: alice.publicKey }))
+    await expect(adding).rejects.toThrow(
+      new RegExp(`^cannot write ${folder.path}/file/keys/[0-9a-f]{40}\\.asc: a part of the path is a file`),
+    )
+    expect(readdirSync(folder.path)).toEqual(["file"])
   })
 
   test("of private keys only the public part is kept", async () => {

@@ -17,7 +17,7 @@ describe("rm", () => {
     for (const name of ["a", "b:c", "d"]) await models.install(name, { "m.gguf": name })
     const io = ioFor(models)
     await rm.execute(["a", "B:C"], io)
-    expect(io.out).toBe("deleted 'a'\ndeleted 'B:C'\n")
+    expect(io.out).toBe("deleted 'a:latest' (installed)\ndeleted 'b:c' (installed)\n")
     expect(await models.names()).toEqual(["d:latest"])
   })
 
@@ -33,7 +33,22 @@ describe("rm", () => {
     await models.install("a", { "m.gguf": "content" })
     const io = ioFor(models)
     await rm.execute(["a", "A:latest"], io)
-    expect(io.out).toBe("deleted 'a'\n")
+    expect(io.out).toBe("deleted 'a:latest' (installed)\n")
+  })
+
+  test("says of a dropped-in file where it was, and what its name means from then on", async () => {
+    using models = new ModelsFolder()
+    await models.install("small", { "m.gguf": "content" })
+    const path = join(models.path, "Small.gguf")
+    await writeTinyModel(path, { layers: 1 })
+    const io = ioFor(models)
+    await rm.execute(["small"], io)
+    expect(io.out).toBe(`deleted 'Small' (${path})\n`)
+    expect(io.err).toBe("'small' is now the model 'small:latest', which was not deleted\n")
+    expect(existsSync(path)).toBeFalse()
+    await rm.execute(["small"], io)
+    expect(io.out).toEndWith("deleted 'small:latest' (installed)\n")
+    expect(await models.names()).toEqual([])
   })
 
   test("does not touch a running model, unless it is forced to and may stop it", async () => {

@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { command as run } from "../../src/cli/run"
 import { startChatServer } from "../support/chat-server"
 import { fakeIo } from "../support/fake-io"
+import { ModelsFolder } from "../support/models-folder"
 import { spawnXllm } from "../support/xllm"
+
+/** Nobody listens there. */
+const NOWHERE = "http://127.0.0.1:1"
 
 const question = (asked: readonly Record<string, unknown>[]) => asked[0]?.["messages"]
 
@@ -101,6 +107,34 @@ describe("one answer", () => {
     const io = fakeIo({ input: "" })
     await expect(run.execute(["smol", "hi", "--host", server.url], io)).rejects.toThrow("the worker died")
     expect(io.out).toBe("Hello, world")
+  })
+})
+
+describe("a model on a server", () => {
+  test("is found by the server's own rule for names", async () => {
+    using server = startChatServer()
+    for (const name of ["smol", "SMOL", "Smol:latest"]) {
+      await run.execute([name, "hi", "--host", server.url], fakeIo({ input: "" }))
+    }
+    expect(server.asked.map(({ model }) => model)).toEqual(["smol", "smol", "smol"])
+  })
+
+  test("that only this machine's folder has is not downloaded, and is said to be there", async () => {
+    using models = new ModelsFolder()
+    await models.installTiny("mario")
+    using server = startChatServer()
+    // The file names the server: a user who names one himself means the models of that one.
+    const config = join(models.home, "config.json")
+    writeFileSync(config, JSON.stringify({ server: { host: new URL(server.url).host } }))
+    const environment = {
+      XLLM_HOME: models.home,
+      XLLM_MODELS_DIR: models.path,
+      XLLM_OLLAMA_REGISTRY: NOWHERE,
+    }
+    await expect(run.execute(["Mario", "hi"], fakeIo({ input: "", environment }))).rejects.toThrow(
+      `model 'mario:latest' not found on the server at ${server.url}; 'mario:latest' is in ${models.path}, which is not ` +
+        "where that server has its models",
+    )
   })
 })
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test"
-import { mkdirSync, readdirSync, rmSync } from "node:fs"
+import { readdirSync, rmSync } from "node:fs"
 import { open } from "node:fs/promises"
 import { join } from "node:path"
 import { partialBytes } from "../../src/store/pull/partial-file"
@@ -10,8 +10,8 @@ import { FaultyServer } from "../support/faulty-server"
 import { Installation } from "../support/installation"
 import { tinyModelBytes } from "../support/pull-scene"
 import { Signer } from "../support/signer"
+import { canMount, mountSmallDisk } from "../support/small-disk"
 import { someBytes } from "../support/some-bytes"
-import { tempFolder } from "../support/temp-folder"
 import { until } from "../support/until"
 
 const MB = 1024 ** 2
@@ -198,21 +198,6 @@ describe("pull", () => {
     expect(await sumOf("org/large")).toBe(sha256(LARGE))
   })
 })
-
-/** A small disk; undefined where this user may not make one. */
-function mountSmallDisk(path: string, megabytes: number): Disposable | undefined {
-  mkdirSync(path, { recursive: true })
-  const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", path])
-  if (mounted.exitCode !== 0) return undefined
-  return { [Symbol.dispose]: () => void Bun.spawnSync(["umount", "-l", path]) }
-}
-
-const canMount = (() => {
-  using folder = tempFolder()
-  using disk = mountSmallDisk(join(folder.path, "disk"), 1)
-  return disk !== undefined
-})()
-if (!canMount) console.log("the tests with a small disk are skipped: this user cannot mount one")
 
 describe.skipIf(!canMount)("on a disk that is too small", () => {
   test("nothing is begun where that is known before", async () => {

@@ -14,7 +14,7 @@ import { type LlamaFiles, locateLlama } from "../../src/native/llama-files"
 import { modelDefaults } from "../../src/worker/text/sampling"
 import { EXACT_SETTINGS } from "../support/real-worker"
 import { tempFolder } from "../support/temp-folder"
-import { type TinyModelOptions, writeTinyModel } from "../support/tiny-model"
+import { type TinyModelOptions, writeSplitTinyModel, writeTinyModel } from "../support/tiny-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)
@@ -134,6 +134,18 @@ describe("a model", () => {
     const damaged = join(folder.path, `${name}.gguf`)
     writeFileSync(damaged, damage(readFileSync(path)))
     expect(Model.load(library, damaged, EXACT_SETTINGS)).toBeUndefined()
+  })
+
+  test("of several files computes what the whole one does, whatever they are called", () => {
+    const paths = ["FIRST.GGUF", "second part.gguf", "third"].map((name) => join(folder.path, name))
+    writeSplitTinyModel(paths)
+    const [first = "", ...others] = paths
+    using whole = makeContext()
+    using parts = Model.load(library, first, EXACT_SETTINGS, others)
+    if (parts === undefined) throw new Error("llama.cpp refused the model")
+    using context = makeContext({}, parts)
+    expect(feed(context, PROMPT)).toEqual(feed(whole, PROMPT))
+    expect(Model.load(library, first, EXACT_SETTINGS, others.slice(1))).toBeUndefined()
   })
 
   test("cannot be used any more once it is disposed", () => {

@@ -70,8 +70,45 @@ describe("an installed model", () => {
     await writeTinyModel(join(models.path, "m.gguf"), { layers: 1 })
     expect((await models.store.resolve("m")).name).toBe("m")
     expect((await models.store.resolve("m:latest")).name).toBe("m:latest")
-    expect((await models.store.resolve("M")).name).toBe("m:latest")
+    expect((await models.store.resolve("M")).name).toBe("m")
     expect(await models.names()).toEqual(["m", "m:latest"])
+  })
+
+  test("gives way to a dropped-in file in whatever case, but for its name with the tag", async () => {
+    using models = new ModelsFolder()
+    await models.install("small", { "m.gguf": "content" })
+    await writeTinyModel(join(models.path, "Small.gguf"), { layers: 1 })
+    for (const name of ["small", "Small", "SMALL"]) {
+      expect((await models.store.resolve(name)).name).toBe("Small")
+    }
+    expect((await models.store.resolve("SMALL:Latest")).name).toBe("small:latest")
+  })
+
+  test("that is removed by its name leaves a file of that name where it is, and the other way round", async () => {
+    using models = new ModelsFolder()
+    const path = join(models.path, "Small.gguf")
+    await models.install("small", { "m.gguf": "content" })
+    await writeTinyModel(path, { layers: 1 })
+    expect(await models.store.remove("small")).toMatchObject({ name: "Small", paths: [path] })
+    expect(await models.names()).toEqual(["small:latest"])
+    await writeTinyModel(path, { layers: 1 })
+    expect((await models.store.remove("small:latest")).name).toBe("small:latest")
+    expect(await models.names()).toEqual(["Small"])
+  })
+
+  test("is not removed in place of another one that had its name when it was meant", async () => {
+    using models = new ModelsFolder()
+    const { id } = await models.install("m", { "m.gguf": "old" })
+    await models.install("m", { "m.gguf": "new" })
+    expect((await failure(models.store.remove("m:latest", id))).message).toBe(
+      "model 'm:latest' not found: another model was given that name meanwhile; nothing was deleted",
+    )
+    const path = join(models.path, "m.gguf")
+    await writeTinyModel(path, { layers: 1 })
+    const dropped = await models.store.resolve("m")
+    rmSync(path)
+    expect((await failure(models.store.remove(dropped.name, dropped.id))).code).toBe("model_not_found")
+    expect(await models.names()).toEqual(["m:latest"])
   })
 
   test("has the same id under every name, whenever it was installed, and another for other content", async () => {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createStore } from "../../src/store"
 import { parseModelName } from "../../src/store/names"
+import { cleanPartials } from "../../src/store/pull/leftovers"
 import { ModelsFolder } from "../support/models-folder"
 
 const CHILD = join(import.meta.dir, "../support/store-child.ts")
@@ -222,6 +223,45 @@ describe("tidying", () => {
     using _later = laterBy(8 * 24 * 3600 * 1000)
     await createStore({ modelsFolder: models.path }).tidy()
     expect(await models.store.blobs.has(blob.digest)).toBeTrue()
+  })
+
+  test("takes nothing of Ollama's, whose models folder may be the same", async () => {
+    using models = new ModelsFolder()
+    const digest = `sha256:${"a".repeat(64)}` as const
+    await Bun.write(models.store.blobs.pathOf(digest), "weights")
+    await Bun.write(join(models.path, "blobs", `sha256-${"b".repeat(64)}-partial-0`), "half")
+    const layers = [{ digest, mediaType: "application/vnd.ollama.image.model", size: 7 }]
+    await Bun.write(
+      join(models.path, "manifests/registry.ollama.ai/library/llama3/8b"),
+      JSON.stringify({ layers }),
+    )
+    const before = models.files()
+    await models.install("own", { "m.gguf": "weights of our own" })
+    using _later = laterBy(8 * 24 * 3600 * 1000)
+    await models.store.tidy()
+    await models.store.remove("own")
+    await models.store.tidy()
+    expect(models.files()).toEqual(before)
+  })
+
+  test("takes nothing that others have put into its folders", async () => {
+    using models = new ModelsFolder()
+    const strange = [
+      "blobs/notes.txt",
+      "derived/mine/graph",
+      "partial/report.json",
+      "partial/report.tmp",
+      "tmp/work.lock",
+      "tmp/work/file",
+      "views/mine/picture",
+    ]
+    for (const path of strange) await Bun.write(join(models.path, path), "x")
+    using _later = laterBy(8 * 24 * 3600 * 1000)
+    await models.install("own", { "m.gguf": "weights" })
+    await models.store.remove("own")
+    await models.store.tidy()
+    await cleanPartials(models.store.blobs)
+    expect(models.files()).toEqual(strange)
   })
 
   test("does nothing where there are no models", async () => {

@@ -135,6 +135,17 @@ describe("resolving", () => {
     expect(await store.resolve("one")).toMatchObject({ name: "one", path })
   })
 
+  test("finds a file in whatever case, with the tag 'latest' as well, and its own case first", async () => {
+    addTiny("One.gguf")
+    for (const name of ["one", "ONE", "one:latest", "One:LATEST"]) {
+      expect((await store.resolve(name)).name).toBe("One")
+    }
+    addTiny("one.gguf")
+    expect((await store.resolve("one")).name).toBe("one")
+    expect((await store.resolve("One:latest")).name).toBe("One")
+    expect((await failure(store.resolve("one:q4"))).code).toBe("model_not_found")
+  })
+
   test("without a name takes the only model", async () => {
     addTiny("only.gguf")
     expect((await store.resolve(undefined)).name).toBe("only")
@@ -210,6 +221,19 @@ describe("adding a file", () => {
     }
     expect((await store.add(join(home, "left", "m.gguf"))).name).toBe("m")
     expect((await store.add(join(home, "right", "m.gguf"))).name).toBe("right/m")
+  })
+
+  test("links to one file are models of their own, whatever folder they are reached by", async () => {
+    const target = addTiny("target.gguf")
+    mkdirSync(join(home, "links"))
+    for (const name of ["a", "b"]) symlinkSync(target, join(home, "links", `${name}.gguf`))
+    symlinkSync(join(home, "links"), join(home, "same"))
+    for (const name of ["a", "b"]) {
+      expect(await store.add(join(home, "links", `${name}.gguf`))).toMatchObject({ name })
+      expect(await store.add(join(home, "same", `${name}.gguf`))).toMatchObject({ name })
+    }
+    expect((await names()).sort()).toEqual(["a", "b", "target"])
+    expect((await store.resolve("b")).path).toBe(join(home, "links", "b.gguf"))
   })
 
   test("fails with a reason where it is not a model", async () => {

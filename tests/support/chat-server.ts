@@ -83,6 +83,7 @@ export function startChatServer(options: ChatServerOptions = {}): ChatServer {
       if (pathname === "/v0/health") return Response.json({ status: "ok", version: "0" })
       if (pathname === "/v0/ps") return Response.json({ models: loaded })
       if (pathname === "/v1/models") return Response.json({ data: [{ id: "smol" }, { id: "other" }] })
+      if (pathname.startsWith("/v1/models/")) return described(decodeURIComponent(pathname.slice(11)))
       const body = (await request.json()) as Record<string, unknown>
       if (pathname === "/v0/stop") {
         const name = loaded.find((model) => model.name === body["model"])?.name
@@ -98,6 +99,14 @@ export function startChatServer(options: ChatServerOptions = {}): ChatServer {
   })
   const url = `http://127.0.0.1:${server.port}`
   return { url, asked, stopped, [Symbol.dispose]: () => void server.stop(true) }
+}
+
+/** What there is, in any case and with the tag `latest`. */
+function described(asked: string): Response {
+  const name = asked.toLowerCase().replace(/:latest$/, "")
+  if (name === "smol" || name === "other") return Response.json({ id: name, meta: {} })
+  const error = { message: `model '${asked}' not found`, code: "model_not_found" }
+  return Response.json({ error }, { status: 404 })
 }
 
 function stream(body: Record<string, unknown>, options: ChatServerOptions): ReadableStream<Uint8Array> {

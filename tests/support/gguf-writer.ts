@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs"
 
 /** A metadata value with the type it is written as. */
 export type GgufEntry =
-  | readonly [key: string, type: "u32" | "i32" | "f32", value: number]
+  | readonly [key: string, type: "u16" | "u32" | "i32" | "f32", value: number]
   | readonly [key: string, type: "u64", value: bigint]
   | readonly [key: string, type: "bool", value: boolean]
   | readonly [key: string, type: "string", value: string]
@@ -19,7 +19,7 @@ export interface GgufTensor {
 }
 
 /** Type numbers of the file format (ggml's `gguf.h`). */
-const VALUE_TYPES = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10 }
+const VALUE_TYPES = { u16: 2, u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10 }
 const TENSOR_TYPES = { f32: 0, q8_0: 8 }
 const ALIGNMENT = 32
 const VERSION = 3
@@ -48,6 +48,8 @@ function encodeHeader(
 
 function encodeValue(entry: GgufEntry): Buffer[] {
   switch (entry[1]) {
+    case "u16":
+      return [u32(VALUE_TYPES.u16), Buffer.of(entry[2] & 0xff, entry[2] >> 8)]
     case "u32":
       return [u32(VALUE_TYPES.u32), u32(entry[2])]
     case "i32":

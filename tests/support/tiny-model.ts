@@ -102,6 +102,27 @@ export function writeTinyModel(path: string, options: TinyModelOptions = {}): Ti
   return { path, vocabulary, bos: 0, eos: 2 }
 }
 
+/** The same as several files, as llama.cpp's `llama-gguf-split` writes them, in the order of the paths. */
+export function writeSplitTinyModel(paths: readonly string[], options: TinyModelOptions = {}): void {
+  const settings: Settings = { ...DEFAULTS, ...options }
+  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim })
+  const entries = [
+    ...generalEntries(settings),
+    ...ARCHITECTURES[settings.architecture].entries(settings),
+    ...tokenizerEntries(settings, vocabulary),
+  ]
+  const tensors = tensorsOf(settings, vocabulary)
+  for (const [index, path] of paths.entries()) {
+    const place: GgufEntry[] = [
+      ["split.no", "u16", index],
+      ["split.count", "u16", paths.length],
+      ["split.tensors.count", "i32", tensors.length],
+    ]
+    const own = tensors.filter((_, at) => Math.floor((at * paths.length) / tensors.length) === index)
+    writeGguf(path, index === 0 ? [...entries, ...place] : place, own)
+  }
+}
+
 function generalEntries(s: Settings): GgufEntry[] {
   const arch = ARCHITECTURES[s.architecture].name
   return [

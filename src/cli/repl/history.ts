@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
 
 /** Lines that are kept. */
@@ -36,7 +36,12 @@ export class History {
 
   async #replace(lines: readonly string[]): Promise<void> {
     const temporary = `${this.#path}.${process.pid}.tmp`
-    await writeFile(temporary, `${lines.join("\n")}\n`, { mode: 0o600 })
-    await rename(temporary, this.#path)
+    try {
+      await writeFile(temporary, `${lines.join("\n")}\n`, { mode: 0o600 })
+      await rename(temporary, this.#path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
   }
 }

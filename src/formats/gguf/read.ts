@@ -62,6 +62,8 @@ export interface GgufKind {
   readonly architecture: string | undefined
   /** `general.type`: `model`, `adapter`, `mmproj`, … */
   readonly type: string | undefined
+  /** Of a split model's file but the first one: its number, from 2. The first one's number stands too far behind. */
+  readonly part?: number
 }
 
 /**
@@ -75,11 +77,12 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
     return part.length
   })
   const found = new Map<string, GgufValue>()
+  const isKnown = () => found.has("general.architecture") && found.has("general.type")
   try {
     const { keyCount } = readStart(cursor)
-    for (let index = 0; index < keyCount && found.size < 2; index++) {
+    for (let index = 0; index < keyCount && !isKnown(); index++) {
       const [key, value] = readEntry(cursor, new Set())
-      if (key === "general.architecture" || key === "general.type") found.set(key, value)
+      if (PEEKED_KEYS.has(key)) found.set(key, value)
     }
   } catch (error) {
     if (!(error instanceof InvalidModelFile)) throw error
@@ -90,8 +93,15 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
     const value = found.get(key)
     return typeof value === "string" ? value : undefined
   }
-  return { architecture: text("general.architecture"), type: text("general.type") }
+  const number = found.get("split.no")
+  return {
+    architecture: text("general.architecture"),
+    type: text("general.type"),
+    ...(typeof number === "number" && number > 0 && { part: number + 1 }),
+  }
 }
+
+const PEEKED_KEYS: ReadonlySet<string> = new Set(["general.architecture", "general.type", "split.no"])
 
 /** Magic, version and both counts. */
 const START_BYTES = 24

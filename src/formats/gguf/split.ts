@@ -1,3 +1,7 @@
+import { readdirSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+import type { GgufHeader } from "./types"
+
 /** One file of a model that is split over several, as llama.cpp names them: `name-00001-of-00003.gguf`. */
 export interface SplitName {
   /** The model's name, without number and extension. */
@@ -7,17 +11,93 @@ export interface SplitName {
   readonly parts: number
 }
 
-/** What a split file's name says (with or without folders before it); `undefined` for any other name. */
+/** More than any model has, and few enough to look for whenever a folder is listed. */
+const MAX_PARTS = 1024
+
+const FORM = /^(.+)-(\d{5})-of-(\d{5})\.gguf$/i
+
+/** What a split file's name says (with or without folders before it), in any case; `undefined` for any other name. */
 export function parseSplitName(fileName: string): SplitName | undefined {
-  const match = /^(.+)-(\d{5})-of-(\d{5})\.gguf$/.exec(fileName)
-  const [, stem, part, parts] = match ?? []
-  if (stem === undefined) return undefined
-  return { stem, part: Number(part), parts: Number(parts) }
+  const [, stem, ...numbers] = FORM.exec(fileName) ?? []
+  const [part = 0, parts = 0] = numbers.map(Number)
+  if (stem === undefined || part < 1 || part > parts || parts > MAX_PARTS) return undefined
+  return { stem, part, parts }
 }
 
-/** The name of another file of the same model. */
-export function splitFileName({ stem, parts }: SplitName, part: number): string {
+/** The name of another file of the same model, written as `fileName` is. */
+export function siblingName(fileName: string, part: number): string {
+  return fileName.replace(/-\d{5}(-of-\d{5}\.gguf)$/i, (_, end: string) => `-${fiveDigits(part)}${end}`)
+}
+
+/** The name that llama.cpp gives a file: what it looks for beside the first one. */
+export function splitFileName({ stem, parts }: Omit<SplitName, "part">, part: number): string {
   return `${stem}-${fiveDigits(part)}-of-${fiveDigits(parts)}.gguf`
+}
+
+/**
+ * Where all files of a model are, by the path of one of them: beside it, in whatever case their names are. One that is
+ * not there gets the name that it should have.
+ */
+export function partPaths(path: string): readonly string[] {
+  const fileName = basename(path)
+  const { parts } = parseSplitName(fileName) ?? { parts: 1 }
+  if (parts < 2) return [path]
+  const names = namesIn(dirname(path))
+  const exact = new Set(names)
+  const inAnyCase = new Map(names.map((name) => [name.toLowerCase(), name]))
+  return Array.from({ length: parts }, (_, index) => {
+    const name = siblingName(fileName, index + 1)
+    const found = exact.has(name) ? name : inAnyCase.get(name.toLowerCase())
+    return join(dirname(path), found ?? name)
+  })
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+/** A file that is a part of a model's weights. */
+export interface WeightsFile {
+  /** As messages call it. */
+  readonly name: string
+  readonly header: Pick<GgufHeader, "metadata">
+}
+
+/**
+ * Why files are not all parts of one model in their order, by what they say themselves (`split.count`, `split.no`);
+ * `undefined` where they are, and where they say nothing.
+ */
+export function splitProblem(files: readonly WeightsFile[]): string | undefined {
+  const [first] = files
+  const whole = first && placeOf(first.header)
+  if (first === undefined || whole === undefined) return undefined
+  if (whole.parts !== files.length) {
+    const other = whole.part === 1 ? 2 : 1
+    return (
+      `it is part ${whole.part} of ${whole.parts} of a split model, and part ${other} is not found by its name; the parts ` +
+      `must be beside each other, called ${splitFileName({ stem: "NAME", parts: whole.parts }, 1)} and so on`
+    )
+  }
+  const wrong = files.findIndex(({ header }, index) => {
+    const place = placeOf(header)
+    return place?.part !== index + 1 || place.parts !== files.length
+  })
+  const file = files[wrong]
+  if (file === undefined) return undefined
+  const place = placeOf(file.header)
+  const is = place === undefined ? "no part of a split model" : `part ${place.part} of ${place.parts}`
+  return `${file.name} is ${is}, where part ${wrong + 1} of ${files.length} should be`
+}
+
+/** What a file says of its place among several; `undefined`: nothing. */
+function placeOf({ metadata }: Pick<GgufHeader, "metadata">): Omit<SplitName, "stem"> | undefined {
+  const [no, count] = [metadata.get("split.no"), metadata.get("split.count")]
+  if (typeof count !== "number" || count < 2) return undefined
+  return { part: (typeof no === "number" ? no : 0) + 1, parts: count }
 }
 
 function fiveDigits(value: number): string {

@@ -2,6 +2,7 @@ import { constants } from "node:fs"
 import { lstat, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { ImageFormat } from "../../domain"
+import { StorageFailed } from "../../errors"
 
 /** How long images stay, and how much room they may take. */
 export interface ImageLimits {
@@ -35,14 +36,17 @@ const MIME_TYPES: Readonly<Record<ImageFormat, string>> = {
   webp: "image/webp",
 }
 
-/** Nobody guesses 192 bits: who has the name was given it. */
-const NAME_BYTES = 24
+/** Nobody guesses 160 bits: who has the name was given it. */
+const NAME_BYTES = 20
+
+/** Tells our files from those that somebody else keeps in the folder, whose names may be sums of 32 digits. */
+const PREFIX = "xllm-"
 
 /** The names that {@link ImageFiles.add} gives, and no others. */
-const NAME = /^[\w-]{32}\.(png|jpeg|webp)$/
+const NAME = new RegExp(`^${PREFIX}[\\w-]{27}\\.(png|jpeg|webp)$`)
 
 /** A file that is being written. One that is left after a crash goes when it is this old, in milliseconds. */
-const UNFINISHED = /^[\w-]{32}\.(?:png|jpeg|webp)\.part$/
+const UNFINISHED = new RegExp(`^${PREFIX}[\\w-]{27}\\.(?:png|jpeg|webp)\\.part$`)
 const UNFINISHED_MS = 10 * 60_000
 
 /** Expired images are looked for at least this often while there are any: limits may change, and clocks be set. */
@@ -81,18 +85,19 @@ export class ImageFiles {
     clearTimeout(this.#timer)
   }
 
-  /** Writes a new file; resolves to its name, once it is there as a whole. */
+  /** Writes a new file; resolves to its name, once it is there as a whole. @throws StorageFailed */
   async add(bytes: Uint8Array, format: ImageFormat): Promise<string> {
-    const name = `${crypto.getRandomValues(new Uint8Array(NAME_BYTES)).toBase64({ alphabet: "base64url" })}.${format}`
+    const random = crypto.getRandomValues(new Uint8Array(NAME_BYTES))
+    const name = `${PREFIX}${random.toBase64({ alphabet: "base64url", omitPadding: true })}.${format}`
     const path = join(this.#folder, name)
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     const unfinished = `${path}.part`
     try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
       await writeFile(unfinished, bytes, { flag: "wx", mode: 0o600 })
       await rename(unfinished, path)
     } catch (error) {
-      await rm(unfinished, { force: true })
-      throw error
+      await rm(unfinished, { force: true }).catch(() => {})
+      throw new StorageFailed("the image", error)
     }
     await this.sweep(name)
     return name

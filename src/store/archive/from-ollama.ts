@@ -6,7 +6,7 @@ import { tryJson } from "../../lib/json"
 import { sha256 } from "../../lib/sha256"
 import { digestOfFile } from "../blobs"
 import type { Store } from "../contract"
-import type { Manifest, ManifestFile } from "../manifest"
+import type { Digest, Manifest, ManifestFile } from "../manifest"
 import { formatModelName, type ModelName, nameOfParts } from "../names"
 import { identify } from "../pull/identify"
 import { type FileLayer, filesOf, readDeclared } from "../pull/registry-layers"
@@ -77,6 +77,17 @@ async function findModels(folder: string): Promise<readonly FoundManifest[]> {
 }
 
 async function importOne(name: ModelName, path: string, options: OllamaImport): Promise<void> {
+  const added: Digest[] = []
+  try {
+    await install(name, path, options, added)
+  } catch (error) {
+    await options.store.abandon(added)
+    throw options.store.explain(error)
+  }
+}
+
+/** @param added is told of the blobs that were added */
+async function install(name: ModelName, path: string, options: OllamaImport, added: Digest[]): Promise<void> {
   const { store, signal, folder, report } = options
   const model = formatModelName(name)
   const text = await readText(path)
@@ -102,28 +113,30 @@ async function importOne(name: ModelName, path: string, options: OllamaImport): 
   const total = layers.reduce((sum, { layer }) => sum + layer.sizeBytes, 0)
   let before = 0
   for (const { layer } of layers) {
-    await take(layer, options, (bytes) => {
+    const isNew = await take(layer, options, (bytes) => {
       if (signal.aborted) throw new Cancelled()
       report({ type: "progress", model, done: before + bytes, total })
     })
+    if (isNew) added.push(layer.digest)
     before += layer.sizeBytes
   }
   await store.install(name, manifest)
 }
 
-/** Makes a file a blob, once its content is what its name says. */
+/** Makes a file a blob, once its content is what its name says; false where it is one already. */
 async function take(
   layer: Layer,
   { store, folder }: OllamaImport,
   onProgress: (bytes: number) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { digest } = layer
-  if (await store.blobs.has(digest)) return
+  if (await store.blobs.has(digest)) return false
   const path = blobPath(folder, layer)
   if ((await digestOfFile(path, onProgress)) !== digest)
     throw new InvalidModelFile(path, "its content is damaged")
   // Ollama names files by their content too, and never changes one.
   await store.blobs.addFile(path, { digest, link: true })
+  return true
 }
 
 async function checkSize(layer: Layer, folder: string): Promise<void> {

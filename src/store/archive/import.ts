@@ -22,9 +22,20 @@ export interface ImportOptions {
 
 /**
  * Installs the model of an archive that {@link exportModel} made. All of it is verified before any of it is installed.
- * @throws InvalidArchive, DiskFull, ModelExists, Cancelled, StoreBusy
+ * @throws InvalidArchive, DiskFull, FileFailed, ModelExists, Cancelled, StoreBusy
  */
 export async function importArchive(options: ImportOptions): Promise<ModelSummary> {
+  const added: Digest[] = []
+  try {
+    return await unpackInto(options, added)
+  } catch (error) {
+    await options.store.abandon(added)
+    throw options.store.explain(error)
+  }
+}
+
+/** @param added is told of the blobs that were added */
+async function unpackInto(options: ImportOptions, added: Digest[]): Promise<ModelSummary> {
   const { store, archive } = options
   const { checkManifest } = await import("../manifest-schema")
   const read = ({ manifest }: ArchiveDescription): Manifest => {
@@ -50,7 +61,8 @@ export async function importArchive(options: ImportOptions): Promise<ModelSummar
   const digests = [...blobs.keys()].map((hex): Digest => `sha256:${hex}`)
   await using _held = await store.blobs.hold(digests)
   for (const [hex, { path }] of blobs) {
-    await store.blobs.addFile(path, { move: true, digest: `sha256:${hex}` })
+    const { digest } = await store.blobs.addFile(path, { move: true, digest: `sha256:${hex}` })
+    added.push(digest)
   }
   return await store.install(nameFor(description, options), manifest)
 }

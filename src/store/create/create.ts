@@ -59,9 +59,21 @@ interface Parts {
 
 /**
  * Makes a model out of a Modelfile. It appears complete or not at all.
- * @throws InvalidModelfile, UnsupportedModelfile with everything that is wrong; StoreBusy, Cancelled; what pulling fails with
+ * @throws InvalidModelfile, UnsupportedModelfile with everything that is wrong; FileFailed, StoreBusy, Cancelled; what
+ * pulling fails with
  */
 export async function createModel(request: CreateRequest): Promise<ModelSummary> {
+  const added: Digest[] = []
+  try {
+    return await create(request, added)
+  } catch (error) {
+    await request.store.abandon(added)
+    throw request.store.explain(error)
+  }
+}
+
+/** @param taken is told of the blobs that were added */
+async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSummary> {
   const { store, name, modelfile, file, report } = request
   const { instructions } = modelfile
   const faults = new Faults()
@@ -88,6 +100,7 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
   for (const each of added) {
     stopIfAborted()
     await addFile(store, each, report)
+    taken.push(each.file.digest)
   }
   stopIfAborted()
   report({ type: "status", status: "writing manifest" })

@@ -10,7 +10,7 @@ import { type ModelFolder, readModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"
 import type { Store } from "../contract"
 import type { FileRole, Manifest } from "../manifest"
-import { isModel } from "../model-file"
+import { isModel, readWeights } from "../model-file"
 import { isUrl } from "../pull/url-source"
 import { parseModelName } from "../names"
 import { modelOfFile } from "../scan"
@@ -219,12 +219,8 @@ async function fileSource(
     )
   }
   const { paths } = modelOfFile(path)
-  const role = isModel({ kind, paths }) ? "model" : "projector"
-  for (const [index, part] of paths.entries()) {
-    if (!(await Bun.file(part).exists()))
-      throw new InvalidModelFile(path, `part ${index + 1} of ${paths.length} (${basename(part)}) is missing`)
-    readGgufHeader(part)
-  }
+  const role = kind.part !== undefined || isModel({ kind, paths }) ? "model" : "projector"
+  await readWeights(paths)
   const files = paths.map((part) => ({ name: nameOfFile(part, role), role, path: part }) as const)
   return { type: "files", kind: "text", files, reference: path }
 }

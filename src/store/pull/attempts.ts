@@ -1,5 +1,5 @@
 import { DownloadFailed } from "../../errors"
-import { isDiskFull } from "./disk-space"
+import { isDiskFull } from "../../lib/disk-full"
 import { type Answer, drop } from "./http-client"
 import { isTemporary, type Patience, retryAfterMs, retryDelay } from "./retry"
 

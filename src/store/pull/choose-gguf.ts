@@ -1,4 +1,4 @@
-import { parseSplitName } from "../../formats/gguf/split"
+import { parseSplitName, siblingName } from "../../formats/gguf/split"
 import { DEFAULT_TAG } from "../names"
 import { plainLabel, quantizationIn } from "./quantization"
 import {
@@ -24,6 +24,8 @@ interface Candidate {
   readonly files: readonly RepositoryFile[]
   readonly sizeBytes: number
   readonly quantization: string | undefined
+  /** The name of the first part that the repository lacks; such a model is of no use. */
+  readonly missing: string | undefined
 }
 
 /**
@@ -33,11 +35,11 @@ interface Candidate {
  * @throws NoChoice
  */
 export function chooseGguf(files: readonly RepositoryFile[], tag: string, memoryBytes: number): Choice {
-  const candidates = candidatesIn(files)
+  const all = candidatesIn(files)
   const { candidate, note } =
     tag === DEFAULT_TAG
-      ? chooseUsual(candidates, memoryBytes)
-      : { candidate: chooseNamed(candidates, tag), note: undefined }
+      ? chooseUsual(all, memoryBytes)
+      : { candidate: chooseNamed(all, tag), note: undefined }
   const projector = chooseProjector(files, candidate)
   const components = chooseComponents(
     files.filter(({ path }) => !candidate.files.some((file) => file.path === path)),
@@ -55,7 +57,7 @@ export function chooseGguf(files: readonly RepositoryFile[], tag: string, memory
   }
 }
 
-/** Are there GGUF files that are models by themselves? */
+/** Are there GGUF files that are models by themselves, or parts of some? */
 export function hasGguf(files: readonly RepositoryFile[]): boolean {
   return candidatesIn(files).length > 0
 }
@@ -72,20 +74,27 @@ function candidatesIn(files: readonly RepositoryFile[]): readonly Candidate[] {
   return [...groups.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
-    const split = parseSplitName(first.path)
-    // Without all of its parts it is of no use.
-    if (split !== undefined && split.parts !== group.length) return []
-    const path = split?.stem ?? first.path.replace(/\.gguf$/i, "")
+    const path = parseSplitName(first.path)?.stem ?? first.path.replace(/\.gguf$/i, "")
+    const number = (file: RepositoryFile) => parseSplitName(file.path)?.part ?? 1
     return [
       {
         stem: baseName(path),
         folder: folderName(path),
-        files: group.sort((a, b) => (a.path < b.path ? -1 : 1)),
+        files: group.toSorted((a, b) => number(a) - number(b)),
         sizeBytes: group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
         quantization: quantizationIn(path),
+        missing: missingPart(first.path, new Set(group.map(number))),
       },
     ]
   })
+}
+
+function missingPart(path: string, there: ReadonlySet<number>): string | undefined {
+  const { parts } = parseSplitName(path) ?? { parts: 1 }
+  for (let part = 1; part <= parts; part++) {
+    if (!there.has(part)) return baseName(siblingName(path, part))
+  }
+  return undefined
 }
 
 /** The ways in which a tag may name a model; the first that fits any counts. */
@@ -98,15 +107,23 @@ const WAYS: readonly ((candidate: Candidate, tag: string) => boolean)[] = [
   ({ folder }, tag) => baseName(folder).toLowerCase() === tag,
 ]
 
-function chooseNamed(candidates: readonly Candidate[], tag: string): Candidate {
+function chooseNamed(all: readonly Candidate[], tag: string): Candidate {
+  const candidates = all.filter(isComplete)
   for (const fits of WAYS) {
     const named = candidates.filter((candidate) => fits(candidate, tag.toLowerCase()))
     if (named.length > 0) return onlyOne(named, `there are ${named.length} that '${tag}' may mean`)
   }
-  throw new NoChoice(`it has nothing called '${tag}'`, tagsOf(candidates))
+  const meant = all.find((candidate) => WAYS.some((fits) => fits(candidate, tag.toLowerCase())))
+  const lack = meant === undefined ? "" : ` that is complete: ${meant.missing} is missing`
+  throw new NoChoice(`it has nothing called '${tag}'${lack}`, tagsOf(candidates))
 }
 
-function chooseUsual(candidates: readonly Candidate[], memoryBytes: number) {
+function isComplete({ missing }: Candidate): boolean {
+  return missing === undefined
+}
+
+function chooseUsual(all: readonly Candidate[], memoryBytes: number) {
+  const candidates = all.filter(isComplete)
   const [single, ...others] = candidates
   if (single !== undefined && others.length === 0) return { candidate: single, note: undefined }
   for (const fits of WAYS.slice(2, 4)) {
@@ -117,7 +134,9 @@ function chooseUsual(candidates: readonly Candidate[], memoryBytes: number) {
   const bySize = candidates.toSorted((a, b) => b.sizeBytes - a.sizeBytes)
   const largest = bySize.find(({ sizeBytes }) => sizeBytes <= memoryBytes)
   const candidate = largest ?? bySize.at(-1)
-  if (candidate === undefined) throw new NoChoice("it has no complete GGUF file", [])
+  if (candidate === undefined) {
+    throw new NoChoice(`it has no complete GGUF file: ${all[0]?.missing ?? "all"} is missing`, [])
+  }
   const sameSize = candidates.filter(({ quantization }) => quantization === candidate.quantization)
   onlyOne(sameSize, `there are ${candidates.length} models`)
   const why =

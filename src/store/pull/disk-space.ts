@@ -4,9 +4,6 @@ import { DiskFull } from "../../errors"
 /** What is left free: a disk without a single free byte breaks other programs. */
 const RESERVE_BYTES = 16 * 1024 ** 2
 
-/** What the system says where there is no room: on the disk, for this user, for one file. */
-const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"])
-
 /** @throws DiskFull where the file system of `folder` has less room than is needed */
 export async function checkDiskSpace(folder: string, neededBytes: number): Promise<void> {
   if (neededBytes <= 0) return
@@ -14,8 +11,4 @@ export async function checkDiskSpace(folder: string, neededBytes: number): Promi
   const { bavail, bsize } = await statfs(folder)
   const freeBytes = bavail * bsize
   if (neededBytes + RESERVE_BYTES > freeBytes) throw new DiskFull(folder, neededBytes, freeBytes)
-}
-
-export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && "code" in error && FULL.has(String(error.code))
 }

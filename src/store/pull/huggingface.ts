@@ -190,7 +190,7 @@ function refusal({ message, tags }: NoChoice, name: ModelName, id: string): Erro
   const shown = tags.slice(0, SHOWN_TAGS).map((tag) => formatModelName({ ...name, tag }))
   const more = tags.length > shown.length ? `, and ${tags.length - shown.length} more` : ""
   const hint = shown.length === 0 ? "" : `; name one of ${shown.join(", ")}${more}`
-  if (message.includes("nothing called"))
+  if (/nothing called|no complete/.test(message))
     return new ModelNotFound(formatModelName(name), `: ${message}${hint}`)
   return new InvalidRequest(`${id} does not say which model: ${message}${hint}`, "model")
 }

@@ -14,7 +14,7 @@ import { PARTIAL_ENDINGS, readIdentity, removePartial } from "./partial-file"
 export async function cleanPartials(blobs: Blobs): Promise<void> {
   const folder = blobs.partialFolder
   const entries = await readdir(folder).catch(() => [])
-  for (const key of new Set(entries.map(keyOf))) {
+  for (const key of new Set(entries.map(keyOf).filter((key) => OWN_KEY.test(key)))) {
     const base = join(folder, key)
     const digest = digestOfFileName(key)
     const isThere = digest !== undefined && (await blobs.has(digest))
@@ -46,6 +46,9 @@ export async function dropOtherVersions(folder: string, key: string, reference: 
 }
 
 const TEMPORARY = ".tmp"
+
+/** As {@link partialKey} names downloads; anything else in the folder is somebody else's. */
+const OWN_KEY = /^(sha256-[0-9a-f]{64}|named-[0-9a-f]{40})$/
 
 /** `sha256-ab….json.12.tmp` → `sha256-ab…` */
 function keyOf(entry: string): string {

@@ -1,10 +1,17 @@
 import { rm } from "node:fs/promises"
 import type { ModelSummary } from "../../domain"
-import { Cancelled, DownloadFailed, InvalidRequest, ModelNotFound, SignatureRefused } from "../../errors"
+import {
+  Cancelled,
+  DownloadFailed,
+  InvalidRequest,
+  ModelExists,
+  ModelNotFound,
+  SignatureRefused,
+} from "../../errors"
 import { Semaphore } from "../../lib/semaphore"
-import type { Blob, Store } from "../contract"
+import type { Blob, Occupant, Store } from "../contract"
 import type { KeyFolder } from "../keys"
-import type { Digest, Manifest, ManifestFile } from "../manifest"
+import { type Digest, type Manifest, type ManifestFile, manifestId } from "../manifest"
 import { formatModelName, HUGGING_FACE_HOST, type ModelName, OLLAMA_HOST, parseModelName } from "../names"
 import { findDamage } from "./damage"
 import { checkDiskSpace } from "./disk-space"
@@ -40,6 +47,11 @@ export interface PullerOptions {
 export interface PullOptions {
   /** A name, or the URL of a GGUF file. */
   readonly model: string
+  /**
+   * Something else than a pull needs the model: what is there already is taken as it is, and nothing is replaced, not
+   * even what is installed while the download goes on.
+   */
+  readonly onlyMissing?: boolean
   /** Plain HTTP, and certificates that nobody vouches for, are fine. */
   readonly isInsecure?: boolean
   readonly signal: AbortSignal
@@ -63,28 +75,37 @@ export class Puller {
 
   /**
    * Has a model installed as it is at its source now. What an earlier pull has left is gone on with, and what is there
-   * is not fetched again.
-   * @throws ModelNotFound naming what else the name could mean; DownloadFailed, NotAuthorized, ChecksumMismatch, DiskFull,
-   * Unsupported, InvalidModelFile; Cancelled, after which the same pull goes on where it stopped
+   * is not fetched again. A model that was made here is not replaced.
+   * @throws ModelNotFound naming what else the name could mean; ModelExists, DownloadFailed, NotAuthorized,
+   * ChecksumMismatch, DiskFull, Unsupported, InvalidModelFile; Cancelled, after which the same pull goes on where it stopped
    */
   async pull(options: PullOptions): Promise<ModelSummary> {
     try {
       return await this.#pull(options)
     } catch (error) {
-      throw options.signal.aborted ? new Cancelled() : error
+      throw options.signal.aborted ? new Cancelled() : this.#options.store.explain(error)
     }
   }
 
-  async #pull({ model, isInsecure = false, signal, onEvent }: PullOptions): Promise<ModelSummary> {
+  async #pull(options: PullOptions): Promise<ModelSummary> {
+    const { model, onlyMissing = false, isInsecure = false, signal, onEvent } = options
+    const known = onlyMissing && !isUrl(model) ? await this.#known(model) : undefined
+    if (known !== undefined) return known
     const context = this.#context(isInsecure, signal)
     await cleanPartials(this.#options.store.blobs)
     onEvent({ type: "status", status: "pulling manifest" })
     for (let changes = 0; ; changes++) {
       const plan = await this.#plan(model, { ...context, patience: impatient(context.patience) })
+      const kept = await this.#kept(plan, onlyMissing)
+      if (kept !== undefined) return kept
       for (const text of plan.notes) onEvent({ type: "note", text })
       try {
-        return await this.#carryOut(plan, context, onEvent)
+        return await this.#carryOut(plan, context, options)
       } catch (error) {
+        if (error instanceof ModelExists && onlyMissing) {
+          const installed = await this.#kept(plan, onlyMissing)
+          if (installed !== undefined) return installed
+        }
         if (!(error instanceof SourceChanged) || changes === MOST_CHANGES) throw error
         const text = `${formatModelName(plan.name)} has changed at its source (${error.message}); it is downloaded anew`
         onEvent({ type: "note", text })
@@ -117,7 +138,7 @@ export class Puller {
       onEvent({ type: "status", status: "success" })
       return damaged.map((file) => file.name)
     } catch (error) {
-      throw signal.aborted ? new Cancelled() : error
+      throw signal.aborted ? new Cancelled() : store.explain(error)
     }
   }
 
@@ -156,7 +177,9 @@ export class Puller {
     for (const { digest } of damaged) await rm(store.blobs.pathOf(digest), { force: true })
     await this.#fetchAll({ files }, context, onEvent)
     // Puts together anew what consists of several files.
-    await store.install(parseModelName(name), manifest)
+    const mayReplace = (occupant: Occupant) =>
+      occupant !== "unreadable" && manifestId(occupant) === manifestId(manifest)
+    await store.install(parseModelName(name), manifest, { mayReplace })
   }
 
   /** What its source has now, of what a model was made of then where that is still there. */
@@ -198,10 +221,33 @@ export class Puller {
     }
   }
 
+  /** The model that a name stands for already. */
+  async #known(model: string): Promise<ModelSummary | undefined> {
+    try {
+      return await this.#options.store.resolve(model)
+    } catch (error) {
+      if (error instanceof ModelNotFound) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * What is installed already under the name that a plan is for, where it is what is wanted and stays as it is.
+   * @throws ModelExists where it is something else, and may not be replaced
+   */
+  async #kept(plan: PullPlan, onlyMissing: boolean): Promise<ModelSummary | undefined> {
+    const { store } = this.#options
+    const occupant = await store.installedAs(plan.name)
+    if (occupant === undefined) return undefined
+    const obstacle = obstacleTo(plan, occupant, onlyMissing)
+    if (obstacle !== undefined) throw new ModelExists(formatModelName(plan.name), obstacle)
+    return onlyMissing ? await store.resolve(formatModelName(plan.name)) : undefined
+  }
+
   async #carryOut(
     plan: PullPlan,
     context: SourceContext,
-    onEvent: PullOptions["onEvent"],
+    { onlyMissing = false, onEvent }: PullOptions,
   ): Promise<ModelSummary> {
     const { store } = this.#options
     const { blobs } = store
@@ -216,7 +262,9 @@ export class Puller {
     await this.#checkSignatures(signatures, files, onEvent)
     const manifest = await this.#manifestOf(plan, files)
     onEvent({ type: "status", status: "writing manifest" })
-    await store.install(plan.name, manifest)
+    const mayReplace = (occupant: Occupant) =>
+      !onlyMissing && obstacleTo(plan, occupant, onlyMissing) === undefined
+    await store.install(plan.name, manifest, { mayReplace })
     const summary = await store.resolve(formatModelName(plan.name))
     for (const text of summary.defaults?.notes ?? [])
       onEvent({ type: "note", text: `${summary.name}: ${text}` })
@@ -341,6 +389,25 @@ export class Puller {
       ...plan.declared,
     }
   }
+}
+
+/** Why the model of a plan is not put in the place of what has its name; undefined where it can be, or is there. */
+function obstacleTo(
+  { name, source }: PullPlan,
+  occupant: Occupant,
+  onlyMissing: boolean,
+): string | undefined {
+  const model = formatModelName(name)
+  if (occupant === "unreadable") {
+    const how = `'xllm pull ${source.type === "url" ? source.reference : model}' replaces it`
+    return onlyMissing ? `its description is damaged, or of a later version; ${how}` : undefined
+  }
+  const ways = `'xllm cp ${model} NAME' keeps it under another name, 'xllm rm ${model}' deletes it`
+  const { type, reference } = occupant.source ?? {}
+  if (source.type === "url" && !(type === "url" && reference === source.reference)) {
+    return `it did not come from ${source.reference}; ${ways}`
+  }
+  return !onlyMissing && (type === "create" || type === "file") ? `it was made here; ${ways}` : undefined
 }
 
 function namesOf(remote: RemoteFile, name: string) {

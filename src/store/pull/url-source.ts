@@ -1,5 +1,5 @@
 import { DownloadFailed, InvalidRequest, NotAuthorized } from "../../errors"
-import { parseSplitName, splitFileName } from "../../formats/gguf/split"
+import { parseSplitName, siblingName } from "../../formats/gguf/split"
 import { DEFAULT_TAG, HUGGING_FACE_HOST, type ModelName, OLLAMA_HOST } from "../names"
 import { persist, refuseTemporary } from "./attempts"
 import { NO_ACCESS } from "./fetch-text"
@@ -49,7 +49,7 @@ export async function planUrlPull(text: string, context: SourceContext): Promise
   const fileNames =
     split === undefined
       ? [fileName]
-      : Array.from({ length: split.parts }, (_, index) => splitFileName(split, index + 1))
+      : Array.from({ length: split.parts }, (_, index) => siblingName(fileName, index + 1))
   const remotes = await Promise.all(
     fileNames.map((each) => describeFile(new URL(each, url).href, each, context)),
   )

@@ -1,6 +1,7 @@
 import { statSync, writeSync } from "node:fs"
 import type { Device, LoadedTextInfo, ModelDefaults, TextModelSettings } from "../../domain"
 import { ModelLoadFailed, Unsupported } from "../../errors"
+import { partPaths } from "../../formats/gguf/split"
 import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
 import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
@@ -129,7 +130,9 @@ function loadWeights(
 ): Offload {
   if (gpus.length > 0) refuseUnsupportedSplit(settings, gpus)
   const wanted = gpus.length === 0 ? 0 : settings.gpuLayers
-  const model = Model.load(library, path, { ...settings, gpuLayers: wanted })
+  // By their paths: llama.cpp itself finds the other parts only where their names are as it writes them.
+  const [first = path, ...others] = partPaths(path)
+  const model = Model.load(library, first, { ...settings, gpuLayers: wanted }, others)
   if (model === undefined)
     throw new ModelLoadFailed(name, library.lastError() || "llama.cpp refused the file", undefined, {
       outOfMemory: wanted !== 0,

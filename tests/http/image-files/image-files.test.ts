@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test"
 import { existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { ImageFiles, type ImageLimits } from "../../../src/http/image-files/image-files"
+import { failure } from "../../support/failure"
+import { canMount, mountSmallDisk } from "../../support/small-disk"
 import { tempFolder } from "../../support/temp-folder"
 
 const HOUR_MS = 3600_000
@@ -111,20 +113,24 @@ describe("room for images", () => {
 })
 
 describe("nothing else of the folder", () => {
-  const OURS = `${"a".repeat(32)}.png`
+  const OURS = `xllm-${"a".repeat(27)}.png`
 
-  test.each(["other.png", "notes.txt", `${"a".repeat(31)}.png`, `${OURS}.txt`, `.${OURS}`])(
-    "is read or deleted: %s",
-    async (name) => {
-      using folder = tempFolder()
-      writeFileSync(join(folder.path, name), "mine")
-      const { files, pass } = filesOf(folder.path, { ttlSeconds: 1, maxBytes: 1 })
-      expect(await files.read(name)).toBeUndefined()
-      pass(HOUR_MS)
-      await files.sweep()
-      expect(readdirSync(folder.path)).toEqual([name])
-    },
-  )
+  test.each([
+    "other.png",
+    "notes.txt",
+    `xllm-${"a".repeat(26)}.png`,
+    `${"a".repeat(32)}.png`,
+    `${OURS}.txt`,
+    `.${OURS}`,
+  ])("is read or deleted: %s", async (name) => {
+    using folder = tempFolder()
+    writeFileSync(join(folder.path, name), "mine")
+    const { files, pass } = filesOf(folder.path, { ttlSeconds: 1, maxBytes: 1 })
+    expect(await files.read(name)).toBeUndefined()
+    pass(HOUR_MS)
+    await files.sweep()
+    expect(readdirSync(folder.path)).toEqual([name])
+  })
 
   test("is read through a link, or where a folder has such a name", async () => {
     using folder = tempFolder()
@@ -150,7 +156,7 @@ describe("nothing else of the folder", () => {
 describe("a file that a crash has left unfinished", () => {
   test("is deleted once it is old, and is no image", async () => {
     using folder = tempFolder()
-    const unfinished = `${"a".repeat(32)}.png.part`
+    const unfinished = `xllm-${"a".repeat(27)}.png.part`
     writeFileSync(join(folder.path, unfinished), "half")
     const { files, pass } = filesOf(folder.path)
     await files.sweep()
@@ -162,10 +168,46 @@ describe("a file that a crash has left unfinished", () => {
   })
 })
 
+test("pictures that somebody else keeps in the folder stay, whatever they are called", async () => {
+  using folder = tempFolder()
+  // As sums and screenshots are called.
+  const others = [`${"0123456789abcdef".repeat(2)}.png`, "Screenshot_20260101-120000_Gmail.png", "cat.png"]
+  for (const name of others) writeFileSync(join(folder.path, name), "not ours")
+  const { files, pass } = filesOf(folder.path, { ttlSeconds: 3600, maxBytes: 1 })
+  await files.add(bytes(10), "png")
+  pass(HOUR_MS)
+  await files.sweep()
+  expect(readdirSync(folder.path).sort()).toEqual(others.sort())
+  for (const name of others) expect(await files.read(name)).toBeUndefined()
+})
+
+test("an image that cannot be kept is told of in words, and without the folder", async () => {
+  using folder = tempFolder()
+  writeFileSync(join(folder.path, "file"), "")
+  const error = await failure(filesOf(join(folder.path, "file", "images")).files.add(bytes(1), "png"))
+  expect(error).toMatchObject({
+    code: "storage_failed",
+    status: 500,
+    message: "the server cannot store the image: a part of the path is a file, not a folder",
+  })
+})
+
+test.skipIf(!canMount)("an image for which the disk has no room leaves nothing behind", async () => {
+  using folder = tempFolder()
+  using _disk = mountSmallDisk(folder.path, 1)
+  const error = await failure(filesOf(folder.path).files.add(bytes(2_000_000), "png"))
+  expect(error).toMatchObject({
+    code: "disk_full",
+    status: 507,
+    message: "the server cannot store the image: no space left on the disk",
+  })
+  expect(readdirSync(folder.path)).toEqual([])
+})
+
 test("a folder that is not there yet holds nothing", async () => {
   using folder = tempFolder()
   const { files } = filesOf(join(folder.path, "deep", "images"))
   await files.sweep()
-  expect(await files.read(`${"a".repeat(32)}.png`)).toBeUndefined()
+  expect(await files.read(`xllm-${"a".repeat(27)}.png`)).toBeUndefined()
   expect(await files.add(bytes(1), "png")).toEndWith(".png")
 })

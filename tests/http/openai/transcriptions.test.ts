@@ -368,13 +368,23 @@ describe("the uploaded file", () => {
     }
     const answer = postForm(PATH, PARTS)
     await begun.promise
-    await Bun.write(join(uploadsFolder, "left", "audio.mp3"), "left by a server that was killed")
+    const left = join(uploadsFolder, crypto.randomUUID())
+    await Bun.write(join(left, "audio.mp3"), "left by a server that was killed")
     const second = fakeServer(undefined, { uploadsFolder })
     await second.uploads.start()
     expect(filesIn(uploadsFolder)).toEqual([expect.stringMatching(/^[\w-]{36}\.mp3$/)])
     held.resolve()
     await answer
     await second.uploads.close()
+  })
+
+  test("is kept in a folder where what others have put there stays", async () => {
+    const { uploadsFolder, uploads } = fakeServer()
+    await Bun.write(join(uploadsFolder, "mine", "talk.mp3"), "of somebody else")
+    await Bun.write(join(uploadsFolder, "letter.txt"), "of somebody else")
+    await uploads.start()
+    await uploads.close()
+    expect(filesIn(uploadsFolder)).toEqual(["letter.txt", "talk.mp3"])
   })
 })
 
