@@ -1,6 +1,6 @@
-import { withoutPaths } from "./lib/without-paths"
 import { isDiskFull } from "./lib/disk-full"
-import { systemReason } from "./lib/system-reason"
+import { systemCode, systemPath, systemReason } from "./lib/system-reason"
+import { withoutPaths } from "./lib/without-paths"
 
 /** Fields of an {@link XllmError} that are optional. */
 export interface XllmErrorOptions {
@@ -27,6 +27,8 @@ export interface WireError {
   readonly retryAfterSeconds?: number
   readonly details?: Readonly<Record<string, unknown>>
   readonly publicMessage?: string
+  /** Of a defect: where it came from, for the log alone. */
+  readonly trace?: string
 }
 
 /**
@@ -56,6 +58,7 @@ export class XllmError extends Error {
   /** Plain data that {@link fromWire} turns back into an error with the same meaning. */
   toWire(): WireError {
     const { code, status, message, param, retryAfterSeconds, details, publicMessage } = this
+    const trace = traceOf(this)
     return {
       code,
       status,
@@ -64,22 +67,36 @@ export class XllmError extends Error {
       ...(param !== undefined && { param }),
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
       ...(details !== undefined && { details }),
+      ...(trace !== undefined && { trace }),
     }
   }
 }
 
 /** The error that {@link XllmError.toWire} described. */
-export function fromWire(wire: WireError): XllmError {
-  return new XllmError(wire.code, wire.status, wire.message, wire)
+export function fromWire({ code, status, message, trace, ...options }: WireError): XllmError {
+  const cause = trace === undefined ? undefined : Object.assign(new Error(message), { stack: trace })
+  return new XllmError(code, status, message, { ...options, cause })
 }
 
 /**
- * `error` itself if it is ours, otherwise an internal error that keeps its words and has it as cause. Clients get other
- * words: nobody has foreseen what its own tell.
+ * `error` itself if it is ours; otherwise one that may be shown, with it as cause. What a library or the language threw
+ * says nothing to a user, and may say what only the log should know: see {@link traceOf}.
  */
 export function asXllmError(error: unknown): XllmError {
   if (error instanceof XllmError) return error
-  return new InternalError(error instanceof Error ? error.message : String(error), error)
+  return systemReason(error) === undefined
+    ? new InternalError("internal error", error)
+    : new SystemFailed(error)
+}
+
+/** Where a defect behind an error came from, for logs and reports; `undefined` for a failure that was foreseen. */
+export function traceOf(error: unknown): string | undefined {
+  let isInternal = false
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (one instanceof XllmError) isInternal = one.code === "internal_error"
+    else if (isInternal || isDefect(one)) return one.stack ?? one.message
+  }
+  return undefined
 }
 
 /**
@@ -91,13 +108,28 @@ export function reasonOf(error: unknown): string {
   const known = systemReason(error)
   if (known !== undefined) return known
   if (!(error instanceof Error)) return "the reason is not known"
-  if (DEFECTS.has(error.name)) return "an internal error"
+  if (isDefect(error)) return "an internal error"
   const [line = ""] = error.message.split("\n")
   const bare = line.replace(CODE, "").replace(CALL, "").replace(PARSER, "").trim()
   return bare === "" ? "the reason is not known" : bare
 }
 
-/** What the language itself throws where a program is wrong. */
+/** {@link reasonOf} behind the path that it is about, where the system tells one. */
+export function placeAndReason(error: unknown): string {
+  const path = systemPath(error instanceof SystemFailed ? error.cause : error)
+  const reason = reasonOf(error instanceof SystemFailed ? error.cause : error)
+  return path === undefined ? reason : `${path}: ${reason}`
+}
+
+/** Is it what the runtime throws where a program is wrong? `fetch` has TypeErrors of its own, with codes. */
+function isDefect(error: Error): boolean {
+  return (
+    DEFECTS.has(error.name) &&
+    (systemCode(error) ?? "ERR_").startsWith("ERR_") &&
+    systemReason(error) === undefined
+  )
+}
+
 const DEFECTS = new Set([
   "TypeError",
   "ReferenceError",
@@ -372,8 +404,9 @@ export class SignatureRefused extends XllmError {
 
 /** What was to be trusted is no public key. */
 export class InvalidKey extends XllmError {
-  constructor(reason: string) {
-    super("invalid_key", 400, `it is not an OpenPGP key: ${reason}`)
+  /** `from`: the file, as messages call it. */
+  constructor(from: string, reason: string, cause?: unknown) {
+    super("invalid_key", 400, `${from} has no OpenPGP public key that can be read: ${reason}`, { cause })
   }
 }
 
@@ -590,9 +623,10 @@ export class ClientStalled extends XllmError {
 /** No xLLM server answers where a command looks for one. */
 export class ServerUnreachable extends XllmError {
   constructor(url: string, cause?: unknown) {
-    super("server_unreachable", 503, `could not connect to a server at ${url}; start one with 'xllm serve'`, {
-      cause,
-    })
+    // That nobody listens is what it looks like; anything else has another remedy.
+    const isAbsent = cause === undefined || ["ECONNREFUSED", "ENOENT"].includes(systemCode(cause) ?? "")
+    const why = isAbsent ? "; start one with 'xllm serve'" : `: ${reasonOf(cause)}`
+    super("server_unreachable", 503, `could not connect to a server at ${url}${why}`, { cause })
   }
 }
 
@@ -694,12 +728,16 @@ export class BlobMissing extends XllmError {
   }
 }
 
-/** Something that should not happen; a defect of ours. */
+/** The system refused something that nobody foresaw. The message has no path: it may be one of the server's. */
+export class SystemFailed extends XllmError {
+  constructor(cause: unknown) {
+    super("system_failed", 500, `the operating system reports: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/** Something that should not happen; a defect of ours. With a `cause` the log has its trace. */
 export class InternalError extends XllmError {
   constructor(message: string, cause?: unknown) {
-    super("internal_error", 500, message, {
-      ...(cause !== undefined && { publicMessage: "an internal error; the server's log says what it was" }),
-      cause,
-    })
+    super("internal_error", 500, message, { cause })
   }
 }

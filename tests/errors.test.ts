@@ -43,7 +43,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   ],
   [new errors.SignatureRefused("a/b:m.gguf", "why"), 403, { code: "signature_refused" }],
   [new errors.KeyNotFound("0123", false), 404, {}],
-  [new errors.InvalidKey("why"), 400, { code: "invalid_key" }],
+  [new errors.InvalidKey("a.asc", "why"), 400, { code: "invalid_key" }],
   [new errors.InvalidManifest("why"), 400, { code: "invalid_manifest" }],
   [new errors.BlobMissing("m", ["sha256:ab"]), 409, { code: "blob_missing" }],
   [
@@ -111,6 +111,11 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.BadServerAnswer("http://x", "sent nonsense"), 502, {}],
   [new errors.UsageError("unknown command 'x'"), 400, {}],
   [new errors.InternalError("x is not a function"), 500, { code: "internal_error" }],
+  [
+    new errors.SystemFailed(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" })),
+    500,
+    { code: "system_failed", message: "the operating system reports: the disk or device reports an error" },
+  ],
 ]
 
 /** Fields of the error that OpenAI's clients see, and headers. */

@@ -1,4 +1,4 @@
-import { asXllmError, BadServerAnswer, Cancelled, ServerUnreachable, XllmError } from "../errors"
+import { BadServerAnswer, Cancelled, reasonOf, ServerUnreachable, XllmError } from "../errors"
 import type { ServerLocation } from "../config/settings"
 import type { FailedModelBody, LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../lib/json"
@@ -187,7 +187,7 @@ export class Client {
   #explain(error: unknown, signal: AbortSignal): XllmError {
     if (signal.aborted) return new Cancelled()
     if (error instanceof XllmError) return error
-    return new BadServerAnswer(this.name, `broke the connection: ${asXllmError(error).message}`)
+    return new BadServerAnswer(this.name, `broke off its answer: ${reasonOf(error)}`)
   }
 
   #strange(path: string): BadServerAnswer {

@@ -3,12 +3,13 @@ import type { Inputs } from "../config/load"
 import { pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
-import { Cancelled, Unsupported, UsageError } from "../errors"
+import { Cancelled, FileFailed, Unsupported, UsageError } from "../errors"
 import type { Modelfile } from "../formats/modelfile/parse"
 import type { CreateEvent } from "../store/create/create"
 import type { PullEvent } from "../store/pull/events"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
+import { readGiven } from "./given-file"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { percentOf } from "./output"
@@ -105,7 +106,7 @@ interface ReadModelfile {
 }
 
 async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
-  const [{ parseModelfile }, { decodeModelfile }] = await Promise.all([
+  const [{ parseModelfile }, { decodeModelfile, MAX_MODELFILE_BYTES }] = await Promise.all([
     import("../formats/modelfile/parse"),
     import("../formats/modelfile/text"),
   ])
@@ -113,19 +114,17 @@ async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
     const file = "standard input"
     return { file, folder: process.cwd(), modelfile: parseModelfile(await io.readInput()) }
   }
-  const bytes = await readBytes(path)
+  const bytes = await readBytes(path, MAX_MODELFILE_BYTES)
   const modelfile = parseModelfile(decodeModelfile(bytes, path))
   return { file: path, folder: dirname(resolve(path)), modelfile }
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+async function readBytes(path: string, maxBytes: number): Promise<Uint8Array> {
   try {
-    return await Bun.file(path).bytes()
+    return await readGiven(path, "a Modelfile", maxBytes)
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error)
-    const why = reason === "ENOENT" ? "there is no such file" : reason
-    const hint = path === DEFAULT_FILE ? "; name another with -f" : ""
-    throw new UsageError(`the Modelfile ${path} cannot be read: ${why}${hint}`)
+    if (path !== DEFAULT_FILE || !(error instanceof FileFailed)) throw error
+    throw new UsageError(`${error.message}; name another Modelfile with -f`)
   }
 }
 

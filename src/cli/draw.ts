@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs"
-import { resolve } from "node:path"
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
 import { decimal, integer, oneOf, text, type Value } from "../config/values"
 import type { ImageEvent, ImageFormat, ImageRequest } from "../domain"
@@ -17,6 +16,7 @@ import {
 } from "../http/openai/images/image-call"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
+import { existingFile } from "./given-file"
 import type { Io } from "./io"
 import { type MediaWork, withModel } from "./media-source"
 import { printable, toJson } from "./output"
@@ -112,7 +112,7 @@ program.`,
       flags.output === "-" || (flags.output === undefined && !io.stdoutIsTerminal && !flags.json)
     if (toStdout) checkStdout(flags, io)
     const format = chooseFormat(flags)
-    const source = readSource(flags)
+    const source = await readSource(flags)
     await withModel(model, flags, io, async (work) => {
       const request = toRequest(work.model, prompt, format, flags)
       const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
@@ -150,11 +150,12 @@ function chooseFormat({ format, output }: DrawFlags): ImageFormat {
   )
 }
 
-/** @throws UsageError */
-function readSource({ image, strength = DEFAULT_STRENGTH }: DrawFlags): ImageRequest["source"] {
-  if (image === undefined) return undefined
-  if (!existsSync(image)) throw new UsageError(`there is no file ${image}`)
-  return { imagePath: resolve(image), strength }
+/** @throws FileFailed, UsageError */
+async function readSource({
+  image,
+  strength = DEFAULT_STRENGTH,
+}: DrawFlags): Promise<ImageRequest["source"]> {
+  return image === undefined ? undefined : { imagePath: await existingFile(image), strength }
 }
 
 function toRequest(model: string, prompt: string, format: ImageFormat, flags: DrawFlags): ImageRequest {

@@ -83,8 +83,10 @@ async function importOne(file: string, task: Task): Promise<void> {
 /** @throws FileFailed where there is nothing */
 async function isFileOtherThanGguf(path: string): Promise<boolean> {
   try {
-    if ((await stat(path)).isDirectory()) return false
-    return (await Bun.file(path).slice(0, 4).text()) !== "GGUF"
+    const facts = await stat(path)
+    if (facts.isDirectory()) return false
+    // What was looked at in a pipe is gone for whoever reads it.
+    return !facts.isFile() || (await Bun.file(path).slice(0, 4).text()) !== "GGUF"
   } catch (error) {
     throw new FileFailed("read", path, error)
   }
@@ -95,20 +97,27 @@ async function importFrom(file: string, { name, io, spinner, ...task }: Task): P
   if (file === "-" && io.stdinIsTerminal) {
     throw new UsageError("an archive is not typed; pipe it in, or name a FILE")
   }
-  const total = file === "-" ? undefined : (await stat(file)).size
+  const facts = file === "-" ? undefined : await stat(file)
+  // Of a pipe nobody knows how much will come.
+  const total = facts?.isFile() ? facts.size : undefined
   const summary = await importArchive({
     ...task,
     archive: file === "-" ? "stdin" : file,
-    bytes: file === "-" ? io.inputBytes() : readBytes(file),
+    bytes: file === "-" ? io.inputBytes() : readPieces(file),
     ...(name !== undefined && { name }),
     onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
   })
   return summary.name
 }
 
-/** Opened when it is read, so that nothing is left open where that never comes. */
-async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
-  yield* createReadStream(file)
+/** @throws FileFailed */
+async function* readPieces(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    // A stream of a file is one of bytes.
+    yield* createReadStream(file) as AsyncIterable<Uint8Array>
+  } catch (error) {
+    throw new FileFailed("read", file, error)
+  }
 }
 
 /** A GGUF, or a folder. */

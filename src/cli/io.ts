@@ -1,4 +1,6 @@
 import { type Environment, processEnvironment } from "../config/environment"
+import { FileFailed } from "../errors"
+import { failureText } from "./failure"
 
 /** The streams and variables that a command works with. */
 export interface Io {
@@ -12,9 +14,9 @@ export interface Io {
   writeError(text: string): void
   /** As {@link write}, for what is no text. */
   writeBytes(bytes: Uint8Array): void
-  /** Everything that comes in, until its end. */
+  /** Everything that comes in, until its end. @throws FileFailed */
   readInput(): Promise<string>
-  /** The same as bytes, as they come. */
+  /** The same as bytes, as they come. @throws FileFailed */
   inputBytes(): AsyncIterable<Uint8Array>
   /** Aborted when the reader of stdout has gone (`| head`): go on quietly, or stop. */
   readonly outputClosed: AbortSignal
@@ -26,22 +28,47 @@ const GONE = new Set(["EPIPE", "EIO"])
 /** The process's own streams. */
 export function processIo(): Io {
   const closed = new AbortController()
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (!GONE.has(error.code ?? "")) throw error
-      if (stream === process.stdout) closed.abort()
-    })
-  }
+  const environment = processEnvironment()
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (!closed.signal.aborted && !GONE.has(error.code ?? "")) {
+      const failure = new FileFailed("write", "standard output", error)
+      process.stderr.write(`Error: ${failureText(failure, environment)}\n`)
+      process.exitCode = 1
+    }
+    closed.abort()
+  })
+  // Nobody is left who could be told.
+  process.stderr.on("error", () => {})
   return {
-    environment: processEnvironment(),
+    environment,
     stdinIsTerminal: process.stdin.isTTY === true,
     stdoutIsTerminal: process.stdout.isTTY === true,
     stderrIsTerminal: process.stderr.isTTY === true,
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     writeBytes: (bytes) => void process.stdout.write(bytes),
-    inputBytes: () => Bun.stdin.stream(),
-    readInput: () => Bun.stdin.text(),
+    inputBytes,
+    readInput,
     outputClosed: closed.signal,
   }
+}
+
+async function* inputBytes(): AsyncGenerator<Uint8Array> {
+  try {
+    yield* Bun.stdin.stream()
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
+async function readInput(): Promise<string> {
+  try {
+    return await Bun.stdin.text()
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
+function unreadable(error: unknown): FileFailed {
+  return new FileFailed("read", "standard input", error)
 }

@@ -3,8 +3,12 @@ import { UsageError } from "../errors"
 import { KeyFolder, type TrustedKey } from "../store/keys"
 import { defineCommand } from "./command"
 import { switchFlag } from "./flags"
+import { readGiven } from "./given-file"
 import type { Io } from "./io"
 import { printable, table, toJson } from "./output"
+
+/** A key with all its signatures has some hundred kilobytes. */
+const MAX_KEYS_BYTES = 16 * 1024 ** 2
 
 /** Digits of a fingerprint that tables show: what is known as a key's id. */
 const ID_DIGITS = 16
@@ -32,7 +36,7 @@ rm ID      trusts one no more`,
     const keys = new KeyFolder(findPaths(io.environment).keys)
     switch (action) {
       case "add":
-        return show(await keys.add(await readKeys(operand, io)), "trusted", flags.json, io)
+        return show(await addKeys(operand, keys, io), "trusted", flags.json, io)
       case "list":
       case "ls":
         return list(await keys.list(), flags.json, io)
@@ -46,12 +50,22 @@ rm ID      trusts one no more`,
   },
 })
 
-async function readKeys(operand: string | undefined, io: Io): Promise<Uint8Array> {
+async function addKeys(operand: string | undefined, keys: KeyFolder, io: Io): Promise<readonly TrustedKey[]> {
   if (operand === undefined) throw new UsageError("keys add needs a FILE, or - for what is piped in")
-  if (operand === "-") return new TextEncoder().encode(await io.readInput())
-  const file = Bun.file(operand)
-  if (!(await file.exists())) throw new UsageError(`there is no file '${operand}'`)
-  return await file.bytes()
+  if (operand === "-") return await keys.add(await pipedKeys(io), "standard input")
+  return await keys.add(await readGiven(operand, "a file of keys", MAX_KEYS_BYTES), operand)
+}
+
+async function pipedKeys(io: Io): Promise<Uint8Array> {
+  // As bytes: a key that is not armored is no text.
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of io.inputBytes()) {
+    length += chunk.length
+    if (length > MAX_KEYS_BYTES) throw new UsageError("standard input has more than a file of keys may have")
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 function show(keys: readonly TrustedKey[], what: string, asJson: boolean | undefined, io: Io): void {

@@ -1,7 +1,9 @@
-import { UsageError, XllmError } from "../errors"
+import { processEnvironment } from "../config/environment"
+import { asXllmError, traceOf, UsageError } from "../errors"
 import { nearest } from "../lib/nearest"
 import { version } from "../version"
 import type { Command } from "./command"
+import { failureText } from "./failure"
 import { columns } from "./help"
 import { type Io, processIo } from "./io"
 
@@ -51,9 +53,20 @@ export async function main(argv: readonly string[]): Promise<void> {
     await dispatch(name, rest, io)
   } catch (error) {
     if (io.outputClosed.aborted) return
-    io.writeError(`Error: ${messageOf(error)}\n`)
+    io.writeError(`Error: ${failureText(error, io.environment)}\n`)
     process.exitCode = 1
   }
+}
+
+/** What nobody has awaited ends the program too, with the same words and not the runtime's. */
+export function watchUncaught(): void {
+  const environment = processEnvironment()
+  const end = (error: unknown) => {
+    process.stderr.write(`Error: ${failureText(error, environment)}\n`)
+    process.exit(1)
+  }
+  process.on("uncaughtException", end)
+  process.on("unhandledRejection", end)
 }
 
 /** Hidden: the server starts its children with it. */
@@ -62,7 +75,8 @@ async function startWorker(argv: readonly string[]): Promise<void> {
   try {
     await command(argv)
   } catch (error) {
-    process.stderr.write(`Error: ${messageOf(error)}\n`)
+    const known = asXllmError(error)
+    process.stderr.write(`Error: ${[known.message, traceOf(known)].filter(Boolean).join("\n")}\n`)
     // At once: the channel to the parent would keep a failed worker alive.
     process.exit(1)
   }
@@ -138,10 +152,4 @@ ${columns([
 async function versionText(): Promise<string> {
   const { llamaVersion } = await import("../native/llama-version")
   return `xllm ${version}\nllama.cpp ${llamaVersion()}\n`
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof XllmError) return error.message
-  // Not one of ours: a defect, so its place is worth showing.
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -1,6 +1,6 @@
 import { open, realpath, rename, rm, stat, type FileHandle } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { FileFailed, reasonOf, UsageError } from "../errors"
+import { FileFailed } from "../errors"
 import type { Io } from "./io"
 
 /** Where a command's result goes. */
@@ -28,7 +28,7 @@ export function stdoutOutput(io: Io): Output {
 /**
  * A file that is written beside its place, so that what was there stays until the new one is whole; of a link the file
  * that it leads to. What is no plain file, such as a pipe, is written to directly.
- * @throws UsageError where it cannot be written
+ * @throws FileFailed where it cannot be written; so do the methods of the result
  */
 export async function fileOutput(given: string): Promise<Output> {
   try {
@@ -38,22 +38,25 @@ export async function fileOutput(given: string): Promise<Output> {
       () => true,
     )
     const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
-    return new FileOutput(resolve(given), path, written, await open(written, "w"))
+    return new FileOutput(given, path, written, await open(written, "w"))
   } catch (error) {
-    throw new UsageError(`${given} cannot be written: ${reasonOf(error)}`)
+    throw new FileFailed("write", given, error)
   }
 }
 
 class FileOutput implements Output {
   readonly path: string
+  /** What messages call it. */
+  readonly #given: string
   /** Where it is in the end. */
   readonly #place: string
   readonly #written: string
   readonly #file: FileHandle
   #isFinished = false
 
-  constructor(path: string, place: string, written: string, file: FileHandle) {
-    this.path = path
+  constructor(given: string, place: string, written: string, file: FileHandle) {
+    this.#given = given
+    this.path = resolve(given)
     this.#place = place
     this.#written = written
     this.#file = file
@@ -86,7 +89,7 @@ class FileOutput implements Output {
     try {
       await work()
     } catch (error) {
-      throw new FileFailed("write", this.path, error)
+      throw new FileFailed("write", this.#given, error)
     }
   }
 }

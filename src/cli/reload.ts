@@ -4,7 +4,7 @@ import { changedSettings } from "../config/effective"
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
 import { gatherInputs } from "../config/settings"
-import { asXllmError } from "../errors"
+import { placeAndReason } from "../errors"
 import type { Logger } from "../log/logger"
 
 /** Editors write a file in several steps, in milliseconds. */
@@ -60,7 +60,7 @@ export class LiveConfiguration {
       if (restart.length > 0)
         log.warn("settings take effect when the server starts again", { settings: restart })
     } catch (error) {
-      log.error("the new configuration is wrong; the old one stays", { error: asXllmError(error).message })
+      log.error("invalid configuration, keeping the previous one", { error: placeAndReason(error) })
     }
   }
 

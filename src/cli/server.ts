@@ -18,7 +18,7 @@ import type { ModelSettings } from "../domain"
 import type { ManagedEngine } from "../engine"
 import type { EngineObserver } from "../engine/observer"
 import { cacheFault } from "../engine/settings-check"
-import { InvalidSettings, reasonOf } from "../errors"
+import { InvalidSettings, placeAndReason } from "../errors"
 import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
 import type { ListenOptions } from "../http/listen"
 import type { Uploads } from "../http/uploads"
@@ -126,7 +126,7 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
   const uploads = new Uploads(findPaths(inputs.environment).uploads)
   const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
   // Text needs no files: a server whose home cannot be written serves it all the same.
-  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: reasonOf(error) })
+  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: placeAndReason(error) })
   await Promise.all([uploads.start().catch(warn), images.start().catch(warn)])
   return {
     uploads,
@@ -166,7 +166,11 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     names.push(name)
   }
   // Beside everything else: nobody waits for it.
-  store.tidy().catch((error: unknown) => log.warn("models folder not tidied", { reason: reasonOf(error) }))
+  store
+    .tidy()
+    .catch((error: unknown) =>
+      log.warn("cleanup of the models directory failed", { reason: placeAndReason(error) }),
+    )
   const reconfigure = (next: Inputs) =>
     engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
   return { engine, address, reconfigure }

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { join } from "node:path"
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
 import { oneOf, text } from "../config/values"
 import type { TranscriptionRequest } from "../domain"
@@ -9,6 +9,7 @@ import { toSrt, toVerboseJson, toVtt, TranscriptBuilder } from "../http/openai/a
 import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../http/openai/audio/transcription-call"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
+import { existingFile } from "./given-file"
 import type { Io } from "./io"
 import { type MediaWork, withModel } from "./media-source"
 import { terminalSafe, toJson } from "./output"
@@ -47,7 +48,7 @@ program.`,
   flags: flagTable,
   async run({ flags, words: [model = "", file = ""], io }) {
     const format = chooseFormat(flags)
-    await using recording = file === "-" ? await pipedFile(io) : await existingFile(file)
+    await using recording = file === "-" ? await pipedFile(io) : await recordingAt(file)
     await withModel(model, flags, io, (work) => transcribe(work, recording.path, format, flags, io))
   },
 })
@@ -67,10 +68,9 @@ interface Recording extends AsyncDisposable {
   readonly path: string
 }
 
-/** @throws UsageError */
-async function existingFile(file: string): Promise<Recording> {
-  if (!(await Bun.file(file).exists())) throw new UsageError(`there is no file ${file}`)
-  return { path: resolve(file), [Symbol.asyncDispose]: async () => {} }
+/** @throws FileFailed, UsageError */
+async function recordingAt(file: string): Promise<Recording> {
+  return { path: await existingFile(file), [Symbol.asyncDispose]: async () => {} }
 }
 
 /** What is piped in as a file, because a decoder may want to look back. It is removed at the end. */

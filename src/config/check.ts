@@ -5,6 +5,9 @@ import { fileSchema } from "./file-schema"
 import { allSettings, perModelSettings, type Setting } from "./schema"
 import { refusal } from "./values"
 
+/** Characters of a name or a value that a message shows. */
+const MAX_SHOWN = 100
+
 /** Names from the top of a file to a place in it. */
 type Place = readonly string[]
 
@@ -73,15 +76,21 @@ function namesIn(params: object): readonly string[] {
 
 function wrongValue(place: Place, root: unknown, file: string): string {
   const setting = settingAt(place)
-  const origin = place.length === 0 ? file : `${pathOf(place)} in ${file}`
+  const origin = place.length === 0 ? file : `${shortened(pathOf(place))} in ${file}`
   const rule = setting?.value.rule ?? "a section with settings"
   if (setting?.isSecret) return `${origin} must be ${rule}`
-  return refusal(origin, rule, JSON.stringify(valueAt(root, place))).message
+  return refusal(origin, rule, shortened(JSON.stringify(valueAt(root, place)))).message
+}
+
+/** A file that is something else may be one long text to a parser. */
+function shortened(text: string): string {
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`
 }
 
 function unknownName(place: Place, file: string): string {
   const near = nearestPath(place)
-  return `${pathOf(place)} in ${file} is no setting${near === undefined ? "" : `; did you mean ${near}?`}`
+  const hint = near === undefined ? "" : `; did you mean '${near}'?`
+  return `unknown setting '${shortened(pathOf(place))}' in ${file}${hint}`
 }
 
 /** A neighbour with a similar name, or a setting of another section with the same one. */

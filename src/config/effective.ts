@@ -87,6 +87,6 @@ export function unknownVariables(environment: Environment): readonly string[] {
     .filter((name) => name.startsWith("XLLM_") && !known.includes(name))
     .map((name) => {
       const near = nearest(name, known)
-      return `${name} is no setting${near === undefined ? "" : `; did you mean ${near}?`}`
+      return `unknown environment variable ${name}${near === undefined ? "" : `; did you mean ${near}?`}`
     })
 }

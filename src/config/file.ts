@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs"
-import { readFile } from "node:fs/promises"
+import { lstatSync, statSync } from "node:fs"
 import { extname, join, resolve } from "node:path"
-import { UsageError } from "../errors"
+import { FileFailed, reasonOf, UsageError } from "../errors"
+import { readBounded } from "../lib/read-bounded"
 import type { Environment } from "./environment"
 import { findPaths } from "./paths"
 
@@ -12,30 +12,51 @@ export interface ConfigFile {
   readonly values: ReadonlyMap<string, unknown>
 }
 
+/** Every setting of a thousand models stays below. */
+const MAX_BYTES = 1024 ** 2
+
 const NAMES = ["config.yaml", "config.json"] as const
 
 /**
  * The file to read: the one that is named, otherwise the one in xLLM's home, if there is one.
  * @param named what `--config` says
- * @throws UsageError where two could be meant, and where a named one is not there
+ * @throws UsageError where two could be meant; FileFailed where a named one is not there
  */
 export function findConfigFile(named: string | undefined, environment: Environment): string | undefined {
   const variable = environment["XLLM_CONFIG"]
   const [chosen, origin] = named === undefined ? [variable, "XLLM_CONFIG"] : [named, "--config"]
   if (chosen) {
     const path = resolve(chosen)
-    if (!existsSync(path)) throw new UsageError(`${origin} names ${chosen}, which does not exist`)
+    try {
+      statSync(path)
+    } catch (error) {
+      throw new FileFailed("read", `the configuration file ${path} (named by ${origin})`, error)
+    }
     return path
   }
   const { home } = findPaths(environment)
-  const found = NAMES.map((name) => join(home, name)).filter(existsSync)
+  const found = NAMES.map((name) => join(home, name)).filter(isThere)
   if (found.length > 1) throw new UsageError(`there are both ${found.join(" and ")}; keep one of them`)
   return found[0]
 }
 
+/** A link counts wherever it leads: reading it will tell. @throws FileFailed */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    throw new FileFailed("read", `the configuration file ${path}`, error)
+  }
+}
+
+/** Where a file would be looked for that nobody has written yet. */
+export function usualConfigFile(environment: Environment): string {
+  return join(findPaths(environment).home, NAMES[0])
+}
+
 /**
  * Reads and checks a configuration file.
- * @throws UsageError that names the file and everything that is wrong in it
+ * @throws UsageError that names the file and everything that is wrong in it; FileFailed
  */
 export async function readConfigFile(path: string): Promise<ConfigFile> {
   const given = parse(await textOf(path), path)
@@ -45,11 +66,11 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 }
 
 async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8")
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${wordsOf(error)}`)
-  }
+  const bytes = await readBounded(path, MAX_BYTES).catch((error: unknown) => {
+    throw new FileFailed("read", `the configuration file ${path}`, error)
+  })
+  if (bytes === undefined) throw new UsageError(`${path} is larger than a configuration file may be (1 MiB)`)
+  return new TextDecoder().decode(bytes)
 }
 
 function parse(text: string, path: string): unknown {
@@ -57,10 +78,6 @@ function parse(text: string, path: string): unknown {
   try {
     return isJson ? JSON.parse(text) : Bun.YAML.parse(text)
   } catch (error) {
-    throw new UsageError(`${path} is no ${isJson ? "JSON" : "YAML"}: ${wordsOf(error)}`)
+    throw new UsageError(`invalid ${isJson ? "JSON" : "YAML"} in ${path}: ${reasonOf(error)}`)
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

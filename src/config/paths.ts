@@ -17,6 +17,8 @@ export interface Paths {
   readonly keys: string
   /** What was typed into `run`. */
   readonly history: string
+  /** Traces of defects that ended a command. */
+  readonly errors: string
 }
 
 /** Computes the places; creates nothing. */
@@ -32,5 +34,6 @@ export function findPaths(environment: Environment): Paths {
     uploads: join(home, "uploads"),
     keys: join(home, "keys"),
     history: join(home, "history"),
+    errors: join(home, "errors.log"),
   }
 }

@@ -22,7 +22,7 @@ import {
 
 /**
  * The command line, the environment, and the configuration file that they name or that is in xLLM's home.
- * @throws UsageError for a file that is not there, cannot be chosen, or is wrong
+ * @throws UsageError for a file that cannot be chosen, or is wrong; FileFailed for one that cannot be read
  */
 export async function gatherInputs(
   { config, ...flags }: Readonly<Record<string, unknown>>,

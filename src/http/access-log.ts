@@ -1,4 +1,5 @@
 import type { WorkRequest } from "../domain"
+import { placeAndReason, SystemFailed, traceOf } from "../errors"
 import type { LogFields, Logger } from "../log/logger"
 import type { Exchange } from "./exchange"
 
@@ -58,8 +59,9 @@ function contentOf(request: WorkRequest): unknown {
 
 function failed({ error }: Exchange): LogFields {
   if (error === undefined) return {}
-  const { code, message, cause } = error
-  // An error of ours that nobody foresaw: where it came from is what its report needs.
-  const stack = code === "internal_error" && cause instanceof Error ? { stack: cause.stack } : {}
-  return { code, message, ...stack }
+  const { code, message } = error
+  const stack = traceOf(error)
+  // What the client was not told: which file the system meant, and where a defect came from.
+  const reason = error instanceof SystemFailed ? { reason: placeAndReason(error) } : {}
+  return { code, message, ...reason, ...(stack !== undefined && { stack }) }
 }

@@ -1,5 +1,5 @@
-import { InvalidRequest } from "../errors"
 import { bodyBytes, isEncoded } from "./body-bytes"
+import { InvalidRequest, reasonOf } from "../errors"
 
 /** The largest request body that is read; more is answered with 413. */
 export const MAX_BODY_BYTES = 50 * 1024 ** 2
@@ -76,7 +76,7 @@ function parseJson(text: string): unknown {
   } catch (error) {
     // A SyntaxError, or a RangeError where it is nested too deeply.
     throw new InvalidRequest(
-      `the request body is not valid JSON: ${error instanceof Error ? error.message : error}`,
+      `the request body is not valid JSON: ${error instanceof RangeError ? "it is nested too deeply" : reasonOf(error)}`,
     )
   }
 }

@@ -116,9 +116,14 @@ export class Exchange {
     this.#afterwards.push(task)
   }
 
-  /** The request failed. */
-  failed(error: unknown): void {
-    this.#error = asXllmError(error)
+  /** The request failed. Returns what the client is told: of a defect only where the log has more. */
+  failed(error: unknown): XllmError {
+    const known = asXllmError(error)
+    const isDefect = known.code === "internal_error" && known.cause !== undefined
+    this.#error = known
+    return isDefect
+      ? new InternalError(`internal error; the server's log has more under request ID ${this.id}`)
+      : known
   }
 
   /** The response goes on after {@link answered}, until {@link sent}. */

@@ -1,4 +1,5 @@
-import { CannotListen } from "../errors"
+import { CannotListen, reasonOf } from "../errors"
+import { systemCode } from "../lib/system-reason"
 import type { App } from "./app"
 import { IDLE_SECONDS } from "./idle"
 import { removeLeftSocket } from "./unix-socket"
@@ -77,7 +78,7 @@ function bind(app: App, options: ListenOptions, address: string) {
   try {
     app.listen({ ...COMMON, ...("unix" in options ? socketOptions(options) : tcpOptions(options)) })
   } catch (error) {
-    throw new CannotListen(address, reasonOf(error), error)
+    throw new CannotListen(address, reasonToListen(error), error)
   }
   if (app.server === null) throw new CannotListen(address, "the server did not start")
   return app.server
@@ -95,8 +96,6 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "this machine does not have that address",
 }
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = "code" in error && typeof error.code === "string" ? error.code : ""
-  return REASONS[code] ?? error.message
+function reasonToListen(error: unknown): string {
+  return REASONS[systemCode(error) ?? ""] ?? reasonOf(error)
 }

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
-import { Cancelled, InvalidRequest, StorageFailed, XllmError } from "../errors"
+import { Cancelled, InvalidRequest, reasonOf, StorageFailed, XllmError } from "../errors"
 import type { JsonObject } from "./body"
 import { bodyBytes } from "./body-bytes"
 import type { Exchange } from "./exchange"
@@ -148,7 +148,7 @@ function parserFor(contentType: string) {
 function asOurs(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof XllmError) return error
   if ("syscall" in error) return new StorageFailed("the uploaded file", error)
-  return new InvalidRequest(`the form cannot be read: ${error.message}`)
+  return new InvalidRequest(`the form cannot be read: ${reasonOf(error)}`)
 }
 
 function add<V>(map: Map<string, V[]>, name: string, value: V): void {

@@ -73,8 +73,8 @@ class SseBody<E> {
       await consume(this.#iterator, client.signal, (event) => this.#take(event))
       this.#send(this.#source.end())
     } catch (error) {
-      exchange.failed(client.signal.aborted ? departureOf(client.signal) : error)
-      if (!client.signal.aborted) this.#send(this.#source.fail(error))
+      const failure = exchange.failed(client.signal.aborted ? departureOf(client.signal) : error)
+      if (!client.signal.aborted) this.#send(this.#source.fail(failure))
       // Other iterations of the same answer have nobody to generate for.
       client.abort()
     } finally {

@@ -77,6 +77,12 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === "string" && code !== "" ? code : undefined
 }
 
+/** The file or folder that an error of the system is about; `undefined` where it tells none. */
+export function systemPath(error: unknown): string | undefined {
+  const path = error instanceof Error && "path" in error ? error.path : undefined
+  return typeof path === "string" && path !== "" ? path : undefined
+}
+
 /** What an error of the system means, in words; `undefined` where its code is not known here. */
 export function systemReason(error: unknown): string | undefined {
   const code = systemCode(error)

@@ -1,5 +1,7 @@
+import { statSync } from "node:fs"
 import { basename, dirname, resolve, sep } from "node:path"
 import { createStream, type RotatingFileStream } from "rotating-file-stream"
+import { reasonOf } from "../errors"
 
 export interface LogFileOptions {
   readonly path: string
@@ -83,8 +85,22 @@ export class LogFile {
     if (this.#hasComplained) return
     this.#hasComplained = true
     const { path, otherwise } = this.#options
-    otherwise(`the log file ${path} cannot be written: ${error.message}; its lines are shown here instead\n`)
+    otherwise(
+      `cannot write the log file ${path}: ${reasonToFail(path, error)}; logging to standard error instead\n`,
+    )
   }
+}
+
+/** What the stream itself says of a folder or a pipe is its own text, without a code. */
+function reasonToFail(path: string, error: Error): string {
+  try {
+    const facts = statSync(path, { throwIfNoEntry: false })
+    if (facts?.isDirectory()) return "it is a folder, not a file"
+    if (facts !== undefined && !facts.isFile()) return "it is a pipe or a device, not a file"
+  } catch {
+    // The stream's own error says the same.
+  }
+  return reasonOf(error)
 }
 
 function isoDay(time: number | Date): string {

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Key } from "openpgp"
 import { FileFailed, InvalidKey, KeyNotFound } from "../errors"
+import { systemCode } from "../lib/system-reason"
 import { syncedWrite } from "./synced-write"
 
 /** A public key whose signatures are trusted. */
@@ -30,25 +31,26 @@ export class KeyFolder {
 
   /**
    * Trusts every key of a file, armored or not. Of private keys the public part is kept.
-   * @throws InvalidKey, FileFailed
+   * @param from what messages call the file
+   * @throws InvalidKey, FileFailed where a key cannot be kept
    */
-  async add(content: Uint8Array): Promise<readonly TrustedKey[]> {
-    const keys = await parseKeys(content)
-    for (const key of keys) await this.#keep(this.#pathOf(key.getFingerprint()), key.toPublic().armor())
+  async add(content: Uint8Array, from: string): Promise<readonly TrustedKey[]> {
+    const keys = await parseKeys(content, from)
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      for (const key of keys) await this.#write(key)
+    } catch (error) {
+      throw new FileFailed("write to", this.#folder, error)
+    }
     return await Promise.all(keys.map(describe))
   }
 
-  async #keep(path: string, armored: string): Promise<void> {
+  async #write(key: Key): Promise<void> {
+    const path = this.#pathOf(key.getFingerprint())
     const temporary = `${path}.${process.pid}.tmp`
-    try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-      await rm(temporary, { force: true })
-      await syncedWrite(temporary, armored)
-      await rename(temporary, path)
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => {})
-      throw new FileFailed("write", path, error)
-    }
+    await rm(temporary, { force: true })
+    await syncedWrite(temporary, key.toPublic().armor())
+    await rename(temporary, path)
   }
 
   /** By name of their first user. */
@@ -72,14 +74,14 @@ export class KeyFolder {
     return key
   }
 
-  /** For checking signatures. @throws InvalidKey for a file that is damaged */
+  /** For checking signatures. @throws InvalidKey for a file that is damaged, FileFailed */
   async keys(): Promise<readonly Key[]> {
-    const entries = await readdir(this.#folder).catch(() => [])
-    const files = entries.filter((entry) => entry.endsWith(EXTENSION))
-    const keys = await Promise.all(
-      files.map(async (file) => parseKeys(await readFile(join(this.#folder, file)))),
-    )
-    return keys.flat()
+    const entries = await readdir(this.#folder).catch((error: unknown) => {
+      if (systemCode(error) === "ENOENT") return []
+      throw new FileFailed("read", this.#folder, error)
+    })
+    const files = entries.filter((entry) => entry.endsWith(EXTENSION)).map((name) => join(this.#folder, name))
+    return (await Promise.all(files.map(readKeyFile))).flat()
   }
 
   #pathOf(fingerprint: string): string {
@@ -87,7 +89,14 @@ export class KeyFolder {
   }
 }
 
-async function parseKeys(content: Uint8Array): Promise<readonly Key[]> {
+async function readKeyFile(path: string): Promise<readonly Key[]> {
+  const content = await readFile(path).catch((error: unknown) => {
+    throw new FileFailed("read", path, error)
+  })
+  return await parseKeys(content, path)
+}
+
+async function parseKeys(content: Uint8Array, from: string): Promise<readonly Key[]> {
   const { readKeys } = await import("openpgp")
   const text = new TextDecoder().decode(content)
   try {
@@ -96,9 +105,9 @@ async function parseKeys(content: Uint8Array): Promise<readonly Key[]> {
       : await readKeys({ binaryKeys: content })
     if (keys.length > 0) return keys
   } catch (error) {
-    throw new InvalidKey(error instanceof Error ? error.message : String(error))
+    throw new InvalidKey(from, "it is damaged, or something else", error)
   }
-  throw new InvalidKey("there is no key in it")
+  throw new InvalidKey(from, "there is no key in it")
 }
 
 async function describe(key: Key): Promise<TrustedKey> {

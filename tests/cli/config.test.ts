@@ -85,7 +85,7 @@ test("a wrong file is refused by each command that reads it", async () => {
     expect(await runXllm([name, "--config", wrong])).toEqual({
       out: "",
       err:
-        `Error: server.prot in ${wrong} is no setting; did you mean server.port?\n` +
+        `Error: unknown setting 'server.prot' in ${wrong}; did you mean 'server.port'?\n` +
         `       queue.limit in ${wrong} must be a whole number from 0 to 1000000, got "many"\n`,
       code: 1,
     })

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as create } from "../../src/cli/create"
 import { command as show } from "../../src/cli/show"
-import { InvalidModelfile, Unsupported, UsageError } from "../../src/errors"
+import { InvalidModelfile, Unsupported } from "../../src/errors"
 import { FakeRegistry } from "../support/fake-registry"
 import { fakeIo } from "../support/fake-io"
 import { ModelsFolder } from "../support/models-folder"
@@ -90,15 +90,15 @@ describe("is refused:", () => {
   test("a Modelfile that is not there", async () => {
     const path = join(folder, "Nofile")
     await expect(create.execute(["x", "-f", path], io())).rejects.toThrow(
-      `the Modelfile ${path} cannot be read: there is no such file`,
+      `cannot read ${path}: there is no such file or folder`,
     )
     await expect(create.execute(["x"], io())).rejects.toThrow(
-      "the Modelfile Modelfile cannot be read: there is no such file; name another with -f",
+      "cannot read Modelfile: there is no such file or folder; name another Modelfile with -f",
     )
   })
 
   test("a folder in its place", async () => {
-    await expect(create.execute(["x", "-f", folder], io())).rejects.toThrow(UsageError)
+    await expect(create.execute(["x", "-f", folder], io())).rejects.toThrow("it is a folder, not a file")
   })
 
   test("a model in its place", async () => {

@@ -146,7 +146,11 @@ describe("draw refuses", () => {
       "--size must be WIDTHxHEIGHT, both multiples of 8",
     ],
     [["brush", "a cat", "--steps", "0"], { input: "" }, "--steps must be a whole number from 1 to 150"],
-    [["brush", "a cat", "--image", "m.png"], { input: "" }, "there is no file m.png"],
+    [
+      ["brush", "a cat", "--image", "m.png"],
+      { input: "" },
+      "cannot read m.png: there is no such file or folder",
+    ],
     [["brash", "a cat"], { input: "" }, "model 'brash' not found; did you mean 'brush'?"],
   ])("%j", async (argv, options, message) => {
     const { url, engine } = await mediaServer()

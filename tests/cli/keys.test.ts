@@ -61,9 +61,9 @@ describe("keys", () => {
   })
 
   test.each([
-    [["add", "/none.asc"], "there is no file '/none.asc'"],
+    [["add", "/none.asc"], "cannot read /none.asc: there is no such file or folder"],
     [["add"], "keys add needs a FILE"],
-    [["add", "-"], "it is not an OpenPGP key"],
+    [["add", "-"], "standard input has no OpenPGP public key that can be read"],
     [["rm"], "keys rm needs an ID"],
     [["rm", "12"], "no trusted key ends with '12'"],
     [["drop"], "keys does not know 'drop'; it takes add, list or rm"],

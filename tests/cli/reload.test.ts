@@ -85,8 +85,8 @@ describe("a file that is read again", () => {
     expect(events()).toEqual([
       {
         level: "error",
-        event: "the new configuration is wrong; the old one stays",
-        error: `server.allowed_hots in ${path} is no setting; did you mean server.allowed_hosts?`,
+        event: "invalid configuration, keeping the previous one",
+        error: `unknown setting 'server.allowed_hots' in ${path}; did you mean 'server.allowed_hosts'?`,
       },
     ])
   })

@@ -85,7 +85,7 @@ describe("serve", () => {
     await using server = await serve(["--log-file", path], { XLLM_SLTOS: "3" })
     expect(await server.end()).toBe(0)
     const events = readFileSync(path, "utf8").trimEnd().split("\n")
-    expect(events[0]).toContain("XLLM_SLTOS is no setting; did you mean XLLM_SLOTS?")
+    expect(events[0]).toContain("unknown environment variable XLLM_SLTOS; did you mean XLLM_SLOTS?")
     expect(events.at(-1)).toContain('"event":"stopping"')
   })
 
@@ -100,7 +100,7 @@ describe("serve", () => {
     expect(await statusOf(server.url, { "x-api-key": "old" })).toBe(401)
     expect(await statusOf(server.url, { "x-api-key": "new" })).toBe(200)
     writeFileSync(path, "server: {api_kes: [newer]}\n")
-    expect(await server.logs("is wrong")).toContain("did you mean server.api_keys?")
+    expect(await server.logs("invalid configuration")).toContain("did you mean 'server.api_keys'?")
     expect(await statusOf(server.url, { "x-api-key": "new" })).toBe(200)
   })
 

@@ -131,7 +131,11 @@ describe("speak refuses", () => {
     [["joe", "Hi", "--json"], { input: "" }, "--json needs a file"],
     [["joe", "Hi", "--speed", "5"], { input: "" }, "--speed must be a number from 0.25 to 4, got '5'"],
     [["joe", "Hi", "--format", "mp4"], { input: "" }, "--format must be one of mp3, opus"],
-    [["joe", "Hi", "-o", "/nowhere/a.mp3"], { input: "" }, "/nowhere/a.mp3 cannot be written"],
+    [
+      ["joe", "Hi", "-o", "/nowhere/a.mp3"],
+      { input: "" },
+      "cannot write /nowhere/a.mp3: there is no such file or folder",
+    ],
     [["./joe.onnx", "Hi"], { input: "" }, "a server takes names of models, not paths"],
     [["joo", "Hi"], { input: "" }, "model 'joo' not found; did you mean 'joe'?"],
   ])("%j", async (argv, options, message) => {

@@ -108,7 +108,7 @@ describe("transcribe", () => {
 
 describe("transcribe refuses", () => {
   test.each([
-    [["ears", "nothing.wav"], { input: "" }, "there is no file nothing.wav"],
+    [["ears", "nothing.wav"], { input: "" }, "cannot read nothing.wav: there is no such file or folder"],
     [["ears", "-"], { isTerminal: true }, "nothing is piped in"],
     [["ears"], { input: "" }, "transcribe needs MODEL FILE"],
     [["ears", "-", "--json", "--format", "srt"], { input: "" }, "give one of --json and --format"],

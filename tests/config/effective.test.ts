@@ -70,7 +70,7 @@ test("variables that mean nothing are named", () => {
     XLLM_WHATEVER_IT_IS: "",
   }
   expect(unknownVariables(environment)).toEqual([
-    "XLLM_SLTOS is no setting; did you mean XLLM_SLOTS?",
-    "XLLM_WHATEVER_IT_IS is no setting",
+    "unknown environment variable XLLM_SLTOS; did you mean XLLM_SLOTS?",
+    "unknown environment variable XLLM_WHATEVER_IT_IS",
   ])
 })

@@ -70,13 +70,13 @@ describe("a file says", () => {
 
 describe("a file is refused", () => {
   test.each<[unknown, string]>([
-    [{ server: { prot: 1 } }, "server.prot in FILE is no setting; did you mean server.port?"],
-    [{ sever: { port: 1 } }, "sever in FILE is no setting; did you mean server?"],
-    [{ ctx: 1 }, "ctx in FILE is no setting; did you mean defaults.ctx?"],
-    [{ frobnicate: 1 }, "frobnicate in FILE is no setting"],
+    [{ server: { prot: 1 } }, "unknown setting 'server.prot' in FILE; did you mean 'server.port'?"],
+    [{ sever: { port: 1 } }, "unknown setting 'sever' in FILE; did you mean 'server'?"],
+    [{ ctx: 1 }, "unknown setting 'ctx' in FILE; did you mean 'defaults.ctx'?"],
+    [{ frobnicate: 1 }, "unknown setting 'frobnicate' in FILE"],
     [
       { models: { m: { kepalive: 1 } } },
-      "models.m.kepalive in FILE is no setting; did you mean models.m.keep_alive?",
+      "unknown setting 'models.m.kepalive' in FILE; did you mean 'models.m.keep_alive'?",
     ],
     [{ server: { port: "http" } }, 'server.port in FILE must be a whole number from 0 to 65535, got "http"'],
     [{ server: { port: 70000 } }, "server.port in FILE must be a whole number from 0 to 65535, got 70000"],
@@ -125,7 +125,7 @@ describe("a file is refused", () => {
     const [path = ""] = bothFormats({ server: { port: "x" }, queue: { timeot: 1 } })
     const words = await refusal(path)
     expect(words).toContain("server.port in FILE must be")
-    expect(words).toContain("did you mean queue.timeout?")
+    expect(words).toContain("did you mean 'queue.timeout'?")
   })
 
   test("without its keys in the message", async () => {
@@ -137,15 +137,27 @@ describe("a file is refused", () => {
   })
 
   test.each([
-    ["config.yaml", "server: [", "is no YAML: "],
-    ["config.json", '{"server": }', "is no JSON: "],
-    ["config.json", "server: {}", "is no JSON: "],
+    ["config.yaml", "server: [", "invalid YAML in FILE: "],
+    ["config.json", '{"server": }', "invalid JSON in FILE: "],
+    ["config.json", "server: {}", "invalid JSON in FILE: "],
   ])("%s with %p", async (name, text, words) => {
-    expect(await refusal(write(name, text))).toStartWith(`UsageError: FILE ${words}`)
+    expect(await refusal(write(name, text))).toStartWith(`UsageError: ${words}`)
   })
 
   test("that is a folder", async () => {
-    expect(await refusal(folder.path)).toContain("cannot be read")
+    expect(await refusal(folder.path)).toBe(
+      "FileFailed: cannot read the configuration file FILE: it is a folder, not a file",
+    )
+  })
+
+  test("that has no end", async () => {
+    expect(await refusal("/dev/zero")).toContain("larger than a configuration file may be (1 MiB)")
+  })
+
+  test("that is something else, without all of it in the message", async () => {
+    const words = await refusal(write("config.yaml", "x".repeat(5000)))
+    expect(words).toStartWith('UsageError: FILE must be a section with settings, got "xxx')
+    expect(words.length).toBeLessThan(200)
   })
 })
 
@@ -177,8 +189,12 @@ describe("the file is", () => {
   })
 
   test.each([
-    ["/nowhere.yaml", {}, "--config names /nowhere.yaml, which does not exist"],
-    [undefined, { XLLM_CONFIG: "/no.json" }, "XLLM_CONFIG names /no.json, which does not exist"],
+    ["/nowhere.yaml", {}, "/nowhere.yaml (named by --config): there is no such file or folder"],
+    [
+      undefined,
+      { XLLM_CONFIG: "/no.json" },
+      "/no.json (named by XLLM_CONFIG): there is no such file or folder",
+    ],
   ])("refused where it is named and missing: %p %p", (named, variables, words) => {
     expect(() => findConfigFile(named, variables)).toThrow(words)
   })

@@ -85,6 +85,7 @@ describe("places", () => {
       keys: "/data/xllm/keys",
       uploads: "/data/xllm/uploads",
       history: "/data/xllm/history",
+      errors: "/data/xllm/errors.log",
     })
   })
 

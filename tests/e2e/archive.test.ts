@@ -134,7 +134,7 @@ describe("export", () => {
     expect({ err, code }).toEqual({ err: expect.stringContaining("model 'nobody' not found"), code: 1 })
     expect(readFileSync(join(here.folder, "old"), "utf8")).toBe("old")
     const { err: elsewhere } = await here.run(["export", "tiny", "no/such/folder"])
-    expect(elsewhere).toContain("no/such/folder cannot be written")
+    expect(elsewhere).toContain("cannot write no/such/folder")
     expect(existsSync(join(here.folder, "no"))).toBe(false)
   })
 })

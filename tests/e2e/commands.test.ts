@@ -202,7 +202,7 @@ describe("config", () => {
       const { out, err, code } = await xllm.run([name, "--config", file])
       expect([out, code]).toEqual(["", 1])
       expect(err).toMatch(
-        /^Error: defaults\.ctxx in .*wrong\.yaml is no setting; did you mean defaults\.ctx\?\n$/,
+        /^Error: unknown setting 'defaults\.ctxx' in .*wrong\.yaml; did you mean 'defaults\.ctx'\?\n$/,
       )
     }
   })

@@ -140,7 +140,7 @@ describe("a Modelfile that cannot be used", () => {
     const { out, err, code } = await xllm.run(["create", "broken", "-f", "-"], { input })
     expect([out, code]).toEqual(["", 1])
     expect(err).toStartWith(
-      "gathering model components\nError: standard input:1: FROM ./nothing.gguf: there is no file /",
+      "gathering model components\nError: standard input:1: FROM ./nothing.gguf: cannot read /",
     )
     expect(err).toContain("\nstandard input:2: unknown parameter 'temprature'; did you mean 'temperature'?\n")
     expect(err).toContain("\nstandard input:3: DRAFT is not supported yet\n")
@@ -161,10 +161,7 @@ describe("a Modelfile that cannot be used", () => {
 
   test("is not there", async () => {
     const { err, code } = await xllm.run(["create", "x", "-f", "No.Modelfile"])
-    expect([err, code]).toEqual([
-      "Error: the Modelfile No.Modelfile cannot be read: there is no such file\n",
-      1,
-    ])
+    expect([err, code]).toEqual(["Error: cannot read No.Modelfile: there is no such file or folder\n", 1])
   })
 })
 

@@ -106,7 +106,9 @@ describe("a socket", () => {
     using folder = tempFolder()
     const unix = join(folder.path, "notes.txt")
     writeFileSync(unix, "keep me")
-    await expect(listen(fakeServer().app, { unix })).rejects.toThrow("there is a file that is no socket")
+    await expect(listen(fakeServer().app, { unix })).rejects.toThrow(
+      "there is something else at that path, not a socket",
+    )
     expect(readFileSync(unix, "utf8")).toBe("keep me")
   })
 

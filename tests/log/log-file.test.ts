@@ -111,7 +111,7 @@ describe("a file that cannot be written", () => {
     file.write("two\n")
     await file.close()
     expect(elsewhere).toHaveLength(3)
-    expect(elsewhere[0]).toStartWith(`the log file ${path} cannot be written: `)
+    expect(elsewhere[0]).toStartWith(`cannot write the log file ${path}: `)
     expect(elsewhere.slice(1)).toEqual(["one\n", "two\n"])
   })
 

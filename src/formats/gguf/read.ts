@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs"
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
 import { InvalidModelFile } from "../../errors"
 import { GgufCursor } from "./cursor"
 import {
@@ -43,7 +43,8 @@ export interface ReadGgufOptions {
  * it cannot be opened
  */
 export function readGgufHeader(path: string, options: ReadGgufOptions = {}): GgufHeader {
-  const file = openSync(path, "r")
+  // Without waiting: a pipe that nobody writes to would hold up everything.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = fstatSync(file)
     if (!stats.isFile()) throw new InvalidModelFile(path, "it is not a file")

@@ -21,8 +21,7 @@ export function errors(routes: KnownRoutes) {
     const exchange = exchangeOf(request)
     const { method, path } = exchange
     const known = code === "NOT_FOUND" ? notFound(method, path, routes) : toXllmError(error, code, request)
-    exchange.failed(known)
-    return errorResponse(known, path)
+    return errorResponse(exchange.failed(known), path)
   })
 }
 

@@ -1,9 +1,10 @@
-import type { Dirent } from "node:fs"
+import { type Dirent, existsSync } from "node:fs"
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { Cancelled, InvalidModelFile, XllmError } from "../../errors"
+import { Cancelled, FileFailed, InvalidModelFile, XllmError } from "../../errors"
 import { tryJson } from "../../lib/json"
 import { sha256 } from "../../lib/sha256"
+import { systemCode } from "../../lib/system-reason"
 import { digestOfFile } from "../blobs"
 import type { Store } from "../contract"
 import type { Digest, Manifest, ManifestFile } from "../manifest"
@@ -61,7 +62,8 @@ interface FoundManifest {
 async function findModels(folder: string): Promise<readonly FoundManifest[]> {
   const root = join(folder, "manifests")
   const entries: readonly Dirent[] = await readdir(root, { recursive: true, withFileTypes: true }).catch(
-    () => {
+    (error: unknown) => {
+      if (!existsSync(folder) || systemCode(error) !== "ENOENT") throw new FileFailed("read", root, error)
       throw new InvalidModelFile(
         folder,
         "it is not a models folder of Ollama's: there is no folder 'manifests' in it",
@@ -141,8 +143,7 @@ async function take(
 
 async function checkSize(layer: Layer, folder: string): Promise<void> {
   const path = blobPath(folder, layer)
-  const stats = await stat(path).catch(() => undefined)
-  if (stats === undefined) throw new InvalidModelFile(path, "it is missing")
+  const stats = await stat(path).catch((error: unknown) => refuse(path, error))
   if (stats.size === layer.sizeBytes) return
   throw new InvalidModelFile(path, `it has ${stats.size} bytes, but should have ${layer.sizeBytes}`)
 }
@@ -156,9 +157,14 @@ function blobPath(folder: string, { digest }: Layer): string {
 }
 
 async function readText(path: string): Promise<string> {
-  const stats = await stat(path).catch(() => undefined)
-  if (stats === undefined) throw new InvalidModelFile(path, "it is missing")
+  const stats = await stat(path).catch((error: unknown) => refuse(path, error))
   if (stats.size > MAX_TEXT_BYTES)
     throw new InvalidModelFile(path, `it has ${stats.size} bytes, more than any text`)
-  return await readFile(path, "utf8")
+  return await readFile(path, "utf8").catch((error: unknown) => refuse(path, error))
+}
+
+/** For one model's file: the others are imported all the same. */
+function refuse(path: string, error: unknown): never {
+  if (systemCode(error) === "ENOENT") throw new InvalidModelFile(path, "it is missing")
+  throw new FileFailed("read", path, error)
 }

@@ -1,5 +1,5 @@
 import type { ModelSummary } from "../../domain"
-import { InvalidArchive, InvalidManifest, ModelExists, ModelNotFound } from "../../errors"
+import { InvalidArchive, InvalidManifest, ModelExists, ModelNotFound, reasonOf } from "../../errors"
 import type { Store } from "../contract"
 import { type Digest, type Manifest, manifestId } from "../manifest"
 import { formatModelName, type ModelName, parseModelName } from "../names"
@@ -103,8 +103,7 @@ function nameFor({ name: written }: ArchiveDescription, { name, archive }: Impor
   try {
     return parseModelName(written)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new InvalidArchive(archive, `${reason}; give it another one with --name`)
+    throw new InvalidArchive(archive, `${reasonOf(error)}; give it another one with --name`)
   }
 }
 

@@ -3,7 +3,8 @@ import { join } from "node:path"
 import { Readable } from "node:stream"
 import { createZstdDecompress } from "node:zlib"
 import { Parser, type ReadEntry } from "tar"
-import { Cancelled, DiskFull, InvalidArchive, XllmError } from "../../errors"
+import { Cancelled, DiskFull, InvalidArchive, reasonOf, XllmError } from "../../errors"
+import { systemCode } from "../../lib/system-reason"
 import { sha256 } from "../../lib/sha256"
 import {
   type ArchiveDescription,
@@ -211,7 +212,17 @@ function shown(path: string): string {
 /** What the parser and the decompressor complain about is the archive; what the file system does is not. */
 function asInvalid(error: unknown, { archive }: UnpackOptions): unknown {
   if (error instanceof XllmError || isSystemError(error)) return error
-  return new InvalidArchive(archive, error instanceof Error ? error.message : String(error))
+  return new InvalidArchive(archive, reasonOfLibrary(error))
+}
+
+/** By the codes of the tar parser and the decompressor: their words are about their own insides. */
+function reasonOfLibrary(error: unknown): string {
+  const code = systemCode(error) ?? ""
+  if (code.startsWith("ZSTD_")) return "its compressed data is damaged"
+  if (!code.startsWith("TAR_")) return reasonOf(error)
+  // The parser names the entry that it misses the rest of.
+  if (error instanceof Error && "entry" in error) return "it is cut short"
+  return code === "TAR_ENTRY_INVALID" ? "it is damaged, or not a tar archive" : "it is not a tar archive"
 }
 
 function isSystemError(error: unknown): boolean {

@@ -2,12 +2,13 @@ import { realpath, stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelKind } from "../../domain"
-import { InvalidModelFile, InvalidModelName, ModelNotFound } from "../../errors"
+import { FileFailed, InvalidModelFile, InvalidModelName, ModelNotFound, reasonOf } from "../../errors"
 import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
 import { mayPaint } from "../../formats/image/checkpoint"
 import { recognizeImageModel } from "../../formats/image/recognize"
 import { type ModelFolder, readModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"
+import { systemReason } from "../../lib/system-reason"
 import type { Store } from "../contract"
 import type { FileRole, Manifest } from "../manifest"
 import { isModel, readWeights } from "../model-file"
@@ -57,6 +58,8 @@ const FOREIGN_WEIGHTS = /\.(safetensors|bin|pth|pt)$/i
 const UNCONVERTED =
   "weights that are no GGUF are not supported yet: convert them with llama.cpp's convert_hf_to_gguf.py"
 
+const NO_FILE = "it is a pipe or a device, not a file"
+
 /** What a FROM names, and its line. */
 export interface FoundSource {
   readonly line: number
@@ -88,15 +91,15 @@ export async function findSources(
 async function findSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
   const { line, value } = reference
   const path = await resolvePath(value, finder.folder)
-  const stats = await stat(path).catch(() => undefined)
   try {
-    if (stats?.isDirectory()) return await folderSource(path, reference, finder)
-    if (stats !== undefined) return await fileSource(path, reference, finder)
-    if (isPath(value) && !isUrl(value)) {
-      finder.faults.wrong(line, `FROM ${value}: there is no file ${path}`)
+    const stats = await stat(path).catch((error: unknown) => {
+      if (isPath(value) && !isUrl(value)) throw new FileFailed("read", path, error)
       return undefined
-    }
-    return await modelSource(reference, finder)
+    })
+    if (stats?.isDirectory()) return await folderSource(path, reference, finder)
+    if (stats === undefined) return await modelSource(reference, finder)
+    if (!stats.isFile()) throw new InvalidModelFile(path, NO_FILE)
+    return await fileSource(path, reference, finder)
   } catch (error) {
     finder.faults.wrong(line, `FROM ${value}: ${faultOf(error)}`)
     return undefined
@@ -139,9 +142,10 @@ export async function findAdapter(
   { folder, faults }: SourceFinder,
 ): Promise<(SourceFile & { readonly architecture: string | undefined }) | undefined> {
   const path = await resolvePath(value, folder)
-  const stats = await stat(path).catch(() => undefined)
   const wrong = (reason: string) => void faults.wrong(line, `ADAPTER ${value}: ${reason}`)
-  if (stats === undefined) return wrong(`there is no file ${path}`)
+  const stats = await stat(path).catch((error: unknown) => new FileFailed("read", path, error))
+  if (stats instanceof FileFailed) return wrong(stats.message)
+  if (!stats.isFile() && !stats.isDirectory()) return wrong(NO_FILE)
   if (stats.isDirectory() || FOREIGN_WEIGHTS.test(path)) {
     return void faults.unsupported(
       line,
@@ -152,7 +156,7 @@ export async function findAdapter(
     const { metadata } = readGgufHeader(path)
     const type = metadata.get("general.type")
     if (type !== "adapter")
-      return wrong(`it is ${type === undefined ? "a model" : `a '${String(type)}'`}, not an adapter`)
+      return wrong(`it is a ${type === undefined ? "model" : String(type)} GGUF, not a LoRA adapter`)
     const method = metadata.get("adapter.type")
     if (method !== "lora")
       return wrong(`it is an adapter of the type '${String(method)}'; only 'lora' is known`)
@@ -340,7 +344,7 @@ function nameOfFile(path: string, role: FileRole): string {
 function faultOf(error: unknown): string {
   if (error instanceof InvalidModelFile) return error.reason
   if (error instanceof ModelNotFound || error instanceof InvalidModelName) return error.message
-  if (error instanceof Error && "syscall" in error && "code" in error)
-    return `it cannot be read (${error.code})`
+  if (error instanceof FileFailed) return error.message
+  if (systemReason(error) !== undefined) return reasonOf(error)
   throw error
 }

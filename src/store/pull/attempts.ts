@@ -1,5 +1,6 @@
-import { DownloadFailed } from "../../errors"
 import { isDiskFull } from "../../lib/disk-full"
+import { DownloadFailed, reasonOf } from "../../errors"
+import { systemPath } from "../../lib/system-reason"
 import { type Answer, drop } from "./http-client"
 import { isTemporary, type Patience, retryAfterMs, retryDelay } from "./retry"
 
@@ -69,7 +70,13 @@ function giveUpReason({ message, retryAfterMs: wait }: Temporary, failures: numb
 function asTemporary(error: unknown): Temporary | undefined {
   if (error instanceof Temporary) return error
   if (!(error instanceof Error) || isDiskFull(error) || !isOfConnection(error)) return undefined
-  return new Temporary(error.message, { cause: error })
+  return new Temporary(reasonWithHost(error), { cause: error })
+}
+
+/** `fetch` tells the address that it could not reach as a path. */
+function reasonWithHost(error: Error): string {
+  const host = URL.parse(systemPath(error) ?? "")?.host
+  return host === undefined || host === "" ? reasonOf(error) : `${host}: ${reasonOf(error)}`
 }
 
 /** Errors of `fetch` and of the sockets below it, by their names and codes: it has no class for them. */

@@ -396,6 +396,7 @@ describe("is refused:", () => {
     writeFileSync(join(folder, "llm/model.safetensors"), "weights")
     writeFileSync(join(folder, "llm/config.json"), "{}")
     writeFileSync(join(folder, "text.gguf"), "not a model")
+    Bun.spawnSync(["mkfifo", join(folder, "fifo")])
     writeFileSync(
       join(folder, "short.gguf"),
       (await Bun.file(join(folder, "model.gguf")).bytes()).subarray(0, 90_000),
@@ -405,8 +406,11 @@ describe("is refused:", () => {
   })
 
   test.each<[text: string, fault: string]>([
-    ["FROM ./missing.gguf", "Modelfile:1: FROM ./missing.gguf: there is no file /"],
-    ["FROM ~/missing", "Modelfile:1: FROM ~/missing: there is no file /"],
+    ["FROM ./missing.gguf", "Modelfile:1: FROM ./missing.gguf: cannot read /"],
+    ["FROM ~/missing", "Modelfile:1: FROM ~/missing: cannot read /"],
+    ["FROM ./text.gguf/x", "/text.gguf/x: a part of the path is a file, not a folder"],
+    ["FROM ./fifo", "Modelfile:1: FROM ./fifo: it is a pipe or a device, not a file"],
+    ["FROM model.gguf\nADAPTER fifo", "Modelfile:2: ADAPTER fifo: it is a pipe or a device, not a file"],
     ["FROM text.gguf", "Modelfile:1: FROM text.gguf: it is not a GGUF file"],
     ["FROM short.gguf", "Modelfile:1: FROM short.gguf: the file is cut short"],
     ["FROM lone-00001-of-00002.gguf", "part 2 of 2 (lone-00002-of-00002.gguf) is missing"],
@@ -418,9 +422,9 @@ describe("is refused:", () => {
     ["FROM linked", "'model.gguf' is a link that leads out of the folder"],
     ["FROM a b", "FROM a b: "],
     ["FROM https://example.com/x", "it is a URL"],
-    ["FROM model.gguf\nADAPTER none.gguf", "Modelfile:2: ADAPTER none.gguf: there is no file /"],
-    ["FROM model.gguf\nADAPTER model.gguf", "it is a model, not an adapter"],
-    ["FROM model.gguf\nADAPTER mmproj.gguf", "it is a 'mmproj', not an adapter"],
+    ["FROM model.gguf\nADAPTER none.gguf", "Modelfile:2: ADAPTER none.gguf: cannot read /"],
+    ["FROM model.gguf\nADAPTER model.gguf", "it is a model GGUF, not a LoRA adapter"],
+    ["FROM model.gguf\nADAPTER mmproj.gguf", "it is a mmproj GGUF, not a LoRA adapter"],
     ["FROM model.gguf\nADAPTER text.gguf", "ADAPTER text.gguf: it is not a GGUF file"],
     [
       "FROM model.gguf\nADAPTER foreign.gguf",

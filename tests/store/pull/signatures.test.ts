@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 async function trusting(signer: Signer): Promise<PullScene> {
   const it = await PullScene.create()
-  await it.keys.add(new TextEncoder().encode(signer.publicKey))
+  await it.keys.add(new TextEncoder().encode(signer.publicKey), "key.asc")
   return it
 }
 
