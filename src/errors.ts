@@ -478,7 +478,11 @@ export class ModelLoadFailed extends XllmError {
 /** Settings that no model, or this one, can be loaded with; the message says which and what to set. */
 export class InvalidSettings extends XllmError {
   constructor(fault: string, model?: string) {
-    super("invalid_settings", 500, model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`)
+    super(
+      "invalid_settings",
+      500,
+      model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`,
+    )
   }
 }
 

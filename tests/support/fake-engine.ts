@@ -22,7 +22,13 @@ import type {
   WorkEvent,
   WorkRequest,
 } from "../../src/domain"
-import type { ContextLengths, Engine, EngineStatus, FailedModel, SystemReport } from "../../src/engine/contract"
+import type {
+  ContextLengths,
+  Engine,
+  EngineStatus,
+  FailedModel,
+  SystemReport,
+} from "../../src/engine/contract"
 import { Cancelled, ModelNotFound } from "../../src/errors"
 
 /** What scripted work does: yields events, throws errors, waits. */
