@@ -40,7 +40,7 @@ missing or unusable; where loading it fails, the server goes on and tries again 
 
 Every flag has a variable, XLLM_PORT for --port, and a place in the configuration file: see 'xllm config'. API keys
 come from XLLM_API_KEY or the file. Ctrl-C or SIGTERM lets running answers finish; the second ends at once.
-SIGHUP reads the configuration file again, as a change of it does.`,
+SIGHUP reads the configuration file again, as a change of it does, and reopens the log file.`,
   examples: [
     { line: "xllm serve", does: "the models in ~/.xllm/models, each loaded when it is asked for" },
     { line: "xllm serve ./model.gguf --ctx 16k", does: "one file, for conversations of up to 16,384 tokens" },

@@ -47,15 +47,16 @@ export interface ServerOptions {
  * @throws UsageError, CannotListen, and what is wrong with one of `models` before anything is loaded
  */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const { log, close } = await openLog(options.inputs)
+  const serverLog = await openLog(options.inputs)
   try {
-    await serve(options, log)
+    await serve(options, serverLog)
   } finally {
-    await close()
+    await serverLog.close()
   }
 }
 
-async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogger): Promise<void> {
+async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: ServerLog): Promise<void> {
+  const { log } = serverLog
   const startedAt = new Date()
   let engine: ManagedEngine | undefined
   // From here on, so that no signal finds half of a server.
@@ -93,7 +94,10 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   manager.status(`listening on ${listener.url}`)
   using _watch = configuration.watch()
   const started = Promise.withResolvers<void>()
-  using hangups = watchHangups(io, () => void reload(configuration, manager, started.promise))
+  using hangups = watchHangups(io, () => {
+    serverLog.reopen()
+    void reload(configuration, manager, started.promise)
+  })
   // Last, because whoever reads it may do anything from then on.
   io.write(`xLLM is listening on ${listener.url}\n`)
   const ending = AbortSignal.any([interrupts.signal, hangups.signal])
@@ -184,18 +188,26 @@ function checkModelSettings(inputs: Inputs): void {
   }
 }
 
-async function openLog(inputs: Inputs): Promise<{ log: RootLogger; close: () => Promise<void> }> {
+interface ServerLog {
+  readonly log: RootLogger
+  /** A file that was renamed, as logrotate does, is written to no more. */
+  reopen(): void
+  close(): Promise<void>
+}
+
+async function openLog(inputs: Inputs): Promise<ServerLog> {
   const { createLogger } = await import("../log/logger")
   const { logLevel: level, logFormat } = logOptions(inputs)
   const { logFile: path, logKeep: keep, logMaxSize: maxBytes } = logFileOptions(inputs)
   if (path === null) {
     const log = createLogger({ level, ...(logFormat !== null && { format: logFormat }) })
-    return { log, close: () => Promise.resolve() }
+    return { log, reopen() {}, async close() {} }
   }
   const { LogFile } = await import("../log/log-file")
   const file = new LogFile({ path, maxBytes, keep, otherwise: (line) => void process.stderr.write(line) })
   const write = (line: string) => file.write(line)
-  return { log: createLogger({ level, format: logFormat ?? "json", write }), close: () => file.close() }
+  const log = createLogger({ level, format: logFormat ?? "json", write })
+  return { log, reopen: () => file.reopen(), close: () => file.close() }
 }
 
 function toListenOptions(address: ListenSettings): ListenOptions {
@@ -219,7 +231,7 @@ interface Hangups extends Disposable {
   readonly signal: AbortSignal
 }
 
-/** SIGHUP asks for a reload, unless it comes because the terminal is closed. */
+/** SIGHUP asks to read the configuration and to open the log file anew, unless it comes because the terminal is closed. */
 function watchHangups({ stdinIsTerminal }: Io, onReload: () => void): Hangups {
   const controller = new AbortController()
   const listener = () => {

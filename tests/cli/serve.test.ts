@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bindSocket } from "../support/notify-socket"
 import { startSession } from "../support/pty"
 import { tempFolder } from "../support/temp-folder"
+import { until } from "../support/until"
 import { runXllm, spawnXllm } from "../support/xllm"
 
 let folder = tempFolder()
@@ -125,6 +126,23 @@ describe("serve", () => {
     server.child.kill("SIGHUP")
     await server.logs("model 'm' cannot be loaded: cache_type_v q4_0 needs flash attention")
     expect(await server.end()).toBe(0)
+  })
+
+  test("goes on in a new file where its log was renamed and SIGHUP says so, as logrotate does", async () => {
+    const path = join(folder.path, "xllm.log")
+    await using server = await serve(["--log-file", path])
+    const textOf = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : "")
+    const ask = (id: string) => fetch(`${server.url}/v1/models`, { headers: { "x-request-id": id } })
+    await ask("before")
+    await until(() => textOf(path).includes("before"))
+    renameSync(path, `${path}.1`)
+    server.child.kill("SIGHUP")
+    await until(() => existsSync(path))
+    await ask("after")
+    await until(() => textOf(path).includes("after"))
+    expect(textOf(`${path}.1`)).not.toContain("after")
+    expect(await server.end()).toBe(0)
+    expect(textOf(path)).toContain('"event":"stopping"')
   })
 
   test.skipIf(process.platform !== "linux")("tells systemd how it does, and reloads on SIGHUP", async () => {

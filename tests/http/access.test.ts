@@ -126,6 +126,16 @@ describe("an API key", () => {
     [{ authorization: "secret-1" }, 401],
     [{ "x-api-key": "" }, 401],
     [{ authorization: "Bearer wrong", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "Bearer secret-1", "x-api-key": "wrong" }, 401],
+    [{ authorization: "junk", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "secret-1", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "Basic dTpw", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "Bearer secret-1, Bearer secret-1" }, 401],
+    [{ "x-api-key": "secret-1, secret-1" }, 401],
+    [{ authorization: "Bearer secret-1", "x-api-key": "secret-1" }, 200],
+    [{ authorization: "Bearer ", "x-api-key": "secret-1" }, 200],
+    [{ authorization: "", "x-api-key": "secret-1" }, 200],
+    [{ authorization: "Bearer secret-1", "x-api-key": "" }, 200],
   ])("%p answers %i", async (headers, status) => {
     expect(await statusOf(headers)).toBe(status)
   })
@@ -157,6 +167,17 @@ describe("an API key", () => {
     expect((await get("/v1/models")).status).toBe(401)
     change({ apiKeys: [] })
     expect((await get("/v1/models")).status).toBe(200)
+  })
+
+  test("that is missing is told apart from a wrong one", async () => {
+    const messageOf = async (headers: Readonly<Record<string, string>>) =>
+      (await errorOf(fakeServer(undefined, { settings }).get("/v1/models", { headers })))["message"]
+    const missing = "an API key is required, as 'Authorization: Bearer KEY' or 'x-api-key: KEY'"
+    expect(await messageOf({})).toBe(missing)
+    expect(await messageOf({ authorization: "Bearer " })).toBe(missing)
+    expect(await messageOf({ authorization: "junk", "x-api-key": "secret-1" })).toBe(
+      "the API key is not one of the server's",
+    )
   })
 
   test("is never written to the log", async () => {
