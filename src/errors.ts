@@ -141,7 +141,7 @@ export class ModelNotDownloaded extends XllmError {
 
 /** The model is there, but does something else than was asked of it. */
 export class WrongModelKind extends XllmError {
-  constructor(model: string, kind: "text" | "voice" | "recognizer" | "image") {
+  constructor(model: string, kind: keyof typeof USES) {
     super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, { param: "model" })
   }
 }
@@ -152,6 +152,9 @@ const USES = {
   voice: "is a voice; POST /v1/audio/speech speaks with it",
   recognizer: "writes down speech; POST /v1/audio/transcriptions listens with it",
   image: "draws; POST /v1/images/generations draws with it",
+  embedding: "is an embedding model: it generates no text, and nothing else here uses it",
+  reranker: "is a reranking model: it generates no text, and nothing else here uses it",
+  other: "generates no text by itself, and nothing else here uses it",
 } as const
 
 /** A text that cannot be the name of a model. */
@@ -416,7 +419,11 @@ export class ModelLoadFailed extends XllmError {
 /** Settings that no model, or this one, can be loaded with; the message says which and what to set. */
 export class InvalidSettings extends XllmError {
   constructor(fault: string, model?: string) {
-    super("invalid_settings", 500, model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`)
+    super(
+      "invalid_settings",
+      500,
+      model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`,
+    )
   }
 }
 
