@@ -72,10 +72,7 @@ export function fromWire(wire: WireError): XllmError {
   return new XllmError(wire.code, wire.status, wire.message, wire)
 }
 
-/**
- * `error` itself if it is ours, otherwise an internal error that keeps its words and has it as cause. Clients get other
- * words: nobody has foreseen what its own tell.
- */
+/** `error` itself if it is ours, otherwise an internal error that keeps its words and has it as cause. */
 export function asXllmError(error: unknown): XllmError {
   if (error instanceof XllmError) return error
   return new InternalError(error instanceof Error ? error.message : String(error), error)
@@ -599,8 +596,8 @@ export class ModelsFolderUnwritable extends XllmError {
 
 /** A description of a model that this version cannot use. */
 export class InvalidManifest extends XllmError {
-  constructor(reason: string) {
-    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`)
+  constructor(reason: string, cause?: unknown) {
+    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`, { cause })
   }
 }
 
@@ -650,9 +647,6 @@ export class BlobMissing extends XllmError {
 /** Something that should not happen; a defect of ours. */
 export class InternalError extends XllmError {
   constructor(message: string, cause?: unknown) {
-    super("internal_error", 500, message, {
-      ...(cause !== undefined && { publicMessage: "an internal error; the server's log says what it was" }),
-      cause,
-    })
+    super("internal_error", 500, message, { cause })
   }
 }

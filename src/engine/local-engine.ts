@@ -336,8 +336,8 @@ export class LocalEngine implements ManagedEngine {
     const asked = ++this.#asked
     const summary = await this.#resolve(request)
     told.model = summary.name
-    if (request.kind !== undefined) checkKind(summary, request.kind)
     await this.#checkGenerates(summary)
+    if (request.kind !== undefined) checkKind(summary, request.kind)
     this.#refuseWhenStopping()
     const model = this.#models.get(summary.name) ?? this.#add(summary)
     model.update(summary, asked)

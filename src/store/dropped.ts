@@ -2,6 +2,7 @@ import { realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
+import { ggufFault } from "../formats/gguf/read"
 import { mayPaint } from "../formats/image/checkpoint"
 import { mapSome } from "../lib/map-some"
 import type { Logger } from "../log/logger"
@@ -29,7 +30,7 @@ export class DroppedModels {
   readonly #log: Logger | undefined
   /** Refusals. */
   readonly #toldOf = new Set<string>()
-  readonly #listings = new FolderListings()
+  readonly #listings = new FolderListings((path, reason) => this.#tellOf(path, reason))
   /** By name; they come before files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
@@ -53,8 +54,9 @@ export class DroppedModels {
   }
 
   #tellOf(path: string, reason: string): void {
-    if (this.#toldOf.has(reason)) return
-    this.#toldOf.add(reason)
+    const told = `${path}\n${reason}`
+    if (this.#toldOf.has(told)) return
+    this.#toldOf.add(told)
     this.#log?.warn("unusable model", { path, reason })
   }
 
@@ -93,8 +95,8 @@ export class DroppedModels {
 
   async #whyNoGguf(found: FoundModel): Promise<string | undefined> {
     const file = await this.#files.inspect(found)
-    if (file === undefined) return "the file cannot be read"
-    if (file.kind === undefined) return "it is not a GGUF file"
+    if ("unreadable" in file) return file.unreadable
+    if (file.kind === undefined) return ggufFault(found.path) ?? "it is not a GGUF file"
     return isModel(file) ? undefined : "it is a part for another model, not a model itself"
   }
 
@@ -110,7 +112,8 @@ export class DroppedModels {
 
   async #inspectGguf(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {
     const file = await this.#files.inspect(found)
-    if (file === undefined || !isModel(file)) return undefined
+    if ("unreadable" in file) return { refusal: file.unreadable }
+    if (!isModel(file)) return undefined
     const painter = mayPaint(file.kind?.architecture) ? await this.#inspectMedia(found) : undefined
     if (painter !== undefined) return painter
     const { id, sizeBytes, modifiedAt } = file

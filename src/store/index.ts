@@ -116,7 +116,7 @@ class FolderStore implements Store {
       // Both are of the summary's kind.
       return { ...summary, ...completed(description, summary, along) } as ModelDetails
     } catch (error) {
-      const reason = error instanceof InvalidModelFile ? error.reason : reasonOf(error)
+      const reason = error instanceof InvalidModelFile ? error.reason : placeAndReason(error)
       throw new ModelLoadFailed(name, reason, error)
     }
   }
@@ -275,6 +275,12 @@ class FolderStore implements Store {
     await ensureView(view, this.#layout)
     this.#wholeViews.add(view.id)
   }
+}
+
+/** Which file the system means, and what is wrong with it. */
+function placeAndReason(error: unknown): string {
+  const path = error instanceof Error && "path" in error ? `${String(error.path)}: ` : ""
+  return path + reasonOf(error)
 }
 
 /** What models are called in sentences. */

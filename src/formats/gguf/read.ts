@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs"
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile, reasonOf } from "../../errors"
 import { GgufCursor } from "./cursor"
 import {
   ARRAY_TYPE,
@@ -91,6 +91,16 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
     return typeof value === "string" ? value : undefined
   }
   return { architecture: text("general.architecture"), type: text("general.type") }
+}
+
+/** Why a file is no GGUF that can be used, as far as its header tells; undefined where nothing speaks against it. */
+export function ggufFault(path: string): string | undefined {
+  try {
+    readGgufHeader(path)
+    return undefined
+  } catch (error) {
+    return error instanceof InvalidModelFile ? error.reason : reasonOf(error)
+  }
 }
 
 /** Magic, version and both counts. */
