@@ -174,7 +174,7 @@ export class ModelNotDownloaded extends XllmError {
 
 /** The model is there, but does something else than was asked of it. */
 export class WrongModelKind extends XllmError {
-  constructor(model: string, kind: "text" | "voice" | "recognizer" | "image") {
+  constructor(model: string, kind: keyof typeof USES) {
     super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, { param: "model" })
   }
 }
@@ -185,6 +185,9 @@ const USES = {
   voice: "is a voice; POST /v1/audio/speech speaks with it",
   recognizer: "writes down speech; POST /v1/audio/transcriptions listens with it",
   image: "draws; POST /v1/images/generations draws with it",
+  embedding: "is an embedding model: it generates no text, and nothing else here uses it",
+  reranker: "is a reranking model: it generates no text, and nothing else here uses it",
+  other: "generates no text by itself, and nothing else here uses it",
 } as const
 
 /** A text that cannot be the name of a model. */
@@ -672,8 +675,8 @@ export class ModelsFolderUnwritable extends XllmError {
 
 /** A description of a model that this version cannot use. */
 export class InvalidManifest extends XllmError {
-  constructor(reason: string) {
-    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`)
+  constructor(reason: string, cause?: unknown) {
+    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`, { cause })
   }
 }
 

@@ -220,12 +220,6 @@ describe("what clients are told", () => {
     expect(full.message).toContain("there is no room left in /home/ann/.xllm/models;")
     expect(full.publicMessage).toContain("there is no room left in models;")
   })
-
-  test("is of an error that nobody foresaw where to look", () => {
-    const error = errors.asXllmError(new TypeError("undefined is not an object (evaluating 'uG.x')"))
-    expect(error.message).toContain("uG.x")
-    expect(error.publicMessage).toBe("an internal error; the server's log says what it was")
-  })
 })
 
 describe("on the command line", () => {

@@ -16,6 +16,7 @@ import {
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
 import type { ManagedEngine } from "../engine"
+import { checkGenerates } from "../engine/kinds"
 import type { EngineObserver } from "../engine/observer"
 import { cacheFault } from "../engine/settings-check"
 import { InvalidSettings, placeAndReason } from "../errors"
@@ -166,7 +167,7 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
   const { engine, store } = createLocal({ inputs, log, observer, adapt })
   for (const model of models) {
     const name = await nameOf(model, store)
-    await store.describe(name)
+    checkGenerates(await store.describe(name))
     names.push(name)
   }
   // Beside everything else: nobody waits for it.

@@ -16,6 +16,7 @@ import type {
   SpeechRequest,
   TranscriptionEvent,
   TranscriptionRequest,
+  WorkRequest,
 } from "../domain"
 import type { XllmError } from "../errors"
 
@@ -89,20 +90,26 @@ export interface SystemReport {
   readonly gpuFallback: string | undefined
 }
 
+/** Events of a request, and whose they are. */
+export interface Answering<E> extends AsyncIterable<E> {
+  /** What the engine calls the model; undefined before it is found, and where it is not. */
+  readonly model: string | undefined
+}
+
 /**
  * What the HTTP routes and the command line see of inference. Iterables fail with an XllmError; aborting the signal
  * or leaving the iteration gives the slot back within one step (of decoding, speaking, listening or drawing).
  */
 export interface Engine {
   /** @throws ModelNotFound, WrongModelKind, QueueFull, ModelLoadFailed, ContextLengthExceeded, … from the iteration */
-  chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>
-  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>
+  chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent>
+  complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent>
   /** @throws WrongModelKind where the model is no voice, ModelNotFound, QueueFull, … from the iteration */
-  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent>
+  speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent>
   /** @throws WrongModelKind where the model is no recogniser, ModelNotFound, QueueFull, … from the iteration */
-  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent>
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): Answering<TranscriptionEvent>
   /** @throws WrongModelKind where the model is no painter, ModelNotFound, QueueFull, … from the iteration */
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
+  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent>
   /** The prompt, its tokens and the effective parameters, without running it. Loads the model where needed. */
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
   /** Loads a model ahead of use. */
@@ -112,6 +119,11 @@ export interface Engine {
    * @throws ModelNotFound
    */
   stop(model: string): Promise<boolean>
+  /**
+   * The model that a request means: the one of that name, or the only one that can do what is asked.
+   * @throws ModelNotFound; InvalidRequest where none is named and there is not exactly one
+   */
+  resolve(model: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary>
   /** Models on disk. */
   list(): Promise<readonly ModelSummary[]>
   /** @throws ModelNotFound */

@@ -29,7 +29,7 @@ export function explainLoadFailure(
   // For want of memory the worker's own words say more: how much was wanted, and what may help.
   return cause === undefined || NO_MEMORY.test(cause)
     ? withLastOutput(error, textsOf(lines))
-    : new ModelLoadFailed(model.name, cause, error, { outOfMemory: false })
+    : new ModelLoadFailed(model.name, cause, error)
 }
 
 /** A load whose worker died before it could say why. */

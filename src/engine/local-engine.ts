@@ -25,6 +25,7 @@ import type { Catalog } from "../store/contract"
 import { ContextReader } from "./context-lengths"
 import type {
   ContextLengths,
+  Answering,
   EngineStatus,
   FetchMissing,
   LiveOptions,
@@ -35,7 +36,7 @@ import type {
 } from "./contract"
 import { DeviceProbe } from "./device-probe"
 import { Generation } from "./generation"
-import { checkKind } from "./kinds"
+import { checkGenerates, checkKind, KIND_FOR } from "./kinds"
 import {
   DEFAULT_HEADROOM_BYTES,
   DEFAULT_LIMITS,
@@ -136,23 +137,23 @@ export class LocalEngine implements ManagedEngine {
     })
   }
 
-  chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
+  chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent> {
     return this.#work(request, signal)
   }
 
-  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
+  complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent> {
     return this.#work(request, signal)
   }
 
-  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent> {
+  speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent> {
     return this.#work(request, signal)
   }
 
-  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent> {
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): Answering<TranscriptionEvent> {
     return this.#work(request, signal)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
+  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#work(request, signal)
   }
 
@@ -217,6 +218,10 @@ export class LocalEngine implements ManagedEngine {
 
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
     return this.#contexts.read(models)
+  }
+
+  resolve(name: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary> {
+    return this.#options.store.resolve(name, request && KIND_FOR[request])
   }
 
   loaded(): readonly LoadedModel[] {
@@ -291,9 +296,9 @@ export class LocalEngine implements ManagedEngine {
   }
 
   /** Only models of the request's kind take it, and their workers tell nothing but `E` of it. */
-  #work<E extends WorkEvent>(request: WorkRequest, signal: AbortSignal): AsyncIterable<E> {
+  #work<E extends WorkEvent>(request: WorkRequest, signal: AbortSignal): Answering<E> {
     const generation = new Generation(request, signal, (begun) => void this.#begin(begun))
-    return generation as AsyncIterable<WorkEvent> as AsyncIterable<E>
+    return generation as Answering<WorkEvent> as Answering<E>
   }
 
   async #begin(generation: Generation): Promise<void> {
@@ -310,7 +315,7 @@ export class LocalEngine implements ManagedEngine {
   async #findOrFetch(generation: Generation): Promise<ServedModel> {
     const { request } = generation
     try {
-      return await this.#find(request)
+      return await this.#find(request, generation)
     } catch (error) {
       const fetchMissing = this.#live.fetchMissing
       if (!(error instanceof ModelNotFound) || request.model === undefined || !fetchMissing) throw error
@@ -319,7 +324,7 @@ export class LocalEngine implements ManagedEngine {
       const onProgress = (fraction: number) => generation.emit({ type: "loading", fraction })
       await fetchMissing(request.model, { signal: stop.signal, onProgress })
       generation.onLeave = undefined
-      return await this.#find(request)
+      return await this.#find(request, generation)
     }
   }
 
@@ -330,25 +335,46 @@ export class LocalEngine implements ManagedEngine {
     return damaged === undefined || damaged.length === 0 ? error : new ModelCorrupt(model, damaged, error)
   }
 
-  /** The model that is asked for, of any kind where the request has none. @throws ModelNotFound, WrongModelKind, Stopping */
-  async #find(request: {
-    readonly model?: string
-    readonly kind?: WorkRequest["kind"]
-  }): Promise<ServedModel> {
+  /**
+   * The model that is asked for, of any kind where the request has none.
+   * @param told of what it is called, as soon as that is known
+   * @throws ModelNotFound, InvalidRequest, WrongModelKind, Stopping
+   */
+  async #find(
+    request: { readonly model?: string; readonly kind?: WorkRequest["kind"] },
+    told: { model?: string | undefined } = {},
+  ): Promise<ServedModel> {
     this.#refuseWhenStopping()
     const asked = ++this.#asked
-    const summary = await this.#resolve(request.model)
-    this.#refuseWhenStopping()
+    const summary = await this.#resolve(request)
+    told.model = summary.name
+    await this.#checkGenerates(summary)
     if (request.kind !== undefined) checkKind(summary, request.kind)
+    this.#refuseWhenStopping()
     const model = this.#models.get(summary.name) ?? this.#add(summary)
     model.update(summary, asked)
     return model
   }
 
-  /** @throws ModelNotFound */
-  async #resolve(name: string | undefined): Promise<ModelSummary> {
+  /** What is loaded has shown what it can. @throws WrongModelKind */
+  async #checkGenerates({ name, kind, id }: ModelSummary): Promise<void> {
+    const known = this.#models.get(name)
+    if (kind !== "text" || (known?.isLoaded && known.summary.id === id)) return
+    const details = await this.#describe(name)
+    // Whoever loads it says what is wrong with its files.
+    if (!(details instanceof XllmError)) checkGenerates(details)
+  }
+
+  /** @throws ModelNotFound, InvalidRequest */
+  async #resolve({
+    model,
+    kind,
+  }: {
+    readonly model?: string
+    readonly kind?: WorkRequest["kind"]
+  }): Promise<ModelSummary> {
     try {
-      return await this.#options.store.resolve(name)
+      return await this.#options.store.resolve(model, kind && KIND_FOR[kind])
     } catch (error) {
       // Whoever loaded it may have been told of it by another name.
       if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})

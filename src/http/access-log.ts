@@ -32,8 +32,9 @@ function levelOf({ method, path, outcome }: Exchange): "debug" | "info" | "warn"
 }
 
 function generated(exchange: Exchange): LogFields {
-  const { model, requests, promptTokens, generatedTokens, answer, amounts } = exchange
+  const { named, model = named, requests, promptTokens, generatedTokens, answer, amounts } = exchange
   if (model === undefined) return {}
+  if (requests.length === 0) return { model }
   const content = answer === undefined ? {} : { prompts: requests.map(contentOf), answer }
   // Whoever is no text model counts other things than tokens.
   const isText = requests.every(({ kind }) => kind === "chat" || kind === "completion")

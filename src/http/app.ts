@@ -57,7 +57,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   const origin = (): string => originOf(app.server?.url)
   // With Bun's own router tests through `handle` would run other code than requests do.
   const app = new Elysia({ systemRouter: false })
-    .use(errors(routes))
+    .use(errors(routes, async (model) => (await engine.resolve(model)).name))
     // What is wrapped later is further out, so a compressed body is a part of the exchange.
     .use(gzip())
     .use(exchanges({ began, over, origin }))

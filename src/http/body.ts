@@ -1,5 +1,6 @@
 import { bodyBytes, isEncoded } from "./body-bytes"
 import { InvalidRequest, reasonOf } from "../errors"
+import { exchangeOf } from "./exchange"
 
 /** The largest request body that is read; more is answered with 413. */
 export const MAX_BODY_BYTES = 50 * 1024 ** 2
@@ -18,6 +19,7 @@ export async function readJsonObject(request: Request): Promise<JsonObject> {
   const value = parseJson(text)
   if (!isJsonObject(value))
     throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
+  exchangeOf(request).names(value["model"])
   return value
 }
 

@@ -51,6 +51,7 @@ export async function readForm(request: Request, options: FormOptions): Promise<
     if (request.signal.aborted) throw new Cancelled()
     throw error
   }
+  options.exchange.names(form.texts.get("model")?.[0])
   return form
 }
 

@@ -1,4 +1,4 @@
-import type { ModelDetails, ModelSummary } from "../domain"
+import type { ModelDetails, ModelKind, ModelSummary } from "../domain"
 import type { Digest, Manifest } from "./manifest"
 import type { ModelName } from "./names"
 
@@ -7,11 +7,11 @@ export interface Catalog {
   /** Newest first. */
   list(): Promise<readonly ModelSummary[]>
   /**
-   * The model of that name, in upper or lower case; without a name the only one known. A file that was dropped in comes
+   * The model of that name, in upper or lower case; without a name the only one there is of that kind (of any, where none is given). A file that was dropped in comes
    * first, then an installed model, with `latest` where there is no tag. A tag `latest` may also stand behind a file's name.
    * @throws ModelNotFound, naming near misses; InvalidRequest where no name was given and several are known
    */
-  resolve(name: string | undefined): Promise<ModelSummary>
+  resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary>
   /** @throws ModelNotFound, ModelLoadFailed where the files are not what they should be */
   describe(name: string): Promise<ModelDetails>
 }

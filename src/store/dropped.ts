@@ -2,6 +2,7 @@ import { realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
+import { ggufFault } from "../formats/gguf/read"
 import { mayPaint } from "../formats/image/checkpoint"
 import { mapSome } from "../lib/map-some"
 import type { Logger } from "../log/logger"
@@ -29,7 +30,7 @@ export class DroppedModels {
   readonly #log: Logger | undefined
   /** Refusals. */
   readonly #toldOf = new Set<string>()
-  readonly #listings = new FolderListings()
+  readonly #listings = new FolderListings((path, reason) => this.#tellOf(path, reason))
   /** By name; they come before files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
@@ -98,8 +99,8 @@ export class DroppedModels {
 
   async #whyNoGguf(found: FoundModel): Promise<string | undefined> {
     const file = await this.#files.inspect(found)
-    if (file === undefined) return "the file cannot be read"
-    if (file.kind === undefined) return "it is not a GGUF file"
+    if ("unreadable" in file) return file.unreadable
+    if (file.kind === undefined) return ggufFault(found.path) ?? "it is not a GGUF file"
     return isModel(file) ? undefined : "it is a part for another model, not a model itself"
   }
 
@@ -118,7 +119,8 @@ export class DroppedModels {
 
   async #inspectGguf(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {
     const file = await this.#files.inspect(found)
-    if (file === undefined || !isModel(file)) return undefined
+    if ("unreadable" in file) return { refusal: file.unreadable }
+    if (!isModel(file)) return undefined
     const painter = mayPaint(file.kind?.architecture) ? await this.#inspectMedia(found) : undefined
     if (painter !== undefined) return painter
     const { id, sizeBytes, modifiedAt } = file

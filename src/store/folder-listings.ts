@@ -1,6 +1,8 @@
 import { type Dirent } from "node:fs"
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
+import { reasonOf } from "../errors"
+import { systemCode } from "../lib/system-reason"
 
 /** Something in a folder. Links count as what they point to. */
 export interface FolderEntry {
@@ -19,29 +21,45 @@ interface Listing {
  */
 const SETTLED_MS = 2000
 
+const GONE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"])
+
 /** Remembers what is in folders for as long as they stay as they are: looking again costs one stat call. */
 export class FolderListings {
   /** By path. */
   readonly #listings = new Map<string, Listing>()
+  readonly #tellOf: (path: string, reason: string) => void
+
+  /** `tellOf` hears of every folder that is there and cannot be read, each time it is looked at. */
+  constructor(tellOf: (path: string, reason: string) => void) {
+    this.#tellOf = tellOf
+  }
 
   /**
    * What is in a folder but for hidden things and what is neither file nor folder; nothing where it cannot be read.
    * `visited`: folders that were looked at, which are not looked at again; the one at `path` is added.
    */
   async entries(path: string, visited: Set<string>): Promise<readonly FolderEntry[]> {
-    const stats = await stat(path, { bigint: true }).catch(() => undefined)
+    const stats = await stat(path, { bigint: true }).catch((error: unknown) => this.#lost(path, error))
     const place = `${stats?.dev}:${stats?.ino}`
     if (stats?.isDirectory() !== true || visited.has(place)) return []
     visited.add(place)
     const stamp = `${place}:${stats.mtimeNs}`
     const known = this.#listings.get(path)
     if (known?.stamp === stamp) return await resolved(path, known.entries)
-    const entries = await readdir(path, { withFileTypes: true }).catch(() => [])
+    const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) =>
+      this.#lost(path, error),
+    )
+    if (entries === undefined) return []
     const shown = entries.filter(({ name }) => !name.startsWith("."))
     const isSettled = Date.now() - Number(stats.mtimeMs) > SETTLED_MS
     if (isSettled) this.#listings.set(path, { stamp, entries: shown })
     else this.#listings.delete(path)
     return await resolved(path, shown)
+  }
+
+  /** What is not there, or no longer, is nothing to speak of. */
+  #lost(path: string, error: unknown): undefined {
+    if (!GONE.has(systemCode(error) ?? "")) this.#tellOf(path, `it cannot be read: ${reasonOf(error)}`)
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
-import type { ModelDefaults, ModelDetails, ModelSummary } from "../domain"
+import type { ModelDefaults, ModelDetails, ModelKind, ModelSummary } from "../domain"
 import {
   InvalidModelFile,
   InvalidModelName,
@@ -11,6 +11,7 @@ import {
   reasonOf,
 } from "../errors"
 import { readModelFolder } from "../formats/model-folder"
+import { mapSome } from "../lib/map-some"
 import type { Logger } from "../log/logger"
 import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
@@ -95,9 +96,9 @@ class FolderStore implements Store {
     ].sort(newestFirst)
   }
 
-  async resolve(name: string | undefined): Promise<ModelSummary> {
+  async resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary> {
     // Where files are missing, whoever loads it will say so; it can still be removed.
-    return this.#withDefaults((await this.#findWhole(name)).model)
+    return this.#withDefaults((await this.#findWhole(name ?? (await this.#onlyName(kind)))).model)
   }
 
   async describe(name: string): Promise<ModelDetails> {
@@ -116,7 +117,7 @@ class FolderStore implements Store {
       // Both are of the summary's kind.
       return { ...summary, ...completed(description, summary, along) } as ModelDetails
     } catch (error) {
-      const reason = error instanceof InvalidModelFile ? error.reason : reasonOf(error)
+      const reason = error instanceof InvalidModelFile ? error.reason : placeAndReason(error)
       throw new ModelLoadFailed(name, reason, error)
     }
   }
@@ -215,8 +216,7 @@ class FolderStore implements Store {
     return toldOfFiles(this.#layout, work)
   }
 
-  async #find(name: string | undefined): Promise<KnownModel> {
-    const asked = name ?? (await this.#onlyName())
+  async #find(asked: string): Promise<KnownModel> {
     const found = await this.#lookUp(asked)
     if (found === undefined) throw new ModelNotFound(asked, await this.#hint(asked))
     if ("refusal" in found) throw new ModelLoadFailed(asked, found.refusal)
@@ -255,13 +255,33 @@ class FolderStore implements Store {
     return installed && { origin: "installed", installed, summary: toSummary(installed) }
   }
 
-  async #onlyName(): Promise<string> {
-    const [first, ...others] = await this.list()
+  /**
+   * The only model that can do what models of a kind do. Text models that generate no text (embedding models and the
+   * like) count only where there are no others.
+   */
+  async #onlyName(kind: ModelKind | undefined): Promise<string> {
+    const all = await this.list()
+    const ofKind = kind === undefined ? all : all.filter((model) => model.kind === kind)
+    const able = kind === "text" && ofKind.length > 1 ? await this.#generating(ofKind) : ofKind
+    const [first, ...others] = able.length > 0 ? able : ofKind
+    const what = kind === undefined ? "model" : NOUNS[kind]
     if (first === undefined) {
-      throw new InvalidRequest("model is missing, and there is no model to choose", "model")
+      throw new InvalidRequest(`model is missing, and there is no ${what} to choose`, "model")
     }
     if (others.length === 0) return first.name
-    throw new InvalidRequest(`model is missing, and there are ${others.length + 1} to choose from`, "model")
+    throw new InvalidRequest(
+      `model is missing, and there are ${others.length + 1} ${what}s to choose from`,
+      "model",
+    )
+  }
+
+  /** Those that generate text as far as is known. */
+  async #generating(models: readonly ModelSummary[]): Promise<readonly ModelSummary[]> {
+    const isAble = await mapSome(models, async ({ name }) => {
+      const details = await this.describe(name).catch(() => undefined)
+      return details === undefined || details.capabilities.includes("completion")
+    })
+    return models.filter((_, index) => isAble[index] === true)
   }
 
   #withDefaults({ summary, ...model }: KnownModel): ModelSummary {
@@ -287,9 +307,7 @@ class FolderStore implements Store {
   }
 
   /** Finds a model, and puts its files where they are loaded from; or says why that cannot be. */
-  async #findWhole(
-    name: string | undefined,
-  ): Promise<{ readonly model: KnownModel; readonly problem?: unknown }> {
+  async #findWhole(name: string): Promise<{ readonly model: KnownModel; readonly problem?: unknown }> {
     const model = await this.#find(name)
     if (model.origin === "dropped") return { model }
     try {
@@ -314,6 +332,20 @@ class FolderStore implements Store {
     await ensureView(view, this.#layout)
     this.#wholeViews.add(view.id)
   }
+}
+
+/** Which file the system means, and what is wrong with it. */
+function placeAndReason(error: unknown): string {
+  const path = error instanceof Error && "path" in error ? `${String(error.path)}: ` : ""
+  return path + reasonOf(error)
+}
+
+/** What models are called in sentences. */
+const NOUNS: Readonly<Record<ModelKind, string>> = {
+  text: "text model",
+  voice: "voice",
+  recognizer: "speech-to-text model",
+  image: "image model",
 }
 
 function toSummary({ name, kind, path, id, sizeBytes, installedAt }: InstalledEntry): ModelSummary {

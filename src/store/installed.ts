@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises"
 import { dirname, join, relative, sep } from "node:path"
 import type { ModelKind } from "../domain"
-import { InvalidManifest } from "../errors"
+import { InvalidManifest, reasonOf } from "../errors"
 import { mapSome } from "../lib/map-some"
 import { systemCode } from "../lib/system-reason"
 import type { Logger } from "../log/logger"
@@ -156,8 +156,8 @@ export class InstalledModels {
   }
 
   async #places(): Promise<readonly ManifestPlace[]> {
-    const hosts = await inFolders([this.#layout.manifests])
-    const files = await inFolders(await inFolders(await inFolders(hosts)))
+    const within = (folders: readonly string[]) => this.#inFolders(folders)
+    const files = await within(await within(await within(await within([this.#layout.manifests]))))
     return files.flatMap((path) => {
       const [host = "", namespace = "", model = "", file = ""] = path.split(sep).slice(-4)
       const name = nameOf(host, namespace, model, file)
@@ -182,7 +182,9 @@ export class InstalledModels {
     const manifest = await this.#read(path, stamp)
     const record =
       manifest instanceof InvalidManifest ? { damage: manifest.message } : this.#recordOf(manifest)
-    this.#entries.set(path, stamp, record)
+    // What the system did not let us read may be read later, though the file is the same.
+    const isKnown = !(manifest instanceof InvalidManifest) || systemCode(manifest.cause) === undefined
+    if (isKnown) this.#entries.set(path, stamp, record)
     return record
   }
 
@@ -198,7 +200,7 @@ export class InstalledModels {
       return manifest
     } catch (error) {
       if (error instanceof InvalidManifest) return error
-      return new InvalidManifest(error instanceof Error ? error.message : String(error))
+      return new InvalidManifest(reasonOf(error), error)
     }
   }
 
@@ -224,6 +226,18 @@ export class InstalledModels {
     this.#toldOf.add(version)
     this.#log?.warn("damaged manifest", { path, reason })
   }
+
+  /** What is in folders; those that are not there, and what is no folder, count as empty, and so do those that cannot be read. */
+  async #inFolders(folders: readonly string[]): Promise<readonly string[]> {
+    const entries = await mapSome(folders, async (folder) => {
+      const names = await readdir(folder).catch((error: unknown): string[] => {
+        if (!NO_FOLDER.has(systemCode(error) ?? "")) this.#tellOf(folder, "", reasonOf(error))
+        return []
+      })
+      return names.map((name) => join(folder, name))
+    })
+    return entries.flat()
+  }
 }
 
 /** @throws the file system's error where a folder is there and cannot be read */
@@ -247,14 +261,7 @@ async function removeEmptyFolders(of: string): Promise<void> {
   }
 }
 
-/** What is in folders; those that cannot be read, and what is no folder, count as empty. */
-async function inFolders(folders: readonly string[]): Promise<readonly string[]> {
-  const entries = await mapSome(folders, async (folder) => {
-    const names = await readdir(folder).catch((): string[] => [])
-    return names.map((name) => join(folder, name))
-  })
-  return entries.flat()
-}
+const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"])
 
 function nameOf(host: string, namespace: string, model: string, file: string): ModelName | undefined {
   if (!file.endsWith(EXTENSION)) return undefined

@@ -1,10 +1,11 @@
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { ImageModelDetails, ModelSummary, RecognizerDetails, VoiceDetails } from "../domain"
-import { InvalidModelFile } from "../errors"
+import { InvalidModelFile, reasonOf } from "../errors"
 import { recognizeImageModel } from "../formats/image/recognize"
 import { type ModelFolder, readModelFolder } from "../formats/model-folder"
 import { recognizeSpeech } from "../formats/speech/recognize"
+import { systemCode } from "../lib/system-reason"
 import { idOf, readSamples, stateOf } from "./file-version"
 import type { CacheTable, MetadataCache } from "./metadata-cache"
 
@@ -47,9 +48,19 @@ export class MediaFiles {
     if (known !== undefined) return known
     const folder = await readModelFolder(path)
     const sizeBytes = folder.files.reduce((sum, file) => sum + file.sizeBytes, 0)
-    const file = { sizeBytes, modifiedMs, finding: await findMedia(folder) }
-    this.#files.set(path, stamp, file)
-    return file
+    try {
+      const file = { sizeBytes, modifiedMs, finding: await findMedia(folder) }
+      this.#files.set(path, stamp, file)
+      return file
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      // It may be read later, though the files are the same.
+      return {
+        sizeBytes,
+        modifiedMs,
+        finding: { is: "refused", reason: `it cannot be read: ${reasonOf(error)}` },
+      }
+    }
   }
 }
 

@@ -30,6 +30,21 @@ test("a request is one line with its route, status, time, id, model and tokens",
   ])
 })
 
+test("a request's model is what the engine calls it, and where there is none what the request calls it", async () => {
+  const { post, logged, engine } = fakeServer()
+  engine.models = ["first", "tiny"]
+  await post(CHAT, { model: "TINY", messages: USER_HI })
+  await post(CHAT, { model: "TINY" })
+  await post(CHAT, { model: "gone", messages: USER_HI })
+  await post(CHAT, { model: "x".repeat(1000), messages: USER_HI })
+  const [named, refused, unknown, absurd] = logged.map((line) => JSON.parse(line))
+  expect(named).toMatchObject({ status: 200, model: "tiny", tokens: 2 })
+  expect(refused).toMatchObject({ status: 400, model: "tiny" })
+  expect(refused).not.toHaveProperty("tokens")
+  expect(unknown).toMatchObject({ model: "gone" })
+  expect(absurd).not.toHaveProperty("model")
+})
+
 test("a stream's line comes at its end", async () => {
   const { post, logged } = fakeServer()
   const response = await post(CHAT, { messages: USER_HI, stream: true })

@@ -14,7 +14,7 @@ import { join } from "node:path"
 import type { Store } from "../../src/store/contract"
 import { createStore } from "../../src/store/index"
 import { failure } from "../support/failure"
-import { writeGguf } from "../support/gguf-writer"
+import { type GgufEntry, writeGguf } from "../support/gguf-writer"
 import { type TinyModelOptions, writeTinyModel } from "../support/tiny-model"
 
 let home = ""
@@ -157,7 +157,24 @@ describe("resolving", () => {
     addTiny("two.gguf")
     const error = await failure(store.resolve(undefined))
     expect(error).toMatchObject({ status: 400, param: "model" })
-    expect(error.message).toContain("there are 2 to choose from")
+    expect(error.message).toContain("there are 2 models to choose from")
+  })
+
+  test("without a name takes the only one that does what is asked, whatever else there is", async () => {
+    addTiny("writer.gguf")
+    const reading: readonly GgufEntry[] = [
+      ["general.architecture", "string", "bert"],
+      ["bert.pooling_type", "u32", 1],
+    ]
+    writeGguf(inModels("reader.gguf"), reading, [])
+    expect((await store.resolve(undefined, "text")).name).toBe("writer")
+    const none = await failure(store.resolve(undefined, "voice"))
+    expect(none).toMatchObject({ status: 400, param: "model" })
+    expect(none.message).toBe("model is missing, and there is no voice to choose")
+    addTiny("another.gguf")
+    expect((await failure(store.resolve(undefined, "text"))).message).toBe(
+      "model is missing, and there are 2 text models to choose from",
+    )
   })
 
   test("suggests the name that was probably meant", async () => {

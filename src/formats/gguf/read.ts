@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile, reasonOf } from "../../errors"
 import { GgufCursor } from "./cursor"
 import {
   ARRAY_TYPE,
@@ -103,6 +103,15 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
 }
 
 const PEEKED_KEYS: ReadonlySet<string> = new Set(["general.architecture", "general.type", "split.no"])
+/** Why a file is no GGUF that can be used, as far as its header tells; undefined where nothing speaks against it. */
+export function ggufFault(path: string): string | undefined {
+  try {
+    readGgufHeader(path)
+    return undefined
+  } catch (error) {
+    return error instanceof InvalidModelFile ? error.reason : reasonOf(error)
+  }
+}
 
 /** Magic, version and both counts. */
 const START_BYTES = 24

@@ -32,9 +32,9 @@ export function chatRoutes(context: OpenAiContext) {
       const call = toChatCall(await readJsonObject(request), readHeaderOptions(request))
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
-      exchange.asks(identity.model, [call.request], context.settings().logContent)
+      exchange.asks([call.request], context.settings().logContent)
       const client = clientOf(request)
-      const events = context.engine.chat(call.request, client.signal)
+      const events = exchange.follows(context.engine.chat(call.request, client.signal))
       if (call.reply.stream) return streamChat({ identity, call, events, client, exchange })
       const answer = new AnswerBuilder(call.request.n)
       await consume(events[Symbol.asyncIterator](), client.signal, (event) => {

@@ -39,7 +39,7 @@ export function completionRoutes(context: OpenAiContext) {
       const call = toCompletionCall(await readJsonObject(request), readHeaderOptions(request))
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
-      exchange.asks(identity.model, call.requests, context.settings().logContent)
+      exchange.asks(call.requests, context.settings().logContent)
       const run: Run = { identity, call, client: clientOf(request), exchange }
       return call.reply.stream ? streamCompletion(context, run) : answerCompletion(context, run)
     },
@@ -56,9 +56,11 @@ interface Run {
 
 function start(
   { engine }: OpenAiContext,
-  { call, client }: Run,
+  { call, client, exchange }: Run,
 ): AsyncIterableIterator<Indexed<GenerationEvent>> {
-  const sources = call.requests.map((request) => () => engine.complete(request, client.signal))
+  const sources = call.requests.map(
+    (request) => () => exchange.follows(engine.complete(request, client.signal)),
+  )
   return merge(sources, PROMPTS_AT_A_TIME)
 }
 

@@ -14,14 +14,22 @@ import type { KnownRoutes } from "../known-routes"
 
 /**
  * Turns everything that a route throws into the answer of its dialect. Has to be the first plugin: hooks apply only to
- * what is registered after them. `routes` is asked when a path or method was not found.
+ * what is registered after them. `routes` is asked when a path or method was not found, `nameOf` what the engine calls a
+ * model.
  */
-export function errors(routes: KnownRoutes) {
-  return new Elysia({ name: "errors" }).onError({ as: "global" }, ({ error, code, request }) => {
+export function errors(routes: KnownRoutes, nameOf: (model: string) => Promise<string>) {
+  return new Elysia({ name: "errors" }).onError({ as: "global" }, async ({ error, code, request }) => {
     const exchange = exchangeOf(request)
-    const { method, path } = exchange
+    const { method, path, named, model } = exchange
     const known = code === "NOT_FOUND" ? notFound(method, path, routes) : toXllmError(error, code, request)
-    return errorResponse(exchange.failed(known), path)
+    const failure = exchange.failed(known)
+    // A request that was refused before the engine heard of it counts for its model all the same.
+    if (named !== undefined && model === undefined)
+      await nameOf(named).then(
+        (name) => exchange.found(name),
+        () => {},
+      )
+    return errorResponse(failure, path)
   })
 }
 

@@ -10,7 +10,7 @@ import { mayBeSilent } from "../../idle"
 import { PLAYER_STALL_MS } from "../../outbox"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
-import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
+import { type OpenAiContext, waitingNote } from "../reply"
 import { toMediaTimingsBody } from "../usage"
 import { toSpeechCall } from "./speech-call"
 
@@ -22,11 +22,10 @@ export function speechRoutes(context: OpenAiContext) {
       const exchange = exchangeOf(request)
       const call = toSpeechCall(await readJsonObject(request), readHeaderOptions(request))
       mayBeSilent(request, server)
-      const model = await modelOfKind(context, "voice", call.request.model)
-      exchange.asks(model ?? "", [call.request], context.settings().logContent)
+      exchange.asks([call.request], context.settings().logContent)
       const client = clientOf(request)
-      const asked = { ...call.request, ...(model !== undefined && { model }) }
-      const speech = new SpeechAnswer(context.engine.speak(asked, client.signal), client, exchange)
+      const events = exchange.follows(context.engine.speak(call.request, client.signal))
+      const speech = new SpeechAnswer(events, client, exchange)
       return call.streamFormat === "sse" ? sse(speech.asEvents()) : streamBytes(speech.asFile())
     },
     { parse: "none" },

@@ -8,7 +8,7 @@ import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject, type UploadedFile } from "../../multipart"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
-import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
+import { type OpenAiContext, waitingNote } from "../reply"
 import { toMediaTimingsBody } from "../usage"
 import { toDurationUsage, toSrt, toVerboseJson, toVtt, TranscriptBuilder } from "./transcript"
 import { toTranscriptionCall, TRANSCRIPTION_FORM, type TranscriptionCall } from "./transcription-call"
@@ -65,10 +65,8 @@ async function transcribe(
   exchange: Exchange,
   client: AbortController,
 ): Promise<Response> {
-  const model = await modelOfKind(context, "recognizer", call.request.model)
-  exchange.asks(model ?? "", [call.request], context.settings().logContent)
-  const asked = { ...call.request, ...(model !== undefined && { model }) }
-  const events = context.engine.transcribe(asked, client.signal)
+  exchange.asks([call.request], context.settings().logContent)
+  const events = exchange.follows(context.engine.transcribe(call.request, client.signal))
   const builder = new TranscriptBuilder()
   const add = (event: TranscriptionEvent): string => {
     if (event.type === "done") exchange.measured(event.usage)

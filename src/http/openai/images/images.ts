@@ -8,7 +8,7 @@ import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject } from "../../multipart"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
-import { modelOfKind, type OpenAiContext } from "../reply"
+import type { OpenAiContext } from "../reply"
 import { ImageAnswerBuilder, type ImagePlace } from "./image-answer"
 import {
   IMAGE_FORM,
@@ -84,10 +84,9 @@ async function draw(
 ): Promise<Response> {
   const { engine, images: files, settings } = context
   const exchange = exchangeOf(request)
-  const model = await modelOfKind(context, "image", call.request.model)
-  exchange.asks(model ?? "", [call.request], settings().logContent)
+  exchange.asks([call.request], settings().logContent)
   const client = clientOf(request)
-  const events = engine.draw({ ...call.request, ...(model !== undefined && { model }) }, client.signal)
+  const events = exchange.follows(engine.draw(call.request, client.signal))
   const place: ImagePlace = { files, request, publicUrl: settings().publicUrl }
   if (call.stream) {
     const rendered = new ImageEvents(call, place, prefix, exchange)
