@@ -7,6 +7,7 @@ import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
 import { FileFailed, UsageError } from "../errors"
+import { parseSplitName } from "../formats/gguf/split"
 import type { Store } from "../store/contract"
 import type { ModelName } from "../store/names"
 import { defineCommand } from "./command"
@@ -112,17 +113,16 @@ async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
 }
 
 /** A GGUF, or a folder. */
-async function copyIn(path: string, { store, name, replace, spinner }: Task): Promise<string> {
-  const [{ createModel }, { refuseTaken }, { parseModelName }] = await Promise.all([
+async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<string> {
+  const [{ createModel }, { parseModelName }] = await Promise.all([
     import("../store/create/create"),
-    import("../store/archive/import"),
     import("../store/names"),
   ])
-  const target = name ?? parseModelName(basename(path).replace(/\.gguf$/i, ""))
-  if (!replace) await refuseTaken(store, target)
   const summary = await createModel({
     store,
-    name: target,
+    name: name ?? parseModelName(nameOfFile(path)),
+    replace,
+    signal,
     modelfile: { instructions: [{ type: "from", value: path, line: 1 }], problems: [], warnings: [] },
     file: path,
     folder: path,
@@ -131,6 +131,12 @@ async function copyIn(path: string, { store, name, replace, spinner }: Task): Pr
     },
   })
   return summary.name
+}
+
+/** Of a split model what its parts have in common. */
+function nameOfFile(path: string): string {
+  const file = basename(path)
+  return parseSplitName(file)?.stem ?? file.replace(/\.gguf$/i, "")
 }
 
 async function importAll(folder: string, { name, io, spinner, ...task }: Task): Promise<void> {
