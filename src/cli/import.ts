@@ -6,6 +6,7 @@ import type { Environment } from "../config/environment"
 import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
+import type { ModelSummary } from "../domain"
 import { FileFailed, UsageError } from "../errors"
 import { parseSplitName } from "../formats/gguf/split"
 import type { Store } from "../store/contract"
@@ -15,6 +16,7 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { formatBytes, percentOf } from "./output"
+import { tellOfShadow } from "./shadowed"
 import { type Spinner, startSpinner } from "./spinner"
 
 export const command = defineCommand({
@@ -76,9 +78,11 @@ interface Task {
 
 async function importOne(file: string, task: Task): Promise<void> {
   const isArchive = file === "-" || (await isFileOtherThanGguf(file))
-  const name = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  const imported = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  const { name } = imported
   task.spinner.stop()
   task.io.write(`imported '${name}'\n`)
+  await tellOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
 }
 
 /** @throws FileFailed where there is nothing */
@@ -91,20 +95,19 @@ async function isFileOtherThanGguf(path: string): Promise<boolean> {
   }
 }
 
-async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<string> {
+async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<ModelSummary> {
   const { importArchive } = await import("../store/archive/import")
   if (file === "-" && io.stdinIsTerminal) {
     throw new UsageError("an archive is not typed; pipe it in, or name a FILE")
   }
   const total = file === "-" ? undefined : (await stat(file)).size
-  const summary = await importArchive({
+  return await importArchive({
     ...task,
     archive: file === "-" ? "stdin" : file,
     bytes: file === "-" ? io.inputBytes() : readBytes(file),
     ...(name !== undefined && { name }),
     onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
   })
-  return summary.name
 }
 
 /** Opened when it is read, so that nothing is left open where that never comes. */
@@ -113,12 +116,12 @@ async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
 }
 
 /** A GGUF, or a folder. */
-async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<string> {
+async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<ModelSummary> {
   const [{ createModel }, { parseModelName }] = await Promise.all([
     import("../store/create/create"),
     import("../store/names"),
   ])
-  const summary = await createModel({
+  return await createModel({
     store,
     name: name ?? parseModelName(nameOfFile(path)),
     replace,
@@ -130,7 +133,6 @@ async function copyIn(path: string, { store, name, replace, signal, spinner }: T
       if (event.type === "progress") spinner.say(`importing ${partOf(event.doneBytes, event.totalBytes)}`)
     },
   })
-  return summary.name
 }
 
 /** Of a split model what its parts have in common. */
