@@ -3,6 +3,7 @@ import { gatherInputs, modelsFolder } from "../config/settings"
 import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
 import { nameOf } from "./model-path"
+import { tellOfShadow } from "./shadowed"
 
 export const command = defineCommand({
   name: "cp",
@@ -24,7 +25,8 @@ A GGUF that was put into the models folder, or that SOURCE is the path of, is co
     ])
     const name = parseModelName(target)
     const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
-    await store.copy(await nameOf(source, store), name)
+    const copied = await store.copy(await nameOf(source, store), name)
     io.write(`copied '${source}' to '${target}'\n`)
+    await tellOfShadow(target, copied, store, io)
   },
 })

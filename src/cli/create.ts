@@ -13,6 +13,7 @@ import { readGiven } from "./given-file"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { percentOf } from "./output"
+import { tellOfShadow } from "./shadowed"
 import { startSpinner } from "./spinner"
 
 const DEFAULT_FILE = "Modelfile"
@@ -65,7 +66,10 @@ replaced.`,
     }
     try {
       const { signal } = interrupts
-      await createModel({ store, name, modelfile, file, folder, pull, signal, report: reporter.report })
+      const { report } = reporter
+      const made = await createModel({ store, name, modelfile, file, folder, pull, signal, report })
+      reporter.stop()
+      await tellOfShadow(model, made, store, io)
     } catch (error) {
       if (!(error instanceof Cancelled)) throw error
       io.writeError("stopped; nothing was made, and what was downloaded for it is kept\n")

@@ -6,7 +6,9 @@ import type { Environment } from "../config/environment"
 import { storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
+import type { ModelSummary } from "../domain"
 import { FileFailed, UsageError } from "../errors"
+import { parseSplitName } from "../formats/gguf/split"
 import type { Store } from "../store/contract"
 import type { ModelName } from "../store/names"
 import { defineCommand } from "./command"
@@ -14,6 +16,7 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { formatBytes, percentOf } from "./output"
+import { tellOfShadow } from "./shadowed"
 import { type Spinner, startSpinner } from "./spinner"
 
 export const command = defineCommand({
@@ -75,9 +78,11 @@ interface Task {
 
 async function importOne(file: string, task: Task): Promise<void> {
   const isArchive = file === "-" || (await isFileOtherThanGguf(file))
-  const name = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  const imported = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  const { name } = imported
   task.spinner.stop()
   task.io.write(`imported '${name}'\n`)
+  await tellOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
 }
 
 /** @throws FileFailed where there is nothing */
@@ -92,7 +97,7 @@ async function isFileOtherThanGguf(path: string): Promise<boolean> {
   }
 }
 
-async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<string> {
+async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<ModelSummary> {
   const { importArchive } = await import("../store/archive/import")
   if (file === "-" && io.stdinIsTerminal) {
     throw new UsageError("an archive is not typed; pipe it in, or name a FILE")
@@ -100,14 +105,13 @@ async function importFrom(file: string, { name, io, spinner, ...task }: Task): P
   const facts = file === "-" ? undefined : await stat(file)
   // Of a pipe nobody knows how much will come.
   const total = facts?.isFile() ? facts.size : undefined
-  const summary = await importArchive({
+  return await importArchive({
     ...task,
     archive: file === "-" ? "stdin" : file,
     bytes: file === "-" ? io.inputBytes() : readPieces(file),
     ...(name !== undefined && { name }),
     onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
   })
-  return summary.name
 }
 
 /** @throws FileFailed */
@@ -121,17 +125,16 @@ async function* readPieces(file: string): AsyncGenerator<Uint8Array> {
 }
 
 /** A GGUF, or a folder. */
-async function copyIn(path: string, { store, name, replace, spinner }: Task): Promise<string> {
-  const [{ createModel }, { refuseTaken }, { parseModelName }] = await Promise.all([
+async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<ModelSummary> {
+  const [{ createModel }, { parseModelName }] = await Promise.all([
     import("../store/create/create"),
-    import("../store/archive/import"),
     import("../store/names"),
   ])
-  const target = name ?? parseModelName(basename(path).replace(/\.gguf$/i, ""))
-  if (!replace) await refuseTaken(store, target)
-  const summary = await createModel({
+  return await createModel({
     store,
-    name: target,
+    name: name ?? parseModelName(nameOfFile(path)),
+    replace,
+    signal,
     modelfile: { instructions: [{ type: "from", value: path, line: 1 }], problems: [], warnings: [] },
     file: path,
     folder: path,
@@ -139,7 +142,12 @@ async function copyIn(path: string, { store, name, replace, spinner }: Task): Pr
       if (event.type === "progress") spinner.say(`importing ${partOf(event.doneBytes, event.totalBytes)}`)
     },
   })
-  return summary.name
+}
+
+/** Of a split model what its parts have in common. */
+function nameOfFile(path: string): string {
+  const file = basename(path)
+  return parseSplitName(file)?.stem ?? file.replace(/\.gguf$/i, "")
 }
 
 async function importAll(folder: string, { name, io, spinner, ...task }: Task): Promise<void> {
