@@ -1,12 +1,13 @@
 import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import { Cancelled, FileFailed, UsageError, XllmError } from "../errors"
 import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
+import { existingModelsFolder } from "./models-folder"
 import { formatBytes, percentOf } from "./output"
 import { fileOutput, type Output, stdoutOutput } from "./output-file"
 import { startSpinner } from "./spinner"
@@ -32,7 +33,8 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
       import("../store"),
       import("../store/archive/export"),
     ])
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const inputs = await gatherInputs(flags, io.environment)
+    const store = createStore({ modelsFolder: await existingModelsFolder(inputs) })
     const name = await nameOf(model, store)
     using interrupts = watchInterrupts()
     const archive = await exportModel(store, name)

@@ -108,14 +108,17 @@ async function importFrom(file: string, { name, io, spinner, ...task }: Task): P
   return await importArchive({
     ...task,
     archive: file === "-" ? "stdin" : file,
-    bytes: file === "-" ? io.inputBytes() : readPieces(file),
+    bytes: file === "-" ? io.inputBytes() : readBytes(file),
     ...(name !== undefined && { name }),
     onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
   })
 }
 
-/** @throws FileFailed */
-async function* readPieces(file: string): AsyncGenerator<Uint8Array> {
+/**
+ * Opened when it is read, so that nothing is left open where that never comes.
+ * @throws FileFailed
+ */
+async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
   try {
     // A stream of a file is one of bytes.
     yield* createReadStream(file) as AsyncIterable<Uint8Array>

@@ -1,10 +1,11 @@
 import type { Inputs } from "../config/load"
 import { pullSettings, storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import type { ModelSummary } from "../domain"
 import type { UpdateState } from "../store/pull/updates"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
+import { existingModelsFolder } from "./models-folder"
 import { formatAge, formatBytes, printable, table, toJson } from "./output"
 
 /** How long sources may take to tell whether they have something newer. */
@@ -38,7 +39,7 @@ export const command = defineCommand({
       import("../log/logger"),
     ])
     const inputs = await gatherInputs(flags, io.environment)
-    const folder = modelsFolder(inputs)
+    const folder = await existingModelsFolder(inputs)
     const prefix = shortForm(words[0] ?? "")
     // Of models that are left out because something is wrong with them.
     const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })

@@ -2,7 +2,7 @@ import { join } from "node:path"
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
 import { settingsOfModel } from "../config/model-settings"
-import { capacity, modelsFolder } from "../config/settings"
+import { capacity } from "../config/settings"
 import type { Device, ModelSettings } from "../domain"
 import { createEngine, type ManagedEngine } from "../engine"
 import type { LiveOptions } from "../engine/contract"
@@ -12,6 +12,7 @@ import type { Logger } from "../log/logger"
 import { createStore } from "../store"
 import { missingModelFetcher } from "./puller"
 import type { Store } from "../store/contract"
+import { existingModelsFolder } from "./models-folder"
 
 export interface LocalOptions {
   readonly inputs: Inputs
@@ -21,12 +22,15 @@ export interface LocalOptions {
   readonly adapt?: (settings: ModelSettings, model: string) => ModelSettings
 }
 
-/** The models of this machine and an engine for them; nothing is started before it is needed. */
-export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
+/**
+ * The models of this machine and an engine for them; nothing is started before it is needed.
+ * @throws UsageError, FileFailed where the models directory cannot be used
+ */
+export async function createLocal({ inputs, log, observer, adapt }: LocalOptions): Promise<{
   store: Store
   engine: ManagedEngine
-} {
-  const folder = modelsFolder(inputs)
+}> {
+  const folder = await existingModelsFolder(inputs)
   const store = createStore({ modelsFolder: folder, log })
   const { simulateGpus } = capacity(inputs)
   const engine = createEngine({

@@ -38,7 +38,7 @@ export async function fileOutput(given: string): Promise<Output> {
       () => true,
     )
     const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
-    return new FileOutput(given, path, written, await open(written, "w"))
+    return new FileOutput(resolve(given), path, written, await open(written, "w"))
   } catch (error) {
     throw new FileFailed("write", given, error)
   }
@@ -46,17 +46,14 @@ export async function fileOutput(given: string): Promise<Output> {
 
 class FileOutput implements Output {
   readonly path: string
-  /** What messages call it. */
-  readonly #given: string
   /** Where it is in the end. */
   readonly #place: string
   readonly #written: string
   readonly #file: FileHandle
   #isFinished = false
 
-  constructor(given: string, place: string, written: string, file: FileHandle) {
-    this.#given = given
-    this.path = resolve(given)
+  constructor(path: string, place: string, written: string, file: FileHandle) {
+    this.path = path
     this.#place = place
     this.#written = written
     this.#file = file
@@ -89,7 +86,7 @@ class FileOutput implements Output {
     try {
       await work()
     } catch (error) {
-      throw new FileFailed("write", this.#given, error)
+      throw new FileFailed("write", this.path, error)
     }
   }
 }

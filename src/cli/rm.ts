@@ -1,11 +1,12 @@
 import { connectionSettings, storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder, serverLocation } from "../config/settings"
+import { gatherInputs, serverLocation } from "../config/settings"
 import type { ModelSummary } from "../domain"
 import { UsageError } from "../errors"
 import type { RemovedModel } from "../store/contract"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
+import { existingModelsFolder } from "./models-folder"
 import { printable } from "./output"
 
 export const command = defineCommand({
@@ -29,7 +30,7 @@ the server at --host (or XLLM_HOST) is asked, if one answers.`,
   async run({ flags, words, io }) {
     const inputs = await gatherInputs(flags, io.environment)
     const { createStore } = await import("../store")
-    const store = createStore({ modelsFolder: modelsFolder(inputs) })
+    const store = createStore({ modelsFolder: await existingModelsFolder(inputs) })
     const models = await Promise.all(words.map((word) => store.resolve(word)))
     await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()

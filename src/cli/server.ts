@@ -164,7 +164,7 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
   const names: string[] = []
   const adapt = (settings: ModelSettings, model: string) =>
     names.includes(model) ? { ...settings, preload: true } : settings
-  const { engine, store } = createLocal({ inputs, log, observer, adapt })
+  const { engine, store } = await createLocal({ inputs, log, observer, adapt })
   for (const model of models) {
     const name = await nameOf(model, store)
     checkGenerates(await store.describe(name))

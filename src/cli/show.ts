@@ -1,5 +1,5 @@
 import { storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import type { ModelDetails } from "../domain"
 import { UsageError } from "../errors"
 import type { GgufTensorInfo } from "../formats/gguf/types"
@@ -8,6 +8,7 @@ import type { Manifest } from "../store/manifest"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { nameOf } from "./model-path"
+import { existingModelsFolder } from "./models-folder"
 import { aligned, toJson } from "./output"
 import { parameterRows, showText } from "./show-text"
 
@@ -50,7 +51,7 @@ export const command = defineCommand({
     const only = chosen(flags)
     const { createStore } = await import("../store")
     const inputs = await gatherInputs(flags, io.environment)
-    const store = createStore({ modelsFolder: modelsFolder(inputs) })
+    const store = createStore({ modelsFolder: await existingModelsFolder(inputs) })
     const name = await nameOf(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     switch (only) {

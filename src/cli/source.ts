@@ -39,7 +39,7 @@ export async function startLocal(inputs: Inputs) {
   const [{ createLocal }, { createLogger }] = await Promise.all([import("./local"), import("../log/logger")])
   const { logFormat, logLevel } = quietLogOptions(inputs)
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  return createLocal({
+  return await createLocal({
     inputs,
     log,
     adapt: (settings) => ({ ...settings, keepAliveSeconds: null, replicas: 1 }),

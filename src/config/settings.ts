@@ -38,6 +38,11 @@ export function modelsFolder(inputs: Inputs): string {
   return modelsDir === null ? findPaths(inputs.environment).models : resolve(modelsDir)
 }
 
+/** Who says where the models are. */
+export function modelsFolderOrigin(inputs: Inputs): Origin {
+  return resolveSettings(storeSettings, inputs).origins.modelsDir
+}
+
 /** Where models are downloaded from, and how. */
 export interface PullSettings {
   /** URL of Hugging Face, or of a mirror. */

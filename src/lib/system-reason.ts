@@ -86,5 +86,11 @@ export function systemPath(error: unknown): string | undefined {
 /** What an error of the system means, in words; `undefined` where its code is not known here. */
 export function systemReason(error: unknown): string | undefined {
   const code = systemCode(error)
+  // Of a folder that is to be listed the path itself is meant.
+  if (code === "ENOTDIR" && isOfListing(error)) return "it is not a folder"
   return code !== undefined && Object.hasOwn(REASONS, code) ? REASONS[code] : undefined
+}
+
+function isOfListing(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && error.syscall === "scandir"
 }

@@ -36,21 +36,21 @@ export class KeyFolder {
    */
   async add(content: Uint8Array, from: string): Promise<readonly TrustedKey[]> {
     const keys = await parseKeys(content, from)
-    try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-      for (const key of keys) await this.#write(key)
-    } catch (error) {
-      throw new FileFailed("write to", this.#folder, error)
-    }
+    for (const key of keys) await this.#keep(this.#pathOf(key.getFingerprint()), key.toPublic().armor())
     return await Promise.all(keys.map(describe))
   }
 
-  async #write(key: Key): Promise<void> {
-    const path = this.#pathOf(key.getFingerprint())
+  async #keep(path: string, armored: string): Promise<void> {
     const temporary = `${path}.${process.pid}.tmp`
-    await rm(temporary, { force: true })
-    await syncedWrite(temporary, key.toPublic().armor())
-    await rename(temporary, path)
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      await rm(temporary, { force: true })
+      await syncedWrite(temporary, armored)
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {})
+      throw new FileFailed("write", path, error)
+    }
   }
 
   /** By name of their first user. */

@@ -74,8 +74,7 @@ describe("config", () => {
 
 test("other commands read the file too", async () => {
   const io = fakeIo({ environment })
-  await list.execute([], io)
-  expect(io.err).toContain("no models in /nowhere")
+  await expect(list.execute([], io)).rejects.toThrow(`/nowhere (set by ${path}) does not exist`)
 })
 
 test("a wrong file is refused by each command that reads it", async () => {

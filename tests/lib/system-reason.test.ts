@@ -13,7 +13,8 @@ test("an error of the system has a code and a reason in words", async () => {
   const cases: readonly [() => Promise<unknown>, string, string][] = [
     [() => readFile("/no/such/file"), "ENOENT", "there is no such file or folder"],
     [() => readFile("/tmp"), "EISDIR", "it is a folder, not a file"],
-    [() => readdir("/etc/passwd"), "ENOTDIR", "a part of the path is a file, not a folder"],
+    [() => readFile("/etc/passwd/x"), "ENOTDIR", "a part of the path is a file, not a folder"],
+    [() => readdir("/etc/passwd"), "ENOTDIR", "it is not a folder"],
     [() => readFile(`/tmp/${"a".repeat(300)}`), "ENAMETOOLONG", "the name is too long"],
     [() => writeFile("/dev/full", "x"), "ENOSPC", "no space left on the disk"],
     [() => Bun.file("/tmp").bytes(), "EISDIR", "it is a folder, not a file"],

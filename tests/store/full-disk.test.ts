@@ -175,7 +175,7 @@ describe("in a folder that cannot be written", () => {
     writeFileSync(join(models.home, "file"), "")
     const path = join(models.home, "file/out.tar.zst")
     expect(await failed(exportCommand, "there", path)).toBe(
-      `${path} cannot be written: a part of the path is a file, not a folder`,
+      `cannot write ${path}: a part of the path is a file, not a folder`,
     )
     expect(await failed(exportCommand, "there", models.home)).toContain(basename(models.home))
   })

@@ -1,5 +1,5 @@
-import { isDiskFull } from "../../lib/disk-full"
 import { DownloadFailed, reasonOf } from "../../errors"
+import { isDiskFull } from "../../lib/disk-full"
 import { systemPath } from "../../lib/system-reason"
 import { type Answer, drop } from "./http-client"
 import { isTemporary, type Patience, retryAfterMs, retryDelay } from "./retry"
