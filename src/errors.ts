@@ -582,10 +582,12 @@ export class DecodeFailed extends XllmError {
   }
 }
 
-/** The speech engine could not write down a stretch of a recording; the message carries its own words. */
+/** The speech engine could not write down a stretch of a recording; the message carries its own words, for the log. */
 export class RecognitionFailed extends XllmError {
   constructor(reason: string) {
-    super("recognition_failed", 500, `the recording could not be written down: ${reason}`)
+    super("recognition_failed", 500, `the recording could not be written down: ${reason}`, {
+      publicMessage: "the recording could not be written down: the speech engine failed on it",
+    })
   }
 }
 
