@@ -7,7 +7,7 @@ import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
-import { existingModelsFolder } from "./models-folder"
+import { openStore } from "./models-folder"
 import { formatBytes, percentOf } from "./output"
 import { fileOutput, type Output, stdoutOutput } from "./output-file"
 import { startSpinner } from "./spinner"
@@ -29,12 +29,9 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     if (file === "-" && io.stdoutIsTerminal) {
       throw new UsageError("an archive is not for a terminal; name a FILE, or pipe the output")
     }
-    const [{ createStore }, { exportModel }] = await Promise.all([
-      import("../store"),
-      import("../store/archive/export"),
-    ])
+    const { exportModel } = await import("../store/archive/export")
     const inputs = await gatherInputs(flags, io.environment)
-    const store = createStore({ modelsFolder: await existingModelsFolder(inputs) })
+    const { store } = await openStore(inputs, io)
     const name = await nameOf(model, store)
     using interrupts = watchInterrupts()
     const archive = await exportModel(store, name)

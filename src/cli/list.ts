@@ -5,7 +5,7 @@ import type { ModelSummary } from "../domain"
 import type { UpdateState } from "../store/pull/updates"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
-import { existingModelsFolder } from "./models-folder"
+import { openStore } from "./models-folder"
 import { formatAge, formatBytes, printable, table, toJson } from "./output"
 
 /** How long sources may take to tell whether they have something newer. */
@@ -34,16 +34,10 @@ export const command = defineCommand({
     ...configFlag,
   },
   async run({ flags, words, io }) {
-    const [{ createStore }, { createLogger }] = await Promise.all([
-      import("../store"),
-      import("../log/logger"),
-    ])
     const inputs = await gatherInputs(flags, io.environment)
-    const folder = await existingModelsFolder(inputs)
+    const { store, folder } = await openStore(inputs, io)
     const prefix = shortForm(words[0] ?? "")
-    // Of models that are left out because something is wrong with them.
-    const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
-    const all = await createStore({ modelsFolder: folder, log }).list()
+    const all = await store.list()
     const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
     const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))

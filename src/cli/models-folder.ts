@@ -4,6 +4,8 @@ import type { Inputs } from "../config/load"
 import { modelsFolder, modelsFolderOrigin } from "../config/settings"
 import { FileFailed, UsageError } from "../errors"
 import { systemCode } from "../lib/system-reason"
+import type { Store } from "../store/contract"
+import type { Io } from "./io"
 
 /** What keeps the default folder from being made, and is no reason not to use a model that is elsewhere. */
 const NOT_OURS = new Set(["EACCES", "EPERM", "EROFS"])
@@ -31,6 +33,14 @@ export async function existingModelsFolder(inputs: Inputs): Promise<string> {
     await make(folder)
   }
   return folder
+}
+
+/** The models there are, for a command that looks into them; what of them cannot be used is told on stderr. */
+export async function openStore(inputs: Inputs, io: Io): Promise<{ store: Store; folder: string }> {
+  const [{ createStore }, { createLogger }] = await Promise.all([import("../store"), import("../log/logger")])
+  const folder = await existingModelsFolder(inputs)
+  const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
+  return { store: createStore({ modelsFolder: folder, log }), folder }
 }
 
 async function make(folder: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { RemovedModel } from "../store/contract"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
-import { existingModelsFolder } from "./models-folder"
+import { openStore } from "./models-folder"
 import { printable } from "./output"
 
 export const command = defineCommand({
@@ -29,8 +29,7 @@ the server at --host (or XLLM_HOST) is asked, if one answers.`,
   },
   async run({ flags, words, io }) {
     const inputs = await gatherInputs(flags, io.environment)
-    const { createStore } = await import("../store")
-    const store = createStore({ modelsFolder: await existingModelsFolder(inputs) })
+    const { store } = await openStore(inputs, io)
     const models = await Promise.all(words.map((word) => store.resolve(word)))
     await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()

@@ -35,7 +35,8 @@ export function checkConfig(given: unknown, file: string): ReadonlyMap<string, u
       try {
         if (setting !== undefined) values.set(pathOf(place), readAt(place, setting, root, file))
       } catch (error) {
-        problems.push(error instanceof UsageError ? error.message : String(error))
+        if (!(error instanceof UsageError)) throw error
+        problems.push(error.message)
       }
     }
   }

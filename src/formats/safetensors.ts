@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises"
-import { InvalidModelFile } from "../errors"
+import { InvalidModelFile, reasonOf } from "../errors"
 
 /** A tensor of a safetensors file, without its data. */
 export interface SafetensorsTensor {
@@ -116,7 +116,7 @@ function parseObject(path: string, text: string): Readonly<Record<string, unknow
   try {
     value = JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     throw new InvalidModelFile(path, `its header is not valid JSON: ${reason}`)
   }
   if (!isObject(value)) throw new InvalidModelFile(path, "its header is no JSON object")

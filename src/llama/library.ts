@@ -1,6 +1,6 @@
 import { cc, dlopen, type Pointer } from "bun:ffi"
-import { RuntimeBroken } from "../errors"
 import { withoutPaths } from "../lib/without-paths"
+import { reasonOf, RuntimeBroken } from "../errors"
 import { ggmlBaseSymbols, ggmlSymbols, llamaSymbols, shimSymbols } from "./symbols"
 
 /** The release that `shim.c` and `symbols.ts` were written for. */
@@ -96,7 +96,7 @@ function compileShim(source: string) {
   try {
     return cc({ source, symbols: shimSymbols }).symbols
   } catch (cause) {
-    throw new RuntimeBroken(`the native shim could not be compiled: ${String(cause)}`, cause)
+    throw new RuntimeBroken(`the native shim could not be compiled: ${reasonOf(cause)}`, cause)
   }
 }
 

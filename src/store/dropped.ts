@@ -1,8 +1,8 @@
 import { realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
-import { InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { ggufFault } from "../formats/gguf/read"
+import { FileFailed, InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { mayPaint } from "../formats/image/checkpoint"
 import { mapSome } from "../lib/map-some"
 import type { Logger } from "../log/logger"
@@ -30,7 +30,7 @@ export class DroppedModels {
   readonly #log: Logger | undefined
   /** Refusals. */
   readonly #toldOf = new Set<string>()
-  readonly #listings = new FolderListings((path, reason) => this.#tellOf(path, reason))
+  readonly #listings = new FolderListings()
   /** By name; they come before files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
@@ -47,6 +47,7 @@ export class DroppedModels {
    */
   async list(): Promise<readonly DroppedModel[]> {
     const found = await this.#found()
+    for (const [path, reason] of this.#listings.problems) this.#tellOf(path, `cannot read ${path}: ${reason}`)
     const models = await mapSome(found, (one) => this.#inspect(one))
     const byName = new Map<string, DroppedModel>()
     for (const [index, model] of models.entries()) {
@@ -83,7 +84,7 @@ export class DroppedModels {
     return refused
   }
 
-  /** @throws ModelNotFound, InvalidModelFile, InvalidRequest */
+  /** @throws ModelNotFound, InvalidModelFile, InvalidRequest, FileFailed */
   async add(path: string): Promise<ModelSummary> {
     const found = await locate(path)
     const listed = await this.#withPath(found.path)
@@ -92,14 +93,13 @@ export class DroppedModels {
     if (why !== undefined) throw new InvalidModelFile(path, why)
     const model = await this.#inspect({ ...found, name: this.#freeName(found) })
     if (model === undefined) throw new InvalidModelFile(path, "there is no model in it that is known here")
-    if ("refusal" in model) throw new InvalidModelFile(path, model.refusal)
+    if ("refusal" in model) throw new InvalidModelFile(path, withoutPath(model.refusal, found.path))
     this.#added.set(model.found.name, model.found)
     return model.summary
   }
 
   async #whyNoGguf(found: FoundModel): Promise<string | undefined> {
     const file = await this.#files.inspect(found)
-    if ("unreadable" in file) return file.unreadable
     if (file.kind === undefined) return ggufFault(found.path) ?? "it is not a GGUF file"
     return isModel(file) ? undefined : "it is a part for another model, not a model itself"
   }
@@ -118,8 +118,8 @@ export class DroppedModels {
   }
 
   async #inspectGguf(found: FoundModel): Promise<DroppedModel | RefusedModel | undefined> {
-    const file = await this.#files.inspect(found)
-    if ("unreadable" in file) return { refusal: file.unreadable }
+    const file = await this.#files.inspect(found).catch(refusalOf)
+    if ("refusal" in file) return file
     if (!isModel(file)) return undefined
     const painter = mayPaint(file.kind?.architecture) ? await this.#inspectMedia(found) : undefined
     if (painter !== undefined) return painter
@@ -194,6 +194,17 @@ export class DroppedModels {
 async function placeOf(path: string): Promise<string> {
   const folder = await realpath(dirname(path)).catch(() => dirname(path))
   return join(folder, basename(path))
+}
+
+/** Of a file that cannot be read. @throws `error` where it is another one */
+function refusalOf(error: unknown): RefusedModel {
+  if (error instanceof FileFailed) return { refusal: error.message }
+  throw error
+}
+
+/** Why something is refused, to follow its path: files in a folder are named from there. */
+function withoutPath(refusal: string, path: string): string {
+  return refusal.replace(`${path}: `, "").replace(`${path}/`, "")
 }
 
 async function locate(path: string): Promise<FoundModel> {

@@ -9,6 +9,7 @@ import {
   ModelLoadFailed,
   ModelNotFound,
   reasonOf,
+  placeAndReason,
 } from "../errors"
 import { readModelFolder } from "../formats/model-folder"
 import { mapSome } from "../lib/map-some"
@@ -332,12 +333,6 @@ class FolderStore implements Store {
     await ensureView(view, this.#layout)
     this.#wholeViews.add(view.id)
   }
-}
-
-/** Which file the system means, and what is wrong with it. */
-function placeAndReason(error: unknown): string {
-  const path = error instanceof Error && "path" in error ? `${String(error.path)}: ` : ""
-  return path + reasonOf(error)
 }
 
 /** What models are called in sentences. */

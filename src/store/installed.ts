@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises"
 import { dirname, join, relative, sep } from "node:path"
 import type { ModelKind } from "../domain"
-import { InvalidManifest, reasonOf } from "../errors"
+import { FileFailed, InvalidManifest, reasonOf } from "../errors"
 import { mapSome } from "../lib/map-some"
 import { systemCode } from "../lib/system-reason"
 import type { Logger } from "../log/logger"
@@ -100,7 +100,7 @@ export class InstalledModels {
     const manifest =
       this.#manifests.get(place.path, found.stamp) ?? (await this.#read(place.path, found.stamp))
     // A manifest that was replaced meanwhile, by one that is damaged, is as good as gone.
-    return manifest instanceof InvalidManifest ? undefined : { ...found.entry, manifest }
+    return manifest instanceof Error ? undefined : { ...found.entry, manifest }
   }
 
   /** What has that name in whatever case, whether it can be used or not. */
@@ -156,8 +156,10 @@ export class InstalledModels {
   }
 
   async #places(): Promise<readonly ManifestPlace[]> {
-    const within = (folders: readonly string[]) => this.#inFolders(folders)
-    const files = await within(await within(await within(await within([this.#layout.manifests]))))
+    const below = (folders: readonly string[]) =>
+      inFolders(folders, (path, error) => this.#tellOf("unreadable folder", path, reasonOf(error)))
+    const hosts = await below([this.#layout.manifests])
+    const files = await below(await below(await below(hosts)))
     return files.flatMap((path) => {
       const [host = "", namespace = "", model = "", file = ""] = path.split(sep).slice(-4)
       const name = nameOf(host, namespace, model, file)
@@ -172,7 +174,7 @@ export class InstalledModels {
     const known = this.#entries.get(path, stamp)
     const record = known ?? (await this.#readEntry(path, stamp))
     if ("damage" in record) {
-      this.#tellOf(path, stamp, record.damage)
+      this.#tellOf("damaged manifest", path, record.damage, stamp)
       return undefined
     }
     return { stamp, entry: this.#toEntry(name, record, stats.mtime) }
@@ -180,6 +182,7 @@ export class InstalledModels {
 
   async #readEntry(path: string, stamp: string): Promise<EntryRecord | DamageRecord> {
     const manifest = await this.#read(path, stamp)
+    if (manifest instanceof FileFailed) return { damage: manifest.message }
     const record =
       manifest instanceof InvalidManifest ? { damage: manifest.message } : this.#recordOf(manifest)
     // What the system did not let us read may be read later, though the file is the same.
@@ -188,8 +191,8 @@ export class InstalledModels {
     return record
   }
 
-  /** The manifest, or why it cannot be used. */
-  async #read(path: string, stamp: string): Promise<Manifest | InvalidManifest> {
+  /** The manifest, or why it cannot be used; that it cannot be read may change without another version of it. */
+  async #read(path: string, stamp: string): Promise<Manifest | InvalidManifest | FileFailed> {
     try {
       const manifest = await parseManifest(
         await Bun.file(path)
@@ -200,7 +203,7 @@ export class InstalledModels {
       return manifest
     } catch (error) {
       if (error instanceof InvalidManifest) return error
-      return new InvalidManifest(reasonOf(error), error)
+      return new FileFailed("read", path, error)
     }
   }
 
@@ -220,23 +223,11 @@ export class InstalledModels {
     return { name, id, kind, sizeBytes, path: join(this.#layout.root, path), viewId, installedAt }
   }
 
-  #tellOf(path: string, stamp: string, reason: string): void {
+  #tellOf(event: string, path: string, reason: string, stamp = ""): void {
     const version = `${path}\n${stamp}`
     if (this.#toldOf.has(version)) return
     this.#toldOf.add(version)
-    this.#log?.warn("damaged manifest", { path, reason })
-  }
-
-  /** What is in folders; those that are not there, and what is no folder, count as empty, and so do those that cannot be read. */
-  async #inFolders(folders: readonly string[]): Promise<readonly string[]> {
-    const entries = await mapSome(folders, async (folder) => {
-      const names = await readdir(folder).catch((error: unknown): string[] => {
-        if (!NO_FOLDER.has(systemCode(error) ?? "")) this.#tellOf(folder, "", reasonOf(error))
-        return []
-      })
-      return names.map((name) => join(folder, name))
-    })
-    return entries.flat()
+    this.#log?.warn(event, { path, reason })
   }
 }
 
@@ -261,7 +252,20 @@ async function removeEmptyFolders(of: string): Promise<void> {
   }
 }
 
-const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"])
+/** What is in folders. What is no folder, or gone, counts as empty; so does what cannot be read, which is told. */
+async function inFolders(
+  folders: readonly string[],
+  tell: (path: string, error: unknown) => void,
+): Promise<readonly string[]> {
+  const entries = await mapSome(folders, async (folder) => {
+    const names = await readdir(folder).catch((error: unknown): string[] => {
+      if (!["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) tell(folder, error)
+      return []
+    })
+    return names.map((name) => join(folder, name))
+  })
+  return entries.flat()
+}
 
 function nameOf(host: string, namespace: string, model: string, file: string): ModelName | undefined {
   if (!file.endsWith(EXTENSION)) return undefined

@@ -1,5 +1,5 @@
 import type { ModelKind } from "../domain"
-import { InvalidManifest } from "../errors"
+import { InvalidManifest, reasonOf } from "../errors"
 
 export type Digest = `sha256:${string}`
 
@@ -77,7 +77,7 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
   } catch (error) {
-    throw new InvalidManifest(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw new InvalidManifest(`it is not JSON: ${reasonOf(error)}`)
   }
 }
 

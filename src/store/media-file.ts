@@ -1,11 +1,11 @@
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import type { ImageModelDetails, ModelSummary, RecognizerDetails, VoiceDetails } from "../domain"
-import { InvalidModelFile, reasonOf } from "../errors"
+import { InvalidModelFile, placeAndReason } from "../errors"
 import { recognizeImageModel } from "../formats/image/recognize"
 import { type ModelFolder, readModelFolder } from "../formats/model-folder"
 import { recognizeSpeech } from "../formats/speech/recognize"
-import { systemCode } from "../lib/system-reason"
+import { systemReason } from "../lib/system-reason"
 import { idOf, readSamples, stateOf } from "./file-version"
 import type { CacheTable, MetadataCache } from "./metadata-cache"
 
@@ -53,13 +53,9 @@ export class MediaFiles {
       this.#files.set(path, stamp, file)
       return file
     } catch (error) {
-      if (systemCode(error) === undefined) throw error
-      // It may be read later, though the files are the same.
-      return {
-        sizeBytes,
-        modifiedMs,
-        finding: { is: "refused", reason: `it cannot be read: ${reasonOf(error)}` },
-      }
+      if (systemReason(error) === undefined) throw error
+      // Not kept: it may be readable the next time, and be the same version.
+      return { sizeBytes, modifiedMs, finding: { is: "refused", reason: placeAndReason(error) } }
     }
   }
 }

@@ -1,5 +1,5 @@
 import { basename } from "node:path"
-import { InvalidModelFile, reasonOf } from "../errors"
+import { FileFailed, InvalidModelFile } from "../errors"
 import { describeGguf, type GgufDescription, TOKENS_KEY } from "../formats/gguf/metadata"
 import { type GgufKind, peekGgufKind, readGgufHeader } from "../formats/gguf/read"
 import { splitProblem } from "../formats/gguf/split"
@@ -20,15 +20,6 @@ export interface ModelFile {
   readonly kind: GgufKind | undefined
 }
 
-/** A file that is there and cannot be read, in words that follow its name. */
-export interface Unreadable {
-  readonly unreadable: string
-}
-
-function unreadable(error: unknown): Unreadable {
-  return { unreadable: `it cannot be read: ${reasonOf(error)}` }
-}
-
 /** What can be kept of a {@link ModelFile}. */
 type FileRecord = Pick<ModelFile, "id" | "kind">
 
@@ -42,14 +33,15 @@ export class ModelFiles {
     this.#descriptions = cache.table("gguf-descriptions")
   }
 
-  /** What is known of a model, or why its first file cannot be read. */
-  async inspect({ path, paths }: FoundModel): Promise<ModelFile | Unreadable> {
+  /** @throws FileFailed where the model's first file cannot be read */
+  async inspect({ path, paths }: FoundModel): Promise<ModelFile> {
     const { stamp, sizeBytes, modifiedMs } = await stateOf(paths)
     const common = { paths, sizeBytes, modifiedAt: new Date(modifiedMs) }
     const known = this.#files.get(path, stamp)
     if (known !== undefined) return { ...common, ...known }
-    const samples = await readSamples(path).catch((error: unknown) => unreadable(error))
-    if ("unreadable" in samples) return samples
+    const samples = await readSamples(path).catch((error: unknown) => {
+      throw new FileFailed("read", path, error)
+    })
     const kind = peekGgufKind(samples[0] ?? new Uint8Array())
     const record = { id: idOf([`${sizeBytes}\n`, ...samples]), kind }
     this.#files.set(path, stamp, record)

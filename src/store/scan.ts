@@ -75,6 +75,7 @@ async function scanInto(scan: Scan, folder: string, prefix: string, depth: numbe
       if (depth > 1) await scanInto(scan, path, `${prefix}${name}/`, depth - 1)
       continue
     }
+    // One that cannot be looked at counts as what its name says: whoever asks for it is told why.
     const model = modelInFile(path, entries)
     if (model !== undefined) scan.found.push({ ...model, name: prefix + model.name })
   }

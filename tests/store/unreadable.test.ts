@@ -1,80 +1,127 @@
-import { afterAll, beforeAll, expect, test } from "bun:test"
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
+import { describe, expect, test } from "bun:test"
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { FolderListings } from "../../src/store/folder-listings"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 import { writeGguf } from "../support/gguf-writer"
+import { writeTinyModel } from "../support/tiny-model"
 
-/** Root may read everything: whoever runs the tests as root becomes nobody for them. */
-const AS_USER =
+/** To root everything can be read. */
+const AS_NOBODY =
   process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
 
-const canBeUser = AS_USER.length === 0 || Bun.which("setpriv") !== null
-if (!canBeUser) console.warn("files that cannot be read: skipped, because there is no setpriv here")
-
-const PROGRAM = join(import.meta.dir, "../support/store-reader.ts")
-
-/** What the store of a folder lists, and what it says of a model. */
-function read(folder: string, model: string): { names: string[]; warnings: string[]; told: string } {
-  const { stdout, stderr } = Bun.spawnSync([...AS_USER, process.execPath, PROGRAM, folder, model])
-  if (stdout.length === 0) throw new Error(stderr.toString())
-  return JSON.parse(stdout.toString())
+/** What a command says of the models in a folder; the times of its lines are left out. */
+async function xllm(folder: string, ...argv: string[]) {
+  chmodSync(folder, 0o755)
+  const child = Bun.spawn([...AS_NOBODY, process.execPath, "src/index.ts", ...argv, "--models-dir", folder], {
+    env: { XLLM_HOME: join(folder, "home") },
+    stdout: "pipe",
+    stderr: "pipe",
+  })
+  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
+  return { out, err: err.replace(/^[\d:.]{12} /gm, ""), code: await child.exited }
 }
 
-let folder = ""
-let temp: ReturnType<typeof tempFolder>
+const HEADING = "NAME    ID    SIZE    MODIFIED\n"
 
-beforeAll(() => {
-  temp = tempFolder()
-  folder = temp.path
-  chmodSync(folder, 0o755)
-  writeTinyModel(join(folder, "good.gguf"))
-  writeTinyModel(join(folder, "locked.gguf"))
-  mkdirSync(join(folder, "attic"))
-  writeTinyModel(join(folder, "attic/old.gguf"))
-  mkdirSync(join(folder, "voice"))
-  writeFileSync(join(folder, "voice/joe.onnx"), "x")
-  writeFileSync(join(folder, "voice/joe.onnx.json"), "{}")
-  for (const path of ["locked.gguf", "attic", "voice/joe.onnx.json"]) chmodSync(join(folder, path), 0)
-})
-
-afterAll(() => temp[Symbol.dispose]())
-
-test.skipIf(!canBeUser)(
-  "files and folders that cannot be read are told of, and the other models are there",
-  () => {
-    const { names, warnings } = read(folder, "good")
-    expect(names).toEqual(["good"])
-    const reason = "it cannot be read: permission denied"
-    expect(warnings.sort()).toEqual(
-      ["attic", "locked.gguf", "voice"].map((path) => `${join(folder, path)} ${reason}`),
+describe("what cannot be read in the models directory", () => {
+  test("is named by list, and by the command that asks for it: a file", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "secret.gguf")
+    await writeTinyModel(path)
+    chmodSync(path, 0)
+    const reason = `cannot read ${path}: permission denied`
+    const listed = await xllm(folder.path, "list")
+    expect(listed.out).toBe(HEADING)
+    expect(listed.err).toContain(`warn  unusable model path=${path} reason="${reason}"\n`)
+    expect((await xllm(folder.path, "show", "secret")).err).toEndWith(
+      `Error: model 'secret' could not be loaded: ${reason}\n`,
     )
-  },
-)
+    expect((await xllm(folder.path, "show", path)).err).toEndWith(`Error: ${reason}\n`)
+  })
 
-test.skipIf(!canBeUser)("a model whose file cannot be read says so, and is not called missing", () => {
-  expect(read(folder, "locked").told).toBe(
-    "model 'locked' could not be loaded: it cannot be read: permission denied",
-  )
-  expect(read(folder, join(folder, "locked.gguf")).told).toEndWith(
-    "locked.gguf: it cannot be read: permission denied",
-  )
+  test("is found when it can be read, though nothing else has changed", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "voice.safetensors")
+    writeFileSync(path, "no weights")
+    chmodSync(path, 0)
+    expect((await xllm(folder.path, "list")).err).toContain(`reason="${path}: permission denied"`)
+    chmodSync(path, 0o644)
+    expect((await xllm(folder.path, "list")).err).not.toContain("permission denied")
+  })
+
+  test("is named by list: a folder", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "more")
+    mkdirSync(path)
+    chmodSync(path, 0)
+    const { out, err, code } = await xllm(folder.path, "list")
+    expect(out).toBe(HEADING)
+    expect(err).toContain(`path=${path} reason="cannot read ${path}: permission denied"`)
+    expect(code).toBe(0)
+  })
+
+  test.each(["gone.gguf", "disk"])("is named by list: the link %s that leads to nothing", async (name) => {
+    using folder = tempFolder()
+    const path = join(folder.path, name)
+    symlinkSync("/mnt/no/disk", path)
+    const { err, code } = await xllm(folder.path, "list")
+    expect(err).toContain(`path=${path} reason="cannot read ${path}: the link leads to nothing"`)
+    expect(code).toBe(0)
+  })
+
+  test("is named by the command that asks for it: a link that leads to nothing", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "gone.gguf")
+    symlinkSync("/mnt/no/disk.gguf", path)
+    expect((await xllm(folder.path, "show", "gone")).err).toEndWith(
+      `Error: model 'gone' could not be loaded: cannot read ${path}: there is no such file or folder\n`,
+    )
+  })
+
+  test("is named, and may be read again: a manifest", async () => {
+    using folder = tempFolder()
+    const manifests = join(folder.path, "manifests/registry.ollama.ai/library/m")
+    mkdirSync(manifests, { recursive: true })
+    const path = join(manifests, "latest.json")
+    writeFileSync(path, "{}")
+    chmodSync(path, 0)
+    const { err } = await xllm(folder.path, "show", "m")
+    expect(err).toContain(`damaged manifest path=${path} reason="cannot read ${path}: permission denied"`)
+    expect(err).toContain("Error: model 'm' not found")
+    chmodSync(path, 0o644)
+    expect((await xllm(folder.path, "show", "m")).err).toContain("the manifest is not valid")
+  })
 })
 
-test("a file that is named by its path says what it is", () => {
+test("a listing forgets a problem that is over", async () => {
+  using folder = tempFolder()
+  const path = join(folder.path, "link")
+  symlinkSync("/no/where", path)
+  const listings = new FolderListings()
+  expect(await listings.entries(folder.path, new Set())).toEqual([{ name: "link", kind: "unknown" }])
+  expect([...listings.problems]).toEqual([[path, "the link leads to nothing"]])
+  rmSync(path)
+  symlinkSync("/etc/passwd", path)
+  expect(await listings.entries(folder.path, new Set())).toEqual([{ name: "link", kind: "file" }])
+  expect([...listings.problems]).toEqual([])
+})
+
+test("a file that is named by its path says what it is", async () => {
   using elsewhere = tempFolder()
   chmodSync(elsewhere.path, 0o755)
-  const told = (name: string) => read(folder, join(elsewhere.path, name)).told
+  const told = async (name: string) =>
+    (await xllm(elsewhere.path, "show", join(elsewhere.path, name))).err.trimEnd()
   const of = (name: string, bytes: number[]) => {
     writeFileSync(join(elsewhere.path, name), Buffer.concat([Buffer.from("GGUF"), Buffer.from(bytes)]))
     return told(name)
   }
-  expect(of("big.gguf", [0, 0, 0, 3])).toEndWith("big.gguf: big-endian GGUF files are not supported")
-  expect(of("first.gguf", [1, 0, 0, 0])).toEndWith(
+  expect(await of("big.gguf", [0, 0, 0, 3])).toEndWith("big.gguf: big-endian GGUF files are not supported")
+  expect(await of("first.gguf", [1, 0, 0, 0])).toEndWith(
     "first.gguf: GGUF version 1 is not supported (2 and 3 are)",
   )
   writeFileSync(join(elsewhere.path, "text.gguf"), "hello")
-  expect(told("text.gguf")).toEndWith("text.gguf: it is not a GGUF file")
+  expect(await told("text.gguf")).toEndWith("text.gguf: it is not a GGUF file")
   writeGguf(join(elsewhere.path, "part.gguf"), [["general.architecture", "string", "clip"]], [])
-  expect(told("part.gguf")).toEndWith("it is a part for another model, not a model itself")
+  expect(await told("part.gguf")).toEndWith("it is a part for another model, not a model itself")
 })

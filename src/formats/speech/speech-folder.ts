@@ -1,5 +1,5 @@
 import { dirname } from "node:path"
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile, reasonOf } from "../../errors"
 import type { ModelFolder, ModelFolderFile } from "../model-folder"
 import { type OnnxModel, readOnnx } from "../onnx/read"
 
@@ -58,7 +58,7 @@ export class SpeechFolder {
     try {
       return JSON.parse(text)
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error)
+      const words = reasonOf(error)
       throw new InvalidModelFile(file.path, `it is not JSON: ${words}`)
     }
   }

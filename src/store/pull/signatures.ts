@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises"
 import type { Key } from "openpgp"
-import { SignatureRefused } from "../../errors"
+import { reasonOf, SignatureRefused } from "../../errors"
 import { fetchBytes } from "./fetch-text"
 import type { RemoteFile } from "./remote-file"
 import type { SourceContext } from "./source-context"
@@ -51,7 +51,7 @@ export async function checkSignature(
     signatures.map(({ verified, keyID }) =>
       verified.then(
         () => undefined,
-        (error: unknown) => `${keyID.toHex()}: ${error instanceof Error ? error.message : String(error)}`,
+        (error: unknown) => `${keyID.toHex()}: ${reasonOf(error)}`,
       ),
     ),
   )

@@ -1,4 +1,4 @@
-import { RuntimeBroken } from "../../errors"
+import { reasonOf, RuntimeBroken } from "../../errors"
 
 declare const kind: unique symbol
 
@@ -125,7 +125,7 @@ export function openSherpa(path: string): Sherpa {
   try {
     process.dlopen(module, path)
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error)
+    const words = reasonOf(error)
     throw new RuntimeBroken(`the speech engine cannot be loaded: ${words}`, error)
   }
   return module.exports as Sherpa // its shape is that of the pinned release

@@ -1,4 +1,4 @@
-import { InvalidModelFile } from "../../../errors"
+import { InvalidModelFile, reasonOf } from "../../../errors"
 
 /** Multilingual vocabularies have at least this many tokens; those of English alone are smaller (OpenAI's `model.py`). */
 const MULTILINGUAL_TOKENS = 51_865
@@ -53,10 +53,7 @@ function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new InvalidModelFile(
-      path,
-      `it is not JSON: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    throw new InvalidModelFile(path, `it is not JSON: ${reasonOf(error)}`)
   }
 }
 

@@ -1,3 +1,4 @@
+import { reasonOf } from "../../../errors"
 import { brokenAudio } from "./audio-file"
 import type { Pcm } from "./pcm"
 
@@ -47,7 +48,7 @@ async function decoded(what: string, decode: () => WasmAudio | Promise<WasmAudio
   try {
     return await decode()
   } catch (error) {
-    throw brokenAudio(`its ${what} is damaged (${error instanceof Error ? error.message : String(error)})`)
+    throw brokenAudio(`its ${what} is damaged (${reasonOf(error)})`)
   }
 }
 
