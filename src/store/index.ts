@@ -8,7 +8,6 @@ import {
   InvalidRequest,
   ModelLoadFailed,
   ModelNotFound,
-  reasonOf,
   placeAndReason,
 } from "../errors"
 import { readModelFolder } from "../formats/model-folder"

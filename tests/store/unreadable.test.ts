@@ -121,7 +121,7 @@ test("a file that is named by its path says what it is", async () => {
     "first.gguf: GGUF version 1 is not supported (2 and 3 are)",
   )
   writeFileSync(join(elsewhere.path, "text.gguf"), "hello")
-  expect(await told("text.gguf")).toEndWith("text.gguf: it is not a GGUF file")
+  expect(await told("text.gguf")).toEndWith(": it is not a GGUF file")
   writeGguf(join(elsewhere.path, "part.gguf"), [["general.architecture", "string", "clip"]], [])
   expect(await told("part.gguf")).toEndWith("it is a part for another model, not a model itself")
 })
