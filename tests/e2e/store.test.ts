@@ -67,7 +67,9 @@ describe("the executable in a clean home", () => {
     await run("cp", "./tiny.gguf", "mine")
     expect(await failed("rm", "mine", "mien")).toBe("Error: model 'mien' not found; did you mean 'mine'?\n")
     expect(await failed("cp", "mine", "../../etc/x")).toContain("it is a path")
-    expect(await failed("cp", "nothing", "x")).toBe("Error: model 'nothing' not found; there is only 'mine'\n")
+    expect(await failed("cp", "nothing", "x")).toBe(
+      "Error: model 'nothing' not found; there is only 'mine'\n",
+    )
     expect(await failed("show", "mine", "--system")).toBe(
       "Error: model 'mine:latest' has no system message\n",
     )
