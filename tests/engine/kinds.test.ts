@@ -140,7 +140,10 @@ test.each(KINDS)("%s that is killed fails what ran, and what waited gets another
   process.kill(killed, "SIGKILL")
   expect(await running.failure()).toMatchObject({ code: "worker_crashed" })
   expect((await waiting.rest()).at(-1)?.type).toBe("done")
-  expect(await heard("worker crashed")).toMatchObject({ model, how: expect.stringContaining("was killed (SIGKILL)") })
+  expect(await heard("worker crashed")).toMatchObject({
+    model,
+    how: expect.stringContaining("was killed (SIGKILL)"),
+  })
   expect(pid()).not.toBe(killed)
 })
 
