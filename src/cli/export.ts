@@ -1,12 +1,13 @@
 import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import { Cancelled, FileFailed, UsageError, XllmError } from "../errors"
 import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
+import { openStore } from "./open-store"
 import { formatBytes, percentOf } from "./output"
 import { fileOutput, type Output, stdoutOutput } from "./output-file"
 import { startSpinner } from "./spinner"
@@ -28,11 +29,8 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     if (file === "-" && io.stdoutIsTerminal) {
       throw new UsageError("an archive is not for a terminal; name a FILE, or pipe the output")
     }
-    const [{ createStore }, { exportModel }] = await Promise.all([
-      import("../store"),
-      import("../store/archive/export"),
-    ])
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const { exportModel } = await import("../store/archive/export")
+    const store = await openStore(await gatherInputs(flags, io.environment))
     const name = await nameOf(model, store)
     using interrupts = watchInterrupts()
     const archive = await exportModel(store, name)

@@ -2,12 +2,13 @@ import { join } from "node:path"
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
 import { settingsOfModel } from "../config/model-settings"
-import { capacity, modelsFolder } from "../config/settings"
+import { aliasesIn, capacity, modelsFolder } from "../config/settings"
 import type { Device, ModelSettings } from "../domain"
 import { createEngine, type ManagedEngine } from "../engine"
 import type { LiveOptions } from "../engine/contract"
 import { DEFAULT_HEADROOM_BYTES } from "../engine/limits"
 import type { EngineObserver } from "../engine/observer"
+import type { Aliases } from "../lib/aliases"
 import type { Logger } from "../log/logger"
 import { createStore } from "../store"
 import { missingModelFetcher } from "./puller"
@@ -17,17 +18,20 @@ export interface LocalOptions {
   readonly inputs: Inputs
   readonly log: Logger
   readonly observer?: EngineObserver
+  /** Other names for models, where they may change. */
+  readonly aliases?: () => Aliases
   /** What a command says of a model beside its user's settings. */
   readonly adapt?: (settings: ModelSettings, model: string) => ModelSettings
 }
 
 /** The models of this machine and an engine for them; nothing is started before it is needed. */
-export function createLocal({ inputs, log, observer, adapt }: LocalOptions): {
+export function createLocal({ inputs, log, observer, adapt, ...options }: LocalOptions): {
   store: Store
   engine: ManagedEngine
 } {
   const folder = modelsFolder(inputs)
-  const store = createStore({ modelsFolder: folder, log })
+  const { aliases = () => aliasesIn(inputs) } = options
+  const store = createStore({ modelsFolder: folder, aliases, log })
   const { simulateGpus } = capacity(inputs)
   const engine = createEngine({
     store,

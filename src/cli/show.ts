@@ -1,5 +1,5 @@
 import { storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import type { ModelDetails } from "../domain"
 import { UsageError } from "../errors"
 import type { GgufTensorInfo } from "../formats/gguf/types"
@@ -8,6 +8,7 @@ import type { Manifest } from "../store/manifest"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { nameOf } from "./model-path"
+import { openStore } from "./open-store"
 import { aligned, toJson } from "./output"
 import { parameterRows, showText } from "./show-text"
 
@@ -48,9 +49,8 @@ export const command = defineCommand({
   },
   async run({ flags, words: [model = ""], io }) {
     const only = chosen(flags)
-    const { createStore } = await import("../store")
     const inputs = await gatherInputs(flags, io.environment)
-    const store = createStore({ modelsFolder: modelsFolder(inputs) })
+    const store = await openStore(inputs)
     const name = await nameOf(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     switch (only) {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path"
 import { UsageError } from "../errors"
+import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
 import type { Environment } from "./environment"
 import { findConfigFile, readConfigFile } from "./file"
@@ -38,6 +39,11 @@ export function modelsFolder(inputs: Inputs): string {
   return modelsDir === null ? findPaths(inputs.environment).models : resolve(modelsDir)
 }
 
+/** Other names for models. */
+export function aliasesIn(inputs: Inputs): Aliases {
+  return resolveSettings(flaglessSettings, inputs).values.aliases
+}
+
 /** Where models are downloaded from, and how. */
 export interface PullSettings {
   /** URL of Hugging Face, or of a mirror. */
@@ -71,12 +77,6 @@ export function pullSettingsOf(inputs: Inputs): PullSettings {
     pullMissing: values.pullMissing,
     registries: values.pullRegistries.map((host) => host.toLowerCase()),
   }
-}
-
-/** Models that the file says something of. */
-export function modelsInFile({ file }: Inputs): readonly string[] {
-  const names = [...(file?.values.keys() ?? [])].map((path) => /^models\.(.*)\.[^.]*$/.exec(path)?.[1])
-  return [...new Set(names.filter((name) => name !== undefined))]
 }
 
 /** What `log/logger.ts` is made with. */

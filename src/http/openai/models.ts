@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { ModelDetails, ModelSummary } from "../../domain"
 import { ModelNotFound } from "../../errors"
+import { aliasKey } from "../../lib/aliases"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
@@ -8,8 +9,11 @@ const MODELS = "/v1/models"
 /** GET /v1/models and /v1/models/:id, where an id may have slashes. */
 export function modelRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-models" })
-    .get(MODELS, async () => ({ object: "list", data: (await engine.list()).map(toModel) }))
-    .get(`${MODELS}/*`, async ({ params }) => toModelWithMeta(await engine.show(decodeName(params["*"]))))
+    .get(MODELS, async () => ({ object: "list", data: (await engine.list()).flatMap(toModels) }))
+    .get(`${MODELS}/*`, async ({ params }) => {
+      const asked = decodeName(params["*"])
+      return toModelWithMeta(await engine.show(asked), asked)
+    })
 }
 
 /** The router leaves the rest of a path as it came. */
@@ -21,9 +25,16 @@ function decodeName(encoded: string): string {
   }
 }
 
-function toModel(model: ModelSummary) {
+/** A model under each of its names. */
+function toModels(model: ModelSummary) {
+  return [undefined, ...(model.aliases ?? [])].map((alias) => toModel(model, alias))
+}
+
+/** `alias`: the name that it has in this entry, where that is not its own; the entry tells what it stands for. */
+function toModel(model: ModelSummary, alias: string | undefined) {
   return {
-    id: model.name,
+    id: alias ?? model.name,
+    ...(alias !== undefined && { alias_of: model.name }),
     object: "model",
     created: Math.floor(model.modifiedAt.getTime() / 1000),
     owned_by: "xllm",
@@ -31,9 +42,10 @@ function toModel(model: ModelSummary) {
 }
 
 /** With what its files say, under llama-server's names where it has one. */
-function toModelWithMeta(model: ModelDetails) {
+function toModelWithMeta(model: ModelDetails, asked: string) {
   const { sizeBytes: size, capabilities } = model
-  return { ...toModel(model), meta: { kind: model.kind, ...toMeta(model), size, capabilities } }
+  const alias = model.aliases?.find((name) => aliasKey(name) === aliasKey(asked))
+  return { ...toModel(model, alias), meta: { kind: model.kind, ...toMeta(model), size, capabilities } }
 }
 
 function toMeta(model: ModelDetails) {
