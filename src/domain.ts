@@ -392,6 +392,8 @@ export interface ModelSummary {
   readonly modifiedAt: Date
   /** What it brings along beside its weights; absent: nothing. */
   readonly defaults?: ModelDefaults
+  /** Other names that the configuration gives it, in lists and descriptions; absent: none. */
+  readonly aliases?: readonly string[]
 }
 
 /**

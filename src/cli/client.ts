@@ -85,7 +85,8 @@ export class Client {
 
   /** The name that the server knows a model by. */
   async nameOf(model: string): Promise<string> {
-    const name = textAt(await this.#json("GET", modelPath(model)), "id")
+    const body = await this.#json("GET", modelPath(model))
+    const name = textAt(body, "alias_of") ?? textAt(body, "id")
     if (name === undefined) throw this.#strange(modelPath(model))
     return name
   }

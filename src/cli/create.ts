@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path"
 import type { Inputs } from "../config/load"
 import { pullSettings, storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import { text } from "../config/values"
 import { Cancelled, FileFailed, Unsupported, UsageError } from "../errors"
 import type { Modelfile } from "../formats/modelfile/parse"
@@ -12,6 +12,7 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { readGiven } from "./given-file"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
+import { openStore } from "./open-store"
 import { percentOf } from "./output"
 import { tellOfShadow } from "./shadowed"
 import { startSpinner } from "./spinner"
@@ -49,15 +50,14 @@ replaced.`,
   },
   async run({ flags, words: [model = ""], io }) {
     if (flags.quantize !== undefined) throw new Unsupported("--quantize is not supported yet", "quantize")
-    const [{ createStore }, { parseModelName }, { createModel }] = await Promise.all([
-      import("../store"),
+    const [{ parseModelName }, { createModel }] = await Promise.all([
       import("../store/names"),
       import("../store/create/create"),
     ])
     const name = parseModelName(model)
     const { file, folder, modelfile } = await readModelfile(flags.file ?? DEFAULT_FILE, io)
     const inputs = await gatherInputs(flags, io.environment)
-    const store = createStore({ modelsFolder: modelsFolder(inputs) })
+    const store = await openStore(inputs)
     const reporter = flags.json === true ? jsonReporter(io) : lineReporter(io)
     using interrupts = watchInterrupts()
     const pull = async (reference: string): Promise<string> => {

@@ -7,7 +7,7 @@ import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
-import { openStore } from "./models-folder"
+import { openExistingStore } from "./models-folder"
 import { formatBytes, percentOf } from "./output"
 import { fileOutput, type Output, stdoutOutput } from "./output-file"
 import { startSpinner } from "./spinner"
@@ -31,7 +31,7 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     }
     const { exportModel } = await import("../store/archive/export")
     const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openStore(inputs, io)
+    const { store } = await openExistingStore(inputs, io)
     const name = await nameOf(model, store)
     using interrupts = watchInterrupts()
     const archive = await exportModel(store, name)

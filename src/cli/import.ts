@@ -4,7 +4,7 @@ import { homedir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import type { Environment } from "../config/environment"
 import { storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import { text } from "../config/values"
 import type { ModelSummary } from "../domain"
 import { FileFailed, UsageError } from "../errors"
@@ -15,6 +15,7 @@ import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
+import { openStore } from "./open-store"
 import { formatBytes, percentOf } from "./output"
 import { tellOfShadow } from "./shadowed"
 import { type Spinner, startSpinner } from "./spinner"
@@ -47,12 +48,9 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
     ...configFlag,
   },
   async run({ flags, words: [file], io }) {
-    const [{ createStore }, { parseModelName }] = await Promise.all([
-      import("../store"),
-      import("../store/names"),
-    ])
+    const { parseModelName } = await import("../store/names")
     const name = flags.name === undefined ? undefined : parseModelName(flags.name)
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const store = await openStore(await gatherInputs(flags, io.environment))
     using interrupts = watchInterrupts()
     const spinner = startSpinner(io)
     const task = { store, name, replace: flags.force === true, io, spinner, signal: interrupts.signal }

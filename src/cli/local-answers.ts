@@ -60,7 +60,7 @@ export class LocalAnswers implements AnswerSource {
   }
 
   async models(): Promise<readonly string[]> {
-    return (await this.#engine.list()).map(({ name }) => name)
+    return (await this.#engine.list()).flatMap(({ name, aliases = [] }) => [name, ...aliases])
   }
 
   facts(model: string): Promise<ModelFacts> {

@@ -5,6 +5,7 @@ import { settingsOfModel } from "../config/model-settings"
 import { findPaths } from "../config/paths"
 import {
   accessSettings,
+  aliasesIn,
   capacity,
   imageSettings,
   imagesFolder,
@@ -25,6 +26,7 @@ import type { ListenOptions } from "../http/listen"
 import type { Uploads } from "../http/uploads"
 import type { Logger, RootLogger } from "../log/logger"
 import { version } from "../version"
+import { aliasProblems } from "./alias-problems"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { createLocal, liveOptions } from "./local"
@@ -164,7 +166,11 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
   const names: string[] = []
   const adapt = (settings: ModelSettings, model: string) =>
     names.includes(model) ? { ...settings, preload: true } : settings
-  const { engine, store } = await createLocal({ inputs, log, observer, adapt })
+  let aliases = aliasesIn(inputs)
+  const { engine, store } = await createLocal({ inputs, log, observer, adapt, aliases: () => aliases })
+  const checkAliases = async () => {
+    for (const problem of aliasProblems(await store.aliases())) log.warn("alias cannot be used", { problem })
+  }
   for (const model of models) {
     const name = await nameOf(model, store)
     checkGenerates(await store.describe(name))
@@ -176,8 +182,16 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     .catch((error: unknown) =>
       log.warn("cleanup of the models directory failed", { reason: placeAndReason(error) }),
     )
-  const reconfigure = (next: Inputs) =>
-    engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
+  const failed = (error: unknown) => log.warn("aliases not checked", { reason: placeAndReason(error) })
+  checkAliases().catch(failed)
+  const reconfigure = (next: Inputs) => {
+    aliases = aliasesIn(next)
+    checkAliases().catch(failed)
+    return engine.reconfigure({
+      ...liveOptions(next, adapt),
+      fetchMissing: missingModelFetcher(next, store, log),
+    })
+  }
   return { engine, address, reconfigure }
 }
 

@@ -23,7 +23,7 @@ type TextModelFacts = Pick<
   | "quantization"
   | "capabilities"
 > &
-  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata" | "defaults">>
+  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata" | "defaults" | "aliases">>
 
 /** What is known of a model. */
 export type ModelFacts = TextModelFacts | Exclude<ModelDetails, { readonly kind: "text" }>
@@ -56,8 +56,9 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
   const { metadata = false, tensors = [], parameters = {}, system, requires, projector } = extras
   const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
   const notes = details.defaults?.notes ?? []
+  const aliasRow: readonly Row[] = [["aliases", (details.aliases ?? []).join(", ")]]
   const sections: readonly (readonly [title: string, rows: readonly Row[]])[] = [
-    ["Model", [...modelRows(details).filter(([, value]) => value !== ""), ...requiresRow]],
+    ["Model", [...modelRows(details), ...aliasRow, ...requiresRow].filter(([, value]) => value !== "")],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
     ["Files", fileRows(details)],

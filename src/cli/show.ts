@@ -8,7 +8,7 @@ import type { Manifest } from "../store/manifest"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { nameOf } from "./model-path"
-import { openStore } from "./models-folder"
+import { openExistingStore } from "./models-folder"
 import { aligned, toJson } from "./output"
 import { parameterRows, showText } from "./show-text"
 
@@ -50,7 +50,7 @@ export const command = defineCommand({
   async run({ flags, words: [model = ""], io }) {
     const only = chosen(flags)
     const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openStore(inputs, io)
+    const { store } = await openExistingStore(inputs, io)
     const name = await nameOf(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     switch (only) {

@@ -64,11 +64,14 @@ export async function findOnServer(model: string, client: Client): Promise<strin
     // Whoever uses it is told what is wrong with it.
     if (UNUSABLE.has(error.code)) return model
     if (error.code !== "model_not_found") throw error
-    throw new ModelNotFound(model, await hintFor(model, client))
+    throw new ModelNotFound(model, await hintFor(model, error, client))
   }
 }
 
-async function hintFor(model: string, client: Client): Promise<string> {
+/** What the server says beside that it is not there, or else what the user may have meant. */
+async function hintFor(model: string, { message }: XllmError, client: Client): Promise<string> {
+  const told = message.replace(/^model '.*?' not found/s, "")
+  if (told !== "") return told
   const near = nearest(model, await client.models())
   return near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`
 }

@@ -1,5 +1,6 @@
 import { Compile } from "typebox/compile"
 import { UsageError } from "../errors"
+import { type Aliases, aliasOf } from "../lib/aliases"
 import { nearest } from "../lib/nearest"
 import { fileSchema } from "./file-schema"
 import { allSettings, perModelSettings, type Setting } from "./schema"
@@ -40,8 +41,24 @@ export function checkConfig(given: unknown, file: string): ReadonlyMap<string, u
       }
     }
   }
+  problems.push(...aliasesWithSettings(values, root, file))
   if (problems.length > 0) throw new UsageError(problems.join("\n       "))
   return values
+}
+
+/** Settings belong to models, and not to their other names. */
+function aliasesWithSettings(values: ReadonlyMap<string, unknown>, root: unknown, file: string): string[] {
+  // Its setting's own type.
+  const aliases = values.get("aliases") as Aliases | undefined
+  const models = valueAt(root, ["models"])
+  if (aliases === undefined || !isSection(models)) return []
+  return Object.keys(models).flatMap((model) => {
+    const known = aliasOf(aliases, model)
+    if (known === undefined) return []
+    return [
+      `models.${model} in ${file} is an alias of '${known.target}'; put the settings below models.${known.target}`,
+    ]
+  })
 }
 
 interface SchemaError {
@@ -140,14 +157,15 @@ function valueAt(root: unknown, place: Place): unknown {
 }
 
 function leavesOf(value: unknown, place: Place = []): readonly Place[] {
-  if (!isSection(value)) return [place]
+  // A setting may be an object itself.
+  if (!isSection(value) || settingAt(place) !== undefined) return [place]
   return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, [...place, name]))
 }
 
 /** In YAML a section whose lines are all commented out is `null`. */
 function withoutEmptySections(value: unknown, place: Place = []): unknown {
   if (value === null && settingAt(place) === undefined) return {}
-  if (!isSection(value)) return value
+  if (!isSection(value) || settingAt(place) !== undefined) return value
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [name, withoutEmptySections(inner, [...place, name])]),
   )

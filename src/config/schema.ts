@@ -1,4 +1,6 @@
+import { NO_ALIASES } from "../lib/aliases"
 import { type Address, address, webUrl } from "./address"
+import { aliases } from "./aliases"
 import {
   bytes,
   type ConfigValue,
@@ -108,7 +110,7 @@ export const serverSettings = {
   insecure: setting("server.insecure", toggle, false, "listen beyond this machine without an API key"),
 }
 
-/** Settings that have no flag: keys would be seen by everybody who lists processes. */
+/** Settings that have no flag: keys would be seen by everybody who lists processes; the others are for files. */
 export const flaglessSettings = {
   apiKeys: setting(
     "server.api_keys",
@@ -123,6 +125,13 @@ export const flaglessSettings = {
     null,
     "token of an account on Hugging Face, for models that not everybody may have",
     { takesEffect: "now", isSecret: true, variable: "HF_TOKEN" },
+  ),
+  aliases: setting(
+    "aliases",
+    aliases,
+    NO_ALIASES,
+    "other names for models, such as gpt-4o: qwen3:0.6b, for programs with fixed ones",
+    LIVE,
   ),
   gpuSplitMode: setting(
     "gpu.split_mode",

@@ -1,5 +1,6 @@
 import { resolve } from "node:path"
 import { UsageError } from "../errors"
+import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
 import type { Environment } from "./environment"
 import { findConfigFile, readConfigFile } from "./file"
@@ -41,6 +42,11 @@ export function modelsFolder(inputs: Inputs): string {
 /** Who says where the models are. */
 export function modelsFolderOrigin(inputs: Inputs): Origin {
   return resolveSettings(storeSettings, inputs).origins.modelsDir
+}
+
+/** Other names for models. */
+export function aliasesIn(inputs: Inputs): Aliases {
+  return resolveSettings(flaglessSettings, inputs).values.aliases
 }
 
 /** Where models are downloaded from, and how. */

@@ -12,10 +12,20 @@ import {
 } from "../errors"
 import { readModelFolder } from "../formats/model-folder"
 import { mapSome } from "../lib/map-some"
+import { type Aliases, aliasOf, NO_ALIASES } from "../lib/aliases"
 import type { Logger } from "../log/logger"
 import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
-import type { Blob, Blobs, InstallOptions, ModelContents, Occupant, RemovedModel, Store } from "./contract"
+import type {
+  AliasState,
+  Blob,
+  Blobs,
+  InstallOptions,
+  ModelContents,
+  Occupant,
+  RemovedModel,
+  Store,
+} from "./contract"
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
 import { hintFor } from "./hint"
@@ -41,6 +51,8 @@ export interface StoreOptions {
    * not exist.
    */
   readonly modelsFolder: string
+  /** Other names for models, asked whenever a name is looked up: they may change. Absent: there are none. */
+  readonly aliases?: () => Aliases
   /** Absent: nobody is told of damaged manifests and of models that cannot be used. */
   readonly log?: Logger
 }
@@ -62,6 +74,7 @@ export function createStore(options: StoreOptions): Store {
 class FolderStore implements Store {
   readonly blobs: Blobs
   readonly #layout: StoreLayout
+  readonly #aliases: () => Aliases
   readonly #cache: MetadataCache
   readonly #files: ModelFiles
   readonly #media: MediaFiles
@@ -73,8 +86,9 @@ class FolderStore implements Store {
   /** Folders of installed models that this process has seen whole. */
   readonly #wholeViews = new Set<string>()
 
-  constructor({ modelsFolder, log }: StoreOptions) {
+  constructor({ modelsFolder, aliases = () => NO_ALIASES, log }: StoreOptions) {
     const layout = layoutOf(modelsFolder)
+    this.#aliases = aliases
     const cache = new MetadataCache(layout.index)
     this.#cache = cache
     const blobs = new BlobFolder(layout)
@@ -90,10 +104,29 @@ class FolderStore implements Store {
   async list(): Promise<readonly ModelSummary[]> {
     const [dropped, installed] = await Promise.all([this.#dropped.list(), this.#installed.list()])
     const names = new Set(dropped.map(({ summary }) => summary.name.toLowerCase()))
-    return [
+    const summaries = [
       ...dropped.map(({ summary }) => summary),
       ...installed.map(toSummary).filter(({ name }) => !names.has(name.toLowerCase())),
     ].sort(newestFirst)
+    const aliases = await this.aliases()
+    return summaries.map((summary) => withAliases(summary, aliases))
+  }
+
+  async aliases(): Promise<readonly AliasState[]> {
+    const aliases = Array.from(this.#aliases())
+    return await Promise.all(aliases.map(([alias, target]) => this.#stateOf(alias, target)))
+  }
+
+  async aliasTarget(name: string): Promise<string | undefined> {
+    const end = await this.#follow(name)
+    return end.name === name ? undefined : end.name
+  }
+
+  async #stateOf(alias: string, target: string): Promise<AliasState> {
+    const [hidden, model] = await Promise.all([this.#lookUpModel(alias), this.#lookUp(target)])
+    const nameOf = (found: typeof model) =>
+      found === undefined || "refusal" in found ? undefined : found.summary.name
+    return { alias, target, hiddenBy: nameOf(hidden), model: nameOf(model) }
   }
 
   async resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary> {
@@ -103,7 +136,7 @@ class FolderStore implements Store {
 
   async describe(name: string): Promise<ModelDetails> {
     const { model, problem } = await this.#findWhole(name)
-    const summary = this.#withDefaults(model)
+    const summary = withAliases(this.#withDefaults(model), await this.aliases())
     try {
       if (problem !== undefined) throw problem
       const description =
@@ -223,11 +256,30 @@ class FolderStore implements Store {
     return found
   }
 
-  /**
-   * The one rule for names: a file that was dropped in, then an installed model, whose tag `latest` may be left away,
-   * then a file again, which may be given that tag. Upper and lower case are the same; of files the same case comes first.
-   */
+  /** The one rule for names: what has it, or else what it is an alias of. */
   async #lookUp(asked: string): Promise<KnownModel | RefusedModel | undefined> {
+    return (await this.#follow(asked)).found
+  }
+
+  /** The name that aliases lead to in the end, and what has it. */
+  async #follow(
+    asked: string,
+  ): Promise<{ readonly name: string; readonly found: KnownModel | RefusedModel | undefined }> {
+    let name = asked
+    // No more steps than there are aliases: they have no loops, unless somebody has changed them meanwhile.
+    for (let steps = this.#aliases().size; ; steps--) {
+      const found = await this.#lookUpModel(name)
+      const next = aliasOf(this.#aliases(), name)?.target
+      if (found !== undefined || next === undefined || steps <= 0) return { name, found }
+      name = next
+    }
+  }
+
+  /**
+   * A file that was dropped in, then an installed model, whose tag `latest` may be left away, then a file again, which
+   * may be given that tag. Upper and lower case are the same; of files the same case comes first.
+   */
+  async #lookUpModel(asked: string): Promise<KnownModel | RefusedModel | undefined> {
     const dropped = await this.#findDropped(asked)
     if (dropped !== undefined && !("refusal" in dropped)) return dropped
     const installed = await this.#findInstalled(asked)
@@ -242,10 +294,12 @@ class FolderStore implements Store {
   }
 
   async #hint(name: string): Promise<string> {
+    const target = await this.aliasTarget(name)
+    if (target !== undefined) return `: it is an alias of '${target}', which is not there`
     const models = await this.list()
     return hintFor(
       name,
-      models.map((model) => model.name),
+      models.flatMap((model) => [model.name, ...(model.aliases ?? [])]),
     )
   }
 
@@ -340,6 +394,11 @@ const NOUNS: Readonly<Record<ModelKind, string>> = {
   voice: "voice",
   recognizer: "speech-to-text model",
   image: "image model",
+}
+
+function withAliases<M extends ModelSummary>(model: M, all: readonly AliasState[]): M {
+  const aliases = all.filter((state) => state.model === model.name && state.hiddenBy === undefined)
+  return aliases.length === 0 ? model : { ...model, aliases: aliases.map(({ alias }) => alias) }
 }
 
 function toSummary({ name, kind, path, id, sizeBytes, installedAt }: InstalledEntry): ModelSummary {

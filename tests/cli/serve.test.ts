@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bindSocket } from "../support/notify-socket"
 import { startSession } from "../support/pty"
 import { tempFolder } from "../support/temp-folder"
 import { until } from "../support/until"
+import { writeTinyModel } from "../support/tiny-model"
 import { runXllm, spawnXllm } from "../support/xllm"
 
 let folder = tempFolder()
@@ -59,6 +60,29 @@ describe("serve", () => {
     expect([out, err]).toEqual([expect.stringMatching(/^NAME.*\n$/), ""])
     expect(await server.end()).toBe(0)
     expect(existsSync(path)).toBe(false)
+  })
+
+  test("takes other names of models over while it runs, and tells of those that lead nowhere", async () => {
+    const home = join(folder.path, "aliases")
+    mkdirSync(join(home, "models"), { recursive: true })
+    for (const name of ["tiny", "other"]) writeTinyModel(join(home, "models", `${name}.gguf`), { layers: 1 })
+    const configure = (aliases: object) =>
+      writeFileSync(join(home, "config.json"), JSON.stringify({ aliases }))
+    configure({ "gpt-4o": "TINY", none: "nothing" })
+    await using server = await serve([], { XLLM_HOME: home })
+    const known = async () => {
+      const { data } = (await (await fetch(`${server.url}/v1/models`)).json()) as {
+        data: { id: string; alias_of?: string }[]
+      }
+      return data.flatMap(({ id, alias_of }) => (alias_of === undefined ? [] : [[id, alias_of]]))
+    }
+    expect(await known()).toEqual([["gpt-4o", "tiny"]])
+    await server.logs("the alias 'none' stands for 'nothing', which is not there")
+    configure({ "gpt-4o": "other", Tiny: "other" })
+    await server.logs("the alias 'Tiny' has no effect: there is a model 'tiny', which comes first")
+    expect(await known()).toEqual([["gpt-4o", "other"]])
+    const answer = await (await fetch(`${server.url}/v1/models/GPT-4o`)).json()
+    expect(answer).toMatchObject({ id: "gpt-4o", alias_of: "other" })
   })
 
   test("wants one of its keys, which commands show", async () => {

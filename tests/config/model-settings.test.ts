@@ -70,6 +70,14 @@ describe("a model", () => {
     expect(of("smollm:q4")).toMatchObject({ contextLength: null })
   })
 
+  test("may be named in another case, the same case first", () => {
+    const file = { "models.SmolLM.ctx": 100, "models.smollm.slots": 3, "models.SMOLLM:Latest.ctx": 200 }
+    const of = (name: string) => settingsOfModel(said({}, {}, file), { name })
+    expect(of("smollm:latest")).toMatchObject({ contextLength: 100, slots: 3 })
+    expect(of("SMOLLM:Latest")).toMatchObject({ contextLength: 200, slots: 3 })
+    expect(of("smollm:q8")).toMatchObject({ contextLength: null, slots: 16 })
+  })
+
   test.each<[string, Inputs, string]>([
     ["by default", said(), "layer"],
     ["as all do", said({}, {}, { "gpu.split_mode": "row" }), "row"],

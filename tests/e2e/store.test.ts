@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Installation } from "../support/installation"
-import { writeTinyModel } from "../support/tiny-model"
+import { writeSplitTinyModel, writeTinyModel } from "../support/tiny-model"
 import { writeTinyVoice } from "../support/tiny-voice"
 import { until } from "../support/until"
 
@@ -113,6 +113,38 @@ describe("a running server", () => {
     expect((await server.chat({ model: "tiny", max_tokens: 1 })).status).toBe(200)
     const { data } = (await (await server.get("/v1/models")).json()) as { data: { id: string }[] }
     expect(data.map(({ id }) => id).toSorted()).toEqual(["one:latest", "tiny", "two:latest"])
+  })
+
+  test("answers by an alias as its model, which is loaded once, and split in whatever case", async () => {
+    const parts = ["BIG-00001-of-00002.GGUF", "BIG-00002-of-00002.GGUF"]
+    writeSplitTinyModel(parts.map((name) => join(xllm.models, name)))
+    writeFileSync(
+      join(xllm.home, ".xllm/config.json"),
+      JSON.stringify({ aliases: { "gpt-4o": "big:latest" } }),
+    )
+    await using server = await xllm.serve()
+    for (const model of ["gpt-4o", "GPT-4O:latest", "big", "BIG:latest"]) {
+      const answer = await server.chat({ model, max_tokens: 2 })
+      expect(answer.status).toBe(200)
+      expect(await answer.json()).toMatchObject({ model })
+    }
+    expect((await server.loaded()).map(({ name }) => name)).toEqual(["BIG"])
+    const { out, code } = await xllm.run([
+      "run",
+      "gpt-4o",
+      "hi",
+      "--json",
+      "--max-tokens",
+      "2",
+      "--host",
+      server.url,
+    ])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ model: "BIG" })
+    const stopped = await xllm.run(["stop", "gpt-4o", "--host", server.url])
+    expect(stopped).toEqual({ out: "", err: "", code: 0 })
+    await until(async () => (await server.loaded()).length === 0)
+    rmSync(join(xllm.home, ".xllm/config.json"))
   })
 
   test("keeps what it runs, until rm is forced", async () => {

@@ -331,6 +331,26 @@ describe("models", () => {
     expect(await metaOf("brush")).toMatchObject({ kind: "image", architecture: "sd1", n_params: 1000 })
   })
 
+  test("are listed under their other names too, which tell what they stand for", async () => {
+    const { get, engine } = fakeServer()
+    engine.models = []
+    engine.mediaModels = [{ ...VOICE_MODEL, aliases: ["tts-1", "openai/tts"] }]
+    const { data } = await jsonOf(get("/v1/models"))
+    const common = { object: "model", created: expect.any(Number), owned_by: "xllm" }
+    expect(data).toEqual([
+      { id: "joe", ...common },
+      { id: "tts-1", alias_of: "joe", ...common },
+      { id: "openai/tts", alias_of: "joe", ...common },
+    ])
+    engine.show = async () => ({ ...VOICE_MODEL, aliases: ["tts-1", "openai/tts"] })
+    expect(await jsonOf(get("/v1/models/OpenAI/tts:latest"))).toMatchObject({
+      id: "openai/tts",
+      alias_of: "joe",
+      meta: { kind: "voice" },
+    })
+    expect(await jsonOf(get("/v1/models/joe"))).not.toHaveProperty("alias_of")
+  })
+
   test.each(["nothing", "%E0%A4%A"])("%p is not found", async (name) => {
     expect(await errorOf(fakeServer().get(`/v1/models/${name}`))).toMatchObject({
       status: 404,

@@ -2,6 +2,7 @@ import { Elysia } from "elysia"
 import type { ModelDetails, ModelSummary } from "../../domain"
 import { ModelNotFound } from "../../errors"
 import type { ContextLengths } from "../../engine/contract"
+import { aliasKey } from "../../lib/aliases"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
@@ -12,11 +13,12 @@ export function modelRoutes({ engine }: OpenAiContext) {
     .get(MODELS, async () => {
       const models = await engine.list()
       const contexts = await engine.contextLengths(models)
-      return { object: "list", data: models.map((model) => toModel(model, contexts.get(model.name))) }
+      return { object: "list", data: models.flatMap((model) => toModels(model, contexts.get(model.name))) }
     })
     .get(`${MODELS}/*`, async ({ params }) => {
-      const model = await engine.show(decodeName(params["*"]))
-      return toModelWithMeta(model, (await engine.contextLengths([model])).get(model.name))
+      const asked = decodeName(params["*"])
+      const model = await engine.show(asked)
+      return toModelWithMeta(model, asked, (await engine.contextLengths([model])).get(model.name))
     })
 }
 
@@ -29,9 +31,16 @@ function decodeName(encoded: string): string {
   }
 }
 
-function toModel(model: ModelSummary, context: ContextLengths | undefined) {
+/** A model under each of its names. */
+function toModels(model: ModelSummary, context: ContextLengths | undefined) {
+  return [undefined, ...(model.aliases ?? [])].map((alias) => toModel(model, alias, context))
+}
+
+/** `alias`: the name that it has in this entry, where that is not its own; the entry tells what it stands for. */
+function toModel(model: ModelSummary, alias: string | undefined, context: ContextLengths | undefined) {
   return {
-    id: model.name,
+    id: alias ?? model.name,
+    ...(alias !== undefined && { alias_of: model.name }),
     object: "model",
     created: Math.floor(model.modifiedAt.getTime() / 1000),
     owned_by: "xllm",
@@ -50,9 +59,10 @@ function toContextFields({ trained, served }: ContextLengths) {
 }
 
 /** With what its files say, under llama-server's names where it has one. */
-function toModelWithMeta(model: ModelDetails, context: ContextLengths | undefined) {
+function toModelWithMeta(model: ModelDetails, asked: string, context: ContextLengths | undefined) {
   const { sizeBytes: size, capabilities } = model
-  const common = toModel(model, context)
+  const alias = model.aliases?.find((name) => aliasKey(name) === aliasKey(asked))
+  const common = toModel(model, alias, context)
   return {
     ...common,
     meta: { kind: model.kind, ...toMeta(model), ...common.meta, size, capabilities },
