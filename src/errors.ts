@@ -172,19 +172,22 @@ export class ModelNotDownloaded extends XllmError {
   }
 }
 
-/** The model is there, but does something else than was asked of it. */
+/** The model is there, but does something else than was asked of it. The command line names commands, not routes. */
 export class WrongModelKind extends XllmError {
   constructor(model: string, kind: keyof typeof USES) {
-    super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, { param: "model" })
+    super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, {
+      param: "model",
+      details: { model_kind: kind },
+    })
   }
 }
 
-/** What models of each kind are, and where they are asked. */
+/** What models of each kind are, and the routes that use them. */
 const USES = {
-  text: "generates text; POST /v1/chat/completions and POST /v1/completions ask it",
-  voice: "is a voice; POST /v1/audio/speech speaks with it",
-  recognizer: "writes down speech; POST /v1/audio/transcriptions listens with it",
-  image: "draws; POST /v1/images/generations draws with it",
+  text: "is a text model; use POST /v1/chat/completions or POST /v1/completions",
+  voice: "is a text-to-speech model; use POST /v1/audio/speech",
+  recognizer: "is a speech-to-text model; use POST /v1/audio/transcriptions",
+  image: "is an image model; use POST /v1/images/generations",
   embedding: "is an embedding model: it generates no text, and nothing else here uses it",
   reranker: "is a reranking model: it generates no text, and nothing else here uses it",
   other: "generates no text by itself, and nothing else here uses it",
@@ -192,8 +195,12 @@ const USES = {
 
 /** A text that cannot be the name of a model. */
 export class InvalidModelName extends XllmError {
+  /** Why, without the name. */
+  readonly reason: string
+
   constructor(name: string, reason: string) {
-    super("invalid_model_name", 400, `'${name}' is not a model's name: ${reason}`, { param: "model" })
+    super("invalid_model_name", 400, `invalid model name '${name}': ${reason}`, { param: "model" })
+    this.reason = reason
   }
 }
 

@@ -35,11 +35,15 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.NoRoomLeft("/f", undefined), 507, { code: "disk_full" }],
   [new errors.DrawingFailed("why"), 500, { code: "drawing_failed" }],
   [new errors.ModelNotFound("m"), 404, { code: "model_not_found", param: "model" }],
-  [new errors.WrongModelKind("joe", "voice"), 400, { code: "wrong_model_kind", param: "model" }],
+  [
+    new errors.WrongModelKind("joe", "voice"),
+    400,
+    { code: "wrong_model_kind", param: "model", model_kind: "voice" },
+  ],
   [
     new errors.InvalidModelName("a b", "why"),
     400,
-    { code: "invalid_model_name", param: "model", message: "'a b' is not a model's name: why" },
+    { code: "invalid_model_name", param: "model", message: "invalid model name 'a b': why" },
   ],
   [new errors.SignatureRefused("a/b:m.gguf", "why"), 403, { code: "signature_refused" }],
   [new errors.KeyNotFound("0123", false), 404, {}],

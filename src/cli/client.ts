@@ -213,5 +213,8 @@ function parse(text: string): unknown {
 function toError(error: JsonRecord, status: number): XllmError {
   const code = textAt(error, "code") ?? textAt(error, "type") ?? "server_error"
   const known = numberAt(error, "status") ?? status
-  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`)
+  const kind = textAt(error, "model_kind")
+  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`, {
+    ...(kind !== undefined && { details: { model_kind: kind } }),
+  })
 }

@@ -7,7 +7,7 @@ import { storeSettings } from "../config/schema"
 import { gatherInputs } from "../config/settings"
 import { text } from "../config/values"
 import type { ModelSummary } from "../domain"
-import { FileFailed, UsageError } from "../errors"
+import { FileFailed, InvalidModelName, UsageError } from "../errors"
 import { parseSplitName } from "../formats/gguf/split"
 import type { Store } from "../store/contract"
 import type { ModelName } from "../store/names"
@@ -125,6 +125,16 @@ async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** @throws UsageError for a file whose name no model can have */
+function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
+  try {
+    return parse(nameOfFile(path))
+  } catch (error) {
+    if (!(error instanceof InvalidModelName)) throw error
+    throw new UsageError(`${error.message}; choose another one with --name`)
+  }
+}
+
 /** A GGUF, or a folder. */
 async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<ModelSummary> {
   const [{ createModel }, { parseModelName }] = await Promise.all([
@@ -133,7 +143,7 @@ async function copyIn(path: string, { store, name, replace, signal, spinner }: T
   ])
   return await createModel({
     store,
-    name: name ?? parseModelName(nameOfFile(path)),
+    name: name ?? nameFrom(path, parseModelName),
     replace,
     signal,
     modelfile: { instructions: [{ type: "from", value: path, line: 1 }], problems: [], warnings: [] },

@@ -12,6 +12,7 @@ import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { nameOf } from "./model-path"
 import { chooseSource, startLocal } from "./source"
+import { withRightCommand } from "./wrong-kind"
 
 /** What a server tells of a speech: not how many samples a part has. */
 export type SpokenEvent =
@@ -66,7 +67,7 @@ export async function withModel(
   try {
     await work({ source, model: await source.find(model), signal })
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (!signal.aborted) throw withRightCommand(error, model)
     process.exitCode = EXIT_CODES[String(interrupts.signal.reason)] ?? process.exitCode ?? 0
   } finally {
     await source.close()

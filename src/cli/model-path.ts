@@ -6,17 +6,30 @@ export function isPath(model: string): boolean {
   return /^[^:]*\.gguf$/i.test(model) || /^(\.{0,2}|~)\//.test(model)
 }
 
+/** A model that a user means. */
+export interface MeantModel {
+  readonly name: string
+  /** It was named by a path: nobody else knows the name. */
+  readonly isByPath: boolean
+}
+
 /**
- * The name of the model that a user means by a path or a name.
+ * The model that a user means by a path or a name.
  * @throws ModelNotFound, and what the store throws for a file that is no model
  */
-export async function nameOf(model: string, store: Store): Promise<string> {
-  if (isPath(model)) return (await store.add(model)).name
+export async function meantModel(model: string, store: Store): Promise<MeantModel> {
+  const byPath = async () => ({ name: (await store.add(model)).name, isByPath: true })
+  if (isPath(model)) return await byPath()
   try {
-    return (await store.resolve(model)).name
+    return { name: (await store.resolve(model)).name, isByPath: false }
   } catch (error) {
     // `folder/file` without an ending may be meant as a path.
     if (!(error instanceof ModelNotFound) || !(await Bun.file(model).exists())) throw error
-    return (await store.add(model)).name
+    return await byPath()
   }
+}
+
+/** The name of {@link meantModel}. */
+export async function nameOf(model: string, store: Store): Promise<string> {
+  return (await meantModel(model, store)).name
 }

@@ -4,6 +4,7 @@ import type { ModelSummary } from "../domain"
 import {
   Cancelled,
   DownloadFailed,
+  InvalidModelName,
   ModelNotDownloaded,
   ModelNotFound,
   PullStopped,
@@ -51,6 +52,7 @@ async function pullMissing(model: string, inputs: Inputs, io: Io, missing: strin
     return await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => view.show(event) })
   } catch (error) {
     if (error instanceof Cancelled) throw new PullStopped(model)
+    if (error instanceof InvalidModelName) throw new ModelNotFound(model, `: ${error.reason}`)
     // Nobody could be asked: that it is not here is what the user can do something about.
     if (error instanceof DownloadFailed) throw new ModelNotDownloaded(missing, error)
     throw error

@@ -40,6 +40,9 @@ checksum is compared with what its source declares.`,
     using interrupts = watchInterrupts()
     const view = flags.json ? new JsonView(io.write) : pullView(io)
     try {
+      // All of them first: a typing error in the second is not found out after hours.
+      if (!flags.repair)
+        for (const model of words) puller.check({ model, isInsecure: flags.insecure === true })
       for (const model of words) {
         const options = {
           model,

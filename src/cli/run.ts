@@ -2,7 +2,7 @@ import { connectionSettings, logSettings, modelSettings, storeSettings } from ".
 import { gatherInputs, serverLocation } from "../config/settings"
 import { text } from "../config/values"
 import type { ChatMessage } from "../domain"
-import { UsageError, XllmError } from "../errors"
+import { UsageError } from "../errors"
 import type { AnswerSource } from "./answers"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
@@ -15,6 +15,7 @@ import { type Answer, printAnswer } from "./print-answer"
 import { findOrPull } from "./pull-missing"
 import { chooseSource, startLocal } from "./source"
 import { statistics } from "./statistics"
+import { withRightCommand } from "./wrong-kind"
 
 const flagTable = {
   system: { value: text("TEXT"), description: "system message: who the model is to be" },
@@ -57,7 +58,7 @@ this program. A model that is not there is downloaded first, as by 'xllm pull'.`
         await talk()
       })
     } catch (error) {
-      throw await explain(error, model, source)
+      throw withRightCommand(error, model)
     } finally {
       await source.close()
     }
@@ -114,23 +115,6 @@ async function nameFor(model: string, source: AnswerSource, flags: RunFlags, io:
   const inputs = await gatherInputs(flags, io.environment)
   if (source.isRemote && serverLocation(inputs).isNamed) return await source.find(model)
   return await findOrPull({ model, inputs, io, find: (name) => source.find(name) })
-}
-
-/** Commands for models that do something else than generate text, by what they can. */
-const COMMANDS: Readonly<Record<string, string>> = {
-  speech: 'speak MODEL "text"',
-  transcription: "transcribe MODEL FILE",
-  image: 'draw MODEL "prompt"',
-}
-
-/** For a model of another kind: which command is meant instead. Other errors stay as they are. */
-async function explain(error: unknown, model: string, source: AnswerSource): Promise<unknown> {
-  if (!(error instanceof XllmError) || error.code !== "wrong_model_kind") return error
-  const name = await source.find(model)
-  const { capabilities } = await source.facts(name)
-  const command = capabilities.map((capability) => COMMANDS[capability]).find((known) => known !== undefined)
-  if (command === undefined) return error
-  return new UsageError(`'${name}' generates no text; use 'xllm ${command.replace("MODEL", name)}'`)
 }
 
 interface OneShot {

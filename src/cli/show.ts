@@ -7,7 +7,7 @@ import type { Store } from "../store/contract"
 import type { Manifest } from "../store/manifest"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
-import { nameOf } from "./model-path"
+import { meantModel } from "./model-path"
 import { openExistingStore } from "./models-folder"
 import { aligned, toJson } from "./output"
 import { parameterRows, showText } from "./show-text"
@@ -19,8 +19,8 @@ const onlyFlags = {
   template: switchFlag("only the chat template"),
   parameters: switchFlag("only the parameters that the model brings along"),
   effective: switchFlag("only what it is used with, parameters and settings, and where each is from"),
-  system: switchFlag("only the system message"),
-  license: switchFlag("only the licence"),
+  system: switchFlag("only the system prompt"),
+  license: switchFlag("only the license"),
   modelfile: switchFlag("only a Modelfile that 'create' makes the same model of"),
   json: switchFlag("print JSON"),
 }
@@ -51,26 +51,32 @@ export const command = defineCommand({
     const only = chosen(flags)
     const inputs = await gatherInputs(flags, io.environment)
     const { store } = await openExistingStore(inputs, io)
-    const name = await nameOf(model, store)
+    const { name, isByPath } = await meantModel(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
+    // That there is none is an answer too, and nothing the one that scripts expect.
+    const print = (content = "") =>
+      io.write(content === "" || content.endsWith("\n") ? content : `${content}\n`)
     switch (only) {
       case "template":
-        return io.write(text(manifest?.template?.text ?? templateOf(details), name, "chat template"))
+        return print(manifest?.template?.text ?? templateOf(details))
       case "parameters":
-        return io.write(text(parametersText(manifest), name, "parameters"))
+        return print(parametersText(manifest))
       case "effective": {
         const { effectiveValues } = await import("./effective")
         const rows = effectiveValues(inputs, details).map((one) => [one.name, one.shown, one.from])
         return io.write(aligned(rows, 4))
       }
       case "system":
-        return io.write(text(manifest?.system, name, "system message"))
+        return print(manifest?.system)
       case "license":
-        return io.write(text(details.license, name, "licence"))
+        return print(details.license)
       case "modelfile": {
         const { modelfileOf } = await import("../store/create/modelfile")
-        const comment = `# To build on this model, have this as the only FROM:\n# FROM ${name}\n\n`
-        return io.write(comment + modelfileOf(manifest, details.path, (digest) => store.blobs.pathOf(digest)))
+        // A name that only this command has given is no advice.
+        const advice = isByPath
+          ? ""
+          : `# To build on this model, have this as the only FROM:\n# FROM ${name}\n\n`
+        return io.write(advice + modelfileOf(manifest, details.path, (digest) => store.blobs.pathOf(digest)))
       }
       case "json": {
         const { toShowObject } = await import("./show-json")
@@ -130,11 +136,6 @@ function chosen(flags: Readonly<Partial<Record<Only, boolean>>>): Only | undefin
   const [first, second] = wanted
   if (second === undefined) return first
   throw new UsageError(`give one of ${names.map((name) => `--${name}`).join(", ")}`)
-}
-
-function text(content: string | undefined, model: string, what: string): string {
-  if (content === undefined) throw new UsageError(`model '${model}' has no ${what}`)
-  return content.endsWith("\n") ? content : `${content}\n`
 }
 
 function parametersText(manifest: Manifest | undefined): string | undefined {

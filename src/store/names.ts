@@ -37,7 +37,7 @@ const MAX_NAME_LENGTH = 800
 /** Of a name that was refused for its length. */
 const SHOWN_LENGTH = 200
 
-const FORM = "a model's name has the form [hf:|ollama:|host/][namespace/]model[:tag]"
+const FORM = "a model name has the form [hf:|ollama:|host/][namespace/]model[:tag]"
 
 /**
  * Reads `[hf:|ollama:|host[:port]/][namespace/]model[:tag]`. Without a namespace it is a model of Ollama's library or
@@ -180,5 +180,7 @@ function checkPart(text: string, what: string, part: string, maxLength: number):
   if (part.includes("..")) throw refuse(`its ${what} '${part}' has two dots in a row`)
   if (!/^[A-Za-z0-9_]/.test(part)) throw refuse(`its ${what} '${part}' must begin with a letter or a digit`)
   const strange = /[^A-Za-z0-9_.+-]/.exec(part)?.[0]
-  if (strange !== undefined) throw refuse(`its ${what} '${part}' has the character '${strange}'`)
+  if (strange === undefined) return
+  const character = /\s/.test(strange) ? "spaces" : `'${strange}'`
+  throw refuse(`model names cannot contain ${character}; letters, digits and _ . + - can be used`)
 }

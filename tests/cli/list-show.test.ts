@@ -264,9 +264,9 @@ describe("show of a voice", () => {
       files: [{ name: "model.onnx" }, { name: "tokens.txt" }],
     })
     await expect(show.execute([path, "--tensors"], fakeIo())).rejects.toThrow("is no text model")
-    await expect(show.execute([path, "--template"], fakeIo())).rejects.toThrow(
-      "model 'joe' has no chat template",
-    )
+    const template = fakeIo()
+    await show.execute([path, "--template"], template)
+    expect(template.out).toBe("")
   })
 })
 
@@ -313,14 +313,17 @@ describe("show", () => {
     expect(io.out).toMatch(/\nkeep_alive +5m +built in\n/)
   })
 
-  test("--template of a model without one is an error", async () => {
-    using folder = tempFolder()
-    const path = join(folder.path, "bare.gguf")
-    await writeTinyModel(path, { chatTemplate: null })
-    await expect(show.execute([path, "--template"], fakeIo())).rejects.toThrow(
-      "model 'bare' has no chat template",
-    )
-  })
+  test.each(["--template", "--system", "--parameters"])(
+    "%s of a model without one prints nothing",
+    async (flag) => {
+      using folder = tempFolder()
+      const path = join(folder.path, "bare.gguf")
+      await writeTinyModel(path, { chatTemplate: null })
+      const io = fakeIo({ environment: { XLLM_HOME: folder.path } })
+      await show.execute([path, flag], io)
+      expect({ out: io.out, err: io.err }).toEqual({ out: "", err: "" })
+    },
+  )
 
   test("--json tells all of it", async () => {
     using place = await home()

@@ -109,7 +109,7 @@ describe("cp", () => {
     async (target) => {
       using models = new ModelsFolder()
       await models.install("a", { "m.gguf": "content" })
-      await expect(cp.execute(["a", target], ioFor(models))).rejects.toThrow("is not a model's name")
+      await expect(cp.execute(["a", target], ioFor(models))).rejects.toThrow("invalid model name")
     },
   )
 

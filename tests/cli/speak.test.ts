@@ -8,6 +8,8 @@ import { speech } from "../support/fake-engine"
 import { fakeIo, type FakeIoOptions } from "../support/fake-io"
 import { closeMediaServers, mediaServer } from "../support/media-server"
 import { tempFolder } from "../support/temp-folder"
+import { writeTinyModel } from "../support/tiny-model"
+import { runXllm } from "../support/xllm"
 
 closeMediaServers()
 
@@ -155,14 +157,41 @@ describe("speak refuses", () => {
   })
 })
 
-test.each([
-  ["joe", `'joe' generates no text; use 'xllm speak joe "text"'`],
-  ["ears", "'ears' generates no text; use 'xllm transcribe ears FILE'"],
-  ["brush", `'brush' generates no text; use 'xllm draw brush "prompt"'`],
-])("run %s says which command is meant", async (model, message) => {
-  const { url, engine } = await mediaServer()
-  engine.script = () => {
-    throw new WrongModelKind(model, "voice")
-  }
-  await expect(run.execute([model, "Hi", "--host", url], fakeIo({ input: "" }))).rejects.toThrow(message)
+describe("a model of another kind is refused with the command that is meant", () => {
+  test.each([
+    ["joe", "voice", `'joe' is a text-to-speech model; use 'xllm speak joe "text"'`],
+    ["ears", "recognizer", "'ears' is a speech-to-text model; use 'xllm transcribe ears FILE'"],
+    ["brush", "image", `'brush' is an image model; use 'xllm draw brush "prompt"'`],
+  ] as const)("run %s, at a server", async (model, kind, message) => {
+    const { url, engine } = await mediaServer()
+    engine.script = () => {
+      throw new WrongModelKind(model, kind)
+    }
+    await expect(run.execute([model, "Hi", "--host", url], fakeIo({ input: "" }))).rejects.toThrow(message)
+  })
+
+  test("speak, at a server", async () => {
+    const { url, engine } = await mediaServer()
+    engine.speechScript = () => {
+      throw new WrongModelKind("joe", "text")
+    }
+    await expect(speakAt(url, ["joe", "Hi"])).rejects.toThrow(
+      `'joe' is a text model; use 'xllm run joe "prompt"'`,
+    )
+  })
+
+  test.each(["speak", "transcribe", "draw"])("%s, by a path", async (command) => {
+    using folder = tempFolder()
+    const path = join(folder.path, "a model.gguf")
+    await writeTinyModel(path, { layers: 1 })
+    const operand = command === "transcribe" ? path : "text"
+    const { out, err, code } = await runXllm([command, path, operand], {
+      environment: { XLLM_HOME: folder.path },
+    })
+    expect({ out, err, code }).toEqual({
+      out: "",
+      err: `Error: '${path}' is a text model; use 'xllm run "${path}" "prompt"'\n`,
+      code: 1,
+    })
+  })
 })

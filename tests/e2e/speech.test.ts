@@ -192,7 +192,7 @@ describe("a recording", () => {
     ["without one", () => [join(xllm.models, "tones")]],
   ])("cannot be talked to: run says on a terminal which command is meant, %s", async (_how, words) => {
     await using session = xllm.openTerminal(["run", ...words()])
-    await session.see("'tones' generates no text; use 'xllm speak tones \"text\"'")
+    await session.see("'tones' is a text-to-speech model; use 'xllm speak tones \"text\"'")
     expect(await session.exited).toBe(1)
   })
 

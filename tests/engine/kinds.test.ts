@@ -90,14 +90,14 @@ test("a model of another kind than is asked for is refused with the route that i
     engine.render({ ...completion("say 1"), model: "joe" }, NEVER).catch((error: unknown) => error),
   ])
   for (const failure of failures) expect(failure).toMatchObject({ code: "wrong_model_kind", status: 400 })
-  const voice = "'joe' is a voice; POST /v1/audio/speech speaks with it"
+  const voice = "'joe' is a text-to-speech model; use POST /v1/audio/speech"
   expect(failures.map((failure) => (failure as XllmError).message)).toEqual([
     voice,
-    "'ear' writes down speech; POST /v1/audio/transcriptions listens with it",
-    "'brush' draws; POST /v1/images/generations draws with it",
-    "'writer' generates text; POST /v1/chat/completions and POST /v1/completions ask it",
+    "'ear' is a speech-to-text model; use POST /v1/audio/transcriptions",
+    "'brush' is an image model; use POST /v1/images/generations",
+    "'writer' is a text model; use POST /v1/chat/completions or POST /v1/completions",
     voice,
-    "'brush' draws; POST /v1/images/generations draws with it",
+    "'brush' is an image model; use POST /v1/images/generations",
     voice,
   ])
   expect(engine.loaded()).toEqual([])

@@ -1,5 +1,6 @@
-import { Cancelled, XllmError } from "../../errors"
+import { Cancelled } from "../../errors"
 import type { AnswerSource } from "../answers"
+import { failureText } from "../failure"
 import type { Io } from "../io"
 import { aligned, printable } from "../output"
 import { parameterRows, setParameter } from "../parameters"
@@ -8,6 +9,7 @@ import { templateOf } from "../show"
 import { showText } from "../show-text"
 import { startSpinner } from "../spinner"
 import { statistics } from "../statistics"
+import { withRightCommand } from "../wrong-kind"
 import type { Conversation } from "./conversation"
 import { replHelp } from "./help"
 import type { History } from "./history"
@@ -64,6 +66,8 @@ export class Session {
       const name = await this.#source.find(model)
       await this.#source.load(name, (fraction) => spinner.say(loadingText(fraction)), watch.signal)
       this.#conversation.model = name
+    } catch (error) {
+      throw withRightCommand(error, model)
     } finally {
       spinner.stop()
     }
@@ -86,8 +90,7 @@ export class Session {
       await (command === undefined ? this.#ask(result.text) : this.#obey(command))
     } catch (error) {
       if (error instanceof Cancelled) this.#terminal.write("\n")
-      else if (error instanceof XllmError) this.#io.writeError(`Error: ${error.message}\n`)
-      else throw error
+      else this.#io.writeError(`Error: ${failureText(error, this.#io.environment)}\n`)
     }
     return false
   }

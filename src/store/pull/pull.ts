@@ -30,7 +30,7 @@ import type { Patience } from "./retry"
 import { checkSignature, fetchSignature } from "./signatures"
 import { isLoopbackHost, type SourceContext, type SourceSettings } from "./source-context"
 import { checkUpdates, type UpdateState } from "./updates"
-import { hubNameOfUrl, isUrl, planUrlPull } from "./url-source"
+import { fileOfUrl, hubNameOfUrl, isUrl, planUrlPull } from "./url-source"
 
 export interface PullerOptions {
   readonly store: Store
@@ -87,12 +87,22 @@ export class Puller {
     }
   }
 
+  /**
+   * Finds out what can be known to be wrong before anybody is asked.
+   * @throws InvalidModelName; InvalidRequest for a URL of something else than a GGUF file
+   */
+  check({ model, isInsecure = false }: Pick<PullOptions, "model" | "isInsecure">): void {
+    if (!isUrl(model)) parseModelName(model)
+    else if (hubNameOfUrl(model) === undefined) fileOfUrl(model, isInsecure)
+  }
+
   async #pull(options: PullOptions): Promise<ModelSummary> {
     const { onlyMissing = false, isInsecure = false, signal, onEvent } = options
     const target = await this.#options.store.aliasTarget(options.model)
     const model = target ?? options.model
     const known = onlyMissing && !isUrl(model) ? await this.#known(model) : undefined
     if (known !== undefined) return known
+    this.check(options)
     const context = this.#context(isInsecure, signal)
     await cleanPartials(this.#options.store.blobs)
     if (target !== undefined) onEvent({ type: "note", text: `'${options.model}' is an alias of '${target}'` })

@@ -15,16 +15,53 @@ export function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text)
 }
 
-/** The name of the model that a URL of a file on Hugging Face means; `undefined` for any other URL. */
+/** A part of the address `text`. @throws InvalidRequest */
+function decoded(part: string, text: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw new InvalidRequest(
+      `'${text}' is not a valid address: '${part}' has a % without two hexadecimal digits, or bytes that are not UTF-8`,
+      "model",
+    )
+  }
+}
+
+/**
+ * The name of the model that a URL of a file on Hugging Face means; `undefined` for any other URL.
+ * @throws InvalidRequest for a URL that cannot be decoded
+ */
 export function hubNameOfUrl(text: string): ModelName | undefined {
   const url = URL.parse(text)
   if (url === null || !HUB_HOSTS.has(url.host)) return undefined
-  const [namespace, model, kind, revision, ...path] = url.pathname.split("/").slice(1).map(decodeURIComponent)
+  const [namespace, model, kind, revision, ...path] = url.pathname
+    .split("/")
+    .slice(1)
+    .map((part) => decoded(part, text))
   if (namespace === undefined || model === undefined || model === "") return undefined
   const place = { host: HUGGING_FACE_HOST, namespace, model }
   if (kind === undefined || kind === "") return { ...place, tag: DEFAULT_TAG }
   const isFile = (kind === "resolve" || kind === "blob") && revision === "main" && path.length > 0
   return isFile ? { ...place, tag: path.at(-1) ?? "" } : undefined
+}
+
+/** The file that a URL names. @throws InvalidRequest for a URL of something else, or one that must not be used */
+export function fileOfUrl(
+  text: string,
+  isInsecure: boolean,
+): { readonly url: URL; readonly fileName: string } {
+  const url = URL.parse(text)
+  const fileName = url === null ? "" : decoded(url.pathname.slice(url.pathname.lastIndexOf("/") + 1), text)
+  if (url === null || !/\.gguf$/i.test(fileName)) {
+    throw new InvalidRequest(`'${text}' is not the address of a GGUF file`, "model")
+  }
+  if (url.protocol === "http:" && !isInsecure && !isLoopbackHost(url.hostname)) {
+    throw new InvalidRequest(`'${text}' is fetched over plain HTTP only with --insecure`, "model")
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new InvalidRequest("an address with a password in it would be kept as the model's source", "model")
+  }
+  return { url, fileName }
 }
 
 /**
@@ -33,18 +70,7 @@ export function hubNameOfUrl(text: string): ModelName | undefined {
  * @throws InvalidRequest for a URL of something else; DownloadFailed, NotAuthorized
  */
 export async function planUrlPull(text: string, context: SourceContext): Promise<PullPlan> {
-  const url = URL.parse(text)
-  const fileName =
-    url === null ? "" : decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf("/") + 1))
-  if (url === null || !/\.gguf$/i.test(fileName)) {
-    throw new InvalidRequest(`'${text}' is not the address of a GGUF file`, "model")
-  }
-  if (url.protocol === "http:" && !context.isInsecure && !isLoopbackHost(url.hostname)) {
-    throw new InvalidRequest(`'${text}' is fetched over plain HTTP only with --insecure`, "model")
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw new InvalidRequest("an address with a password in it would be kept as the model's source", "model")
-  }
+  const { url, fileName } = fileOfUrl(text, context.isInsecure)
   const split = parseSplitName(fileName)
   const fileNames =
     split === undefined
