@@ -1,7 +1,7 @@
 import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
 import type { Model } from "../../llama/model"
-import { ContextLengthExceeded, DecodeFailed } from "../../errors"
+import { asXllmError, ContextLengthExceeded, DecodeFailed, type XllmError } from "../../errors"
 import type { FinishReason, StepUsage } from "../../domain"
 import { Admission } from "./admission"
 import type { Piece } from "./answer"
@@ -76,7 +76,7 @@ export class TextLoop {
     this.#now = parts.now
     this.#batch = new Batch(parts.batchTokens, parts.cache.slots.length)
     this.#budget = new PrefillBudget(Math.floor(parts.batchTokens / (1 + OVERDRAFT)))
-    this.#chooser = new TokenChooser(parts.context, parts.model.vocabulary)
+    this.#chooser = new TokenChooser(parts.context, parts.model, parts.contextLength)
     this.#admission = new Admission(parts.cache)
   }
 
@@ -89,7 +89,7 @@ export class TextLoop {
   submit(request: RunningRequest): void {
     this.#requests.set(request.id, request)
     this.#waiting.push(...request.sequences)
-    if (request.wantsPromptLogprobs) return
+    if (request.prepared.isJudged) return this.#tellFirstToken(request)
     this.#tellPrompt(request)
     this.#outbox.flush()
   }
@@ -137,7 +137,6 @@ export class TextLoop {
     const cached = sequence.slot?.length ?? 0
     this.#outbox.counters.promptTokensCached += cached
     if (sequence.choice === 0) sequence.request.cachedTokens = cached
-    if (sequence.sampler.remembersTokens) for (const token of sequence.tokens) sequence.sampler.accept(token)
   }
 
   /** With the split layout, gaps between generating sequences cost a pass over the weights each. */
@@ -171,7 +170,7 @@ export class TextLoop {
     const computedAt = this.#now()
     this.#budget.observe(plan.streams, plan.promptTokens, computedAt - startedAt)
     this.#tellProgress(plan, computedAt)
-    for (const output of outputs) this.#take(output)
+    for (const output of outputs) this.#takeSafely(output)
   }
 
   #advance(plan: StepPlan<Sequence>): void {
@@ -202,7 +201,11 @@ export class TextLoop {
     for (const { sequence } of plan.work)
       this.#fail(
         sequence,
-        new ContextLengthExceeded(sequence.tokens.length, this.#contextLength, sequence.request.textField),
+        new ContextLengthExceeded(
+          sequence.tokens.length,
+          this.#contextLength,
+          sequence.request.prepared.field,
+        ),
       )
   }
 
@@ -233,19 +236,29 @@ export class TextLoop {
 
   // --------------------------------------------------------------------------------------- what came of it
 
+  /** What is wrong with one sequence's output ends its request, and nobody else's. */
+  #takeSafely(output: Output): void {
+    try {
+      this.#take(output)
+    } catch (error) {
+      this.#fail(output.sequence, asXllmError(error))
+    }
+  }
+
   #take({ sequence, position, index }: Output): void {
     if (sequence.finished) return
-    const { request } = sequence
+    const { prepared } = sequence.request
     if (position < sequence.tokens.length - 1) {
+      // One that lost its cells is computed a second time.
+      if (position < sequence.judgedTokens) return
+      sequence.judgedTokens = position + 1
       const next = sequence.tokens[position + 1] ?? 0
-      return sequence.addPromptLogprob(
-        position + 1,
-        this.#chooser.judge(index, next, request.request.topLogprobs ?? 0),
-      )
+      const judged = this.#chooser.judge(index, next, prepared.topLogprobs ?? 0)
+      return this.#outbox.judged(sequence.request.id, judged)
     }
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
-    if (request.maxTokens === 0) return this.#finish(sequence, "length")
+    if (prepared.maxTokens === 0) return this.#finish(sequence, "length")
     const { token, logprob } = this.#chooser.choose(sequence, index)
     this.#outbox.counters.tokensGenerated++
     if (this.#chooser.endsGeneration(token)) {
@@ -262,7 +275,7 @@ export class TextLoop {
   #promptDone(sequence: Sequence): void {
     const { request } = sequence
     request.promptDone(this.#now())
-    if (sequence.promptLogprobs !== undefined) this.#tellPrompt(request)
+    if (sequence.judged) this.#tellPrompt(request)
   }
 
   #finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
@@ -289,7 +302,7 @@ export class TextLoop {
   }
 
   /** One choice failed, so the request did. */
-  #fail(sequence: Sequence, error: ContextLengthExceeded | DecodeFailed): void {
+  #fail(sequence: Sequence, error: XllmError): void {
     const { request } = sequence
     for (const choice of request.sequences) this.#retire(choice)
     this.#outbox.error(request.id, error)
@@ -302,7 +315,7 @@ export class TextLoop {
     sequence.finished = true
     if (sequence.slot !== undefined) this.#cache.release(sequence.slot, this.#step)
     sequence.slot = undefined
-    sequence.sampler[Symbol.dispose]()
+    sequence.sampler?.[Symbol.dispose]()
     this.#running = this.#running.filter((other) => other !== sequence)
     this.#waiting = this.#waiting.filter((other) => other !== sequence)
   }
@@ -313,23 +326,19 @@ export class TextLoop {
 
   // ------------------------------------------------------------------------------------------------- events
 
-  #tellPrompt(request: RunningRequest): void {
-    const { prompt } = request
-    const echoes = request.request.kind === "completion" && request.request.echo
-    this.#outbox.event(request.id, {
-      type: "prompt",
-      tokens: prompt.tokens.length,
-      ...(echoes && { text: prompt.text }),
-      ...(request.wantsPromptLogprobs && { logprobs: this.#promptLogprobs(request) }),
-    })
+  /** Of a prompt that is judged: nothing comes before it that it could be predicted from. */
+  #tellFirstToken({ id, prepared }: RunningRequest): void {
+    const first = prepared.tokens[0] ?? 0
+    this.#outbox.judged(id, { id: first, bytes: Array.from(this.#chooser.bytes(first)) })
   }
 
-  #promptLogprobs(request: RunningRequest) {
-    const known = request.sequences[0]?.promptLogprobs ?? []
-    return Array.from(
-      request.prompt.tokens,
-      (id, position) => known[position - 1] ?? { id, bytes: Array.from(this.#chooser.bytes(id)) },
-    )
+  #tellPrompt({ id, prepared }: RunningRequest): void {
+    const { tokens, echo } = prepared
+    this.#outbox.event(id, {
+      type: "prompt",
+      tokens: tokens.length,
+      ...(echo !== undefined && { text: echo }),
+    })
   }
 
   #tellText(sequence: Sequence, { text, tokens, logprobs }: Piece): void {
@@ -345,8 +354,8 @@ export class TextLoop {
   #tellProgress(plan: StepPlan<Sequence>, now: number): void {
     for (const { sequence } of plan.work) {
       const { request } = sequence
-      if (!request.request.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) continue
-      const total = request.prompt.tokens.length
+      if (!request.prepared.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) continue
+      const total = request.prepared.tokens.length
       if (sequence.slot.length > total) continue
       this.#outbox.event(request.id, {
         type: "progress",
