@@ -83,6 +83,7 @@ export const llamaSymbols = {
   llama_set_n_threads: { args: ["ptr", "i32", "i32"], returns: "void" },
   llama_get_logits_ith: { args: ["ptr", "i32"], returns: "ptr" },
   llama_get_memory: { args: ["ptr"], returns: "ptr" },
+  llama_memory_clear: { args: ["ptr", "bool"], returns: "void" },
   llama_memory_seq_rm: { args: ["ptr", "i32", "i32", "i32"], returns: "bool" },
   llama_memory_seq_cp: { args: ["ptr", "i32", "i32", "i32", "i32"], returns: "void" },
   llama_memory_seq_pos_min: { args: ["ptr", "i32"], returns: "i32" },

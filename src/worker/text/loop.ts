@@ -1,7 +1,7 @@
 import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
 import type { Model } from "../../llama/model"
-import { asXllmError, ContextLengthExceeded, DecodeFailed, type XllmError } from "../../errors"
+import { asXllmError, ContextLengthExceeded, DecodeFailed, NotNumbers, type XllmError } from "../../errors"
 import type { FinishReason, StepUsage } from "../../domain"
 import { Admission } from "./admission"
 import type { Piece } from "./answer"
@@ -123,6 +123,7 @@ export class TextLoop {
   // ------------------------------------------------------------------------------------------------ one step
 
   #admit(): void {
+    if (this.#cache.needsWiping(this.#running.length)) this.#wipe()
     if (this.#full && this.#running.length > 0) return
     const admitted = this.#admission.admit(this.#waiting, this.#running)
     for (const sequence of admitted) this.#begin(sequence)
@@ -145,14 +146,15 @@ export class TextLoop {
     const generating = this.#running.flatMap((sequence) =>
       sequence.generating && sequence.slot !== undefined ? [sequence.slot] : [],
     )
-    const exchange = generating.length > 1 ? planExchange(generating, this.#cache.slots) : undefined
+    const exchange = generating.length > 1 ? planExchange(generating, this.#cache.usable) : undefined
     this.#stepsWithGaps = exchange === undefined ? 0 : this.#stepsWithGaps + 1
     if (exchange !== undefined && this.#stepsWithGaps > STEPS_BEFORE_EXCHANGE)
       this.#cache.exchange(exchange.from, exchange.to)
   }
 
   #plan(): StepPlan<Sequence> {
-    const suspect = this.#running.find((sequence) => sequence.suspect)
+    // The newest first: what has gone well for a while is hardly at fault.
+    const suspect = this.#running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? this.#running : [suspect]
     const streams = runnable.filter((sequence) => sequence.generating).length
     return planStep(runnable, this.#budget.tokens(streams), this.#mostOutputs)
@@ -170,7 +172,7 @@ export class TextLoop {
     const computedAt = this.#now()
     this.#budget.observe(plan.streams, plan.promptTokens, computedAt - startedAt)
     this.#tellProgress(plan, computedAt)
-    for (const output of outputs) this.#takeSafely(output)
+    this.#takeAll(outputs)
   }
 
   #advance(plan: StepPlan<Sequence>): void {
@@ -234,32 +236,57 @@ export class TextLoop {
     for (const { sequence } of plan.work) sequence.suspect = true
   }
 
+  /**
+   * Some outputs are no numbers, so there are cells that hold none. Where sequences share one pool these may reach
+   * everybody, now and later, though they are masked: masking adds -Infinity to what is no number. So all are computed
+   * again, one after another, in a memory that was wiped, until those at fault are found.
+   */
+  #findCulprits(broken: ReadonlySet<Sequence>): void {
+    const isConfined = this.#cache.layout === "split"
+    const isFound = isConfined || this.#running.length === 1 || [...broken].every(({ suspect }) => suspect)
+    if (isFound) for (const sequence of broken) this.#failBroken(sequence)
+    if (isConfined) return
+    this.#wipe()
+    for (const sequence of this.#running) sequence.suspect = !isFound
+  }
+
+  #failBroken(sequence: Sequence): void {
+    const { slot } = sequence
+    if (!sequence.finished) this.#fail(sequence, new NotNumbers())
+    if (slot !== undefined) this.#cache.taint(slot)
+  }
+
+  /** Nothing is cached any more; what runs is computed again from its tokens. */
+  #wipe(): void {
+    this.#cache.wipe()
+    for (const sequence of this.#running) sequence.shared = undefined
+  }
+
   // --------------------------------------------------------------------------------------- what came of it
 
   /** What is wrong with one sequence's output ends its request, and nobody else's. */
-  #takeSafely(output: Output): void {
-    try {
-      this.#take(output)
-    } catch (error) {
-      this.#fail(output.sequence, asXllmError(error))
+  #takeAll(outputs: readonly Output[]): void {
+    const broken = new Set<Sequence>()
+    for (const output of outputs) {
+      if (output.sequence.finished) continue
+      try {
+        this.#take(output)
+      } catch (error) {
+        if (error instanceof NotNumbers) broken.add(output.sequence)
+        else this.#fail(output.sequence, asXllmError(error))
+      }
     }
+    if (broken.size > 0) this.#findCulprits(broken)
   }
 
   #take({ sequence, position, index }: Output): void {
-    if (sequence.finished) return
     const { prepared } = sequence.request
-    if (position < sequence.tokens.length - 1) {
-      // One that lost its cells is computed a second time.
-      if (position < sequence.judgedTokens) return
-      sequence.judgedTokens = position + 1
-      const next = sequence.tokens[position + 1] ?? 0
-      const judged = this.#chooser.judge(index, next, prepared.topLogprobs ?? 0)
-      return this.#outbox.judged(sequence.request.id, judged)
-    }
+    if (position < sequence.tokens.length - 1) return this.#judge(sequence, position, index)
+    const choice = prepared.maxTokens === 0 ? undefined : this.#chooser.choose(sequence, index)
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
-    if (prepared.maxTokens === 0) return this.#finish(sequence, "length")
-    const { token, logprob } = this.#chooser.choose(sequence, index)
+    if (choice === undefined) return this.#finish(sequence, "length")
+    const { token, logprob } = choice
     this.#outbox.counters.tokensGenerated++
     if (this.#chooser.endsGeneration(token)) {
       sequence.acceptEnd()
@@ -270,6 +297,16 @@ export class TextLoop {
     if (piece?.stop !== undefined) return this.#finish(sequence, "stop", piece.stop)
     const limit = sequence.limitReached(this.#contextLength)
     if (limit !== undefined) this.#finish(sequence, limit)
+  }
+
+  #judge(sequence: Sequence, position: number, index: number): void {
+    // One that lost its cells is computed a second time.
+    if (position < sequence.judgedTokens) return
+    const { id, prepared } = sequence.request
+    const next = sequence.tokens[position + 1] ?? 0
+    const judged = this.#chooser.judge(index, next, prepared.topLogprobs ?? 0)
+    sequence.judgedTokens = position + 1
+    this.#outbox.judged(id, judged)
   }
 
   #promptDone(sequence: Sequence): void {
