@@ -1,5 +1,5 @@
 import type { TokenLogprob } from "../../domain"
-import { StopMatcher } from "./stop"
+import { type StopText, StopMatcher } from "./stop"
 
 /** A piece of an answer that may be shown. */
 export interface Piece {
@@ -31,8 +31,8 @@ export class Answer {
   #tokens = 0
 
   /** `keepsStop`: the stop text that is met is part of the answer. */
-  constructor(stop: readonly string[], keepsStop = false) {
-    this.#stops = new StopMatcher(stop)
+  constructor(stops: readonly StopText[], keepsStop = false) {
+    this.#stops = new StopMatcher(stops)
     this.#keepsStop = keepsStop
   }
 
