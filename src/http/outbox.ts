@@ -8,7 +8,7 @@ const MUCH_BYTES = 1024 ** 2
 const MAX_BYTES = 64 * MUCH_BYTES
 
 /** What is handed over at a time. Bun tells nothing of how far it has come with a piece. */
-const PIECE_BYTES = 64 * 1024
+const PIECE_BYTES = 16 * 1024
 
 /** A client that takes nothing of much for this long has stopped reading. */
 export const STALL_MS = 30_000
