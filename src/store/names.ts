@@ -68,11 +68,6 @@ export function formatModelName({ host, namespace, model, tag }: ModelName): str
   return isHost(namespace) ? `hf:${path}` : path
 }
 
-/** Do both name the same model? Upper and lower case are the same, as they are to Ollama and to Hugging Face. */
-export function isSameName(a: ModelName, b: ModelName): boolean {
-  return keyOf(a) === keyOf(b)
-}
-
 /** The name made of four parts as they stand on disk; `undefined` where one of them is impossible. */
 export function nameOfParts(
   host: string,
@@ -88,10 +83,6 @@ export function nameOfParts(
     if (error instanceof InvalidModelName) return undefined
     throw error
   }
-}
-
-function keyOf({ host, namespace, model, tag }: ModelName): string {
-  return [host, namespace, model, tag].join("\n").toLowerCase()
 }
 
 /** Names come from anywhere: what would disturb a terminal, or fill it, is not repeated. */
