@@ -3,6 +3,7 @@ import { UsageError } from "../errors"
 import { type FlagTable, type FlagValues, parseArguments } from "./flags"
 import { commandHelp } from "./help"
 import type { Io } from "./io"
+import { terminalSafe } from "./output"
 
 /** A line that a reader can copy, and what it does. */
 export interface Example {
@@ -22,6 +23,8 @@ export interface CommandDescription<F extends FlagTable> {
   readonly flags: F
   /** Paragraphs below the summary. */
   readonly details?: string
+  /** It has a log of its own, which tells of environment variables that mean nothing. */
+  readonly hasLog?: boolean
   /** At least one. */
   readonly examples: readonly [Example, ...Example[]]
   run(input: {
@@ -51,6 +54,7 @@ export function defineCommand<F extends FlagTable>(description: CommandDescripti
         const { flags, words, wantsHelp } = parseArguments(description.flags, rawArgs)
         if (wantsHelp) return io.write(commandHelp(description))
         checkWords(description, words)
+        if ("config" in description.flags && description.hasLog !== true) await warnOfVariables(io)
         await description.run({ flags, words, io })
       },
     })
@@ -63,6 +67,13 @@ export function defineCommand<F extends FlagTable>(description: CommandDescripti
       await runCommand(withIo(io), { rawArgs: [...argv] })
     },
   }
+}
+
+/** A setting that was misspelt in the environment would change nothing, without a word. */
+async function warnOfVariables({ environment, writeError }: Io): Promise<void> {
+  if (!Object.keys(environment).some((name) => name.startsWith("XLLM_"))) return
+  const { unknownVariables } = await import("../config/effective")
+  for (const problem of unknownVariables(environment)) writeError(`warning: ${terminalSafe(problem)}\n`)
 }
 
 type WordRules = Pick<CommandDescription<FlagTable>, "name" | "words" | "minimumWords" | "maximumWords">

@@ -32,7 +32,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Show what this program contains, and under which licences",
     load: () => import("./licenses"),
   },
-  config: { summary: "Show the settings that count", load: () => import("./config") },
+  config: { summary: "Show the effective settings", load: () => import("./config") },
   export: { summary: "Write a model to one file", load: () => import("./export") },
   import: { summary: "Install models from files", load: () => import("./import") },
   stop: { summary: "Unload a model from a server", load: () => import("./stop") },

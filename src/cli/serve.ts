@@ -34,6 +34,7 @@ export const command = defineCommand({
   summary: "Start the server",
   words: "[MODEL…]",
   minimumWords: 0,
+  hasLog: true,
   details: `Serves the models of the models folder over HTTP, as OpenAI's API; each is loaded when it is first asked for.
 A MODEL named here, by its name or the path of a GGUF, is loaded at once. The server does not start where its file is
 missing or unusable; where loading it fails, the server goes on and tries again when the model is asked for.

@@ -19,7 +19,7 @@ const MEMORY_SHARE = 1 / 5
 const CELL_ROUNDING = 256
 
 /** The longest conversation where nothing else is said; more costs memory that few need. */
-const DEFAULT_CONTEXT = 8192
+export const DEFAULT_CONTEXT = 8192
 
 export interface LayoutInput {
   readonly requestedContext: number | null

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as config } from "../../src/cli/config"
 import { command as list } from "../../src/cli/list"
+import { usableCores } from "../../src/worker/cores"
 import { fakeIo } from "../support/fake-io"
 import { tempFolder } from "../support/temp-folder"
 import { runXllm } from "../support/xllm"
@@ -23,12 +24,50 @@ async function run(...argv: string[]): Promise<string> {
 describe("config", () => {
   test("shows each setting, its value and where that was said", async () => {
     const lines = (await run("--slots", "3")).split("\n").map((line) => line.split(/ {2,}/))
-    expect(lines[0]).toEqual(["SETTING", "VALUE", "FROM"])
+    expect(lines[0]).toEqual([`Configuration file: ${path}`])
+    expect(lines[2]).toEqual(["SETTING", "VALUE", "FROM"])
     expect(lines).toContainEqual(["server.port", "8080", path])
     expect(lines).toContainEqual(["server.api_keys", "1 not shown", path])
     expect(lines).toContainEqual(["queue.timeout", "1m", "XLLM_QUEUE_TIMEOUT"])
     expect(lines).toContainEqual(["defaults.slots", "3", "--slots"])
-    expect(lines).toContainEqual(["defaults.ctx", "auto", "default"])
+    expect(lines).toContainEqual(["defaults.ctx", "auto (as trained, at most 8192)", "default"])
+  })
+
+  test("shows what is left to the program, where that is known", async () => {
+    const lines = (await run("--log-file", "x.log")).split("\n").map((line) => line.split(/ {2,}/))
+    const cores = usableCores()
+    expect(lines).toContainEqual(["defaults.threads", `auto (${cores})`, "default"])
+    expect(lines).toContainEqual(["defaults.split_mode", "auto (layer)", "default"])
+    expect(lines).toContainEqual(["limits.headroom", "auto (512MiB)", "default"])
+    expect(lines).toContainEqual(["images.dir", `auto (${folder.path}/images)`, "default"])
+    expect(lines).toContainEqual(["log.format", "auto (json)", "default"])
+    expect(lines).toContainEqual([
+      "limits.memory",
+      expect.stringMatching(/^none \(\S+ .B are free\)$/),
+      "default",
+    ])
+    const settings: unknown = JSON.parse(await run("--json"))
+    expect(settings).toMatchObject({
+      config_file: { path, default_path: path },
+      "defaults.threads": { value: null, effective: cores, source: "default" },
+      "limits.memory": { value: null, effective: expect.any(Number) },
+      "limits.headroom": { value: null, effective: 512 * 1024 ** 2 },
+    })
+    expect(settings).not.toHaveProperty(["defaults.ctx", "effective"])
+    expect(settings).not.toHaveProperty(["server.port", "effective"])
+  })
+
+  test("names the file that would be read where there is none", async () => {
+    using home = tempFolder()
+    const io = fakeIo({ environment: { XLLM_HOME: home.path } })
+    await config.execute([], io)
+    expect(io.out).toStartWith(`Configuration file: none (it would be ${home.path}/config.yaml)\n\nSETTING `)
+    const json = fakeIo({ environment: { XLLM_HOME: home.path } })
+    await config.execute(["--json"], json)
+    expect(JSON.parse(json.out)).toMatchObject({
+      config_file: { path: null, default_path: join(home.path, "config.yaml") },
+      models_dir: { value: null, effective: join(home.path, "models") },
+    })
   })
 
   test("prints JSON", async () => {

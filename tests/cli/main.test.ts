@@ -1,7 +1,11 @@
 import { describe, expect, test } from "bun:test"
 import { commands } from "../../src/cli/main"
 import { version } from "../../package.json"
+import { describedCommands } from "../support/command-table"
+import { tempFolder } from "../support/temp-folder"
 import { runXllm } from "../support/xllm"
+
+const described = await describedCommands()
 
 const usage = { code: 0, err: "" }
 
@@ -45,6 +49,32 @@ describe("xllm", () => {
     const { err, code } = await runXllm(["serve"], { environment: { XLLM_SLOTS: "many" } })
     expect(err).toBe("Error: XLLM_SLOTS must be a whole number from 1 to 256, got 'many'\n")
     expect(code).toBe(1)
+  })
+})
+
+describe("an environment variable that means nothing", () => {
+  const readers = described.filter(
+    ({ name, flags }) => name !== "serve" && flags.some((flag) => flag.name === "config"),
+  )
+
+  test.each(readers.map(({ name, words }) => [name, words] as const))(
+    "is told by %s",
+    async (name, words) => {
+      using home = tempFolder()
+      const environment = {
+        XLLM_HOME: home.path,
+        XLLM_SLTOS: "3",
+        XLLM_PORT: "1",
+        XLLM_OLLAMA_REGISTRY: "http://x.invalid",
+      }
+      const needed = words.flatMap(({ isOptional }) => (isOptional ? [] : ["/no/such/thing"]))
+      const { err } = await runXllm([name, ...needed], { environment })
+      expect(err).toStartWith("warning: unknown environment variable XLLM_SLTOS; did you mean XLLM_SLOTS?\n")
+    },
+  )
+
+  test("is not told where nothing is done", async () => {
+    expect((await runXllm(["list", "--help"], { environment: { XLLM_SLTOS: "3" } })).err).toBe("")
   })
 })
 

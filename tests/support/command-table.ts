@@ -1,0 +1,28 @@
+import { commands } from "../../src/cli/main"
+
+/** A command as its help describes it, so that a new one is among them by itself. */
+export interface DescribedCommand {
+  readonly name: string
+  /** The words after the name: `MODEL`, `FILE`. */
+  readonly words: readonly { readonly word: string; readonly isOptional: boolean }[]
+  /** Flags with a value, by their names without the hyphens. */
+  readonly flags: readonly { readonly name: string; readonly placeholder: string }[]
+}
+
+export async function describedCommands(): Promise<readonly DescribedCommand[]> {
+  return await Promise.all(
+    Object.entries(commands).map(async ([name, entry]) => {
+      const { help } = (await entry.load()).command
+      const usage = new RegExp(`^Usage:\\n  xllm ${name}(.*) \\[FLAGS\\]$`, "m").exec(help)?.[1] ?? ""
+      const flags = [...help.matchAll(/^  (?:-\w, |    )--([\w-]+) (\S+)/gm)]
+      return {
+        name,
+        words: usage
+          .split(" ")
+          .filter((word) => word !== "")
+          .map((word) => ({ word: word.replace(/[[\]…]/g, ""), isOptional: word.startsWith("[") })),
+        flags: flags.map(([, flag = "", placeholder = ""]) => ({ name: flag, placeholder })),
+      }
+    }),
+  )
+}
