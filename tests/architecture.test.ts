@@ -5,14 +5,15 @@ import { dirname, join, relative } from "node:path"
 const ROOT = join(import.meta.dir, "..")
 
 /** What everybody may import besides their own folder. */
-const FOUNDATION = ["errors", "domain", "lib", "version"]
+const FOUNDATION = ["errors", "domain", "lib", "limits", "version"]
 
 /** Which folders below src/ each folder may import; everything that is not listed is forbidden. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ["cli"],
   lib: [],
-  errors: [],
+  errors: ["lib", "limits"],
   domain: [],
+  limits: ["domain"],
   version: [],
   config: [],
   log: [],
@@ -32,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Files that may do more than their folder. */
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = { "src/cli/worker.ts": ["worker"] }
 
-const FOUNDATION_ITSELF = ["lib", "errors", "domain", "version"]
+const FOUNDATION_ITSELF = ["lib", "errors", "domain", "limits", "version"]
 
 interface Import {
   /** Relative to the root of the project. */

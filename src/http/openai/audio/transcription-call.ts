@@ -1,7 +1,9 @@
 import type { TranscriptionRequest } from "../../../domain"
 import { InvalidRequest, Unsupported } from "../../../errors"
+import { shorten } from "../../../lib/shorten"
+import { COUNTS, SHOWN, TEXTS } from "../../../limits"
 import type { JsonObject } from "../../body"
-import { broken, checkText, defined, Fields } from "../../fields"
+import { broken, defined, Fields } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
@@ -61,7 +63,7 @@ export function toTranscriptionCall({
     wordTimes: format === "verbose_json" && told.words,
     ...defined({
       language: readLanguage(fields),
-      prompt: fields.text("prompt"),
+      prompt: fields.text("prompt", TEXTS.transcriptionPrompt),
       temperature: fields.number("temperature", TEMPERATURE),
     }),
   }
@@ -80,12 +82,13 @@ function readFormat(fields: Fields): TranscriptFormat {
 
 /** Fields whose effect a client relies on. */
 function refuseUnsupported(fields: Fields): void {
-  const included = fields.list("include") ?? []
+  const included = fields.list("include", COUNTS.words) ?? []
   if (included.length > 0) {
-    throw new Unsupported(`include ${included.join(", ")} is not supported`, "include")
+    throw new Unsupported(`include ${shorten(included.join(", "), SHOWN.name)} is not supported`, "include")
   }
   for (const name of ["known_speaker_names", "known_speaker_references"]) {
-    if ((fields.list(name) ?? []).length > 0) throw new Unsupported(`${name} is not supported`, name)
+    if ((fields.list(name, COUNTS.words) ?? []).length > 0)
+      throw new Unsupported(`${name} is not supported`, name)
   }
   // Audio is always cut at silences, which is what `auto` asks for.
   const strategy = fields.raw("chunking_strategy")
@@ -96,7 +99,7 @@ function refuseUnsupported(fields: Fields): void {
 
 /** As in OpenAI's API segments are told unless only words are asked for. */
 function readTimesTold(fields: Fields): TimesTold {
-  const asked = fields.list("timestamp_granularities") ?? []
+  const asked = fields.list("timestamp_granularities", COUNTS.words) ?? []
   for (const one of asked) {
     if (typeof one === "string" && GRANULARITIES.includes(one)) continue
     throw broken("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
@@ -106,10 +109,10 @@ function readTimesTold(fields: Fields): TimesTold {
 
 /** The shape of a code (`en`, `yue`, `pt-BR`); which ones there are is the model's matter. */
 function readLanguage(fields: Fields): string | undefined {
-  const language = fields.text("language")?.trim()
+  const language = fields.text("language", TEXTS.word)?.trim()
   if (language === undefined || language === "") return undefined
   if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
     throw broken("language", "the code of a language, such as en", language)
   }
-  return checkText("language", language.toLowerCase())
+  return language.toLowerCase()
 }
