@@ -1,3 +1,6 @@
+import { shorten } from "./lib/shorten"
+import { SHOWN } from "./limits"
+
 /** Fields of an {@link XllmError} that are optional. */
 export interface XllmErrorOptions {
   /** The request field at fault, as the client spelled it. */
@@ -31,7 +34,8 @@ export class XllmError extends Error {
   readonly details: Readonly<Record<string, unknown>> | undefined
 
   constructor(code: string, status: number, message: string, options: XllmErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    // Whatever it repeats: it is sent, logged and shown on terminals.
+    super(shorten(message, SHOWN.message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = code
     this.status = status
@@ -81,7 +85,7 @@ export class Unsupported extends XllmError {
 
 export class ModelNotFound extends XllmError {
   constructor(model: string, hint = "") {
-    super("model_not_found", 404, `model '${model}' not found${hint}`, { param: "model" })
+    super("model_not_found", 404, `model '${named(model)}' not found${hint}`, { param: "model" })
   }
 }
 
@@ -98,6 +102,11 @@ export class WrongModelKind extends XllmError {
   constructor(model: string, kind: "text" | "voice" | "recognizer" | "image") {
     super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, { param: "model" })
   }
+}
+
+/** A name or a path that somebody has sent, as messages repeat it. */
+function named(text: string): string {
+  return shorten(text, SHOWN.name)
 }
 
 /** What models of each kind are, and where they are asked. */
@@ -117,7 +126,7 @@ export class InvalidModelName extends XllmError {
 
 export class NotFound extends XllmError {
   constructor(method: string, path: string) {
-    super("not_found", 404, `no such route: ${method} ${path}`)
+    super("not_found", 404, `no such route: ${method} ${named(path)}`)
   }
 }
 
@@ -138,7 +147,7 @@ export class MethodNotAllowed extends XllmError {
   readonly allowed: readonly string[]
 
   constructor(method: string, path: string, allowed: readonly string[]) {
-    super("method_not_allowed", 405, `${path} does not take ${method}, but ${allowed.join(", ")}`)
+    super("method_not_allowed", 405, `${named(path)} does not take ${method}, but ${allowed.join(", ")}`)
     this.allowed = allowed
   }
 }
@@ -149,7 +158,7 @@ export class HostNotAllowed extends XllmError {
     super(
       "host_not_allowed",
       403,
-      `the server does not answer for the host '${host}'; server.allowed_hosts lists further names of it`,
+      `the server does not answer for the host '${named(host)}'; server.allowed_hosts lists further names of it`,
     )
   }
 }
@@ -160,7 +169,7 @@ export class OriginNotAllowed extends XllmError {
     super(
       "origin_not_allowed",
       403,
-      `pages of '${origin}' may not use the server; server.cors_origins lists pages that may`,
+      `pages of '${named(origin)}' may not use the server; server.cors_origins lists pages that may`,
     )
   }
 }

@@ -50,8 +50,8 @@ export const DEFAULT_UPLOAD_BYTES = 50 * MIB
  * 1.7 s, a million different keys 0.5 s.
  */
 export const JSON_SHAPE = {
-  /** Levels of arrays and objects; schemas of tools and arguments of templates have at most some ten. */
-  depth: 128,
+  /** Levels of arrays and objects: few enough for the parser's stack. What is read of them is far less deep. */
+  depth: 8192,
   /** 0.5 µs each, so 65 ms. {@link COUNTS.messages} messages with four fields each have half as many. */
   keys: 131_072,
   /** Entries of arrays and objects: {@link COUNTS.promptTokens} token ids and whatever comes with them. 30 ns each. */
@@ -64,9 +64,10 @@ export const FORM = {
   parts: 200,
   /** {@link TEXTS.imagePrompt} in characters of four bytes. */
   textBytes: 128 * KIB,
-  nameBytes: 100,
-  /** Lines of a part's head. */
+  nameLength: 100,
+  /** Of a part's head: lines, and bytes. */
   headers: 32,
+  headerBytes: 16 * KIB,
 }
 
 // ------------------------------------------------------------------------------------ fields of requests
@@ -265,5 +266,5 @@ export const SHOWN = {
   /** A whole error message; a Modelfile's or a configuration file's has many lines. */
   message: 8192,
   /** A field of a log line, but for prompts and answers where those are logged. */
-  logField: 2048,
+  logField: 4096,
 }

@@ -109,7 +109,7 @@ function isAllowed({ from, to }: Import): boolean {
   const source = unitOf(from)
   const target = unitOf(to)
   if (source === target) return true
-  if (FOUNDATION.includes(target)) return !FOUNDATION_ITSELF.includes(source)
+  if (FOUNDATION.includes(target) && !FOUNDATION_ITSELF.includes(source)) return true
   return [...(MAY_IMPORT[source] ?? []), ...(EXCEPTIONS[from] ?? [])].includes(target)
 }
 

@@ -1,3 +1,4 @@
+import { DEFAULT_UPLOAD_BYTES } from "../limits"
 import { type Address, address, webUrl } from "./address"
 import {
   bytes,
@@ -194,7 +195,7 @@ export const mediaSettings = {
   uploadLimit: setting(
     "limits.upload",
     bytes,
-    50 * 1024 ** 2,
+    DEFAULT_UPLOAD_BYTES,
     "largest form with audio or pictures that is taken (default 50MiB)",
     LIVE,
   ),

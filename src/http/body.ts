@@ -1,18 +1,24 @@
 import { InvalidRequest, PayloadTooLarge } from "../errors"
-
-/** The largest request body that is read; more is answered with 413. */
-export const MAX_BODY_BYTES = 50 * 1024 ** 2
+import { shorten } from "../lib/shorten"
+import { BODY_BYTES, SHOWN } from "../limits"
+import { checkJsonShape } from "./json-shape"
 
 /** A JSON object as it came; {@link Fields} checks what is in it. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * The request's body as a JSON object.
+ * @param limitBytes the largest body that is read
  * @throws InvalidRequest where it is not JSON, not an object, or not declared as JSON; PayloadTooLarge
  */
-export async function readJsonObject(request: Request): Promise<JsonObject> {
+export async function readJsonObject(
+  request: Request,
+  limitBytes: number = BODY_BYTES.other,
+): Promise<JsonObject> {
   checkContentType(request.headers.get("content-type"))
-  const text = decodeUtf8(await readBytes(request))
+  const bytes = await readBytes(request, limitBytes)
+  await checkJsonShape(bytes)
+  const text = decodeUtf8(bytes)
   if (text.trim() === "") throw new InvalidRequest("the request body is empty; it must be a JSON object")
   const value = parseJson(text)
   if (!isJsonObject(value))
@@ -39,24 +45,24 @@ export function kindOf(value: unknown): string {
 function checkContentType(contentType: string | null): void {
   const [essence = ""] = (contentType ?? "").split(";")
   if (/^application\/(?:[\w.+-]+\+)?json$/i.test(essence.trim())) return
-  const given = contentType === null ? "none" : `'${contentType}'`
+  const given = contentType === null ? "none" : `'${shorten(contentType, SHOWN.name)}'`
   throw new InvalidRequest(`the Content-Type must be application/json, got ${given}`)
 }
 
-async function readBytes(request: Request): Promise<Uint8Array> {
+async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0)
-  if (declared > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
+  if (declared > limitBytes) throw new PayloadTooLarge(limitBytes)
   if (declared > 0) return new Uint8Array(await request.arrayBuffer())
-  return request.body === null ? new Uint8Array() : readChunks(request.body)
+  return request.body === null ? new Uint8Array() : readChunks(request.body, limitBytes)
 }
 
 /** A body of unknown length, which must not fill the memory. */
-async function readChunks(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+async function readChunks(body: ReadableStream<Uint8Array>, limitBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of body) {
     length += chunk.byteLength
-    if (length > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
+    if (length > limitBytes) throw new PayloadTooLarge(limitBytes)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
@@ -76,8 +82,8 @@ function parseJson(text: string): unknown {
     return JSON.parse(text)
   } catch (error) {
     // A SyntaxError, or a RangeError where it is nested too deeply.
-    throw new InvalidRequest(
-      `the request body is not valid JSON: ${error instanceof Error ? error.message : error}`,
-    )
+    const reason = error instanceof Error ? error.message : String(error)
+    // It may repeat a part of the text, however long.
+    throw new InvalidRequest(`the request body is not valid JSON: ${shorten(reason, SHOWN.name)}`)
   }
 }

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent, TokenLogprob } from "../../domain"
+import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
 import { type Exchange, exchangeOf } from "../exchange"
@@ -28,7 +29,10 @@ export function chatRoutes(context: OpenAiContext) {
     "/v1/chat/completions",
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
-      const call = toChatCall(await readJsonObject(request), readHeaderOptions(request))
+      const call = toChatCall(
+        await readJsonObject(request, BODY_BYTES.generation),
+        readHeaderOptions(request),
+      )
       server?.timeout(request, 0)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
       exchange.asks(identity.model, [call.request], context.settings().logContent)

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent } from "../../domain"
+import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
 import { type Exchange, exchangeOf } from "../exchange"
@@ -35,7 +36,10 @@ export function completionRoutes(context: OpenAiContext) {
     "/v1/completions",
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
-      const call = toCompletionCall(await readJsonObject(request), readHeaderOptions(request))
+      const call = toCompletionCall(
+        await readJsonObject(request, BODY_BYTES.generation),
+        readHeaderOptions(request),
+      )
       server?.timeout(request, 0)
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
       exchange.asks(identity.model, call.requests, context.settings().logContent)

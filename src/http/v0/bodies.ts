@@ -11,7 +11,7 @@ import type {
 } from "../../domain"
 import type { EngineStatus, MemoryStatus, SystemReport } from "../../engine/contract"
 import type { Machine } from "../../lib/machine"
-import { MAX_BODY_BYTES } from "../body"
+import { BODY_BYTES } from "../../limits"
 
 export interface DeviceBody {
   readonly name: string
@@ -309,7 +309,7 @@ export function toSystemBody({ report, status, machine, version, startedAt }: Sy
     limits: {
       queue: status.queue.limit,
       memory_bytes: status.memory.system.limitBytes,
-      body_bytes: MAX_BODY_BYTES,
+      body_bytes: BODY_BYTES.generation,
     },
     backends: [...new Set(report.devices.map(({ backend }) => backend))],
     devices: report.devices.map(toDeviceBody),
