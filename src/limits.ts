@@ -233,6 +233,8 @@ export const MODEL_TEXTS = {
   stops: { maxItems: 64 },
   /** Names, paths and versions; as long as a path of the system may be. */
   line: { maxLength: 4096 },
+  /** Instructions of a Modelfile. */
+  instructions: { maxItems: 4096 },
   parameters: { maxItems: 256 },
 } as const
 
@@ -240,13 +242,11 @@ export const MODEL_TEXTS = {
 
 /** Values of settings and flags. */
 export const SETTINGS = {
-  /** A configuration file, in bytes. */
+  /** A configuration file, with all its sections of models. */
   fileBytes: MIB,
   /** A path, an address, a key. */
   text: { maxLength: 4096 },
   list: { maxItems: 1024 },
-  /** Sections of models. */
-  models: { maxItems: 4096 },
   /** llama.cpp's own limit (LLAMA_MAX_DEVICES). */
   devices: { maxItems: 16 },
   /** A petabyte. */

@@ -1,6 +1,8 @@
 import { Compile } from "typebox/compile"
 import { UsageError } from "../errors"
 import { nearest } from "../lib/nearest"
+import { shorten } from "../lib/shorten"
+import { SHOWN } from "../limits"
 import { fileSchema } from "./file-schema"
 import { allSettings, perModelSettings, type Setting } from "./schema"
 import { refusal } from "./values"
@@ -73,7 +75,7 @@ function namesIn(params: object): readonly string[] {
 
 function wrongValue(place: Place, root: unknown, file: string): string {
   const setting = settingAt(place)
-  const origin = place.length === 0 ? file : `${pathOf(place)} in ${file}`
+  const origin = place.length === 0 ? file : `${shorten(pathOf(place), SHOWN.name)} in ${file}`
   const rule = setting?.value.rule ?? "a section with settings"
   if (setting?.isSecret) return `${origin} must be ${rule}`
   return refusal(origin, rule, JSON.stringify(valueAt(root, place))).message
@@ -81,7 +83,7 @@ function wrongValue(place: Place, root: unknown, file: string): string {
 
 function unknownName(place: Place, file: string): string {
   const near = nearestPath(place)
-  return `${pathOf(place)} in ${file} is no setting${near === undefined ? "" : `; did you mean ${near}?`}`
+  return `${shorten(pathOf(place), SHOWN.name)} in ${file} is no setting${near === undefined ? "" : `; did you mean ${near}?`}`
 }
 
 /** A neighbour with a similar name, or a setting of another section with the same one. */

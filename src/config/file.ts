@@ -2,6 +2,7 @@ import { existsSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { extname, join, resolve } from "node:path"
 import { UsageError } from "../errors"
+import { SETTINGS } from "../limits"
 import type { Environment } from "./environment"
 import { findPaths } from "./paths"
 
@@ -46,10 +47,14 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 
 async function textOf(path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8")
+    const text = await readFile(path, "utf8")
+    if (text.length <= SETTINGS.fileBytes) return text
   } catch (error) {
     throw new UsageError(`${path} cannot be read: ${wordsOf(error)}`)
   }
+  throw new UsageError(
+    `${path} is larger than ${SETTINGS.fileBytes / 1024 ** 2} MB, which no configuration is`,
+  )
 }
 
 function parse(text: string, path: string): unknown {
