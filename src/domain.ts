@@ -527,6 +527,8 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   readonly decodeThreads: number
   readonly prefillThreads: number
   readonly vocabularySize: number
+  /** Bytes of the vocabulary's longest token; absent: the tokenizer rewrites text before it cuts it. */
+  readonly longestTokenBytes?: number
   readonly chatTemplate: "model" | "built-in"
   readonly fillInTheMiddle: boolean
 }

@@ -163,10 +163,10 @@ export const PRODUCTS = {
   /** Characters of the prompts × choices, where the prompt is repeated in every choice. */
   echoed: 32 * MIB,
   /**
-   * Choices × tokens of a prompt × log probabilities for each: they come as one event, which takes 0.5 µs for each of
-   * them.
+   * Choices × tokens of a prompt × log probabilities for each, where the prompt's own are wanted. They come as one
+   * event: 150 ms to be received and written down, and as long again in the worker.
    */
-  echoedLogprobs: 262_144,
+  echoedLogprobs: 131_072,
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
 }

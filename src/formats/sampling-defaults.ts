@@ -32,7 +32,7 @@ export const SAMPLING_DEFAULTS: SamplingParameters = {
 }
 
 /** Keys by which a GGUF recommends parameters (`llama_model_meta_key_str`). */
-export const SAMPLING_KEYS = {
+const SAMPLING_KEYS = {
   temperature: "general.sampling.temp",
   topK: "general.sampling.top_k",
   topP: "general.sampling.top_p",

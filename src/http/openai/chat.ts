@@ -13,6 +13,7 @@ import { toChatLogprobs } from "./logprobs"
 import { createIdentity, type OpenAiContext, type ReplyIdentity, waitingNote } from "./reply"
 import { type ChatCall, toChatCall } from "./translate"
 import { toTimingsBody, toUsageBody } from "./usage"
+import { chatLogprobs, noLogprobs, wholeAnswer } from "./whole-answer"
 
 const CHUNKS: ChunkFormat = {
   object: "chat.completion.chunk",
@@ -44,7 +45,7 @@ export function chatRoutes(context: OpenAiContext) {
         exchange.observe(event)
         answer.add(event)
       })
-      return Response.json(toChatCompletion(identity, call, answer.build()))
+      return toChatCompletion(identity, call, answer.build())
     },
     { parse: "none" },
   )
@@ -74,19 +75,24 @@ function streamChat({ identity, call, events, client, exchange }: RunningChat): 
   })
 }
 
-function toChatCompletion(identity: ReplyIdentity, { request }: ChatCall, answer: Answer) {
-  return {
-    ...identity,
-    object: "chat.completion",
-    choices: answer.choices.map(({ text, logprobs, finishReason }, index) => ({
-      index,
-      message: { role: "assistant", content: text, refusal: null },
-      logprobs: request.topLogprobs === undefined ? null : toChatLogprobs(logprobs.filter(isPredicted)),
-      finish_reason: finishReason,
-    })),
-    usage: toUsageBody([answer.usage]),
-    timings: toTimingsBody(answer.timings, answer.usage.cachedTokens, request.n),
-  }
+function toChatCompletion(
+  identity: ReplyIdentity,
+  { request }: ChatCall,
+  { choices, usage, timings }: Answer,
+): Promise<Response> {
+  return wholeAnswer(
+    { ...identity, object: "chat.completion" },
+    choices.map(({ text, logprobs, finishReason }, index) => {
+      const message = JSON.stringify({ role: "assistant", content: text, refusal: null })
+      return {
+        head: `{"index":${index},"message":${message},"logprobs":`,
+        logprobs:
+          request.topLogprobs === undefined ? noLogprobs : () => chatLogprobs(logprobs.filter(isPredicted)),
+        tail: `,"finish_reason":${JSON.stringify(finishReason)}}`,
+      }
+    }),
+    { usage: toUsageBody([usage]), timings: toTimingsBody(timings, usage.cachedTokens, request.n) },
+  )
 }
 
 /** Chats report no tokens of the prompt; its first one has no probability. */

@@ -36,6 +36,8 @@ export type FromPromptThread =
   | {
       readonly type: "ready"
       readonly templateOrigin: "model" | "built-in"
+      /** Of the vocabulary; absent: the tokenizer rewrites text before it cuts it. */
+      readonly longestTokenBytes?: number
       readonly fallbackReason?: string
     }
   /** The template has been applied; only tokenising is left. */

@@ -3,12 +3,13 @@
  * streams nothing, and the thread can be ended while it runs.
  */
 import type { ChatRequest, CompletionRequest, GenerationRequest } from "../../domain"
-import { asXllmError, ContextLengthExceeded, InvalidRequest, TemplateFailed } from "../../errors"
+import { asXllmError, InvalidRequest, TemplateFailed } from "../../errors"
 import { Library } from "../../llama/library"
 import { Vocabulary } from "../../llama/vocabulary"
 import { layOutGap } from "../../prompt/fim"
 import type { PromptPiece } from "../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../prompt/template"
+import { refuseHopeless } from "../../protocol/least-tokens"
 import type {
   BuildPrompt,
   BuiltPrompt,
@@ -16,7 +17,6 @@ import type {
   PromptThreadSetup,
   ToPromptThread,
 } from "./prompt-messages"
-import { textField } from "./request"
 
 declare const self: Worker
 
@@ -29,8 +29,9 @@ const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
 class PromptBuilder {
   readonly #vocabulary: Vocabulary
   readonly #contextLength: number
-  readonly #bytesPerToken: number
   readonly #templateError: string | undefined
+  /** Absent: the tokenizer rewrites text before it cuts it. */
+  readonly longestTokenBytes: number | undefined
   readonly template: ChatTemplate
 
   constructor(setup: PromptThreadSetup) {
@@ -38,9 +39,7 @@ class PromptBuilder {
     this.#vocabulary = vocabulary
     this.#contextLength = setup.contextLength
     this.#templateError = setup.templateError
-    this.#bytesPerToken = vocabulary.keepsEveryByte()
-      ? vocabulary.longestTokenBytes()
-      : Number.POSITIVE_INFINITY
+    this.longestTokenBytes = vocabulary.keepsEveryByte() ? vocabulary.longestTokenBytes() : undefined
     this.template = compileChatTemplate({
       source: setup.chatTemplate,
       isChosen: setup.isTemplateChosen,
@@ -51,7 +50,10 @@ class PromptBuilder {
   }
 
   build({ id, request }: BuildPrompt): BuiltPrompt {
-    this.#refuseHopeless(request)
+    refuseHopeless(request, {
+      contextLength: this.#contextLength,
+      longestTokenBytes: this.longestTokenBytes,
+    })
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     post({ type: "rendered", id })
     const logitBias = this.#resolveBias(request)
@@ -62,15 +64,6 @@ class PromptBuilder {
   #render(request: ChatRequest): readonly PromptPiece[] {
     if (this.#templateError !== undefined) throw new TemplateFailed(this.#templateError)
     return this.template.render(request).pieces
-  }
-
-  /** Text that cannot fit is refused before work is spent on it. */
-  #refuseHopeless(request: GenerationRequest): void {
-    const characters = textLength(request)
-    // A UTF-16 unit is at least one byte of UTF-8, so this is never more than the true number of tokens.
-    const least = Math.floor(characters / this.#bytesPerToken)
-    if (least > this.#contextLength)
-      throw new ContextLengthExceeded(least, this.#contextLength, textField(request), true)
   }
 
   #completion(request: CompletionRequest): Omit<BuiltPrompt, "logitBias"> {
@@ -139,21 +132,19 @@ class PromptBuilder {
   }
 }
 
-/** UTF-16 units of text that a request brings along; what trimming could take away is not counted. */
-function textLength(request: GenerationRequest): number {
-  if (request.kind === "chat")
-    return request.messages.reduce((sum, { content }) => sum + content.trim().length, 0)
-  const { prompt, suffix } = request
-  return (typeof prompt === "string" ? prompt.length : 0) + (suffix?.length ?? 0)
-}
-
 let builder: PromptBuilder | undefined
 
 function handle(message: ToPromptThread): void {
   if (message.type === "setup") {
     builder = new PromptBuilder(message)
-    const { origin, fallbackReason } = builder.template
-    post({ type: "ready", templateOrigin: origin, ...(fallbackReason !== undefined && { fallbackReason }) })
+    const { longestTokenBytes, template } = builder
+    const { origin, fallbackReason } = template
+    post({
+      type: "ready",
+      templateOrigin: origin,
+      ...(longestTokenBytes !== undefined && { longestTokenBytes }),
+      ...(fallbackReason !== undefined && { fallbackReason }),
+    })
     return
   }
   try {

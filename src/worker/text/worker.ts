@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import { asXllmError, ContextLengthExceeded, InvalidRequest } from "../../errors"
 import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../../domain"
+import { PRODUCTS } from "../../limits"
 import { Sampler } from "../../llama/sampler"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
@@ -60,7 +61,11 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const template = await prompts.start()
   if (template.fallbackReason !== undefined)
     console.error(`the built-in ChatML template is used: ${template.fallbackReason}`)
-  send({ type: "ready", info: { ...info, chatTemplate: template.templateOrigin } })
+  const { templateOrigin: chatTemplate, longestTokenBytes } = template
+  send({
+    type: "ready",
+    info: { ...info, chatTemplate, ...(longestTokenBytes !== undefined && { longestTokenBytes }) },
+  })
   return new TextWorker(loaded, defaults, prompts, join(load.environment.runtimeFolder, "turns"), send)
 }
 
@@ -164,6 +169,7 @@ class TextWorker {
     const { contextLength } = this.#loaded
     if (tokens.length > contextLength)
       throw new ContextLengthExceeded(tokens.length, contextLength, textField(request))
+    refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
       throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
   }
@@ -211,6 +217,19 @@ class TextWorker {
     clearInterval(signsOfLife)
     return performance.now() - startedAt
   }
+}
+
+/** The log probabilities of a prompt come as one event, whose size nobody but its tokens tells. @throws InvalidRequest */
+function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
+  const { topLogprobs } = request
+  if (request.kind !== "completion" || !request.echo || topLogprobs === undefined) return
+  const count = request.n * tokens * (1 + topLogprobs)
+  if (count <= PRODUCTS.echoedLogprobs) return
+  throw new InvalidRequest(
+    `echo with logprobs ${topLogprobs} of ${tokens} tokens in ${request.n} choices comes to ${count} log probabilities; ` +
+      `at most ${PRODUCTS.echoedLogprobs} are possible`,
+    "logprobs",
+  )
 }
 
 function randomSeed(): number {
