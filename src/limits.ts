@@ -5,6 +5,7 @@
  * constant of its reader. Figures were measured on one core of a small server.
  */
 import type { SamplingParameters } from "./domain"
+import type { JsonShape } from "./lib/json-shape"
 
 /** The values that a number may have, both ends included. */
 export interface Range {
@@ -46,17 +47,20 @@ export const BODY_BYTES = {
 export const DEFAULT_UPLOAD_BYTES = 50 * MIB
 
 /**
- * What JSON bodies may consist of. Counted before they are parsed, because the parser does not stop: 8 MB of `[` take it
- * 1.7 s, a million different keys 0.5 s.
+ * What JSON that others have written may consist of. Counted before it is parsed, because the parser does not stop: 8 MB
+ * of `[` take it 1.7 s, a million different keys 0.5 s.
  */
-export const JSON_SHAPE = {
-  /** Levels of arrays and objects: few enough for the parser's stack. What is read of them is far less deep. */
-  depth: 8192,
+export const JSON_SHAPE: JsonShape = {
+  /** Few enough for the parser's stack. What is read of them is far less deep. */
+  levels: 8192,
   /** 0.5 µs each, so 65 ms. {@link COUNTS.messages} messages with four fields each have half as many. */
   keys: 131_072,
-  /** Entries of arrays and objects: {@link COUNTS.promptTokens} token ids and whatever comes with them. 30 ns each. */
+  /** {@link COUNTS.promptTokens} token ids and whatever comes with them. 30 ns each. */
   values: 1_500_000,
 }
+
+/** The same of files of models: a vocabulary has a key for each token. Each version of a file is read once. */
+export const MODEL_JSON_SHAPE: JsonShape = { ...JSON_SHAPE, keys: 524_288 }
 
 /** Parts of a form. Their texts are kept in memory. */
 export const FORM = {

@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   errors: ["lib", "limits"],
   domain: [],
-  limits: ["domain"],
+  limits: ["domain", "lib"],
   version: [],
   config: [],
   log: [],

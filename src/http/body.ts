@@ -1,7 +1,7 @@
 import { InvalidRequest, PayloadTooLarge } from "../errors"
+import { findExcess } from "../lib/json-shape"
 import { shorten } from "../lib/shorten"
-import { BODY_BYTES, SHOWN } from "../limits"
-import { checkJsonShape } from "./json-shape"
+import { BODY_BYTES, JSON_SHAPE, SHOWN } from "../limits"
 
 /** A JSON object as it came; {@link Fields} checks what is in it. */
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -17,7 +17,7 @@ export async function readJsonObject(
 ): Promise<JsonObject> {
   checkContentType(request.headers.get("content-type"))
   const bytes = await readBytes(request, limitBytes)
-  await checkJsonShape(bytes)
+  await checkShape(bytes)
   const text = decodeUtf8(bytes)
   if (text.trim() === "") throw new InvalidRequest("the request body is empty; it must be a JSON object")
   const value = parseJson(text)
@@ -66,6 +66,14 @@ async function readChunks(body: ReadableStream<Uint8Array>, limitBytes: number):
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
+}
+
+/** @throws InvalidRequest where parsing it would hold everybody up */
+async function checkShape(bytes: Uint8Array): Promise<void> {
+  const excess = await findExcess(bytes, JSON_SHAPE)
+  if (excess === undefined) return
+  const what = `it has more than ${JSON_SHAPE[excess]} ${excess}`
+  throw new InvalidRequest(`the request body is not valid JSON: ${what}`)
 }
 
 function decodeUtf8(bytes: Uint8Array): string {

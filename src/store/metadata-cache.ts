@@ -7,7 +7,7 @@ import { version } from "../version"
  * What another version of the program has kept is forgotten: it may have recognised less. The number is to be raised
  * where what is kept means something else within a version.
  */
-const FORMAT = Bun.hash.crc32(`2 ${version}`) % 2 ** 31
+const FORMAT = Bun.hash.crc32(`3 ${version}`) % 2 ** 31
 /** The event loop stands still while another process writes; its transactions take a few milliseconds. */
 const BUSY_TIMEOUT_MS = 20
 /** What these say passes, or is the folder's business; after anything else the file is of no use. */
