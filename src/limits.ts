@@ -242,6 +242,14 @@ export const MODEL_TEXTS = {
   parameters: { maxItems: 256 },
 } as const
 
+/** The models directory, which is looked through whenever a model is asked for. */
+export const MODELS_FOLDER = {
+  /** Models that somebody has put there: a list of as many takes 150 ms of computing, the first one 2 s. */
+  models: 10_000,
+  /** Files and folders, at all levels: it may have been named by mistake, and be somebody's whole home. */
+  entries: 100_000,
+}
+
 // ------------------------------------------------------------------------------------------------ settings
 
 /** Values of settings and flags. */

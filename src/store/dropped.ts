@@ -100,7 +100,12 @@ export class DroppedModels {
 
   async #found(): Promise<readonly FoundModel[]> {
     const isMedia = async ({ path }: FoundModel) => (await this.#media.inspect(path)).finding.is !== "nothing"
-    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia)
+    const tooMany = (reason: string) => {
+      if (this.#toldOf.has(reason)) return
+      this.#toldOf.add(reason)
+      this.#log?.warn("models directory too large", { path: this.#modelsFolder, reason })
+    }
+    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia, tooMany)
     return [...this.#added.values(), ...inFolder.filter(({ name }) => !this.#added.has(name))]
   }
 
