@@ -1,4 +1,6 @@
 import { type Environment, processEnvironment } from "../config/environment"
+import { UsageError } from "../errors"
+import { BODY_BYTES } from "../limits"
 
 /** The streams and variables that a command works with. */
 export interface Io {
@@ -12,7 +14,7 @@ export interface Io {
   writeError(text: string): void
   /** As {@link write}, for what is no text. */
   writeBytes(bytes: Uint8Array): void
-  /** Everything that comes in, until its end. */
+  /** Everything that comes in, until its end. @throws UsageError where it is more than any model reads */
   readInput(): Promise<string>
   /** The same as bytes, as they come. */
   inputBytes(): AsyncIterable<Uint8Array>
@@ -41,7 +43,27 @@ export function processIo(): Io {
     writeError: (text) => void process.stderr.write(text),
     writeBytes: (bytes) => void process.stdout.write(bytes),
     inputBytes: () => Bun.stdin.stream(),
-    readInput: () => Bun.stdin.text(),
+    readInput: () => readText(Bun.stdin.stream()),
     outputClosed: closed.signal,
   }
+}
+
+/**
+ * The text of a stream.
+ * @throws UsageError as soon as it is longer than a server takes: a model's file may have been piped in by mistake
+ */
+export async function readText(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const most = BODY_BYTES.generation
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    length += chunk.length
+    if (length > most) {
+      throw new UsageError(
+        `the input is larger than ${most / 1024 ** 2} MB, which is more than any model reads`,
+      )
+    }
+    chunks.push(chunk)
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks, length))
 }
