@@ -5,6 +5,7 @@ import { gatherInputs, modelsFolder } from "../config/settings"
 import { text } from "../config/values"
 import { Cancelled, Unsupported, UsageError } from "../errors"
 import type { Modelfile } from "../formats/modelfile/parse"
+import { MODEL_TEXTS } from "../limits"
 import type { CreateEvent } from "../store/create/create"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
@@ -118,7 +119,10 @@ async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await Bun.file(path).bytes()
+    // One byte more than it may have: a model of many gigabytes may have been named by mistake.
+    return await Bun.file(path)
+      .slice(0, MODEL_TEXTS.modelfileBytes + 1)
+      .bytes()
   } catch (error) {
     const reason = error instanceof Error && "code" in error ? String(error.code) : String(error)
     const why = reason === "ENOENT" ? "there is no such file" : reason

@@ -1,5 +1,6 @@
 import { findPaths } from "../config/paths"
 import { UsageError } from "../errors"
+import { BODY_BYTES } from "../limits"
 import { KeyFolder, type TrustedKey } from "../store/keys"
 import { defineCommand } from "./command"
 import { switchFlag } from "./flags"
@@ -51,6 +52,7 @@ async function readKeys(operand: string | undefined, io: Io): Promise<Uint8Array
   if (operand === "-") return new TextEncoder().encode(await io.readInput())
   const file = Bun.file(operand)
   if (!(await file.exists())) throw new UsageError(`there is no file '${operand}'`)
+  if (file.size > BODY_BYTES.other) throw new UsageError(`'${operand}' is larger than any key`)
   return await file.bytes()
 }
 

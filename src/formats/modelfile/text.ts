@@ -13,7 +13,7 @@ export function decodeModelfile(bytes: Uint8Array, file: string): string {
     return fail(`it is a model, not a Modelfile; write a file with the line 'FROM ${file}' and give that`)
   // Licences are long, but not that long: a model's file may have been named by mistake.
   if (bytes.length > MODEL_TEXTS.modelfileBytes) {
-    return fail(`it has ${bytes.length} bytes; a Modelfile has at most ${MODEL_TEXTS.modelfileBytes}`)
+    return fail(`it has more than ${MODEL_TEXTS.modelfileBytes} bytes, which no Modelfile has`)
   }
   try {
     const text = new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes)
