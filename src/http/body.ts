@@ -1,4 +1,5 @@
 import { InvalidRequest, PayloadTooLarge } from "../errors"
+import { breathe } from "../lib/breathe"
 import { findExcess } from "../lib/json-shape"
 import { shorten } from "../lib/shorten"
 import { BODY_BYTES, JSON_SHAPE, SHOWN } from "../limits"
@@ -19,11 +20,21 @@ export async function readJsonObject(
   const bytes = await readBytes(request, limitBytes)
   await checkShape(bytes)
   const text = decodeUtf8(bytes)
-  if (text.trim() === "") throw new InvalidRequest("the request body is empty; it must be a JSON object")
+  // Both take their time with a long text.
+  if (bytes.length > LONG_BYTES) await breathe()
+  if (isBlank(text)) throw new InvalidRequest("the request body is empty; it must be a JSON object")
   const value = parseJson(text)
   if (!isJsonObject(value))
     throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
   return value
+}
+
+/** From here on a body is decoded and parsed in turns of their own. */
+const LONG_BYTES = 1024 ** 2
+
+/** Without a copy of a long text. */
+function isBlank(text: string): boolean {
+  return !/\S/.test(text)
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
