@@ -450,6 +450,16 @@ export class DecodeFailed extends XllmError {
   }
 }
 
+/** A model's output is NaN or infinite, so that no token can be chosen from it. */
+export class NotNumbers extends DecodeFailed {
+  constructor() {
+    super(
+      "its output is not a number (NaN or infinite); the file may be damaged, or values overflow on this device " +
+        "(try --gpu-layers 0, or --cache-type-k and --cache-type-v f32)",
+    )
+  }
+}
+
 /** The speech engine could not write down a stretch of a recording; the message carries its own words. */
 export class RecognitionFailed extends XllmError {
   constructor(reason: string) {

@@ -28,11 +28,24 @@ export function refuseHopeless(request: GenerationRequest, capacity: TextCapacit
 
 /** A number of tokens that the request has at the least. It need not be the largest such number. */
 function leastTokens(request: GenerationRequest, { contextLength, longestTokenBytes }: TextCapacity): number {
-  const ids = request.kind === "completion" && typeof request.prompt !== "string" ? request.prompt.length : 0
-  if (longestTokenBytes === undefined) return ids
+  if (request.kind === "chat") {
+    // Whoever speaks is laid out with something around it.
+    const turns = request.messages.filter(({ role }) => role === "user" || role === "assistant").length
+    return Math.max(turns, leastTokensOf(textsOf(request), contextLength, longestTokenBytes))
+  }
+  const ids = typeof request.prompt === "string" ? 0 : request.prompt.length
+  return ids + leastTokensOf(textsOf(request), contextLength - ids, longestTokenBytes)
+}
+
+/** Of texts; where there are more than `most`, not all of them are counted. */
+function leastTokensOf(
+  texts: readonly string[],
+  most: number,
+  longestTokenBytes: number | undefined,
+): number {
+  if (longestTokenBytes === undefined) return 0
   // A UTF-16 unit is at least one byte of UTF-8.
-  const enough = (contextLength + 1 - ids) * longestTokenBytes
-  return ids + Math.floor(visibleLength(textsOf(request), enough) / longestTokenBytes)
+  return Math.floor(visibleLength(texts, (most + 1) * longestTokenBytes) / longestTokenBytes)
 }
 
 /** Texts that certainly become a part of the prompt. */

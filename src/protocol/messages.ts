@@ -5,7 +5,6 @@ import type {
   LoadedModelInfo,
   ModelDefaults,
   ModelKind,
-  RenderedPrompt,
   StepUsage,
   TextModelSettings,
   WorkerCounters,
@@ -13,9 +12,10 @@ import type {
   WorkRequest,
 } from "../domain"
 import type { WireError } from "../errors"
+import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 /** Where a worker finds its native libraries, and who its parent is. First thing that any worker is told. */
 export interface WorkerEnvironment {
@@ -50,7 +50,7 @@ export type ToWorker<R extends WorkRequest> =
   | {
       readonly type: "generate"
       readonly id: number
-      readonly request: R
+      readonly request: WireRequest<R>
       readonly queueMs: number
       readonly loadMs: number
     }
@@ -60,14 +60,8 @@ export type ToWorker<R extends WorkRequest> =
    */
   | { readonly type: "cancel"; readonly id: number }
   /** Only to a text worker. */
-  | { readonly type: "render"; readonly id: number; readonly request: GenerationRequest }
+  | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
   | { readonly type: "stop" }
-
-/** One event of one request. The event `done` ends the request. */
-export type RequestEvent<E extends WorkEvent = WorkEvent> =
-  | { readonly id: number; readonly event: E }
-  /** The request failed and is over. */
-  | { readonly id: number; readonly error: WireError }
 
 /** Worker → server. */
 export type FromWorker<E extends WorkEvent> =
@@ -81,13 +75,13 @@ export type FromWorker<E extends WorkEvent> =
    */
   | {
       readonly type: "step"
-      readonly events: readonly RequestEvent<E>[]
+      readonly events: WireEvents<E>
       /** Of a text worker. */
       readonly counters?: WorkerCounters
       /** Of the step before this message, where there was one. */
       readonly usage?: StepUsage
     }
-  | { readonly type: "rendered"; readonly id: number; readonly result: RenderedPrompt }
+  | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 
 export type ToTextWorker = ToWorker<GenerationRequest>

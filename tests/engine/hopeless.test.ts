@@ -89,6 +89,18 @@ describe("the least number of tokens of a request", () => {
     expect(leastOf(greedy(` ${"x ".repeat(44)}`), 4)).toBe(11)
   })
 
+  test("is at least the number of turns of a chat", () => {
+    const turns = (count: number) =>
+      chat(
+        ...Array.from(
+          { length: count },
+          (_, index) => ({ role: index % 2 ? "assistant" : "user", content: "" }) as const,
+        ),
+      )
+    expect(leastOf(turns(11))).toBe(11)
+    expect(leastOf(turns(10))).toBeUndefined()
+  })
+
   test("leaves out what templates may leave out of a chat", () => {
     const long = "x".repeat(44)
     expect(leastOf(chat({ role: "user", content: long }), 4)).toBe(11)

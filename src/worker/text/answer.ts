@@ -1,5 +1,5 @@
 import type { TokenLogprob } from "../../domain"
-import { StopMatcher } from "./stop"
+import { type StopText, StopMatcher } from "./stop"
 
 /** A piece of an answer that may be shown. */
 export interface Piece {
@@ -29,8 +29,8 @@ export class Answer {
   #released = 0
   #tokens = 0
 
-  constructor(stop: readonly string[]) {
-    this.#stops = new StopMatcher(stop)
+  constructor(stops: readonly StopText[]) {
+    this.#stops = new StopMatcher(stops)
   }
 
   /** Takes the next token's bytes; returns a piece where there is something to show or the answer is over. */
