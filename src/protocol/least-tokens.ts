@@ -9,68 +9,55 @@ export interface TextCapacity {
   readonly longestTokenBytes?: number | undefined
 }
 
-/** Characters that are looked at in one go. */
-const PIECE_LENGTH = 64 * 1024
-
 /**
  * Refuses what cannot fit, before any work is spent on it: the engine does so where a request arrives, the worker
- * where another model's defaults were added. What passes may still be too long; only its tokens tell.
+ * where the model's defaults were added. What passes may still be too long; only its tokens tell.
  * @throws ContextLengthExceeded
  */
 export function refuseHopeless(request: GenerationRequest, capacity: TextCapacity): void {
-  const { contextLength } = capacity
-  const least = leastTokens(request, capacity)
-  if (least <= contextLength) return
-  const field = request.kind === "chat" ? "messages" : "prompt"
-  const isExact = request.kind === "completion" && typeof request.prompt !== "string"
-  throw new ContextLengthExceeded(least, contextLength, field, !isExact)
-}
-
-/** A number of tokens that the request has at the least. It need not be the largest such number. */
-function leastTokens(request: GenerationRequest, { contextLength, longestTokenBytes }: TextCapacity): number {
   if (request.kind === "chat") {
     // Whoever speaks is laid out with something around it.
     const turns = request.messages.filter(({ role }) => role === "user" || role === "assistant").length
-    return Math.max(turns, leastTokensOf(textsOf(request), contextLength, longestTokenBytes))
+    return refuse(
+      Math.max(turns, leastTokensOf(chatLength(request.messages), capacity)),
+      capacity,
+      "messages",
+    )
   }
-  const ids = typeof request.prompt === "string" ? 0 : request.prompt.length
-  return ids + leastTokensOf(textsOf(request), contextLength - ids, longestTokenBytes)
-}
-
-/** Of texts; where there are more than `most`, not all of them are counted. */
-function leastTokensOf(
-  texts: readonly string[],
-  most: number,
-  longestTokenBytes: number | undefined,
-): number {
-  if (longestTokenBytes === undefined) return 0
-  // A UTF-16 unit is at least one byte of UTF-8.
-  return Math.floor(visibleLength(texts, (most + 1) * longestTokenBytes) / longestTokenBytes)
-}
-
-/** Texts that certainly become a part of the prompt. */
-function textsOf(request: GenerationRequest): readonly string[] {
-  if (request.kind === "completion") {
-    const { prompt, suffix = "" } = request
-    return typeof prompt === "string" ? [prompt, suffix] : [suffix]
-  }
-  // Templates leave out what assistants thought, some of them system messages; what users say they never do.
-  return request.messages.flatMap(({ role, content }) => (role === "user" ? [content] : []))
+  const { prompt, suffix = "" } = request
+  const isText = typeof prompt === "string"
+  const ids = isText ? 0 : prompt.length
+  const least = ids + leastTokensOf((isText ? prompt.length : 0) + suffix.length, capacity)
+  return refuse(least, capacity, "prompt", isText)
 }
 
 /**
- * How many UTF-16 units the texts have without white space, which templates trim and some tokens swallow; counted as
- * far as `enough`.
+ * Refuses text that is to be tokenized as it is.
+ * @param length in UTF-16 units
+ * @throws ContextLengthExceeded
  */
-function visibleLength(texts: readonly string[], enough: number): number {
-  const all = texts.reduce((sum, { length }) => sum + length, 0)
-  // The usual case costs nothing.
-  if (all < enough) return 0
-  let visible = 0
-  for (const text of texts) {
-    for (let start = 0; start < text.length && visible < enough; start += PIECE_LENGTH) {
-      visible += text.slice(start, start + PIECE_LENGTH).replace(/\s+/g, "").length
-    }
-  }
-  return visible
+export function refuseLongText(length: number, capacity: TextCapacity, field: "messages" | "prompt"): void {
+  refuse(leastTokensOf(length, capacity), capacity, field)
+}
+
+function refuse(
+  least: number,
+  { contextLength }: TextCapacity,
+  field: "messages" | "prompt",
+  isLowerBound = true,
+): void {
+  if (least > contextLength) throw new ContextLengthExceeded(least, contextLength, field, isLowerBound)
+}
+
+/** A UTF-16 unit is at least one byte of UTF-8, so this is never more than the true number. */
+function leastTokensOf(length: number, { longestTokenBytes }: TextCapacity): number {
+  return longestTokenBytes === undefined ? 0 : Math.floor(length / longestTokenBytes)
+}
+
+/**
+ * UTF-16 units of what certainly becomes a part of a chat's prompt. Templates trim texts, and leave out what assistants
+ * thought, and some of them system messages; what users say they never do.
+ */
+function chatLength(messages: readonly { readonly role: string; readonly content: string }[]): number {
+  return messages.reduce((sum, { role, content }) => sum + (role === "user" ? content.trim().length : 0), 0)
 }

@@ -4,7 +4,7 @@ import type { Vocabulary } from "../../llama/vocabulary"
 import { layOutGap } from "../../prompt/fim"
 import type { PromptPiece } from "../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../prompt/template"
-import { refuseHopeless } from "../../protocol/least-tokens"
+import { refuseHopeless, refuseLongText } from "../../protocol/least-tokens"
 import type { PromptThreadSetup } from "./prompt-messages"
 
 const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
@@ -43,11 +43,15 @@ export class PromptBuilder {
    * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
    */
   build(request: GenerationRequest, templated: () => void): Prompt {
-    const { longestTokenBytes } = this
-    refuseHopeless(request, { contextLength: this.#contextLength, longestTokenBytes })
+    const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
+    refuseHopeless(request, capacity)
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     templated()
-    return pieces === undefined ? this.#completion(request as CompletionRequest) : this.#tokenize(pieces)
+    if (pieces === undefined) return this.#completion(request as CompletionRequest)
+    // Where the template has kept what it could have left out: tokenizing many megabytes takes as many seconds.
+    const length = pieces.reduce((sum, { text }) => sum + text.length, 0)
+    refuseLongText(length, capacity, textField(request))
+    return this.#tokenize(pieces)
   }
 
   #render(request: ChatRequest): readonly PromptPiece[] {
