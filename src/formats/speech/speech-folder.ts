@@ -54,12 +54,17 @@ export class SpeechFolder {
     return await Bun.file(path).text()
   }
 
-  /** @throws InvalidModelFile where it is not JSON */
-  async json(file: ModelFolderFile): Promise<unknown> {
+  /** Text that is to be parsed as JSON. @throws InvalidModelFile where that would take too long */
+  async jsonText(file: ModelFolderFile): Promise<string> {
     const text = await this.text(file)
     const excess = await findExcess(new TextEncoder().encode(text), MODEL_JSON_SHAPE)
-    if (excess !== undefined)
-      throw new InvalidModelFile(file.path, `it has more than ${MODEL_JSON_SHAPE[excess]} ${excess}`)
+    if (excess === undefined) return text
+    throw new InvalidModelFile(file.path, `it has more than ${MODEL_JSON_SHAPE[excess]} ${excess}`)
+  }
+
+  /** @throws InvalidModelFile where it is not JSON */
+  async json(file: ModelFolderFile): Promise<unknown> {
+    const text = await this.jsonText(file)
     try {
       return JSON.parse(text)
     } catch (error) {
