@@ -545,6 +545,8 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   readonly decodeThreads: number
   readonly prefillThreads: number
   readonly vocabularySize: number
+  /** Bytes of the vocabulary's longest token; absent: the tokenizer rewrites text before it cuts it. */
+  readonly longestTokenBytes?: number
   readonly chatTemplate: "model" | "built-in"
   /** Which built-in format is used and why, in one sentence. */
   readonly templateFallback?: string

@@ -1,6 +1,8 @@
 import { isDiskFull } from "./lib/disk-full"
 import { systemCode, systemPath, systemReason } from "./lib/system-reason"
 import { withoutPaths } from "./lib/without-paths"
+import { shorten } from "./lib/shorten"
+import { SHOWN } from "./limits"
 
 /** Fields of an {@link XllmError} that are optional. */
 export interface XllmErrorOptions {
@@ -45,7 +47,8 @@ export class XllmError extends Error {
   readonly publicMessage: string
 
   constructor(code: string, status: number, message: string, options: XllmErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    // Whatever it repeats: it is sent, logged and shown on terminals.
+    super(shorten(message, SHOWN.message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = code
     this.status = status
@@ -160,7 +163,7 @@ export class Unsupported extends XllmError {
 
 export class ModelNotFound extends XllmError {
   constructor(model: string, hint = "") {
-    super("model_not_found", 404, `model '${model}' not found${hint}`, { param: "model" })
+    super("model_not_found", 404, `model '${named(model)}' not found${hint}`, { param: "model" })
   }
 }
 
@@ -182,7 +185,12 @@ export class WrongModelKind extends XllmError {
   }
 }
 
-/** What models of each kind are, and the routes that use them. */
+/** A name or a path that somebody has sent, as messages repeat it. */
+function named(text: string): string {
+  return shorten(text, SHOWN.name)
+}
+
+/** What models of each kind are, and where they are asked. */
 const USES = {
   text: "is a text model; use POST /v1/chat/completions or POST /v1/completions",
   voice: "is a text-to-speech model; use POST /v1/audio/speech",
@@ -245,7 +253,7 @@ export class HostNotAllowed extends XllmError {
     super(
       "host_not_allowed",
       403,
-      `the server does not answer for the host '${host}'; server.allowed_hosts lists further names of it`,
+      `the server does not answer for the host '${named(host)}'; server.allowed_hosts lists further names of it`,
     )
   }
 }

@@ -171,6 +171,12 @@ test("the table has every error there is", () => {
   expect(CASES.map(([name]) => name).sort()).toEqual(names.sort())
 })
 
+test("an error repeats only so much of what was wrong", () => {
+  const { message } = new errors.InvalidRequest(`x is wrong: ${"x".repeat(10_000)}`)
+  expect(message).toHaveLength(8193)
+  expect(message).toEndWith("x…")
+})
+
 describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = {}) => {
   const body = {
     message: error.publicMessage,

@@ -5,6 +5,7 @@ import { gatherInputs } from "../config/settings"
 import { text } from "../config/values"
 import { Cancelled, FileFailed, Unsupported, UsageError } from "../errors"
 import type { Modelfile } from "../formats/modelfile/parse"
+import { MODEL_TEXTS } from "../limits"
 import type { CreateEvent } from "../store/create/create"
 import type { PullEvent } from "../store/pull/events"
 import { defineCommand } from "./command"
@@ -110,7 +111,7 @@ interface ReadModelfile {
 }
 
 async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
-  const [{ parseModelfile }, { decodeModelfile, MAX_MODELFILE_BYTES }] = await Promise.all([
+  const [{ parseModelfile }, { decodeModelfile }] = await Promise.all([
     import("../formats/modelfile/parse"),
     import("../formats/modelfile/text"),
   ])
@@ -118,7 +119,7 @@ async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
     const file = "standard input"
     return { file, folder: process.cwd(), modelfile: parseModelfile(await io.readInput()) }
   }
-  const bytes = await readBytes(path, MAX_MODELFILE_BYTES)
+  const bytes = await readBytes(path, MODEL_TEXTS.modelfileBytes)
   const modelfile = parseModelfile(decodeModelfile(bytes, path))
   return { file: path, folder: dirname(resolve(path)), modelfile }
 }

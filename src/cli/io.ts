@@ -1,5 +1,6 @@
 import { type Environment, processEnvironment } from "../config/environment"
-import { FileFailed } from "../errors"
+import { FileFailed, UsageError } from "../errors"
+import { BODY_BYTES } from "../limits"
 import { failureText } from "./failure"
 
 /** The streams and variables that a command works with. */
@@ -62,11 +63,27 @@ async function* inputBytes(): AsyncGenerator<Uint8Array> {
 }
 
 async function readInput(): Promise<string> {
-  try {
-    return await Bun.stdin.text()
-  } catch (error) {
-    throw unreadable(error)
+  return await readText(inputBytes())
+}
+
+/**
+ * The text of a stream.
+ * @throws UsageError as soon as it is longer than a server takes: a model's file may have been piped in by mistake
+ */
+export async function readText(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const most = BODY_BYTES.generation
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    length += chunk.length
+    if (length > most) {
+      throw new UsageError(
+        `the input is larger than ${most / 1024 ** 2} MB, which is more than any model reads`,
+      )
+    }
+    chunks.push(chunk)
   }
+  return new TextDecoder().decode(Buffer.concat(chunks, length))
 }
 
 function unreadable(error: unknown): FileFailed {

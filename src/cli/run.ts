@@ -3,6 +3,7 @@ import { gatherInputs, serverLocation } from "../config/settings"
 import { text } from "../config/values"
 import type { ChatMessage } from "../domain"
 import { UsageError } from "../errors"
+import { MODEL_TEXTS } from "../limits"
 import type { AnswerSource } from "./answers"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
@@ -18,7 +19,7 @@ import { statistics } from "./statistics"
 import { withRightCommand } from "./wrong-kind"
 
 const flagTable = {
-  system: { value: text("TEXT"), description: "system message: who the model is to be" },
+  system: { value: text("TEXT", MODEL_TEXTS.system), description: "system message: who the model is to be" },
   verbose: switchFlag("show how long the answer took, on stderr"),
   json: switchFlag("print one JSON object instead of the answer's text; needs a PROMPT"),
   ...grouped(connectionSettings, "Flags"),

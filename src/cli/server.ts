@@ -69,7 +69,8 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   const parts = await prepare({ inputs, models, log, observer: metrics })
   engine = parts.engine
   metrics.measure(() => parts.engine.status())
-  for (const problem of unknownVariables(inputs.environment)) log.warn("unknown environment variable", { problem })
+  for (const problem of unknownVariables(inputs.environment))
+    log.warn("unknown environment variable", { problem })
 
   let access = accessSettings(inputs)
   let images = imageSettings(inputs)

@@ -1,4 +1,5 @@
 import { NO_ALIASES } from "../lib/aliases"
+import { DEFAULT_UPLOAD_BYTES, MAX_INT32, NUMBERS, SETTINGS } from "../limits"
 import { type Address, address, webUrl } from "./address"
 import { aliases } from "./aliases"
 import {
@@ -11,6 +12,7 @@ import {
   oneOf,
   orAutomatic,
   orNone,
+  stay,
   text,
   toggle,
   url,
@@ -57,8 +59,8 @@ const MAXIMUM_SLOTS = 256
 /** llama.cpp's own limit of threads in one pool (GGML_MAX_N_THREADS). */
 const MAXIMUM_THREADS = 512
 
-/** llama.cpp's own limit of devices that share a model (`llama_max_devices`). */
-const MAXIMUM_DEVICES = 16
+/** More processes than any machine runs. */
+const MAXIMUM_MODELS = 10_000
 
 /** More workers of one model than this are a typing error. */
 const MAXIMUM_REPLICAS = 64
@@ -67,6 +69,7 @@ const LOCALHOST: Address = { tls: false, hostname: "127.0.0.1", port: undefined 
 
 const kvType = { ...oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"), placeholder: "TYPE" }
 const threads = orAutomatic(integer("N", 1, MAXIMUM_THREADS), "auto")
+const share = decimal("N", SETTINGS.share.min, SETTINGS.share.max)
 const splitMode = oneOf("layer", "row", "tensor", "none")
 const socket = orAutomatic(text("PATH"), "none")
 
@@ -167,7 +170,7 @@ export const capacitySettings = {
   ),
   maxModels: setting(
     "limits.max_models",
-    orAutomatic(integer("N", 1), "none"),
+    orAutomatic(integer("N", 1, MAXIMUM_MODELS), "none"),
     null,
     "most models that are loaded at the same time (default: as many as fit)",
     LIVE,
@@ -206,7 +209,7 @@ export const mediaSettings = {
   uploadLimit: setting(
     "limits.upload",
     bytes,
-    50 * 1024 ** 2,
+    DEFAULT_UPLOAD_BYTES,
     "largest form with audio or pictures that is taken (default 50MiB)",
     LIVE,
   ),
@@ -218,7 +221,7 @@ export const mediaSettings = {
   ),
   imagesTtl: setting(
     "images.ttl",
-    orAutomatic(duration, "forever"),
+    orAutomatic(stay, "forever"),
     3600,
     "how long such an image can be fetched (default 1h)",
     LIVE,
@@ -349,7 +352,7 @@ export const missingModelSettings = {
 export const modelSettings = {
   ctx: setting(
     "defaults.ctx",
-    orAutomatic(integer("N", 1), "auto"),
+    orAutomatic(integer("N", NUMBERS.context.min, NUMBERS.context.max), "auto"),
     null,
     "longest conversation, in tokens (default: as trained, at most 8192)",
     AT_LOAD,
@@ -371,7 +374,7 @@ export const modelSettings = {
   ),
   gpuLayers: setting(
     "defaults.gpu_layers",
-    orAutomatic(integer("N", 0), "auto"),
+    orAutomatic(integer("N", 0, MAX_INT32), "auto"),
     null,
     "layers on GPUs; 0: none (default auto: all that fit)",
     AT_LOAD,
@@ -385,14 +388,14 @@ export const modelSettings = {
   ),
   tensorSplit: setting(
     "defaults.tensor_split",
-    orAutomatic(list(decimal("N", 0), "N,N,…", MAXIMUM_DEVICES), "auto"),
+    orAutomatic(list(share, "N,N,…", SETTINGS.devices), "auto"),
     null,
     "share of each GPU, such as 3,1 (default: by memory)",
     AT_LOAD,
   ),
   device: setting(
     "defaults.devices",
-    orAutomatic(list(text("NAME"), "NAME,…"), "auto"),
+    orAutomatic(list(text("NAME"), "NAME,…", SETTINGS.devices), "auto"),
     null,
     "devices to use (default: all GPUs)",
     AT_LOAD,
@@ -427,7 +430,7 @@ export const modelSettings = {
   ),
   kvCells: setting(
     "defaults.kv_cells",
-    orAutomatic(integer("N", 1), "auto"),
+    orAutomatic(integer("N", 1, MAX_INT32), "auto"),
     null,
     "size of the whole cache, in tokens (default: by memory)",
     AT_LOAD,
@@ -446,7 +449,7 @@ export const modelSettings = {
 export const residencySettings = {
   keepAlive: setting(
     "defaults.keep_alive",
-    orAutomatic(duration, "forever"),
+    orAutomatic(stay, "forever"),
     300,
     "how long an unused model stays loaded; 0: not at all (default 5m)",
     LIVE,

@@ -5,9 +5,11 @@ import type {
   ModelSettings,
   ModelSummary,
   RenderedPrompt,
+  WorkRequest,
 } from "../domain"
-import { Stopping, WrongModelKind, type XllmError } from "../errors"
+import { asXllmError, Stopping, WrongModelKind, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
+import { refuseHopeless } from "../protocol/least-tokens"
 import { abortable } from "./abortable"
 import { Admission } from "./admission"
 import type { FailedModel, LiveOptions, QueueStatus } from "./contract"
@@ -128,6 +130,11 @@ export class ServedModel {
     const { observer, live } = this.#options
     const { queueLimit, queueTimeoutMs } = live()
     const admission = new Admission(this.#nextId++, generation, this.summary.name, observer)
+    const hopeless = this.#whyHopeless(generation.request)
+    if (hopeless !== undefined) {
+      admission.queued()
+      return admission.fail(hopeless)
+    }
     const wasEmpty = this.#queue.count === 0
     this.#queue.limit = queueLimit
     if (!this.#queue.join(admission, this.#freeSlots())) {
@@ -159,6 +166,8 @@ export class ServedModel {
       return await abortable(signal, (resolve, reject) => {
         let rendersIn: Replica | undefined
         const leave = this.#whenReady((replica) => {
+          const hopeless = this.#whyHopeless(request)
+          if (hopeless !== undefined) return reject(hopeless)
           rendersIn = replica
           replica.render(id, request, { resolve, reject })
         }, reject)
@@ -312,6 +321,7 @@ export class ServedModel {
     this.#options.memoryChanged()
     this.#options.pool.ready(replica.id, replica.footprint)
     for (const waiter of this.#takeWaiters()) waiter.use(replica)
+    this.#queue.refuseWhere(({ request }) => this.#whyHopeless(request))
     this.#startWaiting(replica.readyAt)
     if (this.#queue.count > 0) this.#queue.backlogBegan(replica.readyAt)
     this.#inUse.add(replica)
@@ -342,6 +352,19 @@ export class ServedModel {
 
   get #isReady(): boolean {
     return this.#replicas.ready !== undefined
+  }
+
+  /** Why no worker of the model could ever take a request, as far as a ready one knows. */
+  #whyHopeless(request: WorkRequest): XllmError | undefined {
+    const info = this.#replicas.ready?.info
+    const isText = request.kind === "chat" || request.kind === "completion"
+    if (!isText || info?.kind !== "text") return undefined
+    try {
+      refuseHopeless(request, info)
+      return undefined
+    } catch (error) {
+      return asXllmError(error)
+    }
   }
 
   get #keepAliveMs(): number | null {

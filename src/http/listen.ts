@@ -55,7 +55,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 }
 
 const COMMON = {
-  // Bun's own refusal has no body, so ours at MAX_BODY_BYTES has to come first.
+  // Bun's own refusal has no body, so ours has to come first.
   maxRequestBodySize: Number.MAX_SAFE_INTEGER,
   development: false,
 } as const

@@ -4,16 +4,12 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
 import { Cancelled, InvalidRequest, reasonOf, StorageFailed, XllmError } from "../errors"
+import { shorten } from "../lib/shorten"
+import { FORM, SHOWN } from "../limits"
 import type { JsonObject } from "./body"
 import { bodyBytes } from "./body-bytes"
 import type { Exchange } from "./exchange"
 import type { Uploads } from "./uploads"
-
-/** Texts of a form are prompts and options. */
-const MAX_TEXT_BYTES = 1024 ** 2
-
-/** More parts than any of our forms has. */
-const MAX_PARTS = 200
 
 /** A file that came with a form. It is removed when its exchange is over. */
 export interface UploadedFile {
@@ -57,7 +53,7 @@ export async function readForm(request: Request, options: FormOptions): Promise<
 
 function checkContentType(contentType: string | null): string {
   if (contentType !== null && /^multipart\/form-data\s*;.*\bboundary=/i.test(contentType)) return contentType
-  const given = contentType === null ? "none" : `'${contentType}'`
+  const given = contentType === null ? "none" : `'${shorten(contentType, SHOWN.name)}'`
   throw new InvalidRequest(`the Content-Type must be multipart/form-data with a boundary, got ${given}`)
 }
 
@@ -93,23 +89,31 @@ class FormReader implements Form {
   #createParser() {
     const parser = parserFor(this.#contentType)
     // Its types do not say so, but a part may have no name.
-    parser.on("field", (name: string | undefined, value, _nameTruncated, isCut) => {
-      if (name === undefined) return void (this.#failure ??= nameless())
-      if (isCut) this.#failure ??= new InvalidRequest(`${name} has more than ${MAX_TEXT_BYTES} bytes`, name)
+    parser.on("field", (name: string | undefined, value, _nameCut, isCut) => {
+      if (!this.#isNamed(name)) return
+      if (isCut) this.#failure ??= new InvalidRequest(`${name} has more than ${FORM.textBytes} bytes`, name)
       add(this.texts, name, value)
     })
     parser.on("file", (name: string | undefined, content, fileName: string | undefined) => {
       // Broken off where the body is; the parser says so too.
       content.on("error", () => {})
       this.#contents.push(content)
-      if (name === undefined) this.#failure ??= nameless()
-      if (name === undefined || !this.#options.files.includes(name)) content.resume()
+      if (!this.#isNamed(name) || !this.#options.files.includes(name)) content.resume()
       else this.#writing.push(this.#write(name, content, fileName))
     })
     parser.on("partsLimit", () => {
-      this.#failure ??= new InvalidRequest(`the form has more than ${MAX_PARTS} parts`)
+      this.#failure ??= new InvalidRequest(`the form has more than ${FORM.parts} parts`)
     })
     return parser
+  }
+
+  /** False where the part's name is none; the form is refused then. */
+  #isNamed(name: string | undefined): name is string {
+    if (name === undefined) this.#failure ??= new InvalidRequest("the form has a part without a name")
+    else if (name.length > FORM.nameLength)
+      this.#failure ??= new InvalidRequest(`the form has a name of more than ${FORM.nameLength} characters`)
+    else return true
+    return false
   }
 
   async #write(name: string, content: BusboyFileStream, fileName: string | undefined): Promise<void> {
@@ -129,16 +133,17 @@ class FormReader implements Form {
   }
 }
 
-function nameless(): InvalidRequest {
-  return new InvalidRequest("the form has a part without a name")
-}
-
 /** @throws InvalidRequest */
 function parserFor(contentType: string) {
   try {
     return new Busboy({
       headers: { "content-type": contentType },
-      limits: { fieldSize: MAX_TEXT_BYTES, parts: MAX_PARTS },
+      limits: {
+        fieldSize: FORM.textBytes,
+        parts: FORM.parts,
+        headerPairs: FORM.headers,
+        headerSize: FORM.headerBytes,
+      },
     })
   } catch (error) {
     throw asOurs(error)

@@ -4,7 +4,7 @@ import { translateGoTemplate } from "../formats/go-template/translate"
 import { keepAliveSeconds, modelfileParameters, type ParameterValue } from "../formats/modelfile/parameters"
 import { foldSeed } from "../lib/fold-seed"
 import { normalizeNewlines } from "../lib/newlines"
-import type { Digest, Manifest } from "./manifest"
+import type { Digest, Manifest, ManifestParameter } from "./manifest"
 
 /** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
 const SAMPLING = {
@@ -43,7 +43,7 @@ export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => strin
       scale: parameters.number("adapter_scale") ?? scale ?? 1,
     }))
   const maxTokens = parameters.number("num_predict")
-  const stop = manifest.parameters["stop"]
+  const stop = stopsOf(manifest.parameters["stop"])
   const sampling = samplingOf(parameters)
   const settings = settingsOf(parameters)
   const { messages = [] } = manifest
@@ -55,13 +55,19 @@ export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => strin
       messages: messages.map((message) => ({ ...message, content: normalizeNewlines(message.content) })),
     }),
     ...(Object.keys(sampling).length > 0 && { sampling }),
-    ...(Array.isArray(stop) &&
-      stop.length > 0 && { stop: stop.filter((text) => text !== "").map(normalizeNewlines) }),
+    ...(stop.length > 0 && { stop: stop.map(normalizeNewlines) }),
     ...(maxTokens !== undefined && maxTokens >= 0 && { maxTokens }),
     ...(Object.keys(settings).length > 0 && { settings }),
     ...(adapters.length > 0 && { adapters }),
     ...(note !== undefined && { notes: [note] }),
   }
+}
+
+/** Those that keep the rules; of more than a model may have the first ones. */
+function stopsOf(stop: ManifestParameter | undefined): readonly string[] {
+  if (!Array.isArray(stop)) return []
+  const rule = modelfileParameters["stop"]
+  return stop.filter((text) => rule?.parse(text) !== undefined).slice(0, rule?.mostLines)
 }
 
 /** The template in Jinja; a note where the file's own one has to do. */
@@ -92,7 +98,7 @@ class KnownParameters {
   constructor(parameters: Manifest["parameters"]) {
     for (const [name, value] of Object.entries(parameters)) {
       const rule = Object.hasOwn(modelfileParameters, name) ? modelfileParameters[name] : undefined
-      const parsed = rule?.repeats === true ? undefined : rule?.parse(String(value))
+      const parsed = rule?.mostLines !== undefined ? undefined : rule?.parse(String(value))
       if (parsed !== undefined) this.#values.set(name, parsed)
     }
   }

@@ -106,7 +106,12 @@ export class DroppedModels {
 
   async #found(): Promise<readonly FoundModel[]> {
     const isMedia = async ({ path }: FoundModel) => (await this.#media.inspect(path)).finding.is !== "nothing"
-    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia)
+    const tooMany = (reason: string) => {
+      if (this.#toldOf.has(reason)) return
+      this.#toldOf.add(reason)
+      this.#log?.warn("models directory too large", { path: this.#modelsFolder, reason })
+    }
+    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia, tooMany)
     const others = inFolder.filter(({ name }) => !this.#added.has(name))
     // Of files that differ in their endings only, the one comes first that every program knows.
     const isUsual = ({ path }: FoundModel) => path.endsWith(".gguf")

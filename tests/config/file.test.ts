@@ -129,7 +129,7 @@ describe("a file is refused", () => {
     ],
     [
       { models: { "a/b": { ctx: "long" } } },
-      'models.a/b.ctx in FILE must be a whole number of at least 1, or auto, got "long"',
+      'models.a/b.ctx in FILE must be a whole number from 1 to 16777216, or auto, got "long"',
     ],
     [
       { server: { cors_origins: "*" } },
@@ -231,4 +231,9 @@ describe("the file is", () => {
   ])("refused where it is named and missing: %p %p", (named, variables, words) => {
     expect(() => findConfigFile(named, variables)).toThrow(words)
   })
+})
+
+test("a file that is far too large is refused before it is parsed", async () => {
+  const path = write("config.yaml", `# ${"x".repeat(1024 ** 2)}\n`)
+  expect(await refusal(path)).toBe("UsageError: FILE is larger than 1 MB, which no configuration is")
 })

@@ -99,11 +99,11 @@ describe("the content type", () => {
   )
 })
 
-describe("a body of more than 50 MB", () => {
-  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 50 MB" }
+describe("a body of more than 16 MB", () => {
+  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 16 MB" }
 
   test("is refused by its declared length", async () => {
-    const headers = { ...JSON_TYPE, "content-length": String(50 * 1024 ** 2 + 1) }
+    const headers = { ...JSON_TYPE, "content-length": String(16 * 1024 ** 2 + 1) }
     expect(await errorOf(fakeServer().post(CHAT, "{}", { headers }))).toMatchObject(error)
   })
 
@@ -117,7 +117,7 @@ describe("a body of more than 50 MB", () => {
       },
     })
     expect(await errorOf(fakeServer().post(CHAT, "", { body }))).toMatchObject(error)
-    expect(sent).toBeLessThan(60)
+    expect(sent).toBeLessThan(30)
   })
 })
 
@@ -510,7 +510,7 @@ describe("the server's own routes", () => {
       uptime_seconds: expect.any(Number),
       processor: { name: expect.any(String), cores: cpus().length, usable_cores: availableParallelism() },
       memory: { system: { total_bytes: 4000 } },
-      limits: { queue: 1000, memory_bytes: null, body_bytes: 50 * 1024 ** 2 },
+      limits: { queue: 1000, memory_bytes: null, body_bytes: 16 * 1024 ** 2 },
       backends: ["CPU"],
       llama_version: "b1",
       devices: [{ name: "CPU", kind: "cpu", free_bytes: 1000, total_bytes: 2000 }],

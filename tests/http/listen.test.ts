@@ -227,6 +227,26 @@ test("close cuts streams that are still running when its grace is over", async (
   await engine.calls[0]?.left
 })
 
+test.each([
+  ["a path", { path: `/${"p".repeat(17_000)}`, headers: {} }],
+  ["a query", { path: `/v0/health?${"q".repeat(17_000)}`, headers: {} }],
+  ["a header", { path: "/v0/health", headers: { "x-request-id": "h".repeat(17_000) } }],
+  [
+    "headers",
+    {
+      path: "/v0/health",
+      headers: Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, "1"])),
+    },
+  ],
+])(
+  "a request with too much of %s is refused before it comes to a route",
+  async (_what, { path, headers }) => {
+    const { listener } = await serve()
+    expect((await fetch(listener.url + path, { headers })).status).toBe(431)
+    expect((await fetch(`${listener.url}/v0/health`)).status).toBe(200)
+  },
+)
+
 test("a body above the limit is answered with our own 413", async () => {
   const { listener } = await serve()
   const body = new Uint8Array(51 * 1024 ** 2)

@@ -85,6 +85,7 @@ function info(): LoadedModelInfo {
     decodeThreads: 1,
     prefillThreads: 1,
     vocabularySize: 256,
+    longestTokenBytes: 16,
     chatTemplate: "model",
     fillInTheMiddle: false,
   }

@@ -1,5 +1,6 @@
 import type { FinishReason, GenerationEvent, Timings, Usage } from "../../domain"
-import { InternalError } from "../../errors"
+import { InternalError, InvalidRequest } from "../../errors"
+import { PRODUCTS } from "../../limits"
 import type { ReportedToken } from "./logprobs"
 
 /** One whole choice. */
@@ -33,14 +34,35 @@ interface OpenChoice {
 
 type TextEvent = Extract<GenerationEvent, { type: "text" }>
 
+/** Counts the log probabilities that are kept until an answer is sent: they take by far the most of its memory. */
+export class LogprobBudget {
+  #left = PRODUCTS.collectedLogprobs
+
+  /** @throws InvalidRequest where there are too many */
+  take(tokens: readonly ReportedToken[]): void {
+    for (const token of tokens) this.#left -= "top" in token ? 1 + token.top.length : 1
+    if (this.#left >= 0) return
+    throw new InvalidRequest(
+      `the answer has more than ${PRODUCTS.collectedLogprobs} log probabilities; ` +
+        "ask for fewer choices, tokens or alternatives, or for a stream",
+      "logprobs",
+    )
+  }
+}
+
 /** Collects the events of one prompt into its answer. */
 export class AnswerBuilder {
   readonly #choices: readonly OpenChoice[]
   #warnings: readonly string[] = []
+  readonly #budget: LogprobBudget
   #done: { readonly usage: Usage; readonly timings: Timings } | undefined
 
-  /** @param n how many choices are generated */
-  constructor(n: number) {
+  /**
+   * @param n how many choices are generated
+   * @param budget of the whole request, whose prompts share it
+   */
+  constructor(n: number, budget: LogprobBudget = new LogprobBudget()) {
+    this.#budget = budget
     this.#choices = Array.from({ length: n }, () => ({
       texts: [],
       logprobs: [],
@@ -55,7 +77,7 @@ export class AnswerBuilder {
       case "prompt":
         this.#warnings = event.warnings ?? []
         for (const choice of this.#choices) {
-          extend(choice, event.text ?? "", event.logprobs)
+          this.#extend(choice, event.text ?? "", event.logprobs)
           choice.echoedTokens = choice.logprobs.length
         }
         return
@@ -78,7 +100,7 @@ export class AnswerBuilder {
 
   #addText({ choice: index, text, logprobs, ids }: TextEvent): void {
     const choice = this.#choice(index)
-    extend(choice, text, logprobs)
+    this.#extend(choice, text, logprobs)
     if (ids !== undefined) (choice.tokens ??= []).push(...ids)
   }
 
@@ -89,16 +111,18 @@ export class AnswerBuilder {
     return { usage, timings, warnings: this.#warnings, choices: this.#choices.map(finished) }
   }
 
+  #extend(choice: OpenChoice, text: string, logprobs: readonly ReportedToken[] | undefined): void {
+    choice.texts.push(text)
+    if (logprobs === undefined) return
+    this.#budget.take(logprobs)
+    for (const token of logprobs) choice.logprobs.push(token)
+  }
+
   #choice(index: number): OpenChoice {
     const choice = this.#choices[index]
     if (choice === undefined) throw new InternalError(`there is no choice ${index}`)
     return choice
   }
-}
-
-function extend(choice: OpenChoice, text: string, logprobs: readonly ReportedToken[] | undefined): void {
-  choice.texts.push(text)
-  for (const token of logprobs ?? []) choice.logprobs.push(token)
 }
 
 function finished({ texts, logprobs, echoedTokens, tokens, finishReason }: OpenChoice): AnswerChoice {

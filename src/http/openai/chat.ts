@@ -1,5 +1,6 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent, TokenLogprob } from "../../domain"
+import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
 import { type Exchange, exchangeOf } from "../exchange"
@@ -13,6 +14,7 @@ import { toChatLogprobs } from "./logprobs"
 import { createIdentity, type OpenAiContext, type ReplyIdentity, waitingNote } from "./reply"
 import { type ChatCall, toChatCall } from "./translate"
 import { toTimingsBody, toUsageBody } from "./usage"
+import { chatLogprobs, noLogprobs, tokensMember, wholeAnswer } from "./whole-answer"
 
 const CHUNKS: ChunkFormat = {
   object: "chat.completion.chunk",
@@ -29,7 +31,10 @@ export function chatRoutes(context: OpenAiContext) {
     "/v1/chat/completions",
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
-      const call = toChatCall(await readJsonObject(request), readHeaderOptions(request))
+      const call = toChatCall(
+        await readJsonObject(request, BODY_BYTES.generation),
+        readHeaderOptions(request),
+      )
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
       exchange.asks([call.request], context.settings().logContent)
@@ -41,7 +46,7 @@ export function chatRoutes(context: OpenAiContext) {
         exchange.observe(event)
         answer.add(event)
       })
-      return Response.json(toChatCompletion(identity, call, answer.build()))
+      return toChatCompletion(identity, call, answer.build())
     },
     { parse: "none" },
   )
@@ -71,21 +76,28 @@ function streamChat({ identity, call, events, client, exchange }: RunningChat): 
   })
 }
 
-function toChatCompletion(identity: ReplyIdentity, { request }: ChatCall, answer: Answer) {
-  return {
-    ...identity,
-    object: "chat.completion",
-    choices: answer.choices.map(({ text, logprobs, tokens, finishReason }, index) => ({
-      index,
-      message: { role: "assistant", content: text, refusal: null },
-      logprobs: request.topLogprobs === undefined ? null : toChatLogprobs(logprobs.filter(isPredicted)),
-      finish_reason: finishReason,
-      ...(tokens !== undefined && { tokens }),
-    })),
-    usage: toUsageBody([answer.usage]),
-    timings: toTimingsBody(answer.timings, answer.usage.cachedTokens, request.n),
-    ...(answer.warnings.length > 0 && { warnings: answer.warnings }),
-  }
+function toChatCompletion(
+  identity: ReplyIdentity,
+  { request }: ChatCall,
+  { choices, warnings, usage, timings }: Answer,
+): Promise<Response> {
+  return wholeAnswer(
+    { ...identity, object: "chat.completion" },
+    choices.map(({ text, logprobs, tokens, finishReason }, index) => {
+      const message = JSON.stringify({ role: "assistant", content: text, refusal: null })
+      return {
+        head: `{"index":${index},"message":${message},"logprobs":`,
+        logprobs:
+          request.topLogprobs === undefined ? noLogprobs : () => chatLogprobs(logprobs.filter(isPredicted)),
+        tail: `,"finish_reason":${JSON.stringify(finishReason)}${tokensMember(tokens)}}`,
+      }
+    }),
+    {
+      usage: toUsageBody([usage]),
+      timings: toTimingsBody(timings, usage.cachedTokens, request.n),
+      ...(warnings.length > 0 && { warnings }),
+    },
+  )
 }
 
 /** Chats report no tokens of the prompt; its first one has no probability. */

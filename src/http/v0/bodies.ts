@@ -11,7 +11,7 @@ import type {
 } from "../../domain"
 import type { EngineStatus, FailedModel, MemoryStatus, SystemReport } from "../../engine/contract"
 import type { Machine } from "../../lib/machine"
-import { MAX_BODY_BYTES } from "../body"
+import { BODY_BYTES } from "../../limits"
 
 export interface DeviceBody {
   readonly name: string
@@ -329,7 +329,7 @@ export function toSystemBody({ report, status, machine, version, startedAt }: Sy
     limits: {
       queue: status.queue.limit,
       memory_bytes: status.memory.system.limitBytes,
-      body_bytes: MAX_BODY_BYTES,
+      body_bytes: BODY_BYTES.generation,
     },
     backends: [...new Set(report.devices.map(({ backend }) => backend))],
     devices: report.devices.map(toDeviceBody),

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import { InvalidRequest } from "../../errors"
+import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf } from "../consume"
 import { Fields } from "../fields"
@@ -26,7 +27,10 @@ export function controlRoutes(engine: Engine) {
     .post(
       "/v0/render",
       async ({ request, server }): Promise<RenderBody> => {
-        const generation = toRenderRequest(await readJsonObject(request), readHeaderOptions(request))
+        const generation = toRenderRequest(
+          await readJsonObject(request, BODY_BYTES.generation),
+          readHeaderOptions(request),
+        )
         mayBeSilent(request, server)
         return toRenderBody(await engine.render(generation, clientOf(request).signal))
       },

@@ -1,9 +1,10 @@
 import type { ChatRequest, CompletionRequest, GenerationRequest } from "../../domain"
-import { ContextLengthExceeded, InvalidRequest, TemplateFailed } from "../../errors"
+import { InvalidRequest, TemplateFailed } from "../../errors"
 import type { Vocabulary } from "../../llama/vocabulary"
 import { layOutGap } from "../../prompt/fim"
 import type { PromptPiece } from "../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../prompt/template"
+import { refuseHopeless, refuseLongText } from "../../protocol/least-tokens"
 import type { PromptThreadSetup } from "./prompt-messages"
 
 const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
@@ -18,17 +19,16 @@ export interface Prompt {
 export class PromptBuilder {
   readonly #vocabulary: Vocabulary
   readonly #contextLength: number
-  readonly #bytesPerToken: number
   readonly #templateError: string | undefined
+  /** Absent: the tokenizer rewrites text before it cuts it. */
+  readonly longestTokenBytes: number | undefined
   readonly template: ChatTemplate
 
   constructor(vocabulary: Vocabulary, setup: PromptThreadSetup) {
     this.#vocabulary = vocabulary
     this.#contextLength = setup.contextLength
     this.#templateError = setup.templateError
-    this.#bytesPerToken = vocabulary.keepsEveryByte()
-      ? vocabulary.longestTokenBytes()
-      : Number.POSITIVE_INFINITY
+    this.longestTokenBytes = vocabulary.keepsEveryByte() ? vocabulary.longestTokenBytes() : undefined
     this.template = compileChatTemplate({
       source: setup.chatTemplate,
       isChosen: setup.isTemplateChosen,
@@ -45,26 +45,20 @@ export class PromptBuilder {
    */
   build(request: GenerationRequest, templated: () => void): Prompt {
     this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
-    this.#refuseHopeless(request)
+    const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
+    refuseHopeless(request, capacity)
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     templated()
-    return pieces === undefined ? this.#completion(request as CompletionRequest) : this.#tokenize(pieces)
+    if (pieces === undefined) return this.#completion(request as CompletionRequest)
+    // Where the template has kept what it could have left out: tokenizing many megabytes takes as many seconds.
+    const length = pieces.reduce((sum, { text }) => sum + text.length, 0)
+    refuseLongText(length, capacity, textField(request))
+    return this.#tokenize(pieces)
   }
 
   #render(request: ChatRequest): readonly PromptPiece[] {
     if (this.#templateError !== undefined) throw new TemplateFailed(this.#templateError)
     return this.template.render(request).pieces
-  }
-
-  /** Text that cannot fit is refused before work is spent on it. */
-  #refuseHopeless(request: GenerationRequest): void {
-    const characters = textLength(request)
-    // A UTF-16 unit is at least one byte of UTF-8, and a message is laid out with something around it: so this is never
-    // more than the true number of tokens.
-    const messages = request.kind === "chat" ? request.messages.length : 0
-    const least = Math.max(messages, Math.floor(characters / this.#bytesPerToken))
-    if (least > this.#contextLength)
-      throw new ContextLengthExceeded(least, this.#contextLength, textField(request), true)
   }
 
   #completion(request: CompletionRequest): Prompt {
@@ -89,7 +83,9 @@ export class PromptBuilder {
       return { text: this.#detokenize(ids), tokens: this.#checked(ids) }
     }
     // So much has as many tokens or more: what stands before it need not be tokenised.
-    const text = prompt.slice(-Math.min(prompt.length, count * this.#bytesPerToken)).toWellFormed()
+    const text = prompt
+      .slice(-Math.min(prompt.length, count * (this.longestTokenBytes ?? Number.POSITIVE_INFINITY)))
+      .toWellFormed()
     const whole = this.#tokenize([{ text, special: true }])
     if (whole.tokens.length <= count) return whole
     const start = this.#vocabulary.addsBos ? whole.tokens.subarray(0, 1) : whole.tokens.subarray(0, 0)
@@ -155,14 +151,4 @@ export class PromptBuilder {
 /** The field of a request that its prompt comes from, as clients know it. */
 export function textField(request: GenerationRequest): "messages" | "prompt" {
   return request.kind === "chat" ? "messages" : "prompt"
-}
-
-/** UTF-16 units of text that a request brings along; what trimming could take away is not counted. */
-function textLength(request: GenerationRequest): number {
-  if (request.kind === "chat")
-    return request.messages.reduce((sum, { content }) => sum + content.trim().length, 0)
-  const { prompt, suffix, keepLast } = request
-  // Its beginning is left out where it is too long.
-  if (keepLast !== undefined) return 0
-  return (typeof prompt === "string" ? prompt.length : 0) + (suffix?.length ?? 0)
 }

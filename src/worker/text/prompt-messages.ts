@@ -43,6 +43,8 @@ export type FromPromptThread =
   | {
       readonly type: "ready"
       readonly fallback?: TemplateFallback
+      /** Of the vocabulary; absent: the tokenizer rewrites text before it cuts it. */
+      readonly longestTokenBytes?: number
     }
   /** The template has been applied; only work that is bounded is left. */
   | { readonly type: "templated"; readonly id: number }

@@ -41,8 +41,13 @@ function setUp(setup: PromptThreadSetup): void {
   const vocabulary = Vocabulary.fromShare(Library.share(setup.files), setup.vocabulary)
   const builder = new PromptBuilder(vocabulary, setup)
   preparer = new RequestPreparer({ ...setup, vocabulary, builder })
-  const { fallback } = builder.template
-  post({ type: "ready", ...(fallback !== undefined && { fallback }) })
+  const { longestTokenBytes, template } = builder
+  const { fallback } = template
+  post({
+    type: "ready",
+    ...(longestTokenBytes !== undefined && { longestTokenBytes }),
+    ...(fallback !== undefined && { fallback }),
+  })
 }
 
 function work(): void {

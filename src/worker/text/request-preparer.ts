@@ -1,5 +1,6 @@
 import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../../domain"
 import { ContextLengthExceeded, InvalidRequest } from "../../errors"
+import { PRODUCTS } from "../../limits"
 import type { Vocabulary } from "../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../protocol/wire"
 import { withDefaults, withFallback } from "./defaults"
@@ -42,6 +43,7 @@ export class RequestPreparer {
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
     const { text, tokens } = this.#parts.builder.build(request, templated)
     this.#refuseOverlong(tokens.length, textField(request))
+    refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
       throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
     const sampling = this.#samplingOf(request)
@@ -150,6 +152,22 @@ export class RequestPreparer {
     const tokens = Int32Array.from(ofTokens.keys()).sort()
     return { tokens, values: Float32Array.from(tokens, (token) => ofTokens.get(token) ?? 0) }
   }
+}
+
+/**
+ * Log probabilities of a prompt are told together, in every choice; how many they are is known with its tokens.
+ * @throws InvalidRequest
+ */
+function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
+  const { topLogprobs } = request
+  if (request.kind !== "completion" || !request.echo || topLogprobs === undefined) return
+  const count = request.n * tokens * (1 + topLogprobs)
+  if (count <= PRODUCTS.echoedLogprobs) return
+  throw new InvalidRequest(
+    `echo with logprobs ${topLogprobs} of ${tokens} tokens in ${request.n} choices comes to ${count} log probabilities; ` +
+      `at most ${PRODUCTS.echoedLogprobs} are possible`,
+    "logprobs",
+  )
 }
 
 function randomSeed(): number {

@@ -1,15 +1,12 @@
 import type { SamplingParameters } from "../../domain"
-import { SAMPLING_DEFAULTS, SAMPLING_KEYS } from "../../formats/sampling-defaults"
+import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
 
 /** The defaults of one model: the built-in ones, over them what its file recommends, over them what came along with it. */
 export function modelDefaults(
   metadata: (key: string) => string | undefined,
   along: Partial<SamplingParameters> = {},
 ): SamplingParameters {
-  const recommended = Object.entries(SAMPLING_KEYS)
-    .map(([name, key]) => [name, Number.parseFloat(metadata(key) ?? "")] as const)
-    .filter(([, value]) => Number.isFinite(value))
-  return { ...SAMPLING_DEFAULTS, ...Object.fromEntries(recommended), ...along }
+  return { ...SAMPLING_DEFAULTS, ...recommendedSampling(metadata), ...along }
 }
 
 const MAX_INT32 = 2 ** 31 - 1

@@ -57,12 +57,13 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     },
     load.templateTimeoutMs,
   )
-  const { fallback } = await prompts.start()
+  const { fallback, longestTokenBytes } = await prompts.start()
   const template =
     fallback === undefined
       ? ({ chatTemplate: "model" } as const)
       : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
-  send({ type: "ready", info: { ...info, ...template } })
+  const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
+  send({ type: "ready", info: { ...info, ...template, ...capacity } })
   return new TextWorker(loaded, prompts, join(load.environment.runtimeFolder, "turns"), send)
 }
 

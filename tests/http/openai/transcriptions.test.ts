@@ -478,11 +478,15 @@ describe("a form", () => {
     })
   })
 
-  test("has no text of more than a megabyte", async () => {
+  test("has no text of more than 128 KiB, and no name of more than 100 characters", async () => {
     const { postForm } = fakeServer()
-    expect(await errorOf(postForm(PATH, { ...PARTS, prompt: "x".repeat(1024 ** 2 + 1) }))).toMatchObject({
+    expect(await errorOf(postForm(PATH, { ...PARTS, prompt: "x".repeat(128 * 1024 + 1) }))).toMatchObject({
       status: 400,
       param: "prompt",
+    })
+    expect(await errorOf(postForm(PATH, { ...PARTS, ["n".repeat(101)]: "x" }))).toMatchObject({
+      status: 400,
+      message: "the form has a name of more than 100 characters",
     })
   })
 

@@ -356,6 +356,22 @@ describe("log probabilities", () => {
 })
 
 describe("echo", () => {
+  test("is refused where it would come to too many log probabilities", async () => {
+    const { tokens } = await worker.render(greedy(prose(14, 100)))
+    const count = 128 * tokens.length * 21
+    const error = await worker.failure(
+      greedy(prose(14, 100), { echo: true, topLogprobs: 20, maxTokens: 0, n: 128 }),
+    )
+    expect(count).toBeGreaterThan(131_072)
+    expect(error).toMatchObject({
+      status: 400,
+      param: "logprobs",
+      message:
+        `echo with logprobs 20 of ${tokens.length} tokens in 128 choices comes to ${count} log probabilities; ` +
+        "at most 131072 are possible",
+    })
+  })
+
   test("gives the prompt's text", async () => {
     const run = await worker.run(greedy("the cat", { echo: true, maxTokens: 2 }))
     expect(run.prompt).toMatchObject({ text: "the cat" })

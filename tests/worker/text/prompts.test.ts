@@ -166,6 +166,15 @@ describe("a prompt of 10 MB", () => {
   test.each([
     ["completion", greedy(letters)],
     ["chat", greedyChat(letters)],
+    // Templates may trim or leave out such texts; this one does not.
+    ["chat of spaces", greedyChat([{ role: "user", content: `a${" ".repeat(10 * 1024 ** 2)}` }])],
+    [
+      "long answer",
+      greedyChat([
+        { role: "assistant", content: letters },
+        { role: "user", content: "Hi" },
+      ]),
+    ],
   ])("is refused by its length, as a %s", async (_, request) => {
     const stream = worker.submit(greedy(prose(3, 50), { maxTokens: 1500 }))
     await stream.tokens(1)

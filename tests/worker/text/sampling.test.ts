@@ -28,6 +28,19 @@ test("what the model's file says wrongly is passed over", () => {
   expect(modelDefaults(() => "hot")).toEqual(modelDefaults(() => undefined))
 })
 
+test("what nobody could ask for is passed over where the model's file recommends it", () => {
+  const usual = modelDefaults(() => undefined)
+  expect(modelDefaults(() => "1e30")).toEqual(usual)
+  expect(modelDefaults(() => "-1e30")).toEqual(usual)
+  const file: Record<string, string> = {
+    "general.sampling.penalty_last_n": "4000000000",
+    "general.sampling.penalty_repeat": "0",
+    "general.sampling.top_k": "-1",
+    "general.sampling.top_p": "0.9",
+  }
+  expect(modelDefaults((key) => file[key])).toEqual({ ...usual, topK: 0, topP: 0.9 })
+})
+
 test("what the request says comes before both, and 0 is said", () => {
   const defaults = modelDefaults((key) => (key === "general.sampling.temp" ? "0.6" : undefined))
   expect(effectiveSampling(defaults, { temperature: 0 }, 4096)).toEqual({ ...defaults, temperature: 0 })

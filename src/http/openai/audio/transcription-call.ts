@@ -1,7 +1,8 @@
 import type { TranscriptionRequest } from "../../../domain"
 import { InvalidRequest, Unsupported } from "../../../errors"
+import { COUNTS, TEXTS } from "../../../limits"
 import type { JsonObject } from "../../body"
-import { broken, checkText, defined, Fields } from "../../fields"
+import { broken, defined, Fields } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
@@ -62,7 +63,7 @@ export function toTranscriptionCall({
     wordTimes: format === "verbose_json" && told.words,
     ...defined({
       language: readLanguage(fields),
-      prompt: fields.text("prompt"),
+      prompt: fields.text("prompt", TEXTS.transcriptionPrompt),
       temperature: fields.number("temperature", TEMPERATURE),
     }),
   }
@@ -81,7 +82,7 @@ function readFormat(fields: Fields): TranscriptFormat {
 
 /** As in OpenAI's API segments are told unless only words are asked for. */
 function readTimesTold(fields: Fields): TimesTold {
-  const asked = fields.list("timestamp_granularities") ?? []
+  const asked = fields.list("timestamp_granularities", COUNTS.words) ?? []
   for (const one of asked) {
     if (typeof one === "string" && GRANULARITIES.includes(one)) continue
     throw broken("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
@@ -91,10 +92,10 @@ function readTimesTold(fields: Fields): TimesTold {
 
 /** The shape of a code (`en`, `yue`, `pt-BR`); which ones there are is the model's matter. */
 function readLanguage(fields: Fields): string | undefined {
-  const language = fields.text("language")?.trim()
+  const language = fields.text("language", TEXTS.word)?.trim()
   if (language === undefined || language === "") return undefined
   if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
     throw broken("language", "the code of a language, such as en", language)
   }
-  return checkText("language", language.toLowerCase())
+  return language.toLowerCase()
 }

@@ -1,15 +1,13 @@
 import type { ImageFormat, ImageRequest } from "../../../domain"
 import { InvalidRequest } from "../../../errors"
+import { TEXTS } from "../../../limits"
 import type { JsonObject } from "../../body"
-import { broken, defined, Fields } from "../../fields"
+import { broken, defined, Fields, readCharacters } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
 import { IMAGE_FIELDS, refuseUnsupported } from "../request-fields"
 import { readSeed } from "../seed"
-
-/** OpenAI's limit of `prompt`. */
-const MAX_PROMPT_CHARACTERS = 32_000
 
 /** OpenAI's limit of `n`. */
 export const COUNT = { min: 1, max: 10 }
@@ -93,7 +91,11 @@ export function toVariationCall(
   headers: HeaderOptions = {},
 ): ImageCall {
   const fields = new Fields(body)
-  return withSource(readCall(fields, fields.text("prompt") ?? "", headers), fields, files)
+  return withSource(
+    readCall(fields, readCharacters(fields, "prompt", TEXTS.imagePrompt) ?? "", headers),
+    fields,
+    files,
+  )
 }
 
 function withSource(call: ImageCall, fields: Fields, files: SourceFiles): ImageCall {
@@ -116,13 +118,13 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
     preview: stream && partialImages > 0,
     ...readSize(fields),
     ...defined({
-      negativePrompt: fields.text("negative_prompt"),
+      negativePrompt: readCharacters(fields, "negative_prompt", TEXTS.imagePrompt),
       // Our word, or diffusers'.
       steps: fields.integer("steps", STEPS) ?? fields.integer("num_inference_steps", STEPS),
       cfgScale: fields.number("cfg_scale", CFG_SCALE),
       seed: readImageSeed(fields),
-      sampler: fields.text("sampler"),
-      scheduler: fields.text("scheduler"),
+      sampler: fields.text("sampler", TEXTS.word),
+      scheduler: fields.text("scheduler", TEXTS.word),
       compression: readCompression(fields, format),
     }),
   }
@@ -132,15 +134,10 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
 }
 
 function readPrompt(fields: Fields): string {
-  const prompt = fields.text("prompt")
+  const prompt = readCharacters(fields, "prompt", TEXTS.imagePrompt)
   if (prompt === undefined) throw new InvalidRequest("prompt is required", "prompt")
   if (prompt.trim() === "") throw new InvalidRequest("prompt must have some text", "prompt")
-  const characters = Array.from(prompt).length
-  if (characters <= MAX_PROMPT_CHARACTERS) return prompt
-  throw new InvalidRequest(
-    `prompt must have at most ${MAX_PROMPT_CHARACTERS} characters, got ${characters}`,
-    "prompt",
-  )
+  return prompt
 }
 
 /** A seed below 0 asks for a random one, as in other servers; a larger one than the engine takes is folded. */
@@ -151,7 +148,7 @@ function readImageSeed(fields: Fields): number | undefined {
 
 /** `1024x768`; absent or `auto`: the model's own. */
 function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
-  const size = fields.text("size")
+  const size = fields.text("size", TEXTS.word)
   if (size === undefined || size === "auto") return {}
   const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size) ?? []
   if (width === undefined || height === undefined) {
