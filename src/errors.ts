@@ -1,4 +1,6 @@
 import { isDiskFull } from "./lib/disk-full"
+import { formatSize } from "./lib/bytes"
+import { formatSeconds } from "./lib/duration"
 import { systemCode, systemPath, systemReason } from "./lib/system-reason"
 import { withoutPaths } from "./lib/without-paths"
 import { shorten } from "./lib/shorten"
@@ -242,7 +244,11 @@ export class MethodNotAllowed extends XllmError {
   readonly allowed: readonly string[]
 
   constructor(method: string, path: string, allowed: readonly string[]) {
-    super("method_not_allowed", 405, `${shortened(path)} does not take ${method}, but ${allowed.join(", ")}`)
+    super(
+      "method_not_allowed",
+      405,
+      `${shortened(path)} does not accept ${method}, only ${allowed.join(", ")}`,
+    )
     this.allowed = allowed
   }
 }
@@ -316,8 +322,7 @@ export class ContextLengthExceeded extends XllmError {
 
 export class PayloadTooLarge extends XllmError {
   constructor(limitBytes: number) {
-    const megabytes = Number((limitBytes / 1024 ** 2).toPrecision(3))
-    super("payload_too_large", 413, `the request body is larger than ${megabytes} MB`)
+    super("payload_too_large", 413, `the request body is larger than ${formatSize(limitBytes)}`)
   }
 }
 
@@ -347,10 +352,15 @@ export class QueueFull extends XllmError {
 /** A request waited for its start longer than it, or the server, allows. */
 export class QueueTimeout extends XllmError {
   constructor(model: string, limitMs: number, retryAfterSeconds: number) {
-    super("queue_timeout", 503, `the request waited longer than ${limitMs / 1000} s for model '${model}'`, {
-      retryAfterSeconds,
-      details: { queue_timeout_seconds: limitMs / 1000 },
-    })
+    super(
+      "queue_timeout",
+      503,
+      `the request waited longer than ${formatSeconds(limitMs)} for model '${model}'`,
+      {
+        retryAfterSeconds,
+        details: { queue_timeout_seconds: limitMs / 1000 },
+      },
+    )
   }
 }
 
@@ -407,7 +417,7 @@ export class NoRoomLeft extends XllmError {
     super(
       "disk_full",
       507,
-      `there is no room left in ${folder}; what was downloaded stays: make room, and the same command goes on with it`,
+      `no disk space left in ${folder}; what was downloaded is kept: free some space, and run the same command again`,
       { cause },
     )
   }
@@ -575,7 +585,7 @@ export class WorkerUnresponsive extends XllmError {
   /** `doing`: what it was at, as in "while loading". */
   constructor(model: string, doing: string, limitMs: number, lastLines: readonly string[]) {
     const publicMessage =
-      `the worker of model '${model}' was silent ${doing} for longer than the limit of ${limitMs / 1000} s ` +
+      `the worker of model '${model}' was silent ${doing} for longer than the limit of ${formatSeconds(limitMs)} ` +
       "and was ended"
     super("worker_unresponsive", 500, publicMessage + lastOutput(lastLines), { publicMessage })
   }
@@ -733,7 +743,7 @@ export class DiskFull extends XllmError {
     super(
       "disk_full",
       507,
-      `${folder} has ${inGigabytes(freeBytes)} free, and ${inGigabytes(neededBytes)} are needed; make room there`,
+      `not enough disk space in ${folder}: ${inGigabytes(freeBytes)} are free, and ${inGigabytes(neededBytes)} are needed`,
       { details: { needed_bytes: neededBytes, free_bytes: freeBytes } },
     )
   }

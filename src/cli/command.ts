@@ -87,6 +87,6 @@ function checkWords(
   }
   if (maximumWords !== undefined && words.length > maximumWords) {
     const extra = words[maximumWords] ?? ""
-    throw new UsageError(`${name} does not take '${extra}'; see 'xllm ${name} --help'`)
+    throw new UsageError(`${name} does not accept '${extra}'; see 'xllm ${name} --help'`)
   }
 }

@@ -27,7 +27,7 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
   flags: { ...grouped(storeSettings, "Flags"), ...configFlag },
   async run({ flags, words: [model = "", file = ""], io }) {
     if (file === "-" && io.stdoutIsTerminal) {
-      throw new UsageError("an archive is not for a terminal; name a FILE, or pipe the output")
+      throw new UsageError("refusing to write an archive to a terminal; name a FILE, or pipe the output")
     }
     const { exportModel } = await import("../store/archive/export")
     const inputs = await gatherInputs(flags, io.environment)

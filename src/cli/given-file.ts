@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises"
 import { resolve } from "node:path"
 import { FileFailed, UsageError } from "../errors"
-import { formatBytes } from "./output"
+import { formatSize } from "../lib/bytes"
 import { readBounded } from "../lib/read-bounded"
 
 /**
@@ -14,7 +14,7 @@ export async function readGiven(path: string, what: string, maxBytes: number): P
     throw new FileFailed("read", path, error)
   })
   if (bytes !== undefined) return bytes
-  throw new UsageError(`${path} is larger than ${what} may be (${formatBytes(maxBytes)})`)
+  throw new UsageError(`${path} is larger than ${what} may be (${formatSize(maxBytes)})`)
 }
 
 /** The absolute path of a file that somebody else will read. @throws FileFailed, UsageError for a pipe or a device */

@@ -98,7 +98,7 @@ async function isFileOtherThanGguf(path: string): Promise<boolean> {
 async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<ModelSummary> {
   const { importArchive } = await import("../store/archive/import")
   if (file === "-" && io.stdinIsTerminal) {
-    throw new UsageError("an archive is not typed; pipe it in, or name a FILE")
+    throw new UsageError("refusing to read an archive from a terminal; pipe it in, or name a FILE")
   }
   const facts = file === "-" ? undefined : await stat(file)
   // Of a pipe nobody knows how much will come.

@@ -48,7 +48,7 @@ export class RemoteAnswers implements AnswerSource {
 
   details(_model: string): Promise<ModelDetails> {
     return Promise.reject(
-      new Unsupported("a server does not tell that; use 'xllm show' where the model's file is"),
+      new Unsupported("not available through a server; use 'xllm show' where the model's file is"),
     )
   }
 

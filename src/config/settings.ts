@@ -176,8 +176,8 @@ export function listenSettings(inputs: Inputs): ListenSettings {
   const isOpen = !isLoopback(hostname) && accessSettings(inputs).apiKeys.length === 0
   if (isOpen && !values.insecure) {
     throw new UsageError(
-      `${hostname} is reached from other machines, and nobody would need a key: ` +
-        "set XLLM_API_KEY (or server.api_keys), or say --insecure",
+      `refusing to listen on ${hostname} without an API key: ` +
+        "set XLLM_API_KEY (or server.api_keys), or pass --insecure",
     )
   }
   const hasOwnPort = values.host.port !== undefined && !strongest(origins, "port", "host")

@@ -1,4 +1,5 @@
 import type { Device } from "../domain"
+import { formatSeconds } from "../lib/duration"
 import { asXllmError, fromWire, RuntimeBroken, Stopping, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import type { FromProbeWorker, ToProbeWorker } from "../protocol/messages"
@@ -138,5 +139,7 @@ function endedEarly(end: ChildEnd): XllmError {
 }
 
 function tooSlow(limitMs: number): XllmError {
-  return new RuntimeBroken(`the backends did not name their devices within the limit of ${limitMs / 1000} s`)
+  return new RuntimeBroken(
+    `the backends did not name their devices within the limit of ${formatSeconds(limitMs)}`,
+  )
 }

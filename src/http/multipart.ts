@@ -4,6 +4,7 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
 import { Cancelled, InvalidRequest, reasonOf, StorageFailed, XllmError } from "../errors"
+import { formatSize } from "../lib/bytes"
 import { shorten } from "../lib/shorten"
 import { FORM, SHOWN } from "../limits"
 import type { JsonObject } from "./body"
@@ -91,7 +92,8 @@ class FormReader implements Form {
     // Its types do not say so, but a part may have no name.
     parser.on("field", (name: string | undefined, value, _nameCut, isCut) => {
       if (!this.#isNamed(name)) return
-      if (isCut) this.#failure ??= new InvalidRequest(`${name} has more than ${FORM.textBytes} bytes`, name)
+      if (isCut)
+        this.#failure ??= new InvalidRequest(`${name} is longer than ${formatSize(FORM.textBytes)}`, name)
       add(this.texts, name, value)
     })
     parser.on("file", (name: string | undefined, content, fileName: string | undefined) => {

@@ -14,3 +14,12 @@ export function parseBytes(text: string): number | undefined {
   const base = ending.toLowerCase() === "b" ? 1000 : 1024
   return Math.round(Number(count) * base ** POWERS.indexOf(letter.toLowerCase()))
 }
+
+const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"]
+
+/** A size as messages have it, rounded to three digits: `512 bytes`, `16 MiB`, `1.5 GiB`. */
+export function formatSize(bytes: number): string {
+  const power = UNITS.findLastIndex((_unit, exponent) => bytes >= 1024 ** exponent)
+  const unit = Math.max(0, power)
+  return `${Number((bytes / 1024 ** unit).toPrecision(3))} ${UNITS[unit]}`
+}

@@ -16,3 +16,9 @@ export function parseDuration(text: string): number | undefined {
   }
   return seconds
 }
+
+/** A time as messages have it, rounded: `1.5 s`, `30 s`, `1234 s`. */
+export function formatSeconds(milliseconds: number): string {
+  const seconds = milliseconds / 1000
+  return `${seconds < 100 ? Number(seconds.toPrecision(3)) : Math.round(seconds)} s`
+}

@@ -92,7 +92,7 @@ export class DroppedModels {
     const why = found.form === "gguf" ? await this.#whyNoGguf(found) : undefined
     if (why !== undefined) throw new InvalidModelFile(path, why)
     const model = await this.#inspect({ ...found, name: this.#freeName(found) })
-    if (model === undefined) throw new InvalidModelFile(path, "there is no model in it that is known here")
+    if (model === undefined) throw new InvalidModelFile(path, nothingIn(found))
     if ("refusal" in model) throw new InvalidModelFile(path, withoutPath(model.refusal, found.path))
     this.#added.set(model.found.name, model.found)
     return model.summary
@@ -199,6 +199,10 @@ export class DroppedModels {
 async function placeOf(path: string): Promise<string> {
   const folder = await realpath(dirname(path)).catch(() => dirname(path))
   return join(folder, basename(path))
+}
+
+function nothingIn({ paths }: FoundModel): string {
+  return `no supported model found in this ${paths.length > 1 ? "file" : "folder"}`
 }
 
 /** Of a file that cannot be read. @throws `error` where it is another one */

@@ -134,8 +134,8 @@ test("a wrong file is refused by each command that reads it", async () => {
 test("serve refuses to be reached by everybody", async () => {
   const { err, code } = await runXllm(["serve", "--host", "0.0.0.0"])
   expect(err).toBe(
-    "Error: 0.0.0.0 is reached from other machines, and nobody would need a key: " +
-      "set XLLM_API_KEY (or server.api_keys), or say --insecure\n",
+    "Error: refusing to listen on 0.0.0.0 without an API key: " +
+      "set XLLM_API_KEY (or server.api_keys), or pass --insecure\n",
   )
   expect(code).toBe(1)
 })

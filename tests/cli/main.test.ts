@@ -36,7 +36,7 @@ describe("xllm", () => {
     [["serve", "--port", "70000"], "--port must be a whole number from 0 to 65535, got '70000'"],
     [["run", "model", "hi", "--temperature", "9"], "--temperature must be a number from 0 to 2, got '9'"],
     [["show"], "show needs MODEL; see 'xllm show --help'"],
-    [["list", "a", "b"], "list does not take 'b'; see 'xllm list --help'"],
+    [["list", "a", "b"], "list does not accept 'b'; see 'xllm list --help'"],
     [
       ["show", "m", "--json", "--template"],
       "give one of --template, --parameters, --effective, --system, --license, --modelfile, --json",

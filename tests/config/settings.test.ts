@@ -143,7 +143,7 @@ describe("where serve listens", () => {
   test.each(["0.0.0.0", "::", "192.168.0.7", "box"])("is not %s without a key", (name) => {
     const flags = { host: host(name) }
     expect(() => listenSettings(said(flags))).toThrow(
-      "set XLLM_API_KEY (or server.api_keys), or say --insecure",
+      "set XLLM_API_KEY (or server.api_keys), or pass --insecure",
     )
     expect(listenSettings(said({ ...flags, ...insecure }))).toMatchObject({ hostname: name })
     expect(listenSettings(said(flags, { XLLM_API_KEY: "k" }))).toMatchObject({ hostname: name })

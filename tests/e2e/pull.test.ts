@@ -204,7 +204,7 @@ describe.skipIf(!canMount)("on a disk that is too small", () => {
     using _disk = mountSmallDisk(xllm.models, 30)
     const { err, code } = await pull("org/large")
     expect(code).toBe(1)
-    expect(err).toMatch(/Error: .* has \d+ MiB free, and \d+ MiB are needed/)
+    expect(err).toMatch(/Error: not enough disk space in .*: \d+ MiB are free, and \d+ MiB are needed/)
     expect(hub.storage.sent()).toBe(0)
   })
 
@@ -217,7 +217,7 @@ describe.skipIf(!canMount)("on a disk that is too small", () => {
     }
     const { err, code } = await pull("org/large")
     expect(code).toBe(1)
-    expect(err).toContain("what was downloaded stays: make room, and the same command goes on with it")
+    expect(err).toContain("what was downloaded is kept: free some space, and run the same command again")
     rmSync(join(xllm.models, "partial", "other"))
     const kept = await partialBytes(partial(), KEY)
     expect(kept).toBeGreaterThan(MB)
@@ -241,7 +241,7 @@ test("a limit for the size of files is a full disk too", async () => {
     },
   )
   expect(await limited.exited).toBe(1)
-  expect(await limited.stderr.text()).toContain("there is no room left")
+  expect(await limited.stderr.text()).toContain("no disk space left in")
   expect((await pull("org/large")).code).toBe(0)
   expect(await sumOf("org/large")).toBe(sha256(LARGE))
 })

@@ -100,7 +100,7 @@ describe("the content type", () => {
 })
 
 describe("a body of more than 16 MB", () => {
-  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 16 MB" }
+  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 16 MiB" }
 
   test("is refused by its declared length", async () => {
     const headers = { ...JSON_TYPE, "content-length": String(16 * 1024 ** 2 + 1) }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { parseBytes } from "../../src/lib/bytes"
+import { formatSize, parseBytes } from "../../src/lib/bytes"
 
 describe("a size", () => {
   test.each([
@@ -19,4 +19,14 @@ describe("a size", () => {
   test.each(["", "GiB", "-1", "8XB", "8GiBs", "1e3", "8Gii"])("%p is none", (text) => {
     expect(parseBytes(text)).toBeUndefined()
   })
+})
+
+test.each([
+  [0, "0 bytes"],
+  [512, "512 bytes"],
+  [16 * 1024 ** 2, "16 MiB"],
+  [1.5 * 1024 ** 3, "1.5 GiB"],
+  [1_234_567, "1.18 MiB"],
+])("%p bytes are %p in messages", (bytes, text) => {
+  expect(formatSize(bytes)).toBe(text)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { parseDuration } from "../../src/lib/duration"
+import { formatSeconds, parseDuration } from "../../src/lib/duration"
 
 describe("a duration", () => {
   test.each([
@@ -18,4 +18,14 @@ describe("a duration", () => {
   test.each(["", "m", "5 m", "-5m", "5x", "5m3", "1e3", ".5s", "5..5"])("%p is none", (text) => {
     expect(parseDuration(text)).toBeUndefined()
   })
+})
+
+test.each([
+  [30_019.55335999999, "30 s"],
+  [1_500, "1.5 s"],
+  [1, "0.001 s"],
+  [99_960, "100 s"],
+  [1_234_567.8, "1235 s"],
+])("%p milliseconds are %p in messages", (milliseconds, text) => {
+  expect(formatSeconds(milliseconds)).toBe(text)
 })

@@ -85,7 +85,7 @@ describe.skipIf(!canMount)("on a full disk", () => {
     fill(MB / 2)
     expect(await failed(...command())).toMatch(
       new RegExp(
-        `^(cannot write to ${models.path}: no space left on the disk|.* has .* free, and .* are needed.*)$`,
+        `^(cannot write to ${models.path}: no space left on the disk|.*: .* are free, and .* are needed.*)$`,
       ),
     )
     expect(everything(models.path)).toEqual(["ballast"])
@@ -94,7 +94,7 @@ describe.skipIf(!canMount)("on a full disk", () => {
   test.each(COMMANDS)("%s says so where there is no room for anything", async (_, command) => {
     fill(0)
     expect(await failed(...command())).toMatch(
-      /: no space left on the disk$| has 0 MiB free, and .* are needed/,
+      /: no space left on the disk$|: 0 MiB are free, and .* are needed/,
     )
     expect(everything(models.path)).toEqual(["ballast"])
   })

@@ -1,4 +1,5 @@
 import { InvalidModelFile } from "../../errors"
+import { formatSize } from "../../lib/bytes"
 import type { GgufScalar, GgufScalarType } from "./types"
 
 /** Where the bytes come from: fills `target` from `position` on and says how many bytes there were. */
@@ -54,14 +55,15 @@ export class GgufCursor {
   length(what: string): number {
     const at = this.#take(8)
     const value = this.#window.readUInt32LE(at) + this.#window.readUInt32LE(at + 4) * 2 ** 32
-    if (!Number.isSafeInteger(value)) throw this.fail(`${what} is impossibly large (${value})`)
+    if (!Number.isSafeInteger(value)) throw this.fail(`${what} is impossibly large; the file is damaged`)
     return value
   }
 
   /** A key or a name. @throws InvalidModelFile where it is longer than `maxBytes` */
   string(what: string, maxBytes: number): string {
     const length = this.#stringLength(what)
-    if (length > maxBytes) throw this.fail(`${what} is ${length} bytes long, more than ${maxBytes}`)
+    if (length > maxBytes)
+      throw this.fail(`${what} is ${formatSize(length)} long, more than ${formatSize(maxBytes)}`)
     return this.#text(length)
   }
 
@@ -149,7 +151,8 @@ export class GgufCursor {
   }
 
   #moveTo(position: number): void {
-    if (position > MAX_HEADER_BYTES) throw this.fail(`the header is larger than ${MAX_HEADER_BYTES} bytes`)
+    if (position > MAX_HEADER_BYTES)
+      throw this.fail(`the header is larger than ${formatSize(MAX_HEADER_BYTES)}`)
     this.#position = position
   }
 }

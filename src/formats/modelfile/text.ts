@@ -1,5 +1,6 @@
 import { InvalidModelfile } from "../../errors"
 import { MODEL_TEXTS } from "../../limits"
+import { formatSize } from "../../lib/bytes"
 
 /**
  * The text of a Modelfile: UTF-8, with or without a byte order mark, or UTF-16.
@@ -13,7 +14,7 @@ export function decodeModelfile(bytes: Uint8Array, file: string): string {
     return fail(`it is a model, not a Modelfile; write a file with the line 'FROM ${file}' and give that`)
   // Licences are long, but not that long: a model's file may have been named by mistake.
   if (bytes.length > MODEL_TEXTS.modelfileBytes) {
-    return fail(`it has more than ${MODEL_TEXTS.modelfileBytes} bytes, which no Modelfile has`)
+    return fail(`it has more than ${formatSize(MODEL_TEXTS.modelfileBytes)}, which no Modelfile has`)
   }
   try {
     const text = new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes)

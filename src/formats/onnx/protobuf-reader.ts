@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises"
 import { InvalidModelFile } from "../../errors"
+import { formatSize } from "../../lib/bytes"
 
 /** Bytes read at once. */
 const WINDOW_BYTES = 64 * 1024
@@ -61,7 +62,8 @@ export class ProtobufReader {
   /** The text of a field. @throws InvalidModelFile where it is longer than `mostBytes` */
   async text(field: ProtobufField, mostBytes: number): Promise<string> {
     const length = field.end - field.start
-    if (length > mostBytes) throw this.fail(`a text in it is ${length} bytes long, more than ${mostBytes}`)
+    if (length > mostBytes)
+      throw this.fail(`a text in it is ${formatSize(length)} long, more than ${formatSize(mostBytes)}`)
     if (length > WINDOW_BYTES) return (await this.#readAt(field.start, Buffer.alloc(length))).toString("utf8")
     if (!this.#holds(field.start, length)) await this.#fill(field.start)
     const at = field.start - this.#windowStart

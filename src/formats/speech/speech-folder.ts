@@ -2,6 +2,7 @@ import { dirname } from "node:path"
 import { InvalidModelFile, reasonOf } from "../../errors"
 import { findExcess } from "../../lib/json-shape"
 import { MODEL_JSON_SHAPE } from "../../limits"
+import { formatSize } from "../../lib/bytes"
 import type { ModelFolder, ModelFolderFile } from "../model-folder"
 import { type OnnxModel, readOnnx } from "../onnx/read"
 
@@ -50,7 +51,10 @@ export class SpeechFolder {
   /** @throws InvalidModelFile where it is too large */
   async text({ path, sizeBytes }: ModelFolderFile): Promise<string> {
     if (sizeBytes > MOST_TEXT_BYTES)
-      throw new InvalidModelFile(path, `it is ${sizeBytes} bytes long, more than ${MOST_TEXT_BYTES}`)
+      throw new InvalidModelFile(
+        path,
+        `it is ${formatSize(sizeBytes)} long, more than ${formatSize(MOST_TEXT_BYTES)}`,
+      )
     return await Bun.file(path).text()
   }
 

@@ -2,6 +2,7 @@ import { type Dirent, existsSync } from "node:fs"
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Cancelled, FileFailed, InvalidModelFile, XllmError } from "../../errors"
+import { formatSize } from "../../lib/bytes"
 import { tryJson } from "../../lib/json"
 import { sha256 } from "../../lib/sha256"
 import { systemCode } from "../../lib/system-reason"
@@ -159,7 +160,7 @@ function blobPath(folder: string, { digest }: Layer): string {
 async function readText(path: string): Promise<string> {
   const stats = await stat(path).catch((error: unknown) => refuse(path, error))
   if (stats.size > MAX_TEXT_BYTES)
-    throw new InvalidModelFile(path, `it has ${stats.size} bytes, more than any text`)
+    throw new InvalidModelFile(path, `it has ${formatSize(stats.size)}, more than any text`)
   return await readFile(path, "utf8").catch((error: unknown) => refuse(path, error))
 }
 

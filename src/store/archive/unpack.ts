@@ -4,6 +4,7 @@ import { Readable } from "node:stream"
 import { createZstdDecompress } from "node:zlib"
 import { Parser, type ReadEntry } from "tar"
 import { Cancelled, DiskFull, InvalidArchive, reasonOf, XllmError } from "../../errors"
+import { formatSize } from "../../lib/bytes"
 import { systemCode } from "../../lib/system-reason"
 import { sha256 } from "../../lib/sha256"
 import {
@@ -167,7 +168,7 @@ class Unpacking {
     const blob = sumOfBlobEntry(path)
     if (blob !== undefined) return await this.#takeBlob(entry, blob)
     const text = await this.#text(entry)
-    if (sha256(text) !== sum) throw this.#invalid(`the sum of '${path}' is wrong`)
+    if (sha256(text) !== sum) throw this.#invalid(`checksum mismatch for '${path}'`)
     if (path === DESCRIPTION_ENTRY) await this.#takeDescription(new TextDecoder().decode(text))
   }
 
@@ -218,13 +219,14 @@ class Unpacking {
       hash.update(chunk)
       await file.writeFile(chunk)
     }
-    if (hash.digest("hex") !== hex) throw this.#invalid(`the sum of '${entry.path}' is wrong`)
+    if (hash.digest("hex") !== hex) throw this.#invalid(`checksum mismatch for '${entry.path}'`)
     await file.sync()
     this.#blobs.set(hex, { path, sizeBytes: size })
   }
 
   async #text(entry: ReadEntry): Promise<Uint8Array> {
-    if (entry.size > MAX_TEXT_BYTES) throw this.#invalid(`'${shown(entry.path)}' has ${entry.size} bytes`)
+    if (entry.size > MAX_TEXT_BYTES)
+      throw this.#invalid(`'${shown(entry.path)}' has ${formatSize(entry.size)}, more than any text`)
     const chunks: Uint8Array[] = []
     for await (const chunk of entry) chunks.push(chunk)
     return Buffer.concat(chunks)

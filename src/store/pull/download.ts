@@ -1,5 +1,6 @@
 import { dirname } from "node:path"
 import { Cancelled, ChecksumMismatch, NoRoomLeft, DownloadFailed, NotAuthorized } from "../../errors"
+import { formatSeconds } from "../../lib/duration"
 import type { Semaphore } from "../../lib/semaphore"
 import { type AttemptOptions, persist, refuseTemporary, Temporary } from "./attempts"
 import { isDiskFull } from "../../lib/disk-full"
@@ -251,7 +252,7 @@ class Download {
 
   #chunks(response: Response, connection: AbortController): AsyncIterable<Uint8Array> {
     const { stallMs } = this.#options.patience
-    const onStall = () => connection.abort(new Temporary(`nothing came for ${stallMs / 1000} s`))
+    const onStall = () => connection.abort(new Temporary(`nothing came for ${formatSeconds(stallMs)}`))
     return response.body === null ? none() : readAhead(response.body, stallMs, onStall)
   }
 

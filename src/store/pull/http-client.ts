@@ -1,4 +1,5 @@
 import { DownloadFailed } from "../../errors"
+import { formatSize } from "../../lib/bytes"
 import { version } from "../../version"
 
 const MAX_REDIRECTS = 10
@@ -78,7 +79,7 @@ export class HttpClient {
     for await (const chunk of answer.response.body ?? []) {
       size += chunk.length
       if (size > MAX_TEXT_BYTES)
-        throw new DownloadFailed(answer.url, `the answer is longer than ${MAX_TEXT_BYTES} bytes`)
+        throw new DownloadFailed(answer.url, `the answer is longer than ${formatSize(MAX_TEXT_BYTES)}`)
       chunks.push(chunk)
     }
     return Buffer.concat(chunks)

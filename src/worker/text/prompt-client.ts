@@ -1,4 +1,5 @@
 import type { GenerationRequest } from "../../domain"
+import { formatSeconds } from "../../lib/duration"
 import { fromWire, InternalError, TemplateFailed, type XllmError } from "../../errors"
 import type { WireRendered, WireRequest } from "../../protocol/wire"
 import type { PreparedRequest } from "./prepared"
@@ -120,7 +121,7 @@ export class PromptClient {
   }
 
   #tooSlow(): string {
-    return `it took longer than ${this.#templateTimeoutMs / 1000} s`
+    return `it took longer than ${formatSeconds(this.#templateTimeoutMs)}`
   }
 
   #handle(message: FromPromptThread): void {

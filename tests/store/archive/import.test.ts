@@ -168,12 +168,12 @@ const HOSTILE: readonly (readonly [what: string, entries: readonly TarEntry[], s
   ["without a description", [SUMS, MODELFILE_ENTRY], "ends without"],
   ["without weights", RIGHT.slice(0, 3), `ends without '${BLOB}'`],
   ["whose weights come first", [SUMS, BLOB_ENTRY, DESCRIPTION, MODELFILE_ENTRY], "comes before model.json"],
-  ["with other weights", entriesOf({ weights: "weights of 4 model" }), "the sum of 'blobs/"],
+  ["with other weights", entriesOf({ weights: "weights of 4 model" }), "checksum mismatch for 'blobs/"],
   ["with longer weights", entriesOf({ weights: `${WEIGHTS}!` }), "has 19 bytes, but should have 18"],
   [
     "with another description",
     [SUMS, { path: "model.json", content: `${String(DESCRIPTION.content)} ` }, MODELFILE_ENTRY, BLOB_ENTRY],
-    "the sum of 'model.json' is wrong",
+    "checksum mismatch for 'model.json'",
   ],
   [
     "of a later version",
@@ -197,7 +197,7 @@ const HOSTILE: readonly (readonly [what: string, entries: readonly TarEntry[], s
     entriesOf({ sums: (all) => printSums(new Map([...all].slice(0, 2))) }),
     "SHA256SUMS lacks",
   ],
-  ["with an endless text", [SUMS, { path: "model.json", size: 2 ** 32 }], "has 4294967296 bytes"],
+  ["with an endless text", [SUMS, { path: "model.json", size: 2 ** 32 }], "has 4 GiB, more than any text"],
 ]
 
 describe("an archive is refused, and nothing is installed,", () => {
