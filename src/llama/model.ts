@@ -19,6 +19,14 @@ function loadMode(options: ModelOptions): number {
 /** The most devices that llama.cpp splits a model over (`llama_max_devices`). */
 const MAX_DEVICES = 16
 
+/** The devices' shares as llama.cpp reads them: one number for each device that it may know. */
+function toShares(shares: ModelOptions["tensorSplit"]): Float32Array | null {
+  return shares && Float32Array.from({ length: MAX_DEVICES }, (_, device) => shares[device] ?? 0)
+}
+
+/** What llama.cpp keeps the address of, as long as the model is there. */
+const addressed = new WeakMap<Model, Float32Array | null>()
+
 /** A model's weights. Dispose contexts first, then the model. */
 export class Model implements Disposable {
   readonly #library: Library
@@ -62,7 +70,7 @@ export class Model implements Disposable {
    * @returns undefined where llama.cpp refuses it, which has then logged why
    */
   static load(library: Library, path: string, options: ModelOptions): Model | undefined {
-    const devices = options.devices ?? []
+    const devices = options.devices?.slice(0, MAX_DEVICES) ?? []
     const ints = new Int32Array([
       options.gpuLayers ?? -1,
       SPLIT_MODES[options.splitMode],
@@ -72,10 +80,12 @@ export class Model implements Disposable {
       devices.length,
     ])
     const names = Buffer.from(devices.map((name) => `${name}\0`).join("") || "\0")
-    const split = options.tensorSplit && new Float32Array(MAX_DEVICES)
-    split?.set(options.tensorSplit ?? [])
-    const ptr = library.shim.xllm_model_load(cString(path), ints, names, split)
-    return ptr === null ? undefined : new Model(library, ptr)
+    const shares = toShares(options.tensorSplit)
+    const ptr = library.shim.xllm_model_load(cString(path), ints, names, shares)
+    if (ptr === null) return undefined
+    const model = new Model(library, ptr)
+    addressed.set(model, shares)
+    return model
   }
 
   /** A scalar of the file's metadata as text. */
