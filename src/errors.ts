@@ -367,13 +367,26 @@ export class QueueTimeout extends XllmError {
 /** A model needs more memory than it could ever get here; the message names both sizes. */
 export class NotEnoughMemory extends XllmError {
   /** `where`: what the sizes are of, as in "system memory"; `why`: what could be done, or what is in the way. */
-  constructor(model: string, where: string, neededBytes: number, availableBytes: number, why: string) {
+  constructor(
+    model: string,
+    where: string,
+    neededBytes: number,
+    availableBytes: number,
+    why: string,
+    details: XllmErrorOptions["details"] = {},
+  ) {
     super(
       "not_enough_memory",
       507,
       `model '${model}' needs ${inGigabytes(neededBytes)} of ${where}, ` +
         `but at most ${inGigabytes(availableBytes)} can be had: ${why}`,
-      { details: { needed_bytes: Math.ceil(neededBytes), available_bytes: Math.floor(availableBytes) } },
+      {
+        details: {
+          needed_bytes: Math.ceil(neededBytes),
+          available_bytes: Math.floor(availableBytes),
+          ...details,
+        },
+      },
     )
   }
 }

@@ -1,8 +1,15 @@
 import { statSync, writeSync } from "node:fs"
 import type { Device, LoadedTextInfo, ModelDefaults, TextModelSettings } from "../../domain"
-import { ModelLoadFailed, Unsupported } from "../../errors"
+import { ModelLoadFailed, NotEnoughMemory, Unsupported } from "../../errors"
 import { partPaths } from "../../formats/gguf/split"
-import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
+import {
+  contextAdvice,
+  hasPlainCache,
+  KV_BYTES,
+  type LayoutPlan,
+  leastContextBytes,
+  planLayout,
+} from "../../formats/kv-layout"
 import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
 import { Context } from "../../llama/context"
@@ -43,7 +50,7 @@ interface Offload {
 
 /**
  * Loads a model and makes its context.
- * @throws ModelLoadFailed, Unsupported (a model that generates no text), RuntimeBroken
+ * @throws ModelLoadFailed, NotEnoughMemory, Unsupported (a model that generates no text), RuntimeBroken
  */
 export function loadText(
   files: LlamaFiles,
@@ -73,6 +80,7 @@ export function loadText(
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
+  refuseHopeless(model, source.name, settings, plan, gpuLayers)
   const cores = usableCores()
   const threads = { decode: settings.decodeThreads ?? cores, prefill: settings.prefillThreads ?? cores }
   const mostOutputs = Math.max(settings.slots, LEAST_OUTPUTS)
@@ -186,6 +194,46 @@ function refuseUnsupportedSplit({ splitMode }: TextModelSettings, gpus: readonly
   throw new Unsupported(
     `split mode '${splitMode}' is not supported by ${unable.backend}; use 'layer'`,
     "split_mode",
+  )
+}
+
+/** llama.cpp counts cells in 32 bits, with a sign in places. */
+const MOST_CELLS = 2 ** 31 - 256
+
+/**
+ * A cache is written to as it is made: one that is larger than the memory that is left would not fail, but have the
+ * system end some process. On GPUs the backends themselves refuse what does not fit.
+ * @throws NotEnoughMemory, ModelLoadFailed
+ */
+function refuseHopeless(
+  model: Model,
+  name: string,
+  settings: TextModelSettings,
+  plan: LayoutPlan,
+  gpuLayers: number,
+): void {
+  if (plan.cells > MOST_CELLS)
+    throw new ModelLoadFailed(
+      name,
+      `a KV cache of ${plan.cells} tokens is more than the ${MOST_CELLS} that llama.cpp can have; use a smaller --ctx or fewer --slots`,
+    )
+  const hostShare = 1 - Math.min(1, gpuLayers / model.layers)
+  const isPlain = !model.recurrent && hasPlainCache((key) => model.property(key))
+  const bytesPerCell = isPlain ? cellBytes(model, settings) * hostShare : 0
+  const size = { ...settings, ...plan, bytesPerCell }
+  const needed = isPlain && gpuLayers === 0 ? leastContextBytes(size) : plan.cells * bytesPerCell
+  const { availableBytes } = systemMemory()
+  if (needed <= availableBytes) return
+  const isChosen = settings.contextLength === null && settings.kvCells === null
+  throw new NotEnoughMemory(
+    name,
+    "system memory",
+    needed,
+    availableBytes,
+    contextAdvice(size, availableBytes),
+    {
+      outOfMemory: isChosen,
+    },
   )
 }
 
