@@ -3,6 +3,7 @@ import type { Engine } from "../../engine/contract"
 import { InvalidRequest } from "../../errors"
 import { readJsonObject } from "../body"
 import { clientOf } from "../consume"
+import { exchangeOf } from "../exchange"
 import { Fields } from "../fields"
 import { readHeaderOptions } from "../headers"
 import { readModel } from "../openai/options"
@@ -27,6 +28,7 @@ export function controlRoutes(engine: Engine) {
       async ({ request, server }): Promise<RenderBody> => {
         const generation = toRenderRequest(await readJsonObject(request), readHeaderOptions(request))
         server?.timeout(request, 0)
+        exchangeOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
         return toRenderBody(await engine.render(generation, clientOf(request).signal))
       },
       { parse: "none" },
