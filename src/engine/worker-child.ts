@@ -1,6 +1,6 @@
 import type { Subprocess } from "bun"
 import { reasonOf, RuntimeBroken } from "../errors"
-import { oomKills } from "../lib/oom-kills"
+import { ProcessEnd } from "../lib/process-end"
 import { PROTOCOL_VERSION, type WorkerEnvironment } from "../protocol/messages"
 import type { EngineLimits } from "./limits"
 import { LastLines, textsOf, WorkerLineReader, type WorkerLine } from "./worker-lines"
@@ -29,7 +29,7 @@ export class WorkerChild<To, From> {
   readonly #limits: EngineLimits
   readonly #lastLines = new LastLines()
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
-  readonly #oomKillsBefore = oomKills()
+  readonly #processEnd = new ProcessEnd()
   /** By this side. */
   #isKilled = false
   #gone = false
@@ -108,8 +108,10 @@ export class WorkerChild<To, From> {
     // A process that the worker started may hold its stderr open for as long as it likes.
     await Promise.race([heard, drain.promise])
     clearTimeout(timer)
-    const why = this.#isKilled ? "" : whyKilled(this.#oomKillsBefore, oomKills())
-    listener.ended({ how: describeEnd(this.#child, why), lastLines: textsOf(this.lastLines) })
+    const { exitCode, signalCode } = this.#child
+    const signal = signalCode === null ? null : String(signalCode)
+    const how = this.#processEnd.describe({ exitCode, signal, isOurs: this.#isKilled })
+    listener.ended({ how, lastLines: textsOf(this.lastLines) })
   }
 }
 
@@ -127,21 +129,6 @@ function spawn(command: readonly string[], ipc: (message: unknown) => void, onDi
   } catch (error) {
     throw new RuntimeBroken(`a worker process could not be started: ${reasonOf(error)}`, error)
   }
-}
-
-function describeEnd({ signalCode, exitCode }: Child, why: string): string {
-  if (signalCode === null) return `ended with exit code ${exitCode}`
-  return signalCode === "SIGKILL" ? `was killed (SIGKILL)${why}` : `was ended by ${signalCode}`
-}
-
-/** Why a process was killed that nobody here has killed. */
-function whyKilled(oomKillsBefore: number | undefined, oomKillsAfter: number | undefined): string {
-  if (oomKillsBefore === undefined || oomKillsAfter === undefined) {
-    return ", probably because the machine ran out of memory"
-  }
-  return oomKillsAfter > oomKillsBefore
-    ? " because the machine or its container ran out of memory"
-    : " by another process; the kernel reports no lack of memory"
 }
 
 /** What every worker is told first. */

@@ -4,6 +4,7 @@ import { InvalidRequest } from "../../errors"
 import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf } from "../consume"
+import { exchangeOf } from "../exchange"
 import { Fields } from "../fields"
 import { readHeaderOptions } from "../headers"
 import { mayBeSilent } from "../idle"
@@ -20,6 +21,7 @@ export function controlRoutes(engine: Engine) {
         const model = readModel(new Fields(await readJsonObject(request)))
         if (model === undefined) throw new InvalidRequest("model is required", "model")
         mayBeSilent(request, server)
+        exchangeOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
         return { model, stopped: await stop(engine, model) }
       },
       { parse: "none" },
@@ -32,6 +34,7 @@ export function controlRoutes(engine: Engine) {
           readHeaderOptions(request),
         )
         mayBeSilent(request, server)
+        exchangeOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
         return toRenderBody(await engine.render(generation, clientOf(request).signal))
       },
       { parse: "none" },
