@@ -21,7 +21,6 @@ export function controlRoutes(engine: Engine) {
         const model = readModel(new Fields(await readJsonObject(request)))
         if (model === undefined) throw new InvalidRequest("model is required", "model")
         mayBeSilent(request, server)
-        exchangeOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
         return { model, stopped: await stop(engine, model) }
       },
       { parse: "none" },
