@@ -31,6 +31,8 @@ export interface AnswerSource {
   answer(turn: Turn, signal: AbortSignal): AsyncIterable<AnswerEvent>
   /** Names of the models that can be asked. */
   models(): Promise<readonly string[]>
+  /** The longest conversation with a model, in tokens; `undefined` where that cannot be known. */
+  contextLength(model: string): Promise<number | undefined>
   /** What `/show info` shows. */
   facts(model: string): Promise<ModelFacts>
   /** What the model's file says. @throws Unsupported where only a server sees the file */

@@ -212,5 +212,6 @@ function parse(text: string): unknown {
 function toError(error: JsonRecord, status: number): XllmError {
   const code = textAt(error, "code") ?? textAt(error, "type") ?? "server_error"
   const known = numberAt(error, "status") ?? status
-  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`)
+  const { message: _message, type: _type, param: _param, code: _code, ...details } = error
+  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`, { details })
 }

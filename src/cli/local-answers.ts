@@ -63,6 +63,11 @@ export class LocalAnswers implements AnswerSource {
     return (await this.#engine.list()).map(({ name }) => name)
   }
 
+  async contextLength(model: string): Promise<number | undefined> {
+    const lengths = await this.#engine.contextLengths([await this.#engine.show(model)])
+    return lengths.get(model)?.served
+  }
+
   facts(model: string): Promise<ModelFacts> {
     return this.#engine.show(model)
   }

@@ -49,11 +49,29 @@ export async function printAnswer({ source, turn, io, signal, write }: PrintOpti
       }
     }
   } catch (error) {
-    if (!signal.aborted || !(error instanceof Cancelled)) throw error
+    if (!signal.aborted || !(error instanceof Cancelled)) {
+      // What is said of the error begins a line of its own.
+      if (text !== "" && !text.endsWith("\n")) write("\n")
+      throw error
+    }
   } finally {
     spinner.stop()
   }
   return { text, isInterrupted: signal.aborted, ...end, totalMs: performance.now() - startedAt }
+}
+
+/**
+ * What is to be said of an answer that ended because the context was full: the size of the context. `undefined`: it
+ * ended for another reason, or that cannot be known.
+ */
+export async function fullContext(
+  { reason, usage }: Answer,
+  source: AnswerSource,
+  model: string,
+): Promise<number | undefined> {
+  if (reason !== "length" || usage === undefined) return undefined
+  const size = await source.contextLength(model).catch(() => undefined)
+  return size !== undefined && usage.promptTokens + usage.completionTokens > size ? size : undefined
 }
 
 export function loadingText(fraction: number): string {

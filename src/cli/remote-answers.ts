@@ -32,6 +32,10 @@ export class RemoteAnswers implements AnswerSource {
     return this.#client.models()
   }
 
+  async contextLength(model: string): Promise<number | undefined> {
+    return numberAt(await this.#client.model(model), "n_ctx")
+  }
+
   async facts(model: string): Promise<ModelFacts> {
     const meta = await this.#client.model(model)
     const capabilities: unknown = meta["capabilities"]

@@ -11,7 +11,7 @@ import type { Io } from "./io"
 import { offerRepair } from "./offer-repair"
 import { toJson } from "./output"
 import { answerOptions, parameterFlags } from "./parameters"
-import { type Answer, printAnswer } from "./print-answer"
+import { type Answer, fullContext, printAnswer } from "./print-answer"
 import { findOrPull } from "./pull-missing"
 import { chooseSource, startLocal } from "./source"
 import { statistics } from "./statistics"
@@ -161,6 +161,10 @@ async function answerOnce({ name, question, flags, io, source }: OneShot): Promi
   if (io.outputClosed.aborted) return
   if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
   else if (!answer.text.endsWith("\n")) io.write("\n")
+  const full = await fullContext(answer, source, name)
+  if (full !== undefined) {
+    io.writeError(`The answer was cut off: the context of ${full} tokens is full; --ctx sets a larger one.\n`)
+  }
   if (flags.verbose && answer.usage && answer.timings) {
     io.writeError(`\n${statistics(answer.usage, answer.timings, answer.totalMs)}`)
   }

@@ -3,11 +3,12 @@ import type { AnswerSource } from "../answers"
 import type { Io } from "../io"
 import { aligned, printable } from "../output"
 import { parameterRows, setParameter } from "../parameters"
-import { loadingText, printAnswer } from "../print-answer"
+import { type Answer, fullContext, loadingText, printAnswer } from "../print-answer"
 import { templateOf } from "../show"
 import { showText } from "../show-text"
 import { startSpinner } from "../spinner"
 import { statistics } from "../statistics"
+import { ContextWindow, isContextFull } from "./context-window"
 import type { Conversation } from "./conversation"
 import { replHelp } from "./help"
 import type { History } from "./history"
@@ -36,6 +37,7 @@ export class Session {
   readonly #history: History
   readonly #io: Io
   readonly #builder = new MessageBuilder()
+  readonly #window: ContextWindow
 
   constructor({ conversation, source, terminal, history, io }: SessionOptions) {
     this.#conversation = conversation
@@ -43,6 +45,7 @@ export class Session {
     this.#terminal = terminal
     this.#history = history
     this.#io = io
+    this.#window = new ContextWindow(conversation)
   }
 
   /** Resolves when the user leaves. */
@@ -92,8 +95,28 @@ export class Session {
     return false
   }
 
+  /** Where the context is full the oldest turns are dropped: a conversation has no end. */
   async #ask(question: string): Promise<void> {
+    const restore = this.#conversation.checkpoint()
+    let dropped = this.#window.makeRoom(question)
+    for (;;) {
+      try {
+        await this.#answer(question)
+        return this.#sayDropped(dropped)
+      } catch (error) {
+        const more = isContextFull(error) ? this.#window.makeRoomAfter(error, question) : 0
+        dropped += more
+        if (more > 0) continue
+        // What was dropped for nothing is for the next question.
+        restore()
+        throw error
+      }
+    }
+  }
+
+  async #answer(question: string): Promise<void> {
     using watch = this.#terminal.watchInterrupt()
+    const { model } = this.#conversation
     const answer = await printAnswer({
       source: this.#source,
       turn: this.#conversation.turn(question),
@@ -103,9 +126,28 @@ export class Session {
     })
     this.#conversation.remember(question, answer.text)
     this.#terminal.write("\n\n")
+    await this.#takeNote(answer, model)
     if (this.#conversation.isVerbose && answer.usage && answer.timings) {
       this.#io.writeError(`${statistics(answer.usage, answer.timings, answer.totalMs)}\n`)
     }
+  }
+
+  /** How full the context is now. */
+  async #takeNote(answer: Answer, model: string): Promise<void> {
+    const size = await this.#source.contextLength(model).catch(() => undefined)
+    this.#window.answered(answer, size)
+    const full = await fullContext(answer, this.#source, model)
+    if (full === undefined) return
+    this.#io.writeError(
+      `The answer was cut off: the context of ${full} tokens is full. Say 'go on', or set num_ctx for a larger one.\n\n`,
+    )
+  }
+
+  #sayDropped(count: number): void {
+    if (count === 0) return
+    const what =
+      count === 1 ? "oldest question and its answer were" : `${count} oldest questions and their answers were`
+    this.#io.writeError(`The context is full: the ${what} dropped.\n`)
   }
 
   async #obey(command: Exclude<SlashCommand, { type: "exit" }>): Promise<void> {
@@ -117,6 +159,7 @@ export class Session {
         return this.#say(command.text)
       case "clear":
         conversation.clear()
+        this.#window.reset()
         return this.#say("Cleared session context")
       case "set-parameter":
         conversation.parameters = setParameter(conversation.parameters, command.name, command.values)
@@ -135,6 +178,7 @@ export class Session {
       case "load":
         await this.load(command.model)
         conversation.clear()
+        this.#window.reset()
         return this.#say(`Loaded model '${printable(conversation.model)}'`)
       case "list":
         return await this.#list(command.prefix)

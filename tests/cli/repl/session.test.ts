@@ -6,7 +6,13 @@ import { History } from "../../../src/cli/repl/history"
 import { Session } from "../../../src/cli/repl/session"
 import type { Entry } from "../../../src/cli/repl/terminal"
 import type { ModelFacts } from "../../../src/cli/show-text"
-import { Cancelled, ModelNotFound, Unsupported, WorkerCrashed } from "../../../src/errors"
+import {
+  Cancelled,
+  ContextLengthExceeded,
+  ModelNotFound,
+  Unsupported,
+  WorkerCrashed,
+} from "../../../src/errors"
 import { fakeIo } from "../../support/fake-io"
 import { FakeTerminal } from "../../support/fake-terminal"
 import { tempFolder } from "../../support/temp-folder"
@@ -16,6 +22,8 @@ class EchoAnswers implements AnswerSource {
   readonly isRemote = false
   readonly turns: Turn[] = []
   readonly loaded: string[] = []
+  /** In tokens, of which every letter is one. */
+  context = 8192
 
   async find(model: string): Promise<string> {
     if (model === "nope") throw new ModelNotFound(model)
@@ -29,18 +37,26 @@ class EchoAnswers implements AnswerSource {
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     this.turns.push(turn)
     const question = turn.messages.at(-1)?.content ?? ""
-    if (question === "crash") throw new WorkerCrashed("smol", "was killed by SIGKILL", [])
-    yield { type: "text", text: question.toUpperCase() }
+    const length = turn.messages.reduce((sum, { content }) => sum + content.length, 0)
+    if (length > this.context) throw new ContextLengthExceeded(length, this.context, "messages")
+    if (question === "half a crash") yield { type: "text", text: "HALF" }
+    if (question.endsWith("crash")) throw new WorkerCrashed("smol", "was killed by SIGKILL", [])
+    const room = this.context - length + 1
+    yield { type: "text", text: question.toUpperCase().slice(0, room) }
     while (question === "forever") {
       if (signal.aborted) throw new Cancelled()
       yield { type: "text", text: "." }
     }
-    yield { type: "finish", reason: "stop" }
+    yield { type: "finish", reason: question.length < room ? "stop" : "length" }
     yield {
       type: "done",
-      usage: { promptTokens: 5, completionTokens: 2, cachedTokens: 0 },
+      usage: { promptTokens: length, completionTokens: Math.min(question.length, room), cachedTokens: 0 },
       timings: { queueMs: 0, loadMs: 0, promptTokens: 5, promptMs: 1, generatedTokens: 2, generationMs: 1 },
     }
+  }
+
+  async contextLength(): Promise<number> {
+    return this.context
   }
 
   async models(): Promise<readonly string[]> {
@@ -70,9 +86,17 @@ class EchoAnswers implements AnswerSource {
 const CTRL_C: Entry = { type: "interrupt", wasEmpty: true }
 const CTRL_C_ON_TEXT: Entry = { type: "interrupt", wasEmpty: false }
 
-async function talk(...entries: (string | Entry)[]) {
+function talk(...entries: (string | Entry)[]) {
+  return talkTo(new EchoAnswers(), entries)
+}
+
+/** With a context of so many letters. */
+function talkIn(context: number, ...entries: string[]) {
+  return talkTo(Object.assign(new EchoAnswers(), { context }), entries)
+}
+
+async function talkTo(source: EchoAnswers, entries: readonly (string | Entry)[]) {
   using folder = tempFolder()
-  const source = new EchoAnswers()
   const terminal = new FakeTerminal(entries)
   terminal.onWrite = (text, pressCtrlC) => {
     if (text === ".") pressCtrlC()
@@ -124,12 +148,55 @@ describe("a conversation", () => {
     expect(contents(source.turns[1])).toEqual(["user: two"])
   })
 
+  test("has an error in the middle of an answer on a line of its own", async () => {
+    expect((await talk("half a crash")).terminal.shown).toStartWith(">>> half a crash\nHALF\n>>> ")
+  })
+
   test("is kept in the history line by line, with its commands", async () => {
     expect((await talk("one", "/set nohistory", "two", "/set history", "three")).history).toEqual([
       "one",
       "/set nohistory",
       "three",
     ])
+  })
+})
+
+describe("a conversation that fills the context", () => {
+  const long = "x".repeat(120)
+
+  test("goes on without its oldest turns, and says how many it dropped", async () => {
+    const { source, io } = await talkIn(1000, ...Array.from({ length: 4 }, (_, n) => n + long), "next")
+    // 4 × 242 letters: 1000 of them hold no answer any more, 500 hold two turns with what a template adds.
+    expect(contents(source.turns[4])).toEqual([
+      `user: 3${long}`,
+      `assistant: 3${long.toUpperCase()}`,
+      "user: next",
+    ])
+    expect(io.err).toBe("The context is full: the 3 oldest questions and their answers were dropped.\n\n")
+  })
+
+  test("keeps the system message", async () => {
+    const { source } = await talkIn(520, "/set system Be brief.", `a${long}`, `b${long}`, "next")
+    expect(contents(source.turns[2])).toEqual(["system: Be brief.", "user: next"])
+  })
+
+  test("drops turns also where only the refusal tells", async () => {
+    const { source, io } = await talkIn(700, `a${long}`, `b${long}`, long + long)
+    expect(contents(source.turns.at(-1))).toEqual([`user: ${long}${long}`])
+    expect(io.err).toContain("the 2 oldest questions and their answers were dropped.\n\n")
+  })
+
+  test("ends with an error where a question alone is too long", async () => {
+    const { io, source } = await talkIn(100, "a", long, "b")
+    expect(io.err).toStartWith(
+      "Error: Input tokens exceed the configured limit of 100 tokens: the prompt has 120;",
+    )
+    expect(contents(source.turns.at(-1))).toEqual(["user: a", "assistant: A", "user: b"])
+  })
+
+  test("says where an answer was cut off", async () => {
+    const { io } = await talkIn(200, long)
+    expect(io.err).toContain("The answer was cut off: the context of 200 tokens is full.")
   })
 })
 
