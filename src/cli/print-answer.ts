@@ -23,6 +23,8 @@ export interface PrintOptions {
   readonly io: Io
   /** Ends the answer quietly. */
   readonly signal: AbortSignal
+  /** Whether {@link write} shows it on one. */
+  readonly isTerminal: boolean
   /** Takes the answer as it comes. */
   write(text: string): void
 }
@@ -31,7 +33,14 @@ export interface PrintOptions {
  * Asks, and hands the answer over as it comes. Until then a spinner tells on stderr what is waited for.
  * @throws what the source throws, but not for an answer that was given up through `signal`
  */
-export async function printAnswer({ source, turn, io, signal, write }: PrintOptions): Promise<Answer> {
+export async function printAnswer({
+  source,
+  turn,
+  io,
+  signal,
+  isTerminal,
+  write,
+}: PrintOptions): Promise<Answer> {
   const startedAt = performance.now()
   const spinner = startSpinner(io)
   let text = ""
@@ -45,13 +54,13 @@ export async function printAnswer({ source, turn, io, signal, write }: PrintOpti
       else {
         spinner.stop()
         text += event.text
-        write(io.stdoutIsTerminal ? terminalSafe(event.text) : event.text)
+        write(isTerminal ? terminalSafe(event.text) : event.text)
       }
     }
   } catch (error) {
     if (!signal.aborted || !(error instanceof Cancelled)) {
       // What is said of the error begins a line of its own.
-      if (text !== "" && !text.endsWith("\n")) write("\n")
+      if (isTerminal && text !== "" && !text.endsWith("\n")) write("\n")
       throw error
     }
   } finally {

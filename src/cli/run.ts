@@ -154,6 +154,7 @@ async function answerOnce({ name, question, flags, io, source }: OneShot): Promi
       options: answerOptions(flags),
     },
     signal: AbortSignal.any([interrupts.signal, io.outputClosed]),
+    isTerminal: io.stdoutIsTerminal,
     write: flags.json ? () => {} : io.write,
   })
   // Ctrl-C is a user who has read enough; SIGTERM comes from a script that wants to know that the rest is missing.

@@ -122,6 +122,7 @@ export class Session {
       turn: this.#conversation.turn(question),
       io: this.#io,
       signal: watch.signal,
+      isTerminal: true,
       write: (text) => this.#terminal.write(text),
     })
     this.#conversation.remember(question, answer.text)
@@ -147,7 +148,7 @@ export class Session {
     if (count === 0) return
     const what =
       count === 1 ? "oldest question and its answer were" : `${count} oldest questions and their answers were`
-    this.#io.writeError(`The context is full: the ${what} dropped.\n`)
+    this.#io.writeError(`The context is full: the ${what} dropped.\n\n`)
   }
 
   async #obey(command: Exclude<SlashCommand, { type: "exit" }>): Promise<void> {
