@@ -11,6 +11,8 @@ export interface AnswerOptions {
   readonly maxTokens?: number
   readonly minTokens: number
   readonly stop: readonly string[]
+  /** How long the model stays loaded afterwards; `null`: for ever, absent: as it was set for it. */
+  readonly keepAliveSeconds?: number | null
 }
 
 /** Sampling parameters that have one number. */

@@ -71,6 +71,7 @@ function toBody({ model, messages, options }: Turn): JsonRecord {
     }),
     ...(options.minTokens > 0 && { min_tokens: options.minTokens }),
     ...(options.stop.length > 0 && { stop: options.stop }),
+    ...(options.keepAliveSeconds !== undefined && { keep_alive: options.keepAliveSeconds ?? -1 }),
     stream_options: { include_usage: true },
   }
 }

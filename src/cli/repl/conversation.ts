@@ -1,11 +1,20 @@
 import type { ChatMessage } from "../../domain"
 import type { Turn } from "../answers"
-import { answerOptions, type ParameterValues } from "../parameters"
+import { type AnswerOptions, answerOptions, type ParameterValues } from "../parameters"
 
 /** A question with its answer. */
 interface Exchange {
   readonly question: string
   readonly answer: string
+}
+
+export interface ConversationStart {
+  readonly model: string
+  readonly system: string
+  readonly parameters: ParameterValues
+  /** What every request has besides. */
+  readonly options?: Partial<AnswerOptions>
+  readonly isVerbose: boolean
 }
 
 /** What a chat template puts around a question and its answer, in characters; about right for most. */
@@ -18,13 +27,15 @@ export class Conversation {
   system: string
   parameters: ParameterValues
   isVerbose: boolean
+  readonly #options: Partial<AnswerOptions>
   #exchanges: readonly Exchange[] = []
 
-  constructor(start: { model: string; system: string; parameters: ParameterValues; isVerbose: boolean }) {
+  constructor(start: ConversationStart) {
     this.model = start.model
     this.system = start.system
     this.parameters = start.parameters
     this.isVerbose = start.isVerbose
+    this.#options = start.options ?? {}
   }
 
   /** What was said, oldest first. */
@@ -42,7 +53,7 @@ export class Conversation {
     return {
       model: this.model,
       messages: [...system, ...this.messages, { role: "user", content: question }],
-      options: answerOptions(this.parameters),
+      options: { ...answerOptions(this.parameters), ...this.#options },
     }
   }
 

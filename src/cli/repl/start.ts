@@ -2,7 +2,7 @@ import { findPaths } from "../../config/paths"
 import { Cancelled } from "../../errors"
 import type { AnswerSource } from "../answers"
 import type { Io } from "../io"
-import { parameterFlags, type ParameterValues } from "../parameters"
+import { type AnswerOptions, parameterFlags, type ParameterValues } from "../parameters"
 import { Conversation } from "./conversation"
 import { History, HISTORY_SIZE } from "./history"
 import { LineEditor } from "./line-editor"
@@ -13,6 +13,8 @@ export interface StartOptions {
   readonly system: string | undefined
   /** Other flags may be among them. */
   readonly parameters: ParameterValues
+  /** What every request has besides. */
+  readonly options: Partial<AnswerOptions>
   readonly verbose: boolean
   readonly io: Io
   readonly source: AnswerSource
@@ -32,6 +34,7 @@ export async function startConversation(options: StartOptions): Promise<void> {
       model,
       system: options.system ?? "",
       parameters: onlyParameters(options.parameters),
+      options: options.options,
       isVerbose: options.verbose,
     })
     const session = new Session({ conversation, source, terminal, history, io })
