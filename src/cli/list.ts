@@ -1,7 +1,7 @@
 import type { Inputs } from "../config/load"
 import { pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs, modelsFolder } from "../config/settings"
-import type { ModelSummary } from "../domain"
+import type { ModelKind, ModelSummary } from "../domain"
 import type { UpdateState } from "../store/pull/updates"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
@@ -12,6 +12,14 @@ const UPDATES_TIMEOUT_MS = 10_000
 
 /** Digits of a model's id that tables show. */
 export const SHORT_ID_LENGTH = 12
+
+/** What a model of each kind is called in tables. */
+export const TYPES: Readonly<Record<ModelKind, string>> = {
+  text: "text",
+  voice: "text-to-speech",
+  recognizer: "speech-to-text",
+  image: "image",
+}
 
 export const command = defineCommand({
   name: "list",
@@ -47,7 +55,10 @@ export const command = defineCommand({
     const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
     io.write(listTable(models, new Date(), updates))
-    if (all.length === 0) io.writeError(`no models in ${folder}; put a GGUF file there, or name its path\n`)
+    if (all.length === 0) {
+      const { FIRST_MODEL } = await import("../store/hint")
+      io.writeError(`no models in ${folder} yet: ${FIRST_MODEL}; a GGUF file that is put there is one too\n`)
+    }
   },
 })
 
@@ -77,13 +88,14 @@ function toListItem(
 
 /** The table of `list`; a column more where updates were asked for. */
 export function listTable(models: readonly ModelSummary[], now: Date, updates?: Updates): string {
-  const rows = models.map(({ name, id, sizeBytes, modifiedAt }) => [
+  const rows = models.map(({ name, kind, id, sizeBytes, modifiedAt }) => [
     printable(name),
+    TYPES[kind],
     id.slice(0, SHORT_ID_LENGTH),
     formatBytes(sizeBytes),
     formatAge(modifiedAt, now),
     ...(updates === undefined ? [] : [updates.get(name) ?? "-"]),
   ])
-  const heading = ["NAME", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
+  const heading = ["NAME", "TYPE", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
   return table(heading, rows)
 }

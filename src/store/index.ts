@@ -17,7 +17,7 @@ import { completed } from "./completed"
 import type { Blob, Blobs, InstallOptions, ModelContents, Occupant, RemovedModel, Store } from "./contract"
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
-import { hintFor } from "./hint"
+import { FIRST_MODEL, hintFor } from "./hint"
 import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
 import { asFileFailure, toldOfFiles } from "./file-failure"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
@@ -258,7 +258,7 @@ class FolderStore implements Store {
   async #onlyName(): Promise<string> {
     const [first, ...others] = await this.list()
     if (first === undefined) {
-      throw new InvalidRequest("model is missing, and there is no model to choose", "model")
+      throw new InvalidRequest(`model is missing, and there are no models here yet: ${FIRST_MODEL}`, "model")
     }
     if (others.length === 0) return first.name
     throw new InvalidRequest(`model is missing, and there are ${others.length + 1} to choose from`, "model")
