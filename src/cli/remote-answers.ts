@@ -1,8 +1,11 @@
-import type { FinishReason, ModelDetails } from "../domain"
+import type { FinishReason } from "../domain"
 import { Unsupported } from "../errors"
+import type { InstructionBody } from "../formats/modelfile/parse"
+import type { Store } from "../store/contract"
 import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import type { Client } from "./client"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "../lib/json"
+import { type ModelTexts, textsFrom } from "./model-texts"
 import { parameterName } from "./parameters"
 import type { ModelFacts } from "./show-text"
 import { findOnServer } from "./source"
@@ -12,8 +15,12 @@ export class RemoteAnswers implements AnswerSource {
   readonly isRemote = true
   readonly #client: Client
 
-  constructor(client: Client) {
+  readonly #openStore: () => Promise<Store>
+
+  /** @param openStore opens the models of this machine */
+  constructor(client: Client, openStore: () => Promise<Store>) {
     this.#client = client
+    this.#openStore = openStore
   }
 
   find(model: string): Promise<string> {
@@ -50,9 +57,22 @@ export class RemoteAnswers implements AnswerSource {
     }
   }
 
-  details(_model: string): Promise<ModelDetails> {
+  async texts(model: string): Promise<ModelTexts> {
+    return textsFrom(await this.#client.model(model), model)
+  }
+
+  /** In the models folder of this machine, which is usually that of the server too. */
+  async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {
+    const { saveModel } = await import("./save-model")
+    return await saveModel({ store: await this.#openStore(), base, name, instructions })
+  }
+
+  setContextLength(tokens: number): Promise<void> {
     return Promise.reject(
-      new Unsupported("a server does not tell that; use 'xllm show' where the model's file is"),
+      new Unsupported(
+        `the server at ${this.#client.name} decides how long its models' context is: start it with --ctx ${tokens}, ` +
+          "or /save NAME now and talk to that model",
+      ),
     )
   }
 

@@ -1,5 +1,5 @@
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
-import { gatherInputs, serverLocation } from "../config/settings"
+import { gatherInputs, modelsFolder, serverLocation } from "../config/settings"
 import { text, type Value } from "../config/values"
 import type { ChatMessage } from "../domain"
 import { UsageError, XllmError } from "../errors"
@@ -116,12 +116,15 @@ function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource>
   return chooseSource<AnswerSource>(model, flags, io, {
     async remote(client) {
       const { RemoteAnswers } = await import("./remote-answers")
-      return new RemoteAnswers(client)
+      return new RemoteAnswers(client, async () => {
+        const { createStore } = await import("../store")
+        return createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+      })
     },
     async local(inputs) {
       const { LocalAnswers } = await import("./local-answers")
-      const { engine, store } = await startLocal(inputs)
-      return new LocalAnswers(engine, store)
+      const { engine, store, useContextLength } = await startLocal(inputs)
+      return new LocalAnswers(engine, store, useContextLength)
     },
   })
 }

@@ -146,6 +146,6 @@ function parametersText(manifest: Manifest | undefined): string | undefined {
 }
 
 /** The chat template that counts, in Jinja. */
-export function templateOf(details: ModelDetails): string | undefined {
+function templateOf(details: ModelDetails): string | undefined {
   return details.kind === "text" ? (details.defaults?.template ?? details.chatTemplate) : undefined
 }

@@ -1,5 +1,6 @@
 import type { Inputs } from "../config/load"
 import { gatherInputs, quietLogOptions, serverLocation } from "../config/settings"
+import type { ModelSettings } from "../domain"
 import { ModelNotFound, UsageError, XllmError } from "../errors"
 import { nearest } from "../lib/nearest"
 import { Client } from "./client"
@@ -36,14 +37,29 @@ export async function chooseSource<S>(
 
 /** The models of this machine and an engine for one user, who works with one of them until the end. */
 export async function startLocal(inputs: Inputs) {
-  const [{ createLocal }, { createLogger }] = await Promise.all([import("./local"), import("../log/logger")])
+  const [{ createLocal, liveOptions }, { createLogger }] = await Promise.all([
+    import("./local"),
+    import("../log/logger"),
+  ])
   const { logFormat, logLevel } = quietLogOptions(inputs)
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  return createLocal({
-    inputs,
-    log,
-    adapt: (settings) => ({ ...settings, keepAliveSeconds: null, replicas: 1 }),
+  let contextLength: number | undefined
+  const adapt = (settings: ModelSettings): ModelSettings => ({
+    ...settings,
+    keepAliveSeconds: null,
+    replicas: 1,
+    ...(contextLength !== undefined && { contextLength }),
   })
+  const { engine, store } = createLocal({ inputs, log, adapt })
+  return {
+    engine,
+    store,
+    /** What models are loaded with from now on. */
+    useContextLength(tokens: number): void {
+      contextLength = tokens
+      engine.reconfigure({ settingsOf: liveOptions(inputs, adapt).settingsOf })
+    },
+  }
 }
 
 /** What a server answers where a model is there, and its files are not what they should be. */

@@ -15,6 +15,8 @@ export interface ConversationStart {
   /** What every request has besides. */
   readonly options?: Partial<AnswerOptions>
   readonly isVerbose: boolean
+  /** Whether lines of answers are broken between words; absent: they are. */
+  readonly wrapsWords?: boolean
 }
 
 /** What a chat template puts around a question and its answer, in characters; about right for most. */
@@ -27,6 +29,9 @@ export class Conversation {
   system: string
   parameters: ParameterValues
   isVerbose: boolean
+  wrapsWords: boolean
+  /** What `num_ctx` was set to. */
+  contextLength: number | undefined
   readonly #options: Partial<AnswerOptions>
   #exchanges: readonly Exchange[] = []
 
@@ -35,6 +40,7 @@ export class Conversation {
     this.system = start.system
     this.parameters = start.parameters
     this.isVerbose = start.isVerbose
+    this.wrapsWords = start.wrapsWords ?? true
     this.#options = start.options ?? {}
   }
 

@@ -10,6 +10,7 @@ export function replHelp(topic: HelpTopic): string {
 ${columns([
   ["/set", "change how answers are made"],
   ["/show", "show what the model is and what was set"],
+  ["/save NAME", "make a model of this conversation: its system message, parameters and messages"],
   ["/load MODEL", "go on with another model; the conversation starts anew"],
   ["/list [PREFIX]", "list the models"],
   ["/clear", "forget the conversation"],
@@ -25,24 +26,28 @@ ${columns([
   ["/set system TEXT", 'the system message; """ begins one of several lines, no text removes it'],
   ["/set verbose", "show how long answers take"],
   ["/set quiet", "do not"],
+  ["/set wordwrap", "break lines of answers between words"],
+  ["/set nowordwrap", "do not"],
   ["/set history", "keep what is typed for the next time"],
   ["/set nohistory", "do not"],
 ])}
 Parameters:
-${columns(
-  Object.entries(parameterFlags).map(([key, { value, description }]) => [
+${columns([
+  ...Object.entries(parameterFlags).map(([key, { value, description }]): [string, string] => [
     `${parameterName(key)} ${value.placeholder}`,
     description,
   ]),
-)}`
+  ["num_ctx N", "context size in tokens; the model is loaded anew"],
+])}`
     case "show":
       return `Available Commands:
 ${columns([
   ["/show info", "what the model is"],
   ["/show license", "its licence"],
   ["/show template", "its chat template"],
-  ["/show parameters", "the parameters that were set"],
-  ["/show system", "the system message"],
+  ["/show modelfile", "a Modelfile that makes the same model"],
+  ["/show parameters", "the model's parameters, and those that were set"],
+  ["/show system", "the system message that was set, or the model's"],
 ])}`
     case "shortcuts":
       return `Keyboard shortcuts:

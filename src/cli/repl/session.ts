@@ -1,11 +1,13 @@
-import { Cancelled, XllmError } from "../../errors"
+import { modelSettings } from "../../config/schema"
+import { Cancelled, UsageError, XllmError } from "../../errors"
+import { printModelfile } from "../../formats/modelfile/print"
 import type { AnswerSource } from "../answers"
 import type { Io } from "../io"
-import { aligned, printable } from "../output"
-import { parameterRows, setParameter } from "../parameters"
+import { changes, instructionsOf, type ModelTexts } from "../model-texts"
+import { printable, section } from "../output"
+import { modelfileParametersOf, parameterRows, setParameter } from "../parameters"
 import { type Answer, fullContext, loadingText, printAnswer } from "../print-answer"
-import { templateOf } from "../show"
-import { showText } from "../show-text"
+import { parameterRows as modelParameterRows, showText } from "../show-text"
 import { startSpinner } from "../spinner"
 import { statistics } from "../statistics"
 import { ContextWindow, isContextFull } from "./context-window"
@@ -19,6 +21,8 @@ import type { Terminal } from "./terminal"
 const PROMPT = ">>> "
 const CONTINUED = "... "
 const HINT = "Send a message (/? for help)"
+/** The parameter that is the model's, not an answer's. */
+const CONTEXT = "num_ctx"
 const EXIT_HINT = "\nUse Ctrl + d or /bye to exit.\n"
 
 export interface SessionOptions {
@@ -163,14 +167,18 @@ export class Session {
         this.#window.reset()
         return this.#say("Cleared session context")
       case "set-parameter":
-        conversation.parameters = setParameter(conversation.parameters, command.name, command.values)
-        return this.#say(`Set parameter '${command.name}' to '${command.values.join("', '")}'`)
+        return await this.#setParameter(command.name, command.values)
       case "set-system":
         conversation.system = command.text
         return this.#say(command.text === "" ? "Removed system message." : "Set system message.")
       case "set-verbose":
         conversation.isVerbose = command.isOn
         return this.#say(`Set '${command.isOn ? "verbose" : "quiet"}' mode.`)
+      case "set-wordwrap":
+        conversation.wrapsWords = command.isOn
+        return this.#say(`Set '${command.isOn ? "wordwrap" : "nowordwrap"}' mode.`)
+      case "save":
+        return await this.#save(command.name)
       case "set-history":
         this.#history.isOn = command.isOn
         return this.#say(`History is ${command.isOn ? "kept" : "not kept"}.`)
@@ -194,26 +202,74 @@ export class Session {
     this.#terminal.write(wanted.map((name) => `${printable(name)}\n`).join(""))
   }
 
+  async #setParameter(name: string, values: readonly string[]): Promise<void> {
+    const conversation = this.#conversation
+    if (name === CONTEXT) {
+      const tokens = modelSettings.ctx.value.parse(values.join(" "), name)
+      if (tokens === null) throw new UsageError(`${name} needs a number: /set parameter ${name} N`)
+      conversation.contextLength = tokens
+      await this.#source.setContextLength(tokens, conversation.model)
+      this.#window.reset()
+    } else {
+      conversation.parameters = setParameter(conversation.parameters, name, values)
+    }
+    this.#say(`Set parameter '${name}' to '${values.join("', '")}'`)
+  }
+
+  /** Makes a model of what was set and said; the conversation goes on with the model that it has. */
+  async #save(name: string): Promise<void> {
+    const { model, system, messages, parameters, contextLength } = this.#conversation
+    const texts = await this.#source.texts(model)
+    const set = modelfileParametersOf(parameters)
+    const all = { ...set.parameters, ...(contextLength !== undefined && { [CONTEXT]: contextLength }) }
+    const said = messages.map(({ role, content }) => ({ role, content }))
+    const saved = await this.#source.save(
+      model,
+      name,
+      changes({
+        system: system === "" ? undefined : system,
+        messages: [...texts.messages, ...said],
+        parameters: all,
+      }),
+    )
+    if (set.unknown.length > 0) {
+      this.#say(`These are not parameters of models, and were left out: ${set.unknown.join(", ")}`)
+    }
+    this.#say(`Created new model '${printable(saved)}'`)
+  }
+
   async #shown(topic: ShowTopic): Promise<string> {
-    const { model, parameters, system } = this.#conversation
+    const { model, system } = this.#conversation
+    if (topic === "info") return showText(await this.#source.facts(model))
+    const texts = await this.#source.texts(model)
     switch (topic) {
-      case "info":
-        return showText(await this.#source.facts(model))
       case "license":
-        return ended((await this.#source.details(model)).license ?? "The model's file has no licence.")
+        return ended(texts.license ?? "The model has no licence.")
+      case "modelfile":
+        return printModelfile(instructionsOf(texts))
       case "template":
-        return ended(
-          templateOf(await this.#source.details(model)) ?? "The model's file has no chat template.",
-        )
+        return ended(texts.template ?? "The model has no chat template.")
       case "system":
-        return ended(system === "" ? "No system message was set." : system)
-      case "parameters": {
-        const rows = parameterRows(parameters)
-        return rows.length === 0 ? "No parameters were set.\n" : aligned(rows, 4)
-      }
+        return ended(system !== "" ? system : (texts.system ?? "There is no system message."))
+      case "parameters":
+        return this.#shownParameters(texts)
       default:
         return topic satisfies never
     }
+  }
+
+  #shownParameters({ parameters: ofModel }: ModelTexts): string {
+    const { parameters, contextLength } = this.#conversation
+    const set = [
+      ...parameterRows(parameters),
+      ...(contextLength === undefined ? [] : [[CONTEXT, String(contextLength)] as const]),
+    ]
+    const sections = [
+      ["Model parameters", modelParameterRows(ofModel)],
+      ["Parameters that were set", set],
+    ] as const
+    const shown = sections.filter(([, rows]) => rows.length > 0).map(([title, rows]) => section(title, rows))
+    return shown.length === 0 ? "Neither the model nor you have set any parameters.\n" : shown.join("\n")
   }
 
   #say(text: string): void {

@@ -2,6 +2,7 @@ import { Elysia } from "elysia"
 import type { ModelDetails, ModelSummary } from "../../domain"
 import { ModelNotFound } from "../../errors"
 import type { ContextLengths } from "../../engine/contract"
+import { parametersOf } from "../../store/default-parameters"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
@@ -68,6 +69,11 @@ function toMeta(model: ModelDetails) {
         n_params: model.parameterCount,
         architecture: model.architecture,
         quantization: model.quantization,
+        license: model.license,
+        template: model.defaults?.template ?? model.chatTemplate,
+        system: model.defaults?.system,
+        messages: model.defaults?.messages?.map(({ role, content }) => ({ role, content })),
+        parameters: parametersOf(model.defaults),
       }
     case "voice":
       return {

@@ -5,6 +5,7 @@ import { Conversation } from "../../../src/cli/repl/conversation"
 import { History } from "../../../src/cli/repl/history"
 import { Session } from "../../../src/cli/repl/session"
 import type { Entry } from "../../../src/cli/repl/terminal"
+import type { ModelTexts } from "../../../src/cli/model-texts"
 import type { ModelFacts } from "../../../src/cli/show-text"
 import {
   Cancelled,
@@ -13,6 +14,7 @@ import {
   Unsupported,
   WorkerCrashed,
 } from "../../../src/errors"
+import type { InstructionBody } from "../../../src/formats/modelfile/parse"
 import { fakeIo } from "../../support/fake-io"
 import { FakeTerminal } from "../../support/fake-terminal"
 import { tempFolder } from "../../support/temp-folder"
@@ -22,6 +24,7 @@ class EchoAnswers implements AnswerSource {
   readonly isRemote = false
   readonly turns: Turn[] = []
   readonly loaded: string[] = []
+  saved: { base: string; instructions: readonly InstructionBody[] } | undefined
   /** In tokens, of which every letter is one. */
   context = 8192
 
@@ -76,8 +79,25 @@ class EchoAnswers implements AnswerSource {
     }
   }
 
-  async details(): Promise<never> {
-    throw new Unsupported("nobody tells")
+  async texts(model: string): Promise<ModelTexts> {
+    const messages = [{ role: "user", content: "Q" } as const]
+    return {
+      from: model,
+      system: "Be kind.",
+      template: "{{ x }}",
+      messages,
+      parameters: { top_k: 9, stop: ["a"] },
+    }
+  }
+
+  async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {
+    this.saved = { base, instructions }
+    return `${name}:latest`
+  }
+
+  async setContextLength(tokens: number): Promise<void> {
+    if (tokens > 100_000) throw new Unsupported("too much")
+    this.context = tokens
   }
 
   async close(): Promise<void> {}
@@ -277,8 +297,63 @@ describe("commands of a conversation", () => {
     expect((await talk("/show info")).terminal.shown).toMatch(/architecture +llama[^]*context length +8192/)
   })
 
-  test("/show template says where it cannot be known", async () => {
-    expect((await talk("/show template")).io.err).toBe("Error: nobody tells\n")
+  test("/show template, system and modelfile show the model's own", async () => {
+    expect((await talk("/show template")).terminal.shown).toContain("template\n{{ x }}\n")
+    expect((await talk("/show system")).terminal.shown).toContain("system\nBe kind.\n")
+    expect((await talk("/set system Be brief.", "/show system")).terminal.shown).toContain(
+      "system\nBe brief.\n",
+    )
+    expect((await talk("/show modelfile")).terminal.shown).toContain(
+      'FROM smol\nTEMPLATE "{{ x }}"\nSYSTEM "Be kind."\nPARAMETER top_k 9\nPARAMETER stop "a"\nMESSAGE user Q\n',
+    )
+  })
+
+  test("/show parameters tells the model's from those that were set", async () => {
+    const { terminal } = await talk(
+      "/set parameter top_k 5",
+      "/set parameter num_ctx 100",
+      "/show parameters",
+    )
+    expect(terminal.shown).toContain(
+      '  Model parameters\n    stop     "a"\n    top_k    9\n\n' +
+        "  Parameters that were set\n    top_k      5\n    num_ctx    100\n",
+    )
+  })
+
+  test("/set parameter num_ctx is for the model, which is loaded anew", async () => {
+    const { source, terminal, io } = await talk(
+      "/set parameter num_ctx 4k",
+      "/set parameter num_ctx x",
+      "one",
+    )
+    expect(source.context).toBe(4096)
+    expect(terminal.shown).toContain("Set parameter 'num_ctx' to '4k'")
+    expect(io.err).toContain("Error: num_ctx must be ")
+  })
+
+  test("/save makes a model of what was set and said", async () => {
+    const { source, terminal } = await talk(
+      "/set system Be brief.",
+      "/set parameter max_tokens 9",
+      "/set parameter mirostat 1",
+      "/set parameter num_ctx 200",
+      "one",
+      "/save mine",
+    )
+    expect(source.saved).toEqual({
+      base: "smol",
+      instructions: [
+        { type: "system", value: "Be brief." },
+        { type: "parameter", name: "num_predict", value: 9 },
+        { type: "parameter", name: "num_ctx", value: 200 },
+        { type: "message", role: "user", content: "Q" },
+        { type: "message", role: "user", content: "one" },
+        { type: "message", role: "assistant", content: "ONE" },
+      ],
+    })
+    expect(terminal.shown).toContain(
+      "These are not parameters of models, and were left out: mirostat\nCreated new model 'mine:latest'\n",
+    )
   })
 
   test("a mistake is said and not sent", async () => {
