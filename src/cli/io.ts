@@ -8,6 +8,7 @@ export interface Io {
   /** Somebody watches: redrawing and escape codes make sense. */
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
+  /** Not so of one that cannot be drawn on (TERM=dumb): what is shown on it for a while would stay. */
   readonly stderrIsTerminal: boolean
   /** Resolves when more may be written; fast streams resolve at once. */
   write(text: string): void
@@ -43,7 +44,7 @@ export function processIo(): Io {
     environment,
     stdinIsTerminal: process.stdin.isTTY === true,
     stdoutIsTerminal: process.stdout.isTTY === true,
-    stderrIsTerminal: process.stderr.isTTY === true,
+    stderrIsTerminal: process.stderr.isTTY === true && environment["TERM"] !== "dumb",
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     writeBytes: (bytes) => void process.stdout.write(bytes),

@@ -69,7 +69,10 @@ export function changes({
     ...(system === undefined ? [] : [{ type: "system", value: system } as const]),
     ...parameterInstructions(parameters),
     ...messages.flatMap(({ role, content }): InstructionBody[] =>
-      role === "tool" ? [] : [{ type: "message", role, content }],
+      // A Modelfile has only these.
+      role === "system" || role === "user" || role === "assistant"
+        ? [{ type: "message", role, content }]
+        : [],
     ),
   ]
 }

@@ -6,7 +6,9 @@ import { type AnswerOptions, parameterFlags, type ParameterValues } from "../par
 import { Conversation } from "./conversation"
 import { History, HISTORY_SIZE } from "./history"
 import { LineEditor } from "./line-editor"
+import { PlainTerminal } from "./plain-terminal"
 import { Session } from "./session"
+import type { Terminal } from "./terminal"
 
 export interface StartOptions {
   readonly model: string
@@ -25,7 +27,7 @@ export async function startConversation(options: StartOptions): Promise<void> {
   const { model, io, source } = options
   const history = new History(findPaths(io.environment).history)
   const lines = await history.load()
-  const terminal = new LineEditor({ history: lines.toReversed(), historySize: HISTORY_SIZE })
+  const terminal = openTerminal(lines, io)
   // The terminal must be left as it was found, however this ends.
   const endBySignal = () => terminal.close()
   process.once("SIGTERM", endBySignal)
@@ -46,6 +48,16 @@ export async function startConversation(options: StartOptions): Promise<void> {
     terminal.close()
     process.off("SIGTERM", endBySignal)
   }
+}
+
+function openTerminal(lines: readonly string[], io: Io): Terminal {
+  const { TERM: name, NO_COLOR: noColor = "" } = io.environment
+  if (name === "dumb") return new PlainTerminal()
+  return new LineEditor({
+    history: lines.toReversed(),
+    historySize: HISTORY_SIZE,
+    hasColors: noColor === "",
+  })
 }
 
 function onlyParameters(flags: ParameterValues): ParameterValues {
