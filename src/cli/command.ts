@@ -33,7 +33,8 @@ export interface CommandDescription<F extends FlagTable> {
 
 /** A command that can be run without knowing its flags' types. */
 export interface Command {
-  readonly help: string
+  /** @param terminal how many columns it has; absent: there is none */
+  help(terminal: number | undefined): string
   /** As citty runs it, among others or alone. */
   withIo(io: Io): CommandDef
   /** @throws UsageError for wrong arguments, and what the command itself throws */
@@ -49,15 +50,13 @@ export function defineCommand<F extends FlagTable>(description: CommandDescripti
       meta: { name, description: summary },
       async run({ rawArgs }) {
         const { flags, words, wantsHelp } = parseArguments(description.flags, rawArgs)
-        if (wantsHelp) return io.write(commandHelp(description))
+        if (wantsHelp) return io.write(commandHelp(description, io.columns))
         checkWords(description, words)
         await description.run({ flags, words, io })
       },
     })
   return {
-    get help() {
-      return commandHelp(description)
-    },
+    help: (terminal) => commandHelp(description, terminal),
     withIo,
     async execute(argv, io) {
       await runCommand(withIo(io), { rawArgs: [...argv] })

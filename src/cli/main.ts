@@ -91,9 +91,11 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
     case "":
     case "--help":
     case "-h":
-      return io.write(overview())
+      return io.write(overview(io.columns))
     case "help":
-      return io.write(rest[0] === undefined ? overview() : (await loadCommand(rest[0])).help)
+      return io.write(
+        rest[0] === undefined ? overview(io.columns) : (await loadCommand(rest[0])).help(io.columns),
+      )
     default:
       checkName(name)
       return await runNamed([name, ...rest], io)
@@ -127,7 +129,7 @@ function unknownCommand(name: string): UsageError {
   return new UsageError(`unknown ${what} '${name}'; ${hint}`)
 }
 
-function overview(): string {
+function overview(terminal: number | undefined): string {
   const rows = Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary])
   return `Run models for text, speech and pictures on this machine.
 
@@ -135,18 +137,24 @@ Usage:
   xllm COMMAND [ARGUMENTS] [FLAGS]
 
 Commands:
-${columns(rows)}
+${columns(rows, terminal)}
 Flags:
-${columns([
-  ["-h, --help", "show this help; 'xllm COMMAND --help' shows a command's"],
-  ["-v, --version", "show the versions of xLLM and llama.cpp"],
-])}
+${columns(
+  [
+    ["-h, --help", "show this help; 'xllm COMMAND --help' shows a command's"],
+    ["-v, --version", "show the versions of xLLM and llama.cpp"],
+  ],
+  terminal,
+)}
 Examples:
-${columns([
-  ["xllm pull Qwen/Qwen3-0.6B-GGUF", "download a model"],
-  ["xllm run ./model.gguf", "talk to a model"],
-  ["xllm serve ./model.gguf", "serve it over HTTP, as OpenAI's API"],
-])}`
+${columns(
+  [
+    ["xllm pull Qwen/Qwen3-0.6B-GGUF", "download a model"],
+    ["xllm run ./model.gguf", "talk to a model"],
+    ["xllm serve ./model.gguf", "serve it over HTTP, as OpenAI's API"],
+  ],
+  terminal,
+)}`
 }
 
 async function versionText(): Promise<string> {

@@ -4,6 +4,7 @@ import type { AnswerSource, Turn } from "./answers"
 import type { Io } from "./io"
 import { terminalSafe } from "./output"
 import { startSpinner } from "./spinner"
+import type { WordWrap } from "./word-wrap"
 
 /** An answer, once it is over. */
 export interface Answer {
@@ -25,6 +26,8 @@ export interface PrintOptions {
   readonly signal: AbortSignal
   /** Whether {@link write} shows it on one. */
   readonly isTerminal: boolean
+  /** What breaks its lines; absent: nothing does. */
+  readonly wrap?: WordWrap | undefined
   /** Takes the answer as it comes. */
   write(text: string): void
 }
@@ -39,6 +42,7 @@ export async function printAnswer({
   io,
   signal,
   isTerminal,
+  wrap,
   write,
 }: PrintOptions): Promise<Answer> {
   const startedAt = performance.now()
@@ -54,7 +58,8 @@ export async function printAnswer({
       else {
         spinner.stop()
         text += event.text
-        write(isTerminal ? terminalSafe(event.text) : event.text)
+        const safe = isTerminal ? terminalSafe(event.text) : event.text
+        write(wrap === undefined ? safe : wrap.add(safe))
       }
     }
   } catch (error) {

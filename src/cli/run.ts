@@ -16,6 +16,7 @@ import { type Answer, fullContext, printAnswer } from "./print-answer"
 import { findOrPull } from "./pull-missing"
 import { chooseSource, startLocal } from "./source"
 import { statistics } from "./statistics"
+import { wordWrapFor } from "./word-wrap"
 
 /** As requests' keep_alive: in seconds; `null`: for ever. */
 const keepAlive: Value<number | null> = {
@@ -33,6 +34,7 @@ const flagTable = {
     value: keepAlive,
     description: "how long the model stays loaded after an answer; 0: not at all, -1: for ever",
   },
+  nowordwrap: switchFlag("do not break lines of the answer between words on a terminal"),
   verbose: switchFlag("show how long the answer took, on stderr"),
   json: switchFlag("print one JSON object instead of the answer's text; needs a PROMPT"),
   ...grouped(connectionSettings, "Flags"),
@@ -97,6 +99,7 @@ async function talkTo(name: string, { question, flags, io, source }: Talk): Prom
     parameters: flags,
     options: kept(flags),
     verbose: flags.verbose === true,
+    wrapsWords: flags.nowordwrap !== true,
     io,
     source,
   })
@@ -175,6 +178,7 @@ async function answerOnce({ name, question, flags, io, source }: OneShot): Promi
     },
     signal: AbortSignal.any([interrupts.signal, io.outputClosed]),
     isTerminal: io.stdoutIsTerminal,
+    wrap: io.stdoutIsTerminal ? wordWrapFor(io, flags.nowordwrap !== true) : undefined,
     write: flags.json ? () => {} : io.write,
   })
   // As shells have it: whoever goes on from here is to know that the rest is missing.

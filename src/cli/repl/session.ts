@@ -10,6 +10,7 @@ import { type Answer, fullContext, loadingText, printAnswer } from "../print-ans
 import { parameterRows as modelParameterRows, showText } from "../show-text"
 import { startSpinner } from "../spinner"
 import { statistics } from "../statistics"
+import { wordWrapFor } from "../word-wrap"
 import { ContextWindow, isContextFull } from "./context-window"
 import type { Conversation } from "./conversation"
 import { replHelp } from "./help"
@@ -127,6 +128,7 @@ export class Session {
       io: this.#io,
       signal: watch.signal,
       isTerminal: true,
+      wrap: wordWrapFor(this.#io, this.#conversation.wrapsWords),
       write: (text) => this.#terminal.write(text),
     })
     this.#conversation.remember(question, answer.text)
@@ -159,7 +161,7 @@ export class Session {
     const conversation = this.#conversation
     switch (command.type) {
       case "help":
-        return this.#terminal.write(`${replHelp(command.topic)}\n`)
+        return this.#terminal.write(`${replHelp(command.topic, this.#io.columns)}\n`)
       case "mistake":
         return this.#say(command.text)
       case "clear":

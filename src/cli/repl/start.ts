@@ -18,6 +18,7 @@ export interface StartOptions {
   /** What every request has besides. */
   readonly options: Partial<AnswerOptions>
   readonly verbose: boolean
+  readonly wrapsWords: boolean
   readonly io: Io
   readonly source: AnswerSource
 }
@@ -38,6 +39,7 @@ export async function startConversation(options: StartOptions): Promise<void> {
       parameters: onlyParameters(options.parameters),
       options: options.options,
       isVerbose: options.verbose,
+      wrapsWords: options.wrapsWords,
     })
     const session = new Session({ conversation, source, terminal, history, io })
     await session.load(model)
