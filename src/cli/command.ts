@@ -1,5 +1,6 @@
 import { type CommandDef, defineCommand as cittyCommand, runCommand } from "citty"
 import { UsageError } from "../errors"
+import type { CompletedCommand } from "./candidates"
 import { type FlagTable, type FlagValues, parseArguments } from "./flags"
 import { commandHelp } from "./help"
 import type { Io } from "./io"
@@ -35,6 +36,8 @@ export interface CommandDescription<F extends FlagTable> {
 export interface Command {
   /** @param terminal how many columns it has; absent: there is none */
   help(terminal: number | undefined): string
+  /** What its words are completed by. */
+  readonly usage: CompletedCommand
   /** As citty runs it, among others or alone. */
   withIo(io: Io): CommandDef
   /** @throws UsageError for wrong arguments, and what the command itself throws */
@@ -56,6 +59,7 @@ export function defineCommand<F extends FlagTable>(description: CommandDescripti
       },
     })
   return {
+    usage: description,
     help: (terminal) => commandHelp(description, terminal),
     withIo,
     async execute(argv, io) {

@@ -3,6 +3,7 @@ import { asXllmError, traceOf, UsageError } from "../errors"
 import { nearest } from "../lib/nearest"
 import { version } from "../version"
 import type { Command } from "./command"
+import { HIDDEN_COMMAND } from "./completion-protocol"
 import { failureText } from "./failure"
 import { columns } from "./help"
 import { type Io, processIo } from "./io"
@@ -36,6 +37,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   export: { summary: "Write a model to one file", load: () => import("./export") },
   import: { summary: "Install models from files", load: () => import("./import") },
   stop: { summary: "Unload a model from a server", load: () => import("./stop") },
+  completion: {
+    summary: "Print a script that completes commands in a shell",
+    load: () => import("./completion"),
+  },
 }
 
 /** Other names that people try. */
@@ -96,10 +101,24 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
       return io.write(
         rest[0] === undefined ? overview(io.columns) : (await loadCommand(rest[0])).help(io.columns),
       )
+    case HIDDEN_COMMAND:
+      return await completeWords(rest, io)
     default:
       checkName(name)
       return await runNamed([name, ...rest], io)
   }
+}
+
+/** Hidden: shells ask it. */
+async function completeWords(words: readonly string[], io: Io): Promise<void> {
+  const { complete } = await import("./complete")
+  await complete(words, io, {
+    commands: Object.keys(commands),
+    find: async (name) => {
+      const known = aliases[name] ?? name
+      return Object.hasOwn(commands, known) ? (await loadCommand(known)).usage : undefined
+    },
+  })
 }
 
 /** Lets citty find the command, which is loaded only then. */
