@@ -94,7 +94,7 @@ export class Session {
       await (command === undefined ? this.#ask(result.text) : this.#obey(command))
     } catch (error) {
       if (error instanceof Cancelled) this.#terminal.write("\n")
-      else if (error instanceof XllmError) this.#io.writeError(`Error: ${error.message}\n`)
+      else if (error instanceof XllmError) this.#tell(`Error: ${error.message}\n`)
       else throw error
     }
     return false
@@ -145,7 +145,7 @@ export class Session {
     this.#window.answered(answer, size)
     const full = await fullContext(answer, this.#source, model)
     if (full === undefined) return
-    this.#io.writeError(
+    this.#tell(
       `The answer was cut off: the context of ${full} tokens is full. Say 'go on', or set num_ctx for a larger one.\n\n`,
     )
   }
@@ -154,7 +154,7 @@ export class Session {
     if (count === 0) return
     const what =
       count === 1 ? "oldest question and its answer were" : `${count} oldest questions and their answers were`
-    this.#io.writeError(`The context is full: the ${what} dropped.\n\n`)
+    this.#tell(`The context is full: the ${what} dropped.\n\n`)
   }
 
   async #obey(command: Exclude<SlashCommand, { type: "exit" }>): Promise<void> {
@@ -272,6 +272,11 @@ export class Session {
     ] as const
     const shown = sections.filter(([, rows]) => rows.length > 0).map(([title, rows]) => section(title, rows))
     return shown.length === 0 ? "Neither the model nor you have set any parameters.\n" : shown.join("\n")
+  }
+
+  /** What is no part of the conversation. */
+  #tell(text: string): void {
+    this.#io.writeError(wordWrapFor(this.#io, true)?.add(text) ?? text)
   }
 
   #say(text: string): void {

@@ -121,7 +121,7 @@ async function talkTo(source: EchoAnswers, entries: readonly (string | Entry)[])
   terminal.onWrite = (text, pressCtrlC) => {
     if (text === ".") pressCtrlC()
   }
-  const io = fakeIo({ columns: 40 })
+  const io = fakeIo({ columns: 200 })
   const conversation = new Conversation({ model: "smol", system: "", parameters: {}, isVerbose: false })
   const history = new History(join(folder.path, "history"))
   await new Session({ conversation, source, terminal, history, io }).run()
@@ -182,12 +182,12 @@ describe("a conversation", () => {
 })
 
 describe("an answer", () => {
-  const words = "one two three four five six seven eight nine"
+  const words = "one two three four five six seven eight nine ".repeat(5).trim()
 
   test("has its lines broken between words, unless that is switched off", async () => {
     const { terminal } = await talk(words, "/set nowordwrap", words, "/set wordwrap")
     const [wrapped, , plain] = terminal.shown.split(">>> ").slice(1)
-    expect(wrapped).toContain("SIX SEVEN EIGHT\nNINE\n\n")
+    expect(wrapped).toContain("THREE FOUR \nFIVE SIX SEVEN EIGHT NINE\n\n")
     expect(plain).toContain(`\n${words.toUpperCase()}\n\n`)
     expect(terminal.shown).toContain("Set 'nowordwrap' mode.\n")
   })
