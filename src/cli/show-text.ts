@@ -152,7 +152,7 @@ const ORIGINS: Readonly<Record<ManifestSource["type"], string>> = {
   ollama: "Ollama registry",
   url: "URL",
   file: "file",
-  create: "Modelfile",
+  create: "created from",
   import: "archive",
 }
 

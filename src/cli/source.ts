@@ -85,6 +85,11 @@ export async function findOnServer(model: string, client: Client): Promise<strin
 }
 
 async function hintFor(model: string, client: Client): Promise<string> {
-  const near = nearest(model, await client.models())
+  const models = await client.models()
+  if (models.length === 0) {
+    const { FIRST_MODEL } = await import("../store/hint")
+    return `; the server at ${client.name} has no models yet: ${FIRST_MODEL}`
+  }
+  const near = nearest(model, models)
   return near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`
 }

@@ -23,7 +23,7 @@ function answer(url: string, signal = never): Promise<AnswerEvent[]> {
 }
 
 /** A server that gives every request the same answer. */
-function serveAlways(respond: () => Response) {
+function serveAlways(respond: (request: Request) => Response) {
   const server = Bun.serve({ port: 0, fetch: respond })
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) }
 }
@@ -166,6 +166,17 @@ describe("finding a model", () => {
   test("a near miss is named", async () => {
     using server = startChatServer()
     await expect(answersOf(server).find("smal")).rejects.toThrow("did you mean 'smol'?")
+  })
+
+  test("without any model says how to get one", async () => {
+    using server = serveAlways((request) =>
+      request.url.endsWith("/v1/models")
+        ? Response.json({ data: [] })
+        : Response.json({ error: { code: "model_not_found", message: "no" } }, { status: 404 }),
+    )
+    await expect(answersOf(server).find("smol")).rejects.toThrow(
+      `model 'smol' not found; the server at ${server.url} has no models yet: 'xllm pull qwen3:0.6b' downloads one`,
+    )
   })
 
   test("a path is refused", async () => {

@@ -162,7 +162,7 @@ describe("show of an installed model", () => {
     await show.execute(["mine"], io)
     const { path, sizeBytes } = await models.store.describe("mine")
     expect(io.out).toContain(
-      `\n  Storage\n    size      ${Math.floor(sizeBytes / 1000)} KB\n    path      ${path}\n    origin    Modelfile: Modelfile\n`,
+      `\n  Storage\n    size      ${Math.floor(sizeBytes / 1000)} KB\n    path      ${path}\n    origin    created from: Modelfile\n`,
     )
   })
 
