@@ -31,7 +31,7 @@ export type Key =
   | { readonly type: "paste"; readonly text: string }
 
 /** Longer texts are cut: nobody pastes more into a conversation, and a paste whose end is lost must end some time. */
-export const LONGEST_PASTE = 4 * 1024 ** 2
+export const LONGEST_PASTE = 1024 ** 2
 
 const PASTE_START = "\x1b[200~"
 const PASTE_END = "\x1b[201~"

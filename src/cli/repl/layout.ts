@@ -33,7 +33,7 @@ export function layOut({ prompt, continued, text, cursor, columns }: LayoutOptio
     width = 0
   }
   const put = (cell: string) => {
-    const cells = Bun.stringWidth(cell)
+    const cells = cell.length === 1 && cell < "\x7f" ? 1 : Bun.stringWidth(cell)
     if (width + cells > columns) endRow()
     row += cell
     width += cells
