@@ -213,8 +213,6 @@ function parse(text: string): unknown {
 function toError(error: JsonRecord, status: number): XllmError {
   const code = textAt(error, "code") ?? textAt(error, "type") ?? "server_error"
   const known = numberAt(error, "status") ?? status
-  const kind = textAt(error, "model_kind")
-  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`, {
-    ...(kind !== undefined && { details: { model_kind: kind } }),
-  })
+  const { message: _message, type: _type, param: _param, code: _code, ...details } = error
+  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`, { details })
 }

@@ -16,7 +16,7 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { openStore } from "./open-store"
-import { formatBytes, percentOf } from "./output"
+import { formatBytes, percentOf, toJson } from "./output"
 import { tellOfShadow } from "./shadowed"
 import { type Spinner, startSpinner } from "./spinner"
 
@@ -44,6 +44,7 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
     },
     force: switchFlag("replace other models of the same names", "f"),
     fromOllama: switchFlag("install the models of an Ollama"),
+    json: switchFlag("print JSON"),
     ...grouped(storeSettings, "Flags"),
     ...configFlag,
   },
@@ -53,7 +54,24 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
     const store = await openStore(await gatherInputs(flags, io.environment))
     using interrupts = watchInterrupts()
     const spinner = startSpinner(io)
-    const task = { store, name, replace: flags.force === true, io, spinner, signal: interrupts.signal }
+    const imported: string[] = []
+    const skipped: Skipped[] = []
+    const task: Task = {
+      store,
+      name,
+      replace: flags.force === true,
+      io,
+      spinner,
+      signal: interrupts.signal,
+      imported(model) {
+        imported.push(model)
+        if (!flags.json) io.write(`imported '${model}'\n`)
+      },
+      skipped(model, reason) {
+        skipped.push({ model, reason })
+        if (!flags.json) io.writeError(`left out '${model}': ${reason}\n`)
+      },
+    }
     try {
       if (flags.fromOllama === true) await importAll(file ?? (await ollamaFolder(io.environment)), task)
       else if (file === undefined) throw new UsageError("import needs FILE, or --from-ollama")
@@ -61,8 +79,15 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
     } finally {
       spinner.stop()
     }
+    if (flags.json) io.write(toJson({ imported, skipped }))
   },
 })
+
+/** A model that was not imported, and why. */
+interface Skipped {
+  readonly model: string
+  readonly reason: string
+}
 
 interface Task {
   readonly store: Store
@@ -72,6 +97,10 @@ interface Task {
   readonly io: Io
   readonly spinner: Spinner
   readonly signal: AbortSignal
+  /** To be called for each model that was installed. */
+  imported(model: string): void
+  /** For each that was left out while others go on. */
+  skipped(model: string, reason: string): void
 }
 
 async function importOne(file: string, task: Task): Promise<void> {
@@ -79,7 +108,7 @@ async function importOne(file: string, task: Task): Promise<void> {
   const imported = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
   const { name } = imported
   task.spinner.stop()
-  task.io.write(`imported '${name}'\n`)
+  task.imported(name)
   await tellOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
 }
 
@@ -161,10 +190,10 @@ function nameOfFile(path: string): string {
   return parseSplitName(file)?.stem ?? file.replace(/\.gguf$/i, "")
 }
 
-async function importAll(folder: string, { name, io, spinner, ...task }: Task): Promise<void> {
+async function importAll(folder: string, { name, spinner, ...task }: Task): Promise<void> {
   if (name !== undefined) throw new UsageError("--name is for one model, and --from-ollama brings all")
   const { importFromOllama } = await import("../store/archive/from-ollama")
-  let imported = 0
+  let count = 0
   await importFromOllama({
     ...task,
     folder: resolve(folder),
@@ -172,12 +201,12 @@ async function importAll(folder: string, { name, io, spinner, ...task }: Task): 
       if (event.type === "progress") {
         return spinner.say(`importing ${event.model}: ${partOf(event.done, event.total)}`)
       }
-      if (event.type === "skipped") return io.writeError(`left out '${event.model}': ${event.reason}\n`)
-      imported++
-      io.write(`imported '${event.model}'\n`)
+      if (event.type === "skipped") return task.skipped(event.model, event.reason)
+      count++
+      task.imported(event.model)
     },
   })
-  if (imported === 0) throw new UsageError(`no model of ${folder} was imported`)
+  if (count === 0) throw new UsageError(`no model of ${folder} was imported`)
 }
 
 /** Where Ollama keeps its models: as its own variable says, in the home, or where its service has its home. */

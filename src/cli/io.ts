@@ -9,7 +9,10 @@ export interface Io {
   /** Somebody watches: redrawing and escape codes make sense. */
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
+  /** Not so of one that cannot be drawn on (TERM=dumb): what is shown on it for a while would stay. */
   readonly stderrIsTerminal: boolean
+  /** How wide the terminal is that is written to; absent: none is, or it cannot be drawn on. */
+  readonly columns: number | undefined
   /** Resolves when more may be written; fast streams resolve at once. */
   write(text: string): void
   writeError(text: string): void
@@ -44,7 +47,15 @@ export function processIo(): Io {
     environment,
     stdinIsTerminal: process.stdin.isTTY === true,
     stdoutIsTerminal: process.stdout.isTTY === true,
-    stderrIsTerminal: process.stderr.isTTY === true,
+    stderrIsTerminal: process.stderr.isTTY === true && environment["TERM"] !== "dumb",
+    get columns() {
+      if (environment["TERM"] === "dumb") return undefined
+      return process.stdout.isTTY
+        ? process.stdout.columns
+        : process.stderr.isTTY
+          ? process.stderr.columns
+          : undefined
+    },
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     writeBytes: (bytes) => void process.stdout.write(bytes),

@@ -1,7 +1,7 @@
 import type { Inputs } from "../config/load"
 import { pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs } from "../config/settings"
-import type { ModelSummary } from "../domain"
+import type { ModelKind, ModelSummary } from "../domain"
 import type { UpdateState } from "../store/pull/updates"
 import { defineCommand } from "./command"
 import { aliasProblems } from "./alias-problems"
@@ -14,6 +14,14 @@ const UPDATES_TIMEOUT_MS = 10_000
 
 /** Digits of a model's id that tables show. */
 export const SHORT_ID_LENGTH = 12
+
+/** What a model of each kind is called in tables. */
+export const TYPES: Readonly<Record<ModelKind, string>> = {
+  text: "text",
+  voice: "text-to-speech",
+  recognizer: "speech-to-text",
+  image: "image",
+}
 
 export const command = defineCommand({
   name: "list",
@@ -45,8 +53,10 @@ export const command = defineCommand({
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
     io.write(listTable(models, new Date(), updates))
     for (const problem of aliasProblems(await store.aliases())) io.writeError(`${problem}\n`)
-    if (all.length > 0) return
-    io.writeError(`no models in ${folder}; put a GGUF file there, or name its path\n`)
+    if (all.length === 0) {
+      const { FIRST_MODEL } = await import("../store/hint")
+      io.writeError(`no models in ${folder} yet: ${FIRST_MODEL}; a GGUF file that is put there is one too\n`)
+    }
   },
 })
 
@@ -77,9 +87,10 @@ function toListItem(
 
 /** The table of `list`; a column more where updates were asked for. Behind each model are its other names. */
 export function listTable(models: readonly ModelSummary[], now: Date, updates?: Updates): string {
-  const rows = models.flatMap(({ name, id, sizeBytes, modifiedAt, aliases = [] }) => [
+  const rows = models.flatMap(({ name, kind, id, sizeBytes, modifiedAt, aliases = [] }) => [
     [
       printable(name),
+      TYPES[kind],
       id.slice(0, SHORT_ID_LENGTH),
       formatBytes(sizeBytes),
       formatAge(modifiedAt, now),
@@ -87,6 +98,6 @@ export function listTable(models: readonly ModelSummary[], now: Date, updates?: 
     ],
     ...aliases.map((alias) => [`${printable(alias)} -> ${printable(name)}`]),
   ])
-  const heading = ["NAME", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
+  const heading = ["NAME", "TYPE", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
   return table(heading, rows)
 }

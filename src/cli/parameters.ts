@@ -1,8 +1,10 @@
 import { decimal, integer, oneOf, text, type Value } from "../config/values"
 import type { SamplingParameters } from "../domain"
 import { UsageError } from "../errors"
+import { modelfileParameters } from "../formats/modelfile/parameters"
 import { nearest } from "../lib/nearest"
 import { COUNTS, NUMBERS, SAMPLING, type SamplingNumber, TEXTS } from "../limits"
+import type { ManifestParameter } from "../store/manifest"
 import type { Flag, FlagTable, FlagValues } from "./flags"
 
 /** What an answer is generated with. What is absent is left to the model and to the defaults. */
@@ -12,6 +14,8 @@ export interface AnswerOptions {
   readonly maxTokens?: number
   readonly minTokens: number
   readonly stop: readonly string[]
+  /** How long the model stays loaded afterwards; `null`: for ever, absent: as it was set for it. */
+  readonly keepAliveSeconds?: number | null
 }
 
 const GROUP = "Generation"
@@ -127,7 +131,7 @@ export function setParameter(
   const wanted = otherNames[name] ?? name
   const entry = Object.entries<Flag<unknown>>(parameterFlags).find(([key]) => parameterName(key) === wanted)
   if (entry === undefined) {
-    const near = nearest(name, Object.keys(parameterFlags).map(parameterName))
+    const near = nearest(name, [...Object.keys(parameterFlags).map(parameterName), "num_ctx"])
     throw new UsageError(
       `unknown parameter '${name}'${near === undefined ? "" : `; did you mean '${near}'?`}`,
     )
@@ -139,6 +143,24 @@ export function setParameter(
   const parsed = parts.map((part) => flag.value.parse(part, name))
   const value = parsed.reduce((earlier, later) => flag.combine?.(earlier, later) ?? later)
   return { ...said, [key]: value }
+}
+
+/** Names that Modelfiles have for parameters that requests call otherwise; absent: the same. */
+const modelfileNames: Readonly<Record<string, string>> = { max_tokens: "num_predict" }
+
+/** What was said as a Modelfile's parameters, and the names of those that it has no word for. */
+export function modelfileParametersOf(said: ParameterValues): {
+  readonly parameters: Readonly<Record<string, ManifestParameter>>
+  readonly unknown: readonly string[]
+} {
+  const parameters: Record<string, ManifestParameter> = {}
+  const unknown: string[] = []
+  for (const [key, value] of Object.entries(said)) {
+    const name = modelfileNames[parameterName(key)] ?? parameterName(key)
+    if (Object.hasOwn(modelfileParameters, name)) parameters[name] = value
+    else unknown.push(name)
+  }
+  return { parameters, unknown }
 }
 
 /** `name  value` rows, for `/show parameters`. */

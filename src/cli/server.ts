@@ -13,6 +13,7 @@ import {
   logFileOptions,
   logOptions,
   type ListenSettings,
+  modelsFolder,
   modelsInFile,
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
@@ -24,6 +25,7 @@ import { InvalidSettings, placeAndReason } from "../errors"
 import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
 import type { ListenOptions } from "../http/listen"
 import type { Uploads } from "../http/uploads"
+import type { Store } from "../store/contract"
 import type { Logger, RootLogger } from "../log/logger"
 import { version } from "../version"
 import { aliasProblems } from "./alias-problems"
@@ -177,7 +179,8 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     checkGenerates(await store.describe(name))
     names.push(name)
   }
-  // Beside everything else: nobody waits for it.
+  // Beside everything else: nobody waits for these.
+  void tellOfNoModels(store, modelsFolder(inputs), log)
   store
     .tidy()
     .catch((error: unknown) =>
@@ -194,6 +197,14 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     })
   }
   return { engine, address, reconfigure }
+}
+
+/** A server without a model answers nothing: its user is told how to get one. */
+async function tellOfNoModels(store: Store, folder: string, log: Logger): Promise<void> {
+  const models = await store.list().catch(() => undefined)
+  if (models?.length !== 0) return
+  const { FIRST_MODEL } = await import("../store/hint")
+  log.warn(`no models yet: ${FIRST_MODEL}`, { folder })
 }
 
 /** @throws InvalidSettings where no model could be loaded as the settings are, or one that has settings of its own */

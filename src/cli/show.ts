@@ -102,8 +102,10 @@ async function overview(
   const projector = manifest?.files.find(({ role }) => role === "projector")
   const { readProjector } = await import("./gguf-facts")
   const facts = projector && readProjector(blobs.pathOf(projector.digest))
-  const { parameters, system, requires } = manifest ?? {}
+  const { parameters, system, requires, source } = manifest ?? {}
+  const { sizeBytes, path } = details
   return showText(details, {
+    storage: { sizeBytes, path, ...(source !== undefined && { source }) },
     metadata: flags.metadata === true || flags.verbose === true,
     ...(tensors !== undefined && { tensors }),
     ...(parameters !== undefined && { parameters }),
@@ -145,6 +147,6 @@ function parametersText(manifest: Manifest | undefined): string | undefined {
 }
 
 /** The chat template that counts, in Jinja. */
-export function templateOf(details: ModelDetails): string | undefined {
+function templateOf(details: ModelDetails): string | undefined {
   return details.kind === "text" ? (details.defaults?.template ?? details.chatTemplate) : undefined
 }

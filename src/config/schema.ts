@@ -76,6 +76,12 @@ const socket = orAutomatic(text("PATH"), "none")
 /** How a server is reached. */
 export const connectionSettings = {
   host: setting("server.host", address, LOCALHOST, "address of the server: HOST, HOST:PORT or a URL"),
+  port: setting(
+    "server.port",
+    integer("N", 1, 65535),
+    DEFAULT_PORT,
+    `port of the server (default ${DEFAULT_PORT})`,
+  ),
   socket: setting("server.socket", socket, null, "Unix socket of the server, instead of an address"),
 }
 

@@ -216,7 +216,9 @@ export function serverLocation(inputs: Inputs): ServerLocation {
   if (values.socket !== null && strongest(origins, "socket", "host", "port")) {
     return { url: "http://localhost", socket: resolve(values.socket), ...access }
   }
-  return { url: clientUrl(values.host, values.host.port ?? (values.port || DEFAULT_PORT)), ...access }
+  const hasOwnPort = values.host.port !== undefined && !strongest(origins, "port", "host")
+  const usual = values.port || DEFAULT_PORT
+  return { url: clientUrl(values.host, hasOwnPort ? (values.host.port ?? usual) : usual), ...access }
 }
 
 /** Keys in the file are those of this machine's own server: another one must not learn them. */

@@ -7,7 +7,7 @@ import { normalizeNewlines } from "../lib/newlines"
 import type { Digest, Manifest, ManifestParameter } from "./manifest"
 
 /** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
-const SAMPLING = {
+export const SAMPLING = {
   temperature: "temperature",
   top_p: "topP",
   min_p: "minP",

@@ -1,5 +1,8 @@
 import { editDistance, nearest } from "../lib/nearest"
 
+/** How somebody who has no model yet gets one: small, and of use. */
+export const FIRST_MODEL = "'xllm pull qwen3:0.6b' downloads one"
+
 /** How many models a message names. */
 const MOST_NAMED = 5
 
@@ -16,7 +19,7 @@ export function hintFor(asked: string, models: readonly string[]): string {
   const similar = nearest(word, names)
   if (similar !== undefined) return `; did you mean '${similar}'?`
   const [only, ...others] = names
-  if (only === undefined) return "; there are no models here"
+  if (only === undefined) return `; there are no models here yet: ${FIRST_MODEL}`
   if (others.length === 0) return `; there is only '${only}'`
   const named = byLikeness(word, names).slice(0, MOST_NAMED)
   const more = models.length - named.length

@@ -28,7 +28,7 @@ import type {
 } from "./contract"
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
-import { hintFor } from "./hint"
+import { FIRST_MODEL, hintFor } from "./hint"
 import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
 import { asFileFailure, toldOfFiles } from "./file-failure"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
@@ -320,7 +320,9 @@ class FolderStore implements Store {
     const [first, ...others] = able.length > 0 ? able : ofKind
     const what = kind === undefined ? "model" : NOUNS[kind]
     if (first === undefined) {
-      throw new InvalidRequest(`model is missing, and there is no ${what} to choose`, "model")
+      const reason =
+        all.length === 0 ? `there are no models here yet: ${FIRST_MODEL}` : `there is no ${what} to choose`
+      throw new InvalidRequest(`model is missing, and ${reason}`, "model")
     }
     if (others.length === 0) return first.name
     throw new InvalidRequest(

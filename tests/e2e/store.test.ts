@@ -40,7 +40,7 @@ async function names(...argv: readonly string[]): Promise<readonly string[]> {
 describe("the executable in a clean home", () => {
   test("lists nothing, and makes nothing", async () => {
     const { out, err, code } = await xllm.run(["list"], { environment: NO_SERVER })
-    expect({ out, code }).toEqual({ out: "NAME    ID    SIZE    MODIFIED\n", code: 0 })
+    expect({ out, code }).toEqual({ out: "NAME    TYPE    ID    SIZE    MODIFIED\n", code: 0 })
     expect(err).toContain("no models in")
     expect(existsSync(join(xllm.home, ".xllm"))).toBeFalse()
   })
@@ -48,7 +48,7 @@ describe("the executable in a clean home", () => {
   test("installs, lists, shows, copies and deletes", async () => {
     expect(await run("cp", "./tiny.gguf", "mine:q4")).toBe("copied './tiny.gguf' to 'mine:q4'\n")
     expect(await run("list")).toMatch(
-      /^NAME +ID +SIZE +MODIFIED\nmine:q4 +[0-9a-f]{12} +\d[^ ]* [KM]B +(Less than a|\d+) seconds? ago\n$/,
+      /^NAME +TYPE +ID +SIZE +MODIFIED\nmine:q4 +text +[0-9a-f]{12} +\d[^ ]* [KM]B +(Less than a|\d+) seconds? ago\n$/,
     )
     expect(await run("show", "MINE:Q4")).toMatch(/\n {4}context length +1234\n/)
     expect(await run("cp", "mine:q4", "someone/else")).toBe("copied 'mine:q4' to 'someone/else'\n")

@@ -295,7 +295,7 @@ describe("models", () => {
     engine.mediaModels = [VOICE_MODEL]
     expect(await jsonOf(get("/v1/models/tiny"))).toMatchObject({
       ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
-      meta: { kind: "text", n_ctx_train: 512, n_ctx: 256 },
+      meta: { kind: "text", n_ctx_train: 512, n_ctx: 256, parameters: {} },
     })
     expect(Object.keys(await jsonOf(get("/v1/models/joe")))).toEqual([
       ...["id", "object", "created", "owned_by", "meta"],

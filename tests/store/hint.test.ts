@@ -4,7 +4,7 @@ import { hintFor } from "../../src/store/hint"
 test.each([
   ["smal", ["small:latest", "other:latest"], "; did you mean 'small'?"],
   ["Small.GGUF", ["small:latest"], "; did you mean 'small'?"],
-  ["gpt-4o", [], "; there are no models here"],
+  ["gpt-4o", [], "; there are no models here yet: 'xllm pull qwen3:0.6b' downloads one"],
   ["gpt-4o", ["qwen2.5-0.5b"], "; there is only 'qwen2.5-0.5b'"],
   ["gpt-4o", ["org/qwen2.5:q4", "llama3:latest"], "; there are 'llama3' and 'org/qwen2.5:q4'"],
   [

@@ -152,7 +152,9 @@ describe("resolving", () => {
   })
 
   test("without a name fails where there are several, or none", async () => {
-    expect((await failure(store.resolve(undefined))).message).toContain("there is no model to choose")
+    expect((await failure(store.resolve(undefined))).message).toContain(
+      "there are no models here yet: 'xllm pull qwen3:0.6b' downloads one",
+    )
     addTiny("one.gguf")
     addTiny("two.gguf")
     const error = await failure(store.resolve(undefined))

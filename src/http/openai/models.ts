@@ -3,6 +3,7 @@ import type { ModelDetails, ModelSummary } from "../../domain"
 import { ModelNotFound } from "../../errors"
 import type { ContextLengths } from "../../engine/contract"
 import { aliasKey } from "../../lib/aliases"
+import { parametersOf } from "../../store/default-parameters"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
@@ -78,6 +79,11 @@ function toMeta(model: ModelDetails) {
         n_params: model.parameterCount,
         architecture: model.architecture,
         quantization: model.quantization,
+        license: model.license,
+        template: model.defaults?.template ?? model.chatTemplate,
+        system: model.defaults?.system,
+        messages: model.defaults?.messages?.map(({ role, content }) => ({ role, content })),
+        parameters: parametersOf(model.defaults),
       }
     case "voice":
       return {
