@@ -80,8 +80,16 @@ export interface GenerationOptions extends RequestOptions {
   readonly usualMaxTokens?: number
   /** No token may end the answer before it has this many. */
   readonly minTokens: number
-  /** Texts that end the answer; they are not part of it. */
+  /** Texts that end the answer; they are not part of it, unless {@link keepsStop}. */
   readonly stop: readonly string[]
+  /** Tokens that end the answer as its own end does, also where that is ignored; not part of it, unless {@link keepsStop}. */
+  readonly stopTokens?: readonly number[]
+  /** The text or token of `stop` and `stopTokens` that ends the answer is its last part. */
+  readonly keepsStop?: boolean
+  /** Control tokens that the model generates have no text; otherwise it is their name. */
+  readonly hidesControlTokens?: boolean
+  /** Report the ids of all generated tokens in `text` events. */
+  readonly reportsTokens?: boolean
   /** What the request says; the model's and the built-in defaults fill the rest. */
   readonly sampling: Partial<SamplingParameters>
   /** How many alternatives to report for every token; 0: only the chosen one; absent: no log probabilities. */
@@ -109,6 +117,8 @@ export interface CompletionRequest extends GenerationOptions {
   readonly prompt: string | readonly number[]
   /** Text after the gap: asks for fill-in-the-middle. */
   readonly suffix?: string
+  /** Only so many of the prompt's last tokens count, BOS among them; 0: as many as leave room for the answer. */
+  readonly keepLast?: number
   /** Report the prompt's own text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
 }
@@ -236,6 +246,8 @@ export type GenerationEvent =
   | {
       readonly type: "prompt"
       readonly tokens: number
+      /** What is not as the client may expect, one sentence each; absent: nothing. */
+      readonly warnings?: readonly string[]
       readonly text?: string
       /** One per prompt token; the first token has none before it to be predicted from. */
       readonly logprobs?: readonly (
@@ -249,13 +261,17 @@ export type GenerationEvent =
       readonly processed: number
       readonly ms: number
     }
-  /** More text of one choice: whole characters only. `logprobs`: of the tokens that this text completes. */
+  /**
+   * More text of one choice: whole characters only. `logprobs`: of the tokens that this text completes. `ids`, where
+   * they are wanted: of the tokens that were generated since the event before, the one that ends the answer included.
+   */
   | {
       readonly type: "text"
       readonly choice: number
       readonly text: string
       readonly tokens: number
       readonly logprobs?: readonly TokenLogprob[]
+      readonly ids?: readonly number[]
     }
   | {
       readonly type: "finish"
@@ -376,6 +392,8 @@ export interface ModelSummary {
   readonly modifiedAt: Date
   /** What it brings along beside its weights; absent: nothing. */
   readonly defaults?: ModelDefaults
+  /** Other names that the configuration gives it, in lists and descriptions; absent: none. */
+  readonly aliases?: readonly string[]
 }
 
 /**
@@ -527,7 +545,11 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   readonly decodeThreads: number
   readonly prefillThreads: number
   readonly vocabularySize: number
+  /** Bytes of the vocabulary's longest token; absent: the tokenizer rewrites text before it cuts it. */
+  readonly longestTokenBytes?: number
   readonly chatTemplate: "model" | "built-in"
+  /** Which built-in format is used and why, in one sentence. */
+  readonly templateFallback?: string
   readonly fillInTheMiddle: boolean
 }
 
@@ -603,6 +625,8 @@ export interface ModelSettings extends TextModelSettings {
   readonly pinned: boolean
   /** How long it stays after its last request; `null`: until its room is needed. */
   readonly keepAliveSeconds: number | null
+  /** The longest that its worker may compute without a sign of life; `null`: as its kind needs. */
+  readonly stepTimeoutSeconds: number | null
   /** Workers that serve it side by side; at least 1. */
   readonly replicas: number
   /** Load it when the server starts. */

@@ -2,6 +2,9 @@ import { isDiskFull } from "./lib/disk-full"
 import { formatSize } from "./lib/bytes"
 import { formatSeconds } from "./lib/duration"
 import { systemCode, systemPath, systemReason } from "./lib/system-reason"
+import { withoutPaths } from "./lib/without-paths"
+import { shorten } from "./lib/shorten"
+import { SHOWN } from "./limits"
 
 /** Fields of an {@link XllmError} that are optional. */
 export interface XllmErrorOptions {
@@ -11,6 +14,11 @@ export interface XllmErrorOptions {
   readonly retryAfterSeconds?: number
   /** Extra facts for the error body, such as both numbers of a limit that was passed. */
   readonly details?: Readonly<Record<string, unknown>>
+  /**
+   * What clients of a server are told in place of the message, which the log and the local command line have; absent:
+   * the message, of a fault of the server's without the folders in it.
+   */
+  readonly publicMessage?: string
   readonly cause?: unknown
 }
 
@@ -22,6 +30,7 @@ export interface WireError {
   readonly param?: string
   readonly retryAfterSeconds?: number
   readonly details?: Readonly<Record<string, unknown>>
+  readonly publicMessage?: string
   /** Of a defect: where it came from, for the log alone. */
   readonly trace?: string
 }
@@ -36,25 +45,30 @@ export class XllmError extends Error {
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
   readonly details: Readonly<Record<string, unknown>> | undefined
+  /** What clients of a server are told: neither where its files are nor what its workers have written. */
+  readonly publicMessage: string
 
   constructor(code: string, status: number, message: string, options: XllmErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    // Whatever it repeats: it is sent, logged and shown on terminals.
+    super(shorten(message, SHOWN.message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = code
     this.status = status
     this.param = options.param
     this.retryAfterSeconds = options.retryAfterSeconds
     this.details = options.details
+    this.publicMessage = options.publicMessage ?? (status >= 500 ? withoutPaths(message) : message)
   }
 
   /** Plain data that {@link fromWire} turns back into an error with the same meaning. */
   toWire(): WireError {
-    const { code, status, message, param, retryAfterSeconds, details } = this
+    const { code, status, message, param, retryAfterSeconds, details, publicMessage } = this
     const trace = traceOf(this)
     return {
       code,
       status,
       message,
+      ...(publicMessage !== message && { publicMessage }),
       ...(param !== undefined && { param }),
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
       ...(details !== undefined && { details }),
@@ -151,7 +165,7 @@ export class Unsupported extends XllmError {
 
 export class ModelNotFound extends XllmError {
   constructor(model: string, hint = "") {
-    super("model_not_found", 404, `model '${model}' not found${hint}`, { param: "model" })
+    super("model_not_found", 404, `model '${named(model)}' not found${hint}`, { param: "model" })
   }
 }
 
@@ -165,7 +179,7 @@ export class ModelNotDownloaded extends XllmError {
 
 /** The model is there, but does something else than was asked of it. The command line names commands, not routes. */
 export class WrongModelKind extends XllmError {
-  constructor(model: string, kind: "text" | "voice" | "recognizer" | "image") {
+  constructor(model: string, kind: keyof typeof USES) {
     super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, {
       param: "model",
       details: { model_kind: kind },
@@ -173,12 +187,20 @@ export class WrongModelKind extends XllmError {
   }
 }
 
-/** What models of each kind are, and the routes that use them. */
+/** A name or a path that somebody has sent, as messages repeat it. */
+function named(text: string): string {
+  return shorten(text, SHOWN.name)
+}
+
+/** What models of each kind are, and where they are asked. */
 const USES = {
   text: "is a text model; use POST /v1/chat/completions or POST /v1/completions",
   voice: "is a text-to-speech model; use POST /v1/audio/speech",
   recognizer: "is a speech-to-text model; use POST /v1/audio/transcriptions",
   image: "is an image model; use POST /v1/images/generations",
+  embedding: "is an embedding model: it generates no text, and nothing else here uses it",
+  reranker: "is a reranking model: it generates no text, and nothing else here uses it",
+  other: "generates no text by itself, and nothing else here uses it",
 } as const
 
 /** A text that cannot be the name of a model. */
@@ -193,9 +215,16 @@ export class InvalidModelName extends XllmError {
 }
 
 export class NotFound extends XllmError {
-  constructor(method: string, path: string) {
-    super("not_found", 404, `no such route: ${method} ${path}`)
+  /** `likeliest`: the route that was probably meant. */
+  constructor(method: string, path: string, likeliest?: string) {
+    const hint = likeliest === undefined ? "" : `; did you mean ${likeliest}?`
+    super("not_found", 404, `no such route: ${method} ${shortened(path)}${hint}`)
   }
+}
+
+/** A path as a message has it: any length may be asked for. */
+function shortened(path: string): string {
+  return path.length > 200 ? `${path.slice(0, 200)}…` : path
 }
 
 /** A generated image whose time is over, or that never was. */
@@ -215,7 +244,11 @@ export class MethodNotAllowed extends XllmError {
   readonly allowed: readonly string[]
 
   constructor(method: string, path: string, allowed: readonly string[]) {
-    super("method_not_allowed", 405, `${path} does not accept ${method}, only ${allowed.join(", ")}`)
+    super(
+      "method_not_allowed",
+      405,
+      `${shortened(path)} does not accept ${method}, only ${allowed.join(", ")}`,
+    )
     this.allowed = allowed
   }
 }
@@ -226,18 +259,20 @@ export class HostNotAllowed extends XllmError {
     super(
       "host_not_allowed",
       403,
-      `the server does not answer for the host '${host}'; server.allowed_hosts lists further names of it`,
+      `the server does not answer for the host '${named(host)}'; server.allowed_hosts lists further names of it`,
     )
   }
 }
 
-/** A web page that may not call the server has sent a form to it. */
+/** A web page that may not call the server has sent something to it. */
 export class OriginNotAllowed extends XllmError {
-  constructor(origin: string) {
+  /** `origin`: absent where the browser does not tell it. */
+  constructor(origin?: string) {
+    const pages = origin === undefined ? "pages of other sites" : `pages of '${origin}'`
     super(
       "origin_not_allowed",
       403,
-      `pages of '${origin}' may not use the server; server.cors_origins lists pages that may`,
+      `${pages} may not use the server; server.cors_origins lists pages that may`,
     )
   }
 }
@@ -262,7 +297,10 @@ export class CannotListen extends XllmError {
   }
 }
 
-/** The prompt is longer than the longest conversation that the model was loaded for. */
+/**
+ * The prompt is longer than the context that the model was loaded with. The message begins as OpenAI's newest one does:
+ * litellm (and aider with it) and LangChain recognise a full context by these words, not by the code.
+ */
 export class ContextLengthExceeded extends XllmError {
   /** `field`: the request's field with the text. A lower bound: the text was refused by its length alone. */
   constructor(
@@ -274,8 +312,9 @@ export class ContextLengthExceeded extends XllmError {
     super(
       "context_length_exceeded",
       400,
-      `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens} tokens, ` +
-        `but the context holds ${contextLength}; shorten it or load the model with a larger --ctx`,
+      `Input tokens exceed the configured limit of ${contextLength} tokens: ` +
+        `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens}; ` +
+        "shorten it, or load the model with a larger context (--ctx)",
       { param: field, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
     )
   }
@@ -284,6 +323,21 @@ export class ContextLengthExceeded extends XllmError {
 export class PayloadTooLarge extends XllmError {
   constructor(limitBytes: number) {
     super("payload_too_large", 413, `the request body is larger than ${formatSize(limitBytes)}`)
+  }
+}
+
+/** The request's body is compressed in a way that nobody here can undo. */
+export class UnsupportedEncoding extends XllmError {
+  /** The encodings that are read, as an Accept-Encoding has them. */
+  static readonly accepted = "gzip, deflate, br, zstd"
+
+  constructor(encoding: string) {
+    super(
+      "unsupported_encoding",
+      415,
+      `the request body's Content-Encoding '${encoding.slice(0, 40)}' is not supported; ` +
+        `send it as one of ${UnsupportedEncoding.accepted}, or as it is`,
+    )
   }
 }
 
@@ -313,13 +367,26 @@ export class QueueTimeout extends XllmError {
 /** A model needs more memory than it could ever get here; the message names both sizes. */
 export class NotEnoughMemory extends XllmError {
   /** `where`: what the sizes are of, as in "system memory"; `why`: what could be done, or what is in the way. */
-  constructor(model: string, where: string, neededBytes: number, availableBytes: number, why: string) {
+  constructor(
+    model: string,
+    where: string,
+    neededBytes: number,
+    availableBytes: number,
+    why: string,
+    details: XllmErrorOptions["details"] = {},
+  ) {
     super(
       "not_enough_memory",
       507,
       `model '${model}' needs ${inGigabytes(neededBytes)} of ${where}, ` +
         `but at most ${inGigabytes(availableBytes)} can be had: ${why}`,
-      { details: { needed_bytes: Math.ceil(neededBytes), available_bytes: Math.floor(availableBytes) } },
+      {
+        details: {
+          needed_bytes: Math.ceil(neededBytes),
+          available_bytes: Math.floor(availableBytes),
+          ...details,
+        },
+      },
     )
   }
 }
@@ -432,12 +499,40 @@ export class Stopping extends XllmError {
  * it (a smaller context, fewer layers on a GPU) might have fitted.
  */
 export class ModelLoadFailed extends XllmError {
-  constructor(model: string, reason: string, cause?: unknown, details?: { readonly outOfMemory: boolean }) {
-    super("model_load_failed", 500, `model '${model}' could not be loaded: ${reason}`, {
+  /** `lastLines`: of a worker that died in the load; clients are not told of them. */
+  constructor(
+    model: string,
+    reason: string,
+    cause?: unknown,
+    details?: { readonly outOfMemory: boolean },
+    lastLines: readonly string[] = [],
+  ) {
+    const told = `model '${model}' could not be loaded: ${reason}`
+    super("model_load_failed", 500, told + lastOutput(lastLines), {
+      publicMessage: withoutPaths(told),
       ...(details !== undefined && { details }),
       cause,
     })
   }
+}
+
+/** Settings that no model, or this one, can be loaded with; the message says which and what to set. */
+export class InvalidSettings extends XllmError {
+  constructor(fault: string, model?: string) {
+    super(
+      "invalid_settings",
+      500,
+      model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`,
+    )
+  }
+}
+
+/** The same failure of a worker; the message carries its last log lines besides, clients are not told of them. */
+export function withLastOutput(error: XllmError, lastLines: readonly string[]): XllmError {
+  if (lastLines.length === 0) return error
+  const { cause, publicMessage } = error
+  const message = error.message + lastOutput(lastLines)
+  return new XllmError(error.code, error.status, message, { ...error.toWire(), publicMessage, cause })
 }
 
 /** A file that is not the model file it should be: wrong format, damaged or cut short. */
@@ -485,11 +580,16 @@ export class UnsupportedModelfile extends XllmError {
   }
 }
 
-/** A worker process ended under its requests; the message carries its last log lines. */
+/** What a worker has written last, to follow a sentence about its end. */
+function lastOutput(lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `; its last words: ${lines.join(" | ")}`
+}
+
+/** A worker process ended under its requests; the message carries its last log lines, clients are not told of them. */
 export class WorkerCrashed extends XllmError {
   constructor(model: string, how: string, lastLines: readonly string[]) {
-    const words = lastLines.length === 0 ? "" : `; its last words: ${lastLines.join(" | ")}`
-    super("worker_crashed", 500, `the worker of model '${model}' ${how}${words}`)
+    const publicMessage = `the worker of model '${model}' ${how}`
+    super("worker_crashed", 500, publicMessage + lastOutput(lastLines), { publicMessage })
   }
 }
 
@@ -497,13 +597,10 @@ export class WorkerCrashed extends XllmError {
 export class WorkerUnresponsive extends XllmError {
   /** `doing`: what it was at, as in "while loading". */
   constructor(model: string, doing: string, limitMs: number, lastLines: readonly string[]) {
-    const words = lastLines.length === 0 ? "" : `; its last words: ${lastLines.join(" | ")}`
-    super(
-      "worker_unresponsive",
-      500,
+    const publicMessage =
       `the worker of model '${model}' was silent ${doing} for longer than the limit of ${formatSeconds(limitMs)} ` +
-        `and was ended${words}`,
-    )
+      "and was ended"
+    super("worker_unresponsive", 500, publicMessage + lastOutput(lastLines), { publicMessage })
   }
 }
 
@@ -523,10 +620,22 @@ export class DecodeFailed extends XllmError {
   }
 }
 
-/** The speech engine could not write down a stretch of a recording; the message carries its own words. */
+/** A model's output is NaN or infinite, so that no token can be chosen from it. */
+export class NotNumbers extends DecodeFailed {
+  constructor() {
+    super(
+      "its output is not a number (NaN or infinite); the file may be damaged, or values overflow on this device " +
+        "(try --gpu-layers 0, or --cache-type-k and --cache-type-v f32)",
+    )
+  }
+}
+
+/** The speech engine could not write down a stretch of a recording; the message carries its own words, for the log. */
 export class RecognitionFailed extends XllmError {
   constructor(reason: string) {
-    super("recognition_failed", 500, `the recording could not be written down: ${reason}`)
+    super("recognition_failed", 500, `the recording could not be written down: ${reason}`, {
+      publicMessage: "the recording could not be written down: the speech engine failed on it",
+    })
   }
 }
 
@@ -539,8 +648,12 @@ export class DrawingFailed extends XllmError {
 
 /** The native libraries are missing, or not the ones that this build was written for. */
 export class RuntimeBroken extends XllmError {
-  constructor(reason: string, cause?: unknown) {
-    super("runtime_broken", 500, reason, { cause })
+  /** `lastLines`: of the process that it was found in. */
+  constructor(reason: string, cause?: unknown, lastLines: readonly string[] = []) {
+    super("runtime_broken", 500, reason + lastOutput(lastLines), {
+      publicMessage: withoutPaths(reason),
+      cause,
+    })
   }
 }
 
@@ -548,6 +661,19 @@ export class RuntimeBroken extends XllmError {
 export class Cancelled extends XllmError {
   constructor() {
     super("cancelled", 499, "the request was cancelled")
+  }
+}
+
+/** A client keeps its connection and does not read what is sent to it: it counts as one that has disconnected. */
+export class ClientStalled extends XllmError {
+  /** `stalledMs`: how long nothing has been taken; absent where it was taken too slowly. */
+  constructor(unsentBytes: number, stalledMs?: number) {
+    const unsent = `${(unsentBytes / 1024 ** 2).toFixed(1)} MB were unsent`
+    const message =
+      stalledMs === undefined
+        ? `the client reads too slowly: ${unsent}`
+        : `the client stopped reading: ${unsent}, and nothing was taken for ${Math.round(stalledMs / 1000)} s`
+    super("client_stalled", 499, message)
   }
 }
 
@@ -601,8 +727,8 @@ export class ModelsFolderUnwritable extends XllmError {
 
 /** A description of a model that this version cannot use. */
 export class InvalidManifest extends XllmError {
-  constructor(reason: string) {
-    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`)
+  constructor(reason: string, cause?: unknown) {
+    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`, { cause })
   }
 }
 

@@ -43,7 +43,7 @@ export interface MeasuredState {
 export interface CountedExchange {
   /** The route's own spelling; undefined where there was none. */
   readonly route: string | undefined
-  /** As the client spelled it. */
+  /** As the engine calls it, never as the client does; undefined where no model was found. */
   readonly model: string | undefined
   readonly status: number
   readonly ms: number
@@ -72,8 +72,6 @@ const SYSTEM = "system"
 export class Metrics {
   readonly #registry = new Registry()
   #state: (() => MeasuredState) | undefined
-  /** Models that the engine has found, and so may be labels. */
-  readonly #models = new Set<string>()
   /** Requests that are under way: since when (`performance.now()`), and how many tokens they have. */
   readonly #open = new Map<CountedRequest, { readonly since: number; tokens: number }>()
   /** By model and replica: what the newest step used. */
@@ -280,15 +278,13 @@ export class Metrics {
   }
 
   /** An HTTP request is over; called once for each that began. */
-  exchangeEnded({ route = OTHER, model, status, ms }: CountedExchange): void {
+  exchangeEnded({ route = OTHER, model = OTHER, status, ms }: CountedExchange): void {
     this.#inFlight.dec()
-    const known = model !== undefined && this.#models.has(model) ? model : OTHER
-    this.#exchanges.inc({ route, model: known, status })
+    this.#exchanges.inc({ route, model, status })
     this.#exchangeSeconds.observe({ route }, ms / 1000)
   }
 
   requestQueued(request: CountedRequest): void {
-    this.#models.add(request.model)
     this.#open.set(request, { since: performance.now(), tokens: 0 })
   }
 
@@ -356,12 +352,11 @@ export class Metrics {
   }
 
   requestRefused(request: CountedRequest): void {
-    this.#models.add(request.model)
     this.#countRequest(request, "refused")
   }
 
-  modelLoading({ model }: CountedWorker): void {
-    this.#models.add(model)
+  modelLoading(_worker: CountedWorker): void {
+    // How it ends is counted.
   }
 
   modelLoaded({ model }: CountedWorker, ms: number): void {

@@ -5,14 +5,15 @@ import { dirname, join, relative } from "node:path"
 const ROOT = join(import.meta.dir, "..")
 
 /** What everybody may import besides their own folder. */
-const FOUNDATION = ["errors", "domain", "lib", "version"]
+const FOUNDATION = ["errors", "domain", "lib", "limits", "version"]
 
 /** Which folders below src/ each folder may import; everything that is not listed is forbidden. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ["cli"],
   lib: [],
-  errors: ["lib"],
+  errors: ["lib", "limits"],
   domain: [],
+  limits: ["domain", "lib"],
   version: [],
   config: [],
   log: [],
@@ -36,7 +37,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "src/cli/automatic-values.ts": ["worker"],
 }
 
-const FOUNDATION_ITSELF = ["lib", "errors", "domain", "version"]
+const FOUNDATION_ITSELF = ["lib", "errors", "domain", "limits", "version"]
 
 interface Import {
   /** Relative to the root of the project. */

@@ -53,7 +53,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [
     new errors.ModelsFolderUnwritable("/models", new Error("no")),
     500,
-    { code: "models_folder_unwritable", message: expect.stringContaining("/models: no; make it writable") },
+    { code: "models_folder_unwritable", message: expect.stringContaining(" models: no; make it writable") },
   ],
   [new errors.StoreBusy("/models"), 503, { code: "store_busy", headers: { "retry-after": "5" } }],
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
@@ -63,14 +63,30 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],
   [new errors.InvalidApiKey(false), 401, { headers: { "www-authenticate": "Bearer" } }],
   [new errors.CannotListen("127.0.0.1:80", "the port is in use already"), 500, {}],
-  [new errors.ContextLengthExceeded(900, 512, "messages"), 400, { param: "messages", n_ctx: 512 }],
+  [
+    new errors.ContextLengthExceeded(900, 512, "messages"),
+    400,
+    {
+      ...{ code: "context_length_exceeded", param: "messages", n_prompt_tokens: 900, n_ctx: 512 },
+      // What litellm, aider and LangChain look for.
+      message: expect.stringMatching(
+        /^Input tokens exceed the configured limit of 512 tokens: the prompt has 900;/,
+      ),
+    },
+  ],
   [new errors.PayloadTooLarge(50 * 1024 ** 2), 413, { code: "payload_too_large" }],
+  [
+    new errors.UnsupportedEncoding("lz4"),
+    415,
+    { code: "unsupported_encoding", headers: { "accept-encoding": "gzip, deflate, br, zstd" } },
+  ],
   [new errors.QueueFull("m", 10, 4.2), 503, { code: "queue_full", headers: { "retry-after": "5" } }],
   [new errors.QueueTimeout("m", 1500, 0.2), 503, { code: "queue_timeout", headers: { "retry-after": "1" } }],
   [new errors.NotEnoughMemory("m", "system memory", 2e9, 1e9, "unload something"), 507, {}],
   [new errors.TooManyModels("m", 3), 507, { max_models: 3 }],
   [new errors.Stopping("the server"), 503, { code: "stopping", headers: { "retry-after": "1" } }],
   [new errors.ModelLoadFailed("m", "it is damaged"), 500, { code: "model_load_failed" }],
+  [new errors.InvalidSettings("set x to y", "m"), 500, { code: "invalid_settings" }],
   [new errors.InvalidModelFile("/m.gguf", "it is not a GGUF file"), 500, {}],
   [new errors.WorkerCrashed("m", "was killed", ["last words"]), 500, { code: "worker_crashed" }],
   [new errors.WorkerUnresponsive("m", "while loading", 60_000, []), 500, {}],
@@ -94,6 +110,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.ModelExists("m", "--force replaces it"), 409, { code: "model_exists", param: "model" }],
   [new errors.RuntimeBroken("a library is missing"), 500, {}],
   [new errors.Cancelled(), 499, { code: "cancelled" }],
+  [new errors.ClientStalled(2e6, 30_000), 499, { code: "client_stalled" }],
   [new errors.ServerUnreachable("http://x"), 503, {}],
   [new errors.BadServerAnswer("http://x", "sent nonsense"), 502, {}],
   [new errors.UsageError("unknown command 'x'"), 400, {}],
@@ -154,9 +171,15 @@ test("the table has every error there is", () => {
   expect(CASES.map(([name]) => name).sort()).toEqual(names.sort())
 })
 
+test("an error repeats only so much of what was wrong", () => {
+  const { message } = new errors.InvalidRequest(`x is wrong: ${"x".repeat(10_000)}`)
+  expect(message).toHaveLength(8193)
+  expect(message).toEndWith("x…")
+})
+
 describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = {}) => {
   const body = {
-    message: error.message,
+    message: error.publicMessage,
     type: status >= 500 ? "server_error" : "invalid_request_error",
     param: null,
     code: error.code,
@@ -183,14 +206,29 @@ describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = 
     const response = errorResponse(error, "/api/chat")
     expect(response.status).toBe(status)
     for (const [name, value] of Object.entries(headers)) expect(response.headers.get(name)).toBe(value)
-    expect(await response.json()).toEqual({ error: error.message })
+    expect(await response.json()).toEqual({ error: error.publicMessage })
   })
 
   test("after it has crossed from a worker", () => {
     const crossed = errors.fromWire(JSON.parse(JSON.stringify(error.toWire())))
-    expect(crossed).toMatchObject({ code: error.code, status, message: error.message })
+    const { code, message, publicMessage } = error
+    expect(crossed).toMatchObject({ code, status, message, publicMessage })
     expect(crossed.retryAfterSeconds).toBe(error.retryAfterSeconds)
     expect(crossed.details).toEqual(error.details)
+  })
+})
+
+describe("what clients are told", () => {
+  test("has no folders of the server in it, and nothing of a worker's output; the message has all", () => {
+    const lines = ["ggml.c:7: GGML_ASSERT(x) failed", "Bun has crashed"]
+    const crashed = new errors.WorkerCrashed("m", "was ended by SIGSEGV", lines)
+    expect(crashed.message).toBe(
+      "the worker of model 'm' was ended by SIGSEGV; its last words: ggml.c:7: GGML_ASSERT(x) failed | Bun has crashed",
+    )
+    expect(crashed.publicMessage).toBe("the worker of model 'm' was ended by SIGSEGV")
+    const full = new errors.NoRoomLeft("/home/ann/.xllm/models", undefined)
+    expect(full.message).toContain("there is no room left in /home/ann/.xllm/models;")
+    expect(full.publicMessage).toContain("there is no room left in models;")
   })
 })
 
@@ -218,7 +256,7 @@ describe("on the command line", () => {
   test.each(CASES)("%s of a server is one line and exit code 1", async (_name, error) => {
     engine.stop = () => Promise.reject(error)
     await main(["stop", "m", "--host", listener.url])
-    expect(written).toEqual([`Error: ${error.message}\n`])
+    expect(written).toEqual([`Error: ${error.publicMessage}\n`])
     expect(process.exitCode).toBe(1)
   })
 })

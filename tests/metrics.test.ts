@@ -237,16 +237,17 @@ describe("requests over HTTP", () => {
     Object.fromEntries(Object.entries(values).filter(([name]) => name.startsWith("http_requests_total")))
 
   test("are counted by route, model and outcome", async () => {
-    const { all, observer, values } = metrics()
+    const { all, values } = metrics()
     const { get, post } = fakeServer(undefined, { metrics: all })
-    observer.requestQueued(request())
     await (await post("/v1/chat/completions", { model: "tiny", messages: USER_HI })).text()
-    await (await post("/v1/chat/completions", { model: "tiny", messages: USER_HI, stream: true })).text()
+    await (await post("/v1/chat/completions", { model: "TINY", messages: USER_HI, stream: true })).text()
+    // Without a name, and by a rule that was broken before anybody looked for the model.
+    await (await post("/v1/chat/completions", { messages: USER_HI })).text()
     await post("/v1/chat/completions", { model: "tiny" })
     await get("/v1/models/tiny")
     expect(counted(await values())).toEqual({
-      'http_requests_total{route="/v1/chat/completions",model="tiny",status="200"}': 2,
-      'http_requests_total{route="/v1/chat/completions",model="",status="400"}': 1,
+      'http_requests_total{route="/v1/chat/completions",model="tiny",status="200"}': 3,
+      'http_requests_total{route="/v1/chat/completions",model="tiny",status="400"}': 1,
       'http_requests_total{route="/v1/models/*",model="",status="200"}': 1,
     })
   })
@@ -282,7 +283,7 @@ describe("requests over HTTP", () => {
     const after = await values()
     expect(after["http_requests_in_flight"]).toBe(0)
     expect(counted(after)).toEqual({
-      'http_requests_total{route="/v1/chat/completions",model="",status="500"}': 1,
+      'http_requests_total{route="/v1/chat/completions",model="tiny",status="500"}': 1,
     })
   })
 

@@ -1,4 +1,6 @@
-import type { ChatMessage, FinishReason, ModelDetails, Timings, Usage } from "../domain"
+import type { ChatMessage, FinishReason, Timings, Usage } from "../domain"
+import type { InstructionBody } from "../formats/modelfile/parse"
+import type { ModelTexts } from "./model-texts"
 import type { AnswerOptions } from "./parameters"
 import type { ModelFacts } from "./show-text"
 
@@ -31,10 +33,22 @@ export interface AnswerSource {
   answer(turn: Turn, signal: AbortSignal): AsyncIterable<AnswerEvent>
   /** Names of the models that can be asked. */
   models(): Promise<readonly string[]>
+  /** The longest conversation with a model, in tokens; `undefined` where that cannot be known. */
+  contextLength(model: string): Promise<number | undefined>
   /** What `/show info` shows. */
   facts(model: string): Promise<ModelFacts>
-  /** What the model's file says. @throws Unsupported where only a server sees the file */
-  details(model: string): Promise<ModelDetails>
+  /** What the model brings along beside its weights. */
+  texts(model: string): Promise<ModelTexts>
+  /**
+   * Makes a model that is another one with more instructions; returns its name.
+   * @throws Unsupported where the files are on another machine
+   */
+  save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string>
+  /**
+   * Loads models with a context of so many tokens from now on; the next question loads its model anew.
+   * @throws Unsupported where a server decides that
+   */
+  setContextLength(tokens: number, model: string): Promise<void>
   /** Ends what was started for it. */
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 import { BadServerAnswer, Cancelled, reasonOf, ServerUnreachable, XllmError } from "../errors"
 import type { ServerLocation } from "../config/settings"
-import type { LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
+import type { FailedModelBody, LoadedModelBody, MemoriesBody, StopBody } from "../http/v0/bodies"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../lib/json"
 import { readEvents } from "./sse"
 
@@ -55,6 +55,12 @@ export class Client {
     return body["models"] as readonly LoadedModelBody[]
   }
 
+  /** Models that could not be loaded, or whose worker died. Earlier versions do not tell. */
+  async failed(): Promise<readonly FailedModelBody[]> {
+    const { failed } = await this.#json("GET", "/v0/ps")
+    return Array.isArray(failed) ? (failed as readonly FailedModelBody[]) : []
+  }
+
   /** The memory that models are in, and how much of it they may still take. */
   async memory(): Promise<MemoriesBody> {
     const memory = recordAt(await this.#json("GET", "/v0/system"), "memory")
@@ -79,7 +85,8 @@ export class Client {
 
   /** The name that the server knows a model by. */
   async nameOf(model: string): Promise<string> {
-    const name = textAt(await this.#json("GET", modelPath(model)), "id")
+    const body = await this.#json("GET", modelPath(model))
+    const name = textAt(body, "alias_of") ?? textAt(body, "id")
     if (name === undefined) throw this.#strange(modelPath(model))
     return name
   }
@@ -206,8 +213,6 @@ function parse(text: string): unknown {
 function toError(error: JsonRecord, status: number): XllmError {
   const code = textAt(error, "code") ?? textAt(error, "type") ?? "server_error"
   const known = numberAt(error, "status") ?? status
-  const kind = textAt(error, "model_kind")
-  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`, {
-    ...(kind !== undefined && { details: { model_kind: kind } }),
-  })
+  const { message: _message, type: _type, param: _param, code: _code, ...details } = error
+  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`, { details })
 }

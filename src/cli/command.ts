@@ -1,5 +1,6 @@
 import { type CommandDef, defineCommand as cittyCommand, runCommand } from "citty"
 import { UsageError } from "../errors"
+import type { CompletedCommand } from "./candidates"
 import { type FlagTable, type FlagValues, parseArguments } from "./flags"
 import { commandHelp } from "./help"
 import type { Io } from "./io"
@@ -36,7 +37,10 @@ export interface CommandDescription<F extends FlagTable> {
 
 /** A command that can be run without knowing its flags' types. */
 export interface Command {
-  readonly help: string
+  /** @param terminal how many columns it has; absent: there is none */
+  help(terminal: number | undefined): string
+  /** What its words are completed by. */
+  readonly usage: CompletedCommand
   /** As citty runs it, among others or alone. */
   withIo(io: Io): CommandDef
   /** @throws UsageError for wrong arguments, and what the command itself throws */
@@ -52,16 +56,15 @@ export function defineCommand<F extends FlagTable>(description: CommandDescripti
       meta: { name, description: summary },
       async run({ rawArgs }) {
         const { flags, words, wantsHelp } = parseArguments(description.flags, rawArgs)
-        if (wantsHelp) return io.write(commandHelp(description))
+        if (wantsHelp) return io.write(commandHelp(description, io.columns))
         checkWords(description, words)
         if ("config" in description.flags && description.hasLog !== true) await warnOfVariables(io)
         await description.run({ flags, words, io })
       },
     })
   return {
-    get help() {
-      return commandHelp(description)
-    },
+    usage: description,
+    help: (terminal) => commandHelp(description, terminal),
     withIo,
     async execute(argv, io) {
       await runCommand(withIo(io), { rawArgs: [...argv] })

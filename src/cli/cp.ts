@@ -1,8 +1,10 @@
 import { storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
 import { nameOf } from "./model-path"
+import { openStore } from "./open-store"
+import { tellOfShadow } from "./shadowed"
 
 export const command = defineCommand({
   name: "cp",
@@ -18,13 +20,11 @@ A GGUF that was put into the models folder, or that SOURCE is the path of, is co
   ],
   flags: { ...grouped(storeSettings, "Flags"), ...configFlag },
   async run({ flags, words: [source = "", target = ""], io }) {
-    const [{ createStore }, { parseModelName }] = await Promise.all([
-      import("../store"),
-      import("../store/names"),
-    ])
+    const { parseModelName } = await import("../store/names")
     const name = parseModelName(target)
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
-    await store.copy(await nameOf(source, store), name)
+    const store = await openStore(await gatherInputs(flags, io.environment))
+    const copied = await store.copy(await nameOf(source, store), name)
     io.write(`copied '${source}' to '${target}'\n`)
+    await tellOfShadow(target, copied, store, io)
   },
 })

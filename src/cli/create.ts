@@ -1,10 +1,11 @@
 import { dirname, resolve } from "node:path"
 import type { Inputs } from "../config/load"
 import { pullSettings, storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import { text } from "../config/values"
 import { Cancelled, FileFailed, Unsupported, UsageError } from "../errors"
 import type { Modelfile } from "../formats/modelfile/parse"
+import { MODEL_TEXTS } from "../limits"
 import type { CreateEvent } from "../store/create/create"
 import type { PullEvent } from "../store/pull/events"
 import { defineCommand } from "./command"
@@ -12,7 +13,9 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { readGiven } from "./given-file"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
+import { openStore } from "./open-store"
 import { percentOf } from "./output"
+import { tellOfShadow } from "./shadowed"
 import { startSpinner } from "./spinner"
 
 const DEFAULT_FILE = "Modelfile"
@@ -48,15 +51,14 @@ replaced.`,
   },
   async run({ flags, words: [model = ""], io }) {
     if (flags.quantize !== undefined) throw new Unsupported("--quantize is not supported yet", "quantize")
-    const [{ createStore }, { parseModelName }, { createModel }] = await Promise.all([
-      import("../store"),
+    const [{ parseModelName }, { createModel }] = await Promise.all([
       import("../store/names"),
       import("../store/create/create"),
     ])
     const name = parseModelName(model)
     const { file, folder, modelfile } = await readModelfile(flags.file ?? DEFAULT_FILE, io)
     const inputs = await gatherInputs(flags, io.environment)
-    const store = createStore({ modelsFolder: modelsFolder(inputs) })
+    const store = await openStore(inputs)
     const reporter = flags.json === true ? jsonReporter(io) : lineReporter(io)
     using interrupts = watchInterrupts()
     const pull = async (reference: string): Promise<string> => {
@@ -65,7 +67,10 @@ replaced.`,
     }
     try {
       const { signal } = interrupts
-      await createModel({ store, name, modelfile, file, folder, pull, signal, report: reporter.report })
+      const { report } = reporter
+      const made = await createModel({ store, name, modelfile, file, folder, pull, signal, report })
+      reporter.stop()
+      await tellOfShadow(model, made, store, io)
     } catch (error) {
       if (!(error instanceof Cancelled)) throw error
       io.writeError("stopped; nothing was made, and what was downloaded for it is kept\n")
@@ -106,7 +111,7 @@ interface ReadModelfile {
 }
 
 async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
-  const [{ parseModelfile }, { decodeModelfile, MAX_MODELFILE_BYTES }] = await Promise.all([
+  const [{ parseModelfile }, { decodeModelfile }] = await Promise.all([
     import("../formats/modelfile/parse"),
     import("../formats/modelfile/text"),
   ])
@@ -114,7 +119,7 @@ async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
     const file = "standard input"
     return { file, folder: process.cwd(), modelfile: parseModelfile(await io.readInput()) }
   }
-  const bytes = await readBytes(path, MAX_MODELFILE_BYTES)
+  const bytes = await readBytes(path, MODEL_TEXTS.modelfileBytes)
   const modelfile = parseModelfile(decodeModelfile(bytes, path))
   return { file: path, folder: dirname(resolve(path)), modelfile }
 }

@@ -3,6 +3,7 @@ import { connectionSettings, logSettings, modelSettings, storeSettings } from ".
 import { decimal, integer, oneOf, text, type Value } from "../config/values"
 import type { ImageEvent, ImageFormat, ImageRequest } from "../domain"
 import { UsageError } from "../errors"
+import { TEXTS } from "../limits"
 import {
   CFG_SCALE,
   checkSize,
@@ -55,13 +56,13 @@ const flagTable = {
     description: "how many pictures (default 1)",
     short: "n",
   },
-  negative: { value: text("TEXT"), description: "what the picture is not to show" },
+  negative: { value: text("TEXT", TEXTS.imagePrompt), description: "what the picture is not to show" },
   cfgScale: {
     value: decimal("N", CFG_SCALE.min, CFG_SCALE.max),
     description: "how closely it keeps to the prompt",
   },
-  sampler: { value: text("NAME"), description: "such as euler_a" },
-  scheduler: { value: text("NAME"), description: "such as karras" },
+  sampler: { value: text("NAME", TEXTS.word), description: "such as euler_a" },
+  scheduler: { value: text("NAME", TEXTS.word), description: "such as karras" },
   format: { value: oneOf(...IMAGE_FORMATS), description: "format, where the file's ending does not say it" },
   quality: {
     value: integer("N", COMPRESSION.min, COMPRESSION.max),

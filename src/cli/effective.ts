@@ -1,7 +1,7 @@
 import type { Inputs } from "../config/load"
 import { effectiveModelSettings } from "../config/model-settings"
 import type { ModelDetails, SamplingParameters } from "../domain"
-import { SAMPLING_DEFAULTS, SAMPLING_KEYS } from "../formats/sampling-defaults"
+import { recommendedSampling, SAMPLING_DEFAULTS } from "../formats/sampling-defaults"
 
 /** A setting or a parameter that a model is used with. */
 export interface EffectiveValue {
@@ -41,9 +41,7 @@ function sampled(field: keyof SamplingParameters, { defaults, metadata }: TextDe
   const name = NAMES[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
   const inModelfile = defaults?.sampling?.[field]
   if (inModelfile !== undefined) return brought(name, inModelfile)
-  const keys: Readonly<Partial<Record<keyof SamplingParameters, string>>> = SAMPLING_KEYS
-  const key = keys[field]
-  const inFile = key === undefined ? undefined : metadata[key]
+  const inFile = recommendedSampling((key) => metadata[key]?.toString())[field]
   if (inFile !== undefined) return { name, shown: shown(inFile), from: "GGUF" }
   return builtIn(name, shown(SAMPLING_DEFAULTS[field]))
 }

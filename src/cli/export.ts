@@ -1,14 +1,15 @@
+import { resolve } from "node:path"
 import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { storeSettings } from "../config/schema"
 import { gatherInputs } from "../config/settings"
 import { Cancelled, FileFailed, UsageError, XllmError } from "../errors"
 import { defineCommand } from "./command"
-import { configFlag, grouped } from "./flags"
+import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
-import { openStore } from "./models-folder"
-import { formatBytes, percentOf } from "./output"
+import { openExistingStore } from "./models-folder"
+import { formatBytes, percentOf, toJson } from "./output"
 import { fileOutput, type Output, stdoutOutput } from "./output-file"
 import { startSpinner } from "./spinner"
 
@@ -24,14 +25,21 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     { line: "xllm export my-model my-model.tar.zst", does: "for a backup, or another machine" },
     { line: "xllm export my-model - | ssh box xllm import -", does: "to another machine at once" },
   ],
-  flags: { ...grouped(storeSettings, "Flags"), ...configFlag },
+  flags: {
+    json: switchFlag("print JSON; needs a FILE"),
+    ...grouped(storeSettings, "Flags"),
+    ...configFlag,
+  },
   async run({ flags, words: [model = "", file = ""], io }) {
+    if (file === "-" && flags.json) {
+      throw new UsageError("with --json a FILE is needed: the archive would be on stdout too")
+    }
     if (file === "-" && io.stdoutIsTerminal) {
       throw new UsageError("refusing to write an archive to a terminal; name a FILE, or pipe the output")
     }
     const { exportModel } = await import("../store/archive/export")
     const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openStore(inputs, io)
+    const { store } = await openExistingStore(inputs, io)
     const name = await nameOf(model, store)
     using interrupts = watchInterrupts()
     const archive = await exportModel(store, name)
@@ -50,7 +58,9 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     } finally {
       spinner.stop()
     }
-    if (file !== "-") io.write(`exported '${name}' to '${file}'\n`)
+    if (file === "-") return
+    if (flags.json) io.write(toJson({ model: name, file: resolve(file), size_bytes: Bun.file(file).size }))
+    else io.write(`exported '${name}' to '${file}'\n`)
   },
 })
 

@@ -4,16 +4,20 @@ import { homedir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import type { Environment } from "../config/environment"
 import { storeSettings } from "../config/schema"
-import { gatherInputs, modelsFolder } from "../config/settings"
+import { gatherInputs } from "../config/settings"
 import { text } from "../config/values"
+import type { ModelSummary } from "../domain"
 import { FileFailed, InvalidModelName, UsageError } from "../errors"
+import { parseSplitName } from "../formats/gguf/split"
 import type { Store } from "../store/contract"
 import type { ModelName } from "../store/names"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
-import { formatBytes, percentOf } from "./output"
+import { openStore } from "./open-store"
+import { formatBytes, percentOf, toJson } from "./output"
+import { tellOfShadow } from "./shadowed"
 import { type Spinner, startSpinner } from "./spinner"
 
 export const command = defineCommand({
@@ -40,19 +44,34 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
     },
     force: switchFlag("replace other models of the same names", "f"),
     fromOllama: switchFlag("install the models of an Ollama"),
+    json: switchFlag("print JSON"),
     ...grouped(storeSettings, "Flags"),
     ...configFlag,
   },
   async run({ flags, words: [file], io }) {
-    const [{ createStore }, { parseModelName }] = await Promise.all([
-      import("../store"),
-      import("../store/names"),
-    ])
+    const { parseModelName } = await import("../store/names")
     const name = flags.name === undefined ? undefined : parseModelName(flags.name)
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+    const store = await openStore(await gatherInputs(flags, io.environment))
     using interrupts = watchInterrupts()
     const spinner = startSpinner(io)
-    const task = { store, name, replace: flags.force === true, io, spinner, signal: interrupts.signal }
+    const imported: string[] = []
+    const skipped: Skipped[] = []
+    const task: Task = {
+      store,
+      name,
+      replace: flags.force === true,
+      io,
+      spinner,
+      signal: interrupts.signal,
+      imported(model) {
+        imported.push(model)
+        if (!flags.json) io.write(`imported '${model}'\n`)
+      },
+      skipped(model, reason) {
+        skipped.push({ model, reason })
+        if (!flags.json) io.writeError(`left out '${model}': ${reason}\n`)
+      },
+    }
     try {
       if (flags.fromOllama === true) await importAll(file ?? (await ollamaFolder(io.environment)), task)
       else if (file === undefined) throw new UsageError("import needs FILE, or --from-ollama")
@@ -60,8 +79,15 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
     } finally {
       spinner.stop()
     }
+    if (flags.json) io.write(toJson({ imported, skipped }))
   },
 })
+
+/** A model that was not imported, and why. */
+interface Skipped {
+  readonly model: string
+  readonly reason: string
+}
 
 interface Task {
   readonly store: Store
@@ -71,13 +97,19 @@ interface Task {
   readonly io: Io
   readonly spinner: Spinner
   readonly signal: AbortSignal
+  /** To be called for each model that was installed. */
+  imported(model: string): void
+  /** For each that was left out while others go on. */
+  skipped(model: string, reason: string): void
 }
 
 async function importOne(file: string, task: Task): Promise<void> {
   const isArchive = file === "-" || (await isFileOtherThanGguf(file))
-  const name = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  const imported = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  const { name } = imported
   task.spinner.stop()
-  task.io.write(`imported '${name}'\n`)
+  task.imported(name)
+  await tellOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
 }
 
 /** @throws FileFailed where there is nothing */
@@ -92,7 +124,7 @@ async function isFileOtherThanGguf(path: string): Promise<boolean> {
   }
 }
 
-async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<string> {
+async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<ModelSummary> {
   const { importArchive } = await import("../store/archive/import")
   if (file === "-" && io.stdinIsTerminal) {
     throw new UsageError("refusing to read an archive from a terminal; pipe it in, or name a FILE")
@@ -100,14 +132,13 @@ async function importFrom(file: string, { name, io, spinner, ...task }: Task): P
   const facts = file === "-" ? undefined : await stat(file)
   // Of a pipe nobody knows how much will come.
   const total = facts?.isFile() ? facts.size : undefined
-  const summary = await importArchive({
+  return await importArchive({
     ...task,
     archive: file === "-" ? "stdin" : file,
     bytes: file === "-" ? io.inputBytes() : readBytes(file),
     ...(name !== undefined && { name }),
     onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
   })
-  return summary.name
 }
 
 /**
@@ -126,7 +157,7 @@ async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
 /** @throws UsageError for a file whose name no model can have */
 function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
   try {
-    return parse(basename(path).replace(/\.gguf$/i, ""))
+    return parse(nameOfFile(path))
   } catch (error) {
     if (!(error instanceof InvalidModelName)) throw error
     throw new UsageError(`${error.message}; choose another one with --name`)
@@ -134,17 +165,16 @@ function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
 }
 
 /** A GGUF, or a folder. */
-async function copyIn(path: string, { store, name, replace, spinner }: Task): Promise<string> {
-  const [{ createModel }, { refuseTaken }, { parseModelName }] = await Promise.all([
+async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<ModelSummary> {
+  const [{ createModel }, { parseModelName }] = await Promise.all([
     import("../store/create/create"),
-    import("../store/archive/import"),
     import("../store/names"),
   ])
-  const target = name ?? nameFrom(path, parseModelName)
-  if (!replace) await refuseTaken(store, target)
-  const summary = await createModel({
+  return await createModel({
     store,
-    name: target,
+    name: name ?? nameFrom(path, parseModelName),
+    replace,
+    signal,
     modelfile: { instructions: [{ type: "from", value: path, line: 1 }], problems: [], warnings: [] },
     file: path,
     folder: path,
@@ -152,13 +182,18 @@ async function copyIn(path: string, { store, name, replace, spinner }: Task): Pr
       if (event.type === "progress") spinner.say(`importing ${partOf(event.doneBytes, event.totalBytes)}`)
     },
   })
-  return summary.name
 }
 
-async function importAll(folder: string, { name, io, spinner, ...task }: Task): Promise<void> {
+/** Of a split model what its parts have in common. */
+function nameOfFile(path: string): string {
+  const file = basename(path)
+  return parseSplitName(file)?.stem ?? file.replace(/\.gguf$/i, "")
+}
+
+async function importAll(folder: string, { name, spinner, ...task }: Task): Promise<void> {
   if (name !== undefined) throw new UsageError("--name is for one model, and --from-ollama brings all")
   const { importFromOllama } = await import("../store/archive/from-ollama")
-  let imported = 0
+  let count = 0
   await importFromOllama({
     ...task,
     folder: resolve(folder),
@@ -166,12 +201,12 @@ async function importAll(folder: string, { name, io, spinner, ...task }: Task): 
       if (event.type === "progress") {
         return spinner.say(`importing ${event.model}: ${partOf(event.done, event.total)}`)
       }
-      if (event.type === "skipped") return io.writeError(`left out '${event.model}': ${event.reason}\n`)
-      imported++
-      io.write(`imported '${event.model}'\n`)
+      if (event.type === "skipped") return task.skipped(event.model, event.reason)
+      count++
+      task.imported(event.model)
     },
   })
-  if (imported === 0) throw new UsageError(`no model of ${folder} was imported`)
+  if (count === 0) throw new UsageError(`no model of ${folder} was imported`)
 }
 
 /** Where Ollama keeps its models: as its own variable says, in the home, or where its service has its home. */

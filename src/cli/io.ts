@@ -1,5 +1,6 @@
 import { type Environment, processEnvironment } from "../config/environment"
-import { FileFailed } from "../errors"
+import { FileFailed, UsageError } from "../errors"
+import { BODY_BYTES } from "../limits"
 import { failureText } from "./failure"
 
 /** The streams and variables that a command works with. */
@@ -8,7 +9,10 @@ export interface Io {
   /** Somebody watches: redrawing and escape codes make sense. */
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
+  /** Not so of one that cannot be drawn on (TERM=dumb): what is shown on it for a while would stay. */
   readonly stderrIsTerminal: boolean
+  /** How wide the terminal is that is written to; absent: none is, or it cannot be drawn on. */
+  readonly columns: number | undefined
   /** Resolves when more may be written; fast streams resolve at once. */
   write(text: string): void
   writeError(text: string): void
@@ -43,7 +47,15 @@ export function processIo(): Io {
     environment,
     stdinIsTerminal: process.stdin.isTTY === true,
     stdoutIsTerminal: process.stdout.isTTY === true,
-    stderrIsTerminal: process.stderr.isTTY === true,
+    stderrIsTerminal: process.stderr.isTTY === true && environment["TERM"] !== "dumb",
+    get columns() {
+      if (environment["TERM"] === "dumb") return undefined
+      return process.stdout.isTTY
+        ? process.stdout.columns
+        : process.stderr.isTTY
+          ? process.stderr.columns
+          : undefined
+    },
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     writeBytes: (bytes) => void process.stdout.write(bytes),
@@ -62,11 +74,27 @@ async function* inputBytes(): AsyncGenerator<Uint8Array> {
 }
 
 async function readInput(): Promise<string> {
-  try {
-    return await Bun.stdin.text()
-  } catch (error) {
-    throw unreadable(error)
+  return await readText(inputBytes())
+}
+
+/**
+ * The text of a stream.
+ * @throws UsageError as soon as it is longer than a server takes: a model's file may have been piped in by mistake
+ */
+export async function readText(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const most = BODY_BYTES.generation
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    length += chunk.length
+    if (length > most) {
+      throw new UsageError(
+        `the input is larger than ${most / 1024 ** 2} MB, which is more than any model reads`,
+      )
+    }
+    chunks.push(chunk)
   }
+  return new TextDecoder().decode(Buffer.concat(chunks, length))
 }
 
 function unreadable(error: unknown): FileFailed {

@@ -1,5 +1,6 @@
 import { findPaths } from "../config/paths"
 import { UsageError } from "../errors"
+import { BODY_BYTES } from "../limits"
 import { KeyFolder, type TrustedKey } from "../store/keys"
 import { defineCommand } from "./command"
 import { switchFlag } from "./flags"
@@ -8,7 +9,7 @@ import type { Io } from "./io"
 import { printable, table, toJson } from "./output"
 
 /** A key with all its signatures has some hundred kilobytes. */
-const MAX_KEYS_BYTES = 16 * 1024 ** 2
+const MAX_KEYS_BYTES = BODY_BYTES.other
 
 /** Digits of a fingerprint that tables show: what is known as a key's id. */
 const ID_DIGITS = 16

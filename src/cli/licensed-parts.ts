@@ -179,7 +179,7 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
     packages: ["codec-parser"],
   },
   {
-    name: "Elysia, its CORS plugin, and what they need",
+    name: "Elysia and what it needs",
     license: "MIT",
     source: github("elysiajs/elysia"),
     contains: [
@@ -190,7 +190,6 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
     ],
     packages: [
       "elysia",
-      "@elysiajs/cors",
       "cookie",
       "exact-mirror",
       "fast-decode-uri-component",

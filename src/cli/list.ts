@@ -1,11 +1,12 @@
 import type { Inputs } from "../config/load"
 import { pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs } from "../config/settings"
-import type { ModelSummary } from "../domain"
+import type { ModelKind, ModelSummary } from "../domain"
 import type { UpdateState } from "../store/pull/updates"
 import { defineCommand } from "./command"
+import { aliasProblems } from "./alias-problems"
 import { configFlag, grouped, switchFlag } from "./flags"
-import { openStore } from "./models-folder"
+import { openExistingStore } from "./models-folder"
 import { formatAge, formatBytes, printable, table, toJson } from "./output"
 
 /** How long sources may take to tell whether they have something newer. */
@@ -13,6 +14,14 @@ const UPDATES_TIMEOUT_MS = 10_000
 
 /** Digits of a model's id that tables show. */
 export const SHORT_ID_LENGTH = 12
+
+/** What a model of each kind is called in tables. */
+export const TYPES: Readonly<Record<ModelKind, string>> = {
+  text: "text",
+  voice: "text-to-speech",
+  recognizer: "speech-to-text",
+  image: "image",
+}
 
 export const command = defineCommand({
   name: "list",
@@ -35,15 +44,21 @@ export const command = defineCommand({
   },
   async run({ flags, words, io }) {
     const inputs = await gatherInputs(flags, io.environment)
-    const { store, folder } = await openStore(inputs, io)
+    const { store, folder } = await openExistingStore(inputs, io)
     const prefix = shortForm(words[0] ?? "")
     const all = await store.list()
-    const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
+    const isWanted = (name: string) => name.toLowerCase().startsWith(prefix)
+    const models = all.filter(({ name, aliases = [] }) => [name, ...aliases].some(isWanted))
     const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
     io.write(listTable(models, new Date(), updates))
-    if (all.length === 0)
-      io.writeError(`no models in ${printable(folder)}; put a GGUF file there, or name its path\n`)
+    for (const problem of aliasProblems(await store.aliases())) io.writeError(`${problem}\n`)
+    if (all.length === 0) {
+      const { FIRST_MODEL } = await import("../store/hint")
+      io.writeError(
+        `no models in ${printable(folder)} yet: ${FIRST_MODEL}; a GGUF file that is put there is one too\n`,
+      )
+    }
   },
 })
 
@@ -64,22 +79,27 @@ async function askForUpdates(models: readonly ModelSummary[], inputs: Inputs): P
 
 /** What `list --json` tells of one model. */
 function toListItem(
-  { name, kind, id, path, sizeBytes, modifiedAt }: ModelSummary,
+  { name, kind, id, path, sizeBytes, modifiedAt, aliases = [] }: ModelSummary,
   updates: Updates | undefined,
 ) {
   const update = updates && { update: updates.get(name) ?? null }
-  return { name, kind, id, path, size_bytes: sizeBytes, modified_at: modifiedAt.toISOString(), ...update }
+  const common = { name, kind, id, path, size_bytes: sizeBytes, modified_at: modifiedAt.toISOString() }
+  return { ...common, ...(aliases.length > 0 && { aliases }), ...update }
 }
 
-/** The table of `list`; a column more where updates were asked for. */
+/** The table of `list`; a column more where updates were asked for. Behind each model are its other names. */
 export function listTable(models: readonly ModelSummary[], now: Date, updates?: Updates): string {
-  const rows = models.map(({ name, id, sizeBytes, modifiedAt }) => [
-    printable(name),
-    id.slice(0, SHORT_ID_LENGTH),
-    formatBytes(sizeBytes),
-    formatAge(modifiedAt, now),
-    ...(updates === undefined ? [] : [updates.get(name) ?? "-"]),
+  const rows = models.flatMap(({ name, kind, id, sizeBytes, modifiedAt, aliases = [] }) => [
+    [
+      printable(name),
+      TYPES[kind],
+      id.slice(0, SHORT_ID_LENGTH),
+      formatBytes(sizeBytes),
+      formatAge(modifiedAt, now),
+      ...(updates === undefined ? [] : [updates.get(name) ?? "-"]),
+    ],
+    ...aliases.map((alias) => [`${printable(alias)} -> ${printable(name)}`]),
   ])
-  const heading = ["NAME", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
+  const heading = ["NAME", "TYPE", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
   return table(heading, rows)
 }

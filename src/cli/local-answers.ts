@@ -1,9 +1,11 @@
-import type { GenerationEvent, ModelDetails } from "../domain"
+import type { GenerationEvent } from "../domain"
 import type { Engine } from "../engine"
 import { WrongModelKind } from "../errors"
+import type { InstructionBody } from "../formats/modelfile/parse"
 import type { Store } from "../store/contract"
 import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import { nameOf } from "./model-path"
+import { type ModelTexts, textsOf } from "./model-texts"
 import type { ModelFacts } from "./show-text"
 
 /** How often the progress of a load is looked at, in milliseconds; a spinner turns as fast. */
@@ -15,9 +17,13 @@ export class LocalAnswers implements AnswerSource {
   readonly #engine: Engine
   readonly #store: Store
 
-  constructor(engine: Engine, store: Store) {
+  readonly #useContextLength: (tokens: number) => void
+
+  /** @param useContextLength has the engine load models with that context from now on */
+  constructor(engine: Engine, store: Store, useContextLength: (tokens: number) => void) {
     this.#engine = engine
     this.#store = store
+    this.#useContextLength = useContextLength
   }
 
   find(model: string): Promise<string> {
@@ -60,15 +66,31 @@ export class LocalAnswers implements AnswerSource {
   }
 
   async models(): Promise<readonly string[]> {
-    return (await this.#engine.list()).map(({ name }) => name)
+    return (await this.#engine.list()).flatMap(({ name, aliases = [] }) => [name, ...aliases])
+  }
+
+  async contextLength(model: string): Promise<number | undefined> {
+    const lengths = await this.#engine.contextLengths([await this.#engine.show(model)])
+    return lengths.get(model)?.served
   }
 
   facts(model: string): Promise<ModelFacts> {
     return this.#engine.show(model)
   }
 
-  details(model: string): Promise<ModelDetails> {
-    return this.#engine.show(model)
+  async texts(model: string): Promise<ModelTexts> {
+    const [{ fromOf }, details] = await Promise.all([import("./save-model"), this.#engine.show(model)])
+    return textsOf(details, await fromOf(model, this.#store))
+  }
+
+  async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {
+    const { saveModel } = await import("./save-model")
+    return await saveModel({ store: this.#store, base, name, instructions })
+  }
+
+  async setContextLength(tokens: number, model: string): Promise<void> {
+    this.#useContextLength(tokens)
+    await this.#engine.stop(model)
   }
 
   close(): Promise<void> {

@@ -2,12 +2,13 @@ import { join } from "node:path"
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
 import { settingsOfModel } from "../config/model-settings"
-import { capacity } from "../config/settings"
+import { aliasesIn, capacity } from "../config/settings"
 import type { Device, ModelSettings } from "../domain"
 import { createEngine, type ManagedEngine } from "../engine"
 import type { LiveOptions } from "../engine/contract"
 import { DEFAULT_HEADROOM_BYTES } from "../engine/limits"
 import type { EngineObserver } from "../engine/observer"
+import type { Aliases } from "../lib/aliases"
 import type { Logger } from "../log/logger"
 import { createStore } from "../store"
 import { missingModelFetcher } from "./puller"
@@ -18,6 +19,8 @@ export interface LocalOptions {
   readonly inputs: Inputs
   readonly log: Logger
   readonly observer?: EngineObserver
+  /** Other names for models, where they may change. */
+  readonly aliases?: () => Aliases
   /** What a command says of a model beside its user's settings. */
   readonly adapt?: (settings: ModelSettings, model: string) => ModelSettings
 }
@@ -26,12 +29,13 @@ export interface LocalOptions {
  * The models of this machine and an engine for them; nothing is started before it is needed.
  * @throws UsageError, FileFailed where the models directory cannot be used
  */
-export async function createLocal({ inputs, log, observer, adapt }: LocalOptions): Promise<{
+export async function createLocal({ inputs, log, observer, adapt, ...options }: LocalOptions): Promise<{
   store: Store
   engine: ManagedEngine
 }> {
   const folder = await existingModelsFolder(inputs)
-  const store = createStore({ modelsFolder: folder, log })
+  const { aliases = () => aliasesIn(inputs) } = options
+  const store = createStore({ modelsFolder: folder, aliases, log })
   const { simulateGpus } = capacity(inputs)
   const engine = createEngine({
     store,

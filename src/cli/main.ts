@@ -3,6 +3,7 @@ import { asXllmError, traceOf, UsageError } from "../errors"
 import { nearest } from "../lib/nearest"
 import { version } from "../version"
 import type { Command } from "./command"
+import { HIDDEN_COMMAND } from "./completion-protocol"
 import { failureText } from "./failure"
 import { columns } from "./help"
 import { type Io, processIo } from "./io"
@@ -36,6 +37,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   export: { summary: "Write a model to one file", load: () => import("./export") },
   import: { summary: "Install models from files", load: () => import("./import") },
   stop: { summary: "Unload a model from a server", load: () => import("./stop") },
+  completion: {
+    summary: "Print a script that completes commands in a shell",
+    load: () => import("./completion"),
+  },
 }
 
 /** Other names that people try. */
@@ -91,13 +96,29 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
     case "":
     case "--help":
     case "-h":
-      return io.write(overview())
+      return io.write(overview(io.columns))
     case "help":
-      return io.write(rest[0] === undefined ? overview() : (await loadCommand(rest[0])).help)
+      return io.write(
+        rest[0] === undefined ? overview(io.columns) : (await loadCommand(rest[0])).help(io.columns),
+      )
+    case HIDDEN_COMMAND:
+      return await completeWords(rest, io)
     default:
       checkName(name)
       return await runNamed([name, ...rest], io)
   }
+}
+
+/** Hidden: shells ask it. */
+async function completeWords(words: readonly string[], io: Io): Promise<void> {
+  const { complete } = await import("./complete")
+  await complete(words, io, {
+    commands: Object.keys(commands),
+    find: async (name) => {
+      const known = aliases[name] ?? name
+      return Object.hasOwn(commands, known) ? (await loadCommand(known)).usage : undefined
+    },
+  })
 }
 
 /** Lets citty find the command, which is loaded only then. */
@@ -127,7 +148,7 @@ function unknownCommand(name: string): UsageError {
   return new UsageError(`unknown ${what} '${name}'; ${hint}`)
 }
 
-function overview(): string {
+function overview(terminal: number | undefined): string {
   const rows = Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary])
   return `Run models for text, speech and pictures on this machine.
 
@@ -135,18 +156,24 @@ Usage:
   xllm COMMAND [ARGUMENTS] [FLAGS]
 
 Commands:
-${columns(rows)}
+${columns(rows, terminal)}
 Flags:
-${columns([
-  ["-h, --help", "show this help; 'xllm COMMAND --help' shows a command's"],
-  ["-v, --version", "show the versions of xLLM and llama.cpp"],
-])}
+${columns(
+  [
+    ["-h, --help", "show this help; 'xllm COMMAND --help' shows a command's"],
+    ["-v, --version", "show the versions of xLLM and llama.cpp"],
+  ],
+  terminal,
+)}
 Examples:
-${columns([
-  ["xllm pull Qwen/Qwen3-0.6B-GGUF", "download a model"],
-  ["xllm run ./model.gguf", "talk to a model"],
-  ["xllm serve ./model.gguf", "serve it over HTTP, as OpenAI's API"],
-])}`
+${columns(
+  [
+    ["xllm pull Qwen/Qwen3-0.6B-GGUF", "download a model"],
+    ["xllm run ./model.gguf", "talk to a model"],
+    ["xllm serve ./model.gguf", "serve it over HTTP, as OpenAI's API"],
+  ],
+  terminal,
+)}`
 }
 
 async function versionText(): Promise<string> {

@@ -1,7 +1,7 @@
 import { constants } from "node:fs"
 import { access, mkdir, stat } from "node:fs/promises"
 import type { Inputs } from "../config/load"
-import { modelsFolder, modelsFolderOrigin } from "../config/settings"
+import { aliasesIn, modelsFolder, modelsFolderOrigin } from "../config/settings"
 import { FileFailed, UsageError } from "../errors"
 import { systemCode } from "../lib/system-reason"
 import type { Store } from "../store/contract"
@@ -36,11 +36,12 @@ export async function existingModelsFolder(inputs: Inputs): Promise<string> {
 }
 
 /** The models there are, for a command that looks into them; what of them cannot be used is told on stderr. */
-export async function openStore(inputs: Inputs, io: Io): Promise<{ store: Store; folder: string }> {
+export async function openExistingStore(inputs: Inputs, io: Io): Promise<{ store: Store; folder: string }> {
   const [{ createStore }, { createLogger }] = await Promise.all([import("../store"), import("../log/logger")])
   const folder = await existingModelsFolder(inputs)
   const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
-  return { store: createStore({ modelsFolder: folder, log }), folder }
+  const aliases = aliasesIn(inputs)
+  return { store: createStore({ modelsFolder: folder, aliases: () => aliases, log }), folder }
 }
 
 async function make(folder: string): Promise<void> {

@@ -1,7 +1,10 @@
 import { decimal, integer, oneOf, text, type Value } from "../config/values"
 import type { SamplingParameters } from "../domain"
 import { UsageError } from "../errors"
+import { modelfileParameters } from "../formats/modelfile/parameters"
 import { nearest } from "../lib/nearest"
+import { COUNTS, NUMBERS, SAMPLING, type SamplingNumber, TEXTS } from "../limits"
+import type { ManifestParameter } from "../store/manifest"
 import type { Flag, FlagTable, FlagValues } from "./flags"
 
 /** What an answer is generated with. What is absent is left to the model and to the defaults. */
@@ -11,12 +14,9 @@ export interface AnswerOptions {
   readonly maxTokens?: number
   readonly minTokens: number
   readonly stop: readonly string[]
+  /** How long the model stays loaded afterwards; `null`: for ever, absent: as it was set for it. */
+  readonly keepAliveSeconds?: number | null
 }
-
-/** Sampling parameters that have one number. */
-type NumberKey = {
-  [K in keyof SamplingParameters]: SamplingParameters[K] extends number ? K : never
-}[keyof SamplingParameters]
 
 const GROUP = "Generation"
 
@@ -24,23 +24,36 @@ function parameter<T>(value: Value<T>, description: string): Flag<T> & { readonl
   return { value, description, group: GROUP }
 }
 
+function number(key: SamplingNumber): Value<number> {
+  return decimal("X", SAMPLING[key].min, SAMPLING[key].max)
+}
+
+function count(key: SamplingNumber): Value<number> {
+  return integer("N", SAMPLING[key].min, SAMPLING[key].max)
+}
+
 const samplingFlags = {
-  temperature: parameter(decimal("X", 0, 2), "how free the choice of words is; 0: always the likeliest"),
-  topK: parameter(integer("N", 0), "choose among the N likeliest tokens; 0: all"),
-  topP: parameter(decimal("X", 0, 1), "choose among the likeliest tokens that make up this probability"),
-  minP: parameter(decimal("X", 0, 1), "leave out tokens below this share of the likeliest one's probability"),
-  typicalP: parameter(decimal("X", 0, 1), "locally typical sampling; 1: off"),
-  topNSigma: parameter(decimal("X", -1), "leave out tokens this many deviations below the best; -1: off"),
-  repeatPenalty: parameter(decimal("X", 0, 10), "make tokens of the last text less likely; 1: off"),
-  repeatLastN: parameter(integer("N", -1), "how many tokens the penalties look back on; -1: all"),
-  presencePenalty: parameter(decimal("X", -2, 2), "make tokens that occurred less likely"),
-  frequencyPenalty: parameter(decimal("X", -2, 2), "make tokens less likely each time they occur"),
-  xtcProbability: parameter(decimal("X", 0, 1), "how often to leave out the likeliest tokens; 0: never"),
-  xtcThreshold: parameter(decimal("X", 0, 1), "the probability from which XTC leaves tokens out"),
-  dryMultiplier: parameter(decimal("X", 0), "strength of the penalty for repeated passages; 0: off"),
-  mirostatTau: parameter(decimal("X", 0), "the surprise that mirostat aims at"),
-  mirostatEta: parameter(decimal("X", 0, 1), "how quickly mirostat adapts"),
-} satisfies { readonly [K in NumberKey]?: Flag<number> }
+  temperature: parameter(number("temperature"), "how free the choice of words is; 0: always the likeliest"),
+  topK: parameter(count("topK"), "choose among the N likeliest tokens; 0: all"),
+  topP: parameter(number("topP"), "choose among the likeliest tokens that make up this probability"),
+  minP: parameter(number("minP"), "leave out tokens below this share of the likeliest one's probability"),
+  typicalP: parameter(number("typicalP"), "locally typical sampling; 1: off"),
+  topNSigma: parameter(number("topNSigma"), "leave out tokens this many deviations below the best; -1: off"),
+  repeatPenalty: parameter(number("repeatPenalty"), "make tokens of the last text less likely; 1: off"),
+  repeatLastN: parameter(count("repeatLastN"), "how many tokens the penalties look back on; -1: all"),
+  presencePenalty: parameter(number("presencePenalty"), "make tokens that occurred less likely"),
+  frequencyPenalty: parameter(number("frequencyPenalty"), "make tokens less likely each time they occur"),
+  xtcProbability: parameter(
+    number("xtcProbability"),
+    "how often to leave out the likeliest tokens; 0: never",
+  ),
+  xtcThreshold: parameter(number("xtcThreshold"), "the probability from which XTC leaves tokens out"),
+  dryMultiplier: parameter(number("dryMultiplier"), "strength of the penalty for repeated passages; 0: off"),
+  mirostatTau: parameter(number("mirostatTau"), "the surprise that mirostat aims at"),
+  mirostatEta: parameter(number("mirostatEta"), "how quickly mirostat adapts"),
+} satisfies { readonly [K in SamplingNumber]?: Flag<number> }
+
+const stopText = text("TEXT", TEXTS.stop)
 
 /** Every parameter, as a flag of `run` and a name for `/set parameter`. */
 export const parameterFlags = {
@@ -50,14 +63,22 @@ export const parameterFlags = {
     "sampling that keeps the surprise even; 0: off, 1 or 2: its version",
   ),
   seed: parameter(integer("N", 0, 2 ** 32 - 1), "makes an answer repeatable"),
-  maxTokens: parameter(integer("N", -1), "most tokens of an answer; -1: until the context is full"),
-  minTokens: parameter(integer("N", 0), "fewest tokens of an answer"),
+  maxTokens: parameter(
+    integer("N", -1, NUMBERS.tokens.max),
+    "most tokens of an answer; -1: until the context is full",
+  ),
+  minTokens: parameter(integer("N", 0, NUMBERS.tokens.max), "fewest tokens of an answer"),
   stop: {
     ...parameter<readonly string[]>(
-      { placeholder: "TEXT", parse: (given, origin) => [text("TEXT").parse(given, origin)] },
+      { placeholder: "TEXT", parse: (given, origin) => [stopText.parse(given, origin)] },
       "end the answer where this text would come; may be repeated",
     ),
-    combine: (earlier: readonly string[], later: readonly string[]) => [...earlier, ...later],
+    combine: (earlier: readonly string[], later: readonly string[]) => {
+      const all = [...earlier, ...later]
+      const { maxItems } = COUNTS.stops
+      if (all.length > maxItems) throw new UsageError(`stop must have at most ${maxItems} texts`)
+      return all
+    },
   },
 } satisfies FlagTable
 
@@ -110,7 +131,7 @@ export function setParameter(
   const wanted = otherNames[name] ?? name
   const entry = Object.entries<Flag<unknown>>(parameterFlags).find(([key]) => parameterName(key) === wanted)
   if (entry === undefined) {
-    const near = nearest(name, Object.keys(parameterFlags).map(parameterName))
+    const near = nearest(name, [...Object.keys(parameterFlags).map(parameterName), "num_ctx"])
     throw new UsageError(
       `unknown parameter '${name}'${near === undefined ? "" : `; did you mean '${near}'?`}`,
     )
@@ -122,6 +143,24 @@ export function setParameter(
   const parsed = parts.map((part) => flag.value.parse(part, name))
   const value = parsed.reduce((earlier, later) => flag.combine?.(earlier, later) ?? later)
   return { ...said, [key]: value }
+}
+
+/** Names that Modelfiles have for parameters that requests call otherwise; absent: the same. */
+const modelfileNames: Readonly<Record<string, string>> = { max_tokens: "num_predict" }
+
+/** What was said as a Modelfile's parameters, and the names of those that it has no word for. */
+export function modelfileParametersOf(said: ParameterValues): {
+  readonly parameters: Readonly<Record<string, ManifestParameter>>
+  readonly unknown: readonly string[]
+} {
+  const parameters: Record<string, ManifestParameter> = {}
+  const unknown: string[] = []
+  for (const [key, value] of Object.entries(said)) {
+    const name = modelfileNames[parameterName(key)] ?? parameterName(key)
+    if (Object.hasOwn(modelfileParameters, name)) parameters[name] = value
+    else unknown.push(name)
+  }
+  return { parameters, unknown }
 }
 
 /** `name  value` rows, for `/show parameters`. */

@@ -4,6 +4,7 @@ import type { AnswerSource, Turn } from "./answers"
 import type { Io } from "./io"
 import { terminalSafe } from "./output"
 import { startSpinner } from "./spinner"
+import type { WordWrap } from "./word-wrap"
 
 /** An answer, once it is over. */
 export interface Answer {
@@ -23,6 +24,10 @@ export interface PrintOptions {
   readonly io: Io
   /** Ends the answer quietly. */
   readonly signal: AbortSignal
+  /** Whether {@link write} shows it on one. */
+  readonly isTerminal: boolean
+  /** What breaks its lines; absent: nothing does. */
+  readonly wrap?: WordWrap | undefined
   /** Takes the answer as it comes. */
   write(text: string): void
 }
@@ -31,7 +36,15 @@ export interface PrintOptions {
  * Asks, and hands the answer over as it comes. Until then a spinner tells on stderr what is waited for.
  * @throws what the source throws, but not for an answer that was given up through `signal`
  */
-export async function printAnswer({ source, turn, io, signal, write }: PrintOptions): Promise<Answer> {
+export async function printAnswer({
+  source,
+  turn,
+  io,
+  signal,
+  isTerminal,
+  wrap,
+  write,
+}: PrintOptions): Promise<Answer> {
   const startedAt = performance.now()
   const spinner = startSpinner(io)
   let text = ""
@@ -45,15 +58,34 @@ export async function printAnswer({ source, turn, io, signal, write }: PrintOpti
       else {
         spinner.stop()
         text += event.text
-        write(io.stdoutIsTerminal ? terminalSafe(event.text) : event.text)
+        const safe = isTerminal ? terminalSafe(event.text) : event.text
+        write(wrap === undefined ? safe : wrap.add(safe))
       }
     }
   } catch (error) {
-    if (!signal.aborted || !(error instanceof Cancelled)) throw error
+    if (!signal.aborted || !(error instanceof Cancelled)) {
+      // What is said of the error begins a line of its own.
+      if (isTerminal && text !== "" && !text.endsWith("\n")) write("\n")
+      throw error
+    }
   } finally {
     spinner.stop()
   }
   return { text, isInterrupted: signal.aborted, ...end, totalMs: performance.now() - startedAt }
+}
+
+/**
+ * What is to be said of an answer that ended because the context was full: the size of the context. `undefined`: it
+ * ended for another reason, or that cannot be known.
+ */
+export async function fullContext(
+  { reason, usage }: Answer,
+  source: AnswerSource,
+  model: string,
+): Promise<number | undefined> {
+  if (reason !== "length" || usage === undefined) return undefined
+  const size = await source.contextLength(model).catch(() => undefined)
+  return size !== undefined && usage.promptTokens + usage.completionTokens > size ? size : undefined
 }
 
 export function loadingText(fraction: number): string {

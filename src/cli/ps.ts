@@ -1,6 +1,12 @@
 import { connectionSettings } from "../config/schema"
 import { gatherInputs, serverLocation } from "../config/settings"
-import type { LoadedInfoBody, LoadedModelBody, LoadedTextBody, MemoriesBody } from "../http/v0/bodies"
+import type {
+  FailedModelBody,
+  LoadedInfoBody,
+  LoadedModelBody,
+  LoadedTextBody,
+  MemoriesBody,
+} from "../http/v0/bodies"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
@@ -23,7 +29,8 @@ export const command = defineCommand({
   minimumWords: 0,
   maximumWords: 1,
   details: `Asks a running server; with PREFIX for models whose name begins with it. SIZE is the memory that a model holds,
-SLOTS how many requests it works on and could, QUEUE how many wait. What is no text has neither CONTEXT nor TOKENS/S.`,
+SLOTS how many requests it works on and could, QUEUE how many wait. What is no text has neither CONTEXT nor TOKENS/S.
+Models that could not be loaded follow with the reason; the next request tries them again.`,
   examples: [
     { line: "xllm ps", does: "what the server on this machine has loaded" },
     { line: "xllm ps -v", does: "and which device has what of each model, and why" },
@@ -38,10 +45,12 @@ SLOTS how many requests it works on and could, QUEUE how many wait. What is no t
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
     const client = new Client(serverLocation(await gatherInputs(flags, io.environment)))
-    const all = await measured(client)
-    const models = all.filter(({ name }) => name.toLowerCase().startsWith(prefix))
-    if (flags.json) return io.write(toJson({ models }))
+    const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
+    const models = (await measured(client)).filter(isAsked)
+    const failed = (await client.failed()).filter(isAsked)
+    if (flags.json) return io.write(toJson({ models, failed }))
     io.write(psTable(models, new Date()))
+    io.write(failed.map(failure).join(""))
     if (flags.verbose) io.write(`\n${models.map(placement).join("\n")}${memoryTable(await client.memory())}`)
   },
 })
@@ -81,6 +90,11 @@ export function psTable(models: readonly PsRow[], now: Date): string {
     model.tokens_per_second === null ? "-" : model.tokens_per_second.toFixed(1),
   ])
   return table(heading, rows)
+}
+
+/** The next request of it tries again. */
+function failure({ name, reason, failed_at }: FailedModelBody): string {
+  return `\n${printable(name)} failed ${formatAge(new Date(failed_at), new Date())}: ${printable(reason)}\n`
 }
 
 function nameOf({ name, replica }: LoadedModelBody): string {

@@ -18,6 +18,11 @@ const MOST_BARS = 8
 /** A piped progress says something after so many percent. */
 const STEP_PERCENT = 10
 const BAR_WIDTH = 24
+const SHORTEST_BAR = 6
+/** Its ends, and a blank on each side. */
+const BAR_FRAME = 4
+/** What stands behind a bar at most: sizes, rate and time; without the time; the sizes alone. */
+const ENDS = [33, 24, 13]
 
 /** How far a file, or all of several, is. */
 interface Progress {
@@ -46,20 +51,40 @@ export class Rate {
   }
 }
 
-/** `pulling 74701a8c35f6:  43% ▕█████     ▏ 560 MB/1.3 GB   54 MB/s     13s` */
+/**
+ * `pulling 74701a8c35f6:  43% ▕█████     ▏ 560 MB/1.3 GB   54 MB/s     13s`, in so many columns: first the bar gets
+ * shorter, then what is left and the rate go, then the name is cut.
+ */
 export function progressLine(
   { status, completed, total }: Omit<Progress, "files">,
   rate: number | undefined,
+  columns = Infinity,
 ): string {
-  if (total === undefined) return `${status}: ${formatBytes(completed)}   ${rateText(rate)}`
+  if (total === undefined) return cut(`${status}: ${formatBytes(completed)}   ${rateText(rate)}`, columns)
   const fraction = total === 0 ? 1 : Math.min(1, completed / total)
-  const filled = Math.floor(fraction * BAR_WIDTH)
-  const bar = `▕${"█".repeat(filled)}${" ".repeat(BAR_WIDTH - filled)}▏`
-  const percent = `${Math.floor(fraction * 100)}`.padStart(3)
-  const line = `${status}: ${percent}% ${bar}`
-  if (completed >= total) return `${line} ${formatBytes(total)}`
+  const start = `${status}: ${`${Math.floor(fraction * 100)}`.padStart(3)}%`
   const left = rate === undefined || rate <= 0 ? "" : timeLeft((total - completed) / rate)
-  return `${line} ${formatBytes(completed)}/${formatBytes(total)}   ${rateText(rate)}   ${left.padStart(6)}`.trimEnd()
+  const isOver = completed >= total
+  const sizes = isOver ? formatBytes(total) : `${formatBytes(completed)}/${formatBytes(total)}`
+  const more = isOver ? [] : [rateText(rate), left.padStart(6)]
+  const room = columns - Bun.stringWidth(start) - BAR_FRAME
+  for (const [count, ends] of ENDS.entries()) {
+    const width = Math.min(BAR_WIDTH, room - ends)
+    if (width < SHORTEST_BAR) continue
+    const end = [sizes, ...more.slice(0, ENDS.length - 1 - count)].join("   ")
+    return `${start} ${bar(fraction, width)} ${end}`.trimEnd()
+  }
+  return cut(`${start} ${sizes}`, columns)
+}
+
+function bar(fraction: number, width: number): string {
+  const filled = Math.floor(fraction * width)
+  return `▕${"█".repeat(filled)}${" ".repeat(width - filled)}▏`
+}
+
+/** A line that is too long would be two, and only one of them taken away. */
+function cut(line: string, columns: number): string {
+  return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`
 }
 
 function rateText(rate: number | undefined): string {
@@ -76,13 +101,13 @@ export function timeLeft(seconds: number): string {
 }
 
 /** What suits the streams: bars on a terminal, lines where stderr is piped. */
-export function pullView(io: Pick<Io, "writeError" | "stderrIsTerminal">): PullView {
+export function pullView(io: Pick<Io, "writeError" | "stderrIsTerminal" | "columns">): PullView {
   return io.stderrIsTerminal ? new BarView(io) : new LineView(io)
 }
 
 /** The bars of the files that are downloaded, below what is over. */
 class BarView implements PullView {
-  readonly #io: Pick<Io, "writeError">
+  readonly #io: Pick<Io, "writeError" | "columns">
   readonly #files = new Map<string, Progress>()
   readonly #rates = new Map<string, Rate>()
   readonly #timer: ReturnType<typeof setInterval>
@@ -91,7 +116,7 @@ class BarView implements PullView {
   #drawn = 0
   #frame = 0
 
-  constructor(io: Pick<Io, "writeError">) {
+  constructor(io: Pick<Io, "writeError" | "columns">) {
     this.#io = io
     this.#timer = setInterval(() => this.#draw(), DRAW_MS)
   }
@@ -138,7 +163,7 @@ class BarView implements PullView {
       const rate = this.#rates.get(id) ?? new Rate()
       this.#rates.set(id, rate)
       rate.add(now, progress.completed)
-      return progressLine(progress, rate.perSecond)
+      return progressLine(progress, rate.perSecond, this.#width)
     })
   }
 
@@ -149,11 +174,19 @@ class BarView implements PullView {
 
   #draw(): void {
     const frame = Array.from("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")[this.#frame++ % 10]
-    const lines = [...this.#barLines(), ...(this.#status === undefined ? [] : [`${this.#status} ${frame}`])]
+    const lines = [
+      ...this.#barLines(),
+      ...(this.#status === undefined ? [] : [`${cut(this.#status, this.#width - 2)} ${frame}`]),
+    ]
     const text = this.#erase() + lines.map((line) => `${line}\n`).join("")
     this.#drawn = lines.length
     // Terminals that know it show the new picture at once, not line by line.
     if (text !== "") this.#io.writeError(`\x1b[?2026h${text}\x1b[?2026l`)
+  }
+
+  /** The last column stays free: a line that reaches it may be two. */
+  get #width(): number {
+    return (this.#io.columns ?? 80) - 1
   }
 
   #erase(): string {

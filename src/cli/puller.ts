@@ -1,6 +1,6 @@
 import type { Inputs } from "../config/load"
 import { findPaths } from "../config/paths"
-import { modelsFolder, pullSettingsOf } from "../config/settings"
+import { pullSettingsOf } from "../config/settings"
 import type { FetchMissing } from "../engine/contract"
 import { InvalidModelName, ModelNotFound } from "../errors"
 import type { Logger } from "../log/logger"
@@ -14,18 +14,18 @@ import {
 } from "../store/names"
 import type { PullEvent } from "../store/pull/events"
 import type { Puller } from "../store/pull/pull"
+import { openStore } from "./open-store"
 
 /** What downloads models into the models folder; its modules are loaded only then. */
 export async function createPuller(inputs: Inputs, store?: Store): Promise<Puller> {
-  const [{ createStore }, { KeyFolder }, { Puller }, { PATIENCE }] = await Promise.all([
-    import("../store"),
+  const [{ KeyFolder }, { Puller }, { PATIENCE }] = await Promise.all([
     import("../store/keys"),
     import("../store/pull/pull"),
     import("../store/pull/retry"),
   ])
   const { connections, stallMs, verify, ...sources } = pullSettingsOf(inputs)
   return new Puller({
-    store: store ?? createStore({ modelsFolder: modelsFolder(inputs) }),
+    store: store ?? (await openStore(inputs)),
     sources,
     connections,
     keys: new KeyFolder(findPaths(inputs.environment).keys),
@@ -43,7 +43,7 @@ export function missingModelFetcher(inputs: Inputs, store: Store, log: Logger): 
   if (!pullMissing) return undefined
   const hosts = new Set([HUGGING_FACE_HOST, OLLAMA_HOST, ...registries])
   return async (model, { signal, onProgress }) => {
-    const name = parseName(model)
+    const name = parseName((await store.aliasTarget(model)) ?? model)
     if (!hosts.has(name.host)) {
       throw new ModelNotFound(model, `, and nothing is downloaded from '${name.host}' (see pull.registries)`)
     }

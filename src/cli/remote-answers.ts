@@ -1,8 +1,11 @@
-import type { FinishReason, ModelDetails } from "../domain"
+import type { FinishReason } from "../domain"
 import { Unsupported } from "../errors"
+import type { InstructionBody } from "../formats/modelfile/parse"
+import type { Store } from "../store/contract"
 import type { AnswerEvent, AnswerSource, Turn } from "./answers"
 import type { Client } from "./client"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "../lib/json"
+import { type ModelTexts, textsFrom } from "./model-texts"
 import { parameterName } from "./parameters"
 import type { ModelFacts } from "./show-text"
 import { findOnServer } from "./source"
@@ -12,8 +15,12 @@ export class RemoteAnswers implements AnswerSource {
   readonly isRemote = true
   readonly #client: Client
 
-  constructor(client: Client) {
+  readonly #openStore: () => Promise<Store>
+
+  /** @param openStore opens the models of this machine */
+  constructor(client: Client, openStore: () => Promise<Store>) {
     this.#client = client
+    this.#openStore = openStore
   }
 
   find(model: string): Promise<string> {
@@ -32,6 +39,10 @@ export class RemoteAnswers implements AnswerSource {
     return this.#client.models()
   }
 
+  async contextLength(model: string): Promise<number | undefined> {
+    return numberAt(await this.#client.model(model), "n_ctx")
+  }
+
   async facts(model: string): Promise<ModelFacts> {
     const meta = await this.#client.model(model)
     const capabilities: unknown = meta["capabilities"]
@@ -46,9 +57,22 @@ export class RemoteAnswers implements AnswerSource {
     }
   }
 
-  details(_model: string): Promise<ModelDetails> {
+  async texts(model: string): Promise<ModelTexts> {
+    return textsFrom(await this.#client.model(model), model)
+  }
+
+  /** In the models folder of this machine, which is usually that of the server too. */
+  async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {
+    const { saveModel } = await import("./save-model")
+    return await saveModel({ store: await this.#openStore(), base, name, instructions })
+  }
+
+  setContextLength(tokens: number): Promise<void> {
     return Promise.reject(
-      new Unsupported("not available through a server; use 'xllm show' where the model's file is"),
+      new Unsupported(
+        `the server at ${this.#client.name} decides how long its models' context is: start it with --ctx ${tokens}, ` +
+          "or /save NAME now and talk to that model",
+      ),
     )
   }
 
@@ -67,6 +91,7 @@ function toBody({ model, messages, options }: Turn): JsonRecord {
     }),
     ...(options.minTokens > 0 && { min_tokens: options.minTokens }),
     ...(options.stop.length > 0 && { stop: options.stop }),
+    ...(options.keepAliveSeconds !== undefined && { keep_alive: options.keepAliveSeconds ?? -1 }),
     stream_options: { include_usage: true },
   }
 }

@@ -2,11 +2,11 @@ import { connectionSettings, storeSettings } from "../config/schema"
 import { gatherInputs, serverLocation } from "../config/settings"
 import type { ModelSummary } from "../domain"
 import { UsageError } from "../errors"
-import type { RemovedModel } from "../store/contract"
+import type { RemovedModel, Store } from "../store/contract"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
-import { openStore } from "./models-folder"
+import { openExistingStore } from "./models-folder"
 import { printable } from "./output"
 
 export const command = defineCommand({
@@ -29,7 +29,8 @@ the server at --host (or XLLM_HOST) is asked, if one answers.`,
   },
   async run({ flags, words, io }) {
     const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openStore(inputs, io)
+    const { store } = await openExistingStore(inputs, io)
+    for (const word of words) await refuseAlias(word, store)
     const models = await Promise.all(words.map((word) => store.resolve(word)))
     await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()
@@ -47,6 +48,15 @@ the server at --host (or XLLM_HOST) is asked, if one answers.`,
     }
   },
 })
+
+/** Who deletes a name is asked whether the model is meant. */
+async function refuseAlias(word: string, store: Store): Promise<void> {
+  const target = await store.aliasTarget(word)
+  if (target === undefined) return
+  throw new UsageError(
+    `'${word}' is an alias of '${target}': delete the model by its own name, or take the alias out of the configuration`,
+  )
+}
 
 function whatWasDeleted({ paths }: RemovedModel): string {
   return paths === undefined ? "installed" : printable(paths.join(", "))

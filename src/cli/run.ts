@@ -1,8 +1,10 @@
 import { connectionSettings, logSettings, modelSettings, storeSettings } from "../config/schema"
-import { gatherInputs, serverLocation } from "../config/settings"
-import { text } from "../config/values"
+import { gatherInputs, modelsFolder, serverLocation } from "../config/settings"
+import { text, type Value } from "../config/values"
 import type { ChatMessage } from "../domain"
 import { UsageError } from "../errors"
+import { keepAliveSeconds } from "../formats/modelfile/parameters"
+import { MODEL_TEXTS } from "../limits"
 import type { AnswerSource } from "./answers"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
@@ -10,15 +12,32 @@ import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { offerRepair } from "./offer-repair"
 import { toJson } from "./output"
-import { answerOptions, parameterFlags } from "./parameters"
-import { type Answer, printAnswer } from "./print-answer"
+import { type AnswerOptions, answerOptions, parameterFlags } from "./parameters"
+import { type Answer, fullContext, printAnswer } from "./print-answer"
 import { findOrPull } from "./pull-missing"
 import { chooseSource, startLocal } from "./source"
 import { statistics } from "./statistics"
 import { withRightCommand } from "./wrong-kind"
 
+import { wordWrapFor } from "./word-wrap"
+
+/** As requests' keep_alive: in seconds; `null`: for ever. */
+const keepAlive: Value<number | null> = {
+  placeholder: "TIME",
+  parse(given, origin) {
+    const seconds = keepAliveSeconds(given)
+    if (seconds !== undefined) return seconds
+    throw new UsageError(`${origin} must be a time such as 5m or 90 (seconds), got '${given}'`)
+  },
+}
+
 const flagTable = {
-  system: { value: text("TEXT"), description: "system message: who the model is to be" },
+  system: { value: text("TEXT", MODEL_TEXTS.system), description: "system message: who the model is to be" },
+  keepalive: {
+    value: keepAlive,
+    description: "how long the model stays loaded after an answer; 0: not at all, -1: for ever",
+  },
+  nowordwrap: switchFlag("do not break lines of the answer between words on a terminal"),
   verbose: switchFlag("show how long the answer took, on stderr"),
   json: switchFlag("print one JSON object instead of the answer's text; needs a PROMPT"),
   ...grouped(connectionSettings, "Flags"),
@@ -35,7 +54,7 @@ export const command = defineCommand({
   words: "MODEL [PROMPT…]",
   minimumWords: 1,
   details: `MODEL is the path of a GGUF or the name of a model. With a PROMPT, or with text piped in, the answer is printed;
-piped text comes before the prompt. Without either, on a terminal, a conversation begins.
+piped text comes after the prompt and a blank line. Without either, on a terminal, a conversation begins.
 
 A server that answers at --host (or XLLM_HOST) is asked; without one, and for a path, the model runs in
 this program. A model that is not there is downloaded first, as by 'xllm pull'.`,
@@ -43,6 +62,7 @@ this program. A model that is not there is downloaded first, as by 'xllm pull'.`
     { line: "xllm run ./model.gguf", does: "a conversation" },
     { line: 'xllm run smollm "What is the capital of France?"', does: "one answer" },
     { line: 'xllm run smollm "Sum this up:" < notes.txt', does: "one answer about a file" },
+    { line: 'git diff | xllm run smollm "Review this:"', does: "one answer about another program's output" },
     { line: "xllm run smollm hello --json --temperature 0", does: "text, usage and timings as JSON" },
   ],
   flags: flagTable,
@@ -80,7 +100,9 @@ async function talkTo(name: string, { question, flags, io, source }: Talk): Prom
     model: name,
     system: flags.system,
     parameters: flags,
+    options: kept(flags),
     verbose: flags.verbose === true,
+    wrapsWords: flags.nowordwrap !== true,
     io,
     source,
   })
@@ -89,7 +111,7 @@ async function talkTo(name: string, { question, flags, io, source }: Talk): Prom
 /** What to ask; `undefined` for a conversation. */
 async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): Promise<string | undefined> {
   const piped = io.stdinIsTerminal ? "" : (await io.readInput()).trimEnd()
-  const question = [piped, words.join(" ")].filter((part) => part !== "").join(" ")
+  const question = [words.join(" "), piped].filter((part) => part.trim() !== "").join("\n\n")
   if (question !== "") return question
   const canTalk = io.stdinIsTerminal && io.stdoutIsTerminal
   if (canTalk && !flags.json) return undefined
@@ -100,12 +122,15 @@ function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource>
   return chooseSource<AnswerSource>(model, flags, io, {
     async remote(client) {
       const { RemoteAnswers } = await import("./remote-answers")
-      return new RemoteAnswers(client)
+      return new RemoteAnswers(client, async () => {
+        const { createStore } = await import("../store")
+        return createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+      })
     },
     async local(inputs) {
       const { LocalAnswers } = await import("./local-answers")
-      const { engine, store } = await startLocal(inputs)
-      return new LocalAnswers(engine, store)
+      const { engine, store, useContextLength } = await startLocal(inputs)
+      return new LocalAnswers(engine, store, useContextLength)
     },
   })
 }
@@ -135,19 +160,30 @@ async function answerOnce({ name, question, flags, io, source }: OneShot): Promi
     turn: {
       model: name,
       messages: [...system, { role: "user", content: question }],
-      options: answerOptions(flags),
+      options: { ...answerOptions(flags), ...kept(flags) },
     },
     signal: AbortSignal.any([interrupts.signal, io.outputClosed]),
+    isTerminal: io.stdoutIsTerminal,
+    wrap: io.stdoutIsTerminal ? wordWrapFor(io, flags.nowordwrap !== true) : undefined,
     write: flags.json ? () => {} : io.write,
   })
-  // Ctrl-C is a user who has read enough; SIGTERM comes from a script that wants to know that the rest is missing.
-  if (interrupts.signal.reason === "SIGTERM") process.exitCode = 143
+  // As shells have it: whoever goes on from here is to know that the rest is missing.
+  if (interrupts.signal.aborted) process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
   if (io.outputClosed.aborted) return
   if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
   else if (!answer.text.endsWith("\n")) io.write("\n")
+  const full = await fullContext(answer, source, name)
+  if (full !== undefined) {
+    io.writeError(`The answer was cut off: the context of ${full} tokens is full; --ctx sets a larger one.\n`)
+  }
   if (flags.verbose && answer.usage && answer.timings) {
     io.writeError(`\n${statistics(answer.usage, answer.timings, answer.totalMs)}`)
   }
+}
+
+/** How long the model stays after an answer, where that was said. */
+function kept({ keepalive }: RunFlags): Pick<AnswerOptions, "keepAliveSeconds"> {
+  return keepalive === undefined ? {} : { keepAliveSeconds: keepalive }
 }
 
 /** What `run --json` tells, under the names that the HTTP API uses. */

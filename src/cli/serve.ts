@@ -36,11 +36,12 @@ export const command = defineCommand({
   minimumWords: 0,
   hasLog: true,
   details: `Serves the models of the models folder over HTTP, as OpenAI's API; each is loaded when it is first asked for.
-A MODEL named here, by its name or the path of a GGUF, is loaded at once; where that fails the server ends.
+A MODEL named here, by its name or the path of a GGUF, is loaded at once. The server does not start where its file is
+missing or unusable; where loading it fails, the server goes on and tries again when the model is asked for.
 
 Every flag has a variable, XLLM_PORT for --port, and a place in the configuration file: see 'xllm config'. API keys
 come from XLLM_API_KEY or the file. Ctrl-C or SIGTERM lets running answers finish; the second ends at once.
-SIGHUP reads the configuration file again, as a change of it does.`,
+SIGHUP reads the configuration file again, as a change of it does, and reopens the log file.`,
   examples: [
     { line: "xllm serve", does: "the models in ~/.xllm/models, each loaded when it is asked for" },
     { line: "xllm serve ./model.gguf --ctx 16k", does: "one file, for conversations of up to 16,384 tokens" },

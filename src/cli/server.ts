@@ -2,9 +2,11 @@ import { closeSync, openSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { effectiveSettings, unknownVariables } from "../config/effective"
 import type { Inputs } from "../config/load"
+import { settingsOfModel } from "../config/model-settings"
 import { findPaths } from "../config/paths"
 import {
   accessSettings,
+  aliasesIn,
   capacity,
   imageSettings,
   imagesFolder,
@@ -12,17 +14,23 @@ import {
   logFileOptions,
   logOptions,
   type ListenSettings,
+  modelsFolder,
+  modelsInFile,
 } from "../config/settings"
 import type { ModelSettings } from "../domain"
-import { FileFailed, placeAndReason, UsageError } from "../errors"
 import type { ManagedEngine } from "../engine"
+import { checkGenerates } from "../engine/kinds"
 import type { EngineObserver } from "../engine/observer"
+import { cacheFault } from "../engine/settings-check"
+import { FileFailed, InvalidSettings, placeAndReason, UsageError } from "../errors"
 import type { ImageFiles, ImageLimits } from "../http/image-files/image-files"
 import type { ListenOptions } from "../http/listen"
 import type { Uploads } from "../http/uploads"
+import type { Store } from "../store/contract"
 import type { Logger, RootLogger } from "../log/logger"
 import { systemCode } from "../lib/system-reason"
 import { version } from "../version"
+import { aliasProblems } from "./alias-problems"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { createLocal, liveOptions } from "./local"
@@ -43,18 +51,19 @@ export interface ServerOptions {
 
 /**
  * Serves until it is told to end, then lets running answers finish. Resolves when no worker is left.
- * @throws UsageError, CannotListen, and what loading one of `models` fails with
+ * @throws UsageError, CannotListen, and what is wrong with one of `models` before anything is loaded
  */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const { log, close } = await openLog(options.inputs)
+  const serverLog = await openLog(options.inputs)
   try {
-    await serve(options, log)
+    await serve(options, serverLog)
   } finally {
-    await close()
+    await serverLog.close()
   }
 }
 
-async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogger): Promise<void> {
+async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: ServerLog): Promise<void> {
+  const { log } = serverLog
   const startedAt = new Date()
   let engine: ManagedEngine | undefined
   // From here on, so that no signal finds half of a server.
@@ -74,6 +83,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
     flags,
     log,
     apply(next) {
+      checkModelSettings(next)
       access = accessSettings(next)
       images = imageSettings(next)
       log.setLevel(logOptions(next).logLevel)
@@ -91,12 +101,19 @@ async function serve({ inputs, flags, models, io }: ServerOptions, log: RootLogg
   using manager = serviceManager(inputs.environment)
   manager.status(`listening on ${listener.url}`)
   using _watch = configuration.watch()
-  using hangups = watchHangups(io, () => void reload(configuration, manager))
+  const started = Promise.withResolvers<void>()
+  using hangups = watchHangups(io, () => {
+    serverLog.reopen()
+    void reload(configuration, manager, started.promise)
+  })
   // Last, because whoever reads it may do anything from then on.
   io.write(`xLLM is listening on ${listener.url}\n`)
   const ending = AbortSignal.any([interrupts.signal, hangups.signal])
   try {
-    await Promise.race([aborted(ending), preload(parts, manager, ending)])
+    // From here on no model ends the server: one that cannot be loaded is tried again when it is asked for.
+    void parts.engine.start(ending).then(started.resolve)
+    void started.promise.then(() => ending.aborted || manager.ready())
+    await aborted(ending)
   } finally {
     manager.stopping()
     const { shutdownTimeout } = capacity(configuration.inputs)
@@ -135,8 +152,6 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
 
 interface Parts {
   readonly engine: ManagedEngine
-  /** Models that were named, and without which there is no server. */
-  readonly names: readonly string[]
   readonly address: ListenSettings
   reconfigure(inputs: Inputs): readonly string[]
 }
@@ -148,29 +163,43 @@ interface Preparation {
   readonly observer: EngineObserver
 }
 
-/** Everything that can be wrong with the settings is found here, before the server listens. */
+/** Everything that can be wrong with the settings, and with the models that were named, is found here, before the server listens. */
 async function prepare({ inputs, models, log, observer }: Preparation): Promise<Parts> {
   const address = listenSettings(inputs)
   effectiveSettings(inputs)
   await checkImagesFolder(inputs)
+  checkModelSettings(inputs)
   const names: string[] = []
   const adapt = (settings: ModelSettings, model: string) =>
     names.includes(model) ? { ...settings, preload: true } : settings
-  const { engine, store } = await createLocal({ inputs, log, observer, adapt })
+  let aliases = aliasesIn(inputs)
+  const { engine, store } = await createLocal({ inputs, log, observer, adapt, aliases: () => aliases })
+  const checkAliases = async () => {
+    for (const problem of aliasProblems(await store.aliases())) log.warn("alias cannot be used", { problem })
+  }
   for (const model of models) {
     const name = await nameOf(model, store)
-    await store.describe(name)
+    checkGenerates(await store.describe(name))
     names.push(name)
   }
-  // Beside everything else: nobody waits for it.
+  // Beside everything else: nobody waits for these.
+  void tellOfNoModels(store, modelsFolder(inputs), log)
   store
     .tidy()
     .catch((error: unknown) =>
       log.warn("cleanup of the models directory failed", { reason: placeAndReason(error) }),
     )
-  const reconfigure = (next: Inputs) =>
-    engine.reconfigure({ ...liveOptions(next, adapt), fetchMissing: missingModelFetcher(next, store, log) })
-  return { engine, names, address, reconfigure }
+  const failed = (error: unknown) => log.warn("aliases not checked", { reason: placeAndReason(error) })
+  checkAliases().catch(failed)
+  const reconfigure = (next: Inputs) => {
+    aliases = aliasesIn(next)
+    checkAliases().catch(failed)
+    return engine.reconfigure({
+      ...liveOptions(next, adapt),
+      fetchMissing: missingModelFetcher(next, store, log),
+    })
+  }
+  return { engine, address, reconfigure }
 }
 
 /**
@@ -187,40 +216,57 @@ async function checkImagesFolder(inputs: Inputs): Promise<void> {
   if (facts?.isDirectory() === false) throw new UsageError(`the images directory ${folder} is not a folder`)
 }
 
-async function openLog(inputs: Inputs): Promise<{ log: RootLogger; close: () => Promise<void> }> {
+/** A server without a model answers nothing: its user is told how to get one. */
+async function tellOfNoModels(store: Store, folder: string, log: Logger): Promise<void> {
+  const models = await store.list().catch(() => undefined)
+  if (models?.length !== 0) return
+  const { FIRST_MODEL } = await import("../store/hint")
+  log.warn(`no models yet: ${FIRST_MODEL}`, { folder })
+}
+
+/** @throws InvalidSettings where no model could be loaded as the settings are, or one that has settings of its own */
+function checkModelSettings(inputs: Inputs): void {
+  for (const model of [undefined, ...modelsInFile(inputs)]) {
+    const fault = cacheFault(settingsOfModel(inputs, { name: model ?? "" }))
+    if (fault !== undefined) throw new InvalidSettings(fault, model)
+  }
+}
+
+interface ServerLog {
+  readonly log: RootLogger
+  /** A file that was renamed, as logrotate does, is written to no more. */
+  reopen(): void
+  close(): Promise<void>
+}
+
+async function openLog(inputs: Inputs): Promise<ServerLog> {
   const { createLogger } = await import("../log/logger")
   const { logLevel: level, logFormat } = logOptions(inputs)
   const { logFile: path, logKeep: keep, logMaxSize: maxBytes } = logFileOptions(inputs)
   if (path === null) {
     const log = createLogger({ level, ...(logFormat !== null && { format: logFormat }) })
-    return { log, close: () => Promise.resolve() }
+    return { log, reopen() {}, async close() {} }
   }
   const { LogFile } = await import("../log/log-file")
   const file = new LogFile({ path, maxBytes, keep, otherwise: (line) => void process.stderr.write(line) })
   const write = (line: string) => file.write(line)
-  return { log: createLogger({ level, format: logFormat ?? "json", write }), close: () => file.close() }
+  const log = createLogger({ level, format: logFormat ?? "json", write })
+  return { log, reopen: () => file.reopen(), close: () => file.close() }
 }
 
 function toListenOptions(address: ListenSettings): ListenOptions {
   return "socket" in address ? { unix: address.socket } : { host: address.hostname, port: address.port }
 }
 
-/** Loads what is to be loaded at the start; settles only where a model that was named cannot be. */
-async function preload(
-  { engine, names }: Parts,
+/** `started`: until then the manager is not to hear that the server is ready. */
+async function reload(
+  configuration: LiveConfiguration,
   manager: ServiceManager,
-  signal: AbortSignal,
-): Promise<never> {
-  const started = engine.start(signal)
-  for (const name of names) await engine.preload(name, signal)
-  await started
-  manager.ready()
-  return await new Promise<never>(() => {})
-}
-
-async function reload(configuration: LiveConfiguration, manager: ServiceManager): Promise<void> {
+  started: Promise<void>,
+): Promise<void> {
   manager.reloading()
   await configuration.reload()
+  await started
   manager.ready()
 }
 
@@ -229,7 +275,7 @@ interface Hangups extends Disposable {
   readonly signal: AbortSignal
 }
 
-/** SIGHUP asks for a reload, unless it comes because the terminal is closed. */
+/** SIGHUP asks to read the configuration and to open the log file anew, unless it comes because the terminal is closed. */
 function watchHangups({ stdinIsTerminal }: Io, onReload: () => void): Hangups {
   const controller = new AbortController()
   const listener = () => {

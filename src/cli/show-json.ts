@@ -15,6 +15,7 @@ export function toShowObject(
     path: details.path,
     size_bytes: details.sizeBytes,
     modified_at: details.modifiedAt.toISOString(),
+    ...(details.aliases !== undefined && { aliases: details.aliases }),
     ...ofKind(details),
     license: details.license ?? null,
     capabilities: details.capabilities,

@@ -1,6 +1,6 @@
 import type { ModelDetails, TextModelDetails } from "../domain"
 import type { GgufTensorInfo } from "../formats/gguf/types"
-import type { ManifestParameter } from "../store/manifest"
+import type { ManifestParameter, ManifestSource } from "../store/manifest"
 import { formatBytes, formatCount, section } from "./output"
 
 /** Lines of a licence or a system message that the overview shows. */
@@ -23,7 +23,7 @@ type TextModelFacts = Pick<
   | "quantization"
   | "capabilities"
 > &
-  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata" | "defaults">>
+  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata" | "defaults" | "aliases">>
 
 /** What is known of a model. */
 export type ModelFacts = TextModelFacts | Exclude<ModelDetails, { readonly kind: "text" }>
@@ -47,20 +47,31 @@ export interface ShowExtras {
   /** The version of the program that the model asks for. */
   readonly requires?: string
   readonly projector?: ProjectorFacts
+  readonly storage?: Storage
+}
+
+/** Where a model is, and where it is from. */
+export interface Storage {
+  readonly sizeBytes: number
+  readonly path: string
+  /** Absent: it was put there by hand. */
+  readonly source?: ManifestSource
 }
 
 type Row = readonly [string, ...string[]]
 
 /** The sections of `show`, as people read them. */
 export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
-  const { metadata = false, tensors = [], parameters = {}, system, requires, projector } = extras
+  const { metadata = false, tensors = [], parameters = {}, system, requires, projector, storage } = extras
   const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
   const notes = details.defaults?.notes ?? []
+  const aliasRow: readonly Row[] = [["aliases", (details.aliases ?? []).join(", ")]]
   const sections: readonly (readonly [title: string, rows: readonly Row[]])[] = [
-    ["Model", [...modelRows(details).filter(([, value]) => value !== ""), ...requiresRow]],
+    ["Model", [...modelRows(details), ...aliasRow, ...requiresRow].filter(([, value]) => value !== "")],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
     ["Files", fileRows(details)],
+    ["Storage", storage === undefined ? [] : storageRows(storage)],
     ["Parameters", parameterRows(parameters)],
     ["Metadata", metadata ? metadataRows(details) : []],
     ["Tensors", tensors.map(({ name, type, shape }): Row => [name, type.name, `[${shape.join(", ")}]`])],
@@ -134,6 +145,24 @@ function fileRows(details: ModelFacts): readonly Row[] {
   const { files } = details
   const rows = files.slice(0, LIST_LENGTH).map(({ name, sizeBytes }): Row => [name, formatBytes(sizeBytes)])
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
+}
+
+/** What `show` calls the places that models come from. */
+const ORIGINS: Readonly<Record<ManifestSource["type"], string>> = {
+  huggingface: "Hugging Face",
+  ollama: "Ollama registry",
+  url: "URL",
+  file: "file",
+  create: "created from",
+  import: "archive",
+}
+
+function storageRows({ sizeBytes, path, source }: Storage): readonly Row[] {
+  return [
+    ["size", formatBytes(sizeBytes)],
+    ["path", path],
+    ...(source === undefined ? [] : [["origin", `${ORIGINS[source.type]}: ${source.reference}`] as const]),
+  ]
 }
 
 function shortList(names: readonly string[]): readonly string[] {

@@ -8,7 +8,7 @@ import type { Manifest } from "../store/manifest"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { meantModel } from "./model-path"
-import { openStore } from "./models-folder"
+import { openExistingStore } from "./models-folder"
 import { aligned, toJson } from "./output"
 import { parameterRows, showText } from "./show-text"
 
@@ -50,7 +50,7 @@ export const command = defineCommand({
   async run({ flags, words: [model = ""], io }) {
     const only = chosen(flags)
     const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openStore(inputs, io)
+    const { store } = await openExistingStore(inputs, io)
     const { name, isByPath } = await meantModel(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     // That there is none is an answer too, and nothing the one that scripts expect.
@@ -102,8 +102,10 @@ async function overview(
   const projector = manifest?.files.find(({ role }) => role === "projector")
   const { readProjector } = await import("./gguf-facts")
   const facts = projector && readProjector(blobs.pathOf(projector.digest))
-  const { parameters, system, requires } = manifest ?? {}
+  const { parameters, system, requires, source } = manifest ?? {}
+  const { sizeBytes, path } = details
   return showText(details, {
+    storage: { sizeBytes, path, ...(source !== undefined && { source }) },
     metadata: flags.metadata === true || flags.verbose === true,
     ...(tensors !== undefined && { tensors }),
     ...(parameters !== undefined && { parameters }),
@@ -145,6 +147,6 @@ function parametersText(manifest: Manifest | undefined): string | undefined {
 }
 
 /** The chat template that counts, in Jinja. */
-export function templateOf(details: ModelDetails): string | undefined {
+function templateOf(details: ModelDetails): string | undefined {
   return details.kind === "text" ? (details.defaults?.template ?? details.chatTemplate) : undefined
 }

@@ -1,5 +1,6 @@
 import type { Inputs } from "../config/load"
 import { gatherInputs, quietLogOptions, serverLocation } from "../config/settings"
+import type { ModelSettings } from "../domain"
 import { ModelNotFound, UsageError, XllmError } from "../errors"
 import { nearest } from "../lib/nearest"
 import { Client } from "./client"
@@ -36,14 +37,29 @@ export async function chooseSource<S>(
 
 /** The models of this machine and an engine for one user, who works with one of them until the end. */
 export async function startLocal(inputs: Inputs) {
-  const [{ createLocal }, { createLogger }] = await Promise.all([import("./local"), import("../log/logger")])
+  const [{ createLocal, liveOptions }, { createLogger }] = await Promise.all([
+    import("./local"),
+    import("../log/logger"),
+  ])
   const { logFormat, logLevel } = quietLogOptions(inputs)
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  return await createLocal({
-    inputs,
-    log,
-    adapt: (settings) => ({ ...settings, keepAliveSeconds: null, replicas: 1 }),
+  let contextLength: number | undefined
+  const adapt = (settings: ModelSettings): ModelSettings => ({
+    ...settings,
+    keepAliveSeconds: null,
+    replicas: 1,
+    ...(contextLength !== undefined && { contextLength }),
   })
+  const { engine, store } = await createLocal({ inputs, log, adapt })
+  return {
+    engine,
+    store,
+    /** What models are loaded with from now on. */
+    useContextLength(tokens: number): void {
+      contextLength = tokens
+      engine.reconfigure({ settingsOf: liveOptions(inputs, adapt).settingsOf })
+    },
+  }
 }
 
 /** What a server answers where a model is there, and its files are not what they should be. */
@@ -64,11 +80,19 @@ export async function findOnServer(model: string, client: Client): Promise<strin
     // Whoever uses it is told what is wrong with it.
     if (UNUSABLE.has(error.code)) return model
     if (error.code !== "model_not_found") throw error
-    throw new ModelNotFound(model, await hintFor(model, client))
+    throw new ModelNotFound(model, await hintFor(model, error, client))
   }
 }
 
-async function hintFor(model: string, client: Client): Promise<string> {
-  const near = nearest(model, await client.models())
+/** What the server says beside that it is not there, or else what the user may have meant. */
+async function hintFor(model: string, { message }: XllmError, client: Client): Promise<string> {
+  const told = message.replace(/^model '.*?' not found/s, "")
+  const models = await client.models()
+  if (models.length === 0) {
+    const { FIRST_MODEL } = await import("../store/hint")
+    return `; the server at ${client.name} has no models yet: ${FIRST_MODEL}`
+  }
+  if (told !== "") return told
+  const near = nearest(model, models)
   return near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`
 }

@@ -2,6 +2,7 @@ import { connectionSettings, logSettings, modelSettings, storeSettings } from ".
 import { decimal, oneOf, text } from "../config/values"
 import type { AudioFormat, SpeechRequest } from "../domain"
 import { UsageError } from "../errors"
+import { TEXTS } from "../limits"
 import { AUDIO_FORMATS, SPEED } from "../http/openai/audio/speech-call"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
@@ -18,7 +19,10 @@ const flagTable = {
     description: "file to write, whose ending says the format; -: stdout",
     short: "o",
   },
-  voice: { value: text("NAME"), description: "speaker: a name or a number (default: the voice's first)" },
+  voice: {
+    value: text("NAME", TEXTS.name),
+    description: "speaker: a name or a number (default: the voice's first)",
+  },
   speed: {
     value: decimal("N", SPEED.min, SPEED.max),
     description: "1 is the voice's own; 0.25 to 4 (default 1)",

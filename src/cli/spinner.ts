@@ -11,12 +11,15 @@ export interface Spinner {
 }
 
 /** Starts turning at once. */
-export function startSpinner(io: Pick<Io, "writeError" | "stderrIsTerminal">): Spinner {
+export function startSpinner(io: Pick<Io, "writeError" | "stderrIsTerminal" | "columns">): Spinner {
   if (!io.stderrIsTerminal) return { say() {}, stop() {} }
   let frame = 0
   let words = ""
-  const draw = () =>
-    io.writeError(`\r\x1b[K${words === "" ? "" : `${words} `}${FRAMES[frame++ % FRAMES.length]} `)
+  const draw = () => {
+    // Only one row is taken away.
+    const shown = words.slice(0, Math.max(0, (io.columns ?? 80) - 4))
+    io.writeError(`\r\x1b[K${shown === "" ? "" : `${shown} `}${FRAMES[frame++ % FRAMES.length]} `)
+  }
   draw()
   const timer = setInterval(draw, FRAME_MS)
   let isOver = false

@@ -7,6 +7,7 @@ import type { TranscriptionRequest } from "../domain"
 import { FileFailed, UsageError, XllmError } from "../errors"
 import { toSrt, toVerboseJson, toVtt, TranscriptBuilder } from "../http/openai/audio/transcript"
 import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../http/openai/audio/transcription-call"
+import { TEXTS } from "../limits"
 import { defineCommand } from "./command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "./flags"
 import { existingFile } from "./given-file"
@@ -18,7 +19,10 @@ import { startSpinner } from "./spinner"
 
 const flagTable = {
   format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "what is printed (default text)" },
-  language: { value: text("CODE"), description: "what is spoken, such as en (default: found out)" },
+  language: {
+    value: text("CODE", TEXTS.word),
+    description: "what is spoken, such as en (default: found out)",
+  },
   translate: switchFlag("into English"),
   words: switchFlag("tell when each word is said, in JSON"),
   json: switchFlag("print JSON, with times and timings"),

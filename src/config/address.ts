@@ -1,5 +1,7 @@
-import { UsageError } from "../errors"
+import { SETTINGS } from "../limits"
 import { type ConfigValue, refusal } from "./values"
+
+const ADDRESS_RULE = "HOST, HOST:PORT or a URL"
 
 /** Where a server listens, or is to be found. */
 export interface Address {
@@ -14,13 +16,14 @@ export interface Address {
  * @throws UsageError naming `origin`
  */
 export function parseAddress(given: string, origin: string): Address {
+  if (given.length > SETTINGS.text.maxLength) throw refusal(origin, ADDRESS_RULE, `'${given}'`)
   const text = given.trim()
   const withHost = text.startsWith(":") && !text.startsWith("::") ? `127.0.0.1${text}` : text
   const isBareIpv6 = /^[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*$/i.test(withHost)
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(withHost)
   const url = URL.parse(hasScheme ? withHost : `http://${isBareIpv6 ? `[${withHost}]` : withHost}`)
   if (url === null || url.hostname === "" || !/^https?:$/.test(url.protocol)) {
-    throw new UsageError(`${origin} must be HOST, HOST:PORT or a URL, got '${given}'`)
+    throw refusal(origin, ADDRESS_RULE, `'${given}'`)
   }
   const tls = url.protocol === "https:"
   // A URL drops its scheme's usual port, which may have been written out; a bare URL means that port too.
@@ -33,7 +36,7 @@ export function parseAddress(given: string, origin: string): Address {
 /** {@link parseAddress} as a kind of setting. */
 export const address: ConfigValue<Address> = {
   placeholder: "ADDRESS",
-  rule: "HOST, HOST:PORT or a URL",
+  rule: ADDRESS_RULE,
   schema: { type: "string", minLength: 1 },
   parse: parseAddress,
   read: (given, origin) => parseAddress(String(given), origin),
@@ -66,6 +69,7 @@ export const webUrl: ConfigValue<string> = {
 }
 
 function parseWebUrl(given: string, origin: string): string {
+  if (given.length > SETTINGS.text.maxLength) throw refusal(origin, webUrl.rule, `'${given}'`)
   const url = URL.parse(given.trim())
   const isPlain =
     url !== null && url.search === "" && url.hash === "" && url.username === "" && url.password === ""

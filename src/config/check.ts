@@ -1,12 +1,12 @@
 import { Compile } from "typebox/compile"
 import { UsageError } from "../errors"
+import { type Aliases, aliasOf } from "../lib/aliases"
 import { nearest } from "../lib/nearest"
+import { shorten } from "../lib/shorten"
+import { SHOWN } from "../limits"
 import { fileSchema } from "./file-schema"
 import { allSettings, perModelSettings, type Setting } from "./schema"
 import { refusal } from "./values"
-
-/** Characters of a name or a value that a message shows. */
-const MAX_SHOWN = 100
 
 /** Names from the top of a file to a place in it. */
 type Place = readonly string[]
@@ -40,8 +40,24 @@ export function checkConfig(given: unknown, file: string): ReadonlyMap<string, u
       }
     }
   }
+  problems.push(...aliasesWithSettings(values, root, file))
   if (problems.length > 0) throw new UsageError(problems.join("\n       "))
   return values
+}
+
+/** Settings belong to models, and not to their other names. */
+function aliasesWithSettings(values: ReadonlyMap<string, unknown>, root: unknown, file: string): string[] {
+  // Its setting's own type.
+  const aliases = values.get("aliases") as Aliases | undefined
+  const models = valueAt(root, ["models"])
+  if (aliases === undefined || !isSection(models)) return []
+  return Object.keys(models).flatMap((model) => {
+    const known = aliasOf(aliases, model)
+    if (known === undefined) return []
+    return [
+      `models.${model} in ${file} is an alias of '${known.target}'; put the settings below models.${known.target}`,
+    ]
+  })
 }
 
 interface SchemaError {
@@ -77,21 +93,16 @@ function namesIn(params: object): readonly string[] {
 
 function wrongValue(place: Place, root: unknown, file: string): string {
   const setting = settingAt(place)
-  const origin = place.length === 0 ? file : `${shortened(pathOf(place))} in ${file}`
+  const origin = place.length === 0 ? file : `${shorten(pathOf(place), SHOWN.name)} in ${file}`
   const rule = setting?.value.rule ?? "a section with settings"
   if (setting?.isSecret) return `${origin} must be ${rule}`
-  return refusal(origin, rule, shortened(JSON.stringify(valueAt(root, place)))).message
-}
-
-/** A file that is something else may be one long text to a parser. */
-function shortened(text: string): string {
-  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`
+  return refusal(origin, rule, shorten(JSON.stringify(valueAt(root, place)), SHOWN.name)).message
 }
 
 function unknownName(place: Place, file: string): string {
   const near = nearestPath(place)
   const hint = near === undefined ? "" : `; did you mean '${near}'?`
-  return `unknown setting '${shortened(pathOf(place))}' in ${file}${hint}`
+  return `unknown setting '${shorten(pathOf(place), SHOWN.name)}' in ${file}${hint}`
 }
 
 /** A neighbour with a similar name, or a setting of another section with the same one. */
@@ -140,14 +151,15 @@ function valueAt(root: unknown, place: Place): unknown {
 }
 
 function leavesOf(value: unknown, place: Place = []): readonly Place[] {
-  if (!isSection(value)) return [place]
+  // A setting may be an object itself.
+  if (!isSection(value) || settingAt(place) !== undefined) return [place]
   return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, [...place, name]))
 }
 
 /** In YAML a section whose lines are all commented out is `null`. */
 function withoutEmptySections(value: unknown, place: Place = []): unknown {
   if (value === null && settingAt(place) === undefined) return {}
-  if (!isSection(value)) return value
+  if (!isSection(value) || settingAt(place) !== undefined) return value
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [name, withoutEmptySections(inner, [...place, name])]),
   )

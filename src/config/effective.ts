@@ -1,8 +1,7 @@
 import { nearest } from "../lib/nearest"
 import type { Environment } from "./environment"
-import { type Inputs, modelPath, type Origin, resolveSetting, variablesOf } from "./load"
+import { type Inputs, modelPath, modelsOf, type Origin, resolveSetting, variablesOf } from "./load"
 import { allSettings, perModelSettings, type Setting } from "./schema"
-import { modelsInFile } from "./settings"
 
 /** A setting as it counts, and why. */
 interface ResolvedSetting {
@@ -31,9 +30,15 @@ export function effectiveSettings(inputs: Inputs): readonly EffectiveSetting[] {
       return { path, shown, value: shown, origin }
     }
     const shown = setting.value.show(value)
-    const isPlain = typeof value !== "object" || value === null || Array.isArray(value)
-    return { path, shown, value: isPlain ? value : shown, origin }
+    return { path, shown, value: asJson(value, shown), origin }
   })
+}
+
+/** `shown`: where JSON has nothing like it. */
+function asJson(value: unknown, shown: string): unknown {
+  if (value instanceof Map) return Object.fromEntries(value)
+  const isPlain = typeof value !== "object" || value === null || Array.isArray(value)
+  return isPlain ? value : shown
 }
 
 /** A setting that is another one than before. */
@@ -63,7 +68,7 @@ function resolveAll(inputs: Inputs): readonly ResolvedSetting[] {
     setting,
     ...resolveSetting(key, setting, inputs),
   }))
-  return [...general, ...modelsInFile(inputs).flatMap((model) => resolveModel(model, inputs))]
+  return [...general, ...modelsOf(inputs.file).flatMap((model) => resolveModel(model, inputs))]
 }
 
 function resolveModel(model: string, inputs: Inputs): readonly ResolvedSetting[] {

@@ -1,3 +1,4 @@
+import { aliasKey } from "../lib/aliases"
 import type { ConfigFile } from "./file"
 import type { Environment } from "./environment"
 import type { Setting } from "./schema"
@@ -54,8 +55,8 @@ export function variablesOf(key: string, { path, variable }: Setting<unknown>): 
 /**
  * Every setting's strongest value: flags, then environment variables, then the file, then defaults. An empty variable
  * counts as not set.
- * @param model what the file says of this one, whose tag `latest` it may leave away, is stronger than what it says of
- * all
+ * @param model what the file says of this one, in whatever case and with the tag `latest` or without, is stronger than
+ * what it says of all
  * @throws UsageError naming the variable that has an impossible value
  */
 export function resolveSettings<T extends SettingTable>(
@@ -89,13 +90,26 @@ export function resolveSetting(
       return { value: setting.value.parse(said, name), origin: { source: "environment", name } }
     }
   }
-  const names = model === undefined ? [] : [model, model.replace(/:latest$/, "")]
+  const names = model === undefined ? [] : namesInFile(model, file)
   const inFile = [...names.map((name) => modelPath(name, setting)), setting.path]
   const path = inFile.find((path) => file?.values.has(path))
   if (file === undefined || path === undefined) {
     return { value: setting.fallback, origin: { source: "default", name: "default" } }
   }
   return { value: file.values.get(path), origin: { source: "file", name: file.path } }
+}
+
+/** How a file may write a model's name: as it is, without its tag `latest`, or both in another case. */
+function namesInFile(model: string, file: ConfigFile | undefined): readonly string[] {
+  const key = aliasKey(model)
+  const others = modelsOf(file).filter((name) => aliasKey(name) === key)
+  return [model, model.replace(/:latest$/, ""), ...others]
+}
+
+/** Models that a file says something of. */
+export function modelsOf(file: ConfigFile | undefined): readonly string[] {
+  const names = [...(file?.values.keys() ?? [])].map((path) => /^models\.(.*)\.[^.]*$/.exec(path)?.[1])
+  return [...new Set(names.filter((name) => name !== undefined))]
 }
 
 /** `defaults.ctx` → `models.NAME.ctx` */

@@ -27,6 +27,7 @@ const FIELDS = {
   priority: "priority",
   pinned: "pinned",
   keepAlive: "keepAliveSeconds",
+  stepTimeout: "stepTimeoutSeconds",
   replicas: "replicas",
   preload: "preload",
 } as const satisfies Record<Key, keyof ModelSettings>

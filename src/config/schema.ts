@@ -1,4 +1,7 @@
+import { NO_ALIASES } from "../lib/aliases"
+import { DEFAULT_UPLOAD_BYTES, MAX_INT32, NUMBERS, SETTINGS } from "../limits"
 import { type Address, address, webUrl } from "./address"
+import { aliases } from "./aliases"
 import {
   bytes,
   type ConfigValue,
@@ -9,6 +12,7 @@ import {
   oneOf,
   orAutomatic,
   orNone,
+  stay,
   text,
   toggle,
   url,
@@ -55,6 +59,9 @@ const MAXIMUM_SLOTS = 256
 /** llama.cpp's own limit of threads in one pool (GGML_MAX_N_THREADS). */
 const MAXIMUM_THREADS = 512
 
+/** More processes than any machine runs. */
+const MAXIMUM_MODELS = 10_000
+
 /** More workers of one model than this are a typing error. */
 const MAXIMUM_REPLICAS = 64
 
@@ -62,12 +69,19 @@ const LOCALHOST: Address = { tls: false, hostname: "127.0.0.1", port: undefined 
 
 const kvType = { ...oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"), placeholder: "TYPE" }
 const threads = orAutomatic(integer("N", 1, MAXIMUM_THREADS), "auto")
+const share = decimal("N", SETTINGS.share.min, SETTINGS.share.max)
 const splitMode = oneOf("layer", "row", "tensor", "none")
 const socket = orAutomatic(text("PATH"), "none")
 
 /** How a server is reached. */
 export const connectionSettings = {
   host: setting("server.host", address, LOCALHOST, "address of the server: HOST, HOST:PORT or a URL"),
+  port: setting(
+    "server.port",
+    integer("N", 1, 65535),
+    DEFAULT_PORT,
+    `port of the server (default ${DEFAULT_PORT})`,
+  ),
   socket: setting("server.socket", socket, null, "Unix socket of the server, instead of an address"),
 }
 
@@ -105,7 +119,7 @@ export const serverSettings = {
   insecure: setting("server.insecure", toggle, false, "listen beyond this machine without an API key"),
 }
 
-/** Settings that have no flag: keys would be seen by everybody who lists processes. */
+/** Settings that have no flag: keys would be seen by everybody who lists processes; the others are for files. */
 export const flaglessSettings = {
   apiKeys: setting(
     "server.api_keys",
@@ -120,6 +134,13 @@ export const flaglessSettings = {
     null,
     "token of an account on Hugging Face, for models that not everybody may have",
     { takesEffect: "now", isSecret: true, variable: "HF_TOKEN" },
+  ),
+  aliases: setting(
+    "aliases",
+    aliases,
+    NO_ALIASES,
+    "other names for models, such as gpt-4o: qwen3:0.6b, for programs with fixed ones",
+    LIVE,
   ),
   gpuSplitMode: setting(
     "gpu.split_mode",
@@ -155,7 +176,7 @@ export const capacitySettings = {
   ),
   maxModels: setting(
     "limits.max_models",
-    orAutomatic(integer("N", 1), "none"),
+    orAutomatic(integer("N", 1, MAXIMUM_MODELS), "none"),
     null,
     "most models that are loaded at the same time (default: as many as fit)",
     LIVE,
@@ -194,7 +215,7 @@ export const mediaSettings = {
   uploadLimit: setting(
     "limits.upload",
     bytes,
-    50 * 1024 ** 2,
+    DEFAULT_UPLOAD_BYTES,
     "largest form with audio or pictures that is taken (default 50MiB)",
     LIVE,
   ),
@@ -206,7 +227,7 @@ export const mediaSettings = {
   ),
   imagesTtl: setting(
     "images.ttl",
-    orAutomatic(duration, "forever"),
+    orAutomatic(stay, "forever"),
     3600,
     "how long such an image can be fetched (default 1h)",
     LIVE,
@@ -337,7 +358,7 @@ export const missingModelSettings = {
 export const modelSettings = {
   ctx: setting(
     "defaults.ctx",
-    orAutomatic(integer("N", 1), "auto"),
+    orAutomatic(integer("N", NUMBERS.context.min, NUMBERS.context.max), "auto"),
     null,
     "longest conversation, in tokens (default: as trained, at most 8192)",
     AT_LOAD,
@@ -359,7 +380,7 @@ export const modelSettings = {
   ),
   gpuLayers: setting(
     "defaults.gpu_layers",
-    orAutomatic(integer("N", 0), "auto"),
+    orAutomatic(integer("N", 0, MAX_INT32), "auto"),
     null,
     "layers on GPUs; 0: none (default auto: all that fit)",
     AT_LOAD,
@@ -373,14 +394,14 @@ export const modelSettings = {
   ),
   tensorSplit: setting(
     "defaults.tensor_split",
-    orAutomatic(list(decimal("N", 0), "N,N,…"), "auto"),
+    orAutomatic(list(share, "N,N,…", SETTINGS.devices), "auto"),
     null,
     "share of each GPU, such as 3,1 (default: by memory)",
     AT_LOAD,
   ),
   device: setting(
     "defaults.devices",
-    orAutomatic(list(text("NAME"), "NAME,…"), "auto"),
+    orAutomatic(list(text("NAME"), "NAME,…", SETTINGS.devices), "auto"),
     null,
     "devices to use (default: all GPUs)",
     AT_LOAD,
@@ -415,7 +436,7 @@ export const modelSettings = {
   ),
   kvCells: setting(
     "defaults.kv_cells",
-    orAutomatic(integer("N", 1), "auto"),
+    orAutomatic(integer("N", 1, MAX_INT32), "auto"),
     null,
     "size of the whole cache, in tokens (default: by memory)",
     AT_LOAD,
@@ -434,9 +455,16 @@ export const modelSettings = {
 export const residencySettings = {
   keepAlive: setting(
     "defaults.keep_alive",
-    orAutomatic(duration, "forever"),
+    orAutomatic(stay, "forever"),
     300,
     "how long an unused model stays loaded; 0: not at all (default 5m)",
+    LIVE,
+  ),
+  stepTimeout: setting(
+    "defaults.step_timeout",
+    orAutomatic(duration, "auto"),
+    null,
+    "a worker that computes this long without progress has hung and is ended (default 2m; speech to text 5m, images 15m)",
     LIVE,
   ),
   priority: setting(

@@ -1,5 +1,6 @@
 import { resolve } from "node:path"
 import { UsageError } from "../errors"
+import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
 import type { Environment } from "./environment"
 import { findConfigFile, readConfigFile } from "./file"
@@ -41,6 +42,11 @@ export function modelsFolder(inputs: Inputs): string {
 /** Who says where the models are. */
 export function modelsFolderOrigin(inputs: Inputs): Origin {
   return resolveSettings(storeSettings, inputs).origins.modelsDir
+}
+
+/** Other names for models. */
+export function aliasesIn(inputs: Inputs): Aliases {
+  return resolveSettings(flaglessSettings, inputs).values.aliases
 }
 
 /** Where models are downloaded from, and how. */
@@ -210,7 +216,9 @@ export function serverLocation(inputs: Inputs): ServerLocation {
   if (values.socket !== null && strongest(origins, "socket", "host", "port")) {
     return { url: "http://localhost", socket: resolve(values.socket), ...access }
   }
-  return { url: clientUrl(values.host, values.host.port ?? (values.port || DEFAULT_PORT)), ...access }
+  const hasOwnPort = values.host.port !== undefined && !strongest(origins, "port", "host")
+  const usual = values.port || DEFAULT_PORT
+  return { url: clientUrl(values.host, hasOwnPort ? (values.host.port ?? usual) : usual), ...access }
 }
 
 /** Keys in the file are those of this machine's own server: another one must not learn them. */

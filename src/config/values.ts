@@ -1,6 +1,15 @@
 import { UsageError } from "../errors"
 import { BYTES_PATTERN, parseBytes } from "../lib/bytes"
 import { DURATION_PATTERN, parseDuration } from "../lib/duration"
+import { shorten } from "../lib/shorten"
+import {
+  type ListBound,
+  LONGEST_STAY_SECONDS,
+  LONGEST_WAIT_SECONDS,
+  SETTINGS,
+  SHOWN,
+  type TextBound,
+} from "../limits"
 
 /** A kind of value that a flag or an environment variable can have. */
 export interface Value<T> {
@@ -37,12 +46,16 @@ interface Kind<T> {
   readonly schema: JsonSchema
   /** `undefined`: the text means nothing of this kind. */
   parse(text: string): T | undefined
+  /** For values that are of this kind, and too much: what they are to be, to follow "must be". */
+  excess?(value: T): string | undefined
 }
 
-function kindOf<T>({ placeholder, rule, schema, parse }: Kind<T>): ConfigValue<T> {
+function kindOf<T>({ placeholder, rule, schema, parse, excess }: Kind<T>): ConfigValue<T> {
   const checked = (given: string, origin: string): T => {
     const value = parse(given)
     if (value === undefined) throw refusal(origin, rule, `'${given}'`)
+    const narrower = excess?.(value)
+    if (narrower !== undefined) throw refusal(origin, narrower, `'${given}'`)
     return value
   }
   return {
@@ -57,16 +70,17 @@ function kindOf<T>({ placeholder, rule, schema, parse }: Kind<T>): ConfigValue<T
 
 /** `--port must be a number, got 'x'`; `given` as it is to be shown. */
 export function refusal(origin: string, rule: string, given: string): UsageError {
-  return new UsageError(`${origin} must be ${rule}, got ${given}`)
+  return new UsageError(`${origin} must be ${rule}, got ${shorten(given, SHOWN.name)}`)
 }
 
-/** Any text but an empty one. */
-export function text(placeholder: string): ConfigValue<string> {
+/** Any text but an empty one, or one that is too long. */
+export function text(placeholder: string, { maxLength }: TextBound = SETTINGS.text): ConfigValue<string> {
   return kindOf({
     placeholder,
     rule: "a text",
     schema: { type: "string", minLength: 1 },
     parse: (given) => given || undefined,
+    excess: (given) => (given.length > maxLength ? `a text of at most ${maxLength} characters` : undefined),
   })
 }
 
@@ -76,6 +90,7 @@ export const url: ConfigValue<string> = kindOf({
   rule: "an http or https URL",
   schema: { type: "string", minLength: 1 },
   parse(given) {
+    if (given.length > SETTINGS.text.maxLength) return undefined
     const parsed = URL.parse(given.trim())
     const isUsable = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.hostname !== ""
     return isUsable ? parsed.href.replace(/\/+$/, "") : undefined
@@ -92,22 +107,14 @@ export const toggle: ConfigValue<boolean> = kindOf({
   },
 })
 
-function range(minimum: number, maximum: number): string {
-  return maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`
-}
-
-function limits(minimum: number, maximum: number): JsonSchema {
-  return { minimum, ...(maximum !== Infinity && { maximum }) }
-}
-
 /** A whole number; `8k` means 8 × 1024, as context lengths are usually said. */
-export function integer(placeholder: string, minimum: number, maximum = Infinity): ConfigValue<number> {
+export function integer(placeholder: string, minimum: number, maximum: number): ConfigValue<number> {
   return kindOf({
     placeholder,
-    rule: `a whole number ${range(minimum, maximum)}`,
+    rule: `a whole number from ${minimum} to ${maximum}`,
     schema: {
       anyOf: [
-        { type: "integer", ...limits(minimum, maximum) },
+        { type: "integer", minimum, maximum },
         { type: "string", pattern: "^\\d{1,15}[kK]$" },
       ],
     },
@@ -120,11 +127,11 @@ export function integer(placeholder: string, minimum: number, maximum = Infinity
 }
 
 /** A number with or without a fraction. */
-export function decimal(placeholder: string, minimum: number, maximum = Infinity): ConfigValue<number> {
+export function decimal(placeholder: string, minimum: number, maximum: number): ConfigValue<number> {
   return kindOf({
     placeholder,
-    rule: `a number ${range(minimum, maximum)}`,
-    schema: { type: "number", ...limits(minimum, maximum) },
+    rule: `a number from ${minimum} to ${maximum}`,
+    schema: { type: "number", minimum, maximum },
     parse(given) {
       const number = given.trim() === "" ? NaN : Number(given)
       return Number.isFinite(number) && number >= minimum && number <= maximum ? number : undefined
@@ -132,25 +139,33 @@ export function decimal(placeholder: string, minimum: number, maximum = Infinity
   })
 }
 
-/** A time in seconds: `90`, `5m`, `1h30m`. */
-export const duration: ConfigValue<number> = {
-  ...kindOf({
-    placeholder: "TIME",
-    rule: "a time, such as 90 (seconds), 5m or 1h30m",
-    schema: {
-      anyOf: [
-        { type: "number", minimum: 0 },
-        { type: "string", pattern: DURATION_PATTERN },
-      ],
-    },
-    parse: parseDuration,
-  }),
-  show: (seconds) =>
-    seconds > 0 && seconds % 3600 === 0
-      ? `${seconds / 3600}h`
-      : seconds > 0 && seconds % 60 === 0
-        ? `${seconds / 60}m`
-        : `${seconds}s`,
+/** A time in seconds that somebody waits: `90`, `5m`, `1h30m`. */
+export const duration = time(LONGEST_WAIT_SECONDS)
+
+/** A time in seconds that something stays. */
+export const stay = time(LONGEST_STAY_SECONDS)
+
+function time(longestSeconds: number): ConfigValue<number> {
+  return {
+    ...kindOf({
+      placeholder: "TIME",
+      rule: "a time, such as 90 (seconds), 5m or 1h30m",
+      schema: {
+        anyOf: [
+          { type: "number", minimum: 0 },
+          { type: "string", pattern: DURATION_PATTERN },
+        ],
+      },
+      parse: parseDuration,
+      excess: (seconds) => (seconds > longestSeconds ? `at most ${longestSeconds / 86_400}d` : undefined),
+    }),
+    show: (seconds) =>
+      seconds > 0 && seconds % 3600 === 0
+        ? `${seconds / 3600}h`
+        : seconds > 0 && seconds % 60 === 0
+          ? `${seconds / 60}m`
+          : `${seconds}s`,
+  }
 }
 
 /** A size in bytes: `1000000`, `8GiB`. */
@@ -165,6 +180,7 @@ export const bytes: ConfigValue<number> = {
       ],
     },
     parse: (given) => parseBytes(given) || undefined,
+    excess: (size) => (size > SETTINGS.bytes.max ? "at most 1 PiB" : undefined),
   }),
   show(value) {
     const power = [3, 2, 1].find((power) => value % 1024 ** power === 0) ?? 0
@@ -183,14 +199,24 @@ export function oneOf<const W extends string>(...words: readonly W[]): ConfigVal
 }
 
 /** Any of several values, separated by commas; a list in a file. */
-export function list<T>(item: ConfigValue<T>, placeholder: string): ConfigValue<readonly T[]> {
+export function list<T>(
+  item: ConfigValue<T>,
+  placeholder: string,
+  { maxItems }: ListBound = SETTINGS.list,
+): ConfigValue<readonly T[]> {
+  const checked = <G>(given: readonly G[], origin: string): readonly G[] => {
+    if (given.length <= maxItems) return given
+    throw new UsageError(`${origin} must have at most ${maxItems} entries, got ${given.length}`)
+  }
   return {
     placeholder,
     rule: `a list; each of it ${item.rule}`,
     schema: { type: "array", items: item.schema },
-    parse: (given, origin) => given.split(",").map((part) => item.parse(part.trim(), origin)),
+    parse: (given, origin) =>
+      checked(given.split(","), origin).map((part) => item.parse(part.trim(), origin)),
     // The schema says that it is an array.
-    read: (given, origin) => (given as readonly unknown[]).map((one) => item.read(one, origin)),
+    read: (given, origin) =>
+      checked(given as readonly unknown[], origin).map((one) => item.read(one, origin)),
     show: (values) => values.map(item.show).join(","),
   }
 }

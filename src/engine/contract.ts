@@ -8,6 +8,7 @@ import type {
   ImageRequest,
   LoadedModel,
   ModelDetails,
+  ModelKind,
   ModelSettings,
   ModelSummary,
   RenderedPrompt,
@@ -15,7 +16,9 @@ import type {
   SpeechRequest,
   TranscriptionEvent,
   TranscriptionRequest,
+  WorkRequest,
 } from "../domain"
+import type { XllmError } from "../errors"
 
 /** The requests of one model. */
 export interface QueueStatus {
@@ -32,6 +35,16 @@ export interface MemoryStatus {
   readonly usedByModels: number
   /** The limit that was set for all models together; `null`: none. */
   readonly limitBytes: number | null
+}
+
+/** A model whose last load failed, or whose worker died, and that nothing is loaded of now. The next request tries again. */
+export interface FailedModel {
+  readonly name: string
+  readonly kind: ModelKind
+  /** Of this version of the model. */
+  readonly id: string
+  readonly error: XllmError
+  readonly failedAt: Date
 }
 
 /** What the server is doing, without waiting for anything. */
@@ -57,8 +70,17 @@ export interface EngineStatus {
     readonly gpus: readonly (MemoryStatus & { readonly name: string })[]
   }
   readonly models: readonly LoadedModel[]
+  readonly failed: readonly FailedModel[]
   /** `null` until the backends have been asked for the first time. With GPUs the figures are a few seconds old. */
   readonly devices: readonly Device[] | null
+}
+
+/** The longest conversation with a model, in tokens. */
+export interface ContextLengths {
+  /** In its training, as its file says. */
+  readonly trained: number
+  /** Here: as it is loaded, or as it will be. */
+  readonly served: number
 }
 
 /** What the machine and the backends are. */
@@ -68,20 +90,26 @@ export interface SystemReport {
   readonly gpuFallback: string | undefined
 }
 
+/** Events of a request, and whose they are. */
+export interface Answering<E> extends AsyncIterable<E> {
+  /** What the engine calls the model; undefined before it is found, and where it is not. */
+  readonly model: string | undefined
+}
+
 /**
  * What the HTTP routes and the command line see of inference. Iterables fail with an XllmError; aborting the signal
  * or leaving the iteration gives the slot back within one step (of decoding, speaking, listening or drawing).
  */
 export interface Engine {
   /** @throws ModelNotFound, WrongModelKind, QueueFull, ModelLoadFailed, ContextLengthExceeded, … from the iteration */
-  chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>
-  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>
+  chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent>
+  complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent>
   /** @throws WrongModelKind where the model is no voice, ModelNotFound, QueueFull, … from the iteration */
-  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent>
+  speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent>
   /** @throws WrongModelKind where the model is no recogniser, ModelNotFound, QueueFull, … from the iteration */
-  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent>
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): Answering<TranscriptionEvent>
   /** @throws WrongModelKind where the model is no painter, ModelNotFound, QueueFull, … from the iteration */
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
+  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent>
   /** The prompt, its tokens and the effective parameters, without running it. Loads the model where needed. */
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
   /** Loads a model ahead of use. */
@@ -91,10 +119,20 @@ export interface Engine {
    * @throws ModelNotFound
    */
   stop(model: string): Promise<boolean>
+  /**
+   * The model that a request means: the one of that name, or the only one that can do what is asked.
+   * @throws ModelNotFound; InvalidRequest where none is named and there is not exactly one
+   */
+  resolve(model: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary>
   /** Models on disk. */
   list(): Promise<readonly ModelSummary[]>
   /** @throws ModelNotFound */
   show(model: string): Promise<ModelDetails>
+  /**
+   * How long conversations of these models may be, by name: of text models, as far as it is known without a long wait.
+   * Where memory turns out to be short, a model that is not loaded yet may get less.
+   */
+  contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>>
   /** Models that have a worker. */
   loaded(): readonly LoadedModel[]
   status(): EngineStatus
@@ -144,7 +182,10 @@ export type FetchMissing = (
 
 /** The engine as the one sees it who made it. */
 export interface ManagedEngine extends Engine {
-  /** Loads the models whose settings say `preload`; resolves when each is loaded or has failed. */
+  /**
+   * Loads the models whose settings say `preload`; resolves when each is loaded or has failed. Never rejects: what
+   * failed is in the log and in the status.
+   */
   start(signal: AbortSignal): Promise<void>
   /**
    * Takes new options over. Limits, queues, priorities and times apply at once; with what a model is loaded, from its

@@ -101,7 +101,7 @@ export class DeviceProbe {
         else answer.reject(fromWire(message.error))
       },
       line: (line) => {
-        if (line.type !== "progress") log.debug("probe line", { text: line.text })
+        if ("text" in line) log.debug("probe line", { text: line.text })
       },
       ended: (end) => answer.reject(this.#closed ? new Stopping("the server") : endedEarly(end)),
     })
@@ -135,8 +135,7 @@ function toReport({
 }
 
 function endedEarly(end: ChildEnd): XllmError {
-  const words = end.lastLines.length === 0 ? "" : `; its last words: ${end.lastLines.join(" | ")}`
-  return new RuntimeBroken(`the process that asks for devices ${end.how}${words}`)
+  return new RuntimeBroken(`the process that asks for devices ${end.how}`, undefined, end.lastLines)
 }
 
 function tooSlow(limitMs: number): XllmError {

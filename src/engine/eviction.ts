@@ -1,4 +1,5 @@
 import type { ModelDetails, ModelPriority, TextModelSettings } from "../domain"
+import { contextAdvice } from "../formats/kv-layout"
 import { NotEnoughMemory, TooManyModels, type XllmError } from "../errors"
 import type { MemoryLimits } from "./contract"
 import { estimateNeed, type ModelNeed } from "./memory"
@@ -58,6 +59,8 @@ const RANK: Readonly<Record<ModelPriority, number>> = { low: 0, normal: 1, high:
  */
 export function decide(input: EvictionInput): Verdict {
   const { residents } = input
+  const hopeless = tooLargeContext(input)
+  if (hopeless !== undefined) return { type: "never", error: hopeless }
   const idle = inOrder(residents.filter((each) => isEvictable(each) && !each.active))
   const ending = residents.filter((each) => each.ending)
   const best = score(input, [...ending, ...idle])
@@ -175,6 +178,25 @@ function isWithinLimits(input: EvictionInput): boolean {
     footprint.ramBytes <= (limitBytes ?? Number.POSITIVE_INFINITY) &&
     footprint.devices.every(({ bytes }) => bytes <= (gpuLimitBytes ?? Number.POSITIVE_INFINITY))
   )
+}
+
+/**
+ * A context that was asked for and is larger than all memory that could be had: no estimate is in that, so nobody goes
+ * for it, and nothing is tried. On GPUs the backends themselves refuse what does not fit.
+ */
+function tooLargeContext(input: EvictionInput): XllmError | undefined {
+  const { model, details, settings } = input.candidate
+  const isAskedFor = settings.contextLength !== null || settings.kvCells !== null
+  if (details.kind !== "text" || !isAskedFor) return undefined
+  const { need, placement } = fitWith(input, input.residents)
+  const { systemBytes } = roomFor(input, input.residents)
+  const isHopeless = need.leastContextBytes > systemBytes + input.limits.headroomBytes
+  if (!isHopeless || placement.gpuLayers > 0) return undefined
+  const { contextLength, kvCells: cells, kvLayout: layout, cacheBytes } = need
+  const size = { ...settings, contextLength, cells, layout, bytesPerCell: cacheBytes / cells }
+  const left = systemBytes - need.processBytes
+  const needed = placement.footprint.ramBytes
+  return new NotEnoughMemory(model, "system memory", needed, systemBytes, contextAdvice(size, left))
 }
 
 function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {

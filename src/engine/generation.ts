@@ -9,6 +9,8 @@ import { PushStream } from "../lib/push-stream"
  */
 export class Generation implements AsyncIterable<WorkEvent> {
   readonly request: WorkRequest
+  /** What the engine calls the model; undefined before it is found. */
+  model: string | undefined
   readonly #signal: AbortSignal
   readonly #begin: (generation: Generation) => void
   readonly #events = new PushStream<WorkEvent>()

@@ -22,7 +22,10 @@ import type {
 import { asXllmError, Cancelled, ModelCorrupt, ModelNotFound, Stopping, XllmError } from "../errors"
 import type { Logger } from "../log/logger"
 import type { Catalog } from "../store/contract"
+import { ContextReader } from "./context-lengths"
 import type {
+  ContextLengths,
+  Answering,
   EngineStatus,
   FetchMissing,
   LiveOptions,
@@ -33,7 +36,7 @@ import type {
 } from "./contract"
 import { DeviceProbe } from "./device-probe"
 import { Generation } from "./generation"
-import { checkKind } from "./kinds"
+import { checkGenerates, checkKind, KIND_FOR } from "./kinds"
 import {
   DEFAULT_HEADROOM_BYTES,
   DEFAULT_LIMITS,
@@ -41,11 +44,14 @@ import {
   type EngineLimits,
   limitsOf,
 } from "./limits"
+import type { LoadedWeights } from "./mapped-weights"
 import { MemoryReader } from "./memory-reader"
 import type { EngineObserver } from "./observer"
 import { Pool, type PoolEffects } from "./pool"
 import type { Replica } from "./replica"
+import type { GpuReading } from "./room"
 import { ServedModel } from "./served-model"
+import { checkSettings } from "./settings-check"
 import { toReplicaLoad } from "./worker-settings"
 
 export interface EngineOptions {
@@ -87,6 +93,7 @@ export class LocalEngine implements ManagedEngine {
   readonly #options: EngineOptions
   readonly #probe: DeviceProbe
   readonly #memory: MemoryReader
+  readonly #contexts: ContextReader
   readonly #pool: Pool
   /** By name; every model that was used once, with a worker or without. */
   readonly #models = new Map<string, ServedModel>()
@@ -116,7 +123,12 @@ export class LocalEngine implements ManagedEngine {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       log: options.log,
     })
-    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices)
+    this.#contexts = new ContextReader({
+      store: options.store,
+      settingsOf: (model) => this.#live.settingsOf(model),
+      loaded: () => this.loaded(),
+    })
+    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () => this.#loadedWeights())
     this.#pool = new Pool({
       limits: this.#live.memory,
       settingsOf: (name) => this.#settingsOf(name),
@@ -125,23 +137,23 @@ export class LocalEngine implements ManagedEngine {
     })
   }
 
-  chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
+  chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent> {
     return this.#work(request, signal)
   }
 
-  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
+  complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent> {
     return this.#work(request, signal)
   }
 
-  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent> {
+  speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent> {
     return this.#work(request, signal)
   }
 
-  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent> {
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): Answering<TranscriptionEvent> {
     return this.#work(request, signal)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
+  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#work(request, signal)
   }
 
@@ -165,10 +177,21 @@ export class LocalEngine implements ManagedEngine {
     try {
       const models = await this.#options.store.list()
       const wanted = models.filter((model) => this.#live.settingsOf(model).preload)
-      // The failure is in the log, and among the problems of the status.
-      await Promise.all(wanted.map(({ name }) => this.preload(name, signal).catch(() => {})))
+      await Promise.all(wanted.map(({ name }) => this.#preloadAtStart(name, signal)))
+    } catch (error) {
+      this.#options.log.error("models could not be preloaded", { error })
     } finally {
       this.#starting = false
+    }
+  }
+
+  async #preloadAtStart(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.preload(name, signal)
+    } catch (error) {
+      // Somebody's wish: the model was stopped, or the server is.
+      if (error instanceof Stopping || error instanceof Cancelled) return
+      this.#options.log.warn("model not preloaded", { model: name, error })
     }
   }
 
@@ -193,6 +216,14 @@ export class LocalEngine implements ManagedEngine {
     return this.#options.store.describe(model)
   }
 
+  contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
+    return this.#contexts.read(models)
+  }
+
+  resolve(name: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary> {
+    return this.#options.store.resolve(name, request && KIND_FOR[request])
+  }
+
   loaded(): readonly LoadedModel[] {
     return [...this.#models.values()].flatMap((model) => model.describe())
   }
@@ -212,6 +243,7 @@ export class LocalEngine implements ManagedEngine {
       },
       memory: this.#memory.status(this.#pool, this.#live.memory),
       models,
+      failed: [...this.#models.values()].flatMap(({ failed }) => failed ?? []),
       devices: this.#probe.peek()?.devices ?? null,
     }
   }
@@ -252,7 +284,7 @@ export class LocalEngine implements ManagedEngine {
   #problems(): readonly string[] {
     const ofModels = [...this.#models.values()].flatMap(({ problem }) => problem ?? [])
     const { failure } = this.#probe
-    return failure === undefined ? ofModels : [...ofModels, failure.message]
+    return failure === undefined ? ofModels : [...ofModels, failure.publicMessage]
   }
 
   get #isStopping(): boolean {
@@ -264,9 +296,9 @@ export class LocalEngine implements ManagedEngine {
   }
 
   /** Only models of the request's kind take it, and their workers tell nothing but `E` of it. */
-  #work<E extends WorkEvent>(request: WorkRequest, signal: AbortSignal): AsyncIterable<E> {
+  #work<E extends WorkEvent>(request: WorkRequest, signal: AbortSignal): Answering<E> {
     const generation = new Generation(request, signal, (begun) => void this.#begin(begun))
-    return generation as AsyncIterable<WorkEvent> as AsyncIterable<E>
+    return generation as Answering<WorkEvent> as Answering<E>
   }
 
   async #begin(generation: Generation): Promise<void> {
@@ -283,7 +315,7 @@ export class LocalEngine implements ManagedEngine {
   async #findOrFetch(generation: Generation): Promise<ServedModel> {
     const { request } = generation
     try {
-      return await this.#find(request)
+      return await this.#find(request, generation)
     } catch (error) {
       const fetchMissing = this.#live.fetchMissing
       if (!(error instanceof ModelNotFound) || request.model === undefined || !fetchMissing) throw error
@@ -292,7 +324,7 @@ export class LocalEngine implements ManagedEngine {
       const onProgress = (fraction: number) => generation.emit({ type: "loading", fraction })
       await fetchMissing(request.model, { signal: stop.signal, onProgress })
       generation.onLeave = undefined
-      return await this.#find(request)
+      return await this.#find(request, generation)
     }
   }
 
@@ -303,25 +335,46 @@ export class LocalEngine implements ManagedEngine {
     return damaged === undefined || damaged.length === 0 ? error : new ModelCorrupt(model, damaged, error)
   }
 
-  /** The model that is asked for, of any kind where the request has none. @throws ModelNotFound, WrongModelKind, Stopping */
-  async #find(request: {
-    readonly model?: string
-    readonly kind?: WorkRequest["kind"]
-  }): Promise<ServedModel> {
+  /**
+   * The model that is asked for, of any kind where the request has none.
+   * @param told of what it is called, as soon as that is known
+   * @throws ModelNotFound, InvalidRequest, WrongModelKind, Stopping
+   */
+  async #find(
+    request: { readonly model?: string; readonly kind?: WorkRequest["kind"] },
+    told: { model?: string | undefined } = {},
+  ): Promise<ServedModel> {
     this.#refuseWhenStopping()
     const asked = ++this.#asked
-    const summary = await this.#resolve(request.model)
-    this.#refuseWhenStopping()
+    const summary = await this.#resolve(request)
+    told.model = summary.name
+    await this.#checkGenerates(summary)
     if (request.kind !== undefined) checkKind(summary, request.kind)
+    this.#refuseWhenStopping()
     const model = this.#models.get(summary.name) ?? this.#add(summary)
     model.update(summary, asked)
     return model
   }
 
-  /** @throws ModelNotFound */
-  async #resolve(name: string | undefined): Promise<ModelSummary> {
+  /** What is loaded has shown what it can. @throws WrongModelKind */
+  async #checkGenerates({ name, kind, id }: ModelSummary): Promise<void> {
+    const known = this.#models.get(name)
+    if (kind !== "text" || (known?.isLoaded && known.summary.id === id)) return
+    const details = await this.#describe(name)
+    // Whoever loads it says what is wrong with its files.
+    if (!(details instanceof XllmError)) checkGenerates(details)
+  }
+
+  /** @throws ModelNotFound, InvalidRequest */
+  async #resolve({
+    model,
+    kind,
+  }: {
+    readonly model?: string
+    readonly kind?: WorkRequest["kind"]
+  }): Promise<ModelSummary> {
     try {
-      return await this.#options.store.resolve(name)
+      return await this.#options.store.resolve(model, kind && KIND_FOR[kind])
     } catch (error) {
       // Whoever loaded it may have been told of it by another name.
       if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})
@@ -356,6 +409,12 @@ export class LocalEngine implements ManagedEngine {
     })
     this.#models.set(summary.name, model)
     return model
+  }
+
+  #loadedWeights(): readonly LoadedWeights[] {
+    return [...this.#replicas.values()].flatMap(({ replica: { model, info, loadedWith: settings } }) =>
+      info === undefined || settings === undefined ? [] : { path: model.path, info, settings },
+    )
   }
 
   #settingsOf(name: string): ModelSettings {
@@ -402,7 +461,24 @@ export class LocalEngine implements ManagedEngine {
       this.#memory.read(wantsGpus),
       ...[...names].map(async ([id, name]) => [id, await this.#describe(name)] as const),
     ])
-    this.#pool.measured({ reading, details: new Map(details) })
+    const checked = details.map(([id, found]) => [id, this.#checked(found, reading.gpus, wantsGpus)] as const)
+    this.#pool.measured({ reading, details: new Map(checked) })
+  }
+
+  /** The same, or what is wrong with the model's settings. */
+  #checked(
+    details: ModelDetails | XllmError,
+    gpus: readonly GpuReading[],
+    wantsGpus: boolean,
+  ): ModelDetails | XllmError {
+    if (details instanceof XllmError) return details
+    const names = wantsGpus ? this.#memory.deviceNames : undefined
+    try {
+      checkSettings(details, this.#settingsOf(details.name), names && { names, gpus })
+      return details
+    } catch (error) {
+      return asXllmError(error)
+    }
   }
 
   #describe(name: string): Promise<ModelDetails | XllmError> {

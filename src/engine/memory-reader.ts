@@ -1,8 +1,9 @@
 import type { Device } from "../domain"
-import { systemMemory } from "../lib/system-memory"
+import { type SystemMemory, systemMemory } from "../lib/system-memory"
 import type { EngineStatus, MemoryLimits } from "./contract"
 import { type DeviceProbe, gpusOf } from "./device-probe"
 import { DEVICES_FRESH_MS } from "./limits"
+import { type LoadedWeights, mappedWeights } from "./mapped-weights"
 import type { Pool } from "./pool"
 import { bytesOn, type GpuReading, type MemoryReading } from "./room"
 
@@ -16,18 +17,33 @@ export type Offload = "real" | "none" | "simulated" | "unknown"
 export class MemoryReader {
   readonly #probe: DeviceProbe
   readonly #simulated: readonly Device[] | undefined
+  readonly #loaded: () => readonly LoadedWeights[]
   #offload: Offload = "none"
   /** When a load was begun or has ended; `performance.now()`. Figures from before are out of date. */
   #changedAt = 0
 
-  constructor(probe: DeviceProbe, simulated: readonly Device[] | undefined) {
+  /** `loaded`: the workers that hold weights now. */
+  constructor(
+    probe: DeviceProbe,
+    simulated: readonly Device[] | undefined,
+    loaded: () => readonly LoadedWeights[],
+  ) {
     this.#probe = probe
     this.#simulated = simulated
+    this.#loaded = loaded
   }
 
   /** What the last reading means for a load. */
   get offload(): Offload {
     return this.#offload
+  }
+
+  /** What devices may be named; undefined where the backends could not be asked. */
+  get deviceNames(): readonly string[] | undefined {
+    if (this.#offload === "unknown") return undefined
+    const devices = this.#simulated ?? this.#probe.peek()?.devices
+    const names = devices?.map(({ name }) => name)
+    return names === undefined || names.includes("CPU") ? names : [...names, "CPU"]
   }
 
   /** Models were loaded or unloaded: what was read before counts no more. */
@@ -38,14 +54,14 @@ export class MemoryReader {
   /** Fresh figures for a load. Where the backends cannot be asked there are no GPUs. */
   async read(wantsGpus: boolean): Promise<MemoryReading> {
     const gpus = wantsGpus ? await this.#readGpus() : []
-    return { system: systemMemory(), gpus: toReadings(gpus) }
+    return { system: this.#system(), gpus: toReadings(gpus) }
   }
 
   /** What is known without asking, and what models hold of it. */
   status(pool: Pool, limits: MemoryLimits): EngineStatus["memory"] {
     const devices = this.#simulated ?? this.#probe.peek()?.devices ?? []
     const reading = {
-      system: systemMemory(),
+      system: this.#system(),
       gpus: toReadings(gpusOf(devices)).filter(({ isTwin }) => isTwin !== true),
     }
     const room = pool.room(reading)
@@ -65,6 +81,10 @@ export class MemoryReader {
         limitBytes: limits.gpuLimitBytes ?? null,
       })),
     }
+  }
+
+  #system(): SystemMemory {
+    return systemMemory(mappedWeights(this.#loaded()))
   }
 
   async #readGpus(): Promise<readonly Device[]> {

@@ -5,7 +5,7 @@ import type {
   TextModelDetails,
   TextModelSettings,
 } from "../domain"
-import { KV_BYTES, planLayout } from "../formats/kv-layout"
+import { hasPlainCache, KV_BYTES, leastContextBytes, planLayout } from "../formats/kv-layout"
 
 /** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 49 MiB, and it grows. */
 const PROCESS_BYTES = 64 * 1024 ** 2
@@ -66,6 +66,8 @@ export interface ModelNeed {
   readonly transientBytes: number
   /** The worker itself. */
   readonly processBytes: number
+  /** What the context takes in any case, whatever else is estimated too high; 0 where that is not known. */
+  readonly leastContextBytes: number
   readonly contextLength: number
   readonly kvLayout: KvLayout
   readonly kvCells: number
@@ -98,6 +100,7 @@ export function estimateNeed(
     computeBytes: computeBytes(details, settings),
     transientBytes: 0,
     processBytes: PROCESS_BYTES,
+    leastContextBytes: certainBytes(details, layout, bytesPerCell),
     contextLength: layout.contextLength,
     kvLayout: layout.layout,
     kvCells: layout.cells,
@@ -116,6 +119,7 @@ function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed 
     computeBytes,
     transientBytes: computeBytes,
     processBytes: isImage ? PROCESS_BYTES : SPEECH_PROCESS_BYTES,
+    leastContextBytes: 0,
     contextLength: 0,
     kvLayout: "unified",
     kvCells: 0,
@@ -136,12 +140,41 @@ function numberOf({ architecture, metadata }: TextModelDetails, key: string): nu
 
 /** Bytes that one token takes in the KV cache, all layers together. */
 function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
-  if (isRecurrent(details)) return 0
-  const headWidth = details.embeddingLength / Math.max(1, details.heads)
-  const heads = numberOf(details, "attention.head_count_kv") ?? details.heads
-  const keys = heads * (numberOf(details, "attention.key_length") ?? headWidth)
-  const values = heads * (numberOf(details, "attention.value_length") ?? headWidth)
-  return details.layers * (keys * KV_BYTES[settings.kvTypeK] + values * KV_BYTES[settings.kvTypeV])
+  const widths = headWidths(details)
+  if (widths === undefined) return 0
+  const { keys, values, heads } = widths
+  return details.layers * heads * (keys * KV_BYTES[settings.kvTypeK] + values * KV_BYTES[settings.kvTypeV])
+}
+
+/** Numbers of one head that the KV cache keeps for a token, and how many such heads a layer has; undefined: no cache. */
+export function headWidths(
+  details: TextModelDetails,
+): { readonly keys: number; readonly values: number; readonly heads: number } | undefined {
+  if (isRecurrent(details)) return undefined
+  const usual = details.embeddingLength / Math.max(1, details.heads)
+  return {
+    keys: numberOf(details, "attention.key_length") ?? usual,
+    values: numberOf(details, "attention.value_length") ?? usual,
+    heads: numberOf(details, "attention.head_count_kv") ?? details.heads,
+  }
+}
+
+/** Of layers with a window nothing counts here, of a cache that is not plain nothing at all. */
+function certainBytes(
+  details: TextModelDetails,
+  { cells, contextLength }: { readonly cells: number; readonly contextLength: number },
+  bytesPerCell: number,
+): number {
+  const { architecture, layers, metadata } = details
+  const pattern = WINDOW_PATTERNS[architecture]
+  const isPlain = hasPlainCache((key) =>
+    pattern !== undefined && key === "attention.sliding_window"
+      ? undefined
+      : metadata[`${architecture}.${key}`],
+  )
+  if (!isPlain || isRecurrent(details)) return 0
+  const whole = pattern === undefined ? 1 : Math.floor(layers / pattern) / Math.max(1, layers)
+  return leastContextBytes({ cells, contextLength, bytesPerCell: bytesPerCell * whole })
 }
 
 /** A window layer has cells for its window and one pass of the graph, for each sequence. */

@@ -49,6 +49,16 @@ export class ModelQueue {
     }
   }
 
+  /** Takes out those that `judge` finds an error for, and fails them with it. */
+  refuseWhere(judge: (admission: Admission) => XllmError | undefined): void {
+    for (const admission of [...this.#queue]) {
+      const error = judge(admission)
+      if (error === undefined) continue
+      this.#queue.leave(admission)
+      admission.fail(error)
+    }
+  }
+
   /** How much of the model that they wait for is loaded. */
   tellLoading(fraction: number): void {
     for (const admission of this.#queue) admission.loading(fraction)

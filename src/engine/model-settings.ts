@@ -18,7 +18,7 @@ export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelS
 
 /** What of a model's settings a worker is told; the rest is the engine's own. */
 export function toLoadSettings(settings: ModelSettings): TextModelSettings {
-  const { priority, pinned, keepAliveSeconds, replicas, preload, ...load } = settings
+  const { priority, pinned, keepAliveSeconds, stepTimeoutSeconds, replicas, preload, ...load } = settings
   return load
 }
 

@@ -8,13 +8,15 @@ const MOST_LINKS = 4_096
 
 /**
  * A request's text as a chain of hashes: each stands for the text up to its end, so two requests have as many links in
- * common as their texts begin alike. The engine sees no tokens; texts that begin alike have the same first ones.
+ * common as their texts begin alike. The engine sees no tokens; texts that begin alike have the same first ones. Of a
+ * text that is longer than what is remembered only the beginning is looked at.
  */
 export function linksOf(request: WorkRequest): readonly bigint[] {
   const text = textOf(request)
   const links: bigint[] = []
   let before = 0n
-  for (let start = 0; start < text.length; start += LINK_LENGTH) {
+  const end = Math.min(text.length, MOST_LINKS * LINK_LENGTH)
+  for (let start = 0; start < end; start += LINK_LENGTH) {
     before = Bun.hash.xxHash64(text.slice(start, start + LINK_LENGTH), before)
     links.push(before)
   }
@@ -24,9 +26,11 @@ export function linksOf(request: WorkRequest): readonly bigint[] {
 function textOf(request: WorkRequest): string {
   switch (request.kind) {
     case "chat":
-      return request.messages.map(({ role, content }) => `${role}\n${content}\n`).join("")
+      return beginningOf(request.messages, ({ role, content }) => `${role}\n${content}\n`)
     case "completion":
-      return typeof request.prompt === "string" ? request.prompt : request.prompt.join(" ")
+      return typeof request.prompt === "string"
+        ? request.prompt
+        : beginningOf(request.prompt, (id) => `${id} `)
     case "speech":
     case "transcription":
     case "image":
@@ -35,6 +39,19 @@ function textOf(request: WorkRequest): string {
     default:
       return request satisfies never
   }
+}
+
+/** The texts of as many parts as links are made of. */
+function beginningOf<T>(parts: readonly T[], textOfPart: (part: T) => string): string {
+  const texts: string[] = []
+  let length = 0
+  for (const part of parts) {
+    if (length >= MOST_LINKS * LINK_LENGTH) break
+    const text = textOfPart(part)
+    texts.push(text)
+    length += text.length
+  }
+  return texts.join("")
 }
 
 /** What beginnings a worker has seen, the newest ones. */

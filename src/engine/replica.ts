@@ -8,10 +8,12 @@ import type {
   RenderedPrompt,
   TextModelSettings,
   WorkerCounters,
+  WorkEvent,
 } from "../domain"
 import { join } from "node:path"
 import { fromWire, InternalError, Stopping, type XllmError } from "../errors"
-import type { RequestEvent, WorkerModel } from "../protocol/messages"
+import type { WorkerModel } from "../protocol/messages"
+import { decodeRendered, encodeRequest, EventReader, type WireEvents } from "../protocol/wire"
 import type { Admission } from "./admission"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "./observer"
 import { PrefixMemory } from "./prefix-memory"
@@ -71,6 +73,7 @@ export class Replica {
   readonly #process: WorkerProcess
   readonly #running = new Map<number, Admission>()
   readonly #renderings = new Map<number, Rendering>()
+  readonly #events = new EventReader<WorkEvent>()
   readonly #prefixes = new PrefixMemory()
   #taken = 0
   #info: LoadedModelInfo | undefined
@@ -200,7 +203,8 @@ export class Replica {
 
   /** Gives it a request. Only while it is ready. */
   start(admission: Admission, now: number): void {
-    const { id, request } = admission
+    const { id } = admission
+    const request = encodeRequest(admission.request)
     this.#running.set(id, admission)
     this.#taken += admission.slots
     this.#process.setBusy(true)
@@ -224,7 +228,7 @@ export class Replica {
   render(id: number, request: GenerationRequest, rendering: Rendering): void {
     this.#renderings.set(id, rendering)
     this.#tellBusy()
-    if (!this.#process.send({ type: "render", id, request }))
+    if (!this.#process.send({ type: "render", id, request: encodeRequest(request) }))
       this.#takeRendering(id)?.reject(new Stopping(`model '${this.#options.worker.model}'`))
   }
 
@@ -307,7 +311,7 @@ export class Replica {
         this.#handOver(message.events)
         return
       case "rendered":
-        this.#takeRendering(message.id)?.resolve(message.result)
+        this.#takeRendering(message.id)?.resolve(decodeRendered(message.result))
         break
       case "render-failed":
         this.#takeRendering(message.id)?.reject(fromWire(message.error))
@@ -318,10 +322,10 @@ export class Replica {
     this.#options.listener.freed(this)
   }
 
-  #handOver(events: readonly RequestEvent[]): void {
+  #handOver(events: WireEvents<WorkEvent>): void {
     const now = performance.now()
     let freed = false
-    for (const entry of events) {
+    for (const entry of this.#events.read(events)) {
       // One that was cancelled may still have had events on their way.
       const admission = this.#running.get(entry.id)
       if (admission === undefined) continue
@@ -336,6 +340,7 @@ export class Replica {
 
   #remove(admission: Admission): boolean {
     if (!this.#running.delete(admission.id)) return false
+    this.#events.forget(admission.id)
     this.#taken -= admission.slots
     return true
   }

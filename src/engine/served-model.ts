@@ -5,15 +5,17 @@ import type {
   ModelSettings,
   ModelSummary,
   RenderedPrompt,
+  WorkRequest,
 } from "../domain"
-import { Stopping, WrongModelKind, type XllmError } from "../errors"
+import { asXllmError, Stopping, WrongModelKind, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
+import { refuseHopeless } from "../protocol/least-tokens"
 import { abortable } from "./abortable"
 import { Admission } from "./admission"
-import type { LiveOptions, QueueStatus } from "./contract"
+import type { FailedModel, LiveOptions, QueueStatus } from "./contract"
 import { describeReplica } from "./describe-replica"
 import type { Generation } from "./generation"
-import type { EngineLimits } from "./limits"
+import { type EngineLimits, mostStepMs } from "./limits"
 import type { EngineObserver, UnloadReason } from "./observer"
 import type { Pool } from "./pool"
 import { isSameLoad, toLoadSettings } from "./model-settings"
@@ -73,7 +75,8 @@ export class ServedModel {
   /** It waits for the room that others have. */
   #waitsForRoom = false
   #retryReplicasAt = 0
-  #problem: string | undefined
+  /** Why the last load failed, or the last worker ended; undefined once one is ready, or nobody wants it any more. */
+  #failure: { readonly error: XllmError; readonly at: Date } | undefined
 
   constructor(summary: ModelSummary, options: ServedModelOptions) {
     this.#version = new ModelVersion(summary)
@@ -113,7 +116,7 @@ export class ServedModel {
   #retire(): void {
     const { pool, replicaGone } = this.#options
     const before = this.#replicas.renew()
-    this.#problem = undefined
+    this.#failure = undefined
     this.#retryReplicasAt = 0
     for (const replica of before) {
       pool.retire(replica.id)
@@ -127,6 +130,11 @@ export class ServedModel {
     const { observer, live } = this.#options
     const { queueLimit, queueTimeoutMs } = live()
     const admission = new Admission(this.#nextId++, generation, this.summary.name, observer)
+    const hopeless = this.#whyHopeless(generation.request)
+    if (hopeless !== undefined) {
+      admission.queued()
+      return admission.fail(hopeless)
+    }
     const wasEmpty = this.#queue.count === 0
     this.#queue.limit = queueLimit
     if (!this.#queue.join(admission, this.#freeSlots())) {
@@ -158,6 +166,8 @@ export class ServedModel {
       return await abortable(signal, (resolve, reject) => {
         let rendersIn: Replica | undefined
         const leave = this.#whenReady((replica) => {
+          const hopeless = this.#whyHopeless(request)
+          if (hopeless !== undefined) return reject(hopeless)
           rendersIn = replica
           replica.render(id, request, { resolve, reject })
         }, reject)
@@ -179,7 +189,7 @@ export class ServedModel {
     const gone = alive.map(({ whenGone }) => whenGone)
     for (const { id } of this.#replicas) this.#options.pool.stop(id, reason)
     this.failWaiting(new Stopping(`model '${this.summary.name}'`))
-    this.#problem = undefined
+    this.#failure = undefined
     await Promise.all(gone)
     return alive.length > 0
   }
@@ -219,7 +229,7 @@ export class ServedModel {
 
   /** What is amiss, in words; undefined where nothing is. */
   get problem(): string | undefined {
-    if (this.#problem !== undefined) return this.#problem
+    if (this.#failure !== undefined) return this.#failure.error.publicMessage
     const { replicas } = this.settings
     const alive = this.#replicas.current.filter(
       ({ state }) => state === "loading" || state === "ready",
@@ -227,6 +237,13 @@ export class ServedModel {
     return alive > 0 && alive < replicas
       ? `model '${this.summary.name}' has ${alive} of ${replicas} replicas`
       : undefined
+  }
+
+  /** That nothing of it is loaded because that failed; undefined where it is not so. */
+  get failed(): FailedModel | undefined {
+    if (this.#failure === undefined || this.#replicas.serves()) return undefined
+    const { name, kind, id } = this.summary
+    return { name, kind, id, error: this.#failure.error, failedAt: this.#failure.at }
   }
 
   /** Will it be loaded with something else the next time? */
@@ -260,6 +277,7 @@ export class ServedModel {
 
   refused(error: XllmError): void {
     this.#options.log.warn("model has no room", { model: this.summary.name, error })
+    this.#failure = { error, at: new Date() }
     if (!this.#replicas.serves()) this.failWaiting(error)
   }
 
@@ -299,10 +317,11 @@ export class ServedModel {
   }
 
   #becomeReady(replica: Replica): void {
-    this.#problem = undefined
+    this.#failure = undefined
     this.#options.memoryChanged()
     this.#options.pool.ready(replica.id, replica.footprint)
     for (const waiter of this.#takeWaiters()) waiter.use(replica)
+    this.#queue.refuseWhere(({ request }) => this.#whyHopeless(request))
     this.#startWaiting(replica.readyAt)
     if (this.#queue.count > 0) this.#queue.backlogBegan(replica.readyAt)
     this.#inUse.add(replica)
@@ -313,7 +332,7 @@ export class ServedModel {
   #loadFailed(replica: Replica, error: XllmError): void {
     this.#options.pool.ending(replica.id)
     if (!this.#replicas.isCurrent(replica)) return
-    this.#problem = error.message
+    this.#failure = { error, at: new Date() }
     if (replica.number > 1) this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
     if (!this.#replicas.serves(replica)) this.failWaiting(error)
   }
@@ -323,7 +342,7 @@ export class ServedModel {
     this.#inUse.delete(replica)
     this.#options.pool.ending(replica.id)
     if (!this.#replicas.isCurrent(replica)) return
-    this.#problem = error.message
+    this.#failure = { error, at: new Date() }
     if (this.#queue.count === 0 && this.#waiters.size === 0) return
     this.#wantReplicas()
     if (!this.#isReady) this.#queue.tellLoading(0)
@@ -333,6 +352,19 @@ export class ServedModel {
 
   get #isReady(): boolean {
     return this.#replicas.ready !== undefined
+  }
+
+  /** Why no worker of the model could ever take a request, as far as a ready one knows. */
+  #whyHopeless(request: WorkRequest): XllmError | undefined {
+    const info = this.#replicas.ready?.info
+    const isText = request.kind === "chat" || request.kind === "completion"
+    if (!isText || info?.kind !== "text") return undefined
+    try {
+      refuseHopeless(request, info)
+      return undefined
+    } catch (error) {
+      return asXllmError(error)
+    }
   }
 
   get #keepAliveMs(): number | null {
@@ -359,6 +391,7 @@ export class ServedModel {
   #make(number: number): Replica {
     const { runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer, replicaMade } = this.#options
     const { name, kind } = this.summary
+    const limits = limitsOf(kind)
     const replica = new Replica({
       id: `${name}#${number}.${this.#version.number}`,
       model: this.summary,
@@ -367,7 +400,8 @@ export class ServedModel {
       runtimeFolder,
       derivedFolder,
       command: commandOf(kind),
-      limits: limitsOf(kind),
+      limits,
+      mostStepMs: () => mostStepMs(limits, this.settings),
       log,
       observer,
       listener: this.#listener,

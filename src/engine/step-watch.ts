@@ -1,5 +1,8 @@
 import type { EngineLimits } from "./limits"
 
+/** Steps after which a slow one no longer counts: at least this many, at most twice as many. */
+const WINDOW_STEPS = 256
+
 /**
  * How long a worker with open requests has been silent, and how long it may be. Only time in which a request is open
  * counts, but it adds up until the next sign of life: requests that are given up and sent again, each before the
@@ -7,18 +10,27 @@ import type { EngineLimits } from "./limits"
  */
 export class StepWatch {
   readonly #limits: Pick<EngineLimits, "stepMs" | "stepFactor">
+  readonly #mostMs: () => number
   #silentSince: number | undefined
   /** Silence of earlier times with open requests, with no sign of life since. */
   #carried = 0
+  /** Of the newest steps, up to {@link WINDOW_STEPS}. */
   #slowest = 0
+  /** Of the {@link WINDOW_STEPS} steps before those. */
+  #slowestBefore = 0
+  #steps = 0
 
-  constructor(limits: Pick<EngineLimits, "stepMs" | "stepFactor">) {
+  /** `mostMs`: what no silence may pass, however slow the steps are; asked each time. */
+  constructor(limits: Pick<EngineLimits, "stepMs" | "stepFactor">, mostMs: () => number) {
     this.#limits = limits
+    this.#mostMs = mostMs
   }
 
   /** How long a silence may be now. */
   get limitMs(): number {
-    return Math.max(this.#limits.stepMs, this.#limits.stepFactor * this.#slowest)
+    const { stepMs, stepFactor } = this.#limits
+    const slowest = Math.max(this.#slowest, this.#slowestBefore)
+    return Math.min(this.#mostMs(), Math.max(stepMs, stepFactor * slowest))
   }
 
   /** When the silence will have been too long; undefined while nothing is open. */
@@ -39,8 +51,18 @@ export class StepWatch {
   /** The worker has shown life. */
   sign(now: number): void {
     const silence = this.#carried + (this.#silentSince === undefined ? 0 : now - this.#silentSince)
-    this.#slowest = Math.max(this.#slowest, silence)
+    this.#count(silence)
     this.#carried = 0
     if (this.#silentSince !== undefined) this.#silentSince = now
+  }
+
+  #count(silence: number): void {
+    if (this.#steps === WINDOW_STEPS) {
+      this.#slowestBefore = this.#slowest
+      this.#slowest = 0
+      this.#steps = 0
+    }
+    this.#slowest = Math.max(this.#slowest, silence)
+    this.#steps += 1
   }
 }

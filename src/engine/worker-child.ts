@@ -1,13 +1,15 @@
 import type { Subprocess } from "bun"
 import { reasonOf, RuntimeBroken } from "../errors"
+import { ProcessEnd } from "../lib/process-end"
 import { PROTOCOL_VERSION, type WorkerEnvironment } from "../protocol/messages"
 import type { EngineLimits } from "./limits"
-import { LastLines, WorkerLineReader, type WorkerLine } from "./worker-lines"
+import { LastLines, textsOf, WorkerLineReader, type WorkerLine } from "./worker-lines"
 
 /** How a child ended. */
 export interface ChildEnd {
   /** In words that follow "the worker". */
   readonly how: string
+  /** What it has written last, oldest first. */
   readonly lastLines: readonly string[]
 }
 
@@ -27,6 +29,9 @@ export class WorkerChild<To, From> {
   readonly #limits: EngineLimits
   readonly #lastLines = new LastLines()
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
+  readonly #processEnd = new ProcessEnd()
+  /** By this side. */
+  #isKilled = false
   #gone = false
   /** Settles when the process is gone and everything that it said has been heard. */
   readonly ended: Promise<void>
@@ -49,9 +54,9 @@ export class WorkerChild<To, From> {
     return this.#child.pid
   }
 
-  /** What the child has written last; complete once it has ended. */
-  get lastLines(): readonly string[] {
-    return this.#lastLines.toArray()
+  /** What the child has written last, oldest first; complete once it has ended. */
+  get lastLines(): readonly WorkerLine[] {
+    return this.#lastLines.lines
   }
 
   /** False where the child is gone; `ended` of the listener has been called then, or will be. */
@@ -66,6 +71,7 @@ export class WorkerChild<To, From> {
 
   /** Ends it at once; nothing of it is left to clean up. */
   kill(): void {
+    this.#isKilled = true
     this.#child.kill("SIGKILL")
   }
 
@@ -73,7 +79,7 @@ export class WorkerChild<To, From> {
   endWithinGrace(): void {
     const { stopGraceMs, termGraceMs } = this.#limits
     this.#later(stopGraceMs, () => this.#child.kill("SIGTERM"))
-    this.#later(stopGraceMs + termGraceMs, () => this.#child.kill("SIGKILL"))
+    this.#later(stopGraceMs + termGraceMs, () => this.kill())
   }
 
   #later(ms: number, action: () => void): void {
@@ -102,7 +108,10 @@ export class WorkerChild<To, From> {
     // A process that the worker started may hold its stderr open for as long as it likes.
     await Promise.race([heard, drain.promise])
     clearTimeout(timer)
-    listener.ended({ how: describeEnd(this.#child), lastLines: this.lastLines })
+    const { exitCode, signalCode } = this.#child
+    const signal = signalCode === null ? null : String(signalCode)
+    const how = this.#processEnd.describe({ exitCode, signal, isOurs: this.#isKilled })
+    listener.ended({ how, lastLines: textsOf(this.lastLines) })
   }
 }
 
@@ -118,15 +127,8 @@ function spawn(command: readonly string[], ipc: (message: unknown) => void, onDi
       stderr: "pipe",
     })
   } catch (error) {
-    const reason = reasonOf(error)
-    throw new RuntimeBroken(`a worker process could not be started: ${reason}`, error)
+    throw new RuntimeBroken(`a worker process could not be started: ${reasonOf(error)}`, error)
   }
-}
-
-function describeEnd(child: Child): string {
-  return child.signalCode === null
-    ? `ended with exit code ${child.exitCode}`
-    : `was ended by ${child.signalCode}`
 }
 
 /** What every worker is told first. */

@@ -1,4 +1,4 @@
-import { FRAME_START } from "../protocol/messages"
+import { FRAME_START, LOAD_MARK } from "../protocol/messages"
 
 /** A line is cut here, in characters; a broken worker may write without line ends for ever. */
 const MAX_LINE_LENGTH = 4_096
@@ -14,6 +14,8 @@ export type WorkerLineLevel = "debug" | "info" | "warn" | "error"
 /** What a worker writes to its stderr. */
 export type WorkerLine =
   | { readonly type: "progress"; readonly fraction: number }
+  /** The load begins here: what was written before does not say why it fails. */
+  | { readonly type: "load" }
   | { readonly type: "log"; readonly level: WorkerLineLevel; readonly text: string }
   /** Not from the shim: the last words of an abort, a driver's complaint, the worker's own output. */
   | { readonly type: "plain"; readonly text: string }
@@ -59,6 +61,7 @@ export class WorkerLineReader {
     if (!line.startsWith(FRAME_START)) return [{ type: "plain", text: line }]
     const frame = line.slice(FRAME_START.length)
     if (frame.startsWith("P")) return progress(frame.slice(1))
+    if (frame === LOAD_MARK) return [{ type: "load" }]
     const [, digit, text] = /^L([0-9]) ?(.*)$/.exec(frame) ?? []
     if (digit === undefined || text === undefined) return [{ type: "plain", text: frame }]
     if (digit !== CONTINUATION) this.#lastLevel = LEVELS[digit] ?? "info"
@@ -76,7 +79,9 @@ export class LastLines {
   readonly #lines: WorkerLine[] = []
 
   add(line: WorkerLine): void {
-    if (line.type === "progress" || (line.type === "log" && line.level === "debug")) return
+    if (line.type === "load") this.#lines.length = 0
+    if (line.type === "progress" || line.type === "load" || (line.type === "log" && line.level === "debug"))
+      return
     if (STACK_ENTRY.test(line.text)) return
     this.#lines.push(line)
     if (this.#lines.length <= LAST_LINES) return
@@ -85,9 +90,14 @@ export class LastLines {
   }
 
   /** Oldest first. */
-  toArray(): readonly string[] {
-    return this.#lines.flatMap((line) => (line.type === "progress" ? [] : line.text))
+  get lines(): readonly WorkerLine[] {
+    return [...this.#lines]
   }
+}
+
+/** What is written in lines, apart from frames without a text. */
+export function textsOf(lines: readonly WorkerLine[]): readonly string[] {
+  return lines.flatMap((line) => ("text" in line ? line.text : []))
 }
 
 function isError(line: WorkerLine): boolean {

@@ -3,7 +3,6 @@ import {
   asXllmError,
   fromWire,
   InternalError,
-  ModelLoadFailed,
   WorkerCrashed,
   WorkerUnresponsive,
   type XllmError,
@@ -12,9 +11,10 @@ import { Alarm } from "../lib/alarm"
 import type { Logger } from "../log/logger"
 import type { FromWorker, ToWorker, WorkerModel } from "../protocol/messages"
 import type { EngineLimits } from "./limits"
+import { crashedInLoad, explainLoadFailure } from "./load-failure"
 import { StepWatch } from "./step-watch"
 import { WorkerChild, workerEnvironment, type ChildEnd } from "./worker-child"
-import type { WorkerLine } from "./worker-lines"
+import { textsOf, type WorkerLine } from "./worker-lines"
 
 type ToAnyWorker = ToWorker<WorkRequest>
 type FromAnyWorker = FromWorker<WorkEvent>
@@ -46,6 +46,8 @@ export interface WorkerOptions {
   readonly runtimeFolder: string
   readonly command: readonly string[]
   readonly limits: EngineLimits
+  /** The most that a step may take, in ms, as it is now. */
+  readonly mostStepMs: () => number
   readonly log: Logger
   readonly listener: WorkerListener
 }
@@ -63,6 +65,7 @@ type Phase =
   | {
       readonly name: "starting"
       readonly child: Child
+      readonly model: WorkerModel
       readonly startedAt: number
       /** When it last showed life; `performance.now()`. */
       signAt: number
@@ -87,7 +90,7 @@ export class WorkerProcess {
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#watch = new StepWatch(options.limits)
+    this.#watch = new StepWatch(options.limits, options.mostStepMs)
     this.#alarm = new Alarm(
       () => this.#overdueAt(),
       () => this.#overdue(),
@@ -116,8 +119,8 @@ export class WorkerProcess {
   /** Begins a load; only where there is no process. @throws InternalError where there is one */
   start({ model, settings }: WorkerLoad): void {
     if (this.#phase.name !== "stopped") throw new InternalError("a worker was started that is running")
-    const { labels, command, limits, runtimeFolder, log } = this.#options
-    this.#watch = new StepWatch(limits)
+    const { labels, command, limits, mostStepMs, runtimeFolder, log } = this.#options
+    this.#watch = new StepWatch(limits, mostStepMs)
     let child: Child
     try {
       child = new WorkerChild(command, limits, {
@@ -131,7 +134,15 @@ export class WorkerProcess {
       return
     }
     const now = performance.now()
-    this.#phase = { name: "starting", child, startedAt: now, signAt: now, fraction: 0, failure: undefined }
+    this.#phase = {
+      name: "starting",
+      child,
+      model,
+      startedAt: now,
+      signAt: now,
+      fraction: 0,
+      failure: undefined,
+    }
     log.info("model loading", { ...labels, path: model.path, pid: child.pid })
     child.send({
       type: "load",
@@ -204,11 +215,11 @@ export class WorkerProcess {
     listener.ready(info, ms)
   }
 
-  #warnOf({ gpuFallback, chatTemplate }: LoadedTextInfo): void {
+  #warnOf({ gpuFallback, templateFallback }: LoadedTextInfo): void {
     const { log, labels } = this.#options
     if (gpuFallback !== undefined) log.warn("no GPU is used", { ...labels, reason: gpuFallback })
-    if (chatTemplate === "built-in") {
-      log.warn("chat template of the model is missing or unusable, ChatML is used", labels)
+    if (templateFallback !== undefined) {
+      log.warn("built-in chat template is used", { ...labels, reason: templateFallback })
     }
   }
 
@@ -221,7 +232,7 @@ export class WorkerProcess {
         this.#options.listener.loading(line.fraction)
       }
     }
-    if (line.type === "progress") return
+    if (!("text" in line)) return
     const fields = { ...this.#options.labels, text: line.text }
     if (line.type === "log" && line.level === "error") this.#options.log.warn("worker error line", fields)
     else this.#options.log.debug("worker line", fields)
@@ -236,12 +247,12 @@ export class WorkerProcess {
     if (phase.name === "stopping") {
       log.info("model unloaded", { ...labels, reason: phase.reason, how: end.how })
     } else if (phase.name === "starting" && phase.failure !== undefined) {
-      this.#loadFailed(withLastWords(phase.failure, end.lastLines))
+      this.#loadFailed(explainLoadFailure(phase.failure, phase.model, child.lastLines))
     } else {
       log.error("worker crashed", { ...labels, while: phase.name, ...end })
       const error = new WorkerCrashed(labels.model, end.how, end.lastLines)
       if (phase.name === "ready") listener.crashed(error)
-      else this.#loadFailed(new ModelLoadFailed(labels.model, error.message, error))
+      else this.#loadFailed(crashedInLoad(labels.model, end, error))
     }
     listener.ended()
   }
@@ -260,7 +271,7 @@ export class WorkerProcess {
     const doing = loading ? "while loading" : "while computing a step"
     const { labels, log, listener } = this.#options
     log.error("worker killed by watchdog", { ...labels, doing, limitMs })
-    const error = new WorkerUnresponsive(labels.model, doing, limitMs, phase.child.lastLines)
+    const error = new WorkerUnresponsive(labels.model, doing, limitMs, textsOf(phase.child.lastLines))
     phase.child.kill()
     this.#leaveTo(phase.child, "unresponsive")
     if (loading) this.#loadFailed(error)
@@ -272,12 +283,6 @@ export class WorkerProcess {
     log.error("model load failed", { ...labels, error })
     listener.loadFailed(error)
   }
-}
-
-/** The same error; where the worker wrote something, with it. */
-function withLastWords(error: XllmError, lines: readonly string[]): XllmError {
-  if (lines.length === 0) return error
-  return fromWire({ ...error.toWire(), message: `${error.message}: ${lines.join(" | ")}` })
 }
 
 /** What the log is told of a model that was loaded. */

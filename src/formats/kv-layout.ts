@@ -47,7 +47,7 @@ export interface LayoutPlan {
  * than one whole conversation.
  */
 export function planLayout(input: LayoutInput): LayoutPlan {
-  const contextLength = input.requestedContext ?? Math.min(input.trainedContext, DEFAULT_CONTEXT)
+  const contextLength = input.requestedContext ?? usualContext(input.trainedContext)
   const perSlot = roundUp(contextLength)
   const affordable = Math.floor((input.freeBytes * MEMORY_SHARE) / Math.max(1, input.bytesPerCell))
   const layout = input.layout ?? (chooseSplit(input, perSlot, affordable) ? "split" : "unified")
@@ -58,6 +58,11 @@ export function planLayout(input: LayoutInput): LayoutPlan {
   return { layout, cells: wanted, contextLength }
 }
 
+/** The longest conversation where nobody says it: as long as in the training, up to what most need. */
+export function usualContext(trainedContext: number): number {
+  return Math.min(trainedContext, DEFAULT_CONTEXT)
+}
+
 function chooseSplit(input: LayoutInput, perSlot: number, affordable: number): boolean {
   const cells = perSlot * input.slots
   return cells <= (input.cells ?? affordable)
@@ -65,4 +70,77 @@ function chooseSplit(input: LayoutInput, perSlot: number, affordable: number): b
 
 function roundUp(cells: number): number {
   return Math.ceil(cells / CELL_ROUNDING) * CELL_ROUNDING
+}
+
+/**
+ * Keys under a model's architecture that make its cache another one than so many cells of equal width in every layer:
+ * states in place of cells, windows, compressed or shared cells, layers without any.
+ */
+const UNUSUAL_KEYS = [
+  "ssm.state_size",
+  "ssm.conv_kernel",
+  "wkv.head_size",
+  "shortconv.l_cache",
+  "full_attention_interval",
+  "nextn_predict_layers",
+  "attention.sliding_window",
+  "attention.chunk_size",
+  "attention.kv_lora_rank",
+  "attention.shared_kv_layers",
+] as const
+
+/**
+ * Is the size of a model's cache exact arithmetic: its cells times the bytes of one? `read` tells what the file says of
+ * a key under the architecture, lists as any text that is no number.
+ */
+export function hasPlainCache(
+  read: (key: string) => string | number | bigint | boolean | undefined,
+): boolean {
+  const heads = read("attention.head_count_kv")
+  if (heads !== undefined && !Number.isFinite(Number(heads))) return false
+  return UNUSUAL_KEYS.every((key) => Number(read(key) ?? 0) === 0)
+}
+
+/** What a context takes at least, where its cache is plain. */
+export interface ContextSize {
+  readonly cells: number
+  /** Of one sequence. */
+  readonly contextLength: number
+  readonly bytesPerCell: number
+}
+
+/** Tokens of one pass of the graph, each of which has a mask over the cells that it may look at, in f32. */
+const MASK_BYTES_PER_CELL = 512 * 4
+
+/** Bytes of the cache, and of the mask that computing needs beside it; with other buffers it is more. */
+export function leastContextBytes({ cells, contextLength, bytesPerCell }: ContextSize): number {
+  return cells * bytesPerCell + roundUp(contextLength) * MASK_BYTES_PER_CELL
+}
+
+/** What to do where a context does not fit, in words: `availableBytes` are left for it. */
+export function contextAdvice(
+  size: ContextSize & {
+    readonly slots: number
+    readonly layout: KvLayout
+    readonly kvTypeK: KvType
+    readonly kvTypeV: KvType
+  },
+  availableBytes: number,
+): string {
+  const { cells, contextLength, bytesPerCell, slots, layout, kvTypeK, kvTypeV } = size
+  const share = Math.max(0, availableBytes) / leastContextBytes(size)
+  const fitting = Math.floor((share * roundUp(contextLength)) / CELL_ROUNDING) * CELL_ROUNDING
+  const isWide = KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV] > 2 * KV_BYTES.q8_0
+  const ways = [
+    fitting > 0 ? `a smaller --ctx (at most ${fitting} now)` : "a smaller --ctx",
+    ...(layout === "split" && slots > 1 ? ["fewer --slots"] : []),
+    ...(isWide ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
+  ]
+  const gibibytes = ((cells * bytesPerCell) / 1024 ** 3).toFixed(1)
+  return `its KV cache of ${cells} tokens takes ${gibibytes} GiB; use ${alternatives(ways)}`
+}
+
+function alternatives(ways: readonly string[]): string {
+  const [last = "", ...others] = ways.toReversed()
+  return others.length === 0 ? last : `${others.toReversed().join(", ")} or ${last}`
 }

@@ -1,5 +1,7 @@
 import { open } from "node:fs/promises"
 import { InvalidModelFile, reasonOf } from "../errors"
+import { findExcess } from "../lib/json-shape"
+import { JSON_SHAPE } from "../limits"
 
 /** A tensor of a safetensors file, without its data. */
 export interface SafetensorsTensor {
@@ -22,8 +24,8 @@ export interface SafetensorsHeader {
 
 /** The header's length comes first, as an unsigned number of 64 bits, little-endian. */
 const LENGTH_BYTES = 8
-/** Real headers end below 2 MB. A parse of this many bytes takes some 100 ms; the format itself allows 100 MB. */
-const MAX_HEADER_BYTES = 16 * 1024 ** 2
+/** Real headers end below 2 MB; the format itself allows 100 MB. */
+const MAX_HEADER_BYTES = 8 * 1024 ** 2
 const MAX_DIMENSIONS = 8
 const METADATA_KEY = "__metadata__"
 const OPENING_BRACE = 0x7b
@@ -74,7 +76,11 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
         path,
         `the file is cut short: its header has ${length} bytes, the file ${size}`,
       )
-    const text = new TextDecoder().decode(await read(LENGTH_BYTES, length))
+    const bytes = await read(LENGTH_BYTES, length)
+    const excess = await findExcess(bytes, JSON_SHAPE)
+    if (excess !== undefined)
+      throw new InvalidModelFile(path, `its header has more than ${JSON_SHAPE[excess]} ${excess}`)
+    const text = new TextDecoder().decode(bytes)
     return parseHeader(path, text, LENGTH_BYTES + length, size)
   } finally {
     await file.close()

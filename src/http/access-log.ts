@@ -1,6 +1,6 @@
 import type { WorkRequest } from "../domain"
 import { placeAndReason, SystemFailed, traceOf } from "../errors"
-import type { LogFields, Logger } from "../log/logger"
+import { type LogFields, type Logger, WholeText } from "../log/logger"
 import type { Exchange } from "./exchange"
 
 /** What machines ask every few seconds; that a server is not ready yet is an answer like another. */
@@ -32,9 +32,11 @@ function levelOf({ method, path, outcome }: Exchange): "debug" | "info" | "warn"
 }
 
 function generated(exchange: Exchange): LogFields {
-  const { model, requests, promptTokens, generatedTokens, answer, amounts } = exchange
+  const { named, model = named, requests, promptTokens, generatedTokens, answer, amounts } = exchange
   if (model === undefined) return {}
-  const content = answer === undefined ? {} : { prompts: requests.map(contentOf), answer }
+  if (requests.length === 0) return { model }
+  const content =
+    answer === undefined ? {} : { prompts: requests.map(contentOf), answer: new WholeText(answer) }
   // Whoever is no text model counts other things than tokens.
   const isText = requests.every(({ kind }) => kind === "chat" || kind === "completion")
   return { model, ...(amounts ?? (isText && { promptTokens, tokens: generatedTokens })), ...content }

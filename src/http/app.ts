@@ -19,6 +19,7 @@ import { errors } from "./plugins/errors"
 import { exchanges } from "./plugins/exchanges"
 import { gzip } from "./plugins/gzip"
 import { hosts } from "./plugins/hosts"
+import { pages } from "./plugins/pages"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "./settings"
 import { controlRoutes } from "./v0/control"
 import type { Uploads } from "./uploads"
@@ -53,15 +54,17 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     const { path, model, outcome: status, elapsedMs: ms } = exchange
     metrics?.exchangeEnded({ route: routes.patternOf(path), model, status, ms })
   }
+  const origin = (): string => originOf(app.server?.url)
   // With Bun's own router tests through `handle` would run other code than requests do.
   const app = new Elysia({ systemRouter: false })
-    .use(errors(routes))
+    .use(errors(routes, async (model) => (await engine.resolve(model)).name))
     // What is wrapped later is further out, so a compressed body is a part of the exchange.
     .use(gzip())
-    .use(exchanges(began, over))
+    .use(exchanges({ began, over, origin }))
     .use(hosts(settings))
     // Before the keys: preflight requests have none, and pages may read why they were refused.
-    .use(cors(settings))
+    .use(cors(settings, routes))
+    .use(pages(settings))
     .use(auth(settings))
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))
@@ -75,6 +78,11 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(controlRoutes(engine))
     .use(metricsRoutes(metrics))
   return app
+}
+
+/** A socket is no address that a URL could have. */
+function originOf(url: URL | undefined): string {
+  return url?.protocol === "http:" ? url.origin : "http://localhost"
 }
 
 export type App = ReturnType<typeof createApp>

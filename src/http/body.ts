@@ -1,23 +1,44 @@
-import { InvalidRequest, PayloadTooLarge, reasonOf } from "../errors"
-
-/** The largest request body that is read; more is answered with 413. */
-export const MAX_BODY_BYTES = 50 * 1024 ** 2
+import { InvalidRequest, reasonOf } from "../errors"
+import { breathe } from "../lib/breathe"
+import { findExcess } from "../lib/json-shape"
+import { shorten } from "../lib/shorten"
+import { BODY_BYTES, JSON_SHAPE, SHOWN } from "../limits"
+import { bodyBytes, isEncoded } from "./body-bytes"
+import { exchangeOf } from "./exchange"
 
 /** A JSON object as it came; {@link Fields} checks what is in it. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * The request's body as a JSON object.
- * @throws InvalidRequest where it is not JSON, not an object, or not declared as JSON; PayloadTooLarge
+ * @param limitBytes the largest body that is read
+ * @throws InvalidRequest where it is not JSON, not an object, or declared as a form of several parts; what
+ *   {@link bodyBytes} throws
  */
-export async function readJsonObject(request: Request): Promise<JsonObject> {
+export async function readJsonObject(
+  request: Request,
+  limitBytes: number = BODY_BYTES.other,
+): Promise<JsonObject> {
   checkContentType(request.headers.get("content-type"))
-  const text = decodeUtf8(await readBytes(request))
-  if (text.trim() === "") throw new InvalidRequest("the request body is empty; it must be a JSON object")
+  const bytes = await readBytes(request, limitBytes)
+  await checkShape(bytes)
+  const text = decodeUtf8(bytes)
+  // Both take their time with a long text.
+  if (bytes.length > LONG_BYTES) await breathe()
+  if (isBlank(text)) throw new InvalidRequest("the request body is empty; it must be a JSON object")
   const value = parseJson(text)
   if (!isJsonObject(value))
     throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
+  exchangeOf(request).names(value["model"])
   return value
+}
+
+/** From here on a body is decoded and parsed in turns of their own. */
+const LONG_BYTES = 1024 ** 2
+
+/** Without a copy of a long text. */
+function isBlank(text: string): boolean {
+  return !/\S/.test(text)
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
@@ -32,34 +53,42 @@ export function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
 
+/** Is a Content-Type one of JSON? */
+export function isJsonType(contentType: string | null): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json$/i.test(essenceOf(contentType))
+}
+
 /**
- * Other types are refused even where the body is JSON: a web page of any origin may send text/plain or a form without
- * asking first, so taking them would let every page use the server.
+ * JSON is read whatever it is declared as: `curl -d` calls it a form, and other servers take it. A form of several parts
+ * cannot be meant. Whether a page may send it is not decided here: see plugins/pages.ts.
  */
 function checkContentType(contentType: string | null): void {
-  const [essence = ""] = (contentType ?? "").split(";")
-  if (/^application\/(?:[\w.+-]+\+)?json$/i.test(essence.trim())) return
-  const given = contentType === null ? "none" : `'${contentType}'`
-  throw new InvalidRequest(`the Content-Type must be application/json, got ${given}`)
+  if (!/^multipart\//i.test(essenceOf(contentType))) return
+  throw new InvalidRequest(
+    `the Content-Type must be application/json, got '${shorten(contentType ?? "", SHOWN.name)}'`,
+  )
 }
 
-async function readBytes(request: Request): Promise<Uint8Array> {
+/** Without parameters. */
+function essenceOf(contentType: string | null): string {
+  return (contentType ?? "").split(";")[0]?.trim() ?? ""
+}
+
+async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get("content-length") ?? 0)
-  if (declared > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
-  if (declared > 0) return new Uint8Array(await request.arrayBuffer())
-  return request.body === null ? new Uint8Array() : readChunks(request.body)
+  const isPlain = declared > 0 && declared <= limitBytes && !isEncoded(request)
+  if (isPlain) return new Uint8Array(await request.arrayBuffer())
+  const chunks: Uint8Array[] = []
+  for await (const chunk of bodyBytes(request, limitBytes)) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
-/** A body of unknown length, which must not fill the memory. */
-async function readChunks(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.byteLength
-    if (length > MAX_BODY_BYTES) throw new PayloadTooLarge(MAX_BODY_BYTES)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, length)
+/** @throws InvalidRequest where parsing it would hold everybody up */
+async function checkShape(bytes: Uint8Array): Promise<void> {
+  const excess = await findExcess(bytes, JSON_SHAPE)
+  if (excess === undefined) return
+  const what = `it has more than ${JSON_SHAPE[excess]} ${excess}`
+  throw new InvalidRequest(`the request body is not valid JSON: ${what}`)
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -76,8 +105,8 @@ function parseJson(text: string): unknown {
     return JSON.parse(text)
   } catch (error) {
     // A SyntaxError, or a RangeError where it is nested too deeply.
-    throw new InvalidRequest(
-      `the request body is not valid JSON: ${error instanceof RangeError ? "it is nested too deeply" : reasonOf(error)}`,
-    )
+    const reason = error instanceof RangeError ? "it is nested too deeply" : reasonOf(error)
+    // It may repeat a part of the text, however long.
+    throw new InvalidRequest(`the request body is not valid JSON: ${shorten(reason, SHOWN.name)}`)
   }
 }

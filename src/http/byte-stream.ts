@@ -1,7 +1,8 @@
-import { Cancelled, InternalError } from "../errors"
-import { consume } from "./consume"
+import { asXllmError, InternalError } from "../errors"
+import { consume, departureOf } from "./consume"
 import type { Exchange } from "./exchange"
 import { type Beginning, waitForOpening } from "./opening"
+import { Outbox, PLAYER_STALL_MS } from "./outbox"
 
 /** A file that is sent while it is made. The functions are called once per event: they have to be quick. */
 export interface ByteSource<E> extends Omit<Beginning<E>, "waiting"> {
@@ -33,50 +34,44 @@ export async function streamBytes<E>(source: ByteSource<E>): Promise<Response> {
     throw new InternalError("there is nothing in the file that was made")
   }
   exchange.streams()
-  const body = new ReadableStream<Uint8Array>(new FileBody(source, iterator, first))
-  return new Response(body, { headers: source.headers() })
+  return new Response(new FileBody(source, iterator).start(first), { headers: source.headers() })
 }
 
 class FileBody<E> {
   readonly #source: ByteSource<E>
   readonly #iterator: AsyncIterator<E>
-  readonly #first: Uint8Array
-  #isOpen = true
+  readonly #outbox: Outbox
 
-  constructor(source: ByteSource<E>, iterator: AsyncIterator<E>, first: Uint8Array) {
+  constructor(source: ByteSource<E>, iterator: AsyncIterator<E>) {
     this.#source = source
     this.#iterator = iterator
-    this.#first = first
+    this.#outbox = new Outbox({ client: source.client, stallMs: PLAYER_STALL_MS })
   }
 
-  /** Not `pull`: the maker is not to wait for the network. */
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    controller.enqueue(this.#first)
-    void this.#run(controller)
+  /** The maker does not wait for the network. */
+  start(first: Uint8Array): ReadableStream<Uint8Array> {
+    this.#outbox.send(first)
+    void this.#run()
+    return this.#outbox.body
   }
 
-  cancel(): void {
-    this.#isOpen = false
-    this.#source.client.abort()
-  }
-
-  async #run(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+  async #run(): Promise<void> {
     const { client, exchange } = this.#source
     try {
       await consume(this.#iterator, client.signal, (event) => {
         const bytes = this.#source.bytes(event)
-        if (bytes !== undefined && this.#isOpen) controller.enqueue(bytes)
+        if (bytes !== undefined) this.#outbox.send(bytes)
       })
       this.#source.end()
-      if (this.#isOpen) controller.close()
+      const departure = await this.#outbox.end()
+      if (departure !== undefined) exchange.failed(departure)
     } catch (error) {
-      const failure = client.signal.aborted ? new Cancelled() : error
+      const failure = client.signal.aborted ? departureOf(client.signal) : asXllmError(error)
       exchange.failed(failure)
       client.abort()
-      // Not closed: an end in good order would make the part look like the whole.
-      if (this.#isOpen) controller.error(failure)
+      // Not ended: an end in good order would make the part look like the whole.
+      this.#outbox.fail(failure)
     } finally {
-      this.#isOpen = false
       exchange.sent()
     }
   }

@@ -1,4 +1,4 @@
-import { Cancelled } from "../errors"
+import { Cancelled, XllmError } from "../errors"
 
 /** A controller that is aborted when the request's client goes away. */
 export function clientOf(request: Request): AbortController {
@@ -9,7 +9,12 @@ export function clientOf(request: Request): AbortController {
   return client
 }
 
-/** A promise that rejects with {@link Cancelled} when `signal` is aborted; to be given back with `using`. */
+/** Why somebody whose signal is aborted is gone. */
+export function departureOf({ reason }: AbortSignal): XllmError {
+  return reason instanceof XllmError ? reason : new Cancelled()
+}
+
+/** A promise that rejects with {@link departureOf} `signal` when it is aborted; to be given back with `using`. */
 export class Departure implements Disposable {
   readonly promise: Promise<never>
   readonly #signal: AbortSignal
@@ -21,7 +26,7 @@ export class Departure implements Disposable {
     promise.catch(() => {})
     this.promise = promise
     this.#signal = signal
-    this.#leave = () => reject(new Cancelled())
+    this.#leave = () => reject(departureOf(signal))
     if (signal.aborted) this.#leave()
     else signal.addEventListener("abort", this.#leave, { once: true })
   }
@@ -34,7 +39,7 @@ export class Departure implements Disposable {
 /**
  * Gives every event to `take` until the iteration ends. An aborted signal ends it at once, even where the iterator
  * does not answer; whatever ends it early, the iterator is told that its reader has left.
- * @throws Cancelled, and what the iterator or `take` throws
+ * @throws what the signal was aborted with, and what the iterator or `take` throws
  */
 export async function consume<E>(
   iterator: AsyncIterator<E>,

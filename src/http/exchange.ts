@@ -1,6 +1,9 @@
 import type { GenerationEvent, WorkRequest } from "../domain"
 import { asXllmError, InternalError, type XllmError } from "../errors"
 
+/** Longer texts are no names, and no line of a log. */
+const LONGEST_NAME = 512
+
 /** One request and its response: what is known of them for the log and the metrics. */
 export class Exchange {
   /** Names the request in headers, log lines and the engine. */
@@ -14,7 +17,9 @@ export class Exchange {
   #isStream = false
   #isSent = false
   #error: XllmError | undefined
-  #model: string | undefined
+  #named: string | undefined
+  #found: string | undefined
+  #answers: { readonly model: string | undefined } | undefined
   #requests: readonly WorkRequest[] = []
   #promptTokens = 0
   #generatedTokens = 0
@@ -54,9 +59,14 @@ export class Exchange {
     return this.#error
   }
 
-  /** The model that was asked; where the request names none, the only one there is. */
+  /** What the engine calls the model that was asked; undefined where no model was found. */
   get model(): string | undefined {
-    return this.#model
+    return this.#found ?? this.#answers?.model
+  }
+
+  /** What the request calls the model, as it came: there may be none of that name. */
+  get named(): string | undefined {
+    return this.#named
   }
 
   /** What it was asked. Their content is nobody's business unless {@link answer} is kept too. */
@@ -84,11 +94,26 @@ export class Exchange {
     return this.#amounts
   }
 
+  /** The request names a model, if `model` can be the name of one. */
+  names(model: unknown): void {
+    if (typeof model === "string" && model.length <= LONGEST_NAME) this.#named = model
+  }
+
+  /** What the engine calls the model that the request names. */
+  found(model: string): void {
+    this.#found = model
+  }
+
   /** The request is one for a model. `keepContent`: the log is to have what is asked and answered. */
-  asks(model: string, requests: readonly WorkRequest[], keepContent: boolean): void {
-    this.#model = model
+  asks(requests: readonly WorkRequest[], keepContent: boolean): void {
     this.#requests = requests
     if (keepContent) this.#answer = []
+  }
+
+  /** The engine's answer, or one of several of one model, which tells whose it is. Returns it. */
+  follows<A extends { readonly model: string | undefined }>(answer: A): A {
+    this.#answers = answer
+    return answer
   }
 
   /** Counts what an answer consists of; called for every token, so it does as little as possible. */

@@ -1,5 +1,7 @@
 import type { RequestOptions } from "../domain"
 import { InvalidRequest } from "../errors"
+import { shorten } from "../lib/shorten"
+import { LONGEST_WAIT_SECONDS, SHOWN } from "../limits"
 import { exchangeOf } from "./exchange"
 
 /** What a request learns from its request's headers. */
@@ -7,19 +9,16 @@ export type HeaderOptions = Pick<RequestOptions, "requestId" | "queueTimeoutMs">
 
 const TIMEOUT_HEADER = "X-Request-Timeout"
 
-/** Nobody waits longer than this, in seconds: 30 days. Timers take no more. */
-const MAX_TIMEOUT_SECONDS = 30 * 86_400
-
 /** @throws InvalidRequest where X-Request-Timeout is no number of seconds */
 export function readHeaderOptions(request: Request): HeaderOptions {
   const requestId = exchangeOf(request).id
   const timeout = request.headers.get(TIMEOUT_HEADER)
   if (timeout === null) return { requestId }
   const seconds = /^\d+(?:\.\d+)?$/.test(timeout) ? Number(timeout) : NaN
-  if (!(seconds <= MAX_TIMEOUT_SECONDS)) {
+  if (!(seconds <= LONGEST_WAIT_SECONDS)) {
     throw new InvalidRequest(
-      `${TIMEOUT_HEADER} must be a number of seconds between 0 and ${MAX_TIMEOUT_SECONDS}, ` +
-        `got ${JSON.stringify(timeout.slice(0, 40))}`,
+      `${TIMEOUT_HEADER} must be a number of seconds between 0 and ${LONGEST_WAIT_SECONDS}, ` +
+        `got ${JSON.stringify(shorten(timeout, SHOWN.value))}`,
     )
   }
   return { requestId, queueTimeoutMs: seconds * 1000 }

@@ -1,3 +1,5 @@
+import { likeliestRoute } from "./likeliest-route"
+
 /** A route that exists. `path` may end with `*`, which stands for anything. */
 export interface KnownRoute {
   readonly method: string
@@ -13,9 +15,10 @@ export class KnownRoutes {
     this.#list = list
   }
 
-  /** The methods that a path has; none where there is no such path. */
+  /** The methods that a path has; none where there is no such path. Where there is GET the router answers HEAD too. */
   methodsOf(path: string): readonly string[] {
-    return [...new Set(this.#of(path).map(({ method }) => method))]
+    const methods = this.#of(path).map(({ method }) => method)
+    return [...new Set(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))]
   }
 
   /** The route's own spelling of a path, of which there are only so many; undefined where there is none. */
@@ -23,9 +26,13 @@ export class KnownRoutes {
     return this.#of(path)[0]?.path
   }
 
+  /** The route that was probably meant by a request that found none. */
+  likeliest(method: string, path: string): string | undefined {
+    return likeliestRoute(method, path, this.#list())
+  }
+
   #of(path: string): readonly KnownRoute[] {
-    // Preflight requests are answered on every path, also on those that are not there.
-    return this.#list().filter((route) => route.method !== "OPTIONS" && matches(route.path, path))
+    return this.#list().filter((route) => matches(route.path, path))
   }
 }
 

@@ -1,10 +1,8 @@
 import { CannotListen, reasonOf } from "../errors"
 import { systemCode } from "../lib/system-reason"
 import type { App } from "./app"
+import { IDLE_SECONDS } from "./idle"
 import { removeLeftSocket } from "./unix-socket"
-
-/** Idle seconds after which a connection is closed; routes that may be slow switch it off for their request. */
-const IDLE_SECONDS = 60
 
 /** How long {@link Listener.close} waits for running responses. */
 const CLOSE_GRACE_MS = 2000
@@ -57,7 +55,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 }
 
 const COMMON = {
-  // Bun's own refusal has no body, so ours at MAX_BODY_BYTES has to come first.
+  // Bun's own refusal has no body, so ours has to come first.
   maxRequestBodySize: Number.MAX_SAFE_INTEGER,
   development: false,
 } as const
@@ -67,9 +65,18 @@ function tcpOptions({ host, port }: TcpAddress) {
   return { hostname: host, port, reusePort: false, idleTimeout: IDLE_SECONDS }
 }
 
+/**
+ * Connections of a socket may be idle: Bun has no timeout for a single request there (https://github.com/oven-sh/bun/issues/43816),
+ * and its own, of ten seconds, would end slow answers. Whoever ends on this machine takes its connections along.
+ */
+function socketOptions({ unix }: UnixAddress): UnixAddress {
+  // Bun's types do not know that it has one.
+  return { unix, ...{ idleTimeout: 0 } }
+}
+
 function bind(app: App, options: ListenOptions, address: string) {
   try {
-    app.listen({ ...COMMON, ...("unix" in options ? options : tcpOptions(options)) })
+    app.listen({ ...COMMON, ...("unix" in options ? socketOptions(options) : tcpOptions(options)) })
   } catch (error) {
     throw new CannotListen(address, reasonToListen(error), error)
   }

@@ -3,17 +3,14 @@ import { rm } from "node:fs/promises"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
-import { Cancelled, InvalidRequest, PayloadTooLarge, reasonOf, StorageFailed, XllmError } from "../errors"
+import { Cancelled, InvalidRequest, reasonOf, StorageFailed, XllmError } from "../errors"
 import { formatSize } from "../lib/bytes"
+import { shorten } from "../lib/shorten"
+import { FORM, SHOWN } from "../limits"
 import type { JsonObject } from "./body"
+import { bodyBytes } from "./body-bytes"
 import type { Exchange } from "./exchange"
 import type { Uploads } from "./uploads"
-
-/** Texts of a form are prompts and options. */
-const MAX_TEXT_BYTES = 1024 ** 2
-
-/** More parts than any of our forms has. */
-const MAX_PARTS = 200
 
 /** A file that came with a form. It is removed when its exchange is over. */
 export interface UploadedFile {
@@ -39,26 +36,25 @@ export interface FormOptions {
 /**
  * Reads a multipart/form-data body while it comes: nothing but its texts is kept in memory, and no chunk holds the
  * event loop up.
- * @throws InvalidRequest where it is no form, or broken off or damaged; PayloadTooLarge, Cancelled
+ * @throws InvalidRequest where it is no form, or broken off or damaged; Cancelled, and what {@link bodyBytes} throws
  */
 export async function readForm(request: Request, options: FormOptions): Promise<Form> {
   const contentType = checkContentType(request.headers.get("content-type"))
-  const declared = Number(request.headers.get("content-length") ?? 0)
-  if (declared > options.limitBytes) throw new PayloadTooLarge(options.limitBytes)
   if (request.body === null) throw new InvalidRequest("the request body is empty; it must be a form")
   const form = new FormReader(contentType, options)
   try {
-    await form.read(request.body)
+    await form.read(bodyBytes(request, options.limitBytes))
   } catch (error) {
     if (request.signal.aborted) throw new Cancelled()
     throw error
   }
+  options.exchange.names(form.texts.get("model")?.[0])
   return form
 }
 
 function checkContentType(contentType: string | null): string {
   if (contentType !== null && /^multipart\/form-data\s*;.*\bboundary=/i.test(contentType)) return contentType
-  const given = contentType === null ? "none" : `'${contentType}'`
+  const given = contentType === null ? "none" : `'${shorten(contentType, SHOWN.name)}'`
   throw new InvalidRequest(`the Content-Type must be multipart/form-data with a boundary, got ${given}`)
 }
 
@@ -78,10 +74,10 @@ class FormReader implements Form {
     this.#options = options
   }
 
-  async read(body: ReadableStream<Uint8Array>): Promise<void> {
+  async read(body: AsyncIterable<Uint8Array>): Promise<void> {
     const parser = this.#createParser()
     try {
-      await pipeline(Readable.from(limited(body, this.#options.limitBytes)), parser)
+      await pipeline(Readable.from(body), parser)
     } catch (error) {
       this.#failure ??= asOurs(error)
       // Where the parser was given up it ends none of its files.
@@ -94,24 +90,32 @@ class FormReader implements Form {
   #createParser() {
     const parser = parserFor(this.#contentType)
     // Its types do not say so, but a part may have no name.
-    parser.on("field", (name: string | undefined, value, _nameTruncated, isCut) => {
-      if (name === undefined) return void (this.#failure ??= nameless())
+    parser.on("field", (name: string | undefined, value, _nameCut, isCut) => {
+      if (!this.#isNamed(name)) return
       if (isCut)
-        this.#failure ??= new InvalidRequest(`${name} is longer than ${formatSize(MAX_TEXT_BYTES)}`, name)
+        this.#failure ??= new InvalidRequest(`${name} is longer than ${formatSize(FORM.textBytes)}`, name)
       add(this.texts, name, value)
     })
     parser.on("file", (name: string | undefined, content, fileName: string | undefined) => {
       // Broken off where the body is; the parser says so too.
       content.on("error", () => {})
       this.#contents.push(content)
-      if (name === undefined) this.#failure ??= nameless()
-      if (name === undefined || !this.#options.files.includes(name)) content.resume()
+      if (!this.#isNamed(name) || !this.#options.files.includes(name)) content.resume()
       else this.#writing.push(this.#write(name, content, fileName))
     })
     parser.on("partsLimit", () => {
-      this.#failure ??= new InvalidRequest(`the form has more than ${MAX_PARTS} parts`)
+      this.#failure ??= new InvalidRequest(`the form has more than ${FORM.parts} parts`)
     })
     return parser
+  }
+
+  /** False where the part's name is none; the form is refused then. */
+  #isNamed(name: string | undefined): name is string {
+    if (name === undefined) this.#failure ??= new InvalidRequest("the form has a part without a name")
+    else if (name.length > FORM.nameLength)
+      this.#failure ??= new InvalidRequest(`the form has a name of more than ${FORM.nameLength} characters`)
+    else return true
+    return false
   }
 
   async #write(name: string, content: BusboyFileStream, fileName: string | undefined): Promise<void> {
@@ -131,16 +135,17 @@ class FormReader implements Form {
   }
 }
 
-function nameless(): InvalidRequest {
-  return new InvalidRequest("the form has a part without a name")
-}
-
 /** @throws InvalidRequest */
 function parserFor(contentType: string) {
   try {
     return new Busboy({
       headers: { "content-type": contentType },
-      limits: { fieldSize: MAX_TEXT_BYTES, parts: MAX_PARTS },
+      limits: {
+        fieldSize: FORM.textBytes,
+        parts: FORM.parts,
+        headerPairs: FORM.headers,
+        headerSize: FORM.headerBytes,
+      },
     })
   } catch (error) {
     throw asOurs(error)
@@ -152,16 +157,6 @@ function asOurs(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof XllmError) return error
   if ("syscall" in error) return new StorageFailed("the uploaded file", error)
   return new InvalidRequest(`the form cannot be read: ${reasonOf(error)}`)
-}
-
-/** @throws PayloadTooLarge in the middle of a body that declared no length, or a wrong one */
-async function* limited(body: ReadableStream<Uint8Array>, limitBytes: number): AsyncGenerator<Uint8Array> {
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.byteLength
-    if (length > limitBytes) throw new PayloadTooLarge(limitBytes)
-    yield chunk
-  }
 }
 
 function add<V>(map: Map<string, V[]>, name: string, value: V): void {

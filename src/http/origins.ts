@@ -17,15 +17,20 @@ export function originCheck(settings: CurrentSettings): (origin: string) => bool
 }
 
 /**
- * For bodies that a browser sends without asking first, such as forms: a page may not read the answer, but could make
- * the server work. Programs that are no browsers send no Origin.
- * @throws OriginNotAllowed
+ * Programs that are no browsers send no Origin; browsers send one with everything that is no mere reading, and where an
+ * old one does not, Sec-Fetch-Site may tell that a page is behind it.
+ * @throws OriginNotAllowed for a page of another site that may not call the server
  */
-export function checkOrigin(request: Request, isAllowed: (origin: string) => boolean): void {
-  const origin = request.headers.get("origin")
-  if (origin === null || isAllowed(origin)) return
+export function checkOrigin({ headers }: Request, isAllowed: (origin: string) => boolean): void {
+  const origin = headers.get("origin")
+  if (origin === null) {
+    const site = headers.get("sec-fetch-site")
+    if (site === null || site === "same-origin" || site === "none") return
+    throw new OriginNotAllowed()
+  }
+  if (isAllowed(origin)) return
   // A page that was served under the server's own name, as by a proxy in front of both.
-  if (URL.parse(origin)?.host === request.headers.get("host")) return
+  if (URL.parse(origin)?.host === headers.get("host")) return
   throw new OriginNotAllowed(origin)
 }
 

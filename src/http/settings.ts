@@ -1,4 +1,4 @@
-import { MAX_BODY_BYTES } from "./body"
+import { DEFAULT_UPLOAD_BYTES } from "../limits"
 
 /** What the server allows to whom, and what it writes down. May change while the server runs. */
 export interface HttpSettings {
@@ -24,7 +24,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   apiKeys: [],
   metricsPublic: false,
   logContent: false,
-  uploadLimitBytes: MAX_BODY_BYTES,
+  uploadLimitBytes: DEFAULT_UPLOAD_BYTES,
   publicUrl: null,
 }
 

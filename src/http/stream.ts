@@ -1,7 +1,7 @@
-import { Cancelled } from "../errors"
-import { consume } from "./consume"
+import { consume, departureOf } from "./consume"
 import type { Exchange } from "./exchange"
 import { type Beginning, type Opening, startingWith, waitForOpening } from "./opening"
+import { Outbox } from "./outbox"
 
 /** How long a request may wait for its model before the response starts with comments: clients time out on silence. */
 const OPENING_GRACE_MS = 1000
@@ -23,6 +23,8 @@ const HEADERS = {
 export interface SseSource<E> extends Beginning<E> {
   /** Told when the stream begins, when and how it ends. */
   readonly exchange: Exchange
+  /** How long a client may take nothing of much that waits for it; absent: as for text. */
+  readonly stallMs?: number
   /** What is sent for an event: whole SSE events, or nothing. */
   render(event: E): string
   /** What is sent at the end. @throws where the answer is not complete */
@@ -39,51 +41,46 @@ export async function sse<E>(source: SseSource<E>): Promise<Response> {
   const iterator = source.events[Symbol.asyncIterator]()
   const opening = await waitForOpening(iterator, source, OPENING_GRACE_MS)
   source.exchange.streams()
-  return new Response(new ReadableStream(new SseBody(source, iterator, opening)), { headers: HEADERS })
+  return new Response(new SseBody(source, iterator, opening).start(), { headers: HEADERS })
 }
 
 class SseBody<E> {
   readonly #source: SseSource<E>
   readonly #iterator: AsyncIterator<E>
   readonly #encoder = new TextEncoder()
+  readonly #outbox: Outbox
   #note: string | undefined
   #silentLooks = 0
-  #isOpen = true
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
 
   constructor(source: SseSource<E>, iterator: AsyncIterator<E>, opening: Opening<E>) {
     this.#source = source
     this.#iterator = startingWith(opening.first, iterator)
     this.#note = opening.note
+    this.#outbox = new Outbox(source)
   }
 
-  /** Not `pull`: events have to be taken as they come, and nothing is saved by leaving them in the engine's queue. */
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    this.#controller = controller
+  /** Takes events as they come, whether or not somebody reads: nothing is saved by leaving them in the engine's queue. */
+  start(): ReadableStream<Uint8Array> {
     if (this.#note !== undefined) this.#send(`: ${this.#note}\n\n`)
-    void this.#run(controller)
+    void this.#run()
+    return this.#outbox.body
   }
 
-  cancel(): void {
-    this.#isOpen = false
-    this.#source.client.abort()
-  }
-
-  async #run(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+  async #run(): Promise<void> {
     const { client, exchange } = this.#source
     const timer = setInterval(() => this.#look(), LOOK_MS)
     try {
       await consume(this.#iterator, client.signal, (event) => this.#take(event))
       this.#send(this.#source.end())
     } catch (error) {
-      const failure = exchange.failed(client.signal.aborted ? new Cancelled() : error)
+      const failure = exchange.failed(client.signal.aborted ? departureOf(client.signal) : error)
       if (!client.signal.aborted) this.#send(this.#source.fail(failure))
       // Other iterations of the same answer have nobody to generate for.
       client.abort()
     } finally {
       clearInterval(timer)
-      if (this.#isOpen) controller.close()
-      this.#isOpen = false
+      const departure = await this.#outbox.end()
+      if (departure !== undefined && exchange.error === undefined) exchange.failed(departure)
       exchange.sent()
     }
   }
@@ -101,9 +98,8 @@ class SseBody<E> {
   }
 
   #send(text: string): void {
-    if (!this.#isOpen) return
     this.#silentLooks = 0
-    this.#controller?.enqueue(this.#encoder.encode(text))
+    this.#outbox.send(this.#encoder.encode(text))
   }
 
   #look(): void {

@@ -27,11 +27,15 @@ export function editDistance(a: string, b: string): number {
   return last[to.length] ?? 0
 }
 
+/** Nobody means a longer word, and comparing takes time with its length. */
+const LONGEST_WORD = 200
+
 /**
  * The candidate that `word` was probably meant to be, or `undefined` where none is close. A candidate that starts
  * with the whole word counts as close: people abbreviate.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > LONGEST_WORD) return undefined
   let best: { candidate: string; distance: number } | undefined
   for (const candidate of candidates) {
     const isPrefix = word.length >= 2 && candidate.startsWith(word)

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs"
 import { totalmem } from "node:os"
+import { memoryGroups, readSystemFile, type ReadText } from "./control-groups"
 
 /** Bytes. */
 export interface SystemMemory {
@@ -8,52 +8,62 @@ export interface SystemMemory {
   readonly availableBytes: number
 }
 
-/** Reads a whole small file; undefined where there is none. */
-type ReadText = (path: string) => string | undefined
-
-/** Where a control group says its limit, what it uses, and what of that is cache that the kernel would give up. */
-const GROUPS = [
-  {
-    limit: "/sys/fs/cgroup/memory.max",
-    used: "/sys/fs/cgroup/memory.current",
-    statistics: "/sys/fs/cgroup/memory.stat",
-    cache: "inactive_file",
+/** Where each version of control groups says its limits, what is used, and what of that is cache of files. */
+const FILES = {
+  2: {
+    // Above `high` the kernel slows everything in the group down: nobody wants to live there.
+    limits: ["memory.max", "memory.high"],
+    used: "memory.current",
+    cached: ["active_file", "inactive_file"],
   },
-  // Version 1 has a very large number where there is no limit.
-  {
-    limit: "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    used: "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    statistics: "/sys/fs/cgroup/memory/memory.stat",
-    cache: "total_inactive_file",
+  1: {
+    // A very large number where there is no limit.
+    limits: ["memory.limit_in_bytes"],
+    used: "memory.usage_in_bytes",
+    cached: ["total_active_file", "total_inactive_file"],
   },
-] as const
+} as const
 
-/** The memory of this machine, or of the container that this process runs in where that has less. */
-export function systemMemory(read: ReadText = readText): SystemMemory {
+/**
+ * The memory of this machine, or of the container that this process runs in where that has less.
+ * @param mappedBytes of files that are mapped and needed, such as weights of loaded models. The system counts them as
+ * cache that it could give up, and they would be read again at once.
+ */
+export function systemMemory(mappedBytes = 0, read: ReadText = readSystemFile): SystemMemory {
   const meminfo = read("/proc/meminfo") ?? ""
   const machine = {
     totalBytes: kibibytes(meminfo, "MemTotal") ?? totalmem(),
     // Other systems count their caches as taken, so what they call free says nothing.
     availableBytes: kibibytes(meminfo, "MemAvailable") ?? totalmem(),
   }
-  const group = groupMemory(read)
-  if (group === undefined) return machine
+  const all = [machine, ...limitedGroups(read)]
   return {
-    totalBytes: Math.min(machine.totalBytes, group.totalBytes),
-    availableBytes: Math.min(machine.availableBytes, group.availableBytes),
+    totalBytes: Math.min(...all.map(({ totalBytes }) => totalBytes)),
+    availableBytes: Math.max(0, Math.min(...all.map(({ availableBytes }) => availableBytes)) - mappedBytes),
   }
 }
 
-/** Undefined where no control group sets a limit. */
-function groupMemory(read: ReadText): SystemMemory | undefined {
-  for (const { limit, used, statistics, cache } of GROUPS) {
-    const totalBytes = wholeNumber(read(limit))
-    const usedBytes = wholeNumber(read(used))
-    if (totalBytes === undefined || usedBytes === undefined) continue
-    const cached = wholeNumber(new RegExp(`^${cache} (\\d+)$`, "m").exec(read(statistics) ?? "")?.[1]) ?? 0
-    return { totalBytes, availableBytes: Math.max(0, totalBytes - Math.max(0, usedBytes - cached)) }
-  }
-  return undefined
+/** Every control group around this process that sets a limit. */
+function limitedGroups(read: ReadText): readonly SystemMemory[] {
+  return memoryGroups(read).flatMap(({ version, folders }) =>
+    folders.flatMap((folder) => limitedGroup(FILES[version], (name) => read(`${folder}/${name}`)) ?? []),
+  )
+}
+
+/** Undefined where the group sets no limit. */
+function limitedGroup(files: (typeof FILES)[1 | 2], read: ReadText): SystemMemory | undefined {
+  const limits = files.limits.flatMap((name) => wholeNumber(read(name)) ?? [])
+  const usedBytes = wholeNumber(read(files.used))
+  if (limits.length === 0 || usedBytes === undefined) return undefined
+  const totalBytes = Math.min(...limits)
+  const statistics = read("memory.stat") ?? ""
+  // Used lately or not: the kernel gives either up before it refuses memory.
+  const cachedBytes = files.cached.reduce((sum, name) => sum + statistic(statistics, name), 0)
+  return { totalBytes, availableBytes: Math.max(0, totalBytes - Math.max(0, usedBytes - cachedBytes)) }
+}
+
+function statistic(statistics: string, name: string): number {
+  return wholeNumber(new RegExp(`^${name} (\\d+)$`, "m").exec(statistics)?.[1]) ?? 0
 }
 
 /** `max`, no limit, is no number. */
@@ -64,12 +74,4 @@ function wholeNumber(text: string | undefined): number | undefined {
 function kibibytes(meminfo: string, field: string): number | undefined {
   const match = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(meminfo)
   return match ? Number(match[1]) * 1024 : undefined
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return undefined
-  }
 }

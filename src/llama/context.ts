@@ -162,6 +162,11 @@ export class Context implements Disposable {
     this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, -1, -1)
   }
 
+  /** Empties all sequences, and overwrites what their cells held. */
+  wipe(): void {
+    this.#library.llama.llama_memory_clear(this.#memory, true)
+  }
+
   /** Unified layout only: `to` shares the first `length` cells of `from` without a copy. */
   shareCells(from: number, to: number, length: number): void {
     this.#library.llama.llama_memory_seq_cp(this.#memory, from, to, 0, length)

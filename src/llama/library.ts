@@ -1,4 +1,5 @@
 import { cc, dlopen, type Pointer } from "bun:ffi"
+import { withoutPaths } from "../lib/without-paths"
 import { reasonOf, RuntimeBroken } from "../errors"
 import { ggmlBaseSymbols, ggmlSymbols, llamaSymbols, shimSymbols } from "./symbols"
 
@@ -86,7 +87,7 @@ export class Library {
   #loadGpuBackends(files: LibraryFiles): void {
     for (const path of [files.cuda, files.vulkan]) {
       if (path === undefined || this.shim.xllm_backend_load(cString(path))) continue
-      this.gpuFallback = `the GPU backend could not be loaded: ${this.lastError()}`
+      this.gpuFallback = `the GPU backend could not be loaded: ${withoutPaths(this.lastError())}`
     }
   }
 }

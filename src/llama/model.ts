@@ -19,6 +19,14 @@ function loadMode(options: ModelOptions): number {
 /** The most devices that llama.cpp splits a model over (`llama_max_devices`). */
 const MAX_DEVICES = 16
 
+/** The devices' shares as llama.cpp reads them: one number for each device that it may know. */
+function toShares(shares: ModelOptions["tensorSplit"]): Float32Array | null {
+  return shares && Float32Array.from({ length: MAX_DEVICES }, (_, device) => shares[device] ?? 0)
+}
+
+/** What llama.cpp keeps the address of, as long as the model is there. */
+const addressed = new WeakMap<Model, Float32Array | null>()
+
 /** A model's weights. Dispose contexts first, then the model. */
 export class Model implements Disposable {
   readonly #library: Library
@@ -68,7 +76,7 @@ export class Model implements Disposable {
     options: ModelOptions,
     others: readonly string[] = [],
   ): Model | undefined {
-    const devices = options.devices ?? []
+    const devices = options.devices?.slice(0, MAX_DEVICES) ?? []
     const ints = new Int32Array([
       options.gpuLayers ?? -1,
       SPLIT_MODES[options.splitMode],
@@ -79,10 +87,12 @@ export class Model implements Disposable {
       1 + others.length,
     ])
     const names = Buffer.from(devices.map((name) => `${name}\0`).join("") || "\0")
-    const split = options.tensorSplit && new Float32Array(MAX_DEVICES)
-    split?.set(options.tensorSplit ?? [])
-    const ptr = library.shim.xllm_model_load(cString([path, ...others].join("\0")), ints, names, split)
-    return ptr === null ? undefined : new Model(library, ptr)
+    const shares = toShares(options.tensorSplit)
+    const ptr = library.shim.xllm_model_load(cString([path, ...others].join("\0")), ints, names, shares)
+    if (ptr === null) return undefined
+    const model = new Model(library, ptr)
+    addressed.set(model, shares)
+    return model
   }
 
   /** A scalar of the file's metadata as text. */
@@ -94,14 +104,17 @@ export class Model implements Disposable {
       : new TextDecoder().decode(buffer.subarray(0, Math.min(size, buffer.length - 1)))
   }
 
+  /** What the file says of a key under the model's architecture. */
+  property(key: string): string | undefined {
+    return this.metadata(`${this.metadata("general.architecture")}.${key}`)
+  }
+
   /** Values of one layer's keys and values that the KV cache holds per token. */
   get cacheWidths(): { readonly keyWidth: number; readonly valueWidth: number } {
     const { llama } = this.#library
-    const architecture = this.metadata("general.architecture")
     const headWidth = this.embeddingLength / Math.max(1, llama.llama_model_n_head(this.ptr))
     const width = (key: string): number =>
-      Number(this.metadata(`${architecture}.attention.${key}`) ?? headWidth) *
-      llama.llama_model_n_head_kv(this.ptr)
+      Number(this.property(`attention.${key}`) ?? headWidth) * llama.llama_model_n_head_kv(this.ptr)
     return { keyWidth: width("key_length"), valueWidth: width("value_length") }
   }
 

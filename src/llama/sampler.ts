@@ -1,92 +1,72 @@
-import { ptr } from "bun:ffi"
 import type { SamplingParameters } from "../domain"
 import { RuntimeBroken } from "../errors"
 import type { Context } from "./context"
-import { type Address, cString, type Library } from "./library"
+import type { Address, Library } from "./library"
 import type { Model } from "./model"
 
 /** Learning rate window of mirostat version 1, from its paper (arXiv:2007.14966). */
 const MIROSTAT_M = 100
 
-/** A chain of samplers with the state of one sequence: what was generated, and the random generator. */
+/** What llama.cpp's samplers are told. What depends on earlier tokens is applied to the logits before them. */
+export type SamplerParameters = Pick<
+  SamplingParameters,
+  | "temperature"
+  | "dynamicTemperatureRange"
+  | "dynamicTemperatureExponent"
+  | "topK"
+  | "topP"
+  | "minP"
+  | "typicalP"
+  | "topNSigma"
+  | "minKeep"
+  | "xtcProbability"
+  | "xtcThreshold"
+  | "mirostat"
+  | "mirostatTau"
+  | "mirostatEta"
+>
+
+/** LLAMA_DEFAULT_SEED: llama.cpp takes another one instead, at random. */
+const RANDOM_SEED = 0xffffffff
+
+/** A chain of samplers that draws tokens, with its random generator. */
 export class Sampler implements Disposable {
   readonly #library: Library
   #ptr: Address | null
-  /** Do the chain's choices depend on earlier tokens? If not, `accept` may be left out for the prompt. */
-  readonly remembersTokens: boolean
-  readonly #greedy: boolean
 
-  /** `seed` is used as it is; `lookBack`: tokens that "the whole context" means to penalties. */
-  constructor(model: Model, parameters: SamplingParameters, seed: number, lookBack: number) {
+  /** For temperatures above 0. `seed` counts modulo 2^32. */
+  constructor(model: Model, parameters: SamplerParameters, seed: number) {
     const { library } = model
     const chain = library.shim.xllm_sampler_chain_new()
     if (chain === null) throw new RuntimeBroken("the sampler chain could not be made")
     this.#library = library
     this.#ptr = chain
-    const members = chainMembers(model, parameters, seed >>> 0, lookBack)
-    for (const member of members) {
-      if (member === null) throw new RuntimeBroken("a sampler could not be made")
-      library.llama.llama_sampler_chain_add(chain, member)
-    }
-    this.remembersTokens = hasPenalties(parameters) || parameters.dryMultiplier > 0
-    this.#greedy = parameters.temperature <= 0 && !this.remembersTokens
+    const members = chainMembers(model, parameters, seed >>> 0 === RANDOM_SEED ? 0 : seed >>> 0)
+    for (const member of members) if (member !== null) library.llama.llama_sampler_chain_add(chain, member)
+    if (!members.includes(null)) return
+    this[Symbol.dispose]()
+    throw new RuntimeBroken("a sampler could not be made")
   }
 
-  /** Chooses from the logits of the batch's token `index`, and remembers the choice. */
+  /** Chooses from the logits of the batch's token `index`, which must be numbers, and not all of them -Infinity. */
   sample(context: Context, index: number): number {
-    // The chain would first copy the whole vocabulary into structs.
-    if (this.#greedy) return indexOfLargest(context.logits(index))
-    return this.#library.llama.llama_sampler_sample(this.ptr, context.ptr, index)
-  }
-
-  /** Remembers a token that was not chosen here, such as one of the prompt. */
-  accept(token: number): void {
-    this.#library.llama.llama_sampler_accept(this.ptr, token)
-  }
-
-  private get ptr(): Address {
     if (this.#ptr === null) throw new RuntimeBroken("the sampler is disposed")
-    return this.#ptr
+    return this.#library.llama.llama_sampler_sample(this.#ptr, context.ptr, index)
   }
 
+  /** Frees the chain and all that was added to it. */
   [Symbol.dispose](): void {
     if (this.#ptr !== null) this.#library.llama.llama_sampler_free(this.#ptr)
     this.#ptr = null
   }
 }
 
-function indexOfLargest(values: Float32Array): number {
-  let best = 0
-  let largest = Number.NEGATIVE_INFINITY
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] as number // an index below the length
-    if (value > largest) {
-      largest = value
-      best = index
-    }
-  }
-  return best
-}
-
-function hasPenalties(parameters: SamplingParameters): boolean {
-  const { repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN } = parameters
-  return repeatLastN !== 0 && (repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0)
-}
-
 /** The samplers in llama.cpp's usual order; those that are off are left out. */
-function chainMembers(
-  model: Model,
-  parameters: SamplingParameters,
-  seed: number,
-  lookBack: number,
-): (Address | null)[] {
+function chainMembers(model: Model, parameters: SamplerParameters, seed: number): (Address | null)[] {
   const { llama } = model.library
   const p = parameters
-  const history = [...penalties(model, p, lookBack), ...dry(model, p, lookBack)]
-  if (p.temperature <= 0) return [...history, llama.llama_sampler_init_greedy()]
   if (p.mirostat === 1)
     return [
-      ...history,
       temperature(model, p),
       llama.llama_sampler_init_mirostat(
         model.vocabulary.size,
@@ -97,12 +77,8 @@ function chainMembers(
       ),
     ]
   if (p.mirostat === 2)
-    return [
-      ...history,
-      temperature(model, p),
-      llama.llama_sampler_init_mirostat_v2(seed, p.mirostatTau, p.mirostatEta),
-    ]
-  const chain = history
+    return [temperature(model, p), llama.llama_sampler_init_mirostat_v2(seed, p.mirostatTau, p.mirostatEta)]
+  const chain: (Address | null)[] = []
   if (p.topNSigma >= 0) chain.push(llama.llama_sampler_init_top_n_sigma(p.topNSigma))
   if (p.topK > 0) chain.push(llama.llama_sampler_init_top_k(p.topK))
   if (p.typicalP < 1) chain.push(llama.llama_sampler_init_typical(p.typicalP, p.minKeep))
@@ -114,41 +90,10 @@ function chainMembers(
   return chain
 }
 
-function temperature(model: Model, parameters: SamplingParameters): Address | null {
+function temperature(model: Model, parameters: SamplerParameters): Address | null {
   const { llama } = model.library
   const { temperature, dynamicTemperatureRange, dynamicTemperatureExponent } = parameters
   return dynamicTemperatureRange > 0
     ? llama.llama_sampler_init_temp_ext(temperature, dynamicTemperatureRange, dynamicTemperatureExponent)
     : llama.llama_sampler_init_temp(temperature)
-}
-
-function penalties(model: Model, parameters: SamplingParameters, lookBack: number): (Address | null)[] {
-  if (!hasPenalties(parameters)) return []
-  const { repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN } = parameters
-  return [
-    model.library.llama.llama_sampler_init_penalties(
-      model.vocabulary.size,
-      repeatLastN < 0 ? lookBack : repeatLastN,
-      repeatPenalty,
-      frequencyPenalty,
-      presencePenalty,
-    ),
-  ]
-}
-
-function dry(model: Model, parameters: SamplingParameters, lookBack: number): (Address | null)[] {
-  if (parameters.dryMultiplier <= 0) return []
-  const breakers = parameters.drySequenceBreakers.map(cString)
-  const pointers = BigUint64Array.from(breakers, (text) => BigInt(ptr(text)))
-  const sampler = model.library.llama.llama_sampler_init_dry(
-    // The vocabulary's address is model-private; its share is the way to name it inside `llama/`.
-    model.vocabulary.share().address,
-    parameters.dryMultiplier,
-    parameters.dryBase,
-    parameters.dryAllowedLength,
-    parameters.dryPenaltyLastN < 0 ? lookBack : parameters.dryPenaltyLastN,
-    pointers.length === 0 ? null : pointers,
-    pointers.length,
-  )
-  return [sampler]
 }

@@ -22,7 +22,12 @@ extern int snprintf(char *out, size_t size, const char *format, ...);
 extern long write(int fd, const void *data, size_t size);
 extern void *memset(void *to, int byte, size_t size);
 extern void *memcpy(void *to, const void *from, size_t size);
+extern void *calloc(size_t count, size_t size);
 extern size_t strlen(const char *text);
+extern int pthread_mutex_init(void *mutex, const void *attributes);
+extern int pthread_mutex_lock(void *mutex);
+extern int pthread_mutex_unlock(void *mutex);
+extern size_t pthread_self(void);
 
 #define RTLD_NOW 2
 #ifdef __APPLE__
@@ -199,35 +204,49 @@ int32_t xllm_check(void) {
 
 static int frame_fd = 2;
 static int lowest_level = 2;
+
+/* Room for a pthread_mutex_t of any system; the largest has 64 bytes. */
+static uint64_t log_mutex[16];
+/* The line that is being put together, under the mutex, and whose it is. */
 static char pending[2048];
 static int pending_size = 0;
 static int pending_level = 2;
+static size_t pending_thread = 0;
+
+/* `wanted`: what snprintf returned, which may be more than fits. The frame ends its line in any case. */
+static void send_frame(char *frame, int wanted, int capacity) {
+  if (wanted <= 0) return;
+  int size = wanted < capacity ? wanted : capacity - 1;
+  frame[size - 1] = '\n';
+  write(frame_fd, frame, size);
+}
 
 static void flush_pending(void) {
   char frame[2100];
   if (pending_size == 0) return;
-  int size = snprintf(frame, sizeof frame, "\x1eL%d %.*s\n", pending_level, pending_size, pending);
-  if (pending_level >= lowest_level) write(frame_fd, frame, size);
+  int wanted = snprintf(frame, sizeof frame, "\x1eL%d %.*s\n", pending_level, pending_size, pending);
+  if (pending_level >= lowest_level) send_frame(frame, wanted, sizeof frame);
   pending_size = 0;
 }
 
-/* Called from any thread. Text comes in pieces: level 5 continues the line before. */
+/* Called from any thread. Text comes in pieces: level 5 continues the line before, of the same thread. */
 static void on_log(int level, const char *text, void *data) {
   int size = strlen(text);
-  if (level != 5) {
-    flush_pending();
-    pending_level = level;
-  }
+  pthread_mutex_lock(log_mutex);
+  if (level != 5 || pending_thread != pthread_self()) flush_pending();
+  if (level != 5) pending_level = level;
+  pending_thread = pthread_self();
   for (int i = 0; i < size; i++) {
     if (text[i] == '\n' || pending_size == (int)sizeof pending) flush_pending();
     if (text[i] != '\n') pending[pending_size++] = text[i];
   }
+  pthread_mutex_unlock(log_mutex);
 }
 
+/* The process ends behind this, maybe while the mutex is held. */
 static void on_abort(const char *message) {
   char frame[1200];
-  int size = snprintf(frame, sizeof frame, "\x1eL4 %s\n", message);
-  write(frame_fd, frame, size);
+  send_frame(frame, snprintf(frame, sizeof frame, "\x1eL4 %s\n", message), sizeof frame);
 }
 
 static boolean on_progress(float fraction, void *data) {
@@ -236,8 +255,7 @@ static boolean on_progress(float fraction, void *data) {
   int percent = (int)(fraction * 100);
   if (percent == last) return 1;
   last = percent;
-  int size = snprintf(frame, sizeof frame, "\x1eP%.2f\n", (double)fraction);
-  write(frame_fd, frame, size);
+  send_frame(frame, snprintf(frame, sizeof frame, "\x1eP%.2f\n", (double)fraction), sizeof frame);
   return 1;
 }
 
@@ -245,6 +263,7 @@ static boolean on_progress(float fraction, void *data) {
 void xllm_log_to(int32_t fd, int32_t level) {
   frame_fd = fd;
   lowest_level = level;
+  pthread_mutex_init(log_mutex, 0);
   log_set(on_log, 0);
   set_abort_callback(on_abort);
 }
@@ -293,13 +312,15 @@ void xllm_device_memory(void *device, uint64_t *out) {
 /* As many files as `formats/gguf/split.ts` takes for one model. */
 #define MAX_PARTS 1024
 
+#define MAX_DEVICES 16
+
 /*
  * ints: n_gpu_layers, split_mode, load_mode, main_gpu, vocab_only, number of devices, number of paths.
- * paths and device_names: that many C strings one after the other. tensor_split: 16 floats, or null.
+ * paths and device_names: that many C strings one after the other. tensor_split: 16 floats, or null. The model keeps
+ * what it was loaded with, pointers too: tensor_split must live as long as it, and the devices do.
  */
 void *xllm_model_load(const char *paths, const int32_t *ints, const char *device_names, const float *tensor_split) {
   const char *parts[MAX_PARTS];
-  void *devices[17];
   struct model_params params = model_default_params();
   params.n_gpu_layers = ints[0];
   params.split_mode = ints[1];
@@ -308,10 +329,15 @@ void *xllm_model_load(const char *paths, const int32_t *ints, const char *device
   params.vocab_only = ints[4];
   params.tensor_split = tensor_split;
   params.progress_callback = on_progress;
-  int count = ints[5];
+  int count = ints[5] < MAX_DEVICES ? ints[5] : MAX_DEVICES;
   if (count > 0) {
     const char *name = device_names;
-    for (int i = 0; i < count && i < 16; i++) {
+    void **devices = calloc(MAX_DEVICES + 1, sizeof *devices);
+    if (!devices) {
+      snprintf(error, sizeof error, "there is no memory for a list of devices");
+      return 0;
+    }
+    for (int i = 0; i < count; i++) {
       devices[i] = dev_by_name(name);
       if (!devices[i]) {
         snprintf(error, sizeof error, "there is no device called %s", name);
@@ -319,7 +345,6 @@ void *xllm_model_load(const char *paths, const int32_t *ints, const char *device
       }
       name += strlen(name) + 1;
     }
-    devices[count < 16 ? count : 16] = 0;
     params.devices = devices;
   }
   error[0] = 0;

@@ -74,6 +74,7 @@ export const llamaSymbols = {
   llama_vocab_fim_mid: { args: ["ptr"], returns: "i32" },
   llama_vocab_get_add_bos: { args: ["ptr"], returns: "bool" },
   llama_tokenize: { args: ["ptr", "ptr", "i32", "ptr", "i32", "bool", "bool"], returns: "i32" },
+  llama_detokenize: { args: ["ptr", "ptr", "i32", "ptr", "i32", "bool", "bool"], returns: "i32" },
   llama_token_to_piece: { args: ["ptr", "i32", "ptr", "i32", "i32", "bool"], returns: "i32" },
   // context
   llama_free: { args: ["ptr"], returns: "void" },
@@ -82,6 +83,7 @@ export const llamaSymbols = {
   llama_set_n_threads: { args: ["ptr", "i32", "i32"], returns: "void" },
   llama_get_logits_ith: { args: ["ptr", "i32"], returns: "ptr" },
   llama_get_memory: { args: ["ptr"], returns: "ptr" },
+  llama_memory_clear: { args: ["ptr", "bool"], returns: "void" },
   llama_memory_seq_rm: { args: ["ptr", "i32", "i32", "i32"], returns: "bool" },
   llama_memory_seq_cp: { args: ["ptr", "i32", "i32", "i32", "i32"], returns: "void" },
   llama_memory_seq_pos_min: { args: ["ptr", "i32"], returns: "i32" },
@@ -92,9 +94,7 @@ export const llamaSymbols = {
   // samplers
   llama_sampler_chain_add: { args: ["ptr", "ptr"], returns: "void" },
   llama_sampler_sample: { args: ["ptr", "ptr", "i32"], returns: "i32" },
-  llama_sampler_accept: { args: ["ptr", "i32"], returns: "void" },
   llama_sampler_free: { args: ["ptr"], returns: "void" },
-  llama_sampler_init_greedy: { args: [], returns: "ptr" },
   llama_sampler_init_dist: { args: ["u32"], returns: "ptr" },
   llama_sampler_init_top_k: { args: ["i32"], returns: "ptr" },
   llama_sampler_init_top_p: { args: ["f32", FFIType.u64_fast], returns: "ptr" },
@@ -106,9 +106,4 @@ export const llamaSymbols = {
   llama_sampler_init_top_n_sigma: { args: ["f32"], returns: "ptr" },
   llama_sampler_init_mirostat: { args: ["i32", "u32", "f32", "f32", "i32"], returns: "ptr" },
   llama_sampler_init_mirostat_v2: { args: ["u32", "f32", "f32"], returns: "ptr" },
-  llama_sampler_init_penalties: { args: ["i32", "i32", "f32", "f32", "f32"], returns: "ptr" },
-  llama_sampler_init_dry: {
-    args: ["ptr", "f32", "f32", "i32", "i32", "ptr", FFIType.u64_fast],
-    returns: "ptr",
-  },
 } as const

@@ -28,6 +28,7 @@ export class Vocabulary {
     { readonly prefix: number; readonly suffix: number; readonly middle: number } | undefined
   readonly #pieces: (Uint8Array | undefined)[]
   readonly #scratch = new Uint8Array(1024)
+  readonly #single = new Int32Array(1)
 
   constructor(library: Library, ptr: Address) {
     this.#library = library
@@ -92,6 +93,27 @@ export class Vocabulary {
     return larger
   }
 
+  /** The bytes of a text that is this token alone: without the space that some vocabularies put before a text. */
+  detokenized(token: number): Uint8Array {
+    const { llama } = this.#library
+    this.#single[0] = token
+    const size = llama.llama_detokenize(
+      this.#ptr,
+      this.#single,
+      1,
+      this.#scratch,
+      this.#scratch.length,
+      false,
+      true,
+    )
+    if (size >= 0) return this.#scratch.slice(0, size)
+    const larger = new Uint8Array(-size)
+    return larger.subarray(
+      0,
+      Math.max(0, llama.llama_detokenize(this.#ptr, this.#single, 1, larger, larger.length, false, true)),
+    )
+  }
+
   /** Bytes of the longest token, so a text of n bytes has at least n / this many tokens; see {@link keepsEveryByte}. */
   longestTokenBytes(): number {
     let longest = 1
@@ -106,7 +128,10 @@ export class Vocabulary {
   }
 
   tokenize(text: string, options: TokenizeOptions): Int32Array {
-    const bytes = new TextEncoder().encode(text)
+    return this.tokenizeBytes(new TextEncoder().encode(text), options)
+  }
+
+  tokenizeBytes(bytes: Uint8Array, options: TokenizeOptions): Int32Array {
     const size = bytes.length
     // One token per byte is the most that a vocabulary makes, and BOS, EOS and a leading space on top.
     const guess = new Int32Array(Math.min(size, 1 << 16) + 8)

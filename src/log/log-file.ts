@@ -1,4 +1,5 @@
 import { statSync } from "node:fs"
+import { stat } from "node:fs/promises"
 import { basename, dirname, resolve, sep } from "node:path"
 import { createStream, type RotatingFileStream } from "rotating-file-stream"
 import { reasonOf } from "../errors"
@@ -19,19 +20,30 @@ const MAX_WAITING_BYTES = 16 * 1024 ** 2
 /** After a failure the file is left alone for this long. */
 const RETRY_MS = 60_000
 
+/** How often it is looked whether the file is still in its place. */
+const LOOK_MS = 2000
+
 /**
  * A log file that begins anew every day and at a size. While it cannot be written, because the disk is full or the
- * folder not ours, lines go elsewhere; nobody who logs ever waits or fails for it.
+ * folder not ours, lines go elsewhere; nobody who logs ever waits or fails for it. Somebody else may rename or delete
+ * it, as logrotate does: it is made anew then.
  */
 export class LogFile {
   readonly #options: LogFileOptions
+  readonly #timer: ReturnType<typeof setInterval>
+  readonly #closing = new Set<Promise<void>>()
   #stream: RotatingFileStream | undefined
+  /** Which file is written to; undefined while it is not known, as in the middle of a rotation. */
+  #written: string | undefined
   #failedAt = 0
   #hasComplained = false
 
   constructor(options: LogFileOptions) {
     this.#options = options
     this.#open()
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS)
+    // Nobody has to stay for it.
+    this.#timer.unref()
   }
 
   /** `line`: with its line end. */
@@ -42,16 +54,41 @@ export class LogFile {
     else stream.write(line)
   }
 
+  /** Later lines go to the file that has the name by then, which is made where there is none. */
+  reopen(): void {
+    // After a failure, or the end, the file is left alone.
+    if (this.#stream === undefined) return
+    this.#end()
+    this.#open()
+  }
+
   /** Waits until everything is written. Later lines go elsewhere. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#end()
+    this.#failedAt = Infinity
+    await Promise.all(this.#closing)
+  }
+
+  /** Lets the present stream write what it has. */
+  #end(): void {
     const stream = this.#stream
     this.#stream = undefined
-    this.#failedAt = Infinity
-    if (stream === undefined) return Promise.resolve()
-    return new Promise((done) => {
+    this.#written = undefined
+    if (stream === undefined) return
+    const closed = new Promise<void>((done) => {
       stream.once("close", done)
       stream.end()
     })
+    this.#closing.add(closed)
+    void closed.then(() => this.#closing.delete(closed))
+  }
+
+  async #look(): Promise<void> {
+    const written = this.#written
+    if (written === undefined) return
+    const there = await identityOf(this.#options.path)
+    if ((there !== written || there === NOWHERE) && this.#written === written) this.reopen()
   }
 
   #open(): void {
@@ -75,12 +112,32 @@ export class LogFile {
       compress: "gzip",
     })
     stream.once("error", (error) => this.#fail(stream, error))
+    this.#follow(stream, absolute)
     this.#stream = stream
+  }
+
+  /** Learns which file a stream writes to: one after another, as it rotates them. */
+  #follow(stream: RotatingFileStream, path: string): void {
+    let turn = 0
+    const writes = (file: string | undefined) => {
+      if (this.#stream === stream) this.#written = file
+    }
+    stream.on("rotation", () => {
+      turn++
+      writes(undefined)
+    })
+    stream.on("open", () => {
+      const opened = ++turn
+      void identityOf(path).then((file) => {
+        if (turn === opened) writes(file)
+      })
+    })
   }
 
   #fail(stream: RotatingFileStream, error: Error): void {
     if (this.#stream !== stream) return
     this.#stream = undefined
+    this.#written = undefined
     this.#failedAt = Date.now()
     if (this.#hasComplained) return
     this.#hasComplained = true
@@ -101,6 +158,19 @@ function reasonToFail(path: string, error: Error): string {
     // The stream's own error says the same.
   }
   return reasonOf(error)
+}
+
+/** What no file is. */
+const NOWHERE = "nowhere"
+
+/** Tells files apart, whatever they are called. */
+async function identityOf(path: string): Promise<string> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return NOWHERE
+  }
 }
 
 function isoDay(time: number | Date): string {

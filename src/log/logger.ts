@@ -1,3 +1,6 @@
+import { shorten } from "../lib/shorten"
+import { SHOWN } from "../limits"
+
 /** What is written: everything from this level up; `off` writes nothing. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "off"
 
@@ -6,9 +9,19 @@ export type LogFormat = "pretty" | "json"
 
 export type LogFields = Readonly<Record<string, unknown>>
 
+/** A text that is logged however long it is: what the user has asked to see in the log. */
+export class WholeText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /**
  * Writes events, one a line. The event is a constant phrase ("model loaded"), what varies goes into the fields.
- * Texts of prompts and answers are given to it only where the user has asked for that.
+ * Texts of prompts and answers are given to it only where the user has asked for that. Other texts are cut where they
+ * are too long for a line.
  */
 export interface Logger {
   debug(event: string, fields?: LogFields): void
@@ -69,8 +82,10 @@ export function createLogger(options: LoggerOptions): RootLogger {
 }
 
 function toJson(time: Date, level: EventLevel, event: string, fields: LogFields): string {
-  return JSON.stringify({ time: time.toISOString(), level, event, ...fields }, (_key, value: unknown) =>
-    plain(value),
+  const shown = Object.entries(fields).map(([name, value]) => [name, loggable(value)])
+  return JSON.stringify(
+    { time: time.toISOString(), level, event, ...Object.fromEntries(shown) },
+    (_key, value: unknown) => plain(value),
   )
 }
 
@@ -83,9 +98,16 @@ function toPretty(time: Date, level: EventLevel, event: string, fields: LogField
 }
 
 function prettyValue(value: unknown): string {
-  const shown = plain(value)
+  const shown = loggable(value)
   if (typeof shown === "string" && /^[^\s"=]+$/.test(shown)) return escapeControls(shown)
   return escapeControls(JSON.stringify(shown, (_key, inner: unknown) => plain(inner)))
+}
+
+/** A field's value as it is written. */
+function loggable(value: unknown): unknown {
+  if (value instanceof WholeText) return value.text
+  const shown = plain(value)
+  return typeof shown === "string" ? shorten(shown, SHOWN.logField) : shown
 }
 
 /** `value` as something that JSON can hold. */

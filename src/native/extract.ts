@@ -113,9 +113,8 @@ export function checksum(content: Uint8Array): string {
 function asRuntimeBroken(error: unknown, component: Component, runtimeFolder: string): RuntimeBroken {
   if (error instanceof RuntimeBroken) return error
   const megabytes = Math.ceil(component.files.reduce((sum, file) => sum + file.size, 0) / 1e6)
-  const words = reasonOf(error)
   return new RuntimeBroken(
-    `cannot extract this program's component '${component.name}' (${megabytes} MB) to ${runtimeFolder}: ${words}; ` +
+    `cannot extract this program's component '${component.name}' (${megabytes} MB) to ${runtimeFolder}: ${reasonOf(error)}; ` +
       `${remedy(error, megabytes)}, or set XLLM_HOME to another folder`,
     error,
   )

@@ -1,4 +1,5 @@
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja"
+import { normalizeNewlines } from "../lib/newlines"
 import { FORMAT_FUNCTION, repairTemplate } from "./jinja-repairs"
 import { strftime } from "./strftime"
 
@@ -14,7 +15,9 @@ export class JinjaTemplate {
 
   /** @throws an Error with the parser's words where `source` is not a template */
   constructor(source: string) {
-    this.#program = repairTemplate(parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })))
+    // As Jinja does. Otherwise neither trim_blocks nor the rule for the last newline sees the end of a line.
+    const text = normalizeNewlines(source)
+    this.#program = repairTemplate(parse(tokenize(text, { lstrip_blocks: true, trim_blocks: true })))
   }
 
   /**

@@ -2,6 +2,7 @@ import type { ChatMessage, ChatRequest } from "../domain"
 import { InvalidRequest, TemplateFailed } from "../errors"
 import { ControlTexts } from "./control-texts"
 import { Disguise } from "./disguise"
+import { chooseFallback } from "./fallback-templates"
 import { learnHabits, type TemplateHabits, USUAL_HABITS } from "./habits"
 import { JinjaTemplate } from "./jinja"
 import { toTemplateMessages, type TemplateMessage } from "./messages"
@@ -18,6 +19,8 @@ export interface ChatTemplateOptions {
   readonly eosToken: string
   /** The texts of all control tokens of the vocabulary. */
   readonly controlTexts: readonly string[]
+  /** `general.architecture` of the model: a model without a template gets the format of its family. */
+  readonly architecture?: string
   /** The clock that templates see; default: the system's. */
   readonly now?: () => Date
 }
@@ -33,22 +36,24 @@ export interface RenderedChat {
   readonly pieces: readonly PromptPiece[]
 }
 
+/** A built-in template in place of the model's own. */
+export interface TemplateFallback {
+  /** Which format is used and why, in one sentence for people. */
+  readonly explanation: string
+  /** Markers of the format that are no tokens of the vocabulary: answers must end before them. */
+  readonly stop: readonly string[]
+}
+
 /** Turns conversations into prompts. */
 export interface ChatTemplate {
-  readonly origin: "model" | "built-in"
-  /** Why the built-in template is used. */
-  readonly fallbackReason?: string
+  /** Absent: the model's own template is used. */
+  readonly fallback?: TemplateFallback
   /**
    * @throws TemplateFailed where the template refuses the conversation or fails at it; InvalidRequest where
    * `continueFinalMessage` is set and the last message is not the assistant's
    */
   render(request: RenderRequest): RenderedChat
 }
-
-/** Most models understand ChatML (https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md). */
-const CHATML =
-  "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}" +
-  "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 
 /**
  * Tries the template on small conversations, to learn what it needs and whether it works. This runs code from the
@@ -59,31 +64,27 @@ export function compileChatTemplate(options: ChatTemplateOptions): ChatTemplate 
     return builtIn(options, "the model has no chat template")
   }
   try {
-    return new CompiledTemplate(options.source, options, { origin: "model" })
+    return new CompiledTemplate(options.source, options)
   } catch (error) {
     return builtIn(options, `the model's chat template does not work: ${wordsOf(error)}`)
   }
 }
 
-function builtIn(options: ChatTemplateOptions, fallbackReason: string): ChatTemplate {
-  return new CompiledTemplate(CHATML, options, { origin: "built-in", fallbackReason })
+function builtIn(options: ChatTemplateOptions, reason: string): ChatTemplate {
+  const { name, source, stop, isKnown } = chooseFallback(options.architecture, options.controlTexts)
+  const explanation = `${reason}: ${name} is used${isKnown ? "" : ", which this model may not know"}`
+  return new CompiledTemplate(source, options, { explanation, stop })
 }
 
 class CompiledTemplate implements ChatTemplate {
-  readonly origin: "model" | "built-in"
-  readonly fallbackReason?: string
+  readonly fallback?: TemplateFallback
   readonly #template: JinjaTemplate
   readonly #controls: ControlTexts
   readonly #options: ChatTemplateOptions
   readonly #habits: TemplateHabits
 
-  constructor(
-    source: string,
-    options: ChatTemplateOptions,
-    origin: Pick<ChatTemplate, "origin" | "fallbackReason">,
-  ) {
-    this.origin = origin.origin
-    if (origin.fallbackReason !== undefined) this.fallbackReason = origin.fallbackReason
+  constructor(source: string, options: ChatTemplateOptions, fallback?: TemplateFallback) {
+    if (fallback !== undefined) this.fallback = fallback
     this.#options = options
     this.#controls = new ControlTexts(options.controlTexts)
     this.#template = new JinjaTemplate(source)

@@ -5,7 +5,6 @@ import type {
   LoadedModelInfo,
   ModelDefaults,
   ModelKind,
-  RenderedPrompt,
   StepUsage,
   TextModelSettings,
   WorkerCounters,
@@ -13,9 +12,10 @@ import type {
   WorkRequest,
 } from "../domain"
 import type { WireError } from "../errors"
+import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 /** Where a worker finds its native libraries, and who its parent is. First thing that any worker is told. */
 export interface WorkerEnvironment {
@@ -50,7 +50,7 @@ export type ToWorker<R extends WorkRequest> =
   | {
       readonly type: "generate"
       readonly id: number
-      readonly request: R
+      readonly request: WireRequest<R>
       readonly queueMs: number
       readonly loadMs: number
     }
@@ -60,14 +60,8 @@ export type ToWorker<R extends WorkRequest> =
    */
   | { readonly type: "cancel"; readonly id: number }
   /** Only to a text worker. */
-  | { readonly type: "render"; readonly id: number; readonly request: GenerationRequest }
+  | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
   | { readonly type: "stop" }
-
-/** One event of one request. The event `done` ends the request. */
-export type RequestEvent<E extends WorkEvent = WorkEvent> =
-  | { readonly id: number; readonly event: E }
-  /** The request failed and is over. */
-  | { readonly id: number; readonly error: WireError }
 
 /** Worker → server. */
 export type FromWorker<E extends WorkEvent> =
@@ -81,13 +75,13 @@ export type FromWorker<E extends WorkEvent> =
    */
   | {
       readonly type: "step"
-      readonly events: readonly RequestEvent<E>[]
+      readonly events: WireEvents<E>
       /** Of a text worker. */
       readonly counters?: WorkerCounters
       /** Of the step before this message, where there was one. */
       readonly usage?: StepUsage
     }
-  | { readonly type: "rendered"; readonly id: number; readonly result: RenderedPrompt }
+  | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 
 export type ToTextWorker = ToWorker<GenerationRequest>
@@ -115,6 +109,10 @@ export type FromProbeWorker =
 /**
  * Workers write to stderr: plain lines, and frames written by the shim from any thread. A frame is one line that
  * starts with {@link FRAME_START}: `\x1eL<level> <text>` for a log line of llama.cpp (levels as in ggml.h: 1 debug,
- * 2 info, 3 warn, 4 error, 5 continuation), `\x1eP<fraction>` for load progress from 0 to 1.
+ * 2 info, 3 warn, 4 error, 5 continuation), `\x1eP<fraction>` for load progress from 0 to 1, {@link LOAD_MARK} where
+ * the load begins after the backends were tried.
  */
 export const FRAME_START = "\x1e"
+
+/** See {@link FRAME_START}. */
+export const LOAD_MARK = "B"

@@ -1,4 +1,4 @@
-import type { ModelDetails, ModelSummary } from "../domain"
+import type { ModelDetails, ModelKind, ModelSummary } from "../domain"
 import type { Digest, Manifest } from "./manifest"
 import type { ModelName } from "./names"
 
@@ -7,17 +7,24 @@ export interface Catalog {
   /** Newest first. */
   list(): Promise<readonly ModelSummary[]>
   /**
-   * The model of that name, in upper or lower case; without a name the only one known. A file that was dropped in comes
-   * first, then an installed model, with `latest` where there is no tag. A tag `latest` may also stand behind a file's name.
+   * The model of that name, in upper or lower case; without a name the only one of that kind (of any, where none is
+   * given). A file that was dropped in comes
+   * first, then an installed model, with `latest` where there is no tag. A tag `latest` may also stand behind a file's
+   * name. A name that no model has may be an alias, which is resolved by the same rule.
    * @throws ModelNotFound, naming near misses; InvalidRequest where no name was given and several are known
    */
-  resolve(name: string | undefined): Promise<ModelSummary>
+  resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary>
   /** @throws ModelNotFound, ModelLoadFailed where the files are not what they should be */
   describe(name: string): Promise<ModelDetails>
 }
 
 /** Models on disk: those that were installed, and files that somebody put into the models folder. */
 export interface Store extends Catalog {
+  /** Every alias, in the order of the configuration. */
+  aliases(): Promise<readonly AliasState[]>
+  /** What a name stands for in the end that is an alias, and not a model's; whether that is there or not. */
+  aliasTarget(name: string): Promise<string | undefined>
+
   /** Makes a file outside the models folder known under its file name without `.gguf`; returns its name. */
   add(path: string): Promise<ModelSummary>
 
@@ -61,6 +68,17 @@ export interface Store extends Catalog {
    */
   tidy(): Promise<void>
   readonly blobs: Blobs
+}
+
+/** Another name for a model. */
+export interface AliasState {
+  readonly alias: string
+  /** What the configuration says that it stands for. */
+  readonly target: string
+  /** The model whose own name it is, so that it has no effect. */
+  readonly hiddenBy: string | undefined
+  /** The model that it stands for; `undefined`: that is not there. */
+  readonly model: string | undefined
 }
 
 /** What has a name among installed models. `unreadable`: its manifest is damaged, or from a later version. */

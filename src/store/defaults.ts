@@ -2,10 +2,12 @@ import type { KvType, ModelDefaults, ModelSettings, SamplingParameters } from ".
 import { GoTemplateFault } from "../formats/go-template/fault"
 import { translateGoTemplate } from "../formats/go-template/translate"
 import { keepAliveSeconds, modelfileParameters, type ParameterValue } from "../formats/modelfile/parameters"
-import type { Digest, Manifest } from "./manifest"
+import { foldSeed } from "../lib/fold-seed"
+import { normalizeNewlines } from "../lib/newlines"
+import type { Digest, Manifest, ManifestParameter } from "./manifest"
 
 /** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
-const SAMPLING = {
+export const SAMPLING = {
   temperature: "temperature",
   top_p: "topP",
   min_p: "minP",
@@ -26,12 +28,9 @@ const SAMPLING = {
   dynatemp_exponent: "dynamicTemperatureExponent",
 } as const satisfies Readonly<Record<string, keyof SamplingParameters>>
 
-/** The seed that means "a fresh one" to llama.cpp's samplers, so that larger ones are folded below it. */
-const RANDOM_SEED = 2 ** 32 - 1
-
 /**
  * What an installed model brings along beside its weights. Parameters that are not known, or are not what they should
- * be, as registries may have them, count as absent.
+ * be, as registries may have them, count as absent. Texts that were written on Windows get line feeds.
  * @param pathOf where a blob is
  */
 export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => string): ModelDefaults {
@@ -44,21 +43,31 @@ export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => strin
       scale: parameters.number("adapter_scale") ?? scale ?? 1,
     }))
   const maxTokens = parameters.number("num_predict")
-  const stop = manifest.parameters["stop"]
+  const stop = stopsOf(manifest.parameters["stop"])
   const sampling = samplingOf(parameters)
   const settings = settingsOf(parameters)
-  const { system, messages = [] } = manifest
+  const { messages = [] } = manifest
+  const system = manifest.system === undefined ? undefined : normalizeNewlines(manifest.system)
   return {
     ...(template !== undefined && { template }),
     ...(system !== undefined && system !== "" && { system }),
-    ...(messages.length > 0 && { messages }),
+    ...(messages.length > 0 && {
+      messages: messages.map((message) => ({ ...message, content: normalizeNewlines(message.content) })),
+    }),
     ...(Object.keys(sampling).length > 0 && { sampling }),
-    ...(Array.isArray(stop) && stop.length > 0 && { stop: stop.filter((text) => text !== "") }),
+    ...(stop.length > 0 && { stop: stop.map(normalizeNewlines) }),
     ...(maxTokens !== undefined && maxTokens >= 0 && { maxTokens }),
     ...(Object.keys(settings).length > 0 && { settings }),
     ...(adapters.length > 0 && { adapters }),
     ...(note !== undefined && { notes: [note] }),
   }
+}
+
+/** Those that keep the rules; of more than a model may have the first ones. */
+function stopsOf(stop: ManifestParameter | undefined): readonly string[] {
+  if (!Array.isArray(stop)) return []
+  const rule = modelfileParameters["stop"]
+  return stop.filter((text) => rule?.parse(text) !== undefined).slice(0, rule?.mostLines)
 }
 
 /** The template in Jinja; a note where the file's own one has to do. */
@@ -73,7 +82,7 @@ function templateOf({ template, renderer, parser }: Manifest): {
   if (template === undefined || template.text.trim() === "") return {}
   if (template.syntax === "jinja") return { template: template.text }
   try {
-    return { template: translateGoTemplate(template.text) }
+    return { template: translateGoTemplate(normalizeNewlines(template.text)) }
   } catch (error) {
     if (!(error instanceof GoTemplateFault)) throw error
     return {
@@ -89,7 +98,7 @@ class KnownParameters {
   constructor(parameters: Manifest["parameters"]) {
     for (const [name, value] of Object.entries(parameters)) {
       const rule = Object.hasOwn(modelfileParameters, name) ? modelfileParameters[name] : undefined
-      const parsed = rule?.repeats === true ? undefined : rule?.parse(String(value))
+      const parsed = rule?.mostLines !== undefined ? undefined : rule?.parse(String(value))
       if (parsed !== undefined) this.#values.set(name, parsed)
     }
   }
@@ -121,8 +130,7 @@ function samplingOf(parameters: KnownParameters): Partial<SamplingParameters> {
   const topK = parameters.number("top_k")
   if (topK !== undefined) sampling.topK = Math.max(0, topK)
   const seed = parameters.number("seed")
-  if (seed !== undefined)
-    sampling.seed = seed === -1 ? null : ((seed % RANDOM_SEED) + RANDOM_SEED) % RANDOM_SEED
+  if (seed !== undefined) sampling.seed = seed === -1 ? null : foldSeed(seed)
   const ignoreEos = parameters.flag("ignore_eos")
   if (ignoreEos !== undefined) sampling.ignoreEos = ignoreEos
   return sampling

@@ -1,6 +1,7 @@
 import { realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
+import { ggufFault } from "../formats/gguf/read"
 import { FileFailed, InvalidModelFile, InvalidRequest, ModelNotFound } from "../errors"
 import { mayPaint } from "../formats/image/checkpoint"
 import { systemCode } from "../lib/system-reason"
@@ -100,13 +101,18 @@ export class DroppedModels {
 
   async #whyNoGguf(found: FoundModel): Promise<string | undefined> {
     const file = await this.#files.inspect(found)
-    if (file.kind === undefined) return "it is not a GGUF file"
+    if (file.kind === undefined) return ggufFault(found.path) ?? "it is not a GGUF file"
     return isModel(file) ? undefined : "it is a part for another model, not a model itself"
   }
 
   async #found(): Promise<readonly FoundModel[]> {
     const isMedia = async ({ path }: FoundModel) => (await this.#media.inspect(path)).finding.is !== "nothing"
-    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia)
+    const tooMany = (reason: string) => {
+      if (this.#toldOf.has(reason)) return
+      this.#toldOf.add(reason)
+      this.#log?.warn("models directory too large", { path: this.#modelsFolder, reason })
+    }
+    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia, tooMany)
     const others = inFolder.filter(({ name }) => !this.#added.has(name))
     // Of files that differ in their endings only, the one comes first that every program knows.
     const isUsual = ({ path }: FoundModel) => path.endsWith(".gguf")

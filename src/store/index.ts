@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
-import type { ModelDefaults, ModelDetails, ModelSummary } from "../domain"
+import type { ModelDefaults, ModelDetails, ModelKind, ModelSummary } from "../domain"
 import {
   InvalidModelFile,
   InvalidModelName,
@@ -11,13 +11,24 @@ import {
   placeAndReason,
 } from "../errors"
 import { readModelFolder } from "../formats/model-folder"
-import { nearest } from "../lib/nearest"
+import { mapSome } from "../lib/map-some"
+import { type Aliases, aliasOf, NO_ALIASES } from "../lib/aliases"
 import type { Logger } from "../log/logger"
 import { BlobFolder, digestOfFile } from "./blobs"
 import { completed } from "./completed"
-import type { Blob, Blobs, InstallOptions, ModelContents, Occupant, RemovedModel, Store } from "./contract"
+import type {
+  AliasState,
+  Blob,
+  Blobs,
+  InstallOptions,
+  ModelContents,
+  Occupant,
+  RemovedModel,
+  Store,
+} from "./contract"
 import { defaultsOf } from "./defaults"
 import { pruneDerived, removeDerived } from "./derived"
+import { FIRST_MODEL, hintFor } from "./hint"
 import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
 import { asFileFailure, toldOfFiles } from "./file-failure"
 import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
@@ -40,6 +51,8 @@ export interface StoreOptions {
    * not exist.
    */
   readonly modelsFolder: string
+  /** Other names for models, asked whenever a name is looked up: they may change. Absent: there are none. */
+  readonly aliases?: () => Aliases
   /** Absent: nobody is told of damaged manifests and of models that cannot be used. */
   readonly log?: Logger
 }
@@ -61,6 +74,7 @@ export function createStore(options: StoreOptions): Store {
 class FolderStore implements Store {
   readonly blobs: Blobs
   readonly #layout: StoreLayout
+  readonly #aliases: () => Aliases
   readonly #cache: MetadataCache
   readonly #files: ModelFiles
   readonly #media: MediaFiles
@@ -72,8 +86,9 @@ class FolderStore implements Store {
   /** Folders of installed models that this process has seen whole. */
   readonly #wholeViews = new Set<string>()
 
-  constructor({ modelsFolder, log }: StoreOptions) {
+  constructor({ modelsFolder, aliases = () => NO_ALIASES, log }: StoreOptions) {
     const layout = layoutOf(modelsFolder)
+    this.#aliases = aliases
     const cache = new MetadataCache(layout.index)
     this.#cache = cache
     const blobs = new BlobFolder(layout)
@@ -89,20 +104,39 @@ class FolderStore implements Store {
   async list(): Promise<readonly ModelSummary[]> {
     const [dropped, installed] = await Promise.all([this.#dropped.list(), this.#installed.list()])
     const names = new Set(dropped.map(({ summary }) => summary.name.toLowerCase()))
-    return [
+    const summaries = [
       ...dropped.map(({ summary }) => summary),
       ...installed.map(toSummary).filter(({ name }) => !names.has(name.toLowerCase())),
     ].sort(newestFirst)
+    const aliases = await this.aliases()
+    return summaries.map((summary) => withAliases(summary, aliases))
   }
 
-  async resolve(name: string | undefined): Promise<ModelSummary> {
+  async aliases(): Promise<readonly AliasState[]> {
+    const aliases = Array.from(this.#aliases())
+    return await Promise.all(aliases.map(([alias, target]) => this.#stateOf(alias, target)))
+  }
+
+  async aliasTarget(name: string): Promise<string | undefined> {
+    const end = await this.#follow(name)
+    return end.name === name ? undefined : end.name
+  }
+
+  async #stateOf(alias: string, target: string): Promise<AliasState> {
+    const [hidden, model] = await Promise.all([this.#lookUpModel(alias), this.#lookUp(target)])
+    const nameOf = (found: typeof model) =>
+      found === undefined || "refusal" in found ? undefined : found.summary.name
+    return { alias, target, hiddenBy: nameOf(hidden), model: nameOf(model) }
+  }
+
+  async resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary> {
     // Where files are missing, whoever loads it will say so; it can still be removed.
-    return this.#withDefaults((await this.#findWhole(name)).model)
+    return this.#withDefaults((await this.#findWhole(name ?? (await this.#onlyName(kind)))).model)
   }
 
   async describe(name: string): Promise<ModelDetails> {
     const { model, problem } = await this.#findWhole(name)
-    const summary = this.#withDefaults(model)
+    const summary = withAliases(this.#withDefaults(model), await this.aliases())
     try {
       if (problem !== undefined) throw problem
       const description =
@@ -215,19 +249,37 @@ class FolderStore implements Store {
     return toldOfFiles(this.#layout, work)
   }
 
-  async #find(name: string | undefined): Promise<KnownModel> {
-    const asked = name ?? (await this.#onlyName())
+  async #find(asked: string): Promise<KnownModel> {
     const found = await this.#lookUp(asked)
     if (found === undefined) throw new ModelNotFound(asked, await this.#hint(asked))
     if ("refusal" in found) throw new ModelLoadFailed(asked, found.refusal)
     return found
   }
 
-  /**
-   * The one rule for names: a file that was dropped in, then an installed model, whose tag `latest` may be left away,
-   * then a file again, which may be given that tag. Upper and lower case are the same; of files the same case comes first.
-   */
+  /** The one rule for names: what has it, or else what it is an alias of. */
   async #lookUp(asked: string): Promise<KnownModel | RefusedModel | undefined> {
+    return (await this.#follow(asked)).found
+  }
+
+  /** The name that aliases lead to in the end, and what has it. */
+  async #follow(
+    asked: string,
+  ): Promise<{ readonly name: string; readonly found: KnownModel | RefusedModel | undefined }> {
+    let name = asked
+    // No more steps than there are aliases: they have no loops, unless somebody has changed them meanwhile.
+    for (let steps = this.#aliases().size; ; steps--) {
+      const found = await this.#lookUpModel(name)
+      const next = aliasOf(this.#aliases(), name)?.target
+      if (found !== undefined || next === undefined || steps <= 0) return { name, found }
+      name = next
+    }
+  }
+
+  /**
+   * A file that was dropped in, then an installed model, whose tag `latest` may be left away, then a file again, which
+   * may be given that tag. Upper and lower case are the same; of files the same case comes first.
+   */
+  async #lookUpModel(asked: string): Promise<KnownModel | RefusedModel | undefined> {
     const dropped = await this.#findDropped(asked)
     if (dropped !== undefined && !("refusal" in dropped)) return dropped
     const installed = await this.#findInstalled(asked)
@@ -242,9 +294,13 @@ class FolderStore implements Store {
   }
 
   async #hint(name: string): Promise<string> {
-    const names = (await this.list()).map((summary) => summary.name.replace(/:latest$/, ""))
-    const similar = nearest(name.replace(/\.gguf$/, ""), names)
-    return similar === undefined ? "" : `; did you mean '${similar}'?`
+    const target = await this.aliasTarget(name)
+    if (target !== undefined) return `: it is an alias of '${target}', which is not there`
+    const models = await this.list()
+    return hintFor(
+      name,
+      models.flatMap((model) => [model.name, ...(model.aliases ?? [])]),
+    )
   }
 
   async #findInstalled(name: string): Promise<KnownModel | undefined> {
@@ -253,13 +309,35 @@ class FolderStore implements Store {
     return installed && { origin: "installed", installed, summary: toSummary(installed) }
   }
 
-  async #onlyName(): Promise<string> {
-    const [first, ...others] = await this.list()
+  /**
+   * The only model that can do what models of a kind do. Text models that generate no text (embedding models and the
+   * like) count only where there are no others.
+   */
+  async #onlyName(kind: ModelKind | undefined): Promise<string> {
+    const all = await this.list()
+    const ofKind = kind === undefined ? all : all.filter((model) => model.kind === kind)
+    const able = kind === "text" && ofKind.length > 1 ? await this.#generating(ofKind) : ofKind
+    const [first, ...others] = able.length > 0 ? able : ofKind
+    const what = kind === undefined ? "model" : NOUNS[kind]
     if (first === undefined) {
-      throw new InvalidRequest("model is missing, and there is no model to choose", "model")
+      const reason =
+        all.length === 0 ? `there are no models here yet: ${FIRST_MODEL}` : `there is no ${what} to choose`
+      throw new InvalidRequest(`model is missing, and ${reason}`, "model")
     }
     if (others.length === 0) return first.name
-    throw new InvalidRequest(`model is missing, and there are ${others.length + 1} to choose from`, "model")
+    throw new InvalidRequest(
+      `model is missing, and there are ${others.length + 1} ${what}s to choose from`,
+      "model",
+    )
+  }
+
+  /** Those that generate text as far as is known. */
+  async #generating(models: readonly ModelSummary[]): Promise<readonly ModelSummary[]> {
+    const isAble = await mapSome(models, async ({ name }) => {
+      const details = await this.describe(name).catch(() => undefined)
+      return details === undefined || details.capabilities.includes("completion")
+    })
+    return models.filter((_, index) => isAble[index] === true)
   }
 
   #withDefaults({ summary, ...model }: KnownModel): ModelSummary {
@@ -285,9 +363,7 @@ class FolderStore implements Store {
   }
 
   /** Finds a model, and puts its files where they are loaded from; or says why that cannot be. */
-  async #findWhole(
-    name: string | undefined,
-  ): Promise<{ readonly model: KnownModel; readonly problem?: unknown }> {
+  async #findWhole(name: string): Promise<{ readonly model: KnownModel; readonly problem?: unknown }> {
     const model = await this.#find(name)
     if (model.origin === "dropped") return { model }
     try {
@@ -312,6 +388,19 @@ class FolderStore implements Store {
     await ensureView(view, this.#layout)
     this.#wholeViews.add(view.id)
   }
+}
+
+/** What models are called in sentences. */
+const NOUNS: Readonly<Record<ModelKind, string>> = {
+  text: "text model",
+  voice: "voice",
+  recognizer: "speech-to-text model",
+  image: "image model",
+}
+
+function withAliases<M extends ModelSummary>(model: M, all: readonly AliasState[]): M {
+  const aliases = all.filter((state) => state.model === model.name && state.hiddenBy === undefined)
+  return aliases.length === 0 ? model : { ...model, aliases: aliases.map(({ alias }) => alias) }
 }
 
 function toSummary({ name, kind, path, id, sizeBytes, installedAt }: InstalledEntry): ModelSummary {

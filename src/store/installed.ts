@@ -185,7 +185,9 @@ export class InstalledModels {
     if (manifest instanceof FileFailed) return { damage: manifest.message }
     const record =
       manifest instanceof InvalidManifest ? { damage: manifest.message } : this.#recordOf(manifest)
-    this.#entries.set(path, stamp, record)
+    // What the system did not let us read may be read later, though the file is the same.
+    const isKnown = !(manifest instanceof InvalidManifest) || systemCode(manifest.cause) === undefined
+    if (isKnown) this.#entries.set(path, stamp, record)
     return record
   }
 

@@ -1,13 +1,15 @@
 import Type from "typebox"
 import { Compile } from "typebox/compile"
 import { InvalidManifest } from "../errors"
+import { MODEL_TEXTS } from "../limits"
 import { isInside } from "./file-names"
 import type { Manifest, ManifestFile } from "./manifest"
 
 /** This module costs time to load: import it only where there is a manifest to check. */
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
-const texts = Type.Array(Type.String())
+const line = Type.String(MODEL_TEXTS.line)
+const lines = Type.Array(line, MODEL_TEXTS.parameters)
 
 const file = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 1024 }),
@@ -25,26 +27,33 @@ const schema = Type.Object({
   source: Type.Optional(
     Type.Object({
       type: Type.Enum(["huggingface", "ollama", "url", "file", "create", "import"]),
-      reference: Type.String(),
-      revision: Type.Optional(Type.String()),
+      reference: line,
+      revision: Type.Optional(line),
     }),
   ),
   files: Type.Array(file, { minItems: 1, maxItems: 20_000 }),
-  capabilities: Type.Optional(texts),
-  parameters: Type.Record(
-    Type.String(),
-    Type.Union([Type.Number(), Type.Boolean(), Type.String(), Type.Array(Type.String())]),
+  capabilities: Type.Optional(lines),
+  parameters: Type.Record(line, Type.Union([Type.Number(), Type.Boolean(), line, lines]), {
+    maxProperties: MODEL_TEXTS.parameters.maxItems,
+  }),
+  template: Type.Optional(
+    Type.Object({ text: Type.String(MODEL_TEXTS.template), syntax: Type.Enum(["jinja", "go"]) }),
   ),
-  template: Type.Optional(Type.Object({ text: Type.String(), syntax: Type.Enum(["jinja", "go"]) })),
-  system: Type.Optional(Type.String()),
+  system: Type.Optional(Type.String(MODEL_TEXTS.system)),
   messages: Type.Optional(
-    Type.Array(Type.Object({ role: Type.Enum(["system", "user", "assistant"]), content: Type.String() })),
+    Type.Array(
+      Type.Object({
+        role: Type.Enum(["system", "user", "assistant"]),
+        content: Type.String(MODEL_TEXTS.message),
+      }),
+      MODEL_TEXTS.messages,
+    ),
   ),
-  licenses: Type.Optional(texts),
-  requires: Type.Optional(Type.String()),
-  renderer: Type.Optional(Type.String()),
-  parser: Type.Optional(Type.String()),
-  base: Type.Optional(Type.String()),
+  licenses: Type.Optional(Type.Array(Type.String(MODEL_TEXTS.license), MODEL_TEXTS.licenses)),
+  requires: Type.Optional(line),
+  renderer: Type.Optional(line),
+  parser: Type.Optional(line),
+  base: Type.Optional(line),
 })
 
 const validator = Compile(schema)

@@ -1,5 +1,7 @@
 import type { ModelKind } from "../domain"
 import { InvalidManifest, reasonOf } from "../errors"
+import { findExcess } from "../lib/json-shape"
+import { JSON_SHAPE } from "../limits"
 
 export type Digest = `sha256:${string}`
 
@@ -67,6 +69,8 @@ export function printManifest(manifest: Manifest): string {
  */
 export async function parseManifest(bytes: Uint8Array): Promise<Manifest> {
   if (bytes.length > MAX_MANIFEST_BYTES) throw new InvalidManifest("it is larger than any manifest")
+  const excess = await findExcess(bytes, JSON_SHAPE)
+  if (excess !== undefined) throw new InvalidManifest(`it has more than ${JSON_SHAPE[excess]} ${excess}`)
   const value = parseJson(bytes)
   // Loaded where a manifest is read for the first time: the checker costs more time than listing models.
   const { checkManifest } = await import("./manifest-schema")

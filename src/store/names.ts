@@ -1,4 +1,5 @@
 import { InvalidModelName } from "../errors"
+import { TEXTS } from "../limits"
 
 /** A model's whole name. Every part is safe as the name of a file or a folder. */
 export interface ModelName {
@@ -33,7 +34,6 @@ const MAX_PART_LENGTH = 80
 /** Hugging Face's limit for owners and repositories; its tags can be names of files. */
 const MAX_HUB_PART_LENGTH = 96
 const MAX_HUB_TAG_LENGTH = 200
-const MAX_NAME_LENGTH = 800
 /** Of a name that was refused for its length. */
 const SHOWN_LENGTH = 200
 
@@ -68,11 +68,6 @@ export function formatModelName({ host, namespace, model, tag }: ModelName): str
   return isHost(namespace) ? `hf:${path}` : path
 }
 
-/** Do both name the same model? Upper and lower case are the same, as they are to Ollama and to Hugging Face. */
-export function isSameName(a: ModelName, b: ModelName): boolean {
-  return keyOf(a) === keyOf(b)
-}
-
 /** The name made of four parts as they stand on disk; `undefined` where one of them is impossible. */
 export function nameOfParts(
   host: string,
@@ -90,10 +85,6 @@ export function nameOfParts(
   }
 }
 
-function keyOf({ host, namespace, model, tag }: ModelName): string {
-  return [host, namespace, model, tag].join("\n").toLowerCase()
-}
-
 /** Names come from anywhere: what would disturb a terminal, or fill it, is not repeated. */
 function refusal(text: string, reason: string): InvalidModelName {
   const shown = text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text
@@ -103,7 +94,7 @@ function refusal(text: string, reason: string): InvalidModelName {
 function refuseOtherThings(text: string): void {
   const refuse = (reason: string) => refusal(text, reason)
   if (text === "") throw refuse("it is empty")
-  if (text.length > MAX_NAME_LENGTH) throw refuse(`it has ${text.length} characters`)
+  if (text.length > TEXTS.model.maxLength) throw refuse(`it has ${text.length} characters`)
   if (/[\u0000-\u001f\u007f]/.test(text)) throw refuse("it has control characters")
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw refuse(`it is a URL; ${FORM}`)
   if (/^([/\\]|\.{1,2}([/\\]|$)|~|[a-z]:\\)/i.test(text)) throw refuse(`it is a path; ${FORM}`)

@@ -1,5 +1,6 @@
 import { basename, join } from "node:path"
 import { parseSplitName, partPaths } from "../formats/gguf/split"
+import { MODELS_FOLDER } from "../limits"
 import type { FolderEntry, FolderListings } from "./folder-listings"
 import { RESERVED_NAMES } from "./layout"
 
@@ -27,15 +28,21 @@ const MAX_DEPTH = 5
  * Every model file in a folder and the folders below it; hidden ones are left out, and the store's own. What cannot be
  * read, and a folder that is not there, counts as empty.
  * @param isMedia whether the files of a folder belong together, as one model that is no text model
+ * @param tooMany told why not all of it was looked at
  */
 export async function scanModelsFolder(
   folder: string,
   listings: FolderListings,
   isMedia: (found: FoundModel) => Promise<boolean>,
+  tooMany: (reason: string) => void,
 ): Promise<FoundModel[]> {
-  const found: FoundModel[] = []
-  await scanInto({ found, listings, isMedia, visited: new Set() }, folder, "", MAX_DEPTH)
-  return found
+  const scan: Scan = { found: [], listings, isMedia, visited: new Set(), entries: 0 }
+  await scanInto(scan, folder, "", MAX_DEPTH)
+  const { models, entries } = MODELS_FOLDER
+  if (scan.entries > entries)
+    tooMany(`it has more than ${entries} files and folders; the others are left out`)
+  if (scan.found.length > models) tooMany(`it has more than ${models} models; the others are left out`)
+  return scan.found.slice(0, models)
 }
 
 /** The model that a GGUF belongs to, named after the file alone. */
@@ -56,6 +63,8 @@ interface Scan {
   readonly found: FoundModel[]
   readonly listings: FolderListings
   readonly visited: Set<string>
+  /** How many were looked at. */
+  entries: number
   readonly isMedia: (found: FoundModel) => Promise<boolean>
 }
 
@@ -68,7 +77,11 @@ async function scanInto(scan: Scan, folder: string, prefix: string, depth: numbe
       return
     }
   }
+  // Once for all of them: a folder may have thousands.
+  const isDescribed = hasDescription(entries)
   for (const { name, kind } of entries) {
+    scan.entries++
+    if (scan.entries > MODELS_FOLDER.entries || scan.found.length > MODELS_FOLDER.models) return
     if (prefix === "" && RESERVED_NAMES.has(name)) continue
     const path = join(folder, name)
     if (kind === "folder") {
@@ -76,7 +89,7 @@ async function scanInto(scan: Scan, folder: string, prefix: string, depth: numbe
       continue
     }
     // One that cannot be looked at counts as what its name says: whoever asks for it is told why.
-    const model = modelInFile(path, entries)
+    const model = modelInFile(path, isDescribed({ name, kind }))
     if (model !== undefined) scan.found.push({ ...model, name: prefix + model.name })
   }
 }
@@ -93,11 +106,11 @@ function hasDescription(entries: readonly FolderEntry[]): (file: FolderEntry) =>
   return ({ name }) => /\.onnx$/i.test(name) && names.has(`${name}.json`)
 }
 
-function modelInFile(path: string, beside: readonly FolderEntry[]): FoundModel | undefined {
+function modelInFile(path: string, isDescribed: boolean): FoundModel | undefined {
   const name = basename(path)
   if (EXTENSION.test(name)) {
     return (parseSplitName(name)?.part ?? 1) === 1 ? modelOfFile(path) : undefined
   }
-  const isWhole = /\.safetensors$/i.test(name) || hasDescription(beside)({ name, kind: "file" })
+  const isWhole = /\.safetensors$/i.test(name) || isDescribed
   return isWhole ? modelOfMedia(path) : undefined
 }

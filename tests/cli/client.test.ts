@@ -13,12 +13,17 @@ const turn: Turn = {
 }
 const never = new AbortController().signal
 
+/** Nothing is saved here. */
+function answersOf({ url }: { readonly url: string }): RemoteAnswers {
+  return new RemoteAnswers(new Client({ url }), () => Promise.reject(new Error("no store")))
+}
+
 function answer(url: string, signal = never): Promise<AnswerEvent[]> {
-  return Array.fromAsync(new RemoteAnswers(new Client({ url })).answer(turn, signal))
+  return Array.fromAsync(answersOf({ url }).answer(turn, signal))
 }
 
 /** A server that gives every request the same answer. */
-function serveAlways(respond: () => Response) {
+function serveAlways(respond: (request: Request) => Response) {
   const server = Bun.serve({ port: 0, fetch: respond })
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) }
 }
@@ -92,7 +97,7 @@ describe("an answer of a server", () => {
     const controller = new AbortController()
     const texts: string[] = []
     const read = async () => {
-      for await (const event of new RemoteAnswers(new Client(server)).answer(turn, controller.signal)) {
+      for await (const event of answersOf(server).answer(turn, controller.signal)) {
         if (event.type === "text") texts.push(event.text)
         if (texts.length === 3) controller.abort()
       }
@@ -155,19 +160,28 @@ describe("a server", () => {
 describe("finding a model", () => {
   test("a name that the server knows is taken", async () => {
     using server = startChatServer()
-    expect(await new RemoteAnswers(new Client(server)).find("other")).toBe("other")
+    expect(await answersOf(server).find("other")).toBe("other")
   })
 
   test("a near miss is named", async () => {
     using server = startChatServer()
-    await expect(new RemoteAnswers(new Client(server)).find("smal")).rejects.toThrow("did you mean 'smol'?")
+    await expect(answersOf(server).find("smal")).rejects.toThrow("did you mean 'smol'?")
+  })
+
+  test("without any model says how to get one", async () => {
+    using server = serveAlways((request) =>
+      request.url.endsWith("/v1/models")
+        ? Response.json({ data: [] })
+        : Response.json({ error: { code: "model_not_found", message: "no" } }, { status: 404 }),
+    )
+    await expect(answersOf(server).find("smol")).rejects.toThrow(
+      `model 'smol' not found; the server at ${server.url} has no models yet: 'xllm pull qwen3:0.6b' downloads one`,
+    )
   })
 
   test("a path is refused", async () => {
     using server = startChatServer()
-    await expect(new RemoteAnswers(new Client(server)).find("./smol.gguf")).rejects.toThrow(
-      "takes names of models, not paths",
-    )
+    await expect(answersOf(server).find("./smol.gguf")).rejects.toThrow("takes names of models, not paths")
   })
 })
 

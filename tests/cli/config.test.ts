@@ -81,6 +81,7 @@ describe("config", () => {
   test("prints a schema that knows every section", async () => {
     const schema = JSON.parse(await run("--schema")) as { properties: Record<string, unknown> }
     expect(Object.keys(schema.properties).sort()).toEqual([
+      "aliases",
       "defaults",
       "gpu",
       "images",

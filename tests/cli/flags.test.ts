@@ -8,7 +8,7 @@ const stop: Flag<readonly string[]> = {
   combine: (earlier, later) => [...earlier, ...later],
 }
 const table = {
-  gpuLayers: { value: integer("N", -1), description: "" },
+  gpuLayers: { value: integer("N", -1, 999), description: "" },
   system: { value: text("TEXT"), description: "" },
   verbose: switchFlag("", "v"),
   stop,
@@ -77,7 +77,7 @@ describe("wrong arguments", () => {
     [["-x"], "unknown flag -x"],
     [["--no-system"], "unknown flag --no-system"],
     [["--gpu-layers"], "--gpu-layers needs a value: --gpu-layers N"],
-    [["--gpu-layers", "many"], "--gpu-layers must be a whole number of at least -1, got 'many'"],
+    [["--gpu-layers", "many"], "--gpu-layers must be a whole number from -1 to 999, got 'many'"],
     [["--verbose=maybe"], "--verbose must be true or false, got 'maybe'"],
   ])("%p", (argv, message) => {
     expect(() => parse(...argv)).toThrow(message)

@@ -40,13 +40,13 @@ describe("list", () => {
     const { out, err, code } = await runXllm(["list"], place)
     expect({ err, code }).toEqual({ err: "", code: 0 })
     const [heading = "", ...rows] = out.trimEnd().split("\n")
-    expect(heading.split(/ {4,}/)).toEqual(["NAME", "ID", "SIZE", "MODIFIED"])
-    expect(rows.map((row) => row.split(/ {4,}/)).map(([name, id, , age]) => [name, id?.length, age])).toEqual(
-      [
-        ["new", 12, "2 days ago"],
-        ["old", 12, "3 days ago"],
-      ],
-    )
+    expect(heading.split(/ {4,}/)).toEqual(["NAME", "TYPE", "ID", "SIZE", "MODIFIED"])
+    expect(
+      rows.map((row) => row.split(/ {4,}/)).map(([name, type, id, , age]) => [name, type, id?.length, age]),
+    ).toEqual([
+      ["new", "text", 12, "2 days ago"],
+      ["old", "text", 12, "3 days ago"],
+    ])
   })
 
   test("takes a prefix, in any case", async () => {
@@ -74,7 +74,9 @@ describe("list", () => {
     const io = fakeIo({ environment: { XLLM_MODELS_DIR: models.path } })
     await list.execute([], io)
     expect(io.out).toMatch(
-      new RegExp(`^NAME +ID +SIZE +MODIFIED\nllama3:latest +${id.slice(0, 12)} +1\\.3 MB +.* ago\n$`),
+      new RegExp(
+        `^NAME +TYPE +ID +SIZE +MODIFIED\nllama3:latest +text +${id.slice(0, 12)} +1\\.3 MB +.* ago\n$`,
+      ),
     )
   })
 
@@ -116,8 +118,11 @@ describe("list", () => {
     using folder = tempFolder()
     const io = fakeIo({ environment: { XLLM_HOME: folder.path } })
     await list.execute([], io)
-    expect(io.out).toBe("NAME    ID    SIZE    MODIFIED\n")
-    expect(io.err).toContain(`no models in ${join(folder.path, "models")}`)
+    expect(io.out).toBe("NAME    TYPE    ID    SIZE    MODIFIED\n")
+    expect(io.err).toBe(
+      `no models in ${join(folder.path, "models")} yet: 'xllm pull qwen3:0.6b' downloads one; ` +
+        "a GGUF file that is put there is one too\n",
+    )
   })
 })
 
@@ -149,6 +154,16 @@ describe("show of an installed model", () => {
     )
     expect(io.out).toMatch(/\n {2}System\n {4}Be brief\.\n {4}Be kind\.\n {4}\.\.\.\n/)
     expect(io.out).toMatch(/\n {2}License\n {4}MIT\n {4}Apache\n/)
+  })
+
+  test("tells its size, where it is and where it is from", async () => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    await show.execute(["mine"], io)
+    const { path, sizeBytes } = await models.store.describe("mine")
+    expect(io.out).toContain(
+      `\n  Storage\n    size      ${Math.floor(sizeBytes / 1000)} KB\n    path      ${path}\n    origin    created from: Modelfile\n`,
+    )
   })
 
   test.each([

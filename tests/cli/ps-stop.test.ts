@@ -21,8 +21,8 @@ describe("ps", () => {
     const [some, none] = [fakeIo(), fakeIo()]
     await ps.execute(["SM", "--json", "--host", server.url], some)
     await ps.execute(["x", "--json", "--host", server.url], none)
-    expect(JSON.parse(some.out)).toEqual({ models: [{ ...loadedModel, tokens_per_second: 0 }] })
-    expect(JSON.parse(none.out)).toEqual({ models: [] })
+    expect(JSON.parse(some.out)).toEqual({ models: [{ ...loadedModel, tokens_per_second: 0 }], failed: [] })
+    expect(JSON.parse(none.out)).toEqual({ models: [], failed: [] })
   })
 
   const { info } = loadedModel
@@ -48,6 +48,27 @@ describe("ps", () => {
     const voice = { ...loadedModel, kind, info, active_requests: 1, tokens_per_second: null }
     const [, row = ""] = psTable([voice], new Date(0)).split("\n")
     expect(row.split(/ {2,}/).slice(2)).toEqual(["150 MB", "100% CPU", "-", "In use", "1/1", "0", "-"])
+  })
+
+  test("tells which models failed, and why", async () => {
+    const failed = {
+      name: "bad",
+      kind: "text",
+      id: "0123",
+      state: "failed",
+      code: "model_load_failed",
+      reason: "model 'bad' could not be loaded: it is cut short",
+      failed_at: new Date(Date.now() - 180_000).toISOString(),
+    }
+    const server = Bun.serve({
+      port: 0,
+      routes: { "/v0/ps": () => Response.json({ models: [], failed: [failed] }) },
+    })
+    const io = fakeIo({ environment: { XLLM_PORT: String(server.port) } })
+    await ps.execute([], io)
+    await server.stop(true)
+    const [, ...lines] = io.out.trimEnd().split("\n")
+    expect(lines).toEqual(["", "bad failed 3 minutes ago: model 'bad' could not be loaded: it is cut short"])
   })
 
   test("-v tells where the layers are, and why", async () => {

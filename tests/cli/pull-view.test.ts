@@ -18,6 +18,20 @@ test("a bar shows percent, sizes, speed and time left", () => {
   expect(line).toBe("pulling 74701a8c35f6:  43% ▕██████████              ▏ 560 MB/1.3 GB    54 MB/s      14s")
 })
 
+test.each([
+  [33, "pulling 74701a8c35f6:  43% 560 M…"],
+  [60, "pulling 74701a8c35f6:  43% ▕██    ▏ 560 MB/1.3 GB    54 MB/s"],
+  [79, "pulling 74701a8c35f6:  43% ▕██████          ▏ 560 MB/1.3 GB    54 MB/s      14s"],
+])("a bar fits %d columns", (columns, expected) => {
+  const line = progressLine(
+    { status: "pulling 74701a8c35f6", completed: 560e6, total: 1300e6 },
+    54e6,
+    columns,
+  )
+  expect(line).toBe(expected)
+  expect(Bun.stringWidth(line)).toBeLessThanOrEqual(columns)
+})
+
 test("a bar that is full shows the size", () => {
   const line = progressLine({ status: "pulling x", completed: 10, total: 10 }, 5)
   expect(line).toBe(`pulling x: 100% ▕${"█".repeat(24)}▏ 10 B`)

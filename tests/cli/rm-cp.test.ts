@@ -92,6 +92,18 @@ describe("cp", () => {
     expect(await models.names()).toEqual(["mine:latest"])
   })
 
+  test("says that a dropped-in file still has the name before the copy", async () => {
+    using models = new ModelsFolder()
+    const path = join(models.path, "Small.gguf")
+    await models.install("a", { "m.gguf": "content" })
+    await writeTinyModel(path, { layers: 1 })
+    const io = ioFor(models)
+    await cp.execute(["a", "small"], io)
+    expect(io.err).toBe(`'small' still means ${path}; the new model is called 'small:latest'\n`)
+    await cp.execute(["a", "small:latest"], io)
+    expect(io.err.split("\n")).toHaveLength(2)
+  })
+
   test.each(["../x", "/tmp/x", "https://example.com/x", "a b", "x:"])(
     "refuses the target %p",
     async (target) => {

@@ -28,10 +28,10 @@ describe("one answer", () => {
     expect(io.out).toBe("a\ufffd[2Jb\n")
   })
 
-  test("has what is piped in before the prompt", async () => {
+  test("has what is piped in behind the prompt and a blank line", async () => {
     using server = startChatServer()
     await run.execute(["smol", "Sum up.", "--host", server.url], fakeIo({ input: "some notes\n" }))
-    expect(question(server.asked)).toEqual([{ role: "user", content: "some notes Sum up." }])
+    expect(question(server.asked)).toEqual([{ role: "user", content: "Sum up.\n\nsome notes" }])
   })
 
   test("may be asked for by a pipe alone", async () => {
@@ -57,6 +57,29 @@ describe("one answer", () => {
       top_k: 3,
       mirostat: 1,
     })
+  })
+
+  test.each([
+    ["10m", 600],
+    ["0", 0],
+    ["-1", -1],
+  ])("--keepalive %s says how long the model stays", async (given, sent) => {
+    using server = startChatServer()
+    await run.execute(["smol", "hi", "--keepalive", given, "--host", server.url], fakeIo({ input: "" }))
+    expect(server.asked[0]?.["keep_alive"]).toBe(sent)
+  })
+
+  test("--keepalive of no time is refused", async () => {
+    const argv = ["smol", "hi", "--keepalive", "soon"]
+    await expect(run.execute(argv, fakeIo({ input: "" }))).rejects.toThrow(
+      "--keepalive must be a time such as 5m or 90 (seconds), got 'soon'",
+    )
+  })
+
+  test("is asked of the server at --port", async () => {
+    using server = startChatServer()
+    await run.execute(["smol", "hi", "--port", new URL(server.url).port], fakeIo({ input: "" }))
+    expect(question(server.asked)).toEqual([{ role: "user", content: "hi" }])
   })
 
   test("--verbose tells on stderr how long it took", async () => {
@@ -159,7 +182,7 @@ describe("run refuses", () => {
 
 describe("a process that is told to end in mid-answer", () => {
   test.each([
-    ["SIGINT", 0],
+    ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const)("by %s ends with %d, and what came is there", async (signal, code) => {
     using server = startChatServer({ staysOpen: true })

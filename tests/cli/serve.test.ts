@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { bindSocket } from "../support/notify-socket"
 import { startSession } from "../support/pty"
 import { tempFolder } from "../support/temp-folder"
+import { until } from "../support/until"
+import { writeTinyModel } from "../support/tiny-model"
 import { runXllm, spawnXllm } from "../support/xllm"
 
 let folder = tempFolder()
@@ -60,6 +62,29 @@ describe("serve", () => {
     expect(existsSync(path)).toBe(false)
   })
 
+  test("takes other names of models over while it runs, and tells of those that lead nowhere", async () => {
+    const home = join(folder.path, "aliases")
+    mkdirSync(join(home, "models"), { recursive: true })
+    for (const name of ["tiny", "other"]) writeTinyModel(join(home, "models", `${name}.gguf`), { layers: 1 })
+    const configure = (aliases: object) =>
+      writeFileSync(join(home, "config.json"), JSON.stringify({ aliases }))
+    configure({ "gpt-4o": "TINY", none: "nothing" })
+    await using server = await serve([], { XLLM_HOME: home })
+    const known = async () => {
+      const { data } = (await (await fetch(`${server.url}/v1/models`)).json()) as {
+        data: { id: string; alias_of?: string }[]
+      }
+      return data.flatMap(({ id, alias_of }) => (alias_of === undefined ? [] : [[id, alias_of]]))
+    }
+    expect(await known()).toEqual([["gpt-4o", "tiny"]])
+    await server.logs("the alias 'none' stands for 'nothing', which is not there")
+    configure({ "gpt-4o": "other", Tiny: "other" })
+    await server.logs("the alias 'Tiny' has no effect: there is a model 'tiny', which comes first")
+    expect(await known()).toEqual([["gpt-4o", "other"]])
+    const answer = await (await fetch(`${server.url}/v1/models/GPT-4o`)).json()
+    expect(answer).toMatchObject({ id: "gpt-4o", alias_of: "other" })
+  })
+
   test("wants one of its keys, which commands show", async () => {
     await using server = await serve([], { XLLM_API_KEY: "one,two" })
     expect(await statusOf(server.url)).toBe(401)
@@ -102,6 +127,46 @@ describe("serve", () => {
     writeFileSync(path, "server: {api_kes: [newer]}\n")
     expect(await server.logs("invalid configuration")).toContain("did you mean 'server.api_keys'?")
     expect(await statusOf(server.url, { "x-api-key": "new" })).toBe(200)
+  })
+
+  test("does not start with settings that no model could be loaded with, and a reload keeps what was before", async () => {
+    const wrong = { XLLM_CACHE_TYPE_V: "q4_0", XLLM_FLASH_ATTN: "off", XLLM_HOME: folder.path }
+    const { code, err } = await runXllm(["serve", "--port", "0"], { environment: wrong })
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining("Error: cache_type_v q4_0 needs flash attention"),
+    ])
+    const many = "1,".repeat(16) + "1"
+    const split = await runXllm(["serve", "--tensor-split", many], {
+      environment: { XLLM_HOME: folder.path },
+    })
+    expect(split.err).toContain("--tensor-split must be a list of at most 16")
+    expect(split.err).toContain("got 17 values")
+
+    const file = join(folder.path, "config.yaml")
+    writeFileSync(file, "log: {level: info}\n")
+    await using server = await serve([])
+    writeFileSync(file, "log: {level: off}\nmodels: {m: {cache_type_v: q4_0, flash_attention: off}}\n")
+    server.child.kill("SIGHUP")
+    await server.logs("model 'm' cannot be loaded: cache_type_v q4_0 needs flash attention")
+    expect(await server.end()).toBe(0)
+  })
+
+  test("goes on in a new file where its log was renamed and SIGHUP says so, as logrotate does", async () => {
+    const path = join(folder.path, "xllm.log")
+    await using server = await serve(["--log-file", path])
+    const textOf = (file: string) => (existsSync(file) ? readFileSync(file, "utf8") : "")
+    const ask = (id: string) => fetch(`${server.url}/v1/models`, { headers: { "x-request-id": id } })
+    await ask("before")
+    await until(() => textOf(path).includes("before"))
+    renameSync(path, `${path}.1`)
+    server.child.kill("SIGHUP")
+    await until(() => existsSync(path))
+    await ask("after")
+    await until(() => textOf(path).includes("after"))
+    expect(textOf(`${path}.1`)).not.toContain("after")
+    expect(await server.end()).toBe(0)
+    expect(textOf(path)).toContain('"event":"stopping"')
   })
 
   test.skipIf(process.platform !== "linux")("tells systemd how it does, and reloads on SIGHUP", async () => {

@@ -58,6 +58,18 @@ describe("a file says", () => {
       { "server.api_keys": ["a", "b"], "server.cors_origins": ["*"] },
     ],
     [
+      { aliases: { "gpt-4o": "qwen3:0.6b", "tts-1.5": "joe" } },
+      {
+        aliases: new Map([
+          ["gpt-4o", "qwen3:0.6b"],
+          ["tts-1.5", "joe"],
+        ]),
+      },
+    ],
+    [{ aliases: { a: "b", b: "c" } }, { aliases: new Map(Object.entries({ a: "b", b: "c" })) }],
+    [{ aliases: null }, { aliases: new Map() }],
+    [{ aliases: {} }, { aliases: new Map() }],
+    [
       { models: { "qwen2.5:7b": { keep_alive: "forever", tensor_split: [3, 1.5] }, plain: null } },
       { "models.qwen2.5:7b.keep_alive": null, "models.qwen2.5:7b.tensor_split": [3, 1.5] },
     ],
@@ -74,6 +86,27 @@ describe("a file is refused", () => {
     [{ sever: { port: 1 } }, "unknown setting 'sever' in FILE; did you mean 'server'?"],
     [{ ctx: 1 }, "unknown setting 'ctx' in FILE; did you mean 'defaults.ctx'?"],
     [{ frobnicate: 1 }, "unknown setting 'frobnicate' in FILE"],
+    [
+      { aliases: { a: "b", b: "c", c: "A:latest" } },
+      "aliases in FILE goes in a circle: a → b → c → A:latest",
+    ],
+    [{ aliases: { x: "y", a: "a" } }, "aliases in FILE goes in a circle: a → a"],
+    [{ aliases: { x: "a", a: "b", b: "a" } }, "aliases in FILE goes in a circle: a → b → a"],
+    [{ aliases: { a: "x", "A:latest": "y" } }, "aliases in FILE says 'a' and 'A:latest', which are one name"],
+    [{ aliases: { a: 1 } }, "aliases in FILE must be names and the models that they stand for"],
+    [{ aliases: { a: { b: "c" } } }, "aliases in FILE must be names and the models that they stand for"],
+    [{ aliases: { a: "" } }, "aliases in FILE must be names and the models that they stand for"],
+    [{ aliases: { "a\u0007": "b" } }, "aliases in FILE must be names and the models that they stand for"],
+    [{ aliases: ["a"] }, "aliases in FILE must be names and the models that they stand for"],
+    [{ aliases: { ["x".repeat(513)]: "b" } }, "aliases in FILE must be names"],
+    [
+      { aliases: Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`a${index}`, "b"])) },
+      "aliases in FILE must be names",
+    ],
+    [
+      { aliases: { "gpt-4o": "qwen3:0.6b" }, models: { "GPT-4o": { ctx: 1000 } } },
+      "models.GPT-4o in FILE is an alias of 'qwen3:0.6b'; put the settings below models.qwen3:0.6b",
+    ],
     [
       { models: { m: { kepalive: 1 } } },
       "unknown setting 'models.m.kepalive' in FILE; did you mean 'models.m.keep_alive'?",
@@ -96,7 +129,7 @@ describe("a file is refused", () => {
     ],
     [
       { models: { "a/b": { ctx: "long" } } },
-      'models.a/b.ctx in FILE must be a whole number of at least 1, or auto, got "long"',
+      'models.a/b.ctx in FILE must be a whole number from 1 to 16777216, or auto, got "long"',
     ],
     [
       { server: { cors_origins: "*" } },
@@ -198,4 +231,9 @@ describe("the file is", () => {
   ])("refused where it is named and missing: %p %p", (named, variables, words) => {
     expect(() => findConfigFile(named, variables)).toThrow(words)
   })
+})
+
+test("a file that is far too large is refused before it is parsed", async () => {
+  const path = write("config.yaml", `# ${"x".repeat(1024 ** 2)}\n`)
+  expect(await refusal(path)).toBe("UsageError: FILE is larger than 1 MB, which no configuration is")
 })

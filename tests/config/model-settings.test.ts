@@ -35,6 +35,7 @@ describe("a model", () => {
       priority: "normal",
       pinned: false,
       keepAliveSeconds: 300,
+      stepTimeoutSeconds: null,
       replicas: 1,
       preload: false,
     })
@@ -67,6 +68,14 @@ describe("a model", () => {
     expect(of("smollm:latest")).toMatchObject({ contextLength: 100, slots: 3 })
     expect(of("smollm:q8")).toMatchObject({ contextLength: 200, slots: 16 })
     expect(of("smollm:q4")).toMatchObject({ contextLength: null })
+  })
+
+  test("may be named in another case, the same case first", () => {
+    const file = { "models.SmolLM.ctx": 100, "models.smollm.slots": 3, "models.SMOLLM:Latest.ctx": 200 }
+    const of = (name: string) => settingsOfModel(said({}, {}, file), { name })
+    expect(of("smollm:latest")).toMatchObject({ contextLength: 100, slots: 3 })
+    expect(of("SMOLLM:Latest")).toMatchObject({ contextLength: 200, slots: 3 })
+    expect(of("smollm:q8")).toMatchObject({ contextLength: null, slots: 16 })
   })
 
   test.each<[string, Inputs, string]>([

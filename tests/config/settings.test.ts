@@ -65,7 +65,7 @@ describe("a setting", () => {
 
   test("with an impossible variable is refused by the variable's name", () => {
     expect(() => resolveSettings(modelSettings, said({}, { XLLM_GPU_LAYERS: "many" }))).toThrow(
-      "XLLM_GPU_LAYERS must be a whole number of at least 0, got 'many'",
+      "XLLM_GPU_LAYERS must be a whole number from 0 to 2147483647, got 'many'",
     )
   })
 })

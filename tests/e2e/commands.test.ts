@@ -124,7 +124,7 @@ describe("list and show", () => {
   test("tell what is in the models folder", async () => {
     const { out, code } = await xllm.run(["list"])
     expect(code).toBe(0)
-    expect(out).toMatch(/^NAME +ID +SIZE +MODIFIED\ntiny +[0-9a-f]{12} +\S+ [KM]B +.*ago\n$/)
+    expect(out).toMatch(/^NAME +TYPE +ID +SIZE +MODIFIED\ntiny +text +[0-9a-f]{12} +\S+ [KM]B +.*ago\n$/)
     expect(JSON.parse((await xllm.run(["list", "--json"])).out)).toMatchObject({ models: [{ name: "tiny" }] })
     expect((await xllm.run(["list", "x"])).out).not.toContain("tiny")
   })

@@ -54,7 +54,7 @@ const REPLIES: readonly (readonly [kind: string, status: number, code: string | 
   ["bad JSON", 400, "invalid_request_error", send('{"model": ')],
   ["JSON that is no object", 400, "invalid_request_error", send("[1]")],
   ["bytes that are no text", 400, "invalid_request_error", send(Uint8Array.of(0x22, 0xff, 0x22))],
-  ["an undeclared body", 400, "invalid_request_error", send("{}", "text/plain")],
+  ["a form where JSON is read", 400, "invalid_request_error", send("{}", "multipart/form-data; boundary=x")],
   ["a wrong value", 400, "invalid_request_error", chat({ temperature: 9 })],
   ["something that is not there yet", 400, "unsupported", chat({ tools: [{ type: "function" }] })],
   ["an unknown model", 404, "model_not_found", chat({ model: "nope" })],

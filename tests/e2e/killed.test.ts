@@ -48,6 +48,32 @@ describe.skipIf(process.platform !== "linux")("kill -9", () => {
     expect(await server.stop()).toBe(0)
   })
 
+  test("of a worker that preloads leaves the model failed, and the server goes on and tries again when asked", async () => {
+    await using server = await xllm.serve(["large"])
+    const worker = await until(async () => (await server.loaded())[0]?.pid ?? undefined)
+    process.kill(worker, "SIGKILL")
+    await until(async () => (await server.get("/v0/health/ready")).ok)
+    const health = await (await server.get("/v0/health")).json()
+    const failed = { name: "large", kind: "text", state: "failed", code: "model_load_failed" }
+    expect(health).toMatchObject({ status: "degraded", failed: [failed] })
+    expect(JSON.stringify(health)).not.toContain(xllm.home)
+    const next = await server.chat({ model: "large", max_tokens: 1 })
+    expect(next.status).toBe(200)
+    expect(await (await server.get("/v0/health")).json()).toMatchObject({ status: "ok", failed: [] })
+    expect(await server.stop()).toBe(0)
+  })
+
+  test("is not needed to end a preload: stop does, and the server goes on", async () => {
+    await using server = await xllm.serve(["large"])
+    await until(async () => (await server.loaded())[0]?.pid ?? undefined)
+    const stopped = await server.post("/v0/stop", { model: "large" })
+    expect(await stopped.json()).toEqual({ model: "large", stopped: true })
+    await until(async () => (await server.get("/v0/health/ready")).ok)
+    expect(await (await server.get("/v0/health")).json()).toMatchObject({ status: "ok", failed: [] })
+    expect((await server.chat({ model: "large", max_tokens: 1 })).status).toBe(200)
+    expect(await server.stop()).toBe(0)
+  })
+
   test("of a worker that loads fails the request, and the next one loads again", async () => {
     await using server = await xllm.serve()
     const answer = server.chat({ model: "large", max_tokens: 1 })

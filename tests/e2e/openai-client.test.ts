@@ -127,10 +127,64 @@ describe("OpenAI's client gets from the executable", () => {
     expect(usage?.completion_tokens).toBe(6)
   })
 
-  test("the list of models", async () => {
+  test("the list of models, with the context that is served", async () => {
     const { data } = await client.models.list()
-    expect(data.map(({ id }) => id)).toEqual(["tiny"])
-    expect((await client.models.retrieve("tiny")).object).toBe("model")
+    expect(data).toMatchObject([{ id: "tiny", max_model_len: 512, max_context_length: 4096 }])
+    expect(await client.models.retrieve("tiny")).toMatchObject({ object: "model", meta: { n_ctx: 512 } })
+  })
+
+  test("an answer that ends at a token of its choice, with the ids of all tokens", async () => {
+    // Fields of other servers, which the client passes on.
+    const asked = { ...GREEDY, max_tokens: 12, return_tokens: true }
+    const tokensOf = (choice: object | undefined) => (choice as { readonly tokens: readonly number[] }).tokens
+    const whole = tokensOf((await client.chat.completions.create(asked)).choices[0])
+    expect(whole).toHaveLength(12)
+    const [stop = -1] = whole.slice(4)
+    const { choices, usage } = await client.chat.completions.create({
+      ...asked,
+      ...{ stop_token_ids: [stop] },
+    })
+    expect(tokensOf(choices[0])).toEqual(whole.slice(0, whole.indexOf(stop) + 1))
+    expect(choices[0]?.finish_reason).toBe("stop")
+    expect(usage?.completion_tokens).toBe(whole.indexOf(stop) + 1)
+  })
+
+  test("the same answer for the same seed of 64 bits", async () => {
+    const asked = { ...CHAT, temperature: 1, max_tokens: 8, seed: 2 ** 63 }
+    const [first, second] = [
+      await client.chat.completions.create(asked),
+      await client.chat.completions.create(asked),
+    ]
+    expect(first.choices[0]?.message.content).toBe(second.choices[0]?.message.content ?? "")
+  })
+
+  test("an answer without tools where none may be called", async () => {
+    const tools = [{ type: "function" as const, function: { name: "f", parameters: {} } }]
+    const request = { ...GREEDY, max_tokens: 4 }
+    const plain = await client.chat.completions.create(request)
+    const { usage } = await client.chat.completions.create({ ...request, tools, tool_choice: "none" })
+    expect(usage?.prompt_tokens).toBe(plain.usage?.prompt_tokens ?? 0)
+  })
+
+  test("how much of a prompt has been read, before and after its steps", async () => {
+    const messages = [{ role: "user" as const, content: "word ".repeat(150) }]
+    const request = {
+      model: "tiny",
+      messages,
+      max_tokens: 2,
+      stream: true as const,
+      ...{ return_progress: true },
+    }
+    const processed: number[] = []
+    let total = 0
+    for await (const chunk of await client.chat.completions.create(request)) {
+      const { prompt_progress } = chunk as { readonly prompt_progress?: { total: number; processed: number } }
+      if (prompt_progress === undefined) continue
+      processed.push(prompt_progress.processed)
+      total = prompt_progress.total
+    }
+    expect(processed[0]).toBeLessThan(total)
+    expect(processed.at(-1)).toBe(total)
   })
 
   test("the id of its request", async () => {
@@ -185,6 +239,7 @@ describe("OpenAI's client throws its own error for", () => {
     [{ max_tokens: "many" }, "invalid_request_error", "max_tokens"],
     [{ tools: [{ type: "function", function: { name: "f" } }] }, "unsupported", "tools"],
     [{ response_format: { type: "json_object" } }, "unsupported", "response_format"],
+    [{ bad_words: ["x"] }, "unsupported", "bad_words"],
     [{ messages: [{ role: "user", content: "x ".repeat(2000) }] }, "context_length_exceeded", "messages"],
   ])("%#: a bad request, and names the field", async (change, code, param) => {
     const failure = await chatFailure(change)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Installation } from "../support/installation"
-import { writeTinyModel } from "../support/tiny-model"
+import { writeSplitTinyModel, writeTinyModel } from "../support/tiny-model"
 import { writeTinyVoice } from "../support/tiny-voice"
 import { until } from "../support/until"
 
@@ -40,7 +40,7 @@ async function names(...argv: readonly string[]): Promise<readonly string[]> {
 describe("the executable in a clean home", () => {
   test("lists nothing, and makes nothing", async () => {
     const { out, err, code } = await xllm.run(["list"], { environment: NO_SERVER })
-    expect({ out, code }).toEqual({ out: "NAME    ID    SIZE    MODIFIED\n", code: 0 })
+    expect({ out, code }).toEqual({ out: "NAME    TYPE    ID    SIZE    MODIFIED\n", code: 0 })
     expect(err).toContain("no models in")
     expect(existsSync(join(xllm.home, ".xllm"))).toBeFalse()
   })
@@ -48,7 +48,7 @@ describe("the executable in a clean home", () => {
   test("installs, lists, shows, copies and deletes", async () => {
     expect(await run("cp", "./tiny.gguf", "mine:q4")).toBe("copied './tiny.gguf' to 'mine:q4'\n")
     expect(await run("list")).toMatch(
-      /^NAME +ID +SIZE +MODIFIED\nmine:q4 +[0-9a-f]{12} +\d[^ ]* [KM]B +(Less than a|\d+) seconds? ago\n$/,
+      /^NAME +TYPE +ID +SIZE +MODIFIED\nmine:q4 +text +[0-9a-f]{12} +\d[^ ]* [KM]B +(Less than a|\d+) seconds? ago\n$/,
     )
     expect(await run("show", "MINE:Q4")).toMatch(/\n {4}context length +1234\n/)
     expect(await run("cp", "mine:q4", "someone/else")).toBe("copied 'mine:q4' to 'someone/else'\n")
@@ -67,7 +67,9 @@ describe("the executable in a clean home", () => {
     await run("cp", "./tiny.gguf", "mine")
     expect(await failed("rm", "mine", "mien")).toBe("Error: model 'mien' not found; did you mean 'mine'?\n")
     expect(await failed("cp", "mine", "../../etc/x")).toContain("it is a path")
-    expect(await failed("cp", "nothing", "x")).toBe("Error: model 'nothing' not found\n")
+    expect(await failed("cp", "nothing", "x")).toBe(
+      "Error: model 'nothing' not found; there is only 'mine'\n",
+    )
     expect(await run("show", "mine", "--system")).toBe("")
     expect(await names()).toEqual(["mine:latest"])
     await run("rm", "mine")
@@ -109,6 +111,38 @@ describe("a running server", () => {
     expect((await server.chat({ model: "tiny", max_tokens: 1 })).status).toBe(200)
     const { data } = (await (await server.get("/v1/models")).json()) as { data: { id: string }[] }
     expect(data.map(({ id }) => id).toSorted()).toEqual(["one:latest", "tiny", "two:latest"])
+  })
+
+  test("answers by an alias as its model, which is loaded once, and split in whatever case", async () => {
+    const parts = ["BIG-00001-of-00002.GGUF", "BIG-00002-of-00002.GGUF"]
+    writeSplitTinyModel(parts.map((name) => join(xllm.models, name)))
+    writeFileSync(
+      join(xllm.home, ".xllm/config.json"),
+      JSON.stringify({ aliases: { "gpt-4o": "big:latest" } }),
+    )
+    await using server = await xllm.serve()
+    for (const model of ["gpt-4o", "GPT-4O:latest", "big", "BIG:latest"]) {
+      const answer = await server.chat({ model, max_tokens: 2 })
+      expect(answer.status).toBe(200)
+      expect(await answer.json()).toMatchObject({ model })
+    }
+    expect((await server.loaded()).map(({ name }) => name)).toEqual(["BIG"])
+    const { out, code } = await xllm.run([
+      "run",
+      "gpt-4o",
+      "hi",
+      "--json",
+      "--max-tokens",
+      "2",
+      "--host",
+      server.url,
+    ])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ model: "BIG" })
+    const stopped = await xllm.run(["stop", "gpt-4o", "--host", server.url])
+    expect(stopped).toEqual({ out: "", err: "", code: 0 })
+    await until(async () => (await server.loaded()).length === 0)
+    rmSync(join(xllm.home, ".xllm/config.json"))
   })
 
   test("keeps what it runs, until rm is forced", async () => {

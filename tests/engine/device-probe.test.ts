@@ -52,8 +52,12 @@ test("a model that may use GPUs is planned for those that the backends report", 
 
 test("where the backends cannot be asked the model runs on the CPU, and the server says so", async () => {
   const models = { m: { settings: { gpuLayers: null } } }
-  const { engine } = testEngine({ probe: "crash", models })
+  const { engine, heard } = testEngine({ probe: "crash", models })
   expect((await new Client(engine, "say 1").rest()).at(-1)?.type).toBe("done")
   expect(engine.loaded()[0]?.plan).toMatchObject({ devices: [{ name: "CPU", layers: 4 }] })
-  expect(engine.status().problems).toEqual([expect.stringContaining("vulkan: no driver")])
+  // What the process wrote is in the log alone.
+  expect(engine.status().problems).toEqual(["the process that asks for devices ended with exit code 3"])
+  expect(await heard("devices could not be found")).toMatchObject({
+    error: expect.stringContaining("vulkan: no driver"),
+  })
 })

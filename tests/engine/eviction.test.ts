@@ -250,3 +250,50 @@ describe("room", () => {
     })
   })
 })
+
+describe("a context that is larger than all memory", () => {
+  /** Two layers of 64 keys and values: 512 bytes of cache for a token. */
+  function longer(contextLength: number | null, more: Partial<EvictionInput["candidate"]["settings"]> = {}) {
+    const situation = input({ residents: [resident("a", 1)], availableMiB: 8000 })
+    const { candidate } = situation
+    const details = detailsOf("new", { ramMiB: 64 })
+    return decide({
+      ...situation,
+      reading: { ...situation.reading, system: { totalBytes: 9000 * MIB, availableBytes: 8000 * MIB } },
+      candidate: {
+        ...candidate,
+        details: {
+          ...details,
+          kind: "text",
+          architecture: "llama",
+          layers: 2,
+          heads: 1,
+          embeddingLength: 64,
+          metadata: { "llama.attention.head_count_kv": 1 },
+        } as typeof details,
+        settings: { ...candidate.settings, contextLength, slots: 1, ...more },
+      },
+    })
+  }
+
+  test("is refused with both sizes, and nobody goes for it", () => {
+    const verdict = longer(100_000_000)
+    expect(verdict).toMatchObject({
+      type: "never",
+      error: { code: "not_enough_memory", status: 507, details: { available_bytes: 9000 * MIB } },
+    })
+    if (verdict.type === "never")
+      expect(verdict.error.message).toMatch(
+        /its KV cache of 100000000 tokens takes 47\.7 GiB; use a smaller --ctx/,
+      )
+  })
+
+  test("is refused where its cells were asked for", () => {
+    expect(longer(null, { kvCells: 100_000_000, kvLayout: "unified" })).toMatchObject({ type: "never" })
+  })
+
+  test("is tried where its size is not exact, and where it fits once others have gone", () => {
+    expect(longer(2_000_000)).toMatchObject({ type: "load" })
+    expect(longer(8192)).toMatchObject({ type: "load" })
+  })
+})

@@ -140,7 +140,10 @@ test.each(KINDS)("%s that is killed fails what ran, and what waited gets another
   process.kill(killed, "SIGKILL")
   expect(await running.failure()).toMatchObject({ code: "worker_crashed" })
   expect((await waiting.rest()).at(-1)?.type).toBe("done")
-  expect(await heard("worker crashed")).toMatchObject({ model, how: "was ended by SIGKILL" })
+  expect(await heard("worker crashed")).toMatchObject({
+    model,
+    how: expect.stringContaining("was killed (SIGKILL)"),
+  })
   expect(pid()).not.toBe(killed)
 })
 
@@ -281,3 +284,42 @@ test("many clients of all kinds, some of whom leave: everybody gets an end, and 
   expect(engine.status().queue).toMatchObject({ running: 0, waiting: 0, models: [] })
   expect(engine.status().problems).toEqual([])
 })
+
+test.each([
+  [["embedding"], "'reader' is an embedding model: it generates no text, and nothing else here uses it"],
+  [["rerank"], "'reader' is a reranking model: it generates no text, and nothing else here uses it"],
+  [[], "'reader' generates no text by itself, and nothing else here uses it"],
+])("a text model that can only do %j is refused before anything is loaded", async (capabilities, words) => {
+  const { engine, logged } = testEngine({ models: { reader: { capabilities } } })
+  const failures = [
+    await new Client(engine, "say 1", 1, { model: "reader" }).failure(),
+    await engine.render({ ...completion("say 1"), model: "reader" }, NEVER).catch((error: unknown) => error),
+    await engine.preload("reader", NEVER).catch((error: unknown) => error),
+  ]
+  for (const failure of failures) {
+    expect(failure).toMatchObject({ code: "wrong_model_kind", status: 400, param: "model", message: words })
+  }
+  expect(logged.filter(({ event }) => event === "model loading")).toEqual([])
+  expect(engine.status()).toMatchObject({ status: "ok", failed: [] })
+})
+
+test("requests that name no model get the only one of their kind", async () => {
+  const { engine } = testEngine({ models: ALL })
+  const nameless = {
+    writer: engine.complete(without(completion("say 1")), NEVER),
+    joe: engine.speak(without(speech("say 1", "x")), NEVER),
+    ear: engine.transcribe(without(transcription("say 1", "x")), NEVER),
+    brush: engine.draw(without(drawing("say 1", "x")), NEVER),
+  }
+  for (const [model, events] of Object.entries(nameless)) {
+    expect(events.model).toBeUndefined()
+    for await (const _ of events) expect(events.model).toBe(model)
+    expect(events.model).toBe(model)
+  }
+  expect((await engine.resolve(undefined, "speech")).name).toBe("joe")
+})
+
+/** The request, of whatever model there is. */
+function without<R extends { readonly model?: string }>({ model: _, ...request }: R): Omit<R, "model"> {
+  return request
+}

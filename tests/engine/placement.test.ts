@@ -13,6 +13,7 @@ const NEED: ModelNeed = {
   computeBytes: GIB,
   transientBytes: 0,
   processBytes: 0.1 * GIB,
+  leastContextBytes: 0,
   contextLength: 4096,
   kvLayout: "split",
   kvCells: 4096,

@@ -106,6 +106,12 @@ describe("the memory of beginnings", () => {
     expect(memory.match(linksOf(after))).toBe(4)
   })
 
+  test("looks at no more of a text than it remembers", () => {
+    expect(linksOf(prompt(text(10_000_000)))).toHaveLength(4096)
+    const ids = Array.from({ length: 1_000_000 }, (_, index) => index % 7)
+    expect(linksOf({ ...completion("hold"), prompt: ids })).toHaveLength(4096)
+  })
+
   test("forgets the oldest, and the ends of texts before their beginnings", () => {
     const memory = new PrefixMemory()
     const old = linksOf(prompt(text(1280, "old")))

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test"
+import { join } from "node:path"
 import type { ManagedEngine } from "../../src/engine"
 import { XllmError } from "../../src/errors"
+import { tempFolder } from "../support/temp-folder"
 import { Client, isAlive, SETTINGS, testEngine } from "../support/test-engine"
 
 const NEVER = new AbortController().signal
@@ -233,6 +235,54 @@ test("models that are to be loaded at the start are, and one that cannot be degr
   expect(names(engine)).toEqual(["a"])
   expect(engine.status()).toMatchObject({ status: "degraded" })
   expect(engine.status().problems).toEqual([expect.stringContaining("model 'bad' could not be loaded")])
+})
+
+test("a preloaded model that somebody stops is no failure: the start goes on, and a request loads it", async () => {
+  const models = { m: { does: "gated", settings: { preload: true } } } as const
+  const { engine, release } = testEngine({ models })
+  const starting = engine.start(NEVER)
+  await until(() => engine.loaded()[0]?.progress === 0.5)
+  expect(await engine.stop("m")).toBe(true)
+  await starting
+  expect(engine.status()).toMatchObject({ status: "ok", problems: [], failed: [] })
+  const answer = new Client(engine, "say 1").rest()
+  await until(() => engine.loaded()[0]?.progress === 0.5)
+  release()
+  expect((await answer).at(-1)?.type).toBe("done")
+})
+
+test("a worker that dies while its model is preloaded leaves the model failed, with its reason, until the next request", async () => {
+  using folder = tempFolder()
+  const models = { m: { does: `once:${join(folder.path, "loaded")}`, settings: { preload: true } } } as const
+  const { engine } = testEngine({ models })
+  await engine.start(NEVER)
+  const { status, problems, failed } = engine.status()
+  expect(status).toBe("degraded")
+  expect(failed).toMatchObject([{ name: "m", kind: "text", id: "abc", error: { code: "model_load_failed" } }])
+  expect(problems).toEqual(["model 'm' could not be loaded: its worker was ended by SIGABRT"])
+  await use(engine, "m")
+  expect(engine.status()).toMatchObject({ status: "ok", problems: [], failed: [] })
+})
+
+test("a preloaded model that has no room is failed, and the start goes on", async () => {
+  const models = { m: { ramMiB: 3000, settings: { preload: true } } }
+  const { engine } = testEngine({ models, memory: ROOM_FOR_TWO })
+  await engine.start(NEVER)
+  expect(engine.status()).toMatchObject({
+    status: "degraded",
+    failed: [{ name: "m", error: { code: "not_enough_memory" } }],
+  })
+})
+
+test("a store that cannot be listed does not keep the server from starting", async () => {
+  const { engine, heard } = testEngine({
+    listing: () => {
+      throw new Error("no such device")
+    },
+  })
+  await engine.start(NEVER)
+  expect(await heard("models could not be preloaded")).toMatchObject({ level: "error" })
+  expect(engine.status().status).toBe("ok")
 })
 
 test("a crash degrades the server until the model is loaded again", async () => {

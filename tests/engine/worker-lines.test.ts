@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { LastLines, WorkerLineReader, type WorkerLine } from "../../src/engine/worker-lines"
+import { LastLines, textsOf, WorkerLineReader, type WorkerLine } from "../../src/engine/worker-lines"
 
 function readAll(...chunks: readonly string[]): WorkerLine[] {
   const reader = new WorkerLineReader()
@@ -9,7 +9,7 @@ function readAll(...chunks: readonly string[]): WorkerLine[] {
 function lastOf(text: string): readonly string[] {
   const last = new LastLines()
   for (const line of readAll(text)) last.add(line)
-  return last.toArray()
+  return textsOf(last.lines)
 }
 
 test("frames are log lines with a level or load progress, everything else is plain", () => {
@@ -71,4 +71,9 @@ test("errors are not pushed out by what the runtime says of the crash", () => {
     "CUDA error: no kernel image",
     ...banner.slice(-7),
   ])
+})
+
+test("what was written before the load begins, as of backends that are not there, is not what it fails for", () => {
+  const probing = "\x1eL4 load_backend: failed to initialize backend from libggml-vulkan.so"
+  expect(lastOf([probing, "\x1eB", "\x1eL4 missing tensor"].join("\n"))).toEqual(["missing tensor"])
 })

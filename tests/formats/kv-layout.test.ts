@@ -1,5 +1,11 @@
 import { expect, test } from "bun:test"
-import { type LayoutInput, planLayout } from "../../src/formats/kv-layout"
+import {
+  contextAdvice,
+  hasPlainCache,
+  leastContextBytes,
+  type LayoutInput,
+  planLayout,
+} from "../../src/formats/kv-layout"
 
 const GIGABYTE = 1024 ** 3
 
@@ -36,4 +42,43 @@ test.each([
   ["more where that is asked for", { requestedContext: 16384, slots: 1 }, "split", 16384, 16384],
 ] as const)("the cache is %s", (_, differs, layout, cells, contextLength) => {
   expect(planLayout({ ...BASE, ...differs })).toEqual({ layout, cells, contextLength })
+})
+
+test("a context takes its cells and a mask over those of one sequence", () => {
+  expect(leastContextBytes({ cells: 4096, contextLength: 1000, bytesPerCell: 100 })).toBe(
+    4096 * 100 + 1024 * 512 * 4,
+  )
+})
+
+test("a cache is exact arithmetic where every layer has the same cells, and nothing else", () => {
+  const plain = { "attention.head_count_kv": 8, "attention.key_length": 128 }
+  const isPlain = (more: Readonly<Record<string, string | number>>) =>
+    hasPlainCache((key) => ({ ...plain, ...more })[key])
+  expect(isPlain({})).toBe(true)
+  expect(hasPlainCache(() => undefined)).toBe(true)
+  expect(isPlain({ "attention.sliding_window": 0 })).toBe(true)
+  for (const key of ["attention.sliding_window", "ssm.state_size", "attention.kv_lora_rank"])
+    expect(isPlain({ [key]: 512 })).toBe(false)
+  // As a list is described, by our own reader and by llama.cpp.
+  for (const list of ["i32[32]", "[8, 8, 0]"])
+    expect(isPlain({ "attention.head_count_kv": list })).toBe(false)
+})
+
+test("what does not fit is told with its size and what would make it smaller", () => {
+  const size = {
+    cells: 16 * 1_048_576,
+    contextLength: 1_000_000,
+    bytesPerCell: 24 * 1024,
+    slots: 16,
+    layout: "split",
+    kvTypeK: "f16",
+    kvTypeV: "f16",
+  } as const
+  expect(contextAdvice(size, 8 * GIGABYTE)).toBe(
+    "its KV cache of 16777216 tokens takes 384.0 GiB; use a smaller --ctx (at most 20480 now), fewer --slots or " +
+      "--cache-type-k q8_0 and --cache-type-v q8_0",
+  )
+  expect(contextAdvice({ ...size, layout: "unified", kvTypeK: "q8_0", kvTypeV: "q4_0" }, -1)).toBe(
+    "its KV cache of 16777216 tokens takes 384.0 GiB; use a smaller --ctx",
+  )
 })

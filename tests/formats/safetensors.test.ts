@@ -72,6 +72,16 @@ describe("a damaged or hostile file is refused with the reason", () => {
       fileOf({}, { length: 1000n }),
       "cut short: its header has 1000 bytes",
     ],
+    [
+      "brackets without an end",
+      fileOf("{" + '"a":' + "[".repeat(10_000)),
+      "its header has more than 8192 levels",
+    ],
+    [
+      "more keys than any",
+      fileOf(`{"__metadata__":{${Array.from({ length: 131_072 }, (_, key) => `"${key}":""`).join(",")}}}`),
+      "its header has more than 131072 keys",
+    ],
     ["half a JSON", fileOf('{"t": ['), "not valid JSON"],
     ["an entry that is no object", fileOf({ t: 5 }), "'t' is no object"],
     ["a tensor without a type", fileOf(tensor({ dtype: null })), "does not describe the tensor 't'"],

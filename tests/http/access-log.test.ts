@@ -3,6 +3,7 @@ import type { GenerationEvent } from "../../src/domain"
 import { QueueFull, WorkerCrashed } from "../../src/errors"
 import { untilAborted } from "../support/fake-engine"
 import { fakeServer, readerOf, USER_HI } from "../support/http"
+import { until } from "../support/until"
 
 const CHAT = "/v1/chat/completions"
 
@@ -27,6 +28,21 @@ test("a request is one line with its route, status, time, id, model and tokens",
       tokens: 2,
     },
   ])
+})
+
+test("a request's model is what the engine calls it, and where there is none what the request calls it", async () => {
+  const { post, logged, engine } = fakeServer()
+  engine.models = ["first", "tiny"]
+  await post(CHAT, { model: "TINY", messages: USER_HI })
+  await post(CHAT, { model: "TINY" })
+  await post(CHAT, { model: "gone", messages: USER_HI })
+  await post(CHAT, { model: "x".repeat(1000), messages: USER_HI })
+  const [named, refused, unknown, absurd] = logged.map((line) => JSON.parse(line))
+  expect(named).toMatchObject({ status: 200, model: "tiny", tokens: 2 })
+  expect(refused).toMatchObject({ status: 400, model: "tiny" })
+  expect(refused).not.toHaveProperty("tokens")
+  expect(unknown).toMatchObject({ model: "gone" })
+  expect(absurd).not.toHaveProperty("model")
 })
 
 test("a stream's line comes at its end", async () => {
@@ -61,6 +77,7 @@ test("a client that leaves a stream is no error of the server", async () => {
   await reader.next()
   await reader.cancel()
   await engine.calls[0]?.left
+  await until(() => logged.length > 0)
   expect(parsed(logged)).toMatchObject([{ level: "info", status: 200, code: "cancelled", tokens: 1 }])
 })
 

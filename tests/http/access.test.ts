@@ -71,6 +71,8 @@ describe("the host", () => {
     "192.168.1.5:32769",
     "[::1]",
     "[fe80::1]:80",
+    "[fe80::1%25eth0]:80",
+    "[fe80::1%eth0]",
     hostname(),
   ])("%p is ours", async (host) => {
     expect(await statusOf(host)).toBe(200)
@@ -124,6 +126,16 @@ describe("an API key", () => {
     [{ authorization: "secret-1" }, 401],
     [{ "x-api-key": "" }, 401],
     [{ authorization: "Bearer wrong", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "Bearer secret-1", "x-api-key": "wrong" }, 401],
+    [{ authorization: "junk", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "secret-1", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "Basic dTpw", "x-api-key": "secret-1" }, 401],
+    [{ authorization: "Bearer secret-1, Bearer secret-1" }, 401],
+    [{ "x-api-key": "secret-1, secret-1" }, 401],
+    [{ authorization: "Bearer secret-1", "x-api-key": "secret-1" }, 200],
+    [{ authorization: "Bearer ", "x-api-key": "secret-1" }, 200],
+    [{ authorization: "", "x-api-key": "secret-1" }, 200],
+    [{ authorization: "Bearer secret-1", "x-api-key": "" }, 200],
   ])("%p answers %i", async (headers, status) => {
     expect(await statusOf(headers)).toBe(status)
   })
@@ -155,6 +167,17 @@ describe("an API key", () => {
     expect((await get("/v1/models")).status).toBe(401)
     change({ apiKeys: [] })
     expect((await get("/v1/models")).status).toBe(200)
+  })
+
+  test("that is missing is told apart from a wrong one", async () => {
+    const messageOf = async (headers: Readonly<Record<string, string>>) =>
+      (await errorOf(fakeServer(undefined, { settings }).get("/v1/models", { headers })))["message"]
+    const missing = "an API key is required, as 'Authorization: Bearer KEY' or 'x-api-key: KEY'"
+    expect(await messageOf({})).toBe(missing)
+    expect(await messageOf({ authorization: "Bearer " })).toBe(missing)
+    expect(await messageOf({ authorization: "junk", "x-api-key": "secret-1" })).toBe(
+      "the API key is not one of the server's",
+    )
   })
 
   test("is never written to the log", async () => {
@@ -213,6 +236,76 @@ describe("web pages", () => {
       expect(headers.get("access-control-allow-headers")).toContain(name)
     }
     expect(headers.get("access-control-allow-credentials")).toBeNull()
+  })
+})
+
+describe("a page's preflight", () => {
+  const ask = async (origin: string, headers: string | undefined) => {
+    const server = fakeServer(undefined, { settings: { corsOrigins: ["https://app.example"] } })
+    const method = "access-control-request-method"
+    const asked = headers === undefined ? {} : { "access-control-request-headers": headers }
+    return server.get(CHAT, { method: "OPTIONS", headers: { origin, [method]: "POST", ...asked } })
+  }
+
+  test.each(["content-type,x-stainless-helper,x-stainless-new", "authorization", "openai-beta, x-my-own"])(
+    "is allowed the headers that it asks for: %p",
+    async (asked) => {
+      const { headers } = await ask("https://app.example", asked)
+      expect(headers.get("access-control-allow-headers")).toBe(asked)
+      expect(headers.get("access-control-allow-methods")).toBe("GET, HEAD, POST, OPTIONS")
+      expect(headers.get("access-control-max-age")).toBe("600")
+      expect(headers.get("vary")).toBe("Origin, Access-Control-Request-Headers")
+    },
+  )
+
+  test("of a foreign page is allowed nothing", async () => {
+    const { status, headers } = await ask("https://evil.example", "authorization")
+    expect(status).toBe(204)
+    expect([...headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([])
+  })
+})
+
+test("answers to programs say nothing about pages", async () => {
+  const { headers } = await fakeServer().get("/v1/models")
+  expect([...headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([])
+})
+
+describe("what a page sends without asking first", () => {
+  /** A browser's headers, and the type of the body. */
+  const statusOf = async (headers: Readonly<Record<string, string>>, path = CHAT) => {
+    const server = fakeServer(undefined, { settings: { corsOrigins: ["https://app.example"] } })
+    const body = new TextEncoder().encode(JSON.stringify({ model: "tiny", messages: USER_HI }))
+    return (await server.post(path, "", { body, headers: { "content-type": "text/plain", ...headers } }))
+      .status
+  }
+
+  test.each([
+    [{}, 200],
+    [{ origin: "https://app.example" }, 200],
+    [{ origin: "http://localhost:5173" }, 200],
+    [{ origin: "http://192.168.1.5:32769", host: "192.168.1.5:32769" }, 200],
+    [{ "sec-fetch-site": "same-origin" }, 200],
+    [{ "sec-fetch-site": "none" }, 200],
+    [{ origin: "https://evil.example" }, 403],
+    [{ origin: "null" }, 403],
+    [{ origin: "" }, 403],
+    [{ origin: "https://evil.example", "sec-fetch-site": "same-origin" }, 403],
+    [{ "sec-fetch-site": "cross-site" }, 403],
+    [{ "sec-fetch-site": "same-site" }, 403],
+  ])("with %p answers %i", async (headers, status) => {
+    expect(await statusOf(headers)).toBe(status)
+  })
+
+  test.each(["/v1/completions", "/v1/audio/speech", "/v1/images/generations", "/v0/stop", "/v0/render"])(
+    "does nothing at %s, whatever it is",
+    async (path) => {
+      expect(await statusOf({ origin: "https://evil.example" }, path)).toBe(403)
+    },
+  )
+
+  test("is not the question of a page that may read everything: JSON is asked for first", async () => {
+    const headers = { origin: "https://evil.example", "content-type": "application/json" }
+    expect(await statusOf(headers)).toBe(200)
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { availableParallelism, cpus } from "node:os"
-import { ContextLengthExceeded } from "../../src/errors"
+import { ContextLengthExceeded, ModelLoadFailed } from "../../src/errors"
 import { IMAGE_MODEL, LOADED_TINY, RECOGNIZER_MODEL, VOICE_MODEL } from "../support/fake-engine"
 import { errorOf, fakeServer, jsonOf, USER_HI } from "../support/http"
 
@@ -60,18 +60,34 @@ describe("a body that is not a JSON object", () => {
 describe("the content type", () => {
   const body = JSON.stringify({ messages: USER_HI })
 
-  test.each([
-    undefined,
-    "text/plain",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-  ])("%p is refused: pages of any origin may send it unasked", async (type) => {
-    const headers = type === undefined ? new Headers() : { "content-type": type }
-    // Bytes, because a text would bring its own content type.
-    const response = fakeServer().post(CHAT, "", { body: new TextEncoder().encode(body), headers })
-    const error = await errorOf(response)
-    expect(error["status"]).toBe(400)
-    expect(error["message"]).toStartWith("the Content-Type must be application/json, got ")
+  // Bytes, because a text would bring its own content type.
+  const ask = (type: string | undefined, headers: Record<string, string> = {}) =>
+    fakeServer().post(CHAT, "", {
+      body: new TextEncoder().encode(body),
+      headers: { ...headers, ...(type !== undefined && { "content-type": type }) },
+    })
+
+  test.each([undefined, "text/plain", "application/x-www-form-urlencoded", "application/octet-stream", ""])(
+    "%p is taken from programs, which need not declare what they send",
+    async (type) => {
+      expect((await ask(type)).status).toBe(200)
+    },
+  )
+
+  test.each([undefined, "text/plain", "application/x-www-form-urlencoded", "application/jsonp"])(
+    "%p is refused from foreign pages, which may send it unasked",
+    async (type) => {
+      expect(await errorOf(ask(type, { origin: "https://evil.example" }))).toMatchObject({
+        ...{ status: 403, code: "origin_not_allowed" },
+      })
+    },
+  )
+
+  test("of a form is refused: no client means it", async () => {
+    expect(await errorOf(ask("multipart/form-data; boundary=x"))).toMatchObject({
+      status: 400,
+      message: "the Content-Type must be application/json, got 'multipart/form-data; boundary=x'",
+    })
   })
 
   test.each(["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"])(
@@ -83,11 +99,11 @@ describe("the content type", () => {
   )
 })
 
-describe("a body of more than 50 MB", () => {
-  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 50 MiB" }
+describe("a body of more than 16 MB", () => {
+  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 16 MiB" }
 
   test("is refused by its declared length", async () => {
-    const headers = { ...JSON_TYPE, "content-length": String(50 * 1024 ** 2 + 1) }
+    const headers = { ...JSON_TYPE, "content-length": String(16 * 1024 ** 2 + 1) }
     expect(await errorOf(fakeServer().post(CHAT, "{}", { headers }))).toMatchObject(error)
   })
 
@@ -101,7 +117,7 @@ describe("a body of more than 50 MB", () => {
       },
     })
     expect(await errorOf(fakeServer().post(CHAT, "", { body }))).toMatchObject(error)
-    expect(sent).toBeLessThan(60)
+    expect(sent).toBeLessThan(30)
   })
 })
 
@@ -116,10 +132,45 @@ describe("routes that are not there", () => {
     })
   })
 
+  test.each([
+    ["POST", "/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "/v1/v1/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "//v1/chat/completions", "POST /v1/chat/completions"],
+    ["POST", "/V1/Chat/Completions", "POST /v1/chat/completions"],
+    ["POST", "/v1/chat/completion", "POST /v1/chat/completions"],
+    ["POST", "/v1/chatcompletions", "POST /v1/chat/completions"],
+    ["GET", "/openai/v1/models", "GET /v1/models"],
+    ["GET", "/v1/model", "GET /v1/models"],
+    ["GET", "/models/tiny", "GET /v1/models/NAME"],
+    ["POST", "/completion", "POST /v1/completions"],
+    ["GET", "/completions", "POST /v1/completions"],
+    ["GET", "/health", "GET /v0/health"],
+    ["GET", "/v1/health/live", "GET /v0/health/live"],
+    ["POST", "/audio/speech", "POST /v1/audio/speech"],
+    ["POST", "/v1/images/generation", "POST /v1/images/generations"],
+    ["GET", "/v1/images/x.png", "GET /images/NAME"],
+  ])("%s %s name the route that was meant: %s", async (method, path, route) => {
+    const { message } = await errorOf(fakeServer().get(path, { method }))
+    expect(message).toBe(`no such route: ${method} ${path}; did you mean ${route}?`)
+  })
+
+  test.each(["/nothing", "/", "/v1", "/v1/", "/wp-login.php", "/v1/embeddings", `/v1/${"m".repeat(10_000)}`])(
+    "name none where none is like it: %p",
+    async (path) => {
+      const { message } = await errorOf(fakeServer().get(path, { method: "POST" }))
+      expect(message).not.toContain("did you mean")
+      expect(String(message).length).toBeLessThan(300)
+    },
+  )
+
   test("answer in Ollama's shape under /api", async () => {
     const response = await fakeServer().get("/api/nothing")
     expect(response.status).toBe(404)
     expect(await response.json()).toEqual({ error: "no such route: GET /api/nothing" })
+    const known = await fakeServer().get("/api/tags")
+    expect(await known.json()).toEqual({
+      error: "no such route: GET /api/tags; did you mean GET /v1/models?",
+    })
   })
 
   test("with another method answer 405 and name the right one", async () => {
@@ -127,7 +178,19 @@ describe("routes that are not there", () => {
     const response = await get(CHAT)
     expect(response.headers.get("allow")).toBe("POST")
     expect(await errorOf(response)).toMatchObject({ status: 405, code: "method_not_allowed" })
-    expect((await post("/v1/models/a/b", {})).status).toBe(405)
+    const wrong = await post("/v1/models/a/b", {})
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD"])
+  })
+
+  test("are told apart from those that are by OPTIONS", async () => {
+    const { get } = fakeServer()
+    const ask = async (path: string) => {
+      const { status, headers } = await get(path, { method: "OPTIONS" })
+      return [status, headers.get("allow")]
+    }
+    expect(await ask(CHAT)).toEqual([204, "POST, OPTIONS"])
+    expect(await ask("/v1/models")).toEqual([204, "GET, HEAD, OPTIONS"])
+    expect(await ask("/v1/nothing")).toEqual([404, null])
   })
 })
 
@@ -214,11 +277,29 @@ describe("web pages", () => {
 })
 
 describe("models", () => {
-  test("are listed as OpenAI lists them", async () => {
+  test("are listed as OpenAI lists them, with the context under every name that clients look for", async () => {
     expect(await jsonOf(fakeServer().get("/v1/models"))).toEqual({
       object: "list",
-      data: [{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" }],
+      data: [
+        {
+          ...{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" },
+          ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
+          meta: { n_ctx_train: 512, n_ctx: 256 },
+        },
+      ],
     })
+  })
+
+  test("tell the context that is served by themselves too, and none where they are not about text", async () => {
+    const { get, engine } = fakeServer()
+    engine.mediaModels = [VOICE_MODEL]
+    expect(await jsonOf(get("/v1/models/tiny"))).toMatchObject({
+      ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
+      meta: { kind: "text", n_ctx_train: 512, n_ctx: 256, parameters: {} },
+    })
+    expect(Object.keys(await jsonOf(get("/v1/models/joe")))).toEqual([
+      ...["id", "object", "created", "owned_by", "meta"],
+    ])
   })
 
   test.each([
@@ -248,6 +329,26 @@ describe("models", () => {
     })
     expect(await metaOf("ears")).toMatchObject({ kind: "recognizer", family: "whisper", can_translate: true })
     expect(await metaOf("brush")).toMatchObject({ kind: "image", architecture: "sd1", n_params: 1000 })
+  })
+
+  test("are listed under their other names too, which tell what they stand for", async () => {
+    const { get, engine } = fakeServer()
+    engine.models = []
+    engine.mediaModels = [{ ...VOICE_MODEL, aliases: ["tts-1", "openai/tts"] }]
+    const { data } = await jsonOf(get("/v1/models"))
+    const common = { object: "model", created: expect.any(Number), owned_by: "xllm" }
+    expect(data).toEqual([
+      { id: "joe", ...common },
+      { id: "tts-1", alias_of: "joe", ...common },
+      { id: "openai/tts", alias_of: "joe", ...common },
+    ])
+    engine.show = async () => ({ ...VOICE_MODEL, aliases: ["tts-1", "openai/tts"] })
+    expect(await jsonOf(get("/v1/models/OpenAI/tts:latest"))).toMatchObject({
+      id: "openai/tts",
+      alias_of: "joe",
+      meta: { kind: "voice" },
+    })
+    expect(await jsonOf(get("/v1/models/joe"))).not.toHaveProperty("alias_of")
   })
 
   test.each(["nothing", "%E0%A4%A"])("%p is not found", async (name) => {
@@ -316,6 +417,24 @@ describe("the server's own routes", () => {
     })
   })
 
+  test("health and ps tell which models failed", async () => {
+    const { get, engine } = fakeServer()
+    const error = new ModelLoadFailed("bad", "it is cut short")
+    const failedAt = new Date("2026-01-02T03:04:05Z")
+    engine.failedModels = [{ name: "bad", kind: "text", id: "abc123", error, failedAt }]
+    const failed = {
+      name: "bad",
+      kind: "text",
+      id: "abc123",
+      state: "failed",
+      code: "model_load_failed",
+      reason: "model 'bad' could not be loaded: it is cut short",
+      failed_at: "2026-01-02T03:04:05.000Z",
+    }
+    for (const path of ["/v0/health", "/v0/ps"])
+      expect(await jsonOf(get(path))).toMatchObject({ failed: [failed] })
+  })
+
   test("ps lists what has a worker", async () => {
     const { get, engine } = fakeServer()
     engine.loadedModels = [
@@ -361,6 +480,7 @@ describe("the server's own routes", () => {
           },
         },
       ],
+      failed: [],
       memory: {
         system: { total_bytes: 4000, free_bytes: 1000, used_by_models_bytes: 2000, limit_bytes: null },
         gpus: [
@@ -390,7 +510,7 @@ describe("the server's own routes", () => {
       uptime_seconds: expect.any(Number),
       processor: { name: expect.any(String), cores: cpus().length, usable_cores: availableParallelism() },
       memory: { system: { total_bytes: 4000 } },
-      limits: { queue: 1000, memory_bytes: null, body_bytes: 50 * 1024 ** 2 },
+      limits: { queue: 1000, memory_bytes: null, body_bytes: 16 * 1024 ** 2 },
       backends: ["CPU"],
       llama_version: "b1",
       devices: [{ name: "CPU", kind: "cpu", free_bytes: 1000, total_bytes: 2000 }],

@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterEach, describe, expect, spyOn, test } from "bun:test"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { connect } from "node:net"
 import { join } from "node:path"
 import OpenAI, {
   APIError,
@@ -14,6 +15,7 @@ import { type Listener, listen } from "../../src/http/listen"
 import { answer, choiceEvents, done, type Script, token, untilAborted } from "../support/fake-engine"
 import { fakeServer } from "../support/http"
 import { tempFolder } from "../support/temp-folder"
+import { until } from "../support/until"
 
 const running: Listener[] = []
 
@@ -70,6 +72,14 @@ describe("a socket", () => {
     expect(existsSync(unix)).toBe(false)
   })
 
+  test("lets a slow answer take its time: Bun has no timeout for a single request there", async () => {
+    using folder = tempFolder()
+    const { app } = fakeServer()
+    using asked = spyOn(app, "listen")
+    running.push(await listen(app, { unix: join(folder.path, "xllm.sock") }))
+    expect(asked.mock.calls[0]?.[0]).toMatchObject({ idleTimeout: 0 })
+  })
+
   test("that an ended server has left is replaced", async () => {
     using folder = tempFolder()
     const unix = join(folder.path, "xllm.sock")
@@ -111,7 +121,7 @@ describe("a socket", () => {
   })
 })
 
-/** Sends bytes as they are and returns the answer up to the end of its head. */
+/** Sends bytes as they are and returns the answer. */
 async function sendRaw(port: number, text: string): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   let received = ""
@@ -121,7 +131,9 @@ async function sendRaw(port: number, text: string): Promise<string> {
     socket: {
       data(_socket, bytes) {
         received += bytes.toString()
-        if (received.includes("\r\n\r\n")) resolve(received)
+        const [head = "", body] = received.split("\r\n\r\n")
+        const length = /^content-length: (\d+)/im.exec(head)?.[1]
+        if (body !== undefined && body.length >= Number(length ?? 0)) resolve(received)
       },
       close: () => resolve(received),
     },
@@ -134,7 +146,38 @@ async function sendRaw(port: number, text: string): Promise<string> {
 
 describe("a request that a client put together by hand", () => {
   test.each([
-    "GET /nothing HTTP/1.0\r\n\r\n",
+    ["/v0/health/live", '{"status":"ok"}'],
+    ["/v0/health/live?from=proxy", '{"status":"ok"}'],
+    ["/", "is running"],
+    ["/v1/models/tiny", '"id":"tiny"'],
+  ])("finds %p over HTTP/1.0, which knows no Host: health checks of proxies speak it", async (path, text) => {
+    const { listener } = await serve()
+    const answer = await sendRaw(listener.port ?? 0, `GET ${path} HTTP/1.0\r\n\r\n`)
+    expect(answer).toStartWith("HTTP/1.1 200 ")
+    expect(answer).toContain(text)
+  })
+
+  test("over HTTP/1.0 is told of images where the server listens", async () => {
+    const { listener } = await serve()
+    const body = JSON.stringify({ prompt: "a cat" })
+    const head = `POST /v1/images/generations HTTP/1.0\r\nContent-Type: application/json`
+    const request = `${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    expect(await sendRaw(listener.port ?? 0, request)).toContain(`"url":"${listener.url}/images/`)
+  })
+
+  test("over HTTP/1.0 needs a key where there are any", async () => {
+    const { app } = fakeServer(undefined, { settings: { apiKeys: ["secret"] } })
+    const listener = await listen(app, { host: "127.0.0.1", port: 0 })
+    running.push(listener)
+    const statusOf = async (path: string, header = "") =>
+      (await sendRaw(listener.port ?? 0, `GET ${path} HTTP/1.0\r\n${header}\r\n`)).slice(9, 12)
+    expect(await statusOf("/v0/health/live")).toBe("200")
+    expect(await statusOf("/v1/models")).toBe("401")
+    expect(await statusOf("/v1/models", "Authorization: Bearer secret\r\n")).toBe("200")
+  })
+
+  test.each([
+    "GET /nothing HTTP/1.0\r\nHost: a b\r\n\r\n",
     "GET //evil.example/v1/models HTTP/1.1\r\nHost: a b\r\n\r\n",
     "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
   ])("%p is refused for its Host, with an id", async (text) => {
@@ -183,6 +226,26 @@ test("close cuts streams that are still running when its grace is over", async (
   expect(await read).toBeInstanceOf(Error)
   await engine.calls[0]?.left
 })
+
+test.each([
+  ["a path", { path: `/${"p".repeat(17_000)}`, headers: {} }],
+  ["a query", { path: `/v0/health?${"q".repeat(17_000)}`, headers: {} }],
+  ["a header", { path: "/v0/health", headers: { "x-request-id": "h".repeat(17_000) } }],
+  [
+    "headers",
+    {
+      path: "/v0/health",
+      headers: Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, "1"])),
+    },
+  ],
+])(
+  "a request with too much of %s is refused before it comes to a route",
+  async (_what, { path, headers }) => {
+    const { listener } = await serve()
+    expect((await fetch(listener.url + path, { headers })).status).toBe(431)
+    expect((await fetch(`${listener.url}/v0/health`)).status).toBe(200)
+  },
+)
 
 test("a body above the limit is answered with our own 413", async () => {
   const { listener } = await serve()
@@ -266,6 +329,31 @@ test("a client that drops a whole answer's connection frees the engine as well",
   controller.abort()
   expect(await failure).toBeInstanceOf(APIUserAbortError)
   await engine.calls[0]?.left
+})
+
+test("a client that keeps its connection and does not read frees the engine", async () => {
+  const { listener, engine } = await serve(
+    async function* (_request, signal): AsyncGenerator<GenerationEvent> {
+      yield { type: "prompt", tokens: 1 }
+      const text = "x".repeat(1024 ** 2)
+      // More than systems keep for a client; nobody waits half a minute here.
+      for (let count = 0; count < 100 && !signal.aborted; count++) {
+        yield { type: "text", choice: 0, text, tokens: 1 }
+      }
+      yield await untilAborted(signal)
+    },
+  )
+  const socket = connect(listener.port ?? 0, "127.0.0.1")
+  socket.once("data", () => socket.pause())
+  const closed = new Promise((resolve) => socket.on("error", () => {}).once("close", resolve))
+  const body = JSON.stringify({ ...CHAT, stream: true })
+  const head = ["POST /v1/chat/completions HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+  socket.write([...head, `Content-Length: ${body.length}`, "", body].join("\r\n"))
+  await until(() => engine.calls.length > 0)
+  await engine.calls[0]?.left
+  expect(engine.calls[0]?.signal.reason).toMatchObject({ code: "client_stalled" })
+  socket.resume()
+  await closed
 })
 
 test("OpenAI's client sees each error as its own kind", async () => {

@@ -87,7 +87,7 @@ test("a failure after the answer began is an error event, and the stream has no 
   const events = eventsOf(text)
   expect(events.at(-1)).toEqual({
     error: {
-      message: "the worker of model 'tiny' was killed; its last words: last words",
+      message: "the worker of model 'tiny' was killed",
       type: "server_error",
       param: null,
       code: "worker_crashed",

@@ -25,7 +25,7 @@ describe("X-Request-Timeout", () => {
     const error = await errorOf(ask(timeout).response)
     expect(error["status"]).toBe(400)
     expect(error["message"]).toBe(
-      `X-Request-Timeout must be a number of seconds between 0 and 2592000, got ${JSON.stringify(timeout)}`,
+      `X-Request-Timeout must be a number of seconds between 0 and 2073600, got ${JSON.stringify(timeout)}`,
     )
   })
 

@@ -40,3 +40,7 @@ describe("nearest", () => {
     expect(nearest("run", [])).toBeUndefined()
   })
 })
+
+test("a text that is far too long for a word is compared with nothing", () => {
+  expect(nearest("x".repeat(1_000_000), ["x".repeat(1_000_001)])).toBeUndefined()
+})

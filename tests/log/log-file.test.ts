@@ -1,7 +1,16 @@
 import { afterEach, describe, expect, jest, setSystemTime, test } from "bun:test"
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
 import { readdir, readFile } from "node:fs/promises"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { LogFile, type LogFileOptions } from "../../src/log/log-file"
 import { tempFolder } from "../support/temp-folder"
@@ -130,6 +139,78 @@ describe("a file that cannot be written", () => {
     await file.close()
     expect(elsewhere.slice(1)).toEqual(["too soon\n"])
     expect(contents(folder.path)).toEqual({ "xllm.log": "again\n" })
+  })
+})
+
+describe("a file that somebody else has taken away", () => {
+  test("is made anew when it is opened again, and nothing is lost", async () => {
+    using folder = tempFolder()
+    const { file, path } = logFile(folder.path)
+    file.write("one\n")
+    await untilFile(path, "one\n")
+    renameSync(path, `${path}.1`)
+    file.write("two\n")
+    file.reopen()
+    file.write("three\n")
+    await file.close()
+    expect(contents(folder.path)).toEqual({ "xllm.log": "three\n", "xllm.log.1": "one\ntwo\n" })
+  })
+
+  const takeAway: readonly (readonly [string, (path: string) => void])[] = [
+    ["deleted", (path) => rmSync(path)],
+    ["renamed", (path) => renameSync(path, `${path}.1`)],
+    [
+      "replaced by another one",
+      (path) => {
+        renameSync(path, `${path}.1`)
+        writeFileSync(path, "")
+      },
+    ],
+    ["deleted with its folder", (path) => rmSync(dirname(path), { recursive: true })],
+  ]
+
+  test.each(takeAway)("is made anew soon after it was %s", async (_how, take) => {
+    using folder = tempFolder()
+    jest.useFakeTimers({ now: new Date("2026-03-01T12:00:00Z") })
+    const { file, path, elsewhere } = logFile(join(folder.path, "logs"))
+    file.write("old\n")
+    await untilFile(path, "old\n")
+    take(path)
+    // Until it is seen, lines go where they went.
+    while (!(await readFile(path, "utf8").catch(() => "")).endsWith("new\n")) {
+      jest.advanceTimersByTime(2000)
+      file.write("new\n")
+    }
+    await file.close()
+    expect(readFileSync(path, "utf8")).not.toContain("old")
+    expect(elsewhere).toEqual([])
+  })
+
+  test("is not missed where it was put away by the log itself", async () => {
+    using folder = tempFolder()
+    jest.useFakeTimers({ now: new Date("2026-03-01T12:00:00Z") })
+    const { file, path } = logFile(folder.path, { maxBytes: 10 })
+    file.write("first line\n")
+    await untilFile(path, "")
+    for (let turn = 0; turn < 5; turn++) {
+      jest.advanceTimersByTime(2000)
+      await readdir(folder.path)
+    }
+    file.write("second\n")
+    await file.close()
+    expect(contents(folder.path)).toEqual({
+      "xllm.log": "second\n",
+      "xllm.log.2026-03-01.1.gz": "first line\n",
+    })
+  })
+
+  test("stays away after the end", async () => {
+    using folder = tempFolder()
+    const { file, path } = logFile(folder.path)
+    await file.close()
+    rmSync(path, { force: true })
+    file.reopen()
+    expect(readdirSync(folder.path)).not.toContain("xllm.log")
   })
 })
 

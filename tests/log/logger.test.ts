@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { createLogger, type LogFormat, type LogLevel } from "../../src/log/logger"
+import { createLogger, type LogFormat, type LogLevel, WholeText } from "../../src/log/logger"
 
 function logger(format: LogFormat, level: LogLevel = "debug") {
   const lines: string[] = []
@@ -60,3 +60,19 @@ test("a child adds its fields to each event, and the event's own win", () => {
     { event: "b", model: "other", part: 2 },
   ])
 })
+
+test.each(["json", "pretty"] as const)(
+  "a long text is cut in a %s line, unless it is wanted whole",
+  (format) => {
+    const { lines, log } = logger(format)
+    log.info("a", {
+      text: "x".repeat(5000),
+      error: new Error("y".repeat(5000)),
+      answer: new WholeText("z".repeat(5000)),
+    })
+    const [line = ""] = lines
+    expect(line.match(/x+…/)?.[0]).toHaveLength(4097)
+    expect(line.match(/y+…/)?.[0]).toHaveLength(4097)
+    expect(line.match(/z+/)?.[0]).toHaveLength(5000)
+  },
+)

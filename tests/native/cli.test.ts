@@ -245,12 +245,19 @@ describe("serve", () => {
     })
   })
 
-  test("ends with an error where a model that it was told to load cannot be loaded", async () => {
-    const path = await writeStrangeModel()
-    const { out, err, code } = await runXllm(["serve", "--port", "0", "--log-level", "off", path], local)
-    expect(out).toContain("listening")
-    expect(err).toMatch(/^Error: model 'strange' could not be loaded: .*lambs.*\n$/)
-    expect(code).toBe(1)
+  test("goes on where a model that it was told to load cannot be loaded, and says so", async () => {
+    await using server = await serve(await writeStrangeModel())
+    while ((await fetch(`${server.url}/v0/health/ready`)).status !== 200);
+    const health = await (await fetch(`${server.url}/v0/health`)).json()
+    const reason = expect.stringMatching(/^model 'strange' could not be loaded: .*lambs/)
+    expect(health).toMatchObject({
+      status: "degraded",
+      problems: [reason],
+      failed: [{ name: "strange", reason }],
+    })
+    expect(JSON.stringify(health)).not.toContain(folder.path)
+    server.child.kill("SIGTERM")
+    expect(await server.child.exited).toBe(0)
   })
 
   test("says that a port is taken", async () => {

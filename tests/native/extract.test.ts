@@ -182,7 +182,7 @@ describe("extracting a component", () => {
     const { stdout } = Bun.spawnSync(command)
     const [message, left] = stdout.toString().trim().split("\n")
     expect(message).toContain(disk)
-    expect(message).toMatch(/ENOSPC.*free 1 MB there.*XLLM_HOME/)
+    expect(message).toMatch(/no space left on the disk.*free 1 MB there.*XLLM_HOME/)
     expect(left).toBe("llama.lock")
   })
 })

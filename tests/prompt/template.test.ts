@@ -63,8 +63,7 @@ function failureOf(work: () => unknown): Error {
 describe("rendering", () => {
   test("gives the model's own format", () => {
     const template = compile(CHATML)
-    expect(template.origin).toBe("model")
-    expect(template.fallbackReason).toBeUndefined()
+    expect(template.fallback).toBeUndefined()
     expect(render(template, [system("Be brief."), user("Hi"), assistant("Hello"), user("Bye")])).toEqual({
       text:
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n" +
@@ -267,13 +266,13 @@ describe("what a template does not know is put in a way that it does:", () => {
     const template = compile(
       "{% for m in messages %}{% for part in m.content %}{% if part.type == 'text' %}<{{ part.text }}>{% endif %}{% endfor %}{% endfor %}",
     )
-    expect(template.origin).toBe("model")
+    expect(template.fallback).toBeUndefined()
     expect(render(template, [user("one"), assistant("two")]).text).toBe("<one><two>")
   })
 
   test("a template that needs a list of tools gets an empty one", () => {
     const template = compile("{{ messages[0].content }} {{ tools | length }} {{ functions }}")
-    expect(template.origin).toBe("model")
+    expect(template.fallback).toBeUndefined()
     expect(render(template, [user("U")]).text).toBe("U 0 []")
   })
 })
@@ -293,7 +292,7 @@ describe("a conversation that the template refuses", () => {
     const picky = compile(
       "{% if messages|length < 5 %}{{ raise_exception('too short') }}{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}",
     )
-    expect(picky.origin).toBe("model")
+    expect(picky.fallback).toBeUndefined()
     const four = [user("1"), assistant("2"), user("3"), assistant("4")]
     expect(failureOf(() => render(picky, four)).message).toEndWith("too short")
     expect(render(picky, [...four, user("5")]).text).toBe("12345")
@@ -303,7 +302,7 @@ describe("a conversation that the template refuses", () => {
     const template = compile(
       "{{ messages[0].content }}{% if messages|length > 3 %}{{ messages|nonsense }}{% endif %}",
     )
-    expect(template.origin).toBe("model")
+    expect(template.fallback).toBeUndefined()
     const four = [user("1"), assistant("2"), user("3"), assistant("4")]
     expect(failureOf(() => render(template, four))).toBeInstanceOf(TemplateFailed)
   })
@@ -312,8 +311,9 @@ describe("a conversation that the template refuses", () => {
 describe("the built-in format is used, and the reason is told, where", () => {
   const expectBuiltIn = (source: string | null, reason: string): void => {
     const template = compile(source)
-    expect(template.origin).toBe("built-in")
-    expect(template.fallbackReason).toContain(reason)
+    expect(template.fallback?.explanation).toContain(reason)
+    expect(template.fallback?.explanation).toEndWith(": ChatML is used")
+    expect(template.fallback?.stop).toEqual([])
     expect(render(template, [system("S"), user("U")]).text).toBe(
       "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n",
     )
@@ -364,5 +364,81 @@ test("a template that somebody chose is used although it leaves out what the use
     continueFinalMessage: false,
   } as const
   expect(compileChatTemplate({ ...options, isChosen: true }).render(request).text).toBe("Once upon a time")
-  expect(compileChatTemplate(options)).toMatchObject({ origin: "built-in" })
+  expect(compileChatTemplate(options)).toHaveProperty("fallback.stop", ["<|im_end|>", "<|im_start|>"])
+})
+
+describe("line endings of other systems", () => {
+  test("in a template are line feeds to Jinja, so that blocks and the last newline are trimmed", () => {
+    const unix = "{% for m in messages %}\n{{ m.role }}: {{ m.content }}\n{% endfor %}\nassistant:\n"
+    const expected = render(compile(unix), [user("hi")]).text
+    expect(expected).toBe("user: hi\nassistant:")
+    expect(render(compile(unix.replaceAll("\n", "\r\n")), [user("hi")]).text).toBe(expected)
+    expect(render(compile(unix.replaceAll("\n", "\r")), [user("hi")]).text).toBe(expected)
+  })
+
+  test("in a message stay as they are", () => {
+    expect(render(compile(CHATML), [user("a\r\nb")]).text).toContain("a\r\nb")
+  })
+})
+
+describe("a model without a template", () => {
+  const bare = (architecture: string, controlTexts: readonly string[]) =>
+    compile(null, { architecture, controlTexts })
+
+  test("gets the turns of its architecture, whose markers are its tokens", () => {
+    const gemma = bare("gemma3", ["<start_of_turn>", "<end_of_turn>", "<bos>"])
+    expect(gemma.fallback).toEqual({
+      explanation: "the model has no chat template: Gemma's format is used",
+      stop: [],
+    })
+    // Gemma knows no system messages.
+    expect(render(gemma, [system("Be brief."), user("Hi"), assistant("Ho"), user("Hu")]).text).toBe(
+      "<start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\nHo<end_of_turn>\n" +
+        "<start_of_turn>user\nHu<end_of_turn>\n<start_of_turn>model\n",
+    )
+  })
+
+  test("gets the turns that its vocabulary has, whatever its architecture", () => {
+    const tuned = bare("llama", ["<|im_start|>", "<|im_end|>"])
+    expect(tuned.fallback?.explanation).toEndWith(": ChatML is used")
+    const llama3 = bare("llama", ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"])
+    expect(render(llama3, [user("Hi")]).text).toBe(
+      "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+    )
+  })
+
+  test("ends before markers that are only text to it", () => {
+    expect(bare("gemma", ["<bos>"]).fallback?.stop).toEqual(["<end_of_turn>", "<start_of_turn>"])
+    const llama2 = bare("llama", ["<s>"])
+    expect(llama2.fallback?.stop).toEqual(["[INST]", "[/INST]"])
+    expect(render(llama2, [system("S"), user("U"), assistant("A"), user("V")]).text).toBe(
+      "[INST] S\n\nU [/INST] A</s>[INST] V [/INST]",
+    )
+    const unknown = bare("falcon", ["<s>"])
+    expect(unknown.fallback).toEqual({
+      explanation: "the model has no chat template: ChatML is used, which this model may not know",
+      stop: ["<|im_end|>", "<|im_start|>"],
+    })
+  })
+
+  test.each([
+    ["phi3", ["<|end|>", "<|user|>", "<|assistant|>"], "<|user|>\nU<|end|>\n<|assistant|>\n"],
+    ["deepseek2", ["<｜User｜>", "<｜Assistant｜>"], "<｜User｜>U<｜Assistant｜>"],
+    [
+      "command-r",
+      ["<|END_OF_TURN_TOKEN|>", "<|START_OF_TURN_TOKEN|>"],
+      "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>U<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>",
+    ],
+    [
+      "granite",
+      ["<|start_of_role|>", "<|end_of_role|>"],
+      "<|start_of_role|>user<|end_of_role|>U</s>\n<|start_of_role|>assistant<|end_of_role|>",
+    ],
+    ["glm4", ["<|user|>", "<|assistant|>"], "[gMASK]<sop><|user|>\nU<|assistant|>\n"],
+    ["qwen2", ["<|im_end|>", "<|im_start|>"], "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n"],
+  ])("of the architecture %s is asked in its own format", (architecture, controlTexts, expected) => {
+    const template = bare(architecture, controlTexts)
+    expect(template.fallback?.stop).toEqual([])
+    expect(render(template, [user("U")]).text).toBe(expected)
+  })
 })

@@ -28,6 +28,19 @@ test("texts", () => {
   expect(defaults({ system: "", messages: [] })).toEqual({})
 })
 
+test("line endings of other systems are line feeds in every text", () => {
+  const { system, messages, stop, template } = defaults({
+    system: "Be\r\nbrief.",
+    messages: [{ role: "user", content: "a\rb" }],
+    parameters: { stop: ["\r\nUser:"] },
+    template: { syntax: "go", text: "{{ .Prompt }}\r\n{{ .Response }}" },
+  })
+  expect(system).toBe("Be\nbrief.")
+  expect(messages).toEqual([{ role: "user", content: "a\nb" }])
+  expect(stop).toEqual(["\nUser:"])
+  expect(template).not.toContain("\r")
+})
+
 test("parameters become what requests, and settings, call them", () => {
   const parameters = {
     temperature: 0.5,

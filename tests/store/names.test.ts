@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { InvalidModelName } from "../../src/errors"
-import { formatModelName, isSameName, nameOfParts, parseModelName } from "../../src/store/names"
+import { formatModelName, nameOfParts, parseModelName } from "../../src/store/names"
 
 const OLLAMA = "registry.ollama.ai"
 const long = (length: number) => "a".repeat(length)
@@ -143,13 +143,6 @@ describe("a model's name", () => {
     expect(error.message).not.toMatch(/[\u0000-\u001f\u007f]/)
     expect(error.message.length).toBeLessThan(700)
     expect(error).toMatchObject({ code: "invalid_model_name", status: 400, param: "model" })
-  })
-
-  test("is the same in upper and lower case", () => {
-    expect(
-      isSameName(parseModelName("Qwen/Qwen3:Q4_K_M"), parseModelName("hf.co/qwen/qwen3:q4_k_m")),
-    ).toBeTrue()
-    expect(isSameName(parseModelName("a/b:c"), parseModelName("ollama:a/b:c"))).toBeFalse()
   })
 
   test("can be made of the parts of a place on disk, where they are possible", () => {

@@ -14,7 +14,7 @@ import { join } from "node:path"
 import type { Store } from "../../src/store/contract"
 import { createStore } from "../../src/store/index"
 import { failure } from "../support/failure"
-import { writeGguf } from "../support/gguf-writer"
+import { type GgufEntry, writeGguf } from "../support/gguf-writer"
 import { type TinyModelOptions, writeTinyModel } from "../support/tiny-model"
 
 let home = ""
@@ -152,12 +152,31 @@ describe("resolving", () => {
   })
 
   test("without a name fails where there are several, or none", async () => {
-    expect((await failure(store.resolve(undefined))).message).toContain("there is no model to choose")
+    expect((await failure(store.resolve(undefined))).message).toContain(
+      "there are no models here yet: 'xllm pull qwen3:0.6b' downloads one",
+    )
     addTiny("one.gguf")
     addTiny("two.gguf")
     const error = await failure(store.resolve(undefined))
     expect(error).toMatchObject({ status: 400, param: "model" })
-    expect(error.message).toContain("there are 2 to choose from")
+    expect(error.message).toContain("there are 2 models to choose from")
+  })
+
+  test("without a name takes the only one that does what is asked, whatever else there is", async () => {
+    addTiny("writer.gguf")
+    const reading: readonly GgufEntry[] = [
+      ["general.architecture", "string", "bert"],
+      ["bert.pooling_type", "u32", 1],
+    ]
+    writeGguf(inModels("reader.gguf"), reading, [])
+    expect((await store.resolve(undefined, "text")).name).toBe("writer")
+    const none = await failure(store.resolve(undefined, "voice"))
+    expect(none).toMatchObject({ status: 400, param: "model" })
+    expect(none.message).toBe("model is missing, and there is no voice to choose")
+    addTiny("another.gguf")
+    expect((await failure(store.resolve(undefined, "text"))).message).toBe(
+      "model is missing, and there are 2 text models to choose from",
+    )
   })
 
   test("suggests the name that was probably meant", async () => {
@@ -166,7 +185,9 @@ describe("resolving", () => {
     expect(error).toMatchObject({ code: "model_not_found", status: 404 })
     expect(error.message).toBe("model 'smolm-135m' not found; did you mean 'smollm-135m'?")
     expect((await failure(store.resolve("smollm-135m.gguf"))).message).toContain("'smollm-135m'?")
-    expect((await failure(store.resolve("gpt-4"))).message).toBe("model 'gpt-4' not found")
+    expect((await failure(store.resolve("gpt-4"))).message).toBe(
+      "model 'gpt-4' not found; there is only 'smollm-135m'",
+    )
   })
 
   test("never takes a path for a name", async () => {

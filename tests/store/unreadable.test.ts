@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:f
 import { join } from "node:path"
 import { FolderListings } from "../../src/store/folder-listings"
 import { tempFolder } from "../support/temp-folder"
+import { writeGguf } from "../support/gguf-writer"
 import { writeTinyModel } from "../support/tiny-model"
 
 /** To root everything can be read. */
@@ -104,4 +105,23 @@ test("a listing forgets a problem that is over", async () => {
   symlinkSync("/etc/passwd", path)
   expect(await listings.entries(folder.path, new Set())).toEqual([{ name: "link", kind: "file" }])
   expect([...listings.problems]).toEqual([])
+})
+
+test("a file that is named by its path says what it is", async () => {
+  using elsewhere = tempFolder()
+  chmodSync(elsewhere.path, 0o755)
+  const told = async (name: string) =>
+    (await xllm(elsewhere.path, "show", join(elsewhere.path, name))).err.trimEnd()
+  const of = (name: string, bytes: number[]) => {
+    writeFileSync(join(elsewhere.path, name), Buffer.concat([Buffer.from("GGUF"), Buffer.from(bytes)]))
+    return told(name)
+  }
+  expect(await of("big.gguf", [0, 0, 0, 3])).toEndWith("big.gguf: big-endian GGUF files are not supported")
+  expect(await of("first.gguf", [1, 0, 0, 0])).toEndWith(
+    "first.gguf: GGUF version 1 is not supported (2 and 3 are)",
+  )
+  writeFileSync(join(elsewhere.path, "text.gguf"), "hello")
+  expect(await told("text.gguf")).toEndWith(": it is not a GGUF file")
+  writeGguf(join(elsewhere.path, "part.gguf"), [["general.architecture", "string", "clip"]], [])
+  expect(await told("part.gguf")).toEndWith("it is a part for another model, not a model itself")
 })

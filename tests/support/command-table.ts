@@ -12,7 +12,8 @@ export interface DescribedCommand {
 export async function describedCommands(): Promise<readonly DescribedCommand[]> {
   return await Promise.all(
     Object.entries(commands).map(async ([name, entry]) => {
-      const { help } = (await entry.load()).command
+      const { command } = await entry.load()
+      const help = command.help(undefined)
       const usage = new RegExp(`^Usage:\\n  xllm ${name}(.*) \\[FLAGS\\]$`, "m").exec(help)?.[1] ?? ""
       const flags = [...help.matchAll(/^  (?:-\w, |    )--([\w-]+) (\S+)/gm)]
       return {

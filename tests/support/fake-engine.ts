@@ -9,6 +9,7 @@ import type {
   LoadedModel,
   LoadedTextInfo,
   ModelDetails,
+  ModelSummary,
   RecognizerDetails,
   RenderedPrompt,
   SamplingParameters,
@@ -21,7 +22,15 @@ import type {
   WorkEvent,
   WorkRequest,
 } from "../../src/domain"
-import type { Engine, EngineStatus, SystemReport } from "../../src/engine/contract"
+import type {
+  Answering,
+  ContextLengths,
+  Engine,
+  EngineStatus,
+  FailedModel,
+  SystemReport,
+} from "../../src/engine/contract"
+import { KIND_FOR } from "../../src/engine/kinds"
 import { Cancelled, ModelNotFound } from "../../src/errors"
 
 /** What scripted work does: yields events, throws errors, waits. */
@@ -62,7 +71,10 @@ export class FakeEngine implements Engine {
   /** Models of other kinds. */
   mediaModels: readonly ModelDetails[] = []
   state: EngineStatus["status"] = "ok"
+  /** Of every text model. */
+  contexts: ContextLengths = { trained: 512, served: 256 }
   loadedModels: readonly LoadedModel[] = []
+  failedModels: readonly FailedModel[] = []
 
   constructor(script: Script = () => answer(["Hello", " world"])) {
     this.script = script
@@ -74,24 +86,42 @@ export class FakeEngine implements Engine {
     return call.request
   }
 
-  chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    return run(this.calls, this.script, request, signal)
+  chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent> {
+    return this.#answer(run(this.calls, this.script, request, signal), request)
   }
 
-  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    return run(this.calls, this.script, request, signal)
+  complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent> {
+    return this.#answer(run(this.calls, this.script, request, signal), request)
   }
 
-  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpeechEvent> {
-    return run(this.speeches, this.speechScript, request, signal)
+  speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent> {
+    return this.#answer(run(this.speeches, this.speechScript, request, signal), request)
   }
 
-  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent> {
-    return run(this.transcriptions, this.transcriptionScript, request, signal)
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): Answering<TranscriptionEvent> {
+    return this.#answer(run(this.transcriptions, this.transcriptionScript, request, signal), request)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
-    return run(this.drawings, this.imageScript, request, signal)
+  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
+    return this.#answer(run(this.drawings, this.imageScript, request, signal), request)
+  }
+
+  #answer<E>(events: AsyncIterable<E>, { model, kind }: WorkRequest): Answering<E> {
+    return Object.assign(events, { model: this.#find(model, kind)?.name })
+  }
+
+  /** Names are found in any case. */
+  #find(model: string | undefined, kind: WorkRequest["kind"] | undefined): ModelDetails | undefined {
+    const wanted = kind === undefined ? "text" : KIND_FOR[kind]
+    return this.#all.find((known) =>
+      model === undefined ? known.kind === wanted : known.name.toLowerCase() === model.toLowerCase(),
+    )
+  }
+
+  async resolve(model: string | undefined, kind?: WorkRequest["kind"]): Promise<ModelDetails> {
+    const found = this.#find(model, kind)
+    if (found === undefined) throw new ModelNotFound(model ?? "")
+    return found
   }
 
   async render(request: GenerationRequest): Promise<RenderedPrompt> {
@@ -111,14 +141,23 @@ export class FakeEngine implements Engine {
     return this.loadedModels.some(({ name }) => name === model)
   }
 
-  async list(): Promise<readonly ModelDetails[]> {
+  get #all(): readonly ModelDetails[] {
     return [...this.models.map(detailsOf), ...this.mediaModels]
+  }
+
+  async list(): Promise<readonly ModelDetails[]> {
+    return this.#all
   }
 
   async show(model: string): Promise<ModelDetails> {
     const found = (await this.list()).find(({ name }) => name === model)
     if (found === undefined) throw new ModelNotFound(model)
     return found
+  }
+
+  async contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
+    const texts = models.filter(({ kind }) => kind === "text")
+    return new Map(texts.map(({ name }) => [name, this.contexts]))
   }
 
   loaded(): readonly LoadedModel[] {
@@ -128,7 +167,15 @@ export class FakeEngine implements Engine {
   status(): EngineStatus {
     const queue = { running: 1, waiting: 2, limit: 1000, models: [{ model: "tiny", running: 1, waiting: 2 }] }
     const models = this.loadedModels
-    return { status: this.state, problems: [], queue, memory: MEMORY, models, devices: null }
+    return {
+      status: this.state,
+      problems: [],
+      queue,
+      memory: MEMORY,
+      models,
+      failed: this.failedModels,
+      devices: null,
+    }
   }
 
   async system(): Promise<SystemReport> {

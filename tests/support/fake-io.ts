@@ -15,16 +15,19 @@ export interface FakeIoOptions {
   readonly input?: string
   readonly isTerminal?: boolean
   readonly environment?: Environment
+  /** Of its terminal. */
+  readonly columns?: number
 }
 
 /** Streams that remember what was written to them. */
-export function fakeIo({ input, isTerminal = false, environment = {} }: FakeIoOptions = {}): FakeIo {
+export function fakeIo({ input, isTerminal = false, environment = {}, columns }: FakeIoOptions = {}): FakeIo {
   let out = ""
   let err = ""
   const chunks: Uint8Array[] = []
   const closed = new AbortController()
   return {
     environment,
+    columns,
     stdinIsTerminal: input === undefined,
     stdoutIsTerminal: isTerminal,
     stderrIsTerminal: isTerminal,

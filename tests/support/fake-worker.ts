@@ -19,10 +19,10 @@ import {
   PROTOCOL_VERSION,
   type FromProbeWorker,
   type FromWorker,
-  type RequestEvent,
   type ToProbeWorker,
   type ToWorker,
 } from "../../src/protocol/messages"
+import { decodeRequest, encodeRendered, type RequestEvent } from "../../src/protocol/wire"
 
 type ToAnyWorker = ToWorker<WorkRequest>
 
@@ -85,6 +85,7 @@ function info(): LoadedModelInfo {
     decodeThreads: 1,
     prefillThreads: 1,
     vocabularySize: 256,
+    longestTokenBytes: 16,
     chatTemplate: "model",
     fillInTheMiddle: false,
   }
@@ -252,7 +253,8 @@ function commandOf(request: WorkRequest): string {
 }
 
 function generate(message: ToAnyWorker & { readonly type: "generate" }): void {
-  const { id, request, queueMs, loadMs } = message
+  const { id, queueMs, loadMs } = message
+  const request = decodeRequest(message.request)
   const command = commandOf(request)
   const taken = [...running.values()].reduce((sum, other) => sum + other.weight, 0)
   if (taken >= slots && kind !== "text") process.exit(93)
@@ -272,15 +274,16 @@ function release(): void {
 }
 
 function render(message: ToAnyWorker & { readonly type: "render" }): void {
-  const { id, request } = message
+  const { id } = message
+  const request = decodeRequest(message.request)
   const prompt = request.kind === "completion" ? String(request.prompt) : ""
   if (prompt === "fail") {
     tell({ type: "render-failed", id, error: new DecodeFailed("no template").toWire() })
   } else if (prompt !== "hang") {
     // The engine only passes it on.
-    const parameters = { ...({} as SamplingParameters), maxTokens: 1, stop: [] }
+    const parameters = { ...({ logitBias: [] as unknown } as SamplingParameters), maxTokens: 1, stop: [] }
     const result: RenderedPrompt = { prompt: `<${prompt}>`, tokens: [1, 2], parameters }
-    tell({ type: "rendered", id, result })
+    tell({ type: "rendered", id, result: encodeRendered(result) })
   }
 }
 

@@ -12,7 +12,8 @@ import { limitsOf } from "../../src/engine/limits"
 import { WorkerChild, workerEnvironment } from "../../src/engine/worker-child"
 import type { WorkerLine } from "../../src/engine/worker-lines"
 import { fromWire, type XllmError } from "../../src/errors"
-import type { FromWorker, RequestEvent, ToWorker } from "../../src/protocol/messages"
+import type { FromWorker, ToWorker } from "../../src/protocol/messages"
+import { encodeRequest, EventReader, type RequestEvent } from "../../src/protocol/wire"
 import { EXACT_SETTINGS } from "./real-worker"
 
 type EventOf<E extends MediaEvent, T extends E["type"]> = Extract<E, { readonly type: T }>
@@ -87,6 +88,7 @@ export abstract class MediaWorker<
   readonly #child: WorkerChild<ToWorker<R>, FromWorker<E>>
   readonly #ready = Promise.withResolvers<LoadedModelInfo>()
   readonly #ended = Promise.withResolvers<string>()
+  readonly #events = new EventReader<E>()
   readonly #work = new Map<number, W>()
   #info: LoadedModelInfo | undefined
   #nextId = 1
@@ -145,7 +147,13 @@ export abstract class MediaWorker<
   protected begin(make: (id: number) => W, request: R): W {
     const work = make(this.#nextId++)
     this.#work.set(work.id, work)
-    this.#child.send({ type: "generate", id: work.id, request, queueMs: 1, loadMs: 2 })
+    this.#child.send({
+      type: "generate",
+      id: work.id,
+      request: encodeRequest(request),
+      queueMs: 1,
+      loadMs: 2,
+    })
     return work
   }
 
@@ -154,7 +162,7 @@ export abstract class MediaWorker<
     if (message.type === "load-failed") this.#ready.reject(fromWire(message.error))
     if (message.type !== "step") return
     this.signs++
-    for (const entry of message.events) this.#work.get(entry.id)?.take(entry)
+    for (const entry of this.#events.read(message.events)) this.#work.get(entry.id)?.take(entry)
   }
 
   #lost(words: string): void {

@@ -19,13 +19,15 @@ export interface SessionOptions {
   /** What is run; absent: the sources. */
   readonly program?: readonly string[]
   readonly cwd?: string
+  /** Of the terminal; absent: 100. */
+  readonly columns?: number
 }
 
 const SOURCES = [process.execPath, join(ROOT, "src/index.ts")]
 
-/** Starts the program with a terminal of 100 columns. */
+/** Starts the program with a terminal. */
 export function startSession(options: SessionOptions): Session {
-  const { argv, environment = {}, program = SOURCES, cwd = process.cwd() } = options
+  const { argv, environment = {}, program = SOURCES, cwd = process.cwd(), columns = 100 } = options
   let seen = ""
   let look = () => {}
   const decoder = new TextDecoder()
@@ -33,7 +35,7 @@ export function startSession(options: SessionOptions): Session {
     cwd,
     env: { TERM: "xterm", ...environment },
     terminal: {
-      cols: 100,
+      cols: columns,
       rows: 30,
       data(_terminal, bytes) {
         seen += decoder.decode(bytes, { stream: true })

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { ModelSummary } from "../../src/domain"
-import { createStore } from "../../src/store"
+import { createStore, type StoreOptions } from "../../src/store"
 import type { Store } from "../../src/store/contract"
 import { KeyFolder } from "../../src/store/keys"
 import type { PullEvent } from "../../src/store/pull/events"
@@ -31,16 +31,16 @@ export class PullScene implements AsyncDisposable {
   readonly folder: ReturnType<typeof tempFolder>
   hubToken: string | undefined
 
-  private constructor(hub: FakeHub, registry: FakeRegistry) {
+  private constructor(hub: FakeHub, registry: FakeRegistry, options: Pick<StoreOptions, "aliases">) {
     this.hub = hub
     this.registry = registry
     this.folder = tempFolder()
     this.keys = new KeyFolder(join(this.folder.path, "keys"))
-    this.store = createStore({ modelsFolder: join(this.folder.path, "models") })
+    this.store = createStore({ modelsFolder: join(this.folder.path, "models"), ...options })
   }
 
-  static async create(): Promise<PullScene> {
-    return new PullScene(await FakeHub.start(), await FakeRegistry.start())
+  static async create(options: Pick<StoreOptions, "aliases"> = {}): Promise<PullScene> {
+    return new PullScene(await FakeHub.start(), await FakeRegistry.start(), options)
   }
 
   async pull(

@@ -20,6 +20,7 @@ const KEPT = {
   priority: "normal",
   pinned: false,
   keepAliveSeconds: null,
+  stepTimeoutSeconds: null,
   replicas: 1,
   preload: false,
 } as const

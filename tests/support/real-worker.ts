@@ -17,7 +17,8 @@ import type {
 import { DEFAULT_LIMITS } from "../../src/engine/limits"
 import { WorkerChild, workerEnvironment } from "../../src/engine/worker-child"
 import { fromWire, type XllmError } from "../../src/errors"
-import type { FromTextWorker, RequestEvent, ToTextWorker } from "../../src/protocol/messages"
+import type { FromTextWorker, ToTextWorker } from "../../src/protocol/messages"
+import { decodeRendered, encodeRequest, EventReader, type RequestEvent } from "../../src/protocol/wire"
 
 /** The command that starts a real worker from the sources. */
 export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] {
@@ -140,11 +141,12 @@ function only<T>(items: readonly T[]): T {
 
 type StepMessage = Extract<FromTextWorker, { type: "step" }>
 
-/** A step, with the counters that a text worker always tells. */
-type Step = StepMessage & Required<Pick<StepMessage, "counters">>
-
-function toStep({ counters = NO_COUNTERS, ...step }: StepMessage): Step {
-  return { ...step, counters }
+/** A step as it was read, with the counters that a text worker always tells. */
+export interface Step extends Omit<StepMessage, "events" | "counters"> {
+  readonly counters: WorkerCounters
+  readonly events: readonly RequestEvent<GenerationEvent>[]
+  /** When it was heard; `performance.now()`. */
+  readonly at: number
 }
 
 export interface RealWorkerOptions {
@@ -162,9 +164,10 @@ export interface RealWorkerOptions {
  */
 export class RealWorker implements AsyncDisposable {
   readonly info: LoadedTextInfo
-  /** Everything it sent after the load, in order. */
-  readonly messages: FromTextWorker[] = []
+  /** All steps that it told of, in order. */
+  readonly steps: Step[] = []
   readonly #child: WorkerChild<ToTextWorker, FromTextWorker>
+  readonly #events = new EventReader<GenerationEvent>()
   readonly #runs = new Map<number, Run>()
   readonly #rendered = new Map<number, PromiseWithResolvers<RenderedPrompt>>()
   #nextId = 1
@@ -217,7 +220,13 @@ export class RealWorker implements AsyncDisposable {
   submit(request: GenerationRequest): Run {
     const run = new Run(this.#nextId++)
     this.#runs.set(run.id, run)
-    this.#child.send({ type: "generate", id: run.id, request, queueMs: 0, loadMs: 0 })
+    this.#child.send({
+      type: "generate",
+      id: run.id,
+      request: encodeRequest(request),
+      queueMs: 0,
+      loadMs: 0,
+    })
     return run
   }
 
@@ -253,17 +262,13 @@ export class RealWorker implements AsyncDisposable {
     const id = this.#nextId++
     const result = Promise.withResolvers<RenderedPrompt>()
     this.#rendered.set(id, result)
-    this.#child.send({ type: "render", id, request })
+    this.#child.send({ type: "render", id, request: encodeRequest(request) })
     return result.promise
   }
 
   /** As of the newest message. */
   get counters(): WorkerCounters {
     return this.steps.at(-1)?.counters ?? NO_COUNTERS
-  }
-
-  get steps(): readonly Step[] {
-    return this.messages.flatMap((message) => (message.type === "step" ? toStep(message) : []))
   }
 
   /** What `work` adds to the counters. */
@@ -281,10 +286,16 @@ export class RealWorker implements AsyncDisposable {
   }
 
   #hear(message: FromTextWorker): void {
-    this.messages.push(message)
-    if (message.type === "step") for (const entry of message.events) this.#runs.get(entry.id)?.take(entry)
-    else if (message.type === "rendered") this.#rendered.get(message.id)?.resolve(message.result)
+    if (message.type === "step") this.#hearStep(message)
+    else if (message.type === "rendered")
+      this.#rendered.get(message.id)?.resolve(decodeRendered(message.result))
     else if (message.type === "render-failed") this.#rendered.get(message.id)?.reject(fromWire(message.error))
+  }
+
+  #hearStep({ events, counters = NO_COUNTERS, ...message }: StepMessage): void {
+    const step = { ...message, counters, events: this.#events.read(events), at: performance.now() }
+    this.steps.push(step)
+    for (const entry of step.events) this.#runs.get(entry.id)?.take(entry)
   }
 
   #lost(error: Error): void {

@@ -43,6 +43,7 @@ export const SETTINGS: ModelSettings = {
   priority: "normal",
   pinned: false,
   keepAliveSeconds: 300,
+  stepTimeoutSeconds: null,
   replicas: 1,
   preload: false,
 }
@@ -55,6 +56,8 @@ export interface TestModel {
   readonly id?: string
   readonly defaults?: ModelDefaults
   readonly does?: FakeModel
+  /** Absent: it generates text, if it is one for text. */
+  readonly capabilities?: readonly string[]
   /** What its worker measures after the load, and what is estimated before; at least 64, which any worker takes. */
   readonly ramMiB?: number
   readonly settings?: Partial<ModelSettings>
@@ -157,6 +160,10 @@ function storeOf(
   answering: TestEngineOptions["answering"],
   listing: TestEngineOptions["listing"],
 ): Catalog {
+  const onlyOf = (kind: ModelKind = "text") => {
+    const names = Object.keys(models).filter((name) => (models[name]?.kind ?? "text") === kind)
+    return names.length === 1 ? names[0] : undefined
+  }
   const find = (name = "m"): ModelDetails => {
     const model = models[name]
     if (model === undefined) throw new ModelNotFound(name)
@@ -168,8 +175,8 @@ function storeOf(
       listing?.()
       return Object.keys(models).map(summaryOf)
     },
-    resolve: async (name) => {
-      const summary = summaryOf(name)
+    resolve: async (name, kind) => {
+      const summary = summaryOf(name ?? onlyOf(kind))
       await answering?.()
       return summary
     },
@@ -194,7 +201,10 @@ export function detailsOf(name: string, model: TestModel): TextModelDetails {
   }
 }
 
-function commonOf(name: string, { does = "plain", ramMiB = WORKER_MIB, id = "abc", defaults }: TestModel) {
+function commonOf(
+  name: string,
+  { does = "plain", ramMiB = WORKER_MIB, id = "abc", defaults, capabilities = ["completion"] }: TestModel,
+) {
   return {
     name,
     path: `${does}@${ramMiB}`,
@@ -203,7 +213,7 @@ function commonOf(name: string, { does = "plain", ramMiB = WORKER_MIB, id = "abc
     modifiedAt: new Date(0),
     ...(defaults !== undefined && { defaults }),
     license: undefined,
-    capabilities: [],
+    capabilities,
   }
 }
 

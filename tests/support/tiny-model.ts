@@ -34,6 +34,8 @@ export interface TinyModelOptions {
   readonly anyToken?: boolean
   /** After the first token of a pair (almost) always comes the second: ids, see {@link TinyModel.vocabulary}. */
   readonly chain?: readonly (readonly [after: number, next: number])[]
+  /** Whatever comes behind this token is no number any more: the file's row for it is damaged. */
+  readonly brokenToken?: number
   /** Standard deviation of the logits; larger means more sure of its choices. Default 5. */
   readonly logitScale?: number
   readonly name?: string
@@ -84,7 +86,7 @@ const DEFAULTS = {
   license: "mit",
 } as const satisfies TinyModelOptions
 
-type Settings = Required<TinyModelOptions>
+type Settings = Required<Omit<TinyModelOptions, "brokenToken">> & Pick<TinyModelOptions, "brokenToken">
 
 /**
  * Writes a small model with random weights that llama.cpp loads and runs: about 600 KB with the defaults. It talks
@@ -283,6 +285,8 @@ function tensorsOf(s: Settings, vocabulary: TinyVocabulary): GgufTensor[] {
   )
   const output = maker.random("output.weight", [s.dim, s.vocab], s.logitScale)
   if (!s.anyToken) silenceUnreadable(output.values, s, vocabulary)
+  if (s.brokenToken !== undefined)
+    embedding.values.fill(Number.NaN, s.brokenToken * s.dim, (s.brokenToken + 1) * s.dim)
   for (const [after, next] of s.chain) linkTokens(embedding.values, output.values, s, after, next)
   return [embedding, maker.ones("output_norm.weight", s.dim), output, ...layers.flat()]
 }

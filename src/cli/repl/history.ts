@@ -1,8 +1,22 @@
 import { appendFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
+import { tryJson } from "../../lib/json"
 
 /** Lines that are kept. */
 export const HISTORY_SIZE = 1000
+
+/** Letters of an entry that is kept. */
+const LONGEST_ENTRY = 64 * 1024
+
+/** A line of the file for each entry: those with several lines, and what could be taken for one, are JSON. */
+function encode(entry: string): string {
+  return entry.includes("\n") || decode(entry) !== entry ? JSON.stringify(entry) : entry
+}
+
+function decode(line: string): string {
+  const value = line.startsWith('"') ? tryJson(line) : undefined
+  return typeof value === "string" ? value : line
+}
 
 /** What was typed into conversations, in a file that only its owner can read. A file that cannot be had is no error. */
 export class History {
@@ -19,15 +33,15 @@ export class History {
     const lines = text.split("\n").filter((line) => line !== "")
     const kept = lines.slice(-HISTORY_SIZE)
     if (lines.length > 2 * HISTORY_SIZE) await this.#replace(kept).catch(() => {})
-    return kept
+    return kept.map(decode)
   }
 
-  /** Keeps a line; one with several lines becomes several. */
-  async add(line: string): Promise<void> {
-    if (!this.isOn || line.trim() === "") return
+  /** Keeps what was typed or pasted; what is very long is not typed again. */
+  async add(entry: string): Promise<void> {
+    if (!this.isOn || entry.trim() === "" || entry.length > LONGEST_ENTRY) return
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
-      await appendFile(this.#path, `${line}\n`, { mode: 0o600 })
+      await appendFile(this.#path, `${encode(entry)}\n`, { mode: 0o600 })
     } catch {
       // A read-only home is no reason to end a conversation.
       this.isOn = false

@@ -1,61 +1,97 @@
-import { createInterface, type Interface, type Key } from "node:readline"
-import { Writable } from "node:stream"
+import { EditBuffer } from "./edit-buffer"
+import { type Key, KeyDecoder, type KeyName } from "./key-decoder"
+import { clip, type Layout, layOut, rowAfterResize } from "./layout"
+import { Recall } from "./recall"
 import type { Entry, InterruptWatch, Terminal } from "./terminal"
 
 /** Terminals mark pasted text while this mode is on, so that its line ends do not send it. */
 const PASTE_MODE_ON = "\x1b[?2004h"
 const PASTE_MODE_OFF = "\x1b[?2004l"
 
+/** Terminals that know it show what is between at once. */
+const FRAME_START = "\x1b[?2026h"
+const FRAME_END = "\x1b[?2026l"
+
 const GREY = "\x1b[90m"
 const PLAIN = "\x1b[0m"
-const CLEAR_TO_END = "\x1b[K"
+const CLEAR_BELOW = "\x1b[J"
+const CLEAR_SCREEN = "\x1b[H\x1b[2J"
+
+/** What a sequence of a key takes at most on a slow line. */
+const ESCAPE_MS = 50
+
+/** Before the further lines of a text. */
+const CONTINUED = "... "
+
+const NOTHING_DRAWN: Layout = { rows: [], cursorRow: 0, cursorColumn: 0 }
 
 export interface LineEditorOptions {
-  /** Lines that were typed before, newest first. */
+  /** What was typed before, newest first. */
   readonly history: readonly string[]
   readonly historySize: number
+  /** Whether colours may be used. */
+  readonly hasColors: boolean
 }
 
-/** The process's terminal, with editing and history from node:readline. */
+/** A search in what was typed before. */
+interface Search {
+  query: string
+  /** What is shown, and its number; undefined: nothing has the query. */
+  found: { readonly entry: string; readonly at: number } | undefined
+  /** What was typed when it began. */
+  readonly before: string
+}
+
+/**
+ * The process's terminal, read key by key. Whatever is typed is drawn anew as rows that were broken here: a terminal's
+ * own line breaks cannot be undone.
+ */
 export class LineEditor implements Terminal {
-  readonly #readline: Interface
-  /** Lines that nobody waited for yet. */
+  readonly #buffer = new EditBuffer()
+  readonly #decoder = new KeyDecoder()
+  readonly #utf8 = new TextDecoder()
+  readonly #recall: Recall
+  readonly #hasColors: boolean
+  /** Entries that nobody waited for yet. */
   readonly #typedAhead: string[] = []
   #waiting: ((entry: Entry) => void) | undefined
+  #prompt = ""
+  #hint = ""
+  #search: Search | undefined
+  #drawn = NOTHING_DRAWN
   #interrupt: AbortController | undefined
-  #isPasting = false
-  #pasted: string[] = []
-  #hasHint = false
   #isClosed = false
+  #settling: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ history, historySize }: LineEditorOptions) {
-    // Before readline's own listener: the hint has to go before the first letter is drawn.
-    process.stdin.prependListener("keypress", this.#onKey)
-    this.#readline = createInterface({
-      input: process.stdin,
-      output: this.#output(),
-      terminal: true,
-      history: [...history],
-      historySize,
-    })
-    this.#readline.on("line", (line) => this.#takeLine(line))
-    this.#readline.on("SIGINT", () => this.#takeInterrupt())
-    this.#readline.on("close", () => this.#takeEnd())
-    this.write(PASTE_MODE_ON)
+  constructor({ history, historySize, hasColors }: LineEditorOptions) {
+    this.#recall = new Recall(history.toReversed(), historySize)
+    this.#hasColors = hasColors
+    process.stdin.on("data", this.#onData)
+    process.stdin.on("end", this.#onEnd)
+    process.stdin.on("error", this.#onEnd)
+    process.stdout.on("resize", this.#onResize)
+    process.on("SIGCONT", this.#onContinue)
+    process.on("exit", this.#onExit)
+    this.#takeTerminal()
+    process.stdin.resume()
   }
 
-  read(prompt: string, hint?: string): Promise<Entry> {
+  read(prompt: string, hint = ""): Promise<Entry> {
     if (this.#isClosed) return Promise.resolve({ type: "end" })
-    this.#readline.setPrompt(prompt)
     const early = this.#typedAhead.shift()
     if (early !== undefined) {
-      this.write(`${prompt}${early}\n`)
+      const { rows } = layOut({ prompt, continued: CONTINUED, text: early, cursor: 0, columns: columns() })
+      this.write(`${rows.join("\n")}\n`)
       return Promise.resolve({ type: "line", text: early })
     }
+    this.#prompt = prompt
+    // Without colours nobody could tell it from what was typed.
+    if (hint !== "" && !this.#hasColors && this.#hint === "") this.write(`${hint}\n`)
+    this.#hint = hint === "" ? this.#hint : hint
+    this.#drawn = NOTHING_DRAWN
     return new Promise((resolve) => {
       this.#waiting = resolve
-      this.#readline.prompt(true)
-      if (hint !== undefined && this.#readline.line === "") this.#showHint(hint)
+      this.#draw(hint !== "")
     })
   }
 
@@ -63,7 +99,7 @@ export class LineEditor implements Terminal {
     const controller = new AbortController()
     const abort = () => controller.abort()
     this.#interrupt = controller
-    // After Ctrl-D the terminal is no longer read key by key, and sends the signal itself.
+    // Once closed the terminal is no longer read key by key, and sends the signal itself.
     process.on("SIGINT", abort)
     return {
       signal: controller.signal,
@@ -82,62 +118,194 @@ export class LineEditor implements Terminal {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#interrupt?.abort()
+    this.#leaveTerminal()
+    clearTimeout(this.#settling)
+    process.stdin.off("data", this.#onData)
+    process.stdin.off("end", this.#onEnd)
+    process.stdin.off("error", this.#onEnd)
+    process.stdout.off("resize", this.#onResize)
+    process.off("SIGCONT", this.#onContinue)
+    process.off("exit", this.#onExit)
+    process.stdin.pause()
+  }
+
+  // --------------------------------------------------------------------------------------------- the terminal
+
+  #takeTerminal(): void {
+    // Off first: while the process was stopped others have set the terminal as they like.
+    process.stdin.setRawMode(false)
+    process.stdin.setRawMode(true)
+    this.write(PASTE_MODE_ON)
+  }
+
+  #leaveTerminal(): void {
     this.write(PASTE_MODE_OFF)
-    this.#readline.close()
-    process.stdin.off("keypress", this.#onKey)
+    // A terminal that was closed cannot be set.
+    try {
+      process.stdin.setRawMode(false)
+    } catch {}
   }
 
-  /** What readline draws: seen only while a line is asked for. */
-  #output(): Writable {
-    const write = (chunk: Uint8Array, _encoding: string, done: () => void) => {
-      if (this.#waiting !== undefined) process.stdout.write(chunk)
-      done()
+  /** Ctrl-Z: as the terminal would do it, if it were not read key by key. */
+  #suspend(): void {
+    if (this.#waiting !== undefined) this.#leaveText()
+    this.#leaveTerminal()
+    // The whole group, as a terminal does: a shell waits for all of it.
+    process.kill(0, "SIGTSTP")
+    // Where nobody can continue a process, the signal does not stop it.
+    setTimeout(this.#onContinue, 0)
+  }
+
+  readonly #onContinue = (): void => {
+    if (this.#isClosed) return
+    this.#takeTerminal()
+    this.#drawn = NOTHING_DRAWN
+    if (this.#waiting !== undefined) {
+      this.write("\r" + CLEAR_BELOW)
+      this.#draw()
     }
-    const output = Object.assign(new Writable({ write }), { columns: process.stdout.columns })
-    process.stdout.on("resize", () => {
-      output.columns = process.stdout.columns
-      output.emit("resize")
-    })
-    return output
   }
 
-  #showHint(hint: string): void {
-    this.#hasHint = true
-    this.write(`${GREY}${hint}${PLAIN}\x1b[${hint.length}D`)
+  readonly #onExit = (): void => this.#leaveTerminal()
+
+  readonly #onResize = (): void => {
+    if (this.#waiting === undefined) return
+    this.#drawn = { ...this.#drawn, cursorRow: rowAfterResize(this.#drawn, columns()) }
+    this.#draw()
   }
 
-  readonly #onKey = (_text: string | undefined, key: Key | undefined): void => {
-    if (this.#hasHint) {
-      this.#hasHint = false
-      this.write(CLEAR_TO_END)
+  readonly #onEnd = (): void => this.#takeEnd()
+
+  readonly #onData = (bytes: Uint8Array): void => {
+    clearTimeout(this.#settling)
+    this.#takeAll(this.#decoder.decode(this.#utf8.decode(bytes, { stream: true })))
+    if (!this.#decoder.isUndecided) return
+    this.#settling = setTimeout(() => this.#takeAll(this.#decoder.settle()), ESCAPE_MS)
+  }
+
+  #takeAll(keys: readonly Key[]): void {
+    for (const key of keys) {
+      if (this.#isClosed) return
+      this.#take(key)
     }
-    // Node's names for the marks around pasted text.
-    if (key?.name === "paste-start") this.#isPasting = true
-    if (key?.name === "paste-end") this.#isPasting = false
+    if (this.#waiting !== undefined && keys.length > 0) this.#draw()
   }
 
-  #takeLine(line: string): void {
-    if (this.#isPasting) {
-      this.#pasted.push(line)
-      return
+  // ------------------------------------------------------------------------------------------------- the keys
+
+  #take(key: Key): void {
+    if (this.#search !== undefined && this.#takeForSearch(this.#search, key)) return
+    if (key.type === "key") this.#obey(key.name)
+    else this.#buffer.insert(key.text)
+  }
+
+  #obey(name: KeyName): void {
+    const buffer = this.#buffer
+    switch (name) {
+      case "enter":
+        return this.#takeLine()
+      case "backspace":
+        return buffer.backspace()
+      case "delete":
+        return buffer.delete()
+      case "left":
+        return buffer.left()
+      case "right":
+        return buffer.right()
+      case "word-left":
+        return buffer.wordLeft()
+      case "word-right":
+        return buffer.wordRight()
+      case "home":
+        return buffer.home()
+      case "end":
+        return buffer.end()
+      case "up":
+        return buffer.up() ? undefined : this.#recalled(this.#recall.older(buffer.text))
+      case "down":
+        return buffer.down() ? undefined : this.#recalled(this.#recall.newer())
+      case "kill-to-end":
+        return buffer.killToEnd()
+      case "kill-to-start":
+        return buffer.killToStart()
+      case "kill-word":
+        return buffer.killWord()
+      case "yank":
+        return buffer.yank()
+      case "search":
+        if (this.#waiting === undefined) return
+        this.#search = { query: "", found: undefined, before: buffer.text }
+        return
+      case "clear-screen":
+        if (this.#waiting === undefined) return
+        this.write(CLEAR_SCREEN)
+        this.#drawn = NOTHING_DRAWN
+        return
+      case "interrupt":
+        return this.#takeInterrupt()
+      case "end-of-input":
+        return buffer.text === "" ? this.#takeEnd() : buffer.delete()
+      case "suspend":
+        return this.#suspend()
+      case "escape":
+        return
+      default:
+        name satisfies never
     }
-    const text = [...this.#pasted, line].join("\n")
-    this.#pasted = []
+  }
+
+  #recalled(entry: string | undefined): void {
+    if (entry !== undefined) this.#buffer.set(entry)
+  }
+
+  /** @returns whether the key was meant for the search; every other key takes what was found */
+  #takeForSearch(search: Search, key: Key): boolean {
+    if (key.type === "text") return this.#searchFor(search, search.query + key.text)
+    if (key.type === "key") {
+      if (key.name === "backspace") return this.#searchFor(search, search.query.slice(0, -1))
+      if (key.name === "search") {
+        const older = search.found && this.#recall.find(search.query, search.found.at - 1)
+        search.found = older ?? search.found
+        return true
+      }
+      if (key.name === "interrupt" || key.name === "escape") {
+        this.#search = undefined
+        this.#buffer.set(search.before)
+        return true
+      }
+    }
+    this.#search = undefined
+    if (search.found !== undefined) this.#buffer.set(search.found.entry)
+    return false
+  }
+
+  #searchFor(search: Search, query: string): boolean {
+    search.query = query
+    search.found = this.#recall.find(query)
+    return true
+  }
+
+  #takeLine(): void {
+    const { text } = this.#buffer
     if (this.#waiting === undefined) this.#typedAhead.push(text)
-    else this.#answer({ type: "line", text })
+    else this.#leaveText()
+    this.#buffer.set("")
+    this.#recall.add(text)
+    if (this.#waiting !== undefined) this.#answer({ type: "line", text })
   }
 
   #takeInterrupt(): void {
-    const wasEmpty = this.#readline.line === "" && this.#pasted.length === 0
-    this.#pasted = []
+    const wasEmpty = this.#buffer.text === ""
     if (this.#waiting === undefined) {
       this.#typedAhead.length = 0
+      this.#buffer.set("")
       this.#interrupt?.abort()
       return
     }
-    // To the end of the line, then delete all before it: as a user would.
-    this.#readline.write(null, { ctrl: true, name: "e" })
-    this.#readline.write(null, { ctrl: true, name: "u" })
+    this.#buffer.end()
+    this.#draw()
+    this.#buffer.set("")
+    this.#recall.rest()
     this.#answer({ type: "interrupt", wasEmpty })
   }
 
@@ -151,4 +319,64 @@ export class LineEditor implements Terminal {
     this.#waiting = undefined
     waiting?.(entry)
   }
+
+  // ---------------------------------------------------------------------------------------------- the drawing
+
+  #draw(isNew = false): void {
+    const search = this.#search
+    const layout =
+      search === undefined ? layOut(this.#place(this.#prompt)) : layOut(this.#placeOfSearch(search))
+    const shown = clip(layout, process.stdout.rows || 24)
+    const isEmpty = this.#buffer.text === "" && search === undefined
+    const hint = isEmpty && isNew ? this.#shownHint(shown.cursorColumn) : ""
+    this.write(FRAME_START + erase(this.#drawn) + picture(shown, hint) + FRAME_END)
+    this.#drawn = shown
+  }
+
+  #place(prompt: string) {
+    const { text, cursor } = this.#buffer
+    return { prompt, continued: CONTINUED, columns: columns(), text, cursor }
+  }
+
+  #placeOfSearch({ query, found }: Search) {
+    const entry = found?.entry ?? ""
+    const at = entry.toLowerCase().indexOf(query.toLowerCase())
+    return { ...this.#place(`(search)'${query}': `), text: entry, cursor: Math.max(0, at) }
+  }
+
+  /** As much of it as stands in the first row. */
+  #shownHint(column: number): string {
+    if (!this.#hasColors) return ""
+    const room = columns() - column - 1
+    return room < 1 ? "" : `${GREY}${this.#hint.slice(0, room)}${PLAIN}`
+  }
+
+  /** Shows the whole text and goes below it: it stays as it is. */
+  #leaveText(): void {
+    const { text } = this.#buffer
+    const whole = layOut({ ...this.#place(this.#prompt), cursor: text.length })
+    this.write(`${FRAME_START}${erase(this.#drawn)}${whole.rows.join("\n")}\n${FRAME_END}`)
+    this.#drawn = NOTHING_DRAWN
+  }
+}
+
+/** A terminal that does not tell its width has at least two columns. */
+function columns(): number {
+  return Math.max(2, process.stdout.columns || 80)
+}
+
+/** Takes away what was drawn. */
+function erase({ cursorRow }: Layout): string {
+  return `${cursorRow === 0 ? "" : `\x1b[${cursorRow}A`}\r${CLEAR_BELOW}`
+}
+
+/** Rows, and the cursor where it belongs. */
+function picture({ rows, cursorRow, cursorColumn }: Layout, hint: string): string {
+  const up = rows.length - 1 - cursorRow
+  return (
+    rows.join("\n") +
+    hint +
+    (up === 0 ? "" : `\x1b[${up}A`) +
+    `\r${cursorColumn === 0 ? "" : `\x1b[${cursorColumn}C`}`
+  )
 }

@@ -1,15 +1,19 @@
-import { Cancelled } from "../../errors"
+import { modelSettings } from "../../config/schema"
+import { Cancelled, UsageError } from "../../errors"
+import { printModelfile } from "../../formats/modelfile/print"
 import type { AnswerSource } from "../answers"
 import { failureText } from "../failure"
 import type { Io } from "../io"
-import { aligned, printable } from "../output"
-import { parameterRows, setParameter } from "../parameters"
-import { loadingText, printAnswer } from "../print-answer"
-import { templateOf } from "../show"
-import { showText } from "../show-text"
+import { changes, instructionsOf, type ModelTexts } from "../model-texts"
+import { printable, section } from "../output"
+import { modelfileParametersOf, parameterRows, setParameter } from "../parameters"
+import { type Answer, fullContext, loadingText, printAnswer } from "../print-answer"
+import { parameterRows as modelParameterRows, showText } from "../show-text"
 import { startSpinner } from "../spinner"
 import { statistics } from "../statistics"
 import { withRightCommand } from "../wrong-kind"
+import { wordWrapFor } from "../word-wrap"
+import { ContextWindow, isContextFull } from "./context-window"
 import type { Conversation } from "./conversation"
 import { replHelp } from "./help"
 import type { History } from "./history"
@@ -20,6 +24,8 @@ import type { Terminal } from "./terminal"
 const PROMPT = ">>> "
 const CONTINUED = "... "
 const HINT = "Send a message (/? for help)"
+/** The parameter that is the model's, not an answer's. */
+const CONTEXT = "num_ctx"
 const EXIT_HINT = "\nUse Ctrl + d or /bye to exit.\n"
 
 export interface SessionOptions {
@@ -38,6 +44,7 @@ export class Session {
   readonly #history: History
   readonly #io: Io
   readonly #builder = new MessageBuilder()
+  readonly #window: ContextWindow
 
   constructor({ conversation, source, terminal, history, io }: SessionOptions) {
     this.#conversation = conversation
@@ -45,6 +52,7 @@ export class Session {
     this.#terminal = terminal
     this.#history = history
     this.#io = io
+    this.#window = new ContextWindow(conversation)
   }
 
   /** Resolves when the user leaves. */
@@ -90,46 +98,92 @@ export class Session {
       await (command === undefined ? this.#ask(result.text) : this.#obey(command))
     } catch (error) {
       if (error instanceof Cancelled) this.#terminal.write("\n")
-      else this.#io.writeError(`Error: ${failureText(error, this.#io.environment)}\n`)
+      else this.#tell(`Error: ${failureText(error, this.#io.environment)}\n`)
     }
     return false
   }
 
+  /** Where the context is full the oldest turns are dropped: a conversation has no end. */
   async #ask(question: string): Promise<void> {
+    const restore = this.#conversation.checkpoint()
+    let dropped = this.#window.makeRoom(question)
+    for (;;) {
+      try {
+        await this.#answer(question)
+        return this.#sayDropped(dropped)
+      } catch (error) {
+        const more = isContextFull(error) ? this.#window.makeRoomAfter(error, question) : 0
+        dropped += more
+        if (more > 0) continue
+        // What was dropped for nothing is for the next question.
+        restore()
+        throw error
+      }
+    }
+  }
+
+  async #answer(question: string): Promise<void> {
     using watch = this.#terminal.watchInterrupt()
+    const { model } = this.#conversation
     const answer = await printAnswer({
       source: this.#source,
       turn: this.#conversation.turn(question),
       io: this.#io,
       signal: watch.signal,
+      isTerminal: true,
+      wrap: wordWrapFor(this.#io, this.#conversation.wrapsWords),
       write: (text) => this.#terminal.write(text),
     })
     this.#conversation.remember(question, answer.text)
     this.#terminal.write("\n\n")
+    await this.#takeNote(answer, model)
     if (this.#conversation.isVerbose && answer.usage && answer.timings) {
       this.#io.writeError(`${statistics(answer.usage, answer.timings, answer.totalMs)}\n`)
     }
+  }
+
+  /** How full the context is now. */
+  async #takeNote(answer: Answer, model: string): Promise<void> {
+    const size = await this.#source.contextLength(model).catch(() => undefined)
+    this.#window.answered(answer, size)
+    const full = await fullContext(answer, this.#source, model)
+    if (full === undefined) return
+    this.#tell(
+      `The answer was cut off: the context of ${full} tokens is full. Say 'go on', or set num_ctx for a larger one.\n\n`,
+    )
+  }
+
+  #sayDropped(count: number): void {
+    if (count === 0) return
+    const what =
+      count === 1 ? "oldest question and its answer were" : `${count} oldest questions and their answers were`
+    this.#tell(`The context is full: the ${what} dropped.\n\n`)
   }
 
   async #obey(command: Exclude<SlashCommand, { type: "exit" }>): Promise<void> {
     const conversation = this.#conversation
     switch (command.type) {
       case "help":
-        return this.#terminal.write(`${replHelp(command.topic)}\n`)
+        return this.#terminal.write(`${replHelp(command.topic, this.#io.columns)}\n`)
       case "mistake":
         return this.#say(command.text)
       case "clear":
         conversation.clear()
+        this.#window.reset()
         return this.#say("Cleared session context")
       case "set-parameter":
-        conversation.parameters = setParameter(conversation.parameters, command.name, command.values)
-        return this.#say(`Set parameter '${command.name}' to '${command.values.join("', '")}'`)
+        return await this.#setParameter(command.name, command.values)
       case "set-system":
         conversation.system = command.text
         return this.#say(command.text === "" ? "Removed system message." : "Set system message.")
       case "set-verbose":
         conversation.isVerbose = command.isOn
         return this.#say(`Set '${command.isOn ? "verbose" : "quiet"}' mode.`)
+      case "set-wordwrap":
+        conversation.wrapsWords = command.isOn
+        return this.#say(`Set '${command.isOn ? "wordwrap" : "nowordwrap"}' mode.`)
+      case "save":
+        return await this.#save(command.name)
       case "set-history":
         this.#history.isOn = command.isOn
         return this.#say(`History is ${command.isOn ? "kept" : "not kept"}.`)
@@ -138,6 +192,7 @@ export class Session {
       case "load":
         await this.load(command.model)
         conversation.clear()
+        this.#window.reset()
         return this.#say(`Loaded model '${printable(conversation.model)}'`)
       case "list":
         return await this.#list(command.prefix)
@@ -152,26 +207,79 @@ export class Session {
     this.#terminal.write(wanted.map((name) => `${printable(name)}\n`).join(""))
   }
 
+  async #setParameter(name: string, values: readonly string[]): Promise<void> {
+    const conversation = this.#conversation
+    if (name === CONTEXT) {
+      const tokens = modelSettings.ctx.value.parse(values.join(" "), name)
+      if (tokens === null) throw new UsageError(`${name} needs a number: /set parameter ${name} N`)
+      conversation.contextLength = tokens
+      await this.#source.setContextLength(tokens, conversation.model)
+      this.#window.reset()
+    } else {
+      conversation.parameters = setParameter(conversation.parameters, name, values)
+    }
+    this.#say(`Set parameter '${name}' to '${values.join("', '")}'`)
+  }
+
+  /** Makes a model of what was set and said; the conversation goes on with the model that it has. */
+  async #save(name: string): Promise<void> {
+    const { model, system, messages, parameters, contextLength } = this.#conversation
+    const texts = await this.#source.texts(model)
+    const set = modelfileParametersOf(parameters)
+    const all = { ...set.parameters, ...(contextLength !== undefined && { [CONTEXT]: contextLength }) }
+    const said = messages.map(({ role, content }) => ({ role, content }))
+    const saved = await this.#source.save(
+      model,
+      name,
+      changes({
+        system: system === "" ? undefined : system,
+        messages: [...texts.messages, ...said],
+        parameters: all,
+      }),
+    )
+    if (set.unknown.length > 0) {
+      this.#say(`These are not parameters of models, and were left out: ${set.unknown.join(", ")}`)
+    }
+    this.#say(`Created new model '${printable(saved)}'`)
+  }
+
   async #shown(topic: ShowTopic): Promise<string> {
-    const { model, parameters, system } = this.#conversation
+    const { model, system } = this.#conversation
+    if (topic === "info") return showText(await this.#source.facts(model))
+    const texts = await this.#source.texts(model)
     switch (topic) {
-      case "info":
-        return showText(await this.#source.facts(model))
       case "license":
-        return ended((await this.#source.details(model)).license ?? "The model's file has no licence.")
+        return ended(texts.license ?? "The model has no licence.")
+      case "modelfile":
+        return printModelfile(instructionsOf(texts))
       case "template":
-        return ended(
-          templateOf(await this.#source.details(model)) ?? "The model's file has no chat template.",
-        )
+        return ended(texts.template ?? "The model has no chat template.")
       case "system":
-        return ended(system === "" ? "No system message was set." : system)
-      case "parameters": {
-        const rows = parameterRows(parameters)
-        return rows.length === 0 ? "No parameters were set.\n" : aligned(rows, 4)
-      }
+        return ended(system !== "" ? system : (texts.system ?? "There is no system message."))
+      case "parameters":
+        return this.#shownParameters(texts)
       default:
         return topic satisfies never
     }
+  }
+
+  #shownParameters({ parameters: ofModel }: ModelTexts): string {
+    const { parameters, contextLength } = this.#conversation
+    const set = [
+      ...parameterRows(parameters),
+      ...(contextLength === undefined ? [] : [[CONTEXT, String(contextLength)] as const]),
+    ]
+    const sections = [
+      ["Model parameters", modelParameterRows(ofModel)],
+      ["Parameters that were set", set],
+    ] as const
+    const shown = sections.filter(([, rows]) => rows.length > 0).map(([title, rows]) => section(title, rows))
+    return shown.length === 0 ? "Neither the model nor you have set any parameters.\n" : shown.join("\n")
+  }
+
+  /** What is no part of the conversation. */
+  #tell(text: string): void {
+    this.#io.writeError(wordWrapFor(this.#io, true)?.add(text) ?? text)
   }
 
   #say(text: string): void {

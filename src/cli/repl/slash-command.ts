@@ -1,6 +1,6 @@
 import { nearest } from "../../lib/nearest"
 
-export const showTopics = ["info", "license", "parameters", "system", "template"] as const
+export const showTopics = ["info", "license", "modelfile", "parameters", "system", "template"] as const
 export type ShowTopic = (typeof showTopics)[number]
 
 /** Pages of help; the first is the overview. */
@@ -16,14 +16,16 @@ export type SlashCommand =
   | { readonly type: "set-system"; readonly text: string }
   | { readonly type: "set-verbose"; readonly isOn: boolean }
   | { readonly type: "set-history"; readonly isOn: boolean }
+  | { readonly type: "set-wordwrap"; readonly isOn: boolean }
+  | { readonly type: "save"; readonly name: string }
   | { readonly type: "show"; readonly topic: ShowTopic }
   | { readonly type: "load"; readonly model: string }
   | { readonly type: "list"; readonly prefix: string }
   /** It looks like a command but is none; the text says what would be. */
   | { readonly type: "mistake"; readonly text: string }
 
-const names = ["/?", "/help", "/bye", "/exit", "/clear", "/set", "/show", "/load", "/list"]
-const switches = ["parameter", "system", "verbose", "quiet", "history", "nohistory"]
+const names = ["/?", "/help", "/bye", "/exit", "/clear", "/set", "/show", "/save", "/load", "/list"]
+const switches = ["parameter", "system", "verbose", "quiet", "wordwrap", "nowordwrap", "history", "nohistory"]
 
 /**
  * Reads a line that begins with a slash; `undefined` for a message. `/usr/bin` and the like begin with a slash but
@@ -45,6 +47,10 @@ export function parseSlashCommand(line: string): SlashCommand | undefined {
       return parseSet(line.trim(), words)
     case "/show":
       return parseShow(words[0])
+    case "/save":
+      return words[0] === undefined || words.length > 1
+        ? mistake("Usage: /save NAME")
+        : { type: "save", name: words[0] }
     case "/load":
       return words[0] === undefined ? mistake("Usage: /load MODEL") : { type: "load", model: words.join(" ") }
     case "/list":
@@ -68,6 +74,9 @@ function parseSet(line: string, [what, ...rest]: readonly string[]): SlashComman
     case "verbose":
     case "quiet":
       return { type: "set-verbose", isOn: what === "verbose" }
+    case "wordwrap":
+    case "nowordwrap":
+      return { type: "set-wordwrap", isOn: what === "wordwrap" }
     case "history":
     case "nohistory":
       return { type: "set-history", isOn: what === "history" }

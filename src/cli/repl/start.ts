@@ -2,18 +2,23 @@ import { findPaths } from "../../config/paths"
 import { Cancelled } from "../../errors"
 import type { AnswerSource } from "../answers"
 import type { Io } from "../io"
-import { parameterFlags, type ParameterValues } from "../parameters"
+import { type AnswerOptions, parameterFlags, type ParameterValues } from "../parameters"
 import { Conversation } from "./conversation"
 import { History, HISTORY_SIZE } from "./history"
 import { LineEditor } from "./line-editor"
+import { PlainTerminal } from "./plain-terminal"
 import { Session } from "./session"
+import type { Terminal } from "./terminal"
 
 export interface StartOptions {
   readonly model: string
   readonly system: string | undefined
   /** Other flags may be among them. */
   readonly parameters: ParameterValues
+  /** What every request has besides. */
+  readonly options: Partial<AnswerOptions>
   readonly verbose: boolean
+  readonly wrapsWords: boolean
   readonly io: Io
   readonly source: AnswerSource
 }
@@ -23,7 +28,7 @@ export async function startConversation(options: StartOptions): Promise<void> {
   const { model, io, source } = options
   const history = new History(findPaths(io.environment).history)
   const lines = await history.load()
-  const terminal = new LineEditor({ history: lines.toReversed(), historySize: HISTORY_SIZE })
+  const terminal = openTerminal(lines, io)
   // The terminal must be left as it was found, however this ends.
   const endBySignal = () => terminal.close()
   process.once("SIGTERM", endBySignal)
@@ -32,7 +37,9 @@ export async function startConversation(options: StartOptions): Promise<void> {
       model,
       system: options.system ?? "",
       parameters: onlyParameters(options.parameters),
+      options: options.options,
       isVerbose: options.verbose,
+      wrapsWords: options.wrapsWords,
     })
     const session = new Session({ conversation, source, terminal, history, io })
     await session.load(model)
@@ -43,6 +50,16 @@ export async function startConversation(options: StartOptions): Promise<void> {
     terminal.close()
     process.off("SIGTERM", endBySignal)
   }
+}
+
+function openTerminal(lines: readonly string[], io: Io): Terminal {
+  const { TERM: name, NO_COLOR: noColor = "" } = io.environment
+  if (name === "dumb") return new PlainTerminal()
+  return new LineEditor({
+    history: lines.toReversed(),
+    historySize: HISTORY_SIZE,
+    hasColors: noColor === "",
+  })
 }
 
 function onlyParameters(flags: ParameterValues): ParameterValues {

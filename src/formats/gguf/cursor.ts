@@ -8,9 +8,9 @@ export type ReadBytes = (target: Uint8Array, position: number) => number
 /** Bytes fetched at once. */
 const WINDOW_BYTES = 256 * 1024
 /** No published model's header comes near: vocabularies of 260,000 tokens take about 15 MB. */
-const MAX_HEADER_BYTES = 128 * 1024 ** 2
-/** Longest text that is kept; chat templates and licences stay under 1 MB. */
-const MAX_STRING_BYTES = 16 * 1024 ** 2
+const MAX_HEADER_BYTES = 64 * 1024 ** 2
+/** Of longer texts only the beginning is kept; chat templates and licences stay under 1 MB. */
+const KEPT_STRING_BYTES = 1024 ** 2
 
 /**
  * Reads little-endian values one after the other through a small window, so that a header of any size costs no more
@@ -59,15 +59,21 @@ export class GgufCursor {
     return value
   }
 
-  string(what: string, maxBytes = MAX_STRING_BYTES): string {
+  /** A key or a name. @throws InvalidModelFile where it is longer than `maxBytes` */
+  string(what: string, maxBytes: number): string {
     const length = this.#stringLength(what)
     if (length > maxBytes)
       throw this.fail(`${what} is ${formatSize(length)} long, more than ${formatSize(maxBytes)}`)
-    if (length <= WINDOW_BYTES) {
-      const at = this.#take(length)
-      return this.#window.toString("utf8", at, at + length)
-    }
-    return this.#longString(length)
+    return this.#text(length)
+  }
+
+  /** A text of any length; of a very long one the beginning. */
+  text(what: string): string {
+    const length = this.#stringLength(what)
+    const kept = Math.min(length, KEPT_STRING_BYTES)
+    const text = this.#text(kept)
+    this.skip(length - kept, what)
+    return text
   }
 
   skipString(what: string): void {
@@ -99,7 +105,7 @@ export class GgufCursor {
       case "bool":
         return window.readUInt8(this.#take(1)) !== 0
       case "string":
-        return this.string(what)
+        return this.text(what)
       case "u64":
         return window.readBigUInt64LE(this.#take(8))
       case "i64":
@@ -113,6 +119,12 @@ export class GgufCursor {
     const length = this.length(`the length of ${what}`)
     if (length > this.remaining) throw this.fail(`${what} reaches past the end of the file`)
     return length
+  }
+
+  #text(length: number): string {
+    if (length > WINDOW_BYTES) return this.#longString(length)
+    const at = this.#take(length)
+    return this.#window.toString("utf8", at, at + length)
   }
 
   #longString(length: number): string {

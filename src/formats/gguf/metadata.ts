@@ -24,9 +24,27 @@ const RANK_POOLING = 4
 const ENCODERS: ReadonlySet<string> = new Set([
   "bert",
   "nomic-bert",
+  "nomic-bert-moe",
   "jina-bert-v2",
+  "jina-bert-v3",
   "modern-bert",
+  "neo-bert",
+  "eurobert",
+  "gemma-embedding",
+  "llama-embed",
   "t5encoder",
+])
+/** Architectures that neither embed nor continue a text token by token: encoder-decoders, diffusion, drafts, vocoders. */
+const OTHERS: ReadonlySet<string> = new Set([
+  "t5",
+  "dream",
+  "llada",
+  "llada-moe",
+  "rnd1",
+  "dflash",
+  "eagle3",
+  "gemma4-assistant",
+  "wavtokenizer-dec",
 ])
 
 /** Set in `general.file_type` where the writer only guessed (llama.h's `LLAMA_FTYPE_GUESSED`). */
@@ -103,6 +121,7 @@ function mostUsedType(tensors: readonly GgufTensorInfo[]): string {
  * that, also where its architecture could generate (Qwen3-Embedding, for one).
  */
 function capabilitiesOf(metadata: GgufHeader["metadata"], architecture: string): string[] {
+  if (OTHERS.has(architecture)) return []
   const pooling = metadata.get(`${architecture}.pooling_type`)
   if (pooling === RANK_POOLING) return ["rerank"]
   const isEncoder = metadata.get(`${architecture}.attention.causal`) === false || ENCODERS.has(architecture)

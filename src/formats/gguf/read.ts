@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile, reasonOf } from "../../errors"
 import { GgufCursor } from "./cursor"
 import {
   ARRAY_TYPE,
@@ -19,10 +19,14 @@ const BIG_ENDIAN_VERSIONS: readonly number[] = [0x02000000, 0x03000000]
 const DEFAULT_ALIGNMENT = 32
 /** ggml's `GGML_MAX_DIMS`. */
 const MAX_DIMENSIONS = 4
-/** Limits far above any real model, so that a hostile count costs neither time nor memory. */
-const MAX_KEYS = 65_536
-const MAX_TENSORS = 1_048_576
-/** Vocabularies end far below. */
+/**
+ * Limits far above any real model, because a header is read in one go: at the worst all of them together take 0.3 s.
+ * Models have some hundred keys and up to ten thousand tensors.
+ */
+const MAX_KEYS = 16_384
+const MAX_TENSORS = 65_536
+/** Entries of arrays that are read or, as texts, walked over: vocabularies have 260,000 tokens and twice as many merges. */
+const MAX_WALKED_ENTRIES = 2_097_152
 const MAX_ARRAY_LENGTH = 16_777_216
 /** The format's own limit (ggml's docs/gguf.md). */
 const MAX_KEY_BYTES = 65_535
@@ -79,10 +83,11 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
   })
   const found = new Map<string, GgufValue>()
   const isKnown = () => found.has("general.architecture") && found.has("general.type")
+  const budget: Budget = { entries: MAX_WALKED_ENTRIES }
   try {
     const { keyCount } = readStart(cursor)
     for (let index = 0; index < keyCount && !isKnown(); index++) {
-      const [key, value] = readEntry(cursor, new Set())
+      const [key, value] = readEntry(cursor, new Set(), budget)
       if (PEEKED_KEYS.has(key)) found.set(key, value)
     }
   } catch (error) {
@@ -103,6 +108,15 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
 }
 
 const PEEKED_KEYS: ReadonlySet<string> = new Set(["general.architecture", "general.type", "split.no"])
+/** Why a file is no GGUF that can be used, as far as its header tells; undefined where nothing speaks against it. */
+export function ggufFault(path: string): string | undefined {
+  try {
+    readGgufHeader(path)
+    return undefined
+  } catch (error) {
+    return error instanceof InvalidModelFile ? error.reason : reasonOf(error)
+  }
+}
 
 /** Magic, version and both counts. */
 const START_BYTES = 24
@@ -110,8 +124,9 @@ const START_BYTES = 24
 function readHeader(cursor: GgufCursor, keep: ReadonlySet<string>, fileSize: number): GgufHeader {
   const { version, keyCount, tensorCount } = readStart(cursor)
   const metadata = new Map<string, GgufValue>()
+  const budget: Budget = { entries: MAX_WALKED_ENTRIES }
   for (let index = 0; index < keyCount; index++) {
-    const [key, value] = readEntry(cursor, keep)
+    const [key, value] = readEntry(cursor, keep, budget)
     if (metadata.has(key)) throw cursor.fail(`the key '${key}' is there twice`)
     metadata.set(key, value)
   }
@@ -136,16 +151,25 @@ function readStart(cursor: GgufCursor): { version: number; keyCount: number; ten
   return { version, keyCount, tensorCount }
 }
 
-function readEntry(cursor: GgufCursor, keep: ReadonlySet<string>): readonly [key: string, value: GgufValue] {
+/** How many entries of arrays may still be walked over. */
+interface Budget {
+  entries: number
+}
+
+function readEntry(
+  cursor: GgufCursor,
+  keep: ReadonlySet<string>,
+  budget: Budget,
+): readonly [key: string, value: GgufValue] {
   const key = cursor.string("a metadata key", MAX_KEY_BYTES)
   const typeId = cursor.u32()
-  if (typeId === ARRAY_TYPE) return [key, readArray(cursor, key, keep.has(key))]
+  if (typeId === ARRAY_TYPE) return [key, readArray(cursor, key, keep.has(key), budget)]
   const scalar = scalarType(typeId)
   if (scalar === undefined) throw cursor.fail(`the key '${key}' has the unknown type ${typeId}`)
   return [key, cursor.scalar(scalar.type, `the value of '${key}'`)]
 }
 
-function readArray(cursor: GgufCursor, key: string, keep: boolean): GgufArray {
+function readArray(cursor: GgufCursor, key: string, keep: boolean, budget: Budget): GgufArray {
   const typeId = cursor.u32()
   const length = cursor.length(`the length of '${key}'`)
   if (typeId === ARRAY_TYPE) throw cursor.fail(`'${key}' is an array of arrays, which is not supported`)
@@ -155,7 +179,10 @@ function readArray(cursor: GgufCursor, key: string, keep: boolean): GgufArray {
     throw cursor.fail(`'${key}' reaches past the end of the file`)
   if (length > MAX_ARRAY_LENGTH) throw cursor.fail(`'${key}' claims to have ${length} elements`)
   const what = `an element of '${key}'`
-  if (keep || length <= KEPT_ARRAY_LENGTH) {
+  const isKept = keep || length <= KEPT_ARRAY_LENGTH
+  if (isKept || element.type === "string") budget.entries -= length
+  if (budget.entries < 0) throw cursor.fail(`its arrays have more than ${MAX_WALKED_ENTRIES} elements`)
+  if (isKept) {
     const values: GgufScalar[] = []
     for (let index = 0; index < length; index++) values.push(cursor.scalar(element.type, what))
     return { elementType: element.type, length, values }

@@ -51,7 +51,7 @@ class Lexer {
       const line = this.#line
       const word = this.#takeWord()
       const key = KEYED.has(word.toLowerCase()) ? this.#takeKey() : undefined
-      const value = this.#takeValue()
+      const value = this.#takeValue(word.toLowerCase() === "parameter" ? /^[ \t]+\S/ : /^[ \t]+#/)
       if (value !== undefined)
         this.statements.push({ word, line, ...(key !== undefined && { key }), ...value })
     }
@@ -80,17 +80,19 @@ class Lexer {
     return this.#takeWord()
   }
 
-  #takeValue(): Pick<Statement, "value" | "isQuoted"> | undefined {
+  /** `afterQuotes`: what may not follow closing quotes on the first line. */
+  #takeValue(afterQuotes: RegExp): Pick<Statement, "value" | "isQuoted"> | undefined {
     this.#skipBlanks()
     const quotes = ['"""', '"'].find((mark) => this.#text.startsWith(mark, this.#at))
-    if (quotes !== undefined) return this.#takeQuoted(quotes)
+    if (quotes !== undefined) return this.#takeQuoted(quotes, afterQuotes)
     const start = this.#at
     this.#moveTo(this.#endOfLine())
     return { value: this.#text.slice(start, this.#at).trim(), isQuoted: false }
   }
 
-  #takeQuoted(quotes: string): Pick<Statement, "value" | "isQuoted"> | undefined {
+  #takeQuoted(quotes: string, afterQuotes: RegExp): Pick<Statement, "value" | "isQuoted"> | undefined {
     const line = this.#line
+    if (this.#refuseAfterQuotes(quotes, afterQuotes)) return undefined
     const start = this.#at + quotes.length
     // One past the last character that is no white space: what follows it on its line does not count.
     let last = start
@@ -109,6 +111,22 @@ class Lexer {
     this.problems.push({ line, message })
     this.#moveTo(this.#text.length)
     return undefined
+  }
+
+  /**
+   * A line such as `PARAMETER stop "User:" # comment` does not end with its quotes, so by the rule the text would go on
+   * over the lines below it. Nobody means that: it is refused where it stands.
+   */
+  #refuseAfterQuotes(quotes: string, afterQuotes: RegExp): boolean {
+    const firstLine = this.#text.slice(this.#at, this.#endOfLine()).trimEnd()
+    const closing = firstLine.indexOf(quotes, quotes.length)
+    if (closing === -1 || firstLine.lastIndexOf(quotes) === firstLine.length - quotes.length) return false
+    const rest = firstLine.slice(closing + quotes.length)
+    if (!afterQuotes.test(rest)) return false
+    const advice = rest.trim().startsWith("#") ? "; a comment needs a line of its own" : ""
+    this.problems.push({ line: this.#line, message: `unexpected text after the closing ${quotes}${advice}` })
+    this.#moveTo(this.#endOfLine())
+    return true
   }
 
   #skipBlanks(): void {

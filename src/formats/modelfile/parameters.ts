@@ -1,4 +1,13 @@
 import { parseDuration } from "../../lib/duration"
+import {
+  LONGEST_STAY_SECONDS,
+  MAX_INT32,
+  MODEL_TEXTS,
+  NUMBERS,
+  SAMPLING,
+  type SamplingNumber,
+  TEXTS,
+} from "../../limits"
 
 /** A parameter's value; several texts where it may be repeated. */
 export type ParameterValue = number | boolean | string
@@ -9,11 +18,10 @@ export interface ParameterRule {
   readonly rule: string
   /** `undefined`: the text is nothing of that kind. */
   parse(text: string): ParameterValue | undefined
-  /** Every line adds one. */
-  readonly repeats?: true
+  /** Every line adds one, up to so many; absent: the last line counts. */
+  readonly mostLines?: number
 }
 
-const MAX_INT32 = 2 ** 31 - 1
 const WHOLE_NUMBER = /^[+-]?\d+$/
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
@@ -35,6 +43,15 @@ function within(number: number, minimum: number, maximum: number): number | unde
   return number >= minimum && number <= maximum ? number : undefined
 }
 
+/** A sampling parameter, as everywhere. */
+function sampling(key: SamplingNumber): ParameterRule {
+  return decimal(SAMPLING[key].min, SAMPLING[key].max)
+}
+
+function samplingCount(key: SamplingNumber, minimum: number = SAMPLING[key].min): ParameterRule {
+  return integer(minimum, SAMPLING[key].max)
+}
+
 /** As Go's `strconv.ParseBool` reads it. */
 const toggle: ParameterRule = {
   rule: "true or false",
@@ -44,10 +61,10 @@ const toggle: ParameterRule = {
   },
 }
 
-const texts: ParameterRule = {
-  rule: "a text that is not empty",
-  parse: (text) => (text === "" ? undefined : text),
-  repeats: true,
+const stop: ParameterRule = {
+  rule: `a text of 1 to ${TEXTS.stop.maxLength} characters`,
+  parse: (text) => (text === "" || text.length > TEXTS.stop.maxLength ? undefined : text),
+  mostLines: MODEL_TEXTS.stops.maxItems,
 }
 
 function oneOf(...words: readonly string[]): ParameterRule {
@@ -59,8 +76,14 @@ function oneOf(...words: readonly string[]): ParameterRule {
 
 const kvType = oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
 
+/** As large as those of other programs; beyond 2^53 the last digits are lost, which makes it no less repeatable. */
+const seed: ParameterRule = {
+  rule: "a whole number of at most 64 bits",
+  parse: integer(NUMBERS.seed.min, NUMBERS.seed.max).parse,
+}
+
 const keepAlive: ParameterRule = {
-  rule: "a time such as 5m, 1h30m or 90 (seconds); 0 unloads at once, a negative one never does",
+  rule: `a time such as 5m, 1h30m or 90 (seconds), of at most ${LONGEST_STAY_SECONDS / 86_400}d; 0 unloads at once, a negative one never does`,
   parse: (text) => (keepAliveSeconds(text) === undefined ? undefined : text),
 }
 
@@ -68,38 +91,39 @@ const keepAlive: ParameterRule = {
 export function keepAliveSeconds(text: string): number | null | undefined {
   const isNegative = text.startsWith("-")
   const seconds = parseDuration(isNegative ? text.slice(1) : text)
+  if (seconds !== undefined && !isNegative && seconds > LONGEST_STAY_SECONDS) return undefined
   return seconds !== undefined && isNegative && seconds > 0 ? null : seconds
 }
 
 /** Every parameter. Names, and meanings of numbers such as -1, are Ollama's where it has them, else llama.cpp's. */
 export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
   // How the next token is chosen.
-  temperature: decimal(0, 2),
-  top_k: integer(-1),
-  top_p: decimal(0, 1),
-  min_p: decimal(0, 1),
-  typical_p: decimal(0, 1),
-  repeat_last_n: integer(-1),
-  repeat_penalty: decimal(0.01, 100),
-  presence_penalty: decimal(-2, 2),
-  frequency_penalty: decimal(-2, 2),
-  seed: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
-  top_n_sigma: decimal(-1, 1000),
-  min_keep: integer(0),
-  xtc_probability: decimal(0, 1),
-  xtc_threshold: decimal(0, 1),
-  dry_multiplier: decimal(0, 100),
-  dry_base: decimal(1, 100),
-  dry_allowed_length: integer(0),
-  dry_penalty_last_n: integer(-1),
-  dynatemp_range: decimal(0, 2),
-  dynatemp_exponent: decimal(0, 100),
+  temperature: sampling("temperature"),
+  top_k: samplingCount("topK", -1),
+  top_p: sampling("topP"),
+  min_p: sampling("minP"),
+  typical_p: sampling("typicalP"),
+  repeat_last_n: samplingCount("repeatLastN"),
+  repeat_penalty: sampling("repeatPenalty"),
+  presence_penalty: sampling("presencePenalty"),
+  frequency_penalty: sampling("frequencyPenalty"),
+  seed,
+  top_n_sigma: sampling("topNSigma"),
+  min_keep: samplingCount("minKeep"),
+  xtc_probability: sampling("xtcProbability"),
+  xtc_threshold: sampling("xtcThreshold"),
+  dry_multiplier: sampling("dryMultiplier"),
+  dry_base: sampling("dryBase"),
+  dry_allowed_length: samplingCount("dryAllowedLength"),
+  dry_penalty_last_n: samplingCount("dryPenaltyLastN"),
+  dynatemp_range: sampling("dynamicTemperatureRange"),
+  dynatemp_exponent: sampling("dynamicTemperatureExponent"),
   ignore_eos: toggle,
   // Where an answer ends.
-  num_predict: integer(-2),
-  stop: texts,
+  num_predict: integer(-2, NUMBERS.tokens.max),
+  stop,
   // How the model is loaded and kept.
-  num_ctx: integer(1),
+  num_ctx: integer(NUMBERS.context.min, NUMBERS.context.max),
   num_batch: integer(1),
   num_gpu: integer(-1),
   main_gpu: integer(0),

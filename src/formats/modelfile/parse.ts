@@ -1,4 +1,7 @@
 import { nearest } from "../../lib/nearest"
+import { normalizeNewlines } from "../../lib/newlines"
+import { shorten } from "../../lib/shorten"
+import { MODEL_TEXTS } from "../../limits"
 import { cutStatements, type Problem, type Statement } from "./lexer"
 import { modelfileParameters, type ParameterValue } from "./parameters"
 
@@ -19,6 +22,27 @@ type TextInstruction = (typeof TEXT_INSTRUCTIONS)[number]
 
 /** Texts that may be empty: so a model gets rid of what its base has. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["template", "system", "license"])
+
+/** How long the text of an instruction may be, in characters. */
+const LONGEST: Readonly<Record<TextInstruction | "parameter" | "message", number>> = {
+  from: MODEL_TEXTS.line.maxLength,
+  template: MODEL_TEXTS.template.maxLength,
+  system: MODEL_TEXTS.system.maxLength,
+  adapter: MODEL_TEXTS.line.maxLength,
+  license: MODEL_TEXTS.license.maxLength,
+  requires: MODEL_TEXTS.line.maxLength,
+  renderer: MODEL_TEXTS.line.maxLength,
+  parser: MODEL_TEXTS.line.maxLength,
+  draft: MODEL_TEXTS.line.maxLength,
+  parameter: MODEL_TEXTS.line.maxLength,
+  message: MODEL_TEXTS.message.maxLength,
+}
+
+/** How many there may be of instructions that add to each other. */
+const MOST: Readonly<Record<string, number>> = {
+  message: MODEL_TEXTS.messages.maxItems,
+  license: MODEL_TEXTS.licenses.maxItems,
+}
 
 const ROLES = ["system", "user", "assistant"] as const
 
@@ -58,12 +82,18 @@ const deprecatedParameters: ReadonlySet<string> = new Set([
 /** https://semver.org, with or without a `v` before it. */
 const VERSION = /^v?\d+(\.\d+){0,2}(-[\w.-]+)?(\+[\w.-]+)?$/
 
-/** Reads a Modelfile. Never fails: what is wrong is told, all of it. */
+/**
+ * Reads a Modelfile. Never fails: what is wrong is told, all of it. Line endings of other systems are made line feeds: a
+ * carriage return in a template, a system prompt or a stop string is not what its author meant.
+ */
 export function parseModelfile(text: string): Modelfile {
-  const { statements, problems: broken } = cutStatements(text.replace(/^\uFEFF/, ""))
+  const { statements, problems: broken } = cutStatements(normalizeNewlines(text.replace(/^\uFEFF/, "")))
   const reader = new StatementReader()
-  for (const statement of statements) reader.read(statement)
+  const { maxItems } = MODEL_TEXTS.instructions
+  for (const statement of statements.slice(0, maxItems)) reader.read(statement)
   const problems = [...broken, ...reader.problems]
+  const next = statements[maxItems]
+  if (next !== undefined) problems.push({ line: next.line, message: `more than ${maxItems} instructions` })
   if (!statements.some(({ word }) => word.toLowerCase() === "from"))
     problems.push({ message: "no FROM line: it says which model this one is made from" })
   return { instructions: reader.instructions, problems, warnings: reader.warnings }
@@ -75,15 +105,41 @@ class StatementReader {
   readonly warnings: Problem[] = []
   /** The line before was a text without quotes, of which an unknown command may be the next line. */
   #afterText = false
+  /** How often there were those of which there may be several, by their names. */
+  readonly #counts = new Map<string, number>()
 
   read(statement: Statement): void {
     const name = statement.word.toLowerCase()
     const type = TEXT_INSTRUCTIONS.find((known) => known === name)
+    if (type !== undefined || name === "parameter" || name === "message") {
+      const longest = LONGEST[type ?? (name === "message" ? "message" : "parameter")]
+      if (
+        !this.#isShort(statement, longest) ||
+        !this.#mayCome(name.toUpperCase(), MOST[name], statement.line)
+      )
+        return
+    }
     if (type !== undefined) this.#readText(type, statement)
     else if (name === "parameter") this.#readParameter(statement)
     else if (name === "message") this.#readMessage(statement)
     else return this.#refuseCommand(statement)
     this.#afterText = !statement.isQuoted && (MAY_BE_EMPTY.has(name) || name === "message")
+  }
+
+  #isShort({ word, line, value }: Statement, longest: number): boolean {
+    if (value.length <= longest) return true
+    const given = `got ${value.length}`
+    this.#fail(line, `${word.toUpperCase()} must have at most ${longest} characters, ${given}`)
+    return false
+  }
+
+  /** Told once where there are more. */
+  #mayCome(what: string, most: number | undefined, line: number): boolean {
+    if (most === undefined) return true
+    const count = (this.#counts.get(what) ?? 0) + 1
+    this.#counts.set(what, count)
+    if (count === most + 1) this.#fail(line, `there must be at most ${most} lines of ${what}`)
+    return count <= most
   }
 
   #readText(type: TextInstruction, { line, value, isQuoted }: Statement): void {
@@ -102,12 +158,13 @@ class StatementReader {
       return
     }
     const rule = Object.hasOwn(modelfileParameters, key) ? modelfileParameters[key] : undefined
-    if (rule === undefined) return this.#fail(line, `unknown parameter '${key}'${suggestion(key)}`)
+    if (rule === undefined) return this.#fail(line, `unknown parameter ${quoted(key)}${suggestion(key)}`)
     if (value === "" && !isQuoted)
       return this.#fail(line, `the parameter '${key}' needs a value: unexpected end of the line`)
     const parsed = rule.parse(value)
     if (parsed === undefined)
       return this.#fail(line, `${key} must be ${rule.rule}, got ${quoted(value)}${commentHint(value)}`)
+    if (!this.#mayCome(`PARAMETER ${key}`, rule.mostLines, line)) return
     this.instructions.push({ type: "parameter", name: key, value: parsed, line })
   }
 
@@ -150,6 +207,5 @@ function commentHint(value: string): string {
 const SHOWN_CHARACTERS = 60
 
 function quoted(text: string): string {
-  const short = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text
-  return `'${short.replace(/\s+/g, " ")}'`
+  return `'${shorten(text, SHOWN_CHARACTERS).replace(/\s+/g, " ")}'`
 }

@@ -40,7 +40,7 @@ function isText(instruction: InstructionBody): boolean {
     case "license":
       return true
     case "parameter":
-      return modelfileParameters[instruction.name]?.repeats === true
+      return modelfileParameters[instruction.name]?.mostLines !== undefined
     default:
       return false
   }

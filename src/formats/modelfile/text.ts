@@ -1,8 +1,6 @@
 import { InvalidModelfile } from "../../errors"
+import { MODEL_TEXTS } from "../../limits"
 import { formatSize } from "../../lib/bytes"
-
-/** Licences are long, but no Modelfile is longer than this: a model's file may have been named by mistake. */
-export const MAX_MODELFILE_BYTES = 16 * 1024 ** 2
 
 /**
  * The text of a Modelfile: UTF-8, with or without a byte order mark, or UTF-16.
@@ -14,10 +12,10 @@ export function decodeModelfile(bytes: Uint8Array, file: string): string {
   }
   if (startsWith(bytes, "GGUF"))
     return fail(`it is a model, not a Modelfile; write a file with the line 'FROM ${file}' and give that`)
-  if (bytes.length > MAX_MODELFILE_BYTES)
-    return fail(
-      `it has ${formatSize(bytes.length)}, more than a Modelfile may have (${formatSize(MAX_MODELFILE_BYTES)})`,
-    )
+  // Licences are long, but not that long: a model's file may have been named by mistake.
+  if (bytes.length > MODEL_TEXTS.modelfileBytes) {
+    return fail(`it has more than ${formatSize(MODEL_TEXTS.modelfileBytes)}, which no Modelfile has`)
+  }
   try {
     const text = new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes)
     return text.includes("\0") ? fail("it is not a text: it has NUL characters") : text

@@ -96,10 +96,7 @@ async function findGraph(folder: SpeechFolder): Promise<ModelFolderFile | undefi
 async function readStyles(folder: SpeechFolder, model: ModelFolderFile): Promise<Style[]> {
   for (const file of folder.matching(/\.(npz|bin)$/i)) {
     if (!(await isNpz(file.path))) continue
-    const arrays = await readNpz(file.path)
-    return await Promise.all(
-      arrays.map(async ({ name, part }) => ({ name, part, bytes: await sizeOf(part) })),
-    )
+    return await readNpz(file.path)
   }
   const files = folder.files.filter(({ name }) => /(^|\/)voices\/[^/]+\.bin$/i.test(name))
   if (files.length === 0)
@@ -112,14 +109,6 @@ async function readStyles(folder: SpeechFolder, model: ModelFolderFile): Promise
     part: { path, start: 0, size: sizeBytes, skip: 0 },
     bytes: sizeBytes,
   }))
-}
-
-async function sizeOf({ path, start, size, deflated, skip }: FilePart): Promise<number> {
-  if (deflated !== true) return size - skip
-  const bytes = await Bun.file(path)
-    .slice(start, start + size)
-    .bytes()
-  return Bun.inflateSync(bytes).length - skip
 }
 
 /** How many vectors each speaker has. All must have as many, or the engine reads past the table's end. */

@@ -1,4 +1,6 @@
 import { open } from "node:fs/promises"
+import { promisify } from "node:util"
+import { inflateRaw, type ZlibOptions } from "node:zlib"
 import { InvalidModelFile } from "../../errors"
 import type { FilePart } from "./voice-model"
 
@@ -12,9 +14,11 @@ const LOCAL_BYTES = 30
 const STORED = 0
 const DEFLATED = 8
 
-/** No archive of style vectors has more. */
-const MOST_ENTRIES = 10_000
-const MOST_DIRECTORY_BYTES = 16 * 1024 ** 2
+/** No archive of style vectors has more. A speaker's are half a megabyte. */
+const MOST_ENTRIES = 1000
+const MOST_DIRECTORY_BYTES = 1024 ** 2
+const MOST_ARRAY_BYTES = 16 * 1024 ** 2
+const MOST_HEADER_BYTES = 64 * 1024
 
 /** The header of an array begins so, and ends before the multiple of 64 that its length says. */
 const NPY_MAGIC = "\x93NUMPY"
@@ -23,6 +27,8 @@ const NPY_MAGIC = "\x93NUMPY"
 export interface NpzArray {
   readonly name: string
   readonly part: FilePart
+  /** Of its numbers. */
+  readonly bytes: number
 }
 
 /** Whether a file is an archive of NumPy arrays, whatever its name says. */
@@ -39,9 +45,11 @@ export async function readNpz(path: string): Promise<NpzArray[]> {
   try {
     const { size } = await file.stat()
     const read = async (start: number, length: number): Promise<Buffer> => {
+      // Before anything is allocated: lengths in a file are what somebody has written there.
+      if (start < 0 || start + length > size) throw new InvalidModelFile(path, "it is cut short")
       const bytes = Buffer.alloc(length)
       const { bytesRead } = await file.read(bytes, 0, length, start)
-      if (start < 0 || bytesRead < length) throw new InvalidModelFile(path, "it is cut short")
+      if (bytesRead < length) throw new InvalidModelFile(path, "it is cut short")
       return bytes
     }
     const arrays: NpzArray[] = []
@@ -58,6 +66,7 @@ interface Entry {
   readonly name: string
   readonly method: number
   readonly compressedSize: number
+  readonly size: number
   readonly localHeader: number
 }
 
@@ -81,6 +90,7 @@ async function readDirectory(path: string, size: number, read: Read): Promise<En
       name: directory.toString("utf8", at + ENTRY_BYTES, at + ENTRY_BYTES + nameLength),
       method: directory.readUInt16LE(at + 10),
       compressedSize: directory.readUInt32LE(at + 20),
+      size: directory.readUInt32LE(at + 24),
       localHeader: directory.readUInt32LE(at + 42),
     })
     at += ENTRY_BYTES + nameLength + directory.readUInt16LE(at + 30) + directory.readUInt16LE(at + 32)
@@ -89,26 +99,33 @@ async function readDirectory(path: string, size: number, read: Read): Promise<En
 }
 
 async function describe(path: string, entry: Entry, read: Read): Promise<NpzArray> {
+  const { method, compressedSize, size } = entry
+  if (method !== STORED && method !== DEFLATED)
+    throw new InvalidModelFile(path, `${entry.name} is compressed in a way that is not known`)
+  if (Math.max(compressedSize, size) > MOST_ARRAY_BYTES)
+    throw new InvalidModelFile(path, `${entry.name} is larger than ${MOST_ARRAY_BYTES} bytes`)
   const local = await read(entry.localHeader, LOCAL_BYTES)
   const start = entry.localHeader + LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28)
-  if (entry.method !== STORED && entry.method !== DEFLATED)
-    throw new InvalidModelFile(path, `${entry.name} is compressed in a way that is not known`)
-  const deflated = entry.method === DEFLATED
-  const bytes = await read(start, entry.compressedSize)
-  const content = deflated ? Buffer.from(inflate(path, entry.name, bytes)) : bytes
+  const isDeflated = method === DEFLATED
+  if (!isDeflated && size !== compressedSize) throw new InvalidModelFile(path, `${entry.name} is damaged`)
+  const content = isDeflated
+    ? await inflate(path, entry, await read(start, compressedSize))
+    : await read(start, Math.min(size, MOST_HEADER_BYTES))
   const skip = headerLength(path, entry.name, content)
   return {
     name: entry.name.replace(/\.npy$/, ""),
-    part: { path, start, size: entry.compressedSize, deflated, skip },
+    part: { path, start, size: compressedSize, skip, ...(isDeflated && { inflatedBytes: size }) },
+    bytes: size - skip,
   }
 }
 
-function inflate(path: string, name: string, bytes: Buffer): Uint8Array {
-  try {
-    return Bun.inflateSync(new Uint8Array(bytes))
-  } catch {
-    throw new InvalidModelFile(path, `${name} is damaged`)
-  }
+const inflateRawAside = promisify<Buffer, ZlibOptions, Buffer>(inflateRaw)
+
+/** @throws InvalidModelFile where something else comes out than the directory says */
+async function inflate(path: string, { name, size }: Entry, bytes: Buffer): Promise<Buffer> {
+  const content = await inflateRawAside(bytes, { maxOutputLength: size }).catch(() => undefined)
+  if (content?.length === size) return content
+  throw new InvalidModelFile(path, `${name} is damaged`)
 }
 
 /** The length of an array's header. @throws InvalidModelFile where it is not an array of 32-bit floats */

@@ -2,6 +2,7 @@ import { InvalidModelFile } from "../../errors"
 import type { ModelFolderFile } from "../model-folder"
 import type { OnnxModel } from "../onnx/read"
 import { baseName, folderOf, type SpeechFolder } from "./speech-folder"
+import { MOST_TOKENS } from "./tokens"
 
 // What would end the engine's process is found here first.
 
@@ -68,7 +69,7 @@ export async function checkTokens(
 ): Promise<void> {
   const symbols = parseTable(file.path, await folder.text(file))
   if (symbols.size === 0) throw new InvalidModelFile(file.path, "it has no tokens")
-  const highest = count ?? Math.max(...symbols.keys()) + 1
+  const highest = count ?? symbols.keys().reduce((most, number) => Math.max(most, number), 0) + 1
   for (let number = 0; number < highest; number++)
     if (!symbols.has(number))
       throw new InvalidModelFile(file.path, `there is no token with the number ${number}, of ${highest}`)
@@ -82,7 +83,9 @@ export async function checkTokens(
 
 function parseTable(path: string, text: string): ReadonlyMap<number, string> {
   const symbols = new Map<number, string>()
-  text.split("\n").forEach((line, index) => {
+  const lines = text.split("\n")
+  if (lines.length > MOST_TOKENS) throw new InvalidModelFile(path, `it has more than ${MOST_TOKENS} lines`)
+  lines.forEach((line, index) => {
     const parts = line.split(/[ \t\r\v\f]+/).filter((part) => part !== "")
     if (parts.length === 0) return
     const number = parts[parts.length - 1] ?? ""

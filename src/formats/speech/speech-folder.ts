@@ -1,11 +1,13 @@
 import { dirname } from "node:path"
 import { InvalidModelFile, reasonOf } from "../../errors"
+import { findExcess } from "../../lib/json-shape"
+import { MODEL_JSON_SHAPE } from "../../limits"
 import { formatSize } from "../../lib/bytes"
 import type { ModelFolder, ModelFolderFile } from "../model-folder"
 import { type OnnxModel, readOnnx } from "../onnx/read"
 
 /** Tables of tokens and tokenizers end far below. */
-const MOST_TEXT_BYTES = 64 * 1024 ** 2
+const MOST_TEXT_BYTES = 32 * 1024 ** 2
 
 /** A model's files, as the rules of recognition look at them; each ONNX file is read once. */
 export class SpeechFolder {
@@ -56,9 +58,17 @@ export class SpeechFolder {
     return await Bun.file(path).text()
   }
 
+  /** Text that is to be parsed as JSON. @throws InvalidModelFile where that would take too long */
+  async jsonText(file: ModelFolderFile): Promise<string> {
+    const text = await this.text(file)
+    const excess = await findExcess(new TextEncoder().encode(text), MODEL_JSON_SHAPE)
+    if (excess === undefined) return text
+    throw new InvalidModelFile(file.path, `it has more than ${MODEL_JSON_SHAPE[excess]} ${excess}`)
+  }
+
   /** @throws InvalidModelFile where it is not JSON */
   async json(file: ModelFolderFile): Promise<unknown> {
-    const text = await this.text(file)
+    const text = await this.jsonText(file)
     try {
       return JSON.parse(text)
     } catch (error) {

@@ -50,8 +50,8 @@ export interface FilePart {
   readonly path: string
   readonly start: number
   readonly size: number
-  /** Deflated, as in a ZIP archive; what comes out of it is `skip` bytes of header and the data. */
-  readonly deflated?: boolean
+  /** It is deflated, as in a ZIP archive, and so many bytes come out of it: `skip` bytes of header and the data. */
+  readonly inflatedBytes?: number
   /** Bytes of header before the data, in what was read. */
   readonly skip: number
 }

@@ -1,5 +1,6 @@
 import type { FinishReason, GenerationEvent, Timings, Usage } from "../../domain"
-import { InternalError } from "../../errors"
+import { InternalError, InvalidRequest } from "../../errors"
+import { PRODUCTS } from "../../limits"
 import type { ReportedToken } from "./logprobs"
 
 /** One whole choice. */
@@ -9,12 +10,16 @@ export interface AnswerChoice {
   readonly logprobs: readonly ReportedToken[]
   /** How many of `logprobs` are the prompt's. */
   readonly echoedTokens: number
+  /** Ids of all generated tokens, where they were asked for. */
+  readonly tokens?: readonly number[]
   readonly finishReason: FinishReason
 }
 
 /** Everything that one prompt led to. */
 export interface Answer {
   readonly choices: readonly AnswerChoice[]
+  /** What is not as the client may expect, one sentence each. */
+  readonly warnings: readonly string[]
   readonly usage: Usage
   readonly timings: Timings
 }
@@ -23,20 +28,46 @@ interface OpenChoice {
   readonly texts: string[]
   readonly logprobs: ReportedToken[]
   echoedTokens: number
+  tokens: number[] | undefined
   finishReason: FinishReason | undefined
+}
+
+type TextEvent = Extract<GenerationEvent, { type: "text" }>
+
+/** Counts the log probabilities that are kept until an answer is sent: they take by far the most of its memory. */
+export class LogprobBudget {
+  #left = PRODUCTS.collectedLogprobs
+
+  /** @throws InvalidRequest where there are too many */
+  take(tokens: readonly ReportedToken[]): void {
+    for (const token of tokens) this.#left -= "top" in token ? 1 + token.top.length : 1
+    if (this.#left >= 0) return
+    throw new InvalidRequest(
+      `the answer has more than ${PRODUCTS.collectedLogprobs} log probabilities; ` +
+        "ask for fewer choices, tokens or alternatives, or for a stream",
+      "logprobs",
+    )
+  }
 }
 
 /** Collects the events of one prompt into its answer. */
 export class AnswerBuilder {
   readonly #choices: readonly OpenChoice[]
+  #warnings: readonly string[] = []
+  readonly #budget: LogprobBudget
   #done: { readonly usage: Usage; readonly timings: Timings } | undefined
 
-  /** @param n how many choices are generated */
-  constructor(n: number) {
+  /**
+   * @param n how many choices are generated
+   * @param budget of the whole request, whose prompts share it
+   */
+  constructor(n: number, budget: LogprobBudget = new LogprobBudget()) {
+    this.#budget = budget
     this.#choices = Array.from({ length: n }, () => ({
       texts: [],
       logprobs: [],
       echoedTokens: 0,
+      tokens: undefined,
       finishReason: undefined,
     }))
   }
@@ -44,13 +75,14 @@ export class AnswerBuilder {
   add(event: GenerationEvent): void {
     switch (event.type) {
       case "prompt":
+        this.#warnings = event.warnings ?? []
         for (const choice of this.#choices) {
-          extend(choice, event.text ?? "", event.logprobs)
+          this.#extend(choice, event.text ?? "", event.logprobs)
           choice.echoedTokens = choice.logprobs.length
         }
         return
       case "text":
-        return extend(this.#choice(event.choice), event.text, event.logprobs)
+        return this.#addText(event)
       case "finish":
         this.#choice(event.choice).finishReason = event.reason
         return
@@ -66,11 +98,24 @@ export class AnswerBuilder {
     }
   }
 
+  #addText({ choice: index, text, logprobs, ids }: TextEvent): void {
+    const choice = this.#choice(index)
+    this.#extend(choice, text, logprobs)
+    if (ids !== undefined) (choice.tokens ??= []).push(...ids)
+  }
+
   /** @throws InternalError where events are missing */
   build(): Answer {
     if (this.#done === undefined) throw new InternalError("the answer broke off before its end")
     const { usage, timings } = this.#done
-    return { usage, timings, choices: this.#choices.map(finished) }
+    return { usage, timings, warnings: this.#warnings, choices: this.#choices.map(finished) }
+  }
+
+  #extend(choice: OpenChoice, text: string, logprobs: readonly ReportedToken[] | undefined): void {
+    choice.texts.push(text)
+    if (logprobs === undefined) return
+    this.#budget.take(logprobs)
+    for (const token of logprobs) choice.logprobs.push(token)
   }
 
   #choice(index: number): OpenChoice {
@@ -80,12 +125,13 @@ export class AnswerBuilder {
   }
 }
 
-function extend(choice: OpenChoice, text: string, logprobs: readonly ReportedToken[] | undefined): void {
-  choice.texts.push(text)
-  for (const token of logprobs ?? []) choice.logprobs.push(token)
-}
-
-function finished({ texts, logprobs, echoedTokens, finishReason }: OpenChoice): AnswerChoice {
+function finished({ texts, logprobs, echoedTokens, tokens, finishReason }: OpenChoice): AnswerChoice {
   if (finishReason === undefined) throw new InternalError("a choice broke off before its end")
-  return { text: texts.join(""), logprobs, echoedTokens, finishReason }
+  return {
+    text: texts.join(""),
+    logprobs,
+    echoedTokens,
+    ...(tokens !== undefined && { tokens }),
+    finishReason,
+  }
 }

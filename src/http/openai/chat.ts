@@ -1,9 +1,11 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent, TokenLogprob } from "../../domain"
+import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
 import { type Exchange, exchangeOf } from "../exchange"
 import { readHeaderOptions } from "../headers"
+import { mayBeSilent } from "../idle"
 import { sse } from "../stream"
 import { type Answer, AnswerBuilder } from "./answer"
 import { type ChunkFormat, Chunks } from "./chunks"
@@ -12,6 +14,7 @@ import { toChatLogprobs } from "./logprobs"
 import { createIdentity, type OpenAiContext, type ReplyIdentity, waitingNote } from "./reply"
 import { type ChatCall, toChatCall } from "./translate"
 import { toTimingsBody, toUsageBody } from "./usage"
+import { chatLogprobs, noLogprobs, tokensMember, wholeAnswer } from "./whole-answer"
 
 const CHUNKS: ChunkFormat = {
   object: "chat.completion.chunk",
@@ -28,19 +31,22 @@ export function chatRoutes(context: OpenAiContext) {
     "/v1/chat/completions",
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
-      const call = toChatCall(await readJsonObject(request), readHeaderOptions(request))
-      server?.timeout(request, 0)
+      const call = toChatCall(
+        await readJsonObject(request, BODY_BYTES.generation),
+        readHeaderOptions(request),
+      )
+      mayBeSilent(request, server)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
-      exchange.asks(identity.model, [call.request], context.settings().logContent)
+      exchange.asks([call.request], context.settings().logContent)
       const client = clientOf(request)
-      const events = context.engine.chat(call.request, client.signal)
+      const events = exchange.follows(context.engine.chat(call.request, client.signal))
       if (call.reply.stream) return streamChat({ identity, call, events, client, exchange })
       const answer = new AnswerBuilder(call.request.n)
       await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
         exchange.observe(event)
         answer.add(event)
       })
-      return Response.json(toChatCompletion(identity, call, answer.build()))
+      return toChatCompletion(identity, call, answer.build())
     },
     { parse: "none" },
   )
@@ -70,19 +76,28 @@ function streamChat({ identity, call, events, client, exchange }: RunningChat): 
   })
 }
 
-function toChatCompletion(identity: ReplyIdentity, { request }: ChatCall, answer: Answer) {
-  return {
-    ...identity,
-    object: "chat.completion",
-    choices: answer.choices.map(({ text, logprobs, finishReason }, index) => ({
-      index,
-      message: { role: "assistant", content: text, refusal: null },
-      logprobs: request.topLogprobs === undefined ? null : toChatLogprobs(logprobs.filter(isPredicted)),
-      finish_reason: finishReason,
-    })),
-    usage: toUsageBody([answer.usage]),
-    timings: toTimingsBody(answer.timings, answer.usage.cachedTokens, request.n),
-  }
+function toChatCompletion(
+  identity: ReplyIdentity,
+  { request }: ChatCall,
+  { choices, warnings, usage, timings }: Answer,
+): Promise<Response> {
+  return wholeAnswer(
+    { ...identity, object: "chat.completion" },
+    choices.map(({ text, logprobs, tokens, finishReason }, index) => {
+      const message = JSON.stringify({ role: "assistant", content: text, refusal: null })
+      return {
+        head: `{"index":${index},"message":${message},"logprobs":`,
+        logprobs:
+          request.topLogprobs === undefined ? noLogprobs : () => chatLogprobs(logprobs.filter(isPredicted)),
+        tail: `,"finish_reason":${JSON.stringify(finishReason)}${tokensMember(tokens)}}`,
+      }
+    }),
+    {
+      usage: toUsageBody([usage]),
+      timings: toTimingsBody(timings, usage.cachedTokens, request.n),
+      ...(warnings.length > 0 && { warnings }),
+    },
+  )
 }
 
 /** Chats report no tokens of the prompt; its first one has no probability. */

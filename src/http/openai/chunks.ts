@@ -33,7 +33,9 @@ type DoneEvent = Extract<GenerationEvent, { type: "done" }>
 /** What a chunk says beside its choice's text. */
 interface ChunkExtras {
   readonly logprobs?: unknown
-  readonly finishReason?: string
+  readonly finishReason?: string | null
+  /** Ids of the generated tokens, as llama-server names them. */
+  readonly tokens?: readonly number[]
   /** Fields of the chunk itself. */
   readonly fields?: Readonly<Record<string, unknown>>
 }
@@ -110,11 +112,14 @@ export class Chunks {
   #text(event: TextEvent, prompt: number): string {
     const choice = prompt * this.#n + event.choice
     const running = this.#running[prompt]
-    if (event.logprobs === undefined && running === undefined) {
+    if (event.logprobs === undefined && running === undefined && event.ids === undefined) {
       return event.text === "" ? "" : this.#heads[choice] + JSON.stringify(event.text) + this.#plainTail
     }
+    // The end, where all tokens have been told of already.
+    if (event.text === "" && event.logprobs === undefined && event.ids?.length === 0) return ""
     return this.#textChunk(choice, event.text, {
       ...(event.logprobs !== undefined && { logprobs: this.#logprobs[choice]?.(event.logprobs) }),
+      ...(event.ids !== undefined && { tokens: event.ids }),
       ...(running !== undefined && { fields: { timings: running.body() } }),
     })
   }
@@ -123,7 +128,12 @@ export class Chunks {
   #open(event: Extract<GenerationEvent, { type: "prompt" }>, prompt: number): string {
     let chunks = ""
     for (let choice = prompt * this.#n; choice < (prompt + 1) * this.#n; choice++) {
-      if (this.#format.opening !== undefined) chunks += this.#chunk(choice, this.#format.opening, {})
+      if (this.#format.opening !== undefined) {
+        const { warnings } = event
+        const isFirst = choice === prompt * this.#n
+        const extras = isFirst && warnings !== undefined ? { fields: { warnings } } : {}
+        chunks += this.#chunk(choice, this.#format.opening, extras)
+      }
       if (event.text === undefined) continue
       const logprobs = event.logprobs && this.#logprobs[choice]?.(event.logprobs)
       chunks += this.#textChunk(choice, event.text, { logprobs })
@@ -134,7 +144,10 @@ export class Chunks {
   #progress(event: Extract<GenerationEvent, { type: "progress" }>, prompt: number): string {
     const { total, cached, processed, ms } = event
     const prompt_progress = { total, cache: cached, processed, time_ms: ms }
-    return this.#chunk(prompt * this.#n, this.#format.empty, { fields: { prompt_progress } })
+    const running = this.#running[prompt]
+    return this.#chunk(prompt * this.#n, this.#format.empty, {
+      fields: { prompt_progress, ...(running !== undefined && { timings: running.body() }) },
+    })
   }
 
   #finish(choice: number, reason: string): string {
@@ -165,9 +178,17 @@ export class Chunks {
     return this.#chunk(choice, this.#format.textStart + JSON.stringify(text) + this.#format.textEnd, extras)
   }
 
-  #chunk(choice: number, part: string, { logprobs = null, finishReason, fields = {} }: ChunkExtras): string {
-    const finish = JSON.stringify(finishReason ?? null)
-    const choiceJson = `{"index":${choice},${part},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${finish}}`
+  #chunk(
+    choice: number,
+    part: string,
+    { logprobs = null, finishReason = null, tokens, fields = {} }: ChunkExtras,
+  ): string {
+    const about = membersOf({
+      logprobs,
+      finish_reason: finishReason,
+      ...(tokens !== undefined && { tokens }),
+    })
+    const choiceJson = `{"index":${choice},${part}${about}}`
     return `${this.#envelope}${choiceJson}${this.#envelopeEnd}${membersOf(fields)}}\n\n`
   }
 }

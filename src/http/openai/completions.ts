@@ -1,18 +1,21 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent } from "../../domain"
+import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf, consume } from "../consume"
 import { type Exchange, exchangeOf } from "../exchange"
 import { readHeaderOptions } from "../headers"
+import { mayBeSilent } from "../idle"
 import { type Indexed, merge } from "../merge"
 import { sse } from "../stream"
-import { type Answer, AnswerBuilder, type AnswerChoice } from "./answer"
+import { type Answer, AnswerBuilder, type AnswerChoice, LogprobBudget } from "./answer"
 import { type ChunkFormat, Chunks } from "./chunks"
 import { failureEvent } from "./failure"
 import { CompletionLogprobsWriter } from "./logprobs"
 import { createIdentity, type OpenAiContext, type ReplyIdentity, waitingNote } from "./reply"
 import { type CompletionCall, toCompletionCall } from "./translate"
 import { toTimingsBody, toUsageBody } from "./usage"
+import { completionLogprobs, noLogprobs, tokensMember, wholeAnswer } from "./whole-answer"
 
 /** Prompts of one request that run at a time: enough to fill any worker, without filling its queue for others. */
 const PROMPTS_AT_A_TIME = 64
@@ -35,10 +38,13 @@ export function completionRoutes(context: OpenAiContext) {
     "/v1/completions",
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
-      const call = toCompletionCall(await readJsonObject(request), readHeaderOptions(request))
-      server?.timeout(request, 0)
+      const call = toCompletionCall(
+        await readJsonObject(request, BODY_BYTES.generation),
+        readHeaderOptions(request),
+      )
+      mayBeSilent(request, server)
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
-      exchange.asks(identity.model, call.requests, context.settings().logContent)
+      exchange.asks(call.requests, context.settings().logContent)
       const run: Run = { identity, call, client: clientOf(request), exchange }
       return call.reply.stream ? streamCompletion(context, run) : answerCompletion(context, run)
     },
@@ -55,9 +61,11 @@ interface Run {
 
 function start(
   { engine }: OpenAiContext,
-  { call, client }: Run,
+  { call, client, exchange }: Run,
 ): AsyncIterableIterator<Indexed<GenerationEvent>> {
-  const sources = call.requests.map((request) => () => engine.complete(request, client.signal))
+  const sources = call.requests.map(
+    (request) => () => exchange.follows(engine.complete(request, client.signal)),
+  )
   return merge(sources, PROMPTS_AT_A_TIME)
 }
 
@@ -80,7 +88,8 @@ function streamCompletion(context: OpenAiContext, run: Run): Promise<Response> {
 
 async function answerCompletion(context: OpenAiContext, run: Run): Promise<Response> {
   const { identity, call, client, exchange } = run
-  const builders = call.requests.map((request) => new AnswerBuilder(request.n))
+  const budget = new LogprobBudget()
+  const builders = call.requests.map((request) => new AnswerBuilder(request.n, budget))
   try {
     await consume(start(context, run), client.signal, ({ index, value }) => {
       exchange.observe(value)
@@ -92,28 +101,32 @@ async function answerCompletion(context: OpenAiContext, run: Run): Promise<Respo
     throw error
   }
   const answers = builders.map((builder) => builder.build())
-  return Response.json(toTextCompletion(identity, call, answers))
+  return toTextCompletion(identity, call, answers)
 }
 
-function toTextCompletion(identity: ReplyIdentity, call: CompletionCall, answers: readonly Answer[]) {
+function toTextCompletion(
+  identity: ReplyIdentity,
+  call: CompletionCall,
+  answers: readonly Answer[],
+): Promise<Response> {
   const choices = answers.flatMap((answer) => bestChoices(answer.choices, call.n))
   const [first, ...others] = answers
-  return {
-    ...identity,
-    object: "text_completion",
-    choices: choices.map(({ text, logprobs, finishReason }, index) => ({
-      index,
-      text,
-      logprobs: call.logprobs ? new CompletionLogprobsWriter().write(logprobs) : null,
-      finish_reason: finishReason,
+  return wholeAnswer(
+    { ...identity, object: "text_completion" },
+    choices.map(({ text, logprobs, tokens, finishReason }, index) => ({
+      head: `{"index":${index},"text":${JSON.stringify(text)},"logprobs":`,
+      logprobs: call.logprobs ? () => completionLogprobs(logprobs) : noLogprobs,
+      tail: `,"finish_reason":${JSON.stringify(finishReason)}${tokensMember(tokens)}}`,
     })),
-    usage: toUsageBody(answers.map(({ usage }) => usage)),
-    // Several prompts ran side by side; their times cannot be told as one.
-    ...(first !== undefined &&
-      others.length === 0 && {
-        timings: toTimingsBody(first.timings, first.usage.cachedTokens, first.choices.length),
-      }),
-  }
+    {
+      usage: toUsageBody(answers.map(({ usage }) => usage)),
+      // Several prompts ran side by side; their times cannot be told as one.
+      ...(first !== undefined &&
+        others.length === 0 && {
+          timings: toTimingsBody(first.timings, first.usage.cachedTokens, first.choices.length),
+        }),
+    },
+  )
 }
 
 /** The `n` choices with the best mean log probability, best first. */

@@ -1,7 +1,9 @@
 import type { ChatMessage, Role } from "../../domain"
 import { InvalidRequest, Unsupported } from "../../errors"
+import { shorten } from "../../lib/shorten"
+import { COUNTS, SHOWN, TEXTS } from "../../limits"
 import { isJsonObject, type JsonObject } from "../body"
-import { broken, checkText, defined, Fields } from "../fields"
+import { broken, checkText, defined, Fields, tooMany } from "../fields"
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly Role[]
 
@@ -10,10 +12,22 @@ const ROLES = ["system", "developer", "user", "assistant", "tool"] as const sati
  * @throws InvalidRequest, and Unsupported for content other than text and for tool calls
  */
 export function readMessages(fields: Fields): readonly ChatMessage[] {
-  const messages = fields.list("messages")
+  const messages = fields.list("messages", COUNTS.messages)
   if (messages === undefined) throw new InvalidRequest("messages is required", "messages")
   if (messages.length === 0) throw new InvalidRequest("messages must not be empty", "messages")
+  checkParts(messages)
   return messages.map((message, index) => readMessage(`messages[${index}]`, message))
+}
+
+/** @throws InvalidRequest where all messages together have too many parts */
+function checkParts(messages: readonly unknown[]): void {
+  let parts = 0
+  for (const message of messages) {
+    const content = isJsonObject(message) ? message["content"] : undefined
+    if (Array.isArray(content)) parts += content.length
+  }
+  const { maxItems } = COUNTS.contentParts
+  if (parts > maxItems) throw tooMany("messages", maxItems, "parts of content in all", parts)
 }
 
 function readMessage(path: string, value: unknown): ChatMessage {
@@ -25,7 +39,10 @@ function readMessage(path: string, value: unknown): ChatMessage {
   return {
     role,
     content: readContent(`${path}.content`, fields.raw("content"), role),
-    ...defined({ name: fields.text("name"), toolCallId: fields.text("tool_call_id") }),
+    ...defined({
+      name: fields.text("name", TEXTS.name),
+      toolCallId: fields.text("tool_call_id", TEXTS.id),
+    }),
   }
 }
 
@@ -42,7 +59,7 @@ function readContent(path: string, content: unknown, role: Role): string {
     if (role === "assistant") return ""
     throw new InvalidRequest(`${path} is required for role ${role}`, path)
   }
-  if (typeof content === "string") return checkText(path, content)
+  if (typeof content === "string") return checkText(path, content, TEXTS.prompt)
   if (!Array.isArray(content)) throw broken(path, "a string or an array of parts", content)
   // One line each, as llama-server and vLLM do for templates that take plain text.
   return content.map((part, index) => readPart(`${path}[${index}]`, part)).join("\n")
@@ -55,11 +72,11 @@ function readPart(path: string, part: unknown): string {
   if (type === "refusal") return textOf(path, part, "refusal")
   if (typeof type !== "string") throw broken(`${path}.type`, "a string", type)
   throw new Unsupported(
-    `${path} has type ${JSON.stringify(type.slice(0, 40))}; only text is supported yet`,
+    `${path} has type ${JSON.stringify(shorten(type, SHOWN.value))}; only text is supported yet`,
     path,
   )
 }
 
 function textOf(path: string, part: JsonObject, name: string): string {
-  return checkText(`${path}.${name}`, part[name])
+  return checkText(`${path}.${name}`, part[name], TEXTS.prompt)
 }

@@ -1,6 +1,9 @@
 import { Elysia } from "elysia"
 import type { ModelDetails, ModelSummary } from "../../domain"
 import { ModelNotFound } from "../../errors"
+import type { ContextLengths } from "../../engine/contract"
+import { aliasKey } from "../../lib/aliases"
+import { parametersOf } from "../../store/default-parameters"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
@@ -8,8 +11,16 @@ const MODELS = "/v1/models"
 /** GET /v1/models and /v1/models/:id, where an id may have slashes. */
 export function modelRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-models" })
-    .get(MODELS, async () => ({ object: "list", data: (await engine.list()).map(toModel) }))
-    .get(`${MODELS}/*`, async ({ params }) => toModelWithMeta(await engine.show(decodeName(params["*"]))))
+    .get(MODELS, async () => {
+      const models = await engine.list()
+      const contexts = await engine.contextLengths(models)
+      return { object: "list", data: models.flatMap((model) => toModels(model, contexts.get(model.name))) }
+    })
+    .get(`${MODELS}/*`, async ({ params }) => {
+      const asked = decodeName(params["*"])
+      const model = await engine.show(asked)
+      return toModelWithMeta(model, asked, (await engine.contextLengths([model])).get(model.name))
+    })
 }
 
 /** The router leaves the rest of a path as it came. */
@@ -21,19 +32,42 @@ function decodeName(encoded: string): string {
   }
 }
 
-function toModel(model: ModelSummary) {
+/** A model under each of its names. */
+function toModels(model: ModelSummary, context: ContextLengths | undefined) {
+  return [undefined, ...(model.aliases ?? [])].map((alias) => toModel(model, alias, context))
+}
+
+/** `alias`: the name that it has in this entry, where that is not its own; the entry tells what it stands for. */
+function toModel(model: ModelSummary, alias: string | undefined, context: ContextLengths | undefined) {
   return {
-    id: model.name,
+    id: alias ?? model.name,
+    ...(alias !== undefined && { alias_of: model.name }),
     object: "model",
     created: Math.floor(model.modifiedAt.getTime() / 1000),
     owned_by: "xllm",
+    ...(context !== undefined && toContextFields(context)),
+  }
+}
+
+/** Under the names that clients look for: vLLM's, OpenRouter's, LM Studio's and llama-server's. */
+function toContextFields({ trained, served }: ContextLengths) {
+  return {
+    max_model_len: served,
+    context_length: served,
+    max_context_length: trained,
+    meta: { n_ctx_train: trained, n_ctx: served },
   }
 }
 
 /** With what its files say, under llama-server's names where it has one. */
-function toModelWithMeta(model: ModelDetails) {
+function toModelWithMeta(model: ModelDetails, asked: string, context: ContextLengths | undefined) {
   const { sizeBytes: size, capabilities } = model
-  return { ...toModel(model), meta: { kind: model.kind, ...toMeta(model), size, capabilities } }
+  const alias = model.aliases?.find((name) => aliasKey(name) === aliasKey(asked))
+  const common = toModel(model, alias, context)
+  return {
+    ...common,
+    meta: { kind: model.kind, ...toMeta(model), ...common.meta, size, capabilities },
+  }
 }
 
 function toMeta(model: ModelDetails) {
@@ -45,6 +79,11 @@ function toMeta(model: ModelDetails) {
         n_params: model.parameterCount,
         architecture: model.architecture,
         quantization: model.quantization,
+        license: model.license,
+        template: model.defaults?.template ?? model.chatTemplate,
+        system: model.defaults?.system,
+        messages: model.defaults?.messages?.map(({ role, content }) => ({ role, content })),
+        parameters: parametersOf(model.defaults),
       }
     case "voice":
       return {

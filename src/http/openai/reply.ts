@@ -1,4 +1,4 @@
-import type { ModelKind, WorkEvent } from "../../domain"
+import type { WorkEvent } from "../../domain"
 import type { Engine } from "../../engine/contract"
 import type { ImageFiles } from "../image-files/image-files"
 import type { Uploads } from "../uploads"
@@ -23,8 +23,8 @@ export interface ReplyIdentity {
 }
 
 /**
- * Names a new answer. Where the request names no model, it is the only one known; where there is not exactly one the
- * engine is about to refuse the request.
+ * Names a new answer. Its model is called as the request calls it, and where that names none, as the engine does.
+ * @throws InvalidRequest where none is named and there is not exactly one that generates text
  */
 export async function createIdentity(
   { engine, version }: OpenAiContext,
@@ -34,20 +34,9 @@ export async function createIdentity(
   return {
     id: `${prefix}-${crypto.randomUUID().replaceAll("-", "")}`,
     created: Math.floor(Date.now() / 1000),
-    model: model ?? (await engine.list())[0]?.name ?? "",
+    model: model ?? (await engine.resolve(undefined, "chat")).name,
     system_fingerprint: `xllm-${version}`,
   }
-}
-
-/** The model that a request means: the one that it names, or the only one of its kind; undefined where there are others. */
-export async function modelOfKind(
-  { engine }: OpenAiContext,
-  kind: ModelKind,
-  model: string | undefined,
-): Promise<string | undefined> {
-  if (model !== undefined) return model
-  const [only, ...others] = (await engine.list()).filter((known) => known.kind === kind)
-  return others.length === 0 ? only?.name : undefined
 }
 
 /** What a waiting client is told in a comment; undefined for events of the answer itself. */

@@ -1,30 +1,18 @@
 import type { ChatRequest, CompletionRequest } from "../../domain"
 import { InvalidRequest } from "../../errors"
+import { COUNTS, NUMBERS, PRODUCTS, TEMPLATE_ARGUMENTS, TEXTS } from "../../limits"
 import { type JsonObject, kindOf } from "../body"
 import type { HeaderOptions } from "../headers"
-import { broken, checkInteger, checkText, defined, Fields } from "../fields"
+import { broken, checkInteger, checkText, defined, Fields, tooMany } from "../fields"
 import { readMessages } from "./messages"
-import {
-  MAX_TOP_LOGPROBS,
-  readBestOf,
-  readGenerationOptions,
-  readReplyOptions,
-  type ReplyOptions,
-} from "./options"
-import { refuseUnsupportedChat, refuseUnsupportedCompletion } from "./unsupported"
+import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "./options"
+import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS, refuseUnsupported } from "./request-fields"
 
 /** As in OpenAI's reference for completions; chats have no such default. */
 const DEFAULT_COMPLETION_TOKENS = 16
 
-/** As many as OpenAI takes in one request. */
-const MAX_PROMPTS = 2048
-
-/** Templates walk through their arguments; nobody means more levels than this. */
-const MAX_ARGUMENT_DEPTH = 32
-
-const MAX_TOKEN_ID = 2 ** 31 - 1
-
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh"] as const
+/** OpenAI's, and `max` of vLLM, SGLang and DeepSeek. What a model makes of them is its template's matter. */
+const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const
 
 export interface ChatCall {
   readonly request: ChatRequest
@@ -44,7 +32,7 @@ export interface CompletionCall {
 /** @throws InvalidRequest, Unsupported */
 export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatCall {
   const fields = new Fields(body)
-  refuseUnsupportedChat(fields)
+  refuseUnsupported(fields, CHAT_FIELDS)
   const messages = readMessages(fields)
   const continueFinalMessage = fields.boolean("continue_final_message") ?? false
   const request: ChatRequest = {
@@ -64,7 +52,7 @@ export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatC
 /** @throws InvalidRequest, Unsupported */
 export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}): CompletionCall {
   const fields = new Fields(body)
-  refuseUnsupportedCompletion(fields)
+  refuseUnsupported(fields, COMPLETION_FIELDS)
   const prompts = readPrompts(fields.raw("prompt"))
   const reply = readReplyOptions(fields)
   const options = readGenerationOptions(fields, DEFAULT_COMPLETION_TOKENS)
@@ -75,7 +63,7 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
       "best_of",
     )
   }
-  const topLogprobs = fields.integer("logprobs", LOGPROBS) ?? readProbabilityCount(fields)
+  const topLogprobs = fields.integer("logprobs", NUMBERS.topLogprobs) ?? readProbabilityCount(fields)
   const shared = {
     kind: "completion",
     ...headers,
@@ -84,12 +72,28 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
     echo: fields.boolean("echo") ?? false,
     ...defined({
       // An empty suffix is what editors send when they mean none.
-      suffix: fields.text("suffix") || undefined,
+      suffix: fields.text("suffix", TEXTS.prompt) || undefined,
+      keepLast: readKeepLast(fields),
       topLogprobs: topLogprobs ?? (bestOf > options.n ? 0 : undefined),
     }),
   } as const
+  checkProducts(prompts, shared)
   const requests = prompts.map((prompt) => ({ ...shared, prompt }))
   return { requests, reply, n: options.n, logprobs: topLogprobs !== undefined }
+}
+
+/** vLLM's way to have the beginning of a prompt that is too long left out; -1: as much as has to be. */
+function readKeepLast(fields: Fields): number | undefined {
+  const count = fields.integer("truncate_prompt_tokens", { ...NUMBERS.tokens, min: -1 })
+  if (count === undefined) return undefined
+  if (count === 0) throw broken("truncate_prompt_tokens", "-1 or at least 1", count)
+  if (fields.text("suffix", TEXTS.prompt)) {
+    throw new InvalidRequest(
+      "truncate_prompt_tokens must not come with suffix: of text around a gap no end is the last",
+      "truncate_prompt_tokens",
+    )
+  }
+  return Math.max(0, count)
 }
 
 /** The one generation request of a body of either kind, as it would be run. @throws InvalidRequest, Unsupported */
@@ -104,12 +108,40 @@ export function toRenderRequest(
   throw new InvalidRequest(`prompt must be a single prompt here, got ${requests.length}`, "prompt")
 }
 
-const LOGPROBS = { min: 0, max: MAX_TOP_LOGPROBS }
+/** @throws InvalidRequest where values that are small each come to too much together */
+function checkProducts(
+  prompts: readonly (string | readonly number[])[],
+  { n, echo, sampling }: Pick<CompletionRequest, "n" | "echo" | "sampling">,
+): void {
+  const sequences = prompts.length * n
+  if (sequences > PRODUCTS.sequences) {
+    throw new InvalidRequest(
+      `${prompts.length} prompts with ${n} choices each are ${sequences} answers; ` +
+        `a request may have at most ${PRODUCTS.sequences}`,
+      "prompt",
+    )
+  }
+  const biases = prompts.length * (sampling.logitBias?.length ?? 0)
+  if (biases > PRODUCTS.biases) {
+    throw new InvalidRequest(
+      `logit_bias must have at most ${Math.floor(PRODUCTS.biases / prompts.length)} entries ` +
+        `with ${prompts.length} prompts, got ${sampling.logitBias?.length}`,
+      "logit_bias",
+    )
+  }
+  const echoed = echo ? n * prompts.reduce((sum, prompt) => sum + prompt.length, 0) : 0
+  if (echoed > PRODUCTS.echoed) {
+    throw new InvalidRequest(
+      `echo would repeat ${echoed} characters in ${n} choices; at most ${PRODUCTS.echoed} are possible`,
+      "echo",
+    )
+  }
+}
 
 /** OpenAI's pair of fields, or llama.cpp's `n_probs`. */
 function readChatLogprobs(fields: Fields): number | undefined {
   const isWanted = fields.boolean("logprobs")
-  const top = fields.integer("top_logprobs", LOGPROBS)
+  const top = fields.integer("top_logprobs", NUMBERS.topLogprobs)
   if (isWanted === true) return top ?? 0
   if (top !== undefined && top > 0) {
     throw new InvalidRequest("top_logprobs must come with logprobs: true", "top_logprobs")
@@ -119,31 +151,50 @@ function readChatLogprobs(fields: Fields): number | undefined {
 
 /** llama.cpp's `n_probs`, of which 0 means none. */
 function readProbabilityCount(fields: Fields): number | undefined {
-  return fields.integer("n_probs", LOGPROBS) || undefined
+  return fields.integer("n_probs", NUMBERS.topLogprobs) || undefined
 }
 
 function readTemplateArguments(fields: Fields): Readonly<Record<string, unknown>> {
   const given = fields.object("chat_template_kwargs") ?? {}
-  checkDepth(given, MAX_ARGUMENT_DEPTH)
-  const effort = fields.choice("reasoning_effort", EFFORTS)
+  checkArguments(given)
+  const effort = readEffort(fields)
   if (effort === undefined) return given
   // Most templates that can skip the thinking look at enable_thinking, the others at the effort itself.
   return { reasoning_effort: effort, ...(effort === "none" && { enable_thinking: false }), ...given }
 }
 
-function checkDepth(value: unknown, levels: number): void {
-  if (typeof value === "string") checkText("chat_template_kwargs", value)
-  if (typeof value !== "object" || value === null) return
-  if (levels === 0) {
-    throw new InvalidRequest(
-      `chat_template_kwargs must be nested at most ${MAX_ARGUMENT_DEPTH} levels deep`,
-      "chat_template_kwargs",
-    )
+/** OpenAI's `reasoning_effort`, or the object that OpenRouter and SGLang have for it. */
+function readEffort(fields: Fields): (typeof EFFORTS)[number] | undefined {
+  const effort = fields.choice("reasoning_effort", EFFORTS)
+  const reasoning = new Fields(fields.object("reasoning") ?? {}, "reasoning.")
+  refuseUnsupported(reasoning, REASONING_FIELDS, "reasoning.")
+  const other = reasoning.choice("effort", EFFORTS)
+  return effort ?? other ?? (reasoning.boolean("enabled") === false ? "none" : undefined)
+}
+
+/** @throws InvalidRequest where a template could have to walk through too much */
+function checkArguments(given: JsonObject): void {
+  const name = "chat_template_kwargs"
+  const { depth, values: mostValues, characters: mostCharacters } = TEMPLATE_ARGUMENTS
+  let values = 0
+  let characters = 0
+  const countText = (text: string) => {
+    characters += checkText(name, text, { maxLength: mostCharacters }).length
+    if (characters > mostCharacters) throw tooMany(name, mostCharacters, "characters in all", characters)
   }
-  for (const [key, inner] of Object.entries(value)) {
-    checkText("chat_template_kwargs", key)
-    checkDepth(inner, levels - 1)
+  const walk = (value: unknown, levels: number): void => {
+    if (++values > mostValues) throw tooMany(name, mostValues, "values", values)
+    if (typeof value === "string") countText(value)
+    if (typeof value !== "object" || value === null) return
+    if (levels === 0) throw new InvalidRequest(`${name} must be nested at most ${depth} levels deep`, name)
+    if (Array.isArray(value)) for (const inner of value) walk(inner, levels - 1)
+    else
+      for (const [key, inner] of Object.entries(value)) {
+        countText(key)
+        walk(inner, levels - 1)
+      }
   }
+  walk(given, depth)
 }
 
 function checkContinuation(request: ChatRequest): void {
@@ -164,18 +215,26 @@ function checkContinuation(request: ChatRequest): void {
 
 function readPrompts(value: unknown): readonly (string | readonly number[])[] {
   if (value === undefined) throw new InvalidRequest("prompt is required", "prompt")
-  if (typeof value === "string") return [checkText("prompt", value)]
+  if (typeof value === "string") return [checkText("prompt", value, TEXTS.prompt)]
   if (!Array.isArray(value)) throw broken("prompt", "a string, token ids, or an array of these", value)
   if (value.length === 0) throw new InvalidRequest("prompt must not be empty", "prompt")
-  if (typeof value[0] === "number") return [readTokens("prompt", value)]
-  if (value.length > MAX_PROMPTS) {
-    throw new InvalidRequest(`prompt must have at most ${MAX_PROMPTS} prompts, got ${value.length}`, "prompt")
+  if (typeof value[0] === "number") {
+    checkTokenCount(value.length)
+    return [readTokens("prompt", value)]
   }
+  const { maxItems } = COUNTS.prompts
+  if (value.length > maxItems) throw tooMany("prompt", maxItems, "prompts", value.length)
+  checkTokenCount(value.reduce((sum: number, prompt) => sum + (Array.isArray(prompt) ? prompt.length : 0), 0))
   return value.map((prompt, index) => readPrompt(`prompt[${index}]`, prompt))
 }
 
+function checkTokenCount(count: number): void {
+  const { maxItems } = COUNTS.promptTokens
+  if (count > maxItems) throw tooMany("prompt", maxItems, "token ids in all", count)
+}
+
 function readPrompt(name: string, value: unknown): string | readonly number[] {
-  if (typeof value === "string") return checkText(name, value)
+  if (typeof value === "string") return checkText(name, value, TEXTS.prompt)
   if (!Array.isArray(value)) {
     throw new InvalidRequest(
       `${name} must be a string or an array of token ids, got ${kindOf(value)}`,
@@ -187,9 +246,10 @@ function readPrompt(name: string, value: unknown): string | readonly number[] {
 
 function readTokens(name: string, values: readonly unknown[]): readonly number[] {
   if (values.length === 0) throw new InvalidRequest(`${name} must not be empty`, "prompt")
+  const { min, max } = NUMBERS.tokenId
   return values.map((value, index) =>
-    typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_TOKEN_ID
+    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
       ? value
-      : checkInteger(`${name}[${index}]`, value, { min: 0, max: MAX_TOKEN_ID }),
+      : checkInteger(`${name}[${index}]`, value, NUMBERS.tokenId),
   )
 }

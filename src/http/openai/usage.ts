@@ -64,6 +64,7 @@ function ratio(dividend: number, divisor: number): number {
  */
 export class RunningTimings {
   readonly #choices = new Set<number>()
+  /** Tokens of the prompt that have been evaluated, as far as it is known. */
   #promptTokens = 0
   #cachedTokens = 0
   #generatedTokens = 0
@@ -73,10 +74,11 @@ export class RunningTimings {
 
   observe(event: GenerationEvent): void {
     if (event.type === "prompt") {
-      this.#promptTokens = event.tokens
       this.#acceptedAt = performance.now()
     } else if (event.type === "progress") {
       this.#cachedTokens = event.cached
+      // A prompt that paused for others begins anew, perhaps with less than was cached at first.
+      this.#promptTokens = Math.max(this.#promptTokens, event.processed - event.cached)
     } else if (event.type === "text") {
       this.#choices.add(event.choice)
       this.#generatedTokens += event.tokens
@@ -89,7 +91,7 @@ export class RunningTimings {
     const timings: Timings = {
       queueMs: this.#acceptedAt - this.#startedAt,
       loadMs: 0,
-      promptTokens: this.#promptTokens - this.#cachedTokens,
+      promptTokens: this.#promptTokens,
       promptMs: (this.#firstTextAt ?? now) - this.#acceptedAt,
       generatedTokens: this.#generatedTokens,
       generationMs: this.#firstTextAt === undefined ? 0 : now - this.#firstTextAt,

@@ -22,15 +22,26 @@ export function auth(settings: CurrentSettings) {
     const path = pathOf(request)
     if (OPEN_PATHS.has(path) || isImage(path)) return
     if (settings().metricsPublic && METRICS_PATHS.has(path)) return
-    const given = keyOf(request.headers)
-    if (given === undefined || !isOneOf(given, keys)) throw new InvalidApiKey(given !== undefined)
+    const given = credentialsOf(request.headers)
+    if (given.length === 0 || !given.every((key) => key !== undefined && isOneOf(key, keys))) {
+      throw new InvalidApiKey(given.length > 0)
+    }
   })
 }
 
-/** OpenAI's header, or the one of Anthropic's and others' clients. */
-function keyOf(headers: Headers): string | undefined {
-  const [, bearer] = /^bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "") ?? []
-  return bearer ?? headers.get("x-api-key") ?? undefined
+/**
+ * What a request presents itself with: OpenAI's header, and the one of Anthropic's and others' clients. All of it has to
+ * be a key: of a wrong one beside a right one nobody knows which was meant. Undefined: it cannot be one.
+ */
+function credentialsOf(headers: Headers): readonly (string | undefined)[] {
+  const key = headers.get("x-api-key")
+  return [...bearersOf(headers.get("authorization")?.trim() ?? ""), ...(key ? [key] : [])]
+}
+
+/** Of a client without a key an empty one is sent. */
+function bearersOf(authorization: string): readonly (string | undefined)[] {
+  if (/^(?:bearer)?$/i.test(authorization)) return []
+  return [/^bearer +(\S+)$/i.exec(authorization)?.[1]]
 }
 
 /** Digests of equal length take the same time to compare, whatever the key is and whichever it equals. */

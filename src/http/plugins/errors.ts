@@ -6,6 +6,7 @@ import {
   InvalidRequest,
   MethodNotAllowed,
   NotFound,
+  UnsupportedEncoding,
   XllmError,
 } from "../../errors"
 import { exchangeOf } from "../exchange"
@@ -13,14 +14,22 @@ import type { KnownRoutes } from "../known-routes"
 
 /**
  * Turns everything that a route throws into the answer of its dialect. Has to be the first plugin: hooks apply only to
- * what is registered after them. `routes` is asked when a path or method was not found.
+ * what is registered after them. `routes` is asked when a path or method was not found, `nameOf` what the engine calls a
+ * model.
  */
-export function errors(routes: KnownRoutes) {
-  return new Elysia({ name: "errors" }).onError({ as: "global" }, ({ error, code, request }) => {
+export function errors(routes: KnownRoutes, nameOf: (model: string) => Promise<string>) {
+  return new Elysia({ name: "errors" }).onError({ as: "global" }, async ({ error, code, request }) => {
     const exchange = exchangeOf(request)
-    const { method, path } = exchange
+    const { method, path, named, model } = exchange
     const known = code === "NOT_FOUND" ? notFound(method, path, routes) : toXllmError(error, code, request)
-    return errorResponse(exchange.failed(known), path)
+    const failure = exchange.failed(known)
+    // A request that was refused before the engine heard of it counts for its model all the same.
+    if (named !== undefined && model === undefined)
+      await nameOf(named).then(
+        (name) => exchange.found(name),
+        () => {},
+      )
+    return errorResponse(failure, path)
   })
 }
 
@@ -31,8 +40,9 @@ export function errorResponse(error: XllmError, path: string): Response {
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   }
   if (error instanceof MethodNotAllowed) headers.set("allow", error.allowed.join(", "))
+  if (error instanceof UnsupportedEncoding) headers.set("accept-encoding", UnsupportedEncoding.accepted)
   if (error instanceof InvalidApiKey) headers.set("www-authenticate", "Bearer")
-  const body = path.startsWith("/api/") ? { error: error.message } : openAiErrorBody(error)
+  const body = path.startsWith("/api/") ? { error: error.publicMessage } : openAiErrorBody(error)
   return Response.json(body, { status: error.status, headers })
 }
 
@@ -40,7 +50,7 @@ export function errorResponse(error: XllmError, path: string): Response {
 export function openAiErrorBody(error: XllmError): Readonly<Record<string, unknown>> {
   return {
     error: {
-      message: error.message,
+      message: error.publicMessage,
       type: error.status >= 500 ? "server_error" : "invalid_request_error",
       param: error.param ?? null,
       code: error.code,
@@ -60,6 +70,6 @@ function toXllmError(error: unknown, code: string | number, request: Request): X
 
 function notFound(method: string, path: string, routes: KnownRoutes): XllmError {
   const allowed = routes.methodsOf(path)
-  if (allowed.length === 0) return new NotFound(method, path)
+  if (allowed.length === 0) return new NotFound(method, path, routes.likeliest(method, path))
   return new MethodNotAllowed(method, path, allowed)
 }

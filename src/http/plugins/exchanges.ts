@@ -8,14 +8,22 @@ export const REQUEST_ID_HEADER = "x-request-id"
 /** What a client's own id may look like: nothing that could break a header or a log line. */
 const ACCEPTABLE = /^[\w.:/+=@-]{1,128}$/
 
+export interface ExchangesOptions {
+  /** Told when a request came, and when it is done, however it ended. */
+  began(): void
+  over(exchange: Exchange): void
+  /** Where the server listens, for requests that do not say where they were sent. */
+  origin(): string
+}
+
 /**
- * Follows every request from its first to its last byte: tells `began` when it came, and `over` when it is done, however
- * it ended. Its id is
- * the client's own where that is acceptable, otherwise a fresh one, and every response has it as X-Request-ID.
+ * Follows every request from its first to its last byte. Its id is the client's own where that is acceptable, otherwise
+ * a fresh one, and every response has it as X-Request-ID.
  */
-export function exchanges(began: () => void, over: (exchange: Exchange) => void) {
+export function exchanges({ began, over, origin }: ExchangesOptions) {
   return new Elysia({ name: "exchanges" })
     .wrap((inside, request) => async () => {
+      addAddress(request, origin)
       const exchange = new Exchange(request, idOf(request), over)
       remember(request, exchange)
       began()
@@ -26,6 +34,15 @@ export function exchanges(began: () => void, over: (exchange: Exchange) => void)
     .onRequest(({ request, set }) => {
       set.headers[REQUEST_ID_HEADER] = exchangeOf(request).id
     })
+}
+
+/**
+ * Without a Host, as in HTTP/1.0, Bun has the path alone for a URL, and the router looks for the path behind a host. It
+ * has to be the same object: Bun knows the connection by it.
+ */
+function addAddress(request: Request, origin: () => string): void {
+  const { url } = request
+  if (url.startsWith("/")) Object.defineProperty(request, "url", { value: origin() + url })
 }
 
 function idOf(request: Request): string {

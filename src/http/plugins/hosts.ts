@@ -3,21 +3,24 @@ import { Elysia } from "elysia"
 import { HostNotAllowed, InvalidRequest } from "../../errors"
 import { type CurrentSettings, derived } from "../settings"
 
-/** Host and port as the header has them: a name, an IPv4 address, or an IPv6 address in brackets. */
-const AUTHORITY = /^(?:\[([\da-f:.]+)\]|([^\s:/?#@[\],]+))(?::\d{1,5})?$/i
+/** Host and port as the header has them: a name, an IPv4 address, or an IPv6 address in brackets, maybe with its zone. */
+const AUTHORITY = /^(?:\[([\da-f:.]+)(?:%[\w.~%-]+)?\]|([^\s:/?#@[\],]+))(?::\d{1,5})?$/i
 
 const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/
 
 /**
  * Refuses requests for hosts that are not ours. A web page can give its own name the address of this machine after it
  * was loaded (DNS rebinding); the browser then takes us for the page's own server and asks nobody's leave. What it
- * cannot do is send another Host than the page's. Addresses are no names, so none can be rebound.
+ * cannot do is send another Host than the page's, or none: that is HTTP/1.0, which health checks of proxies speak (HTTP/1.1
+ * without a Host is refused by Bun). Addresses are no names, so none can be rebound.
  */
 export function hosts(settings: CurrentSettings) {
   const machine = hostname().toLowerCase()
   const isListed = derived(settings, ({ allowedHosts }) => matcher(allowedHosts))
   return new Elysia({ name: "hosts" }).onRequest(({ request }) => {
-    const host = hostOf(request)
+    const given = request.headers.get("host")
+    if (given === null) return
+    const host = parseHost(given)
     if (!isOwn(host, machine) && !isListed()(host.name)) throw new HostNotAllowed(host.name)
   })
 }
@@ -28,9 +31,8 @@ interface Host {
   readonly isAddress: boolean
 }
 
-/** @throws InvalidRequest where there is no Host, or something else in its place */
-function hostOf(request: Request): Host {
-  const given = request.headers.get("host") ?? URL.parse(request.url)?.host ?? ""
+/** @throws InvalidRequest where it is none */
+function parseHost(given: string): Host {
   const [, ipv6, name] = AUTHORITY.exec(given) ?? []
   if (ipv6 !== undefined) return { name: ipv6.toLowerCase(), isAddress: true }
   if (name === undefined) throw new InvalidRequest("the request needs a valid Host header")

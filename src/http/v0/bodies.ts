@@ -9,9 +9,9 @@ import type {
   RenderedPrompt,
   SamplingParameters,
 } from "../../domain"
-import type { EngineStatus, MemoryStatus, SystemReport } from "../../engine/contract"
+import type { EngineStatus, FailedModel, MemoryStatus, SystemReport } from "../../engine/contract"
 import type { Machine } from "../../lib/machine"
-import { MAX_BODY_BYTES } from "../body"
+import { BODY_BYTES } from "../../limits"
 
 export interface DeviceBody {
   readonly name: string
@@ -105,6 +105,19 @@ export interface LoadedModelBody {
   }
 }
 
+/** A model that could not be loaded, or whose worker died; the next request tries again. */
+export interface FailedModelBody {
+  readonly name: string
+  readonly kind: LoadedModel["kind"]
+  readonly id: string
+  readonly state: "failed"
+  /** As in the answers to requests that fail because of it. */
+  readonly code: string
+  readonly reason: string
+  /** ISO 8601. */
+  readonly failed_at: string
+}
+
 /** One kind of memory, in bytes. */
 export interface MemoryBody {
   readonly total_bytes: number
@@ -132,6 +145,7 @@ export interface HealthBody {
   readonly uptime_seconds: number
   readonly queue: EngineStatus["queue"]
   readonly models: readonly LoadedModelBody[]
+  readonly failed: readonly FailedModelBody[]
   /** `null` until the backends have been asked. */
   readonly devices: readonly DeviceBody[] | null
 }
@@ -144,6 +158,7 @@ export interface ProbeBody {
 /** GET /v0/ps */
 export interface PsBody {
   readonly models: readonly LoadedModelBody[]
+  readonly failed: readonly FailedModelBody[]
   readonly memory: MemoriesBody
 }
 
@@ -231,6 +246,11 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
   }
 }
 
+export function toFailedModelBody({ name, kind, id, error, failedAt }: FailedModel): FailedModelBody {
+  const { code, publicMessage: reason } = error
+  return { name, kind, id, state: "failed", code, reason, failed_at: failedAt.toISOString() }
+}
+
 function toFootprintBody(footprint: MemoryFootprint | undefined): FootprintBody | null {
   return footprint === undefined ? null : { ram_bytes: footprint.ramBytes, devices: footprint.devices }
 }
@@ -309,7 +329,7 @@ export function toSystemBody({ report, status, machine, version, startedAt }: Sy
     limits: {
       queue: status.queue.limit,
       memory_bytes: status.memory.system.limitBytes,
-      body_bytes: MAX_BODY_BYTES,
+      body_bytes: BODY_BYTES.generation,
     },
     backends: [...new Set(report.devices.map(({ backend }) => backend))],
     devices: report.devices.map(toDeviceBody),
@@ -327,6 +347,7 @@ export function toHealthBody(status: EngineStatus, version: string, startedAt: D
     uptime_seconds: secondsSince(startedAt),
     queue: status.queue,
     models: status.models.map(toLoadedModelBody),
+    failed: status.failed.map(toFailedModelBody),
     devices: status.devices?.map(toDeviceBody) ?? null,
   }
 }

@@ -1,10 +1,13 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import { InvalidRequest } from "../../errors"
+import { BODY_BYTES } from "../../limits"
 import { readJsonObject } from "../body"
 import { clientOf } from "../consume"
+import { exchangeOf } from "../exchange"
 import { Fields } from "../fields"
 import { readHeaderOptions } from "../headers"
+import { mayBeSilent } from "../idle"
 import { readModel } from "../openai/options"
 import { toRenderRequest } from "../openai/translate"
 import { type RenderBody, type StopBody, toRenderBody } from "./bodies"
@@ -17,7 +20,7 @@ export function controlRoutes(engine: Engine) {
       async ({ request, server }): Promise<StopBody> => {
         const model = readModel(new Fields(await readJsonObject(request)))
         if (model === undefined) throw new InvalidRequest("model is required", "model")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return { model, stopped: await stop(engine, model) }
       },
       { parse: "none" },
@@ -25,8 +28,12 @@ export function controlRoutes(engine: Engine) {
     .post(
       "/v0/render",
       async ({ request, server }): Promise<RenderBody> => {
-        const generation = toRenderRequest(await readJsonObject(request), readHeaderOptions(request))
-        server?.timeout(request, 0)
+        const generation = toRenderRequest(
+          await readJsonObject(request, BODY_BYTES.generation),
+          readHeaderOptions(request),
+        )
+        mayBeSilent(request, server)
+        exchangeOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
         return toRenderBody(await engine.render(generation, clientOf(request).signal))
       },
       { parse: "none" },

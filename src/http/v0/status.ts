@@ -1,9 +1,11 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
+import { mayBeSilent } from "../idle"
 import { machine } from "../../lib/machine"
 import {
   type ProbeBody,
   type PsBody,
+  toFailedModelBody,
   toHealthBody,
   toLoadedModelBody,
   toMemoriesBody,
@@ -34,12 +36,16 @@ export function statusRoutes({ engine, version, startedAt }: StatusContext) {
         return Response.json(body, { status: status === "starting" || status === "stopping" ? 503 : 200 })
       })
       .get("/v0/ps", (): PsBody => {
-        const { models, memory } = engine.status()
-        return { models: models.map(toLoadedModelBody), memory: toMemoriesBody(memory) }
+        const { models, failed, memory } = engine.status()
+        return {
+          models: models.map(toLoadedModelBody),
+          failed: failed.map(toFailedModelBody),
+          memory: toMemoriesBody(memory),
+        }
       })
       .get("/v0/system", async ({ request, server }) => {
         // The backends are asked by a process of its own, which may take longer than a connection may idle.
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         const report = await engine.system()
         return toSystemBody({ report, status: engine.status(), machine: machine(), version, startedAt })
       })

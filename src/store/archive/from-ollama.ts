@@ -13,7 +13,7 @@ import { formatModelName, type ModelName, nameOfParts } from "../names"
 import { identify } from "../pull/identify"
 import { type FileLayer, filesOf, readDeclared } from "../pull/registry-layers"
 import { type Layer, parseRegistryManifest } from "../pull/registry-manifest"
-import { refuseExisting } from "./import"
+import { refuseOther, replacing } from "../replacing"
 
 /** Licences and templates; what is larger is none. */
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
@@ -111,7 +111,7 @@ async function install(name: ModelName, path: string, options: OllamaImport, add
     files: layers.map(toManifestFile),
     ...declared,
   }
-  await refuseExisting(store, name, manifest, options.replace)
+  if (!options.replace) await refuseOther(store, name, manifest)
   await using _held = await store.blobs.hold(manifest.files.map(({ digest }) => digest))
   const total = layers.reduce((sum, { layer }) => sum + layer.sizeBytes, 0)
   let before = 0
@@ -123,7 +123,7 @@ async function install(name: ModelName, path: string, options: OllamaImport, add
     if (isNew) added.push(layer.digest)
     before += layer.sizeBytes
   }
-  await store.install(name, manifest)
+  await store.install(name, manifest, replacing(options.replace))
 }
 
 /** Makes a file a blob, once its content is what its name says; false where it is one already. */

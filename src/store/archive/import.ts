@@ -1,8 +1,9 @@
 import type { ModelSummary } from "../../domain"
-import { InvalidArchive, InvalidManifest, ModelExists, ModelNotFound, reasonOf } from "../../errors"
+import { InvalidArchive, InvalidManifest, reasonOf } from "../../errors"
 import type { Store } from "../contract"
-import { type Digest, type Manifest, manifestId } from "../manifest"
-import { formatModelName, type ModelName, parseModelName } from "../names"
+import type { Digest, Manifest } from "../manifest"
+import { type ModelName, parseModelName } from "../names"
+import { refuseOther, replacing } from "../replacing"
 import type { ArchiveDescription } from "./layout"
 import { unpackArchive } from "./unpack"
 
@@ -53,7 +54,7 @@ async function unpackInto(options: ImportOptions, added: Digest[]): Promise<Mode
     // Before the large part is read: a name that is taken is said at once.
     accept: async (description) => {
       const manifest = read(description)
-      await refuseExisting(store, nameFor(description, options), manifest, options.replace)
+      if (!options.replace) await refuseOther(store, nameFor(description, options), manifest)
       return sizesOf(manifest, archive)
     },
   })
@@ -64,38 +65,7 @@ async function unpackInto(options: ImportOptions, added: Digest[]): Promise<Mode
     const { digest } = await store.blobs.addFile(path, { move: true, digest: `sha256:${hex}` })
     added.push(digest)
   }
-  return await store.install(nameFor(description, options), manifest)
-}
-
-/** @throws ModelExists for a model of that name that is another one */
-export async function refuseExisting(
-  store: Store,
-  name: ModelName,
-  manifest: Manifest,
-  replace: boolean,
-): Promise<void> {
-  if (replace) return
-  const existing = await existingManifest(store, name)
-  if (existing === undefined || manifestId(existing) === manifestId(manifest)) return
-  throw taken(name)
-}
-
-/** @throws ModelExists for any model of that name */
-export async function refuseTaken(store: Store, name: ModelName): Promise<void> {
-  if ((await existingManifest(store, name)) !== undefined) throw taken(name)
-}
-
-function taken(name: ModelName): ModelExists {
-  return new ModelExists(formatModelName(name), "choose another with --name, or replace it with --force")
-}
-
-async function existingManifest(store: Store, name: ModelName): Promise<Manifest | undefined> {
-  try {
-    return await store.manifest(formatModelName(name))
-  } catch (error) {
-    if (error instanceof ModelNotFound) return undefined
-    throw error
-  }
+  return await store.install(nameFor(description, options), manifest, replacing(options.replace))
 }
 
 function nameFor({ name: written }: ArchiveDescription, { name, archive }: ImportOptions): ModelName {

@@ -67,7 +67,8 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
   })
   const drained = () => new Promise<void>((resolve) => parser.once("drain", resolve))
   const feed = async () => {
-    for await (const bytes of await decompressed(watched(options))) {
+    const read = { bytes: 0 }
+    for await (const bytes of growing(await decompressed(watched(options, read)), read, options)) {
       if (!parser.write(Buffer.from(bytes))) await Promise.race([drained(), failed.promise])
       // Whatever follows is no part of it, however much it is.
       if (isOver) break
@@ -81,12 +82,42 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
   return unpacking.finish()
 }
 
-async function* watched({ bytes, signal, onProgress }: UnpackOptions): AsyncGenerator<Uint8Array> {
-  let read = 0
+/** How much of an archive has been read. */
+interface ReadSoFar {
+  bytes: number
+}
+
+async function* watched(
+  { bytes, signal, onProgress }: UnpackOptions,
+  read: ReadSoFar,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
     if (signal.aborted) throw new Cancelled()
+    read.bytes += chunk.length
     yield chunk
-    onProgress((read += chunk.length))
+    onProgress(read.bytes)
+  }
+}
+
+/**
+ * Weights are noise to a compressor: what becomes a hundred times as large holds no model, but fills a disk. Small
+ * archives may, because their headers are mostly zeros.
+ */
+const MOST_GROWTH = 100
+const GROWTH_COUNTS_FROM_BYTES = 64 * 1024 ** 2
+
+/** @throws InvalidArchive where much more comes out than was read */
+async function* growing(
+  plain: AsyncIterable<Uint8Array>,
+  read: ReadSoFar,
+  { archive }: UnpackOptions,
+): AsyncGenerator<Uint8Array> {
+  let unpacked = 0
+  for await (const chunk of plain) {
+    unpacked += chunk.length
+    if (unpacked > GROWTH_COUNTS_FROM_BYTES && unpacked > MOST_GROWTH * read.bytes)
+      throw new InvalidArchive(archive, `it grows to more than ${MOST_GROWTH} times its size`)
+    yield chunk
   }
 }
 

@@ -7,6 +7,7 @@ import { digestOfFile, digestOfFileName } from "../blobs"
 import type { Store } from "../contract"
 import type { Digest, ManifestFile } from "../manifest"
 import type { ModelName } from "../names"
+import { refuseOther, refuseOtherSize, replacing } from "../replacing"
 import { checkInstructions, checkKind, composeManifest, effectless, instructionsOf } from "./compose"
 import { Faults } from "./faults"
 import {
@@ -41,6 +42,8 @@ export interface CreateRequest {
   readonly file: string
   /** Where relative paths begin. */
   readonly folder: string
+  /** Whether another model of that name may be replaced; absent: it may. The same model is left as it is then. */
+  readonly replace?: boolean
   /** Gets a base that is not there, by its name or URL; resolves to its name. Absent: that is a fault. */
   readonly pull?: (reference: string) => Promise<string>
   readonly report: (event: CreateEvent) => void
@@ -59,7 +62,7 @@ interface Parts {
 
 /**
  * Makes a model out of a Modelfile. It appears complete or not at all.
- * @throws InvalidModelfile, UnsupportedModelfile with everything that is wrong; FileFailed, StoreBusy, Cancelled; what
+ * @throws InvalidModelfile, UnsupportedModelfile with everything that is wrong; ModelExists, FileFailed, StoreBusy, Cancelled; what
  * pulling fails with
  */
 export async function createModel(request: CreateRequest): Promise<ModelSummary> {
@@ -74,7 +77,7 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
 
 /** @param taken is told of the blobs that were added */
 async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSummary> {
-  const { store, name, modelfile, file, report } = request
+  const { store, name, modelfile, file, replace = true, report } = request
   const { instructions } = modelfile
   const faults = new Faults()
   for (const { line, message } of modelfile.problems) faults.wrong(line, message)
@@ -90,11 +93,14 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   const stopIfAborted = () => {
     if (request.signal?.aborted) throw new Cancelled()
   }
+  if (!replace) await refuseOtherSize(store, name, await sizeOf(parts))
   const added = await hashAll(store, parts.files, (event) => {
     stopIfAborted()
     report(event)
   })
   const files = [...keptFiles(parts), ...added.map(({ file }) => file)]
+  const manifest = composeManifest({ ...parts, files, instructions, now: new Date() })
+  if (!replace) await refuseOther(store, name, manifest)
   await using _held = await store.blobs.hold(files.map(({ digest }) => digest))
   for (const { digest } of keptFiles(parts)) report(layerStatus(digest, true))
   for (const each of added) {
@@ -104,8 +110,7 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   }
   stopIfAborted()
   report({ type: "status", status: "writing manifest" })
-  const manifest = composeManifest({ ...parts, files, instructions, now: new Date() })
-  const summary = await store.install(name, manifest)
+  const summary = await store.install(name, manifest, replacing(replace))
   report({ type: "status", status: "success" })
   return summary
 }
@@ -185,6 +190,12 @@ function keptFiles({ base, files }: Parts): readonly ManifestFile[] {
   return (base?.manifest.files ?? []).filter(
     ({ role }) => role === "file" || !files.some((file) => file.role === role),
   )
+}
+
+/** In bytes. */
+async function sizeOf(parts: Parts): Promise<number> {
+  const own = await Promise.all(parts.files.map(async ({ path }) => (await stat(path)).size))
+  return [...own, ...keptFiles(parts).map(({ sizeBytes }) => sizeBytes)].reduce((sum, size) => sum + size, 0)
 }
 
 interface HashedFile {

@@ -1,4 +1,6 @@
 import { ChecksumMismatch, DownloadFailed, NotAuthorized } from "../../errors"
+import { findExcess } from "../../lib/json-shape"
+import { JSON_SHAPE } from "../../limits"
 import { persist, refuseTemporary } from "./attempts"
 import { type Answer, drop } from "./http-client"
 import { type Access, askWithAccess, type RemoteFile } from "./remote-file"
@@ -55,10 +57,14 @@ export async function fetchJson(
   question: TextQuestion,
   context: SourceContext,
 ): Promise<{ readonly value: unknown; readonly headers: Headers; readonly text: string } | undefined> {
-  const answer = await fetchText(question, context)
+  const answer = await fetchBytes(question, context)
   if (answer === undefined) return undefined
+  const { bytes, headers } = answer
+  if ((await findExcess(bytes, JSON_SHAPE)) !== undefined)
+    throw new DownloadFailed(question.label, `${new URL(question.url).host} answers with too much`)
+  const text = new TextDecoder().decode(bytes)
   try {
-    return { ...answer, value: JSON.parse(answer.text) }
+    return { text, headers, value: JSON.parse(text) }
   } catch (error) {
     throw new DownloadFailed(question.label, `${new URL(question.url).host} does not answer with JSON`, error)
   }

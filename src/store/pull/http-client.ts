@@ -5,7 +5,7 @@ import { version } from "../../version"
 const MAX_REDIRECTS = 10
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 /** Of a listing or a manifest; nothing that describes a model comes near. */
-const MAX_TEXT_BYTES = 64 * 1024 ** 2
+const MAX_TEXT_BYTES = 16 * 1024 ** 2
 
 /** What is asked of a server, wherever it redirects to. */
 export interface Question {

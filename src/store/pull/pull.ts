@@ -45,7 +45,7 @@ export interface PullerOptions {
 }
 
 export interface PullOptions {
-  /** A name, or the URL of a GGUF file. */
+  /** A name, of which an alias is never pulled itself, but what it stands for; or the URL of a GGUF file. */
   readonly model: string
   /**
    * Something else than a pull needs the model: what is there already is taken as it is, and nothing is replaced, not
@@ -97,12 +97,15 @@ export class Puller {
   }
 
   async #pull(options: PullOptions): Promise<ModelSummary> {
-    const { model, onlyMissing = false, isInsecure = false, signal, onEvent } = options
+    const { onlyMissing = false, isInsecure = false, signal, onEvent } = options
+    const target = await this.#options.store.aliasTarget(options.model)
+    const model = target ?? options.model
     const known = onlyMissing && !isUrl(model) ? await this.#known(model) : undefined
     if (known !== undefined) return known
     this.check(options)
     const context = this.#context(isInsecure, signal)
     await cleanPartials(this.#options.store.blobs)
+    if (target !== undefined) onEvent({ type: "note", text: `'${options.model}' is an alias of '${target}'` })
     onEvent({ type: "status", status: "pulling manifest" })
     for (let changes = 0; ; changes++) {
       const plan = await this.#plan(model, { ...context, patience: impatient(context.patience) })

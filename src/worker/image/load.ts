@@ -86,9 +86,9 @@ async function start(options: StartOptions): Promise<Painter> {
       if (engine === undefined) console.error(`${FRAME_START}P${fraction}`)
     },
     line: (text) => console.error(text),
-    ended(how) {
+    ended(how, signal) {
       // Nothing here can go on without it. While requests are open the parent reports the end of this process.
-      if (engine !== undefined) endWith(`the image engine ${how}`)
+      if (engine !== undefined) endWith(`the image engine ${how}`, signal)
       else loading.done.reject(new ModelLoadFailed(model.name, `the image engine ${how}`))
     },
   })
@@ -113,9 +113,11 @@ async function start(options: StartOptions): Promise<Painter> {
   }
 }
 
-function endWith(words: string): void {
+/** As its engine ended: the parent sees whether the kernel has killed for want of memory, and tells its clients. */
+function endWith(words: string, signal: NodeJS.Signals | undefined): void {
   console.error(words)
-  process.exit(1)
+  if (signal === "SIGKILL") process.kill(process.pid, signal)
+  else process.exit(1)
 }
 
 /** This program, as the worker that turns into the one that draws. */

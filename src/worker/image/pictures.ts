@@ -60,7 +60,6 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    const reason = reasonOf(error)
-    throw new InvalidRequest(`the image cannot be read: ${reason}`, "image")
+    throw new InvalidRequest(`the image cannot be read: ${reasonOf(error)}`, "image")
   }
 }

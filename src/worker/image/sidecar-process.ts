@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Readable } from "node:stream"
 import { RuntimeBroken } from "../../errors"
+import { ProcessEnd } from "../../lib/process-end"
 import { FRAME_START } from "../../protocol/messages"
 import { encodeFrame, FrameReader } from "./frames"
 import type { FromSidecar, ToSidecar } from "./sidecar-messages"
@@ -20,8 +21,8 @@ export interface SidecarListener {
   progress(fraction: number): void
   /** Something that it printed. */
   line(text: string): void
-  /** Once; `how` in words that follow "it". */
-  ended(how: string): void
+  /** Once; `how` in words that follow "it". `signal`: what ended it, where it was one. */
+  ended(how: string, signal?: NodeJS.Signals): void
 }
 
 /** The process that draws. It ends with this one, however that ends. */
@@ -46,8 +47,9 @@ export class SidecarProcess {
     // Its end is told below; a write to a process that has just ended is no news.
     channel.on("error", () => {})
     this.#child.on("error", (error) => this.#end(listener, `could not be started: ${error.message}`))
-    this.#child.on("close", (code, signal) =>
-      this.#end(listener, signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`),
+    const end = new ProcessEnd()
+    this.#child.on("close", (exitCode, signal) =>
+      this.#end(listener, end.describe({ exitCode, signal, isOurs: false }), signal ?? undefined),
     )
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream && readOutput(stream, listener)
   }
@@ -66,10 +68,10 @@ export class SidecarProcess {
     this.#child.kill("SIGKILL")
   }
 
-  #end(listener: SidecarListener, how: string): void {
+  #end(listener: SidecarListener, how: string, signal?: NodeJS.Signals): void {
     if (!this.#isWanted) return
     this.#isWanted = false
-    listener.ended(how)
+    listener.ended(how, signal)
   }
 }
 

@@ -1,7 +1,8 @@
 import { join } from "node:path"
 import type { LoadedMediaInfo, MediaEvent, MediaRequest } from "../../domain"
 import { asXllmError, Cancelled } from "../../errors"
-import type { FromWorker, RequestEvent, ToWorker } from "../../protocol/messages"
+import type { FromWorker, ToWorker } from "../../protocol/messages"
+import { decodeRequest, type RequestEvent } from "../../protocol/wire"
 import { type CpuTurns, openTurns } from "../cpu-turns"
 import { endWithParent } from "../lifetime"
 
@@ -98,7 +99,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
     this.#running.set(id, controller)
     const isHeard = () => this.#running.get(id) === controller
     try {
-      await this.#engine.work(request, {
+      await this.#engine.work(decodeRequest(request), {
         signal: controller.signal,
         queueMs,
         loadMs,

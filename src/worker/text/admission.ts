@@ -11,6 +11,8 @@ interface Holder {
   readonly shared: Sequence["shared"]
 }
 
+type Leader = Sequence["leader"]
+
 /**
  * Gives slots to sequences that wait, in their order. A sequence whose prompt begins like one that is being computed
  * right now waits for that one and copies its cache, so that a common prefix is computed once.
@@ -26,7 +28,13 @@ export class Admission {
   admit(waiting: readonly Sequence[], running: readonly Sequence[]): Sequence[] {
     const admitted: Sequence[] = []
     const withSlots = [...running]
+    let last: Sequence | undefined
     for (const sequence of waiting) {
+      // Comparing prompts takes its time, which nobody pays while no slot is free.
+      if (this.#cache.slots.every((slot) => slot.busy)) break
+      // Choices of one request wait for the same one: what was found for one goes for the next.
+      if (last?.request === sequence.request && isWaiting(last.leader)) sequence.leader ??= last.leader
+      last = sequence
       if (this.#waitsForLeader(sequence, withSlots)) continue
       if (!this.#place(sequence, withSlots)) break
       admitted.push(sequence)
@@ -37,7 +45,7 @@ export class Admission {
 
   #place(sequence: Sequence, running: readonly Sequence[]): boolean {
     const { slots, traits } = this.#cache
-    const placement = choosePlacement(sequence.tokens, slots, traits, sequence.request.usesCache)
+    const placement = choosePlacement(sequence.tokens, slots, traits, sequence.request.prepared.usesCache)
     if (placement === undefined) return false
     const shared = traits.shares && placement.source !== placement.slot ? placement.keep : 0
     const owner = placement.source.tokens
@@ -56,17 +64,16 @@ export class Admission {
   }
 
   #waitsForLeader(sequence: Sequence, running: readonly Sequence[]): boolean {
-    const { leader } = sequence
-    if (leader !== undefined && isComputing(leader.sequence, leader.length)) return true
+    if (isWaiting(sequence.leader)) return true
     sequence.leader = this.#findLeader(sequence, running)
     return sequence.leader !== undefined
   }
 
-  #findLeader(sequence: Sequence, running: readonly Sequence[]): Sequence["leader"] {
+  #findLeader(sequence: Sequence, running: readonly Sequence[]): Leader {
     const { traits, slots } = this.#cache
-    if (!sequence.request.usesCache || !traits.trims || traits.window > 0) return undefined
+    if (!sequence.request.prepared.usesCache || !traits.trims || traits.window > 0) return undefined
     const cached = Math.max(...slots.map((slot) => reusable(slot, sequence.tokens, traits)))
-    let best: Sequence["leader"]
+    let best: Leader
     for (const other of running) {
       const length = commonPrefix(
         other.tokens,
@@ -90,12 +97,17 @@ function cellsOf(sequences: readonly Holder[]): number {
   const left = new Map<readonly number[], number>()
   let cells = 0
   for (const { tokens, shared } of sequences) {
-    cells += tokens.length - shared.tokens
-    if (!owners.has(shared.owner))
+    cells += tokens.length - (shared?.tokens ?? 0)
+    if (shared !== undefined && !owners.has(shared.owner))
       left.set(shared.owner, Math.max(shared.tokens, left.get(shared.owner) ?? 0))
   }
   for (const shared of left.values()) cells += shared
   return cells
+}
+
+/** Is it still worth while to wait for that one? */
+function isWaiting(leader: Leader): boolean {
+  return leader !== undefined && isComputing(leader.sequence, leader.length)
 }
 
 /** Will `sequence` have computed its first `length` tokens soon? */

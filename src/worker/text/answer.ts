@@ -1,5 +1,5 @@
 import type { TokenLogprob } from "../../domain"
-import { StopMatcher } from "./stop"
+import { type StopText, StopMatcher } from "./stop"
 
 /** A piece of an answer that may be shown. */
 export interface Piece {
@@ -24,13 +24,16 @@ interface HeldLogprob {
 export class Answer {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
   readonly #stops: StopMatcher
+  readonly #keepsStop: boolean
   #logprobs: HeldLogprob[] = []
   #decoded = 0
   #released = 0
   #tokens = 0
 
-  constructor(stop: readonly string[]) {
-    this.#stops = new StopMatcher(stop)
+  /** `keepsStop`: the stop text that is met is part of the answer. */
+  constructor(stops: readonly StopText[], keepsStop = false) {
+    this.#stops = new StopMatcher(stops)
+    this.#keepsStop = keepsStop
   }
 
   /** Takes the next token's bytes; returns a piece where there is something to show or the answer is over. */
@@ -40,8 +43,8 @@ export class Answer {
     const text = this.#decoder.decode(bytes, { stream: true })
     this.#decoded += text.length
     const released = this.#stops.push(text)
-    if (released.stop !== undefined) return this.#piece(released.text, released.stop)
-    return released.text === "" ? undefined : this.#piece(released.text)
+    if (released.stop === undefined) return released.text === "" ? undefined : this.#piece(released.text)
+    return this.#piece(this.#keepsStop ? released.text + released.stop : released.text, released.stop)
   }
 
   /** The answer ends without a stop text: what was held back leaves; bytes of an unfinished character do not. */

@@ -1,4 +1,5 @@
 import type { ChatMessage, ChatRequest, GenerationRequest, ModelDefaults } from "../../domain"
+import type { TemplateFallback } from "../../prompt/template"
 
 /** A request with what it leaves open taken from what comes along with the model, but for sampling. */
 export function withDefaults<R extends GenerationRequest>(request: R, defaults: ModelDefaults): R {
@@ -9,6 +10,15 @@ export function withDefaults<R extends GenerationRequest>(request: R, defaults: 
     ...(request.stop.length === 0 && { stop: defaults.stop ?? [] }),
     ...(request.kind === "chat" && { messages: withMessages(request, defaults) }),
   }
+}
+
+/** A chat in a built-in format also ends before markers that the model writes as text. */
+export function withFallback<R extends GenerationRequest>(
+  request: R,
+  fallback: TemplateFallback | undefined,
+): R {
+  if (request.kind !== "chat" || fallback === undefined || fallback.stop.length === 0) return request
+  return { ...request, stop: [...request.stop, ...fallback.stop] }
 }
 
 function withMessages(

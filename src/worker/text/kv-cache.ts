@@ -12,6 +12,8 @@ export class KvCache {
   readonly #context: Context
   /** Saved states of slots, reused while nothing is decoded: many prompts may copy from one. */
   readonly #saved = new Map<Slot, Uint8Array>()
+  /** Slots whose cells hold what is no number, and reaches whoever comes next there. */
+  readonly #tainted = new Set<Slot>()
 
   constructor(context: Context, model: Model, slots: number, layout: KvLayout) {
     this.#context = context
@@ -61,6 +63,32 @@ export class KvCache {
     this.#context.clear(slot.id)
     this.#saved.delete(slot)
     slot.length = 0
+  }
+
+  /** Some of the slot's cells hold what is no number: nobody gets it before all are wiped. It must not be in use. */
+  taint(slot: Slot): void {
+    this.clear(slot)
+    slot.busy = true
+    this.#tainted.add(slot)
+  }
+
+  get usable(): readonly Slot[] {
+    return this.slots.filter((slot) => !this.#tainted.has(slot))
+  }
+
+  /** Is it time to {@link wipe}? That costs those who run their cells: not before half of the slots are lost. */
+  needsWiping(running: number): boolean {
+    const tainted = this.#tainted.size
+    return tainted > 0 && (running === 0 || 2 * tainted >= this.slots.length)
+  }
+
+  /** Overwrites all cells. */
+  wipe(): void {
+    this.#context.wipe()
+    this.#saved.clear()
+    for (const slot of this.slots) slot.length = 0
+    for (const slot of this.#tainted) slot.busy = false
+    this.#tainted.clear()
   }
 
   /** To be called before every decode: saved states are out of date after it. */

@@ -1,8 +1,15 @@
-import { statSync } from "node:fs"
+import { statSync, writeSync } from "node:fs"
 import type { Device, LoadedTextInfo, ModelDefaults, TextModelSettings } from "../../domain"
-import { ModelLoadFailed, Unsupported } from "../../errors"
+import { ModelLoadFailed, NotEnoughMemory, Unsupported } from "../../errors"
 import { partPaths } from "../../formats/gguf/split"
-import { KV_BYTES, type LayoutPlan, planLayout } from "../../formats/kv-layout"
+import {
+  contextAdvice,
+  hasPlainCache,
+  KV_BYTES,
+  type LayoutPlan,
+  leastContextBytes,
+  planLayout,
+} from "../../formats/kv-layout"
 import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
 import { Context } from "../../llama/context"
@@ -11,6 +18,7 @@ import { systemMemory } from "../../lib/system-memory"
 import { Library } from "../../llama/library"
 import { Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
+import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { usableCores } from "../cores"
 import { measureFootprint } from "./footprint"
 import { KvCache } from "./kv-cache"
@@ -42,7 +50,7 @@ interface Offload {
 
 /**
  * Loads a model and makes its context.
- * @throws ModelLoadFailed, Unsupported (a model that generates no text), RuntimeBroken
+ * @throws ModelLoadFailed, NotEnoughMemory, Unsupported (a model that generates no text), RuntimeBroken
  */
 export function loadText(
   files: LlamaFiles,
@@ -51,6 +59,8 @@ export function loadText(
   logDescriptor: number,
 ): LoadedText {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
+  // At once, as the library writes: what comes before it is of backends that may not be there.
+  writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
   const gpus = usableGpus(library, settings)
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
@@ -63,10 +73,14 @@ export function loadText(
     trainedContext: model.trainedContextLength,
     slots: settings.slots,
     bytesPerCell,
-    freeBytes: onGpu ? freeOn(usableGpus(library, settings)) : systemMemory().availableBytes,
+    freeBytes: onGpu
+      ? freeOn(usableGpus(library, settings))
+      : // The weights are cache for the system, and needed.
+        systemMemory(settings.memoryMap ? model.sizeBytes : 0).availableBytes,
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
+  refuseHopeless(model, source.name, settings, plan, gpuLayers)
   const cores = usableCores()
   const threads = { decode: settings.decodeThreads ?? cores, prefill: settings.prefillThreads ?? cores }
   const mostOutputs = Math.max(settings.slots, LEAST_OUTPUTS)
@@ -128,7 +142,9 @@ function loadWeights(
   const [first = path, ...others] = partPaths(path)
   const model = Model.load(library, first, { ...settings, gpuLayers: wanted }, others)
   if (model === undefined)
-    throw new ModelLoadFailed(name, "llama.cpp refused the file", undefined, { outOfMemory: wanted !== 0 })
+    throw new ModelLoadFailed(name, library.lastError() || "llama.cpp refused the file", undefined, {
+      outOfMemory: wanted !== 0,
+    })
   return { model, gpuLayers: Math.min(wanted ?? Number.POSITIVE_INFINITY, model.layers + 1) }
 }
 
@@ -178,6 +194,46 @@ function refuseUnsupportedSplit({ splitMode }: TextModelSettings, gpus: readonly
   throw new Unsupported(
     `split mode '${splitMode}' is not supported by ${unable.backend}; use 'layer'`,
     "split_mode",
+  )
+}
+
+/** llama.cpp counts cells in 32 bits, with a sign in places. */
+const MOST_CELLS = 2 ** 31 - 256
+
+/**
+ * A cache is written to as it is made: one that is larger than the memory that is left would not fail, but have the
+ * system end some process. On GPUs the backends themselves refuse what does not fit.
+ * @throws NotEnoughMemory, ModelLoadFailed
+ */
+function refuseHopeless(
+  model: Model,
+  name: string,
+  settings: TextModelSettings,
+  plan: LayoutPlan,
+  gpuLayers: number,
+): void {
+  if (plan.cells > MOST_CELLS)
+    throw new ModelLoadFailed(
+      name,
+      `a KV cache of ${plan.cells} tokens is more than the ${MOST_CELLS} that llama.cpp can have; use a smaller --ctx or fewer --slots`,
+    )
+  const hostShare = 1 - Math.min(1, gpuLayers / model.layers)
+  const isPlain = !model.recurrent && hasPlainCache((key) => model.property(key))
+  const bytesPerCell = isPlain ? cellBytes(model, settings) * hostShare : 0
+  const size = { ...settings, ...plan, bytesPerCell }
+  const needed = isPlain && gpuLayers === 0 ? leastContextBytes(size) : plan.cells * bytesPerCell
+  const { availableBytes } = systemMemory()
+  if (needed <= availableBytes) return
+  const isChosen = settings.contextLength === null && settings.kvCells === null
+  throw new NotEnoughMemory(
+    name,
+    "system memory",
+    needed,
+    availableBytes,
+    contextAdvice(size, availableBytes),
+    {
+      outOfMemory: isChosen,
+    },
   )
 }
 

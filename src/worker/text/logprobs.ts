@@ -1,14 +1,25 @@
 import type { TokenAlternative, TokenLogprob } from "../../domain"
+import { NotNumbers } from "../../errors"
 
 /** The logits of one place, read before any sampler changed them. */
 export class LogprobReader {
   readonly #logits: Float32Array
   readonly #logSum: number
 
-  /** `logits` of the full vocabulary; they are copied, for samplers change them in place. */
-  constructor(logits: Float32Array) {
-    this.#logits = logits.slice()
-    this.#logSum = logSumExp(this.#logits)
+  private constructor(logits: Float32Array) {
+    this.#logits = logits
+    this.#logSum = logSumExp(logits)
+    if (!Number.isFinite(this.#logSum)) throw new NotNumbers()
+  }
+
+  /** `logits` of the full vocabulary; they are copied, for samplers change them in place. @throws NotNumbers */
+  static of(logits: Float32Array): LogprobReader {
+    return new LogprobReader(logits.slice())
+  }
+
+  /** Of logits that nobody changes before they are read. @throws NotNumbers */
+  static ofUnchanged(logits: Float32Array): LogprobReader {
+    return new LogprobReader(logits)
   }
 
   /** The log probability of `token`, and of the `count` most probable tokens, best first. */
@@ -26,11 +37,15 @@ export class LogprobReader {
   }
 }
 
+/** Loops count: an iterator over a typed array takes ten times as long, and this is done for every token. */
 function logSumExp(logits: Float32Array): number {
   let highest = Number.NEGATIVE_INFINITY
-  for (const logit of logits) if (logit > highest) highest = logit
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number // an id below the length
+    if (logit > highest) highest = logit
+  }
   let sum = 0
-  for (const logit of logits) sum += Math.exp(logit - highest)
+  for (let id = 0; id < logits.length; id++) sum += Math.exp((logits[id] as number) - highest)
   return highest + Math.log(sum)
 }
 

@@ -1,7 +1,7 @@
 import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
 import type { Model } from "../../llama/model"
-import { ContextLengthExceeded, DecodeFailed } from "../../errors"
+import { asXllmError, ContextLengthExceeded, DecodeFailed, NotNumbers, type XllmError } from "../../errors"
 import type { FinishReason, StepUsage } from "../../domain"
 import { Admission } from "./admission"
 import type { Piece } from "./answer"
@@ -18,6 +18,10 @@ import { TokenChooser } from "./token-chooser"
 
 /** Gaps between generating sequences close by themselves when a newcomer takes them; wait this many steps for one. */
 const STEPS_BEFORE_EXCHANGE = 4
+
+const NO_BYTES = new Uint8Array(0)
+
+const NO_TEXT: Piece = { text: "", tokens: 0 }
 
 export interface TextLoopParts {
   readonly model: Model
@@ -76,7 +80,7 @@ export class TextLoop {
     this.#now = parts.now
     this.#batch = new Batch(parts.batchTokens, parts.cache.slots.length)
     this.#budget = new PrefillBudget(Math.floor(parts.batchTokens / (1 + OVERDRAFT)))
-    this.#chooser = new TokenChooser(parts.context, parts.model.vocabulary)
+    this.#chooser = new TokenChooser(parts.context, parts.model, parts.contextLength)
     this.#admission = new Admission(parts.cache)
   }
 
@@ -89,7 +93,7 @@ export class TextLoop {
   submit(request: RunningRequest): void {
     this.#requests.set(request.id, request)
     this.#waiting.push(...request.sequences)
-    if (request.wantsPromptLogprobs) return
+    if (request.prepared.isJudged) return this.#tellFirstToken(request)
     this.#tellPrompt(request)
     this.#outbox.flush()
   }
@@ -114,6 +118,8 @@ export class TextLoop {
     this.#threads.prepare(this.#context, turn.waitedMs)
     this.#context.setPolling(!turn.contended)
     this.#admit()
+    // Not after the step, which may be a long one: how much of a prompt is cached is known now.
+    if (!this.#outbox.empty) this.#outbox.flush()
     this.#closeGaps()
     const plan = this.#plan()
     if (plan.work.length > 0) this.#compute(plan)
@@ -123,6 +129,7 @@ export class TextLoop {
   // ------------------------------------------------------------------------------------------------ one step
 
   #admit(): void {
+    if (this.#cache.needsWiping(this.#running.length)) this.#wipe()
     if (this.#full && this.#running.length > 0) return
     const admitted = this.#admission.admit(this.#waiting, this.#running)
     for (const sequence of admitted) this.#begin(sequence)
@@ -137,7 +144,7 @@ export class TextLoop {
     const cached = sequence.slot?.length ?? 0
     this.#outbox.counters.promptTokensCached += cached
     if (sequence.choice === 0) sequence.request.cachedTokens = cached
-    if (sequence.sampler.remembersTokens) for (const token of sequence.tokens) sequence.sampler.accept(token)
+    this.#tellProgress(sequence, this.#now())
   }
 
   /** With the split layout, gaps between generating sequences cost a pass over the weights each. */
@@ -146,14 +153,15 @@ export class TextLoop {
     const generating = this.#running.flatMap((sequence) =>
       sequence.generating && sequence.slot !== undefined ? [sequence.slot] : [],
     )
-    const exchange = generating.length > 1 ? planExchange(generating, this.#cache.slots) : undefined
+    const exchange = generating.length > 1 ? planExchange(generating, this.#cache.usable) : undefined
     this.#stepsWithGaps = exchange === undefined ? 0 : this.#stepsWithGaps + 1
     if (exchange !== undefined && this.#stepsWithGaps > STEPS_BEFORE_EXCHANGE)
       this.#cache.exchange(exchange.from, exchange.to)
   }
 
   #plan(): StepPlan<Sequence> {
-    const suspect = this.#running.find((sequence) => sequence.suspect)
+    // The newest first: what has gone well for a while is hardly at fault.
+    const suspect = this.#running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? this.#running : [suspect]
     const streams = runnable.filter((sequence) => sequence.generating).length
     return planStep(runnable, this.#budget.tokens(streams), this.#mostOutputs)
@@ -170,8 +178,8 @@ export class TextLoop {
     this.#outbox.used(this.#usageOf(plan))
     const computedAt = this.#now()
     this.#budget.observe(plan.streams, plan.promptTokens, computedAt - startedAt)
-    this.#tellProgress(plan, computedAt)
-    for (const output of outputs) this.#take(output)
+    for (const { sequence } of plan.work) this.#tellProgress(sequence, computedAt)
+    this.#takeAll(outputs)
   }
 
   #advance(plan: StepPlan<Sequence>): void {
@@ -202,7 +210,11 @@ export class TextLoop {
     for (const { sequence } of plan.work)
       this.#fail(
         sequence,
-        new ContextLengthExceeded(sequence.tokens.length, this.#contextLength, sequence.request.textField),
+        new ContextLengthExceeded(
+          sequence.tokens.length,
+          this.#contextLength,
+          sequence.request.prepared.field,
+        ),
       )
   }
 
@@ -231,46 +243,97 @@ export class TextLoop {
     for (const { sequence } of plan.work) sequence.suspect = true
   }
 
+  /**
+   * Some outputs are no numbers, so there are cells that hold none. Where sequences share one pool these may reach
+   * everybody, now and later, though they are masked: masking adds -Infinity to what is no number. So all are computed
+   * again, one after another, in a memory that was wiped, until those at fault are found.
+   */
+  #findCulprits(broken: ReadonlySet<Sequence>): void {
+    const isConfined = this.#cache.layout === "split"
+    const isFound = isConfined || this.#running.length === 1 || [...broken].every(({ suspect }) => suspect)
+    if (isFound) for (const sequence of broken) this.#failBroken(sequence)
+    if (isConfined) return
+    this.#wipe()
+    for (const sequence of this.#running) sequence.suspect = !isFound
+  }
+
+  #failBroken(sequence: Sequence): void {
+    const { slot } = sequence
+    if (!sequence.finished) this.#fail(sequence, new NotNumbers())
+    if (slot !== undefined) this.#cache.taint(slot)
+  }
+
+  /** Nothing is cached any more; what runs is computed again from its tokens. */
+  #wipe(): void {
+    this.#cache.wipe()
+    for (const sequence of this.#running) sequence.shared = undefined
+  }
+
   // --------------------------------------------------------------------------------------- what came of it
 
-  #take({ sequence, position, index }: Output): void {
-    if (sequence.finished) return
-    const { request } = sequence
-    if (position < sequence.tokens.length - 1) {
-      const next = sequence.tokens[position + 1] ?? 0
-      return sequence.addPromptLogprob(
-        position + 1,
-        this.#chooser.judge(index, next, request.request.topLogprobs ?? 0),
-      )
+  /** What is wrong with one sequence's output ends its request, and nobody else's. */
+  #takeAll(outputs: readonly Output[]): void {
+    const broken = new Set<Sequence>()
+    for (const output of outputs) {
+      if (output.sequence.finished) continue
+      try {
+        this.#take(output)
+      } catch (error) {
+        if (error instanceof NotNumbers) broken.add(output.sequence)
+        else this.#fail(output.sequence, asXllmError(error))
+      }
     }
+    if (broken.size > 0) this.#findCulprits(broken)
+  }
+
+  #take({ sequence, position, index }: Output): void {
+    const { prepared } = sequence.request
+    if (position < sequence.tokens.length - 1) return this.#judge(sequence, position, index)
+    const choice = prepared.maxTokens === 0 ? undefined : this.#chooser.choose(sequence, index)
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
-    if (request.maxTokens === 0) return this.#finish(sequence, "length")
-    const { token, logprob } = this.#chooser.choose(sequence, index)
+    if (choice === undefined) return this.#finish(sequence, "length")
+    const { token, logprob } = choice
     this.#outbox.counters.tokensGenerated++
-    if (this.#chooser.endsGeneration(token)) {
-      sequence.acceptEnd()
+    const isStop = prepared.stopTokens.includes(token)
+    if (this.#chooser.endsGeneration(token) || (isStop && !prepared.keepsStop)) {
+      sequence.acceptEnd(token)
       return this.#finish(sequence, "stop")
     }
-    const piece = sequence.accept(token, this.#chooser.bytes(token), logprob)
+    const piece = sequence.accept(token, this.#shownBytes(sequence, token), logprob)
     if (piece !== undefined) this.#tellText(sequence, piece)
     if (piece?.stop !== undefined) return this.#finish(sequence, "stop", piece.stop)
+    if (isStop) return this.#finish(sequence, "stop")
     const limit = sequence.limitReached(this.#contextLength)
     if (limit !== undefined) this.#finish(sequence, limit)
+  }
+
+  /** What a token adds to the answer. */
+  #shownBytes({ request }: Sequence, token: number): Uint8Array {
+    const isHidden = request.prepared.hidesControlTokens && this.#chooser.isControl(token)
+    return isHidden ? NO_BYTES : this.#chooser.bytes(token)
+  }
+
+  #judge(sequence: Sequence, position: number, index: number): void {
+    // One that lost its cells is computed a second time.
+    if (position < sequence.judgedTokens) return
+    const { id, prepared } = sequence.request
+    const next = sequence.tokens[position + 1] ?? 0
+    const judged = this.#chooser.judge(index, next, prepared.topLogprobs ?? 0)
+    sequence.judgedTokens = position + 1
+    this.#outbox.judged(id, judged)
   }
 
   #promptDone(sequence: Sequence): void {
     const { request } = sequence
     request.promptDone(this.#now())
-    if (sequence.promptLogprobs !== undefined) this.#tellPrompt(request)
+    if (sequence.judged) this.#tellPrompt(request)
   }
 
   #finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
     const { request } = sequence
-    if (stop === undefined) {
-      const rest = sequence.endOfAnswer()
-      if (rest !== undefined) this.#tellText(sequence, rest)
-    }
+    const rest = stop === undefined ? sequence.endOfAnswer() : undefined
+    if (rest !== undefined || request.prepared.reportsTokens) this.#tellText(sequence, rest ?? NO_TEXT)
     this.#retire(sequence)
     this.#outbox.event(request.id, {
       type: "finish",
@@ -289,7 +352,7 @@ export class TextLoop {
   }
 
   /** One choice failed, so the request did. */
-  #fail(sequence: Sequence, error: ContextLengthExceeded | DecodeFailed): void {
+  #fail(sequence: Sequence, error: XllmError): void {
     const { request } = sequence
     for (const choice of request.sequences) this.#retire(choice)
     this.#outbox.error(request.id, error)
@@ -302,7 +365,7 @@ export class TextLoop {
     sequence.finished = true
     if (sequence.slot !== undefined) this.#cache.release(sequence.slot, this.#step)
     sequence.slot = undefined
-    sequence.sampler[Symbol.dispose]()
+    sequence.sampler?.[Symbol.dispose]()
     this.#running = this.#running.filter((other) => other !== sequence)
     this.#waiting = this.#waiting.filter((other) => other !== sequence)
   }
@@ -313,48 +376,45 @@ export class TextLoop {
 
   // ------------------------------------------------------------------------------------------------- events
 
-  #tellPrompt(request: RunningRequest): void {
-    const { prompt } = request
-    const echoes = request.request.kind === "completion" && request.request.echo
-    this.#outbox.event(request.id, {
+  /** Of a prompt that is judged: nothing comes before it that it could be predicted from. */
+  #tellFirstToken({ id, prepared }: RunningRequest): void {
+    const first = prepared.tokens[0] ?? 0
+    this.#outbox.judged(id, { id: first, bytes: Array.from(this.#chooser.bytes(first)) })
+  }
+
+  #tellPrompt({ id, prepared }: RunningRequest): void {
+    const { tokens, echo, warnings } = prepared
+    this.#outbox.event(id, {
       type: "prompt",
-      tokens: prompt.tokens.length,
-      ...(echoes && { text: prompt.text }),
-      ...(request.wantsPromptLogprobs && { logprobs: this.#promptLogprobs(request) }),
+      tokens: tokens.length,
+      ...(echo !== undefined && { text: echo }),
+      ...(warnings.length > 0 && { warnings }),
     })
   }
 
-  #promptLogprobs(request: RunningRequest) {
-    const known = request.sequences[0]?.promptLogprobs ?? []
-    return Array.from(
-      request.prompt.tokens,
-      (id, position) => known[position - 1] ?? { id, bytes: Array.from(this.#chooser.bytes(id)) },
-    )
-  }
-
   #tellText(sequence: Sequence, { text, tokens, logprobs }: Piece): void {
+    const ids = sequence.takeUntold()
     this.#outbox.event(sequence.request.id, {
       type: "text",
       choice: sequence.choice,
       text,
       tokens,
       ...(logprobs !== undefined && { logprobs }),
+      ...(ids !== undefined && { ids }),
     })
   }
 
-  #tellProgress(plan: StepPlan<Sequence>, now: number): void {
-    for (const { sequence } of plan.work) {
-      const { request } = sequence
-      if (!request.request.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) continue
-      const total = request.prompt.tokens.length
-      if (sequence.slot.length > total) continue
-      this.#outbox.event(request.id, {
-        type: "progress",
-        total,
-        cached: request.cachedTokens,
-        processed: sequence.slot.length,
-        ms: request.elapsed(now),
-      })
-    }
+  #tellProgress(sequence: Sequence, now: number): void {
+    const { request } = sequence
+    if (!request.prepared.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) return
+    const total = request.prepared.tokens.length
+    if (sequence.slot.length > total) return
+    this.#outbox.event(request.id, {
+      type: "progress",
+      total,
+      cached: request.cachedTokens,
+      processed: sequence.slot.length,
+      ms: request.elapsed(now),
+    })
   }
 }

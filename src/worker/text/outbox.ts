@@ -1,6 +1,7 @@
 import type { GenerationEvent, StepUsage, WorkerCounters } from "../../domain"
 import type { XllmError } from "../../errors"
-import type { FromTextWorker, RequestEvent } from "../../protocol/messages"
+import type { FromTextWorker } from "../../protocol/messages"
+import { encodeEvents, type PromptLogprob, type WorkerEvent } from "../../protocol/wire"
 
 export type MutableCounters = { -readonly [K in keyof WorkerCounters]: WorkerCounters[K] }
 
@@ -14,7 +15,7 @@ export class Outbox {
     preemptions: 0,
   }
   readonly #send: (message: FromTextWorker) => void
-  #events: RequestEvent<GenerationEvent>[] = []
+  #events: WorkerEvent<GenerationEvent>[] = []
   #usage: StepUsage | undefined
 
   constructor(send: (message: FromTextWorker) => void) {
@@ -23,6 +24,11 @@ export class Outbox {
 
   event(id: number, event: GenerationEvent): void {
     this.#events.push({ id, event })
+  }
+
+  /** The next log probability of a request's prompt; its event `prompt` comes behind them. */
+  judged(id: number, token: PromptLogprob): void {
+    this.#events.push({ id, judged: [token] })
   }
 
   error(id: number, error: XllmError): void {
@@ -47,7 +53,7 @@ export class Outbox {
     const usage = this.#usage
     this.#send({
       type: "step",
-      events: this.#events,
+      events: encodeEvents(this.#events),
       counters: this.counters,
       ...(usage !== undefined && { usage }),
     })

@@ -1,19 +1,34 @@
 import type { GenerationRequest } from "../../domain"
 import { formatSeconds } from "../../lib/duration"
 import { fromWire, InternalError, TemplateFailed, type XllmError } from "../../errors"
-import type { BuiltPrompt, FromPromptThread, PromptThreadSetup, ToPromptThread } from "./prompt-messages"
+import type { WireRendered, WireRequest } from "../../protocol/wire"
+import type { PreparedRequest } from "./prepared"
+import type { FromPromptThread, PromptThreadSetup, Purpose, ToPromptThread } from "./prompt-messages"
+
+type Answer = Extract<FromPromptThread, { type: "prepared" | "rendered" }>
 
 interface Job {
   readonly id: number
-  readonly request: GenerationRequest
-  readonly resolve: (prompt: BuiltPrompt) => void
+  readonly purpose: Purpose
+  readonly request: WireRequest<GenerationRequest>
+  readonly resolve: (answer: Answer) => void
   readonly reject: (error: XllmError) => void
+  /** Nobody waits for it any more. */
+  isForgotten: boolean
 }
 
 /** How long after the time limit of a template it is looked again whether it is done. */
 const SECOND_LOOK_MS = 10
 
-/** Builds prompts in a thread of its own, one after another, and ends the thread where a template takes too long. */
+/** A request that is being prepared. */
+export interface Preparation {
+  /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
+  readonly prepared: Promise<PreparedRequest>
+  /** Nobody wants it any more: it is not begun, if it has not been, and never settles. */
+  forget(): void
+}
+
+/** Has requests prepared in a thread of its own, one after another, and ends the thread where a template takes too long. */
 export class PromptClient {
   #setup: Omit<PromptThreadSetup, "type">
   readonly #templateTimeoutMs: number
@@ -43,15 +58,33 @@ export class PromptClient {
     this.#startThread()
   }
 
-  /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
-  build(request: GenerationRequest): Promise<BuiltPrompt> {
-    const { promise, resolve, reject } = Promise.withResolvers<BuiltPrompt>()
-    const job = { id: this.#nextId++, request, resolve, reject }
+  prepare(request: WireRequest<GenerationRequest>): Preparation {
+    const { job, answer } = this.#begin("generate", request)
+    const prepared = answer.then((message) => {
+      if (message.type === "prepared") return message.request
+      throw new InternalError("a request was shown that was to be prepared")
+    })
+    return { prepared, forget: () => this.#forget(job) }
+  }
+
+  /** A request's prompt and parameters, to be looked at. @throws as a preparation */
+  async render(request: WireRequest<GenerationRequest>): Promise<WireRendered> {
+    const message = await this.#begin("render", request).answer
+    if (message.type === "rendered") return message.result
+    throw new InternalError("a request was prepared that was to be shown")
+  }
+
+  #begin(
+    purpose: Purpose,
+    request: WireRequest<GenerationRequest>,
+  ): { readonly job: Job; readonly answer: Promise<Answer> } {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const job: Job = { id: this.#nextId++, purpose, request, resolve, reject, isForgotten: false }
     this.#jobs.push(job)
-    // Not only when it is its turn: between two steps this thread hears of all prompts that are done by then.
+    // Not only when it is its turn: between two steps this thread hears of all requests that are ready by then.
     this.#post(job)
     if (this.#jobs.length === 1) this.#watchFirst()
-    return promise
+    return { job, answer: promise }
   }
 
   #startThread(): void {
@@ -63,12 +96,16 @@ export class PromptClient {
     thread.onmessage = (event: MessageEvent<FromPromptThread>) => ifCurrent(() => this.#handle(event.data))
     thread.onerror = ({ message }) =>
       ifCurrent(() => this.#restart(new InternalError(`the prompt thread failed: ${message}`)))
-    thread.postMessage({ type: "setup", ...this.#setup } satisfies ToPromptThread)
     this.#thread = thread
+    this.#send({ type: "setup", ...this.#setup })
   }
 
-  #post({ id, request }: Job): void {
-    this.#thread?.postMessage({ type: "build", id, request } satisfies ToPromptThread)
+  #post({ id, purpose, request }: Job): void {
+    this.#send({ type: "prepare", id, purpose, request })
+  }
+
+  #send(message: ToPromptThread): void {
+    this.#thread?.postMessage(message)
   }
 
   #watchFirst(): void {
@@ -91,12 +128,15 @@ export class PromptClient {
     switch (message.type) {
       case "ready":
         return this.#becomeReady(message)
-      case "rendered":
+      case "templated":
         return clearTimeout(this.#timer)
-      case "built":
-        return this.#finish((job) => job.resolve(message.prompt))
+      case "prepared":
+      case "rendered":
+        return this.#finish(message.id, (job) => job.resolve(message))
       case "failed":
-        return this.#finish((job) => job.reject(fromWire(message.error)))
+        return this.#finish(message.id, (job) => job.reject(fromWire(message.error)))
+      case "forgotten":
+        return this.#finish(message.id, () => {})
       default:
         message satisfies never
     }
@@ -107,18 +147,31 @@ export class PromptClient {
     this.#ready.resolve(message)
   }
 
-  #finish(settle: (job: Job) => void): void {
+  /** Jobs are done in their order, but for those that were forgotten before it was their turn. */
+  #finish(id: number, settle: (job: Job) => void): void {
+    const job = this.#jobs.find((each) => each.id === id)
+    if (job === undefined) return
+    const wasFirst = job === this.#jobs[0]
+    this.#jobs = this.#jobs.filter((each) => each !== job)
+    if (!job.isForgotten) settle(job)
+    if (!wasFirst) return
     clearTimeout(this.#timer)
-    const job = this.#jobs.shift()
-    if (job !== undefined) settle(job)
     this.#watchFirst()
+  }
+
+  /** The thread may be at work on it: that it is done with it is heard like of any other. */
+  #forget(job: Job): void {
+    job.isForgotten = true
+    this.#send({ type: "forget", id: job.id })
   }
 
   /** The thread is lost: the job it had fails, the others go to a new one. */
   #restart(error: XllmError): void {
     this.#thread?.terminate()
     this.#startThread()
+    const [lost, ...rest] = this.#jobs
+    this.#jobs = [...(lost === undefined ? [] : [lost]), ...rest.filter((job) => !job.isForgotten)]
     for (const job of this.#jobs.slice(1)) this.#post(job)
-    this.#finish((job) => job.reject(error))
+    if (lost !== undefined) this.#finish(lost.id, (job) => job.reject(error))
   }
 }

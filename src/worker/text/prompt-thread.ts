@@ -1,167 +1,77 @@
 /**
- * The thread that turns requests into tokens, beside the one that decodes: a long or hostile template costs running
- * streams nothing, and the thread can be ended while it runs.
+ * The thread that turns requests into tokens, and does all else that a request needs before it is decoded, beside the
+ * thread that decodes: a long or hostile request costs running streams nothing, and the thread can be ended while it
+ * works.
  */
-import type { ChatRequest, CompletionRequest, GenerationRequest } from "../../domain"
-import { asXllmError, ContextLengthExceeded, InvalidRequest, TemplateFailed } from "../../errors"
+import { asXllmError } from "../../errors"
 import { Library } from "../../llama/library"
 import { Vocabulary } from "../../llama/vocabulary"
-import { layOutGap } from "../../prompt/fim"
-import type { PromptPiece } from "../../prompt/piece"
-import { type ChatTemplate, compileChatTemplate } from "../../prompt/template"
-import type {
-  BuildPrompt,
-  BuiltPrompt,
-  FromPromptThread,
-  PromptThreadSetup,
-  ToPromptThread,
-} from "./prompt-messages"
-import { textField } from "./request"
+import { PromptBuilder } from "./prompt-builder"
+import type { FromPromptThread, PromptThreadSetup, ToPromptThread } from "./prompt-messages"
+import { RequestPreparer } from "./request-preparer"
 
 declare const self: Worker
+
+type Job = Extract<ToPromptThread, { type: "prepare" }>
 
 function post(message: FromPromptThread): void {
   postMessage(message)
 }
 
-const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
-
-class PromptBuilder {
-  readonly #vocabulary: Vocabulary
-  readonly #contextLength: number
-  readonly #bytesPerToken: number
-  readonly #templateError: string | undefined
-  readonly template: ChatTemplate
-
-  constructor(setup: PromptThreadSetup) {
-    const vocabulary = Vocabulary.fromShare(Library.share(setup.files), setup.vocabulary)
-    this.#vocabulary = vocabulary
-    this.#contextLength = setup.contextLength
-    this.#templateError = setup.templateError
-    this.#bytesPerToken = vocabulary.keepsEveryByte()
-      ? vocabulary.longestTokenBytes()
-      : Number.POSITIVE_INFINITY
-    this.template = compileChatTemplate({
-      source: setup.chatTemplate,
-      isChosen: setup.isTemplateChosen,
-      bosToken: this.#text(vocabulary.bos),
-      eosToken: this.#text(vocabulary.eos),
-      controlTexts: vocabulary.controlTexts(),
-    })
-  }
-
-  build({ id, request }: BuildPrompt): BuiltPrompt {
-    this.#refuseHopeless(request)
-    const pieces = request.kind === "chat" ? this.#render(request) : undefined
-    post({ type: "rendered", id })
-    const logitBias = this.#resolveBias(request)
-    if (pieces !== undefined) return { ...this.#tokenize(pieces), logitBias }
-    return { ...this.#completion(request as CompletionRequest), logitBias }
-  }
-
-  #render(request: ChatRequest): readonly PromptPiece[] {
-    if (this.#templateError !== undefined) throw new TemplateFailed(this.#templateError)
-    return this.template.render(request).pieces
-  }
-
-  /** Text that cannot fit is refused before work is spent on it. */
-  #refuseHopeless(request: GenerationRequest): void {
-    const characters = textLength(request)
-    // A UTF-16 unit is at least one byte of UTF-8, so this is never more than the true number of tokens.
-    const least = Math.floor(characters / this.#bytesPerToken)
-    if (least > this.#contextLength)
-      throw new ContextLengthExceeded(least, this.#contextLength, textField(request), true)
-  }
-
-  #completion(request: CompletionRequest): Omit<BuiltPrompt, "logitBias"> {
-    if (request.suffix !== undefined) return this.#fill(request.prompt, request.suffix)
-    if (typeof request.prompt === "string") return this.#tokenize([{ text: request.prompt, special: true }])
-    return { text: this.#detokenize(request.prompt), tokens: this.#checked(request.prompt) }
-  }
-
-  #fill(prompt: CompletionRequest["prompt"], suffix: string): Omit<BuiltPrompt, "logitBias"> {
-    const pieces = layOutGap({ prompt, suffix }, this.#vocabulary.fillInTheMiddle)
-    const start = this.#vocabulary.addsBos ? [this.#vocabulary.bos] : []
-    const ids = pieces.flatMap((piece) =>
-      piece.type === "tokens" ? piece.ids : Array.from(this.#vocabulary.tokenize(piece.text, PLAIN_TEXT)),
-    )
-    const tokens = this.#checked([...start, ...ids])
-    return { text: this.#detokenize(Array.from(tokens)), tokens }
-  }
-
-  #checked(ids: readonly number[]): Int32Array {
-    const bad = ids.find((id) => id >= this.#vocabulary.size)
-    if (bad !== undefined)
-      throw new InvalidRequest(
-        `prompt: token ids must be below ${this.#vocabulary.size}, the size of the vocabulary, got ${bad}`,
-        "prompt",
-      )
-    return Int32Array.from(ids)
-  }
-
-  #detokenize(ids: readonly number[]): string {
-    return new TextDecoder().decode(
-      Buffer.concat(Array.from(this.#checked(ids), (id) => this.#vocabulary.bytes(id))),
-    )
-  }
-
-  #tokenize(pieces: readonly PromptPiece[]): Omit<BuiltPrompt, "logitBias"> {
-    const text = pieces.map((piece) => piece.text).join("")
-    // A template that writes BOS itself must not get a second one.
-    const hasBos = this.#vocabulary.addsBos && text.startsWith(this.#text(this.#vocabulary.bos))
-    const parts = pieces.map((piece, index) =>
-      this.#vocabulary.tokenize(piece.text, {
-        addSpecial: index === 0 && !hasBos,
-        parseSpecial: piece.special,
-      }),
-    )
-    const tokens = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
-    let at = 0
-    for (const part of parts) {
-      tokens.set(part, at)
-      at += part.length
-    }
-    return { text, tokens }
-  }
-
-  #resolveBias(request: GenerationRequest): BuiltPrompt["logitBias"] {
-    return (request.sampling.logitBias ?? []).flatMap(([key, bias]) => {
-      const ids =
-        typeof key === "number"
-          ? [key]
-          : Array.from(this.#vocabulary.tokenize(key, { addSpecial: false, parseSpecial: true }))
-      return ids.map((id) => [id, bias] as const)
-    })
-  }
-
-  #text(token: number): string {
-    return new TextDecoder().decode(this.#vocabulary.bytes(token))
-  }
-}
-
-/** UTF-16 units of text that a request brings along; what trimming could take away is not counted. */
-function textLength(request: GenerationRequest): number {
-  if (request.kind === "chat")
-    return request.messages.reduce((sum, { content }) => sum + content.trim().length, 0)
-  const { prompt, suffix } = request
-  return (typeof prompt === "string" ? prompt.length : 0) + (suffix?.length ?? 0)
-}
-
-let builder: PromptBuilder | undefined
+let preparer: RequestPreparer | undefined
+let jobs: Job[] = []
 
 function handle(message: ToPromptThread): void {
-  if (message.type === "setup") {
-    builder = new PromptBuilder(message)
-    const { origin, fallbackReason } = builder.template
-    post({ type: "ready", templateOrigin: origin, ...(fallbackReason !== undefined && { fallbackReason }) })
-    return
+  switch (message.type) {
+    case "setup":
+      return setUp(message)
+    case "prepare":
+      jobs.push(message)
+      // One after another, so that what is said in between is heard.
+      if (jobs.length === 1) setImmediate(work)
+      return
+    case "forget":
+      return forget(message.id)
+    default:
+      message satisfies never
   }
+}
+
+function setUp(setup: PromptThreadSetup): void {
+  const vocabulary = Vocabulary.fromShare(Library.share(setup.files), setup.vocabulary)
+  const builder = new PromptBuilder(vocabulary, setup)
+  preparer = new RequestPreparer({ ...setup, vocabulary, builder })
+  const { longestTokenBytes, template } = builder
+  const { fallback } = template
+  post({
+    type: "ready",
+    ...(longestTokenBytes !== undefined && { longestTokenBytes }),
+    ...(fallback !== undefined && { fallback }),
+  })
+}
+
+function work(): void {
+  const job = jobs.shift()
+  if (job !== undefined) post(answer(job))
+  if (jobs.length > 0) setImmediate(work)
+}
+
+function answer({ id, purpose, request }: Job): FromPromptThread {
+  const templated = (): void => post({ type: "templated", id })
   try {
-    if (builder === undefined) throw new Error("the prompt thread is not set up")
-    post({ type: "built", id: message.id, prompt: builder.build(message) })
+    if (preparer === undefined) throw new Error("the prompt thread is not set up")
+    return purpose === "render"
+      ? { type: "rendered", id, result: preparer.render(request, templated) }
+      : { type: "prepared", id, request: preparer.prepare(request, templated) }
   } catch (error) {
-    post({ type: "failed", id: message.id, error: asXllmError(error).toWire() })
+    return { type: "failed", id, error: asXllmError(error).toWire() }
   }
+}
+
+function forget(id: number): void {
+  if (!jobs.some((job) => job.id === id)) return
+  jobs = jobs.filter((job) => job.id !== id)
+  post({ type: "forgotten", id })
 }
 
 self.onmessage = (event: MessageEvent<ToPromptThread>) => handle(event.data)

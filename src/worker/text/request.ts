@@ -1,27 +1,21 @@
-import type { GenerationRequest, SamplingParameters, Timings, Usage } from "../../domain"
-import type { BuiltPrompt } from "./prompt-messages"
-import type { Sequence } from "./sequence"
+import type { Timings, Usage } from "../../domain"
+import type { PreparedRequest } from "./prepared"
+import { Sequence } from "./sequence"
 
 export interface RunningRequestInput {
   readonly id: number
-  readonly request: GenerationRequest
-  readonly prompt: BuiltPrompt
-  readonly sampling: SamplingParameters
-  readonly contextLength: number
+  readonly prepared: PreparedRequest
   readonly queueMs: number
   readonly loadMs: number
   /** When its prompt was ready, in ms. */
   readonly startedAt: number
 }
 
-/** A request whose prompt is built: its choices, and what they cost. */
+/** A request that is ready to be decoded: its choices, and what they cost. */
 export class RunningRequest {
   readonly id: number
-  readonly request: GenerationRequest
-  readonly prompt: BuiltPrompt
-  readonly sampling: SamplingParameters
-  readonly maxTokens: number
-  readonly sequences: Sequence[] = []
+  readonly prepared: PreparedRequest
+  readonly sequences: readonly Sequence[]
   cachedTokens = 0
   promptTokensEvaluated = 0
   readonly #queueMs: number
@@ -31,28 +25,15 @@ export class RunningRequest {
 
   constructor(input: RunningRequestInput) {
     this.id = input.id
-    this.request = input.request
-    this.prompt = input.prompt
-    this.sampling = input.sampling
+    this.prepared = input.prepared
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt
-    this.maxTokens = mostTokens(input.request, input.prompt.tokens.length, input.contextLength)
-  }
-
-  /** Are log probabilities of the prompt itself wanted? Then all of it is evaluated. */
-  get wantsPromptLogprobs(): boolean {
-    const { request } = this
-    return request.kind === "completion" && request.echo && request.topLogprobs !== undefined
-  }
-
-  /** The request's field that the prompt came from. */
-  get textField(): "messages" | "prompt" {
-    return textField(this.request)
-  }
-
-  get usesCache(): boolean {
-    return this.request.cachePrompt && !this.wantsPromptLogprobs
+    this.sequences = Array.from({ length: input.prepared.choices }, (_, choice) => new Sequence(this, choice))
+    const [first, ...others] = this.sequences
+    // The prompt's own log probabilities come first, in the first choice.
+    if (first !== undefined && input.prepared.isJudged)
+      for (const other of others) other.leader = { sequence: first, length: input.prepared.tokens.length }
   }
 
   get finished(): boolean {
@@ -71,7 +52,7 @@ export class RunningRequest {
 
   usage(): Usage {
     return {
-      promptTokens: this.prompt.tokens.length,
+      promptTokens: this.prepared.tokens.length,
       completionTokens: this.#generated(),
       cachedTokens: this.cachedTokens,
     }
@@ -92,17 +73,4 @@ export class RunningRequest {
   #generated(): number {
     return this.sequences.reduce((sum, sequence) => sum + sequence.generated, 0)
   }
-}
-
-/** What a request may generate at most: its own limit, or up to the end of the context. */
-export function mostTokens(request: GenerationRequest, promptTokens: number, contextLength: number): number {
-  return Math.min(
-    request.maxTokens ?? Number.POSITIVE_INFINITY,
-    Math.max(0, contextLength - promptTokens + 1),
-  )
-}
-
-/** The field of a request that its prompt comes from, as clients know it. */
-export function textField(request: GenerationRequest): "messages" | "prompt" {
-  return request.kind === "chat" ? "messages" : "prompt"
 }

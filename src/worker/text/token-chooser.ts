@@ -1,8 +1,10 @@
 import type { TokenLogprob } from "../../domain"
 import type { Context } from "../../llama/context"
+import type { Model } from "../../llama/model"
 import type { Vocabulary } from "../../llama/vocabulary"
 import { LogprobReader } from "./logprobs"
 import type { Sequence } from "./sequence"
+import { SequenceSampler } from "./sequence-sampler"
 
 export interface Choice {
   readonly token: number
@@ -12,37 +14,50 @@ export interface Choice {
 /** Chooses tokens from logits, as each sequence's request wants it. */
 export class TokenChooser {
   readonly #context: Context
+  readonly #model: Model
   readonly #vocabulary: Vocabulary
+  readonly #contextLength: number
   readonly #endTokens: readonly number[]
 
-  constructor(context: Context, vocabulary: Vocabulary) {
+  constructor(context: Context, model: Model, contextLength: number) {
     this.#context = context
-    this.#vocabulary = vocabulary
-    this.#endTokens = vocabulary.endTokens()
+    this.#model = model
+    this.#vocabulary = model.vocabulary
+    this.#contextLength = contextLength
+    this.#endTokens = model.vocabulary.endTokens()
   }
 
-  /** The next token of `sequence`, from the logits at `index` of the batch. Consumes those logits. */
+  /**
+   * The next token of `sequence`, from the logits at `index` of the batch. Consumes those logits.
+   * @throws DecodeFailed where they are no numbers, InvalidRequest where the request rules all tokens out
+   */
   choose(sequence: Sequence, index: number): Choice {
-    const { request, sampler } = sequence
-    const { topLogprobs, minTokens } = request.request
-    const logits = this.#context.logits(index)
-    const reader = topLogprobs === undefined ? undefined : new LogprobReader(logits)
-    for (const [token, bias] of request.prompt.logitBias) if (token < logits.length) logits[token]! += bias
-    if (request.sampling.ignoreEos || sequence.generated < minTokens)
-      for (const token of this.#endTokens) logits[token] = Number.NEGATIVE_INFINITY
-    const token = sampler.sample(this.#context, index)
+    const { topLogprobs, sampling } = sequence.request.prepared
+    const reader = topLogprobs === undefined ? undefined : LogprobReader.of(this.#context.logits(index))
+    sequence.sampler ??= new SequenceSampler(this.#model, sampling, sequence.choice, this.#contextLength)
+    const token = sequence.sampler.choose(this.#context, index, sequence.tokens, this.#ruledOut(sequence))
     return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
   }
 
-  /** The log probability of a token that is given, from the logits at `index` of the batch. */
+  /** Tokens that would end the answer and may not. Those that a request names as its stops do, whatever else is ignored. */
+  #ruledOut({ request, generated }: Sequence): readonly number[] {
+    const { minTokens, stopTokens, sampling } = request.prepared
+    if (generated < minTokens) return [...this.#endTokens, ...stopTokens]
+    return sampling.ignoreEos ? this.#endTokens.filter((token) => !stopTokens.includes(token)) : []
+  }
+
+  /** The log probability of a token that is given, from the logits at `index` of the batch. @throws DecodeFailed */
   judge(index: number, token: number, count: number): TokenLogprob {
-    return new LogprobReader(this.#context.logits(index)).read(token, count, (id) =>
-      this.#vocabulary.bytes(id),
-    )
+    const reader = LogprobReader.ofUnchanged(this.#context.logits(index))
+    return reader.read(token, count, (id) => this.#vocabulary.bytes(id))
   }
 
   endsGeneration(token: number): boolean {
     return this.#vocabulary.endsGeneration(token)
+  }
+
+  isControl(token: number): boolean {
+    return this.#vocabulary.isControl(token)
   }
 
   bytes(token: number): Uint8Array {

@@ -1,20 +1,15 @@
 import { join } from "node:path"
-import { asXllmError, ContextLengthExceeded, InvalidRequest } from "../../errors"
-import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../../domain"
-import { Sampler } from "../../llama/sampler"
+import { asXllmError } from "../../errors"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
 import { type CpuTurns, openTurns } from "../cpu-turns"
 import { endWithParent } from "../lifetime"
-import { withDefaults } from "./defaults"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { Outbox } from "./outbox"
-import { PromptClient } from "./prompt-client"
-import type { BuiltPrompt } from "./prompt-messages"
-import { mostTokens, RunningRequest, textField } from "./request"
-import { effectiveSampling, modelDefaults } from "./sampling"
-import { Sequence } from "./sequence"
+import { type Preparation, PromptClient } from "./prompt-client"
+import { RunningRequest } from "./request"
+import { modelDefaults } from "./sampling"
 import { ThreadGovernor } from "./threads"
 
 /** How often a worker that waits for its turn says that it lives, in ms. */
@@ -25,6 +20,7 @@ const STDERR = 2
 
 type Load = Extract<ToTextWorker, { type: "load" }>
 type Generate = Extract<ToTextWorker, { type: "generate" }>
+type Render = Extract<ToTextWorker, { type: "render" }>
 
 /** Runs one text model for the parent process, until that ends the connection. */
 export function runTextWorker(): void {
@@ -46,55 +42,54 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const files = await locateLlama(load.environment.runtimeFolder)
   const loaded = loadText(files, load.model, load.settings, STDERR)
   const { model, contextLength, info } = loaded
-  const { defaults = {} } = load.model
+  const { defaults: along = {} } = load.model
+  const architecture = model.metadata("general.architecture")
   const prompts = new PromptClient(
     {
       files,
       vocabulary: model.vocabulary.share(),
-      chatTemplate: defaults.template ?? model.chatTemplate ?? null,
-      isTemplateChosen: defaults.template !== undefined,
+      chatTemplate: along.template ?? model.chatTemplate ?? null,
+      ...(architecture !== undefined && { architecture }),
+      isTemplateChosen: along.template !== undefined,
       contextLength,
+      along,
+      sampling: modelDefaults((key) => model.metadata(key), along.sampling),
     },
     load.templateTimeoutMs,
   )
-  const template = await prompts.start()
-  if (template.fallbackReason !== undefined)
-    console.error(`the built-in ChatML template is used: ${template.fallbackReason}`)
-  send({ type: "ready", info: { ...info, chatTemplate: template.templateOrigin } })
-  return new TextWorker(loaded, defaults, prompts, join(load.environment.runtimeFolder, "turns"), send)
+  const { fallback, longestTokenBytes } = await prompts.start()
+  const template =
+    fallback === undefined
+      ? ({ chatTemplate: "model" } as const)
+      : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
+  const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
+  send({ type: "ready", info: { ...info, ...template, ...capacity } })
+  return new TextWorker(loaded, prompts, join(load.environment.runtimeFolder, "turns"), send)
 }
 
 /** Takes the parent's messages, and keeps the loop going while there is work. */
 class TextWorker {
-  readonly #loaded: LoadedText
-  /** What comes along with the model. */
-  readonly #along: ModelDefaults
   readonly #prompts: PromptClient
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: Outbox
   readonly #loop: TextLoop
-  readonly #defaults: SamplingParameters
-  /** Requests whose prompt is being built. */
-  readonly #building = new Set<number>()
+  /** Requests that are not ready for the loop yet. */
+  readonly #preparing = new Map<number, Preparation>()
   readonly #turns: CpuTurns | undefined
   #looping = false
 
   constructor(
     loaded: LoadedText,
-    along: ModelDefaults,
     prompts: PromptClient,
     turnFolder: string,
     send: (message: FromTextWorker) => void,
   ) {
     const now = (): number => performance.now()
-    this.#loaded = loaded
-    this.#along = along
     this.#prompts = prompts
     this.#send = send
     // A model that computes on GPUs only leaves the cores to others.
     this.#turns = loaded.info.gpuLayers < loaded.info.totalLayers ? openTurns(turnFolder) : undefined
     this.#outbox = new Outbox(send)
-    this.#defaults = modelDefaults((key) => loaded.model.metadata(key), along.sampling)
     this.#loop = new TextLoop({
       ...loaded,
       outbox: this.#outbox,
@@ -110,79 +105,39 @@ class TextWorker {
       case "cancel":
         return this.#cancel(message.id)
       case "render":
-        return void this.#render(message.id, message.request)
+        return void this.#render(message)
       default:
         message satisfies never
     }
   }
 
-  async #generate(message: Generate): Promise<void> {
-    this.#building.add(message.id)
-    const request = withDefaults(message.request, this.#along)
+  async #generate({ id, request, queueMs, loadMs }: Generate): Promise<void> {
+    const preparation = this.#prompts.prepare(request)
+    this.#preparing.set(id, preparation)
     try {
-      const prompt = await this.#prompts.build(request)
-      if (!this.#building.has(message.id)) return
-      this.#loop.submit(this.#makeRequest({ ...message, request }, prompt))
-      this.#building.delete(message.id)
+      const prepared = await preparation.prepared
+      if (!this.#preparing.delete(id)) return
+      const startedAt = performance.now()
+      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt }))
       void this.#run()
     } catch (error) {
-      if (!this.#building.delete(message.id)) return
-      this.#outbox.error(message.id, asXllmError(error))
+      if (!this.#preparing.delete(id)) return
+      this.#outbox.error(id, asXllmError(error))
       this.#outbox.flush()
     }
   }
 
-  #makeRequest({ id, request, queueMs, loadMs }: Generate, prompt: BuiltPrompt): RunningRequest {
-    const { contextLength, model } = this.#loaded
-    this.#refuseOverlong(request, prompt)
-    const sampling = effectiveSampling(this.#defaults, request.sampling)
-    const startedAt = performance.now()
-    const running = new RunningRequest({
-      id,
-      request,
-      prompt,
-      sampling,
-      contextLength,
-      queueMs,
-      loadMs,
-      startedAt,
-    })
-    const seed = sampling.seed ?? randomSeed()
-    for (let choice = 0; choice < request.n; choice++) {
-      const sampler = new Sampler(model, sampling, seed + choice, contextLength)
-      const sequence = new Sequence(running, choice, sampler)
-      // The prompt's own log probabilities come first, in the first choice.
-      const first = running.sequences[0]
-      if (running.wantsPromptLogprobs && first)
-        sequence.leader = { sequence: first, length: sequence.tokens.length }
-      running.sequences.push(sequence)
-    }
-    return running
-  }
-
-  #refuseOverlong(request: GenerationRequest, { tokens }: BuiltPrompt): void {
-    const { contextLength } = this.#loaded
-    if (tokens.length > contextLength)
-      throw new ContextLengthExceeded(tokens.length, contextLength, textField(request))
-    if (tokens.length === 0)
-      throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
-  }
-
   #cancel(id: number): void {
-    this.#building.delete(id)
+    this.#preparing.get(id)?.forget()
+    this.#preparing.delete(id)
     this.#loop.cancel(id)
     // The parent waits for a sign that the slots are free.
     this.#outbox.flush()
   }
 
-  async #render(id: number, asked: GenerationRequest): Promise<void> {
-    const request = withDefaults(asked, this.#along)
+  async #render({ id, request }: Render): Promise<void> {
     try {
-      const { text, tokens, logitBias } = await this.#prompts.build(request)
-      const sampling = { ...effectiveSampling(this.#defaults, request.sampling), logitBias }
-      const maxTokens = mostTokens(request, tokens.length, this.#loaded.contextLength)
-      const parameters = { ...sampling, maxTokens, stop: request.stop }
-      this.#send({ type: "rendered", id, result: { prompt: text, tokens: Array.from(tokens), parameters } })
+      this.#send({ type: "rendered", id, result: await this.#prompts.render(request) })
     } catch (error) {
       this.#send({ type: "render-failed", id, error: asXllmError(error).toWire() })
     }
@@ -211,8 +166,4 @@ class TextWorker {
     clearInterval(signsOfLife)
     return performance.now() - startedAt
   }
-}
-
-function randomSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
 }

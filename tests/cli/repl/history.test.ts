@@ -17,6 +17,16 @@ describe("the history", () => {
     expect(statSync(path).mode & 0o077).toBe(0)
   })
 
+  test("has an entry of several lines as one", async () => {
+    using folder = tempFolder()
+    const path = join(folder.path, "history")
+    const entries = ["plain", "one\ntwo", '"quoted"', '"""begun', "\\n"]
+    const history = new History(path)
+    for (const entry of entries) await history.add(entry)
+    await history.add("x".repeat(100_000))
+    expect(await new History(path).load()).toEqual(entries)
+  })
+
   test("can be switched off", async () => {
     using folder = tempFolder()
     const history = new History(join(folder.path, "history"))

@@ -5,8 +5,16 @@ import { Conversation } from "../../../src/cli/repl/conversation"
 import { History } from "../../../src/cli/repl/history"
 import { Session } from "../../../src/cli/repl/session"
 import type { Entry } from "../../../src/cli/repl/terminal"
+import type { ModelTexts } from "../../../src/cli/model-texts"
 import type { ModelFacts } from "../../../src/cli/show-text"
-import { Cancelled, ModelNotFound, Unsupported, WorkerCrashed } from "../../../src/errors"
+import {
+  Cancelled,
+  ContextLengthExceeded,
+  ModelNotFound,
+  Unsupported,
+  WorkerCrashed,
+} from "../../../src/errors"
+import type { InstructionBody } from "../../../src/formats/modelfile/parse"
 import { fakeIo } from "../../support/fake-io"
 import { FakeTerminal } from "../../support/fake-terminal"
 import { tempFolder } from "../../support/temp-folder"
@@ -16,6 +24,9 @@ class EchoAnswers implements AnswerSource {
   readonly isRemote = false
   readonly turns: Turn[] = []
   readonly loaded: string[] = []
+  saved: { base: string; instructions: readonly InstructionBody[] } | undefined
+  /** In tokens, of which every letter is one. */
+  context = 8192
 
   async find(model: string): Promise<string> {
     if (model === "nope") throw new ModelNotFound(model)
@@ -29,18 +40,26 @@ class EchoAnswers implements AnswerSource {
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     this.turns.push(turn)
     const question = turn.messages.at(-1)?.content ?? ""
-    if (question === "crash") throw new WorkerCrashed("smol", "was killed by SIGKILL", [])
-    yield { type: "text", text: question.toUpperCase() }
+    const length = turn.messages.reduce((sum, { content }) => sum + content.length, 0)
+    if (length > this.context) throw new ContextLengthExceeded(length, this.context, "messages")
+    if (question === "half a crash") yield { type: "text", text: "HALF" }
+    if (question.endsWith("crash")) throw new WorkerCrashed("smol", "was killed by SIGKILL", [])
+    const room = this.context - length + 1
+    yield { type: "text", text: question.toUpperCase().slice(0, room) }
     while (question === "forever") {
       if (signal.aborted) throw new Cancelled()
       yield { type: "text", text: "." }
     }
-    yield { type: "finish", reason: "stop" }
+    yield { type: "finish", reason: question.length < room ? "stop" : "length" }
     yield {
       type: "done",
-      usage: { promptTokens: 5, completionTokens: 2, cachedTokens: 0 },
+      usage: { promptTokens: length, completionTokens: Math.min(question.length, room), cachedTokens: 0 },
       timings: { queueMs: 0, loadMs: 0, promptTokens: 5, promptMs: 1, generatedTokens: 2, generationMs: 1 },
     }
+  }
+
+  async contextLength(): Promise<number> {
+    return this.context
   }
 
   async models(): Promise<readonly string[]> {
@@ -60,8 +79,25 @@ class EchoAnswers implements AnswerSource {
     }
   }
 
-  async details(): Promise<never> {
-    throw new Unsupported("nobody tells")
+  async texts(model: string): Promise<ModelTexts> {
+    const messages = [{ role: "user", content: "Q" } as const]
+    return {
+      from: model,
+      system: "Be kind.",
+      template: "{{ x }}",
+      messages,
+      parameters: { top_k: 9, stop: ["a"] },
+    }
+  }
+
+  async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {
+    this.saved = { base, instructions }
+    return `${name}:latest`
+  }
+
+  async setContextLength(tokens: number): Promise<void> {
+    if (tokens > 100_000) throw new Unsupported("too much")
+    this.context = tokens
   }
 
   async close(): Promise<void> {}
@@ -70,14 +106,22 @@ class EchoAnswers implements AnswerSource {
 const CTRL_C: Entry = { type: "interrupt", wasEmpty: true }
 const CTRL_C_ON_TEXT: Entry = { type: "interrupt", wasEmpty: false }
 
-async function talk(...entries: (string | Entry)[]) {
+function talk(...entries: (string | Entry)[]) {
+  return talkTo(new EchoAnswers(), entries)
+}
+
+/** With a context of so many letters. */
+function talkIn(context: number, ...entries: string[]) {
+  return talkTo(Object.assign(new EchoAnswers(), { context }), entries)
+}
+
+async function talkTo(source: EchoAnswers, entries: readonly (string | Entry)[]) {
   using folder = tempFolder()
-  const source = new EchoAnswers()
   const terminal = new FakeTerminal(entries)
   terminal.onWrite = (text, pressCtrlC) => {
     if (text === ".") pressCtrlC()
   }
-  const io = fakeIo()
+  const io = fakeIo({ columns: 200 })
   const conversation = new Conversation({ model: "smol", system: "", parameters: {}, isVerbose: false })
   const history = new History(join(folder.path, "history"))
   await new Session({ conversation, source, terminal, history, io }).run()
@@ -124,12 +168,67 @@ describe("a conversation", () => {
     expect(contents(source.turns[1])).toEqual(["user: two"])
   })
 
+  test("has an error in the middle of an answer on a line of its own", async () => {
+    expect((await talk("half a crash")).terminal.shown).toStartWith(">>> half a crash\nHALF\n>>> ")
+  })
+
   test("is kept in the history line by line, with its commands", async () => {
     expect((await talk("one", "/set nohistory", "two", "/set history", "three")).history).toEqual([
       "one",
       "/set nohistory",
       "three",
     ])
+  })
+})
+
+describe("an answer", () => {
+  const words = "one two three four five six seven eight nine ".repeat(5).trim()
+
+  test("has its lines broken between words, unless that is switched off", async () => {
+    const { terminal } = await talk(words, "/set nowordwrap", words, "/set wordwrap")
+    const [wrapped, , plain] = terminal.shown.split(">>> ").slice(1)
+    expect(wrapped).toContain("THREE FOUR \nFIVE SIX SEVEN EIGHT NINE\n\n")
+    expect(plain).toContain(`\n${words.toUpperCase()}\n\n`)
+    expect(terminal.shown).toContain("Set 'nowordwrap' mode.\n")
+  })
+})
+
+describe("a conversation that fills the context", () => {
+  const long = "x".repeat(120)
+
+  test("goes on without its oldest turns, and says how many it dropped", async () => {
+    const { source, io } = await talkIn(1000, ...Array.from({ length: 4 }, (_, n) => n + long), "next")
+    // 4 × 242 letters: 1000 of them hold no answer any more, 500 hold two turns with what a template adds.
+    expect(contents(source.turns[4])).toEqual([
+      `user: 3${long}`,
+      `assistant: 3${long.toUpperCase()}`,
+      "user: next",
+    ])
+    expect(io.err).toBe("The context is full: the 3 oldest questions and their answers were dropped.\n\n")
+  })
+
+  test("keeps the system message", async () => {
+    const { source } = await talkIn(520, "/set system Be brief.", `a${long}`, `b${long}`, "next")
+    expect(contents(source.turns[2])).toEqual(["system: Be brief.", "user: next"])
+  })
+
+  test("drops turns also where only the refusal tells", async () => {
+    const { source, io } = await talkIn(700, `a${long}`, `b${long}`, long + long)
+    expect(contents(source.turns.at(-1))).toEqual([`user: ${long}${long}`])
+    expect(io.err).toContain("the 2 oldest questions and their answers were dropped.\n\n")
+  })
+
+  test("ends with an error where a question alone is too long", async () => {
+    const { io, source } = await talkIn(100, "a", long, "b")
+    expect(io.err).toStartWith(
+      "Error: Input tokens exceed the configured limit of 100 tokens: the prompt has 120;",
+    )
+    expect(contents(source.turns.at(-1))).toEqual(["user: a", "assistant: A", "user: b"])
+  })
+
+  test("says where an answer was cut off", async () => {
+    const { io } = await talkIn(200, long)
+    expect(io.err).toContain("The answer was cut off: the context of 200 tokens is full.")
   })
 })
 
@@ -210,8 +309,63 @@ describe("commands of a conversation", () => {
     expect((await talk("/show info")).terminal.shown).toMatch(/architecture +llama[^]*context length +8192/)
   })
 
-  test("/show template says where it cannot be known", async () => {
-    expect((await talk("/show template")).io.err).toBe("Error: nobody tells\n")
+  test("/show template, system and modelfile show the model's own", async () => {
+    expect((await talk("/show template")).terminal.shown).toContain("template\n{{ x }}\n")
+    expect((await talk("/show system")).terminal.shown).toContain("system\nBe kind.\n")
+    expect((await talk("/set system Be brief.", "/show system")).terminal.shown).toContain(
+      "system\nBe brief.\n",
+    )
+    expect((await talk("/show modelfile")).terminal.shown).toContain(
+      'FROM smol\nTEMPLATE "{{ x }}"\nSYSTEM "Be kind."\nPARAMETER top_k 9\nPARAMETER stop "a"\nMESSAGE user Q\n',
+    )
+  })
+
+  test("/show parameters tells the model's from those that were set", async () => {
+    const { terminal } = await talk(
+      "/set parameter top_k 5",
+      "/set parameter num_ctx 100",
+      "/show parameters",
+    )
+    expect(terminal.shown).toContain(
+      '  Model parameters\n    stop     "a"\n    top_k    9\n\n' +
+        "  Parameters that were set\n    top_k      5\n    num_ctx    100\n",
+    )
+  })
+
+  test("/set parameter num_ctx is for the model, which is loaded anew", async () => {
+    const { source, terminal, io } = await talk(
+      "/set parameter num_ctx 4k",
+      "/set parameter num_ctx x",
+      "one",
+    )
+    expect(source.context).toBe(4096)
+    expect(terminal.shown).toContain("Set parameter 'num_ctx' to '4k'")
+    expect(io.err).toContain("Error: num_ctx must be ")
+  })
+
+  test("/save makes a model of what was set and said", async () => {
+    const { source, terminal } = await talk(
+      "/set system Be brief.",
+      "/set parameter max_tokens 9",
+      "/set parameter mirostat 1",
+      "/set parameter num_ctx 200",
+      "one",
+      "/save mine",
+    )
+    expect(source.saved).toEqual({
+      base: "smol",
+      instructions: [
+        { type: "system", value: "Be brief." },
+        { type: "parameter", name: "num_predict", value: 9 },
+        { type: "parameter", name: "num_ctx", value: 200 },
+        { type: "message", role: "user", content: "Q" },
+        { type: "message", role: "user", content: "one" },
+        { type: "message", role: "assistant", content: "ONE" },
+      ],
+    })
+    expect(terminal.shown).toContain(
+      "These are not parameters of models, and were left out: mirostat\nCreated new model 'mine:latest'\n",
+    )
   })
 
   test("a mistake is said and not sent", async () => {

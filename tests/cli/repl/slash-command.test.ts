@@ -18,6 +18,10 @@ describe("a line with a slash", () => {
     ["/set verbose", { type: "set-verbose", isOn: true }],
     ["/set quiet", { type: "set-verbose", isOn: false }],
     ["/set nohistory", { type: "set-history", isOn: false }],
+    ["/set wordwrap", { type: "set-wordwrap", isOn: true }],
+    ["/set nowordwrap", { type: "set-wordwrap", isOn: false }],
+    ["/save mine:v1", { type: "save", name: "mine:v1" }],
+    ["/show modelfile", { type: "show", topic: "modelfile" }],
     ["/show info", { type: "show", topic: "info" }],
     ["/show template", { type: "show", topic: "template" }],
     ["/load ./my model.gguf", { type: "load", model: "./my model.gguf" }],
@@ -32,6 +36,7 @@ describe("a line with a slash", () => {
     ["/frobnicate", "Unknown command '/frobnicate'. Type /? for help"],
     ["/set parmeter x 1", "Did you mean /set parameter?"],
     ["/show inof", "Did you mean /show info?"],
+    ["/save", "Usage: /save NAME"],
     ["/load", "Usage: /load MODEL"],
     ["/set parameter", "Usage: /set parameter NAME VALUE"],
   ])("%j is a mistake", (line, words) => {

@@ -84,6 +84,25 @@ test("a model that says how it pools makes embeddings, or ranks", () => {
   ])
 })
 
+test.each(["eurobert", "gemma-embedding", "jina-bert-v3", "nomic-bert-moe", "t5encoder"])(
+  "%s only reads",
+  (architecture) => {
+    const { capabilities } = describeEntries([["general.architecture", "string", architecture]])
+    expect(capabilities).toEqual(["embedding"])
+  },
+)
+
+test.each(["t5", "llada", "eagle3", "wavtokenizer-dec"])(
+  "%s neither embeds nor continues a text",
+  (architecture) => {
+    const { capabilities } = describeEntries([
+      ["general.architecture", "string", architecture],
+      [`${architecture}.attention.causal`, "bool", false],
+    ])
+    expect(capabilities).toEqual([])
+  },
+)
+
 test("a model has the tools and thoughts that its template has", () => {
   const { capabilities } = describeTiny({ chatTemplate: "{% if tools %}<think>{% endif %}", fim: true })
   expect(capabilities).toEqual(["completion", "chat", "tools", "thinking", "insert"])

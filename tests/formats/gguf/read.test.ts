@@ -115,6 +115,21 @@ describe("a header", () => {
     expect(metadata.get("b")).toBe(7)
   })
 
+  test("is read where one of its texts is very long; only the beginning of that is kept", () => {
+    const path = at("very-long-text.gguf")
+    writeGguf(
+      path,
+      [
+        ["a", "string", "x".repeat(3_000_000)],
+        ["b", "u32", 7],
+      ],
+      [],
+    )
+    const { metadata } = readGgufHeader(path)
+    expect(metadata.get("a")).toBe("x".repeat(1_048_576))
+    expect(metadata.get("b")).toBe(7)
+  })
+
   test("may have an alignment of its own", () => {
     const path = at("aligned.gguf")
     writeGguf(path, [["general.alignment", "u32", 4096]], [])
@@ -165,7 +180,23 @@ describe("a damaged or hostile file is refused with a reason:", () => {
     truncateSync(array(2n ** 34n), 2 ** 40)
     expect(reasonOf(at("raw.gguf"))).toBe("'key' claims to have 17179869184 elements")
     truncateSync(array(2n ** 24n), 2 ** 40)
-    expect(reasonOf(at("raw.gguf"))).toBe("the header is larger than 128 MiB")
+    expect(reasonOf(at("raw.gguf"))).toBe("the header is larger than 64 MiB")
+  })
+
+  test("more texts in arrays than any vocabulary has", () => {
+    const texts = (count: number): Buffer => Buffer.alloc(8 * count)
+    const array = (key: string, count: number) => [
+      text(key),
+      u32(9),
+      u32(8),
+      u64(BigInt(count)),
+      texts(count),
+    ]
+    const most = 1_048_576
+    expect(readGgufHeader(rawFile(0, 2, ...array("a", most), ...array("b", most))).metadata.size).toBe(2)
+    expect(reasonOf(rawFile(0, 2, ...array("a", most), ...array("b", most + 1)))).toBe(
+      "its arrays have more than 2097152 elements",
+    )
   })
 
   test("arrays in arrays and unknown types", () => {

@@ -59,7 +59,7 @@ test.each(Object.keys(EXPECTED).filter((name) => name !== DEAF))(
       eosToken: "",
       controlTexts: ["<|im_start|>", "<|im_end|>", "<|eot_id|>"],
     })
-    expect(template.origin).toBe("model")
+    expect(template.fallback).toBeUndefined()
     const { text } = template.render({
       messages: [
         { role: "user", content: "Count to three." },

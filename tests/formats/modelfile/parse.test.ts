@@ -85,7 +85,8 @@ describe("what is read", () => {
     ['"closed at the end\nof "a" line"  ', 'closed at the end\nof "a" line'],
     ['"""in three"""', "in three"],
     ['"""\nfirst newline is kept\n"""', "\nfirst newline is kept\n"],
-    ['"""a\r\nb"""', "a\r\nb"],
+    ['"""a\r\nb"""', "a\nb"],
+    ['"""a\rb"""', "a\nb"],
     ['"""has "quotes" and ""two"" inside"""', 'has "quotes" and ""two"" inside'],
     ['"""ends with a quote""""', 'ends with a quote"'],
     ['"""# no comment\nFROM nothing\n"""', "# no comment\nFROM nothing\n"],
@@ -115,6 +116,7 @@ describe("what is read", () => {
     ["frequency_penalty 2", 2],
     ["seed -1", -1],
     ["seed 9007199254740991", 9007199254740991],
+    ["seed 18446744073709551615", 2 ** 64],
     ["num_predict -2", -2],
     ["num_ctx 131072", 131072],
     ["num_batch 512", 512],
@@ -185,13 +187,13 @@ describe("what is refused", () => {
       "FROM foo\nPARAMETER temperature 0.5 # warm",
       ["temperature must be a number from 0 to 2, got '0.5 # warm'; a comment needs a line of its own"],
     ],
-    ["FROM foo\nPARAMETER num_ctx 4k", ["num_ctx must be a whole number from 1 to 2147483647, got '4k'"]],
+    ["FROM foo\nPARAMETER num_ctx 4k", ["num_ctx must be a whole number from 1 to 16777216, got '4k'"]],
     ["FROM foo\nPARAMETER num_ctx 1.5", ["num_ctx must be a whole number"]],
     ["FROM foo\nPARAMETER top_k 0x10", ["top_k must be a whole number"]],
     ["FROM foo\nPARAMETER use_mmap yes", ["use_mmap must be true or false, got 'yes'"]],
     ["FROM foo\nPARAMETER kv_cache_type q2_k", ["kv_cache_type must be one of f32, f16, bf16"]],
     ["FROM foo\nPARAMETER keep_alive soon", ["keep_alive must be a time such as 5m"]],
-    ['FROM foo\nPARAMETER stop ""', ["stop must be a text that is not empty, got ''"]],
+    ['FROM foo\nPARAMETER stop ""', ["stop must be a text of 1 to 1024 characters, got ''"]],
     ["FROM foo\nMESSAGE badguy I'm bad", ["2: the role of a MESSAGE must be one of system, user"]],
     [
       "FROM foo\nMESSAGE User hi",
@@ -209,6 +211,43 @@ describe("what is refused", () => {
     const found = faultsOf(text)
     expect(found).toHaveLength(faults.length)
     for (const [index, fault] of faults.entries()) expect(found[index]).toContain(fault)
+  })
+
+  test.each([
+    ["SYSTEM", `"${"x".repeat(2 ** 20 + 1)}"`, "2: SYSTEM must have at most 1048576 characters, got 1048577"],
+    ["TEMPLATE", "x".repeat(2 ** 20 + 1), "2: TEMPLATE must have at most 1048576 characters, got 1048577"],
+    ["MESSAGE user", "x".repeat(2 ** 20 + 1), "2: MESSAGE must have at most 1048576 characters, got 1048577"],
+    ["LICENSE", "x".repeat(2 ** 20 + 1), "2: LICENSE must have at most 1048576 characters, got 1048577"],
+    ["ADAPTER", "x".repeat(4097), "2: ADAPTER must have at most 4096 characters, got 4097"],
+    ["PARAMETER stop", "x".repeat(1025), "2: stop must be a text of 1 to 1024 characters, got"],
+    [
+      "PARAMETER keep_alive",
+      "36501d",
+      "2: keep_alive must be a time such as 5m, 1h30m or 90 (seconds), of at most 36500d",
+    ],
+    ["PARAMETER num_ctx", "16777217", "2: num_ctx must be a whole number from 1 to 16777216, got"],
+    [
+      "PARAMETER repeat_last_n",
+      "2147483648",
+      "2: repeat_last_n must be a whole number from -1 to 2147483647, got",
+    ],
+    ["PARAMETER", `${"x".repeat(5000)} 1`, `2: unknown parameter '${"x".repeat(60)}…'`],
+  ])("%s has an end", (instruction, value, fault) => {
+    const [found = "", ...others] = faultsOf(`FROM foo\n${instruction} ${value}`)
+    expect(others).toEqual([])
+    expect(found).toStartWith(fault)
+    expect(found.length).toBeLessThan(300)
+  })
+
+  test.each([
+    ["MESSAGE user hi", 1024, "there must be at most 1024 lines of MESSAGE"],
+    ["LICENSE mine", 64, "there must be at most 64 lines of LICENSE"],
+    ["PARAMETER stop x", 64, "there must be at most 64 lines of PARAMETER stop"],
+    ["REQUIRES 1.0", 4095, "more than 4096 instructions"],
+  ])("there are not any number of lines such as %s", (line, most, fault) => {
+    const text = (lines: number) => `FROM foo\n${`${line}\n`.repeat(lines)}`
+    expect(instructionsOf(text(most))).toHaveLength(most + 1)
+    expect(faultsOf(text(most + 5))).toEqual([`${most + 2}: ${fault}`])
   })
 
   test("all faults are told at once", () => {
@@ -260,5 +299,25 @@ describe("bytes", () => {
         expect(error).toBeInstanceOf(XllmError)
       }
     }
+  })
+})
+
+describe("text after closing quotes", () => {
+  test.each([
+    ['PARAMETER stop "User:" # x', 'unexpected text after the closing "; a comment needs a line of its own'],
+    [
+      'PARAMETER stop """User:""" # x',
+      'unexpected text after the closing """; a comment needs a line of its own',
+    ],
+    ['PARAMETER stop "User:" and more', 'unexpected text after the closing "'],
+    ['SYSTEM "Be brief." # really', 'unexpected text after the closing "; a comment needs a line of its own'],
+  ])("%s: is refused on its line, and the lines below are read as they are", (line, message) => {
+    const { instructions, problems } = parseModelfile(`FROM foo\n${line}\nPARAMETER stop "B:"\nSYSTEM "hi"\n`)
+    expect(problems).toEqual([{ line: 2, message }])
+    expect(instructions.map(({ line: at }) => at)).toEqual([1, 3, 4])
+  })
+
+  test("is a part of a text of several lines that has quotes inside", () => {
+    expect(parseModelfile('FROM foo\nSYSTEM "Say "hi" and\nmore"').problems).toEqual([])
   })
 })

@@ -74,8 +74,6 @@ test.each([
   'a\nends with "',
   'a line ends with "\nand goes on',
   'a line ends with """\nand goes on """',
-  "a\rb",
-  "a\r\nb",
   "# no comment",
 ])("the text %j survives printing and reading", (text) => {
   const instructions: InstructionBody[] = [

@@ -62,11 +62,13 @@ describe("an archive of NumPy arrays", () => {
     expect(await isNpz(path)).toBe(true)
     const arrays = await readNpz(path)
     expect(arrays.map(({ name }) => name)).toEqual(["a", "b"])
-    for (const { part } of arrays) {
+    for (const { part, bytes: size } of arrays) {
+      expect(size).toBe(values.byteLength)
       const bytes = await Bun.file(path)
         .slice(part.start, part.start + part.size)
         .bytes()
-      const content = part.deflated === true ? Bun.inflateSync(bytes) : bytes
+      const content = part.inflatedBytes === undefined ? bytes : Bun.inflateSync(bytes)
+      expect(content).toHaveLength(part.inflatedBytes ?? part.size)
       expect([...new Float32Array(content.slice(part.skip).buffer)]).toEqual([...values])
     }
   })
@@ -79,6 +81,18 @@ describe("an archive of NumPy arrays", () => {
     expect(readNpz(write("double.npz", npz({ "a.npy": npy(values, "<f8") })))).rejects.toThrow(
       /32-bit floats/,
     )
+  })
+
+  test("is refused where an array grows beyond any, or beyond what the directory says", async () => {
+    const large = npy(new Float32Array(5_000_000))
+    expect(readNpz(write("large.npz", npz({ "a.npy": large }, { deflate: true })))).rejects.toThrow(
+      "a.npy is larger than 16777216 bytes",
+    )
+    const archive = npz({ "a.npy": npy(values) }, { deflate: true })
+    // The size in the directory: less than comes out.
+    const directory = archive.indexOf(Buffer.from([0x50, 0x4b, 0x01, 0x02]))
+    archive.writeUInt32LE(20, directory + 24)
+    expect(readNpz(write("bomb.npz", archive))).rejects.toThrow("a.npy is damaged")
   })
 
   test("is refused at whatever byte it is cut off", async () => {

@@ -37,6 +37,11 @@ describe("a table of tokens", () => {
     ["a word alone", "a 1\nword\n", /line 2: 'word'/],
     ["an empty line", "a 1\n\nb 2\n", /line 2: '' is not/],
     ["a symbol of two characters", "a 1\noʊ 2\n", /line 2: the symbol 'oʊ' is not one character/],
+    [
+      "more lines than any",
+      "a 1\n".repeat(524_289),
+      /line 524289: there are more symbols than any model has/,
+    ],
     ["a symbol twice", "a 1\nb 2\na 3\n", /line 3: the symbol 'a' is there twice/],
     ["nothing", "", /there are no symbols/],
   ])("is refused for %s", (_, text, message) => {

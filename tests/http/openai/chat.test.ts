@@ -22,6 +22,28 @@ const TWO_CHOICES: readonly GenerationEvent[] = [
 
 const EURO = [0xe2, 0x82, 0xac]
 
+describe("what is not as the client may expect", () => {
+  const warnings = ["the model has no chat template: ChatML is used"]
+  const script = () =>
+    eventsFrom([{ type: "prompt", tokens: 5, warnings }, ...choiceEvents(["a", "b"]), done(2)])
+
+  test("is told beside the answer", async () => {
+    const { post } = fakeServer(script)
+    expect((await jsonOf(post(PATH, { model: "tiny", messages: USER_HI })))["warnings"]).toEqual(warnings)
+  })
+
+  test("is told in a stream's first chunk", async () => {
+    const { post } = fakeServer(script)
+    const chunks = chunksOf(
+      await (await post(PATH, { model: "tiny", messages: USER_HI, stream: true })).text(),
+    )
+    expect(chunks.map((chunk) => chunk["warnings"])).toEqual([
+      warnings,
+      ...chunks.slice(1).map(() => undefined),
+    ])
+  })
+})
+
 describe("a whole answer", () => {
   test("has OpenAI's shape, with usage and timings", async () => {
     const { post } = fakeServer()
@@ -230,6 +252,42 @@ describe("a stream", () => {
     expect(timings).toMatchObject(
       [1, 2, 3, 3].map((predicted_n) => ({ predicted_n, prompt_n: 3, cache_n: 2 })),
     )
+  })
+
+  test("counts in the chunks of the prompt's progress too what has been done until then", async () => {
+    const progress = (processed: number) =>
+      ({ type: "progress", total: 90, cached: 20, processed, ms: 1 }) as const
+    const events = [20, 60, 90].map(progress)
+    const { post } = fakeServer(() =>
+      eventsFrom([{ type: "prompt", tokens: 90 }, ...events, ...choiceEvents(["x"]), done(1)]),
+    )
+    const asked = { messages: USER_HI, stream: true, timings_per_token: true, return_progress: true }
+    const chunks = chunksOf(await (await post(PATH, asked)).text())
+    expect(chunks.slice(1, 5)).toMatchObject([
+      { prompt_progress: { processed: 20 }, timings: { cache_n: 20, prompt_n: 0, predicted_n: 0 } },
+      { prompt_progress: { processed: 60 }, timings: { cache_n: 20, prompt_n: 40, predicted_n: 0 } },
+      { prompt_progress: { processed: 90 }, timings: { cache_n: 20, prompt_n: 70, predicted_n: 0 } },
+      { choices: [{ delta: { content: "x" } }], timings: { cache_n: 20, prompt_n: 70, predicted_n: 1 } },
+    ])
+  })
+
+  test("tells the ids of tokens with return_tokens, and sends nothing where none are left", async () => {
+    const { post } = fakeServer(() =>
+      eventsFrom([
+        { type: "prompt", tokens: 1 },
+        { type: "text", choice: 0, text: "x", tokens: 1, ids: [7] },
+        { type: "text", choice: 0, text: "", tokens: 0, ids: [] },
+        { type: "finish", choice: 0, reason: "length", completionTokens: 1 },
+        done(1),
+      ]),
+    )
+    const request = { messages: USER_HI, return_tokens: true }
+    const chunks = chunksOf(await (await post(PATH, { ...request, stream: true })).text())
+    expect(chunks.map((chunk) => chunk["choices"]).slice(1)).toEqual([
+      [{ index: 0, delta: { content: "x" }, logprobs: null, finish_reason: null, tokens: [7] }],
+      [{ index: 0, delta: {}, logprobs: null, finish_reason: "length" }],
+    ])
+    expect((await jsonOf(post(PATH, request)))["choices"]).toMatchObject([{ tokens: [7] }])
   })
 
   test("sends no chunk for a token that completes no character", async () => {

@@ -46,6 +46,36 @@ test("a stream sends texts, the reason, and timings in the last chunk", async ()
   expect(text.endsWith("data: [DONE]\n\n")).toBe(true)
 })
 
+describe("with return_tokens", () => {
+  /** Two tokens and the one that ends the answer, whose text is none. */
+  const script = async function* (): AsyncGenerator<GenerationEvent> {
+    yield { type: "prompt", tokens: 5 }
+    yield { type: "text", choice: 0, text: "ab", tokens: 2, ids: [11, 12] }
+    yield { type: "text", choice: 0, text: "", tokens: 0, ids: [2] }
+    yield { type: "finish", choice: 0, reason: "stop", completionTokens: 3 }
+    yield done(3)
+  }
+
+  test("each choice tells the ids of its generated tokens", async () => {
+    const { post, engine } = fakeServer(script)
+    const body = await jsonOf(post(PATH, { prompt: "Hi", return_tokens: true }))
+    expect(engine.lastRequest.reportsTokens).toBe(true)
+    expect(body["choices"]).toEqual([
+      { index: 0, text: "ab", logprobs: null, finish_reason: "stop", tokens: [11, 12, 2] },
+    ])
+  })
+
+  test("chunks tell those of their text, and the last ones without any", async () => {
+    const { post } = fakeServer(script)
+    const text = await (await post(PATH, { prompt: "Hi", stream: true, return_tokens: true })).text()
+    expect(chunksOf(text).map((chunk) => chunk["choices"])).toEqual([
+      [{ index: 0, text: "ab", logprobs: null, finish_reason: null, tokens: [11, 12] }],
+      [{ index: 0, text: "", logprobs: null, finish_reason: null, tokens: [2] }],
+      [{ index: 0, text: "", logprobs: null, finish_reason: "stop" }],
+    ])
+  })
+})
+
 describe("prompts", () => {
   test("may be a text, token ids, or several of either", async () => {
     const { post, engine } = fakeServer()

@@ -107,6 +107,12 @@ describe("a generation", () => {
     })
   })
 
+  test("takes seeds of any size: negative ones are random, large ones are folded", async () => {
+    const { post, engine } = fakeServer()
+    for (const seed of [-7, 2 ** 32 + 9, "9223372036854775807"]) await post(GENERATIONS, { ...REQUEST, seed })
+    expect(engine.drawings.map(({ request }) => request.seed)).toEqual([undefined, 9, 0])
+  })
+
   test("has its URLs below server.public_url where that is set", async () => {
     const { post } = fakeServer(undefined, { settings: { publicUrl: "https://example.com/xllm" } })
     const body = await jsonOf(post(GENERATIONS, REQUEST))
@@ -270,7 +276,7 @@ describe("a generation is refused with the name of the field:", () => {
     [{ steps: 0 }, "steps", "steps must be a whole number between 1 and 150, got 0"],
     [{ steps: 2.5 }, "steps", "steps must be a whole number between 1 and 150, got 2.5"],
     [{ cfg_scale: -1 }, "cfg_scale", "cfg_scale must be between 0 and 50, got -1"],
-    [{ seed: 2 ** 32 }, "seed", "seed must be a whole number between -1 and 4294967295"],
+    [{ seed: 1.5 }, "seed", "seed must be a whole number"],
     [{ sampler: 5 }, "sampler", "sampler must be a string, got 5"],
     [{ stream: "yes" }, "stream", "stream must be true or false"],
     [{ partial_images: 4 }, "partial_images", "partial_images must be a whole number between 0 and 3, got 4"],

@@ -66,10 +66,12 @@ describe("a transcription", () => {
   })
 
   test("is by the only recogniser there is, where none is named", async () => {
-    const { postForm, engine } = fakeServer()
+    const { postForm, engine, logged } = fakeServer()
     engine.mediaModels = [IMAGE_MODEL, RECOGNIZER_MODEL]
     await postForm(PATH, { file: AUDIO })
-    expect(engine.transcriptions[0]?.request.model).toBe("ears")
+    // The engine decides.
+    expect(engine.transcriptions[0]?.request.model).toBeUndefined()
+    expect(JSON.parse(logged[0] ?? "")).toMatchObject({ status: 200, model: "ears" })
   })
 
   test("of silence is an empty text", async () => {
@@ -476,11 +478,15 @@ describe("a form", () => {
     })
   })
 
-  test("has no text of more than a megabyte", async () => {
+  test("has no text of more than 128 KiB, and no name of more than 100 characters", async () => {
     const { postForm } = fakeServer()
-    expect(await errorOf(postForm(PATH, { ...PARTS, prompt: "x".repeat(1024 ** 2 + 1) }))).toMatchObject({
+    expect(await errorOf(postForm(PATH, { ...PARTS, prompt: "x".repeat(128 * 1024 + 1) }))).toMatchObject({
       status: 400,
       param: "prompt",
+    })
+    expect(await errorOf(postForm(PATH, { ...PARTS, ["n".repeat(101)]: "x" }))).toMatchObject({
+      status: 400,
+      message: "the form has a name of more than 100 characters",
     })
   })
 

@@ -133,12 +133,30 @@ describe("a chat request", () => {
   })
 
   test("takes seeds of any size: -1 is random, large ones are folded and never mean random", () => {
-    const seedOf = (seed: number) => chat({ seed }).sampling.seed
+    const seedOf = (seed: number | string) => chat({ seed }).sampling.seed
     expect(seedOf(-1)).toBeNull()
     expect(seedOf(0)).toBe(0)
     expect(seedOf(2 ** 32 - 1)).toBe(0)
     expect(seedOf(-2)).toBe(2 ** 32 - 3)
     expect(seedOf(Number.MAX_SAFE_INTEGER)).toBeLessThan(2 ** 32 - 1)
+    // 64 bits, of which JSON's numbers keep the first 53: 2^63 and 2^64.
+    expect(seedOf(9223372036854775807)).toBe(2 ** 31)
+    expect(seedOf(18446744073709551615)).toBe(1)
+    expect(seedOf(-9223372036854775808)).toBe(2 ** 31 - 1)
+  })
+
+  test("takes a seed as a string, and reads it as the number", () => {
+    const seedOf = (seed: number | string) => chat({ seed }).sampling.seed
+    expect(seedOf("42")).toBe(42)
+    expect(seedOf("-1")).toBeNull()
+    expect(seedOf("9223372036854775807")).toBe(2 ** 31)
+    for (const seed of ["", "4.5", "0x10", "1e3", "1 2", "9".repeat(41)])
+      expect(refused({ seed }).message).toStartWith("seed must be a whole number, got ")
+  })
+
+  test("takes every reasoning effort that a peer has", () => {
+    for (const reasoning_effort of ["minimal", "low", "medium", "high", "xhigh", "max"])
+      expect(chat({ reasoning_effort }).templateArguments).toEqual({ reasoning_effort })
   })
 
   test("takes biases by id or text, as an object or as pairs; false bans", () => {
@@ -157,6 +175,123 @@ describe("a chat request", () => {
       [15, 1],
       ["no", -Infinity],
     ])
+  })
+
+  test("takes the sampler chain that is applied, by llama-server's names, others' and letters", () => {
+    const whole = [
+      "penalties",
+      "dry",
+      "top_n_sigma",
+      "top_k",
+      "typ_p",
+      "top_p",
+      "min_p",
+      "xtc",
+      "temperature",
+    ]
+    const fields = { temperature: 0.5, top_k: 9, repeat_penalty: 1.5 }
+    const plain = chat(fields)
+    expect(chat({ ...fields, samplers: whole })).toEqual(plain)
+    expect(chat({ ...fields, samplers: "edskypmxt" })).toEqual(plain)
+    const others = ["e", "d", "top-n-sigma", "top-k", "typical", "nucleus", "min-p", "xtc", "temp"]
+    expect(chat({ ...fields, samplers: others })).toEqual(plain)
+    expect(chat({ ...fields, samplers: "" })).toEqual(plain)
+  })
+
+  test("turns samplers off that the chain leaves out, whatever else is said of them", () => {
+    expect(
+      chat({ samplers: ["top_k"], top_k: 9, temperature: 0, min_p: 0.2, dry_multiplier: 1 }).sampling,
+    ).toEqual({
+      ...{
+        topK: 9,
+        temperature: 1,
+        dynamicTemperatureRange: 0,
+        minP: 0,
+        dryMultiplier: 0,
+        topP: 1,
+        typicalP: 1,
+      },
+      ...{ topNSigma: -1, xtcProbability: 0, repeatPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 },
+    })
+  })
+
+  test.each([
+    [
+      ["temperature", "top_k"],
+      "samplers must be in the order in which they are applied, each at most once: penalties, dry",
+    ],
+    ["kk", "samplers must be in the order in which they are applied"],
+    [Array(10).fill("top_k"), "samplers must be in the order in which they are applied"],
+    ["z".repeat(10), "samplers must be in the order in which they are applied"],
+    [
+      ["top_k", "infill"],
+      'samplers has "infill"; there are penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p',
+    ],
+    ["kz", 'samplers has "z"; there are penalties'],
+    [[["top_k"]], "samplers has something that is no name"],
+    [7, "samplers must be an array of names or a string of letters, got 7"],
+  ])("refuses the samplers %j, which it could not apply", (samplers, message) => {
+    expect(refused({ samplers })).toMatchObject({ status: 400, param: "samplers" })
+    expect(refused({ samplers }).message).toStartWith(message)
+  })
+
+  test("takes a repetition penalty as one that is about the whole context", () => {
+    const of = (fields: object) => chat(fields).sampling
+    expect(of({ repetition_penalty: 1.3 })).toEqual({ repeatPenalty: 1.3, repeatLastN: -1 })
+    expect(of({ repetition_penalty: 1.3, repeat_last_n: 64 })).toEqual({
+      repeatPenalty: 1.3,
+      repeatLastN: 64,
+    })
+    // Off: nothing is said of what other penalties look back on.
+    expect(of({ repetition_penalty: 1 })).toEqual({ repeatPenalty: 1 })
+    expect(of({ repetition_penalty: 1.3, repeat_penalty: 1.3 })).toEqual({ repeatPenalty: 1.3 })
+    expect(refused({ repetition_penalty: 1.3, repeat_penalty: 1.1 }).message).toBe(
+      "repetition_penalty (1.3) must not differ from repeat_penalty (1.1): both mean the same",
+    )
+  })
+
+  test("takes the tokens and texts that end an answer, and how they are shown", () => {
+    expect(chat({ stop_token_ids: [7, 9], include_stop_str_in_output: true })).toMatchObject({
+      stopTokens: [7, 9],
+      keepsStop: true,
+    })
+    expect(chat({ no_stop_trim: true }).keepsStop).toBe(true)
+    expect(chat({ skip_special_tokens: true }).hidesControlTokens).toBe(true)
+    expect(chat({ return_tokens: true }).reportsTokens).toBe(true)
+    const many = { stop_token_ids: Array(1025).fill(1) }
+    expect(refused(many).message).toBe("stop_token_ids must have at most 1024 tokens, got 1025")
+    expect(refused({ stop_token_ids: [-1] }).message).toStartWith("stop_token_ids[0] must be a whole number")
+  })
+
+  test("leaves tools out that no answer may call", () => {
+    const tools = [{ type: "function", function: { name: "f" } }]
+    expect(chat({ tools, tool_choice: "none" })).toEqual(chat({}))
+    expect(chat({ functions: [{ name: "f" }], function_call: "none" })).toEqual(chat({}))
+    expect(refused({ tools, tool_choice: "auto" }).param).toBe("tools")
+  })
+
+  test("takes the effort of an object for reasoning", () => {
+    expect(chat({ reasoning: { effort: "high" } }).templateArguments).toEqual({ reasoning_effort: "high" })
+    expect(chat({ reasoning: { effort: "high" }, reasoning_effort: "low" })).toEqual(
+      chat({ reasoning_effort: "low" }),
+    )
+    expect(chat({ reasoning: { enabled: false } })).toEqual(chat({ reasoning_effort: "none" }))
+    expect(chat({ reasoning: { enabled: true, exclude: false } })).toEqual(chat({}))
+    expect(refused({ reasoning: { max_tokens: 50 } })).toMatchObject({
+      ...{
+        code: "unsupported",
+        param: "reasoning.max_tokens",
+        message: "reasoning.max_tokens is not supported",
+      },
+    })
+    expect(refused({ reasoning: { effort: "huge" } }).param).toBe("reasoning.effort")
+  })
+
+  test("takes other servers' words for n and keep_alive", () => {
+    expect(chat({ n_cmpl: 3 }).n).toBe(3)
+    expect(chat({ n_cmpl: 3, n: 2 }).n).toBe(2)
+    expect(chat({ ttl: 60 }).keepAliveSeconds).toBe(60)
+    expect(chat({ ttl: 60, keep_alive: -1 }).keepAliveSeconds).toBeNull()
   })
 
   test("turns log probabilities on with logprobs, or with llama.cpp's n_probs", () => {
@@ -265,7 +400,7 @@ test.each([
   [{ modalities: ["text", "audio"] }, "modalities"],
   [{ audio: { voice: "x" } }, "audio"],
   [{ web_search_options: {} }, "web_search_options"],
-  [{ samplers: ["top_k"] }, "samplers"],
+  [{ samplers: ["temperature", "top_k"] }, "samplers"],
   [{ reasoning_budget_tokens: 5 }, "reasoning_budget_tokens"],
 ])("%j asks for what is not there", (fields, param) => {
   const error = refused(fields)
@@ -301,7 +436,9 @@ test.each([
   [{ mirostat_eta: 2 }, "mirostat_eta must be between 0 and 1, got 2"],
   [{ dynatemp_range: 3 }, "dynatemp_range must be between 0 and 2, got 3"],
   [{ dynatemp_exponent: -1 }, "dynatemp_exponent must be between 0 and 100, got -1"],
-  [{ seed: 0.5 }, "seed must be a whole number between -9007199254740991 and 9007199254740991, got 0.5"],
+  [{ seed: 0.5 }, "seed must be a whole number, got 0.5"],
+  [{ seed: Infinity }, "seed must be a whole number, got Infinity"],
+  [{ seed: true }, "seed must be a whole number, got true"],
   [{ ignore_eos: 1 }, "ignore_eos must be true or false, got 1"],
   [{ n: 0 }, "n must be a whole number between 1 and 128, got 0"],
   [{ n: 129 }, "n must be a whole number between 1 and 128, got 129"],
@@ -333,7 +470,7 @@ test.each([
   [{ cache_prompt: "no" }, 'cache_prompt must be true or false, got "no"'],
   [
     { reasoning_effort: "huge" },
-    'reasoning_effort must be one of none, minimal, low, medium, high, xhigh, got "huge"',
+    'reasoning_effort must be one of none, minimal, low, medium, high, xhigh, max, got "huge"',
   ],
 ])("%j is refused with the name, the rule and the value", (fields, message) => {
   const error = refused(fields)
@@ -372,4 +509,19 @@ test.each([
 test("a prompt of many tokens is checked in one pass", () => {
   const prompt = Array.from({ length: 1_000_000 }, (_, index) => index % 50_000)
   expect(completion({ prompt }).requests[0]?.prompt).toHaveLength(1_000_000)
+})
+
+test("a completion may have the beginning of its prompt left out, as much as it says or as has to be", () => {
+  const keepLast = (truncate_prompt_tokens: number) =>
+    completion({ truncate_prompt_tokens }).requests[0]?.keepLast
+  expect(keepLast(20)).toBe(20)
+  expect(keepLast(-1)).toBe(0)
+  expect(completion({}).requests[0]).not.toHaveProperty("keepLast")
+  const refusal = (fields: object) => refused({ truncate_prompt_tokens: 20, ...fields }, completion)
+  expect(refusal({ suffix: "x" }).param).toBe("truncate_prompt_tokens")
+  expect(refusal({ truncate_prompt_tokens: 0 }).message).toBe(
+    "truncate_prompt_tokens must be -1 or at least 1, got 0",
+  )
+  expect(refusal({ truncation_side: "right" }).message).toBe("truncation_side right is not supported")
+  expect(refused({ truncate_prompt_tokens: 20 }).param).toBe("truncate_prompt_tokens")
 })

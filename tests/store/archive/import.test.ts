@@ -111,6 +111,32 @@ describe("a right archive", () => {
   })
 })
 
+test("an archive that grows without end is given up, and leaves nothing behind", async () => {
+  using models = new ModelsFolder()
+  const weights = Buffer.alloc(80 * 1024 ** 2)
+  const hex = sha256(weights)
+  const manifest = manifestOf([
+    { name: "m.gguf", role: "model", digest: `sha256:${hex}`, sizeBytes: weights.length },
+  ])
+  const description = printDescription({ name: "zeros", manifest })
+  const sums = new Map([
+    ["model.json", sha256(description)],
+    [`blobs/sha256-${hex}`, hex],
+  ])
+  const archive = zstdCompressSync(
+    writeTar([
+      { path: "SHA256SUMS", content: printSums(sums) },
+      { path: "model.json", content: description },
+      { path: `blobs/sha256-${hex}`, content: weights },
+    ]),
+  )
+  expect(archive.length).toBeLessThan(100_000)
+  const error = await failure(importInto(models, archive))
+  expect(error).toMatchObject({ code: "invalid_archive" })
+  expect(error.message).toContain("it grows to more than 100 times its size")
+  expect(models.files()).toEqual([])
+})
+
 const OUTSIDE = ["../evil", "/evil", "blobs/../../evil", "..\\evil", "blobs//sha256-x", `./${BLOB}`, "evil"]
 
 const RIGHT = entriesOf()

@@ -124,7 +124,7 @@ describe("a painter", () => {
     const drawing = painter.submit(LONG)
     await drawing.step()
     process.kill(sidecarOf(painter), "SIGKILL")
-    expect(await painter.ended).toContain("the image engine was ended by SIGKILL")
+    expect(await painter.ended).toContain("the image engine was killed (SIGKILL)")
   })
 })
 

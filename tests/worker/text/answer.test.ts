@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import type { TokenLogprob } from "../../../src/domain"
 import { Answer, type Piece } from "../../../src/worker/text/answer"
+import { prepareStops } from "../../../src/worker/text/stop"
 
 /** The bytes of "ä", "€" and "🌲" one by one, and texts in one piece. */
 function bytesOf(token: string | number): Uint8Array {
@@ -13,7 +14,7 @@ function logprob(id: number): TokenLogprob {
 
 /** Feeds tokens, whose ids are their places; the pieces as [text, ids of the log probabilities]. */
 function feed(tokens: readonly (string | number)[], stop: readonly string[] = []): [string, number[]][] {
-  const answer = new Answer(stop)
+  const answer = new Answer(prepareStops(stop))
   const pieces: Piece[] = []
   for (const [id, token] of tokens.entries()) {
     const piece = answer.push(bytesOf(token), logprob(id))
@@ -47,14 +48,14 @@ describe("the text of an answer", () => {
   })
 
   test("leaves up to the character that is not whole yet", () => {
-    const answer = new Answer([])
+    const answer = new Answer(prepareStops([]))
     expect(answer.push(Uint8Array.of(0x61, 0xe2, 0x82))?.text).toBe("a")
     expect(answer.push(Uint8Array.of(0xac, 0x62))?.text).toBe("€b")
   })
 
   test("ends before a character whose bytes never came", () => {
     expect(feed(["a", 0xe2, 0x82]).map(([text]) => text)).toEqual(["a", ""])
-    const answer = new Answer([])
+    const answer = new Answer(prepareStops([]))
     answer.push(Uint8Array.of(0xe2))
     expect(answer.end()).toBeUndefined()
   })
@@ -83,7 +84,7 @@ describe("the text of an answer", () => {
   })
 
   test("is cut in the middle of a token where a stop text begins there", () => {
-    const answer = new Answer(["\n"])
+    const answer = new Answer(prepareStops(["\n"]))
     expect(answer.push(bytesOf("yes\nno"))).toMatchObject({ text: "yes", stop: "\n" })
   })
 
@@ -122,7 +123,7 @@ describe("the log probability of a token", () => {
 
 describe("the tokens of a piece", () => {
   test("are those since the last one, those of a stop text too", () => {
-    const answer = new Answer(["END"])
+    const answer = new Answer(prepareStops(["END"]))
     const counts = ["a", "E", "x", "E", "N", "D"].map((token) => answer.push(bytesOf(token))?.tokens)
     expect(counts).toEqual([1, undefined, 2, undefined, undefined, 3])
   })

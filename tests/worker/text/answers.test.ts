@@ -103,6 +103,98 @@ describe("a stop text", () => {
   })
 })
 
+describe("a stop text that is kept", () => {
+  test("is the last part of the answer, wherever tokens end", async () => {
+    const full = (await worker.run(greedy(prose(2, 60), { maxTokens: 40 }))).text()
+    const stop = full.slice(11, 14)
+    const run = await worker.run(greedy(prose(2, 60), { maxTokens: 40, stop: [stop], keepsStop: true }))
+    expect(run.text()).toBe(full.slice(0, full.indexOf(stop) + stop.length))
+    expect(run.finish()).toMatchObject({ reason: "stop", stop })
+  })
+})
+
+describe("a stop token", () => {
+  const request = greedy(prose(2, 60), { maxTokens: 20, topLogprobs: 0 })
+
+  test("ends the answer as the model's own end does: it is counted, and no part of the text", async () => {
+    const full = await worker.run(request)
+    const stopToken = ids(full)[7]!
+    const place = ids(full).indexOf(stopToken)
+    const run = await worker.run({ ...request, stopTokens: [400, stopToken] })
+    expect(ids(run)).toEqual(ids(full).slice(0, place))
+    expect(full.text()).toStartWith(run.text())
+    expect(run.finish()).toEqual({ type: "finish", choice: 0, reason: "stop", completionTokens: place + 1 })
+  })
+
+  test("is the last part of the answer where that is wanted", async () => {
+    const full = await worker.run(request)
+    const stopToken = ids(full)[7]!
+    const place = ids(full).indexOf(stopToken)
+    const run = await worker.run({ ...request, stopTokens: [stopToken], keepsStop: true })
+    expect(ids(run)).toEqual(ids(full).slice(0, place + 1))
+    expect(run.finish()).toMatchObject({ reason: "stop", completionTokens: place + 1 })
+  })
+
+  test("does not come before the least number of tokens", async () => {
+    const [first] = ids(await worker.run(request))
+    const run = await worker.run({ ...request, stopTokens: [first!], minTokens: 5 })
+    expect(run.finish().completionTokens).toBeGreaterThan(5)
+  })
+
+  test("ends the answer also where it is the model's own end, and that is ignored", async () => {
+    const ignoring = greedy("~", { sampling: { temperature: 0, ignoreEos: true }, maxTokens: 30 })
+    expect((await treeWorker.run({ ...ignoring, stopTokens: [2] })).finish()).toMatchObject({
+      ...{ reason: "stop", completionTokens: 5 },
+    })
+  })
+
+  test("is refused where the vocabulary has no such token", async () => {
+    const error = await worker.failure({ ...request, stopTokens: [5, 512] })
+    expect(error).toMatchObject({ code: "invalid_request_error", status: 400, param: "stop_token_ids" })
+    expect(error.message).toContain("512")
+  })
+})
+
+describe("control tokens that the model generates", () => {
+  /** <|im_start|>, again and again. */
+  const sampling = { temperature: 0, logitBias: [[1, 100]] as const }
+
+  test("have their name as text, or none where that is wanted", async () => {
+    const shown = await worker.run(greedy("a", { sampling, maxTokens: 2 }))
+    expect(shown.text()).toBe("<|im_start|><|im_start|>")
+    const hidden = await worker.run(greedy("a", { sampling, maxTokens: 2, hidesControlTokens: true }))
+    expect(hidden.text()).toBe("")
+    expect(hidden.finish().completionTokens).toBe(2)
+    const plain = await worker.run(greedy(prose(2, 60), { maxTokens: 9, hidesControlTokens: true }))
+    expect(plain.text()).toBe((await worker.run(greedy(prose(2, 60), { maxTokens: 9 }))).text())
+  })
+})
+
+describe("the ids of the generated tokens", () => {
+  const told = (run: Run) => run.events.flatMap((event) => (event.type === "text" ? (event.ids ?? []) : []))
+
+  test("are told where they are wanted, each once and with the one that ends the answer", async () => {
+    const run = await treeWorker.run(greedy("~", { topLogprobs: 0, reportsTokens: true }))
+    expect(told(run)).toEqual([...ids(run), 2])
+    expect(told(run)).toHaveLength(run.done.usage.completionTokens)
+    expect(told(await treeWorker.run(greedy("~")))).toEqual([])
+  })
+
+  test("include those of a stop text, though it is no part of the answer", async () => {
+    const full = await worker.run(greedy(prose(2, 60), { maxTokens: 20, topLogprobs: 0 }))
+    const stop = full.text().slice(8, 11)
+    const run = await worker.run(greedy(prose(2, 60), { maxTokens: 20, stop: [stop], reportsTokens: true }))
+    const count = run.done.usage.completionTokens
+    expect(told(run)).toEqual(ids(full).slice(0, count))
+  })
+
+  test("come without text where a limit cuts a character", async () => {
+    const run = await treeWorker.run(greedy("~", { maxTokens: 3, reportsTokens: true }))
+    expect(run.text()).toBe("")
+    expect(told(run)).toHaveLength(3)
+  })
+})
+
 describe("limits", () => {
   test("an answer has no more tokens than asked for, and says that this was why", async () => {
     for (const maxTokens of [1, 2, 17]) {
@@ -190,6 +282,12 @@ describe("chance", () => {
     expect([0, 1, 2].map((choice) => second.text(choice))).toEqual(texts)
   })
 
+  test("no choice of a request with a seed has the one that llama.cpp takes for random", async () => {
+    const request = { ...sampled(prose(7, 60), { seed: 2 ** 32 - 2 }), n: 2 }
+    const runs = [await worker.run(request), await worker.run(request)]
+    expect(runs[0]?.text(1)).toBe(runs[1]?.text(1) ?? "")
+  })
+
   test.each<[string, Partial<SamplingParameters>]>([
     ["top-k 1", { topK: 1 }],
     ["a tiny top-p", { topP: 0.0001 }],
@@ -258,6 +356,22 @@ describe("log probabilities", () => {
 })
 
 describe("echo", () => {
+  test("is refused where it would come to too many log probabilities", async () => {
+    const { tokens } = await worker.render(greedy(prose(14, 100)))
+    const count = 128 * tokens.length * 21
+    const error = await worker.failure(
+      greedy(prose(14, 100), { echo: true, topLogprobs: 20, maxTokens: 0, n: 128 }),
+    )
+    expect(count).toBeGreaterThan(131_072)
+    expect(error).toMatchObject({
+      status: 400,
+      param: "logprobs",
+      message:
+        `echo with logprobs 20 of ${tokens.length} tokens in 128 choices comes to ${count} log probabilities; ` +
+        "at most 131072 are possible",
+    })
+  })
+
   test("gives the prompt's text", async () => {
     const run = await worker.run(greedy("the cat", { echo: true, maxTokens: 2 }))
     expect(run.prompt).toMatchObject({ text: "the cat" })

@@ -123,15 +123,23 @@ describe("while a prompt of 2,000 tokens comes in", () => {
     worker.cancel(stream)
   })
 
-  test("its progress is told step by step", async () => {
+  test("its progress is told before the first step, with what is cached, and then step by step", async () => {
     await using worker = await RealWorker.start(model, { settings: { contextLength: 2560 } })
     const { tokens } = await worker.render(greedy(prose(1, 4000)))
     const run = await worker.run(greedy(tokens.slice(0, 2000), { maxTokens: 1, returnProgress: true }))
     const processed = run.progress.map((event) => event.processed)
-    expect(processed.length).toBeGreaterThan(1)
+    expect(processed.length).toBeGreaterThan(2)
     expect(processed).toEqual([...processed].sort((a, b) => a - b))
+    expect(run.progress[0]).toMatchObject({ total: 2000, cached: 0, processed: 0 })
     expect(run.progress.at(-1)).toMatchObject({ total: 2000, cached: 0, processed: 2000 })
+    const first = worker.steps.find(({ events }) =>
+      events.some((entry) => "event" in entry && entry.event.type === "progress"),
+    )
+    expect(first?.counters.decodeCalls).toBe(0)
     const again = await worker.run(greedy(tokens.slice(0, 2000), { maxTokens: 1, returnProgress: true }))
-    expect(again.progress).toMatchObject([{ total: 2000, cached: 1999, processed: 2000 }])
+    expect(again.progress).toMatchObject([
+      { total: 2000, cached: 1999, processed: 1999 },
+      { total: 2000, cached: 1999, processed: 2000 },
+    ])
   })
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { statSync } from "node:fs"
 import { join } from "node:path"
 import type { ModelDefaults } from "../../../src/domain"
-import { withDefaults } from "../../../src/worker/text/defaults"
+import { withDefaults, withFallback } from "../../../src/worker/text/defaults"
 import { RealWorker } from "../../support/real-worker"
 import { greedy, greedyChat } from "../../support/requests"
 import { tempFolder } from "../../support/temp-folder"
@@ -163,4 +163,15 @@ describe("adapters", () => {
       `llama.cpp refused the adapter ${foreign}`,
     )
   })
+})
+const fallback = { explanation: "Gemma's format is used", stop: ["<end_of_turn>"] }
+
+test("a chat in a built-in format also ends before markers that are only text to the model", () => {
+  const chat = { ...greedyChat("hi"), stop: ["User:"] }
+  expect(withFallback(chat, fallback).stop).toEqual(["User:", "<end_of_turn>"])
+  expect(withFallback(chat, undefined)).toBe(chat)
+})
+
+test("a completion has no format", () => {
+  expect(withFallback(greedy("hi"), fallback).stop).toEqual([])
 })

@@ -93,7 +93,12 @@ describe("a chat", () => {
     expect(bare.info.chatTemplate).toBe("built-in")
     const { prompt } = await bare.render(greedyChat("hi"))
     expect(prompt).toBe("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
-    expect((await bare.run({ ...greedyChat("hi"), maxTokens: 3 })).text()).not.toBe("")
+    const run = await bare.run({ ...greedyChat("hi"), maxTokens: 3 })
+    expect(run.text()).not.toBe("")
+    const explanation = "the model has no chat template: ChatML is used"
+    expect(bare.info.templateFallback).toBe(explanation)
+    expect(run.prompt.warnings).toEqual([explanation])
+    expect((await bare.run({ ...greedy("hi"), maxTokens: 1 })).prompt.warnings).toBeUndefined()
   })
 
   test("starts with the token that the model wants, once, whoever writes it", async () => {
@@ -161,6 +166,15 @@ describe("a prompt of 10 MB", () => {
   test.each([
     ["completion", greedy(letters)],
     ["chat", greedyChat(letters)],
+    // Templates may trim or leave out such texts; this one does not.
+    ["chat of spaces", greedyChat([{ role: "user", content: `a${" ".repeat(10 * 1024 ** 2)}` }])],
+    [
+      "long answer",
+      greedyChat([
+        { role: "assistant", content: letters },
+        { role: "user", content: "Hi" },
+      ]),
+    ],
   ])("is refused by its length, as a %s", async (_, request) => {
     const stream = worker.submit(greedy(prose(3, 50), { maxTokens: 1500 }))
     await stream.tokens(1)
@@ -193,6 +207,50 @@ describe("a prompt of token ids", () => {
       const error = await worker.failure(greedy(prompt))
       expect(error).toMatchObject({ code: "invalid_request_error", param: "prompt" })
     }
+  })
+})
+
+describe("a prompt of which only the end counts", () => {
+  const text = prose(8, 300)
+
+  test("has exactly its last tokens, and says so in its text", async () => {
+    const { tokens } = await worker.render(greedy(text))
+    for (const prompt of [text, tokens]) {
+      const rendered = await worker.render(greedy(prompt, { keepLast: 20 }))
+      expect(rendered.tokens).toEqual(tokens.slice(-20))
+      expect(text.endsWith(rendered.prompt)).toBe(true)
+    }
+    expect((await worker.render(greedy(text, { keepLast: 1 }))).tokens).toEqual(tokens.slice(-1))
+  })
+
+  test("is whole where it is not longer", async () => {
+    const { tokens } = await worker.render(greedy(text))
+    for (const keepLast of [tokens.length, tokens.length + 1, 2 ** 31 - 1])
+      expect(await worker.render(greedy(text, { keepLast }))).toMatchObject({ prompt: text, tokens })
+  })
+
+  test("keeps the BOS that the model wants, as one of them", async () => {
+    await using bos = await start({ addBos: true })
+    const { tokens } = await bos.render(greedy(text))
+    expect((await bos.render(greedy(text, { keepLast: 20 }))).tokens).toEqual([
+      END_OF_TEXT,
+      ...tokens.slice(-19),
+    ])
+    expect((await bos.render(greedy(text, { keepLast: 1 }))).tokens).toEqual([END_OF_TEXT])
+  })
+
+  test("has what leaves room for the answer, however long it is", async () => {
+    const letters = "ab ".repeat(3 * 1024 ** 2)
+    const { tokens } = await worker.render(greedy(letters, { keepLast: 0, maxTokens: 96 }))
+    expect(tokens).toHaveLength(4000)
+    const run = await worker.run(greedy(letters, { keepLast: 0, maxTokens: 96 }))
+    expect(run.done.usage).toMatchObject({ promptTokens: 4000, completionTokens: 96 })
+    expect((await worker.render(greedy(letters, { keepLast: 0, maxTokens: 5000 }))).tokens).toHaveLength(4096)
+  })
+
+  test("is refused where that is still too long", async () => {
+    const error = await worker.failure(greedy("ab ".repeat(9000), { keepLast: 5000 }))
+    expect(error).toMatchObject({ code: "context_length_exceeded", details: { n_prompt_tokens: 5000 } })
   })
 })
 

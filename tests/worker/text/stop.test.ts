@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { StopMatcher } from "../../../src/worker/text/stop"
+import { prepareStops, StopMatcher } from "../../../src/worker/text/stop"
 
 interface Outcome {
   readonly text: string
@@ -8,7 +8,7 @@ interface Outcome {
 
 /** What comes out of pieces that arrive one after another. */
 function feed(stops: readonly string[], pieces: readonly string[]): Outcome {
-  const matcher = new StopMatcher(stops)
+  const matcher = new StopMatcher(prepareStops(stops))
   let text = ""
   for (const piece of pieces) {
     const released = matcher.push(piece)
@@ -38,7 +38,7 @@ describe("a stop text", () => {
   })
 
   test("is held back as long as it could become one, and no longer", () => {
-    const matcher = new StopMatcher(["END"])
+    const matcher = new StopMatcher(prepareStops(["END"]))
     expect(matcher.push("aE")).toEqual({ text: "a" })
     expect(matcher.push("N")).toEqual({ text: "" })
     expect(matcher.push("E")).toEqual({ text: "EN" })
@@ -67,7 +67,7 @@ describe("a stop text", () => {
   })
 
   test("costs nothing to look for where there is none", () => {
-    const matcher = new StopMatcher([])
+    const matcher = new StopMatcher(prepareStops([]))
     expect([matcher.push("any text"), matcher.end()]).toEqual([{ text: "any text" }, ""])
   })
 })

@@ -79,7 +79,7 @@ async function readVocabulary(
   const beside = neighbours(folder, model)
   const file = names.map(beside).find((each) => each !== undefined)
   if (file === undefined) throw new InvalidModelFile(model.path, `${names.join(" or ")} is missing beside it`)
-  const text = await folder.text(file)
+  const text = await folder.jsonText(file)
   const isTokenizer = baseName(file.name) === "tokenizer.json"
   const vocabulary = isTokenizer ? parseTokenizer(file.path, text) : parseCt2Vocabulary(file.path, text)
   return { path: file.path, vocabulary }

@@ -1,12 +1,11 @@
 import type { AudioFormat, SpeechRequest } from "../../../domain"
 import { InvalidRequest } from "../../../errors"
+import { NUMBERS, TEXTS } from "../../../limits"
 import { isJsonObject, type JsonObject } from "../../body"
-import { broken, checkText, defined, Fields } from "../../fields"
+import { broken, checkInteger, checkText, defined, Fields, readCharacters } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import { readModelOptions } from "../options"
-
-/** OpenAI's limit of `input`. */
-const MAX_CHARACTERS = 4096
+import { refuseUnsupported, SPEECH_FIELDS } from "../request-fields"
 
 export const AUDIO_FORMATS = [
   "mp3",
@@ -29,14 +28,11 @@ export interface SpeechCall {
   readonly streamFormat: (typeof STREAM_FORMATS)[number]
 }
 
-/**
- * `instructions` are taken and have no effect, as with OpenAI's models that cannot follow any: some of its clients send
- * them with every request.
- * @throws InvalidRequest
- */
+/** @throws InvalidRequest, Unsupported */
 export function toSpeechCall(body: JsonObject, headers: HeaderOptions = {}): SpeechCall {
   const fields = new Fields(body)
-  fields.text("instructions")
+  refuseUnsupported(fields, SPEECH_FIELDS)
+  fields.text("instructions", TEXTS.instructions)
   const request: SpeechRequest = {
     kind: "speech",
     ...headers,
@@ -50,26 +46,20 @@ export function toSpeechCall(body: JsonObject, headers: HeaderOptions = {}): Spe
 }
 
 function readInput(fields: Fields): string {
-  const input = fields.text("input")
+  const input = readCharacters(fields, "input", TEXTS.speech)
   if (input === undefined) throw new InvalidRequest("input is required", "input")
   if (input.trim() === "") throw new InvalidRequest("input must have some text", "input")
-  const characters = Array.from(input).length
-  if (characters > MAX_CHARACTERS) {
-    throw new InvalidRequest(
-      `input must have at most ${MAX_CHARACTERS} characters, got ${characters}`,
-      "input",
-    )
-  }
   return input
 }
 
 /** A name, a speaker's number, or OpenAI's object with the id of a voice. */
 function readVoice(value: unknown): string | undefined {
   if (value === undefined) return undefined
-  if (typeof value === "number" && Number.isInteger(value)) return String(value)
+  if (typeof value === "number" && Number.isInteger(value))
+    return String(checkInteger("voice", value, NUMBERS.speaker))
   const named = isJsonObject(value) ? value["id"] : value
   if (typeof named !== "string" || named === "") {
     throw broken("voice", "the name or the number of a speaker", value)
   }
-  return checkText("voice", named)
+  return checkText("voice", named, TEXTS.name)
 }

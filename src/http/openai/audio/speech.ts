@@ -6,9 +6,11 @@ import { streamBytes } from "../../byte-stream"
 import { clientOf } from "../../consume"
 import { type Exchange, exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
+import { mayBeSilent } from "../../idle"
+import { PLAYER_STALL_MS } from "../../outbox"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
-import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
+import { type OpenAiContext, waitingNote } from "../reply"
 import { toMediaTimingsBody } from "../usage"
 import { toSpeechCall } from "./speech-call"
 
@@ -19,12 +21,11 @@ export function speechRoutes(context: OpenAiContext) {
     async ({ request, server }) => {
       const exchange = exchangeOf(request)
       const call = toSpeechCall(await readJsonObject(request), readHeaderOptions(request))
-      server?.timeout(request, 0)
-      const model = await modelOfKind(context, "voice", call.request.model)
-      exchange.asks(model ?? "", [call.request], context.settings().logContent)
+      mayBeSilent(request, server)
+      exchange.asks([call.request], context.settings().logContent)
       const client = clientOf(request)
-      const asked = { ...call.request, ...(model !== undefined && { model }) }
-      const speech = new SpeechAnswer(context.engine.speak(asked, client.signal), client, exchange)
+      const events = exchange.follows(context.engine.speak(call.request, client.signal))
+      const speech = new SpeechAnswer(events, client, exchange)
       return call.streamFormat === "sse" ? sse(speech.asEvents()) : streamBytes(speech.asFile())
     },
     { parse: "none" },
@@ -61,6 +62,7 @@ class SpeechAnswer {
   asEvents() {
     return {
       ...this.#common,
+      stallMs: PLAYER_STALL_MS,
       waiting: speechNote,
       render: (event: SpeechEvent) => {
         const bytes = this.#observe(event)

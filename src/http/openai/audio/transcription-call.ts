@@ -1,10 +1,12 @@
 import type { TranscriptionRequest } from "../../../domain"
 import { InvalidRequest, Unsupported } from "../../../errors"
+import { COUNTS, TEXTS } from "../../../limits"
 import type { JsonObject } from "../../body"
-import { broken, checkText, defined, Fields } from "../../fields"
+import { broken, defined, Fields } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
+import { refuseUnsupported, TRANSCRIPTION_FIELDS } from "../request-fields"
 import type { TimesTold } from "./transcript"
 
 export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "verbose_json"] as const
@@ -17,7 +19,7 @@ const GRANULARITIES = ["word", "segment"]
 
 /** How the form's texts are read. */
 export const TRANSCRIPTION_FORM: FormTypes = {
-  numbers: ["temperature", "keep_alive"],
+  numbers: ["temperature", "keep_alive", "ttl"],
   booleans: ["stream"],
   lists: ["timestamp_granularities", "include", "known_speaker_names", "known_speaker_references"],
 }
@@ -45,7 +47,7 @@ export function toTranscriptionCall({
   headers = {},
 }: TranscriptionInput): TranscriptionCall {
   const fields = new Fields(body)
-  refuseUnsupported(fields)
+  refuseUnsupported(fields, TRANSCRIPTION_FIELDS)
   const format = readFormat(fields)
   const stream = fields.boolean("stream") ?? false
   if (stream && (format === "srt" || format === "vtt")) {
@@ -61,7 +63,7 @@ export function toTranscriptionCall({
     wordTimes: format === "verbose_json" && told.words,
     ...defined({
       language: readLanguage(fields),
-      prompt: fields.text("prompt"),
+      prompt: fields.text("prompt", TEXTS.transcriptionPrompt),
       temperature: fields.number("temperature", TEMPERATURE),
     }),
   }
@@ -78,25 +80,9 @@ function readFormat(fields: Fields): TranscriptFormat {
   return fields.choice("response_format", TRANSCRIPT_FORMATS) ?? "json"
 }
 
-/** Fields whose effect a client relies on. */
-function refuseUnsupported(fields: Fields): void {
-  const included = fields.list("include") ?? []
-  if (included.length > 0) {
-    throw new Unsupported(`include ${included.join(", ")} is not supported`, "include")
-  }
-  for (const name of ["known_speaker_names", "known_speaker_references"]) {
-    if ((fields.list(name) ?? []).length > 0) throw new Unsupported(`${name} is not supported`, name)
-  }
-  // Audio is always cut at silences, which is what `auto` asks for.
-  const strategy = fields.raw("chunking_strategy")
-  if (strategy !== undefined && strategy !== "auto") {
-    throw new Unsupported("chunking_strategy must be auto: others are not supported", "chunking_strategy")
-  }
-}
-
 /** As in OpenAI's API segments are told unless only words are asked for. */
 function readTimesTold(fields: Fields): TimesTold {
-  const asked = fields.list("timestamp_granularities") ?? []
+  const asked = fields.list("timestamp_granularities", COUNTS.words) ?? []
   for (const one of asked) {
     if (typeof one === "string" && GRANULARITIES.includes(one)) continue
     throw broken("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
@@ -106,10 +92,10 @@ function readTimesTold(fields: Fields): TimesTold {
 
 /** The shape of a code (`en`, `yue`, `pt-BR`); which ones there are is the model's matter. */
 function readLanguage(fields: Fields): string | undefined {
-  const language = fields.text("language")?.trim()
+  const language = fields.text("language", TEXTS.word)?.trim()
   if (language === undefined || language === "") return undefined
   if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
     throw broken("language", "the code of a language, such as en", language)
   }
-  return checkText("language", language.toLowerCase())
+  return language.toLowerCase()
 }

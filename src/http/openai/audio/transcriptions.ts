@@ -4,20 +4,18 @@ import { InvalidRequest } from "../../../errors"
 import { clientOf, consume } from "../../consume"
 import { type Exchange, exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
+import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject, type UploadedFile } from "../../multipart"
-import { checkOrigin, originCheck } from "../../origins"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
-import { modelOfKind, type OpenAiContext, waitingNote } from "../reply"
+import { type OpenAiContext, waitingNote } from "../reply"
 import { toMediaTimingsBody } from "../usage"
 import { toDurationUsage, toSrt, toVerboseJson, toVtt, TranscriptBuilder } from "./transcript"
 import { toTranscriptionCall, TRANSCRIPTION_FORM, type TranscriptionCall } from "./transcription-call"
 
 /** POST /v1/audio/transcriptions and /v1/audio/translations */
 export function transcriptionRoutes(context: OpenAiContext) {
-  const isAllowed = originCheck(context.settings)
   const read = async (request: Request, task: TranscriptionRequest["task"]): Promise<TranscriptionCall> => {
-    checkOrigin(request, isAllowed)
     const headers = readHeaderOptions(request)
     const form = await readForm(request, {
       uploads: context.uploads,
@@ -33,7 +31,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       "/v1/audio/transcriptions",
       async ({ request, server }) => {
         const call = await read(request, "transcribe")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },
@@ -42,7 +40,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       "/v1/audio/translations",
       async ({ request, server }) => {
         const call = await read(request, "translate")
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return transcribe(context, call, exchangeOf(request), clientOf(request))
       },
       { parse: "none" },
@@ -67,10 +65,8 @@ async function transcribe(
   exchange: Exchange,
   client: AbortController,
 ): Promise<Response> {
-  const model = await modelOfKind(context, "recognizer", call.request.model)
-  exchange.asks(model ?? "", [call.request], context.settings().logContent)
-  const asked = { ...call.request, ...(model !== undefined && { model }) }
-  const events = context.engine.transcribe(asked, client.signal)
+  exchange.asks([call.request], context.settings().logContent)
+  const events = exchange.follows(context.engine.transcribe(call.request, client.signal))
   const builder = new TranscriptBuilder()
   const add = (event: TranscriptionEvent): string => {
     if (event.type === "done") exchange.measured(event.usage)

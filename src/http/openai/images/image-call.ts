@@ -1,13 +1,13 @@
 import type { ImageFormat, ImageRequest } from "../../../domain"
-import { InvalidRequest, Unsupported } from "../../../errors"
+import { InvalidRequest } from "../../../errors"
+import { TEXTS } from "../../../limits"
 import type { JsonObject } from "../../body"
-import { broken, defined, Fields } from "../../fields"
+import { broken, defined, Fields, readCharacters } from "../../fields"
 import type { HeaderOptions } from "../../headers"
 import type { FormTypes } from "../../multipart"
 import { readModelOptions } from "../options"
-
-/** OpenAI's limit of `prompt`. */
-const MAX_PROMPT_CHARACTERS = 32_000
+import { IMAGE_FIELDS, refuseUnsupported } from "../request-fields"
+import { readSeed } from "../seed"
 
 /** OpenAI's limit of `n`. */
 export const COUNT = { min: 1, max: 10 }
@@ -27,8 +27,8 @@ export const STRENGTH = { min: 0, max: 1 }
 /** OpenAI's limit of `partial_images`. */
 const PARTIAL_IMAGES = { min: 0, max: 3 }
 
-/** A seed below 0 asks for a random one, as in other servers. */
-export const SEED = { min: -1, max: 2 ** 32 - 1 }
+/** The seeds that a picture is told to be made with. */
+export const SEED = { min: 0, max: 2 ** 32 - 1 }
 
 export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly ImageFormat[]
 
@@ -51,6 +51,8 @@ export const IMAGE_FORM: FormTypes = {
     "partial_images",
     "strength",
     "keep_alive",
+    "ttl",
+    "num_inference_steps",
   ],
   booleans: ["stream"],
   lists: [],
@@ -89,7 +91,11 @@ export function toVariationCall(
   headers: HeaderOptions = {},
 ): ImageCall {
   const fields = new Fields(body)
-  return withSource(readCall(fields, fields.text("prompt") ?? "", headers), fields, files)
+  return withSource(
+    readCall(fields, readCharacters(fields, "prompt", TEXTS.imagePrompt) ?? "", headers),
+    fields,
+    files,
+  )
 }
 
 function withSource(call: ImageCall, fields: Fields, files: SourceFiles): ImageCall {
@@ -98,11 +104,10 @@ function withSource(call: ImageCall, fields: Fields, files: SourceFiles): ImageC
 }
 
 function readCall(fields: Fields, prompt: string, headers: HeaderOptions): ImageCall {
-  refuseUnsupported(fields)
+  refuseUnsupported(fields, IMAGE_FIELDS)
   const stream = fields.boolean("stream") ?? false
   const partialImages = fields.integer("partial_images", PARTIAL_IMAGES) ?? 0
   const format = fields.choice("output_format", IMAGE_FORMATS) ?? "png"
-  const seed = fields.integer("seed", SEED)
   const request: ImageRequest = {
     kind: "image",
     ...headers,
@@ -113,12 +118,13 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
     preview: stream && partialImages > 0,
     ...readSize(fields),
     ...defined({
-      negativePrompt: fields.text("negative_prompt"),
-      steps: fields.integer("steps", STEPS),
+      negativePrompt: readCharacters(fields, "negative_prompt", TEXTS.imagePrompt),
+      // Our word, or diffusers'.
+      steps: fields.integer("steps", STEPS) ?? fields.integer("num_inference_steps", STEPS),
       cfgScale: fields.number("cfg_scale", CFG_SCALE),
-      seed: seed === -1 ? undefined : seed,
-      sampler: fields.text("sampler"),
-      scheduler: fields.text("scheduler"),
+      seed: readImageSeed(fields),
+      sampler: fields.text("sampler", TEXTS.word),
+      scheduler: fields.text("scheduler", TEXTS.word),
       compression: readCompression(fields, format),
     }),
   }
@@ -128,20 +134,21 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
 }
 
 function readPrompt(fields: Fields): string {
-  const prompt = fields.text("prompt")
+  const prompt = readCharacters(fields, "prompt", TEXTS.imagePrompt)
   if (prompt === undefined) throw new InvalidRequest("prompt is required", "prompt")
   if (prompt.trim() === "") throw new InvalidRequest("prompt must have some text", "prompt")
-  const characters = Array.from(prompt).length
-  if (characters <= MAX_PROMPT_CHARACTERS) return prompt
-  throw new InvalidRequest(
-    `prompt must have at most ${MAX_PROMPT_CHARACTERS} characters, got ${characters}`,
-    "prompt",
-  )
+  return prompt
+}
+
+/** A seed below 0 asks for a random one, as in other servers; a larger one than the engine takes is folded. */
+function readImageSeed(fields: Fields): number | undefined {
+  const seed = readSeed(fields)
+  return seed === undefined || seed < 0 ? undefined : seed % (SEED.max + 1)
 }
 
 /** `1024x768`; absent or `auto`: the model's own. */
 function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
-  const size = fields.text("size")
+  const size = fields.text("size", TEXTS.word)
   if (size === undefined || size === "auto") return {}
   const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size) ?? []
   if (width === undefined || height === undefined) {
@@ -179,26 +186,4 @@ function readCompression(fields: Fields, format: ImageFormat): number | undefine
     "output_compression must come with output_format jpeg or webp",
     "output_compression",
   )
-}
-
-/** Values that ask for what is done anyway; others would change the picture, and here they could not. */
-const HARMLESS: Readonly<Record<string, readonly string[]>> = {
-  background: ["auto", "opaque"],
-  quality: ["auto", "standard", "medium"],
-  style: ["vivid"],
-  input_fidelity: ["low"],
-}
-
-const INSTEAD: Readonly<Record<string, string>> = {
-  quality: "; steps and cfg_scale say how well it is drawn",
-}
-
-/** `user` and `moderation` are about OpenAI's own service, and mean nothing here. */
-function refuseUnsupported(fields: Fields): void {
-  for (const [name, harmless] of Object.entries(HARMLESS)) {
-    const value = fields.raw(name)
-    if (value === undefined || (typeof value === "string" && harmless.includes(value))) continue
-    const shown = typeof value === "string" ? ` ${value.slice(0, 40)}` : ""
-    throw new Unsupported(`${name}${shown} is not supported${INSTEAD[name] ?? ""}`, name)
-  }
 }

@@ -4,11 +4,11 @@ import { readJsonObject } from "../../body"
 import { clientOf, consume } from "../../consume"
 import { exchangeOf } from "../../exchange"
 import { readHeaderOptions } from "../../headers"
+import { mayBeSilent } from "../../idle"
 import { type Form, readForm, toJsonObject } from "../../multipart"
-import { checkOrigin, originCheck } from "../../origins"
 import { sse } from "../../stream"
 import { failureEvent } from "../failure"
-import { modelOfKind, type OpenAiContext } from "../reply"
+import type { OpenAiContext } from "../reply"
 import { ImageAnswerBuilder, type ImagePlace } from "./image-answer"
 import {
   IMAGE_FORM,
@@ -22,22 +22,19 @@ import { type ImageEventPrefix, ImageEvents } from "./image-stream"
 
 /** POST /v1/images/generations, /v1/images/edits and /v1/images/variations */
 export function imageRoutes(context: OpenAiContext) {
-  const isAllowed = originCheck(context.settings)
-  const readImageForm = async (request: Request): Promise<Form> => {
-    checkOrigin(request, isAllowed)
-    return readForm(request, {
+  const readImageForm = (request: Request): Promise<Form> =>
+    readForm(request, {
       uploads: context.uploads,
       exchange: exchangeOf(request),
       files: ["image", "image[]", "mask"],
       limitBytes: context.settings().uploadLimitBytes,
     })
-  }
   return new Elysia({ name: "openai-images" })
     .post(
       "/v1/images/generations",
       async ({ request, server }) => {
         const call = toGenerationCall(await readJsonObject(request), readHeaderOptions(request))
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return draw(context, call, request, "image_generation")
       },
       { parse: "none" },
@@ -48,7 +45,7 @@ export function imageRoutes(context: OpenAiContext) {
         const headers = readHeaderOptions(request)
         const form = await readImageForm(request)
         const call = toEditCall(toJsonObject(form, IMAGE_FORM), filesOf(form), headers)
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return draw(context, call, request, "image_edit")
       },
       { parse: "none" },
@@ -60,7 +57,7 @@ export function imageRoutes(context: OpenAiContext) {
         const form = await readImageForm(request)
         const { imagePath } = filesOf(form)
         const call = toVariationCall(toJsonObject(form, IMAGE_FORM), { imagePath }, headers)
-        server?.timeout(request, 0)
+        mayBeSilent(request, server)
         return draw(context, call, request, "image_edit")
       },
       { parse: "none" },
@@ -87,10 +84,9 @@ async function draw(
 ): Promise<Response> {
   const { engine, images: files, settings } = context
   const exchange = exchangeOf(request)
-  const model = await modelOfKind(context, "image", call.request.model)
-  exchange.asks(model ?? "", [call.request], settings().logContent)
+  exchange.asks([call.request], settings().logContent)
   const client = clientOf(request)
-  const events = engine.draw({ ...call.request, ...(model !== undefined && { model }) }, client.signal)
+  const events = exchange.follows(engine.draw(call.request, client.signal))
   const place: ImagePlace = { files, request, publicUrl: settings().publicUrl }
   if (call.stream) {
     const rendered = new ImageEvents(call, place, prefix, exchange)

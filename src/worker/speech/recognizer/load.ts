@@ -1,11 +1,12 @@
 import { dirname } from "node:path"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../../domain"
-import { InvalidModelFile, ModelLoadFailed, reasonOf } from "../../../errors"
+import { InvalidModelFile, ModelLoadFailed } from "../../../errors"
 import { readModelFolder } from "../../../formats/model-folder"
 import { recognizeSpeech } from "../../../formats/speech/recognize"
 import type { RecognizerModel } from "../../../formats/speech/recognizer-model"
 import { locateSpeech } from "../../../native/speech-files"
 import { usableCores } from "../../cores"
+import { engineReason } from "../engine-reason"
 import { openSherpa } from "../sherpa"
 import type { LoadMessage, MediaEngine } from "../worker-shell"
 import { deriveRecognizerFiles } from "./derived-files"
@@ -40,7 +41,7 @@ export async function loadRecognizer(
       ...(voiceActivityPath !== undefined && { voiceActivityPath }),
     })
   } catch (error) {
-    throw new ModelLoadFailed(wanted.name, reasonOf(error), error)
+    throw new ModelLoadFailed(wanted.name, engineReason(error), error)
   }
 }
 

@@ -1,6 +1,7 @@
 import { constants } from "node:fs"
 import { appendFile, copyFile } from "node:fs/promises"
 import { join } from "node:path"
+import { inflateRawSync } from "node:zlib"
 import { encodeMetadata } from "../../../formats/onnx/metadata"
 import type { FilePart, VoicePlan } from "../../../formats/speech/voice-model"
 import { derive } from "../derived"
@@ -52,9 +53,11 @@ async function build({ model, addedMetadata, tokens, voices }: VoicePlan, folder
     for (const part of voices.parts) await appendFile(join(folder, VOICES), await readPart(part))
 }
 
-async function readPart({ path, start, size, deflated, skip }: FilePart): Promise<Uint8Array> {
+async function readPart({ path, start, size, inflatedBytes, skip }: FilePart): Promise<Uint8Array> {
   const bytes = await Bun.file(path)
     .slice(start, start + size)
     .bytes()
-  return (deflated === true ? Bun.inflateSync(bytes) : bytes).subarray(skip)
+  const content =
+    inflatedBytes === undefined ? bytes : inflateRawSync(bytes, { maxOutputLength: inflatedBytes })
+  return content.subarray(skip)
 }

@@ -1,5 +1,5 @@
 import type { LoadedMediaInfo, SpeechEvent, SpeechRequest } from "../../../domain"
-import { InvalidRequest } from "../../../errors"
+import { InvalidRequest, reasonOf } from "../../../errors"
 import type { VoiceModel } from "../../../formats/speech/voice-model"
 import { createEncoder, type Resampler } from "../encoders/create"
 import type { AudioEncoder } from "../encoders/encoder"
@@ -127,7 +127,7 @@ export class VoiceEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
       enableExternalBuffer: false,
       callback: ({ samples }) => (take(samples) ? 1 : 0),
     })
-    await speaking.catch((error: unknown) => console.error(`not spoken: ${String(error)}`))
+    await speaking.catch((error: unknown) => console.error(`not spoken: ${reasonOf(error)}`))
   }
 
   #mannerOf({ voice, speed }: SpeechRequest): Manner {

@@ -1,10 +1,11 @@
 import type { SpeechEvent, SpeechRequest } from "../../../domain"
-import { InvalidModelFile, ModelLoadFailed, reasonOf } from "../../../errors"
+import { InvalidModelFile, ModelLoadFailed } from "../../../errors"
 import { readModelFolder } from "../../../formats/model-folder"
 import { recognizeSpeech } from "../../../formats/speech/recognize"
 import type { VoiceModel, VoicePlan } from "../../../formats/speech/voice-model"
 import { locateSpeech } from "../../../native/speech-files"
 import { usableCores } from "../../cores"
+import { engineReason } from "../engine-reason"
 import { type EspeakData, findEspeakData } from "../espeak-data"
 import { openSherpa, type TtsConfig } from "../sherpa"
 import type { LoadMessage, MediaEngine } from "../worker-shell"
@@ -40,7 +41,7 @@ export async function loadVoice(
     await engine.warmUp()
     return engine
   } catch (error) {
-    throw new ModelLoadFailed(model.name, reasonOf(error), error)
+    throw new ModelLoadFailed(model.name, engineReason(error), error)
   }
 }
 

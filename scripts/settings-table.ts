@@ -1,7 +1,7 @@
-import { flagName, variablesOf } from "../../src/config/load"
-import { allSettings, flaglessSettings, type Setting } from "../../src/config/schema"
+import { flagName, variablesOf } from "../src/config/load"
+import { allSettings, flaglessSettings, type Setting } from "../src/config/schema"
 
-/** The table of settings as the README is to have it: rows of cells. */
+/** The table of all settings, as rows of Markdown cells. */
 export function settingsTable(): readonly (readonly string[])[] {
   const heading = ["setting", "flag", "variable", "default", "change", "meaning"]
   const rows = Object.entries<Setting<unknown>>(allSettings).map(([key, setting]) => [

@@ -1,0 +1,73 @@
+import { XllmError } from "../../errors"
+import { numberAt } from "../../lib/json"
+import type { Answer } from "../print-answer"
+import type { Conversation } from "./conversation"
+
+/** A conversation that fills more of its context leaves no room for an answer worth reading. */
+const FULL = 7 / 8
+
+/**
+ * What of the context is left when turns are dropped. Half: what follows the system message is evaluated anew then,
+ * which is not to happen with every question.
+ */
+const KEPT = 1 / 2
+
+/** Keeps a conversation within the context of its model, by dropping its oldest turns. */
+export class ContextWindow {
+  readonly #conversation: Conversation
+  /** Tokens of the conversation after its last answer; `undefined` where that is not known. */
+  #used: number | undefined
+  #usedLength = 0
+  #size: number | undefined
+
+  constructor(conversation: Conversation) {
+    this.#conversation = conversation
+  }
+
+  /** Takes note of an answer. @param size the model's context in tokens; `undefined`: not known */
+  answered(answer: Answer, size: number | undefined): void {
+    this.#size = size
+    this.#used = answer.usage && answer.usage.promptTokens + answer.usage.completionTokens
+    this.#usedLength = this.#length
+  }
+
+  /** Another model, or a new conversation. */
+  reset(): void {
+    this.#used = undefined
+  }
+
+  /** Drops turns ahead of a question that would leave no room for its answer. @returns how many */
+  makeRoom(question: string): number {
+    if (this.#used === undefined || this.#size === undefined) return 0
+    const perLetter = this.#used / Math.max(1, this.#usedLength)
+    const tokens = this.#used + Math.ceil(question.length * Math.min(1, perLetter))
+    if (tokens <= this.#size * FULL) return 0
+    return this.#drop(question, tokens, this.#size)
+  }
+
+  /**
+   * Drops turns after a question was refused for want of room.
+   * @returns how many; 0: the question alone is too long
+   */
+  makeRoomAfter(error: XllmError, question: string): number {
+    const tokens = numberAt(error.details, "n_prompt_tokens")
+    const size = numberAt(error.details, "n_ctx")
+    // A server of an earlier version tells neither.
+    return this.#drop(question, tokens ?? 2, size ?? 1)
+  }
+
+  #drop(question: string, tokens: number, size: number): number {
+    this.#used = undefined
+    return this.#conversation.forgetOldest(question, tokens, size * KEPT)
+  }
+
+  get #length(): number {
+    const { system, messages } = this.#conversation
+    return messages.reduce((sum, { content }) => sum + content.length, system.length)
+  }
+}
+
+/** Whether a question was refused because the conversation before it fills the context. */
+export function isContextFull(error: unknown): error is XllmError {
+  return error instanceof XllmError && error.code === "context_length_exceeded"
+}

@@ -1,0 +1,66 @@
+import { breathe } from "./breathe"
+
+/** What a JSON text may consist of. */
+export interface JsonShape {
+  /** Levels of arrays and objects. */
+  readonly levels: number
+  /** Keys of objects, at all levels. */
+  readonly keys: number
+  /** Entries of arrays and objects, at all levels. */
+  readonly values: number
+}
+
+/** Bytes that are looked at in one go: some 2 ms. */
+const SLICE_BYTES = 512 * 1024
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPENING_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSING_BRACKET = 0x5d
+const OPENING_BRACE = 0x7b
+const CLOSING_BRACE = 0x7d
+
+/**
+ * What a JSON text has more of than `most`; `undefined` where it keeps within. How deep and into how many pieces it is
+ * divided is what its parsing costs, and the parser goes on to the end while nothing else runs. Whether it is JSON at
+ * all is the parser's matter.
+ */
+export async function findExcess(bytes: Uint8Array, most: JsonShape): Promise<keyof JsonShape | undefined> {
+  const counter = new ShapeCounter()
+  for (let start = 0; start < bytes.length; start += SLICE_BYTES) {
+    if (start > 0) await breathe()
+    counter.look(bytes, start, Math.min(bytes.length, start + SLICE_BYTES))
+    if (counter.deepest > most.levels) return "levels"
+    if (counter.keys > most.keys) return "keys"
+    if (counter.values > most.values) return "values"
+  }
+  return undefined
+}
+
+class ShapeCounter {
+  deepest = 0
+  keys = 0
+  values = 0
+  #levels = 0
+  #isInText = false
+  #isEscaped = false
+
+  look(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at]
+      if (this.#isInText) {
+        if (this.#isEscaped) this.#isEscaped = false
+        else if (byte === BACKSLASH) this.#isEscaped = true
+        else if (byte === QUOTE) this.#isInText = false
+      } else if (byte === QUOTE) this.#isInText = true
+      else if (byte === COMMA) this.values++
+      else if (byte === COLON) this.keys++
+      else if (byte === OPENING_BRACKET || byte === OPENING_BRACE) {
+        this.values++
+        if (++this.#levels > this.deepest) this.deepest = this.#levels
+      } else if (byte === CLOSING_BRACKET || byte === CLOSING_BRACE) this.#levels--
+    }
+  }
+}

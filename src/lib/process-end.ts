@@ -1,0 +1,36 @@
+import { oomKills } from "./oom-kills"
+
+/** How a process ended, as the runtime tells. */
+interface End {
+  readonly exitCode: number | null
+  readonly signal: string | null
+  /** Whoever tells of it has killed it. */
+  readonly isOurs: boolean
+}
+
+/** Watches a process from its start on, to tell why it ended. */
+export class ProcessEnd {
+  readonly #countKills: () => number | undefined
+  readonly #killsBefore: number | undefined
+
+  /** `countKills`: see {@link oomKills}. */
+  constructor(countKills: () => number | undefined = oomKills) {
+    this.#countKills = countKills
+    this.#killsBefore = countKills()
+  }
+
+  /** In words that follow the name of the process. */
+  describe({ exitCode, signal, isOurs }: End): string {
+    if (signal === null) return `ended with exit code ${exitCode}`
+    if (signal !== "SIGKILL") return `was ended by ${signal}`
+    return `was killed (SIGKILL)${isOurs ? "" : this.#whyKilled()}`
+  }
+
+  #whyKilled(): string {
+    const [before, after] = [this.#killsBefore, this.#countKills()]
+    if (before === undefined || after === undefined) return ", probably because the machine ran out of memory"
+    return after > before
+      ? " because the machine or its container ran out of memory"
+      : " by another process; the kernel reports no lack of memory"
+  }
+}

@@ -1,0 +1,34 @@
+import { editDistance, nearest } from "../lib/nearest"
+
+/** How somebody who has no model yet gets one: small, and of use. */
+export const FIRST_MODEL = "'xllm pull qwen3:0.6b' downloads one"
+
+/** How many models a message names. */
+const MOST_NAMED = 5
+
+/** More names are not compared: nobody's slip is worth the time. */
+const MOST_COMPARED = 500
+
+/** Longer names are like none. */
+const LONGEST = 64
+
+/** What follows "model 'x' not found": the model that was probably meant, or what there is, the most similar first. */
+export function hintFor(asked: string, models: readonly string[]): string {
+  const word = asked.replace(/\.gguf$/i, "").slice(0, LONGEST)
+  const names = models.slice(0, MOST_COMPARED).map((name) => name.replace(/:latest$/, ""))
+  const similar = nearest(word, names)
+  if (similar !== undefined) return `; did you mean '${similar}'?`
+  const [only, ...others] = names
+  if (only === undefined) return `; there are no models here yet: ${FIRST_MODEL}`
+  if (others.length === 0) return `; there is only '${only}'`
+  const named = byLikeness(word, names).slice(0, MOST_NAMED)
+  const more = models.length - named.length
+  const quoted = named.map((name) => `'${name}'`)
+  if (more > 0) return `; there are ${quoted.join(", ")} and ${more} more`
+  return `; there are ${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}`
+}
+
+function byLikeness(word: string, names: readonly string[]): readonly string[] {
+  const distance = new Map(names.map((name) => [name, editDistance(word, name)]))
+  return names.toSorted((a, b) => (distance.get(a) ?? 0) - (distance.get(b) ?? 0))
+}

@@ -1,0 +1,44 @@
+import { ModelExists } from "../errors"
+import type { InstallOptions, Occupant, Store } from "./contract"
+import { type Manifest, manifestId } from "./manifest"
+import { formatModelName, type ModelName } from "./names"
+
+/** How to install a model that may replace what has its name, or leaves it alone. */
+export function replacing(isAllowed: boolean): InstallOptions {
+  return isAllowed ? {} : { mayReplace: () => false }
+}
+
+/** Before work is done for nothing; {@link Store.install} looks again. @throws ModelExists for another model of that name */
+export async function refuseOther(
+  store: Pick<Store, "installedAs">,
+  name: ModelName,
+  manifest: Manifest,
+): Promise<void> {
+  const occupant = await store.installedAs(name)
+  if (occupant === undefined || isSame(occupant, manifest)) return
+  throw taken(name)
+}
+
+/** The same where nothing but its size is known yet, in bytes. */
+export async function refuseOtherSize(
+  store: Pick<Store, "installedAs">,
+  name: ModelName,
+  sizeBytes: number,
+): Promise<void> {
+  const occupant = await store.installedAs(name)
+  if (occupant === undefined || sizeOf(occupant) === sizeBytes) return
+  throw taken(name)
+}
+
+function isSame(occupant: Occupant, manifest: Manifest): boolean {
+  return occupant !== "unreadable" && manifestId(occupant) === manifestId(manifest)
+}
+
+function sizeOf(occupant: Occupant): number | undefined {
+  if (occupant === "unreadable") return undefined
+  return occupant.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+}
+
+function taken(name: ModelName): ModelExists {
+  return new ModelExists(formatModelName(name), "choose another with --name, or replace it with --force")
+}

@@ -1,0 +1,53 @@
+/**
+ * A server of its own over the models of a folder, `watched-server.ts FOLDER`, that watches its event loop. Says its URL
+ * first. Told "read", it says how many milliseconds of CPU were spent at most between two turns of the loop since it was
+ * read last. Unlike a delay that says nothing of what else the machine has to do.
+ */
+import { join } from "node:path"
+import { createApp } from "../../src/http/app"
+import { ImageFiles } from "../../src/http/image-files/image-files"
+import { listen } from "../../src/http/listen"
+import { Uploads } from "../../src/http/uploads"
+import { createLogger } from "../../src/log/logger"
+import { realEngine } from "./real-engine"
+
+/** How often the loop is looked at; it may turn many times meanwhile. */
+const LOOK_MS = 2
+
+const [folder = ""] = process.argv.slice(2)
+const engine = realEngine(folder, { settings: { slots: 4 } })
+const app = createApp({
+  engine,
+  version: "1.2.3",
+  startedAt: new Date(),
+  uploads: new Uploads(join(folder, "uploads")),
+  images: new ImageFiles({
+    folder: join(folder, "images"),
+    limits: () => ({ ttlSeconds: null, maxBytes: null }),
+  }),
+  log: createLogger({ level: "info", format: "json", write: () => {} }),
+})
+
+let busiestMs = 0
+let usedBefore = usedMs()
+
+function usedMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+setInterval(() => {
+  const used = usedMs()
+  busiestMs = Math.max(busiestMs, used - usedBefore)
+  usedBefore = used
+}, LOOK_MS)
+
+process.on("message", (message) => {
+  if (message !== "read") return
+  process.send?.(busiestMs)
+  busiestMs = 0
+})
+process.on("disconnect", () => void engine.close().finally(() => process.exit(0)))
+
+const { url } = await listen(app, { host: "127.0.0.1", port: 0 })
+process.send?.(url)

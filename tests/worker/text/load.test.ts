@@ -1,0 +1,58 @@
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test"
+import { join } from "node:path"
+import type { TextModelSettings } from "../../../src/domain"
+import { RealWorker } from "../../support/real-worker"
+import { tempFolder } from "../../support/temp-folder"
+import { writeTinyModel } from "../../support/tiny-model"
+
+// Nothing here waits for a clock; this is for machines on which everything takes its time.
+setDefaultTimeout(60_000)
+
+const folder = tempFolder()
+const { path } = writeTinyModel(join(folder.path, "tiny.gguf"))
+afterAll(() => folder[Symbol.dispose]())
+
+/** Two layers of 32 keys and as many values, in f32. */
+const BYTES_PER_CELL = 2 * 64 * 4
+
+async function failure(settings: Partial<TextModelSettings>, model = path): Promise<unknown> {
+  const worker = await RealWorker.start(model, { settings }).catch((error: unknown) => error)
+  if (worker instanceof RealWorker) await worker[Symbol.asyncDispose]()
+  return worker
+}
+
+test.each([
+  ["a context", { contextLength: 1_000_000_000, slots: 1 }, 1_000_000_000],
+  [
+    "a context for each of many slots",
+    { contextLength: 8_000_000, slots: 200, kvLayout: "split" },
+    1_600_000_000,
+  ],
+  ["a pool", { kvCells: 1_000_000_000, kvLayout: "unified" }, 1_000_000_000],
+] as const)("%s that all memory would not hold is refused before it is made", async (_, settings, cells) => {
+  const error = await failure(settings)
+  expect(error).toMatchObject({ code: "not_enough_memory", status: 507 })
+  const { details, message } = error as { details: Record<string, number>; message: string }
+  expect(details["needed_bytes"]).toBeGreaterThanOrEqual(cells * BYTES_PER_CELL)
+  expect(details["available_bytes"]).toBeLessThan(cells * BYTES_PER_CELL)
+  expect(message).toMatch(/its KV cache of \d+ tokens takes \d+\.\d GiB; use a smaller --ctx/)
+})
+
+test("a context beyond what llama.cpp counts is refused by its number, whatever a token takes", async () => {
+  const mamba = writeTinyModel(join(folder.path, "mamba.gguf"), { architecture: "mamba" })
+  for (const model of [path, mamba.path])
+    for (const contextLength of [2 ** 32, 1e15]) {
+      const error = await failure({ contextLength, slots: 1 }, model)
+      expect(error).toMatchObject({ code: "model_load_failed" })
+      expect((error as Error).message).toContain("is more than the 2147483392 that llama.cpp can have")
+    }
+})
+
+test("a context that was not asked for may be shortened where it does not fit", async () => {
+  const error = await failure(
+    { contextLength: null, kvLayout: "split", slots: 256 },
+    writeTinyModel(join(folder.path, "wide.gguf"), { dim: 2048, heads: 1, kvHeads: 1, layers: 8, ffn: 32 })
+      .path,
+  )
+  expect(error).toMatchObject({ code: "not_enough_memory", details: { outOfMemory: true } })
+})
