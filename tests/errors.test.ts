@@ -92,6 +92,7 @@ const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?:
   [new errors.WorkerUnresponsive("m", "while loading", 60_000, []), 500, {}],
   [new errors.TemplateFailed("x is undefined"), 400, { param: "messages" }],
   [new errors.DecodeFailed("no memory"), 500, { code: "decode_failed" }],
+  [new errors.NotNumbers(), 500, { code: "decode_failed" }],
   [new errors.RecognitionFailed("no memory"), 500, { code: "recognition_failed" }],
   [
     new errors.InvalidModelfile("Modelfile", [{ line: 3, message: "FROM is missing" }]),
@@ -227,8 +228,8 @@ describe("what clients are told", () => {
     )
     expect(crashed.publicMessage).toBe("the worker of model 'm' was ended by SIGSEGV")
     const full = new errors.NoRoomLeft("/home/ann/.xllm/models", undefined)
-    expect(full.message).toContain("there is no room left in /home/ann/.xllm/models;")
-    expect(full.publicMessage).toContain("there is no room left in models;")
+    expect(full.message).toContain("no disk space left in /home/ann/.xllm/models;")
+    expect(full.publicMessage).toContain("no disk space left in models;")
   })
 })
 

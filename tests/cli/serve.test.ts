@@ -140,8 +140,8 @@ describe("serve", () => {
     const split = await runXllm(["serve", "--tensor-split", many], {
       environment: { XLLM_HOME: folder.path },
     })
-    expect(split.err).toContain("--tensor-split must be a list of at most 16")
-    expect(split.err).toContain("got 17 values")
+    expect(split.err).toContain("--tensor-split must have at most 16 entries")
+    expect(split.err).toContain("got 17")
 
     const file = join(folder.path, "config.yaml")
     writeFileSync(file, "log: {level: info}\n")

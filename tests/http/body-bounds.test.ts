@@ -40,7 +40,7 @@ test.each([["/v1/audio/speech"], ["/v1/images/generations"], ["/v0/stop"]])(
   async (path) => {
     expect(await errorOf(fakeServer().post(path, `{"model":"${"x".repeat(MIB)}"}`))).toMatchObject({
       status: 413,
-      message: "the request body is larger than 1 MB",
+      message: "the request body is larger than 1 MiB",
     })
   },
 )

@@ -37,11 +37,11 @@ describe.each(ENCODERS)("a body that is sent as %s", (encoding, encode) => {
     expect(server.engine.lastRequest).toMatchObject({ messages: [{ role: "user", content: "Hi" }] })
   })
 
-  test("is refused where it becomes more than 50 MB, however little is sent", async () => {
-    const bomb = plain(encode(Buffer.alloc(51 * MB, 0x20)))
+  test("is refused where it becomes more than 16 MiB, however little is sent", async () => {
+    const bomb = plain(encode(Buffer.alloc(17 * MB, 0x20)))
     expect(bomb.byteLength).toBeLessThan(MB)
     expect(await errorOf(post(encoding, bomb))).toMatchObject({
-      ...{ status: 413, code: "payload_too_large", message: "the request body is larger than 50 MB" },
+      ...{ status: 413, code: "payload_too_large", message: "the request body is larger than 16 MiB" },
     })
   })
 

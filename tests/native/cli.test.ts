@@ -135,11 +135,11 @@ describe("run without a server", () => {
     expect([text.err, json.err]).toEqual(["", ""])
   })
 
-  test("Ctrl-C on a terminal stops the answer and ends with 0", async () => {
+  test("Ctrl-C on a terminal stops the answer and ends with 130", async () => {
     await using session = startSession({ argv: ["run", model, "hi", "--max-tokens", "400"], environment })
     await session.see("\x1b[K") // the spinner: it loads
     session.type("\x03")
-    expect(await session.exited).toBe(0)
+    expect(await session.exited).toBe(130)
   })
 
   test("a conversation asks the model in the same program", async () => {
@@ -266,7 +266,7 @@ describe("serve", () => {
     const { err, code } = await runXllm(["serve", "--port", port], {
       environment: { XLLM_HOME: folder.path },
     })
-    expect(err).toBe(`Error: cannot listen on 127.0.0.1:${port}: the port is in use already\n`)
+    expect(err).toEndWith(`Error: cannot listen on 127.0.0.1:${port}: the port is in use already\n`)
     expect(code).toBe(1)
   })
 })

@@ -22,7 +22,7 @@ async function xllm(folder: string, ...argv: string[]) {
   return { out, err: err.replace(/^[\d:.]{12} /gm, ""), code: await child.exited }
 }
 
-const HEADING = "NAME    ID    SIZE    MODIFIED\n"
+const HEADING = "NAME    TYPE    ID    SIZE    MODIFIED\n"
 
 describe("what cannot be read in the models directory", () => {
   test("is named by list, and by the command that asks for it: a file", async () => {

@@ -31,7 +31,7 @@ test.skipIf(prlimit === null)(
         ...greedy(prose(2, 3000), { model: "starved", maxTokens: 1 }),
         echo: true,
         topLogprobs: 20,
-        n: 8,
+        n: 3,
       }
       const failure = await answerOf(engine, large).catch((error: unknown) => error)
       // llama.cpp says so where it can; where the memory was for something else, the worker ends.
