@@ -11,7 +11,7 @@ export const command = defineCommand({
   details: `SHELL is bash, zsh or fish. The script completes commands, flags, their values, and the names of the models that are
 on the disk at that moment.`,
   examples: [
-    { line: "source <(xllm completion bash)", does: "for this bash; in ~/.bashrc for every one" },
+    { line: "xllm completion bash >> ~/.bashrc", does: "for every bash from now on" },
     { line: "xllm completion zsh > ~/.zfunc/_xllm", does: "for zsh, where ~/.zfunc is in its fpath" },
     { line: "xllm completion fish > ~/.config/fish/completions/xllm.fish", does: "for fish" },
   ],

@@ -53,7 +53,9 @@ describe("run", () => {
     expect(text).toMatchObject({ err: "", code: 0 })
     expect(text.out).toMatch(/^.{2,}\n$/s)
     expect(text.out).not.toContain("\x1b")
-    expect((await ask(["run", "tiny", "there", ...FLAGS], "hello\n")).out).toBe(text.out)
+    // Piped text stands behind the prompt and a blank line.
+    const piped = await ask(["run", "tiny", "hello there", ...FLAGS], "friend\n")
+    expect(await ask(["run", "tiny", "hello there\n\nfriend", ...FLAGS])).toEqual(piped)
     const alone = await xllm.run(["run", "tiny", "hello there", ...FLAGS], { environment: NO_SERVER })
     expect(alone.out).toBe(text.out)
     expect((await server.loaded()).map(({ name }) => name)).toEqual(["tiny"])
