@@ -1,12 +1,15 @@
 import { pgpSettings, pullSettings, storeSettings } from "../config/schema"
 import { gatherInputs } from "../config/settings"
+import type { ModelSummary } from "../domain"
 import { asXllmError, Cancelled, PullStopped } from "../errors"
 import type { PullEvent } from "../store/pull/events"
 import { defineCommand } from "./command"
 import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
+import { openStore } from "./open-store"
 import { JsonView, pullView } from "./pull-view"
 import { createPuller } from "./puller"
+import { tellOfShadow } from "./shadowed"
 
 export const command = defineCommand({
   name: "pull",
@@ -18,7 +21,8 @@ name of a file behind a colon), of another registry (host/namespace/model), or t
 (https://…). Prefixes decide otherwise: hf:namespace/model, ollama:namespace/model.
 
 What is there already is not downloaded again, and what was interrupted goes on where it stopped. Every file's
-checksum is compared with what its source declares.`,
+checksum is compared with what its source declares. A model that was made here, out of a file or a
+Modelfile, is not replaced.`,
   examples: [
     { line: "xllm pull qwen3:0.6b", does: "a model of Ollama's library" },
     { line: "xllm pull Qwen/Qwen3-0.6B-GGUF:Q8_0", does: "a quantisation of a model on Hugging Face" },
@@ -36,8 +40,11 @@ checksum is compared with what its source declares.`,
     ...configFlag,
   },
   async run({ flags, words, io }) {
-    const puller = await createPuller(await gatherInputs(flags, io.environment))
+    const inputs = await gatherInputs(flags, io.environment)
+    const store = await openStore(inputs)
+    const puller = await createPuller(inputs, store)
     using interrupts = watchInterrupts()
+    const pulled: (readonly [given: string, made: ModelSummary])[] = []
     const view = flags.json ? new JsonView(io.write) : pullView(io)
     try {
       // All of them first: a typing error in the second is not found out after hours.
@@ -50,7 +57,8 @@ checksum is compared with what its source declares.`,
           signal: interrupts.signal,
           onEvent: (event: PullEvent) => view.show(event),
         }
-        await (flags.repair ? puller.repair(options) : puller.pull(options))
+        if (flags.repair) await puller.repair(options)
+        else pulled.push([model, await puller.pull(options)])
       }
     } catch (error) {
       view.end()
@@ -64,5 +72,6 @@ checksum is compared with what its source declares.`,
       throw error
     }
     view.end()
+    for (const [given, made] of pulled) await tellOfShadow(given, made, store, io)
   },
 })

@@ -1,4 +1,4 @@
-import { realpath, rm, stat } from "node:fs/promises"
+import { lstat, realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelSummary } from "../domain"
 import { ggufFault } from "../formats/gguf/read"
@@ -163,10 +163,10 @@ export class DroppedModels {
   }
 
   /**
-   * Deletes what was dropped in; of a link the link alone. Returns the bytes that were freed.
+   * Deletes what was dropped in; of a link the link alone. Returns what was deleted.
    * @throws InvalidRequest where the files are not in the models folder, and so are not xLLM's to delete
    */
-  async delete({ found, summary }: DroppedModel): Promise<number> {
+  async delete({ found, summary }: DroppedModel): Promise<readonly string[]> {
     const folder = await realpath(dirname(found.path))
     const root = await realpath(this.#modelsFolder).catch(() => undefined)
     if (root === undefined || !`${folder}${sep}`.startsWith(`${root}${sep}`)) {
@@ -175,8 +175,17 @@ export class DroppedModels {
         "model",
       )
     }
-    for (const path of found.paths) await rm(path, { recursive: true, force: true })
-    return summary.sizeBytes
+    const isThere = await Promise.all(
+      found.paths.map((path) =>
+        lstat(path).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    )
+    const paths = found.paths.filter((_, index) => isThere[index])
+    for (const path of paths) await rm(path, { recursive: true, force: true })
+    return paths
   }
 
   /** Two added files of one name are told apart by the folder they are in. */

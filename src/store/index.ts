@@ -204,14 +204,13 @@ class FolderStore implements Store {
     const model = await this.#find(name)
     const { id } = model.summary
     if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
-    const freedBytes =
+    const removed =
       model.origin === "dropped"
-        ? await this.#dropped.delete(model)
-        : await this.#library.remove(model.installed.name, id)
+        ? { freedBytes: model.summary.sizeBytes, paths: await this.#dropped.delete(model) }
+        : { freedBytes: await this.#library.remove(model.installed.name, id) }
     const hasTwin = (await this.list()).some((other) => other.id === id)
     if (!hasTwin) await removeDerived(this.#layout, id)
-    const paths = model.origin === "dropped" ? { paths: model.found.paths } : {}
-    return { name: model.summary.name, freedBytes, ...paths }
+    return { name: model.summary.name, ...removed }
   }
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {

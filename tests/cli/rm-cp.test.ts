@@ -7,6 +7,7 @@ import { loadedModel, startChatServer } from "../support/chat-server"
 import { fakeIo } from "../support/fake-io"
 import { ModelsFolder } from "../support/models-folder"
 import { writeTinyModel } from "../support/tiny-model"
+import { writeTinyPainter } from "../support/tiny-painter"
 
 const ioFor = (models: ModelsFolder, host = "127.0.0.1:1") =>
   fakeIo({ environment: { XLLM_MODELS_DIR: models.path, XLLM_HOME: models.home, XLLM_HOST: host } })
@@ -49,6 +50,16 @@ describe("rm", () => {
     await rm.execute(["small"], io)
     expect(io.out).toEndWith("deleted 'small:latest' (installed)\n")
     expect(await models.names()).toEqual([])
+  })
+
+  test("names no files that were not there", async () => {
+    using models = new ModelsFolder()
+    mkdirSync(models.path)
+    const path = join(models.path, "dreams.safetensors")
+    writeTinyPainter(path)
+    const io = ioFor(models)
+    await rm.execute(["dreams"], io)
+    expect(io.out).toBe(`deleted 'dreams' (${path})\n`)
   })
 
   test("does not touch a running model, unless it is forced to and may stop it", async () => {

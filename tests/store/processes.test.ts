@@ -188,6 +188,13 @@ describe("a process that is killed while it installs", () => {
   })
 })
 
+test("a process that ends in the middle of its work leaves no files that are being made", async () => {
+  using models = new ModelsFolder()
+  const [told = []] = await atOnce(models, [["quit"]])
+  expect(told).toEqual(["working"])
+  expect(readdirSync(join(models.path, "tmp"))).toEqual([])
+})
+
 describe("tidying", () => {
   test("keeps blobs without a model for a week, and downloads for ever", async () => {
     using models = new ModelsFolder()

@@ -53,6 +53,14 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
       tell("installed")
     }
   },
+  /** Ends in the middle of its work, as on a second Ctrl-C. */
+  async quit() {
+    await store.blobs.addBytes(new TextEncoder().encode("never installed"))
+    const { path } = await store.blobs.openWorkspace()
+    writeFileSync(join(path, "half"), "half")
+    tell("working")
+    process.exit(1)
+  },
   /** Holds blobs until it is told to end: DIGEST... */
   async hold() {
     // The test gives digests.

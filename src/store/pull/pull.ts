@@ -234,13 +234,16 @@ export class Puller {
     }
   }
 
-  /** The model that a name stands for already. */
+  /** The model that a name stands for already. @throws ModelExists where something has it that cannot be read */
   async #known(model: string): Promise<ModelSummary | undefined> {
+    const { store } = this.#options
     try {
-      return await this.#options.store.resolve(model)
+      return await store.resolve(model)
     } catch (error) {
-      if (error instanceof ModelNotFound) return undefined
-      throw error
+      if (!(error instanceof ModelNotFound)) throw error
+      const name = parseModelName(model)
+      if ((await store.installedAs(name)) !== "unreadable") return undefined
+      throw new ModelExists(formatModelName(name), unreadable(formatModelName(name)))
     }
   }
 
@@ -412,8 +415,7 @@ function obstacleTo(
 ): string | undefined {
   const model = formatModelName(name)
   if (occupant === "unreadable") {
-    const how = `'xllm pull ${source.type === "url" ? source.reference : model}' replaces it`
-    return onlyMissing ? `its description is damaged, or of a later version; ${how}` : undefined
+    return onlyMissing ? unreadable(source.type === "url" ? source.reference : model) : undefined
   }
   const ways = `'xllm cp ${model} NAME' keeps it under another name, 'xllm rm ${model}' deletes it`
   const { type, reference } = occupant.source ?? {}
@@ -421,6 +423,11 @@ function obstacleTo(
     return `it did not come from ${source.reference}; ${ways}`
   }
   return !onlyMissing && (type === "create" || type === "file") ? `it was made here; ${ways}` : undefined
+}
+
+/** `model`: what to pull in its place. */
+function unreadable(model: string): string {
+  return `its description is damaged, or of a later version; 'xllm pull ${model}' replaces it`
 }
 
 function namesOf(remote: RemoteFile, name: string) {

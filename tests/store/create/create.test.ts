@@ -14,7 +14,7 @@ import { createModel } from "../../../src/store/create/create"
 import type { Manifest } from "../../../src/store/manifest"
 import { parseModelName } from "../../../src/store/names"
 import { writeGguf } from "../../support/gguf-writer"
-import { ModelsFolder } from "../../support/models-folder"
+import { manifestOf, ModelsFolder } from "../../support/models-folder"
 import { writeSafetensors } from "../../support/safetensors-writer"
 import { mulberry } from "../../support/mulberry"
 import { writeTinyAdapter } from "../../support/tiny-adapter"
@@ -177,6 +177,33 @@ REQUIRES 0.14.0`,
     })
     await expect(made).rejects.toThrow(Cancelled)
     expect(await models.names()).not.toContain("stopped:latest")
+  })
+
+  test("that is stopped once its files are there takes them away, but for those of others", async () => {
+    using own = new ModelsFolder()
+    const weights = await own.store.blobs.addFile(join(folder, "model.gguf"))
+    await own.store.install(
+      parseModelName("kept"),
+      manifestOf([{ name: "m.gguf", role: "model", ...weights }]),
+    )
+    const before = own.files()
+    writeTinyModel(join(folder, "fresh.gguf"), { layers: 1, seed: 77 })
+    for (const from of ["fresh.gguf", "model.gguf"]) {
+      const stop = new AbortController()
+      const made = createModel({
+        store: own.store,
+        name: parseModelName("stopped"),
+        modelfile: parseModelfile(`FROM ${from}`),
+        file: "Modelfile",
+        folder,
+        signal: stop.signal,
+        report: (event) => {
+          if (event.type === "status" && event.status.includes(" layer ")) stop.abort()
+        },
+      })
+      await expect(made).rejects.toThrow(Cancelled)
+      expect(own.files()).toEqual(before)
+    }
   })
 
   test("replaces the one of that name", async () => {

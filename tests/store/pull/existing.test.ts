@@ -85,6 +85,7 @@ describe("a pull that nobody has asked for by itself", () => {
         "'xllm pull mario:latest' replaces it",
     )
     expect(await Bun.file(manifestPath(it, "mario")).text()).toBe('{"version": 2}')
+    expect(it.registry.server.requests).toEqual([])
     // Who asks for it by itself has the choice.
     expect((await it.pull("mario")).name).toBe("mario:latest")
   })
