@@ -13,7 +13,7 @@ import type {
 import { join } from "node:path"
 import { fromWire, InternalError, Stopping, type XllmError } from "../errors"
 import type { WorkerModel } from "../protocol/messages"
-import { decodeRendered, encodeRequest, EventReader, type WireEvents } from "../protocol/wire"
+import { decodeRendered, encodeDefaults, encodeRequest, EventReader, type WireEvents } from "../protocol/wire"
 import type { Admission } from "./admission"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "./observer"
 import { PrefixMemory } from "./prefix-memory"
@@ -246,7 +246,13 @@ export class Replica {
   get #workerModel(): WorkerModel {
     const { name, kind, path, id, defaults } = this.model
     const derivedFolder = join(this.#options.derivedFolder, id)
-    return { name, kind, path, derivedFolder, ...(defaults !== undefined && { defaults }) }
+    return {
+      name,
+      kind,
+      path,
+      derivedFolder,
+      ...(defaults !== undefined && { defaults: encodeDefaults(defaults) }),
+    }
   }
 
   #becomeReady(info: LoadedModelInfo, ms: number): void {

@@ -182,10 +182,15 @@ export class Context implements Disposable {
     return this.#library.llama.llama_memory_seq_pos_max(this.#memory, sequence) + 1
   }
 
+  /** Bytes that {@link save} takes. */
+  stateSize(sequence: number): number {
+    return Number(this.#library.llama.llama_state_seq_get_size(this.ptr, sequence))
+  }
+
   /** A copy of everything that is cached of `sequence`, for {@link restore}. */
   save(sequence: number): Uint8Array {
     const { llama } = this.#library
-    const size = Number(llama.llama_state_seq_get_size(this.ptr, sequence))
+    const size = this.stateSize(sequence)
     const state = Buffer.allocUnsafe(size)
     return state.subarray(0, Number(llama.llama_state_seq_get_data(this.ptr, state, size, sequence)))
   }

@@ -113,8 +113,11 @@ export class Model implements Disposable {
   get cacheWidths(): { readonly keyWidth: number; readonly valueWidth: number } {
     const { llama } = this.#library
     const headWidth = this.embeddingLength / Math.max(1, llama.llama_model_n_head(this.ptr))
-    const width = (key: string): number =>
-      Number(this.property(`attention.${key}`) ?? headWidth) * llama.llama_model_n_head_kv(this.ptr)
+    const width = (key: string): number => {
+      // A list of widths, one for each layer, is no number.
+      const told = Number(this.property(`attention.${key}`) ?? headWidth)
+      return (Number.isFinite(told) ? told : headWidth) * llama.llama_model_n_head_kv(this.ptr)
+    }
     return { keyWidth: width("key_length"), valueWidth: width("value_length") }
   }
 

@@ -3,7 +3,6 @@ import type {
   GenerationEvent,
   GenerationRequest,
   LoadedModelInfo,
-  ModelDefaults,
   ModelKind,
   StepUsage,
   TextModelSettings,
@@ -34,7 +33,8 @@ export interface WorkerModel {
   readonly path: string
   /** A folder of this version of the model alone, for what can be made from its files again; it may not exist yet. */
   readonly derivedFolder: string
-  readonly defaults?: ModelDefaults
+  /** What comes along with it, see `encodeDefaults`. */
+  readonly defaults?: string
 }
 
 /** Server → worker of a model that takes requests `R`. */

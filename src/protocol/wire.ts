@@ -7,6 +7,7 @@ import type {
   CompletionRequest,
   GenerationEvent,
   GenerationRequest,
+  ModelDefaults,
   RenderedPrompt,
   SamplingParameters,
   TokenLogprob,
@@ -80,6 +81,20 @@ function decodeGeneration(
   if (promptIds === undefined) return { ...flat, ...rest }
   // Only completions have ids.
   return { ...(flat as CompletionRequest), prompt: Array.from(promptIds), ...rest }
+}
+
+/** What comes along with a model, as one text. */
+export function encodeDefaults(defaults: ModelDefaults): string {
+  const isUnlimited = defaults.maxTokens === Number.POSITIVE_INFINITY
+  return JSON.stringify({ ...defaults, ...(isUnlimited && { maxTokens: UNLIMITED }) })
+}
+
+/** Nothing where nothing comes along. */
+export function decodeDefaults(json = "{}"): ModelDefaults {
+  // What `encodeDefaults` made of them.
+  const defaults = JSON.parse(json) as ModelDefaults
+  const isUnlimited = defaults.maxTokens === UNLIMITED
+  return { ...defaults, ...(isUnlimited && { maxTokens: Number.POSITIVE_INFINITY }) }
 }
 
 function encodeBias(pairs: LogitBias): WireBias {

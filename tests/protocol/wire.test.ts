@@ -9,8 +9,10 @@ import type {
 } from "../../src/domain"
 import { SAMPLING_DEFAULTS } from "../../src/formats/sampling-defaults"
 import {
+  decodeDefaults,
   decodeRendered,
   decodeRequest,
+  encodeDefaults,
   encodeEvents,
   encodeRendered,
   encodeRequest,
@@ -82,6 +84,14 @@ describe("a request", () => {
     const ids = Array.from({ length: 1000 }, (_, id) => id)
     expect(objectsIn(encodeRequest(greedy(ids, { stop })))).toBe(1)
   })
+})
+
+test("what comes along with a model arrives as it was sent, as one text", () => {
+  const messages = Array.from({ length: 3 }, () => ({ role: "user", content: "hi" }) as const)
+  const defaults = { system: "Be brief.", messages, maxTokens: Number.POSITIVE_INFINITY, stop: ["x"] }
+  for (const each of [defaults, { maxTokens: 3 }, {}])
+    expect(decodeDefaults(encodeDefaults(each))).toEqual(each)
+  expect(encodeDefaults(defaults)).toBeString()
 })
 
 test("a rendered prompt arrives as it was sent, and crosses as texts and rows of numbers", () => {

@@ -13,7 +13,7 @@ import { WorkerChild, workerEnvironment } from "../../src/engine/worker-child"
 import type { WorkerLine } from "../../src/engine/worker-lines"
 import { fromWire, type XllmError } from "../../src/errors"
 import type { FromWorker, ToWorker } from "../../src/protocol/messages"
-import { encodeRequest, EventReader, type RequestEvent } from "../../src/protocol/wire"
+import { encodeDefaults, encodeRequest, EventReader, type RequestEvent } from "../../src/protocol/wire"
 import { EXACT_SETTINGS } from "./real-worker"
 
 type EventOf<E extends MediaEvent, T extends E["type"]> = Extract<E, { readonly type: T }>
@@ -117,7 +117,7 @@ export abstract class MediaWorker<
         kind: this.#kind,
         path,
         derivedFolder,
-        ...(defaults !== undefined && { defaults }),
+        ...(defaults !== undefined && { defaults: encodeDefaults(defaults) }),
       },
       settings: { ...EXACT_SETTINGS, ...settings },
       templateTimeoutMs: 1000,

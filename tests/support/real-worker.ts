@@ -18,7 +18,13 @@ import { DEFAULT_LIMITS } from "../../src/engine/limits"
 import { WorkerChild, workerEnvironment } from "../../src/engine/worker-child"
 import { fromWire, type XllmError } from "../../src/errors"
 import type { FromTextWorker, ToTextWorker } from "../../src/protocol/messages"
-import { decodeRendered, encodeRequest, EventReader, type RequestEvent } from "../../src/protocol/wire"
+import {
+  decodeRendered,
+  encodeDefaults,
+  encodeRequest,
+  EventReader,
+  type RequestEvent,
+} from "../../src/protocol/wire"
 
 /** The command that starts a real worker from the sources. */
 export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] {
@@ -207,7 +213,7 @@ export class RealWorker implements AsyncDisposable {
         kind: "text",
         path,
         derivedFolder: "/nonexistent",
-        ...(options.defaults !== undefined && { defaults: options.defaults }),
+        ...(options.defaults !== undefined && { defaults: encodeDefaults(options.defaults) }),
       },
       settings: { ...EXACT_SETTINGS, ...options.settings },
       // Unless a test is about it, no template is given up because the machine is busy.

@@ -4,6 +4,7 @@ import { recognizeImageModel, type ImageModel } from "../../formats/image/recogn
 import { readModelFolder } from "../../formats/model-folder"
 import { type ImageEngineFiles, locateImageEngine } from "../../native/image-engine"
 import { FRAME_START, type WorkerModel } from "../../protocol/messages"
+import { decodeDefaults } from "../../protocol/wire"
 import type { ImageEvent, ImageRequest } from "../../domain"
 import { usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../speech/worker-shell"
@@ -37,7 +38,7 @@ export async function loadPainter({
 
 /** The package applies one adapter, and it as it is. */
 function adapterOf({ name, defaults }: WorkerModel, painter: ImageModel): string | undefined {
-  const given = defaults?.adapters ?? []
+  const given = decodeDefaults(defaults).adapters ?? []
   if (given.some(({ scale }) => scale !== 1))
     throw new Unsupported(`model '${name}': adapters of image models can only be applied whole`, "model")
   const adapters = [...painter.loras, ...given.map(({ path }) => path)]

@@ -1,7 +1,11 @@
 import type { KvLayout } from "../../domain"
 import type { Context } from "../../llama/context"
 import type { Model } from "../../llama/model"
+import { systemMemory } from "../../lib/system-memory"
 import { canTrim, type MemoryTraits, type Placement, type Slot } from "./slots"
+
+/** Copies of states may take this share of the memory that is left; what is not copied is computed again. */
+const SAVED_SHARE = 1 / 4
 
 /** The slots of one context, and the operations that keep them and llama.cpp's memory in step. */
 export class KvCache {
@@ -15,8 +19,18 @@ export class KvCache {
   /** Slots whose cells hold what is no number, and reaches whoever comes next there. */
   readonly #tainted = new Set<Slot>()
 
-  constructor(context: Context, model: Model, slots: number, layout: KvLayout) {
+  readonly #mostSavedBytes: () => number
+
+  /** `mostSavedBytes`: what copies of states may take at the moment; a cache may be larger than what is left. */
+  constructor(
+    context: Context,
+    model: Model,
+    slots: number,
+    layout: KvLayout,
+    mostSavedBytes = (): number => systemMemory().availableBytes * SAVED_SHARE,
+  ) {
     this.#context = context
+    this.#mostSavedBytes = mostSavedBytes
     this.layout = layout
     this.cells = context.cells
     this.slots = Array.from({ length: slots }, (_, id) => ({
@@ -96,8 +110,9 @@ export class KvCache {
     this.#saved.clear()
   }
 
-  /** Two slots change places in llama.cpp's order of sequences. */
+  /** Two slots change places in llama.cpp's order of sequences, where there is memory for what is in them. */
   exchange(a: Slot, b: Slot): void {
+    if (!this.#canSave(a, b)) return
     const stateOfA = a.length > 0 ? this.#context.save(a.id) : undefined
     const stateOfB = b.length > 0 ? this.#context.save(b.id) : undefined
     ;[a.id, b.id] = [b.id, a.id]
@@ -125,7 +140,8 @@ export class KvCache {
       this.#context.shareCells(source.id, target.id, keep)
       return keep
     }
-    if (!this.#context.restore(target.id, this.#save(source))) return 0
+    const state = this.#save(source)
+    if (state === undefined || !this.#context.restore(target.id, state)) return 0
     target.length = source.length
     // A saved state has only what the newest token's window shows, which may be less than the source still has.
     if (keep === source.length || canTrim(target, keep, this.traits)) return this.#trim(target, keep)
@@ -133,9 +149,19 @@ export class KvCache {
     return 0
   }
 
-  #save(slot: Slot): Uint8Array {
-    const state = this.#saved.get(slot) ?? this.#context.save(slot.id)
+  #save(slot: Slot): Uint8Array | undefined {
+    const known = this.#saved.get(slot)
+    if (known !== undefined) return known
+    if (!this.#canSave(slot)) return undefined
+    const state = this.#context.save(slot.id)
     this.#saved.set(slot, state)
     return state
+  }
+
+  #canSave(...slots: readonly Slot[]): boolean {
+    const filled = slots.filter(({ length }) => length > 0)
+    const bytes = filled.reduce((sum, slot) => sum + this.#context.stateSize(slot.id), 0)
+    const saved = this.#saved.values().reduce((sum, state) => sum + state.length, 0)
+    return bytes + saved <= this.#mostSavedBytes()
   }
 }

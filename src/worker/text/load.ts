@@ -43,6 +43,8 @@ export interface LoadedText {
   readonly info: Omit<LoadedTextInfo, "chatTemplate">
 }
 
+type Adapters = NonNullable<ModelDefaults["adapters"]>
+
 interface Offload {
   readonly model: Model
   readonly gpuLayers: number
@@ -54,7 +56,7 @@ interface Offload {
  */
 export function loadText(
   files: LlamaFiles,
-  source: { readonly name: string; readonly path: string; readonly defaults?: ModelDefaults },
+  source: { readonly name: string; readonly path: string; readonly adapters: Adapters },
   settings: TextModelSettings,
   logDescriptor: number,
 ): LoadedText {
@@ -65,7 +67,7 @@ export function loadText(
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
-  const adapters = loadAdapters(model, source.name, source.defaults?.adapters ?? [])
+  const adapters = loadAdapters(model, source.name, source.adapters)
   const onGpu = gpuLayers > 0
   const bytesPerCell = cellBytes(model, settings)
   const plan = planLayout({
@@ -170,11 +172,7 @@ interface LoadedAdapter {
 }
 
 /** Those that change anything. @throws ModelLoadFailed where one is not for this model */
-function loadAdapters(
-  model: Model,
-  name: string,
-  adapters: NonNullable<ModelDefaults["adapters"]>,
-): LoadedAdapter[] {
+function loadAdapters(model: Model, name: string, adapters: Adapters): LoadedAdapter[] {
   return adapters
     .filter(({ scale }) => scale !== 0)
     .map(({ path, scale }) => {

@@ -1,6 +1,6 @@
 import type { LibraryFiles } from "../../llama/library"
 import type { VocabularyShare } from "../../llama/vocabulary"
-import type { GenerationRequest, ModelDefaults, SamplingParameters } from "../../domain"
+import type { GenerationRequest, SamplingParameters } from "../../domain"
 import type { WireError } from "../../errors"
 import type { TemplateFallback } from "../../prompt/template"
 import type { WireRendered, WireRequest } from "../../protocol/wire"
@@ -19,8 +19,8 @@ export interface PromptThreadSetup {
   /** Why the model's own template cannot be used at all; chats fail with it, completions do not need one. */
   readonly templateError?: string
   readonly contextLength: number
-  /** What comes along with the model. */
-  readonly along: ModelDefaults
+  /** What comes along with the model, see `encodeDefaults`. */
+  readonly along?: string
   /** The model's defaults, over which a request's own go. */
   readonly sampling: SamplingParameters
 }

@@ -6,6 +6,7 @@
 import { asXllmError } from "../../errors"
 import { Library } from "../../llama/library"
 import { Vocabulary } from "../../llama/vocabulary"
+import { decodeDefaults } from "../../protocol/wire"
 import { PromptBuilder } from "./prompt-builder"
 import type { FromPromptThread, PromptThreadSetup, ToPromptThread } from "./prompt-messages"
 import { RequestPreparer } from "./request-preparer"
@@ -40,7 +41,7 @@ function handle(message: ToPromptThread): void {
 function setUp(setup: PromptThreadSetup): void {
   const vocabulary = Vocabulary.fromShare(Library.share(setup.files), setup.vocabulary)
   const builder = new PromptBuilder(vocabulary, setup)
-  preparer = new RequestPreparer({ ...setup, vocabulary, builder })
+  preparer = new RequestPreparer({ ...setup, vocabulary, builder, along: decodeDefaults(setup.along) })
   const { longestTokenBytes, template } = builder
   const { fallback } = template
   post({

@@ -2,6 +2,7 @@ import { join } from "node:path"
 import { asXllmError } from "../../errors"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
+import { decodeDefaults } from "../../protocol/wire"
 import { type CpuTurns, openTurns } from "../cpu-turns"
 import { endWithParent } from "../lifetime"
 import { type LoadedText, loadText } from "./load"
@@ -40,9 +41,10 @@ export function runTextWorker(): void {
 
 async function startTextWorker(load: Load, send: (message: FromTextWorker) => void): Promise<TextWorker> {
   const files = await locateLlama(load.environment.runtimeFolder)
-  const loaded = loadText(files, load.model, load.settings, STDERR)
+  const { name, path, defaults } = load.model
+  const along = decodeDefaults(defaults)
+  const loaded = loadText(files, { name, path, adapters: along.adapters ?? [] }, load.settings, STDERR)
   const { model, contextLength, info } = loaded
-  const { defaults: along = {} } = load.model
   const architecture = model.metadata("general.architecture")
   const prompts = new PromptClient(
     {
@@ -52,7 +54,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       ...(architecture !== undefined && { architecture }),
       isTemplateChosen: along.template !== undefined,
       contextLength,
-      along,
+      ...(defaults !== undefined && { along: defaults }),
       sampling: modelDefaults((key) => model.metadata(key), along.sampling),
     },
     load.templateTimeoutMs,

@@ -43,7 +43,6 @@ test("a request that nobody wants any more is not prepared where it has not been
     chatTemplate: CHATML,
     isTemplateChosen: false,
     contextLength: 100_000,
-    along: {},
     sampling: modelDefaults(() => undefined),
   })
   // The first ones take long enough that what is said behind them is heard before it is the others' turn.
