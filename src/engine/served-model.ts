@@ -9,7 +9,7 @@ import type {
 } from "../domain"
 import { asXllmError, Stopping, WrongModelKind, type XllmError } from "../errors"
 import type { Logger } from "../log/logger"
-import { refuseHopeless } from "../protocol/least-tokens"
+import { refuseHopeless, refuseHopelessText } from "../protocol/least-tokens"
 import { abortable } from "./abortable"
 import { Admission } from "./admission"
 import type { FailedModel, LiveOptions, QueueStatus } from "./contract"
@@ -166,7 +166,7 @@ export class ServedModel {
       return await abortable(signal, (resolve, reject) => {
         let rendersIn: Replica | undefined
         const leave = this.#whenReady((replica) => {
-          const hopeless = this.#whyHopeless(request)
+          const hopeless = this.#whyHopeless(request, refuseHopelessText)
           if (hopeless !== undefined) return reject(hopeless)
           rendersIn = replica
           replica.render(id, request, { resolve, reject })
@@ -355,12 +355,12 @@ export class ServedModel {
   }
 
   /** Why no worker of the model could ever take a request, as far as a ready one knows. */
-  #whyHopeless(request: WorkRequest): XllmError | undefined {
+  #whyHopeless(request: WorkRequest, refuse = refuseHopeless): XllmError | undefined {
     const info = this.#replicas.ready?.info
     const isText = request.kind === "chat" || request.kind === "completion"
     if (!isText || info?.kind !== "text") return undefined
     try {
-      refuseHopeless(request, info)
+      refuse(request, info)
       return undefined
     } catch (error) {
       return asXllmError(error)

@@ -15,22 +15,33 @@ export interface TextCapacity {
  * @throws ContextLengthExceeded
  */
 export function refuseHopeless(request: GenerationRequest, capacity: TextCapacity): void {
-  if (request.kind === "chat") {
-    // Whoever speaks is laid out with something around it.
-    const turns = request.messages.filter(({ role }) => role === "user" || role === "assistant").length
-    return refuse(
-      Math.max(turns, leastTokensOf(chatLength(request.messages), capacity)),
-      capacity,
-      "messages",
-    )
+  // The beginning of such a prompt is left out where it is too long.
+  if (request.kind === "completion" && request.keepLast !== undefined) return
+  const isIds = request.kind === "completion" && typeof request.prompt !== "string"
+  const ids = isIds ? request.prompt.length : 0
+  refuse(ids + leastTokensOfText(request, capacity), capacity, fieldOf(request), !isIds)
+}
+
+/**
+ * The same for a prompt that is only to be looked at: token ids cost nothing, however many.
+ * @throws ContextLengthExceeded
+ */
+export function refuseHopelessText(request: GenerationRequest, capacity: TextCapacity): void {
+  refuse(leastTokensOfText(request, capacity), capacity, fieldOf(request))
+}
+
+function fieldOf({ kind }: GenerationRequest): "messages" | "prompt" {
+  return kind === "chat" ? "messages" : "prompt"
+}
+
+function leastTokensOfText(request: GenerationRequest, capacity: TextCapacity): number {
+  if (request.kind === "completion") {
+    const { prompt, suffix = "" } = request
+    return leastTokensOf((typeof prompt === "string" ? prompt.length : 0) + suffix.length, capacity)
   }
-  const { prompt, suffix = "", keepLast } = request
-  // Its beginning is left out where it is too long.
-  if (keepLast !== undefined) return
-  const isText = typeof prompt === "string"
-  const ids = isText ? 0 : prompt.length
-  const least = ids + leastTokensOf((isText ? prompt.length : 0) + suffix.length, capacity)
-  return refuse(least, capacity, "prompt", isText)
+  // Whoever speaks is laid out with something around it.
+  const turns = request.messages.filter(({ role }) => role === "user" || role === "assistant").length
+  return Math.max(turns, leastTokensOf(chatLength(request.messages), capacity))
 }
 
 /**

@@ -33,9 +33,15 @@ describe("a prompt that cannot fit", () => {
       details: { n_prompt_tokens: 1025, n_ctx: 1024 },
     })
     expect(engine.status().queue).toMatchObject({ running: 0, waiting: 0 })
-    expect(engine.render(asking(Array(1025).fill(1)), signal)).rejects.toMatchObject({
+    const ids = Array(1025).fill(1)
+    expect(Array.fromAsync(engine.complete(asking(ids), signal))).rejects.toMatchObject({
+      details: { n_prompt_tokens: 1025 },
+    })
+    expect(engine.render(asking("x".repeat(LONGEST + 1)), signal)).rejects.toMatchObject({
       code: "context_length_exceeded",
     })
+    // Somebody may want to see what they are.
+    expect((await engine.render(asking(ids), signal)).tokens).toEqual([1, 2])
   })
 
   test("is refused as soon as the model is loaded that it waits for", async () => {

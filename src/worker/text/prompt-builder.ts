@@ -4,7 +4,7 @@ import type { Vocabulary } from "../../llama/vocabulary"
 import { layOutGap } from "../../prompt/fim"
 import type { PromptPiece } from "../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../prompt/template"
-import { refuseHopeless, refuseLongText } from "../../protocol/least-tokens"
+import { refuseHopelessText, refuseLongText } from "../../protocol/least-tokens"
 import type { PromptThreadSetup } from "./prompt-messages"
 
 const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
@@ -46,7 +46,7 @@ export class PromptBuilder {
   build(request: GenerationRequest, templated: () => void): Prompt {
     this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
     const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
-    refuseHopeless(request, capacity)
+    refuseHopelessText(request, capacity)
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     templated()
     if (pieces === undefined) return this.#completion(request as CompletionRequest)
