@@ -15,8 +15,7 @@ export interface TextCapacity {
  * @throws ContextLengthExceeded
  */
 export function refuseHopeless(request: GenerationRequest, capacity: TextCapacity): void {
-  // The beginning of such a prompt is left out where it is too long.
-  if (request.kind === "completion" && request.keepLast !== undefined) return
+  if (isCut(request)) return
   const isIds = request.kind === "completion" && typeof request.prompt !== "string"
   const ids = isIds ? request.prompt.length : 0
   refuse(ids + leastTokensOfText(request, capacity), capacity, fieldOf(request), !isIds)
@@ -27,7 +26,13 @@ export function refuseHopeless(request: GenerationRequest, capacity: TextCapacit
  * @throws ContextLengthExceeded
  */
 export function refuseHopelessText(request: GenerationRequest, capacity: TextCapacity): void {
+  if (isCut(request)) return
   refuse(leastTokensOfText(request, capacity), capacity, fieldOf(request))
+}
+
+/** Is the beginning of the prompt left out where it is too long? */
+function isCut(request: GenerationRequest): boolean {
+  return request.kind === "completion" && request.keepLast !== undefined
 }
 
 function fieldOf({ kind }: GenerationRequest): "messages" | "prompt" {
