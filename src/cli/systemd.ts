@@ -1,5 +1,6 @@
 import { dlopen, ptr } from "bun:ffi"
 import type { Environment } from "../config/environment"
+import { LONGEST_WAIT_SECONDS } from "../limits"
 
 /** From linux/socket.h, linux/net.h and bits/socket.h. */
 const AF_UNIX = 1
@@ -67,7 +68,8 @@ function watchdogPeriodMs(environment: Environment): number | undefined {
   const limit = Number(environment["WATCHDOG_USEC"])
   const watched = environment["WATCHDOG_PID"]
   if (!(limit > 0) || (watched && Number(watched) !== process.pid)) return undefined
-  return limit / 1000 / 2
+  // A longer timer would fire all the time.
+  return Math.min(limit / 1000 / 2, LONGEST_WAIT_SECONDS * 1000)
 }
 
 let libc: ReturnType<typeof openLibc> | undefined

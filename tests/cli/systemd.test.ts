@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, jest, test } from "bun:test"
+import { afterAll, describe, expect, jest, spyOn, test } from "bun:test"
 import { join } from "node:path"
 import { serviceManager } from "../../src/cli/systemd"
 import { bindSocket } from "../support/notify-socket"
@@ -44,6 +44,19 @@ describe.skipIf(process.platform !== "linux")("systemd is told", () => {
     } finally {
       jest.useRealTimers()
     }
+  })
+
+  test("nothing for weeks where it allows any time: longer timers would fire at once", () => {
+    const timer = spyOn(globalThis, "setInterval")
+    using socket = bindSocket(`@xllm-watchdog-${process.pid}-any`)
+    const environment = {
+      NOTIFY_SOCKET: `@xllm-watchdog-${process.pid}-any`,
+      WATCHDOG_USEC: "18446744073709551615",
+    }
+    using _manager = serviceManager(environment)
+    expect(timer.mock.lastCall?.[1]).toBe(24 * 86_400_000)
+    expect(socket.take()).toEqual([])
+    timer.mockRestore()
   })
 
   test.each(["", "vsock:2:1234", `/${"x".repeat(200)}`, "/nowhere/at/all"])(
