@@ -108,13 +108,14 @@ describe("the first use of llama.cpp", () => {
   })
 
   test("says what to do where the runtime folder cannot be written", async () => {
-    const notAFolder = join(folder.path, "not-a-folder")
-    writeFileSync(notAFolder, "")
+    const home = join(folder.path, "home-of-a-file")
+    mkdirSync(home)
+    writeFileSync(join(home, "runtime"), "")
     const { stdout, stderr, exitCode } = await runProgram([xllm, "run", model, "hello"], {
       cwd: folder.path,
-      env: { XLLM_HOME: notAFolder },
+      env: { XLLM_HOME: home },
     })
     expect([stdout, exitCode]).toEqual(["", 1])
-    expect(stderr).toMatch(/^Error: .*not-a-folder.*XLLM_HOME/m)
+    expect(stderr).toMatch(/^Error: .*home-of-a-file\/runtime.*XLLM_HOME/m)
   })
 })
