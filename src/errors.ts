@@ -582,7 +582,7 @@ export class UnsupportedModelfile extends XllmError {
 
 /** What a worker has written last, to follow a sentence about its end. */
 function lastOutput(lines: readonly string[]): string {
-  return lines.length === 0 ? "" : `; its last words: ${lines.join(" | ")}`
+  return lines.length === 0 ? "" : `; last output: ${lines.join(" | ")}`
 }
 
 /** A worker process ended under its requests; the message carries its last log lines, clients are not told of them. */

@@ -224,7 +224,7 @@ describe("what clients are told", () => {
     const lines = ["ggml.c:7: GGML_ASSERT(x) failed", "Bun has crashed"]
     const crashed = new errors.WorkerCrashed("m", "was ended by SIGSEGV", lines)
     expect(crashed.message).toBe(
-      "the worker of model 'm' was ended by SIGSEGV; its last words: ggml.c:7: GGML_ASSERT(x) failed | Bun has crashed",
+      "the worker of model 'm' was ended by SIGSEGV; last output: ggml.c:7: GGML_ASSERT(x) failed | Bun has crashed",
     )
     expect(crashed.publicMessage).toBe("the worker of model 'm' was ended by SIGSEGV")
     const full = new errors.NoRoomLeft("/home/ann/.xllm/models", undefined)

@@ -1,5 +1,5 @@
 import { pipeline, Readable, type Transform } from "node:stream"
-import { InvalidRequest, PayloadTooLarge, UnsupportedEncoding } from "../errors"
+import { InvalidRequest, PayloadTooLarge, reasonOf, UnsupportedEncoding } from "../errors"
 
 /** What a decoder gives at a time. It works on other threads, and nothing is done here but to take it. */
 const DECODED_BYTES = 64 * 1024
@@ -86,10 +86,6 @@ async function* decoded(chunks: AsyncIterable<Uint8Array>, decoder: Transform): 
     for await (const chunk of decoder) yield chunk
   } catch (error) {
     if (failure !== undefined) throw failure
-    throw new InvalidRequest(`the request body is not what its Content-Encoding says: ${wordsOf(error)}`)
+    throw new InvalidRequest(`the request body is not what its Content-Encoding says: ${reasonOf(error)}`)
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

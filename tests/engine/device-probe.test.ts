@@ -24,7 +24,7 @@ test("status does not wait for the devices, but has them found", async () => {
 
 test("a probe that crashes says its last words, and is tried again by the next who asks", async () => {
   const { engine, logged } = testEngine({ probe: "crash" })
-  await expect(engine.system()).rejects.toThrow("ended with exit code 3; its last words: vulkan: no driver")
+  await expect(engine.system()).rejects.toThrow("ended with exit code 3; last output: vulkan: no driver")
   await expect(engine.system()).rejects.toBeInstanceOf(RuntimeBroken)
   expect(logged.filter((entry) => entry.event === "devices could not be found")).toHaveLength(2)
   expect(engine.status().devices).toBeNull()

@@ -56,7 +56,7 @@ test("want of memory keeps the worker's advice, and what was said goes to the lo
   expect(told.publicMessage).toBe(
     "model 'm' could not be loaded: there is no room for a context of 4096 cells",
   )
-  expect(told.message).toBe(`${told.publicMessage}; its last words: ${line}`)
+  expect(told.message).toBe(`${told.publicMessage}; last output: ${line}`)
 })
 
 test("a load that nothing was written of keeps the worker's words", () => {

@@ -145,7 +145,7 @@ test("what a worker's own child writes after its end is among its last words", a
     limits: { drainMs: 10_000 },
   })
   expect(message(await new Client(engine, "say 1").failure())).toContain(
-    "exit code 4; its last words: late words",
+    "exit code 4; last output: late words",
   )
 })
 

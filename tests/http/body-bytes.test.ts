@@ -125,6 +125,6 @@ test("a compressed form with something else in it is refused with its reason", a
   const error = await errorOf(fakeServer().post("/v1/audio/transcriptions", "", { body, headers }))
   expect(error).toMatchObject({
     status: 400,
-    message: "the request body is not what its Content-Encoding says: incorrect header check",
+    message: "the request body is not what its Content-Encoding says: the compressed data is damaged",
   })
 })

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Readable } from "node:stream"
-import { RuntimeBroken } from "../../errors"
+import { reasonOf, RuntimeBroken } from "../../errors"
 import { ProcessEnd } from "../../lib/process-end"
 import { FRAME_START } from "../../protocol/messages"
 import { encodeFrame, FrameReader } from "./frames"
@@ -46,7 +46,7 @@ export class SidecarProcess {
     })
     // Its end is told below; a write to a process that has just ended is no news.
     channel.on("error", () => {})
-    this.#child.on("error", (error) => this.#end(listener, `could not be started: ${error.message}`))
+    this.#child.on("error", (error) => this.#end(listener, `could not be started: ${reasonOf(error)}`))
     const end = new ProcessEnd()
     this.#child.on("close", (exitCode, signal) =>
       this.#end(listener, end.describe({ exitCode, signal, isOurs: false }), signal ?? undefined),
