@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { type Flavour, FLAVOURS, packComponents } from "./scripts/components"
 import { sourceHash } from "./scripts/source-hash"
-import type { Component } from "./src/native/component"
+import type { Component } from "./src/native/extract"
 import { releaseIn } from "./src/native/llama-version"
 
 const ROOT = import.meta.dir
@@ -43,7 +43,7 @@ async function bundle(options: {
     // that URL is relative to its root, so entries are placed there, without their folders.
     entrypoints: [
       options.entry,
-      join(ROOT, "src/worker/text/prompt-thread.ts"),
+      join(ROOT, "src/worker/text/prompt/prompt-thread.ts"),
       join(ROOT, "src/worker/turn-thread.ts"),
     ],
     naming: "[name].[ext]",
@@ -100,7 +100,7 @@ function leaveOut(media: boolean): Bun.BunPlugin {
       }))
       if (media) return
       const contents = `export * from ${JSON.stringify(join(ROOT, "src/worker/left-out.ts"))}`
-      builder.onLoad({ filter: /src[\\/]worker[\\/](speech[\\/]\w+|image)[\\/]worker\.ts$/ }, () => ({
+      builder.onLoad({ filter: /src[\\/]worker[\\/](tts|asr|diffusion)[\\/]load\.ts$/ }, () => ({
         contents,
         loader: "js",
       }))

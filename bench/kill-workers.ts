@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { writeTinyModel } from "../tests/support/tiny-model"
+import { writeTinyModel } from "../tests/support/files/tiny-model"
 
 const KILLS = 100
 const CLIENTS = 6
@@ -124,7 +124,7 @@ async function killSome(url: string, server: number, count: number): Promise<Ser
 }
 
 async function readyWorkers(url: string): Promise<readonly number[]> {
-  // Our own server's answer, as `http/v0/bodies.ts` has it.
+  // Our own server's answer, as `http/v0/bodies/` has it.
   const body = (await (await fetch(`${url}/v0/ps`)).json()) as { readonly models: readonly LoadedWorker[] }
   return body.models.flatMap(({ pid, state }) => (state === "ready" && pid !== null ? [pid] : []))
 }

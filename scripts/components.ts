@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Component } from "../src/native/component"
 import { ESPEAK_PACKAGE, espeakPackageFolder, readEspeakPackage } from "../src/native/espeak-package"
-import { packageFolder } from "../src/native/package-folder"
+import type { Component } from "../src/native/extract"
 import {
   chooseLibraries,
   CUDA_LIBRARY,
   type LlamaPackages,
+  packageFolder,
   packagesFor,
   VULKAN_LIBRARY,
 } from "../src/native/packages"

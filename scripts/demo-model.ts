@@ -142,7 +142,7 @@ async function keep(fetched: string, cache: string, origin: string): Promise<Dem
 
 async function generate(cache: string): Promise<DemoModel> {
   const path = join(cache, "tiny-random.gguf")
-  const { writeTinyModel } = await import("../tests/support/tiny-model")
+  const { writeTinyModel } = await import("../tests/support/files/tiny-model")
   await writeTinyModel(path)
   return { path, origin: "generated here, because no real model could be fetched", isGenerated: true }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import type { Component } from "../src/native/component"
+import type { Component } from "../src/native/extract"
 import {
   bareRuntimePackage,
   ENGINE_PACKAGE,
@@ -30,7 +30,7 @@ export async function imageComponents(withVulkan: boolean, root: string): Promis
   const image: PackSource[] = [
     { name: RUNTIME_FILE, path: join(folderOf(runtime), "bin", RUNTIME_FILE) },
     { name: `${RUNTIME_FILE}.NOTICE`, path: join(folderOf(runtime), "NOTICE") },
-    { name: SIDECAR_FILE, path: join(root, "src/worker/image", SIDECAR_FILE) },
+    { name: SIDECAR_FILE, path: join(root, "src/worker/diffusion", SIDECAR_FILE) },
     ...[...ENGINE_FILES, `prebuilds/${target}/${ADDON}.bare`].map((file) => inPackage(ENGINE_PACKAGE, file)),
     ...(await packagesWithDependencies(SIDECAR_PACKAGES)).flatMap((name) => sourcesOf(name, target)),
   ]

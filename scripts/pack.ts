@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs"
 import { mkdir, rename } from "node:fs/promises"
 import { basename, join } from "node:path"
-import type { Component, PackedFile } from "../src/native/component"
-import { checksum } from "../src/native/extract"
+import { checksum, type Component, type PackedFile } from "../src/native/extract"
 
 /** Higher levels save little (19: a quarter) and take ten times as long. */
 const ZSTD_LEVEL = 12

@@ -1,5 +1,7 @@
 import { flagName, variablesOf } from "../src/config/load"
-import { allSettings, flaglessSettings, type Setting } from "../src/config/schema"
+import { allSettings } from "../src/config/schema"
+import { flaglessSettings } from "../src/config/sections/flagless"
+import type { Setting } from "../src/config/setting"
 
 /** The table of all settings, as rows of Markdown cells. */
 export function settingsTable(): readonly (readonly string[])[] {

@@ -1,4 +1,4 @@
-import { writeTinyModel } from "../tests/support/tiny-model"
+import { writeTinyModel } from "../tests/support/files/tiny-model"
 
 /** `bun scripts/write-tiny-model.ts FILE`: a model with random weights, for trying things without a download. */
 const [path] = process.argv.slice(2)

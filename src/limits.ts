@@ -4,7 +4,7 @@
  * of its own, that is named. All readers take their bounds from here; only what concerns a single file format is a
  * constant of its reader. Figures were measured on one core of a small server.
  */
-import type { SamplingParameters } from "./domain"
+import type { SamplingParameters } from "./domain/chat"
 import type { JsonShape } from "./lib/json-shape"
 
 /** The values that a number may have, both ends included. */

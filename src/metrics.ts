@@ -2,9 +2,11 @@ import Counter from "prom-client/lib/counter"
 import Gauge from "prom-client/lib/gauge"
 import Histogram from "prom-client/lib/histogram"
 import Registry from "prom-client/lib/registry"
-import type { GenerationEvent, LoadedModel, MediaEvent, StepUsage, WorkEvent, WorkRequest } from "./domain"
+import type { GenerationEvent } from "./domain/chat"
+import type { LoadedModel, StepUsage } from "./domain/loaded-model"
+import type { MediaEvent, WorkEvent, WorkRequest } from "./domain/tasks"
 import { BulkHistogram } from "./lib/bulk-histogram"
-import { processUsage } from "./lib/process-usage"
+import { processUsage } from "./lib/system/process-usage"
 
 /** A request of a model. Its identity tells it from others. */
 interface CountedRequest {

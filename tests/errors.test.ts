@@ -1,13 +1,28 @@
 import { afterAll, afterEach, beforeAll, describe, expect, spyOn, test } from "bun:test"
 import { main } from "../src/cli/main"
-import * as errors from "../src/errors"
-import { type Listener, listen } from "../src/http/listen"
-import { failureEvent } from "../src/http/openai/failure"
+import * as baseErrors from "../src/errors/base"
+import type { XllmError } from "../src/errors/base"
+import * as cliErrors from "../src/errors/cli"
+import * as engineErrors from "../src/errors/engine"
+import * as modelErrors from "../src/errors/model"
+import * as requestErrors from "../src/errors/request"
+import * as storeErrors from "../src/errors/store"
+import { failureEvent } from "../src/http/openai/error-body"
 import { errorResponse } from "../src/http/plugins/errors"
+import { listen, type Listener } from "../src/http/server/listen"
 import { fakeServer, jsonOf, USER_HI } from "./support/http"
 
+const errors = {
+  ...baseErrors,
+  ...cliErrors,
+  ...engineErrors,
+  ...modelErrors,
+  ...requestErrors,
+  ...storeErrors,
+}
+
 /** One of each kind, and what a client of the server sees of it. */
-const TABLE: readonly (readonly [error: errors.XllmError, status: number, seen?: Seen])[] = [
+const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])[] = [
   [new errors.InvalidRequest("n must be at least 1, got 0", "n"), 400, { param: "n" }],
   [
     new errors.Unsupported("audio is not supported yet", "audio"),

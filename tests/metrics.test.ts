@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import type { EngineObserver, ObservedRequest } from "../src/engine/observer"
 import { Metrics } from "../src/metrics"
-import { FakeEngine, LOADED_TINY } from "./support/fake-engine"
+import { FakeEngine, LOADED_TINY } from "./support/fakes/fake-engine"
 import { fakeServer, USER_HI } from "./support/http"
 
 const STARTED_AT = new Date("2026-01-02T03:04:05Z")

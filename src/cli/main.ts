@@ -1,12 +1,13 @@
 import { processEnvironment } from "../config/environment"
-import { asXllmError, traceOf, UsageError } from "../errors"
-import { nearest } from "../lib/nearest"
+import { asXllmError, traceOf } from "../errors/base"
+import { UsageError } from "../errors/cli"
+import { nearest } from "../lib/text/nearest"
 import { version } from "../version"
-import type { Command } from "./command"
-import { HIDDEN_COMMAND } from "./completion-protocol"
-import { failureText } from "./failure"
-import { columns } from "./help"
-import { type Io, processIo } from "./io"
+import type { Command } from "./args/command"
+import { columns } from "./args/help"
+import { HIDDEN_COMMAND } from "./completion/completion-protocol"
+import { failureText } from "./terminal/failure"
+import { type Io, processIo } from "./terminal/io"
 
 interface CommandEntry {
   readonly summary: string
@@ -16,30 +17,30 @@ interface CommandEntry {
 
 /** Every command that people use. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
-  serve: { summary: "Start the server", load: () => import("./serve") },
-  run: { summary: "Talk to a model", load: () => import("./run") },
-  speak: { summary: "Let a voice say a text", load: () => import("./speak") },
-  transcribe: { summary: "Write down what is said", load: () => import("./transcribe") },
-  draw: { summary: "Draw a picture", load: () => import("./draw") },
-  pull: { summary: "Download a model", load: () => import("./pull") },
-  list: { summary: "List the models on disk", load: () => import("./list") },
-  show: { summary: "Show what a model is", load: () => import("./show") },
-  create: { summary: "Make a model out of a Modelfile", load: () => import("./create") },
-  rm: { summary: "Delete models from the disk", load: () => import("./rm") },
-  cp: { summary: "Give a model one more name", load: () => import("./cp") },
-  keys: { summary: "Choose whose signatures are trusted", load: () => import("./keys") },
-  ps: { summary: "List the models that a server has loaded", load: () => import("./ps") },
+  serve: { summary: "Start the server", load: () => import("./commands/serve") },
+  run: { summary: "Talk to a model", load: () => import("./commands/run") },
+  speak: { summary: "Let a voice say a text", load: () => import("./commands/speak") },
+  transcribe: { summary: "Write down what is said", load: () => import("./commands/transcribe") },
+  draw: { summary: "Draw a picture", load: () => import("./commands/draw") },
+  pull: { summary: "Download a model", load: () => import("./commands/pull") },
+  list: { summary: "List the models on disk", load: () => import("./commands/list") },
+  show: { summary: "Show what a model is", load: () => import("./commands/show") },
+  create: { summary: "Make a model out of a Modelfile", load: () => import("./commands/create") },
+  rm: { summary: "Delete models from the disk", load: () => import("./commands/rm") },
+  cp: { summary: "Give a model one more name", load: () => import("./commands/cp") },
+  keys: { summary: "Choose whose signatures are trusted", load: () => import("./commands/keys") },
+  ps: { summary: "List the models that a server has loaded", load: () => import("./commands/ps") },
   licenses: {
     summary: "Show what this program contains, and under which licences",
-    load: () => import("./licenses"),
+    load: () => import("./commands/licenses"),
   },
-  config: { summary: "Show the effective settings", load: () => import("./config") },
-  export: { summary: "Write a model to one file", load: () => import("./export") },
-  import: { summary: "Install models from files", load: () => import("./import") },
-  stop: { summary: "Unload a model from a server", load: () => import("./stop") },
+  config: { summary: "Show the effective settings", load: () => import("./commands/config") },
+  export: { summary: "Write a model to one file", load: () => import("./commands/export") },
+  import: { summary: "Install models from files", load: () => import("./commands/import") },
+  stop: { summary: "Unload a model from a server", load: () => import("./commands/stop") },
   completion: {
     summary: "Print a script that completes commands in a shell",
-    load: () => import("./completion"),
+    load: () => import("./commands/completion"),
   },
 }
 
@@ -111,7 +112,7 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
 
 /** Hidden: shells ask it. */
 async function completeWords(words: readonly string[], io: Io): Promise<void> {
-  const { complete } = await import("./complete")
+  const { complete } = await import("./completion/complete")
   await complete(words, io, {
     commands: Object.keys(commands),
     find: async (name) => {

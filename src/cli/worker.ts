@@ -1,4 +1,4 @@
-import { UsageError } from "../errors"
+import { UsageError } from "../errors/cli"
 
 /**
  * `xllm worker KIND`: what the engine starts as its children. Not for people.

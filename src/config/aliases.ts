@@ -1,4 +1,4 @@
-import { UsageError } from "../errors"
+import { UsageError } from "../errors/cli"
 import { type Aliases, aliasKey, loopIn } from "../lib/aliases"
 import { type ConfigValue, refusal } from "./values"
 

@@ -1,11 +1,12 @@
 import { Compile } from "typebox/compile"
-import { UsageError } from "../errors"
+import { UsageError } from "../errors/cli"
 import { type Aliases, aliasOf } from "../lib/aliases"
-import { nearest } from "../lib/nearest"
-import { shorten } from "../lib/shorten"
+import { nearest } from "../lib/text/nearest"
+import { shorten } from "../lib/text/shorten"
 import { SHOWN } from "../limits"
 import { fileSchema } from "./file-schema"
-import { allSettings, perModelSettings, type Setting } from "./schema"
+import { allSettings, perModelSettings } from "./schema"
+import type { Setting } from "./setting"
 import { refusal } from "./values"
 
 /** Names from the top of a file to a place in it. */

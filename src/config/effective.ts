@@ -1,7 +1,8 @@
-import { nearest } from "../lib/nearest"
+import { nearest } from "../lib/text/nearest"
 import type { Environment } from "./environment"
 import { type Inputs, modelPath, modelsOf, type Origin, resolveSetting, variablesOf } from "./load"
-import { allSettings, perModelSettings, type Setting } from "./schema"
+import { allSettings, perModelSettings } from "./schema"
+import type { Setting } from "./setting"
 
 /** A setting as it counts, and why. */
 interface ResolvedSetting {

@@ -1,5 +1,7 @@
-import Type, { type TSchema } from "typebox"
-import { allSettings, perModelSettings, type Setting } from "./schema"
+import Type from "typebox"
+import type { TSchema } from "typebox"
+import { allSettings, perModelSettings } from "./schema"
+import type { Setting } from "./setting"
 
 /** A setting, or settings that share the start of their paths. */
 type Node = Setting<unknown> | Map<string, Node>

@@ -1,7 +1,9 @@
 import { lstatSync, statSync } from "node:fs"
 import { extname, join, resolve } from "node:path"
-import { FileFailed, reasonOf, UsageError } from "../errors"
-import { readBounded } from "../lib/read-bounded"
+import { reasonOf } from "../errors/base"
+import { UsageError } from "../errors/cli"
+import { FileFailed } from "../errors/store"
+import { readBounded } from "../lib/system/read-bounded"
 import type { Environment } from "./environment"
 import { findPaths } from "./paths"
 

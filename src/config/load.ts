@@ -1,7 +1,7 @@
 import { aliasKey } from "../lib/aliases"
-import type { ConfigFile } from "./file"
 import type { Environment } from "./environment"
-import type { Setting } from "./schema"
+import type { ConfigFile } from "./file"
+import type { Setting } from "./setting"
 
 /** Settings by key. */
 export type SettingTable = Readonly<Record<string, Setting<unknown>>>

@@ -1,6 +1,9 @@
-import type { ModelSettings, ModelSummary } from "../domain"
+import type { ModelSummary } from "../domain/model"
+import type { ModelSettings } from "../domain/settings"
 import { type Inputs, type Origin, resolveSetting } from "./load"
-import { flaglessSettings, perModelSettings, type Setting } from "./schema"
+import { perModelSettings } from "./schema"
+import { flaglessSettings } from "./sections/flagless"
+import type { Setting } from "./setting"
 
 type Key = keyof typeof perModelSettings
 

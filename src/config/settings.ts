@@ -1,25 +1,17 @@
 import { resolve } from "node:path"
-import { UsageError } from "../errors"
+import { UsageError } from "../errors/cli"
 import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
 import type { Environment } from "./environment"
 import { findConfigFile, readConfigFile } from "./file"
 import { type Inputs, type Origin, resolveSettings, sources, type Values } from "./load"
 import { findPaths } from "./paths"
-import {
-  capacitySettings,
-  DEFAULT_PORT,
-  flaglessSettings,
-  logFileSettings,
-  logSettings,
-  mediaSettings,
-  metricsSettings,
-  missingModelSettings,
-  pgpSettings,
-  pullSettings,
-  serverSettings,
-  storeSettings,
-} from "./schema"
+import { flaglessSettings } from "./sections/flagless"
+import { mediaSettings } from "./sections/images"
+import { capacitySettings } from "./sections/limits"
+import { logFileSettings, logSettings } from "./sections/log"
+import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
+import { DEFAULT_PORT, metricsSettings, serverSettings } from "./sections/server"
 
 /**
  * The command line, the environment, and the configuration file that they name or that is in xLLM's home.

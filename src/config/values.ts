@@ -1,7 +1,7 @@
-import { UsageError } from "../errors"
-import { BYTES_PATTERN, parseBytes } from "../lib/bytes"
-import { DURATION_PATTERN, parseDuration } from "../lib/duration"
-import { shorten } from "../lib/shorten"
+import { UsageError } from "../errors/cli"
+import { BYTES_PATTERN, parseBytes } from "../lib/text/bytes"
+import { DURATION_PATTERN, parseDuration } from "../lib/text/duration"
+import { shorten } from "../lib/text/shorten"
 import {
   type ListBound,
   LONGEST_STAY_SECONDS,

@@ -1,24 +1,19 @@
 import type {
   ChatRequest,
   CompletionRequest,
-  Device,
   GenerationEvent,
   GenerationRequest,
-  ImageEvent,
-  ImageRequest,
-  LoadedModel,
-  ModelDetails,
-  ModelKind,
-  ModelSettings,
-  ModelSummary,
   RenderedPrompt,
-  SpeechEvent,
-  SpeechRequest,
-  TranscriptionEvent,
-  TranscriptionRequest,
-  WorkRequest,
-} from "../domain"
-import type { XllmError } from "../errors"
+} from "../domain/chat"
+import type { Device } from "../domain/device"
+import type { ImageEvent, ImageRequest } from "../domain/image"
+import type { LoadedModel } from "../domain/loaded-model"
+import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import type { ModelSettings } from "../domain/settings"
+import type { SpeechEvent, SpeechRequest } from "../domain/speech"
+import type { WorkRequest } from "../domain/tasks"
+import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
+import type { XllmError } from "../errors/base"
 
 /** The requests of one model. */
 export interface QueueStatus {

@@ -1,31 +1,27 @@
 import type {
   ChatRequest,
   CompletionRequest,
-  Device,
   GenerationEvent,
   GenerationRequest,
-  ImageEvent,
-  ImageRequest,
-  LoadedModel,
-  ModelDetails,
-  ModelKind,
-  ModelSettings,
-  ModelSummary,
   RenderedPrompt,
-  SpeechEvent,
-  SpeechRequest,
-  TranscriptionEvent,
-  TranscriptionRequest,
-  WorkEvent,
-  WorkRequest,
-} from "../domain"
-import { asXllmError, Cancelled, ModelCorrupt, ModelNotFound, Stopping, XllmError } from "../errors"
+} from "../domain/chat"
+import type { Device } from "../domain/device"
+import type { ImageEvent, ImageRequest } from "../domain/image"
+import type { LoadedModel } from "../domain/loaded-model"
+import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import type { ModelSettings } from "../domain/settings"
+import type { SpeechEvent, SpeechRequest } from "../domain/speech"
+import type { WorkEvent, WorkRequest } from "../domain/tasks"
+import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
+import { asXllmError, XllmError } from "../errors/base"
+import { Stopping } from "../errors/engine"
+import { ModelCorrupt, ModelNotFound } from "../errors/model"
+import { Cancelled } from "../errors/request"
 import type { Logger } from "../log/logger"
 import type { Catalog } from "../store/contract"
-import { ContextReader } from "./context-lengths"
 import type {
-  ContextLengths,
   Answering,
+  ContextLengths,
   EngineStatus,
   FetchMissing,
   LiveOptions,
@@ -34,25 +30,26 @@ import type {
   SettingsOf,
   SystemReport,
 } from "./contract"
-import { DeviceProbe } from "./device-probe"
-import { Generation } from "./generation"
-import { checkGenerates, checkKind, KIND_FOR } from "./kinds"
+import { checkGenerates, checkKind, KIND_FOR } from "./model-kinds"
+import type { EngineObserver } from "./observer"
+import { DeviceProbe } from "./process/device-probe"
 import {
   DEFAULT_HEADROOM_BYTES,
   DEFAULT_LIMITS,
   DEFAULT_QUEUE_LIMIT,
   type EngineLimits,
   limitsOf,
-} from "./limits"
-import type { LoadedWeights } from "./mapped-weights"
-import { MemoryReader } from "./memory-reader"
-import type { EngineObserver } from "./observer"
-import { Pool, type PoolEffects } from "./pool"
-import type { Replica } from "./replica"
-import type { GpuReading } from "./room"
-import { ServedModel } from "./served-model"
-import { checkSettings } from "./settings-check"
-import { toReplicaLoad } from "./worker-settings"
+} from "./process/limits"
+import type { LoadedWeights } from "./residency/mapped-weights"
+import { MemoryReader } from "./residency/memory-reader"
+import { Pool, type PoolEffects } from "./residency/pool"
+import type { GpuReading } from "./residency/room"
+import { checkSettings } from "./residency/settings-check"
+import { ContextReader } from "./serving/context-lengths"
+import { Generation } from "./serving/generation"
+import type { Replica } from "./serving/replica"
+import { ServedModel } from "./serving/served-model"
+import { toReplicaLoad } from "./serving/worker-settings"
 
 export interface EngineOptions {
   readonly store: Catalog

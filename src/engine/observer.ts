@@ -1,4 +1,5 @@
-import type { StepUsage, WorkEvent, WorkRequest } from "../domain"
+import type { StepUsage } from "../domain/loaded-model"
+import type { WorkEvent, WorkRequest } from "../domain/tasks"
 
 /** One request, from the moment it stands in a queue. The same object in every call about it. */
 export interface ObservedRequest {

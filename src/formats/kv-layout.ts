@@ -1,4 +1,4 @@
-import type { KvLayout, KvType } from "../domain"
+import type { KvLayout, KvType } from "../domain/settings"
 
 /** Bytes of one element, with the scales of its block: ggml's block sizes (ggml-common.h). */
 export const KV_BYTES: Readonly<Record<KvType, number>> = {

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises"
-import { InvalidModelFile, reasonOf } from "../errors"
+import { reasonOf } from "../errors/base"
+import { InvalidModelFile } from "../errors/model"
 import { findExcess } from "../lib/json-shape"
 import { JSON_SHAPE } from "../limits"
 

@@ -1,4 +1,4 @@
-import type { SamplingParameters } from "../domain"
+import type { SamplingParameters } from "../domain/chat"
 import { SAMPLING, type SamplingNumber } from "../limits"
 
 /** What a request that says nothing gets: llama.cpp's own defaults (common_params_sampling). */

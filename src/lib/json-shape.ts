@@ -1,4 +1,4 @@
-import { breathe } from "./breathe"
+import { breathe } from "./async/breathe"
 
 /** What a JSON text may consist of. */
 export interface JsonShape {

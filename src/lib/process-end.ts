@@ -1,4 +1,4 @@
-import { oomKills } from "./oom-kills"
+import { oomKills } from "./system/oom-kills"
 
 /** How a process ended, as the runtime tells. */
 interface End {

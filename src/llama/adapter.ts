@@ -1,4 +1,4 @@
-import { RuntimeBroken } from "../errors"
+import { RuntimeBroken } from "../errors/engine"
 import type { Context } from "./context"
 import { type Address, cString } from "./library"
 import type { Model } from "./model"

@@ -1,6 +1,6 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
-import type { KvLayout, KvType } from "../domain"
-import { RuntimeBroken } from "../errors"
+import type { KvLayout, KvType } from "../domain/settings"
+import { RuntimeBroken } from "../errors/engine"
 import type { Batch } from "./batch"
 import type { Address, Library } from "./library"
 import type { Model } from "./model"

@@ -1,4 +1,4 @@
-import type { Device } from "../domain"
+import type { Device } from "../domain/device"
 import type { Address, Library } from "./library"
 
 /** `enum ggml_backend_dev_type`, in order. */

@@ -1,6 +1,7 @@
 import { cc, dlopen, type Pointer } from "bun:ffi"
-import { withoutPaths } from "../lib/without-paths"
-import { reasonOf, RuntimeBroken } from "../errors"
+import { reasonOf } from "../errors/base"
+import { RuntimeBroken } from "../errors/engine"
+import { withoutPaths } from "../lib/text/without-paths"
 import { ggmlBaseSymbols, ggmlSymbols, llamaSymbols, shimSymbols } from "./symbols"
 
 /** The release that `shim.c` and `symbols.ts` were written for. */

@@ -1,5 +1,5 @@
-import type { TextModelSettings } from "../domain"
-import { RuntimeBroken } from "../errors"
+import type { TextModelSettings } from "../domain/settings"
+import { RuntimeBroken } from "../errors/engine"
 import { type Address, cString, type Library } from "./library"
 import { Vocabulary } from "./vocabulary"
 

@@ -1,5 +1,5 @@
-import type { SamplingParameters } from "../domain"
-import { RuntimeBroken } from "../errors"
+import type { SamplingParameters } from "../domain/chat"
+import { RuntimeBroken } from "../errors/engine"
 import type { Context } from "./context"
 import type { Address, Library } from "./library"
 import type { Model } from "./model"

@@ -2,7 +2,7 @@ import { statSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename, dirname, resolve, sep } from "node:path"
 import { createStream, type RotatingFileStream } from "rotating-file-stream"
-import { reasonOf } from "../errors"
+import { reasonOf } from "../errors/base"
 
 export interface LogFileOptions {
   readonly path: string

@@ -1,4 +1,4 @@
-import { shorten } from "../lib/shorten"
+import { shorten } from "../lib/text/shorten"
 import { SHOWN } from "../limits"
 
 /** What is written: everything from this level up; `off` writes nothing. */

@@ -1,4 +1,4 @@
-import type { Component } from "./component"
+import type { Component } from "./extract"
 
 /**
  * The folder of a component's files, extracted below `runtimeFolder` on first use; `undefined` where this executable

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { reasonOf, RuntimeBroken } from "../errors"
-import type { Component, PackedFile } from "./component"
-import { lockFile } from "../lib/file-lock"
+import { reasonOf } from "../errors/base"
+import { RuntimeBroken } from "../errors/engine"
+import { lockFile } from "../lib/system/file-lock"
 
 /** Longer than the slowest extraction seen (0.4 s for the Vulkan backend) by far; see {@link lockFile}. */
 const LOCK_PATIENCE_MS = 20_000
@@ -124,4 +124,29 @@ function remedy(error: unknown, megabytes: number): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined
   const diskFull = code === "ENOSPC" || code === "EDQUOT"
   return diskFull ? `free ${megabytes} MB there` : "make the folder writable"
+}
+
+/** One file inside a packed component. */
+export interface PackedFile {
+  /** Relative to the component's folder; folders in it are divided by `/`. */
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Hex; checked once, when the file is extracted. */
+  readonly sha256: string
+  /**
+   * XXH3 of 64 bits in hex; checked before every use. It finds damage, not malice (whoever can write to the cache
+   * runs as the same user), and takes 20 ms for all libraries where SHA-256 takes 80.
+   */
+  readonly checksum: string
+}
+
+/** Native files that are embedded in the executable and extracted together. */
+export interface Component {
+  readonly name: "llama" | "vulkan" | "cuda" | "shim" | "speech" | "espeak" | "image" | "image-vulkan"
+  /** Changes with the name and content of any file: the folder of the extracted files is named after it. */
+  readonly hash: string
+  /** The path of the archive: the files' bytes one after the other, in the order of `files`, compressed with zstd. */
+  readonly archive: string
+  readonly files: readonly PackedFile[]
 }

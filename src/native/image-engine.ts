@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { RuntimeBroken, Unsupported } from "../errors"
+import { RuntimeBroken } from "../errors/engine"
+import { Unsupported } from "../errors/request"
 import { extractEmbedded } from "./extract-embedded"
 
 /** The package with stable-diffusion.cpp, for all platforms, and the JavaScript packages that it and the sidecar need. */
@@ -81,7 +82,7 @@ function installed(): ImageEngineFiles {
     )
   return {
     runtime: join(runtime, "bin", RUNTIME_FILE),
-    script: join(import.meta.dir, "../worker/image", SIDECAR_FILE),
+    script: join(import.meta.dir, "../worker/diffusion", SIDECAR_FILE),
     gpuBackends: join(engine, "prebuilds"),
   }
 }

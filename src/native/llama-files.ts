@@ -1,10 +1,16 @@
 import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
-import { RuntimeBroken } from "../errors"
+import { RuntimeBroken } from "../errors/engine"
 import { extractEmbedded } from "./extract-embedded"
-import { packageFolder } from "./package-folder"
-import { chooseLibraries, CUDA_LIBRARY, type LlamaLibraries, packagesFor, VULKAN_LIBRARY } from "./packages"
+import {
+  chooseLibraries,
+  CUDA_LIBRARY,
+  type LlamaLibraries,
+  packageFolder,
+  packagesFor,
+  VULKAN_LIBRARY,
+} from "./packages"
 
 const SHIM = "shim.c"
 

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { packageFolder } from "./package-folder"
-import { packagesFor } from "./packages"
+import { packageFolder, packagesFor } from "./packages"
 
 /** Put in by build.ts, because the compiled binary has no packages to look into. */
 declare const XLLM_LLAMA_VERSION: string | undefined

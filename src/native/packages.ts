@@ -1,3 +1,5 @@
+import { dirname, join } from "node:path"
+
 /** Where the native libraries of one platform come from: npm packages, each with one folder of libraries. */
 export interface LlamaPackages {
   /** The CPU backends (on Apple silicon: and Metal), libggml, libllama and libllama-common. */
@@ -55,4 +57,14 @@ export function chooseLibraries(names: readonly string[]): LlamaLibraries | unde
   const llamaCommon = find(LIBRARY_PATTERNS.llamaCommon)
   if (!ggmlBase || !ggml || !llama || !llamaCommon) return undefined
   return { ggmlBase, ggml, llama, llamaCommon }
+}
+
+/** The folder of libraries inside an installed package, or `undefined` where it is not installed. */
+export function packageFolder(name: string): string | undefined {
+  try {
+    const entry = Bun.resolveSync(name, import.meta.dir)
+    return join(dirname(entry), "../bins", name.slice(name.indexOf("/") + 1))
+  } catch {
+    return undefined
+  }
 }

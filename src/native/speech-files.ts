@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path"
-import { RuntimeBroken, Unsupported } from "../errors"
+import { RuntimeBroken } from "../errors/engine"
+import { Unsupported } from "../errors/request"
 import { extractEmbedded } from "./extract-embedded"
 
 /**

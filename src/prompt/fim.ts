@@ -1,4 +1,4 @@
-import { Unsupported } from "../errors"
+import { Unsupported } from "../errors/request"
 
 /** Ids of the tokens that a model was trained to fill gaps with. */
 export interface FimTokens {

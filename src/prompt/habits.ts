@@ -1,4 +1,4 @@
-import type { ChatMessage } from "../domain"
+import type { ChatMessage } from "../domain/chat"
 import { TemplateRaised } from "./jinja"
 
 /** What a template expects of a conversation; found out by trying. */

@@ -1,5 +1,5 @@
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja"
-import { normalizeNewlines } from "../lib/newlines"
+import { normalizeNewlines } from "../lib/text/newlines"
 import { FORMAT_FUNCTION, repairTemplate } from "./jinja-repairs"
 import { strftime } from "./strftime"
 

@@ -1,4 +1,4 @@
-import type { ChatMessage } from "../domain"
+import type { ChatMessage } from "../domain/chat"
 import type { TemplateHabits } from "./habits"
 
 /** A message as templates read it. */

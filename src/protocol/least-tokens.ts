@@ -1,5 +1,5 @@
-import type { GenerationRequest } from "../domain"
-import { ContextLengthExceeded } from "../errors"
+import type { GenerationRequest } from "../domain/chat"
+import { ContextLengthExceeded } from "../errors/request"
 
 /** What is known of a model that decides how much text it takes. */
 export interface TextCapacity {

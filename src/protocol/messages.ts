@@ -1,16 +1,10 @@
-import type {
-  Device,
-  GenerationEvent,
-  GenerationRequest,
-  LoadedModelInfo,
-  ModelKind,
-  StepUsage,
-  TextModelSettings,
-  WorkerCounters,
-  WorkEvent,
-  WorkRequest,
-} from "../domain"
-import type { WireError } from "../errors"
+import type { GenerationEvent, GenerationRequest } from "../domain/chat"
+import type { Device } from "../domain/device"
+import type { LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
+import type { ModelKind } from "../domain/model"
+import type { TextModelSettings } from "../domain/settings"
+import type { WorkEvent, WorkRequest } from "../domain/tasks"
+import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */

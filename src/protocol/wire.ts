@@ -7,14 +7,13 @@ import type {
   CompletionRequest,
   GenerationEvent,
   GenerationRequest,
-  ModelDefaults,
   RenderedPrompt,
   SamplingParameters,
   TokenLogprob,
-  WorkEvent,
-  WorkRequest,
-} from "../domain"
-import type { WireError } from "../errors"
+} from "../domain/chat"
+import type { ModelDefaults } from "../domain/model"
+import type { WorkEvent, WorkRequest } from "../domain/tasks"
+import type { WireError } from "../errors/base"
 
 type LogitBias = SamplingParameters["logitBias"]
 

@@ -1,5 +1,5 @@
-import type { ModelDetails, ModelKind, ModelSummary } from "../domain"
-import type { Digest, Manifest } from "./manifest"
+import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import type { Digest, Manifest } from "./managed/manifest"
 import type { ModelName } from "./names"
 
 /** Which models there are, for those who use them. */

@@ -1,6 +1,7 @@
-import type { ModelDefaults, ModelSettings } from "../domain"
-import { SAMPLING } from "./defaults"
-import type { ManifestParameter } from "./manifest"
+import type { ModelDefaults } from "../domain/model"
+import type { ModelSettings } from "../domain/settings"
+import { SAMPLING } from "./managed/defaults"
+import type { ManifestParameter } from "./managed/manifest"
 
 /** Settings by the names that Modelfiles give them, where a Modelfile can hold what they are. */
 const SETTINGS = {

@@ -1,7 +1,8 @@
 import { sep } from "node:path"
-import { FileFailed, ModelsFolderUnwritable, XllmError } from "../errors"
-import { isDiskFull } from "../lib/disk-full"
-import { systemCode } from "../lib/system-reason"
+import { XllmError } from "../errors/base"
+import { FileFailed, ModelsFolderUnwritable } from "../errors/store"
+import { isDiskFull } from "../lib/system/disk-full"
+import { systemCode } from "../lib/system/system-reason"
 import type { StoreLayout } from "./layout"
 
 /** What was being done, by the system's calls; every other one is a way to write. */

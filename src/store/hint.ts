@@ -1,4 +1,4 @@
-import { editDistance, nearest } from "../lib/nearest"
+import { editDistance, nearest } from "../lib/text/nearest"
 
 /** How somebody who has no model yet gets one: small, and of use. */
 export const FIRST_MODEL = "'xllm pull qwen3:0.6b' downloads one"

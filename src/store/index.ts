@@ -1,21 +1,14 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
-import type { ModelDefaults, ModelDetails, ModelKind, ModelSummary } from "../domain"
-import {
-  InvalidModelFile,
-  InvalidModelName,
-  InvalidRequest,
-  ModelLoadFailed,
-  ModelNotFound,
-  placeAndReason,
-} from "../errors"
+import type { ModelDefaults, ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import { placeAndReason } from "../errors/base"
+import { InvalidModelFile, InvalidModelName, ModelLoadFailed, ModelNotFound } from "../errors/model"
+import { InvalidRequest } from "../errors/request"
 import { readModelFolder } from "../formats/model-folder"
-import { mapSome } from "../lib/map-some"
 import { type Aliases, aliasOf, NO_ALIASES } from "../lib/aliases"
+import { mapSome } from "../lib/async/map-some"
 import type { Logger } from "../log/logger"
-import { BlobFolder, digestOfFile } from "./blobs"
-import { completed } from "./completed"
 import type {
   AliasState,
   Blob,
@@ -26,21 +19,23 @@ import type {
   RemovedModel,
   Store,
 } from "./contract"
-import { defaultsOf } from "./defaults"
-import { pruneDerived, removeDerived } from "./derived"
-import { FIRST_MODEL, hintFor } from "./hint"
-import { type DroppedModel, DroppedModels, type RefusedModel } from "./dropped"
 import { asFileFailure, toldOfFiles } from "./file-failure"
-import { type InstalledEntry, type InstalledModel, InstalledModels } from "./installed"
+import { pruneDerived, removeDerived } from "./fs"
+import { FIRST_MODEL, hintFor } from "./hint"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
-import { Library, replacedMeanwhile } from "./library"
-import type { Digest, Manifest, ManifestFile } from "./manifest"
-import { type MediaDescription, MediaFiles } from "./media-file"
+import { type DroppedModel, DroppedModels, type RefusedModel } from "./local/dropped"
+import { type MediaDescription, MediaFiles } from "./local/media-file"
+import { ModelFiles } from "./local/model-file"
+import type { FoundModel } from "./local/scan"
+import { BlobFolder, digestOfFile } from "./managed/blobs"
+import { completed } from "./managed/completed"
+import { defaultsOf } from "./managed/defaults"
+import { type InstalledEntry, type InstalledModel, InstalledModels } from "./managed/installed"
+import { Library, replacedMeanwhile } from "./managed/library"
+import type { Digest, Manifest, ManifestFile } from "./managed/manifest"
+import { ensureView, placeOf } from "./managed/views"
 import { MetadataCache } from "./metadata-cache"
-import { ModelFiles } from "./model-file"
 import { formatModelName, type ModelName, parseModelName } from "./names"
-import type { FoundModel } from "./scan"
-import { ensureView, placeOf } from "./views"
 
 /** How long things that no model has may stay: a blob may belong to a download that will be gone on with. */
 const ORPHAN_MS = 7 * 24 * 3600 * 1000

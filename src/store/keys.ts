@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Key } from "openpgp"
-import { FileFailed, InvalidKey, KeyNotFound } from "../errors"
-import { systemCode } from "../lib/system-reason"
-import { syncedWrite } from "./synced-write"
+import { FileFailed, InvalidKey, KeyNotFound } from "../errors/store"
+import { systemCode } from "../lib/system/system-reason"
+import { syncedWrite } from "./fs"
 
 /** A public key whose signatures are trusted. */
 export interface TrustedKey {

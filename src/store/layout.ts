@@ -1,9 +1,9 @@
 import { mkdir, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { StoreBusy } from "../errors"
-import { type FileLock, lockFile } from "../lib/file-lock"
+import { StoreBusy } from "../errors/store"
+import { type FileLock, lockFile } from "../lib/system/file-lock"
 import { writeFailure } from "./file-failure"
-import type { Digest } from "./manifest"
+import type { Digest } from "./managed/manifest"
 
 /** Where things are below the models folder. */
 export interface StoreLayout {

@@ -1,4 +1,4 @@
-import { InvalidModelName } from "../errors"
+import { InvalidModelName } from "../errors/model"
 import { TEXTS } from "../limits"
 
 /** A model's whole name. Every part is safe as the name of a file or a folder. */

@@ -1,6 +1,6 @@
-import { ModelExists } from "../errors"
+import { ModelExists } from "../errors/model"
 import type { InstallOptions, Occupant, Store } from "./contract"
-import { type Manifest, manifestId } from "./manifest"
+import { type Manifest, manifestId } from "./managed/manifest"
 import { formatModelName, type ModelName } from "./names"
 
 /** How to install a model that may replace what has its name, or leaves it alone. */

@@ -1,8 +1,8 @@
 import { existsSync, rmSync } from "node:fs"
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { type FileLock, lockFile } from "../lib/file-lock"
-import type { Digest } from "./manifest"
+import { type FileLock, lockFile } from "../lib/system/file-lock"
+import type { Digest } from "./managed/manifest"
 
 /** A fresh lock is free at once, unless the sweep of another process is just looking at it. */
 const LOCK_PATIENCE_MS = 100

@@ -1,6 +1,6 @@
 import { mkdirSync, openSync } from "node:fs"
 import { join } from "node:path"
-import { type Flock, LOCK_EXCLUSIVE, LOCK_NOW, LOCK_RELEASE, openFlock } from "../lib/flock"
+import { type Flock, LOCK_EXCLUSIVE, LOCK_NOW, LOCK_RELEASE, openFlock } from "../lib/system/flock"
 
 /** How the two lock files are handed to the thread that waits. */
 export interface TurnDescriptors {

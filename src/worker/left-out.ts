@@ -1,19 +1,15 @@
-import { Unsupported } from "../errors"
-import type { ToWorker } from "../protocol/messages"
+import type { MediaRequest } from "../domain/tasks"
+import { Unsupported } from "../errors/request"
+import type { LoadMessage } from "./media-shell"
 
-/** Stands in for the workers of speech and images where build.ts leaves them out: answers the load with a word on it. */
-function refuseLoad(): void {
-  process.once("message", (message: ToWorker<never>) => {
-    if (message.type !== "load") process.exit(0)
-    const { name, kind } = message.model
-    const error = new Unsupported(
-      `model '${name}' is a ${kind}, and this build of xLLM is for text only; the default one is for all ('npm run build')`,
-      "model",
-    )
-    process.send?.({ type: "load-failed", error: error.toWire() }, () => process.exit(1))
-  })
+/** Stands in for what loads speech and image models where build.ts leaves their workers out. @throws Unsupported */
+function refuseLoad({ model: { name, kind } }: LoadMessage<MediaRequest>): Promise<never> {
+  throw new Unsupported(
+    `model '${name}' is a ${kind}, and this build of xLLM is for text only; the default one is for all ('npm run build')`,
+    "model",
+  )
 }
 
-export const runVoiceWorker = refuseLoad
-export const runRecognizerWorker = refuseLoad
-export const runImageWorker = refuseLoad
+export const loadVoice = refuseLoad
+export const loadRecognizer = refuseLoad
+export const loadPainter = refuseLoad

@@ -1,4 +1,4 @@
-import { asXllmError } from "../errors"
+import { asXllmError } from "../errors/base"
 import { listDevices } from "../llama/devices"
 import { Library } from "../llama/library"
 import { locateLlama } from "../native/llama-files"

@@ -1,4 +1,6 @@
-import { UsageError } from "../errors"
+import type { MediaEvent, MediaRequest } from "../domain/tasks"
+import { UsageError } from "../errors/cli"
+import type { LoadMedia } from "./media-shell"
 
 /** Runs this process as a worker of the given kind, until its parent has no more use for it. */
 export async function startWorker(kind: string, rest: readonly string[]): Promise<void> {
@@ -6,16 +8,22 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
     case "text":
       return (await import("./text/worker")).runTextWorker()
     case "voice":
-      return (await import("./speech/voice/worker")).runVoiceWorker()
+      return await runMedia((await import("./tts/load")).loadVoice)
     case "recognizer":
-      return (await import("./speech/recognizer/worker")).runRecognizerWorker()
+      return await runMedia((await import("./asr/load")).loadRecognizer)
     case "image":
-      return (await import("./image/worker")).runImageWorker()
+      return await runMedia((await import("./diffusion/load")).loadPainter)
     case "image-sidecar":
-      return (await import("./image/exec")).execSidecar(rest)
+      return (await import("./diffusion/exec")).execSidecar(rest)
     case "probe":
       return (await import("./probe")).runProbeWorker()
     default:
       throw new UsageError(`there is no worker of kind '${kind}'`)
   }
+}
+
+/** Runs one speech or image model for the parent process, until that ends the connection. */
+async function runMedia<R extends MediaRequest, E extends MediaEvent>(load: LoadMedia<R, E>): Promise<void> {
+  const { runMediaWorker } = await import("./media-shell")
+  runMediaWorker(load)
 }

@@ -1,5 +1,5 @@
 /** The thread that waits for a worker's turn on the CPU, see `cpu-turns.ts`. */
-import { type Flock, LOCK_EXCLUSIVE, LOCK_RELEASE, openFlock } from "../lib/flock"
+import { type Flock, LOCK_EXCLUSIVE, LOCK_RELEASE, openFlock } from "../lib/system/flock"
 import type { TurnDescriptors } from "./cpu-turns"
 
 declare const self: Worker

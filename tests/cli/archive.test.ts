@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { statSync } from "node:fs"
 import { join } from "node:path"
-import { command as exportModel } from "../../src/cli/export"
-import { command as importModel } from "../../src/cli/import"
-import { fakeIo } from "../support/fake-io"
-import { ModelsFolder } from "../support/models-folder"
+import { command as exportModel } from "../../src/cli/commands/export"
+import { command as importModel } from "../../src/cli/commands/import"
+import { fakeIo } from "../support/fakes/fake-io"
+import { ModelsFolder } from "../support/files/models-folder"
 
 const homeOf = (models: ModelsFolder) => ({ environment: { XLLM_MODELS_DIR: models.path } })
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { failureText } from "../../src/cli/failure"
 import { commands } from "../../src/cli/main"
-import { describedCommands, type DescribedCommand } from "../support/command-table"
-import { fakeIo } from "../support/fake-io"
+import { failureText } from "../../src/cli/terminal/failure"
+import { type DescribedCommand, describedCommands } from "../support/command-table"
+import { fakeIo } from "../support/fakes/fake-io"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 import { closeEnds, wrongPaths } from "../support/wrong-paths"
 
 /** Longer than any of these commands takes, and far below what a command that hangs takes. */

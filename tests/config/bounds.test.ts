@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test"
 import Type from "typebox"
 import { Compile } from "typebox/compile"
-import { parameterFlags } from "../../src/cli/parameters"
-import { allSettings, type Setting } from "../../src/config/schema"
+import { parameterFlags } from "../../src/cli/args/parameters"
+import { allSettings } from "../../src/config/schema"
+import type { Setting } from "../../src/config/setting"
 import type { Value } from "../../src/config/values"
-import { XllmError } from "../../src/errors"
+import { XllmError } from "../../src/errors/base"
 
 const NINES = "9".repeat(400)
 

@@ -4,7 +4,10 @@ import { join } from "node:path"
 import { parseAddress } from "../../src/config/address"
 import { flagName, type Inputs, resolveSettings, variableName, variablesOf } from "../../src/config/load"
 import { findPaths } from "../../src/config/paths"
-import { allSettings, capacitySettings, flaglessSettings, modelSettings } from "../../src/config/schema"
+import { allSettings } from "../../src/config/schema"
+import { flaglessSettings } from "../../src/config/sections/flagless"
+import { capacitySettings } from "../../src/config/sections/limits"
+import { modelSettings } from "../../src/config/sections/model"
 import {
   listenSettings,
   logOptions,

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation } from "../support/installation"
-import { writeTinyModel } from "../support/tiny-model"
 
 let here: Installation
 let there: Installation

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { version } from "../../package.json"
-import { installBinary, runProgram } from "../support/binary"
+import { writeTinyModel } from "../support/files/tiny-model"
+import { installBinary, runProgram } from "../support/real/binary"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 
 /** The largest executable that is acceptable, in bytes. */
 const SIZE_LIMIT = 200e6

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { commands } from "../../src/cli/main"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
-import { writeTinyModel } from "../support/tiny-model"
 import { until } from "../support/until"
 
 let xllm: Installation

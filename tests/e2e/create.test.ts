@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { writeTinyAdapter } from "../support/files/tiny-adapter"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
-import { writeTinyAdapter } from "../support/tiny-adapter"
-import { writeTinyModel } from "../support/tiny-model"
 
 let xllm: Installation
 let server: InstalledServer

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { errorOf } from "../support/http"
 import { Installation, type InstalledServer } from "../support/installation"
-import { writeTinyModel } from "../support/tiny-model"
 
 const KEY = "secret-1"
 const PAGE = "https://app.example"

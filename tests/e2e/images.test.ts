@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readdirSync, readFileSync, utimesSync } from "node:fs"
 import { join } from "node:path"
-import OpenAI, { APIUserAbortError, BadRequestError, toFile } from "openai"
+import OpenAI from "openai"
+import { APIUserAbortError, BadRequestError, toFile } from "openai"
+import { writeTinyPainter } from "../support/files/tiny-painter"
 import { Installation, type InstalledServer } from "../support/installation"
-import { writeTinyPainter } from "../support/tiny-painter"
 import { until } from "../support/until"
 
 // A step takes a second, and many where others keep the cores busy: pictures give way.

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { APIError } from "openai"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation } from "../support/installation"
-import { writeTinyModel } from "../support/tiny-model"
 import { until } from "../support/until"
 
 /** How long a worker may outlive its server, in milliseconds. */

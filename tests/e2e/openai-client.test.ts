@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import OpenAI, {
+import OpenAI from "openai"
+import {
   APIConnectionError,
   APIError,
   APIUserAbortError,
@@ -8,8 +9,8 @@ import OpenAI, {
   BadRequestError,
   NotFoundError,
 } from "openai"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
-import { writeTinyModel } from "../support/tiny-model"
 import { until } from "../support/until"
 
 let xllm: Installation

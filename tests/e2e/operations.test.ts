@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
+import { bindSocket } from "../support/fakes/notify-socket"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
-import { bindSocket } from "../support/notify-socket"
 import { noPrometheus, promtool, startPrometheus } from "../support/prometheus"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 import { until } from "../support/until"
 
 const STREAMS = 16

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { writeTinyPainter } from "../support/files/tiny-painter"
 import { Installation, type InstalledServer } from "../support/installation"
-import { writeTinyPainter } from "../support/tiny-painter"
 import { until } from "../support/until"
 
 // Pictures give way to whatever else keeps the cores busy.

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import OpenAI, { APIError, BadRequestError, toFile } from "openai"
-import { hasFfmpeg } from "../support/ffmpeg"
+import OpenAI from "openai"
+import { APIError, BadRequestError, toFile } from "openai"
+import { writeTinyRecognizer } from "../support/files/tiny-recognizer"
+import { writeTinyVoice } from "../support/files/tiny-voice"
 import { Installation, type InstalledServer } from "../support/installation"
-import { writeTinyRecognizer } from "../support/tiny-recognizer"
-import { writeTinyVoice } from "../support/tiny-voice"
+import { hasFfmpeg } from "../support/real/ffmpeg"
 import { until } from "../support/until"
 
 const SENTENCES = ["hello all, good moon.", "second sentence!", "and a third?"]

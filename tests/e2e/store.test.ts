@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { writeSplitTinyModel, writeTinyModel } from "../support/files/tiny-model"
+import { writeTinyVoice } from "../support/files/tiny-voice"
 import { Installation } from "../support/installation"
-import { writeSplitTinyModel, writeTinyModel } from "../support/tiny-model"
-import { writeTinyVoice } from "../support/tiny-voice"
 import { until } from "../support/until"
 
 let xllm: Installation

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { statSync } from "node:fs"
 import { join } from "node:path"
-import type { AudioFormat } from "../../src/domain"
-import { installBinary, runProgram } from "../support/binary"
-import { decodeAudio, hasFfmpeg } from "../support/ffmpeg"
-import { RealVoice } from "../support/real-voice"
-import { writePiperVoice } from "../support/speech-models"
+import type { AudioFormat } from "../../src/domain/speech"
+import { writePiperVoice } from "../support/files/speech-models"
+import { TONE_SAMPLE_RATE, writeTinyVoice } from "../support/files/tiny-voice"
+import { installBinary, runProgram } from "../support/real/binary"
+import { decodeAudio, hasFfmpeg } from "../support/real/ffmpeg"
+import { RealVoice } from "../support/real/real-voice"
 import { tempFolder } from "../support/temp-folder"
-import { TONE_SAMPLE_RATE, writeTinyVoice } from "../support/tiny-voice"
 
 const ROOT = join(import.meta.dir, "../..")
 

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
-import type { WorkEvent } from "../../src/domain"
+import type { WorkEvent } from "../../src/domain/tasks"
 import type { ManagedEngine } from "../../src/engine"
-import { XllmError } from "../../src/errors"
+import { XllmError } from "../../src/errors/base"
+import type { FakePrompt } from "../support/fakes/fake-worker"
+import { tempFolder } from "../support/temp-folder"
 import {
   Client,
   completion,
@@ -14,8 +16,6 @@ import {
   type TestModel,
   transcription,
 } from "../support/test-engine"
-import type { FakePrompt } from "../support/fake-worker"
-import { tempFolder } from "../support/temp-folder"
 
 const MIB = 1024 ** 2
 const NEVER = new AbortController().signal

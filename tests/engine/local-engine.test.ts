@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test"
-import { Cancelled, DecodeFailed, ModelNotFound, QueueFull, Stopping, XllmError } from "../../src/errors"
+import { XllmError } from "../../src/errors/base"
+import { DecodeFailed, Stopping } from "../../src/errors/engine"
+import { ModelNotFound } from "../../src/errors/model"
+import { Cancelled, QueueFull } from "../../src/errors/request"
 import { chatRequest, Client, completion, isAlive, testEngine } from "../support/test-engine"
 
 const NEVER = new AbortController().signal

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
-import type { WorkEvent } from "../../src/domain"
+import type { WorkEvent } from "../../src/domain/tasks"
 import type { ManagedEngine } from "../../src/engine"
-import { XllmError } from "../../src/errors"
-import type { FakePrompt } from "../support/fake-worker"
-import { mulberry } from "../support/mulberry"
+import { XllmError } from "../../src/errors/base"
+import type { FakePrompt } from "../support/fakes/fake-worker"
+import { mulberry } from "../support/files/mulberry"
 import {
   completion,
   drawing,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { InvalidModelFile } from "../../src/errors"
+import { InvalidModelFile } from "../../src/errors/model"
 import { looksLikeSafetensors, readSafetensorsHeader } from "../../src/formats/safetensors"
-import { writeSafetensors } from "../support/safetensors-writer"
+import { writeSafetensors } from "../support/files/safetensors-writer"
 import { tempFolder } from "../support/temp-folder"
 
 /** A file with that header, which claims to have `length` bytes (absent: the truth), and that many bytes of data. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import { join } from "node:path"
 import { BODY_BYTES, COUNTS, FORM, JSON_SHAPE, TEMPLATE_ARGUMENTS, TEXTS } from "../../src/limits"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 
 /** The most CPU time, in milliseconds, that anybody may take before others get their turn. */
 const MOST_MS = 250

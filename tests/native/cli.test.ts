@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { startSession } from "../support/pty"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 import { runXllm, spawnXllm } from "../support/xllm"
 
 const folder = tempFolder()

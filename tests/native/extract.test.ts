@@ -2,10 +2,9 @@ import { describe, expect, test } from "bun:test"
 import { mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { packComponent } from "../../scripts/pack"
-import { RuntimeBroken } from "../../src/errors"
-import type { Component } from "../../src/native/component"
-import { extractComponent } from "../../src/native/extract"
-import { lockFile } from "../../src/lib/file-lock"
+import { RuntimeBroken } from "../../src/errors/engine"
+import { lockFile } from "../../src/lib/system/file-lock"
+import { type Component, extractComponent } from "../../src/native/extract"
 import { tempFolder } from "../support/temp-folder"
 
 const EXTRACT = join(import.meta.dir, "../../src/native/extract.ts")

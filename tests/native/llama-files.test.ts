@@ -3,8 +3,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { dirname, isAbsolute, join } from "node:path"
 import { locateLlama } from "../../src/native/llama-files"
 import { llamaVersion } from "../../src/native/llama-version"
-import { packageFolder } from "../../src/native/package-folder"
-import { chooseLibraries, packagesFor } from "../../src/native/packages"
+import { chooseLibraries, packageFolder, packagesFor } from "../../src/native/packages"
 
 const packages = packagesFor(process.platform, process.arch)
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Unsupported } from "../../src/errors"
+import { Unsupported } from "../../src/errors/request"
 import { layOutGap } from "../../src/prompt/fim"
 
 const tokens = { prefix: 7, suffix: 8, middle: 9 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
-import type { ChatMessage } from "../../src/domain"
-import { TemplateFailed } from "../../src/errors"
+import type { ChatMessage } from "../../src/domain/chat"
+import { TemplateFailed } from "../../src/errors/engine"
 import {
   type ChatTemplate,
   type ChatTemplateOptions,
@@ -8,7 +8,7 @@ import {
   type RenderedChat,
   type RenderRequest,
 } from "../../src/prompt/template"
-import { CHATML } from "../support/tiny-model"
+import { CHATML } from "../support/files/tiny-model"
 
 const CONTROLS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "</s>", "[INST]", "[/INST]"]
 

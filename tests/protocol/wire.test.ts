@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test"
 import type {
   GenerationEvent,
   GenerationRequest,
-  ImageRequest,
   SamplingParameters,
-  SpeechEvent,
   TokenLogprob,
-} from "../../src/domain"
+} from "../../src/domain/chat"
+import type { ImageRequest } from "../../src/domain/image"
+import type { SpeechEvent } from "../../src/domain/speech"
 import { SAMPLING_DEFAULTS } from "../../src/formats/sampling-defaults"
 import {
   decodeDefaults,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { parametersOf } from "../../src/store/default-parameters"
-import { defaultsOf } from "../../src/store/defaults"
-import type { Manifest } from "../../src/store/manifest"
+import { defaultsOf } from "../../src/store/managed/defaults"
+import type { Manifest } from "../../src/store/managed/manifest"
 
 const manifestWith = (parameters: Manifest["parameters"]): Manifest => ({
   version: 1,

@@ -13,9 +13,9 @@ import {
 import { join } from "node:path"
 import { createStore } from "../../src/store"
 import { MetadataCache } from "../../src/store/metadata-cache"
-import { ModelsFolder } from "../support/models-folder"
+import { ModelsFolder } from "../support/files/models-folder"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 
 /** What one process keeps, another one finds; saving happens when the event loop comes to it. */
 async function keep(path: string, values: Readonly<Record<string, unknown>>): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { InvalidModelName } from "../../src/errors"
+import { InvalidModelName } from "../../src/errors/model"
 import { formatModelName, nameOfParts, parseModelName } from "../../src/store/names"
 
 const OLLAMA = "registry.ollama.ai"

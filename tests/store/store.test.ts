@@ -11,11 +11,11 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createStore } from "../../src/store"
 import type { Store } from "../../src/store/contract"
-import { createStore } from "../../src/store/index"
 import { failure } from "../support/failure"
-import { type GgufEntry, writeGguf } from "../support/gguf-writer"
-import { type TinyModelOptions, writeTinyModel } from "../support/tiny-model"
+import { type GgufEntry, writeGguf } from "../support/files/gguf-writer"
+import { type TinyModelOptions, writeTinyModel } from "../support/files/tiny-model"
 
 let home = ""
 let store: Store

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test"
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { FolderListings } from "../../src/store/folder-listings"
+import { FolderListings } from "../../src/store/local/folder-listings"
+import { writeGguf } from "../support/files/gguf-writer"
+import { writeTinyModel } from "../support/files/tiny-model"
 import { tempFolder } from "../support/temp-folder"
-import { writeGguf } from "../support/gguf-writer"
-import { writeTinyModel } from "../support/tiny-model"
 
 /** To root everything can be read. */
 const AS_NOBODY =

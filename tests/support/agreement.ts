@@ -1,6 +1,6 @@
 import { expect } from "bun:test"
-import type { TokenLogprob } from "../../src/domain"
-import type { Run } from "./real-worker"
+import type { TokenLogprob } from "../../src/domain/chat"
+import type { Run } from "./real/real-worker"
 
 /**
  * How far log probabilities may lie apart with F32 weights and cache: the shape of a batch changes the order in which

@@ -2,7 +2,7 @@
  * A program of its own that runs an engine, to be killed in the middle of its work: `engine-host.ts FOLDER MODEL`.
  * Prints the worker's process id and how much is loaded while it loads, and "token" with every token that comes.
  */
-import { realEngine } from "./real-engine"
+import { realEngine } from "./real/real-engine"
 import { greedy } from "./requests"
 
 const [folder = "", model = ""] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-import { XllmError } from "../../src/errors"
+import { XllmError } from "../../src/errors/base"
 
 /** What a piece of work fails with. @throws Error where it does not, or not with one of our errors */
 export async function failure(work: Promise<unknown>): Promise<XllmError> {

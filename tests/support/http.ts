@@ -1,10 +1,10 @@
 import { join } from "node:path"
-import { type AppOptions, createApp } from "../../src/http/app"
+import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "../../src/http/context/settings"
 import { ImageFiles, type ImageLimits } from "../../src/http/image-files/image-files"
-import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "../../src/http/settings"
-import { Uploads } from "../../src/http/uploads"
+import { Uploads } from "../../src/http/read/uploads"
+import { type AppOptions, createApp } from "../../src/http/server/app"
 import { createLogger, type LogLevel } from "../../src/log/logger"
-import { FakeEngine, type Script } from "./fake-engine"
+import { FakeEngine, type Script } from "./fakes/fake-engine"
 import { tempFolder } from "./temp-folder"
 
 export type Json = { readonly [name: string]: unknown }

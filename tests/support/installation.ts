@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { join } from "node:path"
 import OpenAI from "openai"
-import type { LoadedModelBody } from "../../src/http/v0/bodies"
-import { installBinary } from "./binary"
+import type { LoadedModelBody } from "../../src/http/v0/bodies/loaded-model"
 import { type Session, startSession } from "./pty"
+import { installBinary } from "./real/binary"
 import { tempFolder } from "./temp-folder"
 
 /** Quick to load, and without asking for GPUs. */

@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatRequest, CompletionRequest } from "../../src/domain"
+import type { ChatMessage, ChatRequest, CompletionRequest } from "../../src/domain/chat"
 
 const COMMON = {
   n: 1,

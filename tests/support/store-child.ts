@@ -5,9 +5,9 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createStore } from "../../src/store"
-import type { Digest } from "../../src/store/manifest"
+import type { Digest } from "../../src/store/managed/manifest"
 import { parseModelName } from "../../src/store/names"
-import { manifestOf } from "./models-folder"
+import { manifestOf } from "./files/models-folder"
 
 const [folder = "", task = "", ...rest] = process.argv.slice(2)
 const store = createStore({ modelsFolder: folder })

@@ -1,28 +1,26 @@
 import { afterEach } from "bun:test"
 import { join } from "node:path"
+import type { ChatRequest, CompletionRequest, GenerationEvent } from "../../src/domain/chat"
+import type { ImageRequest } from "../../src/domain/image"
 import type {
-  ChatRequest,
-  CompletionRequest,
-  GenerationEvent,
-  ImageRequest,
   ModelDefaults,
   ModelDetails,
   ModelKind,
-  ModelSettings,
   ModelSummary,
-  SpeechRequest,
   TextModelDetails,
-  TranscriptionRequest,
-  WorkEvent,
-} from "../../src/domain"
+} from "../../src/domain/model"
+import type { ModelSettings } from "../../src/domain/settings"
+import type { SpeechRequest } from "../../src/domain/speech"
+import type { WorkEvent } from "../../src/domain/tasks"
+import type { TranscriptionRequest } from "../../src/domain/transcription"
 import { createEngine, type ManagedEngine } from "../../src/engine"
 import type { EngineOptions } from "../../src/engine/local-engine"
-import { ModelNotFound } from "../../src/errors"
+import { ModelNotFound } from "../../src/errors/model"
 import { createLogger } from "../../src/log/logger"
 import type { Catalog } from "../../src/store/contract"
-import type { FakeModel, FakePrompt } from "./fake-worker"
+import type { FakeModel, FakePrompt } from "./fakes/fake-worker"
 
-const FAKE_WORKER = join(import.meta.dir, "fake-worker.ts")
+const FAKE_WORKER = join(import.meta.dir, "fakes/fake-worker.ts")
 
 export const SETTINGS: ModelSettings = {
   contextLength: null,

@@ -4,12 +4,12 @@
  * read last. Unlike a delay that says nothing of what else the machine has to do.
  */
 import { join } from "node:path"
-import { createApp } from "../../src/http/app"
 import { ImageFiles } from "../../src/http/image-files/image-files"
-import { listen } from "../../src/http/listen"
-import { Uploads } from "../../src/http/uploads"
+import { Uploads } from "../../src/http/read/uploads"
+import { createApp } from "../../src/http/server/app"
+import { listen } from "../../src/http/server/listen"
 import { createLogger } from "../../src/log/logger"
-import { realEngine } from "./real-engine"
+import { realEngine } from "./real/real-engine"
 
 /** How often the loop is looked at; it may turn many times meanwhile. */
 const LOOK_MS = 2

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Engine } from "../../src/engine"
-import { WorkerCrashed } from "../../src/errors"
-import { answerOf, realEngine } from "../support/real-engine"
+import { WorkerCrashed } from "../../src/errors/engine"
+import { writeTinyModel } from "../support/files/tiny-model"
+import { answerOf, realEngine } from "../support/real/real-engine"
 import { greedy, prose } from "../support/requests"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 
 // Nothing here waits for a clock but those that wait for a process to end; this is for slow machines.
 setDefaultTimeout(60_000)

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { answerOf, realEngine } from "../support/real-engine"
+import { writeTinyModel } from "../support/files/tiny-model"
+import { answerOf, realEngine } from "../support/real/real-engine"
 import { greedy, prose } from "../support/requests"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 
 const prlimit = Bun.which("prlimit")
 if (prlimit === null) console.warn("out of memory at run time: skipped, because there is no prlimit here")

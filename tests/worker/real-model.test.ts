@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { hasRealModel, REAL_MODEL_PATH, USUAL_SETTINGS } from "../support/real-model"
-import { RealWorker } from "../support/real-worker"
+import { hasRealModel, REAL_MODEL_PATH, USUAL_SETTINGS } from "../support/real/real-model"
+import { RealWorker } from "../support/real/real-worker"
 import { greedy, greedyChat, prose } from "../support/requests"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.

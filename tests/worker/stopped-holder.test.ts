@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
-import { answerOf, eventsOf, realEngine } from "../support/real-engine"
+import { writeTinyModel } from "../support/files/tiny-model"
+import { answerOf, eventsOf, realEngine } from "../support/real/real-engine"
 import { greedy, prose } from "../support/requests"
 import { tempFolder } from "../support/temp-folder"
-import { writeTinyModel } from "../support/tiny-model"
 
 test("a worker that is stopped in its turn on the CPU is ended; the one that waits for the turn answers", async () => {
   using folder = tempFolder()

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { locateLlama } from "../../src/native/llama-files"
-import { hasRealModel, REAL_MODEL_PATH, USUAL_SETTINGS } from "../support/real-model"
-import { RealWorker } from "../support/real-worker"
+import { hasRealModel, REAL_MODEL_PATH, USUAL_SETTINGS } from "../support/real/real-model"
+import { RealWorker } from "../support/real/real-worker"
 import { greedy } from "../support/requests"
 
 // A GPU that is computed by the CPU is slow.

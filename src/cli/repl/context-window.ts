@@ -1,6 +1,6 @@
-import { XllmError } from "../../errors"
+import { XllmError } from "../../errors/base"
 import { numberAt } from "../../lib/json"
-import type { Answer } from "../print-answer"
+import type { Answer } from "../client/print-answer"
 import type { Conversation } from "./conversation"
 
 /** A conversation that fills more of its context leaves no room for an answer worth reading. */

@@ -1,6 +1,6 @@
-import type { ChatMessage } from "../../domain"
-import type { Turn } from "../answers"
-import { type AnswerOptions, answerOptions, type ParameterValues } from "../parameters"
+import type { ChatMessage } from "../../domain/chat"
+import { type AnswerOptions, answerOptions, type ParameterValues } from "../args/parameters"
+import type { Turn } from "../client/answers"
 
 /** A question with its answer. */
 interface Exchange {

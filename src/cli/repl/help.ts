@@ -1,5 +1,5 @@
-import { columns } from "../help"
-import { parameterFlags, parameterName } from "../parameters"
+import { columns } from "../args/help"
+import { parameterFlags, parameterName } from "../args/parameters"
 import type { HelpTopic } from "./slash-command"
 
 /** The text of `/?` and its pages. */

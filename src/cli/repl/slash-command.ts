@@ -1,4 +1,4 @@
-import { nearest } from "../../lib/nearest"
+import { nearest } from "../../lib/text/nearest"
 
 export const showTopics = ["info", "license", "modelfile", "parameters", "system", "template"] as const
 export type ShowTopic = (typeof showTopics)[number]

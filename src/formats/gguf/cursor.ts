@@ -1,5 +1,5 @@
-import { InvalidModelFile } from "../../errors"
-import { formatSize } from "../../lib/bytes"
+import { InvalidModelFile } from "../../errors/model"
+import { formatSize } from "../../lib/text/bytes"
 import type { GgufScalar, GgufScalarType } from "./types"
 
 /** Where the bytes come from: fills `target` from `position` on and says how many bytes there were. */

@@ -1,4 +1,4 @@
-import type { TextModelDetails } from "../../domain"
+import type { TextModelDetails } from "../../domain/model"
 import { jinjaCapabilities } from "../template-capabilities"
 import {
   FILE_TYPE_NAMES,
@@ -117,7 +117,7 @@ function mostUsedType(tensors: readonly GgufTensorInfo[]): string {
 }
 
 /**
- * In the order of the list in `domain.ts`. A file that says how the states of its tokens become one vector is made for
+ * In the order of the list in `domain/`. A file that says how the states of its tokens become one vector is made for
  * that, also where its architecture could generate (Qwen3-Embedding, for one).
  */
 function capabilitiesOf(metadata: GgufHeader["metadata"], architecture: string): string[] {

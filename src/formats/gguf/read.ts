@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
-import { InvalidModelFile, reasonOf } from "../../errors"
+import { reasonOf } from "../../errors/base"
+import { InvalidModelFile } from "../../errors/model"
 import { GgufCursor } from "./cursor"
 import {
   ARRAY_TYPE,

@@ -1,9 +1,9 @@
-import type { ImageModelDetails, ModelPart } from "../../domain"
-import { InvalidModelFile } from "../../errors"
+import type { ImageModelDetails, ModelPart } from "../../domain/model"
+import { InvalidModelFile } from "../../errors/model"
 import type { ModelFolder } from "../model-folder"
 import {
-  ARCHITECTURES,
   type ArchitectureName,
+  ARCHITECTURES,
   type Component,
   COMPONENT_TITLES,
   type Latents,

@@ -1,4 +1,4 @@
-import { parseDuration } from "../../lib/duration"
+import { parseDuration } from "../../lib/text/duration"
 import {
   LONGEST_STAY_SECONDS,
   MAX_INT32,

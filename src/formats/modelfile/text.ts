@@ -1,6 +1,6 @@
-import { InvalidModelfile } from "../../errors"
+import { InvalidModelfile } from "../../errors/model"
+import { formatSize } from "../../lib/text/bytes"
 import { MODEL_TEXTS } from "../../limits"
-import { formatSize } from "../../lib/bytes"
 
 /**
  * The text of a Modelfile: UTF-8, with or without a byte order mark, or UTF-16.

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises"
-import { InvalidModelFile } from "../../errors"
-import { formatSize } from "../../lib/bytes"
+import { InvalidModelFile } from "../../errors/model"
+import { formatSize } from "../../lib/text/bytes"
 
 /** Bytes read at once. */
 const WINDOW_BYTES = 64 * 1024

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises"
 import { promisify } from "node:util"
 import { inflateRaw, type ZlibOptions } from "node:zlib"
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile } from "../../errors/model"
 import type { FilePart } from "./voice-model"
 
 /** Of ZIP's records; their fields are little-endian. */

@@ -1,11 +1,11 @@
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile } from "../../errors/model"
 import type { ModelFolderFile } from "../model-folder"
 import type { OnnxModel } from "../onnx/read"
 import { findLicense } from "./license"
+import { languageOfSpeaker } from "./speaker-language"
 import { baseName, field, folderOf, type SpeechFolder } from "./speech-folder"
 import { missingSymbols, parseTokens, TokenProblem, type TokenTable } from "./tokens"
 import type { EspeakNeeds, VoiceFamily, VoiceModel, VoicePlan } from "./voice-model"
-import { languageOfSpeaker } from "./speaker-language"
 
 /** Metadata without which the engine ends its process. */
 const NEEDED_METADATA: Readonly<Record<VoiceFamily, readonly string[]>> = {

@@ -1,4 +1,4 @@
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile } from "../../errors/model"
 import type { ModelFolder } from "../model-folder"
 import { describeOnnx } from "../onnx/read"
 import { recognizeKokoro } from "./kokoro"

@@ -1,4 +1,4 @@
-import type { ModelSummary, RecognizerDetails } from "../../domain"
+import type { ModelSummary, RecognizerDetails } from "../../domain/model"
 
 /** What a recogniser's files say about it. */
 export type RecognizerDescription = Omit<RecognizerDetails, Exclude<keyof ModelSummary, "kind">>

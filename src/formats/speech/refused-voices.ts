@@ -1,4 +1,4 @@
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile } from "../../errors/model"
 import type { SpeechFolder } from "./speech-folder"
 
 interface Refusal {

@@ -1,4 +1,4 @@
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile } from "../../errors/model"
 import type { ModelFolderFile } from "../model-folder"
 import type { OnnxModel } from "../onnx/read"
 import { findLicense } from "./license"

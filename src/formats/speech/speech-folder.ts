@@ -1,8 +1,9 @@
 import { dirname } from "node:path"
-import { InvalidModelFile, reasonOf } from "../../errors"
+import { reasonOf } from "../../errors/base"
+import { InvalidModelFile } from "../../errors/model"
 import { findExcess } from "../../lib/json-shape"
+import { formatSize } from "../../lib/text/bytes"
 import { MODEL_JSON_SHAPE } from "../../limits"
-import { formatSize } from "../../lib/bytes"
 import type { ModelFolder, ModelFolderFile } from "../model-folder"
 import { type OnnxModel, readOnnx } from "../onnx/read"
 

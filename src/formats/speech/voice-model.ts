@@ -1,4 +1,4 @@
-import type { ModelSummary, VoiceDetails } from "../../domain"
+import type { ModelSummary, VoiceDetails } from "../../domain/model"
 
 /** What a voice's files say about it. */
 export type VoiceDescription = Omit<VoiceDetails, Exclude<keyof ModelSummary, "kind">>

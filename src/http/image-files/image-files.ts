@@ -1,8 +1,8 @@
 import { constants } from "node:fs"
 import { lstat, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import type { ImageFormat } from "../../domain"
-import { StorageFailed } from "../../errors"
+import type { ImageFormat } from "../../domain/image"
+import { StorageFailed } from "../../errors/engine"
 
 /** How long images stay, and how much room they may take. */
 export interface ImageLimits {

@@ -1,5 +1,5 @@
 import { Elysia } from "elysia"
-import { ImageNotFound } from "../../errors"
+import { ImageNotFound } from "../../errors/request"
 import { matchesTag, parseRange } from "../../lib/http-range"
 import type { ImageFiles, StoredImage } from "./image-files"
 

@@ -1,9 +1,10 @@
-import type { GenerationEvent, Timings, Usage } from "../../domain"
-import { InternalError } from "../../errors"
-import type { ReportedToken } from "./logprobs"
-import type { ReplyOptions } from "./options"
+import type { GenerationEvent, Timings, Usage } from "../../domain/chat"
+import { InternalError } from "../../errors/base"
+import type { ReplyOptions } from "../read/options"
+import type { ReportedToken } from "../render/answer"
+import { RunningTimings, toTimingsBody } from "../render/timings"
 import type { ReplyIdentity } from "./reply"
-import { RunningTimings, toTimingsBody, toUsageBody } from "./usage"
+import { toUsageBody } from "./usage"
 
 /** How the chunks of one kind of answer differ from those of another. */
 export interface ChunkFormat {

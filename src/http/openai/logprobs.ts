@@ -1,7 +1,5 @@
-import type { GenerationEvent, TokenAlternative, TokenLogprob } from "../../domain"
-
-/** A token of the prompt or the answer. The first of a prompt has no probability. */
-export type ReportedToken = NonNullable<Extract<GenerationEvent, { type: "prompt" }>["logprobs"]>[number]
+import type { TokenAlternative, TokenLogprob } from "../../domain/chat"
+import type { ReportedToken } from "../render/answer"
 
 /** OpenAI's number for "very unlikely"; JSON has no -Infinity. */
 const LEAST_LOGPROB = -9999

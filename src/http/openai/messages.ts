@@ -1,9 +1,9 @@
-import type { ChatMessage, Role } from "../../domain"
-import { InvalidRequest, Unsupported } from "../../errors"
-import { shorten } from "../../lib/shorten"
+import type { ChatMessage, Role } from "../../domain/chat"
+import { InvalidRequest, Unsupported } from "../../errors/request"
+import { shorten } from "../../lib/text/shorten"
 import { COUNTS, SHOWN, TEXTS } from "../../limits"
-import { isJsonObject, type JsonObject } from "../body"
-import { broken, checkText, defined, Fields, tooMany } from "../fields"
+import { isJsonObject, type JsonObject } from "../read/body"
+import { broken, checkText, defined, Fields, tooMany } from "../read/fields"
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly Role[]
 

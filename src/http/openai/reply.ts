@@ -1,8 +1,7 @@
-import type { WorkEvent } from "../../domain"
 import type { Engine } from "../../engine/contract"
+import type { CurrentSettings } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
-import type { Uploads } from "../uploads"
-import type { CurrentSettings } from "../settings"
+import type { Uploads } from "../read/uploads"
 
 /** What every route of this dialect needs. */
 export interface OpenAiContext {
@@ -37,11 +36,4 @@ export async function createIdentity(
     model: model ?? (await engine.resolve(undefined, "chat")).name,
     system_fingerprint: `xllm-${version}`,
   }
-}
-
-/** What a waiting client is told in a comment; undefined for events of the answer itself. */
-export function waitingNote(event: WorkEvent): string | undefined {
-  if (event.type === "loading") return `loading ${Math.floor(event.fraction * 100)}%`
-  if (event.type === "queued") return `queued, ${event.position} ahead`
-  return undefined
 }

@@ -2,9 +2,9 @@
  * What becomes of every request field that OpenAI's API, llama-server, vLLM, SGLang, LM Studio or TGI have for these
  * routes. Fields that are not here are ignored, as the other local servers do: clients send what they like.
  */
-import { Unsupported } from "../../errors"
-import { isJsonObject } from "../body"
-import type { Fields } from "../fields"
+import { Unsupported } from "../../errors/request"
+import { isJsonObject } from "../read/body"
+import type { Fields } from "../read/fields"
 
 /** It is done. */
 const taken = "taken"

@@ -1,11 +1,11 @@
-import type { ChatRequest, CompletionRequest } from "../../domain"
-import { InvalidRequest } from "../../errors"
+import type { ChatRequest, CompletionRequest } from "../../domain/chat"
+import { InvalidRequest } from "../../errors/request"
 import { COUNTS, NUMBERS, PRODUCTS, TEMPLATE_ARGUMENTS, TEXTS } from "../../limits"
-import { type JsonObject, kindOf } from "../body"
-import type { HeaderOptions } from "../headers"
-import { broken, checkInteger, checkText, defined, Fields, tooMany } from "../fields"
+import { type JsonObject, kindOf } from "../read/body"
+import { broken, checkInteger, checkText, defined, Fields, tooMany } from "../read/fields"
+import type { HeaderOptions } from "../read/headers"
+import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { readMessages } from "./messages"
-import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "./options"
 import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS, refuseUnsupported } from "./request-fields"
 
 /** As in OpenAI's reference for completions; chats have no such default. */

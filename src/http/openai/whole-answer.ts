@@ -1,6 +1,7 @@
-import { breathe } from "../../lib/breathe"
-import { CompletionLogprobsWriter, type ReportedToken, toChatLogprobs } from "./logprobs"
-import type { TokenLogprob } from "../../domain"
+import type { TokenLogprob } from "../../domain/chat"
+import { breathe } from "../../lib/async/breathe"
+import type { ReportedToken } from "../render/answer"
+import { CompletionLogprobsWriter, toChatLogprobs } from "./logprobs"
 
 /** Tokens whose log probabilities are written in one go; with 20 alternatives each that takes some 6 ms. */
 const BLOCK_TOKENS = 512

@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Elysia } from "elysia"
-import { InvalidApiKey } from "../../errors"
-import { pathOf } from "../exchange"
+import { InvalidApiKey } from "../../errors/request"
+import { pathOf } from "../context/exchange"
+import { type CurrentSettings, derived } from "../context/settings"
 import { IMAGES_PATH } from "../image-files/route"
-import { type CurrentSettings, derived } from "../settings"
 
 /** What tells an orchestrator whether to restart the server or to send it work; it has no place for a key. */
 const OPEN_PATHS = new Set(["/v0/health/live", "/v0/health/ready"])

@@ -1,8 +1,8 @@
 import { Elysia } from "elysia"
-import { pathOf } from "../exchange"
-import type { KnownRoutes } from "../known-routes"
-import { originCheck } from "../origins"
-import type { CurrentSettings } from "../settings"
+import { pathOf } from "../context/exchange"
+import type { KnownRoutes } from "../context/known-routes"
+import { originCheck } from "../context/origins"
+import type { CurrentSettings } from "../context/settings"
 
 /** Response headers that pages may read beside those that all may. */
 const EXPOSED = "x-request-id, x-sample-rate, retry-after"

@@ -1,16 +1,16 @@
 import { Elysia } from "elysia"
+import { asXllmError, XllmError } from "../../errors/base"
 import {
-  asXllmError,
   Cancelled,
   InvalidApiKey,
   InvalidRequest,
   MethodNotAllowed,
   NotFound,
   UnsupportedEncoding,
-  XllmError,
-} from "../../errors"
-import { exchangeOf } from "../exchange"
-import type { KnownRoutes } from "../known-routes"
+} from "../../errors/request"
+import { exchangeOf } from "../context/exchange"
+import type { KnownRoutes } from "../context/known-routes"
+import { openAiErrorBody } from "../openai/error-body"
 
 /**
  * Turns everything that a route throws into the answer of its dialect. Has to be the first plugin: hooks apply only to
@@ -44,19 +44,6 @@ export function errorResponse(error: XllmError, path: string): Response {
   if (error instanceof InvalidApiKey) headers.set("www-authenticate", "Bearer")
   const body = path.startsWith("/api/") ? { error: error.publicMessage } : openAiErrorBody(error)
   return Response.json(body, { status: error.status, headers })
-}
-
-/** The error as OpenAI's API words it; in a stream it is sent as an event of its own. */
-export function openAiErrorBody(error: XllmError): Readonly<Record<string, unknown>> {
-  return {
-    error: {
-      message: error.publicMessage,
-      type: error.status >= 500 ? "server_error" : "invalid_request_error",
-      param: error.param ?? null,
-      code: error.code,
-      ...error.details,
-    },
-  }
 }
 
 function toXllmError(error: unknown, code: string | number, request: Request): XllmError {

@@ -1,6 +1,5 @@
 import { Elysia } from "elysia"
-import { Exchange, exchangeOf, remember } from "../exchange"
-import { handleInside } from "./handle"
+import { Exchange, exchangeOf, remember } from "../context/exchange"
 
 /** The header that names a request in logs, on the way in and out. */
 export const REQUEST_ID_HEADER = "x-request-id"
@@ -48,4 +47,10 @@ function addAddress(request: Request, origin: () => string): void {
 function idOf(request: Request): string {
   const given = request.headers.get(REQUEST_ID_HEADER)
   return given !== null && ACCEPTABLE.test(given) ? given : crypto.randomUUID()
+}
+
+/** Runs what a plugin wraps: everything inside of it, down to the route. Elysia's types do not say what that is. */
+export function handleInside(inside: unknown, request: Request): Promise<Response> {
+  // The function that Elysia composes for `app.fetch`.
+  return (inside as (request: Request) => Promise<Response>)(request)
 }

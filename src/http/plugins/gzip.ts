@@ -1,6 +1,6 @@
 import { Elysia } from "elysia"
-import { exchangeOf } from "../exchange"
-import { handleInside } from "./handle"
+import { exchangeOf } from "../context/exchange"
+import { handleInside } from "./exchanges"
 
 /** Below this, in bytes, compressing costs more than it saves. */
 const WORTHWHILE_BYTES = 10 * 1024

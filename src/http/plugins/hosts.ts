@@ -1,7 +1,7 @@
 import { hostname } from "node:os"
 import { Elysia } from "elysia"
-import { HostNotAllowed, InvalidRequest } from "../../errors"
-import { type CurrentSettings, derived } from "../settings"
+import { HostNotAllowed, InvalidRequest } from "../../errors/request"
+import { type CurrentSettings, derived } from "../context/settings"
 
 /** Host and port as the header has them: a name, an IPv4 address, or an IPv6 address in brackets, maybe with its zone. */
 const AUTHORITY = /^(?:\[([\da-f:.]+)(?:%[\w.~%-]+)?\]|([^\s:/?#@[\],]+))(?::\d{1,5})?$/i

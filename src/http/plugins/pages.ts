@@ -1,7 +1,7 @@
 import { Elysia } from "elysia"
-import { isJsonType } from "../body"
-import { checkOrigin, originCheck } from "../origins"
-import type { CurrentSettings } from "../settings"
+import { checkOrigin, originCheck } from "../context/origins"
+import type { CurrentSettings } from "../context/settings"
+import { isJsonType } from "../read/body"
 
 /** Methods that change nothing here. */
 const READING = new Set(["GET", "HEAD", "OPTIONS"])

@@ -1,16 +1,12 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
-import { mayBeSilent } from "../idle"
-import { machine } from "../../lib/machine"
-import {
-  type ProbeBody,
-  type PsBody,
-  toFailedModelBody,
-  toHealthBody,
-  toLoadedModelBody,
-  toMemoriesBody,
-  toSystemBody,
-} from "./bodies"
+import { machine } from "../../lib/system/machine"
+import { mayBeSilent } from "../context/idle"
+import { type ProbeBody, toHealthBody } from "./bodies/health"
+import { toFailedModelBody, toLoadedModelBody } from "./bodies/loaded-model"
+import { toMemoriesBody } from "./bodies/memory"
+import type { PsBody } from "./bodies/ps"
+import { toSystemBody } from "./bodies/system"
 
 export interface StatusContext {
   readonly engine: Engine

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream"
 import { sha256 } from "../../lib/sha256"
 import type { Store } from "../contract"
 import { modelfileOf } from "../create/modelfile"
-import type { Digest, Manifest, ManifestFile } from "../manifest"
+import type { Digest, Manifest, ManifestFile } from "../managed/manifest"
 import {
   blobEntry,
   DESCRIPTION_ENTRY,
@@ -11,7 +11,7 @@ import {
   printSums,
   SUMS_ENTRY,
 } from "./layout"
-import { type PackedEntry, packArchive, sizeOf } from "./pack"
+import { packArchive, type PackedEntry, sizeOf } from "./pack"
 
 /** A model as an archive that has not been read yet. */
 export interface ModelArchive {

@@ -1,7 +1,8 @@
-import type { ModelSummary } from "../../domain"
-import { InvalidArchive, InvalidManifest, reasonOf } from "../../errors"
+import type { ModelSummary } from "../../domain/model"
+import { reasonOf } from "../../errors/base"
+import { InvalidArchive, InvalidManifest } from "../../errors/store"
 import type { Store } from "../contract"
-import type { Digest, Manifest } from "../manifest"
+import type { Digest, Manifest } from "../managed/manifest"
 import { type ModelName, parseModelName } from "../names"
 import { refuseOther, replacing } from "../replacing"
 import type { ArchiveDescription } from "./layout"
@@ -38,7 +39,7 @@ export async function importArchive(options: ImportOptions): Promise<ModelSummar
 /** @param added is told of the blobs that were added */
 async function unpackInto(options: ImportOptions, added: Digest[]): Promise<ModelSummary> {
   const { store, archive } = options
-  const { checkManifest } = await import("../manifest-schema")
+  const { checkManifest } = await import("../managed/manifest-schema")
   const read = ({ manifest }: ArchiveDescription): Manifest => {
     try {
       return checkManifest(manifest)

@@ -1,6 +1,6 @@
 import { Type } from "typebox"
 import { Compile } from "typebox/compile"
-import { InvalidArchive } from "../../errors"
+import { InvalidArchive } from "../../errors/store"
 import { tryJson } from "../../lib/json"
 
 /**

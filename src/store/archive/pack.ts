@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises"
 import { Readable } from "node:stream"
 import { constants, createZstdCompress } from "node:zlib"
 import { Header } from "tar"
-import { InvalidModelFile } from "../../errors"
+import { InvalidModelFile } from "../../errors/model"
 
 /** An entry of an archive that is being written. */
 export interface PackedEntry {

@@ -3,10 +3,12 @@ import { join } from "node:path"
 import { Readable } from "node:stream"
 import { createZstdDecompress } from "node:zlib"
 import { Parser, type ReadEntry } from "tar"
-import { Cancelled, DiskFull, InvalidArchive, reasonOf, XllmError } from "../../errors"
-import { formatSize } from "../../lib/bytes"
-import { systemCode } from "../../lib/system-reason"
+import { reasonOf, XllmError } from "../../errors/base"
+import { Cancelled } from "../../errors/request"
+import { DiskFull, InvalidArchive } from "../../errors/store"
 import { sha256 } from "../../lib/sha256"
+import { systemCode } from "../../lib/system/system-reason"
+import { formatSize } from "../../lib/text/bytes"
 import {
   type ArchiveDescription,
   DESCRIPTION_ENTRY,

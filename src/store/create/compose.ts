@@ -1,11 +1,11 @@
-import type { ModelKind } from "../../domain"
+import { parse, tokenize } from "@huggingface/jinja"
+import type { ModelKind } from "../../domain/model"
 import { templateSyntax } from "../../formats/go-template/detect"
 import { GoTemplateFault } from "../../formats/go-template/fault"
 import { translateGoTemplate } from "../../formats/go-template/translate"
-import { checkJinja } from "../../formats/jinja-check"
-import type { Instruction } from "../../formats/modelfile/parse"
 import type { ParameterValue } from "../../formats/modelfile/parameters"
-import type { Manifest, ManifestFile } from "../manifest"
+import type { Instruction } from "../../formats/modelfile/parse"
+import type { Manifest, ManifestFile } from "../managed/manifest"
 import type { Faults } from "./faults"
 
 type InstructionOf<T extends Instruction["type"]> = Extract<Instruction, { readonly type: T }>
@@ -170,4 +170,9 @@ function parametersOf(instructions: readonly Instruction[]): Manifest["parameter
     else parameters[name] = value
   }
   return stop.length === 0 ? parameters : { ...parameters, stop: [...new Set(stop)] }
+}
+
+/** @throws an Error that says why `source` is not a template of Jinja */
+export function checkJinja(source: string): void {
+  parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }))
 }

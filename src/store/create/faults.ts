@@ -1,4 +1,4 @@
-import { InvalidModelfile, UnsupportedModelfile } from "../../errors"
+import { InvalidModelfile, UnsupportedModelfile } from "../../errors/model"
 
 /** Something that is wrong with an instruction. */
 interface Fault {

@@ -1,7 +1,7 @@
-import type { InstructionBody } from "../../formats/modelfile/parse"
 import { modelfileParameters, type ParameterValue } from "../../formats/modelfile/parameters"
+import type { InstructionBody } from "../../formats/modelfile/parse"
 import { printModelfile } from "../../formats/modelfile/print"
-import type { Digest, FileRole, Manifest, ManifestParameter } from "../manifest"
+import type { Digest, FileRole, Manifest, ManifestParameter } from "../managed/manifest"
 
 /**
  * The Modelfile of a model: `create` makes the same model of it as long as this one is there. What `create` would not

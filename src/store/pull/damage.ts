@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
 import type { Store } from "../contract"
-import type { Digest, ManifestFile } from "../manifest"
+import type { Digest, ManifestFile } from "../managed/manifest"
 
 /** Bytes hashed in one go: about 0.5 ms, so that the event loop stays free. */
 const CHUNK_BYTES = 512 * 1024

@@ -1,6 +1,6 @@
-import type { FileRole, Manifest, ManifestSource } from "../manifest"
+import type { FileRole, Manifest, ManifestSource } from "../managed/manifest"
 import type { ModelName } from "../names"
-import type { RemoteFile } from "./remote-file"
+import type { RemoteFile } from "./transfer/remote-file"
 
 /** A file of a model, and where it comes from. */
 export interface PlannedFile {

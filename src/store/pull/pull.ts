@@ -1,36 +1,31 @@
 import { rm } from "node:fs/promises"
-import type { ModelSummary } from "../../domain"
-import {
-  Cancelled,
-  DownloadFailed,
-  InvalidRequest,
-  ModelExists,
-  ModelNotFound,
-  SignatureRefused,
-} from "../../errors"
-import { Semaphore } from "../../lib/semaphore"
+import type { ModelSummary } from "../../domain/model"
+import { ModelExists, ModelNotFound } from "../../errors/model"
+import { Cancelled, InvalidRequest } from "../../errors/request"
+import { DownloadFailed, SignatureRefused } from "../../errors/store"
+import { Semaphore } from "../../lib/async/semaphore"
 import type { Blob, Occupant, Store } from "../contract"
 import type { KeyFolder } from "../keys"
-import { type Digest, type Manifest, type ManifestFile, manifestId } from "../manifest"
+import { type Digest, type Manifest, type ManifestFile, manifestId } from "../managed/manifest"
 import { formatModelName, HUGGING_FACE_HOST, type ModelName, OLLAMA_HOST, parseModelName } from "../names"
+import { identify } from "./choose/identify"
 import { findDamage } from "./damage"
-import { checkDiskSpace } from "./disk-space"
-import { SourceChanged } from "./download"
 import type { PullEvent } from "./events"
-import { fetchBlob, type FetchOptions, partialKey } from "./fetch-blob"
-import { HttpClient } from "./http-client"
-import { planHubPull } from "./huggingface"
-import { identify } from "./identify"
-import { cleanPartials } from "./leftovers"
-import { planRegistryPull } from "./ollama-registry"
-import { partialBytes } from "./partial-file"
 import type { PlannedFile, PullPlan } from "./plan"
-import type { RemoteFile } from "./remote-file"
-import type { Patience } from "./retry"
 import { checkSignature, fetchSignature } from "./signatures"
-import { isLoopbackHost, type SourceContext, type SourceSettings } from "./source-context"
+import { planHubPull } from "./sources/huggingface"
+import { planRegistryPull } from "./sources/ollama-registry"
+import { fileOfUrl, hubNameOfUrl, isUrl, planUrlPull } from "./sources/url-source"
+import { checkDiskSpace } from "./transfer/disk-space"
+import { SourceChanged } from "./transfer/download"
+import { fetchBlob, type FetchOptions, partialKey } from "./transfer/fetch-blob"
+import { HttpClient } from "./transfer/http-client"
+import { cleanPartials } from "./transfer/leftovers"
+import { partialBytes } from "./transfer/partial-file"
+import type { RemoteFile } from "./transfer/remote-file"
+import type { Patience } from "./transfer/retry"
+import { isLoopbackHost, type SourceContext, type SourceSettings } from "./transfer/source-context"
 import { checkUpdates, type UpdateState } from "./updates"
-import { fileOfUrl, hubNameOfUrl, isUrl, planUrlPull } from "./url-source"
 
 export interface PullerOptions {
   readonly store: Store

@@ -1,9 +1,10 @@
 import { open } from "node:fs/promises"
 import type { Key } from "openpgp"
-import { reasonOf, SignatureRefused } from "../../errors"
-import { fetchBytes } from "./fetch-text"
-import type { RemoteFile } from "./remote-file"
-import type { SourceContext } from "./source-context"
+import { reasonOf } from "../../errors/base"
+import { SignatureRefused } from "../../errors/store"
+import { fetchBytes } from "./transfer/fetch-text"
+import type { RemoteFile } from "./transfer/remote-file"
+import type { SourceContext } from "./transfer/source-context"
 
 /** What is put behind a file's name to name its signature. */
 const ENDINGS = [".asc", ".sig"]

@@ -1,4 +1,5 @@
-import type { ChatMessage, ChatRequest, GenerationRequest, ModelDefaults } from "../../domain"
+import type { ChatMessage, ChatRequest, GenerationRequest } from "../../domain/chat"
+import type { ModelDefaults } from "../../domain/model"
 import type { TemplateFallback } from "../../prompt/template"
 
 /** A request with what it leaves open taken from what comes along with the model, but for sampling. */

@@ -1,4 +1,4 @@
-import type { Device, MemoryFootprint } from "../../domain"
+import type { Device, MemoryFootprint } from "../../domain/device"
 
 export interface FootprintInput {
   /** The GPUs that hold layers, before the load and after it. */

@@ -1,6 +1,11 @@
 import { statSync, writeSync } from "node:fs"
-import type { Device, LoadedTextInfo, ModelDefaults, TextModelSettings } from "../../domain"
-import { ModelLoadFailed, NotEnoughMemory, Unsupported } from "../../errors"
+import type { Device } from "../../domain/device"
+import type { LoadedTextInfo } from "../../domain/loaded-model"
+import type { ModelDefaults } from "../../domain/model"
+import type { TextModelSettings } from "../../domain/settings"
+import { NotEnoughMemory } from "../../errors/engine"
+import { ModelLoadFailed } from "../../errors/model"
+import { Unsupported } from "../../errors/request"
 import { partPaths } from "../../formats/gguf/split"
 import {
   contextAdvice,
@@ -10,18 +15,18 @@ import {
   leastContextBytes,
   planLayout,
 } from "../../formats/kv-layout"
+import { systemMemory } from "../../lib/system/system-memory"
 import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
 import { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
-import { systemMemory } from "../../lib/system-memory"
 import { Library } from "../../llama/library"
 import { Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { usableCores } from "../cores"
+import { KvCache } from "./cache/kv-cache"
 import { measureFootprint } from "./footprint"
-import { KvCache } from "./kv-cache"
 
 /** The most tokens of one decode, and of one pass of the graph: llama.cpp's own defaults. */
 const BATCH_TOKENS = 2048

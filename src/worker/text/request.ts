@@ -1,5 +1,5 @@
-import type { Timings, Usage } from "../../domain"
-import type { PreparedRequest } from "./prepared"
+import type { Timings, Usage } from "../../domain/chat"
+import type { PreparedRequest } from "./prompt/prepared"
 import { Sequence } from "./sequence"
 
 export interface RunningRequestInput {

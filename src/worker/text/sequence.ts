@@ -1,9 +1,9 @@
-import type { FinishReason, TokenLogprob } from "../../domain"
-import { Answer, type Piece } from "./answer"
+import type { FinishReason, TokenLogprob } from "../../domain/chat"
+import type { Slot } from "./cache/slots"
+import { Answer, type Piece } from "./output/answer"
 import type { RunningRequest } from "./request"
+import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
-import type { Slot } from "./slots"
-import type { SequenceSampler } from "./sequence-sampler"
 
 /** One choice of one request: its tokens, where they are cached, and what is generated. */
 export class Sequence implements Runnable {

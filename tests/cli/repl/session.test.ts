@@ -1,22 +1,18 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { AnswerEvent, AnswerSource, Turn } from "../../../src/cli/answers"
+import type { AnswerEvent, AnswerSource, Turn } from "../../../src/cli/client/answers"
 import { Conversation } from "../../../src/cli/repl/conversation"
 import { History } from "../../../src/cli/repl/history"
 import { Session } from "../../../src/cli/repl/session"
 import type { Entry } from "../../../src/cli/repl/terminal"
-import type { ModelTexts } from "../../../src/cli/model-texts"
-import type { ModelFacts } from "../../../src/cli/show-text"
-import {
-  Cancelled,
-  ContextLengthExceeded,
-  ModelNotFound,
-  Unsupported,
-  WorkerCrashed,
-} from "../../../src/errors"
+import type { ModelTexts } from "../../../src/cli/show/model-texts"
+import type { ModelFacts } from "../../../src/cli/show/show-text"
+import { WorkerCrashed } from "../../../src/errors/engine"
+import { ModelNotFound } from "../../../src/errors/model"
+import { Cancelled, ContextLengthExceeded, Unsupported } from "../../../src/errors/request"
 import type { InstructionBody } from "../../../src/formats/modelfile/parse"
-import { fakeIo } from "../../support/fake-io"
-import { FakeTerminal } from "../../support/fake-terminal"
+import { fakeIo } from "../../support/fakes/fake-io"
+import { FakeTerminal } from "../../support/fakes/fake-terminal"
 import { tempFolder } from "../../support/temp-folder"
 
 /** Answers every question with its words in capitals; `crash` breaks down and `forever` never ends. */

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describeGguf, type GgufDescription, TOKENS_KEY } from "../../../src/formats/gguf/metadata"
 import { readGgufHeader } from "../../../src/formats/gguf/read"
-import { type GgufEntry, type GgufTensor, writeGguf } from "../../support/gguf-writer"
-import { CHATML, type TinyModelOptions, writeTinyModel } from "../../support/tiny-model"
+import { type GgufEntry, type GgufTensor, writeGguf } from "../../support/files/gguf-writer"
+import { CHATML, type TinyModelOptions, writeTinyModel } from "../../support/files/tiny-model"
 
 let folder = ""
 beforeAll(() => {

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { InvalidModelFile } from "../../../src/errors"
+import { InvalidModelFile } from "../../../src/errors/model"
 import { peekGgufKind, readGgufHeader } from "../../../src/formats/gguf/read"
-import { writeGguf } from "../../support/gguf-writer"
-import { CHATML, writeTinyModel } from "../../support/tiny-model"
+import { writeGguf } from "../../support/files/gguf-writer"
+import { CHATML, writeTinyModel } from "../../support/files/tiny-model"
 
 let folder = ""
 beforeAll(() => {

@@ -5,7 +5,7 @@ import { translateGoTemplate } from "../../../src/formats/go-template/translate"
 import { jinjaCapabilities, type TemplateCapability } from "../../../src/formats/template-capabilities"
 import { JinjaTemplate } from "../../../src/prompt/jinja"
 import { compileChatTemplate } from "../../../src/prompt/template"
-import { mulberry } from "../../support/mulberry"
+import { mulberry } from "../../support/files/mulberry"
 import conversations from "./conversations.json"
 // What Go's own text/template makes of them; written by ./oracle.
 import expected from "./expected.json"

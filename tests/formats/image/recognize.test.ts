@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import { InvalidModelFile } from "../../../src/errors"
-import { recognizeImageModel, type ImageModel } from "../../../src/formats/image/recognize"
+import { InvalidModelFile } from "../../../src/errors/model"
+import { type ImageModel, recognizeImageModel } from "../../../src/formats/image/recognize"
 import { readModelFolder } from "../../../src/formats/model-folder"
-import { writeGguf } from "../../support/gguf-writer"
-import { type SparseTensor, writeSafetensors } from "../../support/safetensors-writer"
+import { writeGguf } from "../../support/files/gguf-writer"
+import { type SparseTensor, writeSafetensors } from "../../support/files/safetensors-writer"
+import { writeTinyPainter, writeTinyPainterLora } from "../../support/files/tiny-painter"
 import { tempFolder } from "../../support/temp-folder"
-import { writeTinyPainter, writeTinyPainterLora } from "../../support/tiny-painter"
 
 type Shapes = Readonly<Record<string, readonly number[]>>
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
-import { XllmError } from "../../../src/errors"
+import { XllmError } from "../../../src/errors/base"
 import { type InstructionBody, parseModelfile } from "../../../src/formats/modelfile/parse"
 import { decodeModelfile } from "../../../src/formats/modelfile/text"
-import { mulberry } from "../../support/mulberry"
+import { mulberry } from "../../support/files/mulberry"
 
 function instructionsOf(text: string): InstructionBody[] {
   const { instructions, problems } = parseModelfile(text)

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { type InstructionBody, parseModelfile } from "../../../src/formats/modelfile/parse"
 import { printModelfile } from "../../../src/formats/modelfile/print"
-import { mulberry } from "../../support/mulberry"
+import { mulberry } from "../../support/files/mulberry"
 
 function parsed(text: string): InstructionBody[] {
   return parseModelfile(text).instructions.map(({ line: _, ...body }) => body)

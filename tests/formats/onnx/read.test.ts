@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { InvalidModelFile } from "../../../src/errors"
+import { InvalidModelFile } from "../../../src/errors/model"
 import { encodeMetadata } from "../../../src/formats/onnx/metadata"
 import { describeOnnx, readOnnx } from "../../../src/formats/onnx/read"
-import { encodeOnnx } from "../../support/onnx-writer"
+import { encodeOnnx } from "../../support/files/onnx-writer"
+import { encodeTinyVoice, TINY_VOICE_METADATA } from "../../support/files/tiny-voice"
 import { tempFolder } from "../../support/temp-folder"
-import { encodeTinyVoice, TINY_VOICE_METADATA } from "../../support/tiny-voice"
 
 const folder = tempFolder()
 afterAll(() => folder[Symbol.dispose]())

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { InvalidModelFile } from "../../../src/errors"
+import { InvalidModelFile } from "../../../src/errors/model"
 import { isNpz, readNpz } from "../../../src/formats/speech/npz"
 import { tempFolder } from "../../support/temp-folder"
 

@@ -1,18 +1,18 @@
 import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { InvalidModelFile } from "../../../src/errors"
+import { InvalidModelFile } from "../../../src/errors/model"
 import { readModelFolder } from "../../../src/formats/model-folder"
 import { recognizeSpeech } from "../../../src/formats/speech/recognize"
 import type { VoiceModel } from "../../../src/formats/speech/voice-model"
-import { emptyGraph, piperConfig, writeFiles, writePiperVoice } from "../../support/speech-models"
-import { tempFolder } from "../../support/temp-folder"
+import { emptyGraph, piperConfig, writeFiles, writePiperVoice } from "../../support/files/speech-models"
 import {
   encodeTinyVoice,
   TINY_VOICE_METADATA,
   TINY_VOICE_TOKENS,
   writeTinyVoice,
-} from "../../support/tiny-voice"
+} from "../../support/files/tiny-voice"
+import { tempFolder } from "../../support/temp-folder"
 
 type Files = Readonly<Record<string, string | Uint8Array | object>>
 

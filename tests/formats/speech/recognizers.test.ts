@@ -3,9 +3,9 @@ import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { readModelFolder } from "../../../src/formats/model-folder"
 import { moonshineTokenLines } from "../../../src/formats/speech/moonshine"
-import type { RecognizerModel } from "../../../src/formats/speech/recognizer-model"
 import { recognizeSpeech } from "../../../src/formats/speech/recognize"
-import { emptyGraph, writeFiles } from "../../support/speech-models"
+import type { RecognizerModel } from "../../../src/formats/speech/recognizer-model"
+import { emptyGraph, writeFiles } from "../../support/files/speech-models"
 import { tempFolder } from "../../support/temp-folder"
 
 const folder = tempFolder()

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test"
-import { XllmError } from "../../../src/errors"
-import type { JsonObject } from "../../../src/http/body"
-import { Fields } from "../../../src/http/fields"
+import { XllmError } from "../../../src/errors/base"
 import { toSpeechCall } from "../../../src/http/openai/audio/speech-call"
 import { toTranscriptionCall } from "../../../src/http/openai/audio/transcription-call"
 import { toEditCall, toGenerationCall, toVariationCall } from "../../../src/http/openai/images/image-call"
-import { readModel } from "../../../src/http/openai/options"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
+import type { JsonObject } from "../../../src/http/read/body"
+import { Fields } from "../../../src/http/read/fields"
+import { readModel } from "../../../src/http/read/options"
 import { USER_HI } from "../../support/http"
 
 interface Reader {

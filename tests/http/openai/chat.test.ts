@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
-import type { GenerationEvent } from "../../../src/domain"
-import { answer, choiceEvents, done, token } from "../../support/fake-engine"
+import type { GenerationEvent } from "../../../src/domain/chat"
+import { answer, choiceEvents, done, token } from "../../support/fakes/fake-engine"
 import { chunksOf, errorOf, eventsOf, fakeServer, jsonOf, USER_HI } from "../../support/http"
 
 const PATH = "/v1/chat/completions"

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "bun:test"
-import type { CompletionRequest, GenerationEvent, GenerationRequest } from "../../../src/domain"
-import { QueueFull } from "../../../src/errors"
-import { answer, choiceEvents, done, type FakeEngine, token, untilAborted } from "../../support/fake-engine"
+import type { CompletionRequest, GenerationEvent, GenerationRequest } from "../../../src/domain/chat"
+import { QueueFull } from "../../../src/errors/request"
+import {
+  answer,
+  choiceEvents,
+  done,
+  type FakeEngine,
+  token,
+  untilAborted,
+} from "../../support/fakes/fake-engine"
 import { chunksOf, errorOf, fakeServer, jsonOf } from "../../support/http"
 
 const PATH = "/v1/completions"

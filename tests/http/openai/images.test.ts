@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import { existsSync, readdirSync } from "node:fs"
-import type { ImageEvent } from "../../../src/domain"
-import { InvalidRequest, WorkerCrashed } from "../../../src/errors"
-import { pictures, untilAborted } from "../../support/fake-engine"
+import type { ImageEvent } from "../../../src/domain/image"
+import { WorkerCrashed } from "../../../src/errors/engine"
+import { InvalidRequest } from "../../../src/errors/request"
+import { pictures, untilAborted } from "../../support/fakes/fake-engine"
 import { errorOf, fakeServer, type Json, jsonOf, postRequest, readerOf } from "../../support/http"
 
 const GENERATIONS = "/v1/images/generations"

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { XllmError } from "../../../src/errors"
+import { XllmError } from "../../../src/errors/base"
 import { toSpeechCall } from "../../../src/http/openai/audio/speech-call"
 import { toTranscriptionCall } from "../../../src/http/openai/audio/transcription-call"
 import { toEditCall } from "../../../src/http/openai/images/image-call"

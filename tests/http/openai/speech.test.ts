@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test"
-import type { SpeechEvent } from "../../../src/domain"
-import { InvalidRequest, QueueFull, WorkerCrashed } from "../../../src/errors"
-import { IMAGE_MODEL, speech, untilAborted, VOICE_MODEL } from "../../support/fake-engine"
+import type { SpeechEvent } from "../../../src/domain/speech"
+import { WorkerCrashed } from "../../../src/errors/engine"
+import { InvalidRequest, QueueFull } from "../../../src/errors/request"
+import { IMAGE_MODEL, speech, untilAborted, VOICE_MODEL } from "../../support/fakes/fake-engine"
 import { chunksOf, errorOf, fakeServer, postRequest } from "../../support/http"
 
 const PATH = "/v1/audio/speech"

@@ -1,15 +1,16 @@
 import { describe, expect, test } from "bun:test"
 import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
-import type { TranscriptionEvent, TranscriptSegment } from "../../../src/domain"
-import { InvalidRequest, WorkerCrashed } from "../../../src/errors"
+import type { TranscriptionEvent, TranscriptSegment } from "../../../src/domain/transcription"
+import { WorkerCrashed } from "../../../src/errors/engine"
+import { InvalidRequest } from "../../../src/errors/request"
 import {
   IMAGE_MODEL,
   RECOGNIZER_MODEL,
   transcript,
   type TranscriptionScript,
   untilAborted,
-} from "../../support/fake-engine"
+} from "../../support/fakes/fake-engine"
 import { chunksOf, errorOf, fakeServer, formRequest, jsonOf } from "../../support/http"
 import { until } from "../../support/until"
 

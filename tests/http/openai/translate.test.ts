@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { XllmError } from "../../../src/errors"
+import { XllmError } from "../../../src/errors/base"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
 import { USER_HI } from "../../support/http"
 

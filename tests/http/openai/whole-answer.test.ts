@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
-import type { GenerationEvent, TokenLogprob } from "../../../src/domain"
-import { choiceEvents, done, token } from "../../support/fake-engine"
-import { chunksOf, errorOf, fakeServer, jsonOf, type Json, USER_HI } from "../../support/http"
+import type { GenerationEvent, TokenLogprob } from "../../../src/domain/chat"
+import { choiceEvents, done, token } from "../../support/fakes/fake-engine"
+import { chunksOf, errorOf, fakeServer, type Json, jsonOf, USER_HI } from "../../support/http"
 
 /** Tokens of one letter, each with so many alternatives. */
 function tokens(count: number, alternatives: number): readonly TokenLogprob[] {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { exportModel } from "../../../src/store/archive/export"
 import { importArchive } from "../../../src/store/archive/import"
-import { ModelsFolder } from "../../support/models-folder"
+import { ModelsFolder } from "../../support/files/models-folder"
 import { tempFolder } from "../../support/temp-folder"
 
 async function archiveOf(models: ModelsFolder, name: string): Promise<Uint8Array> {

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test"
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { importFromOllama, type OllamaImportEvent } from "../../../src/store/archive/from-ollama"
-import { ModelsFolder } from "../../support/models-folder"
+import { ModelsFolder } from "../../support/files/models-folder"
+import { writeTinyModel } from "../../support/files/tiny-model"
 import { tempFolder } from "../../support/temp-folder"
-import { writeTinyModel } from "../../support/tiny-model"
 
 /** A models folder as Ollama lays it out. */
 class OllamaFolder implements Disposable {

@@ -1,25 +1,20 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import {
-  Cancelled,
-  InvalidModelfile,
-  ModelNotFound,
-  UnsupportedModelfile,
-  XllmError,
-} from "../../../src/errors"
+import { XllmError } from "../../../src/errors/base"
+import { InvalidModelfile, ModelNotFound, UnsupportedModelfile } from "../../../src/errors/model"
+import { Cancelled } from "../../../src/errors/request"
 import { parseModelfile } from "../../../src/formats/modelfile/parse"
-import type { CreateEvent } from "../../../src/store/create/create"
-import { createModel } from "../../../src/store/create/create"
-import type { Manifest } from "../../../src/store/manifest"
+import { type CreateEvent, createModel } from "../../../src/store/create/create"
+import type { Manifest } from "../../../src/store/managed/manifest"
 import { parseModelName } from "../../../src/store/names"
-import { writeGguf } from "../../support/gguf-writer"
-import { manifestOf, ModelsFolder } from "../../support/models-folder"
-import { writeSafetensors } from "../../support/safetensors-writer"
-import { mulberry } from "../../support/mulberry"
-import { writeTinyAdapter } from "../../support/tiny-adapter"
-import { writeTinyModel } from "../../support/tiny-model"
-import { writeTinyVoice } from "../../support/tiny-voice"
+import { writeGguf } from "../../support/files/gguf-writer"
+import { manifestOf, ModelsFolder } from "../../support/files/models-folder"
+import { mulberry } from "../../support/files/mulberry"
+import { writeSafetensors } from "../../support/files/safetensors-writer"
+import { writeTinyAdapter } from "../../support/files/tiny-adapter"
+import { writeTinyModel } from "../../support/files/tiny-model"
+import { writeTinyVoice } from "../../support/files/tiny-voice"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)

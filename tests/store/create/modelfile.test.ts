@@ -5,10 +5,10 @@ import { parseModelfile } from "../../../src/formats/modelfile/parse"
 import { createModel } from "../../../src/store/create/create"
 import { modelfileOf } from "../../../src/store/create/modelfile"
 import { parseModelName } from "../../../src/store/names"
-import { writeGguf } from "../../support/gguf-writer"
-import { ModelsFolder } from "../../support/models-folder"
-import { writeTinyAdapter } from "../../support/tiny-adapter"
-import { writeTinyModel } from "../../support/tiny-model"
+import { writeGguf } from "../../support/files/gguf-writer"
+import { ModelsFolder } from "../../support/files/models-folder"
+import { writeTinyAdapter } from "../../support/files/tiny-adapter"
+import { writeTinyModel } from "../../support/files/tiny-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)

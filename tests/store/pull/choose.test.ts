@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
-import { chooseGguf } from "../../../src/store/pull/choose-gguf"
-import { chooseParts } from "../../../src/store/pull/choose-parts"
-import { quantizationIn } from "../../../src/store/pull/quantization"
-import { NoChoice, type RepositoryFile } from "../../../src/store/pull/repository"
+import { chooseGguf } from "../../../src/store/pull/choose/choose-gguf"
+import { chooseParts } from "../../../src/store/pull/choose/choose-parts"
+import { quantizationIn } from "../../../src/store/pull/choose/quantization"
+import { NoChoice, type RepositoryFile } from "../../../src/store/pull/choose/repository"
 
 const GB = 1e9
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ModelExists } from "../../../src/errors"
-import { manifestId } from "../../../src/store/manifest"
+import { ModelExists } from "../../../src/errors/model"
+import { manifestId } from "../../../src/store/managed/manifest"
 import { parseModelName } from "../../../src/store/names"
-import { manifestOf } from "../../support/models-folder"
-import { PullScene, tinyModelBytes } from "../../support/pull-scene"
-import { writeTinyModel } from "../../support/tiny-model"
+import { PullScene, tinyModelBytes } from "../../support/fakes/pull-scene"
+import { manifestOf } from "../../support/files/models-folder"
+import { writeTinyModel } from "../../support/files/tiny-model"
 
 const TINY = tinyModelBytes()
 const OTHER = tinyModelBytes({ seed: 2 })

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test"
-import { ModelNotFound, NotAuthorized, Unsupported } from "../../../src/errors"
-import { parseChallenge } from "../../../src/store/pull/registry-access"
-import { writeGguf } from "../../support/gguf-writer"
-import { PullScene, tinyModelBytes } from "../../support/pull-scene"
-import { someBytes } from "../../support/some-bytes"
+import { ModelNotFound } from "../../../src/errors/model"
+import { Unsupported } from "../../../src/errors/request"
+import { NotAuthorized } from "../../../src/errors/store"
+import { parseChallenge } from "../../../src/store/pull/sources/registry-access"
+import { PullScene, tinyModelBytes } from "../../support/fakes/pull-scene"
+import { writeGguf } from "../../support/files/gguf-writer"
+import { someBytes } from "../../support/files/some-bytes"
 
 const MODEL = tinyModelBytes()
 

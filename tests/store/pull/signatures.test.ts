@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test"
-import { SignatureRefused } from "../../../src/errors"
-import { PullScene, tinyModelBytes } from "../../support/pull-scene"
-import { Signer } from "../../support/signer"
-import { someBytes } from "../../support/some-bytes"
+import { SignatureRefused } from "../../../src/errors/store"
+import { PullScene, tinyModelBytes } from "../../support/fakes/pull-scene"
+import { Signer } from "../../support/fakes/signer"
+import { someBytes } from "../../support/files/some-bytes"
 
 // Larger than what is read in one go.
 const MODEL = Buffer.concat([tinyModelBytes(), someBytes(2_000_000)])

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
-import { FaultyServer } from "../../support/faulty-server"
-import { PullScene, tinyModelBytes } from "../../support/pull-scene"
+import { FaultyServer } from "../../support/fakes/faulty-server"
+import { PullScene, tinyModelBytes } from "../../support/fakes/pull-scene"
 
 const OLD = tinyModelBytes()
 const NEW = tinyModelBytes({ seed: 2 })

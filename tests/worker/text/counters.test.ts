@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
-import { LAYOUTS, RealWorker, type Run } from "../../support/real-worker"
+import { writeTinyModel } from "../../support/files/tiny-model"
+import { LAYOUTS, RealWorker, type Run } from "../../support/real/real-worker"
 import { greedy, prose } from "../../support/requests"
 import { tempFolder } from "../../support/temp-folder"
-import { writeTinyModel } from "../../support/tiny-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)

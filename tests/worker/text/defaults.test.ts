@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { statSync } from "node:fs"
 import { join } from "node:path"
-import type { ModelDefaults } from "../../../src/domain"
+import type { ModelDefaults } from "../../../src/domain/model"
 import { withDefaults, withFallback } from "../../../src/worker/text/defaults"
-import { RealWorker } from "../../support/real-worker"
+import { writeTinyAdapter } from "../../support/files/tiny-adapter"
+import { writeTinyModel } from "../../support/files/tiny-model"
+import { RealWorker } from "../../support/real/real-worker"
 import { greedy, greedyChat } from "../../support/requests"
 import { tempFolder } from "../../support/temp-folder"
-import { writeTinyAdapter } from "../../support/tiny-adapter"
-import { writeTinyModel } from "../../support/tiny-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
-import type { CompletionRequest } from "../../../src/domain"
-import { RealWorker, type Run, type Step } from "../../support/real-worker"
+import type { CompletionRequest } from "../../../src/domain/chat"
+import { writeTinyModel } from "../../support/files/tiny-model"
+import { RealWorker, type Run, type Step } from "../../support/real/real-worker"
 import { greedy, greedyChat, prose } from "../../support/requests"
 import { tempFolder } from "../../support/temp-folder"
-import { writeTinyModel } from "../../support/tiny-model"
 
 setDefaultTimeout(120_000)
 

@@ -1,9 +1,9 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
-import type { TextModelSettings } from "../../../src/domain"
-import { RealWorker } from "../../support/real-worker"
+import type { TextModelSettings } from "../../../src/domain/settings"
+import { writeTinyModel } from "../../support/files/tiny-model"
+import { RealWorker } from "../../support/real/real-worker"
 import { tempFolder } from "../../support/temp-folder"
-import { writeTinyModel } from "../../support/tiny-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
-import type { CompletionRequest, TextModelSettings } from "../../../src/domain"
+import type { CompletionRequest } from "../../../src/domain/chat"
+import type { TextModelSettings } from "../../../src/domain/settings"
 import { expectAgreement } from "../../support/agreement"
-import { RealWorker, type Run } from "../../support/real-worker"
+import { writeTinyModel } from "../../support/files/tiny-model"
+import { RealWorker, type Run } from "../../support/real/real-worker"
 import { greedy, prose } from "../../support/requests"
 import { tempFolder } from "../../support/temp-folder"
-import { writeTinyModel } from "../../support/tiny-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(120_000)

@@ -1,4 +1,4 @@
-import { InvalidModelFile } from "../../../errors"
+import { InvalidModelFile } from "../../../errors/model"
 import type { ExternalTensor } from "../../onnx/graph-writer"
 import type { Ct2Model } from "./ctranslate2"
 import {

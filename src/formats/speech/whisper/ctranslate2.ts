@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises"
 import { basename } from "node:path"
-import { InvalidModelFile } from "../../../errors"
+import { InvalidModelFile } from "../../../errors/model"
 import type { ElementType, ExternalTensor } from "../../onnx/graph-writer"
 
 /** Limits far above any real model, so that a hostile file costs neither time nor memory. */

@@ -1,5 +1,5 @@
 import { basename } from "node:path"
-import { InvalidModelFile } from "../../../errors"
+import { InvalidModelFile } from "../../../errors/model"
 import type { ElementType, ExternalTensor } from "../../onnx/graph-writer"
 import { readSafetensorsHeader } from "../../safetensors"
 import type { Attention, FeedForward, Linear, Norm, WhisperWeights } from "./weights"

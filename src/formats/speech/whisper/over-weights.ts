@@ -1,4 +1,4 @@
-import { InvalidModelFile } from "../../../errors"
+import { InvalidModelFile } from "../../../errors/model"
 import type { ModelFolderFile } from "../../model-folder"
 import type { RecognizerModel } from "../recognizer-model"
 import { baseName, field, folderOf, type SpeechFolder } from "../speech-folder"
@@ -16,7 +16,7 @@ import {
   whisperTokenLines,
   type WhisperVocabulary,
 } from "./vocabulary"
-import { type WhisperWeights, whisperSizes } from "./weights"
+import { whisperSizes, type WhisperWeights } from "./weights"
 
 /**
  * Whisper as faster-whisper uses it: `model.bin` of CTranslate2, a vocabulary and config.json. The engine gets graphs

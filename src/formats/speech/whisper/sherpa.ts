@@ -1,4 +1,4 @@
-import { InvalidModelFile } from "../../../errors"
+import { InvalidModelFile } from "../../../errors/model"
 import type { ModelFolderFile } from "../../model-folder"
 import { checkTokens, findTokens, preferQuantized, requireNumbers } from "../recognizer-checks"
 import type { RecognizerModel } from "../recognizer-model"

@@ -1,4 +1,5 @@
-import { InvalidModelFile, reasonOf } from "../../../errors"
+import { reasonOf } from "../../../errors/base"
+import { InvalidModelFile } from "../../../errors/model"
 
 /** Multilingual vocabularies have at least this many tokens; those of English alone are smaller (OpenAI's `model.py`). */
 const MULTILINGUAL_TOKENS = 51_865

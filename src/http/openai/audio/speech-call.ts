@@ -1,24 +1,14 @@
-import type { AudioFormat, SpeechRequest } from "../../../domain"
-import { InvalidRequest } from "../../../errors"
+import type { AudioFormat, SpeechRequest } from "../../../domain/speech"
+import { InvalidRequest } from "../../../errors/request"
 import { NUMBERS, TEXTS } from "../../../limits"
-import { isJsonObject, type JsonObject } from "../../body"
-import { broken, checkInteger, checkText, defined, Fields, readCharacters } from "../../fields"
-import type { HeaderOptions } from "../../headers"
-import { readModelOptions } from "../options"
+import { isJsonObject, type JsonObject } from "../../read/body"
+import { broken, checkInteger, checkText, defined, Fields, readCharacters } from "../../read/fields"
+import type { HeaderOptions } from "../../read/headers"
+import { AUDIO_FORMATS, SPEED } from "../../read/media-options"
+import { readModelOptions } from "../../read/options"
 import { refuseUnsupported, SPEECH_FIELDS } from "../request-fields"
 
-export const AUDIO_FORMATS = [
-  "mp3",
-  "opus",
-  "aac",
-  "flac",
-  "wav",
-  "pcm",
-] as const satisfies readonly AudioFormat[]
-
 const DEFAULT_FORMAT: AudioFormat = "mp3"
-
-export const SPEED = { min: 0.25, max: 4 }
 
 /** How speech is sent: the bytes of a file, or events that carry them. */
 const STREAM_FORMATS = ["audio", "sse"] as const

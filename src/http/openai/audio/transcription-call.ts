@@ -1,17 +1,14 @@
-import type { TranscriptionRequest } from "../../../domain"
-import { InvalidRequest, Unsupported } from "../../../errors"
+import type { TranscriptionRequest } from "../../../domain/transcription"
+import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { COUNTS, TEXTS } from "../../../limits"
-import type { JsonObject } from "../../body"
-import { broken, defined, Fields } from "../../fields"
-import type { HeaderOptions } from "../../headers"
-import type { FormTypes } from "../../multipart"
-import { readModelOptions } from "../options"
+import type { JsonObject } from "../../read/body"
+import { broken, defined, Fields } from "../../read/fields"
+import type { HeaderOptions } from "../../read/headers"
+import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../read/media-options"
+import type { FormTypes } from "../../read/multipart"
+import { readModelOptions } from "../../read/options"
+import type { TimesTold } from "../../render/verbose-transcript"
 import { refuseUnsupported, TRANSCRIPTION_FIELDS } from "../request-fields"
-import type { TimesTold } from "./transcript"
-
-export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "verbose_json"] as const
-
-export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number]
 
 const TEMPERATURE = { min: 0, max: 1 }
 

@@ -1,9 +1,9 @@
-import type { ImageEvent } from "../../../domain"
-import { InternalError } from "../../../errors"
+import type { ImageEvent } from "../../../domain/image"
+import { InternalError } from "../../../errors/base"
 import type { ImageFiles } from "../../image-files/image-files"
-import { type MediaTimingsBody, toMediaTimingsBody } from "../usage"
+import { IMAGES_PATH } from "../../image-files/route"
+import { type MediaTimingsBody, toMediaTimingsBody } from "../../render/timings"
 import type { ImageCall } from "./image-call"
-import { imageUrl } from "./image-url"
 
 type Drawn = Extract<ImageEvent, { readonly type: "image" }>
 type Done = Extract<ImageEvent, { readonly type: "done" }>
@@ -110,4 +110,14 @@ function toResponse(images: readonly Finished[], about: AnswerFacts): Response {
   return new Response(new Blob(parts), {
     headers: { "content-type": "application/json", "cache-control": "no-store, no-transform" },
   })
+}
+
+/**
+ * The address of an image for the client that asked for it: below `publicUrl`, or else where the request was sent. Its
+ * Host has been checked by then; that the client speaks TLS to a proxy cannot be seen from here, so a server behind one
+ * needs `publicUrl`.
+ */
+export function imageUrl(name: string, request: Request, publicUrl: string | null): string {
+  const host = request.headers.get("host") ?? URL.parse(request.url)?.host ?? "localhost"
+  return `${publicUrl ?? `http://${host}`}${IMAGES_PATH}${name}`
 }

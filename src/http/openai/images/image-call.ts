@@ -1,39 +1,27 @@
-import type { ImageFormat, ImageRequest } from "../../../domain"
-import { InvalidRequest } from "../../../errors"
+import type { ImageFormat, ImageRequest } from "../../../domain/image"
+import { InvalidRequest } from "../../../errors/request"
 import { TEXTS } from "../../../limits"
-import type { JsonObject } from "../../body"
-import { broken, defined, Fields, readCharacters } from "../../fields"
-import type { HeaderOptions } from "../../headers"
-import type { FormTypes } from "../../multipart"
-import { readModelOptions } from "../options"
+import type { JsonObject } from "../../read/body"
+import { broken, defined, Fields, readCharacters } from "../../read/fields"
+import type { HeaderOptions } from "../../read/headers"
+import {
+  CFG_SCALE,
+  checkSize,
+  COMPRESSION,
+  COUNT,
+  DEFAULT_STRENGTH,
+  IMAGE_FORMATS,
+  SEED,
+  STEPS,
+  STRENGTH,
+} from "../../read/media-options"
+import type { FormTypes } from "../../read/multipart"
+import { readModelOptions } from "../../read/options"
+import { readSeed } from "../../read/seed"
 import { IMAGE_FIELDS, refuseUnsupported } from "../request-fields"
-import { readSeed } from "../seed"
-
-/** OpenAI's limit of `n`. */
-export const COUNT = { min: 1, max: 10 }
-
-/** Painters compute in blocks of 8 pixels. */
-const SIZE_STEP = 8
-const SIDE = { min: 64, max: 4096 }
-
-/** As many as 2048 × 2048: more takes tens of gigabytes. */
-const MAX_PIXELS = 2048 * 2048
-
-export const STEPS = { min: 1, max: 150 }
-export const CFG_SCALE = { min: 0, max: 50 }
-export const COMPRESSION = { min: 0, max: 100 }
-export const STRENGTH = { min: 0, max: 1 }
 
 /** OpenAI's limit of `partial_images`. */
 const PARTIAL_IMAGES = { min: 0, max: 3 }
-
-/** The seeds that a picture is told to be made with. */
-export const SEED = { min: 0, max: 2 ** 32 - 1 }
-
-export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly ImageFormat[]
-
-/** How much of a picture changes where the request does not say: what stable-diffusion.cpp's own program takes. */
-export const DEFAULT_STRENGTH = 0.75
 
 /** How images are handed over. */
 const RESPONSE_FORMATS = ["url", "b64_json"] as const
@@ -155,26 +143,6 @@ function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
     throw broken("size", "WIDTHxHEIGHT, such as 512x512, or auto", size)
   }
   return checkSize("size", Number(width), Number(height))
-}
-
-/** `name`: what is at fault where it is no possible size. @throws InvalidRequest */
-export function checkSize(
-  name: string,
-  width: number,
-  height: number,
-): { readonly width: number; readonly height: number } {
-  const given = `${width}x${height}`
-  for (const side of [width, height]) {
-    if (side < SIDE.min || side > SIDE.max || side % SIZE_STEP !== 0) {
-      throw broken(
-        name,
-        `WIDTHxHEIGHT, both multiples of ${SIZE_STEP} between ${SIDE.min} and ${SIDE.max}`,
-        given,
-      )
-    }
-  }
-  if (width * height > MAX_PIXELS) throw broken(name, `at most ${MAX_PIXELS} pixels in all`, given)
-  return { width, height }
 }
 
 /** PNG has no loss to choose; OpenAI's clients send their default with it all the same. */

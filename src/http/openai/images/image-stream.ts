@@ -1,8 +1,8 @@
-import type { ImageEvent } from "../../../domain"
-import { InternalError } from "../../../errors"
-import type { Exchange } from "../../exchange"
-import { waitingNote } from "../reply"
-import { toMediaTimingsBody } from "../usage"
+import type { ImageEvent } from "../../../domain/image"
+import { InternalError } from "../../../errors/base"
+import type { Exchange } from "../../context/exchange"
+import { toMediaTimingsBody } from "../../render/timings"
+import { waitingNote } from "../../render/waiting-note"
 import { aboutImage, fieldParts, handOver, type ImagePlace } from "./image-answer"
 import type { ImageCall } from "./image-call"
 

@@ -1,0 +1,159 @@
+import { type ArgsDef, parseArgs } from "citty"
+import { flagName, type SettingTable } from "../../config/load"
+import { text, toggle, type Value } from "../../config/values"
+import { UsageError } from "../../errors/cli"
+import { nearest } from "../../lib/text/nearest"
+
+/** One flag of a command; its key gives the name (`maxTokens` → `--max-tokens`). */
+export interface Flag<T> {
+  readonly value: Value<T>
+  readonly description: string
+  /** One letter: `-v`. */
+  readonly short?: string
+  /** What a repeated flag means; absent: the last one counts. */
+  combine?(earlier: T, later: T): T
+  /** Heading that help lists the flag under; absent: the command's own. */
+  readonly group?: string
+}
+
+export type FlagTable = Readonly<Record<string, Flag<unknown>>>
+
+/** The flags that were given. */
+export type FlagValues<F extends FlagTable> = {
+  readonly [K in keyof F]?: F[K] extends { readonly value: Value<infer T> } ? T : never
+}
+
+/** A command's arguments, sorted. */
+export interface ParsedArguments<F extends FlagTable> {
+  readonly flags: FlagValues<F>
+  readonly words: readonly string[]
+  readonly wantsHelp: boolean
+}
+
+/** A flag that is on when it is named. */
+export function switchFlag(description: string, short?: string): Flag<boolean> {
+  return { value: toggle, description, ...(short !== undefined && { short }) }
+}
+
+/** Names the configuration file; for commands that read settings. */
+export const configFlag = {
+  config: { value: text("FILE"), description: "configuration file (default ~/.xllm/config.yaml or .json)" },
+} satisfies FlagTable
+
+/** Settings as flags, listed under a heading of their own. */
+export function grouped<T extends SettingTable>(
+  settings: T,
+  group: string,
+): { readonly [K in keyof T]: T[K] & { group: string } } {
+  const entries = Object.entries(settings).map(([key, setting]) => [key, { ...setting, group }])
+  // The same keys and values, each with one more field.
+  return Object.fromEntries(entries) as { [K in keyof T]: T[K] & { group: string } }
+}
+
+/**
+ * Sorts `argv` into flags and words. Flags may stand anywhere; `--` ends them. `--name value` and `--name=value`
+ * are the same; a flag that takes a value takes the next word whatever it looks like, so `--gpu-layers -1` reaches
+ * the check of its range.
+ * @throws UsageError for an unknown flag (with the nearest known one), a missing or an impossible value
+ */
+export function parseArguments<F extends FlagTable>(table: F, argv: readonly string[]): ParsedArguments<F> {
+  const { plain, repeated } = toPlain(table, argv)
+  const parsed = parseArgs(plain, cittyArguments(table))
+  const values: Record<string, unknown> = {}
+  for (const [key, flag] of Object.entries(table)) {
+    const origin = `--${flagName(key)}`
+    const given = parsed[flagName(key)]
+    if (typeof given === "boolean") values[key] = given
+    else if (typeof given === "string") {
+      const texts = flag.combine === undefined ? [given] : (repeated[key] ?? [])
+      const all = texts.map((text) => flag.value.parse(text, origin))
+      values[key] = all.reduce((earlier, later) => flag.combine?.(earlier, later) ?? later)
+    }
+  }
+  // Each value was parsed by the table's own entry for its key.
+  return { flags: values as FlagValues<F>, words: parsed._, wantsHelp: parsed["help"] === true }
+}
+
+/**
+ * No defaults: what is not said here may be said by a variable or a file. All values are texts to citty, because ours
+ * know more kinds of them.
+ */
+function cittyArguments(table: FlagTable): ArgsDef {
+  const flags = Object.entries(table).map(([key, { value, description }]) => [
+    flagName(key),
+    { type: value.placeholder === undefined ? "boolean" : "string", description },
+  ])
+  return { ...Object.fromEntries(flags), help: { type: "boolean", alias: "h" } }
+}
+
+/**
+ * `argv` without what citty would have to guess at. By itself it takes an unknown flag for a switch, any text but
+ * "false" for true, a missing value for an empty one, `--no-x` for a negation even where it is a value, `-1` for a
+ * flag, and of a repeated flag only the last.
+ */
+function toPlain(table: FlagTable, argv: readonly string[]) {
+  const flags: string[] = []
+  const words: string[] = []
+  const repeated: Record<string, string[]> = {}
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? ""
+    if (word === "--") {
+      words.push(...argv.slice(index + 1))
+      break
+    }
+    if (word === "--help" || word === "-h") flags.push(word)
+    else if (!/^-[^\d.]/.test(word)) words.push(word)
+    else {
+      const { key, flag, origin, negated, attached } = findFlag(table, word)
+      const name = flagName(key)
+      if (flag.value.placeholder === undefined) {
+        const isOn = toggle.parse(attached ?? "true", origin) !== negated
+        // The last one counts; to citty a negation is stronger than what comes after it.
+        dropEarlier(flags, name)
+        flags.push(isOn ? `--${name}` : `--no-${name}`)
+        continue
+      }
+      const given = attached ?? argv[++index]
+      if (given === undefined)
+        throw new UsageError(`${origin} needs a value: ${origin} ${flag.value.placeholder}`)
+      repeated[key] = [...(repeated[key] ?? []), given]
+      flags.push(`--${name}=${given}`)
+    }
+  }
+  return { plain: [...flags, "--", ...words], repeated }
+}
+
+function dropEarlier(flags: string[], name: string): void {
+  const earlier = flags.findIndex((flag) => flag === `--${name}` || flag === `--no-${name}`)
+  if (earlier !== -1) flags.splice(earlier, 1)
+}
+
+interface FoundFlag {
+  readonly key: string
+  readonly flag: Flag<unknown>
+  /** As the user wrote it, without a value. */
+  readonly origin: string
+  readonly negated: boolean
+  readonly attached: string | undefined
+}
+
+function findFlag(table: FlagTable, word: string): FoundFlag {
+  const equals = word.indexOf("=")
+  const origin = equals === -1 ? word : word.slice(0, equals)
+  const attached = equals === -1 ? undefined : word.slice(equals + 1)
+  for (const [key, flag] of Object.entries(table)) {
+    const name = flagName(key)
+    const isSwitch = flag.value.placeholder === undefined
+    const negated = isSwitch && origin === `--no-${name}`
+    if (negated || origin === `--${name}` || (flag.short !== undefined && origin === `-${flag.short}`)) {
+      return { key, flag, origin, negated, attached }
+    }
+  }
+  throw unknownFlag(origin, table)
+}
+
+function unknownFlag(origin: string, table: FlagTable): UsageError {
+  const names = [...Object.keys(table).map(flagName), "help"]
+  const near = nearest(origin.replace(/^-+/, ""), names)
+  return new UsageError(`unknown flag ${origin}${near === undefined ? "" : `; did you mean --${near}?`}`)
+}

@@ -1,0 +1,100 @@
+import type { Inputs } from "../../config/load"
+import { gatherInputs, quietLogOptions, serverLocation } from "../../config/settings"
+import type { ModelSettings } from "../../domain/settings"
+import { XllmError } from "../../errors/base"
+import { UsageError } from "../../errors/cli"
+import { ModelNotFound } from "../../errors/model"
+import { nearest } from "../../lib/text/nearest"
+import { isPath } from "../args/model-path"
+import type { Io } from "../terminal/io"
+import { Client } from "./client"
+
+/** What a command works with: a running server, or models in this process. */
+export interface SourceMakers<S> {
+  remote(client: Client): Promise<S>
+  local(inputs: Inputs): Promise<S>
+}
+
+/**
+ * The server that answers where the user looks for one; without one, and for a path, this process.
+ * @throws UsageError for a path together with `--host`
+ */
+export async function chooseSource<S>(
+  model: string,
+  flags: Readonly<Record<string, unknown>>,
+  io: Io,
+  { remote, local }: SourceMakers<S>,
+): Promise<S> {
+  const inputs = await gatherInputs(flags, io.environment)
+  if (isPath(model)) {
+    if (flags["host"] === undefined) return local(inputs)
+    throw new UsageError(`a server takes names of models, not paths; leave --host away to run ${model} here`)
+  }
+  const location = serverLocation(inputs)
+  const client = new Client(location)
+  if (await client.isThere()) return remote(client)
+  if (location.isNamed) io.writeError(`no server answers at ${client.name}; the model runs in this program\n`)
+  return local(inputs)
+}
+
+/** The models of this machine and an engine for one user, who works with one of them until the end. */
+export async function startLocal(inputs: Inputs) {
+  const [{ createLocal, liveOptions }, { createLogger }] = await Promise.all([
+    import("../serve/compose"),
+    import("../../log/logger"),
+  ])
+  const { logFormat, logLevel } = quietLogOptions(inputs)
+  const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
+  let contextLength: number | undefined
+  const adapt = (settings: ModelSettings): ModelSettings => ({
+    ...settings,
+    keepAliveSeconds: null,
+    replicas: 1,
+    ...(contextLength !== undefined && { contextLength }),
+  })
+  const { engine, store } = await createLocal({ inputs, log, adapt })
+  return {
+    engine,
+    store,
+    /** What models are loaded with from now on. */
+    useContextLength(tokens: number): void {
+      contextLength = tokens
+      engine.reconfigure({ settingsOf: liveOptions(inputs, adapt).settingsOf })
+    },
+  }
+}
+
+/** What a server answers where a model is there, and its files are not what they should be. */
+const UNUSABLE: ReadonlySet<string> = new Set(["model_load_failed", "invalid_model_file"])
+
+/**
+ * The name that a server knows a model by: the server finds it, by the rule that it has for requests.
+ * @throws ModelNotFound, UsageError for a path
+ */
+export async function findOnServer(model: string, client: Client): Promise<string> {
+  if (isPath(model)) {
+    throw new UsageError(`the server at ${client.name} takes names of models, not paths, got '${model}'`)
+  }
+  try {
+    return await client.nameOf(model)
+  } catch (error) {
+    if (!(error instanceof XllmError)) throw error
+    // Whoever uses it is told what is wrong with it.
+    if (UNUSABLE.has(error.code)) return model
+    if (error.code !== "model_not_found") throw error
+    throw new ModelNotFound(model, await hintFor(model, error, client))
+  }
+}
+
+/** What the server says beside that it is not there, or else what the user may have meant. */
+async function hintFor(model: string, { message }: XllmError, client: Client): Promise<string> {
+  const told = message.replace(/^model '.*?' not found/s, "")
+  const models = await client.models()
+  if (models.length === 0) {
+    const { FIRST_MODEL } = await import("../../store/hint")
+    return `; the server at ${client.name} has no models yet: ${FIRST_MODEL}`
+  }
+  if (told !== "") return told
+  const near = nearest(model, models)
+  return near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`
+}

@@ -1,0 +1,78 @@
+import { type EffectiveSetting, effectiveSettings } from "../../config/effective"
+import { usualConfigFile } from "../../config/file"
+import type { Inputs } from "../../config/load"
+import { gatherInputs } from "../../config/settings"
+import { defineCommand } from "../args/command"
+import { switchFlag } from "../args/flags"
+import { type AutomaticValue, automaticValue } from "../show/automatic-values"
+import { table, toJson } from "../terminal/output"
+import { serveFlags } from "./serve"
+
+export const command = defineCommand({
+  name: "config",
+  summary: "Show the effective settings",
+  words: "",
+  minimumWords: 0,
+  maximumWords: 0,
+  details: `Shows the configuration file that is read, and every setting with its value and where it was set: by a flag, by an
+environment variable, in the file (~/.xllm/config.yaml or config.json; --config or XLLM_CONFIG name another), or by
+default. That is also their order of precedence. In parentheses is what 'auto' and 'none' come to on this machine, where
+that is known without a model. It takes the flags of 'serve', to show what they would change.`,
+  examples: [
+    { line: "xllm config", does: "what 'xllm serve' would work with" },
+    { line: "xllm config --schema > xllm.schema.json", does: "a JSON Schema of the file, for editors" },
+    { line: "xllm config --config ./test.yaml --json", does: "check another file, for a program" },
+  ],
+  flags: {
+    json: switchFlag("print JSON"),
+    schema: switchFlag("print the JSON Schema of the configuration file"),
+    ...serveFlags,
+  },
+  async run({ flags: { json, schema, ...flags }, io }) {
+    if (schema) {
+      const { fileSchema } = await import("../../config/file-schema")
+      return io.write(toJson({ $schema: "https://json-schema.org/draft/2020-12/schema", ...fileSchema() }))
+    }
+    const inputs = await gatherInputs(flags, io.environment)
+    const settings = effectiveSettings(inputs).map((setting) => ({
+      ...setting,
+      automatic:
+        setting.value === null ? automaticValue(setting.path, inputs, io.stderrIsTerminal) : undefined,
+    }))
+    io.write(
+      json ? toJson(toJsonObject(settings, inputs)) : `${fileLine(inputs)}\n\n${settingsTable(settings)}`,
+    )
+  },
+})
+
+/** A setting, and what it comes to here where that is left to the program. */
+interface ShownSetting extends EffectiveSetting {
+  readonly automatic: AutomaticValue | undefined
+}
+
+function fileLine({ file, environment }: Inputs): string {
+  if (file !== undefined) return `Configuration file: ${file.path}`
+  return `Configuration file: none (it would be ${usualConfigFile(environment)})`
+}
+
+function settingsTable(settings: readonly ShownSetting[]): string {
+  const rows = settings.map(({ path, shown, origin, automatic }) => [
+    path,
+    automatic === undefined ? shown : `${shown} (${automatic.shown})`,
+    origin.name,
+  ])
+  return table(["SETTING", "VALUE", "FROM"], rows)
+}
+
+/**
+ * `{"config_file": {"path": …}, "server.port": {"value": 1, "source": "flag", "from": "--port"}, …}`; `effective` is
+ * there where the value is left to the program and known.
+ */
+function toJsonObject(settings: readonly ShownSetting[], { file, environment }: Inputs) {
+  const entries = settings.map(({ path, value, origin, automatic }) => {
+    const effective = automatic?.value === undefined ? {} : { effective: automatic.value }
+    return [path, { value, ...effective, source: origin.source, from: origin.name }]
+  })
+  const configFile = { path: file?.path ?? null, default_path: usualConfigFile(environment) }
+  return { config_file: configFile, ...Object.fromEntries(entries) }
+}

@@ -1,0 +1,30 @@
+import { storeSettings } from "../../config/sections/pull"
+import { gatherInputs } from "../../config/settings"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped } from "../args/flags"
+import { nameOf } from "../args/model-path"
+import { openStore } from "../models/open-store"
+import { tellOfShadow } from "../models/shadowed"
+
+export const command = defineCommand({
+  name: "cp",
+  summary: "Give a model one more name",
+  words: "SOURCE TARGET",
+  minimumWords: 2,
+  maximumWords: 2,
+  details: `Both names share the model's files, so that it costs no room; a model that had the name TARGET is replaced.
+A GGUF that was put into the models folder, or that SOURCE is the path of, is copied once.`,
+  examples: [
+    { line: "xllm cp llama3:8b my-llama", does: "my-llama:latest is the same model" },
+    { line: "xllm cp ./model.gguf my-model:q4", does: "install a file" },
+  ],
+  flags: { ...grouped(storeSettings, "Flags"), ...configFlag },
+  async run({ flags, words: [source = "", target = ""], io }) {
+    const { parseModelName } = await import("../../store/names")
+    const name = parseModelName(target)
+    const store = await openStore(await gatherInputs(flags, io.environment))
+    const copied = await store.copy(await nameOf(source, store), name)
+    io.write(`copied '${source}' to '${target}'\n`)
+    await tellOfShadow(target, copied, store, io)
+  },
+})

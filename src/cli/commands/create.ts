@@ -1,0 +1,183 @@
+import { dirname, resolve } from "node:path"
+import type { Inputs } from "../../config/load"
+import { pullSettings, storeSettings } from "../../config/sections/pull"
+import { gatherInputs } from "../../config/settings"
+import { text } from "../../config/values"
+import { UsageError } from "../../errors/cli"
+import { Cancelled, Unsupported } from "../../errors/request"
+import { FileFailed } from "../../errors/store"
+import type { Modelfile } from "../../formats/modelfile/parse"
+import { MODEL_TEXTS } from "../../limits"
+import type { CreateEvent } from "../../store/create/create"
+import type { PullEvent } from "../../store/pull/events"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { openStore } from "../models/open-store"
+import { tellOfShadow } from "../models/shadowed"
+import { readGiven } from "../terminal/given-file"
+import { watchInterrupts } from "../terminal/interrupts"
+import type { Io } from "../terminal/io"
+import { percentOf } from "../terminal/output"
+import { startSpinner } from "../terminal/spinner"
+
+const DEFAULT_FILE = "Modelfile"
+
+/** Stands for standard input. */
+const STDIN = "-"
+
+export const command = defineCommand({
+  name: "create",
+  summary: "Make a model out of a Modelfile",
+  words: "MODEL",
+  minimumWords: 1,
+  maximumWords: 1,
+  details: `A Modelfile says what the model is made from (FROM: a model's name, a GGUF, or the folder of a model) and what it
+brings along: PARAMETER, TEMPLATE (Jinja, or a Go template as Ollama has them), SYSTEM, MESSAGE, ADAPTER, LICENSE,
+REQUIRES. Paths begin at the Modelfile's folder. A base that is not there is pulled; a model that had the name is
+replaced.`,
+  examples: [
+    { line: "xllm create mario", does: "out of ./Modelfile" },
+    { line: "xllm create mario -f mario.Modelfile", does: "out of another file" },
+    { line: "xllm show llama3 --modelfile | xllm create copy -f -", does: "out of what a pipe brings" },
+  ],
+  flags: {
+    file: {
+      value: text("FILE"),
+      description: `the Modelfile (default ./${DEFAULT_FILE}); -: standard input`,
+      short: "f",
+    },
+    quantize: { value: text("TYPE"), description: "quantise the weights; not supported yet", short: "q" },
+    json: switchFlag("print what goes on as JSON, one object a line"),
+    ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words: [model = ""], io }) {
+    if (flags.quantize !== undefined) throw new Unsupported("--quantize is not supported yet", "quantize")
+    const [{ parseModelName }, { createModel }] = await Promise.all([
+      import("../../store/names"),
+      import("../../store/create/create"),
+    ])
+    const name = parseModelName(model)
+    const { file, folder, modelfile } = await readModelfile(flags.file ?? DEFAULT_FILE, io)
+    const inputs = await gatherInputs(flags, io.environment)
+    const store = await openStore(inputs)
+    const reporter = flags.json === true ? jsonReporter(io) : lineReporter(io)
+    using interrupts = watchInterrupts()
+    const pull = async (reference: string): Promise<string> => {
+      reporter.stop()
+      return await pullBase(reference, inputs, flags.json === true, io, interrupts.signal)
+    }
+    try {
+      const { signal } = interrupts
+      const { report } = reporter
+      const made = await createModel({ store, name, modelfile, file, folder, pull, signal, report })
+      reporter.stop()
+      await tellOfShadow(model, made, store, io)
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error
+      io.writeError("stopped; nothing was made, and what was downloaded for it is kept\n")
+      process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
+    } finally {
+      reporter.stop()
+    }
+  },
+})
+
+/** Downloads a model, as `pull` does; resolves to its name. */
+async function pullBase(
+  model: string,
+  inputs: Inputs,
+  wantsJson: boolean,
+  io: Io,
+  signal: AbortSignal,
+): Promise<string> {
+  const [{ createPuller }, { JsonView, pullView }] = await Promise.all([
+    import("../pull/puller"),
+    import("../pull/pull-view"),
+  ])
+  const view = wantsJson ? new JsonView(io.write) : pullView(io)
+  try {
+    const puller = await createPuller(inputs)
+    const onEvent = (event: PullEvent) => view.show(event)
+    return (await puller.pull({ model, onlyMissing: true, signal, onEvent })).name
+  } finally {
+    view.end()
+  }
+}
+
+interface ReadModelfile {
+  /** Its name in messages. */
+  readonly file: string
+  readonly folder: string
+  readonly modelfile: Modelfile
+}
+
+async function readModelfile(path: string, io: Io): Promise<ReadModelfile> {
+  const [{ parseModelfile }, { decodeModelfile }] = await Promise.all([
+    import("../../formats/modelfile/parse"),
+    import("../../formats/modelfile/text"),
+  ])
+  if (path === STDIN) {
+    const file = "standard input"
+    return { file, folder: process.cwd(), modelfile: parseModelfile(await io.readInput()) }
+  }
+  const bytes = await readBytes(path, MODEL_TEXTS.modelfileBytes)
+  const modelfile = parseModelfile(decodeModelfile(bytes, path))
+  return { file: path, folder: dirname(resolve(path)), modelfile }
+}
+
+async function readBytes(path: string, maxBytes: number): Promise<Uint8Array> {
+  try {
+    return await readGiven(path, "a Modelfile", maxBytes)
+  } catch (error) {
+    if (path !== DEFAULT_FILE || !(error instanceof FileFailed)) throw error
+    throw new UsageError(`${error.message}; name another Modelfile with -f`)
+  }
+}
+
+interface Reporter {
+  report(event: CreateEvent): void
+  stop(): void
+}
+
+/** Lines on stderr; while a file is read, a terminal sees how far it is. */
+function lineReporter(io: Io): Reporter {
+  let spinner: ReturnType<typeof startSpinner> | undefined
+  const stop = (): void => {
+    spinner?.stop()
+    spinner = undefined
+  }
+  return {
+    report(event) {
+      if (event.type === "progress") {
+        spinner ??= startSpinner(io)
+        const percent = percentOf(event.doneBytes, event.totalBytes)
+        return spinner.say(`reading ${event.file}: ${percent}%`)
+      }
+      stop()
+      io.writeError(event.type === "status" ? `${event.status}\n` : `warning: ${event.message}\n`)
+    },
+    stop,
+  }
+}
+
+function jsonReporter(io: Io): Reporter {
+  let percent = -1
+  return {
+    report(event) {
+      if (event.type === "progress") {
+        const { file, doneBytes, totalBytes } = event
+        const now = percentOf(doneBytes, totalBytes)
+        if (now === percent) return
+        percent = now
+        return io.write(
+          `${JSON.stringify({ status: `reading ${file}`, completed: doneBytes, total: totalBytes })}\n`,
+        )
+      }
+      io.write(
+        `${JSON.stringify(event.type === "status" ? { status: event.status } : { warning: event.message })}\n`,
+      )
+    },
+    stop() {},
+  }
+}

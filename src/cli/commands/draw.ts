@@ -1,0 +1,260 @@
+import { existsSync } from "node:fs"
+import { logSettings } from "../../config/sections/log"
+import { modelSettings } from "../../config/sections/model"
+import { storeSettings } from "../../config/sections/pull"
+import { connectionSettings } from "../../config/sections/server"
+import { decimal, integer, oneOf, text, type Value } from "../../config/values"
+import type { ImageEvent, ImageFormat, ImageRequest } from "../../domain/image"
+import { UsageError } from "../../errors/cli"
+import {
+  CFG_SCALE,
+  checkSize,
+  COMPRESSION,
+  COUNT,
+  DEFAULT_STRENGTH,
+  IMAGE_FORMATS,
+  SEED,
+  STEPS,
+  STRENGTH,
+} from "../../http/read/media-options"
+import { TEXTS } from "../../limits"
+import { defineCommand } from "../args/command"
+import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
+import { type MediaWork, withModel } from "../client/media-source"
+import { loadingText, queuedText } from "../client/print-answer"
+import { existingFile } from "../terminal/given-file"
+import type { Io } from "../terminal/io"
+import { printable, toJson } from "../terminal/output"
+import { fileOutput, type Output, stdoutOutput } from "../terminal/output-file"
+import { startSpinner } from "../terminal/spinner"
+import { StepBar } from "../terminal/step-bar"
+
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+const size: Value<Size> = {
+  placeholder: "WxH",
+  parse(given, origin) {
+    const [, width, height] = /^(\d{1,5})x(\d{1,5})$/i.exec(given) ?? []
+    if (width === undefined || height === undefined) {
+      throw new UsageError(`${origin} must be WIDTHxHEIGHT, such as 512x512, got '${given}'`)
+    }
+    return checkSize(origin, Number(width), Number(height))
+  },
+}
+
+const flagTable = {
+  output: {
+    value: text("FILE"),
+    description: "file to write; -: stdout (default: named after the prompt)",
+    short: "o",
+  },
+  size: { value: size, description: "in pixels, such as 512x512 (default: the model's own)" },
+  steps: { value: integer("N", STEPS.min, STEPS.max), description: "steps; more take longer" },
+  seed: { value: integer("N", 0, SEED.max), description: "the same seed gives the same picture" },
+  count: {
+    value: integer("N", COUNT.min, COUNT.max),
+    description: "how many pictures (default 1)",
+    short: "n",
+  },
+  negative: { value: text("TEXT", TEXTS.imagePrompt), description: "what the picture is not to show" },
+  cfgScale: {
+    value: decimal("N", CFG_SCALE.min, CFG_SCALE.max),
+    description: "how closely it keeps to the prompt",
+  },
+  sampler: { value: text("NAME", TEXTS.word), description: "such as euler_a" },
+  scheduler: { value: text("NAME", TEXTS.word), description: "such as karras" },
+  format: { value: oneOf(...IMAGE_FORMATS), description: "format, where the file's ending does not say it" },
+  quality: {
+    value: integer("N", COMPRESSION.min, COMPRESSION.max),
+    description: "of jpeg and webp, 0 to 100",
+  },
+  image: { value: text("FILE"), description: "picture to start from" },
+  strength: {
+    value: decimal("N", STRENGTH.min, STRENGTH.max),
+    description: `how much of it changes, 0 to 1 (default ${DEFAULT_STRENGTH})`,
+  },
+  json: switchFlag("print what was written as JSON"),
+  ...grouped(connectionSettings, "Flags"),
+  ...configFlag,
+  ...grouped({ ...storeSettings, threads: modelSettings.threads, ...logSettings }, "Without a server"),
+}
+
+type DrawFlags = FlagValues<typeof flagTable>
+
+/** Formats by the endings of files. */
+const ENDINGS: Readonly<Record<string, ImageFormat>> = {
+  png: "png",
+  jpg: "jpeg",
+  jpeg: "jpeg",
+  webp: "webp",
+}
+
+/** What a file is called that is named after a prompt has at most this many characters of it. */
+const NAME_CHARACTERS = 40
+
+export const command = defineCommand({
+  name: "draw",
+  summary: "Draw a picture",
+  words: "MODEL PROMPT…",
+  minimumWords: 1,
+  details: `MODEL is a painter, by its name or its path; the prompt may be piped in. Several pictures are numbered.
+
+A server that answers at --host (or XLLM_HOST) does it; without one, and for a path, the model runs in this
+program.`,
+  examples: [
+    { line: 'xllm draw sd "a cat in the rain" -o cat.png', does: "one picture" },
+    { line: 'xllm draw sd "a cat" --size 512x768 --steps 20 --seed 7', does: "the same one each time" },
+    { line: 'xllm draw sd "a dog" --image cat.png --strength 0.6', does: "from another picture" },
+  ],
+  flags: flagTable,
+  async run({ flags, words: [model = "", ...words], io }) {
+    const prompt = await readPrompt(words, io)
+    const toStdout =
+      flags.output === "-" || (flags.output === undefined && !io.stdoutIsTerminal && !flags.json)
+    if (toStdout) checkStdout(flags, io)
+    const format = chooseFormat(flags)
+    const source = await readSource(flags)
+    await withModel(model, flags, io, async (work) => {
+      const request = toRequest(work.model, prompt, format, flags)
+      const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
+      const open = (index: number) =>
+        toStdout ? Promise.resolve(stdoutOutput(io)) : fileOutput(numbered(name, index, request.n))
+      const drawn = await draw(work, { ...request, ...(source && { source }) }, open, io)
+      if (flags.json) io.write(toJson({ model: work.model, ...drawn }))
+      else if (!toStdout) for (const { file = "" } of drawn.images) io.write(`${printable(file)}\n`)
+    })
+  },
+})
+
+async function readPrompt(words: readonly string[], io: Io): Promise<string> {
+  const prompt = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
+  if (prompt.trim() !== "") return prompt.trim()
+  throw new UsageError("draw needs a PROMPT: write it after the model's name, or pipe it in")
+}
+
+/** @throws UsageError */
+function checkStdout({ count = 1, json }: DrawFlags, io: Io): void {
+  if (io.stdoutIsTerminal) throw new UsageError("pictures are not for a terminal: name a file with -o")
+  if (count > 1) throw new UsageError("several pictures need files: name one with -o, they are numbered")
+  if (json) throw new UsageError("--json needs files for the pictures: name one with -o")
+}
+
+/** @throws UsageError where a file's name says nothing */
+function chooseFormat({ format, output }: DrawFlags): ImageFormat {
+  if (format !== undefined) return format
+  if (output === undefined || output === "-") return "png"
+  const ending = /\.([^./]+)$/.exec(output)?.[1]?.toLowerCase() ?? ""
+  const known = Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined
+  if (known !== undefined) return known
+  throw new UsageError(
+    `the name of ${output} does not say the format; add --format ${IMAGE_FORMATS.join("|")}`,
+  )
+}
+
+/** @throws FileFailed, UsageError */
+async function readSource({
+  image,
+  strength = DEFAULT_STRENGTH,
+}: DrawFlags): Promise<ImageRequest["source"]> {
+  return image === undefined ? undefined : { imagePath: await existingFile(image), strength }
+}
+
+function toRequest(model: string, prompt: string, format: ImageFormat, flags: DrawFlags): ImageRequest {
+  const { steps, seed, negative, cfgScale, sampler, scheduler, quality } = flags
+  return {
+    kind: "image",
+    model,
+    prompt,
+    n: flags.count ?? 1,
+    format,
+    preview: false,
+    ...flags.size,
+    ...(steps !== undefined && { steps }),
+    ...(seed !== undefined && { seed }),
+    ...(negative !== undefined && { negativePrompt: negative }),
+    ...(cfgScale !== undefined && { cfgScale }),
+    ...(sampler !== undefined && { sampler }),
+    ...(scheduler !== undefined && { scheduler }),
+    ...(quality !== undefined && format !== "png" && { compression: quality }),
+  }
+}
+
+/** `a-cat-in-the-rain.png`; with a number behind it where there is such a file. */
+export function freeName(prompt: string, format: ImageFormat, isTaken: (name: string) => boolean): string {
+  const words = prompt
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .slice(0, NAME_CHARACTERS)
+    .replace(/^-|-$/g, "")
+  const name = words === "" ? "picture" : words
+  for (let number = 1; ; number++) {
+    const candidate = `${name}${number === 1 ? "" : `-${number}`}.${format}`
+    if (!isTaken(candidate)) return candidate
+  }
+}
+
+/** Whether a name cannot be given to so many pictures, because there is a file that one of them would replace. */
+export function isTakenFor(
+  count: number,
+  exists: (name: string) => boolean = existsSync,
+): (name: string) => boolean {
+  return (name) => Array.from({ length: count }, (_, index) => numbered(name, index, count)).some(exists)
+}
+
+/** Of several pictures the first is `cat-1.png`. */
+function numbered(name: string, index: number, count: number): string {
+  return count === 1 ? name : name.replace(/(\.[^./]*)?$/, `-${index + 1}$1`)
+}
+
+interface DrawnImage extends Size {
+  readonly file: string | undefined
+  readonly seed: number
+}
+
+async function draw(
+  { source, signal }: MediaWork,
+  request: ImageRequest,
+  open: (index: number) => Promise<Output>,
+  io: Io,
+) {
+  const spinner = startSpinner(io)
+  const bar = new StepBar(io)
+  const images: DrawnImage[] = []
+  let done: Extract<ImageEvent, { readonly type: "done" }> | undefined
+  try {
+    for await (const event of source.draw(request, signal)) {
+      if (event.type === "loading") spinner.say(loadingText(event.fraction))
+      else if (event.type === "queued") spinner.say(queuedText(event.position))
+      else if (event.type === "done") done = event
+      else if (event.type === "step") {
+        spinner.stop()
+        bar.show({ item: event.image + 1, items: request.n, step: event.step, steps: event.steps })
+      } else if (event.type === "image") {
+        const { width, height, seed } = event
+        images.push({ file: await write(event.bytes, await open(event.image)), width, height, seed })
+      }
+    }
+  } finally {
+    spinner.stop()
+    bar.clear()
+  }
+  return {
+    images,
+    steps: done?.usage.steps,
+    timings: done && {
+      queue_ms: done.timings.queueMs,
+      load_ms: done.timings.loadMs,
+      work_ms: done.timings.workMs,
+    },
+  }
+}
+
+async function write(bytes: Uint8Array, opened: Output): Promise<string | undefined> {
+  await using output = opened
+  await output.write(bytes)
+  await output.finish()
+  return output.path
+}

@@ -1,0 +1,84 @@
+import { resolve } from "node:path"
+import type { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import { storeSettings } from "../../config/sections/pull"
+import { gatherInputs } from "../../config/settings"
+import { XllmError } from "../../errors/base"
+import { UsageError } from "../../errors/cli"
+import { Cancelled } from "../../errors/request"
+import { FileFailed } from "../../errors/store"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { nameOf } from "../args/model-path"
+import { openExistingStore } from "../models/models-folder"
+import { watchInterrupts } from "../terminal/interrupts"
+import { formatBytes, percentOf, toJson } from "../terminal/output"
+import { fileOutput, type Output, stdoutOutput } from "../terminal/output-file"
+import { startSpinner } from "../terminal/spinner"
+
+export const command = defineCommand({
+  name: "export",
+  summary: "Write a model to one file",
+  words: "MODEL FILE",
+  minimumWords: 2,
+  maximumWords: 2,
+  details: `FILE becomes an archive (tar, compressed with zstd) with everything that belongs to the model: its files, adapters,
+parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewhere; - writes it to stdout.`,
+  examples: [
+    { line: "xllm export my-model my-model.tar.zst", does: "for a backup, or another machine" },
+    { line: "xllm export my-model - | ssh box xllm import -", does: "to another machine at once" },
+  ],
+  flags: {
+    json: switchFlag("print JSON; needs a FILE"),
+    ...grouped(storeSettings, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words: [model = "", file = ""], io }) {
+    if (file === "-" && flags.json) {
+      throw new UsageError("with --json a FILE is needed: the archive would be on stdout too")
+    }
+    if (file === "-" && io.stdoutIsTerminal) {
+      throw new UsageError("refusing to write an archive to a terminal; name a FILE, or pipe the output")
+    }
+    const { exportModel } = await import("../../store/archive/export")
+    const inputs = await gatherInputs(flags, io.environment)
+    const { store } = await openExistingStore(inputs, io)
+    const name = await nameOf(model, store)
+    using interrupts = watchInterrupts()
+    const archive = await exportModel(store, name)
+    // Before anything is read: it may be that nothing can be written there.
+    await using output = file === "-" ? stdoutOutput(io) : await fileOutput(file)
+    const spinner = startSpinner(io)
+    try {
+      const bytes = archive.read((done) =>
+        spinner.say(
+          `exporting ${percentOf(done, archive.totalBytes)}% of ${formatBytes(archive.totalBytes)}`,
+        ),
+      )
+      await writeArchive(bytes, file === "-" ? undefined : output, interrupts.signal)
+    } catch (error) {
+      throw interrupts.signal.aborted ? new Cancelled() : store.explain(error)
+    } finally {
+      spinner.stop()
+    }
+    if (file === "-") return
+    if (flags.json) io.write(toJson({ model: name, file: resolve(file), size_bytes: Bun.file(file).size }))
+    else io.write(`exported '${name}' to '${file}'\n`)
+  },
+})
+
+/** @param output absent: stdout, which may be slow */
+async function writeArchive(bytes: Readable, output: Output | undefined, signal: AbortSignal): Promise<void> {
+  if (output === undefined) {
+    return await pipeline(bytes, process.stdout, { signal, end: false }).catch((error: unknown) => {
+      // What cannot be read has a path.
+      const isOfFile = error instanceof XllmError || (error instanceof Error && "path" in error)
+      throw isOfFile ? error : new FileFailed("write to", "stdout", error)
+    })
+  }
+  for await (const chunk of bytes) {
+    signal.throwIfAborted()
+    await output.write(chunk)
+  }
+  await output.finish()
+}

@@ -1,0 +1,234 @@
+import { createReadStream } from "node:fs"
+import { stat } from "node:fs/promises"
+import { homedir } from "node:os"
+import { basename, join, resolve } from "node:path"
+import type { Environment } from "../../config/environment"
+import { storeSettings } from "../../config/sections/pull"
+import { gatherInputs } from "../../config/settings"
+import { text } from "../../config/values"
+import type { ModelSummary } from "../../domain/model"
+import { UsageError } from "../../errors/cli"
+import { InvalidModelName } from "../../errors/model"
+import { FileFailed } from "../../errors/store"
+import { parseSplitName } from "../../formats/gguf/split"
+import type { Store } from "../../store/contract"
+import type { ModelName } from "../../store/names"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { openStore } from "../models/open-store"
+import { tellOfShadow } from "../models/shadowed"
+import { watchInterrupts } from "../terminal/interrupts"
+import type { Io } from "../terminal/io"
+import { formatBytes, percentOf, toJson } from "../terminal/output"
+import { type Spinner, startSpinner } from "../terminal/spinner"
+
+export const command = defineCommand({
+  name: "import",
+  summary: "Install models from files",
+  words: "FILE",
+  minimumWords: 0,
+  maximumWords: 1,
+  details: `FILE is an archive that 'xllm export' has written (- for one from stdin), a GGUF, or the folder of a model for speech
+or pictures. Everything is verified before anything is installed.
+
+With --from-ollama all models of an Ollama on this machine are installed; FILE is its models folder then (default
+~/.ollama/models, or what OLLAMA_MODELS says). Their files are shared with it where the file system can link them.`,
+  examples: [
+    { line: "xllm import my-model.tar.zst", does: "install it under the name that it had" },
+    { line: "xllm import ./model.gguf --name mine:v1", does: "keep a copy of a file as a model" },
+    { line: "ssh box xllm export my-model - | xllm import -", does: "from another machine" },
+    { line: "xllm import --from-ollama", does: "the models that Ollama has" },
+  ],
+  flags: {
+    name: {
+      value: text("NAME"),
+      description: "name of the model (default: as the archive says, or the file)",
+    },
+    force: switchFlag("replace other models of the same names", "f"),
+    fromOllama: switchFlag("install the models of an Ollama"),
+    json: switchFlag("print JSON"),
+    ...grouped(storeSettings, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words: [file], io }) {
+    const { parseModelName } = await import("../../store/names")
+    const name = flags.name === undefined ? undefined : parseModelName(flags.name)
+    const store = await openStore(await gatherInputs(flags, io.environment))
+    using interrupts = watchInterrupts()
+    const spinner = startSpinner(io)
+    const imported: string[] = []
+    const skipped: Skipped[] = []
+    const task: Task = {
+      store,
+      name,
+      replace: flags.force === true,
+      io,
+      spinner,
+      signal: interrupts.signal,
+      imported(model) {
+        imported.push(model)
+        if (!flags.json) io.write(`imported '${model}'\n`)
+      },
+      skipped(model, reason) {
+        skipped.push({ model, reason })
+        if (!flags.json) io.writeError(`left out '${model}': ${reason}\n`)
+      },
+    }
+    try {
+      if (flags.fromOllama === true) await importAll(file ?? (await ollamaFolder(io.environment)), task)
+      else if (file === undefined) throw new UsageError("import needs FILE, or --from-ollama")
+      else await importOne(file, task)
+    } finally {
+      spinner.stop()
+    }
+    if (flags.json) io.write(toJson({ imported, skipped }))
+  },
+})
+
+/** A model that was not imported, and why. */
+interface Skipped {
+  readonly model: string
+  readonly reason: string
+}
+
+interface Task {
+  readonly store: Store
+  readonly name: ModelName | undefined
+  /** Whether models of the same names may be replaced. */
+  readonly replace: boolean
+  readonly io: Io
+  readonly spinner: Spinner
+  readonly signal: AbortSignal
+  /** To be called for each model that was installed. */
+  imported(model: string): void
+  /** For each that was left out while others go on. */
+  skipped(model: string, reason: string): void
+}
+
+async function importOne(file: string, task: Task): Promise<void> {
+  const isArchive = file === "-" || (await isFileOtherThanGguf(file))
+  const imported = isArchive ? await importFrom(file, task) : await copyIn(resolve(file), task)
+  const { name } = imported
+  task.spinner.stop()
+  task.imported(name)
+  await tellOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
+}
+
+/** @throws FileFailed where there is nothing */
+async function isFileOtherThanGguf(path: string): Promise<boolean> {
+  try {
+    const facts = await stat(path)
+    if (facts.isDirectory()) return false
+    // What was looked at in a pipe is gone for whoever reads it.
+    return !facts.isFile() || (await Bun.file(path).slice(0, 4).text()) !== "GGUF"
+  } catch (error) {
+    throw new FileFailed("read", path, error)
+  }
+}
+
+async function importFrom(file: string, { name, io, spinner, ...task }: Task): Promise<ModelSummary> {
+  const { importArchive } = await import("../../store/archive/import")
+  if (file === "-" && io.stdinIsTerminal) {
+    throw new UsageError("refusing to read an archive from a terminal; pipe it in, or name a FILE")
+  }
+  const facts = file === "-" ? undefined : await stat(file)
+  // Of a pipe nobody knows how much will come.
+  const total = facts?.isFile() ? facts.size : undefined
+  return await importArchive({
+    ...task,
+    archive: file === "-" ? "stdin" : file,
+    bytes: file === "-" ? io.inputBytes() : readBytes(file),
+    ...(name !== undefined && { name }),
+    onProgress: (done) => spinner.say(`importing ${partOf(done, total)}`),
+  })
+}
+
+/**
+ * Opened when it is read, so that nothing is left open where that never comes.
+ * @throws FileFailed
+ */
+async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    // A stream of a file is one of bytes.
+    yield* createReadStream(file) as AsyncIterable<Uint8Array>
+  } catch (error) {
+    throw new FileFailed("read", file, error)
+  }
+}
+
+/** @throws UsageError for a file whose name no model can have */
+function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
+  try {
+    return parse(nameOfFile(path))
+  } catch (error) {
+    if (!(error instanceof InvalidModelName)) throw error
+    throw new UsageError(`${error.message}; choose another one with --name`)
+  }
+}
+
+/** A GGUF, or a folder. */
+async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<ModelSummary> {
+  const [{ createModel }, { parseModelName }] = await Promise.all([
+    import("../../store/create/create"),
+    import("../../store/names"),
+  ])
+  return await createModel({
+    store,
+    name: name ?? nameFrom(path, parseModelName),
+    replace,
+    signal,
+    modelfile: { instructions: [{ type: "from", value: path, line: 1 }], problems: [], warnings: [] },
+    file: path,
+    folder: path,
+    report(event) {
+      if (event.type === "progress") spinner.say(`importing ${partOf(event.doneBytes, event.totalBytes)}`)
+    },
+  })
+}
+
+/** Of a split model what its parts have in common. */
+function nameOfFile(path: string): string {
+  const file = basename(path)
+  return parseSplitName(file)?.stem ?? file.replace(/\.gguf$/i, "")
+}
+
+async function importAll(folder: string, { name, spinner, ...task }: Task): Promise<void> {
+  if (name !== undefined) throw new UsageError("--name is for one model, and --from-ollama brings all")
+  const { importFromOllama } = await import("../../store/archive/from-ollama")
+  let count = 0
+  await importFromOllama({
+    ...task,
+    folder: resolve(folder),
+    report(event) {
+      if (event.type === "progress") {
+        return spinner.say(`importing ${event.model}: ${partOf(event.done, event.total)}`)
+      }
+      if (event.type === "skipped") return task.skipped(event.model, event.reason)
+      count++
+      task.imported(event.model)
+    },
+  })
+  if (count === 0) throw new UsageError(`no model of ${folder} was imported`)
+}
+
+/** Where Ollama keeps its models: as its own variable says, in the home, or where its service has its home. */
+async function ollamaFolder(environment: Environment): Promise<string> {
+  const said = environment["OLLAMA_MODELS"]
+  if (said !== undefined && said !== "") return said
+  const folders = [join(homedir(), ".ollama/models"), "/usr/share/ollama/.ollama/models"]
+  for (const folder of folders) {
+    if (
+      await stat(folder).then(
+        () => true,
+        () => false,
+      )
+    )
+      return folder
+  }
+  throw new UsageError(`no models of Ollama were found in ${folders.join(" or ")}; name its models folder`)
+}
+
+function partOf(done: number, total: number | undefined): string {
+  if (total === undefined) return formatBytes(done)
+  return `${percentOf(done, total)}% of ${formatBytes(total)}`
+}

@@ -1,0 +1,103 @@
+import { findPaths } from "../../config/paths"
+import { UsageError } from "../../errors/cli"
+import { BODY_BYTES } from "../../limits"
+import { KeyFolder, type TrustedKey } from "../../store/keys"
+import { defineCommand } from "../args/command"
+import { switchFlag } from "../args/flags"
+import { readGiven } from "../terminal/given-file"
+import type { Io } from "../terminal/io"
+import { printable, table, toJson } from "../terminal/output"
+
+/** A key with all its signatures has some hundred kilobytes. */
+const MAX_KEYS_BYTES = BODY_BYTES.other
+
+/** Digits of a fingerprint that tables show: what is known as a key's id. */
+const ID_DIGITS = 16
+
+export const command = defineCommand({
+  name: "keys",
+  summary: "Choose whose signatures are trusted",
+  words: "add|list|rm [FILE|-|ID]",
+  minimumWords: 1,
+  maximumWords: 2,
+  details: `Keeps OpenPGP public keys in ~/.xllm/keys. 'xllm pull --verify', or the setting pgp.verify, accepts only files that
+one of them has signed.
+
+add FILE   trusts the keys in a file; -: what is piped in
+list       shows them
+rm ID      trusts one no more`,
+  examples: [
+    { line: "xllm keys add publisher.asc", does: "trust a publisher" },
+    { line: "curl -s https://example.org/key.asc | xllm keys add -", does: "the same from elsewhere" },
+    { line: "xllm keys list --json", does: "for a program" },
+    { line: "xllm keys rm 2904E4B1123140E0", does: "trust a key no more" },
+  ],
+  flags: { json: switchFlag("print JSON") },
+  async run({ flags, words: [action, operand], io }) {
+    const keys = new KeyFolder(findPaths(io.environment).keys)
+    switch (action) {
+      case "add":
+        return show(await addKeys(operand, keys, io), "trusted", flags.json, io)
+      case "list":
+      case "ls":
+        return list(await keys.list(), flags.json, io)
+      case "rm": {
+        if (operand === undefined) throw new UsageError("keys rm needs an ID; see 'xllm keys list'")
+        return show([await keys.remove(operand)], "not trusted any more", flags.json, io)
+      }
+      default:
+        throw new UsageError(`keys does not know '${action}'; it takes add, list or rm`)
+    }
+  },
+})
+
+async function addKeys(operand: string | undefined, keys: KeyFolder, io: Io): Promise<readonly TrustedKey[]> {
+  if (operand === undefined) throw new UsageError("keys add needs a FILE, or - for what is piped in")
+  if (operand === "-") return await keys.add(await pipedKeys(io), "standard input")
+  return await keys.add(await readGiven(operand, "a file of keys", MAX_KEYS_BYTES), operand)
+}
+
+async function pipedKeys(io: Io): Promise<Uint8Array> {
+  // As bytes: a key that is not armored is no text.
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of io.inputBytes()) {
+    length += chunk.length
+    if (length > MAX_KEYS_BYTES) throw new UsageError("standard input has more than a file of keys may have")
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function show(keys: readonly TrustedKey[], what: string, asJson: boolean | undefined, io: Io): void {
+  if (asJson) return io.write(toJson({ keys: keys.map(toItem) }))
+  for (const key of keys) io.write(`${what}: ${idOf(key)} ${printable(key.users.join(", "))}\n`)
+}
+
+function list(keys: readonly TrustedKey[], asJson: boolean | undefined, io: Io): void {
+  if (asJson) return io.write(toJson({ keys: keys.map(toItem) }))
+  const rows = keys.map((key) => [
+    idOf(key),
+    printable(key.users.join(", ")),
+    day(key.createdAt),
+    key.expiresAt === undefined ? "never" : day(key.expiresAt),
+  ])
+  io.write(table(["ID", "USER", "CREATED", "EXPIRES"], rows))
+}
+
+function toItem({ fingerprint, users, createdAt, expiresAt }: TrustedKey) {
+  return {
+    fingerprint: fingerprint.toUpperCase(),
+    users,
+    created_at: createdAt.toISOString(),
+    expires_at: expiresAt?.toISOString() ?? null,
+  }
+}
+
+function idOf({ fingerprint }: TrustedKey): string {
+  return fingerprint.slice(-ID_DIGITS).toUpperCase()
+}
+
+function day(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}

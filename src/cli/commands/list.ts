@@ -1,0 +1,105 @@
+import type { Inputs } from "../../config/load"
+import { pullSettings, storeSettings } from "../../config/sections/pull"
+import { gatherInputs } from "../../config/settings"
+import type { ModelKind, ModelSummary } from "../../domain/model"
+import type { UpdateState } from "../../store/pull/updates"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { aliasProblems } from "../models/alias-problems"
+import { openExistingStore } from "../models/models-folder"
+import { formatAge, formatBytes, printable, table, toJson } from "../terminal/output"
+
+/** How long sources may take to tell whether they have something newer. */
+const UPDATES_TIMEOUT_MS = 10_000
+
+/** Digits of a model's id that tables show. */
+export const SHORT_ID_LENGTH = 12
+
+/** What a model of each kind is called in tables. */
+export const TYPES: Readonly<Record<ModelKind, string>> = {
+  text: "text",
+  voice: "text-to-speech",
+  recognizer: "speech-to-text",
+  image: "image",
+}
+
+export const command = defineCommand({
+  name: "list",
+  summary: "List the models on disk",
+  words: "[PREFIX]",
+  minimumWords: 0,
+  maximumWords: 1,
+  details:
+    "Lists the models in the models folder, newest first; with PREFIX those whose name begins with it.",
+  examples: [
+    { line: "xllm list", does: "every model" },
+    { line: "xllm list smol --json", does: "models whose name begins with smol, for a program" },
+    { line: "xllm list --check-updates", does: "and whether there is something newer" },
+  ],
+  flags: {
+    json: switchFlag("print JSON"),
+    checkUpdates: switchFlag("ask where models came from whether there is something newer"),
+    ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words, io }) {
+    const inputs = await gatherInputs(flags, io.environment)
+    const { store, folder } = await openExistingStore(inputs, io)
+    const prefix = shortForm(words[0] ?? "")
+    const all = await store.list()
+    const isWanted = (name: string) => name.toLowerCase().startsWith(prefix)
+    const models = all.filter(({ name, aliases = [] }) => [name, ...aliases].some(isWanted))
+    const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
+    if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
+    io.write(listTable(models, new Date(), updates))
+    for (const problem of aliasProblems(await store.aliases())) io.writeError(`${problem}\n`)
+    if (all.length === 0) {
+      const { FIRST_MODEL } = await import("../../store/hint")
+      io.writeError(
+        `no models in ${printable(folder)} yet: ${FIRST_MODEL}; a GGUF file that is put there is one too\n`,
+      )
+    }
+  },
+})
+
+/** Names on Hugging Face are shown without their host, which may be written all the same. */
+function shortForm(prefix: string): string {
+  return prefix.toLowerCase().replace(/^(hf:|hf\.co\/|huggingface\.co\/)/, "")
+}
+
+/** By name; models that were not downloaded are left out. */
+type Updates = ReadonlyMap<string, UpdateState>
+
+async function askForUpdates(models: readonly ModelSummary[], inputs: Inputs): Promise<Updates> {
+  const { createPuller } = await import("../pull/puller")
+  const puller = await createPuller(inputs)
+  const names = models.map(({ name }) => name)
+  return await puller.checkUpdates(names, AbortSignal.timeout(UPDATES_TIMEOUT_MS))
+}
+
+/** What `list --json` tells of one model. */
+function toListItem(
+  { name, kind, id, path, sizeBytes, modifiedAt, aliases = [] }: ModelSummary,
+  updates: Updates | undefined,
+) {
+  const update = updates && { update: updates.get(name) ?? null }
+  const common = { name, kind, id, path, size_bytes: sizeBytes, modified_at: modifiedAt.toISOString() }
+  return { ...common, ...(aliases.length > 0 && { aliases }), ...update }
+}
+
+/** The table of `list`; a column more where updates were asked for. Behind each model are its other names. */
+export function listTable(models: readonly ModelSummary[], now: Date, updates?: Updates): string {
+  const rows = models.flatMap(({ name, kind, id, sizeBytes, modifiedAt, aliases = [] }) => [
+    [
+      printable(name),
+      TYPES[kind],
+      id.slice(0, SHORT_ID_LENGTH),
+      formatBytes(sizeBytes),
+      formatAge(modifiedAt, now),
+      ...(updates === undefined ? [] : [updates.get(name) ?? "-"]),
+    ],
+    ...aliases.map((alias) => [`${printable(alias)} -> ${printable(name)}`]),
+  ])
+  const heading = ["NAME", "TYPE", "ID", "SIZE", "MODIFIED", ...(updates === undefined ? [] : ["UPDATE"])]
+  return table(heading, rows)
+}

@@ -1,0 +1,172 @@
+import { connectionSettings } from "../../config/sections/server"
+import { gatherInputs, serverLocation } from "../../config/settings"
+import type {
+  FailedModelBody,
+  LoadedInfoBody,
+  LoadedModelBody,
+  LoadedTextBody,
+} from "../../http/v0/bodies/loaded-model"
+import type { MemoriesBody } from "../../http/v0/bodies/memory"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { Client } from "../client/client"
+import { formatAge, formatBytes, printable, section, table, toJson } from "../terminal/output"
+import { SHORT_ID_LENGTH } from "./list"
+
+/** Models that are answering are looked at a second time after this, in milliseconds: their speed is the difference. */
+const SAMPLE_MS = 500
+
+/** A model, and how fast it is at the moment. */
+export type PsRow = LoadedModelBody & {
+  /** `null`: it answers nobody. */
+  readonly tokens_per_second: number | null
+}
+
+export const command = defineCommand({
+  name: "ps",
+  summary: "List the models that a server has loaded",
+  words: "[PREFIX]",
+  minimumWords: 0,
+  maximumWords: 1,
+  details: `Asks a running server; with PREFIX for models whose name begins with it. SIZE is the memory that a model holds,
+SLOTS how many requests it works on and could, QUEUE how many wait. What is no text has neither CONTEXT nor TOKENS/S.
+Models that could not be loaded follow with the reason; the next request tries them again.`,
+  examples: [
+    { line: "xllm ps", does: "what the server on this machine has loaded" },
+    { line: "xllm ps -v", does: "and which device has what of each model, and why" },
+    { line: "xllm ps --host gpu-box --json", does: "the same of another machine, for a program" },
+  ],
+  flags: {
+    verbose: switchFlag("also show where each model's layers are, and why", "v"),
+    json: switchFlag("print JSON"),
+    ...grouped(connectionSettings, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words, io }) {
+    const prefix = (words[0] ?? "").toLowerCase()
+    const client = new Client(serverLocation(await gatherInputs(flags, io.environment)))
+    const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
+    const models = (await measured(client)).filter(isAsked)
+    const failed = (await client.failed()).filter(isAsked)
+    if (flags.json) return io.write(toJson({ models, failed }))
+    io.write(psTable(models, new Date()))
+    io.write(failed.map(failure).join(""))
+    if (flags.verbose) io.write(`\n${models.map(placement).join("\n")}${memoryTable(await client.memory())}`)
+  },
+})
+
+/** What is loaded, and how fast it is. */
+async function measured(client: Client): Promise<readonly PsRow[]> {
+  const before = await client.ps()
+  const since = performance.now()
+  if (!before.some(isActive)) return before.map((model) => ({ ...model, tokens_per_second: null }))
+  await Bun.sleep(SAMPLE_MS)
+  const after = await client.ps()
+  const seconds = (performance.now() - since) / 1000
+  return after.map((model) => {
+    const earlier = before.find(({ pid }) => pid === model.pid)
+    const tokens = model.counters.tokens_generated - (earlier?.counters.tokens_generated ?? 0)
+    return { ...model, tokens_per_second: isActive(model) || tokens > 0 ? tokens / seconds : null }
+  })
+}
+
+/** Does it generate text at the moment? */
+function isActive({ kind, active_requests: requests }: LoadedModelBody): boolean {
+  return kind === "text" && requests > 0
+}
+
+/** The table of `ps`. */
+export function psTable(models: readonly PsRow[], now: Date): string {
+  const heading = ["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL", "SLOTS", "QUEUE", "TOKENS/S"]
+  const rows = models.map((model) => [
+    nameOf(model),
+    model.id.slice(0, SHORT_ID_LENGTH),
+    sizeOf(model),
+    processor(model),
+    model.info?.kind === "text" ? String(model.info.context_length) : "-",
+    until(model, now),
+    model.info === null ? "-" : `${model.active_requests}/${model.info.slots}`,
+    String(model.queued_requests),
+    model.tokens_per_second === null ? "-" : model.tokens_per_second.toFixed(1),
+  ])
+  return table(heading, rows)
+}
+
+/** The next request of it tries again. */
+function failure({ name, reason, failed_at }: FailedModelBody): string {
+  return `\n${printable(name)} failed ${formatAge(new Date(failed_at), new Date())}: ${printable(reason)}\n`
+}
+
+function nameOf({ name, replica }: LoadedModelBody): string {
+  return printable(replica === null ? name : `${name}#${replica}`)
+}
+
+/** Memory where it is known, before that the size of the file. */
+function sizeOf({ footprint, size_bytes: fileBytes }: LoadedModelBody): string {
+  const devices = footprint?.devices ?? []
+  const held = devices.reduce((sum, { bytes }) => sum + bytes, footprint?.ram_bytes ?? 0)
+  return held + fileBytes === 0 ? "-" : formatBytes(held || fileBytes)
+}
+
+/** What computes, with the shares of the layers where there are some. */
+function processor({ info, footprint }: LoadedModelBody): string {
+  if (info === null) return "-"
+  if (info.kind === "text") return layerShares(info)
+  return (footprint?.devices ?? []).some(({ bytes }) => bytes > 0) ? "100% GPU" : "100% CPU"
+}
+
+/** Where the layers are, in per cent. */
+function layerShares({ gpu_layers, total_layers }: LoadedTextBody): string {
+  if (gpu_layers === 0) return "100% CPU"
+  if (gpu_layers >= total_layers) return "100% GPU"
+  const gpu = Math.round((100 * gpu_layers) / total_layers)
+  return `${100 - gpu}%/${gpu}% CPU/GPU`
+}
+
+/** When it is unloaded if nobody uses it. */
+function until({ state, progress, stays, expires_at }: LoadedModelBody, now: Date): string {
+  switch (state) {
+    case "loading":
+      return `Loading ${Math.floor(progress * 100)}%...`
+    case "stopping":
+      return "Stopping..."
+    case "ready":
+      if (stays) return "Forever"
+      return expires_at === null ? "In use" : formatAge(new Date(expires_at), now)
+    default:
+      return state satisfies never
+  }
+}
+
+/** Where a model's layers are and why, and what it holds. */
+function placement(model: PsRow): string {
+  const { plan, footprint, notes, priority, pinned, info } = model
+  return section(nameOf(model), [
+    ...(plan === null ? [] : [["why", plan.explanation]]),
+    ...(plan?.devices ?? []).map(({ name, layers }) =>
+      model.kind === "text" ? ["layers", `${layers} on ${name}`] : ["device", name],
+    ),
+    ...(footprint === null ? [] : [["memory", `${formatBytes(footprint.ram_bytes)} of the machine`]]),
+    ...(footprint?.devices ?? []).map(({ name, bytes }) => ["memory", `${formatBytes(bytes)} of ${name}`]),
+    ...(info === null ? [] : [["threads", threadsOf(info)]]),
+    ["priority", pinned ? `${priority}, pinned` : priority],
+    ...notes.map((note) => ["note", note]),
+  ])
+}
+
+function threadsOf(info: LoadedInfoBody): string {
+  return info.kind === "text"
+    ? `${info.decode_threads}, for prompts ${info.prefill_threads}`
+    : String(info.threads)
+}
+
+function memoryTable({ system, gpus }: MemoriesBody): string {
+  const rows = [{ name: "machine", ...system }, ...gpus].map((memory) => [
+    printable(memory.name),
+    formatBytes(memory.used_by_models_bytes),
+    formatBytes(memory.free_bytes),
+    formatBytes(memory.total_bytes),
+    memory.limit_bytes === null ? "-" : formatBytes(memory.limit_bytes),
+  ])
+  return `\n${table(["MEMORY", "MODELS", "FREE", "TOTAL", "LIMIT"], rows)}`
+}

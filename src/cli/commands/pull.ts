@@ -1,0 +1,79 @@
+import { pgpSettings, pullSettings, storeSettings } from "../../config/sections/pull"
+import { gatherInputs } from "../../config/settings"
+import type { ModelSummary } from "../../domain/model"
+import { asXllmError } from "../../errors/base"
+import { Cancelled } from "../../errors/request"
+import { PullStopped } from "../../errors/store"
+import type { PullEvent } from "../../store/pull/events"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { openStore } from "../models/open-store"
+import { tellOfShadow } from "../models/shadowed"
+import { JsonView, pullView } from "../pull/pull-view"
+import { createPuller } from "../pull/puller"
+import { watchInterrupts } from "../terminal/interrupts"
+
+export const command = defineCommand({
+  name: "pull",
+  summary: "Download a model",
+  words: "NAME…",
+  minimumWords: 1,
+  details: `NAME is a model of Ollama's library (llama3.2:1b), of Hugging Face (namespace/model, with a quantisation or the
+name of a file behind a colon), of another registry (host/namespace/model), or the address of a GGUF file
+(https://…). Prefixes decide otherwise: hf:namespace/model, ollama:namespace/model.
+
+What is there already is not downloaded again, and what was interrupted goes on where it stopped. Every file's
+checksum is compared with what its source declares. A model that was made here, out of a file or a
+Modelfile, is not replaced.`,
+  examples: [
+    { line: "xllm pull qwen3:0.6b", does: "a model of Ollama's library" },
+    { line: "xllm pull Qwen/Qwen3-0.6B-GGUF:Q8_0", does: "a quantisation of a model on Hugging Face" },
+    { line: "xllm pull hf:rhasspy/piper-voices:en_US-joe-medium", does: "a voice" },
+    { line: "xllm pull --repair qwen3:0.6b", does: "what of an installed model is damaged" },
+    { line: "xllm pull localhost:5000/team/model", does: "from a registry on this machine" },
+  ],
+  flags: {
+    json: switchFlag("print one JSON object a line for what goes on"),
+    repair: switchFlag(
+      "compare what is installed with what it should be, and download again what is damaged",
+    ),
+    insecure: switchFlag("speak plain HTTP, and take any certificate"),
+    ...grouped({ ...pgpSettings, ...storeSettings, ...pullSettings }, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words, io }) {
+    const inputs = await gatherInputs(flags, io.environment)
+    const store = await openStore(inputs)
+    const puller = await createPuller(inputs, store)
+    using interrupts = watchInterrupts()
+    const pulled: (readonly [given: string, made: ModelSummary])[] = []
+    const view = flags.json ? new JsonView(io.write) : pullView(io)
+    try {
+      // All of them first: a typing error in the second is not found out after hours.
+      if (!flags.repair)
+        for (const model of words) puller.check({ model, isInsecure: flags.insecure === true })
+      for (const model of words) {
+        const options = {
+          model,
+          isInsecure: flags.insecure === true,
+          signal: interrupts.signal,
+          onEvent: (event: PullEvent) => view.show(event),
+        }
+        if (flags.repair) await puller.repair(options)
+        else pulled.push([model, await puller.pull(options)])
+      }
+    } catch (error) {
+      view.end()
+      if (error instanceof Cancelled) {
+        io.writeError(`${new PullStopped(words.join(" ")).message}\n`)
+        process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
+        return
+      }
+      const { code, message } = asXllmError(error)
+      if (flags.json) io.write(`${JSON.stringify({ error: message, code })}\n`)
+      throw error
+    }
+    view.end()
+    for (const [given, made] of pulled) await tellOfShadow(given, made, store, io)
+  },
+})

@@ -1,0 +1,79 @@
+import { storeSettings } from "../../config/sections/pull"
+import { connectionSettings } from "../../config/sections/server"
+import { gatherInputs, serverLocation } from "../../config/settings"
+import type { ModelSummary } from "../../domain/model"
+import { UsageError } from "../../errors/cli"
+import type { RemovedModel, Store } from "../../store/contract"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { Client } from "../client/client"
+import { openExistingStore } from "../models/models-folder"
+import { printable } from "../terminal/output"
+
+export const command = defineCommand({
+  name: "rm",
+  summary: "Delete models from the disk",
+  words: "MODEL…",
+  minimumWords: 1,
+  details: `Of an installed model it frees what no other model uses. A file that was put into the models folder by hand is
+deleted too (of a link only the link), before an installed model of its name, which is meant where the name has a tag;
+files elsewhere are never touched. Nothing is deleted where one of the names is not known, or where a model is running:
+the server at --host (or XLLM_HOST) is asked, if one answers.`,
+  examples: [
+    { line: "xllm rm smollm:latest", does: "delete a model" },
+    { line: "xllm rm smollm qwen3 --force", does: "delete two, and stop them first where they run" },
+  ],
+  flags: {
+    force: switchFlag("stop a running model first", "f"),
+    ...grouped({ ...storeSettings, ...connectionSettings }, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words, io }) {
+    const inputs = await gatherInputs(flags, io.environment)
+    const { store } = await openExistingStore(inputs, io)
+    for (const word of words) await refuseAlias(word, store)
+    const models = await Promise.all(words.map((word) => store.resolve(word)))
+    await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
+    const deleted = new Set<string>()
+    for (const [index, { name, id }] of models.entries()) {
+      // One model can be named twice, and in two ways.
+      if (deleted.has(name)) continue
+      const removed = await store.remove(name, id)
+      deleted.add(name)
+      io.write(`deleted '${printable(name)}' (${whatWasDeleted(removed)})\n`)
+      const word = words[index] ?? name
+      const next = await store.resolve(word).catch(() => undefined)
+      if (next !== undefined && !models.some((model) => model.name === next.name)) {
+        io.writeError(`'${word}' is now the model '${printable(next.name)}', which was not deleted\n`)
+      }
+    }
+  },
+})
+
+/** Who deletes a name is asked whether the model is meant. */
+async function refuseAlias(word: string, store: Store): Promise<void> {
+  const target = await store.aliasTarget(word)
+  if (target === undefined) return
+  throw new UsageError(
+    `'${word}' is an alias of '${target}': delete the model by its own name, or take the alias out of the configuration`,
+  )
+}
+
+function whatWasDeleted({ paths }: RemovedModel): string {
+  return paths === undefined ? "installed" : printable(paths.join(", "))
+}
+
+/** Makes sure that no server uses the models. @throws UsageError where one does, without `force` */
+async function letGo(models: readonly ModelSummary[], client: Client, force: boolean): Promise<void> {
+  if (!(await client.isThere())) return
+  const loaded = await client.ps()
+  // By the id too: a server on another machine may have another model of that name.
+  const running = models.filter(({ name, id }) => loaded.some((one) => one.name === name && one.id === id))
+  const [first] = running
+  if (first !== undefined && !force) {
+    throw new UsageError(
+      `model '${first.name}' is running at ${client.name}; stop it with 'xllm stop ${first.name}', or say --force`,
+    )
+  }
+  for (const { name } of running) await client.stop(name)
+}

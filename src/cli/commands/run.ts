@@ -1,0 +1,216 @@
+import { logSettings } from "../../config/sections/log"
+import { modelSettings } from "../../config/sections/model"
+import { storeSettings } from "../../config/sections/pull"
+import { connectionSettings } from "../../config/sections/server"
+import { gatherInputs, modelsFolder, serverLocation } from "../../config/settings"
+import { text, type Value } from "../../config/values"
+import type { ChatMessage } from "../../domain/chat"
+import { UsageError } from "../../errors/cli"
+import { keepAliveSeconds } from "../../formats/modelfile/parameters"
+import { MODEL_TEXTS } from "../../limits"
+import { defineCommand } from "../args/command"
+import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
+import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
+import type { AnswerSource } from "../client/answers"
+import { type Answer, fullContext, printAnswer } from "../client/print-answer"
+import { chooseSource, startLocal } from "../client/source"
+import { withRightCommand } from "../models/wrong-kind"
+import { offerRepair } from "../pull/offer-repair"
+import { findOrPull } from "../pull/pull-missing"
+import { watchInterrupts } from "../terminal/interrupts"
+import type { Io } from "../terminal/io"
+import { toJson } from "../terminal/output"
+import { statistics } from "../terminal/statistics"
+import { wordWrapFor } from "../terminal/word-wrap"
+
+/** As requests' keep_alive: in seconds; `null`: for ever. */
+const keepAlive: Value<number | null> = {
+  placeholder: "TIME",
+  parse(given, origin) {
+    const seconds = keepAliveSeconds(given)
+    if (seconds !== undefined) return seconds
+    throw new UsageError(`${origin} must be a time such as 5m or 90 (seconds), got '${given}'`)
+  },
+}
+
+const flagTable = {
+  system: { value: text("TEXT", MODEL_TEXTS.system), description: "system message: who the model is to be" },
+  keepalive: {
+    value: keepAlive,
+    description: "how long the model stays loaded after an answer; 0: not at all, -1: for ever",
+  },
+  nowordwrap: switchFlag("do not break lines of the answer between words on a terminal"),
+  verbose: switchFlag("show how long the answer took, on stderr"),
+  json: switchFlag("print one JSON object instead of the answer's text; needs a PROMPT"),
+  ...grouped(connectionSettings, "Flags"),
+  ...configFlag,
+  ...parameterFlags,
+  ...grouped({ ...storeSettings, ...modelSettings, ...logSettings }, "Without a server"),
+}
+
+type RunFlags = FlagValues<typeof flagTable>
+
+export const command = defineCommand({
+  name: "run",
+  summary: "Talk to a model",
+  words: "MODEL [PROMPT…]",
+  minimumWords: 1,
+  details: `MODEL is the path of a GGUF or the name of a model. With a PROMPT, or with text piped in, the answer is printed;
+piped text comes after the prompt and a blank line. Without either, on a terminal, a conversation begins.
+
+A server that answers at --host (or XLLM_HOST) is asked; without one, and for a path, the model runs in
+this program. A model that is not there is downloaded first, as by 'xllm pull'.`,
+  examples: [
+    { line: "xllm run ./model.gguf", does: "a conversation" },
+    { line: 'xllm run smollm "What is the capital of France?"', does: "one answer" },
+    { line: 'xllm run smollm "Sum this up:" < notes.txt', does: "one answer about a file" },
+    { line: 'git diff | xllm run smollm "Review this:"', does: "one answer about another program's output" },
+    { line: "xllm run smollm hello --json --temperature 0", does: "text, usage and timings as JSON" },
+  ],
+  flags: flagTable,
+  async run({ flags, words: [model = "", ...prompt], io }) {
+    const question = await readQuestion(prompt, flags, io)
+    const source = await sourceOf(model, flags, io)
+    try {
+      const name = await nameFor(model, source, flags, io)
+      const talk = () => talkTo(name, { question, flags, io, source })
+      await talk().catch(async (error: unknown) => {
+        const inputs = await gatherInputs(flags, io.environment)
+        if (!(await offerRepair(error, name, inputs, io))) throw error
+        await talk()
+      })
+    } catch (error) {
+      throw withRightCommand(error, model)
+    } finally {
+      await source.close()
+    }
+  },
+})
+
+interface Talk {
+  /** `undefined`: a conversation. */
+  readonly question: string | undefined
+  readonly flags: RunFlags
+  readonly io: Io
+  readonly source: AnswerSource
+}
+
+async function talkTo(name: string, { question, flags, io, source }: Talk): Promise<void> {
+  if (question !== undefined) return await answerOnce({ name, question, flags, io, source })
+  const { startConversation } = await import("../repl/start")
+  await startConversation({
+    model: name,
+    system: flags.system,
+    parameters: flags,
+    options: kept(flags),
+    verbose: flags.verbose === true,
+    wrapsWords: flags.nowordwrap !== true,
+    io,
+    source,
+  })
+}
+
+/** What to ask; `undefined` for a conversation. */
+async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): Promise<string | undefined> {
+  const piped = io.stdinIsTerminal ? "" : (await io.readInput()).trimEnd()
+  const question = [words.join(" "), piped].filter((part) => part.trim() !== "").join("\n\n")
+  if (question !== "") return question
+  const canTalk = io.stdinIsTerminal && io.stdoutIsTerminal
+  if (canTalk && !flags.json) return undefined
+  throw new UsageError("run needs a PROMPT here: write it after the model's name, or pipe it in")
+}
+
+function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource> {
+  return chooseSource<AnswerSource>(model, flags, io, {
+    async remote(client) {
+      const { RemoteAnswers } = await import("../client/remote-answers")
+      return new RemoteAnswers(client, async () => {
+        const { createStore } = await import("../../store")
+        return createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+      })
+    },
+    async local(inputs) {
+      const { LocalAnswers } = await import("../client/local-answers")
+      const { engine, store, useContextLength } = await startLocal(inputs)
+      return new LocalAnswers(engine, store, useContextLength)
+    },
+  })
+}
+
+/** Downloads a model that is missing, but for a server of somebody else: that one has a folder of its own. */
+async function nameFor(model: string, source: AnswerSource, flags: RunFlags, io: Io): Promise<string> {
+  const inputs = await gatherInputs(flags, io.environment)
+  if (source.isRemote && serverLocation(inputs).isNamed) return await source.find(model)
+  return await findOrPull({ model, inputs, io, find: (name) => source.find(name) })
+}
+
+interface OneShot {
+  readonly name: string
+  readonly question: string
+  readonly flags: RunFlags
+  readonly io: Io
+  readonly source: AnswerSource
+}
+
+async function answerOnce({ name, question, flags, io, source }: OneShot): Promise<void> {
+  using interrupts = watchInterrupts()
+  const system: readonly ChatMessage[] =
+    flags.system === undefined ? [] : [{ role: "system", content: flags.system }]
+  const answer = await printAnswer({
+    source,
+    io,
+    turn: {
+      model: name,
+      messages: [...system, { role: "user", content: question }],
+      options: { ...answerOptions(flags), ...kept(flags) },
+    },
+    signal: AbortSignal.any([interrupts.signal, io.outputClosed]),
+    isTerminal: io.stdoutIsTerminal,
+    wrap: io.stdoutIsTerminal ? wordWrapFor(io, flags.nowordwrap !== true) : undefined,
+    write: flags.json ? () => {} : io.write,
+  })
+  // As shells have it: whoever goes on from here is to know that the rest is missing.
+  if (interrupts.signal.aborted) process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
+  if (io.outputClosed.aborted) return
+  if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
+  else if (!answer.text.endsWith("\n")) io.write("\n")
+  const full = await fullContext(answer, source, name)
+  if (full !== undefined) {
+    io.writeError(`The answer was cut off: the context of ${full} tokens is full; --ctx sets a larger one.\n`)
+  }
+  if (flags.verbose && answer.usage && answer.timings) {
+    io.writeError(`\n${statistics(answer.usage, answer.timings, answer.totalMs)}`)
+  }
+}
+
+/** How long the model stays after an answer, where that was said. */
+function kept({ keepalive }: RunFlags): Pick<AnswerOptions, "keepAliveSeconds"> {
+  return keepalive === undefined ? {} : { keepAliveSeconds: keepalive }
+}
+
+/** What `run --json` tells, under the names that the HTTP API uses. */
+function toAnswerObject(
+  model: string,
+  { text: answer, reason, usage, timings, isInterrupted, totalMs }: Answer,
+) {
+  return {
+    model,
+    text: answer,
+    finish_reason: isInterrupted ? "cancelled" : (reason ?? null),
+    usage: usage && {
+      prompt_tokens: usage.promptTokens,
+      completion_tokens: usage.completionTokens,
+      total_tokens: usage.promptTokens + usage.completionTokens,
+      prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+    },
+    timings: timings && {
+      queue_ms: timings.queueMs,
+      load_ms: timings.loadMs,
+      prompt_n: timings.promptTokens,
+      prompt_ms: timings.promptMs,
+      predicted_n: timings.generatedTokens,
+      predicted_ms: timings.generationMs,
+      total_ms: totalMs,
+    },
+  }
+}

@@ -1,0 +1,147 @@
+import { storeSettings } from "../../config/sections/pull"
+import { gatherInputs } from "../../config/settings"
+import type { ModelDetails } from "../../domain/model"
+import { UsageError } from "../../errors/cli"
+import type { GgufTensorInfo } from "../../formats/gguf/types"
+import type { Store } from "../../store/contract"
+import type { Manifest } from "../../store/managed/manifest"
+import { defineCommand } from "../args/command"
+import { configFlag, grouped, switchFlag } from "../args/flags"
+import { meantModel } from "../args/model-path"
+import { openExistingStore } from "../models/models-folder"
+import { parameterRows, showText, templateOf } from "../show/show-text"
+import { aligned, toJson } from "../terminal/output"
+
+/** Columns that the name of a parameter takes, as Ollama prints them. */
+const PARAMETER_WIDTH = 30
+
+const onlyFlags = {
+  template: switchFlag("only the chat template"),
+  parameters: switchFlag("only the parameters that the model brings along"),
+  effective: switchFlag("only what it is used with, parameters and settings, and where each is from"),
+  system: switchFlag("only the system prompt"),
+  license: switchFlag("only the license"),
+  modelfile: switchFlag("only a Modelfile that 'create' makes the same model of"),
+  json: switchFlag("print JSON"),
+}
+
+export const command = defineCommand({
+  name: "show",
+  summary: "Show what a model is",
+  words: "MODEL",
+  minimumWords: 1,
+  maximumWords: 1,
+  details:
+    "Reads a model's files; MODEL is the name of a model, or the path of a GGUF or of a voice's folder.",
+  examples: [
+    { line: "xllm show ./model.gguf", does: "what the file is" },
+    { line: "xllm show smollm --template", does: "the chat template, and nothing else" },
+    { line: "xllm show smollm --parameters --effective", does: "what it is used with, and who says so" },
+    { line: "xllm show smollm --modelfile > Modelfile", does: "something to make another model of" },
+  ],
+  flags: {
+    ...onlyFlags,
+    metadata: switchFlag("also every key of the file"),
+    tensors: switchFlag("also every tensor"),
+    verbose: switchFlag("also every key and every tensor", "v"),
+    ...grouped(storeSettings, "Flags"),
+    ...configFlag,
+  },
+  async run({ flags, words: [model = ""], io }) {
+    const only = chosen(flags)
+    const inputs = await gatherInputs(flags, io.environment)
+    const { store } = await openExistingStore(inputs, io)
+    const { name, isByPath } = await meantModel(model, store)
+    const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
+    // That there is none is an answer too, and nothing the one that scripts expect.
+    const print = (content = "") =>
+      io.write(content === "" || content.endsWith("\n") ? content : `${content}\n`)
+    switch (only) {
+      case "template":
+        return print(manifest?.template?.text ?? templateOf(details))
+      case "parameters":
+        return print(parametersText(manifest))
+      case "effective": {
+        const { effectiveValues } = await import("../show/effective")
+        const rows = effectiveValues(inputs, details).map((one) => [one.name, one.shown, one.from])
+        return io.write(aligned(rows, 4))
+      }
+      case "system":
+        return print(manifest?.system)
+      case "license":
+        return print(details.license)
+      case "modelfile": {
+        const { modelfileOf } = await import("../../store/create/modelfile")
+        // A name that only this command has given is no advice.
+        const advice = isByPath
+          ? ""
+          : `# To build on this model, have this as the only FROM:\n# FROM ${name}\n\n`
+        return io.write(advice + modelfileOf(manifest, details.path, (digest) => store.blobs.pathOf(digest)))
+      }
+      case "json": {
+        const { toShowObject } = await import("../show/show-json")
+        return io.write(toJson(toShowObject(details, manifest, await tensorsOf(details, flags))))
+      }
+      case undefined:
+        return io.write(await overview(details, manifest, flags, store))
+      default:
+        return only satisfies never
+    }
+  },
+})
+
+type Detail = Readonly<Partial<Record<"metadata" | "tensors" | "verbose", boolean>>>
+
+async function overview(
+  details: ModelDetails,
+  manifest: Manifest | undefined,
+  flags: Detail,
+  { blobs }: Store,
+): Promise<string> {
+  const tensors = await tensorsOf(details, flags)
+  const projector = manifest?.files.find(({ role }) => role === "projector")
+  const { readProjector } = await import("../show/gguf-facts")
+  const facts = projector && readProjector(blobs.pathOf(projector.digest))
+  const { parameters, system, requires, source } = manifest ?? {}
+  const { sizeBytes, path } = details
+  return showText(details, {
+    storage: { sizeBytes, path, ...(source !== undefined && { source }) },
+    metadata: flags.metadata === true || flags.verbose === true,
+    ...(tensors !== undefined && { tensors }),
+    ...(parameters !== undefined && { parameters }),
+    ...(system !== undefined && { system }),
+    ...(requires !== undefined && { requires }),
+    ...(facts !== undefined && { projector: facts }),
+  })
+}
+
+/** @throws UsageError where they are wanted and the model has none that can be shown */
+async function tensorsOf(
+  details: ModelDetails,
+  flags: Detail,
+): Promise<readonly GgufTensorInfo[] | undefined> {
+  const isWanted = flags.tensors === true || (flags.verbose === true && details.kind === "text")
+  if (!isWanted) return undefined
+  const { readTensors } = await import("../show/gguf-facts")
+  return readTensors(details)
+}
+
+type Only = keyof typeof onlyFlags
+
+/** The one thing that is wanted. @throws UsageError where there are several */
+function chosen(flags: Readonly<Partial<Record<Only, boolean>>>): Only | undefined {
+  // The table's own keys.
+  const names = Object.keys(onlyFlags) as Only[]
+  const given = names.filter((name) => flags[name] === true)
+  // `--effective` says of the parameters where they are from.
+  const wanted = given.includes("effective") ? given.filter((name) => name !== "parameters") : given
+  const [first, second] = wanted
+  if (second === undefined) return first
+  throw new UsageError(`give one of ${names.map((name) => `--${name}`).join(", ")}`)
+}
+
+function parametersText(manifest: Manifest | undefined): string | undefined {
+  const rows = parameterRows(manifest?.parameters ?? {})
+  if (rows.length === 0) return undefined
+  return rows.map(([name, value]) => `${name.padEnd(PARAMETER_WIDTH)} ${value}\n`).join("")
+}

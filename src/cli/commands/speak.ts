@@ -1,0 +1,161 @@
+import { logSettings } from "../../config/sections/log"
+import { modelSettings } from "../../config/sections/model"
+import { storeSettings } from "../../config/sections/pull"
+import { connectionSettings } from "../../config/sections/server"
+import { decimal, oneOf, text } from "../../config/values"
+import type { AudioFormat, SpeechRequest } from "../../domain/speech"
+import { UsageError } from "../../errors/cli"
+import { AUDIO_FORMATS, SPEED } from "../../http/read/media-options"
+import { TEXTS } from "../../limits"
+import { defineCommand } from "../args/command"
+import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
+import { type MediaWork, type SpokenEvent, withModel } from "../client/media-source"
+import { loadingText, queuedText } from "../client/print-answer"
+import type { Io } from "../terminal/io"
+import { toJson } from "../terminal/output"
+import { fileOutput, type Output, stdoutOutput } from "../terminal/output-file"
+import { startSpinner } from "../terminal/spinner"
+
+const flagTable = {
+  output: {
+    value: text("FILE"),
+    description: "file to write, whose ending says the format; -: stdout",
+    short: "o",
+  },
+  voice: {
+    value: text("NAME", TEXTS.name),
+    description: "speaker: a name or a number (default: the voice's first)",
+  },
+  speed: {
+    value: decimal("N", SPEED.min, SPEED.max),
+    description: "1 is the voice's own; 0.25 to 4 (default 1)",
+  },
+  format: { value: oneOf(...AUDIO_FORMATS), description: "format, where the file's ending does not say it" },
+  json: switchFlag("print what was written as JSON; needs a file"),
+  ...grouped(connectionSettings, "Flags"),
+  ...configFlag,
+  ...grouped({ ...storeSettings, threads: modelSettings.threads, ...logSettings }, "Without a server"),
+}
+
+type SpeakFlags = FlagValues<typeof flagTable>
+
+/** Formats by the endings of files. */
+const ENDINGS: Readonly<Record<string, AudioFormat>> = {
+  mp3: "mp3",
+  opus: "opus",
+  ogg: "opus",
+  aac: "aac",
+  flac: "flac",
+  wav: "wav",
+  pcm: "pcm",
+  raw: "pcm",
+}
+
+export const command = defineCommand({
+  name: "speak",
+  summary: "Let a voice say a text",
+  words: "MODEL [TEXT…]",
+  minimumWords: 1,
+  details: `MODEL is a voice, by its name or its path. The text is what is piped in where none is written here. The audio is
+written to a file, or to stdout for a player; as WAV there, unless --format says otherwise.
+
+A server that answers at --host (or XLLM_HOST) does it; without one, and for a path, the voice runs in this
+program.`,
+  examples: [
+    { line: 'xllm speak joe "Hello, world." -o hello.mp3', does: "a file" },
+    { line: 'xllm speak joe "Hello, world." | aplay', does: "through a player, while it is made" },
+    { line: "xllm speak joe -o notes.opus --speed 1.2 < notes.txt", does: "a text that is piped in, faster" },
+  ],
+  flags: flagTable,
+  async run({ flags, words: [model = "", ...words], io }) {
+    const input = await readText(words, io)
+    const format = chooseFormat(flags)
+    const toStdout = flags.output === undefined || flags.output === "-"
+    if (toStdout && io.stdoutIsTerminal) {
+      throw new UsageError("audio is not for a terminal: name a file with -o, or pipe it into a player")
+    }
+    if (toStdout && flags.json) throw new UsageError("--json needs a file for the audio: name one with -o")
+    await withModel(model, flags, io, async (work) => {
+      await using output = toStdout ? stdoutOutput(io) : await fileOutput(flags.output ?? "")
+      const request: SpeechRequest = {
+        kind: "speech",
+        model: work.model,
+        input,
+        format,
+        speed: flags.speed ?? 1,
+        ...(flags.voice !== undefined && { voice: flags.voice }),
+      }
+      const spoken = await speak(work, request, output, io)
+      if (flags.json) io.write(toJson({ model: work.model, file: output.path, format, ...spoken }))
+    })
+  },
+})
+
+async function readText(words: readonly string[], io: Io): Promise<string> {
+  const input = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
+  if (input.trim() !== "") return input
+  throw new UsageError("speak needs a TEXT: write it after the voice's name, or pipe it in")
+}
+
+/** @throws UsageError where a file's name says nothing */
+function chooseFormat({ format, output }: SpeakFlags): AudioFormat {
+  if (format !== undefined) return format
+  if (output === undefined || output === "-") return "wav"
+  const ending = /\.([^./]+)$/.exec(output)?.[1]?.toLowerCase() ?? ""
+  const known = Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined
+  if (known !== undefined) return known
+  throw new UsageError(
+    `the name of ${output} does not say the format; add --format ${AUDIO_FORMATS.join("|")}`,
+  )
+}
+
+async function speak({ source, signal }: MediaWork, request: SpeechRequest, output: Output, io: Io) {
+  const spinner = startSpinner(io)
+  let bytes = 0
+  let done: Extract<SpokenEvent, { readonly type: "done" }> | undefined
+  try {
+    for await (const event of source.speak(request, signal)) {
+      if (event.type === "loading") spinner.say(loadingText(event.fraction))
+      else if (event.type === "queued") spinner.say(queuedText(event.position))
+      else if (event.type === "done") done = event
+      else if (event.type === "audio") {
+        await output.write(event.bytes)
+        bytes += event.bytes.byteLength
+        // A player that shares the terminal has things to say itself.
+        if (output.path === undefined) spinner.stop()
+        else spinner.say("speaking")
+      }
+    }
+    if (request.format === "wav") await writeWavSizes(output, bytes)
+    await output.finish()
+  } finally {
+    spinner.stop()
+  }
+  return {
+    bytes,
+    audio_seconds: done?.usage.audioSeconds,
+    characters: done?.usage.characters,
+    sentences: done?.usage.sentences,
+    timings: done && {
+      queue_ms: done.timings.queueMs,
+      load_ms: done.timings.loadMs,
+      work_ms: done.timings.workMs,
+    },
+  }
+}
+
+/** Bytes of a WAV's header, which a stream begins with before its length is known. */
+const WAV_HEADER_BYTES = 44
+
+/** Now the length is known: bytes after the first field and after the header (RIFF WAVE, little-endian). */
+async function writeWavSizes(output: Output, bytes: number): Promise<void> {
+  if (bytes < WAV_HEADER_BYTES) return
+  await output.rewrite(4, sizeField(bytes - 8))
+  await output.rewrite(WAV_HEADER_BYTES - 4, sizeField(bytes - WAV_HEADER_BYTES))
+}
+
+function sizeField(size: number): Uint8Array {
+  const field = new Uint8Array(4)
+  new DataView(field.buffer).setUint32(0, size, true)
+  return field
+}

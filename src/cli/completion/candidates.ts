@@ -1,0 +1,120 @@
+import { flagName } from "../../config/load"
+import type { ModelKind } from "../../domain/model"
+import type { FlagTable } from "../args/flags"
+
+/** What of a command its words are completed by. */
+export interface CompletedCommand {
+  readonly flags: FlagTable
+  /** As its usage has them: `MODEL [PROMPT…]`. */
+  readonly words: string
+}
+
+export interface CandidateSources {
+  /** Names of the commands. */
+  readonly commands: readonly string[]
+  /** @returns undefined where there is no such command */
+  find(command: string): Promise<CompletedCommand | undefined>
+  /** Names of the models of a kind; absent: of every kind. */
+  models(kind?: ModelKind): Promise<readonly string[]>
+}
+
+export interface Candidates {
+  /** Whole words that may be meant. */
+  readonly words: readonly string[]
+  /** Whether the name of a file may be meant too, which the shell completes itself. */
+  readonly takesFiles: boolean
+}
+
+const NOTHING: Candidates = { words: [], takesFiles: false }
+const FILES: Candidates = { words: [], takesFiles: true }
+
+/** Flags of the program itself. */
+const OVERALL = ["--help", "--version"]
+
+/** Commands that only models of one kind are of use to. */
+const KINDS: Readonly<Record<string, ModelKind>> = {
+  run: "text",
+  speak: "voice",
+  transcribe: "recognizer",
+  draw: "image",
+}
+
+/** Words of usages that are names of models. */
+const MODEL_WORDS: ReadonlySet<string> = new Set(["MODEL", "SOURCE", "PREFIX"])
+const FILE_WORDS: ReadonlySet<string> = new Set(["FILE", "FOLDER", "PATH"])
+const SHELLS = ["bash", "zsh", "fish"]
+
+/** What may be meant by the last of the words behind the program's name, which is not finished. */
+export async function candidates(words: readonly string[], sources: CandidateSources): Promise<Candidates> {
+  const current = words.at(-1) ?? ""
+  const all = await unfiltered(words.slice(0, -1), current, sources)
+  return { ...all, words: all.words.filter((word) => word.startsWith(current)) }
+}
+
+async function unfiltered(
+  [name, ...before]: readonly string[],
+  current: string,
+  sources: CandidateSources,
+): Promise<Candidates> {
+  const commands = { words: [...sources.commands, "help"], takesFiles: false }
+  if (name === undefined) return current.startsWith("-") ? { words: OVERALL, takesFiles: false } : commands
+  if (name === "help") return before.length === 0 ? commands : NOTHING
+  const command = await sources.find(name)
+  if (command === undefined) return NOTHING
+  const { open, count } = read(before, command.flags)
+  if (open !== undefined) return ofPlaceholder(open)
+  if (current.startsWith("-") && !before.includes("--")) {
+    return {
+      words: [...Object.keys(command.flags).map((key) => `--${flagName(key)}`), "--help"],
+      takesFiles: false,
+    }
+  }
+  return await ofWord(wordAt(command.words, count), name, sources)
+}
+
+/** The placeholder of a flag that waits for its value, and how many words came that belong to no flag. */
+function read(before: readonly string[], flags: FlagTable) {
+  let open: string | undefined
+  let count = 0
+  for (const word of before) {
+    if (open !== undefined) open = undefined
+    else if (!word.startsWith("-") || word === "-") count++
+    else {
+      const [, flag] =
+        Object.entries(flags).find(
+          ([key, { short }]) =>
+            word === `--${flagName(key)}` || (short !== undefined && word === `-${short}`),
+        ) ?? []
+      open = flag?.value.placeholder
+    }
+  }
+  return { open, count }
+}
+
+function ofPlaceholder(placeholder: string): Candidates {
+  const choices = placeholder.split("|")
+  if (choices.length === 1) return FILE_WORDS.has(placeholder) ? FILES : NOTHING
+  // What stands for something else is in capitals.
+  const words = choices.filter((choice) => /^[^A-Z]+$/.test(choice) && choice !== "-")
+  return { words, takesFiles: choices.includes("FILE") }
+}
+
+/** `MODEL` of `MODEL [PROMPT…]` at 0; the last one goes on where it has dots. */
+function wordAt(usage: string, count: number): string | undefined {
+  const words = usage.split(" ").map((word) => word.replace(/[[\]]/g, ""))
+  const last = words.at(-1)
+  return (words[count] ?? (last?.endsWith("…") ? last : undefined))?.replace("…", "")
+}
+
+async function ofWord(
+  word: string | undefined,
+  command: string,
+  { models }: CandidateSources,
+): Promise<Candidates> {
+  if (word === undefined) return NOTHING
+  if (MODEL_WORDS.has(word)) {
+    return { words: await models(KINDS[command]), takesFiles: word === "MODEL" }
+  }
+  if (word === "SHELL") return { words: SHELLS, takesFiles: false }
+  return ofPlaceholder(word)
+}

@@ -1,0 +1,15 @@
+import type { Inputs } from "../../config/load"
+import { aliasesIn, modelsFolder } from "../../config/settings"
+import type { Logger } from "../../log/logger"
+import type { Store } from "../../store/contract"
+
+/** The models of this machine, as the settings say; loaded only where a command needs them. */
+export async function openStore(inputs: Inputs, log?: Logger): Promise<Store> {
+  const { createStore } = await import("../../store")
+  const aliases = aliasesIn(inputs)
+  return createStore({
+    modelsFolder: modelsFolder(inputs),
+    aliases: () => aliases,
+    ...(log !== undefined && { log }),
+  })
+}

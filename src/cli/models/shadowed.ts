@@ -1,0 +1,20 @@
+import type { ModelSummary } from "../../domain/model"
+import type { Store } from "../../store/contract"
+import type { Io } from "../terminal/io"
+import { printable } from "../terminal/output"
+import { aliasProblems } from "./alias-problems"
+
+/**
+ * Tells where the name that a model was just given stands for something else, because a file that was dropped in comes
+ * first, and where it was an alias. `given`: as the user wrote it.
+ */
+export async function tellOfShadow(given: string, made: ModelSummary, store: Store, io: Io): Promise<void> {
+  const meant = await store.resolve(given).catch(() => undefined)
+  if (meant !== undefined && meant.name !== made.name) {
+    io.writeError(
+      `'${printable(given)}' still means ${printable(meant.path)}; the new model is called '${made.name}'\n`,
+    )
+  }
+  const hidden = (await store.aliases()).filter(({ hiddenBy }) => hiddenBy === made.name)
+  for (const problem of aliasProblems(hidden)) io.writeError(`${problem}\n`)
+}

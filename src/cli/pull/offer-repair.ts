@@ -1,0 +1,36 @@
+import { createInterface } from "node:readline/promises"
+import type { Inputs } from "../../config/load"
+import { XllmError } from "../../errors/base"
+import { watchInterrupts } from "../terminal/interrupts"
+import type { Io } from "../terminal/io"
+import { pullView } from "./pull-view"
+import { createPuller } from "./puller"
+
+/**
+ * Asks whether a model whose files are damaged is to be downloaded again, where somebody is there to be asked, and
+ * does so. Did it?
+ */
+export async function offerRepair(error: unknown, model: string, inputs: Inputs, io: Io): Promise<boolean> {
+  if (!(error instanceof XllmError) || error.code !== "model_corrupt") return false
+  if (!io.stdinIsTerminal || !io.stderrIsTerminal) return false
+  io.writeError(`${error.message}\n`)
+  if (!(await isConfirmed("Download it again now? [y/N] "))) return false
+  const puller = await createPuller(inputs)
+  using interrupts = watchInterrupts()
+  const view = pullView(io)
+  try {
+    await puller.repair({ model, signal: interrupts.signal, onEvent: (event) => view.show(event) })
+  } finally {
+    view.end()
+  }
+  return true
+}
+
+async function isConfirmed(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await terminal.question(question)).trim())
+  } finally {
+    terminal.close()
+  }
+}

@@ -1,0 +1,57 @@
+import type { Inputs } from "../../config/load"
+import { modelsFolder } from "../../config/settings"
+import type { ModelSummary } from "../../domain/model"
+import { UsageError } from "../../errors/cli"
+import { InvalidModelName, ModelNotDownloaded, ModelNotFound } from "../../errors/model"
+import { Cancelled } from "../../errors/request"
+import { DownloadFailed, PullStopped } from "../../errors/store"
+import { isPath } from "../args/model-path"
+import { watchInterrupts } from "../terminal/interrupts"
+import type { Io } from "../terminal/io"
+import { pullView } from "./pull-view"
+import { createPuller } from "./puller"
+
+export interface MissingModel {
+  readonly model: string
+  readonly inputs: Inputs
+  readonly io: Io
+  /** Looks for it where it is to be used. @throws ModelNotFound */
+  find(model: string): Promise<string>
+}
+
+/**
+ * The name of the model that the user means, which is downloaded first where it is not there.
+ * @throws ModelNotFound where it can be had nowhere, and what a download fails with
+ */
+export async function findOrPull({ model, inputs, io, find }: MissingModel): Promise<string> {
+  try {
+    return await find(model)
+  } catch (error) {
+    if (!(error instanceof ModelNotFound) || isPath(model)) throw error
+    const { name } = await pullMissing(model, inputs, io, error.message)
+    return await find(name).catch((again: unknown) => {
+      if (!(again instanceof ModelNotFound)) throw again
+      throw new UsageError(
+        `${again.message}; '${name}' is in ${modelsFolder(inputs)}, which is not where that server has its models`,
+      )
+    })
+  }
+}
+
+async function pullMissing(model: string, inputs: Inputs, io: Io, missing: string): Promise<ModelSummary> {
+  const puller = await createPuller(inputs)
+  using interrupts = watchInterrupts()
+  const view = pullView(io)
+  try {
+    const { signal } = interrupts
+    return await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => view.show(event) })
+  } catch (error) {
+    if (error instanceof Cancelled) throw new PullStopped(model)
+    if (error instanceof InvalidModelName) throw new ModelNotFound(model, `: ${error.reason}`)
+    // Nobody could be asked: that it is not here is what the user can do something about.
+    if (error instanceof DownloadFailed) throw new ModelNotDownloaded(missing, error)
+    throw error
+  } finally {
+    view.end()
+  }
+}

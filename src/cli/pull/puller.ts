@@ -1,0 +1,83 @@
+import type { Inputs } from "../../config/load"
+import { findPaths } from "../../config/paths"
+import { pullSettingsOf } from "../../config/settings"
+import type { FetchMissing } from "../../engine/contract"
+import { InvalidModelName, ModelNotFound } from "../../errors/model"
+import type { Logger } from "../../log/logger"
+import type { Store } from "../../store/contract"
+import {
+  formatModelName,
+  HUGGING_FACE_HOST,
+  type ModelName,
+  OLLAMA_HOST,
+  parseModelName,
+} from "../../store/names"
+import type { PullEvent } from "../../store/pull/events"
+import type { Puller } from "../../store/pull/pull"
+import { openStore } from "../models/open-store"
+
+/** What downloads models into the models folder; its modules are loaded only then. */
+export async function createPuller(inputs: Inputs, store?: Store): Promise<Puller> {
+  const [{ KeyFolder }, { Puller }, { PATIENCE }] = await Promise.all([
+    import("../../store/keys"),
+    import("../../store/pull/pull"),
+    import("../../store/pull/transfer/retry"),
+  ])
+  const { connections, stallMs, verify, ...sources } = pullSettingsOf(inputs)
+  return new Puller({
+    store: store ?? (await openStore(inputs)),
+    sources,
+    connections,
+    keys: new KeyFolder(findPaths(inputs.environment).keys),
+    verify,
+    patience: { ...PATIENCE, stallMs },
+  })
+}
+
+/**
+ * Downloads what a server is asked for and does not have; undefined where it is not told to. Names only, and only from
+ * hosts that its owner has named: who asks is anybody.
+ */
+export function missingModelFetcher(inputs: Inputs, store: Store, log: Logger): FetchMissing | undefined {
+  const { pullMissing, registries } = pullSettingsOf(inputs)
+  if (!pullMissing) return undefined
+  const hosts = new Set([HUGGING_FACE_HOST, OLLAMA_HOST, ...registries])
+  return async (model, { signal, onProgress }) => {
+    const name = parseName((await store.aliasTarget(model)) ?? model)
+    if (!hosts.has(name.host)) {
+      throw new ModelNotFound(model, `, and nothing is downloaded from '${name.host}' (see pull.registries)`)
+    }
+    log.info("model is downloaded", { model: formatModelName(name) })
+    const puller = await createPuller(inputs, store)
+    const progress = new TotalProgress(onProgress)
+    await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => progress.add(event) })
+  }
+}
+
+function parseName(model: string): ModelName {
+  try {
+    return parseModelName(model)
+  } catch (error) {
+    if (error instanceof InvalidModelName) throw new ModelNotFound(model)
+    throw error
+  }
+}
+
+/** How much of all files together is there. */
+class TotalProgress {
+  readonly #files = new Map<string, { readonly completed: number; readonly total: number }>()
+  readonly #tell: (fraction: number) => void
+
+  constructor(tell: (fraction: number) => void) {
+    this.#tell = tell
+  }
+
+  add(event: PullEvent): void {
+    if (event.type !== "progress") return
+    const { id, completed, total = completed } = event
+    this.#files.set(id, { completed, total })
+    const all = [...this.#files.values()]
+    const bytes = all.reduce((sum, file) => sum + file.total, 0)
+    if (bytes > 0) this.#tell(all.reduce((sum, file) => sum + file.completed, 0) / bytes)
+  }
+}

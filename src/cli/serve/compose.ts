@@ -1,0 +1,98 @@
+import { join } from "node:path"
+import type { Inputs } from "../../config/load"
+import { settingsOfModel } from "../../config/model-settings"
+import { findPaths } from "../../config/paths"
+import { aliasesIn, capacity } from "../../config/settings"
+import type { Device } from "../../domain/device"
+import type { ModelSettings } from "../../domain/settings"
+import { createEngine, type ManagedEngine } from "../../engine"
+import type { LiveOptions } from "../../engine/contract"
+import type { EngineObserver } from "../../engine/observer"
+import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/limits"
+import type { Aliases } from "../../lib/aliases"
+import type { Logger } from "../../log/logger"
+import { createStore } from "../../store"
+import type { Store } from "../../store/contract"
+import { existingModelsFolder } from "../models/models-folder"
+import { missingModelFetcher } from "../pull/puller"
+
+export interface LocalOptions {
+  readonly inputs: Inputs
+  readonly log: Logger
+  readonly observer?: EngineObserver
+  /** Other names for models, where they may change. */
+  readonly aliases?: () => Aliases
+  /** What a command says of a model beside its user's settings. */
+  readonly adapt?: (settings: ModelSettings, model: string) => ModelSettings
+}
+
+/**
+ * The models of this machine and an engine for them; nothing is started before it is needed.
+ * @throws UsageError, FileFailed where the models directory cannot be used
+ */
+export async function createLocal({ inputs, log, observer, adapt, ...options }: LocalOptions): Promise<{
+  store: Store
+  engine: ManagedEngine
+}> {
+  const folder = await existingModelsFolder(inputs)
+  const { aliases = () => aliasesIn(inputs) } = options
+  const store = createStore({ modelsFolder: folder, aliases, log })
+  const { simulateGpus } = capacity(inputs)
+  const engine = createEngine({
+    store,
+    ...liveOptions(inputs, adapt),
+    fetchMissing: missingModelFetcher(inputs, store, log),
+    findDamage: (model) => damagedFiles(store, model),
+    useGpu: settingsOfModel(inputs, { name: "" }).gpuLayers !== 0,
+    ...(simulateGpus !== null && { simulatedDevices: simulateGpus.map(toDevice) }),
+    runtimeFolder: findPaths(inputs.environment).runtime,
+    derivedFolder: join(folder, "derived"),
+    workerCommand,
+    ...(observer !== undefined && { observer }),
+    log,
+  })
+  return { store, engine }
+}
+
+/** Looked for when a model could not be loaded, and loaded only then. */
+async function damagedFiles(store: Store, model: string): Promise<readonly string[]> {
+  const { findDamage } = await import("../../store/pull/damage")
+  return (await findDamage(store, model, { isHasty: true })).map(({ name }) => name)
+}
+
+/** What of the settings an engine takes over while it runs. */
+export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveOptions {
+  const { memory, gpuMemory, headroom, maxModels, queueLimit, queueTimeout } = capacity(inputs)
+  return {
+    memory: {
+      ...(memory !== null && { limitBytes: memory }),
+      ...(gpuMemory !== null && { gpuLimitBytes: gpuMemory }),
+      ...(maxModels !== null && { maxModels }),
+      headroomBytes: headroom ?? DEFAULT_HEADROOM_BYTES,
+    },
+    settingsOf: (model) => {
+      const settings = settingsOfModel(inputs, model)
+      return adapt?.(settings, model.name) ?? settings
+    },
+    queueLimit,
+    queueTimeoutMs: queueTimeout === null ? null : queueTimeout * 1000,
+  }
+}
+
+/** A GPU that is only planned with. */
+function toDevice(bytes: number, index: number): Device {
+  return {
+    name: `GPU${index}`,
+    description: "simulated",
+    kind: "gpu",
+    backend: "simulated",
+    freeBytes: bytes,
+    totalBytes: bytes,
+  }
+}
+
+/** This program again, as a worker; the executable is all of it, in development bun needs the entry's path. */
+function workerCommand(kind: string): readonly string[] {
+  const program = Bun.isStandaloneExecutable ? [] : [join(import.meta.dir, "../../index.ts")]
+  return [process.execPath, ...program, "worker", kind]
+}

@@ -1,0 +1,58 @@
+import { type Inputs, resolveSetting } from "../../config/load"
+import { flaglessSettings } from "../../config/sections/flagless"
+import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../../config/settings"
+import { bytes } from "../../config/values"
+import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/limits"
+import { DEFAULT_CONTEXT } from "../../formats/kv-layout"
+import { systemMemory } from "../../lib/system/system-memory"
+import { usableCores } from "../../worker/cores"
+import { formatBytes } from "../terminal/output"
+
+/** What a setting that is left to the program comes to on this machine. */
+export interface AutomaticValue {
+  readonly shown: string
+  /** Absent: it is known only with a model. */
+  readonly value?: string | number
+}
+
+/**
+ * What the setting at `path` comes to where its value is `auto` or `none`; `undefined` where nobody can say that without
+ * loading a model. @throws UsageError
+ */
+export function automaticValue(
+  path: string,
+  inputs: Inputs,
+  isTerminal: boolean,
+): AutomaticValue | undefined {
+  const ofModel = path.replace(/^models\.(.*)\.([^.]+)$/, "defaults.$2")
+  return RULES[ofModel]?.(inputs, isTerminal)
+}
+
+type Rule = (inputs: Inputs, isTerminal: boolean) => AutomaticValue
+
+const threads: Rule = () => plain(usableCores())
+
+const RULES: Readonly<Record<string, Rule>> = {
+  models_dir: (inputs) => plain(modelsFolder(inputs)),
+  "images.dir": (inputs) => plain(imagesFolder(inputs)),
+  "limits.headroom": () => ({
+    shown: bytes.show(DEFAULT_HEADROOM_BYTES),
+    value: DEFAULT_HEADROOM_BYTES,
+  }),
+  "limits.memory": (inputs) => {
+    const headroom = capacity(inputs).headroom ?? DEFAULT_HEADROOM_BYTES
+    const free = Math.max(0, systemMemory().availableBytes - headroom)
+    return { shown: `${formatBytes(free)} are free`, value: free }
+  },
+  "log.format": (inputs, isTerminal) =>
+    plain(isTerminal && logFileOptions(inputs).logFile === null ? "pretty" : "json"),
+  "defaults.threads": threads,
+  "defaults.threads_batch": threads,
+  "defaults.split_mode": (inputs) =>
+    plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
+  "defaults.ctx": () => ({ shown: `as trained, at most ${DEFAULT_CONTEXT}` }),
+}
+
+function plain(value: string | number): AutomaticValue {
+  return { shown: String(value), value }
+}

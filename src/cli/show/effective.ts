@@ -1,0 +1,63 @@
+import type { Inputs } from "../../config/load"
+import { effectiveModelSettings } from "../../config/model-settings"
+import type { SamplingParameters } from "../../domain/chat"
+import type { ModelDetails } from "../../domain/model"
+import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
+
+/** A setting or a parameter that a model is used with. */
+export interface EffectiveValue {
+  readonly name: string
+  readonly shown: string
+  /** `set by --ctx`, `set in FILE`, `Modelfile`, `GGUF` or `built in`. */
+  readonly from: string
+}
+
+/** Parameters that requests and Modelfiles call other than by their fields' words. */
+const NAMES: Readonly<Partial<Record<keyof SamplingParameters, string>>> = {
+  dynamicTemperatureRange: "dynatemp_range",
+  dynamicTemperatureExponent: "dynatemp_exponent",
+}
+
+/** What a model is loaded with, and what its answers are sampled with where a request says nothing. */
+export function effectiveValues(inputs: Inputs, details: ModelDetails): readonly EffectiveValue[] {
+  const settings = effectiveModelSettings(inputs, details)
+  if (details.kind !== "text") return settings
+  const { stop, maxTokens } = details.defaults ?? {}
+  return [
+    ...settings,
+    // The table's own keys.
+    ...(Object.keys(SAMPLING_DEFAULTS) as (keyof SamplingParameters)[]).map((field) =>
+      sampled(field, details),
+    ),
+    maxTokens === undefined
+      ? builtIn("num_predict", "until the context is full")
+      : brought("num_predict", maxTokens),
+    stop === undefined ? builtIn("stop", "none") : brought("stop", stop),
+  ]
+}
+
+type TextDetails = Extract<ModelDetails, { readonly kind: "text" }>
+
+function sampled(field: keyof SamplingParameters, { defaults, metadata }: TextDetails): EffectiveValue {
+  const name = NAMES[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  const inModelfile = defaults?.sampling?.[field]
+  if (inModelfile !== undefined) return brought(name, inModelfile)
+  const inFile = recommendedSampling((key) => metadata[key]?.toString())[field]
+  if (inFile !== undefined) return { name, shown: shown(inFile), from: "GGUF" }
+  return builtIn(name, shown(SAMPLING_DEFAULTS[field]))
+}
+
+function brought(name: string, value: unknown): EffectiveValue {
+  return { name, shown: shown(value), from: "Modelfile" }
+}
+
+function builtIn(name: string, value: string): EffectiveValue {
+  return { name, shown: value, from: "built in" }
+}
+
+function shown(value: unknown): string {
+  if (value === null) return "random"
+  if (Array.isArray(value))
+    return value.length === 0 ? "none" : value.map((one) => JSON.stringify(one)).join(" ")
+  return typeof value === "number" ? String(Number(value.toPrecision(7))) : String(value)
+}

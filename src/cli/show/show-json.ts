@@ -1,0 +1,104 @@
+import type { ModelDetails } from "../../domain/model"
+import type { GgufTensorInfo } from "../../formats/gguf/types"
+import type { Manifest } from "../../store/managed/manifest"
+
+/** What `show --json` tells. */
+export function toShowObject(
+  details: ModelDetails,
+  manifest: Manifest | undefined,
+  tensors: readonly GgufTensorInfo[] | undefined,
+) {
+  return {
+    name: details.name,
+    kind: details.kind,
+    id: details.id,
+    path: details.path,
+    size_bytes: details.sizeBytes,
+    modified_at: details.modifiedAt.toISOString(),
+    ...(details.aliases !== undefined && { aliases: details.aliases }),
+    ...ofKind(details),
+    license: details.license ?? null,
+    capabilities: details.capabilities,
+    ...(details.defaults?.notes !== undefined && { notes: details.defaults.notes }),
+    ...(manifest !== undefined && { installed: toInstalled(manifest) }),
+    ...(tensors !== undefined && {
+      tensors: tensors.map(({ name, type, shape }) => ({ name, type: type.name, shape })),
+    }),
+  }
+}
+
+function ofKind(details: ModelDetails) {
+  switch (details.kind) {
+    case "text":
+      return {
+        architecture: details.architecture,
+        parameters: details.parameterCount,
+        quantization: details.quantization,
+        context_length: details.contextLength,
+        embedding_length: details.embeddingLength,
+        layers: details.layers,
+        heads: details.heads,
+        chat_template: details.defaults?.template ?? details.chatTemplate ?? null,
+        metadata: details.metadata,
+      }
+    case "voice":
+      return {
+        family: details.family,
+        sample_rate: details.sampleRate,
+        speakers: details.speakers.map((name) => name ?? null),
+        languages: details.languages,
+        files: details.files.map(toFile),
+      }
+    case "recognizer":
+      return {
+        family: details.family,
+        languages: details.languages,
+        can_translate: details.canTranslate,
+        files: details.files.map(toFile),
+      }
+    case "image":
+      return {
+        architecture: details.architecture,
+        parameters: details.parameterCount,
+        quantization: details.quantization,
+        components: details.components,
+        files: details.files.map(toFile),
+      }
+    default:
+      return details satisfies never
+  }
+}
+
+function toFile({ name, sizeBytes }: { readonly name: string; readonly sizeBytes: number }) {
+  return { name, size_bytes: sizeBytes }
+}
+
+/** What was installed, from where, and what it brings along beside its weights. */
+function toInstalled(manifest: Manifest) {
+  const {
+    source,
+    createdAt,
+    files,
+    parameters,
+    template,
+    system,
+    messages,
+    requires,
+    renderer,
+    parser,
+    base,
+  } = manifest
+  return {
+    created_at: createdAt,
+    source: source ?? null,
+    base: base ?? null,
+    parameters,
+    template: template ?? null,
+    system: system ?? null,
+    messages: messages ?? [],
+    requires: requires ?? null,
+    renderer: renderer ?? null,
+    parser: parser ?? null,
+    files: files.map((file) => ({ ...toFile(file), role: file.role, digest: file.digest })),
+  }
+}

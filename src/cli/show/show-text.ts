@@ -1,0 +1,207 @@
+import type { ModelDetails, TextModelDetails } from "../../domain/model"
+import type { GgufTensorInfo } from "../../formats/gguf/types"
+import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
+import { formatBytes, formatCount, section } from "../terminal/output"
+
+/** Lines of a licence or a system message that the overview shows. */
+const TEXT_LINES = 2
+
+/** Arrays and texts of the metadata are cut here, unless JSON is asked for. */
+const METADATA_WIDTH = 100
+
+/** Names of speakers, and files, that the overview shows. */
+const LIST_LENGTH = 12
+
+/** What is known of a text model; a server tells less than a file. */
+type TextModelFacts = Pick<
+  TextModelDetails,
+  | "kind"
+  | "architecture"
+  | "parameterCount"
+  | "contextLength"
+  | "embeddingLength"
+  | "quantization"
+  | "capabilities"
+> &
+  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata" | "defaults" | "aliases">>
+
+/** What is known of a model. */
+export type ModelFacts = TextModelFacts | Exclude<ModelDetails, { readonly kind: "text" }>
+
+/** What of a projector's file is shown. */
+export interface ProjectorFacts {
+  readonly architecture: string
+  readonly parameterCount: number
+  readonly embeddingLength: number
+  readonly dimensions: number
+}
+
+/** What an overview shows beside what a model's own file says. */
+export interface ShowExtras {
+  /** Whether every key of the file is wanted. */
+  readonly metadata?: boolean
+  /** Absent: not wanted. */
+  readonly tensors?: readonly GgufTensorInfo[]
+  readonly parameters?: Readonly<Record<string, ManifestParameter>>
+  readonly system?: string
+  /** The version of the program that the model asks for. */
+  readonly requires?: string
+  readonly projector?: ProjectorFacts
+  readonly storage?: Storage
+}
+
+/** Where a model is, and where it is from. */
+export interface Storage {
+  readonly sizeBytes: number
+  readonly path: string
+  /** Absent: it was put there by hand. */
+  readonly source?: ManifestSource
+}
+
+type Row = readonly [string, ...string[]]
+
+/** The sections of `show`, as people read them. */
+export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
+  const { metadata = false, tensors = [], parameters = {}, system, requires, projector, storage } = extras
+  const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
+  const notes = details.defaults?.notes ?? []
+  const aliasRow: readonly Row[] = [["aliases", (details.aliases ?? []).join(", ")]]
+  const sections: readonly (readonly [title: string, rows: readonly Row[]])[] = [
+    ["Model", [...modelRows(details), ...aliasRow, ...requiresRow].filter(([, value]) => value !== "")],
+    ["Capabilities", details.capabilities.map((capability): Row => [capability])],
+    ["Projector", projector === undefined ? [] : projectorRows(projector)],
+    ["Files", fileRows(details)],
+    ["Storage", storage === undefined ? [] : storageRows(storage)],
+    ["Parameters", parameterRows(parameters)],
+    ["Metadata", metadata ? metadataRows(details) : []],
+    ["Tensors", tensors.map(({ name, type, shape }): Row => [name, type.name, `[${shape.join(", ")}]`])],
+    ["System", system === undefined ? [] : firstLines(system)],
+    ["License", details.license === undefined ? [] : firstLines(details.license)],
+    ["Notes", notes.map((note): Row => [note])],
+  ]
+  const shown = sections.filter(([title, rows]) => rows.length > 0 || title === "Capabilities")
+  return `${shown.map(([title, rows]) => section(title, rows)).join("\n")}\n`
+}
+
+function modelRows(details: ModelFacts): readonly Row[] {
+  switch (details.kind) {
+    case "text":
+      return textRows(details)
+    case "voice":
+      return [
+        ["family", details.family],
+        ["sample rate", `${details.sampleRate} Hz`],
+        ["speakers", speakersOf(details.speakers)],
+        ["languages", details.languages.join(", ")],
+      ]
+    case "recognizer":
+      return [
+        ["family", details.family],
+        ["languages", details.languages.join(", ")],
+        ["translates", details.canTranslate ? "into English" : "no"],
+      ]
+    case "image":
+      return [
+        ["architecture", details.architecture],
+        ["parameters", formatCount(details.parameterCount)],
+        ["quantization", details.quantization],
+        ["components", details.components.join(", ")],
+      ]
+    default:
+      return details satisfies never
+  }
+}
+
+function textRows(details: TextModelFacts): readonly Row[] {
+  return [
+    ["architecture", details.architecture],
+    ["parameters", formatCount(details.parameterCount)],
+    ["context length", String(details.contextLength)],
+    ["embedding length", String(details.embeddingLength)],
+    ...(details.layers === undefined ? [] : [["layers", String(details.layers)] as const]),
+    ...(details.heads === undefined ? [] : [["attention heads", String(details.heads)] as const]),
+    ["quantization", details.quantization],
+  ]
+}
+
+/** How many there are, and the names of those that have one. */
+function speakersOf(speakers: readonly (string | undefined)[]): string {
+  const named = speakers.filter((name) => name !== undefined)
+  const names = shortList(named)
+  return named.length === 0 ? String(speakers.length) : `${speakers.length} (${names.join(", ")})`
+}
+
+function projectorRows(projector: ProjectorFacts): readonly Row[] {
+  return [
+    ["architecture", projector.architecture],
+    ["parameters", formatCount(projector.parameterCount)],
+    ["embedding length", String(projector.embeddingLength)],
+    ["dimensions", String(projector.dimensions)],
+  ]
+}
+
+function fileRows(details: ModelFacts): readonly Row[] {
+  if (details.kind === "text") return []
+  const { files } = details
+  const rows = files.slice(0, LIST_LENGTH).map(({ name, sizeBytes }): Row => [name, formatBytes(sizeBytes)])
+  return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
+}
+
+/** What `show` calls the places that models come from. */
+const ORIGINS: Readonly<Record<ManifestSource["type"], string>> = {
+  huggingface: "Hugging Face",
+  ollama: "Ollama registry",
+  url: "URL",
+  file: "file",
+  create: "created from",
+  import: "archive",
+}
+
+function storageRows({ sizeBytes, path, source }: Storage): readonly Row[] {
+  return [
+    ["size", formatBytes(sizeBytes)],
+    ["path", path],
+    ...(source === undefined ? [] : [["origin", `${ORIGINS[source.type]}: ${source.reference}`] as const]),
+  ]
+}
+
+function shortList(names: readonly string[]): readonly string[] {
+  return names.length > LIST_LENGTH ? [...names.slice(0, LIST_LENGTH), "..."] : names
+}
+
+/** Parameters as Modelfiles name them: one row for each value, texts in quotes. */
+export function parameterRows(
+  parameters: Readonly<Record<string, ManifestParameter>>,
+): readonly (readonly [name: string, value: string])[] {
+  return Object.keys(parameters)
+    .sort()
+    .flatMap((name) => valuesOf(parameters[name] ?? []).map((value) => [name, value] as const))
+}
+
+function valuesOf(value: ManifestParameter): readonly string[] {
+  if (typeof value === "object") return value.map((one) => JSON.stringify(one))
+  return [typeof value === "string" ? JSON.stringify(value) : String(value)]
+}
+
+function firstLines(text: string): readonly Row[] {
+  const lines = text.split("\n").filter((line) => line.trim() !== "")
+  const shown = lines.slice(0, TEXT_LINES).map((line): Row => [line.trim()])
+  return lines.length > TEXT_LINES ? [...shown, ["..."]] : shown
+}
+
+function metadataRows(details: ModelFacts): readonly Row[] {
+  const metadata = (details.kind === "text" && details.metadata) || {}
+  return Object.keys(metadata)
+    .sort()
+    .map((key): Row => [key, shortened(String(metadata[key]))])
+}
+
+function shortened(text: string): string {
+  const oneLine = text.replace(/\s+/g, " ")
+  return oneLine.length <= METADATA_WIDTH ? oneLine : `${oneLine.slice(0, METADATA_WIDTH)}...`
+}
+
+/** The chat template that counts, in Jinja. */
+export function templateOf(details: ModelDetails): string | undefined {
+  return details.kind === "text" ? (details.defaults?.template ?? details.chatTemplate) : undefined
+}

@@ -1,0 +1,92 @@
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises"
+import { basename, dirname, join, resolve } from "node:path"
+import { FileFailed } from "../../errors/store"
+import type { Io } from "./io"
+
+/** Where a command's result goes. */
+export interface Output extends AsyncDisposable {
+  /** The path of the file; undefined for stdout. */
+  readonly path: string | undefined
+  write(bytes: Uint8Array): Promise<void>
+  /** Changes what was written, where that can be done. */
+  rewrite(position: number, bytes: Uint8Array): Promise<void>
+  /** All is written: a file gets its name. Without this nothing is left of it. */
+  finish(): Promise<void>
+}
+
+/** Stdout, for bytes that a program reads. */
+export function stdoutOutput(io: Io): Output {
+  return {
+    path: undefined,
+    write: async (bytes) => io.writeBytes(bytes),
+    rewrite: async () => {},
+    finish: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  }
+}
+
+/**
+ * A file that is written beside its place, so that what was there stays until the new one is whole; of a link the file
+ * that it leads to. What is no plain file, such as a pipe, is written to directly.
+ * @throws FileFailed where it cannot be written; so do the methods of the result
+ */
+export async function fileOutput(given: string): Promise<Output> {
+  try {
+    const path = await realpath(given).catch(() => resolve(given))
+    const isPlain = await stat(path).then(
+      (facts) => facts.isFile(),
+      () => true,
+    )
+    const written = isPlain ? join(dirname(path), `.${basename(path)}.${process.pid}.part`) : path
+    return new FileOutput(resolve(given), path, written, await open(written, "w"))
+  } catch (error) {
+    throw new FileFailed("write", given, error)
+  }
+}
+
+class FileOutput implements Output {
+  readonly path: string
+  /** Where it is in the end. */
+  readonly #place: string
+  readonly #written: string
+  readonly #file: FileHandle
+  #isFinished = false
+
+  constructor(path: string, place: string, written: string, file: FileHandle) {
+    this.path = path
+    this.#place = place
+    this.#written = written
+    this.#file = file
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#telling(() => this.#file.writeFile(bytes))
+  }
+
+  async rewrite(position: number, bytes: Uint8Array): Promise<void> {
+    if (this.#written === this.#place) return
+    await this.#telling(() => this.#file.write(bytes, 0, bytes.byteLength, position))
+  }
+
+  async finish(): Promise<void> {
+    await this.#telling(async () => {
+      await this.#file.close()
+      if (this.#written !== this.#place) await rename(this.#written, this.#place)
+    })
+    this.#isFinished = true
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isFinished) return
+    await this.#file.close().catch(() => {})
+    if (this.#written !== this.#place) await rm(this.#written, { force: true })
+  }
+
+  async #telling(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      throw new FileFailed("write", this.path, error)
+    }
+  }
+}

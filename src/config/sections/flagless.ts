@@ -1,0 +1,37 @@
+import { NO_ALIASES } from "../../lib/aliases"
+import { aliases } from "../aliases"
+import { AT_LOAD, LIVE, setting } from "../setting"
+import { list, orAutomatic, orNone, text } from "../values"
+import { splitMode } from "./model"
+
+/** Settings that have no flag: keys would be seen by everybody who lists processes; the others are for files. */
+export const flaglessSettings = {
+  apiKeys: setting(
+    "server.api_keys",
+    orNone(list(text("KEY"), "KEY,…"), "none"),
+    [],
+    "keys, one of which each request needs",
+    { takesEffect: "now", isSecret: true, variable: "XLLM_API_KEY" },
+  ),
+  huggingfaceToken: setting(
+    "pull.huggingface_token",
+    orAutomatic(text("TOKEN"), "none"),
+    null,
+    "token of an account on Hugging Face, for models that not everybody may have",
+    { takesEffect: "now", isSecret: true, variable: "HF_TOKEN" },
+  ),
+  aliases: setting(
+    "aliases",
+    aliases,
+    NO_ALIASES,
+    "other names for models, such as gpt-4o: qwen3:0.6b, for programs with fixed ones",
+    LIVE,
+  ),
+  gpuSplitMode: setting(
+    "gpu.split_mode",
+    splitMode,
+    "layer",
+    "how several GPUs share a model that does not say it itself",
+    AT_LOAD,
+  ),
+}

@@ -1,0 +1,61 @@
+import { type Address, address, webUrl } from "../address"
+import { LIVE, setting } from "../setting"
+import { integer, list, orAutomatic, orNone, text, toggle } from "../values"
+
+/** The port that `serve` listens on and that clients look for. */
+export const DEFAULT_PORT = 32769
+
+const LOCALHOST: Address = { tls: false, hostname: "127.0.0.1", port: undefined }
+
+const socket = orAutomatic(text("PATH"), "none")
+
+/** How a server is reached. */
+export const connectionSettings = {
+  host: setting("server.host", address, LOCALHOST, "address of the server: HOST, HOST:PORT or a URL"),
+  port: setting(
+    "server.port",
+    integer("N", 1, 65535),
+    DEFAULT_PORT,
+    `port of the server (default ${DEFAULT_PORT})`,
+  ),
+  socket: setting("server.socket", socket, null, "Unix socket of the server, instead of an address"),
+}
+
+/** How `serve` listens, and to whom. */
+export const serverSettings = {
+  host: setting("server.host", address, LOCALHOST, "address to listen on (default 127.0.0.1)"),
+  port: setting(
+    "server.port",
+    integer("N", 0, 65535),
+    DEFAULT_PORT,
+    `port to listen on; 0: any free one (default ${DEFAULT_PORT})`,
+  ),
+  socket: setting("server.socket", socket, null, "Unix socket to listen on, instead of an address"),
+  corsOrigins: setting(
+    "server.cors_origins",
+    orNone(list(text("ORIGIN"), "ORIGIN,…"), "none"),
+    [],
+    "web pages that may call the server, beside this machine's; *: all",
+    LIVE,
+  ),
+  allowedHosts: setting(
+    "server.allowed_hosts",
+    orNone(list(text("NAME"), "NAME,…"), "none"),
+    [],
+    "names that the server is called by, beside this machine's own; *: all",
+    LIVE,
+  ),
+  publicUrl: setting(
+    "server.public_url",
+    orAutomatic(webUrl, "auto"),
+    null,
+    "where clients reach the server, for the URLs of images (default: where they send their requests)",
+    LIVE,
+  ),
+  insecure: setting("server.insecure", toggle, false, "listen beyond this machine without an API key"),
+}
+
+/** Who may read the counters. */
+export const metricsSettings = {
+  metricsPublic: setting("metrics.public", toggle, false, "metrics need no API key", LIVE),
+}

@@ -1,0 +1,37 @@
+import { SETTINGS } from "../limits"
+import { type ConfigValue, decimal } from "./values"
+
+/**
+ * One setting. Its key in a table gives the flag (`gpuLayers` → `--gpu-layers`) and a variable (`XLLM_GPU_LAYERS`), its
+ * path the place in a configuration file (`defaults.gpu_layers`) and another variable (`XLLM_DEFAULTS_GPU_LAYERS`).
+ */
+export interface Setting<T> {
+  readonly path: string
+  readonly value: ConfigValue<T>
+  readonly fallback: T
+  readonly description: string
+  /** When a running server takes a new value: at once, when a model is loaded, or (absent) when it starts again. */
+  readonly takesEffect?: "now" | "load"
+  /** Never shown. */
+  readonly isSecret?: boolean
+  /** A variable beside those of the key and the path. */
+  readonly variable?: string
+}
+
+type SettingOptions = Pick<Setting<unknown>, "takesEffect" | "isSecret" | "variable">
+
+export function setting<T>(
+  path: string,
+  value: ConfigValue<T>,
+  fallback: NoInfer<T>,
+  description: string,
+  options: SettingOptions = {},
+): Setting<T> {
+  return { path, value, fallback, description, ...options }
+}
+
+export const LIVE: SettingOptions = { takesEffect: "now" }
+
+export const AT_LOAD: SettingOptions = { takesEffect: "load" }
+
+export const share = decimal("N", SETTINGS.share.min, SETTINGS.share.max)

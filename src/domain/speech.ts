@@ -1,0 +1,32 @@
+import type { MediaTimings, RequestOptions, WaitingEvent } from "./request"
+
+export type AudioFormat = "mp3" | "opus" | "aac" | "flac" | "wav" | "pcm"
+
+/** Text to be spoken. */
+export interface SpeechRequest extends RequestOptions {
+  readonly kind: "speech"
+  readonly input: string
+  /** A speaker's name, or its number as text; absent: the voice's first. */
+  readonly voice?: string
+  readonly format: AudioFormat
+  /** 0.25 to 4; 1 is the voice's own. */
+  readonly speed: number
+}
+
+/** What speaking tells: any waiting, then `voice`, `audio` as it is made, and `done`. */
+export type SpeechEvent =
+  | WaitingEvent
+  /** Of the samples that were encoded. */
+  | { readonly type: "voice"; readonly sampleRate: number; readonly speaker: number; readonly mime: string }
+  /** The next part of the encoded file. `samples`: how many were synthesised for it. */
+  | { readonly type: "audio"; readonly bytes: Uint8Array; readonly samples: number }
+  | {
+      readonly type: "done"
+      readonly usage: {
+        /** Characters of the input. */
+        readonly characters: number
+        readonly sentences: number
+        readonly audioSeconds: number
+      }
+      readonly timings: MediaTimings
+    }

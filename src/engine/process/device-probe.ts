@@ -1,0 +1,146 @@
+import type { Device } from "../../domain/device"
+import { asXllmError, fromWire, type XllmError } from "../../errors/base"
+import { RuntimeBroken, Stopping } from "../../errors/engine"
+import { formatSeconds } from "../../lib/text/duration"
+import type { Logger } from "../../log/logger"
+import type { FromProbeWorker, ToProbeWorker } from "../../protocol/messages"
+import type { SystemReport } from "../contract"
+import { DEVICES_FRESH_MS, type EngineLimits } from "./limits"
+import { type ChildEnd, WorkerChild, workerEnvironment } from "./worker-child"
+
+export interface DeviceProbeOptions {
+  readonly runtimeFolder: string
+  /** Command line of a probe worker. */
+  readonly command: readonly string[]
+  readonly useGpu: boolean
+  readonly limits: EngineLimits
+  readonly log: Logger
+}
+
+type Child = WorkerChild<ToProbeWorker, FromProbeWorker>
+
+/**
+ * Asks the backends for their devices, each time in a process of its own: this process never loads a native library.
+ * Once is enough where there are no GPUs; how much of a GPU's memory is free changes. A failed attempt is repeated by
+ * the next {@link report}.
+ */
+export class DeviceProbe {
+  readonly #options: DeviceProbeOptions
+  #known: SystemReport | undefined
+  /** When the question of what is known was asked; `performance.now()`. */
+  #askedAt = 0
+  #failure: XllmError | undefined
+  #asking: Promise<SystemReport> | undefined
+  /** The newest; it may be gone. */
+  #child: Child | undefined
+  #peeked = false
+  #closed = false
+
+  constructor(options: DeviceProbeOptions) {
+    this.#options = options
+  }
+
+  /** Why the last attempt failed; undefined where it did not. */
+  get failure(): XllmError | undefined {
+    return this.#failure
+  }
+
+  /** What is known now; the first call, and one that finds it too old, starts the question in the background. */
+  peek(): SystemReport | undefined {
+    if (this.#peeked ? this.#known !== undefined && !this.#isFresh(DEVICES_FRESH_MS) : !this.#closed) {
+      this.#peeked = true
+      // The failure is in the log, and whoever waits for the report gets it again.
+      this.report().catch(() => {})
+    }
+    return this.#known
+  }
+
+  /** Figures no older than `maxAgeMs`. @throws RuntimeBroken, Stopping, and what the worker reports */
+  async report(maxAgeMs = DEVICES_FRESH_MS): Promise<SystemReport> {
+    if (this.#known !== undefined && (this.#closed || this.#isFresh(maxAgeMs))) return this.#known
+    if (this.#closed) throw new Stopping("the server")
+    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
+    return this.#asking
+  }
+
+  /** Ends the question if it is being asked. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#child?.kill()
+    await this.#child?.ended
+  }
+
+  #isFresh(maxAgeMs: number): boolean {
+    return gpusOf(this.#known?.devices ?? []).length === 0 || performance.now() - this.#askedAt <= maxAgeMs
+  }
+
+  async #ask(): Promise<SystemReport> {
+    const askedAt = performance.now()
+    try {
+      const isFirst = this.#known === undefined
+      this.#known = await this.#answer()
+      this.#askedAt = askedAt
+      this.#failure = undefined
+      const { llamaVersion, devices, gpuFallback } = this.#known
+      const names = devices.map((device) => device.name)
+      if (isFirst) this.#options.log.info("devices found", { devices: names, llamaVersion, gpuFallback })
+      return this.#known
+    } catch (error) {
+      this.#failure = asXllmError(error)
+      if (!this.#closed) this.#options.log.error("devices could not be found", { error })
+      throw error
+    }
+  }
+
+  /** The first of: an answer, the child's end, the limit. */
+  async #answer(): Promise<SystemReport> {
+    const { runtimeFolder, command, useGpu, limits, log } = this.#options
+    const answer = Promise.withResolvers<SystemReport>()
+    const child: Child = new WorkerChild(command, limits, {
+      message: (message) => {
+        if (message.type === "probed") answer.resolve(toReport(message))
+        else answer.reject(fromWire(message.error))
+      },
+      line: (line) => {
+        if ("text" in line) log.debug("probe line", { text: line.text })
+      },
+      ended: (end) => answer.reject(this.#closed ? new Stopping("the server") : endedEarly(end)),
+    })
+    this.#child = child
+    const timer = setTimeout(() => answer.reject(tooSlow(limits.probeMs)), limits.probeMs)
+    child.send({ type: "probe", environment: workerEnvironment(runtimeFolder), useGpu })
+    try {
+      return await answer.promise
+    } catch (error) {
+      child.kill()
+      throw asXllmError(error)
+    } finally {
+      clearTimeout(timer)
+      child.endWithinGrace()
+    }
+  }
+}
+
+/** The GPUs that models are put on: llama.cpp takes integrated ones only where there are no others. */
+export function gpusOf(devices: readonly Device[]): readonly Device[] {
+  const discrete = devices.filter(({ kind }) => kind === "gpu")
+  return discrete.length > 0 ? discrete : devices.filter(({ kind }) => kind === "igpu")
+}
+
+function toReport({
+  devices,
+  llamaVersion,
+  gpuFallback,
+}: FromProbeWorker & { type: "probed" }): SystemReport {
+  return { devices, llamaVersion, gpuFallback }
+}
+
+function endedEarly(end: ChildEnd): XllmError {
+  return new RuntimeBroken(`the process that asks for devices ${end.how}`, undefined, end.lastLines)
+}
+
+function tooSlow(limitMs: number): XllmError {
+  return new RuntimeBroken(
+    `the backends did not name their devices within the limit of ${formatSeconds(limitMs)}`,
+  )
+}

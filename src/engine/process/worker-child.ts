@@ -1,0 +1,138 @@
+import type { Subprocess } from "bun"
+import { reasonOf } from "../../errors/base"
+import { RuntimeBroken } from "../../errors/engine"
+import { ProcessEnd } from "../../lib/process-end"
+import { PROTOCOL_VERSION, type WorkerEnvironment } from "../../protocol/messages"
+import type { EngineLimits } from "./limits"
+import { LastLines, textsOf, type WorkerLine, WorkerLineReader } from "./worker-lines"
+
+/** How a child ended. */
+export interface ChildEnd {
+  /** In words that follow "the worker". */
+  readonly how: string
+  /** What it has written last, oldest first. */
+  readonly lastLines: readonly string[]
+}
+
+/** Who hears of a child; called from the event loop, never during a call of the child's own methods. */
+export interface ChildListener<From> {
+  message(message: From): void
+  line(line: WorkerLine): void
+  /** Once, after the last message and the last line. */
+  ended(end: ChildEnd): void
+}
+
+type Child = Subprocess<"ignore", "ignore", "pipe">
+
+/** One worker process from its start to its end. */
+export class WorkerChild<To, From> {
+  readonly #child: Child
+  readonly #limits: EngineLimits
+  readonly #lastLines = new LastLines()
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>()
+  readonly #processEnd = new ProcessEnd()
+  /** By this side. */
+  #isKilled = false
+  #gone = false
+  /** Settles when the process is gone and everything that it said has been heard. */
+  readonly ended: Promise<void>
+
+  /** @throws RuntimeBroken where the command cannot be started */
+  constructor(command: readonly string[], limits: EngineLimits, listener: ChildListener<From>) {
+    this.#limits = limits
+    const disconnected = Promise.withResolvers<void>()
+    this.#child = spawn(
+      command,
+      // Both sides are the same program, and the first message carries the protocol's version.
+      (message) => listener.message(message as From),
+      disconnected.resolve,
+    )
+    const heard = Promise.allSettled([this.#readLines(listener), disconnected.promise])
+    this.ended = this.#end(heard, listener)
+  }
+
+  get pid(): number {
+    return this.#child.pid
+  }
+
+  /** What the child has written last, oldest first; complete once it has ended. */
+  get lastLines(): readonly WorkerLine[] {
+    return this.#lastLines.lines
+  }
+
+  /** False where the child is gone; `ended` of the listener has been called then, or will be. */
+  send(message: To): boolean {
+    try {
+      this.#child.send(message)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Ends it at once; nothing of it is left to clean up. */
+  kill(): void {
+    this.#isKilled = true
+    this.#child.kill("SIGKILL")
+  }
+
+  /** Sees to it that a child that was asked to end does so. */
+  endWithinGrace(): void {
+    const { stopGraceMs, termGraceMs } = this.#limits
+    this.#later(stopGraceMs, () => this.#child.kill("SIGTERM"))
+    this.#later(stopGraceMs + termGraceMs, () => this.kill())
+  }
+
+  #later(ms: number, action: () => void): void {
+    if (!this.#gone) this.#timers.add(setTimeout(action, ms))
+  }
+
+  async #readLines(listener: ChildListener<From>): Promise<void> {
+    const reader = new WorkerLineReader()
+    const decoder = new TextDecoder()
+    const tell = (lines: readonly WorkerLine[]) => {
+      for (const line of lines) {
+        this.#lastLines.add(line)
+        listener.line(line)
+      }
+    }
+    for await (const bytes of this.#child.stderr) tell(reader.push(decoder.decode(bytes, { stream: true })))
+    tell(reader.end())
+  }
+
+  async #end(heard: Promise<unknown>, listener: ChildListener<From>): Promise<void> {
+    await this.#child.exited
+    this.#gone = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    const drain = Promise.withResolvers<void>()
+    const timer = setTimeout(drain.resolve, this.#limits.drainMs)
+    // A process that the worker started may hold its stderr open for as long as it likes.
+    await Promise.race([heard, drain.promise])
+    clearTimeout(timer)
+    const { exitCode, signalCode } = this.#child
+    const signal = signalCode === null ? null : String(signalCode)
+    const how = this.#processEnd.describe({ exitCode, signal, isOurs: this.#isKilled })
+    listener.ended({ how, lastLines: textsOf(this.lastLines) })
+  }
+}
+
+function spawn(command: readonly string[], ipc: (message: unknown) => void, onDisconnect: () => void): Child {
+  try {
+    return Bun.spawn({
+      cmd: [...command],
+      ipc,
+      onDisconnect,
+      serialization: "advanced",
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    })
+  } catch (error) {
+    throw new RuntimeBroken(`a worker process could not be started: ${reasonOf(error)}`, error)
+  }
+}
+
+/** What every worker is told first. */
+export function workerEnvironment(runtimeFolder: string): WorkerEnvironment {
+  return { protocol: PROTOCOL_VERSION, runtimeFolder, parentPid: process.pid }
+}

@@ -1,0 +1,229 @@
+import type { ModelDetails } from "../../domain/model"
+import type { ModelPriority, TextModelSettings } from "../../domain/settings"
+import type { XllmError } from "../../errors/base"
+import { NotEnoughMemory, TooManyModels } from "../../errors/engine"
+import { contextAdvice } from "../../formats/kv-layout"
+import type { MemoryLimits } from "../contract"
+import { estimateNeed, type ModelNeed } from "./memory"
+import { place, type Placement, usableGpus } from "./placement"
+import { type Holder, type MemoryReading, type Room, roomWith } from "./room"
+
+/** A worker that is loaded, loads, or is on its way out. */
+export interface Resident extends Holder {
+  readonly id: string
+  readonly model: string
+  readonly priority: ModelPriority
+  readonly pinned: boolean
+  /** It answers somebody, or loads for somebody. */
+  readonly active: boolean
+  /** It has been told to end; its memory will be back. */
+  readonly ending: boolean
+  /** Milliseconds of one clock. */
+  readonly lastUsedAt: number
+}
+
+/** The worker that wants to be loaded. */
+export interface Candidate {
+  readonly model: string
+  readonly details: ModelDetails
+  readonly settings: TextModelSettings
+  readonly priority: ModelPriority
+}
+
+export interface EvictionInput {
+  readonly candidate: Candidate
+  readonly residents: readonly Resident[]
+  readonly reading: MemoryReading
+  readonly limits: MemoryLimits
+}
+
+export interface Fit {
+  readonly need: ModelNeed
+  readonly placement: Placement
+}
+
+/** What is to be done for a candidate. Lists are of ids. */
+export type Verdict =
+  /** There is room now. */
+  | { readonly type: "load"; readonly fit: Fit }
+  /** There will be room once these, and those that are ending already, are gone; then decide again. */
+  | { readonly type: "evict"; readonly evict: readonly string[] }
+  /** There would be room if these were not busy, or in no case because of busy ones that rank higher. */
+  | { readonly type: "wait"; readonly for: readonly string[] }
+  | { readonly type: "never"; readonly error: XllmError }
+
+const RANK: Readonly<Record<ModelPriority, number>> = { low: 0, normal: 1, high: 2 }
+
+/**
+ * Makes room for a candidate: nobody goes where it fits beside all others, otherwise idle ones of the lowest priority,
+ * among those the ones that were used longest ago; never a busy or a pinned one. As many go as the most layers on GPUs
+ * that can be had so need, and none that would not help.
+ */
+export function decide(input: EvictionInput): Verdict {
+  const { residents } = input
+  const hopeless = tooLargeContext(input)
+  if (hopeless !== undefined) return { type: "never", error: hopeless }
+  const idle = inOrder(residents.filter((each) => isEvictable(each) && !each.active))
+  const ending = residents.filter((each) => each.ending)
+  const best = score(input, [...ending, ...idle])
+  if (best >= 0) {
+    if (score(input, []) === best) return loadNow(input)
+    const evict = fewest(idle, (gone) => score(input, [...ending, ...gone]) === best)
+    return { type: "evict", evict: evict.map(({ id }) => id) }
+  }
+  const busy = inOrder(residents.filter((each) => isEvictable(each) && each.active))
+  const couldGo = [...idle, ...busy]
+  const alone = residents.length === 0
+  if (alone && isWithinLimits(input)) return loadNow(input)
+  if (score(input, [...ending, ...couldGo]) >= 0 || (!alone && mayTryAlone(input))) {
+    return busy.length === 0
+      ? { type: "evict", evict: idle.map(({ id }) => id) }
+      : { type: "wait", for: waitFor(input, ending, idle, busy) }
+  }
+  return { type: "never", error: neverFits(input, [...ending, ...couldGo]) }
+}
+
+/** What the candidate gets beside all residents; undefined where it does not fit, whoever could go. */
+export function fitNow(input: EvictionInput): Fit | undefined {
+  return score(input, []) < 0 ? undefined : fitWith(input, [])
+}
+
+function loadNow(input: EvictionInput): Verdict {
+  return { type: "load", fit: fitWith(input, []) }
+}
+
+function isEvictable({ pinned, ending }: Resident): boolean {
+  return !pinned && !ending
+}
+
+function inOrder(residents: readonly Resident[]): Resident[] {
+  return [...residents].sort((a, b) => RANK[a.priority] - RANK[b.priority] || a.lastUsedAt - b.lastUsedAt)
+}
+
+/** The busy ones that should take nothing new: none that ranks above the candidate. */
+function waitFor(
+  input: EvictionInput,
+  ending: readonly Resident[],
+  idle: readonly Resident[],
+  busy: readonly Resident[],
+): string[] {
+  const lower = busy.filter(({ priority }) => RANK[priority] <= RANK[input.candidate.priority])
+  const helps = (gone: readonly Resident[]) => score(input, [...ending, ...idle, ...gone]) >= 0
+  const needed = helps(lower) ? fewest(lower, helps) : lower.length === busy.length ? lower : []
+  return needed.map(({ id }) => id)
+}
+
+/** The shortest beginning of `residents` that is enough, without those in it that are not needed. */
+function fewest(residents: readonly Resident[], enough: (gone: readonly Resident[]) => boolean): Resident[] {
+  let gone: Resident[] = []
+  for (const resident of residents) {
+    if (enough(gone)) break
+    gone.push(resident)
+  }
+  for (const resident of gone.toReversed()) {
+    const without = gone.filter((each) => each !== resident)
+    if (enough(without)) gone = without
+  }
+  return gone
+}
+
+/** The layers on GPUs that the candidate would get if `gone` were gone; -1 where it would not fit at all. */
+function score(input: EvictionInput, gone: readonly Resident[]): number {
+  const { candidate, limits, residents } = input
+  const kept = residents.filter((each) => !gone.includes(each))
+  const models = new Set(kept.map(({ model }) => model)).add(candidate.model)
+  if (limits.maxModels !== undefined && models.size > limits.maxModels) return -1
+  const { placement } = fitWith(input, gone)
+  return takes(placement, roomFor(input, gone)) ? placement.gpuLayers : -1
+}
+
+function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
+  const { details, settings } = input.candidate
+  const room = roomFor(input, gone)
+  const gpuBytes =
+    settings.gpuLayers === 0
+      ? 0
+      : usableGpus(room.gpus, settings, null).reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
+  const onGpus = placed(estimateNeed(details, settings, gpuBytes))
+  // With a cache sized for the GPUs nothing may be left for the layers; the CPU's memory may hold a larger one.
+  return gpuBytes > 0 && onGpus.placement.gpuLayers > 0
+    ? onGpus
+    : placed(estimateNeed(details, settings, room.systemBytes))
+
+  function placed(need: ModelNeed): Fit {
+    return { need, placement: place({ need, gpus: room.gpus, settings }) }
+  }
+}
+
+function roomFor({ residents, reading, limits }: EvictionInput, gone: readonly Resident[]): Room {
+  const kept = residents.filter((each) => !gone.includes(each))
+  return roomWith(reading, limits, kept, gone)
+}
+
+function takes({ footprint }: Placement, room: Room): boolean {
+  if (footprint.ramBytes > room.systemBytes) return false
+  return footprint.devices.every(
+    ({ name, bytes }) => bytes <= (room.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
+  )
+}
+
+/** An estimate may be too high: what nothing but the estimate speaks against is tried where nothing else is loaded. */
+function mayTryAlone(input: EvictionInput): boolean {
+  return !input.residents.some(({ pinned, ending }) => pinned && !ending) && isWithinLimits(input)
+}
+
+/** Does an empty server keep to the limits that were set with the candidate in it? */
+function isWithinLimits(input: EvictionInput): boolean {
+  const { limitBytes, gpuLimitBytes } = input.limits
+  const { footprint } = fitWith(input, input.residents).placement
+  return (
+    footprint.ramBytes <= (limitBytes ?? Number.POSITIVE_INFINITY) &&
+    footprint.devices.every(({ bytes }) => bytes <= (gpuLimitBytes ?? Number.POSITIVE_INFINITY))
+  )
+}
+
+/**
+ * A context that was asked for and is larger than all memory that could be had: no estimate is in that, so nobody goes
+ * for it, and nothing is tried. On GPUs the backends themselves refuse what does not fit.
+ */
+function tooLargeContext(input: EvictionInput): XllmError | undefined {
+  const { model, details, settings } = input.candidate
+  const isAskedFor = settings.contextLength !== null || settings.kvCells !== null
+  if (details.kind !== "text" || !isAskedFor) return undefined
+  const { need, placement } = fitWith(input, input.residents)
+  const { systemBytes } = roomFor(input, input.residents)
+  const isHopeless = need.leastContextBytes > systemBytes + input.limits.headroomBytes
+  if (!isHopeless || placement.gpuLayers > 0) return undefined
+  const { contextLength, kvCells: cells, kvLayout: layout, cacheBytes } = need
+  const size = { ...settings, contextLength, cells, layout, bytesPerCell: cacheBytes / cells }
+  const left = systemBytes - need.processBytes
+  const needed = placement.footprint.ramBytes
+  return new NotEnoughMemory(model, "system memory", needed, systemBytes, contextAdvice(size, left))
+}
+
+function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
+  const { candidate, limits } = input
+  const pinned = [...new Set(input.residents.filter((each) => each.pinned).map(({ model }) => `'${model}'`))]
+  const { placement } = fitWith(input, gone)
+  const { footprint } = placement
+  const room = roomFor(input, gone)
+  if (limits.maxModels !== undefined && takes(placement, room)) {
+    return new TooManyModels(candidate.model, limits.maxModels)
+  }
+  const why =
+    pinned.length > 0
+      ? `${pinned.join(", ")} ${pinned.length === 1 ? "is" : "are"} pinned`
+      : limits.limitBytes === undefined
+        ? candidate.details.kind === "text"
+          ? "a smaller context or fewer slots may help"
+          : "a smaller or more strongly quantised one may help"
+        : `models may take ${Math.round(limits.limitBytes / 1024 ** 2)} MiB together`
+  const device = footprint.devices.find(
+    ({ name, bytes }) => bytes > (room.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
+  )
+  if (device !== undefined) {
+    const free = room.gpus.find((gpu) => gpu.name === device.name)?.freeBytes ?? 0
+    return new NotEnoughMemory(candidate.model, `the memory of ${device.name}`, device.bytes, free, why)
+  }
+  return new NotEnoughMemory(candidate.model, "system memory", footprint.ramBytes, room.systemBytes, why)
+}

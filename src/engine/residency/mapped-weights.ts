@@ -1,0 +1,39 @@
+import type { LoadedModelInfo } from "../../domain/loaded-model"
+import type { TextModelSettings } from "../../domain/settings"
+
+/** A worker that has loaded. */
+export interface LoadedWeights {
+  /** Workers of one file share its pages. */
+  readonly path: string
+  readonly info: LoadedModelInfo
+  readonly settings: Pick<TextModelSettings, "memoryMap" | "memoryLock">
+}
+
+/**
+ * Bytes of files that loaded models have mapped into system memory: the system counts them as cache that it could give
+ * up, but they would be read again with the next token.
+ */
+export function mappedWeights(loaded: readonly LoadedWeights[]): number {
+  const byPath = new Map<string, number>()
+  for (const worker of loaded) {
+    byPath.set(worker.path, Math.max(byPath.get(worker.path) ?? 0, mappedBytes(worker)))
+  }
+  return [...byPath.values()].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+function mappedBytes({ info, settings }: LoadedWeights): number {
+  // What is locked is no cache for the system either.
+  if (!settings.memoryMap || settings.memoryLock) return 0
+  switch (info.kind) {
+    case "text":
+      return info.modelBytes * (1 - info.gpuLayers / Math.max(1, info.totalLayers))
+    case "image":
+      return info.footprint.devices.length > 0 ? 0 : info.modelBytes
+    case "voice":
+    case "recognizer":
+      // ONNX Runtime reads them into memory of its own.
+      return 0
+    default:
+      return info satisfies never
+  }
+}

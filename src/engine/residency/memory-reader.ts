@@ -1,0 +1,114 @@
+import type { Device } from "../../domain/device"
+import { type SystemMemory, systemMemory } from "../../lib/system/system-memory"
+import type { EngineStatus, MemoryLimits } from "../contract"
+import { type DeviceProbe, gpusOf } from "../process/device-probe"
+import { DEVICES_FRESH_MS } from "../process/limits"
+import { type LoadedWeights, mappedWeights } from "./mapped-weights"
+import type { Pool } from "./pool"
+import { bytesOn, type GpuReading, type MemoryReading } from "./room"
+
+/**
+ * Whether layers may be put on GPUs. `none`: there are none, or none is wanted. `simulated`: plans are made for GPUs
+ * that do not exist. `unknown`: the backends could not be asked, so they are left alone.
+ */
+export type Offload = "real" | "none" | "simulated" | "unknown"
+
+/** Reads how much memory there is: the system's from the system, that of GPUs from the backends. */
+export class MemoryReader {
+  readonly #probe: DeviceProbe
+  readonly #simulated: readonly Device[] | undefined
+  readonly #loaded: () => readonly LoadedWeights[]
+  #offload: Offload = "none"
+  /** When a load was begun or has ended; `performance.now()`. Figures from before are out of date. */
+  #changedAt = 0
+
+  /** `loaded`: the workers that hold weights now. */
+  constructor(
+    probe: DeviceProbe,
+    simulated: readonly Device[] | undefined,
+    loaded: () => readonly LoadedWeights[],
+  ) {
+    this.#probe = probe
+    this.#simulated = simulated
+    this.#loaded = loaded
+  }
+
+  /** What the last reading means for a load. */
+  get offload(): Offload {
+    return this.#offload
+  }
+
+  /** What devices may be named; undefined where the backends could not be asked. */
+  get deviceNames(): readonly string[] | undefined {
+    if (this.#offload === "unknown") return undefined
+    const devices = this.#simulated ?? this.#probe.peek()?.devices
+    const names = devices?.map(({ name }) => name)
+    return names === undefined || names.includes("CPU") ? names : [...names, "CPU"]
+  }
+
+  /** Models were loaded or unloaded: what was read before counts no more. */
+  changed(): void {
+    this.#changedAt = performance.now()
+  }
+
+  /** Fresh figures for a load. Where the backends cannot be asked there are no GPUs. */
+  async read(wantsGpus: boolean): Promise<MemoryReading> {
+    const gpus = wantsGpus ? await this.#readGpus() : []
+    return { system: this.#system(), gpus: toReadings(gpus) }
+  }
+
+  /** What is known without asking, and what models hold of it. */
+  status(pool: Pool, limits: MemoryLimits): EngineStatus["memory"] {
+    const devices = this.#simulated ?? this.#probe.peek()?.devices ?? []
+    const reading = {
+      system: this.#system(),
+      gpus: toReadings(gpusOf(devices)).filter(({ isTwin }) => isTwin !== true),
+    }
+    const room = pool.room(reading)
+    const holders = pool.residents()
+    return {
+      system: {
+        totalBytes: reading.system.totalBytes,
+        freeBytes: Math.max(0, room.systemBytes),
+        usedByModels: holders.reduce((sum, { footprint }) => sum + footprint.ramBytes, 0),
+        limitBytes: limits.limitBytes ?? null,
+      },
+      gpus: reading.gpus.map(({ name, totalBytes }, index) => ({
+        name,
+        totalBytes,
+        freeBytes: Math.max(0, room.gpus[index]?.freeBytes ?? 0),
+        usedByModels: holders.reduce((sum, holder) => sum + bytesOn(holder, name), 0),
+        limitBytes: limits.gpuLimitBytes ?? null,
+      })),
+    }
+  }
+
+  #system(): SystemMemory {
+    return systemMemory(mappedWeights(this.#loaded()))
+  }
+
+  async #readGpus(): Promise<readonly Device[]> {
+    if (this.#simulated !== undefined) {
+      this.#offload = "simulated"
+      return gpusOf(this.#simulated)
+    }
+    try {
+      const age = Math.min(DEVICES_FRESH_MS, performance.now() - this.#changedAt)
+      const gpus = gpusOf((await this.#probe.report(age)).devices)
+      this.#offload = gpus.length > 0 ? "real" : "none"
+      return gpus
+    } catch {
+      // It is in the log; the model can still run on the CPU.
+      this.#offload = "unknown"
+      return []
+    }
+  }
+}
+
+/** In the backends' order, in which CUDA's devices come before Vulkan's. */
+function toReadings(gpus: readonly Device[]): readonly GpuReading[] {
+  return gpus.map(({ name, backend, totalBytes, freeBytes, address }, index) => {
+    const isTwin = address !== undefined && gpus.findIndex((other) => other.address === address) < index
+    return { name, backend, totalBytes, freeBytes, ...(isTwin && { isTwin }) }
+  })
+}

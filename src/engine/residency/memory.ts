@@ -1,0 +1,211 @@
+import type { ImageModelDetails, ModelDetails, TextModelDetails } from "../../domain/model"
+import type { KvLayout, TextModelSettings } from "../../domain/settings"
+import { hasPlainCache, KV_BYTES, leastContextBytes, planLayout } from "../../formats/kv-layout"
+
+/** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 49 MiB, and it grows. */
+const PROCESS_BYTES = 64 * 1024 ** 2
+
+/**
+ * The same of a worker for speech, and what ONNX Runtime takes for computing beside another copy of the weights. Measured
+ * with a Piper voice (63 MB: 167 MB resident after the load, 302 MB after a hundred sentences) and with Kokoro (92 MB:
+ * 330 to 350 MB).
+ */
+const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
+const SPEECH_COMPUTE_BYTES = 64 * 1024 ** 2
+
+/** What stable-diffusion.cpp's package is built with; plans for GPUs that do not exist are made as well. */
+const IMAGE_BACKENDS = ["Vulkan", "Metal", "simulated"]
+
+/** The sides in pixels of the pictures that architectures were trained for; those of all others are large. */
+const IMAGE_EDGES: Readonly<Record<string, number>> = { sd1: 512, sd2: 768 }
+const LARGE_IMAGE_EDGE = 1024
+
+/** Without tiles: stable-diffusion.cpp reports 1664 MiB for 512 x 512 pixels, and others in proportion to the area. */
+const DECODING_BYTES_PER_PIXEL = 6656
+
+/** Tokens of one pass of the graph, and rows of logits it keeps (`worker/text/load.ts`). */
+const MICRO_BATCH_TOKENS = 512
+const LEAST_OUTPUTS = 64
+
+/** Rows as wide as the embedding that a pass of the graph has in memory for each token, about. */
+const ACTIVATION_ROWS = 12
+
+/** Bytes of a number in activations, logits and recurrent states: all of them are f32. */
+const F32_BYTES = 4
+
+/**
+ * Every n-th layer of these architectures sees the whole context, the others a sliding window
+ * (`set_swa_pattern` in llama.cpp's llama-model.cpp). Of others all layers are taken for whole: an upper bound.
+ */
+const WINDOW_PATTERNS: Readonly<Record<string, number>> = {
+  gemma2: 2,
+  gemma3: 6,
+  cohere2: 4,
+  olmo2: 4,
+  "gpt-oss": 2,
+}
+
+/** What a model needs before it was ever loaded, estimated from its file. Sizes are bytes. */
+export interface ModelNeed {
+  /** Whose GPUs its engine can use, as llama.cpp calls them; `null`: those of all. None: it computes on the CPU. */
+  readonly backends: readonly string[] | null
+  /** Parts that can be put on a GPU: the repeating layers and the output. */
+  readonly layers: number
+  /** Weights of one of them. */
+  readonly layerBytes: number
+  /** The KV cache of all of them. */
+  readonly cacheBytes: number
+  /** Buffers on every device that computes. */
+  readonly computeBytes: number
+  /** What of them is taken only while there is work; the rest is there from the load on. */
+  readonly transientBytes: number
+  /** The worker itself. */
+  readonly processBytes: number
+  /** What the context takes in any case, whatever else is estimated too high; 0 where that is not known. */
+  readonly leastContextBytes: number
+  readonly contextLength: number
+  readonly kvLayout: KvLayout
+  readonly kvCells: number
+}
+
+/** `freeBytes`: of the memory that is to hold the KV cache, whose size depends on it. */
+export function estimateNeed(
+  details: ModelDetails,
+  settings: TextModelSettings,
+  freeBytes: number,
+): ModelNeed {
+  if (details.kind !== "text") return mediaNeed(details)
+  const layers = details.layers + 1
+  const bytesPerCell = cellBytes(details, settings)
+  const layout = planLayout({
+    requestedContext: settings.contextLength,
+    trainedContext: details.contextLength,
+    slots: settings.slots,
+    bytesPerCell,
+    freeBytes: Math.max(0, freeBytes),
+    layout: settings.kvLayout,
+    cells: settings.kvCells,
+  })
+  return {
+    backends: null,
+    layers,
+    layerBytes: details.sizeBytes / layers,
+    cacheBytes:
+      attentionBytes(details, settings.slots, layout, bytesPerCell) + stateBytes(details, settings.slots),
+    computeBytes: computeBytes(details, settings),
+    transientBytes: 0,
+    processBytes: PROCESS_BYTES,
+    leastContextBytes: certainBytes(details, layout, bytesPerCell),
+    contextLength: layout.contextLength,
+    kvLayout: layout.layout,
+    kvCells: layout.cells,
+  }
+}
+
+/** Voices, recognisers and painters: one layer, for their engines put a model on one device as a whole. */
+function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed {
+  const isImage = details.kind === "image"
+  const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_BYTES + details.sizeBytes
+  return {
+    backends: isImage ? IMAGE_BACKENDS : [],
+    layers: 1,
+    layerBytes: details.sizeBytes,
+    cacheBytes: 0,
+    computeBytes,
+    transientBytes: computeBytes,
+    processBytes: isImage ? PROCESS_BYTES : SPEECH_PROCESS_BYTES,
+    leastContextBytes: 0,
+    contextLength: 0,
+    kvLayout: "unified",
+    kvCells: 0,
+  }
+}
+
+/** The largest buffer of a picture of the model's own size is that for decoding it, many times as large as others. */
+function drawingBytes({ architecture }: ImageModelDetails): number {
+  const edge = IMAGE_EDGES[architecture] ?? LARGE_IMAGE_EDGE
+  return edge * edge * DECODING_BYTES_PER_PIXEL
+}
+
+/** A number of the model's file, under its architecture. */
+function numberOf({ architecture, metadata }: TextModelDetails, key: string): number | undefined {
+  const value = metadata[`${architecture}.${key}`]
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined
+}
+
+/** Bytes that one token takes in the KV cache, all layers together. */
+function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
+  const widths = headWidths(details)
+  if (widths === undefined) return 0
+  const { keys, values, heads } = widths
+  return details.layers * heads * (keys * KV_BYTES[settings.kvTypeK] + values * KV_BYTES[settings.kvTypeV])
+}
+
+/** Numbers of one head that the KV cache keeps for a token, and how many such heads a layer has; undefined: no cache. */
+export function headWidths(
+  details: TextModelDetails,
+): { readonly keys: number; readonly values: number; readonly heads: number } | undefined {
+  if (isRecurrent(details)) return undefined
+  const usual = details.embeddingLength / Math.max(1, details.heads)
+  return {
+    keys: numberOf(details, "attention.key_length") ?? usual,
+    values: numberOf(details, "attention.value_length") ?? usual,
+    heads: numberOf(details, "attention.head_count_kv") ?? details.heads,
+  }
+}
+
+/** Of layers with a window nothing counts here, of a cache that is not plain nothing at all. */
+function certainBytes(
+  details: TextModelDetails,
+  { cells, contextLength }: { readonly cells: number; readonly contextLength: number },
+  bytesPerCell: number,
+): number {
+  const { architecture, layers, metadata } = details
+  const pattern = WINDOW_PATTERNS[architecture]
+  const isPlain = hasPlainCache((key) =>
+    pattern !== undefined && key === "attention.sliding_window"
+      ? undefined
+      : metadata[`${architecture}.${key}`],
+  )
+  if (!isPlain || isRecurrent(details)) return 0
+  const whole = pattern === undefined ? 1 : Math.floor(layers / pattern) / Math.max(1, layers)
+  return leastContextBytes({ cells, contextLength, bytesPerCell: bytesPerCell * whole })
+}
+
+/** A window layer has cells for its window and one pass of the graph, for each sequence. */
+function attentionBytes(
+  details: TextModelDetails,
+  slots: number,
+  layout: { readonly layout: KvLayout; readonly cells: number },
+  bytesPerCell: number,
+): number {
+  const window = numberOf(details, "attention.sliding_window") ?? 0
+  const pattern = WINDOW_PATTERNS[details.architecture]
+  if (window === 0 || pattern === undefined) return layout.cells * bytesPerCell
+  const inWindows =
+    layout.layout === "split" ? slots * (window + MICRO_BATCH_TOKENS) : slots * window + MICRO_BATCH_TOKENS
+  const whole = Math.floor(details.layers / pattern) / Math.max(1, details.layers)
+  return bytesPerCell * (whole * layout.cells + (1 - whole) * Math.min(layout.cells, inWindows))
+}
+
+/** Does it keep a state for each sequence in place of a cache that grows? */
+function isRecurrent(details: TextModelDetails): boolean {
+  return details.heads === 0 && numberOf(details, "ssm.state_size") !== undefined
+}
+
+/** The states of recurrent layers: the last inputs of the convolution, and the state space itself. */
+function stateBytes(details: TextModelDetails, slots: number): number {
+  const state = numberOf(details, "ssm.state_size")
+  if (state === undefined) return 0
+  const inner = numberOf(details, "ssm.inner_size") ?? 2 * details.embeddingLength
+  const kernel = numberOf(details, "ssm.conv_kernel") ?? 1
+  return F32_BYTES * details.layers * slots * inner * (kernel - 1 + state)
+}
+
+function computeBytes(details: TextModelDetails, settings: TextModelSettings): number {
+  const width = Math.max(details.embeddingLength, numberOf(details, "feed_forward_length") ?? 0)
+  const activations = MICRO_BATCH_TOKENS * (ACTIVATION_ROWS * details.embeddingLength + 2 * width)
+  const vocabulary = numberOf(details, "vocab_size") ?? 0
+  const logits = 2 * Math.max(settings.slots, LEAST_OUTPUTS) * vocabulary
+  return F32_BYTES * (activations + logits)
+}

@@ -1,0 +1,116 @@
+import type { ModelDetails, TextModelDetails } from "../../domain/model"
+import type { KvType, TextModelSettings } from "../../domain/settings"
+import { InvalidSettings } from "../../errors/engine"
+import { headWidths } from "./memory"
+import { usableGpus } from "./placement"
+import type { GpuReading } from "./room"
+
+/** Types of the KV cache that are no plain numbers: a scale and some bits for each of 32 numbers. */
+const QUANTIZED: ReadonlySet<KvType> = new Set(["q8_0", "q4_0", "q4_1", "q5_0", "q5_1"])
+const QUANTIZED_BLOCK = 32
+
+/** Backends that can divide single tensors over devices; others refuse the load (row) or end the process (tensor). */
+const SPLITS_TENSORS: ReadonlySet<string> = new Set(["CUDA", "simulated"])
+
+/** What the backends have. */
+export interface KnownDevices {
+  /** Every device that may be named. */
+  readonly names: readonly string[]
+  readonly gpus: readonly GpuReading[]
+}
+
+/**
+ * Finds settings that llama.cpp would refuse, or end the process over, before anything is loaded with them.
+ * @param devices undefined: nobody could be asked, or no GPU is wanted
+ * @throws InvalidSettings
+ */
+export function checkSettings(
+  details: ModelDetails,
+  settings: TextModelSettings,
+  devices: KnownDevices | undefined,
+): void {
+  const { name, kind } = details
+  const usesGpus = kind === "text" || kind === "image"
+  const fault =
+    (details.kind === "text" ? (cacheFault(settings) ?? headFault(details, settings)) : undefined) ??
+    (usesGpus && devices !== undefined ? deviceFault(kind, settings, devices) : undefined)
+  if (fault !== undefined) throw new InvalidSettings(fault, name)
+}
+
+/** What is wrong with settings whatever they are for; undefined where nothing is. */
+export function cacheFault({
+  kvTypeV,
+  flashAttention,
+  splitMode,
+}: Pick<TextModelSettings, "kvTypeV" | "flashAttention" | "splitMode">): string | undefined {
+  if (flashAttention !== "off") return undefined
+  if (QUANTIZED.has(kvTypeV)) {
+    return (
+      `cache_type_v ${kvTypeV} needs flash attention, which is off; ` +
+      "set --flash-attn to auto or on, or --cache-type-v to f16"
+    )
+  }
+  if (splitMode === "tensor") {
+    return "split_mode tensor needs flash attention, which is off; set --flash-attn to auto or on, or --split-mode to layer"
+  }
+  return undefined
+}
+
+/** Blocks of the cache must not reach over the end of a head, or without flash attention of all heads together. */
+function headFault(
+  details: TextModelDetails,
+  { kvTypeK, kvTypeV, flashAttention }: TextModelSettings,
+): string | undefined {
+  const widths = headWidths(details)
+  if (widths === undefined) return undefined
+  const { keys, values, heads } = widths
+  const together = flashAttention === "off" ? heads : 1
+  const rows = [
+    { setting: "cache_type_k", flag: "--cache-type-k", type: kvTypeK, width: keys * together },
+    { setting: "cache_type_v", flag: "--cache-type-v", type: kvTypeV, width: values * together },
+  ]
+  const odd = rows.find(({ type, width }) => QUANTIZED.has(type) && width % QUANTIZED_BLOCK !== 0)
+  return (
+    odd &&
+    `${odd.setting} ${odd.type} has blocks of ${QUANTIZED_BLOCK} numbers, which do not divide this model's ${odd.width}; ` +
+      `set ${odd.flag} to f16`
+  )
+}
+
+function deviceFault(
+  kind: ModelDetails["kind"],
+  settings: TextModelSettings,
+  { names, gpus }: KnownDevices,
+): string | undefined {
+  if (settings.gpuLayers === 0) return undefined
+  const unknown = settings.devices?.find((device) => !names.includes(device))
+  if (unknown !== undefined) {
+    return `there is no device '${unknown}' (--device) on this machine; there ${listed(names)}`
+  }
+  const used = usableGpus(gpus, settings, null)
+  return kind === "text" && used.length > 0 ? splitFault(settings, used) : undefined
+}
+
+function splitFault(
+  { splitMode, tensorSplit }: TextModelSettings,
+  used: readonly { readonly name: string; readonly backend?: string }[],
+): string | undefined {
+  if (splitMode === "row" || splitMode === "tensor") {
+    const unable = used.find(({ backend = "" }) => !SPLITS_TENSORS.has(backend))
+    if (unable !== undefined) {
+      return `split_mode ${splitMode} is not supported by ${unable.backend ?? unable.name}; set --split-mode to layer`
+    }
+  }
+  if (tensorSplit === null) return undefined
+  if (tensorSplit.length > used.length) {
+    return `tensor_split has ${tensorSplit.length} numbers (--tensor-split), but of GPUs there ${listed(used.map(({ name }) => name))}`
+  }
+  return tensorSplit.every((share) => share === 0)
+    ? "tensor_split gives no GPU anything (--tensor-split): one number at least must be above 0"
+    : undefined
+}
+
+/** `is CPU`, `are CUDA0, CUDA1` */
+function listed(names: readonly string[]): string {
+  return `${names.length === 1 ? "is" : "are"} ${names.join(", ")}`
+}

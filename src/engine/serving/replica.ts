@@ -1,0 +1,365 @@
+import { join } from "node:path"
+import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
+import type { LayerPlan, MemoryFootprint } from "../../domain/device"
+import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/loaded-model"
+import type { ModelSummary } from "../../domain/model"
+import type { TextModelSettings } from "../../domain/settings"
+import type { WorkEvent } from "../../domain/tasks"
+import { fromWire, InternalError, type XllmError } from "../../errors/base"
+import { Stopping } from "../../errors/engine"
+import type { WorkerModel } from "../../protocol/messages"
+import {
+  decodeRendered,
+  encodeDefaults,
+  encodeRequest,
+  EventReader,
+  type WireEvents,
+} from "../../protocol/wire"
+import type { EngineObserver, ObservedWorker, UnloadReason } from "../observer"
+import { type WorkerOptions, WorkerProcess, type WorkMessage } from "../process/worker-process"
+import type { Admission } from "./admission"
+import { PrefixMemory } from "./prefix-memory"
+import { afterFailure, footprintOf, type ReplicaLoad } from "./replica-load"
+
+/** Who hears of a replica; called from the event loop, never during a call of the replica's own methods. */
+export interface ReplicaListener {
+  loading(replica: Replica, fraction: number): void
+  ready(replica: Replica): void
+  /** Slots have become free, or the last rendering is done. */
+  freed(replica: Replica): void
+  /** The load has failed for good; `ended` follows. */
+  loadFailed(replica: Replica, error: XllmError): void
+  /** It has failed, with all that ran in it; `ended` follows. */
+  crashed(replica: Replica, error: XllmError): void
+  /** Its process is gone. */
+  ended(replica: Replica): void
+}
+
+export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
+  /** Unique. */
+  readonly id: string
+  /** What it loads: one version of a model. */
+  readonly model: ModelSummary
+  /** Where each version of a model has a folder for what was made from its files. */
+  readonly derivedFolder: string
+  readonly worker: ObservedWorker
+  readonly observer: EngineObserver | undefined
+  readonly listener: ReplicaListener
+}
+
+interface Rendering {
+  readonly resolve: (prompt: RenderedPrompt) => void
+  readonly reject: (error: XllmError) => void
+}
+
+const NO_COUNTERS: WorkerCounters = {
+  decodeCalls: 0,
+  promptTokensEvaluated: 0,
+  promptTokensCached: 0,
+  tokensGenerated: 0,
+  preemptions: 0,
+}
+
+const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
+  string,
+  ModelState
+>
+
+/** One worker of a model, with what runs in it. It is started, given work and ended by its model and the pool. */
+export class Replica {
+  readonly id: string
+  readonly model: ModelSummary
+  readonly number: number
+  readonly #options: ReplicaOptions
+  readonly #process: WorkerProcess
+  readonly #running = new Map<number, Admission>()
+  readonly #renderings = new Map<number, Rendering>()
+  readonly #events = new EventReader<WorkEvent>()
+  readonly #prefixes = new PrefixMemory()
+  #taken = 0
+  #info: LoadedModelInfo | undefined
+  #load: ReplicaLoad | undefined
+  /** The load to try once the process of the last one is gone. */
+  #next: ReplicaLoad | undefined
+  #notes: string[] = []
+  #counters = NO_COUNTERS
+  #readyAt = 0
+  #gone: PromiseWithResolvers<void> | undefined
+  /** Requests that arrived later than this are not started here; `performance.now()`. */
+  heldSince: number | undefined
+
+  constructor(options: ReplicaOptions) {
+    this.id = options.id
+    this.model = options.model
+    this.number = options.worker.replica
+    this.#options = options
+    this.#process = new WorkerProcess({
+      ...options,
+      listener: {
+        loading: (fraction) => options.listener.loading(this, fraction),
+        ready: (info, ms) => this.#becomeReady(info, ms),
+        message: (message) => this.#hear(message),
+        loadFailed: (error) => this.#loadFailed(error),
+        crashed: (error) => this.#crashed(error),
+        ended: () => this.#ended(),
+      },
+    })
+  }
+
+  /** When it was loaded; `performance.now()`. */
+  get readyAt(): number {
+    return this.#readyAt
+  }
+
+  /** Undefined while it has no process. */
+  get state(): ModelState | undefined {
+    return this.#process.state === "stopped" ? undefined : STATES[this.#process.state]
+  }
+
+  get progress(): number {
+    return this.#process.progress
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  get loadedAt(): Date | undefined {
+    return this.#process.loadedAt
+  }
+
+  /** Undefined while it is not ready. */
+  get info(): LoadedModelInfo | undefined {
+    return this.#info
+  }
+
+  /** What it holds as far as it was measured, and what it takes while it works. */
+  get footprint(): MemoryFootprint {
+    return this.#load === undefined || this.#info === undefined
+      ? { ramBytes: 0, devices: [] }
+      : footprintOf(this.#load, this.#info)
+  }
+
+  get plan(): LayerPlan | undefined {
+    return this.#load?.plan
+  }
+
+  /** What the user had set when it was loaded. */
+  get loadedWith(): TextModelSettings | undefined {
+    return this.#load?.wanted
+  }
+
+  get notes(): readonly string[] {
+    return this.#notes
+  }
+
+  get counters(): WorkerCounters {
+    return this.#counters
+  }
+
+  get runningCount(): number {
+    return this.#running.size
+  }
+
+  /** Slots that are taken; more than there are where a request has more choices. */
+  get taken(): number {
+    return this.#taken
+  }
+
+  get slots(): number {
+    return this.#info?.slots ?? 0
+  }
+
+  get inUse(): boolean {
+    return this.#running.size + this.#renderings.size > 0
+  }
+
+  /** Settles when the process that it has now is gone. */
+  get whenGone(): Promise<void> {
+    return this.#gone?.promise ?? Promise.resolve()
+  }
+
+  /** How much of a request's beginning it has seen. */
+  match(links: readonly bigint[]): number {
+    return this.#prefixes.match(links)
+  }
+
+  remember(links: readonly bigint[]): void {
+    this.#prefixes.add(links)
+  }
+
+  load(load: ReplicaLoad): void {
+    this.#gone = Promise.withResolvers<void>()
+    this.#notes = [...(this.model.defaults?.notes ?? [])]
+    this.#begin(load)
+  }
+
+  /** Ends its process; what runs in it fails with `Stopping`. */
+  unload(reason: UnloadReason): void {
+    this.#next = undefined
+    if (this.#info !== undefined) this.#options.observer?.modelUnloaded(this.#options.worker, reason)
+    this.#process.stop(reason)
+    this.#forget(new Stopping(`model '${this.#options.worker.model}'`))
+  }
+
+  /** Gives it a request. Only while it is ready. */
+  start(admission: Admission, now: number): void {
+    const { id } = admission
+    const request = encodeRequest(admission.request)
+    this.#running.set(id, admission)
+    this.#taken += admission.slots
+    this.#process.setBusy(true)
+    // Where the worker is just dying this is lost; the request then fails with the crash, a moment later.
+    this.#process.send({ type: "generate", id, request, ...admission.start(now, this.#readyAt) })
+  }
+
+  /**
+   * A client has left; false where its request does not run here. Its slots are free at once: the cancel travels ahead
+   * of whatever is sent next, so the worker never sees more sequences than it has slots, and no confirmation can
+   * get lost.
+   */
+  cancel(admission: Admission): boolean {
+    if (!this.#remove(admission)) return false
+    this.#process.send({ type: "cancel", id: admission.id })
+    this.#tellBusy()
+    return true
+  }
+
+  /** Renders a prompt. Only while it is ready. */
+  render(id: number, request: GenerationRequest, rendering: Rendering): void {
+    this.#renderings.set(id, rendering)
+    this.#tellBusy()
+    if (!this.#process.send({ type: "render", id, request: encodeRequest(request) }))
+      this.#takeRendering(id)?.reject(new Stopping(`model '${this.#options.worker.model}'`))
+  }
+
+  /** Nobody waits for this rendering any more. */
+  abandon(id: number): void {
+    if (this.#takeRendering(id) !== undefined) this.#options.listener.freed(this)
+  }
+
+  #begin(load: ReplicaLoad): void {
+    this.#load = load
+    this.#options.observer?.modelLoading(this.#options.worker)
+    this.#process.start({ model: this.#workerModel, settings: load.settings })
+  }
+
+  get #workerModel(): WorkerModel {
+    const { name, kind, path, id, defaults } = this.model
+    const derivedFolder = join(this.#options.derivedFolder, id)
+    return {
+      name,
+      kind,
+      path,
+      derivedFolder,
+      ...(defaults !== undefined && { defaults: encodeDefaults(defaults) }),
+    }
+  }
+
+  #becomeReady(info: LoadedModelInfo, ms: number): void {
+    this.#info = info
+    this.#readyAt = performance.now()
+    this.#options.observer?.modelLoaded(this.#options.worker, ms)
+    this.#options.listener.ready(this)
+  }
+
+  #loadFailed(error: XllmError): void {
+    const { observer, worker, listener, log, labels } = this.#options
+    observer?.modelLoadFailed(worker, error.code)
+    const load = this.#load
+    if (load === undefined) throw new InternalError("a load failed that was not begun")
+    const next = afterFailure(load, error)
+    if (next === undefined) {
+      listener.loadFailed(this, error)
+      return
+    }
+    this.#notes.push(next.note)
+    log.warn("model is loaded with less", { ...labels, note: next.note })
+    this.#next = next.load
+  }
+
+  #crashed(error: XllmError): void {
+    this.#options.observer?.workerCrashed(this.#options.worker)
+    this.#forget(error)
+    this.#options.listener.crashed(this, error)
+  }
+
+  #ended(): void {
+    const next = this.#next
+    this.#next = undefined
+    if (next !== undefined) {
+      this.#begin(next)
+      return
+    }
+    this.#gone?.resolve()
+    this.#gone = undefined
+    this.#options.listener.ended(this)
+  }
+
+  /** Everything that was in the process is gone with it. */
+  #forget(error: XllmError): void {
+    this.#info = undefined
+    this.#counters = NO_COUNTERS
+    this.heldSince = undefined
+    this.#prefixes.clear()
+    for (const admission of [...this.#running.values()]) {
+      this.#remove(admission)
+      admission.fail(error)
+    }
+    for (const id of [...this.#renderings.keys()]) this.#takeRendering(id)?.reject(error)
+    this.#tellBusy()
+  }
+
+  #hear(message: WorkMessage): void {
+    switch (message.type) {
+      case "step":
+        if (message.counters !== undefined) this.#counters = message.counters
+        if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
+        this.#handOver(message.events)
+        return
+      case "rendered":
+        this.#takeRendering(message.id)?.resolve(decodeRendered(message.result))
+        break
+      case "render-failed":
+        this.#takeRendering(message.id)?.reject(fromWire(message.error))
+        break
+      default:
+        message satisfies never
+    }
+    this.#options.listener.freed(this)
+  }
+
+  #handOver(events: WireEvents<WorkEvent>): void {
+    const now = performance.now()
+    let freed = false
+    for (const entry of this.#events.read(events)) {
+      // One that was cancelled may still have had events on their way.
+      const admission = this.#running.get(entry.id)
+      if (admission === undefined) continue
+      if ("error" in entry) admission.fail(fromWire(entry.error))
+      else if (!admission.take(entry.event, now)) continue
+      this.#remove(admission)
+      freed = true
+    }
+    this.#tellBusy()
+    if (freed) this.#options.listener.freed(this)
+  }
+
+  #remove(admission: Admission): boolean {
+    if (!this.#running.delete(admission.id)) return false
+    this.#events.forget(admission.id)
+    this.#taken -= admission.slots
+    return true
+  }
+
+  #takeRendering(id: number): Rendering | undefined {
+    const rendering = this.#renderings.get(id)
+    this.#renderings.delete(id)
+    this.#tellBusy()
+    return rendering
+  }
+
+  #tellBusy(): void {
+    this.#process.setBusy(this.inUse)
+  }
+}

@@ -1,0 +1,157 @@
+import { isDiskFull } from "../lib/system/disk-full"
+import { formatSeconds } from "../lib/text/duration"
+import { withoutPaths } from "../lib/text/without-paths"
+import { inGigabytes, reasonOf, XllmError, type XllmErrorOptions } from "./base"
+
+/** A model needs more memory than it could ever get here; the message names both sizes. */
+export class NotEnoughMemory extends XllmError {
+  /** `where`: what the sizes are of, as in "system memory"; `why`: what could be done, or what is in the way. */
+  constructor(
+    model: string,
+    where: string,
+    neededBytes: number,
+    availableBytes: number,
+    why: string,
+    details: XllmErrorOptions["details"] = {},
+  ) {
+    super(
+      "not_enough_memory",
+      507,
+      `model '${model}' needs ${inGigabytes(neededBytes)} of ${where}, ` +
+        `but at most ${inGigabytes(availableBytes)} can be had: ${why}`,
+      {
+        details: {
+          needed_bytes: Math.ceil(neededBytes),
+          available_bytes: Math.floor(availableBytes),
+          ...details,
+        },
+      },
+    )
+  }
+}
+
+/** As many models as may be loaded are pinned. */
+export class TooManyModels extends XllmError {
+  constructor(model: string, limit: number) {
+    super(
+      "too_many_models",
+      507,
+      `model '${model}' cannot be loaded: at most ${limit} may be, and those that are loaded are pinned`,
+      { details: { max_models: limit } },
+    )
+  }
+}
+
+/** The server is shutting down, or the model is being stopped. */
+export class Stopping extends XllmError {
+  constructor(what: string) {
+    super("stopping", 503, `${what} is stopping`, { retryAfterSeconds: 1 })
+  }
+}
+
+/** Settings that no model, or this one, can be loaded with; the message says which and what to set. */
+export class InvalidSettings extends XllmError {
+  constructor(fault: string, model?: string) {
+    super(
+      "invalid_settings",
+      500,
+      model === undefined ? fault : `model '${model}' cannot be loaded: ${fault}`,
+    )
+  }
+}
+
+/** The same failure of a worker; the message carries its last log lines besides, clients are not told of them. */
+export function withLastOutput(error: XllmError, lastLines: readonly string[]): XllmError {
+  if (lastLines.length === 0) return error
+  const { cause, publicMessage } = error
+  const message = error.message + lastOutput(lastLines)
+  return new XllmError(error.code, error.status, message, { ...error.toWire(), publicMessage, cause })
+}
+
+/** What a worker has written last, to follow a sentence about its end. */
+export function lastOutput(lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `; last output: ${lines.join(" | ")}`
+}
+
+/** A worker process ended under its requests; the message carries its last log lines, clients are not told of them. */
+export class WorkerCrashed extends XllmError {
+  constructor(model: string, how: string, lastLines: readonly string[]) {
+    const publicMessage = `the worker of model '${model}' ${how}`
+    super("worker_crashed", 500, publicMessage + lastOutput(lastLines), { publicMessage })
+  }
+}
+
+/** A worker process gave no sign of life for longer than it may, and was ended. */
+export class WorkerUnresponsive extends XllmError {
+  /** `doing`: what it was at, as in "while loading". */
+  constructor(model: string, doing: string, limitMs: number, lastLines: readonly string[]) {
+    const publicMessage =
+      `the worker of model '${model}' was silent ${doing} for longer than the limit of ${formatSeconds(limitMs)} ` +
+      "and was ended"
+    super("worker_unresponsive", 500, publicMessage + lastOutput(lastLines), { publicMessage })
+  }
+}
+
+/** The model's chat template failed, or took longer than it may. */
+export class TemplateFailed extends XllmError {
+  constructor(reason: string) {
+    super("template_failed", 400, `the model's chat template could not be applied: ${reason}`, {
+      param: "messages",
+    })
+  }
+}
+
+/** llama.cpp could not compute a step. */
+export class DecodeFailed extends XllmError {
+  constructor(reason: string) {
+    super("decode_failed", 500, `the model could not compute a step: ${reason}`)
+  }
+}
+
+/** A model's output is NaN or infinite, so that no token can be chosen from it. */
+export class NotNumbers extends DecodeFailed {
+  constructor() {
+    super(
+      "its output is not a number (NaN or infinite); the file may be damaged, or values overflow on this device " +
+        "(try --gpu-layers 0, or --cache-type-k and --cache-type-v f32)",
+    )
+  }
+}
+
+/** The speech engine could not write down a stretch of a recording; the message carries its own words, for the log. */
+export class RecognitionFailed extends XllmError {
+  constructor(reason: string) {
+    super("recognition_failed", 500, `the recording could not be written down: ${reason}`, {
+      publicMessage: "the recording could not be written down: the speech engine failed on it",
+    })
+  }
+}
+
+/** stable-diffusion.cpp could not make a picture. */
+export class DrawingFailed extends XllmError {
+  constructor(reason: string) {
+    super("drawing_failed", 500, `the model could not make the picture: ${reason}`)
+  }
+}
+
+/** The native libraries are missing, or not the ones that this build was written for. */
+export class RuntimeBroken extends XllmError {
+  /** `lastLines`: of the process that it was found in. */
+  constructor(reason: string, cause?: unknown, lastLines: readonly string[] = []) {
+    super("runtime_broken", 500, reason + lastOutput(lastLines), {
+      publicMessage: withoutPaths(reason),
+      cause,
+    })
+  }
+}
+
+/** A server cannot write a file of its own. Where that is, is in the log: clients have no use for its paths. */
+export class StorageFailed extends XllmError {
+  /** `what`: as in "the image" */
+  constructor(what: string, cause: unknown) {
+    const [code, status] = isDiskFull(cause)
+      ? (["disk_full", 507] as const)
+      : (["storage_failed", 500] as const)
+    super(code, status, `the server cannot store ${what}: ${reasonOf(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,175 @@
+import { formatSize } from "../lib/text/bytes"
+import { formatSeconds } from "../lib/text/duration"
+import { named, shortened, XllmError } from "./base"
+
+/** A request that breaks a rule; the message names the field, the rule and the value given. */
+export class InvalidRequest extends XllmError {
+  constructor(message: string, param?: string) {
+    super("invalid_request_error", 400, message, param === undefined ? {} : { param })
+  }
+}
+
+/** A request for something that this build cannot do (yet). */
+export class Unsupported extends XllmError {
+  constructor(message: string, param?: string) {
+    super("unsupported", 400, message, param === undefined ? {} : { param })
+  }
+}
+
+export class NotFound extends XllmError {
+  /** `likeliest`: the route that was probably meant. */
+  constructor(method: string, path: string, likeliest?: string) {
+    const hint = likeliest === undefined ? "" : `; did you mean ${likeliest}?`
+    super("not_found", 404, `no such route: ${method} ${shortened(path)}${hint}`)
+  }
+}
+
+/** A generated image whose time is over, or that never was. */
+export class ImageNotFound extends XllmError {
+  constructor() {
+    super(
+      "image_not_found",
+      404,
+      "there is no such image: it was deleted when its time was over, or never was",
+    )
+  }
+}
+
+/** The path exists, but not for this method. */
+export class MethodNotAllowed extends XllmError {
+  /** The methods that the path has. */
+  readonly allowed: readonly string[]
+
+  constructor(method: string, path: string, allowed: readonly string[]) {
+    super(
+      "method_not_allowed",
+      405,
+      `${shortened(path)} does not accept ${method}, only ${allowed.join(", ")}`,
+    )
+    this.allowed = allowed
+  }
+}
+
+/** The request is addressed to a host that the server does not answer for, as in an attack by DNS rebinding. */
+export class HostNotAllowed extends XllmError {
+  constructor(host: string) {
+    super(
+      "host_not_allowed",
+      403,
+      `the server does not answer for the host '${named(host)}'; server.allowed_hosts lists further names of it`,
+    )
+  }
+}
+
+/** A web page that may not call the server has sent something to it. */
+export class OriginNotAllowed extends XllmError {
+  /** `origin`: absent where the browser does not tell it. */
+  constructor(origin?: string) {
+    const pages = origin === undefined ? "pages of other sites" : `pages of '${origin}'`
+    super(
+      "origin_not_allowed",
+      403,
+      `${pages} may not use the server; server.cors_origins lists pages that may`,
+    )
+  }
+}
+
+/** The request has none of the server's API keys. */
+export class InvalidApiKey extends XllmError {
+  constructor(isGiven: boolean) {
+    super(
+      "invalid_api_key",
+      401,
+      isGiven
+        ? "the API key is not one of the server's"
+        : "an API key is required, as 'Authorization: Bearer KEY' or 'x-api-key: KEY'",
+    )
+  }
+}
+
+/**
+ * The prompt is longer than the context that the model was loaded with. The message begins as OpenAI's newest one does:
+ * litellm (and aider with it) and LangChain recognise a full context by these words, not by the code.
+ */
+export class ContextLengthExceeded extends XllmError {
+  /** `field`: the request's field with the text. A lower bound: the text was refused by its length alone. */
+  constructor(
+    promptTokens: number,
+    contextLength: number,
+    field: "messages" | "prompt",
+    isLowerBound = false,
+  ) {
+    super(
+      "context_length_exceeded",
+      400,
+      `Input tokens exceed the configured limit of ${contextLength} tokens: ` +
+        `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens}; ` +
+        "shorten it, or load the model with a larger context (--ctx)",
+      { param: field, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
+    )
+  }
+}
+
+export class PayloadTooLarge extends XllmError {
+  constructor(limitBytes: number) {
+    super("payload_too_large", 413, `the request body is larger than ${formatSize(limitBytes)}`)
+  }
+}
+
+/** The request's body is compressed in a way that nobody here can undo. */
+export class UnsupportedEncoding extends XllmError {
+  /** The encodings that are read, as an Accept-Encoding has them. */
+  static readonly accepted = "gzip, deflate, br, zstd"
+
+  constructor(encoding: string) {
+    super(
+      "unsupported_encoding",
+      415,
+      `the request body's Content-Encoding '${encoding.slice(0, 40)}' is not supported; ` +
+        `send it as one of ${UnsupportedEncoding.accepted}, or as it is`,
+    )
+  }
+}
+
+export class QueueFull extends XllmError {
+  constructor(model: string, limit: number, retryAfterSeconds: number) {
+    super("queue_full", 503, `${limit} requests are waiting for model '${model}' already; try again later`, {
+      retryAfterSeconds,
+    })
+  }
+}
+
+/** A request waited for its start longer than it, or the server, allows. */
+export class QueueTimeout extends XllmError {
+  constructor(model: string, limitMs: number, retryAfterSeconds: number) {
+    super(
+      "queue_timeout",
+      503,
+      `the request waited longer than ${formatSeconds(limitMs)} for model '${model}'`,
+      {
+        retryAfterSeconds,
+        details: { queue_timeout_seconds: limitMs / 1000 },
+      },
+    )
+  }
+}
+
+/** The request was given up by its client; nobody is there to read the message. */
+export class Cancelled extends XllmError {
+  constructor() {
+    super("cancelled", 499, "the request was cancelled")
+  }
+}
+
+/** A client keeps its connection and does not read what is sent to it: it counts as one that has disconnected. */
+export class ClientStalled extends XllmError {
+  /** `stalledMs`: how long nothing has been taken; absent where it was taken too slowly. */
+  constructor(unsentBytes: number, stalledMs?: number) {
+    const unsent = `${(unsentBytes / 1024 ** 2).toFixed(1)} MB were unsent`
+    const message =
+      stalledMs === undefined
+        ? `the client reads too slowly: ${unsent}`
+        : `the client stopped reading: ${unsent}, and nothing was taken for ${Math.round(stalledMs / 1000)} s`
+    super("client_stalled", 499, message)
+  }
+}

@@ -1,0 +1,138 @@
+import { isDiskFull } from "../lib/system/disk-full"
+import { systemCode } from "../lib/system/system-reason"
+import { inGigabytes, reasonOf, XllmError } from "./base"
+
+/** A download cannot go on; what came stays, so that the same command goes on with it. */
+export class DownloadFailed extends XllmError {
+  constructor(what: string, reason: string, cause?: unknown) {
+    super("download_failed", 502, `${what} cannot be downloaded: ${reason}`, { cause })
+  }
+}
+
+/** Somebody has ended a download. */
+export class PullStopped extends XllmError {
+  constructor(models: string) {
+    super("cancelled", 499, `stopped; what was downloaded is kept, and 'xllm pull ${models}' goes on with it`)
+  }
+}
+
+/** A source wants to know who asks, or does not let them in. */
+export class NotAuthorized extends XllmError {
+  constructor(what: string, reason: string, cause?: unknown) {
+    super("not_authorized", 403, `${what} cannot be had: ${reason}`, { cause })
+  }
+}
+
+/** What came is not what its source declares; it has been deleted. */
+export class ChecksumMismatch extends XllmError {
+  constructor(what: string, declared: string, actual: string) {
+    super(
+      "checksum_mismatch",
+      502,
+      `${what} is damaged or not what its source declares: its checksum is ${actual}, not ${declared}; it was deleted`,
+      { details: { declared, actual } },
+    )
+  }
+}
+
+/** A disk, or a limit for files, became full during a download. */
+export class NoRoomLeft extends XllmError {
+  constructor(folder: string, cause: unknown) {
+    super(
+      "disk_full",
+      507,
+      `no disk space left in ${folder}; what was downloaded is kept: free some space, and run the same command again`,
+      { cause },
+    )
+  }
+}
+
+/** A file was to be signed, and is not, or not by anybody who is trusted. */
+export class SignatureRefused extends XllmError {
+  constructor(what: string, reason: string) {
+    super("signature_refused", 403, `${what} is refused: ${reason}`)
+  }
+}
+
+/** What was to be trusted is no public key. */
+export class InvalidKey extends XllmError {
+  /** `from`: the file, as messages call it. */
+  constructor(from: string, reason: string, cause?: unknown) {
+    super("invalid_key", 400, `${from} has no OpenPGP public key that can be read: ${reason}`, { cause })
+  }
+}
+
+export class KeyNotFound extends XllmError {
+  constructor(id: string, isAmbiguous: boolean) {
+    const reason = isAmbiguous ? "several trusted keys end with" : "no trusted key ends with"
+    super("key_not_found", 404, `${reason} '${id}'; 'xllm keys list' shows them`)
+  }
+}
+
+/** Another process has been changing the models folder for longer than anything takes. */
+export class StoreBusy extends XllmError {
+  constructor(folder: string) {
+    super("store_busy", 503, `another process is changing the models in ${folder}; try again later`, {
+      retryAfterSeconds: 5,
+    })
+  }
+}
+
+/** Nothing can be written where models are kept. */
+export class ModelsFolderUnwritable extends XllmError {
+  constructor(folder: string, cause: unknown) {
+    // To the system making a folder where a file is, is making it twice.
+    const reason = systemCode(cause) === "EEXIST" ? "it is not a folder" : reasonOf(cause)
+    super(
+      "models_folder_unwritable",
+      500,
+      `cannot write to the models directory ${folder}: ${reason}; make it writable, or choose another one ` +
+        "with --models-dir",
+      { cause },
+    )
+  }
+}
+
+/** A description of a model that this version cannot use. */
+export class InvalidManifest extends XllmError {
+  constructor(reason: string, cause?: unknown) {
+    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`, { cause })
+  }
+}
+
+/** A file that a command was to write, read or delete could not be. */
+export class FileFailed extends XllmError {
+  /** `what`: as in "write" */
+  constructor(what: string, path: string, cause: unknown) {
+    const [code, status] = isDiskFull(cause) ? (["disk_full", 507] as const) : (["file_failed", 400] as const)
+    super(code, status, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/** A disk has no room for what is to be written to it. */
+export class DiskFull extends XllmError {
+  constructor(folder: string, neededBytes: number, freeBytes: number) {
+    super(
+      "disk_full",
+      507,
+      `not enough disk space in ${folder}: ${inGigabytes(freeBytes)} are free, and ${inGigabytes(neededBytes)} are needed`,
+      { details: { needed_bytes: neededBytes, free_bytes: freeBytes } },
+    )
+  }
+}
+
+/** An archive that is not what `export` writes; nothing of it was installed. */
+export class InvalidArchive extends XllmError {
+  constructor(archive: string, reason: string) {
+    super("invalid_archive", 400, `${archive} cannot be imported: ${reason}; nothing was installed`)
+  }
+}
+
+/** A model was to be made known whose files are not there (any more). */
+export class BlobMissing extends XllmError {
+  constructor(model: string, digests: readonly string[]) {
+    super("blob_missing", 409, `model '${model}' cannot be installed: ${digests.join(", ")} is not there`, {
+      details: { digests },
+    })
+  }
+}

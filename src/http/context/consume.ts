@@ -1,0 +1,74 @@
+import { XllmError } from "../../errors/base"
+import { Cancelled } from "../../errors/request"
+
+/** A controller that is aborted when the request's client goes away. */
+export function clientOf(request: Request): AbortController {
+  const client = new AbortController()
+  const leave = () => client.abort(new Cancelled())
+  if (request.signal.aborted) leave()
+  else request.signal.addEventListener("abort", leave, { once: true })
+  return client
+}
+
+/** Why somebody whose signal is aborted is gone. */
+export function departureOf({ reason }: AbortSignal): XllmError {
+  return reason instanceof XllmError ? reason : new Cancelled()
+}
+
+/** A promise that rejects with {@link departureOf} `signal` when it is aborted; to be given back with `using`. */
+export class Departure implements Disposable {
+  readonly promise: Promise<never>
+  readonly #signal: AbortSignal
+  readonly #leave: () => void
+
+  constructor(signal: AbortSignal) {
+    const { promise, reject } = Promise.withResolvers<never>()
+    // Whoever races it sees the rejection; without a race it is nobody's error.
+    promise.catch(() => {})
+    this.promise = promise
+    this.#signal = signal
+    this.#leave = () => reject(departureOf(signal))
+    if (signal.aborted) this.#leave()
+    else signal.addEventListener("abort", this.#leave, { once: true })
+  }
+
+  [Symbol.dispose](): void {
+    this.#signal.removeEventListener("abort", this.#leave)
+  }
+}
+
+/**
+ * Gives every event to `take` until the iteration ends. An aborted signal ends it at once, even where the iterator
+ * does not answer; whatever ends it early, the iterator is told that its reader has left.
+ * @throws what the signal was aborted with, and what the iterator or `take` throws
+ */
+export async function consume<E>(
+  iterator: AsyncIterator<E>,
+  signal: AbortSignal,
+  take: (event: E) => void,
+): Promise<void> {
+  using departure = new Departure(signal)
+  try {
+    await Promise.race([drain(iterator, signal, take), departure.promise])
+  } catch (error) {
+    leave(iterator)
+    throw error
+  }
+}
+
+async function drain<E>(
+  iterator: AsyncIterator<E>,
+  signal: AbortSignal,
+  take: (event: E) => void,
+): Promise<void> {
+  for (;;) {
+    const result = await iterator.next()
+    if (result.done === true || signal.aborted) return
+    take(result.value)
+  }
+}
+
+/** Tells the iterator that nobody reads on. Its answer may take until its current step ends: not waited for. */
+export function leave<E>(iterator: AsyncIterator<E>): void {
+  iterator.return?.().catch(() => {})
+}

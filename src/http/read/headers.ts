@@ -1,0 +1,25 @@
+import type { RequestOptions } from "../../domain/request"
+import { InvalidRequest } from "../../errors/request"
+import { shorten } from "../../lib/text/shorten"
+import { LONGEST_WAIT_SECONDS, SHOWN } from "../../limits"
+import { exchangeOf } from "../context/exchange"
+
+/** What a request learns from its request's headers. */
+export type HeaderOptions = Pick<RequestOptions, "requestId" | "queueTimeoutMs">
+
+const TIMEOUT_HEADER = "X-Request-Timeout"
+
+/** @throws InvalidRequest where X-Request-Timeout is no number of seconds */
+export function readHeaderOptions(request: Request): HeaderOptions {
+  const requestId = exchangeOf(request).id
+  const timeout = request.headers.get(TIMEOUT_HEADER)
+  if (timeout === null) return { requestId }
+  const seconds = /^\d+(?:\.\d+)?$/.test(timeout) ? Number(timeout) : NaN
+  if (!(seconds <= LONGEST_WAIT_SECONDS)) {
+    throw new InvalidRequest(
+      `${TIMEOUT_HEADER} must be a number of seconds between 0 and ${LONGEST_WAIT_SECONDS}, ` +
+        `got ${JSON.stringify(shorten(timeout, SHOWN.value))}`,
+    )
+  }
+  return { requestId, queueTimeoutMs: seconds * 1000 }
+}

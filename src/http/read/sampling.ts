@@ -1,0 +1,161 @@
+import type { SamplingParameters } from "../../domain/chat"
+import { InvalidRequest } from "../../errors/request"
+import { foldSeed } from "../../lib/fold-seed"
+import { shorten } from "../../lib/text/shorten"
+import { BIAS, COUNTS, NUMBERS, SAMPLING, SHOWN, TEXTS } from "../../limits"
+import { isJsonObject, type JsonObject } from "./body"
+import {
+  broken,
+  checkInteger,
+  checkList,
+  checkNumber,
+  checkText,
+  defined,
+  type Fields,
+  tooMany,
+} from "./fields"
+import { readSamplers } from "./samplers"
+import { readSeed } from "./seed"
+
+type LogitBias = SamplingParameters["logitBias"]
+
+/**
+ * What a request says about sampling: OpenAI's fields and llama.cpp's.
+ * @throws InvalidRequest
+ */
+export function readSampling(fields: Fields): Partial<SamplingParameters> {
+  return defined({
+    ...readCandidates(fields),
+    ...readPenalties(fields),
+    ...readMirostat(fields),
+    temperature: fields.number("temperature", SAMPLING.temperature),
+    dynamicTemperatureRange: fields.number("dynatemp_range", SAMPLING.dynamicTemperatureRange),
+    dynamicTemperatureExponent: fields.number("dynatemp_exponent", SAMPLING.dynamicTemperatureExponent),
+    seed: readSamplingSeed(fields),
+    logitBias: readLogitBias(fields.raw("logit_bias")),
+    ignoreEos: fields.boolean("ignore_eos"),
+    // Last: whatever else is said of a sampler that is left out, it is off.
+    ...readSamplers(fields),
+  })
+}
+
+/** What narrows the candidates down. */
+function readCandidates(fields: Fields) {
+  const topK = fields.integer("top_k", { ...SAMPLING.topK, min: -1 })
+  return {
+    // Both -1 and 0 mean off to llama.cpp's users.
+    topK: topK === undefined ? undefined : Math.max(0, topK),
+    topP: fields.number("top_p", SAMPLING.topP),
+    minP: fields.number("min_p", SAMPLING.minP),
+    typicalP: fields.number("typical_p", SAMPLING.typicalP),
+    topNSigma: fields.number("top_n_sigma", SAMPLING.topNSigma),
+    minKeep: fields.integer("min_keep", SAMPLING.minKeep),
+    xtcProbability: fields.number("xtc_probability", SAMPLING.xtcProbability),
+    xtcThreshold: fields.number("xtc_threshold", SAMPLING.xtcThreshold),
+  }
+}
+
+function readPenalties(fields: Fields) {
+  return {
+    ...readRepeatPenalty(fields),
+    presencePenalty: fields.number("presence_penalty", SAMPLING.presencePenalty),
+    frequencyPenalty: fields.number("frequency_penalty", SAMPLING.frequencyPenalty),
+    dryMultiplier: fields.number("dry_multiplier", SAMPLING.dryMultiplier),
+    dryBase: fields.number("dry_base", SAMPLING.dryBase),
+    dryAllowedLength: fields.integer("dry_allowed_length", SAMPLING.dryAllowedLength),
+    dryPenaltyLastN: fields.integer("dry_penalty_last_n", SAMPLING.dryPenaltyLastN),
+    drySequenceBreakers: fields
+      .list("dry_sequence_breakers", COUNTS.sequenceBreakers)
+      ?.map((breaker, index) => checkText(`dry_sequence_breakers[${index}]`, breaker, TEXTS.sequenceBreaker)),
+  }
+}
+
+/**
+ * llama.cpp's `repeat_penalty`, or `repetition_penalty` of vLLM, SGLang and TGI. The same is done for both, but the
+ * latter is about the whole context, unless `repeat_last_n` says otherwise. Clients that serve many servers send both.
+ */
+function readRepeatPenalty(fields: Fields) {
+  const repeat = fields.number("repeat_penalty", SAMPLING.repeatPenalty)
+  const repetition = fields.number("repetition_penalty", SAMPLING.repeatPenalty)
+  const lastN = fields.integer("repeat_last_n", SAMPLING.repeatLastN)
+  if (repeat !== undefined && repetition !== undefined && repeat !== repetition) {
+    throw new InvalidRequest(
+      `repetition_penalty (${repetition}) must not differ from repeat_penalty (${repeat}): both mean the same`,
+      "repetition_penalty",
+    )
+  }
+  const isAboutAll = repeat === undefined && repetition !== undefined && repetition !== 1
+  return { repeatPenalty: repeat ?? repetition, repeatLastN: lastN ?? (isAboutAll ? -1 : undefined) }
+}
+
+function readMirostat(fields: Fields) {
+  const version = fields.integer("mirostat", SAMPLING.mirostat)
+  const mirostat: SamplingParameters["mirostat"] | undefined =
+    version === 0 || version === 1 || version === 2 ? version : undefined
+  return {
+    mirostat,
+    mirostatTau: fields.number("mirostat_tau", SAMPLING.mirostatTau),
+    mirostatEta: fields.number("mirostat_eta", SAMPLING.mirostatEta),
+  }
+}
+
+/** -1 asks for a random one, as with llama.cpp. */
+function readSamplingSeed(fields: Fields): number | null | undefined {
+  const seed = readSeed(fields)
+  if (seed === undefined) return undefined
+  return seed === -1 ? null : foldSeed(seed)
+}
+
+/** An object `{"id or text": bias}` as OpenAI has it, or pairs `[[id or text, bias]]` as llama.cpp has it. */
+function readLogitBias(value: unknown): LogitBias | undefined {
+  if (value === undefined) return undefined
+  const biases = isJsonObject(value) ? readBiasObject(value) : readBiasPairs(value)
+  const texts = biases.filter(([token]) => typeof token === "string").length
+  const { maxItems } = COUNTS.biasedTexts
+  if (texts > maxItems) throw tooMany("logit_bias", maxItems, "texts", texts)
+  return biases
+}
+
+function readBiasObject(value: JsonObject): LogitBias {
+  const entries = Object.entries(value)
+  checkList("logit_bias", entries, COUNTS.biases)
+  return entries.map(([key, bias]) => [readBiasedKey(key), readBias(biasName(key), bias)])
+}
+
+function readBiasPairs(value: unknown): LogitBias {
+  if (!Array.isArray(value)) throw broken("logit_bias", "an object or an array of pairs", value)
+  const pairs = checkList("logit_bias", value, COUNTS.biases)
+  return pairs.map((pair, index) => readBiasPair(`logit_bias[${index}]`, pair))
+}
+
+function readBiasPair(name: string, value: unknown): LogitBias[number] {
+  if (!Array.isArray(value) || value.length > 2) {
+    throw new InvalidRequest(`${name} must be a pair [token, bias]`, "logit_bias")
+  }
+  const [token, bias]: readonly unknown[] = value
+  if (typeof token === "string") return [readBiasedText(name, token), readBias(name, bias)]
+  return [checkInteger(name, token, NUMBERS.tokenId), readBias(name, bias)]
+}
+
+function readBiasedKey(key: string): number | string {
+  if (!/^\d{1,20}$/.test(key)) return readBiasedText("logit_bias", key)
+  return checkInteger(biasName(key), Number(key), NUMBERS.tokenId)
+}
+
+/** What messages call the bias of a key, which is anything at all. */
+function biasName(key: string): string {
+  return `logit_bias.${shorten(key, SHOWN.value)}`
+}
+
+function readBiasedText(name: string, text: string): string {
+  if (text === "") throw new InvalidRequest(`${name} must not have an empty text`, "logit_bias")
+  return checkText(name, text, TEXTS.biasedText)
+}
+
+/** `false` bans the token. */
+function readBias(name: string, bias: unknown): number {
+  if (bias === false) return -Infinity
+  if (typeof bias !== "number")
+    throw broken(name, `false or a number between ${BIAS.min} and ${BIAS.max}`, bias)
+  return checkNumber(name, bias, BIAS)
+}

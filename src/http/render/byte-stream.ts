@@ -1,0 +1,78 @@
+import { asXllmError, InternalError } from "../../errors/base"
+import { consume, departureOf } from "../context/consume"
+import type { Exchange } from "../context/exchange"
+import { type Beginning, waitForOpening } from "./opening"
+import { Outbox, PLAYER_STALL_MS } from "./outbox"
+
+/** A file that is sent while it is made. The functions are called once per event: they have to be quick. */
+export interface ByteSource<E> extends Omit<Beginning<E>, "waiting"> {
+  /** Told when the stream begins, when and how it ends. */
+  readonly exchange: Exchange
+  /** What the file is; asked once, when its first bytes are there. */
+  headers(): Readonly<Record<string, string>>
+  /** What an event adds to the file; undefined: nothing. */
+  bytes(event: E): Uint8Array | undefined
+  /** Called at the end. @throws where the file is not complete */
+  end(): void
+}
+
+/**
+ * Sends a file while it is made, of unknown length. Nothing leaves before its first bytes, so that a failure until then
+ * is a plain HTTP error; a later one breaks the connection off, which tells the client that the file is not whole.
+ */
+export async function streamBytes<E>(source: ByteSource<E>): Promise<Response> {
+  const { events, client, exchange } = source
+  const iterator = events[Symbol.asyncIterator]()
+  let first: Uint8Array | undefined
+  const waiting = (event: E) => {
+    first = source.bytes(event)
+    return first === undefined ? "waiting" : undefined
+  }
+  await waitForOpening(iterator, { events, client, waiting })
+  if (first === undefined) {
+    source.end()
+    throw new InternalError("there is nothing in the file that was made")
+  }
+  exchange.streams()
+  return new Response(new FileBody(source, iterator).start(first), { headers: source.headers() })
+}
+
+class FileBody<E> {
+  readonly #source: ByteSource<E>
+  readonly #iterator: AsyncIterator<E>
+  readonly #outbox: Outbox
+
+  constructor(source: ByteSource<E>, iterator: AsyncIterator<E>) {
+    this.#source = source
+    this.#iterator = iterator
+    this.#outbox = new Outbox({ client: source.client, stallMs: PLAYER_STALL_MS })
+  }
+
+  /** The maker does not wait for the network. */
+  start(first: Uint8Array): ReadableStream<Uint8Array> {
+    this.#outbox.send(first)
+    void this.#run()
+    return this.#outbox.body
+  }
+
+  async #run(): Promise<void> {
+    const { client, exchange } = this.#source
+    try {
+      await consume(this.#iterator, client.signal, (event) => {
+        const bytes = this.#source.bytes(event)
+        if (bytes !== undefined) this.#outbox.send(bytes)
+      })
+      this.#source.end()
+      const departure = await this.#outbox.end()
+      if (departure !== undefined) exchange.failed(departure)
+    } catch (error) {
+      const failure = client.signal.aborted ? departureOf(client.signal) : asXllmError(error)
+      exchange.failed(failure)
+      client.abort()
+      // Not ended: an end in good order would make the part look like the whole.
+      this.#outbox.fail(failure)
+    } finally {
+      exchange.sent()
+    }
+  }
+}

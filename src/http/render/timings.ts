@@ -1,0 +1,93 @@
+import type { GenerationEvent, Timings } from "../../domain/chat"
+import type { MediaTimings } from "../../domain/request"
+
+/** llama-server's names, and how long the request waited. Rates are 0 where nothing was measured. */
+export interface TimingsBody {
+  readonly cache_n: number
+  readonly prompt_n: number
+  readonly prompt_ms: number
+  readonly prompt_per_token_ms: number
+  readonly prompt_per_second: number
+  readonly predicted_n: number
+  readonly predicted_ms: number
+  /** This and the next leave out each choice's first token, which the prompt paid for. */
+  readonly predicted_per_token_ms: number
+  readonly predicted_per_second: number
+  readonly queue_ms: number
+  readonly load_ms: number
+}
+
+/** @param choices how many answers were generated together */
+export function toTimingsBody(timings: Timings, cachedTokens: number, choices: number): TimingsBody {
+  const paidFor = Math.max(0, timings.generatedTokens - choices)
+  return {
+    cache_n: cachedTokens,
+    prompt_n: timings.promptTokens,
+    prompt_ms: timings.promptMs,
+    prompt_per_token_ms: ratio(timings.promptMs, timings.promptTokens),
+    prompt_per_second: ratio(timings.promptTokens * 1000, timings.promptMs),
+    predicted_n: timings.generatedTokens,
+    predicted_ms: timings.generationMs,
+    predicted_per_token_ms: ratio(timings.generationMs, paidFor),
+    predicted_per_second: ratio(paidFor * 1000, timings.generationMs),
+    queue_ms: timings.queueMs,
+    load_ms: timings.loadMs,
+  }
+}
+
+function ratio(dividend: number, divisor: number): number {
+  return divisor > 0 ? dividend / divisor : 0
+}
+
+/**
+ * Timings of an answer that is still being generated, as seen from here: counted from the events and by this process's
+ * clock. The final ones are the worker's own.
+ */
+export class RunningTimings {
+  readonly #choices = new Set<number>()
+  /** Tokens of the prompt that have been evaluated, as far as it is known. */
+  #promptTokens = 0
+  #cachedTokens = 0
+  #generatedTokens = 0
+  #startedAt = performance.now()
+  #acceptedAt = this.#startedAt
+  #firstTextAt: number | undefined
+
+  observe(event: GenerationEvent): void {
+    if (event.type === "prompt") {
+      this.#acceptedAt = performance.now()
+    } else if (event.type === "progress") {
+      this.#cachedTokens = event.cached
+      // A prompt that paused for others begins anew, perhaps with less than was cached at first.
+      this.#promptTokens = Math.max(this.#promptTokens, event.processed - event.cached)
+    } else if (event.type === "text") {
+      this.#choices.add(event.choice)
+      this.#generatedTokens += event.tokens
+      this.#firstTextAt ??= performance.now()
+    }
+  }
+
+  body(): TimingsBody {
+    const now = performance.now()
+    const timings: Timings = {
+      queueMs: this.#acceptedAt - this.#startedAt,
+      loadMs: 0,
+      promptTokens: this.#promptTokens,
+      promptMs: (this.#firstTextAt ?? now) - this.#acceptedAt,
+      generatedTokens: this.#generatedTokens,
+      generationMs: this.#firstTextAt === undefined ? 0 : now - this.#firstTextAt,
+    }
+    return toTimingsBody(timings, this.#cachedTokens, this.#choices.size)
+  }
+}
+
+/** How long a voice, a recogniser or a painter took. */
+export interface MediaTimingsBody {
+  readonly queue_ms: number
+  readonly load_ms: number
+  readonly work_ms: number
+}
+
+export function toMediaTimingsBody({ queueMs, loadMs, workMs }: MediaTimings): MediaTimingsBody {
+  return { queue_ms: queueMs, load_ms: loadMs, work_ms: workMs }
+}

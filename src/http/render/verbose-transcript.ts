@@ -1,0 +1,42 @@
+import type { Transcript } from "../../formats/transcript"
+
+/** What of the times is told. */
+export interface TimesTold {
+  readonly segments: boolean
+  readonly words: boolean
+}
+
+/** OpenAI's `verbose_json`, with those of its fields that are known. */
+export function toVerboseJson(
+  { text, segments, language, audioSeconds }: Transcript,
+  task: "transcribe" | "translate",
+  told: TimesTold,
+) {
+  const words = segments.flatMap((segment) => segment.words ?? [])
+  return {
+    task,
+    ...(language !== undefined && { language: languageName(language) }),
+    duration: audioSeconds,
+    text,
+    ...(told.segments && {
+      segments: segments.map(({ index, start, end, text }) => ({ id: index, start, end, text })),
+    }),
+    // A family that does not know when words are said tells of none.
+    ...(told.words && words.length > 0 && { words }),
+    usage: toDurationUsage(audioSeconds),
+  }
+}
+
+/** OpenAI's usage of models that count seconds instead of tokens. */
+export function toDurationUsage(seconds: number) {
+  return { type: "duration", seconds } as const
+}
+
+/** `en` → `english`, as OpenAI calls languages; a code that nobody knows stays. */
+function languageName(code: string): string {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code)?.toLowerCase() ?? code
+  } catch {
+    return code
+  }
+}

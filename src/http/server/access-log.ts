@@ -1,0 +1,69 @@
+import type { WorkRequest } from "../../domain/tasks"
+import { placeAndReason, SystemFailed, traceOf } from "../../errors/base"
+import { type LogFields, type Logger, WholeText } from "../../log/logger"
+import type { Exchange } from "../context/exchange"
+
+/** What machines ask every few seconds; that a server is not ready yet is an answer like another. */
+const PROBES = /^\/v0\/health(?:\/\w+)?$/
+
+/** Asked as often, and worth no line where it went well. */
+const SCRAPES = /^(?:\/v0)?\/metrics$/
+
+/** Writes the one line that every request gets, when it is over. */
+export function logExchange(log: Logger, exchange: Exchange): void {
+  log[levelOf(exchange)]("request", {
+    requestId: exchange.id,
+    method: exchange.method,
+    path: exchange.path,
+    status: exchange.status,
+    ms: Math.round(exchange.elapsedMs * 10) / 10,
+    ...generated(exchange),
+    ...failed(exchange),
+  })
+}
+
+function levelOf({ method, path, outcome }: Exchange): "debug" | "info" | "warn" | "error" {
+  const isGood = outcome < 400
+  if (isGood && (method === "OPTIONS" || SCRAPES.test(path))) return "debug"
+  if ((isGood || outcome === 503) && PROBES.test(path)) return "debug"
+  // A server that is busy or stopping says so: nothing is broken.
+  if (outcome === 503) return "warn"
+  return outcome >= 500 ? "error" : "info"
+}
+
+function generated(exchange: Exchange): LogFields {
+  const { named, model = named, requests, promptTokens, generatedTokens, answer, amounts } = exchange
+  if (model === undefined) return {}
+  if (requests.length === 0) return { model }
+  const content =
+    answer === undefined ? {} : { prompts: requests.map(contentOf), answer: new WholeText(answer) }
+  // Whoever is no text model counts other things than tokens.
+  const isText = requests.every(({ kind }) => kind === "chat" || kind === "completion")
+  return { model, ...(amounts ?? (isText && { promptTokens, tokens: generatedTokens })), ...content }
+}
+
+function contentOf(request: WorkRequest): unknown {
+  switch (request.kind) {
+    case "chat":
+      return request.messages
+    case "speech":
+      return request.input
+    case "completion":
+    case "image":
+      return request.prompt
+    case "transcription":
+      // What was said is the answer.
+      return request.prompt ?? ""
+    default:
+      return request satisfies never
+  }
+}
+
+function failed({ error }: Exchange): LogFields {
+  if (error === undefined) return {}
+  const { code, message } = error
+  const stack = traceOf(error)
+  // What the client was not told: which file the system meant, and where a defect came from.
+  const reason = error instanceof SystemFailed ? { reason: placeAndReason(error) } : {}
+  return { code, message, ...reason, ...(stack !== undefined && { stack }) }
+}

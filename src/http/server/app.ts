@@ -1,0 +1,88 @@
+import { Elysia } from "elysia"
+import type { Engine } from "../../engine/contract"
+import type { Logger } from "../../log/logger"
+import type { Metrics } from "../../metrics"
+import type { Exchange } from "../context/exchange"
+import { KnownRoutes } from "../context/known-routes"
+import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
+import type { ImageFiles } from "../image-files/image-files"
+import { imageFileRoutes } from "../image-files/route"
+import { speechRoutes } from "../openai/audio/speech"
+import { transcriptionRoutes } from "../openai/audio/transcriptions"
+import { chatRoutes } from "../openai/chat"
+import { completionRoutes } from "../openai/completions"
+import { imageRoutes } from "../openai/images/images"
+import { modelRoutes } from "../openai/models"
+import { auth } from "../plugins/auth"
+import { cors } from "../plugins/cors"
+import { errors } from "../plugins/errors"
+import { exchanges } from "../plugins/exchanges"
+import { gzip } from "../plugins/gzip"
+import { hosts } from "../plugins/hosts"
+import { pages } from "../plugins/pages"
+import type { Uploads } from "../read/uploads"
+import { controlRoutes } from "../v0/control"
+import { metricsRoutes } from "../v0/metrics"
+import { statusRoutes } from "../v0/status"
+import { logExchange } from "./access-log"
+
+export interface AppOptions {
+  readonly engine: Engine
+  /** xLLM's own version. */
+  readonly version: string
+  readonly startedAt: Date
+  readonly log: Logger
+  /** Where files that come with requests are kept meanwhile. */
+  readonly uploads: Uploads
+  /** Where generated images are kept. */
+  readonly images: ImageFiles
+  /** Asked for every request; absent: `DEFAULT_HTTP_SETTINGS`. */
+  readonly settings?: CurrentSettings
+  /** Counts requests, and is served; absent: there are no metrics. */
+  readonly metrics?: Metrics
+}
+
+/** All routes of the server. It does not listen: see {@link listen}. */
+export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
+  const { uploads, images } = options
+  const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
+  const routes = new KnownRoutes(() => app.routes)
+  const openAi = { engine, version, settings, uploads, images }
+  const began = () => metrics?.exchangeBegan()
+  const over = (exchange: Exchange) => {
+    logExchange(log, exchange)
+    const { path, model, outcome: status, elapsedMs: ms } = exchange
+    metrics?.exchangeEnded({ route: routes.patternOf(path), model, status, ms })
+  }
+  const origin = (): string => originOf(app.server?.url)
+  // With Bun's own router tests through `handle` would run other code than requests do.
+  const app = new Elysia({ systemRouter: false })
+    .use(errors(routes, async (model) => (await engine.resolve(model)).name))
+    // What is wrapped later is further out, so a compressed body is a part of the exchange.
+    .use(gzip())
+    .use(exchanges({ began, over, origin }))
+    .use(hosts(settings))
+    // Before the keys: preflight requests have none, and pages may read why they were refused.
+    .use(cors(settings, routes))
+    .use(pages(settings))
+    .use(auth(settings))
+    .get("/", () => `xLLM ${version} is running\n`)
+    .use(chatRoutes(openAi))
+    .use(completionRoutes(openAi))
+    .use(speechRoutes(openAi))
+    .use(transcriptionRoutes(openAi))
+    .use(imageRoutes(openAi))
+    .use(imageFileRoutes(images))
+    .use(modelRoutes(openAi))
+    .use(statusRoutes({ engine, version, startedAt }))
+    .use(controlRoutes(engine))
+    .use(metricsRoutes(metrics))
+  return app
+}
+
+/** A socket is no address that a URL could have. */
+function originOf(url: URL | undefined): string {
+  return url?.protocol === "http:" ? url.origin : "http://localhost"
+}
+
+export type App = ReturnType<typeof createApp>

@@ -1,0 +1,26 @@
+import { lstat, unlink } from "node:fs/promises"
+import { CannotListen } from "../../errors/cli"
+
+/**
+ * Removes the socket file that a server has left behind at `path`; nothing else is touched.
+ * @throws CannotListen where something else is there, or a server that listens
+ */
+export async function removeLeftSocket(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined)
+  if (stats === undefined) return
+  if (!stats.isSocket()) throw new CannotListen(path, "there is something else at that path, not a socket")
+  if (await answers(path)) throw new CannotListen(path, "another server listens there already")
+  await unlink(path).catch((error: unknown) => {
+    throw new CannotListen(path, "the socket of an earlier server cannot be removed", error)
+  })
+}
+
+async function answers(path: string): Promise<boolean> {
+  try {
+    const connection = await Bun.connect({ unix: path, socket: { data() {} } })
+    connection.end()
+    return true
+  } catch {
+    return false
+  }
+}

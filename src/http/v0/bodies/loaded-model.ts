@@ -1,0 +1,182 @@
+import type { MemoryFootprint } from "../../../domain/device"
+import type {
+  LoadedMediaInfo,
+  LoadedModel,
+  LoadedModelInfo,
+  LoadedTextInfo,
+} from "../../../domain/loaded-model"
+import type { FailedModel } from "../../../engine/contract"
+
+/** How a model was loaded. */
+export type LoadedInfoBody = LoadedTextBody | LoadedMediaBody
+
+export interface LoadedTextBody {
+  readonly kind: "text"
+  readonly context_length: number
+  readonly trained_context_length: number
+  readonly slots: number
+  readonly kv_layout: LoadedTextInfo["kvLayout"]
+  readonly kv_cells: number
+  readonly kv_bytes: number
+  readonly model_bytes: number
+  readonly gpu_layers: number
+  readonly total_layers: number
+  readonly devices: readonly string[]
+  readonly gpu_fallback: string | null
+  readonly decode_threads: number
+  readonly prefill_threads: number
+  readonly vocabulary_size: number
+  readonly chat_template: LoadedTextInfo["chatTemplate"]
+  readonly fill_in_the_middle: boolean
+}
+
+/** Of a voice, a recogniser or a painter. */
+export interface LoadedMediaBody {
+  readonly kind: LoadedMediaInfo["kind"]
+  readonly family: string
+  readonly slots: number
+  readonly model_bytes: number
+  readonly devices: readonly string[]
+  readonly threads: number
+}
+
+/** Where memory is taken. */
+export interface FootprintBody {
+  readonly ram_bytes: number
+  readonly devices: readonly { readonly name: string; readonly bytes: number }[]
+}
+
+/** A worker of a model; a model with replicas has several. */
+export interface LoadedModelBody {
+  readonly name: string
+  readonly kind: LoadedModel["kind"]
+  /** From 1; `null`: the model has no others. */
+  readonly replica: number | null
+  readonly id: string
+  readonly state: LoadedModel["state"]
+  /** 0 to 1. */
+  readonly progress: number
+  readonly pid: number | null
+  readonly size_bytes: number
+  /** `null` until it is known or estimated. */
+  readonly footprint: FootprintBody | null
+  /** Which device has how many layers, and why; `null` until that is decided. */
+  readonly plan: {
+    readonly devices: readonly { readonly name: string; readonly layers: number }[]
+    readonly explanation: string
+  } | null
+  /** What was done other than asked for to make the load succeed. */
+  readonly notes: readonly string[]
+  readonly priority: NonNullable<LoadedModel["priority"]>
+  readonly pinned: boolean
+  readonly active_requests: number
+  readonly queued_requests: number
+  /** ISO 8601. */
+  readonly loaded_at: string | null
+  /** ISO 8601. */
+  readonly last_used_at: string | null
+  /** When it will be unloaded if nobody uses it, ISO 8601; `null`: never, or it is in use. */
+  readonly expires_at: string | null
+  /** It stays until it is stopped or its room is needed. */
+  readonly stays: boolean
+  /** `null` until the model is loaded. */
+  readonly info: LoadedInfoBody | null
+  readonly counters: {
+    readonly decode_calls: number
+    readonly prompt_tokens_evaluated: number
+    readonly prompt_tokens_cached: number
+    readonly tokens_generated: number
+    readonly preemptions: number
+  }
+}
+
+/** A model that could not be loaded, or whose worker died; the next request tries again. */
+export interface FailedModelBody {
+  readonly name: string
+  readonly kind: LoadedModel["kind"]
+  readonly id: string
+  readonly state: "failed"
+  /** As in the answers to requests that fail because of it. */
+  readonly code: string
+  readonly reason: string
+  /** ISO 8601. */
+  readonly failed_at: string
+}
+
+export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
+  return {
+    name: model.name,
+    kind: model.kind,
+    replica: model.replica ?? null,
+    id: model.id,
+    state: model.state,
+    progress: model.progress,
+    pid: model.pid ?? null,
+    size_bytes: model.sizeBytes,
+    footprint: toFootprintBody(model.footprint ?? model.info?.footprint),
+    plan: model.plan ?? null,
+    notes: model.notes ?? [],
+    priority: model.priority ?? "normal",
+    pinned: model.pinned ?? false,
+    active_requests: model.activeRequests,
+    queued_requests: model.queuedRequests,
+    loaded_at: model.loadedAt?.toISOString() ?? null,
+    last_used_at: model.lastUsedAt?.toISOString() ?? null,
+    expires_at: model.expiresAt?.toISOString() ?? null,
+    stays: model.expiresAt === null,
+    info: model.info === undefined ? null : toInfoBody(model.info),
+    counters: {
+      decode_calls: model.counters.decodeCalls,
+      prompt_tokens_evaluated: model.counters.promptTokensEvaluated,
+      prompt_tokens_cached: model.counters.promptTokensCached,
+      tokens_generated: model.counters.tokensGenerated,
+      preemptions: model.counters.preemptions,
+    },
+  }
+}
+
+export function toFailedModelBody({ name, kind, id, error, failedAt }: FailedModel): FailedModelBody {
+  const { code, publicMessage: reason } = error
+  return { name, kind, id, state: "failed", code, reason, failed_at: failedAt.toISOString() }
+}
+
+function toFootprintBody(footprint: MemoryFootprint | undefined): FootprintBody | null {
+  return footprint === undefined ? null : { ram_bytes: footprint.ramBytes, devices: footprint.devices }
+}
+
+function toInfoBody(info: LoadedModelInfo): LoadedInfoBody {
+  return info.kind === "text" ? toTextBody(info) : toMediaBody(info)
+}
+
+function toMediaBody({
+  kind,
+  family,
+  slots,
+  modelBytes,
+  devices,
+  threads,
+}: LoadedMediaInfo): LoadedMediaBody {
+  return { kind, family, slots, model_bytes: modelBytes, devices, threads }
+}
+
+function toTextBody(info: LoadedTextInfo): LoadedTextBody {
+  return {
+    kind: info.kind,
+    context_length: info.contextLength,
+    trained_context_length: info.trainedContextLength,
+    slots: info.slots,
+    kv_layout: info.kvLayout,
+    kv_cells: info.kvCells,
+    kv_bytes: info.kvBytes,
+    model_bytes: info.modelBytes,
+    gpu_layers: info.gpuLayers,
+    total_layers: info.totalLayers,
+    devices: info.devices,
+    gpu_fallback: info.gpuFallback ?? null,
+    decode_threads: info.decodeThreads,
+    prefill_threads: info.prefillThreads,
+    vocabulary_size: info.vocabularySize,
+    chat_template: info.chatTemplate,
+    fill_in_the_middle: info.fillInTheMiddle,
+  }
+}

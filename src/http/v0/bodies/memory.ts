@@ -1,0 +1,30 @@
+import type { EngineStatus, MemoryStatus } from "../../../engine/contract"
+
+/** One kind of memory, in bytes. */
+export interface MemoryBody {
+  readonly total_bytes: number
+  /** What models may still take: less than is free where room is kept or a limit says so. */
+  readonly free_bytes: number
+  readonly used_by_models_bytes: number
+  /** The limit that was set; `null`: none. */
+  readonly limit_bytes: number | null
+}
+
+/** All memory that models may be in. */
+export interface MemoriesBody {
+  readonly system: MemoryBody
+  readonly gpus: readonly (MemoryBody & { readonly name: string })[]
+}
+
+export function toMemoriesBody({ system, gpus }: EngineStatus["memory"]): MemoriesBody {
+  return { system: toMemoryBody(system), gpus: gpus.map((gpu) => ({ name: gpu.name, ...toMemoryBody(gpu) })) }
+}
+
+function toMemoryBody(memory: MemoryStatus): MemoryBody {
+  return {
+    total_bytes: memory.totalBytes,
+    free_bytes: memory.freeBytes,
+    used_by_models_bytes: memory.usedByModels,
+    limit_bytes: memory.limitBytes,
+  }
+}

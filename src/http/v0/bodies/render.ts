@@ -1,0 +1,53 @@
+import type { RenderedPrompt, SamplingParameters } from "../../../domain/chat"
+
+/** POST /v0/render */
+export interface RenderBody {
+  readonly prompt: string
+  readonly tokens: readonly number[]
+  /** Effective values under the names that requests give them. */
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+
+export function toRenderBody({ prompt, tokens, parameters }: RenderedPrompt): RenderBody {
+  return {
+    prompt,
+    tokens,
+    parameters: {
+      ...toSamplingBody(parameters),
+      max_tokens: parameters.maxTokens,
+      stop: parameters.stop,
+    },
+  }
+}
+
+function toSamplingBody(sampling: SamplingParameters): Readonly<Record<string, unknown>> {
+  return {
+    temperature: sampling.temperature,
+    dynatemp_range: sampling.dynamicTemperatureRange,
+    dynatemp_exponent: sampling.dynamicTemperatureExponent,
+    top_k: sampling.topK,
+    top_p: sampling.topP,
+    min_p: sampling.minP,
+    typical_p: sampling.typicalP,
+    top_n_sigma: sampling.topNSigma,
+    min_keep: sampling.minKeep,
+    xtc_probability: sampling.xtcProbability,
+    xtc_threshold: sampling.xtcThreshold,
+    repeat_penalty: sampling.repeatPenalty,
+    repeat_last_n: sampling.repeatLastN,
+    presence_penalty: sampling.presencePenalty,
+    frequency_penalty: sampling.frequencyPenalty,
+    dry_multiplier: sampling.dryMultiplier,
+    dry_base: sampling.dryBase,
+    dry_allowed_length: sampling.dryAllowedLength,
+    dry_penalty_last_n: sampling.dryPenaltyLastN,
+    dry_sequence_breakers: sampling.drySequenceBreakers,
+    mirostat: sampling.mirostat,
+    mirostat_tau: sampling.mirostatTau,
+    mirostat_eta: sampling.mirostatEta,
+    seed: sampling.seed,
+    // JSON has no -Infinity; `false` is how a request says it.
+    logit_bias: sampling.logitBias.map(([token, bias]) => [token, bias === -Infinity ? false : bias]),
+    ignore_eos: sampling.ignoreEos,
+  }
+}

@@ -1,0 +1,104 @@
+import { basename } from "node:path"
+import { InvalidModelFile } from "../../errors/model"
+import { FileFailed } from "../../errors/store"
+import { describeGguf, type GgufDescription, TOKENS_KEY } from "../../formats/gguf/metadata"
+import { type GgufKind, peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
+import { splitProblem } from "../../formats/gguf/split"
+import type { GgufHeader } from "../../formats/gguf/types"
+import type { CacheTable, MetadataCache } from "../metadata-cache"
+import { idOf, readSamples, stateOf } from "./file-version"
+import type { FoundModel } from "./scan"
+
+/** What is known of a model's files without reading their whole header. */
+export interface ModelFile {
+  readonly paths: readonly string[]
+  /** Of all files together. */
+  readonly sizeBytes: number
+  readonly modifiedAt: Date
+  /** The first 12 hex digits of a SHA-256 over size and samples of the content. */
+  readonly id: string
+  /** `undefined` where the file is no GGUF. */
+  readonly kind: GgufKind | undefined
+}
+
+/** What can be kept of a {@link ModelFile}. */
+type FileRecord = Pick<ModelFile, "id" | "kind">
+
+/** GGUF files, each version of which is read once. */
+export class ModelFiles {
+  readonly #files: CacheTable<FileRecord>
+  readonly #descriptions: CacheTable<GgufDescription>
+
+  constructor(cache: MetadataCache) {
+    this.#files = cache.table("gguf-files")
+    this.#descriptions = cache.table("gguf-descriptions")
+  }
+
+  /** @throws FileFailed where the model's first file cannot be read */
+  async inspect({ path, paths }: FoundModel): Promise<ModelFile> {
+    const { stamp, sizeBytes, modifiedMs } = await stateOf(paths)
+    const common = { paths, sizeBytes, modifiedAt: new Date(modifiedMs) }
+    const known = this.#files.get(path, stamp)
+    if (known !== undefined) return { ...common, ...known }
+    const samples = await readSamples(path).catch((error: unknown) => {
+      throw new FileFailed("read", path, error)
+    })
+    const kind = peekGgufKind(samples[0] ?? new Uint8Array())
+    const record = { id: idOf([`${sizeBytes}\n`, ...samples]), kind }
+    this.#files.set(path, stamp, record)
+    return { ...common, ...record }
+  }
+
+  /** @throws InvalidModelFile; the system's error where a file cannot be opened */
+  async describe(model: FoundModel): Promise<GgufDescription> {
+    const { stamp } = await stateOf(model.paths)
+    const known = this.#descriptions.get(model.path, stamp)
+    if (known !== undefined) return known
+    const description = await readDescription(model)
+    this.#descriptions.set(model.path, stamp, description)
+    return description
+  }
+}
+
+/** Is it something that answers by itself, not a part that goes with another model? */
+export function isModel(file: Pick<ModelFile, "kind" | "paths">): boolean {
+  const { architecture, type, part } = file.kind ?? {}
+  if (part !== undefined) return false
+  if (type !== undefined) return type === "model"
+  if (architecture !== undefined) return architecture !== "clip"
+  // Projectors from before there was a key for it are told apart by their name, as llama.cpp does.
+  return !basename(file.paths[0] ?? "").includes("mmproj")
+}
+
+async function readDescription(model: FoundModel): Promise<GgufDescription> {
+  const [header, ...others] = await readWeights(model.paths)
+  return describeGguf(
+    header,
+    [header, ...others].flatMap(({ tensors }) => tensors),
+  )
+}
+
+/**
+ * The headers of a text model's files, of which the first one's has the texts of the tokens.
+ * @param paths in their order, as their names tell them
+ * @throws InvalidModelFile where one is missing, damaged, or no part of that model by what it says itself
+ */
+export async function readWeights(
+  paths: readonly string[],
+): Promise<readonly [GgufHeader, ...(readonly GgufHeader[])]> {
+  const [first = ""] = paths
+  const header = readGgufHeader(first, { keepArrays: [TOKENS_KEY] })
+  const others: GgufHeader[] = []
+  for (const [index, path] of paths.entries()) {
+    if (index === 0) continue
+    if (!(await Bun.file(path).exists())) {
+      throw new InvalidModelFile(first, `part ${index + 1} of ${paths.length} (${basename(path)}) is missing`)
+    }
+    others.push(readGgufHeader(path))
+  }
+  const problem = splitProblem(
+    [header, ...others].map((each, index) => ({ name: basename(paths[index] ?? ""), header: each })),
+  )
+  if (problem !== undefined) throw new InvalidModelFile(first, problem)
+  return [header, ...others]
+}

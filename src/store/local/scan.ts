@@ -1,0 +1,116 @@
+import { basename, join } from "node:path"
+import { parseSplitName, partPaths } from "../../formats/gguf/split"
+import { MODELS_FOLDER } from "../../limits"
+import { RESERVED_NAMES } from "../layout"
+import type { FolderEntry, FolderListings } from "./folder-listings"
+
+/** A model's place on disk, before anything of it was read. */
+export interface FoundModel {
+  /** `media`: what it is, if anything, shows when its files are read. */
+  readonly form: "gguf" | "media"
+  /** Path below the models folder with `/` between folders, without `.gguf` (or the like) and split number. */
+  readonly name: string
+  /** What a worker loads: a file, the first one of a split model, or a folder. */
+  readonly path: string
+  /** All files of the model, in order; of a folder only that. */
+  readonly paths: readonly string[]
+}
+
+const EXTENSION = /\.gguf$/i
+/** Graphs and weights of voices, recognisers and painters. */
+const MEDIA_FILE = /\.(onnx|ort|safetensors)$|^model\.bin$/i
+/** Those that can be a whole model alone, or with the JSON beside them. */
+const SINGLE_FILE = /\.(onnx|safetensors)$/i
+/** Deep enough for publisher/repository/quantisation, and an end to links that go round in a circle. */
+const MAX_DEPTH = 5
+
+/**
+ * Every model file in a folder and the folders below it; hidden ones are left out, and the store's own. What cannot be
+ * read, and a folder that is not there, counts as empty.
+ * @param isMedia whether the files of a folder belong together, as one model that is no text model
+ * @param tooMany told why not all of it was looked at
+ */
+export async function scanModelsFolder(
+  folder: string,
+  listings: FolderListings,
+  isMedia: (found: FoundModel) => Promise<boolean>,
+  tooMany: (reason: string) => void,
+): Promise<FoundModel[]> {
+  const scan: Scan = { found: [], listings, isMedia, visited: new Set(), entries: 0 }
+  await scanInto(scan, folder, "", MAX_DEPTH)
+  const { models, entries } = MODELS_FOLDER
+  if (scan.entries > entries)
+    tooMany(`it has more than ${entries} files and folders; the others are left out`)
+  if (scan.found.length > models) tooMany(`it has more than ${models} models; the others are left out`)
+  return scan.found.slice(0, models)
+}
+
+/** The model that a GGUF belongs to, named after the file alone. */
+export function modelOfFile(path: string): FoundModel {
+  const file = basename(path)
+  const name = parseSplitName(file)?.stem ?? file.replace(EXTENSION, "")
+  const paths = partPaths(path)
+  return { form: "gguf", name, path: paths[0] ?? path, paths }
+}
+
+/** What may be a voice, a recogniser or a painter: a folder, or a file with the JSON that describes it. */
+export function modelOfMedia(path: string): FoundModel {
+  const name = basename(path).replace(SINGLE_FILE, "")
+  return { form: "media", name, path, paths: SINGLE_FILE.test(path) ? [path, `${path}.json`] : [path] }
+}
+
+interface Scan {
+  readonly found: FoundModel[]
+  readonly listings: FolderListings
+  readonly visited: Set<string>
+  /** How many were looked at. */
+  entries: number
+  readonly isMedia: (found: FoundModel) => Promise<boolean>
+}
+
+async function scanInto(scan: Scan, folder: string, prefix: string, depth: number): Promise<void> {
+  const entries = await scan.listings.entries(folder, scan.visited)
+  if (prefix !== "" && isOneModel(entries)) {
+    const model = { ...modelOfMedia(folder), name: prefix.slice(0, -1), paths: [folder] }
+    if (await scan.isMedia(model)) {
+      scan.found.push(model)
+      return
+    }
+  }
+  // Once for all of them: a folder may have thousands.
+  const isDescribed = hasDescription(entries)
+  for (const { name, kind } of entries) {
+    scan.entries++
+    if (scan.entries > MODELS_FOLDER.entries || scan.found.length > MODELS_FOLDER.models) return
+    if (prefix === "" && RESERVED_NAMES.has(name)) continue
+    const path = join(folder, name)
+    if (kind === "folder") {
+      if (depth > 1) await scanInto(scan, path, `${prefix}${name}/`, depth - 1)
+      continue
+    }
+    // One that cannot be looked at counts as what its name says: whoever asks for it is told why.
+    const model = modelInFile(path, isDescribed({ name, kind }))
+    if (model !== undefined) scan.found.push({ ...model, name: prefix + model.name })
+  }
+}
+
+/** May a folder be one model? Several voices beside each other are several models. */
+function isOneModel(entries: readonly FolderEntry[]): boolean {
+  const files = entries.filter(({ kind }) => kind === "file")
+  return files.some(({ name }) => MEDIA_FILE.test(name)) && files.filter(hasDescription(entries)).length < 2
+}
+
+/** Is it a voice as Piper's authors publish them? */
+function hasDescription(entries: readonly FolderEntry[]): (file: FolderEntry) => boolean {
+  const names = new Set(entries.map(({ name }) => name))
+  return ({ name }) => /\.onnx$/i.test(name) && names.has(`${name}.json`)
+}
+
+function modelInFile(path: string, isDescribed: boolean): FoundModel | undefined {
+  const name = basename(path)
+  if (EXTENSION.test(name)) {
+    return (parseSplitName(name)?.part ?? 1) === 1 ? modelOfFile(path) : undefined
+  }
+  const isWhole = /\.safetensors$/i.test(name) || isDescribed
+  return isWhole ? modelOfMedia(path) : undefined
+}

@@ -1,0 +1,167 @@
+import type { SamplingParameters } from "../../domain/chat"
+import type { ModelDefaults } from "../../domain/model"
+import type { KvType, ModelSettings } from "../../domain/settings"
+import { GoTemplateFault } from "../../formats/go-template/fault"
+import { translateGoTemplate } from "../../formats/go-template/translate"
+import {
+  keepAliveSeconds,
+  modelfileParameters,
+  type ParameterValue,
+} from "../../formats/modelfile/parameters"
+import { foldSeed } from "../../lib/fold-seed"
+import { normalizeNewlines } from "../../lib/text/newlines"
+import type { Digest, Manifest, ManifestParameter } from "./manifest"
+
+/** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
+export const SAMPLING = {
+  temperature: "temperature",
+  top_p: "topP",
+  min_p: "minP",
+  typical_p: "typicalP",
+  repeat_last_n: "repeatLastN",
+  repeat_penalty: "repeatPenalty",
+  presence_penalty: "presencePenalty",
+  frequency_penalty: "frequencyPenalty",
+  top_n_sigma: "topNSigma",
+  min_keep: "minKeep",
+  xtc_probability: "xtcProbability",
+  xtc_threshold: "xtcThreshold",
+  dry_multiplier: "dryMultiplier",
+  dry_base: "dryBase",
+  dry_allowed_length: "dryAllowedLength",
+  dry_penalty_last_n: "dryPenaltyLastN",
+  dynatemp_range: "dynamicTemperatureRange",
+  dynatemp_exponent: "dynamicTemperatureExponent",
+} as const satisfies Readonly<Record<string, keyof SamplingParameters>>
+
+/**
+ * What an installed model brings along beside its weights. Parameters that are not known, or are not what they should
+ * be, as registries may have them, count as absent. Texts that were written on Windows get line feeds.
+ * @param pathOf where a blob is
+ */
+export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => string): ModelDefaults {
+  const parameters = new KnownParameters(manifest.parameters)
+  const { template, note } = templateOf(manifest)
+  const adapters = manifest.files
+    .filter(({ role }) => role === "adapter")
+    .map(({ digest, scale }) => ({
+      path: pathOf(digest),
+      scale: parameters.number("adapter_scale") ?? scale ?? 1,
+    }))
+  const maxTokens = parameters.number("num_predict")
+  const stop = stopsOf(manifest.parameters["stop"])
+  const sampling = samplingOf(parameters)
+  const settings = settingsOf(parameters)
+  const { messages = [] } = manifest
+  const system = manifest.system === undefined ? undefined : normalizeNewlines(manifest.system)
+  return {
+    ...(template !== undefined && { template }),
+    ...(system !== undefined && system !== "" && { system }),
+    ...(messages.length > 0 && {
+      messages: messages.map((message) => ({ ...message, content: normalizeNewlines(message.content) })),
+    }),
+    ...(Object.keys(sampling).length > 0 && { sampling }),
+    ...(stop.length > 0 && { stop: stop.map(normalizeNewlines) }),
+    ...(maxTokens !== undefined && maxTokens >= 0 && { maxTokens }),
+    ...(Object.keys(settings).length > 0 && { settings }),
+    ...(adapters.length > 0 && { adapters }),
+    ...(note !== undefined && { notes: [note] }),
+  }
+}
+
+/** Those that keep the rules; of more than a model may have the first ones. */
+function stopsOf(stop: ManifestParameter | undefined): readonly string[] {
+  if (!Array.isArray(stop)) return []
+  const rule = modelfileParameters["stop"]
+  return stop.filter((text) => rule?.parse(text) !== undefined).slice(0, rule?.mostLines)
+}
+
+/** The template in Jinja; a note where the file's own one has to do. */
+function templateOf({ template, renderer, parser }: Manifest): {
+  readonly template?: string
+  readonly note?: string
+} {
+  if (renderer !== undefined || parser !== undefined) {
+    const what = renderer === undefined ? `parser '${parser}'` : `renderer '${renderer}'`
+    return { note: `its ${what} is not supported: the chat template of its file is used` }
+  }
+  if (template === undefined || template.text.trim() === "") return {}
+  if (template.syntax === "jinja") return { template: template.text }
+  try {
+    return { template: translateGoTemplate(normalizeNewlines(template.text)) }
+  } catch (error) {
+    if (!(error instanceof GoTemplateFault)) throw error
+    return {
+      note: `line ${error.line} of its template is not understood (${error.message}): that of its file is used`,
+    }
+  }
+}
+
+/** Parameters whose values keep the rules of Modelfiles. */
+class KnownParameters {
+  readonly #values = new Map<string, ParameterValue>()
+
+  constructor(parameters: Manifest["parameters"]) {
+    for (const [name, value] of Object.entries(parameters)) {
+      const rule = Object.hasOwn(modelfileParameters, name) ? modelfileParameters[name] : undefined
+      const parsed = rule?.mostLines !== undefined ? undefined : rule?.parse(String(value))
+      if (parsed !== undefined) this.#values.set(name, parsed)
+    }
+  }
+
+  number(name: string): number | undefined {
+    const value = this.#values.get(name)
+    return typeof value === "number" ? value : undefined
+  }
+
+  flag(name: string): boolean | undefined {
+    const value = this.#values.get(name)
+    return typeof value === "boolean" ? value : undefined
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values.get(name)
+    return typeof value === "string" ? value : undefined
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]?: T[K] }
+
+function samplingOf(parameters: KnownParameters): Partial<SamplingParameters> {
+  const sampling: Mutable<SamplingParameters> = {}
+  for (const [name, key] of Object.entries(SAMPLING)) {
+    const value = parameters.number(name)
+    if (value !== undefined) sampling[key] = value
+  }
+  const topK = parameters.number("top_k")
+  if (topK !== undefined) sampling.topK = Math.max(0, topK)
+  const seed = parameters.number("seed")
+  if (seed !== undefined) sampling.seed = seed === -1 ? null : foldSeed(seed)
+  const ignoreEos = parameters.flag("ignore_eos")
+  if (ignoreEos !== undefined) sampling.ignoreEos = ignoreEos
+  return sampling
+}
+
+/** Zero threads and -1 layers mean the same as nothing: the program chooses. */
+function settingsOf(parameters: KnownParameters): Partial<ModelSettings> {
+  const settings: Mutable<ModelSettings> = {}
+  const contextLength = parameters.number("num_ctx")
+  if (contextLength !== undefined) settings.contextLength = contextLength
+  const layers = parameters.number("num_gpu")
+  if (layers !== undefined && layers >= 0) settings.gpuLayers = layers
+  const threads = parameters.number("num_thread")
+  if (threads !== undefined && threads > 0) settings.decodeThreads = settings.prefillThreads = threads
+  const memoryMap = parameters.flag("use_mmap")
+  if (memoryMap !== undefined) settings.memoryMap = memoryMap
+  const slots = parameters.number("parallel")
+  if (slots !== undefined) settings.slots = slots
+  const keepAlive = keepAliveSeconds(parameters.text("keep_alive") ?? "")
+  if (keepAlive !== undefined) settings.keepAliveSeconds = keepAlive
+  const both = parameters.text("kv_cache_type")
+  const kvTypeK = parameters.text("cache_type_k") ?? both
+  const kvTypeV = parameters.text("cache_type_v") ?? both
+  // The rule of these parameters lets nothing else through.
+  if (kvTypeK !== undefined) settings.kvTypeK = kvTypeK as KvType
+  if (kvTypeV !== undefined) settings.kvTypeV = kvTypeV as KvType
+  return settings
+}

@@ -1,0 +1,56 @@
+import { fstatSync, statSync } from "node:fs"
+import { mkdir, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { lockFile } from "../../../lib/system/file-lock"
+import { canLock } from "../../layout"
+
+export const LOCK_ENDING = ".lock"
+/** How often whoever waits looks whether it is still wanted. */
+const LOOK_MS = 200
+
+export interface DownloadLock extends AsyncDisposable {
+  /** Somebody else had it, and may have done the work. */
+  readonly hasWaited: boolean
+}
+
+/**
+ * Waits until nobody else, in whatever process, downloads `key`.
+ * @param onWait called again and again while somebody else does
+ * @throws the signal's reason
+ */
+export async function lockDownload(
+  folder: string,
+  key: string,
+  onWait: () => void,
+  signal: AbortSignal,
+): Promise<DownloadLock> {
+  await mkdir(folder, { recursive: true })
+  const path = join(folder, key + LOCK_ENDING)
+  for (let hasWaited = false; ; hasWaited = true) {
+    signal.throwIfAborted()
+    const lock = await lockFile(path, hasWaited ? LOOK_MS : 0)
+    const isOurs = lock.held && isStill(lock.descriptor, path)
+    // Where there are no locks, two downloads of one file may disturb each other; the checksum finds that out.
+    if (isOurs || (!lock.held && !hasWaited && !(await canLock(folder)))) {
+      return {
+        hasWaited,
+        async [Symbol.asyncDispose]() {
+          // While it is held: whoever opened this file meanwhile sees that it is no longer the one at its place.
+          await rm(path, { force: true })
+          lock[Symbol.dispose]()
+        },
+      }
+    }
+    lock[Symbol.dispose]()
+    onWait()
+  }
+}
+
+/** Its last holder may have removed the file between our opening and our locking it. */
+function isStill(descriptor: number, path: string): boolean {
+  try {
+    return fstatSync(descriptor).ino === statSync(path).ino
+  } catch {
+    return false
+  }
+}

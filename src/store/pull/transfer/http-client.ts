@@ -1,0 +1,141 @@
+import { DownloadFailed } from "../../../errors/store"
+import { formatSize } from "../../../lib/text/bytes"
+import { version } from "../../../version"
+
+const MAX_REDIRECTS = 10
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+/** Of a listing or a manifest; nothing that describes a model comes near. */
+const MAX_TEXT_BYTES = 16 * 1024 ** 2
+
+/** What is asked of a server, wherever it redirects to. */
+export interface Question {
+  readonly url: string
+  readonly method?: "GET" | "HEAD"
+  readonly headers?: Readonly<Record<string, string>>
+  /** `Authorization`; told to the host of `url` alone. */
+  readonly authorization?: string | undefined
+  readonly signal: AbortSignal
+}
+
+/** The answer at the end of the redirects. */
+export interface Answer {
+  readonly response: Response
+  /** Where it came from. */
+  readonly url: string
+  readonly isRedirected: boolean
+  /** What redirects said of the file on the way, as Hugging Face does (`X-Linked-ETag`, `X-Repo-Commit`). */
+  readonly wayside: ReadonlyMap<string, string>
+}
+
+/** Where plain HTTP may be spoken. */
+export interface HttpPolicy {
+  /** By an address as `http://host:port`. */
+  allowsPlain(url: URL): boolean
+  /** Certificates that nobody vouches for are taken. */
+  readonly acceptsAnyCertificate: boolean
+}
+
+/** GET and HEAD with redirects followed by hand: a token must not reach another host, and https must stay https. */
+export class HttpClient {
+  readonly #policy: HttpPolicy
+  readonly #patienceMs: number
+
+  /** @param patienceMs how long a server may take to begin its answer */
+  constructor(policy: HttpPolicy, patienceMs: number) {
+    this.#policy = policy
+    this.#patienceMs = patienceMs
+  }
+
+  /** @throws DownloadFailed for a redirect that is not followed; the system's error where nobody answers */
+  async open(question: Question): Promise<Answer> {
+    const wayside = new Map<string, string>()
+    const first = new URL(question.url)
+    let url = first
+    for (let redirects = 0; ; redirects++) {
+      this.#check(url, question.url)
+      const response = await this.#ask(url, question, url.origin === first.origin)
+      response.headers.forEach((value, key) => {
+        if (key.startsWith("x-linked-") || key.startsWith("x-repo-")) wayside.set(key, value)
+      })
+      const target = response.headers.get("location")
+      if (!REDIRECTS.has(response.status) || target === null) {
+        return { response, url: url.href, isRedirected: redirects > 0, wayside }
+      }
+      await response.body?.cancel()
+      if (redirects === MAX_REDIRECTS) throw new DownloadFailed(question.url, "it is redirected in a circle")
+      url = this.#next(url, target, question.url)
+    }
+  }
+
+  /** The whole text of an answer. @throws as {@link bytes} */
+  async text(answer: Answer): Promise<string> {
+    return new TextDecoder().decode(await this.bytes(answer))
+  }
+
+  /** The whole of an answer. @throws as {@link open}, and for one that is far too long */
+  async bytes(answer: Answer): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of answer.response.body ?? []) {
+      size += chunk.length
+      if (size > MAX_TEXT_BYTES)
+        throw new DownloadFailed(answer.url, `the answer is longer than ${formatSize(MAX_TEXT_BYTES)}`)
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  }
+
+  #next(from: URL, target: string, asked: string): URL {
+    const next = URL.parse(target, from.href)
+    if (next === null) throw new DownloadFailed(asked, "it is redirected to what is no address")
+    if (from.protocol === "https:" && next.protocol !== "https:") {
+      throw new DownloadFailed(asked, `it is redirected from https to ${next.protocol}//${next.host}`)
+    }
+    return next
+  }
+
+  #check(url: URL, asked: string): void {
+    if (url.protocol === "https:") return
+    if (url.protocol === "http:" && this.#policy.allowsPlain(url)) return
+    throw new DownloadFailed(
+      asked,
+      url.protocol === "http:"
+        ? `${url.host} would be asked over plain HTTP, which needs --insecure`
+        : `'${url.protocol}' is not supported`,
+    )
+  }
+
+  async #ask({ href, host }: URL, question: Question, isFirstHost: boolean): Promise<Response> {
+    const { method = "GET", headers = {}, authorization, signal } = question
+    // Ends the wait for the answer's head, and nothing later.
+    const patience = new AbortController()
+    const timer = setTimeout(
+      () => patience.abort(new DOMException(`${host} does not answer`, "TimeoutError")),
+      this.#patienceMs,
+    )
+    try {
+      return await fetch(href, {
+        method,
+        redirect: "manual",
+        headers: {
+          // What is compressed on the way has no ranges and no length.
+          "accept-encoding": "identity",
+          "user-agent": `xllm/${version}`,
+          ...headers,
+          ...(authorization !== undefined && isFirstHost && { authorization }),
+        },
+        signal: AbortSignal.any([signal, patience.signal]),
+        // Bun's own limit would end downloads that take longer.
+        timeout: false,
+        ...(this.#policy.acceptsAnyCertificate && { tls: { rejectUnauthorized: false } }),
+      })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** Gives up an answer that is not read. */
+export async function drop({ response }: Answer): Promise<void> {
+  await response.body?.cancel().catch(() => {})
+}

@@ -1,0 +1,110 @@
+import type { Digest } from "../../managed/manifest"
+import { type Answer, drop, type HttpClient } from "./http-client"
+
+/** A file that can be downloaded, and what its source declares about it. */
+export interface RemoteFile {
+  /** For people: a name inside a repository, or `pulling`'s short digest. */
+  readonly label: string
+  /** The same for every attempt: `hf.co/org/model/file.gguf`. */
+  readonly reference: string
+  readonly url: string
+  readonly sizeBytes: number | undefined
+  readonly digest: Digest | undefined
+  /** What the server calls this version, where that was asked for. */
+  readonly etag?: string | undefined
+  /** What git calls the content, hex; for small files whose SHA-256 nobody declares. */
+  readonly gitOid?: string
+  readonly access: Access
+}
+
+/** How a source lets somebody in. */
+export interface Access {
+  /**
+   * The value of `Authorization`.
+   * @param refusal the answer that it was refused with; absent: nobody has asked yet
+   * @throws NotAuthorized where there is no (other) way in
+   */
+  authorization(refusal: Answer | undefined, signal: AbortSignal): Promise<string | undefined>
+}
+
+/** Statuses of a signed URL that has expired. */
+const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410])
+
+/**
+ * Asks for parts of one file. Where the source redirects to a signed URL, that is asked from then on, and a new one is
+ * fetched when it has expired.
+ */
+export class RemoteReader {
+  readonly #file: RemoteFile
+  readonly #client: HttpClient
+  /** Where the last redirect led. */
+  #direct: string | undefined
+  /** Times that a signed URL was renewed. */
+  renewals = 0
+
+  constructor(file: RemoteFile, client: HttpClient) {
+    this.#file = file
+    this.#client = client
+  }
+
+  /** Asks for what is from `start` up to before `end`; `undefined` without a range. */
+  async open(
+    range: { readonly start: number; readonly end: number } | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const headers = range === undefined ? {} : { range: rangeHeader(range) }
+    const direct = this.#direct
+    if (direct !== undefined) {
+      const answer = await this.#client.open({ url: direct, headers, signal })
+      if (!EXPIRED.has(answer.response.status)) return answer
+      await drop(answer)
+      // Another part may have renewed it in the meantime.
+      if (this.#direct === direct) {
+        this.#direct = undefined
+        this.renewals++
+      }
+    }
+    return await this.#openFromSource(headers, signal)
+  }
+
+  async #openFromSource(headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
+    const { url, access } = this.#file
+    const answer = await askWithAccess(this.#client, { url, headers, access, signal })
+    if (answer.isRedirected && answer.response.ok) this.#direct = answer.url
+    return answer
+  }
+}
+
+export interface AccessQuestion {
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly access: Access
+  readonly signal: AbortSignal
+}
+
+/** Asks, and once more with a fresh authorization where the first is refused. */
+export async function askWithAccess(
+  client: HttpClient,
+  { url, headers = {}, access, signal }: AccessQuestion,
+): Promise<Answer> {
+  const authorization = await access.authorization(undefined, signal)
+  const answer = await client.open({ url, headers, authorization, signal })
+  if (answer.response.status !== 401 || answer.isRedirected) return answer
+  await drop(answer)
+  const fresh = await access.authorization(answer, signal)
+  return await client.open({ url, headers, authorization: fresh, signal })
+}
+
+function rangeHeader({ start, end }: { readonly start: number; readonly end: number }): string {
+  return `bytes=${start}-${end === Infinity ? "" : end - 1}`
+}
+
+/** `bytes 0-99/1000`; the total is `undefined` for `*`. */
+export function parseContentRange(
+  header: string | null,
+): { readonly start: number; readonly end: number; readonly total: number | undefined } | undefined {
+  const [, first, last, total] =
+    /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header?.trim() ?? "") ?? []
+  if (first === undefined || last === undefined) return undefined
+  return { start: Number(first), end: Number(last) + 1, total: total === "*" ? undefined : Number(total) }
+}

@@ -1,0 +1,48 @@
+import { constants } from "node:fs"
+import { copyFile, link } from "node:fs/promises"
+import { basename, join } from "node:path"
+import type { FileSource, RecognizerPlan } from "../../formats/speech/recognizer-model"
+import { derive } from "../derived"
+
+/** Changes with what is written below, and with what formats/speech makes. */
+const RECIPE_VERSION = 1
+
+/** Where the engine finds a recogniser's files: fields of the family's configuration, and the table of tokens. */
+export interface RecognizerFiles {
+  readonly fields: Readonly<Record<string, string>>
+  readonly tokens: string
+}
+
+/**
+ * The files of a recogniser as the engine wants them. What the model lacks is made in `folder`; weights that a graph
+ * there refers to are linked beside it, because ONNX Runtime reads none from elsewhere, or copied where the file
+ * system has no hard links.
+ */
+export async function deriveRecognizerFiles(plan: RecognizerPlan, folder: string): Promise<RecognizerFiles> {
+  const sources = [...Object.values(plan.files), plan.tokens]
+  const names = sources.flatMap((source) => ("make" in source ? [source.name] : []))
+  if (names.length > 0) {
+    const recipe = JSON.stringify([RECIPE_VERSION, plan.family, names, plan.linked])
+    await derive(folder, recipe, (target) => build(plan, sources, target))
+  }
+  const pathOf = (source: FileSource): string => ("make" in source ? join(folder, source.name) : source.path)
+  return {
+    fields: Object.fromEntries(Object.entries(plan.files).map(([field, source]) => [field, pathOf(source)])),
+    tokens: pathOf(plan.tokens),
+  }
+}
+
+async function build(plan: RecognizerPlan, sources: readonly FileSource[], target: string): Promise<void> {
+  for (const source of sources)
+    if ("make" in source) await Bun.write(join(target, source.name), await source.make())
+  for (const path of plan.linked) await linkOrCopy(path, join(target, basename(path)))
+}
+
+async function linkOrCopy(path: string, target: string): Promise<void> {
+  try {
+    await link(path, target)
+  } catch {
+    // Another file system, or one without hard links.
+    await copyFile(path, target, constants.COPYFILE_FICLONE)
+  }
+}

@@ -1,0 +1,164 @@
+import type { LoadedMediaInfo } from "../../domain/loaded-model"
+import type { TranscriptionEvent, TranscriptionRequest, TranscriptSegment } from "../../domain/transcription"
+import type { RecognizerModel } from "../../formats/speech/recognizer-model"
+import { decodeAudio, RECOGNIZER_RATE } from "../audio/decoders/decode"
+import type { Recording } from "../audio/decoders/recording"
+import type { Resampler } from "../audio/encoders/create"
+import type { Job, MediaEngine } from "../media-shell"
+import type { Sherpa } from "../sherpa"
+import { checkTask, chooseLanguage } from "./language"
+import { FRAME_RATE, frameLoudness, levelled, silenceOutside } from "./loudness"
+import type { Heard, Manner, Recognizer } from "./recognizer"
+import { toSegments } from "./segments"
+import { findSpeech } from "./voice-activity"
+import { cutIntoWindows, halve, type Window } from "./windows"
+import { toWords } from "./words"
+
+/** Requests that are worked on side by side, a window of each by turns. */
+const SLOTS = 4
+/** How long a recording may be decoded before others get their turn, and the parent a sign of life. */
+const PAUSE_EVERY_MS = 250
+const SAMPLES_PER_FRAME = RECOGNIZER_RATE / FRAME_RATE
+
+export interface LoadedRecognizer {
+  readonly sherpa: Sherpa
+  readonly recognizer: Recognizer
+  readonly model: RecognizerModel
+  readonly threads: number
+  /** A model that finds speech; absent: pauses are found by loudness. */
+  readonly voiceActivityPath?: string
+}
+
+/** A recording while it is written down. */
+interface Dictation {
+  readonly recording: Recording
+  readonly loudness: Float32Array
+  readonly manner: Manner
+  readonly job: Job<TranscriptionEvent>
+}
+
+/** One recogniser. It hears a recording window by window, and tells what it heard as soon as it has. */
+export class RecognizerEngine implements MediaEngine<TranscriptionRequest, TranscriptionEvent> {
+  readonly info: Omit<LoadedMediaInfo, "footprint">
+  readonly #loaded: LoadedRecognizer
+
+  constructor(loaded: LoadedRecognizer) {
+    const { model, threads } = loaded
+    this.#loaded = loaded
+    this.info = {
+      kind: "recognizer",
+      family: model.description.family,
+      threads,
+      slots: SLOTS,
+      modelBytes: model.description.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      devices: ["CPU"],
+    }
+  }
+
+  async work(request: TranscriptionRequest, job: Job<TranscriptionEvent>): Promise<void> {
+    const startedAt = performance.now()
+    const { description, plan } = this.#loaded.model
+    checkTask(description, request.task)
+    let language = chooseLanguage(description, request.language)
+    const recording = await this.#decode(request, job)
+    job.emit({ type: "audio", seconds: recording.seconds })
+    const loudness = await this.#hearing(recording, plan.windowSeconds, job)
+    let index = 0
+    for (const window of cutIntoWindows(loudness, plan.windowSeconds)) {
+      const manner: Manner = { task: request.task, language }
+      for await (const heard of this.#hear(window, { recording, loudness, manner, job })) {
+        // What was found in the first window holds for the others: languages do not change at a cut.
+        language ??= heard.language
+        for (const segment of this.#segmentsOf(heard, recording.seconds, request.wordTimes))
+          job.emit({ type: "segment", segment: { ...segment, index: index++ } })
+      }
+    }
+    job.emit({
+      type: "done",
+      language: language ?? onlyOne(description.languages) ?? codeOf(request.language),
+      usage: { audioSeconds: recording.seconds },
+      timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
+    })
+  }
+
+  #decode(request: TranscriptionRequest, job: Job<TranscriptionEvent>): Promise<Recording> {
+    const { sherpa } = this.#loaded
+    const makeResampler = (from: number): Resampler => {
+      const resampler = sherpa.createLinearResampler(from, RECOGNIZER_RATE)
+      return {
+        push: (samples) => sherpa.resampleLinear(resampler, samples, 0),
+        end: () => sherpa.resampleLinear(resampler, new Float32Array(0), 1),
+      }
+    }
+    return decodeAudio(request.audioPath, { makeResampler, pause: pauses(job) })
+  }
+
+  /** How loud the recording is; only a long one, which is cut, is searched for speech. */
+  async #hearing(
+    recording: Recording,
+    windowSeconds: number,
+    job: Job<TranscriptionEvent>,
+  ): Promise<Float32Array> {
+    const { sherpa, voiceActivityPath } = this.#loaded
+    const loudness = levelled(frameLoudness(recording))
+    if (voiceActivityPath === undefined || recording.seconds <= windowSeconds) return loudness
+    return silenceOutside(loudness, await findSpeech(sherpa, voiceActivityPath, recording, pauses(job)))
+  }
+
+  /** One window, or its halves where the engine gave up before its end. */
+  async *#hear(
+    window: Window,
+    dictation: Dictation,
+  ): AsyncGenerator<Heard & { readonly window: Window }, void, undefined> {
+    const { recording, manner, job, loudness } = dictation
+    const { recognizer } = this.#loaded
+    const samples = recording.slice(window.start * SAMPLES_PER_FRAME, window.end * SAMPLES_PER_FRAME)
+    let heard = await job.step(() => recognizer.hear(samples, manner))
+    const halves = heard.isCutOff ? halve(loudness, window) : undefined
+    if (halves !== undefined) {
+      for (const half of halves) yield* this.#hear(half, dictation)
+      return
+    }
+    if (heard.text === "") heard = await job.step(() => recognizer.hearAgain(samples, manner))
+    if (heard.text !== "") yield { ...heard, window }
+  }
+
+  #segmentsOf(
+    heard: Heard & { readonly window: Window },
+    recordingSeconds: number,
+    wordTimes: boolean,
+  ): Omit<TranscriptSegment, "index">[] {
+    const start = heard.window.start / FRAME_RATE
+    const end = Math.min(heard.window.end / FRAME_RATE, recordingSeconds)
+    if (!this.#loaded.model.plan.timed || heard.timestamps.length !== heard.tokens.length)
+      return [{ start, end, text: heard.text }]
+    const words = toWords(heard, end - start).map((word) => ({
+      ...word,
+      start: start + word.start,
+      end: start + word.end,
+    }))
+    return toSegments(words).map(({ words: ofSegment, ...segment }) => ({
+      ...segment,
+      ...(wordTimes && ofSegment !== undefined && { words: ofSegment }),
+    }))
+  }
+}
+
+/** A step without work, when the last one is some time ago. */
+function pauses(job: Job<TranscriptionEvent>): () => Promise<void> {
+  let last = performance.now()
+  return async () => {
+    if (performance.now() - last < PAUSE_EVERY_MS) return
+    await job.step(() => new Promise((resolve) => setImmediate(resolve)))
+    last = performance.now()
+  }
+}
+
+/** As it was given; a model that knows no names of languages does not doubt it. */
+function codeOf(given: string | undefined): string | undefined {
+  return /^[a-z]{2,3}\b/.exec(given?.trim().toLowerCase() ?? "")?.[0]
+}
+
+function onlyOne(languages: readonly string[]): string | undefined {
+  return languages.length === 1 ? languages[0] : undefined
+}

@@ -1,0 +1,40 @@
+import { InvalidRequest, Unsupported } from "../../errors/request"
+import type { RecognizerDescription } from "../../formats/speech/recognizer-model"
+
+/**
+ * The code of the language that a request names, as the model spells it: by its code (`en`, `en-US`) or its English
+ * name. Undefined: the model finds out. Models that do not say what they know take any language, and use none.
+ * @throws InvalidRequest for a language that the model does not know
+ */
+export function chooseLanguage(
+  { languages }: Pick<RecognizerDescription, "languages">,
+  wanted: string | undefined,
+): string | undefined {
+  const given = wanted?.trim().toLowerCase()
+  if (!given || given === "auto" || languages.length === 0) return undefined
+  const primary = given.split(/[-_]/)[0] ?? given
+  const code = languages.find((each) => each === given) ?? languages.find((each) => each === primary)
+  const found = code ?? languages.find((each) => nameOf(each) === given)
+  if (found !== undefined) return found
+  throw new InvalidRequest(
+    `the model does not know the language '${wanted}'; it knows ${languages.toSorted().join(", ")}`,
+    "language",
+  )
+}
+
+/** @throws Unsupported where the model writes down what is said, and nothing else */
+export function checkTask(
+  { canTranslate }: Pick<RecognizerDescription, "canTranslate">,
+  task: "transcribe" | "translate",
+): void {
+  if (task === "translate" && !canTranslate)
+    throw new Unsupported("this model cannot translate; Whisper models for several languages can", "model")
+}
+
+function nameOf(code: string): string | undefined {
+  try {
+    return new Intl.DisplayNames("en", { type: "language", fallback: "none" }).of(code)?.toLowerCase()
+  } catch {
+    return undefined // not a code of a language, as Intl sees it
+  }
+}

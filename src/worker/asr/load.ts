@@ -1,0 +1,57 @@
+import { dirname } from "node:path"
+import type { TranscriptionEvent, TranscriptionRequest } from "../../domain/transcription"
+import { InvalidModelFile, ModelLoadFailed } from "../../errors/model"
+import { readModelFolder } from "../../formats/model-folder"
+import { recognizeSpeech } from "../../formats/speech/recognize"
+import type { RecognizerModel } from "../../formats/speech/recognizer-model"
+import { locateSpeech } from "../../native/speech-files"
+import { engineReason } from "../audio/engine-reason"
+import { usableCores } from "../cores"
+import type { LoadMessage, MediaEngine } from "../media-shell"
+import { openSherpa } from "../sherpa"
+import { deriveRecognizerFiles } from "./derived-files"
+import { RecognizerEngine } from "./engine"
+import { Recognizer } from "./recognizer"
+import { findVoiceActivityModel } from "./voice-activity"
+
+const MOST_THREADS = 8
+
+/**
+ * Loads a recogniser. Everything that the engine would end the process over is checked before it is called.
+ * @throws ModelLoadFailed, Unsupported (a build without speech), RuntimeBroken
+ */
+export async function loadRecognizer(
+  message: LoadMessage<TranscriptionRequest>,
+): Promise<MediaEngine<TranscriptionRequest, TranscriptionEvent>> {
+  const { model: wanted, environment, settings } = message
+  const sherpa = openSherpa(await locateSpeech(environment.runtimeFolder))
+  const model = await recognize(wanted.name, wanted.path)
+  const threads = settings.decodeThreads ?? Math.min(usableCores(), MOST_THREADS)
+  // Beside the model, or beside all models: the folder for derived files is in theirs.
+  const modelsFolder = dirname(dirname(wanted.derivedFolder))
+  const voiceActivityPath = await findVoiceActivityModel([wanted.path, modelsFolder])
+  try {
+    const files = await deriveRecognizerFiles(model.plan, wanted.derivedFolder)
+    const recognizer = await Recognizer.load(sherpa, model.plan, files, threads)
+    return new RecognizerEngine({
+      sherpa,
+      recognizer,
+      model,
+      threads,
+      ...(voiceActivityPath !== undefined && { voiceActivityPath }),
+    })
+  } catch (error) {
+    throw new ModelLoadFailed(wanted.name, engineReason(error), error)
+  }
+}
+
+async function recognize(name: string, path: string): Promise<RecognizerModel> {
+  try {
+    const found = await recognizeSpeech(await readModelFolder(path))
+    if (found?.kind === "recognizer") return found
+  } catch (error) {
+    if (error instanceof InvalidModelFile) throw new ModelLoadFailed(name, error.message, error)
+    throw error
+  }
+  throw new ModelLoadFailed(name, `${path} is no recogniser`)
+}

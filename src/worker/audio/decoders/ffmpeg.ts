@@ -1,0 +1,93 @@
+import { Unsupported } from "../../../errors/request"
+import { type AudioFile, brokenAudio, cutShort } from "./audio-file"
+import type { Container } from "./container"
+import type { Pcm } from "./pcm"
+
+const SAMPLE_RATE = 16_000
+/** ffmpeg decodes an hour in seconds; one that takes this long is stuck. */
+const TIMEOUT_MS = 120_000
+/** Boxes before the sound and between its pieces: fragmented files have one or two for each second. */
+const MAX_BOXES = 100_000
+
+/**
+ * Formats that no decoder of a free licence reads: handed to ffmpeg, where that is installed. It is told which
+ * demuxer to use and may open nothing but the one file, so that no playlist or reference leads it elsewhere.
+ * @throws Unsupported where there is no ffmpeg
+ */
+export async function* decodeWithFfmpeg(
+  file: AudioFile,
+  container: Container,
+  what: string,
+  maxSeconds: number,
+): AsyncGenerator<Pcm> {
+  const ffmpeg = Bun.which("ffmpeg")
+  if (ffmpeg === null)
+    throw new Unsupported(
+      `${what} is read with ffmpeg, which is not installed here; install it, or send wav, mp3, flac, ogg or webm`,
+      "file",
+    )
+  if (container === "mov") checkBoxes(file)
+  const child = Bun.spawn([ffmpeg, ...ffmpegArguments(file.path, container, maxSeconds)], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: TIMEOUT_MS,
+    killSignal: "SIGKILL",
+  })
+  try {
+    const complaints = new Response(child.stderr).text()
+    let isEmpty = true
+    for await (const channel of toFloats(child.stdout)) {
+      isEmpty = false
+      yield { channels: [channel], sampleRate: SAMPLE_RATE }
+    }
+    const status = await child.exited
+    if (status !== 0 || isEmpty) throw brokenAudio(explain(await complaints, child.signalCode !== null))
+  } finally {
+    child.kill("SIGKILL")
+  }
+}
+
+function ffmpegArguments(path: string, container: Container, maxSeconds: number): string[] {
+  return [
+    ["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"],
+    ["-protocol_whitelist", "file", "-f", container, "-i", `file:${path}`],
+    ["-map", "0:a:0", "-vn", "-sn", "-dn"],
+    ["-ac", "1", "-ar", String(SAMPLE_RATE), "-t", String(maxSeconds), "-f", "f32le", "pipe:1"],
+  ].flat()
+}
+
+/** Little-endian floats, whose bytes come in pieces of any length. */
+async function* toFloats(stream: ReadableStream<Uint8Array>): AsyncGenerator<Float32Array> {
+  let rest = Buffer.alloc(0)
+  for await (const piece of stream) {
+    const bytes = rest.length === 0 ? Buffer.from(piece) : Buffer.concat([rest, piece])
+    const count = Math.floor(bytes.length / 4)
+    if (count > 0) yield new Float32Array(Uint8Array.from(bytes.subarray(0, count * 4)).buffer)
+    rest = Buffer.from(bytes.subarray(count * 4))
+  }
+}
+
+function explain(complaints: string, wasKilled: boolean): string {
+  if (wasKilled) return `ffmpeg did not come to an end in ${TIMEOUT_MS / 1000} s`
+  // ffmpeg begins its lines with addresses, and names the file.
+  const lines = complaints.split("\n").map((line) => line.replace(/^\[.*?\] |file:\S+: /g, "").trim())
+  const words = lines.filter((line) => line !== "").slice(0, 3)
+  return words.length === 0 ? "ffmpeg found no sound in it" : `ffmpeg says: ${words.join("; ")}`
+}
+
+/** ffmpeg decodes what there is of a file that was cut short, and says little about the rest. */
+function checkBoxes(file: AudioFile): void {
+  let position = 0
+  for (let i = 0; i < MAX_BOXES && position < file.size; i++) {
+    const header = file.read(position, 16)
+    if (header.length < 8) throw cutShort("another box", "is nothing behind it")
+    let size = header.readUInt32BE(0)
+    // 0: to the end of the file; 1: 64 bits follow (ISO 14496-12, 4.2).
+    if (size === 0) return
+    if (size === 1 && header.length === 16) size = Number(header.readBigUInt64BE(8))
+    if (size < 8) throw brokenAudio(`its MP4 box at byte ${position} is damaged`)
+    position += size
+  }
+  if (position > file.size) throw cutShort(`${position} bytes`, `are only ${file.size}`)
+}

@@ -1,0 +1,46 @@
+import type { AudioFormat } from "../../../domain/speech"
+import { aac } from "./aac"
+import type { AudioCodec, AudioEncoder } from "./encoder"
+import { flac } from "./flac"
+import { mp3 } from "./mp3"
+import { opus } from "./opus"
+import { pcm } from "./pcm"
+import { wav } from "./wav"
+
+const CODECS: Readonly<Record<AudioFormat, AudioCodec>> = { aac, flac, mp3, opus, pcm, wav }
+
+/** Converts a stream of samples to another rate, part by part. */
+export interface Resampler {
+  push(samples: Float32Array): Float32Array
+  /** What is left inside, after the last sample. */
+  end(): Float32Array
+}
+
+/**
+ * An encoder of `format` for samples at `sampleRate`. Where the format does not know the rate, `resampler` converts
+ * them to the next higher one that it knows, or to its highest.
+ */
+export async function createEncoder(
+  format: AudioFormat,
+  sampleRate: number,
+  resampler: (from: number, to: number) => Resampler,
+): Promise<AudioEncoder> {
+  const codec = CODECS[format]
+  const rate = nextRate(codec.rates, sampleRate)
+  const encoder = await codec.create(rate)
+  return rate === sampleRate ? encoder : resampled(encoder, resampler(sampleRate, rate))
+}
+
+function nextRate(rates: readonly number[] | undefined, sampleRate: number): number {
+  if (rates === undefined) return sampleRate
+  return rates.find((rate) => rate >= sampleRate) ?? rates.at(-1) ?? sampleRate
+}
+
+function resampled(encoder: AudioEncoder, resampler: Resampler): AudioEncoder {
+  return {
+    mime: encoder.mime,
+    sampleRate: encoder.sampleRate,
+    push: (samples) => encoder.push(resampler.push(samples)),
+    end: () => Buffer.concat([encoder.push(resampler.end()), encoder.end()]),
+  }
+}

@@ -1,0 +1,178 @@
+import type { GenerationRequest } from "../../../domain/chat"
+import { fromWire, InternalError, type XllmError } from "../../../errors/base"
+import { TemplateFailed } from "../../../errors/engine"
+import { formatSeconds } from "../../../lib/text/duration"
+import type { WireRendered, WireRequest } from "../../../protocol/wire"
+import type { PreparedRequest } from "./prepared"
+import type { FromPromptThread, PromptThreadSetup, Purpose, ToPromptThread } from "./prompt-messages"
+
+type Answer = Extract<FromPromptThread, { type: "prepared" | "rendered" }>
+
+interface Job {
+  readonly id: number
+  readonly purpose: Purpose
+  readonly request: WireRequest<GenerationRequest>
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: XllmError) => void
+  /** Nobody waits for it any more. */
+  isForgotten: boolean
+}
+
+/** How long after the time limit of a template it is looked again whether it is done. */
+const SECOND_LOOK_MS = 10
+
+/** A request that is being prepared. */
+export interface Preparation {
+  /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
+  readonly prepared: Promise<PreparedRequest>
+  /** Nobody wants it any more: it is not begun, if it has not been, and never settles. */
+  forget(): void
+}
+
+/** Has requests prepared in a thread of its own, one after another, and ends the thread where a template takes too long. */
+export class PromptClient {
+  #setup: Omit<PromptThreadSetup, "type">
+  readonly #templateTimeoutMs: number
+  /** The first one is what the thread works on. */
+  #jobs: Job[] = []
+  #thread: Worker | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #ready: PromiseWithResolvers<Extract<FromPromptThread, { type: "ready" }>> = Promise.withResolvers()
+  #nextId = 0
+
+  constructor(setup: Omit<PromptThreadSetup, "type">, templateTimeoutMs: number) {
+    this.#setup = setup
+    this.#templateTimeoutMs = templateTimeoutMs
+  }
+
+  /** Starts the thread, compiles the template and tries it. */
+  start(): Promise<Extract<FromPromptThread, { type: "ready" }>> {
+    this.#startThread()
+    this.#timer = setTimeout(() => this.#giveUpTemplate(), this.#templateTimeoutMs)
+    return this.#ready.promise
+  }
+
+  /** A template that does not even end when it is tried out would hold up every start of the thread. */
+  #giveUpTemplate(): void {
+    this.#thread?.terminate()
+    this.#setup = { ...this.#setup, chatTemplate: null, templateError: this.#tooSlow() }
+    this.#startThread()
+  }
+
+  prepare(request: WireRequest<GenerationRequest>): Preparation {
+    const { job, answer } = this.#begin("generate", request)
+    const prepared = answer.then((message) => {
+      if (message.type === "prepared") return message.request
+      throw new InternalError("a request was shown that was to be prepared")
+    })
+    return { prepared, forget: () => this.#forget(job) }
+  }
+
+  /** A request's prompt and parameters, to be looked at. @throws as a preparation */
+  async render(request: WireRequest<GenerationRequest>): Promise<WireRendered> {
+    const message = await this.#begin("render", request).answer
+    if (message.type === "rendered") return message.result
+    throw new InternalError("a request was prepared that was to be shown")
+  }
+
+  #begin(
+    purpose: Purpose,
+    request: WireRequest<GenerationRequest>,
+  ): { readonly job: Job; readonly answer: Promise<Answer> } {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const job: Job = { id: this.#nextId++, purpose, request, resolve, reject, isForgotten: false }
+    this.#jobs.push(job)
+    // Not only when it is its turn: between two steps this thread hears of all requests that are ready by then.
+    this.#post(job)
+    if (this.#jobs.length === 1) this.#watchFirst()
+    return { job, answer: promise }
+  }
+
+  #startThread(): void {
+    const thread = new Worker(new URL("./prompt-thread.ts", import.meta.url).href)
+    // What a thread that was given up has still said is not for its successor's jobs.
+    const ifCurrent = (action: () => void): void => {
+      if (thread === this.#thread) action()
+    }
+    thread.onmessage = (event: MessageEvent<FromPromptThread>) => ifCurrent(() => this.#handle(event.data))
+    thread.onerror = ({ message }) =>
+      ifCurrent(() => this.#restart(new InternalError(`the prompt thread failed: ${message}`)))
+    this.#thread = thread
+    this.#send({ type: "setup", ...this.#setup })
+  }
+
+  #post({ id, purpose, request }: Job): void {
+    this.#send({ type: "prepare", id, purpose, request })
+  }
+
+  #send(message: ToPromptThread): void {
+    this.#thread?.postMessage(message)
+  }
+
+  #watchFirst(): void {
+    if (this.#jobs.length === 0) return
+    this.#after(this.#templateTimeoutMs, () => {
+      // A step may have taken longer than the limit: what the thread said during it is heard before the next one.
+      this.#after(SECOND_LOOK_MS, () => this.#restart(new TemplateFailed(this.#tooSlow())))
+    })
+  }
+
+  #after(ms: number, action: () => void): void {
+    this.#timer = setTimeout(action, ms)
+  }
+
+  #tooSlow(): string {
+    return `it took longer than ${formatSeconds(this.#templateTimeoutMs)}`
+  }
+
+  #handle(message: FromPromptThread): void {
+    switch (message.type) {
+      case "ready":
+        return this.#becomeReady(message)
+      case "templated":
+        return clearTimeout(this.#timer)
+      case "prepared":
+      case "rendered":
+        return this.#finish(message.id, (job) => job.resolve(message))
+      case "failed":
+        return this.#finish(message.id, (job) => job.reject(fromWire(message.error)))
+      case "forgotten":
+        return this.#finish(message.id, () => {})
+      default:
+        message satisfies never
+    }
+  }
+
+  #becomeReady(message: Extract<FromPromptThread, { type: "ready" }>): void {
+    if (this.#jobs.length === 0) clearTimeout(this.#timer)
+    this.#ready.resolve(message)
+  }
+
+  /** Jobs are done in their order, but for those that were forgotten before it was their turn. */
+  #finish(id: number, settle: (job: Job) => void): void {
+    const job = this.#jobs.find((each) => each.id === id)
+    if (job === undefined) return
+    const wasFirst = job === this.#jobs[0]
+    this.#jobs = this.#jobs.filter((each) => each !== job)
+    if (!job.isForgotten) settle(job)
+    if (!wasFirst) return
+    clearTimeout(this.#timer)
+    this.#watchFirst()
+  }
+
+  /** The thread may be at work on it: that it is done with it is heard like of any other. */
+  #forget(job: Job): void {
+    job.isForgotten = true
+    this.#send({ type: "forget", id: job.id })
+  }
+
+  /** The thread is lost: the job it had fails, the others go to a new one. */
+  #restart(error: XllmError): void {
+    this.#thread?.terminate()
+    this.#startThread()
+    const [lost, ...rest] = this.#jobs
+    this.#jobs = [...(lost === undefined ? [] : [lost]), ...rest.filter((job) => !job.isForgotten)]
+    for (const job of this.#jobs.slice(1)) this.#post(job)
+    if (lost !== undefined) this.#finish(lost.id, (job) => job.reject(error))
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The thread that turns requests into tokens, and does all else that a request needs before it is decoded, beside the
+ * thread that decodes: a long or hostile request costs running streams nothing, and the thread can be ended while it
+ * works.
+ */
+import { asXllmError } from "../../../errors/base"
+import { Library } from "../../../llama/library"
+import { Vocabulary } from "../../../llama/vocabulary"
+import { decodeDefaults } from "../../../protocol/wire"
+import { PromptBuilder } from "./prompt-builder"
+import type { FromPromptThread, PromptThreadSetup, ToPromptThread } from "./prompt-messages"
+import { RequestPreparer } from "./request-preparer"
+
+declare const self: Worker
+
+type Job = Extract<ToPromptThread, { type: "prepare" }>
+
+function post(message: FromPromptThread): void {
+  postMessage(message)
+}
+
+let preparer: RequestPreparer | undefined
+let jobs: Job[] = []
+
+function handle(message: ToPromptThread): void {
+  switch (message.type) {
+    case "setup":
+      return setUp(message)
+    case "prepare":
+      jobs.push(message)
+      // One after another, so that what is said in between is heard.
+      if (jobs.length === 1) setImmediate(work)
+      return
+    case "forget":
+      return forget(message.id)
+    default:
+      message satisfies never
+  }
+}
+
+function setUp(setup: PromptThreadSetup): void {
+  const vocabulary = Vocabulary.fromShare(Library.share(setup.files), setup.vocabulary)
+  const builder = new PromptBuilder(vocabulary, setup)
+  preparer = new RequestPreparer({ ...setup, vocabulary, builder, along: decodeDefaults(setup.along) })
+  const { longestTokenBytes, template } = builder
+  const { fallback } = template
+  post({
+    type: "ready",
+    ...(longestTokenBytes !== undefined && { longestTokenBytes }),
+    ...(fallback !== undefined && { fallback }),
+  })
+}
+
+function work(): void {
+  const job = jobs.shift()
+  if (job !== undefined) post(answer(job))
+  if (jobs.length > 0) setImmediate(work)
+}
+
+function answer({ id, purpose, request }: Job): FromPromptThread {
+  const templated = (): void => post({ type: "templated", id })
+  try {
+    if (preparer === undefined) throw new Error("the prompt thread is not set up")
+    return purpose === "render"
+      ? { type: "rendered", id, result: preparer.render(request, templated) }
+      : { type: "prepared", id, request: preparer.prepare(request, templated) }
+  } catch (error) {
+    return { type: "failed", id, error: asXllmError(error).toWire() }
+  }
+}
+
+function forget(id: number): void {
+  if (!jobs.some((job) => job.id === id)) return
+  jobs = jobs.filter((job) => job.id !== id)
+  post({ type: "forgotten", id })
+}
+
+self.onmessage = (event: MessageEvent<ToPromptThread>) => handle(event.data)

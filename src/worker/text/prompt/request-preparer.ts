@@ -1,0 +1,176 @@
+import type { GenerationRequest, SamplingParameters } from "../../../domain/chat"
+import type { ModelDefaults } from "../../../domain/model"
+import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
+import { PRODUCTS } from "../../../limits"
+import type { Vocabulary } from "../../../llama/vocabulary"
+import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
+import { withDefaults, withFallback } from "../defaults"
+import { prepareStops } from "../output/stop"
+import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
+import { effectiveSampling } from "../sampling/sampling"
+import type { PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
+import { type Prompt, type PromptBuilder, textField } from "./prompt-builder"
+
+export interface PreparerParts {
+  readonly vocabulary: Vocabulary
+  readonly builder: PromptBuilder
+  readonly contextLength: number
+  /** What comes along with the model. */
+  readonly along: ModelDefaults
+  /** The model's defaults, over which a request's own go. */
+  readonly sampling: SamplingParameters
+}
+
+/** Sets of breakers that are remembered: finding one takes as long as a prompt of some thousand tokens. */
+const REMEMBERED_BREAKERS = 4
+
+/** Does all that a request needs before it is decoded. */
+export class RequestPreparer {
+  readonly #parts: PreparerParts
+  /** By the texts as JSON; the one that was used last comes last. */
+  readonly #breakers = new Map<string, BreakerTable | undefined>()
+
+  constructor(parts: PreparerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * `templated` is called when the template has been applied.
+   * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
+   */
+  prepare(wire: WireRequest<GenerationRequest>, templated: () => void): PreparedRequest {
+    const request = this.#read(wire)
+    if (request.kind !== "completion" || request.keepLast === undefined)
+      this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
+    const { text, tokens } = this.#parts.builder.build(request, templated)
+    this.#refuseOverlong(tokens.length, textField(request))
+    refuseManyLogprobs(request, tokens.length)
+    if (tokens.length === 0)
+      throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
+    const sampling = this.#samplingOf(request)
+    const isCompletion = request.kind === "completion"
+    const { fallback } = this.#parts.builder.template
+    const isJudged = isCompletion && request.echo && request.topLogprobs !== undefined
+    return {
+      tokens,
+      field: textField(request),
+      ...(isCompletion && request.echo && { echo: text }),
+      choices: request.n,
+      maxTokens: this.#mostTokens(request, tokens),
+      minTokens: request.minTokens,
+      stops: prepareStops(request.stop),
+      stopTokens: [...new Set(request.stopTokens)],
+      keepsStop: request.keepsStop ?? false,
+      hidesControlTokens: request.hidesControlTokens ?? false,
+      reportsTokens: request.reportsTokens ?? false,
+      warnings: fallback !== undefined && !isCompletion ? [fallback.explanation] : [],
+      sampling: this.#prepareSampling(sampling),
+      ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
+      isJudged,
+      usesCache: request.cachePrompt && !isJudged,
+      returnProgress: request.returnProgress,
+    }
+  }
+
+  /** A request's prompt and parameters, to be looked at. @throws as {@link prepare} */
+  render(wire: WireRequest<GenerationRequest>, templated: () => void): WireRendered {
+    const request = this.#read(wire)
+    const { text, tokens }: Prompt = this.#parts.builder.build(request, templated)
+    const sampling = this.#samplingOf(request)
+    const bias = this.#resolveBias(sampling.logitBias)
+    const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
+    return encodeRendered({
+      prompt: text,
+      tokens,
+      parameters: {
+        ...sampling,
+        logitBias,
+        maxTokens: this.#mostTokens(request, tokens),
+        stop: request.stop,
+      },
+    })
+  }
+
+  #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
+    const request = withDefaults(decodeRequest(wire), this.#parts.along)
+    return withFallback(request, this.#parts.builder.template.fallback)
+  }
+
+  #refuseOverlong(length: number, field: PreparedRequest["field"]): void {
+    const { contextLength } = this.#parts
+    if (length > contextLength) throw new ContextLengthExceeded(length, contextLength, field)
+  }
+
+  /** What a request may generate at most: its own limit, or up to the end of the context. */
+  #mostTokens(request: GenerationRequest, tokens: Int32Array): number {
+    const left = Math.max(0, this.#parts.contextLength - tokens.length + 1)
+    return Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, left)
+  }
+
+  #samplingOf(request: GenerationRequest): SamplingParameters {
+    return effectiveSampling(this.#parts.sampling, request.sampling, this.#parts.contextLength)
+  }
+
+  #prepareSampling(sampling: SamplingParameters): PreparedSampling {
+    const { seed, logitBias, drySequenceBreakers, ...rest } = sampling
+    const breakers = sampling.dryMultiplier > 0 ? this.#breakersOf(drySequenceBreakers) : undefined
+    return {
+      ...rest,
+      seed: seed ?? randomSeed(),
+      bias: this.#resolveBias(logitBias),
+      ...(breakers !== undefined && { breakers }),
+    }
+  }
+
+  #breakersOf(texts: readonly string[]): BreakerTable | undefined {
+    const key = JSON.stringify(texts)
+    const table = this.#breakers.has(key)
+      ? this.#breakers.get(key)
+      : findBreakers(texts, this.#parts.vocabulary)
+    this.#breakers.delete(key)
+    this.#breakers.set(key, table)
+    for (const oldest of this.#breakers.keys()) {
+      if (this.#breakers.size <= REMEMBERED_BREAKERS) break
+      this.#breakers.delete(oldest)
+    }
+    return table
+  }
+
+  /** With the tokens of texts in their place, and what is said of one token several times added up. */
+  #resolveBias(pairs: SamplingParameters["logitBias"]): TokenBias {
+    const { vocabulary } = this.#parts
+    const ofTexts = new Map<string, number>()
+    const ofTokens = new Map<number, number>()
+    const add = (token: number, bias: number): void => {
+      if (token < vocabulary.size) ofTokens.set(token, (ofTokens.get(token) ?? 0) + bias)
+    }
+    for (const [key, bias] of pairs)
+      if (typeof key === "number") add(key, bias)
+      else ofTexts.set(key, (ofTexts.get(key) ?? 0) + bias)
+    for (const [text, bias] of ofTexts)
+      for (const token of vocabulary.tokenize(text, { addSpecial: false, parseSpecial: true }))
+        add(token, bias)
+    const tokens = Int32Array.from(ofTokens.keys()).sort()
+    return { tokens, values: Float32Array.from(tokens, (token) => ofTokens.get(token) ?? 0) }
+  }
+}
+
+/**
+ * Log probabilities of a prompt are told together, in every choice; how many they are is known with its tokens.
+ * @throws InvalidRequest
+ */
+function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
+  const { topLogprobs } = request
+  if (request.kind !== "completion" || !request.echo || topLogprobs === undefined) return
+  const count = request.n * tokens * (1 + topLogprobs)
+  if (count <= PRODUCTS.echoedLogprobs) return
+  throw new InvalidRequest(
+    `echo with logprobs ${topLogprobs} of ${tokens} tokens in ${request.n} choices comes to ${count} log probabilities; ` +
+      `at most ${PRODUCTS.echoedLogprobs} are possible`,
+    "logprobs",
+  )
+}
+
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
+}

@@ -1,0 +1,67 @@
+import type { TokenAlternative, TokenLogprob } from "../../../domain/chat"
+import { NotNumbers } from "../../../errors/engine"
+
+/** The logits of one place, read before any sampler changed them. */
+export class LogprobReader {
+  readonly #logits: Float32Array
+  readonly #logSum: number
+
+  private constructor(logits: Float32Array) {
+    this.#logits = logits
+    this.#logSum = logSumExp(logits)
+    if (!Number.isFinite(this.#logSum)) throw new NotNumbers()
+  }
+
+  /** `logits` of the full vocabulary; they are copied, for samplers change them in place. @throws NotNumbers */
+  static of(logits: Float32Array): LogprobReader {
+    return new LogprobReader(logits.slice())
+  }
+
+  /** Of logits that nobody changes before they are read. @throws NotNumbers */
+  static ofUnchanged(logits: Float32Array): LogprobReader {
+    return new LogprobReader(logits)
+  }
+
+  /** The log probability of `token`, and of the `count` most probable tokens, best first. */
+  read(token: number, count: number, bytes: (token: number) => Uint8Array): TokenLogprob {
+    const alternative = (id: number): TokenAlternative => ({
+      id,
+      bytes: Array.from(bytes(id)),
+      logprob: this.#logprob(id),
+    })
+    return { ...alternative(token), top: largest(this.#logits, count).map(alternative) }
+  }
+
+  #logprob(token: number): number {
+    return (this.#logits[token] ?? Number.NEGATIVE_INFINITY) - this.#logSum
+  }
+}
+
+/** Loops count: an iterator over a typed array takes ten times as long, and this is done for every token. */
+function logSumExp(logits: Float32Array): number {
+  let highest = Number.NEGATIVE_INFINITY
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number // an id below the length
+    if (logit > highest) highest = logit
+  }
+  let sum = 0
+  for (let id = 0; id < logits.length; id++) sum += Math.exp((logits[id] as number) - highest)
+  return highest + Math.log(sum)
+}
+
+/** Indices of the `count` largest values, largest first; ties in order of the index. */
+function largest(values: Float32Array, count: number): number[] {
+  const best: number[] = []
+  if (count === 0) return best
+  let lowest = Number.NEGATIVE_INFINITY
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? Number.NEGATIVE_INFINITY
+    if (best.length === count && value <= lowest) continue
+    let at = best.length
+    while (at > 0 && (values[best[at - 1] ?? 0] ?? 0) < value) at--
+    best.splice(at, 0, index)
+    if (best.length > count) best.pop()
+    lowest = values[best[best.length - 1] ?? 0] ?? Number.NEGATIVE_INFINITY
+  }
+  return best
+}

@@ -1,0 +1,87 @@
+import type { SamplingParameters } from "../../../domain/chat"
+import { recommendedSampling, SAMPLING_DEFAULTS } from "../../../formats/sampling-defaults"
+
+/** The defaults of one model: the built-in ones, over them what its file recommends, over them what came along with it. */
+export function modelDefaults(
+  metadata: (key: string) => string | undefined,
+  along: Partial<SamplingParameters> = {},
+): SamplingParameters {
+  return { ...SAMPLING_DEFAULTS, ...recommendedSampling(metadata), ...along }
+}
+
+const MAX_INT32 = 2 ** 31 - 1
+
+type NumericParameter = {
+  [Name in keyof SamplingParameters]: SamplingParameters[Name] extends number ? Name : never
+}[keyof SamplingParameters]
+
+interface Reach {
+  readonly least: number
+  readonly most: number
+  readonly whole?: true
+}
+
+/** Wide enough for everything that means anything; beyond it 32-bit numbers overflow or stop being numbers. */
+const FLOAT: Reach = { least: -1e6, most: 1e6 }
+const SHARE: Reach = { least: 0, most: 1 }
+const COUNT: Reach = { least: 0, most: MAX_INT32, whole: true }
+
+/** What arithmetic can do with; what a request may ask for is narrower, but a file may say anything. */
+const REACH: Readonly<Record<NumericParameter, Reach>> = {
+  temperature: { least: 0, most: 1e6 },
+  dynamicTemperatureRange: { least: 0, most: 1e6 },
+  dynamicTemperatureExponent: { least: 0, most: 100 },
+  topK: COUNT,
+  topP: SHARE,
+  minP: SHARE,
+  typicalP: SHARE,
+  topNSigma: FLOAT,
+  minKeep: COUNT,
+  xtcProbability: SHARE,
+  xtcThreshold: SHARE,
+  // Logits are divided by it.
+  repeatPenalty: { least: 0.01, most: 100 },
+  repeatLastN: { least: -1, most: MAX_INT32, whole: true },
+  presencePenalty: FLOAT,
+  frequencyPenalty: FLOAT,
+  dryMultiplier: { least: 0, most: 1e6 },
+  dryBase: { least: 1, most: 1e6 },
+  dryAllowedLength: COUNT,
+  dryPenaltyLastN: { least: -1, most: MAX_INT32, whole: true },
+  mirostat: { least: 0, most: 2, whole: true },
+  mirostatTau: FLOAT,
+  mirostatEta: FLOAT,
+}
+
+/** Logits divided by less than this are beyond what a float holds; the choice was the same long before. */
+const LEAST_TEMPERATURE = 1e-5
+
+/**
+ * What a request is really sampled with, wherever its values come from: no number is out of reach, and nothing looks
+ * back further than the context is long.
+ */
+export function effectiveSampling(
+  defaults: SamplingParameters,
+  requested: Partial<SamplingParameters>,
+  contextLength: number,
+): SamplingParameters {
+  const wanted = { ...defaults, ...requested }
+  const numbers = Object.entries(REACH).map(([name, reach]) => {
+    // The keys of REACH are those whose values are numbers.
+    const key = name as NumericParameter
+    return [key, within(reach, wanted[key]) ?? SAMPLING_DEFAULTS[key]] as const
+  })
+  const sampling: SamplingParameters = { ...wanted, ...Object.fromEntries(numbers) }
+  return {
+    ...sampling,
+    temperature: sampling.temperature < LEAST_TEMPERATURE ? 0 : sampling.temperature,
+    repeatLastN: Math.min(sampling.repeatLastN, contextLength),
+    dryPenaltyLastN: Math.min(sampling.dryPenaltyLastN, contextLength),
+  }
+}
+
+/** Undefined where it is no number at all. */
+function within({ least, most, whole }: Reach, value: number): number | undefined {
+  if (typeof value !== "number" || Number.isNaN(value)) return undefined
+  return Math.min(most, Math.max(least, whole ? Math.trunc(value) : value))
+}

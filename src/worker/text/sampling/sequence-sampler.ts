@@ -1,0 +1,69 @@
+import { NotNumbers } from "../../../errors/engine"
+import { InvalidRequest } from "../../../errors/request"
+import { foldSeed } from "../../../lib/fold-seed"
+import type { Context } from "../../../llama/context"
+import type { Model } from "../../../llama/model"
+import { Sampler } from "../../../llama/sampler"
+import type { PreparedSampling, TokenBias } from "../prompt/prepared"
+import { Dry } from "./dry"
+import { DryBreakers } from "./dry-breakers"
+import { Penalties } from "./penalties"
+
+/** Chooses the tokens of one sequence. */
+export class SequenceSampler implements Disposable {
+  readonly #parameters: PreparedSampling
+  readonly #penalties: Penalties | undefined
+  readonly #dry: Dry | undefined
+  /** Undefined where the likeliest token is taken. */
+  readonly #sampler: Sampler | undefined
+
+  /** `choice` counts the seeds up; `contextLength`: what "the whole context" means to penalties. */
+  constructor(model: Model, parameters: PreparedSampling, choice: number, contextLength: number) {
+    this.#parameters = parameters
+    this.#penalties = Penalties.of(parameters, contextLength)
+    this.#dry = Dry.of(parameters, new DryBreakers(parameters.breakers), contextLength)
+    if (parameters.temperature > 0)
+      this.#sampler = new Sampler(model, parameters, foldSeed(parameters.seed + choice))
+  }
+
+  /**
+   * The token that follows `tokens`, from the logits at `index` of the batch, without the tokens `ruledOut`. Consumes
+   * those logits.
+   * @throws NotNumbers, InvalidRequest where the request's biases rule all tokens out
+   */
+  choose(context: Context, index: number, tokens: readonly number[], ruledOut: readonly number[]): number {
+    const logits = context.logits(index)
+    addBias(logits, this.#parameters.bias)
+    for (const token of ruledOut) logits[token] = Number.NEGATIVE_INFINITY
+    this.#penalties?.apply(logits, tokens)
+    this.#dry?.apply(logits, tokens)
+    const likeliest = likeliestOf(logits)
+    return this.#sampler === undefined ? likeliest : this.#sampler.sample(context, index)
+  }
+
+  [Symbol.dispose](): void {
+    this.#sampler?.[Symbol.dispose]()
+  }
+}
+
+function addBias(logits: Float32Array, { tokens, values }: TokenBias): void {
+  for (let place = 0; place < tokens.length; place++)
+    // Every token is one of the vocabulary, and has a value.
+    logits[tokens[place] as number]! += values[place] as number
+}
+
+/** Samplers take what is no number for any number, and go on for ever: it is looked for before them. */
+function likeliestOf(logits: Float32Array): number {
+  let likeliest = -1
+  let largest = Number.NEGATIVE_INFINITY
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number // a token below the length
+    if (logit > largest) {
+      largest = logit
+      likeliest = token
+    } else if (logit !== logit) throw new NotNumbers()
+  }
+  if (largest === Number.POSITIVE_INFINITY) throw new NotNumbers()
+  if (likeliest < 0) throw new InvalidRequest("logit_bias leaves no token to choose from", "logit_bias")
+  return likeliest
+}

@@ -1,0 +1,160 @@
+import type { LoadedMediaInfo } from "../../domain/loaded-model"
+import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
+import { reasonOf } from "../../errors/base"
+import { InvalidRequest } from "../../errors/request"
+import type { VoiceModel } from "../../formats/speech/voice-model"
+import { createEncoder, type Resampler } from "../audio/encoders/create"
+import type { AudioEncoder } from "../audio/encoders/encoder"
+import type { Job, MediaEngine } from "../media-shell"
+import type { Sherpa, TtsHandle } from "../sherpa"
+import type { EspeakData } from "./espeak-data"
+import { type Piece, splitIntoPieces } from "./sentences"
+import { chooseSpeaker } from "./speakers"
+
+/** Requests that are spoken side by side, a sentence of each by turns. */
+const SLOTS = 4
+
+/** The first synthesis takes longer than those that follow. */
+const WARM_UP = "a"
+
+export interface LoadedVoice {
+  readonly sherpa: Sherpa
+  readonly tts: TtsHandle
+  readonly voice: VoiceModel
+  readonly threads: number
+  readonly espeak?: EspeakData
+}
+
+/** How one request is spoken. */
+interface Manner {
+  readonly speaker: number
+  readonly speed: number
+  /** What espeak-ng calls the language; absent: the voice's own. */
+  readonly language?: string
+}
+
+/** One voice. It speaks piece by piece, and each is encoded and told as soon as it is there. */
+export class VoiceEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
+  readonly info: Omit<LoadedMediaInfo, "footprint">
+  readonly #loaded: LoadedVoice
+  readonly #sampleRate: number
+
+  constructor(loaded: LoadedVoice) {
+    const { sherpa, tts, voice, threads } = loaded
+    this.#loaded = loaded
+    this.#sampleRate = sherpa.getOfflineTtsSampleRate(tts)
+    this.info = {
+      kind: "voice",
+      family: voice.description.family,
+      threads,
+      slots: SLOTS,
+      modelBytes: voice.description.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      devices: ["CPU"],
+    }
+  }
+
+  /** Speaks a little, so that the first request does not wait for what the engine prepares then. */
+  async warmUp(): Promise<void> {
+    await this.#synthesize(WARM_UP, { speaker: 0, speed: 1 }, () => true)
+  }
+
+  async work(request: SpeechRequest, job: Job<SpeechEvent>): Promise<void> {
+    const startedAt = performance.now()
+    const manner = this.#mannerOf(request)
+    const pieces = splitIntoPieces(request.input)
+    if (pieces.length === 0) throw new InvalidRequest("the input has nothing that can be spoken", "input")
+    // Made while the first piece is synthesised: some take as long as a short one.
+    const encoder = createEncoder(request.format, this.#sampleRate, this.#resampler)
+    const opened = encoder.then((made) => {
+      job.emit({ type: "voice", sampleRate: made.sampleRate, speaker: manner.speaker, mime: made.mime })
+      return made
+    })
+    const samples = await this.#speak(pieces, manner, opened, job)
+    job.emit({
+      type: "done",
+      usage: {
+        characters: [...request.input].length,
+        sentences: pieces.filter(({ endsSentence }) => endsSentence).length,
+        audioSeconds: samples / this.#sampleRate,
+      },
+      timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
+    })
+  }
+
+  /** Returns how many samples there were. */
+  async #speak(
+    pieces: readonly Piece[],
+    manner: Manner,
+    opened: Promise<AudioEncoder>,
+    job: Job<SpeechEvent>,
+  ): Promise<number> {
+    let total = 0
+    let encoding = opened
+    const encode = (samples: Float32Array) => {
+      encoding = encoding.then((encoder) => {
+        total += samples.length
+        job.emit({ type: "audio", bytes: encoder.push(samples), samples: samples.length })
+        return encoder
+      })
+      encoding.catch(() => undefined) // it is thrown below, where it is waited for
+      return !job.signal.aborted
+    }
+    for (const { text } of pieces) {
+      await job.step(() => this.#synthesize(text, manner, encode))
+      await encoding
+    }
+    if (total === 0) throw new InvalidRequest("the voice has no sound for this input", "input")
+    job.emit({ type: "audio", bytes: (await encoding).end(), samples: 0 })
+    return total
+  }
+
+  /**
+   * Synthesises one piece. `take` hears each part, and returns false to stop before the next. A piece that the voice
+   * cannot say (signs of another script alone) has no samples.
+   */
+  async #synthesize(
+    text: string,
+    { speaker, speed, language }: Manner,
+    take: (samples: Float32Array) => boolean,
+  ): Promise<void> {
+    const { sherpa, tts } = this.#loaded
+    const speaking = sherpa.offlineTtsGenerateAsyncWithConfig(tts, {
+      text,
+      generationConfig: {
+        sid: speaker,
+        speed,
+        silenceScale: 1,
+        ...(language !== undefined && { extra: { lang: language } }),
+      },
+      enableExternalBuffer: false,
+      callback: ({ samples }) => (take(samples) ? 1 : 0),
+    })
+    await speaking.catch((error: unknown) => console.error(`not spoken: ${reasonOf(error)}`))
+  }
+
+  #mannerOf({ voice, speed }: SpeechRequest): Manner {
+    const { voice: model, espeak } = this.#loaded
+    const speaker = chooseSpeaker(model.description.speakers, voice)
+    // The engine replaces the length scale by this, so it has to bring it along.
+    const manner = { speaker, speed: speed / model.plan.lengthScale }
+    const language = model.plan.espeak?.speakerLanguages?.[speaker]
+    if (!language) return manner
+    const known = espeak?.nameOf(language)
+    if (known === undefined)
+      throw new InvalidRequest(
+        `the voice '${model.description.speakers[speaker] ?? speaker}' speaks '${language}', for which there is no data ` +
+          "of espeak-ng here; install them (on Debian and Ubuntu: apt install espeak-ng-data)",
+        "voice",
+      )
+    return { ...manner, language: known }
+  }
+
+  readonly #resampler = (from: number, to: number): Resampler => {
+    const { sherpa } = this.#loaded
+    const resampler = sherpa.createLinearResampler(from, to)
+    return {
+      push: (samples) => sherpa.resampleLinear(resampler, samples, 0),
+      end: () => sherpa.resampleLinear(resampler, new Float32Array(0), 1),
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
+import { InvalidModelFile, ModelLoadFailed } from "../../errors/model"
+import { readModelFolder } from "../../formats/model-folder"
+import { recognizeSpeech } from "../../formats/speech/recognize"
+import type { VoiceModel, VoicePlan } from "../../formats/speech/voice-model"
+import { locateSpeech } from "../../native/speech-files"
+import { engineReason } from "../audio/engine-reason"
+import { usableCores } from "../cores"
+import type { LoadMessage, MediaEngine } from "../media-shell"
+import { openSherpa, type TtsConfig } from "../sherpa"
+import { deriveVoiceFiles, type VoiceFiles } from "./derived-files"
+import { VoiceEngine } from "./engine"
+import { type EspeakData, findEspeakData } from "./espeak-data"
+
+/** Small voices are fast on one core already, and more of them gain little: 1.5 times at best with two. */
+const MOST_VITS_THREADS = 2
+const MOST_THREADS = 8
+
+/** The engine takes 0 for "not set". */
+const LEAST_NOISE = 1e-6
+
+/**
+ * Loads a voice. Everything that the engine would end the process over is checked before it is called.
+ * @throws ModelLoadFailed, Unsupported (a build without speech), RuntimeBroken
+ */
+export async function loadVoice(
+  message: LoadMessage<SpeechRequest>,
+): Promise<MediaEngine<SpeechRequest, SpeechEvent>> {
+  const { model, environment, settings } = message
+  const sherpa = openSherpa(await locateSpeech(environment.runtimeFolder))
+  const voice = await recognize(model.name, model.path)
+  const { espeak: needs } = voice.plan
+  const espeak = needs && (await findEspeakData(model.name, needs, environment.runtimeFolder))
+  const plan = withLanguageName(voice.plan, espeak)
+  const files = await deriveVoiceFiles(plan, model.derivedFolder)
+  const threads = settings.decodeThreads ?? defaultThreads(plan)
+  const config = configOf(plan, files, espeak, threads)
+  try {
+    const tts = await sherpa.createOfflineTtsAsync(config)
+    const engine = new VoiceEngine({ sherpa, tts, voice, threads, ...(espeak && { espeak }) })
+    await engine.warmUp()
+    return engine
+  } catch (error) {
+    throw new ModelLoadFailed(model.name, engineReason(error), error)
+  }
+}
+
+async function recognize(name: string, path: string): Promise<VoiceModel> {
+  try {
+    const found = await recognizeSpeech(await readModelFolder(path))
+    if (found?.kind === "voice") return found
+  } catch (error) {
+    if (error instanceof InvalidModelFile) throw new ModelLoadFailed(name, error.message, error)
+    throw error
+  }
+  throw new ModelLoadFailed(name, `${path} is no voice`)
+}
+
+/** Where espeak-ng wants another name for the language than the model's metadata have, a copy gets that one. */
+function withLanguageName(plan: VoicePlan, espeak: EspeakData | undefined): VoicePlan {
+  const language = plan.espeak?.language.toLowerCase()
+  const name = language === undefined ? undefined : espeak?.nameOf(language)
+  if (name === undefined || name === language) return plan
+  return { ...plan, addedMetadata: { ...plan.addedMetadata, voice: name } }
+}
+
+function defaultThreads({ family }: VoicePlan): number {
+  return Math.min(usableCores(), family === "vits" ? MOST_VITS_THREADS : MOST_THREADS)
+}
+
+function configOf(
+  plan: VoicePlan,
+  files: VoiceFiles,
+  espeak: EspeakData | undefined,
+  numThreads: number,
+): TtsConfig {
+  const { family, noise } = plan
+  const { model, ...others } = files
+  const common = {
+    ...others,
+    ...(family === "matcha" ? { acousticModel: model } : { model }),
+    ...(plan.vocoder !== undefined && { vocoder: plan.vocoder }),
+    ...(plan.lexicons.length > 0 && { lexicon: plan.lexicons.join(",") }),
+    ...(espeak !== undefined && { dataDir: espeak.folder }),
+  }
+  const noises = noise && {
+    noiseScale: Math.max(LEAST_NOISE, noise.scale),
+    noiseScaleW: Math.max(LEAST_NOISE, noise.scaleW),
+  }
+  return {
+    model: { [family]: { ...common, ...noises, ...languageOf(plan, espeak) }, numThreads, provider: "cpu" },
+    maxNumSentences: 1,
+    silenceScale: 1,
+    ruleFsts: plan.ruleFsts.join(","),
+    ruleFars: plan.ruleFars.join(","),
+  }
+}
+
+/** Kokoro refuses to load with neither a language nor a lexicon; each request then names its own. */
+function languageOf({ family, espeak, lexicons }: VoicePlan, data: EspeakData | undefined) {
+  if (family !== "kokoro" || espeak?.speakerLanguages === undefined || lexicons.length > 0) return {}
+  return { lang: data?.nameOf(espeak.language) ?? espeak.language }
+}

@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test"
+import type { LoadedMediaInfo, LoadedTextInfo } from "../../../src/domain/loaded-model"
+import { mappedWeights } from "../../../src/engine/residency/mapped-weights"
+
+const MAPPED = { memoryMap: true, memoryLock: false }
+
+const TEXT: LoadedTextInfo = {
+  kind: "text",
+  footprint: { ramBytes: 1, devices: [] },
+  slots: 1,
+  modelBytes: 0,
+  devices: ["CPU"],
+  contextLength: 512,
+  trainedContextLength: 512,
+  kvLayout: "split",
+  kvCells: 512,
+  kvBytes: 1,
+  gpuLayers: 0,
+  totalLayers: 4,
+  decodeThreads: 1,
+  prefillThreads: 1,
+  vocabularySize: 2,
+  chatTemplate: "model",
+  fillInTheMiddle: false,
+}
+
+function text(path: string, modelBytes: number, gpuLayers = 0) {
+  return { path, info: { ...TEXT, modelBytes, gpuLayers }, settings: MAPPED }
+}
+
+function media(kind: "voice" | "image", modelBytes: number, devices: readonly string[] = []) {
+  const footprint = { ramBytes: 1, devices: devices.map((name) => ({ name, bytes: modelBytes })) }
+  const info: LoadedMediaInfo = { kind, family: "f", footprint, slots: 1, modelBytes, devices, threads: 1 }
+  return { path: kind, info, settings: MAPPED }
+}
+
+test("weights of loaded models count once for each file", () => {
+  expect(mappedWeights([])).toBe(0)
+  expect(mappedWeights([text("a", 1000), text("b", 500), text("a", 1000)])).toBe(1500)
+})
+
+test("layers on GPUs are not in system memory", () => {
+  expect(mappedWeights([text("a", 1000, 3)])).toBe(250)
+  expect(mappedWeights([media("image", 700), media("voice", 60)])).toBe(700)
+  expect(mappedWeights([media("image", 700, ["Vulkan0"])])).toBe(0)
+})
+
+test("what is read into memory, or locked there, is no cache", () => {
+  const settings = [
+    { memoryMap: false, memoryLock: false },
+    { memoryMap: true, memoryLock: true },
+  ]
+  for (const each of settings) expect(mappedWeights([{ ...text("a", 1000), settings: each }])).toBe(0)
+})

@@ -1,0 +1,318 @@
+/**
+ * A real worker process that speaks the protocol and has no model: what it does is said by the model's path and by
+ * each prompt (of a speech its input, of a transcription its prompt). It is a text model, a voice, a recogniser or a
+ * painter, as the model's kind says: what a text model says in texts, the others say in half seconds of audio, in
+ * segments and in steps of a picture. SIGUSR2 is the test's hand: it lets a gated load go on, or finishes the oldest `hold` request.
+ */
+import type { RenderedPrompt, SamplingParameters } from "../../../src/domain/chat"
+import type { LoadedModelInfo, WorkerCounters } from "../../../src/domain/loaded-model"
+import type { ModelKind } from "../../../src/domain/model"
+import type { WorkEvent, WorkRequest } from "../../../src/domain/tasks"
+import { DecodeFailed } from "../../../src/errors/engine"
+import { ModelLoadFailed } from "../../../src/errors/model"
+import {
+  FRAME_START,
+  type FromProbeWorker,
+  type FromWorker,
+  PROTOCOL_VERSION,
+  type ToProbeWorker,
+  type ToWorker,
+} from "../../../src/protocol/messages"
+import { decodeRequest, encodeRendered, type RequestEvent } from "../../../src/protocol/wire"
+
+type ToAnyWorker = ToWorker<WorkRequest>
+
+/**
+ * Loads. `deaf` loads, but neither obeys `stop` nor SIGTERM; `once:FILE` crashes in the first load only. `room:N` has
+ * memory for a context of N tokens and no more. What follows an `@` is what it measures after the load, in MiB.
+ */
+export type FakeModel =
+  "plain" | "gated" | "silent" | "crashing" | "refused" | "deaf" | `once:${string}` | `room:${number}`
+
+/**
+ * Prompts. `say N`: N texts, one a step; `drip N`: the same, ten steps a second. `hold`: one text, then steps until it is released or cancelled. `hang`: one
+ * text, then silence. `crash`: one text, then the end with last words. `fail`: one text, then an error.
+ */
+export type FakePrompt = `${"say" | "drip"} ${number}` | "hold" | "hang" | "crash" | "fail"
+
+interface Running {
+  readonly id: number
+  readonly kind: WorkRequest["kind"]
+  readonly command: string
+  readonly weight: number
+  readonly timings: { readonly queueMs: number; readonly loadMs: number }
+  left: number
+}
+
+const running = new Map<number, Running>()
+let kind: ModelKind = "text"
+let slots = 0
+let contextLength = 1024
+let ramBytes = 0
+let steps = 0
+let texts = 0
+/** Requests that came although all slots were taken: must stay 0. Reported as `preemptions`. */
+let overruns = 0
+let gate = () => {}
+let stepPlanned = false
+let deaf = false
+
+function tell(message: FromWorker<WorkEvent> | FromProbeWorker): void {
+  process.send?.(message)
+}
+
+function frame(text: string): void {
+  process.stderr.write(`${FRAME_START}${text}\n`)
+}
+
+function info(): LoadedModelInfo {
+  const common = { footprint: { ramBytes, devices: [] }, slots, modelBytes: 234, devices: ["CPU"] }
+  if (kind !== "text") return { ...common, kind, family: "fake", threads: 1 }
+  return {
+    ...common,
+    kind,
+    contextLength,
+    trainedContextLength: 2048,
+    kvLayout: "unified",
+    kvCells: 4096,
+    kvBytes: 1000,
+    gpuLayers: 0,
+    totalLayers: 2,
+    decodeThreads: 1,
+    prefillThreads: 1,
+    vocabularySize: 256,
+    longestTokenBytes: 16,
+    chatTemplate: "model",
+    fillInTheMiddle: false,
+  }
+}
+
+async function load(message: ToAnyWorker & { readonly type: "load" }): Promise<void> {
+  if (message.environment.protocol !== PROTOCOL_VERSION) process.exit(90)
+  if (message.environment.parentPid !== process.ppid) process.exit(91)
+  kind = message.model.kind
+  // The engine has chosen the command by the kind.
+  if (process.argv[2] !== kind) process.exit(92)
+  slots = message.settings.slots
+  const [path = "", mebibytes] = message.model.path.split("@")
+  const [does, file] = path.split(":")
+  ramBytes = Number(mebibytes ?? 0) * 1024 ** 2
+  contextLength = message.settings.contextLength ?? contextLength
+  frame("L2 reading the file")
+  if (does === "silent") return
+  if (does === "crashing" || (does === "once" && file !== undefined && (await isFirst(file)))) {
+    process.stderr.write("ggml.c:7: GGML_ASSERT(rows > 0) failed\nlibggml.so(+0x1)[0x7f00]\n")
+    process.abort()
+  }
+  if (does === "refused") {
+    tell({ type: "load-failed", error: new ModelLoadFailed(message.model.name, "not a GGUF").toWire() })
+    process.exit(1)
+  }
+  if (does === "room" && (message.settings.contextLength ?? 2048) > Number(file)) {
+    const error = new ModelLoadFailed(message.model.name, "too long", undefined, { outOfMemory: true })
+    tell({ type: "load-failed", error: error.toWire() })
+    process.exit(1)
+  }
+  if (does === "gated") {
+    const opened = new Promise<void>((resolve) => (gate = resolve))
+    frame("P0.25")
+    frame("P0.5")
+    await opened
+  }
+  deaf = does === "deaf"
+  if (deaf) process.on("SIGTERM", () => {})
+  frame("P1")
+  tell({ type: "ready", info: info() })
+}
+
+async function isFirst(file: string): Promise<boolean> {
+  const first = !(await Bun.file(file).exists())
+  if (first) await Bun.write(file, "")
+  return first
+}
+
+function step(): void {
+  stepPlanned = false
+  steps += 1
+  const events = [...running.values()].flatMap(advance)
+  const hangs = [...running.values()].some((request) => request.command === "hang" && request.left < 0)
+  tell({
+    type: "step",
+    events,
+    ...(kind === "text" && { counters: counters() }),
+  })
+  if (running.size > 0 && !hangs) planStep(Math.min(...[...running.values()].map(paceMs)))
+}
+
+function counters(): WorkerCounters {
+  return {
+    decodeCalls: steps,
+    promptTokensEvaluated: 0,
+    promptTokensCached: 0,
+    tokensGenerated: texts,
+    preemptions: overruns,
+  }
+}
+
+/** A holding request needs no speed, only signs of life. */
+function paceMs({ command }: Running): number {
+  if (command.startsWith("drip ")) return 100
+  return command === "hold" ? 20 : 0
+}
+
+function planStep(ms: number): void {
+  if (stepPlanned) return
+  stepPlanned = true
+  if (ms === 0) setImmediate(step)
+  else setTimeout(step, ms)
+}
+
+/** What one request has to say in this step. `left` counts its texts down. */
+function advance(request: Running): RequestEvent[] {
+  const { id, command } = request
+  request.left -= 1
+  if (command === "crash" && request.left < 0) {
+    process.stderr.write("CUDA error: out of memory\nfatal: no more")
+    process.exit(7)
+  }
+  if (command === "fail" && request.left < 0) {
+    running.delete(id)
+    return [{ id, error: new DecodeFailed("no room").toWire() }]
+  }
+  if (request.left < 0) return command === "hold" || command === "hang" ? [] : done(request)
+  texts += 1
+  return [{ id, event: piece(request) }]
+}
+
+/** The part of its work that a request tells in one step. */
+function piece({ kind, left }: Running): WorkEvent {
+  switch (kind) {
+    case "chat":
+    case "completion":
+      return { type: "text", choice: 0, text: `t${left} `, tokens: 1 }
+    case "speech":
+      return { type: "audio", bytes: Uint8Array.of(left), samples: 8_000 }
+    case "transcription":
+      return { type: "segment", segment: { index: left, start: 0, end: 1, text: `t${left}` } }
+    case "image":
+      return { type: "step", image: 0, step: 1, steps: left + 1 }
+    default:
+      return kind satisfies never
+  }
+}
+
+function done({ id, kind, timings }: Running): RequestEvent[] {
+  running.delete(id)
+  return endOf(kind, timings).map((event) => ({ id, event }))
+}
+
+function endOf(kind: WorkRequest["kind"], waits: Running["timings"]): readonly WorkEvent[] {
+  const timings = { ...waits, workMs: 1 }
+  switch (kind) {
+    case "chat":
+    case "completion": {
+      const work = { promptTokens: 1, promptMs: 1, generatedTokens: 1, generationMs: 1 }
+      const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0 }
+      return [
+        { type: "finish", choice: 0, reason: "stop", completionTokens: 1 },
+        { type: "done", usage, timings: { ...waits, ...work } },
+      ]
+    }
+    case "speech":
+      return [{ type: "done", usage: { characters: 5, sentences: 1, audioSeconds: 0.5 }, timings }]
+    case "transcription":
+      return [{ type: "done", language: "en", usage: { audioSeconds: 2 }, timings }]
+    case "image":
+      return [
+        { type: "image", image: 0, bytes: Uint8Array.of(1), width: 8, height: 8, seed: 7 },
+        { type: "done", usage: { images: 1, steps: 1 }, timings },
+      ]
+    default:
+      return kind satisfies never
+  }
+}
+
+function commandOf(request: WorkRequest): string {
+  switch (request.kind) {
+    case "chat":
+      return request.messages[0]?.content ?? ""
+    case "completion":
+    case "image":
+      return String(request.prompt)
+    case "speech":
+      return request.input
+    case "transcription":
+      return request.prompt ?? ""
+    default:
+      return request satisfies never
+  }
+}
+
+function generate(message: ToAnyWorker & { readonly type: "generate" }): void {
+  const { id, queueMs, loadMs } = message
+  const request = decodeRequest(message.request)
+  const command = commandOf(request)
+  const taken = [...running.values()].reduce((sum, other) => sum + other.weight, 0)
+  if (taken >= slots && kind !== "text") process.exit(93)
+  if (taken >= slots) overruns += 1
+  const left = Number(/^(?:say|drip) (\d+)$/.exec(command)?.[1] ?? 1)
+  const weight = request.kind === "chat" || request.kind === "completion" ? request.n : 1
+  running.set(id, { id, kind: request.kind, command, weight, timings: { queueMs, loadMs }, left })
+  planStep(0)
+}
+
+function release(): void {
+  gate()
+  const held = [...running.values()].find((request) => request.command === "hold")
+  if (held === undefined) return
+  running.set(held.id, { ...held, command: "say 0", left: 0 })
+  planStep(0)
+}
+
+function render(message: ToAnyWorker & { readonly type: "render" }): void {
+  const { id } = message
+  const request = decodeRequest(message.request)
+  const prompt = request.kind === "completion" ? String(request.prompt) : ""
+  if (prompt === "fail") {
+    tell({ type: "render-failed", id, error: new DecodeFailed("no template").toWire() })
+  } else if (prompt !== "hang") {
+    // The engine only passes it on.
+    const parameters = { ...({ logitBias: [] as unknown } as SamplingParameters), maxTokens: 1, stop: [] }
+    const result: RenderedPrompt = { prompt: `<${prompt}>`, tokens: [1, 2], parameters }
+    tell({ type: "rendered", id, result: encodeRendered(result) })
+  }
+}
+
+function probe(mode: string | undefined): void {
+  if (mode === "crash") {
+    process.stderr.write("vulkan: no driver\n")
+    process.exit(3)
+  }
+  if (mode === "hang") return
+  const device = { name: "CPU", description: `probe ${process.pid}`, kind: "cpu", backend: "CPU" } as const
+  const gpu = { name: "GPU0", description: `probe ${process.pid}`, kind: "gpu", backend: "Vulkan" } as const
+  const gpus = mode === "gpus" ? [{ ...gpu, freeBytes: 8 * 1024 ** 3, totalBytes: 8 * 1024 ** 3 }] : []
+  tell({ type: "probed", devices: [{ ...device, freeBytes: 1, totalBytes: 2 }, ...gpus], llamaVersion: "b1" })
+}
+
+if (import.meta.main) {
+  process.on("SIGUSR2", release)
+  process.on("disconnect", () => process.exit(0))
+  // The other side of the channel is the engine, with the same protocol.
+  process.on("message", (message: ToAnyWorker | ToProbeWorker) => {
+    switch (message.type) {
+      case "load":
+        return void load(message)
+      case "generate":
+        return generate(message)
+      case "cancel":
+        return void running.delete(message.id)
+      case "render":
+        return render(message)
+      case "probe":
+        return probe(process.argv[3])
+      case "stop":
+        if (!deaf) process.exit(0)
+    }
+  })
+}

@@ -1,0 +1,22 @@
+import { afterEach } from "bun:test"
+import { listen, type Listener } from "../../../src/http/server/listen"
+import { fakeServer } from "../http"
+import { IMAGE_MODEL, RECOGNIZER_MODEL, VOICE_MODEL } from "./fake-engine"
+
+const running: Listener[] = []
+
+/** To be called once in a test file: ends its servers after each test. */
+export function closeMediaServers(): void {
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((listener) => listener.close()))
+  })
+}
+
+/** A listening server with a voice, a recogniser and a painter, over a scripted engine. */
+export async function mediaServer() {
+  const { app, engine } = fakeServer()
+  engine.mediaModels = [VOICE_MODEL, RECOGNIZER_MODEL, IMAGE_MODEL]
+  const listener = await listen(app, { host: "127.0.0.1", port: 0 })
+  running.push(listener)
+  return { engine, url: listener.url }
+}

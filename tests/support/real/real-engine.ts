@@ -1,0 +1,60 @@
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { GenerationEvent, GenerationRequest } from "../../../src/domain/chat"
+import type { TextModelSettings } from "../../../src/domain/settings"
+import { createEngine, type Engine, type ManagedEngine } from "../../../src/engine"
+import type { MemoryLimits } from "../../../src/engine/contract"
+import type { EngineLimits } from "../../../src/engine/process/limits"
+import { createLogger } from "../../../src/log/logger"
+import { createStore } from "../../../src/store"
+import { EXACT_SETTINGS, realWorkerCommand } from "./real-worker"
+
+export interface RealEngineOptions {
+  /** What differs from {@link EXACT_SETTINGS}. */
+  readonly settings?: Partial<TextModelSettings>
+  readonly limits?: Partial<EngineLimits>
+  readonly memory?: MemoryLimits
+}
+
+/** Nothing is unloaded behind a test's back. */
+const KEPT = {
+  priority: "normal",
+  pinned: false,
+  keepAliveSeconds: null,
+  stepTimeoutSeconds: null,
+  replicas: 1,
+  preload: false,
+} as const
+
+/** An engine with real workers over the models of a folder; to be closed after use. */
+export function realEngine(modelsFolder: string, options: RealEngineOptions = {}): ManagedEngine {
+  return createEngine({
+    store: createStore({ modelsFolder }),
+    settingsOf: () => ({ ...EXACT_SETTINGS, ...KEPT, ...options.settings }),
+    runtimeFolder: join(tmpdir(), "xllm-test-runtime"),
+    derivedFolder: join(modelsFolder, "derived"),
+    workerCommand: realWorkerCommand,
+    log: createLogger({ level: "off" }),
+    ...(options.memory !== undefined && { memory: options.memory }),
+    ...(options.limits !== undefined && { limits: options.limits }),
+  })
+}
+
+/** Everything that a request tells, to the end. @throws what it fails with */
+export async function eventsOf(
+  engine: Engine,
+  request: GenerationRequest,
+): Promise<readonly GenerationEvent[]> {
+  const { signal } = new AbortController()
+  const events: GenerationEvent[] = []
+  const stream = request.kind === "chat" ? engine.chat(request, signal) : engine.complete(request, signal)
+  for await (const event of stream) events.push(event)
+  return events
+}
+
+/** The text of the first choice. */
+export async function answerOf(engine: Engine, request: GenerationRequest): Promise<string> {
+  return (await eventsOf(engine, request))
+    .map((event) => (event.type === "text" && event.choice === 0 ? event.text : ""))
+    .join("")
+}

@@ -1,0 +1,332 @@
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type {
+  FinishReason,
+  GenerationEvent,
+  GenerationRequest,
+  RenderedPrompt,
+  TokenLogprob,
+} from "../../../src/domain/chat"
+import type { LoadedModelInfo, LoadedTextInfo, WorkerCounters } from "../../../src/domain/loaded-model"
+import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
+import type { KvLayout, TextModelSettings } from "../../../src/domain/settings"
+import { DEFAULT_LIMITS } from "../../../src/engine/process/limits"
+import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
+import { fromWire, type XllmError } from "../../../src/errors/base"
+import type { FromTextWorker, ToTextWorker } from "../../../src/protocol/messages"
+import {
+  decodeRendered,
+  encodeDefaults,
+  encodeRequest,
+  EventReader,
+  type RequestEvent,
+} from "../../../src/protocol/wire"
+
+/** The command that starts a real worker from the sources. */
+export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] {
+  return [process.execPath, join(import.meta.dir, "../../../src/index.ts"), "worker", kind]
+}
+
+/**
+ * For tests that compare numbers: nothing is rounded but by the arithmetic itself. One thread: several wait for each
+ * other at every operation, which takes for ever where other tests keep the cores busy.
+ */
+export const EXACT_SETTINGS: TextModelSettings = {
+  contextLength: null,
+  slots: 16,
+  decodeThreads: 1,
+  prefillThreads: 1,
+  gpuLayers: 0,
+  splitMode: "layer",
+  tensorSplit: null,
+  devices: null,
+  kvTypeK: "f32",
+  kvTypeV: "f32",
+  kvLayout: null,
+  kvCells: null,
+  flashAttention: "off",
+  memoryMap: true,
+  memoryLock: false,
+}
+
+export const LAYOUTS: readonly KvLayout[] = ["split", "unified"]
+
+type EventOf<T extends GenerationEvent["type"]> = Extract<GenerationEvent, { readonly type: T }>
+
+/** One request in a real worker, and what it was told. */
+export class Run {
+  readonly id: number
+  readonly events: GenerationEvent[] = []
+  error: XllmError | undefined
+  /** Settles, without a failure, when the worker has said the last word. */
+  readonly over: Promise<void>
+  readonly #over = Promise.withResolvers<void>()
+  readonly #waiters: { readonly wants: () => boolean; readonly resolve: () => void }[] = []
+
+  constructor(id: number) {
+    this.id = id
+    this.over = this.#over.promise
+  }
+
+  take(entry: RequestEvent<GenerationEvent>): void {
+    if ("error" in entry) this.error = fromWire(entry.error)
+    else this.events.push(entry.event)
+    for (const waiter of this.#waiters) if (waiter.wants()) waiter.resolve()
+    if ("error" in entry || entry.event.type === "done") this.#over.resolve()
+  }
+
+  /** Waits until `count` tokens have been shown, of all choices together. */
+  async tokens(count: number): Promise<void> {
+    await this.#until(() => this.shown >= count)
+  }
+
+  async first(type: GenerationEvent["type"]): Promise<void> {
+    await this.#until(() => this.events.some((event) => event.type === type))
+  }
+
+  #until(wants: () => boolean): Promise<void> {
+    if (wants()) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiters.push({ wants, resolve })
+    return promise
+  }
+
+  get shown(): number {
+    return this.#of("text").reduce((sum, event) => sum + event.tokens, 0)
+  }
+
+  text(choice = 0): string {
+    return this.#textEvents(choice)
+      .map((event) => event.text)
+      .join("")
+  }
+
+  logprobs(choice = 0): TokenLogprob[] {
+    return this.#textEvents(choice).flatMap((event) => event.logprobs ?? [])
+  }
+
+  get prompt(): EventOf<"prompt"> {
+    return only(this.#of("prompt"))
+  }
+
+  get progress(): readonly EventOf<"progress">[] {
+    return this.#of("progress")
+  }
+
+  finish(choice = 0): EventOf<"finish"> {
+    return only(this.#of("finish").filter((event) => event.choice === choice))
+  }
+
+  get reason(): FinishReason {
+    return this.finish().reason
+  }
+
+  get done(): EventOf<"done"> {
+    if (this.error !== undefined) throw this.error
+    return only(this.#of("done"))
+  }
+
+  #textEvents(choice: number): EventOf<"text">[] {
+    return this.#of("text").filter((event) => event.choice === choice)
+  }
+
+  #of<T extends GenerationEvent["type"]>(type: T): EventOf<T>[] {
+    return this.events.filter((event): event is EventOf<T> => event.type === type)
+  }
+}
+
+function only<T>(items: readonly T[]): T {
+  const [item] = items
+  if (item === undefined || items.length !== 1) throw new Error(`expected one event, got ${items.length}`)
+  return item
+}
+
+type StepMessage = Extract<FromTextWorker, { type: "step" }>
+
+/** A step as it was read, with the counters that a text worker always tells. */
+export interface Step extends Omit<StepMessage, "events" | "counters"> {
+  readonly counters: WorkerCounters
+  readonly events: readonly RequestEvent<GenerationEvent>[]
+  /** When it was heard; `performance.now()`. */
+  readonly at: number
+}
+
+export interface RealWorkerOptions {
+  /** What comes along with the model. */
+  readonly defaults?: ModelDefaults
+  readonly settings?: Partial<TextModelSettings>
+  readonly templateTimeoutMs?: number
+  /** Variables that its process has besides those of this one. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/**
+ * A real text worker, spoken to as the engine does: what it sends after each step can be looked at one by one.
+ * Its process ends with the scope.
+ */
+export class RealWorker implements AsyncDisposable {
+  readonly info: LoadedTextInfo
+  /** All steps that it told of, in order. */
+  readonly steps: Step[] = []
+  readonly #child: WorkerChild<ToTextWorker, FromTextWorker>
+  readonly #events = new EventReader<GenerationEvent>()
+  readonly #runs = new Map<number, Run>()
+  readonly #rendered = new Map<number, PromiseWithResolvers<RenderedPrompt>>()
+  #nextId = 1
+
+  private constructor(child: WorkerChild<ToTextWorker, FromTextWorker>, info: LoadedTextInfo) {
+    this.#child = child
+    this.info = info
+  }
+
+  /** Starts a process and loads the model at `path`. @throws what the worker fails to load with */
+  static async start(path: string, options: RealWorkerOptions = {}): Promise<RealWorker> {
+    const ready = Promise.withResolvers<RealWorker>()
+    let worker: RealWorker | undefined
+    const child: WorkerChild<ToTextWorker, FromTextWorker> = new WorkerChild<ToTextWorker, FromTextWorker>(
+      [...environmentCommand(options.environment ?? {}), ...realWorkerCommand("text")],
+      DEFAULT_LIMITS,
+      {
+        message: (message) => {
+          if (message.type === "ready")
+            ready.resolve((worker = new RealWorker(child, textOnly(message.info))))
+          else if (message.type === "load-failed") ready.reject(fromWire(message.error))
+          else if (worker) worker.#hear(message)
+        },
+        line: () => {},
+        ended: ({ how, lastLines }) => {
+          const error = new Error(`the worker ${how}: ${lastLines.join(" | ")}`)
+          ready.reject(error)
+          if (worker) worker.#lost(error)
+        },
+      },
+    )
+    child.send({
+      type: "load",
+      environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
+      model: {
+        name: "m",
+        kind: "text",
+        path,
+        derivedFolder: "/nonexistent",
+        ...(options.defaults !== undefined && { defaults: encodeDefaults(options.defaults) }),
+      },
+      settings: { ...EXACT_SETTINGS, ...options.settings },
+      // Unless a test is about it, no template is given up because the machine is busy.
+      templateTimeoutMs: options.templateTimeoutMs ?? 30_000,
+    })
+    return ready.promise
+  }
+
+  /** Gives the worker a request. */
+  submit(request: GenerationRequest): Run {
+    const run = new Run(this.#nextId++)
+    this.#runs.set(run.id, run)
+    this.#child.send({
+      type: "generate",
+      id: run.id,
+      request: encodeRequest(request),
+      queueMs: 0,
+      loadMs: 0,
+    })
+    return run
+  }
+
+  /** Gives it a request, and waits for the end. @throws what it fails with */
+  async run(request: GenerationRequest): Promise<Run> {
+    const run = this.submit(request)
+    await run.over
+    if (run.error !== undefined) throw run.error
+    return run
+  }
+
+  /** Gives it several at once, and waits for the end of all. @throws what one fails with */
+  async runAll(requests: readonly GenerationRequest[]): Promise<Run[]> {
+    const runs = requests.map((request) => this.submit(request))
+    await Promise.all(runs.map((run) => run.over))
+    for (const run of runs) if (run.error !== undefined) throw run.error
+    return runs
+  }
+
+  /** What a request fails with. */
+  async failure(request: GenerationRequest): Promise<XllmError> {
+    const run = this.submit(request)
+    await run.over
+    if (run.error === undefined) throw new Error("the request did not fail")
+    return run.error
+  }
+
+  cancel(run: Run): void {
+    this.#child.send({ type: "cancel", id: run.id })
+  }
+
+  render(request: GenerationRequest): Promise<RenderedPrompt> {
+    const id = this.#nextId++
+    const result = Promise.withResolvers<RenderedPrompt>()
+    this.#rendered.set(id, result)
+    this.#child.send({ type: "render", id, request: encodeRequest(request) })
+    return result.promise
+  }
+
+  /** As of the newest message. */
+  get counters(): WorkerCounters {
+    return this.steps.at(-1)?.counters ?? NO_COUNTERS
+  }
+
+  /** What `work` adds to the counters. */
+  async counted(work: () => Promise<unknown>): Promise<WorkerCounters> {
+    const before = this.counters
+    await work()
+    const after = this.counters
+    return {
+      decodeCalls: after.decodeCalls - before.decodeCalls,
+      promptTokensEvaluated: after.promptTokensEvaluated - before.promptTokensEvaluated,
+      promptTokensCached: after.promptTokensCached - before.promptTokensCached,
+      tokensGenerated: after.tokensGenerated - before.tokensGenerated,
+      preemptions: after.preemptions - before.preemptions,
+    }
+  }
+
+  #hear(message: FromTextWorker): void {
+    if (message.type === "step") this.#hearStep(message)
+    else if (message.type === "rendered")
+      this.#rendered.get(message.id)?.resolve(decodeRendered(message.result))
+    else if (message.type === "render-failed") this.#rendered.get(message.id)?.reject(fromWire(message.error))
+  }
+
+  #hearStep({ events, counters = NO_COUNTERS, ...message }: StepMessage): void {
+    const step = { ...message, counters, events: this.#events.read(events), at: performance.now() }
+    this.steps.push(step)
+    for (const entry of step.events) this.#runs.get(entry.id)?.take(entry)
+  }
+
+  #lost(error: Error): void {
+    const wire = { code: "worker_lost", status: 500, message: error.message }
+    for (const run of this.#runs.values()) if (run.error === undefined) run.take({ id: run.id, error: wire })
+    for (const rendered of this.#rendered.values()) rendered.reject(error)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill()
+    await this.#child.ended
+  }
+}
+
+function textOnly(info: LoadedModelInfo): LoadedTextInfo {
+  if (info.kind !== "text") throw new Error(`a text worker loaded a model of kind '${info.kind}'`)
+  return info
+}
+
+/** What to put before a command to give it variables. */
+function environmentCommand(environment: Readonly<Record<string, string>>): readonly string[] {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+  return variables.length === 0 ? [] : ["/usr/bin/env", ...variables]
+}
+
+const NO_COUNTERS: WorkerCounters = {
+  decodeCalls: 0,
+  promptTokensEvaluated: 0,
+  promptTokensCached: 0,
+  tokensGenerated: 0,
+  preemptions: 0,
+}

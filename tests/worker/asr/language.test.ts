@@ -1,0 +1,35 @@
+import { describe, expect, test } from "bun:test"
+import { checkTask, chooseLanguage } from "../../../src/worker/asr/language"
+
+const MANY = { languages: ["en", "de", "zh", "yue", "haw"] }
+
+describe("a request's language", () => {
+  test.each([
+    ["en", "en"],
+    ["EN", "en"],
+    ["en-US", "en"],
+    ["zh_CN", "zh"],
+    [" de ", "de"],
+    ["German", "de"],
+    ["cantonese", "yue"],
+    ["", undefined],
+    ["auto", undefined],
+    [undefined, undefined],
+  ])("%p is the model's %p", (wanted, expected) => {
+    expect(chooseLanguage(MANY, wanted)).toBe(expected)
+  })
+
+  test.each(["fr", "klingon", "x", "de; rm"])("%p is refused, naming those that are known", (wanted) => {
+    expect(() => chooseLanguage(MANY, wanted)).toThrow(`'${wanted}'; it knows de, en, haw, yue, zh`)
+  })
+
+  test("changes nothing where the model does not say what it knows", () => {
+    expect(chooseLanguage({ languages: [] }, "fr")).toBeUndefined()
+  })
+})
+
+test("only models that can are asked to translate", () => {
+  expect(() => checkTask({ canTranslate: false }, "translate")).toThrow("cannot translate")
+  checkTask({ canTranslate: true }, "translate")
+  checkTask({ canTranslate: false }, "transcribe")
+})

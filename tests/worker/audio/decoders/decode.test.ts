@@ -1,0 +1,216 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { AudioFormat } from "../../../../src/domain/speech"
+import { locateSpeech } from "../../../../src/native/speech-files"
+import { decodeAudio, RECOGNIZER_RATE } from "../../../../src/worker/audio/decoders/decode"
+import { createEncoder, type Resampler } from "../../../../src/worker/audio/encoders/create"
+import { openSherpa } from "../../../../src/worker/sherpa"
+import { mulberry } from "../../../support/files/mulberry"
+import { encodeWav, SAMPLE_FORMATS, toneSamples, type WavOptions } from "../../../support/files/recordings"
+import { hasFfmpeg } from "../../../support/real/ffmpeg"
+import { tempFolder } from "../../../support/temp-folder"
+
+const folder = tempFolder()
+afterAll(() => folder[Symbol.dispose]())
+
+const sherpa = openSherpa(await locateSpeech(join(folder.path, "runtime")))
+const SOUND = toneSamples("hello world")
+
+function makeResampler(from: number): Resampler {
+  const resampler = sherpa.createLinearResampler(from, RECOGNIZER_RATE)
+  return {
+    push: (samples) => sherpa.resampleLinear(resampler, samples, 0),
+    end: () => sherpa.resampleLinear(resampler, new Float32Array(0), 1),
+  }
+}
+
+let files = 0
+
+async function decode(bytes: Uint8Array, maxSeconds?: number): Promise<Float32Array> {
+  const path = join(folder.path, `file-${files++}`)
+  writeFileSync(path, bytes)
+  const recording = await decodeAudio(path, {
+    makeResampler,
+    pause: () => Promise.resolve(),
+    ...(maxSeconds !== undefined && { maxSeconds }),
+  })
+  return recording.slice(0, recording.length)
+}
+
+/** How alike two sounds are, from -1 to 1, the second shifted by some samples. */
+function likeness(a: Float32Array, b: Float32Array, shift = 0): number {
+  let ab = 0
+  let aa = 0
+  let bb = 0
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i] ?? 0, b[i + shift] ?? 0]
+    ab += x * y
+    aa += x * x
+    bb += y * y
+  }
+  return ab / Math.sqrt(aa * bb)
+}
+
+/** With the shift, up to `most` samples, by which they are most alike. */
+function bestLikeness(a: Float32Array, b: Float32Array, most: number): number {
+  let best = -1
+  for (let shift = 0; shift <= most; shift++) best = Math.max(best, likeness(a, b, shift))
+  return best
+}
+
+async function encode(format: AudioFormat): Promise<Buffer> {
+  const encoder = await createEncoder(format, RECOGNIZER_RATE, () => {
+    throw new Error("no other rate is needed")
+  })
+  return Buffer.concat([encoder.push(SOUND), encoder.end()])
+}
+
+async function ffmpeg(...output: string[]): Promise<Buffer> {
+  const path = join(folder.path, `made-${files++}`)
+  const child = Bun.spawn(["ffmpeg", "-v", "error", "-i", "pipe:0", ...output, path], {
+    stdin: encodeWav(SOUND),
+    stderr: "pipe",
+  })
+  if ((await child.exited) !== 0) throw new Error(await child.stderr.text())
+  return Buffer.from(await Bun.file(path).arrayBuffer())
+}
+
+const FLAC = await encode("flac")
+const OPUS = await encode("opus")
+
+describe("a WAV file", () => {
+  test.each(Object.keys(SAMPLE_FORMATS) as (keyof typeof SAMPLE_FORMATS)[])(
+    "of %s samples",
+    async (format) => {
+      const samples = await decode(encodeWav(SOUND, { format }))
+      expect(samples.length).toBe(SOUND.length)
+      expect(likeness(SOUND, samples)).toBeGreaterThan(0.999)
+    },
+  )
+
+  test.each<[string, WavOptions, number]>([
+    ["stereo", { channels: 2 }, 1],
+    ["six channels", { channels: 6 }, 1],
+    ["8 kHz", { sampleRate: 8000 }, 2],
+    ["48 kHz", { sampleRate: 48_000 }, 1 / 3],
+  ])("in %s comes out as one channel at 16 kHz", async (_, options, factor) => {
+    const samples = await decode(encodeWav(SOUND, options))
+    expect(Math.abs(samples.length - SOUND.length * factor)).toBeLessThan(10)
+  })
+
+  test.each([0xffffffff, 0])(
+    "whose header says the length %p, as streams do, is read to its end",
+    async (dataSize) => {
+      expect((await decode(encodeWav(SOUND, { dataSize }))).length).toBe(SOUND.length)
+    },
+  )
+
+  test("with samples that are no numbers, or too loud, is heard all the same", async () => {
+    const odd = Float32Array.from(SOUND)
+    odd.set([NaN, Infinity, -Infinity, 1e30], 100)
+    const samples = await decode(encodeWav(odd, { format: "float" }))
+    expect([...samples.slice(100, 104)]).toEqual([0, 1, -1, 1])
+  })
+})
+
+describe("what the encoders make", () => {
+  // Pure tones are hard for Opus, which is made for voices.
+  test.each<[AudioFormat, number, number]>([
+    ["flac", 0, 0.999],
+    ["mp3", 2500, 0.95],
+    ["opus", 0, 0.8],
+  ])("as %s is heard as it was", async (format, delay, least) => {
+    const samples = await decode(await encode(format))
+    expect(samples.length).toBeGreaterThanOrEqual(SOUND.length)
+    expect(samples.length).toBeLessThan(SOUND.length + 4000)
+    expect(bestLikeness(SOUND, samples, delay)).toBeGreaterThan(least)
+  })
+})
+
+describe.skipIf(!hasFfmpeg())("what ffmpeg makes", () => {
+  test.each([
+    ["Ogg Vorbis", ["-c:a", "libvorbis", "-f", "ogg"]],
+    ["Ogg FLAC", ["-c:a", "flac", "-f", "ogg"]],
+    ["WebM Opus", ["-c:a", "libopus", "-f", "webm"]],
+    ["WebM Opus without known sizes", ["-c:a", "libopus", "-f", "webm", "-live", "1"]],
+    ["WebM Vorbis", ["-c:a", "libvorbis", "-f", "webm"]],
+    ["Matroska with PCM", ["-c:a", "pcm_s16le", "-f", "matroska"]],
+    ["stereo MP3", ["-ac", "2", "-f", "mp3"]],
+    ["MP2", ["-f", "mp2"]],
+    ["M4A", ["-c:a", "aac", "-f", "ipod"]],
+    ["fragmented MP4", ["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov", "-f", "mp4"]],
+    ["ADTS", ["-c:a", "aac", "-f", "adts"]],
+    ["AIFF", ["-f", "aiff"]],
+    ["A-law", ["-c:a", "pcm_alaw", "-f", "wav"]],
+    ["µ-law", ["-c:a", "pcm_mulaw", "-f", "wav"]],
+    ["ADPCM", ["-c:a", "adpcm_ima_wav", "-f", "wav"]],
+  ])("as %s is heard as it was", async (_, output) => {
+    const samples = await decode(await ffmpeg(...output))
+    expect(samples.length).toBeGreaterThan(SOUND.length - 100)
+    expect(samples.length).toBeLessThan(SOUND.length + 4000)
+    expect(bestLikeness(SOUND, samples, 2500)).toBeGreaterThan(0.95)
+  })
+
+  test.each([
+    ["Ogg Vorbis", ["-c:a", "libvorbis", "-f", "ogg"]],
+    ["FLAC", ["-f", "flac"]],
+    ["MP3", ["-b:a", "128k", "-f", "mp3"]],
+    ["WebM Opus", ["-c:a", "libopus", "-f", "webm"]],
+    ["M4A", ["-c:a", "aac", "-f", "ipod"]],
+  ])("as %s and is cut short is refused", async (_, output) => {
+    const bytes = await ffmpeg(...output)
+    const failure = decode(bytes.subarray(0, bytes.length / 2))
+    expect(failure).rejects.toThrow(/cut short/)
+    expect(failure).rejects.toMatchObject({ status: 400, param: "file" })
+  })
+})
+
+describe("a file that is no whole recording", () => {
+  test.each<[string, Uint8Array, RegExp]>([
+    ["is empty", new Uint8Array(), /it is empty/],
+    ["is text", Buffer.from("these are no sounds"), /none of wav, mp3/],
+    ["is a playlist", Buffer.from("#EXTM3U\nfile:///etc/passwd\n"), /none of wav, mp3/],
+    ["has only a header", encodeWav(new Float32Array()), /no sound in it/],
+    [
+      "lacks half of its samples",
+      encodeWav(SOUND).subarray(0, 20_000),
+      /cut short: its header speaks of 56320 bytes/,
+    ],
+    ["says a rate of 0", encodeWav(SOUND, { sampleRate: 0 }), /0 samples a second/],
+    ["says a rate beyond any", encodeWav(SOUND, { sampleRate: 4e9 }), /4000000000 samples a second/],
+    ["has no channels", encodeWav(SOUND, { channels: 1 }).fill(0, 22, 24), /says 0 channels/],
+    ["has samples of 13 bits", Buffer.from(encodeWav(SOUND)).fill(13, 34, 35), /13 bits of the format 1/],
+    ["ends in its WAV header", encodeWav(SOUND).subarray(0, 30), /'fmt ' chunk is too short/],
+    ["ends in its FLAC header", FLAC.subarray(0, 20), /FLAC header is incomplete/],
+    ["lacks half of its Ogg", OPUS.subarray(0, 3000), /cut short/],
+    ["has something else behind an Ogg page", Buffer.concat([OPUS, Buffer.from("x")]), /next Ogg page/],
+  ])("because it %s is refused by its field", async (_, bytes, message) => {
+    const failure = decode(bytes)
+    expect(failure).rejects.toThrow(message)
+    expect(failure).rejects.toMatchObject({ code: "invalid_request_error", status: 400, param: "file" })
+  })
+
+  test("is refused once it is longer than the limit", () => {
+    expect(decode(encodeWav(SOUND), 1)).rejects.toThrow(/longer than the limit of 1 seconds/)
+  })
+
+  test("is refused or heard, whatever its bytes are", async () => {
+    const random = mulberry(7)
+    const originals = [
+      encodeWav(SOUND),
+      ...(await Promise.all((["flac", "mp3", "opus"] as const).map(encode))),
+    ]
+    for (const original of originals)
+      for (let i = 0; i < 25; i++) {
+        const bytes = Buffer.from(original)
+        for (let k = 0; k < 8; k++)
+          bytes[Math.floor(random() ** 3 * bytes.length)] = Math.floor(random() * 256)
+        const outcome = await decode(bytes).then(
+          (samples) => samples.length,
+          (error: unknown) => error,
+        )
+        if (typeof outcome !== "number") expect(outcome).toMatchObject({ status: 400, param: "file" })
+      }
+  })
+})

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { statSync } from "node:fs"
+import { join } from "node:path"
+import type { AudioFormat } from "../../../src/domain/speech"
+import { decodeAudio, hasFfmpeg } from "../../support/real/ffmpeg"
+import { realSpeech } from "../../support/real/real-speech"
+import { RealVoice } from "../../support/real/real-voice"
+import { tempFolder } from "../../support/temp-folder"
+
+const real = realSpeech()
+const RATE = 22_050
+
+const SENTENCES = [
+  "The old lighthouse stood on a cliff above the grey sea.",
+  "Every evening, the keeper climbed the stairs and lit the lamp.",
+  "Dr. Brown paid 3.50 for it; nobody asked why!",
+]
+
+const folder = tempFolder()
+let voice: RealVoice
+
+describe.skipIf(real === undefined)("a real voice of Piper", () => {
+  const path = real?.piper ?? ""
+  const before = real === undefined ? undefined : statSync(path)
+
+  beforeAll(async () => {
+    voice = await RealVoice.start(path, { derivedFolder: join(folder.path, "derived/1"), threads: 2 })
+  })
+  afterAll(async () => {
+    await voice[Symbol.asyncDispose]()
+    folder[Symbol.dispose]()
+  })
+
+  test("leaves its file as it was pulled", () => {
+    const after = statSync(path)
+    expect([after.size, after.mtimeMs]).toEqual([before?.size ?? 0, before?.mtimeMs ?? 0])
+  })
+
+  test("speaks a sentence a part, at a speaker's pace", async () => {
+    const {
+      audio,
+      samples,
+      done,
+      voice: told,
+    } = await voice.speak({ input: SENTENCES.join(" "), format: "pcm" })
+    expect(told).toEqual({ type: "voice", sampleRate: RATE, speaker: 0, mime: "audio/pcm" })
+    // espeak-ng divides some sentences further.
+    expect(audio.filter((part) => part.samples > 0).length).toBeGreaterThanOrEqual(3)
+    expect(done.usage.sentences).toBe(3)
+    const words = SENTENCES.join(" ").split(" ").length
+    const wordsPerSecond = words / (samples / RATE)
+    expect(wordsPerSecond).toBeGreaterThan(2)
+    expect(wordsPerSecond).toBeLessThan(5.5)
+  })
+
+  const formats: readonly [AudioFormat, number][] = [
+    ["wav", 0],
+    ["pcm", 0],
+    ["flac", 0],
+    ["opus", 0],
+    ["mp3", 0.12],
+    ["aac", 0.12],
+  ]
+  test.skipIf(!hasFfmpeg()).each(formats)(
+    "as %s is decoded to what it made and at most %p s more",
+    async (format, tail) => {
+      const { bytes, samples: made } = await voice.speak({ input: SENTENCES.join(" "), format })
+      const { samples, sampleRate } = await decodeAudio(bytes, format, RATE)
+      // Opus is resampled first, so a sample may be cut at the end.
+      const extra = samples.length / sampleRate - made / RATE
+      expect(extra).toBeGreaterThan(-2 / RATE)
+      expect(extra).toBeLessThan(tail + 2 / RATE)
+    },
+  )
+
+  test.each([
+    ["another script", "これは日本語です。"],
+    ["emoji", "🙂🙃 🎉"],
+    ["markup", '<speak>Hello <break time="1s"/> world</speak>'],
+    ["nothing but marks and a word", "... ?! — ok"],
+  ])("says something for %s", async (_, input) => {
+    expect((await voice.speak({ input, format: "pcm" })).samples).toBeGreaterThan(0)
+  })
+})
