@@ -44,7 +44,7 @@ async function bundle(options: {
     entrypoints: [
       options.entry,
       join(ROOT, "src/worker/text/prompt/prompt-thread.ts"),
-      join(ROOT, "src/worker/turn-thread.ts"),
+      join(ROOT, "src/worker/cpu-lease-thread.ts"),
     ],
     naming: "[name].[ext]",
     target: "bun",
@@ -99,7 +99,7 @@ function leaveOut(media: boolean): Bun.BunPlugin {
         loader: "js",
       }))
       if (media) return
-      const contents = `export * from ${JSON.stringify(join(ROOT, "src/worker/left-out.ts"))}`
+      const contents = `export * from ${JSON.stringify(join(ROOT, "src/worker/not-in-this-build.ts"))}`
       builder.onLoad({ filter: /src[\\/]worker[\\/](tts|asr|diffusion)[\\/]load\.ts$/ }, () => ({
         contents,
         loader: "js",

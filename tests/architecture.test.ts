@@ -37,6 +37,83 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "src/cli/show/automatic-values.ts": ["worker"],
 }
 
+/**
+ * The parts (sub-folders and files) of the larger folders, from the lowest layer to the highest. A part may import parts
+ * of lower layers. Parts of one layer do not know each other, apart from those that stand in one text.
+ */
+const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  cli: [
+    ["terminal"],
+    ["args completion"],
+    ["models"],
+    ["pull", "show"],
+    ["serve"],
+    ["client"],
+    ["repl"],
+    ["commands"],
+    ["worker"],
+    ["main"],
+  ],
+  engine: [
+    ["contract"],
+    ["observer", "model-kinds"],
+    ["process"],
+    ["residency"],
+    ["serving"],
+    ["local-engine"],
+    ["index"],
+  ],
+  http: [
+    ["context"],
+    ["read", "image-files"],
+    ["render"],
+    ["openai", "anthropic", "ollama", "llama-server", "v0"],
+    ["plugins"],
+    ["server"],
+  ],
+  store: [
+    [
+      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache names replacing workspace",
+    ],
+    ["pull"],
+    ["create"],
+    ["archive"],
+    ["index"],
+  ],
+  "store/pull": [
+    ["transfer"],
+    ["choose", "events", "plan"],
+    ["sources"],
+    ["damage", "signatures", "updates"],
+    ["pull"],
+  ],
+  worker: [
+    ["cores", "derived", "lifetime", "cpu-lease cpu-lease-thread", "sherpa"],
+    ["audio", "media-shell", "probe"],
+    ["text", "tts", "asr", "diffusion", "not-in-this-build"],
+    ["start"],
+  ],
+}
+
+/** Imports against the layers, each for its reason. */
+const LAYER_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
+  // POST /v0/render takes the body of one of OpenAI's requests, whatever it is.
+  "src/http/v0/control.ts": ["openai"],
+}
+
+/** Names that are exported more than once, each for its reason. */
+const SHARED_NAMES: Readonly<Record<string, RegExp>> = {
+  // Each file of a command exports it under one name, by which main.ts loads it.
+  command: /^src\/cli\/(commands\/|worker)/,
+  // Takes the place of what loads the models, in a build without speech and images.
+  loadTts: /^src\/worker\//,
+  loadAsr: /^src\/worker\//,
+  loadDiffusionModel: /^src\/worker\//,
+}
+
+/** More files than this in one folder want a sub-folder. */
+const MOST_FILES = 20
+
 const FOUNDATION_ITSELF = ["lib", "errors", "domain", "limits", "version"]
 
 interface Import {
@@ -60,6 +137,37 @@ describe("the folders of src/", () => {
 
   test("import only what the table allows", () => {
     expect(imports.filter((each) => !isAllowed(each)).map(describeImport)).toEqual([])
+  })
+
+  test("have their parts in layers, and import downwards only", () => {
+    expect(imports.filter((each) => !isDownward(each)).map(describeImport)).toEqual([])
+  })
+
+  test("have no part that is in no layer", () => {
+    const folders = Object.keys(LAYERS)
+    const parts = files.flatMap((file) => folders.flatMap((folder) => partOf(folder, file) ?? []))
+    expect([...new Set(parts.filter(({ layer }) => layer < 0).map(({ name }) => name))]).toEqual([])
+  })
+
+  test("keep the dialects of the HTTP server to themselves", () => {
+    const dialects = /^src\/http\/(openai|anthropic|ollama|llama-server|v0(?!\/bodies\/))/
+    const users = imports.filter(({ from, to }) => !from.startsWith("src/http/") && dialects.test(to ?? ""))
+    expect(users.map(describeImport)).toEqual([])
+  })
+
+  test("export no name twice", () => {
+    const places = new Map<string, string[]>()
+    for (const [file, text] of sources) {
+      for (const name of exportsOf(text)) {
+        if (SHARED_NAMES[name]?.test(file) !== true) places.set(name, [...(places.get(name) ?? []), file])
+      }
+    }
+    expect([...places].filter(([, all]) => all.length > 1)).toEqual([])
+  })
+
+  test("hold few files each", () => {
+    const folders = Map.groupBy(files, dirname)
+    expect([...folders].filter(([, all]) => all.length > MOST_FILES).map(([folder]) => folder)).toEqual([])
   })
 
   test("import nothing from outside src/ but package.json", () => {
@@ -120,6 +228,34 @@ function isAllowed({ from, to }: Import): boolean {
 /** `src/http/server/app.ts` → `http`, `src/errors/` → `errors`. */
 function unitOf(file: string): string {
   return (file.split("/")[1] ?? "").replace(/\.ts$/, "")
+}
+
+function isDownward({ from, to }: Import): boolean {
+  if (to === undefined) return true
+  return Object.keys(LAYERS).every((folder) => {
+    const source = partOf(folder, from)
+    const target = partOf(folder, to)
+    if (source === undefined || target === undefined || source.name === target.name) return true
+    if ((LAYER_EXCEPTIONS[from] ?? []).includes(target.name)) return true
+    return target.layer < source.layer || target.group === source.group
+  })
+}
+
+/** What part of a folder a file belongs to, and where in the layers that is; `layer` is -1 where it is in none. */
+function partOf(folder: string, file: string) {
+  if (!file.startsWith(`src/${folder}/`)) return undefined
+  const name = (file.slice(`src/${folder}/`.length).split("/")[0] ?? "").replace(/\.ts$/, "")
+  const layers = LAYERS[folder] ?? []
+  const layer = layers.findIndex((groups) => groups.some((group) => group.split(" ").includes(name)))
+  const group = layers[layer]?.find((each) => each.split(" ").includes(name)) ?? name
+  return { name, layer, group }
+}
+
+/** The names that a file declares and exports. */
+function exportsOf(text: string): readonly string[] {
+  const pattern =
+    /^export (?:abstract |async |declare )*(?:class|interface|type|function\*?|const|let|enum) (\w+)/gm
+  return [...new Set([...withoutComments(text).matchAll(pattern)].map((match) => match[1] ?? ""))]
 }
 
 function importsOf(file: string, text: string): Import[] {

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { bareRuntimePackage, enginePackageFolder } from "../../src/native/image-engine"
 import { usableCores } from "../../src/worker/cores"
-import { writeTinyPainter } from "../../tests/support/files/tiny-painter"
+import { writeTinyImageModel } from "../../tests/support/files/tiny-image-model"
 import { describeMachine } from "../machine"
 import { freePort, ServerProcess } from "../server-process"
 import { readEvents } from "../sse"
@@ -64,7 +64,7 @@ async function run(): Promise<void> {
       values.model === undefined ? join(folder, "models/painter.safetensors") : resolve(values.model)
     if (values.model === undefined) {
       await Bun.write(join(folder, "models/.keep"), "")
-      writeTinyPainter(model)
+      writeTinyImageModel(model)
     }
     const work = {
       model,

@@ -22,11 +22,11 @@ export interface Inputs {
 
 /** Where a value was said, weakest first. `model`: what a model brings along. */
 export const sources = ["default", "model", "file", "environment", "flag"] as const
-export type Source = (typeof sources)[number]
+export type SettingSource = (typeof sources)[number]
 
 /** A place where a value was said: its kind, and its name, such as `XLLM_PORT`. */
 export interface Origin {
-  readonly source: Source
+  readonly source: SettingSource
   readonly name: string
 }
 

@@ -33,7 +33,7 @@ export interface ConfigValue<T> extends Value<T> {
   readonly schema: JsonSchema
   /**
    * A value of a file, which fits the schema.
-   * @throws UsageError as {@link Value.parse}
+   * @throws UsageError as {@link TemplateValue.parse}
    */
   read(given: unknown, origin: string): T
   /** The value as text that `parse` takes. */

@@ -63,7 +63,7 @@ export interface GenerationOptions extends RequestOptions {
    */
   readonly maxTokens?: number
   /** What counts where neither the request nor the model says it; absent: until the context is full. */
-  readonly usualMaxTokens?: number
+  readonly defaultMaxTokens?: number
   /** No token may end the answer before it has this many. */
   readonly minTokens: number
   /** Texts that end the answer; they are not part of it, unless {@link keepsStop}. */

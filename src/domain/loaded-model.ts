@@ -17,7 +17,7 @@ export interface CommonLoadedInfo {
 
 /** Of a voice, a recogniser or a painter. */
 export interface LoadedMediaInfo extends CommonLoadedInfo {
-  readonly kind: "voice" | "recognizer" | "image"
+  readonly kind: "tts" | "asr" | "image"
   readonly family: string
   readonly threads: number
 }

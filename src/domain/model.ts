@@ -2,7 +2,7 @@ import type { ChatMessage, SamplingParameters } from "./chat"
 import type { ModelSettings } from "./settings"
 
 /** What a model does: generate text, speak, write down speech, or draw. */
-export type ModelKind = "text" | "voice" | "recognizer" | "image"
+export type ModelKind = "text" | "tts" | "asr" | "image"
 
 /** A model on disk. */
 export interface ModelSummary {
@@ -43,7 +43,7 @@ export interface ModelDefaults {
 }
 
 /** What is known of a model of any kind. */
-export type ModelDetails = TextModelDetails | VoiceDetails | RecognizerDetails | ImageModelDetails
+export type ModelDetails = TextModelDetails | TtsDetails | AsrDetails | ImageModelDetails
 
 /** What is known of every model. */
 export interface CommonModelDetails extends ModelSummary {
@@ -61,8 +61,8 @@ export interface ModelPart {
   readonly sizeBytes: number
 }
 
-export interface VoiceDetails extends CommonModelDetails {
-  readonly kind: "voice"
+export interface TtsDetails extends CommonModelDetails {
+  readonly kind: "tts"
   /** `piper`, `kokoro`, `vits`, `matcha`, `kitten`, … */
   readonly family: string
   /** Hertz. */
@@ -73,8 +73,8 @@ export interface VoiceDetails extends CommonModelDetails {
   readonly files: readonly ModelPart[]
 }
 
-export interface RecognizerDetails extends CommonModelDetails {
-  readonly kind: "recognizer"
+export interface AsrDetails extends CommonModelDetails {
+  readonly kind: "asr"
   /** `whisper`, `moonshine`, `transducer`, … */
   readonly family: string
   /** Codes of the languages that can be asked for; empty where it does not tell. */

@@ -110,7 +110,7 @@ export interface Engine {
   /** Loads a model ahead of use. */
   preload(model: string, signal: AbortSignal): Promise<void>
   /**
-   * Ends a model's worker; its open requests fail with `Stopping`. Resolves to false where it was not loaded.
+   * Ends a model's worker; its open requests fail with `ShuttingDown`. Resolves to false where it was not loaded.
    * @throws ModelNotFound
    */
   stop(model: string): Promise<boolean>
@@ -133,7 +133,7 @@ export interface Engine {
   status(): EngineStatus
   /** Asks the backends and waits for their answer: once, or anew after a few seconds where there are GPUs. */
   system(): Promise<SystemReport>
-  /** Ends every worker; open requests fail with `Stopping`. */
+  /** Ends every worker; open requests fail with `ShuttingDown`. */
   close(): Promise<void>
 }
 
@@ -188,7 +188,7 @@ export interface ManagedEngine extends Engine {
    */
   reconfigure(options: Partial<LiveOptions>): readonly string[]
   /**
-   * Takes nothing more, fails what waits with `Stopping`, lets what has started finish for at most `timeoutMs`, then
+   * Takes nothing more, fails what waits with `ShuttingDown`, lets what has started finish for at most `timeoutMs`, then
    * closes.
    */
   drain(timeoutMs: number): Promise<void>

@@ -14,7 +14,7 @@ import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import { asXllmError, XllmError } from "../errors/base"
-import { Stopping } from "../errors/engine"
+import { ShuttingDown } from "../errors/engine"
 import { ModelCorrupt, ModelNotFound } from "../errors/model"
 import { Cancelled } from "../errors/request"
 import type { Logger } from "../log/logger"
@@ -35,21 +35,21 @@ import type { EngineObserver } from "./observer"
 import { DeviceProbe } from "./process/device-probe"
 import {
   DEFAULT_HEADROOM_BYTES,
-  DEFAULT_LIMITS,
   DEFAULT_QUEUE_LIMIT,
-  type EngineLimits,
-  limitsOf,
-} from "./process/limits"
+  DEFAULT_TIMEOUTS,
+  type Timeouts,
+  timeoutsOf,
+} from "./process/timeouts"
+import type { GpuReading } from "./residency/available-memory"
 import type { LoadedWeights } from "./residency/mapped-weights"
 import { MemoryReader } from "./residency/memory-reader"
 import { Pool, type PoolEffects } from "./residency/pool"
-import type { GpuReading } from "./residency/room"
 import { checkSettings } from "./residency/settings-check"
 import { ContextReader } from "./serving/context-lengths"
-import { Generation } from "./serving/generation"
+import { ModelServer } from "./serving/model-server"
 import type { Replica } from "./serving/replica"
-import { ServedModel } from "./serving/served-model"
-import { toReplicaLoad } from "./serving/worker-settings"
+import { RequestStream } from "./serving/request-stream"
+import { toLoadPlan } from "./serving/to-load-plan"
 
 export interface EngineOptions {
   readonly store: Catalog
@@ -61,8 +61,8 @@ export interface EngineOptions {
   readonly derivedFolder: string
   /** The command line that starts a worker of a kind. */
   readonly workerCommand: (kind: ModelKind | "probe") => readonly string[]
-  /** What differs from `DEFAULT_LIMITS`, for workers of every kind. */
-  readonly limits?: Partial<EngineLimits>
+  /** What differs from `DEFAULT_TIMEOUTS`, for workers of every kind. */
+  readonly limits?: Partial<Timeouts>
   /** The most memory that models may take; absent: what the machine has, but for some head-room. */
   readonly memory?: MemoryLimits
   /** How many requests may wait for one model; absent: `DEFAULT_QUEUE_LIMIT`. */
@@ -93,9 +93,9 @@ export class LocalEngine implements ManagedEngine {
   readonly #contexts: ContextReader
   readonly #pool: Pool
   /** By name; every model that was used once, with a worker or without. */
-  readonly #models = new Map<string, ServedModel>()
+  readonly #models = new Map<string, ModelServer>()
   /** By the ids that the pool knows. */
-  readonly #replicas = new Map<string, { readonly replica: Replica; readonly model: ServedModel }>()
+  readonly #replicas = new Map<string, { readonly replica: Replica; readonly model: ModelServer }>()
   #live: LiveOptions
   /** Counts the questions to the store: an answer is older than those to later ones. */
   #asked = 0
@@ -117,7 +117,7 @@ export class LocalEngine implements ManagedEngine {
       runtimeFolder: options.runtimeFolder,
       command: options.workerCommand("probe"),
       useGpu: options.useGpu ?? true,
-      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      limits: { ...DEFAULT_TIMEOUTS, ...options.limits },
       log: options.log,
     })
     this.#contexts = new ContextReader({
@@ -165,7 +165,7 @@ export class LocalEngine implements ManagedEngine {
     try {
       await model.preload(signal)
     } catch (error) {
-      throw error instanceof XllmError ? await this.#explain(model.summary.name, error) : error
+      throw error instanceof XllmError ? await this.#diagnose(model.summary.name, error) : error
     }
   }
 
@@ -187,7 +187,7 @@ export class LocalEngine implements ManagedEngine {
       await this.preload(name, signal)
     } catch (error) {
       // Somebody's wish: the model was stopped, or the server is.
-      if (error instanceof Stopping || error instanceof Cancelled) return
+      if (error instanceof ShuttingDown || error instanceof Cancelled) return
       this.#options.log.warn("model not preloaded", { model: name, error })
     }
   }
@@ -251,7 +251,7 @@ export class LocalEngine implements ManagedEngine {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining ??= Promise.withResolvers()
-    for (const model of this.#models.values()) model.failWaiting(new Stopping("the server"))
+    for (const model of this.#models.values()) model.failWaiting(new ShuttingDown("the server"))
     const timer = setTimeout(this.#draining.resolve, timeoutMs)
     this.#lookWhetherDrained()
     await this.#draining.promise
@@ -294,39 +294,39 @@ export class LocalEngine implements ManagedEngine {
 
   /** Only models of the request's kind take it, and their workers tell nothing but `E` of it. */
   #work<E extends WorkEvent>(request: WorkRequest, signal: AbortSignal): Answering<E> {
-    const generation = new Generation(request, signal, (begun) => void this.#begin(begun))
-    return generation as Answering<WorkEvent> as Answering<E>
+    const stream = new RequestStream(request, signal, (begun) => void this.#begin(begun))
+    return stream as Answering<WorkEvent> as Answering<E>
   }
 
-  async #begin(generation: Generation): Promise<void> {
+  async #begin(stream: RequestStream): Promise<void> {
     try {
-      const model = await this.#findOrFetch(generation)
-      generation.explain = (error) => this.#explain(model.summary.name, error)
-      if (!generation.over) model.join(generation)
+      const model = await this.#findOrFetch(stream)
+      stream.diagnose = (error) => this.#diagnose(model.summary.name, error)
+      if (!stream.over) model.join(stream)
     } catch (error) {
-      generation.fail(asXllmError(error))
+      stream.fail(asXllmError(error))
     }
   }
 
   /** The model that is asked for, which is fetched first where it is missing and may be. */
-  async #findOrFetch(generation: Generation): Promise<ServedModel> {
-    const { request } = generation
+  async #findOrFetch(stream: RequestStream): Promise<ModelServer> {
+    const { request } = stream
     try {
-      return await this.#find(request, generation)
+      return await this.#find(request, stream)
     } catch (error) {
       const fetchMissing = this.#live.fetchMissing
       if (!(error instanceof ModelNotFound) || request.model === undefined || !fetchMissing) throw error
       const stop = new AbortController()
-      generation.onLeave = () => stop.abort()
-      const onProgress = (fraction: number) => generation.emit({ type: "loading", fraction })
+      stream.onLeave = () => stop.abort()
+      const onProgress = (fraction: number) => stream.emit({ type: "loading", fraction })
       await fetchMissing(request.model, { signal: stop.signal, onProgress })
-      generation.onLeave = undefined
-      return await this.#find(request, generation)
+      stream.onLeave = undefined
+      return await this.#find(request, stream)
     }
   }
 
   /** A model whose files are damaged could not be loaded because of that. */
-  async #explain(model: string, error: XllmError): Promise<XllmError> {
+  async #diagnose(model: string, error: XllmError): Promise<XllmError> {
     if (!LOAD_FAILURES.has(error.code)) return error
     const damaged = await this.#options.findDamage?.(model).catch(() => [])
     return damaged === undefined || damaged.length === 0 ? error : new ModelCorrupt(model, damaged, error)
@@ -335,12 +335,12 @@ export class LocalEngine implements ManagedEngine {
   /**
    * The model that is asked for, of any kind where the request has none.
    * @param told of what it is called, as soon as that is known
-   * @throws ModelNotFound, InvalidRequest, WrongModelKind, Stopping
+   * @throws ModelNotFound, InvalidRequest, WrongModelKind, ShuttingDown
    */
   async #find(
     request: { readonly model?: string; readonly kind?: WorkRequest["kind"] },
     told: { model?: string | undefined } = {},
-  ): Promise<ServedModel> {
+  ): Promise<ModelServer> {
     this.#refuseWhenStopping()
     const asked = ++this.#asked
     const summary = await this.#resolve(request)
@@ -388,14 +388,14 @@ export class LocalEngine implements ManagedEngine {
     for (const model of loaded) if (!there.has(model.summary.name)) model.removed(asked)
   }
 
-  #add(summary: ModelSummary): ServedModel {
+  #add(summary: ModelSummary): ModelServer {
     const { runtimeFolder, derivedFolder, workerCommand, limits, log, observer } = this.#options
-    const model = new ServedModel(summary, {
+    const model = new ModelServer(summary, {
       pool: this.#pool,
       runtimeFolder,
       derivedFolder,
       commandOf: workerCommand,
-      limitsOf: (kind) => limitsOf(kind, limits),
+      limitsOf: (kind) => timeoutsOf(kind, limits),
       live: () => this.#live,
       observer,
       log,
@@ -419,7 +419,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   #refuseWhenStopping(): void {
-    if (this.#isStopping) throw new Stopping("the server")
+    if (this.#isStopping) throw new ShuttingDown("the server")
   }
 
   #effects(): PoolEffects {
@@ -431,7 +431,7 @@ export class LocalEngine implements ManagedEngine {
         if (entry === undefined) return
         const { settings } = entry.model
         const { offload } = this.#memory
-        entry.model.load(entry.replica, toReplicaLoad({ settings, fit, limits: this.#live.memory, offload }))
+        entry.model.load(entry.replica, toLoadPlan({ settings, fit, limits: this.#live.memory, offload }))
       },
       unload: (id, reason) => {
         const entry = at(id)

@@ -7,8 +7,8 @@ import { WrongModelKind } from "../errors/model"
 export const KIND_FOR: Readonly<Record<WorkRequest["kind"], ModelKind>> = {
   chat: "text",
   completion: "text",
-  speech: "voice",
-  transcription: "recognizer",
+  speech: "tts",
+  transcription: "asr",
   image: "image",
 }
 

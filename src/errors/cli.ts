@@ -19,7 +19,7 @@ export class ServerUnreachable extends XllmError {
 }
 
 /** What answers a command is no xLLM server, or broke its word. */
-export class BadServerAnswer extends XllmError {
+export class UnexpectedServerResponse extends XllmError {
   constructor(url: string, what: string) {
     super("bad_server_answer", 502, `the server at ${url} ${what}`)
   }

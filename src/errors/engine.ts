@@ -43,7 +43,7 @@ export class TooManyModels extends XllmError {
 }
 
 /** The server is shutting down, or the model is being stopped. */
-export class Stopping extends XllmError {
+export class ShuttingDown extends XllmError {
   constructor(what: string) {
     super("stopping", 503, `${what} is stopping`, { retryAfterSeconds: 1 })
   }
@@ -119,7 +119,7 @@ export class NotNumbers extends DecodeFailed {
 }
 
 /** The speech engine could not write down a stretch of a recording; the message carries its own words, for the log. */
-export class RecognitionFailed extends XllmError {
+export class TranscriptionFailed extends XllmError {
   constructor(reason: string) {
     super("recognition_failed", 500, `the recording could not be written down: ${reason}`, {
       publicMessage: "the recording could not be written down: the speech engine failed on it",
@@ -128,14 +128,14 @@ export class RecognitionFailed extends XllmError {
 }
 
 /** stable-diffusion.cpp could not make a picture. */
-export class DrawingFailed extends XllmError {
+export class ImageGenerationFailed extends XllmError {
   constructor(reason: string) {
     super("drawing_failed", 500, `the model could not make the picture: ${reason}`)
   }
 }
 
 /** The native libraries are missing, or not the ones that this build was written for. */
-export class RuntimeBroken extends XllmError {
+export class NativeLibraryError extends XllmError {
   /** `lastLines`: of the process that it was found in. */
   constructor(reason: string, cause?: unknown, lastLines: readonly string[] = []) {
     super("runtime_broken", 500, reason + lastOutput(lastLines), {

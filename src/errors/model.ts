@@ -29,8 +29,8 @@ export class WrongModelKind extends XllmError {
 /** What models of each kind are, and where they are asked. */
 const USES = {
   text: "is a text model; use POST /v1/chat/completions or POST /v1/completions",
-  voice: "is a text-to-speech model; use POST /v1/audio/speech",
-  recognizer: "is a speech-to-text model; use POST /v1/audio/transcriptions",
+  tts: "is a text-to-speech model; use POST /v1/audio/speech",
+  asr: "is a speech-to-text model; use POST /v1/audio/transcriptions",
   image: "is an image model; use POST /v1/images/generations",
   embedding: "is an embedding model: it generates no text, and nothing else here uses it",
   reranker: "is a reranking model: it generates no text, and nothing else here uses it",

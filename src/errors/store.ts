@@ -10,7 +10,7 @@ export class DownloadFailed extends XllmError {
 }
 
 /** Somebody has ended a download. */
-export class PullStopped extends XllmError {
+export class PullCancelled extends XllmError {
   constructor(models: string) {
     super("cancelled", 499, `stopped; what was downloaded is kept, and 'xllm pull ${models}' goes on with it`)
   }

@@ -1,14 +1,14 @@
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import type { Context } from "./context"
-import { type Address, cString } from "./library"
+import { cString, type NativePointer } from "./library"
 import type { Model } from "./model"
 
 /** A LoRA adapter. It belongs to its model, which frees it. */
 export class Adapter {
   /** For `llama/` only. */
-  readonly ptr: Address
+  readonly ptr: NativePointer
 
-  private constructor(ptr: Address) {
+  private constructor(ptr: NativePointer) {
     this.ptr = ptr
   }
 
@@ -33,5 +33,5 @@ export function applyAdapters(
   const scales = Float32Array.from(adapters, ({ scale }) => scale)
   const { llama } = model.library
   if (llama.llama_set_adapters_lora(context.ptr, pointers, adapters.length, scales) !== 0)
-    throw new RuntimeBroken("the adapters could not be applied")
+    throw new NativeLibraryError("the adapters could not be applied")
 }

@@ -1,8 +1,8 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
 import type { KvLayout, KvType } from "../domain/settings"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import type { Batch } from "./batch"
-import type { Address, Library } from "./library"
+import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
 
 export interface ContextOptions {
@@ -47,21 +47,21 @@ export type DecodeResult = "done" | "no-room" | "failed"
 /** The KV cache and compute buffers of one model. Single-threaded use. */
 export class Context implements Disposable {
   readonly #library: Library
-  readonly #memory: Address
+  readonly #memory: NativePointer
   readonly #vocabularySize: number
-  readonly #logits = new Map<Address, Float32Array>()
-  #ptr: Address | null
-  #pools: { polling?: Address; sleeping?: Address } = {}
+  readonly #logits = new Map<NativePointer, Float32Array>()
+  #ptr: NativePointer | null
+  #pools: { polling?: NativePointer; sleeping?: NativePointer } = {}
   #threads = 0
   #polling = false
   /** As llama.cpp rounded them. */
   readonly cells: number
   readonly cellsPerSequence: number
 
-  private constructor(model: Model, ptr: Address) {
+  private constructor(model: Model, ptr: NativePointer) {
     const { library } = model
     const memory = library.llama.llama_get_memory(ptr)
-    if (memory === null) throw new RuntimeBroken("the context has no memory")
+    if (memory === null) throw new NativeLibraryError("the context has no memory")
     this.#library = library
     this.#ptr = ptr
     this.#memory = memory
@@ -94,7 +94,7 @@ export class Context implements Disposable {
   /**
    * Gives the context threads of its own, which stay for its life. They spin for the next operation; between steps
    * they do so only while polling is on, see {@link setPolling}.
-   * @throws RuntimeBroken where the CPU backend has no pool
+   * @throws NativeLibraryError where the CPU backend has no pool
    */
   createThreads(threads: number): void {
     this.#threads = threads
@@ -110,7 +110,7 @@ export class Context implements Disposable {
     const { shim } = this.#library
     const name = polling ? "polling" : "sleeping"
     const pool = this.#pools[name] ?? shim.xllm_threadpool_new(this.#threads, polling ? POLL : 0)
-    if (pool === null) throw new RuntimeBroken(this.#library.lastError())
+    if (pool === null) throw new NativeLibraryError(this.#library.lastError())
     this.#pools[name] = pool
     this.#polling = polling
     shim.xllm_threadpool_attach(this.ptr, pool, pool)
@@ -141,7 +141,7 @@ export class Context implements Disposable {
    */
   logits(index: number): Float32Array {
     const pointer = this.#library.llama.llama_get_logits_ith(this.ptr, index)
-    if (pointer === null) throw new RuntimeBroken(`token ${index} of the batch has no logits`)
+    if (pointer === null) throw new NativeLibraryError(`token ${index} of the batch has no logits`)
     const known = this.#logits.get(pointer)
     if (known !== undefined) return known
     // Rows stay where they are until the output buffer grows; then old views would point to freed memory.
@@ -204,8 +204,8 @@ export class Context implements Disposable {
   }
 
   /** For `llama/` only. */
-  get ptr(): Address {
-    if (this.#ptr === null) throw new RuntimeBroken("the context is disposed")
+  get ptr(): NativePointer {
+    if (this.#ptr === null) throw new NativeLibraryError("the context is disposed")
     return this.#ptr
   }
 

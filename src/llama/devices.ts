@@ -1,5 +1,5 @@
 import type { Device } from "../domain/device"
-import type { Address, Library } from "./library"
+import type { Library, NativePointer } from "./library"
 
 /** `enum ggml_backend_dev_type`, in order. */
 const KINDS = ["cpu", "gpu", "igpu", "accelerator"] as const
@@ -15,7 +15,7 @@ export function listDevices(library: Library): Device[] {
   return devices
 }
 
-function describeDevice(library: Library, device: Address): Device {
+function describeDevice(library: Library, device: NativePointer): Device {
   const { base, shim } = library
   const memory = new BigUint64Array(2)
   shim.xllm_device_memory(device, memory)

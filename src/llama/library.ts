@@ -1,6 +1,6 @@
 import { cc, dlopen, type Pointer } from "bun:ffi"
 import { reasonOf } from "../errors/base"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import { withoutPaths } from "../lib/text/without-paths"
 import { ggmlBaseSymbols, ggmlSymbols, llamaSymbols, shimSymbols } from "./symbols"
 
@@ -27,7 +27,7 @@ export interface LibraryOptions {
 }
 
 /** Where something native is. bun:ffi gives addresses beyond 2^53 as bigint. */
-export type Address = Pointer | bigint
+export type NativePointer = Pointer | bigint
 
 /** llama.cpp, loaded and checked: every native call goes through here. Stays inside `llama/`. */
 export class Library {
@@ -44,7 +44,7 @@ export class Library {
     this.shim = compileShim(files.shim)
     const { ggmlBase, ggml, llama } = files.libraries
     if (!this.shim.xllm_open(cString(ggmlBase), cString(ggml), cString(llama)))
-      throw new RuntimeBroken(`llama.cpp's libraries could not be loaded: ${this.lastError()}`)
+      throw new NativeLibraryError(`llama.cpp's libraries could not be loaded: ${this.lastError()}`)
     this.base = dlopen(ggmlBase, ggmlBaseSymbols).symbols
     this.ggml = dlopen(ggml, ggmlSymbols).symbols
     this.llama = dlopen(llama, llamaSymbols).symbols
@@ -53,7 +53,7 @@ export class Library {
 
   /**
    * Loads the libraries, checks that they are the ones this code was written for, and registers the backends.
-   * @throws RuntimeBroken with what differs
+   * @throws NativeLibraryError with what differs
    */
   static open(files: LibraryFiles, options: LibraryOptions): Library {
     const library = new Library(files)
@@ -78,10 +78,10 @@ export class Library {
   #check(): void {
     const commit = this.base.ggml_commit()
     if (this.version !== LLAMA_VERSION || commit !== GGML_COMMIT)
-      throw new RuntimeBroken(
+      throw new NativeLibraryError(
         `this build needs llama.cpp ${LLAMA_VERSION} (ggml ${GGML_COMMIT}), but found ${this.version} (ggml ${commit})`,
       )
-    if (!this.shim.xllm_check()) throw new RuntimeBroken(this.lastError())
+    if (!this.shim.xllm_check()) throw new NativeLibraryError(this.lastError())
   }
 
   /** A backend that cannot be loaded (no driver, no Vulkan loader) is not an error: the CPU does the work. */
@@ -97,7 +97,7 @@ function compileShim(source: string) {
   try {
     return cc({ source, symbols: shimSymbols }).symbols
   } catch (cause) {
-    throw new RuntimeBroken(`the native shim could not be compiled: ${reasonOf(cause)}`, cause)
+    throw new NativeLibraryError(`the native shim could not be compiled: ${reasonOf(cause)}`, cause)
   }
 }
 

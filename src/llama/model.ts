@@ -1,6 +1,6 @@
 import type { TextModelSettings } from "../domain/settings"
-import { RuntimeBroken } from "../errors/engine"
-import { type Address, cString, type Library } from "./library"
+import { NativeLibraryError } from "../errors/engine"
+import { cString, type Library, type NativePointer } from "./library"
 import { Vocabulary } from "./vocabulary"
 
 export type ModelOptions = Pick<
@@ -30,7 +30,7 @@ const addressed = new WeakMap<Model, Float32Array | null>()
 /** A model's weights. Dispose contexts first, then the model. */
 export class Model implements Disposable {
   readonly #library: Library
-  #ptr: Address | null
+  #ptr: NativePointer | null
   readonly vocabulary: Vocabulary
   readonly trainedContextLength: number
   readonly embeddingLength: number
@@ -45,12 +45,12 @@ export class Model implements Disposable {
   /** The Jinja source from the file. */
   readonly chatTemplate: string | undefined
 
-  private constructor(library: Library, ptr: Address) {
+  private constructor(library: Library, ptr: NativePointer) {
     const { llama } = library
     this.#library = library
     this.#ptr = ptr
     const vocabulary = llama.llama_model_get_vocab(ptr)
-    if (vocabulary === null) throw new RuntimeBroken("the model has no vocabulary")
+    if (vocabulary === null) throw new NativeLibraryError("the model has no vocabulary")
     this.vocabulary = new Vocabulary(library, vocabulary)
     this.trainedContextLength = llama.llama_model_n_ctx_train(ptr)
     this.embeddingLength = llama.llama_model_n_embd(ptr)
@@ -122,8 +122,8 @@ export class Model implements Disposable {
   }
 
   /** For `llama/` only. */
-  get ptr(): Address {
-    if (this.#ptr === null) throw new RuntimeBroken("the model is disposed")
+  get ptr(): NativePointer {
+    if (this.#ptr === null) throw new NativeLibraryError("the model is disposed")
     return this.#ptr
   }
 

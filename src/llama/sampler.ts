@@ -1,7 +1,7 @@
 import type { SamplingParameters } from "../domain/chat"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import type { Context } from "./context"
-import type { Address, Library } from "./library"
+import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
 
 /** Learning rate window of mirostat version 1, from its paper (arXiv:2007.14966). */
@@ -32,25 +32,25 @@ const RANDOM_SEED = 0xffffffff
 /** A chain of samplers that draws tokens, with its random generator. */
 export class Sampler implements Disposable {
   readonly #library: Library
-  #ptr: Address | null
+  #ptr: NativePointer | null
 
   /** For temperatures above 0. `seed` counts modulo 2^32. */
   constructor(model: Model, parameters: SamplerParameters, seed: number) {
     const { library } = model
     const chain = library.shim.xllm_sampler_chain_new()
-    if (chain === null) throw new RuntimeBroken("the sampler chain could not be made")
+    if (chain === null) throw new NativeLibraryError("the sampler chain could not be made")
     this.#library = library
     this.#ptr = chain
     const members = chainMembers(model, parameters, seed >>> 0 === RANDOM_SEED ? 0 : seed >>> 0)
     for (const member of members) if (member !== null) library.llama.llama_sampler_chain_add(chain, member)
     if (!members.includes(null)) return
     this[Symbol.dispose]()
-    throw new RuntimeBroken("a sampler could not be made")
+    throw new NativeLibraryError("a sampler could not be made")
   }
 
   /** Chooses from the logits of the batch's token `index`, which must be numbers, and not all of them -Infinity. */
   sample(context: Context, index: number): number {
-    if (this.#ptr === null) throw new RuntimeBroken("the sampler is disposed")
+    if (this.#ptr === null) throw new NativeLibraryError("the sampler is disposed")
     return this.#library.llama.llama_sampler_sample(this.#ptr, context.ptr, index)
   }
 
@@ -62,7 +62,7 @@ export class Sampler implements Disposable {
 }
 
 /** The samplers in llama.cpp's usual order; those that are off are left out. */
-function chainMembers(model: Model, parameters: SamplerParameters, seed: number): (Address | null)[] {
+function chainMembers(model: Model, parameters: SamplerParameters, seed: number): (NativePointer | null)[] {
   const { llama } = model.library
   const p = parameters
   if (p.mirostat === 1)
@@ -78,7 +78,7 @@ function chainMembers(model: Model, parameters: SamplerParameters, seed: number)
     ]
   if (p.mirostat === 2)
     return [temperature(model, p), llama.llama_sampler_init_mirostat_v2(seed, p.mirostatTau, p.mirostatEta)]
-  const chain: (Address | null)[] = []
+  const chain: (NativePointer | null)[] = []
   if (p.topNSigma >= 0) chain.push(llama.llama_sampler_init_top_n_sigma(p.topNSigma))
   if (p.topK > 0) chain.push(llama.llama_sampler_init_top_k(p.topK))
   if (p.typicalP < 1) chain.push(llama.llama_sampler_init_typical(p.typicalP, p.minKeep))
@@ -90,7 +90,7 @@ function chainMembers(model: Model, parameters: SamplerParameters, seed: number)
   return chain
 }
 
-function temperature(model: Model, parameters: SamplerParameters): Address | null {
+function temperature(model: Model, parameters: SamplerParameters): NativePointer | null {
   const { llama } = model.library
   const { temperature, dynamicTemperatureRange, dynamicTemperatureExponent } = parameters
   return dynamicTemperatureRange > 0

@@ -1,8 +1,8 @@
-import type { Address, Library } from "./library"
+import type { Library, NativePointer } from "./library"
 
 /** A vocabulary as another thread of the same process can open it; opaque outside `llama/`. */
 export interface VocabularyShare {
-  readonly address: Address
+  readonly address: NativePointer
 }
 
 export interface TokenizeOptions {
@@ -19,7 +19,7 @@ const TYPE_BPE = 2
 /** The tokens of one model. Lives as long as its model; safe to use from several threads. */
 export class Vocabulary {
   readonly #library: Library
-  readonly #ptr: Address
+  readonly #ptr: NativePointer
   readonly size: number
   readonly bos: number
   readonly eos: number
@@ -30,7 +30,7 @@ export class Vocabulary {
   readonly #scratch = new Uint8Array(1024)
   readonly #single = new Int32Array(1)
 
-  constructor(library: Library, ptr: Address) {
+  constructor(library: Library, ptr: NativePointer) {
     this.#library = library
     this.#ptr = ptr
     const { llama } = library
@@ -71,7 +71,7 @@ export class Vocabulary {
   }
 
   /** Texts of all control tokens: what a message must not be able to forge. */
-  controlTexts(): string[] {
+  specialTokens(): string[] {
     const texts: string[] = []
     for (let token = 0; token < this.size; token++)
       if (this.isControl(token)) texts.push(new TextDecoder().decode(this.bytes(token)))

@@ -7,7 +7,7 @@ import { extractEmbedded } from "./extract-embedded"
 /**
  * A folder with espeak-ng's data, extracted below `runtimeFolder` on first use, in development from node_modules;
  * `undefined` where there is none. A few languages with large dictionaries are not in it.
- * @throws RuntimeBroken where the folder cannot be written
+ * @throws NativeLibraryError where the folder cannot be written
  */
 export async function locateEspeakData(runtimeFolder: string): Promise<string | undefined> {
   if (Bun.isStandaloneExecutable) return await extractEmbedded("espeak", runtimeFolder)

@@ -3,7 +3,7 @@ import type { Component } from "./extract"
 /**
  * The folder of a component's files, extracted below `runtimeFolder` on first use; `undefined` where this executable
  * was built without it.
- * @throws RuntimeBroken where the folder cannot be written or the executable itself is damaged
+ * @throws NativeLibraryError where the folder cannot be written or the executable itself is damaged
  */
 export async function extractEmbedded(
   name: Component["name"],

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { reasonOf } from "../errors/base"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import { lockFile } from "../lib/system/file-lock"
 
 /** Longer than the slowest extraction seen (0.4 s for the Vulkan backend) by far; see {@link lockFile}. */
@@ -10,7 +10,7 @@ const LOCK_PATIENCE_MS = 20_000
 /**
  * The folder `<runtimeFolder>/<hash>/<name>` with the component's files, extracted now if it is not there yet or
  * was damaged. It appears complete or not at all, and any number of processes may ask at the same time.
- * @throws RuntimeBroken where the folder cannot be written or the executable itself is damaged
+ * @throws NativeLibraryError where the folder cannot be written or the executable itself is damaged
  */
 export async function extractComponent(component: Component, runtimeFolder: string): Promise<string> {
   const folder = join(runtimeFolder, component.hash, component.name)
@@ -18,7 +18,7 @@ export async function extractComponent(component: Component, runtimeFolder: stri
   try {
     await extractLocked(component, folder)
   } catch (error) {
-    throw asRuntimeBroken(error, component, runtimeFolder)
+    throw asNativeLibraryError(error, component, runtimeFolder)
   }
   return folder
 }
@@ -80,7 +80,7 @@ async function unpack(component: Component, folder: string): Promise<void> {
 function checkContent(file: PackedFile, content: Uint8Array): void {
   const sha256 = new Bun.CryptoHasher("sha256").update(content).digest("hex")
   if (sha256 === file.sha256) return
-  throw new RuntimeBroken(`${file.name} in this executable is damaged; download or build xLLM again`)
+  throw new NativeLibraryError(`${file.name} in this executable is damaged; download or build xLLM again`)
 }
 
 /**
@@ -110,10 +110,14 @@ export function checksum(content: Uint8Array): string {
   return Bun.hash.xxHash3(content).toString(16)
 }
 
-function asRuntimeBroken(error: unknown, component: Component, runtimeFolder: string): RuntimeBroken {
-  if (error instanceof RuntimeBroken) return error
+function asNativeLibraryError(
+  error: unknown,
+  component: Component,
+  runtimeFolder: string,
+): NativeLibraryError {
+  if (error instanceof NativeLibraryError) return error
   const megabytes = Math.ceil(component.files.reduce((sum, file) => sum + file.size, 0) / 1e6)
-  return new RuntimeBroken(
+  return new NativeLibraryError(
     `cannot extract this program's component '${component.name}' (${megabytes} MB) to ${runtimeFolder}: ${reasonOf(error)}; ` +
       `${remedy(error, megabytes)}, or set XLLM_HOME to another folder`,
     error,

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import { Unsupported } from "../errors/request"
 import { extractEmbedded } from "./extract-embedded"
 
@@ -47,7 +47,7 @@ export function enginePackageFolder(name: string): string | undefined {
  * Finds the image engine: in development in node_modules, in the compiled binary below `runtimeFolder`, where it is
  * extracted on first use.
  * @throws Unsupported where this executable was built without it, or the platform has none
- * @throws RuntimeBroken where it is not installed, or the folder cannot be written
+ * @throws NativeLibraryError where it is not installed, or the folder cannot be written
  */
 export async function locateImageEngine(runtimeFolder: string): Promise<ImageEngineFiles> {
   return Bun.isStandaloneExecutable ? await embedded(runtimeFolder) : installed()
@@ -77,7 +77,7 @@ function installed(): ImageEngineFiles {
   const runtime = enginePackageFolder(runtimePackage)
   const engine = enginePackageFolder(ENGINE_PACKAGE)
   if (runtime === undefined || engine === undefined || !existsSync(join(runtime, "bin", RUNTIME_FILE)))
-    throw new RuntimeBroken(
+    throw new NativeLibraryError(
       `the packages ${runtimePackage} and ${ENGINE_PACKAGE} are not installed; run 'npm ci'`,
     )
   return {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import { extractEmbedded } from "./extract-embedded"
 import {
   chooseLibraries,
@@ -30,7 +30,7 @@ export interface LlamaFiles {
 /**
  * Finds llama.cpp's libraries: in development in node_modules, in the compiled binary below `runtimeFolder`, where
  * they are extracted on first use.
- * @throws RuntimeBroken where the platform has none, they are not installed, or the folder cannot be written
+ * @throws NativeLibraryError where the platform has none, they are not installed, or the folder cannot be written
  */
 export async function locateLlama(runtimeFolder: string): Promise<LlamaFiles> {
   return Bun.isStandaloneExecutable ? locateEmbedded(runtimeFolder) : locateInstalled()
@@ -44,7 +44,7 @@ async function locateEmbedded(runtimeFolder: string): Promise<LlamaFiles> {
     extractEmbedded("shim", runtimeFolder),
   ])
   if (folder === undefined || shim === undefined)
-    throw new RuntimeBroken("this executable was built without llama.cpp")
+    throw new NativeLibraryError("this executable was built without llama.cpp")
   return {
     folder,
     libraries: await librariesIn(folder),
@@ -57,10 +57,10 @@ async function locateEmbedded(runtimeFolder: string): Promise<LlamaFiles> {
 async function locateInstalled(): Promise<LlamaFiles> {
   const packages = packagesFor(process.platform, process.arch)
   if (!packages)
-    throw new RuntimeBroken(`llama.cpp is not available for ${process.platform} on ${process.arch}`)
+    throw new NativeLibraryError(`llama.cpp is not available for ${process.platform} on ${process.arch}`)
   const folder = packageFolder(packages.base)
   if (!folder)
-    throw new RuntimeBroken(
+    throw new NativeLibraryError(
       `the package ${packages.base} is not installed; run 'npm ci', or 'npm run build', which fetches what is missing`,
     )
   const vulkan = backendIn(packages.vulkan, VULKAN_LIBRARY)
@@ -77,7 +77,7 @@ async function locateInstalled(): Promise<LlamaFiles> {
 async function librariesIn(folder: string): Promise<LlamaLibraries> {
   const names = chooseLibraries(await readdir(folder))
   if (!names)
-    throw new RuntimeBroken(`${folder} does not hold llama.cpp's libraries; install the package again`)
+    throw new NativeLibraryError(`${folder} does not hold llama.cpp's libraries; install the package again`)
   return {
     ggmlBase: join(folder, names.ggmlBase),
     ggml: join(folder, names.ggml),

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 import { Unsupported } from "../errors/request"
 import { extractEmbedded } from "./extract-embedded"
 
@@ -47,7 +47,7 @@ export function chooseSpeechLibraries(names: readonly string[]): string[] | unde
  * The path of sherpa-onnx's addon, with its libraries beside it: in development in node_modules, in the compiled
  * binary extracted below `runtimeFolder` on first use.
  * @throws Unsupported where this executable was built without speech, or the platform has none
- * @throws RuntimeBroken where it is not installed, or the folder cannot be written
+ * @throws NativeLibraryError where it is not installed, or the folder cannot be written
  */
 export async function locateSpeech(runtimeFolder: string): Promise<string> {
   return join(await (Bun.isStandaloneExecutable ? embedded(runtimeFolder) : installed()), ADDON)
@@ -65,6 +65,6 @@ async function installed(): Promise<string> {
     throw new Unsupported(`speech is not available for ${process.platform} on ${process.arch}`, "model")
   const folder = speechPackageFolder(name)
   if (folder === undefined)
-    throw new RuntimeBroken(`the package ${name} is not installed; run 'npm ci', or 'npm run build'`)
+    throw new NativeLibraryError(`the package ${name} is not installed; run 'npm ci', or 'npm run build'`)
   return folder
 }

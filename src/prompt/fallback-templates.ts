@@ -118,9 +118,9 @@ export interface ChosenFallback {
  */
 export function chooseFallback(
   architecture: string | undefined,
-  controlTexts: readonly string[],
+  specialTokens: readonly string[],
 ): ChosenFallback {
-  const tokens = new Set(controlTexts)
+  const tokens = new Set(specialTokens)
   const ofArchitecture = FORMATS.filter(({ architectures }) =>
     architectures.some((pattern) => matches(pattern, architecture)),
   )

@@ -18,7 +18,7 @@ export type FimPiece =
  * published models were trained with (https://arxiv.org/abs/2207.14255, there called PSM). A BOS token is not in it.
  * @throws Unsupported where the model has no such tokens
  */
-export function layOutGap(
+export function renderFim(
   gap: { readonly prompt: string | readonly number[]; readonly suffix: string },
   tokens: FimTokens | undefined,
 ): FimPiece[] {

@@ -1,5 +1,5 @@
 import type { ChatMessage } from "../domain/chat"
-import type { TemplateHabits } from "./habits"
+import type { TemplateCaps } from "./template-caps"
 
 /** A message as templates read it. */
 export interface TemplateMessage {
@@ -13,13 +13,10 @@ export interface TemplateMessage {
 const PARAGRAPH = "\n\n"
 
 /** The conversation in the shape and with the roles that a template can show. */
-export function toTemplateMessages(
-  messages: readonly ChatMessage[],
-  habits: TemplateHabits,
-): TemplateMessage[] {
-  const known = habits.knowsDeveloper ? messages : messages.map(developerToSystem)
-  const shown = habits.knowsSystem ? known : withoutSystem(known)
-  return shown.map((message) => toTemplateMessage(message, habits))
+export function toTemplateMessages(messages: readonly ChatMessage[], caps: TemplateCaps): TemplateMessage[] {
+  const known = caps.supportsDeveloperRole ? messages : messages.map(developerToSystem)
+  const shown = caps.supportsSystemRole ? known : withoutSystem(known)
+  return shown.map((message) => toTemplateMessage(message, caps))
 }
 
 function developerToSystem(message: ChatMessage): ChatMessage {
@@ -37,11 +34,11 @@ function withoutSystem(messages: readonly ChatMessage[]): ChatMessage[] {
   return [{ ...first, content: instructions + PARAGRAPH + first.content }, ...rest]
 }
 
-function toTemplateMessage(message: ChatMessage, habits: TemplateHabits): TemplateMessage {
+function toTemplateMessage(message: ChatMessage, caps: TemplateCaps): TemplateMessage {
   const { role, content, name, toolCallId } = message
   return {
     role,
-    content: habits.content === "text" ? content : [{ type: "text", text: content }],
+    content: caps.content === "text" ? content : [{ type: "text", text: content }],
     ...(name !== undefined && { name }),
     ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
   }

@@ -1,14 +1,14 @@
 import type { ChatMessage, ChatRequest } from "../domain/chat"
 import { TemplateFailed } from "../errors/engine"
 import { InvalidRequest } from "../errors/request"
-import { ControlTexts } from "./control-texts"
-import { Disguise } from "./disguise"
 import { chooseFallback } from "./fallback-templates"
-import { learnHabits, type TemplateHabits, USUAL_HABITS } from "./habits"
 import { JinjaTemplate } from "./jinja"
 import { type TemplateMessage, toTemplateMessages } from "./messages"
 import type { PromptPiece } from "./piece"
+import { SpecialTokenEscaper } from "./special-token-escaper"
+import { SpecialTokens } from "./special-tokens"
 import { strftime } from "./strftime"
+import { DEFAULT_CAPS, probeTemplate, type TemplateCaps } from "./template-caps"
 
 export interface ChatTemplateOptions {
   /** The model's own template; `null` where it has none. */
@@ -19,7 +19,7 @@ export interface ChatTemplateOptions {
   readonly bosToken: string
   readonly eosToken: string
   /** The texts of all control tokens of the vocabulary. */
-  readonly controlTexts: readonly string[]
+  readonly specialTokens: readonly string[]
   /** `general.architecture` of the model: a model without a template gets the format of its family. */
   readonly architecture?: string
   /** The clock that templates see; default: the system's. */
@@ -72,7 +72,7 @@ export function compileChatTemplate(options: ChatTemplateOptions): ChatTemplate 
 }
 
 function builtIn(options: ChatTemplateOptions, reason: string): ChatTemplate {
-  const { name, source, stop, isKnown } = chooseFallback(options.architecture, options.controlTexts)
+  const { name, source, stop, isKnown } = chooseFallback(options.architecture, options.specialTokens)
   const explanation = `${reason}: ${name} is used${isKnown ? "" : ", which this model may not know"}`
   return new CompiledTemplate(source, options, { explanation, stop })
 }
@@ -80,32 +80,32 @@ function builtIn(options: ChatTemplateOptions, reason: string): ChatTemplate {
 class CompiledTemplate implements ChatTemplate {
   readonly fallback?: TemplateFallback
   readonly #template: JinjaTemplate
-  readonly #controls: ControlTexts
+  readonly #controls: SpecialTokens
   readonly #options: ChatTemplateOptions
-  readonly #habits: TemplateHabits
+  readonly #caps: TemplateCaps
 
   constructor(source: string, options: ChatTemplateOptions, fallback?: TemplateFallback) {
     if (fallback !== undefined) this.fallback = fallback
     this.#options = options
-    this.#controls = new ControlTexts(options.controlTexts)
+    this.#controls = new SpecialTokens(options.specialTokens)
     this.#template = new JinjaTemplate(source)
-    this.#habits = this.#learnHabits(source)
+    this.#caps = this.#probeTemplate(source)
   }
 
   render(request: RenderRequest): RenderedChat {
-    const disguise = new Disguise(this.#controls, "whole texts")
-    const pieces = this.#renderPieces(request, disguise)
+    const escaper = new SpecialTokenEscaper(this.#controls, "whole texts")
+    const pieces = this.#renderPieces(request, escaper)
     const safe = this.#withoutJoints(request, pieces)
     return { text: safe.map((piece) => piece.text).join(""), pieces: safe }
   }
 
-  #learnHabits(source: string): TemplateHabits {
+  #probeTemplate(source: string): TemplateCaps {
     try {
-      return learnHabits(source, (messages, habits) =>
-        this.#run(toTemplateMessages(messages, habits), habits, {}, true),
+      return probeTemplate(source, (messages, caps) =>
+        this.#run(toTemplateMessages(messages, caps), caps, {}, true),
       )
     } catch (error) {
-      if (this.#options.isChosen === true) return USUAL_HABITS
+      if (this.#options.isChosen === true) return DEFAULT_CAPS
       throw error
     }
   }
@@ -116,10 +116,10 @@ class CompiledTemplate implements ChatTemplate {
    * the prompt without the parts' tokens that is right.
    */
   #withoutJoints(request: RenderRequest, pieces: PromptPiece[]): PromptPiece[] {
-    const disguise = new Disguise(this.#controls, "parts too")
-    disguiseRequest(request, this.#habits, disguise)
-    if (!disguise.hasParts) return pieces
-    const strict = this.#renderPieces(request, disguise)
+    const escaper = new SpecialTokenEscaper(this.#controls, "parts too")
+    escapeRequest(request, this.#caps, escaper)
+    if (!escaper.hasParts) return pieces
+    const strict = this.#renderPieces(request, escaper)
     return this.#controlSequence(strict) === this.#controlSequence(pieces) ? pieces : strict
   }
 
@@ -128,14 +128,14 @@ class CompiledTemplate implements ChatTemplate {
     return JSON.stringify(found)
   }
 
-  #renderPieces(request: RenderRequest, disguise: Disguise): PromptPiece[] {
-    const { messages, templateArguments } = disguiseRequest(request, this.#habits, disguise)
+  #renderPieces(request: RenderRequest, escaper: SpecialTokenEscaper): PromptPiece[] {
+    const { messages, templateArguments } = escapeRequest(request, this.#caps, escaper)
     const opensAnswer = request.addGenerationPrompt && !request.continueFinalMessage
     try {
-      const rendered = this.#run(messages, this.#habits, templateArguments, opensAnswer)
-      return disguise.reveal(request.continueFinalMessage ? cutAtMark(rendered, disguise) : rendered)
+      const rendered = this.#run(messages, this.#caps, templateArguments, opensAnswer)
+      return escaper.unescape(request.continueFinalMessage ? cutAtMark(rendered, escaper) : rendered)
     } catch (error) {
-      const words = disguise.reveal(wordsOf(error).replaceAll(disguise.endMark, ""))
+      const words = escaper.unescape(wordsOf(error).replaceAll(escaper.endMark, ""))
       throw new TemplateFailed(words.map((piece) => piece.text).join(""))
     }
   }
@@ -143,13 +143,13 @@ class CompiledTemplate implements ChatTemplate {
   /** Variables and defaults are those that llama.cpp's server gives to templates. */
   #run(
     messages: readonly TemplateMessage[],
-    habits: TemplateHabits,
+    caps: TemplateCaps,
     templateArguments: Readonly<Record<string, unknown>>,
     addGenerationPrompt: boolean,
   ): string {
     const now = this.#options.now?.() ?? new Date()
     const variables = new Map<string, unknown>([
-      ...toolVariables(habits),
+      ...toolVariables(caps),
       ["enable_thinking", true],
       ["date_string", strftime(now, "%d %b %Y")],
       ["datetime", strftime(now, "%b %d %Y")],
@@ -165,7 +165,7 @@ class CompiledTemplate implements ChatTemplate {
   }
 }
 
-function toolVariables({ tools }: TemplateHabits): [string, unknown][] {
+function toolVariables({ tools }: TemplateCaps): [string, unknown][] {
   switch (tools) {
     case "none":
       return [["tools", null]]
@@ -180,41 +180,41 @@ function toolVariables({ tools }: TemplateHabits): [string, unknown][] {
   }
 }
 
-function disguiseRequest(
+function escapeRequest(
   request: RenderRequest,
-  habits: TemplateHabits,
-  disguise: Disguise,
+  caps: TemplateCaps,
+  escaper: SpecialTokenEscaper,
 ): { messages: TemplateMessage[]; templateArguments: Readonly<Record<string, unknown>> } {
-  const hidden = request.messages.map((message) => disguiseMessage(message, disguise))
-  const messages = request.continueFinalMessage ? markEnd(hidden, disguise) : hidden
+  const hidden = request.messages.map((message) => escapeMessage(message, escaper))
+  const messages = request.continueFinalMessage ? markEnd(hidden, escaper) : hidden
   const hiddenArguments = Object.entries(request.templateArguments).map(
-    ([name, value]) => [name, disguise.hide(value)] as const,
+    ([name, value]) => [name, escaper.escape(value)] as const,
   )
   return {
-    messages: toTemplateMessages(messages, habits),
+    messages: toTemplateMessages(messages, caps),
     templateArguments: Object.fromEntries(hiddenArguments),
   }
 }
 
-function disguiseMessage(message: ChatMessage, disguise: Disguise): ChatMessage {
+function escapeMessage(message: ChatMessage, escaper: SpecialTokenEscaper): ChatMessage {
   const { role, content, name, toolCallId } = message
   return {
     role,
-    content: disguise.hideText(content),
-    ...(name !== undefined && { name: disguise.hideText(name) }),
-    ...(toolCallId !== undefined && { toolCallId: disguise.hideText(toolCallId) }),
+    content: escaper.escapeText(content),
+    ...(name !== undefined && { name: escaper.escapeText(name) }),
+    ...(toolCallId !== undefined && { toolCallId: escaper.escapeText(toolCallId) }),
   }
 }
 
-function markEnd(messages: readonly ChatMessage[], disguise: Disguise): ChatMessage[] {
+function markEnd(messages: readonly ChatMessage[], escaper: SpecialTokenEscaper): ChatMessage[] {
   const last = messages.at(-1)
   if (last?.role !== "assistant") {
     throw new InvalidRequest("to be continued, the last message must be the assistant's", "messages")
   }
-  return [...messages.slice(0, -1), { ...last, content: last.content + disguise.endMark }]
+  return [...messages.slice(0, -1), { ...last, content: last.content + escaper.endMark }]
 }
 
-function cutAtMark(rendered: string, { endMark }: Disguise): string {
+function cutAtMark(rendered: string, { endMark }: SpecialTokenEscaper): string {
   const end = rendered.lastIndexOf(endMark)
   if (end === -1) throw new Error("it does not show the message that is to be continued")
   return rendered.slice(0, end).replaceAll(endMark, "")

@@ -165,7 +165,7 @@ export type PromptLogprob = NonNullable<
  */
 interface JudgedPrompt {
   readonly id: number
-  readonly judged: readonly PromptLogprob[]
+  readonly wantsPromptLogprobs: readonly PromptLogprob[]
 }
 
 /** What a worker has to tell of a step. */
@@ -179,7 +179,7 @@ export function encodeEvents<E extends WorkEvent>(events: readonly WorkerEvent<E
 }
 
 function hasLogprobs(entry: WorkerEvent<WorkEvent>): boolean {
-  return "judged" in entry || ("event" in entry && "logprobs" in entry.event)
+  return "wantsPromptLogprobs" in entry || ("event" in entry && "logprobs" in entry.event)
 }
 
 /** Reads what one worker tells of its requests. */
@@ -191,10 +191,10 @@ export class EventReader<E extends WorkEvent> {
     const entries = typeof events === "string" ? (JSON.parse(events) as WorkerEvent<E>[]) : events
     return entries.flatMap((entry) => {
       if ("error" in entry) this.forget(entry.id)
-      if (!("judged" in entry)) return "event" in entry ? this.#complete(entry) : entry
-      const judged = this.#judged.get(entry.id) ?? []
-      this.#judged.set(entry.id, judged)
-      for (const token of entry.judged) judged.push(restored(token))
+      if (!("wantsPromptLogprobs" in entry)) return "event" in entry ? this.#complete(entry) : entry
+      const wantsPromptLogprobs = this.#judged.get(entry.id) ?? []
+      this.#judged.set(entry.id, wantsPromptLogprobs)
+      for (const token of entry.wantsPromptLogprobs) wantsPromptLogprobs.push(restored(token))
       return []
     })
   }
@@ -207,10 +207,10 @@ export class EventReader<E extends WorkEvent> {
   #complete(entry: { readonly id: number; readonly event: E }): RequestEvent<E> {
     const { id, event } = entry
     if (event.type === "text" && "logprobs" in event) event.logprobs?.forEach(restored)
-    const judged = event.type === "prompt" ? this.#judged.get(id) : undefined
-    if (judged === undefined) return entry
+    const wantsPromptLogprobs = event.type === "prompt" ? this.#judged.get(id) : undefined
+    if (wantsPromptLogprobs === undefined) return entry
     this.forget(id)
-    return { id, event: { ...event, logprobs: judged } }
+    return { id, event: { ...event, logprobs: wantsPromptLogprobs } }
   }
 }
 

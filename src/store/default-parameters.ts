@@ -1,6 +1,6 @@
 import type { ModelDefaults } from "../domain/model"
 import type { ModelSettings } from "../domain/settings"
-import { SAMPLING } from "./managed/defaults"
+import { SAMPLING_PARAMETERS } from "./managed/defaults"
 import type { ManifestParameter } from "./managed/manifest"
 
 /** Settings by the names that Modelfiles give them, where a Modelfile can hold what they are. */
@@ -21,7 +21,7 @@ export function parametersOf(
 ): Readonly<Record<string, ManifestParameter>> {
   const { sampling = {}, settings = {}, stop, maxTokens } = defaults ?? {}
   const all: Record<string, ManifestParameter | null | undefined> = {
-    ...Object.fromEntries(Object.entries(SAMPLING).map(([name, key]) => [name, sampling[key]])),
+    ...Object.fromEntries(Object.entries(SAMPLING_PARAMETERS).map(([name, key]) => [name, sampling[key]])),
     top_k: sampling.topK,
     // -1: another one each time.
     seed: sampling.seed === null ? -1 : sampling.seed,

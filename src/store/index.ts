@@ -23,16 +23,16 @@ import { asFileFailure, toldOfFiles } from "./file-failure"
 import { pruneDerived, removeDerived } from "./fs"
 import { FIRST_MODEL, hintFor } from "./hint"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
-import { type DroppedModel, DroppedModels, type RefusedModel } from "./local/dropped"
+import { type LocalModel, LocalModels, type RefusedModel } from "./local/local-models"
 import { type MediaDescription, MediaFiles } from "./local/media-file"
 import { ModelFiles } from "./local/model-file"
 import type { FoundModel } from "./local/scan"
 import { BlobFolder, digestOfFile } from "./managed/blobs"
-import { completed } from "./managed/completed"
 import { defaultsOf } from "./managed/defaults"
-import { type InstalledEntry, type InstalledModel, InstalledModels } from "./managed/installed"
-import { Library, replacedMeanwhile } from "./managed/library"
+import { type ManagedEntry, type ManagedModel, ManagedModels } from "./managed/managed-models"
 import type { Digest, Manifest, ManifestFile } from "./managed/manifest"
+import { ManifestTransactions, replacedMeanwhile } from "./managed/manifest-transactions"
+import { mergeDetails } from "./managed/merge-details"
 import { ensureView, placeOf } from "./managed/views"
 import { MetadataCache } from "./metadata-cache"
 import { formatModelName, type ModelName, parseModelName } from "./names"
@@ -54,8 +54,8 @@ export interface StoreOptions {
 
 /** A model and where it is. */
 type KnownModel =
-  | (DroppedModel & { readonly origin: "dropped" })
-  | { readonly origin: "installed"; readonly installed: InstalledModel; readonly summary: ModelSummary }
+  | (LocalModel & { readonly origin: "dropped" })
+  | { readonly origin: "installed"; readonly installed: ManagedModel; readonly summary: ModelSummary }
 
 /**
  * The models of one folder, and the files that were added by path. The folder is looked at anew for every question:
@@ -73,9 +73,9 @@ class FolderStore implements Store {
   readonly #cache: MetadataCache
   readonly #files: ModelFiles
   readonly #media: MediaFiles
-  readonly #dropped: DroppedModels
-  readonly #installed: InstalledModels
-  readonly #library: Library
+  readonly #local: LocalModels
+  readonly #managed: ManagedModels
+  readonly #library: ManifestTransactions
   /** By the ids of installed models: translating a template takes longer than finding it. */
   readonly #defaults = new Map<string, ModelDefaults>()
   /** Folders of installed models that this process has seen whole. */
@@ -91,13 +91,13 @@ class FolderStore implements Store {
     this.#layout = layout
     this.#files = new ModelFiles(cache)
     this.#media = new MediaFiles(cache)
-    this.#dropped = new DroppedModels(modelsFolder, this.#files, this.#media, log)
-    this.#installed = new InstalledModels(layout, cache, log)
-    this.#library = new Library(layout, blobs, this.#installed)
+    this.#local = new LocalModels(modelsFolder, this.#files, this.#media, log)
+    this.#managed = new ManagedModels(layout, cache, log)
+    this.#library = new ManifestTransactions(layout, blobs, this.#managed)
   }
 
   async list(): Promise<readonly ModelSummary[]> {
-    const [dropped, installed] = await Promise.all([this.#dropped.list(), this.#installed.list()])
+    const [dropped, installed] = await Promise.all([this.#local.list(), this.#managed.list()])
     const names = new Set(dropped.map(({ summary }) => summary.name.toLowerCase()))
     const summaries = [
       ...dropped.map(({ summary }) => summary),
@@ -140,10 +140,10 @@ class FolderStore implements Store {
           : await this.#describeMedia(summary)
       const along = {
         manifest: model.origin === "installed" ? model.installed.manifest : undefined,
-        sees: model.origin === "dropped" && (await this.#dropped.hasProjector(model)),
+        sees: model.origin === "dropped" && (await this.#local.hasProjector(model)),
       }
       // Both are of the summary's kind.
-      return { ...summary, ...completed(description, summary, along) } as ModelDetails
+      return { ...summary, ...mergeDetails(description, summary, along) } as ModelDetails
     } catch (error) {
       const reason = error instanceof InvalidModelFile ? error.reason : placeAndReason(error)
       throw new ModelLoadFailed(name, reason, error)
@@ -151,7 +151,7 @@ class FolderStore implements Store {
   }
 
   add(path: string): Promise<ModelSummary> {
-    return this.#dropped.add(path)
+    return this.#local.add(path)
   }
 
   async manifest(name: string): Promise<Manifest | undefined> {
@@ -179,7 +179,7 @@ class FolderStore implements Store {
   }
 
   installedAs(name: ModelName): Promise<Occupant | undefined> {
-    return this.#installed.occupant(name)
+    return this.#managed.occupant(name)
   }
 
   async install(name: ModelName, manifest: Manifest, options: InstallOptions = {}): Promise<ModelSummary> {
@@ -201,7 +201,7 @@ class FolderStore implements Store {
     if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
     const removed =
       model.origin === "dropped"
-        ? { freedBytes: model.summary.sizeBytes, paths: await this.#dropped.delete(model) }
+        ? { freedBytes: model.summary.sizeBytes, paths: await this.#local.delete(model) }
         : { freedBytes: await this.#library.remove(model.installed.name, id) }
     const hasTwin = (await this.list()).some((other) => other.id === id)
     if (!hasTwin) await removeDerived(this.#layout, id)
@@ -214,7 +214,7 @@ class FolderStore implements Store {
     return toSummary(await this.#telling(() => this.#library.copy(model.installed.name, target)))
   }
 
-  async #copyIn(model: DroppedModel, target: ModelName): Promise<ModelSummary> {
+  async #copyIn(model: LocalModel, target: ModelName): Promise<ModelSummary> {
     const added: Digest[] = []
     try {
       const manifest = await manifestOf(model, async (path) => {
@@ -283,7 +283,7 @@ class FolderStore implements Store {
   }
 
   async #findDropped(name: string): Promise<KnownModel | RefusedModel | undefined> {
-    const found = await this.#dropped.find(name)
+    const found = await this.#local.find(name)
     return found === undefined || "refusal" in found ? found : { origin: "dropped", ...found }
   }
 
@@ -299,7 +299,7 @@ class FolderStore implements Store {
 
   async #findInstalled(name: string): Promise<KnownModel | undefined> {
     const parsed = tryParse(name)
-    const installed = parsed && (await this.#installed.find(parsed))
+    const installed = parsed && (await this.#managed.find(parsed))
     return installed && { origin: "installed", installed, summary: toSummary(installed) }
   }
 
@@ -353,7 +353,7 @@ class FolderStore implements Store {
     const { finding } = await this.#media.inspect(path)
     if (finding.is === "refused") throw new InvalidModelFile(path, finding.reason)
     if (finding.is === "model" && finding.description.kind === kind) return finding.description
-    throw new InvalidModelFile(path, `its files are not those of a ${kind}`)
+    throw new InvalidModelFile(path, `its files are not those of a ${kind} model`)
   }
 
   /** Finds a model, and puts its files where they are loaded from; or says why that cannot be. */
@@ -376,7 +376,7 @@ class FolderStore implements Store {
   }
 
   /** Puts the files of a model together where that has been undone; looked at closely once for each process. */
-  async #makeWhole({ manifest }: InstalledModel): Promise<void> {
+  async #makeWhole({ manifest }: ManagedModel): Promise<void> {
     const { view } = placeOf(manifest, this.#layout)
     if (view === undefined || (this.#wholeViews.has(view.id) && existsSync(view.folder))) return
     await ensureView(view, this.#layout)
@@ -387,8 +387,8 @@ class FolderStore implements Store {
 /** What models are called in sentences. */
 const NOUNS: Readonly<Record<ModelKind, string>> = {
   text: "text model",
-  voice: "voice",
-  recognizer: "speech-to-text model",
+  tts: "text-to-speech model",
+  asr: "speech-to-text model",
   image: "image model",
 }
 
@@ -397,13 +397,13 @@ function withAliases<M extends ModelSummary>(model: M, all: readonly AliasState[
   return aliases.length === 0 ? model : { ...model, aliases: aliases.map(({ alias }) => alias) }
 }
 
-function toSummary({ name, kind, path, id, sizeBytes, installedAt }: InstalledEntry): ModelSummary {
+function toSummary({ name, kind, path, id, sizeBytes, installedAt }: ManagedEntry): ModelSummary {
   return { name: formatModelName(name), kind, path, id, sizeBytes, modifiedAt: installedAt }
 }
 
 /** What an installed model of these files would be; `take` tells the sum of one. */
 async function manifestOf(
-  { found, summary }: DroppedModel,
+  { found, summary }: LocalModel,
   take: (path: string) => Promise<Blob>,
 ): Promise<Manifest> {
   const role = found.form === "gguf" ? "model" : "file"

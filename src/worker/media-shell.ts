@@ -5,14 +5,14 @@ import { asXllmError } from "../errors/base"
 import { Cancelled } from "../errors/request"
 import type { FromWorker, ToWorker } from "../protocol/messages"
 import { decodeRequest, type RequestEvent } from "../protocol/wire"
-import { type CpuTurns, openTurns } from "./cpu-turns"
+import { type CpuLease, openCpuLease } from "./cpu-lease"
 import { endWithParent } from "./lifetime"
 
 /** How often a worker that waits for its turn says that it lives, in ms. */
-const SIGN_OF_LIFE_MS = 1000
+const HEARTBEAT_MS = 1000
 
 /** After so many ms a step gives its turn back while it computes: one that hangs must not stop the other models. */
-const LONGEST_TURN_MS = 10_000
+const LONGEST_LEASE_MS = 10_000
 
 export type LoadMessage<R extends MediaRequest> = Extract<ToWorker<R>, { type: "load" }>
 
@@ -34,7 +34,7 @@ export interface Job<E extends MediaEvent> {
   /** Tells the client, at once. Ignored once it is gone. */
   emit(event: E): void
   /** Tells the parent that the work goes on, where there is nothing to tell of it. */
-  alive(): void
+  heartbeat(): void
   /**
    * Does one step of computing (a sentence, a window of audio) when no other step runs, neither in this process nor in
    * another one on these cores; steps of several requests come by turns. While the step computes nothing is told but
@@ -58,7 +58,7 @@ export function runMediaWorker<R extends MediaRequest, E extends MediaEvent>(loa
     endWithParent(message.environment.parentPid)
     void load(message).then(
       (engine) => {
-        shell = new WorkerShell(engine, openTurns(join(message.environment.runtimeFolder, "turns")))
+        shell = new WorkerShell(engine, openCpuLease(join(message.environment.runtimeFolder, "turns")))
         shell.ready()
       },
       (error: unknown) =>
@@ -69,14 +69,14 @@ export function runMediaWorker<R extends MediaRequest, E extends MediaEvent>(loa
 
 class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
   readonly #engine: MediaEngine<R, E>
-  readonly #turns: CpuTurns | undefined
+  readonly #lease: CpuLease | undefined
   readonly #running = new Map<number, AbortController>()
   /** Ends when the last step that was asked for does. */
   #lastStep: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: MediaEngine<R, E>, turns: CpuTurns | undefined) {
+  constructor(engine: MediaEngine<R, E>, lease: CpuLease | undefined) {
     this.#engine = engine
-    this.#turns = turns
+    this.#lease = lease
   }
 
   ready(): void {
@@ -91,7 +91,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
       case "cancel":
         this.#running.get(message.id)?.abort()
         this.#running.delete(message.id)
-        return this.#tell([])
+        return this.#emit([])
       case "render":
         return // of text workers only
       default:
@@ -102,22 +102,22 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
   async #work({ id, request, queueMs, loadMs }: Extract<ToWorker<R>, { type: "generate" }>): Promise<void> {
     const controller = new AbortController()
     this.#running.set(id, controller)
-    const isHeard = () => this.#running.get(id) === controller
+    const isOpen = () => this.#running.get(id) === controller
     try {
       await this.#engine.work(decodeRequest(request), {
         signal: controller.signal,
         queueMs,
         loadMs,
         emit: (event) => {
-          if (isHeard()) this.#tell([{ id, event }])
+          if (isOpen()) this.#emit([{ id, event }])
         },
-        alive: () => this.#tell([]),
+        heartbeat: () => this.#emit([]),
         step: (compute) => this.#step(controller.signal, compute),
       })
     } catch (error) {
-      if (isHeard()) this.#tell([{ id, error: asXllmError(error).toWire() }])
+      if (isOpen()) this.#emit([{ id, error: asXllmError(error).toWire() }])
     } finally {
-      if (isHeard()) this.#running.delete(id)
+      if (isOpen()) this.#running.delete(id)
     }
   }
 
@@ -130,26 +130,26 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
 
   async #compute<T>(signal: AbortSignal, compute: () => Promise<T>): Promise<T> {
     if (!signal.aborted) await this.#takeTurn()
-    const endOfTurn = setTimeout(() => this.#turns?.giveBack(), LONGEST_TURN_MS)
+    const endOfTurn = setTimeout(() => this.#lease?.giveBack(), LONGEST_LEASE_MS)
     try {
       if (signal.aborted) throw new Cancelled()
       return await compute()
     } finally {
       clearTimeout(endOfTurn)
-      this.#turns?.giveBack()
-      this.#tell([])
+      this.#lease?.giveBack()
+      this.#emit([])
     }
   }
 
   /** Others compute; meanwhile the parent hears that this worker is not the one that hangs. */
   async #takeTurn(): Promise<void> {
-    if (this.#turns === undefined || this.#turns.tryTake()) return
-    const signsOfLife = setInterval(() => this.#tell([]), SIGN_OF_LIFE_MS)
-    await this.#turns.wait()
-    clearInterval(signsOfLife)
+    if (this.#lease === undefined || this.#lease.tryTake()) return
+    const heartbeats = setInterval(() => this.#emit([]), HEARTBEAT_MS)
+    await this.#lease.wait()
+    clearInterval(heartbeats)
   }
 
-  #tell(events: readonly RequestEvent<E>[]): void {
+  #emit(events: readonly RequestEvent<E>[]): void {
     this.#send({ type: "step", events })
   }
 

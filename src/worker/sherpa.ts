@@ -1,5 +1,5 @@
 import { reasonOf } from "../errors/base"
-import { RuntimeBroken } from "../errors/engine"
+import { NativeLibraryError } from "../errors/engine"
 
 declare const kind: unique symbol
 
@@ -42,13 +42,13 @@ export interface SpeakRequest {
 export type FamilyConfig = Readonly<Record<string, Readonly<Record<string, string | number>> | string>>
 
 /** What every configuration of a model has. */
-export interface ModelOptions {
+export interface SherpaModelOptions {
   readonly numThreads: number
   readonly provider: "cpu"
 }
 
 export interface TtsConfig {
-  readonly model: FamilyConfig | ModelOptions
+  readonly model: FamilyConfig | SherpaModelOptions
   /** How many sentences are made at a time. */
   readonly maxNumSentences: number
   /** As in a request, which cannot say 1 where this does not. */
@@ -119,7 +119,7 @@ export interface Sherpa {
 
 /**
  * Loads the addon at `path`, whose libraries lie beside it.
- * @throws RuntimeBroken with the loader's words
+ * @throws NativeLibraryError with the loader's words
  */
 export function openSherpa(path: string): Sherpa {
   const module: { exports: unknown } = { exports: {} }
@@ -127,7 +127,7 @@ export function openSherpa(path: string): Sherpa {
     process.dlopen(module, path)
   } catch (error) {
     const words = reasonOf(error)
-    throw new RuntimeBroken(`the speech engine cannot be loaded: ${words}`, error)
+    throw new NativeLibraryError(`the speech engine cannot be loaded: ${words}`, error)
   }
   return module.exports as Sherpa // its shape is that of the pinned release
 }

@@ -7,12 +7,12 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
   switch (kind) {
     case "text":
       return (await import("./text/worker")).runTextWorker()
-    case "voice":
-      return await runMedia((await import("./tts/load")).loadVoice)
-    case "recognizer":
-      return await runMedia((await import("./asr/load")).loadRecognizer)
+    case "tts":
+      return await runMedia((await import("./tts/load")).loadTts)
+    case "asr":
+      return await runMedia((await import("./asr/load")).loadAsr)
     case "image":
-      return await runMedia((await import("./diffusion/load")).loadPainter)
+      return await runMedia((await import("./diffusion/load")).loadDiffusionModel)
     case "image-sidecar":
       return (await import("./diffusion/exec")).execSidecar(rest)
     case "probe":

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, utimesSync } from "node:fs"
 import { join } from "node:path"
 import OpenAI from "openai"
 import { APIUserAbortError, BadRequestError, toFile } from "openai"
-import { writeTinyPainter } from "../support/files/tiny-painter"
+import { writeTinyImageModel } from "../support/files/tiny-image-model"
 import { Installation, type InstalledServer } from "../support/installation"
 import { until } from "../support/until"
 
@@ -16,7 +16,7 @@ let client: OpenAI
 
 beforeAll(async () => {
   xllm = await Installation.create()
-  writeTinyPainter(join(xllm.models, "painter.safetensors"))
+  writeTinyImageModel(join(xllm.models, "painter.safetensors"))
   server = await xllm.serve()
   client = server.client()
 })

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import OpenAI from "openai"
 import { APIError, BadRequestError, toFile } from "openai"
-import { writeTinyRecognizer } from "../support/files/tiny-recognizer"
-import { writeTinyVoice } from "../support/files/tiny-voice"
+import { writeTinyAsrModel } from "../support/files/tiny-asr-model"
+import { writeTinyTtsModel } from "../support/files/tiny-tts-model"
 import { Installation, type InstalledServer } from "../support/installation"
 import { hasFfmpeg } from "../support/real/ffmpeg"
 import { until } from "../support/until"
@@ -27,8 +27,8 @@ let client: OpenAI
 
 beforeAll(async () => {
   xllm = await Installation.create()
-  writeTinyVoice(join(xllm.models, "tones"))
-  writeTinyRecognizer(join(xllm.models, "ears"))
+  writeTinyTtsModel(join(xllm.models, "tones"))
+  writeTinyAsrModel(join(xllm.models, "ears"))
   const environment = FFMPEG === null ? {} : { PATH: dirname(FFMPEG) }
   server = await xllm.serve([], { environment })
   client = server.client()
@@ -232,7 +232,7 @@ describe.skipIf(process.platform !== "linux")("kill -9", () => {
 
   test("of the server leaves uploads to the next one, which removes them", async () => {
     const other = await Installation.create()
-    writeTinyRecognizer(join(other.models, "ears"))
+    writeTinyAsrModel(join(other.models, "ears"))
     const killed = await other.serve()
     const uploads = join(other.home, ".xllm/uploads")
     // A body that never ends.

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { writeSplitTinyModel, writeTinyModel } from "../support/files/tiny-model"
-import { writeTinyVoice } from "../support/files/tiny-voice"
+import { writeTinyTtsModel } from "../support/files/tiny-tts-model"
 import { Installation } from "../support/installation"
 import { until } from "../support/until"
 
@@ -76,7 +76,7 @@ describe("the executable in a clean home", () => {
   })
 
   test("knows a voice and a text model that are put into the folder, and rm deletes them", async () => {
-    writeTinyVoice(join(xllm.models, "joe"))
+    writeTinyTtsModel(join(xllm.models, "joe"))
     writeTinyModel(join(xllm.models, "dropped.gguf"))
     expect((await names()).toSorted()).toEqual(["dropped", "joe"])
     expect(await run("show", "joe")).toMatch(/^ {2}Model\n {4}family +/)

@@ -3,10 +3,10 @@ import { statSync } from "node:fs"
 import { join } from "node:path"
 import type { AudioFormat } from "../../src/domain/speech"
 import { writePiperVoice } from "../support/files/speech-models"
-import { TONE_SAMPLE_RATE, writeTinyVoice } from "../support/files/tiny-voice"
+import { TONE_SAMPLE_RATE, writeTinyTtsModel } from "../support/files/tiny-tts-model"
 import { installBinary, runProgram } from "../support/real/binary"
 import { decodeAudio, hasFfmpeg } from "../support/real/ffmpeg"
-import { RealVoice } from "../support/real/real-voice"
+import { RealTtsModel } from "../support/real/real-tts-model"
 import { tempFolder } from "../support/temp-folder"
 
 const ROOT = join(import.meta.dir, "../..")
@@ -21,14 +21,14 @@ let xllm = ""
 
 beforeAll(async () => {
   xllm = await installBinary(folder.path)
-  writeTinyVoice(tiny)
+  writeTinyTtsModel(tiny)
   writePiperVoice(piper)
 })
 afterAll(() => folder[Symbol.dispose]())
 
 describe("a voice in the executable", () => {
   test.skipIf(!hasFfmpeg())("speaks in every format", async () => {
-    await using voice = await RealVoice.start(tiny, { command: [xllm] })
+    await using voice = await RealTtsModel.start(tiny, { command: [xllm] })
     const request = { input: "the quick brown fox. jumps over, the lazy dog!" }
     const raw = await voice.speak({ ...request, format: "pcm" })
     const tails: Readonly<Record<AudioFormat, number>> = {
@@ -49,14 +49,14 @@ describe("a voice in the executable", () => {
 
   test("has the data of espeak-ng with it", async () => {
     const derivedFolder = join(folder.path, "derived/1")
-    await using voice = await RealVoice.start(piper, { command: [xllm], derivedFolder })
+    await using voice = await RealTtsModel.start(piper, { command: [xllm], derivedFolder })
     expect((await voice.speak({ input: "good moon." })).samples).toBeGreaterThan(0)
   })
 
   test("ends with a reason where it cannot be loaded", async () => {
     const broken = join(folder.path, "broken")
-    writeTinyVoice(broken, { tokens: "a 1\nb\n" })
-    expect(RealVoice.start(broken, { command: [xllm] })).rejects.toThrow(/line 2: 'b' is not a symbol/)
+    writeTinyTtsModel(broken, { tokens: "a 1\nb\n" })
+    expect(RealTtsModel.start(broken, { command: [xllm] })).rejects.toThrow(/line 2: 'b' is not a symbol/)
   })
 })
 
@@ -69,6 +69,8 @@ describe("the executable for text only", () => {
     )
     expect([stderr, exitCode]).toEqual(["", 0])
     expect(statSync(core).size).toBeLessThan(CORE_SIZE_LIMIT)
-    expect(RealVoice.start(tiny, { command: [core] })).rejects.toThrow(/this build of xLLM is for text only/)
+    expect(RealTtsModel.start(tiny, { command: [core] })).rejects.toThrow(
+      /this build of xLLM is for text only/,
+    )
   })
 })

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { XllmError } from "../../src/errors/base"
-import { DecodeFailed, Stopping } from "../../src/errors/engine"
+import { DecodeFailed, ShuttingDown } from "../../src/errors/engine"
 import { ModelNotFound } from "../../src/errors/model"
 import { Cancelled, QueueFull } from "../../src/errors/request"
 import { chatRequest, Client, completion, isAlive, testEngine } from "../support/test-engine"
@@ -234,8 +234,8 @@ test("stop ends the worker; its requests fail, and the next one starts another",
   const first = pid()
   expect(await engine.stop("m")).toBe(true)
   expect(isAlive(first)).toBe(false)
-  expect(await running.failure()).toBeInstanceOf(Stopping)
-  expect(await waiting.failure()).toBeInstanceOf(Stopping)
+  expect(await running.failure()).toBeInstanceOf(ShuttingDown)
+  expect(await waiting.failure()).toBeInstanceOf(ShuttingDown)
   expect(engine.loaded()).toEqual([])
   expect(await engine.stop("m")).toBe(false)
   await new Client(engine, "hold").until("text")
@@ -263,7 +263,7 @@ test("stop during a load ends it at once", async () => {
   await turn()
   expect(await engine.stop("m")).toBe(true)
   expect(isAlive(loading)).toBe(false)
-  expect(await client.failure()).toBeInstanceOf(Stopping)
+  expect(await client.failure()).toBeInstanceOf(ShuttingDown)
   expect(await preloading).toContain("is stopping")
 })
 
@@ -284,10 +284,10 @@ test("close fails what is open, leaves no process behind and refuses what comes 
   expect(engine.status().status).toBe("stopping")
   await closing
   expect(isAlive(worker)).toBe(false)
-  expect(await running.failure()).toBeInstanceOf(Stopping)
-  expect(await new Client(engine, "say 1").failure()).toBeInstanceOf(Stopping)
-  await expect(engine.preload("m", NEVER)).rejects.toBeInstanceOf(Stopping)
-  await expect(engine.system()).rejects.toBeInstanceOf(Stopping)
+  expect(await running.failure()).toBeInstanceOf(ShuttingDown)
+  expect(await new Client(engine, "say 1").failure()).toBeInstanceOf(ShuttingDown)
+  await expect(engine.preload("m", NEVER)).rejects.toBeInstanceOf(ShuttingDown)
+  await expect(engine.system()).rejects.toBeInstanceOf(ShuttingDown)
 })
 
 test("neither prompts nor answers are logged", async () => {

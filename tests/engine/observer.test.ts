@@ -52,7 +52,7 @@ test("those who count hear of a request and its model from the beginning to the 
 
 test("those who count hear of a speech: when it began, and what came of it", async () => {
   const { heard, observer } = recorder()
-  const { engine } = testEngine({ observer, models: { m: { kind: "voice" } } })
+  const { engine } = testEngine({ observer, models: { m: { kind: "tts" } } })
   await new Reader((signal) => engine.speak(speech("say 3", "m"), signal)).rest()
   const request = { model: "m", kind: "speech" }
   expect(heard.slice(-3)).toEqual([

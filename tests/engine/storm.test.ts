@@ -19,8 +19,8 @@ const CLIENTS = 300
 const MODELS: Readonly<Record<string, TestModel>> = {
   writer: { settings: { slots: 4 } },
   author: { settings: { replicas: 2, priority: "low" } },
-  joe: { kind: "voice", settings: { replicas: 2 } },
-  ear: { kind: "recognizer", settings: { keepAliveSeconds: 0 } },
+  joe: { kind: "tts", settings: { replicas: 2 } },
+  ear: { kind: "asr", settings: { keepAliveSeconds: 0 } },
   brush: { kind: "image", settings: { priority: "high" } },
 }
 
@@ -30,9 +30,9 @@ const EXPECTED = ["cancelled", "worker_crashed", "decode_failed", "queue_full", 
 function ask(engine: ManagedEngine, model: string, prompt: FakePrompt): Reader<WorkEvent> {
   return new Reader<WorkEvent>((signal) => {
     switch (MODELS[model]?.kind ?? "text") {
-      case "voice":
+      case "tts":
         return engine.speak(speech(prompt, model), signal)
-      case "recognizer":
+      case "asr":
         return engine.transcribe(transcription(prompt, model), signal)
       case "image":
         return engine.draw(drawing(prompt, model), signal)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { SamplingParameters } from "../../src/domain/chat"
-import { RuntimeBroken } from "../../src/errors/engine"
+import { NativeLibraryError } from "../../src/errors/engine"
 import { Batch } from "../../src/llama/batch"
 import { Context, type ContextOptions } from "../../src/llama/context"
 import { listDevices } from "../../src/llama/devices"
@@ -86,14 +86,14 @@ describe("the library", () => {
   test("says which file it could not load", () => {
     const libraries = { ...files.libraries, llama: "/nonexistent/libllama.so" }
     const open = () => Library.share({ ...files, libraries })
-    expect(open).toThrow(RuntimeBroken)
+    expect(open).toThrow(NativeLibraryError)
     expect(open).toThrow("/nonexistent/libllama.so")
   })
 
   test("says why a shim cannot be compiled", () => {
     const shim = join(folder.path, "broken.c")
     writeFileSync(shim, "int xllm_open( {")
-    expect(() => Library.share({ ...files, shim })).toThrow(RuntimeBroken)
+    expect(() => Library.share({ ...files, shim })).toThrow(NativeLibraryError)
   })
 })
 
@@ -152,7 +152,7 @@ describe("a model", () => {
     const gone = load("gone.gguf")
     gone[Symbol.dispose]()
     gone[Symbol.dispose]()
-    expect(() => gone.metadata("general.name")).toThrow(RuntimeBroken)
+    expect(() => gone.metadata("general.name")).toThrow(NativeLibraryError)
   })
 })
 
@@ -180,7 +180,7 @@ describe("a vocabulary", () => {
 
   test("knows its control tokens and those that end a generation", () => {
     const { vocabulary } = model
-    expect(vocabulary.controlTexts()).toEqual(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    expect(vocabulary.specialTokens()).toEqual(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     expect(vocabulary.endTokens()).toContain(2)
     expect(vocabulary.endTokens().every((id) => vocabulary.endsGeneration(id))).toBe(true)
     expect(vocabulary.endsGeneration(300)).toBe(false)
@@ -275,7 +275,7 @@ describe("a context", () => {
   test("has no logits of a token that did not ask for them", () => {
     using context = makeContext()
     feed(context, PROMPT)
-    expect(() => context.logits(0)).toThrow(RuntimeBroken)
+    expect(() => context.logits(0)).toThrow(NativeLibraryError)
   })
 
   test("computes the same with threads of its own", () => {
@@ -294,7 +294,7 @@ describe("a context", () => {
     const gone = makeContext()
     gone[Symbol.dispose]()
     gone[Symbol.dispose]()
-    expect(() => gone.decode(new Batch(1, 1))).toThrow(RuntimeBroken)
+    expect(() => gone.decode(new Batch(1, 1))).toThrow(NativeLibraryError)
   })
 })
 
@@ -334,6 +334,6 @@ describe("a sampler", () => {
     const gone = new Sampler(model, defaults, 1)
     gone[Symbol.dispose]()
     gone[Symbol.dispose]()
-    expect(() => gone.sample(context, PROMPT.length - 1)).toThrow(RuntimeBroken)
+    expect(() => gone.sample(context, PROMPT.length - 1)).toThrow(NativeLibraryError)
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { packComponent } from "../../scripts/pack"
-import { RuntimeBroken } from "../../src/errors/engine"
+import { NativeLibraryError } from "../../src/errors/engine"
 import { lockFile } from "../../src/lib/system/file-lock"
 import { type Component, extractComponent } from "../../src/native/extract"
 import { tempFolder } from "../support/temp-folder"
@@ -161,7 +161,7 @@ describe("extracting a component", () => {
     const runtime = join(temp.path, "file")
     writeFileSync(runtime, "")
     const failure = await extractComponent(component, runtime).catch((error: unknown) => error)
-    expect(failure).toBeInstanceOf(RuntimeBroken)
+    expect(failure).toBeInstanceOf(NativeLibraryError)
     expect(String(failure)).toContain(runtime)
     expect(String(failure)).toContain("XLLM_HOME")
   })

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test"
 import { Unsupported } from "../../src/errors/request"
-import { layOutGap } from "../../src/prompt/fim"
+import { renderFim } from "../../src/prompt/fim"
 
 const tokens = { prefix: 7, suffix: 8, middle: 9 }
 
 test("what is before the gap comes first, then what is after it, then the place for the answer", () => {
-  expect(layOutGap({ prompt: "a = ", suffix: "\nprint(a)" }, tokens)).toEqual([
+  expect(renderFim({ prompt: "a = ", suffix: "\nprint(a)" }, tokens)).toEqual([
     { type: "tokens", ids: [7] },
     { type: "text", text: "a = " },
     { type: "tokens", ids: [8] },
@@ -15,9 +15,9 @@ test("what is before the gap comes first, then what is after it, then the place 
 })
 
 test("a prompt of tokens stays one", () => {
-  expect(layOutGap({ prompt: [1, 2], suffix: "" }, tokens)[1]).toEqual({ type: "tokens", ids: [1, 2] })
+  expect(renderFim({ prompt: [1, 2], suffix: "" }, tokens)[1]).toEqual({ type: "tokens", ids: [1, 2] })
 })
 
 test("a model without the tokens cannot fill gaps", () => {
-  expect(() => layOutGap({ prompt: "a", suffix: "b" }, undefined)).toThrow(Unsupported)
+  expect(() => renderFim({ prompt: "a", suffix: "b" }, undefined)).toThrow(Unsupported)
 })

@@ -17,7 +17,7 @@ function compile(source: string | null, options: Partial<ChatTemplateOptions> = 
     source,
     bosToken: "<s>",
     eosToken: "</s>",
-    controlTexts: CONTROLS,
+    specialTokens: CONTROLS,
     ...options,
   })
 }
@@ -164,7 +164,7 @@ describe("a message cannot forge a turn:", () => {
   })
 
   test("the longest control text counts where one begins another", () => {
-    const template = compile(CHATML, { controlTexts: ["<a", "<a>b", "<|im_start|>", "<|im_end|>"] })
+    const template = compile(CHATML, { specialTokens: ["<a", "<a>b", "<|im_start|>", "<|im_end|>"] })
     expect(plainTexts(render(template, [user("<a>b <a>c")]))).toEqual(["<a>b", "<a"])
   })
 
@@ -347,8 +347,8 @@ describe("the built-in format is used, and the reason is told, where", () => {
 })
 
 test("long messages and thousands of control texts are rendered whole", () => {
-  const controlTexts = [...CONTROLS, ...Array.from({ length: 5000 }, (_, index) => `<|reserved_${index}|>`)]
-  const template = compile(CHATML, { controlTexts })
+  const specialTokens = [...CONTROLS, ...Array.from({ length: 5000 }, (_, index) => `<|reserved_${index}|>`)]
+  const template = compile(CHATML, { specialTokens })
   const content = "<|reserved_4999|> <|reserved_ and words ".repeat(20_000)
   const rendered = render(template, [user(content)])
   expect(rendered.text).toBe(`<|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`)
@@ -356,7 +356,7 @@ test("long messages and thousands of control texts are rendered whole", () => {
 })
 
 test("a template that somebody chose is used although it leaves out what the user says", () => {
-  const options = { source: "Once upon a time", bosToken: "", eosToken: "", controlTexts: [] }
+  const options = { source: "Once upon a time", bosToken: "", eosToken: "", specialTokens: [] }
   const request = {
     messages: [{ role: "user", content: "hi" }],
     templateArguments: {},
@@ -382,8 +382,8 @@ describe("line endings of other systems", () => {
 })
 
 describe("a model without a template", () => {
-  const bare = (architecture: string, controlTexts: readonly string[]) =>
-    compile(null, { architecture, controlTexts })
+  const bare = (architecture: string, specialTokens: readonly string[]) =>
+    compile(null, { architecture, specialTokens })
 
   test("gets the turns of its architecture, whose markers are its tokens", () => {
     const gemma = bare("gemma3", ["<start_of_turn>", "<end_of_turn>", "<bos>"])
@@ -436,8 +436,8 @@ describe("a model without a template", () => {
     ],
     ["glm4", ["<|user|>", "<|assistant|>"], "[gMASK]<sop><|user|>\nU<|assistant|>\n"],
     ["qwen2", ["<|im_end|>", "<|im_start|>"], "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n"],
-  ])("of the architecture %s is asked in its own format", (architecture, controlTexts, expected) => {
-    const template = bare(architecture, controlTexts)
+  ])("of the architecture %s is asked in its own format", (architecture, specialTokens, expected) => {
+    const template = bare(architecture, specialTokens)
     expect(template.fallback?.stop).toEqual([])
     expect(render(template, [user("U")]).text).toBe(expected)
   })

@@ -170,7 +170,7 @@ describe("resolving", () => {
     ]
     writeGguf(inModels("reader.gguf"), reading, [])
     expect((await store.resolve(undefined, "text")).name).toBe("writer")
-    const none = await failure(store.resolve(undefined, "voice"))
+    const none = await failure(store.resolve(undefined, "tts"))
     expect(none).toMatchObject({ status: 400, param: "model" })
     expect(none.message).toBe("model is missing, and there is no voice to choose")
     addTiny("another.gguf")

@@ -19,7 +19,7 @@ async function install(name: string, ...texts: readonly string[]): Promise<void>
     files.push({ name: `part-${index}.onnx`, role: "file" as const, ...blob })
     tell(`blob ${index}`)
   }
-  await store.install(parseModelName(name), manifestOf(files, { kind: "voice" }))
+  await store.install(parseModelName(name), manifestOf(files, { kind: "tts" }))
 }
 
 const tasks: Readonly<Record<string, () => Promise<void>>> = {

@@ -221,9 +221,9 @@ function detailsOfAny(name: string, model: TestModel): ModelDetails {
   switch (kind) {
     case "text":
       return detailsOf(name, model)
-    case "voice":
+    case "tts":
       return { ...common, kind, family: "fake", sampleRate: 16_000, speakers: [undefined], languages: ["en"] }
-    case "recognizer":
+    case "asr":
       return { ...common, kind, family: "fake", languages: [], canTranslate: false }
     case "image":
       return { ...common, kind, architecture: "sd1", parameterCount: 0, quantization: "F16", components: [] }

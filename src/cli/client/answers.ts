@@ -5,7 +5,7 @@ import type { ModelTexts } from "../show/model-texts"
 import type { ModelFacts } from "../show/show-text"
 
 /** One question in its conversation. */
-export interface Turn {
+export interface ChatTurn {
   readonly model: string
   readonly messages: readonly ChatMessage[]
   readonly options: AnswerOptions
@@ -30,7 +30,7 @@ export interface AnswerSource {
   find(model: string): Promise<string>
   /** Loads a model ahead of the first question. */
   load(model: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void>
-  answer(turn: Turn, signal: AbortSignal): AsyncIterable<AnswerEvent>
+  answer(turn: ChatTurn, signal: AbortSignal): AsyncIterable<AnswerEvent>
   /** Names of the models that can be asked. */
   models(): Promise<readonly string[]>
   /** The longest conversation with a model, in tokens; `undefined` where that cannot be known. */

@@ -4,9 +4,9 @@ import { WrongModelKind } from "../../errors/model"
 import type { InstructionBody } from "../../formats/modelfile/parse"
 import type { Store } from "../../store/contract"
 import { nameOf } from "../args/model-path"
-import { type ModelTexts, textsOf } from "../show/model-texts"
+import { type ModelTexts, modelTextsOf } from "../show/model-texts"
 import type { ModelFacts } from "../show/show-text"
-import type { AnswerEvent, AnswerSource, Turn } from "./answers"
+import type { AnswerEvent, AnswerSource, ChatTurn } from "./answers"
 
 /** How often the progress of a load is looked at, in milliseconds; a spinner turns as fast. */
 const PROGRESS_MS = 100
@@ -43,7 +43,7 @@ export class LocalAnswers implements AnswerSource {
     }
   }
 
-  async *answer({ model, messages, options }: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+  async *answer({ model, messages, options }: ChatTurn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     const events = this.#engine.chat(
       {
         kind: "chat",
@@ -83,7 +83,7 @@ export class LocalAnswers implements AnswerSource {
       import("../models/save-model"),
       this.#engine.show(model),
     ])
-    return textsOf(details, await fromOf(model, this.#store))
+    return modelTextsOf(details, await fromOf(model, this.#store))
   }
 
   async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {

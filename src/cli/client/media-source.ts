@@ -5,8 +5,8 @@ import type { Engine } from "../../engine"
 import type { Store } from "../../store/contract"
 import { nameOf } from "../args/model-path"
 import { withRightCommand } from "../models/wrong-kind"
-import { watchInterrupts } from "../terminal/interrupts"
 import type { Io } from "../terminal/io"
+import { watchSignals } from "../terminal/signals"
 import { chooseSource, startLocal } from "./source"
 
 /** What a server tells of a speech: not how many samples a part has. */
@@ -47,8 +47,8 @@ export async function withModel(
   io: Io,
   work: (parts: MediaWork) => Promise<void>,
 ): Promise<void> {
-  using interrupts = watchInterrupts()
-  const signal = AbortSignal.any([interrupts.signal, io.outputClosed])
+  using signals = watchSignals()
+  const signal = AbortSignal.any([signals.signal, io.outputClosed])
   const source = await chooseSource<MediaSource>(model, flags, io, {
     async remote(client) {
       const { RemoteMedia } = await import("./remote-media")
@@ -63,7 +63,7 @@ export async function withModel(
     await work({ source, model: await source.find(model), signal })
   } catch (error) {
     if (!signal.aborted) throw withRightCommand(error, model)
-    process.exitCode = EXIT_CODES[String(interrupts.signal.reason)] ?? process.exitCode ?? 0
+    process.exitCode = EXIT_CODES[String(signals.signal.reason)] ?? process.exitCode ?? 0
   } finally {
     await source.close()
   }

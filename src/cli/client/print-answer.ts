@@ -4,10 +4,10 @@ import type { Io } from "../terminal/io"
 import { terminalSafe } from "../terminal/output"
 import { startSpinner } from "../terminal/spinner"
 import type { WordWrap } from "../terminal/word-wrap"
-import type { AnswerSource, Turn } from "./answers"
+import type { AnswerSource, ChatTurn } from "./answers"
 
 /** An answer, once it is over. */
-export interface Answer {
+export interface PrintedAnswer {
   readonly text: string
   /** It was given up before its end; then the rest is missing. */
   readonly isInterrupted: boolean
@@ -20,7 +20,7 @@ export interface Answer {
 
 export interface PrintOptions {
   readonly source: AnswerSource
-  readonly turn: Turn
+  readonly turn: ChatTurn
   readonly io: Io
   /** Ends the answer quietly. */
   readonly signal: AbortSignal
@@ -44,11 +44,11 @@ export async function printAnswer({
   isTerminal,
   wrap,
   write,
-}: PrintOptions): Promise<Answer> {
+}: PrintOptions): Promise<PrintedAnswer> {
   const startedAt = performance.now()
   const spinner = startSpinner(io)
   let text = ""
-  let end: Partial<Pick<Answer, "reason" | "usage" | "timings">> = {}
+  let end: Partial<Pick<PrintedAnswer, "reason" | "usage" | "timings">> = {}
   try {
     for await (const event of source.answer(turn, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
@@ -79,7 +79,7 @@ export async function printAnswer({
  * ended for another reason, or that cannot be known.
  */
 export async function fullContext(
-  { reason, usage }: Answer,
+  { reason, usage }: PrintedAnswer,
   source: AnswerSource,
   model: string,
 ): Promise<number | undefined> {

@@ -6,19 +6,19 @@ import type { Store } from "../../store/contract"
 import { parameterName } from "../args/parameters"
 import { type ModelTexts, textsFrom } from "../show/model-texts"
 import type { ModelFacts } from "../show/show-text"
-import type { AnswerEvent, AnswerSource, Turn } from "./answers"
-import type { Client } from "./client"
+import type { AnswerEvent, AnswerSource, ChatTurn } from "./answers"
+import type { ServerClient } from "./server-client"
 import { findOnServer } from "./source"
 
 /** Answers of a running server. */
 export class RemoteAnswers implements AnswerSource {
   readonly isRemote = true
-  readonly #client: Client
+  readonly #client: ServerClient
 
   readonly #openStore: () => Promise<Store>
 
   /** @param openStore opens the models of this machine */
-  constructor(client: Client, openStore: () => Promise<Store>) {
+  constructor(client: ServerClient, openStore: () => Promise<Store>) {
     this.#client = client
     this.#openStore = openStore
   }
@@ -31,7 +31,7 @@ export class RemoteAnswers implements AnswerSource {
     return this.#client.load(model, signal)
   }
 
-  async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+  async *answer(turn: ChatTurn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     for await (const chunk of this.#client.chat(toBody(turn), signal)) yield* toEvents(chunk)
   }
 
@@ -80,7 +80,7 @@ export class RemoteAnswers implements AnswerSource {
 }
 
 /** The turn as a chat completion request. */
-function toBody({ model, messages, options }: Turn): JsonRecord {
+function toBody({ model, messages, options }: ChatTurn): JsonRecord {
   const sampling = Object.entries(options.sampling).map(([key, value]) => [parameterName(key), value])
   return {
     model,

@@ -4,15 +4,15 @@ import type { MediaTimings, WaitingEvent } from "../../domain/request"
 import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../domain/transcription"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "../../lib/json"
-import type { Client, StreamedEvent } from "./client"
 import type { MediaSource, SpokenEvent } from "./media-source"
+import type { ServerClient, StreamedEvent } from "./server-client"
 import { findOnServer } from "./source"
 
 /** Voices, recognisers and painters of a running server. */
 export class RemoteMedia implements MediaSource {
-  readonly #client: Client
+  readonly #client: ServerClient
 
-  constructor(client: Client) {
+  constructor(client: ServerClient) {
     this.#client = client
   }
 
@@ -60,7 +60,7 @@ export class RemoteMedia implements MediaSource {
 
   async close(): Promise<void> {}
 
-  /** @throws BadServerAnswer where the stream ends before its last event, and the server's own errors */
+  /** @throws UnexpectedServerResponse where the stream ends before its last event, and the server's own errors */
   async *#events<E extends { readonly type: string }>(
     path: string,
     body: JsonRecord | FormData,

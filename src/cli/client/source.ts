@@ -7,11 +7,11 @@ import { ModelNotFound } from "../../errors/model"
 import { nearest } from "../../lib/text/nearest"
 import { isPath } from "../args/model-path"
 import type { Io } from "../terminal/io"
-import { Client } from "./client"
+import { ServerClient } from "./server-client"
 
 /** What a command works with: a running server, or models in this process. */
 export interface SourceMakers<S> {
-  remote(client: Client): Promise<S>
+  remote(client: ServerClient): Promise<S>
   local(inputs: Inputs): Promise<S>
 }
 
@@ -31,7 +31,7 @@ export async function chooseSource<S>(
     throw new UsageError(`a server takes names of models, not paths; leave --host away to run ${model} here`)
   }
   const location = serverLocation(inputs)
-  const client = new Client(location)
+  const client = new ServerClient(location)
   if (await client.isThere()) return remote(client)
   if (location.isNamed) io.writeError(`no server answers at ${client.name}; the model runs in this program\n`)
   return local(inputs)
@@ -71,7 +71,7 @@ const UNUSABLE: ReadonlySet<string> = new Set(["model_load_failed", "invalid_mod
  * The name that a server knows a model by: the server finds it, by the rule that it has for requests.
  * @throws ModelNotFound, UsageError for a path
  */
-export async function findOnServer(model: string, client: Client): Promise<string> {
+export async function findOnServer(model: string, client: ServerClient): Promise<string> {
   if (isPath(model)) {
     throw new UsageError(`the server at ${client.name} takes names of models, not paths, got '${model}'`)
   }
@@ -87,7 +87,7 @@ export async function findOnServer(model: string, client: Client): Promise<strin
 }
 
 /** What the server says beside that it is not there, or else what the user may have meant. */
-async function hintFor(model: string, { message }: XllmError, client: Client): Promise<string> {
+async function hintFor(model: string, { message }: XllmError, client: ServerClient): Promise<string> {
   const told = message.replace(/^model '.*?' not found/s, "")
   const models = await client.models()
   if (models.length === 0) {

@@ -15,9 +15,9 @@ import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
 import { tellOfShadow } from "../models/shadowed"
 import { readGiven } from "../terminal/given-file"
-import { watchInterrupts } from "../terminal/interrupts"
 import type { Io } from "../terminal/io"
 import { percentOf } from "../terminal/output"
+import { watchSignals } from "../terminal/signals"
 import { startSpinner } from "../terminal/spinner"
 
 const DEFAULT_FILE = "Modelfile"
@@ -62,13 +62,13 @@ replaced.`,
     const inputs = await gatherInputs(flags, io.environment)
     const store = await openStore(inputs)
     const reporter = flags.json === true ? jsonReporter(io) : lineReporter(io)
-    using interrupts = watchInterrupts()
+    using signals = watchSignals()
     const pull = async (reference: string): Promise<string> => {
       reporter.stop()
-      return await pullBase(reference, inputs, flags.json === true, io, interrupts.signal)
+      return await pullBase(reference, inputs, flags.json === true, io, signals.signal)
     }
     try {
-      const { signal } = interrupts
+      const { signal } = signals
       const { report } = reporter
       const made = await createModel({ store, name, modelfile, file, folder, pull, signal, report })
       reporter.stop()
@@ -76,7 +76,7 @@ replaced.`,
     } catch (error) {
       if (!(error instanceof Cancelled)) throw error
       io.writeError("stopped; nothing was made, and what was downloaded for it is kept\n")
-      process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
+      process.exitCode = signals.signal.reason === "SIGTERM" ? 143 : 130
     } finally {
       reporter.stop()
     }
@@ -91,17 +91,17 @@ async function pullBase(
   io: Io,
   signal: AbortSignal,
 ): Promise<string> {
-  const [{ createPuller }, { JsonView, pullView }] = await Promise.all([
+  const [{ createPuller }, { JsonView, pullProgress }] = await Promise.all([
     import("../pull/puller"),
-    import("../pull/pull-view"),
+    import("../pull/pull-progress"),
   ])
-  const view = wantsJson ? new JsonView(io.write) : pullView(io)
+  const progress = wantsJson ? new JsonView(io.write) : pullProgress(io)
   try {
     const puller = await createPuller(inputs)
-    const onEvent = (event: PullEvent) => view.show(event)
+    const onEvent = (event: PullEvent) => progress.show(event)
     return (await puller.pull({ model, onlyMissing: true, signal, onEvent })).name
   } finally {
-    view.end()
+    progress.end()
   }
 }
 

@@ -8,14 +8,14 @@ import type { ImageEvent, ImageFormat, ImageRequest } from "../../domain/image"
 import { UsageError } from "../../errors/cli"
 import {
   CFG_SCALE,
-  checkSize,
-  COMPRESSION,
-  COUNT,
+  checkImageSize,
   DEFAULT_STRENGTH,
+  IMAGE_COMPRESSION,
+  IMAGE_COUNT,
   IMAGE_FORMATS,
-  SEED,
-  STEPS,
-  STRENGTH,
+  IMAGE_SEED,
+  IMAGE_STEPS,
+  IMAGE_STRENGTH,
 } from "../../http/read/media-options"
 import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
@@ -25,9 +25,9 @@ import { loadingText, queuedText } from "../client/print-answer"
 import { existingFile } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
 import { printable, toJson } from "../terminal/output"
-import { fileOutput, type Output, stdoutOutput } from "../terminal/output-file"
+import { fileOutput, type OutputTarget, stdoutOutput } from "../terminal/output-file"
+import { ProgressBar } from "../terminal/progress-bar"
 import { startSpinner } from "../terminal/spinner"
-import { StepBar } from "../terminal/step-bar"
 
 interface Size {
   readonly width: number
@@ -41,7 +41,7 @@ const size: Value<Size> = {
     if (width === undefined || height === undefined) {
       throw new UsageError(`${origin} must be WIDTHxHEIGHT, such as 512x512, got '${given}'`)
     }
-    return checkSize(origin, Number(width), Number(height))
+    return checkImageSize(origin, Number(width), Number(height))
   },
 }
 
@@ -52,10 +52,10 @@ const flagTable = {
     short: "o",
   },
   size: { value: size, description: "in pixels, such as 512x512 (default: the model's own)" },
-  steps: { value: integer("N", STEPS.min, STEPS.max), description: "steps; more take longer" },
-  seed: { value: integer("N", 0, SEED.max), description: "the same seed gives the same picture" },
+  steps: { value: integer("N", IMAGE_STEPS.min, IMAGE_STEPS.max), description: "steps; more take longer" },
+  seed: { value: integer("N", 0, IMAGE_SEED.max), description: "the same seed gives the same picture" },
   count: {
-    value: integer("N", COUNT.min, COUNT.max),
+    value: integer("N", IMAGE_COUNT.min, IMAGE_COUNT.max),
     description: "how many pictures (default 1)",
     short: "n",
   },
@@ -68,12 +68,12 @@ const flagTable = {
   scheduler: { value: text("NAME", TEXTS.word), description: "such as karras" },
   format: { value: oneOf(...IMAGE_FORMATS), description: "format, where the file's ending does not say it" },
   quality: {
-    value: integer("N", COMPRESSION.min, COMPRESSION.max),
+    value: integer("N", IMAGE_COMPRESSION.min, IMAGE_COMPRESSION.max),
     description: "of jpeg and webp, 0 to 100",
   },
   image: { value: text("FILE"), description: "picture to start from" },
   strength: {
-    value: decimal("N", STRENGTH.min, STRENGTH.max),
+    value: decimal("N", IMAGE_STRENGTH.min, IMAGE_STRENGTH.max),
     description: `how much of it changes, 0 to 1 (default ${DEFAULT_STRENGTH})`,
   },
   json: switchFlag("print what was written as JSON"),
@@ -217,11 +217,11 @@ interface DrawnImage extends Size {
 async function draw(
   { source, signal }: MediaWork,
   request: ImageRequest,
-  open: (index: number) => Promise<Output>,
+  open: (index: number) => Promise<OutputTarget>,
   io: Io,
 ) {
   const spinner = startSpinner(io)
-  const bar = new StepBar(io)
+  const bar = new ProgressBar(io)
   const images: DrawnImage[] = []
   let done: Extract<ImageEvent, { readonly type: "done" }> | undefined
   try {
@@ -252,7 +252,7 @@ async function draw(
   }
 }
 
-async function write(bytes: Uint8Array, opened: Output): Promise<string | undefined> {
+async function write(bytes: Uint8Array, opened: OutputTarget): Promise<string | undefined> {
   await using output = opened
   await output.write(bytes)
   await output.finish()

@@ -11,9 +11,9 @@ import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { nameOf } from "../args/model-path"
 import { openExistingStore } from "../models/models-folder"
-import { watchInterrupts } from "../terminal/interrupts"
 import { formatBytes, percentOf, toJson } from "../terminal/output"
-import { fileOutput, type Output, stdoutOutput } from "../terminal/output-file"
+import { fileOutput, type OutputTarget, stdoutOutput } from "../terminal/output-file"
+import { watchSignals } from "../terminal/signals"
 import { startSpinner } from "../terminal/spinner"
 
 export const command = defineCommand({
@@ -44,7 +44,7 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     const inputs = await gatherInputs(flags, io.environment)
     const { store } = await openExistingStore(inputs, io)
     const name = await nameOf(model, store)
-    using interrupts = watchInterrupts()
+    using signals = watchSignals()
     const archive = await exportModel(store, name)
     // Before anything is read: it may be that nothing can be written there.
     await using output = file === "-" ? stdoutOutput(io) : await fileOutput(file)
@@ -55,9 +55,9 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
           `exporting ${percentOf(done, archive.totalBytes)}% of ${formatBytes(archive.totalBytes)}`,
         ),
       )
-      await writeArchive(bytes, file === "-" ? undefined : output, interrupts.signal)
+      await writeArchive(bytes, file === "-" ? undefined : output, signals.signal)
     } catch (error) {
-      throw interrupts.signal.aborted ? new Cancelled() : store.explain(error)
+      throw signals.signal.aborted ? new Cancelled() : store.explain(error)
     } finally {
       spinner.stop()
     }
@@ -68,7 +68,11 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
 })
 
 /** @param output absent: stdout, which may be slow */
-async function writeArchive(bytes: Readable, output: Output | undefined, signal: AbortSignal): Promise<void> {
+async function writeArchive(
+  bytes: Readable,
+  output: OutputTarget | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   if (output === undefined) {
     return await pipeline(bytes, process.stdout, { signal, end: false }).catch((error: unknown) => {
       // What cannot be read has a path.

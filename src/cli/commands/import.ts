@@ -17,9 +17,9 @@ import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
 import { tellOfShadow } from "../models/shadowed"
-import { watchInterrupts } from "../terminal/interrupts"
 import type { Io } from "../terminal/io"
 import { formatBytes, percentOf, toJson } from "../terminal/output"
+import { watchSignals } from "../terminal/signals"
 import { type Spinner, startSpinner } from "../terminal/spinner"
 
 export const command = defineCommand({
@@ -54,7 +54,7 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
     const { parseModelName } = await import("../../store/names")
     const name = flags.name === undefined ? undefined : parseModelName(flags.name)
     const store = await openStore(await gatherInputs(flags, io.environment))
-    using interrupts = watchInterrupts()
+    using signals = watchSignals()
     const spinner = startSpinner(io)
     const imported: string[] = []
     const skipped: Skipped[] = []
@@ -64,7 +64,7 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
       replace: flags.force === true,
       io,
       spinner,
-      signal: interrupts.signal,
+      signal: signals.signal,
       imported(model) {
         imported.push(model)
         if (!flags.json) io.write(`imported '${model}'\n`)

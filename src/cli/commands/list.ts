@@ -18,8 +18,8 @@ export const SHORT_ID_LENGTH = 12
 /** What a model of each kind is called in tables. */
 export const TYPES: Readonly<Record<ModelKind, string>> = {
   text: "text",
-  voice: "text-to-speech",
-  recognizer: "speech-to-text",
+  tts: "text-to-speech",
+  asr: "speech-to-text",
   image: "image",
 }
 

@@ -9,7 +9,7 @@ import type {
 import type { MemoriesBody } from "../../http/v0/bodies/memory"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
-import { Client } from "../client/client"
+import { ServerClient } from "../client/server-client"
 import { formatAge, formatBytes, printable, section, table, toJson } from "../terminal/output"
 import { SHORT_ID_LENGTH } from "./list"
 
@@ -44,7 +44,7 @@ Models that could not be loaded follow with the reason; the next request tries t
   },
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
-    const client = new Client(serverLocation(await gatherInputs(flags, io.environment)))
+    const client = new ServerClient(serverLocation(await gatherInputs(flags, io.environment)))
     const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
     const models = (await measured(client)).filter(isAsked)
     const failed = (await client.failed()).filter(isAsked)
@@ -56,7 +56,7 @@ Models that could not be loaded follow with the reason; the next request tries t
 })
 
 /** What is loaded, and how fast it is. */
-async function measured(client: Client): Promise<readonly PsRow[]> {
+async function measured(client: ServerClient): Promise<readonly PsRow[]> {
   const before = await client.ps()
   const since = performance.now()
   if (!before.some(isActive)) return before.map((model) => ({ ...model, tokens_per_second: null }))

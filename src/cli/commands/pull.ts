@@ -3,15 +3,15 @@ import { gatherInputs } from "../../config/settings"
 import type { ModelSummary } from "../../domain/model"
 import { asXllmError } from "../../errors/base"
 import { Cancelled } from "../../errors/request"
-import { PullStopped } from "../../errors/store"
+import { PullCancelled } from "../../errors/store"
 import type { PullEvent } from "../../store/pull/events"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
 import { tellOfShadow } from "../models/shadowed"
-import { JsonView, pullView } from "../pull/pull-view"
+import { JsonView, pullProgress } from "../pull/pull-progress"
 import { createPuller } from "../pull/puller"
-import { watchInterrupts } from "../terminal/interrupts"
+import { watchSignals } from "../terminal/signals"
 
 export const command = defineCommand({
   name: "pull",
@@ -45,9 +45,9 @@ Modelfile, is not replaced.`,
     const inputs = await gatherInputs(flags, io.environment)
     const store = await openStore(inputs)
     const puller = await createPuller(inputs, store)
-    using interrupts = watchInterrupts()
+    using signals = watchSignals()
     const pulled: (readonly [given: string, made: ModelSummary])[] = []
-    const view = flags.json ? new JsonView(io.write) : pullView(io)
+    const progress = flags.json ? new JsonView(io.write) : pullProgress(io)
     try {
       // All of them first: a typing error in the second is not found out after hours.
       if (!flags.repair)
@@ -56,24 +56,24 @@ Modelfile, is not replaced.`,
         const options = {
           model,
           isInsecure: flags.insecure === true,
-          signal: interrupts.signal,
-          onEvent: (event: PullEvent) => view.show(event),
+          signal: signals.signal,
+          onEvent: (event: PullEvent) => progress.show(event),
         }
         if (flags.repair) await puller.repair(options)
         else pulled.push([model, await puller.pull(options)])
       }
     } catch (error) {
-      view.end()
+      progress.end()
       if (error instanceof Cancelled) {
-        io.writeError(`${new PullStopped(words.join(" ")).message}\n`)
-        process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
+        io.writeError(`${new PullCancelled(words.join(" ")).message}\n`)
+        process.exitCode = signals.signal.reason === "SIGTERM" ? 143 : 130
         return
       }
       const { code, message } = asXllmError(error)
       if (flags.json) io.write(`${JSON.stringify({ error: message, code })}\n`)
       throw error
     }
-    view.end()
+    progress.end()
     for (const [given, made] of pulled) await tellOfShadow(given, made, store, io)
   },
 })

@@ -6,7 +6,7 @@ import { UsageError } from "../../errors/cli"
 import type { RemovedModel, Store } from "../../store/contract"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
-import { Client } from "../client/client"
+import { ServerClient } from "../client/server-client"
 import { openExistingStore } from "../models/models-folder"
 import { printable } from "../terminal/output"
 
@@ -33,7 +33,7 @@ the server at --host (or XLLM_HOST) is asked, if one answers.`,
     const { store } = await openExistingStore(inputs, io)
     for (const word of words) await refuseAlias(word, store)
     const models = await Promise.all(words.map((word) => store.resolve(word)))
-    await letGo(models, new Client(serverLocation(inputs)), flags.force === true)
+    await letGo(models, new ServerClient(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()
     for (const [index, { name, id }] of models.entries()) {
       // One model can be named twice, and in two ways.
@@ -64,7 +64,7 @@ function whatWasDeleted({ paths }: RemovedModel): string {
 }
 
 /** Makes sure that no server uses the models. @throws UsageError where one does, without `force` */
-async function letGo(models: readonly ModelSummary[], client: Client, force: boolean): Promise<void> {
+async function letGo(models: readonly ModelSummary[], client: ServerClient, force: boolean): Promise<void> {
   if (!(await client.isThere())) return
   const loaded = await client.ps()
   // By the id too: a server on another machine may have another model of that name.

@@ -12,14 +12,14 @@ import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
 import type { AnswerSource } from "../client/answers"
-import { type Answer, fullContext, printAnswer } from "../client/print-answer"
+import { fullContext, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import { chooseSource, startLocal } from "../client/source"
 import { withRightCommand } from "../models/wrong-kind"
 import { offerRepair } from "../pull/offer-repair"
 import { findOrPull } from "../pull/pull-missing"
-import { watchInterrupts } from "../terminal/interrupts"
 import type { Io } from "../terminal/io"
 import { toJson } from "../terminal/output"
+import { watchSignals } from "../terminal/signals"
 import { statistics } from "../terminal/statistics"
 import { wordWrapFor } from "../terminal/word-wrap"
 
@@ -153,7 +153,7 @@ interface OneShot {
 }
 
 async function answerOnce({ name, question, flags, io, source }: OneShot): Promise<void> {
-  using interrupts = watchInterrupts()
+  using signals = watchSignals()
   const system: readonly ChatMessage[] =
     flags.system === undefined ? [] : [{ role: "system", content: flags.system }]
   const answer = await printAnswer({
@@ -164,13 +164,13 @@ async function answerOnce({ name, question, flags, io, source }: OneShot): Promi
       messages: [...system, { role: "user", content: question }],
       options: { ...answerOptions(flags), ...kept(flags) },
     },
-    signal: AbortSignal.any([interrupts.signal, io.outputClosed]),
+    signal: AbortSignal.any([signals.signal, io.outputClosed]),
     isTerminal: io.stdoutIsTerminal,
     wrap: io.stdoutIsTerminal ? wordWrapFor(io, flags.nowordwrap !== true) : undefined,
     write: flags.json ? () => {} : io.write,
   })
   // As shells have it: whoever goes on from here is to know that the rest is missing.
-  if (interrupts.signal.aborted) process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
+  if (signals.signal.aborted) process.exitCode = signals.signal.reason === "SIGTERM" ? 143 : 130
   if (io.outputClosed.aborted) return
   if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
   else if (!answer.text.endsWith("\n")) io.write("\n")
@@ -191,7 +191,7 @@ function kept({ keepalive }: RunFlags): Pick<AnswerOptions, "keepAliveSeconds"> 
 /** What `run --json` tells, under the names that the HTTP API uses. */
 function toAnswerObject(
   model: string,
-  { text: answer, reason, usage, timings, isInterrupted, totalMs }: Answer,
+  { text: answer, reason, usage, timings, isInterrupted, totalMs }: PrintedAnswer,
 ) {
   return {
     model,

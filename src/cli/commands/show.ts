@@ -9,7 +9,7 @@ import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { meantModel } from "../args/model-path"
 import { openExistingStore } from "../models/models-folder"
-import { parameterRows, showText, templateOf } from "../show/show-text"
+import { manifestParameterRows, showText, templateOf } from "../show/show-text"
 import { aligned, toJson } from "../terminal/output"
 
 /** Columns that the name of a parameter takes, as Ollama prints them. */
@@ -141,7 +141,7 @@ function chosen(flags: Readonly<Partial<Record<Only, boolean>>>): Only | undefin
 }
 
 function parametersText(manifest: Manifest | undefined): string | undefined {
-  const rows = parameterRows(manifest?.parameters ?? {})
+  const rows = manifestParameterRows(manifest?.parameters ?? {})
   if (rows.length === 0) return undefined
   return rows.map(([name, value]) => `${name.padEnd(PARAMETER_WIDTH)} ${value}\n`).join("")
 }

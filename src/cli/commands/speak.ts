@@ -5,7 +5,7 @@ import { connectionSettings } from "../../config/sections/server"
 import { decimal, oneOf, text } from "../../config/values"
 import type { AudioFormat, SpeechRequest } from "../../domain/speech"
 import { UsageError } from "../../errors/cli"
-import { AUDIO_FORMATS, SPEED } from "../../http/read/media-options"
+import { AUDIO_FORMATS, SPEECH_SPEED } from "../../http/read/media-options"
 import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
@@ -13,7 +13,7 @@ import { type MediaWork, type SpokenEvent, withModel } from "../client/media-sou
 import { loadingText, queuedText } from "../client/print-answer"
 import type { Io } from "../terminal/io"
 import { toJson } from "../terminal/output"
-import { fileOutput, type Output, stdoutOutput } from "../terminal/output-file"
+import { fileOutput, type OutputTarget, stdoutOutput } from "../terminal/output-file"
 import { startSpinner } from "../terminal/spinner"
 
 const flagTable = {
@@ -27,7 +27,7 @@ const flagTable = {
     description: "speaker: a name or a number (default: the voice's first)",
   },
   speed: {
-    value: decimal("N", SPEED.min, SPEED.max),
+    value: decimal("N", SPEECH_SPEED.min, SPEECH_SPEED.max),
     description: "1 is the voice's own; 0.25 to 4 (default 1)",
   },
   format: { value: oneOf(...AUDIO_FORMATS), description: "format, where the file's ending does not say it" },
@@ -109,7 +109,7 @@ function chooseFormat({ format, output }: SpeakFlags): AudioFormat {
   )
 }
 
-async function speak({ source, signal }: MediaWork, request: SpeechRequest, output: Output, io: Io) {
+async function speak({ source, signal }: MediaWork, request: SpeechRequest, output: OutputTarget, io: Io) {
   const spinner = startSpinner(io)
   let bytes = 0
   let done: Extract<SpokenEvent, { readonly type: "done" }> | undefined
@@ -148,7 +148,7 @@ async function speak({ source, signal }: MediaWork, request: SpeechRequest, outp
 const WAV_HEADER_BYTES = 44
 
 /** Now the length is known: bytes after the first field and after the header (RIFF WAVE, little-endian). */
-async function writeWavSizes(output: Output, bytes: number): Promise<void> {
+async function writeWavSizes(output: OutputTarget, bytes: number): Promise<void> {
   if (bytes < WAV_HEADER_BYTES) return
   await output.rewrite(4, sizeField(bytes - 8))
   await output.rewrite(WAV_HEADER_BYTES - 4, sizeField(bytes - WAV_HEADER_BYTES))

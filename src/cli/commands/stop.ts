@@ -2,7 +2,7 @@ import { connectionSettings } from "../../config/sections/server"
 import { gatherInputs, serverLocation } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
-import { Client } from "../client/client"
+import { ServerClient } from "../client/server-client"
 
 export const command = defineCommand({
   name: "stop",
@@ -19,7 +19,7 @@ export const command = defineCommand({
   flags: { ...grouped(connectionSettings, "Flags"), ...configFlag },
   async run({ flags, words: [model = ""], io }) {
     const location = serverLocation(await gatherInputs(flags, io.environment))
-    const { stopped } = await new Client(location).stop(model)
+    const { stopped } = await new ServerClient(location).stop(model)
     if (!stopped) io.writeError(`model '${model}' was not loaded\n`)
   },
 })

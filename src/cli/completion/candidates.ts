@@ -34,8 +34,8 @@ const OVERALL = ["--help", "--version"]
 /** Commands that only models of one kind are of use to. */
 const KINDS: Readonly<Record<string, ModelKind>> = {
   run: "text",
-  speak: "voice",
-  transcribe: "recognizer",
+  speak: "tts",
+  transcribe: "asr",
   draw: "image",
 }
 

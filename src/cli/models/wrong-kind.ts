@@ -5,8 +5,8 @@ import { UsageError } from "../../errors/cli"
 /** What models of each kind are called, and the command that uses them. */
 const KINDS: Readonly<Record<ModelKind, readonly [what: string, command: string]>> = {
   text: ["a text model", 'run MODEL "prompt"'],
-  voice: ["a text-to-speech model", 'speak MODEL "text"'],
-  recognizer: ["a speech-to-text model", "transcribe MODEL FILE"],
+  tts: ["a text-to-speech model", 'speak MODEL "text"'],
+  asr: ["a speech-to-text model", "transcribe MODEL FILE"],
   image: ["an image model", 'draw MODEL "prompt"'],
 }
 

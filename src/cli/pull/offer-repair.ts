@@ -1,9 +1,9 @@
 import { createInterface } from "node:readline/promises"
 import type { Inputs } from "../../config/load"
 import { XllmError } from "../../errors/base"
-import { watchInterrupts } from "../terminal/interrupts"
 import type { Io } from "../terminal/io"
-import { pullView } from "./pull-view"
+import { watchSignals } from "../terminal/signals"
+import { pullProgress } from "./pull-progress"
 import { createPuller } from "./puller"
 
 /**
@@ -16,12 +16,12 @@ export async function offerRepair(error: unknown, model: string, inputs: Inputs,
   io.writeError(`${error.message}\n`)
   if (!(await isConfirmed("Download it again now? [y/N] "))) return false
   const puller = await createPuller(inputs)
-  using interrupts = watchInterrupts()
-  const view = pullView(io)
+  using signals = watchSignals()
+  const progress = pullProgress(io)
   try {
-    await puller.repair({ model, signal: interrupts.signal, onEvent: (event) => view.show(event) })
+    await puller.repair({ model, signal: signals.signal, onEvent: (event) => progress.show(event) })
   } finally {
-    view.end()
+    progress.end()
   }
   return true
 }

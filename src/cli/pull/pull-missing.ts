@@ -4,11 +4,11 @@ import type { ModelSummary } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
 import { InvalidModelName, ModelNotDownloaded, ModelNotFound } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
-import { DownloadFailed, PullStopped } from "../../errors/store"
+import { DownloadFailed, PullCancelled } from "../../errors/store"
 import { isPath } from "../args/model-path"
-import { watchInterrupts } from "../terminal/interrupts"
 import type { Io } from "../terminal/io"
-import { pullView } from "./pull-view"
+import { watchSignals } from "../terminal/signals"
+import { pullProgress } from "./pull-progress"
 import { createPuller } from "./puller"
 
 export interface MissingModel {
@@ -40,18 +40,18 @@ export async function findOrPull({ model, inputs, io, find }: MissingModel): Pro
 
 async function pullMissing(model: string, inputs: Inputs, io: Io, missing: string): Promise<ModelSummary> {
   const puller = await createPuller(inputs)
-  using interrupts = watchInterrupts()
-  const view = pullView(io)
+  using signals = watchSignals()
+  const progress = pullProgress(io)
   try {
-    const { signal } = interrupts
-    return await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => view.show(event) })
+    const { signal } = signals
+    return await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => progress.show(event) })
   } catch (error) {
-    if (error instanceof Cancelled) throw new PullStopped(model)
+    if (error instanceof Cancelled) throw new PullCancelled(model)
     if (error instanceof InvalidModelName) throw new ModelNotFound(model, `: ${error.reason}`)
     // Nobody could be asked: that it is not here is what the user can do something about.
     if (error instanceof DownloadFailed) throw new ModelNotDownloaded(missing, error)
     throw error
   } finally {
-    view.end()
+    progress.end()
   }
 }

@@ -1,6 +1,6 @@
 import { XllmError } from "../../errors/base"
 import { numberAt } from "../../lib/json"
-import type { Answer } from "../client/print-answer"
+import type { PrintedAnswer } from "../client/print-answer"
 import type { Conversation } from "./conversation"
 
 /** A conversation that fills more of its context leaves no room for an answer worth reading. */
@@ -25,7 +25,7 @@ export class ContextWindow {
   }
 
   /** Takes note of an answer. @param size the model's context in tokens; `undefined`: not known */
-  answered(answer: Answer, size: number | undefined): void {
+  answered(answer: PrintedAnswer, size: number | undefined): void {
     this.#size = size
     this.#used = answer.usage && answer.usage.promptTokens + answer.usage.completionTokens
     this.#usedLength = this.#length

@@ -1,6 +1,6 @@
 import type { ChatMessage } from "../../domain/chat"
 import { type AnswerOptions, answerOptions, type ParameterValues } from "../args/parameters"
-import type { Turn } from "../client/answers"
+import type { ChatTurn } from "../client/answers"
 
 /** A question with its answer. */
 interface Exchange {
@@ -53,7 +53,7 @@ export class Conversation {
   }
 
   /** The request that asks `question` next. */
-  turn(question: string): Turn {
+  turn(question: string): ChatTurn {
     const system: readonly ChatMessage[] =
       this.system === "" ? [] : [{ role: "system", content: this.system }]
     return {

@@ -4,10 +4,10 @@ import { Cancelled } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
 import { modelfileParametersOf, parameterRows, setParameter } from "../args/parameters"
 import type { AnswerSource } from "../client/answers"
-import { type Answer, fullContext, loadingText, printAnswer } from "../client/print-answer"
+import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import { withRightCommand } from "../models/wrong-kind"
-import { changes, instructionsOf, type ModelTexts } from "../show/model-texts"
-import { parameterRows as modelParameterRows, showText } from "../show/show-text"
+import { changes, instructionsOfTexts, type ModelTexts } from "../show/model-texts"
+import { manifestParameterRows as modelParameterRows, showText } from "../show/show-text"
 import { failureText } from "../terminal/failure"
 import type { Io } from "../terminal/io"
 import { printable, section } from "../terminal/output"
@@ -144,7 +144,7 @@ export class Session {
   }
 
   /** How full the context is now. */
-  async #takeNote(answer: Answer, model: string): Promise<void> {
+  async #takeNote(answer: PrintedAnswer, model: string): Promise<void> {
     const size = await this.#source.contextLength(model).catch(() => undefined)
     this.#window.answered(answer, size)
     const full = await fullContext(answer, this.#source, model)
@@ -252,7 +252,7 @@ export class Session {
       case "license":
         return ended(texts.license ?? "The model has no licence.")
       case "modelfile":
-        return printModelfile(instructionsOf(texts))
+        return printModelfile(instructionsOfTexts(texts))
       case "template":
         return ended(texts.template ?? "The model has no chat template.")
       case "system":

@@ -36,8 +36,8 @@ import { version } from "../../version"
 import { nameOf } from "../args/model-path"
 import { aliasProblems } from "../models/alias-problems"
 import { missingModelFetcher } from "../pull/puller"
-import { watchInterrupts } from "../terminal/interrupts"
 import type { Io } from "../terminal/io"
+import { watchSignals } from "../terminal/signals"
 import { createLocal, liveOptions } from "./compose"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
@@ -70,7 +70,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   const startedAt = new Date()
   let engine: ManagedEngine | undefined
   // From here on, so that no signal finds half of a server.
-  using interrupts = watchInterrupts(() => killWorkers(engine))
+  using signals = watchSignals(() => killWorkers(engine))
   const { Metrics } = await import("../../metrics")
   const metrics = new Metrics({ version, startedAt })
   const parts = await prepare({ inputs, models, log, observer: metrics })
@@ -111,7 +111,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   })
   // Last, because whoever reads it may do anything from then on.
   io.write(`xLLM is listening on ${listener.url}\n`)
-  const ending = AbortSignal.any([interrupts.signal, hangups.signal])
+  const ending = AbortSignal.any([signals.signal, hangups.signal])
   try {
     // From here on no model ends the server: one that cannot be loaded is tried again when it is asked for.
     void parts.engine.start(ending).then(started.resolve)

@@ -19,7 +19,7 @@ export interface ModelTexts {
 }
 
 /** Of a model of this machine. */
-export function textsOf(details: ModelDetails, from: string): ModelTexts {
+export function modelTextsOf(details: ModelDetails, from: string): ModelTexts {
   const { license, defaults } = details
   const template = defaults?.template ?? (details.kind === "text" ? details.chatTemplate : undefined)
   return {
@@ -48,7 +48,7 @@ export function textsFrom(meta: JsonRecord, from: string): ModelTexts {
 }
 
 /** The instructions of a Modelfile that says all of it. */
-export function instructionsOf(texts: ModelTexts): readonly InstructionBody[] {
+export function instructionsOfTexts(texts: ModelTexts): readonly InstructionBody[] {
   const { from, template, license } = texts
   return [
     { type: "from", value: from },

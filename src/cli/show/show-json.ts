@@ -41,7 +41,7 @@ function ofKind(details: ModelDetails) {
         chat_template: details.defaults?.template ?? details.chatTemplate ?? null,
         metadata: details.metadata,
       }
-    case "voice":
+    case "tts":
       return {
         family: details.family,
         sample_rate: details.sampleRate,
@@ -49,7 +49,7 @@ function ofKind(details: ModelDetails) {
         languages: details.languages,
         files: details.files.map(toFile),
       }
-    case "recognizer":
+    case "asr":
       return {
         family: details.family,
         languages: details.languages,

@@ -72,7 +72,7 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
     ["Files", fileRows(details)],
     ["Storage", storage === undefined ? [] : storageRows(storage)],
-    ["Parameters", parameterRows(parameters)],
+    ["Parameters", manifestParameterRows(parameters)],
     ["Metadata", metadata ? metadataRows(details) : []],
     ["Tensors", tensors.map(({ name, type, shape }): Row => [name, type.name, `[${shape.join(", ")}]`])],
     ["System", system === undefined ? [] : firstLines(system)],
@@ -87,14 +87,14 @@ function modelRows(details: ModelFacts): readonly Row[] {
   switch (details.kind) {
     case "text":
       return textRows(details)
-    case "voice":
+    case "tts":
       return [
         ["family", details.family],
         ["sample rate", `${details.sampleRate} Hz`],
         ["speakers", speakersOf(details.speakers)],
         ["languages", details.languages.join(", ")],
       ]
-    case "recognizer":
+    case "asr":
       return [
         ["family", details.family],
         ["languages", details.languages.join(", ")],
@@ -170,7 +170,7 @@ function shortList(names: readonly string[]): readonly string[] {
 }
 
 /** Parameters as Modelfiles name them: one row for each value, texts in quotes. */
-export function parameterRows(
+export function manifestParameterRows(
   parameters: Readonly<Record<string, ManifestParameter>>,
 ): readonly (readonly [name: string, value: string])[] {
   return Object.keys(parameters)

@@ -4,7 +4,7 @@ import { FileFailed } from "../../errors/store"
 import type { Io } from "./io"
 
 /** Where a command's result goes. */
-export interface Output extends AsyncDisposable {
+export interface OutputTarget extends AsyncDisposable {
   /** The path of the file; undefined for stdout. */
   readonly path: string | undefined
   write(bytes: Uint8Array): Promise<void>
@@ -15,7 +15,7 @@ export interface Output extends AsyncDisposable {
 }
 
 /** Stdout, for bytes that a program reads. */
-export function stdoutOutput(io: Io): Output {
+export function stdoutOutput(io: Io): OutputTarget {
   return {
     path: undefined,
     write: async (bytes) => io.writeBytes(bytes),
@@ -30,7 +30,7 @@ export function stdoutOutput(io: Io): Output {
  * that it leads to. What is no plain file, such as a pipe, is written to directly.
  * @throws FileFailed where it cannot be written; so do the methods of the result
  */
-export async function fileOutput(given: string): Promise<Output> {
+export async function fileOutput(given: string): Promise<OutputTarget> {
   try {
     const path = await realpath(given).catch(() => resolve(given))
     const isPlain = await stat(path).then(
@@ -44,7 +44,7 @@ export async function fileOutput(given: string): Promise<Output> {
   }
 }
 
-class FileOutput implements Output {
+class FileOutput implements OutputTarget {
   readonly path: string
   /** Where it is in the end. */
   readonly #place: string

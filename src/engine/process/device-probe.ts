@@ -1,11 +1,11 @@
 import type { Device } from "../../domain/device"
 import { asXllmError, fromWire, type XllmError } from "../../errors/base"
-import { RuntimeBroken, Stopping } from "../../errors/engine"
+import { NativeLibraryError, ShuttingDown } from "../../errors/engine"
 import { formatSeconds } from "../../lib/text/duration"
 import type { Logger } from "../../log/logger"
 import type { FromProbeWorker, ToProbeWorker } from "../../protocol/messages"
 import type { SystemReport } from "../contract"
-import { DEVICES_FRESH_MS, type EngineLimits } from "./limits"
+import { DEVICES_FRESH_MS, type Timeouts } from "./timeouts"
 import { type ChildEnd, WorkerChild, workerEnvironment } from "./worker-child"
 
 export interface DeviceProbeOptions {
@@ -13,7 +13,7 @@ export interface DeviceProbeOptions {
   /** Command line of a probe worker. */
   readonly command: readonly string[]
   readonly useGpu: boolean
-  readonly limits: EngineLimits
+  readonly limits: Timeouts
   readonly log: Logger
 }
 
@@ -55,10 +55,10 @@ export class DeviceProbe {
     return this.#known
   }
 
-  /** Figures no older than `maxAgeMs`. @throws RuntimeBroken, Stopping, and what the worker reports */
+  /** Figures no older than `maxAgeMs`. @throws NativeLibraryError, ShuttingDown, and what the worker reports */
   async report(maxAgeMs = DEVICES_FRESH_MS): Promise<SystemReport> {
     if (this.#known !== undefined && (this.#closed || this.#isFresh(maxAgeMs))) return this.#known
-    if (this.#closed) throw new Stopping("the server")
+    if (this.#closed) throw new ShuttingDown("the server")
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
     return this.#asking
   }
@@ -104,7 +104,7 @@ export class DeviceProbe {
       line: (line) => {
         if ("text" in line) log.debug("probe line", { text: line.text })
       },
-      ended: (end) => answer.reject(this.#closed ? new Stopping("the server") : endedEarly(end)),
+      ended: (end) => answer.reject(this.#closed ? new ShuttingDown("the server") : endedEarly(end)),
     })
     this.#child = child
     const timer = setTimeout(() => answer.reject(tooSlow(limits.probeMs)), limits.probeMs)
@@ -136,11 +136,11 @@ function toReport({
 }
 
 function endedEarly(end: ChildEnd): XllmError {
-  return new RuntimeBroken(`the process that asks for devices ${end.how}`, undefined, end.lastLines)
+  return new NativeLibraryError(`the process that asks for devices ${end.how}`, undefined, end.lastLines)
 }
 
 function tooSlow(limitMs: number): XllmError {
-  return new RuntimeBroken(
+  return new NativeLibraryError(
     `the backends did not name their devices within the limit of ${formatSeconds(limitMs)}`,
   )
 }

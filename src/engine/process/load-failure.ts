@@ -5,7 +5,7 @@ import { ModelLoadFailed } from "../../errors/model"
 import { withoutPaths } from "../../lib/text/without-paths"
 import type { WorkerModel } from "../../protocol/messages"
 import type { ChildEnd } from "./worker-child"
-import { textsOf, type WorkerLine } from "./worker-lines"
+import { textsOfLines, type WorkerLine } from "./worker-lines"
 
 /** Why llama.cpp gives a load up; what comes before it may be complaints that it goes on after. */
 const VERDICT = /\berror loading model: (?!.*failed to load model from)/
@@ -30,7 +30,7 @@ export function explainLoadFailure(
     model.kind === "text" && error.code === "model_load_failed" ? causeIn(lines, model) : undefined
   // For want of memory the worker's own words say more: how much was wanted, and what may help.
   return cause === undefined || NO_MEMORY.test(cause)
-    ? withLastOutput(error, textsOf(lines))
+    ? withLastOutput(error, textsOfLines(lines))
     : new ModelLoadFailed(model.name, cause, error)
 }
 

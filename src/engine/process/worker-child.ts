@@ -1,10 +1,10 @@
 import type { Subprocess } from "bun"
 import { reasonOf } from "../../errors/base"
-import { RuntimeBroken } from "../../errors/engine"
+import { NativeLibraryError } from "../../errors/engine"
 import { ProcessEnd } from "../../lib/process-end"
 import { PROTOCOL_VERSION, type WorkerEnvironment } from "../../protocol/messages"
-import type { EngineLimits } from "./limits"
-import { LastLines, textsOf, type WorkerLine, WorkerLineReader } from "./worker-lines"
+import type { Timeouts } from "./timeouts"
+import { LastLines, textsOfLines, type WorkerLine, WorkerLineReader } from "./worker-lines"
 
 /** How a child ended. */
 export interface ChildEnd {
@@ -27,7 +27,7 @@ type Child = Subprocess<"ignore", "ignore", "pipe">
 /** One worker process from its start to its end. */
 export class WorkerChild<To, From> {
   readonly #child: Child
-  readonly #limits: EngineLimits
+  readonly #limits: Timeouts
   readonly #lastLines = new LastLines()
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   readonly #processEnd = new ProcessEnd()
@@ -37,8 +37,8 @@ export class WorkerChild<To, From> {
   /** Settles when the process is gone and everything that it said has been heard. */
   readonly ended: Promise<void>
 
-  /** @throws RuntimeBroken where the command cannot be started */
-  constructor(command: readonly string[], limits: EngineLimits, listener: ChildListener<From>) {
+  /** @throws NativeLibraryError where the command cannot be started */
+  constructor(command: readonly string[], limits: Timeouts, listener: ChildListener<From>) {
     this.#limits = limits
     const disconnected = Promise.withResolvers<void>()
     this.#child = spawn(
@@ -112,7 +112,7 @@ export class WorkerChild<To, From> {
     const { exitCode, signalCode } = this.#child
     const signal = signalCode === null ? null : String(signalCode)
     const how = this.#processEnd.describe({ exitCode, signal, isOurs: this.#isKilled })
-    listener.ended({ how, lastLines: textsOf(this.lastLines) })
+    listener.ended({ how, lastLines: textsOfLines(this.lastLines) })
   }
 }
 
@@ -128,7 +128,7 @@ function spawn(command: readonly string[], ipc: (message: unknown) => void, onDi
       stderr: "pipe",
     })
   } catch (error) {
-    throw new RuntimeBroken(`a worker process could not be started: ${reasonOf(error)}`, error)
+    throw new NativeLibraryError(`a worker process could not be started: ${reasonOf(error)}`, error)
   }
 }
 

@@ -96,7 +96,7 @@ export class LastLines {
 }
 
 /** What is written in lines, apart from frames without a text. */
-export function textsOf(lines: readonly WorkerLine[]): readonly string[] {
+export function textsOfLines(lines: readonly WorkerLine[]): readonly string[] {
   return lines.flatMap((line) => ("text" in line ? line.text : []))
 }
 

@@ -6,11 +6,11 @@ import { WorkerCrashed, WorkerUnresponsive } from "../../errors/engine"
 import { Alarm } from "../../lib/async/alarm"
 import type { Logger } from "../../log/logger"
 import type { FromWorker, ToWorker, WorkerModel } from "../../protocol/messages"
-import type { EngineLimits } from "./limits"
 import { crashedInLoad, explainLoadFailure } from "./load-failure"
-import { StepWatch } from "./step-watch"
+import type { Timeouts } from "./timeouts"
+import { Watchdog } from "./watchdog"
 import { type ChildEnd, WorkerChild, workerEnvironment } from "./worker-child"
-import { textsOf, type WorkerLine } from "./worker-lines"
+import { textsOfLines, type WorkerLine } from "./worker-lines"
 
 type ToAnyWorker = ToWorker<WorkRequest>
 type FromAnyWorker = FromWorker<WorkEvent>
@@ -41,7 +41,7 @@ export interface WorkerOptions {
   readonly labels: Readonly<Record<string, unknown>> & { readonly model: string }
   readonly runtimeFolder: string
   readonly command: readonly string[]
-  readonly limits: EngineLimits
+  readonly limits: Timeouts
   /** The most that a step may take, in ms, as it is now. */
   readonly mostStepMs: () => number
   readonly log: Logger
@@ -82,11 +82,11 @@ export class WorkerProcess {
   readonly #options: WorkerOptions
   readonly #alarm: Alarm
   #phase: Phase = STOPPED
-  #watch: StepWatch
+  #watch: Watchdog
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#watch = new StepWatch(options.limits, options.mostStepMs)
+    this.#watch = new Watchdog(options.limits, options.mostStepMs)
     this.#alarm = new Alarm(
       () => this.#overdueAt(),
       () => this.#overdue(),
@@ -116,11 +116,11 @@ export class WorkerProcess {
   start({ model, settings }: WorkerLoad): void {
     if (this.#phase.name !== "stopped") throw new InternalError("a worker was started that is running")
     const { labels, command, limits, mostStepMs, runtimeFolder, log } = this.#options
-    this.#watch = new StepWatch(limits, mostStepMs)
+    this.#watch = new Watchdog(limits, mostStepMs)
     let child: Child
     try {
       child = new WorkerChild(command, limits, {
-        message: (message) => this.#heard(child, message),
+        message: (message) => this.#onMessage(child, message),
         line: (line) => this.#read(child, line),
         ended: (end) => this.#ended(child, end),
       })
@@ -182,7 +182,7 @@ export class WorkerProcess {
     this.#alarm.disarm()
   }
 
-  #heard(child: Child, message: FromAnyWorker): void {
+  #onMessage(child: Child, message: FromAnyWorker): void {
     const phase = this.#phase
     if (phase.name === "stopped" || phase.child !== child) return
     if (message.type === "ready") {
@@ -267,7 +267,7 @@ export class WorkerProcess {
     const doing = loading ? "while loading" : "while computing a step"
     const { labels, log, listener } = this.#options
     log.error("worker killed by watchdog", { ...labels, doing, limitMs })
-    const error = new WorkerUnresponsive(labels.model, doing, limitMs, textsOf(phase.child.lastLines))
+    const error = new WorkerUnresponsive(labels.model, doing, limitMs, textsOfLines(phase.child.lastLines))
     phase.child.kill()
     this.#leaveTo(phase.child, "unresponsive")
     if (loading) this.#loadFailed(error)

@@ -4,9 +4,9 @@ import type { XllmError } from "../../errors/base"
 import { NotEnoughMemory, TooManyModels } from "../../errors/engine"
 import { contextAdvice } from "../../formats/kv-layout"
 import type { MemoryLimits } from "../contract"
-import { estimateNeed, type ModelNeed } from "./memory"
+import { type AvailableMemory, availableMemory, type Holder, type MemoryReading } from "./available-memory"
+import { estimateNeed, type ModelNeed } from "./estimate"
 import { place, type Placement, usableGpus } from "./placement"
-import { type Holder, type MemoryReading, type Room, roomWith } from "./room"
 
 /** A worker that is loaded, loads, or is on its way out. */
 export interface Resident extends Holder {
@@ -134,36 +134,39 @@ function score(input: EvictionInput, gone: readonly Resident[]): number {
   const models = new Set(kept.map(({ model }) => model)).add(candidate.model)
   if (limits.maxModels !== undefined && models.size > limits.maxModels) return -1
   const { placement } = fitWith(input, gone)
-  return takes(placement, roomFor(input, gone)) ? placement.gpuLayers : -1
+  return takes(placement, availableFor(input, gone)) ? placement.gpuLayers : -1
 }
 
 function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
   const { details, settings } = input.candidate
-  const room = roomFor(input, gone)
+  const available = availableFor(input, gone)
   const gpuBytes =
     settings.gpuLayers === 0
       ? 0
-      : usableGpus(room.gpus, settings, null).reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
+      : usableGpus(available.gpus, settings, null).reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
   const onGpus = placed(estimateNeed(details, settings, gpuBytes))
   // With a cache sized for the GPUs nothing may be left for the layers; the CPU's memory may hold a larger one.
   return gpuBytes > 0 && onGpus.placement.gpuLayers > 0
     ? onGpus
-    : placed(estimateNeed(details, settings, room.systemBytes))
+    : placed(estimateNeed(details, settings, available.systemBytes))
 
   function placed(need: ModelNeed): Fit {
-    return { need, placement: place({ need, gpus: room.gpus, settings }) }
+    return { need, placement: place({ need, gpus: available.gpus, settings }) }
   }
 }
 
-function roomFor({ residents, reading, limits }: EvictionInput, gone: readonly Resident[]): Room {
+function availableFor(
+  { residents, reading, limits }: EvictionInput,
+  gone: readonly Resident[],
+): AvailableMemory {
   const kept = residents.filter((each) => !gone.includes(each))
-  return roomWith(reading, limits, kept, gone)
+  return availableMemory(reading, limits, kept, gone)
 }
 
-function takes({ footprint }: Placement, room: Room): boolean {
-  if (footprint.ramBytes > room.systemBytes) return false
+function takes({ footprint }: Placement, available: AvailableMemory): boolean {
+  if (footprint.ramBytes > available.systemBytes) return false
   return footprint.devices.every(
-    ({ name, bytes }) => bytes <= (room.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
+    ({ name, bytes }) => bytes <= (available.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
   )
 }
 
@@ -191,7 +194,7 @@ function tooLargeContext(input: EvictionInput): XllmError | undefined {
   const isAskedFor = settings.contextLength !== null || settings.kvCells !== null
   if (details.kind !== "text" || !isAskedFor) return undefined
   const { need, placement } = fitWith(input, input.residents)
-  const { systemBytes } = roomFor(input, input.residents)
+  const { systemBytes } = availableFor(input, input.residents)
   const isHopeless = need.leastContextBytes > systemBytes + input.limits.headroomBytes
   if (!isHopeless || placement.gpuLayers > 0) return undefined
   const { contextLength, kvCells: cells, kvLayout: layout, cacheBytes } = need
@@ -206,8 +209,8 @@ function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
   const pinned = [...new Set(input.residents.filter((each) => each.pinned).map(({ model }) => `'${model}'`))]
   const { placement } = fitWith(input, gone)
   const { footprint } = placement
-  const room = roomFor(input, gone)
-  if (limits.maxModels !== undefined && takes(placement, room)) {
+  const available = availableFor(input, gone)
+  if (limits.maxModels !== undefined && takes(placement, available)) {
     return new TooManyModels(candidate.model, limits.maxModels)
   }
   const why =
@@ -219,11 +222,11 @@ function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
           : "a smaller or more strongly quantised one may help"
         : `models may take ${Math.round(limits.limitBytes / 1024 ** 2)} MiB together`
   const device = footprint.devices.find(
-    ({ name, bytes }) => bytes > (room.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
+    ({ name, bytes }) => bytes > (available.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
   )
   if (device !== undefined) {
-    const free = room.gpus.find((gpu) => gpu.name === device.name)?.freeBytes ?? 0
+    const free = available.gpus.find((gpu) => gpu.name === device.name)?.freeBytes ?? 0
     return new NotEnoughMemory(candidate.model, `the memory of ${device.name}`, device.bytes, free, why)
   }
-  return new NotEnoughMemory(candidate.model, "system memory", footprint.ramBytes, room.systemBytes, why)
+  return new NotEnoughMemory(candidate.model, "system memory", footprint.ramBytes, available.systemBytes, why)
 }

@@ -29,8 +29,8 @@ function mappedBytes({ info, settings }: LoadedWeights): number {
       return info.modelBytes * (1 - info.gpuLayers / Math.max(1, info.totalLayers))
     case "image":
       return info.footprint.devices.length > 0 ? 0 : info.modelBytes
-    case "voice":
-    case "recognizer":
+    case "tts":
+    case "asr":
       // ONNX Runtime reads them into memory of its own.
       return 0
     default:

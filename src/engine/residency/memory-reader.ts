@@ -2,10 +2,10 @@ import type { Device } from "../../domain/device"
 import { type SystemMemory, systemMemory } from "../../lib/system/system-memory"
 import type { EngineStatus, MemoryLimits } from "../contract"
 import { type DeviceProbe, gpusOf } from "../process/device-probe"
-import { DEVICES_FRESH_MS } from "../process/limits"
+import { DEVICES_FRESH_MS } from "../process/timeouts"
+import { bytesOn, type GpuReading, type MemoryReading } from "./available-memory"
 import { type LoadedWeights, mappedWeights } from "./mapped-weights"
 import type { Pool } from "./pool"
-import { bytesOn, type GpuReading, type MemoryReading } from "./room"
 
 /**
  * Whether layers may be put on GPUs. `none`: there are none, or none is wanted. `simulated`: plans are made for GPUs

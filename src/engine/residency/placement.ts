@@ -1,6 +1,6 @@
 import type { LayerPlan, MemoryFootprint } from "../../domain/device"
 import type { TextModelSettings } from "../../domain/settings"
-import type { ModelNeed } from "./memory"
+import type { ModelNeed } from "./estimate"
 
 /** A GPU that layers can be put on. */
 export interface Gpu {

@@ -4,8 +4,8 @@ import type { ModelSettings } from "../../domain/settings"
 import { XllmError } from "../../errors/base"
 import type { MemoryLimits } from "../contract"
 import type { UnloadReason } from "../observer"
+import { type AvailableMemory, availableMemory, type MemoryReading } from "./available-memory"
 import { decide, type EvictionInput, type Fit, fitNow, type Resident } from "./eviction"
-import { type MemoryReading, type Room, roomWith } from "./room"
 
 /** A worker that may be loaded: the n-th replica of a model, from 1. */
 export interface PoolWorker {
@@ -245,8 +245,8 @@ export class Pool {
   }
 
   /** What may still be taken if nobody goes. */
-  room(reading: MemoryReading): Room {
-    return roomWith(reading, this.#limits, this.residents())
+  room(reading: MemoryReading): AvailableMemory {
+    return availableMemory(reading, this.#limits, this.residents())
   }
 
   /** What holds memory, or is about to. */

@@ -1,9 +1,9 @@
 import type { ModelDetails, TextModelDetails } from "../../domain/model"
 import type { KvType, TextModelSettings } from "../../domain/settings"
 import { InvalidSettings } from "../../errors/engine"
-import { headWidths } from "./memory"
+import type { GpuReading } from "./available-memory"
+import { headWidths } from "./estimate"
 import { usableGpus } from "./placement"
-import type { GpuReading } from "./room"
 
 /** Types of the KV cache that are no plain numbers: a scale and some bits for each of 32 numbers. */
 const QUANTIZED: ReadonlySet<KvType> = new Set(["q8_0", "q4_0", "q4_1", "q5_0", "q5_1"])

@@ -1,6 +1,6 @@
-import type { Admission } from "./admission"
+import { chooseReplica } from "./choose-replica"
+import type { QueuedRequest } from "./queued-request"
 import type { Replica } from "./replica"
-import { chooseReplica } from "./replicas"
 
 /**
  * The workers of one model: of its present version every replica that was ever needed, with a process or without, and of
@@ -87,23 +87,25 @@ export class ReplicaSet {
   }
 
   /** The one that a request is to run in; undefined where it has to wait. */
-  for(admission: Admission): Replica | undefined {
+  for(queuedRequest: QueuedRequest): Replica | undefined {
     const open = this.#current.filter(
       ({ info, taken, slots, heldSince }) =>
-        info !== undefined && taken < slots && (heldSince === undefined || admission.arrivedAt <= heldSince),
+        info !== undefined &&
+        taken < slots &&
+        (heldSince === undefined || queuedRequest.arrivedAt <= heldSince),
     )
     if (this.#current.length === 1) return open[0]
-    const { links } = admission
+    const { hashes } = queuedRequest
     const chosen = chooseReplica(
       open.map((replica) => ({
         replica: replica.number,
         running: replica.taken,
         slots: replica.slots,
-        match: replica.match(links),
+        match: replica.match(hashes),
       })),
     )
     const replica = open.find(({ number }) => number === chosen)
-    replica?.remember(links)
+    replica?.remember(hashes)
     return replica
   }
 }

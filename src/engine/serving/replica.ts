@@ -6,7 +6,7 @@ import type { ModelSummary } from "../../domain/model"
 import type { TextModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
 import { fromWire, InternalError, type XllmError } from "../../errors/base"
-import { Stopping } from "../../errors/engine"
+import { ShuttingDown } from "../../errors/engine"
 import type { WorkerModel } from "../../protocol/messages"
 import {
   decodeRendered,
@@ -17,9 +17,9 @@ import {
 } from "../../protocol/wire"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "../observer"
 import { type WorkerOptions, WorkerProcess, type WorkMessage } from "../process/worker-process"
-import type { Admission } from "./admission"
-import { PrefixMemory } from "./prefix-memory"
-import { afterFailure, footprintOf, type ReplicaLoad } from "./replica-load"
+import { afterFailure, footprintOf, type LoadPlan } from "./load-plan"
+import { PrefixAffinity } from "./prefix-affinity"
+import type { QueuedRequest } from "./queued-request"
 
 /** Who hears of a replica; called from the event loop, never during a call of the replica's own methods. */
 export interface ReplicaListener {
@@ -72,15 +72,15 @@ export class Replica {
   readonly number: number
   readonly #options: ReplicaOptions
   readonly #process: WorkerProcess
-  readonly #running = new Map<number, Admission>()
+  readonly #running = new Map<number, QueuedRequest>()
   readonly #renderings = new Map<number, Rendering>()
   readonly #events = new EventReader<WorkEvent>()
-  readonly #prefixes = new PrefixMemory()
+  readonly #prefixAffinity = new PrefixAffinity()
   #taken = 0
   #info: LoadedModelInfo | undefined
-  #load: ReplicaLoad | undefined
+  #load: LoadPlan | undefined
   /** The load to try once the process of the last one is gone. */
-  #next: ReplicaLoad | undefined
+  #next: LoadPlan | undefined
   #notes: string[] = []
   #counters = NO_COUNTERS
   #readyAt = 0
@@ -98,7 +98,7 @@ export class Replica {
       listener: {
         loading: (fraction) => options.listener.loading(this, fraction),
         ready: (info, ms) => this.#becomeReady(info, ms),
-        message: (message) => this.#hear(message),
+        message: (message) => this.#onMessage(message),
         loadFailed: (error) => this.#loadFailed(error),
         crashed: (error) => this.#crashed(error),
         ended: () => this.#ended(),
@@ -180,37 +180,37 @@ export class Replica {
   }
 
   /** How much of a request's beginning it has seen. */
-  match(links: readonly bigint[]): number {
-    return this.#prefixes.match(links)
+  match(hashes: readonly bigint[]): number {
+    return this.#prefixAffinity.match(hashes)
   }
 
-  remember(links: readonly bigint[]): void {
-    this.#prefixes.add(links)
+  remember(hashes: readonly bigint[]): void {
+    this.#prefixAffinity.add(hashes)
   }
 
-  load(load: ReplicaLoad): void {
+  load(load: LoadPlan): void {
     this.#gone = Promise.withResolvers<void>()
     this.#notes = [...(this.model.defaults?.notes ?? [])]
     this.#begin(load)
   }
 
-  /** Ends its process; what runs in it fails with `Stopping`. */
+  /** Ends its process; what runs in it fails with `ShuttingDown`. */
   unload(reason: UnloadReason): void {
     this.#next = undefined
     if (this.#info !== undefined) this.#options.observer?.modelUnloaded(this.#options.worker, reason)
     this.#process.stop(reason)
-    this.#forget(new Stopping(`model '${this.#options.worker.model}'`))
+    this.#forget(new ShuttingDown(`model '${this.#options.worker.model}'`))
   }
 
   /** Gives it a request. Only while it is ready. */
-  start(admission: Admission, now: number): void {
-    const { id } = admission
-    const request = encodeRequest(admission.request)
-    this.#running.set(id, admission)
-    this.#taken += admission.slots
+  start(queuedRequest: QueuedRequest, now: number): void {
+    const { id } = queuedRequest
+    const request = encodeRequest(queuedRequest.request)
+    this.#running.set(id, queuedRequest)
+    this.#taken += queuedRequest.slots
     this.#process.setBusy(true)
     // Where the worker is just dying this is lost; the request then fails with the crash, a moment later.
-    this.#process.send({ type: "generate", id, request, ...admission.start(now, this.#readyAt) })
+    this.#process.send({ type: "generate", id, request, ...queuedRequest.start(now, this.#readyAt) })
   }
 
   /**
@@ -218,19 +218,19 @@ export class Replica {
    * of whatever is sent next, so the worker never sees more sequences than it has slots, and no confirmation can
    * get lost.
    */
-  cancel(admission: Admission): boolean {
-    if (!this.#remove(admission)) return false
-    this.#process.send({ type: "cancel", id: admission.id })
-    this.#tellBusy()
+  cancel(queuedRequest: QueuedRequest): boolean {
+    if (!this.#remove(queuedRequest)) return false
+    this.#process.send({ type: "cancel", id: queuedRequest.id })
+    this.#emitBusy()
     return true
   }
 
   /** Renders a prompt. Only while it is ready. */
   render(id: number, request: GenerationRequest, rendering: Rendering): void {
     this.#renderings.set(id, rendering)
-    this.#tellBusy()
+    this.#emitBusy()
     if (!this.#process.send({ type: "render", id, request: encodeRequest(request) }))
-      this.#takeRendering(id)?.reject(new Stopping(`model '${this.#options.worker.model}'`))
+      this.#takeRendering(id)?.reject(new ShuttingDown(`model '${this.#options.worker.model}'`))
   }
 
   /** Nobody waits for this rendering any more. */
@@ -238,7 +238,7 @@ export class Replica {
     if (this.#takeRendering(id) !== undefined) this.#options.listener.freed(this)
   }
 
-  #begin(load: ReplicaLoad): void {
+  #begin(load: LoadPlan): void {
     this.#load = load
     this.#options.observer?.modelLoading(this.#options.worker)
     this.#process.start({ model: this.#workerModel, settings: load.settings })
@@ -301,16 +301,16 @@ export class Replica {
     this.#info = undefined
     this.#counters = NO_COUNTERS
     this.heldSince = undefined
-    this.#prefixes.clear()
-    for (const admission of [...this.#running.values()]) {
-      this.#remove(admission)
-      admission.fail(error)
+    this.#prefixAffinity.clear()
+    for (const queuedRequest of [...this.#running.values()]) {
+      this.#remove(queuedRequest)
+      queuedRequest.fail(error)
     }
     for (const id of [...this.#renderings.keys()]) this.#takeRendering(id)?.reject(error)
-    this.#tellBusy()
+    this.#emitBusy()
   }
 
-  #hear(message: WorkMessage): void {
+  #onMessage(message: WorkMessage): void {
     switch (message.type) {
       case "step":
         if (message.counters !== undefined) this.#counters = message.counters
@@ -334,32 +334,32 @@ export class Replica {
     let freed = false
     for (const entry of this.#events.read(events)) {
       // One that was cancelled may still have had events on their way.
-      const admission = this.#running.get(entry.id)
-      if (admission === undefined) continue
-      if ("error" in entry) admission.fail(fromWire(entry.error))
-      else if (!admission.take(entry.event, now)) continue
-      this.#remove(admission)
+      const queuedRequest = this.#running.get(entry.id)
+      if (queuedRequest === undefined) continue
+      if ("error" in entry) queuedRequest.fail(fromWire(entry.error))
+      else if (!queuedRequest.take(entry.event, now)) continue
+      this.#remove(queuedRequest)
       freed = true
     }
-    this.#tellBusy()
+    this.#emitBusy()
     if (freed) this.#options.listener.freed(this)
   }
 
-  #remove(admission: Admission): boolean {
-    if (!this.#running.delete(admission.id)) return false
-    this.#events.forget(admission.id)
-    this.#taken -= admission.slots
+  #remove(queuedRequest: QueuedRequest): boolean {
+    if (!this.#running.delete(queuedRequest.id)) return false
+    this.#events.forget(queuedRequest.id)
+    this.#taken -= queuedRequest.slots
     return true
   }
 
   #takeRendering(id: number): Rendering | undefined {
     const rendering = this.#renderings.get(id)
     this.#renderings.delete(id)
-    this.#tellBusy()
+    this.#emitBusy()
     return rendering
   }
 
-  #tellBusy(): void {
+  #emitBusy(): void {
     this.#process.setBusy(this.inUse)
   }
 }

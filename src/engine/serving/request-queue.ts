@@ -1,11 +1,11 @@
 import type { XllmError } from "../../errors/base"
 import { QueueFull, QueueTimeout } from "../../errors/request"
-import type { Admission } from "./admission"
+import type { QueuedRequest } from "./queued-request"
 
 /** The requests that wait for one model: who they are, what they are told, and how fast they are served. */
-export class ModelQueue {
+export class RequestQueue {
   readonly #model: string
-  readonly #queue: AdmissionQueue<Admission>
+  readonly #queue: AdmissionQueue<QueuedRequest>
   readonly #rate = new ServiceRate()
 
   constructor(model: string, limit: number) {
@@ -22,17 +22,17 @@ export class ModelQueue {
   }
 
   /** Adds a request at the end; false where the queue is full. `free`: slots that it could start in, or soon can. */
-  join(admission: Admission, free: number): boolean {
-    return this.#queue.join(admission, free)
+  join(queuedRequest: QueuedRequest, free: number): boolean {
+    return this.#queue.join(queuedRequest, free)
   }
 
   /** Takes a request out; false where it is not here. */
-  leave(admission: Admission): boolean {
-    return this.#queue.leave(admission)
+  leave(queuedRequest: QueuedRequest): boolean {
+    return this.#queue.leave(queuedRequest)
   }
 
   /** Takes out those that start, in order, until `start` says that the next one cannot. Returns how many did. */
-  startWhile(start: (admission: Admission) => boolean): number {
+  startWhile(start: (queuedRequest: QueuedRequest) => boolean): number {
     let started = 0
     for (let head = this.#queue.head; head !== undefined && start(head); head = this.#queue.head) {
       this.#queue.leave(head)
@@ -42,30 +42,30 @@ export class ModelQueue {
   }
 
   failAll(error: XllmError): void {
-    for (const admission of [...this.#queue]) {
-      this.#queue.leave(admission)
-      admission.fail(error)
+    for (const queuedRequest of [...this.#queue]) {
+      this.#queue.leave(queuedRequest)
+      queuedRequest.fail(error)
     }
   }
 
   /** Takes out those that `judge` finds an error for, and fails them with it. */
-  refuseWhere(judge: (admission: Admission) => XllmError | undefined): void {
-    for (const admission of [...this.#queue]) {
-      const error = judge(admission)
+  refuseWhere(judge: (queuedRequest: QueuedRequest) => XllmError | undefined): void {
+    for (const queuedRequest of [...this.#queue]) {
+      const error = judge(queuedRequest)
       if (error === undefined) continue
-      this.#queue.leave(admission)
-      admission.fail(error)
+      this.#queue.leave(queuedRequest)
+      queuedRequest.fail(error)
     }
   }
 
   /** How much of the model that they wait for is loaded. */
-  tellLoading(fraction: number): void {
-    for (const admission of this.#queue) admission.loading(fraction)
+  emitLoading(fraction: number): void {
+    for (const queuedRequest of this.#queue) queuedRequest.loading(fraction)
   }
 
-  tellPositions(): void {
+  emitPositions(): void {
     let position = 0
-    for (const admission of this.#queue) admission.isAt(position++)
+    for (const queuedRequest of this.#queue) queuedRequest.isAt(position++)
   }
 
   /** Somebody waits for a slot, and nobody did before. */

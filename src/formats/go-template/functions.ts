@@ -1,13 +1,13 @@
 import { GoTemplateFault } from "./fault"
-import { anything, flag, number, type Shape, text } from "./shapes"
+import { anything, flag, number, type Shape, textShape } from "./shapes"
 
 /** An expression of Jinja, and what is known of its value. It binds tighter than any operator. */
-export interface Value {
+export interface TemplateValue {
   readonly code: string
   readonly shape: Shape
 }
 
-type GoFunction = (values: readonly Value[], line: number) => Value
+type GoFunction = (values: readonly TemplateValue[], line: number) => TemplateValue
 
 /** Functions that a template may call: text/template's own and those of Ollama. */
 const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
@@ -23,16 +23,16 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   len: (values, line) => ({ code: `((${only("len", values, line).code} or [])|length)`, shape: number }),
   index: indexed,
   slice: sliced,
-  print: (values) => ({ code: concatenated(spaced(values)), shape: text }),
-  println: (values) => ({ code: concatenated([...apart(values), literal("\n")]), shape: text }),
+  print: (values) => ({ code: concatenated(spaced(values)), shape: textShape }),
+  println: (values) => ({ code: concatenated([...apart(values), literal("\n")]), shape: textShape }),
   printf: formatted,
-  json: (values, line) => ({ code: asJson(only("json", values, line)), shape: text }),
-  currentDate: () => ({ code: `strftime_now("%Y-%m-%d")`, shape: text }),
-  yesterdayDate: () => ({ code: `strftime_yesterday("%Y-%m-%d")`, shape: text }),
+  json: (values, line) => ({ code: asJson(only("json", values, line)), shape: textShape }),
+  currentDate: () => ({ code: `strftime_now("%Y-%m-%d")`, shape: textShape }),
+  yesterdayDate: () => ({ code: `strftime_yesterday("%Y-%m-%d")`, shape: textShape }),
 }
 
 /** @throws GoTemplateFault where there is no such function, or it cannot be called so */
-export function callFunction(name: string, values: readonly Value[], line: number): Value {
+export function callFunction(name: string, values: readonly TemplateValue[], line: number): TemplateValue {
   const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
   if (known === undefined) throw new GoTemplateFault(`the function '${name}' is not known`, line)
   return known(values, line)
@@ -44,7 +44,7 @@ export function literal(text: string): string {
 }
 
 /** An expression whose text is what Go prints for the value. */
-export function printed({ code, shape }: Value): string {
+export function printed({ code, shape }: TemplateValue): string {
   switch (shape.print) {
     case "text":
     case "number":
@@ -63,7 +63,7 @@ function isThere(code: string): string {
 }
 
 /** As Go's `json.Marshal` writes it: no blanks, and nothing that HTML could take for a tag. */
-function asJson({ code }: Value): string {
+function asJson({ code }: TemplateValue): string {
   const json = `${code}|tojson(separators=(",", ":"))`
   const escaped = Object.entries({ "&": "\\u0026", "<": "\\u003c", ">": "\\u003e" }).map(
     ([character, escape]) => `|replace(${literal(character)}, ${literal(escape)})`,
@@ -71,7 +71,7 @@ function asJson({ code }: Value): string {
   return `(${json}${escaped.join("")})`
 }
 
-function joined(operator: "and" | "or", values: readonly Value[], line: number): Value {
+function joined(operator: "and" | "or", values: readonly TemplateValue[], line: number): TemplateValue {
   const [first, ...rest] = values
   if (first === undefined) throw new GoTemplateFault(`'${operator}' needs a value`, line)
   const isSame = rest.every(({ shape }) => shape === first.shape)
@@ -81,7 +81,7 @@ function joined(operator: "and" | "or", values: readonly Value[], line: number):
   }
 }
 
-function equal(values: readonly Value[], line: number): Value {
+function equal(values: readonly TemplateValue[], line: number): TemplateValue {
   const [first, ...others] = values
   if (first === undefined || others.length === 0) throw new GoTemplateFault("'eq' needs two values", line)
   return {
@@ -90,23 +90,23 @@ function equal(values: readonly Value[], line: number): Value {
   }
 }
 
-function compared(operator: string, values: readonly Value[], line: number): Value {
+function compared(operator: string, values: readonly TemplateValue[], line: number): TemplateValue {
   const [first, second, ...others] = values
   if (first === undefined || second === undefined || others.length > 0)
     throw new GoTemplateFault("a comparison needs two values", line)
   return { code: `(${first.code} ${operator} ${second.code})`, shape: flag }
 }
 
-function indexed(values: readonly Value[], line: number): Value {
+function indexed(values: readonly TemplateValue[], line: number): TemplateValue {
   const [first, ...keys] = values
   if (first === undefined) throw new GoTemplateFault("'index' needs a value", line)
-  return keys.reduce<Value>(({ code, shape }, key) => {
+  return keys.reduce<TemplateValue>(({ code, shape }, key) => {
     if (shape.element === undefined) throw new GoTemplateFault("'index' needs a list or a map", line)
     return { code: `${code}[${key.code}]`, shape: shape.element }
   }, first)
 }
 
-function sliced(values: readonly Value[], line: number): Value {
+function sliced(values: readonly TemplateValue[], line: number): TemplateValue {
   const [first, from, to, ...others] = values
   if (first === undefined || others.length > 0)
     throw new GoTemplateFault("'slice' needs a value and at most two numbers", line)
@@ -114,15 +114,15 @@ function sliced(values: readonly Value[], line: number): Value {
 }
 
 /** `fmt.Sprint` puts a blank between two values that are no texts. */
-function spaced(values: readonly Value[]): string[] {
+function spaced(values: readonly TemplateValue[]): string[] {
   return values.flatMap((value, index) => {
     const before = values[index - 1]
-    const needsBlank = before !== undefined && before.shape !== text && value.shape !== text
+    const needsBlank = before !== undefined && before.shape !== textShape && value.shape !== textShape
     return needsBlank ? [literal(" "), printed(value)] : [printed(value)]
   })
 }
 
-function apart(values: readonly Value[]): string[] {
+function apart(values: readonly TemplateValue[]): string[] {
   return values.flatMap((value, index) => (index > 0 ? [literal(" "), printed(value)] : [printed(value)]))
 }
 
@@ -132,7 +132,7 @@ function concatenated(parts: readonly string[]): string {
 }
 
 /** `printf` with verbs that say nothing of width or precision. */
-function formatted(values: readonly Value[], line: number): Value {
+function formatted(values: readonly TemplateValue[], line: number): TemplateValue {
   const [format, ...rest] = values
   if (format === undefined || !format.code.startsWith('"'))
     throw new GoTemplateFault("'printf' needs a text in quotes first", line)
@@ -149,15 +149,15 @@ function formatted(values: readonly Value[], line: number): Value {
     throw new GoTemplateFault(`'printf' with '${part}' is not supported`, line)
   })
   if (left.length > 0) throw new GoTemplateFault("'printf' has more values than its text has places", line)
-  return { code: `(${parts.join(" ~ ")})`, shape: text }
+  return { code: `(${parts.join(" ~ ")})`, shape: textShape }
 }
 
 /** For joining: `or ""` would lose a zero. */
-function numeric(value: Value): string {
+function numeric(value: TemplateValue): string {
   return value.shape === number ? `(${value.code} ~ "")` : `(${printed(value)} or "")`
 }
 
-function only(name: string, values: readonly Value[], line: number): Value {
+function only(name: string, values: readonly TemplateValue[], line: number): TemplateValue {
   const [value, ...others] = values
   if (value === undefined || others.length > 0) throw new GoTemplateFault(`'${name}' needs one value`, line)
   return value

@@ -1,6 +1,6 @@
 import { GoTemplateFault } from "./fault"
 import { cutTemplate, type Part, type Token } from "./lexer"
-import type { Branch, Command, GoTemplate, Node, Operand, Pipeline } from "./syntax"
+import type { Branch, GoTemplate, Node, Operand, Pipeline, TemplateCommand } from "./syntax"
 
 /** Blocks in blocks, and pipelines in parentheses: no template that people write comes near. */
 const MAX_DEPTH = 200
@@ -191,7 +191,7 @@ class TokenReader {
     if (++this.#depth > MAX_DEPTH) throw new GoTemplateFault("too many parentheses", this.#line)
     const line = this.#tokens[this.#next]?.line ?? this.#line
     const { variables, declares } = this.#declarations()
-    const commands: Command[] = []
+    const commands: TemplateCommand[] = []
     do commands.push(this.#command())
     while (this.#takeMark("|"))
     this.#depth--
@@ -214,7 +214,7 @@ class TokenReader {
     return { variables: [], declares: false }
   }
 
-  #command(): Command {
+  #command(): TemplateCommand {
     const first = this.#operand()
     const operands: [Operand, ...Operand[]] = [first]
     const line = this.#tokens[this.#next - 1]?.line ?? this.#line

@@ -17,7 +17,7 @@ export interface Field {
   readonly shape: Shape
 }
 
-export const text: Shape = { print: "text" }
+export const textShape: Shape = { print: "text" }
 export const number: Shape = { print: "number" }
 export const flag: Shape = { print: "flag" }
 /** Whatever a client sent. */
@@ -47,7 +47,7 @@ function object(fields: Readonly<Record<string, readonly [name: string, shape: S
 
 const property = object({
   Type: ["type", anything],
-  Description: ["description", text],
+  Description: ["description", textShape],
   Enum: ["enum", anyList],
   Items: ["items", anything],
   Properties: ["properties", anyMap],
@@ -56,7 +56,7 @@ const property = object({
 })
 
 const parameters = object({
-  Type: ["type", text],
+  Type: ["type", textShape],
   Required: ["required", anyList],
   Properties: ["properties", { print: "json", element: property, isMap: true }],
   Defs: ["$defs", anything],
@@ -64,13 +64,13 @@ const parameters = object({
 })
 
 const tool = object({
-  Type: ["type", text],
+  Type: ["type", textShape],
   Items: ["items", anything],
   Function: [
     "function",
     object({
-      Name: ["name", text],
-      Description: ["description", text],
+      Name: ["name", textShape],
+      Description: ["description", textShape],
       Parameters: ["parameters", parameters],
     }),
   ],
@@ -79,12 +79,12 @@ const tool = object({
 export const tools = list(tool)
 
 const call = object({
-  ID: ["id", text],
+  ID: ["id", textShape],
   Function: [
     "function",
     object({
       Index: ["index", number],
-      Name: ["name", text],
+      Name: ["name", textShape],
       Arguments: ["arguments", { ...anyMap, print: "any" }],
     }),
   ],
@@ -92,13 +92,13 @@ const call = object({
 
 /** The keys are those that `conversation.ts` gives. */
 const message = object({
-  Role: ["role", text],
-  Content: ["content", text],
-  Thinking: ["thinking", text],
+  Role: ["role", textShape],
+  Content: ["content", textShape],
+  Thinking: ["thinking", textShape],
   Images: ["images", anyList],
   ToolCalls: ["tool_calls", list(call)],
-  ToolName: ["tool_name", text],
-  ToolCallID: ["tool_call_id", text],
+  ToolName: ["tool_name", textShape],
+  ToolCallID: ["tool_call_id", textShape],
 })
 
 export const messages = list(message)

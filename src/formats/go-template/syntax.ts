@@ -4,12 +4,12 @@ export interface Pipeline {
   readonly variables: readonly string[]
   /** `:=` makes new variables, `=` changes old ones. */
   readonly declares: boolean
-  readonly commands: readonly Command[]
+  readonly commands: readonly TemplateCommand[]
   readonly line: number
 }
 
 /** A function with its arguments, or one value. */
-export interface Command {
+export interface TemplateCommand {
   readonly operands: readonly [Operand, ...Operand[]]
   readonly line: number
 }

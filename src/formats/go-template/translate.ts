@@ -1,9 +1,9 @@
 import { collate, STATE, TURNS } from "./conversation"
 import { GoTemplateFault } from "./fault"
-import { callFunction, literal, printed, type Value } from "./functions"
+import { callFunction, literal, printed, type TemplateValue } from "./functions"
 import { parseGoTemplate } from "./parse"
-import { anything, flag, messages, number, type Shape, text, tools } from "./shapes"
-import type { Branch, Command, GoTemplate, Node, Operand, Pipeline } from "./syntax"
+import { anything, flag, messages, number, type Shape, textShape, tools } from "./shapes"
+import type { Branch, GoTemplate, Node, Operand, Pipeline, TemplateCommand } from "./syntax"
 import { mentions, withoutAnswer } from "./walk"
 
 /** What a translation may grow to: `template` puts whole templates into others. */
@@ -44,42 +44,42 @@ export function translateGoTemplate(source: string): string {
 }
 
 /** What a template is applied to, as a value whose fields are variables of Jinja. */
-function root(variables: Readonly<Record<string, readonly [code: string, shape: Shape]>>): Value {
+function root(variables: Readonly<Record<string, readonly [code: string, shape: Shape]>>): TemplateValue {
   const fields = Object.entries(variables).map(([field, [name, shape]]) => [field, { name, shape }])
   return { code: "", shape: { print: "json", fields: Object.fromEntries(fields) } }
 }
 
 const COMMON = {
-  Suffix: [`""`, text],
+  Suffix: [`""`, textShape],
   Tools: ["(tools or [])", tools],
   Think: ["enable_thinking", flag],
   IsThinkSet: ["(enable_thinking is defined)", flag],
-  ThinkLevel: [`(reasoning_effort or "")`, text],
+  ThinkLevel: [`(reasoning_effort or "")`, textShape],
 } as const
 
 const conversation = root({
   ...COMMON,
   Messages: ["go.messages", messages],
-  System: ["go.system", text],
-  Prompt: [`""`, text],
-  Response: [`""`, text],
+  System: ["go.system", textShape],
+  Prompt: [`""`, textShape],
+  Response: [`""`, textShape],
 })
 
 const turn = root({
   ...COMMON,
-  System: ["turn.system", text],
-  Prompt: ["turn.prompt", text],
-  Response: ["turn.response", text],
+  System: ["turn.system", textShape],
+  Prompt: ["turn.prompt", textShape],
+  Response: ["turn.response", textShape],
   /** Of the first releases. */
   First: ["first_turn", flag],
 })
 
 /** Where the translator is. */
 interface Scope {
-  readonly dot: Value
-  readonly root: Value
+  readonly dot: TemplateValue
+  readonly root: TemplateValue
   /** By name; `$` is not among them. A block has its own copy. */
-  readonly variables: Map<string, Value>
+  readonly variables: Map<string, TemplateValue>
   /** The innermost loop, where it can be left. */
   readonly loop: LoopFlags | undefined
   /** Names of the templates that this one is a part of. */
@@ -99,7 +99,7 @@ class Translator {
   #length = 0
   #names = 0
 
-  constructor(template: GoTemplate, root: Value) {
+  constructor(template: GoTemplate, root: TemplateValue) {
     this.#template = template
     this.#scope = { dot: root, root, variables: new Map(), loop: undefined, within: [] }
   }
@@ -188,7 +188,7 @@ class Translator {
         : `{%- for ${item} in (${over.code} or []) -%}{%- set ${key} = loop.index0 -%}`,
     )
     const dot = { code: item, shape: element }
-    const index = { code: key, shape: isMap === true ? text : number }
+    const index = { code: key, shape: isMap === true ? textShape : number }
     const loop = branch.body.some(leavesLoop) ? this.#startLoop() : undefined
     this.#inBlock({ dot, loop }, () => {
       const [indexName, itemName] = loopVariables(variables)
@@ -234,7 +234,7 @@ class Translator {
   }
 
   /** The value, with what the pipeline says of variables done. */
-  #pipeline(pipeline: Pipeline): Value {
+  #pipeline(pipeline: Pipeline): TemplateValue {
     const value = this.#commands(pipeline.commands)
     const [name, ...others] = pipeline.variables
     if (name === undefined) return value
@@ -243,13 +243,16 @@ class Translator {
     return this.#declare(name, value, pipeline)
   }
 
-  #commands(commands: readonly Command[]): Value {
-    let value: Value | undefined
+  #commands(commands: readonly TemplateCommand[]): TemplateValue {
+    let value: TemplateValue | undefined
     for (const command of commands) value = this.#command(command, value)
     return value ?? NOTHING
   }
 
-  #command({ operands: [first, ...rest], line }: Command, piped: Value | undefined): Value {
+  #command(
+    { operands: [first, ...rest], line }: TemplateCommand,
+    piped: TemplateValue | undefined,
+  ): TemplateValue {
     const given = rest.map((operand) => this.#operand(operand, line))
     const values = [...given, ...(piped === undefined ? [] : [piped])].map((value) => asValue(value, line))
     if (first.type === "function") return callFunction(first.name, values, line)
@@ -258,7 +261,7 @@ class Translator {
     return this.#operand(first, line)
   }
 
-  #operand(operand: Operand, line: number): Value {
+  #operand(operand: Operand, line: number): TemplateValue {
     switch (operand.type) {
       case "nil":
         return NOTHING
@@ -275,14 +278,14 @@ class Translator {
     }
   }
 
-  #variable(name: string, line: number): Value {
+  #variable(name: string, line: number): TemplateValue {
     if (name === "") return this.#scope.root
     const value = this.#scope.variables.get(name)
     if (value === undefined) throw new GoTemplateFault(`the variable $${name} is not declared`, line)
     return value
   }
 
-  #declare(name: string, value: Value, { declares, line }: Pipeline): Value {
+  #declare(name: string, value: TemplateValue, { declares, line }: Pipeline): TemplateValue {
     if (name === "") throw new GoTemplateFault("$ cannot be set", line)
     if (!declares) return this.#assign(name, value, line)
     const kept = this.#keep(value)
@@ -290,14 +293,14 @@ class Translator {
     return kept
   }
 
-  #assign(name: string, value: Value, line: number): Value {
+  #assign(name: string, value: TemplateValue, line: number): TemplateValue {
     const old = this.#variable(name, line)
     this.emit(`{%- set ${old.code} = ${value.code} -%}`)
     return old.shape === value.shape ? old : { ...old, shape: anything }
   }
 
   /** In a variable of Jinja's, evaluated now. */
-  #keep(value: Value): Value {
+  #keep(value: TemplateValue): TemplateValue {
     if (value.code === "") return value
     const code = `${STATE}.${this.#name("v")}`
     this.emit(`{%- set ${code} = ${value.code} -%}`)
@@ -316,17 +319,17 @@ class Translator {
   }
 }
 
-const NOTHING: Value = { code: "none", shape: anything }
+const NOTHING: TemplateValue = { code: "none", shape: anything }
 
 /** The data that a template is applied to has no expression of its own. */
-function asValue(value: Value, line: number): Value {
+function asValue(value: TemplateValue, line: number): TemplateValue {
   if (value.code === "")
     throw new GoTemplateFault("all data at once is nothing to print or to compute with", line)
   return value
 }
 
-function constant(value: string | number | boolean): Value {
-  if (typeof value === "string") return { code: literal(value), shape: text }
+function constant(value: string | number | boolean): TemplateValue {
+  if (typeof value === "string") return { code: literal(value), shape: textShape }
   return { code: String(value), shape: typeof value === "number" ? number : flag }
 }
 
@@ -338,11 +341,11 @@ function loopVariables(
   return second === undefined ? [undefined, first] : [first, second]
 }
 
-function fieldsOf(value: Value, fields: readonly string[], line: number): Value {
+function fieldsOf(value: TemplateValue, fields: readonly string[], line: number): TemplateValue {
   return fields.reduce((from, name) => fieldOf(from, name, line), value)
 }
 
-function fieldOf({ code, shape }: Value, name: string, line: number): Value {
+function fieldOf({ code, shape }: TemplateValue, name: string, line: number): TemplateValue {
   const field =
     shape.fields !== undefined && Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined
   if (field !== undefined) {

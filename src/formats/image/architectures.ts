@@ -1,5 +1,5 @@
 /** A part of a painter that may be in a file of its own. */
-export type Component = "diffusion" | "vae" | "clip_l" | "clip_g" | "clip_h" | "t5xxl" | "llm" | "lora"
+export type ModelComponent = "diffusion" | "vae" | "clip_l" | "clip_g" | "clip_h" | "t5xxl" | "llm" | "lora"
 
 /** How a VAE's latent pictures look: their channels, or `video` for the one that was made for films (Wan's). */
 export type Latents = 4 | 16 | 32 | "video"
@@ -8,7 +8,7 @@ export type Latents = 4 | 16 | 32 | "video"
 export interface Architecture {
   readonly title: string
   /** Besides the diffusion model itself. */
-  readonly needs: readonly Exclude<Component, "diffusion" | "lora">[]
+  readonly needs: readonly Exclude<ModelComponent, "diffusion" | "lora">[]
   readonly latents: Latents
   /** Width and height are multiples of this many pixels; the engine would round them up. */
   readonly alignment: 16 | 64
@@ -37,7 +37,7 @@ export const ARCHITECTURES = {
 export type ArchitectureName = keyof typeof ARCHITECTURES
 
 /** What a part is called where it is missing. */
-export const COMPONENT_TITLES: Readonly<Record<Component, string>> = {
+export const COMPONENT_TITLES: Readonly<Record<ModelComponent, string>> = {
   diffusion: "a diffusion model",
   vae: "a VAE",
   clip_l: "the text encoder CLIP-L",

@@ -20,7 +20,7 @@ export interface Checkpoint {
 }
 
 /** What converters call the diffusion models in GGUF files that are known here; stable-diffusion.cpp's writes nothing. */
-const PAINTERS: ReadonlySet<string> = new Set([
+const DIFFUSION_ARCHITECTURES: ReadonlySet<string> = new Set([
   "sd1",
   "sd2",
   "sdxl",
@@ -32,8 +32,8 @@ const PAINTERS: ReadonlySet<string> = new Set([
 ])
 
 /** May a GGUF file of that architecture be a painter? Its tensors tell whether it is. */
-export function mayPaint(architecture: string | undefined): boolean {
-  return architecture === undefined || PAINTERS.has(architecture)
+export function mayBeDiffusion(architecture: string | undefined): boolean {
+  return architecture === undefined || DIFFUSION_ARCHITECTURES.has(architecture)
 }
 
 const GGUF_MAGIC = "GGUF"

@@ -4,9 +4,9 @@ import type { ModelFolder } from "../model-folder"
 import {
   type ArchitectureName,
   ARCHITECTURES,
-  type Component,
   COMPONENT_TITLES,
   type Latents,
+  type ModelComponent,
 } from "./architectures"
 import { type Checkpoint, readCheckpoint } from "./checkpoint"
 import { type Diffusion, identifyParts, type Parts } from "./parts"
@@ -24,7 +24,7 @@ export interface ImageModel {
   /** The tensors of its diffusion model stand under a prefix, as in checkpoints that hold everything. */
   readonly isPrefixed: boolean
   /** Paths by what they are there for. A part that is in the diffusion model's file is not named again. */
-  readonly files: Readonly<Partial<Record<Exclude<Component, "lora">, string>>> & {
+  readonly files: Readonly<Partial<Record<Exclude<ModelComponent, "lora">, string>>> & {
     readonly diffusion: string
   }
   readonly loras: readonly string[]
@@ -42,12 +42,15 @@ export async function recognizeImageModel(folder: ModelFolder): Promise<ImageMod
     const checkpoint = await readCheckpoint(file)
     if (checkpoint !== undefined) found.push({ ...checkpoint, parts: identifyParts(checkpoint.tensors) })
   }
-  const painters = found.filter(hasDiffusion)
-  if (painters.length === 0) return refuseBrushless(found)
-  const [main, ...others] = painters
+  const imageModels = found.filter(hasDiffusion)
+  if (imageModels.length === 0) return refuseBrushless(found)
+  const [main, ...others] = imageModels
   if (main === undefined) return undefined
   if (others.length > 0)
-    throw fail(main, `there are ${painters.length} diffusion models (${namesOf(painters)}); keep one of them`)
+    throw fail(
+      main,
+      `there are ${imageModels.length} diffusion models (${namesOf(imageModels)}); keep one of them`,
+    )
   return assemble(main, found, folder)
 }
 
@@ -74,7 +77,7 @@ function assemble(main: WithDiffusion, found: readonly Identified[], folder: Mod
   if ("unusable" in diffusion) throw fail(main, `the model cannot be used: ${diffusion.unusable}`)
   const { architecture, isPrefixed } = diffusion
   const { title, needs, latents } = ARCHITECTURES[architecture]
-  const used = new Map<Identified, Component>([[main, "diffusion"]])
+  const used = new Map<Identified, ModelComponent>([[main, "diffusion"]])
   const missing: string[] = []
   for (const need of [...needs, ...optionalOf(architecture)]) {
     const candidates = found.filter((file) => file !== main && has(file.parts, need))
@@ -109,7 +112,7 @@ function optionalOf(architecture: ArchitectureName): readonly ["t5xxl"] | readon
   return architecture === "sd3" ? ["t5xxl"] : []
 }
 
-type Need = Exclude<Component, "diffusion" | "lora">
+type Need = Exclude<ModelComponent, "diffusion" | "lora">
 
 function isNeeded(architecture: ArchitectureName, need: Need): boolean {
   const needs: readonly Need[] = ARCHITECTURES[architecture].needs
@@ -148,13 +151,13 @@ function describeNeed(
 function describe(
   architecture: ArchitectureName,
   main: WithDiffusion,
-  used: ReadonlyMap<Identified, Component>,
+  used: ReadonlyMap<Identified, ModelComponent>,
   loras: readonly Identified[],
   folder: ModelFolder,
 ): ImageDescription {
   const tensors = [...used.keys()].flatMap((file) => [...file.tensors.values()])
   const { vae, encoders } = main.parts
-  const components = new Set<Component>(used.values())
+  const components = new Set<ModelComponent>(used.values())
   if (vae !== undefined) components.add("vae")
   for (const encoder of encoders) components.add(encoder)
   if (loras.length > 0) components.add("lora")

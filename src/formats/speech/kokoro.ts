@@ -6,7 +6,7 @@ import { isNpz, readNpz } from "./npz"
 import { languageOfSpeaker } from "./speaker-language"
 import { baseName, field, type SpeechFolder } from "./speech-folder"
 import { formatTokens } from "./tokens"
-import type { FilePart, VoiceModel } from "./voice-model"
+import type { FilePart, TtsModel } from "./tts-model"
 
 const SAMPLE_RATE = 24_000
 /** Values of one style vector, of the reference model. */
@@ -28,7 +28,7 @@ interface Style {
  * in one archive of NumPy, symbols in a tokenizer's or the model's configuration.
  * @throws InvalidModelFile where it is one that cannot be used
  */
-export async function recognizeKokoro(folder: SpeechFolder): Promise<VoiceModel | undefined> {
+export async function recognizeKokoro(folder: SpeechFolder): Promise<TtsModel | undefined> {
   const model = await findGraph(folder)
   if (model === undefined) return undefined
   const styles = (await readStyles(folder, model)).toSorted((a, b) => (a.name < b.name ? -1 : 1))
@@ -36,9 +36,9 @@ export async function recognizeKokoro(folder: SpeechFolder): Promise<VoiceModel 
   const names = styles.map(({ name }) => name)
   const speakerLanguages = names.map((name) => languageOfSpeaker(name) ?? DEFAULT_LANGUAGE)
   return {
-    kind: "voice",
+    kind: "tts",
     description: {
-      kind: "voice",
+      kind: "tts",
       family: "kokoro",
       sampleRate: SAMPLE_RATE,
       speakers: names,

@@ -1,15 +1,15 @@
 import { InvalidModelFile } from "../../errors/model"
 import type { ModelFolderFile } from "../model-folder"
+import { checkTokens, findTokens, preferQuantized } from "./asr-checks"
+import type { AsrModel, AsrPlan, FileSource } from "./asr-model"
 import { findLicense } from "./license"
-import { checkTokens, findTokens, preferQuantized } from "./recognizer-checks"
-import type { FileSource, RecognizerModel, RecognizerPlan } from "./recognizer-model"
 import { folderOf, type SpeechFolder } from "./speech-folder"
 
 /** It says no times, so a window is a segment: not too long a one. */
 const WINDOW_SECONDS = 16
 
 /** Moonshine in four graphs, with tokens.txt. */
-export async function recognizeMoonshineV1(folder: SpeechFolder): Promise<RecognizerModel | undefined> {
+export async function recognizeMoonshineV1(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const find = (pattern: RegExp): ModelFolderFile | undefined => preferQuantized(folder.matching(pattern))
   const preprocessor = find(/^preprocess[^/]*\.onnx$/i)
   const encoder = find(/^encode[^/]*\.onnx$/i)
@@ -30,7 +30,7 @@ export async function recognizeMoonshineV1(folder: SpeechFolder): Promise<Recogn
 }
 
 /** Moonshine in two graphs, of ONNX or of ONNX Runtime, with tokens.txt or the authors' tokenizer.bin. */
-export async function recognizeMoonshineV2(folder: SpeechFolder): Promise<RecognizerModel | undefined> {
+export async function recognizeMoonshineV2(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const find = (pattern: RegExp): ModelFolderFile | undefined => preferQuantized(folder.matching(pattern))
   const encoder = find(/^encoder_model[^/]*\.(ort|onnx)$/i)
   const decoder = find(/^decoder_model_merged[^/]*\.(ort|onnx)$/i)
@@ -41,14 +41,11 @@ export async function recognizeMoonshineV2(folder: SpeechFolder): Promise<Recogn
   })
 }
 
-async function describe(
-  folder: SpeechFolder,
-  plan: Pick<RecognizerPlan, "files" | "tokens">,
-): Promise<RecognizerModel> {
+async function describe(folder: SpeechFolder, plan: Pick<AsrPlan, "files" | "tokens">): Promise<AsrModel> {
   return {
-    kind: "recognizer",
+    kind: "asr",
     description: {
-      kind: "recognizer",
+      kind: "asr",
       family: "moonshine",
       languages: [],
       canTranslate: false,

@@ -2,7 +2,7 @@ import { open } from "node:fs/promises"
 import { promisify } from "node:util"
 import { inflateRaw, type ZlibOptions } from "node:zlib"
 import { InvalidModelFile } from "../../errors/model"
-import type { FilePart } from "./voice-model"
+import type { FilePart } from "./tts-model"
 
 /** Of ZIP's records; their fields are little-endian. */
 const END_SIGNATURE = 0x06054b50

@@ -3,7 +3,7 @@ import type { ModelFolderFile } from "../model-folder"
 import { findLicense } from "./license"
 import { field, type SpeechFolder } from "./speech-folder"
 import { formatTokens } from "./tokens"
-import type { VoiceModel } from "./voice-model"
+import type { TtsModel } from "./tts-model"
 
 /** Beginning, end and padding of a sentence; without one of them the engine hangs in the first request. */
 const NEEDED_SYMBOLS = ["^", "_", "$"]
@@ -32,7 +32,7 @@ interface PiperConfig {
  * A voice as Piper's authors publish it: NAME.onnx without metadata, described by NAME.onnx.json.
  * @throws InvalidModelFile where it is one that cannot be used
  */
-export async function recognizePiper(folder: SpeechFolder): Promise<VoiceModel | undefined> {
+export async function recognizePiper(folder: SpeechFolder): Promise<TtsModel | undefined> {
   const voices = folder.graphs.flatMap((model) => {
     const config = folder.named(`${model.name}.json`)
     return config === undefined ? [] : [{ model, config }]
@@ -57,11 +57,11 @@ async function describePiper(
   folder: SpeechFolder,
   model: ModelFolderFile,
   config: PiperConfig,
-): Promise<VoiceModel> {
+): Promise<TtsModel> {
   return {
-    kind: "voice",
+    kind: "tts",
     description: {
-      kind: "voice",
+      kind: "tts",
       family: "piper",
       sampleRate: config.sampleRate,
       speakers: config.speakers,

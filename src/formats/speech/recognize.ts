@@ -1,26 +1,26 @@
 import { InvalidModelFile } from "../../errors/model"
 import type { ModelFolder } from "../model-folder"
 import { describeOnnx } from "../onnx/read"
+import type { AsrModel } from "./asr-model"
 import { recognizeKokoro } from "./kokoro"
 import { recognizeMoonshineV1, recognizeMoonshineV2 } from "./moonshine"
 import { recognizePiper } from "./piper"
-import { recognizePreparedVoice } from "./prepared-voice"
-import type { RecognizerModel } from "./recognizer-model"
+import { recognizePreparedTts } from "./prepared-tts"
 import { refuseCloningVoice } from "./refused-voices"
 import {
   recognizeCanary,
   recognizeFireRed,
   recognizeTransducer,
-  refuseUnsupportedRecognizer,
-} from "./several-graph-recognizer"
-import { recognizeSingleGraph } from "./single-graph-recognizer"
+  refuseUnsupportedAsr,
+} from "./several-graph-asr"
+import { recognizeSingleGraph } from "./single-graph-asr"
 import { SpeechFolder } from "./speech-folder"
-import type { VoiceModel } from "./voice-model"
+import type { TtsModel } from "./tts-model"
 import { recognizeFasterWhisper, recognizeHuggingFaceWhisper } from "./whisper/over-weights"
 import { recognizeSherpaWhisper } from "./whisper/sherpa"
 
 /** A model that speaks or listens. */
-export type SpeechModel = VoiceModel | RecognizerModel
+export type SpeechModel = TtsModel | AsrModel
 
 type Rule = (folder: SpeechFolder) => Promise<SpeechModel | undefined>
 
@@ -29,8 +29,8 @@ const RULES: readonly Rule[] = [
   refuseCloningVoice,
   recognizePiper,
   recognizeKokoro,
-  recognizePreparedVoice,
-  refuseUnsupportedRecognizer,
+  recognizePreparedTts,
+  refuseUnsupportedAsr,
   recognizeFasterWhisper,
   recognizeHuggingFaceWhisper,
   recognizeSherpaWhisper,

@@ -2,7 +2,7 @@ import { XllmError } from "../../errors/base"
 import { Cancelled } from "../../errors/request"
 
 /** A controller that is aborted when the request's client goes away. */
-export function clientOf(request: Request): AbortController {
+export function abortControllerFor(request: Request): AbortController {
   const client = new AbortController()
   const leave = () => client.abort(new Cancelled())
   if (request.signal.aborted) leave()
@@ -16,7 +16,7 @@ export function departureOf({ reason }: AbortSignal): XllmError {
 }
 
 /** A promise that rejects with {@link departureOf} `signal` when it is aborted; to be given back with `using`. */
-export class Departure implements Disposable {
+export class RejectOnAbort implements Disposable {
   readonly promise: Promise<never>
   readonly #signal: AbortSignal
   readonly #leave: () => void
@@ -47,9 +47,9 @@ export async function consume<E>(
   signal: AbortSignal,
   take: (event: E) => void,
 ): Promise<void> {
-  using departure = new Departure(signal)
+  using rejection = new RejectOnAbort(signal)
   try {
-    await Promise.race([drain(iterator, signal, take), departure.promise])
+    await Promise.race([drain(iterator, signal, take), rejection.promise])
   } catch (error) {
     leave(iterator)
     throw error

@@ -1,5 +1,5 @@
 import { ClientStalled } from "../../errors/request"
-import { exchangeOf } from "./exchange"
+import { requestContextOf } from "./request-context"
 
 /** Idle seconds after which a connection is closed. */
 export const IDLE_SECONDS = 60
@@ -8,7 +8,7 @@ export const IDLE_SECONDS = 60
 const AT_ONCE_SECONDS = 1
 
 /** The part of Bun's server that is used here. */
-export interface Timeouts {
+export interface IdleTimeouts {
   timeout(request: Request, seconds: number): void
 }
 
@@ -18,12 +18,12 @@ export interface Timeouts {
  * (https://github.com/oven-sh/bun/pull/33611). That of a client that does not read is closed: Bun would keep what it
  * holds for it until it does.
  */
-export function mayBeSilent(request: Request, server: Timeouts | null): void {
+export function mayBeSilent(request: Request, server: IdleTimeouts | null): void {
   if (server === null) return
-  const exchange = exchangeOf(request)
+  const requestContext = requestContextOf(request)
   server.timeout(request, 0)
-  exchange.afterwards(() => {
-    const isStalled = exchange.error instanceof ClientStalled
+  requestContext.afterwards(() => {
+    const isStalled = requestContext.error instanceof ClientStalled
     server.timeout(request, isStalled ? AT_ONCE_SECONDS : IDLE_SECONDS)
   })
 }

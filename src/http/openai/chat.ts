@@ -1,13 +1,13 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent, TokenLogprob } from "../../domain/chat"
 import { BODY_BYTES } from "../../limits"
-import { clientOf, consume } from "../context/consume"
-import { type Exchange, exchangeOf } from "../context/exchange"
+import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
-import { readJsonObject } from "../read/body"
+import { type RequestContext, requestContextOf } from "../context/request-context"
 import { readHeaderOptions } from "../read/headers"
-import { type Answer, AnswerBuilder } from "../render/answer"
-import { sse } from "../render/stream"
+import { readJsonObject } from "../read/json-body"
+import { AnswerBuilder, type CompleteAnswer } from "../render/answer"
+import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
 import { type ChunkFormat, Chunks } from "./chunks"
@@ -32,20 +32,20 @@ export function chatRoutes(context: OpenAiContext) {
   return new Elysia({ name: "openai-chat" }).post(
     "/v1/chat/completions",
     async ({ request, server }) => {
-      const exchange = exchangeOf(request)
+      const requestContext = requestContextOf(request)
       const call = toChatCall(
         await readJsonObject(request, BODY_BYTES.generation),
         readHeaderOptions(request),
       )
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
-      exchange.asks([call.request], context.settings().logContent)
-      const client = clientOf(request)
-      const events = exchange.follows(context.engine.chat(call.request, client.signal))
-      if (call.reply.stream) return streamChat({ identity, call, events, client, exchange })
+      requestContext.asks([call.request], context.settings().logContent)
+      const client = abortControllerFor(request)
+      const events = requestContext.follows(context.engine.chat(call.request, client.signal))
+      if (call.reply.stream) return streamChat({ identity, call, events, client, requestContext })
       const answer = new AnswerBuilder(call.request.n)
       await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
-        exchange.observe(event)
+        requestContext.observe(event)
         answer.add(event)
       })
       return toChatCompletion(identity, call, answer.build())
@@ -59,17 +59,17 @@ interface RunningChat {
   readonly call: ChatCall
   readonly events: AsyncIterable<GenerationEvent>
   readonly client: AbortController
-  readonly exchange: Exchange
+  readonly requestContext: RequestContext
 }
 
-function streamChat({ identity, call, events, client, exchange }: RunningChat): Promise<Response> {
+function streamChat({ identity, call, events, client, requestContext }: RunningChat): Promise<Response> {
   const chunks = new Chunks(CHUNKS, { identity, reply: call.reply, prompts: 1, n: call.request.n })
   return sse({
     events,
     client,
-    exchange,
+    requestContext,
     render(event) {
-      exchange.observe(event)
+      requestContext.observe(event)
       return chunks.render(event)
     },
     waiting: (event) => waitingNote(event),
@@ -81,7 +81,7 @@ function streamChat({ identity, call, events, client, exchange }: RunningChat): 
 function toChatCompletion(
   identity: ReplyIdentity,
   { request }: ChatCall,
-  { choices, warnings, usage, timings }: Answer,
+  { choices, warnings, usage, timings }: CompleteAnswer,
 ): Promise<Response> {
   return wholeAnswer(
     { ...identity, object: "chat.completion" },

@@ -1,14 +1,14 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent } from "../../domain/chat"
 import { BODY_BYTES } from "../../limits"
-import { clientOf, consume } from "../context/consume"
-import { type Exchange, exchangeOf } from "../context/exchange"
+import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
-import { readJsonObject } from "../read/body"
+import { type RequestContext, requestContextOf } from "../context/request-context"
 import { readHeaderOptions } from "../read/headers"
-import { type Answer, AnswerBuilder, type AnswerChoice, LogprobBudget } from "../render/answer"
+import { readJsonObject } from "../read/json-body"
+import { AnswerBuilder, type AnswerChoice, type CompleteAnswer, LogprobBudget } from "../render/answer"
 import { type Indexed, merge } from "../render/merge"
-import { sse } from "../render/stream"
+import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
 import { type ChunkFormat, Chunks } from "./chunks"
@@ -39,15 +39,15 @@ export function completionRoutes(context: OpenAiContext) {
   return new Elysia({ name: "openai-completions" }).post(
     "/v1/completions",
     async ({ request, server }) => {
-      const exchange = exchangeOf(request)
+      const requestContext = requestContextOf(request)
       const call = toCompletionCall(
         await readJsonObject(request, BODY_BYTES.generation),
         readHeaderOptions(request),
       )
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
-      exchange.asks(call.requests, context.settings().logContent)
-      const run: Run = { identity, call, client: clientOf(request), exchange }
+      requestContext.asks(call.requests, context.settings().logContent)
+      const run: Run = { identity, call, client: abortControllerFor(request), requestContext }
       return call.reply.stream ? streamCompletion(context, run) : answerCompletion(context, run)
     },
     { parse: "none" },
@@ -58,28 +58,28 @@ interface Run {
   readonly identity: ReplyIdentity
   readonly call: CompletionCall
   readonly client: AbortController
-  readonly exchange: Exchange
+  readonly requestContext: RequestContext
 }
 
 function start(
   { engine }: OpenAiContext,
-  { call, client, exchange }: Run,
+  { call, client, requestContext }: Run,
 ): AsyncIterableIterator<Indexed<GenerationEvent>> {
   const sources = call.requests.map(
-    (request) => () => exchange.follows(engine.complete(request, client.signal)),
+    (request) => () => requestContext.follows(engine.complete(request, client.signal)),
   )
   return merge(sources, PROMPTS_AT_A_TIME)
 }
 
 function streamCompletion(context: OpenAiContext, run: Run): Promise<Response> {
-  const { identity, call, client, exchange } = run
+  const { identity, call, client, requestContext } = run
   const chunks = new Chunks(CHUNKS, { identity, reply: call.reply, prompts: call.requests.length, n: call.n })
   return sse({
     events: start(context, run),
     client,
-    exchange,
+    requestContext,
     render({ index, value }) {
-      exchange.observe(value)
+      requestContext.observe(value)
       return chunks.render(value, index)
     },
     waiting: ({ value }) => waitingNote(value),
@@ -89,12 +89,12 @@ function streamCompletion(context: OpenAiContext, run: Run): Promise<Response> {
 }
 
 async function answerCompletion(context: OpenAiContext, run: Run): Promise<Response> {
-  const { identity, call, client, exchange } = run
+  const { identity, call, client, requestContext } = run
   const budget = new LogprobBudget()
   const builders = call.requests.map((request) => new AnswerBuilder(request.n, budget))
   try {
     await consume(start(context, run), client.signal, ({ index, value }) => {
-      exchange.observe(value)
+      requestContext.observe(value)
       builders[index]?.add(value)
     })
   } catch (error) {
@@ -109,7 +109,7 @@ async function answerCompletion(context: OpenAiContext, run: Run): Promise<Respo
 function toTextCompletion(
   identity: ReplyIdentity,
   call: CompletionCall,
-  answers: readonly Answer[],
+  answers: readonly CompleteAnswer[],
 ): Promise<Response> {
   const choices = answers.flatMap((answer) => bestChoices(answer.choices, call.n))
   const [first, ...others] = answers

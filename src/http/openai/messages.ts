@@ -2,8 +2,8 @@ import type { ChatMessage, Role } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { COUNTS, SHOWN, TEXTS } from "../../limits"
-import { isJsonObject, type JsonObject } from "../read/body"
-import { broken, checkText, defined, Fields, tooMany } from "../read/fields"
+import { checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
+import { isJsonObject, type JsonObject } from "../read/json-body"
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly Role[]
 
@@ -31,14 +31,14 @@ function checkParts(messages: readonly unknown[]): void {
 }
 
 function readMessage(path: string, value: unknown): ChatMessage {
-  if (!isJsonObject(value)) throw broken(path, "an object", value)
+  if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const role = fields.choice("role", ROLES)
   if (role === undefined) throw new InvalidRequest(`${path}.role is required`, `${path}.role`)
   refuseCalls(path, fields)
   return {
     role,
-    content: readContent(`${path}.content`, fields.raw("content"), role),
+    content: readContent(`${path}.content`, fields.unchecked("content"), role),
     ...defined({
       name: fields.text("name", TEXTS.name),
       toolCallId: fields.text("tool_call_id", TEXTS.id),
@@ -48,7 +48,7 @@ function readMessage(path: string, value: unknown): ChatMessage {
 
 function refuseCalls(path: string, fields: Fields): void {
   for (const name of ["tool_calls", "function_call", "audio"]) {
-    const value = fields.raw(name)
+    const value = fields.unchecked(name)
     const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
     if (!isEmpty) throw new Unsupported(`${path}.${name} is not supported yet`, `${path}.${name}`)
   }
@@ -60,17 +60,17 @@ function readContent(path: string, content: unknown, role: Role): string {
     throw new InvalidRequest(`${path} is required for role ${role}`, path)
   }
   if (typeof content === "string") return checkText(path, content, TEXTS.prompt)
-  if (!Array.isArray(content)) throw broken(path, "a string or an array of parts", content)
+  if (!Array.isArray(content)) throw invalidField(path, "a string or an array of parts", content)
   // One line each, as llama-server and vLLM do for templates that take plain text.
   return content.map((part, index) => readPart(`${path}[${index}]`, part)).join("\n")
 }
 
 function readPart(path: string, part: unknown): string {
-  if (!isJsonObject(part)) throw broken(path, "an object with a type", part)
+  if (!isJsonObject(part)) throw invalidField(path, "an object with a type", part)
   const type = part["type"]
   if (type === "text") return textOf(path, part, "text")
   if (type === "refusal") return textOf(path, part, "refusal")
-  if (typeof type !== "string") throw broken(`${path}.type`, "a string", type)
+  if (typeof type !== "string") throw invalidField(`${path}.type`, "a string", type)
   throw new Unsupported(
     `${path} has type ${JSON.stringify(shorten(type, SHOWN.value))}; only text is supported yet`,
     path,

@@ -85,7 +85,7 @@ function toMeta(model: ModelDetails) {
         messages: model.defaults?.messages?.map(({ role, content }) => ({ role, content })),
         parameters: parametersOf(model.defaults),
       }
-    case "voice":
+    case "tts":
       return {
         family: model.family,
         sample_rate: model.sampleRate,
@@ -93,7 +93,7 @@ function toMeta(model: ModelDetails) {
         speakers: model.speakers.map((name, index) => name ?? String(index)),
         languages: model.languages,
       }
-    case "recognizer":
+    case "asr":
       return { family: model.family, languages: model.languages, can_translate: model.canTranslate }
     case "image":
       return {

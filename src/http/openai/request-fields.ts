@@ -3,8 +3,8 @@
  * routes. Fields that are not here are ignored, as the other local servers do: clients send what they like.
  */
 import { Unsupported } from "../../errors/request"
-import { isJsonObject } from "../read/body"
 import type { Fields } from "../read/fields"
+import { isJsonObject } from "../read/json-body"
 
 /** It is done. */
 const taken = "taken"
@@ -214,7 +214,9 @@ const OF_GENERATION: FieldTable = {
 
 /** Without effect where no tool may be called: they are not shown to the model then. */
 const hasTools: Refusal["asks"] = (value, fields) =>
-  isNotEmpty(value) && fields.raw("tool_choice") !== "none" && fields.raw("function_call") !== "none"
+  isNotEmpty(value) &&
+  fields.unchecked("tool_choice") !== "none" &&
+  fields.unchecked("function_call") !== "none"
 
 /** POST /v1/chat/completions */
 export const CHAT_FIELDS: FieldTable = {
@@ -385,7 +387,7 @@ export const IMAGE_FIELDS: FieldTable = {
 export function refuseUnsupported(fields: Fields, table: FieldTable, path = ""): void {
   for (const [name, treatment] of Object.entries(table)) {
     if (typeof treatment !== "object") continue
-    const value = fields.raw(name)
+    const value = fields.unchecked(name)
     if (value === undefined || !treatment.asks(value, fields)) continue
     throw new Unsupported(treatment.message ?? complaint(path + name, value, treatment), path + name)
   }

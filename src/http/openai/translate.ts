@@ -1,9 +1,9 @@
 import type { ChatRequest, CompletionRequest } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
 import { COUNTS, NUMBERS, PRODUCTS, TEMPLATE_ARGUMENTS, TEXTS } from "../../limits"
-import { type JsonObject, kindOf } from "../read/body"
-import { broken, checkInteger, checkText, defined, Fields, tooMany } from "../read/fields"
+import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
+import { type JsonObject, kindOf } from "../read/json-body"
 import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { readMessages } from "./messages"
 import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS, refuseUnsupported } from "./request-fields"
@@ -53,7 +53,7 @@ export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatC
 export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}): CompletionCall {
   const fields = new Fields(body)
   refuseUnsupported(fields, COMPLETION_FIELDS)
-  const prompts = readPrompts(fields.raw("prompt"))
+  const prompts = readPrompts(fields.unchecked("prompt"))
   const reply = readReplyOptions(fields)
   const options = readGenerationOptions(fields, DEFAULT_COMPLETION_TOKENS)
   const bestOf = readBestOf(fields, options.n)
@@ -86,7 +86,7 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
 function readKeepLast(fields: Fields): number | undefined {
   const count = fields.integer("truncate_prompt_tokens", { ...NUMBERS.tokens, min: -1 })
   if (count === undefined) return undefined
-  if (count === 0) throw broken("truncate_prompt_tokens", "-1 or at least 1", count)
+  if (count === 0) throw invalidField("truncate_prompt_tokens", "-1 or at least 1", count)
   if (fields.text("suffix", TEXTS.prompt)) {
     throw new InvalidRequest(
       "truncate_prompt_tokens must not come with suffix: of text around a gap no end is the last",
@@ -216,7 +216,7 @@ function checkContinuation(request: ChatRequest): void {
 function readPrompts(value: unknown): readonly (string | readonly number[])[] {
   if (value === undefined) throw new InvalidRequest("prompt is required", "prompt")
   if (typeof value === "string") return [checkText("prompt", value, TEXTS.prompt)]
-  if (!Array.isArray(value)) throw broken("prompt", "a string, token ids, or an array of these", value)
+  if (!Array.isArray(value)) throw invalidField("prompt", "a string, token ids, or an array of these", value)
   if (value.length === 0) throw new InvalidRequest("prompt must not be empty", "prompt")
   if (typeof value[0] === "number") {
     checkTokenCount(value.length)

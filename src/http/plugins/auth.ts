@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Elysia } from "elysia"
 import { InvalidApiKey } from "../../errors/request"
-import { pathOf } from "../context/exchange"
+import { pathOf } from "../context/request-context"
 import { type CurrentSettings, derived } from "../context/settings"
 import { IMAGES_PATH } from "../image-files/route"
 

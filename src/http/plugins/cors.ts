@@ -1,7 +1,7 @@
 import { Elysia } from "elysia"
-import { pathOf } from "../context/exchange"
 import type { KnownRoutes } from "../context/known-routes"
 import { originCheck } from "../context/origins"
+import { pathOf } from "../context/request-context"
 import type { CurrentSettings } from "../context/settings"
 
 /** Response headers that pages may read beside those that all may. */

@@ -8,8 +8,8 @@ import {
   NotFound,
   UnsupportedEncoding,
 } from "../../errors/request"
-import { exchangeOf } from "../context/exchange"
 import type { KnownRoutes } from "../context/known-routes"
+import { requestContextOf } from "../context/request-context"
 import { openAiErrorBody } from "../openai/error-body"
 
 /**
@@ -19,14 +19,14 @@ import { openAiErrorBody } from "../openai/error-body"
  */
 export function errors(routes: KnownRoutes, nameOf: (model: string) => Promise<string>) {
   return new Elysia({ name: "errors" }).onError({ as: "global" }, async ({ error, code, request }) => {
-    const exchange = exchangeOf(request)
-    const { method, path, named, model } = exchange
+    const requestContext = requestContextOf(request)
+    const { method, path, named, model } = requestContext
     const known = code === "NOT_FOUND" ? notFound(method, path, routes) : toXllmError(error, code, request)
-    const failure = exchange.failed(known)
+    const failure = requestContext.failed(known)
     // A request that was refused before the engine heard of it counts for its model all the same.
     if (named !== undefined && model === undefined)
       await nameOf(named).then(
-        (name) => exchange.found(name),
+        (name) => requestContext.found(name),
         () => {},
       )
     return errorResponse(failure, path)

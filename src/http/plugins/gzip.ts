@@ -1,6 +1,6 @@
 import { Elysia } from "elysia"
-import { exchangeOf } from "../context/exchange"
-import { handleInside } from "./exchanges"
+import { requestContextOf } from "../context/request-context"
+import { handleInside } from "./request-contexts"
 
 /** Below this, in bytes, compressing costs more than it saves. */
 const WORTHWHILE_BYTES = 10 * 1024
@@ -12,7 +12,7 @@ const COMPRESSIBLE = /^(?:application\/json|text\/(?:plain|html|css|javascript))
 export function gzip() {
   return new Elysia({ name: "gzip" }).wrap((inside, request) => async () => {
     const response = await handleInside(inside, request)
-    if (exchangeOf(request).isStream || !isCompressible(response)) return response
+    if (requestContextOf(request).isStream || !isCompressible(response)) return response
     addVary(response.headers)
     if (request.method === "HEAD" || !accepts(request.headers.get("accept-encoding") ?? "")) return response
     return compress(response)

@@ -1,11 +1,11 @@
 import { InvalidRequest } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { type ListBound, type Range, SHOWN, type TextBound } from "../../limits"
-import { isJsonObject, type JsonObject, kindOf } from "./body"
+import { isJsonObject, type JsonObject, kindOf } from "./json-body"
 
 /**
  * Reads and checks the fields of a request body. `null` and absent are the same: the default. Nothing is read without
- * its bound from `limits.ts`; of what {@link raw} hands out, whoever asks for it bounds every part.
+ * its bound from `limits.ts`; of what {@link unchecked} hands out, whoever asks for it bounds every part.
  */
 export class Fields {
   readonly #object: JsonObject
@@ -18,55 +18,55 @@ export class Fields {
   }
 
   /** The value as it came. */
-  raw(name: string): unknown {
+  unchecked(name: string): unknown {
     return this.#object[name] ?? undefined
   }
 
   /** @throws InvalidRequest where it is not a number in the range */
   number(name: string, range: Range): number | undefined {
-    const value = this.raw(name)
+    const value = this.unchecked(name)
     return value === undefined ? undefined : checkNumber(this.#path + name, value, range)
   }
 
   /** @throws InvalidRequest where it is not a whole number in the range */
   integer(name: string, range: Range): number | undefined {
-    const value = this.raw(name)
+    const value = this.unchecked(name)
     return value === undefined ? undefined : checkInteger(this.#path + name, value, range)
   }
 
   /** @throws InvalidRequest */
   boolean(name: string): boolean | undefined {
-    const value = this.raw(name)
+    const value = this.unchecked(name)
     if (value === undefined || typeof value === "boolean") return value
-    throw broken(this.#path + name, "true or false", value)
+    throw invalidField(this.#path + name, "true or false", value)
   }
 
   /** @throws InvalidRequest where it is not valid Unicode text, or too long */
   text(name: string, bound: TextBound): string | undefined {
-    const value = this.raw(name)
+    const value = this.unchecked(name)
     return value === undefined ? undefined : checkText(this.#path + name, value, bound)
   }
 
   /** @throws InvalidRequest where it is none of `choices` */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
-    const value = this.raw(name)
+    const value = this.unchecked(name)
     if (value === undefined) return undefined
     const chosen = choices.find((choice) => choice === value)
     if (chosen !== undefined) return chosen
-    throw broken(this.#path + name, `one of ${choices.join(", ")}`, value)
+    throw invalidField(this.#path + name, `one of ${choices.join(", ")}`, value)
   }
 
   /** @throws InvalidRequest where it is no array, or has too many entries; what the entries are is not looked at */
   list(name: string, bound: ListBound): readonly unknown[] | undefined {
-    const value = this.raw(name)
+    const value = this.unchecked(name)
     return value === undefined ? undefined : checkList(this.#path + name, value, bound)
   }
 
   /** An object whose fields are read one by one. @throws InvalidRequest */
   object(name: string): JsonObject | undefined {
-    const value = this.raw(name)
+    const value = this.unchecked(name)
     if (value === undefined || isJsonObject(value)) return value
-    throw broken(this.#path + name, "an object", value)
+    throw invalidField(this.#path + name, "an object", value)
   }
 }
 
@@ -94,20 +94,20 @@ export function defined<T extends object>(object: T): Defined<T> {
 
 /** @throws InvalidRequest */
 export function checkNumber(name: string, value: unknown, range: Range): number {
-  if (typeof value !== "number") throw broken(name, `a number ${inWords(range)}`, value)
-  if (!isWithin(value, range)) throw broken(name, inWords(range), value)
+  if (typeof value !== "number") throw invalidField(name, `a number ${inWords(range)}`, value)
+  if (!isWithin(value, range)) throw invalidField(name, inWords(range), value)
   return value
 }
 
 /** @throws InvalidRequest */
 export function checkInteger(name: string, value: unknown, range: Range): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && isWithin(value, range)) return value
-  throw broken(name, `a whole number ${inWords(range)}`, value)
+  throw invalidField(name, `a whole number ${inWords(range)}`, value)
 }
 
 /** @throws InvalidRequest where it is not a string, is too long, or holds half of a surrogate pair */
 export function checkText(name: string, value: unknown, { maxLength }: TextBound): string {
-  if (typeof value !== "string") throw broken(name, "a string", value)
+  if (typeof value !== "string") throw invalidField(name, "a string", value)
   if (value.length > maxLength) throw tooMany(name, maxLength, "characters", value.length)
   if (!value.isWellFormed())
     throw new InvalidRequest(`${name} is not valid Unicode: it has a lone surrogate`, name)
@@ -116,7 +116,7 @@ export function checkText(name: string, value: unknown, { maxLength }: TextBound
 
 /** @throws InvalidRequest where it is no array, or has too many entries */
 export function checkList(name: string, value: unknown, { maxItems }: ListBound): readonly unknown[] {
-  if (!Array.isArray(value)) throw broken(name, "an array", value)
+  if (!Array.isArray(value)) throw invalidField(name, "an array", value)
   if (value.length > maxItems) throw tooMany(name, maxItems, "entries", value.length)
   return value
 }
@@ -127,7 +127,7 @@ export function tooMany(name: string, most: number, what: string, given: number)
 }
 
 /** The complaint that `name` breaks the rule "must be …". */
-export function broken(name: string, rule: string, value: unknown): InvalidRequest {
+export function invalidField(name: string, rule: string, value: unknown): InvalidRequest {
   return new InvalidRequest(`${name} must be ${rule}, got ${shown(value)}`, name)
 }
 

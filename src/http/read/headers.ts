@@ -2,7 +2,7 @@ import type { RequestOptions } from "../../domain/request"
 import { InvalidRequest } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { LONGEST_WAIT_SECONDS, SHOWN } from "../../limits"
-import { exchangeOf } from "../context/exchange"
+import { requestContextOf } from "../context/request-context"
 
 /** What a request learns from its request's headers. */
 export type HeaderOptions = Pick<RequestOptions, "requestId" | "queueTimeoutMs">
@@ -11,7 +11,7 @@ const TIMEOUT_HEADER = "X-Request-Timeout"
 
 /** @throws InvalidRequest where X-Request-Timeout is no number of seconds */
 export function readHeaderOptions(request: Request): HeaderOptions {
-  const requestId = exchangeOf(request).id
+  const requestId = requestContextOf(request).id
   const timeout = request.headers.get(TIMEOUT_HEADER)
   if (timeout === null) return { requestId }
   const seconds = /^\d+(?:\.\d+)?$/.test(timeout) ? Number(timeout) : NaN

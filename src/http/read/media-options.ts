@@ -1,9 +1,9 @@
 import type { ImageFormat } from "../../domain/image"
 import type { AudioFormat } from "../../domain/speech"
-import { broken } from "./fields"
+import { invalidField } from "./fields"
 
 /** OpenAI's limit of `n`. */
-export const COUNT = { min: 1, max: 10 }
+export const IMAGE_COUNT = { min: 1, max: 10 }
 
 /** Painters compute in blocks of 8 pixels. */
 const SIZE_STEP = 8
@@ -13,16 +13,16 @@ const SIDE = { min: 64, max: 4096 }
 /** As many as 2048 × 2048: more takes tens of gigabytes. */
 const MAX_PIXELS = 2048 * 2048
 
-export const STEPS = { min: 1, max: 150 }
+export const IMAGE_STEPS = { min: 1, max: 150 }
 
 export const CFG_SCALE = { min: 0, max: 50 }
 
-export const COMPRESSION = { min: 0, max: 100 }
+export const IMAGE_COMPRESSION = { min: 0, max: 100 }
 
-export const STRENGTH = { min: 0, max: 1 }
+export const IMAGE_STRENGTH = { min: 0, max: 1 }
 
 /** The seeds that a picture is told to be made with. */
-export const SEED = { min: 0, max: 2 ** 32 - 1 }
+export const IMAGE_SEED = { min: 0, max: 2 ** 32 - 1 }
 
 export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly ImageFormat[]
 
@@ -30,7 +30,7 @@ export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly
 export const DEFAULT_STRENGTH = 0.75
 
 /** `name`: what is at fault where it is no possible size. @throws InvalidRequest */
-export function checkSize(
+export function checkImageSize(
   name: string,
   width: number,
   height: number,
@@ -38,14 +38,14 @@ export function checkSize(
   const given = `${width}x${height}`
   for (const side of [width, height]) {
     if (side < SIDE.min || side > SIDE.max || side % SIZE_STEP !== 0) {
-      throw broken(
+      throw invalidField(
         name,
         `WIDTHxHEIGHT, both multiples of ${SIZE_STEP} between ${SIDE.min} and ${SIDE.max}`,
         given,
       )
     }
   }
-  if (width * height > MAX_PIXELS) throw broken(name, `at most ${MAX_PIXELS} pixels in all`, given)
+  if (width * height > MAX_PIXELS) throw invalidField(name, `at most ${MAX_PIXELS} pixels in all`, given)
   return { width, height }
 }
 
@@ -58,7 +58,7 @@ export const AUDIO_FORMATS = [
   "pcm",
 ] as const satisfies readonly AudioFormat[]
 
-export const SPEED = { min: 0.25, max: 4 }
+export const SPEECH_SPEED = { min: 0.25, max: 4 }
 
 export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "verbose_json"] as const
 

@@ -9,9 +9,9 @@ import { Cancelled, InvalidRequest } from "../../errors/request"
 import { formatSize } from "../../lib/text/bytes"
 import { shorten } from "../../lib/text/shorten"
 import { FORM, SHOWN } from "../../limits"
-import type { Exchange } from "../context/exchange"
-import type { JsonObject } from "./body"
+import type { RequestContext } from "../context/request-context"
 import { bodyBytes } from "./body-bytes"
+import type { JsonObject } from "./json-body"
 import type { Uploads } from "./uploads"
 
 /** A file that came with a form. It is removed when its exchange is over. */
@@ -28,7 +28,7 @@ export interface Form {
 
 export interface FormOptions {
   readonly uploads: Uploads
-  readonly exchange: Exchange
+  readonly requestContext: RequestContext
   /** Names of the parts that are files; others are passed over. */
   readonly files: readonly string[]
   /** The largest body that is read. */
@@ -50,7 +50,7 @@ export async function readForm(request: Request, options: FormOptions): Promise<
     if (request.signal.aborted) throw new Cancelled()
     throw error
   }
-  options.exchange.names(form.texts.get("model")?.[0])
+  options.requestContext.names(form.texts.get("model")?.[0])
   return form
 }
 
@@ -121,12 +121,12 @@ class FormReader implements Form {
   }
 
   async #write(name: string, content: BusboyFileStream, fileName: string | undefined): Promise<void> {
-    const { uploads, exchange } = this.#options
+    const { uploads, requestContext } = this.#options
     try {
       const path = await uploads.newPath(endingOf(fileName ?? ""))
       // Given up in the meantime; nothing would ever come out of it.
       if (content.destroyed) return
-      exchange.afterwards(() => rm(path, { force: true }))
+      requestContext.afterwards(() => rm(path, { force: true }))
       await pipeline(content, createWriteStream(path, { flags: "wx", mode: 0o600 }))
       add(this.files, name, { path, sizeBytes: content.bytesRead })
     } catch (error) {

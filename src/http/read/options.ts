@@ -3,7 +3,7 @@ import type { RequestOptions } from "../../domain/request"
 import { InvalidRequest } from "../../errors/request"
 import { parseDuration } from "../../lib/text/duration"
 import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
-import { broken, checkInteger, checkText, defined, Fields, tooMany } from "./fields"
+import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
 import { readSampling } from "./sampling"
 
 /** How the answer is to be sent; nothing that the engine has to know. */
@@ -29,13 +29,13 @@ export function readReplyOptions(fields: Fields): ReplyOptions {
  * What chat and completion requests share, without their own ways to ask for log probabilities.
  * @throws InvalidRequest
  */
-export function readGenerationOptions(fields: Fields, usualMaxTokens?: number): GenerationOptions {
+export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number): GenerationOptions {
   const reply = readReplyOptions(fields)
   const maxTokens = readMaxTokens(fields)
   return {
     n: readCount(fields),
-    minTokens: readMinTokens(fields, maxTokens ?? usualMaxTokens),
-    stop: readStop(fields.raw("stop")),
+    minTokens: readMinTokens(fields, maxTokens ?? defaultMaxTokens),
+    stop: readStop(fields.unchecked("stop")),
     sampling: readSampling(fields),
     cachePrompt: fields.boolean("cache_prompt") ?? true,
     // Timings of a running answer need to know how much of the prompt was cached.
@@ -43,7 +43,7 @@ export function readGenerationOptions(fields: Fields, usualMaxTokens?: number): 
     ...readModelOptions(fields),
     ...defined({
       maxTokens,
-      usualMaxTokens,
+      defaultMaxTokens,
       stopTokens: readStopTokens(fields),
       // vLLM's word, and SGLang's.
       keepsStop: fields.boolean("include_stop_str_in_output") ?? fields.boolean("no_stop_trim"),
@@ -63,7 +63,7 @@ function readCount(fields: Fields): number {
 export function readModelOptions(fields: Fields): Pick<RequestOptions, "model" | "keepAliveSeconds"> {
   return defined({
     model: readModel(fields),
-    keepAliveSeconds: readKeepAlive(fields.raw("keep_alive") ?? readTtl(fields)),
+    keepAliveSeconds: readKeepAlive(fields.unchecked("keep_alive") ?? readTtl(fields)),
   })
 }
 
@@ -108,10 +108,14 @@ function readKeepAlive(value: unknown): number | null | undefined {
   if (value === undefined) return undefined
   const seconds = typeof value === "string" ? readDuration(checkText("keep_alive", value, TEXTS.word)) : value
   if (typeof seconds !== "number" || !Number.isFinite(seconds)) {
-    throw broken("keep_alive", "a number of seconds or a duration such as '5m' (negative: for ever)", value)
+    throw invalidField(
+      "keep_alive",
+      "a number of seconds or a duration such as '5m' (negative: for ever)",
+      value,
+    )
   }
   if (seconds > LONGEST_STAY_SECONDS) {
-    throw broken("keep_alive", `at most ${LONGEST_STAY_SECONDS} seconds (negative: for ever)`, value)
+    throw invalidField("keep_alive", `at most ${LONGEST_STAY_SECONDS} seconds (negative: for ever)`, value)
   }
   return seconds < 0 ? null : seconds
 }

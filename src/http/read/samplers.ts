@@ -1,6 +1,6 @@
 import type { SamplingParameters } from "../../domain/chat"
 import { Unsupported } from "../../errors/request"
-import { broken, type Fields } from "./fields"
+import { type Fields, invalidField } from "./fields"
 
 /** A member of the sampler chain. */
 interface ChainMember {
@@ -40,7 +40,7 @@ const ORDER = CHAIN.map(({ names }) => names[0]).join(", ")
  * @throws InvalidRequest, Unsupported
  */
 export function readSamplers(fields: Fields): Partial<SamplingParameters> {
-  const wanted = readMembers(fields.raw("samplers"))
+  const wanted = readMembers(fields.unchecked("samplers"))
   if (wanted.length === 0) return {}
   const places = wanted.map((member) => CHAIN.indexOf(member))
   if (places.some((place, index) => index > 0 && place <= (places[index - 1] ?? 0))) throw disordered()
@@ -51,7 +51,7 @@ export function readSamplers(fields: Fields): Partial<SamplingParameters> {
 function readMembers(value: unknown): readonly ChainMember[] {
   if (value === undefined) return []
   if (typeof value !== "string" && !Array.isArray(value)) {
-    throw broken("samplers", "an array of names or a string of letters", value)
+    throw invalidField("samplers", "an array of names or a string of letters", value)
   }
   if (value.length > CHAIN.length) throw disordered()
   return Array.from(value, memberOf)

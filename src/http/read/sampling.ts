@@ -3,17 +3,17 @@ import { InvalidRequest } from "../../errors/request"
 import { foldSeed } from "../../lib/fold-seed"
 import { shorten } from "../../lib/text/shorten"
 import { BIAS, COUNTS, NUMBERS, SAMPLING, SHOWN, TEXTS } from "../../limits"
-import { isJsonObject, type JsonObject } from "./body"
 import {
-  broken,
   checkInteger,
   checkList,
   checkNumber,
   checkText,
   defined,
   type Fields,
+  invalidField,
   tooMany,
 } from "./fields"
+import { isJsonObject, type JsonObject } from "./json-body"
 import { readSamplers } from "./samplers"
 import { readSeed } from "./seed"
 
@@ -32,7 +32,7 @@ export function readSampling(fields: Fields): Partial<SamplingParameters> {
     dynamicTemperatureRange: fields.number("dynatemp_range", SAMPLING.dynamicTemperatureRange),
     dynamicTemperatureExponent: fields.number("dynatemp_exponent", SAMPLING.dynamicTemperatureExponent),
     seed: readSamplingSeed(fields),
-    logitBias: readLogitBias(fields.raw("logit_bias")),
+    logitBias: readLogitBias(fields.unchecked("logit_bias")),
     ignoreEos: fields.boolean("ignore_eos"),
     // Last: whatever else is said of a sampler that is left out, it is off.
     ...readSamplers(fields),
@@ -123,7 +123,7 @@ function readBiasObject(value: JsonObject): LogitBias {
 }
 
 function readBiasPairs(value: unknown): LogitBias {
-  if (!Array.isArray(value)) throw broken("logit_bias", "an object or an array of pairs", value)
+  if (!Array.isArray(value)) throw invalidField("logit_bias", "an object or an array of pairs", value)
   const pairs = checkList("logit_bias", value, COUNTS.biases)
   return pairs.map((pair, index) => readBiasPair(`logit_bias[${index}]`, pair))
 }
@@ -156,6 +156,6 @@ function readBiasedText(name: string, text: string): string {
 function readBias(name: string, bias: unknown): number {
   if (bias === false) return -Infinity
   if (typeof bias !== "number")
-    throw broken(name, `false or a number between ${BIAS.min} and ${BIAS.max}`, bias)
+    throw invalidField(name, `false or a number between ${BIAS.min} and ${BIAS.max}`, bias)
   return checkNumber(name, bias, BIAS)
 }

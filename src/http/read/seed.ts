@@ -1,4 +1,4 @@
-import { broken, type Fields } from "./fields"
+import { type Fields, invalidField } from "./fields"
 
 /** More than enough for 64 bits with their sign. */
 const MAX_DIGITS = 40
@@ -10,11 +10,11 @@ const MAX_DIGITS = 40
  * @throws InvalidRequest
  */
 export function readSeed(fields: Fields): number | undefined {
-  const value = fields.raw("seed")
+  const value = fields.unchecked("seed")
   if (value === undefined) return undefined
   const seed = typeof value === "string" && isWholeNumber(value) ? Number(value) : value
   if (typeof seed === "number" && Number.isInteger(seed)) return seed
-  throw broken("seed", "a whole number", value)
+  throw invalidField("seed", "a whole number", value)
 }
 
 function isWholeNumber(text: string): boolean {

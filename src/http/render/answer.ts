@@ -16,7 +16,7 @@ export interface AnswerChoice {
 }
 
 /** Everything that one prompt led to. */
-export interface Answer {
+export interface CompleteAnswer {
   readonly choices: readonly AnswerChoice[]
   /** What is not as the client may expect, one sentence each. */
   readonly warnings: readonly string[]
@@ -105,7 +105,7 @@ export class AnswerBuilder {
   }
 
   /** @throws InternalError where events are missing */
-  build(): Answer {
+  build(): CompleteAnswer {
     if (this.#done === undefined) throw new InternalError("the answer broke off before its end")
     const { usage, timings } = this.#done
     return { usage, timings, warnings: this.#warnings, choices: this.#choices.map(finished) }

@@ -1,13 +1,13 @@
 import { asXllmError, InternalError } from "../../errors/base"
 import { consume, departureOf } from "../context/consume"
-import type { Exchange } from "../context/exchange"
-import { type Beginning, waitForOpening } from "./opening"
+import type { RequestContext } from "../context/request-context"
+import { type PendingStream, waitForFirstEvent } from "./first-event"
 import { Outbox, PLAYER_STALL_MS } from "./outbox"
 
 /** A file that is sent while it is made. The functions are called once per event: they have to be quick. */
-export interface ByteSource<E> extends Omit<Beginning<E>, "waiting"> {
+export interface ByteSource<E> extends Omit<PendingStream<E>, "waiting"> {
   /** Told when the stream begins, when and how it ends. */
-  readonly exchange: Exchange
+  readonly requestContext: RequestContext
   /** What the file is; asked once, when its first bytes are there. */
   headers(): Readonly<Record<string, string>>
   /** What an event adds to the file; undefined: nothing. */
@@ -21,19 +21,19 @@ export interface ByteSource<E> extends Omit<Beginning<E>, "waiting"> {
  * is a plain HTTP error; a later one breaks the connection off, which tells the client that the file is not whole.
  */
 export async function streamBytes<E>(source: ByteSource<E>): Promise<Response> {
-  const { events, client, exchange } = source
+  const { events, client, requestContext } = source
   const iterator = events[Symbol.asyncIterator]()
   let first: Uint8Array | undefined
   const waiting = (event: E) => {
     first = source.bytes(event)
     return first === undefined ? "waiting" : undefined
   }
-  await waitForOpening(iterator, { events, client, waiting })
+  await waitForFirstEvent(iterator, { events, client, waiting })
   if (first === undefined) {
     source.end()
     throw new InternalError("there is nothing in the file that was made")
   }
-  exchange.streams()
+  requestContext.streams()
   return new Response(new FileBody(source, iterator).start(first), { headers: source.headers() })
 }
 
@@ -56,23 +56,23 @@ class FileBody<E> {
   }
 
   async #run(): Promise<void> {
-    const { client, exchange } = this.#source
+    const { client, requestContext } = this.#source
     try {
       await consume(this.#iterator, client.signal, (event) => {
         const bytes = this.#source.bytes(event)
         if (bytes !== undefined) this.#outbox.send(bytes)
       })
       this.#source.end()
-      const departure = await this.#outbox.end()
-      if (departure !== undefined) exchange.failed(departure)
+      const rejection = await this.#outbox.end()
+      if (rejection !== undefined) requestContext.failed(rejection)
     } catch (error) {
       const failure = client.signal.aborted ? departureOf(client.signal) : asXllmError(error)
-      exchange.failed(failure)
+      requestContext.failed(failure)
       client.abort()
       // Not ended: an end in good order would make the part look like the whole.
       this.#outbox.fail(failure)
     } finally {
-      exchange.sent()
+      requestContext.sent()
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { WorkRequest } from "../../domain/tasks"
 import { placeAndReason, SystemFailed, traceOf } from "../../errors/base"
 import { type LogFields, type Logger, WholeText } from "../../log/logger"
-import type { Exchange } from "../context/exchange"
+import type { RequestContext } from "../context/request-context"
 
 /** What machines ask every few seconds; that a server is not ready yet is an answer like another. */
 const PROBES = /^\/v0\/health(?:\/\w+)?$/
@@ -10,19 +10,19 @@ const PROBES = /^\/v0\/health(?:\/\w+)?$/
 const SCRAPES = /^(?:\/v0)?\/metrics$/
 
 /** Writes the one line that every request gets, when it is over. */
-export function logExchange(log: Logger, exchange: Exchange): void {
-  log[levelOf(exchange)]("request", {
-    requestId: exchange.id,
-    method: exchange.method,
-    path: exchange.path,
-    status: exchange.status,
-    ms: Math.round(exchange.elapsedMs * 10) / 10,
-    ...generated(exchange),
-    ...failed(exchange),
+export function logExchange(log: Logger, requestContext: RequestContext): void {
+  log[levelOf(requestContext)]("request", {
+    requestId: requestContext.id,
+    method: requestContext.method,
+    path: requestContext.path,
+    status: requestContext.status,
+    ms: Math.round(requestContext.elapsedMs * 10) / 10,
+    ...generated(requestContext),
+    ...failed(requestContext),
   })
 }
 
-function levelOf({ method, path, outcome }: Exchange): "debug" | "info" | "warn" | "error" {
+function levelOf({ method, path, outcome }: RequestContext): "debug" | "info" | "warn" | "error" {
   const isGood = outcome < 400
   if (isGood && (method === "OPTIONS" || SCRAPES.test(path))) return "debug"
   if ((isGood || outcome === 503) && PROBES.test(path)) return "debug"
@@ -31,8 +31,8 @@ function levelOf({ method, path, outcome }: Exchange): "debug" | "info" | "warn"
   return outcome >= 500 ? "error" : "info"
 }
 
-function generated(exchange: Exchange): LogFields {
-  const { named, model = named, requests, promptTokens, generatedTokens, answer, amounts } = exchange
+function generated(requestContext: RequestContext): LogFields {
+  const { named, model = named, requests, promptTokens, generatedTokens, answer, amounts } = requestContext
   if (model === undefined) return {}
   if (requests.length === 0) return { model }
   const content =
@@ -59,7 +59,7 @@ function contentOf(request: WorkRequest): unknown {
   }
 }
 
-function failed({ error }: Exchange): LogFields {
+function failed({ error }: RequestContext): LogFields {
   if (error === undefined) return {}
   const { code, message } = error
   const stack = traceOf(error)

@@ -2,8 +2,8 @@ import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics"
-import type { Exchange } from "../context/exchange"
 import { KnownRoutes } from "../context/known-routes"
+import type { RequestContext } from "../context/request-context"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
@@ -16,10 +16,10 @@ import { modelRoutes } from "../openai/models"
 import { auth } from "../plugins/auth"
 import { cors } from "../plugins/cors"
 import { errors } from "../plugins/errors"
-import { exchanges } from "../plugins/exchanges"
 import { gzip } from "../plugins/gzip"
 import { hosts } from "../plugins/hosts"
 import { pages } from "../plugins/pages"
+import { requestContexts } from "../plugins/request-contexts"
 import type { Uploads } from "../read/uploads"
 import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
@@ -49,9 +49,9 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
   const began = () => metrics?.exchangeBegan()
-  const over = (exchange: Exchange) => {
-    logExchange(log, exchange)
-    const { path, model, outcome: status, elapsedMs: ms } = exchange
+  const over = (requestContext: RequestContext) => {
+    logExchange(log, requestContext)
+    const { path, model, outcome: status, elapsedMs: ms } = requestContext
     metrics?.exchangeEnded({ route: routes.patternOf(path), model, status, ms })
   }
   const origin = (): string => originOf(app.server?.url)
@@ -60,7 +60,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(errors(routes, async (model) => (await engine.resolve(model)).name))
     // What is wrapped later is further out, so a compressed body is a part of the exchange.
     .use(gzip())
-    .use(exchanges({ began, over, origin }))
+    .use(requestContexts({ began, over, origin }))
     .use(hosts(settings))
     // Before the keys: preflight requests have none, and pages may read why they were refused.
     .use(cors(settings, routes))

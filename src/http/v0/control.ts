@@ -2,13 +2,13 @@ import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import { InvalidRequest } from "../../errors/request"
 import { BODY_BYTES } from "../../limits"
-import { clientOf } from "../context/consume"
-import { exchangeOf } from "../context/exchange"
+import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
+import { requestContextOf } from "../context/request-context"
 import { toRenderRequest } from "../openai/translate"
-import { readJsonObject } from "../read/body"
 import { Fields } from "../read/fields"
 import { readHeaderOptions } from "../read/headers"
+import { readJsonObject } from "../read/json-body"
 import { readModel } from "../read/options"
 import { type RenderBody, toRenderBody } from "./bodies/render"
 import type { StopBody } from "./bodies/stop"
@@ -34,8 +34,8 @@ export function controlRoutes(engine: Engine) {
           readHeaderOptions(request),
         )
         mayBeSilent(request, server)
-        exchangeOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
-        return toRenderBody(await engine.render(generation, clientOf(request).signal))
+        requestContextOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
+        return toRenderBody(await engine.render(generation, abortControllerFor(request).signal))
       },
       { parse: "none" },
     )

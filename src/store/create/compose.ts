@@ -30,8 +30,8 @@ const MEDIA_PARAMETERS: ReadonlySet<string> = new Set(["keep_alive", "num_thread
 
 const KIND_NAMES: Readonly<Record<ModelKind, string>> = {
   text: "a text model",
-  voice: "a voice",
-  recognizer: "a recogniser",
+  tts: "a voice",
+  asr: "a recogniser",
   image: "a painter",
 }
 
@@ -59,7 +59,11 @@ export function checkInstructions(instructions: readonly Instruction[], faults: 
 }
 
 /** Tells of what has no meaning for a model of that kind. */
-export function checkKind(instructions: readonly Instruction[], kind: ModelKind, faults: Faults): void {
+export function checkInstructionsOfKind(
+  instructions: readonly Instruction[],
+  kind: ModelKind,
+  faults: Faults,
+): void {
   if (kind === "text") return
   for (const instruction of instructions) {
     switch (instruction.type) {

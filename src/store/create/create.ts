@@ -9,15 +9,21 @@ import { digestOfFile, digestOfFileName } from "../managed/blobs"
 import type { Digest, ManifestFile } from "../managed/manifest"
 import type { ModelName } from "../names"
 import { refuseOther, refuseOtherSize, replacing } from "../replacing"
-import { checkInstructions, checkKind, composeManifest, effectless, instructionsOf } from "./compose"
+import {
+  checkInstructions,
+  checkInstructionsOfKind,
+  composeManifest,
+  effectless,
+  instructionsOf,
+} from "./compose"
 import { Faults } from "./faults"
 import {
   architectureOf,
   findAdapter,
   findSources,
   type FoundSource,
+  type ModelSource,
   type Reference,
-  type Source,
   type SourceFile,
 } from "./sources"
 
@@ -55,7 +61,7 @@ export interface CreateRequest {
 /** What a model is made of. */
 interface Parts {
   readonly kind: ModelKind
-  readonly base: Extract<Source, { type: "model" }> | undefined
+  readonly base: Extract<ModelSource, { type: "model" }> | undefined
   readonly reference: string
   /** New ones. */
   readonly files: readonly SourceFile[]
@@ -85,7 +91,7 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   checkInstructions(instructions, faults)
   report({ type: "status", status: "gathering model components" })
   const parts = await gatherParts(request, faults)
-  if (parts !== undefined) checkKind(instructions, parts.kind, faults)
+  if (parts !== undefined) checkInstructionsOfKind(instructions, parts.kind, faults)
   faults.throwAny(file)
   if (parts === undefined) throw new Error("what is missing is a fault")
   const warnings = [...modelfile.warnings, ...effectless(instructions), ...projectorWarnings(parts)]
@@ -133,7 +139,7 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
 
 /** Several FROMs are parts of one model: one has the weights. `undefined`: a fault tells why they are not. */
 function joinSources(sources: readonly FoundSource[], faults: Faults): Parts | undefined {
-  let first: Source | undefined
+  let first: ModelSource | undefined
   const files = new Map<string, SourceFile>()
   for (const { line, source } of sources) {
     const isWhole = source.type === "model" || source.files.some(({ role }) => role !== "projector")

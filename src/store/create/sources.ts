@@ -6,7 +6,7 @@ import { reasonOf } from "../../errors/base"
 import { InvalidModelFile, InvalidModelName, ModelNotFound } from "../../errors/model"
 import { FileFailed } from "../../errors/store"
 import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
-import { mayPaint } from "../../formats/image/checkpoint"
+import { mayBeDiffusion } from "../../formats/image/checkpoint"
 import { recognizeImageModel } from "../../formats/image/recognize"
 import { type ModelFolder, readModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"
@@ -27,7 +27,7 @@ export interface SourceFile {
 }
 
 /** What one FROM names. */
-export type Source =
+export type ModelSource =
   | {
       readonly type: "files"
       readonly kind: ModelKind
@@ -65,7 +65,7 @@ const NO_FILE = "it is a pipe or a device, not a file"
 /** What a FROM names, and its line. */
 export interface FoundSource {
   readonly line: number
-  readonly source: Source
+  readonly source: ModelSource
 }
 
 /** What all FROMs name; several files may make one painter. `undefined`: faults tell why. */
@@ -77,8 +77,8 @@ export async function findSources(
   if (first === undefined) return undefined
   const found: FoundSource[] = []
   try {
-    const painter = await findPainter(references, finder)
-    if (painter !== undefined) return [{ line: first.line, source: painter }]
+    const imageModel = await findImageModel(references, finder)
+    if (imageModel !== undefined) return [{ line: first.line, source: imageModel }]
   } catch (error) {
     return void finder.faults.wrong(first.line, `FROM ${first.value}: ${faultOf(error)}`)
   }
@@ -90,7 +90,7 @@ export async function findSources(
 }
 
 /** What a FROM names: a path where there is something, else a model. `undefined`: a fault tells why. */
-async function findSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
+async function findSource(reference: Reference, finder: SourceFinder): Promise<ModelSource | undefined> {
   const { line, value } = reference
   const path = await resolvePath(value, finder.folder)
   try {
@@ -113,10 +113,10 @@ async function findSource(reference: Reference, finder: SourceFinder): Promise<S
  * something else.
  * @throws InvalidModelFile where they belong to a painter that is not complete
  */
-async function findPainter(
+async function findImageModel(
   references: readonly Reference[],
   { folder }: SourceFinder,
-): Promise<Source | undefined> {
+): Promise<ModelSource | undefined> {
   const paths = await Promise.all(references.map(({ value }) => resolvePath(value, folder)))
   const [first, ...others] = paths
   if (first === undefined || others.length === 0) return undefined
@@ -127,7 +127,7 @@ async function findPainter(
     files.push({ name: nameOfPart(path, paths), path, sizeBytes: stats.size })
   }
   const kinds = await Promise.all(paths.map(kindOfFile))
-  if (!kinds.some((kind) => kind === undefined || mayPaint(kind.architecture))) return undefined
+  if (!kinds.some((kind) => kind === undefined || mayBeDiffusion(kind.architecture))) return undefined
   return (await recognizeImageModel({ files })) && mediaSourceOf("image", { files }, first)
 }
 
@@ -208,9 +208,9 @@ async function fileSource(
   path: string,
   { line, value }: Reference,
   { faults }: SourceFinder,
-): Promise<Source | undefined> {
+): Promise<ModelSource | undefined> {
   const kind = await kindOfFile(path)
-  if (kind === undefined || mayPaint(kind.architecture)) {
+  if (kind === undefined || mayBeDiffusion(kind.architecture)) {
     const media = await mediaSource(await readModelFolder(path), path)
     if (media !== undefined) return media
   }
@@ -235,7 +235,7 @@ async function folderSource(
   path: string,
   reference: Reference,
   finder: SourceFinder,
-): Promise<Source | undefined> {
+): Promise<ModelSource | undefined> {
   const { line, value } = reference
   const folder = await readModelFolder(path)
   const outside = await firstOutside(path, folder)
@@ -260,9 +260,9 @@ async function ggufFolderSource(
   paths: readonly string[],
   reference: Reference,
   finder: SourceFinder,
-): Promise<Source | undefined> {
+): Promise<ModelSource | undefined> {
   const firsts = [...new Set(paths.map((path) => modelOfFile(path).path))]
-  const found: Extract<Source, { type: "files" }>[] = []
+  const found: Extract<ModelSource, { type: "files" }>[] = []
   for (const first of firsts) {
     const source = await fileSource(first, reference, finder)
     if (source === undefined) return undefined
@@ -284,12 +284,12 @@ async function ggufFolderSource(
 }
 
 /** A voice, a recogniser or a painter. */
-async function mediaSource(folder: ModelFolder, path: string): Promise<Source | undefined> {
+async function mediaSource(folder: ModelFolder, path: string): Promise<ModelSource | undefined> {
   const kind = (await recognizeSpeech(folder))?.kind ?? (await recognizeImageModel(folder))?.description.kind
   return kind && mediaSourceOf(kind, folder, path)
 }
 
-function mediaSourceOf(kind: ModelKind, folder: ModelFolder, reference: string): Source {
+function mediaSourceOf(kind: ModelKind, folder: ModelFolder, reference: string): ModelSource {
   const files = folder.files.map(({ name, path }) => ({ name, role: "file", path }) as const)
   return { type: "files", kind, files, reference }
 }
@@ -299,7 +299,7 @@ async function textWeights({ files }: ModelFolder): Promise<string[]> {
   const weights: string[] = []
   for (const { name, path } of files) {
     if (!/\.gguf$/i.test(name) || name.includes("/")) continue
-    if (!mayPaint((await kindOfFile(path))?.architecture)) weights.push(path)
+    if (!mayBeDiffusion((await kindOfFile(path))?.architecture)) weights.push(path)
   }
   return weights
 }
@@ -314,7 +314,7 @@ async function firstOutside(path: string, { files }: ModelFolder): Promise<strin
   return undefined
 }
 
-async function modelSource(reference: Reference, finder: SourceFinder): Promise<Source | undefined> {
+async function modelSource(reference: Reference, finder: SourceFinder): Promise<ModelSource | undefined> {
   const { store, pull, faults } = finder
   const { value } = reference
   let known = value

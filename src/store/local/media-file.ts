@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
-import type { ImageModelDetails, ModelSummary, RecognizerDetails, VoiceDetails } from "../../domain/model"
+import type { AsrDetails, ImageModelDetails, ModelSummary, TtsDetails } from "../../domain/model"
 import { placeAndReason } from "../../errors/base"
 import { InvalidModelFile } from "../../errors/model"
 import { recognizeImageModel } from "../../formats/image/recognize"
@@ -13,7 +13,7 @@ import { idOf, readSamples, stateOf } from "./file-version"
 type Description<D> = D extends unknown ? Omit<D, Exclude<keyof ModelSummary, "kind">> : never
 
 /** What the files of a voice, a recogniser or a painter say about it. */
-export type MediaDescription = Description<VoiceDetails | RecognizerDetails | ImageModelDetails>
+export type MediaDescription = Description<TtsDetails | AsrDetails | ImageModelDetails>
 
 /** What files turned out to be. `refused`: they look like a model, and cannot be used. */
 export type MediaFinding =

@@ -13,7 +13,7 @@ import { normalizeNewlines } from "../../lib/text/newlines"
 import type { Digest, Manifest, ManifestParameter } from "./manifest"
 
 /** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
-export const SAMPLING = {
+export const SAMPLING_PARAMETERS = {
   temperature: "temperature",
   top_p: "topP",
   min_p: "minP",
@@ -129,7 +129,7 @@ type Mutable<T> = { -readonly [K in keyof T]?: T[K] }
 
 function samplingOf(parameters: KnownParameters): Partial<SamplingParameters> {
   const sampling: Mutable<SamplingParameters> = {}
-  for (const [name, key] of Object.entries(SAMPLING)) {
+  for (const [name, key] of Object.entries(SAMPLING_PARAMETERS)) {
     const value = parameters.number(name)
     if (value !== undefined) sampling[key] = value
   }

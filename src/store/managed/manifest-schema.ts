@@ -22,7 +22,7 @@ const file = Type.Object({
 /** Fields that later versions add are let through. */
 const schema = Type.Object({
   version: Type.Literal(1),
-  kind: Type.Enum(["text", "voice", "recognizer", "image"]),
+  kind: Type.Enum(["text", "tts", "asr", "image"]),
   createdAt: Type.String({ maxLength: 64 }),
   source: Type.Optional(
     Type.Object({

@@ -2,7 +2,7 @@ import { Semaphore } from "../../lib/async/semaphore"
 import type { Store } from "../contract"
 import type { Manifest, ManifestFile } from "../managed/manifest"
 import { parseModelName } from "../names"
-import { baseName, type RepositoryFile } from "./choose/repository"
+import { fileName, type RepositoryFile } from "./choose/repository"
 import { findRepository } from "./sources/huggingface"
 import { findRegistryModel } from "./sources/ollama-registry"
 import { planUrlPull } from "./sources/url-source"
@@ -71,7 +71,7 @@ function checkOf(
 }
 
 async function isSame(file: ManifestFile, files: readonly RepositoryFile[], store: Store): Promise<boolean> {
-  const named = files.filter(({ path }) => path === file.name || baseName(path) === baseName(file.name))
+  const named = files.filter(({ path }) => path === file.name || fileName(path) === fileName(file.name))
   for (const { digest, gitOid } of named) {
     if (digest === file.digest) return true
     if (digest === undefined && gitOid === (await gitOidOf(store.blobs.pathOf(file.digest)))) return true

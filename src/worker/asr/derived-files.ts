@@ -1,14 +1,14 @@
 import { constants } from "node:fs"
 import { copyFile, link } from "node:fs/promises"
 import { basename, join } from "node:path"
-import type { FileSource, RecognizerPlan } from "../../formats/speech/recognizer-model"
+import type { AsrPlan, FileSource } from "../../formats/speech/asr-model"
 import { derive } from "../derived"
 
 /** Changes with what is written below, and with what formats/speech makes. */
 const RECIPE_VERSION = 1
 
 /** Where the engine finds a recogniser's files: fields of the family's configuration, and the table of tokens. */
-export interface RecognizerFiles {
+export interface AsrFiles {
   readonly fields: Readonly<Record<string, string>>
   readonly tokens: string
 }
@@ -18,7 +18,7 @@ export interface RecognizerFiles {
  * there refers to are linked beside it, because ONNX Runtime reads none from elsewhere, or copied where the file
  * system has no hard links.
  */
-export async function deriveRecognizerFiles(plan: RecognizerPlan, folder: string): Promise<RecognizerFiles> {
+export async function deriveAsrFiles(plan: AsrPlan, folder: string): Promise<AsrFiles> {
   const sources = [...Object.values(plan.files), plan.tokens]
   const names = sources.flatMap((source) => ("make" in source ? [source.name] : []))
   if (names.length > 0) {
@@ -32,7 +32,7 @@ export async function deriveRecognizerFiles(plan: RecognizerPlan, folder: string
   }
 }
 
-async function build(plan: RecognizerPlan, sources: readonly FileSource[], target: string): Promise<void> {
+async function build(plan: AsrPlan, sources: readonly FileSource[], target: string): Promise<void> {
   for (const source of sources)
     if ("make" in source) await Bun.write(join(target, source.name), await source.make())
   for (const path of plan.linked) await linkOrCopy(path, join(target, basename(path)))

@@ -1,15 +1,15 @@
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { TranscriptionEvent, TranscriptionRequest, TranscriptSegment } from "../../domain/transcription"
-import type { RecognizerModel } from "../../formats/speech/recognizer-model"
-import { decodeAudio, RECOGNIZER_RATE } from "../audio/decoders/decode"
+import type { AsrModel } from "../../formats/speech/asr-model"
+import { ASR_SAMPLE_RATE, decodeAudio } from "../audio/decoders/decode"
 import type { Recording } from "../audio/decoders/recording"
 import type { Resampler } from "../audio/encoders/create"
 import type { Job, MediaEngine } from "../media-shell"
 import type { Sherpa } from "../sherpa"
 import { checkTask, chooseLanguage } from "./language"
 import { FRAME_RATE, frameLoudness, levelled, silenceOutside } from "./loudness"
-import type { Heard, Manner, Recognizer } from "./recognizer"
 import { toSegments } from "./segments"
+import type { Hypothesis, Manner, Transcriber } from "./transcriber"
 import { findSpeech } from "./voice-activity"
 import { cutIntoWindows, halve, type Window } from "./windows"
 import { toWords } from "./words"
@@ -18,12 +18,12 @@ import { toWords } from "./words"
 const SLOTS = 4
 /** How long a recording may be decoded before others get their turn, and the parent a sign of life. */
 const PAUSE_EVERY_MS = 250
-const SAMPLES_PER_FRAME = RECOGNIZER_RATE / FRAME_RATE
+const SAMPLES_PER_FRAME = ASR_SAMPLE_RATE / FRAME_RATE
 
-export interface LoadedRecognizer {
+export interface LoadedAsr {
   readonly sherpa: Sherpa
-  readonly recognizer: Recognizer
-  readonly model: RecognizerModel
+  readonly transcriber: Transcriber
+  readonly model: AsrModel
   readonly threads: number
   /** A model that finds speech; absent: pauses are found by loudness. */
   readonly voiceActivityPath?: string
@@ -38,15 +38,15 @@ interface Dictation {
 }
 
 /** One recogniser. It hears a recording window by window, and tells what it heard as soon as it has. */
-export class RecognizerEngine implements MediaEngine<TranscriptionRequest, TranscriptionEvent> {
+export class AsrEngine implements MediaEngine<TranscriptionRequest, TranscriptionEvent> {
   readonly info: Omit<LoadedMediaInfo, "footprint">
-  readonly #loaded: LoadedRecognizer
+  readonly #loaded: LoadedAsr
 
-  constructor(loaded: LoadedRecognizer) {
+  constructor(loaded: LoadedAsr) {
     const { model, threads } = loaded
     this.#loaded = loaded
     this.info = {
-      kind: "recognizer",
+      kind: "asr",
       family: model.description.family,
       threads,
       slots: SLOTS,
@@ -62,14 +62,14 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
     let language = chooseLanguage(description, request.language)
     const recording = await this.#decode(request, job)
     job.emit({ type: "audio", seconds: recording.seconds })
-    const loudness = await this.#hearing(recording, plan.windowSeconds, job)
+    const loudness = await this.#transcribing(recording, plan.windowSeconds, job)
     let index = 0
     for (const window of cutIntoWindows(loudness, plan.windowSeconds)) {
       const manner: Manner = { task: request.task, language }
-      for await (const heard of this.#hear(window, { recording, loudness, manner, job })) {
+      for await (const hypothesis of this.#transcribe(window, { recording, loudness, manner, job })) {
         // What was found in the first window holds for the others: languages do not change at a cut.
-        language ??= heard.language
-        for (const segment of this.#segmentsOf(heard, recording.seconds, request.wordTimes))
+        language ??= hypothesis.language
+        for (const segment of this.#segmentsOf(hypothesis, recording.seconds, request.wordTimes))
           job.emit({ type: "segment", segment: { ...segment, index: index++ } })
       }
     }
@@ -84,7 +84,7 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
   #decode(request: TranscriptionRequest, job: Job<TranscriptionEvent>): Promise<Recording> {
     const { sherpa } = this.#loaded
     const makeResampler = (from: number): Resampler => {
-      const resampler = sherpa.createLinearResampler(from, RECOGNIZER_RATE)
+      const resampler = sherpa.createLinearResampler(from, ASR_SAMPLE_RATE)
       return {
         push: (samples) => sherpa.resampleLinear(resampler, samples, 0),
         end: () => sherpa.resampleLinear(resampler, new Float32Array(0), 1),
@@ -94,7 +94,7 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
   }
 
   /** How loud the recording is; only a long one, which is cut, is searched for speech. */
-  async #hearing(
+  async #transcribing(
     recording: Recording,
     windowSeconds: number,
     job: Job<TranscriptionEvent>,
@@ -106,33 +106,34 @@ export class RecognizerEngine implements MediaEngine<TranscriptionRequest, Trans
   }
 
   /** One window, or its halves where the engine gave up before its end. */
-  async *#hear(
+  async *#transcribe(
     window: Window,
     dictation: Dictation,
-  ): AsyncGenerator<Heard & { readonly window: Window }, void, undefined> {
+  ): AsyncGenerator<Hypothesis & { readonly window: Window }, void, undefined> {
     const { recording, manner, job, loudness } = dictation
-    const { recognizer } = this.#loaded
+    const { transcriber } = this.#loaded
     const samples = recording.slice(window.start * SAMPLES_PER_FRAME, window.end * SAMPLES_PER_FRAME)
-    let heard = await job.step(() => recognizer.hear(samples, manner))
-    const halves = heard.isCutOff ? halve(loudness, window) : undefined
+    let hypothesis = await job.step(() => transcriber.transcribe(samples, manner))
+    const halves = hypothesis.isCutOff ? halve(loudness, window) : undefined
     if (halves !== undefined) {
-      for (const half of halves) yield* this.#hear(half, dictation)
+      for (const half of halves) yield* this.#transcribe(half, dictation)
       return
     }
-    if (heard.text === "") heard = await job.step(() => recognizer.hearAgain(samples, manner))
-    if (heard.text !== "") yield { ...heard, window }
+    if (hypothesis.text === "")
+      hypothesis = await job.step(() => transcriber.transcribeAgain(samples, manner))
+    if (hypothesis.text !== "") yield { ...hypothesis, window }
   }
 
   #segmentsOf(
-    heard: Heard & { readonly window: Window },
+    hypothesis: Hypothesis & { readonly window: Window },
     recordingSeconds: number,
     wordTimes: boolean,
   ): Omit<TranscriptSegment, "index">[] {
-    const start = heard.window.start / FRAME_RATE
-    const end = Math.min(heard.window.end / FRAME_RATE, recordingSeconds)
-    if (!this.#loaded.model.plan.timed || heard.timestamps.length !== heard.tokens.length)
-      return [{ start, end, text: heard.text }]
-    const words = toWords(heard, end - start).map((word) => ({
+    const start = hypothesis.window.start / FRAME_RATE
+    const end = Math.min(hypothesis.window.end / FRAME_RATE, recordingSeconds)
+    if (!this.#loaded.model.plan.timed || hypothesis.timestamps.length !== hypothesis.tokens.length)
+      return [{ start, end, text: hypothesis.text }]
+    const words = toWords(hypothesis, end - start).map((word) => ({
       ...word,
       start: start + word.start,
       end: start + word.end,

@@ -1,5 +1,5 @@
 import { InvalidRequest, Unsupported } from "../../errors/request"
-import type { RecognizerDescription } from "../../formats/speech/recognizer-model"
+import type { AsrDescription } from "../../formats/speech/asr-model"
 
 /**
  * The code of the language that a request names, as the model spells it: by its code (`en`, `en-US`) or its English
@@ -7,7 +7,7 @@ import type { RecognizerDescription } from "../../formats/speech/recognizer-mode
  * @throws InvalidRequest for a language that the model does not know
  */
 export function chooseLanguage(
-  { languages }: Pick<RecognizerDescription, "languages">,
+  { languages }: Pick<AsrDescription, "languages">,
   wanted: string | undefined,
 ): string | undefined {
   const given = wanted?.trim().toLowerCase()
@@ -24,7 +24,7 @@ export function chooseLanguage(
 
 /** @throws Unsupported where the model writes down what is said, and nothing else */
 export function checkTask(
-  { canTranslate }: Pick<RecognizerDescription, "canTranslate">,
+  { canTranslate }: Pick<AsrDescription, "canTranslate">,
   task: "transcribe" | "translate",
 ): void {
   if (task === "translate" && !canTranslate)

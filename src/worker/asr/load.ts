@@ -2,25 +2,25 @@ import { dirname } from "node:path"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../domain/transcription"
 import { InvalidModelFile, ModelLoadFailed } from "../../errors/model"
 import { readModelFolder } from "../../formats/model-folder"
+import type { AsrModel } from "../../formats/speech/asr-model"
 import { recognizeSpeech } from "../../formats/speech/recognize"
-import type { RecognizerModel } from "../../formats/speech/recognizer-model"
 import { locateSpeech } from "../../native/speech-files"
 import { engineReason } from "../audio/engine-reason"
 import { usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../media-shell"
 import { openSherpa } from "../sherpa"
-import { deriveRecognizerFiles } from "./derived-files"
-import { RecognizerEngine } from "./engine"
-import { Recognizer } from "./recognizer"
+import { deriveAsrFiles } from "./derived-files"
+import { AsrEngine } from "./engine"
+import { Transcriber } from "./transcriber"
 import { findVoiceActivityModel } from "./voice-activity"
 
 const MOST_THREADS = 8
 
 /**
  * Loads a recogniser. Everything that the engine would end the process over is checked before it is called.
- * @throws ModelLoadFailed, Unsupported (a build without speech), RuntimeBroken
+ * @throws ModelLoadFailed, Unsupported (a build without speech), NativeLibraryError
  */
-export async function loadRecognizer(
+export async function loadAsr(
   message: LoadMessage<TranscriptionRequest>,
 ): Promise<MediaEngine<TranscriptionRequest, TranscriptionEvent>> {
   const { model: wanted, environment, settings } = message
@@ -31,11 +31,11 @@ export async function loadRecognizer(
   const modelsFolder = dirname(dirname(wanted.derivedFolder))
   const voiceActivityPath = await findVoiceActivityModel([wanted.path, modelsFolder])
   try {
-    const files = await deriveRecognizerFiles(model.plan, wanted.derivedFolder)
-    const recognizer = await Recognizer.load(sherpa, model.plan, files, threads)
-    return new RecognizerEngine({
+    const files = await deriveAsrFiles(model.plan, wanted.derivedFolder)
+    const transcriber = await Transcriber.load(sherpa, model.plan, files, threads)
+    return new AsrEngine({
       sherpa,
-      recognizer,
+      transcriber,
       model,
       threads,
       ...(voiceActivityPath !== undefined && { voiceActivityPath }),
@@ -45,10 +45,10 @@ export async function loadRecognizer(
   }
 }
 
-async function recognize(name: string, path: string): Promise<RecognizerModel> {
+async function recognize(name: string, path: string): Promise<AsrModel> {
   try {
     const found = await recognizeSpeech(await readModelFolder(path))
-    if (found?.kind === "recognizer") return found
+    if (found?.kind === "asr") return found
   } catch (error) {
     if (error instanceof InvalidModelFile) throw new ModelLoadFailed(name, error.message, error)
     throw error

@@ -1,7 +1,7 @@
 import type { ArchitectureName } from "../../formats/image/architectures"
 
 /** How pictures are made where a request does not say. */
-export interface DrawingDefaults {
+export interface GenerationDefaults {
   /** Width and height, in pixels: what the model was trained for. */
   readonly size: number
   readonly steps: number
@@ -10,14 +10,14 @@ export interface DrawingDefaults {
   readonly guidance?: number
 }
 
-const SD: DrawingDefaults = { size: 512, steps: 20, cfgScale: 7 }
-const SDXL: DrawingDefaults = { size: 1024, steps: 25, cfgScale: 7 }
+const SD: GenerationDefaults = { size: 512, steps: 20, cfgScale: 7 }
+const SDXL: GenerationDefaults = { size: 1024, steps: 25, cfgScale: 7 }
 
 /**
  * What the models' authors recommend in their model cards. Models that were distilled to few steps cannot all be told
  * from those that were not: an SDXL Turbo has the tensors of an SDXL, and its user says `steps` and `cfg_scale`.
  */
-export const DRAWING_DEFAULTS: Readonly<Record<ArchitectureName, DrawingDefaults>> = {
+export const GENERATION_DEFAULTS: Readonly<Record<ArchitectureName, GenerationDefaults>> = {
   sd1: SD,
   "sd1-tiny": SD,
   sd2: { size: 768, steps: 25, cfgScale: 7.5 },

@@ -1,6 +1,6 @@
 import { dlopen, ptr } from "bun:ffi"
 import { getPriority, setPriority } from "node:os"
-import { RuntimeBroken } from "../../errors/engine"
+import { NativeLibraryError } from "../../errors/engine"
 import { askForDeathSignal } from "../lifetime"
 
 /**
@@ -19,7 +19,7 @@ const SIG_IGN = 1
 /**
  * Turns this process into the one that draws, which could not do for itself what is done here first: it ends with its
  * parent whatever native code is doing, gives way to others, and leaves Ctrl-C to its parent.
- * @throws RuntimeBroken where the program cannot be started
+ * @throws NativeLibraryError where the program cannot be started
  */
 export function execSidecar(command: readonly string[]): never {
   askForDeathSignal()
@@ -35,5 +35,5 @@ export function execSidecar(command: readonly string[]): never {
   const pointers = new BigUint64Array([...texts.map((text) => BigInt(ptr(text))), 0n])
   const [program] = texts
   if (program !== undefined) symbols.execv(ptr(program), ptr(pointers))
-  throw new RuntimeBroken(`${command[0]} cannot be started`)
+  throw new NativeLibraryError(`${command[0]} cannot be started`)
 }

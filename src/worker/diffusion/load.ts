@@ -11,7 +11,7 @@ import { FRAME_START, type WorkerModel } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
 import { usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../media-shell"
-import { Painter } from "./painter"
+import { DiffusionEngine } from "./diffusion-engine"
 import type { EngineFiles, FromSidecar } from "./sidecar-messages"
 import { logFrame, SidecarProcess } from "./sidecar-process"
 
@@ -24,27 +24,27 @@ const FLUX2: readonly string[] = ["flux2", "flux2-klein"]
 /**
  * Starts the process that draws, and has it load the model: on the GPU where one may be used and is there, else on the
  * CPU.
- * @throws ModelLoadFailed, InvalidModelFile, Unsupported, RuntimeBroken
+ * @throws ModelLoadFailed, InvalidModelFile, Unsupported, NativeLibraryError
  */
-export async function loadPainter({
+export async function loadDiffusionModel({
   environment,
   model,
   settings,
 }: LoadMessage<ImageRequest>): Promise<MediaEngine<ImageRequest, ImageEvent>> {
-  const painter = await recognizeImageModel(await readModelFolder(model.path))
-  if (painter === undefined) throw new ModelLoadFailed(model.name, "it is no model that makes pictures")
-  const adapter = adapterOf(model, painter)
+  const imageModel = await recognizeImageModel(await readModelFolder(model.path))
+  if (imageModel === undefined) throw new ModelLoadFailed(model.name, "it is no model that makes pictures")
+  const adapter = adapterOf(model, imageModel)
   const files = await locateImageEngine(environment.runtimeFolder)
   const onGpu = settings.gpuLayers !== 0 && files.gpuBackends !== undefined
-  return await start({ model, painter, adapter, files, settings, onGpu })
+  return await start({ model, imageModel, adapter, files, settings, onGpu })
 }
 
 /** The package applies one adapter, and it as it is. */
-function adapterOf({ name, defaults }: WorkerModel, painter: ImageModel): string | undefined {
+function adapterOf({ name, defaults }: WorkerModel, imageModel: ImageModel): string | undefined {
   const given = decodeDefaults(defaults).adapters ?? []
   if (given.some(({ scale }) => scale !== 1))
     throw new Unsupported(`model '${name}': adapters of image models can only be applied whole`, "model")
-  const adapters = [...painter.loras, ...given.map(({ path }) => path)]
+  const adapters = [...imageModel.loras, ...given.map(({ path }) => path)]
   if (adapters.length > 1)
     throw new Unsupported(
       `model '${name}': there are ${adapters.length} adapters, and one can be applied`,
@@ -55,7 +55,7 @@ function adapterOf({ name, defaults }: WorkerModel, painter: ImageModel): string
 
 interface StartOptions {
   readonly model: WorkerModel
-  readonly painter: ImageModel
+  readonly imageModel: ImageModel
   readonly adapter: string | undefined
   readonly files: ImageEngineFiles
   readonly settings: TextModelSettings
@@ -73,18 +73,18 @@ interface Loading {
   isRefused: boolean
 }
 
-async function start(options: StartOptions): Promise<Painter> {
-  const { model, painter, adapter, files, settings } = options
+async function start(options: StartOptions): Promise<DiffusionEngine> {
+  const { model, imageModel, adapter, files, settings } = options
   const loading: Loading = { done: Promise.withResolvers(), complaints: [], gpus: [], isRefused: false }
-  let engine: Painter | undefined
+  let engine: DiffusionEngine | undefined
   const sidecar = new SidecarProcess(sidecarCommand(files), {
-    heard(message, bytes) {
-      if (message.type === "log") hearLog(message, loading)
+    onMessage(message, bytes) {
+      if (message.type === "log") onLog(message, loading)
       else if (message.type === "loaded") loading.done.resolve(message.residentBytes)
       else if (message.type === "load-failed") {
         loading.isRefused = true
         loading.done.reject(new ModelLoadFailed(model.name, loading.complaints[0] ?? message.reason))
-      } else engine?.heard(message, bytes)
+      } else engine?.onMessage(message, bytes)
     },
     progress(fraction) {
       if (engine === undefined) console.error(`${FRAME_START}P${fraction}`)
@@ -97,13 +97,13 @@ async function start(options: StartOptions): Promise<Painter> {
     },
   })
   const threads = settings.decodeThreads ?? usableCores()
-  sidecar.send({ type: "load", files: engineFiles(painter), config: engineConfig(options, threads) })
+  sidecar.send({ type: "load", files: engineFiles(imageModel), config: engineConfig(options, threads) })
   try {
     const residentBytes = await loading.done.promise
     const info = loadedInfo(options, { threads, residentBytes, gpus: loading.gpus })
-    engine = new Painter({
+    engine = new DiffusionEngine({
       info,
-      architecture: painter.architecture,
+      architecture: imageModel.architecture,
       adapter,
       send: (message, bytes) => sidecar.send(message, bytes),
     })
@@ -132,7 +132,7 @@ function sidecarCommand({ runtime, script }: ImageEngineFiles): readonly string[
 
 const ERROR_LEVEL = 0
 
-function hearLog(message: Extract<FromSidecar, { type: "log" }>, loading: Loading): void {
+function onLog(message: Extract<FromSidecar, { type: "log" }>, loading: Loading): void {
   console.error(logFrame(message))
   const text = message.text.replace(/^\S+\.[ch]pp:\d+\s+- /, "")
   if (message.level === ERROR_LEVEL) loading.complaints.push(text)
@@ -158,7 +158,7 @@ function engineFiles({ files, isPrefixed }: ImageModel): EngineFiles {
 }
 
 function engineConfig(
-  { painter, settings, files, onGpu }: StartOptions,
+  { imageModel, settings, files, onGpu }: StartOptions,
   threads: number,
 ): Readonly<Record<string, string | number | boolean>> {
   const [device] = settings.devices ?? []
@@ -172,22 +172,22 @@ function engineConfig(
     // Applied to the weights at once, an adapter that leaves one of the modules alone would end the process.
     lora_apply_mode: "at_runtime",
     verbosity: VERBOSITY,
-    ...(FLUX2.includes(painter.architecture) && { prediction: "flux2_flow" }),
+    ...(FLUX2.includes(imageModel.architecture) && { prediction: "flux2_flow" }),
   }
 }
 
 function loadedInfo(
-  { painter, onGpu }: StartOptions,
+  { imageModel, onGpu }: StartOptions,
   loaded: { readonly threads: number; readonly residentBytes: number; readonly gpus: readonly string[] },
 ): LoadedMediaInfo {
-  const sizes = Object.values(painter.files).map((path) => Bun.file(path).size)
+  const sizes = Object.values(imageModel.files).map((path) => Bun.file(path).size)
   const modelBytes = sizes.reduce((sum, size) => sum + size, 0)
   const gpus = onGpu ? loaded.gpus.slice(0, 1) : []
   // Mapped weights count in full, though their pages come as they are read.
   const onHost = gpus.length > 0 ? loaded.residentBytes : Math.max(loaded.residentBytes, modelBytes)
   return {
     kind: "image",
-    family: painter.architecture,
+    family: imageModel.architecture,
     threads: loaded.threads,
     slots: 1,
     modelBytes,

@@ -14,7 +14,7 @@ export interface EngineFiles {
 }
 
 /** One picture, in the package's words. */
-export interface DrawParameters {
+export interface GenerationParameters {
   readonly prompt: string
   readonly negative_prompt: string
   readonly width: number
@@ -38,7 +38,7 @@ export type ToSidecar =
       readonly config: Readonly<Record<string, string | number | boolean>>
     }
   /** With the picture to start from behind it, as PNG, or no bytes. */
-  | { readonly type: "draw"; readonly parameters: DrawParameters }
+  | { readonly type: "draw"; readonly parameters: GenerationParameters }
   /** Ends the picture at its next step. */
   | { readonly type: "cancel" }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Readable } from "node:stream"
 import { reasonOf } from "../../errors/base"
-import { RuntimeBroken } from "../../errors/engine"
+import { NativeLibraryError } from "../../errors/engine"
 import { ProcessEnd } from "../../lib/process-end"
 import { FRAME_START } from "../../protocol/messages"
 import { encodeFrame, FrameReader } from "./frames"
@@ -17,7 +17,7 @@ const NOISE = /^(ggml_backend_load_best|load_backend): /
 const BAR = /^\|[#= >]*\| (\d+)\/(\d+) - /
 
 export interface SidecarListener {
-  heard(message: FromSidecar, bytes: Uint8Array): void
+  onMessage(message: FromSidecar, bytes: Uint8Array): void
   /** How much of the load, or of whatever else the library shows a bar for, is done; 0 to 1. */
   progress(fraction: number): void
   /** Something that it printed. */
@@ -32,18 +32,18 @@ export class SidecarProcess {
   readonly #channel: NodeJS.WritableStream & Readable
   #isWanted = true
 
-  /** @throws RuntimeBroken where it cannot be started */
+  /** @throws NativeLibraryError where it cannot be started */
   constructor(command: readonly string[], listener: SidecarListener) {
     const [program = "", ...rest] = command
     this.#child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe", "pipe"] })
     const channel = this.#child.stdio[CHANNEL]
-    if (!isDuplex(channel)) throw new RuntimeBroken("the image engine could not be started")
+    if (!isDuplex(channel)) throw new NativeLibraryError("the image engine could not be started")
     this.#channel = channel
     const frames = new FrameReader()
     channel.on("data", (bytes: Uint8Array) => {
       // Both sides are the same program.
       for (const { message, bytes: attached } of frames.push(bytes))
-        listener.heard(message as FromSidecar, attached)
+        listener.onMessage(message as FromSidecar, attached)
     })
     // Its end is told below; a write to a process that has just ended is no news.
     channel.on("error", () => {})

@@ -3,8 +3,8 @@ import type { ModelDefaults } from "../../domain/model"
 import type { TemplateFallback } from "../../prompt/template"
 
 /** A request with what it leaves open taken from what comes along with the model, but for sampling. */
-export function withDefaults<R extends GenerationRequest>(request: R, defaults: ModelDefaults): R {
-  const maxTokens = request.maxTokens ?? defaults.maxTokens ?? request.usualMaxTokens
+export function applyDefaults<R extends GenerationRequest>(request: R, defaults: ModelDefaults): R {
+  const maxTokens = request.maxTokens ?? defaults.maxTokens ?? request.defaultMaxTokens
   return {
     ...request,
     ...(maxTokens !== undefined && { maxTokens }),

@@ -57,7 +57,7 @@ interface Offload {
 
 /**
  * Loads a model and makes its context.
- * @throws ModelLoadFailed, NotEnoughMemory, Unsupported (a model that generates no text), RuntimeBroken
+ * @throws ModelLoadFailed, NotEnoughMemory, Unsupported (a model that generates no text), NativeLibraryError
  */
 export function loadText(
   files: LlamaFiles,

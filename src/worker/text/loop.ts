@@ -7,30 +7,30 @@ import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
-import { Admission } from "./cache/admission"
 import type { KvCache } from "./cache/kv-cache"
-import { leastRecentlyUsedPrefix, planExchange } from "./cache/slots"
-import type { Piece } from "./output/answer"
-import type { Outbox } from "./output/outbox"
+import { SlotAllocator } from "./cache/slot-allocator"
+import { leastRecentlyUsedPrefix, planSlotSwap } from "./cache/slots"
+import type { StepOutbox } from "./output/step-outbox"
+import type { TextPiece } from "./output/text-output"
 import type { RunningRequest } from "./request"
-import { TokenChooser } from "./sampling/token-chooser"
+import { TokenSampler } from "./sampling/token-sampler"
 import { OVERDRAFT, planStep, type StepPlan } from "./scheduler"
 import type { Sequence } from "./sequence"
-import { fillBatch, type Output } from "./step-batch"
+import { fillBatch, type LogitsRow } from "./step-batch"
 import type { ThreadGovernor } from "./threads"
 
 /** Gaps between generating sequences close by themselves when a newcomer takes them; wait this many steps for one. */
-const STEPS_BEFORE_EXCHANGE = 4
+const STEPS_BEFORE_SWAP = 4
 
 const NO_BYTES = new Uint8Array(0)
 
-const NO_TEXT: Piece = { text: "", tokens: 0 }
+const NO_TEXT: TextPiece = { text: "", tokens: 0 }
 
 export interface TextLoopParts {
   readonly model: Model
   readonly context: Context
   readonly cache: KvCache
-  readonly outbox: Outbox
+  readonly outbox: StepOutbox
   readonly threads: ThreadGovernor
   /** The longest single conversation, in tokens. */
   readonly contextLength: number
@@ -43,28 +43,28 @@ export interface TextLoopParts {
 }
 
 /** What came before a step. */
-export interface Turn {
+export interface StepContext {
   /** How long other workers had the CPU since the last step, in ms. */
   readonly waitedMs: number
   /** Do other workers compute at present? */
   readonly contended: boolean
 }
 
-const ALONE: Turn = { waitedMs: 0, contended: false }
+const ALONE: StepContext = { waitedMs: 0, contended: false }
 
 /** Continuous batching: each step computes one batch over all running sequences and samples a token for each. */
 export class TextLoop {
   readonly #context: Context
   readonly #cache: KvCache
-  readonly #outbox: Outbox
+  readonly #outbox: StepOutbox
   readonly #threads: ThreadGovernor
   readonly #contextLength: number
   readonly #mostOutputs: number
   readonly #now: () => number
   readonly #batch: Batch
   readonly #budget: PrefillBudget
-  readonly #chooser: TokenChooser
-  readonly #admission: Admission
+  readonly #sampler: TokenSampler
+  readonly #allocator: SlotAllocator
   readonly #requests = new Map<number, RunningRequest>()
   #waiting: Sequence[] = []
   #running: Sequence[] = []
@@ -83,8 +83,8 @@ export class TextLoop {
     this.#now = parts.now
     this.#batch = new Batch(parts.batchTokens, parts.cache.slots.length)
     this.#budget = new PrefillBudget(Math.floor(parts.batchTokens / (1 + OVERDRAFT)))
-    this.#chooser = new TokenChooser(parts.context, parts.model, parts.contextLength)
-    this.#admission = new Admission(parts.cache)
+    this.#sampler = new TokenSampler(parts.context, parts.model, parts.contextLength)
+    this.#allocator = new SlotAllocator(parts.cache)
   }
 
   /** Is there anything to compute? */
@@ -97,7 +97,7 @@ export class TextLoop {
     this.#requests.set(request.id, request)
     this.#waiting.push(...request.sequences)
     if (request.prepared.isJudged) return this.#tellFirstToken(request)
-    this.#tellPrompt(request)
+    this.#emitPrompt(request)
     this.#outbox.flush()
   }
 
@@ -116,7 +116,7 @@ export class TextLoop {
   }
 
   /** Computes one batch, and sends what came of it. */
-  step(turn: Turn = ALONE): void {
+  step(turn: StepContext = ALONE): void {
     this.#step++
     this.#threads.prepare(this.#context, turn.waitedMs)
     this.#context.setPolling(!turn.contended)
@@ -134,7 +134,7 @@ export class TextLoop {
   #admit(): void {
     if (this.#cache.needsWiping(this.#running.length)) this.#wipe()
     if (this.#full && this.#running.length > 0) return
-    const admitted = this.#admission.admit(this.#waiting, this.#running)
+    const admitted = this.#allocator.admit(this.#waiting, this.#running)
     for (const sequence of admitted) this.#begin(sequence)
     if (admitted.length > 0) this.#waiting = this.#waiting.filter((sequence) => sequence.slot === undefined)
     this.#cache.forgetSaved()
@@ -147,7 +147,7 @@ export class TextLoop {
     const cached = sequence.slot?.length ?? 0
     this.#outbox.counters.promptTokensCached += cached
     if (sequence.choice === 0) sequence.request.cachedTokens = cached
-    this.#tellProgress(sequence, this.#now())
+    this.#emitProgress(sequence, this.#now())
   }
 
   /** With the split layout, gaps between generating sequences cost a pass over the weights each. */
@@ -156,9 +156,9 @@ export class TextLoop {
     const generating = this.#running.flatMap((sequence) =>
       sequence.generating && sequence.slot !== undefined ? [sequence.slot] : [],
     )
-    const exchange = generating.length > 1 ? planExchange(generating, this.#cache.usable) : undefined
+    const exchange = generating.length > 1 ? planSlotSwap(generating, this.#cache.usable) : undefined
     this.#stepsWithGaps = exchange === undefined ? 0 : this.#stepsWithGaps + 1
-    if (exchange !== undefined && this.#stepsWithGaps > STEPS_BEFORE_EXCHANGE)
+    if (exchange !== undefined && this.#stepsWithGaps > STEPS_BEFORE_SWAP)
       this.#cache.exchange(exchange.from, exchange.to)
   }
 
@@ -175,13 +175,13 @@ export class TextLoop {
     const startedAt = this.#now()
     const result = this.#context.decode(this.#batch)
     this.#outbox.counters.decodeCalls++
-    if (result === "no-room") return this.#makeRoom(plan)
+    if (result === "no-room") return this.#makeSpace(plan)
     if (result === "failed") return this.#isolate(plan)
     this.#advance(plan)
     this.#outbox.used(this.#usageOf(plan))
     const computedAt = this.#now()
-    this.#budget.observe(plan.streams, plan.promptTokens, computedAt - startedAt)
-    for (const { sequence } of plan.work) this.#tellProgress(sequence, computedAt)
+    this.#budget.observe(plan.decodeCount, plan.promptTokens, computedAt - startedAt)
+    for (const { sequence } of plan.work) this.#emitProgress(sequence, computedAt)
     this.#takeAll(outputs)
   }
 
@@ -205,7 +205,7 @@ export class TextLoop {
   // ------------------------------------------------------------------------------------- when a step fails
 
   /** The pool is full: idle prefixes go first, then the youngest stream pauses. Nothing was computed. */
-  #makeRoom(plan: StepPlan<Sequence>): void {
+  #makeSpace(plan: StepPlan<Sequence>): void {
     const prefix = leastRecentlyUsedPrefix(this.#cache.slots)
     if (prefix !== undefined) return this.#cache.clear(prefix)
     const youngest = this.#running[this.#running.length - 1]
@@ -275,7 +275,7 @@ export class TextLoop {
   // --------------------------------------------------------------------------------------- what came of it
 
   /** What is wrong with one sequence's output ends its request, and nobody else's. */
-  #takeAll(outputs: readonly Output[]): void {
+  #takeAll(outputs: readonly LogitsRow[]): void {
     const broken = new Set<Sequence>()
     for (const output of outputs) {
       if (output.sequence.finished) continue
@@ -289,22 +289,22 @@ export class TextLoop {
     if (broken.size > 0) this.#findCulprits(broken)
   }
 
-  #take({ sequence, position, index }: Output): void {
+  #take({ sequence, position, index }: LogitsRow): void {
     const { prepared } = sequence.request
     if (position < sequence.tokens.length - 1) return this.#judge(sequence, position, index)
-    const choice = prepared.maxTokens === 0 ? undefined : this.#chooser.choose(sequence, index)
+    const choice = prepared.maxTokens === 0 ? undefined : this.#sampler.sample(sequence, index)
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
     if (choice === undefined) return this.#finish(sequence, "length")
     const { token, logprob } = choice
     this.#outbox.counters.tokensGenerated++
     const isStop = prepared.stopTokens.includes(token)
-    if (this.#chooser.endsGeneration(token) || (isStop && !prepared.keepsStop)) {
+    if (this.#sampler.endsGeneration(token) || (isStop && !prepared.keepsStop)) {
       sequence.acceptEnd(token)
       return this.#finish(sequence, "stop")
     }
     const piece = sequence.accept(token, this.#shownBytes(sequence, token), logprob)
-    if (piece !== undefined) this.#tellText(sequence, piece)
+    if (piece !== undefined) this.#emitText(sequence, piece)
     if (piece?.stop !== undefined) return this.#finish(sequence, "stop", piece.stop)
     if (isStop) return this.#finish(sequence, "stop")
     const limit = sequence.limitReached(this.#contextLength)
@@ -313,8 +313,8 @@ export class TextLoop {
 
   /** What a token adds to the answer. */
   #shownBytes({ request }: Sequence, token: number): Uint8Array {
-    const isHidden = request.prepared.hidesControlTokens && this.#chooser.isControl(token)
-    return isHidden ? NO_BYTES : this.#chooser.bytes(token)
+    const isHidden = request.prepared.hidesControlTokens && this.#sampler.isControl(token)
+    return isHidden ? NO_BYTES : this.#sampler.bytes(token)
   }
 
   #judge(sequence: Sequence, position: number, index: number): void {
@@ -322,21 +322,21 @@ export class TextLoop {
     if (position < sequence.judgedTokens) return
     const { id, prepared } = sequence.request
     const next = sequence.tokens[position + 1] ?? 0
-    const judged = this.#chooser.judge(index, next, prepared.topLogprobs ?? 0)
+    const wantsPromptLogprobs = this.#sampler.scoreToken(index, next, prepared.topLogprobs ?? 0)
     sequence.judgedTokens = position + 1
-    this.#outbox.judged(id, judged)
+    this.#outbox.wantsPromptLogprobs(id, wantsPromptLogprobs)
   }
 
   #promptDone(sequence: Sequence): void {
     const { request } = sequence
     request.promptDone(this.#now())
-    if (sequence.judged) this.#tellPrompt(request)
+    if (sequence.wantsPromptLogprobs) this.#emitPrompt(request)
   }
 
   #finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
     const { request } = sequence
     const rest = stop === undefined ? sequence.endOfAnswer() : undefined
-    if (rest !== undefined || request.prepared.reportsTokens) this.#tellText(sequence, rest ?? NO_TEXT)
+    if (rest !== undefined || request.prepared.reportsTokens) this.#emitText(sequence, rest ?? NO_TEXT)
     this.#retire(sequence)
     this.#outbox.event(request.id, {
       type: "finish",
@@ -382,10 +382,10 @@ export class TextLoop {
   /** Of a prompt that is judged: nothing comes before it that it could be predicted from. */
   #tellFirstToken({ id, prepared }: RunningRequest): void {
     const first = prepared.tokens[0] ?? 0
-    this.#outbox.judged(id, { id: first, bytes: Array.from(this.#chooser.bytes(first)) })
+    this.#outbox.wantsPromptLogprobs(id, { id: first, bytes: Array.from(this.#sampler.bytes(first)) })
   }
 
-  #tellPrompt({ id, prepared }: RunningRequest): void {
+  #emitPrompt({ id, prepared }: RunningRequest): void {
     const { tokens, echo, warnings } = prepared
     this.#outbox.event(id, {
       type: "prompt",
@@ -395,7 +395,7 @@ export class TextLoop {
     })
   }
 
-  #tellText(sequence: Sequence, { text, tokens, logprobs }: Piece): void {
+  #emitText(sequence: Sequence, { text, tokens, logprobs }: TextPiece): void {
     const ids = sequence.takeUntold()
     this.#outbox.event(sequence.request.id, {
       type: "text",
@@ -407,7 +407,7 @@ export class TextLoop {
     })
   }
 
-  #tellProgress(sequence: Sequence, now: number): void {
+  #emitProgress(sequence: Sequence, now: number): void {
     const { request } = sequence
     if (!request.prepared.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) return
     const total = request.prepared.tokens.length

@@ -7,19 +7,19 @@ export interface Runnable {
   /** Steps since it got its slot. */
   readonly waitedSteps: number
   /** The logits of all its tokens are wanted, not only those of the last one. */
-  readonly judged: boolean
+  readonly wantsPromptLogprobs: boolean
 }
 
-export interface Work<T> {
+export interface ScheduledTokens<T> {
   readonly sequence: T
   readonly tokens: number
 }
 
 /** What one decode computes. */
 export interface StepPlan<T> {
-  readonly work: readonly Work<T>[]
+  readonly work: readonly ScheduledTokens<T>[]
   /** How many of the sequences generate. */
-  readonly streams: number
+  readonly decodeCount: number
   /** Prompt tokens among the work. */
   readonly promptTokens: number
 }
@@ -41,21 +41,21 @@ export function planStep<T extends Runnable>(
   budget: number,
   mostOutputs: number,
 ): StepPlan<T> {
-  const work: Work<T>[] = []
+  const work: ScheduledTokens<T>[] = []
   for (const sequence of sequences) if (sequence.generating) work.push({ sequence, tokens: 1 })
   const streams = work.length
   let left = budget
-  let outputs = mostOutputs - sequences.filter(({ judged }) => !judged).length
+  let outputs = mostOutputs - sequences.filter(({ wantsPromptLogprobs }) => !wantsPromptLogprobs).length
   for (const sequence of inOrderOfPrefill(sequences)) {
     if (left <= 0) break
     const wanted = sequence.remaining <= left + budget * OVERDRAFT ? sequence.remaining : left
-    const tokens = Math.min(wanted, sequence.judged ? outputs : wanted)
+    const tokens = Math.min(wanted, sequence.wantsPromptLogprobs ? outputs : wanted)
     if (tokens === 0) continue
     work.push({ sequence, tokens })
     left -= tokens
-    if (sequence.judged) outputs -= tokens
+    if (sequence.wantsPromptLogprobs) outputs -= tokens
   }
-  return { work, streams, promptTokens: budget - left }
+  return { work, decodeCount: streams, promptTokens: budget - left }
 }
 
 function inOrderOfPrefill<T extends Runnable>(sequences: readonly T[]): T[] {

@@ -1,6 +1,6 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
 import type { Slot } from "./cache/slots"
-import { Answer, type Piece } from "./output/answer"
+import { TextOutput, type TextPiece } from "./output/text-output"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
@@ -26,7 +26,7 @@ export class Sequence implements Runnable {
   waitedSteps = 0
   generated = 0
   finished = false
-  readonly #answer: Answer
+  readonly #answer: TextOutput
   /** Generated tokens that have not been reported, where they are to be. */
   #untold: number[] | undefined
   #tokens: number[] | undefined
@@ -34,7 +34,7 @@ export class Sequence implements Runnable {
   constructor(request: RunningRequest, choice: number) {
     this.request = request
     this.choice = choice
-    this.#answer = new Answer(request.prepared.stops, request.prepared.keepsStop)
+    this.#answer = new TextOutput(request.prepared.stops, request.prepared.keepsStop)
     this.#untold = request.prepared.reportsTokens ? [] : undefined
   }
 
@@ -55,17 +55,17 @@ export class Sequence implements Runnable {
     return this.generated > 0 && this.remaining === 1
   }
 
-  get judged(): boolean {
+  get wantsPromptLogprobs(): boolean {
     return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
   }
 
   /** Are the logits of the token at `position` wanted? */
   wantsLogits(position: number): boolean {
-    return position === this.tokens.length - 1 || this.judged
+    return position === this.tokens.length - 1 || this.wantsPromptLogprobs
   }
 
   /** Takes a generated token; returns what of the answer may be shown now. */
-  accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): Piece | undefined {
+  accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): TextPiece | undefined {
     this.tokens.push(token)
     this.generated++
     this.#untold?.push(token)
@@ -86,7 +86,7 @@ export class Sequence implements Runnable {
   }
 
   /** What was held back, now that the answer is over without a stop text. */
-  endOfAnswer(): Piece | undefined {
+  endOfAnswer(): TextPiece | undefined {
     return this.#answer.end()
   }
 

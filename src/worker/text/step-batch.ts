@@ -1,9 +1,9 @@
 import type { Batch } from "../../llama/batch"
+import type { ScheduledTokens } from "./scheduler"
 import type { Sequence } from "./sequence"
-import type { Work } from "./scheduler"
 
 /** A token of the batch whose logits are wanted. */
-export interface Output {
+export interface LogitsRow {
   readonly sequence: Sequence
   /** The token's place in its sequence. */
   readonly position: number
@@ -15,8 +15,8 @@ export interface Output {
  * Fills the batch with what is to be computed, in the order of sequence ids: llama.cpp computes sequences together
  * only where their ids follow each other.
  */
-export function fillBatch(batch: Batch, work: readonly Work<Sequence>[]): Output[] {
-  const outputs: Output[] = []
+export function fillBatch(batch: Batch, work: readonly ScheduledTokens<Sequence>[]): LogitsRow[] {
+  const outputs: LogitsRow[] = []
   batch.clear()
   for (const { sequence, tokens } of inSlotOrder(work)) {
     const slot = sequence.slot
@@ -30,6 +30,6 @@ export function fillBatch(batch: Batch, work: readonly Work<Sequence>[]): Output
   return outputs
 }
 
-function inSlotOrder(work: readonly Work<Sequence>[]): Work<Sequence>[] {
+function inSlotOrder(work: readonly ScheduledTokens<Sequence>[]): ScheduledTokens<Sequence>[] {
   return [...work].sort((a, b) => (a.sequence.slot?.id ?? 0) - (b.sequence.slot?.id ?? 0))
 }

@@ -3,11 +3,11 @@ import { asXllmError } from "../../errors/base"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
-import { type CpuTurns, openTurns } from "../cpu-turns"
+import { type CpuLease, openCpuLease } from "../cpu-lease"
 import { endWithParent } from "../lifetime"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
-import { Outbox } from "./output/outbox"
+import { StepOutbox } from "./output/step-outbox"
 import { type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
 import { modelDefaults } from "./sampling/sampling"
@@ -73,11 +73,11 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
 class TextWorker {
   readonly #prompts: PromptClient
   readonly #send: (message: FromTextWorker) => void
-  readonly #outbox: Outbox
+  readonly #outbox: StepOutbox
   readonly #loop: TextLoop
   /** Requests that are not ready for the loop yet. */
   readonly #preparing = new Map<number, Preparation>()
-  readonly #turns: CpuTurns | undefined
+  readonly #lease: CpuLease | undefined
   #looping = false
 
   constructor(
@@ -90,8 +90,8 @@ class TextWorker {
     this.#prompts = prompts
     this.#send = send
     // A model that computes on GPUs only leaves the cores to others.
-    this.#turns = loaded.info.gpuLayers < loaded.info.totalLayers ? openTurns(turnFolder) : undefined
-    this.#outbox = new Outbox(send)
+    this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
+    this.#outbox = new StepOutbox(send)
     this.#loop = new TextLoop({
       ...loaded,
       outbox: this.#outbox,
@@ -152,20 +152,20 @@ class TextWorker {
     this.#loop.resume()
     while (this.#loop.busy) {
       const waitedMs =
-        this.#turns === undefined || this.#turns.tryTake() ? 0 : await this.#waitForTurn(this.#turns)
-      this.#loop.step({ waitedMs, contended: this.#turns?.contended ?? false })
-      this.#turns?.giveBack()
+        this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
+      this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+      this.#lease?.giveBack()
       await new Promise((resolve) => setImmediate(resolve))
     }
     this.#looping = false
   }
 
   /** Others compute; meanwhile the parent hears that this worker is not the one that hangs. Resolves to ms. */
-  async #waitForTurn(turns: CpuTurns): Promise<number> {
+  async #waitForTurn(lease: CpuLease): Promise<number> {
     const startedAt = performance.now()
-    const signsOfLife = setInterval(() => this.#outbox.flush(), SIGN_OF_LIFE_MS)
-    await turns.wait()
-    clearInterval(signsOfLife)
+    const heartbeats = setInterval(() => this.#outbox.flush(), SIGN_OF_LIFE_MS)
+    await lease.wait()
+    clearInterval(heartbeats)
     return performance.now() - startedAt
   }
 }

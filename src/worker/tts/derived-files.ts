@@ -3,7 +3,7 @@ import { appendFile, copyFile } from "node:fs/promises"
 import { join } from "node:path"
 import { inflateRawSync } from "node:zlib"
 import { encodeMetadata } from "../../formats/onnx/metadata"
-import type { FilePart, VoicePlan } from "../../formats/speech/voice-model"
+import type { FilePart, TtsPlan } from "../../formats/speech/tts-model"
 import { derive } from "../derived"
 
 /** Changes with what is written below. */
@@ -14,7 +14,7 @@ const TOKENS = "tokens.txt"
 const VOICES = "voices.bin"
 
 /** Files that the engine loads, of the model or made from it. */
-export interface VoiceFiles {
+export interface TtsFiles {
   readonly model: string
   readonly tokens: string
   readonly voices?: string
@@ -24,9 +24,9 @@ export interface VoiceFiles {
  * The files of a voice as the engine wants them. What the model lacks is made in `folder`: a copy of its graph with
  * metadata at the end (blocks are shared where the file system can), its table of tokens, its table of voices.
  */
-export async function deriveVoiceFiles(plan: VoicePlan, folder: string): Promise<VoiceFiles> {
+export async function deriveTtsFiles(plan: TtsPlan, folder: string): Promise<TtsFiles> {
   const { model, tokens, voices } = plan
-  const own: VoiceFiles = {
+  const own: TtsFiles = {
     model,
     tokens: "path" in tokens ? tokens.path : join(folder, TOKENS),
     ...(voices !== undefined && { voices: "path" in voices ? voices.path : join(folder, VOICES) }),
@@ -37,12 +37,12 @@ export async function deriveVoiceFiles(plan: VoicePlan, folder: string): Promise
   return plan.addedMetadata === undefined ? own : { ...own, model: join(folder, MODEL) }
 }
 
-function recipeOf({ addedMetadata, tokens, voices }: VoicePlan): string {
+function recipeOf({ addedMetadata, tokens, voices }: TtsPlan): string {
   const content = JSON.stringify([RECIPE_VERSION, addedMetadata, tokens, voices])
   return Bun.hash.xxHash3(content).toString(16)
 }
 
-async function build({ model, addedMetadata, tokens, voices }: VoicePlan, folder: string): Promise<void> {
+async function build({ model, addedMetadata, tokens, voices }: TtsPlan, folder: string): Promise<void> {
   if (addedMetadata !== undefined) {
     const copy = join(folder, MODEL)
     await copyFile(model, copy, constants.COPYFILE_FICLONE)

@@ -2,13 +2,13 @@ import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
-import type { VoiceModel } from "../../formats/speech/voice-model"
+import type { TtsModel } from "../../formats/speech/tts-model"
 import { createEncoder, type Resampler } from "../audio/encoders/create"
 import type { AudioEncoder } from "../audio/encoders/encoder"
 import type { Job, MediaEngine } from "../media-shell"
 import type { Sherpa, TtsHandle } from "../sherpa"
 import type { EspeakData } from "./espeak-data"
-import { type Piece, splitIntoPieces } from "./sentences"
+import { type SentencePiece, splitIntoPieces } from "./sentences"
 import { chooseSpeaker } from "./speakers"
 
 /** Requests that are spoken side by side, a sentence of each by turns. */
@@ -17,10 +17,10 @@ const SLOTS = 4
 /** The first synthesis takes longer than those that follow. */
 const WARM_UP = "a"
 
-export interface LoadedVoice {
+export interface LoadedTts {
   readonly sherpa: Sherpa
   readonly tts: TtsHandle
-  readonly voice: VoiceModel
+  readonly voice: TtsModel
   readonly threads: number
   readonly espeak?: EspeakData
 }
@@ -34,17 +34,17 @@ interface Manner {
 }
 
 /** One voice. It speaks piece by piece, and each is encoded and told as soon as it is there. */
-export class VoiceEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
+export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   readonly info: Omit<LoadedMediaInfo, "footprint">
-  readonly #loaded: LoadedVoice
+  readonly #loaded: LoadedTts
   readonly #sampleRate: number
 
-  constructor(loaded: LoadedVoice) {
+  constructor(loaded: LoadedTts) {
     const { sherpa, tts, voice, threads } = loaded
     this.#loaded = loaded
     this.#sampleRate = sherpa.getOfflineTtsSampleRate(tts)
     this.info = {
-      kind: "voice",
+      kind: "tts",
       family: voice.description.family,
       threads,
       slots: SLOTS,
@@ -83,7 +83,7 @@ export class VoiceEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
 
   /** Returns how many samples there were. */
   async #speak(
-    pieces: readonly Piece[],
+    pieces: readonly SentencePiece[],
     manner: Manner,
     opened: Promise<AudioEncoder>,
     job: Job<SpeechEvent>,

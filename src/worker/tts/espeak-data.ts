@@ -2,7 +2,7 @@ import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { ModelLoadFailed } from "../../errors/model"
-import type { EspeakNeeds } from "../../formats/speech/voice-model"
+import type { EspeakNeeds } from "../../formats/speech/tts-model"
 import { locateEspeakData } from "../../native/espeak-files"
 
 /** Files without which espeak-ng ends the process. */

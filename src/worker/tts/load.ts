@@ -2,14 +2,14 @@ import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { InvalidModelFile, ModelLoadFailed } from "../../errors/model"
 import { readModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"
-import type { VoiceModel, VoicePlan } from "../../formats/speech/voice-model"
+import type { TtsModel, TtsPlan } from "../../formats/speech/tts-model"
 import { locateSpeech } from "../../native/speech-files"
 import { engineReason } from "../audio/engine-reason"
 import { usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../media-shell"
 import { openSherpa, type TtsConfig } from "../sherpa"
-import { deriveVoiceFiles, type VoiceFiles } from "./derived-files"
-import { VoiceEngine } from "./engine"
+import { deriveTtsFiles, type TtsFiles } from "./derived-files"
+import { TtsEngine } from "./engine"
 import { type EspeakData, findEspeakData } from "./espeak-data"
 
 /** Small voices are fast on one core already, and more of them gain little: 1.5 times at best with two. */
@@ -21,9 +21,9 @@ const LEAST_NOISE = 1e-6
 
 /**
  * Loads a voice. Everything that the engine would end the process over is checked before it is called.
- * @throws ModelLoadFailed, Unsupported (a build without speech), RuntimeBroken
+ * @throws ModelLoadFailed, Unsupported (a build without speech), NativeLibraryError
  */
-export async function loadVoice(
+export async function loadTts(
   message: LoadMessage<SpeechRequest>,
 ): Promise<MediaEngine<SpeechRequest, SpeechEvent>> {
   const { model, environment, settings } = message
@@ -32,12 +32,12 @@ export async function loadVoice(
   const { espeak: needs } = voice.plan
   const espeak = needs && (await findEspeakData(model.name, needs, environment.runtimeFolder))
   const plan = withLanguageName(voice.plan, espeak)
-  const files = await deriveVoiceFiles(plan, model.derivedFolder)
+  const files = await deriveTtsFiles(plan, model.derivedFolder)
   const threads = settings.decodeThreads ?? defaultThreads(plan)
   const config = configOf(plan, files, espeak, threads)
   try {
     const tts = await sherpa.createOfflineTtsAsync(config)
-    const engine = new VoiceEngine({ sherpa, tts, voice, threads, ...(espeak && { espeak }) })
+    const engine = new TtsEngine({ sherpa, tts, voice, threads, ...(espeak && { espeak }) })
     await engine.warmUp()
     return engine
   } catch (error) {
@@ -45,10 +45,10 @@ export async function loadVoice(
   }
 }
 
-async function recognize(name: string, path: string): Promise<VoiceModel> {
+async function recognize(name: string, path: string): Promise<TtsModel> {
   try {
     const found = await recognizeSpeech(await readModelFolder(path))
-    if (found?.kind === "voice") return found
+    if (found?.kind === "tts") return found
   } catch (error) {
     if (error instanceof InvalidModelFile) throw new ModelLoadFailed(name, error.message, error)
     throw error
@@ -57,20 +57,20 @@ async function recognize(name: string, path: string): Promise<VoiceModel> {
 }
 
 /** Where espeak-ng wants another name for the language than the model's metadata have, a copy gets that one. */
-function withLanguageName(plan: VoicePlan, espeak: EspeakData | undefined): VoicePlan {
+function withLanguageName(plan: TtsPlan, espeak: EspeakData | undefined): TtsPlan {
   const language = plan.espeak?.language.toLowerCase()
   const name = language === undefined ? undefined : espeak?.nameOf(language)
   if (name === undefined || name === language) return plan
   return { ...plan, addedMetadata: { ...plan.addedMetadata, voice: name } }
 }
 
-function defaultThreads({ family }: VoicePlan): number {
+function defaultThreads({ family }: TtsPlan): number {
   return Math.min(usableCores(), family === "vits" ? MOST_VITS_THREADS : MOST_THREADS)
 }
 
 function configOf(
-  plan: VoicePlan,
-  files: VoiceFiles,
+  plan: TtsPlan,
+  files: TtsFiles,
   espeak: EspeakData | undefined,
   numThreads: number,
 ): TtsConfig {
@@ -97,7 +97,7 @@ function configOf(
 }
 
 /** Kokoro refuses to load with neither a language nor a lexicon; each request then names its own. */
-function languageOf({ family, espeak, lexicons }: VoicePlan, data: EspeakData | undefined) {
+function languageOf({ family, espeak, lexicons }: TtsPlan, data: EspeakData | undefined) {
   if (family !== "kokoro" || espeak?.speakerLanguages === undefined || lexicons.length > 0) return {}
   return { lang: data?.nameOf(espeak.language) ?? espeak.language }
 }

@@ -1,5 +1,5 @@
 /** A piece of text that is synthesised at once. */
-export interface Piece {
+export interface SentencePiece {
   readonly text: string
   /** Does a sentence end with it? */
   readonly endsSentence: boolean
@@ -30,7 +30,7 @@ const UNSPEAKABLE =
   /[\p{Cc}\p{Co}\p{Cs}\p{Cn}\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffc\ufffd]/gu
 
 /** Divides a text into what is synthesised one after the other. Empty where there is nothing to say. */
-export function splitIntoPieces(text: string): Piece[] {
+export function splitIntoPieces(text: string): SentencePiece[] {
   const pieces = splitIntoSentences(text).flatMap((sentence, index) =>
     limitLength(index === 0 ? cutFirstClause(sentence) : [sentence]),
   )
@@ -94,7 +94,7 @@ function cutFirstClause(sentence: string): string[] {
 }
 
 /** The parts of one sentence, none of them too long. */
-function limitLength(parts: readonly string[]): Piece[] {
+function limitLength(parts: readonly string[]): SentencePiece[] {
   const short = parts.flatMap(cutAnywhere)
   return short.map((text, index) => ({ text, endsSentence: index === short.length - 1 }))
 }

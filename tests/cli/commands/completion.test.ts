@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { writeTinyModel } from "../../support/files/tiny-model"
-import { writeTinyVoice } from "../../support/files/tiny-voice"
+import { writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 import { startSession } from "../../support/pty"
 import { tempFolder } from "../../support/temp-folder"
 import { runXllm } from "../../support/xllm"
@@ -15,7 +15,7 @@ async function home() {
   const models = join(folder.path, "models")
   mkdirSync(models)
   await writeTinyModel(join(models, "tiny.gguf"))
-  writeTinyVoice(join(models, "joe"))
+  writeTinyTtsModel(join(models, "joe"))
   await runXllm(["cp", "tiny", "story:v1"], { environment: { XLLM_HOME: folder.path } })
   return { ...folder, environment: { XLLM_HOME: folder.path }, [Symbol.dispose]: folder[Symbol.dispose] }
 }

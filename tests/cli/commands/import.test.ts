@@ -7,7 +7,7 @@ import { command as importCommand } from "../../../src/cli/commands/import"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { ModelsFolder } from "../../support/files/models-folder"
 import { writeSplitTinyModel, writeTinyModel } from "../../support/files/tiny-model"
-import { writeTinyVoice } from "../../support/files/tiny-voice"
+import { writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 
 const ioFor = (models: ModelsFolder) =>
   fakeIo({ environment: { XLLM_MODELS_DIR: models.path, XLLM_HOME: models.home } })
@@ -36,7 +36,7 @@ describe("importing", () => {
   test("a voice or an archive again is one too", async () => {
     using models = new ModelsFolder()
     const voice = join(models.home, "joe")
-    writeTinyVoice(voice)
+    writeTinyTtsModel(voice)
     const archive = join(models.home, "joe.tar.zst")
     for (let time = 0; time < 2; time++) {
       expect(await imported(models, voice)).toBe("imported 'joe:latest'\n")

@@ -8,7 +8,7 @@ import { fakeIo } from "../../support/fakes/fake-io"
 import { writeGguf } from "../../support/files/gguf-writer"
 import { ModelsFolder } from "../../support/files/models-folder"
 import { writeTinyModel } from "../../support/files/tiny-model"
-import { writeTinyVoice } from "../../support/files/tiny-voice"
+import { writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 import { runXllm } from "../../support/xllm"
 
@@ -86,7 +86,7 @@ describe("list", () => {
     const manifests = join(models.path, "manifests/registry.ollama.ai/library")
     mkdirSync(join(manifests, "bad"))
     writeFileSync(join(manifests, "bad/latest.json"), "{}")
-    writeTinyVoice(join(models.path, "mute"))
+    writeTinyTtsModel(join(models.path, "mute"))
     rmSync(join(models.path, "mute/tokens.txt"))
     const io = fakeIo({ environment: { XLLM_MODELS_DIR: models.path } })
     await list.execute(["--json"], io)
@@ -266,14 +266,14 @@ describe("show of a voice", () => {
   test("tells what it is, as text and as JSON", async () => {
     using folder = tempFolder()
     const path = join(folder.path, "joe")
-    writeTinyVoice(path)
+    writeTinyTtsModel(path)
     const [text, json] = [fakeIo(), fakeIo()]
     await show.execute([path], text)
     await show.execute([path, "--json"], json)
     expect(text.out).toMatch(/^ {2}Model\n {4}family +\S+\n {4}sample rate +16000 Hz\n {4}speakers +4\n/)
     expect(text.out).toMatch(/\n {2}Capabilities\n {4}speech\n\n {2}Files\n {4}model\.onnx +\S+ KB\n/)
     expect(JSON.parse(json.out)).toMatchObject({
-      kind: "voice",
+      kind: "tts",
       sample_rate: 16_000,
       capabilities: ["speech"],
       files: [{ name: "model.onnx" }, { name: "tokens.txt" }],

@@ -43,7 +43,7 @@ describe("ps", () => {
   })
 
   test("shows a voice without what only text has", () => {
-    const kind = "voice" as const
+    const kind = "tts" as const
     const info = { kind, family: "piper", slots: 1, model_bytes: 63e6, devices: ["CPU"], threads: 2 } as const
     const voice = { ...loadedModel, kind, info, active_requests: 1, tokens_per_second: null }
     const [, row = ""] = psTable([voice], new Date(0)).split("\n")

@@ -6,8 +6,8 @@ import { command as rm } from "../../../src/cli/commands/rm"
 import { loadedModel, startChatServer } from "../../support/chat-server"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { ModelsFolder } from "../../support/files/models-folder"
+import { writeTinyImageModel } from "../../support/files/tiny-image-model"
 import { writeTinyModel } from "../../support/files/tiny-model"
-import { writeTinyPainter } from "../../support/files/tiny-painter"
 
 const ioFor = (models: ModelsFolder, host = "127.0.0.1:1") =>
   fakeIo({ environment: { XLLM_MODELS_DIR: models.path, XLLM_HOME: models.home, XLLM_HOST: host } })
@@ -56,7 +56,7 @@ describe("rm", () => {
     using models = new ModelsFolder()
     mkdirSync(models.path)
     const path = join(models.path, "dreams.safetensors")
-    writeTinyPainter(path)
+    writeTinyImageModel(path)
     const io = ioFor(models)
     await rm.execute(["dreams"], io)
     expect(io.out).toBe(`deleted 'dreams' (${path})\n`)

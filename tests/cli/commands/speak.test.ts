@@ -161,8 +161,8 @@ describe("speak refuses", () => {
 
 describe("a model of another kind is refused with the command that is meant", () => {
   test.each([
-    ["joe", "voice", `'joe' is a text-to-speech model; use 'xllm speak joe "text"'`],
-    ["ears", "recognizer", "'ears' is a speech-to-text model; use 'xllm transcribe ears FILE'"],
+    ["joe", "tts", `'joe' is a text-to-speech model; use 'xllm speak joe "text"'`],
+    ["ears", "asr", "'ears' is a speech-to-text model; use 'xllm transcribe ears FILE'"],
     ["brush", "image", `'brush' is an image model; use 'xllm draw brush "prompt"'`],
   ] as const)("run %s, at a server", async (model, kind, message) => {
     const { url, engine } = await mediaServer()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { AnswerEvent, AnswerSource, Turn } from "../../../src/cli/client/answers"
+import type { AnswerEvent, AnswerSource, ChatTurn } from "../../../src/cli/client/answers"
 import { Conversation } from "../../../src/cli/repl/conversation"
 import { History } from "../../../src/cli/repl/history"
 import { Session } from "../../../src/cli/repl/session"
@@ -18,7 +18,7 @@ import { tempFolder } from "../../support/temp-folder"
 /** Answers every question with its words in capitals; `crash` breaks down and `forever` never ends. */
 class EchoAnswers implements AnswerSource {
   readonly isRemote = false
-  readonly turns: Turn[] = []
+  readonly turns: ChatTurn[] = []
   readonly loaded: string[] = []
   saved: { base: string; instructions: readonly InstructionBody[] } | undefined
   /** In tokens, of which every letter is one. */
@@ -33,7 +33,7 @@ class EchoAnswers implements AnswerSource {
     this.loaded.push(model)
   }
 
-  async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+  async *answer(turn: ChatTurn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     this.turns.push(turn)
     const question = turn.messages.at(-1)?.content ?? ""
     const length = turn.messages.reduce((sum, { content }) => sum + content.length, 0)
@@ -124,7 +124,8 @@ async function talkTo(source: EchoAnswers, entries: readonly (string | Entry)[])
   return { source, terminal, io, conversation, history: await history.load() }
 }
 
-const contents = (turn: Turn | undefined) => turn?.messages.map(({ role, content }) => `${role}: ${content}`)
+const contents = (turn: ChatTurn | undefined) =>
+  turn?.messages.map(({ role, content }) => `${role}: ${content}`)
 
 describe("a conversation", () => {
   test("shows each answer and remembers what was said", async () => {

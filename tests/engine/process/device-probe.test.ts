@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { RuntimeBroken } from "../../../src/errors/engine"
+import { NativeLibraryError } from "../../../src/errors/engine"
 import { Client, testEngine } from "../../support/test-engine"
 
 test("the backends are asked once, in a process of their own", async () => {
@@ -25,7 +25,7 @@ test("status does not wait for the devices, but has them found", async () => {
 test("a probe that crashes says its last words, and is tried again by the next who asks", async () => {
   const { engine, logged } = testEngine({ probe: "crash" })
   await expect(engine.system()).rejects.toThrow("ended with exit code 3; last output: vulkan: no driver")
-  await expect(engine.system()).rejects.toBeInstanceOf(RuntimeBroken)
+  await expect(engine.system()).rejects.toBeInstanceOf(NativeLibraryError)
   expect(logged.filter((entry) => entry.event === "devices could not be found")).toHaveLength(2)
   expect(engine.status().devices).toBeNull()
 })

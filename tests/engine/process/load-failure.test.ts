@@ -81,7 +81,7 @@ test("what is no failure of loading keeps its meaning", () => {
 test("the engines of speech and images say themselves why; what they print is for the log", () => {
   const error = new ModelLoadFailed("joe", "the graph cannot be read")
   const lines: WorkerLine[] = [{ type: "plain", text: "Ort::Exception: /home/ann/joe.onnx failed" }]
-  const told = explainLoadFailure(error, { name: "joe", kind: "voice", path: "/home/ann/joe" }, lines)
+  const told = explainLoadFailure(error, { name: "joe", kind: "tts", path: "/home/ann/joe" }, lines)
   expect(told.publicMessage).toBe("model 'joe' could not be loaded: the graph cannot be read")
   expect(told.message).toContain("Ort::Exception: /home/ann/joe.onnx failed")
 })

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { XllmError } from "../../../src/errors/base"
-import { RuntimeBroken, WorkerCrashed, WorkerUnresponsive } from "../../../src/errors/engine"
+import { NativeLibraryError, WorkerCrashed, WorkerUnresponsive } from "../../../src/errors/engine"
 import { ModelLoadFailed } from "../../../src/errors/model"
 import { Client, completion, isAlive, testEngine } from "../../support/test-engine"
 
@@ -113,8 +113,8 @@ test("a program that is no worker fails the load with what it printed", async ()
 
 test("a program that does not exist is a broken runtime", async () => {
   const { engine } = testEngine({ command: [join(folder, "none")] })
-  expect(await new Client(engine, "say 1").failure()).toBeInstanceOf(RuntimeBroken)
-  await expect(engine.preload("m", NEVER)).rejects.toBeInstanceOf(RuntimeBroken)
+  expect(await new Client(engine, "say 1").failure()).toBeInstanceOf(NativeLibraryError)
+  await expect(engine.preload("m", NEVER)).rejects.toBeInstanceOf(NativeLibraryError)
   expect(engine.loaded()).toEqual([])
 })
 

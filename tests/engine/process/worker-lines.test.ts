@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import {
   LastLines,
-  textsOf,
+  textsOfLines,
   type WorkerLine,
   WorkerLineReader,
 } from "../../../src/engine/process/worker-lines"
@@ -14,7 +14,7 @@ function readAll(...chunks: readonly string[]): WorkerLine[] {
 function lastOf(text: string): readonly string[] {
   const last = new LastLines()
   for (const line of readAll(text)) last.add(line)
-  return textsOf(last.lines)
+  return textsOfLines(last.lines)
 }
 
 test("frames are log lines with a level or load progress, everything else is plain", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
+import { availableMemory } from "../../../src/engine/residency/available-memory"
 import { decide, type EvictionInput, fitNow, type Resident } from "../../../src/engine/residency/eviction"
-import { roomWith } from "../../../src/engine/residency/room"
 import { detailsOf, SETTINGS } from "../../support/test-engine"
 
 const MIB = 1024 ** 2
@@ -224,14 +224,14 @@ describe("room", () => {
   })
 
   test("is never more than the total without what our own workers hold, whatever is reported", () => {
-    expect(roomWith(reading, { headroomBytes: 0 }, [holder(false)])).toEqual({
+    expect(availableMemory(reading, { headroomBytes: 0 }, [holder(false)])).toEqual({
       systemBytes: 700,
       gpus: [{ name: "GPU0", freeBytes: 300 }],
     })
   })
 
   test("leaves head-room, and what those that load will take", () => {
-    expect(roomWith(reading, { headroomBytes: 50 }, [holder(true)])).toEqual({
+    expect(availableMemory(reading, { headroomBytes: 50 }, [holder(true)])).toEqual({
       systemBytes: 550,
       gpus: [{ name: "GPU0", freeBytes: 250 }],
     })
@@ -239,12 +239,12 @@ describe("room", () => {
 
   test("has what those that go give back", () => {
     const full = { ...reading, system: { totalBytes: 1000, availableBytes: 100 } }
-    expect(roomWith(full, { headroomBytes: 0 }, [], [holder(false)]).systemBytes).toBe(400)
+    expect(availableMemory(full, { headroomBytes: 0 }, [], [holder(false)]).systemBytes).toBe(400)
   })
 
   test("ends at the limits", () => {
     const limits = { headroomBytes: 0, limitBytes: 400, gpuLimitBytes: 150 }
-    expect(roomWith(reading, limits, [holder(false)])).toEqual({
+    expect(availableMemory(reading, limits, [holder(false)])).toEqual({
       systemBytes: 100,
       gpus: [{ name: "GPU0", freeBytes: -50 }],
     })

@@ -28,7 +28,7 @@ function text(path: string, modelBytes: number, gpuLayers = 0) {
   return { path, info: { ...TEXT, modelBytes, gpuLayers }, settings: MAPPED }
 }
 
-function media(kind: "voice" | "image", modelBytes: number, devices: readonly string[] = []) {
+function media(kind: "tts" | "image", modelBytes: number, devices: readonly string[] = []) {
   const footprint = { ramBytes: 1, devices: devices.map((name) => ({ name, bytes: modelBytes })) }
   const info: LoadedMediaInfo = { kind, family: "f", footprint, slots: 1, modelBytes, devices, threads: 1 }
   return { path: kind, info, settings: MAPPED }
@@ -41,7 +41,7 @@ test("weights of loaded models count once for each file", () => {
 
 test("layers on GPUs are not in system memory", () => {
   expect(mappedWeights([text("a", 1000, 3)])).toBe(250)
-  expect(mappedWeights([media("image", 700), media("voice", 60)])).toBe(700)
+  expect(mappedWeights([media("image", 700), media("tts", 60)])).toBe(700)
   expect(mappedWeights([media("image", 700, ["Vulkan0"])])).toBe(0)
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import type { ModelNeed } from "../../../src/engine/residency/memory"
+import type { ModelNeed } from "../../../src/engine/residency/estimate"
 import { type Gpu, place, type PlacementInput } from "../../../src/engine/residency/placement"
 
 const GIB = 1024 ** 3

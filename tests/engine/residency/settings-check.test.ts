@@ -119,7 +119,7 @@ describe("devices", () => {
 test("what only text has does not count for others", () => {
   const { name, path, id, sizeBytes, modifiedAt, license, capabilities } = DETAILS
   const common = { name, path, id, sizeBytes, modifiedAt, license, capabilities, files: [] }
-  const voice = { ...common, kind: "voice", family: "f", sampleRate: 1, speakers: [], languages: [] } as const
+  const voice = { ...common, kind: "tts", family: "f", sampleRate: 1, speakers: [], languages: [] } as const
   const odd = {
     ...SETTINGS,
     kvTypeV: "q4_0",

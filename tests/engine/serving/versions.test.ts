@@ -146,7 +146,7 @@ test("a model that has become one of another kind is asked for what it does now"
   const waiting = new Client(engine, "say 1")
   await waiting.until("queued")
   const old = pid()
-  models["m"] = { id: "new", kind: "voice" }
+  models["m"] = { id: "new", kind: "tts" }
   const spoken = new Reader((signal) => engine.speak(speech("say 1", "m"), signal))
   expect((await spoken.rest()).at(-1)?.type).toBe("done")
   expect(await waiting.failure()).toMatchObject({ code: "wrong_model_kind" })

@@ -57,7 +57,7 @@ test.each(Object.keys(EXPECTED).filter((name) => name !== DEAF))(
       source: translateGoTemplate(await sourceOf(name)),
       bosToken: "",
       eosToken: "",
-      controlTexts: ["<|im_start|>", "<|im_end|>", "<|eot_id|>"],
+      specialTokens: ["<|im_start|>", "<|im_end|>", "<|eot_id|>"],
     })
     expect(template.fallback).toBeUndefined()
     const { text } = template.render({

@@ -5,7 +5,7 @@ import { type ImageModel, recognizeImageModel } from "../../../src/formats/image
 import { readModelFolder } from "../../../src/formats/model-folder"
 import { writeGguf } from "../../support/files/gguf-writer"
 import { type SparseTensor, writeSafetensors } from "../../support/files/safetensors-writer"
-import { writeTinyPainter, writeTinyPainterLora } from "../../support/files/tiny-painter"
+import { writeTinyImageModel, writeTinyImageModelLora } from "../../support/files/tiny-image-model"
 import { tempFolder } from "../../support/temp-folder"
 
 type Shapes = Readonly<Record<string, readonly number[]>>
@@ -150,8 +150,8 @@ describe("a checkpoint of everything", () => {
 
   test("is recognised as the generated one too, with all its tensors", async () => {
     using folder = tempFolder()
-    writeTinyPainter(join(folder.path, "a"))
-    writeTinyPainterLora(join(folder.path, "b"))
+    writeTinyImageModel(join(folder.path, "a"))
+    writeTinyImageModelLora(join(folder.path, "b"))
     const painter = await recognizeImageModel(await readModelFolder(folder.path))
     expect(painter?.architecture).toBe("sd1")
     expect(painter?.loras).toEqual([join(folder.path, "b")])

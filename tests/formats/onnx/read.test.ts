@@ -5,7 +5,7 @@ import { InvalidModelFile } from "../../../src/errors/model"
 import { encodeMetadata } from "../../../src/formats/onnx/metadata"
 import { describeOnnx, readOnnx } from "../../../src/formats/onnx/read"
 import { encodeOnnx } from "../../support/files/onnx-writer"
-import { encodeTinyVoice, TINY_VOICE_METADATA } from "../../support/files/tiny-voice"
+import { encodeTinyTtsModel, TINY_TTS_MODEL_METADATA } from "../../support/files/tiny-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 
 const folder = tempFolder()
@@ -18,9 +18,9 @@ const file = (name: string, content: Uint8Array | string): string => {
 
 describe("reading an ONNX file", () => {
   test("finds metadata, inputs and outputs with their types and shapes", async () => {
-    const model = await readOnnx(file("voice.onnx", encodeTinyVoice()))
+    const model = await readOnnx(file("voice.onnx", encodeTinyTtsModel()))
     const expected = Object.fromEntries(
-      Object.entries(TINY_VOICE_METADATA).map(([key, value]) => [key, `${value}`]),
+      Object.entries(TINY_TTS_MODEL_METADATA).map(([key, value]) => [key, `${value}`]),
     )
     expect(Object.fromEntries(model.metadata)).toEqual(expected)
     expect(model.producer).toBe("xllm-tests")
@@ -37,14 +37,14 @@ describe("reading an ONNX file", () => {
   })
 
   test("describes them in one line", async () => {
-    const model = await readOnnx(file("described.onnx", encodeTinyVoice({ piperInputs: true })))
+    const model = await readOnnx(file("described.onnx", encodeTinyTtsModel({ piperInputs: true })))
     expect(describeOnnx(model)).toBe(
       "inputs: input int64[1,L], input_lengths int64[1], scales float[3], sid int64[1]; outputs: y float[1,1,T]",
     )
   })
 
   test("finds metadata that were added at its end", async () => {
-    const path = file("added.onnx", encodeTinyVoice({ metadata: {} }))
+    const path = file("added.onnx", encodeTinyTtsModel({ metadata: {} }))
     appendFileSync(path, encodeMetadata({ sample_rate: 22_050, comment: "größer".repeat(100) }))
     const { metadata, inputs } = await readOnnx(path)
     expect(Object.fromEntries(metadata)).toEqual({ sample_rate: "22050", comment: "größer".repeat(100) })
@@ -70,7 +70,7 @@ describe("reading an ONNX file", () => {
 
 describe("what is no whole ONNX file", () => {
   test("is refused at whatever byte it is cut off", async () => {
-    const whole = encodeTinyVoice()
+    const whole = encodeTinyTtsModel()
     const path = file("cut.onnx", whole)
     const failures = []
     for (let length = whole.length - 1; length >= 0; length -= 7) {
@@ -95,7 +95,7 @@ describe("what is no whole ONNX file", () => {
   })
 
   test("neither hangs nor crashes with any byte changed", async () => {
-    const whole = encodeTinyVoice()
+    const whole = encodeTinyTtsModel()
     const path = join(folder.path, "changed.onnx")
     for (let at = 0; at < whole.length; at += 3) {
       const changed = Uint8Array.from(whole)

@@ -4,14 +4,14 @@ import { join } from "node:path"
 import { InvalidModelFile } from "../../../src/errors/model"
 import { readModelFolder } from "../../../src/formats/model-folder"
 import { recognizeSpeech } from "../../../src/formats/speech/recognize"
-import type { VoiceModel } from "../../../src/formats/speech/voice-model"
+import type { TtsModel } from "../../../src/formats/speech/tts-model"
 import { emptyGraph, piperConfig, writeFiles, writePiperVoice } from "../../support/files/speech-models"
 import {
-  encodeTinyVoice,
-  TINY_VOICE_METADATA,
-  TINY_VOICE_TOKENS,
-  writeTinyVoice,
-} from "../../support/files/tiny-voice"
+  encodeTinyTtsModel,
+  TINY_TTS_MODEL_METADATA,
+  TINY_TTS_MODEL_TOKENS,
+  writeTinyTtsModel,
+} from "../../support/files/tiny-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 
 type Files = Readonly<Record<string, string | Uint8Array | object>>
@@ -22,9 +22,9 @@ async function recognize(files: Files, of = "") {
   return await recognizeSpeech(await readModelFolder(join(temp.path, of)))
 }
 
-async function voice(files: Files, of = ""): Promise<VoiceModel> {
+async function voice(files: Files, of = ""): Promise<TtsModel> {
   const found = await recognize(files, of)
-  if (found?.kind !== "voice") throw new Error("this is no voice")
+  if (found?.kind !== "tts") throw new Error("this is no voice")
   return found
 }
 
@@ -35,7 +35,7 @@ async function refusal(files: Files): Promise<string> {
   return error.message
 }
 
-const piperGraph = encodeTinyVoice({ metadata: {}, piperInputs: true })
+const piperGraph = encodeTinyTtsModel({ metadata: {}, piperInputs: true })
 const piper = { "en_US-tiny-low.onnx": piperGraph, "en_US-tiny-low.onnx.json": piperConfig() }
 
 describe("a raw voice of Piper", () => {
@@ -48,7 +48,7 @@ describe("a raw voice of Piper", () => {
   test("is known by its graph and the JSON beside it", async () => {
     const { description, plan } = await voice({ ...piper, MODEL_CARD: "# Card\n\n* License: CC0\n" })
     expect(description).toEqual({
-      kind: "voice",
+      kind: "tts",
       family: "piper",
       sampleRate: 16_000,
       speakers: ["anna", "ben"],
@@ -137,7 +137,7 @@ describe("a raw voice of Piper", () => {
   })
 })
 
-const prepared = { "model.onnx": encodeTinyVoice(), "tokens.txt": TINY_VOICE_TOKENS }
+const prepared = { "model.onnx": encodeTinyTtsModel(), "tokens.txt": TINY_TTS_MODEL_TOKENS }
 
 describe("a voice as sherpa-onnx publishes it", () => {
   test("is taken as it is", async () => {
@@ -155,7 +155,7 @@ describe("a voice as sherpa-onnx publishes it", () => {
 
   const withMetadata = (metadata: Readonly<Record<string, string | number>>) => ({
     ...prepared,
-    "model.onnx": encodeTinyVoice({ metadata: { ...TINY_VOICE_METADATA, ...metadata } }),
+    "model.onnx": encodeTinyTtsModel({ metadata: { ...TINY_TTS_MODEL_METADATA, ...metadata } }),
   })
   const piperTokens = "_ 0\n^ 1\n$ 2\na 3\n"
 
@@ -198,7 +198,7 @@ describe("a voice as sherpa-onnx publishes it", () => {
   })
 
   test("prefers the graph that is not quantised", async () => {
-    const { plan } = await voice({ ...prepared, "model.int8.onnx": encodeTinyVoice() })
+    const { plan } = await voice({ ...prepared, "model.int8.onnx": encodeTinyTtsModel() })
     expect(plan.model).toEndWith("/model.onnx")
   })
 
@@ -211,7 +211,7 @@ describe("a voice as sherpa-onnx publishes it", () => {
     ],
     [
       "no metadata",
-      { "model.onnx": encodeTinyVoice({ metadata: {} }) },
+      { "model.onnx": encodeTinyTtsModel({ metadata: {} }) },
       /lack sample_rate, n_speakers, language, comment/,
     ],
     ["no rate", withMetadata({ sample_rate: "" }), /its metadata lack sample_rate/],
@@ -230,7 +230,7 @@ describe("a voice as sherpa-onnx publishes it", () => {
     ],
     [
       "a graph that is cut off",
-      { "model.onnx": encodeTinyVoice().slice(0, 1000) },
+      { "model.onnx": encodeTinyTtsModel().slice(0, 1000) },
       /model\.onnx: it is cut short/,
     ],
   ])("is refused with %s", async (_, changes, message) => {
@@ -409,7 +409,7 @@ describe("what is no voice", () => {
 test("the model's own files stay as they are", async () => {
   using temp = tempFolder()
   writePiperVoice(temp.path)
-  writeTinyVoice(join(temp.path, "other"))
+  writeTinyTtsModel(join(temp.path, "other"))
   const before = readFileSync(join(temp.path, "en_US-tiny-low.onnx"))
   await recognizeSpeech(await readModelFolder(join(temp.path, "en_US-tiny-low.onnx")))
   expect(readFileSync(join(temp.path, "en_US-tiny-low.onnx")).equals(before)).toBe(true)

@@ -2,9 +2,9 @@ import { afterAll, describe, expect, test } from "bun:test"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { readModelFolder } from "../../../src/formats/model-folder"
+import type { AsrModel } from "../../../src/formats/speech/asr-model"
 import { moonshineTokenLines } from "../../../src/formats/speech/moonshine"
 import { recognizeSpeech } from "../../../src/formats/speech/recognize"
-import type { RecognizerModel } from "../../../src/formats/speech/recognizer-model"
 import { emptyGraph, writeFiles } from "../../support/files/speech-models"
 import { tempFolder } from "../../support/temp-folder"
 
@@ -16,17 +16,17 @@ type Metadata = Readonly<Record<string, string | number>>
 
 let folders = 0
 
-async function recognize(files: Files): Promise<RecognizerModel> {
+async function recognize(files: Files): Promise<AsrModel> {
   const path = join(folder.path, `model-${folders++}`)
   mkdirSync(path)
   writeFiles(path, files)
   const model = await recognizeSpeech(await readModelFolder(path))
-  if (model?.kind !== "recognizer") throw new Error(`it is ${model?.kind ?? "nothing"}`)
+  if (model?.kind !== "asr") throw new Error(`it is ${model?.kind ?? "nothing"}`)
   return model
 }
 
 /** The names of the files that the engine would be given. */
-function filesOf({ plan }: RecognizerModel): Record<string, string> {
+function filesOf({ plan }: AsrModel): Record<string, string> {
   const name = (source: (typeof plan)["tokens"]): string =>
     "make" in source ? `made ${source.name}` : source.path.slice(source.path.lastIndexOf("/") + 1)
   return Object.fromEntries([
@@ -235,7 +235,7 @@ describe("a recogniser is known by its files", () => {
     ],
   ])("%s", async (_, files, family, config, expected) => {
     const model = await recognize(files)
-    expect(model.description).toMatchObject({ kind: "recognizer", family, capabilities: ["transcription"] })
+    expect(model.description).toMatchObject({ kind: "asr", family, capabilities: ["transcription"] })
     expect(model.description.files.length).toBe(Object.keys(files).length)
     expect(model.plan.family).toBe(config)
     expect(filesOf(model)).toEqual(expected)

@@ -255,7 +255,7 @@ test("a completion usually has OpenAI's 16 tokens; -1 lifts every limit, 0 only 
   const { post, engine } = fakeServer()
   await post(PATH, { prompt: "a" })
   expect(engine.lastRequest).not.toHaveProperty("maxTokens")
-  expect(engine.lastRequest.usualMaxTokens).toBe(16)
+  expect(engine.lastRequest.defaultMaxTokens).toBe(16)
   await post(PATH, { prompt: "a", max_tokens: -1 })
   expect(engine.lastRequest.maxTokens).toBe(Number.POSITIVE_INFINITY)
   await post(PATH, { prompt: "a", max_tokens: 0 })

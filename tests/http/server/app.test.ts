@@ -320,7 +320,7 @@ describe("models", () => {
     expect(data).toMatchObject([{ id: "tiny" }, { id: "joe" }, { id: "ears" }, { id: "brush" }])
     const metaOf = async (model: string) => (await jsonOf(get(`/v1/models/${model}`)))["meta"]
     expect(await metaOf("joe")).toEqual({
-      kind: "voice",
+      kind: "tts",
       family: "piper",
       sample_rate: 22_050,
       speakers: ["0"],
@@ -328,7 +328,7 @@ describe("models", () => {
       size: 4321,
       capabilities: ["speech"],
     })
-    expect(await metaOf("ears")).toMatchObject({ kind: "recognizer", family: "whisper", can_translate: true })
+    expect(await metaOf("ears")).toMatchObject({ kind: "asr", family: "whisper", can_translate: true })
     expect(await metaOf("brush")).toMatchObject({ kind: "image", architecture: "sd1", n_params: 1000 })
   })
 
@@ -347,7 +347,7 @@ describe("models", () => {
     expect(await jsonOf(get("/v1/models/OpenAI/tts:latest"))).toMatchObject({
       id: "openai/tts",
       alias_of: "joe",
-      meta: { kind: "voice" },
+      meta: { kind: "tts" },
     })
     expect(await jsonOf(get("/v1/models/joe"))).not.toHaveProperty("alias_of")
   })
@@ -404,15 +404,15 @@ describe("the server's own routes", () => {
     const { get, engine } = fakeServer()
     const footprint = { ramBytes: 300, devices: [] }
     const loaded = { footprint, slots: 1, modelBytes: 60, devices: ["CPU"], threads: 2 }
-    const info = { kind: "voice", family: "piper", ...loaded } as const
-    engine.loadedModels = [{ ...LOADED_TINY, name: "joe", kind: "voice", info }]
+    const info = { kind: "tts", family: "piper", ...loaded } as const
+    engine.loadedModels = [{ ...LOADED_TINY, name: "joe", kind: "tts", info }]
     expect(await jsonOf(get("/v0/ps"))).toMatchObject({
       models: [
         {
           name: "joe",
-          kind: "voice",
+          kind: "tts",
           footprint: { ram_bytes: 300 },
-          info: { kind: "voice", family: "piper", slots: 1, model_bytes: 60, devices: ["CPU"], threads: 2 },
+          info: { kind: "tts", family: "piper", slots: 1, model_bytes: 60, devices: ["CPU"], threads: 2 },
         },
       ],
     })

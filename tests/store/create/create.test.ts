@@ -14,7 +14,7 @@ import { mulberry } from "../../support/files/mulberry"
 import { writeSafetensors } from "../../support/files/safetensors-writer"
 import { writeTinyAdapter } from "../../support/files/tiny-adapter"
 import { writeTinyModel } from "../../support/files/tiny-model"
-import { writeTinyVoice } from "../../support/files/tiny-voice"
+import { writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)
@@ -347,15 +347,15 @@ describe("FROM finds", () => {
 describe("a voice", () => {
   beforeAll(() => {
     mkdirSync(join(folder, "voice"))
-    writeTinyVoice(join(folder, "voice"))
+    writeTinyTtsModel(join(folder, "voice"))
   })
 
   test("is made from its folder, and from the model that was made", async () => {
     const voice = await create("voice", "FROM voice\nLICENSE CC0\nPARAMETER keep_alive 1h")
-    expect(voice).toMatchObject({ kind: "voice", licenses: ["CC0"], parameters: { keep_alive: "1h" } })
+    expect(voice).toMatchObject({ kind: "tts", licenses: ["CC0"], parameters: { keep_alive: "1h" } })
     expect(namesOf(voice).map(([role]) => role)).toEqual(voice.files.map(() => "file"))
     expect(await create("voice2", "FROM voice:latest\nPARAMETER num_thread 1")).toMatchObject({
-      kind: "voice",
+      kind: "tts",
       files: voice.files,
       parameters: { keep_alive: "1h", num_thread: 1 },
     })

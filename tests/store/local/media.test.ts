@@ -6,11 +6,11 @@ import { parseModelName } from "../../../src/store/names"
 import { failure } from "../../support/failure"
 import { manifestOf, ModelsFolder } from "../../support/files/models-folder"
 import { writeTinyModel } from "../../support/files/tiny-model"
-import { writeTinyVoice } from "../../support/files/tiny-voice"
+import { writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 
 function withVoices(...names: readonly string[]): ModelsFolder {
   const models = new ModelsFolder()
-  for (const name of names) writeTinyVoice(join(models.path, name))
+  for (const name of names) writeTinyTtsModel(join(models.path, name))
   return models
 }
 
@@ -20,8 +20,8 @@ describe("a voice whose folder was dropped in", () => {
     await writeTinyModel(join(models.path, "text.gguf"), { layers: 1 })
     const list = await models.store.list()
     expect(list.map(({ name, kind }) => [name, kind]).sort()).toEqual([
-      ["joe", "voice"],
-      ["some/deep/amy", "voice"],
+      ["joe", "tts"],
+      ["some/deep/amy", "tts"],
       ["text", "text"],
     ])
     const joe = await models.store.resolve("JOE")
@@ -59,12 +59,12 @@ describe("a voice whose folder was dropped in", () => {
 
   test("can be named by its path, wherever it is", async () => {
     using models = new ModelsFolder()
-    writeTinyVoice(join(models.home, "elsewhere/joe"))
+    writeTinyTtsModel(join(models.home, "elsewhere/joe"))
     expect(await models.store.add(join(models.home, "elsewhere/joe"))).toMatchObject({
       name: "joe",
-      kind: "voice",
+      kind: "tts",
     })
-    expect(await models.store.describe("joe")).toMatchObject({ kind: "voice" })
+    expect(await models.store.describe("joe")).toMatchObject({ kind: "tts" })
     expect((await failure(models.store.remove("joe"))).message).toContain("outside of the models folder")
     mkdirSync(join(models.home, "bad"))
     writeFileSync(join(models.home, "bad/model.onnx"), "nothing")
@@ -74,11 +74,11 @@ describe("a voice whose folder was dropped in", () => {
   test("is deleted as a whole, and copied as a whole", async () => {
     using models = withVoices("joe")
     const copy = await models.store.copy("joe", parseModelName("amy"))
-    expect(copy).toMatchObject({ name: "amy:latest", kind: "voice" })
+    expect(copy).toMatchObject({ name: "amy:latest", kind: "tts" })
     await models.store.remove("joe")
     expect(existsSync(join(models.path, "joe"))).toBeFalse()
     expect(await models.names()).toEqual(["amy:latest"])
-    expect(await models.store.describe("amy")).toMatchObject({ kind: "voice", sampleRate: 16_000 })
+    expect(await models.store.describe("amy")).toMatchObject({ kind: "tts", sampleRate: 16_000 })
     await models.store.remove("amy")
     expect(models.files()).toEqual([])
   })
@@ -87,14 +87,14 @@ describe("a voice whose folder was dropped in", () => {
 describe("an installed voice", () => {
   async function installVoice(models: ModelsFolder): Promise<void> {
     const folder = join(models.home, "voice")
-    writeTinyVoice(folder)
+    writeTinyTtsModel(folder)
     const files: ManifestFile[] = []
     for (const name of readdirSync(folder)) {
       files.push({ name, role: "file", ...(await models.store.blobs.addFile(join(folder, name))) })
     }
     await models.store.install(
       parseModelName("a/joe:medium"),
-      manifestOf(files, { kind: "voice", licenses: ["CC0"] }),
+      manifestOf(files, { kind: "tts", licenses: ["CC0"] }),
     )
   }
 
@@ -103,7 +103,7 @@ describe("an installed voice", () => {
     await installVoice(models)
     expect(await models.store.describe("a/joe:medium")).toMatchObject({
       name: "a/joe:medium",
-      kind: "voice",
+      kind: "tts",
       sampleRate: 16_000,
       license: "CC0",
       capabilities: ["speech"],
@@ -112,9 +112,9 @@ describe("an installed voice", () => {
 
   test("whose files are something else cannot be described", async () => {
     using models = new ModelsFolder()
-    await models.install("joe", { "a.txt": "A", "b.txt": "B" }, { kind: "voice" })
+    await models.install("joe", { "a.txt": "A", "b.txt": "B" }, { kind: "tts" })
     expect((await failure(models.store.describe("joe"))).message).toContain(
-      "its files are not those of a voice",
+      "its files are not those of a tts model",
     )
   })
 })
@@ -126,7 +126,7 @@ describe("voices as Piper's authors publish them, beside each other", () => {
     for (const folder of ["", "two"]) {
       mkdirSync(join(models.path, folder), { recursive: true })
       for (const name of ["en_US-joe", "en_US-amy"]) {
-        writeTinyVoice(join(models.home, "made"))
+        writeTinyTtsModel(join(models.home, "made"))
         renameSync(join(models.home, "made/model.onnx"), join(models.path, folder, `${name}.onnx`))
         writeFileSync(join(models.path, folder, `${name}.onnx.json`), `{"phoneme_id_map": {}}`)
       }

@@ -120,7 +120,7 @@ describe("several processes", () => {
 
   test("replace one model again and again while others look: it is the old one or the new one", async () => {
     using models = new ModelsFolder()
-    await models.install("m", { "part-0.onnx": "version 0", "part-1.onnx": "same" }, { kind: "voice" })
+    await models.install("m", { "part-0.onnx": "version 0", "part-1.onnx": "same" }, { kind: "tts" })
     await using writer = new Child(models, "replace", "m", "25")
     await using another = new Child(models, "replace", "m", "25")
     for (const child of [writer, another]) (await child.ready()).go()

@@ -10,11 +10,11 @@ import type {
 import type { ImageEvent, ImageRequest } from "../../../src/domain/image"
 import type { LoadedModel, LoadedTextInfo } from "../../../src/domain/loaded-model"
 import type {
+  AsrDetails,
   ImageModelDetails,
   ModelDetails,
   ModelSummary,
-  RecognizerDetails,
-  VoiceDetails,
+  TtsDetails,
 } from "../../../src/domain/model"
 import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
 import type { WorkEvent, WorkRequest } from "../../../src/domain/tasks"
@@ -405,9 +405,9 @@ const media = (name: string) =>
     files: [],
   }) as const
 
-export const VOICE_MODEL: VoiceDetails = {
+export const VOICE_MODEL: TtsDetails = {
   ...media("joe"),
-  kind: "voice",
+  kind: "tts",
   family: "piper",
   sampleRate: 22_050,
   speakers: [undefined],
@@ -415,9 +415,9 @@ export const VOICE_MODEL: VoiceDetails = {
   capabilities: ["speech"],
 }
 
-export const RECOGNIZER_MODEL: RecognizerDetails = {
+export const RECOGNIZER_MODEL: AsrDetails = {
   ...media("ears"),
-  kind: "recognizer",
+  kind: "asr",
   family: "whisper",
   languages: ["en", "de"],
   canTranslate: true,

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs"
-import { frequencyOf, SAMPLES_PER_CHARACTER, TONE_SAMPLE_RATE } from "./tiny-voice"
+import { frequencyOf, SAMPLES_PER_CHARACTER, TONE_SAMPLE_RATE } from "./tiny-tts-model"
 
 const LOUDNESS = 0.4
 

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { encodeOnnx } from "./onnx-writer"
-import { encodeTinyVoice, TINY_VOICE_SIZE } from "./tiny-voice"
+import { encodeTinyTtsModel, TINY_TTS_MODEL_SIZE } from "./tiny-tts-model"
 
 /** Writes files below a folder: texts, bytes, or objects as JSON. */
 export function writeFiles(
@@ -36,7 +36,7 @@ const PIPER_SYMBOLS = [..."_^$ abcdefghijklmnopqrstuvwxyz.,!?ˈˌːæðŋɐɑɒ�
 
 /** Their numbers; some share one, so that the graph knows all. */
 export const TINY_PIPER_IDS: Readonly<Record<string, number>> = Object.fromEntries(
-  PIPER_SYMBOLS.map((symbol, index) => [symbol, index % TINY_VOICE_SIZE]),
+  PIPER_SYMBOLS.map((symbol, index) => [symbol, index % TINY_TTS_MODEL_SIZE]),
 )
 
 /** NAME.onnx.json of a Piper voice with two named speakers; fields may be replaced, or left out with `undefined`. */
@@ -57,7 +57,7 @@ export function piperConfig(fields: Readonly<Record<string, unknown>> = {}): obj
 /** A raw Piper voice, as its authors publish it: a graph without metadata, and its JSON. */
 export function writePiperVoice(folder: string, fields: Readonly<Record<string, unknown>> = {}): void {
   writeFiles(folder, {
-    "en_US-tiny-low.onnx": encodeTinyVoice({ metadata: {}, piperInputs: true }),
+    "en_US-tiny-low.onnx": encodeTinyTtsModel({ metadata: {}, piperInputs: true }),
     "en_US-tiny-low.onnx.json": piperConfig(fields),
   })
 }

@@ -4,7 +4,7 @@ import type { LoadedModelInfo } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { TextModelSettings } from "../../../src/domain/settings"
 import type { MediaEvent, MediaRequest } from "../../../src/domain/tasks"
-import { limitsOf } from "../../../src/engine/process/limits"
+import { timeoutsOf } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
 import type { WorkerLine } from "../../../src/engine/process/worker-lines"
 import { fromWire, type XllmError } from "../../../src/errors/base"
@@ -93,7 +93,7 @@ export abstract class MediaWorker<
     this.#kind = kind
     this.#child = new WorkerChild<ToWorker<R>, FromWorker<E>>(
       [...(command ?? [process.execPath, join(import.meta.dir, "../../../src/index.ts")]), "worker", kind],
-      limitsOf(kind),
+      timeoutsOf(kind),
       {
         message: (message) => this.#hear(message),
         line: (line) => void this.lines.push(line),

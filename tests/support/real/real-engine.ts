@@ -4,7 +4,7 @@ import type { GenerationEvent, GenerationRequest } from "../../../src/domain/cha
 import type { TextModelSettings } from "../../../src/domain/settings"
 import { createEngine, type Engine, type ManagedEngine } from "../../../src/engine"
 import type { MemoryLimits } from "../../../src/engine/contract"
-import type { EngineLimits } from "../../../src/engine/process/limits"
+import type { Timeouts } from "../../../src/engine/process/timeouts"
 import { createLogger } from "../../../src/log/logger"
 import { createStore } from "../../../src/store"
 import { EXACT_SETTINGS, realWorkerCommand } from "./real-worker"
@@ -12,7 +12,7 @@ import { EXACT_SETTINGS, realWorkerCommand } from "./real-worker"
 export interface RealEngineOptions {
   /** What differs from {@link EXACT_SETTINGS}. */
   readonly settings?: Partial<TextModelSettings>
-  readonly limits?: Partial<EngineLimits>
+  readonly limits?: Partial<Timeouts>
   readonly memory?: MemoryLimits
 }
 

@@ -10,7 +10,7 @@ import type {
 import type { LoadedModelInfo, LoadedTextInfo, WorkerCounters } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { KvLayout, TextModelSettings } from "../../../src/domain/settings"
-import { DEFAULT_LIMITS } from "../../../src/engine/process/limits"
+import { DEFAULT_TIMEOUTS } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
 import { fromWire, type XllmError } from "../../../src/errors/base"
 import type { FromTextWorker, ToTextWorker } from "../../../src/protocol/messages"
@@ -185,7 +185,7 @@ export class RealWorker implements AsyncDisposable {
     let worker: RealWorker | undefined
     const child: WorkerChild<ToTextWorker, FromTextWorker> = new WorkerChild<ToTextWorker, FromTextWorker>(
       [...environmentCommand(options.environment ?? {}), ...realWorkerCommand("text")],
-      DEFAULT_LIMITS,
+      DEFAULT_TIMEOUTS,
       {
         message: (message) => {
           if (message.type === "ready")

@@ -4,9 +4,9 @@ import { basename, join } from "node:path"
 import type { AudioFormat } from "../../../src/domain/speech"
 import { HARVARD_SENTENCES } from "../../support/files/sentences"
 import { hasFfmpeg } from "../../support/real/ffmpeg"
-import { RealRecognizer } from "../../support/real/real-recognizer"
+import { RealAsrModel } from "../../support/real/real-asr-model"
 import { BECKETT, realSpeech, TWO_CITIES } from "../../support/real/real-speech"
-import { RealVoice } from "../../support/real/real-voice"
+import { RealTtsModel } from "../../support/real/real-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 import { wordErrorRate } from "../../support/word-errors"
 
@@ -24,7 +24,7 @@ describe.skipIf(real === undefined)("real recordings of people", () => {
     "are written down by Whisper, over the weights of faster-whisper",
     async () => {
       if (real === undefined) return
-      await using whisper = await RealRecognizer.start(real.whisper, {
+      await using whisper = await RealAsrModel.start(real.whisper, {
         derivedFolder: derivedFolder("whisper"),
       })
       expect(whisper.info).toMatchObject({ family: "whisper" })
@@ -58,14 +58,14 @@ describe.skipIf(real === undefined)("real recordings of people", () => {
     async () => {
       if (real === undefined) return
       const derived = derivedFolder("moonshine")
-      await using moonshine = await RealRecognizer.start(real.moonshine, { derivedFolder: derived })
+      await using moonshine = await RealAsrModel.start(real.moonshine, { derivedFolder: derived })
       expect(moonshine.info).toMatchObject({ family: "moonshine" })
       expect(wordErrorRate(BECKETT, (await moonshine.transcribe(real.beckett)).text)).toBeLessThanOrEqual(0.1)
       const byLoudness = await moonshine.transcribe(real.twoCities)
       expect(wordErrorRate(TWO_CITIES, byLoudness.text)).toBeLessThanOrEqual(0.05)
 
       copyFileSync(real.voiceActivity, join(folder.path, "models/silero_vad.onnx"))
-      await using withSilero = await RealRecognizer.start(real.moonshine, { derivedFolder: derived })
+      await using withSilero = await RealAsrModel.start(real.moonshine, { derivedFolder: derived })
       const bySilero = await withSilero.transcribe(real.twoCities)
       expect(wordErrorRate(TWO_CITIES, bySilero.text)).toBeLessThanOrEqual(0.05)
       // It knows where speech begins, which loudness alone does not.
@@ -89,7 +89,7 @@ const RUNS = 3
 
 describe.skipIf(real === undefined)("what a real voice says", () => {
   /** Speaks the sentences, and has them written down. */
-  async function roundTrip(voice: RealVoice, whisper: RealRecognizer, format: AudioFormat): Promise<number> {
+  async function roundTrip(voice: RealTtsModel, whisper: RealAsrModel, format: AudioFormat): Promise<number> {
     const path = join(folder.path, `spoken.${format}`)
     writeFileSync(path, (await voice.speak({ input: HARVARD_SENTENCES, format })).bytes)
     const dictation = whisper.submit(path)
@@ -99,8 +99,8 @@ describe.skipIf(real === undefined)("what a real voice says", () => {
   }
 
   async function isUnderstood(
-    voice: RealVoice,
-    whisper: RealRecognizer,
+    voice: RealTtsModel,
+    whisper: RealAsrModel,
     format: AudioFormat,
   ): Promise<boolean> {
     const verdicts: boolean[] = []
@@ -117,8 +117,8 @@ describe.skipIf(real === undefined)("what a real voice says", () => {
     async () => {
       if (real === undefined) return
       const options = { derivedFolder: derivedFolder("piper") }
-      await using voice = await RealVoice.start(real.piper, options)
-      await using whisper = await RealRecognizer.start(real.whisper, {
+      await using voice = await RealTtsModel.start(real.piper, options)
+      await using whisper = await RealAsrModel.start(real.whisper, {
         derivedFolder: derivedFolder("whisper"),
       })
       for (const format of FORMATS)
@@ -141,8 +141,8 @@ describe.skipIf(real === undefined)("what a real voice says", () => {
       const ids = sounds.map((sound) => config.phoneme_id_map[sound] ?? [])
       sounds.forEach((sound, i) => (config.phoneme_id_map[sound] = ids[(i + 7) % ids.length] ?? []))
       writeFileSync(`${path}.json`, JSON.stringify(config))
-      await using voice = await RealVoice.start(path, { derivedFolder: derivedFolder("swapped") })
-      await using whisper = await RealRecognizer.start(real.whisper, {
+      await using voice = await RealTtsModel.start(path, { derivedFolder: derivedFolder("swapped") })
+      await using whisper = await RealAsrModel.start(real.whisper, {
         derivedFolder: derivedFolder("whisper"),
       })
       expect(await roundTrip(voice, whisper, "wav")).toBeGreaterThan(0.8)

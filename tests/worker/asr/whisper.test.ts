@@ -8,7 +8,7 @@ import {
   writeTinyHuggingFaceWhisper,
   writeTinyWhisper,
 } from "../../support/files/tiny-whisper"
-import { RealRecognizer } from "../../support/real/real-recognizer"
+import { RealAsrModel } from "../../support/real/real-asr-model"
 import { tempFolder } from "../../support/temp-folder"
 
 const folder = tempFolder()
@@ -22,10 +22,10 @@ afterAll(() => folder[Symbol.dispose]())
 let models = 0
 
 /** A tiny Whisper in a folder of its own, loaded. */
-async function load(options: TinyWhisperOptions): Promise<RealRecognizer> {
+async function load(options: TinyWhisperOptions): Promise<RealAsrModel> {
   const path = join(folder.path, `model-${models++}`)
   writeTinyWhisper(path, options)
-  return await RealRecognizer.start(path, { derivedFolder: join(folder.path, "derived", `${models}`) })
+  return await RealAsrModel.start(path, { derivedFolder: join(folder.path, "derived", `${models}`) })
 }
 
 describe("a Whisper of faster-whisper", () => {
@@ -91,7 +91,7 @@ describe("a Whisper of faster-whisper", () => {
     const derivedFolder = join(folder.path, "derived/kept")
     writeTinyWhisper(path)
     const before = readdirSync(path)
-    await using whisper = await RealRecognizer.start(path, { derivedFolder })
+    await using whisper = await RealAsrModel.start(path, { derivedFolder })
     expect(whisper.info.modelBytes).toBeGreaterThan(0)
     expect(readdirSync(path)).toEqual(before)
     expect(readdirSync(derivedFolder).sort()).toEqual([
@@ -124,7 +124,7 @@ describe("a Whisper of transformers", () => {
     const path = join(folder.path, "hugging-face")
     const derivedFolder = join(folder.path, "derived/hugging-face")
     writeTinyHuggingFaceWhisper(path)
-    await using whisper = await RealRecognizer.start(path, { derivedFolder })
+    await using whisper = await RealAsrModel.start(path, { derivedFolder })
     expect(whisper.info).toMatchObject({ family: "whisper" })
     const { text, done } = await whisper.transcribe(sound)
     expect(text).toMatch(/^hello( hello)+$/)
@@ -135,7 +135,7 @@ describe("a Whisper of transformers", () => {
     const path = join(folder.path, "half")
     writeTinyHuggingFaceWhisper(path)
     rmSync(join(path, "model-00002-of-00002.safetensors"))
-    const loading = RealRecognizer.start(path, { derivedFolder: join(folder.path, "derived/half") })
+    const loading = RealAsrModel.start(path, { derivedFolder: join(folder.path, "derived/half") })
     expect(loading).rejects.toThrow(/the tensor '.*' is missing/)
     await loading.catch(() => undefined)
   })
@@ -160,7 +160,7 @@ describe("a Whisper that cannot be used", () => {
     const path = join(folder.path, name.replaceAll(" ", "-"))
     writeTinyWhisper(path)
     damage(join(path, "model.bin"))
-    const loading = RealRecognizer.start(path, { derivedFolder: join(folder.path, "derived", name) })
+    const loading = RealAsrModel.start(path, { derivedFolder: join(folder.path, "derived", name) })
     expect(loading).rejects.toThrow(message)
     expect(loading).rejects.toMatchObject({ code: "model_load_failed" })
     await loading.catch(() => undefined)

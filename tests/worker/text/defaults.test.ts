@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { statSync } from "node:fs"
 import { join } from "node:path"
 import type { ModelDefaults } from "../../../src/domain/model"
-import { withDefaults, withFallback } from "../../../src/worker/text/defaults"
+import { applyDefaults, withFallback } from "../../../src/worker/text/defaults"
 import { writeTinyAdapter } from "../../support/files/tiny-adapter"
 import { writeTinyModel } from "../../support/files/tiny-model"
 import { RealWorker } from "../../support/real/real-worker"
@@ -30,7 +30,7 @@ describe("messages", () => {
   const user = { role: "user", content: "hi" } as const
 
   test("the model's system message comes first, its examples behind it", () => {
-    expect(withDefaults(greedyChat([user]), defaults).messages).toEqual([
+    expect(applyDefaults(greedyChat([user]), defaults).messages).toEqual([
       { role: "system", content: "Be brief." },
       ...examples,
       user,
@@ -39,11 +39,11 @@ describe("messages", () => {
 
   test.each(["system", "developer"] as const)("a %s message of the request takes its place", (role) => {
     const own = { role, content: "Be verbose." }
-    expect(withDefaults(greedyChat([own, user]), defaults).messages).toEqual([own, ...examples, user])
+    expect(applyDefaults(greedyChat([own, user]), defaults).messages).toEqual([own, ...examples, user])
   })
 
   test("a model without them changes nothing", () => {
-    expect(withDefaults(greedyChat([user]), {}).messages).toEqual([user])
+    expect(applyDefaults(greedyChat([user]), {}).messages).toEqual([user])
   })
 })
 
@@ -51,21 +51,21 @@ describe("what a request leaves open", () => {
   const defaults: ModelDefaults = { stop: ["END"], maxTokens: 7 }
 
   test("is taken from the model", () => {
-    expect(withDefaults(greedy("x"), defaults)).toMatchObject({ stop: ["END"], maxTokens: 7 })
+    expect(applyDefaults(greedy("x"), defaults)).toMatchObject({ stop: ["END"], maxTokens: 7 })
   })
 
   test("and nothing else", () => {
     const request = greedy("x", { stop: ["HALT"], maxTokens: 3 })
-    expect(withDefaults(request, defaults)).toMatchObject({ stop: ["HALT"], maxTokens: 3 })
+    expect(applyDefaults(request, defaults)).toMatchObject({ stop: ["HALT"], maxTokens: 3 })
   })
 })
 
 test("what a dialect usually has counts where neither says it", () => {
-  const request = greedy("x", { usualMaxTokens: 16 })
-  expect(withDefaults(request, {})).toMatchObject({ maxTokens: 16 })
-  expect(withDefaults(request, { maxTokens: 7 })).toMatchObject({ maxTokens: 7 })
-  const endless = greedy("x", { usualMaxTokens: 16, maxTokens: Number.POSITIVE_INFINITY })
-  expect(withDefaults(endless, { maxTokens: 7 })).toMatchObject({ maxTokens: Number.POSITIVE_INFINITY })
+  const request = greedy("x", { defaultMaxTokens: 16 })
+  expect(applyDefaults(request, {})).toMatchObject({ maxTokens: 16 })
+  expect(applyDefaults(request, { maxTokens: 7 })).toMatchObject({ maxTokens: 7 })
+  const endless = greedy("x", { defaultMaxTokens: 16, maxTokens: Number.POSITIVE_INFINITY })
+  expect(applyDefaults(endless, { maxTokens: 7 })).toMatchObject({ maxTokens: Number.POSITIVE_INFINITY })
 })
 
 describe("a worker", () => {

@@ -6,7 +6,7 @@ interface Fake extends Runnable {
 }
 
 function stream(name: string): Fake {
-  return { name, remaining: 1, generating: true, waitedSteps: 0, judged: false }
+  return { name, remaining: 1, generating: true, waitedSteps: 0, wantsPromptLogprobs: false }
 }
 
 function prompt(name: string, remaining: number, more: Partial<Fake> = {}): Fake {
@@ -15,7 +15,7 @@ function prompt(name: string, remaining: number, more: Partial<Fake> = {}): Fake
     remaining,
     generating: false,
     waitedSteps: 0,
-    judged: false,
+    wantsPromptLogprobs: false,
     ...more,
   }
 }
@@ -62,11 +62,11 @@ describe("a step", () => {
 
   test("treats the last token of a prompt as a prompt's", () => {
     const step = planStep([prompt("p", 1), stream("a")], 64, 64)
-    expect([step.streams, step.promptTokens]).toEqual([1, 1])
+    expect([step.decodeCount, step.promptTokens]).toEqual([1, 1])
   })
 
   test("asks for no more logits than there is room for", () => {
-    const sequences = [prompt("judged", 500, { judged: true }), stream("a"), prompt("p", 600)]
+    const sequences = [prompt("judged", 500, { wantsPromptLogprobs: true }), stream("a"), prompt("p", 600)]
     expect(plan(sequences, 200)).toEqual([
       ["a", 1],
       ["judged", 62],
@@ -75,29 +75,38 @@ describe("a step", () => {
   })
 
   test("lets one prompt whose every token is judged wait for the other", () => {
-    const sequences = [prompt("a", 40, { judged: true }), prompt("b", 50, { judged: true })]
+    const sequences = [
+      prompt("a", 40, { wantsPromptLogprobs: true }),
+      prompt("b", 50, { wantsPromptLogprobs: true }),
+    ]
     expect(plan(sequences, 200)).toEqual([
       ["a", 40],
       ["b", 24],
     ])
-    expect(plan([prompt("a", 400, { judged: true }), prompt("b", 500, { judged: true })], 200)).toEqual([
-      ["a", 64],
-    ])
+    expect(
+      plan(
+        [prompt("a", 400, { wantsPromptLogprobs: true }), prompt("b", 500, { wantsPromptLogprobs: true })],
+        200,
+      ),
+    ).toEqual([["a", 64]])
   })
 
   test("goes on with a judged prompt beside as many streams as there are slots", () => {
     const streams = Array.from({ length: 63 }, (_, index) => stream(`${index}`))
-    expect(plan([...streams, prompt("judged", 500, { judged: true })], 200).at(-1)).toEqual(["judged", 1])
+    expect(plan([...streams, prompt("judged", 500, { wantsPromptLogprobs: true })], 200).at(-1)).toEqual([
+      "judged",
+      1,
+    ])
   })
 
   test("counts what it computes", () => {
     const step = planStep([stream("a"), stream("b"), prompt("p", 70), prompt("q", 100)], 128, 64)
-    expect([step.streams, step.promptTokens]).toEqual([2, 128])
+    expect([step.decodeCount, step.promptTokens]).toEqual([2, 128])
     expect(planStep([stream("a"), prompt("p", 70)], 128, 64).promptTokens).toBe(70)
   })
 
   test("has nothing to do without sequences", () => {
-    expect(planStep([], 128, 64)).toEqual({ work: [], streams: 0, promptTokens: 0 })
+    expect(planStep([], 128, 64)).toEqual({ work: [], decodeCount: 0, promptTokens: 0 })
   })
 })
 

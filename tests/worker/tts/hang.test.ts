@@ -2,9 +2,9 @@ import { expect, test } from "bun:test"
 import { join } from "node:path"
 import type { SpeechEvent } from "../../../src/domain/speech"
 import type { Engine } from "../../../src/engine"
-import { TINY_VOICE_TOKENS, writeTinyVoice } from "../../support/files/tiny-voice"
+import { TINY_TTS_MODEL_TOKENS, writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 import { realEngine } from "../../support/real/real-engine"
-import { SPEAK } from "../../support/real/real-voice"
+import { SPEAK } from "../../support/real/real-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 
 async function speak(engine: Engine, input: string): Promise<SpeechEvent[]> {
@@ -15,7 +15,7 @@ async function speak(engine: Engine, input: string): Promise<SpeechEvent[]> {
 test("an engine that never answers costs its worker: the request fails, the next one is spoken", async () => {
   using temp = tempFolder()
   // A number that the graph does not know: ONNX Runtime fails, and sherpa-onnx settles nothing.
-  writeTinyVoice(join(temp.path, "voice"), { tokens: `${TINY_VOICE_TOKENS}# 999\n` })
+  writeTinyTtsModel(join(temp.path, "voice"), { tokens: `${TINY_TTS_MODEL_TOKENS}# 999\n` })
   const engine = realEngine(temp.path, { limits: { stepMs: 4000, stepFactor: 1 } })
   try {
     expect((await speak(engine, "abc")).at(-1)?.type).toBe("done")

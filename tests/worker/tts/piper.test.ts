@@ -10,8 +10,12 @@ import {
 } from "node:fs"
 import { join } from "node:path"
 import { emptyGraph, TINY_PIPER_IDS, writeFiles, writePiperVoice } from "../../support/files/speech-models"
-import { SAMPLES_PER_CHARACTER, TINY_VOICE_METADATA, writeTinyVoice } from "../../support/files/tiny-voice"
-import { RealVoice } from "../../support/real/real-voice"
+import {
+  SAMPLES_PER_CHARACTER,
+  TINY_TTS_MODEL_METADATA,
+  writeTinyTtsModel,
+} from "../../support/files/tiny-tts-model"
+import { RealTtsModel } from "../../support/real/real-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 
 /** A raw Piper voice in a folder of its own, and where its derived files go. */
@@ -26,7 +30,7 @@ describe("a raw voice of Piper", () => {
     using temp = tempFolder()
     const { path, derivedFolder } = prepare(temp.path)
     const before = readdirSync(path)
-    await using voice = await RealVoice.start(path, { derivedFolder })
+    await using voice = await RealTtsModel.start(path, { derivedFolder })
     expect(voice.info).toMatchObject({ family: "piper" })
     const { samples, voice: told } = await voice.speak({ input: "the good moon.", voice: "ben" })
     expect(told).toMatchObject({ speaker: 1, sampleRate: 16_000 })
@@ -39,8 +43,8 @@ describe("a raw voice of Piper", () => {
     using temp = tempFolder()
     const slow = prepare(join(temp.path, "slow"), { inference: { length_scale: 2 } })
     const usual = prepare(join(temp.path, "usual"), { inference: { length_scale: 1 } })
-    await using slowVoice = await RealVoice.start(slow.path, slow)
-    await using usualVoice = await RealVoice.start(usual.path, usual)
+    await using slowVoice = await RealTtsModel.start(slow.path, slow)
+    await using usualVoice = await RealTtsModel.start(usual.path, usual)
     const request = { input: "the good moon." }
     const { samples } = await usualVoice.speak(request)
     expect((await slowVoice.speak(request)).samples).toBe(2 * samples)
@@ -51,7 +55,7 @@ describe("a raw voice of Piper", () => {
   test("names its speakers where a request asks for another", async () => {
     using temp = tempFolder()
     const { path, derivedFolder } = prepare(temp.path)
-    await using voice = await RealVoice.start(path, { derivedFolder })
+    await using voice = await RealTtsModel.start(path, { derivedFolder })
     const speaking = voice.submit({ voice: "carl" })
     await speaking.over
     expect(speaking.error?.message).toBe(
@@ -63,7 +67,7 @@ describe("a raw voice of Piper", () => {
     using temp = tempFolder()
     const { path, derivedFolder } = prepare(temp.path)
     const load = async () => {
-      await using voice = await RealVoice.start(path, { derivedFolder })
+      await using voice = await RealTtsModel.start(path, { derivedFolder })
       return (await voice.speak({ input: "good moon." })).samples
     }
     const samples = await load()
@@ -84,7 +88,7 @@ describe("a raw voice of Piper", () => {
   test("of a language that the program does not carry needs the system's data, and says which package has them", async () => {
     using temp = tempFolder()
     const { path, derivedFolder } = prepare(temp.path, { espeak: { voice: "tlh" } })
-    expect(RealVoice.start(path, { derivedFolder })).rejects.toThrow(
+    expect(RealTtsModel.start(path, { derivedFolder })).rejects.toThrow(
       /it speaks 'tlh', for which there is no data of espeak-ng here; .*apt install espeak-ng-data/,
     )
   })
@@ -94,7 +98,7 @@ describe("a raw voice of Piper", () => {
     async (language) => {
       using temp = tempFolder()
       const { path, derivedFolder } = prepare(temp.path, { espeak: { voice: language } })
-      await using voice = await RealVoice.start(path, { derivedFolder })
+      await using voice = await RealTtsModel.start(path, { derivedFolder })
       expect((await voice.speak({ input: "la luna." })).samples).toBeGreaterThan(0)
     },
   )
@@ -105,9 +109,9 @@ describe("a voice prepared for the engine", () => {
     using temp = tempFolder()
     const path = join(temp.path, "voice")
     const tokens = Object.entries(TINY_PIPER_IDS).map(([symbol, id]) => `${symbol} ${id}\n`)
-    const metadata = { ...TINY_VOICE_METADATA, comment: "piper", frontend: "", voice: "en-gb" }
-    writeTinyVoice(path, { metadata, tokens: tokens.join(""), piperInputs: true })
-    await using voice = await RealVoice.start(path, { derivedFolder: join(temp.path, "derived/1") })
+    const metadata = { ...TINY_TTS_MODEL_METADATA, comment: "piper", frontend: "", voice: "en-gb" }
+    writeTinyTtsModel(path, { metadata, tokens: tokens.join(""), piperInputs: true })
+    await using voice = await RealTtsModel.start(path, { derivedFolder: join(temp.path, "derived/1") })
     expect((await voice.speak({ input: "good moon." })).samples).toBeGreaterThan(0)
     expect(readdirSync(path).sort()).toEqual(["model.onnx", "tokens.txt"])
   })
@@ -116,10 +120,10 @@ describe("a voice prepared for the engine", () => {
 describe("a voice that cannot be loaded costs its worker, with the reason", () => {
   const cases: readonly [string, (folder: string) => void, RegExp][] = [
     ["a graph that is cut off", (folder) => truncateSync(join(folder, "model.onnx"), 800), /it is cut short/],
-    ["no metadata", (folder) => writeTinyVoice(folder, { metadata: {} }), /its metadata lack sample_rate/],
+    ["no metadata", (folder) => writeTinyTtsModel(folder, { metadata: {} }), /its metadata lack sample_rate/],
     [
       "a bad line of tokens",
-      (folder) => writeTinyVoice(folder, { tokens: "a 1\nb\n" }),
+      (folder) => writeTinyTtsModel(folder, { tokens: "a 1\nb\n" }),
       /line 2: 'b' is not a symbol/,
     ],
     [
@@ -130,26 +134,26 @@ describe("a voice that cannot be loaded costs its worker, with the reason", () =
   ]
   test.each(cases)("%s", async (_, spoil, message) => {
     using temp = tempFolder()
-    writeTinyVoice(temp.path)
+    writeTinyTtsModel(temp.path)
     spoil(temp.path)
-    expect(RealVoice.start(temp.path)).rejects.toThrow(message)
+    expect(RealTtsModel.start(temp.path)).rejects.toThrow(message)
   })
 
   test("a graph that ONNX Runtime refuses", async () => {
     using temp = tempFolder()
-    writeTinyVoice(temp.path)
+    writeTinyTtsModel(temp.path)
     const graph = readFileSync(join(temp.path, "model.onnx"))
     // The operator's name, which nothing before the engine looks at.
     writeFileSync(
       join(temp.path, "model.onnx"),
       Buffer.from(graph.toString("latin1").replaceAll("Gather", "Gothic"), "latin1"),
     )
-    expect(RealVoice.start(temp.path)).rejects.toThrow(/could not be loaded: .*Gothic/)
+    expect(RealTtsModel.start(temp.path)).rejects.toThrow(/could not be loaded: .*Gothic/)
   })
 
   test("nothing at its path", async () => {
     using temp = tempFolder()
     expect(existsSync(join(temp.path, "gone"))).toBe(false)
-    expect(RealVoice.start(join(temp.path, "gone"))).rejects.toThrow(/gone is no voice/)
+    expect(RealTtsModel.start(join(temp.path, "gone"))).rejects.toThrow(/gone is no voice/)
   })
 })

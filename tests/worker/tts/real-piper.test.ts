@@ -4,7 +4,7 @@ import { join } from "node:path"
 import type { AudioFormat } from "../../../src/domain/speech"
 import { decodeAudio, hasFfmpeg } from "../../support/real/ffmpeg"
 import { realSpeech } from "../../support/real/real-speech"
-import { RealVoice } from "../../support/real/real-voice"
+import { RealTtsModel } from "../../support/real/real-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 
 const real = realSpeech()
@@ -17,14 +17,14 @@ const SENTENCES = [
 ]
 
 const folder = tempFolder()
-let voice: RealVoice
+let voice: RealTtsModel
 
 describe.skipIf(real === undefined)("a real voice of Piper", () => {
   const path = real?.piper ?? ""
   const before = real === undefined ? undefined : statSync(path)
 
   beforeAll(async () => {
-    voice = await RealVoice.start(path, { derivedFolder: join(folder.path, "derived/1"), threads: 2 })
+    voice = await RealTtsModel.start(path, { derivedFolder: join(folder.path, "derived/1"), threads: 2 })
   })
   afterAll(async () => {
     await voice[Symbol.asyncDispose]()

@@ -1,18 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import type { AudioFormat } from "../../../src/domain/speech"
-import { SAMPLES_PER_CHARACTER, TONE_SAMPLE_RATE, writeTinyVoice } from "../../support/files/tiny-voice"
+import {
+  SAMPLES_PER_CHARACTER,
+  TONE_SAMPLE_RATE,
+  writeTinyTtsModel,
+} from "../../support/files/tiny-tts-model"
 import { decodeAudio, hasFfmpeg } from "../../support/real/ffmpeg"
-import { RealVoice } from "../../support/real/real-voice"
+import { RealTtsModel } from "../../support/real/real-tts-model"
 import { tempFolder } from "../../support/temp-folder"
 
 const folder = tempFolder()
 const path = join(folder.path, "voice")
-let voice: RealVoice
+let voice: RealTtsModel
 
 beforeAll(async () => {
-  writeTinyVoice(path)
-  voice = await RealVoice.start(path)
+  writeTinyTtsModel(path)
+  voice = await RealTtsModel.start(path)
 })
 afterAll(async () => {
   await voice[Symbol.asyncDispose]()
@@ -38,7 +42,7 @@ const TEN_SENTENCES = Array.from({ length: 10 }, (_, index) => `the sentence ${"
 
 describe("a voice", () => {
   test("says what it is", () => {
-    expect(voice.info).toMatchObject({ kind: "voice", family: "vits", threads: 1, devices: ["CPU"] })
+    expect(voice.info).toMatchObject({ kind: "tts", family: "vits", threads: 1, devices: ["CPU"] })
     expect(voice.info.footprint.ramBytes).toBeGreaterThan(10e6)
   })
 

@@ -1,5 +1,5 @@
+import type { AsrModel, AsrPlan, LanguageChoice } from "../asr-model"
 import { findLicense } from "../license"
-import type { LanguageChoice, RecognizerModel, RecognizerPlan } from "../recognizer-model"
 import type { SpeechFolder } from "../speech-folder"
 
 /** The engine reads no more than 29.5 s. */
@@ -16,12 +16,12 @@ export async function describeWhisper(
   folder: SpeechFolder,
   languages: readonly string[],
   isForManyLanguages: boolean,
-  plan: Pick<RecognizerPlan, "files" | "tokens" | "linked" | "timed">,
-): Promise<RecognizerModel> {
+  plan: Pick<AsrPlan, "files" | "tokens" | "linked" | "timed">,
+): Promise<AsrModel> {
   return {
-    kind: "recognizer",
+    kind: "asr",
     description: {
-      kind: "recognizer",
+      kind: "asr",
       family: "whisper",
       languages,
       canTranslate: isForManyLanguages,

@@ -1,6 +1,6 @@
 import { InvalidModelFile } from "../../../errors/model"
 import type { ModelFolderFile } from "../../model-folder"
-import type { RecognizerModel } from "../recognizer-model"
+import type { AsrModel } from "../asr-model"
 import { baseName, field, folderOf, type SpeechFolder } from "../speech-folder"
 import { readCt2Model } from "./ctranslate2"
 import { ct2Weights } from "./ctranslate2-weights"
@@ -22,7 +22,7 @@ import { whisperSizes, type WhisperWeights } from "./weights"
  * Whisper as faster-whisper uses it: `model.bin` of CTranslate2, a vocabulary and config.json. The engine gets graphs
  * that are written over the weights where they are.
  */
-export async function recognizeFasterWhisper(folder: SpeechFolder): Promise<RecognizerModel | undefined> {
+export async function recognizeFasterWhisper(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const model = folder.matching(/^model\.bin$/)[0]
   if (model === undefined) return undefined
   const beside = neighbours(folder, model)
@@ -41,9 +41,7 @@ export async function recognizeFasterWhisper(folder: SpeechFolder): Promise<Reco
 }
 
 /** Whisper as OpenAI publishes it: safetensors and a tokenizer.json in the names of transformers. */
-export async function recognizeHuggingFaceWhisper(
-  folder: SpeechFolder,
-): Promise<RecognizerModel | undefined> {
+export async function recognizeHuggingFaceWhisper(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const config = folder.matching(/^config\.json$/)[0]
   const settings = config && (await folder.json(config))
   if (config === undefined || field(settings, "model_type") !== "whisper") return undefined
@@ -105,7 +103,7 @@ async function fromWeights(
   folder: SpeechFolder,
   weights: WhisperWeights,
   { path, vocabulary, heads, linked }: Surroundings,
-): Promise<RecognizerModel> {
+): Promise<AsrModel> {
   const sizes = whisperSizes(weights)
   if (vocabulary.length > sizes.vocabulary)
     throw new InvalidModelFile(

@@ -1,7 +1,7 @@
 import { InvalidModelFile } from "../../../errors/model"
 import type { ModelFolderFile } from "../../model-folder"
-import { checkTokens, findTokens, preferQuantized, requireNumbers } from "../recognizer-checks"
-import type { RecognizerModel } from "../recognizer-model"
+import { checkTokens, findTokens, preferQuantized, requireNumbers } from "../asr-checks"
+import type { AsrModel } from "../asr-model"
 import { baseName, folderOf, type SpeechFolder } from "../speech-folder"
 import { describeWhisper } from "./describe"
 
@@ -12,7 +12,7 @@ const NUMBERS = [
 ]
 
 /** Whisper as sherpa-onnx publishes it: `NAME-encoder.onnx`, `NAME-decoder.onnx`, `NAME-tokens.txt`. */
-export async function recognizeSherpaWhisper(folder: SpeechFolder): Promise<RecognizerModel | undefined> {
+export async function recognizeSherpaWhisper(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const encoders: ModelFolderFile[] = []
   for (const file of folder.graphs)
     if ((await folder.graph(file)).metadata.get("model_type")?.startsWith("whisper")) encoders.push(file)

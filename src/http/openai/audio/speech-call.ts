@@ -1,10 +1,10 @@
 import type { AudioFormat, SpeechRequest } from "../../../domain/speech"
 import { InvalidRequest } from "../../../errors/request"
 import { NUMBERS, TEXTS } from "../../../limits"
-import { isJsonObject, type JsonObject } from "../../read/body"
-import { broken, checkInteger, checkText, defined, Fields, readCharacters } from "../../read/fields"
+import { checkInteger, checkText, defined, Fields, invalidField, readCharacters } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
-import { AUDIO_FORMATS, SPEED } from "../../read/media-options"
+import { isJsonObject, type JsonObject } from "../../read/json-body"
+import { AUDIO_FORMATS, SPEECH_SPEED } from "../../read/media-options"
 import { readModelOptions } from "../../read/options"
 import { refuseUnsupported, SPEECH_FIELDS } from "../request-fields"
 
@@ -29,8 +29,8 @@ export function toSpeechCall(body: JsonObject, headers: HeaderOptions = {}): Spe
     ...readModelOptions(fields),
     input: readInput(fields),
     format: fields.choice("response_format", AUDIO_FORMATS) ?? DEFAULT_FORMAT,
-    speed: fields.number("speed", SPEED) ?? 1,
-    ...defined({ voice: readVoice(fields.raw("voice")) }),
+    speed: fields.number("speed", SPEECH_SPEED) ?? 1,
+    ...defined({ voice: readVoice(fields.unchecked("voice")) }),
   }
   return { request, streamFormat: fields.choice("stream_format", STREAM_FORMATS) ?? "audio" }
 }
@@ -49,7 +49,7 @@ function readVoice(value: unknown): string | undefined {
     return String(checkInteger("voice", value, NUMBERS.speaker))
   const named = isJsonObject(value) ? value["id"] : value
   if (typeof named !== "string" || named === "") {
-    throw broken("voice", "the name or the number of a speaker", value)
+    throw invalidField("voice", "the name or the number of a speaker", value)
   }
   return checkText("voice", named, TEXTS.name)
 }

@@ -1,14 +1,14 @@
 import { Elysia } from "elysia"
 import type { SpeechEvent } from "../../../domain/speech"
 import { InternalError } from "../../../errors/base"
-import { clientOf } from "../../context/consume"
-import { type Exchange, exchangeOf } from "../../context/exchange"
+import { abortControllerFor } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
-import { readJsonObject } from "../../read/body"
+import { type RequestContext, requestContextOf } from "../../context/request-context"
 import { readHeaderOptions } from "../../read/headers"
+import { readJsonObject } from "../../read/json-body"
 import { streamBytes } from "../../render/byte-stream"
 import { PLAYER_STALL_MS } from "../../render/outbox"
-import { sse } from "../../render/stream"
+import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
 import { waitingNote } from "../../render/waiting-note"
 import { failureEvent } from "../error-body"
@@ -20,13 +20,13 @@ export function speechRoutes(context: OpenAiContext) {
   return new Elysia({ name: "openai-speech" }).post(
     "/v1/audio/speech",
     async ({ request, server }) => {
-      const exchange = exchangeOf(request)
+      const requestContext = requestContextOf(request)
       const call = toSpeechCall(await readJsonObject(request), readHeaderOptions(request))
       mayBeSilent(request, server)
-      exchange.asks([call.request], context.settings().logContent)
-      const client = clientOf(request)
-      const events = exchange.follows(context.engine.speak(call.request, client.signal))
-      const speech = new SpeechAnswer(events, client, exchange)
+      requestContext.asks([call.request], context.settings().logContent)
+      const client = abortControllerFor(request)
+      const events = requestContext.follows(context.engine.speak(call.request, client.signal))
+      const speech = new SpeechAnswer(events, client, requestContext)
       return call.streamFormat === "sse" ? sse(speech.asEvents()) : streamBytes(speech.asFile())
     },
     { parse: "none" },
@@ -40,13 +40,13 @@ class SpeechAnswer {
   readonly #common: {
     readonly events: AsyncIterable<SpeechEvent>
     readonly client: AbortController
-    readonly exchange: Exchange
+    readonly requestContext: RequestContext
   }
   #voice: Extract<SpeechEvent, { readonly type: "voice" }> | undefined
   #done: Done | undefined
 
-  constructor(events: AsyncIterable<SpeechEvent>, client: AbortController, exchange: Exchange) {
-    this.#common = { events, client, exchange }
+  constructor(events: AsyncIterable<SpeechEvent>, client: AbortController, requestContext: RequestContext) {
+    this.#common = { events, client, requestContext }
   }
 
   /** The audio itself. */
@@ -95,7 +95,7 @@ class SpeechAnswer {
         return event.bytes.byteLength === 0 ? undefined : event.bytes
       case "done":
         this.#done = event
-        this.#common.exchange.measured(event.usage)
+        this.#common.requestContext.measured(event.usage)
         return undefined
       case "loading":
       case "queued":

@@ -1,9 +1,9 @@
 import type { TranscriptionRequest } from "../../../domain/transcription"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { COUNTS, TEXTS } from "../../../limits"
-import type { JsonObject } from "../../read/body"
-import { broken, defined, Fields } from "../../read/fields"
+import { defined, Fields, invalidField } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
+import type { JsonObject } from "../../read/json-body"
 import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../read/media-options"
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
@@ -68,7 +68,7 @@ export function toTranscriptionCall({
 }
 
 function readFormat(fields: Fields): TranscriptFormat {
-  if (fields.raw("response_format") === "diarized_json") {
+  if (fields.unchecked("response_format") === "diarized_json") {
     throw new Unsupported(
       "response_format diarized_json is not supported: speakers are not told apart",
       "response_format",
@@ -82,7 +82,7 @@ function readTimesTold(fields: Fields): TimesTold {
   const asked = fields.list("timestamp_granularities", COUNTS.words) ?? []
   for (const one of asked) {
     if (typeof one === "string" && GRANULARITIES.includes(one)) continue
-    throw broken("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
+    throw invalidField("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
   }
   return { words: asked.includes("word"), segments: asked.length === 0 || asked.includes("segment") }
 }
@@ -92,7 +92,7 @@ function readLanguage(fields: Fields): string | undefined {
   const language = fields.text("language", TEXTS.word)?.trim()
   if (language === undefined || language === "") return undefined
   if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
-    throw broken("language", "the code of a language, such as en", language)
+    throw invalidField("language", "the code of a language, such as en", language)
   }
   return language.toLowerCase()
 }

@@ -3,12 +3,12 @@ import type { TranscriptionEvent, TranscriptionRequest } from "../../../domain/t
 import { InvalidRequest } from "../../../errors/request"
 import { toSrt, toVtt } from "../../../formats/subtitles"
 import { TranscriptBuilder } from "../../../formats/transcript"
-import { clientOf, consume } from "../../context/consume"
-import { type Exchange, exchangeOf } from "../../context/exchange"
+import { abortControllerFor, consume } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
+import { type RequestContext, requestContextOf } from "../../context/request-context"
 import { readHeaderOptions } from "../../read/headers"
 import { type Form, readForm, toJsonObject, type UploadedFile } from "../../read/multipart"
-import { sse } from "../../render/stream"
+import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
 import { toDurationUsage, toVerboseJson } from "../../render/verbose-transcript"
 import { waitingNote } from "../../render/waiting-note"
@@ -22,7 +22,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
     const headers = readHeaderOptions(request)
     const form = await readForm(request, {
       uploads: context.uploads,
-      exchange: exchangeOf(request),
+      requestContext: requestContextOf(request),
       files: ["file"],
       limitBytes: context.settings().uploadLimitBytes,
     })
@@ -35,7 +35,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       async ({ request, server }) => {
         const call = await read(request, "transcribe")
         mayBeSilent(request, server)
-        return transcribe(context, call, exchangeOf(request), clientOf(request))
+        return transcribe(context, call, requestContextOf(request), abortControllerFor(request))
       },
       { parse: "none" },
     )
@@ -44,7 +44,7 @@ export function transcriptionRoutes(context: OpenAiContext) {
       async ({ request, server }) => {
         const call = await read(request, "translate")
         mayBeSilent(request, server)
-        return transcribe(context, call, exchangeOf(request), clientOf(request))
+        return transcribe(context, call, requestContextOf(request), abortControllerFor(request))
       },
       { parse: "none" },
     )
@@ -65,23 +65,23 @@ function audioOf({ files, texts }: Form): UploadedFile {
 async function transcribe(
   context: OpenAiContext,
   call: TranscriptionCall,
-  exchange: Exchange,
+  requestContext: RequestContext,
   client: AbortController,
 ): Promise<Response> {
-  exchange.asks([call.request], context.settings().logContent)
-  const events = exchange.follows(context.engine.transcribe(call.request, client.signal))
+  requestContext.asks([call.request], context.settings().logContent)
+  const events = requestContext.follows(context.engine.transcribe(call.request, client.signal))
   const builder = new TranscriptBuilder()
   const add = (event: TranscriptionEvent): string => {
-    if (event.type === "done") exchange.measured(event.usage)
+    if (event.type === "done") requestContext.measured(event.usage)
     const text = builder.add(event)
-    exchange.says(text)
+    requestContext.says(text)
     return text
   }
   if (call.stream) {
     return sse({
       events,
       client,
-      exchange,
+      requestContext,
       render: (event) => segmentEvents(event, add(event), call),
       waiting: (event) => (event.type === "audio" ? "listening" : waitingNote(event)),
       end: () => doneEvent(builder),

@@ -5,7 +5,7 @@ import { IMAGES_PATH } from "../../image-files/route"
 import { type MediaTimingsBody, toMediaTimingsBody } from "../../render/timings"
 import type { ImageCall } from "./image-call"
 
-type Drawn = Extract<ImageEvent, { readonly type: "image" }>
+type GeneratedImage = Extract<ImageEvent, { readonly type: "image" }>
 type Done = Extract<ImageEvent, { readonly type: "done" }>
 
 /** An image as it is handed over: one of the two. */
@@ -20,7 +20,7 @@ export interface ImagePlace {
 
 /** Stores an image where it is to have a URL. */
 export async function handOver(
-  { bytes }: Drawn,
+  { bytes }: GeneratedImage,
   { request, responseFormat }: ImageCall,
   place: ImagePlace,
 ): Promise<ImageReference> {
@@ -30,7 +30,10 @@ export async function handOver(
 }
 
 /** What is told of an image beside itself. */
-export function aboutImage({ width, height }: Pick<Drawn, "width" | "height">, { request }: ImageCall) {
+export function aboutImage(
+  { width, height }: Pick<GeneratedImage, "width" | "height">,
+  { request }: ImageCall,
+) {
   return {
     size: `${width}x${height}`,
     output_format: request.format,
@@ -41,7 +44,7 @@ export function aboutImage({ width, height }: Pick<Drawn, "width" | "height">, {
 
 /** A picture and what it is called by. */
 interface Finished {
-  readonly drawn: Drawn
+  readonly drawn: GeneratedImage
   readonly reference: ImageReference
 }
 

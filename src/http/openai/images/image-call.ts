@@ -1,19 +1,19 @@
 import type { ImageFormat, ImageRequest } from "../../../domain/image"
 import { InvalidRequest } from "../../../errors/request"
 import { TEXTS } from "../../../limits"
-import type { JsonObject } from "../../read/body"
-import { broken, defined, Fields, readCharacters } from "../../read/fields"
+import { defined, Fields, invalidField, readCharacters } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
+import type { JsonObject } from "../../read/json-body"
 import {
   CFG_SCALE,
-  checkSize,
-  COMPRESSION,
-  COUNT,
+  checkImageSize,
   DEFAULT_STRENGTH,
+  IMAGE_COMPRESSION,
+  IMAGE_COUNT,
   IMAGE_FORMATS,
-  SEED,
-  STEPS,
-  STRENGTH,
+  IMAGE_SEED,
+  IMAGE_STEPS,
+  IMAGE_STRENGTH,
 } from "../../read/media-options"
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
@@ -87,7 +87,7 @@ export function toVariationCall(
 }
 
 function withSource(call: ImageCall, fields: Fields, files: SourceFiles): ImageCall {
-  const strength = fields.number("strength", STRENGTH) ?? DEFAULT_STRENGTH
+  const strength = fields.number("strength", IMAGE_STRENGTH) ?? DEFAULT_STRENGTH
   return { ...call, request: { ...call.request, source: { ...files, strength } } }
 }
 
@@ -101,14 +101,14 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
     ...headers,
     ...readModelOptions(fields),
     prompt,
-    n: fields.integer("n", COUNT) ?? 1,
+    n: fields.integer("n", IMAGE_COUNT) ?? 1,
     format,
     preview: stream && partialImages > 0,
     ...readSize(fields),
     ...defined({
       negativePrompt: readCharacters(fields, "negative_prompt", TEXTS.imagePrompt),
       // Our word, or diffusers'.
-      steps: fields.integer("steps", STEPS) ?? fields.integer("num_inference_steps", STEPS),
+      steps: fields.integer("steps", IMAGE_STEPS) ?? fields.integer("num_inference_steps", IMAGE_STEPS),
       cfgScale: fields.number("cfg_scale", CFG_SCALE),
       seed: readImageSeed(fields),
       sampler: fields.text("sampler", TEXTS.word),
@@ -131,7 +131,7 @@ function readPrompt(fields: Fields): string {
 /** A seed below 0 asks for a random one, as in other servers; a larger one than the engine takes is folded. */
 function readImageSeed(fields: Fields): number | undefined {
   const seed = readSeed(fields)
-  return seed === undefined || seed < 0 ? undefined : seed % (SEED.max + 1)
+  return seed === undefined || seed < 0 ? undefined : seed % (IMAGE_SEED.max + 1)
 }
 
 /** `1024x768`; absent or `auto`: the model's own. */
@@ -140,16 +140,16 @@ function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
   if (size === undefined || size === "auto") return {}
   const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size) ?? []
   if (width === undefined || height === undefined) {
-    throw broken("size", "WIDTHxHEIGHT, such as 512x512, or auto", size)
+    throw invalidField("size", "WIDTHxHEIGHT, such as 512x512, or auto", size)
   }
-  return checkSize("size", Number(width), Number(height))
+  return checkImageSize("size", Number(width), Number(height))
 }
 
 /** PNG has no loss to choose; OpenAI's clients send their default with it all the same. */
 function readCompression(fields: Fields, format: ImageFormat): number | undefined {
-  const compression = fields.integer("output_compression", COMPRESSION)
+  const compression = fields.integer("output_compression", IMAGE_COMPRESSION)
   if (compression === undefined || format !== "png") return compression
-  if (compression === COMPRESSION.max) return undefined
+  if (compression === IMAGE_COMPRESSION.max) return undefined
   throw new InvalidRequest(
     "output_compression must come with output_format jpeg or webp",
     "output_compression",

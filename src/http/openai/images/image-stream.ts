@@ -1,6 +1,6 @@
 import type { ImageEvent } from "../../../domain/image"
 import { InternalError } from "../../../errors/base"
-import type { Exchange } from "../../context/exchange"
+import type { RequestContext } from "../../context/request-context"
 import { toMediaTimingsBody } from "../../render/timings"
 import { waitingNote } from "../../render/waiting-note"
 import { aboutImage, fieldParts, handOver, type ImagePlace } from "./image-answer"
@@ -22,15 +22,15 @@ export class ImageEvents {
   readonly #call: ImageCall
   readonly #place: ImagePlace
   readonly #prefix: ImageEventPrefix
-  readonly #exchange: Exchange
+  readonly #requestContext: RequestContext
   #partialsSent = 0
   #isComplete = false
 
-  constructor(call: ImageCall, place: ImagePlace, prefix: ImageEventPrefix, exchange: Exchange) {
+  constructor(call: ImageCall, place: ImagePlace, prefix: ImageEventPrefix, requestContext: RequestContext) {
     this.#call = call
     this.#place = place
     this.#prefix = prefix
-    this.#exchange = exchange
+    this.#requestContext = requestContext
   }
 
   async *render(events: AsyncIterable<ImageEvent>): AsyncGenerator<RenderedEvent> {
@@ -52,7 +52,7 @@ export class ImageEvents {
         return await this.#completed(event)
       case "done":
         this.#isComplete = true
-        this.#exchange.measured(event.usage)
+        this.#requestContext.measured(event.usage)
         return this.#event("done", { usage: event.usage, timings: toMediaTimingsBody(event.timings) })
       case "loading":
       case "queued":

@@ -1,12 +1,12 @@
 import { Elysia } from "elysia"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
-import { clientOf, consume } from "../../context/consume"
-import { exchangeOf } from "../../context/exchange"
+import { abortControllerFor, consume } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
-import { readJsonObject } from "../../read/body"
+import { requestContextOf } from "../../context/request-context"
 import { readHeaderOptions } from "../../read/headers"
+import { readJsonObject } from "../../read/json-body"
 import { type Form, readForm, toJsonObject } from "../../read/multipart"
-import { sse } from "../../render/stream"
+import { sse } from "../../render/sse"
 import { failureEvent } from "../error-body"
 import type { OpenAiContext } from "../reply"
 import { ImageAnswerBuilder, type ImagePlace } from "./image-answer"
@@ -25,7 +25,7 @@ export function imageRoutes(context: OpenAiContext) {
   const readImageForm = (request: Request): Promise<Form> =>
     readForm(request, {
       uploads: context.uploads,
-      exchange: exchangeOf(request),
+      requestContext: requestContextOf(request),
       files: ["image", "image[]", "mask"],
       limitBytes: context.settings().uploadLimitBytes,
     })
@@ -83,17 +83,17 @@ async function draw(
   prefix: ImageEventPrefix,
 ): Promise<Response> {
   const { engine, images: files, settings } = context
-  const exchange = exchangeOf(request)
-  exchange.asks([call.request], settings().logContent)
-  const client = clientOf(request)
-  const events = exchange.follows(engine.draw(call.request, client.signal))
+  const requestContext = requestContextOf(request)
+  requestContext.asks([call.request], settings().logContent)
+  const client = abortControllerFor(request)
+  const events = requestContext.follows(engine.draw(call.request, client.signal))
   const place: ImagePlace = { files, request, publicUrl: settings().publicUrl }
   if (call.stream) {
-    const rendered = new ImageEvents(call, place, prefix, exchange)
+    const rendered = new ImageEvents(call, place, prefix, requestContext)
     return sse({
       events: rendered.render(events),
       client,
-      exchange,
+      requestContext,
       render: ({ text }) => text,
       waiting: ({ note }) => note,
       end: () => rendered.end(),
@@ -102,7 +102,7 @@ async function draw(
   }
   const answer = new ImageAnswerBuilder(call, place)
   await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
-    if (event.type === "done") exchange.measured(event.usage)
+    if (event.type === "done") requestContext.measured(event.usage)
     answer.add(event)
   })
   return answer.build()

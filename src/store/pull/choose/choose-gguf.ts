@@ -2,11 +2,11 @@ import { parseSplitName, siblingName } from "../../../formats/gguf/split"
 import { DEFAULT_TAG } from "../../names"
 import { plainLabel, quantizationIn } from "./quantization"
 import {
-  baseName,
-  type Choice,
   chooseComponents,
   chosen,
   componentOf,
+  type FileChoice,
+  fileName,
   folderName,
   isDocument,
   NoChoice,
@@ -34,7 +34,7 @@ interface Candidate {
  * @param memoryBytes what a model and its cache may take where the usual quantisation is not there
  * @throws NoChoice
  */
-export function chooseGguf(files: readonly RepositoryFile[], tag: string, memoryBytes: number): Choice {
+export function chooseGguf(files: readonly RepositoryFile[], tag: string, memoryBytes: number): FileChoice {
   const all = candidatesIn(files)
   const { candidate, note } =
     tag === DEFAULT_TAG
@@ -65,7 +65,7 @@ export function hasGguf(files: readonly RepositoryFile[]): boolean {
 function candidatesIn(files: readonly RepositoryFile[]): readonly Candidate[] {
   const models = files.filter(
     ({ path }) =>
-      /\.gguf$/i.test(path) && !isProjector(path) && !/imatrix/i.test(baseName(path)) && !componentOf(path),
+      /\.gguf$/i.test(path) && !isProjector(path) && !/imatrix/i.test(fileName(path)) && !componentOf(path),
   )
   const groups = Map.groupBy(models, ({ path }) => {
     const split = parseSplitName(path)
@@ -78,7 +78,7 @@ function candidatesIn(files: readonly RepositoryFile[]): readonly Candidate[] {
     const number = (file: RepositoryFile) => parseSplitName(file.path)?.part ?? 1
     return [
       {
-        stem: baseName(path),
+        stem: fileName(path),
         folder: folderName(path),
         files: group.toSorted((a, b) => number(a) - number(b)),
         sizeBytes: group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -92,7 +92,7 @@ function candidatesIn(files: readonly RepositoryFile[]): readonly Candidate[] {
 function missingPart(path: string, there: ReadonlySet<number>): string | undefined {
   const { parts } = parseSplitName(path) ?? { parts: 1 }
   for (let part = 1; part <= parts; part++) {
-    if (!there.has(part)) return baseName(siblingName(path, part))
+    if (!there.has(part)) return fileName(siblingName(path, part))
   }
   return undefined
 }
@@ -100,11 +100,11 @@ function missingPart(path: string, there: ReadonlySet<number>): string | undefin
 /** The ways in which a tag may name a model; the first that fits any counts. */
 const WAYS: readonly ((candidate: Candidate, tag: string) => boolean)[] = [
   ({ files }, tag) =>
-    files.some(({ path }) => [path, baseName(path)].some((name) => name.toLowerCase() === tag)),
+    files.some(({ path }) => [path, fileName(path)].some((name) => name.toLowerCase() === tag)),
   ({ stem }, tag) => stem.toLowerCase() === tag,
   ({ quantization }, tag) => quantization?.toLowerCase() === tag,
   ({ quantization = "" }, tag) => plainLabel(quantization).toLowerCase() === tag,
-  ({ folder }, tag) => baseName(folder).toLowerCase() === tag,
+  ({ folder }, tag) => fileName(folder).toLowerCase() === tag,
 ]
 
 function chooseNamed(all: readonly Candidate[], tag: string): Candidate {
@@ -164,7 +164,7 @@ function tagsOf(candidates: readonly Candidate[]): readonly string[] {
 }
 
 function isProjector(path: string): boolean {
-  return /mmproj/i.test(baseName(path))
+  return /mmproj/i.test(fileName(path))
 }
 
 /** Half precision first: a projector is small, and worse for quantising. */
@@ -175,7 +175,7 @@ function chooseProjector(
   { folder }: Candidate,
 ): RepositoryFile | undefined {
   const rank = ({ path }: RepositoryFile) => {
-    const format = PROJECTOR_FORMATS.indexOf(quantizationIn(baseName(path)) ?? "")
+    const format = PROJECTOR_FORMATS.indexOf(quantizationIn(fileName(path)) ?? "")
     const distance = folderName(path) === folder ? 0 : 100
     return distance + (format === -1 ? PROJECTOR_FORMATS.length : format)
   }

@@ -1,11 +1,11 @@
 import { DEFAULT_TAG } from "../../names"
 import {
-  baseName,
-  type Choice,
   chooseComponents,
   chosen,
   type ChosenFile,
   componentOf,
+  type FileChoice,
+  fileName,
   folderName,
   isDocument,
   NoChoice,
@@ -30,7 +30,7 @@ const COLLECTION = 2
  * texts about them. A tag names the file or the folder of one model among many, or the number format of the graphs.
  * @throws NoChoice
  */
-export function chooseParts(files: readonly RepositoryFile[], tag: string): Choice {
+export function chooseParts(files: readonly RepositoryFile[], tag: string): FileChoice {
   const useful = files.filter(isUseful)
   const named = tag === DEFAULT_TAG ? undefined : chooseByName(useful, tag)
   if (named !== undefined) return { files: named }
@@ -39,14 +39,14 @@ export function chooseParts(files: readonly RepositoryFile[], tag: string): Choi
 
 function isUseful({ path }: RepositoryFile): boolean {
   if (isDocument(path)) return true
-  return !BESIDE.test(path) && !BESIDE_FOLDERS.test(path) && !baseName(path).startsWith(".")
+  return !BESIDE.test(path) && !BESIDE_FOLDERS.test(path) && !fileName(path).startsWith(".")
 }
 
 /** The files that begin with the tag and what is about them, or everything in a folder of that name. */
 function chooseByName(files: readonly RepositoryFile[], tag: string): readonly ChosenFile[] | undefined {
   const lower = tag.toLowerCase()
   const isOfStem = ({ path }: RepositoryFile) => {
-    const name = baseName(path).toLowerCase()
+    const name = fileName(path).toLowerCase()
     return name === lower || name.startsWith(`${lower}.`)
   }
   const ofStem = files.filter(isOfStem)
@@ -54,8 +54,8 @@ function chooseByName(files: readonly RepositoryFile[], tag: string): readonly C
   const [folder = ""] = folders
   if (folders.size === 1) {
     const about = files.filter(({ path }) => isDocument(path) && ["", folder].includes(folderName(path)))
-    const isPainter = ofStem.some(({ path }) => /\.(safetensors|sft)$/i.test(path))
-    const parts = isPainter ? chooseComponents(files.filter((file) => !ofStem.includes(file))) : []
+    const isImageModel = ofStem.some(({ path }) => /\.(safetensors|sft)$/i.test(path))
+    const parts = isImageModel ? chooseComponents(files.filter((file) => !ofStem.includes(file))) : []
     return [...ofStem, ...nearest(about)].map((file) => chosen(file, "file")).concat(parts)
   }
   const isInFolder = ({ path }: RepositoryFile) =>
@@ -78,17 +78,17 @@ function original(file: RepositoryFile, inside: readonly RepositoryFile[], start
 
 /** Of several texts of one name that in the deepest folder: a voice's own card, not the collection's. */
 function nearest(files: readonly RepositoryFile[]): readonly RepositoryFile[] {
-  const byName = Map.groupBy(files, ({ path }) => baseName(path).toLowerCase())
+  const byName = Map.groupBy(files, ({ path }) => fileName(path).toLowerCase())
   return [...byName.values()].flatMap(
     (group) => group.toSorted((a, b) => folderName(b.path).length - folderName(a.path).length)[0] ?? [],
   )
 }
 
 /** Everything, but of each graph one number format. */
-function chooseAll(files: readonly RepositoryFile[], variant: string | undefined): Choice {
+function chooseAll(files: readonly RepositoryFile[], variant: string | undefined): FileChoice {
   refuseCollections(files)
-  const painter = choosePainter(files)
-  if (painter !== undefined && variant === undefined) return { files: painter }
+  const imageModel = chooseImageModel(files)
+  if (imageModel !== undefined && variant === undefined) return { files: imageModel }
   const { kept, note, found } = chooseVariants(withoutDoubles(files), variant)
   if (variant !== undefined && !found) {
     throw new NoChoice(`it has nothing called '${variant}'`, tagsOf(files))
@@ -105,12 +105,12 @@ function refuseCollections(files: readonly RepositoryFile[]): void {
   if (described.length < COLLECTION) return
   throw new NoChoice(
     `it holds ${described.length} models`,
-    described.map(({ path }) => baseName(path).replace(/\.onnx\.json$/i, "")),
+    described.map(({ path }) => fileName(path).replace(/\.onnx\.json$/i, "")),
   )
 }
 
 /** Checkpoints that lie at the top of a repository are complete; what else there is, is the same in parts. */
-function choosePainter(files: readonly RepositoryFile[]): readonly ChosenFile[] | undefined {
+function chooseImageModel(files: readonly RepositoryFile[]): readonly ChosenFile[] | undefined {
   const isCheckpoint = ({ path }: RepositoryFile) =>
     folderName(path) === "" &&
     /\.(safetensors|sft)$/i.test(path) &&

@@ -21,7 +21,7 @@ export interface ChosenFile {
 }
 
 /** Which files of a repository are the model that was asked for. */
-export interface Choice {
+export interface FileChoice {
   readonly files: readonly ChosenFile[]
   /** Why these, where somebody may have expected others; a sentence. */
   readonly note?: string
@@ -38,7 +38,7 @@ export class NoChoice extends Error {
   }
 }
 
-export function baseName(path: string): string {
+export function fileName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1)
 }
 
@@ -49,7 +49,7 @@ export function folderName(path: string): string {
 
 /** Licences and model cards: they go with the model, whatever it consists of. */
 export function isDocument(path: string): boolean {
-  return /^(licen[cs]e|notice|copying|model[_-]?card)([._-].*)?$/i.test(baseName(path))
+  return /^(licen[cs]e|notice|copying|model[_-]?card)([._-].*)?$/i.test(fileName(path))
 }
 
 /** Parts of painters that are published as files of their own, by what publishers call them. */
@@ -63,7 +63,7 @@ const COMPONENTS: readonly (readonly [component: string, pattern: RegExp])[] = [
 
 /** Which part of a painter a file is; `undefined` for what is no such part. */
 export function componentOf(path: string): string | undefined {
-  return COMPONENTS.find(([, pattern]) => pattern.test(baseName(path)))?.[0]
+  return COMPONENTS.find(([, pattern]) => pattern.test(fileName(path)))?.[0]
 }
 
 /** One file for each part of a painter: the smallest, because they are read whole into memory. */
@@ -76,6 +76,6 @@ export function chooseComponents(files: readonly RepositoryFile[]): readonly Cho
   })
 }
 
-export function chosen(file: RepositoryFile, role: FileRole, name = baseName(file.path)): ChosenFile {
+export function chosen(file: RepositoryFile, role: FileRole, name = fileName(file.path)): ChosenFile {
   return { file, name, role, isDocument: isDocument(file.path) }
 }

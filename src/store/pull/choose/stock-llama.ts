@@ -1,7 +1,7 @@
 import type { GgufHeader } from "../../../formats/gguf/types"
 
 /** What `general.architecture` may say: the names that the shipped llama.cpp has in its table of architectures. */
-export const ARCHITECTURES: ReadonlySet<string> = new Set(
+export const STOCK_ARCHITECTURES: ReadonlySet<string> = new Set(
   `afmoe apertus arcee arctic arwkv7 baichuan bailingmoe bailingmoe2 bailingmoe3 bert bitnet bloom chameleon chatglm
   codeshell cogvlm cohere2 cohere2moe command-r dbrx deci deepseek deepseek2 deepseek2-ocr deepseek32 deepseek4 dflash
   dots1 dots3note dream eagle3 ernie4_5 ernie4_5-moe eurobert exaone exaone-moe exaone4 falcon falcon-h1 gemma
@@ -32,7 +32,8 @@ export function llamaObstacle({
 }: Pick<GgufHeader, "metadata" | "tensors">): string | undefined {
   const architecture = metadata.get("general.architecture")
   if (typeof architecture !== "string") return "it does not name its architecture"
-  if (!ARCHITECTURES.has(architecture)) return `llama.cpp does not know the architecture '${architecture}'`
+  if (!STOCK_ARCHITECTURES.has(architecture))
+    return `llama.cpp does not know the architecture '${architecture}'`
   const inline = tensors.find(({ name }) => INLINE.test(name))
   if (inline !== undefined) {
     return `it holds an encoder of pictures or sounds beside the model (such as the tensor '${inline.name}'), which llama.cpp expects in a file of its own`

@@ -6,7 +6,7 @@ import { systemMemory } from "../../../lib/system/system-memory"
 import { formatModelName, type ModelName } from "../../names"
 import { chooseGguf, hasGguf } from "../choose/choose-gguf"
 import { chooseParts } from "../choose/choose-parts"
-import { type Choice, folderName, isDocument, NoChoice, type RepositoryFile } from "../choose/repository"
+import { type FileChoice, folderName, isDocument, NoChoice, type RepositoryFile } from "../choose/repository"
 import type { PlannedFile, PullPlan } from "../plan"
 import { fetchJson, fetchText } from "../transfer/fetch-text"
 import type { Access } from "../transfer/remote-file"
@@ -178,7 +178,7 @@ function fileOf(
 }
 
 /** @throws InvalidRequest, ModelNotFound that name what there is */
-function choose({ files, id }: Repository, name: ModelName): Choice {
+function choose({ files, id }: Repository, name: ModelName): FileChoice {
   const memoryBytes = systemMemory().totalBytes * MEMORY_SHARE
   try {
     return hasGguf(files) ? chooseGguf(files, name.tag, memoryBytes) : chooseParts(files, name.tag)

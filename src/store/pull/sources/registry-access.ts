@@ -1,6 +1,6 @@
 import { NotAuthorized } from "../../../errors/store"
 import { textAt, toRecord } from "../../../lib/json"
-import { type Answer, drop, type HttpClient } from "../transfer/http-client"
+import { drop, type HttpClient, type HttpResponse } from "../transfer/http-client"
 import type { Access } from "../transfer/remote-file"
 
 /** What a registry says that it wants. */
@@ -24,7 +24,7 @@ export class RegistryAccess implements Access {
     this.#tokenHosts = tokenHosts
   }
 
-  async authorization(refusal: Answer | undefined, signal: AbortSignal): Promise<string | undefined> {
+  async authorization(refusal: HttpResponse | undefined, signal: AbortSignal): Promise<string | undefined> {
     if (refusal !== undefined) this.#token = this.#fetchToken(refusal, signal)
     try {
       const token = await this.#token
@@ -35,7 +35,7 @@ export class RegistryAccess implements Access {
     }
   }
 
-  async #fetchToken({ response, url }: Answer, signal: AbortSignal): Promise<string> {
+  async #fetchToken({ response, url }: HttpResponse, signal: AbortSignal): Promise<string> {
     const host = new URL(url).host
     const challenge = parseChallenge(response.headers.get("www-authenticate"))
     if (challenge === undefined) throw new NotAuthorized(this.#label, `${host} asks for a login`)

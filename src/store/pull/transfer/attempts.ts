@@ -2,7 +2,7 @@ import { reasonOf } from "../../../errors/base"
 import { DownloadFailed } from "../../../errors/store"
 import { isDiskFull } from "../../../lib/system/disk-full"
 import { systemPath } from "../../../lib/system/system-reason"
-import { type Answer, drop } from "./http-client"
+import { drop, type HttpResponse } from "./http-client"
 import { isTemporary, type Patience, retryAfterMs, retryDelay } from "./retry"
 
 /** Worth another attempt. */
@@ -53,7 +53,7 @@ export async function persist<T>(attempt: () => Promise<T>, options: AttemptOpti
 }
 
 /** Does nothing for an answer that is not a refusal for now. @throws Temporary */
-export async function refuseTemporary(answer: Answer): Promise<void> {
+export async function refuseTemporary(answer: HttpResponse): Promise<void> {
   const { status, headers } = answer.response
   if (!isTemporary(status)) return
   await drop(answer)

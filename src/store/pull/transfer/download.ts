@@ -5,7 +5,7 @@ import type { Semaphore } from "../../../lib/async/semaphore"
 import { isDiskFull } from "../../../lib/system/disk-full"
 import { formatSeconds } from "../../../lib/text/duration"
 import { type AttemptOptions, persist, refuseTemporary, Temporary } from "./attempts"
-import { type Answer, drop, type HttpClient } from "./http-client"
+import { drop, type HttpClient, type HttpResponse } from "./http-client"
 import type { PartialFile, Segment } from "./partial-file"
 import { type ContentNames, PrefixHash } from "./prefix-hash"
 import { readAhead } from "./read-ahead"
@@ -257,7 +257,7 @@ class Download {
     return response.body === null ? none() : readAhead(response.body, stallMs, onStall)
   }
 
-  async #checkStatus(answer: Answer, expected: 200 | 206): Promise<void> {
+  async #checkStatus(answer: HttpResponse, expected: 200 | 206): Promise<void> {
     const { response, url } = answer
     const { status } = response
     if (status === expected) return
@@ -294,7 +294,7 @@ class Download {
   }
 
   /** Compares what the source says of the file with what the download began with. */
-  async #checkVersion({ response, wayside }: Answer): Promise<void> {
+  async #checkVersion({ response, wayside }: HttpResponse): Promise<void> {
     const linked = unquoted(wayside.get("x-linked-etag") ?? null)
     const { digest } = this.#file
     if (digest !== undefined && linked !== undefined && /^[0-9a-f]{64}$/.test(linked)) {

@@ -2,7 +2,7 @@ import { ChecksumMismatch, DownloadFailed, NotAuthorized } from "../../../errors
 import { findExcess } from "../../../lib/json-shape"
 import { JSON_SHAPE } from "../../../limits"
 import { persist, refuseTemporary } from "./attempts"
-import { type Answer, drop } from "./http-client"
+import { drop, type HttpResponse } from "./http-client"
 import { type Access, askWithAccess, type RemoteFile } from "./remote-file"
 import type { SourceContext } from "./source-context"
 
@@ -81,7 +81,7 @@ export async function fetchSmallFile(file: RemoteFile, context: SourceContext): 
   return answer.text
 }
 
-export function refusalOf({ response, url }: Answer, label: string): DownloadFailed | NotAuthorized {
+export function refusalOf({ response, url }: HttpResponse, label: string): DownloadFailed | NotAuthorized {
   const reason = `${new URL(url).host} answered ${response.status}`
   if (response.status === 401 || response.status === 403) return new NotAuthorized(label, reason)
   return new DownloadFailed(label, reason)

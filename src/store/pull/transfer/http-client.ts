@@ -8,7 +8,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
 
 /** What is asked of a server, wherever it redirects to. */
-export interface Question {
+export interface HttpRequest {
   readonly url: string
   readonly method?: "GET" | "HEAD"
   readonly headers?: Readonly<Record<string, string>>
@@ -18,7 +18,7 @@ export interface Question {
 }
 
 /** The answer at the end of the redirects. */
-export interface Answer {
+export interface HttpResponse {
   readonly response: Response
   /** Where it came from. */
   readonly url: string
@@ -47,7 +47,7 @@ export class HttpClient {
   }
 
   /** @throws DownloadFailed for a redirect that is not followed; the system's error where nobody answers */
-  async open(question: Question): Promise<Answer> {
+  async open(question: HttpRequest): Promise<HttpResponse> {
     const wayside = new Map<string, string>()
     const first = new URL(question.url)
     let url = first
@@ -68,12 +68,12 @@ export class HttpClient {
   }
 
   /** The whole text of an answer. @throws as {@link bytes} */
-  async text(answer: Answer): Promise<string> {
+  async text(answer: HttpResponse): Promise<string> {
     return new TextDecoder().decode(await this.bytes(answer))
   }
 
   /** The whole of an answer. @throws as {@link open}, and for one that is far too long */
-  async bytes(answer: Answer): Promise<Uint8Array> {
+  async bytes(answer: HttpResponse): Promise<Uint8Array> {
     const chunks: Uint8Array[] = []
     let size = 0
     for await (const chunk of answer.response.body ?? []) {
@@ -105,7 +105,7 @@ export class HttpClient {
     )
   }
 
-  async #ask({ href, host }: URL, question: Question, isFirstHost: boolean): Promise<Response> {
+  async #ask({ href, host }: URL, question: HttpRequest, isFirstHost: boolean): Promise<Response> {
     const { method = "GET", headers = {}, authorization, signal } = question
     // Ends the wait for the answer's head, and nothing later.
     const patience = new AbortController()
@@ -136,6 +136,6 @@ export class HttpClient {
 }
 
 /** Gives up an answer that is not read. */
-export async function drop({ response }: Answer): Promise<void> {
+export async function drop({ response }: HttpResponse): Promise<void> {
   await response.body?.cancel().catch(() => {})
 }

@@ -1,5 +1,5 @@
 import type { Digest } from "../../managed/manifest"
-import { type Answer, drop, type HttpClient } from "./http-client"
+import { drop, type HttpClient, type HttpResponse } from "./http-client"
 
 /** A file that can be downloaded, and what its source declares about it. */
 export interface RemoteFile {
@@ -24,7 +24,7 @@ export interface Access {
    * @param refusal the answer that it was refused with; absent: nobody has asked yet
    * @throws NotAuthorized where there is no (other) way in
    */
-  authorization(refusal: Answer | undefined, signal: AbortSignal): Promise<string | undefined>
+  authorization(refusal: HttpResponse | undefined, signal: AbortSignal): Promise<string | undefined>
 }
 
 /** Statuses of a signed URL that has expired. */
@@ -51,7 +51,7 @@ export class RemoteReader {
   async open(
     range: { readonly start: number; readonly end: number } | undefined,
     signal: AbortSignal,
-  ): Promise<Answer> {
+  ): Promise<HttpResponse> {
     const headers = range === undefined ? {} : { range: rangeHeader(range) }
     const direct = this.#direct
     if (direct !== undefined) {
@@ -67,7 +67,10 @@ export class RemoteReader {
     return await this.#openFromSource(headers, signal)
   }
 
-  async #openFromSource(headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
+  async #openFromSource(
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<HttpResponse> {
     const { url, access } = this.#file
     const answer = await askWithAccess(this.#client, { url, headers, access, signal })
     if (answer.isRedirected && answer.response.ok) this.#direct = answer.url
@@ -86,7 +89,7 @@ export interface AccessQuestion {
 export async function askWithAccess(
   client: HttpClient,
   { url, headers = {}, access, signal }: AccessQuestion,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const authorization = await access.authorization(undefined, signal)
   const answer = await client.open({ url, headers, authorization, signal })
   if (answer.response.status !== 401 || answer.isRedirected) return answer

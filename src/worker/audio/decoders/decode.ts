@@ -12,7 +12,7 @@ import { Recording } from "./recording"
 import { decodeWav, isCompressedWav } from "./wav"
 
 /** What recognisers take. */
-export const RECOGNIZER_RATE = 16_000
+export const ASR_SAMPLE_RATE = 16_000
 
 /** Longer recordings are refused: half a gigabyte of samples. */
 const MAX_SECONDS = 4 * 3600
@@ -21,7 +21,7 @@ const MIN_RATE = 1000
 const MAX_RATE = 768_000
 
 export interface DecodeOptions {
-  /** To {@link RECOGNIZER_RATE}. */
+  /** To {@link ASR_SAMPLE_RATE}. */
   readonly makeResampler: (fromRate: number) => Resampler
   /** Called after every stretch of some seconds. What it throws ends the decoding. */
   readonly pause: () => Promise<void>
@@ -30,7 +30,7 @@ export interface DecodeOptions {
 }
 
 /**
- * The sound of a file of any supported format, as one channel at {@link RECOGNIZER_RATE}.
+ * The sound of a file of any supported format, as one channel at {@link ASR_SAMPLE_RATE}.
  * @throws InvalidRequest where the file is damaged, too long or no audio; Unsupported where it takes ffmpeg, which
  * is not there
  */
@@ -38,7 +38,7 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
   const { maxSeconds = MAX_SECONDS } = options
   using file = new AudioFile(path)
   if (file.size === 0) throw brokenAudio("it is empty")
-  const recording = new Recording(RECOGNIZER_RATE)
+  const recording = new Recording(ASR_SAMPLE_RATE)
   const line = new RateLine(options.makeResampler)
   for await (const pcm of chooseDecoder(file, maxSeconds + 1)) {
     for (const samples of line.push(pcm)) recording.push(samples)
@@ -101,7 +101,7 @@ const NAMES = {
 /** Resamples; streams may change their rate where they were joined. */
 class RateLine {
   readonly #makeResampler: (fromRate: number) => Resampler
-  #rate = RECOGNIZER_RATE
+  #rate = ASR_SAMPLE_RATE
   #resampler: Resampler | undefined
 
   constructor(makeResampler: (fromRate: number) => Resampler) {
@@ -126,7 +126,7 @@ class RateLine {
   #change(rate: number): void {
     if (!(rate >= MIN_RATE && rate <= MAX_RATE)) throw brokenAudio(`its header says ${rate} samples a second`)
     this.#rate = rate
-    this.#resampler = rate === RECOGNIZER_RATE ? undefined : this.#makeResampler(rate)
+    this.#resampler = rate === ASR_SAMPLE_RATE ? undefined : this.#makeResampler(rate)
   }
 }
 

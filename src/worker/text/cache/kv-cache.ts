@@ -2,7 +2,7 @@ import type { KvLayout } from "../../../domain/settings"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
-import { canTrim, type MemoryTraits, type Placement, type Slot } from "./slots"
+import { canTrim, type MemoryTraits, type Slot, type SlotPlacement } from "./slots"
 
 /** Copies of states may take this share of the memory that is left; what is not copied is computed again. */
 const SAVED_SHARE = 1 / 4
@@ -57,7 +57,7 @@ export class KvCache {
   }
 
   /** Takes the slot for `tokens`; returns how many of them are cached in it now. */
-  occupy({ slot, source, keep }: Placement, tokens: readonly number[]): number {
+  occupy({ slot, source, keep }: SlotPlacement, tokens: readonly number[]): number {
     const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
     // What others copy from now on is what is there now.
     this.#saved.delete(slot)

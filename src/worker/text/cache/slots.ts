@@ -24,7 +24,7 @@ export interface MemoryTraits {
 }
 
 /** Where a prompt goes, and what of it is cached there already. */
-export interface Placement {
+export interface SlotPlacement {
   readonly slot: Slot
   /** The slot that has the prompt's first `keep` tokens; the target itself where it is used in place. */
   readonly source: Slot
@@ -72,9 +72,9 @@ export function choosePlacement(
   slots: readonly Slot[],
   traits: MemoryTraits,
   cachePrompt: boolean,
-): Placement | undefined {
+): SlotPlacement | undefined {
   const idle = slots.filter((slot) => !slot.busy)
-  const expendable = leastMissed(idle)
+  const expendable = evictionCandidate(idle)
   if (expendable === undefined) return undefined
   const nothing = { slot: expendable, source: expendable, keep: 0 }
   if (!cachePrompt) return nothing
@@ -85,7 +85,7 @@ export function choosePlacement(
     if (losesLittle) return { slot: inPlace.slot, source: inPlace.slot, keep: inPlace.keep }
   }
   if (worthCopying(anywhere, traits)) {
-    const target = leastMissed(idle.filter((slot) => slot !== anywhere.slot)) ?? expendable
+    const target = evictionCandidate(idle.filter((slot) => slot !== anywhere.slot)) ?? expendable
     return { slot: target, source: anywhere.slot, keep: anywhere.keep }
   }
   if (inPlace.slot === expendable) return { slot: expendable, source: expendable, keep: inPlace.keep }
@@ -113,7 +113,7 @@ function worthCopying({ slot, keep }: Candidate, traits: MemoryTraits): boolean 
 }
 
 /** An empty slot, else the least recently used one; the lowest id first, to keep running sequences adjacent. */
-function leastMissed(idle: readonly Slot[]): Slot | undefined {
+function evictionCandidate(idle: readonly Slot[]): Slot | undefined {
   let best: Slot | undefined
   for (const slot of idle) if (best === undefined || isMissedLess(slot, best)) best = slot
   return best
@@ -138,7 +138,7 @@ export function leastRecentlyUsedPrefix(slots: readonly Slot[]): Slot | undefine
  * With the split layout llama.cpp computes only sequences with consecutive ids together. Where the generating slots
  * have gaps between them: the exchange of two slots that closes one, moving as little as possible.
  */
-export function planExchange(
+export function planSlotSwap(
   generating: readonly Slot[],
   all: readonly Slot[],
 ): { from: Slot; to: Slot } | undefined {

@@ -2,7 +2,7 @@ import type { ChatRequest, CompletionRequest, GenerationRequest } from "../../..
 import { TemplateFailed } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import type { Vocabulary } from "../../../llama/vocabulary"
-import { layOutGap } from "../../../prompt/fim"
+import { renderFim } from "../../../prompt/fim"
 import type { PromptPiece } from "../../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
@@ -35,7 +35,7 @@ export class PromptBuilder {
       isChosen: setup.isTemplateChosen,
       bosToken: this.#text(vocabulary.bos),
       eosToken: this.#text(vocabulary.eos),
-      controlTexts: vocabulary.controlTexts(),
+      specialTokens: vocabulary.specialTokens(),
       ...(setup.architecture !== undefined && { architecture: setup.architecture }),
     })
   }
@@ -95,7 +95,7 @@ export class PromptBuilder {
   }
 
   #fill(prompt: CompletionRequest["prompt"], suffix: string): Prompt {
-    const pieces = layOutGap({ prompt, suffix }, this.#vocabulary.fillInTheMiddle)
+    const pieces = renderFim({ prompt, suffix }, this.#vocabulary.fillInTheMiddle)
     const start = this.#vocabulary.addsBos ? [this.#vocabulary.bos] : []
     const ids = pieces.flatMap((piece) =>
       piece.type === "tokens" ? piece.ids : Array.from(this.#vocabulary.tokenize(piece.text, PLAIN_TEXT)),

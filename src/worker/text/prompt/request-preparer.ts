@@ -4,7 +4,7 @@ import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
 import { PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
-import { withDefaults, withFallback } from "../defaults"
+import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
 import { effectiveSampling } from "../sampling/sampling"
@@ -92,7 +92,7 @@ export class RequestPreparer {
   }
 
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
-    const request = withDefaults(decodeRequest(wire), this.#parts.along)
+    const request = applyDefaults(decodeRequest(wire), this.#parts.along)
     return withFallback(request, this.#parts.builder.template.fallback)
   }
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { packageFolder, packagesFor } from "../../../../src/native/packages"
-import { ARCHITECTURES } from "../../../../src/store/pull/choose/stock-llama"
+import { STOCK_ARCHITECTURES } from "../../../../src/store/pull/choose/stock-llama"
 
 const packages = packagesFor(process.platform, process.arch)
 const folder = packages && packageFolder(packages.base)
@@ -14,6 +14,6 @@ test.skipIf(folder === undefined)("the shipped llama.cpp knows every architectur
     /^libllama(\.[a-z]+)?\.v[0-9.]+\.(so|dylib)$/.test(name),
   )
   const library = readFileSync(join(folder ?? "", files[0] ?? ""))
-  const unknown = [...ARCHITECTURES].filter((name) => !library.includes(`${name}\0`))
+  const unknown = [...STOCK_ARCHITECTURES].filter((name) => !library.includes(`${name}\0`))
   expect(unknown).toEqual([])
 })

@@ -5,7 +5,7 @@ import { ChecksumMismatch, NotAuthorized } from "../../../../src/errors/store"
 import { voiceFolder } from "../../../../src/store/pull/sources/huggingface"
 import { PullScene, tinyModelBytes } from "../../../support/fakes/pull-scene"
 import { someBytes } from "../../../support/files/some-bytes"
-import { encodeTinyVoice, TINY_VOICE_TOKENS } from "../../../support/files/tiny-voice"
+import { encodeTinyTtsModel, TINY_TTS_MODEL_TOKENS } from "../../../support/files/tiny-tts-model"
 
 const Q4 = tinyModelBytes()
 const Q8 = tinyModelBytes({ seed: 2 })
@@ -173,18 +173,18 @@ describe("a model of several files", () => {
       files: {
         "README.md": "# Tones",
         LICENSE: "Public domain.",
-        "model.onnx": encodeTinyVoice({}),
-        "tokens.txt": TINY_VOICE_TOKENS,
+        "model.onnx": encodeTinyTtsModel({}),
+        "tokens.txt": TINY_TTS_MODEL_TOKENS,
         "test_wavs/0.wav": someBytes(100),
       },
     }
-    expect(await it.pull("org/tones")).toMatchObject({ kind: "voice" })
+    expect(await it.pull("org/tones")).toMatchObject({ kind: "tts" })
     expect((await it.filesOf("org/tones")).map(({ name }) => name).toSorted()).toEqual([
       "LICENSE",
       "model.onnx",
       "tokens.txt",
     ])
-    expect(await it.store.describe("org/tones")).toMatchObject({ kind: "voice", family: "vits" })
+    expect(await it.store.describe("org/tones")).toMatchObject({ kind: "tts", family: "vits" })
   })
 
   test("of no kind that is known is refused", async () => {

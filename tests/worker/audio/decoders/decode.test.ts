@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { AudioFormat } from "../../../../src/domain/speech"
 import { locateSpeech } from "../../../../src/native/speech-files"
-import { decodeAudio, RECOGNIZER_RATE } from "../../../../src/worker/audio/decoders/decode"
+import { ASR_SAMPLE_RATE, decodeAudio } from "../../../../src/worker/audio/decoders/decode"
 import { createEncoder, type Resampler } from "../../../../src/worker/audio/encoders/create"
 import { openSherpa } from "../../../../src/worker/sherpa"
 import { mulberry } from "../../../support/files/mulberry"
@@ -18,7 +18,7 @@ const sherpa = openSherpa(await locateSpeech(join(folder.path, "runtime")))
 const SOUND = toneSamples("hello world")
 
 function makeResampler(from: number): Resampler {
-  const resampler = sherpa.createLinearResampler(from, RECOGNIZER_RATE)
+  const resampler = sherpa.createLinearResampler(from, ASR_SAMPLE_RATE)
   return {
     push: (samples) => sherpa.resampleLinear(resampler, samples, 0),
     end: () => sherpa.resampleLinear(resampler, new Float32Array(0), 1),
@@ -60,7 +60,7 @@ function bestLikeness(a: Float32Array, b: Float32Array, most: number): number {
 }
 
 async function encode(format: AudioFormat): Promise<Buffer> {
-  const encoder = await createEncoder(format, RECOGNIZER_RATE, () => {
+  const encoder = await createEncoder(format, ASR_SAMPLE_RATE, () => {
     throw new Error("no other rate is needed")
   })
   return Buffer.concat([encoder.push(SOUND), encoder.end()])

@@ -4,7 +4,7 @@ import {
   commonPrefix,
   leastRecentlyUsedPrefix,
   type MemoryTraits,
-  planExchange,
+  planSlotSwap,
   reusable,
   type Slot,
 } from "../../../../src/worker/text/cache/slots"
@@ -188,7 +188,7 @@ describe("when the pool is full", () => {
 describe("gaps between generating slots", () => {
   function exchange(generating: readonly number[], lengths: readonly number[]) {
     const all = lengths.map((length, id) => slot(id, run(0, length), { busy: generating.includes(id) }))
-    const plan = planExchange(
+    const plan = planSlotSwap(
       all.filter((each) => generating.includes(each.id)),
       all,
     )
@@ -218,7 +218,7 @@ describe("gaps between generating slots", () => {
       const all = Array.from({ length: 8 }, (_, id) => slot(id, run(0, 5 + id)))
       const generating = all.filter((each) => (bits >> each.id) & 1)
       let moves = 0
-      for (let plan = planExchange(generating, all); plan; plan = planExchange(generating, all)) {
+      for (let plan = planSlotSwap(generating, all); plan; plan = planSlotSwap(generating, all)) {
         ;[plan.from.id, plan.to.id] = [plan.to.id, plan.from.id]
         expect(++moves).toBeLessThan(8)
       }

@@ -1,0 +1,223 @@
+import type { ServerLocation } from "../../config/settings"
+import { reasonOf, XllmError } from "../../errors/base"
+import { ServerUnreachable, UnexpectedServerResponse } from "../../errors/cli"
+import { Cancelled } from "../../errors/request"
+import type { FailedModelBody, LoadedModelBody } from "../../http/v0/bodies/loaded-model"
+import type { MemoriesBody } from "../../http/v0/bodies/memory"
+import type { StopBody } from "../../http/v0/bodies/stop"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../../lib/json"
+import { readEvents } from "./sse"
+
+type Body = JsonRecord | FormData
+
+/** What comes in a stream: data, comments for whoever waits, and the mark of some routes that all has been said. */
+export type StreamedEvent =
+  | { readonly type: "data"; readonly data: JsonRecord }
+  | { readonly type: "comment"; readonly text: string }
+  | { readonly type: "done" }
+
+/** A server that takes longer than this to say that it is there counts as absent, in milliseconds. */
+const PROBE_MS = 2000
+
+/** HTTP client for a running server. Everything throws XllmErrors, among them the server's own. */
+export class ServerClient {
+  /** What messages call the server. */
+  readonly name: string
+  readonly #url: string
+  readonly #init: BunFetchRequestInit
+  readonly #headers: Readonly<Record<string, string>>
+
+  constructor({ url, socket, apiKey }: Pick<ServerLocation, "url" | "socket" | "apiKey">) {
+    this.name = socket === undefined ? url : `unix:${socket}`
+    this.#url = url
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
+    const { hostname } = new URL(url)
+    const isLocal = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")
+    // A proxy cannot reach this machine's own addresses. Bun ends requests after 5 minutes unless told not to.
+    this.#init = {
+      timeout: false,
+      ...(isLocal && { proxy: false }),
+      ...(socket !== undefined && { unix: socket }),
+    }
+  }
+
+  /** Does an xLLM server answer there? */
+  async isThere(): Promise<boolean> {
+    try {
+      const health = await this.#json("GET", "/v0/health", undefined, AbortSignal.timeout(PROBE_MS))
+      return textAt(health, "status") !== undefined && textAt(health, "version") !== undefined
+    } catch {
+      return false
+    }
+  }
+
+  /** Models that the server has loaded. */
+  async ps(): Promise<readonly LoadedModelBody[]> {
+    const body = await this.#json("GET", "/v0/ps")
+    if (!Array.isArray(body["models"])) throw this.#strange("/v0/ps")
+    // The route's type: both ends come from one build, or from one that promises the same /v0.
+    return body["models"] as readonly LoadedModelBody[]
+  }
+
+  /** Models that could not be loaded, or whose worker died. Earlier versions do not tell. */
+  async failed(): Promise<readonly FailedModelBody[]> {
+    const { failed } = await this.#json("GET", "/v0/ps")
+    return Array.isArray(failed) ? (failed as readonly FailedModelBody[]) : []
+  }
+
+  /** The memory that models are in, and how much of it they may still take. */
+  async memory(): Promise<MemoriesBody> {
+    const memory = recordAt(await this.#json("GET", "/v0/system"), "memory")
+    if (recordAt(memory, "system") === undefined) throw this.#strange("/v0/system")
+    // The route's type, as above; by way of `unknown` because a record has none of its fields.
+    return memory as unknown as MemoriesBody
+  }
+
+  /** Unloads a model; `stopped` is false where it was not loaded. */
+  async stop(model: string): Promise<StopBody> {
+    const body = await this.#json("POST", "/v0/stop", { model })
+    const { stopped } = body
+    if (typeof stopped !== "boolean") throw this.#strange("/v0/stop")
+    return { model: textAt(body, "model") ?? model, stopped }
+  }
+
+  /** Names of the models that requests may ask for. */
+  async models(): Promise<readonly string[]> {
+    const body = await this.#json("GET", "/v1/models")
+    return recordsAt(body, "data").flatMap((model) => textAt(model, "id") ?? [])
+  }
+
+  /** The name that the server knows a model by. */
+  async nameOf(model: string): Promise<string> {
+    const body = await this.#json("GET", modelPath(model))
+    const name = textAt(body, "alias_of") ?? textAt(body, "id")
+    if (name === undefined) throw this.#strange(modelPath(model))
+    return name
+  }
+
+  /** What the server tells about a model's file. */
+  async model(model: string): Promise<JsonRecord> {
+    const meta = recordAt(await this.#json("GET", modelPath(model)), "meta")
+    if (meta === undefined) throw this.#strange(modelPath(model))
+    return meta
+  }
+
+  /** Makes the server load a model, where it is not loaded yet. */
+  async load(model: string, signal: AbortSignal): Promise<void> {
+    // Rendering a prompt is the cheapest request that needs the model.
+    await this.#json("POST", "/v0/render", { model, messages: [{ role: "user", content: "" }] }, signal)
+  }
+
+  /**
+   * Chunks of a streamed chat completion.
+   * @throws XllmError for an error event, and where the stream ends early
+   */
+  async *chat(body: JsonRecord, signal: AbortSignal): AsyncGenerator<JsonRecord> {
+    for await (const event of this.events("/v1/chat/completions", { ...body, stream: true }, signal)) {
+      if (event.type === "done") return
+      if (event.type === "data") yield event.data
+    }
+    throw this.endedEarly()
+  }
+
+  /**
+   * What a route streams, with a JSON or a form body.
+   * @throws XllmError for an error event
+   */
+  async *events(
+    path: string,
+    body: JsonRecord | FormData,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamedEvent> {
+    const response = await this.#fetch("POST", path, body, signal)
+    if (response.body === null) throw this.#strange(path)
+    try {
+      for await (const event of readEvents(response.body)) {
+        if (event.type === "comment") yield event
+        else if (event.data === "[DONE]") yield { type: "done" }
+        else yield { type: "data", data: this.#chunk(event.data) }
+      }
+    } catch (error) {
+      throw this.#explain(error, signal)
+    }
+  }
+
+  /** For a stream whose last event did not come. */
+  endedEarly(): UnexpectedServerResponse {
+    return new UnexpectedServerResponse(this.name, "ended its answer early")
+  }
+
+  #chunk(data: string): JsonRecord {
+    const chunk = toRecord(parse(data))
+    if (chunk === undefined)
+      throw new UnexpectedServerResponse(this.name, `sent an event that is no JSON object: ${data}`)
+    const error = recordAt(chunk, "error")
+    if (error !== undefined) throw toError(error, 500)
+    return chunk
+  }
+
+  async #json(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<JsonRecord> {
+    const response = await this.#fetch(method, path, body, signal)
+    const record = toRecord(parse(await response.text()))
+    if (record === undefined) throw this.#strange(path)
+    return record
+  }
+
+  /** An answer with a good status. */
+  async #fetch(method: string, path: string, body?: Body, signal?: AbortSignal): Promise<Response> {
+    const response = await this.#send(method, path, body, signal)
+    if (response.ok) return response
+    const error = recordAt(toRecord(parse(await response.text())), "error")
+    if (error === undefined)
+      throw new UnexpectedServerResponse(this.name, `answered ${response.status} to ${path}`)
+    throw toError(error, response.status)
+  }
+
+  async #send(method: string, path: string, body?: Body, signal?: AbortSignal): Promise<Response> {
+    // A form says itself what it is.
+    const isJson = body !== undefined && !(body instanceof FormData)
+    try {
+      return await fetch(this.#url + path, {
+        ...this.#init,
+        method,
+        headers: { ...this.#headers, ...(isJson && { "content-type": "application/json" }) },
+        ...(body !== undefined && { body: isJson ? JSON.stringify(body) : body }),
+        ...(signal !== undefined && { signal }),
+      })
+    } catch (error) {
+      if (signal?.aborted) throw new Cancelled()
+      throw new ServerUnreachable(this.name, error)
+    }
+  }
+
+  #explain(error: unknown, signal: AbortSignal): XllmError {
+    if (signal.aborted) return new Cancelled()
+    if (error instanceof XllmError) return error
+    return new UnexpectedServerResponse(this.name, `broke off its answer: ${reasonOf(error)}`)
+  }
+
+  #strange(path: string): UnexpectedServerResponse {
+    return new UnexpectedServerResponse(this.name, `gave an answer to ${path} that xLLM does not give`)
+  }
+}
+
+/** Dots alone would lead to another route. */
+function modelPath(model: string): string {
+  return `/v1/models/${/^\.+$/.test(model) ? `${model}:latest` : encodeURIComponent(model)}`
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The `error` object of OpenAI's shape as one of ours. */
+function toError(error: JsonRecord, status: number): XllmError {
+  const code = textAt(error, "code") ?? textAt(error, "type") ?? "server_error"
+  const known = numberAt(error, "status") ?? status
+  const { message: _message, type: _type, param: _param, code: _code, ...details } = error
+  return new XllmError(code, known, textAt(error, "message") ?? `the server failed (${code})`, { details })
+}

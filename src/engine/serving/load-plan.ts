@@ -1,0 +1,85 @@
+import type { LayerPlan, MemoryFootprint } from "../../domain/device"
+import type { LoadedModelInfo } from "../../domain/loaded-model"
+import type { TextModelSettings } from "../../domain/settings"
+import type { XllmError } from "../../errors/base"
+import { nextLoad } from "../residency/load-fallback"
+
+/** What a replica is to load. */
+export interface LoadPlan {
+  /** What the user set. */
+  readonly wanted: TextModelSettings
+  /** What it is tried with. */
+  readonly settings: TextModelSettings
+  readonly contextLength: number
+  readonly plan: LayerPlan
+  /** What it takes while it works, beyond what the worker measures after the load. */
+  readonly working: MemoryFootprint
+  /** Counts in place of what the worker measures of GPUs: the plan's are simulated. */
+  readonly simulatedDevices?: MemoryFootprint["devices"]
+}
+
+/** What to try after a load that failed, and in which way it is less; undefined where nothing is left to try. */
+export function afterFailure(
+  load: LoadPlan,
+  error: XllmError,
+): { readonly load: LoadPlan; readonly note: string } | undefined {
+  const { wanted, settings, contextLength, plan, working } = load
+  const next = nextLoad({ error, wanted, settings, contextLength })
+  if (next === undefined) return undefined
+  const hasFewerLayers = next.settings.gpuLayers !== settings.gpuLayers
+  return {
+    load: {
+      ...load,
+      settings: next.settings,
+      contextLength: next.contextLength,
+      plan: hasFewerLayers ? reduced(plan, next.settings, next.note) : plan,
+      working: next.settings.gpuLayers === 0 ? inSystemMemory(working) : working,
+    },
+    note: next.note,
+  }
+}
+
+/** What a replica holds that has loaded: what the worker measured, and what it takes while it works. */
+export function footprintOf(load: LoadPlan, { footprint, devices }: LoadedModelInfo): MemoryFootprint {
+  const { simulatedDevices } = load
+  // Some workers go on without the GPU that they were to use.
+  const isThere = load.working.devices.every(({ name }) => devices.includes(name))
+  const working = isThere || simulatedDevices !== undefined ? load.working : inSystemMemory(load.working)
+  return {
+    ramBytes: footprint.ramBytes + working.ramBytes,
+    devices: simulatedDevices ?? added([...footprint.devices, ...working.devices]),
+  }
+}
+
+/** Each device once. */
+function added(devices: MemoryFootprint["devices"]): MemoryFootprint["devices"] {
+  return [...Map.groupBy(devices, ({ name }) => name)].map(([name, same]) => ({
+    name,
+    bytes: same.reduce((sum, { bytes }) => sum + bytes, 0),
+  }))
+}
+
+/** The same bytes, none of them on GPUs. */
+function inSystemMemory({ ramBytes, devices }: MemoryFootprint): MemoryFootprint {
+  return { ramBytes: devices.reduce((sum, { bytes }) => sum + bytes, ramBytes), devices: [] }
+}
+
+/** The plan after its layers on GPUs were cut down: in the same proportions, as far as whole layers allow. */
+function reduced(plan: LayerPlan, { gpuLayers }: TextModelSettings, note: string): LayerPlan {
+  const total = plan.devices.reduce((sum, { layers }) => sum + layers, 0)
+  const left = gpuLayers ?? 0
+  const gpus = plan.devices.filter(({ name }) => name !== "CPU")
+  const before = gpus.reduce((sum, { layers }) => sum + layers, 0)
+  const kept = gpus.map(({ name, layers }) => ({
+    name,
+    layers: Math.floor((layers * left) / Math.max(1, before)),
+  }))
+  const given = kept.reduce((sum, { layers }) => sum + layers, 0)
+  const devices = kept.map((each, index) =>
+    index === 0 ? { ...each, layers: each.layers + left - given } : each,
+  )
+  return {
+    devices: [...devices, { name: "CPU", layers: total - left }].filter(({ layers }) => layers > 0),
+    explanation: `${plan.explanation}; ${note}`,
+  }
+}

@@ -1,0 +1,134 @@
+import type { WorkEvent, WorkRequest } from "../../domain/tasks"
+import type { XllmError } from "../../errors/base"
+import type { EngineObserver, ObservedRequest } from "../observer"
+import { blockHashes } from "./prefix-affinity"
+import type { RequestStream } from "./request-stream"
+
+const NOT_TOLD = -1
+
+/**
+ * A request that a model has taken in, from its arrival to its end. It tells its client, and those who count, what
+ * happens to it; both ends come at most once.
+ */
+export class QueuedRequest {
+  readonly id: number
+  readonly stream: RequestStream
+  /** `performance.now()` */
+  readonly arrivedAt: number
+  readonly #observer: EngineObserver | undefined
+  readonly #observed: ObservedRequest
+  #timeout: ReturnType<typeof setTimeout> | undefined
+  #started = false
+  #over = false
+  #lastTextAt: number | undefined
+  #hasSpoken = false
+  #position = NOT_TOLD
+  #hashes: readonly bigint[] | undefined
+
+  constructor(id: number, stream: RequestStream, model: string, observer: EngineObserver | undefined) {
+    this.id = id
+    this.stream = stream
+    this.arrivedAt = performance.now()
+    this.#observer = observer
+    this.#observed = { model, kind: stream.request.kind }
+  }
+
+  get request(): WorkRequest {
+    return this.stream.request
+  }
+
+  /** How many slots of a worker it takes. */
+  get slots(): number {
+    return slotsOf(this.request)
+  }
+
+  /** What its text begins with, see `prefix-affinity.ts`. */
+  get hashes(): readonly bigint[] {
+    this.#hashes ??= blockHashes(this.request)
+    return this.#hashes
+  }
+
+  refused(error: XllmError): void {
+    this.#observer?.requestRefused(this.#observed)
+    this.stream.fail(error)
+  }
+
+  queued(): void {
+    this.#observer?.requestQueued(this.#observed)
+  }
+
+  /** Calls `expired` unless it starts or ends before. */
+  limitWaiting(ms: number, expired: () => void): void {
+    this.#timeout = setTimeout(expired, ms)
+  }
+
+  loading(fraction: number): void {
+    this.stream.emit({ type: "loading", fraction })
+  }
+
+  /** How many are ahead; told when it has changed. */
+  isAt(position: number): void {
+    if (position === this.#position) return
+    this.#position = position
+    this.stream.emit({ type: "queued", position })
+  }
+
+  /** A worker has it from `now` on. `readyAt`: when its model was loaded. Returns the parts of its wait. */
+  start(now: number, readyAt: number): { readonly queueMs: number; readonly loadMs: number } {
+    clearTimeout(this.#timeout)
+    this.#started = true
+    const waitingSince = Math.max(this.arrivedAt, readyAt)
+    const waits = { queueMs: now - waitingSince, loadMs: waitingSince - this.arrivedAt }
+    this.#observer?.requestStarted(this.#observed, waits.queueMs, waits.loadMs)
+    return waits
+  }
+
+  /** Hands an event of the worker over; true for the last one. */
+  take(event: WorkEvent, now: number): boolean {
+    if (event.type === "text" && event.choice === 0) this.#countText(event.tokens, now)
+    else if (event.type === "audio" && "bytes" in event) this.#countAudio(now)
+    this.stream.emit(event)
+    if (event.type !== "done") return false
+    if (this.#close()) this.#observer?.requestFinished(this.#observed, event)
+    this.stream.finish()
+    return true
+  }
+
+  fail(error: XllmError): void {
+    if (this.#close()) {
+      const type = this.#started ? "failed" : "unserved"
+      this.#observer?.requestFinished(this.#observed, { type, code: error.code })
+    }
+    this.stream.fail(error)
+  }
+
+  /** Its client is gone. */
+  left(): void {
+    if (this.#close()) this.#observer?.requestFinished(this.#observed, { type: "cancelled" })
+  }
+
+  #countText(tokens: number, now: number): void {
+    if (this.#observer === undefined) return
+    if (this.#lastTextAt === undefined) this.#observer.firstToken(this.#observed, now - this.arrivedAt)
+    else this.#observer.nextTokens(this.#observed, tokens, now - this.#lastTextAt)
+    this.#lastTextAt = now
+  }
+
+  #countAudio(now: number): void {
+    if (this.#hasSpoken) return
+    this.#hasSpoken = true
+    this.#observer?.firstAudio(this.#observed, now - this.arrivedAt)
+  }
+
+  #close(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    clearTimeout(this.#timeout)
+    return true
+  }
+}
+
+/** Every choice of a text takes one; other work is one thing after another. */
+function slotsOf(request: WorkRequest): number {
+  return request.kind === "chat" || request.kind === "completion" ? request.n : 1
+}

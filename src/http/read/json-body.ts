@@ -1,0 +1,113 @@
+import { reasonOf } from "../../errors/base"
+import { InvalidRequest } from "../../errors/request"
+import { breathe } from "../../lib/async/breathe"
+import { findExcess } from "../../lib/json-shape"
+import { shorten } from "../../lib/text/shorten"
+import { BODY_BYTES, JSON_SHAPE, SHOWN } from "../../limits"
+import { requestContextOf } from "../context/request-context"
+import { bodyBytes, isEncoded } from "./body-bytes"
+
+/** A JSON object as it came; {@link Fields} checks what is in it. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/**
+ * The request's body as a JSON object.
+ * @param limitBytes the largest body that is read
+ * @throws InvalidRequest where it is not JSON, not an object, or declared as a form of several parts; what
+ *   {@link bodyBytes} throws
+ */
+export async function readJsonObject(
+  request: Request,
+  limitBytes: number = BODY_BYTES.other,
+): Promise<JsonObject> {
+  checkContentType(request.headers.get("content-type"))
+  const bytes = await readBytes(request, limitBytes)
+  await checkShape(bytes)
+  const text = decodeUtf8(bytes)
+  // Both take their time with a long text.
+  if (bytes.length > LONG_BYTES) await breathe()
+  if (isBlank(text)) throw new InvalidRequest("the request body is empty; it must be a JSON object")
+  const value = parseJson(text)
+  if (!isJsonObject(value))
+    throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
+  requestContextOf(request).names(value["model"])
+  return value
+}
+
+/** From here on a body is decoded and parsed in turns of their own. */
+const LONG_BYTES = 1024 ** 2
+
+/** Without a copy of a long text. */
+function isBlank(text: string): boolean {
+  return !/\S/.test(text)
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
+
+/** What a JSON value is, in the words of an error message. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing"
+  if (value === null) return "null"
+  if (Array.isArray(value)) return "an array"
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
+}
+
+/** Is a Content-Type one of JSON? */
+export function isJsonType(contentType: string | null): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json$/i.test(essenceOf(contentType))
+}
+
+/**
+ * JSON is read whatever it is declared as: `curl -d` calls it a form, and other servers take it. A form of several parts
+ * cannot be meant. Whether a page may send it is not decided here: see plugins/pages.ts.
+ */
+function checkContentType(contentType: string | null): void {
+  if (!/^multipart\//i.test(essenceOf(contentType))) return
+  throw new InvalidRequest(
+    `the Content-Type must be application/json, got '${shorten(contentType ?? "", SHOWN.name)}'`,
+  )
+}
+
+/** Without parameters. */
+function essenceOf(contentType: string | null): string {
+  return (contentType ?? "").split(";")[0]?.trim() ?? ""
+}
+
+async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array> {
+  const declared = Number(request.headers.get("content-length") ?? 0)
+  const isPlain = declared > 0 && declared <= limitBytes && !isEncoded(request)
+  if (isPlain) return new Uint8Array(await request.arrayBuffer())
+  const chunks: Uint8Array[] = []
+  for await (const chunk of bodyBytes(request, limitBytes)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** @throws InvalidRequest where parsing it would hold everybody up */
+async function checkShape(bytes: Uint8Array): Promise<void> {
+  const excess = await findExcess(bytes, JSON_SHAPE)
+  if (excess === undefined) return
+  const what = `it has more than ${JSON_SHAPE[excess]} ${excess}`
+  throw new InvalidRequest(`the request body is not valid JSON: ${what}`)
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) throw new InvalidRequest("the request body is not valid UTF-8")
+    throw error
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // A SyntaxError, or a RangeError where it is nested too deeply.
+    const reason = error instanceof RangeError ? "it is nested too deeply" : reasonOf(error)
+    // It may repeat a part of the text, however long.
+    throw new InvalidRequest(`the request body is not valid JSON: ${shorten(reason, SHOWN.name)}`)
+  }
+}

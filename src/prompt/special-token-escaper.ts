@@ -1,0 +1,74 @@
+import type { PromptPiece } from "./piece"
+import type { SpecialTokens, Strictness } from "./special-tokens"
+
+/** Decimal digits of the random part: nobody guesses it within one request. */
+const NONCE_DIGITS = 20
+/** Enough for every distinct text of a control token. */
+const INDEX_DIGITS = 6
+const MAX_STAND_INS = 10 ** INDEX_DIGITS
+
+/**
+ * Replaces the texts of control tokens in messages by stand-ins before a template sees them, and finds them again in
+ * what the template made of them. Stand-ins are digits, because those come through everything that templates do to
+ * text (trimming, changing case, JSON) unchanged.
+ */
+export class SpecialTokenEscaper {
+  readonly #specialTokens: SpecialTokens
+  readonly #strictness: Strictness
+  readonly #nonce = randomDigits()
+  readonly #hidden: string[] = []
+  readonly #placeholders = new Map<string, string>()
+  #hasParts = false
+  /** Marks the end of an unfinished message; not part of any text. */
+  readonly endMark = randomDigits()
+
+  constructor(controls: SpecialTokens, strictness: Strictness) {
+    this.#specialTokens = controls
+    this.#strictness = strictness
+  }
+
+  /** Has anything been hidden that is only a part of a control text? */
+  get hasParts(): boolean {
+    return this.#hasParts
+  }
+
+  /** Plain data with every text in it made harmless; keys stay as they are. */
+  escape(value: unknown): unknown {
+    if (typeof value === "string") return this.escapeText(value)
+    if (Array.isArray(value)) return value.map((item: unknown) => this.escape(item))
+    if (typeof value !== "object" || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.escape(item)]))
+  }
+
+  escapeText(text: string): string {
+    return this.#specialTokens.replace(text, this.#strictness, (found) => this.#placeholderFor(found))
+  }
+
+  /** What was rendered, cut where hidden texts stand; the pieces' texts are the original ones. */
+  unescape(rendered: string): PromptPiece[] {
+    const [first = "", ...others] = rendered.split(this.#nonce)
+    const pieces: PromptPiece[] = [{ text: first, special: true }]
+    for (const part of others) {
+      pieces.push({ text: this.#hidden[Number(part.slice(0, INDEX_DIGITS))] ?? "", special: false })
+      pieces.push({ text: part.slice(INDEX_DIGITS), special: true })
+    }
+    return pieces.filter((piece) => piece.text !== "")
+  }
+
+  #placeholderFor(text: string): string {
+    const known = this.#placeholders.get(text)
+    if (known !== undefined) return known
+    if (this.#hidden.length === MAX_STAND_INS) throw new Error("too many different control texts")
+    const placeholder = this.#nonce + String(this.#hidden.length).padStart(INDEX_DIGITS, "0")
+    this.#hidden.push(text)
+    this.#hasParts ||= !this.#specialTokens.has(text)
+    this.#placeholders.set(text, placeholder)
+    return placeholder
+  }
+}
+
+function randomDigits(): string {
+  const numbers = crypto.getRandomValues(new Uint32Array(NONCE_DIGITS))
+  // The first digit is not 0: a template that makes numbers of digits would drop it.
+  return Array.from(numbers, (value, index) => (index === 0 ? 1 + (value % 9) : value % 10)).join("")
+}

@@ -1,0 +1,245 @@
+import { lstat, realpath, rm, stat } from "node:fs/promises"
+import { basename, dirname, join, resolve, sep } from "node:path"
+import type { ModelSummary } from "../../domain/model"
+import { InvalidModelFile, ModelNotFound } from "../../errors/model"
+import { InvalidRequest } from "../../errors/request"
+import { FileFailed } from "../../errors/store"
+import { ggufFault } from "../../formats/gguf/read"
+import { mayBeDiffusion } from "../../formats/image/checkpoint"
+import { mapSome } from "../../lib/async/map-some"
+import { systemCode } from "../../lib/system/system-reason"
+import type { Logger } from "../../log/logger"
+import { FolderListings } from "./folder-listings"
+import type { MediaFiles } from "./media-file"
+import { isModel, type ModelFiles } from "./model-file"
+import { type FoundModel, modelOfFile, modelOfMedia, scanModelsFolder } from "./scan"
+
+/** A model that is used where somebody has put it. */
+export interface LocalModel {
+  readonly found: FoundModel
+  readonly summary: ModelSummary
+}
+
+/** Something that looks like a model and cannot be used, and why. */
+export interface RefusedModel {
+  readonly refusal: string
+}
+
+/** The files that somebody put into the models folder, and those that were named by their path. */
+export class LocalModels {
+  readonly #modelsFolder: string
+  readonly #files: ModelFiles
+  readonly #media: MediaFiles
+  readonly #log: Logger | undefined
+  /** Refusals. */
+  readonly #reported = new Set<string>()
+  readonly #listings = new FolderListings()
+  /** By name; they come before files of the same name in the folder. */
+  readonly #added = new Map<string, FoundModel>()
+
+  constructor(modelsFolder: string, files: ModelFiles, media: MediaFiles, log: Logger | undefined) {
+    this.#modelsFolder = modelsFolder
+    this.#log = log
+    this.#files = files
+    this.#media = media
+  }
+
+  /**
+   * All of them, in no order. Those that cannot be used, and those whose name another one has, are left out, and told
+   * of once.
+   */
+  async list(): Promise<readonly LocalModel[]> {
+    const found = await this.#found()
+    for (const [path, reason] of this.#listings.problems) this.#report(path, `cannot read ${path}: ${reason}`)
+    const models = await mapSome(found, (one) => this.#inspect(one))
+    const byName = new Map<string, LocalModel>()
+    for (const [index, model] of models.entries()) {
+      const { path = "", name = "" } = found[index] ?? {}
+      const namesake = byName.get(name)
+      if (model === undefined) continue
+      if ("refusal" in model) this.#report(path, model.refusal)
+      else if (namesake === undefined) byName.set(name, model)
+      else this.#report(path, `${namesake.found.path} has the same name; rename one of them`)
+    }
+    return [...byName.values()]
+  }
+
+  #report(path: string, reason: string): void {
+    const told = `${path}\n${reason}`
+    if (this.#reported.has(told)) return
+    this.#reported.add(told)
+    this.#log?.warn("unusable model", { path, reason })
+  }
+
+  /**
+   * The model of that name in any case, the same case first; or why what has it cannot be used. No other file is read
+   * for it.
+   */
+  async find(name: string): Promise<LocalModel | RefusedModel | undefined> {
+    const lower = name.toLowerCase()
+    const named = (await this.#found()).filter((found) => found.name.toLowerCase() === lower)
+    let refused: RefusedModel | undefined
+    for (const found of named.sort((a, b) => Number(b.name === name) - Number(a.name === name))) {
+      const model = await this.#inspect(found)
+      if (model !== undefined && !("refusal" in model)) return model
+      refused ??= model
+    }
+    return refused
+  }
+
+  /** @throws ModelNotFound, InvalidModelFile, InvalidRequest, FileFailed */
+  async add(path: string): Promise<ModelSummary> {
+    const found = await locate(path)
+    const listed = await this.#withPath(found.path)
+    if (listed !== undefined) return listed.summary
+    const why = found.form === "gguf" ? await this.#whyNoGguf(found) : undefined
+    if (why !== undefined) throw new InvalidModelFile(path, why)
+    const model = await this.#inspect({ ...found, name: this.#freeName(found) })
+    if (model === undefined) throw new InvalidModelFile(path, nothingIn(found))
+    if ("refusal" in model) throw new InvalidModelFile(path, withoutPath(model.refusal, found.path))
+    this.#added.set(model.found.name, model.found)
+    return model.summary
+  }
+
+  async #whyNoGguf(found: FoundModel): Promise<string | undefined> {
+    const file = await this.#files.inspect(found)
+    if (file.kind === undefined) return ggufFault(found.path) ?? "it is not a GGUF file"
+    return isModel(file) ? undefined : "it is a part for another model, not a model itself"
+  }
+
+  async #found(): Promise<readonly FoundModel[]> {
+    const isMedia = async ({ path }: FoundModel) => (await this.#media.inspect(path)).finding.is !== "nothing"
+    const tooMany = (reason: string) => {
+      if (this.#reported.has(reason)) return
+      this.#reported.add(reason)
+      this.#log?.warn("models directory too large", { path: this.#modelsFolder, reason })
+    }
+    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia, tooMany)
+    const others = inFolder.filter(({ name }) => !this.#added.has(name))
+    // Of files that differ in their endings only, the one comes first that every program knows.
+    const isUsual = ({ path }: FoundModel) => path.endsWith(".gguf")
+    return [...this.#added.values(), ...others.sort((a, b) => Number(isUsual(b)) - Number(isUsual(a)))]
+  }
+
+  #inspect(found: FoundModel): Promise<LocalModel | RefusedModel | undefined> {
+    return found.form === "gguf" ? this.#inspectGguf(found) : this.#inspectMedia(found)
+  }
+
+  async #inspectGguf(found: FoundModel): Promise<LocalModel | RefusedModel | undefined> {
+    const file = await this.#files.inspect(found).catch(refusalOf)
+    if ("refusal" in file) return file
+    if (!isModel(file)) return undefined
+    const imageModel = mayBeDiffusion(file.kind?.architecture) ? await this.#inspectMedia(found) : undefined
+    if (imageModel !== undefined) return imageModel
+    const { id, sizeBytes, modifiedAt } = file
+    return { found, summary: { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt } }
+  }
+
+  async #inspectMedia(found: FoundModel): Promise<LocalModel | RefusedModel | undefined> {
+    const { finding, sizeBytes, modifiedMs } = await this.#media.inspect(found.path)
+    switch (finding.is) {
+      case "model": {
+        const { id, description } = finding
+        const { name, path } = found
+        const { kind } = description
+        return { found, summary: { name, kind, path, id, sizeBytes, modifiedAt: new Date(modifiedMs) } }
+      }
+      case "refused":
+        return { refusal: finding.reason }
+      case "nothing":
+        return undefined
+      default:
+        return finding satisfies never
+    }
+  }
+
+  /**
+   * Whether a projector lies beside a text model in a folder of their own; of those in the models folder itself nobody
+   * knows which model they go with.
+   */
+  async hasProjector({ found }: LocalModel): Promise<boolean> {
+    const folder = dirname(found.path)
+    if (found.form !== "gguf" || folder === resolve(this.#modelsFolder)) return false
+    const entries = await this.#listings.entries(folder, new Set())
+    return entries.some(({ name, kind }) => kind === "file" && /mmproj.*\.gguf$/i.test(name))
+  }
+
+  /**
+   * Deletes what was dropped in; of a link the link alone. Returns what was deleted.
+   * @throws InvalidRequest where the files are not in the models folder, and so are not xLLM's to delete
+   */
+  async delete({ found, summary }: LocalModel): Promise<readonly string[]> {
+    const folder = await realpath(dirname(found.path))
+    const root = await realpath(this.#modelsFolder).catch(() => undefined)
+    if (root === undefined || !`${folder}${sep}`.startsWith(`${root}${sep}`)) {
+      throw new InvalidRequest(
+        `model '${summary.name}' is ${found.path}, outside of the models folder; delete it there`,
+        "model",
+      )
+    }
+    const isThere = await Promise.all(
+      found.paths.map((path) =>
+        lstat(path).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    )
+    const paths = found.paths.filter((_, index) => isThere[index])
+    for (const path of paths) await rm(path, { recursive: true, force: true })
+    return paths
+  }
+
+  /** Two added files of one name are told apart by the folder they are in. */
+  #freeName(found: FoundModel): string {
+    const withFolder = `${basename(dirname(found.path))}/${found.name}`
+    const free = [found.name, withFolder].find((name) => !this.#added.has(name))
+    if (free !== undefined) return free
+    throw new InvalidRequest(`there is a model called '${withFolder}' already; rename ${found.path}`, "model")
+  }
+
+  async #withPath(path: string): Promise<LocalModel | undefined> {
+    const place = await placeOf(path)
+    for (const model of await this.list()) {
+      if ((await placeOf(model.found.path)) === place) return model
+    }
+    return undefined
+  }
+}
+
+/** The entry of a folder that a path leads to: two links to one file are two models, each with a name of its own. */
+async function placeOf(path: string): Promise<string> {
+  const folder = await realpath(dirname(path)).catch(() => dirname(path))
+  return join(folder, basename(path))
+}
+
+function nothingIn({ paths }: FoundModel): string {
+  return `no supported model found in this ${paths.length > 1 ? "file" : "folder"}`
+}
+
+/** Of a file that cannot be read. @throws `error` where it is another one */
+function refusalOf(error: unknown): RefusedModel {
+  if (error instanceof FileFailed) return { refusal: error.message }
+  throw error
+}
+
+/** Why something is refused, to follow its path: files in a folder are named from there. */
+function withoutPath(refusal: string, path: string): string {
+  return refusal.replace(`${path}: `, "").replace(`${path}/`, "")
+}
+
+async function locate(path: string): Promise<FoundModel> {
+  const absolute = resolve(path)
+  const stats = await stat(absolute).catch((error: unknown) => {
+    if (!["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) throw new FileFailed("read", path, error)
+    return undefined
+  })
+  if (stats?.isDirectory() || (stats?.isFile() && /\.(onnx|safetensors)$/i.test(absolute))) {
+    return modelOfMedia(absolute)
+  }
+  const found = modelOfFile(absolute)
+  const first = await stat(found.path).catch(() => undefined)
+  if (first === undefined) throw new ModelNotFound(path, ": there is no such file")
+  if (!first.isFile()) throw new InvalidModelFile(path, "it is not a file")
+  return found
+}

@@ -1,0 +1,15 @@
+import type { MediaRequest } from "../domain/tasks"
+import { Unsupported } from "../errors/request"
+import type { LoadMessage } from "./media-shell"
+
+/** Stands in for what loads speech and image models where build.ts leaves their workers out. @throws Unsupported */
+function refuseLoad({ model: { name, kind } }: LoadMessage<MediaRequest>): Promise<never> {
+  throw new Unsupported(
+    `model '${name}' is a ${kind} model, and this build of xLLM is for text only; the default one is for all ('npm run build')`,
+    "model",
+  )
+}
+
+export const loadTts = refuseLoad
+export const loadAsr = refuseLoad
+export const loadDiffusionModel = refuseLoad

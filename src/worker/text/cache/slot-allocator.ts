@@ -1,0 +1,116 @@
+import type { Sequence } from "../sequence"
+import type { KvCache } from "./kv-cache"
+import { choosePlacement, commonPrefix, reusable } from "./slots"
+
+/** A prefix shorter than this is computed again rather than waited for. */
+const LEAST_WAITED_FOR = 16
+
+/** What of a sequence tells how many cells it takes. */
+interface Holder {
+  readonly tokens: readonly number[]
+  readonly shared: Sequence["shared"]
+}
+
+type Leader = Sequence["leader"]
+
+/**
+ * Gives slots to sequences that wait, in their order. A sequence whose prompt begins like one that is being computed
+ * right now waits for that one and copies its cache, so that a common prefix is computed once.
+ */
+export class SlotAllocator {
+  readonly #cache: KvCache
+
+  constructor(cache: KvCache) {
+    this.#cache = cache
+  }
+
+  /** Those of `waiting` that got a slot now. `running`: the sequences that have one. */
+  admit(waiting: readonly Sequence[], running: readonly Sequence[]): Sequence[] {
+    const admitted: Sequence[] = []
+    const withSlots = [...running]
+    let last: Sequence | undefined
+    for (const sequence of waiting) {
+      // Comparing prompts takes its time, which nobody pays while no slot is free.
+      if (this.#cache.slots.every((slot) => slot.busy)) break
+      // Choices of one request wait for the same one: what was found for one goes for the next.
+      if (last?.request === sequence.request && isWaiting(last.leader)) sequence.leader ??= last.leader
+      last = sequence
+      if (this.#waitsForLeader(sequence, withSlots)) continue
+      if (!this.#place(sequence, withSlots)) break
+      admitted.push(sequence)
+      withSlots.push(sequence)
+    }
+    return admitted
+  }
+
+  #place(sequence: Sequence, running: readonly Sequence[]): boolean {
+    const { slots, traits } = this.#cache
+    const placement = choosePlacement(sequence.tokens, slots, traits, sequence.request.prepared.usesCache)
+    if (placement === undefined) return false
+    const shared = traits.shares && placement.source !== placement.slot ? placement.keep : 0
+    const owner = placement.source.tokens
+    if (!this.#hasSpace([...running, { tokens: sequence.tokens, shared: { tokens: shared, owner } }]))
+      return false
+    this.#cache.occupy(placement, sequence.tokens)
+    sequence.slot = placement.slot
+    sequence.shared = { tokens: shared, owner }
+    sequence.waitedSteps = 0
+    return true
+  }
+
+  /** With one pool for all: is there room for all of `sequences`? One alone is always let in. */
+  #hasSpace(sequences: readonly Holder[]): boolean {
+    return this.#cache.layout === "split" || sequences.length <= 1 || cellsOf(sequences) < this.#cache.cells
+  }
+
+  #waitsForLeader(sequence: Sequence, running: readonly Sequence[]): boolean {
+    if (isWaiting(sequence.leader)) return true
+    sequence.leader = this.#findLeader(sequence, running)
+    return sequence.leader !== undefined
+  }
+
+  #findLeader(sequence: Sequence, running: readonly Sequence[]): Leader {
+    const { traits, slots } = this.#cache
+    if (!sequence.request.prepared.usesCache || !traits.trims || traits.window > 0) return undefined
+    const cached = Math.max(...slots.map((slot) => reusable(slot, sequence.tokens, traits)))
+    let best: Leader
+    for (const other of running) {
+      const length = commonPrefix(
+        other.tokens,
+        other.tokens.length,
+        sequence.tokens,
+        sequence.tokens.length - 1,
+      )
+      const gained = length - Math.max(cached, best?.length ?? 0)
+      if (gained >= LEAST_WAITED_FOR && isComputing(other, length)) best = { sequence: other, length }
+    }
+    return best
+  }
+}
+
+/**
+ * Cells that sequences hold in a pool for all, at most. Shared ones count for their owner; where that has ended,
+ * they stay taken as long as anybody uses them, and count once.
+ */
+function cellsOf(sequences: readonly Holder[]): number {
+  const owners = new Set(sequences.map(({ tokens }) => tokens))
+  const left = new Map<readonly number[], number>()
+  let cells = 0
+  for (const { tokens, shared } of sequences) {
+    cells += tokens.length - (shared?.tokens ?? 0)
+    if (shared !== undefined && !owners.has(shared.owner))
+      left.set(shared.owner, Math.max(shared.tokens, left.get(shared.owner) ?? 0))
+  }
+  for (const shared of left.values()) cells += shared
+  return cells
+}
+
+/** Is it still worth while to wait for that one? */
+function isWaiting(leader: Leader): boolean {
+  return leader !== undefined && isComputing(leader.sequence, leader.length)
+}
+
+/** Will `sequence` have computed its first `length` tokens soon? */
+function isComputing(sequence: Sequence, length: number): boolean {
+  return !sequence.finished && sequence.generated === 0 && (sequence.slot?.length ?? 0) < length
+}

@@ -1,0 +1,64 @@
+import type { GenerationEvent } from "../../../domain/chat"
+import type { StepUsage, WorkerCounters } from "../../../domain/loaded-model"
+import type { XllmError } from "../../../errors/base"
+import type { FromTextWorker } from "../../../protocol/messages"
+import { encodeEvents, type PromptLogprob, type WorkerEvent } from "../../../protocol/wire"
+
+export type MutableCounters = { -readonly [K in keyof WorkerCounters]: WorkerCounters[K] }
+
+/** Collects what one step has to tell, and sends it as one message. */
+export class StepOutbox {
+  readonly counters: MutableCounters = {
+    decodeCalls: 0,
+    promptTokensEvaluated: 0,
+    promptTokensCached: 0,
+    tokensGenerated: 0,
+    preemptions: 0,
+  }
+  readonly #send: (message: FromTextWorker) => void
+  #events: WorkerEvent<GenerationEvent>[] = []
+  #usage: StepUsage | undefined
+
+  constructor(send: (message: FromTextWorker) => void) {
+    this.#send = send
+  }
+
+  event(id: number, event: GenerationEvent): void {
+    this.#events.push({ id, event })
+  }
+
+  /** The next log probability of a request's prompt; its event `prompt` comes behind them. */
+  wantsPromptLogprobs(id: number, token: PromptLogprob): void {
+    this.#events.push({ id, wantsPromptLogprobs: [token] })
+  }
+
+  error(id: number, error: XllmError): void {
+    this.#events.push({ id, error: error.toWire() })
+  }
+
+  /** What the step that is told of next has used. */
+  used(usage: StepUsage): void {
+    this.#usage = usage
+  }
+
+  /** Nobody listens to `id` any more. */
+  drop(id: number): void {
+    this.#events = this.#events.filter((event) => event.id !== id)
+  }
+
+  get empty(): boolean {
+    return this.#events.length === 0
+  }
+
+  flush(): void {
+    const usage = this.#usage
+    this.#send({
+      type: "step",
+      events: encodeEvents(this.#events),
+      counters: this.counters,
+      ...(usage !== undefined && { usage }),
+    })
+    this.#events = []
+    this.#usage = undefined
+  }
+}

@@ -1,0 +1,76 @@
+import type { TokenLogprob } from "../../../domain/chat"
+import { StopMatcher, type StopText } from "./stop"
+
+/** A piece of an answer that may be shown. */
+export interface TextPiece {
+  readonly text: string
+  /** Tokens that went into the answer since the last piece. */
+  readonly tokens: number
+  readonly logprobs?: readonly TokenLogprob[]
+  /** The stop text that ended the answer. */
+  readonly stop?: string
+}
+
+interface HeldLogprob {
+  readonly logprob: TokenLogprob
+  /** Where the token's text begins in the answer, in UTF-16 units. */
+  readonly start: number
+}
+
+/**
+ * Turns the tokens of one answer into text that may be shown: whole characters only, nothing that could still become
+ * a stop text. Log probabilities leave together with the text of their token.
+ */
+export class TextOutput {
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+  readonly #stops: StopMatcher
+  readonly #keepsStop: boolean
+  #logprobs: HeldLogprob[] = []
+  #decoded = 0
+  #released = 0
+  #tokens = 0
+
+  /** `keepsStop`: the stop text that is met is part of the answer. */
+  constructor(stops: readonly StopText[], keepsStop = false) {
+    this.#stops = new StopMatcher(stops)
+    this.#keepsStop = keepsStop
+  }
+
+  /** Takes the next token's bytes; returns a piece where there is something to show or the answer is over. */
+  push(bytes: Uint8Array, logprob?: TokenLogprob): TextPiece | undefined {
+    this.#tokens++
+    if (logprob !== undefined) this.#logprobs.push({ logprob, start: this.#decoded })
+    const text = this.#decoder.decode(bytes, { stream: true })
+    this.#decoded += text.length
+    const released = this.#stops.push(text)
+    if (released.stop === undefined) return released.text === "" ? undefined : this.#piece(released.text)
+    return this.#piece(this.#keepsStop ? released.text + released.stop : released.text, released.stop)
+  }
+
+  /** The answer ends without a stop text: what was held back leaves; bytes of an unfinished character do not. */
+  end(): TextPiece | undefined {
+    const text = this.#stops.end()
+    const logprobs = this.#logprobs.map((held) => held.logprob)
+    this.#logprobs = []
+    if (text === "" && logprobs.length === 0) return undefined
+    return { text, tokens: this.#takeTokens(), ...(logprobs.length > 0 && { logprobs }) }
+  }
+
+  #piece(text: string, stop?: string): TextPiece {
+    this.#released += text.length
+    const logprobs = this.#takeLogprobs()
+    const tokens = this.#takeTokens()
+    return { text, tokens, ...(logprobs.length > 0 && { logprobs }), ...(stop !== undefined && { stop }) }
+  }
+
+  #takeTokens(): number {
+    const tokens = this.#tokens
+    this.#tokens = 0
+    return tokens
+  }
+
+  #takeLogprobs(): TokenLogprob[] {
+    const ready = this.#logprobs.findIndex((held) => held.start >= this.#released)
+    return this.#logprobs.splice(0, ready < 0 ? this.#logprobs.length : ready).map((held) => held.logprob)
+  }
+}

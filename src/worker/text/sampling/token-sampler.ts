@@ -1,0 +1,66 @@
+import type { TokenLogprob } from "../../../domain/chat"
+import type { Context } from "../../../llama/context"
+import type { Model } from "../../../llama/model"
+import type { Vocabulary } from "../../../llama/vocabulary"
+import type { Sequence } from "../sequence"
+import { LogprobReader } from "./logprobs"
+import { SequenceSampler } from "./sequence-sampler"
+
+export interface SampledToken {
+  readonly token: number
+  readonly logprob: TokenLogprob | undefined
+}
+
+/** Chooses tokens from logits, as each sequence's request wants it. */
+export class TokenSampler {
+  readonly #context: Context
+  readonly #model: Model
+  readonly #vocabulary: Vocabulary
+  readonly #contextLength: number
+  readonly #endTokens: readonly number[]
+
+  constructor(context: Context, model: Model, contextLength: number) {
+    this.#context = context
+    this.#model = model
+    this.#vocabulary = model.vocabulary
+    this.#contextLength = contextLength
+    this.#endTokens = model.vocabulary.endTokens()
+  }
+
+  /**
+   * The next token of `sequence`, from the logits at `index` of the batch. Consumes those logits.
+   * @throws DecodeFailed where they are no numbers, InvalidRequest where the request rules all tokens out
+   */
+  sample(sequence: Sequence, index: number): SampledToken {
+    const { topLogprobs, sampling } = sequence.request.prepared
+    const reader = topLogprobs === undefined ? undefined : LogprobReader.of(this.#context.logits(index))
+    sequence.sampler ??= new SequenceSampler(this.#model, sampling, sequence.choice, this.#contextLength)
+    const token = sequence.sampler.choose(this.#context, index, sequence.tokens, this.#ruledOut(sequence))
+    return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
+  }
+
+  /** Tokens that would end the answer and may not. Those that a request names as its stops do, whatever else is ignored. */
+  #ruledOut({ request, generated }: Sequence): readonly number[] {
+    const { minTokens, stopTokens, sampling } = request.prepared
+    if (generated < minTokens) return [...this.#endTokens, ...stopTokens]
+    return sampling.ignoreEos ? this.#endTokens.filter((token) => !stopTokens.includes(token)) : []
+  }
+
+  /** The log probability of a token that is given, from the logits at `index` of the batch. @throws DecodeFailed */
+  scoreToken(index: number, token: number, count: number): TokenLogprob {
+    const reader = LogprobReader.ofUnchanged(this.#context.logits(index))
+    return reader.read(token, count, (id) => this.#vocabulary.bytes(id))
+  }
+
+  endsGeneration(token: number): boolean {
+    return this.#vocabulary.endsGeneration(token)
+  }
+
+  isControl(token: number): boolean {
+    return this.#vocabulary.isControl(token)
+  }
+
+  bytes(token: number): Uint8Array {
+    return this.#vocabulary.bytes(token)
+  }
+}

@@ -1,0 +1,132 @@
+import { expect, test } from "bun:test"
+import type { ImageModelDetails, TextModelDetails, TtsDetails } from "../../../src/domain/model"
+import { estimateNeed } from "../../../src/engine/residency/estimate"
+import { detailsOf, SETTINGS } from "../../support/test-engine"
+
+const GIB = 1024 ** 3
+
+/** Figures of Llama 3.1 8B in Q4_K_M: 32 layers, 8 of 32 heads with keys and values of 128. */
+const LLAMA: TextModelDetails = {
+  ...detailsOf("llama", {}),
+  architecture: "llama",
+  sizeBytes: 4.9e9,
+  contextLength: 131_072,
+  embeddingLength: 4096,
+  layers: 32,
+  heads: 32,
+  metadata: {
+    "llama.attention.head_count_kv": 8,
+    "llama.feed_forward_length": 14_336,
+    "llama.vocab_size": 128_256,
+  },
+}
+
+const MANY = { ...SETTINGS, contextLength: 8192, slots: 4 }
+
+test("the cache of every slot's context, in two bytes for each key and value", () => {
+  const need = estimateNeed(LLAMA, MANY, 100 * GIB)
+  expect(need).toMatchObject({ layers: 33, kvLayout: "split", kvCells: 32_768, contextLength: 8192 })
+  expect(need.cacheBytes).toBe(32_768 * 32 * 2 * 8 * 128 * 2)
+  expect(need.layerBytes * need.layers).toBeCloseTo(4.9e9, 0)
+})
+
+test("a type of fewer bits makes the cache smaller", () => {
+  const f16 = estimateNeed(LLAMA, MANY, 100 * GIB)
+  const q8 = estimateNeed(LLAMA, { ...MANY, kvTypeK: "q8_0", kvTypeV: "q8_0" }, 100 * GIB)
+  expect(q8.cacheBytes / f16.cacheBytes).toBeCloseTo(34 / 64, 5)
+})
+
+test("where memory is short the slots share a fifth of it, but one whole conversation has its place", () => {
+  const shared = estimateNeed(LLAMA, MANY, 8 * GIB)
+  expect(shared.kvLayout).toBe("unified")
+  expect(shared.cacheBytes).toBeLessThan(1.7 * GIB)
+  expect(estimateNeed(LLAMA, MANY, 0)).toMatchObject({ kvLayout: "unified", kvCells: 8192 })
+})
+
+test("widths of keys and values that the file names count, not those of the heads", () => {
+  const wide = { ...LLAMA.metadata, "llama.attention.key_length": 256, "llama.attention.value_length": 256 }
+  const need = estimateNeed({ ...LLAMA, metadata: wide }, MANY, 100 * GIB)
+  expect(need.cacheBytes).toBe(2 * 32_768 * 32 * 2 * 8 * 128 * 2)
+})
+
+test("layers with a sliding window have a cache of the window's size", () => {
+  const gemma: TextModelDetails = {
+    ...LLAMA,
+    architecture: "gemma3",
+    layers: 12,
+    metadata: { "gemma3.attention.head_count_kv": 8, "gemma3.attention.sliding_window": 1024 },
+  }
+  const perLayer = 2 * 8 * 128 * 2
+  const need = estimateNeed(gemma, MANY, 100 * GIB)
+  expect(need.cacheBytes).toBeCloseTo(perLayer * (2 * 32_768 + 10 * 4 * (1024 + 512)), 0)
+})
+
+test("recurrent layers have a state for each slot, whatever the context", () => {
+  const mamba: TextModelDetails = {
+    ...LLAMA,
+    architecture: "mamba",
+    heads: 0,
+    metadata: { "mamba.ssm.state_size": 16, "mamba.ssm.inner_size": 8192, "mamba.ssm.conv_kernel": 4 },
+  }
+  expect(estimateNeed(mamba, MANY, 100 * GIB).cacheBytes).toBe(4 * 32 * 4 * 8192 * 19)
+})
+
+test("a larger vocabulary needs larger buffers", () => {
+  const small = estimateNeed(
+    { ...LLAMA, metadata: { ...LLAMA.metadata, "llama.vocab_size": 32_000 } },
+    MANY,
+    GIB,
+  )
+  const large = estimateNeed(LLAMA, MANY, GIB)
+  expect(large.computeBytes - small.computeBytes).toBe(4 * 2 * 64 * (128_256 - 32_000))
+})
+
+const FILES = {
+  name: "m",
+  path: "/m",
+  id: "1",
+  modifiedAt: new Date(0),
+  license: undefined,
+  capabilities: [],
+  files: [],
+}
+
+const MIB = 1024 ** 2
+
+const PAINTER: ImageModelDetails = {
+  ...FILES,
+  kind: "image",
+  sizeBytes: 2000 * MIB,
+  architecture: "sd1",
+  parameterCount: 1e9,
+  quantization: "F16",
+  components: [],
+}
+
+test("a painter is one piece, with a buffer as large as its pictures while it draws", () => {
+  expect(estimateNeed(PAINTER, MANY, GIB)).toMatchObject({
+    layers: 1,
+    layerBytes: 2000 * MIB,
+    cacheBytes: 0,
+    computeBytes: 1664 * MIB,
+    transientBytes: 1664 * MIB,
+  })
+  expect(estimateNeed({ ...PAINTER, architecture: "sdxl" }, MANY, GIB).computeBytes).toBe(4 * 1664 * MIB)
+})
+
+test("a voice takes its files, and as much again once it speaks, beside the engine", () => {
+  const joe: TtsDetails = {
+    ...FILES,
+    kind: "tts",
+    sizeBytes: 63e6,
+    family: "piper",
+    sampleRate: 22_050,
+    speakers: [undefined],
+    languages: ["en-us"],
+  }
+  const need = estimateNeed(joe, MANY, GIB)
+  expect(need).toMatchObject({ layers: 1, cacheBytes: 0, transientBytes: need.computeBytes })
+  const bytes = need.processBytes + need.layerBytes + need.computeBytes
+  expect(bytes).toBeGreaterThan(250e6)
+  expect(bytes).toBeLessThan(320e6)
+})
