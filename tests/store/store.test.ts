@@ -172,7 +172,7 @@ describe("resolving", () => {
     expect((await store.resolve(undefined, "text")).name).toBe("writer")
     const none = await failure(store.resolve(undefined, "tts"))
     expect(none).toMatchObject({ status: 400, param: "model" })
-    expect(none.message).toBe("model is missing, and there is no voice to choose")
+    expect(none.message).toBe("model is missing, and there is no text-to-speech model to choose")
     addTiny("another.gguf")
     expect((await failure(store.resolve(undefined, "text"))).message).toBe(
       "model is missing, and there are 2 text models to choose from",
