@@ -121,6 +121,17 @@ describe("run without a server", () => {
     expect(out.length).toBeGreaterThan(1)
   })
 
+  test("has a cache for the one conversation there is, unless more slots are set", async () => {
+    const slotsOf = async (...flags: readonly string[]) => {
+      const argv = ["run", model, "hi", "--max-tokens", "1", "--log-level", "info", "--log-format", "json"]
+      const { XLLM_SLOTS, ...unset } = environment
+      const { err } = await runXllm([...argv, ...flags], { environment: unset })
+      return /"event":"model loaded".*"slots":(\d+)/.exec(err)?.[1]
+    }
+    expect(await slotsOf()).toBe("1")
+    expect(await slotsOf("--slots", "3")).toBe("3")
+  })
+
   test("answers the same twice, from a path and through a pipe, in text and in JSON", async () => {
     const text = await runXllm(["run", model, "hi", ...flags], local)
     const json = await runXllm(["run", model, "--json", ...flags], { ...local, input: "hi" })

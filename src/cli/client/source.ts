@@ -1,4 +1,5 @@
-import type { Inputs } from "../../config/load"
+import { type Inputs, resolveSettings } from "../../config/load"
+import { modelSettings } from "../../config/sections/model"
 import { gatherInputs, quietLogOptions, serverLocation } from "../../config/settings"
 import type { ModelSettings } from "../../domain/settings"
 import { XllmError } from "../../errors/base"
@@ -45,11 +46,15 @@ export async function startLocal(inputs: Inputs) {
   ])
   const { logFormat, logLevel } = quietLogOptions(inputs)
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
+  // One user has one conversation: a KV cache for more would only cost time and memory.
+  const { slots } = resolveSettings(modelSettings, inputs).origins
+  const onlyOne = slots.source === "default"
   let contextLength: number | undefined
   const adapt = (settings: ModelSettings): ModelSettings => ({
     ...settings,
     keepAliveSeconds: null,
     replicas: 1,
+    ...(onlyOne && settings.slots === modelSettings.slots.fallback && { slots: 1 }),
     ...(contextLength !== undefined && { contextLength }),
   })
   const { engine, store } = await createLocal({ inputs, log, adapt })
