@@ -1,5 +1,5 @@
 import { constants } from "node:fs"
-import { access, mkdir, stat } from "node:fs/promises"
+import { access, lstat, stat } from "node:fs/promises"
 import type { Inputs } from "../../config/load"
 import { aliasesIn, modelsFolder, modelsFolderOrigin } from "../../config/settings"
 import { UsageError } from "../../errors/cli"
@@ -8,12 +8,9 @@ import { systemCode } from "../../lib/system/system-reason"
 import type { Store } from "../../store/contract"
 import type { Io } from "../terminal/io"
 
-/** What keeps the default folder from being made, and is no reason not to use a model that is elsewhere. */
-const NOT_OURS = new Set(["EACCES", "EPERM", "EROFS"])
-
 /**
- * The models directory, for a command that looks into it: what cannot be read must not look like an empty one. The
- * default one is made where it is missing; another is where the user says, or it is a mistake.
+ * The models directory, for a command that only reads it: one that cannot be read must not look like an empty one. The
+ * default directory may be missing, and counts as empty then; any other must exist, or it was mistyped.
  * @throws UsageError, FileFailed
  */
 export async function existingModelsFolder(inputs: Inputs): Promise<string> {
@@ -31,7 +28,11 @@ export async function existingModelsFolder(inputs: Inputs): Promise<string> {
         `the models directory ${folder} (set by ${name}) does not exist; correct the path, or create it`,
       )
     }
-    await make(folder)
+    const isBrokenLink = await lstat(folder).then(
+      () => true,
+      () => false,
+    )
+    if (isBrokenLink) throw asOurs(error, "read", folder)
   }
   return folder
 }
@@ -46,14 +47,6 @@ export async function openExistingStore(inputs: Inputs, io: Io): Promise<{ store
   const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
   const aliases = aliasesIn(inputs)
   return { store: createStore({ modelsFolder: folder, aliases: () => aliases, log }), folder }
-}
-
-async function make(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true })
-  } catch (error) {
-    if (!NOT_OURS.has(systemCode(error) ?? "")) throw asOurs(error, "create", folder)
-  }
 }
 
 function asOurs(error: unknown, what: string, folder: string): Error {

@@ -58,14 +58,14 @@ describe("a models directory that is named and not there", () => {
 })
 
 describe("the default models directory", () => {
-  test("is made where it is missing, and empty", async () => {
+  test("counts as empty where it is missing, and is not made", async () => {
     using folder = tempFolder()
     const { out, err, code } = await runXllm(["list"], { environment: { XLLM_HOME: folder.path } })
     const models = join(folder.path, "models")
     expect(out).toBe("NAME    TYPE    ID    SIZE    MODIFIED\n")
     expect(err).toStartWith(`no models in ${models} yet: 'xllm pull `)
     expect(code).toBe(0)
-    expect(existsSync(models)).toBe(true)
+    expect(existsSync(models)).toBe(false)
   })
 
   test("below what is no folder is said", async () => {
@@ -83,7 +83,7 @@ describe("the default models directory", () => {
     using folder = tempFolder()
     symlinkSync("/no/disk", join(folder.path, "models"))
     const { err, code } = await runXllm(["list"], { environment: { XLLM_HOME: folder.path } })
-    expect(err).toStartWith(`Error: cannot create the models directory ${folder.path}/models: `)
+    expect(err).toStartWith(`Error: cannot read the models directory ${folder.path}/models: `)
     expect(code).toBe(1)
   })
 })
