@@ -91,7 +91,7 @@ export async function findOnServer(model: string, client: ServerClient): Promise
   }
 }
 
-/** What the server says beside that it is not there, or else what the user may have meant. */
+/** The model that was probably meant; otherwise names the server, with its own hint. */
 async function hintFor(model: string, { message }: XllmError, client: ServerClient): Promise<string> {
   const told = message.replace(/^model '.*?' not found/s, "")
   const models = await client.models()
@@ -99,7 +99,6 @@ async function hintFor(model: string, { message }: XllmError, client: ServerClie
     const { FIRST_MODEL } = await import("../../store/hint")
     return `; the server at ${client.name} has no models yet: ${FIRST_MODEL}`
   }
-  if (told !== "") return told
   const near = nearest(model, models)
-  return near === undefined ? ` on the server at ${client.name}` : `; did you mean '${near}'?`
+  return near === undefined ? ` on the server at ${client.name}${told}` : `; did you mean '${near}'?`
 }
