@@ -259,7 +259,7 @@ describe("a chat request", () => {
     expect(chat({ skip_special_tokens: true }).hidesControlTokens).toBe(true)
     expect(chat({ return_tokens: true }).reportsTokens).toBe(true)
     const many = { stop_token_ids: Array(1025).fill(1) }
-    expect(refused(many).message).toBe("stop_token_ids must have at most 1024 tokens, got 1025")
+    expect(refused(many).message).toBe("stop_token_ids must have at most 1024 entries, got 1025")
     expect(refused({ stop_token_ids: [-1] }).message).toStartWith("stop_token_ids[0] must be a whole number")
   })
 
