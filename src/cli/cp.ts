@@ -5,6 +5,7 @@ import { configFlag, grouped } from "./flags"
 import { nameOf } from "./model-path"
 import { openStore } from "./open-store"
 import { tellOfShadow } from "./shadowed"
+import { printable } from "./output"
 
 export const command = defineCommand({
   name: "cp",
@@ -24,7 +25,7 @@ A GGUF that was put into the models folder, or that SOURCE is the path of, is co
     const name = parseModelName(target)
     const store = await openStore(await gatherInputs(flags, io.environment))
     const copied = await store.copy(await nameOf(source, store), name)
-    io.write(`copied '${source}' to '${target}'\n`)
+    io.write(`copied '${printable(source)}' to '${printable(target)}'\n`)
     await tellOfShadow(target, copied, store, io)
   },
 })

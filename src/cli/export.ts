@@ -9,7 +9,7 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { nameOf } from "./model-path"
 import { openExistingStore } from "./models-folder"
-import { formatBytes, percentOf, toJson } from "./output"
+import { formatBytes, percentOf, printable, toJson } from "./output"
 import { fileOutput, type Output, stdoutOutput } from "./output-file"
 import { startSpinner } from "./spinner"
 
@@ -60,7 +60,7 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     }
     if (file === "-") return
     if (flags.json) io.write(toJson({ model: name, file: resolve(file), size_bytes: Bun.file(file).size }))
-    else io.write(`exported '${name}' to '${file}'\n`)
+    else io.write(`exported '${printable(name)}' to '${printable(file)}'\n`)
   },
 })
 

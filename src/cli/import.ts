@@ -16,7 +16,7 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import type { Io } from "./io"
 import { openStore } from "./open-store"
-import { formatBytes, percentOf, toJson } from "./output"
+import { formatBytes, percentOf, printable, toJson } from "./output"
 import { tellOfShadow } from "./shadowed"
 import { type Spinner, startSpinner } from "./spinner"
 
@@ -69,7 +69,7 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
       },
       skipped(model, reason) {
         skipped.push({ model, reason })
-        if (!flags.json) io.writeError(`left out '${model}': ${reason}\n`)
+        if (!flags.json) io.writeError(`left out '${printable(model)}': ${printable(reason)}\n`)
       },
     }
     try {

@@ -7,6 +7,7 @@ import { configFlag, grouped, switchFlag } from "./flags"
 import { watchInterrupts } from "./interrupts"
 import { JsonView, pullView } from "./pull-view"
 import { createPuller } from "./puller"
+import { printable } from "./output"
 
 export const command = defineCommand({
   name: "pull",
@@ -55,7 +56,7 @@ checksum is compared with what its source declares.`,
     } catch (error) {
       view.end()
       if (error instanceof Cancelled) {
-        io.writeError(`${new PullStopped(words.join(" ")).message}\n`)
+        io.writeError(`${printable(new PullStopped(words.join(" ")).message)}\n`)
         process.exitCode = interrupts.signal.reason === "SIGTERM" ? 143 : 130
         return
       }

@@ -38,6 +38,7 @@ import { nameOf } from "./model-path"
 import { missingModelFetcher } from "./puller"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
+import { printable } from "./output"
 
 export interface ServerOptions {
   /** What counts at the start. */
@@ -107,7 +108,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
     void reload(configuration, manager, started.promise)
   })
   // Last, because whoever reads it may do anything from then on.
-  io.write(`xLLM is listening on ${listener.url}\n`)
+  io.write(`xLLM is listening on ${printable(listener.url)}\n`)
   const ending = AbortSignal.any([interrupts.signal, hangups.signal])
   try {
     // From here on no model ends the server: one that cannot be loaded is tried again when it is asked for.

@@ -6,6 +6,7 @@ import { nearest } from "../lib/nearest"
 import { Client } from "./client"
 import type { Io } from "./io"
 import { isPath } from "./model-path"
+import { printable } from "./output"
 
 /** What a command works with: a running server, or models in this process. */
 export interface SourceMakers<S> {
@@ -31,7 +32,8 @@ export async function chooseSource<S>(
   const location = serverLocation(inputs)
   const client = new Client(location)
   if (await client.isThere()) return remote(client)
-  if (location.isNamed) io.writeError(`no server answers at ${client.name}; the model runs in this program\n`)
+  if (location.isNamed)
+    io.writeError(`no server answers at ${printable(client.name)}; the model runs in this program\n`)
   return local(inputs)
 }
 

@@ -3,6 +3,7 @@ import { gatherInputs, serverLocation } from "../config/settings"
 import { Client } from "./client"
 import { defineCommand } from "./command"
 import { configFlag, grouped } from "./flags"
+import { printable } from "./output"
 
 export const command = defineCommand({
   name: "stop",
@@ -20,6 +21,6 @@ export const command = defineCommand({
   async run({ flags, words: [model = ""], io }) {
     const location = serverLocation(await gatherInputs(flags, io.environment))
     const { stopped } = await new Client(location).stop(model)
-    if (!stopped) io.writeError(`model '${model}' was not loaded\n`)
+    if (!stopped) io.writeError(`model '${printable(model)}' was not loaded\n`)
   },
 })
