@@ -13,6 +13,7 @@ import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
+import { toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
 import { cors } from "../plugins/cors"
 import { errors } from "../plugins/errors"
@@ -75,7 +76,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(imageFileRoutes(images))
     .use(modelRoutes(openAi))
     .use(statusRoutes({ engine, version, startedAt }))
-    .use(controlRoutes(engine))
+    .use(controlRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
   return app
 }
