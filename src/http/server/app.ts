@@ -26,6 +26,7 @@ import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
 import { logExchange } from "./access-log"
+import { policyOf } from "./routes"
 
 export interface AppOptions {
   readonly engine: Engine
@@ -66,7 +67,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     // Before the keys: preflight requests have none, and pages may read why they were refused.
     .use(cors(settings, routes))
     .use(pages(settings))
-    .use(auth(settings))
+    .use(auth(settings, (path) => policyOf(path).access))
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
