@@ -178,6 +178,10 @@ export class RequestContext {
 /** How much an answer is, by what is counted. */
 export type Amounts = Readonly<Record<string, number>>
 
+/**
+ * A map, not a value that Elysia derives: what wraps the app has no context of Elysia's, and requests that are refused
+ * before they find a route get no derived values, so errors could not be counted.
+ */
 const exchanges = new WeakMap<Request, RequestContext>()
 
 /** Makes `exchange` the one that {@link requestContextOf} finds. */

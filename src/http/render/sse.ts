@@ -1,3 +1,4 @@
+import type { XllmError } from "../../errors/base"
 import { consume, departureOf } from "../context/consume"
 import type { RequestContext } from "../context/request-context"
 import { type FirstEvent, type PendingStream, startingWith, waitForFirstEvent } from "./first-event"
@@ -30,7 +31,7 @@ export interface SseSource<E> extends PendingStream<E> {
   /** What is sent at the end. @throws where the answer is not complete */
   end(): string
   /** What is sent when the answer fails after it began. */
-  fail(error: unknown): string
+  fail(error: XllmError): string
 }
 
 /**

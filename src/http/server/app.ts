@@ -13,6 +13,7 @@ import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
+import { toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
 import { cors } from "../plugins/cors"
 import { errors } from "../plugins/errors"
@@ -25,6 +26,7 @@ import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
 import { logExchange } from "./access-log"
+import { policyOf } from "./routes"
 
 export interface AppOptions {
   readonly engine: Engine
@@ -65,7 +67,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     // Before the keys: preflight requests have none, and pages may read why they were refused.
     .use(cors(settings, routes))
     .use(pages(settings))
-    .use(auth(settings))
+    .use(auth(settings, (path) => policyOf(path).access))
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
@@ -75,7 +77,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(imageFileRoutes(images))
     .use(modelRoutes(openAi))
     .use(statusRoutes({ engine, version, startedAt }))
-    .use(controlRoutes(engine))
+    .use(controlRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
   return app
 }
