@@ -431,7 +431,7 @@ export class LocalEngine implements ManagedEngine {
         if (entry === undefined) return
         const { settings } = entry.model
         const { offload } = this.#memory
-        entry.model.load(entry.replica, toLoadPlan({ settings, fit, limits: this.#live.memory, offload }))
+        entry.model.load(entry.replica, toLoadPlan({ settings, fit, offload }))
       },
       unload: (id, reason) => {
         const entry = at(id)
