@@ -1,5 +1,6 @@
 import { flagName } from "../../config/load"
 import type { ModelKind } from "../../domain/model"
+import { kindUsedBy } from "../../domain/tasks"
 import type { FlagTable } from "../args/flags"
 
 /** What of a command its words are completed by. */
@@ -30,14 +31,6 @@ const FILES: Candidates = { words: [], takesFiles: true }
 
 /** Flags of the program itself. */
 const OVERALL = ["--help", "--version"]
-
-/** Commands that only models of one kind are of use to. */
-const KINDS: Readonly<Record<string, ModelKind>> = {
-  run: "text",
-  speak: "tts",
-  transcribe: "asr",
-  draw: "image",
-}
 
 /** Words of usages that are names of models. */
 const MODEL_WORDS: ReadonlySet<string> = new Set(["MODEL", "SOURCE", "PREFIX"])
@@ -113,7 +106,7 @@ async function ofWord(
 ): Promise<Candidates> {
   if (word === undefined) return NOTHING
   if (MODEL_WORDS.has(word)) {
-    return { words: await models(KINDS[command]), takesFiles: word === "MODEL" }
+    return { words: await models(kindUsedBy(command)), takesFiles: word === "MODEL" }
   }
   if (word === "SHELL") return { words: SHELLS, takesFiles: false }
   return ofPlaceholder(word)
