@@ -130,14 +130,21 @@ export function contextAdvice(
   const { cells, contextLength, bytesPerCell, slots, layout, kvTypeK, kvTypeV } = size
   const share = Math.max(0, availableBytes) / leastContextBytes(size)
   const fitting = Math.floor((share * roundUp(contextLength)) / CELL_ROUNDING) * CELL_ROUNDING
+  const cacheBytes = cells * bytesPerCell
+  const maskBytes = leastContextBytes(size) - cacheBytes
+  const isMostlyMask = maskBytes > cacheBytes
   const isWide = KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV] > 2 * KV_BYTES.q8_0
   const ways = [
     fitting > 0 ? `a smaller --ctx (at most ${fitting} now)` : "a smaller --ctx",
-    ...(layout === "split" && slots > 1 ? ["fewer --slots"] : []),
-    ...(isWide ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
+    ...(layout === "split" && slots > 1 && !isMostlyMask ? ["fewer --slots"] : []),
+    ...(isWide && !isMostlyMask ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
   ]
-  const gibibytes = ((cells * bytesPerCell) / 1024 ** 3).toFixed(1)
-  return `its KV cache of ${cells} tokens takes ${gibibytes} GiB; use ${alternatives(ways)}`
+  const mask = isMostlyMask ? `, and the mask for computing over them ${inGibibytes(maskBytes)}` : ""
+  return `its KV cache of ${cells} tokens takes ${inGibibytes(cacheBytes)}${mask}; use ${alternatives(ways)}`
+}
+
+function inGibibytes(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`
 }
 
 function alternatives(ways: readonly string[]): string {

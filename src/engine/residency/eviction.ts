@@ -200,7 +200,8 @@ function tooLargeContext(input: EvictionInput): XllmError | undefined {
   const { contextLength, kvCells: cells, kvLayout: layout, cacheBytes } = need
   const size = { ...settings, contextLength, cells, layout, bytesPerCell: cacheBytes / cells }
   const left = systemBytes - need.processBytes
-  const needed = placement.footprint.ramBytes
+  // The footprint is for what is usual: it leaves out what only a very long context takes beside its cache.
+  const needed = Math.max(placement.footprint.ramBytes, need.processBytes + need.leastContextBytes)
   return new NotEnoughMemory(model, "system memory", needed, systemBytes, contextAdvice(size, left))
 }
 
