@@ -12,6 +12,11 @@ const MOST_COMPARED = 500
 /** Longer names are like none. */
 const LONGEST = 64
 
+/** What is wrong with an installed model that is listed nowhere; `model`: what to pull in its place. */
+export function damagedDescription(model: string): string {
+  return `its description is damaged, or of a later version; 'xllm pull ${model}' replaces it`
+}
+
 /** What follows "model 'x' not found": the model that was probably meant, or what there is, the most similar first. */
 export function hintFor(asked: string, models: readonly string[]): string {
   const word = asked.replace(/\.gguf$/i, "").slice(0, LONGEST)
