@@ -56,7 +56,7 @@ function checked(pairs: readonly (readonly [name: string, target: string])[], or
   }
   const found = new Map(pairs)
   const loop = loopIn(found)
-  if (loop !== undefined) throw new UsageError(`${origin} goes in a circle: ${loop.join(" → ")}`)
+  if (loop !== undefined) throw new UsageError(`${origin} lead in a circle: ${loop.join(" → ")}`)
   return found
 }
 

@@ -123,16 +123,23 @@ export function contextAdvice(
   { slots, kvTypeK, kvTypeV }: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV">,
   availableBytes: number,
 ): string {
-  const share = Math.max(0, availableBytes) / leastContextBytes({ contextLength, certainBytes: bytes })
+  const leastBytes = leastContextBytes({ contextLength, certainBytes: bytes })
+  const share = Math.max(0, availableBytes) / leastBytes
   const fitting = Math.floor((share * roundUp(contextLength)) / CELL_ROUNDING) * CELL_ROUNDING
+  const maskBytes = leastBytes - bytes
+  const isMostlyMask = maskBytes > bytes
   const isWide = KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV] > 2 * KV_BYTES.q8_0
   const ways = [
     fitting > 0 ? `a smaller --ctx (at most ${fitting} now)` : "a smaller --ctx",
-    ...(layout === "split" && slots > 1 ? ["fewer --slots"] : []),
-    ...(isWide ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
+    ...(layout === "split" && slots > 1 && !isMostlyMask ? ["fewer --slots"] : []),
+    ...(isWide && !isMostlyMask ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
   ]
-  const gibibytes = (bytes / 1024 ** 3).toFixed(1)
-  return `its KV cache of ${cells} tokens takes ${gibibytes} GiB; use ${alternatives(ways)}`
+  const mask = isMostlyMask ? `, and the mask for computing over them ${inGibibytes(maskBytes)}` : ""
+  return `its KV cache of ${cells} tokens takes ${inGibibytes(bytes)}${mask}; use ${alternatives(ways)}`
+}
+
+function inGibibytes(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`
 }
 
 function alternatives(ways: readonly string[]): string {

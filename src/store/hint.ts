@@ -12,10 +12,15 @@ const MOST_COMPARED = 500
 /** Longer names are like none. */
 const LONGEST = 64
 
+/** What is wrong with an installed model that is listed nowhere; `model`: what to pull in its place. */
+export function damagedDescription(model: string): string {
+  return `its description is damaged, or of a later version; 'xllm pull ${model}' replaces it`
+}
+
 /** What follows "model 'x' not found": the model that was probably meant, or what there is, the most similar first. */
 export function hintFor(asked: string, models: readonly string[]): string {
   const word = asked.replace(/\.gguf$/i, "").slice(0, LONGEST)
-  const names = models.slice(0, MOST_COMPARED).map((name) => name.replace(/:latest$/, ""))
+  const names = models.slice(0, MOST_COMPARED).map((name) => shortest(name, models))
   const similar = nearest(word, names)
   if (similar !== undefined) return `; did you mean '${similar}'?`
   const [only, ...others] = names
@@ -26,6 +31,12 @@ export function hintFor(asked: string, models: readonly string[]): string {
   const quoted = named.map((name) => `'${name}'`)
   if (more > 0) return `; there are ${quoted.join(", ")} and ${more} more`
   return `; there are ${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}`
+}
+
+/** Without the tag `latest`, unless that is another model. */
+function shortest(name: string, models: readonly string[]): string {
+  const bare = name.replace(/:latest$/, "")
+  return models.includes(bare) ? name : bare
 }
 
 function byLikeness(word: string, names: readonly string[]): readonly string[] {

@@ -22,7 +22,7 @@ import type {
 } from "./contract"
 import { asFileFailure, toldOfFiles } from "./file-failure"
 import { pruneDerived, removeDerived } from "./fs"
-import { FIRST_MODEL, hintFor } from "./hint"
+import { damagedDescription, FIRST_MODEL, hintFor } from "./hint"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
 import { type LocalModel, LocalModels, type RefusedModel } from "./local/local-models"
 import { type MediaDescription, MediaFiles } from "./local/media-file"
@@ -289,6 +289,10 @@ class FolderStore implements Store {
   }
 
   async #hint(name: string): Promise<string> {
+    const parsed = tryParse(name)
+    if (parsed !== undefined && (await this.#managed.occupant(parsed)) === "unreadable") {
+      return `: ${damagedDescription(formatModelName(parsed))}`
+    }
     const target = await this.aliasTarget(name)
     if (target !== undefined) return `: it is an alias of '${target}', which is not there`
     const models = await this.list()

@@ -88,10 +88,10 @@ describe("a file is refused", () => {
     [{ frobnicate: 1 }, "unknown setting 'frobnicate' in FILE"],
     [
       { aliases: { a: "b", b: "c", c: "A:latest" } },
-      "aliases in FILE goes in a circle: a → b → c → A:latest",
+      "aliases in FILE lead in a circle: a → b → c → A:latest",
     ],
-    [{ aliases: { x: "y", a: "a" } }, "aliases in FILE goes in a circle: a → a"],
-    [{ aliases: { x: "a", a: "b", b: "a" } }, "aliases in FILE goes in a circle: a → b → a"],
+    [{ aliases: { x: "y", a: "a" } }, "aliases in FILE lead in a circle: a → a"],
+    [{ aliases: { x: "a", a: "b", b: "a" } }, "aliases in FILE lead in a circle: a → b → a"],
     [{ aliases: { a: "x", "A:latest": "y" } }, "aliases in FILE says 'a' and 'A:latest', which are one name"],
     [{ aliases: { a: 1 } }, "aliases in FILE must be names and the models that they stand for"],
     [{ aliases: { a: { b: "c" } } }, "aliases in FILE must be names and the models that they stand for"],

@@ -7,6 +7,8 @@ test.each([
   ["gpt-4o", [], "; there are no models here yet: 'xllm pull qwen3:0.6b' downloads one"],
   ["gpt-4o", ["qwen2.5-0.5b"], "; there is only 'qwen2.5-0.5b'"],
   ["gpt-4o", ["org/qwen2.5:q4", "llama3:latest"], "; there are 'llama3' and 'org/qwen2.5:q4'"],
+  ["gpt-4o", ["tiny", "tiny:latest"], "; there are 'tiny' and 'tiny:latest'"],
+  ["tiny:lates", ["tiny", "tiny:latest"], "; did you mean 'tiny:latest'?"],
   [
     "gpt-4o",
     ["aaaaaaaaaa", "bbbbbbbbbb", "gpt-neo-2.7b", "cccccccccc", "dddddddddd", "gpt-oss-20b", "eeeeeeeeee"],

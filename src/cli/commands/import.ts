@@ -8,7 +8,12 @@ import { gatherInputs } from "../../config/settings"
 import { text } from "../../config/values"
 import type { ModelSummary } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
-import { InvalidModelName } from "../../errors/model"
+import {
+  InvalidModelfile,
+  InvalidModelFile,
+  InvalidModelName,
+  UnsupportedModelfile,
+} from "../../errors/model"
 import { FileFailed } from "../../errors/store"
 import { parseSplitName } from "../../formats/gguf/split"
 import type { Store } from "../../store/contract"
@@ -172,7 +177,7 @@ async function copyIn(path: string, { store, name, replace, signal, spinner }: T
     import("../../store/create/create"),
     import("../../store/names"),
   ])
-  return await createModel({
+  const created = createModel({
     store,
     name: name ?? nameFrom(path, parseModelName),
     replace,
@@ -184,6 +189,16 @@ async function copyIn(path: string, { store, name, replace, signal, spinner }: T
       if (event.type === "progress") spinner.say(`importing ${partOf(event.doneBytes, event.totalBytes)}`)
     },
   })
+  return await created.catch((error: unknown) => {
+    throw withoutModelfile(error, path)
+  })
+}
+
+/** Nobody wrote the Modelfile that stands for a file, so no message names a line of it. */
+function withoutModelfile(error: unknown, path: string): unknown {
+  if (!(error instanceof InvalidModelfile || error instanceof UnsupportedModelfile)) return error
+  const [reason = ""] = error.message.split("\n")
+  return new InvalidModelFile(path, reason.replace(`${path}:1: `, "").replace(`FROM ${path}: `, ""))
 }
 
 /** Of a split model what its parts have in common. */

@@ -210,7 +210,8 @@ function tooLargeContext(input: EvictionInput): XllmError | undefined {
   const isHopeless = need.leastContextBytes > systemBytes + input.limits.headroomBytes
   if (need.kv === null || !isHopeless || placement.gpuLayers > 0) return undefined
   const left = systemBytes - need.processBytes
-  const needed = placement.footprint.ramBytes
+  // The footprint is for what is usual: it leaves out what only a very long context takes beside its cache.
+  const needed = Math.max(placement.footprint.ramBytes, need.processBytes + need.leastContextBytes)
   return new NotEnoughMemory(
     model,
     "system memory",

@@ -5,6 +5,7 @@ import { Cancelled, InvalidRequest } from "../../errors/request"
 import { DownloadFailed, SignatureRefused } from "../../errors/store"
 import { Semaphore } from "../../lib/async/semaphore"
 import type { Blob, Occupant, Store } from "../contract"
+import { damagedDescription } from "../hint"
 import type { KeyFolder } from "../keys"
 import { type Digest, type Manifest, type ManifestFile, manifestId } from "../managed/manifest"
 import { formatModelName, HUGGING_FACE_HOST, type ModelName, OLLAMA_HOST, parseModelName } from "../names"
@@ -238,7 +239,7 @@ export class Puller {
       if (!(error instanceof ModelNotFound)) throw error
       const name = parseModelName(model)
       if ((await store.installedAs(name)) !== "unreadable") return undefined
-      throw new ModelExists(formatModelName(name), unreadable(formatModelName(name)))
+      throw new ModelExists(formatModelName(name), damagedDescription(formatModelName(name)))
     }
   }
 
@@ -410,7 +411,7 @@ function obstacleTo(
 ): string | undefined {
   const model = formatModelName(name)
   if (occupant === "unreadable") {
-    return onlyMissing ? unreadable(source.type === "url" ? source.reference : model) : undefined
+    return onlyMissing ? damagedDescription(source.type === "url" ? source.reference : model) : undefined
   }
   const ways = `'xllm cp ${model} NAME' keeps it under another name, 'xllm rm ${model}' deletes it`
   const { type, reference } = occupant.source ?? {}
@@ -418,11 +419,6 @@ function obstacleTo(
     return `it did not come from ${source.reference}; ${ways}`
   }
   return !onlyMissing && (type === "create" || type === "file") ? `it was made here; ${ways}` : undefined
-}
-
-/** `model`: what to pull in its place. */
-function unreadable(model: string): string {
-  return `its description is damaged, or of a later version; 'xllm pull ${model}' replaces it`
 }
 
 function namesOf(remote: RemoteFile, name: string) {

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { command as create } from "../../../src/cli/commands/create"
 import { command as exportCommand } from "../../../src/cli/commands/export"
 import { command as importCommand } from "../../../src/cli/commands/import"
+import { InvalidModelFile } from "../../../src/errors/model"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { ModelsFolder } from "../../support/files/models-folder"
 import { writeSplitTinyModel, writeTinyModel } from "../../support/files/tiny-model"
@@ -73,6 +74,20 @@ describe("importing", () => {
     await create.execute(["mine", "-f", join(models.home, "Modelfile")], ioFor(models))
     await expect(imported(models, path, "--name", "mine")).rejects.toThrow(TAKEN)
     expect((await models.store.manifest("mine"))?.system).toBe("Be brief.")
+  })
+
+  test("a file that is no model is refused by its path, once, and names no Modelfile", async () => {
+    using models = new ModelsFolder()
+    const path = join(models.home, "old.gguf")
+    writeFileSync(path, new Uint8Array([...new TextEncoder().encode("GGUF"), 1, 0, 0, 0]))
+    await expect(imported(models, path)).rejects.toThrow(
+      new InvalidModelFile(path, "GGUF version 1 is not supported (2 and 3 are)"),
+    )
+    const half = join(models.home, "big-00001-of-00002.gguf")
+    writeTinyModel(half)
+    await expect(imported(models, half)).rejects.toThrow(
+      new InvalidModelFile(half, "part 2 of 2 (big-00002-of-00002.gguf) is missing"),
+    )
   })
 
   test("a split model calls it as its parts are, without their numbers", async () => {

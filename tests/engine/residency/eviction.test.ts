@@ -284,8 +284,19 @@ describe("a context that is larger than all memory", () => {
     })
     if (verdict.type === "never")
       expect(verdict.error.message).toMatch(
-        /its KV cache of 100000000 tokens takes 47\.7 GiB; use a smaller --ctx/,
+        /its KV cache of 100000000 tokens takes 47\.7 GiB, and the mask .* 190\.7 GiB; use a smaller --ctx/,
       )
+  })
+
+  test("is refused with a size that is larger than what there is, also where computing over it takes the most", () => {
+    const verdict = longer(5_000_000)
+    expect(verdict).toMatchObject({ type: "never", error: { details: { available_bytes: 9000 * MIB } } })
+    if (verdict.type !== "never") return
+    expect(verdict.error.details?.["needed_bytes"]).toBeGreaterThan(9000 * MIB)
+    expect(verdict.error.message).toEndWith(
+      "its KV cache of 5000192 tokens takes 2.4 GiB, and the mask for computing over them 9.5 GiB; " +
+        "use a smaller --ctx (at most 3660032 now)",
+    )
   })
 
   test("is refused where its cells were asked for", () => {

@@ -275,7 +275,11 @@ describe("manifests that something is wrong with", () => {
     mkdirSync(folder)
     writeFileSync(join(folder, "latest.json"), text)
     for (let time = 0; time < 3; time++) expect(await models.names()).toEqual(["good:latest"])
-    expect((await failure(models.store.resolve("bad"))).code).toBe("model_not_found")
+    expect(await failure(models.store.resolve("bad"))).toMatchObject({
+      code: "model_not_found",
+      message:
+        "model 'bad' not found: its description is damaged, or of a later version; 'xllm pull bad:latest' replaces it",
+    })
     expect(models.warnings).toEqual([
       {
         event: "damaged manifest",
