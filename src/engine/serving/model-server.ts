@@ -275,7 +275,7 @@ export class ModelServer {
   }
 
   refused(error: XllmError): void {
-    this.#options.log.warn("model has no room", { model: this.summary.name, error })
+    this.#options.log.warn("model cannot be loaded", { model: this.summary.name, error })
     this.#failure = { error, at: new Date() }
     if (!this.#replicas.serves()) this.failWaiting(error)
   }

@@ -1,7 +1,6 @@
 import { Elysia } from "elysia"
 import type { ModelDetails, ModelSummary } from "../../domain/model"
 import type { ContextLengths } from "../../engine/contract"
-import { ModelNotFound } from "../../errors/model"
 import { aliasKey } from "../../lib/aliases"
 import { parametersOf } from "../../store/default-parameters"
 import type { OpenAiContext } from "./reply"
@@ -23,12 +22,12 @@ export function modelRoutes({ engine }: OpenAiContext) {
     })
 }
 
-/** The router leaves the rest of a path as it came. */
+/** The router leaves the rest of a path as it came; what cannot be decoded is the name of no model. */
 function decodeName(encoded: string): string {
   try {
     return decodeURIComponent(encoded)
   } catch {
-    throw new ModelNotFound(encoded)
+    return encoded
   }
 }
 

@@ -313,6 +313,13 @@ describe("models", () => {
     expect(await jsonOf(get(`/v1/models/${path}`))).toMatchObject({ id: name, meta: { n_ctx_train: 512 } })
   })
 
+  test("are not found under what cannot be decoded, in the words for every other name", async () => {
+    const { get } = fakeServer()
+    const { status, message } = await errorOf(get("/v1/models/%ZZ"))
+    const { message: usual } = await errorOf(get("/v1/models/ZZ"))
+    expect([status, message]).toEqual([404, String(usual).replace("'ZZ'", "'%ZZ'")])
+  })
+
   test("of every kind are listed, and tell what they are", async () => {
     const { get, engine } = fakeServer()
     engine.mediaModels = [VOICE_MODEL, RECOGNIZER_MODEL, IMAGE_MODEL]
