@@ -32,9 +32,9 @@ const USES = {
   tts: "is a text-to-speech model; use POST /v1/audio/speech",
   asr: "is a speech-to-text model; use POST /v1/audio/transcriptions",
   image: "is an image model; use POST /v1/images/generations",
-  embedding: "is an embedding model: it generates no text, and nothing else here uses it",
-  reranker: "is a reranking model: it generates no text, and nothing else here uses it",
-  other: "generates no text by itself, and nothing else here uses it",
+  embedding: "is an embedding model: it generates no text, and xLLM has no other use for it",
+  reranker: "is a reranking model: it generates no text, and xLLM has no other use for it",
+  other: "generates no text by itself, and xLLM has no other use for it",
 } as const
 
 /** A text that cannot be the name of a model. */
@@ -54,7 +54,7 @@ export class ModelCorrupt extends XllmError {
     super(
       "model_corrupt",
       500,
-      `model '${model}' is damaged on the disk (${files.join(", ")}); 'xllm pull --repair ${model}' downloads that again`,
+      `model '${model}' is damaged on disk (${files.join(", ")}); repair it with 'xllm pull --repair ${model}'`,
       { param: "model", details: { files }, cause },
     )
   }
@@ -130,6 +130,6 @@ export class UnsupportedModelfile extends XllmError {
 /** There is another model of that name already. */
 export class ModelExists extends XllmError {
   constructor(model: string, hint: string) {
-    super("model_exists", 409, `there is another model '${model}' already; ${hint}`, { param: "model" })
+    super("model_exists", 409, `a model '${model}' already exists; ${hint}`, { param: "model" })
   }
 }

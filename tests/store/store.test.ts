@@ -172,10 +172,10 @@ describe("resolving", () => {
     expect((await store.resolve(undefined, "text")).name).toBe("writer")
     const none = await failure(store.resolve(undefined, "tts"))
     expect(none).toMatchObject({ status: 400, param: "model" })
-    expect(none.message).toBe("model is missing, and there is no voice to choose")
+    expect(none.message).toBe("model is required: there is no text-to-speech model to choose")
     addTiny("another.gguf")
     expect((await failure(store.resolve(undefined, "text"))).message).toBe(
-      "model is missing, and there are 2 text models to choose from",
+      "model is required: there are 2 text models to choose from",
     )
   })
 
@@ -209,7 +209,7 @@ describe("adding a file", () => {
     expect(await store.describe("extra.Q4")).toMatchObject({ architecture: "llama" })
   })
 
-  test("that is in the models folder already changes nothing", async () => {
+  test("that is in the models directory already changes nothing", async () => {
     mkdirSync(inModels("sub"))
     const path = addTiny("sub/a.gguf")
     expect((await store.add(path)).name).toBe("sub/a")

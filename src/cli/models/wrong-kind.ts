@@ -7,7 +7,7 @@ const KINDS: Readonly<Record<ModelKind, readonly [what: string, command: string]
   text: ["a text model", 'run MODEL "prompt"'],
   tts: ["a text-to-speech model", 'speak MODEL "text"'],
   asr: ["a speech-to-text model", "transcribe MODEL FILE"],
-  image: ["an image model", 'draw MODEL "prompt"'],
+  image: ["an image model", 'image MODEL "prompt"'],
 }
 
 /**

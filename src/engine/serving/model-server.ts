@@ -275,14 +275,17 @@ export class ModelServer {
   }
 
   refused(error: XllmError): void {
-    this.#options.log.warn("model has no room", { model: this.summary.name, error })
+    this.#options.log.warn("not enough memory", { model: this.summary.name, error })
     this.#failure = { error, at: new Date() }
     if (!this.#replicas.serves()) this.failWaiting(error)
   }
 
   declined(replica: Replica): void {
     this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
-    this.#options.log.info("replica has no room", { model: this.summary.name, replica: replica.number })
+    this.#options.log.info("not enough memory for replica", {
+      model: this.summary.name,
+      replica: replica.number,
+    })
   }
 
   waitsForRoom(): void {

@@ -117,7 +117,7 @@ const CASES: readonly Case[] = [
     free: [5],
     settings: { gpuLayers: 20 },
     layers: { GPU0: 20, CPU: 13 },
-    says: "as many as the settings say",
+    says: "as many as set",
   },
   {
     name: "devices asked for",
@@ -222,7 +222,7 @@ test("what cannot be on a GPU is on the CPU, whatever the settings say", () => {
   const need = { ...NEED, backends: [], layers: 1 }
   const placement = place({ need, gpus: gpus(100), settings: { ...AUTOMATIC, gpuLayers: 1 } })
   expect(placement).toMatchObject({ gpuLayers: 0, plan: { devices: [{ name: "CPU", layers: 1 }] } })
-  expect(placement.plan.explanation).toBe("the whole model on the CPU: its engine computes nowhere else")
+  expect(placement.plan.explanation).toBe("the whole model on the CPU: its engine supports nothing else")
 })
 
 test("an engine that cannot use a card through one backend uses it through another, or the CPU", () => {

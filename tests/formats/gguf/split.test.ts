@@ -53,7 +53,7 @@ describe("what files say of their places", () => {
     expect(splitProblem([file(0, 3), file(1, 3)])).toStartWith(
       "it is part 1 of 3 of a split model, and part 2",
     )
-    expect(splitProblem([file(1, 2)])).toContain("part 1 is not found by its name")
+    expect(splitProblem([file(1, 2)])).toContain("part 1 is missing")
     expect(splitProblem([file(0, 3), file(2, 3), file(1, 3)])).toBe(
       "file 2 is part 3 of 3, where part 2 of 3 should be",
     )

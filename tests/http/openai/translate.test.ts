@@ -228,7 +228,7 @@ describe("a chat request", () => {
       'samplers has "infill"; there are penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p',
     ],
     ["kz", 'samplers has "z"; there are penalties'],
-    [[["top_k"]], "samplers has something that is no name"],
+    [[["top_k"]], "samplers has something that is not a name"],
     [7, "samplers must be an array of names or a string of letters, got 7"],
   ])("refuses the samplers %j, which it could not apply", (samplers, message) => {
     expect(refused({ samplers })).toMatchObject({ status: 400, param: "samplers" })
@@ -259,7 +259,7 @@ describe("a chat request", () => {
     expect(chat({ skip_special_tokens: true }).hidesControlTokens).toBe(true)
     expect(chat({ return_tokens: true }).reportsTokens).toBe(true)
     const many = { stop_token_ids: Array(1025).fill(1) }
-    expect(refused(many).message).toBe("stop_token_ids must have at most 1024 tokens, got 1025")
+    expect(refused(many).message).toBe("stop_token_ids must have at most 1024 entries, got 1025")
     expect(refused({ stop_token_ids: [-1] }).message).toStartWith("stop_token_ids[0] must be a whole number")
   })
 

@@ -181,6 +181,6 @@ describe("the models of an Ollama", () => {
       signal: new AbortController().signal,
       report() {},
     })
-    await expect(work).rejects.toThrow("not a models folder of Ollama's")
+    await expect(work).rejects.toThrow("not an Ollama models directory")
   })
 })
