@@ -58,7 +58,7 @@ describe("what files say of their places", () => {
       "file 2 is part 3 of 3, where part 2 of 3 should be",
     )
     expect(splitProblem([file(0, 2), file(undefined, undefined)])).toBe(
-      "file undefined is no part of a split model, where part 2 of 2 should be",
+      "file undefined is not part of a split model, where part 2 of 2 should be",
     )
   })
 })
