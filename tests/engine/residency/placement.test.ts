@@ -48,7 +48,12 @@ const CASES: readonly Case[] = [
     layers: { GPU0: 16, CPU: 17 },
     says: "16 of 33 layers on GPU0 (5.0 GiB free): as many as fit, the rest on the CPU",
   },
-  { name: "one GPU without room for a layer", free: [1.2], layers: { CPU: 33 }, says: "has too little memory for a layer" },
+  {
+    name: "one GPU without room for a layer",
+    free: [1.2],
+    layers: { CPU: 33 },
+    says: "has too little memory for a layer",
+  },
   {
     name: "two GPUs that both have room: the one with more",
     free: [10, 20],
