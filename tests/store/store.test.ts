@@ -256,7 +256,7 @@ describe("adding a file", () => {
   })
 
   test("fails with a reason where it is not a model", async () => {
-    expect((await failure(store.add(join(home, "no.gguf")))).message).toContain("there is no such file")
+    expect((await failure(store.add(join(home, "no.gguf")))).message).toContain("no such file")
     expect((await failure(store.add(home))).message).toContain("no supported model found in this folder")
     writeFileSync(join(home, "text.gguf"), "just some text, longer than a header's start")
     expect((await failure(store.add(join(home, "text.gguf")))).message).toContain("it is not a GGUF file")
