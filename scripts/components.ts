@@ -102,7 +102,7 @@ function found(packageName: string, folder: string | undefined): string {
 /** Everything that is a library; not node-llama-cpp's addon, which nothing here calls. */
 function baseLibraries(folder: string): string[] {
   const names = readdirSync(folder)
-  if (!chooseLibraries(names)) throw new Error(`${folder} does not hold llama.cpp's libraries`)
+  if (!chooseLibraries(names)) throw new Error(`${folder} does not contain llama.cpp's libraries`)
   return names
     .filter((name) => /\.(so|dylib)$/.test(name))
     .sort()

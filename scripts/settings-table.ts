@@ -5,7 +5,7 @@ import type { Setting } from "../src/config/setting"
 
 /** The table of all settings, as rows of Markdown cells. */
 export function settingsTable(): readonly (readonly string[])[] {
-  const heading = ["setting", "flag", "variable", "default", "change", "meaning"]
+  const heading = ["setting", "flag", "environment variable", "default", "change", "meaning"]
   const rows = Object.entries<Setting<unknown>>(allSettings).map(([key, setting]) => [
     code(setting.path),
     key in flaglessSettings ? "" : code(`--${flagName(key)}`),

@@ -78,7 +78,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.OriginNotAllowed("https://evil.example"), 403, { code: "origin_not_allowed" }],
   [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],
   [new errors.InvalidApiKey(false), 401, { headers: { "www-authenticate": "Bearer" } }],
-  [new errors.CannotListen("127.0.0.1:80", "the port is in use already"), 500, {}],
+  [new errors.CannotListen("127.0.0.1:80", "the port is already in use"), 500, {}],
   [
     new errors.ContextLengthExceeded(900, 512, "messages"),
     400,
@@ -145,7 +145,7 @@ describe("the reason of a failure", () => {
     const missing = Object.assign(new Error("ENOENT: no such file or directory, open '/x'"), {
       code: "ENOENT",
     })
-    expect(errors.reasonOf(missing)).toBe("there is no such file or folder")
+    expect(errors.reasonOf(missing)).toBe("no such file or folder")
     expect(errors.reasonOf(new errors.DiskFull("/f", 2, 1))).toBe(new errors.DiskFull("/f", 2, 1).message)
     const archive = Object.assign(new Error("TAR_BAD_ARCHIVE: Unrecognized archive format"), {
       code: "TAR_BAD_ARCHIVE",
@@ -160,7 +160,7 @@ describe("the reason of a failure", () => {
     expect(errors.reasonOf(new TypeError("undefined is not an object (evaluating 'uG.x')"))).toBe(
       "an internal error",
     )
-    expect(errors.reasonOf("text")).toBe("the reason is not known")
+    expect(errors.reasonOf("text")).toBe("unknown reason")
   })
 })
 
@@ -241,11 +241,11 @@ describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = 
 describe("what clients are told", () => {
   test("has no folders of the server in it, and nothing of a worker's output; the message has all", () => {
     const lines = ["ggml.c:7: GGML_ASSERT(x) failed", "Bun has crashed"]
-    const crashed = new errors.WorkerCrashed("m", "was ended by SIGSEGV", lines)
+    const crashed = new errors.WorkerCrashed("m", "was terminated by SIGSEGV", lines)
     expect(crashed.message).toBe(
-      "the worker of model 'm' was ended by SIGSEGV; last output: ggml.c:7: GGML_ASSERT(x) failed | Bun has crashed",
+      "the worker of model 'm' was terminated by SIGSEGV; last output: ggml.c:7: GGML_ASSERT(x) failed | Bun has crashed",
     )
-    expect(crashed.publicMessage).toBe("the worker of model 'm' was ended by SIGSEGV")
+    expect(crashed.publicMessage).toBe("the worker of model 'm' was terminated by SIGSEGV")
     const full = new errors.NoRoomLeft("/home/ann/.xllm/models", undefined)
     expect(full.message).toContain("no disk space left in /home/ann/.xllm/models;")
     expect(full.publicMessage).toContain("no disk space left in models;")

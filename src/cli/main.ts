@@ -18,34 +18,34 @@ interface CommandEntry {
 /** Every command that people use. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "Start the server", load: () => import("./commands/serve") },
-  run: { summary: "Talk to a model", load: () => import("./commands/run") },
-  speak: { summary: "Let a voice say a text", load: () => import("./commands/speak") },
-  transcribe: { summary: "Write down what is said", load: () => import("./commands/transcribe") },
-  draw: { summary: "Draw a picture", load: () => import("./commands/draw") },
+  run: { summary: "Chat with a model, or ask it one question", load: () => import("./commands/run") },
+  speak: { summary: "Text to speech", load: () => import("./commands/speak") },
+  transcribe: { summary: "Transcribe audio", load: () => import("./commands/transcribe") },
+  image: { summary: "Generate images", load: () => import("./commands/image") },
   pull: { summary: "Download a model", load: () => import("./commands/pull") },
   list: { summary: "List the models on disk", load: () => import("./commands/list") },
-  show: { summary: "Show what a model is", load: () => import("./commands/show") },
-  create: { summary: "Make a model out of a Modelfile", load: () => import("./commands/create") },
-  rm: { summary: "Delete models from the disk", load: () => import("./commands/rm") },
-  cp: { summary: "Give a model one more name", load: () => import("./commands/cp") },
-  keys: { summary: "Choose whose signatures are trusted", load: () => import("./commands/keys") },
-  ps: { summary: "List the models that a server has loaded", load: () => import("./commands/ps") },
+  show: { summary: "Show details of a model", load: () => import("./commands/show") },
+  create: { summary: "Create a model from a Modelfile", load: () => import("./commands/create") },
+  rm: { summary: "Delete models from disk", load: () => import("./commands/rm") },
+  cp: { summary: "Copy a model under a new name (shares files)", load: () => import("./commands/cp") },
+  keys: { summary: "Manage trusted signing keys", load: () => import("./commands/keys") },
+  ps: { summary: "List the models a server has loaded", load: () => import("./commands/ps") },
   licenses: {
-    summary: "Show what this program contains, and under which licences",
+    summary: "Show what this program contains, and under which licenses",
     load: () => import("./commands/licenses"),
   },
   config: { summary: "Show the effective settings", load: () => import("./commands/config") },
-  export: { summary: "Write a model to one file", load: () => import("./commands/export") },
-  import: { summary: "Install models from files", load: () => import("./commands/import") },
+  export: { summary: "Export a model to one file", load: () => import("./commands/export") },
+  import: { summary: "Import models from files", load: () => import("./commands/import") },
   stop: { summary: "Unload a model from a server", load: () => import("./commands/stop") },
   completion: {
-    summary: "Print a script that completes commands in a shell",
+    summary: "Print a shell completion script",
     load: () => import("./commands/completion"),
   },
 }
 
 /** Other names that people try. */
-const aliases: Readonly<Record<string, string>> = { ls: "list", start: "serve" }
+const aliases: Readonly<Record<string, string>> = { ls: "list", start: "serve", draw: "image" }
 
 /**
  * Runs the command line `argv` (without the program's own name), and turns every error into a line on stderr and
@@ -151,7 +151,7 @@ function unknownCommand(name: string): UsageError {
 
 function overview(terminal: number | undefined): string {
   const rows = Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary])
-  return `Run models for text, speech and pictures on this machine.
+  return `Run LLMs, text-to-speech, speech-to-text and image models on this machine.
 
 Usage:
   xllm COMMAND [ARGUMENTS] [FLAGS]
@@ -161,7 +161,7 @@ ${columns(rows, terminal)}
 Flags:
 ${columns(
   [
-    ["-h, --help", "show this help; 'xllm COMMAND --help' shows a command's"],
+    ["-h, --help", "show this help; 'xllm COMMAND --help' shows that of a command"],
     ["-v, --version", "show the versions of xLLM and llama.cpp"],
   ],
   terminal,
@@ -170,8 +170,8 @@ Examples:
 ${columns(
   [
     ["xllm pull Qwen/Qwen3-0.6B-GGUF", "download a model"],
-    ["xllm run ./model.gguf", "talk to a model"],
-    ["xllm serve ./model.gguf", "serve it over HTTP, as OpenAI's API"],
+    ["xllm run ./model.gguf", "chat with a model"],
+    ["xllm serve ./model.gguf", "serve it through an OpenAI-compatible HTTP API"],
   ],
   terminal,
 )}`

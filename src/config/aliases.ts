@@ -51,12 +51,13 @@ function checked(pairs: readonly (readonly [name: string, target: string])[], or
   for (const [name, target] of pairs) {
     for (const text of [name, target]) checkText(text, origin)
     const same = byKey.get(aliasKey(name))
-    if (same !== undefined) throw new UsageError(`${origin} says '${same}' and '${name}', which are one name`)
+    if (same !== undefined)
+      throw new UsageError(`${origin} has both '${same}' and '${name}', which are the same name`)
     byKey.set(aliasKey(name), name)
   }
   const found = new Map(pairs)
   const loop = loopIn(found)
-  if (loop !== undefined) throw new UsageError(`${origin} lead in a circle: ${loop.join(" → ")}`)
+  if (loop !== undefined) throw new UsageError(`${origin} has a cycle: ${loop.join(" → ")}`)
   return found
 }
 

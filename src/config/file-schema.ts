@@ -12,7 +12,7 @@ type Node = Setting<unknown> | Map<string, Node>
  */
 export function fileSchema(): TSchema {
   const properties = toProperties(treeOf(Object.values(allSettings)))
-  const models = Type.Record(Type.String(), modelSchema(), { description: "what differs for one model" })
+  const models = Type.Record(Type.String(), modelSchema(), { description: "settings of one model" })
   return Type.Object({ ...properties, models: Type.Optional(models) }, { additionalProperties: false })
 }
 

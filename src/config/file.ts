@@ -71,7 +71,8 @@ async function textOf(path: string): Promise<string> {
   const bytes = await readBounded(path, MAX_BYTES).catch((error: unknown) => {
     throw new FileFailed("read", `the configuration file ${path}`, error)
   })
-  if (bytes === undefined) throw new UsageError(`${path} is larger than a configuration file may be (1 MiB)`)
+  if (bytes === undefined)
+    throw new UsageError(`${path} is larger than the limit for a configuration file (1 MiB)`)
   return new TextDecoder().decode(bytes)
 }
 

@@ -162,7 +162,7 @@ export function listenSettings(inputs: Inputs): ListenSettings {
     return { socket: resolve(values.socket) }
   }
   if (values.host.tls) {
-    throw new UsageError(`${originOf(origins.host)} must be without https: serve speaks plain HTTP`)
+    throw new UsageError(`${originOf(origins.host)} must not be https: 'xllm serve' speaks plain HTTP`)
   }
   const { hostname } = values.host
   const isOpen = !isLoopback(hostname) && accessSettings(inputs).apiKeys.length === 0

@@ -77,10 +77,10 @@ export function refusal(origin: string, rule: string, given: string): UsageError
 export function text(placeholder: string, { maxLength }: TextBound = SETTINGS.text): ConfigValue<string> {
   return kindOf({
     placeholder,
-    rule: "a text",
+    rule: "a string",
     schema: { type: "string", minLength: 1 },
     parse: (given) => given || undefined,
-    excess: (given) => (given.length > maxLength ? `a text of at most ${maxLength} characters` : undefined),
+    excess: (given) => (given.length > maxLength ? `a string of at most ${maxLength} characters` : undefined),
   })
 }
 
@@ -210,7 +210,7 @@ export function list<T>(
   }
   return {
     placeholder,
-    rule: `a list; each of it ${item.rule}`,
+    rule: `a list, each item ${item.rule}`,
     schema: { type: "array", items: item.schema },
     parse: (given, origin) =>
       checked(given.split(","), origin).map((part) => item.parse(part.trim(), origin)),

@@ -146,7 +146,7 @@ export const KINDS: Readonly<Record<ModelKind, KindInfo>> = {
     type: "image",
     noun: "an image model",
     routes: "POST /v1/images/generations",
-    command: 'draw MODEL "prompt"',
+    command: 'image MODEL "prompt"',
     timeouts: { loadSilenceMs: 300_000, stepMs: 900_000, mostStepMs: 900_000 },
   },
 }

@@ -176,7 +176,7 @@ export class LocalEngine implements ManagedEngine {
       const wanted = models.filter((model) => this.#live.settingsOf(model).preload)
       await Promise.all(wanted.map(({ name }) => this.#preloadAtStart(name, signal)))
     } catch (error) {
-      this.#options.log.error("models could not be preloaded", { error })
+      this.#options.log.error("preloading models failed", { error })
     } finally {
       this.#starting = false
     }

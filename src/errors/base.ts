@@ -109,11 +109,11 @@ export function reasonOf(error: unknown): string {
   if (error instanceof XllmError) return error.message
   const known = systemReason(error)
   if (known !== undefined) return known
-  if (!(error instanceof Error)) return "the reason is not known"
+  if (!(error instanceof Error)) return "unknown reason"
   if (isDefect(error)) return "an internal error"
   const [line = ""] = error.message.split("\n")
   const bare = line.replace(CODE, "").replace(CALL, "").replace(PARSER, "").trim()
-  return bare === "" ? "the reason is not known" : bare
+  return bare === "" ? "unknown reason" : bare
 }
 
 /** {@link reasonOf} behind the path that it is about, where the system tells one. */

@@ -18,7 +18,7 @@ export class NotEnoughMemory extends XllmError {
       "not_enough_memory",
       507,
       `model '${model}' needs ${inGigabytes(neededBytes)} of ${where}, ` +
-        `but at most ${inGigabytes(availableBytes)} can be had: ${why}`,
+        `but at most ${inGigabytes(availableBytes)} is available: ${why}`,
       {
         details: {
           needed_bytes: Math.ceil(neededBytes),
@@ -36,7 +36,7 @@ export class TooManyModels extends XllmError {
     super(
       "too_many_models",
       507,
-      `model '${model}' cannot be loaded: at most ${limit} may be, and those that are loaded are pinned`,
+      `model '${model}' cannot be loaded: the limit is ${limit} loaded models, and all of them are pinned`,
       { details: { max_models: limit } },
     )
   }
@@ -86,8 +86,8 @@ export class WorkerUnresponsive extends XllmError {
   /** `doing`: what it was at, as in "while loading". */
   constructor(model: string, doing: string, limitMs: number, lastLines: readonly string[]) {
     const publicMessage =
-      `the worker of model '${model}' was silent ${doing} for longer than the limit of ${formatSeconds(limitMs)} ` +
-      "and was ended"
+      `the worker of model '${model}' made no progress ${doing} for longer than the limit of ${formatSeconds(limitMs)} ` +
+      "and was killed"
     super("worker_unresponsive", 500, publicMessage + lastOutput(lastLines), { publicMessage })
   }
 }
@@ -104,7 +104,7 @@ export class TemplateFailed extends XllmError {
 /** llama.cpp could not compute a step. */
 export class DecodeFailed extends XllmError {
   constructor(reason: string) {
-    super("decode_failed", 500, `the model could not compute a step: ${reason}`)
+    super("decode_failed", 500, `a decode step failed: ${reason}`)
   }
 }
 
@@ -121,8 +121,8 @@ export class NotNumbers extends DecodeFailed {
 /** The speech engine could not write down a stretch of a recording; the message carries its own words, for the log. */
 export class TranscriptionFailed extends XllmError {
   constructor(reason: string) {
-    super("recognition_failed", 500, `the recording could not be written down: ${reason}`, {
-      publicMessage: "the recording could not be written down: the speech engine failed on it",
+    super("recognition_failed", 500, `the audio could not be transcribed: ${reason}`, {
+      publicMessage: "the audio could not be transcribed: the speech engine failed on it",
     })
   }
 }
@@ -130,7 +130,7 @@ export class TranscriptionFailed extends XllmError {
 /** stable-diffusion.cpp could not make a picture. */
 export class ImageGenerationFailed extends XllmError {
   constructor(reason: string) {
-    super("drawing_failed", 500, `the model could not make the picture: ${reason}`)
+    super("drawing_failed", 500, `image generation failed: ${reason}`)
   }
 }
 

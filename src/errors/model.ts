@@ -30,9 +30,9 @@ export class WrongModelKind extends XllmError {
 
 /** What is no kind of its own here: text models that generate no text. */
 const OTHER_USES = {
-  embedding: "is an embedding model: it generates no text, and nothing else here uses it",
-  reranker: "is a reranking model: it generates no text, and nothing else here uses it",
-  other: "generates no text by itself, and nothing else here uses it",
+  embedding: "is an embedding model: it generates no text, and xLLM has no other use for it",
+  reranker: "is a reranking model: it generates no text, and xLLM has no other use for it",
+  other: "generates no text by itself, and xLLM has no other use for it",
 } as const
 
 function useOf(kind: ModelKind | keyof typeof OTHER_USES): string {
@@ -56,7 +56,7 @@ export class ModelCorrupt extends XllmError {
     super(
       "model_corrupt",
       500,
-      `model '${model}' is damaged on the disk (${files.join(", ")}); 'xllm pull --repair ${model}' downloads that again`,
+      `model '${model}' is damaged on disk (${files.join(", ")}); repair it with 'xllm pull --repair ${model}'`,
       { param: "model", details: { files }, cause },
     )
   }
@@ -132,6 +132,6 @@ export class UnsupportedModelfile extends XllmError {
 /** There is another model of that name already. */
 export class ModelExists extends XllmError {
   constructor(model: string, hint: string) {
-    super("model_exists", 409, `there is another model '${model}' already; ${hint}`, { param: "model" })
+    super("model_exists", 409, `a model '${model}' already exists; ${hint}`, { param: "model" })
   }
 }

@@ -27,11 +27,7 @@ export class NotFound extends XllmError {
 /** A generated image whose time is over, or that never was. */
 export class ImageNotFound extends XllmError {
   constructor() {
-    super(
-      "image_not_found",
-      404,
-      "there is no such image: it was deleted when its time was over, or never was",
-    )
+    super("image_not_found", 404, "no such image: it has expired, or never existed")
   }
 }
 
@@ -53,11 +49,7 @@ export class MethodNotAllowed extends XllmError {
 /** The request is addressed to a host that the server does not answer for, as in an attack by DNS rebinding. */
 export class HostNotAllowed extends XllmError {
   constructor(host: string) {
-    super(
-      "host_not_allowed",
-      403,
-      `the server does not answer for the host '${named(host)}'; server.allowed_hosts lists further names of it`,
-    )
+    super("host_not_allowed", 403, `host '${named(host)}' is not allowed; add it to server.allowed_hosts`)
   }
 }
 
@@ -65,11 +57,11 @@ export class HostNotAllowed extends XllmError {
 export class OriginNotAllowed extends XllmError {
   /** `origin`: absent where the browser does not tell it. */
   constructor(origin?: string) {
-    const pages = origin === undefined ? "pages of other sites" : `pages of '${origin}'`
+    const pages = origin === undefined ? "this site" : `'${origin}'`
     super(
       "origin_not_allowed",
       403,
-      `${pages} may not use the server; server.cors_origins lists pages that may`,
+      `pages of ${pages} may not call the server; add the origin to server.cors_origins`,
     )
   }
 }
@@ -133,7 +125,7 @@ export class UnsupportedEncoding extends XllmError {
 
 export class QueueFull extends XllmError {
   constructor(model: string, limit: number, retryAfterSeconds: number) {
-    super("queue_full", 503, `${limit} requests are waiting for model '${model}' already; try again later`, {
+    super("queue_full", 503, `${limit} requests are already queued for model '${model}'; try again later`, {
       retryAfterSeconds,
     })
   }
@@ -169,7 +161,7 @@ export class ClientStalled extends XllmError {
     const message =
       stalledMs === undefined
         ? `the client reads too slowly: ${unsent}`
-        : `the client stopped reading: ${unsent}, and nothing was taken for ${Math.round(stalledMs / 1000)} s`
+        : `the client stopped reading: ${unsent}, and nothing was read for ${Math.round(stalledMs / 1000)} s`
     super("client_stalled", 499, message)
   }
 }

@@ -12,14 +12,14 @@ export class DownloadFailed extends XllmError {
 /** Somebody has ended a download. */
 export class PullCancelled extends XllmError {
   constructor(models: string) {
-    super("cancelled", 499, `stopped; what was downloaded is kept, and 'xllm pull ${models}' goes on with it`)
+    super("cancelled", 499, `stopped; what was downloaded is kept, and 'xllm pull ${models}' resumes it`)
   }
 }
 
 /** A source wants to know who asks, or does not let them in. */
 export class NotAuthorized extends XllmError {
   constructor(what: string, reason: string, cause?: unknown) {
-    super("not_authorized", 403, `${what} cannot be had: ${reason}`, { cause })
+    super("not_authorized", 403, `access to ${what} was denied: ${reason}`, { cause })
   }
 }
 
@@ -58,7 +58,7 @@ export class SignatureRefused extends XllmError {
 export class InvalidKey extends XllmError {
   /** `from`: the file, as messages call it. */
   constructor(from: string, reason: string, cause?: unknown) {
-    super("invalid_key", 400, `${from} has no OpenPGP public key that can be read: ${reason}`, { cause })
+    super("invalid_key", 400, `${from} has no readable OpenPGP public key: ${reason}`, { cause })
   }
 }
 
@@ -96,7 +96,7 @@ export class ModelsFolderUnwritable extends XllmError {
 /** A description of a model that this version cannot use. */
 export class InvalidManifest extends XllmError {
   constructor(reason: string, cause?: unknown) {
-    super("invalid_manifest", 400, `the manifest is not valid: ${reason}`, { cause })
+    super("invalid_manifest", 400, `invalid manifest: ${reason}`, { cause })
   }
 }
 
@@ -115,7 +115,7 @@ export class DiskFull extends XllmError {
     super(
       "disk_full",
       507,
-      `not enough disk space in ${folder}: ${inGigabytes(freeBytes)} are free, and ${inGigabytes(neededBytes)} are needed`,
+      `not enough disk space in ${folder}: ${inGigabytes(neededBytes)} needed, ${inGigabytes(freeBytes)} free`,
       { details: { needed_bytes: neededBytes, free_bytes: freeBytes } },
     )
   }
@@ -131,7 +131,7 @@ export class InvalidArchive extends XllmError {
 /** A model was to be made known whose files are not there (any more). */
 export class BlobMissing extends XllmError {
   constructor(model: string, digests: readonly string[]) {
-    super("blob_missing", 409, `model '${model}' cannot be installed: ${digests.join(", ")} is not there`, {
+    super("blob_missing", 409, `model '${model}' cannot be installed: ${digests.join(", ")} is missing`, {
       details: { digests },
     })
   }

@@ -100,7 +100,7 @@ function parseHeader(path: string, text: string, dataStart: number, fileBytes: n
   const metadata = new Map<string, string>()
   const tensors: SafetensorsTensor[] = []
   for (const [name, entry] of entries) {
-    if (!isObject(entry)) throw new InvalidModelFile(path, `the header's entry '${name}' is no object`)
+    if (!isObject(entry)) throw new InvalidModelFile(path, `the header's entry '${name}' is not an object`)
     if (name !== METADATA_KEY) tensors.push(readTensor(path, name, entry, dataStart))
     else
       for (const [key, value] of Object.entries(entry))
@@ -126,7 +126,7 @@ function parseObject(path: string, text: string): Readonly<Record<string, unknow
     const reason = reasonOf(error)
     throw new InvalidModelFile(path, `its header is not valid JSON: ${reason}`)
   }
-  if (!isObject(value)) throw new InvalidModelFile(path, "its header is no JSON object")
+  if (!isObject(value)) throw new InvalidModelFile(path, "its header is not a JSON object")
   return value
 }
 
@@ -137,7 +137,7 @@ function readTensor(
   dataStart: number,
 ): SafetensorsTensor {
   if (typeof dtype !== "string" || !isSizes(shape) || !isSizes(offsets) || offsets.length !== 2)
-    throw new InvalidModelFile(path, `the header does not describe the tensor '${name}' as it should`)
+    throw new InvalidModelFile(path, `the header does not describe the tensor '${name}' correctly`)
   if (shape.length > MAX_DIMENSIONS)
     throw new InvalidModelFile(path, `the tensor '${name}' has ${shape.length} dimensions`)
   const elements = shape.reduce((product, size) => product * size, 1)

@@ -22,7 +22,7 @@ export class ProcessEnd {
   /** In words that follow the name of the process. */
   describe({ exitCode, signal, isOurs }: End): string {
     if (signal === null) return `ended with exit code ${exitCode}`
-    if (signal !== "SIGKILL") return `was ended by ${signal}`
+    if (signal !== "SIGKILL") return `was terminated by ${signal}`
     return `was killed (SIGKILL)${isOurs ? "" : this.#whyKilled()}`
   }
 

@@ -60,7 +60,7 @@ async function embedded(runtimeFolder: string): Promise<ImageEngineFiles> {
   ])
   if (folder === undefined)
     throw new Unsupported(
-      "this build of xLLM makes no pictures; the default one does ('npm run build')",
+      "this build of xLLM has no image engine; the default build does ('npm run build')",
       "model",
     )
   return {
@@ -73,7 +73,7 @@ async function embedded(runtimeFolder: string): Promise<ImageEngineFiles> {
 function installed(): ImageEngineFiles {
   const runtimePackage = bareRuntimePackage(process.platform, process.arch)
   if (runtimePackage === undefined)
-    throw new Unsupported(`pictures cannot be made on ${process.platform} with ${process.arch}`, "model")
+    throw new Unsupported(`images are not available for ${process.platform} on ${process.arch}`, "model")
   const runtime = enginePackageFolder(runtimePackage)
   const engine = enginePackageFolder(ENGINE_PACKAGE)
   if (runtime === undefined || engine === undefined || !existsSync(join(runtime, "bin", RUNTIME_FILE)))

@@ -77,7 +77,9 @@ async function locateInstalled(): Promise<LlamaFiles> {
 async function librariesIn(folder: string): Promise<LlamaLibraries> {
   const names = chooseLibraries(await readdir(folder))
   if (!names)
-    throw new NativeLibraryError(`${folder} does not hold llama.cpp's libraries; install the package again`)
+    throw new NativeLibraryError(
+      `${folder} does not contain llama.cpp's libraries; install the package again`,
+    )
   return {
     ggmlBase: join(folder, names.ggmlBase),
     ggml: join(folder, names.ggml),

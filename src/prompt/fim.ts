@@ -23,7 +23,7 @@ export function renderFim(
   tokens: FimTokens | undefined,
 ): FimPiece[] {
   if (tokens === undefined) {
-    throw new Unsupported("the model has no tokens for filling gaps, so it cannot use a suffix", "suffix")
+    throw new Unsupported("the model has no fill-in-the-middle tokens, so it cannot use a suffix", "suffix")
   }
   const { prompt, suffix } = gap
   const before: FimPiece =

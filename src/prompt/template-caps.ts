@@ -66,7 +66,7 @@ function basicCaps(tryTemplate: TryTemplate): TemplateCaps {
 /** In any case: some templates change it. */
 function mustShow(message: ChatMessage, rendered: string): void {
   if (!rendered.toLowerCase().includes(message.content))
-    throw new Error(`it leaves out what the ${message.role} says`)
+    throw new Error(`it leaves out the ${message.role}'s message`)
 }
 
 function failureOf(work: () => void): Error | undefined {

@@ -73,7 +73,7 @@ export function compileChatTemplate(options: ChatTemplateOptions): ChatTemplate 
 
 function builtIn(options: ChatTemplateOptions, reason: string): ChatTemplate {
   const { name, source, stop, isKnown } = chooseFallback(options.architecture, options.specialTokens)
-  const explanation = `${reason}: ${name} is used${isKnown ? "" : ", which this model may not know"}`
+  const explanation = `${reason}: using ${name}${isKnown ? "" : ", which this model may not know"}`
   return new CompiledTemplate(source, options, { explanation, stop })
 }
 
@@ -209,14 +209,14 @@ function escapeMessage(message: ChatMessage, escaper: SpecialTokenEscaper): Chat
 function markEnd(messages: readonly ChatMessage[], escaper: SpecialTokenEscaper): ChatMessage[] {
   const last = messages.at(-1)
   if (last?.role !== "assistant") {
-    throw new InvalidRequest("to be continued, the last message must be the assistant's", "messages")
+    throw new InvalidRequest("the last message must be from the assistant to be continued", "messages")
   }
   return [...messages.slice(0, -1), { ...last, content: last.content + escaper.endMark }]
 }
 
 function cutAtMark(rendered: string, { endMark }: SpecialTokenEscaper): string {
   const end = rendered.lastIndexOf(endMark)
-  if (end === -1) throw new Error("it does not show the message that is to be continued")
+  if (end === -1) throw new Error("it does not contain the message to be continued")
   return rendered.slice(0, end).replaceAll(endMark, "")
 }
 

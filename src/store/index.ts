@@ -294,7 +294,7 @@ class FolderStore implements Store {
       return `: ${damagedDescription(formatModelName(parsed))}`
     }
     const target = await this.aliasTarget(name)
-    if (target !== undefined) return `: it is an alias of '${target}', which is not there`
+    if (target !== undefined) return `: it is an alias of '${target}', which does not exist`
     const models = await this.list()
     return hintFor(
       name,
@@ -321,11 +321,11 @@ class FolderStore implements Store {
     if (first === undefined) {
       const reason =
         all.length === 0 ? `there are no models here yet: ${FIRST_MODEL}` : `there is no ${what} to choose`
-      throw new InvalidRequest(`model is missing, and ${reason}`, "model")
+      throw new InvalidRequest(`model is required: ${reason}`, "model")
     }
     if (others.length === 0) return first.name
     throw new InvalidRequest(
-      `model is missing, and there are ${others.length + 1} ${what}s to choose from`,
+      `model is required: there are ${others.length + 1} ${what}s to choose from`,
       "model",
     )
   }

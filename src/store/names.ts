@@ -111,7 +111,7 @@ type Place = Omit<ModelName, "tag">
 
 function prefixed(text: string, prefix: string, parts: readonly string[]): Place {
   if (parts.length > 2) {
-    throw refusal(text, `behind '${prefix}:' comes namespace/model${FILE_HINT}`)
+    throw refusal(text, `after '${prefix}:' namespace/model is expected${FILE_HINT}`)
   }
   return onHost(text, prefix === "hf" ? HUGGING_FACE_HOST : OLLAMA_HOST, parts)
 }

@@ -78,7 +78,9 @@ export function openCpuLease(folder: string): CpuLease | undefined {
   try {
     return new CpuLease(folder)
   } catch (error) {
-    console.error(`no turns on the CPU: ${error instanceof Error ? error.message : String(error)}`)
+    console.error(
+      `models do not take turns on the CPU: ${error instanceof Error ? error.message : String(error)}`,
+    )
     return undefined
   }
 }

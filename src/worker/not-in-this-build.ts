@@ -5,7 +5,7 @@ import type { LoadMessage } from "./media-shell"
 /** Stands in for what loads speech and image models where build.ts leaves their workers out. @throws Unsupported */
 function refuseLoad({ model: { name, kind } }: LoadMessage<MediaRequest>): Promise<never> {
   throw new Unsupported(
-    `model '${name}' is a ${kind} model, and this build of xLLM is for text only; the default one is for all ('npm run build')`,
+    `model '${name}' is a ${kind} model, and this build of xLLM runs text models only; the default build runs all kinds ('npm run build')`,
     "model",
   )
 }

@@ -17,6 +17,14 @@ describe("xllm", () => {
     expect(result.out).not.toContain("worker")
   })
 
+  test.each([
+    ["draw", "image"],
+    ["ls", "list"],
+    ["start", "serve"],
+  ])("%s is another name of %s", async (alias, name) => {
+    expect(await runXllm([alias, "--help"])).toEqual(await runXllm([name, "--help"]))
+  })
+
   test.each(["--version", "-v"])("%s tells the versions", async (flag) => {
     const { out, code } = await runXllm([flag])
     expect(out).toMatch(new RegExp(`^xllm ${version}\\nllama.cpp \\S+\\n$`))

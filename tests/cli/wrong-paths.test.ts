@@ -66,7 +66,7 @@ const FOR_COMMAND: Readonly<Record<string, Readonly<Record<string, string>>>> = 
 const ALSO: Readonly<Record<string, readonly string[]>> = {
   create: ["-f", modelfile],
   speak: ["--format", "wav"],
-  draw: ["--format", "png", "-o", join(folder.path, "drawn.png")],
+  image: ["--format", "png", "-o", join(folder.path, "drawn.png")],
   serve: ["--port", "0"],
   import: ["--name", "imported", "--force"],
 }

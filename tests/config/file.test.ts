@@ -86,13 +86,13 @@ describe("a file is refused", () => {
     [{ sever: { port: 1 } }, "unknown setting 'sever' in FILE; did you mean 'server'?"],
     [{ ctx: 1 }, "unknown setting 'ctx' in FILE; did you mean 'defaults.ctx'?"],
     [{ frobnicate: 1 }, "unknown setting 'frobnicate' in FILE"],
+    [{ aliases: { a: "b", b: "c", c: "A:latest" } }, "aliases in FILE has a cycle: a → b → c → A:latest"],
+    [{ aliases: { x: "y", a: "a" } }, "aliases in FILE has a cycle: a → a"],
+    [{ aliases: { x: "a", a: "b", b: "a" } }, "aliases in FILE has a cycle: a → b → a"],
     [
-      { aliases: { a: "b", b: "c", c: "A:latest" } },
-      "aliases in FILE lead in a circle: a → b → c → A:latest",
+      { aliases: { a: "x", "A:latest": "y" } },
+      "aliases in FILE has both 'a' and 'A:latest', which are the same name",
     ],
-    [{ aliases: { x: "y", a: "a" } }, "aliases in FILE lead in a circle: a → a"],
-    [{ aliases: { x: "a", a: "b", b: "a" } }, "aliases in FILE lead in a circle: a → b → a"],
-    [{ aliases: { a: "x", "A:latest": "y" } }, "aliases in FILE says 'a' and 'A:latest', which are one name"],
     [{ aliases: { a: 1 } }, "aliases in FILE must be names and the models that they stand for"],
     [{ aliases: { a: { b: "c" } } }, "aliases in FILE must be names and the models that they stand for"],
     [{ aliases: { a: "" } }, "aliases in FILE must be names and the models that they stand for"],
@@ -133,11 +133,11 @@ describe("a file is refused", () => {
     ],
     [
       { server: { cors_origins: "*" } },
-      "server.cors_origins in FILE must be a list; each of it a text, or none, got",
+      "server.cors_origins in FILE must be a list, each item a string, or none, got",
     ],
     [
       { server: { cors_origins: ["a", 1] } },
-      'server.cors_origins in FILE must be a list; each of it a text, or none, got ["a",1]',
+      'server.cors_origins in FILE must be a list, each item a string, or none, got ["a",1]',
     ],
     [
       { queue: { timeout: -1 } },
@@ -184,7 +184,7 @@ describe("a file is refused", () => {
   })
 
   test("that has no end", async () => {
-    expect(await refusal("/dev/zero")).toContain("larger than a configuration file may be (1 MiB)")
+    expect(await refusal("/dev/zero")).toContain("larger than the limit for a configuration file (1 MiB)")
   })
 
   test("that is something else, without all of it in the message", async () => {
@@ -222,12 +222,8 @@ describe("the file is", () => {
   })
 
   test.each([
-    ["/nowhere.yaml", {}, "/nowhere.yaml (named by --config): there is no such file or folder"],
-    [
-      undefined,
-      { XLLM_CONFIG: "/no.json" },
-      "/no.json (named by XLLM_CONFIG): there is no such file or folder",
-    ],
+    ["/nowhere.yaml", {}, "/nowhere.yaml (named by --config): no such file or folder"],
+    [undefined, { XLLM_CONFIG: "/no.json" }, "/no.json (named by XLLM_CONFIG): no such file or folder"],
   ])("refused where it is named and missing: %p %p", (named, variables, words) => {
     expect(() => findConfigFile(named, variables)).toThrow(words)
   })
@@ -235,5 +231,7 @@ describe("the file is", () => {
 
 test("a file that is far too large is refused before it is parsed", async () => {
   const path = write("config.yaml", `# ${"x".repeat(1024 ** 2)}\n`)
-  expect(await refusal(path)).toBe("UsageError: FILE is larger than a configuration file may be (1 MiB)")
+  expect(await refusal(path)).toBe(
+    "UsageError: FILE is larger than the limit for a configuration file (1 MiB)",
+  )
 })

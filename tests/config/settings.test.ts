@@ -139,7 +139,7 @@ describe("where serve listens", () => {
 
   test("is never https", () => {
     expect(() => listenSettings(said({ host: host("https://box") }))).toThrow(
-      "--host must be without https: serve speaks plain HTTP",
+      "--host must not be https: 'xllm serve' speaks plain HTTP",
     )
   })
 

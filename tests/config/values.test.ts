@@ -64,7 +64,7 @@ describe("a refusal names the source, the rule and what was given", () => {
     [toggle, "maybe", "--it must be true or false, got 'maybe'"],
     [oneOf("layer", "row"), "column", "--it must be one of layer, row, got 'column'"],
     [list(decimal("X", 0, 1e6), "X,…"), "3,,1", "got ''"],
-    [text("TEXT"), "", "--it must be a text"],
+    [text("TEXT"), "", "--it must be a string"],
     [duration, "-1", "--it must be a time, such as 90 (seconds), 5m or 1h30m, got '-1'"],
     [duration, "soon", "got 'soon'"],
     [duration, "25d", "--it must be at most 24d, got '25d'"],
@@ -72,7 +72,7 @@ describe("a refusal names the source, the rule and what was given", () => {
     [stay, "36501d", "--it must be at most 36500d, got '36501d'"],
     [bytes, "1025TiB", "--it must be at most 1 PiB, got '1025TiB'"],
     [bytes, `${"9".repeat(400)}PiB`, "--it must be at most 1 PiB"],
-    [text("X", { maxLength: 3 }), "abcd", "--it must be a text of at most 3 characters, got 'abcd'"],
+    [text("X", { maxLength: 3 }), "abcd", "--it must be a string of at most 3 characters, got 'abcd'"],
     [list(text("X"), "X,…", { maxItems: 2 }), "a,b,c", "--it must have at most 2 entries, got 3"],
     [bytes, "0", "--it must be a size, such as 1000000 (bytes), 500MB or 8GiB, got '0'"],
   ])("%#", (value, given, words) => {

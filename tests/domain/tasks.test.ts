@@ -32,7 +32,7 @@ test("a model of the wrong kind is told with the routes that use it", () => {
 })
 
 test("a command uses models of one kind, or of all", () => {
-  expect(["run", "speak", "transcribe", "draw", "show", "MODEL"].map(kindUsedBy)).toEqual([
+  expect(["run", "speak", "transcribe", "image", "show", "MODEL"].map(kindUsedBy)).toEqual([
     "text",
     "tts",
     "asr",

@@ -95,7 +95,7 @@ describe("import", () => {
     expect(await run(here, "import", "tiny.gguf")).toBe("imported 'tiny:latest'\n")
     const { err, code } = await here.run(["import", "tale.tar.zst", "--name", "tiny"])
     expect({ err, code }).toEqual({
-      err: "Error: there is another model 'tiny:latest' already; choose another with --name, or replace it with --force\n",
+      err: "Error: a model 'tiny:latest' already exists; choose another with --name, or replace it with --force\n",
       code: 1,
     })
     await run(here, "import", "tale.tar.zst", "--name", "tiny", "--force")
@@ -121,9 +121,9 @@ describe("import", () => {
   })
 
   test("says what it wants", async () => {
-    expect((await here.run(["import"])).err).toBe("Error: import needs FILE, or --from-ollama\n")
+    expect((await here.run(["import"])).err).toBe("Error: import needs a FILE, or --from-ollama\n")
     const { err } = await here.run(["import", "--from-ollama"])
-    expect(err).toContain("no models of Ollama were found")
+    expect(err).toContain("no Ollama models found")
   })
 })
 

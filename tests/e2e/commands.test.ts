@@ -126,7 +126,7 @@ describe("run on a terminal", () => {
 })
 
 describe("list and show", () => {
-  test("tell what is in the models folder", async () => {
+  test("tell what is in the models directory", async () => {
     const { out, code } = await xllm.run(["list"])
     expect(code).toBe(0)
     expect(out).toMatch(/^NAME +TYPE +ID +SIZE +MODIFIED\ntiny +text +[0-9a-f]{12} +\S+ [KM]B +.*ago\n$/)
@@ -223,7 +223,7 @@ describe("two servers", () => {
     const { out, err, code } = await xllm.run(["serve", "--port", String(server.port)])
     expect({ out, err, code }).toEqual({
       out: "",
-      err: `Error: cannot listen on 127.0.0.1:${server.port}: the port is in use already\n`,
+      err: `Error: cannot listen on 127.0.0.1:${server.port}: the port is already in use\n`,
       code: 1,
     })
   })

@@ -57,7 +57,7 @@ async function post(path: string, body: Readonly<Record<string, unknown>>): Prom
 const HI = { messages: [{ role: "user", content: "hi" }] }
 
 describe("a model out of a Modelfile", () => {
-  test("is made in the server's models folder, with Ollama's words", async () => {
+  test("is made in the server's models directory, with Ollama's words", async () => {
     const { out, err, code } = await xllm.run(["create", "mario"])
     expect([out, code]).toEqual(["", 0])
     expect(err.replaceAll(/[0-9a-f]{64}/g, "HEX")).toBe(
@@ -144,9 +144,7 @@ describe("a Modelfile that cannot be used", () => {
     )
     expect(err).toContain("\nstandard input:2: unknown parameter 'temprature'; did you mean 'temperature'?\n")
     expect(err).toContain("\nstandard input:3: DRAFT is not supported yet\n")
-    expect(err).toContain(
-      "\nstandard input:4: TEMPLATE: the field '.Sytem' is not known; there are .Suffix, ",
-    )
+    expect(err).toContain("\nstandard input:4: TEMPLATE: unknown field '.Sytem'; there are .Suffix, ")
     expect((await xllm.run(["list"])).out).not.toContain("broken")
   })
 
@@ -161,7 +159,7 @@ describe("a Modelfile that cannot be used", () => {
 
   test("is not there", async () => {
     const { err, code } = await xllm.run(["create", "x", "-f", "No.Modelfile"])
-    expect([err, code]).toEqual(["Error: cannot read No.Modelfile: there is no such file or folder\n", 1])
+    expect([err, code]).toEqual(["Error: cannot read No.Modelfile: no such file or folder\n", 1])
   })
 })
 

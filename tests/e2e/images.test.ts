@@ -107,12 +107,12 @@ describe("a picture that the executable has drawn", () => {
 
   test("is drawn by the command too, through a server or without one", async () => {
     const flags = ["--size", "128x64", "--steps", "1", "--cfg-scale", "1", "--seed", "1"]
-    const remote = await xllm.run(["draw", "painter", "a cat", ...flags, "-o", "remote.png"], {
+    const remote = await xllm.run(["image", "painter", "a cat", ...flags, "-o", "remote.png"], {
       environment: { XLLM_HOST: server.url },
     })
     expect(remote).toEqual({ out: `${join(xllm.folder, "remote.png")}\n`, err: "", code: 0 })
     const path = join(xllm.models, "painter.safetensors")
-    const local = await xllm.run(["draw", path, "a cat", ...flags, "-o", "local.png", "--json"])
+    const local = await xllm.run(["image", path, "a cat", ...flags, "-o", "local.png", "--json"])
     expect(JSON.parse(local.out)).toMatchObject({ images: [{ width: 128, height: 64, seed: 1 }], steps: 1 })
     const served = await (await fetch(first)).bytes()
     for (const name of ["remote.png", "local.png"]) {

@@ -70,7 +70,7 @@ describe("the executable for text only", () => {
     expect([stderr, exitCode]).toEqual(["", 0])
     expect(statSync(core).size).toBeLessThan(CORE_SIZE_LIMIT)
     expect(RealTtsModel.start(tiny, { command: [core] })).rejects.toThrow(
-      /this build of xLLM is for text only/,
+      /this build of xLLM runs text models only/,
     )
   })
 })

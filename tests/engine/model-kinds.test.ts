@@ -205,7 +205,7 @@ test("a painter that crashes while it is loaded on a GPU is loaded on the CPU, a
   expect(engine.loaded()).toMatchObject([
     {
       plan: { devices: [{ name: "CPU", layers: 1 }] },
-      notes: ["0 instead of 1 layers are on GPUs, for the load with them crashed"],
+      notes: ["0 instead of 1 layers are on GPUs, because the load with them crashed"],
       footprint: { ramBytes: (500 + 1664) * MIB, devices: [] },
     },
   ])
@@ -286,9 +286,9 @@ test("many clients of all kinds, some of whom leave: everybody gets an end, and 
 })
 
 test.each([
-  [["embedding"], "'reader' is an embedding model: it generates no text, and nothing else here uses it"],
-  [["rerank"], "'reader' is a reranking model: it generates no text, and nothing else here uses it"],
-  [[], "'reader' generates no text by itself, and nothing else here uses it"],
+  [["embedding"], "'reader' is an embedding model: it generates no text, and xLLM has no other use for it"],
+  [["rerank"], "'reader' is a reranking model: it generates no text, and xLLM has no other use for it"],
+  [[], "'reader' generates no text by itself, and xLLM has no other use for it"],
 ])("a text model that can only do %j is refused before anything is loaded", async (capabilities, words) => {
   const { engine, logged } = testEngine({ models: { reader: { capabilities } } })
   const failures = [

@@ -83,7 +83,7 @@ describe("a damaged or hostile file is refused with the reason", () => {
       "its header has more than 131072 keys",
     ],
     ["half a JSON", fileOf('{"t": ['), "not valid JSON"],
-    ["an entry that is no object", fileOf({ t: 5 }), "'t' is no object"],
+    ["an entry that is no object", fileOf({ t: 5 }), "'t' is not an object"],
     ["a tensor without a type", fileOf(tensor({ dtype: null })), "does not describe the tensor 't'"],
     ["a negative dimension", fileOf(tensor({ shape: [-2, 3] })), "does not describe the tensor 't'"],
     ["a fraction for a dimension", fileOf(tensor({ shape: [1.5] })), "does not describe the tensor 't'"],

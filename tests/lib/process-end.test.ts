@@ -12,7 +12,7 @@ function described(signal: string | null, kills: readonly (number | undefined)[]
 
 test("an end is told by its exit code or its signal", () => {
   expect(described(null, [0, 0])).toBe("ended with exit code 7")
-  expect(described("SIGSEGV", [0, 1])).toBe("was ended by SIGSEGV")
+  expect(described("SIGSEGV", [0, 1])).toBe("was terminated by SIGSEGV")
 })
 
 test.each([

@@ -33,7 +33,7 @@ test("a pretty event is one readable line", () => {
 
 test("a field cannot begin a new line or command the terminal", () => {
   const { lines, log } = logger("pretty")
-  log.error("worker line", { text: "one\ntwo \x1b[2J", escape: "\x1b[31m", c1: "\u009b2J" })
+  log.error("worker output", { text: "one\ntwo \x1b[2J", escape: "\x1b[31m", c1: "\u009b2J" })
   expect(lines).toHaveLength(1)
   expect(lines[0]).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\n./)
 })

@@ -115,7 +115,7 @@ describe("run without a server", () => {
       local,
     )
     expect({ err, code }).toEqual({
-      err: "no server answers at http://127.0.0.1:1; the model runs in this program\n",
+      err: "no server answers at http://127.0.0.1:1; running the model without one\n",
       code: 0,
     })
     expect(out.length).toBeGreaterThan(1)
@@ -277,7 +277,7 @@ describe("serve", () => {
     const { err, code } = await runXllm(["serve", "--port", port], {
       environment: { XLLM_HOME: folder.path },
     })
-    expect(err).toEndWith(`Error: cannot listen on 127.0.0.1:${port}: the port is in use already\n`)
+    expect(err).toEndWith(`Error: cannot listen on 127.0.0.1:${port}: the port is already in use\n`)
     expect(code).toBe(1)
   })
 })

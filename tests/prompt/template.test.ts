@@ -231,7 +231,7 @@ describe("continuing the last message", () => {
   test("fails where the template does not show it", () => {
     const template = compile("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}")
     expect(failureOf(() => render(template, [user("Hi"), assistant("Ho")], going)).message).toContain(
-      "it does not show the message that is to be continued",
+      "it does not contain the message to be continued",
     )
   })
 })
@@ -312,7 +312,7 @@ describe("the built-in format is used, and the reason is told, where", () => {
   const expectBuiltIn = (source: string | null, reason: string): void => {
     const template = compile(source)
     expect(template.fallback?.explanation).toContain(reason)
-    expect(template.fallback?.explanation).toEndWith(": ChatML is used")
+    expect(template.fallback?.explanation).toEndWith(": using ChatML")
     expect(template.fallback?.stop).toEqual([])
     expect(render(template, [system("S"), user("U")]).text).toBe(
       "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n",
@@ -337,7 +337,7 @@ describe("the built-in format is used, and the reason is told, where", () => {
     ))
 
   test("its template leaves out what the user says", () =>
-    expectBuiltIn("hello", "it leaves out what the user says"))
+    expectBuiltIn("hello", "it leaves out the user's message"))
 
   test("its template wants a list that no memory holds", () =>
     expectBuiltIn(
@@ -355,7 +355,7 @@ test("long messages and thousands of control texts are rendered whole", () => {
   expect(plainTexts(rendered)).toHaveLength(20_000)
 })
 
-test("a template that somebody chose is used although it leaves out what the user says", () => {
+test("a template that somebody chose is used although it leaves out the user's message", () => {
   const options = { source: "Once upon a time", bosToken: "", eosToken: "", specialTokens: [] }
   const request = {
     messages: [{ role: "user", content: "hi" }],
@@ -388,7 +388,7 @@ describe("a model without a template", () => {
   test("gets the turns of its architecture, whose markers are its tokens", () => {
     const gemma = bare("gemma3", ["<start_of_turn>", "<end_of_turn>", "<bos>"])
     expect(gemma.fallback).toEqual({
-      explanation: "the model has no chat template: Gemma's format is used",
+      explanation: "the model has no chat template: using Gemma's format",
       stop: [],
     })
     // Gemma knows no system messages.
@@ -400,7 +400,7 @@ describe("a model without a template", () => {
 
   test("gets the turns that its vocabulary has, whatever its architecture", () => {
     const tuned = bare("llama", ["<|im_start|>", "<|im_end|>"])
-    expect(tuned.fallback?.explanation).toEndWith(": ChatML is used")
+    expect(tuned.fallback?.explanation).toEndWith(": using ChatML")
     const llama3 = bare("llama", ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"])
     expect(render(llama3, [user("Hi")]).text).toBe(
       "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
@@ -416,7 +416,7 @@ describe("a model without a template", () => {
     )
     const unknown = bare("falcon", ["<s>"])
     expect(unknown.fallback).toEqual({
-      explanation: "the model has no chat template: ChatML is used, which this model may not know",
+      explanation: "the model has no chat template: using ChatML, which this model may not know",
       stop: ["<|im_end|>", "<|im_start|>"],
     })
   })

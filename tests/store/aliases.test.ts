@@ -63,7 +63,7 @@ describe("an alias", () => {
     using it = await scene({ "gpt-4o": "mini", mini: "llama3" })
     expect(await failure(it.store.resolve("GPT-4o"))).toMatchObject({
       code: "model_not_found",
-      message: "model 'GPT-4o' not found: it is an alias of 'llama3', which is not there",
+      message: "model 'GPT-4o' not found: it is an alias of 'llama3', which does not exist",
     })
   })
 
@@ -111,8 +111,8 @@ describe("on the command line an alias", () => {
       expect.arrayContaining(["NAME", "Small", "qwen3:0.6b", "gpt-4o -> qwen3:0.6b"]),
     )
     expect(err).toBe(
-      "the alias 'small' has no effect: there is a model 'Small', which comes first\n" +
-        "the alias 'none' stands for 'other', which is not there\n",
+      "the alias 'small' has no effect: the model 'Small' takes precedence\n" +
+        "the alias 'none' stands for 'other', which does not exist\n",
     )
     expect(JSON.parse((await it.run(list, "gpt", "--json")).out)).toMatchObject({
       models: [{ name: "qwen3:0.6b", aliases: ["gpt-4o"] }],
@@ -140,9 +140,7 @@ describe("on the command line an alias", () => {
   test("that becomes a model's own name is told of", async () => {
     using it = await withConfig({ "gpt-4o": "qwen3:0.6b" })
     const { err } = await it.run(cp, "small", "gpt-4o")
-    expect(err).toBe(
-      "the alias 'gpt-4o' has no effect: there is a model 'gpt-4o:latest', which comes first\n",
-    )
+    expect(err).toBe("the alias 'gpt-4o' has no effect: the model 'gpt-4o:latest' takes precedence\n")
   })
 })
 

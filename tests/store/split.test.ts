@@ -61,7 +61,7 @@ const SPELLINGS: readonly (readonly [string, string])[] = [
 ]
 
 describe.each(SPELLINGS)("a model in the files %s and %s", (first, second) => {
-  test("is one in the models folder, with all of its parameters, and goes as one", async () => {
+  test("is one in the models directory, with all of its parameters, and goes as one", async () => {
     const paths = split([first, second], models.path)
     const [model, ...others] = await models.store.list()
     expect(others).toEqual([])
@@ -105,7 +105,7 @@ describe.each(SPELLINGS)("a model in the files %s and %s", (first, second) => {
 })
 
 describe("a first part that was renamed", () => {
-  const TOLD = "it is part 1 of 2 of a split model, and part 2 is not found by its name"
+  const TOLD = "it is part 1 of 2 of a split model, and part 2 is missing"
 
   function renamed(folder = source): string {
     const [first = "", second = ""] = split(["big-00001-of-00002.gguf", "big-00002-of-00002.gguf"], folder)
@@ -124,7 +124,7 @@ describe("a first part that was renamed", () => {
     expect(models.files("manifests")).toEqual([])
   })
 
-  test("is told of when it is used from where it is, in the models folder and outside", async () => {
+  test("is told of when it is used from where it is, in the models directory and outside", async () => {
     renamed(models.path)
     expect((await failure(models.store.describe("big"))).message).toContain(TOLD)
     const { name } = await models.store.add(renamed())
@@ -165,7 +165,7 @@ describe("a part that is another one than its name says", () => {
     )
     renameSync(second, join(source, "alone.gguf"))
     expect((await failure(create("alone.gguf"))).message).toContain(
-      "it is part 2 of 2 of a split model, and part 1 is not found by its name",
+      "it is part 2 of 2 of a split model, and part 1 is missing",
     )
     expect((await failure(models.store.add(join(source, "alone.gguf")))).message).toContain("it is a part")
   })

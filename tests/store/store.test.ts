@@ -172,10 +172,10 @@ describe("resolving", () => {
     expect((await store.resolve(undefined, "text")).name).toBe("writer")
     const none = await failure(store.resolve(undefined, "tts"))
     expect(none).toMatchObject({ status: 400, param: "model" })
-    expect(none.message).toBe("model is missing, and there is no text-to-speech model to choose")
+    expect(none.message).toBe("model is required: there is no text-to-speech model to choose")
     addTiny("another.gguf")
     expect((await failure(store.resolve(undefined, "text"))).message).toBe(
-      "model is missing, and there are 2 text models to choose from",
+      "model is required: there are 2 text models to choose from",
     )
   })
 
@@ -209,7 +209,7 @@ describe("adding a file", () => {
     expect(await store.describe("extra.Q4")).toMatchObject({ architecture: "llama" })
   })
 
-  test("that is in the models folder already changes nothing", async () => {
+  test("that is in the models directory already changes nothing", async () => {
     mkdirSync(inModels("sub"))
     const path = addTiny("sub/a.gguf")
     expect((await store.add(path)).name).toBe("sub/a")
@@ -256,7 +256,7 @@ describe("adding a file", () => {
   })
 
   test("fails with a reason where it is not a model", async () => {
-    expect((await failure(store.add(join(home, "no.gguf")))).message).toContain("there is no such file")
+    expect((await failure(store.add(join(home, "no.gguf")))).message).toContain("no such file")
     expect((await failure(store.add(home))).message).toContain("no supported model found in this folder")
     writeFileSync(join(home, "text.gguf"), "just some text, longer than a header's start")
     expect((await failure(store.add(join(home, "text.gguf")))).message).toContain("it is not a GGUF file")

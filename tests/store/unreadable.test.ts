@@ -75,7 +75,7 @@ describe("what cannot be read in the models directory", () => {
     const path = join(folder.path, "gone.gguf")
     symlinkSync("/mnt/no/disk.gguf", path)
     expect((await xllm(folder.path, "show", "gone")).err).toEndWith(
-      `Error: model 'gone' could not be loaded: cannot read ${path}: there is no such file or folder\n`,
+      `Error: model 'gone' could not be loaded: cannot read ${path}: no such file or folder\n`,
     )
   })
 
@@ -90,7 +90,7 @@ describe("what cannot be read in the models directory", () => {
     expect(err).toContain(`damaged manifest path=${path} reason="cannot read ${path}: permission denied"`)
     expect(err).toContain("Error: model 'm' not found")
     chmodSync(path, 0o644)
-    expect((await xllm(folder.path, "show", "m")).err).toContain("the manifest is not valid")
+    expect((await xllm(folder.path, "show", "m")).err).toContain("invalid manifest")
   })
 })
 
@@ -123,5 +123,5 @@ test("a file that is named by its path says what it is", async () => {
   writeFileSync(join(elsewhere.path, "text.gguf"), "hello")
   expect(await told("text.gguf")).toEndWith(": it is not a GGUF file")
   writeGguf(join(elsewhere.path, "part.gguf"), [["general.architecture", "string", "clip"]], [])
-  expect(await told("part.gguf")).toEndWith("it is a part for another model, not a model itself")
+  expect(await told("part.gguf")).toEndWith("it is a part of another model, not a model itself")
 })

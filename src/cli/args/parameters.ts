@@ -33,24 +33,27 @@ function count(key: SamplingNumber): Value<number> {
 }
 
 const samplingFlags = {
-  temperature: parameter(number("temperature"), "how free the choice of words is; 0: always the likeliest"),
-  topK: parameter(count("topK"), "choose among the N likeliest tokens; 0: all"),
-  topP: parameter(number("topP"), "choose among the likeliest tokens that make up this probability"),
-  minP: parameter(number("minP"), "leave out tokens below this share of the likeliest one's probability"),
-  typicalP: parameter(number("typicalP"), "locally typical sampling; 1: off"),
-  topNSigma: parameter(number("topNSigma"), "leave out tokens this many deviations below the best; -1: off"),
-  repeatPenalty: parameter(number("repeatPenalty"), "make tokens of the last text less likely; 1: off"),
-  repeatLastN: parameter(count("repeatLastN"), "how many tokens the penalties look back on; -1: all"),
-  presencePenalty: parameter(number("presencePenalty"), "make tokens that occurred less likely"),
-  frequencyPenalty: parameter(number("frequencyPenalty"), "make tokens less likely each time they occur"),
+  temperature: parameter(number("temperature"), "sampling temperature; 0 = greedy"),
+  topK: parameter(count("topK"), "top-k sampling: choose among the N most likely tokens; 0 = all"),
+  topP: parameter(number("topP"), "nucleus sampling (top-p)"),
+  minP: parameter(number("minP"), "min-p: drop tokens below this share of the top probability"),
+  typicalP: parameter(number("typicalP"), "locally typical sampling; 1 = off"),
+  topNSigma: parameter(
+    number("topNSigma"),
+    "top-n-sigma: drop tokens this many deviations below the best; -1 = off",
+  ),
+  repeatPenalty: parameter(number("repeatPenalty"), "penalty for tokens of the recent text; 1 = off"),
+  repeatLastN: parameter(count("repeatLastN"), "how many tokens the penalties look back; -1 = all"),
+  presencePenalty: parameter(number("presencePenalty"), "penalty for tokens that occurred already"),
+  frequencyPenalty: parameter(number("frequencyPenalty"), "penalty per occurrence of a token"),
   xtcProbability: parameter(
     number("xtcProbability"),
-    "how often to leave out the likeliest tokens; 0: never",
+    "XTC: how often to drop the most likely tokens; 0 = never",
   ),
-  xtcThreshold: parameter(number("xtcThreshold"), "the probability from which XTC leaves tokens out"),
-  dryMultiplier: parameter(number("dryMultiplier"), "strength of the penalty for repeated passages; 0: off"),
-  mirostatTau: parameter(number("mirostatTau"), "the surprise that mirostat aims at"),
-  mirostatEta: parameter(number("mirostatEta"), "how quickly mirostat adapts"),
+  xtcThreshold: parameter(number("xtcThreshold"), "XTC: probability from which tokens are dropped"),
+  dryMultiplier: parameter(number("dryMultiplier"), "DRY: penalty for repeated passages; 0 = off"),
+  mirostatTau: parameter(number("mirostatTau"), "mirostat target entropy (tau)"),
+  mirostatEta: parameter(number("mirostatEta"), "mirostat learning rate (eta)"),
 } satisfies { readonly [K in SamplingNumber]?: Flag<number> }
 
 const stopText = text("TEXT", TEXTS.stop)
@@ -58,25 +61,22 @@ const stopText = text("TEXT", TEXTS.stop)
 /** Every parameter, as a flag of `run` and a name for `/set parameter`. */
 export const parameterFlags = {
   ...samplingFlags,
-  mirostat: parameter(
-    oneOf("0", "1", "2"),
-    "sampling that keeps the surprise even; 0: off, 1 or 2: its version",
-  ),
-  seed: parameter(integer("N", 0, 2 ** 32 - 1), "makes an answer repeatable"),
+  mirostat: parameter(oneOf("0", "1", "2"), "mirostat version; 0 = off"),
+  seed: parameter(integer("N", 0, 2 ** 32 - 1), "random seed, for repeatable answers"),
   maxTokens: parameter(
     integer("N", -1, NUMBERS.tokens.max),
-    "most tokens of an answer; -1: until the context is full",
+    "max tokens of an answer; -1 = until the context is full",
   ),
-  minTokens: parameter(integer("N", 0, NUMBERS.tokens.max), "fewest tokens of an answer"),
+  minTokens: parameter(integer("N", 0, NUMBERS.tokens.max), "min tokens of an answer"),
   stop: {
     ...parameter<readonly string[]>(
       { placeholder: "TEXT", parse: (given, origin) => [stopText.parse(given, origin)] },
-      "end the answer where this text would come; may be repeated",
+      "stop sequence; may be repeated",
     ),
     combine: (earlier: readonly string[], later: readonly string[]) => {
       const all = [...earlier, ...later]
       const { maxItems } = COUNTS.stops
-      if (all.length > maxItems) throw new UsageError(`stop must have at most ${maxItems} texts`)
+      if (all.length > maxItems) throw new UsageError(`stop must have at most ${maxItems} strings`)
       return all
     },
   },

@@ -70,7 +70,7 @@ export class RemoteAnswers implements AnswerSource {
   setContextLength(tokens: number): Promise<void> {
     return Promise.reject(
       new Unsupported(
-        `the server at ${this.#client.name} decides how long its models' context is: start it with --ctx ${tokens}, ` +
+        `the server at ${this.#client.name} sets the context size of its models: start it with --ctx ${tokens}, ` +
           "or /save NAME now and talk to that model",
       ),
     )

@@ -150,7 +150,7 @@ export class ServerClient {
   #chunk(data: string): JsonRecord {
     const chunk = toRecord(parse(data))
     if (chunk === undefined)
-      throw new UnexpectedServerResponse(this.name, `sent an event that is no JSON object: ${data}`)
+      throw new UnexpectedServerResponse(this.name, `sent an event that is not a JSON object: ${data}`)
     const error = recordAt(chunk, "error")
     if (error !== undefined) throw toError(error, 500)
     return chunk
@@ -193,11 +193,11 @@ export class ServerClient {
   #explain(error: unknown, signal: AbortSignal): XllmError {
     if (signal.aborted) return new Cancelled()
     if (error instanceof XllmError) return error
-    return new UnexpectedServerResponse(this.name, `broke off its answer: ${reasonOf(error)}`)
+    return new UnexpectedServerResponse(this.name, `closed the connection early: ${reasonOf(error)}`)
   }
 
   #strange(path: string): UnexpectedServerResponse {
-    return new UnexpectedServerResponse(this.name, `gave an answer to ${path} that xLLM does not give`)
+    return new UnexpectedServerResponse(this.name, `did not answer ${path} as an xLLM server does`)
   }
 }
 

@@ -30,13 +30,13 @@ export async function chooseSource<S>(
   const inputs = await gatherInputs(flags, io.environment)
   if (isPath(model)) {
     if (flags["host"] === undefined) return local(inputs)
-    throw new UsageError(`a server takes names of models, not paths; leave --host away to run ${model} here`)
+    throw new UsageError(`a server accepts model names, not paths; omit --host to run ${model} here`)
   }
   const location = serverLocation(inputs)
   const client = new ServerClient(location)
   if (await client.isThere()) return remote(client)
   if (location.isNamed)
-    io.writeError(`no server answers at ${printable(client.name)}; the model runs in this program\n`)
+    io.writeError(`no server answers at ${printable(client.name)}; running the model without one\n`)
   return local(inputs)
 }
 
@@ -80,7 +80,7 @@ const UNUSABLE: ReadonlySet<string> = new Set(["model_load_failed", "invalid_mod
  */
 export async function findOnServer(model: string, client: ServerClient): Promise<string> {
   if (isPath(model)) {
-    throw new UsageError(`the server at ${client.name} takes names of models, not paths, got '${model}'`)
+    throw new UsageError(`the server at ${client.name} accepts model names, not paths, got '${model}'`)
   }
   try {
     return await client.nameOf(model)

@@ -4,22 +4,22 @@ import { FILES_MARK, HIDDEN_COMMAND } from "../completion/completion-protocol"
 
 export const command = defineCommand({
   name: "completion",
-  summary: "Print a script that completes commands in a shell",
+  summary: "Print a shell completion script",
   words: "SHELL",
   minimumWords: 1,
   maximumWords: 1,
-  details: `SHELL is bash, zsh or fish. The script completes commands, flags, their values, and the names of the models that are
-on the disk at that moment.`,
+  details: `SHELL is bash, zsh or fish. The script completes commands, flags, their values, and the names of the models on
+disk.`,
   examples: [
-    { line: "xllm completion bash >> ~/.bashrc", does: "for every bash from now on" },
-    { line: "xllm completion zsh > ~/.zfunc/_xllm", does: "for zsh, where ~/.zfunc is in its fpath" },
+    { line: "xllm completion bash >> ~/.bashrc", does: "for every new bash" },
+    { line: "xllm completion zsh > ~/.zfunc/_xllm", does: "for zsh, if ~/.zfunc is in fpath" },
     { line: "xllm completion fish > ~/.config/fish/completions/xllm.fish", does: "for fish" },
   ],
   flags: {},
   async run({ words: [shell = ""], io }) {
     const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined
     if (script === undefined) {
-      throw new UsageError(`completion is for ${Object.keys(SCRIPTS).join(", ")}, got '${shell}'`)
+      throw new UsageError(`completion supports ${Object.keys(SCRIPTS).join(", ")}, got '${shell}'`)
     }
     io.write(script)
   },

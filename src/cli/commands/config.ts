@@ -14,14 +14,14 @@ export const command = defineCommand({
   words: "",
   minimumWords: 0,
   maximumWords: 0,
-  details: `Shows the configuration file that is read, and every setting with its value and where it was set: by a flag, by an
+  details: `Shows which configuration file is read, and every setting with its value and where it was set: by a flag, by an
 environment variable, in the file (~/.xllm/config.yaml or config.json; --config or XLLM_CONFIG name another), or by
-default. That is also their order of precedence. In parentheses is what 'auto' and 'none' come to on this machine, where
-that is known without a model. It takes the flags of 'serve', to show what they would change.`,
+default, in that order of precedence. What 'auto' and 'none' resolve to on this machine is shown in parentheses, where
+it is known without a model. Takes the flags of 'serve', to show what they would change.`,
   examples: [
     { line: "xllm config", does: "what 'xllm serve' would work with" },
     { line: "xllm config --schema > xllm.schema.json", does: "a JSON Schema of the file, for editors" },
-    { line: "xllm config --config ./test.yaml --json", does: "check another file, for a program" },
+    { line: "xllm config --config ./test.yaml --json", does: "check another file, with JSON output" },
   ],
   flags: {
     json: switchFlag("print JSON"),

@@ -9,15 +9,15 @@ import { printable } from "../terminal/output"
 
 export const command = defineCommand({
   name: "cp",
-  summary: "Give a model one more name",
+  summary: "Copy a model under a new name (shares files)",
   words: "SOURCE TARGET",
   minimumWords: 2,
   maximumWords: 2,
-  details: `Both names share the model's files, so that it costs no room; a model that had the name TARGET is replaced.
-A GGUF that was put into the models folder, or that SOURCE is the path of, is copied once.`,
+  details: `Both names share the model's files, so the copy needs no disk space; an existing model named TARGET is replaced.
+A local GGUF, in the models directory or given as a path, is copied once.`,
   examples: [
     { line: "xllm cp llama3:8b my-llama", does: "my-llama:latest is the same model" },
-    { line: "xllm cp ./model.gguf my-model:q4", does: "install a file" },
+    { line: "xllm cp ./model.gguf my-model:q4", does: "install a GGUF file" },
   ],
   flags: { ...grouped(storeSettings, "Flags"), ...configFlag },
   async run({ flags, words: [source = "", target = ""], io }) {

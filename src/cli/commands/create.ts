@@ -27,27 +27,26 @@ const STDIN = "-"
 
 export const command = defineCommand({
   name: "create",
-  summary: "Make a model out of a Modelfile",
+  summary: "Create a model from a Modelfile",
   words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
-  details: `A Modelfile says what the model is made from (FROM: a model's name, a GGUF, or the folder of a model) and what it
-brings along: PARAMETER, TEMPLATE (Jinja, or a Go template as Ollama has them), SYSTEM, MESSAGE, ADAPTER, LICENSE,
-REQUIRES. Paths begin at the Modelfile's folder. A base that is not there is pulled; a model that had the name is
-replaced.`,
+  details: `A Modelfile names the base (FROM: a model's name, a GGUF, or the folder of a model) and what comes with the new model:
+PARAMETER, TEMPLATE (Jinja, or a Go template as in Ollama's library), SYSTEM, MESSAGE, ADAPTER, LICENSE, REQUIRES. Paths
+are relative to the Modelfile. A missing base is pulled; an existing model of that name is replaced.`,
   examples: [
-    { line: "xllm create mario", does: "out of ./Modelfile" },
-    { line: "xllm create mario -f mario.Modelfile", does: "out of another file" },
-    { line: "xllm show llama3 --modelfile | xllm create copy -f -", does: "out of what a pipe brings" },
+    { line: "xllm create mario", does: "from ./Modelfile" },
+    { line: "xllm create mario -f mario.Modelfile", does: "from another file" },
+    { line: "xllm show llama3 --modelfile | xllm create copy -f -", does: "from standard input" },
   ],
   flags: {
     file: {
       value: text("FILE"),
-      description: `the Modelfile (default ./${DEFAULT_FILE}); -: standard input`,
+      description: `the Modelfile (default ./${DEFAULT_FILE}); - = standard input`,
       short: "f",
     },
-    quantize: { value: text("TYPE"), description: "quantise the weights; not supported yet", short: "q" },
-    json: switchFlag("print what goes on as JSON, one object a line"),
+    quantize: { value: text("TYPE"), description: "quantize the weights; not supported yet", short: "q" },
+    json: switchFlag("print progress as JSON, one object per line"),
     ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
   },

@@ -18,15 +18,15 @@ import { startSpinner } from "../terminal/spinner"
 
 export const command = defineCommand({
   name: "export",
-  summary: "Write a model to one file",
+  summary: "Export a model to one file",
   words: "MODEL FILE",
   minimumWords: 2,
   maximumWords: 2,
-  details: `FILE becomes an archive (tar, compressed with zstd) with everything that belongs to the model: its files, adapters,
-parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewhere; - writes it to stdout.`,
+  details: `Writes an archive (tar, compressed with zstd) with everything that belongs to the model: its files, adapters,
+parameters and texts, with SHA-256 checksums. 'xllm import' installs it elsewhere; - writes it to stdout.`,
   examples: [
     { line: "xllm export my-model my-model.tar.zst", does: "for a backup, or another machine" },
-    { line: "xllm export my-model - | ssh box xllm import -", does: "to another machine at once" },
+    { line: "xllm export my-model - | ssh box xllm import -", does: "straight to another machine" },
   ],
   flags: {
     json: switchFlag("print JSON; needs a FILE"),

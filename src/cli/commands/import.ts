@@ -29,28 +29,28 @@ import { type Spinner, startSpinner } from "../terminal/spinner"
 
 export const command = defineCommand({
   name: "import",
-  summary: "Install models from files",
+  summary: "Import models from files",
   words: "FILE",
   minimumWords: 0,
   maximumWords: 1,
-  details: `FILE is an archive that 'xllm export' has written (- for one from stdin), a GGUF, or the folder of a model for speech
-or pictures. Everything is verified before anything is installed.
+  details: `FILE is an archive written by 'xllm export' (- for standard input), a GGUF, or the folder of a speech or image model.
+Everything is verified before anything is installed.
 
-With --from-ollama all models of an Ollama on this machine are installed; FILE is its models folder then (default
-~/.ollama/models, or what OLLAMA_MODELS says). Their files are shared with it where the file system can link them.`,
+With --from-ollama, all models of a local Ollama are installed; FILE is then its models directory (default: OLLAMA_MODELS
+or ~/.ollama/models). The files are hard-linked where the file system allows it.`,
   examples: [
-    { line: "xllm import my-model.tar.zst", does: "install it under the name that it had" },
-    { line: "xllm import ./model.gguf --name mine:v1", does: "keep a copy of a file as a model" },
+    { line: "xllm import my-model.tar.zst", does: "install it under its original name" },
+    { line: "xllm import ./model.gguf --name mine:v1", does: "install a copy of a file as a model" },
     { line: "ssh box xllm export my-model - | xllm import -", does: "from another machine" },
-    { line: "xllm import --from-ollama", does: "the models that Ollama has" },
+    { line: "xllm import --from-ollama", does: "the models of a local Ollama" },
   ],
   flags: {
     name: {
       value: text("NAME"),
-      description: "name of the model (default: as the archive says, or the file)",
+      description: "name of the model (default: the one in the archive, or the file's)",
     },
-    force: switchFlag("replace other models of the same names", "f"),
-    fromOllama: switchFlag("install the models of an Ollama"),
+    force: switchFlag("replace existing models of the same name", "f"),
+    fromOllama: switchFlag("import the models of a local Ollama"),
     json: switchFlag("print JSON"),
     ...grouped(storeSettings, "Flags"),
     ...configFlag,
@@ -76,12 +76,12 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
       },
       skipped(model, reason) {
         skipped.push({ model, reason })
-        if (!flags.json) io.writeError(`left out '${printable(model)}': ${printable(reason)}\n`)
+        if (!flags.json) io.writeError(`skipped '${printable(model)}': ${printable(reason)}\n`)
       },
     }
     try {
       if (flags.fromOllama === true) await importAll(file ?? (await ollamaFolder(io.environment)), task)
-      else if (file === undefined) throw new UsageError("import needs FILE, or --from-ollama")
+      else if (file === undefined) throw new UsageError("import needs a FILE, or --from-ollama")
       else await importOne(file, task)
     } finally {
       spinner.stop()
@@ -208,7 +208,7 @@ function nameOfFile(path: string): string {
 }
 
 async function importAll(folder: string, { name, spinner, ...task }: Task): Promise<void> {
-  if (name !== undefined) throw new UsageError("--name is for one model, and --from-ollama brings all")
+  if (name !== undefined) throw new UsageError("--name names one model, and --from-ollama imports all")
   const { importFromOllama } = await import("../../store/archive/from-ollama")
   let count = 0
   await importFromOllama({
@@ -223,7 +223,7 @@ async function importAll(folder: string, { name, spinner, ...task }: Task): Prom
       task.imported(event.model)
     },
   })
-  if (count === 0) throw new UsageError(`no model of ${folder} was imported`)
+  if (count === 0) throw new UsageError(`no model was imported from ${folder}`)
 }
 
 /** Where Ollama keeps its models: as its own variable says, in the home, or where its service has its home. */
@@ -240,7 +240,7 @@ async function ollamaFolder(environment: Environment): Promise<string> {
     )
       return folder
   }
-  throw new UsageError(`no models of Ollama were found in ${folders.join(" or ")}; name its models folder`)
+  throw new UsageError(`no Ollama models found in ${folders.join(" or ")}; name the models directory`)
 }
 
 function partOf(done: number, total: number | undefined): string {

@@ -16,21 +16,19 @@ const ID_DIGITS = 16
 
 export const command = defineCommand({
   name: "keys",
-  summary: "Choose whose signatures are trusted",
+  summary: "Manage trusted signing keys",
   words: "add|list|rm [FILE|-|ID]",
   minimumWords: 1,
   maximumWords: 2,
-  details: `Keeps OpenPGP public keys in ~/.xllm/keys. 'xllm pull --verify', or the setting pgp.verify, accepts only files that
-one of them has signed.
+  details: `Keeps OpenPGP public keys in ~/.xllm/keys. 'xllm pull --verify', or the setting pgp.verify, accepts only files signed
+by one of them.
 
-add FILE   trusts the keys in a file; -: what is piped in
-list       shows them
-rm ID      trusts one no more`,
+'add FILE' trusts the keys in a file (- for standard input), 'list' lists the trusted keys, 'rm ID' stops trusting a key.`,
   examples: [
     { line: "xllm keys add publisher.asc", does: "trust a publisher" },
-    { line: "curl -s https://example.org/key.asc | xllm keys add -", does: "the same from elsewhere" },
-    { line: "xllm keys list --json", does: "for a program" },
-    { line: "xllm keys rm 2904E4B1123140E0", does: "trust a key no more" },
+    { line: "curl -s https://example.org/key.asc | xllm keys add -", does: "from standard input" },
+    { line: "xllm keys list --json", does: "as JSON" },
+    { line: "xllm keys rm 2904E4B1123140E0", does: "stop trusting a key" },
   ],
   flags: { json: switchFlag("print JSON") },
   async run({ flags, words: [action, operand], io }) {
@@ -43,18 +41,18 @@ rm ID      trusts one no more`,
         return list(await keys.list(), flags.json, io)
       case "rm": {
         if (operand === undefined) throw new UsageError("keys rm needs an ID; see 'xllm keys list'")
-        return show([await keys.remove(operand)], "not trusted any more", flags.json, io)
+        return show([await keys.remove(operand)], "no longer trusted", flags.json, io)
       }
       default:
-        throw new UsageError(`keys does not know '${action}'; it takes add, list or rm`)
+        throw new UsageError(`unknown action '${action}'; use add, list or rm`)
     }
   },
 })
 
 async function addKeys(operand: string | undefined, keys: KeyFolder, io: Io): Promise<readonly TrustedKey[]> {
-  if (operand === undefined) throw new UsageError("keys add needs a FILE, or - for what is piped in")
+  if (operand === undefined) throw new UsageError("keys add needs a FILE, or - for standard input")
   if (operand === "-") return await keys.add(await pipedKeys(io), "standard input")
-  return await keys.add(await readGiven(operand, "a file of keys", MAX_KEYS_BYTES), operand)
+  return await keys.add(await readGiven(operand, "a key file", MAX_KEYS_BYTES), operand)
 }
 
 async function pipedKeys(io: Io): Promise<Uint8Array> {
@@ -63,7 +61,7 @@ async function pipedKeys(io: Io): Promise<Uint8Array> {
   let length = 0
   for await (const chunk of io.inputBytes()) {
     length += chunk.length
-    if (length > MAX_KEYS_BYTES) throw new UsageError("standard input has more than a file of keys may have")
+    if (length > MAX_KEYS_BYTES) throw new UsageError("standard input is larger than a key file may be")
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

@@ -5,19 +5,19 @@ import { table, toJson } from "../terminal/output"
 import { LICENSED_PARTS, type LicensedPart } from "./licensed-parts"
 
 const SPEECH_NOTE = `The speech engine contains espeak-ng, which is under the GPL, version 3 or later. It runs in processes of its own.
-xLLM's own source is under the MIT licence; 'npm run build -- --flavour core' makes an executable without speech.
+xLLM's own source is under the MIT license; 'npm run build -- --flavour core' makes an executable without speech.
 `
 
 export const command = defineCommand({
   name: "licenses",
-  summary: "Show what this program contains, and under which licences",
+  summary: "Show what this program contains, and under which licenses",
   words: "",
   minimumWords: 0,
   maximumWords: 0,
-  details: "Names every library inside this executable, with its licence and the place of its source.",
+  details: "Names every library inside this executable, with its license and where its source is.",
   examples: [
     { line: "xllm licenses", does: "a table" },
-    { line: "xllm licenses --json", does: "the same for a program" },
+    { line: "xllm licenses --json", does: "the table as JSON" },
   ],
   flags: { json: switchFlag("print JSON") },
   async run({ flags, io }) {

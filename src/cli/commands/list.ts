@@ -23,15 +23,15 @@ export const command = defineCommand({
   minimumWords: 0,
   maximumWords: 1,
   details:
-    "Lists the models in the models folder, newest first; with PREFIX those whose name begins with it.",
+    "Lists the models in the models directory, newest first; with PREFIX only those whose name begins with it.",
   examples: [
     { line: "xllm list", does: "every model" },
-    { line: "xllm list smol --json", does: "models whose name begins with smol, for a program" },
-    { line: "xllm list --check-updates", does: "and whether there is something newer" },
+    { line: "xllm list smol --json", does: "models whose name begins with smol, as JSON" },
+    { line: "xllm list --check-updates", does: "also check for newer versions" },
   ],
   flags: {
     json: switchFlag("print JSON"),
-    checkUpdates: switchFlag("ask where models came from whether there is something newer"),
+    checkUpdates: switchFlag("check the models' origins for newer versions"),
     ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
   },
@@ -49,7 +49,7 @@ export const command = defineCommand({
     if (all.length === 0) {
       const { FIRST_MODEL } = await import("../../store/hint")
       io.writeError(
-        `no models in ${printable(folder)} yet: ${FIRST_MODEL}; a GGUF file that is put there is one too\n`,
+        `no models in ${printable(folder)} yet: ${FIRST_MODEL}; a GGUF file placed there is one too\n`,
       )
     }
   },

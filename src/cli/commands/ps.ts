@@ -24,20 +24,20 @@ export type PsRow = LoadedModelBody & {
 
 export const command = defineCommand({
   name: "ps",
-  summary: "List the models that a server has loaded",
+  summary: "List the models a server has loaded",
   words: "[PREFIX]",
   minimumWords: 0,
   maximumWords: 1,
-  details: `Asks a running server; with PREFIX for models whose name begins with it. SIZE is the memory that a model holds,
-SLOTS how many requests it works on and could, QUEUE how many wait. What is no text has neither CONTEXT nor TOKENS/S.
-Models that could not be loaded follow with the reason; the next request tries them again.`,
+  details: `Asks a running server; with PREFIX only for models whose name begins with it. SIZE is the memory a model holds, SLOTS
+the requests it is answering and its maximum, QUEUE the requests that wait. CONTEXT and TOKENS/S apply to text models
+only. Models that failed to load are listed with the reason; the next request tries them again.`,
   examples: [
     { line: "xllm ps", does: "what the server on this machine has loaded" },
-    { line: "xllm ps -v", does: "and which device has what of each model, and why" },
-    { line: "xllm ps --host gpu-box --json", does: "the same of another machine, for a program" },
+    { line: "xllm ps -v", does: "also where each model is placed, and why" },
+    { line: "xllm ps --host gpu-box --json", does: "another machine's models, as JSON" },
   ],
   flags: {
-    verbose: switchFlag("also show where each model's layers are, and why", "v"),
+    verbose: switchFlag("also show where each model's layers are placed, and why", "v"),
     json: switchFlag("print JSON"),
     ...grouped(connectionSettings, "Flags"),
     ...configFlag,

@@ -19,26 +19,24 @@ export const command = defineCommand({
   summary: "Download a model",
   words: "NAME…",
   minimumWords: 1,
-  details: `NAME is a model of Ollama's library (llama3.2:1b), of Hugging Face (namespace/model, with a quantisation or the
-name of a file behind a colon), of another registry (host/namespace/model), or the address of a GGUF file
-(https://…). Prefixes decide otherwise: hf:namespace/model, ollama:namespace/model.
+  details: `NAME is a model from Ollama's library (llama3.2:1b), from Hugging Face (namespace/model, optionally with :QUANTIZATION
+or :FILE), from another registry (host/namespace/model), or the URL of a GGUF file (https://…). The prefixes hf: and
+ollama: name the source explicitly: hf:namespace/model, ollama:namespace/model.
 
-What is there already is not downloaded again, and what was interrupted goes on where it stopped. Every file's
-checksum is compared with what its source declares. A model that was made here, out of a file or a
+Files that are there already are not downloaded again, and an interrupted download resumes where it stopped. Every
+file's checksum is compared with the one its source declares. A model that was created here, from a file or a
 Modelfile, is not replaced.`,
   examples: [
-    { line: "xllm pull qwen3:0.6b", does: "a model of Ollama's library" },
-    { line: "xllm pull Qwen/Qwen3-0.6B-GGUF:Q8_0", does: "a quantisation of a model on Hugging Face" },
-    { line: "xllm pull hf:rhasspy/piper-voices:en_US-joe-medium", does: "a voice" },
-    { line: "xllm pull --repair qwen3:0.6b", does: "what of an installed model is damaged" },
+    { line: "xllm pull qwen3:0.6b", does: "a model from Ollama's library" },
+    { line: "xllm pull Qwen/Qwen3-0.6B-GGUF:Q8_0", does: "a quantization from Hugging Face" },
+    { line: "xllm pull hf:rhasspy/piper-voices:en_US-joe-medium", does: "a text-to-speech model" },
+    { line: "xllm pull --repair qwen3:0.6b", does: "download the damaged files of an installed model again" },
     { line: "xllm pull localhost:5000/team/model", does: "from a registry on this machine" },
   ],
   flags: {
-    json: switchFlag("print one JSON object a line for what goes on"),
-    repair: switchFlag(
-      "compare what is installed with what it should be, and download again what is damaged",
-    ),
-    insecure: switchFlag("speak plain HTTP, and take any certificate"),
+    json: switchFlag("print progress as JSON, one object per line"),
+    repair: switchFlag("verify installed models, and download damaged files again"),
+    insecure: switchFlag("allow plain HTTP, and accept any certificate"),
     ...grouped({ ...pgpSettings, ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
   },

@@ -12,16 +12,19 @@ import { printable } from "../terminal/output"
 
 export const command = defineCommand({
   name: "rm",
-  summary: "Delete models from the disk",
+  summary: "Delete models from disk",
   words: "MODEL…",
   minimumWords: 1,
-  details: `Of an installed model it frees what no other model uses. A file that was put into the models folder by hand is
-deleted too (of a link only the link), before an installed model of its name, which is meant where the name has a tag;
-files elsewhere are never touched. Nothing is deleted where one of the names is not known, or where a model is running:
-the server at --host (or XLLM_HOST) is asked, if one answers.`,
+  details: `Deletes installed models, and their files unless another model uses them. A file that was put into the models directory
+by hand is deleted too (of a link only the link); it takes precedence over an installed model of the same name, unless
+the name has a tag. Files elsewhere are never touched. Nothing is deleted if one of the names is unknown or one of the
+models is running; the server at --host (or XLLM_HOST) is asked, if one answers.`,
   examples: [
     { line: "xllm rm smollm:latest", does: "delete a model" },
-    { line: "xllm rm smollm qwen3 --force", does: "delete two, and stop them first where they run" },
+    {
+      line: "xllm rm smollm qwen3 --force",
+      does: "delete two models, and stop them first if they are running",
+    },
   ],
   flags: {
     force: switchFlag("stop a running model first", "f"),
@@ -74,7 +77,7 @@ async function letGo(models: readonly ModelSummary[], client: ServerClient, forc
   const [first] = running
   if (first !== undefined && !force) {
     throw new UsageError(
-      `model '${first.name}' is running at ${client.name}; stop it with 'xllm stop ${first.name}', or say --force`,
+      `model '${first.name}' is running at ${client.name}; stop it with 'xllm stop ${first.name}', or pass --force`,
     )
   }
   for (const { name } of running) await client.stop(name)

@@ -34,14 +34,14 @@ const keepAlive: Value<number | null> = {
 }
 
 const flagTable = {
-  system: { value: text("TEXT", MODEL_TEXTS.system), description: "system message: who the model is to be" },
+  system: { value: text("TEXT", MODEL_TEXTS.system), description: "system prompt" },
   keepalive: {
     value: keepAlive,
-    description: "how long the model stays loaded after an answer; 0: not at all, -1: for ever",
+    description: "how long the model stays loaded after an answer; 0 = unload at once, -1 = forever",
   },
-  nowordwrap: switchFlag("do not break lines of the answer between words on a terminal"),
-  verbose: switchFlag("show how long the answer took, on stderr"),
-  json: switchFlag("print one JSON object instead of the answer's text; needs a PROMPT"),
+  nowordwrap: switchFlag("do not wrap lines between words on a terminal"),
+  verbose: switchFlag("print timings to stderr"),
+  json: switchFlag("print the answer as one JSON object; needs a PROMPT"),
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
   ...parameterFlags,
@@ -52,18 +52,18 @@ type RunFlags = FlagValues<typeof flagTable>
 
 export const command = defineCommand({
   name: "run",
-  summary: "Talk to a model",
+  summary: "Chat with a model, or ask it one question",
   words: "MODEL [PROMPT…]",
   minimumWords: 1,
-  details: `MODEL is the path of a GGUF or the name of a model. With a PROMPT, or with text piped in, the answer is printed;
-piped text comes after the prompt and a blank line. Without either, on a terminal, a conversation begins.
+  details: `MODEL is a model's name or the path of a GGUF. With a PROMPT, or with piped text, the answer is printed; piped text
+follows the prompt after a blank line. With neither, on a terminal, a conversation begins.
 
-A server that answers at --host (or XLLM_HOST) is asked; without one, and for a path, the model runs in
-this program. A model that is not there is downloaded first, as by 'xllm pull'.`,
+Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a path, the model runs without a server.
+A missing model is downloaded first, as by 'xllm pull'.`,
   examples: [
     { line: "xllm run ./model.gguf", does: "a conversation" },
     { line: 'xllm run smollm "What is the capital of France?"', does: "one answer" },
-    { line: 'xllm run smollm "Sum this up:" < notes.txt', does: "one answer about a file" },
+    { line: 'xllm run smollm "Summarize this:" < notes.txt', does: "one answer about a file" },
     { line: 'git diff | xllm run smollm "Review this:"', does: "one answer about another program's output" },
     { line: "xllm run smollm hello --json --temperature 0", does: "text, usage and timings as JSON" },
   ],

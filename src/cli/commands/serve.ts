@@ -27,16 +27,16 @@ export const command = defineCommand({
   words: "[MODEL…]",
   minimumWords: 0,
   hasLog: true,
-  details: `Serves the models of the models folder over HTTP, as OpenAI's API; each is loaded when it is first asked for.
-A MODEL named here, by its name or the path of a GGUF, is loaded at once. The server does not start where its file is
-missing or unusable; where loading it fails, the server goes on and tries again when the model is asked for.
+  details: `Serves the models in the models directory through an OpenAI-compatible HTTP API; each is loaded at its first request.
+A MODEL given here, by name or as the path of a GGUF, is loaded at once. The server does not start if that file is
+missing or unusable; if loading it fails, the server keeps running and tries again when the model is requested.
 
-Every flag has a variable, XLLM_PORT for --port, and a place in the configuration file: see 'xllm config'. API keys
-come from XLLM_API_KEY or the file. Ctrl-C or SIGTERM lets running answers finish; the second ends at once.
-SIGHUP reads the configuration file again, as a change of it does, and reopens the log file.`,
+Every flag has an environment variable (XLLM_PORT for --port) and a place in the configuration file; see 'xllm config'.
+API keys come from XLLM_API_KEY or the file. Ctrl-C or SIGTERM lets running answers finish; a second one exits at
+once. SIGHUP reloads the configuration file, as editing it does, and reopens the log file.`,
   examples: [
-    { line: "xllm serve", does: "the models in ~/.xllm/models, each loaded when it is asked for" },
-    { line: "xllm serve ./model.gguf --ctx 16k", does: "one file, for conversations of up to 16,384 tokens" },
+    { line: "xllm serve", does: "the models in ~/.xllm/models, each loaded at its first request" },
+    { line: "xllm serve ./model.gguf --ctx 16k", does: "one file, with a context of 16,384 tokens" },
     { line: "XLLM_API_KEY=… xllm serve --host 0.0.0.0", does: "for the whole network, with a key" },
   ],
   flags: serveFlags,

@@ -17,31 +17,34 @@ const PARAMETER_WIDTH = 30
 
 const onlyFlags = {
   template: switchFlag("only the chat template"),
-  parameters: switchFlag("only the parameters that the model brings along"),
-  effective: switchFlag("only what it is used with, parameters and settings, and where each is from"),
+  parameters: switchFlag("only the parameters that come with the model"),
+  effective: switchFlag("only the effective parameters and settings, and where each is set"),
   system: switchFlag("only the system prompt"),
   license: switchFlag("only the license"),
-  modelfile: switchFlag("only a Modelfile that 'create' makes the same model of"),
+  modelfile: switchFlag("only a Modelfile that 'xllm create' makes the same model from"),
   json: switchFlag("print JSON"),
 }
 
 export const command = defineCommand({
   name: "show",
-  summary: "Show what a model is",
+  summary: "Show details of a model",
   words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
   details:
-    "Reads a model's files; MODEL is the name of a model, or the path of a GGUF or of a voice's folder.",
+    "Reads a model's files. MODEL is a model's name, or the path of a GGUF or of a speech or image model.",
   examples: [
-    { line: "xllm show ./model.gguf", does: "what the file is" },
-    { line: "xllm show smollm --template", does: "the chat template, and nothing else" },
-    { line: "xllm show smollm --parameters --effective", does: "what it is used with, and who says so" },
-    { line: "xllm show smollm --modelfile > Modelfile", does: "something to make another model of" },
+    { line: "xllm show ./model.gguf", does: "details of a file" },
+    { line: "xllm show smollm --template", does: "only the chat template" },
+    {
+      line: "xllm show smollm --parameters --effective",
+      does: "the effective values, and where each is set",
+    },
+    { line: "xllm show smollm --modelfile > Modelfile", does: "a start for another model" },
   ],
   flags: {
     ...onlyFlags,
-    metadata: switchFlag("also every key of the file"),
+    metadata: switchFlag("also every metadata key of the file"),
     tensors: switchFlag("also every tensor"),
     verbose: switchFlag("also every key and every tensor", "v"),
     ...grouped(storeSettings, "Flags"),

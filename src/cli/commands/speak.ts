@@ -19,19 +19,19 @@ import { startSpinner } from "../terminal/spinner"
 const flagTable = {
   output: {
     value: text("FILE"),
-    description: "file to write, whose ending says the format; -: stdout",
+    description: "output file, whose extension sets the format; - = stdout",
     short: "o",
   },
   voice: {
     value: text("NAME", TEXTS.name),
-    description: "speaker: a name or a number (default: the voice's first)",
+    description: "speaker, by name or number (default: the first)",
   },
   speed: {
     value: decimal("N", SPEECH_SPEED.min, SPEECH_SPEED.max),
-    description: "1 is the voice's own; 0.25 to 4 (default 1)",
+    description: "speaking rate, 0.25 to 4 (default 1)",
   },
-  format: { value: oneOf(...AUDIO_FORMATS), description: "format, where the file's ending does not say it" },
-  json: switchFlag("print what was written as JSON; needs a file"),
+  format: { value: oneOf(...AUDIO_FORMATS), description: "format, if the file's extension does not set it" },
+  json: switchFlag("print a summary as JSON; needs a file"),
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
   ...grouped({ ...storeSettings, threads: modelSettings.threads, ...logSettings }, "Without a server"),
@@ -53,18 +53,17 @@ const ENDINGS: Readonly<Record<string, AudioFormat>> = {
 
 export const command = defineCommand({
   name: "speak",
-  summary: "Let a voice say a text",
+  summary: "Text to speech",
   words: "MODEL [TEXT…]",
   minimumWords: 1,
-  details: `MODEL is a voice, by its name or its path. The text is what is piped in where none is written here. The audio is
-written to a file, or to stdout for a player; as WAV there, unless --format says otherwise.
+  details: `MODEL is a text-to-speech model, by name or path. Without TEXT, standard input is read. The audio is written to a file,
+or to stdout for a player, there as WAV unless --format is given.
 
-A server that answers at --host (or XLLM_HOST) does it; without one, and for a path, the voice runs in this
-program.`,
+Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a path, the model runs without a server.`,
   examples: [
     { line: 'xllm speak joe "Hello, world." -o hello.mp3', does: "a file" },
-    { line: 'xllm speak joe "Hello, world." | aplay', does: "through a player, while it is made" },
-    { line: "xllm speak joe -o notes.opus --speed 1.2 < notes.txt", does: "a text that is piped in, faster" },
+    { line: 'xllm speak joe "Hello, world." | aplay', does: "play it while it is synthesized" },
+    { line: "xllm speak joe -o notes.opus --speed 1.2 < notes.txt", does: "text from a file, faster" },
   ],
   flags: flagTable,
   async run({ flags, words: [model = "", ...words], io }) {
@@ -72,7 +71,9 @@ program.`,
     const format = chooseFormat(flags)
     const toStdout = flags.output === undefined || flags.output === "-"
     if (toStdout && io.stdoutIsTerminal) {
-      throw new UsageError("audio is not for a terminal: name a file with -o, or pipe it into a player")
+      throw new UsageError(
+        "refusing to write audio to a terminal; name a file with -o, or pipe it into a player",
+      )
     }
     if (toStdout && flags.json) throw new UsageError("--json needs a file for the audio: name one with -o")
     await withModel(model, flags, io, async (work) => {
@@ -94,7 +95,7 @@ program.`,
 async function readText(words: readonly string[], io: Io): Promise<string> {
   const input = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
   if (input.trim() !== "") return input
-  throw new UsageError("speak needs a TEXT: write it after the voice's name, or pipe it in")
+  throw new UsageError("speak needs a TEXT: write it after the model's name, or pipe it in")
 }
 
 /** @throws UsageError where a file's name says nothing */
@@ -105,7 +106,7 @@ function chooseFormat({ format, output }: SpeakFlags): AudioFormat {
   const known = Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined
   if (known !== undefined) return known
   throw new UsageError(
-    `the name of ${output} does not say the format; add --format ${AUDIO_FORMATS.join("|")}`,
+    `the name of ${output} does not set the format; add --format ${AUDIO_FORMATS.join("|")}`,
   )
 }
 

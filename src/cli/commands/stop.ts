@@ -11,11 +11,10 @@ export const command = defineCommand({
   words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
-  details:
-    "Ends the model's worker, so that its memory is free again; its running answers end with an error.",
+  details: "Ends the model's worker process and frees its memory; its running answers end with an error.",
   examples: [
-    { line: "xllm stop smollm", does: "unload from the server on this machine" },
-    { line: "xllm stop smollm --host gpu-box", does: "unload from another machine's" },
+    { line: "xllm stop smollm", does: "unload it from the server on this machine" },
+    { line: "xllm stop smollm --host gpu-box", does: "unload it from a server on another machine" },
   ],
   flags: { ...grouped(connectionSettings, "Flags"), ...configFlag },
   async run({ flags, words: [model = ""], io }) {

@@ -25,13 +25,13 @@ import { terminalSafe, toJson } from "../terminal/output"
 import { startSpinner } from "../terminal/spinner"
 
 const flagTable = {
-  format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "what is printed (default text)" },
+  format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "output format (default text)" },
   language: {
     value: text("CODE", TEXTS.word),
-    description: "what is spoken, such as en (default: found out)",
+    description: "spoken language, such as en (default: detected)",
   },
-  translate: switchFlag("into English"),
-  words: switchFlag("tell when each word is said, in JSON"),
+  translate: switchFlag("translate into English"),
+  words: switchFlag("include the time of each word, in JSON"),
   json: switchFlag("print JSON, with times and timings"),
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
@@ -42,19 +42,18 @@ type TranscribeFlags = FlagValues<typeof flagTable>
 
 export const command = defineCommand({
   name: "transcribe",
-  summary: "Write down what is said",
+  summary: "Transcribe audio",
   words: "MODEL FILE",
   minimumWords: 2,
   maximumWords: 2,
-  details: `MODEL is a recogniser, by its name or its path; FILE a recording, or - for what is piped in.
+  details: `MODEL is a speech-to-text model (ASR), by name or path; FILE is a recording, or - for standard input.
 
-A server that answers at --host (or XLLM_HOST) does it; without one, and for a path, the model runs in this
-program.`,
+Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a path, the model runs without a server.`,
   examples: [
-    { line: "xllm transcribe whisper talk.mp3", does: "the text, as it is understood" },
+    { line: "xllm transcribe whisper talk.mp3", does: "print the text as it is recognized" },
     { line: "xllm transcribe whisper talk.mp3 --format srt > talk.srt", does: "subtitles" },
-    { line: "xllm transcribe whisper - --language de < rede.ogg", does: "German that is piped in" },
-    { line: "xllm transcribe whisper talk.mp3 --json --words", does: "with the times of all words" },
+    { line: "xllm transcribe whisper - --language de < rede.ogg", does: "German, from standard input" },
+    { line: "xllm transcribe whisper talk.mp3 --json --words", does: "JSON with the time of every word" },
   ],
   flags: flagTable,
   async run({ flags, words: [model = "", file = ""], io }) {
@@ -86,7 +85,7 @@ async function recordingAt(file: string): Promise<Recording> {
 
 /** What is piped in as a file, because a decoder may want to look back. It is removed at the end. */
 async function pipedFile(io: Io): Promise<Recording> {
-  if (io.stdinIsTerminal) throw new UsageError("nothing is piped in: name a file, or pipe one in")
+  if (io.stdinIsTerminal) throw new UsageError("no input: name a file, or pipe one in")
   const folder = await mkdtemp(join(tmpdir(), "xllm-transcribe-")).catch((error: unknown) => {
     throw new FileFailed("write to", tmpdir(), error)
   })

@@ -5,6 +5,7 @@ import type { FlagTable } from "../args/flags"
 
 /** What of a command its words are completed by. */
 export interface CompletedCommand {
+  readonly name: string
   readonly flags: FlagTable
   /** As its usage has them: `MODEL [PROMPT…]`. */
   readonly words: string
@@ -62,7 +63,7 @@ async function unfiltered(
       takesFiles: false,
     }
   }
-  return await ofWord(wordAt(command.words, count), name, sources)
+  return await ofWord(wordAt(command.words, count), command.name, sources)
 }
 
 /** The placeholder of a flag that waits for its value, and how many words came that belong to no flag. */

@@ -4,8 +4,8 @@ import type { AliasState } from "../../store/contract"
 export function aliasProblems(states: readonly AliasState[]): readonly string[] {
   return states.flatMap(({ alias, target, hiddenBy, model }) => {
     if (hiddenBy !== undefined) {
-      return [`the alias '${alias}' has no effect: there is a model '${hiddenBy}', which comes first`]
+      return [`the alias '${alias}' has no effect: the model '${hiddenBy}' takes precedence`]
     }
-    return model === undefined ? [`the alias '${alias}' stands for '${target}', which is not there`] : []
+    return model === undefined ? [`the alias '${alias}' stands for '${target}', which does not exist`] : []
   })
 }

@@ -45,9 +45,12 @@ export function missingModelFetcher(inputs: Inputs, store: Store, log: Logger): 
   return async (model, { signal, onProgress }) => {
     const name = parseName((await store.aliasTarget(model)) ?? model)
     if (!hosts.has(name.host)) {
-      throw new ModelNotFound(model, `, and nothing is downloaded from '${name.host}' (see pull.registries)`)
+      throw new ModelNotFound(
+        model,
+        `, and downloads from '${name.host}' are not enabled (see pull.registries)`,
+      )
     }
-    log.info("model is downloaded", { model: formatModelName(name) })
+    log.info("downloading model", { model: formatModelName(name) })
     const puller = await createPuller(inputs, store)
     const progress = new TotalProgress(onProgress)
     await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => progress.add(event) })

@@ -9,10 +9,10 @@ export function replHelp(topic: HelpTopic, terminal?: number): string {
       return `Available Commands:
 ${columns(
   [
-    ["/set", "change how answers are made"],
+    ["/set", "change parameters and settings"],
     ["/show", "show what the model is and what was set"],
-    ["/save NAME", "make a model of this conversation: its system message, parameters and messages"],
-    ["/load MODEL", "go on with another model; the conversation starts anew"],
+    ["/save NAME", "save this conversation as a model: system message, parameters and messages"],
+    ["/load MODEL", "switch to another model, with a new conversation"],
     ["/list [PREFIX]", "list the models"],
     ["/clear", "forget the conversation"],
     ["/bye, /exit", "leave"],
@@ -26,14 +26,14 @@ Use """ to begin a message of several lines, and """ to end it.
       return `Available Commands:
 ${columns(
   [
-    ["/set parameter NAME VALUE…", "how answers are made, see below"],
+    ["/set parameter NAME VALUE…", "sampling and other parameters, see below"],
     ["/set system TEXT", 'the system message; """ begins one of several lines, no text removes it'],
-    ["/set verbose", "show how long answers take"],
-    ["/set quiet", "do not"],
-    ["/set wordwrap", "break lines of answers between words"],
-    ["/set nowordwrap", "do not"],
-    ["/set history", "keep what is typed for the next time"],
-    ["/set nohistory", "do not"],
+    ["/set verbose", "show timings of answers"],
+    ["/set quiet", "do not show timings"],
+    ["/set wordwrap", "wrap lines between words"],
+    ["/set nowordwrap", "do not wrap lines"],
+    ["/set history", "save the input history"],
+    ["/set nohistory", "do not save it"],
   ],
   terminal,
 )}
@@ -44,7 +44,7 @@ ${columns(
       `${parameterName(key)} ${value.placeholder}`,
       description,
     ]),
-    ["num_ctx N", "context size in tokens; the model is loaded anew"],
+    ["num_ctx N", "context size in tokens; reloads the model"],
   ],
   terminal,
 )}`
@@ -53,7 +53,7 @@ ${columns(
 ${columns(
   [
     ["/show info", "what the model is"],
-    ["/show license", "its licence"],
+    ["/show license", "its license"],
     ["/show template", "its chat template"],
     ["/show modelfile", "a Modelfile that makes the same model"],
     ["/show parameters", "the model's parameters, and those that were set"],
@@ -70,12 +70,12 @@ ${columns(
     ["Ctrl + k, Ctrl + u", "delete what is after, before the cursor"],
     ["Ctrl + w", "delete the word before the cursor"],
     ["Ctrl + y", "insert what was deleted last"],
-    ["Ctrl + r", "search what was typed before; again: further back"],
+    ["Ctrl + r", "search the history; again: further back"],
     ["Ctrl + l", "clear the screen"],
     ["Ctrl + c", "stop the answer; drop the line"],
     ["Ctrl + z", "back to the shell; fg returns"],
     ["Ctrl + d", "leave"],
-    ["Up, Down", "what was typed before"],
+    ["Up, Down", "previous input"],
   ],
   terminal,
 )}`

@@ -150,7 +150,7 @@ export class Session {
     const full = await fullContext(answer, this.#source, model)
     if (full === undefined) return
     this.#tell(
-      `The answer was cut off: the context of ${full} tokens is full. Say 'go on', or set num_ctx for a larger one.\n\n`,
+      `The answer was cut off: the context of ${full} tokens is full. Write 'go on', or set num_ctx for a larger one.\n\n`,
     )
   }
 
@@ -239,7 +239,7 @@ export class Session {
       }),
     )
     if (set.unknown.length > 0) {
-      this.#say(`These are not parameters of models, and were left out: ${set.unknown.join(", ")}`)
+      this.#say(`Not model parameters, left out: ${set.unknown.join(", ")}`)
     }
     this.#say(`Created new model '${printable(saved)}'`)
   }
@@ -250,7 +250,7 @@ export class Session {
     const texts = await this.#source.texts(model)
     switch (topic) {
       case "license":
-        return ended(texts.license ?? "The model has no licence.")
+        return ended(texts.license ?? "The model has no license.")
       case "modelfile":
         return printModelfile(instructionsOfTexts(texts))
       case "template":

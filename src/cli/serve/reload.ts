@@ -58,7 +58,7 @@ export class LiveConfiguration {
         ...(later.length > 0 && { from_the_next_load: later, loaded_models: stale }),
       })
       if (restart.length > 0)
-        log.warn("settings take effect when the server starts again", { settings: restart })
+        log.warn("restart the server for these settings to take effect", { settings: restart })
     } catch (error) {
       log.error("invalid configuration, keeping the previous one", { error: placeAndReason(error) })
     }

@@ -142,7 +142,8 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
   const uploads = new Uploads(findPaths(inputs.environment).uploads)
   const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
   // Text needs no files: a server whose home cannot be written serves it all the same.
-  const warn = (error: unknown) => log.warn("files cannot be kept", { reason: placeAndReason(error) })
+  const warn = (error: unknown) =>
+    log.warn("uploads and images cannot be stored", { reason: placeAndReason(error) })
   await Promise.all([uploads.start().catch(warn), images.start().catch(warn)])
   return {
     uploads,
@@ -179,7 +180,7 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
   let aliases = aliasesIn(inputs)
   const { engine, store } = await createLocal({ inputs, log, observer, adapt, aliases: () => aliases })
   const checkAliases = async () => {
-    for (const problem of aliasProblems(await store.aliases())) log.warn("alias cannot be used", { problem })
+    for (const problem of aliasProblems(await store.aliases())) log.warn("alias has no effect", { problem })
   }
   for (const model of models) {
     const name = await nameOf(model, store)

@@ -8,7 +8,8 @@ import type { ProjectorFacts } from "./show-text"
 
 /** Every tensor of a text model, of all its files. @throws UsageError for other models */
 export function readTensors({ kind, name, path }: ModelDetails): readonly GgufTensorInfo[] {
-  if (kind !== "text") throw new UsageError(`model '${name}' is no text model: its tensors cannot be shown`)
+  if (kind !== "text")
+    throw new UsageError(`model '${name}' is not a text model: its tensors cannot be shown`)
   return modelOfFile(path).paths.flatMap((part) => readGgufHeader(part).tensors)
 }
 

@@ -98,7 +98,7 @@ function modelRows(details: ModelFacts): readonly Row[] {
       return [
         ["family", details.family],
         ["languages", details.languages.join(", ")],
-        ["translates", details.canTranslate ? "into English" : "no"],
+        ["translates", details.canTranslate ? "translate into English" : "no"],
       ]
     case "image":
       return [

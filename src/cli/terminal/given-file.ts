@@ -15,7 +15,7 @@ export async function readGiven(path: string, what: string, maxBytes: number): P
     throw new FileFailed("read", path, error)
   })
   if (bytes !== undefined) return bytes
-  throw new UsageError(`${path} is larger than ${what} may be (${formatSize(maxBytes)})`)
+  throw new UsageError(`${path} is larger than the limit for ${what} (${formatSize(maxBytes)})`)
 }
 
 /** The absolute path of a file that somebody else will read. @throws FileFailed, UsageError for a pipe or a device */

@@ -90,7 +90,7 @@ export async function readText(stream: AsyncIterable<Uint8Array>): Promise<strin
     length += chunk.length
     if (length > most) {
       throw new UsageError(
-        `the input is larger than ${most / 1024 ** 2} MB, which is more than any model reads`,
+        `the input is larger than ${most / 1024 ** 2} MB, which is more than any model accepts`,
       )
     }
     chunks.push(chunk)

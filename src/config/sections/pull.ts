@@ -7,7 +7,7 @@ export const storeSettings = {
     "models_dir",
     orAutomatic(text("FOLDER"), "auto"),
     null,
-    "folder of the models (default ~/.xllm/models)",
+    "models directory (default ~/.xllm/models)",
   ),
 }
 
@@ -17,35 +17,35 @@ export const pullSettings = {
     "pull.huggingface_endpoint",
     url,
     "https://huggingface.co",
-    "Hugging Face, or a mirror of it (default https://huggingface.co)",
+    "Hugging Face endpoint, or a mirror (default https://huggingface.co)",
     { takesEffect: "now", variable: "HF_ENDPOINT" },
   ),
   ollamaRegistry: setting(
     "pull.ollama_registry",
     url,
     "https://registry.ollama.ai",
-    "Ollama's registry, or a mirror of it (default https://registry.ollama.ai)",
+    "Ollama registry, or a mirror (default https://registry.ollama.ai)",
     LIVE,
   ),
   tokenHosts: setting(
     "pull.token_hosts",
     orNone(list(text("HOST"), "HOST,…"), "none"),
     [],
-    "hosts beside a registry's own that its tokens may come from",
+    "additional hosts that a registry's tokens may come from",
     LIVE,
   ),
   connections: setting(
     "pull.connections",
     integer("N", 1, 64),
     8,
-    "most connections that download at the same time (default 8)",
+    "max parallel download connections (default 8)",
     LIVE,
   ),
   stallTimeout: setting(
     "pull.stall_timeout",
     duration,
     30,
-    "how long a connection may bring nothing before another takes its place (default 30s)",
+    "reconnect a stalled download after this time (default 30s)",
     LIVE,
   ),
 }
@@ -56,25 +56,19 @@ export const pgpSettings = {
     "pgp.verify",
     toggle,
     false,
-    "take only files that a trusted key has signed; see 'xllm keys'",
+    "accept only files signed by a trusted key; see 'xllm keys'",
     LIVE,
   ),
 }
 
 /** What a server does about models that are asked for and not there. */
 export const missingModelSettings = {
-  pullMissing: setting(
-    "pull_missing",
-    toggle,
-    false,
-    "download models that are asked for and not there",
-    LIVE,
-  ),
+  pullMissing: setting("pull_missing", toggle, false, "download models that are requested but missing", LIVE),
   pullRegistries: setting(
     "pull.registries",
     orNone(list(text("HOST"), "HOST,…"), "none"),
     [],
-    "registries beside Hugging Face and Ollama's that a server downloads from",
+    "registries a server may download from besides Hugging Face and Ollama's",
     LIVE,
   ),
 }

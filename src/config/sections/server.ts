@@ -28,34 +28,34 @@ export const serverSettings = {
     "server.port",
     integer("N", 0, 65535),
     DEFAULT_PORT,
-    `port to listen on; 0: any free one (default ${DEFAULT_PORT})`,
+    `port to listen on; 0 = any free port (default ${DEFAULT_PORT})`,
   ),
   socket: setting("server.socket", socket, null, "Unix socket to listen on, instead of an address"),
   corsOrigins: setting(
     "server.cors_origins",
     orNone(list(text("ORIGIN"), "ORIGIN,…"), "none"),
     [],
-    "web pages that may call the server, beside this machine's; *: all",
+    "allowed CORS origins besides localhost; * = all",
     LIVE,
   ),
   allowedHosts: setting(
     "server.allowed_hosts",
     orNone(list(text("NAME"), "NAME,…"), "none"),
     [],
-    "names that the server is called by, beside this machine's own; *: all",
+    "allowed host names besides this machine's own; * = all",
     LIVE,
   ),
   publicUrl: setting(
     "server.public_url",
     orAutomatic(webUrl, "auto"),
     null,
-    "where clients reach the server, for the URLs of images (default: where they send their requests)",
+    "base URL for returned images (default: scheme and host of the request)",
     LIVE,
   ),
-  insecure: setting("server.insecure", toggle, false, "listen beyond this machine without an API key"),
+  insecure: setting("server.insecure", toggle, false, "allow non-loopback without an API key"),
 }
 
 /** Who may read the counters. */
 export const metricsSettings = {
-  metricsPublic: setting("metrics.public", toggle, false, "metrics need no API key", LIVE),
+  metricsPublic: setting("metrics.public", toggle, false, "serve metrics without an API key", LIVE),
 }

@@ -87,7 +87,7 @@ export class DeviceProbe {
       return this.#known
     } catch (error) {
       this.#failure = asXllmError(error)
-      if (!this.#closed) this.#options.log.error("devices could not be found", { error })
+      if (!this.#closed) this.#options.log.error("device detection failed", { error })
       throw error
     }
   }
@@ -102,7 +102,7 @@ export class DeviceProbe {
         else answer.reject(fromWire(message.error))
       },
       line: (line) => {
-        if ("text" in line) log.debug("probe line", { text: line.text })
+        if ("text" in line) log.debug("probe output", { text: line.text })
       },
       ended: (end) => answer.reject(this.#closed ? new ShuttingDown("the server") : endedEarly(end)),
     })
@@ -136,11 +136,11 @@ function toReport({
 }
 
 function endedEarly(end: ChildEnd): XllmError {
-  return new NativeLibraryError(`the process that asks for devices ${end.how}`, undefined, end.lastLines)
+  return new NativeLibraryError(`the device probe ${end.how}`, undefined, end.lastLines)
 }
 
 function tooSlow(limitMs: number): XllmError {
   return new NativeLibraryError(
-    `the backends did not name their devices within the limit of ${formatSeconds(limitMs)}`,
+    `the device probe did not answer within the limit of ${formatSeconds(limitMs)}`,
   )
 }

@@ -216,9 +216,9 @@ export class WorkerProcess {
 
   #warnOf({ gpuFallback, templateFallback }: LoadedTextInfo): void {
     const { log, labels } = this.#options
-    if (gpuFallback !== undefined) log.warn("no GPU is used", { ...labels, reason: gpuFallback })
+    if (gpuFallback !== undefined) log.warn("no GPU used", { ...labels, reason: gpuFallback })
     if (templateFallback !== undefined) {
-      log.warn("built-in chat template is used", { ...labels, reason: templateFallback })
+      log.warn("using a built-in chat template", { ...labels, reason: templateFallback })
     }
   }
 
@@ -233,8 +233,8 @@ export class WorkerProcess {
     }
     if (!("text" in line)) return
     const fields = { ...this.#options.labels, text: line.text }
-    if (line.type === "log" && line.level === "error") this.#options.log.warn("worker error line", fields)
-    else this.#options.log.debug("worker line", fields)
+    if (line.type === "log" && line.level === "error") this.#options.log.warn("worker stderr", fields)
+    else this.#options.log.debug("worker output", fields)
   }
 
   #ended(child: Child, end: ChildEnd): void {

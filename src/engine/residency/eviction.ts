@@ -236,8 +236,8 @@ function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
       : limits.limitBytes === undefined
         ? candidate.details.kind === "text"
           ? "a smaller context or fewer slots may help"
-          : "a smaller or more strongly quantised one may help"
-        : `models may take ${Math.round(limits.limitBytes / 1024 ** 2)} MiB together`
+          : "a smaller or more strongly quantized model may help"
+        : `the limit for all models together is ${Math.round(limits.limitBytes / 1024 ** 2)} MiB`
   const device = footprint.devices.find(
     ({ name, bytes }) => bytes > (available.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
   )

@@ -36,13 +36,13 @@ export function nextLoad(failed: FailedLoad): NextLoad | undefined {
   const layers = refusesCache ? 0 : (settings.gpuLayers ?? 0)
   if (layers > 0 && (isOutOfMemory(failed.error) || isCrash(failed.error))) {
     const gpuLayers = isCrash(failed.error) ? 0 : Math.floor(layers / 2)
-    const why = isCrash(failed.error) ? "the load with them crashed" : "their memory did not suffice"
+    const why = isCrash(failed.error) ? "the load with them crashed" : "GPU memory ran out"
     // Without layers on GPUs their backends are not loaded, and no device has a name.
     const placed = gpuLayers === 0 ? { devices: null, tensorSplit: null } : {}
     return {
       settings: { ...settings, gpuLayers, ...placed },
       contextLength,
-      note: `${gpuLayers} instead of ${layers} layers are on GPUs, for ${why}`,
+      note: `${gpuLayers} instead of ${layers} layers are on GPUs, because ${why}`,
     }
   }
   const shorter = Math.floor(contextLength / 2)
@@ -51,7 +51,7 @@ export function nextLoad(failed: FailedLoad): NextLoad | undefined {
   return {
     settings: { ...settings, contextLength: shorter, kvCells: wanted.kvCells, kvLayout: wanted.kvLayout },
     contextLength: shorter,
-    note: `the context was shortened to ${shorter} tokens, for the memory did not suffice`,
+    note: `the context was reduced to ${shorter} tokens, because memory ran out`,
   }
 }
 

@@ -48,7 +48,7 @@ interface Split {
 export function place(input: PlacementInput): Placement {
   const { need, settings } = input
   const gpus = usableGpus(input.gpus, settings, need.backends)
-  if (need.backends?.length === 0) return onCpu(need, "its engine computes nowhere else")
+  if (need.backends?.length === 0) return onCpu(need, "its engine supports nothing else")
   if (settings.gpuLayers === 0) return onCpu(need, "the settings put no layers on GPUs")
   if (gpus.length === 0) return onCpu(need, "there is no GPU to use")
   const wanted = Math.min(settings.gpuLayers ?? need.layers, need.layers)
@@ -66,7 +66,7 @@ export function place(input: PlacementInput): Placement {
   if (settings.splitMode === "none" || gpus.length === 1) {
     const layers = settings.gpuLayers === null ? mostThatFit(need, single, wanted) : wanted
     return layers === 0
-      ? onCpu(need, `${freeOf(roomiest)} has no room for a layer`)
+      ? onCpu(need, `${freeOf(roomiest)} has too little memory for a layer`)
       : onGpus(need, single, layers, `${describe(layers, need)} on ${freeOf(roomiest)}: ${manner(settings)}`)
   }
   return overAll(input, gpus, wanted)
@@ -89,13 +89,15 @@ export function usableGpus(
 function overAll({ need, settings }: PlacementInput, gpus: readonly Gpu[], wanted: number): Placement {
   const able = gpus.filter(({ freeBytes }) => freeBytes >= need.computeBytes + perLayer(need))
   const used = settings.gpuLayers === null || able.length > 0 ? able : gpus
-  if (used.length === 0) return onCpu(need, "no GPU has room for a layer")
+  if (used.length === 0) return onCpu(need, "no GPU has enough memory for a layer")
   const split = { gpus: used, shares: sharesOf(used, need) }
   const layers = settings.gpuLayers === null ? mostThatFit(need, split, wanted) : wanted
-  if (layers === 0) return onCpu(need, "no GPU has room for a layer")
+  if (layers === 0) return onCpu(need, "no GPU has enough memory for a layer")
   const names = used.map(freeOf).join(" and ")
   const how =
-    layers === wanted ? "in proportion to their free memory, for no one has room for all" : manner(settings)
+    layers === wanted
+      ? "in proportion to their free memory, because no single GPU has enough for all"
+      : manner(settings)
   return onGpus(need, split, layers, `${describe(layers, need)} over ${names}: ${how}`)
 }
 
@@ -114,7 +116,7 @@ function bySettings(
 ): Placement {
   const split = { gpus, shares: gpus.map((_gpu, index) => tensorSplit[index] ?? 0) }
   const layers = settings.gpuLayers === null ? mostThatFit(need, split, wanted) : wanted
-  if (layers === 0) return onCpu(need, "no GPU has room for its share of the layers")
+  if (layers === 0) return onCpu(need, "no GPU has enough memory for its share of the layers")
   return onGpus(
     need,
     split,
@@ -124,7 +126,7 @@ function bySettings(
 }
 
 function manner({ gpuLayers }: OffloadSettings): string {
-  return gpuLayers === null ? "as many as fit, the rest on the CPU" : "as many as the settings say"
+  return gpuLayers === null ? "as many as fit, the rest on the CPU" : "as many as set"
 }
 
 function describe(layers: number, need: ModelNeed): string {

@@ -85,7 +85,7 @@ function deviceFault(
   if (settings.gpuLayers === 0) return undefined
   const unknown = settings.devices?.find((device) => !names.includes(device))
   if (unknown !== undefined) {
-    return `there is no device '${unknown}' (--device) on this machine; there ${listed(names)}`
+    return `unknown device '${unknown}' (--device); there ${listed(names)}`
   }
   const used = usableGpus(gpus, settings, null)
   return kind === "text" && used.length > 0 ? splitFault(settings, used) : undefined
@@ -103,10 +103,10 @@ function splitFault(
   }
   if (tensorSplit === null) return undefined
   if (tensorSplit.length > used.length) {
-    return `tensor_split has ${tensorSplit.length} numbers (--tensor-split), but of GPUs there ${listed(used.map(({ name }) => name))}`
+    return `tensor_split has ${tensorSplit.length} numbers (--tensor-split), but there ${listed(used.map(({ name }) => name))}`
   }
   return tensorSplit.every((share) => share === 0)
-    ? "tensor_split gives no GPU anything (--tensor-split): one number at least must be above 0"
+    ? "tensor_split gives no GPU a share (--tensor-split): at least one number must be above 0"
     : undefined
 }
 

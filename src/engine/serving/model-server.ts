@@ -282,7 +282,10 @@ export class ModelServer {
 
   declined(replica: Replica): void {
     this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
-    this.#options.log.info("replica has no room", { model: this.summary.name, replica: replica.number })
+    this.#options.log.info("not enough memory for replica", {
+      model: this.summary.name,
+      replica: replica.number,
+    })
   }
 
   waitsForRoom(): void {

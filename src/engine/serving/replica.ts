@@ -274,7 +274,7 @@ export class Replica {
       return
     }
     this.#notes.push(next.note)
-    log.warn("model is loaded with less", { ...labels, note: next.note })
+    log.warn("loaded with reduced context or GPU layers", { ...labels, note: next.note })
     this.#next = next.load
   }
 

@@ -128,7 +128,7 @@ function readHeader(cursor: GgufCursor, keep: ReadonlySet<string>, fileSize: num
   const budget: Budget = { entries: MAX_WALKED_ENTRIES }
   for (let index = 0; index < keyCount; index++) {
     const [key, value] = readEntry(cursor, keep, budget)
-    if (metadata.has(key)) throw cursor.fail(`the key '${key}' is there twice`)
+    if (metadata.has(key)) throw cursor.fail(`duplicate key '${key}'`)
     metadata.set(key, value)
   }
   const tensors = Array.from({ length: tensorCount }, () => readTensorInfo(cursor))
@@ -201,7 +201,7 @@ function readTensorInfo(cursor: GgufCursor): GgufTensorInfo {
   const elements = shape.reduce((product, size) => product * size, 1)
   if (!Number.isSafeInteger(elements)) throw cursor.fail(`the tensor '${name}' is impossibly large`)
   const type = tensorType(cursor.u32())
-  const offset = cursor.length(`the place of '${name}'`)
+  const offset = cursor.length(`the offset of '${name}'`)
   const known = type.blockElements > 0
   if (known && elements % type.blockElements !== 0) {
     throw cursor.fail(`the tensor '${name}' has ${elements} elements, which ${type.name} cannot hold`)

@@ -78,8 +78,8 @@ export function splitProblem(files: readonly WeightsFile[]): string | undefined 
   if (whole.parts !== files.length) {
     const other = whole.part === 1 ? 2 : 1
     return (
-      `it is part ${whole.part} of ${whole.parts} of a split model, and part ${other} is not found by its name; the parts ` +
-      `must be beside each other, called ${splitFileName({ stem: "NAME", parts: whole.parts }, 1)} and so on`
+      `it is part ${whole.part} of ${whole.parts} of a split model, and part ${other} is missing; the parts ` +
+      `must be in one folder, named ${splitFileName({ stem: "NAME", parts: whole.parts }, 1)} and so on`
     )
   }
   const wrong = files.findIndex(({ header }, index) => {
@@ -89,7 +89,7 @@ export function splitProblem(files: readonly WeightsFile[]): string | undefined 
   const file = files[wrong]
   if (file === undefined) return undefined
   const place = placeOf(file.header)
-  const is = place === undefined ? "no part of a split model" : `part ${place.part} of ${place.parts}`
+  const is = place === undefined ? "not part of a split model" : `part ${place.part} of ${place.parts}`
   return `${file.name} is ${is}, where part ${wrong + 1} of ${files.length} should be`
 }
 

@@ -34,7 +34,7 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
 /** @throws GoTemplateFault where there is no such function, or it cannot be called so */
 export function callFunction(name: string, values: readonly TemplateValue[], line: number): TemplateValue {
   const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
-  if (known === undefined) throw new GoTemplateFault(`the function '${name}' is not known`, line)
+  if (known === undefined) throw new GoTemplateFault(`unknown function '${name}'`, line)
   return known(values, line)
 }
 
@@ -135,7 +135,7 @@ function concatenated(parts: readonly string[]): string {
 function formatted(values: readonly TemplateValue[], line: number): TemplateValue {
   const [format, ...rest] = values
   if (format === undefined || !format.code.startsWith('"'))
-    throw new GoTemplateFault("'printf' needs a text in quotes first", line)
+    throw new GoTemplateFault("'printf' needs a quoted string first", line)
   // A literal of ours.
   const pattern = JSON.parse(format.code) as string
   const left = [...rest]
@@ -148,7 +148,7 @@ function formatted(values: readonly TemplateValue[], line: number): TemplateValu
     if (part === "%q") return `(${numeric(value)}|tojson)`
     throw new GoTemplateFault(`'printf' with '${part}' is not supported`, line)
   })
-  if (left.length > 0) throw new GoTemplateFault("'printf' has more values than its text has places", line)
+  if (left.length > 0) throw new GoTemplateFault("'printf' has more values than its format has verbs", line)
   return { code: `(${parts.join(" ~ ")})`, shape: textShape }
 }
 

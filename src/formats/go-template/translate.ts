@@ -257,7 +257,7 @@ class Translator {
     const values = [...given, ...(piped === undefined ? [] : [piped])].map((value) => asValue(value, line))
     if (first.type === "function") return callFunction(first.name, values, line)
     if (values.length > 0)
-      throw new GoTemplateFault("arguments are given to something that is no function", line)
+      throw new GoTemplateFault("arguments are given to something that is not a function", line)
     return this.#operand(first, line)
   }
 
@@ -324,7 +324,7 @@ const NOTHING: TemplateValue = { code: "none", shape: anything }
 /** The data that a template is applied to has no expression of its own. */
 function asValue(value: TemplateValue, line: number): TemplateValue {
   if (value.code === "")
-    throw new GoTemplateFault("all data at once is nothing to print or to compute with", line)
+    throw new GoTemplateFault("the whole data ('.') cannot be printed or computed with", line)
   return value
 }
 
@@ -353,7 +353,7 @@ function fieldOf({ code, shape }: TemplateValue, name: string, line: number): Te
   }
   if (shape.isOpen === true || shape.isMap === true)
     return { code: `${code}[${literal(name)}]`, shape: shape.element ?? anything }
-  throw new GoTemplateFault(`the field '.${name}' is not known${known(shape)}`, line)
+  throw new GoTemplateFault(`unknown field '.${name}'${known(shape)}`, line)
 }
 
 function known({ fields = {} }: Shape): string {

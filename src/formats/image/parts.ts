@@ -67,9 +67,9 @@ function identifyDiffusion(tensors: Tensors): Diffusion | undefined {
 type Found =
   { readonly architecture: ArchitectureName; readonly textWidth?: number } | { readonly unusable: string }
 
-const VIDEO = "it makes videos, not pictures"
-const MASKED = "it fills in what a mask marks, and the engine's package takes no masks"
-const GUIDED = "it draws after a picture that guides it, which the engine's package does not take"
+const VIDEO = "it generates videos, not images"
+const MASKED = "it is an inpainting model, and masks are not supported"
+const GUIDED = "it needs a control image, which is not supported"
 
 /** Models that the engine knows, or almost, and that cannot be used from here; by a tensor that only they have. */
 const FOREIGN: readonly (readonly [tensor: string, why: string])[] = [
@@ -104,7 +104,7 @@ function identifyUnet(own: Tensors): Found | undefined {
       return { architecture: isWhole ? "sdxl" : "sdxl-small" }
     default:
       return {
-        unusable: `its UNet listens to a text of ${textWidth ?? "unknown"} channels, which no known one does`,
+        unusable: `its UNet has a text input of ${textWidth ?? "unknown"} channels, which is not supported`,
       }
   }
 }

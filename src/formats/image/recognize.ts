@@ -93,7 +93,7 @@ function assemble(main: WithDiffusion, found: readonly Identified[], folder: Mod
       missing.push(describeNeed(need, latents, diffusion.textWidth, candidates))
   }
   if (missing.length > 0)
-    throw fail(main, `${title} needs more than there is: ${missing.join(", and ")}; put it beside`)
+    throw fail(main, `${title} also needs ${missing.join(", and ")}; put it beside the model`)
   const loras = found.filter(({ parts }) => parts.isLora)
   return {
     architecture,

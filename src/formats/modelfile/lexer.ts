@@ -107,7 +107,7 @@ class Lexer {
       this.#moveTo(at)
       return { value: this.#text.slice(start, end), isQuoted: true }
     }
-    const message = `unexpected end of the file: a text begins with ${quotes}, but no line after it ends with ${quotes}`
+    const message = `unexpected end of the file: a string begins with ${quotes}, but no line after it ends with ${quotes}`
     this.problems.push({ line, message })
     this.#moveTo(this.#text.length)
     return undefined

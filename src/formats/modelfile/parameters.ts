@@ -62,7 +62,7 @@ const toggle: ParameterRule = {
 }
 
 const stop: ParameterRule = {
-  rule: `a text of 1 to ${TEXTS.stop.maxLength} characters`,
+  rule: `a string of 1 to ${TEXTS.stop.maxLength} characters`,
   parse: (text) => (text === "" || text.length > TEXTS.stop.maxLength ? undefined : text),
   mostLines: MODEL_TEXTS.stops.maxItems,
 }

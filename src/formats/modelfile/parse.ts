@@ -95,7 +95,7 @@ export function parseModelfile(text: string): Modelfile {
   const next = statements[maxItems]
   if (next !== undefined) problems.push({ line: next.line, message: `more than ${maxItems} instructions` })
   if (!statements.some(({ word }) => word.toLowerCase() === "from"))
-    problems.push({ message: "no FROM line: it says which model this one is made from" })
+    problems.push({ message: "no FROM line: it names the base of the model" })
   return { instructions: reader.instructions, problems, warnings: reader.warnings }
 }
 
@@ -175,14 +175,14 @@ class StatementReader {
       return this.#fail(line, `the role of a MESSAGE must be one of ${ROLES.join(", ")}: ${given}`)
     }
     if (value === "" && !isQuoted)
-      return this.#fail(line, "MESSAGE needs a text after its role: unexpected end of the line")
+      return this.#fail(line, "MESSAGE needs content after its role: unexpected end of the line")
     this.instructions.push({ type: "message", role, content: value, line })
   }
 
   #refuseCommand({ word, line }: Statement): void {
     const near = nearest(word.toUpperCase(), NAMES)
     const hint = this.#afterText
-      ? `; a text of several lines stands between """ and """`
+      ? `; a value of several lines stands between """ and """`
       : near === undefined
         ? ""
         : `; did you mean '${near}'?`

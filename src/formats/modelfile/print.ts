@@ -13,7 +13,7 @@ function printInstruction(instruction: InstructionBody): string {
   const start = startOf(instruction)
   const value = printValue(valueOf(instruction), isText(instruction))
   return value === undefined
-    ? `# ${start}: its text cannot be written here, for a line in it ends with """`
+    ? `# ${start}: its value cannot be written here, because a line in it ends with """`
     : `${start} ${value}`
 }
 

@@ -14,14 +14,14 @@ export function decodeModelfile(bytes: Uint8Array, file: string): string {
     return fail(`it is a model, not a Modelfile; write a file with the line 'FROM ${file}' and give that`)
   // Licences are long, but not that long: a model's file may have been named by mistake.
   if (bytes.length > MODEL_TEXTS.modelfileBytes) {
-    return fail(`it has more than ${formatSize(MODEL_TEXTS.modelfileBytes)}, which no Modelfile has`)
+    return fail(`it is larger than the limit for a Modelfile (${formatSize(MODEL_TEXTS.modelfileBytes)})`)
   }
   try {
     const text = new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes)
-    return text.includes("\0") ? fail("it is not a text: it has NUL characters") : text
+    return text.includes("\0") ? fail("it is not a text file: it has NUL characters") : text
   } catch (error) {
     if (error instanceof InvalidModelfile) throw error
-    return fail("it is not a text in UTF-8 or UTF-16")
+    return fail("it is not text in UTF-8 or UTF-16")
   }
 }
 

@@ -63,7 +63,7 @@ export class ProtobufReader {
   async text(field: ProtobufField, mostBytes: number): Promise<string> {
     const length = field.end - field.start
     if (length > mostBytes)
-      throw this.fail(`a text in it is ${formatSize(length)} long, more than ${formatSize(mostBytes)}`)
+      throw this.fail(`a string in it is ${formatSize(length)} long, more than ${formatSize(mostBytes)}`)
     if (length > WINDOW_BYTES) return (await this.#readAt(field.start, Buffer.alloc(length))).toString("utf8")
     if (!this.#holds(field.start, length)) await this.#fill(field.start)
     const at = field.start - this.#windowStart
@@ -95,7 +95,7 @@ export class ProtobufReader {
   #within(position: number, end: number): number {
     if (position <= end) return position
     throw this.fail(
-      end === this.size ? "it is cut short" : "it is damaged: a part reaches out of what it is in",
+      end === this.size ? "it is cut short" : "it is damaged: a part reaches past the end of its parent",
     )
   }
 

@@ -13,7 +13,7 @@ export function requireNumbers(file: ModelFolderFile, graph: OnnxModel, keys: re
   requireKeys(file, graph, keys)
   const bad = keys.find((key) => !WHOLE_NUMBER.test(graph.metadata.get(key) ?? ""))
   if (bad !== undefined)
-    throw new InvalidModelFile(file.path, `its metadata give '${graph.metadata.get(bad) ?? ""}' for ${bad}`)
+    throw new InvalidModelFile(file.path, `its metadata gives '${graph.metadata.get(bad) ?? ""}' for ${bad}`)
 }
 
 /** @throws InvalidModelFile where a key is missing or is not numbers with commas between them */
@@ -22,13 +22,13 @@ export function requireNumberLists(file: ModelFolderFile, graph: OnnxModel, keys
   for (const key of keys) {
     const parts = (graph.metadata.get(key) ?? "").split(",")
     if (parts.some((part) => part.trim() === "" || !Number.isFinite(Number(part))))
-      throw new InvalidModelFile(file.path, `its metadata have no list of numbers for ${key}`)
+      throw new InvalidModelFile(file.path, `its metadata has no list of numbers for ${key}`)
   }
 }
 
 function requireKeys(file: ModelFolderFile, { metadata }: OnnxModel, keys: readonly string[]): void {
   const missing = keys.filter((key) => !metadata.get(key))
-  if (missing.length > 0) throw new InvalidModelFile(file.path, `its metadata lack ${missing.join(", ")}`)
+  if (missing.length > 0) throw new InvalidModelFile(file.path, `its metadata lacks ${missing.join(", ")}`)
 }
 
 /** What must be true of a table of tokens. */
@@ -72,7 +72,7 @@ export async function checkTokens(
   const highest = count ?? symbols.keys().reduce((most, number) => Math.max(most, number), 0) + 1
   for (let number = 0; number < highest; number++)
     if (!symbols.has(number))
-      throw new InvalidModelFile(file.path, `there is no token with the number ${number}, of ${highest}`)
+      throw new InvalidModelFile(file.path, `token ${number} of ${highest} is missing`)
   if (exactCount && symbols.size !== highest)
     throw new InvalidModelFile(file.path, `there are ${symbols.size} tokens, but the model has ${highest}`)
   const known = new Set(symbols.values())

@@ -75,7 +75,7 @@ async function readDirectory(path: string, size: number, read: Read): Promise<En
   const tail = await read(tailStart, size - tailStart)
   let end = tail.length - END_BYTES
   while (end >= 0 && tail.readUInt32LE(end) !== END_SIGNATURE) end--
-  if (end < 0) throw new InvalidModelFile(path, "it is no archive of NumPy arrays, or cut short")
+  if (end < 0) throw new InvalidModelFile(path, "it is not an archive of NumPy arrays, or is cut short")
   const count = tail.readUInt16LE(end + 10)
   const bytes = tail.readUInt32LE(end + 12)
   if (count > MOST_ENTRIES || bytes > MOST_DIRECTORY_BYTES)
@@ -101,7 +101,7 @@ async function readDirectory(path: string, size: number, read: Read): Promise<En
 async function describe(path: string, entry: Entry, read: Read): Promise<NpzArray> {
   const { method, compressedSize, size } = entry
   if (method !== STORED && method !== DEFLATED)
-    throw new InvalidModelFile(path, `${entry.name} is compressed in a way that is not known`)
+    throw new InvalidModelFile(path, `${entry.name} has an unknown compression`)
   if (Math.max(compressedSize, size) > MOST_ARRAY_BYTES)
     throw new InvalidModelFile(path, `${entry.name} is larger than ${MOST_ARRAY_BYTES} bytes`)
   const local = await read(entry.localHeader, LOCAL_BYTES)
@@ -131,10 +131,10 @@ async function inflate(path: string, { name, size }: Entry, bytes: Buffer): Prom
 /** The length of an array's header. @throws InvalidModelFile where it is not an array of 32-bit floats */
 function headerLength(path: string, name: string, content: Buffer): number {
   if (content.length < 10 || content.toString("latin1", 0, 6) !== NPY_MAGIC)
-    throw new InvalidModelFile(path, `${name} is no NumPy array`)
+    throw new InvalidModelFile(path, `${name} is not a NumPy array`)
   const length = content[6] === 1 ? 10 + content.readUInt16LE(8) : 12 + content.readUInt32LE(8)
   const header = content.toString("latin1", 0, Math.min(length, content.length))
   if (length > content.length || !header.includes("'<f4'") || header.includes("'fortran_order': True"))
-    throw new InvalidModelFile(path, `${name} is no array of 32-bit floats in C order`)
+    throw new InvalidModelFile(path, `${name} is not an array of 32-bit floats in C order`)
   return length
 }

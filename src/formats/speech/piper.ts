@@ -45,7 +45,7 @@ export async function recognizePiper(folder: SpeechFolder): Promise<TtsModel | u
   if (second !== undefined)
     throw new InvalidModelFile(
       second.model.path,
-      `there are several voices here, ${found.model.name} and ${second.model.name}; put each into a folder of its own`,
+      `there are several text-to-speech models here, ${found.model.name} and ${second.model.name}; put each into a folder of its own`,
     )
   const { metadata } = await folder.graph(found.model)
   if (metadata.has("sample_rate")) return undefined // prepared already
@@ -121,7 +121,7 @@ export function parsePiperConfig(json: unknown, { path }: Pick<ModelFolderFile, 
 function refusePhonemes(json: unknown, fail: (reason: string) => InvalidModelFile): void {
   const type = text(field(json, "phoneme_type"))?.toLowerCase().replace("phonemetype.", "")
   if (type !== undefined && type !== "espeak")
-    throw fail(`phoneme_type is '${type}'; only voices for 'espeak' can be used`)
+    throw fail(`phoneme_type is '${type}'; only models for 'espeak' are supported`)
 }
 
 /**

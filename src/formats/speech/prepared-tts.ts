@@ -108,13 +108,13 @@ function checkMetadata({ family, metadata, model, folder }: Found): void {
   const missing = NEEDED_METADATA[family].filter((key) => !metadata.get(key))
   const isRawPiper = missing.includes("sample_rate") && folder.named(`${model.name}.json`) === undefined
   const hint =
-    isRawPiper && family === "vits" ? `; a voice of Piper needs ${baseName(model.name)}.json beside it` : ""
+    isRawPiper && family === "vits" ? `; a Piper model needs ${baseName(model.name)}.json beside it` : ""
   if (missing.length > 0)
-    throw new InvalidModelFile(model.path, `its metadata lack ${missing.join(", ")}${hint}`)
+    throw new InvalidModelFile(model.path, `its metadata lacks ${missing.join(", ")}${hint}`)
   for (const key of ["sample_rate", "n_speakers"]) {
     const value = metadata.get(key) ?? ""
     if (!/^\d+$/.test(value) || (key === "sample_rate" && Number(value) === 0))
-      throw new InvalidModelFile(model.path, `its metadata give '${value}' for ${key}`)
+      throw new InvalidModelFile(model.path, `its metadata gives '${value}' for ${key}`)
   }
   const isOldMelo = Number(metadata.get("version") ?? 0) < FIRST_MELO_VERSION
   if (family === "vits" && vitsFlavour(metadata) === "melo" && isOldMelo)
@@ -184,7 +184,7 @@ function checkStyles({ folder, family, model, metadata }: Found): string {
   const shape = (metadata.get("style_dim") ?? "").split(",").map(Number)
   const dimensions = family === "kokoro" ? 3 : 2
   if (shape.length !== dimensions || !shape.every((size) => Number.isInteger(size) && size > 0))
-    throw new InvalidModelFile(model.path, `its metadata give '${metadata.get("style_dim")}' for style_dim`)
+    throw new InvalidModelFile(model.path, `its metadata gives '${metadata.get("style_dim")}' for style_dim`)
   const values = shape.reduce((product, size) => product * size, Number(metadata.get("n_speakers")))
   if (file.sizeBytes === values * Float32Array.BYTES_PER_ELEMENT) return file.path
   throw new InvalidModelFile(

@@ -61,7 +61,7 @@ export async function recognizeSpeech(folder: ModelFolder): Promise<SpeechModel 
     if (HELPER_INPUTS.every((name) => graph.inputs.some((input) => input.name === name))) continue
     throw new InvalidModelFile(
       file.path,
-      `it is neither a voice nor a recogniser that is known here; ${describeOnnx(graph)}`,
+      `it is not a supported text-to-speech or speech-to-text model; ${describeOnnx(graph)}`,
     )
   }
   return undefined

@@ -161,6 +161,6 @@ export function refuseStreaming(file: ModelFolderFile, graph: OnnxModel): void {
   if (isStreaming(graph))
     throw new InvalidModelFile(
       file.path,
-      "it is a streaming recogniser, made for live sound; files are written down by its non-streaming sisters",
+      "it is a streaming speech-to-text model, made for live audio; use a non-streaming variant",
     )
 }

@@ -25,7 +25,7 @@ export function parseTokens(text: string, { characters }: { readonly characters:
     if (characters && NAMED_TOKENS.has(symbol)) return
     if (characters && [...symbol].length !== 1)
       throw new TokenProblem(index + 1, `the symbol '${symbol}' is not one character`)
-    if (table.has(symbol)) throw new TokenProblem(index + 1, `the symbol '${symbol}' is there twice`)
+    if (table.has(symbol)) throw new TokenProblem(index + 1, `duplicate symbol '${symbol}'`)
     table.set(symbol, id)
   })
   if (table.size === 0) throw new TokenProblem(1, "there are no symbols")

@@ -72,7 +72,7 @@ function readPart(path: string, part: unknown): string {
   if (type === "refusal") return textOf(path, part, "refusal")
   if (typeof type !== "string") throw invalidField(`${path}.type`, "a string", type)
   throw new Unsupported(
-    `${path} has type ${JSON.stringify(shorten(type, SHOWN.value))}; only text is supported yet`,
+    `${path} has type ${JSON.stringify(shorten(type, SHOWN.value))}; only text is supported so far`,
     path,
   )
 }

@@ -174,7 +174,7 @@ const OF_GENERATION: FieldTable = {
   logprob_token_ids: refusedUnlessEmpty(),
   prompt_logprobs: refusedFrom(-1),
   repetition_detection: refusedUnlessEmpty(),
-  return_prompt_text: refused("; POST /v0/render tells it"),
+  return_prompt_text: refused("; POST /v0/render shows it"),
   return_token_ids: refused("; return_tokens reports the generated tokens, POST /v0/render the prompt's"),
   return_token_offsets: refused(),
   return_tokens_as_token_ids: refused(),
@@ -252,7 +252,7 @@ export const CHAT_FIELDS: FieldTable = {
   use_audio_in_video: ignored,
   input_ids: refusedUnlessEmpty("; POST /v1/completions takes token ids"),
   return_meta_info: refused(),
-  return_prompt_token_ids: refused("; POST /v0/render tells them"),
+  return_prompt_token_ids: refused("; POST /v0/render shows them"),
   task: refused(),
   // TGI.
   tool_prompt: ignored,
@@ -356,7 +356,7 @@ export const IMAGE_FIELDS: FieldTable = {
   // Values that ask for what is done anyway; others would change the picture, and here they could not.
   background: refusedUnless(["auto", "opaque"]),
   input_fidelity: refusedUnless(["low"]),
-  quality: refusedUnless(["auto", "standard", "medium"], "; steps and cfg_scale say how well it is drawn"),
+  quality: refusedUnless(["auto", "standard", "medium"], "; steps and cfg_scale set the quality"),
   style: refusedUnless(["vivid"]),
   // Of other servers with Stable Diffusion.
   cfg_scale: taken,

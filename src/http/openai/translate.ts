@@ -59,7 +59,7 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
   const bestOf = readBestOf(fields, options.n)
   if (bestOf > options.n && reply.stream) {
     throw new InvalidRequest(
-      "best_of must not be more than n with stream: the best is known at the end",
+      "best_of must not be more than n with stream: the best answer is known only at the end",
       "best_of",
     )
   }
@@ -89,7 +89,7 @@ function readKeepLast(fields: Fields): number | undefined {
   if (count === 0) throw invalidField("truncate_prompt_tokens", "-1 or at least 1", count)
   if (fields.text("suffix", TEXTS.prompt)) {
     throw new InvalidRequest(
-      "truncate_prompt_tokens must not come with suffix: of text around a gap no end is the last",
+      "truncate_prompt_tokens must not come with suffix: text around a gap has no single end",
       "truncate_prompt_tokens",
     )
   }

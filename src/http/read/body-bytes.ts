@@ -87,6 +87,6 @@ async function* decoded(chunks: AsyncIterable<Uint8Array>, decoder: Transform): 
     for await (const chunk of decoder) yield chunk
   } catch (error) {
     if (failure !== undefined) throw failure
-    throw new InvalidRequest(`the request body is not what its Content-Encoding says: ${reasonOf(error)}`)
+    throw new InvalidRequest(`the request body does not match its Content-Encoding: ${reasonOf(error)}`)
   }
 }

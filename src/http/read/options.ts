@@ -110,12 +110,12 @@ function readKeepAlive(value: unknown): number | null | undefined {
   if (typeof seconds !== "number" || !Number.isFinite(seconds)) {
     throw invalidField(
       "keep_alive",
-      "a number of seconds or a duration such as '5m' (negative: for ever)",
+      "a number of seconds or a duration such as '5m' (negative: forever)",
       value,
     )
   }
   if (seconds > LONGEST_STAY_SECONDS) {
-    throw invalidField("keep_alive", `at most ${LONGEST_STAY_SECONDS} seconds (negative: for ever)`, value)
+    throw invalidField("keep_alive", `at most ${LONGEST_STAY_SECONDS} seconds (negative: forever)`, value)
   }
   return seconds < 0 ? null : seconds
 }

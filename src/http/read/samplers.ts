@@ -67,6 +67,6 @@ function disordered(): Unsupported {
 function memberOf(name: unknown): ChainMember {
   const member = CHAIN.find(({ names, letter }) => name === letter || names.some((one) => one === name))
   if (member !== undefined) return member
-  const given = typeof name === "string" ? JSON.stringify(name.slice(0, 40)) : "something that is no name"
+  const given = typeof name === "string" ? JSON.stringify(name.slice(0, 40)) : "something that is not a name"
   throw new Unsupported(`samplers has ${given}; there are ${ORDER}`, "samplers")
 }

@@ -31,7 +31,7 @@ export async function streamBytes<E>(source: ByteSource<E>): Promise<Response> {
   await waitForFirstEvent(iterator, { events, client, waiting })
   if (first === undefined) {
     source.end()
-    throw new InternalError("there is nothing in the file that was made")
+    throw new InternalError("the generated file is empty")
   }
   requestContext.streams()
   return new Response(new FileBody(source, iterator).start(first), { headers: source.headers() })

@@ -8,8 +8,8 @@ import { CannotListen } from "../../errors/cli"
 export async function removeLeftSocket(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined)
   if (stats === undefined) return
-  if (!stats.isSocket()) throw new CannotListen(path, "there is something else at that path, not a socket")
-  if (await answers(path)) throw new CannotListen(path, "another server listens there already")
+  if (!stats.isSocket()) throw new CannotListen(path, "the path exists and is not a socket")
+  if (await answers(path)) throw new CannotListen(path, "another server already listens there")
   await unlink(path).catch((error: unknown) => {
     throw new CannotListen(path, "the socket of an earlier server cannot be removed", error)
   })

@@ -68,10 +68,7 @@ async function findModels(folder: string): Promise<readonly FoundManifest[]> {
   const entries: readonly Dirent[] = await readdir(root, { recursive: true, withFileTypes: true }).catch(
     (error: unknown) => {
       if (!existsSync(folder) || systemCode(error) !== "ENOENT") throw new FileFailed("read", root, error)
-      throw new InvalidModelFile(
-        folder,
-        "it is not a models folder of Ollama's: there is no folder 'manifests' in it",
-      )
+      throw new InvalidModelFile(folder, "it is not an Ollama models directory: it has no folder 'manifests'")
     },
   )
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))

@@ -74,7 +74,7 @@ function nameFor({ name: written }: ArchiveDescription, { name, archive }: Impor
   try {
     return parseModelName(written)
   } catch (error) {
-    throw new InvalidArchive(archive, `${reasonOf(error)}; give it another one with --name`)
+    throw new InvalidArchive(archive, `${reasonOf(error)}; choose another name with --name`)
   }
 }
 

@@ -45,7 +45,7 @@ export function parseSums(text: string, archive: string): ReadonlyMap<string, st
     sums.set(path, hex)
   }
   if (!sums.has(DESCRIPTION_ENTRY))
-    throw new InvalidArchive(archive, `${SUMS_ENTRY} has no sum of ${DESCRIPTION_ENTRY}`)
+    throw new InvalidArchive(archive, `${SUMS_ENTRY} has no checksum of ${DESCRIPTION_ENTRY}`)
   return sums
 }
 

@@ -161,8 +161,8 @@ class Unpacking {
   async take(entry: ReadEntry): Promise<void> {
     const { path, type } = entry
     if (type !== "File" && type !== "OldFile")
-      throw this.#invalid(`'${shown(path)}' is no file, but a ${type}`)
-    if (this.#seen.has(path)) throw this.#invalid(`'${shown(path)}' is there twice`)
+      throw this.#invalid(`'${shown(path)}' is not a file but a ${type}`)
+    if (this.#seen.has(path)) throw this.#invalid(`'${shown(path)}' occurs twice`)
     this.#seen.add(path)
     if (this.#sums === undefined) return await this.#takeSums(entry)
     const sum = this.#sums.get(path)
@@ -210,7 +210,7 @@ class Unpacking {
   async #takeBlob(entry: ReadEntry, hex: string): Promise<void> {
     if (this.#sizes === undefined) throw this.#invalid(`'${entry.path}' comes before ${DESCRIPTION_ENTRY}`)
     const size = this.#sizes.get(hex)
-    if (size === undefined) throw this.#invalid(`'${entry.path}' is no part of the model`)
+    if (size === undefined) throw this.#invalid(`'${entry.path}' is not part of the model`)
     if (entry.size !== size)
       throw this.#invalid(`'${entry.path}' has ${entry.size} bytes, but should have ${size}`)
     const path = join(this.#options.folder, hex)

@@ -20,9 +20,9 @@ export function instructionsOf<T extends Instruction["type"]>(
 
 /** What is accepted, though nothing is done with it, and why. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
-  num_keep: "a conversation that is too long is refused, and never shortened from its beginning",
-  num_batch: "batches are as large as the speed of the machine allows",
-  main_gpu: "'--device' and 'models.NAME.device' choose the devices",
+  num_keep: "a prompt that is too long is refused, not truncated",
+  num_batch: "the batch size adapts to the machine",
+  main_gpu: "--device and models.NAME.devices select the devices",
 }
 
 /** Parameters of models that generate no text. */
@@ -30,9 +30,9 @@ const MEDIA_PARAMETERS: ReadonlySet<string> = new Set(["keep_alive", "num_thread
 
 const KIND_NAMES: Readonly<Record<ModelKind, string>> = {
   text: "a text model",
-  tts: "a voice",
-  asr: "a recogniser",
-  image: "a painter",
+  tts: "a text-to-speech model",
+  asr: "a speech-to-text model",
+  image: "an image model",
 }
 
 /** Tells of what nobody can do yet, and of templates that are wrong or not understood. */
@@ -73,14 +73,14 @@ export function checkInstructionsOfKind(
       case "adapter":
         faults.wrong(
           instruction.line,
-          `${instruction.type.toUpperCase()} means nothing to ${KIND_NAMES[kind]}`,
+          `${instruction.type.toUpperCase()} has no effect on ${KIND_NAMES[kind]}`,
         )
         break
       case "parameter":
         if (!MEDIA_PARAMETERS.has(instruction.name))
           faults.wrong(
             instruction.line,
-            `the parameter '${instruction.name}' means nothing to ${KIND_NAMES[kind]}`,
+            `the parameter '${instruction.name}' has no effect on ${KIND_NAMES[kind]}`,
           )
         break
     }

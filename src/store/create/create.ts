@@ -156,7 +156,7 @@ function joinSources(sources: readonly FoundSource[], faults: Faults): Parts | u
   if (first === undefined) {
     return void faults.wrong(
       sources[0]?.line ?? 1,
-      "FROM names a projector alone; the model that it is for must be there too",
+      "FROM names only a projector; name the model that it belongs to as well",
     )
   }
   const kind = first.type === "model" ? first.manifest.kind : first.kind
@@ -189,7 +189,7 @@ function projectorWarnings({
   files,
 }: Parts): readonly { readonly line?: number; readonly message: string }[] {
   if (!files.some(({ role }) => role === "projector")) return []
-  return [{ message: "the projector is kept, but pictures in chats are not supported yet" }]
+  return [{ message: "the projector is kept, but images in chats are not supported yet" }]
 }
 
 /** Files of the base; a new adapter or projector replaces an old one. */

@@ -58,7 +58,7 @@ const HEAD_BYTES = 64 * 1024
 const FOREIGN_WEIGHTS = /\.(safetensors|bin|pth|pt)$/i
 
 const UNCONVERTED =
-  "weights that are no GGUF are not supported yet: convert them with llama.cpp's convert_hf_to_gguf.py"
+  "weights in formats other than GGUF are not supported yet: convert them with llama.cpp's convert_hf_to_gguf.py"
 
 const NO_FILE = "it is a pipe or a device, not a file"
 
@@ -151,7 +151,7 @@ export async function findAdapter(
   if (stats.isDirectory() || FOREIGN_WEIGHTS.test(path)) {
     return void faults.unsupported(
       line,
-      `ADAPTER ${value}: adapters that are no GGUF are not supported yet: convert it with llama.cpp's convert_lora_to_gguf.py`,
+      `ADAPTER ${value}: adapters in formats other than GGUF are not supported yet: convert it with llama.cpp's convert_lora_to_gguf.py`,
     )
   }
   try {
@@ -251,7 +251,7 @@ async function folderSource(
   const names = folder.files.slice(0, 5).map(({ name }) => name)
   throw new InvalidModelFile(
     path,
-    `there is no model in the folder${names.length === 0 ? "; it is empty" : `, only ${names.join(", ")}`}`,
+    `no model found in the folder${names.length === 0 ? "; it is empty" : `, only ${names.join(", ")}`}`,
   )
 }
 

@@ -104,7 +104,7 @@ export class LocalModels {
   async #whyNoGguf(found: FoundModel): Promise<string | undefined> {
     const file = await this.#files.inspect(found)
     if (file.kind === undefined) return ggufFault(found.path) ?? "it is not a GGUF file"
-    return isModel(file) ? undefined : "it is a part for another model, not a model itself"
+    return isModel(file) ? undefined : "it is a part of another model, not a model itself"
   }
 
   async #found(): Promise<readonly FoundModel[]> {
@@ -173,7 +173,7 @@ export class LocalModels {
     const root = await realpath(this.#modelsFolder).catch(() => undefined)
     if (root === undefined || !`${folder}${sep}`.startsWith(`${root}${sep}`)) {
       throw new InvalidRequest(
-        `model '${summary.name}' is ${found.path}, outside of the models folder; delete it there`,
+        `model '${summary.name}' is ${found.path}, outside the models directory; delete it there`,
         "model",
       )
     }
@@ -195,7 +195,7 @@ export class LocalModels {
     const withFolder = `${basename(dirname(found.path))}/${found.name}`
     const free = [found.name, withFolder].find((name) => !this.#added.has(name))
     if (free !== undefined) return free
-    throw new InvalidRequest(`there is a model called '${withFolder}' already; rename ${found.path}`, "model")
+    throw new InvalidRequest(`a model '${withFolder}' already exists; rename ${found.path}`, "model")
   }
 
   async #withPath(path: string): Promise<LocalModel | undefined> {
@@ -239,7 +239,7 @@ async function locate(path: string): Promise<FoundModel> {
   }
   const found = modelOfFile(absolute)
   const first = await stat(found.path).catch(() => undefined)
-  if (first === undefined) throw new ModelNotFound(path, ": there is no such file")
+  if (first === undefined) throw new ModelNotFound(path, ": no such file")
   if (!first.isFile()) throw new InvalidModelFile(path, "it is not a file")
   return found
 }

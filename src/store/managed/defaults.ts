@@ -83,7 +83,7 @@ function templateOf({ template, renderer, parser }: Manifest): {
 } {
   if (renderer !== undefined || parser !== undefined) {
     const what = renderer === undefined ? `parser '${parser}'` : `renderer '${renderer}'`
-    return { note: `its ${what} is not supported: the chat template of its file is used` }
+    return { note: `its ${what} is not supported: using the chat template of its file` }
   }
   if (template === undefined || template.text.trim() === "") return {}
   if (template.syntax === "jinja") return { template: template.text }
@@ -92,7 +92,7 @@ function templateOf({ template, renderer, parser }: Manifest): {
   } catch (error) {
     if (!(error instanceof GoTemplateFault)) throw error
     return {
-      note: `line ${error.line} of its template is not understood (${error.message}): that of its file is used`,
+      note: `line ${error.line} of its template cannot be translated (${error.message}): using that of its file`,
     }
   }
 }

@@ -62,9 +62,7 @@ const validator = Compile(schema)
 export function checkManifest(value: unknown): Manifest {
   if (!validator.Check(value)) {
     const [problem] = validator.Errors(value)
-    throw new InvalidManifest(
-      `${problem?.instancePath || "it"} ${problem?.message ?? "is not as it should be"}`,
-    )
+    throw new InvalidManifest(`${problem?.instancePath || "it"} ${problem?.message ?? "is invalid"}`)
   }
   // The schema describes the type, but for the digests' prefix, which its pattern does.
   const manifest = value as unknown as Manifest

@@ -23,7 +23,7 @@ function isWritable(folder: string): Promise<boolean> {
 
 /** Something else has the name that a model was to be deleted by. */
 export function replacedMeanwhile(name: string): ModelNotFound {
-  return new ModelNotFound(name, ": another model was given that name meanwhile; nothing was deleted")
+  return new ModelNotFound(name, ": the name was given to another model meanwhile; nothing was deleted")
 }
 
 function digestsOf({ files }: Manifest): ReadonlySet<Digest> {
@@ -130,7 +130,7 @@ export class ManifestTransactions {
     if (occupant === undefined || mayReplace(occupant)) return undefined
     if (occupant !== "unreadable" && manifestId(occupant) === manifestId(manifest))
       return await this.#existing(name)
-    throw new ModelExists(formatModelName(name), "it was left as it is")
+    throw new ModelExists(formatModelName(name), "it was not changed")
   }
 
   async #existing(name: ModelName): Promise<ManagedModel> {

@@ -116,7 +116,7 @@ export class Puller {
           if (installed !== undefined) return installed
         }
         if (!(error instanceof SourceChanged) || changes === MOST_CHANGES) throw error
-        const text = `${formatModelName(plan.name)} has changed at its source (${error.message}); it is downloaded anew`
+        const text = `${formatModelName(plan.name)} has changed at its source (${error.message}); downloading it again`
         onEvent({ type: "note", text })
       }
     }
@@ -133,7 +133,7 @@ export class Puller {
     const manifest = await store.manifest(name)
     if (manifest === undefined) {
       throw new InvalidRequest(
-        `'${name}' was put there by hand: nobody knows what its files should be`,
+        `'${name}' was put there by hand, so there are no checksums to verify it with`,
         "model",
       )
     }
@@ -179,7 +179,7 @@ export class Puller {
       if (planned !== undefined) return { ...planned, remote: { ...planned.remote, digest: file.digest } }
       throw new DownloadFailed(
         file.name,
-        `its source has another version now, which 'xllm pull ${name}' downloads`,
+        `its source has another version now; 'xllm pull ${name}' downloads it`,
       )
     })
     await using _held = await store.blobs.hold(damaged.map(({ digest }) => digest))
@@ -291,7 +291,7 @@ export class Puller {
   ): Promise<ReadonlyMap<string, Uint8Array>> {
     if (!this.#options.verify) return new Map()
     if (source.type === "ollama") {
-      throw new SignatureRefused(source.reference, "registries have no signatures beside their files")
+      throw new SignatureRefused(source.reference, "registries do not provide signatures")
     }
     const signed = files.filter(({ isDocument }) => isDocument !== true)
     const found = await Promise.all(
@@ -375,7 +375,7 @@ export class Puller {
       onProgress,
       inspect,
       onWait: () => {
-        if (!hasWaited) note(`${name} is being downloaded already; waiting for that`)
+        if (!hasWaited) note(`${name} is already being downloaded; waiting for it`)
         hasWaited = true
       },
       onNote: note,

@@ -37,7 +37,7 @@ export async function checkSignature(
   const { createMessage, verify } = await import("openpgp")
   const refuse = (reason: string) => new SignatureRefused(file.label, reason)
   const parsed = await parseSignature(signature).catch(() => undefined)
-  if (parsed === undefined) throw refuse("what lies beside it is no signature")
+  if (parsed === undefined) throw refuse("the file beside it is not a signature")
   const message = await createMessage({ binary: bytesOf(file.path) })
   const { data, signatures } = await verify({
     message,
@@ -56,7 +56,7 @@ export async function checkSignature(
       ),
     ),
   )
-  if (results.length === 0) throw refuse("what lies beside it is no signature")
+  if (results.length === 0) throw refuse("the file beside it is not a signature")
   if (results.includes(undefined)) return
   throw refuse(`no trusted key has signed it (${results.join("; ")}); 'xllm keys add' trusts a key`)
 }

@@ -17,7 +17,7 @@ export function chooseLanguage(
   const found = code ?? languages.find((each) => nameOf(each) === given)
   if (found !== undefined) return found
   throw new InvalidRequest(
-    `the model does not know the language '${wanted}'; it knows ${languages.toSorted().join(", ")}`,
+    `the model does not support the language '${wanted}'; it supports ${languages.toSorted().join(", ")}`,
     "language",
   )
 }
@@ -28,7 +28,7 @@ export function checkTask(
   task: "transcribe" | "translate",
 ): void {
   if (task === "translate" && !canTranslate)
-    throw new Unsupported("this model cannot translate; Whisper models for several languages can", "model")
+    throw new Unsupported("this model cannot translate; multilingual Whisper models can", "model")
 }
 
 function nameOf(code: string): string | undefined {

@@ -53,5 +53,5 @@ async function recognize(name: string, path: string): Promise<AsrModel> {
     if (error instanceof InvalidModelFile) throw new ModelLoadFailed(name, error.message, error)
     throw error
   }
-  throw new ModelLoadFailed(name, `${path} is no recogniser`)
+  throw new ModelLoadFailed(name, `${path} is not a speech-to-text model`)
 }

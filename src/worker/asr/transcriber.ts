@@ -89,7 +89,7 @@ export class Transcriber {
     })
     const swallowed = SWALLOWED.exec(complaints ?? "")?.[1]
     if (hypothesis === undefined || (hypothesis.text === "" && swallowed !== undefined))
-      throw new TranscriptionFailed(swallowed?.replace(/\s+/g, " ").trim() || "the engine does not say why")
+      throw new TranscriptionFailed(swallowed?.replace(/\s+/g, " ").trim() || "the engine gave no reason")
     return hypothesis
   }
 

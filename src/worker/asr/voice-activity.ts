@@ -35,7 +35,7 @@ export async function findVoiceActivityModel(folders: readonly string[]): Promis
     try {
       const names = (await readOnnx(path)).inputs.map(({ name }) => name)
       if (INPUTS.some((inputs) => inputs.every((name) => names.includes(name)))) return path
-      console.error(`${path} is not used: it is no Silero VAD`)
+      console.error(`${path} is not used: it is not a Silero VAD model`)
     } catch (error) {
       console.error(`${path} is not used: ${error instanceof Error ? error.message : String(error)}`)
     }

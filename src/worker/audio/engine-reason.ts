@@ -13,5 +13,5 @@ export function engineReason(error: unknown): string {
   const refusal = REFUSAL.exec(words)?.[1]
   if (refusal === undefined) return words
   console.error(words)
-  return `ONNX Runtime does not take its graph: ${refusal.replace(PLACE, "")}`
+  return `ONNX Runtime refused its graph: ${refusal.replace(PLACE, "")}`
 }

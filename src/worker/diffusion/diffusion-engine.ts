@@ -118,7 +118,7 @@ export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
         return current.job.heartbeat()
       case "done":
         return current.png === undefined
-          ? current.over.reject(new ImageGenerationFailed("the engine gave no picture"))
+          ? current.over.reject(new ImageGenerationFailed("the engine returned no image"))
           : current.over.resolve(current.png)
       case "failed":
         return current.over.reject(

@@ -76,8 +76,7 @@ export function planGeneration({
   source,
   randomSeed,
 }: ImageGenerationInput): ImageGeneration {
-  if (request.source?.maskPath !== undefined)
-    throw new Unsupported("masks are not supported: the image engine's package takes none", "mask")
+  if (request.source?.maskPath !== undefined) throw new Unsupported("masks are not supported", "mask")
   // A picture alone says what its variation is of.
   if (request.prompt.trim() === "" && request.source === undefined)
     throw new InvalidRequest("the prompt must not be empty", "prompt")
@@ -127,7 +126,7 @@ function sizeOf(
   }
   if (size.width * size.height > MAX_PIXELS)
     throw new InvalidRequest(
-      `a picture may have at most ${MAX_PIXELS} pixels (2048x2048), got ${size.width}x${size.height}`,
+      `an image may have at most ${MAX_PIXELS} pixels (2048x2048), got ${size.width}x${size.height}`,
       "size",
     )
   return size
@@ -146,7 +145,7 @@ function seedOf({ seed, n }: ImageRequest, randomSeed: number): number {
   if (seed === undefined) return randomSeed
   if (Number.isInteger(seed) && seed >= 0 && seed <= Number.MAX_SAFE_INTEGER - n) return seed
   throw new InvalidRequest(
-    `seed must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER} less the pictures, got ${seed}`,
+    `seed must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER} minus the number of images, got ${seed}`,
     "seed",
   )
 }

@@ -32,7 +32,7 @@ export async function loadDiffusionModel({
   settings,
 }: LoadMessage<ImageRequest>): Promise<MediaEngine<ImageRequest, ImageEvent>> {
   const imageModel = await recognizeImageModel(await readModelFolder(model.path))
-  if (imageModel === undefined) throw new ModelLoadFailed(model.name, "it is no model that makes pictures")
+  if (imageModel === undefined) throw new ModelLoadFailed(model.name, "it is not an image model")
   const adapter = adapterOf(model, imageModel)
   const files = await locateImageEngine(environment.runtimeFolder)
   const onGpu = settings.gpuLayers !== 0 && files.gpuBackends !== undefined
@@ -43,11 +43,14 @@ export async function loadDiffusionModel({
 function adapterOf({ name, defaults }: WorkerModel, imageModel: ImageModel): string | undefined {
   const given = decodeDefaults(defaults).adapters ?? []
   if (given.some(({ scale }) => scale !== 1))
-    throw new Unsupported(`model '${name}': adapters of image models can only be applied whole`, "model")
+    throw new Unsupported(
+      `model '${name}': adapters of image models can only be applied at full strength`,
+      "model",
+    )
   const adapters = [...imageModel.loras, ...given.map(({ path }) => path)]
   if (adapters.length > 1)
     throw new Unsupported(
-      `model '${name}': there are ${adapters.length} adapters, and one can be applied`,
+      `model '${name}': there are ${adapters.length} adapters, and only one can be applied`,
       "model",
     )
   return adapters[0]
@@ -112,7 +115,7 @@ async function start(options: StartOptions): Promise<DiffusionEngine> {
     sidecar.kill()
     // A file that is refused where there is no GPU would be refused again.
     if (!options.onGpu || (loading.isRefused && loading.gpus.length === 0)) throw error
-    console.error(`loading on the GPU failed, the CPU is used: ${asXllmError(error).message}`)
+    console.error(`loading on the GPU failed, using the CPU: ${asXllmError(error).message}`)
     return await start({ ...options, onGpu: false })
   }
 }

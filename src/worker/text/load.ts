@@ -202,7 +202,7 @@ function refuseHopeless(
   if (kv.cells > MOST_CELLS)
     throw new ModelLoadFailed(
       name,
-      `a KV cache of ${kv.cells} tokens is more than the ${MOST_CELLS} that llama.cpp can have; use a smaller --ctx or fewer --slots`,
+      `a KV cache of ${kv.cells} tokens is more than llama.cpp's limit of ${MOST_CELLS}; use a smaller --ctx or fewer --slots`,
     )
   const hostShare = 1 - Math.min(1, gpuLayers / model.layers)
   const onCpu = gpuLayers === 0 && kv.certainBytes > 0
@@ -238,7 +238,7 @@ function makeContext(
   if (context !== undefined) return context
   throw new ModelLoadFailed(
     name,
-    `there is no room for a context of ${kv.cells} cells (${kv.layout}); try a smaller --ctx or fewer --slots`,
+    `not enough memory for a context of ${kv.cells} cells (${kv.layout}); try a smaller --ctx or fewer --slots`,
     undefined,
     { outOfMemory: true },
   )

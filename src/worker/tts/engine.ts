@@ -62,7 +62,7 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     const startedAt = performance.now()
     const manner = this.#mannerOf(request)
     const pieces = splitIntoPieces(request.input)
-    if (pieces.length === 0) throw new InvalidRequest("the input has nothing that can be spoken", "input")
+    if (pieces.length === 0) throw new InvalidRequest("the input has nothing to speak", "input")
     // Made while the first piece is synthesised: some take as long as a short one.
     const encoder = createEncoder(request.format, this.#sampleRate, this.#resampler)
     const opened = encoder.then((made) => {
@@ -103,7 +103,7 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
       await job.step(() => this.#synthesize(text, manner, encode))
       await encoding
     }
-    if (total === 0) throw new InvalidRequest("the voice has no sound for this input", "input")
+    if (total === 0) throw new InvalidRequest("the model produced no audio for this input", "input")
     job.emit({ type: "audio", bytes: (await encoding).end(), samples: 0 })
     return total
   }
@@ -142,8 +142,8 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     const known = espeak?.nameOf(language)
     if (known === undefined)
       throw new InvalidRequest(
-        `the voice '${model.description.speakers[speaker] ?? speaker}' speaks '${language}', for which there is no data ` +
-          "of espeak-ng here; install them (on Debian and Ubuntu: apt install espeak-ng-data)",
+        `the voice '${model.description.speakers[speaker] ?? speaker}' speaks '${language}', for which there is no espeak-ng ` +
+          "data here; install it (on Debian and Ubuntu: apt install espeak-ng-data)",
         "voice",
       )
     return { ...manner, language: known }

@@ -42,8 +42,8 @@ export async function findEspeakData(
   }
   throw new ModelLoadFailed(
     model,
-    `it speaks '${language}', for which there is no data of espeak-ng here; ` +
-      "install them (on Debian and Ubuntu: apt install espeak-ng-data), or put a folder espeak-ng-data beside the model",
+    `it speaks '${language}', for which there is no espeak-ng data here; ` +
+      "install it (on Debian and Ubuntu: apt install espeak-ng-data), or put a folder espeak-ng-data beside the model",
   )
 }
 

@@ -53,7 +53,7 @@ async function recognize(name: string, path: string): Promise<TtsModel> {
     if (error instanceof InvalidModelFile) throw new ModelLoadFailed(name, error.message, error)
     throw error
   }
-  throw new ModelLoadFailed(name, `${path} is no voice`)
+  throw new ModelLoadFailed(name, `${path} is not a text-to-speech model`)
 }
 
 /** Where espeak-ng wants another name for the language than the model's metadata have, a copy gets that one. */

@@ -89,7 +89,7 @@ describe("an answer of a server", () => {
 
   test("fails where an event is no JSON", async () => {
     using server = serveAlways(() => new Response("data: <html>\n\n"))
-    await expect(answer(server.url)).rejects.toThrow("sent an event that is no JSON object: <html>")
+    await expect(answer(server.url)).rejects.toThrow("sent an event that is not a JSON object: <html>")
   })
 
   test("can be given up", async () => {
@@ -154,7 +154,7 @@ describe("a server", () => {
   test("that gives another answer than expected is named", async () => {
     using server = serveAlways(() => Response.json({ models: "none" }))
     await expect(new ServerClient(server).ps()).rejects.toThrow(
-      "gave an answer to /v0/ps that xLLM does not give",
+      "did not answer /v0/ps as an xLLM server does",
     )
   })
 })
@@ -183,7 +183,7 @@ describe("finding a model", () => {
 
   test("a path is refused", async () => {
     using server = startChatServer()
-    await expect(answersOf(server).find("./smol.gguf")).rejects.toThrow("takes names of models, not paths")
+    await expect(answersOf(server).find("./smol.gguf")).rejects.toThrow("accepts model names, not paths")
   })
 })
 

@@ -97,6 +97,6 @@ test.each(["bash", "zsh", "fish"])("the script for %s is printed", async (shell)
 
 test("another shell is refused by name", async () => {
   expect((await runXllm(["completion", "csh"])).err).toBe(
-    "Error: completion is for bash, zsh, fish, got 'csh'\n",
+    "Error: completion supports bash, zsh, fish, got 'csh'\n",
   )
 })

@@ -92,10 +92,10 @@ describe("is refused:", () => {
   test("a Modelfile that is not there", async () => {
     const path = join(folder, "Nofile")
     await expect(create.execute(["x", "-f", path], io())).rejects.toThrow(
-      `cannot read ${path}: there is no such file or folder`,
+      `cannot read ${path}: no such file or folder`,
     )
     await expect(create.execute(["x"], io())).rejects.toThrow(
-      "cannot read Modelfile: there is no such file or folder; name another Modelfile with -f",
+      "cannot read Modelfile: no such file or folder; name another Modelfile with -f",
     )
   })
 

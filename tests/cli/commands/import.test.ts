@@ -19,8 +19,7 @@ async function imported(models: ModelsFolder, ...argv: readonly string[]): Promi
   return io.out
 }
 
-const TAKEN =
-  "there is another model 'mine:latest' already; choose another with --name, or replace it with --force"
+const TAKEN = "a model 'mine:latest' already exists; choose another with --name, or replace it with --force"
 
 describe("importing", () => {
   test("the same file again under the same name is a success, and changes nothing", async () => {

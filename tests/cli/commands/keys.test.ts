@@ -38,7 +38,7 @@ describe("keys", () => {
     )
     const [first] = JSON.parse(await it.run(["list", "--json"])).keys
     expect(first).toMatchObject({ users: ["Alice <alice@example.org>"], expires_at: null })
-    expect(await it.run(["rm", first.fingerprint.slice(-16)])).toContain("not trusted any more")
+    expect(await it.run(["rm", first.fingerprint.slice(-16)])).toContain("no longer trusted")
     expect(await it.run(["list"])).not.toContain("Alice")
   })
 
@@ -61,12 +61,12 @@ describe("keys", () => {
   })
 
   test.each([
-    [["add", "/none.asc"], "cannot read /none.asc: there is no such file or folder"],
+    [["add", "/none.asc"], "cannot read /none.asc: no such file or folder"],
     [["add"], "keys add needs a FILE"],
-    [["add", "-"], "standard input has no OpenPGP public key that can be read"],
+    [["add", "-"], "standard input has no readable OpenPGP public key"],
     [["rm"], "keys rm needs an ID"],
     [["rm", "12"], "no trusted key ends with '12'"],
-    [["drop"], "keys does not know 'drop'; it takes add, list or rm"],
+    [["drop"], "unknown action 'drop'; use add, list or rm"],
   ])("%p is refused", async (argv, message) => {
     using it = home()
     await expect(it.run(argv, "nonsense")).rejects.toThrow(message)

@@ -121,7 +121,7 @@ describe("list", () => {
     expect(io.out).toBe("NAME    TYPE    ID    SIZE    MODIFIED\n")
     expect(io.err).toBe(
       `no models in ${join(folder.path, "models")} yet: 'xllm pull qwen3:0.6b' downloads one; ` +
-        "a GGUF file that is put there is one too\n",
+        "a GGUF file placed there is one too\n",
     )
   })
 })
@@ -278,7 +278,7 @@ describe("show of a voice", () => {
       capabilities: ["speech"],
       files: [{ name: "model.onnx" }, { name: "tokens.txt" }],
     })
-    await expect(show.execute([path, "--tensors"], fakeIo())).rejects.toThrow("is no text model")
+    await expect(show.execute([path, "--tensors"], fakeIo())).rejects.toThrow("is not a text model")
     const template = fakeIo()
     await show.execute([path, "--template"], template)
     expect(template.out).toBe("")

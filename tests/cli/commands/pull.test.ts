@@ -20,15 +20,15 @@ describe("what cannot be pulled is refused before anybody is asked", () => {
   test.each([
     [["bad name"], `invalid model name 'bad name': ${SPACES}`],
     [["good", "bad name"], `invalid model name 'bad name': ${SPACES}`],
-    [["https://example.com/page"], "'https://example.com/page' is not the address of a GGUF file"],
+    [["https://example.com/page"], "'https://example.com/page' is not the URL of a GGUF file"],
     [
       ["https://example.com/%ZZ.gguf"],
-      "'https://example.com/%ZZ.gguf' is not a valid address: '%ZZ.gguf' has a % without two hexadecimal digits, " +
+      "'https://example.com/%ZZ.gguf' is not a valid URL: '%ZZ.gguf' has a % without two hexadecimal digits, " +
         "or bytes that are not UTF-8",
     ],
     [
       ["https://huggingface.co/a/b%ZZ"],
-      "'https://huggingface.co/a/b%ZZ' is not a valid address: 'b%ZZ' has a % without two hexadecimal digits, " +
+      "'https://huggingface.co/a/b%ZZ' is not a valid URL: 'b%ZZ' has a % without two hexadecimal digits, " +
         "or bytes that are not UTF-8",
     ],
     [
@@ -43,7 +43,7 @@ describe("what cannot be pulled is refused before anybody is asked", () => {
     expect(await xllm("run", "bad name", "hi")).toEqual({
       out: "",
       err:
-        "no server answers at http://127.0.0.1:1; the model runs in this program\n" +
+        "no server answers at http://127.0.0.1:1; running the model without one\n" +
         `Error: model 'bad name' not found: ${SPACES}\n`,
       code: 1,
     })

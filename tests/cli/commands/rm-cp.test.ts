@@ -67,7 +67,7 @@ describe("rm", () => {
     const { name, id } = await models.install("a", { "m.gguf": "content" })
     using server = startChatServer({ loaded: [{ ...loadedModel, name, id }] })
     await expect(rm.execute(["a"], ioFor(models, server.url))).rejects.toThrow(
-      `model 'a:latest' is running at ${server.url}; stop it with 'xllm stop a:latest', or say --force`,
+      `model 'a:latest' is running at ${server.url}; stop it with 'xllm stop a:latest', or pass --force`,
     )
     expect(await models.names()).toEqual(["a:latest"])
     await rm.execute(["a", "--force"], ioFor(models, server.url))

@@ -166,7 +166,7 @@ describe("run refuses", () => {
     [["smol"], { input: "  \n" }, "run needs a PROMPT here"],
     [["smol", "--json"], { isTerminal: true }, "run needs a PROMPT here"],
     [[], { isTerminal: true }, "run needs MODEL [PROMPT…]; see 'xllm run --help'"],
-    [["./m.gguf", "hi", "--host", "box"], { input: "" }, "a server takes names of models, not paths"],
+    [["./m.gguf", "hi", "--host", "box"], { input: "" }, "a server accepts model names, not paths"],
   ])("%p", async (argv, options, message) => {
     await expect(run.execute(argv, fakeIo(options))).rejects.toThrow(message)
   })

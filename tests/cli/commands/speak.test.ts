@@ -128,19 +128,19 @@ describe("speak refuses", () => {
   test.each([
     [["joe"], { input: " \n" }, "speak needs a TEXT"],
     [["joe"], { isTerminal: true }, "speak needs a TEXT"],
-    [["joe", "Hi"], { isTerminal: true }, "audio is not for a terminal"],
-    [["joe", "Hi", "-o", "-"], { isTerminal: true }, "audio is not for a terminal"],
-    [["joe", "Hi", "-o", "a.txt"], { input: "" }, "the name of a.txt does not say the format; add --format"],
-    [["joe", "Hi", "-o", "mp3"], { input: "" }, "the name of mp3 does not say the format"],
+    [["joe", "Hi"], { isTerminal: true }, "refusing to write audio to a terminal"],
+    [["joe", "Hi", "-o", "-"], { isTerminal: true }, "refusing to write audio to a terminal"],
+    [["joe", "Hi", "-o", "a.txt"], { input: "" }, "the name of a.txt does not set the format; add --format"],
+    [["joe", "Hi", "-o", "mp3"], { input: "" }, "the name of mp3 does not set the format"],
     [["joe", "Hi", "--json"], { input: "" }, "--json needs a file"],
     [["joe", "Hi", "--speed", "5"], { input: "" }, "--speed must be a number from 0.25 to 4, got '5'"],
     [["joe", "Hi", "--format", "mp4"], { input: "" }, "--format must be one of mp3, opus"],
     [
       ["joe", "Hi", "-o", "/nowhere/a.mp3"],
       { input: "" },
-      "cannot write /nowhere/a.mp3: there is no such file or folder",
+      "cannot write /nowhere/a.mp3: no such file or folder",
     ],
-    [["./joe.onnx", "Hi"], { input: "" }, "a server takes names of models, not paths"],
+    [["./joe.onnx", "Hi"], { input: "" }, "a server accepts model names, not paths"],
     [["joo", "Hi"], { input: "" }, "model 'joo' not found; did you mean 'joe'?"],
   ])("%j", async (argv, options, message) => {
     const { url, engine } = await mediaServer()
@@ -163,7 +163,7 @@ describe("a model of another kind is refused with the command that is meant", ()
   test.each([
     ["joe", "tts", `'joe' is a text-to-speech model; use 'xllm speak joe "text"'`],
     ["ears", "asr", "'ears' is a speech-to-text model; use 'xllm transcribe ears FILE'"],
-    ["brush", "image", `'brush' is an image model; use 'xllm draw brush "prompt"'`],
+    ["brush", "image", `'brush' is an image model; use 'xllm image brush "prompt"'`],
   ] as const)("run %s, at a server", async (model, kind, message) => {
     const { url, engine } = await mediaServer()
     engine.script = () => {
@@ -182,7 +182,7 @@ describe("a model of another kind is refused with the command that is meant", ()
     )
   })
 
-  test.each(["speak", "transcribe", "draw"])("%s, by a path", async (command) => {
+  test.each(["speak", "transcribe", "image"])("%s, by a path", async (command) => {
     using folder = tempFolder()
     const path = join(folder.path, "a model.gguf")
     await writeTinyModel(path, { layers: 1 })

@@ -108,8 +108,8 @@ describe("transcribe", () => {
 
 describe("transcribe refuses", () => {
   test.each([
-    [["ears", "nothing.wav"], { input: "" }, "cannot read nothing.wav: there is no such file or folder"],
-    [["ears", "-"], { isTerminal: true }, "nothing is piped in"],
+    [["ears", "nothing.wav"], { input: "" }, "cannot read nothing.wav: no such file or folder"],
+    [["ears", "-"], { isTerminal: true }, "no input: name a file"],
     [["ears"], { input: "" }, "transcribe needs MODEL FILE"],
     [["ears", "-", "--json", "--format", "srt"], { input: "" }, "give one of --json and --format"],
     [["ears", "-", "--words"], { input: "" }, "--words needs --json or --format verbose_json"],

@@ -21,7 +21,7 @@ describe("a models directory that is named and not there", () => {
     [["run", "./m.gguf", "hi"]],
     [["speak", "m", "hi"]],
     [["transcribe", "m", "/dev/stdin"]],
-    [["draw", "m", "hi"]],
+    [["image", "m", "hi"]],
     [["rm", "m"]],
     [["export", "m", "m.tar"]],
   ])("is refused by %p", async (argv) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Recall } from "../../../src/cli/repl/recall"
 
-describe("what was typed before", () => {
+describe("previous input", () => {
   test("comes back one by one, and what was being typed last", () => {
     const recall = new Recall(["one", "two"], 9)
     expect([recall.older("draft"), recall.older("two"), recall.older("one")]).toEqual([

@@ -361,7 +361,7 @@ describe("commands of a conversation", () => {
       ],
     })
     expect(terminal.shown).toContain(
-      "These are not parameters of models, and were left out: mirostat\nCreated new model 'mine:latest'\n",
+      "Not model parameters, left out: mirostat\nCreated new model 'mine:latest'\n",
     )
   })
 

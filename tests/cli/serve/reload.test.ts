@@ -61,7 +61,7 @@ describe("a file that is read again", () => {
       },
       {
         level: "warn",
-        event: "settings take effect when the server starts again",
+        event: "restart the server for these settings to take effect",
         settings: ["server.port"],
       },
     ])

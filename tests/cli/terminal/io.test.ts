@@ -20,7 +20,7 @@ test("what is too long for any model is not read to its end", async () => {
     }
   }
   expect(readText(endless())).rejects.toThrow(
-    "the input is larger than 16 MB, which is more than any model reads",
+    "the input is larger than 16 MB, which is more than any model accepts",
   )
   await readText(endless()).catch(() => {})
   expect(sent).toBe(2 * 17)

@@ -26,7 +26,7 @@ test("a probe that crashes says its last words, and is tried again by the next w
   const { engine, logged } = testEngine({ probe: "crash" })
   await expect(engine.system()).rejects.toThrow("ended with exit code 3; last output: vulkan: no driver")
   await expect(engine.system()).rejects.toBeInstanceOf(NativeLibraryError)
-  expect(logged.filter((entry) => entry.event === "devices could not be found")).toHaveLength(2)
+  expect(logged.filter((entry) => entry.event === "device detection failed")).toHaveLength(2)
   expect(engine.status().devices).toBeNull()
 })
 
@@ -56,8 +56,8 @@ test("where the backends cannot be asked the model runs on the CPU, and the serv
   expect((await new Client(engine, "say 1").rest()).at(-1)?.type).toBe("done")
   expect(engine.loaded()[0]?.plan).toMatchObject({ devices: [{ name: "CPU", layers: 4 }] })
   // What the process wrote is in the log alone.
-  expect(engine.status().problems).toEqual(["the process that asks for devices ended with exit code 3"])
-  expect(await heard("devices could not be found")).toMatchObject({
+  expect(engine.status().problems).toEqual(["the device probe ended with exit code 3"])
+  expect(await heard("device detection failed")).toMatchObject({
     error: expect.stringContaining("vulkan: no driver"),
   })
 })

@@ -123,7 +123,7 @@ describe("room for 3,000 MiB", () => {
     expect(outcome).toMatchObject({ type: "never", error: { code: "not_enough_memory", status: 507 } })
     if (outcome.type === "never") {
       expect(outcome.error.message).toContain(
-        "needs 4.0 GiB of system memory, but at most 2.9 GiB can be had",
+        "needs 4.0 GiB of system memory, but at most 2.9 GiB is available",
       )
     }
   })

@@ -5,7 +5,7 @@ import { ModelLoadFailed } from "../../../src/errors/model"
 import { SETTINGS } from "../../support/test-engine"
 
 const OUT_OF_MEMORY = new ModelLoadFailed("m", "no room", undefined, { outOfMemory: true })
-const CRASHED = new ModelLoadFailed("m", "crashed", new WorkerCrashed("m", "was ended by SIGABRT", []))
+const CRASHED = new ModelLoadFailed("m", "crashed", new WorkerCrashed("m", "was terminated by SIGABRT", []))
 
 function failed(layers: number | null, more: Partial<FailedLoad> = {}): FailedLoad {
   const wanted = { ...SETTINGS, gpuLayers: null, kvCells: 777 }
@@ -26,7 +26,7 @@ test("half of the layers on GPUs, again and again, down to none", () => {
   expect(layers).toEqual([16, 8, 4, 2, 1])
   expect(nextLoad(failed(1))).toMatchObject({
     settings: { gpuLayers: 0 },
-    note: "0 instead of 1 layers are on GPUs, for their memory did not suffice",
+    note: "0 instead of 1 layers are on GPUs, because GPU memory ran out",
   })
 })
 
@@ -35,7 +35,7 @@ test("then half of a context that was chosen automatically, down to 512 tokens",
   expect(next).toMatchObject({
     settings: { contextLength: 2048, kvCells: 777 },
     contextLength: 2048,
-    note: "the context was shortened to 2048 tokens, for the memory did not suffice",
+    note: "the context was reduced to 2048 tokens, because memory ran out",
   })
   expect(nextLoad(failed(0, { contextLength: 1024 }))?.contextLength).toBe(512)
   expect(nextLoad(failed(0, { contextLength: 1000 }))).toBeUndefined()

@@ -46,7 +46,12 @@ const CASES: readonly Case[] = [
     layers: { GPU0: 16, CPU: 17 },
     says: "16 of 33 layers on GPU0 (5.0 GiB free): as many as fit, the rest on the CPU",
   },
-  { name: "one GPU without room for a layer", free: [1.2], layers: { CPU: 33 }, says: "no room for a layer" },
+  {
+    name: "one GPU without room for a layer",
+    free: [1.2],
+    layers: { CPU: 33 },
+    says: "has too little memory for a layer",
+  },
   {
     name: "two GPUs that both have room: the one with more",
     free: [10, 20],
@@ -115,7 +120,7 @@ const CASES: readonly Case[] = [
     free: [5],
     settings: { gpuLayers: 20 },
     layers: { GPU0: 20, CPU: 13 },
-    says: "as many as the settings say",
+    says: "as many as set",
   },
   {
     name: "devices asked for",
@@ -220,7 +225,7 @@ test("what cannot be on a GPU is on the CPU, whatever the settings say", () => {
   const need = { ...NEED, backends: [], layers: 1 }
   const placement = place({ need, gpus: gpus(100), settings: { ...AUTOMATIC, gpuLayers: 1 } })
   expect(placement).toMatchObject({ gpuLayers: 0, plan: { devices: [{ name: "CPU", layers: 1 }] } })
-  expect(placement.plan.explanation).toBe("the whole model on the CPU: its engine computes nowhere else")
+  expect(placement.plan.explanation).toBe("the whole model on the CPU: its engine supports nothing else")
 })
 
 test("an engine that cannot use a card through one backend uses it through another, or the CPU", () => {

@@ -89,7 +89,7 @@ test("a model that can never fit fails with both sizes, and the others stay", as
   await use(engine, "a")
   const failure = await new Client(engine, "say 1", 1, { model: "huge" }).failure()
   expect(failure).toMatchObject({ code: "not_enough_memory", status: 507 })
-  expect(String(failure)).toContain("needs 2.9 GiB of system memory, but at most 2.4 GiB can be had")
+  expect(String(failure)).toContain("needs 2.9 GiB of system memory, but at most 2.4 GiB is available")
   expect(names(engine)).toEqual(["a"])
 })
 
@@ -131,8 +131,8 @@ test("a context that was chosen automatically shrinks until it fits, and that is
   expect(engine.loaded()[0]).toMatchObject({
     info: { contextLength: 512 },
     notes: [
-      "the context was shortened to 1024 tokens, for the memory did not suffice",
-      "the context was shortened to 512 tokens, for the memory did not suffice",
+      "the context was reduced to 1024 tokens, because memory ran out",
+      "the context was reduced to 512 tokens, because memory ran out",
     ],
   })
 })
@@ -148,7 +148,7 @@ test("a stop between two attempts ends them", async () => {
   const { engine, heard, logged } = testEngine({ model: "room:1" })
   const client = new Client(engine, "say 1")
   const failure = client.failure()
-  await heard("model is loaded with less")
+  await heard("loaded with reduced context or GPU layers")
   await engine.stop("m")
   expect(await failure).toMatchObject({ code: "stopping" })
   expect(logged.filter(({ event }) => event === "model loading").length).toBeLessThanOrEqual(2)
@@ -259,7 +259,7 @@ test("a worker that dies while its model is preloaded leaves the model failed, w
   const { status, problems, failed } = engine.status()
   expect(status).toBe("degraded")
   expect(failed).toMatchObject([{ name: "m", kind: "text", id: "abc", error: { code: "model_load_failed" } }])
-  expect(problems).toEqual(["model 'm' could not be loaded: its worker was ended by SIGABRT"])
+  expect(problems).toEqual(["model 'm' could not be loaded: its worker was terminated by SIGABRT"])
   await use(engine, "m")
   expect(engine.status()).toMatchObject({ status: "ok", problems: [], failed: [] })
 })
@@ -281,7 +281,7 @@ test("a store that cannot be listed does not keep the server from starting", asy
     },
   })
   await engine.start(NEVER)
-  expect(await heard("models could not be preloaded")).toMatchObject({ level: "error" })
+  expect(await heard("preloading models failed")).toMatchObject({ level: "error" })
   expect(engine.status().status).toBe("ok")
 })
 

@@ -71,11 +71,9 @@ describe("flash attention and the types of the cache", () => {
 
 describe("devices", () => {
   test("that are named are there", () => {
-    expect(faultOf({ devices: ["CUDA9"] })).toBe(
-      "there is no device 'CUDA9' (--device) on this machine; there is CPU",
-    )
+    expect(faultOf({ devices: ["CUDA9"] })).toBe("unknown device 'CUDA9' (--device); there is CPU")
     expect(faultOf({ devices: ["CUDA1", "cuda0"] }, { devices: TWO_GPUS })).toContain(
-      "there is no device 'cuda0' (--device) on this machine; there are CUDA0, CUDA1, CPU",
+      "unknown device 'cuda0' (--device); there are CUDA0, CUDA1, CPU",
     )
     expect(faultOf({ devices: ["CUDA1", "CUDA0"] }, { devices: TWO_GPUS })).toBeUndefined()
     expect(faultOf({ devices: ["CPU"] }, { devices: TWO_GPUS })).toBeUndefined()
@@ -90,12 +88,10 @@ describe("devices", () => {
     const split = (...tensorSplit: readonly number[]) => faultOf({ tensorSplit }, { devices: TWO_GPUS })
     expect(split(3, 1)).toBeUndefined()
     expect(split(1)).toBeUndefined()
-    expect(split(1, 1, 1)).toBe(
-      "tensor_split has 3 numbers (--tensor-split), but of GPUs there are CUDA0, CUDA1",
-    )
-    expect(split(0, 0)).toStartWith("tensor_split gives no GPU anything")
+    expect(split(1, 1, 1)).toBe("tensor_split has 3 numbers (--tensor-split), but there are CUDA0, CUDA1")
+    expect(split(0, 0)).toStartWith("tensor_split gives no GPU a share")
     expect(faultOf({ tensorSplit: [1, 1], devices: ["CUDA1"] }, { devices: TWO_GPUS })).toContain(
-      "has 2 numbers (--tensor-split), but of GPUs there is CUDA1",
+      "has 2 numbers (--tensor-split), but there is CUDA1",
     )
     // There is nothing to divide.
     expect(faultOf({ tensorSplit: [3, 1] })).toBeUndefined()

@@ -104,6 +104,6 @@ test("what cannot be had of a model is told where it is loaded", async () => {
   })
   await engine.render({ ...greedyChat("hi"), model: "rendered" }, signal)
   expect(engine.loaded().find(({ name }) => name === "rendered:latest")?.notes).toEqual([
-    "its renderer 'qwen3-coder' is not supported: the chat template of its file is used",
+    "its renderer 'qwen3-coder' is not supported: using the chat template of its file",
   ])
 })

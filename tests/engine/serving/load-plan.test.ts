@@ -71,7 +71,7 @@ test("after a load that failed on a GPU all of it is in system memory", () => {
       working: { ramBytes: 500, devices: [] },
       plan: { devices: [{ name: "CPU", layers: 1 }] },
     },
-    note: "0 instead of 1 layers are on GPUs, for their memory did not suffice",
+    note: "0 instead of 1 layers are on GPUs, because GPU memory ran out",
   })
   expect(afterFailure(LOAD, new ModelLoadFailed("m", "damaged"))).toBeUndefined()
 })

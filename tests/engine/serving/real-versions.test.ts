@@ -17,7 +17,7 @@ function replace(path: string, seed: number): void {
 
 const ASKED = greedy("one two three", { model: "m", maxTokens: 12 })
 
-test("real workers: what is in the models folder answers the next request, and what runs is finished", async () => {
+test("real workers: what is in the models directory answers the next request, and what runs is finished", async () => {
   using folder = tempFolder()
   const models = join(folder.path, "models")
   mkdirSync(models)

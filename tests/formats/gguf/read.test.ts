@@ -210,7 +210,7 @@ describe("a damaged or hostile file is refused with a reason:", () => {
 
   test("a key that is there twice", () => {
     const entry = [text("key"), u32(4), u32(1)]
-    expect(reasonOf(rawFile(0, 2, ...entry, ...entry))).toBe("the key 'key' is there twice")
+    expect(reasonOf(rawFile(0, 2, ...entry, ...entry))).toBe("duplicate key 'key'")
   })
 
   test("tensors that cannot be", () => {

@@ -53,12 +53,12 @@ describe("what files say of their places", () => {
     expect(splitProblem([file(0, 3), file(1, 3)])).toStartWith(
       "it is part 1 of 3 of a split model, and part 2",
     )
-    expect(splitProblem([file(1, 2)])).toContain("part 1 is not found by its name")
+    expect(splitProblem([file(1, 2)])).toContain("part 1 is missing")
     expect(splitProblem([file(0, 3), file(2, 3), file(1, 3)])).toBe(
       "file 2 is part 3 of 3, where part 2 of 3 should be",
     )
     expect(splitProblem([file(0, 2), file(undefined, undefined)])).toBe(
-      "file undefined is no part of a split model, where part 2 of 2 should be",
+      "file undefined is not part of a split model, where part 2 of 2 should be",
     )
   })
 })

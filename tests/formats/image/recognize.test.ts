@@ -242,11 +242,11 @@ describe("what cannot be used is refused with the reason", () => {
     [
       "an inpainting model",
       [{ ...WHOLE.sd1, [`${PREFIX}input_blocks.0.0.weight`]: [320, 9, 3, 3] }],
-      "no masks",
+      "masks are not supported",
     ],
-    ["FLUX.1 Fill", [{ ...DIFFUSION.flux, "img_in.weight": [3072, 384] }], "no masks"],
-    ["FLUX.1 Depth", [{ ...DIFFUSION.flux, "img_in.weight": [3072, 128] }], "a picture that guides it"],
-    ["a film maker", [{ "blocks.0.cross_attn.norm_k.weight": [1536] }], "makes videos"],
+    ["FLUX.1 Fill", [{ ...DIFFUSION.flux, "img_in.weight": [3072, 384] }], "masks are not supported"],
+    ["FLUX.1 Depth", [{ ...DIFFUSION.flux, "img_in.weight": [3072, 128] }], "a control image"],
+    ["a film maker", [{ "blocks.0.cross_attn.norm_k.weight": [1536] }], "generates videos"],
     ["an unknown UNet", [UNET(512)], "512 channels"],
     ["two diffusion models", [WHOLE.sd1, WHOLE.sdxl], "2 diffusion models (part-0.bin, part-1.bin)"],
     [

@@ -168,8 +168,8 @@ describe("what is read", () => {
 
 describe("what is refused", () => {
   test.each<[text: string, faults: string[]]>([
-    ["", ["no FROM line: it says which model this one is made from"]],
-    ["# FROM foo", ["no FROM line: it says which model this one is made from"]],
+    ["", ["no FROM line: it names the base of the model"]],
+    ["# FROM foo", ["no FROM line: it names the base of the model"]],
     ["FROM", ["1: FROM needs a value: unexpected end of the line"]],
     ["FROM\nfoo", ["1: FROM needs a value", "2: command must be one of"]],
     ['FROM ""', ["1: FROM needs a value: unexpected end of the line"]],
@@ -193,19 +193,19 @@ describe("what is refused", () => {
     ["FROM foo\nPARAMETER use_mmap yes", ["use_mmap must be true or false, got 'yes'"]],
     ["FROM foo\nPARAMETER kv_cache_type q2_k", ["kv_cache_type must be one of f32, f16, bf16"]],
     ["FROM foo\nPARAMETER keep_alive soon", ["keep_alive must be a time such as 5m"]],
-    ['FROM foo\nPARAMETER stop ""', ["stop must be a text of 1 to 1024 characters, got ''"]],
+    ['FROM foo\nPARAMETER stop ""', ["stop must be a string of 1 to 1024 characters, got ''"]],
     ["FROM foo\nMESSAGE badguy I'm bad", ["2: the role of a MESSAGE must be one of system, user"]],
     [
       "FROM foo\nMESSAGE User hi",
       ["the role of a MESSAGE must be one of system, user, assistant: got 'User'"],
     ],
-    ["FROM foo\nMESSAGE system", ["2: MESSAGE needs a text after its role: unexpected end"]],
+    ["FROM foo\nMESSAGE system", ["2: MESSAGE needs content after its role: unexpected end"]],
     ["FROM foo\nMESSAGE", ["the role of a MESSAGE must be one of system, user, assistant: unexpected end"]],
     ["FROM foo\nREQUIRES soon", ["REQUIRES must be a version such as 0.14.0, got 'soon'"]],
-    ['FROM foo\nSYSTEM """never\nends""', ['2: unexpected end of the file: a text begins with """']],
+    ['FROM foo\nSYSTEM """never\nends""', ['2: unexpected end of the file: a string begins with """']],
     ['FROM foo\nSYSTEM "', ["2: unexpected end of the file"]],
     ['FROM foo\nSYSTEM """"', ["2: unexpected end of the file"]],
-    ["FROM foo\nSYSTEM You are\nhelpful today", ['a text of several lines stands between """ and """']],
+    ["FROM foo\nSYSTEM You are\nhelpful today", ['a value of several lines stands between """ and """']],
     ["FROM foo\nSYSTEM", ["2: SYSTEM needs a value"]],
   ])("%j", (text, faults) => {
     const found = faultsOf(text)
@@ -219,7 +219,7 @@ describe("what is refused", () => {
     ["MESSAGE user", "x".repeat(2 ** 20 + 1), "2: MESSAGE must have at most 1048576 characters, got 1048577"],
     ["LICENSE", "x".repeat(2 ** 20 + 1), "2: LICENSE must have at most 1048576 characters, got 1048577"],
     ["ADAPTER", "x".repeat(4097), "2: ADAPTER must have at most 4096 characters, got 4097"],
-    ["PARAMETER stop", "x".repeat(1025), "2: stop must be a text of 1 to 1024 characters, got"],
+    ["PARAMETER stop", "x".repeat(1025), "2: stop must be a string of 1 to 1024 characters, got"],
     [
       "PARAMETER keep_alive",
       "36501d",
@@ -282,8 +282,8 @@ describe("bytes", () => {
       Buffer.from("GGUF\x03\0\0\0"),
       "it is a model, not a Modelfile; write a file with the line 'FROM x'",
     ],
-    ["Latin-1", Buffer.from("FROM caf\xe9", "latin1"), "x: it is not a text in UTF-8 or UTF-16"],
-    ["NUL", Buffer.from("FROM a\0b"), "x: it is not a text: it has NUL characters"],
+    ["Latin-1", Buffer.from("FROM caf\xe9", "latin1"), "x: it is not text in UTF-8 or UTF-16"],
+    ["NUL", Buffer.from("FROM a\0b"), "x: it is not a text file: it has NUL characters"],
   ])("%s is refused", (_, bytes, words) => {
     expect(() => decodeModelfile(bytes, "x")).toThrow(words)
     expect(() => decodeModelfile(bytes, "x")).toThrow(XllmError)

@@ -108,7 +108,7 @@ describe("a raw voice of Piper", () => {
     [
       "another kind of phonemes",
       { phoneme_type: "pinyin" },
-      /phoneme_type is 'pinyin'; only voices for 'espeak'/,
+      /phoneme_type is 'pinyin'; only models for 'espeak'/,
     ],
     ["no beginning of a sentence", { phoneme_id_map: { _: [0], $: [2] } }, /phoneme_id_map lacks '\^'/],
     ["no padding and no end", { phoneme_id_map: { "^": [0] } }, /lacks '_' and '\$'/],
@@ -128,12 +128,14 @@ describe("a raw voice of Piper", () => {
   })
 
   test("is refused without its JSON, which is named", async () => {
-    expect(await refusal({ "x.onnx": piperGraph })).toMatch(/lack sample_rate.*needs x\.onnx\.json beside it/)
+    expect(await refusal({ "x.onnx": piperGraph })).toMatch(
+      /lacks sample_rate.*needs x\.onnx\.json beside it/,
+    )
   })
 
   test("is refused beside another one", async () => {
     const both = { ...piper, "other.onnx": piperGraph, "other.onnx.json": piperConfig() }
-    expect(await refusal(both)).toMatch(/several voices here/)
+    expect(await refusal(both)).toMatch(/several text-to-speech models here/)
   })
 })
 
@@ -212,10 +214,10 @@ describe("a voice as sherpa-onnx publishes it", () => {
     [
       "no metadata",
       { "model.onnx": encodeTinyTtsModel({ metadata: {} }) },
-      /lack sample_rate, n_speakers, language, comment/,
+      /lacks sample_rate, n_speakers, language, comment/,
     ],
-    ["no rate", withMetadata({ sample_rate: "" }), /its metadata lack sample_rate/],
-    ["a rate that is none", withMetadata({ sample_rate: "fast" }), /give 'fast' for sample_rate/],
+    ["no rate", withMetadata({ sample_rate: "" }), /its metadata lacks sample_rate/],
+    ["a rate that is none", withMetadata({ sample_rate: "fast" }), /gives 'fast' for sample_rate/],
     ["an old MeloTTS", withMetadata({ comment: "melo" }), /an old export of MeloTTS/],
     ["no lexicon", withMetadata({ comment: "melo", version: 2, frontend: "" }), /lexicon\.txt is missing/],
     [
@@ -284,7 +286,7 @@ describe("Kokoro as sherpa-onnx publishes it", () => {
       /95 bytes long, but 2 speakers take 96/,
     ],
     ["no table", { "voices.bin": undefined }, /voices\.bin is missing beside it/],
-    ["a shape that is none", { "model.onnx": graph({ style_dim: "3,x" }) }, /give '3,x' for style_dim/],
+    ["a shape that is none", { "model.onnx": graph({ style_dim: "3,x" }) }, /gives '3,x' for style_dim/],
     [
       "tokens without a comma",
       { "model.onnx": graph({ version: 2 }), "tokens.txt": "a 1\n" },
@@ -396,7 +398,7 @@ describe("other voices", () => {
 describe("what is no voice", () => {
   test("is refused with its inputs and outputs where it is an unknown graph", async () => {
     expect(await refusal({ "odd.onnx": emptyGraph(["ids", "speed"]) })).toMatch(
-      /odd\.onnx: it is neither .* inputs: ids float\[N\], speed float\[N\]; outputs: audio float\[N\]/,
+      /odd\.onnx: it is not a supported .* inputs: ids float\[N\], speed float\[N\]; outputs: audio float\[N\]/,
     )
   })
 

@@ -272,7 +272,7 @@ describe("what the engine would end its process over", () => {
     [
       "a key",
       { "model.onnx": graph({ ...NEMO, subsampling_factor: "" }), "tokens.txt": tokens() },
-      /lack subsampling_factor/,
+      /lacks subsampling_factor/,
     ],
     [
       "a number",
@@ -299,7 +299,7 @@ describe("what the engine would end its process over", () => {
         "joiner.onnx": graph({}),
         "tokens.txt": tokens(),
       },
-      /no token with the number 3, of 500/,
+      /token 3 of 500 is missing/,
     ],
     [
       "tokens of NeMo's transducer",
@@ -333,7 +333,7 @@ describe("what the engine would end its process over", () => {
         "joiner.onnx": graph({}),
         "tokens.txt": tokens(),
       },
-      /streaming recogniser/,
+      /streaming speech-to-text model/,
     ],
     [
       "a driver",

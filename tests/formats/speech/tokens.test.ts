@@ -42,7 +42,7 @@ describe("a table of tokens", () => {
       "a 1\n".repeat(524_289),
       /line 524289: there are more symbols than any model has/,
     ],
-    ["a symbol twice", "a 1\nb 2\na 3\n", /line 3: the symbol 'a' is there twice/],
+    ["a symbol twice", "a 1\nb 2\na 3\n", /line 3: duplicate symbol 'a'/],
     ["nothing", "", /there are no symbols/],
   ])("is refused for %s", (_, text, message) => {
     expect(() => parseTokens(text, characters)).toThrow(message)

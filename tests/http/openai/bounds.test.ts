@@ -176,10 +176,10 @@ test.each([
     { logit_bias: { ["7".repeat(20)]: 1 } },
     "logit_bias.77777777777777777777 must be a whole number between 0 and 2147483647, got 77777777777777770000",
   ],
-  [{ keep_alive: 1e300 }, "keep_alive must be at most 3153600000 seconds (negative: for ever), got 1e+300"],
+  [{ keep_alive: 1e300 }, "keep_alive must be at most 3153600000 seconds (negative: forever), got 1e+300"],
   [
     { keep_alive: "99999999h" },
-    'keep_alive must be at most 3153600000 seconds (negative: for ever), got "99999999h"',
+    'keep_alive must be at most 3153600000 seconds (negative: forever), got "99999999h"',
   ],
   [{ messages: Array(16_385).fill(USER_HI[0]) }, "messages must have at most 16384 entries, got 16385"],
   [

@@ -23,7 +23,7 @@ const TWO_CHOICES: readonly GenerationEvent[] = [
 const EURO = [0xe2, 0x82, 0xac]
 
 describe("what is not as the client may expect", () => {
-  const warnings = ["the model has no chat template: ChatML is used"]
+  const warnings = ["the model has no chat template: using ChatML"]
   const script = () =>
     eventsFrom([{ type: "prompt", tokens: 5, warnings }, ...choiceEvents(["a", "b"]), done(2)])
 

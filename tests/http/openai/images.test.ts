@@ -252,7 +252,7 @@ describe("a client that leaves", () => {
 describe("a generation is refused with the name of the field:", () => {
   test.each([
     [{ prompt: undefined }, "prompt", "prompt is required"],
-    [{ prompt: " " }, "prompt", "prompt must have some text"],
+    [{ prompt: " " }, "prompt", "prompt must not be blank"],
     [{ prompt: "x".repeat(32_001) }, "prompt", "prompt must have at most 32000 characters, got 32001"],
     [{ n: 0 }, "n", "n must be a whole number between 1 and 10, got 0"],
     [{ n: 11 }, "n", "n must be a whole number between 1 and 10, got 11"],
@@ -282,7 +282,7 @@ describe("a generation is refused with the name of the field:", () => {
     [{ stream: "yes" }, "stream", "stream must be true or false"],
     [{ partial_images: 4 }, "partial_images", "partial_images must be a whole number between 0 and 3, got 4"],
     [{ background: "transparent" }, "background", "background transparent is not supported"],
-    [{ quality: "hd" }, "quality", "quality hd is not supported; steps and cfg_scale say how well"],
+    [{ quality: "hd" }, "quality", "quality hd is not supported; steps and cfg_scale set the quality"],
     [{ style: "natural" }, "style", "style natural is not supported"],
   ])("%j", async (change, param, message) => {
     const { post, engine } = fakeServer()

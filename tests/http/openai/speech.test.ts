@@ -141,8 +141,8 @@ describe("speech as events", () => {
 describe("a speech is refused with the name of the field:", () => {
   test.each([
     [{ input: undefined }, "input", "input is required"],
-    [{ input: "" }, "input", "input must have some text"],
-    [{ input: " \n\t" }, "input", "input must have some text"],
+    [{ input: "" }, "input", "input must not be blank"],
+    [{ input: " \n\t" }, "input", "input must not be blank"],
     [{ input: 5 }, "input", "input must be a string, got 5"],
     [{ input: "\ud800" }, "input", "input is not valid Unicode: it has a lone surrogate"],
     [{ input: "x".repeat(4097) }, "input", "input must have at most 4096 characters, got 4097"],
@@ -154,9 +154,9 @@ describe("a speech is refused with the name of the field:", () => {
     [{ speed: 0.24 }, "speed", "speed must be between 0.25 and 4, got 0.24"],
     [{ speed: 4.01 }, "speed", "speed must be between 0.25 and 4, got 4.01"],
     [{ speed: "fast" }, "speed", 'speed must be a number between 0.25 and 4, got "fast"'],
-    [{ voice: "" }, "voice", 'voice must be the name or the number of a speaker, got ""'],
-    [{ voice: 1.5 }, "voice", "voice must be the name or the number of a speaker, got 1.5"],
-    [{ voice: {} }, "voice", "voice must be the name or the number of a speaker, got an object"],
+    [{ voice: "" }, "voice", `voice must be a speaker's name or number, got ""`],
+    [{ voice: 1.5 }, "voice", "voice must be a speaker's name or number, got 1.5"],
+    [{ voice: {} }, "voice", "voice must be a speaker's name or number, got an object"],
     [{ instructions: 5 }, "instructions", "instructions must be a string, got 5"],
     [{ stream_format: "ws" }, "stream_format", 'stream_format must be one of audio, sse, got "ws"'],
     [{ model: "" }, "model", "model must not be empty"],

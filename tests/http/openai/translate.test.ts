@@ -228,7 +228,7 @@ describe("a chat request", () => {
       'samplers has "infill"; there are penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p',
     ],
     ["kz", 'samplers has "z"; there are penalties'],
-    [[["top_k"]], "samplers has something that is no name"],
+    [[["top_k"]], "samplers has something that is not a name"],
     [7, "samplers must be an array of names or a string of letters, got 7"],
   ])("refuses the samplers %j, which it could not apply", (samplers, message) => {
     expect(refused({ samplers })).toMatchObject({ status: 400, param: "samplers" })

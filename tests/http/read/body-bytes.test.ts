@@ -48,7 +48,7 @@ describe.each(ENCODERS)("a body that is sent as %s", (encoding, encode) => {
   test("is refused where it is something else", async () => {
     const error = await errorOf(post(encoding, plain(Buffer.from(BODY))))
     expect(error).toMatchObject({ status: 400, code: "invalid_request_error" })
-    expect(error["message"]).toStartWith("the request body is not what its Content-Encoding says: ")
+    expect(error["message"]).toStartWith("the request body does not match its Content-Encoding: ")
   })
 
   test("is refused where it is cut short", async () => {
@@ -125,6 +125,6 @@ test("a compressed form with something else in it is refused with its reason", a
   const error = await errorOf(fakeServer().post("/v1/audio/transcriptions", "", { body, headers }))
   expect(error).toMatchObject({
     status: 400,
-    message: "the request body is not what its Content-Encoding says: the compressed data is damaged",
+    message: "the request body does not match its Content-Encoding: the compressed data is damaged",
   })
 })

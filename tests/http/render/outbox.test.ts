@@ -81,7 +81,7 @@ describe("a client that does not read", () => {
     box.send(new Uint8Array(1.5 * MB))
     jest.advanceTimersByTime(STALL_MS)
     expect(client.signal.reason).toMatchObject({
-      message: "the client stopped reading: 1.5 MB were unsent, and nothing was taken for 30 s",
+      message: "the client stopped reading: 1.5 MB were unsent, and nothing was read for 30 s",
     })
   })
 

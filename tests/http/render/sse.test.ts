@@ -62,7 +62,7 @@ describe("a failure before the answer begins is a plain HTTP error", () => {
     expect(response.headers.get("retry-after")).toBe("8")
     expect(await errorOf(response)).toEqual({
       status: 503,
-      message: "1000 requests are waiting for model 'tiny' already; try again later",
+      message: "1000 requests are already queued for model 'tiny'; try again later",
       type: "server_error",
       param: null,
       code: "queue_full",

@@ -55,7 +55,7 @@ test("a port that is in use is an error, not shared", async () => {
   const again = () => listen(app, { host: "127.0.0.1", port: listener.port ?? 0 })
   await expect(again()).rejects.toThrow(CannotListen)
   await expect(again()).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${listener.port}: the port is in use already`,
+    `cannot listen on 127.0.0.1:${listener.port}: the port is already in use`,
   )
 })
 
@@ -95,7 +95,7 @@ describe("a socket", () => {
     const again = listen(fakeServer().app, { unix })
     expect(await again.catch((error: unknown) => error)).toMatchObject({
       code: "cannot_listen",
-      message: `cannot listen on ${unix}: another server listens there already`,
+      message: `cannot listen on ${unix}: another server already listens there`,
     })
     expect((await fetch("http://localhost/", { unix })).status).toBe(200)
   })
@@ -104,9 +104,7 @@ describe("a socket", () => {
     using folder = tempFolder()
     const unix = join(folder.path, "notes.txt")
     writeFileSync(unix, "keep me")
-    await expect(listen(fakeServer().app, { unix })).rejects.toThrow(
-      "there is something else at that path, not a socket",
-    )
+    await expect(listen(fakeServer().app, { unix })).rejects.toThrow("the path exists and is not a socket")
     expect(readFileSync(unix, "utf8")).toBe("keep me")
   })
 

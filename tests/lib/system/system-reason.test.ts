@@ -11,7 +11,7 @@ async function failure(attempt: () => Promise<unknown>): Promise<unknown> {
 
 test("an error of the system has a code and a reason in words", async () => {
   const cases: readonly [() => Promise<unknown>, string, string][] = [
-    [() => readFile("/no/such/file"), "ENOENT", "there is no such file or folder"],
+    [() => readFile("/no/such/file"), "ENOENT", "no such file or folder"],
     [() => readFile("/tmp"), "EISDIR", "it is a folder, not a file"],
     [() => readFile("/etc/passwd/x"), "ENOTDIR", "a part of the path is a file, not a folder"],
     [() => readdir("/etc/passwd"), "ENOTDIR", "it is not a folder"],

@@ -116,7 +116,7 @@ describe("the models of an Ollama", () => {
     expect(await importAll(models, ollama)).toEqual([{ type: "imported", model: "tale:1b" }])
     await models.install("tale:1b", { "m.gguf": "another" })
     expect(await importAll(models, ollama)).toMatchObject([
-      { type: "skipped", reason: expect.stringContaining("another model") },
+      { type: "skipped", reason: expect.stringContaining("already exists") },
     ])
     expect(await importAll(models, ollama, true)).toEqual([{ type: "imported", model: "tale:1b" }])
   })
@@ -181,6 +181,6 @@ describe("the models of an Ollama", () => {
       signal: new AbortController().signal,
       report() {},
     })
-    await expect(work).rejects.toThrow("not a models folder of Ollama's")
+    await expect(work).rejects.toThrow("not an Ollama models directory")
   })
 })

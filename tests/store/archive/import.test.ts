@@ -159,11 +159,15 @@ const HOSTILE: readonly (readonly [what: string, entries: readonly TarEntry[], s
       ] as const,
   ),
   ["with a link out", [SUMS, { path: BLOB, type: "SymbolicLink", linkpath: "/etc/passwd" }], "SymbolicLink"],
-  ["with a hard link", [SUMS, { path: BLOB, type: "Link", linkpath: "/etc/passwd" }], "no file, but a Link"],
+  [
+    "with a hard link",
+    [SUMS, { path: BLOB, type: "Link", linkpath: "/etc/passwd" }],
+    "not a file but a Link",
+  ],
   ["with a device", [SUMS, { path: BLOB, type: "CharacterDevice" }], "CharacterDevice"],
   ["with a pipe", [SUMS, { path: BLOB, type: "FIFO" }], "FIFO"],
   ["with a folder", [{ path: "blobs/", type: "Directory" }, ...RIGHT], "Directory"],
-  ["with an entry twice", [...RIGHT, BLOB_ENTRY], "is there twice"],
+  ["with an entry twice", [...RIGHT, BLOB_ENTRY], "occurs twice"],
   ["without sums", RIGHT.slice(1), "begins with 'model.json'"],
   ["without a description", [SUMS, MODELFILE_ENTRY], "ends without"],
   ["without weights", RIGHT.slice(0, 3), `ends without '${BLOB}'`],
@@ -182,8 +186,8 @@ const HOSTILE: readonly (readonly [what: string, entries: readonly TarEntry[], s
   ],
   ["that describes nothing", entriesOf({ description: "[]" }), "is not what xLLM writes"],
   ["with a broken description", entriesOf({ description: "{" }), "is not what xLLM writes"],
-  ["with an impossible name", entriesOf({ name: "../../evil" }), "give it another one with --name"],
-  ["with an impossible manifest", entriesOf({ manifest: { version: 1 } }), "manifest is not valid"],
+  ["with an impossible name", entriesOf({ name: "../../evil" }), "choose another name with --name"],
+  ["with an impossible manifest", entriesOf({ manifest: { version: 1 } }), "invalid manifest"],
   [
     "whose file leads elsewhere",
     entriesOf({

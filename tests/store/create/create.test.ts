@@ -148,9 +148,9 @@ REQUIRES 0.14.0`,
     const manifest = await create("warned", text, { events })
     expect(events.flatMap((event) => (event.type === "warning" ? [event.message] : []))).toEqual([
       "Modelfile:4: the parameter 'mirostat' is deprecated and has no effect",
-      "Modelfile:3: the parameter 'num_keep' has no effect: a conversation that is too long is refused, and never shortened from its beginning",
-      "Modelfile:5: the parameter 'main_gpu' has no effect: '--device' and 'models.NAME.device' choose the devices",
-      "the projector is kept, but pictures in chats are not supported yet",
+      "Modelfile:3: the parameter 'num_keep' has no effect: a prompt that is too long is refused, not truncated",
+      "Modelfile:5: the parameter 'main_gpu' has no effect: --device and models.NAME.devices select the devices",
+      "the projector is kept, but images in chats are not supported yet",
     ])
     expect(manifest.parameters).toEqual({ num_keep: 24, main_gpu: 0 })
     expect(namesOf(manifest)).toEqual([
@@ -268,7 +268,7 @@ ADAPTER lora.gguf`,
     expect(own.parser).toBeUndefined()
   })
 
-  test("may be a file in the models folder, which is taken among the blobs", async () => {
+  test("may be a file in the models directory, which is taken among the blobs", async () => {
     await writeTinyModel(join(models.path, "dropped.gguf"), { layers: 1, seed: 3 })
     expect(namesOf(await create("from-dropped", "FROM dropped"))).toEqual([["model", "dropped.gguf"]])
   })
@@ -344,7 +344,7 @@ describe("FROM finds", () => {
   })
 })
 
-describe("a voice", () => {
+describe("a text-to-speech model", () => {
   beforeAll(() => {
     mkdirSync(join(folder, "voice"))
     writeTinyTtsModel(join(folder, "voice"))
@@ -364,14 +364,14 @@ describe("a voice", () => {
   test("has no use for what is said of texts", async () => {
     const error = await failure("FROM voice\nSYSTEM hi\nPARAMETER temperature 1\nTEMPLATE {{ .Prompt }}")
     expect(error.message.split("\n")).toEqual([
-      "Modelfile:2: SYSTEM means nothing to a voice",
-      "Modelfile:3: the parameter 'temperature' means nothing to a voice",
-      "Modelfile:4: TEMPLATE means nothing to a voice",
+      "Modelfile:2: SYSTEM has no effect on a text-to-speech model",
+      "Modelfile:3: the parameter 'temperature' has no effect on a text-to-speech model",
+      "Modelfile:4: TEMPLATE has no effect on a text-to-speech model",
     ])
   })
 })
 
-describe("a painter", () => {
+describe("an image model", () => {
   const UNET = {
     "input_blocks.0.0.weight": [320, 4, 3, 3],
     "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": [640, 768],
@@ -437,10 +437,10 @@ describe("is refused:", () => {
     ["FROM short.gguf", "Modelfile:1: FROM short.gguf: the file is cut short"],
     ["FROM lone-00001-of-00002.gguf", "part 2 of 2 (lone-00002-of-00002.gguf) is missing"],
     ["FROM lora.gguf", "it is an adapter; write ADAPTER for it, and FROM for its base model"],
-    ["FROM mmproj.gguf", "Modelfile:1: FROM names a projector alone"],
+    ["FROM mmproj.gguf", "Modelfile:1: FROM names only a projector"],
     ["FROM model.gguf\nFROM other model.gguf", "Modelfile:2: a second model"],
     ["FROM two", "FROM two: the folder has 2 models; name one of a.gguf, b.gguf"],
-    ["FROM empty", "FROM empty: there is no model in the folder; it is empty"],
+    ["FROM empty", "FROM empty: no model found in the folder; it is empty"],
     ["FROM linked", "'model.gguf' is a link that leads out of the folder"],
     ["FROM a b", "FROM a b: "],
     ["FROM https://example.com/x", "it is a URL"],
@@ -456,10 +456,7 @@ describe("is refused:", () => {
       "FROM model.gguf\nTEMPLATE {{ if .System }}",
       "Modelfile:2: TEMPLATE: a block is never closed by {{end}}",
     ],
-    [
-      'FROM model.gguf\n\nTEMPLATE """a\nb{{ .Foo }}"""',
-      "Modelfile:4: TEMPLATE: the field '.Foo' is not known",
-    ],
+    ['FROM model.gguf\n\nTEMPLATE """a\nb{{ .Foo }}"""', "Modelfile:4: TEMPLATE: unknown field '.Foo'"],
     ["FROM model.gguf\nTEMPLATE {% if %}", "Modelfile:2: TEMPLATE: "],
   ])("%j", async (text, fault) => {
     const error = await failure(text)
@@ -475,9 +472,9 @@ describe("is refused:", () => {
       "FROM model.gguf\nPARAMETER draft_num_predict 4",
       "the parameter 'draft_num_predict' is not supported yet",
     ],
-    ["FROM llm", "Modelfile:1: FROM llm: weights that are no GGUF are not supported yet"],
-    ["FROM llm/model.safetensors", "weights that are no GGUF are not supported yet"],
-    ["FROM model.gguf\nADAPTER llm", "adapters that are no GGUF are not supported yet"],
+    ["FROM llm", "Modelfile:1: FROM llm: weights in formats other than GGUF are not supported yet"],
+    ["FROM llm/model.safetensors", "weights in formats other than GGUF are not supported yet"],
+    ["FROM model.gguf\nADAPTER llm", "adapters in formats other than GGUF are not supported yet"],
   ])("%j, as not supported yet", async (text, fault) => {
     const error = await failure(text)
     expect(error).toBeInstanceOf(UnsupportedModelfile)
@@ -495,7 +492,7 @@ describe("is refused:", () => {
   })
 })
 
-test("a thousand damaged Modelfiles make models or are refused, and touch nothing outside of the models folder", async () => {
+test("a thousand damaged Modelfiles make models or are refused, and touch nothing outside of the models directory", async () => {
   const text = `# a model
 FROM ./model.gguf
 ADAPTER ./lora.gguf

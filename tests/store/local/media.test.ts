@@ -65,7 +65,7 @@ describe("a voice whose folder was dropped in", () => {
       kind: "tts",
     })
     expect(await models.store.describe("joe")).toMatchObject({ kind: "tts" })
-    expect((await failure(models.store.remove("joe"))).message).toContain("outside of the models folder")
+    expect((await failure(models.store.remove("joe"))).message).toContain("outside the models directory")
     mkdirSync(join(models.home, "bad"))
     writeFileSync(join(models.home, "bad/model.onnx"), "nothing")
     expect((await failure(models.store.add(join(models.home, "bad")))).code).toBe("invalid_model_file")

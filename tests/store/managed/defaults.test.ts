@@ -150,7 +150,7 @@ describe("a template", () => {
   test("of Go that is not understood leaves the file's own, and says so", () => {
     expect(defaults({ template: { text: "x\n{{ nothing .Prompt }}", syntax: "go" } })).toEqual({
       notes: [
-        "line 2 of its template is not understood (the function 'nothing' is not known): that of its file is used",
+        "line 2 of its template cannot be translated (unknown function 'nothing'): using that of its file used",
       ],
     })
   })
@@ -158,7 +158,7 @@ describe("a template", () => {
   test("stands back where a renderer or a parser would be needed", () => {
     const template = { text: "{{ .Prompt }}", syntax: "go" } as const
     expect(defaults({ template, renderer: "qwen3-coder", parser: "qwen3-coder" })).toEqual({
-      notes: ["its renderer 'qwen3-coder' is not supported: the chat template of its file is used"],
+      notes: ["its renderer 'qwen3-coder' is not supported: using the chat template of its file"],
     })
   })
 })

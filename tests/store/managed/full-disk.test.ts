@@ -84,18 +84,14 @@ describe.skipIf(!canMount)("on a full disk", () => {
   test.each(COMMANDS)("%s says so, and leaves nothing behind", async (_, command) => {
     fill(MB / 2)
     expect(await failed(...command())).toMatch(
-      new RegExp(
-        `^(cannot write to ${models.path}: no space left on the disk|.*: .* are free, and .* are needed.*)$`,
-      ),
+      new RegExp(`^(cannot write to ${models.path}: no space left on the disk|.*: .* needed, .* free.*)$`),
     )
     expect(everything(models.path)).toEqual(["ballast"])
   })
 
   test.each(COMMANDS)("%s says so where there is no room for anything", async (_, command) => {
     fill(0)
-    expect(await failed(...command())).toMatch(
-      /: no space left on the disk$|: 0 MiB are free, and .* are needed/,
-    )
+    expect(await failed(...command())).toMatch(/: no space left on the disk$|: .* needed, 0 MiB free/)
     expect(everything(models.path)).toEqual(["ballast"])
   })
 
@@ -134,7 +130,7 @@ describe("in a folder that cannot be written", () => {
         mkdirSync(models.path)
         writeFileSync(join(models.path, name), "")
         expect(await failed(...command())).toMatch(
-          /^cannot write to (the models directory )?\/.*: (there is a file of that name already|a part of the path is a file)/,
+          /^cannot write to (the models directory )?\/.*: (a file of that name already exists|a part of the path is a file)/,
         )
         expect(everything(models.path)).toEqual([name])
       }

@@ -101,7 +101,7 @@ describe("an installed model", () => {
     const { id } = await models.install("m", { "m.gguf": "old" })
     await models.install("m", { "m.gguf": "new" })
     expect((await failure(models.store.remove("m:latest", id))).message).toBe(
-      "model 'm:latest' not found: another model was given that name meanwhile; nothing was deleted",
+      "model 'm:latest' not found: the name was given to another model meanwhile; nothing was deleted",
     )
     const path = join(models.path, "m.gguf")
     await writeTinyModel(path, { layers: 1 })
@@ -427,7 +427,7 @@ describe("removing", () => {
     expect(existsSync(outside)).toBeTrue()
   })
 
-  test("refuses files that are not in the models folder", async () => {
+  test("refuses files that are not in the models directory", async () => {
     using models = new ModelsFolder()
     mkdirSync(models.path)
     mkdirSync(join(models.home, "elsewhere"))
@@ -435,7 +435,7 @@ describe("removing", () => {
     await writeTinyModel(outside, { layers: 1 })
     symlinkSync(join(models.home, "elsewhere"), join(models.path, "linked"))
     expect((await failure(models.store.remove("linked/far"))).message).toContain(
-      "outside of the models folder",
+      "outside the models directory",
     )
     const elsewhere = createStore({ modelsFolder: join(models.home, "none") })
     await elsewhere.add(outside)

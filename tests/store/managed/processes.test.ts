@@ -232,7 +232,7 @@ describe("tidying", () => {
     expect(await models.store.blobs.has(blob.digest)).toBeTrue()
   })
 
-  test("takes nothing of Ollama's, whose models folder may be the same", async () => {
+  test("takes nothing of Ollama's, whose models directory may be the same", async () => {
     using models = new ModelsFolder()
     const digest = `sha256:${"a".repeat(64)}` as const
     await Bun.write(models.store.blobs.pathOf(digest), "weights")

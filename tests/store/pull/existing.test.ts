@@ -81,7 +81,7 @@ describe("a pull that nobody has asked for by itself", () => {
     const failure = it.pull("mario", { onlyMissing: true })
     await expect(failure).rejects.toThrow(ModelExists)
     await expect(failure).rejects.toThrow(
-      "there is another model 'mario:latest' already; its description is damaged, or of a later version; " +
+      "a model 'mario:latest' already exists; its description is damaged, or of a later version; " +
         "'xllm pull mario:latest' replaces it",
     )
     expect(await Bun.file(manifestPath(it, "mario")).text()).toBe('{"version": 2}')
@@ -100,7 +100,7 @@ describe("a pull that nobody has asked for by itself", () => {
     expect(it.statuses.slice(before)).toEqual(["pulling manifest"])
     await make(it, "tiny")
     await expect(it.pull(url, { onlyMissing: true })).rejects.toThrow(
-      `there is another model 'tiny:latest' already; it did not come from ${url}`,
+      `a model 'tiny:latest' already exists; it did not come from ${url}`,
     )
   })
 })
@@ -112,7 +112,7 @@ describe("a pull by name", () => {
     for (const type of ["create", "file"] as const) {
       const own = await make(it, "mario", type)
       await expect(it.pull("mario")).rejects.toThrow(
-        "there is another model 'mario:latest' already; it was made here; 'xllm cp mario:latest NAME' keeps it " +
+        "a model 'mario:latest' already exists; it was made here; 'xllm cp mario:latest NAME' keeps it " +
           "under another name, 'xllm rm mario:latest' deletes it",
       )
       expect((await it.store.resolve("mario")).id).toBe(own.id)

@@ -9,7 +9,7 @@ import { someBytes } from "../../support/files/some-bytes"
 
 const MODEL = tinyModelBytes()
 
-describe("a model of Ollama's library", () => {
+describe("a model from Ollama's library", () => {
   test("comes with everything that its layers say", async () => {
     await using it = await PullScene.create()
     it.registry.publish("library/tiny:1b", {
@@ -47,7 +47,7 @@ describe("a model of Ollama's library", () => {
       config: { renderer: "qwen9", parser: "qwen9" },
     })
     await it.pull("tiny")
-    expect(it.notes.join()).toContain("the chat template of its file is used")
+    expect(it.notes.join()).toContain("using the chat template of its file")
     expect(await it.store.manifest("tiny")).toMatchObject({ renderer: "qwen9", parser: "qwen9" })
   })
 
@@ -140,7 +140,7 @@ describe("a file that llama.cpp cannot load", () => {
     const model = Buffer.concat([await Bun.file(path).bytes(), someBytes(100_000_000)])
     it.registry.publish("library/odd:latest", { model })
     const failure = it.pull("odd")
-    await expect(failure).rejects.toThrow("llama.cpp does not know the architecture 'gptoss'")
+    await expect(failure).rejects.toThrow("llama.cpp does not support the architecture 'gptoss'")
     await failure.catch(() => {})
     expect(it.registry.storage.sent()).toBeLessThan(model.length * 0.8)
     expect([...new Bun.Glob("**/*").scanSync(`${it.folder.path}/models/partial`)]).toEqual([])

@@ -70,6 +70,6 @@ describe("a pull that wants signatures", () => {
   test("refuses registries, which have no signatures", async () => {
     await using it = await trusting(alice)
     it.registry.publish("library/tiny:latest", { model: MODEL })
-    await expect(it.pull("tiny", { verify: true })).rejects.toThrow("registries have no signatures")
+    await expect(it.pull("tiny", { verify: true })).rejects.toThrow("registries do not provide signatures")
   })
 })

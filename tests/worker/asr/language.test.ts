@@ -20,7 +20,7 @@ describe("a request's language", () => {
   })
 
   test.each(["fr", "klingon", "x", "de; rm"])("%p is refused, naming those that are known", (wanted) => {
-    expect(() => chooseLanguage(MANY, wanted)).toThrow(`'${wanted}'; it knows de, en, haw, yue, zh`)
+    expect(() => chooseLanguage(MANY, wanted)).toThrow(`'${wanted}'; it supports de, en, haw, yue, zh`)
   })
 
   test("changes nothing where the model does not say what it knows", () => {

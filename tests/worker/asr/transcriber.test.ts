@@ -45,7 +45,7 @@ function sentences(count: number): string[] {
   })
 }
 
-describe("a recogniser", () => {
+describe("a speech-to-text model", () => {
   test("says what it is", () => {
     expect(recognizer.info).toMatchObject({ kind: "asr", family: "zipformer-ctc", threads: 1 })
     expect(recognizer.info.footprint.ramBytes).toBeGreaterThan(10e6)
@@ -185,13 +185,13 @@ describe("a model that the engine would end its process over", () => {
       "without its numbers",
       () => encodeTinyAsrModel({ metadata: { model_type: "wenet_ctc", vocab_size: "many" } }),
       TINY_ASR_MODEL_TOKENS,
-      /lack subsampling_factor/,
+      /lacks subsampling_factor/,
     ],
     [
       "for live sound",
       () => encodeTinyAsrModel({ metadata: { model_type: "zipformer2_ctc", decode_chunk_len: 32 } }),
       TINY_ASR_MODEL_TOKENS,
-      /streaming recogniser/,
+      /streaming speech-to-text model/,
     ],
     [
       "of no known kind",

@@ -53,7 +53,7 @@ describe("a Whisper of faster-whisper", () => {
     const failure = whisper.transcribe(sound)
     expect(failure).rejects.toMatchObject({ code: "recognition_failed", status: 500 })
     expect(failure).rejects.toThrow(
-      /could not be written down: Non-zero status code returned while running Add node.*\S$/,
+      /could not be transcribed: Non-zero status code returned while running Add node.*\S$/,
     )
     await failure.catch(() => undefined)
     const again = whisper.submit(sound)

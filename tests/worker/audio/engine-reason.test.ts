@@ -7,11 +7,11 @@ afterEach(() => printed.mockClear())
 test.each([
   [
     'Load model from /m/joe.onnx failed:This is an invalid model. In Node, ("a", Gothic, "", -1) : ("x": tensor(float),) -> ("y",) , Error No Op registered for Gothic with domain_version of 13',
-    "ONNX Runtime does not take its graph: No Op registered for Gothic with domain_version of 13",
+    "ONNX Runtime refused its graph: No Op registered for Gothic with domain_version of 13",
   ],
   [
     "Load model from /my models/joe.onnx failed:Protobuf parsing failed.",
-    "ONNX Runtime does not take its graph: Protobuf parsing failed.",
+    "ONNX Runtime refused its graph: Protobuf parsing failed.",
   ],
 ])("of what ONNX Runtime says the fault is told, and the log has all: %#", (words, reason) => {
   expect(engineReason(new Error(words))).toBe(reason)

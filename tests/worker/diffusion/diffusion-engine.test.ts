@@ -21,7 +21,7 @@ const LONG: Partial<ImageRequest> = { steps: 200 }
 
 beforeAll(() => writeTinyImageModel(checkpoint))
 
-describe("a painter", () => {
+describe("an image model", () => {
   let painter: RealImageModel
   /** Of the seeds 1 and 2. */
   let first: Drawing
@@ -192,7 +192,7 @@ describe("a model that cannot be loaded", () => {
   test("is refused where it is something else", async () => {
     const path = join(folder.path, "text")
     await Bun.write(path, "hello")
-    expect(RealImageModel.start(path)).rejects.toThrow("no model that makes pictures")
+    expect(RealImageModel.start(path)).rejects.toThrow("not an image model")
   })
 })
 

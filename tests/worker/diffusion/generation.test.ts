@@ -92,7 +92,7 @@ test("texts that C cannot hold are made whole", () => {
   })
 })
 
-describe("a picture to start from", () => {
+describe("an image to start from", () => {
   test("gives the size, to the nearest that the model can", () => {
     expect(plan(from(0.5), { source: { width: 500, height: 300 } }).size).toEqual({ width: 512, height: 320 })
     expect(plan(from(0.5), { source: { width: 1, height: 70 } }).size).toEqual({ width: 64, height: 64 })

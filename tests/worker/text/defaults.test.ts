@@ -164,7 +164,7 @@ describe("adapters", () => {
     )
   })
 })
-const fallback = { explanation: "Gemma's format is used", stop: ["<end_of_turn>"] }
+const fallback = { explanation: "using Gemma's format", stop: ["<end_of_turn>"] }
 
 test("a chat in a built-in format also ends before markers that are only text to the model", () => {
   const chat = { ...greedyChat("hi"), stop: ["User:"] }

@@ -44,7 +44,7 @@ test("a context beyond what llama.cpp counts is refused by its number, whatever 
     for (const contextLength of [2 ** 32, 1e15]) {
       const error = await failure({ contextLength, slots: 1 }, model)
       expect(error).toMatchObject({ code: "model_load_failed" })
-      expect((error as Error).message).toContain("is more than the 2147483392 that llama.cpp can have")
+      expect((error as Error).message).toContain("is more than llama.cpp's limit of 2147483392")
     }
 })
 

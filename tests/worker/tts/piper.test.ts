@@ -89,7 +89,7 @@ describe("a raw voice of Piper", () => {
     using temp = tempFolder()
     const { path, derivedFolder } = prepare(temp.path, { espeak: { voice: "tlh" } })
     expect(RealTtsModel.start(path, { derivedFolder })).rejects.toThrow(
-      /it speaks 'tlh', for which there is no data of espeak-ng here; .*apt install espeak-ng-data/,
+      /it speaks 'tlh', for which there is no espeak-ng data here; .*apt install espeak-ng-data/,
     )
   })
 
@@ -120,7 +120,11 @@ describe("a voice prepared for the engine", () => {
 describe("a voice that cannot be loaded costs its worker, with the reason", () => {
   const cases: readonly [string, (folder: string) => void, RegExp][] = [
     ["a graph that is cut off", (folder) => truncateSync(join(folder, "model.onnx"), 800), /it is cut short/],
-    ["no metadata", (folder) => writeTinyTtsModel(folder, { metadata: {} }), /its metadata lack sample_rate/],
+    [
+      "no metadata",
+      (folder) => writeTinyTtsModel(folder, { metadata: {} }),
+      /its metadata lacks sample_rate/,
+    ],
     [
       "a bad line of tokens",
       (folder) => writeTinyTtsModel(folder, { tokens: "a 1\nb\n" }),

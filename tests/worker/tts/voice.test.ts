@@ -40,7 +40,7 @@ const TEN_SENTENCES = Array.from({ length: 10 }, (_, index) => `the sentence ${"
   " ",
 )
 
-describe("a voice", () => {
+describe("a text-to-speech model", () => {
   test("says what it is", () => {
     expect(voice.info).toMatchObject({ kind: "tts", family: "vits", threads: 1, devices: ["CPU"] })
     expect(voice.info.footprint.ramBytes).toBeGreaterThan(10e6)
@@ -147,9 +147,9 @@ describe("a request that cannot be spoken", () => {
       /'nobody' does not exist; this model has voices from 0 to 3/,
     ],
     ["a number without a speaker", { voice: "4" }, "voice", /'4' does not exist/],
-    ["an empty text", { input: " \n\t " }, "input", /nothing that can be spoken/],
-    ["control characters alone", { input: "\u0000\u0007\u001b" }, "input", /nothing that can be spoken/],
-    ["signs that the voice does not know", { input: "日本語" }, "input", /no sound for this input/],
+    ["an empty text", { input: " \n\t " }, "input", /nothing to speak/],
+    ["control characters alone", { input: "\u0000\u0007\u001b" }, "input", /nothing to speak/],
+    ["signs that the voice does not know", { input: "日本語" }, "input", /no audio for this input/],
   ])("for %s is refused by the field", async (_, request, param, message) => {
     const speaking = voice.submit(request)
     await speaking.over

@@ -20,7 +20,7 @@ export function ct2Weights(path: string, { variables, numbers }: Ct2Model): Whis
   const tensor = (name: string): ExternalTensor => {
     const found = variables.get(name)
     if (found === undefined)
-      throw new InvalidModelFile(path, `it is no Whisper: the variable '${name}' is missing`)
+      throw new InvalidModelFile(path, `it is not a Whisper model: the variable '${name}' is missing`)
     return found
   }
   const linear = (name: string): Linear => {
@@ -68,8 +68,7 @@ export function ct2Weights(path: string, { variables, numbers }: Ct2Model): Whis
     return names
   }
   const heads = numbers.get("encoder/num_heads")
-  if (heads === undefined || heads < 1)
-    throw new InvalidModelFile(path, "it does not say how many heads it has")
+  if (heads === undefined || heads < 1) throw new InvalidModelFile(path, "its number of heads is missing")
   return {
     heads,
     convolutions: [linear("encoder/conv1"), linear("encoder/conv2")],

@@ -55,7 +55,7 @@ async function readVariables(cursor: Ct2Cursor): Promise<Ct2Model> {
   const spec = await cursor.name()
   await cursor.number(4) // the specification's revision
   const count = await cursor.number(4)
-  if (count > MOST_VARIABLES) throw cursor.fail(`it speaks of ${count} variables`)
+  if (count > MOST_VARIABLES) throw cursor.fail(`it claims to have ${count} variables`)
   const variables = new Map<string, ExternalTensor>()
   const numbers = new Map<string, number>()
   for (let i = 0; i < count; i++) await readVariable(cursor, variables, numbers)
@@ -89,11 +89,11 @@ async function readVariable(
 /** Variables that are the same as others. */
 async function readAliases(cursor: Ct2Cursor, variables: Map<string, ExternalTensor>): Promise<void> {
   const count = await cursor.number(4)
-  if (count > MOST_VARIABLES) throw cursor.fail(`it speaks of ${count} aliases`)
+  if (count > MOST_VARIABLES) throw cursor.fail(`it claims to have ${count} aliases`)
   for (let i = 0; i < count; i++) {
     const alias = await cursor.name()
     const variable = variables.get(await cursor.name())
-    if (variable === undefined) throw cursor.fail(`'${alias}' stands for a variable that is not there`)
+    if (variable === undefined) throw cursor.fail(`'${alias}' stands for a missing variable`)
     variables.set(alias, variable)
   }
 }

@@ -39,7 +39,7 @@ function nameWeights(
   const tensor = (name: string): ExternalTensor => {
     const found = tensors.get(`model.${name}`) ?? tensors.get(name)
     if (found === undefined)
-      throw new InvalidModelFile(path, `it is no Whisper: the tensor '${name}' is missing`)
+      throw new InvalidModelFile(path, `it is not a Whisper model: the tensor '${name}' is missing`)
     return found
   }
   const has = (name: string): boolean => tensors.has(`model.${name}`) || tensors.has(name)

@@ -53,7 +53,7 @@ export async function recognizeHuggingFaceWhisper(folder: SpeechFolder): Promise
   if (first === undefined) return undefined
   const heads = field(settings, "encoder_attention_heads")
   if (typeof heads !== "number" || !Number.isInteger(heads) || heads < 1)
-    throw new InvalidModelFile(config.path, "it does not say how many encoder_attention_heads there are")
+    throw new InvalidModelFile(config.path, "encoder_attention_heads is missing")
   const linked = files.map(({ path }) => path)
   const source = await huggingFaceWeights(linked, heads)
   const generation = beside("generation_config.json")
@@ -85,7 +85,8 @@ async function readVocabulary(
 
 async function readCt2Weights({ path }: ModelFolderFile): Promise<WhisperWeights> {
   const model = await readCt2Model(path)
-  if (model.spec !== "WhisperSpec") throw new InvalidModelFile(path, `it is no Whisper but a ${model.spec}`)
+  if (model.spec !== "WhisperSpec")
+    throw new InvalidModelFile(path, `it is not a Whisper model but a ${model.spec}`)
   return ct2Weights(path, model)
 }
 

@@ -23,7 +23,7 @@ export async function recognizeSherpaWhisper(folder: SpeechFolder): Promise<AsrM
   const isMultilingualGraph = graph.metadata.get("is_multilingual") !== "0"
   const languages = isMultilingualGraph ? languageCodes(encoder, graph.metadata) : ["en"]
   if (!/^\d+(,\d+)*$/.test(graph.metadata.get("sot_sequence") ?? ""))
-    throw new InvalidModelFile(encoder.path, "its metadata have no list of numbers for sot_sequence")
+    throw new InvalidModelFile(encoder.path, "its metadata has no list of numbers for sot_sequence")
   const prefix = baseName(encoder.name).replace(/encoder.*$/i, "")
   const decoder = findDecoder(folder, encoder, prefix)
   const tokens = findTokens(folder, encoder, prefix)
@@ -41,7 +41,7 @@ function languageCodes(encoder: ModelFolderFile, metadata: ReadonlyMap<string, s
   const codes = (metadata.get("all_language_codes") ?? "").split(",")
   const tokens = (metadata.get("all_language_tokens") ?? "").split(",")
   if (codes.length !== tokens.length || tokens.some((token) => !/^\d+$/.test(token)))
-    throw new InvalidModelFile(encoder.path, "its metadata name languages and their tokens that do not match")
+    throw new InvalidModelFile(encoder.path, "the languages and tokens in its metadata do not match")
   return codes
 }
 

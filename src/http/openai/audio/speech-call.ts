@@ -38,7 +38,7 @@ export function toSpeechCall(body: JsonObject, headers: HeaderOptions = {}): Spe
 function readInput(fields: Fields): string {
   const input = readCharacters(fields, "input", TEXTS.speech)
   if (input === undefined) throw new InvalidRequest("input is required", "input")
-  if (input.trim() === "") throw new InvalidRequest("input must have some text", "input")
+  if (input.trim() === "") throw new InvalidRequest("input must not be blank", "input")
   return input
 }
 
@@ -49,7 +49,7 @@ function readVoice(value: unknown): string | undefined {
     return String(checkInteger("voice", value, NUMBERS.speaker))
   const named = isJsonObject(value) ? value["id"] : value
   if (typeof named !== "string" || named === "") {
-    throw invalidField("voice", "the name or the number of a speaker", value)
+    throw invalidField("voice", "a speaker's name or number", value)
   }
   return checkText("voice", named, TEXTS.name)
 }

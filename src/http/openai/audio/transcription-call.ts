@@ -70,7 +70,7 @@ export function toTranscriptionCall({
 function readFormat(fields: Fields): TranscriptFormat {
   if (fields.unchecked("response_format") === "diarized_json") {
     throw new Unsupported(
-      "response_format diarized_json is not supported: speakers are not told apart",
+      "response_format diarized_json is not supported: speakers are not distinguished",
       "response_format",
     )
   }

@@ -124,7 +124,7 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
 function readPrompt(fields: Fields): string {
   const prompt = readCharacters(fields, "prompt", TEXTS.imagePrompt)
   if (prompt === undefined) throw new InvalidRequest("prompt is required", "prompt")
-  if (prompt.trim() === "") throw new InvalidRequest("prompt must have some text", "prompt")
+  if (prompt.trim() === "") throw new InvalidRequest("prompt must not be blank", "prompt")
   return prompt
 }
 

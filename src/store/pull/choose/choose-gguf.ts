@@ -111,7 +111,7 @@ function chooseNamed(all: readonly Candidate[], tag: string): Candidate {
   const candidates = all.filter(isComplete)
   for (const fits of WAYS) {
     const named = candidates.filter((candidate) => fits(candidate, tag.toLowerCase()))
-    if (named.length > 0) return onlyOne(named, `there are ${named.length} that '${tag}' may mean`)
+    if (named.length > 0) return onlyOne(named, `'${tag}' is ambiguous: ${named.length} files match`)
   }
   const meant = all.find((candidate) => WAYS.some((fits) => fits(candidate, tag.toLowerCase())))
   const lack = meant === undefined ? "" : ` that is complete: ${meant.missing} is missing`
@@ -144,7 +144,7 @@ function chooseUsual(all: readonly Candidate[], memoryBytes: number) {
       ? "the smallest, although it may not fit in memory"
       : `the largest of ${candidates.length} that fits in memory`
   const what = candidate.quantization ?? candidate.stem
-  return { candidate, note: `there is no ${USUAL}; ${what} is taken, ${why}` }
+  return { candidate, note: `there is no ${USUAL}; using ${what}, ${why}` }
 }
 
 function onlyOne(candidates: readonly Candidate[], reason: string): Candidate {

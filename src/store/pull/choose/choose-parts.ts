@@ -166,7 +166,7 @@ function chooseVariants(files: readonly RepositoryFile[], wanted: string | undef
   }
   const isDropped = ({ path }: RepositoryFile) =>
     dropped.has(path) || dropped.has(path.replace(/[._]data$/i, ""))
-  const note = taken.size === 0 ? undefined : `of several number formats ${[...taken].join(", ")} is taken`
+  const note = taken.size === 0 ? undefined : `of several number formats, using ${[...taken].join(", ")}`
   return { kept: files.filter((file) => !isDropped(file)), note, found }
 }
 

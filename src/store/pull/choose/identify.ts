@@ -34,10 +34,7 @@ export async function identify(
   if (speech !== undefined) return speech.kind
   if ((await recognizeImageModel(folder)) !== undefined) return "image"
   if (model !== undefined) return identifyText(model, label, hint)
-  throw new InvalidModelFile(
-    label,
-    `none of its ${files.length} files is a model of a kind that is known here`,
-  )
+  throw new InvalidModelFile(label, `none of its ${files.length} files is a supported model`)
 }
 
 /**

@@ -33,10 +33,10 @@ export function llamaObstacle({
   const architecture = metadata.get("general.architecture")
   if (typeof architecture !== "string") return "it does not name its architecture"
   if (!STOCK_ARCHITECTURES.has(architecture))
-    return `llama.cpp does not know the architecture '${architecture}'`
+    return `llama.cpp does not support the architecture '${architecture}'`
   const inline = tensors.find(({ name }) => INLINE.test(name))
   if (inline !== undefined) {
-    return `it holds an encoder of pictures or sounds beside the model (such as the tensor '${inline.name}'), which llama.cpp expects in a file of its own`
+    return `it contains an image or audio encoder (such as the tensor '${inline.name}'), which llama.cpp expects in a file of its own`
   }
   // A vocabulary alone, or a file of a test: there is nothing to compute.
   if (!tensors.some(({ name }) => name.startsWith("blk."))) return undefined

@@ -194,7 +194,7 @@ function refusal({ message, tags }: NoChoice, name: ModelName, id: string): Erro
   const hint = shown.length === 0 ? "" : `; name one of ${shown.join(", ")}${more}`
   if (/nothing called|no complete/.test(message))
     return new ModelNotFound(formatModelName(name), `: ${message}${hint}`)
-  return new InvalidRequest(`${id} does not say which model: ${message}${hint}`, "model")
+  return new InvalidRequest(`${id} is ambiguous: ${message}${hint}`, "model")
 }
 
 function fileUrl({ id, revision }: Repository, path: string, { settings }: SourceContext): string {

@@ -76,7 +76,7 @@ export async function findRegistryModel(name: ModelName, context: SourceContext)
       if (isLast || !(cause instanceof Error) || !isOfConnection(cause)) throw error
     }
   }
-  throw new DownloadFailed(label, `'${name.host}' is no registry`)
+  throw new DownloadFailed(label, `'${name.host}' is not a registry`)
 }
 
 /** Where a registry may be, the likelier first. */

@@ -38,7 +38,7 @@ export class RegistryAccess implements Access {
   async #fetchToken({ response, url }: HttpResponse, signal: AbortSignal): Promise<string> {
     const host = new URL(url).host
     const challenge = parseChallenge(response.headers.get("www-authenticate"))
-    if (challenge === undefined) throw new NotAuthorized(this.#label, `${host} asks for a login`)
+    if (challenge === undefined) throw new NotAuthorized(this.#label, `${host} requires a login`)
     const realm = URL.parse(challenge.realm)
     if (realm === null || (realm.host !== host && !this.#tokenHosts.includes(realm.host))) {
       throw new NotAuthorized(this.#label, `${host} sends to '${challenge.realm}' for a token`)

@@ -30,7 +30,7 @@ const FILES = {
  */
 export function filesOf({ layers }: RegistryManifest, label: string): readonly FileLayer[] {
   if (layers.filter(({ kind }) => kind === "model").length > 1) {
-    throw new Unsupported(`${label} consists of several models, which cannot be used`)
+    throw new Unsupported(`${label} consists of several models, which is not supported`)
   }
   return Object.entries(FILES).flatMap(([kind, { role, name }]) => {
     const ofKind = layers.filter((layer) => layer.kind === kind)
@@ -56,7 +56,7 @@ export async function readDeclared(
     config === undefined ? "" : await read(config),
   )
   if (format !== undefined && format !== "gguf") {
-    throw new Unsupported(`${label} is in the format '${format}', not GGUF, and cannot be used`)
+    throw new Unsupported(`${label} is in the format '${format}', not GGUF, which is not supported`)
   }
   return {
     ...(await readTexts(layers, read)),

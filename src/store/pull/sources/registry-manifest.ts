@@ -25,12 +25,12 @@ export const MANIFEST_TYPES = [
 export function parseRegistryManifest(value: unknown, label: string): RegistryManifest {
   const manifest = toRecord(value)
   if (manifest === undefined || numberAt(manifest, "schemaVersion") !== 2) {
-    throw new DownloadFailed(label, "its manifest is of a kind that is not known")
+    throw new DownloadFailed(label, "its manifest has an unknown type")
   }
   const layers = recordsAt(manifest, "layers").map((layer) => layerOf(layer, label))
   const config = recordAt(manifest, "config")
   if (layers.some(({ kind }) => kind === "tensor")) {
-    throw new Unsupported(`${label} consists of safetensors, not of a GGUF file, and cannot be used yet`)
+    throw new Unsupported(`${label} consists of safetensors, not GGUF, which is not supported yet`)
   }
   if (!layers.some(({ kind }) => kind === "model"))
     throw new DownloadFailed(label, "it is not a language model")

@@ -22,7 +22,7 @@ function decoded(part: string, text: string): string {
     return decodeURIComponent(part)
   } catch {
     throw new InvalidRequest(
-      `'${text}' is not a valid address: '${part}' has a % without two hexadecimal digits, or bytes that are not UTF-8`,
+      `'${text}' is not a valid URL: '${part}' has a % without two hexadecimal digits, or bytes that are not UTF-8`,
       "model",
     )
   }
@@ -54,13 +54,16 @@ export function fileOfUrl(
   const url = URL.parse(text)
   const fileName = url === null ? "" : decoded(url.pathname.slice(url.pathname.lastIndexOf("/") + 1), text)
   if (url === null || !/\.gguf$/i.test(fileName)) {
-    throw new InvalidRequest(`'${text}' is not the address of a GGUF file`, "model")
+    throw new InvalidRequest(`'${text}' is not the URL of a GGUF file`, "model")
   }
   if (url.protocol === "http:" && !isInsecure && !isLoopbackHost(url.hostname)) {
     throw new InvalidRequest(`'${text}' is fetched over plain HTTP only with --insecure`, "model")
   }
   if (url.username !== "" || url.password !== "") {
-    throw new InvalidRequest("an address with a password in it would be kept as the model's source", "model")
+    throw new InvalidRequest(
+      "a URL with a password is not accepted: it would be stored as the model's source",
+      "model",
+    )
   }
   return { url, fileName }
 }

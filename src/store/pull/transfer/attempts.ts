@@ -63,7 +63,7 @@ export async function refuseTemporary(answer: HttpResponse): Promise<void> {
 }
 
 function giveUpReason({ message, retryAfterMs: wait }: Temporary, failures: number): string {
-  if (wait !== undefined && wait > 0) return `${message} and asks to come back in ${Math.ceil(wait / 1000)} s`
+  if (wait !== undefined && wait > 0) return `${message} and asks to retry in ${Math.ceil(wait / 1000)} s`
   return `${message}, ${failures} times in a row`
 }
 

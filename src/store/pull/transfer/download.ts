@@ -253,7 +253,7 @@ class Download {
 
   #chunks(response: Response, connection: AbortController): AsyncIterable<Uint8Array> {
     const { stallMs } = this.#options.patience
-    const onStall = () => connection.abort(new Temporary(`nothing came for ${formatSeconds(stallMs)}`))
+    const onStall = () => connection.abort(new Temporary(`nothing received for ${formatSeconds(stallMs)}`))
     return response.body === null ? none() : readAhead(response.body, stallMs, onStall)
   }
 
@@ -280,7 +280,7 @@ class Download {
     }
     if (range.start !== start || range.end > end) {
       throw new Temporary(
-        `the server sends the bytes ${range.start} to ${range.end - 1}, which nobody asked for`,
+        `the server sends the bytes ${range.start} to ${range.end - 1}, which were not requested`,
       )
     }
   }
@@ -298,13 +298,13 @@ class Download {
     const linked = unquoted(wayside.get("x-linked-etag") ?? null)
     const { digest } = this.#file
     if (digest !== undefined && linked !== undefined && /^[0-9a-f]{64}$/.test(linked)) {
-      if (digest !== `sha256:${linked}`) throw new SourceChanged("its SHA-256 is another one now")
+      if (digest !== `sha256:${linked}`) throw new SourceChanged("its SHA-256 has changed")
     }
     if (response.status !== 200 && response.status !== 206) return
     const etag = response.headers.get("etag")
     if (etag === null) return
     if (this.#partial.etag === undefined) await this.#partial.setEtag(etag)
-    else if (this.#partial.etag !== etag) throw new SourceChanged("the server calls it a new version")
+    else if (this.#partial.etag !== etag) throw new SourceChanged("its ETag has changed")
   }
 
   /** A range that begins where the file ends: everything was there already. */

@@ -65,7 +65,7 @@ async function openPartial(
   const hadOther = await dropOtherVersions(blobs.partialFolder, key, reference)
   const partial = await PartialFile.open(blobs.partialFolder, key, { reference, sizeBytes, etag: file.etag })
   if (hadOther || partial.replacesOther) {
-    onNote(`${label} has changed at its source since its download began; it is downloaded anew`)
+    onNote(`${label} has changed at its source since its download began; downloading it again`)
   }
   return partial
 }

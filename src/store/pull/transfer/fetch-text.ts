@@ -61,7 +61,10 @@ export async function fetchJson(
   if (answer === undefined) return undefined
   const { bytes, headers } = answer
   if ((await findExcess(bytes, JSON_SHAPE)) !== undefined)
-    throw new DownloadFailed(question.label, `${new URL(question.url).host} answers with too much`)
+    throw new DownloadFailed(
+      question.label,
+      `${new URL(question.url).host} sent a response that is too large`,
+    )
   const text = new TextDecoder().decode(bytes)
   try {
     return { text, headers, value: JSON.parse(text) }

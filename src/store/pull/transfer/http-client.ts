@@ -62,7 +62,7 @@ export class HttpClient {
         return { response, url: url.href, isRedirected: redirects > 0, wayside }
       }
       await response.body?.cancel()
-      if (redirects === MAX_REDIRECTS) throw new DownloadFailed(question.url, "it is redirected in a circle")
+      if (redirects === MAX_REDIRECTS) throw new DownloadFailed(question.url, "it is redirected in a loop")
       url = this.#next(url, target, question.url)
     }
   }
@@ -87,7 +87,7 @@ export class HttpClient {
 
   #next(from: URL, target: string, asked: string): URL {
     const next = URL.parse(target, from.href)
-    if (next === null) throw new DownloadFailed(asked, "it is redirected to what is no address")
+    if (next === null) throw new DownloadFailed(asked, "it is redirected to an invalid URL")
     if (from.protocol === "https:" && next.protocol !== "https:") {
       throw new DownloadFailed(asked, `it is redirected from https to ${next.protocol}//${next.host}`)
     }

@@ -51,5 +51,5 @@ export function brokenAudio(reason: string): InvalidRequest {
 
 /** The file ends before what its own header says. */
 export function cutShort(promised: string, found: string): InvalidRequest {
-  return brokenAudio(`it is cut short: its header speaks of ${promised}, but there ${found}`)
+  return brokenAudio(`it is cut short: its header declares ${promised}, but there ${found}`)
 }

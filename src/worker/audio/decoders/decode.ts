@@ -47,7 +47,7 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
     await options.pause()
   }
   recording.push(line.end())
-  if (recording.length === 0) throw brokenAudio("there is no sound in it")
+  if (recording.length === 0) throw brokenAudio("it has no audio")
   return recording
 }
 
@@ -55,9 +55,7 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
 async function* chooseDecoder(file: AudioFile, maxSeconds: number): AsyncGenerator<Pcm> {
   const container = identifyContainer(file)
   if (container === undefined)
-    throw brokenAudio(
-      "it is none of wav, mp3, flac, ogg, opus, webm, m4a and mp4, as far as its content tells",
-    )
+    throw brokenAudio("its content is none of wav, mp3, flac, ogg, opus, webm, m4a and mp4")
   switch (container) {
     case "wav":
       return yield* isCompressedWav(file)
@@ -124,7 +122,8 @@ class RateLine {
   }
 
   #change(rate: number): void {
-    if (!(rate >= MIN_RATE && rate <= MAX_RATE)) throw brokenAudio(`its header says ${rate} samples a second`)
+    if (!(rate >= MIN_RATE && rate <= MAX_RATE))
+      throw brokenAudio(`its header declares a sample rate of ${rate} Hz`)
     this.#rate = rate
     this.#resampler = rate === ASR_SAMPLE_RATE ? undefined : this.#makeResampler(rate)
   }

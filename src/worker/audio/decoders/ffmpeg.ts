@@ -69,11 +69,11 @@ async function* toFloats(stream: ReadableStream<Uint8Array>): AsyncGenerator<Flo
 }
 
 function explain(complaints: string, wasKilled: boolean): string {
-  if (wasKilled) return `ffmpeg did not come to an end in ${TIMEOUT_MS / 1000} s`
+  if (wasKilled) return `ffmpeg did not finish within ${TIMEOUT_MS / 1000} s`
   // ffmpeg begins its lines with addresses, and names the file.
   const lines = complaints.split("\n").map((line) => line.replace(/^\[.*?\] |file:\S+: /g, "").trim())
   const words = lines.filter((line) => line !== "").slice(0, 3)
-  return words.length === 0 ? "ffmpeg found no sound in it" : `ffmpeg says: ${words.join("; ")}`
+  return words.length === 0 ? "ffmpeg found no audio in it" : `ffmpeg says: ${words.join("; ")}`
 }
 
 /** ffmpeg decodes what there is of a file that was cut short, and says little about the rest. */

@@ -53,7 +53,7 @@ function checkPages(file: AudioFile): void {
     const header = file.read(position, PAGE_HEADER_BYTES + 255)
     if (header.toString("latin1", 0, 4) !== "OggS") {
       if (position === 0) throw brokenAudio("it does not begin with an Ogg page")
-      throw brokenAudio(`at byte ${position} there is something else than the next Ogg page`)
+      throw brokenAudio(`at byte ${position} the next Ogg page is missing`)
     }
     const segments = header[26] ?? 0
     const body = header.subarray(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + segments)

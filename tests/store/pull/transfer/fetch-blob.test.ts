@@ -169,7 +169,7 @@ describe("a download", () => {
     it.server.fault = () => ({ status: 503, headers: { "retry-after": "3600" } })
     const failure = it.fetch()
     await expect(failure).rejects.toThrow(DownloadFailed)
-    await expect(failure).rejects.toThrow("asks to come back in 3600 s")
+    await expect(failure).rejects.toThrow("asks to retry in 3600 s")
     await failure.catch(() => {})
     expect(it.server.requests).toHaveLength(1)
   })
@@ -200,7 +200,7 @@ describe("a download", () => {
   test("is refused where a server sends other parts than were asked for", async () => {
     await using it = await scene()
     it.server.fault = () => ({ shift: 5 })
-    await expect(it.fetch()).rejects.toThrow("which nobody asked for")
+    await expect(it.fetch()).rejects.toThrow("which were not requested")
   })
 
   test("that was told to stop keeps what came", async () => {
@@ -299,7 +299,7 @@ describe("what came", () => {
     const { digest } = await it.fetch()
     expect(await storedBytes(it.blobs, digest)).toEqual(it.bytes)
     expect(it.notes).toEqual([
-      "model.gguf has changed at its source since its download began; it is downloaded anew",
+      "model.gguf has changed at its source since its download began; downloading it again",
     ])
     expect(it.partials()).toEqual([])
   })

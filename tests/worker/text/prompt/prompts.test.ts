@@ -95,7 +95,7 @@ describe("a chat", () => {
     expect(prompt).toBe("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
     const run = await bare.run({ ...greedyChat("hi"), maxTokens: 3 })
     expect(run.text()).not.toBe("")
-    const explanation = "the model has no chat template: ChatML is used"
+    const explanation = "the model has no chat template: using ChatML"
     expect(bare.info.templateFallback).toBe(explanation)
     expect(run.prompt.warnings).toEqual([explanation])
     expect((await bare.run({ ...greedy("hi"), maxTokens: 1 })).prompt.warnings).toBeUndefined()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { command as draw, freeName, isTakenFor } from "../../../src/cli/commands/draw"
+import { command as image, freeName, isTakenFor } from "../../../src/cli/commands/image"
 import { stepLine } from "../../../src/cli/terminal/progress-bar"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { pictures } from "../../support/fakes/fake-engine"
@@ -11,14 +11,14 @@ import { tempFolder } from "../../support/temp-folder"
 
 closeMediaServers()
 
-/** Runs `draw` against a server; stdout is a pipe unless the options say otherwise. */
+/** Runs `image` against a server; stdout is a pipe unless the options say otherwise. */
 async function drawAt(url: string, argv: readonly string[], options: FakeIoOptions = { input: "" }) {
   const io = fakeIo(options)
-  await draw.execute([...argv, "--host", url], io)
+  await image.execute([...argv, "--host", url], io)
   return io
 }
 
-describe("draw", () => {
+describe("image", () => {
   test("writes a file and tells its path", async () => {
     using folder = tempFolder()
     const { url } = await mediaServer()
@@ -129,12 +129,12 @@ describe("draw", () => {
   })
 })
 
-describe("draw refuses", () => {
+describe("image refuses", () => {
   test.each([
-    [["brush"], { input: "" }, "draw needs a PROMPT"],
-    [["brush", "a cat", "-o", "-"], { isTerminal: true }, "pictures are not for a terminal"],
-    [["brush", "a cat", "-n", "2"], { input: "" }, "several pictures need files"],
-    [["brush", "a cat", "-o", "cat.gif"], { input: "" }, "the name of cat.gif does not say the format"],
+    [["brush"], { input: "" }, "image needs a PROMPT"],
+    [["brush", "a cat", "-o", "-"], { isTerminal: true }, "refusing to write an image to a terminal"],
+    [["brush", "a cat", "-n", "2"], { input: "" }, "several images need files"],
+    [["brush", "a cat", "-o", "cat.gif"], { input: "" }, "the name of cat.gif does not set the format"],
     [
       ["brush", "a cat", "--size", "512"],
       { input: "" },
@@ -146,11 +146,7 @@ describe("draw refuses", () => {
       "--size must be WIDTHxHEIGHT, both multiples of 8",
     ],
     [["brush", "a cat", "--steps", "0"], { input: "" }, "--steps must be a whole number from 1 to 150"],
-    [
-      ["brush", "a cat", "--image", "m.png"],
-      { input: "" },
-      "cannot read m.png: there is no such file or folder",
-    ],
+    [["brush", "a cat", "--image", "m.png"], { input: "" }, "cannot read m.png: no such file or folder"],
     [["brash", "a cat"], { input: "" }, "model 'brash' not found; did you mean 'brush'?"],
   ])("%j", async (argv, options, message) => {
     const { url, engine } = await mediaServer()
@@ -163,7 +159,7 @@ describe("a picture without a name is called after its prompt", () => {
   test.each([
     ["A cat, in the rain!", "a-cat-in-the-rain.png"],
     ["../../etc/passwd", "etc-passwd.png"],
-    ["…", "picture.png"],
+    ["…", "image.png"],
     ["猫と犬", "猫と犬.png"],
     ["word ".repeat(20), `${"word-".repeat(8).slice(0, -1)}.png`],
   ])("%j", (prompt, name) => {

@@ -48,41 +48,47 @@ const size: Value<Size> = {
 const flagTable = {
   output: {
     value: text("FILE"),
-    description: "file to write; -: stdout (default: named after the prompt)",
+    description: "output file; - = stdout (default: named after the prompt)",
     short: "o",
   },
   size: { value: size, description: "in pixels, such as 512x512 (default: the model's own)" },
-  steps: { value: integer("N", IMAGE_STEPS.min, IMAGE_STEPS.max), description: "steps; more take longer" },
-  seed: { value: integer("N", 0, IMAGE_SEED.max), description: "the same seed gives the same picture" },
+  steps: {
+    value: integer("N", IMAGE_STEPS.min, IMAGE_STEPS.max),
+    description: "denoising steps; more take longer",
+  },
+  seed: {
+    value: integer("N", 0, IMAGE_SEED.max),
+    description: "random seed; the same seed gives the same image",
+  },
   count: {
     value: integer("N", IMAGE_COUNT.min, IMAGE_COUNT.max),
-    description: "how many pictures (default 1)",
+    description: "number of images (default 1)",
     short: "n",
   },
-  negative: { value: text("TEXT", TEXTS.imagePrompt), description: "what the picture is not to show" },
+  negative: { value: text("TEXT", TEXTS.imagePrompt), description: "negative prompt: what to avoid" },
   cfgScale: {
     value: decimal("N", CFG_SCALE.min, CFG_SCALE.max),
-    description: "how closely it keeps to the prompt",
+    description: "guidance scale: how closely the image follows the prompt",
   },
-  sampler: { value: text("NAME", TEXTS.word), description: "such as euler_a" },
-  scheduler: { value: text("NAME", TEXTS.word), description: "such as karras" },
-  format: { value: oneOf(...IMAGE_FORMATS), description: "format, where the file's ending does not say it" },
+  sampler: { value: text("NAME", TEXTS.word), description: "sampler, such as euler_a" },
+  scheduler: { value: text("NAME", TEXTS.word), description: "noise scheduler, such as karras" },
+  format: { value: oneOf(...IMAGE_FORMATS), description: "format, if the file's extension does not set it" },
   quality: {
     value: integer("N", IMAGE_COMPRESSION.min, IMAGE_COMPRESSION.max),
-    description: "of jpeg and webp, 0 to 100",
+    description: "quality of jpeg and webp, 0 to 100",
   },
-  image: { value: text("FILE"), description: "picture to start from" },
+  image: { value: text("FILE"), description: "image to start from" },
   strength: {
     value: decimal("N", IMAGE_STRENGTH.min, IMAGE_STRENGTH.max),
-    description: `how much of it changes, 0 to 1 (default ${DEFAULT_STRENGTH})`,
+    description: `how much of that image changes, 0 to 1 (default ${DEFAULT_STRENGTH})`,
   },
-  json: switchFlag("print what was written as JSON"),
+  json: switchFlag("print a summary as JSON"),
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
   ...grouped({ ...storeSettings, threads: modelSettings.threads, ...logSettings }, "Without a server"),
 }
 
-type DrawFlags = FlagValues<typeof flagTable>
+type ImageFlags = FlagValues<typeof flagTable>
 
 /** Formats by the endings of files. */
 const ENDINGS: Readonly<Record<string, ImageFormat>> = {
@@ -96,18 +102,17 @@ const ENDINGS: Readonly<Record<string, ImageFormat>> = {
 const NAME_CHARACTERS = 40
 
 export const command = defineCommand({
-  name: "draw",
-  summary: "Draw a picture",
+  name: "image",
+  summary: "Generate images",
   words: "MODEL PROMPT…",
   minimumWords: 1,
-  details: `MODEL is a painter, by its name or its path; the prompt may be piped in. Several pictures are numbered.
+  details: `MODEL is an image model, by name or path; the prompt may be piped in. Several images are numbered.
 
-A server that answers at --host (or XLLM_HOST) does it; without one, and for a path, the model runs in this
-program.`,
+Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a path, the model runs without a server.`,
   examples: [
-    { line: 'xllm draw sd "a cat in the rain" -o cat.png', does: "one picture" },
-    { line: 'xllm draw sd "a cat" --size 512x768 --steps 20 --seed 7', does: "the same one each time" },
-    { line: 'xllm draw sd "a dog" --image cat.png --strength 0.6', does: "from another picture" },
+    { line: 'xllm image sd "a cat in the rain" -o cat.png', does: "one image" },
+    { line: 'xllm image sd "a cat" --size 512x768 --steps 20 --seed 7', does: "the same image every time" },
+    { line: 'xllm image sd "a dog" --image cat.png --strength 0.6', does: "from another image" },
   ],
   flags: flagTable,
   async run({ flags, words: [model = "", ...words], io }) {
@@ -132,25 +137,26 @@ program.`,
 async function readPrompt(words: readonly string[], io: Io): Promise<string> {
   const prompt = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
   if (prompt.trim() !== "") return prompt.trim()
-  throw new UsageError("draw needs a PROMPT: write it after the model's name, or pipe it in")
+  throw new UsageError("image needs a PROMPT: write it after the model's name, or pipe it in")
 }
 
 /** @throws UsageError */
-function checkStdout({ count = 1, json }: DrawFlags, io: Io): void {
-  if (io.stdoutIsTerminal) throw new UsageError("pictures are not for a terminal: name a file with -o")
-  if (count > 1) throw new UsageError("several pictures need files: name one with -o, they are numbered")
-  if (json) throw new UsageError("--json needs files for the pictures: name one with -o")
+function checkStdout({ count = 1, json }: ImageFlags, io: Io): void {
+  if (io.stdoutIsTerminal)
+    throw new UsageError("refusing to write an image to a terminal; name a file with -o")
+  if (count > 1) throw new UsageError("several images need files: name one with -o, and they are numbered")
+  if (json) throw new UsageError("--json needs files for the images: name one with -o")
 }
 
 /** @throws UsageError where a file's name says nothing */
-function chooseFormat({ format, output }: DrawFlags): ImageFormat {
+function chooseFormat({ format, output }: ImageFlags): ImageFormat {
   if (format !== undefined) return format
   if (output === undefined || output === "-") return "png"
   const ending = /\.([^./]+)$/.exec(output)?.[1]?.toLowerCase() ?? ""
   const known = Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined
   if (known !== undefined) return known
   throw new UsageError(
-    `the name of ${output} does not say the format; add --format ${IMAGE_FORMATS.join("|")}`,
+    `the name of ${output} does not set the format; add --format ${IMAGE_FORMATS.join("|")}`,
   )
 }
 
@@ -158,11 +164,11 @@ function chooseFormat({ format, output }: DrawFlags): ImageFormat {
 async function readSource({
   image,
   strength = DEFAULT_STRENGTH,
-}: DrawFlags): Promise<ImageRequest["source"]> {
+}: ImageFlags): Promise<ImageRequest["source"]> {
   return image === undefined ? undefined : { imagePath: await existingFile(image), strength }
 }
 
-function toRequest(model: string, prompt: string, format: ImageFormat, flags: DrawFlags): ImageRequest {
+function toRequest(model: string, prompt: string, format: ImageFormat, flags: ImageFlags): ImageRequest {
   const { steps, seed, negative, cfgScale, sampler, scheduler, quality } = flags
   return {
     kind: "image",
@@ -189,7 +195,7 @@ export function freeName(prompt: string, format: ImageFormat, isTaken: (name: st
     .replace(/[^\p{L}\p{N}]+/gu, "-")
     .slice(0, NAME_CHARACTERS)
     .replace(/^-|-$/g, "")
-  const name = words === "" ? "picture" : words
+  const name = words === "" ? "image" : words
   for (let number = 1; ; number++) {
     const candidate = `${name}${number === 1 ? "" : `-${number}`}.${format}`
     if (!isTaken(candidate)) return candidate
