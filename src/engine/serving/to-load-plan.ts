@@ -13,9 +13,9 @@ export interface WorkerSettingsInput {
 }
 
 /**
- * What a worker is told to load for a plan. GPUs that are simulated get no layers, for they could not run them; the
- * plan shows what real ones would get. Where a limit was set the worker, which sees only what the machine has free,
- * is told how large its KV cache is to be.
+ * Turns a placement into what a worker loads. Simulated GPUs get no layers, since they could not run them; the plan
+ * shows what real ones would get. Where a limit is set, the size of the KV cache is passed along, because the
+ * worker sees only the machine's free memory.
  */
 export function toLoadPlan({
   settings,
@@ -55,7 +55,7 @@ function offloadSettings(
     case "unknown":
       return { gpuLayers: 0, devices: null, tensorSplit: null }
     case "none":
-      // The worker finds none either, and says why.
+      // The worker finds none either, and reports why.
       return {}
     default:
       return offload satisfies never
