@@ -5,10 +5,10 @@ import type { TranscriptionEvent, TranscriptionRequest } from "./transcription"
 
 export type MediaRequest = SpeechRequest | TranscriptionRequest | ImageRequest
 
-/** Anything that a worker can be asked for. */
+/** Any request to a worker. */
 export type WorkRequest = GenerationRequest | MediaRequest
 
 export type MediaEvent = SpeechEvent | TranscriptionEvent | ImageEvent
 
-/** Anything that a worker tells of a request. */
+/** Any event of a request. */
 export type WorkEvent = GenerationEvent | MediaEvent
