@@ -17,7 +17,7 @@ function loadMode(options: ModelOptions): number {
 }
 
 /** The most devices that llama.cpp splits a model over (`llama_max_devices`). */
-const MAX_DEVICES = 16
+export const MAX_DEVICES = 16
 
 /** The devices' shares as llama.cpp reads them: one number for each device that it may know. */
 function toShares(shares: ModelOptions["tensorSplit"]): Float32Array | null {

@@ -15,7 +15,7 @@ import { realEngine } from "./real/real-engine"
 const LOOK_MS = 2
 
 const [folder = ""] = process.argv.slice(2)
-const engine = realEngine(folder, { settings: { slots: 4 } })
+const engine = realEngine(folder, { settings: { slots: 16 } })
 const app = createApp({
   engine,
   version: "1.2.3",

@@ -41,6 +41,7 @@ import { watchSignals } from "../terminal/signals"
 import { createLocal, liveOptions } from "./compose"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
+import { printable } from "../terminal/output"
 
 export interface ServerOptions {
   /** What counts at the start. */
@@ -102,7 +103,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access, ...files })
   const listener = await listen(app, toListenOptions(parts.address))
   using manager = serviceManager(inputs.environment)
-  manager.status(`listening on ${listener.url}`)
+  manager.status(`listening on ${printable(listener.url)}`)
   using _watch = configuration.watch()
   const started = Promise.withResolvers<void>()
   using hangups = watchHangups(io, () => {
@@ -110,7 +111,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
     void reload(configuration, manager, started.promise)
   })
   // Last, because whoever reads it may do anything from then on.
-  io.write(`xLLM is listening on ${listener.url}\n`)
+  io.write(`xLLM is listening on ${printable(listener.url)}\n`)
   const ending = AbortSignal.any([signals.signal, hangups.signal])
   try {
     // From here on no model ends the server: one that cannot be loaded is tried again when it is asked for.

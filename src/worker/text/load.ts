@@ -21,7 +21,7 @@ import { Batch } from "../../llama/batch"
 import { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
 import { Library } from "../../llama/library"
-import { Model } from "../../llama/model"
+import { MAX_DEVICES, Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { usableCores } from "../cores"
@@ -190,7 +190,15 @@ function loadAdapters(model: Model, name: string, adapters: Adapters): LoadedAda
 /** Backends that can divide single tensors over devices; others refuse the load (row) or end the process (tensor). */
 const SPLITS_TENSORS = new Set(["CUDA"])
 
-function refuseUnsupportedSplit({ splitMode }: TextModelSettings, gpus: readonly Device[]): void {
+function refuseUnsupportedSplit(
+  { splitMode, tensorSplit }: TextModelSettings,
+  gpus: readonly Device[],
+): void {
+  if (tensorSplit !== null && tensorSplit.length > MAX_DEVICES)
+    throw new Unsupported(
+      `tensor_split has ${tensorSplit.length} shares; a model is split over at most ${MAX_DEVICES} devices`,
+      "tensor_split",
+    )
   if (splitMode !== "row" && splitMode !== "tensor") return
   const unable = gpus.find((gpu) => !SPLITS_TENSORS.has(gpu.backend))
   if (unable === undefined) return
