@@ -32,7 +32,7 @@ export interface ConfigValue<T> extends Value<T> {
   readonly schema: JsonSchema
   /**
    * Reads a value of a file that fits the schema.
-   * @throws UsageError as {@link TemplateValue.parse}
+   * @throws UsageError as {@link Value.parse}
    */
   read(given: unknown, origin: string): T
   /** The value as text that `parse` accepts. */

@@ -334,7 +334,7 @@ export class LocalEngine implements ManagedEngine {
 
   /**
    * Finds the requested model, of any kind where the request has none.
-   * @param told called with its resolved name as soon as that is known
+   * @param told receives the resolved name as soon as that is known
    * @throws ModelNotFound, InvalidRequest, WrongModelKind, ShuttingDown
    */
   async #find(
@@ -373,7 +373,7 @@ export class LocalEngine implements ManagedEngine {
     try {
       return await this.#options.store.resolve(model, kind && KIND_FOR[kind])
     } catch (error) {
-      // It may be loaded under another name than this one.
+      // The removed model may still be loaded, under another spelling of its name.
       if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})
       throw error
     }

@@ -7,7 +7,7 @@ export interface Timeouts {
   readonly loadSilenceMs: number
   /** Limit for rendering a chat template; the worker enforces it itself. */
   readonly templateMs: number
-  /** Lower bound of the step limit, see {@link IdleTimeouts.stepFactor}. */
+  /** Lower bound of the step limit, see {@link Timeouts.stepFactor}. */
   readonly stepMs: number
   /** A step may take this many times as long as the slowest recent one of the same worker. */
   readonly stepFactor: number

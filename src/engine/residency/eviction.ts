@@ -48,7 +48,7 @@ export type Verdict =
   | { readonly type: "load"; readonly fit: Fit }
   /** It will fit once these and the stopping ones are gone; then decide again. */
   | { readonly type: "evict"; readonly evict: readonly string[] }
-  /** It would fit if these were not busy; empty where the busy ones all rank higher. */
+  /** It would fit if these were not busy; empty where busy ones that rank higher are in the way. */
   | { readonly type: "wait"; readonly for: readonly string[] }
   | { readonly type: "never"; readonly error: XllmError }
 

@@ -51,7 +51,7 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
   const unpacking = new Unpacking(options)
   const parser = new Parser({ strict: true, maxMetaEntrySize: MAX_TEXT_BYTES })
   const failed = Promise.withResolvers<never>()
-  failed.promise.catch(() => {}) // it is raced below
+  failed.promise.catch(() => {}) // awaited in the race below
   const fed = Promise.withResolvers<void>()
   const ended = new Promise<void>((resolve) => parser.on("end", resolve))
   let work = Promise.resolve()

@@ -50,7 +50,7 @@ export interface CreateRequest {
   /** The base of relative paths. */
   readonly folder: string
   /**
-   * Whether another model of that name may be replaced; absent: yes. An identical model is left as it is otherwise.
+   * Whether another model of that name may be replaced; absent: yes. If not, an identical model is left as it is.
    */
   readonly replace?: boolean
   /** Downloads a missing base by name or URL; resolves to its name. Absent: a missing base is a fault. */

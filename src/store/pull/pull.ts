@@ -191,7 +191,7 @@ export class Puller {
     await store.install(parseModelName(name), manifest, { mayReplace })
   }
 
-  /** The plan for the same revision, where the source still has it, otherwise for the current one. */
+  /** The source's current plan; on Hugging Face that of the installed revision, where it still exists. */
   async #planOf(name: string, { source }: Manifest, context: SourceContext): Promise<PullPlan> {
     if (source?.type === "url") return await planUrlPull(source.reference, context)
     if (source?.type === "ollama") return await planRegistryPull(parseModelName(source.reference), context)
