@@ -3,16 +3,16 @@ import { type ConfigValue, refusal } from "./values"
 
 const ADDRESS_RULE = "HOST, HOST:PORT or a URL"
 
-/** Where a server listens, or is to be found. */
+/** Where a server listens, or can be reached. */
 export interface Address {
   readonly tls: boolean
-  /** Without the brackets that a URL puts around IPv6. */
+  /** Without the brackets of IPv6 addresses in URLs. */
   readonly hostname: string
   readonly port: number | undefined
 }
 
 /**
- * Reads `HOST`, `HOST:PORT`, `:PORT` or a URL.
+ * Parses `HOST`, `HOST:PORT`, `:PORT` or a URL.
  * @throws UsageError naming `origin`
  */
 export function parseAddress(given: string, origin: string): Address {
@@ -26,7 +26,7 @@ export function parseAddress(given: string, origin: string): Address {
     throw refusal(origin, ADDRESS_RULE, `'${given}'`)
   }
   const tls = url.protocol === "https:"
-  // A URL drops its scheme's usual port, which may have been written out; a bare URL means that port too.
+  // URL drops its scheme's default port even if written explicitly; a URL without a port means the default one too.
   const port =
     url.port !== "" ? Number(url.port) : hasScheme || /:\d+$/.test(withHost) ? (tls ? 443 : 80) : undefined
   const bracketless = url.hostname.replace(/^\[|\]$/g, "")
@@ -46,19 +46,19 @@ export const address: ConfigValue<Address> = {
   },
 }
 
-/** Nobody beyond this machine reaches a server that listens there. */
+/** Is the server reachable from this machine only? */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
-/** The address as a URL that a client on this machine can reach. */
+/** The address as a URL for clients on this machine. */
 export function clientUrl({ tls, hostname }: Address, port: number): string {
   const reachable = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname
   const host = reachable.includes(":") ? `[${reachable}]` : reachable
   return `${tls ? "https" : "http"}://${host}:${port}`
 }
 
-/** The URL of a server, perhaps below a path; without a slash at the end. */
+/** The URL of a server, optionally with a path; without a trailing slash. */
 export const webUrl: ConfigValue<string> = {
   placeholder: "URL",
   rule: "a URL such as https://example.com/xllm",

@@ -2,7 +2,7 @@ import { UsageError } from "../errors/cli"
 import { type Aliases, aliasKey, loopIn } from "../lib/aliases"
 import { type ConfigValue, refusal } from "./values"
 
-/** Each is looked for wherever models are listed. */
+/** Every listing of models looks each of them up. */
 const MOST_ALIASES = 100
 /** No model has a longer name. */
 const MOST_CHARACTERS = 512
@@ -10,7 +10,7 @@ const MOST_CHARACTERS = 512
 const RULE = "names and the models that they stand for, such as gpt-4o: qwen3:0.6b"
 const NONE = "none"
 
-/** Other names for models: an object in a file, `NAME=MODEL,…` in a variable. */
+/** Aliases of models: an object in a file, `NAME=MODEL,…` in a variable. */
 export const aliases: ConfigValue<Aliases> = {
   placeholder: "NAME=MODEL,…",
   rule: RULE,
@@ -33,7 +33,7 @@ export const aliases: ConfigValue<Aliases> = {
     })
     return checked(pairs, origin)
   },
-  // The schema says that it is an object of texts, or a word for none.
+  // The schema ensures an object of texts, or the word for none.
   read: (given, origin) =>
     typeof given === "object" && given !== null
       ? checked(Object.entries(given as Readonly<Record<string, string>>), origin)

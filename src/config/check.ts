@@ -9,7 +9,7 @@ import { allSettings, perModelSettings } from "./schema"
 import type { Setting } from "./setting"
 import { refusal } from "./values"
 
-/** Names from the top of a file to a place in it. */
+/** The keys from the top of a file to one value. */
 type Place = readonly string[]
 
 const settingsByPath = new Map<string, Setting<unknown>>(
@@ -20,9 +20,9 @@ const settingsOfModels = new Map<string, Setting<unknown>>(
 )
 
 /**
- * What a file says, by the settings' paths.
+ * The values of a file, by the settings' paths.
  * @param file its path, for messages
- * @throws UsageError that names every place where something is wrong
+ * @throws UsageError that lists every fault with its place
  */
 export function checkConfig(given: unknown, file: string): ReadonlyMap<string, unknown> {
   const root = withoutEmptySections(given)
@@ -31,7 +31,7 @@ export function checkConfig(given: unknown, file: string): ReadonlyMap<string, u
   const values = new Map<string, unknown>()
   if (problems.length === 0) {
     for (const place of leavesOf(root)) {
-      // The schema knows them all.
+      // The schema admits only known settings.
       const setting = settingAt(place)
       try {
         if (setting !== undefined) values.set(pathOf(place), readAt(place, setting, root, file))
@@ -46,9 +46,9 @@ export function checkConfig(given: unknown, file: string): ReadonlyMap<string, u
   return values
 }
 
-/** Settings belong to models, and not to their other names. */
+/** Reports settings under an alias: they belong to the model's own name. */
 function aliasesWithSettings(values: ReadonlyMap<string, unknown>, root: unknown, file: string): string[] {
-  // Its setting's own type.
+  // Ensured by the setting's schema.
   const aliases = values.get("aliases") as Aliases | undefined
   const models = valueAt(root, ["models"])
   if (aliases === undefined || !isSection(models)) return []
@@ -68,12 +68,12 @@ interface SchemaError {
   readonly params: object
 }
 
-/** One sentence for each place that is wrong. */
+/** One sentence for each faulty place. */
 function problemsOf(errors: readonly SchemaError[], root: unknown, file: string): string[] {
   const problems = new Map<string, string>()
   for (const { keyword, instancePath, params } of errors) {
     const place = placeOf(instancePath)
-    // Each unknown name has an error of its own beside the one that lists them.
+    // Each unknown name has an error of its own, besides the one that lists them all.
     if (keyword === "additionalProperties") {
       for (const name of namesIn(params)) {
         problems.set(pathOf([...place, name]), unknownName([...place, name], file))
@@ -106,7 +106,7 @@ function unknownName(place: Place, file: string): string {
   return `unknown setting '${shorten(pathOf(place), SHOWN.name)}' in ${file}${hint}`
 }
 
-/** A neighbour with a similar name, or a setting of another section with the same one. */
+/** A similar name in the same section, or the same name in another one. */
 function nearestPath(place: Place): string | undefined {
   const name = place.at(-1) ?? ""
   const section = place.slice(0, -1)
@@ -152,7 +152,7 @@ function valueAt(root: unknown, place: Place): unknown {
 }
 
 function leavesOf(value: unknown, place: Place = []): readonly Place[] {
-  // A setting may be an object itself.
+  // A setting's value may be an object itself.
   if (!isSection(value) || settingAt(place) !== undefined) return [place]
   return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, [...place, name]))
 }

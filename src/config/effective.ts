@@ -4,7 +4,7 @@ import { type Inputs, modelPath, modelsOf, type Origin, resolveSetting, variable
 import { allSettings, perModelSettings } from "./schema"
 import type { Setting } from "./setting"
 
-/** A setting as it counts, and why. */
+/** A setting's effective value, and its origin. */
 interface ResolvedSetting {
   readonly path: string
   readonly setting: Setting<unknown>
@@ -12,17 +12,17 @@ interface ResolvedSetting {
   readonly origin: Origin
 }
 
-/** A setting as it may be shown. */
+/** A setting in displayable form. */
 export interface EffectiveSetting {
   readonly path: string
-  /** As a flag, a variable or a file would say it. Never a secret. */
+  /** In the syntax of flags, variables and files. Never a secret. */
   readonly shown: string
-  /** As JSON has it. */
+  /** As JSON. */
   readonly value: unknown
   readonly origin: Origin
 }
 
-/** Every setting, those of models only where the file says something of them. @throws UsageError */
+/** Every setting; those of models only where the file sets them. @throws UsageError */
 export function effectiveSettings(inputs: Inputs): readonly EffectiveSetting[] {
   return resolveAll(inputs).map(({ path, setting, value, origin }) => {
     if (setting.isSecret) {
@@ -35,20 +35,20 @@ export function effectiveSettings(inputs: Inputs): readonly EffectiveSetting[] {
   })
 }
 
-/** `shown`: where JSON has nothing like it. */
+/** `shown`: used where JSON has no equivalent. */
 function asJson(value: unknown, shown: string): unknown {
   if (value instanceof Map) return Object.fromEntries(value)
   const isPlain = typeof value !== "object" || value === null || Array.isArray(value)
   return isPlain ? value : shown
 }
 
-/** A setting that is another one than before. */
+/** A setting whose value has changed. */
 export interface ChangedSetting {
   readonly path: string
   readonly takesEffect: Setting<unknown>["takesEffect"]
 }
 
-/** What differs between two moments. @throws UsageError */
+/** The settings that differ between two inputs. @throws UsageError */
 export function changedSettings(before: Inputs, after: Inputs): readonly ChangedSetting[] {
   const [old, current] = [byPath(before), byPath(after)]
   const paths = [...new Set([...old.keys(), ...current.keys()])]
@@ -80,10 +80,10 @@ function resolveModel(model: string, inputs: Inputs): readonly ResolvedSetting[]
   })
 }
 
-/** Variables beside settings: where things are. */
+/** Variables other than settings: locations. */
 const OTHER_VARIABLES = ["XLLM_HOME", "XLLM_CONFIG"]
 
-/** Variables that look like ours and mean nothing, each as one sentence. */
+/** One sentence for each unknown variable with our prefix. */
 export function unknownVariables(environment: Environment): readonly string[] {
   const known = [
     ...OTHER_VARIABLES,

@@ -3,11 +3,11 @@ import type { TSchema } from "typebox"
 import { allSettings, perModelSettings } from "./schema"
 import type { Setting } from "./setting"
 
-/** A setting, or settings that share the start of their paths. */
+/** A setting, or settings with a common path prefix. */
 type Node = Setting<unknown> | Map<string, Node>
 
 /**
- * The schema of a configuration file, made from the tables of settings. This module costs time to load: import it only
+ * The schema of a configuration file, built from the tables of settings. Slow to load: import this module only
  * where there is a file.
  */
 export function fileSchema(): TSchema {

@@ -7,22 +7,22 @@ import { readBounded } from "../lib/system/read-bounded"
 import type { Environment } from "./environment"
 import { findPaths } from "./paths"
 
-/** A configuration file that was read and found right. */
+/** A valid configuration file. */
 export interface ConfigFile {
   readonly path: string
-  /** What it says, by the settings' paths; of one model under `models.NAME.KEY`. */
+  /** Its values, by the settings' paths; those of one model under `models.NAME.KEY`. */
   readonly values: ReadonlyMap<string, unknown>
 }
 
-/** Every setting of a thousand models stays below. */
+/** Enough for every setting of a thousand models. */
 const MAX_BYTES = 1024 ** 2
 
 const NAMES = ["config.yaml", "config.json"] as const
 
 /**
- * The file to read: the one that is named, otherwise the one in xLLM's home, if there is one.
- * @param named what `--config` says
- * @throws UsageError where two could be meant; FileFailed where a named one is not there
+ * The file to read: the named one, otherwise the one in xLLM's home, if there is one.
+ * @param named the value of `--config`
+ * @throws UsageError where there are two candidates; FileFailed where the named one does not exist
  */
 export function findConfigFile(named: string | undefined, environment: Environment): string | undefined {
   const variable = environment["XLLM_CONFIG"]
@@ -42,7 +42,7 @@ export function findConfigFile(named: string | undefined, environment: Environme
   return found[0]
 }
 
-/** A link counts wherever it leads: reading it will tell. @throws FileFailed */
+/** A link counts wherever it leads: reading it will report problems. @throws FileFailed */
 function isThere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
@@ -51,18 +51,18 @@ function isThere(path: string): boolean {
   }
 }
 
-/** Where a file would be looked for that nobody has written yet. */
+/** Where a configuration file would be found if one were created. */
 export function usualConfigFile(environment: Environment): string {
   return join(findPaths(environment).home, NAMES[0])
 }
 
 /**
  * Reads and checks a configuration file.
- * @throws UsageError that names the file and everything that is wrong in it; FileFailed
+ * @throws UsageError that names the file and all faults in it; FileFailed
  */
 export async function readConfigFile(path: string): Promise<ConfigFile> {
   const given = parse(await textOf(path), path)
-  // Slow to load, and most people have no file.
+  // Slow to load, and most users have no file.
   const { checkConfig } = await import("./check")
   return { path, values: checkConfig(given, path) }
 }

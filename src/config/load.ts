@@ -6,31 +6,31 @@ import type { Setting } from "./setting"
 /** Settings by key. */
 export type SettingTable = Readonly<Record<string, Setting<unknown>>>
 
-/** What a table's settings are, once known. */
+/** The values of a table's settings. */
 export type Values<T extends SettingTable> = {
   readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never
 }
 
-/** Where settings are said. */
+/** The sources of settings. */
 export interface Inputs {
-  /** Parsed already, by the settings' keys; absent where a flag was not given. */
+  /** Already parsed, by the settings' keys; absent where a flag was not given. */
   readonly flags: Readonly<Record<string, unknown>>
   readonly environment: Environment
   /** Absent: there is none. */
   readonly file?: ConfigFile
 }
 
-/** Where a value was said, weakest first. `model`: what a model brings along. */
+/** The sources of a value, weakest first. `model`: the model's own defaults. */
 export const sources = ["default", "model", "file", "environment", "flag"] as const
 export type SettingSource = (typeof sources)[number]
 
-/** A place where a value was said: its kind, and its name, such as `XLLM_PORT`. */
+/** The source of a value: its kind, and its name, such as `XLLM_PORT`. */
 export interface Origin {
   readonly source: SettingSource
   readonly name: string
 }
 
-/** Values and where each came from. */
+/** Values with their origins. */
 export interface Resolved<T extends SettingTable> {
   readonly values: Values<T>
   readonly origins: { readonly [K in keyof T]: Origin }
@@ -46,18 +46,18 @@ export function variableName(key: string): string {
   return `XLLM_${flagName(key).replaceAll("-", "_").toUpperCase()}`
 }
 
-/** Every variable that a setting listens to; the first that is set counts. */
+/** Every variable of a setting; the first one set counts. */
 export function variablesOf(key: string, { path, variable }: Setting<unknown>): readonly string[] {
   const ofPath = `XLLM_${path.replaceAll(".", "_").toUpperCase()}`
   return [...new Set([variableName(key), ofPath, ...(variable === undefined ? [] : [variable])])]
 }
 
 /**
- * Every setting's strongest value: flags, then environment variables, then the file, then defaults. An empty variable
- * counts as not set.
- * @param model what the file says of this one, in whatever case and with the tag `latest` or without, is stronger than
- * what it says of all
- * @throws UsageError naming the variable that has an impossible value
+ * Every setting's value from its strongest source: flags, then environment variables, then the file, then defaults.
+ * An empty variable counts as unset.
+ * @param model the file's settings of this model override those of all models; its name matches in any case, with
+ * or without the tag `latest`
+ * @throws UsageError naming a variable with an invalid value
  */
 export function resolveSettings<T extends SettingTable>(
   table: T,
@@ -71,7 +71,7 @@ export function resolveSettings<T extends SettingTable>(
     values[key] = value
     origins[key] = origin
   }
-  // Built key by key from the same table that the types come from.
+  // Built key by key from the table that defines the types.
   return { values: values as Values<T>, origins: origins as Resolved<T>["origins"] }
 }
 
@@ -99,14 +99,14 @@ export function resolveSetting(
   return { value: file.values.get(path), origin: { source: "file", name: file.path } }
 }
 
-/** How a file may write a model's name: as it is, without its tag `latest`, or both in another case. */
+/** The spellings of a model's name in a file: as it is, without the tag `latest`, or both in another case. */
 function namesInFile(model: string, file: ConfigFile | undefined): readonly string[] {
   const key = aliasKey(model)
   const others = modelsOf(file).filter((name) => aliasKey(name) === key)
   return [model, model.replace(/:latest$/, ""), ...others]
 }
 
-/** Models that a file says something of. */
+/** Models that a file has settings for. */
 export function modelsOf(file: ConfigFile | undefined): readonly string[] {
   const names = [...(file?.values.keys() ?? [])].map((path) => /^models\.(.*)\.[^.]*$/.exec(path)?.[1])
   return [...new Set(names.filter((name) => name !== undefined))]

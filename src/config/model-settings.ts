@@ -7,10 +7,10 @@ import type { Setting } from "./setting"
 
 type Key = keyof typeof perModelSettings
 
-/** The model that is asked about. */
+/** The model in question. */
 type Subject = Pick<ModelSummary, "name" | "defaults">
 
-/** What the engine calls each setting of a model. */
+/** The engine's field for each setting of a model. */
 const FIELDS = {
   ctx: "contextLength",
   slots: "slots",
@@ -35,7 +35,7 @@ const FIELDS = {
   preload: "preload",
 } as const satisfies Record<Key, keyof ModelSettings>
 
-/** A setting of a model as it counts, and why. */
+/** A model setting's effective value, and its origin. */
 interface ModelSetting {
   readonly key: Key
   readonly value: unknown
@@ -43,26 +43,28 @@ interface ModelSetting {
 }
 
 /**
- * What one model is loaded with, as the engine takes it: flags, then variables, then the file, then what the model
- * brings along, then defaults. @throws UsageError for an impossible variable
+ * The settings of one model for the engine: flags, then variables, then the file, then the model's own defaults,
+ * then the built-in ones. @throws UsageError for a variable with an invalid value
  */
 export function settingsOfModel(inputs: Inputs, model: Subject): ModelSettings {
   const values = resolveAll(inputs, model).map(({ key, value }) => [FIELDS[key], value])
-  // Every field is in the table, and its setting parses what the field takes.
+  // Every field is in the table, and its setting parses the field's type.
   return Object.fromEntries(values) as ModelSettings
 }
 
-/** A setting of a model as it may be shown. */
+/** A model setting in displayable form. */
 export interface EffectiveModelSetting {
-  /** As a file says it, without the section: `gpu_layers`. */
+  /** Its name in a file, without the section: `gpu_layers`. */
   readonly name: string
-  /** As a flag, a variable or a file would say it. */
+  /** In the syntax of flags, variables and files. */
   readonly shown: string
   /** `set by --ctx`, `set by XLLM_CTX`, `set in FILE`, `Modelfile` or `built in`. */
   readonly from: string
 }
 
-/** What one model is loaded with, and where each value comes from. @throws UsageError for an impossible variable */
+/**
+ * The settings of one model, with the origin of each value. @throws UsageError for a variable with an invalid value
+ */
 export function effectiveModelSettings(inputs: Inputs, model: Subject): readonly EffectiveModelSetting[] {
   return resolveAll(inputs, model).map(({ key, value, origin }) => {
     const setting: Setting<unknown> = perModelSettings[key]
@@ -102,7 +104,7 @@ function resolveAll(inputs: Inputs, model: Subject): readonly ModelSetting[] {
   })
 }
 
-/** Where nothing is said of how GPUs share models, the server's own setting counts. */
+/** Where the way GPUs share models is not set, the server's own setting counts. */
 function resolve(
   inputs: Inputs,
   key: Key,

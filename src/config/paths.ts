@@ -2,29 +2,29 @@ import { homedir } from "node:os"
 import { join, resolve } from "node:path"
 import type { Environment } from "./environment"
 
-/** Where xLLM keeps its things. */
+/** The locations of xLLM's files. */
 export interface Paths {
-  /** `~/.xllm`, or what `XLLM_HOME` says. */
+  /** `~/.xllm`, or the value of `XLLM_HOME`. */
   readonly home: string
   readonly models: string
   /** Native components, extracted on first use. */
   readonly runtime: string
   /** Generated images that are fetched by URL. */
   readonly images: string
-  /** Files that came with requests, each until its request is over. */
+  /** Files uploaded with requests, each until its request ends. */
   readonly uploads: string
   /** Public keys whose signatures are trusted. */
   readonly keys: string
-  /** What was typed into `run`. */
+  /** Input history of `run`. */
   readonly history: string
   /** Traces of defects that ended a command. */
   readonly errors: string
 }
 
-/** Computes the places; creates nothing. */
+/** Computes the paths; creates nothing. */
 export function findPaths(environment: Environment): Paths {
   const moved = environment["XLLM_HOME"]
-  // homedir() asks the password database, so an empty environment has a home too.
+  // homedir() reads the password database, so an empty environment has a home too.
   const home = moved ? resolve(moved) : join(homedir(), ".xllm")
   return {
     home,

@@ -6,10 +6,10 @@ import { modelSettings, residencySettings } from "./sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { metricsSettings, serverSettings } from "./sections/server"
 
-/** What may be said of one model. */
+/** Settings that can be set per model. */
 export const perModelSettings = { ...modelSettings, ...residencySettings }
 
-/** Every setting there is. */
+/** All settings. */
 export const allSettings = {
   ...serverSettings,
   ...flaglessSettings,

@@ -2,19 +2,23 @@ import { SETTINGS } from "../limits"
 import { type ConfigValue, decimal } from "./values"
 
 /**
- * One setting. Its key in a table gives the flag (`gpuLayers` → `--gpu-layers`) and a variable (`XLLM_GPU_LAYERS`), its
- * path the place in a configuration file (`defaults.gpu_layers`) and another variable (`XLLM_DEFAULTS_GPU_LAYERS`).
+ * One setting. Its key in a table gives the flag (`gpuLayers` → `--gpu-layers`) and a variable (`XLLM_GPU_LAYERS`),
+ * its path the place in a configuration file (`defaults.gpu_layers`) and another variable
+ * (`XLLM_DEFAULTS_GPU_LAYERS`).
  */
 export interface Setting<T> {
   readonly path: string
   readonly value: ConfigValue<T>
   readonly fallback: T
   readonly description: string
-  /** When a running server takes a new value: at once, when a model is loaded, or (absent) when it starts again. */
+  /**
+   * When a new value takes effect in a running server: at once, at a model's next load, or (absent) after a
+   * restart.
+   */
   readonly takesEffect?: "now" | "load"
-  /** Never shown. */
+  /** Its value is never shown. */
   readonly isSecret?: boolean
-  /** A variable beside those of the key and the path. */
+  /** A variable in addition to those of the key and the path. */
   readonly variable?: string
 }
 

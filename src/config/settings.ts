@@ -14,8 +14,8 @@ import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "
 import { DEFAULT_PORT, metricsSettings, serverSettings } from "./sections/server"
 
 /**
- * The command line, the environment, and the configuration file that they name or that is in xLLM's home.
- * @throws UsageError for a file that cannot be chosen, or is wrong; FileFailed for one that cannot be read
+ * Collects the command line, the environment, and the configuration file that they name or that is in xLLM's home.
+ * @throws UsageError for an ambiguous or invalid file; FileFailed for an unreadable one
  */
 export async function gatherInputs(
   { config, ...flags }: Readonly<Record<string, unknown>>,
@@ -25,18 +25,18 @@ export async function gatherInputs(
   return { flags, environment, ...(path !== undefined && { file: await readConfigFile(path) }) }
 }
 
-/** Where the models are: `models_dir`, or `models` in xLLM's home. */
+/** The models folder: `models_dir`, or `models` in xLLM's home. */
 export function modelsFolder(inputs: Inputs): string {
   const { modelsDir } = resolveSettings(storeSettings, inputs).values
   return modelsDir === null ? findPaths(inputs.environment).models : resolve(modelsDir)
 }
 
-/** Who says where the models are. */
+/** The origin of the models folder's path. */
 export function modelsFolderOrigin(inputs: Inputs): Origin {
   return resolveSettings(storeSettings, inputs).origins.modelsDir
 }
 
-/** Other names for models. */
+/** The configured aliases. */
 export function aliasesIn(inputs: Inputs): Aliases {
   return resolveSettings(flaglessSettings, inputs).values.aliases
 }
@@ -48,15 +48,15 @@ export interface PullSettings {
   readonly huggingFaceToken: string | undefined
   /** URL of Ollama's registry, or of a mirror. */
   readonly ollamaRegistry: string
-  /** Hosts beside a registry's own that may be asked for its tokens. */
+  /** Hosts that may issue a registry's tokens, besides its own. */
   readonly tokenHosts: readonly string[]
   readonly connections: number
   readonly stallMs: number
-  /** Only what a trusted key has signed is taken. */
+  /** Accept only files signed with a trusted key. */
   readonly verify: boolean
-  /** A server downloads what is asked for. */
+  /** The server downloads missing models. */
   readonly pullMissing: boolean
-  /** Registries that a server may download from, beside the two above. */
+  /** Registries that a server may download from, besides the two above. */
   readonly registries: readonly string[]
 }
 
@@ -76,35 +76,35 @@ export function pullSettingsOf(inputs: Inputs): PullSettings {
   }
 }
 
-/** Models that the file says something of. */
+/** Models that the file has settings for. */
 export function modelsInFile({ file }: Inputs): readonly string[] {
   const names = [...(file?.values.keys() ?? [])].map((path) => /^models\.(.*)\.[^.]*$/.exec(path)?.[1])
   return [...new Set(names.filter((name) => name !== undefined))]
 }
 
-/** What `log/logger.ts` is made with. */
+/** Options for `log/logger.ts`. */
 export function logOptions(inputs: Inputs): Values<typeof logSettings> {
   return resolveSettings(logSettings, inputs).values
 }
 
-/** The same for a command whose output is an answer: the level of the file is meant for servers. */
+/** The same for commands whose output is an answer: the file's log level is meant for servers. */
 export function quietLogOptions(inputs: Inputs): Values<typeof logSettings> {
   const { values, origins } = resolveSettings(logSettings, inputs)
   const { source } = origins.logLevel
   return source === "default" || source === "file" ? { ...values, logLevel: "off" } : values
 }
 
-/** Where log files go and how many there are. */
+/** The location and number of log files. */
 export function logFileOptions(inputs: Inputs): Values<typeof logFileSettings> {
   return resolveSettings(logFileSettings, inputs).values
 }
 
-/** How much the server takes on. */
+/** The server's capacity. */
 export function capacity(inputs: Inputs): Values<typeof capacitySettings> {
   return resolveSettings(capacitySettings, inputs).values
 }
 
-/** What the server allows to whom. */
+/** Who may access the server. */
 export interface AccessSettings {
   /** Origins of web pages that may call the server. */
   readonly corsOrigins: readonly string[]
@@ -125,7 +125,7 @@ export function accessSettings(inputs: Inputs): AccessSettings {
   return { corsOrigins, allowedHosts, apiKeys, metricsPublic, logContent, uploadLimitBytes, publicUrl }
 }
 
-/** Where generated images are kept: `images.dir`, or `images` in xLLM's home. */
+/** The folder of generated images: `images.dir`, or `images` in xLLM's home. */
 export function imagesFolder(inputs: Inputs): string {
   const { imagesDir } = resolveSettings(mediaSettings, inputs).values
   return imagesDir === null ? findPaths(inputs.environment).images : resolve(imagesDir)
@@ -147,14 +147,14 @@ export type ListenSettings =
   | { readonly socket: string }
   | {
       readonly hostname: string
-      /** 0: any free one. */
+      /** 0: any free port. */
       readonly port: number
     }
 
 /**
- * `server.host` may carry a port; the stronger source of the two counts, and `server.port` where they come from the
- * same. A socket is listened on unless an address was said more strongly.
- * @throws UsageError for an https address, and for one that other machines reach without any key
+ * `server.host` may include a port; the stronger source of the two counts, and `server.port` where both come from
+ * the same. A socket takes precedence unless an address comes from a stronger source.
+ * @throws UsageError for an https address, and for one that is reachable from other machines without a key
  */
 export function listenSettings(inputs: Inputs): ListenSettings {
   const { values, origins } = resolveSettings(serverSettings, inputs)
@@ -178,7 +178,7 @@ export function listenSettings(inputs: Inputs): ListenSettings {
 
 type Origins<K extends string> = { readonly [key in K]: Origin }
 
-/** Is `key` said at least as strongly as the others? */
+/** Does `key` come from a source at least as strong as the others? */
 function strongest<K extends string>(origins: Origins<K>, key: K, ...others: readonly K[]): boolean {
   const strength = (one: K) => sources.indexOf(origins[one].source)
   return others.every((other) => strength(key) >= strength(other))
@@ -188,18 +188,18 @@ function originOf({ source, name }: Origin): string {
   return source === "file" ? `server.host in ${name}` : name
 }
 
-/** The server that commands talk to. */
+/** The server that commands connect to. */
 export interface ServerLocation {
   readonly url: string
-  /** The Unix socket to reach it by; the URL's host is of no use then. */
+  /** Its Unix socket; the URL's host is then unused. */
   readonly socket?: string
-  /** What it wants to see. */
+  /** The API key to send. */
   readonly apiKey?: string
-  /** The user named it, by a flag or a variable. */
+  /** Named by the user, with a flag or a variable. */
   readonly isNamed: boolean
 }
 
-/** `server.host`, or this machine's usual port (`server.port` moves it), or `server.socket`. */
+/** `server.host`, or this machine's default port (changed by `server.port`), or `server.socket`. */
 export function serverLocation(inputs: Inputs): ServerLocation {
   const { host, port, socket } = serverSettings
   const { values, origins } = resolveSettings({ host, port, socket }, inputs)
@@ -213,7 +213,7 @@ export function serverLocation(inputs: Inputs): ServerLocation {
   return { url: clientUrl(values.host, hasOwnPort ? (values.host.port ?? usual) : usual), ...access }
 }
 
-/** Keys in the file are those of this machine's own server: another one must not learn them. */
+/** Keys in the file belong to this machine's own server: never send them to another one. */
 function apiKeyFor(inputs: Inputs, isNamed: boolean): { readonly apiKey?: string } {
   const { values, origins } = resolveSettings(flaglessSettings, inputs)
   const [apiKey] = values.apiKeys

@@ -11,32 +11,31 @@ import {
   type TextBound,
 } from "../limits"
 
-/** A kind of value that a flag or an environment variable can have. */
+/** A type of value for flags and environment variables. */
 export interface Value<T> {
-  /** Stands for the value in help texts; absent where naming the flag is enough (`--mlock`, `--no-mlock`). */
+  /** Placeholder for the value in help texts; absent for plain switches (`--mlock`, `--no-mlock`). */
   readonly placeholder?: string
   /**
-   * @param origin what to call the source in an error: `--port`, `XLLM_PORT`
-   * @throws UsageError that names the origin, the rule and the text given
+   * @param origin the source's name in an error: `--port`, `XLLM_PORT`
+   * @throws UsageError with the origin, the rule and the given text
    */
   parse(text: string, origin: string): T
 }
 
-/** A JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
-/** A kind of value that a configuration file can have too. */
+/** A type of value that a configuration file can have too. */
 export interface ConfigValue<T> extends Value<T> {
-  /** What a value is to be, to follow "must be". */
+  /** The rule for values, to follow "must be". */
   readonly rule: string
-  /** Fits whatever {@link read} may take; what it takes can be narrower. */
+  /** Admits everything that {@link read} accepts; `read` may be stricter. */
   readonly schema: JsonSchema
   /**
-   * A value of a file, which fits the schema.
-   * @throws UsageError as {@link TemplateValue.parse}
+   * Reads a value of a file that fits the schema.
+   * @throws UsageError as {@link Value.parse}
    */
   read(given: unknown, origin: string): T
-  /** The value as text that `parse` takes. */
+  /** The value as text that `parse` accepts. */
   show(value: T): string
 }
 
@@ -44,9 +43,9 @@ interface Kind<T> {
   readonly placeholder?: string
   readonly rule: string
   readonly schema: JsonSchema
-  /** `undefined`: the text means nothing of this kind. */
+  /** `undefined`: the text is not a value of this type. */
   parse(text: string): T | undefined
-  /** For values that are of this kind, and too much: what they are to be, to follow "must be". */
+  /** The rule that an excessive value violates, to follow "must be"; undefined for other values. */
   excess?(value: T): string | undefined
 }
 
@@ -68,12 +67,12 @@ function kindOf<T>({ placeholder, rule, schema, parse, excess }: Kind<T>): Confi
   }
 }
 
-/** `--port must be a number, got 'x'`; `given` as it is to be shown. */
+/** `--port must be a number, got 'x'`; `given` in displayable form. */
 export function refusal(origin: string, rule: string, given: string): UsageError {
   return new UsageError(`${origin} must be ${rule}, got ${shorten(given, SHOWN.name)}`)
 }
 
-/** Any text but an empty one, or one that is too long. */
+/** Any text, neither empty nor too long. */
 export function text(placeholder: string, { maxLength }: TextBound = SETTINGS.text): ConfigValue<string> {
   return kindOf({
     placeholder,
@@ -84,7 +83,7 @@ export function text(placeholder: string, { maxLength }: TextBound = SETTINGS.te
   })
 }
 
-/** An address with its scheme, without the slash at its end. */
+/** An address with its scheme, without a trailing slash. */
 export const url: ConfigValue<string> = kindOf({
   placeholder: "URL",
   rule: "an http or https URL",
@@ -107,7 +106,7 @@ export const toggle: ConfigValue<boolean> = kindOf({
   },
 })
 
-/** A whole number; `8k` means 8 × 1024, as context lengths are usually said. */
+/** An integer; `8k` means 8 × 1024, as usual for context lengths. */
 export function integer(placeholder: string, minimum: number, maximum: number): ConfigValue<number> {
   return kindOf({
     placeholder,
@@ -139,10 +138,10 @@ export function decimal(placeholder: string, minimum: number, maximum: number): 
   })
 }
 
-/** A time in seconds that somebody waits: `90`, `5m`, `1h30m`. */
+/** A waiting time in seconds: `90`, `5m`, `1h30m`. */
 export const duration = time(LONGEST_WAIT_SECONDS)
 
-/** A time in seconds that something stays. */
+/** A storage time in seconds. */
 export const stay = time(LONGEST_STAY_SECONDS)
 
 function time(longestSeconds: number): ConfigValue<number> {
@@ -198,7 +197,7 @@ export function oneOf<const W extends string>(...words: readonly W[]): ConfigVal
   })
 }
 
-/** Any of several values, separated by commas; a list in a file. */
+/** Several values, separated by commas; a list in a file. */
 export function list<T>(
   item: ConfigValue<T>,
   placeholder: string,
@@ -214,14 +213,14 @@ export function list<T>(
     schema: { type: "array", items: item.schema },
     parse: (given, origin) =>
       checked(given.split(","), origin).map((part) => item.parse(part.trim(), origin)),
-    // The schema says that it is an array.
+    // The schema ensures an array.
     read: (given, origin) =>
       checked(given as readonly unknown[], origin).map((one) => item.read(one, origin)),
     show: (values) => values.map(item.show).join(","),
   }
 }
 
-/** `value`, or a word that stands for `null`: the choice is left to the program, or nothing is chosen. */
+/** `value`, or a word for `null`: the program decides, or nothing is chosen. */
 export function orAutomatic<T>(value: ConfigValue<T>, word: string): ConfigValue<T | null> {
   const isWord = (given: unknown) => typeof given === "string" && given.toLowerCase() === word
   return {
@@ -234,7 +233,7 @@ export function orAutomatic<T>(value: ConfigValue<T>, word: string): ConfigValue
   }
 }
 
-/** A list that may be empty, which `word` says where a text is needed. */
+/** A list that may be empty, for which text uses `word`. */
 export function orNone<T>(value: ConfigValue<readonly T[]>, word: string): ConfigValue<readonly T[]> {
   return {
     ...value,

@@ -5,82 +5,85 @@ export type Role = "system" | "developer" | "user" | "assistant" | "tool"
 export interface ChatMessage {
   readonly role: Role
   readonly content: string
-  /** Who speaks, where a template shows it. */
+  /** The speaker, for templates that show it. */
   readonly name?: string
-  /** For role `tool`: the call that this is the result of. */
+  /** For role `tool`: the call that produced this result. */
   readonly toolCallId?: string
 }
 
 /** How the next token is chosen. Names and meanings follow llama.cpp's sampler chain. */
 export interface SamplingParameters {
-  /** 0 means greedy. */
+  /** 0: greedy. */
   readonly temperature: number
   readonly dynamicTemperatureRange: number
   readonly dynamicTemperatureExponent: number
-  /** 0 means off. */
+  /** 0: off. */
   readonly topK: number
   readonly topP: number
   readonly minP: number
   readonly typicalP: number
-  /** Negative means off. */
+  /** Negative: off. */
   readonly topNSigma: number
-  /** The fewest candidates that top-p, min-p, typical-p and XTC leave. */
+  /** Minimum number of candidates that top-p, min-p, typical-p and XTC keep. */
   readonly minKeep: number
   readonly xtcProbability: number
   readonly xtcThreshold: number
-  /** 1 means off. */
+  /** 1: off. */
   readonly repeatPenalty: number
-  /** Tokens looked back on by the penalties; -1 means the whole context. */
+  /** Tokens that the penalties look back on; -1: the whole context. */
   readonly repeatLastN: number
   readonly presencePenalty: number
   readonly frequencyPenalty: number
-  /** 0 means off. */
+  /** 0: off. */
   readonly dryMultiplier: number
   readonly dryBase: number
   readonly dryAllowedLength: number
-  /** -1 means the whole context. */
+  /** -1: the whole context. */
   readonly dryPenaltyLastN: number
   readonly drySequenceBreakers: readonly string[]
-  /** 0 off, 1 or 2 the version; replaces the other samplers but temperature and penalties. */
+  /** 0: off; 1 or 2: the version. Replaces the other samplers except temperature and penalties. */
   readonly mirostat: 0 | 1 | 2
   readonly mirostatTau: number
   readonly mirostatEta: number
-  /** `null`: a fresh one for every sequence. */
+  /** `null`: a new one for every sequence. */
   readonly seed: number | null
-  /** Added to logits; the key is a token id, or a text whose every token is biased. `-Infinity` bans. */
+  /** Added to logits; the key is a token id, or a text whose tokens are all biased. `-Infinity` bans a token. */
   readonly logitBias: readonly (readonly [token: number | string, bias: number])[]
-  /** Never choose a token that ends the generation. */
+  /** Never sample a token that ends the generation. */
   readonly ignoreEos: boolean
 }
 
 /** What chat and completion requests share. */
 export interface GenerationOptions extends RequestOptions {
-  /** How many answers are generated from one prompt; at least 1. */
+  /** Number of answers generated from one prompt; at least 1. */
   readonly n: number
   /**
-   * The most tokens an answer may have; `Infinity`: until the context is full, absent: as the model says. 0 evaluates
-   * the prompt only.
+   * Maximum tokens per answer; `Infinity`: until the context is full; absent: the model's default. 0 only evaluates
+   * the prompt.
    */
   readonly maxTokens?: number
-  /** What counts where neither the request nor the model says it; absent: until the context is full. */
+  /** Used where neither the request nor the model sets a maximum; absent: until the context is full. */
   readonly defaultMaxTokens?: number
   /** No token may end the answer before it has this many. */
   readonly minTokens: number
-  /** Texts that end the answer; they are not part of it, unless {@link keepsStop}. */
+  /** Texts that end the answer; not part of it, unless {@link keepsStop}. */
   readonly stop: readonly string[]
-  /** Tokens that end the answer as its own end does, also where that is ignored; not part of it, unless {@link keepsStop}. */
+  /**
+   * Tokens that end the answer like an EOS token, even where that is ignored; not part of it, unless {@link
+   * keepsStop}.
+   */
   readonly stopTokens?: readonly number[]
-  /** The text or token of `stop` and `stopTokens` that ends the answer is its last part. */
+  /** Include the text or token of `stop` or `stopTokens` that ended the answer. */
   readonly keepsStop?: boolean
-  /** Control tokens that the model generates have no text; otherwise it is their name. */
+  /** Omit generated control tokens from the text; otherwise their names are included. */
   readonly hidesControlTokens?: boolean
   /** Report the ids of all generated tokens in `text` events. */
   readonly reportsTokens?: boolean
-  /** What the request says; the model's and the built-in defaults fill the rest. */
+  /** The request's values; the model's and the built-in defaults fill in the rest. */
   readonly sampling: Partial<SamplingParameters>
-  /** How many alternatives to report for every token; 0: only the chosen one; absent: no log probabilities. */
+  /** Number of alternatives to report per token; 0: only the chosen one; absent: no log probabilities. */
   readonly topLogprobs?: number
-  /** May a cached prefix be used? `false` makes the cache state reproducible. */
+  /** Whether a cached prefix may be used; `false` gives reproducible results. */
   readonly cachePrompt: boolean
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
@@ -91,9 +94,9 @@ export interface ChatRequest extends GenerationOptions {
   readonly messages: readonly ChatMessage[]
   /** Extra variables for the model's chat template (`chat_template_kwargs`). */
   readonly templateArguments: Readonly<Record<string, unknown>>
-  /** Ends the prompt with the opening of an assistant turn. */
+  /** End the prompt with the opening of an assistant turn. */
   readonly addGenerationPrompt: boolean
-  /** The last message is an assistant's, unfinished: the answer goes on from it. */
+  /** The last message is an unfinished one by the assistant: the answer continues it. */
   readonly continueFinalMessage: boolean
 }
 
@@ -101,11 +104,11 @@ export interface CompletionRequest extends GenerationOptions {
   readonly kind: "completion"
   /** Text, or token ids. */
   readonly prompt: string | readonly number[]
-  /** Text after the gap: asks for fill-in-the-middle. */
+  /** Text after the gap: requests fill-in-the-middle. */
   readonly suffix?: string
-  /** Only so many of the prompt's last tokens count, BOS among them; 0: as many as leave room for the answer. */
+  /** Keep only this many of the prompt's last tokens, including BOS; 0: as many as leave room for the answer. */
   readonly keepLast?: number
-  /** Report the prompt's own text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
+  /** Report the prompt's text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
 }
 
@@ -113,14 +116,14 @@ export type GenerationRequest = ChatRequest | CompletionRequest
 
 export interface TokenAlternative {
   readonly id: number
-  /** The token's bytes; one token may hold a part of a character. */
+  /** The token's bytes; may be part of a character. */
   readonly bytes: readonly number[]
-  /** Natural logarithm of the probability, from the full vocabulary's logits before any sampler. */
+  /** Natural logarithm of the probability, from the full vocabulary's logits before sampling. */
   readonly logprob: number
 }
 
 export interface TokenLogprob extends TokenAlternative {
-  /** The most probable tokens at this place, best first. */
+  /** The most probable tokens at this position, best first. */
   readonly top: readonly TokenAlternative[]
 }
 
@@ -131,40 +134,43 @@ export interface Usage {
   readonly promptTokens: number
   /** Of all choices together. */
   readonly completionTokens: number
-  /** How many of the prompt's tokens were not evaluated because a cached prefix had them. */
+  /** Prompt tokens that were not evaluated because a cached prefix had them. */
   readonly cachedTokens: number
 }
 
-/** Milliseconds, and what was done in them. */
+/** Durations in milliseconds, and the amount of work in them. */
 export interface Timings {
-  /** Waiting for a free slot. */
+  /** Wait for a free slot. */
   readonly queueMs: number
-  /** Waiting for the model to load. */
+  /** Wait for the model to load. */
   readonly loadMs: number
-  /** Prompt tokens that were evaluated (not cached). */
+  /** Prompt tokens evaluated (not cached). */
   readonly promptTokens: number
   readonly promptMs: number
-  /** Tokens generated, of all choices; the rate leaves out each choice's first token, which the prompt paid for. */
+  /**
+   * Tokens generated, of all choices; the rate excludes each choice's first token, which the prompt evaluation
+   * yields.
+   */
   readonly generatedTokens: number
   readonly generationMs: number
 }
 
 /**
- * What a running request tells. Order: any `loading` and `queued`, then `prompt`, any `progress`, then `text` and
- * one `finish` per choice, then `done`. A failure is thrown from the iteration as an XllmError instead.
+ * The events of a running request. Order: any `loading` and `queued`, then `prompt`, any `progress`, then `text`
+ * and one `finish` per choice, then `done`. Failures are thrown from the iteration as an XllmError.
  */
 export type GenerationEvent =
   | { readonly type: "loading"; readonly fraction: number }
-  /** How many requests are ahead. */
+  /** Number of requests ahead. */
   | { readonly type: "queued"; readonly position: number }
-  /** The prompt is built and accepted. `text` and `logprobs` only where the request has `echo`. */
+  /** The prompt is rendered and accepted. `text` and `logprobs` only where the request has `echo`. */
   | {
       readonly type: "prompt"
       readonly tokens: number
-      /** What is not as the client may expect, one sentence each; absent: nothing. */
+      /** Deviations from what the client may expect, one sentence each; absent: none. */
       readonly warnings?: readonly string[]
       readonly text?: string
-      /** One per prompt token; the first token has none before it to be predicted from. */
+      /** One per prompt token; the first token has no predecessor to predict it from. */
       readonly logprobs?: readonly (
         TokenLogprob | { readonly id: number; readonly bytes: readonly number[] }
       )[]
@@ -177,8 +183,8 @@ export type GenerationEvent =
       readonly ms: number
     }
   /**
-   * More text of one choice: whole characters only. `logprobs`: of the tokens that this text completes. `ids`, where
-   * they are wanted: of the tokens that were generated since the event before, the one that ends the answer included.
+   * More text of one choice: whole characters only. `logprobs`: of the tokens that this text completes. `ids`,
+   * where requested: of the tokens generated since the previous event, including the one that ends the answer.
    */
   | {
       readonly type: "text"
@@ -192,7 +198,7 @@ export type GenerationEvent =
       readonly type: "finish"
       readonly choice: number
       readonly reason: FinishReason
-      /** The stop text that was met. */
+      /** The stop text that matched. */
       readonly stop?: string
       readonly completionTokens: number
     }

@@ -2,14 +2,14 @@ import type { MediaTimings, RequestOptions, WaitingEvent } from "./request"
 
 export type ImageFormat = "png" | "jpeg" | "webp"
 
-/** A picture to be made. */
+/** A request to generate images. */
 export interface ImageRequest extends RequestOptions {
   readonly kind: "image"
   readonly prompt: string
   readonly negativePrompt?: string
-  /** How many; at least 1. Made one after another, with seeds that count up. */
+  /** Number of images; at least 1. Generated one after another, with increasing seeds. */
   readonly n: number
-  /** Pixels. Absent: the model's own size. */
+  /** Pixels. Absent: the model's native size. */
   readonly width?: number
   readonly height?: number
   readonly steps?: number
@@ -20,30 +20,30 @@ export interface ImageRequest extends RequestOptions {
   readonly sampler?: string
   readonly scheduler?: string
   readonly format: ImageFormat
-  /** 0 to 100, of jpeg and webp. */
+  /** 0 to 100, for jpeg and webp. */
   readonly compression?: number
-  /** Send a small picture with each step, where the engine can. */
+  /** Send a small preview with each step, where the engine can. */
   readonly preview: boolean
-  /** A picture to start from; files that whoever asks keeps until the end. */
+  /** An image to start from; the caller keeps its files until the end. */
   readonly source?: {
     readonly imagePath: string
-    /** Transparent or black where the picture is to change. */
+    /** Transparent or black where the image is to change. */
     readonly maskPath?: string
-    /** 0: the picture as it is, 1: as if there were none. */
+    /** 0: keep the image unchanged; 1: ignore it. */
     readonly strength: number
   }
 }
 
-/** What drawing tells: any waiting, then `step` and `image` for each picture, and `done`. */
+/** The events of image generation: any waiting, then `step` and `image` for each image, and `done`. */
 export type ImageEvent =
   | WaitingEvent
   | {
       readonly type: "step"
-      /** Which picture, from 0. */
+      /** Index of the image, from 0. */
       readonly image: number
       readonly step: number
       readonly steps: number
-      /** A small PNG, where it was asked for and the engine can. */
+      /** A small PNG, where requested and supported by the engine. */
       readonly preview?: Uint8Array
     }
   | {

@@ -2,58 +2,58 @@ import type { LayerPlan, MemoryFootprint } from "./device"
 import type { ModelKind } from "./model"
 import type { KvLayout, ModelPriority } from "./settings"
 
-/** What a worker reports once its model is loaded. */
+/** A worker's report once its model is loaded. */
 export type LoadedModelInfo = LoadedTextInfo | LoadedMediaInfo
 
-/** What every worker reports. */
+/** Reported by every worker. */
 export interface CommonLoadedInfo {
   readonly footprint: MemoryFootprint
-  /** Requests that are worked on at the same time. */
+  /** Requests processed in parallel. */
   readonly slots: number
   readonly modelBytes: number
-  /** Devices that compute. */
+  /** Devices used for computing. */
   readonly devices: readonly string[]
 }
 
-/** Of a voice, a recogniser or a painter. */
+/** Reported for a tts, asr or image model. */
 export interface LoadedMediaInfo extends CommonLoadedInfo {
   readonly kind: "tts" | "asr" | "image"
   readonly family: string
   readonly threads: number
 }
 
-/** Of a text model. */
+/** Reported for a text model. */
 export interface LoadedTextInfo extends CommonLoadedInfo {
   readonly kind: "text"
   /** The longest single conversation, in tokens. */
   readonly contextLength: number
   readonly trainedContextLength: number
   readonly kvLayout: KvLayout
-  /** Cells of the whole KV pool, in tokens. */
+  /** Size of the whole KV pool, in tokens. */
   readonly kvCells: number
   readonly kvBytes: number
   readonly gpuLayers: number
   readonly totalLayers: number
-  /** Why no GPU is used although one could be, in words; absent where nothing is amiss. */
+  /** Why no GPU is used although one could be; absent where nothing is wrong. */
   readonly gpuFallback?: string
   readonly decodeThreads: number
   readonly prefillThreads: number
   readonly vocabularySize: number
-  /** Bytes of the vocabulary's longest token; absent: the tokenizer rewrites text before it cuts it. */
+  /** Bytes of the vocabulary's longest token; absent: the tokenizer rewrites text before splitting it. */
   readonly longestTokenBytes?: number
   readonly chatTemplate: "model" | "built-in"
-  /** Which built-in format is used and why, in one sentence. */
+  /** The built-in format in use and the reason, in one sentence. */
   readonly templateFallback?: string
   readonly fillInTheMiddle: boolean
 }
 
 export type ModelState = "loading" | "ready" | "stopping"
 
-/** A worker that the engine has for a model; one with replicas has several. */
+/** A worker of a model; a model with replicas has several. */
 export interface LoadedModel {
   readonly name: string
   readonly kind: ModelKind
-  /** Which replica it is, from 1. Absent: the model has no others. */
+  /** Replica number, from 1. Absent: the model has only one. */
   readonly replica?: number
   readonly id: string
   readonly state: ModelState
@@ -62,17 +62,17 @@ export interface LoadedModel {
   readonly pid: number | undefined
   readonly info: LoadedModelInfo | undefined
   readonly sizeBytes: number
-  /** Memory that counts as taken: what the worker measured, before that what was estimated. */
+  /** Memory counted as taken: as measured by the worker, and before that as estimated. */
   readonly footprint?: MemoryFootprint
   readonly plan?: LayerPlan
-  /** What was done other than asked for to make the load succeed; one sentence each. */
+  /** Fallbacks applied so that the load could succeed; one sentence each. */
   readonly notes?: readonly string[]
-  /** When it is unloaded if nobody uses it; `null`: never. Absent while it is used. */
+  /** When it is unloaded if unused; `null`: never. Absent while it is in use. */
   readonly expiresAt?: Date | null
   readonly priority?: ModelPriority
   readonly pinned?: boolean
   readonly activeRequests: number
-  /** Of the whole model: replicas share one queue, and the first one named here shows it. */
+  /** For the whole model: replicas share one queue, shown by the first one listed. */
   readonly queuedRequests: number
   readonly loadedAt: Date | undefined
   readonly lastUsedAt: Date | undefined
@@ -80,23 +80,23 @@ export interface LoadedModel {
   readonly counters: WorkerCounters
 }
 
-/** What a text worker has done since its model was loaded. */
+/** What a text worker did since its model was loaded. */
 export interface WorkerCounters {
   /** Calls of llama_decode. */
   readonly decodeCalls: number
   readonly promptTokensEvaluated: number
   readonly promptTokensCached: number
   readonly tokensGenerated: number
-  /** Sequences that gave up their KV cells for others and were recomputed later. */
+  /** Sequences that gave up their KV cells to others and were recomputed later. */
   readonly preemptions: number
 }
 
-/** What one decode step of a worker did. */
+/** The work of one decode step. */
 export interface StepUsage {
   /** Sequences in the step's batch. */
   readonly sequences: number
-  /** Tokens in it, of prompts and of answers. */
+  /** Tokens in the batch, of prompts and answers. */
   readonly tokens: number
-  /** Cells of the KV pool that hold something. */
+  /** Occupied cells of the KV pool. */
   readonly kvCellsUsed: number
 }

@@ -1,21 +1,24 @@
-/** What requests of every kind share. */
+/** Fields of every request. */
 export interface RequestOptions {
-  /** May be left out where exactly one model is known. */
+  /** May be omitted where exactly one model is known. */
   readonly model?: string
-  /** Names the request in log lines, here and in the worker. */
+  /** Identifies the request in log lines, here and in the worker. */
   readonly requestId?: string
-  /** How long the model stays loaded after this request; 0: until nobody uses it, `null`: for ever. Absent: as configured. */
+  /**
+   * How long the model stays loaded after this request; 0: unload once idle, `null`: no limit. Absent: as
+   * configured.
+   */
   readonly keepAliveSeconds?: number | null
-  /** How long the request may wait for its turn; absent: as configured. */
+  /** How long the request may wait before it starts; absent: as configured. */
   readonly queueTimeoutMs?: number
 }
 
-/** What somebody who waits hears: `fraction` of the load, or how many requests are ahead. */
+/** Progress while a request waits: `fraction` of the load, or the number of requests ahead. */
 export type WaitingEvent =
   | { readonly type: "loading"; readonly fraction: number }
   | { readonly type: "queued"; readonly position: number }
 
-/** How long a request of a voice, a recogniser or a painter took, in milliseconds. */
+/** Duration of a tts, asr or image request, in milliseconds. */
 export interface MediaTimings {
   readonly queueMs: number
   readonly loadMs: number

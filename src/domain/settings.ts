@@ -1,19 +1,19 @@
-/** How llama.cpp lays the KV cache out: one pool for all sequences, or an equal share for each. */
+/** llama.cpp's layout of the KV cache: one pool for all sequences, or an equal share for each. */
 export type KvLayout = "unified" | "split"
 
-/** Which models go first when memory is short: the lowest. */
+/** The order of eviction when memory is short: lowest first. */
 export type ModelPriority = "high" | "normal" | "low"
 
-/** How a model is loaded, and how it is kept. */
+/** How a model is loaded and kept. */
 export interface ModelSettings extends TextModelSettings {
   readonly priority: ModelPriority
-  /** Once loaded it stays until it is stopped. */
+  /** Once loaded, it stays until it is stopped. */
   readonly pinned: boolean
-  /** How long it stays after its last request; `null`: until its room is needed. */
+  /** How long it stays after its last request; `null`: until its memory is needed. */
   readonly keepAliveSeconds: number | null
-  /** The longest that its worker may compute without a sign of life; `null`: as its kind needs. */
+  /** How long its worker may compute without a heartbeat; `null`: the default of its kind. */
   readonly stepTimeoutSeconds: number | null
-  /** Workers that serve it side by side; at least 1. */
+  /** Parallel workers; at least 1. */
   readonly replicas: number
   /** Load it when the server starts. */
   readonly preload: boolean
@@ -23,21 +23,21 @@ export interface ModelSettings extends TextModelSettings {
 export interface TextModelSettings {
   /** The longest single conversation, in tokens (`--ctx`). */
   readonly contextLength: number | null
-  /** Sequences that are generated at the same time. */
+  /** Sequences generated in parallel. */
   readonly slots: number
   readonly decodeThreads: number | null
   readonly prefillThreads: number | null
-  /** Layers on GPUs: `null` all that fit, 0 none. */
+  /** Layers on GPUs; `null`: as many as fit, 0: none. */
   readonly gpuLayers: number | null
   readonly splitMode: "layer" | "row" | "tensor" | "none"
   readonly tensorSplit: readonly number[] | null
-  /** Names of the devices to use, as the backends call them. */
+  /** Devices to use, by the backends' names. */
   readonly devices: readonly string[] | null
   readonly kvTypeK: KvType
   readonly kvTypeV: KvType
   /** `null`: the engine decides from free memory, by the rule of `formats/kv-layout.ts`. */
   readonly kvLayout: KvLayout | null
-  /** Cells of the whole KV pool; `null`: from free memory. */
+  /** Size of the whole KV pool, in tokens; `null`: from free memory. */
   readonly kvCells: number | null
   readonly flashAttention: "auto" | "on" | "off"
   readonly memoryMap: boolean

@@ -2,21 +2,21 @@ import type { MediaTimings, RequestOptions, WaitingEvent } from "./request"
 
 export type AudioFormat = "mp3" | "opus" | "aac" | "flac" | "wav" | "pcm"
 
-/** Text to be spoken. */
+/** A request to synthesise speech. */
 export interface SpeechRequest extends RequestOptions {
   readonly kind: "speech"
   readonly input: string
-  /** A speaker's name, or its number as text; absent: the voice's first. */
+  /** A speaker's name, or its number as text; absent: the model's first. */
   readonly voice?: string
   readonly format: AudioFormat
-  /** 0.25 to 4; 1 is the voice's own. */
+  /** 0.25 to 4; 1 is the normal speed. */
   readonly speed: number
 }
 
-/** What speaking tells: any waiting, then `voice`, `audio` as it is made, and `done`. */
+/** The events of speech synthesis: any waiting, then `voice`, `audio` as it is produced, and `done`. */
 export type SpeechEvent =
   | WaitingEvent
-  /** Of the samples that were encoded. */
+  /** `sampleRate`: of the encoded samples. */
   | { readonly type: "voice"; readonly sampleRate: number; readonly speaker: number; readonly mime: string }
   /** The next part of the encoded file. `samples`: how many were synthesised for it. */
   | { readonly type: "audio"; readonly bytes: Uint8Array; readonly samples: number }

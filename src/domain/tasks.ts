@@ -6,12 +6,12 @@ import type { TranscriptionEvent, TranscriptionRequest } from "./transcription"
 
 export type MediaRequest = SpeechRequest | TranscriptionRequest | ImageRequest
 
-/** Anything that a worker can be asked for. */
+/** Any request to a worker. */
 export type WorkRequest = GenerationRequest | MediaRequest
 
 export type MediaEvent = SpeechEvent | TranscriptionEvent | ImageEvent
 
-/** Anything that a worker tells of a request. */
+/** Any event of a request. */
 export type WorkEvent = GenerationEvent | MediaEvent
 
 /** What the parts of the program need to know of one sort of request. */

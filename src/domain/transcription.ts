@@ -1,19 +1,19 @@
 import type { MediaTimings, RequestOptions, WaitingEvent } from "./request"
 
-/** Speech to be written down. */
+/** A request to transcribe speech. */
 export interface TranscriptionRequest extends RequestOptions {
   readonly kind: "transcription"
-  /** A file with the audio, in any container that is supported; whoever asks keeps it until the end. */
+  /** An audio file in any supported container; the caller keeps it until the end. */
   readonly audioPath: string
   /** `translate`: into English. */
   readonly task: "transcribe" | "translate"
-  /** ISO 639-1 code; absent: the recogniser finds out, or knows only one. */
+  /** ISO 639-1 code; absent: the model detects it, or knows only one. */
   readonly language?: string
-  /** Text that comes before, or names how things are spelt. A hint: families that take none write as they would. */
+  /** Preceding text, or the spelling of names. A hint: ignored by families without prompts. */
   readonly prompt?: string
-  /** A hint too. */
+  /** Also a hint. */
   readonly temperature?: number
-  /** Report when each word is said, where the family can. */
+  /** Report the time of each word, where the family can. */
   readonly wordTimes: boolean
 }
 
@@ -26,14 +26,14 @@ export interface TranscriptSegment {
   readonly words?: readonly { readonly word: string; readonly start: number; readonly end: number }[]
 }
 
-/** What transcribing tells: any waiting, then `audio`, the segments as they are recognised, and `done`. */
+/** The events of transcription: any waiting, then `audio`, the segments as they are recognised, and `done`. */
 export type TranscriptionEvent =
   | WaitingEvent
   | { readonly type: "audio"; readonly seconds: number }
   | { readonly type: "segment"; readonly segment: TranscriptSegment }
   | {
       readonly type: "done"
-      /** As it was given or found; undefined where the family does not tell. */
+      /** As requested or detected; undefined where the family does not report it. */
       readonly language: string | undefined
       readonly usage: { readonly audioSeconds: number }
       readonly timings: MediaTimings

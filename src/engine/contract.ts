@@ -25,87 +25,91 @@ export interface QueueStatus {
 /** Memory in bytes, and how much of it models hold. */
 export interface MemoryStatus {
   readonly totalBytes: number
-  /** What models may still take: less than is free where head-room or a limit says so. */
+  /** What models may still take: less than what is free, because of headroom or a limit. */
   readonly freeBytes: number
   readonly usedByModels: number
-  /** The limit that was set for all models together; `null`: none. */
+  /** The configured limit for all models together; `null`: none. */
   readonly limitBytes: number | null
 }
 
-/** A model whose last load failed, or whose worker died, and that nothing is loaded of now. The next request tries again. */
+/** A model that is not loaded because its last load failed or its worker died. The next request tries again. */
 export interface FailedModel {
   readonly name: string
   readonly kind: ModelKind
-  /** Of this version of the model. */
+  /** Identifies this version of the model. */
   readonly id: string
   readonly error: XllmError
   readonly failedAt: Date
 }
 
-/** What the server is doing, without waiting for anything. */
+/** A snapshot of the server, taken without waiting. */
 export interface EngineStatus {
   /**
-   * `starting` until the models that are loaded at the start are there; `loading` while any other model loads;
-   * `degraded` while something that should run does not, see `problems`.
+   * `starting` until the preloaded models are ready; `loading` while any other model loads; `degraded` while
+   * something that should run does not, see `problems`.
    */
   readonly status: "starting" | "ok" | "loading" | "degraded" | "stopping"
-  /** What is amiss, one sentence each; also while the status is another one. */
+  /** The current problems, one sentence each; may be set under any status. */
   readonly problems: readonly string[]
   readonly queue: {
     readonly running: number
     readonly waiting: number
-    /** How many may wait for each model. */
+    /** How many requests may wait for each model. */
     readonly limit: number
-    /** Models that have any request. */
+    /** Models with at least one request. */
     readonly models: readonly QueueStatus[]
   }
   readonly memory: {
     readonly system: MemoryStatus
-    /** GPUs by their names; empty until they are known. */
+    /** GPUs by name; empty until they are known. */
     readonly gpus: readonly (MemoryStatus & { readonly name: string })[]
   }
   readonly models: readonly LoadedModel[]
   readonly failed: readonly FailedModel[]
-  /** `null` until the backends have been asked for the first time. With GPUs the figures are a few seconds old. */
+  /** `null` until the backends were first queried. With GPUs the figures may be a few seconds old. */
   readonly devices: readonly Device[] | null
 }
 
-/** The longest conversation with a model, in tokens. */
+/** A model's context lengths, in tokens. */
 export interface ContextLengths {
-  /** In its training, as its file says. */
+  /** The length it was trained with, as its file says. */
   readonly trained: number
-  /** Here: as it is loaded, or as it will be. */
+  /** The length it is, or will be, loaded with. */
   readonly served: number
 }
 
-/** What the machine and the backends are. */
+/** The machine and the backends. */
 export interface SystemReport {
   readonly devices: readonly Device[]
   readonly llamaVersion: string
   readonly gpuFallback: string | undefined
 }
 
-/** Events of a request, and whose they are. */
+/** The events of a request, with the model that answers it. */
 export interface Answering<E> extends AsyncIterable<E> {
-  /** What the engine calls the model; undefined before it is found, and where it is not. */
+  /** The model's resolved name; undefined until it is found, and where it does not exist. */
   readonly model: string | undefined
 }
 
 /**
- * What the HTTP routes and the command line see of inference. Iterables fail with an XllmError; aborting the signal
- * or leaving the iteration gives the slot back within one step (of decoding, speaking, listening or drawing).
+ * Inference as seen by the HTTP routes and the command line. Iterables fail with an XllmError; aborting the signal
+ * or leaving the iteration frees the slot within one step (of decoding, synthesis, transcription or diffusion).
  */
 export interface Engine {
   /** @throws ModelNotFound, WrongModelKind, QueueFull, ModelLoadFailed, ContextLengthExceeded, … from the iteration */
   chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent>
   complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent>
-  /** @throws WrongModelKind where the model is no voice, ModelNotFound, QueueFull, … from the iteration */
+  /** @throws WrongModelKind where the model is not a tts model, ModelNotFound, QueueFull, … from the iteration */
   speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent>
-  /** @throws WrongModelKind where the model is no recogniser, ModelNotFound, QueueFull, … from the iteration */
+  /** @throws WrongModelKind where the model is not an asr model, ModelNotFound, QueueFull, … from the iteration */
   transcribe(request: TranscriptionRequest, signal: AbortSignal): Answering<TranscriptionEvent>
-  /** @throws WrongModelKind where the model is no painter, ModelNotFound, QueueFull, … from the iteration */
+  /**
+   * @throws WrongModelKind where the model is not an image model, ModelNotFound, QueueFull, … from the iteration
+   */
   draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent>
-  /** The prompt, its tokens and the effective parameters, without running it. Loads the model where needed. */
+  /**
+   * Returns the prompt, its tokens and the effective parameters without running them. Loads the model where needed.
+   */
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
   /** Loads a model ahead of use. */
   preload(model: string, signal: AbortSignal): Promise<void>
@@ -115,7 +119,7 @@ export interface Engine {
    */
   stop(model: string): Promise<boolean>
   /**
-   * The model that a request means: the one of that name, or the only one that can do what is asked.
+   * The model for a request: by name, or else the only one of the matching kind.
    * @throws ModelNotFound; InvalidRequest where none is named and there is not exactly one
    */
   resolve(model: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary>
@@ -124,72 +128,72 @@ export interface Engine {
   /** @throws ModelNotFound */
   show(model: string): Promise<ModelDetails>
   /**
-   * How long conversations of these models may be, by name: of text models, as far as it is known without a long wait.
-   * Where memory turns out to be short, a model that is not loaded yet may get less.
+   * Context lengths of text models by name, for those that can be determined without a long wait. A model that is
+   * not loaded yet may get less if memory is short.
    */
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>>
-  /** Models that have a worker. */
+  /** Models with a worker. */
   loaded(): readonly LoadedModel[]
   status(): EngineStatus
-  /** Asks the backends and waits for their answer: once, or anew after a few seconds where there are GPUs. */
+  /** Queries the backends and waits for the answer: once, or again after a few seconds where there are GPUs. */
   system(): Promise<SystemReport>
   /** Ends every worker; open requests fail with `ShuttingDown`. */
   close(): Promise<void>
 }
 
-/** The most memory that models may take. */
+/** Upper bounds on the memory of models. */
 export interface MemoryLimits {
-  /** System memory of all models together, in bytes; absent: what the machine has. */
+  /** System memory for all models together, in bytes; absent: all of it. */
   readonly limitBytes?: number
-  /** Memory of each GPU that all models together may take, in bytes; absent: what it has. */
+  /** Memory for all models together on each GPU, in bytes; absent: all of it. */
   readonly gpuLimitBytes?: number
-  /** The most models that may be loaded at a time, replicas not counted. */
+  /** How many models may be loaded at a time, not counting replicas. */
   readonly maxModels?: number
-  /** Bytes of each memory that are left free. */
+  /** Bytes left free in each memory. */
   readonly headroomBytes: number
 }
 
-/** What was set for a model, and where nobody has set anything, what the model brings along. */
+/** The settings of a model: the user's where set, otherwise the model's own defaults. */
 export type SettingsOf = (model: Pick<ModelSummary, "name" | "defaults">) => ModelSettings
 
-/** What of an engine can change while it runs. */
+/** The options that can change while the engine runs. */
 export interface LiveOptions {
   readonly memory: MemoryLimits
-  /** What a model is loaded with and how it is kept; asked once for each version, and again after a change. */
+  /** How a model is loaded and kept; called once per version, and again after a change. */
   readonly settingsOf: SettingsOf
   /** How many requests may wait for one model. */
   readonly queueLimit: number
-  /** The longest that a request may wait before it starts, in milliseconds; `null`: for ever. */
+  /** How long a request may wait before it starts, in milliseconds; `null`: without limit. */
   readonly queueTimeoutMs: number | null
-  /** Gets a model that is asked for and not there; absent: nobody does. */
+  /** Downloads a missing model; omit to disable. */
   readonly fetchMissing?: FetchMissing | undefined
 }
 
 /**
- * Gets a model of that name.
- * @param onProgress how much of it is there, from 0 to 1
- * @throws ModelNotFound where it cannot be had, and what downloads fail with
+ * Downloads a model by name.
+ * @param onProgress called with the fraction downloaded, from 0 to 1
+ * @throws ModelNotFound where there is no such model to download, and the errors of downloads
  */
 export type FetchMissing = (
   model: string,
   options: { readonly signal: AbortSignal; readonly onProgress: (fraction: number) => void },
 ) => Promise<void>
 
-/** The engine as the one sees it who made it. */
+/** The engine plus lifecycle methods for its owner. */
 export interface ManagedEngine extends Engine {
   /**
-   * Loads the models whose settings say `preload`; resolves when each is loaded or has failed. Never rejects: what
-   * failed is in the log and in the status.
+   * Loads the models whose settings say `preload`; resolves once each has loaded or failed. Never rejects: failures
+   * are logged and shown in the status.
    */
   start(signal: AbortSignal): Promise<void>
   /**
-   * Takes new options over. Limits, queues, priorities and times apply at once; with what a model is loaded, from its
-   * next load on. Returns the loaded models that will differ then.
+   * Applies new options. Limits, queues, priorities and times apply at once; load settings apply from a model's
+   * next load on. Returns the loaded models whose load settings differ now.
    */
   reconfigure(options: Partial<LiveOptions>): readonly string[]
   /**
-   * Takes nothing more, fails what waits with `ShuttingDown`, lets what has started finish for at most `timeoutMs`, then
-   * closes.
+   * Accepts nothing more, fails waiting requests with `ShuttingDown`, gives started ones up to `timeoutMs` to
+   * finish, then closes.
    */
   drain(timeoutMs: number): Promise<void>
 }

@@ -3,7 +3,7 @@ import { LocalEngine, type EngineOptions } from "./local-engine"
 
 export type { Engine, ManagedEngine } from "./contract"
 
-/** An engine that runs models in worker processes. It starts none before one is needed. */
+/** An engine that runs models in worker processes. None is started before it is needed. */
 export function createEngine(options: EngineOptions): ManagedEngine {
   return new LocalEngine(options)
 }

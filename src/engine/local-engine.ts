@@ -57,32 +57,32 @@ export interface EngineOptions {
   readonly settingsOf: SettingsOf
   /** Folder for extracted native components (`~/.xllm/runtime`). */
   readonly runtimeFolder: string
-  /** Where each version of a model has a folder, named by its id, for what was made from its files. */
+  /** Each version of a model has a folder below this one, named by its id, for files derived from its own. */
   readonly derivedFolder: string
   /** The command line that starts a worker of a kind. */
   readonly workerCommand: (kind: ModelKind | "probe") => readonly string[]
-  /** What differs from `DEFAULT_TIMEOUTS`, for workers of every kind. */
+  /** Overrides of `DEFAULT_TIMEOUTS`, for workers of every kind. */
   readonly limits?: Partial<Timeouts>
-  /** The most memory that models may take; absent: what the machine has, but for some head-room. */
+  /** Absent: models may use all memory but some headroom. */
   readonly memory?: MemoryLimits
   /** How many requests may wait for one model; absent: `DEFAULT_QUEUE_LIMIT`. */
   readonly queueLimit?: number
-  /** The longest that a request may wait before it starts, in milliseconds; absent or `null`: for ever. */
+  /** How long a request may wait before it starts, in milliseconds; absent or `null`: without limit. */
   readonly queueTimeoutMs?: number | null
-  /** Whether GPU backends are loaded to ask for devices; absent: yes. */
+  /** Whether to load GPU backends to query devices; absent: yes. */
   readonly useGpu?: boolean
-  /** Plans are made for these GPUs in place of the real ones; everything is computed on the CPU then. */
+  /** Plan for these GPUs instead of the real ones; everything is then computed on the CPU. */
   readonly simulatedDevices?: readonly Device[]
-  /** Names of the files of a model that are not what they should be; absent: nobody looks. */
+  /** Returns the names of a model's damaged files; omit to disable the check. */
   readonly findDamage?: (model: string) => Promise<readonly string[]>
   /** See {@link LiveOptions.fetchMissing}. */
   readonly fetchMissing?: FetchMissing | undefined
-  /** Absent: nobody counts. */
+  /** Callbacks for metrics. */
   readonly observer?: EngineObserver
   readonly log: Logger
 }
 
-/** What a load fails with whose files may be to blame. */
+/** Error codes of failed loads that damaged files may explain. */
 const LOAD_FAILURES: ReadonlySet<string> = new Set(["model_load_failed", "invalid_model_file"])
 
 /** An engine whose workers are processes on this machine. */
@@ -92,12 +92,12 @@ export class LocalEngine implements ManagedEngine {
   readonly #memory: MemoryReader
   readonly #contexts: ContextReader
   readonly #pool: Pool
-  /** By name; every model that was used once, with a worker or without. */
+  /** By name; every model that was ever used, with a worker or without. */
   readonly #models = new Map<string, ModelServer>()
-  /** By the ids that the pool knows. */
+  /** By pool id. */
   readonly #replicas = new Map<string, { readonly replica: Replica; readonly model: ModelServer }>()
   #live: LiveOptions
-  /** Counts the questions to the store: an answer is older than those to later ones. */
+  /** Sequence number of store lookups; a stale reply is discarded. */
   #asked = 0
   #wakeTimer: ReturnType<typeof setTimeout> | undefined
   #starting = false
@@ -186,7 +186,7 @@ export class LocalEngine implements ManagedEngine {
     try {
       await this.preload(name, signal)
     } catch (error) {
-      // Somebody's wish: the model was stopped, or the server is.
+      // Intended: the model or the server is being stopped.
       if (error instanceof ShuttingDown || error instanceof Cancelled) return
       this.#options.log.warn("model not preloaded", { model: name, error })
     }
@@ -292,7 +292,7 @@ export class LocalEngine implements ManagedEngine {
     if (![...this.#models.values()].some(({ inUse }) => inUse)) this.#draining?.resolve()
   }
 
-  /** Only models of the request's kind take it, and their workers tell nothing but `E` of it. */
+  /** Only models of the matching kind accept the request, and their workers emit only events of type `E`. */
   #work<E extends WorkEvent>(request: WorkRequest, signal: AbortSignal): Answering<E> {
     const stream = new RequestStream(request, signal, (begun) => void this.#begin(begun))
     return stream as Answering<WorkEvent> as Answering<E>
@@ -308,7 +308,7 @@ export class LocalEngine implements ManagedEngine {
     }
   }
 
-  /** The model that is asked for, which is fetched first where it is missing and may be. */
+  /** The requested model; a missing one is downloaded first where that is enabled. */
   async #findOrFetch(stream: RequestStream): Promise<ModelServer> {
     const { request } = stream
     try {
@@ -325,7 +325,7 @@ export class LocalEngine implements ManagedEngine {
     }
   }
 
-  /** A model whose files are damaged could not be loaded because of that. */
+  /** Replaces the error of a failed load where the model's files turn out to be damaged. */
   async #diagnose(model: string, error: XllmError): Promise<XllmError> {
     if (!LOAD_FAILURES.has(error.code)) return error
     const damaged = await this.#options.findDamage?.(model).catch(() => [])
@@ -333,8 +333,8 @@ export class LocalEngine implements ManagedEngine {
   }
 
   /**
-   * The model that is asked for, of any kind where the request has none.
-   * @param told of what it is called, as soon as that is known
+   * Finds the requested model, of any kind where the request has none.
+   * @param told receives the resolved name as soon as that is known
    * @throws ModelNotFound, InvalidRequest, WrongModelKind, ShuttingDown
    */
   async #find(
@@ -353,12 +353,12 @@ export class LocalEngine implements ManagedEngine {
     return model
   }
 
-  /** What is loaded has shown what it can. @throws WrongModelKind */
+  /** A loaded model has already passed this check. @throws WrongModelKind */
   async #checkGenerates({ name, kind, id }: ModelSummary): Promise<void> {
     const known = this.#models.get(name)
     if (kind !== "text" || (known?.isLoaded && known.summary.id === id)) return
     const details = await this.#describe(name)
-    // Whoever loads it says what is wrong with its files.
+    // The load reports problems with the files.
     if (!(details instanceof XllmError)) checkGenerates(details)
   }
 
@@ -373,13 +373,16 @@ export class LocalEngine implements ManagedEngine {
     try {
       return await this.#options.store.resolve(model, kind && taskOf({ kind }).model)
     } catch (error) {
-      // Whoever loaded it may have been told of it by another name.
+      // The removed model may still be loaded, under another spelling of its name.
       if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})
       throw error
     }
   }
 
-  /** The workers of models that are not there any more go once they have finished. @throws what the store cannot list for */
+  /**
+   * Retires the workers of models that no longer exist; they end once they finish. @throws the store's errors of
+   * listing
+   */
   async #retireRemoved(): Promise<void> {
     const loaded = [...this.#models.values()].filter(({ isLoaded }) => isLoaded)
     if (loaded.length === 0) return
@@ -462,7 +465,7 @@ export class LocalEngine implements ManagedEngine {
     this.#pool.measured({ reading, details: new Map(checked) })
   }
 
-  /** The same, or what is wrong with the model's settings. */
+  /** The settings unchanged, or the error in them. */
   #checked(
     details: ModelDetails | XllmError,
     gpus: readonly GpuReading[],
@@ -482,7 +485,7 @@ export class LocalEngine implements ManagedEngine {
     return this.#options.store.describe(name).catch(asXllmError)
   }
 
-  /** The longest timers of the platform are of 2^31 milliseconds; the pool looks at the clock itself. */
+  /** Timers are limited to 2^31 milliseconds; waking early is harmless, as the pool checks the clock itself. */
   #wakeAt(time: number | undefined): void {
     clearTimeout(this.#wakeTimer)
     if (time === undefined) return

@@ -12,8 +12,8 @@ export function checkKind(
 }
 
 /**
- * Of text models only those load that generate text; others are made to be parts of something else.
- * @throws WrongModelKind, by what the model's file says
+ * Only text models that generate text are loaded; others are made to be parts of something else.
+ * @throws WrongModelKind, by the model's file
  */
 export function checkGenerates({ name, kind, capabilities }: ModelDetails): void {
   if (kind !== "text" || capabilities.includes("completion")) return
@@ -22,8 +22,9 @@ export function checkGenerates({ name, kind, capabilities }: ModelDetails): void
 }
 
 /**
- * What of a model's settings means something for its kind. The engines for speech compute on the CPU. What is no text
- * has neither context nor cache, and its worker says itself how many requests it works on at the same time.
+ * Reduces a model's settings to those with a meaning for its kind. The speech engines compute on the CPU. Models
+ * other than text models have neither context nor cache, and their workers report how many requests they process in
+ * parallel.
  */
 export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelSettings {
   if (kind === "text") return settings
@@ -37,13 +38,13 @@ export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelS
   }
 }
 
-/** What of a model's settings a worker is told; the rest is the engine's own. */
+/** The settings sent to a worker; the rest is the engine's own. */
 export function toLoadSettings(settings: ModelSettings): TextModelSettings {
   const { priority, pinned, keepAliveSeconds, stepTimeoutSeconds, replicas, preload, ...load } = settings
   return load
 }
 
-/** Would a load with the one give the same as with the other? */
+/** Would a load with either settings give the same result? */
 export function isSameLoad(a: TextModelSettings, b: TextModelSettings): boolean {
   return Bun.deepEquals(a, b)
 }

@@ -1,14 +1,16 @@
 import type { StepUsage } from "../domain/loaded-model"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 
-/** One request, from the moment it stands in a queue. The same object in every call about it. */
+/** One request, from the moment it is queued. The same object in every call about it. */
 export interface ObservedRequest {
-  /** A model on disk: never a name that a client made up. */
+  /** A model on disk: never a name made up by a client. */
   readonly model: string
   readonly kind: WorkRequest["kind"]
 }
 
-/** How a request ended, seen from the engine. `unserved`: it never started (queue timeout, failed load, shutdown). */
+/**
+ * How a request ended, from the engine's view. `unserved`: it never started (queue timeout, failed load, shutdown).
+ */
 export type RequestOutcome =
   | Extract<WorkEvent, { readonly type: "done" }>
   | { readonly type: "cancelled" }
@@ -16,9 +18,9 @@ export type RequestOutcome =
   | { readonly type: "unserved"; readonly code: string }
 
 /**
- * Why a model's worker was ended on purpose. `idle`: its keep-alive ran out. `memory`: another model needed the room,
- * or the place among the most models that may be loaded. `replaced`: its model is another one now, or was removed.
- * `stopped`: somebody asked for it. `shutdown`: the server ends.
+ * Why a model's worker was ended on purpose. `idle`: its keep-alive ran out. `memory`: another model needed the
+ * memory, or its place under the limit of loaded models. `replaced`: the model was replaced or removed. `stopped`:
+ * on request. `shutdown`: the server is stopping.
  */
 export type UnloadReason = "idle" | "memory" | "replaced" | "stopped" | "shutdown"
 
@@ -29,33 +31,33 @@ export interface ObservedWorker {
 }
 
 /**
- * Hears of everything that is counted, when it happens. Called on the path of every token, so implementations only
- * add numbers; they must not throw. What is a state and not an event (queues, memory) is read from
- * `Engine.status()` and `Engine.loaded()` instead.
+ * Callbacks for metrics. They run on the path of every token, so implementations only add numbers; they must not
+ * throw. States, as opposed to events (queues, memory), are read from `Engine.status()` and `Engine.loaded()`
+ * instead.
  */
 export interface EngineObserver {
-  /** It runs at once or waits; `requestFinished` follows in any case, whatever happens in between. */
+  /** The request starts at once or waits; `requestFinished` always follows. */
   requestQueued(request: ObservedRequest): void
-  /** It has a slot. `queueMs`: waiting for the slot. `loadMs`: waiting for the model to load before that. */
+  /** It has a slot. `queueMs`: wait for the slot. `loadMs`: wait for the model to load before that. */
   requestStarted(request: ObservedRequest, queueMs: number, loadMs: number): void
   /** The first text of its first choice, `ms` after it was queued. */
   firstToken(request: ObservedRequest, ms: number): void
-  /** The first audio of what it has spoken, `ms` after it was queued. */
+  /** The first audio, `ms` after it was queued. */
   firstAudio(request: ObservedRequest, ms: number): void
-  /** More text of the same choice, `ms` after the last: `tokens` tokens came in that time. */
+  /** More text of the same choice, `ms` after the previous text, with `tokens` tokens in it. */
   nextTokens(request: ObservedRequest, tokens: number, ms: number): void
-  /** Exactly once for each `requestQueued`. */
+  /** Called exactly once for each `requestQueued`. */
   requestFinished(request: ObservedRequest, outcome: RequestOutcome): void
-  /** A request was turned away because the queue was full: no other call is made about it. */
+  /** Refused because the queue was full: no other call is made about it. */
   requestRefused(request: ObservedRequest): void
   modelLoading(worker: ObservedWorker): void
-  /** `ms`: from the start of the process. */
+  /** `ms`: since the start of the process. */
   modelLoaded(worker: ObservedWorker, ms: number): void
   modelLoadFailed(worker: ObservedWorker, code: string): void
-  /** `reason` `memory` is what is called an eviction. */
+  /** An unload with `reason` `memory` is an eviction. */
   modelUnloaded(worker: ObservedWorker, reason: UnloadReason): void
-  /** A worker that was ready is gone, or was ended because it hung. */
+  /** A ready worker is gone, or was ended because it hung. */
   workerCrashed(worker: ObservedWorker): void
-  /** After a decode step; not called where the worker does not report it. */
+  /** After a decode step; not called for workers that do not report steps. */
   step(worker: ObservedWorker, usage: StepUsage): void
 }

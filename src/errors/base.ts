@@ -3,23 +3,23 @@ import { shorten } from "../lib/text/shorten"
 import { withoutPaths } from "../lib/text/without-paths"
 import { SHOWN } from "../limits"
 
-/** Fields of an {@link XllmError} that are optional. */
+/** Optional fields of an {@link XllmError}. */
 export interface XllmErrorOptions {
   /** The request field at fault, as the client spelled it. */
   readonly param?: string
-  /** For 503: when the client may try again, in seconds. */
+  /** For 503: when the client may retry, in seconds. */
   readonly retryAfterSeconds?: number
-  /** Extra facts for the error body, such as both numbers of a limit that was passed. */
+  /** Additional facts for the error body, such as the limit and the value that exceeded it. */
   readonly details?: Readonly<Record<string, unknown>>
   /**
-   * What clients of a server are told in place of the message, which the log and the local command line have; absent:
-   * the message, of a fault of the server's without the folders in it.
+   * Sent to clients of a server in place of the message, which goes to the log and the local command line; absent:
+   * the message, without folders where the fault is the server's.
    */
   readonly publicMessage?: string
   readonly cause?: unknown
 }
 
-/** An {@link XllmError} as plain data, for crossing from a worker to the server process. */
+/** An {@link XllmError} as plain data, for sending it from a worker to the server process. */
 export interface WireError {
   readonly code: string
   readonly status: number
@@ -28,13 +28,13 @@ export interface WireError {
   readonly retryAfterSeconds?: number
   readonly details?: Readonly<Record<string, unknown>>
   readonly publicMessage?: string
-  /** Of a defect: where it came from, for the log alone. */
+  /** For a defect: its stack trace, for the log only. */
   readonly trace?: string
 }
 
 /**
- * Every failure that a user can see. `code` is stable and machine-readable, `status` is the HTTP status that fits
- * it. Only `http/plugins/errors.ts` and `cli/main.ts` turn one into output.
+ * Every failure that a user can see. `code` is stable and machine-readable, `status` the matching HTTP status. Only
+ * `http/plugins/errors.ts` and `cli/main.ts` turn errors into output.
  */
 export class XllmError extends Error {
   readonly code: string
@@ -42,11 +42,11 @@ export class XllmError extends Error {
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
   readonly details: Readonly<Record<string, unknown>> | undefined
-  /** What clients of a server are told: neither where its files are nor what its workers have written. */
+  /** The message for clients of a server, without its paths or its workers' output. */
   readonly publicMessage: string
 
   constructor(code: string, status: number, message: string, options: XllmErrorOptions = {}) {
-    // Whatever it repeats: it is sent, logged and shown on terminals.
+    // Shortened, as it may repeat input, and is sent, logged and shown on terminals.
     super(shorten(message, SHOWN.message), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = code
@@ -57,7 +57,7 @@ export class XllmError extends Error {
     this.publicMessage = options.publicMessage ?? (status >= 500 ? withoutPaths(message) : message)
   }
 
-  /** Plain data that {@link fromWire} turns back into an error with the same meaning. */
+  /** Plain data that {@link fromWire} turns back into an equivalent error. */
   toWire(): WireError {
     const { code, status, message, param, retryAfterSeconds, details, publicMessage } = this
     const trace = traceOf(this)
@@ -74,15 +74,16 @@ export class XllmError extends Error {
   }
 }
 
-/** The error that {@link XllmError.toWire} described. */
+/** Restores an error from {@link XllmError.toWire}. */
 export function fromWire({ code, status, message, trace, ...options }: WireError): XllmError {
   const cause = trace === undefined ? undefined : Object.assign(new Error(message), { stack: trace })
   return new XllmError(code, status, message, { ...options, cause })
 }
 
 /**
- * `error` itself if it is ours; otherwise one that may be shown, with it as cause. What a library or the language threw
- * says nothing to a user, and may say what only the log should know: see {@link traceOf}.
+ * Returns our own errors unchanged, and wraps others in one that may be shown, as its cause. The message of a
+ * library or of the runtime means nothing to users, and may contain what only the log should have: see {@link
+ * traceOf}.
  */
 export function asXllmError(error: unknown): XllmError {
   if (error instanceof XllmError) return error
@@ -91,7 +92,7 @@ export function asXllmError(error: unknown): XllmError {
     : new SystemFailed(error)
 }
 
-/** Where a defect behind an error came from, for logs and reports; `undefined` for a failure that was foreseen. */
+/** The stack trace of a defect, for logs and reports; `undefined` for an expected failure. */
 export function traceOf(error: unknown): string | undefined {
   let isInternal = false
   for (let one = error; one instanceof Error; one = one.cause) {
@@ -102,8 +103,9 @@ export function traceOf(error: unknown): string | undefined {
 }
 
 /**
- * Why something failed, in words that follow "cannot read FILE: ": ours as they are, the system's translated, of a
- * library its first line without codes. What a library did not mean for anybody, such as a TypeError, tells nothing.
+ * The reason of a failure, as a phrase that follows "cannot read FILE: ": our own messages unchanged, system errors
+ * translated, and the first line of a library's message without codes. Messages not meant for users, such as a
+ * TypeError's, are withheld.
  */
 export function reasonOf(error: unknown): string {
   if (error instanceof XllmError) return error.message
@@ -116,14 +118,14 @@ export function reasonOf(error: unknown): string {
   return bare === "" ? "unknown reason" : bare
 }
 
-/** {@link reasonOf} behind the path that it is about, where the system tells one. */
+/** {@link reasonOf}, preceded by the path where the system reports one. */
 export function placeAndReason(error: unknown): string {
   const path = systemPath(error instanceof SystemFailed ? error.cause : error)
   const reason = reasonOf(error instanceof SystemFailed ? error.cause : error)
   return path === undefined ? reason : `${path}: ${reason}`
 }
 
-/** Is it what the runtime throws where a program is wrong? `fetch` has TypeErrors of its own, with codes. */
+/** Is it an error the runtime throws for a bug in a program? `fetch` has TypeErrors of its own, with codes. */
 function isDefect(error: Error): boolean {
   return (
     DEFECTS.has(error.name) &&
@@ -141,19 +143,19 @@ const DEFECTS = new Set([
   "AssertionError",
 ])
 
-/** `EBADF: ` and `TAR_BAD_ARCHIVE: ` before the words, and `, open '/path'` behind them. */
+/** `EBADF: ` and `TAR_BAD_ARCHIVE: ` before the text, and `, open '/path'` after it. */
 const CODE = /^([A-Za-z]*Error|E[A-Z0-9]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+):\s+/
 
 const CALL = /, [a-z]+( '[^']*'( -> '[^']*')?)?$/
 
 const PARSER = /^(JSON|YAML) Parse error:\s+/
 
-/** A name or a path that somebody has sent, as messages repeat it. */
+/** A name or path from user input, as it is repeated in messages. */
 export function named(text: string): string {
   return shorten(text, SHOWN.name)
 }
 
-/** A path as a message has it: any length may be asked for. */
+/** A path for a message: the input may have any length. */
 export function shortened(path: string): string {
   return path.length > 200 ? `${path.slice(0, 200)}…` : path
 }
@@ -163,14 +165,14 @@ export function inGigabytes(bytes: number): string {
   return gigabytes < 1 ? `${Math.round(gigabytes * 1024)} MiB` : `${gigabytes.toFixed(1)} GiB`
 }
 
-/** The system refused something that nobody foresaw. The message has no path: it may be one of the server's. */
+/** An unexpected system error. The message has no path: it may be one of the server's. */
 export class SystemFailed extends XllmError {
   constructor(cause: unknown) {
     super("system_failed", 500, `the operating system reports: ${reasonOf(cause)}`, { cause })
   }
 }
 
-/** Something that should not happen; a defect of ours. With a `cause` the log has its trace. */
+/** A defect of ours that should not happen. With a `cause`, its trace is logged. */
 export class InternalError extends XllmError {
   constructor(message: string, cause?: unknown) {
     super("internal_error", 500, message, { cause })

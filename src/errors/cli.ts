@@ -1,24 +1,24 @@
 import { systemCode } from "../lib/system/system-reason"
 import { reasonOf, XllmError } from "./base"
 
-/** The server cannot have the address (or the socket's path) that it was told to listen on. */
+/** The server cannot listen on the configured address or socket path. */
 export class CannotListen extends XllmError {
   constructor(address: string, reason: string, cause?: unknown) {
     super("cannot_listen", 500, `cannot listen on ${address}: ${reason}`, { cause })
   }
 }
 
-/** No xLLM server answers where a command looks for one. */
+/** No xLLM server answers at the expected address. */
 export class ServerUnreachable extends XllmError {
   constructor(url: string, cause?: unknown) {
-    // That nobody listens is what it looks like; anything else has another remedy.
+    // These look like a server that is not running; anything else needs another remedy.
     const isAbsent = cause === undefined || ["ECONNREFUSED", "ENOENT"].includes(systemCode(cause) ?? "")
     const why = isAbsent ? "; start one with 'xllm serve'" : `: ${reasonOf(cause)}`
     super("server_unreachable", 503, `could not connect to a server at ${url}${why}`, { cause })
   }
 }
 
-/** What answers a command is no xLLM server, or broke its word. */
+/** The response is not from an xLLM server, or violates its protocol. */
 export class UnexpectedServerResponse extends XllmError {
   constructor(url: string, what: string) {
     super("bad_server_answer", 502, `the server at ${url} ${what}`)

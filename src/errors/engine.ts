@@ -3,9 +3,9 @@ import { formatSeconds } from "../lib/text/duration"
 import { withoutPaths } from "../lib/text/without-paths"
 import { inGigabytes, reasonOf, XllmError, type XllmErrorOptions } from "./base"
 
-/** A model needs more memory than it could ever get here; the message names both sizes. */
+/** A model needs more memory than it could ever get here; the message gives both sizes. */
 export class NotEnoughMemory extends XllmError {
-  /** `where`: what the sizes are of, as in "system memory"; `why`: what could be done, or what is in the way. */
+  /** `where`: the kind of memory, as in "system memory"; `why`: a remedy or an obstacle. */
   constructor(
     model: string,
     where: string,
@@ -30,7 +30,7 @@ export class NotEnoughMemory extends XllmError {
   }
 }
 
-/** As many models as may be loaded are pinned. */
+/** The maximum number of models is loaded, and all are pinned. */
 export class TooManyModels extends XllmError {
   constructor(model: string, limit: number) {
     super(
@@ -49,7 +49,7 @@ export class ShuttingDown extends XllmError {
   }
 }
 
-/** Settings that no model, or this one, can be loaded with; the message says which and what to set. */
+/** Settings that no model, or not this one, can be loaded with; the message says which and what to set. */
 export class InvalidSettings extends XllmError {
   constructor(fault: string, model?: string) {
     super(
@@ -60,7 +60,7 @@ export class InvalidSettings extends XllmError {
   }
 }
 
-/** The same failure of a worker; the message carries its last log lines besides, clients are not told of them. */
+/** The same worker failure with the worker's last log lines in the message; clients do not see them. */
 export function withLastOutput(error: XllmError, lastLines: readonly string[]): XllmError {
   if (lastLines.length === 0) return error
   const { cause, publicMessage } = error
@@ -68,12 +68,14 @@ export function withLastOutput(error: XllmError, lastLines: readonly string[]): 
   return new XllmError(error.code, error.status, message, { ...error.toWire(), publicMessage, cause })
 }
 
-/** What a worker has written last, to follow a sentence about its end. */
+/** A worker's last output, to follow a sentence about its end. */
 export function lastOutput(lines: readonly string[]): string {
   return lines.length === 0 ? "" : `; last output: ${lines.join(" | ")}`
 }
 
-/** A worker process ended under its requests; the message carries its last log lines, clients are not told of them. */
+/**
+ * A worker process ended while it had requests; the message includes its last log lines, which clients do not see.
+ */
 export class WorkerCrashed extends XllmError {
   constructor(model: string, how: string, lastLines: readonly string[]) {
     const publicMessage = `the worker of model '${model}' ${how}`
@@ -81,9 +83,9 @@ export class WorkerCrashed extends XllmError {
   }
 }
 
-/** A worker process gave no sign of life for longer than it may, and was ended. */
+/** A worker process sent no heartbeat within the limit, and was ended. */
 export class WorkerUnresponsive extends XllmError {
-  /** `doing`: what it was at, as in "while loading". */
+  /** `doing`: its activity, as in "while loading". */
   constructor(model: string, doing: string, limitMs: number, lastLines: readonly string[]) {
     const publicMessage =
       `the worker of model '${model}' made no progress ${doing} for longer than the limit of ${formatSeconds(limitMs)} ` +
@@ -92,7 +94,7 @@ export class WorkerUnresponsive extends XllmError {
   }
 }
 
-/** The model's chat template failed, or took longer than it may. */
+/** The model's chat template failed, or exceeded its time limit. */
 export class TemplateFailed extends XllmError {
   constructor(reason: string) {
     super("template_failed", 400, `the model's chat template could not be applied: ${reason}`, {
@@ -108,7 +110,7 @@ export class DecodeFailed extends XllmError {
   }
 }
 
-/** A model's output is NaN or infinite, so that no token can be chosen from it. */
+/** A model's output is NaN or infinite, so no token can be sampled from it. */
 export class NotNumbers extends DecodeFailed {
   constructor() {
     super(
@@ -118,7 +120,9 @@ export class NotNumbers extends DecodeFailed {
   }
 }
 
-/** The speech engine could not write down a stretch of a recording; the message carries its own words, for the log. */
+/**
+ * The speech engine failed to transcribe a part of a recording; the message includes its own error, for the log.
+ */
 export class TranscriptionFailed extends XllmError {
   constructor(reason: string) {
     super("recognition_failed", 500, `the audio could not be transcribed: ${reason}`, {
@@ -127,16 +131,16 @@ export class TranscriptionFailed extends XllmError {
   }
 }
 
-/** stable-diffusion.cpp could not make a picture. */
+/** stable-diffusion.cpp failed to generate an image. */
 export class ImageGenerationFailed extends XllmError {
   constructor(reason: string) {
     super("drawing_failed", 500, `image generation failed: ${reason}`)
   }
 }
 
-/** The native libraries are missing, or not the ones that this build was written for. */
+/** The native libraries are missing, or not those that this build requires. */
 export class NativeLibraryError extends XllmError {
-  /** `lastLines`: of the process that it was found in. */
+  /** `lastLines`: output of the process that failed. */
   constructor(reason: string, cause?: unknown, lastLines: readonly string[] = []) {
     super("runtime_broken", 500, reason + lastOutput(lastLines), {
       publicMessage: withoutPaths(reason),
@@ -145,7 +149,7 @@ export class NativeLibraryError extends XllmError {
   }
 }
 
-/** A server cannot write a file of its own. Where that is, is in the log: clients have no use for its paths. */
+/** A server cannot write one of its own files. The path is only logged: clients have no use for it. */
 export class StorageFailed extends XllmError {
   /** `what`: as in "the image" */
   constructor(what: string, cause: unknown) {

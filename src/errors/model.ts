@@ -10,15 +10,18 @@ export class ModelNotFound extends XllmError {
   }
 }
 
-/** A model is not here, and could not be downloaded either. */
+/** A model is not present and could not be downloaded either. */
 export class ModelNotDownloaded extends XllmError {
-  /** `missing`: the sentence that says that it is not here. */
+  /** `missing`: the sentence that reports it missing. */
   constructor(missing: string, failure: Error) {
     super("model_not_found", 404, `${missing}; ${failure.message}`, { param: "model", cause: failure })
   }
 }
 
-/** The model is there, but does something else than was asked of it. The command line names commands, not routes. */
+/**
+ * The model exists, but is of another kind than the request needs. The command line names commands instead of
+ * routes.
+ */
 export class WrongModelKind extends XllmError {
   constructor(model: string, kind: ModelKind | keyof typeof OTHER_USES) {
     super("wrong_model_kind", 400, `'${model}' ${useOf(kind)}`, {
@@ -50,7 +53,7 @@ export class InvalidModelName extends XllmError {
   }
 }
 
-/** Files of an installed model are not what they were when it was installed. */
+/** Files of an installed model have changed since it was installed. */
 export class ModelCorrupt extends XllmError {
   constructor(model: string, files: readonly string[], cause?: unknown) {
     super(
@@ -63,11 +66,11 @@ export class ModelCorrupt extends XllmError {
 }
 
 /**
- * The model file could not be loaded; the message carries llama.cpp's own words. `outOfMemory` in the details: less of
- * it (a smaller context, fewer layers on a GPU) might have fitted.
+ * The model file could not be loaded; the message includes llama.cpp's own error. `outOfMemory` in the details: a
+ * smaller load (context, layers on a GPU) might have fitted.
  */
 export class ModelLoadFailed extends XllmError {
-  /** `lastLines`: of a worker that died in the load; clients are not told of them. */
+  /** `lastLines`: output of a worker that died during the load; clients do not see it. */
   constructor(
     model: string,
     reason: string,
@@ -84,9 +87,9 @@ export class ModelLoadFailed extends XllmError {
   }
 }
 
-/** A file that is not the model file it should be: wrong format, damaged or cut short. */
+/** A file that is not the expected model file: wrong format, damaged or truncated. */
 export class InvalidModelFile extends XllmError {
-  /** Why, without the path: for messages that name the model otherwise. */
+  /** Why, without the path: for messages that name the model in another way. */
   readonly reason: string
 
   constructor(path: string, reason: string) {
@@ -95,16 +98,16 @@ export class InvalidModelFile extends XllmError {
   }
 }
 
-/** What is wrong in a file of several lines; without a line it is the whole file. */
+/** A fault in a file of several lines; without a line it concerns the whole file. */
 interface LineFault {
   readonly line?: number
   readonly message: string
 }
 
-/** More of them are one fault in truth, such as a file that is something else. */
+/** More than this usually have one cause, such as the wrong kind of file. */
 const MOST_FAULTS = 20
 
-/** One line for each fault, as compilers write them. */
+/** One line per fault, in the format of compilers. */
 function faultLines(file: string, faults: readonly LineFault[]): string {
   const lines = faults.map(({ line, message }) =>
     line === undefined ? `${file}: ${message}` : `${file}:${line}: ${message}`,
@@ -113,7 +116,7 @@ function faultLines(file: string, faults: readonly LineFault[]): string {
   return [...lines.slice(0, MOST_FAULTS), ...(rest > 0 ? [`and ${rest} more`] : [])].join("\n")
 }
 
-/** A Modelfile that breaks rules: every fault with its line. */
+/** An invalid Modelfile: every fault with its line. */
 export class InvalidModelfile extends XllmError {
   /** `file`: its name in the message; `faults`: at least one. */
   constructor(file: string, faults: readonly LineFault[]) {
@@ -121,7 +124,7 @@ export class InvalidModelfile extends XllmError {
   }
 }
 
-/** A Modelfile that keeps all rules, and asks for what cannot be done yet. */
+/** A valid Modelfile that needs something not supported yet. */
 export class UnsupportedModelfile extends XllmError {
   /** `file`: its name in the message; `faults`: at least one. */
   constructor(file: string, faults: readonly LineFault[]) {
@@ -129,7 +132,7 @@ export class UnsupportedModelfile extends XllmError {
   }
 }
 
-/** There is another model of that name already. */
+/** Another model of that name exists. */
 export class ModelExists extends XllmError {
   constructor(model: string, hint: string) {
     super("model_exists", 409, `a model '${model}' already exists; ${hint}`, { param: "model" })

@@ -2,14 +2,14 @@ import { formatSize } from "../lib/text/bytes"
 import { formatSeconds } from "../lib/text/duration"
 import { named, shortened, XllmError } from "./base"
 
-/** A request that breaks a rule; the message names the field, the rule and the value given. */
+/** An invalid request; the message names the field, the rule and the given value. */
 export class InvalidRequest extends XllmError {
   constructor(message: string, param?: string) {
     super("invalid_request_error", 400, message, param === undefined ? {} : { param })
   }
 }
 
-/** A request for something that this build cannot do (yet). */
+/** A request for something that this build does not support (yet). */
 export class Unsupported extends XllmError {
   constructor(message: string, param?: string) {
     super("unsupported", 400, message, param === undefined ? {} : { param })
@@ -24,7 +24,7 @@ export class NotFound extends XllmError {
   }
 }
 
-/** A generated image whose time is over, or that never was. */
+/** A generated image that has expired or never existed. */
 export class ImageNotFound extends XllmError {
   constructor() {
     super("image_not_found", 404, "no such image: it has expired, or never existed")
@@ -33,7 +33,7 @@ export class ImageNotFound extends XllmError {
 
 /** The path exists, but not for this method. */
 export class MethodNotAllowed extends XllmError {
-  /** The methods that the path has. */
+  /** The methods that the path supports. */
   readonly allowed: readonly string[]
 
   constructor(method: string, path: string, allowed: readonly string[]) {
@@ -46,16 +46,16 @@ export class MethodNotAllowed extends XllmError {
   }
 }
 
-/** The request is addressed to a host that the server does not answer for, as in an attack by DNS rebinding. */
+/** The request is for a host name that the server does not serve, as in a DNS rebinding attack. */
 export class HostNotAllowed extends XllmError {
   constructor(host: string) {
     super("host_not_allowed", 403, `host '${named(host)}' is not allowed; add it to server.allowed_hosts`)
   }
 }
 
-/** A web page that may not call the server has sent something to it. */
+/** A request from a web page that may not call the server. */
 export class OriginNotAllowed extends XllmError {
-  /** `origin`: absent where the browser does not tell it. */
+  /** `origin`: absent where the browser does not send it. */
   constructor(origin?: string) {
     const pages = origin === undefined ? "this site" : `'${origin}'`
     super(
@@ -80,8 +80,8 @@ export class InvalidApiKey extends XllmError {
 }
 
 /**
- * The prompt is longer than the context that the model was loaded with. The message begins as OpenAI's newest one does:
- * litellm (and aider with it) and LangChain recognise a full context by these words, not by the code.
+ * The prompt exceeds the context that the model was loaded with. The message begins like OpenAI's latest: litellm
+ * (and with it aider) and LangChain recognise a full context by these words, not by the code.
  */
 export class ContextLengthExceeded extends XllmError {
   /** `field`: the request's field with the text. A lower bound: the text was refused by its length alone. */
@@ -108,9 +108,9 @@ export class PayloadTooLarge extends XllmError {
   }
 }
 
-/** The request's body is compressed in a way that nobody here can undo. */
+/** The request's body has an unsupported compression. */
 export class UnsupportedEncoding extends XllmError {
-  /** The encodings that are read, as an Accept-Encoding has them. */
+  /** The supported encodings, in the syntax of Accept-Encoding. */
   static readonly accepted = "gzip, deflate, br, zstd"
 
   constructor(encoding: string) {
@@ -131,7 +131,7 @@ export class QueueFull extends XllmError {
   }
 }
 
-/** A request waited for its start longer than it, or the server, allows. */
+/** A request waited longer for its start than it, or the server, allows. */
 export class QueueTimeout extends XllmError {
   constructor(model: string, limitMs: number, retryAfterSeconds: number) {
     super(
@@ -146,16 +146,16 @@ export class QueueTimeout extends XllmError {
   }
 }
 
-/** The request was given up by its client; nobody is there to read the message. */
+/** The client cancelled the request, so the message is never read. */
 export class Cancelled extends XllmError {
   constructor() {
     super("cancelled", 499, "the request was cancelled")
   }
 }
 
-/** A client keeps its connection and does not read what is sent to it: it counts as one that has disconnected. */
+/** A connected client does not read the data sent to it: it is treated as disconnected. */
 export class ClientStalled extends XllmError {
-  /** `stalledMs`: how long nothing has been taken; absent where it was taken too slowly. */
+  /** `stalledMs`: how long it has read nothing; absent where it read too slowly. */
   constructor(unsentBytes: number, stalledMs?: number) {
     const unsent = `${(unsentBytes / 1024 ** 2).toFixed(1)} MB were unsent`
     const message =

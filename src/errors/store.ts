@@ -2,28 +2,28 @@ import { isDiskFull } from "../lib/system/disk-full"
 import { systemCode } from "../lib/system/system-reason"
 import { inGigabytes, reasonOf, XllmError } from "./base"
 
-/** A download cannot go on; what came stays, so that the same command goes on with it. */
+/** A download cannot continue; the received part is kept, and the same command resumes it. */
 export class DownloadFailed extends XllmError {
   constructor(what: string, reason: string, cause?: unknown) {
     super("download_failed", 502, `${what} cannot be downloaded: ${reason}`, { cause })
   }
 }
 
-/** Somebody has ended a download. */
+/** A download was cancelled. */
 export class PullCancelled extends XllmError {
   constructor(models: string) {
     super("cancelled", 499, `stopped; what was downloaded is kept, and 'xllm pull ${models}' resumes it`)
   }
 }
 
-/** A source wants to know who asks, or does not let them in. */
+/** A source requires authentication, or denies access. */
 export class NotAuthorized extends XllmError {
   constructor(what: string, reason: string, cause?: unknown) {
     super("not_authorized", 403, `access to ${what} was denied: ${reason}`, { cause })
   }
 }
 
-/** What came is not what its source declares; it has been deleted. */
+/** The received data does not match what its source declares, and was deleted. */
 export class ChecksumMismatch extends XllmError {
   constructor(what: string, declared: string, actual: string) {
     super(
@@ -35,7 +35,7 @@ export class ChecksumMismatch extends XllmError {
   }
 }
 
-/** A disk, or a limit for files, became full during a download. */
+/** The disk, or a file size limit, became full during a download. */
 export class NoRoomLeft extends XllmError {
   constructor(folder: string, cause: unknown) {
     super(
@@ -47,16 +47,16 @@ export class NoRoomLeft extends XllmError {
   }
 }
 
-/** A file was to be signed, and is not, or not by anybody who is trusted. */
+/** A file that must be signed is unsigned, or signed by an untrusted key. */
 export class SignatureRefused extends XllmError {
   constructor(what: string, reason: string) {
     super("signature_refused", 403, `${what} is refused: ${reason}`)
   }
 }
 
-/** What was to be trusted is no public key. */
+/** A key to be trusted is not a public key. */
 export class InvalidKey extends XllmError {
-  /** `from`: the file, as messages call it. */
+  /** `from`: the file's name in messages. */
   constructor(from: string, reason: string, cause?: unknown) {
     super("invalid_key", 400, `${from} has no readable OpenPGP public key: ${reason}`, { cause })
   }
@@ -69,7 +69,7 @@ export class KeyNotFound extends XllmError {
   }
 }
 
-/** Another process has been changing the models folder for longer than anything takes. */
+/** Another process has been changing the models folder for longer than any change takes. */
 export class StoreBusy extends XllmError {
   constructor(folder: string) {
     super("store_busy", 503, `another process is changing the models in ${folder}; try again later`, {
@@ -78,10 +78,10 @@ export class StoreBusy extends XllmError {
   }
 }
 
-/** Nothing can be written where models are kept. */
+/** The models folder is not writable. */
 export class ModelsFolderUnwritable extends XllmError {
   constructor(folder: string, cause: unknown) {
-    // To the system making a folder where a file is, is making it twice.
+    // Creating a folder where a file exists fails with EEXIST.
     const reason = systemCode(cause) === "EEXIST" ? "it is not a folder" : reasonOf(cause)
     super(
       "models_folder_unwritable",
@@ -93,14 +93,14 @@ export class ModelsFolderUnwritable extends XllmError {
   }
 }
 
-/** A description of a model that this version cannot use. */
+/** A model's manifest that this version cannot use. */
 export class InvalidManifest extends XllmError {
   constructor(reason: string, cause?: unknown) {
     super("invalid_manifest", 400, `invalid manifest: ${reason}`, { cause })
   }
 }
 
-/** A file that a command was to write, read or delete could not be. */
+/** A file that a command should write, read or delete, and cannot. */
 export class FileFailed extends XllmError {
   /** `what`: as in "write" */
   constructor(what: string, path: string, cause: unknown) {
@@ -109,7 +109,7 @@ export class FileFailed extends XllmError {
   }
 }
 
-/** A disk has no room for what is to be written to it. */
+/** A disk has too little space for the data to write. */
 export class DiskFull extends XllmError {
   constructor(folder: string, neededBytes: number, freeBytes: number) {
     super(
@@ -121,14 +121,14 @@ export class DiskFull extends XllmError {
   }
 }
 
-/** An archive that is not what `export` writes; nothing of it was installed. */
+/** An archive that `export` did not write; nothing was installed from it. */
 export class InvalidArchive extends XllmError {
   constructor(archive: string, reason: string) {
     super("invalid_archive", 400, `${archive} cannot be imported: ${reason}; nothing was installed`)
   }
 }
 
-/** A model was to be made known whose files are not there (any more). */
+/** A model whose files are missing, or no longer present, was to be installed. */
 export class BlobMissing extends XllmError {
   constructor(model: string, digests: readonly string[]) {
     super("blob_missing", 409, `model '${model}' cannot be installed: ${digests.join(", ")} is missing`, {

@@ -1,14 +1,14 @@
-/** Other names for models: each with the name that it stands for, which may be another one of them. */
+/** Aliases of models: each with its target, which may be another alias. */
 export type Aliases = ReadonlyMap<string, string>
 
 export const NO_ALIASES: Aliases = new Map()
 
-/** What is the same for every way to write a name: the case does not matter, nor a tag `latest`. */
+/** A key that is the same for every spelling of a name: without case and without the tag `latest`. */
 export function aliasKey(name: string): string {
   return name.toLowerCase().replace(/:latest$/, "")
 }
 
-/** The alias that a name is, and what it stands for; `undefined`: it is none. */
+/** The alias of that name with its target; `undefined`: there is none. */
 export function aliasOf(
   aliases: Aliases,
   name: string,
@@ -18,14 +18,14 @@ export function aliasOf(
   return undefined
 }
 
-/** Names that lead back to the first of them; `undefined` where every alias leads to an end. */
+/** The names of a loop of aliases; `undefined` where there is none. */
 export function loopIn(aliases: Aliases): readonly string[] | undefined {
   for (const start of aliases.keys()) {
     const way = [start]
     for (let next = aliases.get(start); next !== undefined; next = aliasOf(aliases, next)?.target) {
       way.push(next)
       if (aliasKey(next) === aliasKey(start)) return way
-      // It leads to a loop that it is no part of.
+      // It leads into a loop without being part of it.
       if (way.length > aliases.size + 1) break
     }
   }

@@ -3,7 +3,7 @@ import Histogram from "prom-client/lib/histogram"
 
 type Point = MetricValueWithName<"model" | "le">
 
-/** Observations of one model: how many lie in each bucket, and beyond the last. */
+/** Observations of one model: the count in each bucket, and beyond the last. */
 interface Tally {
   readonly counts: number[]
   sum: number
@@ -11,8 +11,8 @@ interface Tally {
 }
 
 /**
- * A histogram by model for what happens at every token: an observation costs a few additions, where prom-client's own
- * checks its labels each time, and one call counts several that are equal.
+ * A histogram by model for events of every token: an observation costs a few additions, where prom-client's own
+ * checks its labels each time, and one call counts several equal ones.
  */
 export class BulkHistogram extends Histogram<"model"> {
   readonly #name: string
@@ -40,12 +40,12 @@ export class BulkHistogram extends Histogram<"model"> {
 
   override async get(): Promise<MetricObjectWithValues<Point>> {
     const values = [...this.#tallies].flatMap(([model, tally]) => this.#points(model, tally))
-    // The type has a number here; what prom-client gives and its registry expects is the word.
+    // The type declares a number, but prom-client and its registry use the word.
     const type = "histogram" as unknown as MetricObjectWithValues<Point>["type"]
     return { name: this.#name, help: this.#help, type, aggregator: "sum", collect() {}, values }
   }
 
-  /** What prom-client's registry asks for where it is there, instead of {@link get}. */
+  /** prom-client's registry prefers this method to {@link get}. */
   getForPromString(): Promise<MetricObjectWithValues<Point>> {
     return this.get()
   }

@@ -1,12 +1,12 @@
-/** A part of a file: `start` to `end`, both included. */
+/** A part of a file, `start` to `end` inclusive. */
 export interface ByteRange {
   readonly start: number
   readonly end: number
 }
 
 /**
- * What a Range header asks for (RFC 9110, section 14): one range of bytes, or `"unsatisfiable"` where the file has none
- * of them. Undefined for what a server may pass over: other units, several ranges, nonsense.
+ * Parses a Range header (RFC 9110, section 14): one range of bytes, or `"unsatisfiable"` where the file has none of
+ * them. Undefined for headers that a server may ignore: other units, several ranges, invalid ones.
  */
 export function parseRange(header: string, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
   const [, first = "", last = ""] = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header) ?? []
@@ -21,7 +21,7 @@ export function parseRange(header: string, sizeBytes: number): ByteRange | "unsa
   return start >= sizeBytes ? "unsatisfiable" : { start, end }
 }
 
-/** Does an If-None-Match or If-Match list name the entity tag? Compared weakly, as caches do. */
+/** Does an If-None-Match or If-Match list contain the entity tag? Compared weakly, as caches do. */
 export function matchesTag(header: string, tag: string): boolean {
   if (header.trim() === "*") return true
   return header.split(",").some((one) => one.trim().replace(/^W\//, "") === tag)

@@ -1,8 +1,8 @@
 import { breathe } from "./async/breathe"
 
-/** What a JSON text may consist of. */
+/** Limits on the structure of a JSON text. */
 export interface JsonShape {
-  /** Levels of arrays and objects. */
+  /** Nesting depth of arrays and objects. */
   readonly levels: number
   /** Keys of objects, at all levels. */
   readonly keys: number
@@ -10,7 +10,7 @@ export interface JsonShape {
   readonly values: number
 }
 
-/** Bytes that are looked at in one go: some 2 ms. */
+/** Bytes examined at a time: about 2 ms. */
 const SLICE_BYTES = 512 * 1024
 
 const QUOTE = 0x22
@@ -23,9 +23,9 @@ const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
 
 /**
- * What a JSON text has more of than `most`; `undefined` where it keeps within. How deep and into how many pieces it is
- * divided is what its parsing costs, and the parser goes on to the end while nothing else runs. Whether it is JSON at
- * all is the parser's matter.
+ * The first limit that a JSON text exceeds; `undefined` where it exceeds none. Depth and number of parts determine
+ * the cost of parsing, and the parser blocks everything else until it finishes. Whether the text is valid JSON is
+ * left to the parser.
  */
 export async function findExcess(bytes: Uint8Array, most: JsonShape): Promise<keyof JsonShape | undefined> {
   const counter = new ShapeCounter()

@@ -1,7 +1,7 @@
-/** A JSON object of which nothing is known yet. */
+/** A JSON object with unchecked fields. */
 export type JsonRecord = Readonly<Record<string, unknown>>
 
-/** What a text says as JSON; `undefined` where it is none. */
+/** Parses JSON; `undefined` where the text is invalid. */
 export function tryJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -13,7 +13,7 @@ export function tryJson(text: string): unknown {
 /** `value` if it is an object. */
 export function toRecord(value: unknown): JsonRecord | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
-  // An object that is neither null nor an array is one.
+  // Neither null nor an array, so it is a record.
   return value as JsonRecord
 }
 
@@ -21,7 +21,7 @@ export function recordAt(record: JsonRecord | undefined, key: string): JsonRecor
   return toRecord(record?.[key])
 }
 
-/** The objects in a list; nothing where there is no list. */
+/** The objects in a list; empty where there is no list. */
 export function recordsAt(record: JsonRecord, key: string): readonly JsonRecord[] {
   const list: unknown = record[key]
   return Array.isArray(list) ? list.map(toRecord).filter((item) => item !== undefined) : []

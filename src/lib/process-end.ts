@@ -1,14 +1,14 @@
 import { oomKills } from "./system/oom-kills"
 
-/** How a process ended, as the runtime tells. */
+/** The end of a process as reported by the runtime. */
 interface End {
   readonly exitCode: number | null
   readonly signal: string | null
-  /** Whoever tells of it has killed it. */
+  /** Killed by the caller. */
   readonly isOurs: boolean
 }
 
-/** Watches a process from its start on, to tell why it ended. */
+/** Watches a process from its start, to explain its end. */
 export class ProcessEnd {
   readonly #countKills: () => number | undefined
   readonly #killsBefore: number | undefined
@@ -19,7 +19,7 @@ export class ProcessEnd {
     this.#killsBefore = countKills()
   }
 
-  /** In words that follow the name of the process. */
+  /** A phrase that follows the name of the process. */
   describe({ exitCode, signal, isOurs }: End): string {
     if (signal === null) return `ended with exit code ${exitCode}`
     if (signal !== "SIGKILL") return `was terminated by ${signal}`

@@ -1,6 +1,6 @@
 /**
- * The parts of prom-client that we need. Its index loads the others too, for clusters and push gateways, which takes
- * 10 ms and more of a start that has 100 ms.
+ * The parts of prom-client that we need. Its index also loads those for clusters and push gateways, which takes 10
+ * ms or more of a startup of 100 ms.
  */
 declare module "prom-client/lib/counter" {
   export { Counter as default } from "prom-client"

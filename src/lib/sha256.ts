@@ -1,4 +1,4 @@
-/** The SHA-256 in hex of something small; what is large is hashed piece by piece. */
+/** The SHA-256 in hex of small content; large content is hashed in pieces. */
 export function sha256(content: string | Uint8Array): string {
   return new Bun.CryptoHasher("sha256").update(content).digest("hex")
 }

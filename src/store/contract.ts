@@ -2,69 +2,69 @@ import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
 import type { Digest, Manifest } from "./managed/manifest"
 import type { ModelName } from "./names"
 
-/** Which models there are, for those who use them. */
+/** Read access to the known models. */
 export interface Catalog {
   /** Newest first. */
   list(): Promise<readonly ModelSummary[]>
   /**
-   * The model of that name, in upper or lower case; without a name the only one of that kind (of any, where none is
-   * given). A file that was dropped in comes
-   * first, then an installed model, with `latest` where there is no tag. A tag `latest` may also stand behind a file's
-   * name. A name that no model has may be an alias, which is resolved by the same rule.
-   * @throws ModelNotFound, naming near misses; InvalidRequest where no name was given and several are known
+   * The model of that name, ignoring case; without a name the only one of that kind (of any kind, where none is
+   * given). A file in the models folder comes first, then an installed model, whose tag defaults to `latest`. A
+   * file's name may carry the tag `latest` as well. A name that no model has may be an alias, which is resolved by
+   * the same rule.
+   * @throws ModelNotFound, suggesting similar names; InvalidRequest where no name was given and several models are
+   * known
    */
   resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary>
-  /** @throws ModelNotFound, ModelLoadFailed where the files are not what they should be */
+  /** @throws ModelNotFound, ModelLoadFailed where the files are invalid */
   describe(name: string): Promise<ModelDetails>
 }
 
-/** Models on disk: those that were installed, and files that somebody put into the models folder. */
+/** Models on disk: installed ones, and files placed in the models folder. */
 export interface Store extends Catalog {
-  /** Every alias, in the order of the configuration. */
+  /** Every alias, in configuration order. */
   aliases(): Promise<readonly AliasState[]>
-  /** What a name stands for in the end that is an alias, and not a model's; whether that is there or not. */
+  /** The final target of an alias, whether it exists or not; undefined for a model's own name. */
   aliasTarget(name: string): Promise<string | undefined>
 
-  /** Makes a file outside the models folder known under its file name without `.gguf`; returns its name. */
+  /** Adds a file outside the models folder under its file name without `.gguf`. */
   add(path: string): Promise<ModelSummary>
 
-  /** Of an installed model; `undefined` for one that was dropped in or added. @throws ModelNotFound */
+  /** `undefined` for a model that is not installed but a local or added file. @throws ModelNotFound */
   manifest(name: string): Promise<Manifest | undefined>
   /**
-   * What any model consists of. Files that were dropped in or added are read to find their sums.
+   * The files of any model. Local and added files are read to compute their digests.
    * @throws ModelNotFound, and the file system's error where a file cannot be read
    */
   contents(name: string): Promise<ModelContents>
-  /** What is installed under exactly that name, in whatever case; files that were dropped in do not count. */
+  /** What is installed under exactly that name, ignoring case; local files do not count. */
   installedAs(name: ModelName): Promise<Occupant | undefined>
   /**
-   * Makes blobs a model. What had that name is replaced: whoever looks sees the old model or the new one; blobs that
-   * only the old one used are freed.
-   * @throws BlobMissing where one of the manifest's files is not among the blobs; ModelExists where the name is taken by
-   * what may not be replaced; StoreBusy
+   * Installs a model made of blobs. A model of the same name is replaced atomically: readers see either the old or
+   * the new one; blobs used only by the old one are freed.
+   * @throws BlobMissing where one of the manifest's files is not among the blobs; ModelExists where the name is
+   * taken and may not be replaced; StoreBusy
    */
   install(name: ModelName, manifest: Manifest, options?: InstallOptions): Promise<ModelSummary>
   /**
-   * Takes a model off the disk: an installed one with the blobs that nobody else uses, or the file that was dropped in.
-   * @param expectedId of the model that is meant: another one that has the name by now is not deleted
-   * @throws ModelNotFound, StoreBusy; InvalidRequest for one whose files are outside the models folder
+   * Deletes a model: an installed one with the blobs that no other model uses, or the local file.
+   * @param expectedId of the intended model: a different one under that name is not deleted
+   * @throws ModelNotFound, StoreBusy; InvalidRequest for files outside the models folder
    */
   remove(name: string, expectedId?: string): Promise<RemovedModel>
   /**
-   * Gives a model one more name, for which one that was dropped in is installed; replaces what had the name.
+   * Gives a model an additional name, replacing any model of that name; a local file is installed for it.
    * @throws ModelNotFound, InvalidModelFile, FileFailed, StoreBusy
    */
   copy(source: string, target: ModelName): Promise<ModelSummary>
   /**
-   * Gives blobs up that were added for a model which does not come about: of those that were not there before, what no
-   * model has, and nobody else is about to use, is freed. Never rejects.
+   * Releases blobs added for a model that is not going to be installed. Frees those that were new, unless a model
+   * uses them or another process is about to. Never rejects.
    */
   abandon(digests: readonly Digest[]): Promise<void>
-  /** What the system refuses in the models folder, as one of our errors with the path; other errors as they are. */
+  /** Turns the system's errors in the models folder into our own, with the path; returns other errors unchanged. */
   explain(error: unknown): unknown
   /**
-   * Removes what killed processes left behind, and blobs that no model has used for long. Nothing that somebody works
-   * on or that can be resumed.
+   * Removes the leftovers of killed processes, and blobs unused for long; nothing that is in use or can be resumed.
    */
   tidy(): Promise<void>
   readonly blobs: Blobs
@@ -73,79 +73,79 @@ export interface Store extends Catalog {
 /** Another name for a model. */
 export interface AliasState {
   readonly alias: string
-  /** What the configuration says that it stands for. */
+  /** The target in the configuration. */
   readonly target: string
-  /** The model whose own name it is, so that it has no effect. */
+  /** The model of the same name that hides the alias. */
   readonly hiddenBy: string | undefined
-  /** The model that it stands for; `undefined`: that is not there. */
+  /** The model it resolves to; `undefined` where that does not exist. */
   readonly model: string | undefined
 }
 
-/** What has a name among installed models. `unreadable`: its manifest is damaged, or from a later version. */
+/** What is installed under a name. `unreadable`: its manifest is damaged, or written by a later version. */
 export type Occupant = Manifest | "unreadable"
 
 export interface InstallOptions {
   /**
-   * Whether what has the name at that moment may be replaced; where it may not, the same model under it is a success.
-   * Absent: it may, whatever it is.
+   * Decides whether the model that has the name at that moment may be replaced; where it may not, installing an
+   * identical model still succeeds. Absent: anything may be replaced.
    */
   readonly mayReplace?: (occupant: Occupant) => boolean
 }
 
-/** A model, and where its files are. */
+/** A model and its files. */
 export interface ModelContents {
   readonly name: string
   readonly manifest: Manifest
   pathOf(digest: Digest): string
 }
 
-/** What {@link Store.remove} did. */
+/** The result of {@link Store.remove}. */
 export interface RemovedModel {
   readonly name: string
   readonly freedBytes: number
-  /** The files or links that were deleted of one that was dropped in; absent: it was an installed one. */
+  /** The deleted files or links of a local model; absent for an installed one. */
   readonly paths?: readonly string[]
 }
 
-/** A file of installed models, named by its content. */
+/** A file of installed models, named by its digest. */
 export interface Blob {
   readonly digest: Digest
   readonly sizeBytes: number
 }
 
 export interface AddFileOptions {
-  /** Whether `path` is given away. */
+  /** Move the file at `path` rather than copy it. */
   readonly move?: boolean
-  /** The file will never change, so that a hard link may take the place of a copy where the file system has them. */
+  /** The file will never change, so a hard link may replace a copy where the file system supports it. */
   readonly link?: boolean
-  /** Where it is known to be true; absent: the file is read to find it. */
+  /** The digest, if it is already verified; absent: the file is read to compute it. */
   readonly digest?: Digest
 }
 
 /**
- * Everything here may be used by several processes at a time. What is added is safe from others that free blobs until a
- * manifest with it is installed, or the process ends.
+ * Safe for concurrent use by several processes. Added blobs are protected from being freed until a manifest that
+ * uses them is installed, or the process ends.
  */
 export interface Blobs {
   /** Where a blob is, or would be. */
   pathOf(digest: Digest): string
   has(digest: Digest): Promise<boolean>
   /**
-   * Moves or copies a finished file in; a copy shares its blocks where the file system can.
-   * @throws FileFailed; InvalidModelFile for what is not a file, or changes meanwhile
+   * Moves or copies a finished file in; a copy shares its blocks where the file system supports it.
+   * @throws FileFailed; InvalidModelFile for something that is not a file, or that changes meanwhile
    */
   addFile(path: string, options?: AddFileOptions): Promise<Blob>
   addBytes(bytes: Uint8Array): Promise<Blob>
   /**
-   * A folder for files that are being made, on the file system of the blobs. It is gone at the end of the scope
-   * (`await using`), and after the end of the process.
+   * A folder for unfinished files, on the file system of the blobs. It is removed at the end of the scope (`await
+   * using`), and after the process has ended.
    */
   openWorkspace(): Promise<AsyncDisposable & { readonly path: string }>
   /**
-   * Keeps blobs that are there, or come, from being freed before a manifest names them, as long as the scope lasts
-   * (`await using`): while a download goes on, another process may remove the model that has them.
+   * Protects present and future blobs from being freed before a manifest names them, until the end of the scope
+   * (`await using`): during a download, another process may remove the model that has them.
    */
   hold(digests: readonly Digest[]): Promise<AsyncDisposable>
-  /** Folder for downloads that can be resumed. It need not exist. */
+  /** Folder for resumable downloads. It need not exist. */
   readonly partialFolder: string
 }

@@ -3,7 +3,7 @@ import type { ModelSettings } from "../domain/settings"
 import { SAMPLING_PARAMETERS } from "./managed/defaults"
 import type { ManifestParameter } from "./managed/manifest"
 
-/** Settings by the names that Modelfiles give them, where a Modelfile can hold what they are. */
+/** The settings that a Modelfile can express, by their names there. */
 const SETTINGS = {
   num_ctx: "contextLength",
   num_gpu: "gpuLayers",
@@ -15,7 +15,7 @@ const SETTINGS = {
   cache_type_v: "kvTypeV",
 } as const satisfies Readonly<Record<string, keyof ModelSettings>>
 
-/** The parameters that a model brings along, under the names and with the meanings that Modelfiles have. */
+/** A model's default parameters, with the names and meanings that Modelfiles use. */
 export function parametersOf(
   defaults: ModelDefaults | undefined,
 ): Readonly<Record<string, ManifestParameter>> {
@@ -23,13 +23,13 @@ export function parametersOf(
   const all: Record<string, ManifestParameter | null | undefined> = {
     ...Object.fromEntries(Object.entries(SAMPLING_PARAMETERS).map(([name, key]) => [name, sampling[key]])),
     top_k: sampling.topK,
-    // -1: another one each time.
+    // -1: a new one each time.
     seed: sampling.seed === null ? -1 : sampling.seed,
     ignore_eos: sampling.ignoreEos,
     stop,
     num_predict: maxTokens,
     ...Object.fromEntries(Object.entries(SETTINGS).map(([name, key]) => [name, settings[key]])),
-    // -1: for ever.
+    // -1: no limit.
     ...(settings.keepAliveSeconds === null && { keep_alive: -1 }),
   }
   const known = Object.entries(all).flatMap(([name, value]): [string, ManifestParameter][] =>

@@ -5,7 +5,7 @@ import { isDiskFull } from "../lib/system/disk-full"
 import { systemCode } from "../lib/system/system-reason"
 import type { StoreLayout } from "./layout"
 
-/** What was being done, by the system's calls; every other one is a way to write. */
+/** Actions by system call; every other call is a way to write. */
 const ACTIONS: Readonly<Record<string, string>> = {
   open: "open",
   read: "read",
@@ -22,12 +22,12 @@ const ACTIONS: Readonly<Record<string, string>> = {
   rm: "delete",
 }
 
-/** Nobody who only reads a file hears of these. */
+/** Reading a file never fails with these. */
 const OF_WRITING: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT", "EFBIG", "EROFS"])
 
 /**
- * What the system refuses, in one sentence with the path and the reason; other errors as they are. Files that are being
- * made have names that mean nothing to anybody: the models folder stands for them.
+ * Turns the system's error into one sentence with the path and the reason; returns other errors unchanged.
+ * Unfinished files have meaningless names: the models folder is named instead.
  */
 export function asFileFailure(error: unknown, layout: StoreLayout): unknown {
   if (error instanceof XllmError || !isSystemError(error)) return error
@@ -41,13 +41,13 @@ export function asFileFailure(error: unknown, layout: StoreLayout): unknown {
   return writeFailure(inside === undefined || isMade ? layout.root : inside, error, layout)
 }
 
-/** Something cannot be written at `path`. */
+/** The error for a path that cannot be written. */
 export function writeFailure(path: string, error: unknown, { root }: Pick<StoreLayout, "root">): XllmError {
   if (path === root && !isDiskFull(error)) return new ModelsFolderUnwritable(root, error)
   return new FileFailed("write to", path, error)
 }
 
-/** Does `work`; see {@link asFileFailure}. */
+/** Runs `work`, translating its errors; see {@link asFileFailure}. */
 export async function toldOfFiles<T>(layout: StoreLayout, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

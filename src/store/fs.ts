@@ -2,12 +2,12 @@ import { open, readdir, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import type { StoreLayout } from "./layout"
 
-/** The longest name of a file that common file systems have. */
+/** Longest file name that common file systems support. */
 const MAX_PART_BYTES = 255
 
 /**
- * Is it a relative path of plain names, with `/` between them, which stays in the folder that it is put into? Names
- * without control characters only: they are shown.
+ * Is it a relative path of plain names, separated by `/`, that stays inside its folder? Names with control
+ * characters are refused, since names are shown.
  */
 export function isInside(name: string): boolean {
   return name.split("/").every(isPlain)
@@ -17,7 +17,7 @@ function isPlain(part: string): boolean {
   return !/^\.{0,2}$|[\u0000-\u001f\u007f\\]/.test(part) && Buffer.byteLength(part) <= MAX_PART_BYTES
 }
 
-/** Writes a new file so that it is whole, also after the power failed, once it is renamed. */
+/** Writes a new file to stable storage, so that after the rename it is whole even if the power fails. */
 export async function syncedWrite(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, "wx")
   try {
@@ -28,7 +28,7 @@ export async function syncedWrite(path: string, content: string | Uint8Array): P
   }
 }
 
-/** The same for a file that another way of writing has made. */
+/** The same for a file written by other means. */
 export async function syncFile(path: string): Promise<void> {
   const file = await open(path)
   try {
@@ -38,17 +38,17 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** What a worker made of a version of a model (`derived/<id>`), once no model has that version any more. */
+/** Removes a worker's derived files (`derived/<id>`) for a version that no model has any more. */
 export async function removeDerived({ derived }: StoreLayout, id: string): Promise<void> {
   await rm(join(derived, id), { recursive: true, force: true })
 }
 
-/** Of a model that was dropped in, or of an installed one. */
+/** The id of a local or of an installed model. */
 const MODEL_ID = /^([0-9a-f]{12}|[0-9a-f]{64})$/
 
 /**
- * The same for all that no model has.
- * @param idleMs how long nothing was made there: it may be of a model that was named by its path
+ * Removes the derived files of all versions that no model has.
+ * @param idleMs minimum time without changes: the files may belong to a model that was named by its path
  */
 export async function pruneDerived(
   layout: StoreLayout,

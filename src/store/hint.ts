@@ -1,15 +1,15 @@
 import { editDistance, nearest } from "../lib/text/nearest"
 
-/** How somebody who has no model yet gets one: small, and of use. */
+/** How to get a first model: a small and useful one. */
 export const FIRST_MODEL = "'xllm pull qwen3:0.6b' downloads one"
 
 /** How many models a message names. */
 const MOST_NAMED = 5
 
-/** More names are not compared: nobody's slip is worth the time. */
+/** Further names are not compared: a typo is not worth the time. */
 const MOST_COMPARED = 500
 
-/** Longer names are like none. */
+/** Longer names match nothing. */
 const LONGEST = 64
 
 /** What is wrong with an installed model that is listed nowhere; `model`: what to pull in its place. */

@@ -38,30 +38,27 @@ import { ensureView, placeOf } from "./managed/views"
 import { MetadataCache } from "./metadata-cache"
 import { formatModelName, type ModelName, parseModelName } from "./names"
 
-/** How long things that no model has may stay: a blob may belong to a download that will be gone on with. */
+/** How long unused files are kept: a blob may belong to a download that will be resumed. */
 const ORPHAN_MS = 7 * 24 * 3600 * 1000
 
 export interface StoreOptions {
-  /**
-   * Every `*.gguf` in it and below is a model, but for what is in the folders where installed models are kept. It need
-   * not exist.
-   */
+  /** Every `*.gguf` in it and below is a model, except in the folders of installed models. It need not exist. */
   readonly modelsFolder: string
-  /** Other names for models, asked whenever a name is looked up: they may change. Absent: there are none. */
+  /** Aliases, read on every lookup as they may change. Absent: there are none. */
   readonly aliases?: () => Aliases
-  /** Absent: nobody is told of damaged manifests and of models that cannot be used. */
+  /** Logs damaged manifests and unusable models; omit to disable. */
   readonly log?: Logger
 }
 
-/** A model and where it is. */
+/** A model and its location. */
 type KnownModel =
   | (LocalModel & { readonly origin: "dropped" })
   | { readonly origin: "installed"; readonly installed: ManagedModel; readonly summary: ModelSummary }
 
 /**
- * The models of one folder, and the files that were added by path. The folder is looked at anew for every question:
- * what was dropped into it, installed or removed, by whatever process, counts at once. Names are compared with what
- * was found and never turned into paths.
+ * The models of one folder, plus the files added by path. Every call reads the folder again: a file placed in it,
+ * or a model installed or removed by any process, counts at once. Names are matched against the files found and
+ * never turned into paths.
  */
 export function createStore(options: StoreOptions): Store {
   return new FolderStore(options)
@@ -77,9 +74,9 @@ class FolderStore implements Store {
   readonly #local: LocalModels
   readonly #managed: ManagedModels
   readonly #library: ManifestTransactions
-  /** By the ids of installed models: translating a template takes longer than finding it. */
+  /** By id of the installed model: translating a template takes longer than finding it. */
   readonly #defaults = new Map<string, ModelDefaults>()
-  /** Folders of installed models that this process has seen whole. */
+  /** View folders that this process has verified. */
   readonly #wholeViews = new Set<string>()
 
   constructor({ modelsFolder, aliases = () => NO_ALIASES, log }: StoreOptions) {
@@ -126,7 +123,7 @@ class FolderStore implements Store {
   }
 
   async resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary> {
-    // Where files are missing, whoever loads it will say so; it can still be removed.
+    // Missing files are reported by the load; the model can still be removed.
     return this.#withDefaults((await this.#findWhole(name ?? (await this.#onlyName(kind)))).model)
   }
 
@@ -188,7 +185,8 @@ class FolderStore implements Store {
   }
 
   async abandon(digests: readonly Digest[]): Promise<void> {
-    // Somebody is about to be told of a failure: this one is none of theirs, and what is left goes by itself.
+    // The caller is about to report another failure: this one would only distract, and the leftovers expire by
+    // themselves.
     await this.#library.abandon(digests).catch(() => {})
   }
 
@@ -251,17 +249,17 @@ class FolderStore implements Store {
     return found
   }
 
-  /** The one rule for names: what has it, or else what it is an alias of. */
+  /** The one rule for names: a model of that name, or else the alias's target. */
   async #lookUp(asked: string): Promise<KnownModel | RefusedModel | undefined> {
     return (await this.#follow(asked)).found
   }
 
-  /** The name that aliases lead to in the end, and what has it. */
+  /** The final target of an alias chain, and the model of that name. */
   async #follow(
     asked: string,
   ): Promise<{ readonly name: string; readonly found: KnownModel | RefusedModel | undefined }> {
     let name = asked
-    // No more steps than there are aliases: they have no loops, unless somebody has changed them meanwhile.
+    // No more steps than there are aliases: they have no loops, unless they were changed meanwhile.
     for (let steps = this.#aliases().size; ; steps--) {
       const found = await this.#lookUpModel(name)
       const next = aliasOf(this.#aliases(), name)?.target
@@ -271,8 +269,8 @@ class FolderStore implements Store {
   }
 
   /**
-   * A file that was dropped in, then an installed model, whose tag `latest` may be left away, then a file again, which
-   * may be given that tag. Upper and lower case are the same; of files the same case comes first.
+   * A local file, then an installed model, whose tag `latest` may be omitted, then a file again, which may be given
+   * that tag. Case is ignored; among files an exact match comes first.
    */
   async #lookUpModel(asked: string): Promise<KnownModel | RefusedModel | undefined> {
     const dropped = await this.#findDropped(asked)
@@ -309,8 +307,8 @@ class FolderStore implements Store {
   }
 
   /**
-   * The only model that can do what models of a kind do. Text models that generate no text (embedding models and the
-   * like) count only where there are no others.
+   * The only model of a kind. Text models that generate no text (embedding models and the like) count only where
+   * there are no others.
    */
   async #onlyName(kind: ModelKind | undefined): Promise<string> {
     const all = await this.list()
@@ -330,7 +328,7 @@ class FolderStore implements Store {
     )
   }
 
-  /** Those that generate text as far as is known. */
+  /** The models that generate text, as far as is known. */
   async #generating(models: readonly ModelSummary[]): Promise<readonly ModelSummary[]> {
     const isAble = await mapSome(models, async ({ name }) => {
       const details = await this.describe(name).catch(() => undefined)
@@ -347,7 +345,7 @@ class FolderStore implements Store {
     return Object.keys(defaults).length === 0 ? summary : { ...summary, defaults }
   }
 
-  /** Where the files of a text model are. */
+  /** The files of a text model. */
   #partsOf(model: KnownModel): FoundModel {
     if (model.origin === "dropped") return model.found
     const { path, paths } = placeOf(model.installed.manifest, this.#layout)
@@ -361,7 +359,7 @@ class FolderStore implements Store {
     throw new InvalidModelFile(path, `its files are not those of a ${kind} model`)
   }
 
-  /** Finds a model, and puts its files where they are loaded from; or says why that cannot be. */
+  /** Finds a model and makes its files ready to load; `problem` says why that is impossible. */
   async #findWhole(name: string): Promise<{ readonly model: KnownModel; readonly problem?: unknown }> {
     const model = await this.#find(name)
     if (model.origin === "dropped") return { model }
@@ -369,7 +367,7 @@ class FolderStore implements Store {
       await this.#makeWhole(model.installed)
       return { model }
     } catch {
-      // It may have been replaced meanwhile, and its files freed. Under the lock it stays as it is.
+      // It may have been replaced meanwhile, and its files freed. Under the lock it cannot change.
       using _lock = await lockStore(this.#layout)
       const now = await this.#find(name)
       if (now.origin === "dropped") return { model: now }
@@ -380,7 +378,7 @@ class FolderStore implements Store {
     }
   }
 
-  /** Puts the files of a model together where that has been undone; looked at closely once for each process. */
+  /** Restores a model's view where it is damaged; verified once per process. */
   async #makeWhole({ manifest }: ManagedModel): Promise<void> {
     const { view } = placeOf(manifest, this.#layout)
     if (view === undefined || (this.#wholeViews.has(view.id) && existsSync(view.folder))) return
@@ -398,7 +396,7 @@ function toSummary({ name, kind, path, id, sizeBytes, installedAt }: ManagedEntr
   return { name: formatModelName(name), kind, path, id, sizeBytes, modifiedAt: installedAt }
 }
 
-/** What an installed model of these files would be; `take` tells the sum of one. */
+/** The manifest of a model made of these files; `take` returns the digest of one. */
 async function manifestOf(
   { found, summary }: LocalModel,
   take: (path: string) => Promise<Blob>,

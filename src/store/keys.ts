@@ -7,9 +7,9 @@ import { syncedWrite } from "./fs"
 
 /** A public key whose signatures are trusted. */
 export interface TrustedKey {
-  /** Hex; names the key. */
+  /** Hex; identifies the key. */
   readonly fingerprint: string
-  /** As in `Alice <alice@example.org>`. */
+  /** In the form `Alice <alice@example.org>`. */
   readonly users: readonly string[]
   readonly createdAt: Date
   /** Undefined: never. */
@@ -17,10 +17,10 @@ export interface TrustedKey {
 }
 
 const EXTENSION = ".asc"
-/** The end of a fingerprint that is enough to name a key: what used to be its whole id. */
+/** Digits at the end of a fingerprint that are enough to name a key: its former short id. */
 const LEAST_ID_DIGITS = 8
 
-/** Public keys, each in a file named by its fingerprint. OpenPGP's code is loaded when it is first needed. */
+/** Public keys, each in a file named by its fingerprint. OpenPGP's code is loaded on first use. */
 export class KeyFolder {
   readonly #folder: string
 
@@ -30,9 +30,9 @@ export class KeyFolder {
   }
 
   /**
-   * Trusts every key of a file, armored or not. Of private keys the public part is kept.
-   * @param from what messages call the file
-   * @throws InvalidKey, FileFailed where a key cannot be kept
+   * Trusts every key in a file, armored or not. Of private keys only the public part is kept.
+   * @param from the file's name in messages
+   * @throws InvalidKey, FileFailed where a key cannot be stored
    */
   async add(content: Uint8Array, from: string): Promise<readonly TrustedKey[]> {
     const keys = await parseKeys(content, from)
@@ -53,13 +53,13 @@ export class KeyFolder {
     }
   }
 
-  /** By name of their first user. */
+  /** Sorted by name of the first user. */
   async list(): Promise<readonly TrustedKey[]> {
     const keys = await Promise.all((await this.keys()).map(describe))
     return keys.toSorted((a, b) => (a.users[0] ?? "").localeCompare(b.users[0] ?? ""))
   }
 
-  /** Trusts a key no more, which the end of its fingerprint names. @throws KeyNotFound, FileFailed */
+  /** Stops trusting the key with that fingerprint ending. @throws KeyNotFound, FileFailed */
   async remove(id: string): Promise<TrustedKey> {
     const wanted = id.replace(/^0x|\s/gi, "").toLowerCase()
     const matching = (await this.list()).filter(({ fingerprint }) => fingerprint.endsWith(wanted))
@@ -74,7 +74,7 @@ export class KeyFolder {
     return key
   }
 
-  /** For checking signatures. @throws InvalidKey for a file that is damaged, FileFailed */
+  /** For verifying signatures. @throws InvalidKey for a damaged file, FileFailed */
   async keys(): Promise<readonly Key[]> {
     const entries = await readdir(this.#folder).catch((error: unknown) => {
       if (systemCode(error) === "ENOENT") return []

@@ -5,22 +5,22 @@ import { type FileLock, lockFile } from "../lib/system/file-lock"
 import { writeFailure } from "./file-failure"
 import type { Digest } from "./managed/manifest"
 
-/** Where things are below the models folder. */
+/** Paths below the models folder. */
 export interface StoreLayout {
   readonly root: string
-  /** `sha256-<hex>`: every file of an installed model, once. */
+  /** `sha256-<hex>`: every file of the installed models, stored once. */
   readonly blobs: string
-  /** `<host>/<namespace>/<model>/<tag>.json`: what an installed model consists of. */
+  /** `<host>/<namespace>/<model>/<tag>.json`: the manifests of the installed models. */
   readonly manifests: string
-  /** Downloads that can be resumed. */
+  /** Resumable downloads. */
   readonly partial: string
-  /** `<id>/<name>`: models of several files, put together out of blobs. */
+  /** `<id>/<name>`: models of several files, assembled from blobs. */
   readonly views: string
-  /** What workers make out of models; can be made again. */
+  /** Files that workers derive from models; can be rebuilt. */
   readonly derived: string
-  /** Files that are being made; see {@link openWorkspace}. */
+  /** Unfinished files; see {@link openWorkspace}. */
   readonly temporary: string
-  /** What was read of models' files; can be read again. */
+  /** Metadata read from models' files; can be rebuilt. */
   readonly index: string
 }
 
@@ -36,7 +36,7 @@ const FOLDERS = {
 /** Names directly below the models folder that no model can have. */
 export const RESERVED_NAMES: ReadonlySet<string> = new Set(Object.values(FOLDERS))
 
-/** Longer than anything that is done under the lock: nothing is hashed or downloaded there. */
+/** Longer than any work under the lock: nothing is hashed or downloaded there. */
 const LOCK_PATIENCE_MS = 30_000
 
 export function layoutOf(modelsFolder: string): StoreLayout {
@@ -46,14 +46,14 @@ export function layoutOf(modelsFolder: string): StoreLayout {
   return { root: modelsFolder, index, ...(Object.fromEntries(at) as Record<keyof typeof FOLDERS, string>) }
 }
 
-/** Where a blob is: `sha256:ab…` is the file `sha256-ab…`. */
+/** The path of a blob: `sha256:ab…` is the file `sha256-ab…`. */
 export function blobPath({ blobs }: StoreLayout, digest: Digest): string {
   return join(blobs, digest.replace(":", "-"))
 }
 
 /**
- * Keeps every other process, and other work of this one, from changing manifests and from freeing blobs. Where the file
- * system has no locks nothing is kept from anybody: better than no store at all.
+ * Takes the lock that guards manifests and blobs against other processes and other work of this one. On file
+ * systems without locks it protects nothing: better than no store at all.
  * @throws StoreBusy, ModelsFolderUnwritable
  */
 export async function lockStore({ root }: StoreLayout): Promise<FileLock> {
@@ -70,7 +70,9 @@ export async function lockStore({ root }: StoreLayout): Promise<FileLock> {
   throw new StoreBusy(root)
 }
 
-/** Everything that changes the folder begins with this. @throws ModelsFolderUnwritable; FileFailed where the disk is full */
+/**
+ * The first step of every change to the folder. @throws ModelsFolderUnwritable; FileFailed where the disk is full
+ */
 async function atFirst<T>(root: string, look: () => Promise<T>): Promise<T> {
   try {
     return await look()
@@ -79,7 +81,7 @@ async function atFirst<T>(root: string, look: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether a lock that nobody has can be had. */
+/** Do locks work on this file system? */
 export async function canLock(root: string): Promise<boolean> {
   const path = join(root, `.lock-${crypto.randomUUID()}`)
   using lock = await lockFile(path, 0)

@@ -4,13 +4,13 @@ import { dirname } from "node:path"
 import { version } from "../version"
 
 /**
- * What another version of the program has kept is forgotten: it may have recognised less. The number is to be raised
- * where what is kept means something else within a version.
+ * Entries of another version of the program are discarded: it may have recognised less. Raise the number when the
+ * meaning of entries changes within a version.
  */
 const FORMAT = Bun.hash.crc32(`3 ${version}`) % 2 ** 31
-/** The event loop stands still while another process writes; its transactions take a few milliseconds. */
+/** The event loop blocks while another process writes; its transactions take a few milliseconds. */
 const BUSY_TIMEOUT_MS = 20
-/** What these say passes, or is the folder's business; after anything else the file is of no use. */
+/** These errors are temporary, or caused by the folder; after any other one the file is unusable. */
 const NO_DAMAGE: ReadonlySet<string> = new Set([
   "SQLITE_BUSY",
   "SQLITE_LOCKED",
@@ -21,9 +21,9 @@ const NO_DAMAGE: ReadonlySet<string> = new Set([
   "SQLITE_FULL",
 ])
 
-/** What was read of files of one sort, by path. */
+/** Cached data of files of one sort, by path. */
 export interface CacheTable<T> {
-  /** What was kept, if it was read of the same version of the file. */
+  /** The cached value, if it was read from the same version of the file. */
   get(path: string, stamp: string): T | undefined
   /** `value` is plain data; big integers and `undefined` are allowed. */
   set(path: string, stamp: string, value: T): void
@@ -32,7 +32,7 @@ export interface CacheTable<T> {
 interface Row {
   readonly stamp: string
   readonly value: string
-  /** Of the value: a file that was damaged may still be a database. */
+  /** Of the value: a damaged file may still be a valid database. */
   readonly hash: string
 }
 
@@ -42,33 +42,33 @@ interface Known {
 }
 
 /**
- * Remembers what was read of models' files for as long as they stay as they are, for this process and the next ones.
- * It can be lost at any time: what is damaged is made anew, and where nothing can be written it lasts as long as the
- * process. Any number of processes may use one file.
+ * Caches what was read from models' files until they change, for this process and later ones. It can be lost at any
+ * time: a damaged file is rebuilt, and where nothing can be written the cache lasts as long as the process. Any
+ * number of processes may share the file.
  */
 export class MetadataCache {
   readonly #path: string
-  /** `undefined` before the first use; `null` where there can be none. */
+  /** `undefined` before the first use; `null` where it cannot be opened. */
   #database: Database | null | undefined
   #wasRebuilt = false
   readonly #known = new Map<string, Known>()
   readonly #unsaved = new Map<string, readonly [table: string, path: string, row: Row]>()
   #saving: ReturnType<typeof setImmediate> | undefined
 
-  /** `path`: the file, whose folder need not exist. Nothing is opened before it is needed. */
+  /** `path`: the file, whose folder need not exist. Opened on first use. */
   constructor(path: string) {
     this.#path = path
   }
 
   table<T>(name: string): CacheTable<T> {
     return {
-      // Only what this version has written under that name is found there.
+      // Only this version writes under that name, so the type is right.
       get: (path, stamp) => this.#get(name, path, stamp) as T | undefined,
       set: (path, stamp, value) => this.#set(name, path, stamp, value),
     }
   }
 
-  /** Forgets files that are no more. */
+  /** Removes the entries of files that no longer exist. */
   prune(): void {
     this.#use((database) => {
       const paths = database.query<{ path: string }, []>("SELECT DISTINCT path FROM files").all()
@@ -99,7 +99,7 @@ export class MetadataCache {
     this.#known.set(key, { stamp, value })
     const text = toText(value)
     this.#unsaved.set(key, [table, path, { stamp, value: text, hash: hashOf(text) }])
-    // Everything that is read in one go is written in one transaction.
+    // Everything read in one turn is written in one transaction.
     this.#saving ??= setImmediate(() => this.#save())
   }
 
@@ -115,7 +115,7 @@ export class MetadataCache {
       })()
       return true
     })
-    // What could not be saved is tried again together with what comes next.
+    // Rows that could not be saved are retried with the next ones.
     if (isSaved) for (const [table, path] of rows) this.#unsaved.delete(`${table}\n${path}`)
   }
 
@@ -134,11 +134,11 @@ export class MetadataCache {
   }
 
   #open(): Database | undefined {
-    // No folder is made: it would be there after a look at models that do not exist.
+    // Never creates the folder: merely listing models must not.
     return existsSync(dirname(this.#path)) ? openDatabase(this.#path) : undefined
   }
 
-  /** Makes room for a new file, once: where that one fails too there is something that cannot be repaired here. */
+  /** Deletes a damaged file so that it is rebuilt, once: a second failure cannot be repaired here. */
   #discard(): boolean {
     this.#database?.close()
     this.#database = this.#wasRebuilt || !removeDatabase(this.#path) ? null : undefined
@@ -147,11 +147,11 @@ export class MetadataCache {
   }
 }
 
-/** @throws an error of SQLite */
+/** @throws an SQLite error */
 function openDatabase(path: string): Database {
   const database = new Database(path, { create: true })
   try {
-    // What is lost when the power fails can be read again.
+    // Anything lost in a power failure can be read again.
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA synchronous = OFF`)
     const { user_version: format } =
       database.query<{ user_version: number }, []>("PRAGMA user_version").get() ?? {}
@@ -171,7 +171,7 @@ function openDatabase(path: string): Database {
 const TABLE = `CREATE TABLE files (tab TEXT, path TEXT, stamp TEXT NOT NULL, value TEXT NOT NULL, hash TEXT NOT NULL,
   PRIMARY KEY (tab, path)) WITHOUT ROWID`
 
-/** False where it cannot be removed. */
+/** Returns false where it cannot be removed. */
 function removeDatabase(path: string): boolean {
   try {
     for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(path + suffix, { force: true })
@@ -181,7 +181,7 @@ function removeDatabase(path: string): boolean {
   }
 }
 
-/** SQLite's name for what went wrong; `undefined` for any other error. */
+/** SQLite's error code; `undefined` for any other error. */
 function codeOf(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined
   return typeof code === "string" && code.startsWith("SQLITE_") ? code : undefined
@@ -191,7 +191,7 @@ function hashOf(text: string): string {
   return Bun.hash.xxHash3(text).toString(16)
 }
 
-/** What JSON cannot say is said by objects with one of these keys. */
+/** Values that JSON cannot express are objects with one of these keys. */
 const BIG_INTEGER = "$bigint"
 const UNDEFINED = "$undefined"
 

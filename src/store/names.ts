@@ -1,9 +1,9 @@
 import { InvalidModelName } from "../errors/model"
 import { TEXTS } from "../limits"
 
-/** A model's whole name. Every part is safe as the name of a file or a folder. */
+/** A model's full name. Every part is safe as a file or folder name. */
 export interface ModelName {
-  /** Where the model comes from: `hf.co`, `registry.ollama.ai`, or another registry with its port if it has one. */
+  /** The source: `hf.co`, `registry.ollama.ai`, or another registry, with its port if it has one. */
   readonly host: string
   readonly namespace: string
   readonly model: string
@@ -12,12 +12,12 @@ export interface ModelName {
 }
 
 export const HUGGING_FACE_HOST = "hf.co"
-/** Also where names without a namespace belong that were made here. */
+/** Also the host of locally created names without a namespace. */
 export const OLLAMA_HOST = "registry.ollama.ai"
 const LIBRARY = "library"
 export const DEFAULT_TAG = "latest"
 
-/** Ways to write the hosts that have a short name. */
+/** Alternative spellings of the hosts with a short name. */
 const HOST_ALIASES: ReadonlyMap<string, string> = new Map([
   ["hf.co", HUGGING_FACE_HOST],
   ["www.hf.co", HUGGING_FACE_HOST],
@@ -31,18 +31,19 @@ const HOST_ALIASES: ReadonlyMap<string, string> = new Map([
 /** Ollama's limits for hosts and for the other parts. */
 const MAX_HOST_LENGTH = 350
 const MAX_PART_LENGTH = 80
-/** Hugging Face's limit for owners and repositories; its tags can be names of files. */
+/** Hugging Face's limit for owners and repositories; its tags can be file names. */
 const MAX_HUB_PART_LENGTH = 96
 const MAX_HUB_TAG_LENGTH = 200
-/** Of a name that was refused for its length. */
+/** How much of an overlong name is shown. */
 const SHOWN_LENGTH = 200
 
 const FORM = "a model name has the form [hf:|ollama:|host/][namespace/]model[:tag]"
 
 /**
- * Reads `[hf:|ollama:|host[:port]/][namespace/]model[:tag]`. Without a namespace it is a model of Ollama's library or
- * one made here, `namespace/model` is on Hugging Face; a prefix or a host decides otherwise. Nothing is looked up.
- * @throws InvalidModelName that says what is wrong with it; for paths and URLs too
+ * Parses `[hf:|ollama:|host[:port]/][namespace/]model[:tag]`. Without a namespace the model is in Ollama's library
+ * or was created locally; `namespace/model` is on Hugging Face, unless a prefix or host says otherwise. Nothing is
+ * looked up.
+ * @throws InvalidModelName that says what is wrong; for paths and URLs too
  */
 export function parseModelName(text: string): ModelName {
   refuseOtherThings(text)
@@ -55,9 +56,7 @@ export function parseModelName(text: string): ModelName {
   return whole
 }
 
-/**
- * The shortest way to write a name that {@link parseModelName} understands; the tag is always there, as Ollama shows it.
- */
+/** The shortest spelling that {@link parseModelName} understands; always with the tag, as Ollama shows it. */
 export function formatModelName({ host, namespace, model, tag }: ModelName): string {
   if (host === OLLAMA_HOST) {
     if (namespace !== LIBRARY) return `ollama:${namespace}/${model}:${tag}`
@@ -68,7 +67,7 @@ export function formatModelName({ host, namespace, model, tag }: ModelName): str
   return isHost(namespace) ? `hf:${path}` : path
 }
 
-/** The name made of four parts as they stand on disk; `undefined` where one of them is impossible. */
+/** The name with four parts as they are on disk; `undefined` where one of them is invalid. */
 export function nameOfParts(
   host: string,
   namespace: string,
@@ -85,7 +84,7 @@ export function nameOfParts(
   }
 }
 
-/** Names come from anywhere: what would disturb a terminal, or fill it, is not repeated. */
+/** Names come from anywhere: text that would disturb or fill a terminal is not repeated. */
 function refusal(text: string, reason: string): InvalidModelName {
   const shown = text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text
   return new InvalidModelName(shown.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd"), reason)
@@ -100,7 +99,7 @@ function refuseOtherThings(text: string): void {
   if (/^([/\\]|\.{1,2}([/\\]|$)|~|[a-z]:\\)/i.test(text)) throw refuse(`it is a path; ${FORM}`)
 }
 
-/** What is behind the last colon, unless that belongs to a host's port. */
+/** Splits at the last colon, unless that belongs to a host's port. */
 function splitTag(text: string): { readonly path: string; readonly tag: string | undefined } {
   const colon = text.lastIndexOf(":")
   if (colon <= text.lastIndexOf("/")) return { path: text, tag: undefined }
@@ -130,7 +129,7 @@ function placed(text: string, parts: readonly string[]): Place {
   return onHost(text, HOST_ALIASES.get(host) ?? host, others)
 }
 
-/** Is the first of two parts a host and not a namespace? */
+/** Is the first of two parts a host rather than a namespace? */
 function isHost(part: string): boolean {
   const host = part.toLowerCase()
   return HOST_ALIASES.has(host) || host === "localhost" || host.includes(":")

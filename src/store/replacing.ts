@@ -3,12 +3,15 @@ import type { InstallOptions, Occupant, Store } from "./contract"
 import { type Manifest, manifestId } from "./managed/manifest"
 import { formatModelName, type ModelName } from "./names"
 
-/** How to install a model that may replace what has its name, or leaves it alone. */
+/** Options for installing with or without replacing a model of the same name. */
 export function replacing(isAllowed: boolean): InstallOptions {
   return isAllowed ? {} : { mayReplace: () => false }
 }
 
-/** Before work is done for nothing; {@link Store.install} looks again. @throws ModelExists for another model of that name */
+/**
+ * An early check to save work; {@link Store.install} checks again. @throws ModelExists for a different model of
+ * that name
+ */
 export async function refuseOther(
   store: Pick<Store, "installedAs">,
   name: ModelName,
@@ -19,7 +22,7 @@ export async function refuseOther(
   throw taken(name)
 }
 
-/** The same where nothing but its size is known yet, in bytes. */
+/** The same check by size in bytes, where nothing else is known yet. */
 export async function refuseOtherSize(
   store: Pick<Store, "installedAs">,
   name: ModelName,

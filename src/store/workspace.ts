@@ -4,16 +4,16 @@ import { join } from "node:path"
 import { type FileLock, lockFile } from "../lib/system/file-lock"
 import type { Digest } from "./managed/manifest"
 
-/** A fresh lock is free at once, unless the sweep of another process is just looking at it. */
+/** A fresh lock is free at once, unless another process's sweep is just testing it. */
 const LOCK_PATIENCE_MS = 100
 const LOCK_SUFFIX = ".lock"
 const HELD_FILE = "held"
-/** What {@link openWorkspace} calls a lock; anything else in the folder is somebody else's. */
+/** Lock names made by {@link openWorkspace}; any other file in the folder belongs to something else. */
 const OWN_LOCK = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.lock$/
 
 /**
- * A folder for files that are being made, on the file system where they go. It is gone at the end of the scope; that
- * of a process that was killed is removed by {@link sweepWorkspaces}: the kernel has given its lock back.
+ * A folder for unfinished files, on the file system where they will be installed. It is removed at the end of the
+ * scope; {@link sweepWorkspaces} removes the one of a killed process, whose lock the kernel has released.
  */
 export async function openWorkspace(temporary: string): Promise<Workspace> {
   await mkdir(temporary, { recursive: true })
@@ -36,7 +36,7 @@ export async function openWorkspace(temporary: string): Promise<Workspace> {
   }
 }
 
-/** A workspace that holds blobs from its beginning; see {@link Workspace.hold}. */
+/** A workspace that holds blobs from the start; see {@link Workspace.hold}. */
 export async function openHolding(temporary: string, digests: readonly Digest[]): Promise<Workspace> {
   const workspace = await openWorkspace(temporary)
   try {
@@ -48,7 +48,7 @@ export async function openHolding(temporary: string, digests: readonly Digest[])
   }
 }
 
-/** Those of this process. One that ends in the middle of its work leaves nothing behind, unless it is killed. */
+/** Workspaces of this process, removed when it ends in the middle of its work, unless it is killed. */
 const open = new Set<Workspace>()
 
 function removeOpen(): void {
@@ -68,7 +68,7 @@ export class Workspace implements AsyncDisposable {
     open.add(this)
   }
 
-  /** Says that these blobs, and no others, are about to be used, as long as the scope lasts; see {@link heldBlobs}. */
+  /** Declares that exactly these blobs are about to be used, until the end of the scope; see {@link heldBlobs}. */
   async hold(digests: readonly Digest[]): Promise<void> {
     const fresh = join(this.path, crypto.randomUUID())
     await writeFile(fresh, digests.join("\n"))
@@ -84,7 +84,7 @@ export class Workspace implements AsyncDisposable {
   }
 }
 
-/** Removes what killed processes left behind. */
+/** Removes the workspaces of killed processes. */
 export async function sweepWorkspaces(temporary: string): Promise<void> {
   const entries = await readdir(temporary).catch(() => [])
   for (const entry of entries.filter((name) => OWN_LOCK.test(name))) {
@@ -96,7 +96,7 @@ export async function sweepWorkspaces(temporary: string): Promise<void> {
   }
 }
 
-/** Blobs that processes have said they need ({@link Workspace.hold}) although no manifest names them yet. */
+/** Blobs held by processes ({@link Workspace.hold}) although no manifest names them yet. */
 export async function heldBlobs(temporary: string): Promise<ReadonlySet<string>> {
   const entries = await readdir(temporary).catch(() => [])
   const lists = entries.map((entry) => readFile(join(temporary, entry, HELD_FILE), "utf8").catch(() => ""))

@@ -4,7 +4,7 @@ import { AT_LOAD, LIVE, setting } from "../setting"
 import { list, orAutomatic, orNone, text } from "../values"
 import { splitMode } from "./model"
 
-/** Settings that have no flag: keys would be seen by everybody who lists processes; the others are for files. */
+/** Settings without a flag: a key would be visible in the process list; the others are only useful in files. */
 export const flaglessSettings = {
   apiKeys: setting(
     "server.api_keys",

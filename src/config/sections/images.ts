@@ -2,7 +2,7 @@ import { DEFAULT_UPLOAD_BYTES } from "../../limits"
 import { LIVE, setting } from "../setting"
 import { bytes, orAutomatic, stay, text } from "../values"
 
-/** What is kept of what comes and goes as files. */
+/** The storage of generated and uploaded files. */
 export const mediaSettings = {
   uploadLimit: setting(
     "limits.upload",

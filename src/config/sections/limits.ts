@@ -2,7 +2,7 @@ import { LIVE, setting } from "../setting"
 import { bytes, duration, integer, list, orAutomatic, orNone } from "../values"
 import { MAXIMUM_MODELS } from "./model"
 
-/** How much the server takes on. */
+/** The server's capacity. */
 export const capacitySettings = {
   memory: setting(
     "limits.memory",

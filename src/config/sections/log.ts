@@ -1,7 +1,7 @@
 import { LIVE, setting } from "../setting"
 import { bytes, integer, oneOf, orAutomatic, text, toggle } from "../values"
 
-/** What the log shows, and where. */
+/** What is logged, and where. */
 export const logSettings = {
   logLevel: setting(
     "log.level",

@@ -20,7 +20,7 @@ const threads = orAutomatic(integer("N", 1, MAXIMUM_THREADS), "auto")
 
 export const splitMode = oneOf("layer", "row", "tensor", "none")
 
-/** What models are loaded with. In a file `models.NAME` says it of one model, `defaults` of all. */
+/** Load settings of models. In a file, `models.NAME` sets them for one model, `defaults` for all. */
 export const modelSettings = {
   ctx: setting(
     "defaults.ctx",
@@ -117,7 +117,7 @@ export const modelSettings = {
   ),
 }
 
-/** What a server does with models. Said where {@link modelSettings} are. */
+/** How a server keeps models. Set in the same places as {@link modelSettings}. */
 export const residencySettings = {
   keepAlive: setting(
     "defaults.keep_alive",

@@ -1,7 +1,7 @@
 import { LIVE, setting } from "../setting"
 import { duration, integer, list, orAutomatic, orNone, text, toggle, url } from "../values"
 
-/** Where models are. */
+/** Where models are stored. */
 export const storeSettings = {
   modelsDir: setting(
     "models_dir",
@@ -50,7 +50,7 @@ export const pullSettings = {
   ),
 }
 
-/** Whose models are accepted. */
+/** Which signatures are accepted. */
 export const pgpSettings = {
   verify: setting(
     "pgp.verify",
@@ -61,7 +61,7 @@ export const pgpSettings = {
   ),
 }
 
-/** What a server does about models that are asked for and not there. */
+/** Whether a server downloads missing models. */
 export const missingModelSettings = {
   pullMissing: setting("pull_missing", toggle, false, "download models that are requested but missing", LIVE),
   pullRegistries: setting(

@@ -2,14 +2,14 @@ import { type Address, address, webUrl } from "../address"
 import { LIVE, setting } from "../setting"
 import { integer, list, orAutomatic, orNone, text, toggle } from "../values"
 
-/** The port that `serve` listens on and that clients look for. */
+/** The default port of `serve` and of its clients. */
 export const DEFAULT_PORT = 32769
 
 const LOCALHOST: Address = { tls: false, hostname: "127.0.0.1", port: undefined }
 
 const socket = orAutomatic(text("PATH"), "none")
 
-/** How a server is reached. */
+/** How clients connect to a server. */
 export const connectionSettings = {
   host: setting("server.host", address, LOCALHOST, "address of the server: HOST, HOST:PORT or a URL"),
   port: setting(
@@ -21,7 +21,7 @@ export const connectionSettings = {
   socket: setting("server.socket", socket, null, "Unix socket of the server, instead of an address"),
 }
 
-/** How `serve` listens, and to whom. */
+/** Where `serve` listens, and who may connect. */
 export const serverSettings = {
   host: setting("server.host", address, LOCALHOST, "address to listen on (default 127.0.0.1)"),
   port: setting(
@@ -55,7 +55,7 @@ export const serverSettings = {
   insecure: setting("server.insecure", toggle, false, "allow non-loopback without an API key"),
 }
 
-/** Who may read the counters. */
+/** Access to the metrics. */
 export const metricsSettings = {
   metricsPublic: setting("metrics.public", toggle, false, "serve metrics without an API key", LIVE),
 }

@@ -20,18 +20,18 @@ export interface DeviceProbeOptions {
 type Child = WorkerChild<ToProbeWorker, FromProbeWorker>
 
 /**
- * Asks the backends for their devices, each time in a process of its own: this process never loads a native library.
- * Once is enough where there are no GPUs; how much of a GPU's memory is free changes. A failed attempt is repeated by
- * the next {@link report}.
+ * Queries the backends for their devices, each time in a separate process: this process never loads a native
+ * library. Without GPUs one query is enough; with GPUs, free memory changes. The next {@link report} retries a
+ * failed attempt.
  */
 export class DeviceProbe {
   readonly #options: DeviceProbeOptions
   #known: SystemReport | undefined
-  /** When the question of what is known was asked; `performance.now()`. */
+  /** When the last successful query was sent; `performance.now()`. */
   #askedAt = 0
   #failure: XllmError | undefined
   #asking: Promise<SystemReport> | undefined
-  /** The newest; it may be gone. */
+  /** The newest child; it may have ended. */
   #child: Child | undefined
   #peeked = false
   #closed = false
@@ -40,22 +40,22 @@ export class DeviceProbe {
     this.#options = options
   }
 
-  /** Why the last attempt failed; undefined where it did not. */
+  /** Why the last attempt failed; undefined where it succeeded. */
   get failure(): XllmError | undefined {
     return this.#failure
   }
 
-  /** What is known now; the first call, and one that finds it too old, starts the question in the background. */
+  /** The known report, without waiting; starts a query in the background where there is none or it is stale. */
   peek(): SystemReport | undefined {
     if (this.#peeked ? this.#known !== undefined && !this.#isFresh(DEVICES_FRESH_MS) : !this.#closed) {
       this.#peeked = true
-      // The failure is in the log, and whoever waits for the report gets it again.
+      // Already logged, and callers that wait for the report get it again.
       this.report().catch(() => {})
     }
     return this.#known
   }
 
-  /** Figures no older than `maxAgeMs`. @throws NativeLibraryError, ShuttingDown, and what the worker reports */
+  /** A report no older than `maxAgeMs`. @throws NativeLibraryError, ShuttingDown, and the worker's own errors */
   async report(maxAgeMs = DEVICES_FRESH_MS): Promise<SystemReport> {
     if (this.#known !== undefined && (this.#closed || this.#isFresh(maxAgeMs))) return this.#known
     if (this.#closed) throw new ShuttingDown("the server")
@@ -63,7 +63,7 @@ export class DeviceProbe {
     return this.#asking
   }
 
-  /** Ends the question if it is being asked. */
+  /** Cancels a query in progress. */
   async close(): Promise<void> {
     this.#closed = true
     this.#child?.kill()
@@ -92,7 +92,7 @@ export class DeviceProbe {
     }
   }
 
-  /** The first of: an answer, the child's end, the limit. */
+  /** Settles on the first of: an answer, the child's end, the timeout. */
   async #answer(): Promise<SystemReport> {
     const { runtimeFolder, command, useGpu, limits, log } = this.#options
     const answer = Promise.withResolvers<SystemReport>()
@@ -121,7 +121,7 @@ export class DeviceProbe {
   }
 }
 
-/** The GPUs that models are put on: llama.cpp takes integrated ones only where there are no others. */
+/** The GPUs that models are placed on: like llama.cpp, integrated ones only where there are no others. */
 export function gpusOf(devices: readonly Device[]): readonly Device[] {
   const discrete = devices.filter(({ kind }) => kind === "gpu")
   return discrete.length > 0 ? discrete : devices.filter(({ kind }) => kind === "igpu")

@@ -7,18 +7,18 @@ import type { WorkerModel } from "../../protocol/messages"
 import type { ChildEnd } from "./worker-child"
 import { textsOfLines, type WorkerLine } from "./worker-lines"
 
-/** Why llama.cpp gives a load up; what comes before it may be complaints that it goes on after. */
+/** llama.cpp's final error for a load; earlier complaints may be ones it recovers from. */
 const VERDICT = /\berror loading model: (?!.*failed to load model from)/
 
-/** `llama_model_load: ` and `error loading model: `, where a message comes from inside of llama.cpp. */
+/** `llama_model_load: ` and `error loading model: `, prefixes of messages from inside llama.cpp. */
 const ORIGIN = /^(?:[a-z_]\w*(?:::\w+)*: )?(?:error loading model: )?/
 
-/** What allocators say, whatever they are of. */
+/** Messages of allocators, for any kind of memory. */
 const NO_MEMORY = /alloc|out of (?:\w+ )?memory|not enough memory|insufficient memory/i
 
 /**
- * What a load failed for, told by what the worker wrote since it began to load: its own words say only that llama.cpp
- * gave up. Where there is no such cause the message has what it wrote last, for the log.
+ * Finds the cause of a failed load in the lines the worker wrote since the load began: its own error says only that
+ * llama.cpp gave up. Where no cause is found, the message includes the last lines, for the log.
  * @param lines oldest first
  */
 export function explainLoadFailure(
@@ -28,18 +28,18 @@ export function explainLoadFailure(
 ): XllmError {
   const cause =
     model.kind === "text" && error.code === "model_load_failed" ? causeIn(lines, model) : undefined
-  // For want of memory the worker's own words say more: how much was wanted, and what may help.
+  // Out of memory, the worker's own error says more: how much was needed, and what may help.
   return cause === undefined || NO_MEMORY.test(cause)
     ? withLastOutput(error, textsOfLines(lines))
     : new ModelLoadFailed(model.name, cause, error)
 }
 
-/** A load whose worker died before it could say why. */
+/** The error for a load whose worker died before it could report a cause. */
 export function crashedInLoad(model: string, { how, lastLines }: ChildEnd, crash: WorkerCrashed): XllmError {
   return new ModelLoadFailed(model, `its worker ${how}`, crash, undefined, lastLines)
 }
 
-/** The first error that llama.cpp reported, without its functions and folders. */
+/** The first error reported by llama.cpp, without function names and folders. */
 function causeIn(lines: readonly WorkerLine[], { path }: Pick<WorkerModel, "path">): string | undefined {
   const errors = lines.flatMap((line) => (line.type === "log" && line.level === "error" ? line.text : []))
   const cause = errors.find((text) => VERDICT.test(text)) ?? errors[0]

@@ -2,32 +2,35 @@ import type { ModelKind } from "../../domain/model"
 import { KINDS } from "../../domain/tasks"
 import type { ModelSettings } from "../../domain/settings"
 
-/** How long the engine waits for what, in milliseconds where nothing else is said. */
+/** The engine's timeouts, in milliseconds unless noted. */
 export interface Timeouts {
-  /** A load that shows no progress and writes no line for this long is ended. */
+  /** A load without progress or output for this long is ended. */
   readonly loadSilenceMs: number
-  /** A chat template that takes longer is given up; the worker keeps this one itself. */
+  /** Limit for rendering a chat template; the worker enforces it itself. */
   readonly templateMs: number
-  /** The least time that a step may take, see {@link IdleTimeouts.stepFactor}. */
+  /** Lower bound of the step limit, see {@link Timeouts.stepFactor}. */
   readonly stepMs: number
-  /** A step may also take this many times as long as the slowest of the same worker's recent ones. */
+  /** A step may take this many times as long as the slowest recent one of the same worker. */
   readonly stepFactor: number
-  /** No step may take longer than this, where the settings do not say otherwise. */
+  /** Upper bound of the step limit, unless the settings say otherwise. */
   readonly mostStepMs: number
-  /** How long a worker may take to end after it was asked to. Then it gets SIGTERM. */
+  /** How long a worker may take to stop when asked. Then it gets SIGTERM. */
   readonly stopGraceMs: number
   /** How long after SIGTERM a worker gets SIGKILL. */
   readonly termGraceMs: number
-  /** How long after a worker's end its last messages and lines are waited for, should a child of it hold them open. */
+  /**
+   * How long to wait, after a worker's end, for its last messages and lines: a child process of it may hold the
+   * pipes open.
+   */
   readonly drainMs: number
-  /** How long asking the backends for their devices may take. A first GPU driver start can take several seconds. */
+  /** Limit for querying the backends for devices. The first start of a GPU driver can take several seconds. */
   readonly probeMs: number
 }
 
 /**
- * The limits in use. A load reads the file in large pieces, so a minute without any sign is no slow disk; a step
- * computes at most one chunk of a prompt, which takes seconds only on the slowest machines, and 20 times the
- * slowest of late leaves room for a machine that has become busy. Two minutes are what people wait for who do not know
+ * The default timeouts. A load reads the file in large pieces, so a minute of silence is no slow disk. A step
+ * computes at most one chunk of a prompt, which takes seconds only on the slowest machines; 20 times the slowest
+ * recent step leaves room for a machine that becomes busy. Two minutes is as long as people wait without knowing
  * whether anything will come.
  */
 export const DEFAULT_TIMEOUTS: Timeouts = {
@@ -47,10 +50,10 @@ export function timeoutsOf(kind: ModelKind, changes: Partial<Timeouts> = {}): Ti
   return { ...DEFAULT_TIMEOUTS, ...KINDS[kind].timeouts, ...changes }
 }
 
-/** Below this a step could be ended that only waited for the system's scheduler. */
+/** Any lower, and a step could be ended for merely waiting on the system's scheduler. */
 const LEAST_STEP_MS = 1_000
 
-/** The most that a step may take by the settings of its model. */
+/** The upper bound of a step's duration by the model's settings. */
 export function mostStepMs(
   limits: Pick<Timeouts, "mostStepMs">,
   { stepTimeoutSeconds }: Pick<ModelSettings, "stepTimeoutSeconds">,
@@ -58,10 +61,10 @@ export function mostStepMs(
   return stepTimeoutSeconds === null ? limits.mostStepMs : Math.max(LEAST_STEP_MS, stepTimeoutSeconds * 1000)
 }
 
-/** How old a figure of free GPU memory may be where somebody only looks at it. */
+/** Maximum age of a free-GPU-memory figure that is only displayed. */
 export const DEVICES_FRESH_MS = 5_000
 
-/** Left free of every memory, in bytes: drivers, desktops and estimates that were too low want some. */
+/** Bytes left free in every memory, for drivers, desktops and estimates that were too low. */
 export const DEFAULT_HEADROOM_BYTES = 512 * 1024 ** 2
 
 /** How many requests may wait for one model. */

@@ -1,18 +1,18 @@
 import type { Timeouts } from "./timeouts"
 
-/** Steps after which a slow one no longer counts: at least this many, at most twice as many. */
+/** A slow step stops counting after this many further steps at least, and twice as many at most. */
 const WINDOW_STEPS = 256
 
 /**
- * How long a worker with open requests has been silent, and how long it may be. Only time in which a request is open
- * counts, but it adds up until the next sign of life: requests that are given up and sent again, each before the
- * limit, do not hide a worker that hangs. Times are milliseconds of one monotonic clock.
+ * How long a worker with open requests has been silent, and how long it may be. Only time with a request open
+ * counts, and it adds up until the next heartbeat: requests that are cancelled and sent again, each before the
+ * limit, do not hide a hung worker. Times are milliseconds of one monotonic clock.
  */
 export class Watchdog {
   readonly #limits: Pick<Timeouts, "stepMs" | "stepFactor">
   readonly #mostMs: () => number
   #silentSince: number | undefined
-  /** Silence of earlier times with open requests, with no sign of life since. */
+  /** Silence accumulated over earlier periods with open requests, since the last heartbeat. */
   #carried = 0
   /** Of the newest steps, up to {@link WINDOW_STEPS}. */
   #slowest = 0
@@ -20,25 +20,25 @@ export class Watchdog {
   #slowestBefore = 0
   #steps = 0
 
-  /** `mostMs`: what no silence may pass, however slow the steps are; asked each time. */
+  /** `mostMs`: upper bound of the limit, however slow the steps are; read each time. */
   constructor(limits: Pick<Timeouts, "stepMs" | "stepFactor">, mostMs: () => number) {
     this.#limits = limits
     this.#mostMs = mostMs
   }
 
-  /** How long a silence may be now. */
+  /** The present limit for a silence. */
   get limitMs(): number {
     const { stepMs, stepFactor } = this.#limits
     const slowest = Math.max(this.#slowest, this.#slowestBefore)
     return Math.min(this.#mostMs(), Math.max(stepMs, stepFactor * slowest))
   }
 
-  /** When the silence will have been too long; undefined while nothing is open. */
+  /** When the silence exceeds the limit; undefined while nothing is open. */
   get overdueAt(): number | undefined {
     return this.#silentSince === undefined ? undefined : this.#silentSince + this.limitMs - this.#carried
   }
 
-  /** Tells whether any request is open from now on. */
+  /** Sets whether any request is open from now on. */
   setBusy(busy: boolean, now: number): void {
     if (busy) {
       this.#silentSince ??= now
@@ -48,7 +48,7 @@ export class Watchdog {
     }
   }
 
-  /** The worker has shown life. */
+  /** Records a heartbeat of the worker. */
   sign(now: number): void {
     const silence = this.#carried + (this.#silentSince === undefined ? 0 : now - this.#silentSince)
     this.#count(silence)

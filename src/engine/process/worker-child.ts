@@ -8,33 +8,33 @@ import { LastLines, textsOfLines, type WorkerLine, WorkerLineReader } from "./wo
 
 /** How a child ended. */
 export interface ChildEnd {
-  /** In words that follow "the worker". */
+  /** A phrase that follows "the worker". */
   readonly how: string
-  /** What it has written last, oldest first. */
+  /** Its last output, oldest first. */
   readonly lastLines: readonly string[]
 }
 
-/** Who hears of a child; called from the event loop, never during a call of the child's own methods. */
+/** Callbacks of a child; called from the event loop, never from within one of the child's own methods. */
 export interface ChildListener<From> {
   message(message: From): void
   line(line: WorkerLine): void
-  /** Once, after the last message and the last line. */
+  /** Called once, after the last message and the last line. */
   ended(end: ChildEnd): void
 }
 
 type Child = Subprocess<"ignore", "ignore", "pipe">
 
-/** One worker process from its start to its end. */
+/** One worker process, from start to end. */
 export class WorkerChild<To, From> {
   readonly #child: Child
   readonly #limits: Timeouts
   readonly #lastLines = new LastLines()
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   readonly #processEnd = new ProcessEnd()
-  /** By this side. */
+  /** Killed by this side. */
   #isKilled = false
   #gone = false
-  /** Settles when the process is gone and everything that it said has been heard. */
+  /** Settles once the process is gone and all its output has been handled. */
   readonly ended: Promise<void>
 
   /** @throws NativeLibraryError where the command cannot be started */
@@ -55,12 +55,12 @@ export class WorkerChild<To, From> {
     return this.#child.pid
   }
 
-  /** What the child has written last, oldest first; complete once it has ended. */
+  /** The child's last output, oldest first; complete once it has ended. */
   get lastLines(): readonly WorkerLine[] {
     return this.#lastLines.lines
   }
 
-  /** False where the child is gone; `ended` of the listener has been called then, or will be. */
+  /** Returns false where the child is gone; the listener's `ended` has been called or will be. */
   send(message: To): boolean {
     try {
       this.#child.send(message)
@@ -70,13 +70,13 @@ export class WorkerChild<To, From> {
     }
   }
 
-  /** Ends it at once; nothing of it is left to clean up. */
+  /** Kills it at once; it leaves nothing to clean up. */
   kill(): void {
     this.#isKilled = true
     this.#child.kill("SIGKILL")
   }
 
-  /** Sees to it that a child that was asked to end does so. */
+  /** Enforces the end of a child that was asked to stop. */
   endWithinGrace(): void {
     const { stopGraceMs, termGraceMs } = this.#limits
     this.#later(stopGraceMs, () => this.#child.kill("SIGTERM"))
@@ -106,7 +106,7 @@ export class WorkerChild<To, From> {
     for (const timer of this.#timers) clearTimeout(timer)
     const drain = Promise.withResolvers<void>()
     const timer = setTimeout(drain.resolve, this.#limits.drainMs)
-    // A process that the worker started may hold its stderr open for as long as it likes.
+    // A process started by the worker may hold its stderr open indefinitely.
     await Promise.race([heard, drain.promise])
     clearTimeout(timer)
     const { exitCode, signalCode } = this.#child
@@ -132,7 +132,7 @@ function spawn(command: readonly string[], ipc: (message: unknown) => void, onDi
   }
 }
 
-/** What every worker is told first. */
+/** The first message to every worker. */
 export function workerEnvironment(runtimeFolder: string): WorkerEnvironment {
   return { protocol: PROTOCOL_VERSION, runtimeFolder, parentPid: process.pid }
 }

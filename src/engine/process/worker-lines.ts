@@ -1,23 +1,23 @@
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 
-/** A line is cut here, in characters; a broken worker may write without line ends for ever. */
+/** Maximum length of a line, in characters; a broken worker may never write a line end. */
 const MAX_LINE_LENGTH = 4_096
 
-/** How many lines a report of a worker's end has. */
+/** Lines included in a report of a worker's end. */
 const LAST_LINES = 8
 
-/** One entry of a call stack, as glibc and ggml print it: it would push out the line that says why. */
+/** A call stack entry as printed by glibc and ggml: it would push out the line with the cause. */
 const STACK_ENTRY = /\[0x[0-9a-f]+\]$/
 
 export type WorkerLineLevel = "debug" | "info" | "warn" | "error"
 
-/** What a worker writes to its stderr. */
+/** A line on a worker's stderr. */
 export type WorkerLine =
   | { readonly type: "progress"; readonly fraction: number }
-  /** The load begins here: what was written before does not say why it fails. */
+  /** Marks the beginning of the load: earlier lines do not explain its failure. */
   | { readonly type: "load" }
   | { readonly type: "log"; readonly level: WorkerLineLevel; readonly text: string }
-  /** Not from the shim: the last words of an abort, a driver's complaint, the worker's own output. */
+  /** Not from the shim: an abort's last output, a driver's complaint, the worker's own output. */
   | { readonly type: "plain"; readonly text: string }
 
 const LEVELS: Readonly<Record<string, WorkerLineLevel>> = {
@@ -27,15 +27,15 @@ const LEVELS: Readonly<Record<string, WorkerLineLevel>> = {
   "4": "error",
 }
 
-/** Level of the frames that go on from the one before. */
+/** Level of the frames that continue the previous one. */
 const CONTINUATION = "5"
 
-/** Cuts a worker's stderr into lines and reads their frames. */
+/** Splits a worker's stderr into lines and parses their frames. */
 export class WorkerLineReader {
   #rest = ""
   #lastLevel: WorkerLineLevel = "info"
 
-  /** The lines that `text` completes. */
+  /** Returns the lines that `text` completes. */
   push(text: string): WorkerLine[] {
     const pieces = (this.#rest + text).split("\n")
     const rest = pieces.pop() ?? ""
@@ -48,7 +48,7 @@ export class WorkerLineReader {
     return pieces.flatMap((piece) => this.#parse(piece))
   }
 
-  /** The line that has no end, once nothing more comes. */
+  /** Returns the unfinished line at the end of the stream. */
   end(): WorkerLine[] {
     const rest = this.#rest
     this.#rest = ""
@@ -74,7 +74,7 @@ function progress(digits: string): WorkerLine[] {
   return Number.isFinite(fraction) ? [{ type: "progress", fraction: Math.min(1, Math.max(0, fraction)) }] : []
 }
 
-/** The newest lines that may say why a worker ended. What the runtime says of a crash pushes out no error. */
+/** The newest lines that may explain a worker's end. The runtime's crash output never displaces an error. */
 export class LastLines {
   readonly #lines: WorkerLine[] = []
 
@@ -95,7 +95,7 @@ export class LastLines {
   }
 }
 
-/** What is written in lines, apart from frames without a text. */
+/** The texts of lines, without empty frames. */
 export function textsOfLines(lines: readonly WorkerLine[]): readonly string[] {
   return lines.flatMap((line) => ("text" in line ? line.text : []))
 }

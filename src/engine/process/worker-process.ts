@@ -15,34 +15,33 @@ import { textsOfLines, type WorkerLine } from "./worker-lines"
 type ToAnyWorker = ToWorker<WorkRequest>
 type FromAnyWorker = FromWorker<WorkEvent>
 
-/** What a ready worker says about its work. */
+/** A ready worker's messages about its work. */
 export type WorkMessage = Exclude<FromAnyWorker, { readonly type: "ready" | "load-failed" }>
 
 /**
- * The owner of a worker's work. Called from the event loop, one thing at a time, never during a call of the
- * process's own methods. For each start `ended` is the last call; before it comes `loadFailed` or `crashed` where
- * nobody asked for the end.
+ * The owner of a worker's work. Called from the event loop, never from within one of the process's own methods.
+ * `ended` is the last call of each start; `loadFailed` or `crashed` precedes it where the end was not requested.
  */
 export interface WorkerListener {
   loading(fraction: number): void
   /** `ms`: since the start. */
   ready(info: LoadedModelInfo, ms: number): void
   message(message: WorkMessage): void
-  /** The load is over without success. */
+  /** The load has failed. */
   loadFailed(error: XllmError): void
   /** A ready worker is gone, or is being ended because it hangs. */
   crashed(error: XllmError): void
-  /** The process is gone, and its memory is back. */
+  /** The process is gone, and its memory released. */
   ended(): void
 }
 
 export interface WorkerOptions {
-  /** What names it in log lines. */
+  /** Identify it in log lines. */
   readonly labels: Readonly<Record<string, unknown>> & { readonly model: string }
   readonly runtimeFolder: string
   readonly command: readonly string[]
   readonly limits: Timeouts
-  /** The most that a step may take, in ms, as it is now. */
+  /** The present upper bound of a step, in ms. */
   readonly mostStepMs: () => number
   readonly log: Logger
   readonly listener: WorkerListener
@@ -65,10 +64,10 @@ type Phase =
       readonly child: Child
       readonly model: WorkerModel
       readonly startedAt: number
-      /** When it last showed life; `performance.now()`. */
+      /** Time of the last heartbeat; `performance.now()`. */
       signAt: number
       fraction: number
-      /** Why the load failed; its worker is ending, and its last words are still to come. */
+      /** Why the load failed, while the worker is ending and its last output is still to come. */
       failure: XllmError | undefined
     }
   | { readonly name: "ready"; readonly child: Child; readonly info: LoadedModelInfo; readonly loadedAt: Date }
@@ -78,7 +77,7 @@ const STOPPED: Phase = { name: "stopped" }
 
 /**
  * A worker over successive processes: stopped → starting → ready → stopping → stopped, with a new process each time
- * round. Its owner decides when; others may look at the state to show it.
+ * round. Its owner decides when; others may only display the state.
  */
 export class WorkerProcess {
   readonly #options: WorkerOptions
@@ -103,7 +102,7 @@ export class WorkerProcess {
     return this.#phase.name === "stopped" ? undefined : this.#phase.child.pid
   }
 
-  /** How much of the model is loaded, from 0 to 1. */
+  /** Load progress, from 0 to 1. */
   get progress(): number {
     const phase = this.#phase
     if (phase.name === "starting") return phase.fraction
@@ -127,7 +126,7 @@ export class WorkerProcess {
         ended: (end) => this.#ended(child, end),
       })
     } catch (error) {
-      // Told later, as every other failure: the caller has not finished its own change yet.
+      // Deferred so listeners never run inside the caller's state change.
       setImmediate(() => this.#notStarted(asXllmError(error)))
       return
     }
@@ -153,22 +152,22 @@ export class WorkerProcess {
     this.#alarm.arm()
   }
 
-  /** False where the worker is not ready or is just dying; the listener hears of it then. */
+  /** Returns false where the worker is not ready or is just dying; the listener is then notified. */
   send(message: ToAnyWorker): boolean {
     return this.#phase.name === "ready" && this.#phase.child.send(message)
   }
 
-  /** Tells whether any work is open: only then is silence a bad sign. */
+  /** Sets whether any work is open: only then does silence count against it. */
   setBusy(busy: boolean): void {
     this.#watch.setBusy(busy, performance.now())
     if (busy) this.#alarm.arm()
   }
 
-  /** Ends the process, if there is one; `ended` of the listener follows. `reason` is for the log. */
+  /** Ends the process, if there is one; the listener's `ended` follows. `reason` is logged. */
   stop(reason: string): void {
     const phase = this.#phase
     if (phase.name !== "starting" && phase.name !== "ready") return
-    // A worker that loads cannot hear, and has nothing to lose: it is ended at once.
+    // A loading worker reads no messages and has nothing to lose: it is killed at once.
     if (phase.name === "ready" && phase.child.send({ type: "stop" })) phase.child.endWithinGrace()
     else phase.child.kill()
     this.#leaveTo(phase.child, reason)
@@ -179,7 +178,7 @@ export class WorkerProcess {
     this.#options.listener.ended()
   }
 
-  /** From here on the child is only waited for. */
+  /** From here on the child's end is only awaited. */
   #leaveTo(child: Child, reason: string): void {
     this.#phase = { name: "stopping", child, reason }
     this.#alarm.disarm()
@@ -284,7 +283,7 @@ export class WorkerProcess {
   }
 }
 
-/** What the log is told of a model that was loaded. */
+/** Log fields of a loaded model. */
 function loadedFields(info: LoadedModelInfo): Readonly<Record<string, unknown>> {
   const { slots, devices } = info
   if (info.kind !== "text") return { family: info.family, slots, devices, threads: info.threads }

@@ -3,7 +3,7 @@ import type { SystemMemory } from "../../lib/system/system-memory"
 import type { MemoryLimits } from "../contract"
 import type { Gpu } from "./placement"
 
-/** What the system and the backends report. */
+/** Memory as reported by the system and the backends. */
 export interface MemoryReading {
   readonly system: SystemMemory
   readonly gpus: readonly GpuReading[]
@@ -13,29 +13,29 @@ export interface GpuReading {
   readonly name: string
   readonly totalBytes: number
   readonly freeBytes: number
-  /** Of llama.cpp's backends; absent: not known. */
+  /** Name of the llama.cpp backend; absent: not known. */
   readonly backend?: string
-  /** It is the same card as one that comes before it, seen by another backend. */
+  /** Another backend's view of a card earlier in the list. */
   readonly isTwin?: boolean
 }
 
 /** A worker that holds memory. */
 export interface Holder {
   readonly footprint: MemoryFootprint
-  /** It is still loading: what it will hold is not in the readings yet. */
+  /** Still loading: its memory is not in the readings yet. */
   readonly loading: boolean
 }
 
-/** Bytes that may still be taken; negative where more is taken than should be. */
+/** Bytes that may still be taken; negative where the limits are exceeded. */
 export interface AvailableMemory {
   readonly systemBytes: number
   readonly gpus: readonly Gpu[]
 }
 
 /**
- * The room that there is while `kept` hold memory, once those in `gone`, which hold some by the readings, have given it
- * back. Some backends never report a change, and the system counts mapped weights as free: so never more than the total
- * without what our own workers hold.
+ * The memory available while `kept` hold theirs, once `gone`, whose memory is still in the readings, have released
+ * theirs. Some backends never report a change, and the system counts mapped weights as free: so the result never
+ * exceeds the total minus what our own workers hold.
  */
 export function availableMemory(
   reading: MemoryReading,
@@ -69,7 +69,7 @@ export function availableMemory(
   }
 }
 
-/** What `holder` holds of the GPU of that name. */
+/** The bytes `holder` takes on the named GPU. */
 export function bytesOn({ footprint }: Holder, name: string): number {
   return footprint.devices.reduce((bytes, device) => (device.name === name ? bytes + device.bytes : bytes), 0)
 }

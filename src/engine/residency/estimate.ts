@@ -9,36 +9,38 @@ import {
   planLayout,
 } from "../../formats/kv-layout"
 
-/** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 49 MiB, and it grows. */
+/**
+ * A worker's memory besides the model: the runtime, the libraries and their heaps. Measured: 49 MiB, and growing.
+ */
 const PROCESS_BYTES = 64 * 1024 ** 2
 
 /**
- * The same of a worker for speech, and what ONNX Runtime takes for computing beside another copy of the weights. Measured
- * with a Piper voice (63 MB: 167 MB resident after the load, 302 MB after a hundred sentences) and with Kokoro (92 MB:
- * 330 to 350 MB).
+ * The same for a speech worker, plus what ONNX Runtime takes for computing besides another copy of the weights.
+ * Measured with a Piper voice (63 MB: 167 MB resident after the load, 302 MB after a hundred sentences) and with
+ * Kokoro (92 MB: 330 to 350 MB).
  */
 const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
 const SPEECH_COMPUTE_BYTES = 64 * 1024 ** 2
 
-/** What stable-diffusion.cpp's package is built with; plans for GPUs that do not exist are made as well. */
+/** The backends in stable-diffusion.cpp's package; plans for simulated GPUs are made as well. */
 const IMAGE_BACKENDS = ["Vulkan", "Metal", "simulated"]
 
-/** The sides in pixels of the pictures that architectures were trained for; those of all others are large. */
+/** Image sides in pixels that the architectures were trained for; any other counts as large. */
 const IMAGE_EDGES: Readonly<Record<string, number>> = { sd1: 512, sd2: 768 }
 const LARGE_IMAGE_EDGE = 1024
 
-/** Without tiles: stable-diffusion.cpp reports 1664 MiB for 512 x 512 pixels, and others in proportion to the area. */
+/** Without tiling: stable-diffusion.cpp reports 1664 MiB for 512 x 512 pixels, and scales with the area. */
 const DECODING_BYTES_PER_PIXEL = 6656
 
 /** Rows as wide as the embedding that a pass of the graph has in memory for each token, about. */
 const ACTIVATION_ROWS = 12
 
-/** Bytes of a number in activations, logits and recurrent states: all of them are f32. */
+/** Bytes per number in activations, logits and recurrent states: all are f32. */
 const F32_BYTES = 4
 
 /**
- * Every n-th layer of these architectures sees the whole context, the others a sliding window
- * (`set_swa_pattern` in llama.cpp's llama-model.cpp). Of others all layers are taken for whole: an upper bound.
+ * Every n-th layer of these architectures sees the whole context, the others a sliding window (`set_swa_pattern` in
+ * llama.cpp's llama-model.cpp). For all others every layer counts as full: an upper bound.
  */
 const WINDOW_PATTERNS: Readonly<Record<string, number>> = {
   gemma2: 2,
@@ -53,21 +55,21 @@ const RECURRENT: ReadonlySet<string> = new Set(["mamba", "mamba2", "rwkv6", "rwk
 
 /** What a model needs before it was ever loaded, estimated from its file. Sizes are bytes. */
 export interface ModelNeed {
-  /** Whose GPUs its engine can use, as llama.cpp calls them; `null`: those of all. None: it computes on the CPU. */
+  /** Backends whose GPUs its engine can use, by llama.cpp's names; `null`: all. Empty: it computes on the CPU. */
   readonly backends: readonly string[] | null
   /** Parts that can be put on a GPU: the repeating layers and the output. */
   readonly layers: number
-  /** Weights of one of them. */
+  /** Weights of one layer. */
   readonly layerBytes: number
-  /** The KV cache of all of them. */
+  /** The KV cache of all layers. */
   readonly cacheBytes: number
   /** Buffers on every device that computes. */
   readonly computeBytes: number
-  /** What of them is taken only while there is work; the rest is there from the load on. */
+  /** The part of those buffers that exists only while there is work; the rest exists from the load on. */
   readonly transientBytes: number
-  /** The worker itself. */
+  /** The worker process itself. */
   readonly processBytes: number
-  /** What the context takes in any case, whatever else is estimated too high; 0 where that is not known. */
+  /** A lower bound for the context, however pessimistic the other estimates; 0 where unknown. */
   readonly leastContextBytes: number
   /** `null`: its engine has none. */
   readonly kv: KvPlan | null
@@ -115,7 +117,7 @@ export function planCache(details: TextModelDetails, settings: TextModelSettings
   }
 }
 
-/** Voices, recognisers and painters: one layer, for their engines put a model on one device as a whole. */
+/** Speech and image models count as one layer: their engines put a whole model on one device. */
 function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed {
   const isImage = details.kind === "image"
   const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_BYTES + details.sizeBytes
@@ -132,19 +134,19 @@ function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed 
   }
 }
 
-/** The largest buffer of a picture of the model's own size is that for decoding it, many times as large as others. */
+/** The largest buffer, by far, is the one that decodes an image of the model's native size. */
 function drawingBytes({ architecture }: ImageModelDetails): number {
   const edge = IMAGE_EDGES[architecture] ?? LARGE_IMAGE_EDGE
   return edge * edge * DECODING_BYTES_PER_PIXEL
 }
 
-/** A number of the model's file, under its architecture. */
+/** A number from the file's metadata, under the architecture's prefix. */
 function numberOf({ architecture, metadata }: TextModelDetails, key: string): number | undefined {
   const value = metadata[`${architecture}.${key}`]
   return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined
 }
 
-/** Bytes that one token takes in the KV cache, all layers together. */
+/** Bytes per token in the KV cache, all layers together. */
 function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
   const widths = headWidths(details)
   if (widths === undefined) return 0
@@ -152,7 +154,9 @@ function cellBytes(details: TextModelDetails, settings: TextModelSettings): numb
   return details.layers * heads * (keys * KV_BYTES[settings.kvTypeK] + values * KV_BYTES[settings.kvTypeV])
 }
 
-/** Numbers of one head that the KV cache keeps for a token, and how many such heads a layer has; undefined: no cache. */
+/**
+ * Numbers that the KV cache keeps per token and head, and the number of such heads in a layer; undefined: no cache.
+ */
 export function headWidths(
   details: TextModelDetails,
 ): { readonly keys: number; readonly values: number; readonly heads: number } | undefined {
@@ -179,7 +183,7 @@ function certainBytes(details: TextModelDetails, cells: number, bytesPerCell: nu
   return Math.floor(cells * bytesPerCell * whole)
 }
 
-/** A window layer has cells for its window and one pass of the graph, for each sequence. */
+/** A sliding-window layer has cells for its window and one pass of the graph, per sequence. */
 function attentionBytes(
   details: TextModelDetails,
   slots: number,
@@ -195,13 +199,13 @@ function attentionBytes(
   return bytesPerCell * (whole * layout.cells + (1 - whole) * Math.min(layout.cells, inWindows))
 }
 
-/** Does it keep a state for each sequence in place of a cache that grows? */
+/** Does it keep a fixed state per sequence instead of a growing cache? */
 function isRecurrent(details: TextModelDetails): boolean {
   if (RECURRENT.has(details.architecture)) return true
   return details.heads === 0 && numberOf(details, "ssm.state_size") !== undefined
 }
 
-/** The states of recurrent layers: the last inputs of the convolution, and the state space itself. */
+/** The states of recurrent layers: the convolution's last inputs, and the state space itself. */
 function stateBytes(details: TextModelDetails, slots: number): number {
   const state = numberOf(details, "ssm.state_size")
   if (state === undefined) return 0

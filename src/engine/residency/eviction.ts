@@ -8,21 +8,21 @@ import { type AvailableMemory, availableMemory, type Holder, type MemoryReading 
 import { estimateNeed, type ModelNeed } from "./estimate"
 import { place, type Placement, usableGpus } from "./placement"
 
-/** A worker that is loaded, loads, or is on its way out. */
+/** A worker that is loaded, loading or stopping. */
 export interface Resident extends Holder {
   readonly id: string
   readonly model: string
   readonly priority: ModelPriority
   readonly pinned: boolean
-  /** It answers somebody, or loads for somebody. */
+  /** It serves a request, or loads for one. */
   readonly active: boolean
-  /** It has been told to end; its memory will be back. */
+  /** It is stopping; its memory will be released. */
   readonly ending: boolean
   /** Milliseconds of one clock. */
   readonly lastUsedAt: number
 }
 
-/** The worker that wants to be loaded. */
+/** The worker to load. */
 export interface Candidate {
   readonly model: string
   readonly details: ModelDetails
@@ -52,20 +52,20 @@ export interface CacheMemory {
 
 /** What is to be done for a candidate. Lists are of ids. */
 export type Verdict =
-  /** There is room now. */
+  /** It fits now. */
   | { readonly type: "load"; readonly fit: Fit }
-  /** There will be room once these, and those that are ending already, are gone; then decide again. */
+  /** It will fit once these and the stopping ones are gone; then decide again. */
   | { readonly type: "evict"; readonly evict: readonly string[] }
-  /** There would be room if these were not busy, or in no case because of busy ones that rank higher. */
+  /** It would fit if these were not busy; empty where busy ones that rank higher are in the way. */
   | { readonly type: "wait"; readonly for: readonly string[] }
   | { readonly type: "never"; readonly error: XllmError }
 
 const RANK: Readonly<Record<ModelPriority, number>> = { low: 0, normal: 1, high: 2 }
 
 /**
- * Makes room for a candidate: nobody goes where it fits beside all others, otherwise idle ones of the lowest priority,
- * among those the ones that were used longest ago; never a busy or a pinned one. As many go as the most layers on GPUs
- * that can be had so need, and none that would not help.
+ * Makes room for a candidate. Evicts nothing where it fits beside all others; otherwise evicts idle workers, lowest
+ * priority first, then least recently used; never a busy or pinned one. Evicts as many as it takes to get the most
+ * layers on GPUs, and none that would not help.
  */
 export function decide(input: EvictionInput): Verdict {
   const { residents } = input
@@ -91,7 +91,7 @@ export function decide(input: EvictionInput): Verdict {
   return { type: "never", error: neverFits(input, [...ending, ...couldGo]) }
 }
 
-/** What the candidate gets beside all residents; undefined where it does not fit, whoever could go. */
+/** What the candidate gets beside all residents; undefined where it does not fit, whatever could be evicted. */
 export function fitNow(input: EvictionInput): Fit | undefined {
   return score(input, []) < 0 ? undefined : fitWith(input, [])
 }
@@ -108,7 +108,7 @@ function inOrder(residents: readonly Resident[]): Resident[] {
   return [...residents].sort((a, b) => RANK[a.priority] - RANK[b.priority] || a.lastUsedAt - b.lastUsedAt)
 }
 
-/** The busy ones that should take nothing new: none that ranks above the candidate. */
+/** The busy residents that should accept nothing new; those ranking above the candidate are left alone. */
 function waitFor(
   input: EvictionInput,
   ending: readonly Resident[],
@@ -121,7 +121,7 @@ function waitFor(
   return needed.map(({ id }) => id)
 }
 
-/** The shortest beginning of `residents` that is enough, without those in it that are not needed. */
+/** The shortest prefix of `residents` that is enough, without its members that are not needed. */
 function fewest(residents: readonly Resident[], enough: (gone: readonly Resident[]) => boolean): Resident[] {
   let gone: Resident[] = []
   for (const resident of residents) {
@@ -135,7 +135,7 @@ function fewest(residents: readonly Resident[], enough: (gone: readonly Resident
   return gone
 }
 
-/** The layers on GPUs that the candidate would get if `gone` were gone; -1 where it would not fit at all. */
+/** Layers on GPUs that the candidate would get without `gone`; -1 where it would not fit at all. */
 function score(input: EvictionInput, gone: readonly Resident[]): number {
   const { candidate, limits, residents } = input
   const kept = residents.filter((each) => !gone.includes(each))
@@ -182,12 +182,12 @@ function takes({ footprint }: Placement, available: AvailableMemory): boolean {
   )
 }
 
-/** An estimate may be too high: what nothing but the estimate speaks against is tried where nothing else is loaded. */
+/** Estimates can be pessimistic, so on an empty server try anyway. */
 function mayTryAlone(input: EvictionInput): boolean {
   return !input.residents.some(({ pinned, ending }) => pinned && !ending) && isWithinLimits(input)
 }
 
-/** Does an empty server keep to the limits that were set with the candidate in it? */
+/** Would the candidate alone stay within the configured limits? */
 function isWithinLimits(input: EvictionInput): boolean {
   const { limitBytes, gpuLimitBytes } = input.limits
   const { footprint } = fitWith(input, input.residents).placement
@@ -198,8 +198,8 @@ function isWithinLimits(input: EvictionInput): boolean {
 }
 
 /**
- * A context that was asked for and is larger than all memory that could be had: no estimate is in that, so nobody goes
- * for it, and nothing is tried. On GPUs the backends themselves refuse what does not fit.
+ * A requested context that exceeds all obtainable memory. This is certain, not estimated, so nothing is evicted and
+ * nothing is tried. On GPUs the backends themselves refuse what does not fit.
  */
 function tooLargeContext(input: EvictionInput): XllmError | undefined {
   const { model, details, settings } = input.candidate

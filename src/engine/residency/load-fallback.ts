@@ -2,31 +2,31 @@ import type { TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
 import { WorkerCrashed } from "../../errors/engine"
 
-/** A context that was chosen automatically does not shrink below this many tokens. */
+/** An automatically chosen context does not shrink below this many tokens. */
 const LEAST_CONTEXT = 512
 
 /** A load that failed. */
 export interface FailedLoad {
   readonly error: XllmError
-  /** What it was tried with. */
+  /** The settings of that attempt. */
   readonly settings: TextModelSettings
-  /** What the user set; only what is `null` here may shrink, apart from layers on GPUs. */
+  /** The user's settings; only those that are `null` here may shrink, apart from layers on GPUs. */
   readonly wanted: TextModelSettings
-  /** The longest conversation it was tried with. */
+  /** The context length of that attempt. */
   readonly contextLength: number
 }
 
-/** What to try after it. */
+/** The next attempt. */
 export interface NextLoad {
   readonly settings: TextModelSettings
   readonly contextLength: number
-  /** What is different now, for people. */
+  /** What changed, as text for people. */
   readonly note: string
 }
 
 /**
- * After a load that failed for want of memory: half of the layers on GPUs, down to none; then half of a context that
- * nobody asked for. Undefined where nothing is left to try, or the load failed for another reason.
+ * The next attempt after a load that ran out of memory: half of the layers on GPUs, down to none; then half of the
+ * context, unless the user set it. Undefined where nothing is left to try, or the load failed for another reason.
  */
 export function nextLoad(failed: FailedLoad): NextLoad | undefined {
   const { settings, wanted, contextLength } = failed
@@ -59,7 +59,7 @@ function isOutOfMemory({ details }: XllmError): boolean {
   return details?.["outOfMemory"] === true
 }
 
-/** GPU drivers end the process where memory runs out, more often than they report it. */
+/** When memory runs out, GPU drivers more often end the process than report it. */
 function isCrash({ cause }: XllmError): boolean {
   return cause instanceof WorkerCrashed
 }

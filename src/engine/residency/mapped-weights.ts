@@ -1,7 +1,7 @@
 import type { LoadedModelInfo } from "../../domain/loaded-model"
 import type { TextModelSettings } from "../../domain/settings"
 
-/** A worker that has loaded. */
+/** A loaded worker. */
 export interface LoadedWeights {
   /** Workers of one file share its pages. */
   readonly path: string
@@ -10,8 +10,8 @@ export interface LoadedWeights {
 }
 
 /**
- * Bytes of files that loaded models have mapped into system memory: the system counts them as cache that it could give
- * up, but they would be read again with the next token.
+ * Bytes of files that loaded models have mapped into system memory: the system counts them as reclaimable cache,
+ * but the next token would read them again.
  */
 export function mappedWeights(loaded: readonly LoadedWeights[]): number {
   const byPath = new Map<string, number>()
@@ -22,7 +22,7 @@ export function mappedWeights(loaded: readonly LoadedWeights[]): number {
 }
 
 function mappedBytes({ info, settings }: LoadedWeights): number {
-  // What is locked is no cache for the system either.
+  // The system does not count locked pages as cache.
   if (!settings.memoryMap || settings.memoryLock) return 0
   switch (info.kind) {
     case "text":
@@ -31,7 +31,7 @@ function mappedBytes({ info, settings }: LoadedWeights): number {
       return info.footprint.devices.length > 0 ? 0 : info.modelBytes
     case "tts":
     case "asr":
-      // ONNX Runtime reads them into memory of its own.
+      // ONNX Runtime reads them into its own memory.
       return 0
     default:
       return info satisfies never

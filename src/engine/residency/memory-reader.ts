@@ -8,21 +8,21 @@ import { type LoadedWeights, mappedWeights } from "./mapped-weights"
 import type { Pool } from "./pool"
 
 /**
- * Whether layers may be put on GPUs. `none`: there are none, or none is wanted. `simulated`: plans are made for GPUs
- * that do not exist. `unknown`: the backends could not be asked, so they are left alone.
+ * Whether layers may be put on GPUs. `none`: there are none, or none is wanted. `simulated`: plans use GPUs that do
+ * not exist. `unknown`: the backends could not be queried, so the placement is left to them.
  */
 export type Offload = "real" | "none" | "simulated" | "unknown"
 
-/** Reads how much memory there is: the system's from the system, that of GPUs from the backends. */
+/** Reads the amount of memory: system memory from the system, GPU memory from the backends. */
 export class MemoryReader {
   readonly #probe: DeviceProbe
   readonly #simulated: readonly Device[] | undefined
   readonly #loaded: () => readonly LoadedWeights[]
   #offload: Offload = "none"
-  /** When a load was begun or has ended; `performance.now()`. Figures from before are out of date. */
+  /** When the last load began or ended; `performance.now()`. Earlier readings are out of date. */
   #changedAt = 0
 
-  /** `loaded`: the workers that hold weights now. */
+  /** `loaded`: the workers that hold weights at present. */
   constructor(
     probe: DeviceProbe,
     simulated: readonly Device[] | undefined,
@@ -38,7 +38,7 @@ export class MemoryReader {
     return this.#offload
   }
 
-  /** What devices may be named; undefined where the backends could not be asked. */
+  /** The valid device names; undefined where the backends could not be queried. */
   get deviceNames(): readonly string[] | undefined {
     if (this.#offload === "unknown") return undefined
     const devices = this.#simulated ?? this.#probe.peek()?.devices
@@ -46,18 +46,18 @@ export class MemoryReader {
     return names === undefined || names.includes("CPU") ? names : [...names, "CPU"]
   }
 
-  /** Models were loaded or unloaded: what was read before counts no more. */
+  /** Called when models were loaded or unloaded: invalidates earlier readings. */
   changed(): void {
     this.#changedAt = performance.now()
   }
 
-  /** Fresh figures for a load. Where the backends cannot be asked there are no GPUs. */
+  /** Fresh readings for a load. No GPUs where the backends cannot be queried. */
   async read(wantsGpus: boolean): Promise<MemoryReading> {
     const gpus = wantsGpus ? await this.#readGpus() : []
     return { system: this.#system(), gpus: toReadings(gpus) }
   }
 
-  /** What is known without asking, and what models hold of it. */
+  /** The known readings, without a new query, and how much of them models hold. */
   status(pool: Pool, limits: MemoryLimits): EngineStatus["memory"] {
     const devices = this.#simulated ?? this.#probe.peek()?.devices ?? []
     const reading = {
@@ -98,14 +98,14 @@ export class MemoryReader {
       this.#offload = gpus.length > 0 ? "real" : "none"
       return gpus
     } catch {
-      // It is in the log; the model can still run on the CPU.
+      // Already logged; the model can still run on the CPU.
       this.#offload = "unknown"
       return []
     }
   }
 }
 
-/** In the backends' order, in which CUDA's devices come before Vulkan's. */
+/** In the backends' order, which puts CUDA's devices before Vulkan's. */
 function toReadings(gpus: readonly Device[]): readonly GpuReading[] {
   return gpus.map(({ name, backend, totalBytes, freeBytes, address }, index) => {
     const isTwin = address !== undefined && gpus.findIndex((other) => other.address === address) < index

@@ -5,11 +5,14 @@ import type { ModelNeed } from "./estimate"
 /** A GPU that layers can be put on. */
 export interface Gpu {
   readonly name: string
-  /** Bytes that may be taken: after head-room and limits. May be negative. */
+  /** Available bytes, after headroom and limits. May be negative. */
   readonly freeBytes: number
-  /** Of llama.cpp's backends; absent: not known. */
+  /** Name of the llama.cpp backend; absent: not known. */
   readonly backend?: string
-  /** It is the same card as one that comes before it, and is used where that one cannot be, or where it is named. */
+  /**
+   * Another backend's view of a card earlier in the list; used where the earlier one cannot be, or where it is
+   * named.
+   */
   readonly isTwin?: boolean
 }
 
@@ -22,28 +25,28 @@ export interface PlacementInput {
   readonly settings: OffloadSettings
 }
 
-/** Where the layers of a model are to go. */
+/** Where a model's layers go. */
 export interface Placement {
   readonly gpuLayers: number
-  /** The GPUs to use; `null`: none. */
+  /** The GPUs in use; `null`: none. */
   readonly devices: readonly string[] | null
   /** Shares of those devices; `null`: one device, or none. */
   readonly tensorSplit: readonly number[] | null
-  /** What that takes, estimated. */
+  /** The estimated memory. */
   readonly footprint: MemoryFootprint
   readonly plan: LayerPlan
 }
 
-/** GPUs with their shares, and the layers that each of them gets. */
+/** GPUs with their shares, and the number of layers on each. */
 interface Split {
   readonly gpus: readonly Gpu[]
   readonly shares: readonly number[]
 }
 
 /**
- * Puts a model's layers on GPUs: all on the one with most free memory where they fit on one, otherwise over all of them
- * in proportion to their free memory, as many as fit; what is left runs on the CPU. What the settings fix is kept,
- * even where it does not fit.
+ * Places a model's layers: all on the GPU with the most free memory where they fit on one, otherwise as many as fit
+ * over all GPUs in proportion to their free memory; the rest runs on the CPU. Values fixed by the settings are kept
+ * even where they do not fit.
  */
 export function place(input: PlacementInput): Placement {
   const { need, settings } = input
@@ -73,8 +76,8 @@ export function place(input: PlacementInput): Placement {
 }
 
 /**
- * Those that the settings name, in their order, which is that of a split in them; otherwise every card once.
- * @param backends whose GPUs count; `null`: those of all
+ * The GPUs that the settings name, in that order, which a split follows as well; otherwise every card once.
+ * @param backends whose GPUs count; `null`: all
  */
 export function usableGpus(
   gpus: readonly Gpu[],
@@ -101,7 +104,7 @@ function overAll({ need, settings }: PlacementInput, gpus: readonly Gpu[], wante
   return onGpus(need, split, layers, `${describe(layers, need)} over ${names}: ${how}`)
 }
 
-/** In proportion to what is free for layers, as fractions of 1. */
+/** In proportion to the memory free for layers, as fractions of 1. */
 function sharesOf(gpus: readonly Gpu[], need: ModelNeed): number[] {
   const room = gpus.map(({ freeBytes }) => Math.max(1, freeBytes - need.computeBytes))
   const total = room.reduce((sum, bytes) => sum + bytes, 0)
@@ -166,8 +169,8 @@ function bytesOn(need: ModelNeed, layers: number): number {
 }
 
 /**
- * How many layers each device gets, by llama.cpp's own rule (`get_layer_buft_list` in llama-model.cpp): the k-th of n
- * layers goes to the first device whose summed share is larger than k/n.
+ * Layers per device by llama.cpp's own rule (`get_layer_buft_list` in llama-model.cpp): the k-th of n layers goes
+ * to the first device whose cumulative share exceeds k/n.
  */
 function layersOf({ shares }: Split, layers: number): number[] {
   const total = shares.reduce((sum, share) => sum + share, 0)

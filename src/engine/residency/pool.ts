@@ -7,7 +7,7 @@ import type { UnloadReason } from "../observer"
 import { type AvailableMemory, availableMemory, type MemoryReading } from "./available-memory"
 import { decide, type EvictionInput, type Fit, fitNow, type Resident } from "./eviction"
 
-/** A worker that may be loaded: the n-th replica of a model, from 1. */
+/** A worker that can be loaded: the n-th replica of a model, from 1. */
 export interface PoolWorker {
   /** Unique. */
   readonly id: string
@@ -15,9 +15,9 @@ export interface PoolWorker {
   readonly replica: number
 }
 
-/** What the pool has done. Called from the pool's methods; an answer comes later, as a call of another method. */
+/** The pool's side effects. Called from the pool's methods; the answer comes later, as a call of another method. */
 export interface PoolEffects {
-  /** Find out what memory there is and what the models of these workers are; answered by {@link Pool.measured}. */
+  /** Measure memory and describe these workers' models; answered by {@link Pool.measured}. */
   measure(ids: readonly string[]): void
   /** Answered by {@link Pool.ready}, or by {@link Pool.ending} and {@link Pool.ended}. */
   load(id: string, fit: Fit): void
@@ -25,19 +25,19 @@ export interface PoolEffects {
   unload(id: string, reason: UnloadReason): void
   /** It will not be loaded. */
   refuse(id: string, error: XllmError): void
-  /** A further replica has no room for now; nobody depends on it. */
+  /** An additional replica does not fit at present; no request depends on it. */
   decline(id: string): void
-  /** It waits until others have finished. */
+  /** It waits until others finish. */
   waits(id: string): void
-  /** Whether it may start requests that arrive from now on: somebody waits for its room. */
+  /** While held, a worker starts no newly arriving requests: another one waits for its memory. */
   hold(id: string, held: boolean): void
-  /** {@link Pool.tick} is to be called then. */
+  /** Call {@link Pool.tick} at that time. */
   wakeAt(time: number | undefined): void
 }
 
 export interface Measurement {
   readonly reading: MemoryReading
-  /** By the id of the worker; what its model's file cannot be described for is an error. */
+  /** By worker id; an error where the model's file cannot be described. */
   readonly details: ReadonlyMap<string, ModelDetails | XllmError>
 }
 
@@ -51,9 +51,9 @@ export interface PoolOptions {
 
 interface Entry extends PoolWorker {
   state: "absent" | "wanted" | "loading" | "ready" | "ending"
-  /** Wanted anew while it is ending. */
+  /** Requested again while it is stopping. */
   again: boolean
-  /** When it was wanted: a number that grows. */
+  /** Increases with each request for a worker. */
   order: number
   footprint: MemoryFootprint
   active: boolean
@@ -61,7 +61,7 @@ interface Entry extends PoolWorker {
   /** It gets no more work, see {@link Pool.retire}. */
   retired: boolean
   lastUsedAt: number
-  /** When it is unloaded unless it is used; `null`: not by time. */
+  /** When it is unloaded unless used; `null`: never by time. */
   expiresAt: number | null
 }
 
@@ -70,9 +70,9 @@ const NOTHING: MemoryFootprint = { ramBytes: 0, devices: [] }
 const RANK = { high: 0, normal: 1, low: 2 } as const
 
 /**
- * What is loaded, and what waits to be: the only owner of both. Every method changes the state at once and tells the
- * effects what to do; nothing in here waits. Who goes is decided by `eviction.ts`, at the moment when fresh readings
- * have come and with what is busy at that moment.
+ * The loaded workers and those waiting to load: the only owner of both. Every method changes the state
+ * synchronously and triggers effects. `eviction.ts` decides what to evict, as soon as fresh readings arrive and by
+ * what is busy at that moment.
  */
 export class Pool {
   readonly #options: PoolOptions
@@ -80,7 +80,7 @@ export class Pool {
   #limits: MemoryLimits
   #orders = 0
   #measuring = false
-  /** Something changed since the measurement in progress began. */
+  /** Something changed since the current measurement began. */
   #changed = false
   #closed = false
 
@@ -89,13 +89,13 @@ export class Pool {
     this.#limits = options.limits
   }
 
-  /** New limits. They apply to the next load: nothing is unloaded for them. */
+  /** Sets new limits. They apply to the next load: nothing is unloaded for them. */
   setLimits(limits: MemoryLimits): void {
     this.#limits = limits
     this.#look()
   }
 
-  /** Somebody needs this worker: it is loaded as soon as there is room. */
+  /** Requests this worker: it is loaded as soon as it fits. */
   want(worker: PoolWorker): void {
     if (this.#closed) return
     const entry = this.#entries.get(worker.id) ?? newEntry(worker)
@@ -106,7 +106,7 @@ export class Pool {
     this.#look()
   }
 
-  /** Nobody needs it any more. A load that has begun goes on. */
+  /** Withdraws the request. A load that has begun continues. */
   unwant(id: string): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
@@ -116,7 +116,7 @@ export class Pool {
     this.#look()
   }
 
-  /** It is loaded, and holds this much. It counts as busy until {@link idle} is called. */
+  /** It has loaded and holds this much. It counts as busy until {@link idle} is called. */
   ready(id: string, footprint: MemoryFootprint): void {
     const entry = this.#in(id, "loading")
     if (entry === undefined) return
@@ -126,7 +126,7 @@ export class Pool {
     this.#look()
   }
 
-  /** It answers somebody. */
+  /** It serves a request. */
   busy(id: string): void {
     const entry = this.#in(id, "ready")
     if (entry === undefined) return
@@ -136,7 +136,7 @@ export class Pool {
     this.#arm()
   }
 
-  /** Nobody uses it; if that lasts for `keepAliveMs` it is unloaded. `null`: it stays. */
+  /** It is unused; after `keepAliveMs` it is unloaded. `null`: it stays. */
   idle(id: string, keepAliveMs: number | null): void {
     const entry = this.#in(id, "ready")
     if (entry === undefined) return
@@ -147,7 +147,7 @@ export class Pool {
     this.#look()
   }
 
-  /** How long it stays from its last use on, where nobody uses it. */
+  /** How long it stays loaded after its last use. */
   keepFor(id: string, keepAliveMs: number | null): void {
     const entry = this.#in(id, "ready")
     if (entry === undefined || entry.active) return
@@ -156,7 +156,7 @@ export class Pool {
     this.tick()
   }
 
-  /** It gets no more work: it is unloaded once it has none, and nobody wants it any more. */
+  /** It gets no more work: it is unloaded once idle and no longer wanted. */
   retire(id: string): void {
     this.unwant(id)
     const entry = this.#entries.get(id)
@@ -165,13 +165,13 @@ export class Pool {
     if (entry.state === "loading" || isIdle(entry)) this.#unload(entry, "replaced")
   }
 
-  /** It has failed, and its process is on its way out. */
+  /** It failed, and its process is ending. */
   ending(id: string): void {
     const entry = this.#entries.get(id)
     if (entry?.state === "loading" || entry?.state === "ready") this.#becomeEnding(entry)
   }
 
-  /** Its process is gone, and its memory is back. */
+  /** Its process is gone, and its memory released. */
   ended(id: string): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
@@ -182,21 +182,21 @@ export class Pool {
     this.#look()
   }
 
-  /** Unloads it at once, and wants it no more. */
+  /** Unloads it at once, and withdraws any request for it. */
   stop(id: string, reason: UnloadReason): void {
     this.unwant(id)
     const entry = this.#entries.get(id)
     if (entry?.state === "loading" || entry?.state === "ready") this.#unload(entry, reason)
   }
 
-  /** Ends everything; nothing is loaded from here on. */
+  /** Ends everything; nothing is loaded from then on. */
   close(): void {
     this.#closed = true
     for (const id of [...this.#entries.keys()]) this.stop(id, "shutdown")
     this.#options.effects.wakeAt(undefined)
   }
 
-  /** Unloads what has been idle for long enough. */
+  /** Unloads workers whose idle time has run out. */
   tick(): void {
     const now = this.#options.now()
     for (const entry of this.#entries.values()) {
@@ -205,7 +205,7 @@ export class Pool {
     this.#arm()
   }
 
-  /** What was asked for by `measure`. */
+  /** The answer to `measure`. */
   measured({ reading, details }: Measurement): void {
     this.#measuring = false
     if (this.#closed) return
@@ -220,7 +220,7 @@ export class Pool {
       }
       const input = this.#inputFor(entry, found, reading)
       if (someoneWaits || entry.replica > 1) {
-        // It may overtake, but nobody goes for it.
+        // It may overtake, but nothing is evicted for it.
         const fit = fitNow(input)
         if (fit !== undefined) this.#load(entry, fit)
         else if (entry.replica > 1) this.#decline(entry)
@@ -235,7 +235,7 @@ export class Pool {
         this.#options.effects.waits(entry.id)
       } else {
         for (const id of verdict.evict) this.#evict(id)
-        // What they give back is for this one.
+        // The memory they release is for this one.
         break
       }
     }
@@ -244,17 +244,17 @@ export class Pool {
     this.#look()
   }
 
-  /** What may still be taken if nobody goes. */
+  /** The memory available without evictions. */
   room(reading: MemoryReading): AvailableMemory {
     return availableMemory(reading, this.#limits, this.residents())
   }
 
-  /** What holds memory, or is about to. */
+  /** The workers that hold memory, or are about to. */
   residents(): readonly Resident[] {
     return [...this.#entries.values()].filter(isResident).map((entry) => this.#toResident(entry))
   }
 
-  /** When an idle worker is unloaded; `null`: not by time; undefined: it is not idle. */
+  /** When an idle worker is unloaded; `null`: never by time; undefined: it is not idle. */
   expiresAt(id: string): number | null | undefined {
     const entry = this.#entries.get(id)
     return entry !== undefined && isIdle(entry) ? entry.expiresAt : undefined
@@ -265,7 +265,7 @@ export class Pool {
     return entry !== undefined && isResident(entry) ? entry.footprint : undefined
   }
 
-  /** Asks for a measurement where somebody waits for a decision. */
+  /** Requests a measurement where a worker waits for a decision. */
   #look(): void {
     if (this.#measuring) {
       this.#changed = true
@@ -278,7 +278,7 @@ export class Pool {
     this.#options.effects.measure(wanted.map(({ id }) => id))
   }
 
-  /** By priority, then by when they were wanted. */
+  /** By priority, then by order of request. */
   #wanted(): Entry[] {
     const rank = ({ model }: Entry) => RANK[this.#options.settingsOf(model).priority]
     return [...this.#entries.values()]

@@ -5,23 +5,25 @@ import type { GpuReading } from "./available-memory"
 import { headWidths } from "./estimate"
 import { usableGpus } from "./placement"
 
-/** Types of the KV cache that are no plain numbers: a scale and some bits for each of 32 numbers. */
+/** KV cache types stored in blocks: a scale and a few bits for each of 32 numbers. */
 const QUANTIZED: ReadonlySet<KvType> = new Set(["q8_0", "q4_0", "q4_1", "q5_0", "q5_1"])
 const QUANTIZED_BLOCK = 32
 
-/** Backends that can divide single tensors over devices; others refuse the load (row) or end the process (tensor). */
+/**
+ * Backends that can split single tensors over devices; others refuse the load (row) or end the process (tensor).
+ */
 const SPLITS_TENSORS: ReadonlySet<string> = new Set(["CUDA", "simulated"])
 
-/** What the backends have. */
+/** The devices of the backends. */
 export interface KnownDevices {
-  /** Every device that may be named. */
+  /** Every valid device name. */
   readonly names: readonly string[]
   readonly gpus: readonly GpuReading[]
 }
 
 /**
  * Finds settings that llama.cpp would refuse, or end the process over, before anything is loaded with them.
- * @param devices undefined: nobody could be asked, or no GPU is wanted
+ * @param devices undefined: the backends could not be queried, or no GPU is wanted
  * @throws InvalidSettings
  */
 export function checkSettings(
@@ -37,7 +39,7 @@ export function checkSettings(
   if (fault !== undefined) throw new InvalidSettings(fault, name)
 }
 
-/** What is wrong with settings whatever they are for; undefined where nothing is. */
+/** A conflict between cache settings, whatever the model; undefined where there is none. */
 export function cacheFault({
   kvTypeV,
   flashAttention,
@@ -56,7 +58,7 @@ export function cacheFault({
   return undefined
 }
 
-/** Blocks of the cache must not reach over the end of a head, or without flash attention of all heads together. */
+/** Cache blocks must not cross the end of a head or, without flash attention, of all heads together. */
 function headFault(
   details: TextModelDetails,
   { kvTypeK, kvTypeV, flashAttention }: TextModelSettings,

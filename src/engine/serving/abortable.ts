@@ -2,8 +2,8 @@ import type { XllmError } from "../../errors/base"
 import { Cancelled } from "../../errors/request"
 
 /**
- * Waits for what `begin` begins, unless `signal` is aborted before: then it fails with `Cancelled`, and what `begin`
- * returned is called, which gives it up. `begin` may settle at once.
+ * Waits for what `begin` starts. When `signal` aborts first, rejects with `Cancelled` and calls the function that
+ * `begin` returned, which abandons the wait. `begin` may settle at once.
  */
 export function abortable<T>(
   signal: AbortSignal,

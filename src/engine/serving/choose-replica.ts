@@ -1,18 +1,21 @@
-/** How busy a replica may be beyond the least busy one, as a share of its slots, and still be preferred for its cache. */
+/**
+ * How much busier than the least busy replica one may be, as a share of its slots, and still be preferred for its
+ * cache.
+ */
 const MUCH_BUSIER = 0.5
 
 export interface ReplicaUtilisation {
-  /** From 1. */
+  /** Counted from 1. */
   readonly replica: number
   readonly running: number
   readonly slots: number
-  /** How much of the request's beginning it has seen before, in any unit. */
+  /** How much of the request's prefix it already has, in any unit. */
   readonly match: number
 }
 
 /**
- * The replica that a request goes to, of those with a free slot: the one that has most of its beginning in its cache,
- * unless that is much busier than another; otherwise the least busy. Undefined where no slot is free.
+ * Picks the replica for a request among those with a free slot: the one with the longest cached prefix, unless it
+ * is much busier than another; otherwise the least busy. Undefined where no slot is free.
  */
 export function chooseReplica(replicas: readonly ReplicaUtilisation[]): number | undefined {
   const free = replicas.filter(({ running, slots }) => running < slots)

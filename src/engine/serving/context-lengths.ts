@@ -6,15 +6,15 @@ import type { Catalog } from "../../store/contract"
 import type { ContextLengths, SettingsOf } from "../contract"
 
 /**
- * The header of a file takes some 20 ms to read, once for each version of it. Where hundreds of models are new, a list
- * tells of those that have been read by then, and the next one of the others.
+ * Reading a file's header takes about 20 ms, once per version. With hundreds of new models, a list shows those read
+ * by then, and the next list shows the others.
  */
 const PATIENCE_MS = 500
 
-/** Far more than a folder has; a server that sees so many come and go forgets them. */
+/** Far more than a folder holds; past this the server forgets them all. */
 const MOST_VERSIONS = 10_000
 
-/** What of a model that is not loaded tells how long its conversations will be. */
+/** The facts about a model on disk that determine how long its conversations can be. */
 interface TextVersion {
   readonly trained: number
   readonly defaults?: ModelDefaults
@@ -26,17 +26,17 @@ export interface ContextReaderOptions {
   readonly loaded: () => readonly LoadedModel[]
 }
 
-/** Tells how long conversations of text models may be. */
+/** Determines the context lengths of text models. */
 export class ContextReader {
   readonly #options: ContextReaderOptions
-  /** By the ids of versions; `undefined` where the file cannot be read. */
+  /** By version id; `undefined` where the file cannot be read. */
   readonly #versions = new Map<string, Promise<TextVersion | undefined>>()
 
   constructor(options: ContextReaderOptions) {
     this.#options = options
   }
 
-  /** By name. Of models of other kinds, and of those that are not known in time, there is nothing. */
+  /** By name. Models of other kinds, and those not read in time, are absent. */
   async read(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
     const lengths = new Map<string, ContextLengths>()
     const isLoaded = new Set<string>()
@@ -55,7 +55,7 @@ export class ContextReader {
     const timer = setTimeout(resolve, PATIENCE_MS)
     await Promise.race([reading, late])
     clearTimeout(timer)
-    // What comes later is for the next reader.
+    // A copy: later results are for the next call.
     return new Map(lengths)
   }
 
@@ -78,7 +78,7 @@ export class ContextReader {
   }
 }
 
-/** Of what comes along only the settings, for templates may be long. */
+/** Keeps only the settings of the defaults, as templates may be long. */
 function toVersion(trained: number, defaults: ModelDefaults | undefined): TextVersion {
   return { trained, ...(defaults?.settings !== undefined && { defaults: { settings: defaults.settings } }) }
 }

@@ -11,7 +11,7 @@ export interface ReplicaFacts {
   readonly lastUsedAt: Date | undefined
 }
 
-/** What to show of a worker; undefined while it has no process. */
+/** The public description of a worker; undefined while it has no process. */
 export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
   const { replica, settings, pool, queuedRequests, lastUsedAt } = facts
   const { model, state, info, plan, number, progress, pid, notes, runningCount, loadedAt, counters } = replica
@@ -42,7 +42,7 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
   }
 }
 
-/** A time of `performance.now()` as one of the day. */
+/** Converts a `performance.now()` time to a date. */
 function toDate(time: number | null): Date | null {
   return time === null ? null : new Date(Date.now() + time - performance.now())
 }

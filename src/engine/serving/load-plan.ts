@@ -7,11 +7,11 @@ import { planCache } from "../residency/estimate"
 import type { CacheMemory } from "../residency/eviction"
 import { nextLoad } from "../residency/load-fallback"
 
-/** What a replica is to load. */
+/** What a replica loads. */
 export interface LoadPlan {
-  /** What the user set. */
+  /** The user's settings. */
   readonly wanted: TextModelSettings
-  /** What it is tried with. */
+  /** The settings of this attempt. */
   readonly settings: TextModelSettings
   /** `null`: its engine has no KV cache. */
   readonly kv: KvPlan | null
@@ -19,13 +19,13 @@ export interface LoadPlan {
   readonly details: ModelDetails
   readonly memory: CacheMemory
   readonly plan: LayerPlan
-  /** What it takes while it works, beyond what the worker measures after the load. */
+  /** Memory it takes while it works, beyond what the worker measures after the load. */
   readonly working: MemoryFootprint
-  /** Counts in place of what the worker measures of GPUs: the plan's are simulated. */
+  /** Replaces the worker's own GPU measurements where the plan's GPUs are simulated. */
   readonly simulatedDevices?: MemoryFootprint["devices"]
 }
 
-/** What to try after a load that failed, and in which way it is less; undefined where nothing is left to try. */
+/** The next attempt after a failed load, and how it is reduced; undefined where nothing is left to try. */
 export function afterFailure(
   load: LoadPlan,
   error: XllmError,
@@ -55,7 +55,7 @@ function replanned({ details, memory }: LoadPlan, settings: TextModelSettings): 
 /** What a replica holds that has loaded: what the worker measured, and what it takes while it works. */
 export function footprintOf(load: LoadPlan, { footprint, devices }: LoadedModelInfo): MemoryFootprint {
   const { simulatedDevices } = load
-  // Some workers go on without the GPU that they were to use.
+  // Some workers carry on without the GPU that they were meant to use.
   const isThere = load.working.devices.every(({ name }) => devices.includes(name))
   const working = isThere || simulatedDevices !== undefined ? load.working : inSystemMemory(load.working)
   return {
@@ -64,7 +64,7 @@ export function footprintOf(load: LoadPlan, { footprint, devices }: LoadedModelI
   }
 }
 
-/** Each device once. */
+/** Sums the entries of each device. */
 function added(devices: MemoryFootprint["devices"]): MemoryFootprint["devices"] {
   return [...Map.groupBy(devices, ({ name }) => name)].map(([name, same]) => ({
     name,
@@ -72,12 +72,12 @@ function added(devices: MemoryFootprint["devices"]): MemoryFootprint["devices"] 
   }))
 }
 
-/** The same bytes, none of them on GPUs. */
+/** The same bytes, all in system memory. */
 function inSystemMemory({ ramBytes, devices }: MemoryFootprint): MemoryFootprint {
   return { ramBytes: devices.reduce((sum, { bytes }) => sum + bytes, ramBytes), devices: [] }
 }
 
-/** The plan after its layers on GPUs were cut down: in the same proportions, as far as whole layers allow. */
+/** The plan after layers were taken off the GPUs: in the same proportions, as far as whole layers allow. */
 function reduced(plan: LayerPlan, { gpuLayers }: TextModelSettings, note: string): LayerPlan {
   const total = plan.devices.reduce((sum, { layers }) => sum + layers, 0)
   const left = gpuLayers ?? 0

@@ -23,39 +23,39 @@ import { ReplicaSet } from "./replica-set"
 import { RequestQueue } from "./request-queue"
 import type { RequestStream } from "./request-stream"
 
-/** After a further replica could not be loaded, how long until it is tried again. */
+/** Delay before another attempt, after an additional replica failed to load. */
 const REPLICA_RETRY_MS = 30_000
 
 export interface ModelServerOptions {
   readonly pool: Pool
   readonly runtimeFolder: string
-  /** Where each version of a model has a folder for what was made from its files. */
+  /** Each version of a model has a folder below this one for files derived from its own. */
   readonly derivedFolder: string
   /** Command line of a worker. */
   readonly commandOf: (kind: ModelKind) => readonly string[]
   readonly limitsOf: (kind: ModelKind) => Timeouts
-  /** As it is now. */
+  /** The current options. */
   readonly live: () => LiveOptions
   readonly observer: EngineObserver | undefined
   readonly log: Logger
   readonly replicaMade: (replica: Replica, model: ModelServer) => void
-  /** It will never have a process again. */
+  /** Called when a replica will never have a process again. */
   readonly replicaGone: (replica: Replica) => void
-  /** Nothing of it is open any more; said more often than it changes. */
+  /** Called when the model may have become idle; may fire repeatedly. */
   readonly becameFree: () => void
-  /** A worker has taken memory, or given it back. */
+  /** Called when a worker has taken or released memory. */
   readonly memoryChanged: () => void
 }
 
-/** Somebody who needs a ready worker. */
+/** A caller that needs a ready worker. */
 interface Waiter {
   readonly use: (replica: Replica) => void
   readonly reject: (error: XllmError) => void
 }
 
 /**
- * One model: the requests that wait for it and the workers that they run in. The only owner of the queue; every change
- * is made at once by an event (a request, a message of a worker, a client that left), nothing in between waits.
+ * One model: its waiting requests and its workers. The only owner of the queue; every change is applied
+ * synchronously by an event (a request, a worker's message, a client that disconnects), with no awaits in between.
  */
 export class ModelServer {
   readonly #options: ModelServerOptions
@@ -65,15 +65,15 @@ export class ModelServer {
   readonly #inUse = new Set<Replica>()
   readonly #version: ModelVersion
   #lastUsedAt: Date | undefined
-  /** What the newest request said; undefined: what the settings say. */
+  /** Taken from the newest request; undefined: the settings decide. */
   #keepAliveSeconds: number | null | undefined
   #nextId = 1
-  /** Prompts being rendered, with those that wait for the load. */
+  /** Prompts being rendered, including those waiting for the load. */
   #renderCount = 0
-  /** It waits for the room that others have. */
+  /** It waits for memory that other models hold. */
   #waitsForRoom = false
   #retryReplicasAt = 0
-  /** Why the last load failed, or the last worker ended; undefined once one is ready, or nobody wants it any more. */
+  /** Why the last load failed or the last worker ended; undefined once one is ready or no longer wanted. */
   #failure: { readonly error: XllmError; readonly at: Date } | undefined
 
   constructor(summary: ModelSummary, options: ModelServerOptions) {
@@ -91,8 +91,8 @@ export class ModelServer {
   }
 
   /**
-   * What the name stands for, by the answer to the question of that number. Where it has changed, the workers of before
-   * get nothing more and go once they have finished what runs in them; whoever waits gets a worker of the new version.
+   * The store's answer to lookup number `asked`. Where the version changed, the old workers get no more requests
+   * and end once they finish the running ones; waiting requests get a worker of the new version.
    */
   update(summary: ModelSummary, asked: number): void {
     const { kind: before } = this.summary
@@ -103,14 +103,14 @@ export class ModelServer {
     this.#retire()
   }
 
-  /** The name stands for nothing any more, by the answer to the question of that number. */
+  /** Lookup number `asked` found no such model. */
   removed(asked: number): void {
     if (!this.#version.end(asked)) return
     this.#options.log.info("model removed", { model: this.summary.name })
     this.#retire()
   }
 
-  /** The present workers get nothing more, and go once they have finished. */
+  /** The present workers get no more requests, and end once they finish. */
   #retire(): void {
     const { pool, replicaGone } = this.#options
     const before = this.#replicas.renew()
@@ -123,7 +123,7 @@ export class ModelServer {
     if (this.#queue.count > 0 || this.#waiters.size > 0) this.#wantReplicas()
   }
 
-  /** Takes a request in: it runs, waits or fails. */
+  /** Accepts a request: it starts, waits or fails. */
   join(stream: RequestStream): void {
     const { observer, live } = this.#options
     const { queueLimit, queueTimeoutMs } = live()
@@ -155,7 +155,7 @@ export class ModelServer {
     this.#emitPositions()
   }
 
-  /** @throws QueueFull, Cancelled, ShuttingDown, WorkerCrashed, and what rendering or the load fails with */
+  /** @throws QueueFull, Cancelled, ShuttingDown, WorkerCrashed, and the errors of rendering and loading */
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
     if (this.#renderCount >= this.#options.live().queueLimit) throw this.#queue.full(this.#renderCount)
     this.#renderCount += 1
@@ -177,12 +177,15 @@ export class ModelServer {
     }
   }
 
-  /** Resolves when a worker is ready. @throws Cancelled, ShuttingDown, and what the load fails with */
+  /** Resolves once a worker is ready. @throws Cancelled, ShuttingDown, and the errors of loading */
   preload(signal: AbortSignal): Promise<void> {
     return abortable(signal, (resolve, reject) => this.#whenReady(() => resolve(), reject))
   }
 
-  /** Ends the workers; open requests fail with `ShuttingDown`. Resolves when they are gone; false where there was none. */
+  /**
+   * Ends the workers; open requests fail with `ShuttingDown`. Resolves once they are gone; false where there were
+   * none.
+   */
   async stop(reason: UnloadReason): Promise<boolean> {
     const { alive } = this.#replicas
     const gone = alive.map(({ whenGone }) => whenGone)
@@ -193,7 +196,7 @@ export class ModelServer {
     return alive.length > 0
   }
 
-  /** Fails what has not started. */
+  /** Fails the requests that have not started. */
   failWaiting(error: XllmError): void {
     this.#queue.failAll(error)
     for (const waiter of this.#takeWaiters()) waiter.reject(error)
@@ -201,7 +204,7 @@ export class ModelServer {
     this.#settle()
   }
 
-  /** Its workers, while they have a process. */
+  /** Its workers with a live process. */
   describe(): readonly LoadedModel[] {
     const { alive } = this.#replicas
     return alive.flatMap((replica, index) => {
@@ -216,17 +219,17 @@ export class ModelServer {
     return { model: this.summary.name, running: this.#replicas.runningCount, waiting: this.#queue.count }
   }
 
-  /** Has its present version any worker? */
+  /** Does its present version have a worker? */
   get isLoaded(): boolean {
     return this.#replicas.serves()
   }
 
-  /** Is anything open: a request, or a rendering? */
+  /** Is a request or a rendering open? */
   get inUse(): boolean {
     return this.#queue.count > 0 || this.#replicas.inUse
   }
 
-  /** What is amiss, in words; undefined where nothing is. */
+  /** The current problem, as text; undefined where there is none. */
   get problem(): string | undefined {
     if (this.#failure !== undefined) return this.#failure.error.publicMessage
     const { replicas } = this.settings
@@ -238,14 +241,14 @@ export class ModelServer {
       : undefined
   }
 
-  /** That nothing of it is loaded because that failed; undefined where it is not so. */
+  /** Set while nothing is loaded because the load failed. */
   get failed(): FailedModel | undefined {
     if (this.#failure === undefined || this.#replicas.serves()) return undefined
     const { name, kind, id } = this.summary
     return { name, kind, id, error: this.#failure.error, failedAt: this.#failure.at }
   }
 
-  /** Will it be loaded with something else the next time? */
+  /** Do current settings differ from those it was loaded with? */
   get isOutdated(): boolean {
     const next = toLoadSettings(this.settings)
     return this.#replicas.current.some(
@@ -254,12 +257,12 @@ export class ModelServer {
     )
   }
 
-  /** Settings have changed: what can change at once does. */
+  /** Called after the settings change: applies what can change without a reload. */
   settingsChanged(): void {
     for (const { id } of this.#replicas.current) this.#options.pool.keepFor(id, this.#keepAliveMs)
   }
 
-  // ------------------------------------------------------------------------------- told by the pool
+  // ------------------------------------------------------------------------------- called by the pool
 
   load(replica: Replica, load: Omit<LoadPlan, "wanted">): void {
     this.#waitsForRoom = false
@@ -270,7 +273,7 @@ export class ModelServer {
   unload(replica: Replica, reason: UnloadReason): void {
     this.#inUse.delete(replica)
     replica.unload(reason)
-    // Some may have been held back for the one that gets the room now.
+    // Replicas may have been held back for the model that gets this memory.
     if (this.#queue.count > 0 && (reason === "memory" || reason === "idle")) this.#wantReplicas()
   }
 
@@ -298,7 +301,7 @@ export class ModelServer {
     if (!held) this.#slotsFreed()
   }
 
-  // ---------------------------------------------------------------------------- told by the replicas
+  // ---------------------------------------------------------------------------- called by the replicas
 
   readonly #listener: ReplicaListener = {
     loading: (_replica, fraction) => {
@@ -339,7 +342,7 @@ export class ModelServer {
     if (!this.#replicas.serves(replica)) this.failWaiting(error)
   }
 
-  /** What ran in it is lost; what waited gets another one. */
+  /** Its running requests are lost; the waiting ones get another worker. */
   #crashed(replica: Replica, error: XllmError): void {
     this.#inUse.delete(replica)
     this.#options.pool.ending(replica.id)
@@ -356,7 +359,7 @@ export class ModelServer {
     return this.#replicas.ready !== undefined
   }
 
-  /** Why no worker of the model could ever take a request, as far as a ready one knows. */
+  /** Why no worker of the model could ever take the request, judged by a ready one. */
   #whyHopeless(request: WorkRequest, refuse = refuseHopeless): XllmError | undefined {
     const info = this.#replicas.ready?.info
     if (!isGenerationRequest(request) || info?.kind !== "text") return undefined
@@ -374,7 +377,7 @@ export class ModelServer {
     return seconds === null ? null : seconds * 1000
   }
 
-  /** How many slots are free, or will be once it is loaded. */
+  /** Slots that are free, or will be once it is loaded. */
   #freeSlots(): number {
     if (!this.#isReady) return this.settings.slots
     return this.#replicas.freeSlots
@@ -411,7 +414,7 @@ export class ModelServer {
     return replica
   }
 
-  /** Fills the free slots; returns with how many. */
+  /** Fills the free slots; returns how many requests it started. */
   #startWaiting(now: number): number {
     return this.#queue.startWhile((next) => {
       const replica = this.#replicas.for(next)
@@ -429,8 +432,8 @@ export class ModelServer {
   }
 
   /**
-   * Tells the pool which workers are used. Last of all in each change: one that has just become free may have been given
-   * the next request already.
+   * Tells the pool which workers are in use. Always the last step of a change: a worker that has just become free
+   * may already have the next request.
    */
   #settle(): void {
     for (const replica of this.#replicas) {
@@ -472,7 +475,7 @@ export class ModelServer {
     if (this.#isReady || this.#waitsForRoom) this.#queue.emitPositions()
   }
 
-  /** Calls `use` as soon as a worker is ready, at once where one is. Returns what ends the waiting. */
+  /** Calls `use` once a worker is ready, synchronously where one is. Returns a function that cancels the wait. */
   #whenReady(use: (replica: Replica) => void, reject: (error: XllmError) => void): () => void {
     this.#wantReplicas()
     const { ready } = this.#replicas

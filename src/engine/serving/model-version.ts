@@ -4,8 +4,8 @@ import type { SettingsOf } from "../contract"
 import { settingsOfKind } from "../model-kinds"
 
 /**
- * What a model's name stands for, as the store has told. The store is asked anew for every request, and may answer a
- * later question first: each question has a number, and answers to earlier ones than the last are nothing new.
+ * The version behind a model's name, as reported by the store. Every request looks the name up again, and answers
+ * may arrive out of order: lookups are numbered, and an answer older than the latest one is ignored.
  */
 export class ModelVersion {
   #summary: ModelSummary
@@ -21,12 +21,12 @@ export class ModelVersion {
     return this.#summary
   }
 
-  /** Another one for each version. */
+  /** Different for each version. */
   get number(): number {
     return this.#number
   }
 
-  /** What the version is loaded with; worked out once. */
+  /** The settings this version is loaded with; computed once. */
   settingsBy(settingsOf: SettingsOf): ModelSettings {
     if (this.#settings?.from !== settingsOf || this.#settings.of !== this.#summary) {
       const are = settingsOfKind(this.#summary.kind, settingsOf(this.#summary))
@@ -35,7 +35,7 @@ export class ModelVersion {
     return this.#settings.are
   }
 
-  /** The name stands for `summary`. True where that is another version. */
+  /** The name stands for `summary`. Returns true where that is a different version. */
   take(summary: ModelSummary, asked: number): boolean {
     if (!this.#isNews(asked) || isSame(summary, this.#summary)) return false
     this.#summary = summary
@@ -43,7 +43,7 @@ export class ModelVersion {
     return true
   }
 
-  /** The name stands for nothing: if it does again, that is another version. False where the answer is an old one. */
+  /** The name no longer exists: when it reappears, that is a new version. Returns false for a stale answer. */
   end(asked: number): boolean {
     if (!this.#isNews(asked)) return false
     this.#number += 1
@@ -57,7 +57,7 @@ export class ModelVersion {
   }
 }
 
-/** Would loading the one give what the other has? */
+/** Would loading either give the same result? */
 function isSame(a: ModelSummary, b: ModelSummary): boolean {
   return a.id === b.id && a.path === b.path && a.kind === b.kind
 }

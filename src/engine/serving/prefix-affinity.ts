@@ -1,15 +1,18 @@
 import { taskOf, type WorkRequest } from "../../domain/tasks"
 
-/** Characters of one link: short enough that system prompts differ in whole links, long enough to keep few. */
+/**
+ * Characters per block: short enough that system prompts differ in whole blocks, long enough to keep the number
+ * small.
+ */
 const LINK_LENGTH = 128
 
-/** Links that are remembered: about 500,000 characters, more than the slots of a worker cache. */
+/** Blocks remembered: about 500,000 characters, more than a worker's slots cache. */
 const MOST_HASHES = 4_096
 
 /**
- * A request's text as a chain of hashes: each stands for the text up to its end, so two requests have as many links in
- * common as their texts begin alike. The engine sees no tokens; texts that begin alike have the same first ones. Of a
- * text that is longer than what is remembered only the beginning is looked at.
+ * A request's text as a chain of block hashes. Each hash covers the text up to the end of its block, so two
+ * requests share as many hashes as they share leading blocks. The engine sees no tokens, but equal prefixes of text
+ * have equal first tokens. Only the part of a text that can be remembered is hashed.
  */
 export function blockHashes(request: WorkRequest): readonly bigint[] {
   const text = taskOf(request).prefix(request, MOST_HASHES * LINK_LENGTH)
@@ -28,14 +31,14 @@ export class PrefixAffinity {
   /** Oldest first. */
   readonly #hashes = new Set<bigint>()
 
-  /** How many links of the chain's beginning are known. */
+  /** The number of leading blocks already seen. */
   match(hashes: readonly bigint[]): number {
     const end = hashes.findIndex((block) => !this.#hashes.has(block))
     return end === -1 ? hashes.length : end
   }
 
   add(hashes: readonly bigint[]): void {
-    // Ends first, so that of a chain the beginning, which others share, is forgotten last.
+    // Adds the end of the chain first, so that the shared beginning is evicted last.
     for (const block of hashes.toReversed()) {
       this.#hashes.delete(block)
       this.#hashes.add(block)

@@ -7,8 +7,8 @@ import type { RequestStream } from "./request-stream"
 const NOT_TOLD = -1
 
 /**
- * A request that a model has taken in, from its arrival to its end. It tells its client, and those who count, what
- * happens to it; both ends come at most once.
+ * A request accepted by a model, from arrival to end. Notifies its client and the metrics; start and end are each
+ * reported at most once.
  */
 export class QueuedRequest {
   readonly id: number
@@ -37,12 +37,12 @@ export class QueuedRequest {
     return this.stream.request
   }
 
-  /** How many slots of a worker it takes. */
+  /** Worker slots it takes. */
   get slots(): number {
     return taskOf(this.request).slots(this.request)
   }
 
-  /** What its text begins with, see `prefix-affinity.ts`. */
+  /** Hashes of its prefix, see `prefix-affinity.ts`. */
   get hashes(): readonly bigint[] {
     this.#hashes ??= blockHashes(this.request)
     return this.#hashes
@@ -57,7 +57,7 @@ export class QueuedRequest {
     this.#observer?.requestQueued(this.#observed)
   }
 
-  /** Calls `expired` unless it starts or ends before. */
+  /** Calls `expired` unless the request starts or ends first. */
   limitWaiting(ms: number, expired: () => void): void {
     this.#timeout = setTimeout(expired, ms)
   }
@@ -66,14 +66,14 @@ export class QueuedRequest {
     this.stream.emit({ type: "loading", fraction })
   }
 
-  /** How many are ahead; told when it has changed. */
+  /** The number of requests ahead; reported when it changes. */
   isAt(position: number): void {
     if (position === this.#position) return
     this.#position = position
     this.stream.emit({ type: "queued", position })
   }
 
-  /** A worker has it from `now` on. `readyAt`: when its model was loaded. Returns the parts of its wait. */
+  /** A worker has it from `now` on. `readyAt`: when its model finished loading. Returns how the wait divides. */
   start(now: number, readyAt: number): { readonly queueMs: number; readonly loadMs: number } {
     clearTimeout(this.#timeout)
     this.#started = true
@@ -83,7 +83,7 @@ export class QueuedRequest {
     return waits
   }
 
-  /** Hands an event of the worker over; true for the last one. */
+  /** Passes on a worker's event; returns true for the last one. */
   take(event: WorkEvent, now: number): boolean {
     if (event.type === "text" && event.choice === 0) this.#countText(event.tokens, now)
     else if (event.type === "audio" && "bytes" in event) this.#countAudio(now)
@@ -102,7 +102,7 @@ export class QueuedRequest {
     this.stream.fail(error)
   }
 
-  /** Its client is gone. */
+  /** Called when its client has disconnected. */
   left(): void {
     if (this.#close()) this.#observer?.requestFinished(this.#observed, { type: "cancelled" })
   }

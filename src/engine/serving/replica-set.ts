@@ -3,11 +3,11 @@ import type { QueuedRequest } from "./queued-request"
 import type { Replica } from "./replica"
 
 /**
- * The workers of one model: of its present version every replica that was ever needed, with a process or without, and of
- * former versions those whose process is not gone yet.
+ * The workers of one model: every replica its present version ever needed, with or without a process, and those of
+ * former versions that still have one.
  */
 export class ReplicaSet {
-  /** From the first replica on. */
+  /** By number, starting with replica 1. */
   #current: Replica[] = []
   readonly #former = new Set<Replica>()
   readonly #make: (number: number) => Replica
@@ -16,17 +16,17 @@ export class ReplicaSet {
     this.#make = make
   }
 
-  /** All of them, those of former versions last. */
+  /** All of them, former versions last. */
   [Symbol.iterator](): Iterator<Replica> {
     return [...this.#current, ...this.#former][Symbol.iterator]()
   }
 
-  /** Those of the present version. */
+  /** Replicas of the present version. */
   get current(): readonly Replica[] {
     return this.#current
   }
 
-  /** The n-th one, from 1; made where it was never needed before. Those before it must exist. */
+  /** The n-th replica, from 1; created on first use. Those before it must exist. */
   at(number: number): Replica {
     const known = this.#current[number - 1]
     if (known !== undefined) return known
@@ -35,7 +35,10 @@ export class ReplicaSet {
     return replica
   }
 
-  /** There is a new version: all that there are become former ones, and are returned. Those without a process are forgotten. */
+  /**
+   * Starts a new version: all present replicas become former ones and are returned. Those without a process are
+   * dropped.
+   */
   renew(): readonly Replica[] {
     const before = this.#current
     for (const replica of before) if (replica.state !== undefined) this.#former.add(replica)
@@ -43,7 +46,7 @@ export class ReplicaSet {
     return before
   }
 
-  /** Its process is gone; true where it was one of a former version, which is forgotten. */
+  /** Called when its process is gone. Returns true for a replica of a former version, which is dropped. */
   forget(replica: Replica): boolean {
     return this.#former.delete(replica)
   }
@@ -52,17 +55,17 @@ export class ReplicaSet {
     return this.#current.includes(replica)
   }
 
-  /** Those that have a process, be it on its way out. */
+  /** Replicas with a live process, including stopping ones. */
   get alive(): readonly Replica[] {
     return [...this].filter(({ state }) => state !== undefined)
   }
 
-  /** Any of the present version that is ready. */
+  /** Any ready replica of the present version. */
   get ready(): Replica | undefined {
     return this.#current.find(({ info }) => info !== undefined)
   }
 
-  /** Is any of the present version ready, or on its way up, but `except`? */
+  /** Is any replica of the present version other than `except` ready or loading? */
   serves(except?: Replica): boolean {
     return this.#current.some(
       (each) => each !== except && (each.state === "ready" || each.state === "loading"),
@@ -81,12 +84,12 @@ export class ReplicaSet {
     return [...this].some((replica) => replica.inUse)
   }
 
-  /** How much is loaded of the one that is nearest to being ready, from 0 to 1. */
+  /** Load progress of the replica closest to ready, from 0 to 1. */
   get progress(): number {
     return Math.max(0, ...this.#current.map(({ progress }) => progress))
   }
 
-  /** The one that a request is to run in; undefined where it has to wait. */
+  /** The replica for a request; undefined where it has to wait. */
   for(queuedRequest: QueuedRequest): Replica | undefined {
     const open = this.#current.filter(
       ({ info, taken, slots, heldSince }) =>

@@ -21,15 +21,15 @@ import { afterFailure, footprintOf, type LoadPlan } from "./load-plan"
 import { PrefixAffinity } from "./prefix-affinity"
 import type { QueuedRequest } from "./queued-request"
 
-/** Who hears of a replica; called from the event loop, never during a call of the replica's own methods. */
+/** Callbacks of a replica; called from the event loop, never from within one of its own methods. */
 export interface ReplicaListener {
   loading(replica: Replica, fraction: number): void
   ready(replica: Replica): void
-  /** Slots have become free, or the last rendering is done. */
+  /** Slots became free, or the last rendering finished. */
   freed(replica: Replica): void
-  /** The load has failed for good; `ended` follows. */
+  /** The load failed for good; `ended` follows. */
   loadFailed(replica: Replica, error: XllmError): void
-  /** It has failed, with all that ran in it; `ended` follows. */
+  /** It failed with everything running in it; `ended` follows. */
   crashed(replica: Replica, error: XllmError): void
   /** Its process is gone. */
   ended(replica: Replica): void
@@ -38,9 +38,9 @@ export interface ReplicaListener {
 export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
   /** Unique. */
   readonly id: string
-  /** What it loads: one version of a model. */
+  /** The version of the model that it loads. */
   readonly model: ModelSummary
-  /** Where each version of a model has a folder for what was made from its files. */
+  /** Each version of a model has a folder below this one for files derived from its own. */
   readonly derivedFolder: string
   readonly worker: ObservedWorker
   readonly observer: EngineObserver | undefined
@@ -65,7 +65,9 @@ const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as 
   ModelState
 >
 
-/** One worker of a model, with what runs in it. It is started, given work and ended by its model and the pool. */
+/**
+ * One worker of a model and the requests running in it. Its model and the pool start it, give it work and end it.
+ */
 export class Replica {
   readonly id: string
   readonly model: ModelSummary
@@ -79,7 +81,7 @@ export class Replica {
   #taken = 0
   #info: LoadedModelInfo | undefined
   #load: LoadPlan | undefined
-  /** The load to try once the process of the last one is gone. */
+  /** The load to try once the last one's process is gone. */
   #next: LoadPlan | undefined
   #notes: string[] = []
   #counters = NO_COUNTERS
@@ -106,7 +108,7 @@ export class Replica {
     })
   }
 
-  /** When it was loaded; `performance.now()`. */
+  /** When it finished loading; `performance.now()`. */
   get readyAt(): number {
     return this.#readyAt
   }
@@ -128,12 +130,12 @@ export class Replica {
     return this.#process.loadedAt
   }
 
-  /** Undefined while it is not ready. */
+  /** Undefined unless it is ready. */
   get info(): LoadedModelInfo | undefined {
     return this.#info
   }
 
-  /** What it holds as far as it was measured, and what it takes while it works. */
+  /** The memory it holds as far as measured, plus what it takes while it works. */
   get footprint(): MemoryFootprint {
     return this.#load === undefined || this.#info === undefined
       ? { ramBytes: 0, devices: [] }
@@ -144,7 +146,7 @@ export class Replica {
     return this.#load?.plan
   }
 
-  /** What the user had set when it was loaded. */
+  /** The user's settings at the time of the load. */
   get loadedWith(): TextModelSettings | undefined {
     return this.#load?.wanted
   }
@@ -161,7 +163,7 @@ export class Replica {
     return this.#running.size
   }
 
-  /** Slots that are taken; more than there are where a request has more choices. */
+  /** Slots in use; more than exist where a request has more choices. */
   get taken(): number {
     return this.#taken
   }
@@ -174,12 +176,12 @@ export class Replica {
     return this.#running.size + this.#renderings.size > 0
   }
 
-  /** Settles when the process that it has now is gone. */
+  /** Settles when its present process is gone. */
   get whenGone(): Promise<void> {
     return this.#gone?.promise ?? Promise.resolve()
   }
 
-  /** How much of a request's beginning it has seen. */
+  /** How much of a request's prefix it has seen. */
   match(hashes: readonly bigint[]): number {
     return this.#prefixAffinity.match(hashes)
   }
@@ -194,7 +196,7 @@ export class Replica {
     this.#begin(load)
   }
 
-  /** Ends its process; what runs in it fails with `ShuttingDown`. */
+  /** Ends its process; running requests fail with `ShuttingDown`. */
   unload(reason: UnloadReason): void {
     this.#next = undefined
     if (this.#info !== undefined) this.#options.observer?.modelUnloaded(this.#options.worker, reason)
@@ -202,21 +204,21 @@ export class Replica {
     this.#forget(new ShuttingDown(`model '${this.#options.worker.model}'`))
   }
 
-  /** Gives it a request. Only while it is ready. */
+  /** Starts a request. Only valid while it is ready. */
   start(queuedRequest: QueuedRequest, now: number): void {
     const { id } = queuedRequest
     const request = encodeRequest(queuedRequest.request)
     this.#running.set(id, queuedRequest)
     this.#taken += queuedRequest.slots
     this.#process.setBusy(true)
-    // Where the worker is just dying this is lost; the request then fails with the crash, a moment later.
+    // Lost where the worker is just dying; the crash then fails the request a moment later.
     this.#process.send({ type: "generate", id, request, ...queuedRequest.start(now, this.#readyAt) })
   }
 
   /**
-   * A client has left; false where its request does not run here. Its slots are free at once: the cancel travels ahead
-   * of whatever is sent next, so the worker never sees more sequences than it has slots, and no confirmation can
-   * get lost.
+   * Handles a client's disconnect; false where its request does not run here. Its slots are free at once: the
+   * cancel travels ahead of the next request, so the worker never sees more sequences than it has slots, and there
+   * is no confirmation to lose.
    */
   cancel(queuedRequest: QueuedRequest): boolean {
     if (!this.#remove(queuedRequest)) return false
@@ -225,7 +227,7 @@ export class Replica {
     return true
   }
 
-  /** Renders a prompt. Only while it is ready. */
+  /** Renders a prompt. Only valid while it is ready. */
   render(id: number, request: GenerationRequest, rendering: Rendering): void {
     this.#renderings.set(id, rendering)
     this.#emitBusy()
@@ -233,7 +235,7 @@ export class Replica {
       this.#takeRendering(id)?.reject(new ShuttingDown(`model '${this.#options.worker.model}'`))
   }
 
-  /** Nobody waits for this rendering any more. */
+  /** Drops a rendering that is no longer wanted. */
   abandon(id: number): void {
     if (this.#takeRendering(id) !== undefined) this.#options.listener.freed(this)
   }
@@ -296,7 +298,7 @@ export class Replica {
     this.#options.listener.ended(this)
   }
 
-  /** Everything that was in the process is gone with it. */
+  /** Fails everything that ran in the process. */
   #forget(error: XllmError): void {
     this.#info = undefined
     this.#counters = NO_COUNTERS
@@ -333,7 +335,7 @@ export class Replica {
     const now = performance.now()
     let freed = false
     for (const entry of this.#events.read(events)) {
-      // One that was cancelled may still have had events on their way.
+      // A cancelled request may still have events in flight.
       const queuedRequest = this.#running.get(entry.id)
       if (queuedRequest === undefined) continue
       if ("error" in entry) queuedRequest.fail(fromWire(entry.error))

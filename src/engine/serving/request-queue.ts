@@ -2,7 +2,7 @@ import type { XllmError } from "../../errors/base"
 import { QueueFull, QueueTimeout } from "../../errors/request"
 import type { QueuedRequest } from "./queued-request"
 
-/** The requests that wait for one model: who they are, what they are told, and how fast they are served. */
+/** The requests waiting for one model: their order, their progress events and the rate at which they are served. */
 export class RequestQueue {
   readonly #model: string
   readonly #queue: AdmissionQueue<QueuedRequest>
@@ -21,17 +21,17 @@ export class RequestQueue {
     return this.#queue.count
   }
 
-  /** Adds a request at the end; false where the queue is full. `free`: slots that it could start in, or soon can. */
+  /** Appends a request; false where the queue is full. `free`: slots that are, or soon will be, available to it. */
   join(queuedRequest: QueuedRequest, free: number): boolean {
     return this.#queue.join(queuedRequest, free)
   }
 
-  /** Takes a request out; false where it is not here. */
+  /** Removes a request; false where it is not queued. */
   leave(queuedRequest: QueuedRequest): boolean {
     return this.#queue.leave(queuedRequest)
   }
 
-  /** Takes out those that start, in order, until `start` says that the next one cannot. Returns how many did. */
+  /** Removes requests from the head for as long as `start` starts them. Returns how many were started. */
   startWhile(start: (queuedRequest: QueuedRequest) => boolean): number {
     let started = 0
     for (let head = this.#queue.head; head !== undefined && start(head); head = this.#queue.head) {
@@ -48,7 +48,7 @@ export class RequestQueue {
     }
   }
 
-  /** Takes out those that `judge` finds an error for, and fails them with it. */
+  /** Removes and fails the requests that `judge` returns an error for. */
   refuseWhere(judge: (queuedRequest: QueuedRequest) => XllmError | undefined): void {
     for (const queuedRequest of [...this.#queue]) {
       const error = judge(queuedRequest)
@@ -58,7 +58,7 @@ export class RequestQueue {
     }
   }
 
-  /** How much of the model that they wait for is loaded. */
+  /** Reports the load progress of the model they wait for. */
   emitLoading(fraction: number): void {
     for (const queuedRequest of this.#queue) queuedRequest.loading(fraction)
   }
@@ -68,35 +68,32 @@ export class RequestQueue {
     for (const queuedRequest of this.#queue) queuedRequest.isAt(position++)
   }
 
-  /** Somebody waits for a slot, and nobody did before. */
+  /** A request waits for a slot, the first since the queue was empty. */
   backlogBegan(now: number): void {
     this.#rate.backlogBegan(now)
   }
 
-  /** So many that waited have been started. */
+  /** `count` waiting requests were started. */
   served(count: number, now: number): void {
     for (let each = 0; each < count; each++) this.#rate.started(now)
   }
 
-  /** What one is refused with because `waiting` are there already. */
+  /** The error for a request refused because `waiting` others are queued. */
   full(waiting = this.count): QueueFull {
     return new QueueFull(this.#model, waiting, this.#rate.retryAfterSeconds(waiting))
   }
 
-  /** What one is given up with that has waited for too long. */
+  /** The error for a request that waited longer than the limit. */
   timeout(limitMs: number): QueueTimeout {
     return new QueueTimeout(this.#model, limitMs, this.#rate.retryAfterSeconds(this.count))
   }
 }
 
-/**
- * Who waits for one model, strictly first come, first served. Nothing in here waits itself, and a member that has left
- * is unknown.
- */
+/** A strict first-come, first-served queue for one model. It is synchronous, and ignores members that have left. */
 export class AdmissionQueue<T> {
   /** In order of arrival. */
   readonly #waiting = new Set<T>()
-  /** How many may wait, apart from those that will start at once. */
+  /** How many may wait, not counting those that will start at once. */
   limit: number
 
   constructor(limit: number) {
@@ -107,51 +104,51 @@ export class AdmissionQueue<T> {
     return this.#waiting.size
   }
 
-  /** The one that is next. */
+  /** The next member. */
   get head(): T | undefined {
     for (const member of this.#waiting) return member
     return undefined
   }
 
-  /** Those that wait, in order; the iteration may remove them. */
+  /** The members in order; they may be removed while iterating. */
   [Symbol.iterator](): Iterator<T> {
     return this.#waiting[Symbol.iterator]()
   }
 
-  /** Adds `member` at the end; false where the queue is full. `free`: slots that it could start in, or soon can. */
+  /** Appends `member`; false where the queue is full. `free`: slots that are, or soon will be, available to it. */
   join(member: T, free: number): boolean {
     if (this.#waiting.size >= this.limit + Math.max(0, free)) return false
     this.#waiting.add(member)
     return true
   }
 
-  /** Takes `member` out; false where it is not here. */
+  /** Removes `member`; false where it is not queued. */
   leave(member: T): boolean {
     return this.#waiting.delete(member)
   }
 }
 
-/** A new measurement counts this much against all earlier ones: the last ten or so decide. */
+/** Weight of a new measurement against all earlier ones: about the last ten decide. */
 const NEW_SHARE = 0.1
 
-/** What is answered before anything was measured, and the bounds of what is answered after: seconds. */
+/** The answer before anything is measured, and the bounds of later answers, in seconds. */
 const UNMEASURED_SECONDS = 5
 
 const LEAST_SECONDS = 1
 
 const MOST_SECONDS = 120
 
-/** How fast a queue moves, measured while somebody waits in it. Times are milliseconds of one monotonic clock. */
+/** How fast a queue moves, measured while it is not empty. Times are milliseconds of one monotonic clock. */
 export class ServiceRate {
   #lastStart: number | undefined
   #meanInterval: number | undefined
 
-  /** The queue was empty and is not any more. */
+  /** The queue is no longer empty. */
   backlogBegan(now: number): void {
     this.#lastStart = now
   }
 
-  /** One that waited has been started. */
+  /** A waiting request was started. */
   started(now: number): void {
     if (this.#lastStart !== undefined) {
       const interval = now - this.#lastStart
@@ -164,8 +161,8 @@ export class ServiceRate {
   }
 
   /**
-   * When a refused client may try again, in whole seconds: the time until half of those that wait have been started.
-   * Not until the first of them has, or all the refused would be back for one place.
+   * When a refused client should retry, in whole seconds: the time until half of the waiting requests have started.
+   * Waiting only for the first would bring every refused client back for one place.
    */
   retryAfterSeconds(waiting: number): number {
     if (this.#meanInterval === undefined) return UNMEASURED_SECONDS

@@ -4,37 +4,37 @@ import { Cancelled } from "../../errors/request"
 import { PushStream } from "../../lib/async/push-stream"
 
 /**
- * One request on its way through the engine, and the events that its client reads. It begins when the client asks
- * for the first event, and is over when it was finished, has failed, or the client has left: by aborting its signal
- * or by leaving the iteration. What happens after that is ignored.
+ * One request on its way through the engine, and the events its client reads. It begins when the client asks for
+ * the first event, and ends when it finishes, fails or is abandoned, by aborting the signal or by leaving the
+ * iteration. Later events are ignored.
  */
 export class RequestStream implements AsyncIterable<WorkEvent> {
   readonly request: WorkRequest
-  /** What the engine calls the model; undefined before it is found. */
+  /** The model's resolved name; undefined until it is found. */
   model: string | undefined
   readonly #signal: AbortSignal
   readonly #begin: (stream: RequestStream) => void
   readonly #events = new PushStream<WorkEvent>()
   #begun = false
   #over = false
-  /** Called once if the client leaves before the end; set by whoever works on the request. */
+  /** Called once if the client leaves before the end; set by the current owner of the request. */
   onLeave: (() => void) | undefined
-  /** Looks closer at why it fails, before the client is told; absent: the client is told at once. */
+  /** Optional async refinement of an error before it reaches the client. */
   diagnose: ((error: XllmError) => Promise<XllmError>) | undefined
 
-  /** `begin` is called once, with the first read. */
+  /** `begin` is called once, on the first read. */
   constructor(request: WorkRequest, signal: AbortSignal, begin: (stream: RequestStream) => void) {
     this.request = request
     this.#signal = signal
     this.#begin = begin
   }
 
-  /** Has it been finished, failed or left? */
+  /** Has it finished, failed or been abandoned? */
   get over(): boolean {
     return this.#over
   }
 
-  /** Tells the client. Of progress that it has not read yet only the newest is kept. */
+  /** Emits an event to the client. Of unread progress events only the newest is kept. */
   emit(event: WorkEvent): void {
     if (event.type === "loading" || event.type === "queued") {
       this.#events.pushLatest(event, (newest) => newest.type === "loading" || newest.type === "queued")
@@ -86,7 +86,7 @@ export class RequestStream implements AsyncIterable<WorkEvent> {
     if (this.#close()) this.onLeave?.()
   }
 
-  /** False where it is over already. */
+  /** Returns false where it is already over. */
   #close(): boolean {
     if (this.#over) return false
     this.#over = true

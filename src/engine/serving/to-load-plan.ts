@@ -47,7 +47,7 @@ function offloadSettings(
     case "unknown":
       return { gpuLayers: 0, devices: null, tensorSplit: null }
     case "none":
-      // The worker finds none either, and says why.
+      // The worker finds none either, and reports why.
       return {}
     default:
       return offload satisfies never

@@ -1,32 +1,35 @@
-/** A timer that fires this much later than asked for says that this process itself was not running. */
+/** A timer that fires this much too late means that this process was suspended. */
 const LATE_MS = 1_000
 
-/** What is granted then: what we watch may have been paused with us, and its signs are still unread. */
+/**
+ * Grace period after a suspension: the watched process may have been suspended too, and its messages are still
+ * unread.
+ */
 const OWN_PAUSE_GRACE_MS = 5_000
 
 /**
- * Rings once a deadline has passed that moves all the time. Moving it costs nothing: the one timer looks again when it
- * fires. Times are those of `performance.now()`.
+ * Rings once a frequently moving deadline has passed. Moving it is free: the single timer checks the deadline when
+ * it fires. Times are those of `performance.now()`.
  */
 export class Alarm {
   readonly #dueAt: () => number | undefined
   readonly #ring: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** `dueAt`: the deadline as it is now, undefined for none. */
+  /** `dueAt`: returns the current deadline, undefined for none. */
   constructor(dueAt: () => number | undefined, ring: () => void) {
     this.#dueAt = dueAt
     this.#ring = ring
   }
 
-  /** To be called when a deadline came up where there was none, or has moved nearer than it was. */
+  /** Call it when a deadline was added, or has moved closer. */
   arm(): void {
     if (this.#timer !== undefined) return
     const dueAt = this.#dueAt()
     if (dueAt !== undefined) this.#wakeAt(dueAt)
   }
 
-  /** Ends it; {@link arm} starts it again. */
+  /** Stops it; {@link arm} starts it again. */
   disarm(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

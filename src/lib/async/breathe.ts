@@ -1,4 +1,4 @@
-/** Lets everything that waits for the event loop go first; for work that would otherwise hold it up for long. */
+/** Yields to everything waiting for the event loop; for work that would otherwise block it for long. */
 export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,7 +1,7 @@
-/** Enough to keep a disk busy, and far below the number of files that a process may have open. */
+/** Enough to keep a disk busy, and far below the limit of open files. */
 const AT_A_TIME = 64
 
-/** As `Promise.all` over `map`, with a limit to how much goes on at a time. */
+/** Like `Promise.all` over `map`, with limited concurrency. */
 export async function mapSome<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = []
   let next = 0

@@ -4,8 +4,8 @@ type Reader<T> = {
 }
 
 /**
- * Values that one side pushes and one other side iterates. A value that somebody waits for is handed over directly,
- * others are kept in order; nothing else is allocated per value. It has one reader and can be iterated once.
+ * A single-producer, single-consumer stream that can be iterated once. A value goes directly to a waiting reader,
+ * others are kept in order; nothing else is allocated per value.
  */
 export class PushStream<T> implements AsyncIterableIterator<T> {
   #kept: T[] = []
@@ -31,7 +31,7 @@ export class PushStream<T> implements AsyncIterableIterator<T> {
     reader.resolve({ value, done: false })
   }
 
-  /** Like {@link push}, but takes the place of the newest unread value if `replaces` says so of it. */
+  /** Like {@link push}, but replaces the newest unread value where `replaces` returns true for it. */
   pushLatest(value: T, replaces: (newest: T) => boolean): void {
     const last = this.#kept.length - 1
     const newest = this.#kept[last]
@@ -39,14 +39,14 @@ export class PushStream<T> implements AsyncIterableIterator<T> {
     else this.push(value)
   }
 
-  /** No more values: the iteration ends after those kept. */
+  /** Ends the iteration after the values kept. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
     this.#takeReader()?.resolve({ value: undefined, done: true })
   }
 
-  /** No more values: the iteration throws `error` after those kept. */
+  /** Makes the iteration throw `error` after the values kept. */
   fail(error: unknown): void {
     if (this.#ended) return
     this.#ended = true
@@ -67,7 +67,7 @@ export class PushStream<T> implements AsyncIterableIterator<T> {
     return new Promise((resolve, reject) => (this.#reader = { resolve, reject }))
   }
 
-  /** The reader leaves: what is kept is dropped, and so is what comes. */
+  /** The reader leaves: present and later values are dropped. */
   return(): Promise<IteratorResult<T>> {
     this.#kept = []
     this.#first = 0
@@ -92,7 +92,7 @@ export class PushStream<T> implements AsyncIterableIterator<T> {
       this.#kept = []
       this.#first = 0
     }
-    // `next` looked at the length; `T` may have `undefined` as a value.
+    // `next` checked the length; `T` may include `undefined`.
     return value as T
   }
 }

@@ -2,7 +2,7 @@ interface Waiter {
   grant(): void
 }
 
-/** At most so many at a time; those who wait are served in the order in which they came. */
+/** Limits concurrency; waiting callers are served in order of arrival. */
 export class Semaphore {
   #free: number
   readonly #waiting: Waiter[] = []
@@ -11,7 +11,10 @@ export class Semaphore {
     this.#free = places
   }
 
-  /** A place, given back by scope (`using`). @throws the signal's reason; whoever gives up leaves the queue at once */
+  /**
+   * Acquires a permit, released by scope (`using`). @throws the signal's reason; an aborted call leaves the queue
+   * at once
+   */
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted()
     if (this.#free > 0) this.#free--

@@ -1,28 +1,28 @@
 import { readFileSync } from "node:fs"
 import { posix } from "node:path"
 
-/** Reads a whole small file; undefined where there is none. */
+/** Reads a small file as a whole; undefined where there is none. */
 export type ReadText = (path: string) => string | undefined
 
-/** The folders of the control groups that limit this process's memory, its own first, then those around it. */
+/** The folders of the control groups that limit this process's memory: its own first, then the enclosing ones. */
 export interface MemoryGroups {
   readonly version: 1 | 2
   readonly folders: readonly string[]
 }
 
-/** Where control groups of one version are mounted. */
+/** The mount of one version's control groups. */
 interface Mount {
-  /** The group that the mount point shows: containers see their own part alone. */
+  /** The group at the mount point: containers see only their own part. */
   readonly root: string
   readonly point: string
 }
 
-/** Where they are mounted as a rule; for systems that do not tell. */
+/** The default mount points, for systems that report none. */
 const USUAL_MOUNTS = { 1: "/sys/fs/cgroup/memory", 2: "/sys/fs/cgroup" } as const
 
 /**
- * The groups of both versions: a machine may have both, and only one of them has files about memory. Each limit counts
- * for all that is below it, so those around the own one count as well.
+ * The groups of both versions: a machine may have both, and only one of them has memory files. A limit applies to
+ * everything below its group, so the enclosing groups count as well.
  */
 export function memoryGroups(read: ReadText): readonly MemoryGroups[] {
   const own = read("/proc/self/cgroup") ?? ""
@@ -39,7 +39,7 @@ function groupOf(version: 1 | 2, own: string): string {
   return line.exec(own)?.[1] ?? "/"
 }
 
-/** `31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw`: root and mount point, and behind the dash what it is of. */
+/** `31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw`: root, mount point and, after the dash, the type. */
 function mountOf(version: 1 | 2, mounts: string): Mount | undefined {
   for (const line of mounts.split("\n")) {
     const [place = "", what = ""] = line.split(" - ")
@@ -53,12 +53,12 @@ function mountOf(version: 1 | 2, mounts: string): Mount | undefined {
   return undefined
 }
 
-/** Spaces and the like are octal there. */
+/** Spaces and some other characters are written in octal. */
 function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_whole, digits: string) => String.fromCharCode(parseInt(digits, 8)))
 }
 
-/** A group outside of what is mounted is not seen: what is mounted is the nearest to it. */
+/** A group outside the mount is not visible: the mount's root is the nearest one. */
 function foldersOf({ root, point }: Mount, group: string): readonly string[] {
   const below = posix.relative(root, posix.normalize(group))
   const parts = below === "" || below.startsWith("..") ? [] : below.split("/")
@@ -67,7 +67,7 @@ function foldersOf({ root, point }: Mount, group: string): readonly string[] {
   )
 }
 
-/** The system's own files. */
+/** Reads the system's own files. */
 export function readSystemFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8")

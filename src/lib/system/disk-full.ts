@@ -1,6 +1,6 @@
 import { systemCode } from "./system-reason"
 
-/** What the system says where there is no room: on the disk, for this user, for one file. */
+/** Error codes for a full disk, an exhausted quota and an oversized file. */
 const FULL: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT", "EFBIG"])
 
 export function isDiskFull(error: unknown): boolean {

@@ -4,9 +4,10 @@ import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "./flock"
 const POLL_MS = 20
 
 /**
- * Waits until no other process (nor this one) holds the lock on `path`, at most `patienceMs`; 0: one try. The kernel ends the
- * lock with its process, so a killed owner blocks nobody. It serves to save double work: what it protects must also
- * be correct without it, because some file systems have no locks and an owner may be stopped for ever.
+ * Waits up to `patienceMs` (0: one try) until no other process, nor this one, holds the lock on `path`. The kernel
+ * releases the lock with its process, so a killed owner blocks nothing. It only saves duplicate work: the protected
+ * code must also be correct without it, because some file systems have no locks and an owner may be suspended
+ * indefinitely.
  * @throws the file system's error where `path` cannot be created
  */
 export async function lockFile(path: string, patienceMs: number): Promise<FileLock> {
@@ -21,12 +22,12 @@ export async function lockFile(path: string, patienceMs: number): Promise<FileLo
   }
 }
 
-/** Given back by scope (`using`). */
+/** Released by scope (`using`). */
 export class FileLock implements Disposable {
   constructor(
-    /** Of the file that is locked; open as long as the scope lasts. */
+    /** Of the locked file; open until the end of the scope. */
     readonly descriptor: number,
-    /** False where it was not to be had in time. */
+    /** False where it could not be acquired in time. */
     readonly held: boolean,
   ) {}
 

@@ -1,11 +1,14 @@
 import { dlopen } from "bun:ffi"
 
-/** Operations of flock(2), the same on Linux and macOS; `NOW` makes it fail where it would wait. */
+/** Operations of flock(2), the same on Linux and macOS; `NOW` makes it fail instead of waiting. */
 export const LOCK_EXCLUSIVE = 2
 export const LOCK_NOW = 4
 export const LOCK_RELEASE = 8
 
-/** flock(2): 0 on success. The lock belongs to the open file: to all threads of a process, and to nobody once closed. */
+/**
+ * flock(2): 0 on success. The lock belongs to the open file: shared by all threads of a process, and released when
+ * it is closed.
+ */
 export type Flock = (descriptor: number, operation: number) => number
 
 /** Undefined where the system has no such call. */

@@ -1,11 +1,11 @@
 import { memoryGroups, readSystemFile, type ReadText } from "./control-groups"
 
-/** Where each version of control groups counts the processes in it that were killed for want of memory. */
+/** The file in which each version of control groups counts OOM kills. */
 const FILES = { 2: "memory.events", 1: "memory.oom_control" } as const
 
 /**
- * How many processes the kernel has killed for want of memory, where this process would be counted: in its own control
- * group, else on the machine. Undefined where the system does not tell.
+ * The kernel's count of OOM kills where this process would be included: in its own control group, else on the
+ * machine. Undefined where the system does not report it.
  */
 export function oomKills(read: ReadText = readSystemFile): number | undefined {
   for (const { version, folders } of memoryGroups(read)) {

@@ -1,12 +1,12 @@
 import { readdirSync } from "node:fs"
 
-/** What this process takes of the machine, without its children. */
+/** The resources used by this process, without its children. */
 export interface ProcessUsage {
   readonly cpuSeconds: number
   readonly residentBytes: number
-  /** JavaScript's own heap, a part of the resident memory. */
+  /** JavaScript's heap, a part of the resident memory. */
   readonly heapBytes: number
-  /** Open file descriptors; undefined where the system does not tell. */
+  /** Open file descriptors; undefined where the system does not report them. */
   readonly openFiles: number | undefined
 }
 

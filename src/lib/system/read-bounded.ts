@@ -3,8 +3,8 @@ import { open } from "node:fs/promises"
 const CHUNK_BYTES = 64 * 1024
 
 /**
- * The whole content of a file, or of a pipe or a device until its end; `undefined` where it has more than `maxBytes`.
- * No more than that is read: a device such as /dev/zero has no end.
+ * The whole content of a file, or of a pipe or device until its end; `undefined` where it exceeds `maxBytes`. Never
+ * reads more than that: a device such as /dev/zero has no end.
  * @throws the system's error
  */
 export async function readBounded(path: string, maxBytes: number): Promise<Uint8Array | undefined> {

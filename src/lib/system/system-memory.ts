@@ -4,14 +4,14 @@ import { memoryGroups, readSystemFile, type ReadText } from "./control-groups"
 /** Bytes. */
 export interface SystemMemory {
   readonly totalBytes: number
-  /** What can be had without swapping, as far as the system says; otherwise all there is. */
+  /** Memory available without swapping, where the system reports it; otherwise all memory. */
   readonly availableBytes: number
 }
 
-/** Where each version of control groups says its limits, what is used, and what of that is cache of files. */
+/** The files of each version of control groups with its limits, its usage, and the share of file cache in it. */
 const FILES = {
   2: {
-    // Above `high` the kernel slows everything in the group down: nobody wants to live there.
+    // Above `high` the kernel throttles the whole group, so it is a limit in practice.
     limits: ["memory.max", "memory.high"],
     used: "memory.current",
     cached: ["active_file", "inactive_file"],
@@ -25,15 +25,15 @@ const FILES = {
 } as const
 
 /**
- * The memory of this machine, or of the container that this process runs in where that has less.
- * @param mappedBytes of files that are mapped and needed, such as weights of loaded models. The system counts them as
- * cache that it could give up, and they would be read again at once.
+ * The memory of this machine, or of this process's container where that has less.
+ * @param mappedBytes of mapped files in use, such as weights of loaded models. The system counts them as
+ * reclaimable cache, but they would be read again at once.
  */
 export function systemMemory(mappedBytes = 0, read: ReadText = readSystemFile): SystemMemory {
   const meminfo = read("/proc/meminfo") ?? ""
   const machine = {
     totalBytes: kibibytes(meminfo, "MemTotal") ?? totalmem(),
-    // Other systems count their caches as taken, so what they call free says nothing.
+    // Other systems count their caches as used, so their free memory means nothing.
     availableBytes: kibibytes(meminfo, "MemAvailable") ?? totalmem(),
   }
   const all = [machine, ...limitedGroups(read)]
@@ -43,7 +43,7 @@ export function systemMemory(mappedBytes = 0, read: ReadText = readSystemFile): 
   }
 }
 
-/** Every control group around this process that sets a limit. */
+/** Every enclosing control group with a limit. */
 function limitedGroups(read: ReadText): readonly SystemMemory[] {
   return memoryGroups(read).flatMap(({ version, folders }) =>
     folders.flatMap((folder) => limitedGroup(FILES[version], (name) => read(`${folder}/${name}`)) ?? []),
@@ -57,7 +57,7 @@ function limitedGroup(files: (typeof FILES)[1 | 2], read: ReadText): SystemMemor
   if (limits.length === 0 || usedBytes === undefined) return undefined
   const totalBytes = Math.min(...limits)
   const statistics = read("memory.stat") ?? ""
-  // Used lately or not: the kernel gives either up before it refuses memory.
+  // Active and inactive: the kernel reclaims both before it refuses memory.
   const cachedBytes = files.cached.reduce((sum, name) => sum + statistic(statistics, name), 0)
   return { totalBytes, availableBytes: Math.max(0, totalBytes - Math.max(0, usedBytes - cachedBytes)) }
 }
@@ -66,7 +66,7 @@ function statistic(statistics: string, name: string): number {
   return wholeNumber(new RegExp(`^${name} (\\d+)$`, "m").exec(statistics)?.[1]) ?? 0
 }
 
-/** `max`, no limit, is no number. */
+/** `max`, meaning no limit, is not a number. */
 function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+\s*$/.test(text) ? Number(text) : undefined
 }

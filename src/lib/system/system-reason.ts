@@ -1,6 +1,6 @@
 /**
- * What the codes of the system and of the libraries below us mean, in words that follow "cannot read FILE: ". The path
- * stands in the sentence before them.
+ * Explanations of error codes of the system and of libraries, to follow "cannot read FILE: ". The path is in the
+ * sentence before them.
  */
 const REASONS: Readonly<Record<string, string>> = {
   // Paths.
@@ -72,22 +72,22 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host",
 }
 
-/** The code that the system or a library gave an error; `undefined` where it has none. */
+/** The error code set by the system or a library; `undefined` where there is none. */
 export function systemCode(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined
   return typeof code === "string" && code !== "" ? code : undefined
 }
 
-/** The file or folder that an error of the system is about; `undefined` where it tells none. */
+/** The file or folder that a system error concerns; `undefined` where it names none. */
 export function systemPath(error: unknown): string | undefined {
   const path = error instanceof Error && "path" in error ? error.path : undefined
   return typeof path === "string" && path !== "" ? path : undefined
 }
 
-/** What an error of the system means, in words; `undefined` where its code is not known here. */
+/** A system error explained; `undefined` for an unknown code. */
 export function systemReason(error: unknown): string | undefined {
   const code = systemCode(error)
-  // Of a folder that is to be listed the path itself is meant.
+  // When listing a folder, the error is about the path itself.
   if (code === "ENOTDIR" && isOfListing(error)) return "it is not a folder"
   return code !== undefined && Object.hasOwn(REASONS, code) ? REASONS[code] : undefined
 }

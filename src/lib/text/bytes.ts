@@ -1,11 +1,11 @@
 const POWERS = ["", "k", "m", "g", "t", "p"]
 
-/** Whole texts that {@link parseBytes} reads, for schemas. */
+/** Matches whole texts that {@link parseBytes} accepts, for schemas. */
 export const BYTES_PATTERN = "^\\d+(\\.\\d+)?\\s*([kKmMgGtTpP](i|i?[bB])?|[bB])?$"
 
 /**
- * Bytes that a text such as `1000000`, `8GiB` or `1.5 GB` means; `undefined` where it means none. `GB` is decimal,
- * `GiB` binary, and so is `G` alone, as for systemd and llama.cpp.
+ * Parses sizes such as `1000000`, `8GiB` or `1.5 GB` to bytes; `undefined` for any other text. `GB` is decimal,
+ * `GiB` binary, and so is `G` alone, as in systemd and llama.cpp.
  */
 export function parseBytes(text: string): number | undefined {
   const given = text.trim()
@@ -17,7 +17,7 @@ export function parseBytes(text: string): number | undefined {
 
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"]
 
-/** A size as messages have it, rounded to three digits: `512 bytes`, `16 MiB`, `1.5 GiB`. */
+/** A size for messages, rounded to three digits: `512 bytes`, `16 MiB`, `1.5 GiB`. */
 export function formatSize(bytes: number): string {
   const power = UNITS.findLastIndex((_unit, exponent) => bytes >= 1024 ** exponent)
   const unit = Math.max(0, power)

@@ -1,6 +1,6 @@
 /**
- * Number of single-character insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
- * Swaps count as one because they are the commonest slip of the fingers.
+ * Number of single-character insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. A
+ * swap counts as one because it is the most common typo.
  */
 export function editDistance(a: string, b: string): number {
   const from = Array.from(a)
@@ -27,7 +27,7 @@ export function editDistance(a: string, b: string): number {
   return last[to.length] ?? 0
 }
 
-/** Nobody means a longer word, and comparing takes time with its length. */
+/** No real name is longer, and comparing takes time with the length. */
 const LONGEST_WORD = 200
 
 /**

@@ -1,7 +1,7 @@
-/** The beginning of a text that is longer than `most` characters, with a mark that there was more. */
+/** Cuts a text to `most` characters, and marks the cut. */
 export function shorten(text: string, most: number): string {
   if (text.length <= most) return text
-  // Half of a surrogate pair would be no character.
+  // Never splits a surrogate pair.
   const end = isHighSurrogate(text.charCodeAt(most - 1)) ? most - 1 : most
   return `${text.slice(0, end)}…`
 }

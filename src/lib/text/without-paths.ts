@@ -1,8 +1,11 @@
-/** Absolute paths in quotes, which may have spaces, and absolute paths between spaces. No URLs, and no relative paths. */
+/**
+ * Absolute paths in quotes, which may contain spaces, and absolute paths between spaces. Neither URLs nor relative
+ * paths.
+ */
 const QUOTED = /(['"`])(\/[^'"`\n]*)\1/g
 const BARE = /(?<![\w.:/~%-])\/[^\s'"`,;:()|]+/g
 
-/** The text with only the last part of every absolute path in it: for readers whom the machine's folders are none of. */
+/** Reduces every absolute path in a text to its last part, for readers who should not see the machine's folders. */
 export function withoutPaths(text: string): string {
   return text
     .replace(QUOTED, (_whole, quote: string, path: string) => quote + lastPart(path) + quote)

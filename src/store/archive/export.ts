@@ -13,16 +13,16 @@ import {
 } from "./layout"
 import { packArchive, type PackedEntry, sizeOf } from "./pack"
 
-/** A model as an archive that has not been read yet. */
+/** A model as an archive, generated when read. */
 export interface ModelArchive {
-  /** Of everything in it, before compression. */
+  /** Total size of the entries, before compression. */
   readonly totalBytes: number
-  /** The archive's bytes; `onProgress` is told how many of `totalBytes` are done. */
+  /** The archive's bytes; `onProgress` is called with the number of `totalBytes` done. */
   read(onProgress: (bytes: number) => void): Readable
 }
 
 /**
- * Everything that a model consists of, to be installed again elsewhere. The same model gives the same bytes.
+ * Exports everything needed to install a model elsewhere. The same model always gives the same bytes.
  * @throws ModelNotFound, and the system's error where a file cannot be read
  */
 export async function exportModel(store: Store, model: string): Promise<ModelArchive> {
@@ -50,7 +50,7 @@ export async function exportModel(store: Store, model: string): Promise<ModelArc
   }
 }
 
-/** A Modelfile that names the files beside it, wherever somebody unpacks them. */
+/** A Modelfile with relative paths to the files next to it. */
 function modelfileBeside(manifest: Manifest): string {
   const pathOf = (digest: Digest) => `./${blobEntry(hexOf(digest))}`
   const [first] = manifest.files.filter(({ role }) => role === "model" || role === "file")

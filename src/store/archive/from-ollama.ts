@@ -18,30 +18,30 @@ import { type FileLayer, filesOf, readDeclared } from "../pull/sources/registry-
 import { type Layer, parseRegistryManifest } from "../pull/sources/registry-manifest"
 import { refuseOther, replacing } from "../replacing"
 
-/** Licences and templates; what is larger is none. */
+/** For licences and templates; anything larger is neither. */
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
 
 export interface OllamaImport {
   readonly store: Store
-  /** Ollama's models folder: `blobs` and `manifests` are in it. */
+  /** Ollama's models folder, with `blobs` and `manifests` in it. */
   readonly folder: string
-  /** Whether models of the same names may be replaced. */
+  /** Whether to replace models of the same names. */
   readonly replace: boolean
   readonly signal: AbortSignal
   report(event: OllamaImportEvent): void
 }
 
 export type OllamaImportEvent =
-  /** A file is read to compare its sum. */
+  /** A file is being read to verify its digest. */
   | { readonly type: "progress"; readonly model: string; readonly done: number; readonly total: number }
   | { readonly type: "imported"; readonly model: string }
-  /** It was left out; `reason` says why. */
+  /** Skipped for the given `reason`. */
   | { readonly type: "skipped"; readonly model: string; readonly reason: string }
 
 /**
- * Installs the models of an Ollama installation on this machine. Their files are linked where the file system allows
- * it, and verified before; one that cannot be used does not stop the others.
- * @throws InvalidModelFile where the folder is not one of Ollama's; Cancelled, StoreBusy
+ * Installs the models of an Ollama installation on this machine. Their files are verified, then linked where the
+ * file system allows it; a model that cannot be used does not stop the others.
+ * @throws InvalidModelFile where the folder is not Ollama's; Cancelled, StoreBusy
  */
 export async function importFromOllama(options: OllamaImport): Promise<void> {
   const names = await findModels(options.folder)
@@ -62,7 +62,7 @@ interface FoundManifest {
   readonly path: string
 }
 
-/** `manifests/<host>/<namespace>/<model>/<tag>`, in the order of their names. */
+/** `manifests/<host>/<namespace>/<model>/<tag>`, sorted by name. */
 async function findModels(folder: string): Promise<readonly FoundManifest[]> {
   const root = join(folder, "manifests")
   const entries: readonly Dirent[] = await readdir(root, { recursive: true, withFileTypes: true }).catch(
@@ -89,7 +89,7 @@ async function importOne(name: ModelName, path: string, options: OllamaImport): 
   }
 }
 
-/** @param added is told of the blobs that were added */
+/** @param added collects the digests of the added blobs */
 async function install(name: ModelName, path: string, options: OllamaImport, added: Digest[]): Promise<void> {
   const { store, signal, folder, report } = options
   const model = formatModelName(name)
@@ -126,7 +126,7 @@ async function install(name: ModelName, path: string, options: OllamaImport, add
   await store.install(name, manifest, replacing(options.replace))
 }
 
-/** Makes a file a blob, once its content is what its name says; false where it is one already. */
+/** Adds a file as a blob after verifying its digest; returns false where the blob exists. */
 async function take(
   layer: Layer,
   { store, folder }: OllamaImport,
@@ -137,7 +137,7 @@ async function take(
   const path = blobPath(folder, layer)
   if ((await digestOfFile(path, onProgress)) !== digest)
     throw new InvalidModelFile(path, "its content is damaged")
-  // Ollama names files by their content too, and never changes one.
+  // Ollama also names files by their content, and never changes one.
   await store.blobs.addFile(path, { digest, link: true })
   return true
 }
@@ -164,7 +164,7 @@ async function readText(path: string): Promise<string> {
   return await readFile(path, "utf8").catch((error: unknown) => refuse(path, error))
 }
 
-/** For one model's file: the others are imported all the same. */
+/** Fails the import of one model; the others continue. */
 function refuse(path: string, error: unknown): never {
   if (systemCode(error) === "ENOENT") throw new InvalidModelFile(path, "it is missing")
   throw new FileFailed("read", path, error)

@@ -10,20 +10,20 @@ import { unpackArchive } from "./unpack"
 
 export interface ImportOptions {
   readonly store: Store
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly archive: string
   readonly bytes: AsyncIterable<Uint8Array>
-  /** Absent: the name that the archive says. */
+  /** Absent: the name in the archive. */
   readonly name?: ModelName
-  /** Whether another model of that name may be replaced. */
+  /** Whether to replace another model of that name. */
   readonly replace: boolean
-  /** Told how many bytes of the archive were read so far. */
+  /** Called with the number of bytes of the archive read so far. */
   onProgress(bytes: number): void
   readonly signal: AbortSignal
 }
 
 /**
- * Installs the model of an archive that {@link exportModel} made. All of it is verified before any of it is installed.
+ * Installs the model in an archive from {@link exportModel}. Everything is verified before anything is installed.
  * @throws InvalidArchive, DiskFull, FileFailed, ModelExists, Cancelled, StoreBusy
  */
 export async function importArchive(options: ImportOptions): Promise<ModelSummary> {
@@ -36,7 +36,7 @@ export async function importArchive(options: ImportOptions): Promise<ModelSummar
   }
 }
 
-/** @param added is told of the blobs that were added */
+/** @param added collects the digests of the added blobs */
 async function unpackInto(options: ImportOptions, added: Digest[]): Promise<ModelSummary> {
   const { store, archive } = options
   const { checkManifest } = await import("../managed/manifest-schema")
@@ -52,7 +52,7 @@ async function unpackInto(options: ImportOptions, added: Digest[]): Promise<Mode
   const { description, blobs } = await unpackArchive({
     ...options,
     folder: workspace.path,
-    // Before the large part is read: a name that is taken is said at once.
+    // Checked before the large part is read, so that a taken name is reported at once.
     accept: async (description) => {
       const manifest = read(description)
       if (!options.replace) await refuseOther(store, nameFor(description, options), manifest)
@@ -78,7 +78,7 @@ function nameFor({ name: written }: ArchiveDescription, { name, archive }: Impor
   }
 }
 
-/** By sum in hex. @throws InvalidArchive where one file is said to have two sizes */
+/** Keyed by digest in hex. @throws InvalidArchive where one file has two sizes */
 function sizesOf({ files }: Manifest, archive: string): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>()
   for (const { digest, sizeBytes } of files) {

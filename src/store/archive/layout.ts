@@ -5,35 +5,37 @@ import { tryJson } from "../../lib/json"
 
 /**
  * An archive is a tar file, compressed with zstd, that `tar` and `sha256sum -c` can read too. Its entries, in this
- * order: the sums of all others, what the model is, a Modelfile for people, and the files of the model, which are
- * named by their sums.
+ * order: the checksums of all others, the description of the model, a Modelfile for people, and the files of the
+ * model, named by their digests.
  */
 export const SUMS_ENTRY = "SHA256SUMS"
 export const DESCRIPTION_ENTRY = "model.json"
 export const MODELFILE_ENTRY = "Modelfile"
 
-/** The most that an entry other than a file of the model may have; licences and templates are far smaller. */
+/** Limit for entries other than files of the model; licences and templates are far smaller. */
 export const MAX_TEXT_BYTES = 16 * 1024 ** 2
 
 const BLOB_ENTRY = /^blobs\/sha256-([0-9a-f]{64})$/
 const SUMS_LINE = /^([0-9a-f]{64}) [ *](.+)$/
 
-/** The entry of a file of the model. `hex`: its SHA-256. */
+/** The entry name of a model's file. `hex`: its SHA-256. */
 export function blobEntry(hex: string): string {
   return `blobs/sha256-${hex}`
 }
 
-/** The sum that the name of an entry says; undefined where it is no file of a model. */
+/** The digest in an entry's name; undefined where the entry is not a file of the model. */
 export function sumOfBlobEntry(path: string): string | undefined {
   return BLOB_ENTRY.exec(path)?.[1]
 }
 
-/** Sums in hex by the names of the entries, as `sha256sum` writes them. */
+/** Checksums in hex by entry name, in the format of `sha256sum`. */
 export function printSums(sums: ReadonlyMap<string, string>): string {
   return [...sums].map(([path, hex]) => `${hex}  ${path}\n`).join("")
 }
 
-/** @throws InvalidArchive where a line is none of `sha256sum`, or names what no archive has */
+/**
+ * @throws InvalidArchive where a line is not in the format of `sha256sum`, or names an entry that no archive has
+ */
 export function parseSums(text: string, archive: string): ReadonlyMap<string, string> {
   const sums = new Map<string, string>()
   for (const line of text.split("\n").filter((each) => each !== "")) {
@@ -49,7 +51,7 @@ export function parseSums(text: string, archive: string): ReadonlyMap<string, st
   return sums
 }
 
-/** What `model.json` says; the manifest is checked where it is installed. */
+/** The content of `model.json`; the manifest is checked on installation. */
 export interface ArchiveDescription {
   readonly name: string
   readonly manifest: unknown
@@ -64,14 +66,14 @@ const description = Compile(
   }),
 )
 
-/** The version of the layout; a reader takes its own only. */
+/** The version of the layout; readers accept only their own. */
 const VERSION = 1
 
 export function printDescription({ name, manifest }: ArchiveDescription): string {
   return `${JSON.stringify({ format: "xllm-model", version: VERSION, name, manifest }, undefined, 2)}\n`
 }
 
-/** @throws InvalidArchive where it is not what {@link printDescription} writes */
+/** @throws InvalidArchive where it is not the output of {@link printDescription} */
 export function parseDescription(text: string, archive: string): ArchiveDescription {
   const found = tryJson(text)
   if (!description.Check(found))

@@ -5,22 +5,22 @@ import { constants, createZstdCompress } from "node:zlib"
 import { Header } from "tar"
 import { InvalidModelFile } from "../../errors/model"
 
-/** An entry of an archive that is being written. */
+/** An entry of an archive being written. */
 export interface PackedEntry {
   readonly path: string
-  /** Its content, or the file that holds it, whose SHA-256 in hex is known. */
+  /** Its content, or the file with the content and its SHA-256 in hex. */
   readonly source: Uint8Array | { readonly file: string; readonly sizeBytes: number; readonly sha256: string }
 }
 
-/** Weights are noise to a compressor; a low level takes what there is to take at the speed of a disk. */
+/** Weights are noise to a compressor; a low level gains nearly as much, at the speed of a disk. */
 const LEVEL = 3
 
 const BLOCK_BYTES = 512
 const READ_BYTES = 1024 ** 2
 
 /**
- * The bytes of a compressed archive. `onProgress` is told how many bytes of the entries have been read so far.
- * @throws from the stream: InvalidModelFile where a file is not what it was, the system's error where it cannot be read
+ * The bytes of a compressed archive. `onProgress` is called with the number of bytes of the entries read so far.
+ * @throws from the stream: InvalidModelFile where a file has changed, the system's error where it cannot be read
  */
 export function packArchive(entries: readonly PackedEntry[], onProgress: (bytes: number) => void): Readable {
   const compressor = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: LEVEL } })
@@ -48,12 +48,12 @@ async function* tarBytes(
   yield new Uint8Array(2 * BLOCK_BYTES)
 }
 
-/** Bytes. */
+/** In bytes. */
 export function sizeOf(source: PackedEntry["source"]): number {
   return "file" in source ? source.sizeBytes : source.length
 }
 
-/** Times, owners and modes are left out: the same model gives the same archive. */
+/** Without times, owners and modes: the same model gives the same archive. */
 function header(path: string, size: number): Uint8Array {
   const block = Buffer.alloc(BLOCK_BYTES)
   new Header({ path, size, mode: 0o644, uid: 0, gid: 0, mtime: new Date(0), type: "File" }).encode(block)
@@ -71,7 +71,7 @@ async function* contentOf(source: PackedEntry["source"]): AsyncGenerator<Uint8Ar
     throw new InvalidModelFile(file, `it has ${size} bytes, but should have ${sizeBytes}`)
   if (size === 0) return
   const hash = new Bun.CryptoHasher("sha256")
-  // Not past the size that the header says, should the file grow meanwhile.
+  // Stops at the size in the header, should the file grow meanwhile.
   for await (const chunk of createReadStream(file, { highWaterMark: READ_BYTES, end: sizeBytes - 1 })) {
     hash.update(chunk)
     yield chunk

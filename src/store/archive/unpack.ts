@@ -19,45 +19,45 @@ import {
   SUMS_ENTRY,
 } from "./layout"
 
-/** What an archive turned out to hold; everything in it was verified. */
+/** The verified content of an archive. */
 export interface UnpackedArchive {
   readonly description: ArchiveDescription
-  /** Files of the model in the folder that they were unpacked to, by their SHA-256 in hex. */
+  /** The model's files in the target folder, by their SHA-256 in hex. */
   readonly blobs: ReadonlyMap<string, { readonly path: string; readonly sizeBytes: number }>
 }
 
 export interface UnpackOptions {
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly archive: string
   readonly bytes: AsyncIterable<Uint8Array>
   /** An empty folder. */
   readonly folder: string
   /**
-   * Says how large the files are that a description names: bytes by SHA-256 in hex.
-   * @throws where they are not wanted
+   * Returns the sizes of the files that a description names: bytes by SHA-256 in hex.
+   * @throws to reject the archive
    */
   accept(description: ArchiveDescription): Promise<ReadonlyMap<string, number>>
-  /** Told how many bytes of the archive were read so far. */
+  /** Called with the number of bytes of the archive read so far. */
   onProgress(bytes: number): void
   readonly signal: AbortSignal
 }
 
 /**
- * Unpacks an archive into a folder and verifies all of it. No entry decides where it is written: it is compared with
- * what an archive may hold, and its file gets a name of ours. Whatever is wrong, reading stops there.
+ * Unpacks an archive into a folder and verifies all of it. No entry decides where it is written: its name is
+ * checked against those an archive may contain, and its file gets a name of ours. Stops reading at the first fault.
  * @throws InvalidArchive, DiskFull, Cancelled
  */
 export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArchive> {
   const unpacking = new Unpacking(options)
   const parser = new Parser({ strict: true, maxMetaEntrySize: MAX_TEXT_BYTES })
   const failed = Promise.withResolvers<never>()
-  failed.promise.catch(() => {}) // it is raced below
+  failed.promise.catch(() => {}) // awaited in the race below
   const fed = Promise.withResolvers<void>()
   const ended = new Promise<void>((resolve) => parser.on("end", resolve))
   let work = Promise.resolve()
   const fail = (error: unknown) => failed.reject(asInvalid(error, options))
   parser.on("error", fail)
-  // An extended header that is larger than any: what follows it could be skipped for hours.
+  // An oversized extended header: skipping it could take hours.
   parser.on("ignoredEntry", () =>
     fail(new InvalidArchive(options.archive, "it has a header that is too large")),
   )
@@ -72,7 +72,7 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
     const read = { bytes: 0 }
     for await (const bytes of growing(await decompressed(watched(options, read)), read, options)) {
       if (!parser.write(Buffer.from(bytes))) await Promise.race([drained(), failed.promise])
-      // Whatever follows is no part of it, however much it is.
+      // The archive has ended; whatever follows is ignored.
       if (isOver) break
     }
     parser.end()
@@ -102,13 +102,13 @@ async function* watched(
 }
 
 /**
- * Weights are noise to a compressor: what becomes a hundred times as large holds no model, but fills a disk. Small
- * archives may, because their headers are mostly zeros.
+ * Weights are noise to a compressor: data that expands a hundredfold is no model, but fills a disk. Small archives
+ * may expand more, because their headers are mostly zeros.
  */
 const MOST_GROWTH = 100
 const GROWTH_COUNTS_FROM_BYTES = 64 * 1024 ** 2
 
-/** @throws InvalidArchive where much more comes out than was read */
+/** @throws InvalidArchive where the output is far larger than the input */
 async function* growing(
   plain: AsyncIterable<Uint8Array>,
   read: ReadSoFar,
@@ -125,7 +125,7 @@ async function* growing(
 
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
 
-/** The bytes of the tar file, in small pieces; one that is not compressed is taken as it is. */
+/** The tar file's bytes in small pieces; an uncompressed one is passed through. */
 async function decompressed(bytes: AsyncGenerator<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   let head = new Uint8Array()
   while (head.length < ZSTD_MAGIC.length) {
@@ -191,7 +191,7 @@ class Unpacking {
     this.#sums = parseSums(new TextDecoder().decode(await this.#text(entry)), archive)
   }
 
-  /** From here on it is known how large everything is. */
+  /** From here on the size of every entry is known. */
   async #takeDescription(text: string): Promise<void> {
     const { archive, folder } = this.#options
     this.#description = parseDescription(text, archive)
@@ -239,23 +239,23 @@ class Unpacking {
   }
 }
 
-/** Names in an archive are anything at all. */
+/** Names in an archive can be anything. */
 function shown(path: string): string {
   return path.replace(/[^\x20-\x7e]/g, "?").slice(0, 200)
 }
 
-/** What the parser and the decompressor complain about is the archive; what the file system does is not. */
+/** Errors of the parser and the decompressor mean an invalid archive; those of the file system do not. */
 function asInvalid(error: unknown, { archive }: UnpackOptions): unknown {
   if (error instanceof XllmError || isSystemError(error)) return error
   return new InvalidArchive(archive, reasonOfLibrary(error))
 }
 
-/** By the codes of the tar parser and the decompressor: their words are about their own insides. */
+/** By the error codes of the tar parser and the decompressor: their messages are about their internals. */
 function reasonOfLibrary(error: unknown): string {
   const code = systemCode(error) ?? ""
   if (/^Z(STD)?_/.test(code)) return "its compressed data is damaged"
   if (!code.startsWith("TAR_")) return reasonOf(error)
-  // The parser names the entry that it misses the rest of.
+  // For a truncated entry, the parser's error names it.
   if (error instanceof Error && "entry" in error) return "it is cut short"
   return code === "TAR_ENTRY_INVALID" ? "it is damaged, or not a tar archive" : "it is not a tar archive"
 }

@@ -10,7 +10,7 @@ import type { Faults } from "./faults"
 
 type InstructionOf<T extends Instruction["type"]> = Extract<Instruction, { readonly type: T }>
 
-/** All instructions of one type, in their order. */
+/** All instructions of one type, in order. */
 export function instructionsOf<T extends Instruction["type"]>(
   instructions: readonly Instruction[],
   type: T,
@@ -18,7 +18,7 @@ export function instructionsOf<T extends Instruction["type"]>(
   return instructions.filter((instruction): instruction is InstructionOf<T> => instruction.type === type)
 }
 
-/** What is accepted, though nothing is done with it, and why. */
+/** Parameters accepted without effect, and why. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   num_keep: "a prompt that is too long is refused, not truncated",
   num_batch: "the batch size adapts to the machine",
@@ -35,7 +35,7 @@ const KIND_NAMES: Readonly<Record<ModelKind, string>> = {
   image: "an image model",
 }
 
-/** Tells of what nobody can do yet, and of templates that are wrong or not understood. */
+/** Reports unsupported instructions, and templates that are invalid or not understood. */
 export function checkInstructions(instructions: readonly Instruction[], faults: Faults): void {
   for (const instruction of instructions) {
     const { line } = instruction
@@ -58,7 +58,7 @@ export function checkInstructions(instructions: readonly Instruction[], faults: 
   }
 }
 
-/** Tells of what has no meaning for a model of that kind. */
+/** Reports instructions without a meaning for a model of that kind. */
 export function checkInstructionsOfKind(
   instructions: readonly Instruction[],
   kind: ModelKind,
@@ -87,7 +87,7 @@ export function checkInstructionsOfKind(
   }
 }
 
-/** What is accepted and changes nothing. */
+/** Instructions that are accepted without effect. */
 export function effectless(
   instructions: readonly Instruction[],
 ): readonly { readonly line: number; readonly message: string }[] {
@@ -110,17 +110,17 @@ function checkTemplate({ value, line }: InstructionOf<"template">, faults: Fault
 export interface Composition {
   readonly kind: ModelKind
   readonly files: readonly ManifestFile[]
-  /** The model that it is made from, where it has a name. */
+  /** The base model, where it has a name. */
   readonly base: { readonly name: string; readonly manifest: Manifest } | undefined
-  /** What FROM says. */
+  /** The value of FROM. */
   readonly reference: string
   readonly instructions: readonly Instruction[]
   readonly now: Date
 }
 
 /**
- * What a Modelfile makes of its base: parameters are put over the base's, licences beside them, and a template, a system
- * message or examples in their place. An empty text takes away what the base has.
+ * Applies a Modelfile to its base: parameters override the base's, licences are added, and a template, a system
+ * message or examples replace the base's. An empty text removes the base's value.
  */
 export function composeManifest({ kind, files, base, reference, instructions, now }: Composition): Manifest {
   const old = base?.manifest
@@ -146,7 +146,7 @@ export function composeManifest({ kind, files, base, reference, instructions, no
   }
 }
 
-/** A template of one's own leaves nothing to a renderer or a parser. */
+/** A custom template replaces any renderer and parser. */
 function templateOf(
   instructions: readonly Instruction[],
   old: Manifest | undefined,
@@ -165,7 +165,7 @@ function licensesOf(instructions: readonly Instruction[], old: Manifest | undefi
   return [...new Set([...(old?.licenses ?? []), ...own])].filter((text) => text !== "")
 }
 
-/** The last value of each; of `stop` all. */
+/** The last value of each; for `stop` all values. */
 function parametersOf(instructions: readonly Instruction[]): Manifest["parameters"] {
   const parameters: Record<string, ParameterValue | string[]> = {}
   const stop: string[] = []
@@ -176,7 +176,7 @@ function parametersOf(instructions: readonly Instruction[]): Manifest["parameter
   return stop.length === 0 ? parameters : { ...parameters, stop: [...new Set(stop)] }
 }
 
-/** @throws an Error that says why `source` is not a template of Jinja */
+/** @throws an Error that says why `source` is not a Jinja template */
 export function checkJinja(source: string): void {
   parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }))
 }

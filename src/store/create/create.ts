@@ -27,18 +27,18 @@ import {
   type SourceFile,
 } from "./sources"
 
-/** What goes on while a model is made. */
+/** Progress of creating a model. */
 export type CreateEvent =
-  /** In Ollama's words; `success` is the last. */
+  /** Ollama's wording; `success` is the last. */
   | { readonly type: "status"; readonly status: string }
-  /** A file is read. */
+  /** A file is being read. */
   | {
       readonly type: "progress"
       readonly file: string
       readonly doneBytes: number
       readonly totalBytes: number
     }
-  /** Something was accepted that does nothing. */
+  /** Something accepted has no effect. */
   | { readonly type: "warning"; readonly message: string }
 
 export interface CreateRequest {
@@ -47,30 +47,32 @@ export interface CreateRequest {
   readonly modelfile: Modelfile
   /** The Modelfile's name in messages. */
   readonly file: string
-  /** Where relative paths begin. */
+  /** The base of relative paths. */
   readonly folder: string
-  /** Whether another model of that name may be replaced; absent: it may. The same model is left as it is then. */
+  /**
+   * Whether another model of that name may be replaced; absent: yes. If not, an identical model is left as it is.
+   */
   readonly replace?: boolean
-  /** Gets a base that is not there, by its name or URL; resolves to its name. Absent: that is a fault. */
+  /** Downloads a missing base by name or URL; resolves to its name. Absent: a missing base is a fault. */
   readonly pull?: (reference: string) => Promise<string>
   readonly report: (event: CreateEvent) => void
-  /** Aborted: stop as soon as that is possible; nothing is installed then. */
+  /** Abort to stop as soon as possible; nothing is installed then. */
   readonly signal?: AbortSignal
 }
 
-/** What a model is made of. */
+/** The parts of a model. */
 interface Parts {
   readonly kind: ModelKind
   readonly base: Extract<ModelSource, { type: "model" }> | undefined
   readonly reference: string
-  /** New ones. */
+  /** Files that the base does not have. */
   readonly files: readonly SourceFile[]
 }
 
 /**
- * Makes a model out of a Modelfile. It appears complete or not at all.
- * @throws InvalidModelfile, UnsupportedModelfile with everything that is wrong; ModelExists, FileFailed, StoreBusy, Cancelled; what
- * pulling fails with
+ * Creates a model from a Modelfile. It appears complete or not at all.
+ * @throws InvalidModelfile, UnsupportedModelfile with every fault; ModelExists, FileFailed, StoreBusy, Cancelled;
+ * the errors of pulling
  */
 export async function createModel(request: CreateRequest): Promise<ModelSummary> {
   const added: Digest[] = []
@@ -82,7 +84,7 @@ export async function createModel(request: CreateRequest): Promise<ModelSummary>
   }
 }
 
-/** @param taken is told of the blobs that were added */
+/** @param taken collects the digests of the added blobs */
 async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSummary> {
   const { store, name, modelfile, file, replace = true, report } = request
   const { instructions } = modelfile
@@ -125,7 +127,7 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
 async function gatherParts(request: CreateRequest, faults: Faults): Promise<Parts | undefined> {
   const { modelfile, store } = request
   const finder = { ...request, faults }
-  // First: nothing is downloaded where it is wrong.
+  // Checked first: nothing is downloaded for a wrong one.
   const adapterLine = instructionsOf(modelfile.instructions, "adapter").at(-1)
   const adapter = adapterLine && (await findAdapter(adapterLine, finder))
   const sources = await findSources(instructionsOf(modelfile.instructions, "from"), finder)
@@ -137,7 +139,9 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
   return { ...parts, files: [...parts.files, file] }
 }
 
-/** Several FROMs are parts of one model: one has the weights. `undefined`: a fault tells why they are not. */
+/**
+ * Several FROMs are parts of one model, one of them with the weights. `undefined`: a fault says why they are not.
+ */
 function joinSources(sources: readonly FoundSource[], faults: Faults): Parts | undefined {
   let first: ModelSource | undefined
   const files = new Map<string, SourceFile>()
@@ -192,7 +196,7 @@ function projectorWarnings({
   return [{ message: "the projector is kept, but images in chats are not supported yet" }]
 }
 
-/** Files of the base; a new adapter or projector replaces an old one. */
+/** Files kept from the base; a new adapter or projector replaces an old one. */
 function keptFiles({ base, files }: Parts): readonly ManifestFile[] {
   return (base?.manifest.files ?? []).filter(
     ({ role }) => role === "file" || !files.some((file) => file.role === role),
@@ -229,7 +233,7 @@ async function hashAll(
   return hashed
 }
 
-/** A blob of the store is called by its digest. */
+/** The digest of a file that is already a blob of the store. */
 function digestOfBlob(path: string, { blobs }: Store): Digest | undefined {
   const digest = digestOfFileName(basename(path))
   return digest !== undefined && blobs.pathOf(digest) === path ? digest : undefined

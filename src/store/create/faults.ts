@@ -1,15 +1,15 @@
 import { InvalidModelfile, UnsupportedModelfile } from "../../errors/model"
 
-/** Something that is wrong with an instruction. */
+/** A fault in an instruction. */
 interface Fault {
   /** Absent: the whole file is at fault. */
   readonly line: number | undefined
   readonly message: string
-  /** It is right, but nobody can do it yet. */
+  /** It is valid, but not supported yet. */
   readonly isUnsupported: boolean
 }
 
-/** Collects everything that is wrong with a Modelfile, so that it is told at once. */
+/** Collects all faults of a Modelfile, so that they are reported together. */
 export class Faults {
   readonly #found: Fault[] = []
 
@@ -27,7 +27,8 @@ export class Faults {
 
   /**
    * @param file its name in messages
-   * @throws InvalidModelfile where something is wrong; UnsupportedModelfile where everything is right, but not supported
+   * @throws InvalidModelfile where anything is invalid; UnsupportedModelfile where everything is valid but
+   * something is not supported
    */
   throwAny(file: string): void {
     if (this.#found.length === 0) return

@@ -4,11 +4,11 @@ import { printModelfile } from "../../formats/modelfile/print"
 import type { Digest, FileRole, Manifest, ManifestParameter } from "../managed/manifest"
 
 /**
- * The Modelfile of a model: `create` makes the same model of it as long as this one is there. What `create` would not
- * take, or what does nothing, is a comment.
- * @param manifest `undefined`: the model is not installed, and brings nothing along
- * @param path what a worker loads of it
- * @param pathOf where a blob is
+ * The Modelfile of a model: `create` makes an identical model of it while this one exists. Anything that `create`
+ * would refuse, or that has no effect, becomes a comment.
+ * @param manifest `undefined`: the model is not installed and has no defaults
+ * @param path the path that a worker loads
+ * @param pathOf the path of a blob
  */
 export function modelfileOf(
   manifest: Manifest | undefined,
@@ -34,7 +34,7 @@ function instructionsOf(
   const { files, template, system, messages = [], licenses = [], requires, renderer, parser } = manifest
   const pathsOf = (role: FileRole): readonly string[] =>
     files.filter((file) => file.role === role).map(({ digest }) => pathOf(digest))
-  // Where a renderer would be needed, the template of the model's file is used.
+  // Where a renderer would be needed, the template in the model's file is used.
   const ownTemplate = renderer === undefined && parser === undefined ? template?.text : undefined
   return [
     { type: "from", value: path },
@@ -55,7 +55,7 @@ function parametersOf({ parameters, files }: Manifest): readonly (readonly [stri
   return Object.entries(scaled)
 }
 
-/** Of what registries have only that which a Modelfile can say. */
+/** Limited to the registry's values that a Modelfile can express. */
 function parameterLines(name: string, value: ManifestParameter): readonly InstructionBody[] {
   const rule = Object.hasOwn(modelfileParameters, name) ? modelfileParameters[name] : undefined
   const values: readonly ParameterValue[] = isList(value) ? value : [value]

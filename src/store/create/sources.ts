@@ -19,14 +19,14 @@ import { parseModelName } from "../names"
 import { isUrl } from "../pull/sources/url-source"
 import type { Faults } from "./faults"
 
-/** A file on disk that is to be a part of the model. */
+/** A file on disk that will be part of the model. */
 export interface SourceFile {
   readonly name: string
   readonly role: FileRole
   readonly path: string
 }
 
-/** What one FROM names. */
+/** The source that one FROM names. */
 export type ModelSource =
   | {
       readonly type: "files"
@@ -36,7 +36,7 @@ export type ModelSource =
     }
   | { readonly type: "model"; readonly name: string; readonly manifest: Manifest }
 
-/** An instruction that names something. */
+/** An instruction that refers to a source. */
 export interface Reference {
   readonly line: number
   readonly value: string
@@ -44,17 +44,17 @@ export interface Reference {
 
 export interface SourceFinder {
   readonly store: Store
-  /** Where relative paths begin. */
+  /** The base of relative paths. */
   readonly folder: string
-  /** Gets a model that is not there, by its name or URL; resolves to its name. @throws ModelNotFound */
+  /** Downloads a missing model by name or URL; resolves to its name. @throws ModelNotFound */
   readonly pull?: (reference: string) => Promise<string>
   readonly faults: Faults
 }
 
-/** Enough of a GGUF for what kind of model it holds. */
+/** Enough of a GGUF file to determine its kind. */
 const HEAD_BYTES = 64 * 1024
 
-/** Weights of formats that would have to be converted. */
+/** Weights in formats that would need conversion. */
 const FOREIGN_WEIGHTS = /\.(safetensors|bin|pth|pt)$/i
 
 const UNCONVERTED =
@@ -62,13 +62,13 @@ const UNCONVERTED =
 
 const NO_FILE = "it is a pipe or a device, not a file"
 
-/** What a FROM names, and its line. */
+/** The source of a FROM, and its line. */
 export interface FoundSource {
   readonly line: number
   readonly source: ModelSource
 }
 
-/** What all FROMs name; several files may make one painter. `undefined`: faults tell why. */
+/** The sources of all FROMs; several files may form one image model. `undefined`: faults say why not. */
 export async function findSources(
   references: readonly Reference[],
   finder: SourceFinder,
@@ -89,7 +89,7 @@ export async function findSources(
   return found.length < references.length ? undefined : found
 }
 
-/** What a FROM names: a path where there is something, else a model. `undefined`: a fault tells why. */
+/** The source of a FROM: an existing path, or else a model. `undefined`: a fault says why not. */
 async function findSource(reference: Reference, finder: SourceFinder): Promise<ModelSource | undefined> {
   const { line, value } = reference
   const path = await resolvePath(value, finder.folder)
@@ -109,9 +109,9 @@ async function findSource(reference: Reference, finder: SourceFinder): Promise<M
 }
 
 /**
- * The painter that several FROMs name the files of: its diffusion model, its VAE, its encoders. `undefined`: they are
+ * The image model whose files several FROMs name: its diffusion model, VAE and encoders. `undefined`: they are
  * something else.
- * @throws InvalidModelFile where they belong to a painter that is not complete
+ * @throws InvalidModelFile for an incomplete image model
  */
 async function findImageModel(
   references: readonly Reference[],
@@ -131,14 +131,14 @@ async function findImageModel(
   return (await recognizeImageModel({ files })) && mediaSourceOf("image", { files }, first)
 }
 
-/** Publishers call the parts alike, each in a folder of its own. */
+/** Publishers often give the parts the same name, each in its own folder. */
 function nameOfPart(path: string, paths: readonly string[]): string {
   const name = basename(path)
   const isAlone = paths.filter((other) => basename(other) === name).length === 1
   return isAlone ? name : `${basename(dirname(path))}/${name}`
 }
 
-/** The file that an ADAPTER names. `undefined`: a fault tells why. */
+/** The file of an ADAPTER. `undefined`: a fault says why not. */
 export async function findAdapter(
   { line, value }: Reference,
   { folder, faults }: SourceFinder,
@@ -174,7 +174,7 @@ export async function findAdapter(
   }
 }
 
-/** The architecture that a text model's weights have. */
+/** The architecture of a text model's weights. */
 export async function architectureOf(path: string): Promise<string | undefined> {
   return (await kindOfFile(path))?.architecture
 }
@@ -183,7 +183,7 @@ async function kindOfFile(path: string) {
   return peekGgufKind(await Bun.file(path).slice(0, HEAD_BYTES).bytes())
 }
 
-/** Absolute: `~` and `~user` are homes, everything else begins at `folder`. */
+/** Resolves to an absolute path: `~` and `~user` are home folders, other paths are relative to `folder`. */
 async function resolvePath(value: string, folder: string): Promise<string> {
   const [, user, rest = ""] = /^~([^/]*)(\/.*)?$/.exec(value) ?? []
   if (user === undefined) return resolve(folder, value)
@@ -199,7 +199,7 @@ async function homeOf(user: string): Promise<string | undefined> {
   return fields.find(([name]) => name === user)?.[5]
 }
 
-/** Can this be nothing but a path? */
+/** Can this only be a path? */
 function isPath(value: string): boolean {
   return /^(\.{0,2}|~[^/]*)\/|^\.{1,2}$|\.gguf$/i.test(value) || FOREIGN_WEIGHTS.test(value)
 }
@@ -255,7 +255,7 @@ async function folderSource(
   )
 }
 
-/** One model, of one file or several parts, and what goes with it. */
+/** One model, in one file or several parts, with the files that belong to it. */
 async function ggufFolderSource(
   paths: readonly string[],
   reference: Reference,
@@ -283,7 +283,7 @@ async function ggufFolderSource(
   }
 }
 
-/** A voice, a recogniser or a painter. */
+/** A tts, asr or image model. */
 async function mediaSource(folder: ModelFolder, path: string): Promise<ModelSource | undefined> {
   const kind = (await recognizeSpeech(folder))?.kind ?? (await recognizeImageModel(folder))?.description.kind
   return kind && mediaSourceOf(kind, folder, path)
@@ -294,7 +294,7 @@ function mediaSourceOf(kind: ModelKind, folder: ModelFolder, reference: string):
   return { type: "files", kind, files, reference }
 }
 
-/** GGUF files right in a folder that are no painters. */
+/** GGUF files directly in a folder that are not image models. */
 async function textWeights({ files }: ModelFolder): Promise<string[]> {
   const weights: string[] = []
   for (const { name, path } of files) {
@@ -304,7 +304,7 @@ async function textWeights({ files }: ModelFolder): Promise<string[]> {
   return weights
 }
 
-/** The name of a file that is really somewhere else. */
+/** The name of a file that is a link out of the folder. */
 async function firstOutside(path: string, { files }: ModelFolder): Promise<string | undefined> {
   const root = await realpath(path)
   for (const file of files) {
@@ -322,7 +322,7 @@ async function modelSource(reference: Reference, finder: SourceFinder): Promise<
     known = (await store.resolve(value)).name
   } catch (error) {
     if (!(error instanceof ModelNotFound)) throw error
-    // What cannot be a name is not looked for.
+    // An invalid name is not looked up.
     if (pull === undefined || !isUrl(value)) parseModelName(value)
     if (pull === undefined) throw error
     // Nothing is downloaded for a Modelfile that will be refused.
@@ -342,7 +342,7 @@ function nameOfFile(path: string, role: FileRole): string {
   return /^sha256-[0-9a-f]{64}$/.test(name) ? `${role}.gguf` : name
 }
 
-/** Why something cannot be a part of a model, to follow its name. @throws `error` where it is about something else */
+/** Why something cannot be part of a model, to follow its name. @throws `error` where it concerns something else */
 function faultOf(error: unknown): string {
   if (error instanceof InvalidModelFile) return error.reason
   if (error instanceof ModelNotFound || error instanceof InvalidModelName) return error.message

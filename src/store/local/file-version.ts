@@ -1,17 +1,17 @@
 import { open, stat } from "node:fs/promises"
 
-/** Bytes read at the start, in the middle and at the end of a file to name its version. */
+/** Bytes read from the start, middle and end of a file to identify its version. */
 const SAMPLE_BYTES = 64 * 1024
 const ID_DIGITS = 12
 
 export interface FilesState {
   readonly sizeBytes: number
   readonly modifiedMs: number
-  /** Changes when any of the files does. */
+  /** Changes whenever one of the files does. */
   readonly stamp: string
 }
 
-/** Files that are not there count as empty. */
+/** Missing files count as empty. */
 export async function stateOf(paths: readonly string[]): Promise<FilesState> {
   const all = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
   return {
@@ -22,7 +22,7 @@ export async function stateOf(paths: readonly string[]): Promise<FilesState> {
 }
 
 /**
- * The start, the middle and the end of a file. Samples and not all bytes: a file of 40 GB would take a minute to hash.
+ * The start, middle and end of a file. Samples rather than all bytes: a file of 40 GB would take a minute to hash.
  * @throws the system's error where it cannot be read
  */
 export async function readSamples(path: string): Promise<Uint8Array[]> {
@@ -46,7 +46,7 @@ export async function readSamples(path: string): Promise<Uint8Array[]> {
   }
 }
 
-/** The first hex digits of a SHA-256, by which versions of files are told apart. */
+/** The leading hex digits of a SHA-256, which identify a version of files. */
 export function idOf(parts: readonly (string | Uint8Array)[]): string {
   const hash = new Bun.CryptoHasher("sha256")
   for (const part of parts) hash.update(part)

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { reasonOf } from "../../errors/base"
 import { systemCode } from "../../lib/system/system-reason"
 
-/** Something in a folder. Links count as what they point to; what it is is not known where that cannot be looked at. */
+/** An entry of a folder. Links count as their target; the kind is unknown where the target cannot be examined. */
 export interface FolderEntry {
   readonly name: string
   readonly kind: "file" | "folder" | "unknown"
@@ -16,26 +16,26 @@ interface Listing {
 }
 
 /**
- * A folder that changed less than this before it was read may have changed again without another time: file systems
- * count in steps of up to two seconds.
+ * A folder that changed less than this before it was read may have changed again with the same timestamp: file
+ * systems count in steps of up to two seconds.
  */
 const SETTLED_MS = 2000
 
-/** Remembers what is in folders for as long as they stay as they are: looking again costs one stat call. */
+/** Caches the entries of folders until they change: checking again costs one stat call. */
 export class FolderListings {
   /** By path. */
   readonly #listings = new Map<string, Listing>()
-  /** Why folders, and what links lead to, cannot be read, by path. */
+  /** Why folders and link targets cannot be read, by path. */
   readonly #problems = new Map<string, string>()
 
-  /** What could not be read when it was last looked at, by path. */
+  /** Paths that could not be read the last time, with the reason. */
   get problems(): ReadonlyMap<string, string> {
     return this.#problems
   }
 
   /**
-   * What is in a folder but for hidden things and what is neither file nor folder; nothing where it cannot be read.
-   * `visited`: folders that were looked at, which are not looked at again; the one at `path` is added.
+   * The files and folders in a folder, without hidden ones; none where it cannot be read. `visited`: folders
+   * already listed, which are not listed again; the one at `path` is added.
    */
   async entries(path: string, visited: Set<string>): Promise<readonly FolderEntry[]> {
     const stats = await stat(path, { bigint: true }).catch((error: unknown) => this.#tell(path, error))
@@ -68,7 +68,7 @@ export class FolderListings {
   async #kindOf(folder: string, entry: Dirent): Promise<FolderEntry["kind"] | undefined> {
     if (entry.isFile()) return "file"
     if (entry.isDirectory()) return "folder"
-    // A link, which can point to something else without a change of the folder, or a file system that tells no types.
+    // A link, whose target can change without changing the folder, or a file system that reports no types.
     const path = join(folder, entry.name)
     try {
       const stats = await stat(path)
@@ -81,7 +81,7 @@ export class FolderListings {
     }
   }
 
-  /** That something is not there is no problem, but for a link that leads to it. */
+  /** A missing entry is no problem, unless a link points to it. */
   #tell(path: string, error: unknown): undefined {
     const isMissing = systemCode(error) === "ENOENT"
     if (isMissing && !isLink(path)) this.#problems.delete(path)

@@ -14,27 +14,27 @@ import type { MediaFiles } from "./media-file"
 import { isModel, type ModelFiles } from "./model-file"
 import { type FoundModel, modelOfFile, modelOfMedia, scanModelsFolder } from "./scan"
 
-/** A model that is used where somebody has put it. */
+/** A model used in place. */
 export interface LocalModel {
   readonly found: FoundModel
   readonly summary: ModelSummary
 }
 
-/** Something that looks like a model and cannot be used, and why. */
+/** A file or folder that looks like a model but cannot be used, and why. */
 export interface RefusedModel {
   readonly refusal: string
 }
 
-/** The files that somebody put into the models folder, and those that were named by their path. */
+/** The files placed in the models folder, and those added by path. */
 export class LocalModels {
   readonly #modelsFolder: string
   readonly #files: ModelFiles
   readonly #media: MediaFiles
   readonly #log: Logger | undefined
-  /** Refusals. */
+  /** Reasons already logged. */
   readonly #reported = new Set<string>()
   readonly #listings = new FolderListings()
-  /** By name; they come before files of the same name in the folder. */
+  /** By name; they take precedence over files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
   constructor(modelsFolder: string, files: ModelFiles, media: MediaFiles, log: Logger | undefined) {
@@ -44,10 +44,7 @@ export class LocalModels {
     this.#media = media
   }
 
-  /**
-   * All of them, in no order. Those that cannot be used, and those whose name another one has, are left out, and told
-   * of once.
-   */
+  /** All of them, unordered. Unusable ones, and those whose name is taken, are left out and logged once. */
   async list(): Promise<readonly LocalModel[]> {
     const found = await this.#found()
     for (const [path, reason] of this.#listings.problems) this.#report(path, `cannot read ${path}: ${reason}`)
@@ -72,8 +69,8 @@ export class LocalModels {
   }
 
   /**
-   * The model of that name in any case, the same case first; or why what has it cannot be used. No other file is read
-   * for it.
+   * The model of that name, ignoring case, an exact match first; or why it cannot be used. Reads no other model's
+   * files.
    */
   async find(name: string): Promise<LocalModel | RefusedModel | undefined> {
     const lower = name.toLowerCase()
@@ -116,7 +113,7 @@ export class LocalModels {
     }
     const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia, tooMany)
     const others = inFolder.filter(({ name }) => !this.#added.has(name))
-    // Of files that differ in their endings only, the one comes first that every program knows.
+    // Of files that differ only in extension, the extension known to every program comes first.
     const isUsual = ({ path }: FoundModel) => path.endsWith(".gguf")
     return [...this.#added.values(), ...others.sort((a, b) => Number(isUsual(b)) - Number(isUsual(a)))]
   }
@@ -154,8 +151,8 @@ export class LocalModels {
   }
 
   /**
-   * Whether a projector lies beside a text model in a folder of their own; of those in the models folder itself nobody
-   * knows which model they go with.
+   * Whether a projector lies next to a text model in a separate folder; directly in the models folder there is no
+   * telling which model a projector belongs to.
    */
   async hasProjector({ found }: LocalModel): Promise<boolean> {
     const folder = dirname(found.path)
@@ -165,8 +162,8 @@ export class LocalModels {
   }
 
   /**
-   * Deletes what was dropped in; of a link the link alone. Returns what was deleted.
-   * @throws InvalidRequest where the files are not in the models folder, and so are not xLLM's to delete
+   * Deletes a local model's files; of a link only the link. Returns the deleted paths.
+   * @throws InvalidRequest where the files are outside the models folder, and so not xLLM's to delete
    */
   async delete({ found, summary }: LocalModel): Promise<readonly string[]> {
     const folder = await realpath(dirname(found.path))
@@ -190,7 +187,7 @@ export class LocalModels {
     return paths
   }
 
-  /** Two added files of one name are told apart by the folder they are in. */
+  /** Two added files of one name are distinguished by their folders. */
   #freeName(found: FoundModel): string {
     const withFolder = `${basename(dirname(found.path))}/${found.name}`
     const free = [found.name, withFolder].find((name) => !this.#added.has(name))
@@ -207,7 +204,7 @@ export class LocalModels {
   }
 }
 
-/** The entry of a folder that a path leads to: two links to one file are two models, each with a name of its own. */
+/** The folder entry that a path leads to: two links to one file are two models, each with its own name. */
 async function placeOf(path: string): Promise<string> {
   const folder = await realpath(dirname(path)).catch(() => dirname(path))
   return join(folder, basename(path))
@@ -217,13 +214,13 @@ function nothingIn({ paths }: FoundModel): string {
   return `no supported model found in this ${paths.length > 1 ? "file" : "folder"}`
 }
 
-/** Of a file that cannot be read. @throws `error` where it is another one */
+/** For a file that cannot be read. @throws `error` where it is another one */
 function refusalOf(error: unknown): RefusedModel {
   if (error instanceof FileFailed) return { refusal: error.message }
   throw error
 }
 
-/** Why something is refused, to follow its path: files in a folder are named from there. */
+/** Why something is refused, to follow its path: files are named relative to the folder. */
 function withoutPath(refusal: string, path: string): string {
   return refusal.replace(`${path}: `, "").replace(`${path}/`, "")
 }

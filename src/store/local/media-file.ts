@@ -12,16 +12,16 @@ import { idOf, readSamples, stateOf } from "./file-version"
 
 type Description<D> = D extends unknown ? Omit<D, Exclude<keyof ModelSummary, "kind">> : never
 
-/** What the files of a voice, a recogniser or a painter say about it. */
+/** The description in the files of a tts, asr or image model. */
 export type MediaDescription = Description<TtsDetails | AsrDetails | ImageModelDetails>
 
-/** What files turned out to be. `refused`: they look like a model, and cannot be used. */
+/** The result of inspecting files. `refused`: they look like a model, but cannot be used. */
 export type MediaFinding =
   | { readonly is: "model"; readonly id: string; readonly description: MediaDescription }
   | { readonly is: "refused"; readonly reason: string }
   | { readonly is: "nothing" }
 
-/** A folder or a file that may be a voice, a recogniser or a painter. */
+/** A folder or file that may be a tts, asr or image model. */
 export interface MediaFile {
   /** Of all files together. */
   readonly sizeBytes: number
@@ -29,7 +29,7 @@ export interface MediaFile {
   readonly finding: MediaFinding
 }
 
-/** Reads each version of voices, recognisers and painters once. */
+/** Reads each version of tts, asr and image models once. */
 export class MediaFiles {
   readonly #files: CacheTable<MediaFile>
 
@@ -38,8 +38,8 @@ export class MediaFiles {
   }
 
   /**
-   * What is at `path`, a folder or a file. Of the folders in it only the time is looked at, to see whether something
-   * changed: some voices bring hundreds of files there.
+   * Inspects the folder or file at `path`. Of subfolders only the modification time is checked: some tts models
+   * have hundreds of files there.
    */
   async inspect(path: string): Promise<MediaFile> {
     const names = await readdir(path).catch(() => undefined)
@@ -55,7 +55,7 @@ export class MediaFiles {
       return file
     } catch (error) {
       if (systemReason(error) === undefined) throw error
-      // Not kept: it may be readable the next time, and be the same version.
+      // Not cached: the same version may be readable the next time.
       return { sizeBytes, modifiedMs, finding: { is: "refused", reason: placeAndReason(error) } }
     }
   }

@@ -9,22 +9,22 @@ import type { CacheTable, MetadataCache } from "../metadata-cache"
 import { idOf, readSamples, stateOf } from "./file-version"
 import type { FoundModel } from "./scan"
 
-/** What is known of a model's files without reading their whole header. */
+/** A model's file, described without reading the whole header. */
 export interface ModelFile {
   readonly paths: readonly string[]
   /** Of all files together. */
   readonly sizeBytes: number
   readonly modifiedAt: Date
-  /** The first 12 hex digits of a SHA-256 over size and samples of the content. */
+  /** The first 12 hex digits of a SHA-256 over the size and samples of the content. */
   readonly id: string
-  /** `undefined` where the file is no GGUF. */
+  /** `undefined` where the file is not GGUF. */
   readonly kind: GgufKind | undefined
 }
 
-/** What can be kept of a {@link ModelFile}. */
+/** The cacheable part of a {@link ModelFile}. */
 type FileRecord = Pick<ModelFile, "id" | "kind">
 
-/** GGUF files, each version of which is read once. */
+/** GGUF files, of which each version is read once. */
 export class ModelFiles {
   readonly #files: CacheTable<FileRecord>
   readonly #descriptions: CacheTable<GgufDescription>
@@ -60,13 +60,13 @@ export class ModelFiles {
   }
 }
 
-/** Is it something that answers by itself, not a part that goes with another model? */
+/** Is it a model by itself, rather than a part of another one? */
 export function isModel(file: Pick<ModelFile, "kind" | "paths">): boolean {
   const { architecture, type, part } = file.kind ?? {}
   if (part !== undefined) return false
   if (type !== undefined) return type === "model"
   if (architecture !== undefined) return architecture !== "clip"
-  // Projectors from before there was a key for it are told apart by their name, as llama.cpp does.
+  // Projectors that predate the metadata key are recognised by name, as in llama.cpp.
   return !basename(file.paths[0] ?? "").includes("mmproj")
 }
 
@@ -79,9 +79,9 @@ async function readDescription(model: FoundModel): Promise<GgufDescription> {
 }
 
 /**
- * The headers of a text model's files, of which the first one's has the texts of the tokens.
- * @param paths in their order, as their names tell them
- * @throws InvalidModelFile where one is missing, damaged, or no part of that model by what it says itself
+ * Reads the headers of a text model's files; the first one contains the texts of the tokens.
+ * @param paths in the order given by their names
+ * @throws InvalidModelFile where one is missing, damaged, or by its own metadata no part of that model
  */
 export async function readWeights(
   paths: readonly string[],

@@ -4,31 +4,31 @@ import { MODELS_FOLDER } from "../../limits"
 import { RESERVED_NAMES } from "../layout"
 import type { FolderEntry, FolderListings } from "./folder-listings"
 
-/** A model's place on disk, before anything of it was read. */
+/** A model's location on disk, before anything is read. */
 export interface FoundModel {
-  /** `media`: what it is, if anything, shows when its files are read. */
+  /** `media`: whether and what it is shows only when its files are read. */
   readonly form: "gguf" | "media"
-  /** Path below the models folder with `/` between folders, without `.gguf` (or the like) and split number. */
+  /** Path below the models folder with `/` between folders, without `.gguf` (or similar) and split number. */
   readonly name: string
   /** What a worker loads: a file, the first one of a split model, or a folder. */
   readonly path: string
-  /** All files of the model, in order; of a folder only that. */
+  /** All files of the model, in order; only the folder itself for a folder. */
   readonly paths: readonly string[]
 }
 
 const EXTENSION = /\.gguf$/i
-/** Graphs and weights of voices, recognisers and painters. */
+/** Graphs and weights of tts, asr and image models. */
 const MEDIA_FILE = /\.(onnx|ort|safetensors)$|^model\.bin$/i
-/** Those that can be a whole model alone, or with the JSON beside them. */
+/** Files that can be a whole model alone, or with the JSON next to them. */
 const SINGLE_FILE = /\.(onnx|safetensors)$/i
-/** Deep enough for publisher/repository/quantisation, and an end to links that go round in a circle. */
+/** Deep enough for publisher/repository/quantisation, and a bound for circular links. */
 const MAX_DEPTH = 5
 
 /**
- * Every model file in a folder and the folders below it; hidden ones are left out, and the store's own. What cannot be
- * read, and a folder that is not there, counts as empty.
- * @param isMedia whether the files of a folder belong together, as one model that is no text model
- * @param tooMany told why not all of it was looked at
+ * Finds every model file in a folder and below, except hidden files and the store's own. Unreadable and missing
+ * folders count as empty.
+ * @param isMedia whether the files of a folder form one model that is not a text model
+ * @param tooMany called with the reason where the scan is incomplete
  */
 export async function scanModelsFolder(
   folder: string,
@@ -45,7 +45,7 @@ export async function scanModelsFolder(
   return scan.found.slice(0, models)
 }
 
-/** The model that a GGUF belongs to, named after the file alone. */
+/** The model of a GGUF file, named after the file alone. */
 export function modelOfFile(path: string): FoundModel {
   const file = basename(path)
   const name = parseSplitName(file)?.stem ?? file.replace(EXTENSION, "")
@@ -53,7 +53,7 @@ export function modelOfFile(path: string): FoundModel {
   return { form: "gguf", name, path: paths[0] ?? path, paths }
 }
 
-/** What may be a voice, a recogniser or a painter: a folder, or a file with the JSON that describes it. */
+/** A possible tts, asr or image model: a folder, or a file with the JSON that describes it. */
 export function modelOfMedia(path: string): FoundModel {
   const name = basename(path).replace(SINGLE_FILE, "")
   return { form: "media", name, path, paths: SINGLE_FILE.test(path) ? [path, `${path}.json`] : [path] }
@@ -63,7 +63,7 @@ interface Scan {
   readonly found: FoundModel[]
   readonly listings: FolderListings
   readonly visited: Set<string>
-  /** How many were looked at. */
+  /** The number of entries examined. */
   entries: number
   readonly isMedia: (found: FoundModel) => Promise<boolean>
 }
@@ -77,7 +77,7 @@ async function scanInto(scan: Scan, folder: string, prefix: string, depth: numbe
       return
     }
   }
-  // Once for all of them: a folder may have thousands.
+  // Computed once for all of them: a folder may have thousands.
   const isDescribed = hasDescription(entries)
   for (const { name, kind } of entries) {
     scan.entries++
@@ -88,19 +88,19 @@ async function scanInto(scan: Scan, folder: string, prefix: string, depth: numbe
       if (depth > 1) await scanInto(scan, path, `${prefix}${name}/`, depth - 1)
       continue
     }
-    // One that cannot be looked at counts as what its name says: whoever asks for it is told why.
+    // A file that cannot be examined is judged by its name; using it reports why.
     const model = modelInFile(path, isDescribed({ name, kind }))
     if (model !== undefined) scan.found.push({ ...model, name: prefix + model.name })
   }
 }
 
-/** May a folder be one model? Several voices beside each other are several models. */
+/** May a folder be one model? Several tts models side by side are several models. */
 function isOneModel(entries: readonly FolderEntry[]): boolean {
   const files = entries.filter(({ kind }) => kind === "file")
   return files.some(({ name }) => MEDIA_FILE.test(name)) && files.filter(hasDescription(entries)).length < 2
 }
 
-/** Is it a voice as Piper's authors publish them? */
+/** Is it a tts model in the form that Piper's authors publish? */
 function hasDescription(entries: readonly FolderEntry[]): (file: FolderEntry) => boolean {
   const names = new Set(entries.map(({ name }) => name))
   return ({ name }) => /\.onnx$/i.test(name) && names.has(`${name}.json`)

@@ -10,7 +10,7 @@ import { openHolding, openWorkspace, type Workspace } from "../workspace"
 import type { Digest } from "./manifest"
 import { PendingBlobs } from "./pending-blobs"
 
-/** Bytes hashed in one go: about 0.5 ms, so that the event loop stays free. */
+/** Bytes hashed at a time: about 0.5 ms, so that the event loop stays free. */
 const CHUNK_BYTES = 512 * 1024
 const FILE_PREFIX = "sha256-"
 
@@ -18,7 +18,7 @@ const FILE_PREFIX = "sha256-"
 export class BlobFolder implements Blobs {
   readonly #layout: StoreLayout
   readonly #pending: PendingBlobs
-  /** What this process has made that is not installed. */
+  /** Blobs added by this process and not yet installed. */
   readonly #made = new Set<Digest>()
 
   constructor(layout: StoreLayout) {
@@ -57,12 +57,14 @@ export class BlobFolder implements Blobs {
   }
 
   async hold(digests: readonly Digest[]): Promise<AsyncDisposable> {
-    // Under the lock: whoever frees blobs right now has either finished, or will see it.
+    // Under the lock: a process freeing blobs has either finished or will see this one.
     using _lock = await lockStore(this.#layout)
     return await toldOfFiles(this.#layout, () => openHolding(this.#layout.temporary, digests))
   }
 
-  /** They were added for a manifest that is there now, or never will be. Returns those that were not there before. */
+  /**
+   * Ends the protection of added blobs, whose manifest is installed or never will be. Returns those that were new.
+   */
   async settle(digests: readonly Digest[]): Promise<readonly Digest[]> {
     await this.#pending.settle(digests)
     return digests.filter((digest) => this.#made.delete(digest))
@@ -95,7 +97,7 @@ export class BlobFolder implements Blobs {
     return blob
   }
 
-  /** Has a blob there, made by `make` where it is not; from now on it is safe from others, unless that fails. */
+  /** Ensures that a blob exists, created by `make` if missing, and protects it; undone if that fails. */
   async #addAs(digest: Digest, make: () => Promise<void>): Promise<void> {
     await this.#pending.add(digest)
     try {
@@ -116,7 +118,7 @@ export class BlobFolder implements Blobs {
     await rename(temporary, this.pathOf(digest))
   }
 
-  /** False where `path` is on another file system. */
+  /** Returns false where `path` is on another file system. */
   async #rename(path: string, digest: Digest): Promise<boolean> {
     await mkdir(this.#layout.blobs, { recursive: true })
     try {
@@ -129,13 +131,13 @@ export class BlobFolder implements Blobs {
   }
 }
 
-/** `undefined` for a file that is no blob. */
+/** `undefined` for a file that is not a blob. */
 export function digestOfFileName(name: string): Digest | undefined {
   if (!/^sha256-[0-9a-f]{64}$/.test(name)) return undefined
   return `sha256:${name.slice(FILE_PREFIX.length)}`
 }
 
-/** False where the file system has no links, or both are not on the same one. */
+/** Returns false where the file system has no links, or the paths are on different ones. */
 async function linked(from: string, to: string): Promise<boolean> {
   return await link(from, to).then(
     () => true,
@@ -147,13 +149,13 @@ function digestOfBytes(bytes: Uint8Array): Digest {
   return `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`
 }
 
-/** `onProgress` hears how many bytes have been read. */
+/** `onProgress` is called with the number of bytes read. */
 export async function digestOfFile(path: string, onProgress?: (bytes: number) => void): Promise<Digest> {
   const hash = new Bun.CryptoHasher("sha256")
   let bytes = 0
   for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
     hash.update(chunk)
-    // Of a file's bytes a chunk is always a buffer.
+    // Without an encoding, chunks are always buffers.
     bytes += (chunk as Buffer).length
     onProgress?.(bytes)
   }

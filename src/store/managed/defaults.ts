@@ -12,7 +12,7 @@ import { foldSeed } from "../../lib/fold-seed"
 import { normalizeNewlines } from "../../lib/text/newlines"
 import type { Digest, Manifest, ManifestParameter } from "./manifest"
 
-/** Sampling parameters by the names that Modelfiles give them, where the number means the same. */
+/** Sampling parameters with the same meaning in Modelfiles, by their names there. */
 export const SAMPLING_PARAMETERS = {
   temperature: "temperature",
   top_p: "topP",
@@ -35,9 +35,9 @@ export const SAMPLING_PARAMETERS = {
 } as const satisfies Readonly<Record<string, keyof SamplingParameters>>
 
 /**
- * What an installed model brings along beside its weights. Parameters that are not known, or are not what they should
- * be, as registries may have them, count as absent. Texts that were written on Windows get line feeds.
- * @param pathOf where a blob is
+ * The defaults that come with an installed model. Unknown and invalid parameters, as registries may have them, are
+ * ignored. Windows line endings become line feeds.
+ * @param pathOf the path of a blob
  */
 export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => string): ModelDefaults {
   const parameters = new KnownParameters(manifest.parameters)
@@ -69,14 +69,14 @@ export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => strin
   }
 }
 
-/** Those that keep the rules; of more than a model may have the first ones. */
+/** The valid ones, up to the number that a model may have. */
 function stopsOf(stop: ManifestParameter | undefined): readonly string[] {
   if (!Array.isArray(stop)) return []
   const rule = modelfileParameters["stop"]
   return stop.filter((text) => rule?.parse(text) !== undefined).slice(0, rule?.mostLines)
 }
 
-/** The template in Jinja; a note where the file's own one has to do. */
+/** The template in Jinja; a note where the file's own one is used instead. */
 function templateOf({ template, renderer, parser }: Manifest): {
   readonly template?: string
   readonly note?: string
@@ -97,7 +97,7 @@ function templateOf({ template, renderer, parser }: Manifest): {
   }
 }
 
-/** Parameters whose values keep the rules of Modelfiles. */
+/** Parameters whose values are valid in a Modelfile. */
 class KnownParameters {
   readonly #values = new Map<string, ParameterValue>()
 
@@ -142,7 +142,7 @@ function samplingOf(parameters: KnownParameters): Partial<SamplingParameters> {
   return sampling
 }
 
-/** Zero threads and -1 layers mean the same as nothing: the program chooses. */
+/** Zero threads and -1 layers both mean the automatic choice. */
 function settingsOf(parameters: KnownParameters): Partial<ModelSettings> {
   const settings: Mutable<ModelSettings> = {}
   const contextLength = parameters.number("num_ctx")
@@ -160,7 +160,7 @@ function settingsOf(parameters: KnownParameters): Partial<ModelSettings> {
   const both = parameters.text("kv_cache_type")
   const kvTypeK = parameters.text("cache_type_k") ?? both
   const kvTypeV = parameters.text("cache_type_v") ?? both
-  // The rule of these parameters lets nothing else through.
+  // The parameter's rule admits only these types.
   if (kvTypeK !== undefined) settings.kvTypeK = kvTypeK as KvType
   if (kvTypeV !== undefined) settings.kvTypeV = kvTypeV as KvType
   return settings

@@ -15,16 +15,16 @@ import { openWorkspace } from "../workspace"
 import { type Manifest, manifestId, MAX_MANIFEST_BYTES, parseManifest, printManifest } from "./manifest"
 import { placeOf } from "./views"
 
-/** What a list tells of a model that a manifest describes. */
+/** A model in a list, as described by its manifest. */
 export interface ManagedEntry {
   readonly name: ModelName
-  /** Hex digest of what the manifest says. */
+  /** Hex digest of the manifest's content. */
   readonly id: string
   readonly kind: ModelKind
   readonly sizeBytes: number
   /** What a worker loads. */
   readonly path: string
-  /** Of the folder that its files are put together in, where it has one. */
+  /** Id of the folder its files are assembled in, if any. */
   readonly viewId: string | undefined
   readonly installedAt: Date
 }
@@ -38,14 +38,14 @@ interface ManifestPlace {
   readonly name: ModelName
 }
 
-/** What is kept of a manifest for lists, so that they need not read licences and templates. */
+/** The part of a manifest cached for lists, so that they need not read licences and templates. */
 interface EntryRecord extends Pick<ManagedEntry, "id" | "kind" | "sizeBytes"> {
   readonly viewId?: string
   /** Relative to the models folder. */
   readonly path: string
 }
 
-/** Why a manifest cannot be used. */
+/** Why a manifest is unusable. */
 interface DamageRecord {
   readonly damage: string
 }
@@ -53,15 +53,15 @@ interface DamageRecord {
 const EXTENSION = ".json"
 
 /**
- * The manifests below the models folder; each version of one is read once. Their places are their names. A damaged one
- * is told about once and counts as not there.
+ * The manifests below the models folder; each version is read once. Their paths are the models' names. A damaged
+ * one is logged once and counts as absent.
  */
 export class ManagedModels {
   readonly #layout: StoreLayout
   readonly #log: Logger | undefined
   readonly #entries: CacheTable<EntryRecord | DamageRecord>
   readonly #manifests: CacheTable<Manifest>
-  /** Versions of manifests. */
+  /** Manifest versions already logged. */
   readonly #reported = new Set<string>()
 
   constructor(layout: StoreLayout, cache: MetadataCache, log: Logger | undefined) {
@@ -71,15 +71,16 @@ export class ManagedModels {
     this.#log = log
   }
 
-  /** All of them, in no order. */
+  /** All of them, unordered. */
   async list(): Promise<readonly ManagedEntry[]> {
     const entries = await mapSome(await this.#places(), (place) => this.#entryAt(place))
     return entries.flatMap((found) => found?.entry ?? [])
   }
 
   /**
-   * Blobs that models need, but for the one of that name. Every file among the manifests counts by the digests in it: one
-   * that is damaged, from a later version, or of another program that shares the folder, as Ollama may.
+   * Blobs that models use, except the one of that name. Every file among the manifests counts, by the digests in
+   * it: even one that is damaged, from a later version, or from another program that shares the folder, such as
+   * Ollama.
    * @throws the file system's error where one cannot be read
    */
   async digestsBeside(name: ModelName | undefined): Promise<ReadonlySet<string>> {
@@ -93,25 +94,25 @@ export class ManagedModels {
     return used
   }
 
-  /** The model of that name in upper or lower case; the same case comes first. */
+  /** The model of that name, ignoring case; an exact match comes first. */
   async find(name: ModelName): Promise<ManagedModel | undefined> {
     const place = await this.#placeOf(name)
     const found = place && (await this.#entryAt(place))
     if (place === undefined || found === undefined) return undefined
     const manifest =
       this.#manifests.get(place.path, found.stamp) ?? (await this.#read(place.path, found.stamp))
-    // A manifest that was replaced meanwhile, by one that is damaged, is as good as gone.
+    // A manifest just replaced by a damaged one counts as gone.
     return manifest instanceof Error ? undefined : { ...found.entry, manifest }
   }
 
-  /** What has that name in whatever case, whether it can be used or not. */
+  /** What has that name, ignoring case, whether usable or not. */
   async occupant(name: ModelName): Promise<Occupant | undefined> {
     const place = await this.#placeOf(name)
     if (place === undefined || (await stat(place.path).catch(() => undefined)) === undefined) return undefined
     return (await this.find(name))?.manifest ?? "unreadable"
   }
 
-  /** Replaces what has that name, in whatever case. To be called under the store's lock. */
+  /** Replaces what has that name, ignoring case. Call it under the store's lock. */
   async write(name: ModelName, manifest: Manifest): Promise<ManagedModel> {
     const place = (await this.#placeOf(name)) ?? { name, path: this.#pathOf(name) }
     await using workspace = await openWorkspace(this.#layout.temporary)
@@ -128,7 +129,7 @@ export class ManagedModels {
     return { ...this.#toEntry(place.name, this.#recordOf(manifest), mtime), manifest }
   }
 
-  /** To be called under the store's lock. */
+  /** Call it under the store's lock. */
   async delete(name: ModelName): Promise<void> {
     const path = this.#pathOf(name)
     await rm(path, { force: true })
@@ -140,7 +141,7 @@ export class ManagedModels {
   }
 
   /**
-   * Where a name's manifest is, or would be: folders that are there already in another case are used. It costs the same
+   * The path of a name's manifest, existing or not; existing folders in another case are reused. Costs the same
    * however many models there are.
    */
   async #placeOf(name: ModelName): Promise<ManifestPlace | undefined> {
@@ -186,13 +187,13 @@ export class ManagedModels {
     if (manifest instanceof FileFailed) return { damage: manifest.message }
     const record =
       manifest instanceof InvalidManifest ? { damage: manifest.message } : this.#recordOf(manifest)
-    // What the system did not let us read may be read later, though the file is the same.
+    // A file that could not be read may become readable without changing.
     const isKnown = !(manifest instanceof InvalidManifest) || systemCode(manifest.cause) === undefined
     if (isKnown) this.#entries.set(path, stamp, record)
     return record
   }
 
-  /** The manifest, or why it cannot be used; that it cannot be read may change without another version of it. */
+  /** The manifest, or why it is unusable; a read error may go away without a new version of the file. */
   async #read(path: string, stamp: string): Promise<Manifest | InvalidManifest | FileFailed> {
     try {
       const manifest = await parseManifest(
@@ -232,7 +233,7 @@ export class ManagedModels {
   }
 }
 
-/** @throws the file system's error where a folder is there and cannot be read */
+/** @throws the file system's error where an existing folder cannot be read */
 async function filesBelow(folder: string): Promise<readonly string[]> {
   try {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true })
@@ -243,17 +244,20 @@ async function filesBelow(folder: string): Promise<readonly string[]> {
   }
 }
 
-/** A manifest's folder, and the two above it. */
+/** Removes a manifest's folder and the two above it, where empty. */
 async function removeEmptyFolders(of: string): Promise<void> {
   let folder = of
   try {
     for (let depth = 0; depth < 3; depth++, folder = dirname(folder)) await rmdir(folder)
   } catch {
-    // There is something else in it, and so there is in its parents.
+    // Not empty, so neither are its parents.
   }
 }
 
-/** What is in folders. What is no folder, or gone, counts as empty; so does what cannot be read, which is told. */
+/**
+ * Lists folders. A path that is missing or not a folder counts as empty; so does one that cannot be read, which is
+ * logged.
+ */
 async function inFolders(
   folders: readonly string[],
   tell: (path: string, error: unknown) => void,

@@ -5,7 +5,7 @@ import { MODEL_TEXTS } from "../../limits"
 import { isInside } from "../fs"
 import type { Manifest, ManifestFile } from "./manifest"
 
-/** This module costs time to load: import it only where there is a manifest to check. */
+/** Slow to load: import this module only where there is a manifest to check. */
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const line = Type.String(MODEL_TEXTS.line)
@@ -19,7 +19,7 @@ const file = Type.Object({
   scale: Type.Optional(Type.Number()),
 })
 
-/** Fields that later versions add are let through. */
+/** Fields added by later versions are accepted. */
 const schema = Type.Object({
   version: Type.Literal(1),
   kind: Type.Enum(["text", "tts", "asr", "image"]),
@@ -58,13 +58,13 @@ const schema = Type.Object({
 
 const validator = Compile(schema)
 
-/** @throws InvalidManifest that names the first thing that is wrong */
+/** @throws InvalidManifest that names the first fault */
 export function checkManifest(value: unknown): Manifest {
   if (!validator.Check(value)) {
     const [problem] = validator.Errors(value)
     throw new InvalidManifest(`${problem?.instancePath || "it"} ${problem?.message ?? "is invalid"}`)
   }
-  // The schema describes the type, but for the digests' prefix, which its pattern does.
+  // The schema describes the type, except the digests' prefix, which a pattern checks.
   const manifest = value as unknown as Manifest
   checkFiles(manifest.files)
   if (manifest.kind === "text" && !manifest.files.some(({ role }) => role === "model")) {
@@ -75,7 +75,7 @@ export function checkManifest(value: unknown): Manifest {
   return manifest
 }
 
-/** Names that differ only in case are one on some file systems. */
+/** Names that differ only in case are the same on some file systems. */
 function checkFiles(files: readonly ManifestFile[]): void {
   const names = new Set<string>()
   const folders = new Set<string>()

@@ -21,7 +21,7 @@ function isWritable(folder: string): Promise<boolean> {
   )
 }
 
-/** Something else has the name that a model was to be deleted by. */
+/** The error where the model to delete has been replaced by another one. */
 export function replacedMeanwhile(name: string): ModelNotFound {
   return new ModelNotFound(name, ": the name was given to another model meanwhile; nothing was deleted")
 }
@@ -30,7 +30,7 @@ function digestsOf({ files }: Manifest): ReadonlySet<Digest> {
   return new Set(files.map(({ digest }) => digest))
 }
 
-/** `undefined` for what is not there or no GGUF; that is found elsewhere. */
+/** `undefined` where it is missing or not a GGUF file; other checks report that. */
 async function headerOf(path: string): Promise<GgufHeader | undefined> {
   if (!(await Bun.file(path).exists())) return undefined
   try {
@@ -41,7 +41,7 @@ async function headerOf(path: string): Promise<GgufHeader | undefined> {
   }
 }
 
-/** What changes the set of installed models. One change at a time, by whatever process. */
+/** Changes to the set of installed models. One at a time across all processes. */
 export class ManifestTransactions {
   readonly #layout: StoreLayout
   readonly #blobs: BlobFolder
@@ -55,10 +55,10 @@ export class ManifestTransactions {
 
   /** @throws BlobMissing, InvalidManifest, ModelExists, StoreBusy */
   async install(name: ModelName, manifest: Manifest, options: InstallOptions): Promise<ManagedModel> {
-    // As whoever reads it will check it; before any of its names becomes a path.
+    // Parsed as readers will, before any of its names becomes a path.
     const checked = await parseManifest(new TextEncoder().encode(printManifest(manifest)))
     await this.#refuseHalves(name, checked)
-    // Before the lock, because it takes long where files cannot be linked; made sure of under it.
+    // Done before the lock, as it is slow where files cannot be linked; verified under the lock.
     const { view } = placeOf(checked, this.#layout)
     if (view !== undefined) await ensureView(view, this.#layout).catch(() => undefined)
     using _lock = await lockStore(this.#layout)
@@ -67,13 +67,13 @@ export class ManifestTransactions {
     return model
   }
 
-  /** @throws ModelNotFound where it has gone meanwhile; StoreBusy */
+  /** @throws ModelNotFound where it was removed meanwhile; StoreBusy */
   async copy(source: ModelName, target: ModelName): Promise<ManagedModel> {
     using _lock = await lockStore(this.#layout)
     return await this.#write(target, (await this.#existing(source)).manifest)
   }
 
-  /** Frees blobs that this process has made and that no model has, unless somebody holds them. */
+  /** Frees blobs added by this process that no model uses, unless another one holds them. */
   async abandon(digests: readonly Digest[]): Promise<void> {
     const made = await this.#blobs.settle(digests)
     if (made.length === 0) return
@@ -82,8 +82,8 @@ export class ManifestTransactions {
   }
 
   /**
-   * Removes the model that has that id; returns the bytes that were freed.
-   * @throws ModelNotFound where it has gone or was replaced meanwhile; StoreBusy
+   * Removes the model with that id; returns the number of bytes freed.
+   * @throws ModelNotFound where it was removed or replaced meanwhile; StoreBusy
    */
   async remove(name: ModelName, id: string): Promise<number> {
     using _lock = await lockStore(this.#layout)
@@ -95,8 +95,8 @@ export class ManifestTransactions {
   }
 
   /**
-   * Removes what killed processes left behind, and blobs that no model has had for `orphanMs`. Does nothing where there
-   * is nothing to do, or to change.
+   * Removes the leftovers of killed processes, and blobs that no model has used for `orphanMs`. Does nothing where
+   * nothing needs to, or can, be changed.
    */
   async tidy(orphanMs: number): Promise<void> {
     if (!(await isWritable(this.#layout.root))) return
@@ -107,18 +107,18 @@ export class ManifestTransactions {
     const held = await heldBlobs(this.#layout.temporary)
     for (const file of await readdir(this.#layout.blobs).catch(() => [])) {
       const digest = digestOfFileName(file)
-      // What is called otherwise was not put there by xLLM.
+      // Files with other names were not created by xLLM.
       if (digest === undefined || used.has(digest) || held.has(digest)) continue
       const path = join(this.#layout.blobs, file)
-      // When it was renamed to its place: what it was downloaded as may be older.
+      // The time of its rename into place: the download may be older.
       const since = (await stat(path).catch(() => undefined))?.ctimeMs ?? Date.now()
       if (Date.now() - since > orphanMs) await rm(path, { force: true })
     }
   }
 
   /**
-   * The same model under that name, where nothing there may be replaced.
-   * @throws ModelExists for any other one
+   * Returns the existing model where it is identical and may not be replaced.
+   * @throws ModelExists for a different one
    */
   async #kept(
     name: ModelName,
@@ -153,7 +153,7 @@ export class ManifestTransactions {
     return model
   }
 
-  /** Whatever it comes from, no model is installed of which its files say themselves that there is more. @throws InvalidModelFile */
+  /** Never installs a split model with parts missing, whatever its source. @throws InvalidModelFile */
   async #refuseHalves(name: ModelName, manifest: Manifest): Promise<void> {
     if (manifest.kind !== "text") return
     const weights: WeightsFile[] = []

@@ -10,16 +10,16 @@ export function isDigest(text: string): text is Digest {
   return /^sha256:[0-9a-f]{64}$/.test(text)
 }
 
-/** What a file of a model is for. `file`: one of several that only make sense together. */
+/** The purpose of a model's file. `file`: one of several that are only useful together. */
 export type FileRole = "model" | "projector" | "adapter" | "draft" | "file"
 
 export interface ManifestFile {
-  /** As its author called it, relative to the model, with `/` between folders. */
+  /** Its original name, relative to the model, with `/` between folders. */
   readonly name: string
   readonly role: FileRole
   readonly digest: Digest
   readonly sizeBytes: number
-  /** Of adapters; absent: 1. */
+  /** For adapters; absent: 1. */
   readonly scale?: number
 }
 
@@ -27,13 +27,13 @@ export interface ManifestSource {
   readonly type: "huggingface" | "ollama" | "url" | "file" | "create" | "import"
   /** A name, a URL or a path, by `type`. */
   readonly reference: string
-  /** The commit or digest that the source called current. */
+  /** The commit or digest that was current at the source. */
   readonly revision?: string
 }
 
 export type ManifestParameter = number | boolean | string | readonly string[]
 
-/** Everything that is known of an installed model but for its name, which is where it is kept. */
+/** Everything known about an installed model except its name, which is its path. */
 export interface Manifest {
   readonly version: 1
   readonly kind: ModelKind
@@ -43,7 +43,7 @@ export interface Manifest {
   /** At least one. */
   readonly files: readonly ManifestFile[]
   readonly capabilities?: readonly string[]
-  /** Under the names that Modelfiles use: `temperature`, `stop`, `num_ctx`, … */
+  /** By their names in Modelfiles: `temperature`, `stop`, `num_ctx`, … */
   readonly parameters: Readonly<Record<string, ManifestParameter>>
   readonly template?: { readonly text: string; readonly syntax: "jinja" | "go" }
   readonly system?: string
@@ -52,20 +52,20 @@ export interface Manifest {
   readonly requires?: string
   readonly renderer?: string
   readonly parser?: string
-  /** The model that this one was made from. */
+  /** The model that this one was derived from. */
   readonly base?: string
 }
 
-/** Licences and templates are texts of some kilobytes; nothing that a model is described by comes near. */
+/** Licences and templates take some kilobytes; no real manifest comes near this. */
 export const MAX_MANIFEST_BYTES = 16 * 1024 ** 2
 
-/** The text that {@link parseManifest} reads. */
+/** Formats a manifest as {@link parseManifest} reads it. */
 export function printManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`
 }
 
 /**
- * Checks everything that a manifest says, because manifests are edited by hand, copied from elsewhere and cut short.
+ * Checks a manifest completely, because manifests are edited by hand, copied from elsewhere and truncated.
  * @throws InvalidManifest that says what is wrong
  */
 export async function parseManifest(bytes: Uint8Array): Promise<Manifest> {
@@ -73,7 +73,7 @@ export async function parseManifest(bytes: Uint8Array): Promise<Manifest> {
   const excess = await findExcess(bytes, JSON_SHAPE)
   if (excess !== undefined) throw new InvalidManifest(`it has more than ${JSON_SHAPE[excess]} ${excess}`)
   const value = parseJson(bytes)
-  // Loaded where a manifest is read for the first time: the checker costs more time than listing models.
+  // Loaded on first use: the checker takes longer to load than models take to list.
   const { checkManifest } = await import("./manifest-schema")
   return checkManifest(value)
 }
@@ -87,15 +87,15 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 /**
- * Hex digest of what the model is: the same for every name that it has, and wherever, whenever and out of what it was
- * made. Files of text models have no names that matter.
+ * Hex digest of the model's content: the same under every name, and independent of where, when and from what it was
+ * created. File names of text models do not matter.
  */
 export function manifestId({ createdAt: _when, source: _where, base: _base, ...content }: Manifest): string {
   const files = content.kind === "text" ? content.files.map(({ name: _, ...file }) => file) : content.files
   return new Bun.CryptoHasher("sha256").update(canonical({ ...content, files })).digest("hex")
 }
 
-/** JSON whose objects have their keys in order. */
+/** JSON with sorted object keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => {
     if (inner === null || typeof inner !== "object" || Array.isArray(inner)) return inner

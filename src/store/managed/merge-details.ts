@@ -4,7 +4,7 @@ import { jinjaCapabilities } from "../../formats/template-capabilities"
 import type { MediaDescription } from "../local/media-file"
 import type { Manifest } from "./manifest"
 
-/** The order in which capabilities are told. */
+/** The order in which capabilities are listed. */
 const CAPABILITIES: readonly string[] = [
   "completion",
   "chat",
@@ -19,15 +19,15 @@ const CAPABILITIES: readonly string[] = [
   "image",
 ]
 
-/** What is there beside a model's files. */
+/** What comes along with a model's files. */
 interface Along {
-  /** Absent: it was not installed. */
+  /** Absent: the model is not installed. */
   readonly manifest: Manifest | undefined
-  /** Whether a projector of images lies beside it. */
+  /** Whether an image projector comes with it. */
   readonly sees: boolean
 }
 
-/** What a model's files say of it, and beside it what came along: its licence, its template, its projector. */
+/** Combines the description from a model's files with what comes along: its licence, template and projector. */
 export function mergeDetails<D extends GgufDescription | MediaDescription>(
   description: D,
   { defaults }: Pick<ModelSummary, "defaults">,
@@ -36,7 +36,7 @@ export function mergeDetails<D extends GgufDescription | MediaDescription>(
   const license = manifest?.licenses?.join("\n\n").trim()
   const capabilities = new Set([...description.capabilities, ...(manifest?.capabilities ?? [])])
   if (defaults?.template !== undefined && capabilities.has("completion")) {
-    // It counts in place of the file's own.
+    // It replaces the file's own template.
     for (const one of ["tools", "thinking"]) capabilities.delete(one)
     for (const one of ["chat", ...jinjaCapabilities(defaults.template)]) capabilities.add(one)
   }
@@ -48,7 +48,7 @@ export function mergeDetails<D extends GgufDescription | MediaDescription>(
   }
 }
 
-/** What is not known here comes last. */
+/** Unknown capabilities come last. */
 function rank(capability: string): number {
   const index = CAPABILITIES.indexOf(capability)
   return index === -1 ? CAPABILITIES.length : index

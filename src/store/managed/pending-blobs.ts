@@ -3,8 +3,8 @@ import { openHolding, type Workspace } from "../workspace"
 import type { Digest } from "./manifest"
 
 /**
- * Blobs that this process has added and not yet installed. Other processes, which free what no manifest names, see them
- * as held until then, or until this process ends.
+ * Blobs that this process has added and not yet installed. Other processes, which free blobs that no manifest
+ * names, see them as held until they are installed or this process ends.
  */
 export class PendingBlobs {
   readonly #layout: StoreLayout
@@ -17,11 +17,11 @@ export class PendingBlobs {
   }
 
   /**
-   * To be called before a look whether the blob is there already. What fails leaves nothing behind.
+   * Call it before checking whether the blob exists. Undone if it fails.
    * @throws StoreBusy, ModelsFolderUnwritable, the file system's error
    */
   async add(digest: Digest): Promise<void> {
-    // Under the lock: whoever frees blobs right now has either finished, or will see it.
+    // Under the lock: a process freeing blobs has either finished or will see this one.
     using _lock = await lockStore(this.#layout)
     this.#added.set(digest, (this.#added.get(digest) ?? 0) + 1)
     try {
@@ -34,7 +34,7 @@ export class PendingBlobs {
     }
   }
 
-  /** A manifest names them now, or none ever will. */
+  /** A manifest names them now, or never will. */
   async settle(digests: readonly Digest[]): Promise<void> {
     for (const digest of digests) {
       const times = this.#added.get(digest) ?? 0
@@ -45,7 +45,7 @@ export class PendingBlobs {
     if (workspace === undefined) return
     if (this.#added.size === 0) this.#workspace = undefined
     const rest = [...this.#added.keys()]
-    // Where that fails, because the disk is full, some are held longer than they need be.
+    // If that fails, because the disk is full, some blobs are held longer than necessary.
     await workspace
       .then((open) => (rest.length === 0 ? open[Symbol.asyncDispose]() : open.hold(rest)))
       .catch(() => {})

@@ -10,15 +10,15 @@ const VIEW_ID = new RegExp(`^[0-9a-f]{${ID_DIGITS}}$`)
 
 /** How an installed model is loaded. */
 export interface ModelPlace {
-  /** The folder that its blobs are put together in; `undefined`: its one file is loaded where it is. */
+  /** The folder in which its blobs are assembled; `undefined`: its one file is loaded in place. */
   readonly view: View | undefined
   /** What a worker loads. */
   readonly path: string
-  /** What it consists of, in order; for a text model the parts of its weights. */
+  /** Its files, in order; for a text model the parts of its weights. */
   readonly paths: readonly string[]
 }
 
-/** Blobs under their files' names. */
+/** A folder of blobs under their original file names. */
 export interface View {
   /** The same for all models of these files. */
   readonly id: string
@@ -27,8 +27,8 @@ export interface View {
 }
 
 /**
- * Where a model's files are found by a worker. Weights of a text model in one file need no name; everything else is
- * recognised by the names of its files, or finds its parts by them.
+ * The paths from which a worker loads a model. A text model's weights in one file need no name; all others are
+ * recognised by their file names, or find their parts by them.
  */
 export function placeOf(manifest: Manifest, layout: StoreLayout): ModelPlace {
   const files = partsOf(manifest)
@@ -46,13 +46,13 @@ export function placeOf(manifest: Manifest, layout: StoreLayout): ModelPlace {
   return { view, path: isOneFile ? (paths[0] ?? view.folder) : view.folder, paths }
 }
 
-/** The files that are loaded together, in their order; of a text model without what is applied to its weights. */
+/** The files that are loaded together, in order; for a text model without those applied to its weights. */
 export function partsOf({ kind, files }: Manifest): readonly ManifestFile[] {
   if (kind !== "text") return files
   return files.filter(({ role }) => role === "model").sort((a, b) => partNumber(a) - partNumber(b))
 }
 
-/** llama.cpp finds the other parts of a model only by names as it writes them itself, in lower case. */
+/** llama.cpp finds the parts of a split model only by its own naming scheme, in lower case. */
 function asParts(files: readonly ManifestFile[]): readonly ManifestFile[] {
   const stem = parseSplitName(files[0]?.name ?? "")?.stem ?? "model"
   return files.map((file, index) => ({
@@ -72,7 +72,7 @@ function viewId(files: readonly ManifestFile[]): string {
 }
 
 /**
- * Puts a view together where it is not there, or not whole. It appears complete or not at all.
+ * Assembles a view that is missing or incomplete. It appears complete or not at all.
  * @throws the file system's error where a blob is missing
  */
 export async function ensureView(view: View, layout: StoreLayout): Promise<void> {
@@ -85,7 +85,7 @@ export async function ensureView(view: View, layout: StoreLayout): Promise<void>
     await linkOrCopy(blobPath(layout, digest), path)
   }
   await mkdir(layout.views, { recursive: true })
-  // Moved out of the way, never written to: a running worker may have its files mapped.
+  // Moved out of the way rather than overwritten: a running worker may have its files mapped.
   await rename(view.folder, join(workspace.path, "damaged")).catch(() => undefined)
   try {
     await rename(fresh, view.folder)
@@ -99,7 +99,7 @@ async function isWhole({ folder, files }: View, layout: StoreLayout): Promise<bo
   const checks = files.map(async ({ name, sizeBytes, digest }) => {
     const stats = await stat(join(folder, name)).catch(() => undefined)
     if (stats?.isFile() !== true || stats.size !== sizeBytes) return false
-    // A blob that is younger than what was made of it has been repaired.
+    // A blob younger than its copy in the view has been repaired.
     const blob = await stat(blobPath(layout, digest)).catch(() => undefined)
     return blob === undefined || blob.ino === stats.ino || blob.mtimeMs <= stats.mtimeMs
   })
@@ -115,7 +115,7 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   }
 }
 
-/** Removes every view but those that are `used`, and nothing else that is there. */
+/** Removes every view that is not in `used`, and nothing else. */
 export async function pruneViews(layout: StoreLayout, used: ReadonlySet<string>): Promise<void> {
   const ids = await readdir(layout.views).catch(() => [])
   const unused = ids.filter((id) => VIEW_ID.test(id) && !used.has(id))

@@ -3,18 +3,18 @@ import { stat } from "node:fs/promises"
 import type { Store } from "../contract"
 import type { Digest, ManifestFile } from "../managed/manifest"
 
-/** Bytes hashed in one go: about 0.5 ms, so that the event loop stays free. */
+/** Bytes hashed at a time: about 0.5 ms, so that the event loop stays free. */
 const CHUNK_BYTES = 512 * 1024
-/** What is hashed before somebody is told why a model was not loaded: some seconds' worth. */
+/** How much is hashed before a failed load is reported: a few seconds' worth. */
 const HASTY_BYTES = 8 * 1024 ** 3
 
-/** By path, size and time of a file: whether it is what it should be. Files do not get better by themselves. */
+/** Whether a file is intact, by path, size and time. Files do not repair themselves. */
 const known = new Map<string, boolean>()
 
 /**
- * The files of an installed model that are missing or not what they were when it was installed; none for a model that
- * was put there by hand, of which nobody knows what it should be.
- * @param isHasty very large files are compared by their size alone
+ * The files of an installed model that are missing or changed since it was installed; none for a local model, whose
+ * expected content is unknown.
+ * @param isHasty compares very large files by size alone
  * @throws ModelNotFound
  */
 export async function findDamage(
@@ -50,7 +50,7 @@ async function digestOf(path: string): Promise<Digest | undefined> {
     for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) hash.update(chunk)
     return `sha256:${hash.digest("hex")}`
   } catch {
-    // What cannot be read is damaged.
+    // An unreadable file counts as damaged.
     return undefined
   }
 }

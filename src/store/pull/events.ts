@@ -1,20 +1,20 @@
-/** What a pull tells. Words and order are Ollama's: its clients know them. */
+/** The events of a pull. Wording and order are Ollama's: its clients know them. */
 export type PullEvent =
   /** `pulling manifest`, `verifying sha256 digest`, `writing manifest`, `success`, … */
   | { readonly type: "status"; readonly status: string }
-  /** Something that was decided or went other than usual; a sentence. */
+  /** A decision or an unusual outcome; a sentence. */
   | { readonly type: "note"; readonly text: string }
-  /** How far a file is. */
+  /** Progress of a file. */
   | {
       readonly type: "progress"
-      /** As `pulling 74701a8c35f6`. */
+      /** Such as `pulling 74701a8c35f6`. */
       readonly status: string
-      /** Names the file in this pull. */
+      /** Identifies the file in this pull. */
       readonly id: string
-      /** How many files this pull has. */
+      /** The number of files in this pull. */
       readonly files: number
       readonly digest: string | undefined
-      /** Absent: nobody knows yet. */
+      /** Undefined while unknown. */
       readonly total: number | undefined
       readonly completed: number
     }

@@ -2,29 +2,29 @@ import type { FileRole, Manifest, ManifestSource } from "../managed/manifest"
 import type { ModelName } from "../names"
 import type { RemoteFile } from "./transfer/remote-file"
 
-/** A file of a model, and where it comes from. */
+/** A file of a model, and its source. */
 export interface PlannedFile {
-  /** As it will be called in the manifest. */
+  /** Its name in the manifest. */
   readonly name: string
   readonly role: FileRole
   readonly remote: RemoteFile
-  /** Text about the model, not a part of it; nothing is lost where it is not signed. */
+  /** A document about the model, not a part of it; it need not be signed. */
   readonly isDocument?: boolean
-  /** Looks at the file while only its start is there; what it throws ends the download. */
+  /** Inspects the file while only its start is present; an error thrown here ends the download. */
   readonly inspect?: (path: string, prefixBytes: number) => void
 }
 
-/** Everything of a manifest that a source declares beside its files. */
+/** The parts of a manifest that a source declares besides its files. */
 export type DeclaredParts = Omit<Manifest, "version" | "kind" | "createdAt" | "source" | "files">
 
-/** What has to be done to have a model. */
+/** The steps to get a model. */
 export interface PullPlan {
   readonly name: ModelName
   readonly source: ManifestSource
   readonly files: readonly PlannedFile[]
   readonly declared: DeclaredParts
-  /** What was decided, and what the user should know; sentences. */
+  /** Decisions and information for the user; sentences. */
   readonly notes: readonly string[]
-  /** What else the name could have meant; shown where the model turns out to be useless here. */
+  /** Other possible meanings of the name; shown where the model turns out to be unusable. */
   readonly hint?: string
 }

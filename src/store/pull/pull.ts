@@ -32,31 +32,31 @@ export interface PullerOptions {
   readonly store: Store
   readonly sources: SourceSettings
   readonly patience: Patience
-  /** Most connections at a time. */
+  /** Maximum number of connections. */
   readonly connections: number
-  /** Who is trusted. */
+  /** The trusted keys. */
   readonly keys: KeyFolder
-  /** Take only what somebody who is trusted has signed. */
+  /** Accept only files signed with a trusted key. */
   readonly verify: boolean
 }
 
 export interface PullOptions {
-  /** A name, of which an alias is never pulled itself, but what it stands for; or the URL of a GGUF file. */
+  /** A name, where an alias stands for its target and is never pulled itself; or the URL of a GGUF file. */
   readonly model: string
   /**
-   * Something else than a pull needs the model: what is there already is taken as it is, and nothing is replaced, not
-   * even what is installed while the download goes on.
+   * Only fetch a model that is missing: a present one is used as it is, and nothing is replaced, not even a model
+   * installed during the download.
    */
   readonly onlyMissing?: boolean
-  /** Plain HTTP, and certificates that nobody vouches for, are fine. */
+  /** Allow plain HTTP and untrusted certificates. */
   readonly isInsecure?: boolean
   readonly signal: AbortSignal
   readonly onEvent: (event: PullEvent) => void
 }
 
-/** How often a file may change at its source while it is downloaded. */
+/** How often a file may change at its source during a download. */
 const MOST_CHANGES = 3
-/** Files that are fetched side by side: models of speech come with hundreds of small ones. */
+/** Files fetched in parallel: speech models come with hundreds of small ones. */
 const FILES_AT_ONCE = 4
 
 /** Downloads models into a store. */
@@ -70,10 +70,11 @@ export class Puller {
   }
 
   /**
-   * Has a model installed as it is at its source now. What an earlier pull has left is gone on with, and what is there
-   * is not fetched again. A model that was made here is not replaced.
-   * @throws ModelNotFound naming what else the name could mean; ModelExists, DownloadFailed, NotAuthorized,
-   * ChecksumMismatch, DiskFull, Unsupported, InvalidModelFile; Cancelled, after which the same pull goes on where it stopped
+   * Installs a model as it is at its source now. Resumes earlier downloads, and does not fetch files that are
+   * present. Never replaces a locally created model.
+   * @throws ModelNotFound naming other possible meanings of the name; ModelExists, DownloadFailed, NotAuthorized,
+   * ChecksumMismatch, DiskFull, Unsupported, InvalidModelFile; Cancelled, after which the same pull resumes where
+   * it stopped
    */
   async pull(options: PullOptions): Promise<ModelSummary> {
     try {
@@ -84,8 +85,8 @@ export class Puller {
   }
 
   /**
-   * Finds out what can be known to be wrong before anybody is asked.
-   * @throws InvalidModelName; InvalidRequest for a URL of something else than a GGUF file
+   * Checks everything that needs no network.
+   * @throws InvalidModelName; InvalidRequest for a URL that is not of a GGUF file
    */
   check({ model, isInsecure = false }: Pick<PullOptions, "model" | "isInsecure">): void {
     if (!isUrl(model)) parseModelName(model)
@@ -123,9 +124,9 @@ export class Puller {
   }
 
   /**
-   * Compares the files of an installed model with what they should be, and downloads those again that are not.
-   * @returns the names of the files that were damaged
-   * @throws ModelNotFound; InvalidRequest for a model that did not come from anywhere; else as {@link pull}
+   * Verifies the files of an installed model, and downloads the damaged ones again.
+   * @returns the names of the damaged files
+   * @throws ModelNotFound; InvalidRequest for a model without a source; otherwise as {@link pull}
    */
   async repair({ model, isInsecure = false, signal, onEvent }: PullOptions): Promise<readonly string[]> {
     const { store } = this.#options
@@ -152,7 +153,7 @@ export class Puller {
   }
 
   /**
-   * Whether the sources of models have something newer; models that were not downloaded are left out.
+   * Whether the sources of models have newer versions; models without a source are left out.
    * @param signal ends the wait for sources that do not answer
    */
   async checkUpdates(
@@ -185,13 +186,13 @@ export class Puller {
     await using _held = await store.blobs.hold(damaged.map(({ digest }) => digest))
     for (const { digest } of damaged) await rm(store.blobs.pathOf(digest), { force: true })
     await this.#fetchAll({ files }, context, onEvent)
-    // Puts together anew what consists of several files.
+    // Assembles multi-file models again.
     const mayReplace = (occupant: Occupant) =>
       occupant !== "unreadable" && manifestId(occupant) === manifestId(manifest)
     await store.install(parseModelName(name), manifest, { mayReplace })
   }
 
-  /** What its source has now, of what a model was made of then where that is still there. */
+  /** The source's current plan; on Hugging Face that of the installed revision, where it still exists. */
   async #planOf(name: string, { source }: Manifest, context: SourceContext): Promise<PullPlan> {
     if (source?.type === "url") return await planUrlPull(source.reference, context)
     if (source?.type === "ollama") return await planRegistryPull(parseModelName(source.reference), context)
@@ -230,7 +231,7 @@ export class Puller {
     }
   }
 
-  /** The model that a name stands for already. @throws ModelExists where something has it that cannot be read */
+  /** The present model of that name. @throws ModelExists where an unreadable one has the name */
   async #known(model: string): Promise<ModelSummary | undefined> {
     const { store } = this.#options
     try {
@@ -244,8 +245,8 @@ export class Puller {
   }
 
   /**
-   * What is installed already under the name that a plan is for, where it is what is wanted and stays as it is.
-   * @throws ModelExists where it is something else, and may not be replaced
+   * The installed model under a plan's name, where it is the wanted one and stays.
+   * @throws ModelExists where it is a different one, and may not be replaced
    */
   async #kept(plan: PullPlan, onlyMissing: boolean): Promise<ModelSummary | undefined> {
     const { store } = this.#options
@@ -268,7 +269,7 @@ export class Puller {
     await this.#checkSpace(plan)
     const signatures = await this.#fetchSignatures(plan, context)
     const files = await this.#fetchAll(plan, context, onEvent)
-    // What nobody had declared is known now.
+    // Includes the digests that the sources did not declare.
     await using _all = await blobs.hold(files.map(({ digest }) => digest))
     onEvent({ type: "status", status: "verifying sha256 digest" })
     await this.#checkSignatures(signatures, files, onEvent)
@@ -284,7 +285,7 @@ export class Puller {
     return summary
   }
 
-  /** By the names of the files; before they are downloaded, because without them nothing is worth it. */
+  /** By file name; fetched before the files, which are useless without signatures. */
   async #fetchSignatures(
     { files, source }: PullPlan,
     context: SourceContext,
@@ -345,7 +346,7 @@ export class Puller {
       const blob = await this.#fetch(file, { ...context, signal }, { onEvent, onProgress })
       return { name: file.name, role: file.role, ...blob }
     })
-    // The first failure ends all; they are all waited for, so that nobody writes any more.
+    // The first failure ends all; all are awaited, so that none is still writing.
     const settled = await Promise.allSettled(
       fetches.map((fetch) =>
         fetch.catch((error: unknown) => {
@@ -396,14 +397,14 @@ export class Puller {
       kind,
       createdAt: new Date().toISOString(),
       source: plan.source,
-      // Only text models have a file that the others belong to.
+      // Only text models have a main file that the others belong to.
       files: kind === "text" ? files : files.map((file) => ({ ...file, role: "file" as const })),
       ...plan.declared,
     }
   }
 }
 
-/** Why the model of a plan is not put in the place of what has its name; undefined where it can be, or is there. */
+/** Why a plan's model may not replace the present one; undefined where it may, or where it is the same. */
 function obstacleTo(
   { name, source }: PullPlan,
   occupant: Occupant,
@@ -427,12 +428,12 @@ function namesOf(remote: RemoteFile, name: string) {
   return { id: partialKey(remote), status: `pulling ${short ?? name}`, digest }
 }
 
-/** Somebody waits for the first word: whether there is such a model is found out soon or not at all. */
+/** A user waits for the first response: whether a model exists is found out soon or not at all. */
 function impatient(patience: Patience): Patience {
   return { ...patience, attempts: Math.min(patience.attempts, 3) }
 }
 
-/** Nothing is guessed: the user is shown what to write for the other places. */
+/** Nothing is guessed: the error shows the spelling for the other sources. */
 function withForms(
   error: ModelNotFound,
   model: string,

@@ -6,12 +6,12 @@ import { fetchBytes } from "./transfer/fetch-text"
 import type { RemoteFile } from "./transfer/remote-file"
 import type { SourceContext } from "./transfer/source-context"
 
-/** What is put behind a file's name to name its signature. */
+/** Suffixes of a file's name that name its signature. */
 const ENDINGS = [".asc", ".sig"]
 const CHUNK_BYTES = 512 * 1024
 
 /**
- * The detached signature that lies beside a file at its source.
+ * The detached signature next to a file at its source.
  * @throws SignatureRefused where there is none
  */
 export async function fetchSignature(remote: RemoteFile, context: SourceContext): Promise<Uint8Array> {
@@ -26,7 +26,7 @@ export async function fetchSignature(remote: RemoteFile, context: SourceContext)
 }
 
 /**
- * Checks that somebody who is trusted has signed a file. It is read in small parts.
+ * Checks that a file is signed with a trusted key. Reads it in small parts.
  * @throws SignatureRefused
  */
 export async function checkSignature(
@@ -45,7 +45,7 @@ export async function checkSignature(
     verificationKeys: [...keys],
     format: "binary",
   })
-  // The file is read by reading this; openpgp's stream does not work with `for await` in Bun 1.4.5.
+  // Reading this reads the file; openpgp's stream does not work with `for await` in Bun 1.4.5.
   const reader = data.getReader()
   while (!(await reader.read()).done) continue
   const results = await Promise.all(
@@ -69,7 +69,7 @@ async function parseSignature(bytes: Uint8Array) {
     : await readSignature({ binarySignature: bytes })
 }
 
-/** A file's bytes; between two parts others get their turn. */
+/** A file's bytes; yields to the event loop between parts. */
 function bytesOf(path: string): ReadableStream<Uint8Array> {
   let file: Awaited<ReturnType<typeof open>> | undefined
   return new ReadableStream(

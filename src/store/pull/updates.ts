@@ -8,15 +8,15 @@ import { findRegistryModel } from "./sources/ollama-registry"
 import { planUrlPull } from "./sources/url-source"
 import type { SourceContext } from "./transfer/source-context"
 
-/** Whether a model's source has something newer. `unknown`: it could not be asked, or not in time. */
+/** Whether a model's source has a newer version. `unknown`: the source did not answer, or not in time. */
 export type UpdateState = "available" | "current" | "unknown"
 
-/** Sources asked at a time. */
+/** Sources queried in parallel. */
 const AT_ONCE = 16
 
 /**
- * Asks where models came from, side by side; models that were not downloaded are left out. What has not answered when
- * the signal of `context` aborts counts as unknown.
+ * Queries the sources of models in parallel; models without a source are left out. Those that have not answered
+ * when the signal of `context` aborts count as unknown.
  */
 export async function checkUpdates(
   names: readonly string[],
@@ -40,7 +40,7 @@ export async function checkUpdates(
   return found
 }
 
-/** Asks the model's source whether it is current; undefined where there is nobody to ask. */
+/** A check of the model's source; undefined where it has none. */
 function checkOf(
   manifest: Manifest,
   store: Store,
@@ -57,12 +57,12 @@ function checkOf(
       return async () => {
         const repository = await findRepository(parseModelName(source.reference), context)
         if (repository.revision === source.revision) return true
-        // A new commit may be about something else.
+        // A new commit may concern other files.
         const same = manifest.files.map((file) => isSame(file, repository.files, store))
         return (await Promise.all(same)).every((isIt) => isIt)
       }
     case "url":
-      // A server that names no versions says nothing about newer ones.
+      // A server without version identifiers cannot tell newer ones.
       if (source.revision === undefined) return () => Promise.reject(new Error("no version is known"))
       return async () => (await planUrlPull(source.reference, context)).source.revision === source.revision
     default:
@@ -79,7 +79,7 @@ async function isSame(file: ManifestFile, files: readonly RepositoryFile[], stor
   return false
 }
 
-/** What git calls a small file. */
+/** Git's object id of a small file. */
 async function gitOidOf(path: string): Promise<string> {
   const bytes = await Bun.file(path).bytes()
   return new Bun.CryptoHasher("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex")

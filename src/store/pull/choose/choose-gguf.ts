@@ -13,25 +13,25 @@ import {
   type RepositoryFile,
 } from "./repository"
 
-/** What is taken where the user does not say: the usual compromise between size and quality, as Ollama takes it. */
+/** The default choice: the usual compromise between size and quality, as in Ollama. */
 const USUAL = "Q4_K_M"
 
 /** A model in a repository: one file, or the parts of a split one. */
 interface Candidate {
-  /** Without folder, part and extension. */
+  /** Without folder, part number and extension. */
   readonly stem: string
   readonly folder: string
   readonly files: readonly RepositoryFile[]
   readonly sizeBytes: number
   readonly quantization: string | undefined
-  /** The name of the first part that the repository lacks; such a model is of no use. */
+  /** The name of the first part missing in the repository; such a model is unusable. */
   readonly missing: string | undefined
 }
 
 /**
- * Chooses among the GGUF files of a repository by a tag: a quantisation, the name of a file or of a folder; `latest`
- * leaves the choice open. A projector for pictures comes along, and so do the parts of a painter.
- * @param memoryBytes what a model and its cache may take where the usual quantisation is not there
+ * Chooses among a repository's GGUF files by a tag: a quantisation, or the name of a file or folder; `latest`
+ * leaves the choice open. Includes an image projector, and the parts of an image model.
+ * @param memoryBytes memory for the model and its cache, used where the default quantisation is missing
  * @throws NoChoice
  */
 export function chooseGguf(files: readonly RepositoryFile[], tag: string, memoryBytes: number): FileChoice {
@@ -57,7 +57,7 @@ export function chooseGguf(files: readonly RepositoryFile[], tag: string, memory
   }
 }
 
-/** Are there GGUF files that are models by themselves, or parts of some? */
+/** Are there GGUF files that are models, or parts of models? */
 export function hasGguf(files: readonly RepositoryFile[]): boolean {
   return candidatesIn(files).length > 0
 }
@@ -97,7 +97,7 @@ function missingPart(path: string, there: ReadonlySet<number>): string | undefin
   return undefined
 }
 
-/** The ways in which a tag may name a model; the first that fits any counts. */
+/** How a tag may name a model; the first way with a match counts. */
 const WAYS: readonly ((candidate: Candidate, tag: string) => boolean)[] = [
   ({ files }, tag) =>
     files.some(({ path }) => [path, fileName(path)].some((name) => name.toLowerCase() === tag)),
@@ -156,7 +156,7 @@ function onlyOne(candidates: readonly Candidate[], reason: string): Candidate {
   )
 }
 
-/** What may be written to choose: quantisations where each names one model, otherwise names of files. */
+/** The valid tags: quantisations where each names one model, otherwise file names. */
 function tagsOf(candidates: readonly Candidate[]): readonly string[] {
   const labels = candidates.map(({ quantization }) => quantization)
   const areUnique = labels.every((label) => label !== undefined) && new Set(labels).size === labels.length
@@ -167,7 +167,7 @@ function isProjector(path: string): boolean {
   return /mmproj/i.test(fileName(path))
 }
 
-/** Half precision first: a projector is small, and worse for quantising. */
+/** Half precision first: a projector is small, and suffers more from quantisation. */
 const PROJECTOR_FORMATS = ["F16", "BF16", "Q8_0", "F32"]
 
 function chooseProjector(

@@ -12,22 +12,25 @@ import {
   type RepositoryFile,
 } from "./repository"
 
-/** What repositories hold beside models: pictures, samples, sources, and weights in forms of other programs. */
+/**
+ * Files in repositories that belong to no model: images, samples, sources, and weights in formats of other
+ * programs.
+ */
 const BESIDE =
   /\.(md|rst|png|jpe?g|gif|webp|svg|ico|pdf|html?|css|js|ts|py|ipynb|sh|bat|c|cc|cpp|h|wav|mp3|flac|ogg|m4a|mp4|webm|h5|msgpack|ot|pb|tflite|mlmodel|pth?|ckpt|pkl|tar|t?gz|bz2|zip|rar|7z|lock|log|csv|tsv)$/i
 const BESIDE_FOLDERS =
   /(^|\/)(test_wavs?|tests?|samples?|examples?|demos?|images?|assets|docs?|runs|logs|__pycache__|coreml|openvino|\.[^/]*)\//i
 
-/** Endings that say in which number format a graph is; behind the name of the same graph. */
+/** Suffixes that name a graph's number format, after the name of the same graph. */
 const VARIANT =
   /[._-](int8|uint8|int4|fp16|float16|fp32|q4f16|q8f16|q4|q8|bnb4|quantized|quant|uint8f16)(?=\.(onnx|ort)(\.data|_data)?$)/i
 
-/** More folders than this that each look like a model: the repository is a collection. */
+/** With more than this many folders that each look like a model, the repository is a collection. */
 const COLLECTION = 2
 
 /**
- * Chooses the files of a model that consists of several, by what files are for: weights, what goes with them, and
- * texts about them. A tag names the file or the folder of one model among many, or the number format of the graphs.
+ * Chooses the files of a multi-file model by their purpose: weights, the files that belong to them, and documents.
+ * A tag names the file or folder of one model among many, or the graphs' number format.
  * @throws NoChoice
  */
 export function chooseParts(files: readonly RepositoryFile[], tag: string): FileChoice {
@@ -42,7 +45,7 @@ function isUseful({ path }: RepositoryFile): boolean {
   return !BESIDE.test(path) && !BESIDE_FOLDERS.test(path) && !fileName(path).startsWith(".")
 }
 
-/** The files that begin with the tag and what is about them, or everything in a folder of that name. */
+/** The files that start with the tag and documents about them, or everything in a folder of that name. */
 function chooseByName(files: readonly RepositoryFile[], tag: string): readonly ChosenFile[] | undefined {
   const lower = tag.toLowerCase()
   const isOfStem = ({ path }: RepositoryFile) => {
@@ -76,7 +79,7 @@ function original(file: RepositoryFile, inside: readonly RepositoryFile[], start
   return inside.find(({ path }) => path.slice(start) === file.path) ?? file
 }
 
-/** Of several texts of one name that in the deepest folder: a voice's own card, not the collection's. */
+/** Of documents with the same name, the one in the deepest folder: a model's own card, not the collection's. */
 function nearest(files: readonly RepositoryFile[]): readonly RepositoryFile[] {
   const byName = Map.groupBy(files, ({ path }) => fileName(path).toLowerCase())
   return [...byName.values()].flatMap(
@@ -84,7 +87,7 @@ function nearest(files: readonly RepositoryFile[]): readonly RepositoryFile[] {
   )
 }
 
-/** Everything, but of each graph one number format. */
+/** Everything, with one number format per graph. */
 function chooseAll(files: readonly RepositoryFile[], variant: string | undefined): FileChoice {
   refuseCollections(files)
   const imageModel = chooseImageModel(files)
@@ -99,7 +102,7 @@ function chooseAll(files: readonly RepositoryFile[], variant: string | undefined
   }
 }
 
-/** Many voices in one repository, each of them with its own description. */
+/** Refuses repositories with many tts models, each with its own description. */
 function refuseCollections(files: readonly RepositoryFile[]): void {
   const described = files.filter(({ path }) => /\.onnx\.json$/i.test(path))
   if (described.length < COLLECTION) return
@@ -109,7 +112,7 @@ function refuseCollections(files: readonly RepositoryFile[]): void {
   )
 }
 
-/** Checkpoints that lie at the top of a repository are complete; what else there is, is the same in parts. */
+/** Checkpoints at the top of a repository are complete; the other files are the same in parts. */
 function chooseImageModel(files: readonly RepositoryFile[]): readonly ChosenFile[] | undefined {
   const isCheckpoint = ({ path }: RepositoryFile) =>
     folderName(path) === "" &&
@@ -131,7 +134,7 @@ function chooseImageModel(files: readonly RepositoryFile[]): readonly ChosenFile
   return [only, ...about].map((file) => chosen(file, "file")).concat(chooseComponents(files))
 }
 
-/** Weights that are there as safetensors are not needed as PyTorch's too. */
+/** Drops PyTorch weights that also exist as safetensors. */
 function withoutDoubles(files: readonly RepositoryFile[]): readonly RepositoryFile[] {
   const hasSafetensors = files.some(({ path }) => /\.safetensors$/i.test(path))
   return hasSafetensors
@@ -142,13 +145,13 @@ function withoutDoubles(files: readonly RepositoryFile[]): readonly RepositoryFi
 interface Variants {
   readonly kept: readonly RepositoryFile[]
   readonly note: string | undefined
-  /** Some graph has the format that was asked for. */
+  /** At least one graph has the requested format. */
   readonly found: boolean
 }
 
 /**
- * Where a graph is there in several number formats: the one that was asked for; otherwise 8 bits for recognisers and
- * what says so of itself, because CPUs are fastest with them, and for voices what they were made with.
+ * Picks among a graph's number formats: the requested one; otherwise 8 bits for asr models and for graphs that name
+ * themselves so, because CPUs run them fastest, and the original format for tts models.
  */
 function chooseVariants(files: readonly RepositoryFile[], wanted: string | undefined): Variants {
   const isGraph = ({ path }: RepositoryFile) => /\.(onnx|ort)$/i.test(path)
@@ -170,7 +173,7 @@ function chooseVariants(files: readonly RepositoryFile[], wanted: string | undef
   return { kept: files.filter((file) => !isDropped(file)), note, found }
 }
 
-/** `""` for a graph whose name says nothing. */
+/** `""` for a graph whose name has no format. */
 function formatOf(path: string): string {
   return VARIANT.exec(path)?.[1]?.toLowerCase() ?? ""
 }
@@ -180,7 +183,7 @@ function preferredFormats(files: readonly RepositoryFile[], wanted: string | und
   return [...asked, ...(isVoice(files) ? ["quantized", "", "fp16", "int8"] : ["int8", "quantized", "q8", ""])]
 }
 
-/** Voices come with styles of speakers, with phonemes or with a vocoder. */
+/** Tts models come with speaker styles, phonemes or a vocoder. */
 function isVoice(files: readonly RepositoryFile[]): boolean {
   return files.some(({ path }) => /(^|\/)(voices?[./]|espeak-ng-data\/|lexicon|voco|hifigan)/i.test(path))
 }

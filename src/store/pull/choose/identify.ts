@@ -9,7 +9,7 @@ import { recognizeSpeech } from "../../../formats/speech/recognize"
 import type { FileRole } from "../../managed/manifest"
 import { llamaObstacle } from "./stock-llama"
 
-/** A file that is there, under the name that it has in the model. */
+/** A downloaded file, with its name in the model. */
 export interface FetchedFile {
   readonly name: string
   readonly role: FileRole
@@ -18,10 +18,10 @@ export interface FetchedFile {
 }
 
 /**
- * What kind of model the files are, from the files themselves.
+ * Determines a model's kind from its files.
  * @param hint what to do where it cannot be used
- * @throws InvalidModelFile for a file that is damaged, and for what is no model that is known; Unsupported for one
- * that llama.cpp as it is cannot load
+ * @throws InvalidModelFile for a damaged file or an unknown kind of model; Unsupported for one that stock llama.cpp
+ * cannot load
  */
 export async function identify(
   files: readonly FetchedFile[],
@@ -38,8 +38,8 @@ export async function identify(
 }
 
 /**
- * Looks at a text model's file of which only the start is there.
- * @throws Unsupported as soon as it is certain that llama.cpp as it is cannot load it
+ * Inspects a text model's file while only its start is present.
+ * @throws Unsupported as soon as it is certain that stock llama.cpp cannot load it
  */
 export function inspectStart(
   {
@@ -54,7 +54,7 @@ export function inspectStart(
   try {
     header = readGgufHeader(path, { finalBytes: sizeBytes })
   } catch (error) {
-    // Its header is longer than what is there, or damaged, which its checksum will tell.
+    // The header is longer than the part present, or damaged, which the checksum will show.
     if (error instanceof InvalidModelFile) return
     throw error
   }
@@ -68,7 +68,7 @@ function checkLoadable(header: GgufHeader, label: string, hint: string | undefin
 }
 
 function identifyText({ path }: FetchedFile, label: string, hint: string | undefined): ModelKind {
-  // Parts of a split model name their tensors each for themselves; the rest of what is checked is in the first.
+  // Each part of a split model lists its own tensors; everything else that is checked is in the first.
   checkLoadable(readHeader(path, label), label, hint)
   return "text"
 }

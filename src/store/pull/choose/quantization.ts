@@ -1,10 +1,10 @@
-/** Number formats as they are written in names of files; the longer of two that fit counts. */
+/** Number formats as written in file names; the longest match counts. */
 const LABEL =
   /(?<![a-z0-9])((?:ud-)?(?:i?q[1-8](?:_[a-z0-9]+)*|tq[12]_0|mxfp4(?:_moe)?|nvfp4|bf16|f16|fp16|f32|fp32))(?![a-z0-9])/gi
 
 /**
- * The quantisation that a file's path names, as `Q4_K_M` or `UD-Q4_K_XL`: the last of its name, otherwise of the
- * folder it is in; `undefined` where there is none.
+ * The quantisation in a file's path, such as `Q4_K_M` or `UD-Q4_K_XL`: the last in its name, otherwise in its
+ * folder's; `undefined` where there is none.
  */
 export function quantizationIn(path: string): string | undefined {
   for (const part of path.split("/").reverse()) {
@@ -14,7 +14,7 @@ export function quantizationIn(path: string): string | undefined {
   return undefined
 }
 
-/** Without what Unsloth puts before its own mixtures of formats. */
+/** Without Unsloth's prefix for its own mixtures of formats. */
 export function plainLabel(label: string): string {
   return label.replace(/^UD-/, "")
 }

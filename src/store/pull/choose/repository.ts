@@ -1,35 +1,35 @@
 import type { Digest, FileRole } from "../../managed/manifest"
 
-/** A file of a repository, as its listing describes it. */
+/** A file of a repository, as listed. */
 export interface RepositoryFile {
   /** With `/` between folders. */
   readonly path: string
   readonly sizeBytes: number
   /** Of large files. */
   readonly digest: Digest | undefined
-  /** What git calls the content, hex. */
+  /** Git's object id of the content, hex. */
   readonly gitOid: string | undefined
 }
 
-/** A file that a model consists of. */
+/** A file of the chosen model. */
 export interface ChosenFile {
   readonly file: RepositoryFile
-  /** What it is called in the model. */
+  /** Its name in the model. */
   readonly name: string
   readonly role: FileRole
   readonly isDocument: boolean
 }
 
-/** Which files of a repository are the model that was asked for. */
+/** The files of a repository that form the requested model. */
 export interface FileChoice {
   readonly files: readonly ChosenFile[]
-  /** Why these, where somebody may have expected others; a sentence. */
+  /** Why these, where others might be expected; a sentence. */
   readonly note?: string
 }
 
-/** What a repository has was asked for ambiguously, or not found in it. */
+/** The requested model is ambiguous or missing in the repository. */
 export class NoChoice extends Error {
-  /** What may be written behind the colon. */
+  /** The valid tags. */
   readonly tags: readonly string[]
 
   constructor(reason: string, tags: readonly string[]) {
@@ -42,17 +42,17 @@ export function fileName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1)
 }
 
-/** `""` for what is not in a folder. */
+/** `""` for a file that is not in a folder. */
 export function folderName(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")))
 }
 
-/** Licences and model cards: they go with the model, whatever it consists of. */
+/** Licences and model cards, which are kept with any model. */
 export function isDocument(path: string): boolean {
   return /^(licen[cs]e|notice|copying|model[_-]?card)([._-].*)?$/i.test(fileName(path))
 }
 
-/** Parts of painters that are published as files of their own, by what publishers call them. */
+/** Parts of image models published as separate files, by publishers' names for them. */
 const COMPONENTS: readonly (readonly [component: string, pattern: RegExp])[] = [
   ["vae", /^(ae|.*[._-]?vae([._-].*)?)\.(safetensors|gguf|sft)$/i],
   ["clip_l", /^clip[_-]?l([._-].*)?\.(safetensors|gguf)$/i],
@@ -61,12 +61,12 @@ const COMPONENTS: readonly (readonly [component: string, pattern: RegExp])[] = [
   ["t5xxl", /^(u?mt5|t5)[_-]?xxl([._-].*)?\.(safetensors|gguf)$/i],
 ]
 
-/** Which part of a painter a file is; `undefined` for what is no such part. */
+/** The part of an image model that a file is; `undefined` for any other file. */
 export function componentOf(path: string): string | undefined {
   return COMPONENTS.find(([, pattern]) => pattern.test(fileName(path)))?.[0]
 }
 
-/** One file for each part of a painter: the smallest, because they are read whole into memory. */
+/** One file for each part of an image model: the smallest, because they are read into memory whole. */
 export function chooseComponents(files: readonly RepositoryFile[]): readonly ChosenFile[] {
   return COMPONENTS.flatMap(([component]) => {
     const [smallest] = files

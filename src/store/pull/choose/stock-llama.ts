@@ -1,6 +1,6 @@
 import type { GgufHeader } from "../../../formats/gguf/types"
 
-/** What `general.architecture` may say: the names that the shipped llama.cpp has in its table of architectures. */
+/** Valid values of `general.architecture`: the names in the shipped llama.cpp's table of architectures. */
 export const STOCK_ARCHITECTURES: ReadonlySet<string> = new Set(
   `afmoe apertus arcee arctic arwkv7 baichuan bailingmoe bailingmoe2 bailingmoe3 bert bitnet bloom chameleon chatglm
   codeshell cogvlm cohere2 cohere2moe command-r dbrx deci deepseek deepseek2 deepseek2-ocr deepseek32 deepseek4 dflash
@@ -16,15 +16,15 @@ export const STOCK_ARCHITECTURES: ReadonlySet<string> = new Set(
   t5encoder talkie wavtokenizer-dec xverse`.split(/\s+/),
 )
 
-/** Tensors of encoders of pictures and sounds; llama.cpp wants them in a file of their own and counts tensors. */
+/** Tensors of image and audio encoders; llama.cpp needs them in a separate file, and counts tensors. */
 const INLINE = /^(v|mm|a|s|sam|vision|audio)\./
 
 /** Every architecture has one of them, and llama.cpp has no default. */
 const EPSILONS = ["layer_norm_rms_epsilon", "layer_norm_epsilon", "group_norm_epsilon"]
 
 /**
- * Why llama.cpp as it is cannot load a text model's file although it is whole; `undefined` where nothing speaks
- * against it. Files that were made for Ollama's own engine lack keys, carry encoders along or have names of their own.
+ * Why stock llama.cpp cannot load a text model's file although it is intact; `undefined` where nothing prevents it.
+ * Files made for Ollama's own engine lack keys, include encoders or use other names.
  */
 export function llamaObstacle({
   metadata,
@@ -38,7 +38,7 @@ export function llamaObstacle({
   if (inline !== undefined) {
     return `it contains an image or audio encoder (such as the tensor '${inline.name}'), which llama.cpp expects in a file of its own`
   }
-  // A vocabulary alone, or a file of a test: there is nothing to compute.
+  // A vocabulary only, or a test file: there is nothing to compute.
   if (!tensors.some(({ name }) => name.startsWith("blk."))) return undefined
   if (!EPSILONS.some((key) => metadata.has(`${architecture}.attention.${key}`))) {
     return `it lacks the key '${architecture}.attention.${EPSILONS[0]}', which llama.cpp needs`
@@ -46,7 +46,7 @@ export function llamaObstacle({
   return vocabularyObstacle({ metadata, tensors })
 }
 
-/** Tables for the tokens must have as many rows as there are tokens. */
+/** Token tables must have as many rows as there are tokens. */
 function vocabularyObstacle({
   metadata,
   tensors,

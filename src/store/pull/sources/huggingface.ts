@@ -12,7 +12,7 @@ import { fetchJson, fetchText } from "../transfer/fetch-text"
 import type { Access } from "../transfer/remote-file"
 import { endpoint, type SourceContext } from "../transfer/source-context"
 
-/** What of the memory a model's file may take: the rest is for its cache, and for other programs. */
+/** Share of memory for a model's file: the rest is for its cache and for other programs. */
 const MEMORY_SHARE = 0.75
 const MAIN = "main"
 /** Of 1000 files each; the largest collections have some thousands. */
@@ -21,20 +21,20 @@ const MAX_LICENSE_BYTES = 1024 ** 2
 /** How many tags an error names. */
 const SHOWN_TAGS = 12
 
-/** A repository as it is now. */
+/** A repository in its current state. */
 export interface Repository {
   /** `owner/name` */
   readonly id: string
   readonly files: readonly RepositoryFile[]
-  /** The commit where that is known, otherwise the branch. */
+  /** The commit if known, otherwise the branch. */
   readonly revision: string
-  /** The name of its licence, as `apache-2.0`. */
+  /** The name of its licence, such as `apache-2.0`. */
   readonly license: string | undefined
 }
 
 /**
- * What has to be done to have a model of Hugging Face.
- * @param revision a commit; absent, or not there any more: what is there now
+ * The plan for a model on Hugging Face.
+ * @param revision a commit; absent or no longer present: the current one
  * @throws ModelNotFound, NotAuthorized, DownloadFailed; InvalidRequest where the name may mean several models
  */
 export async function planHubPull(
@@ -67,7 +67,7 @@ export async function planHubPull(
   return {
     name,
     source: { type: "huggingface", reference: label, revision: repository.revision },
-    // A model of one file has its licence in the manifest; a folder keeps it as it was published.
+    // A single-file model has its licence in the manifest; a folder keeps it as published.
     files: isSingle ? files.filter(({ isDocument }) => !isDocument) : files,
     declared: { parameters: {}, ...(licenses.length > 0 && { licenses }) },
     notes: choice.note === undefined ? [] : [choice.note],
@@ -101,7 +101,7 @@ export async function findRepository(
   }
 }
 
-/** Collections are listed only where the voice that was asked for must be, because they are large. */
+/** Collections are large, so only the folder of the requested tts model is listed. */
 async function listTree(
   tree: string,
   name: ModelName,
@@ -112,7 +112,7 @@ async function listTree(
   return inFolder !== undefined && inFolder.length > 0 ? inFolder : await listPages(tree, context)
 }
 
-/** Where Piper's voices are: `en_US-joe-medium` → `en/en_US/joe/medium`. */
+/** The folder of a Piper model: `en_US-joe-medium` → `en/en_US/joe/medium`. */
 export function voiceFolder(tag: string): string | undefined {
   const [, language, region, voice, quality] = /^([a-z]{2,3})_([A-Z]{2})-(.+)-([a-z_]+)$/.exec(tag) ?? []
   return language === undefined ? undefined : `${language}/${language}_${region}/${voice}/${quality}`
@@ -137,7 +137,7 @@ async function listPages(
   return files
 }
 
-/** `<https://…?cursor=x>; rel="next"`; only from where the first page came. */
+/** `<https://…?cursor=x>; rel="next"`; only on the host of the first page. */
 function nextPage(link: string | null, current: string): string | undefined {
   const target = /<([^>]+)>\s*;[^,]*rel="?next"?/.exec(link ?? "")?.[1]
   const url = target === undefined ? null : URL.parse(target, current)
@@ -172,12 +172,12 @@ function fileOf(
     path,
     sizeBytes: size ?? 0,
     digest: isSha256 ? `sha256:${sha256}` : undefined,
-    // Of a large file git has only a pointer.
+    // For a large file git has only a pointer.
     gitOid: !isSha256 && oid !== undefined && /^[0-9a-f]{40}$/.test(oid) ? oid : undefined,
   }
 }
 
-/** @throws InvalidRequest, ModelNotFound that name what there is */
+/** @throws InvalidRequest, ModelNotFound that name the available tags */
 function choose({ files, id }: Repository, name: ModelName): FileChoice {
   const memoryBytes = systemMemory().totalBytes * MEMORY_SHARE
   try {
@@ -202,7 +202,7 @@ function fileUrl({ id, revision }: Repository, path: string, { settings }: Sourc
   return `${endpoint(settings.huggingFace)}/${id}/resolve/${revision}/${escaped}`
 }
 
-/** The token of the user, or nothing: there is nobody to ask for another one. */
+/** The user's token, if any: there is no way to get another one. */
 export function hubAccess(label: string, { settings }: SourceContext): Access {
   const { huggingFaceToken: token } = settings
   return {
@@ -213,7 +213,7 @@ export function hubAccess(label: string, { settings }: SourceContext): Access {
   }
 }
 
-/** The hub does not tell whether a repository is not there or only not for everybody. */
+/** The hub does not distinguish missing from private repositories. */
 function hubRefusal(error: NotAuthorized, label: string, { settings }: SourceContext): NotAuthorized {
   const repository = label.replace(/^hf:/, "").replace(/:[^:]*$/, "")
   const advice =
@@ -223,7 +223,7 @@ function hubRefusal(error: NotAuthorized, label: string, { settings }: SourceCon
   return new NotAuthorized(label, advice, error)
 }
 
-/** The texts of licences, or else the name of the licence. */
+/** The texts of licences, or else the licence's name. */
 async function readLicenses(
   { license }: Repository,
   files: readonly PlannedFile[],

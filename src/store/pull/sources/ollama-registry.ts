@@ -16,7 +16,7 @@ const TOKEN_HOSTS: Readonly<Record<string, readonly string[]>> = { [OLLAMA_HOST]
 
 const HINT = "models on Hugging Face, named namespace/model, are made for llama.cpp"
 
-/** A model in a registry, as it is now. */
+/** A model in a registry, in its current state. */
 export interface RegistryModel {
   readonly base: string
   readonly manifest: RegistryManifest
@@ -26,7 +26,7 @@ export interface RegistryModel {
 }
 
 /**
- * What has to be done to have a model of Ollama's registry, or of another that speaks its language.
+ * The plan for a model in Ollama's registry, or in another one with the same protocol.
  * @throws ModelNotFound, NotAuthorized, DownloadFailed, Unsupported
  */
 export async function planRegistryPull(name: ModelName, context: SourceContext): Promise<PullPlan> {
@@ -40,7 +40,7 @@ export async function planRegistryPull(name: ModelName, context: SourceContext):
       role,
       name: fileName,
       remote: remoteFile(name, layer, model),
-      // Gigabytes are not fetched for a file that its start shows to be of no use.
+      // Saves downloading gigabytes of a file whose start shows that it is unusable.
       ...(role === "model" && {
         inspect: (path: string, prefixBytes: number) =>
           inspectStart({ path, sizeBytes: layer.sizeBytes, prefixBytes }, label, HINT),
@@ -60,7 +60,7 @@ export async function findRegistryModel(name: ModelName, context: SourceContext)
   const bases = basesOf(name.host, context)
   for (const [index, base] of bases.entries()) {
     const url = `${base}/v2/${name.namespace}/${name.model}/manifests/${name.tag}`
-    // Whether a registry speaks HTTP or HTTPS shows when it is asked; only the last way is tried with patience.
+    // Whether a registry uses HTTP or HTTPS is found out by trying; only the last attempt is a patient one.
     const isLast = index === bases.length - 1
     const patience = isLast ? context.patience : { ...context.patience, attempts: 1 }
     try {
@@ -79,7 +79,7 @@ export async function findRegistryModel(name: ModelName, context: SourceContext)
   throw new DownloadFailed(label, `'${name.host}' is not a registry`)
 }
 
-/** Where a registry may be, the likelier first. */
+/** Possible base URLs of a registry, the likelier first. */
 function basesOf(host: string, { settings, isInsecure }: SourceContext): readonly string[] {
   if (host === OLLAMA_HOST) return [endpoint(settings.ollamaRegistry)]
   const hostname = host.replace(/:\d+$/, "")

@@ -3,21 +3,21 @@ import { textAt, toRecord } from "../../../lib/json"
 import { drop, type HttpClient, type HttpResponse } from "../transfer/http-client"
 import type { Access } from "../transfer/remote-file"
 
-/** What a registry says that it wants. */
+/** A registry's authentication challenge. */
 interface Challenge {
   readonly realm: string
   readonly service: string | undefined
   readonly scope: string | undefined
 }
 
-/** A registry that gives tokens to whoever asks, as container registries do. */
+/** Access to a registry that issues anonymous tokens, as container registries do. */
 export class RegistryAccess implements Access {
   readonly #label: string
   readonly #client: HttpClient
   readonly #tokenHosts: readonly string[]
   #token: Promise<string> | undefined
 
-  /** @param tokenHosts hosts beside the registry's own that tokens may come from */
+  /** @param tokenHosts hosts that may issue tokens, besides the registry's own */
   constructor(label: string, client: HttpClient, tokenHosts: readonly string[]) {
     this.#label = label
     this.#client = client
@@ -65,7 +65,7 @@ function tokenIn(text: string): string | undefined {
   }
 }
 
-/** `Bearer realm="https://…",service="…",scope="…"`; `undefined` for any other kind. */
+/** Parses `Bearer realm="https://…",service="…",scope="…"`; `undefined` for any other scheme. */
 export function parseChallenge(header: string | null): Challenge | undefined {
   const [, parameters] = /^\s*Bearer\s+(.*)$/i.exec(header ?? "") ?? []
   if (parameters === undefined) return undefined

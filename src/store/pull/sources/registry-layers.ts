@@ -9,7 +9,7 @@ import {
   type RegistryManifest,
 } from "./registry-manifest"
 
-/** A layer that is a file of the model, and what it is called, for it comes without a name. */
+/** A layer that is a file of the model, with the name it gets, as layers have none. */
 export interface FileLayer {
   readonly layer: Layer
   readonly role: FileRole
@@ -25,7 +25,7 @@ const FILES = {
 
 /**
  * The files of a model.
- * @param label what messages call it
+ * @param label its name in messages
  * @throws Unsupported where it consists of several models
  */
 export function filesOf({ layers }: RegistryManifest, label: string): readonly FileLayer[] {
@@ -43,9 +43,9 @@ export function filesOf({ layers }: RegistryManifest, label: string): readonly F
 }
 
 /**
- * What a model brings along beside its files.
- * @param read the text of a small layer
- * @throws Unsupported for a model that is no GGUF, and what `read` throws
+ * The defaults that come with a model's files.
+ * @param read reads the text of a small layer
+ * @throws Unsupported for a model that is not GGUF, and the errors of `read`
  */
 export async function readDeclared(
   { layers, config }: RegistryManifest,
@@ -73,7 +73,7 @@ async function readTexts(
 ): Promise<DeclaredParts> {
   const textsOf = async (...kinds: readonly string[]) =>
     await Promise.all(layers.filter(({ kind }) => kinds.includes(kind)).map(read))
-  // `prompt` is what templates were called at first.
+  // `prompt` is the old name of templates.
   const [template] = await textsOf("template", "prompt")
   const [system] = await textsOf("system")
   const [parameters] = await textsOf("params")

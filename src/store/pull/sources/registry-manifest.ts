@@ -3,9 +3,9 @@ import { DownloadFailed } from "../../../errors/store"
 import { numberAt, recordAt, recordsAt, textAt, toRecord, tryJson } from "../../../lib/json"
 import { type Digest, isDigest, type ManifestParameter } from "../../managed/manifest"
 
-/** A blob that a registry's manifest names. */
+/** A blob in a registry's manifest. */
 export interface Layer {
-  /** The last word of its media type: `model`, `projector`, `template`, … */
+  /** The last part of its media type: `model`, `projector`, `template`, … */
   readonly kind: string
   readonly digest: Digest
   readonly sizeBytes: number
@@ -21,7 +21,7 @@ export const MANIFEST_TYPES = [
   "application/vnd.oci.image.manifest.v1+json",
 ].join(", ")
 
-/** @throws DownloadFailed for what is no manifest of a model; Unsupported for one in another form */
+/** @throws DownloadFailed where it is no manifest of a model; Unsupported for one in another format */
 export function parseRegistryManifest(value: unknown, label: string): RegistryManifest {
   const manifest = toRecord(value)
   if (manifest === undefined || numberAt(manifest, "schemaVersion") !== 2) {
@@ -51,7 +51,7 @@ function layerOf(layer: Readonly<Record<string, unknown>>, label: string): Layer
   }
 }
 
-/** What a model's configuration says. */
+/** The configuration of a model. */
 export interface RegistryConfig {
   readonly format: string | undefined
   readonly renderer: string | undefined
@@ -85,7 +85,7 @@ export function parseParameters(text: string): Readonly<Record<string, ManifestP
 function toParameter(value: unknown): ManifestParameter | undefined {
   if (Array.isArray(value)) return value.map(String)
   return ["number", "boolean", "string"].includes(typeof value)
-    ? // The three kinds that were just compared with.
+    ? // The three types just compared with.
       (value as number | boolean | string)
     : undefined
 }

@@ -11,12 +11,12 @@ import { isLoopbackHost, type SourceContext } from "../transfer/source-context"
 
 const HUB_HOSTS = new Set(["huggingface.co", "www.huggingface.co", "hf.co"])
 
-/** Is this the address of a file, not the name of a model? */
+/** Is this a file's URL rather than a model's name? */
 export function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text)
 }
 
-/** A part of the address `text`. @throws InvalidRequest */
+/** Decodes a part of the URL `text`. @throws InvalidRequest */
 function decoded(part: string, text: string): string {
   try {
     return decodeURIComponent(part)
@@ -29,7 +29,7 @@ function decoded(part: string, text: string): string {
 }
 
 /**
- * The name of the model that a URL of a file on Hugging Face means; `undefined` for any other URL.
+ * The model name for the URL of a file on Hugging Face; `undefined` for any other URL.
  * @throws InvalidRequest for a URL that cannot be decoded
  */
 export function hubNameOfUrl(text: string): ModelName | undefined {
@@ -46,7 +46,7 @@ export function hubNameOfUrl(text: string): ModelName | undefined {
   return isFile ? { ...place, tag: path.at(-1) ?? "" } : undefined
 }
 
-/** The file that a URL names. @throws InvalidRequest for a URL of something else, or one that must not be used */
+/** The file at a URL. @throws InvalidRequest for a URL of something else, or one that may not be used */
 export function fileOfUrl(
   text: string,
   isInsecure: boolean,
@@ -69,8 +69,7 @@ export function fileOfUrl(
 }
 
 /**
- * What has to be done to have the GGUF file, or all parts of a split one, that a URL names. The model is called as the
- * file is.
+ * The plan for the GGUF file, or all parts of a split one, at a URL. The model is named after the file.
  * @throws InvalidRequest for a URL of something else; DownloadFailed, NotAuthorized
  */
 export async function planUrlPull(text: string, context: SourceContext): Promise<PullPlan> {
@@ -83,7 +82,7 @@ export async function planUrlPull(text: string, context: SourceContext): Promise
   const remotes = await Promise.all(
     fileNames.map((each) => describeFile(new URL(each, url).href, each, context)),
   )
-  // What the server calls these versions: nobody else declares anything of them.
+  // The server's identifiers of these versions: the only ones available.
   const revision = remotes
     .map(({ etag }) => etag ?? "")
     .join(" ")
@@ -97,7 +96,7 @@ export async function planUrlPull(text: string, context: SourceContext): Promise
   }
 }
 
-/** Characters that names do not have become hyphens. */
+/** Characters that are invalid in names become hyphens. */
 function nameOfFile(stem: string): ModelName {
   const model = stem
     .replace(/[^A-Za-z0-9_.+-]/g, "-")
@@ -107,7 +106,7 @@ function nameOfFile(stem: string): ModelName {
   return { host: OLLAMA_HOST, namespace: "library", model: model || "model", tag: DEFAULT_TAG }
 }
 
-/** Nobody declares anything of the file, so its size and version are asked for first. */
+/** Nothing is declared about the file, so its size and version are requested first. */
 export async function describeFile(url: string, label: string, context: SourceContext): Promise<RemoteFile> {
   const { client, patience, signal } = context
   const attempt = async () => {

@@ -16,19 +16,19 @@ export class Temporary extends Error {
 }
 
 export interface AttemptOptions {
-  /** What is fetched, for people. */
+  /** What is fetched, for messages. */
   readonly label: string
   readonly patience: Patience
   readonly signal: AbortSignal
-  /** How far it is: an attempt that brought something is not held against the source. Absent: all or nothing. */
+  /** Bytes so far: an attempt that made progress does not count as failed. Absent: all or nothing. */
   readonly progress?: () => number
   readonly onFruitless?: () => void
 }
 
 /**
- * Tries until it works, with longer and longer breaks.
- * @throws DownloadFailed when too many attempts in a row have brought nothing; the signal's reason; what another
- * attempt would not mend
+ * Retries with increasing delays until it succeeds.
+ * @throws DownloadFailed after too many attempts in a row without progress; the signal's reason; errors that a
+ * retry would not fix
  */
 export async function persist<T>(attempt: () => Promise<T>, options: AttemptOptions): Promise<T> {
   const { label, patience, signal, progress = () => 0, onFruitless } = options
@@ -52,7 +52,7 @@ export async function persist<T>(attempt: () => Promise<T>, options: AttemptOpti
   }
 }
 
-/** Does nothing for an answer that is not a refusal for now. @throws Temporary */
+/** Returns for any answer other than a temporary refusal. @throws Temporary */
 export async function refuseTemporary(answer: HttpResponse): Promise<void> {
   const { status, headers } = answer.response
   if (!isTemporary(status)) return
@@ -67,20 +67,20 @@ function giveUpReason({ message, retryAfterMs: wait }: Temporary, failures: numb
   return `${message}, ${failures} times in a row`
 }
 
-/** What a new connection may mend: everything that goes wrong with a connection. */
+/** Errors that a new connection may fix: all errors of connections. */
 function asTemporary(error: unknown): Temporary | undefined {
   if (error instanceof Temporary) return error
   if (!(error instanceof Error) || isDiskFull(error) || !isOfConnection(error)) return undefined
   return new Temporary(reasonWithHost(error), { cause: error })
 }
 
-/** `fetch` tells the address that it could not reach as a path. */
+/** `fetch` reports an unreachable address as a path. */
 function reasonWithHost(error: Error): string {
   const host = URL.parse(systemPath(error) ?? "")?.host
   return host === undefined || host === "" ? reasonOf(error) : `${host}: ${reasonOf(error)}`
 }
 
-/** Errors of `fetch` and of the sockets below it, by their names and codes: it has no class for them. */
+/** Errors of `fetch` and of its sockets, by name and code: there is no class for them. */
 export function isOfConnection(error: Error): boolean {
   const code = "code" in error ? String(error.code) : ""
   return error.name === "TimeoutError" || (error instanceof TypeError && code !== "") || CONNECTION.test(code)

@@ -1,10 +1,10 @@
 import { mkdir, statfs } from "node:fs/promises"
 import { DiskFull } from "../../../errors/store"
 
-/** What is left free: a disk without a single free byte breaks other programs. */
+/** Bytes left free: a completely full disk breaks other programs. */
 const RESERVE_BYTES = 16 * 1024 ** 2
 
-/** @throws DiskFull where the file system of `folder` has less room than is needed */
+/** @throws DiskFull where the file system of `folder` has less space than needed */
 export async function checkDiskSpace(folder: string, neededBytes: number): Promise<void> {
   if (neededBytes <= 0) return
   await mkdir(folder, { recursive: true })

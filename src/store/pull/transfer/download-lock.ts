@@ -5,17 +5,17 @@ import { lockFile } from "../../../lib/system/file-lock"
 import { canLock } from "../../layout"
 
 export const LOCK_ENDING = ".lock"
-/** How often whoever waits looks whether it is still wanted. */
+/** How often a waiting call checks whether it was cancelled. */
 const LOOK_MS = 200
 
 export interface DownloadLock extends AsyncDisposable {
-  /** Somebody else had it, and may have done the work. */
+  /** Another download held the lock, and may have done the work. */
   readonly hasWaited: boolean
 }
 
 /**
- * Waits until nobody else, in whatever process, downloads `key`.
- * @param onWait called again and again while somebody else does
+ * Waits until no other download of `key`, in any process, is running.
+ * @param onWait called repeatedly while waiting
  * @throws the signal's reason
  */
 export async function lockDownload(
@@ -30,12 +30,13 @@ export async function lockDownload(
     signal.throwIfAborted()
     const lock = await lockFile(path, hasWaited ? LOOK_MS : 0)
     const isOurs = lock.held && isStill(lock.descriptor, path)
-    // Where there are no locks, two downloads of one file may disturb each other; the checksum finds that out.
+    // Without locks, two downloads of one file may disturb each other; the checksum detects it.
     if (isOurs || (!lock.held && !hasWaited && !(await canLock(folder)))) {
       return {
         hasWaited,
         async [Symbol.asyncDispose]() {
-          // While it is held: whoever opened this file meanwhile sees that it is no longer the one at its place.
+          // Removed while held: anyone who opened the file meanwhile notices that it is no longer the one at its
+          // path.
           await rm(path, { force: true })
           lock[Symbol.dispose]()
         },
@@ -46,7 +47,7 @@ export async function lockDownload(
   }
 }
 
-/** Its last holder may have removed the file between our opening and our locking it. */
+/** Its last holder may have removed the file between our opening and locking it. */
 function isStill(descriptor: number, path: string): boolean {
   try {
     return fstatSync(descriptor).ino === statSync(path).ino

@@ -14,31 +14,33 @@ import type { Patience } from "./retry"
 
 export interface DownloadOptions {
   readonly client: HttpClient
-  /** One place for each connection, of this file and of others. */
+  /** One permit per connection, shared with other files. */
   readonly connections: Semaphore
-  /** Most connections for one file. */
+  /** Maximum connections for one file. */
   readonly mostConnections: number
   readonly patience: Patience
   readonly signal: AbortSignal
-  /** Called when more of the file is there. */
+  /** Called when more of the file is present. */
   readonly onProgress: (completedBytes: number) => void
-  /** Called once, when enough of the file's start is there to see what it is; what it throws ends the download. */
+  /**
+   * Called once, when enough of the file's start is present to identify it; an error thrown here ends the download.
+   */
   readonly inspect?: ((path: string, prefixBytes: number) => void) | undefined
-  /** Something that whoever waits may want to know. */
+  /** Called with information for the user. */
   readonly onNote: (text: string) => void
 }
 
-/** The file at the source is not the one that the download began with. */
+/** The file at the source is no longer the one that the download began with. */
 export class SourceChanged extends Error {}
 
 /** Headers of models are shorter: vocabularies of 260,000 tokens take about 15 MB. */
 const INSPECTED_BYTES = 20 * 1024 ** 2
 const SMALLEST_PART = 64 * 1024
 
-/** The whole file came where a part was asked for, while other connections fetch other parts. */
+/** The server sent the whole file instead of a range, while other connections fetch other parts. */
 class RangeIgnored extends Error {}
 
-/** What a connection needs to know of the others. */
+/** State shared between the connections. */
 interface Others {
   readonly signal: AbortSignal
   startOthers(): void
@@ -46,10 +48,10 @@ interface Others {
 }
 
 /**
- * Fetches what is missing of a file, in parts side by side and in order of their places, and hashes it meanwhile.
- * `partial` stays open and keeps what came, whatever happens.
- * @throws SourceChanged, DownloadFailed, NotAuthorized, NoRoomLeft, Cancelled; ChecksumMismatch where the content is not what
- * was declared
+ * Fetches the missing parts of a file in parallel and in order, and hashes it meanwhile. `partial` stays open and
+ * keeps the received data, whatever happens.
+ * @throws SourceChanged, DownloadFailed, NotAuthorized, NoRoomLeft, Cancelled; ChecksumMismatch where the content
+ * does not match its digest
  */
 export async function download(
   file: RemoteFile,
@@ -68,11 +70,11 @@ class Download {
   /** Known once a stream without a length has ended. */
   #foundSize: number | undefined
   #isInspected = false
-  /** The server gives no parts. */
+  /** The server does not support ranges. */
   #isWhole = false
   /**
-   * Most bytes to ask for at once. Where connections break before anything has come through, smaller parts may: what
-   * a connection still holds when it breaks is lost.
+   * Maximum bytes per request. Reduced where connections break before any data arrives: smaller parts may get
+   * through, and the data a breaking connection still holds is lost.
    */
   #largestPart = Infinity
 
@@ -113,7 +115,7 @@ class Download {
     return this.#foundSize !== undefined || this.#partial.isComplete
   }
 
-  /** The first connection finds out whether the server gives parts; others follow once it does. */
+  /** The first connection finds out whether the server supports ranges; others follow if it does. */
   async #fetchParts(): Promise<void> {
     const stop = new AbortController()
     const signal = AbortSignal.any([this.#options.signal, stop.signal])
@@ -135,7 +137,7 @@ class Download {
       while (workers.length < Math.min(this.#options.mostConnections, waiting.length + 1)) start()
     }
     start()
-    // More of them come while these are waited for.
+    // More are added while these are awaited.
     for (let index = 0; index < workers.length; index++) await workers[index]
     if (stop.signal.aborted) throw stop.signal.reason
   }
@@ -193,7 +195,7 @@ class Download {
     this.#largestPart *= 2
   }
 
-  /** A server without ranges: from the start once more, without writing what is there. */
+  /** For a server without ranges: starts over, without writing what is present. */
   async #fetchWhole(): Promise<void> {
     using _place = await this.#options.connections.acquire(this.#options.signal)
     const connection = new AbortController()
@@ -265,7 +267,7 @@ class Download {
     await drop(answer)
     const reason = `${new URL(url).host} answered ${status}`
     if (status === 416) throw new SourceChanged("it has become shorter")
-    // A signed URL that was made a moment ago and is refused already: clocks that differ, or a hasty limit.
+    // A signed URL created a moment ago is refused already: the clocks differ, or it expires too soon.
     if (answer.isRedirected && [401, 403, 410].includes(status)) throw new Temporary(reason)
     if (status === 401 || status === 403) throw new NotAuthorized(this.#file.label, reason)
     throw new DownloadFailed(this.#file.label, reason)
@@ -293,7 +295,7 @@ class Download {
     }
   }
 
-  /** Compares what the source says of the file with what the download began with. */
+  /** Compares the source's version of the file with the one the download began with. */
   async #checkVersion({ response, wayside }: HttpResponse): Promise<void> {
     const linked = unquoted(wayside.get("x-linked-etag") ?? null)
     const { digest } = this.#file
@@ -307,7 +309,7 @@ class Download {
     else if (this.#partial.etag !== etag) throw new SourceChanged("its ETag has changed")
   }
 
-  /** A range that begins where the file ends: everything was there already. */
+  /** A range beginning at the end of the file: everything was present already. */
   #endAt(size: number, header: string | null): void {
     const total = /^bytes \*\/(\d+)$/.exec(header ?? "")?.[1]
     if (total !== undefined && Number(total) !== size) throw new SourceChanged("it has become shorter")

@@ -20,17 +20,17 @@ export interface FetchOptions {
   readonly patience: Patience
   readonly signal: AbortSignal
   readonly onProgress: (completedBytes: number, totalBytes: number | undefined) => void
-  /** See {@link download}'s. */
+  /** See {@link download}. */
   readonly inspect?: ((path: string, prefixBytes: number) => void) | undefined
-  /** Another process, or another pull of this one, downloads the same file. */
+  /** Called while another process, or another pull of this one, downloads the same file. */
   readonly onWait: () => void
   readonly onNote: (text: string) => void
 }
 
 /**
- * The blob with a remote file's content: the one that is there, or what comes of downloading it, which goes on where an
- * earlier download stopped. Whoever else wants the same file waits and then has it too.
- * @throws SourceChanged (then nothing is kept), and what {@link download} throws
+ * The blob with a remote file's content: the present one, or a downloaded one, resuming an earlier download.
+ * Concurrent calls for the same file wait and share the result.
+ * @throws SourceChanged (then nothing is kept), and the errors of {@link download}
  */
 export async function fetchBlob(file: RemoteFile, options: FetchOptions): Promise<Blob> {
   const { blobs, signal, onProgress } = options
@@ -50,7 +50,7 @@ export async function fetchBlob(file: RemoteFile, options: FetchOptions): Promis
   return await fetchInto(partial, file, options)
 }
 
-/** What a file's download is called in the folder of partial files. */
+/** The name of a file's download in the folder of partial files. */
 export function partialKey({ digest, reference }: Pick<RemoteFile, "digest" | "reference">): string {
   if (digest !== undefined) return digest.replace(":", "-")
   return `named-${new Bun.CryptoHasher("sha256").update(reference).digest("hex").slice(0, 40)}`
@@ -96,13 +96,13 @@ async function fetchInto(partial: PartialFile, file: RemoteFile, options: FetchO
   }
 }
 
-/** What is there of the file: by what is declared, otherwise by what became of the same version of it before. */
+/** The present blob of the file: by its declared digest, or by an earlier download of the same version. */
 async function knownBlob(file: RemoteFile, blobs: Blobs): Promise<Blob | undefined> {
   const digest = file.digest ?? (await finishedAs(blobs.partialFolder, partialKey(file), file))
   return await blobOf({ ...file, digest }, blobs)
 }
 
-/** One of another size than declared is damaged: it makes way. */
+/** A blob whose size differs from the declared one is damaged, and is replaced. */
 async function blobOf({ digest, sizeBytes }: RemoteFile, blobs: Blobs): Promise<Blob | undefined> {
   if (digest === undefined || !(await blobs.has(digest))) return undefined
   const path = blobs.pathOf(digest)

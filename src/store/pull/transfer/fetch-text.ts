@@ -8,13 +8,13 @@ import type { SourceContext } from "./source-context"
 
 export interface TextQuestion {
   readonly url: string
-  /** For people. */
+  /** For messages. */
   readonly label: string
   readonly headers?: Readonly<Record<string, string>>
   readonly access: Access
 }
 
-/** An answer that is no file: a listing, a manifest, a licence. */
+/** An answer that is not a model's file: a listing, a manifest, a licence. */
 export interface TextAnswer {
   readonly text: string
   readonly headers: Headers
@@ -23,7 +23,7 @@ export interface TextAnswer {
 export const NO_ACCESS: Access = { authorization: () => Promise.resolve(undefined) }
 
 /**
- * What a source has at a URL; `undefined` where it has nothing there.
+ * Fetches a URL; `undefined` where there is nothing.
  * @throws NotAuthorized, DownloadFailed
  */
 export async function fetchBytes(
@@ -52,7 +52,7 @@ export async function fetchText(
   return answer && { text: new TextDecoder().decode(answer.bytes), headers: answer.headers }
 }
 
-/** The same as JSON. @throws DownloadFailed for what is no JSON, too */
+/** The same as JSON. @throws DownloadFailed for invalid JSON as well */
 export async function fetchJson(
   question: TextQuestion,
   context: SourceContext,
@@ -73,7 +73,7 @@ export async function fetchJson(
   }
 }
 
-/** A small file's text, compared with what is declared of it. */
+/** A small file's text, verified against its declared digest. */
 export async function fetchSmallFile(file: RemoteFile, context: SourceContext): Promise<string> {
   const answer = await fetchText(file, context)
   if (answer === undefined) throw new DownloadFailed(file.label, "it is not there")

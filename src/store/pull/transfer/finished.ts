@@ -6,15 +6,13 @@ import type { RemoteFile } from "./remote-file"
 
 export const FINISHED_ENDING = ".done"
 
-/** What names a version of a file whose SHA-256 nobody declares; undefined where nothing does. */
+/** Identifies a version of a file without a declared SHA-256; undefined where nothing does. */
 function versionOf({ etag, gitOid, sizeBytes }: RemoteFile): string | undefined {
   const name = gitOid ?? etag
   return name === undefined || name.startsWith("W/") ? undefined : `${name} ${sizeBytes}`
 }
 
-/**
- * Remembers what a file was, so that whoever waited for the download, or asks again, need not fetch it to find out.
- */
+/** Records a finished file's digest, so that waiting or later downloads need not fetch it to find out. */
 export async function rememberFinished(
   folder: string,
   key: string,
@@ -28,13 +26,13 @@ export async function rememberFinished(
   await rename(`${path}.${process.pid}.tmp`, path)
 }
 
-/** The SHA-256 of this version of a file, where it was downloaded before. */
+/** The SHA-256 of this version of a file, if it was downloaded before. */
 export async function finishedAs(folder: string, key: string, file: RemoteFile): Promise<Digest | undefined> {
   const known = await readFinished(join(folder, key + FINISHED_ENDING))
   return known !== undefined && known.version === versionOf(file) ? known.digest : undefined
 }
 
-/** What a file of {@link rememberFinished} says. */
+/** Reads a file written by {@link rememberFinished}. */
 export async function readFinished(
   path: string,
 ): Promise<{ readonly version: string; readonly digest: Digest } | undefined> {

@@ -4,38 +4,41 @@ import { version } from "../../../version"
 
 const MAX_REDIRECTS = 10
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
-/** Of a listing or a manifest; nothing that describes a model comes near. */
+/** For listings and manifests; no real one comes near this. */
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
 
-/** What is asked of a server, wherever it redirects to. */
+/** A request to a server, wherever it redirects to. */
 export interface HttpRequest {
   readonly url: string
   readonly method?: "GET" | "HEAD"
   readonly headers?: Readonly<Record<string, string>>
-  /** `Authorization`; told to the host of `url` alone. */
+  /** `Authorization`; sent to the host of `url` only. */
   readonly authorization?: string | undefined
   readonly signal: AbortSignal
 }
 
-/** The answer at the end of the redirects. */
+/** The answer after all redirects. */
 export interface HttpResponse {
   readonly response: Response
-  /** Where it came from. */
+  /** The final URL. */
   readonly url: string
   readonly isRedirected: boolean
-  /** What redirects said of the file on the way, as Hugging Face does (`X-Linked-ETag`, `X-Repo-Commit`). */
+  /**
+   * Headers of the redirects on the way that describe the file, as Hugging Face sends them (`X-Linked-ETag`,
+   * `X-Repo-Commit`).
+   */
   readonly wayside: ReadonlyMap<string, string>
 }
 
-/** Where plain HTTP may be spoken. */
+/** Where plain HTTP is allowed. */
 export interface HttpPolicy {
-  /** By an address as `http://host:port`. */
+  /** By an address such as `http://host:port`. */
   allowsPlain(url: URL): boolean
-  /** Certificates that nobody vouches for are taken. */
+  /** Accept untrusted certificates. */
   readonly acceptsAnyCertificate: boolean
 }
 
-/** GET and HEAD with redirects followed by hand: a token must not reach another host, and https must stay https. */
+/** GET and HEAD with manual redirects: a token must not reach another host, and https must stay https. */
 export class HttpClient {
   readonly #policy: HttpPolicy
   readonly #patienceMs: number
@@ -46,7 +49,7 @@ export class HttpClient {
     this.#patienceMs = patienceMs
   }
 
-  /** @throws DownloadFailed for a redirect that is not followed; the system's error where nobody answers */
+  /** @throws DownloadFailed for a redirect that is not followed; the system's error where there is no answer */
   async open(question: HttpRequest): Promise<HttpResponse> {
     const wayside = new Map<string, string>()
     const first = new URL(question.url)
@@ -72,7 +75,7 @@ export class HttpClient {
     return new TextDecoder().decode(await this.bytes(answer))
   }
 
-  /** The whole of an answer. @throws as {@link open}, and for one that is far too long */
+  /** All bytes of an answer. @throws as {@link open}, and for one that is far too long */
   async bytes(answer: HttpResponse): Promise<Uint8Array> {
     const chunks: Uint8Array[] = []
     let size = 0
@@ -107,7 +110,7 @@ export class HttpClient {
 
   async #ask({ href, host }: URL, question: HttpRequest, isFirstHost: boolean): Promise<Response> {
     const { method = "GET", headers = {}, authorization, signal } = question
-    // Ends the wait for the answer's head, and nothing later.
+    // Limits the wait for the headers only.
     const patience = new AbortController()
     const timer = setTimeout(
       () => patience.abort(new DOMException(`${host} does not answer`, "TimeoutError")),
@@ -118,14 +121,14 @@ export class HttpClient {
         method,
         redirect: "manual",
         headers: {
-          // What is compressed on the way has no ranges and no length.
+          // A compressed answer has no ranges and no length.
           "accept-encoding": "identity",
           "user-agent": `xllm/${version}`,
           ...headers,
           ...(authorization !== undefined && isFirstHost && { authorization }),
         },
         signal: AbortSignal.any([signal, patience.signal]),
-        // Bun's own limit would end downloads that take longer.
+        // Bun's own limit would end longer downloads.
         timeout: false,
         ...(this.#policy.acceptsAnyCertificate && { tls: { rejectUnauthorized: false } }),
       })
@@ -135,7 +138,7 @@ export class HttpClient {
   }
 }
 
-/** Gives up an answer that is not read. */
+/** Discards an answer without reading it. */
 export async function drop({ response }: HttpResponse): Promise<void> {
   await response.body?.cancel().catch(() => {})
 }

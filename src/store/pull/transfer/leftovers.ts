@@ -8,8 +8,8 @@ import { FINISHED_ENDING, readFinished } from "./finished"
 import { PARTIAL_ENDINGS, readIdentity, removePartial } from "./partial-file"
 
 /**
- * Removes from the folder of partial files what cannot be gone on with: data of which nobody knows what they are, and
- * downloads of what is there meanwhile. Not what somebody works on, and nothing that can be resumed.
+ * Removes partial files that cannot be resumed: unidentifiable data, and downloads of blobs that are present
+ * meanwhile. Leaves downloads that are running or can be resumed.
  */
 export async function cleanPartials(blobs: Blobs): Promise<void> {
   const folder = blobs.partialFolder
@@ -30,7 +30,7 @@ export async function cleanPartials(blobs: Blobs): Promise<void> {
   }
 }
 
-/** Removes earlier versions of a file whose content has changed. Were there any with something in them? */
+/** Removes earlier versions of a file whose content has changed. Returns whether any of them had data. */
 export async function dropOtherVersions(folder: string, key: string, reference: string): Promise<boolean> {
   const entries = await readdir(folder).catch(() => [])
   let found = false
@@ -47,7 +47,7 @@ export async function dropOtherVersions(folder: string, key: string, reference: 
 
 const TEMPORARY = ".tmp"
 
-/** As {@link partialKey} names downloads; anything else in the folder is somebody else's. */
+/** The names that {@link partialKey} creates; any other file in the folder belongs to something else. */
 const OWN_KEY = /^(sha256-[0-9a-f]{64}|named-[0-9a-f]{40})$/
 
 /** `sha256-ab….json.12.tmp` → `sha256-ab…` */

@@ -2,30 +2,30 @@ import { readFileSync } from "node:fs"
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 
-/** A stretch of the file that one connection fetches. */
+/** A range of the file that one connection fetches. */
 export interface Segment {
   readonly index: number
   readonly start: number
-  /** Behind its last byte; `Infinity` where nobody has said how long the file is. */
+  /** Exclusive; `Infinity` while the file's length is unknown. */
   readonly end: number
-  /** Bytes of it that are there, from its start. */
+  /** Bytes present, from its start. */
   written: number
 }
 
-/** What is being downloaded, as it is remembered for going on later. */
+/** Identifies the downloaded file when resuming. */
 export interface PartialIdentity {
-  /** For people, and to find what became of an earlier attempt: `hf.co/org/model/file.gguf`. */
+  /** For messages, and to find earlier attempts: `hf.co/org/model/file.gguf`. */
   readonly reference: string
   readonly sizeBytes: number | undefined
-  /** What the server calls this version of the file. */
+  /** The server's identifier of this version of the file. */
   readonly etag: string | undefined
 }
 
-/** The JSON beside the data. */
+/** The JSON next to the data. */
 interface StoredIdentity extends PartialIdentity {
   readonly version: 1
   readonly segmentBytes: number
-  /** Names the run of the system that wrote it; absent where the system has no name for that. */
+  /** Boot id of the system that wrote it; absent where the system has none. */
   readonly boot: string | undefined
 }
 
@@ -38,14 +38,14 @@ const COUNT_BYTES = 8
 const SMALLEST_SEGMENT = 4 * 1024 ** 2
 const LARGEST_SEGMENT = 64 * 1024 ** 2
 const USUAL_SEGMENTS = 64
-/** Data that is on its way to the disk at a time: what a power failure may cost. */
+/** Unsynced data at a time: the most that a power failure may cost. */
 const SYNC_EVERY_BYTES = 64 * 1024 ** 2
 
 /**
- * A file that is being downloaded in parts, and how far each has come. Three files: the data at its final offsets, what
- * it is (replaced as a whole), and the counts of bytes for each segment, overwritten in place *after* the data, so
- * that they are never ahead of it. Each count is there twice: what was written, which holds as long as the system
- * runs (a killed process loses nothing), and what the disk has confirmed, which holds after a power failure too.
+ * A file being downloaded in parts, and the progress of each. Three files: the data at its final offsets, its
+ * identity (replaced as a whole), and the byte counts of each segment, overwritten in place *after* the data, so
+ * that they are never ahead of it. Each count is stored twice: the bytes written, valid while the system runs (a
+ * killed process loses nothing), and the bytes synced to disk, valid after a power failure too.
  */
 export class PartialFile {
   readonly segments: readonly Segment[]
@@ -55,7 +55,7 @@ export class PartialFile {
   readonly #progress: FileHandle
   readonly #stored: StoredIdentity
   #etag: string | undefined
-  /** There was something of another version of the file, which is gone. */
+  /** Data of another version of the file was discarded. */
   readonly replacesOther: boolean
   #unsynced = 0
   #syncing: Promise<void> | undefined
@@ -80,8 +80,8 @@ export class PartialFile {
   }
 
   /**
-   * Goes on with the file called `key` in `folder`, or begins it where there is none of that identity. Only one at a
-   * time may have it open.
+   * Resumes the file called `key` in `folder`, or starts it where there is none with that identity. Only one caller
+   * at a time may have it open.
    */
   static async open(folder: string, key: string, wanted: PartialIdentity): Promise<PartialFile> {
     await mkdir(folder, { recursive: true })
@@ -101,7 +101,7 @@ export class PartialFile {
     const replacesOther = stored !== undefined && !isSame
     const current = { ...identity, boot: bootId() }
     const partial = new PartialFile(base, { data, progress }, current, { written, replacesOther })
-    // Before the new run of the system is named: until then only what the disk has confirmed counts.
+    // Before the new boot id is written: until then only synced bytes count.
     await partial.#writeCounts()
     await partial.#save()
     return partial
@@ -119,7 +119,7 @@ export class PartialFile {
     return this.#etag
   }
 
-  /** Remembers what the server calls this version of the file. */
+  /** Records the server's identifier of this version of the file. */
   async setEtag(etag: string): Promise<void> {
     this.#etag = etag
     await this.#save()
@@ -129,7 +129,7 @@ export class PartialFile {
     return this.segments.reduce((sum, { written }) => sum + written, 0)
   }
 
-  /** How far the file is there from its start without a gap. */
+  /** Length of the gapless part at the file's start. */
   get prefixBytes(): number {
     for (const { start, end, written } of this.segments) if (start + written < end) return start + written
     return this.segments.at(-1)?.end ?? 0
@@ -139,7 +139,7 @@ export class PartialFile {
     return this.segments.every(({ start, end, written }) => start + written === end)
   }
 
-  /** Adds to what is there of a segment. @throws the file system's error; then nothing of it counts */
+  /** Appends to a segment. @throws the file system's error; then none of the bytes count */
   async append(segment: Segment, bytes: Uint8Array): Promise<void> {
     await writeAll(this.#data, bytes, segment.start + segment.written)
     const written = segment.written + bytes.length
@@ -149,9 +149,9 @@ export class PartialFile {
     if (this.#unsynced >= SYNC_EVERY_BYTES) await this.sync()
   }
 
-  /** Waits until the disk has everything that was written so far. */
+  /** Syncs everything written so far to disk. */
   async sync(): Promise<void> {
-    // One at a time: a later one would be confirmed by the earlier one's counts.
+    // One at a time: an earlier sync's counts would confirm a later one's data.
     while (this.#syncing !== undefined) await this.#syncing
     this.#syncing = this.#sync()
     try {
@@ -179,25 +179,25 @@ export class PartialFile {
     await rename(temporary, this.#base + STATE)
   }
 
-  /** Keeps what is there for the next time. */
+  /** Keeps the data for the next time. */
   async close(): Promise<void> {
     await this.#data.close()
     await this.#progress.close()
   }
 
-  /** Of no use any more. */
+  /** Deletes everything. */
   async discard(): Promise<void> {
     await this.close()
     await removePartial(this.#base)
   }
 
-  /** After the data were moved away. */
+  /** Deletes the other files after the data was moved away. */
   async forget(): Promise<void> {
     await removePartial(this.#base)
   }
 }
 
-/** Bytes of a download that are there already; 0 where it has not begun. */
+/** Bytes of a download already present; 0 where it has not begun. */
 export async function partialBytes(folder: string, key: string): Promise<number> {
   const base = join(folder, key)
   const stored = await readIdentity(base)
@@ -212,7 +212,7 @@ export async function partialBytes(folder: string, key: string): Promise<number>
   }
 }
 
-/** What the JSON at `base` says; `undefined` where there is none that this version can go on with. */
+/** Reads the JSON at `base`; `undefined` where there is none that this version can resume. */
 export async function readIdentity(base: string): Promise<StoredIdentity | undefined> {
   const text = await readFile(base + STATE, "utf8").catch(() => "")
   try {
@@ -237,11 +237,11 @@ function isIdentity(value: unknown): value is StoredIdentity {
 }
 
 export async function removePartial(base: string): Promise<void> {
-  // What it is goes first: data alone is known to be of no use.
+  // The identity is deleted first: data alone is recognised as useless.
   for (const ending of [STATE, PROGRESS, DATA]) await rm(base + ending, { force: true })
 }
 
-/** Fewer for small files, and neither many thousands nor such that take minutes for large ones. */
+/** Few segments for small files; for large ones neither thousands nor segments that take minutes. */
 function segmentBytes(sizeBytes: number | undefined): number {
   const whole = (sizeBytes ?? 0) / USUAL_SEGMENTS
   return Math.min(LARGEST_SEGMENT, Math.max(SMALLEST_SEGMENT, Math.ceil(whole / 65_536) * 65_536))
@@ -257,7 +257,7 @@ function segmentsOf({ sizeBytes, segmentBytes }: StoredIdentity): Omit<Segment, 
   }))
 }
 
-/** What counts of each segment: after a power failure only what the disk has confirmed. */
+/** The valid counts of each segment: after a power failure only the synced ones. */
 async function readCounts(
   progress: FileHandle,
   identity: StoredIdentity,
@@ -293,7 +293,7 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): 
 
 let knownBoot: string | undefined
 
-/** Linux names each of its runs; elsewhere nothing is assumed. */
+/** Linux has a boot id; elsewhere nothing is assumed. */
 function bootId(): string | undefined {
   try {
     knownBoot ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()

@@ -1,19 +1,19 @@
 import type { FileHandle } from "node:fs/promises"
 import type { Digest } from "../../managed/manifest"
 
-/** Bytes hashed in one go: about 0.5 ms, so that the event loop stays free. */
+/** Bytes hashed at a time: about 0.5 ms, so that the event loop stays free. */
 const CHUNK_BYTES = 512 * 1024
 
-/** What a file's content is called by. */
+/** Hashes of a file's content. */
 export interface ContentNames {
   readonly digest: Digest
-  /** What git calls the content, hex; only where the size was known from the start. */
+  /** Git's object id of the content, hex; only where the size was known from the start. */
   readonly gitOid: string | undefined
 }
 
 /**
- * Hashes a file in order while it is being written in parts: whatever is there from its start without a gap. It reads
- * what was written a moment ago, so that nothing has to be kept, and catches up with what an earlier process wrote.
+ * Hashes a file in order while it is written in parts, up to the first gap. It reads recently written data back, so
+ * that nothing is buffered, and catches up with data from an earlier process.
  */
 export class PrefixHash {
   readonly #file: FileHandle
@@ -21,7 +21,7 @@ export class PrefixHash {
   readonly #git: Bun.CryptoHasher | undefined
   readonly #buffer = Buffer.allocUnsafe(CHUNK_BYTES)
   #hashed = 0
-  /** How far the file is there. */
+  /** Length of the gapless part of the file. */
   #end = 0
   #work: Promise<void> | undefined
   #failure: unknown
@@ -31,18 +31,18 @@ export class PrefixHash {
     if (sizeBytes !== undefined) this.#git = new Bun.CryptoHasher("sha1").update(`blob ${sizeBytes}\0`)
   }
 
-  /** Bytes that have been hashed. */
+  /** Bytes hashed so far. */
   get hashedBytes(): number {
     return this.#hashed
   }
 
-  /** The file is there up to `end`. Returns at once; the work goes on by itself. */
+  /** Declares the file present up to `end`. Returns at once; hashing continues in the background. */
   advance(end: number): void {
     this.#end = Math.max(this.#end, end)
     if (this.#hashed < this.#end) this.#work ??= this.#catchUp()
   }
 
-  /** Ends with what the first `end` bytes are called. @throws the file system's error */
+  /** Resolves to the hashes of the first `end` bytes. @throws the file system's error */
   async finish(end: number): Promise<ContentNames> {
     this.advance(end)
     while (this.#work !== undefined) await this.#work

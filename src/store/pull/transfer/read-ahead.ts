@@ -1,12 +1,12 @@
 import { PushStream } from "../../../lib/async/push-stream"
 
-/** What may wait to be written, for each connection. */
+/** Unwritten bytes buffered per connection. */
 const MOST_WAITING_BYTES = 4 * 1024 ** 2
 
 /**
- * A body's chunks, taken from the connection as soon as they come: what is left in it when it breaks is lost, as a
- * stream that fails drops its queue. Fails after the last chunk that came.
- * @param onStall called when nothing has come for `stallMs`; expected to end the connection
+ * A body's chunks, read from the connection as soon as they arrive: a failing stream drops its queue, so unread
+ * data would be lost. Fails after the last chunk received.
+ * @param onStall called when no data came for `stallMs`; should end the connection
  */
 export async function* readAhead(
   body: ReadableStream<Uint8Array>,
@@ -38,7 +38,7 @@ export async function* readAhead(
   }
 }
 
-/** Holds the reader up while too much waits. */
+/** Blocks the reader while too much is buffered. */
 class Room {
   #waiting = 0
   #wake: (() => void) | undefined

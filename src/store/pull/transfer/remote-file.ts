@@ -1,28 +1,28 @@
 import type { Digest } from "../../managed/manifest"
 import { drop, type HttpClient, type HttpResponse } from "./http-client"
 
-/** A file that can be downloaded, and what its source declares about it. */
+/** A downloadable file, as declared by its source. */
 export interface RemoteFile {
-  /** For people: a name inside a repository, or `pulling`'s short digest. */
+  /** For messages: a name inside a repository, or the short digest after `pulling`. */
   readonly label: string
   /** The same for every attempt: `hf.co/org/model/file.gguf`. */
   readonly reference: string
   readonly url: string
   readonly sizeBytes: number | undefined
   readonly digest: Digest | undefined
-  /** What the server calls this version, where that was asked for. */
+  /** The server's identifier of this version, where requested. */
   readonly etag?: string | undefined
-  /** What git calls the content, hex; for small files whose SHA-256 nobody declares. */
+  /** Git's object id of the content, hex; for small files without a declared SHA-256. */
   readonly gitOid?: string
   readonly access: Access
 }
 
-/** How a source lets somebody in. */
+/** A source's authentication. */
 export interface Access {
   /**
    * The value of `Authorization`.
-   * @param refusal the answer that it was refused with; absent: nobody has asked yet
-   * @throws NotAuthorized where there is no (other) way in
+   * @param refusal the answer that refused the previous attempt; absent for the first one
+   * @throws NotAuthorized where there is no (further) way to authenticate
    */
   authorization(refusal: HttpResponse | undefined, signal: AbortSignal): Promise<string | undefined>
 }
@@ -31,15 +31,15 @@ export interface Access {
 const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410])
 
 /**
- * Asks for parts of one file. Where the source redirects to a signed URL, that is asked from then on, and a new one is
- * fetched when it has expired.
+ * Requests ranges of one file. Where the source redirects to a signed URL, that is used from then on, and renewed
+ * when it expires.
  */
 export class RemoteReader {
   readonly #file: RemoteFile
   readonly #client: HttpClient
-  /** Where the last redirect led. */
+  /** Target of the last redirect. */
   #direct: string | undefined
-  /** Times that a signed URL was renewed. */
+  /** How often a signed URL was renewed. */
   renewals = 0
 
   constructor(file: RemoteFile, client: HttpClient) {
@@ -47,7 +47,7 @@ export class RemoteReader {
     this.#client = client
   }
 
-  /** Asks for what is from `start` up to before `end`; `undefined` without a range. */
+  /** Requests the bytes from `start` up to before `end`; `undefined` without a range. */
   async open(
     range: { readonly start: number; readonly end: number } | undefined,
     signal: AbortSignal,
@@ -85,7 +85,7 @@ export interface AccessQuestion {
   readonly signal: AbortSignal
 }
 
-/** Asks, and once more with a fresh authorization where the first is refused. */
+/** Sends a request, and once more with a fresh authorization where the first is refused. */
 export async function askWithAccess(
   client: HttpClient,
   { url, headers = {}, access, signal }: AccessQuestion,
@@ -102,7 +102,7 @@ function rangeHeader({ start, end }: { readonly start: number; readonly end: num
   return `bytes=${start}-${end === Infinity ? "" : end - 1}`
 }
 
-/** `bytes 0-99/1000`; the total is `undefined` for `*`. */
+/** Parses `bytes 0-99/1000`; the total is `undefined` for `*`. */
 export function parseContentRange(
   header: string | null,
 ): { readonly start: number; readonly end: number; readonly total: number | undefined } | undefined {

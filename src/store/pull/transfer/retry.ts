@@ -1,13 +1,13 @@
-/** How patient a download is. Milliseconds. */
+/** The patience of a download. Milliseconds. */
 export interface Patience {
-  /** Attempts in a row that bring nothing, before the download is given up. */
+  /** Attempts in a row without progress before the download fails. */
   readonly attempts: number
-  /** Wait after the first of them; doubles with each. */
+  /** Delay after the first of them; doubles with each. */
   readonly firstDelayMs: number
   readonly longestDelayMs: number
-  /** A server that asks for a longer wait than this is not waited for. */
+  /** A server that asks for a longer delay is not waited for. */
   readonly longestRetryAfterMs: number
-  /** A connection that brings nothing for this long is replaced. */
+  /** A connection without data for this long is replaced. */
   readonly stallMs: number
 }
 
@@ -19,22 +19,25 @@ export const PATIENCE: Patience = {
   stallMs: 30_000,
 }
 
-/** Answers that mean "not now": request timeout, too many requests, and what goes wrong on the server's side. */
+/** Statuses that mean "not now": request timeout, too many requests, and server errors. */
 export function isTemporary(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500
 }
 
 /**
- * How long to wait before the next attempt, in milliseconds.
- * @param attempt how many have failed in a row, from 1
- * @param random from 0 to 1: spreads clients that failed together over half of the time
+ * The delay before the next attempt, in milliseconds.
+ * @param attempt the number of failures in a row, from 1
+ * @param random from 0 to 1: spreads clients that failed together over half of the delay
  */
 export function retryDelay(attempt: number, random: number, patience: Patience): number {
   const whole = Math.min(patience.longestDelayMs, patience.firstDelayMs * 2 ** (attempt - 1))
   return whole * (0.5 + random / 2)
 }
 
-/** Milliseconds that a `Retry-After` header asks for, as seconds or as a date; `undefined` where it says nothing. */
+/**
+ * The delay in a `Retry-After` header, given in seconds or as a date; in milliseconds. `undefined` where there is
+ * none.
+ */
 export function retryAfterMs(header: string | null, now: Date): number | undefined {
   if (header === null) return undefined
   const text = header.trim()
