@@ -26,7 +26,7 @@ function levelOf({ method, path, outcome }: RequestContext): "debug" | "info" | 
   const isGood = outcome < 400
   if (isGood && (method === "OPTIONS" || SCRAPES.test(path))) return "debug"
   if ((isGood || outcome === 503) && PROBES.test(path)) return "debug"
-  // A server that is busy or stopping says so: nothing is broken.
+  // A busy or stopping server answers with 503: nothing is broken.
   if (outcome === 503) return "warn"
   return outcome >= 500 ? "error" : "info"
 }
@@ -37,7 +37,7 @@ function generated(requestContext: RequestContext): LogFields {
   if (requests.length === 0) return { model }
   const content =
     answer === undefined ? {} : { prompts: requests.map(contentOf), answer: new WholeText(answer) }
-  // Whoever is no text model counts other things than tokens.
+  // Only text models report token counts.
   const isText = requests.every(({ kind }) => kind === "chat" || kind === "completion")
   return { model, ...(amounts ?? (isText && { promptTokens, tokens: generatedTokens })), ...content }
 }
@@ -52,7 +52,7 @@ function contentOf(request: WorkRequest): unknown {
     case "image":
       return request.prompt
     case "transcription":
-      // What was said is the answer.
+      // The audio's words are in the answer.
       return request.prompt ?? ""
     default:
       return request satisfies never

@@ -41,7 +41,7 @@ export function controlRoutes(engine: Engine) {
     )
 }
 
-/** @throws ModelNotFound where there is no such model, loaded or not */
+/** @throws ModelNotFound if there is no such model, loaded or not */
 async function stop(engine: Engine, model: string): Promise<boolean> {
   if (await engine.stop(model)) return true
   await engine.show(model)
