@@ -6,10 +6,7 @@ import { watchSignals } from "../terminal/signals"
 import { pullProgress } from "./pull-progress"
 import { createPuller } from "./puller"
 
-/**
- * Asks whether a model whose files are damaged is to be downloaded again, where somebody is there to be asked, and
- * does so. Did it?
- */
+/** On a terminal, asks whether to download a damaged model again, and does so. Returns whether it did. */
 export async function offerRepair(error: unknown, model: string, inputs: Inputs, io: Io): Promise<boolean> {
   if (!(error instanceof XllmError) || error.code !== "model_corrupt") return false
   if (!io.stdinIsTerminal || !io.stderrIsTerminal) return false
