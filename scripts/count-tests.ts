@@ -1,6 +1,6 @@
 export {} // makes this file a module, which may await
 
-/** Prints "PASSED FAILED" of a JUnit report by `bun test`; skipped tests are neither. */
+/** Prints "PASSED FAILED" for a JUnit report of `bun test`; skipped tests count as neither. */
 const report = await Bun.file(process.argv[2] ?? "").text()
 const totals = /<testsuites\b[^>]*>/.exec(report)?.[0]
 if (totals === undefined) throw new Error("this is no JUnit report")
