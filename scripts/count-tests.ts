@@ -1,12 +1,33 @@
-export {} // makes this file a module, which may await
-
-/** Prints "PASSED FAILED" for a JUnit report of `bun test`; skipped tests count as neither. */
-const report = await Bun.file(process.argv[2] ?? "").text()
+/**
+ * Reads a JUnit report by `bun test` and prints "PASSED FAILED SKIPPED". A skipped test whose name (with those of its
+ * groups) matches none of the patterns counts as failed, and is named on stderr: a test that silently stops running is
+ * as bad as one that fails. Usage: count-tests.ts REPORT [PATTERN…]
+ */
+const [file = "", ...patterns] = process.argv.slice(2)
+const report = await Bun.file(file).text()
 const totals = /<testsuites\b[^>]*>/.exec(report)?.[0]
-if (totals === undefined) throw new Error("this is no JUnit report")
+if (totals === undefined) throw new Error("this is not a JUnit report")
+
+const isExpected = (name: string) => patterns.some((pattern) => new RegExp(pattern).test(name))
+const unexpected = skippedTests(report).filter((name) => !isExpected(name))
+for (const name of unexpected) console.error(`skipped without a known reason: ${name}`)
+
 const failed = count("failures") + count("errors")
-console.log(`${count("tests") - failed - count("skipped")} ${failed}`)
+const skipped = count("skipped")
+console.log(
+  `${count("tests") - failed - skipped} ${failed + unexpected.length} ${skipped - unexpected.length}`,
+)
 
 function count(attribute: string): number {
   return Number(new RegExp(`\\b${attribute}="(\\d+)"`).exec(totals ?? "")?.[1] ?? 0)
 }
+
+/** Names of skipped tests behind those of their groups. */
+function skippedTests(xml: string): readonly string[] {
+  return [...xml.matchAll(/<testcase\b([^>]*[^/])>\s*<skipped\b/g)].map(([, attributes = ""]) => {
+    const value = (name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? ""
+    return `${value("classname")} > ${value("name")}`
+  })
+}
+
+export {}

@@ -95,12 +95,6 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
 }
 
-/** Imports against the layers, each for its reason. */
-const LAYER_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
-  // POST /v0/render takes the body of one of OpenAI's requests, whatever it is.
-  "src/http/v0/control.ts": ["openai"],
-}
-
 /** Names that are exported more than once, each for its reason. */
 const SHARED_NAMES: Readonly<Record<string, RegExp>> = {
   // Each file of a command exports it under one name, by which main.ts loads it.
@@ -236,7 +230,6 @@ function isDownward({ from, to }: Import): boolean {
     const source = partOf(folder, from)
     const target = partOf(folder, to)
     if (source === undefined || target === undefined || source.name === target.name) return true
-    if ((LAYER_EXCEPTIONS[from] ?? []).includes(target.name)) return true
     return target.layer < source.layer || target.group === source.group
   })
 }

@@ -3,6 +3,8 @@ import { existsSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { settingsTable } from "../scripts/settings-table"
 import { commandsReference } from "../scripts/write-docs"
+import { ROUTE_POLICIES } from "../src/http/server/routes"
+import { Metrics } from "../src/metrics"
 import { fakeServer } from "./support/http"
 
 const ROOT = join(import.meta.dir, "..")
@@ -31,6 +33,18 @@ function tableBelow(heading: string, text: string): readonly (readonly string[])
   )
 }
 
+/** The paths of all routes, also of those that only a server with metrics has. */
+function routePaths(): ReadonlySet<string> {
+  const metrics = new Metrics({ version: "1.2.3", startedAt: new Date() })
+  const { app } = fakeServer(undefined, { metrics })
+  return new Set(app.routes.filter(({ method }) => method !== "OPTIONS").map(({ path }) => path))
+}
+
+/** How the documentation writes a path, up to its end; a route's `*` has a name there: `/images/:name`. */
+function written(path: string): string {
+  return path.endsWith("*") ? `${path.slice(0, -1)}:` : `${path}\``
+}
+
 function plain(cell: string): string {
   return cell.replaceAll("\\", "").trim()
 }
@@ -47,12 +61,25 @@ describe("the documentation (where one of these fails: npm run docs)", () => {
 
   test("names every route", async () => {
     const text = await page("docs/http.md")
-    const { app } = fakeServer()
-    const paths = new Set(app.routes.filter(({ method }) => method !== "OPTIONS").map(({ path }) => path))
+    const paths = routePaths()
     expect(paths.size).toBeGreaterThan(10)
-    // A route's `*` has a name in the documentation: `/images/:name`.
-    const written = (path: string) => (path.endsWith("*") ? `${path.slice(0, -1)}:` : `${path}\``)
     expect([...paths].filter((path) => path !== "/" && !text.includes(written(path)))).toEqual([])
+  })
+
+  test("says of every route whether it is open without a key", async () => {
+    const rows = tableBelow("# HTTP API", await page("docs/http.md"))
+    const openness = [...routePaths()]
+      .filter((path) => path !== "/")
+      .map((path) => {
+        const [, text = ""] = rows.find(([routes = ""]) => routes.includes(written(path))) ?? []
+        if (!text.includes("open without a key")) return [path, "key"]
+        return [path, text.includes("where `metrics.public` is on") ? "metrics" : "open"]
+      })
+    expect(openness).toEqual(openness.map(([path = ""]) => [path, ROUTE_POLICIES.get(path)?.access ?? "key"]))
+  })
+
+  test("has no policy for a route that does not exist", () => {
+    expect([...ROUTE_POLICIES.keys()].filter((path) => !routePaths().has(path))).toEqual([])
   })
 })
 

@@ -7,7 +7,8 @@ import * as engineErrors from "../src/errors/engine"
 import * as modelErrors from "../src/errors/model"
 import * as requestErrors from "../src/errors/request"
 import * as storeErrors from "../src/errors/store"
-import { failureEvent } from "../src/http/openai/error-body"
+import { ollamaDialect } from "../src/http/ollama/dialect"
+import { openAiDialect } from "../src/http/openai/dialect"
 import { errorResponse } from "../src/http/plugins/errors"
 import { listen, type Listener } from "../src/http/server/listen"
 import { fakeServer, jsonOf, USER_HI } from "./support/http"
@@ -213,7 +214,7 @@ describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = 
   })
 
   test("at the end of a stream", () => {
-    const event = failureEvent(error)
+    const event = openAiDialect.renderStreamError(error)
     expect(event).toMatch(/^data: .+\n\n$/)
     expect(JSON.parse(event.slice("data: ".length))).toMatchObject({ error: body })
   })
@@ -223,6 +224,9 @@ describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = 
     expect(response.status).toBe(status)
     for (const [name, value] of Object.entries(headers)) expect(response.headers.get(name)).toBe(value)
     expect(await response.json()).toEqual({ error: error.publicMessage })
+    const line = ollamaDialect.renderStreamError(error)
+    expect(line).toMatch(/^.+\n$/)
+    expect(JSON.parse(line)).toEqual({ error: error.publicMessage })
   })
 
   test("after it has crossed from a worker", () => {

@@ -189,7 +189,7 @@ describe("a path that leads to nothing useful is refused in plain words, or does
         const about = `${place.title} with ${kind}`
         logged.length = 0
         const { failure, out, err } = await attempt(place, path)
-        for (const told of [err, logged.join(""), failure ?? ""]) {
+        for (const told of [out, err, logged.join(""), failure ?? ""]) {
           // The folders of the test have names of random letters.
           expectPlain(told.replaceAll(wrong.path, "").replaceAll(folder.path, ""), about)
         }

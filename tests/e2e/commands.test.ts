@@ -75,7 +75,10 @@ describe("run", () => {
 
   test("says which server does not have the model", async () => {
     const { err, code } = await ask(["run", "nope", "hi"])
-    expect([err, code]).toEqual([`Error: model 'nope' not found on the server at ${server.url}; there is only 'tiny'\n`, 1])
+    expect([err, code]).toEqual([
+      `Error: model 'nope' not found on the server at ${server.url}; there is only 'tiny'\n`,
+      1,
+    ])
   })
 })
 

@@ -9,6 +9,7 @@ import { nearest } from "../../lib/text/nearest"
 import { isPath } from "../args/model-path"
 import type { Io } from "../terminal/io"
 import { ServerClient } from "./server-client"
+import { printable } from "../terminal/output"
 
 /** Creates what a command works with: a client for a running server, or an engine in this process. */
 export interface SourceMakers<S> {
@@ -34,7 +35,8 @@ export async function chooseSource<S>(
   const location = serverLocation(inputs)
   const client = new ServerClient(location)
   if (await client.isThere()) return remote(client)
-  if (location.isNamed) io.writeError(`no server answers at ${client.name}; the model runs in this program\n`)
+  if (location.isNamed)
+    io.writeError(`no server answers at ${printable(client.name)}; the model runs in this program\n`)
   return local(inputs)
 }
 

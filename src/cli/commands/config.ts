@@ -5,7 +5,7 @@ import { gatherInputs } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { switchFlag } from "../args/flags"
 import { type AutomaticValue, automaticValue } from "../show/automatic-values"
-import { table, toJson } from "../terminal/output"
+import { printable, table, toJson } from "../terminal/output"
 import { serveFlags } from "./serve"
 
 export const command = defineCommand({
@@ -51,15 +51,15 @@ interface ShownSetting extends EffectiveSetting {
 }
 
 function fileLine({ file, environment }: Inputs): string {
-  if (file !== undefined) return `Configuration file: ${file.path}`
-  return `Configuration file: none (it would be ${usualConfigFile(environment)})`
+  if (file !== undefined) return `Configuration file: ${printable(file.path)}`
+  return `Configuration file: none (it would be ${printable(usualConfigFile(environment))})`
 }
 
 function settingsTable(settings: readonly ShownSetting[]): string {
   const rows = settings.map(({ path, shown, origin, automatic }) => [
-    path,
-    automatic === undefined ? shown : `${shown} (${automatic.shown})`,
-    origin.name,
+    printable(path),
+    printable(automatic === undefined ? shown : `${shown} (${automatic.shown})`),
+    printable(origin.name),
   ])
   return table(["SETTING", "VALUE", "FROM"], rows)
 }

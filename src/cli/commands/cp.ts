@@ -5,6 +5,7 @@ import { configFlag, grouped } from "../args/flags"
 import { nameOf } from "../args/model-path"
 import { openStore } from "../models/open-store"
 import { tellOfShadow } from "../models/shadowed"
+import { printable } from "../terminal/output"
 
 export const command = defineCommand({
   name: "cp",
@@ -24,7 +25,7 @@ A GGUF that was put into the models folder, or that SOURCE is the path of, is co
     const name = parseModelName(target)
     const store = await openStore(await gatherInputs(flags, io.environment))
     const copied = await store.copy(await nameOf(source, store), name)
-    io.write(`copied '${source}' to '${target}'\n`)
+    io.write(`copied '${printable(source)}' to '${printable(target)}'\n`)
     await tellOfShadow(target, copied, store, io)
   },
 })

@@ -11,7 +11,7 @@ import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { nameOf } from "../args/model-path"
 import { openExistingStore } from "../models/models-folder"
-import { formatBytes, percentOf, toJson } from "../terminal/output"
+import { formatBytes, percentOf, printable, toJson } from "../terminal/output"
 import { fileOutput, type OutputTarget, stdoutOutput } from "../terminal/output-file"
 import { watchSignals } from "../terminal/signals"
 import { startSpinner } from "../terminal/spinner"
@@ -63,7 +63,7 @@ parameters and texts, and their SHA-256 sums. 'xllm import' installs it elsewher
     }
     if (file === "-") return
     if (flags.json) io.write(toJson({ model: name, file: resolve(file), size_bytes: Bun.file(file).size }))
-    else io.write(`exported '${name}' to '${file}'\n`)
+    else io.write(`exported '${printable(name)}' to '${printable(file)}'\n`)
   },
 })
 

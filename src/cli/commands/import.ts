@@ -18,7 +18,7 @@ import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
 import { tellOfShadow } from "../models/shadowed"
 import type { Io } from "../terminal/io"
-import { formatBytes, percentOf, toJson } from "../terminal/output"
+import { formatBytes, percentOf, printable, toJson } from "../terminal/output"
 import { watchSignals } from "../terminal/signals"
 import { type Spinner, startSpinner } from "../terminal/spinner"
 
@@ -71,7 +71,7 @@ With --from-ollama all models of an Ollama on this machine are installed; FILE i
       },
       skipped(model, reason) {
         skipped.push({ model, reason })
-        if (!flags.json) io.writeError(`left out '${model}': ${reason}\n`)
+        if (!flags.json) io.writeError(`left out '${printable(model)}': ${printable(reason)}\n`)
       },
     }
     try {

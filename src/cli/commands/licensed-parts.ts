@@ -183,13 +183,14 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
     license: "MIT",
     source: github("elysiajs/elysia"),
     contains: [
-      { name: "cookie, exact-mirror, fast-decode-uri-component, memoirist", license: "MIT" },
+      { name: "@elysiajs/cors, cookie, exact-mirror, fast-decode-uri-component, memoirist", license: "MIT" },
       { name: "file-type, strtok3, token-types, @tokenizer/inflate, @tokenizer/token", license: "MIT" },
       { name: "@borewit/text-codec, uint8array-extras, debug, ms", license: "MIT" },
       { name: "ieee754", license: "BSD-3-Clause" },
     ],
     packages: [
       "elysia",
+      "@elysiajs/cors",
       "cookie",
       "exact-mirror",
       "fast-decode-uri-component",

@@ -52,7 +52,7 @@ export const command = defineCommand({
     const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
     io.write(listTable(models, new Date(), updates))
-    for (const problem of aliasProblems(await store.aliases())) io.writeError(`${problem}\n`)
+    for (const problem of aliasProblems(await store.aliases())) io.writeError(`${printable(problem)}\n`)
     if (all.length === 0) {
       const { FIRST_MODEL } = await import("../../store/hint")
       io.writeError(

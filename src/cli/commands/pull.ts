@@ -12,6 +12,7 @@ import { tellOfShadow } from "../models/shadowed"
 import { JsonView, pullProgress } from "../pull/pull-progress"
 import { createPuller } from "../pull/puller"
 import { watchSignals } from "../terminal/signals"
+import { printable } from "../terminal/output"
 
 export const command = defineCommand({
   name: "pull",
@@ -65,7 +66,7 @@ Modelfile, is not replaced.`,
     } catch (error) {
       progress.end()
       if (error instanceof Cancelled) {
-        io.writeError(`${new PullCancelled(words.join(" ")).message}\n`)
+        io.writeError(`${printable(new PullCancelled(words.join(" ")).message)}\n`)
         process.exitCode = signals.signal.reason === "SIGTERM" ? 143 : 130
         return
       }

@@ -44,7 +44,9 @@ the server at --host (or XLLM_HOST) is asked, if one answers.`,
       const word = words[index] ?? name
       const next = await store.resolve(word).catch(() => undefined)
       if (next !== undefined && !models.some((model) => model.name === next.name)) {
-        io.writeError(`'${word}' is now the model '${printable(next.name)}', which was not deleted\n`)
+        io.writeError(
+          `'${printable(word)}' is now the model '${printable(next.name)}', which was not deleted\n`,
+        )
       }
     }
   },

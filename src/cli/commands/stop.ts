@@ -3,6 +3,7 @@ import { gatherInputs, serverLocation } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
 import { ServerClient } from "../client/server-client"
+import { printable } from "../terminal/output"
 
 export const command = defineCommand({
   name: "stop",
@@ -20,6 +21,6 @@ export const command = defineCommand({
   async run({ flags, words: [model = ""], io }) {
     const location = serverLocation(await gatherInputs(flags, io.environment))
     const { stopped } = await new ServerClient(location).stop(model)
-    if (!stopped) io.writeError(`model '${model}' was not loaded\n`)
+    if (!stopped) io.writeError(`model '${printable(model)}' was not loaded\n`)
   },
 })

@@ -16,5 +16,5 @@ export async function tellOfShadow(given: string, made: ModelSummary, store: Sto
     )
   }
   const hidden = (await store.aliases()).filter(({ hiddenBy }) => hiddenBy === made.name)
-  for (const problem of aliasProblems(hidden)) io.writeError(`${problem}\n`)
+  for (const problem of aliasProblems(hidden)) io.writeError(`${printable(problem)}\n`)
 }

@@ -5,12 +5,13 @@ import type { Io } from "../terminal/io"
 import { watchSignals } from "../terminal/signals"
 import { pullProgress } from "./pull-progress"
 import { createPuller } from "./puller"
+import { printable } from "../terminal/output"
 
 /** On a terminal, asks whether to download a damaged model again, and does so. Returns whether it did. */
 export async function offerRepair(error: unknown, model: string, inputs: Inputs, io: Io): Promise<boolean> {
   if (!(error instanceof XllmError) || error.code !== "model_corrupt") return false
   if (!io.stdinIsTerminal || !io.stderrIsTerminal) return false
-  io.writeError(`${error.message}\n`)
+  io.writeError(`${printable(error.message)}\n`)
   if (!(await isConfirmed("Download it again now? [y/N] "))) return false
   const puller = await createPuller(inputs)
   using signals = watchSignals()

@@ -41,6 +41,7 @@ import { watchSignals } from "../terminal/signals"
 import { createLocal, liveOptions } from "./compose"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
+import { printable } from "../terminal/output"
 
 export interface ServerOptions {
   /** The inputs at startup. */
@@ -102,7 +103,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access, ...files })
   const listener = await listen(app, toListenOptions(parts.address))
   using manager = serviceManager(inputs.environment)
-  manager.status(`listening on ${listener.url}`)
+  manager.status(`listening on ${printable(listener.url)}`)
   using _watch = configuration.watch()
   const started = Promise.withResolvers<void>()
   using hangups = watchHangups(io, () => {
@@ -110,7 +111,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
     void reload(configuration, manager, started.promise)
   })
   // Last: readers of this line may use the server at once.
-  io.write(`xLLM is listening on ${listener.url}\n`)
+  io.write(`xLLM is listening on ${printable(listener.url)}\n`)
   const ending = AbortSignal.any([signals.signal, hangups.signal])
   try {
     // From here on no model can end the server: one that fails to load is retried on its next request.

@@ -179,6 +179,10 @@ export class RequestContext {
 /** The size of an answer by unit, such as seconds or images. */
 export type Amounts = Readonly<Record<string, number>>
 
+/**
+ * A map, not a value that Elysia derives: what wraps the app has no context of Elysia's, and requests that are refused
+ * before they find a route get no derived values, so errors could not be counted.
+ */
 const exchanges = new WeakMap<Request, RequestContext>()
 
 /** Associates the context with its request, for {@link requestContextOf}. */

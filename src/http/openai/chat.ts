@@ -11,7 +11,7 @@ import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
 import { type ChunkFormat, Chunks } from "./chunks"
-import { failureEvent } from "./error-body"
+import { openAiDialect } from "./dialect"
 import { toChatLogprobs } from "./logprobs"
 import { createIdentity, type OpenAiContext, type ReplyIdentity } from "./reply"
 import { type ChatCall, toChatCall } from "./translate"
@@ -74,7 +74,7 @@ function streamChat({ identity, call, events, client, requestContext }: RunningC
     },
     waiting: (event) => waitingNote(event),
     end: () => chunks.end(),
-    fail: failureEvent,
+    fail: openAiDialect.renderStreamError,
   })
 }
 

@@ -12,7 +12,7 @@ import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
 import { type ChunkFormat, Chunks } from "./chunks"
-import { failureEvent } from "./error-body"
+import { openAiDialect } from "./dialect"
 import { CompletionLogprobsWriter } from "./logprobs"
 import { createIdentity, type OpenAiContext, type ReplyIdentity } from "./reply"
 import { type CompletionCall, toCompletionCall } from "./translate"
@@ -84,7 +84,7 @@ function streamCompletion(context: OpenAiContext, run: Run): Promise<Response> {
     },
     waiting: ({ value }) => waitingNote(value),
     end: () => chunks.end(),
-    fail: failureEvent,
+    fail: openAiDialect.renderStreamError,
   })
 }
 

@@ -3,25 +3,18 @@ import { Elysia } from "elysia"
 import { InvalidApiKey } from "../../errors/request"
 import { pathOf } from "../context/request-context"
 import { type CurrentSettings, derived } from "../context/settings"
-import { IMAGES_PATH } from "../image-files/route"
 
-/** What tells an orchestrator whether to restart the server or to send it work; it has no place for a key. */
-const OPEN_PATHS = new Set(["/v0/health/live", "/v0/health/ready"])
+/** Who may use a route: anyone, anyone where the metrics are public, or only a client with a key. */
+export type RouteAccess = "open" | "metrics" | "key"
 
-/** Who knows the name of an image was given it; pages show images by their URLs, without any key. */
-const isImage = (path: string) => path.startsWith(IMAGES_PATH) && !path.includes("/", IMAGES_PATH.length)
-
-const METRICS_PATHS = new Set(["/metrics", "/v0/metrics"])
-
-/** Where the server has API keys, refuses requests without one. */
-export function auth(settings: CurrentSettings) {
+/** Where the server has API keys, refuses requests without one, except on the paths that `accessOf` opens. */
+export function auth(settings: CurrentSettings, accessOf: (path: string) => RouteAccess) {
   const digests = derived(settings, ({ apiKeys }) => apiKeys.map(digestOf))
   return new Elysia({ name: "auth" }).onRequest(({ request }) => {
     const keys = digests()
     if (keys.length === 0) return
-    const path = pathOf(request)
-    if (OPEN_PATHS.has(path) || isImage(path)) return
-    if (settings().metricsPublic && METRICS_PATHS.has(path)) return
+    const access = accessOf(pathOf(request))
+    if (access === "open" || (access === "metrics" && settings().metricsPublic)) return
     const given = credentialsOf(request.headers)
     if (given.length === 0 || !given.every((key) => key !== undefined && isOneOf(key, keys))) {
       throw new InvalidApiKey(given.length > 0)

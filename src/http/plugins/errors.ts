@@ -10,7 +10,7 @@ import {
 } from "../../errors/request"
 import type { KnownRoutes } from "../context/known-routes"
 import { requestContextOf } from "../context/request-context"
-import { openAiErrorBody } from "../openai/error-body"
+import { dialectOf } from "./dialects"
 
 /**
  * Turns everything that a route throws into the answer of its dialect. Has to be the first plugin: hooks apply only to
@@ -42,8 +42,7 @@ export function errorResponse(error: XllmError, path: string): Response {
   if (error instanceof MethodNotAllowed) headers.set("allow", error.allowed.join(", "))
   if (error instanceof UnsupportedEncoding) headers.set("accept-encoding", UnsupportedEncoding.accepted)
   if (error instanceof InvalidApiKey) headers.set("www-authenticate", "Bearer")
-  const body = path.startsWith("/api/") ? { error: error.publicMessage } : openAiErrorBody(error)
-  return Response.json(body, { status: error.status, headers })
+  return Response.json(dialectOf(path).renderError(error), { status: error.status, headers })
 }
 
 function toXllmError(error: unknown, code: string | number, request: Request): XllmError {

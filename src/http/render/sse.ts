@@ -1,3 +1,4 @@
+import type { XllmError } from "../../errors/base"
 import { consume, departureOf } from "../context/consume"
 import type { RequestContext } from "../context/request-context"
 import { type FirstEvent, type PendingStream, startingWith, waitForFirstEvent } from "./first-event"
@@ -30,7 +31,7 @@ export interface SseSource<E> extends PendingStream<E> {
   /** The end of the stream. @throws if the answer is incomplete */
   end(): string
   /** The text to send if the answer fails after it began. */
-  fail(error: unknown): string
+  fail(error: XllmError): string
 }
 
 /**

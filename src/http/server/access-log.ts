@@ -2,12 +2,7 @@ import type { WorkRequest } from "../../domain/tasks"
 import { placeAndReason, SystemFailed, traceOf } from "../../errors/base"
 import { type LogFields, type Logger, WholeText } from "../../log/logger"
 import type { RequestContext } from "../context/request-context"
-
-/** What machines ask every few seconds; that a server is not ready yet is an answer like another. */
-const PROBES = /^\/v0\/health(?:\/\w+)?$/
-
-/** Asked as often, and worth no line where it went well. */
-const SCRAPES = /^(?:\/v0)?\/metrics$/
+import { policyOf } from "./routes"
 
 /** Writes the one line that every request gets, when it is over. */
 export function logExchange(log: Logger, requestContext: RequestContext): void {
@@ -24,8 +19,9 @@ export function logExchange(log: Logger, requestContext: RequestContext): void {
 
 function levelOf({ method, path, outcome }: RequestContext): "debug" | "info" | "warn" | "error" {
   const isGood = outcome < 400
-  if (isGood && (method === "OPTIONS" || SCRAPES.test(path))) return "debug"
-  if ((isGood || outcome === 503) && PROBES.test(path)) return "debug"
+  const { log } = policyOf(path)
+  if (isGood && (method === "OPTIONS" || log !== "normal")) return "debug"
+  if (outcome === 503 && log === "probe") return "debug"
   // A busy or stopping server answers with 503: nothing is broken.
   if (outcome === 503) return "warn"
   return outcome >= 500 ? "error" : "info"

@@ -13,6 +13,7 @@ import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
+import { toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
 import { cors } from "../plugins/cors"
 import { errors } from "../plugins/errors"
@@ -25,6 +26,7 @@ import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
 import { logExchange } from "./access-log"
+import { policyOf } from "./routes"
 
 export interface AppOptions {
   readonly engine: Engine
@@ -64,7 +66,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     // Before the keys: preflight requests have none, and pages should be able to read why they were refused.
     .use(cors(settings, routes))
     .use(pages(settings))
-    .use(auth(settings))
+    .use(auth(settings, (path) => policyOf(path).access))
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
@@ -74,7 +76,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(imageFileRoutes(images))
     .use(modelRoutes(openAi))
     .use(statusRoutes({ engine, version, startedAt }))
-    .use(controlRoutes(engine))
+    .use(controlRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
   return app
 }

@@ -1,20 +1,26 @@
 import { Elysia } from "elysia"
+import type { ChatRequest, CompletionRequest } from "../../domain/chat"
 import type { Engine } from "../../engine/contract"
 import { InvalidRequest } from "../../errors/request"
 import { BODY_BYTES } from "../../limits"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { requestContextOf } from "../context/request-context"
-import { toRenderRequest } from "../openai/translate"
 import { Fields } from "../read/fields"
-import { readHeaderOptions } from "../read/headers"
-import { readJsonObject } from "../read/json-body"
+import { type HeaderOptions, readHeaderOptions } from "../read/headers"
+import { type JsonObject, readJsonObject } from "../read/json-body"
 import { readModel } from "../read/options"
 import { type RenderBody, toRenderBody } from "./bodies/render"
 import type { StopBody } from "./bodies/stop"
 
-/** POST /v0/stop and /v0/render. */
-export function controlRoutes(engine: Engine) {
+/** Reads the body of a chat or completion request. @throws InvalidRequest, Unsupported */
+export type ReadGeneration = (body: JsonObject, headers: HeaderOptions) => ChatRequest | CompletionRequest
+
+/**
+ * POST /v0/stop and /v0/render. `readGeneration` belongs to the dialect whose requests are rendered: a prompt is shown
+ * exactly as that dialect would run it, with its own defaults.
+ */
+export function controlRoutes(engine: Engine, readGeneration: ReadGeneration) {
   return new Elysia({ name: "v0-control" })
     .post(
       "/v0/stop",
@@ -29,7 +35,7 @@ export function controlRoutes(engine: Engine) {
     .post(
       "/v0/render",
       async ({ request, server }): Promise<RenderBody> => {
-        const generation = toRenderRequest(
+        const generation = readGeneration(
           await readJsonObject(request, BODY_BYTES.generation),
           readHeaderOptions(request),
         )

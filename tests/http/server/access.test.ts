@@ -265,8 +265,13 @@ describe("a page's preflight", () => {
   })
 })
 
-test("answers to programs say nothing about pages", async () => {
-  const { headers } = await fakeServer().get("/v1/models")
+test.each([
+  ["/v1/models", "localhost", 200],
+  ["/nothing", "localhost", 404],
+  ["/v1/models", "evil.example", 403],
+])("answers to programs say nothing about pages: %s of %s", async (path, host, code) => {
+  const { status, headers } = await fakeServer().get(path, { headers: { host } })
+  expect(status).toBe(code)
   expect([...headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([])
 })
 

@@ -11,7 +11,7 @@ import { PLAYER_STALL_MS } from "../../render/outbox"
 import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
 import { waitingNote } from "../../render/waiting-note"
-import { failureEvent } from "../error-body"
+import { openAiDialect } from "../dialect"
 import type { OpenAiContext } from "../reply"
 import { toSpeechCall } from "./speech-call"
 
@@ -70,7 +70,7 @@ class SpeechAnswer {
         return bytes === undefined ? "" : deltaEvent(bytes)
       },
       end: () => doneEvent(this.#complete()),
-      fail: failureEvent,
+      fail: openAiDialect.renderStreamError,
     }
   }
 

@@ -12,7 +12,7 @@ import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
 import { toDurationUsage, toVerboseJson } from "../../render/verbose-transcript"
 import { waitingNote } from "../../render/waiting-note"
-import { failureEvent } from "../error-body"
+import { openAiDialect } from "../dialect"
 import type { OpenAiContext } from "../reply"
 import { toTranscriptionCall, TRANSCRIPTION_FORM, type TranscriptionCall } from "./transcription-call"
 
@@ -85,7 +85,7 @@ async function transcribe(
       render: (event) => segmentEvents(event, add(event), call),
       waiting: (event) => (event.type === "audio" ? "listening" : waitingNote(event)),
       end: () => doneEvent(builder),
-      fail: failureEvent,
+      fail: openAiDialect.renderStreamError,
     })
   }
   await consume(events[Symbol.asyncIterator](), client.signal, add)

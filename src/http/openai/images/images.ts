@@ -7,7 +7,7 @@ import { readHeaderOptions } from "../../read/headers"
 import { readJsonObject } from "../../read/json-body"
 import { type Form, readForm, toJsonObject } from "../../read/multipart"
 import { sse } from "../../render/sse"
-import { failureEvent } from "../error-body"
+import { openAiDialect } from "../dialect"
 import type { OpenAiContext } from "../reply"
 import { ImageAnswerBuilder, type ImagePlace } from "./image-answer"
 import {
@@ -97,7 +97,7 @@ async function draw(
       render: ({ text }) => text,
       waiting: ({ note }) => note,
       end: () => rendered.end(),
-      fail: failureEvent,
+      fail: openAiDialect.renderStreamError,
     })
   }
   const answer = new ImageAnswerBuilder(call, place)
