@@ -180,8 +180,8 @@ export class RequestContext {
 export type Amounts = Readonly<Record<string, number>>
 
 /**
- * A map, not a value that Elysia derives: what wraps the app has no context of Elysia's, and requests that are refused
- * before they find a route get no derived values, so errors could not be counted.
+ * A map instead of a value derived by Elysia: functions that wrap the app have no Elysia context, and requests
+ * refused before routing get no derived values, so their errors could not be counted.
  */
 const exchanges = new WeakMap<Request, RequestContext>()
 

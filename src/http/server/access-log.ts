@@ -4,7 +4,7 @@ import { type LogFields, type Logger, WholeText } from "../../log/logger"
 import type { RequestContext } from "../context/request-context"
 import { policyOf } from "./routes"
 
-/** Writes the one line that every request gets, when it is over. */
+/** Writes the single log line of a finished request. */
 export function logExchange(log: Logger, requestContext: RequestContext): void {
   log[levelOf(requestContext)]("request", {
     requestId: requestContext.id,
@@ -59,7 +59,7 @@ function failed({ error }: RequestContext): LogFields {
   if (error === undefined) return {}
   const { code, message } = error
   const stack = traceOf(error)
-  // What the client was not told: which file the system meant, and where a defect came from.
+  // Details that are not sent to the client: the file in a system error, and the origin of an internal error.
   const reason = error instanceof SystemFailed ? { reason: placeAndReason(error) } : {}
   return { code, message, ...reason, ...(stack !== undefined && { stack }) }
 }
