@@ -4,7 +4,7 @@ import Histogram from "prom-client/lib/histogram"
 import Registry from "prom-client/lib/registry"
 import type { GenerationEvent } from "./domain/chat"
 import type { LoadedModel, StepUsage } from "./domain/loaded-model"
-import type { MediaEvent, WorkEvent, WorkRequest } from "./domain/tasks"
+import { isGenerationKind, type MediaEvent, type WorkEvent, type WorkRequest } from "./domain/tasks"
 import { BulkHistogram } from "./lib/bulk-histogram"
 import { processUsage } from "./lib/system/process-usage"
 
@@ -461,7 +461,7 @@ export class Metrics {
 }
 
 function isText({ kind }: CountedRequest): boolean {
-  return kind === "chat" || kind === "completion"
+  return isGenerationKind(kind)
 }
 
 function isGeneration(done: Done<WorkEvent>): done is Done<GenerationEvent> {

@@ -11,7 +11,7 @@ const FOUNDATION = ["errors", "domain", "lib", "limits", "version"]
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ["cli"],
   lib: [],
-  errors: ["lib", "limits"],
+  errors: ["domain", "lib", "limits"],
   domain: [],
   limits: ["domain", "lib"],
   version: [],

@@ -19,7 +19,7 @@ export interface ModelSettings extends TextModelSettings {
   readonly preload: boolean
 }
 
-/** What one model is loaded with. Absent or `null` fields are chosen by the worker. */
+/** What one model is loaded with. Absent or `null` fields are chosen by the engine and the worker. */
 export interface TextModelSettings {
   /** The longest single conversation, in tokens (`--ctx`). */
   readonly contextLength: number | null
@@ -35,13 +35,26 @@ export interface TextModelSettings {
   readonly devices: readonly string[] | null
   readonly kvTypeK: KvType
   readonly kvTypeV: KvType
-  /** `null`: the rule of `formats/kv-layout.ts` decides from free memory. */
+  /** `null`: the engine decides from free memory, by the rule of `formats/kv-layout.ts`. */
   readonly kvLayout: KvLayout | null
   /** Cells of the whole KV pool; `null`: from free memory. */
   readonly kvCells: number | null
   readonly flashAttention: "auto" | "on" | "off"
   readonly memoryMap: boolean
   readonly memoryLock: boolean
+}
+
+/** The KV cache that a text model is loaded with: planned by the engine, made by the worker. Sizes are bytes. */
+export interface KvPlan {
+  readonly layout: KvLayout
+  /** Cells of the whole pool. */
+  readonly cells: number
+  /** The longest single conversation. */
+  readonly contextLength: number
+  /** Estimated for models with sliding windows or recurrent states, exact for all others. */
+  readonly bytes: number
+  /** What it takes at least; 0 where no lower bound is known. */
+  readonly certainBytes: number
 }
 
 export type KvType = "f32" | "f16" | "bf16" | "q8_0" | "q4_0" | "q4_1" | "q5_0" | "q5_1"

@@ -11,7 +11,7 @@ import type { LoadedModel } from "../domain/loaded-model"
 import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
 import type { ModelSettings } from "../domain/settings"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
-import type { WorkEvent, WorkRequest } from "../domain/tasks"
+import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import { asXllmError, XllmError } from "../errors/base"
 import { ShuttingDown } from "../errors/engine"
@@ -30,7 +30,7 @@ import type {
   SettingsOf,
   SystemReport,
 } from "./contract"
-import { checkGenerates, checkKind, KIND_FOR } from "./model-kinds"
+import { checkGenerates, checkKind } from "./model-kinds"
 import type { EngineObserver } from "./observer"
 import { DeviceProbe } from "./process/device-probe"
 import {
@@ -218,7 +218,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   resolve(name: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary> {
-    return this.#options.store.resolve(name, request && KIND_FOR[request])
+    return this.#options.store.resolve(name, request && taskOf({ kind: request }).model)
   }
 
   loaded(): readonly LoadedModel[] {
@@ -371,7 +371,7 @@ export class LocalEngine implements ManagedEngine {
     readonly kind?: WorkRequest["kind"]
   }): Promise<ModelSummary> {
     try {
-      return await this.#options.store.resolve(model, kind && KIND_FOR[kind])
+      return await this.#options.store.resolve(model, kind && taskOf({ kind }).model)
     } catch (error) {
       // Whoever loaded it may have been told of it by another name.
       if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})
@@ -431,7 +431,7 @@ export class LocalEngine implements ManagedEngine {
         if (entry === undefined) return
         const { settings } = entry.model
         const { offload } = this.#memory
-        entry.model.load(entry.replica, toLoadPlan({ settings, fit, limits: this.#live.memory, offload }))
+        entry.model.load(entry.replica, toLoadPlan({ settings, fit, offload }))
       },
       unload: (id, reason) => {
         const entry = at(id)

@@ -1,23 +1,14 @@
 import type { ModelDetails, ModelKind } from "../domain/model"
 import type { ModelSettings, TextModelSettings } from "../domain/settings"
-import type { WorkRequest } from "../domain/tasks"
+import { taskOf, type WorkRequest } from "../domain/tasks"
 import { WrongModelKind } from "../errors/model"
-
-/** What kind of model takes a request. */
-export const KIND_FOR: Readonly<Record<WorkRequest["kind"], ModelKind>> = {
-  chat: "text",
-  completion: "text",
-  speech: "tts",
-  transcription: "asr",
-  image: "image",
-}
 
 /** @throws WrongModelKind where the model does something else than is asked of it */
 export function checkKind(
   model: { readonly name: string; readonly kind: ModelKind },
   request: WorkRequest["kind"],
 ): void {
-  if (KIND_FOR[request] !== model.kind) throw new WrongModelKind(model.name, model.kind)
+  if (taskOf({ kind: request }).model !== model.kind) throw new WrongModelKind(model.name, model.kind)
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { ModelKind } from "../domain/model"
+import { isModelKind, KINDS } from "../domain/tasks"
 import { withoutPaths } from "../lib/text/without-paths"
 import { named, XllmError } from "./base"
 import { lastOutput } from "./engine"
@@ -18,24 +20,24 @@ export class ModelNotDownloaded extends XllmError {
 
 /** The model is there, but does something else than was asked of it. The command line names commands, not routes. */
 export class WrongModelKind extends XllmError {
-  constructor(model: string, kind: keyof typeof USES) {
-    super("wrong_model_kind", 400, `'${model}' ${USES[kind]}`, {
+  constructor(model: string, kind: ModelKind | keyof typeof OTHER_USES) {
+    super("wrong_model_kind", 400, `'${model}' ${useOf(kind)}`, {
       param: "model",
       details: { model_kind: kind },
     })
   }
 }
 
-/** What models of each kind are, and where they are asked. */
-const USES = {
-  text: "is a text model; use POST /v1/chat/completions or POST /v1/completions",
-  tts: "is a text-to-speech model; use POST /v1/audio/speech",
-  asr: "is a speech-to-text model; use POST /v1/audio/transcriptions",
-  image: "is an image model; use POST /v1/images/generations",
+/** What is no kind of its own here: text models that generate no text. */
+const OTHER_USES = {
   embedding: "is an embedding model: it generates no text, and nothing else here uses it",
   reranker: "is a reranking model: it generates no text, and nothing else here uses it",
   other: "generates no text by itself, and nothing else here uses it",
 } as const
+
+function useOf(kind: ModelKind | keyof typeof OTHER_USES): string {
+  return isModelKind(kind) ? `is ${KINDS[kind].noun}; use ${KINDS[kind].routes}` : OTHER_USES[kind]
+}
 
 /** A text that cannot be the name of a model. */
 export class InvalidModelName extends XllmError {

@@ -1,4 +1,4 @@
-import type { KvLayout, KvType } from "../domain/settings"
+import type { KvLayout, KvPlan, KvType, TextModelSettings } from "../domain/settings"
 
 /** Bytes of one element, with the scales of its block: ggml's block sizes (ggml-common.h). */
 export const KV_BYTES: Readonly<Record<KvType, number>> = {
@@ -10,6 +10,17 @@ export const KV_BYTES: Readonly<Record<KvType, number>> = {
   q5_0: 22 / 32,
   q4_1: 20 / 32,
   q4_0: 18 / 32,
+}
+
+/** Tokens of one pass of the graph: llama.cpp's own default. */
+export const MICRO_BATCH_TOKENS = 512
+
+/** Logits rows that one decode may ask for beyond one per slot: prompts whose every token is scored need more. */
+const LEAST_OUTPUTS = 64
+
+/** Rows of logits that a context has room for. */
+export function mostOutputs(slots: number): number {
+  return Math.max(slots, LEAST_OUTPUTS)
 }
 
 /** The KV cache may take this share of the free memory of the device that holds it. */
@@ -32,13 +43,7 @@ export interface LayoutInput {
   readonly cells: number | null
 }
 
-export interface LayoutPlan {
-  readonly layout: KvLayout
-  /** Cells of the whole pool. */
-  readonly cells: number
-  /** The longest single conversation. */
-  readonly contextLength: number
-}
+type LayoutPlan = Omit<KvPlan, "bytes" | "certainBytes">
 
 /**
  * How the KV cache is laid out. Split (every slot has `contextLength` cells of its own) is faster where prompts
@@ -101,34 +106,24 @@ export function hasPlainCache(
   return UNUSUAL_KEYS.every((key) => Number(read(key) ?? 0) === 0)
 }
 
-/** What a context takes at least, where its cache is plain. */
-export interface ContextSize {
-  readonly cells: number
-  /** Of one sequence. */
-  readonly contextLength: number
-  readonly bytesPerCell: number
-}
+/** What of a plan its least size depends on. */
+type ContextSize = Pick<KvPlan, "contextLength" | "certainBytes">
 
-/** Tokens of one pass of the graph, each of which has a mask over the cells that it may look at, in f32. */
-const MASK_BYTES_PER_CELL = 512 * 4
+/** Each token of one pass of the graph has a mask over the cells that it may look at, in f32. */
+const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
 
 /** Bytes of the cache, and of the mask that computing needs beside it; with other buffers it is more. */
-export function leastContextBytes({ cells, contextLength, bytesPerCell }: ContextSize): number {
-  return cells * bytesPerCell + roundUp(contextLength) * MASK_BYTES_PER_CELL
+export function leastContextBytes({ contextLength, certainBytes }: ContextSize): number {
+  return certainBytes + roundUp(contextLength) * MASK_BYTES_PER_CELL
 }
 
 /** What to do where a context does not fit, in words: `availableBytes` are left for it. */
 export function contextAdvice(
-  size: ContextSize & {
-    readonly slots: number
-    readonly layout: KvLayout
-    readonly kvTypeK: KvType
-    readonly kvTypeV: KvType
-  },
+  { layout, cells, contextLength, bytes }: Omit<KvPlan, "certainBytes">,
+  { slots, kvTypeK, kvTypeV }: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV">,
   availableBytes: number,
 ): string {
-  const { cells, contextLength, bytesPerCell, slots, layout, kvTypeK, kvTypeV } = size
-  const share = Math.max(0, availableBytes) / leastContextBytes(size)
+  const share = Math.max(0, availableBytes) / leastContextBytes({ contextLength, certainBytes: bytes })
   const fitting = Math.floor((share * roundUp(contextLength)) / CELL_ROUNDING) * CELL_ROUNDING
   const isWide = KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV] > 2 * KV_BYTES.q8_0
   const ways = [
@@ -136,7 +131,7 @@ export function contextAdvice(
     ...(layout === "split" && slots > 1 ? ["fewer --slots"] : []),
     ...(isWide ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
   ]
-  const gibibytes = ((cells * bytesPerCell) / 1024 ** 3).toFixed(1)
+  const gibibytes = (bytes / 1024 ** 3).toFixed(1)
   return `its KV cache of ${cells} tokens takes ${gibibytes} GiB; use ${alternatives(ways)}`
 }
 

@@ -104,23 +104,6 @@ export class Model implements Disposable {
       : new TextDecoder().decode(buffer.subarray(0, Math.min(size, buffer.length - 1)))
   }
 
-  /** What the file says of a key under the model's architecture. */
-  property(key: string): string | undefined {
-    return this.metadata(`${this.metadata("general.architecture")}.${key}`)
-  }
-
-  /** Values of one layer's keys and values that the KV cache holds per token. */
-  get cacheWidths(): { readonly keyWidth: number; readonly valueWidth: number } {
-    const { llama } = this.#library
-    const headWidth = this.embeddingLength / Math.max(1, llama.llama_model_n_head(this.ptr))
-    const width = (key: string): number => {
-      // A list of widths, one for each layer, is no number.
-      const told = Number(this.property(`attention.${key}`) ?? headWidth)
-      return (Number.isFinite(told) ? told : headWidth) * llama.llama_model_n_head_kv(this.ptr)
-    }
-    return { keyWidth: width("key_length"), valueWidth: width("value_length") }
-  }
-
   /** For `llama/` only. */
   get ptr(): NativePointer {
     if (this.#ptr === null) throw new NativeLibraryError("the model is disposed")

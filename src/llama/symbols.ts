@@ -48,8 +48,6 @@ export const llamaSymbols = {
   llama_model_n_ctx_train: { args: ["ptr"], returns: "i32" },
   llama_model_n_embd: { args: ["ptr"], returns: "i32" },
   llama_model_n_layer: { args: ["ptr"], returns: "i32" },
-  llama_model_n_head: { args: ["ptr"], returns: "i32" },
-  llama_model_n_head_kv: { args: ["ptr"], returns: "i32" },
   llama_model_n_swa: { args: ["ptr"], returns: "i32" },
   llama_model_size: { args: ["ptr"], returns: FFIType.u64_fast },
   llama_model_meta_val_str: { args: ["ptr", "cstring", "ptr", FFIType.u64_fast], returns: "i32" },

@@ -2,13 +2,13 @@ import type { GenerationEvent, GenerationRequest } from "../domain/chat"
 import type { Device } from "../domain/device"
 import type { LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
-import type { TextModelSettings } from "../domain/settings"
+import type { KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */
-export const PROTOCOL_VERSION = 3
+export const PROTOCOL_VERSION = 4
 
 /** Where a worker finds its native libraries, and who its parent is. First thing that any worker is told. */
 export interface WorkerEnvironment {
@@ -38,6 +38,8 @@ export type ToWorker<R extends WorkRequest> =
       readonly environment: WorkerEnvironment
       readonly model: WorkerModel
       readonly settings: TextModelSettings
+      /** Only to a text worker, and always to one: it checks the plan and makes that cache, whatever `settings` leave open. */
+      readonly kv?: KvPlan
       /** Milliseconds that a chat template may take. */
       readonly templateTimeoutMs: number
     }

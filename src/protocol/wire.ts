@@ -12,7 +12,7 @@ import type {
   TokenLogprob,
 } from "../domain/chat"
 import type { ModelDefaults } from "../domain/model"
-import type { WorkEvent, WorkRequest } from "../domain/tasks"
+import { isGenerationRequest, type WorkEvent, type WorkRequest } from "../domain/tasks"
 import type { WireError } from "../errors/base"
 
 type LogitBias = SamplingParameters["logitBias"]
@@ -40,7 +40,7 @@ const UNLIMITED = -1
 
 export function encodeRequest<R extends WorkRequest>(request: R): WireRequest<R> {
   const whole: WorkRequest = request
-  const isText = whole.kind === "chat" || whole.kind === "completion"
+  const isText = isGenerationRequest(whole)
   return { kind: request.kind, ...(isText ? encodeGeneration(whole) : { json: JSON.stringify(whole) }) }
 }
 
@@ -64,7 +64,7 @@ function encodeGeneration(request: GenerationRequest): Omit<WireRequest, "kind">
 export function decodeRequest<R extends WorkRequest>(wire: WireRequest<R>): R {
   // Both sides are the same program: the text is what the other one made of an R.
   const whole = JSON.parse(wire.json) as WorkRequest
-  const isText = whole.kind === "chat" || whole.kind === "completion"
+  const isText = isGenerationRequest(whole)
   return (isText ? decodeGeneration(whole, wire) : whole) as R
 }
 

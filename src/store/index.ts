@@ -2,6 +2,7 @@ import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { ModelDefaults, ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import { KINDS } from "../domain/tasks"
 import { placeAndReason } from "../errors/base"
 import { InvalidModelFile, InvalidModelName, ModelLoadFailed, ModelNotFound } from "../errors/model"
 import { InvalidRequest } from "../errors/request"
@@ -312,7 +313,7 @@ class FolderStore implements Store {
     const ofKind = kind === undefined ? all : all.filter((model) => model.kind === kind)
     const able = kind === "text" && ofKind.length > 1 ? await this.#generating(ofKind) : ofKind
     const [first, ...others] = able.length > 0 ? able : ofKind
-    const what = kind === undefined ? "model" : NOUNS[kind]
+    const what = kind === undefined ? "model" : `${KINDS[kind].type} model`
     if (first === undefined) {
       const reason =
         all.length === 0 ? `there are no models here yet: ${FIRST_MODEL}` : `there is no ${what} to choose`
@@ -382,14 +383,6 @@ class FolderStore implements Store {
     await ensureView(view, this.#layout)
     this.#wholeViews.add(view.id)
   }
-}
-
-/** What models are called in sentences. */
-const NOUNS: Readonly<Record<ModelKind, string>> = {
-  text: "text model",
-  tts: "text-to-speech model",
-  asr: "speech-to-text model",
-  image: "image model",
 }
 
 function withAliases<M extends ModelSummary>(model: M, all: readonly AliasState[]): M {

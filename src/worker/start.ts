@@ -1,18 +1,20 @@
-import type { MediaEvent, MediaRequest } from "../domain/tasks"
+import type { ModelKind } from "../domain/model"
+import { isModelKind, type MediaEvent, type MediaRequest } from "../domain/tasks"
 import { UsageError } from "../errors/cli"
 import type { LoadMedia } from "./media-shell"
 
+/** How a worker for models of each kind is run. */
+const WORKERS: Readonly<Record<ModelKind, () => Promise<void>>> = {
+  text: async () => (await import("./text/worker")).runTextWorker(),
+  tts: async () => await runMedia((await import("./tts/load")).loadTts),
+  asr: async () => await runMedia((await import("./asr/load")).loadAsr),
+  image: async () => await runMedia((await import("./diffusion/load")).loadDiffusionModel),
+}
+
 /** Runs this process as a worker of the given kind, until its parent has no more use for it. */
 export async function startWorker(kind: string, rest: readonly string[]): Promise<void> {
+  if (isModelKind(kind)) return await WORKERS[kind]()
   switch (kind) {
-    case "text":
-      return (await import("./text/worker")).runTextWorker()
-    case "tts":
-      return await runMedia((await import("./tts/load")).loadTts)
-    case "asr":
-      return await runMedia((await import("./asr/load")).loadAsr)
-    case "image":
-      return await runMedia((await import("./diffusion/load")).loadDiffusionModel)
     case "image-sidecar":
       return (await import("./diffusion/exec")).execSidecar(rest)
     case "probe":

@@ -45,7 +45,7 @@ test.each([
 })
 
 test("a context takes its cells and a mask over those of one sequence", () => {
-  expect(leastContextBytes({ cells: 4096, contextLength: 1000, bytesPerCell: 100 })).toBe(
+  expect(leastContextBytes({ contextLength: 1000, certainBytes: 4096 * 100 })).toBe(
     4096 * 100 + 1024 * 512 * 4,
   )
 })
@@ -65,20 +65,14 @@ test("a cache is exact arithmetic where every layer has the same cells, and noth
 })
 
 test("what does not fit is told with its size and what would make it smaller", () => {
-  const size = {
-    cells: 16 * 1_048_576,
-    contextLength: 1_000_000,
-    bytesPerCell: 24 * 1024,
-    slots: 16,
-    layout: "split",
-    kvTypeK: "f16",
-    kvTypeV: "f16",
-  } as const
-  expect(contextAdvice(size, 8 * GIGABYTE)).toBe(
+  const cells = 16 * 1_048_576
+  const kv = { layout: "split", cells, contextLength: 1_000_000, bytes: cells * 24 * 1024 } as const
+  const settings = { slots: 16, kvTypeK: "f16", kvTypeV: "f16" } as const
+  expect(contextAdvice(kv, settings, 8 * GIGABYTE)).toBe(
     "its KV cache of 16777216 tokens takes 384.0 GiB; use a smaller --ctx (at most 20480 now), fewer --slots or " +
       "--cache-type-k q8_0 and --cache-type-v q8_0",
   )
-  expect(contextAdvice({ ...size, layout: "unified", kvTypeK: "q8_0", kvTypeV: "q4_0" }, -1)).toBe(
-    "its KV cache of 16777216 tokens takes 384.0 GiB; use a smaller --ctx",
-  )
+  expect(
+    contextAdvice({ ...kv, layout: "unified" }, { ...settings, kvTypeK: "q8_0", kvTypeV: "q4_0" }, -1),
+  ).toBe("its KV cache of 16777216 tokens takes 384.0 GiB; use a smaller --ctx")
 })

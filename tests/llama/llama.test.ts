@@ -109,7 +109,6 @@ describe("a model", () => {
     })
     expect(model.metadata("general.name")).toBe("tiny")
     expect(model.metadata("no.such.key")).toBeUndefined()
-    expect(model.cacheWidths).toEqual({ keyWidth: 32, valueWidth: 32 })
     expect(model.chatTemplate).toContain("<|im_start|>")
   })
 

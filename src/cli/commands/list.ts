@@ -1,7 +1,8 @@
 import type { Inputs } from "../../config/load"
 import { pullSettings, storeSettings } from "../../config/sections/pull"
 import { gatherInputs } from "../../config/settings"
-import type { ModelKind, ModelSummary } from "../../domain/model"
+import type { ModelSummary } from "../../domain/model"
+import { KINDS } from "../../domain/tasks"
 import type { UpdateState } from "../../store/pull/updates"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
@@ -14,14 +15,6 @@ const UPDATES_TIMEOUT_MS = 10_000
 
 /** Digits of a model's id shown in tables. */
 export const SHORT_ID_LENGTH = 12
-
-/** The type shown for each kind of model. */
-export const TYPES: Readonly<Record<ModelKind, string>> = {
-  text: "text",
-  tts: "text-to-speech",
-  asr: "speech-to-text",
-  image: "image",
-}
 
 export const command = defineCommand({
   name: "list",
@@ -92,7 +85,7 @@ export function listTable(models: readonly ModelSummary[], now: Date, updates?: 
   const rows = models.flatMap(({ name, kind, id, sizeBytes, modifiedAt, aliases = [] }) => [
     [
       printable(name),
-      TYPES[kind],
+      KINDS[kind].type,
       id.slice(0, SHORT_ID_LENGTH),
       formatBytes(sizeBytes),
       formatAge(modifiedAt, now),

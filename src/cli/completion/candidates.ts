@@ -1,5 +1,6 @@
 import { flagName } from "../../config/load"
 import type { ModelKind } from "../../domain/model"
+import { kindUsedBy } from "../../domain/tasks"
 import type { FlagTable } from "../args/flags"
 
 /** The facts about a command that its completion needs. */
@@ -29,14 +30,6 @@ const FILES: Candidates = { words: [], takesFiles: true }
 
 /** Flags of the program itself. */
 const OVERALL = ["--help", "--version"]
-
-/** Commands that accept models of only one kind. */
-const KINDS: Readonly<Record<string, ModelKind>> = {
-  run: "text",
-  speak: "tts",
-  transcribe: "asr",
-  draw: "image",
-}
 
 /** Positionals in usages that are model names. */
 const MODEL_WORDS: ReadonlySet<string> = new Set(["MODEL", "SOURCE", "PREFIX"])
@@ -115,7 +108,7 @@ async function ofWord(
 ): Promise<Candidates> {
   if (word === undefined) return NOTHING
   if (MODEL_WORDS.has(word)) {
-    return { words: await models(KINDS[command]), takesFiles: word === "MODEL" }
+    return { words: await models(kindUsedBy(command)), takesFiles: word === "MODEL" }
   }
   if (word === "SHELL") return { words: SHELLS, takesFiles: false }
   return ofPlaceholder(word)

@@ -1,4 +1,5 @@
 import type { ModelKind } from "../../domain/model"
+import { KINDS } from "../../domain/tasks"
 import type { ModelSettings } from "../../domain/settings"
 
 /** How long the engine waits for what, in milliseconds where nothing else is said. */
@@ -41,22 +42,9 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   probeMs: 30_000,
 }
 
-/**
- * What of {@link DEFAULT_TIMEOUTS} is not enough for other kinds. ONNX Runtime reads and optimises a whole file without a
- * sign, and so does stable-diffusion.cpp with files of many gigabytes. A step of a recogniser is up to 30 seconds of
- * audio. Of a painter it is one of diffusion, the encoding of a prompt or the decoding of the picture: minutes each on
- * a slow CPU, all the more as painters give way to everybody else.
- */
-const OF_KIND: Readonly<Record<ModelKind, Partial<Timeouts>>> = {
-  text: {},
-  tts: { loadSilenceMs: 180_000, stepMs: 60_000 },
-  asr: { loadSilenceMs: 180_000, stepMs: 120_000, mostStepMs: 300_000 },
-  image: { loadSilenceMs: 300_000, stepMs: 900_000, mostStepMs: 900_000 },
-}
-
 /** The limits of workers of a kind, where `changes` do not say otherwise. */
 export function timeoutsOf(kind: ModelKind, changes: Partial<Timeouts> = {}): Timeouts {
-  return { ...DEFAULT_TIMEOUTS, ...OF_KIND[kind], ...changes }
+  return { ...DEFAULT_TIMEOUTS, ...KINDS[kind].timeouts, ...changes }
 }
 
 /** Below this a step could be ended that only waited for the system's scheduler. */

@@ -1,5 +1,5 @@
 import type { LoadedModelInfo, LoadedTextInfo } from "../../domain/loaded-model"
-import type { TextModelSettings } from "../../domain/settings"
+import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { WorkEvent, WorkRequest } from "../../domain/tasks"
 import { asXllmError, fromWire, InternalError, type XllmError } from "../../errors/base"
 import { WorkerCrashed, WorkerUnresponsive } from "../../errors/engine"
@@ -52,6 +52,8 @@ export interface WorkerOptions {
 export interface WorkerLoad {
   readonly model: WorkerModel
   readonly settings: TextModelSettings
+  /** `null`: its engine has no KV cache. */
+  readonly kv: KvPlan | null
 }
 
 type Child = WorkerChild<ToAnyWorker, FromAnyWorker>
@@ -113,7 +115,7 @@ export class WorkerProcess {
   }
 
   /** Begins a load; only where there is no process. @throws InternalError where there is one */
-  start({ model, settings }: WorkerLoad): void {
+  start({ model, settings, kv }: WorkerLoad): void {
     if (this.#phase.name !== "stopped") throw new InternalError("a worker was started that is running")
     const { labels, command, limits, mostStepMs, runtimeFolder, log } = this.#options
     this.#watch = new Watchdog(limits, mostStepMs)
@@ -145,6 +147,7 @@ export class WorkerProcess {
       environment: workerEnvironment(runtimeFolder),
       model,
       settings,
+      ...(kv !== null && { kv }),
       templateTimeoutMs: limits.templateMs,
     })
     this.#alarm.arm()

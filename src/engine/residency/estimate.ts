@@ -1,6 +1,13 @@
 import type { ImageModelDetails, ModelDetails, TextModelDetails } from "../../domain/model"
-import type { KvLayout, TextModelSettings } from "../../domain/settings"
-import { hasPlainCache, KV_BYTES, leastContextBytes, planLayout } from "../../formats/kv-layout"
+import type { KvPlan, TextModelSettings } from "../../domain/settings"
+import {
+  hasPlainCache,
+  KV_BYTES,
+  leastContextBytes,
+  MICRO_BATCH_TOKENS,
+  mostOutputs,
+  planLayout,
+} from "../../formats/kv-layout"
 
 /** What a worker holds beside the model: the runtime, the libraries, and their heaps. Measured: 49 MiB, and it grows. */
 const PROCESS_BYTES = 64 * 1024 ** 2
@@ -23,10 +30,6 @@ const LARGE_IMAGE_EDGE = 1024
 /** Without tiles: stable-diffusion.cpp reports 1664 MiB for 512 x 512 pixels, and others in proportion to the area. */
 const DECODING_BYTES_PER_PIXEL = 6656
 
-/** Tokens of one pass of the graph, and rows of logits it keeps (`worker/text/load.ts`). */
-const MICRO_BATCH_TOKENS = 512
-const LEAST_OUTPUTS = 64
-
 /** Rows as wide as the embedding that a pass of the graph has in memory for each token, about. */
 const ACTIVATION_ROWS = 12
 
@@ -44,6 +47,9 @@ const WINDOW_PATTERNS: Readonly<Record<string, number>> = {
   olmo2: 4,
   "gpt-oss": 2,
 }
+
+/** Architectures all of whose layers keep a state, whatever their files say of heads (llama.cpp's llama-arch.cpp). */
+const RECURRENT: ReadonlySet<string> = new Set(["mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"])
 
 /** What a model needs before it was ever loaded, estimated from its file. Sizes are bytes. */
 export interface ModelNeed {
@@ -63,12 +69,11 @@ export interface ModelNeed {
   readonly processBytes: number
   /** What the context takes in any case, whatever else is estimated too high; 0 where that is not known. */
   readonly leastContextBytes: number
-  readonly contextLength: number
-  readonly kvLayout: KvLayout
-  readonly kvCells: number
+  /** `null`: its engine has none. */
+  readonly kv: KvPlan | null
 }
 
-/** `freeBytes`: of the memory that is to hold the KV cache, whose size depends on it. */
+/** `freeBytes`: what the weights leave of the memory that is to hold the KV cache, whose size depends on it. */
 export function estimateNeed(
   details: ModelDetails,
   settings: TextModelSettings,
@@ -76,8 +81,24 @@ export function estimateNeed(
 ): ModelNeed {
   if (details.kind !== "text") return mediaNeed(details)
   const layers = details.layers + 1
+  const kv = planCache(details, settings, freeBytes)
+  return {
+    backends: null,
+    layers,
+    layerBytes: details.sizeBytes / layers,
+    cacheBytes: kv.bytes,
+    computeBytes: computeBytes(details, settings),
+    transientBytes: 0,
+    processBytes: PROCESS_BYTES,
+    leastContextBytes: kv.certainBytes === 0 ? 0 : leastContextBytes(kv),
+    kv,
+  }
+}
+
+/** The one plan of a text model's KV cache. `freeBytes`: see {@link estimateNeed}. */
+export function planCache(details: TextModelDetails, settings: TextModelSettings, freeBytes: number): KvPlan {
   const bytesPerCell = cellBytes(details, settings)
-  const layout = planLayout({
+  const plan = planLayout({
     requestedContext: settings.contextLength,
     trainedContext: details.contextLength,
     slots: settings.slots,
@@ -86,19 +107,11 @@ export function estimateNeed(
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
+  const inCells = attentionBytes(details, settings.slots, plan, bytesPerCell)
   return {
-    backends: null,
-    layers,
-    layerBytes: details.sizeBytes / layers,
-    cacheBytes:
-      attentionBytes(details, settings.slots, layout, bytesPerCell) + stateBytes(details, settings.slots),
-    computeBytes: computeBytes(details, settings),
-    transientBytes: 0,
-    processBytes: PROCESS_BYTES,
-    leastContextBytes: certainBytes(details, layout, bytesPerCell),
-    contextLength: layout.contextLength,
-    kvLayout: layout.layout,
-    kvCells: layout.cells,
+    ...plan,
+    bytes: Math.round(inCells + stateBytes(details, settings.slots)),
+    certainBytes: certainBytes(details, plan.cells, bytesPerCell),
   }
 }
 
@@ -115,9 +128,7 @@ function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed 
     transientBytes: computeBytes,
     processBytes: isImage ? PROCESS_BYTES : SPEECH_PROCESS_BYTES,
     leastContextBytes: 0,
-    contextLength: 0,
-    kvLayout: "unified",
-    kvCells: 0,
+    kv: null,
   }
 }
 
@@ -155,11 +166,7 @@ export function headWidths(
 }
 
 /** Of layers with a window nothing counts here, of a cache that is not plain nothing at all. */
-function certainBytes(
-  details: TextModelDetails,
-  { cells, contextLength }: { readonly cells: number; readonly contextLength: number },
-  bytesPerCell: number,
-): number {
+function certainBytes(details: TextModelDetails, cells: number, bytesPerCell: number): number {
   const { architecture, layers, metadata } = details
   const pattern = WINDOW_PATTERNS[architecture]
   const isPlain = hasPlainCache((key) =>
@@ -169,14 +176,14 @@ function certainBytes(
   )
   if (!isPlain || isRecurrent(details)) return 0
   const whole = pattern === undefined ? 1 : Math.floor(layers / pattern) / Math.max(1, layers)
-  return leastContextBytes({ cells, contextLength, bytesPerCell: bytesPerCell * whole })
+  return Math.floor(cells * bytesPerCell * whole)
 }
 
 /** A window layer has cells for its window and one pass of the graph, for each sequence. */
 function attentionBytes(
   details: TextModelDetails,
   slots: number,
-  layout: { readonly layout: KvLayout; readonly cells: number },
+  layout: Pick<KvPlan, "layout" | "cells">,
   bytesPerCell: number,
 ): number {
   const window = numberOf(details, "attention.sliding_window") ?? 0
@@ -190,6 +197,7 @@ function attentionBytes(
 
 /** Does it keep a state for each sequence in place of a cache that grows? */
 function isRecurrent(details: TextModelDetails): boolean {
+  if (RECURRENT.has(details.architecture)) return true
   return details.heads === 0 && numberOf(details, "ssm.state_size") !== undefined
 }
 
@@ -206,6 +214,6 @@ function computeBytes(details: TextModelDetails, settings: TextModelSettings): n
   const width = Math.max(details.embeddingLength, numberOf(details, "feed_forward_length") ?? 0)
   const activations = MICRO_BATCH_TOKENS * (ACTIVATION_ROWS * details.embeddingLength + 2 * width)
   const vocabulary = numberOf(details, "vocab_size") ?? 0
-  const logits = 2 * Math.max(settings.slots, LEAST_OUTPUTS) * vocabulary
+  const logits = 2 * mostOutputs(settings.slots) * vocabulary
   return F32_BYTES * (activations + logits)
 }

@@ -38,8 +38,16 @@ export interface EvictionInput {
 }
 
 export interface Fit {
+  readonly details: ModelDetails
+  readonly memory: CacheMemory
   readonly need: ModelNeed
   readonly placement: Placement
+}
+
+/** Bytes that the weights leave for a KV cache, on the GPUs that may be used and in system memory. */
+export interface CacheMemory {
+  readonly gpuBytes: number
+  readonly systemBytes: number
 }
 
 /** What is to be done for a candidate. Lists are of ids. */
@@ -140,19 +148,23 @@ function score(input: EvictionInput, gone: readonly Resident[]): number {
 function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
   const { details, settings } = input.candidate
   const available = availableFor(input, gone)
-  const gpuBytes =
-    settings.gpuLayers === 0
-      ? 0
-      : usableGpus(available.gpus, settings, null).reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
-  const onGpus = placed(estimateNeed(details, settings, gpuBytes))
+  const memory = cacheMemory(input.candidate, available)
+  const onGpus = placed(estimateNeed(details, settings, memory.gpuBytes))
   // With a cache sized for the GPUs nothing may be left for the layers; the CPU's memory may hold a larger one.
-  return gpuBytes > 0 && onGpus.placement.gpuLayers > 0
-    ? onGpus
-    : placed(estimateNeed(details, settings, available.systemBytes))
+  return onGpus.placement.gpuLayers > 0 ? onGpus : placed(estimateNeed(details, settings, memory.systemBytes))
 
   function placed(need: ModelNeed): Fit {
-    return { need, placement: place({ need, gpus: available.gpus, settings }) }
+    return { details, memory, need, placement: place({ need, gpus: available.gpus, settings }) }
   }
+}
+
+function cacheMemory({ details, settings }: Candidate, { gpus, systemBytes }: AvailableMemory): CacheMemory {
+  const { sizeBytes } = details
+  const usable = settings.gpuLayers === 0 ? [] : usableGpus(gpus, settings, null)
+  const gpuBytes = usable.reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
+  const layers = details.kind === "text" ? details.layers + 1 : 1
+  const onGpus = sizeBytes * Math.min(1, (settings.gpuLayers ?? layers) / layers)
+  return { gpuBytes: Math.max(0, gpuBytes - onGpus), systemBytes: Math.max(0, systemBytes - sizeBytes) }
 }
 
 function availableFor(
@@ -196,12 +208,16 @@ function tooLargeContext(input: EvictionInput): XllmError | undefined {
   const { need, placement } = fitWith(input, input.residents)
   const { systemBytes } = availableFor(input, input.residents)
   const isHopeless = need.leastContextBytes > systemBytes + input.limits.headroomBytes
-  if (!isHopeless || placement.gpuLayers > 0) return undefined
-  const { contextLength, kvCells: cells, kvLayout: layout, cacheBytes } = need
-  const size = { ...settings, contextLength, cells, layout, bytesPerCell: cacheBytes / cells }
+  if (need.kv === null || !isHopeless || placement.gpuLayers > 0) return undefined
   const left = systemBytes - need.processBytes
   const needed = placement.footprint.ramBytes
-  return new NotEnoughMemory(model, "system memory", needed, systemBytes, contextAdvice(size, left))
+  return new NotEnoughMemory(
+    model,
+    "system memory",
+    needed,
+    systemBytes,
+    contextAdvice(need.kv, settings, left),
+  )
 }
 
 function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {

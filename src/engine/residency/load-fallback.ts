@@ -30,7 +30,10 @@ export interface NextLoad {
  */
 export function nextLoad(failed: FailedLoad): NextLoad | undefined {
   const { settings, wanted, contextLength } = failed
-  const layers = settings.gpuLayers ?? 0
+  // A worker that refuses a plan of the KV cache for want of system memory would with fewer layers on GPUs all the more.
+  const refusesCache = failed.error.code === "not_enough_memory"
+  if (refusesCache && wanted.kvCells !== null) return undefined
+  const layers = refusesCache ? 0 : (settings.gpuLayers ?? 0)
   if (layers > 0 && (isOutOfMemory(failed.error) || isCrash(failed.error))) {
     const gpuLayers = isCrash(failed.error) ? 0 : Math.floor(layers / 2)
     const why = isCrash(failed.error) ? "the load with them crashed" : "their memory did not suffice"

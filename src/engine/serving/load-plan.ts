@@ -1,7 +1,10 @@
 import type { LayerPlan, MemoryFootprint } from "../../domain/device"
 import type { LoadedModelInfo } from "../../domain/loaded-model"
-import type { TextModelSettings } from "../../domain/settings"
+import type { ModelDetails } from "../../domain/model"
+import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
+import { planCache } from "../residency/estimate"
+import type { CacheMemory } from "../residency/eviction"
 import { nextLoad } from "../residency/load-fallback"
 
 /** What a replica is to load. */
@@ -10,7 +13,11 @@ export interface LoadPlan {
   readonly wanted: TextModelSettings
   /** What it is tried with. */
   readonly settings: TextModelSettings
-  readonly contextLength: number
+  /** `null`: its engine has no KV cache. */
+  readonly kv: KvPlan | null
+  /** What that was planned from, for the case that it must be planned anew. */
+  readonly details: ModelDetails
+  readonly memory: CacheMemory
   readonly plan: LayerPlan
   /** What it takes while it works, beyond what the worker measures after the load. */
   readonly working: MemoryFootprint
@@ -23,20 +30,26 @@ export function afterFailure(
   load: LoadPlan,
   error: XllmError,
 ): { readonly load: LoadPlan; readonly note: string } | undefined {
-  const { wanted, settings, contextLength, plan, working } = load
-  const next = nextLoad({ error, wanted, settings, contextLength })
+  const { wanted, settings, kv, plan, working } = load
+  const next = nextLoad({ error, wanted, settings, contextLength: kv?.contextLength ?? 0 })
   if (next === undefined) return undefined
   const hasFewerLayers = next.settings.gpuLayers !== settings.gpuLayers
   return {
     load: {
       ...load,
       settings: next.settings,
-      contextLength: next.contextLength,
+      kv: replanned(load, next.settings),
       plan: hasFewerLayers ? reduced(plan, next.settings, next.note) : plan,
       working: next.settings.gpuLayers === 0 ? inSystemMemory(working) : working,
     },
     note: next.note,
   }
+}
+
+function replanned({ details, memory }: LoadPlan, settings: TextModelSettings): KvPlan | null {
+  if (details.kind !== "text") return null
+  const onGpus = memory.gpuBytes > 0 && settings.gpuLayers !== 0
+  return planCache(details, settings, onGpus ? memory.gpuBytes : memory.systemBytes)
 }
 
 /** What a replica holds that has loaded: what the worker measured, and what it takes while it works. */

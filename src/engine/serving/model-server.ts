@@ -2,7 +2,7 @@ import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
 import type { LoadedModel } from "../../domain/loaded-model"
 import type { ModelKind, ModelSummary } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
-import type { WorkRequest } from "../../domain/tasks"
+import { isGenerationRequest, type WorkRequest } from "../../domain/tasks"
 import { asXllmError, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
 import { WrongModelKind } from "../../errors/model"
@@ -356,8 +356,7 @@ export class ModelServer {
   /** Why no worker of the model could ever take a request, as far as a ready one knows. */
   #whyHopeless(request: WorkRequest, refuse = refuseHopeless): XllmError | undefined {
     const info = this.#replicas.ready?.info
-    const isText = request.kind === "chat" || request.kind === "completion"
-    if (!isText || info?.kind !== "text") return undefined
+    if (!isGenerationRequest(request) || info?.kind !== "text") return undefined
     try {
       refuse(request, info)
       return undefined

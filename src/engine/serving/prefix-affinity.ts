@@ -1,4 +1,4 @@
-import type { WorkRequest } from "../../domain/tasks"
+import { taskOf, type WorkRequest } from "../../domain/tasks"
 
 /** Characters of one link: short enough that system prompts differ in whole links, long enough to keep few. */
 const LINK_LENGTH = 128
@@ -12,7 +12,7 @@ const MOST_HASHES = 4_096
  * text that is longer than what is remembered only the beginning is looked at.
  */
 export function blockHashes(request: WorkRequest): readonly bigint[] {
-  const text = textOf(request)
+  const text = taskOf(request).prefix(request, MOST_HASHES * LINK_LENGTH)
   const hashes: bigint[] = []
   let before = 0n
   const end = Math.min(text.length, MOST_HASHES * LINK_LENGTH)
@@ -21,37 +21,6 @@ export function blockHashes(request: WorkRequest): readonly bigint[] {
     hashes.push(before)
   }
   return hashes
-}
-
-function textOf(request: WorkRequest): string {
-  switch (request.kind) {
-    case "chat":
-      return beginningOf(request.messages, ({ role, content }) => `${role}\n${content}\n`)
-    case "completion":
-      return typeof request.prompt === "string"
-        ? request.prompt
-        : beginningOf(request.prompt, (id) => `${id} `)
-    case "speech":
-    case "transcription":
-    case "image":
-      // Their workers keep nothing of earlier requests.
-      return ""
-    default:
-      return request satisfies never
-  }
-}
-
-/** The texts of as many parts as links are made of. */
-function beginningOf<T>(parts: readonly T[], textOfPart: (part: T) => string): string {
-  const texts: string[] = []
-  let length = 0
-  for (const part of parts) {
-    if (length >= MOST_HASHES * LINK_LENGTH) break
-    const text = textOfPart(part)
-    texts.push(text)
-    length += text.length
-  }
-  return texts.join("")
 }
 
 /** What beginnings a worker has seen, the newest ones. */

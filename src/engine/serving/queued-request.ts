@@ -1,4 +1,4 @@
-import type { WorkEvent, WorkRequest } from "../../domain/tasks"
+import { taskOf, type WorkEvent, type WorkRequest } from "../../domain/tasks"
 import type { XllmError } from "../../errors/base"
 import type { EngineObserver, ObservedRequest } from "../observer"
 import { blockHashes } from "./prefix-affinity"
@@ -39,7 +39,7 @@ export class QueuedRequest {
 
   /** How many slots of a worker it takes. */
   get slots(): number {
-    return slotsOf(this.request)
+    return taskOf(this.request).slots(this.request)
   }
 
   /** What its text begins with, see `prefix-affinity.ts`. */
@@ -126,9 +126,4 @@ export class QueuedRequest {
     clearTimeout(this.#timeout)
     return true
   }
-}
-
-/** Every choice of a text takes one; other work is one thing after another. */
-function slotsOf(request: WorkRequest): number {
-  return request.kind === "chat" || request.kind === "completion" ? request.n : 1
 }

@@ -241,7 +241,7 @@ export class Replica {
   #begin(load: LoadPlan): void {
     this.#load = load
     this.#options.observer?.modelLoading(this.#options.worker)
-    this.#process.start({ model: this.#workerModel, settings: load.settings })
+    this.#process.start({ model: this.#workerModel, settings: load.settings, kv: load.kv })
   }
 
   get #workerModel(): WorkerModel {

@@ -1,5 +1,4 @@
 import type { ModelSettings, TextModelSettings } from "../../domain/settings"
-import type { MemoryLimits } from "../contract"
 import { toLoadSettings } from "../model-kinds"
 import type { Fit } from "../residency/eviction"
 import type { Offload } from "../residency/memory-reader"
@@ -8,32 +7,25 @@ import type { LoadPlan } from "./load-plan"
 export interface WorkerSettingsInput {
   readonly settings: ModelSettings
   readonly fit: Fit
-  readonly limits: MemoryLimits
   readonly offload: Offload
 }
 
 /**
  * What a worker is told to load for a plan. GPUs that are simulated get no layers, for they could not run them; the
- * plan shows what real ones would get. Where a limit was set the worker, which sees only what the machine has free,
- * is told how large its KV cache is to be.
+ * plan shows what real ones would get.
  */
-export function toLoadPlan({
-  settings,
-  fit,
-  limits,
-  offload,
-}: WorkerSettingsInput): Omit<LoadPlan, "wanted"> {
-  const { need, placement } = fit
+export function toLoadPlan({ settings, fit, offload }: WorkerSettingsInput): Omit<LoadPlan, "wanted"> {
+  const { details, memory, need, placement } = fit
   const { transientBytes } = need
   const onGpu = placement.gpuLayers > 0
-  const isLimited = limits.limitBytes !== undefined || limits.gpuLimitBytes !== undefined
   return {
     settings: {
       ...toLoadSettings(settings),
       ...offloadSettings(fit, offload),
-      ...(isLimited && { kvLayout: need.kvLayout, kvCells: need.kvCells }),
     },
-    contextLength: need.contextLength,
+    kv: need.kv,
+    details,
+    memory,
     plan: placement.plan,
     working: {
       ramBytes: onGpu ? 0 : transientBytes,

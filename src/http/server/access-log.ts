@@ -1,4 +1,4 @@
-import type { WorkRequest } from "../../domain/tasks"
+import { isGenerationRequest, taskOf } from "../../domain/tasks"
 import { placeAndReason, SystemFailed, traceOf } from "../../errors/base"
 import { type LogFields, type Logger, WholeText } from "../../log/logger"
 import type { RequestContext } from "../context/request-context"
@@ -32,27 +32,12 @@ function generated(requestContext: RequestContext): LogFields {
   if (model === undefined) return {}
   if (requests.length === 0) return { model }
   const content =
-    answer === undefined ? {} : { prompts: requests.map(contentOf), answer: new WholeText(answer) }
+    answer === undefined
+      ? {}
+      : { prompts: requests.map((request) => taskOf(request).logged(request)), answer: new WholeText(answer) }
   // Only text models report token counts.
-  const isText = requests.every(({ kind }) => kind === "chat" || kind === "completion")
+  const isText = requests.every(isGenerationRequest)
   return { model, ...(amounts ?? (isText && { promptTokens, tokens: generatedTokens })), ...content }
-}
-
-function contentOf(request: WorkRequest): unknown {
-  switch (request.kind) {
-    case "chat":
-      return request.messages
-    case "speech":
-      return request.input
-    case "completion":
-    case "image":
-      return request.prompt
-    case "transcription":
-      // The audio's words are in the answer.
-      return request.prompt ?? ""
-    default:
-      return request satisfies never
-  }
 }
 
 function failed({ error }: RequestContext): LogFields {

@@ -2,19 +2,12 @@ import { statSync, writeSync } from "node:fs"
 import type { Device } from "../../domain/device"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
 import type { ModelDefaults } from "../../domain/model"
-import type { TextModelSettings } from "../../domain/settings"
+import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import { NotEnoughMemory } from "../../errors/engine"
 import { ModelLoadFailed } from "../../errors/model"
 import { Unsupported } from "../../errors/request"
 import { partPaths } from "../../formats/gguf/split"
-import {
-  contextAdvice,
-  hasPlainCache,
-  KV_BYTES,
-  type LayoutPlan,
-  leastContextBytes,
-  planLayout,
-} from "../../formats/kv-layout"
+import { contextAdvice, leastContextBytes, MICRO_BATCH_TOKENS, mostOutputs } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
@@ -28,12 +21,8 @@ import { usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
 import { measureFootprint } from "./footprint"
 
-/** The most tokens of one decode, and of one pass of the graph: llama.cpp's own defaults. */
+/** The most tokens of one decode: llama.cpp's own default. */
 const BATCH_TOKENS = 2048
-const MICRO_BATCH_TOKENS = 512
-
-/** Logits rows that one decode may ask for beyond one per slot: prompts whose every token is judged need more. */
-const LEAST_OUTPUTS = 64
 
 /** A model that is ready to run. */
 export interface LoadedText {
@@ -56,13 +45,14 @@ interface Offload {
 }
 
 /**
- * Loads a model and makes its context.
+ * Loads a model and makes its context, with the KV cache that was planned.
  * @throws ModelLoadFailed, NotEnoughMemory, Unsupported (a model that generates no text), NativeLibraryError
  */
 export function loadText(
   files: LlamaFiles,
   source: { readonly name: string; readonly path: string; readonly adapters: Adapters },
   settings: TextModelSettings,
+  kv: KvPlan,
   logDescriptor: number,
 ): LoadedText {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
@@ -74,54 +64,40 @@ export function loadText(
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
   const adapters = loadAdapters(model, source.name, source.adapters)
   const onGpu = gpuLayers > 0
-  const bytesPerCell = cellBytes(model, settings)
-  const plan = planLayout({
-    requestedContext: settings.contextLength,
-    trainedContext: model.trainedContextLength,
-    slots: settings.slots,
-    bytesPerCell,
-    freeBytes: onGpu
-      ? freeOn(usableGpus(library, settings))
-      : // The weights are cache for the system, and needed.
-        systemMemory(settings.memoryMap ? model.sizeBytes : 0).availableBytes,
-    layout: settings.kvLayout,
-    cells: settings.kvCells,
-  })
-  refuseHopeless(model, source.name, settings, plan, gpuLayers)
+  refuseHopeless(model, source.name, settings, kv, gpuLayers)
   const cores = usableCores()
   const threads = { decode: settings.decodeThreads ?? cores, prefill: settings.prefillThreads ?? cores }
-  const mostOutputs = Math.max(settings.slots, LEAST_OUTPUTS)
-  const context = makeContext(model, source.name, settings, plan, threads, mostOutputs)
+  const outputs = mostOutputs(settings.slots)
+  const context = makeContext(model, source.name, settings, kv, threads, outputs)
   applyAdapters(context, model, adapters)
   context.createThreads(Math.max(threads.decode, threads.prefill))
-  const kvBytes = Math.round(plan.cells * bytesPerCell)
   const modelBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, model.sizeBytes)
-  const offloadedBytes = (modelBytes + kvBytes) * (gpuLayers / (model.layers + 1))
+  const offloadedBytes = (modelBytes + kv.bytes) * (gpuLayers / (model.layers + 1))
   const footprint = measureFootprint({
     before: onGpu ? gpus : [],
     after: usableGpus(library, settings),
     offloadedBytes,
-    hostBytes: modelBytes + kvBytes - offloadedBytes,
+    hostBytes: modelBytes + kv.bytes - offloadedBytes,
   })
   if (onGpu) warmUp(context, source.name)
   const fallback = settings.gpuLayers === 0 || onGpu ? undefined : library.gpuFallback
   return {
     model,
     context,
-    cache: new KvCache(context, model, settings.slots, plan.layout),
-    contextLength: Math.min(plan.contextLength, context.cellsPerSequence),
+    cache: new KvCache(context, model, settings.slots, kv.layout),
+    contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
     batchTokens: BATCH_TOKENS,
-    mostOutputs,
+    mostOutputs: outputs,
     threads,
     info: {
       kind: "text",
       footprint,
-      contextLength: Math.min(plan.contextLength, context.cellsPerSequence),
+      contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
       trainedContextLength: model.trainedContextLength,
       slots: settings.slots,
-      kvLayout: plan.layout,
-      kvCells: plan.cells,
-      kvBytes,
+      kvLayout: kv.layout,
+      kvCells: kv.cells,
+      kvBytes: kv.bytes,
       modelBytes,
       gpuLayers,
       totalLayers: model.layers + 1,
@@ -220,45 +196,35 @@ function refuseHopeless(
   model: Model,
   name: string,
   settings: TextModelSettings,
-  plan: LayoutPlan,
+  kv: KvPlan,
   gpuLayers: number,
 ): void {
-  if (plan.cells > MOST_CELLS)
+  if (kv.cells > MOST_CELLS)
     throw new ModelLoadFailed(
       name,
-      `a KV cache of ${plan.cells} tokens is more than the ${MOST_CELLS} that llama.cpp can have; use a smaller --ctx or fewer --slots`,
+      `a KV cache of ${kv.cells} tokens is more than the ${MOST_CELLS} that llama.cpp can have; use a smaller --ctx or fewer --slots`,
     )
   const hostShare = 1 - Math.min(1, gpuLayers / model.layers)
-  const isPlain = !model.recurrent && hasPlainCache((key) => model.property(key))
-  const bytesPerCell = isPlain ? cellBytes(model, settings) * hostShare : 0
-  const size = { ...settings, ...plan, bytesPerCell }
-  const needed = isPlain && gpuLayers === 0 ? leastContextBytes(size) : plan.cells * bytesPerCell
+  const onCpu = gpuLayers === 0 && kv.certainBytes > 0
+  const needed = onCpu ? leastContextBytes(kv) : kv.certainBytes * hostShare
   const { availableBytes } = systemMemory()
   if (needed <= availableBytes) return
-  const isChosen = settings.contextLength === null && settings.kvCells === null
-  throw new NotEnoughMemory(
-    name,
-    "system memory",
-    needed,
-    availableBytes,
-    contextAdvice(size, availableBytes),
-    {
-      outOfMemory: isChosen,
-    },
-  )
+  const advice = contextAdvice({ ...kv, bytes: kv.bytes * hostShare }, settings, availableBytes)
+  // Whether a smaller one may be tried is the engine's decision.
+  throw new NotEnoughMemory(name, "system memory", needed, availableBytes, advice, { outOfMemory: true })
 }
 
 function makeContext(
   model: Model,
   name: string,
   settings: TextModelSettings,
-  plan: LayoutPlan,
+  kv: KvPlan,
   threads: { readonly decode: number; readonly prefill: number },
   outputs: number,
 ): Context {
   const context = Context.create(model, {
-    cells: plan.cells,
-    layout: plan.layout,
+    cells: kv.cells,
+    layout: kv.layout,
     sequences: settings.slots,
     batchTokens: BATCH_TOKENS,
     microBatchTokens: MICRO_BATCH_TOKENS,
@@ -272,24 +238,14 @@ function makeContext(
   if (context !== undefined) return context
   throw new ModelLoadFailed(
     name,
-    `there is no room for a context of ${plan.cells} cells (${plan.layout}); try a smaller --ctx or fewer --slots`,
+    `there is no room for a context of ${kv.cells} cells (${kv.layout}); try a smaller --ctx or fewer --slots`,
     undefined,
     { outOfMemory: true },
   )
-}
-
-/** Bytes of the KV cache per token. Models with layers of unequal width are taken for as wide as their first. */
-function cellBytes(model: Model, settings: TextModelSettings): number {
-  const { keyWidth, valueWidth } = model.cacheWidths
-  return model.layers * (keyWidth * KV_BYTES[settings.kvTypeK] + valueWidth * KV_BYTES[settings.kvTypeV])
 }
 
 /** The GPUs that a load may use, with their free memory at this moment. */
 function usableGpus(library: Library, { devices }: TextModelSettings): Device[] {
   const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
   return devices === null ? gpus : gpus.filter((device) => devices.includes(device.name))
-}
-
-function freeOn(gpus: readonly Device[]): number {
-  return gpus.reduce((sum, device) => sum + device.freeBytes, 0)
 }

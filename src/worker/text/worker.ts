@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { asXllmError } from "../../errors/base"
+import { asXllmError, InternalError } from "../../errors/base"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
@@ -40,10 +40,13 @@ export function runTextWorker(): void {
 }
 
 async function startTextWorker(load: Load, send: (message: FromTextWorker) => void): Promise<TextWorker> {
+  const { settings, kv } = load
+  if (kv === undefined)
+    throw new InternalError("a text model was to be loaded without a plan of its KV cache")
   const files = await locateLlama(load.environment.runtimeFolder)
   const { name, path, defaults } = load.model
   const along = decodeDefaults(defaults)
-  const loaded = loadText(files, { name, path, adapters: along.adapters ?? [] }, load.settings, STDERR)
+  const loaded = loadText(files, { name, path, adapters: along.adapters ?? [] }, settings, kv, STDERR)
   const { model, contextLength, info } = loaded
   const architecture = model.metadata("general.architecture")
   const prompts = new PromptClient(

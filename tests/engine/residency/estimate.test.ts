@@ -25,7 +25,7 @@ const MANY = { ...SETTINGS, contextLength: 8192, slots: 4 }
 
 test("the cache of every slot's context, in two bytes for each key and value", () => {
   const need = estimateNeed(LLAMA, MANY, 100 * GIB)
-  expect(need).toMatchObject({ layers: 33, kvLayout: "split", kvCells: 32_768, contextLength: 8192 })
+  expect(need).toMatchObject({ layers: 33, kv: { layout: "split", cells: 32_768, contextLength: 8192 } })
   expect(need.cacheBytes).toBe(32_768 * 32 * 2 * 8 * 128 * 2)
   expect(need.layerBytes * need.layers).toBeCloseTo(4.9e9, 0)
 })
@@ -38,9 +38,9 @@ test("a type of fewer bits makes the cache smaller", () => {
 
 test("where memory is short the slots share a fifth of it, but one whole conversation has its place", () => {
   const shared = estimateNeed(LLAMA, MANY, 8 * GIB)
-  expect(shared.kvLayout).toBe("unified")
+  expect(shared.kv?.layout).toBe("unified")
   expect(shared.cacheBytes).toBeLessThan(1.7 * GIB)
-  expect(estimateNeed(LLAMA, MANY, 0)).toMatchObject({ kvLayout: "unified", kvCells: 8192 })
+  expect(estimateNeed(LLAMA, MANY, 0)).toMatchObject({ kv: { layout: "unified", cells: 8192 } })
 })
 
 test("widths of keys and values that the file names count, not those of the heads", () => {

@@ -292,6 +292,21 @@ describe("a context that is larger than all memory", () => {
     expect(longer(null, { kvCells: 100_000_000, kvLayout: "unified" })).toMatchObject({ type: "never" })
   })
 
+  test("is planned for a fifth of what the weights leave", () => {
+    const { candidate, ...others } = input({ residents: [], availableMiB: 9000 })
+    const details = { ...candidate.details, sizeBytes: 4000 * MIB } as typeof candidate.details
+    const settings = { ...candidate.settings, slots: 64, contextLength: 100_000 }
+    const text = { kind: "text", architecture: "llama", layers: 2, heads: 1, embeddingLength: 512 } as const
+    const plan = (sizeBytes: number) =>
+      fitNow({
+        ...others,
+        candidate: { ...candidate, details: { ...details, ...text, sizeBytes } as typeof details, settings },
+      })?.need.kv
+    // 4 KiB a token.
+    expect(plan(4000 * MIB)).toMatchObject({ layout: "unified", bytes: 1000 * MIB })
+    expect(plan(0)).toMatchObject({ layout: "unified", bytes: 1800 * MIB })
+  })
+
   test("is tried where its size is not exact, and where it fits once others have gone", () => {
     expect(longer(2_000_000)).toMatchObject({ type: "load" })
     expect(longer(8192)).toMatchObject({ type: "load" })

@@ -14,9 +14,7 @@ const NEED: ModelNeed = {
   transientBytes: 0,
   processBytes: 0.1 * GIB,
   leastContextBytes: 0,
-  contextLength: 4096,
-  kvLayout: "split",
-  kvCells: 4096,
+  kv: null,
 }
 
 const AUTOMATIC = { gpuLayers: null, splitMode: "layer", tensorSplit: null, devices: null } as const

@@ -1,14 +1,36 @@
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import type { LoadedMediaInfo } from "../../../src/domain/loaded-model"
+import type { ImageModelDetails } from "../../../src/domain/model"
+import type { ModelSettings } from "../../../src/domain/settings"
+import { planCache } from "../../../src/engine/residency/estimate"
 import { afterFailure, footprintOf, type LoadPlan } from "../../../src/engine/serving/load-plan"
+import { NotEnoughMemory } from "../../../src/errors/engine"
 import { ModelLoadFailed } from "../../../src/errors/model"
-import { SETTINGS } from "../../support/test-engine"
+import { detailsOf, SETTINGS } from "../../support/test-engine"
+
+const PAINTER: ImageModelDetails = {
+  name: "m",
+  path: "/m",
+  id: "1",
+  modifiedAt: new Date(0),
+  license: undefined,
+  capabilities: [],
+  files: [],
+  kind: "image",
+  sizeBytes: 100,
+  architecture: "sd1",
+  parameterCount: 1e9,
+  quantization: "F16",
+  components: [],
+}
 
 /** A painter on a GPU, where it takes 500 bytes while it draws. */
 const LOAD: LoadPlan = {
   wanted: { ...SETTINGS, gpuLayers: null },
   settings: { ...SETTINGS, gpuLayers: 1 },
-  contextLength: 0,
+  kv: null,
+  details: PAINTER,
+  memory: { gpuBytes: 0, systemBytes: 0 },
   plan: { devices: [{ name: "G0", layers: 1 }], explanation: "the whole model on G0" },
   working: { ramBytes: 0, devices: [{ name: "G0", bytes: 500 }] },
 }
@@ -52,4 +74,40 @@ test("after a load that failed on a GPU all of it is in system memory", () => {
     note: "0 instead of 1 layers are on GPUs, for their memory did not suffice",
   })
   expect(afterFailure(LOAD, new ModelLoadFailed("m", "damaged"))).toBeUndefined()
+})
+
+describe("a text model that failed to load for want of memory", () => {
+  /** 512 bytes a token. */
+  const details = { ...detailsOf("m", {}), embeddingLength: 64, layers: 2, heads: 1, contextLength: 8192 }
+  const error = new NotEnoughMemory("m", "system memory", 2, 1, "", { outOfMemory: true })
+  const memory = { gpuBytes: 0, systemBytes: 1024 ** 3 }
+
+  function load(wanted: ModelSettings): LoadPlan {
+    return {
+      ...LOAD,
+      wanted,
+      settings: wanted,
+      details,
+      memory,
+      kv: planCache(details, wanted, memory.systemBytes),
+    }
+  }
+
+  test("gets a cache that is planned anew, for half of the context", () => {
+    const next = afterFailure(load({ ...SETTINGS, slots: 4 }), error)
+    expect(next?.load.kv).toEqual({
+      layout: "split",
+      cells: 4 * 4096,
+      contextLength: 4096,
+      bytes: 4 * 4096 * 512,
+      certainBytes: 4 * 4096 * 512,
+    })
+    expect(next?.note).toBe("the context was shortened to 4096 tokens, for the memory did not suffice")
+  })
+
+  test("is not tried again with a cache that the user chose, nor with fewer layers on GPUs", () => {
+    expect(afterFailure(load({ ...SETTINGS, contextLength: 8192 }), error)).toBeUndefined()
+    expect(afterFailure(load({ ...SETTINGS, kvCells: 8192 }), error)).toBeUndefined()
+    expect(afterFailure(load({ ...SETTINGS, gpuLayers: 3, kvCells: 8192 }), error)).toBeUndefined()
+  })
 })

@@ -17,7 +17,7 @@ import type {
   TtsDetails,
 } from "../../../src/domain/model"
 import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
-import type { WorkEvent, WorkRequest } from "../../../src/domain/tasks"
+import { taskOf, type WorkEvent, type WorkRequest } from "../../../src/domain/tasks"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../../src/domain/transcription"
 import type {
   Answering,
@@ -27,7 +27,6 @@ import type {
   FailedModel,
   SystemReport,
 } from "../../../src/engine/contract"
-import { KIND_FOR } from "../../../src/engine/model-kinds"
 import { ModelNotFound } from "../../../src/errors/model"
 import { Cancelled } from "../../../src/errors/request"
 
@@ -109,7 +108,7 @@ export class FakeEngine implements Engine {
 
   /** Names match in any case. */
   #find(model: string | undefined, kind: WorkRequest["kind"] | undefined): ModelDetails | undefined {
-    const wanted = kind === undefined ? "text" : KIND_FOR[kind]
+    const wanted = kind === undefined ? "text" : taskOf({ kind }).model
     return this.#all.find((known) =>
       model === undefined ? known.kind === wanted : known.name.toLowerCase() === model.toLowerCase(),
     )

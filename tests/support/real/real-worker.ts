@@ -9,7 +9,7 @@ import type {
 } from "../../../src/domain/chat"
 import type { LoadedModelInfo, LoadedTextInfo, WorkerCounters } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
-import type { KvLayout, TextModelSettings } from "../../../src/domain/settings"
+import type { KvLayout, KvPlan, TextModelSettings } from "../../../src/domain/settings"
 import { DEFAULT_TIMEOUTS } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
 import { fromWire, type XllmError } from "../../../src/errors/base"
@@ -21,6 +21,7 @@ import {
   EventReader,
   type RequestEvent,
 } from "../../../src/protocol/wire"
+import { kvPlanOf } from "./kv-plan"
 
 /** The command that starts a real worker from the sources. */
 export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] {
@@ -155,6 +156,8 @@ export interface RealWorkerOptions {
   /** The model's own defaults. */
   readonly defaults?: ModelDefaults
   readonly settings?: Partial<TextModelSettings>
+  /** The plan of its KV cache; absent: the engine's for a machine that nothing else runs on, `null`: none. */
+  readonly kv?: KvPlan | null
   readonly templateTimeoutMs?: number
   /** Environment variables in addition to this process's. */
   readonly environment?: Readonly<Record<string, string>>
@@ -181,6 +184,8 @@ export class RealWorker implements AsyncDisposable {
 
   /** Starts a process and loads the model at `path`. @throws the worker's load error */
   static async start(path: string, options: RealWorkerOptions = {}): Promise<RealWorker> {
+    const settings = { ...EXACT_SETTINGS, ...options.settings }
+    const kv = options.kv === undefined ? await kvPlanOf(path, settings) : options.kv
     const ready = Promise.withResolvers<RealWorker>()
     let worker: RealWorker | undefined
     const child: WorkerChild<ToTextWorker, FromTextWorker> = new WorkerChild<ToTextWorker, FromTextWorker>(
@@ -211,7 +216,8 @@ export class RealWorker implements AsyncDisposable {
         derivedFolder: "/nonexistent",
         ...(options.defaults !== undefined && { defaults: encodeDefaults(options.defaults) }),
       },
-      settings: { ...EXACT_SETTINGS, ...options.settings },
+      settings,
+      ...(kv !== null && { kv }),
       // By default, templates must not time out because the machine is busy.
       templateTimeoutMs: options.templateTimeoutMs ?? 30_000,
     })

@@ -56,3 +56,38 @@ test("a context that was not asked for may be shortened where it does not fit", 
   )
   expect(error).toMatchObject({ code: "not_enough_memory", details: { outOfMemory: true } })
 })
+
+test("a worker makes the KV cache that was planned, whatever it would choose itself", async () => {
+  const kv = { layout: "unified", cells: 1024, contextLength: 700, bytes: 1024 * BYTES_PER_CELL } as const
+  await using worker = await RealWorker.start(path, {
+    settings: { contextLength: 2048, kvLayout: "split", slots: 4 },
+    kv: { ...kv, certainBytes: kv.bytes },
+  })
+  expect(worker.info).toMatchObject({
+    kvLayout: "unified",
+    kvCells: 1024,
+    contextLength: 700,
+    kvBytes: 1024 * BYTES_PER_CELL,
+  })
+})
+
+test("a worker without a plan of its KV cache refuses to load", async () => {
+  const error = await RealWorker.start(path, { kv: null }).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ code: "internal_error" })
+})
+
+test("the cache of a model with states or windows has the size that the engine planned", async () => {
+  const settings = { contextLength: 4096, kvLayout: "split", slots: 2 } as const
+  const bytes = async (architecture: "mamba" | "swa") => {
+    const model = writeTinyModel(join(folder.path, `${architecture}-planned.gguf`), { architecture })
+    await using worker = await RealWorker.start(model.path, { settings })
+    return worker.info
+  }
+  const cells = 2 * 4096
+  const mamba = await bytes("mamba")
+  expect(mamba.kvCells).toBe(cells)
+  // Of each slot, in f32: two layers of 128 inner values with three inputs of the convolution and a state of 16.
+  expect(mamba.kvBytes).toBe(2 * 2 * 128 * (3 + 16) * 4)
+  const inWindows = 2 * (32 + 512)
+  expect((await bytes("swa")).kvBytes).toBe(inWindows * BYTES_PER_CELL)
+})
