@@ -16,7 +16,7 @@ cpu      text, speech and images, on CPUs only
 default  text, speech and images, and Vulkan on linux-x64
 cuda     the default and CUDA, on linux-x64 (fetches its package, 180 MB; untested)`
 
-/** Builds the executable; a reader of `outfile` sees the old one or the new one, never a part. */
+/** Builds the executable; readers of `outfile` see the old or the new one, never a partial file. */
 async function build({ flavour, outfile, entry }: { flavour: Flavour; outfile: string; entry: string }) {
   const hash = await sourceHash(ROOT)
   const { base, components } = await packComponents(flavour, ROOT)
@@ -39,7 +39,7 @@ async function bundle(options: {
   llamaVersion: string
 }) {
   await Bun.build({
-    // A thread is started with `new Worker(new URL("./prompt-thread.ts", import.meta.url).href)`. In the executable
+    // Threads are started with `new Worker(new URL("./prompt-thread.ts", import.meta.url).href)`. In the executable
     // that URL is relative to its root, so entries are placed there, without their folders.
     entrypoints: [
       options.entry,
@@ -58,7 +58,7 @@ async function bundle(options: {
     plugins: [embed(options.components), leaveOut(FLAVOURS[options.flavour].media)],
     compile: {
       outfile: options.outfile,
-      // The executable must behave the same in any folder, whatever files lie there.
+      // The executable must behave the same in any folder, whatever files it contains.
       autoloadDotenv: false,
       autoloadBunfig: false,
       autoloadTsconfig: false,
@@ -67,7 +67,7 @@ async function bundle(options: {
   })
 }
 
-/** Puts the packed components in place of src/native/embedded.ts. */
+/** Replaces src/native/embedded.ts with the packed components. */
 function embed(components: readonly Component[]): Bun.BunPlugin {
   const imports = components.map(
     ({ archive }, index) => `import archive${index} from ${JSON.stringify(archive)} with { type: "file" }`,
@@ -85,8 +85,8 @@ function embed(components: readonly Component[]): Bun.BunPlugin {
 }
 
 /**
- * Leaves out what nobody reaches: of the Opus decoder a part that repairs lost packets (10 MB of weights, which it loads
- * only when it is asked to), and in a build for text only the other workers.
+ * Omits unreachable code: the Opus decoder's repair of lost packets (10 MB of weights, loaded only on request), and
+ * in a text-only build all other workers.
  */
 function leaveOut(media: boolean): Bun.BunPlugin {
   return {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds llama-server and llama-bench for bench/run.ts, outside this repository, from the very source that the
+# Builds llama-server and llama-bench for bench/run.ts, outside this repository, from the same source that the
 # shipped libraries were built from: the git bundle inside the npm package node-llama-cpp.
 #
-#   bench/build-peer.sh FOLDER        (needs npm, git, cmake, a C++ compiler; uses ninja where it is there)
+#   bench/build-peer.sh FOLDER        (needs npm, git, cmake, a C++ compiler; uses ninja if available)
 #
 # The processor's features are switched on one by one instead of with GGML_NATIVE. A native build on a processor with
 # AVX512-FP16 gets an attention kernel that is three times slower than the shipped libraries' one, and being faster
@@ -10,7 +10,7 @@
 set -euo pipefail
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
-# The package whose libraries the product ships.
+# The package whose libraries we ship.
 version=$(node -p "require('$repository/package.json').optionalDependencies['@node-llama-cpp/linux-x64']")
 
 if [ $# -ne 1 ]; then
@@ -38,10 +38,10 @@ if [ ! -d llama.cpp/.git ]; then
   git clone --quiet package/llama/gitRelease.bundle llama.cpp
 fi
 
-# has NAME: whether the processor has the feature, as /proc/cpuinfo spells it.
+# has NAME: does the processor have the feature, spelled as in /proc/cpuinfo?
 has() { grep -m1 '^flags' /proc/cpuinfo | grep -qw "$1"; }
 flags=()
-# feature OPTION NAME…: the build option is on where the processor has all the names.
+# feature OPTION NAME…: turns the build option on if the processor has all these features.
 feature() {
   local option=$1 state=ON
   shift

@@ -1,6 +1,6 @@
 /**
- * Keeps one core busy until it is disposed of. A shell does the work, so that it also ends by itself, within a moment,
- * when this process dies without disposing of anything.
+ * Keeps one core busy until disposed. A shell does the work, and ends by itself within a moment if this process dies
+ * without disposing.
  */
 export class BusyCore implements AsyncDisposable {
   readonly #child: Bun.Subprocess

@@ -1,12 +1,12 @@
 import { BenchFailure } from "./failure"
 import { readEvents } from "./sse"
 
-/** A server under test that is up, and the model to ask for. */
+/** A running server under test, and the model to request. */
 export interface Endpoint {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string
   readonly model: string
-  /** Ends every request when the whole run is ended. */
+  /** Aborts all requests when the run is cancelled. */
   readonly signal: AbortSignal
 }
 
@@ -15,12 +15,12 @@ export interface Message {
   readonly content: string
 }
 
-/** A chat, or a bare text that no template is put around. */
+/** A chat, or plain text without a template. */
 export type Prompt =
   | { readonly kind: "chat"; readonly messages: readonly Message[] }
   | { readonly kind: "text"; readonly text: string }
 
-/** What one request took. All times are milliseconds on `performance.now()`'s clock. */
+/** The times of one request, in milliseconds on `performance.now()`'s clock. */
 export interface Completion {
   readonly sentAt: number
   /** When each piece of text arrived; never empty. */
@@ -28,11 +28,11 @@ export interface Completion {
   /** When the finish reason arrived, right after the last token. */
   readonly finishedAt: number
   readonly promptTokens: number
-  /** As the server counted them: a piece of text may hold several tokens, and a token may have no text. */
+  /** The server's count: a piece of text may contain several tokens, and a token may have no text. */
   readonly completionTokens: number
 }
 
-/** The part of a streamed chunk, of either endpoint, that is looked at. */
+/** The fields used of a streamed chunk of either endpoint. */
 interface Chunk {
   readonly choices?: readonly {
     readonly text?: string
@@ -46,9 +46,9 @@ interface Chunk {
 const STREAMED = { stream: true, stream_options: { include_usage: true }, temperature: 0, ignore_eos: true }
 
 /**
- * Streams exactly `maxTokens` tokens, chosen greedily, to the end.
- * @param onText called as each piece of text arrives, with the number of pieces so far
- * @throws BenchFailure when the server refuses, breaks off, or sends another number of tokens
+ * Generates exactly `maxTokens` tokens greedily and streams them to the end.
+ * @param onText called for each piece of text with the number of pieces so far
+ * @throws BenchFailure if the server refuses, the stream ends early, or the number of tokens differs
  */
 export async function complete(
   endpoint: Endpoint,
@@ -63,7 +63,7 @@ export async function complete(
   let usage: Chunk["usage"]
   for await (const data of readEvents(response)) {
     if (data === "[DONE]") break
-    // What another program sends: only the fields above are read, all of them optional.
+    // From another program: only the fields above are read, and all are optional.
     const chunk = JSON.parse(data) as Chunk
     if (chunk.error) throw new BenchFailure(`error in the stream: ${chunk.error.message ?? data}`)
     const choice = chunk.choices?.[0]
@@ -94,10 +94,10 @@ export function timeToFirstToken(completion: Completion): number {
   return (completion.textAt[0] ?? Infinity) - completion.sentAt
 }
 
-/** How many tokens the server makes of a bare text, by its own usage count. */
+/** The number of tokens in a plain text, from the server's usage. */
 export async function countTokens(endpoint: Endpoint, text: string): Promise<number> {
   const response = await post(endpoint, { kind: "text", text }, { max_tokens: 1 })
-  // What another program sends: only this field is read.
+  // From another program: only this field is read.
   const { usage } = (await response.json()) as { usage?: { prompt_tokens?: number } }
   if (usage?.prompt_tokens === undefined) throw new BenchFailure("the answer has no usage.prompt_tokens")
   return usage.prompt_tokens

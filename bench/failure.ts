@@ -1,9 +1,9 @@
-/** Why a measurement cannot be made, in words for the person at the terminal. */
+/** The reason why a measurement is impossible, for the user. */
 export class BenchFailure extends Error {
   override readonly name = "BenchFailure"
 }
 
-/** The message of anything that was thrown. */
+/** The message of any thrown value. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -1,13 +1,13 @@
 import type { Role } from "./load"
 import { valueOf, type LoadResult } from "./result"
 
-/** What a metric of ours shall be: a number of its own unit, or a multiple of a peer's value. */
+/** A target for one of our metrics: a value in its own unit, or a multiple of a peer's value. */
 export interface Goal {
   readonly load: string
   readonly metric: string
   readonly bound: "at least" | "at most"
   readonly value: number
-  /** Absent: `value` itself is the limit. `better`: of `default` and `np16`, whichever is better in this metric. */
+  /** Absent: `value` itself is the limit. `better`: the better of `default` and `np16` in this metric. */
   readonly of?: Role | "better"
 }
 
@@ -36,7 +36,7 @@ const goals: readonly Goal[] = [
   { load: "startup", metric: "binary", bound: "at most", value: 150 },
 ]
 
-/** The goals that what was measured can answer. */
+/** Evaluates the goals for which there are measurements. */
 export function judge(results: readonly LoadResult[]): readonly Verdict[] {
   return goals.flatMap((goal) => {
     const result = results.find((candidate) => candidate.name === goal.load)
@@ -48,7 +48,7 @@ export function judge(results: readonly LoadResult[]): readonly Verdict[] {
   })
 }
 
-/** What the goal's value is a multiple of; undefined where that peer was not measured. */
+/** The value that the goal is a multiple of; undefined if that peer was not measured. */
 function unitOf(goal: Goal, result: LoadResult): number | undefined {
   if (goal.of === undefined) return 1
   if (goal.of !== "better") return valueOf(result, goal.of, goal.metric)

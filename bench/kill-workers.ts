@@ -1,7 +1,7 @@
 /**
- * `bun bench/kill-workers.ts [XLLM]`: kills workers at random, a hundred times, while clients stream. The server must
- * live, every stream must end with an error event or whole, and from the 50th kill to the 100th it may neither grow by
- * 10 MB nor keep files or children. XLLM is the executable; absent: the sources.
+ * `bun bench/kill-workers.ts [XLLM]`: kills random workers a hundred times while clients stream. The server must
+ * survive, every stream must end complete or with an error event, and from the 50th to the 100th kill the server must
+ * not grow by 10 MB or leak files or children. XLLM is the executable; absent: the sources.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -94,7 +94,7 @@ async function stress(url: string, child: Bun.Subprocess): Promise<Findings> {
   return { ends, half, end, leftovers: figuresOf(child.pid).children, alive: child.exitCode === null }
 }
 
-/** One answer; how it ended. */
+/** Requests one answer, and returns how it ended. */
 async function stream(url: string, model: string): Promise<string> {
   const body = JSON.stringify({ model, prompt: "one two three", max_tokens: 60, stream: true })
   try {
@@ -107,7 +107,10 @@ async function stream(url: string, model: string): Promise<string> {
   }
 }
 
-/** Kills `count` workers, each with SIGKILL and once it is ready; then the server's figures, when all is loaded again. */
+/**
+ * Kills `count` ready workers with SIGKILL, then waits until everything is loaded again and returns the server's
+ * figures.
+ */
 async function killSome(url: string, server: number, count: number): Promise<ServerFigures> {
   for (let killed = 0; killed < count;) {
     const ready = await readyWorkers(url)
@@ -124,7 +127,7 @@ async function killSome(url: string, server: number, count: number): Promise<Ser
 }
 
 async function readyWorkers(url: string): Promise<readonly number[]> {
-  // Our own server's answer, as `http/v0/bodies/` has it.
+  // Our own server's answer, as declared in `http/v0/bodies/`.
   const body = (await (await fetch(`${url}/v0/ps`)).json()) as { readonly models: readonly LoadedWorker[] }
   return body.models.flatMap(({ pid, state }) => (state === "ready" && pid !== null ? [pid] : []))
 }

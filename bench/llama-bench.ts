@@ -4,8 +4,8 @@ import type { Sample } from "./statistics"
 const TOKENS = 160
 
 /**
- * Generation straight from the library, with no server around it: what the kernels allow.
- * @throws BenchFailure with the program's last words
+ * Generation speed of the library without a server: the upper bound set by the kernels.
+ * @throws BenchFailure with the program's last output
  */
 export async function runLlamaBench(
   program: string,
@@ -22,7 +22,7 @@ export async function runLlamaBench(
   })
   const [output, complaints] = await Promise.all([child.stdout.text(), child.stderr.text()])
   if ((await child.exited) !== 0) throw new BenchFailure(`llama-bench failed: ${complaints.slice(-300)}`)
-  // The program's own output format: one entry per test, the mean rate in avg_ts.
+  // The program's output format: one entry per test, with the mean rate in avg_ts.
   const [result] = JSON.parse(output) as readonly { avg_ts?: number }[]
   if (result?.avg_ts === undefined) throw new BenchFailure("llama-bench printed no avg_ts")
   return { tokensPerSecond: result.avg_ts }

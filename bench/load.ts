@@ -2,7 +2,7 @@ import type { Endpoint } from "./completion"
 import type { Sample } from "./statistics"
 import type { RandomText } from "./words"
 
-/** Whose numbers a column holds. `default` is the peer as it comes, `np16` llama-server with 16 slots. */
+/** The server in a column. `default` is the peer with its default options, `np16` llama-server with 16 slots. */
 export type Role = "ours" | "default" | "np16" | "llama-bench"
 
 export interface Metric {
@@ -16,8 +16,8 @@ export interface Load {
   readonly name: string
   readonly title: string
   readonly metrics: readonly Metric[]
-  /** Which peers it is compared with. */
+  /** The peers to compare with. */
   readonly peers: readonly Role[]
-  /** Makes fresh prompts; what it returns sends them to one server and says what came of it. */
+  /** Creates new prompts; the returned function sends them to one server and measures. */
   prepare(text: RandomText): (endpoint: Endpoint) => Promise<Sample>
 }

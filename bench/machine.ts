@@ -1,12 +1,12 @@
 import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem } from "node:os"
 
-/** Where the numbers come from; without it they mean nothing. */
+/** The machine that the numbers were measured on, without which they mean nothing. */
 export interface Machine {
   readonly cpu: string
   readonly cores: number
   readonly memoryGiB: number
   readonly os: string
-  /** Of the last minute, before the run: anything well above 0 means that others were computing too. */
+  /** For the minute before the run: well above 0 means that other programs were computing too. */
   readonly loadAverage: number
   readonly bun: string
 }

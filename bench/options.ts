@@ -38,7 +38,7 @@ export interface Options {
   readonly llamaBench: string | undefined
   readonly threads: number
   readonly repeat: number
-  /** All where empty. */
+  /** Empty: all. */
   readonly loads: readonly string[]
   readonly seed: number
   readonly json: string | undefined
@@ -64,9 +64,9 @@ const FLAGS = {
 } as const
 
 /**
- * What the command line asks for, or undefined where it asks for help.
+ * Parses the command line; undefined if it asks for help.
  * @param root the repository, where xLLM is looked for
- * @throws BenchFailure that names the flag
+ * @throws BenchFailure naming the flag
  */
 export async function parseOptions(
   argv: readonly string[],

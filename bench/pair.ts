@@ -1,4 +1,4 @@
-/** `bun run bench:pair --model M --llama-server PATH`: two models that answer at once on the same cores. */
+/** `bun run bench:pair --model M --llama-server PATH`: two models that generate at the same time on the same cores. */
 import { mkdtemp, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
@@ -16,9 +16,9 @@ const signal = AbortSignal.timeout(1_200_000)
 
 interface Pair {
   readonly alone: number
-  /** Of both together. */
+  /** The sum of both. */
   readonly together: number
-  /** Of the slower one. */
+  /** The slower one. */
   readonly least: number
 }
 
@@ -49,7 +49,7 @@ async function compare(model: string, llamaServer: string | undefined, repeat: n
   }
 }
 
-/** Medians over the repetitions, tokens/s. */
+/** Medians over the repetitions, in tokens/s. */
 async function measure(endpoints: readonly [Endpoint, Endpoint], repeat: number): Promise<Pair> {
   await Promise.all(endpoints.map((endpoint) => stream(endpoint, "warm up")))
   const pairs: Pair[] = []

@@ -8,7 +8,7 @@ export function formatMachine(machine: Machine): string {
   return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${os}; load average before the run ${loadAverage.toFixed(2)}`
 }
 
-/** Everything that was measured as one Markdown table, which is as readable in a terminal. */
+/** All results as one Markdown table, which is also readable in a terminal. */
 export function formatTable(results: readonly LoadResult[]): string {
   const labels = new Map(results.flatMap((result) => result.columns.map(({ role, label }) => [role, label])))
   const header = ["load", "metric", ...labels.values()]
@@ -25,7 +25,7 @@ export function formatTable(results: readonly LoadResult[]): string {
   return alignColumns([header, header.map(() => "---"), ...rows])
 }
 
-/** One line per goal: what was asked for and what was reached. */
+/** One line per goal with its target and the value reached. */
 export function formatVerdicts(verdicts: readonly Verdict[], results: readonly LoadResult[]): string {
   const lines = verdicts.map(({ goal, reached, met }) => {
     const result = results.find((candidate) => candidate.name === goal.load)
@@ -60,7 +60,7 @@ export function hasFailed(column: Column): boolean {
   return column.failure !== undefined
 }
 
-/** A value, and how ours compares with it in the peers' columns. */
+/** A value, and in the peers' columns how ours compares with it. */
 function formatCell(result: LoadResult, column: Column, metric: Metric): string {
   const value = column.median[metric.name]
   if (value === undefined) return hasFailed(column) ? "failed" : "–"

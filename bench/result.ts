@@ -1,18 +1,18 @@
 import type { Metric, Role } from "./load"
 import type { Sample } from "./statistics"
 
-/** One server under one load. */
+/** The results of one server under one load. */
 export interface Column {
   readonly role: Role
   readonly label: string
-  /** One per repetition; empty where it failed. */
+  /** One per repetition; empty if it failed. */
   readonly samples: readonly Sample[]
   readonly median: Sample
   /** Why there are no numbers. */
   readonly failure?: string
 }
 
-/** One load on all its servers. */
+/** The results of one load on all its servers. */
 export interface LoadResult {
   readonly name: string
   readonly title: string
@@ -20,7 +20,7 @@ export interface LoadResult {
   readonly columns: readonly Column[]
 }
 
-/** The median of a metric, where that server has one. */
+/** The median of a metric, if that server has one. */
 export function valueOf(result: LoadResult, role: Role, metric: string): number | undefined {
   return result.columns.find((column) => column.role === role)?.median[metric]
 }

@@ -1,30 +1,30 @@
 import { BenchFailure } from "./failure"
 
-/** A cold model file on a slow disk takes this long at the worst. */
+/** Enough for a cold model file on a slow disk. */
 const START_TIMEOUT_MS = 180_000
-/** What a server gets to end by itself before it is killed. */
+/** How long a server may take to stop before it is killed. */
 const STOP_TIMEOUT_MS = 5_000
 
 export interface ServerCommand {
-  /** Arguments that make it listen on 127.0.0.1 and the given port are added by the caller. */
+  /** The caller adds the arguments that make it listen on 127.0.0.1 and the given port. */
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly port: number
-  /** Answers 200 once the server takes requests. */
+  /** Responds with 200 once the server accepts requests. */
   readonly healthPath: string
-  /** The server's output goes here. */
+  /** Receives the server's output. */
   readonly logFile: string
 }
 
-/** Servers that have not ended yet; {@link killAllServers} is for an exit that no `finally` survives. */
+/** Servers that have not ended yet; {@link killAllServers} is for an exit that skips `finally`. */
 const running = new Set<Bun.Subprocess>()
 
-/** Ends every server that is still there, at once. For the process's last moment only. */
+/** Kills all remaining servers at once. Only for use right before the process exits. */
 export function killAllServers(): void {
   for (const child of running) child.kill("SIGKILL")
 }
 
-/** A server that this program started; disposing of it ends it. */
+/** A server started by this program; disposing it ends it. */
 export class ServerProcess implements AsyncDisposable {
   readonly url: string
   /** Milliseconds from the spawn to the first 200 of the health path. */
@@ -37,7 +37,7 @@ export class ServerProcess implements AsyncDisposable {
     this.startMs = startMs
   }
 
-  /** @throws BenchFailure with the last lines of its log when it ends or stays silent */
+  /** @throws BenchFailure with the last lines of its log if it ends or does not respond */
   static async start(server: ServerCommand, signal: AbortSignal): Promise<ServerProcess> {
     const spawnedAt = performance.now()
     const log = Bun.file(server.logFile)
@@ -72,7 +72,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** A port of the loopback interface that nobody listens on. */
+/** A free port of the loopback interface. */
 export function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } })
   listener.stop(true)
@@ -85,7 +85,7 @@ async function waitForHealth(url: string, child: Bun.Subprocess, signal: AbortSi
     signal.throwIfAborted()
     if (child.exitCode !== null || child.signalCode !== null) throw new BenchFailure("it ended by itself")
     if (await answersOk(url, signal)) return
-    // Short, because the start-up time is measured by this loop too.
+    // Short, because the start-up time is also measured by this loop.
     await Bun.sleep(1)
   }
   throw new BenchFailure(`no 200 from ${url} within ${START_TIMEOUT_MS / 1000} s`)
@@ -97,7 +97,7 @@ async function answersOk(url: string, signal: AbortSignal): Promise<boolean> {
     await response.arrayBuffer()
     return response.status === 200
   } catch {
-    // Not listening yet; the loop around this also looks whether it still runs.
+    // Not listening yet; the caller also checks whether the server still runs.
     return false
   }
 }

@@ -9,17 +9,17 @@ import { medianSample, type Sample } from "./statistics"
 import type { Target } from "./target"
 import { RandomText, singleTokenWords } from "./words"
 
-/** One run of this program: its servers, its random prompts, and how it reports progress. */
+/** One run of this program: its servers, its random prompts, and its progress output. */
 export interface Session {
   readonly options: Options
   readonly targets: readonly Target[]
   readonly workspace: string
   readonly signal: AbortSignal
-  /** Told what was just measured. */
+  /** Called after each measurement. */
   readonly progress: (line: string) => void
 }
 
-/** Random prompts of exact lengths for the model, which the first server that answers knows. */
+/** Random prompts of exact lengths for the model; their tokens are counted by the first server that answers. */
 export async function prepareText(session: Session): Promise<RandomText> {
   const [target] = session.targets
   if (target === undefined) throw new BenchFailure("nothing to measure: no xLLM and no peer; see --help")
@@ -30,8 +30,8 @@ export async function prepareText(session: Session): Promise<RandomText> {
 }
 
 /**
- * One load on all its servers. They are all up meanwhile, but only one computes at a time; each repetition has fresh
- * prompts, the same for all, and turns the order round.
+ * Runs one load on all its servers. All are running, but only one computes at a time; each repetition has new
+ * prompts, the same for all servers, and reverses their order.
  */
 export async function runLoad(session: Session, load: Load, text: RandomText): Promise<LoadResult> {
   await using open = new AsyncDisposableStack()
@@ -59,7 +59,7 @@ export async function runLoad(session: Session, load: Load, text: RandomText): P
   return { ...load, columns: contestants.map((contestant) => contestant.column()) }
 }
 
-/** What the programs cost by themselves; servers that somebody else started have no part in this. */
+/** Measures what the programs cost without requests; servers started by the user are excluded. */
 export async function runStartup(session: Session): Promise<LoadResult | undefined> {
   const executables = takingPart(session.targets, startup.peers).flatMap(({ role, label, executable }) =>
     executable === undefined ? [] : [{ contestant: new Contestant(role, label), executable }],
@@ -74,7 +74,7 @@ export async function runStartup(session: Session): Promise<LoadResult | undefin
   return { ...startup, columns: contestants.map((contestant) => contestant.column()) }
 }
 
-/** One column in the making. The first failure ends its part; the others go on. */
+/** One column being measured. It stops at its first failure; the others continue. */
 class Contestant {
   readonly role: Role
   readonly label: string
@@ -95,7 +95,7 @@ class Contestant {
     this.#samples.push(sample)
   }
 
-  /** Does the work, and keeps the reason when that fails; the end of the whole run is passed on. */
+  /** Does the work and records a failure; cancellation of the whole run is rethrown. */
   async attempt(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     try {
       await work()
@@ -112,7 +112,7 @@ class Contestant {
   }
 }
 
-/** @param prepare called once a repetition, before any contestant's turn */
+/** @param prepare called once per repetition, before the contestants */
 async function repeat(
   session: Session,
   name: string,
@@ -132,7 +132,7 @@ async function repeat(
   }
 }
 
-/** Loads the model where that happens on demand, and touches memory for the first time. */
+/** Loads the model if that happens on demand, and touches its memory for the first time. */
 async function warmUp(endpoint: Endpoint, text: RandomText): Promise<void> {
   await complete(endpoint, { kind: "text", text: text.next(64) }, 16)
 }

@@ -1,6 +1,6 @@
 /**
- * The `data:` lines of an event stream, each as soon as its line is whole. Comments and other fields are skipped;
- * OpenAI's streams never spread an event over several lines.
+ * The `data:` lines of an event stream, each as soon as it is complete. Comments and other fields are skipped;
+ * OpenAI's streams never split an event over several lines.
  */
 export async function* readEvents(response: Response): AsyncGenerator<string> {
   if (response.body === null) return

@@ -6,10 +6,10 @@ import { freePort, ServerProcess } from "./server-process"
 import type { Sample } from "./statistics"
 import type { Executable } from "./target"
 
-/** What an idle server needs to come to rest before its memory is read. */
+/** How long an idle server settles before its memory is read. */
 const SETTLE_MS = 3_000
 
-/** What the program costs before it does anything; measured like a load, but not through requests. */
+/** The program's costs before it does any work; reported like a load, but measured without requests. */
 export const startup = {
   name: "startup",
   title: "without a model",
@@ -22,7 +22,7 @@ export const startup = {
   peers: ["default"] satisfies readonly Role[],
 }
 
-/** Starts the program twice: once for its version, once as a server that is then left in peace. */
+/** Starts the program twice: once for its version, and once as a server that is left idle. */
 export async function measureStartup(
   executable: Executable,
   workspace: string,
@@ -50,12 +50,12 @@ export async function measureStartup(
   }
 }
 
-/** What a program says to `--version`, on one line. */
+/** The version line of a program's `--version` output. */
 export async function readVersion(executable: Executable, signal: AbortSignal): Promise<string> {
   const child = Bun.spawn([...executable.version], { env: childEnv(executable), stderr: "pipe", signal })
   const [output, complaints] = await Promise.all([child.stdout.text(), child.stderr.text()])
   const lines = `${output}\n${complaints}`.split("\n").filter((line) => /\d/.test(line))
-  // llama-server has log lines around it.
+  // llama-server prints log lines around it.
   return (lines.find((line) => line.startsWith("version")) ?? lines[0])?.trim() ?? "unknown"
 }
 
@@ -77,7 +77,7 @@ function childEnv(executable: Executable): Record<string, string | undefined> {
   return { ...process.env, ...executable.env }
 }
 
-/** Resident memory of a process and its children, in MB (10^6 bytes); undefined where there is no /proc. */
+/** Resident memory of a process and its children, in MB (10^6 bytes); undefined if there is no /proc. */
 async function treeMemoryMB(pid: number): Promise<number | undefined> {
   const own = await residentKiB(pid)
   if (own === undefined) return undefined
@@ -98,7 +98,7 @@ async function childrenOf(pid: number): Promise<readonly number[]> {
   return lists.flatMap((list) => list?.split(" ").filter(Boolean).map(Number) ?? [])
 }
 
-/** Undefined where the process, or /proc itself, is not there. */
+/** Undefined if the process, or /proc itself, does not exist. */
 async function readProc(path: string): Promise<string | undefined> {
   return await Bun.file(path)
     .text()

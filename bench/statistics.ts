@@ -1,4 +1,4 @@
-/** A value between the sorted neighbours of the given fraction (0 to 1), interpolated linearly. */
+/** The value at the given fraction (0 to 1) of the sorted values, linearly interpolated. */
 export function percentile(values: readonly number[], fraction: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   const place = (sorted.length - 1) * fraction
@@ -16,7 +16,7 @@ export function median(values: readonly number[]): number {
 /** The numbers of one repetition, by metric. */
 export type Sample = Readonly<Record<string, number>>
 
-/** The median of every metric that the samples have. */
+/** The median of each metric in the samples. */
 export function medianSample(samples: readonly Sample[]): Sample {
   const names = new Set(samples.flatMap((sample) => Object.keys(sample)))
   return Object.fromEntries(

@@ -5,24 +5,24 @@ import type { Role } from "./load"
 import type { Options } from "./options"
 import { freePort, ServerProcess } from "./server-process"
 
-/** How a program is started by itself, for what it costs before it has a model. */
+/** How to start a program without a model, to measure its own costs. */
 export interface Executable {
-  /** A server without a model, on a port. */
+  /** Starts a server without a model on a port. */
   readonly serve: (port: number) => readonly string[]
   readonly version: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly healthPath: string
-  /** Where the whole program is one file. */
+  /** Set if the whole program is one file. */
   readonly file: string | undefined
 }
 
-/** A server whose numbers fill a column. */
+/** A server measured in one column. */
 export interface Target {
   readonly role: Role
   readonly label: string
-  /** Absent for servers that somebody else started. */
+  /** Absent for servers started by the user. */
   readonly executable?: Executable
-  /** The server, ready for requests; it stays until it is disposed of. */
+  /** Starts the server and waits until it is ready; it runs until disposed. */
   open(signal: AbortSignal): Promise<OpenTarget>
 }
 
@@ -31,8 +31,8 @@ export interface OpenTarget extends AsyncDisposable {
 }
 
 /**
- * The servers that the options name, ours first.
- * @param workspace a folder for logs and for the state of the servers started here
+ * The servers named by the options, ours first.
+ * @param workspace a folder for the logs and state of servers started here
  */
 export function createTargets(options: Options, workspace: string): readonly Target[] {
   return [...ourTarget(options, workspace), ...peerTargets(options, workspace)]
@@ -43,7 +43,7 @@ function ourTarget(options: Options, workspace: string): readonly Target[] {
   if (ours === null) return []
   const name = basename(model, ".gguf")
   if ("url" in ours) return [urlTarget("ours", "xLLM", ours.url, name)]
-  // A home of its own: neither the user's settings nor an earlier version's files take part.
+  // A separate home: the user's settings and earlier versions' files must not interfere.
   const env = { XLLM_HOME: join(workspace, "home") }
   const serve = (port: number): readonly string[] => [...ours.command, "serve", "--port", String(port)]
   return [
@@ -129,7 +129,7 @@ function urlTarget(role: Role, label: string, url: string, model: string | undef
 async function firstModel(url: string, signal: AbortSignal): Promise<string> {
   const response = await fetch(`${url}/v1/models`, { signal })
   if (!response.ok) throw new BenchFailure(`HTTP ${response.status} from ${url}/v1/models; give --peer-model`)
-  // What another program sends: only this field is read.
+  // From another program: only this field is read.
   const { data } = (await response.json()) as { data?: readonly { id?: string }[] }
   const id = data?.[0]?.id
   if (id === undefined) throw new BenchFailure(`${url}/v1/models names no model; give --peer-model`)

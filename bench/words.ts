@@ -1,6 +1,6 @@
 import { BenchFailure } from "./failure"
 
-/** Short and common, so that nearly every tokenizer has each of them, with the space before it, as one token. */
+/** Short common words: in nearly every tokenizer each is one token together with the space before it. */
 const CANDIDATES = (
   "time year people way day man thing woman life child world school state family student group country problem " +
   "hand part place case week company system program question work number night point home water room mother area " +
@@ -13,15 +13,15 @@ const CANDIDATES = (
   "season society tax director position player record paper space ground form event"
 ).split(" ")
 
-/** With fewer, random texts would soon begin alike. */
+/** With fewer words, random texts would often begin alike. */
 const FEWEST_WORDS = 40
 
-/** How many tokens a server makes of a text, with or without a constant number of its own. */
+/** Counts a text's tokens; the count may include a constant number of the server's own. */
 export type CountTokens = (text: string) => Promise<number>
 
 /**
- * The candidates that are exactly one token after a space, by asking the server: all at once, and in halves where
- * the sum is not right.
+ * Finds the candidates that are exactly one token after a space, by asking the server: for all at once, then for
+ * halves wherever the sum differs.
  */
 export async function singleTokenWords(count: CountTokens): Promise<readonly string[]> {
   const opening = " the"
@@ -41,7 +41,7 @@ export async function singleTokenWords(count: CountTokens): Promise<readonly str
   return found
 }
 
-/** A random sequence of words: its length in tokens is known, and no two texts begin alike. */
+/** Random sequences of words with a known length in tokens, of which no two begin alike. */
 export class RandomText {
   readonly #words: readonly string[]
   #state: number
@@ -52,14 +52,14 @@ export class RandomText {
     this.#state = seed >>> 0
   }
 
-  /** A text that begins with a space and is `tokens` tokens long. */
+  /** A text of `tokens` tokens, beginning with a space. */
   next(tokens: number): string {
     let text = ""
     for (let i = 0; i < tokens; i++) text += ` ${this.#words[this.#random(this.#words.length)]}`
     return text
   }
 
-  /** A whole number below `limit`: the mulberry32 generator, which repeats exactly for the same seed. */
+  /** An integer below `limit`, by the mulberry32 generator: reproducible for a seed. */
   #random(limit: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)

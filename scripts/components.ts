@@ -15,11 +15,11 @@ import { imageComponents } from "./image-engine"
 import { packComponent, type PackSource } from "./pack"
 import { installPackage } from "./packages"
 
-/** What an executable carries besides llama.cpp's CPU backends. */
+/** What an executable contains besides llama.cpp's CPU backends. */
 interface Contents {
   readonly vulkan: boolean
   readonly cuda: boolean
-  /** Speech and images. Speech brings parts under the GPL. */
+  /** Speech and images. Speech includes parts under the GPL. */
   readonly media: boolean
 }
 
@@ -32,13 +32,13 @@ export const FLAVOURS = {
 
 export type Flavour = keyof typeof FLAVOURS
 
-/** The packages of llama.cpp are all released together; this one is installed everywhere. */
+/** All llama.cpp packages are released together; this one is always installed. */
 const LLAMA_RELEASE = "@node-llama-cpp/linux-x64"
 const SPEECH_RELEASE = "sherpa-onnx-linux-x64"
 
 type Wanted = readonly [Component["name"], readonly PackSource[]]
 
-/** The packed components of a flavour for this machine's platform, and the folder of llama.cpp's base libraries. */
+/** Packs a flavour's components for this platform, and returns the folder of llama.cpp's base libraries too. */
 export async function packComponents(flavour: Flavour, root: string) {
   const contents: Contents = FLAVOURS[flavour]
   const packages = packagesFor(process.platform, process.arch)
@@ -71,7 +71,7 @@ async function gpuBackends(
   return wanted
 }
 
-/** The speech engine and espeak-ng's data; nothing where the platform has no speech. */
+/** The speech engine and espeak-ng's data; empty if the platform has no speech. */
 async function speech(root: string): Promise<Wanted[]> {
   const name = speechPackage(process.platform, process.arch)
   if (name === undefined) return []
@@ -99,7 +99,7 @@ function found(packageName: string, folder: string | undefined): string {
   return folder
 }
 
-/** Everything that is a library; not node-llama-cpp's addon, which nothing here calls. */
+/** All libraries; excludes node-llama-cpp's addon, which we do not use. */
 function baseLibraries(folder: string): string[] {
   const names = readdirSync(folder)
   if (!chooseLibraries(names)) throw new Error(`${folder} does not contain llama.cpp's libraries`)
@@ -110,8 +110,8 @@ function baseLibraries(folder: string): string[] {
 }
 
 /**
- * A GPU backend is taken out of a package of its own and loaded beside the base libraries. That is sound only if it
- * was built against the very same libggml-base.
+ * A GPU backend comes from a separate package and is loaded with the base libraries. This is only safe if it was
+ * built against an identical libggml-base.
  */
 function backend(folder: string, library: string, base: string): string {
   if (!sameContent(join(folder, "libggml-base.so"), join(base, "libggml-base.so"))) {
@@ -120,7 +120,7 @@ function backend(folder: string, library: string, base: string): string {
   return join(folder, library)
 }
 
-/** Whether two files are equal, byte by byte. */
+/** Are two files equal, byte by byte? */
 function sameContent(left: string, right: string): boolean {
   return readFileSync(left).equals(readFileSync(right))
 }

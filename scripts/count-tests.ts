@@ -1,7 +1,7 @@
 /**
- * Reads a JUnit report by `bun test` and prints "PASSED FAILED SKIPPED". A skipped test whose name (with those of its
- * groups) matches none of the patterns counts as failed, and is named on stderr: a test that silently stops running is
- * as bad as one that fails. Usage: count-tests.ts REPORT [PATTERN…]
+ * Prints "PASSED FAILED SKIPPED" for a JUnit report of `bun test`. A skipped test whose full name, including its
+ * groups, matches none of the patterns counts as failed and is printed on stderr: a test that silently stops running
+ * is as bad as one that fails. Usage: count-tests.ts REPORT [PATTERN…]
  */
 const [file = "", ...patterns] = process.argv.slice(2)
 const report = await Bun.file(file).text()
@@ -22,7 +22,7 @@ function count(attribute: string): number {
   return Number(new RegExp(`\\b${attribute}="(\\d+)"`).exec(totals ?? "")?.[1] ?? 0)
 }
 
-/** Names of skipped tests behind those of their groups. */
+/** Names of skipped tests, each prefixed with those of its groups. */
 function skippedTests(xml: string): readonly string[] {
   return [...xml.matchAll(/<testcase\b([^>]*[^/])>\s*<skipped\b/g)].map(([, attributes = ""]) => {
     const value = (name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? ""

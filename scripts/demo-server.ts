@@ -1,9 +1,9 @@
-/** A server of our own, on a free port; ended at the end of the scope (`await using`). */
+/** A server of ours on a free port; stopped at the end of the scope (`await using`). */
 export interface DemoServer extends AsyncDisposable {
   readonly url: string
 }
 
-/** Starts `serve` and waits until it prints its address. @throws Error with its words where it ends before that */
+/** Starts `serve` and waits until it prints its address. @throws Error with its output if it ends before that */
 export async function startDemoServer(binary: string, model: string): Promise<DemoServer> {
   const child = Bun.spawn([binary, "serve", model, "--host", "127.0.0.1", "--port", "0"], {
     stdin: "ignore",

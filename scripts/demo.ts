@@ -4,7 +4,7 @@ import { startDemoServer } from "./demo-server"
 import { freshBinary } from "./fresh-binary"
 import { streamChat } from "./stream-chat"
 
-/** Builds xLLM, finds a model, serves it and asks it a question over HTTP. */
+/** Builds xLLM, finds a model, serves it and sends it a question over HTTP. */
 const ROOT = join(import.meta.dir, "..")
 const QUESTION = "What is the capital of France, and what is it known for?"
 
@@ -31,7 +31,7 @@ Try next:
       the same server for your own programs; any OpenAI client works with http://127.0.0.1:32769/v1
   ${program} --help`)
 
-/** As one types it from the current folder. */
+/** The path as typed from the current folder. */
 function shorten(path: string): string {
   const short = relative(process.cwd(), path)
   return short.startsWith("../..") ? path : short

@@ -5,8 +5,8 @@ import { sourceHash } from "./source-hash"
 const ROOT = join(import.meta.dir, "..")
 
 /**
- * The path of an executable that fits the sources, built now if it does not.
- * @throws Error where the build fails; its output is on stderr by then
+ * The path of an executable built from the current sources; builds it if necessary.
+ * @throws Error if the build fails; its output is on stderr by then
  */
 export async function freshBinary(): Promise<string> {
   const path = join(ROOT, "dist/xllm")
@@ -22,7 +22,7 @@ export async function freshBinary(): Promise<string> {
 async function isFresh(path: string): Promise<boolean> {
   const record = Bun.file(`${path}.json`)
   if (!existsSync(path) || !(await record.exists())) return false
-  // Written by build.ts beside the executable.
+  // Written next to the executable by build.ts.
   const { hash, flavour } = (await record.json()) as { hash: string; flavour: string }
   return flavour === "default" && hash === (await sourceHash(ROOT))
 }

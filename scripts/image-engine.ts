@@ -12,14 +12,14 @@ import {
 import type { PackSource } from "./pack"
 import { installPackage } from "./packages"
 
-/** What is used of the engine's own package; its other JavaScript makes films. */
+/** The files we use of the engine's own package; its other JavaScript is for video. */
 const ENGINE_FILES = ["package.json", "addon.js", "binding.js", "LICENSE", "NOTICE"]
 const ADDON = "qvac__diffusion-cpp"
 const VULKAN_BACKEND = "libqvac-diffusion-ggml-vulkan.so"
 
 type Wanted = readonly [Component["name"], readonly PackSource[]]
 
-/** The image engine as components, its Vulkan backend as one of its own; nothing where the platform has none. */
+/** The image engine as components, with its Vulkan backend separate; empty if the platform has none. */
 export async function imageComponents(withVulkan: boolean, root: string): Promise<Wanted[]> {
   const runtime = bareRuntimePackage(process.platform, process.arch)
   if (runtime === undefined) return []
@@ -51,7 +51,7 @@ function inPackage(name: string, file: string): PackSource {
   return { name: `node_modules/${name}/${file}`, path: join(folderOf(name), file) }
 }
 
-/** All of a package that runs, and its licence. */
+/** All runtime files of a package, and its licence. */
 function sourcesOf(name: string, target: string): PackSource[] {
   const folder = folderOf(name)
   const files = ["package.json", "LICENSE*", "NOTICE", "**/*.js", `prebuilds/${target}/*.bare`].flatMap(
@@ -60,14 +60,14 @@ function sourcesOf(name: string, target: string): PackSource[] {
   return files.sort().map((file) => inPackage(name, file))
 }
 
-/** The packages, and those that they need; sorted. */
+/** The packages and their dependencies, sorted. */
 async function packagesWithDependencies(names: readonly string[]): Promise<string[]> {
   const found = new Set<string>()
   const open = [...names]
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (found.has(name)) continue
     found.add(name)
-    // Its shape is npm's to guarantee.
+    // npm guarantees its shape.
     const { dependencies = {} } = (await Bun.file(join(folderOf(name), "package.json")).json()) as {
       readonly dependencies?: Readonly<Record<string, string>>
     }

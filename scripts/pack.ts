@@ -6,15 +6,15 @@ import { checksum, type Component, type PackedFile } from "../src/native/extract
 /** Higher levels save little (19: a quarter) and take ten times as long. */
 const ZSTD_LEVEL = 12
 
-/** A file to pack: the path of one that is packed under its own name, or another name with the content or a path. */
+/** A file to pack: a path, packed under its own name, or another name with its content or path. */
 export type PackSource =
   | string
   | { readonly name: string; readonly content: Uint8Array }
   | { readonly name: string; readonly path: string }
 
 /**
- * Packs files into an archive in `folder`, whose name carries the content's hash, so that it is compressed only
- * when something changed.
+ * Packs files into an archive in `folder`. Its name contains the content's hash, so that unchanged content is not
+ * compressed again.
  */
 export async function packComponent(
   name: Component["name"],

@@ -1,6 +1,6 @@
 import { join } from "node:path"
 
-/** What is used of a package.json. */
+/** The fields used of a package.json. */
 interface Manifest {
   readonly version?: string
   readonly dependencies?: Readonly<Record<string, string>>
@@ -8,10 +8,10 @@ interface Manifest {
 }
 
 /**
- * Makes sure that a package is installed in the release that package.json pins for it, or for `like`, which is released
- * together with it. Packages that `npm ci` leaves out (CUDA's for its size, those for other platforms) are fetched now,
+ * Ensures that a package is installed in the release that package.json pins for it, or for `like`, which is released
+ * together with it. Packages that `npm ci` skips (CUDA's for its size, those of other platforms) are downloaded now,
  * without recording them.
- * @throws Error where it cannot be fetched; npm's words are on stderr by then
+ * @throws Error if it cannot be downloaded; npm's output is on stderr by then
  */
 export async function installPackage(name: string, root: string, like = name): Promise<void> {
   const project = await readManifest(root)

@@ -3,7 +3,7 @@ import { allSettings } from "../src/config/schema"
 import { flaglessSettings } from "../src/config/sections/flagless"
 import type { Setting } from "../src/config/setting"
 
-/** The table of all settings, as rows of Markdown cells. */
+/** The table of all settings as rows of Markdown cells. */
 export function settingsTable(): readonly (readonly string[])[] {
   const heading = ["setting", "flag", "environment variable", "default", "change", "meaning"]
   const rows = Object.entries<Setting<unknown>>(allSettings).map(([key, setting]) => [

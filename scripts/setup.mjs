@@ -1,5 +1,5 @@
-// Makes the project ready to use after a clone or a pull; runs in plain Node.js, before anything is installed.
-// It takes some 30 ms when there is nothing to do.
+// Makes the project ready to use after a clone or a pull. Runs in plain Node.js, before anything is installed, and
+// takes about 30 ms if there is nothing to do.
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -12,12 +12,12 @@ if (!isInstalled()) {
   run("npm", ["ci", "--no-audit", "--no-fund"])
 }
 if (!bunWorks()) {
-  // npm 11.16 and later do not run a package's install script unless it is allowed, and bun's fetches its program.
+  // npm 11.16 and later run install scripts only if allowed; bun's downloads its program.
   run(process.execPath, [join("node_modules", "bun", "install.js")])
   if (!bunWorks()) fail("bun could not be installed; try: node node_modules/bun/install.js")
 }
 
-/** Whether node_modules is what package-lock.json asks for, by npm's own record of what it installed. */
+/** Does node_modules match package-lock.json, according to npm's own record of what it installed? */
 function isInstalled() {
   const wanted = packagesIn("package-lock.json")
   const installed = packagesIn(join("node_modules", ".package-lock.json"))
@@ -43,7 +43,7 @@ function packagesIn(path) {
   }
 }
 
-/** Before its install script ran, bun's program is a text that says so. */
+/** Before its install script has run, bun's program is a placeholder text. */
 function bunWorks() {
   return spawnSync(join(root, "node_modules", ".bin", "bun"), ["--version"]).status === 0
 }

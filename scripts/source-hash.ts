@@ -1,6 +1,6 @@
 import { join } from "node:path"
 
-/** Everything that decides what the executable is. */
+/** All inputs of the build. */
 const INPUTS = [
   "src/**/*",
   "build.ts",
@@ -9,7 +9,7 @@ const INPUTS = [
   "package-lock.json",
 ]
 
-/** A hash over the content of all inputs of a build, to tell whether an executable is up to date. */
+/** A hash of the contents of all build inputs, to check whether an executable is up to date. */
 export async function sourceHash(root: string): Promise<string> {
   const paths = INPUTS.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: root })])
   const hasher = new Bun.CryptoHasher("sha256").update(Bun.version)

@@ -1,11 +1,11 @@
-/** What a streamed answer took. */
+/** Statistics of a streamed answer. */
 export interface ChatSummary {
   readonly tokens: number
   readonly tokensPerSecond: number
   readonly firstTokenMs: number
 }
 
-/** What is used of a chunk of OpenAI's streaming format; the server's tests hold it to that. */
+/** The fields used of a chunk in OpenAI's streaming format; the server's tests guarantee them. */
 interface Chunk {
   readonly choices: readonly { readonly delta: { readonly content?: string | null } }[]
   readonly usage?: { readonly completion_tokens: number } | null
@@ -13,9 +13,9 @@ interface Chunk {
 }
 
 /**
- * Asks a question as any OpenAI client does, and hands over the answer as it arrives. The speed is measured from the
+ * Asks a question like any OpenAI client, and passes on the answer as it arrives. The speed is measured from the
  * first piece of text to the end.
- * @throws Error with the server's words where it answers with an error
+ * @throws Error with the server's message if it returns an error
  */
 export async function streamChat(
   url: string,
@@ -61,7 +61,7 @@ async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Chunk
     for (const line of lines) {
       const data = line.startsWith("data: ") ? line.slice("data: ".length) : undefined
       if (data === "[DONE]") return
-      if (data !== undefined) yield JSON.parse(data) as Chunk // the format is the server's promise
+      if (data !== undefined) yield JSON.parse(data) as Chunk // the server guarantees the format
     }
   }
   throw new Error("the answer ended before its end mark")

@@ -1,5 +1,6 @@
 /**
- * What a few lines with the engine's own package do: draws on the Bare runtime, with nothing around it, and prints when.
+ * The minimal use of the engine's own package, for comparison: generates images on the Bare runtime and prints the
+ * times.
  * `bare bench/images/plain.cjs '{"model": …, "threads": …, "size": …, "steps": …, "pictures": …}'`
  */
 "use strict"
@@ -35,5 +36,5 @@ async function main() {
 
 main()
   .catch((error) => fs.writeSync(2, `${error.stack}\n`))
-  // A clean exit would wait for the library's threads.
+  // A normal exit would wait for the library's threads.
   .finally(() => os.kill(os.pid(), "SIGKILL"))

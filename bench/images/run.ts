@@ -1,4 +1,4 @@
-/** `bun bench/images/run.ts`: what does a step of a picture cost, here and with the engine's own package alone? */
+/** `bun bench/images/run.ts`: compares the time per image step here and with the engine's own package alone. */
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, dirname, join, resolve } from "node:path"
@@ -36,7 +36,7 @@ const { values } = parseArgs({
   },
 })
 
-/** What both programs are asked for. */
+/** The task given to both programs. */
 interface Work {
   readonly model: string
   readonly threads: number
@@ -45,13 +45,13 @@ interface Work {
   readonly pictures: number
 }
 
-/** One picture, in ms since it was asked for. */
+/** The times of one image, in ms since the request. */
 interface Picture {
   readonly stepsAt: readonly number[]
   readonly pictureMs: number
 }
 
-/** How often the server is asked whether it is there, in ms. */
+/** The interval of the server's health checks, in ms. */
 const PROBE_EVERY_MS = 20
 
 if (values.help) console.log(HELP)
@@ -129,7 +129,7 @@ async function drawOurs(url: string, { model, size, steps, pictures }: Work): Pr
     const stepsAt: number[] = []
     let pictureMs: number | undefined
     for await (const data of readEvents(response)) {
-      // The server's own events; of a failure the text is shown.
+      // The server's own events; the text of a failure is shown.
       const event = JSON.parse(data) as { readonly type?: string }
       if (event.type?.endsWith(".progress")) stepsAt.push(performance.now() - startedAt)
       else if (event.type?.endsWith(".completed")) pictureMs ??= performance.now() - startedAt
@@ -160,7 +160,7 @@ async function drawPlain(work: Work): Promise<Picture[]> {
   return pictures
 }
 
-/** How long the server takes to say that it is there while `work` runs: what anybody else would wait for its event loop. */
+/** Measures the server's response times while `work` runs: how long other requests would wait for its event loop. */
 async function whileProbing<T>(url: string, delays: number[], work: () => Promise<T>): Promise<T> {
   let isOver = false
   const probing = (async () => {
@@ -191,7 +191,7 @@ function report({ ours, plain, delays }: { ours: Picture[]; plain: Picture[]; de
   console.log(`the server's answer while it draws: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`)
 }
 
-/** Without the first step, before which the prompt is encoded. */
+/** Excludes the first step, before which the prompt is encoded. */
 function stepMs({ stepsAt }: Picture): number {
   const [first = 0] = stepsAt
   return ((stepsAt.at(-1) ?? 0) - first) / (stepsAt.length - 1)

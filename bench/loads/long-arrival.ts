@@ -3,14 +3,14 @@ import { BenchFailure } from "../failure"
 import type { Load } from "../load"
 import type { Sample } from "../statistics"
 
-/** The newcomer comes when this many pieces of the running stream are out: it is well under way then. */
+/** The newcomer's request is sent after this many pieces of the running stream. */
 const PIECES_BEFORE = 32
-/** Enough for the stream to outlast the newcomer's prompt on a server that lets it go on meanwhile. */
+/** Enough for the stream to outlast the newcomer's prompt, if the server interleaves them. */
 const STREAM_TOKENS = 320
 const PROMPT_TOKENS = 1650
 const NEWCOMER_TOKENS = 8
 
-/** What a reader of a running answer notices when somebody else sends a long prompt. */
+/** How another client's long prompt affects a running answer. */
 export const longArrival: Load = {
   name: "arrival",
   title: `a running stream while a ${PROMPT_TOKENS}-token prompt arrives`,
@@ -37,7 +37,7 @@ async function arrive(endpoint: Endpoint, running: Prompt, newcomer: Prompt): Pr
   return { longestGap: gapDuring(ran, came), ttft: timeToFirstToken(came) }
 }
 
-/** The stream's longest silence that overlaps the newcomer's wait for its first text. */
+/** The stream's longest gap that overlaps the newcomer's time to first token. */
 function gapDuring(stream: Completion, newcomer: Completion): number {
   const from = newcomer.sentAt
   const until = newcomer.sentAt + timeToFirstToken(newcomer)

@@ -14,7 +14,7 @@ const METRICS: readonly Metric[] = [
   { name: "longestGap", label: "longest gap", unit: "ms" },
 ]
 
-/** Many clients of one application: the same system prompt, each its own question. */
+/** Many clients of one application: the same system prompt with different questions. */
 export const sharedPrompt: Load = {
   name: "shared",
   title: `${CLIENTS} clients, shared ${SYSTEM_TOKENS}-token system prompt, ${TOKENS} tokens each`,
@@ -33,7 +33,7 @@ export const sharedPrompt: Load = {
   },
 }
 
-/** Many clients that have nothing in common, not even a template's opening. */
+/** Many clients with nothing in common, not even the start of a template. */
 export const unrelatedPrompts: Load = {
   name: "unrelated",
   title: `${CLIENTS} clients, unrelated ${UNRELATED_TOKENS}-token prompts, ${TOKENS} tokens each`,
@@ -61,7 +61,7 @@ async function allAtOnce(endpoint: Endpoint, prompts: readonly Prompt[]): Promis
   }
 }
 
-/** The longest silence of a stream after its first text, in milliseconds. */
+/** The longest gap in a stream after its first text, in milliseconds. */
 function longestGap({ textAt }: Completion): number {
   return Math.max(0, ...textAt.slice(1).map((at, i) => at - (textAt[i] ?? at)))
 }

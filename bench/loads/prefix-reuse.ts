@@ -6,7 +6,7 @@ const PROMPT_TOKENS = 1240
 const DIFFERENT_TOKENS = 8
 const ANSWER_TOKENS = 8
 
-/** A long prompt, and the same again with another end: what is left to compute the second time. */
+/** A long prompt, then the same with a different end: measures what is computed the second time. */
 export const prefixReuse: Load = {
   name: "prefix",
   title: `a second ${PROMPT_TOKENS}-token prompt that differs in its last ${DIFFERENT_TOKENS} tokens`,

@@ -11,7 +11,7 @@ const METRICS: readonly Metric[] = [
   { name: "ttft", label: "TTFT", unit: "ms" },
 ]
 
-/** One client alone. */
+/** A single client. */
 export const singleStream: Load = {
   name: "single",
   title: `one stream, ${TOKENS} tokens`,
@@ -23,7 +23,7 @@ export const singleStream: Load = {
   },
 }
 
-/** One client alone, while a process that has nothing to do with the server keeps a core busy. */
+/** A single client, while an unrelated process keeps a core busy. */
 export const contendedStream: Load = {
   name: "contended",
   title: `one stream, ${TOKENS} tokens, while another process keeps one core busy`,
@@ -42,7 +42,7 @@ function story(text: RandomText): Prompt {
   return { kind: "chat", messages: [{ role: "user", content: `Write a long story about${text.next(4)}.` }] }
 }
 
-/** The rate leaves the first token out, which belongs to the prompt; llama-bench counts in the same way. */
+/** The rate excludes the first token, whose time belongs to the prompt, as in llama-bench. */
 async function stream(endpoint: Endpoint, prompt: Prompt): Promise<Sample> {
   const completion = await complete(endpoint, prompt, TOKENS)
   const ttft = timeToFirstToken(completion)

@@ -6,10 +6,10 @@ export interface Counts {
 
 const WORDS = "one two three rivers stones paper light green house seven music cloud".split(" ")
 
-/** Clients that send one request after the other, each a little different, until they are stopped. */
+/** Clients that each send one request after another, with slight variations, until stopped. */
 export class Load {
   readonly counts: Counts = { finished: 0, cancelled: 0, failed: 0 }
-  /** What failed, with how often it did. */
+  /** Number of occurrences by failure. */
   readonly failures = new Map<string, number>()
   readonly #url: string
   readonly #models: readonly string[]
@@ -52,7 +52,7 @@ export class Load {
     }
   }
 
-  /** The code of the error that the server sent, if it sent one. */
+  /** Returns the error code that the server sent, if any. */
   async #send(signal: AbortSignal): Promise<string | undefined> {
     const response = await fetch(`${this.#url}/v1/chat/completions`, {
       method: "POST",

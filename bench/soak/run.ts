@@ -1,4 +1,4 @@
-/** `bun bench/soak/run.ts --minutes 10`: does the server stay as it is when nobody looks after it? */
+/** `bun bench/soak/run.ts --minutes 10`: checks that a server under load stays stable. */
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
@@ -30,7 +30,7 @@ const { values } = parseArgs({
 if (values.help) console.log(HELP)
 else process.exitCode = await soak(Number(values.minutes) * 60_000, Number(values.clients))
 
-/** The exit code: 1 where a request failed that nobody had cancelled. */
+/** Returns the exit code: 1 if a request failed without having been cancelled. */
 async function soak(durationMs: number, clients: number): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "xllm-soak-"))
   try {

@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises"
 import type { Counts } from "./load"
 
-/** What a running server looks like from outside. */
+/** A running server as seen from outside. */
 export interface Sample {
   readonly at: Date
-  /** Resident memory of the server process alone. */
+  /** Resident memory of the server process only. */
   readonly rssBytes: number
   readonly openFiles: number
   readonly children: number

@@ -1,7 +1,7 @@
 /**
- * `bun bench/speech-wer/run.ts [--xllm FILE] [--python FILE] [--runs N]`: how many words are wrong in what recognisers
- * hear of real recordings, and of what a real voice says in every format. Our Whisper and Moonshine, and with --python (a
- * Python that has the package faster-whisper) an independent one. The files are those of the tests with real speech.
+ * `bun bench/speech-wer/run.ts [--xllm FILE] [--python FILE] [--runs N]`: word error rates of transcription models,
+ * for real recordings and for a real voice in every format. Compares our Whisper and Moonshine, and with --python (a
+ * Python with the package faster-whisper) an independent implementation. Uses the files of the real speech tests.
  */
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -21,7 +21,7 @@ interface Recording {
   readonly said: string
 }
 
-/** Word error rates by recogniser. */
+/** Word error rates by transcription model. */
 type Rates = Readonly<Record<string, number>>
 
 async function main(): Promise<number> {
@@ -75,7 +75,7 @@ async function startServer(
   )
 }
 
-/** The recordings of people, and what the voice says. */
+/** The human recordings, and the voice's output. */
 async function collect(url: string, folder: string, files: RealSpeech, runs: number): Promise<Recording[]> {
   const recordings: Recording[] = [
     { name: "beckett", path: files.beckett, said: BECKETT },

@@ -1,16 +1,16 @@
 import { BenchFailure } from "../failure"
 import { percentile } from "../statistics"
 
-/** How often the server is asked for its health while it speaks, in ms. */
+/** The interval of health checks while the server generates speech, in ms. */
 const PING_MS = 5
 
 export interface SpeechMeasurement {
-  /** From sending a request to its first byte of audio; one for each client. */
+  /** From sending a request to its first byte of audio; one per client. */
   readonly firstByteMs: readonly number[]
   /** From the first request to the last byte of all. */
   readonly seconds: number
   readonly bytes: number
-  /** 99 % of the requests for the server's health were answered in so many ms meanwhile. */
+  /** The 99th percentile of the health checks' response times meanwhile, in ms. */
   readonly healthP99Ms: number
 }
 
@@ -22,7 +22,7 @@ export interface SpeechLoad {
   readonly clients: number
 }
 
-/** Lets a server speak a text to several clients at once. @throws BenchFailure where it refuses */
+/** Requests speech for a text from several clients at once. @throws BenchFailure if the server refuses */
 export async function measureSpeech(load: SpeechLoad): Promise<SpeechMeasurement> {
   const stop = new AbortController()
   const health = pings(load.url, stop.signal)
@@ -57,7 +57,7 @@ async function speak({ url, model, text, format }: SpeechLoad) {
   return { firstByteMs, bytes }
 }
 
-/** How long each request for the server's health took, in ms. */
+/** The response times of the health checks, in ms. */
 async function pings(url: string, signal: AbortSignal): Promise<number[]> {
   const times: number[] = []
   while (!signal.aborted) {

@@ -1,4 +1,4 @@
-/** `bun run bench:speech --voice NAME.onnx`: how soon and how fast a voice of Piper speaks, in every format. */
+/** `bun run bench:speech --voice NAME.onnx`: the latency and speed of a Piper voice in every format. */
 import { existsSync } from "node:fs"
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -16,13 +16,13 @@ const HELP = `How soon a voice's first byte comes and how fast it speaks, with o
 const FORMATS = ["pcm", "wav", "flac", "mp3", "aac", "opus"] as const
 const CLIENTS = [1, 4]
 
-/** Six sentences of ordinary length, some 18 s. */
+/** Six sentences of ordinary length, about 18 s. */
 const TEXT =
   "The old lighthouse stood on a cliff above the grey sea. Every evening, the keeper climbed its narrow stairs and lit the " +
   "lamp. Ships far away saw the light, and turned away from the rocks. One night the storm was so strong that two of the " +
   "windows broke. He did not sleep until the last of them was safe. In the morning the sea was calm again, and the sun shone."
 
-/** The goals on a quiet machine with two cores: the first byte in ms, and time over the length of the audio. */
+/** The goals on an idle machine with two cores: the first byte in ms, and time divided by the audio's length. */
 const GOALS: Readonly<Record<string, { readonly firstByteMs: number; readonly factor?: number }>> = {
   pcm: { firstByteMs: 120, factor: 0.04 },
   wav: { firstByteMs: 120, factor: 0.04 },
@@ -49,7 +49,7 @@ interface Row {
   readonly clients: number
   readonly firstByteMs: number
   readonly worstFirstByteMs: number
-  /** Time over the length of all audio. */
+  /** Time divided by the length of all audio. */
   readonly factor: number
   readonly healthP99Ms: number
 }
@@ -92,7 +92,7 @@ function startServer(folder: string): Promise<ServerProcess> {
 
 async function measureAll(url: string): Promise<Row[]> {
   const load = { url, model: "voice", text: TEXT }
-  // Loads the voice, and tells how long the text is when it is spoken.
+  // Loads the voice and determines the length of the text's audio.
   const { bytes } = await measureSpeech({ ...load, format: "pcm", clients: 1 })
   const audioSeconds = bytes / 2 / (await sampleRate(`${values.voice}.json`))
   const rows: Row[] = []

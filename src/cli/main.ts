@@ -11,11 +11,11 @@ import { type Io, processIo } from "./terminal/io"
 
 interface CommandEntry {
   readonly summary: string
-  /** Imported only when it is used: starting quickly is a feature. */
+  /** Loads the module only when it is needed, so that the program starts quickly. */
   load(): Promise<{ readonly command: Command }>
 }
 
-/** Every command that people use. */
+/** All public commands. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "Start the server", load: () => import("./commands/serve") },
   run: { summary: "Chat with a model, or ask it one question", load: () => import("./commands/run") },
@@ -47,10 +47,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
 /** Other names that people try. */
 const aliases: Readonly<Record<string, string>> = { ls: "list", start: "serve", draw: "image" }
 
-/**
- * Runs the command line `argv` (without the program's own name), and turns every error into a line on stderr and
- * exit code 1.
- */
+/** Runs the command line `argv` (without the program's name). Every error becomes a line on stderr and exit code 1. */
 export async function main(argv: readonly string[]): Promise<void> {
   const [name = "", ...rest] = argv
   if (name === "worker") return await startWorker(rest)
@@ -64,7 +61,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** What nobody has awaited ends the program too, with the same words and not the runtime's. */
+/** Ends the program on uncaught errors too, with our messages instead of the runtime's. */
 export function watchUncaught(): void {
   const environment = processEnvironment()
   const end = (error: unknown) => {
@@ -75,7 +72,7 @@ export function watchUncaught(): void {
   process.on("unhandledRejection", end)
 }
 
-/** Hidden: the server starts its children with it. */
+/** Hidden: the server starts its workers with it. */
 async function startWorker(argv: readonly string[]): Promise<void> {
   const { command } = await import("./worker")
   try {
@@ -83,7 +80,7 @@ async function startWorker(argv: readonly string[]): Promise<void> {
   } catch (error) {
     const known = asXllmError(error)
     process.stderr.write(`Error: ${[known.message, traceOf(known)].filter(Boolean).join("\n")}\n`)
-    // At once: the channel to the parent would keep a failed worker alive.
+    // Immediately: the channel to the parent would keep a failed worker alive.
     process.exit(1)
   }
 }
@@ -110,7 +107,7 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
   }
 }
 
-/** Hidden: shells ask it. */
+/** Hidden: shells call it for completion. */
 async function completeWords(words: readonly string[], io: Io): Promise<void> {
   const { complete } = await import("./completion/complete")
   await complete(words, io, {
@@ -122,7 +119,7 @@ async function completeWords(words: readonly string[], io: Io): Promise<void> {
   })
 }
 
-/** Lets citty find the command, which is loaded only then. */
+/** Loads the command's module only after citty has found it. */
 async function runNamed(argv: readonly string[], io: Io): Promise<void> {
   const { runCommand } = await import("citty")
   const names = [...Object.keys(commands), ...Object.keys(aliases)]
@@ -134,7 +131,7 @@ async function loadCommand(name: string): Promise<Command> {
   return (await checkName(name).load()).command
 }
 
-/** citty knows neither near names nor that every object has a `constructor`. @throws UsageError */
+/** citty suggests no similar names, and accepts inherited properties such as `constructor`. @throws UsageError */
 function checkName(name: string): CommandEntry {
   const known = aliases[name] ?? name
   const entry = Object.hasOwn(commands, known) ? commands[known] : undefined

@@ -1,8 +1,8 @@
 import { UsageError } from "../errors/cli"
 
 /**
- * `xllm worker KIND`: what the engine starts as its children. Not for people.
- * Ctrl-C reaches every process of a terminal's foreground group; the parent decides what it means for a worker.
+ * `xllm worker KIND`: internal, started by the engine. Ctrl-C reaches all processes of the terminal's foreground
+ * group; the worker ignores it and leaves the decision to its parent.
  */
 export async function command([kind, ...rest]: readonly string[]): Promise<void> {
   process.on("SIGINT", () => {})

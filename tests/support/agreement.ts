@@ -3,14 +3,14 @@ import type { TokenLogprob } from "../../src/domain/chat"
 import type { Run } from "./real/real-worker"
 
 /**
- * How far log probabilities may lie apart with F32 weights and cache: the shape of a batch changes the order in which
- * products are added up, and so their last digits. Logits here are around 10, where F32 resolves 1e-6.
+ * The allowed difference of log probabilities with F32 weights and cache: the shape of a batch changes the order in
+ * which products are summed, and so their last digits. Logits here are around 10, where F32 resolves 1e-6.
  */
 export const TOLERANCE = 1e-4
 
 /**
- * Are the two computed from the same numbers? Log probabilities agree within `tolerance`, token by token, and so do
- * the tokens, unless the two best of one place are so close together that either may win. `choice`: of `actual`.
+ * Expects that both runs computed the same numbers: log probabilities agree within `tolerance`, token by token, and
+ * so do the tokens, unless the two best candidates are so close that either may win. `choice`: which one of `actual`.
  */
 export function expectAgreement(actual: Run, expected: Run, tolerance = TOLERANCE, choice = 0): void {
   const [ours, theirs] = [actual.logprobs(choice), expected.logprobs()]

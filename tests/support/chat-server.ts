@@ -1,22 +1,21 @@
-/** A small server that answers as xLLM's does, from a script; for tests of its clients. */
+/** A small scripted server that answers like xLLM's, for tests of its clients. */
 export interface ChatServer extends Disposable {
   readonly url: string
   /** Bodies of the chat requests so far. */
   readonly asked: readonly Record<string, unknown>[]
-  /** Models that were stopped. */
   readonly stopped: readonly string[]
 }
 
 export interface ChatServerOptions {
   /** The pieces of an answer, which may depend on the last message. */
   readonly answer?: (question: string) => readonly string[]
-  /** Keeps an answer open after its pieces, until the client leaves. */
+  /** Keeps the answer open after its pieces until the client disconnects. */
   readonly staysOpen?: boolean
-  /** Sent after the pieces instead of an ordinary end. */
+  /** Sent after the pieces instead of a normal end. */
   readonly error?: { readonly code: string; readonly message: string }
-  /** What it has loaded; absent: `smol`. */
+  /** The loaded models; absent: `smol`. */
   readonly loaded?: readonly { readonly name: string; readonly id: string }[]
-  /** Cuts the body into chunks of so many bytes. */
+  /** Splits the body into chunks of this many bytes. */
   readonly chunkBytes?: number
 }
 
@@ -101,7 +100,7 @@ export function startChatServer(options: ChatServerOptions = {}): ChatServer {
   return { url, asked, stopped, [Symbol.dispose]: () => void server.stop(true) }
 }
 
-/** What there is, in any case and with the tag `latest`. */
+/** Finds the model in any case, with or without the tag `latest`. */
 function described(asked: string): Response {
   const name = asked.toLowerCase().replace(/:latest$/, "")
   if (name === "smol" || name === "other") return Response.json({ id: name, meta: {} })

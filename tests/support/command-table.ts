@@ -1,11 +1,11 @@
 import { commands } from "../../src/cli/main"
 
-/** A command as its help describes it, so that a new one is among them by itself. */
+/** A command as described by its help, so that new commands are covered automatically. */
 export interface DescribedCommand {
   readonly name: string
-  /** The words after the name: `MODEL`, `FILE`. */
+  /** The positionals: `MODEL`, `FILE`. */
   readonly words: readonly { readonly word: string; readonly isOptional: boolean }[]
-  /** Flags with a value, by their names without the hyphens. */
+  /** Flags with a value, by name without the hyphens. */
   readonly flags: readonly { readonly name: string; readonly placeholder: string }[]
 }
 

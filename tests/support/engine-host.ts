@@ -1,6 +1,6 @@
 /**
- * A program of its own that runs an engine, to be killed in the middle of its work: `engine-host.ts FOLDER MODEL`.
- * Prints the worker's process id and how much is loaded while it loads, and "token" with every token that comes.
+ * A program that runs an engine, for tests that kill it in the middle of its work: `engine-host.ts FOLDER MODEL`.
+ * Prints the worker's process id and the progress while loading, and "token" for every token.
  */
 import { realEngine } from "./real/real-engine"
 import { greedy } from "./requests"

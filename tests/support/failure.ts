@@ -1,6 +1,6 @@
 import { XllmError } from "../../src/errors/base"
 
-/** What a piece of work fails with. @throws Error where it does not, or not with one of our errors */
+/** The error that the work fails with. @throws Error if it succeeds, or fails with an error that is not ours */
 export async function failure(work: Promise<unknown>): Promise<XllmError> {
   const error: unknown = await work.then(
     () => undefined,

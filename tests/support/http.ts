@@ -13,13 +13,13 @@ export interface FakeServerOptions extends Pick<AppOptions, "metrics"> {
   readonly settings?: Partial<HttpSettings>
   readonly logLevel?: LogLevel
   readonly imageLimits?: ImageLimits
-  /** Shared with another server of the test. */
+  /** For tests that share it between servers. */
   readonly uploadsFolder?: string
-  /** Milliseconds: what the images' ages are told by. */
+  /** Milliseconds: the clock for the images' ages. */
   readonly now?: () => number
 }
 
-/** Where the servers of all tests have their files. */
+/** Files of all test servers. */
 const folder = tempFolder()
 process.on("exit", () => folder[Symbol.dispose]())
 
@@ -60,7 +60,7 @@ export function fakeServer(
     uploads,
     imagesFolder,
     uploadsFolder,
-    /** Lines of the log. */
+    /** The log's lines. */
     logged,
     /** Changes settings while the server runs. */
     change: (changes: Partial<HttpSettings>) => void (current = { ...current, ...changes }),
@@ -71,7 +71,7 @@ export function fakeServer(
   }
 }
 
-/** A POST with a JSON body; a string is sent as it is. */
+/** A POST with a JSON body; a string is sent unchanged. */
 export function postRequest(path: string, body: unknown, init: RequestInit = {}): Request {
   return new Request(`http://localhost${path}`, {
     method: "POST",
@@ -82,7 +82,7 @@ export function postRequest(path: string, body: unknown, init: RequestInit = {})
 }
 
 export async function jsonOf(response: Response | Promise<Response>): Promise<Json> {
-  // What the routes answer is what the tests look at.
+  // Tests check the shape of answers.
   return (await (await response).json()) as Json
 }
 
@@ -92,7 +92,7 @@ export async function errorOf(response: Response | Promise<Response>): Promise<J
   return { status, ...((await jsonOf(response))["error"] as Json) }
 }
 
-/** The events of a stream's text: parsed data, `[DONE]`, and comments with their colon. */
+/** The events in a stream's text: parsed data, `[DONE]`, and comments with their colon. */
 export function eventsOf(text: string): readonly (Json | string)[] {
   return text
     .split("\n\n")
@@ -104,12 +104,12 @@ export function eventsOf(text: string): readonly (Json | string)[] {
     })
 }
 
-/** The data of a stream's text without its comments and its end. */
+/** The data in a stream's text, without comments and `[DONE]`. */
 export function chunksOf(text: string): readonly Json[] {
   return eventsOf(text).filter((event): event is Json => typeof event !== "string")
 }
 
-/** Reads a response's body piece by piece. */
+/** Reads a response's body chunk by chunk. */
 export function readerOf(response: Response) {
   const reader = response.body?.getReader()
   if (reader === undefined) throw new Error("the response has no body")
@@ -128,7 +128,7 @@ export const USER_HI = [{ role: "user", content: "Hi" }]
 type FormParts = Readonly<Record<string, FormPart | readonly FormPart[]>>
 type FormPart = string | File
 
-/** A form with these parts; a list is a part for each of its values. */
+/** A form with these parts; a list becomes one part per value. */
 function formOf(parts: FormParts): FormData {
   const form = new FormData()
   for (const [name, values] of Object.entries(parts)) {

@@ -6,23 +6,23 @@ import { type Session, startSession } from "./pty"
 import { installBinary } from "./real/binary"
 import { tempFolder } from "./temp-folder"
 
-/** Quick to load, and without asking for GPUs. */
+/** Fast to load, and without GPUs. */
 const SMALL = ["--ctx", "512", "--slots", "4", "--kv-cells", "2048", "--gpu-layers", "0"]
 
 export interface RunOptions {
-  /** What is piped in; absent: nothing. */
+  /** Piped input; absent: none. */
   readonly input?: string
-  /** Variables besides HOME. */
+  /** Environment variables besides HOME. */
   readonly environment?: Readonly<Record<string, string>>
 }
 
 export interface ServeOptions {
   readonly environment?: Readonly<Record<string, string>>
-  /** Flags of how models are loaded, instead of those that make it quick. */
+  /** Model loading flags that replace the default fast ones. */
   readonly loading?: readonly string[]
 }
 
-/** The executable as somebody has it who downloaded it: in an empty folder, with an empty home and no variables. */
+/** The executable as a user downloads it: in an empty folder, with an empty home and no environment variables. */
 export class Installation implements Disposable {
   readonly #folder: ReturnType<typeof tempFolder>
   readonly path: string
@@ -35,18 +35,18 @@ export class Installation implements Disposable {
     mkdirSync(this.models, { recursive: true })
   }
 
-  /** Builds the executable where that is needed. */
+  /** Builds the executable if necessary. */
   static async create(): Promise<Installation> {
     const folder = tempFolder()
     return new Installation(folder, await installBinary(folder.path))
   }
 
-  /** Where models are looked for. */
+  /** The models folder. */
   get models(): string {
     return join(this.home, ".xllm/models")
   }
 
-  /** Where the executable is, and where it runs. */
+  /** The executable's folder, and its working directory. */
   get folder(): string {
     return this.#folder.path
   }
@@ -74,7 +74,7 @@ export class Installation implements Disposable {
     })
   }
 
-  /** Starts `serve` on a free port and waits until it listens. @throws Error with its words where it ends before */
+  /** Starts `serve` on a free port and waits until it listens. @throws Error with its output if it ends before that */
   async serve(argv: readonly string[] = [], { environment = {}, loading = SMALL }: ServeOptions = {}) {
     const child = Bun.spawn([this.path, "serve", "--port", "0", ...loading, ...argv], {
       cwd: this.folder,
@@ -83,7 +83,7 @@ export class Installation implements Disposable {
       stdout: "pipe",
       stderr: "pipe",
     })
-    // Read to its end: a full pipe would stop the server.
+    // Read to its end: a full pipe would block the server.
     const log = child.stderr.text()
     const { value } = await child.stdout.getReader().read()
     const url = /^xLLM is listening on (\S+)\n$/.exec(new TextDecoder().decode(value))?.[1]
@@ -91,7 +91,7 @@ export class Installation implements Disposable {
     return new InstalledServer(child, url, log)
   }
 
-  /** Processes of the executable, workers too, that are more than a record of their end. */
+  /** The executable's running processes, including workers but not zombies. */
   processes(): readonly number[] {
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
@@ -112,7 +112,7 @@ export class Installation implements Disposable {
   }
 }
 
-/** A zombie has ended; its parent has only not asked yet. */
+/** A zombie has ended; its parent has just not collected it yet. */
 function isRunning(pid: number): boolean {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
   return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2))
@@ -123,7 +123,7 @@ type Json = Readonly<Record<string, unknown>>
 /** `serve` of an {@link Installation}; killed at the end of the scope if it still runs. */
 export class InstalledServer implements AsyncDisposable {
   readonly url: string
-  /** Everything that it writes to stderr. */
+  /** All of its stderr. */
   readonly log: Promise<string>
   readonly #child: Bun.Subprocess
 
@@ -141,7 +141,7 @@ export class InstalledServer implements AsyncDisposable {
     return this.#child.pid
   }
 
-  /** Its exit code; 128 and the signal's number where a signal ended it. */
+  /** Its exit code; 128 plus the signal's number if a signal ended it. */
   get exited(): Promise<number> {
     return this.#child.exited
   }
@@ -150,7 +150,7 @@ export class InstalledServer implements AsyncDisposable {
     this.#child.kill(signal)
   }
 
-  /** OpenAI's own client, as it is, but for retries: an error is to be seen. */
+  /** OpenAI's own client, but without retries, so that errors are visible. */
   client(apiKey = "unused"): OpenAI {
     return new OpenAI({ baseURL: `${this.url}/v1`, apiKey, maxRetries: 0 })
   }
@@ -169,21 +169,21 @@ export class InstalledServer implements AsyncDisposable {
     return this.post("/v1/chat/completions", { messages: [{ role: "user", content: "hi" }], ...body }, init)
   }
 
-  /** What GET /v0/ps tells of the models. */
+  /** The models in GET /v0/ps. */
   async loaded(): Promise<readonly LoadedModelBody[]> {
     const response = await this.get("/v0/ps")
-    // What the route answers is written down in its types.
+    // The route's answer has this type.
     return ((await response.json()) as { models: LoadedModelBody[] }).models
   }
 
-  /** The worker of a model that is loaded. */
+  /** The process id of a loaded model's worker. */
   async worker(model: string): Promise<number> {
     const pid = (await this.loaded()).find(({ name }) => name === model)?.pid
     if (pid == null) throw new Error(`model '${model}' has no worker`)
     return pid
   }
 
-  /** Asks it to end, as a service manager does, and waits. */
+  /** Stops it as a service manager does, and waits. */
   async stop(): Promise<number> {
     this.kill("SIGTERM")
     return await this.exited

@@ -1,6 +1,6 @@
 /**
- * A process that takes turns: `bun lease-holder.ts FOLDER NAME COUNT LOG`. In each turn it appends its name to LOG.
- * COUNT 0: takes one turn, says so and keeps it.
+ * A process that takes CPU leases: `bun lease-holder.ts FOLDER NAME COUNT LOG`. During each lease it appends its name
+ * to LOG. COUNT 0: takes one lease, reports it and keeps it.
  */
 import { appendFileSync } from "node:fs"
 import { CpuLease } from "../../src/worker/cpu-lease"
@@ -8,7 +8,7 @@ import { CpuLease } from "../../src/worker/cpu-lease"
 const [folder = "", name = "", count = "", log = ""] = process.argv.slice(2)
 const turns = new CpuLease(folder)
 
-/** As long as a step of a small model. */
+/** Takes as long as a step of a small model. */
 function compute(): void {
   const endsAt = performance.now() + 2
   while (performance.now() < endsAt) continue

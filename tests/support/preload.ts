@@ -1,10 +1,10 @@
 import { plugin } from "bun"
 
-/** Tests that start processes take longer than Bun's 5 s where two cores are busy. */
+/** Tests that start processes take longer than Bun's default of 5 s when two cores are busy. */
 const TIMEOUT_MS = 60_000
 
-// Each file is told by a line of its own: bunfig.toml's `timeout` has no effect, and what a preloaded file sets counts
-// for the first test file only (Bun 1.4.5). Without a line end, so that the lines of errors are right.
+// Added to each test file: bunfig.toml's `timeout` has no effect, and a preloaded file's setting applies only to the
+// first test file (Bun 1.4.5). Without a line break, so that line numbers in errors stay right.
 const opening = `import { setDefaultTimeout as setTimeoutOfFile } from "bun:test"; setTimeoutOfFile(${TIMEOUT_MS}); `
 
 plugin({

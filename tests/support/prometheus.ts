@@ -2,18 +2,18 @@ import { writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 
-/** Where Debian's `prometheus` package puts its programs; undefined where it is not installed. */
+/** From Debian's `prometheus` package; undefined if it is not installed. */
 export const promtool = Bun.which("promtool")
 const prometheus = Bun.which("prometheus")
 
-/** Why tests with a real Prometheus are skipped; undefined where they are not. */
+/** The reason for skipping tests with a real Prometheus; undefined if they run. */
 export const noPrometheus =
   promtool === null || prometheus === null
     ? "skipped: Debian's package prometheus is not installed"
     : undefined
 
 export interface RunningPrometheus extends AsyncDisposable {
-  /** The value of a query's only result; undefined where it has none yet. */
+  /** The value of a query's single result; undefined if there is none yet. */
   query(expression: string): Promise<number | undefined>
 }
 
@@ -25,11 +25,11 @@ export interface Target {
   readonly key?: string
 }
 
-/** A Prometheus that scrapes one server twice a second and keeps its data in `folder`. */
+/** A Prometheus that scrapes one server twice a second and stores its data in `folder`. */
 export async function startPrometheus(folder: string, target: Target): Promise<RunningPrometheus> {
   const port = await freePort()
   const configuration = join(folder, "prometheus.json")
-  // JSON is YAML.
+  // JSON is valid YAML.
   writeFileSync(configuration, JSON.stringify({ scrape_configs: [scrapeConfig(target)] }))
   const child = Bun.spawn(
     [
@@ -69,7 +69,7 @@ function scrapeConfig({ host, port, path, key }: Target) {
   }
 }
 
-/** A port that was free a moment ago: Prometheus cannot be asked which one it took. */
+/** A port that was free a moment ago: Prometheus does not report one that it chooses itself. */
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()

@@ -5,27 +5,27 @@ const ROOT = join(import.meta.dir, "../..")
 /** The program on a pseudo-terminal. */
 export interface Session extends AsyncDisposable {
   type(keys: string): void
-  /** Resolves with everything that is on the screen's way since the last call, once `text` is in it. */
+  /** Waits until `text` appears, and resolves with all output since the last call. */
   see(text: string): Promise<string>
   readonly exited: Promise<number>
   kill(signal: NodeJS.Signals): void
-  /** As somebody who closes the terminal's window. */
+  /** Closes the terminal, as if its window were closed. */
   hangUp(): void
 }
 
 export interface SessionOptions {
   readonly argv: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
-  /** What is run; absent: the sources. */
+  /** The program to run; absent: the sources. */
   readonly program?: readonly string[]
   readonly cwd?: string
-  /** Of the terminal; absent: 100. */
+  /** The terminal's width; default: 100. */
   readonly columns?: number
 }
 
 const SOURCES = [process.execPath, join(ROOT, "src/index.ts")]
 
-/** Starts the program with a terminal. */
+/** Starts the program on a terminal. */
 export function startSession(options: SessionOptions): Session {
   const { argv, environment = {}, program = SOURCES, cwd = process.cwd(), columns = 100 } = options
   let seen = ""

@@ -9,7 +9,7 @@ const COMMON = {
   returnProgress: false,
 } as const
 
-/** A completion that is greedy unless `options` say otherwise. */
+/** A completion, greedy unless `options` override that. */
 export function greedy(
   prompt: string | readonly number[],
   options: Partial<CompletionRequest> = {},
@@ -17,7 +17,7 @@ export function greedy(
   return { ...COMMON, kind: "completion", prompt, echo: false, ...options }
 }
 
-/** A greedy chat; a text is what the user says. */
+/** A greedy chat; a string is the user's message. */
 export function greedyChat(
   messages: string | readonly ChatMessage[],
   options: Partial<ChatRequest> = {},
@@ -37,7 +37,7 @@ const WORDS = "the cat sat on a mat and then it went out to see what was there i
   " ",
 )
 
-/** About `length` characters of words, the same for the same seed and different from the first word on for others. */
+/** About `length` characters of words, reproducible for a seed; different seeds differ from the first word on. */
 export function prose(seed: number, length: number): string {
   let state = seed
   let text = `${seed}:`

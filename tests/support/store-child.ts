@@ -1,6 +1,6 @@
 /**
- * A process that works on a models folder, for tests of several at once: `store-child.ts FOLDER TASK [ARGUMENTS]`. It
- * says `ready`, waits for a line on stdin, and tells each step that it has done.
+ * A process that works on a models folder, for tests of concurrent processes: `store-child.ts FOLDER TASK
+ * [ARGUMENTS]`. It prints `ready`, waits for a line on stdin, and reports each step that it has completed.
  */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -34,12 +34,12 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
   async remove() {
     for (const name of rest) tell(`freed ${(await store.remove(name)).freedBytes}`)
   },
-  /** Replaces one model again and again: NAME TIMES */
+  /** Replaces one model repeatedly: NAME TIMES */
   async replace() {
     const [name = "", times = "0"] = rest
     for (let time = 0; time < Number(times); time++) await install(name, `version ${time % 2}`, "same")
   },
-  /** Installs files of some size until it is killed. */
+  /** Installs medium-sized files until it is killed. */
   async forever() {
     for (let round = 0; ; round++) {
       const path = join(folder, `../source-${process.pid}`)
@@ -53,7 +53,7 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
       tell("installed")
     }
   },
-  /** Ends in the middle of its work, as on a second Ctrl-C. */
+  /** Exits in the middle of its work, as on a second Ctrl-C. */
   async quit() {
     await store.blobs.addBytes(new TextEncoder().encode("never installed"))
     const { path } = await store.blobs.openWorkspace()
@@ -61,9 +61,9 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
     tell("working")
     process.exit(1)
   },
-  /** Holds blobs until it is told to end: DIGEST... */
+  /** Holds blobs until told to stop: DIGEST... */
   async hold() {
-    // The test gives digests.
+    // The arguments from the test are digests.
     await using _held = await store.blobs.hold(rest as Digest[])
     tell("holding")
     await line()

@@ -46,17 +46,17 @@ export const SETTINGS: ModelSettings = {
   preload: false,
 }
 
-/** A model of a test: what its worker does, what it takes, and how it is kept. */
+/** A test's model: its worker's behaviour, memory and other options. */
 export interface TestModel {
   /** Absent: text. */
   readonly kind?: ModelKind
-  /** Names its version. */
+  /** Identifies its version. */
   readonly id?: string
   readonly defaults?: ModelDefaults
   readonly does?: FakeModel
-  /** Absent: it generates text, if it is one for text. */
+  /** Absent: text generation, if it is a text model. */
   readonly capabilities?: readonly string[]
-  /** What its worker measures after the load, and what is estimated before; at least 64, which any worker takes. */
+  /** Memory measured after the load, and estimated before; at least 64, which every worker takes. */
   readonly ramMiB?: number
   readonly settings?: Partial<ModelSettings>
 }
@@ -68,12 +68,12 @@ export interface TestEngineOptions extends Partial<
   readonly slots?: number
   /** By name; absent: one, `m`. */
   readonly models?: Readonly<Record<string, TestModel>>
-  /** Instead of the fake worker. */
+  /** Replaces the fake worker. */
   readonly command?: readonly string[]
   readonly probe?: "crash" | "hang" | "gpus"
-  /** What the store waits for before it tells what it has found. */
+  /** The store waits for this before it answers a lookup. */
   readonly answering?: () => Promise<void> | undefined
-  /** What happens before the store is listed. */
+  /** Called before the store is listed. */
   readonly listing?: () => void
 }
 
@@ -83,15 +83,15 @@ export interface LogEntry {
   readonly [field: string]: unknown
 }
 
-/** An engine over the fake worker. It is closed after the test. */
+/** An engine over the fake worker. Closed after the test. */
 export interface TestEngine {
   readonly engine: ManagedEngine
   readonly logged: readonly LogEntry[]
-  /** Makes a worker go on: see the fake worker. */
+  /** Lets a worker continue: see the fake worker. */
   release(model?: string): void
-  /** Of the first worker of that model, or of any. */
+  /** The process id of the first worker of that model, or of any. */
   pid(model?: string): number
-  /** The next event of that name that is logged, or the first one that was. */
+  /** The first logged event of that name, waiting for it if necessary. */
   heard(event: string, fields?: Readonly<Record<string, unknown>>): Promise<LogEntry>
 }
 
@@ -149,10 +149,10 @@ function fail(reason: string): never {
 
 const MIB = 1024 ** 2
 
-/** What the engine takes every worker for, before it looks at the model. */
+/** The engine's estimate for every worker, without its model. */
 const WORKER_MIB = 64
 
-/** What changes in `models` changes in the store. */
+/** A store that reflects changes in `models`. */
 function storeOf(
   models: Readonly<Record<string, TestModel>>,
   answering: TestEngineOptions["answering"],
@@ -182,7 +182,7 @@ function storeOf(
   }
 }
 
-/** Without a cache and buffers, so that what it is estimated to take is the worker and the file. */
+/** Without a cache and buffers, so that the estimate consists of the worker and the file. */
 export function detailsOf(name: string, model: TestModel): TextModelDetails {
   return {
     ...commonOf(name, model),
@@ -276,7 +276,7 @@ export function chatRequest(content: FakePrompt): ChatRequest {
   }
 }
 
-/** Somebody who reads what an engine tells of a request, event by event. */
+/** Reads a request's events from an engine one by one. */
 export class Reader<E extends WorkEvent> {
   readonly #iterator: AsyncIterator<E>
   readonly #abort = new AbortController()
@@ -287,7 +287,7 @@ export class Reader<E extends WorkEvent> {
     this.#iterator = ask(this.#abort.signal)[Symbol.asyncIterator]()
   }
 
-  /** The next event that is of `type`; the others before it are read too. Undefined at the end. */
+  /** Reads up to the next event of `type`. Undefined at the end. */
   async until<T extends E["type"]>(type: T): Promise<Extract<E, { readonly type: T }> | undefined> {
     for (;;) {
       const { done, value } = await this.#iterator.next()
@@ -306,7 +306,7 @@ export class Reader<E extends WorkEvent> {
     }
   }
 
-  /** What the iteration fails with; undefined where it ends well. */
+  /** The iteration's error; undefined if it succeeds. */
   async failure(): Promise<unknown> {
     try {
       await this.rest()
@@ -325,7 +325,7 @@ export class Reader<E extends WorkEvent> {
   }
 }
 
-/** One client that has text completed. */
+/** A client that requests one completion. */
 export class Client extends Reader<GenerationEvent> {
   constructor(engine: ManagedEngine, prompt: FakePrompt, n = 1, more: Partial<CompletionRequest> = {}) {
     super((signal) => engine.complete({ ...completion(prompt, n), ...more }, signal))
@@ -339,7 +339,7 @@ function isOf<E extends WorkEvent, T extends E["type"]>(
   return event.type === type
 }
 
-/** Is there a process of that id? */
+/** Does a process with that id exist? */
 export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0)

@@ -1,7 +1,7 @@
 /**
- * A server of its own over the models of a folder, `watched-server.ts FOLDER`, that watches its event loop. Says its URL
- * first. Told "read", it says how many milliseconds of CPU were spent at most between two turns of the loop since it was
- * read last. Unlike a delay that says nothing of what else the machine has to do.
+ * A server over the models of a folder, `watched-server.ts FOLDER`, that watches its event loop. Sends its URL first.
+ * On "read" it sends the most CPU milliseconds spent between two samples of the loop since the last "read". Unlike a
+ * delay, CPU time is independent of the machine's other load.
  */
 import { join } from "node:path"
 import { ImageFiles } from "../../src/http/image-files/image-files"
@@ -11,7 +11,7 @@ import { listen } from "../../src/http/server/listen"
 import { createLogger } from "../../src/log/logger"
 import { realEngine } from "./real/real-engine"
 
-/** How often the loop is looked at; it may turn many times meanwhile. */
+/** The sampling interval of the loop, which may run many iterations in between. */
 const LOOK_MS = 2
 
 const [folder = ""] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 /**
- * Which part of the words of `said` is wrong in `heard`: replaced, left out or added, at the fewest (Levenshtein's
- * distance over words). Case and punctuation do not count. May be above 1.
+ * The word error rate of `heard`: the fewest words of `said` replaced, omitted or added (Levenshtein distance over
+ * words), as a fraction. Ignores case and punctuation. May exceed 1.
  */
 export function wordErrorRate(said: string, heard: string): number {
   const wanted = wordsIn(said)

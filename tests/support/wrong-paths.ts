@@ -3,7 +3,7 @@ import { open } from "node:fs/promises"
 import { constants } from "node:fs"
 import { join } from "node:path"
 
-/** Bytes that begin as files of these formats do, and are none. */
+/** Bytes with the magic numbers of these formats, but invalid contents. */
 const BROKEN: Readonly<Record<string, string | Uint8Array>> = {
   "empty.gguf": "",
   "text.txt": "hello: [world\n",
@@ -24,7 +24,7 @@ const BROKEN: Readonly<Record<string, string | Uint8Array>> = {
   "bad.png": bytes("\x89PNG\r\n\x1a\n", "garbage".repeat(20)),
 }
 
-/** Paths that lead to nothing that any command could use, by what is wrong with them. */
+/** Paths that no command can use, by what is wrong with them. */
 export function wrongPaths(folder: string): ReadonlyMap<string, string> {
   const at = (name: string) => join(folder, name)
   for (const [name, content] of Object.entries(BROKEN)) writeFileSync(at(name), content)
@@ -59,13 +59,11 @@ export function wrongPaths(folder: string): ReadonlyMap<string, string> {
   ])
 }
 
-/**
- * Lets nobody wait for the other end of a pipe: whoever opens it meets somebody who closes it at once. Until disposed of.
- */
+/** Prevents programs from blocking on a pipe: opens and closes both ends repeatedly, until disposed. */
 export function closeEnds(fifo: string): Disposable {
   const timer = setInterval(() => {
     for (const end of [constants.O_WRONLY, constants.O_RDONLY]) {
-      // That nobody waits there is an error.
+      // Fails if no program has the other end open.
       open(fifo, end | constants.O_NONBLOCK).then(
         (file) => file.close(),
         () => {},
@@ -75,7 +73,7 @@ export function closeEnds(fifo: string): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
-/** Texts byte by byte, numbers for as many zeros, and lists of bytes. */
+/** Strings as Latin-1 bytes, numbers as that many zeros, and lists of bytes. */
 function bytes(...parts: readonly (string | number | readonly number[])[]): Uint8Array {
   return Buffer.concat(
     parts.map((part) => {

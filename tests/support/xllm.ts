@@ -3,9 +3,9 @@ import { join } from "node:path"
 const ROOT = join(import.meta.dir, "../..")
 
 export interface XllmOptions {
-  /** The only variables that the program sees. */
+  /** The program's only environment variables. */
   readonly environment?: Readonly<Record<string, string>>
-  /** What is piped in; absent: nothing. */
+  /** Piped input; absent: none. */
   readonly input?: string
 }
 
@@ -15,7 +15,7 @@ export interface XllmResult {
   readonly code: number
 }
 
-/** The program from its sources, as a process of its own. */
+/** Starts the program from its sources as a separate process. */
 export function spawnXllm(argv: readonly string[], { environment = {}, input = "" }: XllmOptions = {}) {
   return Bun.spawn([process.execPath, join(ROOT, "src/index.ts"), ...argv], {
     env: environment,

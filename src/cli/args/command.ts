@@ -6,17 +6,17 @@ import { terminalSafe } from "../terminal/output"
 import { type FlagTable, type FlagValues, parseArguments } from "./flags"
 import { commandHelp } from "./help"
 
-/** A line that a reader can copy, and what it does. */
+/** A command line that readers can copy, and what it does. */
 export interface Example {
   readonly line: string
   readonly does: string
 }
 
-/** What a command is, for its help and for reading its arguments. */
+/** Describes a command for its help and for parsing its arguments. */
 export interface CommandDescription<F extends FlagTable> {
   readonly name: string
   readonly summary: string
-  /** The words after the name: `MODEL [PROMPT…]`. */
+  /** The positionals in usage form: `MODEL [PROMPT…]`. */
   readonly words: string
   readonly minimumWords: number
   /** Absent: any number. */
@@ -24,9 +24,8 @@ export interface CommandDescription<F extends FlagTable> {
   readonly flags: F
   /** Paragraphs below the summary. */
   readonly details?: string
-  /** It has a log of its own, which tells of environment variables that mean nothing. */
+  /** The command has its own log, which also warns about unknown environment variables. */
   readonly hasLog?: boolean
-  /** At least one. */
   readonly examples: readonly [Example, ...Example[]]
   run(input: {
     readonly flags: FlagValues<F>
@@ -35,23 +34,23 @@ export interface CommandDescription<F extends FlagTable> {
   }): Promise<void>
 }
 
-/** A command that can be run without knowing its flags' types. */
+/** A command that can be run without knowing the types of its flags. */
 export interface Command {
-  /** @param terminal how many columns it has; absent: there is none */
+  /** @param terminal its width in columns; absent: no terminal */
   help(terminal: number | undefined): string
-  /** What its words are completed by. */
+  /** What shell completion needs. */
   readonly usage: CompletedCommand
-  /** As citty runs it, among others or alone. */
+  /** The command for citty, as a subcommand or on its own. */
   withIo(io: Io): CommandDef
-  /** @throws UsageError for wrong arguments, and what the command itself throws */
+  /** @throws UsageError for invalid arguments, and whatever the command throws */
   execute(argv: readonly string[], io: Io): Promise<void>
 }
 
-/** Makes a command out of its description: reads arguments strictly and answers `--help`. */
+/** Creates a command from its description: parses its arguments strictly and handles `--help`. */
 export function defineCommand<F extends FlagTable>(description: CommandDescription<F>): Command {
   const { name, summary } = description
   const withIo = (io: Io) =>
-    // Without `args`: citty would read the words before they are checked.
+    // Without `args`: citty would parse the arguments before they are checked.
     cittyCommand({
       meta: { name, description: summary },
       async run({ rawArgs }) {
@@ -72,7 +71,7 @@ export function defineCommand<F extends FlagTable>(description: CommandDescripti
   }
 }
 
-/** A setting that was misspelt in the environment would change nothing, without a word. */
+/** A misspelt variable would silently have no effect. */
 async function warnOfVariables({ environment, writeError }: Io): Promise<void> {
   if (!Object.keys(environment).some((name) => name.startsWith("XLLM_"))) return
   const { unknownVariables } = await import("../../config/effective")

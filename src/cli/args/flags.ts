@@ -4,33 +4,33 @@ import { text, toggle, type Value } from "../../config/values"
 import { UsageError } from "../../errors/cli"
 import { nearest } from "../../lib/text/nearest"
 
-/** One flag of a command; its key gives the name (`maxTokens` → `--max-tokens`). */
+/** A flag of a command; its key determines the name (`maxTokens` → `--max-tokens`). */
 export interface Flag<T> {
   readonly value: Value<T>
   readonly description: string
   /** One letter: `-v`. */
   readonly short?: string
-  /** What a repeated flag means; absent: the last one counts. */
+  /** Merges the values of a repeated flag; absent: the last one wins. */
   combine?(earlier: T, later: T): T
-  /** Heading that help lists the flag under; absent: the command's own. */
+  /** The heading in the help text; absent: the command's own flags. */
   readonly group?: string
 }
 
 export type FlagTable = Readonly<Record<string, Flag<unknown>>>
 
-/** The flags that were given. */
+/** The values of the flags given. */
 export type FlagValues<F extends FlagTable> = {
   readonly [K in keyof F]?: F[K] extends { readonly value: Value<infer T> } ? T : never
 }
 
-/** A command's arguments, sorted. */
+/** A command's arguments, split into flags and positionals. */
 export interface ParsedArguments<F extends FlagTable> {
   readonly flags: FlagValues<F>
   readonly words: readonly string[]
   readonly wantsHelp: boolean
 }
 
-/** A flag that is on when it is named. */
+/** A boolean flag. */
 export function switchFlag(description: string, short?: string): Flag<boolean> {
   return { value: toggle, description, ...(short !== undefined && { short }) }
 }
@@ -40,21 +40,21 @@ export const configFlag = {
   config: { value: text("FILE"), description: "configuration file (default ~/.xllm/config.yaml or .json)" },
 } satisfies FlagTable
 
-/** Settings as flags, listed under a heading of their own. */
+/** Settings as flags, listed under their own heading. */
 export function grouped<T extends SettingTable>(
   settings: T,
   group: string,
 ): { readonly [K in keyof T]: T[K] & { group: string } } {
   const entries = Object.entries(settings).map(([key, setting]) => [key, { ...setting, group }])
-  // The same keys and values, each with one more field.
+  // Same keys and values, each with one more field.
   return Object.fromEntries(entries) as { [K in keyof T]: T[K] & { group: string } }
 }
 
 /**
- * Sorts `argv` into flags and words. Flags may stand anywhere; `--` ends them. `--name value` and `--name=value`
- * are the same; a flag that takes a value takes the next word whatever it looks like, so `--gpu-layers -1` reaches
- * the check of its range.
- * @throws UsageError for an unknown flag (with the nearest known one), a missing or an impossible value
+ * Splits `argv` into flags and positionals. Flags may appear anywhere; `--` ends them. `--name value` and
+ * `--name=value` are equivalent; a flag with a value always takes the next argument, so `--gpu-layers -1` reaches the
+ * range check.
+ * @throws UsageError for an unknown flag (suggesting the closest one), or a missing or invalid value
  */
 export function parseArguments<F extends FlagTable>(table: F, argv: readonly string[]): ParsedArguments<F> {
   const { plain, repeated } = toPlain(table, argv)
@@ -70,13 +70,13 @@ export function parseArguments<F extends FlagTable>(table: F, argv: readonly str
       values[key] = all.reduce((earlier, later) => flag.combine?.(earlier, later) ?? later)
     }
   }
-  // Each value was parsed by the table's own entry for its key.
+  // Each value was parsed by the entry for its key.
   return { flags: values as FlagValues<F>, words: parsed._, wantsHelp: parsed["help"] === true }
 }
 
 /**
- * No defaults: what is not said here may be said by a variable or a file. All values are texts to citty, because ours
- * know more kinds of them.
+ * Without defaults: a variable or a file may set what the command line does not. All values are strings to citty,
+ * which knows fewer types than we do.
  */
 function cittyArguments(table: FlagTable): ArgsDef {
   const flags = Object.entries(table).map(([key, { value, description }]) => [
@@ -87,9 +87,9 @@ function cittyArguments(table: FlagTable): ArgsDef {
 }
 
 /**
- * `argv` without what citty would have to guess at. By itself it takes an unknown flag for a switch, any text but
- * "false" for true, a missing value for an empty one, `--no-x` for a negation even where it is a value, `-1` for a
- * flag, and of a repeated flag only the last.
+ * Rewrites `argv` so that citty does not have to guess. On its own it treats an unknown flag as a switch, any text
+ * but "false" as true, a missing value as empty, `--no-x` as a negation even if it is a value, `-1` as a flag, and
+ * keeps only the last value of a repeated flag.
  */
 function toPlain(table: FlagTable, argv: readonly string[]) {
   const flags: string[] = []
@@ -108,7 +108,7 @@ function toPlain(table: FlagTable, argv: readonly string[]) {
       const name = flagName(key)
       if (flag.value.placeholder === undefined) {
         const isOn = toggle.parse(attached ?? "true", origin) !== negated
-        // The last one counts; to citty a negation is stronger than what comes after it.
+        // The last one wins; for citty a negation overrides what follows it.
         dropEarlier(flags, name)
         flags.push(isOn ? `--${name}` : `--no-${name}`)
         continue
@@ -131,7 +131,7 @@ function dropEarlier(flags: string[], name: string): void {
 interface FoundFlag {
   readonly key: string
   readonly flag: Flag<unknown>
-  /** As the user wrote it, without a value. */
+  /** As typed, without its value. */
   readonly origin: string
   readonly negated: boolean
   readonly attached: string | undefined

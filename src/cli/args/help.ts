@@ -2,10 +2,10 @@ import { flagName } from "../../config/load"
 import type { CommandDescription } from "./command"
 import type { Flag, FlagTable } from "./flags"
 
-/** Longer lines are hard to read; where no terminal is, they are this long. */
+/** Longer lines are hard to read. Also the width without a terminal. */
 const WIDTH = 100
 
-/** How long lines of help are on a terminal of so many columns. */
+/** The line length of help on a terminal with this many columns. */
 function widthOn(terminal: number | undefined): number {
   return Math.min(WIDTH, Math.max(20, terminal ?? WIDTH))
 }
@@ -29,7 +29,7 @@ export function commandHelp<F extends FlagTable>(
   return sections.join("\n")
 }
 
-/** Text whose lines are as long as the terminal allows; an empty line begins a paragraph. */
+/** Wraps text to the terminal's width; an empty line separates paragraphs. */
 export function paragraphs(text: string, terminal?: number): string {
   const all = text.trim().split(/\n\s*\n/)
   return all.map((one) => wrap(one.replace(/\s+/g, " ").trim(), widthOn(terminal)).join("\n")).join("\n\n")
@@ -50,7 +50,7 @@ function flagUsage(key: string, { value, short }: Flag<unknown>): string {
   return `${start}--${flagName(key)}${value.placeholder === undefined ? "" : ` ${value.placeholder}`}`
 }
 
-/** Two columns, indented; the second is wrapped below itself, and starts on its own line after a long first. */
+/** Two indented columns; the second is wrapped within itself, and starts on a new line if the first is long. */
 export function columns(rows: readonly (readonly [string, string])[], terminal?: number): string {
   const width = widthOn(terminal)
   const widest = Math.max(...rows.map(([left]) => left.length))

@@ -1,21 +1,21 @@
 import { ModelNotFound } from "../../errors/model"
 import type { Store } from "../../store/contract"
 
-/** Is this how a file is named, rather than a model? `owner/repository:file.gguf` is a model. */
+/** Does this look like a file path? `owner/repository:file.gguf` is a model name. */
 export function isPath(model: string): boolean {
   return /^[^:]*\.gguf$/i.test(model) || /^(\.{0,2}|~)\//.test(model)
 }
 
-/** A model that a user means. */
+/** The model that a user refers to. */
 export interface MeantModel {
   readonly name: string
-  /** It was named by a path: nobody else knows the name. */
+  /** Given as a path, so its name is known only in this process. */
   readonly isByPath: boolean
 }
 
 /**
- * The model that a user means by a path or a name.
- * @throws ModelNotFound, and what the store throws for a file that is no model
+ * Finds the model that a user refers to by path or name.
+ * @throws ModelNotFound, and what the store throws for an invalid model file
  */
 export async function meantModel(model: string, store: Store): Promise<MeantModel> {
   const byPath = async () => ({ name: (await store.add(model)).name, isByPath: true })
@@ -23,7 +23,7 @@ export async function meantModel(model: string, store: Store): Promise<MeantMode
   try {
     return { name: (await store.resolve(model)).name, isByPath: false }
   } catch (error) {
-    // `folder/file` without an ending may be meant as a path.
+    // `folder/file` without an extension may be a path.
     if (!(error instanceof ModelNotFound) || !(await Bun.file(model).exists())) throw error
     return await byPath()
   }

@@ -7,14 +7,14 @@ import { COUNTS, NUMBERS, SAMPLING, type SamplingNumber, TEXTS } from "../../lim
 import type { ManifestParameter } from "../../store/managed/manifest"
 import type { Flag, FlagTable, FlagValues } from "./flags"
 
-/** What an answer is generated with. What is absent is left to the model and to the defaults. */
+/** Options for generating an answer. Absent ones are left to the model and the defaults. */
 export interface AnswerOptions {
   readonly sampling: Partial<SamplingParameters>
   /** `Infinity`: until the context is full. */
   readonly maxTokens?: number
   readonly minTokens: number
   readonly stop: readonly string[]
-  /** How long the model stays loaded afterwards; `null`: for ever, absent: as it was set for it. */
+  /** How long the model stays loaded afterwards; `null`: for ever, absent: the model's own setting. */
   readonly keepAliveSeconds?: number | null
 }
 
@@ -58,7 +58,7 @@ const samplingFlags = {
 
 const stopText = text("TEXT", TEXTS.stop)
 
-/** Every parameter, as a flag of `run` and a name for `/set parameter`. */
+/** All parameters: flags of `run`, and names for `/set parameter`. */
 export const parameterFlags = {
   ...samplingFlags,
   mirostat: parameter(oneOf("0", "1", "2"), "mirostat version; 0 = off"),
@@ -82,10 +82,10 @@ export const parameterFlags = {
   },
 } satisfies FlagTable
 
-/** The parameters that were said. */
+/** The parameters that were set. */
 export type ParameterValues = FlagValues<typeof parameterFlags>
 
-/** Parameters in the form that a request has. */
+/** Converts parameters to request options. */
 export function answerOptions(said: ParameterValues): AnswerOptions {
   const sampling: { -readonly [K in keyof SamplingParameters]?: SamplingParameters[K] } = {}
   for (const key of samplingKeys) {
@@ -104,15 +104,15 @@ export function answerOptions(said: ParameterValues): AnswerOptions {
   }
 }
 
-// Object.keys does not know the keys' types.
+// Object.keys loses the keys' types.
 const samplingKeys = Object.keys(samplingFlags) as readonly (keyof typeof samplingFlags)[]
 
-/** `topK` → `top_k`, as requests and `/set parameter` spell it. */
+/** `topK` → `top_k`, the spelling of requests and `/set parameter`. */
 export function parameterName(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
-/** Names that people know from elsewhere. */
+/** Parameter names from other programs. */
 const otherNames: Readonly<Record<string, string>> = {
   num_predict: "max_tokens",
   n_predict: "max_tokens",
@@ -120,8 +120,8 @@ const otherNames: Readonly<Record<string, string>> = {
 }
 
 /**
- * `said` with one parameter changed, as `/set parameter NAME VALUE…` does it.
- * @throws UsageError for an unknown name or an impossible value
+ * Returns `said` with one parameter changed, for `/set parameter NAME VALUE…`.
+ * @throws UsageError for an unknown name or an invalid value
  */
 export function setParameter(
   said: ParameterValues,
@@ -145,10 +145,10 @@ export function setParameter(
   return { ...said, [key]: value }
 }
 
-/** Names that Modelfiles have for parameters that requests call otherwise; absent: the same. */
+/** Modelfile names that differ from those in requests. */
 const modelfileNames: Readonly<Record<string, string>> = { max_tokens: "num_predict" }
 
-/** What was said as a Modelfile's parameters, and the names of those that it has no word for. */
+/** Converts parameters to those of a Modelfile, and lists the names that Modelfiles do not have. */
 export function modelfileParametersOf(said: ParameterValues): {
   readonly parameters: Readonly<Record<string, ManifestParameter>>
   readonly unknown: readonly string[]
@@ -163,7 +163,7 @@ export function modelfileParametersOf(said: ParameterValues): {
   return { parameters, unknown }
 }
 
-/** `name  value` rows, for `/show parameters`. */
+/** `name  value` rows for `/show parameters`. */
 export function parameterRows(said: ParameterValues): readonly (readonly [string, string])[] {
   return Object.entries(said).flatMap(([key, value]) =>
     (Array.isArray(value) ? value : [value]).map((one): [string, string] => [parameterName(key), shown(one)]),

@@ -4,14 +4,14 @@ import type { AnswerOptions } from "../args/parameters"
 import type { ModelTexts } from "../show/model-texts"
 import type { ModelFacts } from "../show/show-text"
 
-/** One question in its conversation. */
+/** A question together with its conversation. */
 export interface ChatTurn {
   readonly model: string
   readonly messages: readonly ChatMessage[]
   readonly options: AnswerOptions
 }
 
-/** What is told while an answer comes. `done` is last; a failure is thrown instead. */
+/** Events while an answer is generated. `done` is last; failures are thrown instead. */
 export type AnswerEvent =
   | { readonly type: "loading"; readonly fraction: number }
   | { readonly type: "queued"; readonly position: number }
@@ -21,34 +21,34 @@ export type AnswerEvent =
 
 /** Where `run` gets its answers: an engine in this process, or a server. */
 export interface AnswerSource {
-  /** It is a server. */
+  /** Answers come from a server. */
   readonly isRemote: boolean
   /**
-   * The name of the model that the user means.
+   * Finds the model that the user refers to, and returns its name.
    * @throws ModelNotFound, UsageError for a path where only names are known
    */
   find(model: string): Promise<string>
-  /** Loads a model ahead of the first question. */
+  /** Loads a model before the first question. */
   load(model: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void>
   answer(turn: ChatTurn, signal: AbortSignal): AsyncIterable<AnswerEvent>
-  /** Names of the models that can be asked. */
+  /** Names of the available models. */
   models(): Promise<readonly string[]>
-  /** The longest conversation with a model, in tokens; `undefined` where that cannot be known. */
+  /** A model's context size in tokens; `undefined` if unknown. */
   contextLength(model: string): Promise<number | undefined>
-  /** What `/show info` shows. */
+  /** The facts for `/show info`. */
   facts(model: string): Promise<ModelFacts>
-  /** What the model brings along beside its weights. */
+  /** The model's template, system message, licence and the like. */
   texts(model: string): Promise<ModelTexts>
   /**
-   * Makes a model that is another one with more instructions; returns its name.
-   * @throws Unsupported where the files are on another machine
+   * Creates a model from another one with additional instructions; returns its name.
+   * @throws Unsupported if its files are on another machine
    */
   save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string>
   /**
-   * Loads models with a context of so many tokens from now on; the next question loads its model anew.
-   * @throws Unsupported where a server decides that
+   * Sets the context size, in tokens, for models loaded from now on; the next question reloads its model.
+   * @throws Unsupported if a server decides this
    */
   setContextLength(tokens: number, model: string): Promise<void>
-  /** Ends what was started for it. */
+  /** Stops what was started for it. */
   close(): Promise<void>
 }

@@ -8,10 +8,10 @@ import { type ModelTexts, modelTextsOf } from "../show/model-texts"
 import type { ModelFacts } from "../show/show-text"
 import type { AnswerEvent, AnswerSource, ChatTurn } from "./answers"
 
-/** How often the progress of a load is looked at, in milliseconds; a spinner turns as fast. */
+/** The polling interval for load progress, in milliseconds; the spinner's own. */
 const PROGRESS_MS = 100
 
-/** Answers of an engine in this process. */
+/** Answers from an engine in this process. */
 export class LocalAnswers implements AnswerSource {
   readonly isRemote = false
   readonly #engine: Engine
@@ -19,7 +19,7 @@ export class LocalAnswers implements AnswerSource {
 
   readonly #useContextLength: (tokens: number) => void
 
-  /** @param useContextLength has the engine load models with that context from now on */
+  /** @param useContextLength sets the context size for models that the engine loads from now on */
   constructor(engine: Engine, store: Store, useContextLength: (tokens: number) => void) {
     this.#engine = engine
     this.#store = store
@@ -31,7 +31,7 @@ export class LocalAnswers implements AnswerSource {
   }
 
   async load(model: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void> {
-    // The engine loads models of every kind; only the first question would tell.
+    // The engine loads models of every kind; the error would otherwise come only with the first question.
     const { kind } = await this.#engine.show(model)
     if (kind !== "text") throw new WrongModelKind(model, kind)
     const look = () => onProgress(this.#engine.loaded().find(({ name }) => name === model)?.progress ?? 0)

@@ -9,37 +9,37 @@ import type { Io } from "../terminal/io"
 import { watchSignals } from "../terminal/signals"
 import { chooseSource, startLocal } from "./source"
 
-/** What a server tells of a speech: not how many samples a part has. */
+/** Speech events from a server, which does not report how many samples a part has. */
 export type SpokenEvent =
   Exclude<SpeechEvent, { readonly type: "audio" }> | { readonly type: "audio"; readonly bytes: Uint8Array }
 
-/** Where `speak`, `transcribe` and `draw` have their work done: an engine in this process, or a server. */
+/** Where `speak`, `transcribe` and `draw` run: an engine in this process, or a server. */
 export interface MediaSource {
   /**
-   * The name of the model that the user means.
+   * Finds the model that the user refers to, and returns its name.
    * @throws ModelNotFound, UsageError for a path where only names are known
    */
   find(model: string): Promise<string>
   speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpokenEvent>
   transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscriptionEvent>
   draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
-  /** Ends what was started for it. */
+  /** Stops what was started for it. */
   close(): Promise<void>
 }
 
-/** A model to work with, until the signal says that nobody waits for the result any more. */
+/** A model to work with; the signal is aborted when the result is no longer needed. */
 export interface MediaWork {
   readonly source: MediaSource
   readonly model: string
   readonly signal: AbortSignal
 }
 
-/** What shells expect of a program that was told to end before it was done. */
+/** Exit codes of an interrupted program, by shell convention. */
 const EXIT_CODES: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 }
 
 /**
- * Does `work` with the model that the user means, and ends quietly where the user or the reader of the output has had
- * enough.
+ * Runs `work` with the model that the user refers to. Ends without an error message when the user interrupts it or
+ * the output's reader closes it.
  */
 export async function withModel(
   model: string,

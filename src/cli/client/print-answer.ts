@@ -6,10 +6,10 @@ import { startSpinner } from "../terminal/spinner"
 import type { WordWrap } from "../terminal/word-wrap"
 import type { AnswerSource, ChatTurn } from "./answers"
 
-/** An answer, once it is over. */
+/** A finished answer. */
 export interface PrintedAnswer {
   readonly text: string
-  /** It was given up before its end; then the rest is missing. */
+  /** It was interrupted and is incomplete. */
   readonly isInterrupted: boolean
   readonly reason?: FinishReason
   readonly usage?: Usage
@@ -22,19 +22,19 @@ export interface PrintOptions {
   readonly source: AnswerSource
   readonly turn: ChatTurn
   readonly io: Io
-  /** Ends the answer quietly. */
+  /** Ends the answer without an error. */
   readonly signal: AbortSignal
-  /** Whether {@link write} shows it on one. */
+  /** Does {@link write} print to a terminal? */
   readonly isTerminal: boolean
-  /** What breaks its lines; absent: nothing does. */
+  /** Wraps the lines; absent: no wrapping. */
   readonly wrap?: WordWrap | undefined
-  /** Takes the answer as it comes. */
+  /** Called with each part of the answer. */
   write(text: string): void
 }
 
 /**
- * Asks, and hands the answer over as it comes. Until then a spinner tells on stderr what is waited for.
- * @throws what the source throws, but not for an answer that was given up through `signal`
+ * Asks, and passes on the answer as it arrives. Until then a spinner on stderr shows what it is waiting for.
+ * @throws what the source throws, except when the answer was interrupted through `signal`
  */
 export async function printAnswer({
   source,
@@ -64,7 +64,7 @@ export async function printAnswer({
     }
   } catch (error) {
     if (!signal.aborted || !(error instanceof Cancelled)) {
-      // What is said of the error begins a line of its own.
+      // An error message starts on its own line.
       if (isTerminal && text !== "" && !text.endsWith("\n")) write("\n")
       throw error
     }
@@ -75,8 +75,8 @@ export async function printAnswer({
 }
 
 /**
- * What is to be said of an answer that ended because the context was full: the size of the context. `undefined`: it
- * ended for another reason, or that cannot be known.
+ * The context size to report for an answer that ended because the context was full. `undefined`: it ended for another
+ * reason, or the size is unknown.
  */
 export async function fullContext(
   { reason, usage }: PrintedAnswer,

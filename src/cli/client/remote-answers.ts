@@ -10,14 +10,14 @@ import type { AnswerEvent, AnswerSource, ChatTurn } from "./answers"
 import type { ServerClient } from "./server-client"
 import { findOnServer } from "./source"
 
-/** Answers of a running server. */
+/** Answers from a running server. */
 export class RemoteAnswers implements AnswerSource {
   readonly isRemote = true
   readonly #client: ServerClient
 
   readonly #openStore: () => Promise<Store>
 
-  /** @param openStore opens the models of this machine */
+  /** @param openStore opens this machine's models */
   constructor(client: ServerClient, openStore: () => Promise<Store>) {
     this.#client = client
     this.#openStore = openStore
@@ -61,7 +61,7 @@ export class RemoteAnswers implements AnswerSource {
     return textsFrom(await this.#client.model(model), model)
   }
 
-  /** In the models folder of this machine, which is usually that of the server too. */
+  /** Saves into this machine's models folder, which is usually also the server's. */
   async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {
     const { saveModel } = await import("../models/save-model")
     return await saveModel({ store: await this.#openStore(), base, name, instructions })
@@ -79,7 +79,7 @@ export class RemoteAnswers implements AnswerSource {
   async close(): Promise<void> {}
 }
 
-/** The turn as a chat completion request. */
+/** Converts the turn to a chat completion request. */
 function toBody({ model, messages, options }: ChatTurn): JsonRecord {
   const sampling = Object.entries(options.sampling).map(([key, value]) => [parameterName(key), value])
   return {

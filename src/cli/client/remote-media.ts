@@ -8,7 +8,7 @@ import type { MediaSource, SpokenEvent } from "./media-source"
 import type { ServerClient, StreamedEvent } from "./server-client"
 import { findOnServer } from "./source"
 
-/** Voices, recognisers and painters of a running server. */
+/** Speech, transcription and images from a running server. */
 export class RemoteMedia implements MediaSource {
   readonly #client: ServerClient
 
@@ -60,7 +60,7 @@ export class RemoteMedia implements MediaSource {
 
   async close(): Promise<void> {}
 
-  /** @throws UnexpectedServerResponse where the stream ends before its last event, and the server's own errors */
+  /** @throws UnexpectedServerResponse if the stream ends before its last event, and the server's errors */
   async *#events<E extends { readonly type: string }>(
     path: string,
     body: JsonRecord | FormData,
@@ -112,7 +112,7 @@ function attach(form: FormData, name: string, path: string): void {
   form.append(name, Bun.file(path), basename(path))
 }
 
-/** The comments that a server sends to those who wait. */
+/** Converts the comments that a server sends to waiting clients. */
 function toWaitingEvent(streamed: StreamedEvent): WaitingEvent | undefined {
   if (streamed.type !== "comment") return undefined
   const [, percent] = /^loading (\d+)%$/.exec(streamed.text) ?? []

@@ -10,18 +10,18 @@ import { readEvents } from "./sse"
 
 type Body = JsonRecord | FormData
 
-/** What comes in a stream: data, comments for whoever waits, and the mark of some routes that all has been said. */
+/** The content of a stream: data, comments while waiting, and the `[DONE]` marker of some routes. */
 export type StreamedEvent =
   | { readonly type: "data"; readonly data: JsonRecord }
   | { readonly type: "comment"; readonly text: string }
   | { readonly type: "done" }
 
-/** A server that takes longer than this to say that it is there counts as absent, in milliseconds. */
+/** A server that does not answer within this time counts as absent, in milliseconds. */
 const PROBE_MS = 2000
 
-/** HTTP client for a running server. Everything throws XllmErrors, among them the server's own. */
+/** HTTP client for a running server. All methods throw XllmErrors, including the server's own. */
 export class ServerClient {
-  /** What messages call the server. */
+  /** The server's name in messages. */
   readonly name: string
   readonly #url: string
   readonly #init: BunFetchRequestInit
@@ -33,7 +33,7 @@ export class ServerClient {
     this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
     const { hostname } = new URL(url)
     const isLocal = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")
-    // A proxy cannot reach this machine's own addresses. Bun ends requests after 5 minutes unless told not to.
+    // Proxies cannot reach this machine's own addresses. By default Bun ends requests after 5 minutes.
     this.#init = {
       timeout: false,
       ...(isLocal && { proxy: false }),
@@ -41,7 +41,7 @@ export class ServerClient {
     }
   }
 
-  /** Does an xLLM server answer there? */
+  /** Does an xLLM server answer at this address? */
   async isThere(): Promise<boolean> {
     try {
       const health = await this.#json("GET", "/v0/health", undefined, AbortSignal.timeout(PROBE_MS))
@@ -51,29 +51,29 @@ export class ServerClient {
     }
   }
 
-  /** Models that the server has loaded. */
+  /** The models that the server has loaded. */
   async ps(): Promise<readonly LoadedModelBody[]> {
     const body = await this.#json("GET", "/v0/ps")
     if (!Array.isArray(body["models"])) throw this.#strange("/v0/ps")
-    // The route's type: both ends come from one build, or from one that promises the same /v0.
+    // Safe: both ends are from the same build, or from one that keeps /v0 compatible.
     return body["models"] as readonly LoadedModelBody[]
   }
 
-  /** Models that could not be loaded, or whose worker died. Earlier versions do not tell. */
+  /** Models that failed to load, or whose worker died. Earlier versions do not report them. */
   async failed(): Promise<readonly FailedModelBody[]> {
     const { failed } = await this.#json("GET", "/v0/ps")
     return Array.isArray(failed) ? (failed as readonly FailedModelBody[]) : []
   }
 
-  /** The memory that models are in, and how much of it they may still take. */
+  /** The memory available to models, and how much of it is free. */
   async memory(): Promise<MemoriesBody> {
     const memory = recordAt(await this.#json("GET", "/v0/system"), "memory")
     if (recordAt(memory, "system") === undefined) throw this.#strange("/v0/system")
-    // The route's type, as above; by way of `unknown` because a record has none of its fields.
+    // The route's type, as above; via `unknown` because a record has none of its fields.
     return memory as unknown as MemoriesBody
   }
 
-  /** Unloads a model; `stopped` is false where it was not loaded. */
+  /** Unloads a model; `stopped` is false if it was not loaded. */
   async stop(model: string): Promise<StopBody> {
     const body = await this.#json("POST", "/v0/stop", { model })
     const { stopped } = body
@@ -81,13 +81,13 @@ export class ServerClient {
     return { model: textAt(body, "model") ?? model, stopped }
   }
 
-  /** Names of the models that requests may ask for. */
+  /** Names of the models that requests may use. */
   async models(): Promise<readonly string[]> {
     const body = await this.#json("GET", "/v1/models")
     return recordsAt(body, "data").flatMap((model) => textAt(model, "id") ?? [])
   }
 
-  /** The name that the server knows a model by. */
+  /** The server's name for a model. */
   async nameOf(model: string): Promise<string> {
     const body = await this.#json("GET", modelPath(model))
     const name = textAt(body, "alias_of") ?? textAt(body, "id")
@@ -95,14 +95,14 @@ export class ServerClient {
     return name
   }
 
-  /** What the server tells about a model's file. */
+  /** The server's facts about a model's file. */
   async model(model: string): Promise<JsonRecord> {
     const meta = recordAt(await this.#json("GET", modelPath(model)), "meta")
     if (meta === undefined) throw this.#strange(modelPath(model))
     return meta
   }
 
-  /** Makes the server load a model, where it is not loaded yet. */
+  /** Makes the server load a model unless it is loaded already. */
   async load(model: string, signal: AbortSignal): Promise<void> {
     // Rendering a prompt is the cheapest request that needs the model.
     await this.#json("POST", "/v0/render", { model, messages: [{ role: "user", content: "" }] }, signal)
@@ -110,7 +110,7 @@ export class ServerClient {
 
   /**
    * Chunks of a streamed chat completion.
-   * @throws XllmError for an error event, and where the stream ends early
+   * @throws XllmError for an error event, and if the stream ends early
    */
   async *chat(body: JsonRecord, signal: AbortSignal): AsyncGenerator<JsonRecord> {
     for await (const event of this.events("/v1/chat/completions", { ...body, stream: true }, signal)) {
@@ -121,7 +121,7 @@ export class ServerClient {
   }
 
   /**
-   * What a route streams, with a JSON or a form body.
+   * The events of a streaming route, called with a JSON or form body.
    * @throws XllmError for an error event
    */
   async *events(
@@ -142,7 +142,7 @@ export class ServerClient {
     }
   }
 
-  /** For a stream whose last event did not come. */
+  /** The error for a stream without a final event. */
   endedEarly(): UnexpectedServerResponse {
     return new UnexpectedServerResponse(this.name, "ended its answer early")
   }
@@ -163,7 +163,7 @@ export class ServerClient {
     return record
   }
 
-  /** An answer with a good status. */
+  /** Returns a successful response, and throws otherwise. */
   async #fetch(method: string, path: string, body?: Body, signal?: AbortSignal): Promise<Response> {
     const response = await this.#send(method, path, body, signal)
     if (response.ok) return response
@@ -174,7 +174,7 @@ export class ServerClient {
   }
 
   async #send(method: string, path: string, body?: Body, signal?: AbortSignal): Promise<Response> {
-    // A form says itself what it is.
+    // A form sets its own Content-Type.
     const isJson = body !== undefined && !(body instanceof FormData)
     try {
       return await fetch(this.#url + path, {
@@ -201,7 +201,7 @@ export class ServerClient {
   }
 }
 
-/** Dots alone would lead to another route. */
+/** A name consisting of dots would address another route. */
 function modelPath(model: string): string {
   return `/v1/models/${/^\.+$/.test(model) ? `${model}:latest` : encodeURIComponent(model)}`
 }
@@ -214,7 +214,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** The `error` object of OpenAI's shape as one of ours. */
+/** Converts an `error` object in OpenAI's form. */
 function toError(error: JsonRecord, status: number): XllmError {
   const code = textAt(error, "code") ?? textAt(error, "type") ?? "server_error"
   const known = numberAt(error, "status") ?? status

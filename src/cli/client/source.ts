@@ -11,14 +11,14 @@ import type { Io } from "../terminal/io"
 import { ServerClient } from "./server-client"
 import { printable } from "../terminal/output"
 
-/** What a command works with: a running server, or models in this process. */
+/** Creates what a command works with: a client for a running server, or an engine in this process. */
 export interface SourceMakers<S> {
   remote(client: ServerClient): Promise<S>
   local(inputs: Inputs): Promise<S>
 }
 
 /**
- * The server that answers where the user looks for one; without one, and for a path, this process.
+ * Chooses the server if one answers at the configured address; otherwise, and for a path, this process.
  * @throws UsageError for a path together with `--host`
  */
 export async function chooseSource<S>(
@@ -40,7 +40,7 @@ export async function chooseSource<S>(
   return local(inputs)
 }
 
-/** The models of this machine and an engine for one user, who works with one of them until the end. */
+/** This machine's models and an engine for a single user with one model. */
 export async function startLocal(inputs: Inputs) {
   const [{ createLocal, liveOptions }, { createLogger }] = await Promise.all([
     import("../serve/compose"),
@@ -48,7 +48,7 @@ export async function startLocal(inputs: Inputs) {
   ])
   const { logFormat, logLevel } = quietLogOptions(inputs)
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
-  // One user has one conversation: a KV cache for more would only cost time and memory.
+  // A single user has one conversation: a KV cache for more would only cost time and memory.
   const { slots } = resolveSettings(modelSettings, inputs).origins
   const onlyOne = slots.source === "default"
   let contextLength: number | undefined
@@ -63,7 +63,7 @@ export async function startLocal(inputs: Inputs) {
   return {
     engine,
     store,
-    /** What models are loaded with from now on. */
+    /** Sets the context size for models loaded from now on. */
     useContextLength(tokens: number): void {
       contextLength = tokens
       engine.reconfigure({ settingsOf: liveOptions(inputs, adapt).settingsOf })
@@ -71,11 +71,11 @@ export async function startLocal(inputs: Inputs) {
   }
 }
 
-/** What a server answers where a model is there, and its files are not what they should be. */
+/** Errors of a server that has the model, but with unusable files. */
 const UNUSABLE: ReadonlySet<string> = new Set(["model_load_failed", "invalid_model_file"])
 
 /**
- * The name that a server knows a model by: the server finds it, by the rule that it has for requests.
+ * The server's name for a model, found by its rule for requests.
  * @throws ModelNotFound, UsageError for a path
  */
 export async function findOnServer(model: string, client: ServerClient): Promise<string> {
@@ -86,14 +86,14 @@ export async function findOnServer(model: string, client: ServerClient): Promise
     return await client.nameOf(model)
   } catch (error) {
     if (!(error instanceof XllmError)) throw error
-    // Whoever uses it is told what is wrong with it.
+    // Using the model reports what is wrong with it.
     if (UNUSABLE.has(error.code)) return model
     if (error.code !== "model_not_found") throw error
     throw new ModelNotFound(model, await hintFor(model, error, client))
   }
 }
 
-/** The model that was probably meant; otherwise names the server, with its own hint. */
+/** Suggests the model that was probably meant; otherwise names the server, with its own hint. */
 async function hintFor(model: string, { message }: XllmError, client: ServerClient): Promise<string> {
   const told = message.replace(/^model '.*?' not found/s, "")
   const models = await client.models()

@@ -1,12 +1,12 @@
 /** One event of a server-sent event stream. */
 export type ServerSentEvent =
   | { readonly type: "data"; readonly event: string | undefined; readonly data: string }
-  /** A line for nobody in particular; servers keep slow connections open with them. */
+  /** A comment line (keep-alive). */
   | { readonly type: "comment"; readonly text: string }
 
 /**
- * Cuts a text/event-stream into events, wherever its chunks are cut. Follows the WHATWG HTML standard, section 9.2.6:
- * any of the three line ends, several data lines in one event, one blank after the colon dropped.
+ * Parses a text/event-stream into events, wherever its chunks are split. Follows the WHATWG HTML standard, section
+ * 9.2.6: any of the three line endings, several data lines per event, one space after the colon dropped.
  */
 export class SseParser {
   #rest = ""
@@ -14,7 +14,7 @@ export class SseParser {
   #event: string | undefined
   #isFirst = true
 
-  /** Events that `text` completes. */
+  /** Returns the events that `text` completes. */
   feed(text: string): readonly ServerSentEvent[] {
     this.#rest += text
     if (this.#isFirst && this.#rest !== "") {
@@ -66,7 +66,7 @@ function lineEnd(text: string, from: number): { readonly end: number; readonly n
   return undefined
 }
 
-/** Events of a response body, as they come. */
+/** The events of a response body as they arrive. */
 export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerSentEvent> {
   const parser = new SseParser()
   const decoder = new TextDecoder()

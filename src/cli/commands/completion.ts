@@ -25,7 +25,10 @@ disk.`,
   },
 })
 
-/** Works in the bash of macOS too, which knows neither mapfile nor compopt. Bash breaks words at colons, names have them. */
+/**
+ * Also works in macOS's bash, which lacks mapfile and compopt. Bash splits words at colons, which model names
+ * contain.
+ */
 const BASH = `_xllm() {
   local line=\${COMP_LINE:0:COMP_POINT} words current found prefix IFS=$' \\t\\n'
   read -ra words <<< "$line"

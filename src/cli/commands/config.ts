@@ -45,7 +45,7 @@ it is known without a model. Takes the flags of 'serve', to show what they would
   },
 })
 
-/** A setting, and what it comes to here where that is left to the program. */
+/** A setting, with its effective value if it is chosen automatically. */
 interface ShownSetting extends EffectiveSetting {
   readonly automatic: AutomaticValue | undefined
 }
@@ -66,7 +66,7 @@ function settingsTable(settings: readonly ShownSetting[]): string {
 
 /**
  * `{"config_file": {"path": …}, "server.port": {"value": 1, "source": "flag", "from": "--port"}, …}`; `effective` is
- * there where the value is left to the program and known.
+ * present if the value is chosen automatically and known.
  */
 function toJsonObject(settings: readonly ShownSetting[], { file, environment }: Inputs) {
   const entries = settings.map(({ path, value, origin, automatic }) => {

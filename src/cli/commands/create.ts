@@ -82,7 +82,7 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
   },
 })
 
-/** Downloads a model, as `pull` does; resolves to its name. */
+/** Downloads a model like `pull` does, and returns its name. */
 async function pullBase(
   model: string,
   inputs: Inputs,
@@ -139,7 +139,7 @@ interface Reporter {
   stop(): void
 }
 
-/** Lines on stderr; while a file is read, a terminal sees how far it is. */
+/** Prints lines on stderr, and, on a terminal, the progress of reading a file. */
 function lineReporter(io: Io): Reporter {
   let spinner: ReturnType<typeof startSpinner> | undefined
   const stop = (): void => {

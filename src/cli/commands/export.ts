@@ -46,7 +46,7 @@ parameters and texts, with SHA-256 checksums. 'xllm import' installs it elsewher
     const name = await nameOf(model, store)
     using signals = watchSignals()
     const archive = await exportModel(store, name)
-    // Before anything is read: it may be that nothing can be written there.
+    // Opened before anything is read, because it may not be writable.
     await using output = file === "-" ? stdoutOutput(io) : await fileOutput(file)
     const spinner = startSpinner(io)
     try {
@@ -75,7 +75,7 @@ async function writeArchive(
 ): Promise<void> {
   if (output === undefined) {
     return await pipeline(bytes, process.stdout, { signal, end: false }).catch((error: unknown) => {
-      // What cannot be read has a path.
+      // Errors from reading a file have a path.
       const isOfFile = error instanceof XllmError || (error instanceof Error && "path" in error)
       throw isOfFile ? error : new FileFailed("write to", "stdout", error)
     })

@@ -90,7 +90,7 @@ const flagTable = {
 
 type ImageFlags = FlagValues<typeof flagTable>
 
-/** Formats by the endings of files. */
+/** Formats by file extension. */
 const ENDINGS: Readonly<Record<string, ImageFormat>> = {
   png: "png",
   jpg: "jpeg",
@@ -98,7 +98,7 @@ const ENDINGS: Readonly<Record<string, ImageFormat>> = {
   webp: "webp",
 }
 
-/** What a file is called that is named after a prompt has at most this many characters of it. */
+/** A file named after its prompt uses at most this many characters of it. */
 const NAME_CHARACTERS = 40
 
 export const command = defineCommand({
@@ -188,7 +188,7 @@ function toRequest(model: string, prompt: string, format: ImageFormat, flags: Im
   }
 }
 
-/** `a-cat-in-the-rain.png`; with a number behind it where there is such a file. */
+/** `a-cat-in-the-rain.png`; with a number appended if the file exists. */
 export function freeName(prompt: string, format: ImageFormat, isTaken: (name: string) => boolean): string {
   const words = prompt
     .toLowerCase()
@@ -202,7 +202,7 @@ export function freeName(prompt: string, format: ImageFormat, isTaken: (name: st
   }
 }
 
-/** Whether a name cannot be given to so many pictures, because there is a file that one of them would replace. */
+/** Would writing `count` images under this name replace an existing file? */
 export function isTakenFor(
   count: number,
   exists: (name: string) => boolean = existsSync,
@@ -210,7 +210,7 @@ export function isTakenFor(
   return (name) => Array.from({ length: count }, (_, index) => numbered(name, index, count)).some(exists)
 }
 
-/** Of several pictures the first is `cat-1.png`. */
+/** The first of several images is `cat-1.png`. */
 function numbered(name: string, index: number, count: number): string {
   return count === 1 ? name : name.replace(/(\.[^./]*)?$/, `-${index + 1}$1`)
 }

@@ -90,7 +90,7 @@ or ~/.ollama/models). The files are hard-linked where the file system allows it.
   },
 })
 
-/** A model that was not imported, and why. */
+/** A model that was not imported, and the reason. */
 interface Skipped {
   readonly model: string
   readonly reason: string
@@ -99,14 +99,14 @@ interface Skipped {
 interface Task {
   readonly store: Store
   readonly name: ModelName | undefined
-  /** Whether models of the same names may be replaced. */
+  /** Replace models of the same names? */
   readonly replace: boolean
   readonly io: Io
   readonly spinner: Spinner
   readonly signal: AbortSignal
-  /** To be called for each model that was installed. */
+  /** Called for each imported model. */
   imported(model: string): void
-  /** For each that was left out while others go on. */
+  /** Called for each skipped model; the others continue. */
   skipped(model: string, reason: string): void
 }
 
@@ -119,12 +119,12 @@ async function importOne(file: string, task: Task): Promise<void> {
   await tellOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
 }
 
-/** @throws FileFailed where there is nothing */
+/** @throws FileFailed if there is no such file */
 async function isFileOtherThanGguf(path: string): Promise<boolean> {
   try {
     const facts = await stat(path)
     if (facts.isDirectory()) return false
-    // What was looked at in a pipe is gone for whoever reads it.
+    // Bytes read from a pipe would be lost to later readers.
     return !facts.isFile() || (await Bun.file(path).slice(0, 4).text()) !== "GGUF"
   } catch (error) {
     throw new FileFailed("read", path, error)
@@ -137,7 +137,7 @@ async function importFrom(file: string, { name, io, spinner, ...task }: Task): P
     throw new UsageError("refusing to read an archive from a terminal; pipe it in, or name a FILE")
   }
   const facts = file === "-" ? undefined : await stat(file)
-  // Of a pipe nobody knows how much will come.
+  // The size of a pipe's content is unknown.
   const total = facts?.isFile() ? facts.size : undefined
   return await importArchive({
     ...task,
@@ -149,19 +149,19 @@ async function importFrom(file: string, { name, io, spinner, ...task }: Task): P
 }
 
 /**
- * Opened when it is read, so that nothing is left open where that never comes.
+ * Opened on the first read, so that nothing stays open if it is never read.
  * @throws FileFailed
  */
 async function* readBytes(file: string): AsyncGenerator<Uint8Array> {
   try {
-    // A stream of a file is one of bytes.
+    // A file stream yields bytes.
     yield* createReadStream(file) as AsyncIterable<Uint8Array>
   } catch (error) {
     throw new FileFailed("read", file, error)
   }
 }
 
-/** @throws UsageError for a file whose name no model can have */
+/** @throws UsageError if the file's name is not a valid model name */
 function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
   try {
     return parse(nameOfFile(path))
@@ -171,7 +171,7 @@ function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
   }
 }
 
-/** A GGUF, or a folder. */
+/** Copies a GGUF or a folder. */
 async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<ModelSummary> {
   const [{ createModel }, { parseModelName }] = await Promise.all([
     import("../../store/create/create"),
@@ -201,7 +201,7 @@ function withoutModelfile(error: unknown, path: string): unknown {
   return new InvalidModelFile(path, reason.replace(`${path}:1: `, "").replace(`FROM ${path}: `, ""))
 }
 
-/** Of a split model what its parts have in common. */
+/** For a split model: the part of the name that its files share. */
 function nameOfFile(path: string): string {
   const file = basename(path)
   return parseSplitName(file)?.stem ?? file.replace(/\.gguf$/i, "")
@@ -226,7 +226,7 @@ async function importAll(folder: string, { name, spinner, ...task }: Task): Prom
   if (count === 0) throw new UsageError(`no model was imported from ${folder}`)
 }
 
-/** Where Ollama keeps its models: as its own variable says, in the home, or where its service has its home. */
+/** Ollama's models folder: from its own variable, in the home directory, or in its service's home. */
 async function ollamaFolder(environment: Environment): Promise<string> {
   const said = environment["OLLAMA_MODELS"]
   if (said !== undefined && said !== "") return said

@@ -8,10 +8,10 @@ import { readGiven } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
 import { printable, table, toJson } from "../terminal/output"
 
-/** A key with all its signatures has some hundred kilobytes. */
+/** A key with all its signatures is some hundred kilobytes. */
 const MAX_KEYS_BYTES = BODY_BYTES.other
 
-/** Digits of a fingerprint that tables show: what is known as a key's id. */
+/** Digits of a fingerprint shown in tables: the usual key id. */
 const ID_DIGITS = 16
 
 export const command = defineCommand({
@@ -56,7 +56,7 @@ async function addKeys(operand: string | undefined, keys: KeyFolder, io: Io): Pr
 }
 
 async function pipedKeys(io: Io): Promise<Uint8Array> {
-  // As bytes: a key that is not armored is no text.
+  // As bytes: a key without armor is binary.
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of io.inputBytes()) {

@@ -1,20 +1,20 @@
-/** Something inside the executable that has a licence of its own. */
+/** Part of the executable with its own licence. */
 export interface LicensedPart {
   readonly name: string
-  /** SPDX, as its authors say. */
+  /** The SPDX identifier given by its authors. */
   readonly license: string
   readonly source: string
-  /** What it is compiled from besides its own code. */
+  /** What it is compiled from, besides its own code. */
   readonly contains?: readonly { readonly name: string; readonly license: string }[]
-  /** The component that has to be in the executable for this to be; absent: it always is. */
+  /** The optional component that brings this part in; absent: it is always included. */
   readonly component?: string
-  /** The npm packages that it comes from, for a check that none is forgotten. */
+  /** The npm packages that it comes from, to check that none is forgotten. */
   readonly packages: readonly string[]
 }
 
 const github = (repository: string) => `https://github.com/${repository}`
 
-/** Everything that can be in an executable: first what is native, then JavaScript. */
+/** All parts that an executable can contain: native ones first, then JavaScript. */
 export const LICENSED_PARTS: readonly LicensedPart[] = [
   {
     name: "Bun, the runtime",

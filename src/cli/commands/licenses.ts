@@ -29,7 +29,7 @@ export const command = defineCommand({
   },
 })
 
-/** In development, where nothing is embedded, all that may be. */
+/** In development nothing is embedded, so all parts are listed. */
 async function carriedParts(): Promise<readonly LicensedPart[]> {
   const { components } = await import("../../native/embedded")
   if (components.length === 0) return LICENSED_PARTS

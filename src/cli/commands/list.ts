@@ -10,10 +10,10 @@ import { aliasProblems } from "../models/alias-problems"
 import { openExistingStore } from "../models/models-folder"
 import { formatAge, formatBytes, printable, table, toJson } from "../terminal/output"
 
-/** How long sources may take to tell whether they have something newer. */
+/** How long to wait for sources when checking for updates. */
 const UPDATES_TIMEOUT_MS = 10_000
 
-/** Digits of a model's id that tables show. */
+/** Digits of a model's id shown in tables. */
 export const SHORT_ID_LENGTH = 12
 
 export const command = defineCommand({
@@ -55,12 +55,12 @@ export const command = defineCommand({
   },
 })
 
-/** Names on Hugging Face are shown without their host, which may be written all the same. */
+/** Names on Hugging Face are shown without the host, which is optional. */
 function shortForm(prefix: string): string {
   return prefix.toLowerCase().replace(/^(hf:|hf\.co\/|huggingface\.co\/)/, "")
 }
 
-/** By name; models that were not downloaded are left out. */
+/** By name; only downloaded models are included. */
 type Updates = ReadonlyMap<string, UpdateState>
 
 async function askForUpdates(models: readonly ModelSummary[], inputs: Inputs): Promise<Updates> {
@@ -70,7 +70,7 @@ async function askForUpdates(models: readonly ModelSummary[], inputs: Inputs): P
   return await puller.checkUpdates(names, AbortSignal.timeout(UPDATES_TIMEOUT_MS))
 }
 
-/** What `list --json` tells of one model. */
+/** One model in `list --json`. */
 function toListItem(
   { name, kind, id, path, sizeBytes, modifiedAt, aliases = [] }: ModelSummary,
   updates: Updates | undefined,
@@ -80,7 +80,7 @@ function toListItem(
   return { ...common, ...(aliases.length > 0 && { aliases }), ...update }
 }
 
-/** The table of `list`; a column more where updates were asked for. Behind each model are its other names. */
+/** The table of `list`, with another column if updates were checked. Aliases follow their model's name. */
 export function listTable(models: readonly ModelSummary[], now: Date, updates?: Updates): string {
   const rows = models.flatMap(({ name, kind, id, sizeBytes, modifiedAt, aliases = [] }) => [
     [

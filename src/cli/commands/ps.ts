@@ -13,12 +13,12 @@ import { ServerClient } from "../client/server-client"
 import { formatAge, formatBytes, printable, section, table, toJson } from "../terminal/output"
 import { SHORT_ID_LENGTH } from "./list"
 
-/** Models that are answering are looked at a second time after this, in milliseconds: their speed is the difference. */
+/** The interval, in milliseconds, between the two samples from which the speed of busy models is calculated. */
 const SAMPLE_MS = 500
 
-/** A model, and how fast it is at the moment. */
+/** A model and its current speed. */
 export type PsRow = LoadedModelBody & {
-  /** `null`: it answers nobody. */
+  /** `null`: it is not generating. */
   readonly tokens_per_second: number | null
 }
 
@@ -55,7 +55,7 @@ only. Models that failed to load are listed with the reason; the next request tr
   },
 })
 
-/** What is loaded, and how fast it is. */
+/** The loaded models and their speeds. */
 async function measured(client: ServerClient): Promise<readonly PsRow[]> {
   const before = await client.ps()
   const since = performance.now()
@@ -70,7 +70,7 @@ async function measured(client: ServerClient): Promise<readonly PsRow[]> {
   })
 }
 
-/** Does it generate text at the moment? */
+/** Is it generating text at the moment? */
 function isActive({ kind, active_requests: requests }: LoadedModelBody): boolean {
   return kind === "text" && requests > 0
 }
@@ -92,7 +92,7 @@ export function psTable(models: readonly PsRow[], now: Date): string {
   return table(heading, rows)
 }
 
-/** The next request of it tries again. */
+/** The next request for the model retries. */
 function failure({ name, reason, failed_at }: FailedModelBody): string {
   return `\n${printable(name)} failed ${formatAge(new Date(failed_at), new Date())}: ${printable(reason)}\n`
 }
@@ -101,21 +101,21 @@ function nameOf({ name, replica }: LoadedModelBody): string {
   return printable(replica === null ? name : `${name}#${replica}`)
 }
 
-/** Memory where it is known, before that the size of the file. */
+/** Its memory if known, otherwise its file size. */
 function sizeOf({ footprint, size_bytes: fileBytes }: LoadedModelBody): string {
   const devices = footprint?.devices ?? []
   const held = devices.reduce((sum, { bytes }) => sum + bytes, footprint?.ram_bytes ?? 0)
   return held + fileBytes === 0 ? "-" : formatBytes(held || fileBytes)
 }
 
-/** What computes, with the shares of the layers where there are some. */
+/** The processors it runs on, with their shares of the layers if split. */
 function processor({ info, footprint }: LoadedModelBody): string {
   if (info === null) return "-"
   if (info.kind === "text") return layerShares(info)
   return (footprint?.devices ?? []).some(({ bytes }) => bytes > 0) ? "100% GPU" : "100% CPU"
 }
 
-/** Where the layers are, in per cent. */
+/** The shares of the layers in per cent. */
 function layerShares({ gpu_layers, total_layers }: LoadedTextBody): string {
   if (gpu_layers === 0) return "100% CPU"
   if (gpu_layers >= total_layers) return "100% GPU"
@@ -123,7 +123,7 @@ function layerShares({ gpu_layers, total_layers }: LoadedTextBody): string {
   return `${100 - gpu}%/${gpu}% CPU/GPU`
 }
 
-/** When it is unloaded if nobody uses it. */
+/** When it is unloaded if unused. */
 function until({ state, progress, stays, expires_at }: LoadedModelBody, now: Date): string {
   switch (state) {
     case "loading":
@@ -138,7 +138,7 @@ function until({ state, progress, stays, expires_at }: LoadedModelBody, now: Dat
   }
 }
 
-/** Where a model's layers are and why, and what it holds. */
+/** Where its layers are and why, and its memory use. */
 function placement(model: PsRow): string {
   const { plan, footprint, notes, priority, pinned, info } = model
   return section(nameOf(model), [

@@ -48,7 +48,7 @@ Modelfile, is not replaced.`,
     const pulled: (readonly [given: string, made: ModelSummary])[] = []
     const progress = flags.json ? new JsonView(io.write) : pullProgress(io)
     try {
-      // All of them first: a typing error in the second is not found out after hours.
+      // All names first: a typo in the second must not be reported hours later.
       if (!flags.repair)
         for (const model of words) puller.check({ model, isInsecure: flags.insecure === true })
       for (const model of words) {

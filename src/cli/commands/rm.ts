@@ -39,7 +39,7 @@ models is running; the server at --host (or XLLM_HOST) is asked, if one answers.
     await letGo(models, new ServerClient(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()
     for (const [index, { name, id }] of models.entries()) {
-      // One model can be named twice, and in two ways.
+      // A model may be given twice, under different names.
       if (deleted.has(name)) continue
       const removed = await store.remove(name, id)
       deleted.add(name)
@@ -55,7 +55,7 @@ models is running; the server at --host (or XLLM_HOST) is asked, if one answers.
   },
 })
 
-/** Who deletes a name is asked whether the model is meant. */
+/** Refuses aliases: it would be unclear whether the model or the alias is meant. */
 async function refuseAlias(word: string, store: Store): Promise<void> {
   const target = await store.aliasTarget(word)
   if (target === undefined) return
@@ -68,11 +68,11 @@ function whatWasDeleted({ paths }: RemovedModel): string {
   return paths === undefined ? "installed" : printable(paths.join(", "))
 }
 
-/** Makes sure that no server uses the models. @throws UsageError where one does, without `force` */
+/** Unloads the models, if the server has them loaded. @throws UsageError if it has and `force` is false */
 async function letGo(models: readonly ModelSummary[], client: ServerClient, force: boolean): Promise<void> {
   if (!(await client.isThere())) return
   const loaded = await client.ps()
-  // By the id too: a server on another machine may have another model of that name.
+  // Also compares ids: a server on another machine may have a different model of that name.
   const running = models.filter(({ name, id }) => loaded.some((one) => one.name === name && one.id === id))
   const [first] = running
   if (first !== undefined && !force) {

@@ -23,7 +23,7 @@ import { watchSignals } from "../terminal/signals"
 import { statistics } from "../terminal/statistics"
 import { wordWrapFor } from "../terminal/word-wrap"
 
-/** As requests' keep_alive: in seconds; `null`: for ever. */
+/** Like keep_alive in requests: in seconds; `null`: for ever. */
 const keepAlive: Value<number | null> = {
   placeholder: "TIME",
   parse(given, origin) {
@@ -110,7 +110,7 @@ async function talkTo(name: string, { question, flags, io, source }: Talk): Prom
   })
 }
 
-/** What to ask; `undefined` for a conversation. */
+/** The question; `undefined` for a conversation. */
 async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): Promise<string | undefined> {
   const piped = io.stdinIsTerminal ? "" : (await io.readInput()).trimEnd()
   const question = [words.join(" "), piped].filter((part) => part.trim() !== "").join("\n\n")
@@ -137,7 +137,7 @@ function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource>
   })
 }
 
-/** Downloads a model that is missing, but for a server of somebody else: that one has a folder of its own. */
+/** Downloads a missing model, except for a server on another machine, which has its own models folder. */
 async function nameFor(model: string, source: AnswerSource, flags: RunFlags, io: Io): Promise<string> {
   const inputs = await gatherInputs(flags, io.environment)
   if (source.isRemote && serverLocation(inputs).isNamed) return await source.find(model)
@@ -169,7 +169,7 @@ async function answerOnce({ name, question, flags, io, source }: OneShot): Promi
     wrap: io.stdoutIsTerminal ? wordWrapFor(io, flags.nowordwrap !== true) : undefined,
     write: flags.json ? () => {} : io.write,
   })
-  // As shells have it: whoever goes on from here is to know that the rest is missing.
+  // The shells' exit codes, so that scripts notice that the answer is incomplete.
   if (signals.signal.aborted) process.exitCode = signals.signal.reason === "SIGTERM" ? 143 : 130
   if (io.outputClosed.aborted) return
   if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
@@ -183,12 +183,12 @@ async function answerOnce({ name, question, flags, io, source }: OneShot): Promi
   }
 }
 
-/** How long the model stays after an answer, where that was said. */
+/** How long the model stays loaded after an answer, if given. */
 function kept({ keepalive }: RunFlags): Pick<AnswerOptions, "keepAliveSeconds"> {
   return keepalive === undefined ? {} : { keepAliveSeconds: keepalive }
 }
 
-/** What `run --json` tells, under the names that the HTTP API uses. */
+/** The output of `run --json`, under the HTTP API's names. */
 function toAnswerObject(
   model: string,
   { text: answer, reason, usage, timings, isInterrupted, totalMs }: PrintedAnswer,

@@ -8,7 +8,7 @@ import { gatherInputs } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
 
-/** Every setting that may be said on the command line. */
+/** All settings that can be given on the command line. */
 export const serveFlags = {
   ...serverSettings,
   ...storeSettings,

@@ -12,7 +12,7 @@ import { openExistingStore } from "../models/models-folder"
 import { manifestParameterRows, showText, templateOf } from "../show/show-text"
 import { aligned, toJson } from "../terminal/output"
 
-/** Columns that the name of a parameter takes, as Ollama prints them. */
+/** The width of the parameter name column, as in Ollama's output. */
 const PARAMETER_WIDTH = 30
 
 const onlyFlags = {
@@ -56,7 +56,7 @@ export const command = defineCommand({
     const { store } = await openExistingStore(inputs, io)
     const { name, isByPath } = await meantModel(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
-    // That there is none is an answer too, and nothing the one that scripts expect.
+    // If there is none, the output is empty, which scripts can rely on.
     const print = (content = "") =>
       io.write(content === "" || content.endsWith("\n") ? content : `${content}\n`)
     switch (only) {
@@ -75,7 +75,7 @@ export const command = defineCommand({
         return print(details.license)
       case "modelfile": {
         const { modelfileOf } = await import("../../store/create/modelfile")
-        // A name that only this command has given is no advice.
+        // A name that only this command made up is no use as advice.
         const advice = isByPath
           ? ""
           : `# To build on this model, have this as the only FROM:\n# FROM ${name}\n\n`
@@ -118,7 +118,7 @@ async function overview(
   })
 }
 
-/** @throws UsageError where they are wanted and the model has none that can be shown */
+/** @throws UsageError if tensors are requested and the model has none to show */
 async function tensorsOf(
   details: ModelDetails,
   flags: Detail,
@@ -131,12 +131,12 @@ async function tensorsOf(
 
 type Only = keyof typeof onlyFlags
 
-/** The one thing that is wanted. @throws UsageError where there are several */
+/** The single part requested. @throws UsageError if there are several */
 function chosen(flags: Readonly<Partial<Record<Only, boolean>>>): Only | undefined {
   // The table's own keys.
   const names = Object.keys(onlyFlags) as Only[]
   const given = names.filter((name) => flags[name] === true)
-  // `--effective` says of the parameters where they are from.
+  // With `--effective`, `parameters` also shows where each value comes from.
   const wanted = given.includes("effective") ? given.filter((name) => name !== "parameters") : given
   const [first, second] = wanted
   if (second === undefined) return first

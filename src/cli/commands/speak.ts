@@ -39,7 +39,7 @@ const flagTable = {
 
 type SpeakFlags = FlagValues<typeof flagTable>
 
-/** Formats by the endings of files. */
+/** Formats by file extension. */
 const ENDINGS: Readonly<Record<string, AudioFormat>> = {
   mp3: "mp3",
   opus: "opus",
@@ -98,7 +98,7 @@ async function readText(words: readonly string[], io: Io): Promise<string> {
   throw new UsageError("speak needs a TEXT: write it after the model's name, or pipe it in")
 }
 
-/** @throws UsageError where a file's name says nothing */
+/** @throws UsageError if the file's name does not determine the format */
 function chooseFormat({ format, output }: SpeakFlags): AudioFormat {
   if (format !== undefined) return format
   if (output === undefined || output === "-") return "wav"
@@ -122,7 +122,7 @@ async function speak({ source, signal }: MediaWork, request: SpeechRequest, outp
       else if (event.type === "audio") {
         await output.write(event.bytes)
         bytes += event.bytes.byteLength
-        // A player that shares the terminal has things to say itself.
+        // A player on the same terminal may print messages of its own.
         if (output.path === undefined) spinner.stop()
         else spinner.say("speaking")
       }
@@ -145,10 +145,13 @@ async function speak({ source, signal }: MediaWork, request: SpeechRequest, outp
   }
 }
 
-/** Bytes of a WAV's header, which a stream begins with before its length is known. */
+/** Bytes of the WAV header, which a stream starts with before its length is known. */
 const WAV_HEADER_BYTES = 44
 
-/** Now the length is known: bytes after the first field and after the header (RIFF WAVE, little-endian). */
+/**
+ * Fills in the sizes once they are known: bytes after the first field and after the header (RIFF WAVE,
+ * little-endian).
+ */
 async function writeWavSizes(output: OutputTarget, bytes: number): Promise<void> {
   if (bytes < WAV_HEADER_BYTES) return
   await output.rewrite(4, sizeField(bytes - 8))

@@ -83,7 +83,7 @@ async function recordingAt(file: string): Promise<Recording> {
   return { path: await existingFile(file), [Symbol.asyncDispose]: async () => {} }
 }
 
-/** What is piped in as a file, because a decoder may want to look back. It is removed at the end. */
+/** Saves piped input to a file, because decoders may seek. Deleted at the end. */
 async function pipedFile(io: Io): Promise<Recording> {
   if (io.stdinIsTerminal) throw new UsageError("no input: name a file, or pipe one in")
   const folder = await mkdtemp(join(tmpdir(), "xllm-transcribe-")).catch((error: unknown) => {
@@ -142,7 +142,7 @@ async function transcribe(
   io.write(io.stdoutIsTerminal ? terminalSafe(rendered) : rendered)
 }
 
-/** Everything but text, which is printed as it comes. */
+/** All formats but text, which is printed as it arrives. */
 function render(
   builder: TranscriptBuilder,
   format: Exclude<Format, "text">,

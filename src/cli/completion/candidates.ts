@@ -3,27 +3,26 @@ import type { ModelKind } from "../../domain/model"
 import { kindUsedBy } from "../../domain/tasks"
 import type { FlagTable } from "../args/flags"
 
-/** What of a command its words are completed by. */
+/** The facts about a command that its completion needs. */
 export interface CompletedCommand {
   readonly name: string
   readonly flags: FlagTable
-  /** As its usage has them: `MODEL [PROMPT…]`. */
+  /** The positionals in usage form: `MODEL [PROMPT…]`. */
   readonly words: string
 }
 
 export interface CandidateSources {
-  /** Names of the commands. */
   readonly commands: readonly string[]
-  /** @returns undefined where there is no such command */
+  /** @returns undefined if there is no such command */
   find(command: string): Promise<CompletedCommand | undefined>
-  /** Names of the models of a kind; absent: of every kind. */
+  /** Model names of one kind; absent: of all kinds. */
   models(kind?: ModelKind): Promise<readonly string[]>
 }
 
 export interface Candidates {
-  /** Whole words that may be meant. */
+  /** Complete words that match. */
   readonly words: readonly string[]
-  /** Whether the name of a file may be meant too, which the shell completes itself. */
+  /** Are file names possible too? The shell completes these itself. */
   readonly takesFiles: boolean
 }
 
@@ -33,12 +32,12 @@ const FILES: Candidates = { words: [], takesFiles: true }
 /** Flags of the program itself. */
 const OVERALL = ["--help", "--version"]
 
-/** Words of usages that are names of models. */
+/** Positionals in usages that are model names. */
 const MODEL_WORDS: ReadonlySet<string> = new Set(["MODEL", "SOURCE", "PREFIX"])
 const FILE_WORDS: ReadonlySet<string> = new Set(["FILE", "FOLDER", "PATH"])
 const SHELLS = ["bash", "zsh", "fish"]
 
-/** What may be meant by the last of the words behind the program's name, which is not finished. */
+/** Candidates for the last of `words`, which is incomplete; `words` follow the program's name. */
 export async function candidates(words: readonly string[], sources: CandidateSources): Promise<Candidates> {
   const current = words.at(-1) ?? ""
   const all = await unfiltered(words.slice(0, -1), current, sources)
@@ -66,7 +65,7 @@ async function unfiltered(
   return await ofWord(wordAt(command.words, count), command.name, sources)
 }
 
-/** The placeholder of a flag that waits for its value, and how many words came that belong to no flag. */
+/** The placeholder of a flag that expects its value, and the number of positionals so far. */
 function read(before: readonly string[], flags: FlagTable) {
   let open: string | undefined
   let count = 0
@@ -88,12 +87,15 @@ function read(before: readonly string[], flags: FlagTable) {
 function ofPlaceholder(placeholder: string): Candidates {
   const choices = placeholder.split("|")
   if (choices.length === 1) return FILE_WORDS.has(placeholder) ? FILES : NOTHING
-  // What stands for something else is in capitals.
+  // Placeholders are in capitals.
   const words = choices.filter((choice) => /^[^A-Z]+$/.test(choice) && choice !== "-")
   return { words, takesFiles: choices.includes("FILE") }
 }
 
-/** `MODEL` of `MODEL [PROMPT…]` at 0; the last one goes on where it has dots. */
+/**
+ * The positional at an index, such as `MODEL` of `MODEL [PROMPT…]` at 0; the last one repeats if it ends in an
+ * ellipsis.
+ */
 function wordAt(usage: string, count: number): string | undefined {
   const words = usage.split(" ").map((word) => word.replace(/[[\]]/g, ""))
   const last = words.at(-1)

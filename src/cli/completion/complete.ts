@@ -4,7 +4,7 @@ import { printable } from "../terminal/output"
 import { candidates, type CandidateSources } from "./candidates"
 import { FILES_MARK } from "./completion-protocol"
 
-/** Prints what the last of `words` may become, one a line. Whatever goes wrong, a shell is to hear nothing of it. */
+/** Prints the completions of the last of `words`, one per line. Errors are never shown to the shell. */
 export async function complete(
   words: readonly string[],
   io: Io,

@@ -1,5 +1,5 @@
-/** What the scripts of `completion` ask; people do not. */
+/** Called by the scripts of `completion`, not by users. */
 export const HIDDEN_COMMAND = "__complete"
 
-/** The line of an answer that asks the shell for names of files; no command and no model is called so. */
+/** The output line that asks the shell to complete file names; no command or model can have this name. */
 export const FILES_MARK = ":files"

@@ -1,6 +1,6 @@
 import type { AliasState } from "../../store/contract"
 
-/** What is amiss with aliases, one sentence each. */
+/** Problems with aliases, one sentence each. */
 export function aliasProblems(states: readonly AliasState[]): readonly string[] {
   return states.flatMap(({ alias, target, hiddenBy, model }) => {
     if (hiddenBy !== undefined) {

@@ -9,8 +9,8 @@ import type { Store } from "../../store/contract"
 import type { Io } from "../terminal/io"
 
 /**
- * The models directory, for a command that only reads it: one that cannot be read must not look like an empty one. The
- * default directory may be missing, and counts as empty then; any other must exist, or it was mistyped.
+ * The models directory for a command that only reads it: an unreadable one must not look empty. The default directory
+ * may be missing and then counts as empty; any other must exist, since it was probably mistyped.
  * @throws UsageError, FileFailed
  */
 export async function existingModelsFolder(inputs: Inputs): Promise<string> {
@@ -37,7 +37,7 @@ export async function existingModelsFolder(inputs: Inputs): Promise<string> {
   return folder
 }
 
-/** The models there are, for a command that looks into them; what of them cannot be used is told on stderr. */
+/** Opens the models for a command that inspects them, and reports unusable ones on stderr. */
 export async function openExistingStore(inputs: Inputs, io: Io): Promise<{ store: Store; folder: string }> {
   const [{ createStore }, { createLogger }] = await Promise.all([
     import("../../store"),

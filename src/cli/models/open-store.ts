@@ -3,7 +3,7 @@ import { aliasesIn, modelsFolder } from "../../config/settings"
 import type { Logger } from "../../log/logger"
 import type { Store } from "../../store/contract"
 
-/** The models of this machine, as the settings say; loaded only where a command needs them. */
+/** This machine's models, as configured. The store's modules are loaded only when needed. */
 export async function openStore(inputs: Inputs, log?: Logger): Promise<Store> {
   const { createStore } = await import("../../store")
   const aliases = aliasesIn(inputs)

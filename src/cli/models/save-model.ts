@@ -5,17 +5,17 @@ import type { Store } from "../../store/contract"
 
 export interface SaveOptions {
   readonly store: Store
-  /** The model that the new one is made from. */
+  /** The model that the new one is created from. */
   readonly base: string
-  /** Of the new one. */
+  /** The new model's name. */
   readonly name: string
-  /** What it has beside what its base has. */
+  /** Instructions added to those of the base. */
   readonly instructions: readonly InstructionBody[]
 }
 
 /**
- * Makes a model that is another one with more instructions; returns its name.
- * @throws InvalidModelName, Unsupported where the base is not on this machine, and what making models fails with
+ * Creates a model from another one with additional instructions; returns its name.
+ * @throws InvalidModelName, Unsupported if the base is not on this machine, and errors from creating the model
  */
 export async function saveModel({ store, base, name, instructions }: SaveOptions): Promise<string> {
   const [{ createModel }, { formatModelName, parseModelName }] = await Promise.all([
@@ -42,7 +42,7 @@ export async function saveModel({ store, base, name, instructions }: SaveOptions
   return formatModelName(target)
 }
 
-/** What a Modelfile names a model by: one that was not installed by its path. */
+/** The model's reference in FROM: its name, or its path if it is not managed. */
 export async function fromOf(model: string, store: Store): Promise<string> {
   try {
     return (await store.manifest(model)) === undefined ? (await store.describe(model)).path : model

@@ -5,8 +5,8 @@ import { printable } from "../terminal/output"
 import { aliasProblems } from "./alias-problems"
 
 /**
- * Tells where the name that a model was just given stands for something else, because a file that was dropped in comes
- * first, and where it was an alias. `given`: as the user wrote it.
+ * Warns if the new model's name still refers to something else, because a local file takes precedence or the name was
+ * an alias. `given`: the name as typed by the user.
  */
 export async function tellOfShadow(given: string, made: ModelSummary, store: Store, io: Io): Promise<void> {
   const meant = await store.resolve(given).catch(() => undefined)

@@ -3,8 +3,8 @@ import { XllmError } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
 
 /**
- * For a model that does something else than was asked of it: the command that was meant. Other errors stay as they are.
- * @param given the model as the user wrote it, which may be a path
+ * For a model of the wrong kind, returns an error naming the right command. Other errors are returned unchanged.
+ * @param given the model as typed by the user, which may be a path
  */
 export function withRightCommand(error: unknown, given: string): unknown {
   if (!(error instanceof XllmError) || error.code !== "wrong_model_kind") return error
@@ -14,7 +14,7 @@ export function withRightCommand(error: unknown, given: string): unknown {
   return new UsageError(`'${given}' is ${noun}; use 'xllm ${command.replace("MODEL", () => asWord(given))}'`)
 }
 
-/** As a shell takes it for one word. */
+/** Quotes text as a single shell word. */
 function asWord(text: string): string {
   return /^[\w./:@+~-]+$/.test(text) ? text : `"${text}"`
 }

@@ -7,10 +7,7 @@ import { pullProgress } from "./pull-progress"
 import { createPuller } from "./puller"
 import { printable } from "../terminal/output"
 
-/**
- * Asks whether a model whose files are damaged is to be downloaded again, where somebody is there to be asked, and
- * does so. Did it?
- */
+/** On a terminal, asks whether to download a damaged model again, and does so. Returns whether it did. */
 export async function offerRepair(error: unknown, model: string, inputs: Inputs, io: Io): Promise<boolean> {
   if (!(error instanceof XllmError) || error.code !== "model_corrupt") return false
   if (!io.stdinIsTerminal || !io.stderrIsTerminal) return false

@@ -15,13 +15,13 @@ export interface MissingModel {
   readonly model: string
   readonly inputs: Inputs
   readonly io: Io
-  /** Looks for it where it is to be used. @throws ModelNotFound */
+  /** Finds the model where it will be used. @throws ModelNotFound */
   find(model: string): Promise<string>
 }
 
 /**
- * The name of the model that the user means, which is downloaded first where it is not there.
- * @throws ModelNotFound where it can be had nowhere, and what a download fails with
+ * The name of the model that the user refers to; a missing model is downloaded first.
+ * @throws ModelNotFound if no source has it, and errors of the download
  */
 export async function findOrPull({ model, inputs, io, find }: MissingModel): Promise<string> {
   try {
@@ -48,7 +48,7 @@ async function pullMissing(model: string, inputs: Inputs, io: Io, missing: strin
   } catch (error) {
     if (error instanceof Cancelled) throw new PullCancelled(model)
     if (error instanceof InvalidModelName) throw new ModelNotFound(model, `: ${error.reason}`)
-    // Nobody could be asked: that it is not here is what the user can do something about.
+    // No source could be reached: the missing model is what the user can act on.
     if (error instanceof DownloadFailed) throw new ModelNotDownloaded(missing, error)
     throw error
   } finally {

@@ -2,29 +2,29 @@ import type { PullEvent } from "../../store/pull/events"
 import type { Io } from "../terminal/io"
 import { formatBytes, printable } from "../terminal/output"
 
-/** Shows what a pull tells. */
+/** Shows the events of a pull. */
 export interface PullProgress {
   show(event: PullEvent): void
-  /** Nothing more comes: leaves the terminal as it should be. */
+  /** Called after the last event: restores the terminal. */
   end(): void
 }
 
-/** Bars are drawn anew this often. */
+/** The redraw interval of bars. */
 const DRAW_MS = 100
-/** A rate is the mean of this long. */
+/** Rates are averaged over this time. */
 const RATE_MS = 10_000
 /** More files than this share one bar. */
 const MOST_BARS = 8
-/** A piped progress says something after so many percent. */
+/** Piped output gets a line every so many per cent. */
 const STEP_PERCENT = 10
 const BAR_WIDTH = 24
 const SHORTEST_BAR = 6
-/** Its ends, and a blank on each side. */
+/** Both ends and a space on each side. */
 const BAR_FRAME = 4
-/** What stands behind a bar at most: sizes, rate and time; without the time; the sizes alone. */
+/** The longest texts after a bar: sizes, rate and time; sizes and rate; sizes only. */
 const ENDS = [33, 24, 13]
 
-/** How far a file, or all of several, is. */
+/** The progress of a file, or of all files together. */
 interface Progress {
   readonly status: string
   readonly completed: number
@@ -33,7 +33,7 @@ interface Progress {
   readonly files: number
 }
 
-/** Bytes a second over the last seconds. */
+/** The recent rate in bytes per second. */
 export class Rate {
   readonly #samples: { readonly at: number; readonly bytes: number }[] = []
 
@@ -42,7 +42,7 @@ export class Rate {
     while (this.#samples.length > 2 && at - (this.#samples[0]?.at ?? at) > RATE_MS) this.#samples.shift()
   }
 
-  /** `undefined` until there are two moments to compare. */
+  /** `undefined` until there are two samples. */
   get perSecond(): number | undefined {
     const [first] = this.#samples
     const last = this.#samples.at(-1)
@@ -52,8 +52,8 @@ export class Rate {
 }
 
 /**
- * `pulling 74701a8c35f6:  43% ▕█████     ▏ 560 MB/1.3 GB   54 MB/s     13s`, in so many columns: first the bar gets
- * shorter, then what is left and the rate go, then the name is cut.
+ * `pulling 74701a8c35f6:  43% ▕█████     ▏ 560 MB/1.3 GB   54 MB/s     13s`, fitted to `columns`: first the bar is
+ * shortened, then the remaining time and the rate are dropped, then the name is cut.
  */
 export function progressLine(
   { status, completed, total }: Omit<Progress, "files">,
@@ -82,7 +82,7 @@ function bar(fraction: number, width: number): string {
   return `▕${"█".repeat(filled)}${" ".repeat(width - filled)}▏`
 }
 
-/** A line that is too long would be two, and only one of them taken away. */
+/** A line that wraps would take two rows, of which only one is erased. */
 function cut(line: string, columns: number): string {
   return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`
 }
@@ -100,12 +100,12 @@ export function timeLeft(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${Math.floor((whole % 3600) / 60)}m`
 }
 
-/** What suits the streams: bars on a terminal, lines where stderr is piped. */
+/** Bars on a terminal, lines where stderr is piped. */
 export function pullProgress(io: Pick<Io, "writeError" | "stderrIsTerminal" | "columns">): PullProgress {
   return io.stderrIsTerminal ? new BarView(io) : new LineView(io)
 }
 
-/** The bars of the files that are downloaded, below what is over. */
+/** Bars for files being downloaded, below the finished ones. */
 class BarView implements PullProgress {
   readonly #io: Pick<Io, "writeError" | "columns">
   readonly #files = new Map<string, Progress>()
@@ -150,7 +150,7 @@ class BarView implements PullProgress {
     if (last !== undefined) this.#print([last])
   }
 
-  /** What is downloaded becomes text that stays. */
+  /** Turns the current bars into permanent text. */
   #keepBars(): void {
     const lines = this.#barLines()
     this.#files.clear()
@@ -180,11 +180,11 @@ class BarView implements PullProgress {
     ]
     const text = this.#erase() + lines.map((line) => `${line}\n`).join("")
     this.#drawn = lines.length
-    // Terminals that know it show the new picture at once, not line by line.
+    // A synchronised update: terminals that support it show the new frame at once.
     if (text !== "") this.#io.writeError(`\x1b[?2026h${text}\x1b[?2026l`)
   }
 
-  /** The last column stays free: a line that reaches it may be two. */
+  /** The last column stays free: some terminals wrap a line that reaches it. */
   get #width(): number {
     return (this.#io.columns ?? 80) - 1
   }
@@ -196,12 +196,12 @@ class BarView implements PullProgress {
   }
 }
 
-/** One for each file, or one for all where there are too many. */
+/** One bar per file, or one for all if there are too many. */
 function barsOf(files: readonly (readonly [string, Progress])[]): readonly (readonly [string, Progress])[] {
   const all = files.map(([, progress]) => progress)
   const count = all[0]?.files ?? 0
   if (count <= MOST_BARS) return files
-  // Every file is named once before any of them moves.
+  // Every file is announced before any of them progresses.
   if (all.length < count) return []
   const total = all.some((each) => each.total === undefined)
     ? undefined
@@ -210,11 +210,11 @@ function barsOf(files: readonly (readonly [string, Progress])[]): readonly (read
   return [["all", { status: `pulling ${count} files`, completed, total, files: count }]]
 }
 
-/** Lines without escape codes, few of them. */
+/** Few lines, without escape codes. */
 class LineView implements PullProgress {
   readonly #io: Pick<Io, "writeError">
   readonly #files = new Map<string, Progress>()
-  /** Percent that was said last of each bar. */
+  /** The percentage last printed for each bar. */
   readonly #said = new Map<string, number>()
 
   constructor(io: Pick<Io, "writeError">) {
@@ -245,7 +245,7 @@ class LineView implements PullProgress {
   }
 }
 
-/** One JSON object a line, as Ollama's API tells it. */
+/** One JSON object per line, in the form of Ollama's API. */
 export class JsonView implements PullProgress {
   readonly #write: (text: string) => void
   readonly #told = new Map<string, number>()

@@ -16,7 +16,7 @@ import type { PullEvent } from "../../store/pull/events"
 import type { Puller } from "../../store/pull/pull"
 import { openStore } from "../models/open-store"
 
-/** What downloads models into the models folder; its modules are loaded only then. */
+/** Downloads models into the models folder; its modules are loaded only when needed. */
 export async function createPuller(inputs: Inputs, store?: Store): Promise<Puller> {
   const [{ KeyFolder }, { Puller }, { PATIENCE }] = await Promise.all([
     import("../../store/keys"),
@@ -35,8 +35,8 @@ export async function createPuller(inputs: Inputs, store?: Store): Promise<Pulle
 }
 
 /**
- * Downloads what a server is asked for and does not have; undefined where it is not told to. Names only, and only from
- * hosts that its owner has named: who asks is anybody.
+ * Downloads missing models that clients request; undefined if this is not enabled. Accepts only names, and only from
+ * hosts that the owner has configured, because clients are not trusted.
  */
 export function missingModelFetcher(inputs: Inputs, store: Store, log: Logger): FetchMissing | undefined {
   const { pullMissing, registries } = pullSettingsOf(inputs)
@@ -66,7 +66,7 @@ function parseName(model: string): ModelName {
   }
 }
 
-/** How much of all files together is there. */
+/** The progress of all files together. */
 class TotalProgress {
   readonly #files = new Map<string, { readonly completed: number; readonly total: number }>()
   readonly #tell: (fraction: number) => void

@@ -3,19 +3,19 @@ import { numberAt } from "../../lib/json"
 import type { PrintedAnswer } from "../client/print-answer"
 import type { Conversation } from "./conversation"
 
-/** A conversation that fills more of its context leaves no room for an answer worth reading. */
+/** Beyond this fraction of the context there is too little room for a useful answer. */
 const FULL = 7 / 8
 
 /**
- * What of the context is left when turns are dropped. Half: what follows the system message is evaluated anew then,
- * which is not to happen with every question.
+ * The fraction of the context to keep when turns are dropped. As low as a half, because everything after the system
+ * message must then be evaluated again, which should not happen for every question.
  */
 const KEPT = 1 / 2
 
-/** Keeps a conversation within the context of its model, by dropping its oldest turns. */
+/** Keeps a conversation within its model's context by dropping its oldest turns. */
 export class ContextWindow {
   readonly #conversation: Conversation
-  /** Tokens of the conversation after its last answer; `undefined` where that is not known. */
+  /** Tokens of the conversation after its last answer; `undefined` if unknown. */
   #used: number | undefined
   #usedLength = 0
   #size: number | undefined
@@ -24,19 +24,19 @@ export class ContextWindow {
     this.#conversation = conversation
   }
 
-  /** Takes note of an answer. @param size the model's context in tokens; `undefined`: not known */
+  /** Records an answer. @param size the model's context in tokens; `undefined`: unknown */
   answered(answer: PrintedAnswer, size: number | undefined): void {
     this.#size = size
     this.#used = answer.usage && answer.usage.promptTokens + answer.usage.completionTokens
     this.#usedLength = this.#length
   }
 
-  /** Another model, or a new conversation. */
+  /** Called for a different model or a new conversation. */
   reset(): void {
     this.#used = undefined
   }
 
-  /** Drops turns ahead of a question that would leave no room for its answer. @returns how many */
+  /** Drops turns before a question that would leave no room for its answer. @returns how many */
   makeRoom(question: string): number {
     if (this.#used === undefined || this.#size === undefined) return 0
     const perLetter = this.#used / Math.max(1, this.#usedLength)
@@ -46,13 +46,13 @@ export class ContextWindow {
   }
 
   /**
-   * Drops turns after a question was refused for want of room.
+   * Drops turns after a question did not fit into the context.
    * @returns how many; 0: the question alone is too long
    */
   makeRoomAfter(error: XllmError, question: string): number {
     const tokens = numberAt(error.details, "n_prompt_tokens")
     const size = numberAt(error.details, "n_ctx")
-    // A server of an earlier version tells neither.
+    // Older servers report neither.
     return this.#drop(question, tokens ?? 2, size ?? 1)
   }
 
@@ -67,7 +67,7 @@ export class ContextWindow {
   }
 }
 
-/** Whether a question was refused because the conversation before it fills the context. */
+/** Was a question refused because the conversation fills the context? */
 export function isContextFull(error: unknown): error is XllmError {
   return error instanceof XllmError && error.code === "context_length_exceeded"
 }

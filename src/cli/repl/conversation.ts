@@ -2,7 +2,6 @@ import type { ChatMessage } from "../../domain/chat"
 import { type AnswerOptions, answerOptions, type ParameterValues } from "../args/parameters"
 import type { ChatTurn } from "../client/answers"
 
-/** A question with its answer. */
 interface Exchange {
   readonly question: string
   readonly answer: string
@@ -12,17 +11,17 @@ export interface ConversationStart {
   readonly model: string
   readonly system: string
   readonly parameters: ParameterValues
-  /** What every request has besides. */
+  /** Added to every request. */
   readonly options?: Partial<AnswerOptions>
   readonly isVerbose: boolean
-  /** Whether lines of answers are broken between words; absent: they are. */
+  /** Are answers wrapped between words? Default: yes. */
   readonly wrapsWords?: boolean
 }
 
-/** What a chat template puts around a question and its answer, in characters; about right for most. */
+/** The typical number of characters that a chat template adds to a question and its answer. */
 const TEMPLATE_LENGTH = 40
 
-/** The state of a conversation: with whom, what was said, and how answers are made. */
+/** A conversation's state: the model, the messages and the settings for answers. */
 export class Conversation {
   model: string
   /** Empty: none. */
@@ -30,7 +29,7 @@ export class Conversation {
   parameters: ParameterValues
   isVerbose: boolean
   wrapsWords: boolean
-  /** What `num_ctx` was set to. */
+  /** The value of `num_ctx`, if set. */
   contextLength: number | undefined
   readonly #options: Partial<AnswerOptions>
   #exchanges: readonly Exchange[] = []
@@ -44,7 +43,7 @@ export class Conversation {
     this.#options = start.options ?? {}
   }
 
-  /** What was said, oldest first. */
+  /** The messages so far, oldest first. */
   get messages(): readonly ChatMessage[] {
     return this.#exchanges.flatMap(({ question, answer }): readonly ChatMessage[] => [
       { role: "user", content: question },
@@ -63,16 +62,16 @@ export class Conversation {
     }
   }
 
-  /** Remembers a question with its answer; one that got no answer is forgotten, so that it can be asked again. */
+  /** Adds a question with its answer. An unanswered question is not kept, so that it can be asked again. */
   remember(question: string, answer: string): void {
     if (answer === "") return
     this.#exchanges = [...this.#exchanges, { question, answer }]
   }
 
   /**
-   * Forgets the oldest questions and answers until the request that asks `question`, which has about `tokens`, has about
-   * `limit`: at least one, where there is one. The system message stays.
-   * @returns how many were forgotten
+   * Drops the oldest questions and answers, at least one if there is any, until the request for `question` shrinks
+   * from about `tokens` to about `limit`. The system message stays.
+   * @returns how many were dropped
    */
   forgetOldest(question: string, tokens: number, limit: number): number {
     const lengths = this.#exchanges.map((one) => one.question.length + one.answer.length + TEMPLATE_LENGTH)
@@ -92,7 +91,7 @@ export class Conversation {
     return count
   }
 
-  /** @returns what makes the conversation as it is now again */
+  /** @returns a function that restores the current messages */
   checkpoint(): () => void {
     const exchanges = this.#exchanges
     return () => {

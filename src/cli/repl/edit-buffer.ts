@@ -1,25 +1,25 @@
-/** No character of a script is longer, of emoji only those that nobody types. */
+/** Longer than the characters of any script, and than any emoji in use. */
 const LONGEST_CHARACTER = 64
 
 const segmenter = new Intl.Segmenter()
 
-/** A text that is being typed, with its cursor. It may have several lines. */
+/** A text being edited, with its cursor. It may have several lines. */
 export class EditBuffer {
   #text = ""
   #cursor = 0
-  /** What was deleted last by a word or more. */
+  /** The last deletion of a word or more. */
   #killed = ""
 
   get text(): string {
     return this.#text
   }
 
-  /** Between characters as readers see them. */
+  /** Always between user-perceived characters. */
   get cursor(): number {
     return this.#cursor
   }
 
-  /** @param cursor absent: at the end */
+  /** @param cursor default: the end */
   set(text: string, cursor = text.length): void {
     this.#text = text
     this.#cursor = cursor
@@ -54,7 +54,7 @@ export class EditBuffer {
     this.#cursor += match?.[0].length ?? 0
   }
 
-  /** To the beginning of the line that the cursor is in. */
+  /** Moves to the beginning of the current line. */
   home(): void {
     this.#cursor = this.#lineStart
   }
@@ -64,7 +64,7 @@ export class EditBuffer {
   }
 
   killToEnd(): void {
-    // At the end of a line its line end goes, as in other editors.
+    // At the end of a line, deletes the line break, as in other editors.
     this.#kill(this.#cursor, this.#cursor === this.#lineEnd ? this.#behind() : this.#lineEnd)
   }
 
@@ -81,7 +81,7 @@ export class EditBuffer {
     this.insert(this.#killed)
   }
 
-  /** To the line above, as far right as before where it is long enough. @returns whether there is one */
+  /** Moves up one line, keeping the column if that line is long enough. @returns false on the first line */
   up(): boolean {
     if (this.#lineStart === 0) return false
     const column = this.#cursor - this.#lineStart
@@ -137,7 +137,7 @@ export class EditBuffer {
     return this.#cursor - (match?.[0].length ?? 0)
   }
 
-  /** The nearest place before `at` that is not inside of a character. */
+  /** The nearest character boundary before `at`. */
   #boundary(at: number): number {
     const start = this.#text.lastIndexOf("\n", at - 1) + 1
     let place = start

@@ -2,13 +2,16 @@ import { appendFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/prom
 import { dirname } from "node:path"
 import { tryJson } from "../../lib/json"
 
-/** Lines that are kept. */
+/** The number of lines to keep. */
 export const HISTORY_SIZE = 1000
 
-/** Letters of an entry that is kept. */
+/** The longest entry to keep, in characters. */
 const LONGEST_ENTRY = 64 * 1024
 
-/** A line of the file for each entry: those with several lines, and what could be taken for one, are JSON. */
+/**
+ * One line of the file per entry. Entries with several lines, or that could be mistaken for JSON, are written as
+ * JSON.
+ */
 function encode(entry: string): string {
   return entry.includes("\n") || decode(entry) !== entry ? JSON.stringify(entry) : entry
 }
@@ -18,7 +21,10 @@ function decode(line: string): string {
   return typeof value === "string" ? value : line
 }
 
-/** What was typed into conversations, in a file that only its owner can read. A file that cannot be had is no error. */
+/**
+ * The input of past conversations, in a file that only its owner can read. A file that cannot be used is not an
+ * error.
+ */
 export class History {
   readonly #path: string
   isOn = true
@@ -27,7 +33,7 @@ export class History {
     this.#path = path
   }
 
-  /** Oldest first; shortens the file when it has become twice as long as needed. */
+  /** Oldest first. Truncates the file when it is twice as long as needed. */
   async load(): Promise<readonly string[]> {
     const text = await readFile(this.#path, "utf8").catch(() => "")
     const lines = text.split("\n").filter((line) => line !== "")
@@ -36,14 +42,14 @@ export class History {
     return kept.map(decode)
   }
 
-  /** Keeps what was typed or pasted; what is very long is not typed again. */
+  /** Keeps what was typed or pasted, unless it is too long to be useful again. */
   async add(entry: string): Promise<void> {
     if (!this.isOn || entry.trim() === "" || entry.length > LONGEST_ENTRY) return
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
       await appendFile(this.#path, `${encode(entry)}\n`, { mode: 0o600 })
     } catch {
-      // A read-only home is no reason to end a conversation.
+      // A read-only home directory must not end the conversation.
       this.isOn = false
     }
   }

@@ -1,4 +1,4 @@
-/** Keys that do something, by what they do to a line. */
+/** Keys with a function, named by their effect on a line. */
 export type KeyName =
   | "enter"
   | "backspace"
@@ -22,15 +22,18 @@ export type KeyName =
   | "suspend"
   | "escape"
 
-/** What came from the keyboard. */
+/** Keyboard input. */
 export type Key =
   | { readonly type: "key"; readonly name: KeyName }
-  /** Letters that were typed. */
+  /** Typed characters. */
   | { readonly type: "text"; readonly text: string }
-  /** Text that was pasted, with line feeds. */
+  /** Pasted text, with line feeds. */
   | { readonly type: "paste"; readonly text: string }
 
-/** Longer texts are cut: nobody pastes more into a conversation, and a paste whose end is lost must end some time. */
+/**
+ * Longer texts are cut: no paste into a conversation is that long, and one whose end marker is lost must end at some
+ * point.
+ */
 export const LONGEST_PASTE = 1024 ** 2
 
 const PASTE_START = "\x1b[200~"
@@ -59,7 +62,7 @@ const CONTROLS: Readonly<Record<string, KeyName>> = {
   "\x1a": "suspend",
 }
 
-/** Behind ESC: as xterm, the Linux console, rxvt and screen send them. */
+/** After ESC: as sent by xterm, the Linux console, rxvt and screen. */
 const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "[A": "up",
   "[B": "down",
@@ -88,15 +91,15 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "\x08": "kill-word",
 }
 
-/** A whole sequence behind ESC, or the beginning of one. */
+/** A complete sequence after ESC, or the beginning of one. */
 const SEQUENCE = /^(\[[0-9;?]*[@-~]|O[@-~]|[^[O])/
 const BEGINNING = /^(\[[0-9;?]*|O)?$/
 const PRINTABLE = /^[^\x00-\x1f\x7f]+/
 
-/** Turns what a terminal sends into keys; what comes in pieces is put together. */
+/** Decodes terminal input into keys, including sequences that arrive in pieces. */
 export class KeyDecoder {
   #rest = ""
-  /** What was pasted so far; undefined outside of a paste. */
+  /** The paste so far; undefined outside a paste. */
   #pasted: string | undefined
 
   decode(input: string): readonly Key[] {
@@ -109,18 +112,18 @@ export class KeyDecoder {
     }
   }
 
-  /** Whether what came could be the Esc key, or the beginning of a sequence whose rest is late. */
+  /** Is the input so far either the Esc key or the beginning of a delayed sequence? */
   get isUndecided(): boolean {
     return this.#pasted === undefined && this.#rest === "\x1b"
   }
 
-  /** Nothing more came: it was the Esc key. */
+  /** Called when nothing followed: it was the Esc key. */
   settle(): readonly Key[] {
     if (!this.isUndecided) return []
     return [this.#take(1, { type: "key", name: "escape" })]
   }
 
-  /** `undefined`: more has to come first. */
+  /** `undefined`: more input is needed. */
   #next(): Key | "nothing" | undefined {
     if (this.#rest === "") return undefined
     const text = PRINTABLE.exec(this.#rest)?.[0]
@@ -139,7 +142,7 @@ export class KeyDecoder {
 
   #takeControl(): Key | "nothing" {
     const [letter = ""] = this.#rest
-    // Terminals that send both mean one line end.
+    // Terminals that send both mean one line break.
     if (this.#rest.startsWith("\r\n")) return this.#take(2, { type: "key", name: "enter" })
     if (letter === "\t") return this.#take(1, { type: "text", text: "\t" })
     const name = CONTROLS[letter]

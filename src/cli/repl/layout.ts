@@ -1,4 +1,4 @@
-/** How a text that is typed stands on a terminal. */
+/** Edited text arranged in terminal rows. */
 export interface Layout {
   readonly rows: readonly string[]
   readonly cursorRow: number
@@ -7,11 +7,11 @@ export interface Layout {
 
 export interface LayoutOptions {
   readonly prompt: string
-  /** Before the further lines of the text. */
+  /** The prompt of continuation lines. */
   readonly continued: string
   readonly text: string
   readonly cursor: number
-  /** Of the terminal; at least 2, so that a wide character has a place. */
+  /** The terminal's width; at least 2, so that a wide character fits. */
   readonly columns: number
 }
 
@@ -19,8 +19,8 @@ const segmenter = new Intl.Segmenter()
 const TAB = "    "
 
 /**
- * Breaks prompt and text into rows of the terminal, so that nobody has to know what a terminal does at its right edge.
- * A row that is full leaves the cursor at the beginning of the next one.
+ * Breaks prompt and text into rows itself, so that the terminal's behaviour at its right edge does not matter. After
+ * a full row the cursor is at the beginning of the next one.
  */
 export function layOut({ prompt, continued, text, cursor, columns }: LayoutOptions): Layout {
   const rows: string[] = []
@@ -63,20 +63,20 @@ function here(rows: readonly string[], width: number, columns: number) {
     : { cursorRow: rows.length, cursorColumn: width }
 }
 
-/** What stands for a character that would move the cursor. */
+/** A visible replacement for characters that would move the cursor. */
 function shown(segment: string): string {
   if (segment === "\t") return TAB
   return /[\x00-\x1f\x7f-\x9f]/.test(segment) ? "\ufffd" : segment
 }
 
-/** The part of a layout that a terminal of so many rows has a place for: around the cursor. */
+/** The part of a layout around the cursor that fits a terminal of `height` rows. */
 export function clip({ rows, cursorRow, cursorColumn }: Layout, height: number): Layout {
   if (rows.length <= height) return { rows, cursorRow, cursorColumn }
   const first = Math.min(Math.max(0, cursorRow - height + 1), rows.length - height)
   return { rows: rows.slice(first, first + height), cursorRow: cursorRow - first, cursorColumn }
 }
 
-/** In which row the cursor is after a terminal of another width has broken the rows anew. */
+/** The cursor's row after a resized terminal has rewrapped the rows. */
 export function rowAfterResize({ rows, cursorRow, cursorColumn }: Layout, columns: number): number {
   const above = rows.slice(0, cursorRow)
   return above.reduce(

@@ -4,11 +4,11 @@ import { clip, type Layout, layOut, rowAfterResize } from "./layout"
 import { Recall } from "./recall"
 import type { Entry, InterruptWatch, Terminal } from "./terminal"
 
-/** Terminals mark pasted text while this mode is on, so that its line ends do not send it. */
+/** Terminals mark pasted text in this mode, so that its line breaks do not submit it. */
 const PASTE_MODE_ON = "\x1b[?2004h"
 const PASTE_MODE_OFF = "\x1b[?2004l"
 
-/** Terminals that know it show what is between at once. */
+/** Terminals that support it show everything up to the frame's end at once. */
 const FRAME_START = "\x1b[?2026h"
 const FRAME_END = "\x1b[?2026l"
 
@@ -17,34 +17,34 @@ const PLAIN = "\x1b[0m"
 const CLEAR_BELOW = "\x1b[J"
 const CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
-/** What a sequence of a key takes at most on a slow line. */
+/** The longest gap within a key's sequence on a slow line. */
 const ESCAPE_MS = 50
 
-/** Before the further lines of a text. */
+/** The prompt of continuation lines. */
 const CONTINUED = "... "
 
 const NOTHING_DRAWN: Layout = { rows: [], cursorRow: 0, cursorColumn: 0 }
 
 export interface LineEditorOptions {
-  /** What was typed before, newest first. */
+  /** Previous input, newest first. */
   readonly history: readonly string[]
   readonly historySize: number
-  /** Whether colours may be used. */
+  /** May colours be used? */
   readonly hasColors: boolean
 }
 
-/** A search in what was typed before. */
+/** A search in the history. */
 interface Search {
   query: string
-  /** What is shown, and its number; undefined: nothing has the query. */
+  /** The matching entry and its index; undefined: no match. */
   found: { readonly entry: string; readonly at: number } | undefined
-  /** What was typed when it began. */
+  /** The input when the search began. */
   readonly before: string
 }
 
 /**
- * The process's terminal, read key by key. Whatever is typed is drawn anew as rows that were broken here: a terminal's
- * own line breaks cannot be undone.
+ * Reads the process's terminal key by key. Input is wrapped and redrawn here: a terminal's own line breaks cannot be
+ * undone.
  */
 export class LineEditor implements Terminal {
   readonly #buffer = new EditBuffer()
@@ -52,7 +52,7 @@ export class LineEditor implements Terminal {
   readonly #utf8 = new TextDecoder()
   readonly #recall: Recall
   readonly #hasColors: boolean
-  /** Entries that nobody waited for yet. */
+  /** Entries submitted before they were requested. */
   readonly #typedAhead: string[] = []
   #waiting: ((entry: Entry) => void) | undefined
   #prompt = ""
@@ -85,7 +85,7 @@ export class LineEditor implements Terminal {
       return Promise.resolve({ type: "line", text: early })
     }
     this.#prompt = prompt
-    // Without colours nobody could tell it from what was typed.
+    // Without colours the hint would look like input.
     if (hint !== "" && !this.#hasColors && this.#hint === "") this.write(`${hint}\n`)
     this.#hint = hint === "" ? this.#hint : hint
     this.#drawn = NOTHING_DRAWN
@@ -99,7 +99,7 @@ export class LineEditor implements Terminal {
     const controller = new AbortController()
     const abort = () => controller.abort()
     this.#interrupt = controller
-    // Once closed the terminal is no longer read key by key, and sends the signal itself.
+    // After close the terminal is no longer in raw mode, and sends the signal itself.
     process.on("SIGINT", abort)
     return {
       signal: controller.signal,
@@ -132,7 +132,7 @@ export class LineEditor implements Terminal {
   // --------------------------------------------------------------------------------------------- the terminal
 
   #takeTerminal(): void {
-    // Off first: while the process was stopped others have set the terminal as they like.
+    // Off first: other programs may have changed the terminal while the process was stopped.
     process.stdin.setRawMode(false)
     process.stdin.setRawMode(true)
     this.write(PASTE_MODE_ON)
@@ -140,19 +140,19 @@ export class LineEditor implements Terminal {
 
   #leaveTerminal(): void {
     this.write(PASTE_MODE_OFF)
-    // A terminal that was closed cannot be set.
+    // A closed terminal cannot be set.
     try {
       process.stdin.setRawMode(false)
     } catch {}
   }
 
-  /** Ctrl-Z: as the terminal would do it, if it were not read key by key. */
+  /** Ctrl-Z, which terminals in raw mode do not handle themselves. */
   #suspend(): void {
     if (this.#waiting !== undefined) this.#leaveText()
     this.#leaveTerminal()
-    // The whole group, as a terminal does: a shell waits for all of it.
+    // The whole process group, as a terminal does: the shell waits for all of it.
     process.kill(0, "SIGTSTP")
-    // Where nobody can continue a process, the signal does not stop it.
+    // If nothing can continue the process (no job control), the signal does not stop it.
     setTimeout(this.#onContinue, 0)
   }
 
@@ -258,7 +258,7 @@ export class LineEditor implements Terminal {
     if (entry !== undefined) this.#buffer.set(entry)
   }
 
-  /** @returns whether the key was meant for the search; every other key takes what was found */
+  /** @returns was the key part of the search? Any other key accepts the match */
   #takeForSearch(search: Search, key: Key): boolean {
     if (key.type === "text") return this.#searchFor(search, search.query + key.text)
     if (key.type === "key") {
@@ -344,14 +344,14 @@ export class LineEditor implements Terminal {
     return { ...this.#place(`(search)'${query}': `), text: entry, cursor: Math.max(0, at) }
   }
 
-  /** As much of it as stands in the first row. */
+  /** The part of the hint that fits in the first row. */
   #shownHint(column: number): string {
     if (!this.#hasColors) return ""
     const room = columns() - column - 1
     return room < 1 ? "" : `${GREY}${this.#hint.slice(0, room)}${PLAIN}`
   }
 
-  /** Shows the whole text and goes below it: it stays as it is. */
+  /** Draws the whole text and moves below it, so that it stays on the screen. */
   #leaveText(): void {
     const { text } = this.#buffer
     const whole = layOut({ ...this.#place(this.#prompt), cursor: text.length })
@@ -360,17 +360,17 @@ export class LineEditor implements Terminal {
   }
 }
 
-/** A terminal that does not tell its width has at least two columns. */
+/** A terminal of unknown width has at least two columns. */
 function columns(): number {
   return Math.max(2, process.stdout.columns || 80)
 }
 
-/** Takes away what was drawn. */
+/** Erases the current drawing. */
 function erase({ cursorRow }: Layout): string {
   return `${cursorRow === 0 ? "" : `\x1b[${cursorRow}A`}\r${CLEAR_BELOW}`
 }
 
-/** Rows, and the cursor where it belongs. */
+/** The escape codes that draw the rows and place the cursor. */
 function picture({ rows, cursorRow, cursorColumn }: Layout, hint: string): string {
   const up = rows.length - 1 - cursorRow
   return (

@@ -1,24 +1,24 @@
-/** What became of a line: part of a longer message, or its end. */
+/** The result of a line: part of a longer message, or its end. */
 export type BuilderResult =
   | { readonly type: "more" }
-  /** `isQuoted`: it was written between `"""`, and is a message even where it looks like a command. */
+  /** `isQuoted`: it was enclosed in `"""`, so it is a message even if it looks like a command. */
   | { readonly type: "message"; readonly text: string; readonly isQuoted: boolean }
 
 const QUOTES = '"""'
 
 /**
- * Puts lines together to messages: one a line, except between `"""` and `"""`. `/set system """` opens a longer text
- * as well.
+ * Combines lines into messages: one per line, except between `"""` and `"""`. `/set system """` starts a longer text
+ * too.
  */
 export class MessageBuilder {
-  /** What came so far; undefined outside of quotes. */
+  /** The lines so far; undefined outside quotes. */
   #open: { readonly prefix: string; readonly lines: string[] } | undefined
 
   get isOpen(): boolean {
     return this.#open !== undefined
   }
 
-  /** Drops what was begun. */
+  /** Discards an incomplete message. */
   reset(): void {
     this.#open = undefined
   }

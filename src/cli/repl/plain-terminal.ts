@@ -1,6 +1,6 @@
 import type { Entry, InterruptWatch, Terminal } from "./terminal"
 
-/** A terminal that cannot be drawn on (TERM=dumb): lines as it sends them, edited by itself. */
+/** A terminal without cursor control (TERM=dumb): it edits lines itself and sends them whole. */
 export class PlainTerminal implements Terminal {
   readonly #decoder = new TextDecoder()
   readonly #lines: string[] = []

@@ -1,11 +1,11 @@
-/** Walks through what was typed before, and searches it. */
+/** Steps through previous input, and searches it. */
 export class Recall {
   /** Oldest first. */
   readonly #entries: string[]
   readonly #size: number
-  /** Where the walk is; behind the newest where there is none. */
+  /** The current position; after the newest entry when not stepping. */
   #at: number
-  /** What was being typed when the walk began. */
+  /** The input before stepping began. */
   #draft = ""
 
   constructor(entries: readonly string[], size: number) {
@@ -14,26 +14,26 @@ export class Recall {
     this.#at = this.#entries.length
   }
 
-  /** Remembers an entry and ends the walk. What is said twice is remembered once. */
+  /** Adds an entry and resets the position. An immediate repetition is not added. */
   add(entry: string): void {
     if (entry.trim() !== "" && this.#entries.at(-1) !== entry) this.#entries.push(entry)
     if (this.#entries.length > this.#size) this.#entries.shift()
     this.rest()
   }
 
-  /** Ends the walk. */
+  /** Resets the position. */
   rest(): void {
     this.#at = this.#entries.length
   }
 
-  /** The entry before this one; `undefined` at the oldest. @param current what is typed now */
+  /** The previous entry; `undefined` at the oldest. @param current the current input */
   older(current: string): string | undefined {
     if (this.#at === 0) return undefined
     if (this.#at === this.#entries.length) this.#draft = current
     return this.#entries[--this.#at]
   }
 
-  /** The entry behind this one, behind the newest what was being typed; `undefined` there. */
+  /** The next entry, or the original input after the newest; `undefined` beyond that. */
   newer(): string | undefined {
     if (this.#at === this.#entries.length) return undefined
     this.#at++
@@ -41,8 +41,8 @@ export class Recall {
   }
 
   /**
-   * The newest entry with `query` that is not newer than the one of number `from`.
-   * @returns it and its number; `undefined`: there is none
+   * The newest entry at index `from` or before that contains `query`.
+   * @returns the entry and its index; `undefined` if there is none
    */
   find(query: string, from = this.#entries.length - 1): { entry: string; at: number } | undefined {
     if (query === "") return undefined

@@ -25,7 +25,7 @@ import type { Terminal } from "./terminal"
 const PROMPT = ">>> "
 const CONTINUED = "... "
 const HINT = "Send a message (/? for help)"
-/** The parameter that is the model's, not an answer's. */
+/** A parameter of the model rather than of an answer. */
 const CONTEXT = "num_ctx"
 const EXIT_HINT = "\nUse Ctrl + d or /bye to exit.\n"
 
@@ -37,7 +37,7 @@ export interface SessionOptions {
   readonly io: Io
 }
 
-/** A conversation at a terminal, until its user leaves. */
+/** An interactive conversation, until the user leaves. */
 export class Session {
   readonly #conversation: Conversation
   readonly #source: AnswerSource
@@ -67,7 +67,7 @@ export class Session {
     }
   }
 
-  /** Loads the model with a sign of it; Ctrl-C gives up. @throws what the source throws */
+  /** Loads the model while a spinner turns; Ctrl-C cancels. @throws what the source throws */
   async load(model: string): Promise<void> {
     using watch = this.#terminal.watchInterrupt()
     const spinner = startSpinner(this.#io)
@@ -104,7 +104,7 @@ export class Session {
     return false
   }
 
-  /** Where the context is full the oldest turns are dropped: a conversation has no end. */
+  /** When the context is full, the oldest turns are dropped, so that a conversation can go on for ever. */
   async #ask(question: string): Promise<void> {
     const restore = this.#conversation.checkpoint()
     let dropped = this.#window.makeRoom(question)
@@ -116,7 +116,7 @@ export class Session {
         const more = isContextFull(error) ? this.#window.makeRoomAfter(error, question) : 0
         dropped += more
         if (more > 0) continue
-        // What was dropped for nothing is for the next question.
+        // Keeps the turns for the next question: dropping them did not help.
         restore()
         throw error
       }
@@ -143,7 +143,7 @@ export class Session {
     }
   }
 
-  /** How full the context is now. */
+  /** Updates how full the context is, and reports an answer that was cut off. */
   async #takeNote(answer: PrintedAnswer, model: string): Promise<void> {
     const size = await this.#source.contextLength(model).catch(() => undefined)
     this.#window.answered(answer, size)
@@ -222,7 +222,7 @@ export class Session {
     this.#say(`Set parameter '${name}' to '${values.join("', '")}'`)
   }
 
-  /** Makes a model of what was set and said; the conversation goes on with the model that it has. */
+  /** Creates a model from the settings and messages; the conversation continues with the current model. */
   async #save(name: string): Promise<void> {
     const { model, system, messages, parameters, contextLength } = this.#conversation
     const texts = await this.#source.texts(model)
@@ -278,7 +278,7 @@ export class Session {
     return shown.length === 0 ? "Neither the model nor you have set any parameters.\n" : shown.join("\n")
   }
 
-  /** What is no part of the conversation. */
+  /** Prints a message that is not part of the conversation. */
   #tell(text: string): void {
     this.#io.writeError(wordWrapFor(this.#io, true)?.add(text) ?? text)
   }

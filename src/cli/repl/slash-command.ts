@@ -3,11 +3,11 @@ import { nearest } from "../../lib/text/nearest"
 export const showTopics = ["info", "license", "modelfile", "parameters", "system", "template"] as const
 export type ShowTopic = (typeof showTopics)[number]
 
-/** Pages of help; the first is the overview. */
+/** Help pages; the first is the overview. */
 export const helpTopics = ["commands", "set", "show", "shortcuts"] as const
 export type HelpTopic = (typeof helpTopics)[number]
 
-/** A line of a conversation that is meant for the program. */
+/** A line of a conversation that is a command. */
 export type SlashCommand =
   | { readonly type: "help"; readonly topic: HelpTopic }
   | { readonly type: "exit" }
@@ -21,15 +21,15 @@ export type SlashCommand =
   | { readonly type: "show"; readonly topic: ShowTopic }
   | { readonly type: "load"; readonly model: string }
   | { readonly type: "list"; readonly prefix: string }
-  /** It looks like a command but is none; the text says what would be. */
+  /** Looks like a command but is not valid; the text is the usage to show. */
   | { readonly type: "mistake"; readonly text: string }
 
 const names = ["/?", "/help", "/bye", "/exit", "/clear", "/set", "/show", "/save", "/load", "/list"]
 const switches = ["parameter", "system", "verbose", "quiet", "wordwrap", "nowordwrap", "history", "nohistory"]
 
 /**
- * Reads a line that begins with a slash; `undefined` for a message. `/usr/bin` and the like begin with a slash but
- * are not commands: no command has a second slash in its first word.
+ * Parses a line that begins with a slash; `undefined` for a message. `/usr/bin` and the like are messages: a second
+ * slash in the first word rules out a command.
  */
 export function parseSlashCommand(line: string): SlashCommand | undefined {
   const [name = "", ...words] = line.trim().split(/\s+/)
@@ -69,7 +69,7 @@ function parseSet(line: string, [what, ...rest]: readonly string[]): SlashComman
         : { type: "set-parameter", name, values }
     }
     case "system":
-      // The text's own spaces and lines are kept.
+      // Keeps the text's own spaces and line breaks.
       return { type: "set-system", text: line.replace(/^\/set\s+system\s*/, "") }
     case "verbose":
     case "quiet":

@@ -13,9 +13,9 @@ import type { Terminal } from "./terminal"
 export interface StartOptions {
   readonly model: string
   readonly system: string | undefined
-  /** Other flags may be among them. */
+  /** May include other flags. */
   readonly parameters: ParameterValues
-  /** What every request has besides. */
+  /** Added to every request. */
   readonly options: Partial<AnswerOptions>
   readonly verbose: boolean
   readonly wrapsWords: boolean
@@ -23,13 +23,13 @@ export interface StartOptions {
   readonly source: AnswerSource
 }
 
-/** Loads the model and talks to it on the process's terminal. */
+/** Loads the model and runs a conversation on the process's terminal. */
 export async function startConversation(options: StartOptions): Promise<void> {
   const { model, io, source } = options
   const history = new History(findPaths(io.environment).history)
   const lines = await history.load()
   const terminal = openTerminal(lines, io)
-  // The terminal must be left as it was found, however this ends.
+  // The terminal must be restored however the conversation ends.
   const endBySignal = () => terminal.close()
   process.once("SIGTERM", endBySignal)
   try {

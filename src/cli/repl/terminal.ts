@@ -1,21 +1,21 @@
 /** What the user did at a prompt. */
 export type Entry =
   | { readonly type: "line"; readonly text: string }
-  /** Ctrl-C; what had been typed is dropped. */
+  /** Ctrl-C; the input is discarded. */
   | { readonly type: "interrupt"; readonly wasEmpty: boolean }
-  /** Ctrl-D, or the terminal is gone. */
+  /** Ctrl-D, or the terminal was closed. */
   | { readonly type: "end" }
 
-/** Ctrl-C as a signal, for the time of an answer. */
+/** Ctrl-C as a signal while an answer is generated. */
 export interface InterruptWatch extends Disposable {
   readonly signal: AbortSignal
 }
 
-/** Somebody at a keyboard. */
+/** An interactive terminal. */
 export interface Terminal {
-  /** Asks for a line; `hint` stands greyed in the empty line. */
+  /** Reads a line; `hint` is shown greyed out while it is empty. */
   read(prompt: string, hint?: string): Promise<Entry>
-  /** Until it is disposed Ctrl-C aborts the signal; what is typed meanwhile is kept for the next prompt, unseen. */
+  /** Until disposed, Ctrl-C aborts the signal, and other input is kept, without echo, for the next prompt. */
   watchInterrupt(): InterruptWatch
   write(text: string): void
   close(): void

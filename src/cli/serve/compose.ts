@@ -20,15 +20,15 @@ export interface LocalOptions {
   readonly inputs: Inputs
   readonly log: Logger
   readonly observer?: EngineObserver
-  /** Other names for models, where they may change. */
+  /** Aliases of models, read anew each time because they may change. */
   readonly aliases?: () => Aliases
-  /** What a command says of a model beside its user's settings. */
+  /** Applies a command's options on top of the user's settings for a model. */
   readonly adapt?: (settings: ModelSettings, model: string) => ModelSettings
 }
 
 /**
- * The models of this machine and an engine for them; nothing is started before it is needed.
- * @throws UsageError, FileFailed where the models directory cannot be used
+ * This machine's models and an engine for them; nothing is started before it is needed.
+ * @throws UsageError, FileFailed if the models directory cannot be used
  */
 export async function createLocal({ inputs, log, observer, adapt, ...options }: LocalOptions): Promise<{
   store: Store
@@ -54,13 +54,13 @@ export async function createLocal({ inputs, log, observer, adapt, ...options }: 
   return { store, engine }
 }
 
-/** Looked for when a model could not be loaded, and loaded only then. */
+/** Called when a model could not be loaded; its modules are loaded only then. */
 async function damagedFiles(store: Store, model: string): Promise<readonly string[]> {
   const { findDamage } = await import("../../store/pull/damage")
   return (await findDamage(store, model, { isHasty: true })).map(({ name }) => name)
 }
 
-/** What of the settings an engine takes over while it runs. */
+/** The settings that a running engine adopts. */
 export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveOptions {
   const { memory, gpuMemory, headroom, maxModels, queueLimit, queueTimeout } = capacity(inputs)
   return {
@@ -79,7 +79,7 @@ export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveO
   }
 }
 
-/** A GPU that is only planned with. */
+/** A hypothetical GPU for planning. */
 function toDevice(bytes: number, index: number): Device {
   return {
     name: `GPU${index}`,
@@ -91,7 +91,7 @@ function toDevice(bytes: number, index: number): Device {
   }
 }
 
-/** This program again, as a worker; the executable is all of it, in development bun needs the entry's path. */
+/** The command to start this program as a worker; in development bun also needs the entry's path. */
 function workerCommand(kind: string): readonly string[] {
   const program = Bun.isStandaloneExecutable ? [] : [join(import.meta.dir, "../../index.ts")]
   return [process.execPath, ...program, "worker", kind]

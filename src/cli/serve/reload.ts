@@ -7,20 +7,23 @@ import { gatherInputs } from "../../config/settings"
 import { placeAndReason } from "../../errors/base"
 import type { Logger } from "../../log/logger"
 
-/** Editors write a file in several steps, in milliseconds. */
+/** In milliseconds; editors write a file in several steps. */
 const DEBOUNCE_MS = 200
 
 export interface ReloadOptions {
-  /** As the server was started with. */
+  /** The inputs that the server was started with. */
   readonly inputs: Inputs
-  /** The command line, with the name of a file if it has one. */
+  /** The command line's flags, including the configuration file's name if given. */
   readonly flags: Readonly<Record<string, unknown>>
   readonly log: Logger
-  /** Takes over what can change. Returns models that will be loaded otherwise only the next time. */
+  /**
+   * Adopts the settings that can change at runtime. Returns the models to which changes apply only after the next
+   * load.
+   */
   apply(inputs: Inputs): readonly string[]
 }
 
-/** The configuration of a running server, which is read again when its file changes or somebody asks for it. */
+/** The configuration of a running server, reloaded when its file changes or on request. */
 export class LiveConfiguration {
   readonly #options: ReloadOptions
   #inputs: Inputs
@@ -31,12 +34,12 @@ export class LiveConfiguration {
     this.#inputs = options.inputs
   }
 
-  /** What counts now. */
+  /** The current inputs. */
   get inputs(): Inputs {
     return this.#inputs
   }
 
-  /** Reads the file again; a wrong one changes nothing. Never rejects: the log tells what came of it. */
+  /** Reloads the file; an invalid one changes nothing. Never rejects: the result is logged. */
   reload(): Promise<void> {
     this.#pending = this.#pending.then(() => this.#reload())
     return this.#pending
@@ -64,12 +67,12 @@ export class LiveConfiguration {
     }
   }
 
-  /** Reads the file again whenever it changes, until disposed of. */
+  /** Reloads the file whenever it changes, until disposed. */
   watch(): Disposable {
     const { environment, file } = this.#inputs
     const folder = file === undefined ? ensureFolder(findPaths(environment).home) : dirname(file.path)
     let timer: ReturnType<typeof setTimeout> | undefined
-    // The folder: editors replace the file, and a mounted one may be a link to another that is replaced.
+    // Watches the folder, because editors replace the file, and a mounted file may be a link that is replaced.
     const watcher = watchFolder(folder, () => {
       clearTimeout(timer)
       timer = setTimeout(() => void this.reload(), DEBOUNCE_MS)
@@ -83,17 +86,17 @@ export class LiveConfiguration {
   }
 }
 
-/** A file may be put there later. */
+/** The file may be created later. */
 function ensureFolder(folder: string): string {
   try {
     mkdirSync(folder, { recursive: true })
   } catch {
-    // Nobody can put a file there either.
+    // Then the file cannot be created either.
   }
   return folder
 }
 
-/** Without the folder, or where the system cannot watch, a signal still asks for a reload. */
+/** If the folder is missing or cannot be watched, a signal can still trigger a reload. */
 function watchFolder(folder: string, onChange: () => void): FSWatcher | undefined {
   try {
     return watch(folder, { persistent: false }, onChange).on("error", () => {})

@@ -44,18 +44,18 @@ import { type ServiceManager, serviceManager } from "./systemd"
 import { printable } from "../terminal/output"
 
 export interface ServerOptions {
-  /** What counts at the start. */
+  /** The inputs at startup. */
   readonly inputs: Inputs
-  /** The command line, to be read again together with the file. */
+  /** The command line's flags, reapplied when the file is reloaded. */
   readonly flags: Readonly<Record<string, unknown>>
-  /** Loaded at the start, by name or path. */
+  /** Models to load at startup, by name or path. */
   readonly models: readonly string[]
   readonly io: Io
 }
 
 /**
- * Serves until it is told to end, then lets running answers finish. Resolves when no worker is left.
- * @throws UsageError, CannotListen, and what is wrong with one of `models` before anything is loaded
+ * Serves until told to stop, then lets running answers finish. Resolves when all workers have ended.
+ * @throws UsageError, CannotListen, and errors of `models` found before anything is loaded
  */
 export async function runServer(options: ServerOptions): Promise<void> {
   const serverLog = await openLog(options.inputs)
@@ -70,7 +70,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   const { log } = serverLog
   const startedAt = new Date()
   let engine: ManagedEngine | undefined
-  // From here on, so that no signal finds half of a server.
+  // From here on, so that a signal never finds a half-started server.
   using signals = watchSignals(() => killWorkers(engine))
   const { Metrics } = await import("../../metrics")
   const metrics = new Metrics({ version, startedAt })
@@ -110,11 +110,11 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
     serverLog.reopen()
     void reload(configuration, manager, started.promise)
   })
-  // Last, because whoever reads it may do anything from then on.
+  // Last: readers of this line may use the server at once.
   io.write(`xLLM is listening on ${printable(listener.url)}\n`)
   const ending = AbortSignal.any([signals.signal, hangups.signal])
   try {
-    // From here on no model ends the server: one that cannot be loaded is tried again when it is asked for.
+    // From here on no model can end the server: one that fails to load is retried on its next request.
     void parts.engine.start(ending).then(started.resolve)
     void started.promise.then(() => ending.aborted || manager.ready())
     await aborted(ending)
@@ -122,7 +122,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
     manager.stopping()
     const { shutdownTimeout } = capacity(configuration.inputs)
     log.info("stopping", { reason: String(ending.reason ?? "failure"), timeout_seconds: shutdownTimeout })
-    // In this order: running answers, and refusals of new ones, still have to be sent.
+    // In this order: running answers, and refusals of new requests, still have to be sent.
     await engine.drain(shutdownTimeout * 1000)
     await listener.close()
   }
@@ -133,7 +133,7 @@ interface Files extends AsyncDisposable {
   readonly images: ImageFiles
 }
 
-/** The server's own files; what an earlier one has left of them is removed. */
+/** Opens the server's own files, and removes those left over by earlier servers. */
 async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger): Promise<Files> {
   const [{ Uploads }, { ImageFiles }] = await Promise.all([
     import("../../http/read/uploads"),
@@ -168,7 +168,7 @@ interface Preparation {
   readonly observer: EngineObserver
 }
 
-/** Everything that can be wrong with the settings, and with the models that were named, is found here, before the server listens. */
+/** Checks the settings and the named models, so that all their errors are reported before the server listens. */
 async function prepare({ inputs, models, log, observer }: Preparation): Promise<Parts> {
   const address = listenSettings(inputs)
   effectiveSettings(inputs)
@@ -187,7 +187,7 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     checkGenerates(await store.describe(name))
     names.push(name)
   }
-  // Beside everything else: nobody waits for these.
+  // In the background: startup does not wait for these warnings.
   void tellOfNoModels(store, modelsFolder(inputs), log)
   store
     .tidy()
@@ -208,8 +208,8 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
 }
 
 /**
- * Only of one that the user has chosen: a server whose home cannot be written still serves text. What is not there is
- * made when it is needed. @throws UsageError, FileFailed for one that can hold no images
+ * Checks only a folder that the user has set: a server with a read-only home must still serve text. A missing one is
+ * created when needed. @throws UsageError, FileFailed if it cannot hold images
  */
 async function checkImagesFolder(inputs: Inputs): Promise<void> {
   const folder = imagesFolder(inputs)
@@ -221,7 +221,7 @@ async function checkImagesFolder(inputs: Inputs): Promise<void> {
   if (facts?.isDirectory() === false) throw new UsageError(`the images directory ${folder} is not a folder`)
 }
 
-/** A server without a model answers nothing: its user is told how to get one. */
+/** A server without models can answer nothing, so it tells its user how to get one. */
 async function tellOfNoModels(store: Store, folder: string, log: Logger): Promise<void> {
   const models = await store.list().catch(() => undefined)
   if (models?.length !== 0) return
@@ -229,7 +229,7 @@ async function tellOfNoModels(store: Store, folder: string, log: Logger): Promis
   log.warn(`no models yet: ${FIRST_MODEL}`, { folder })
 }
 
-/** @throws InvalidSettings where no model could be loaded as the settings are, or one that has settings of its own */
+/** @throws InvalidSettings if no model could be loaded with these settings, or with the settings of one model */
 function checkModelSettings(inputs: Inputs): void {
   for (const model of [undefined, ...modelsInFile(inputs)]) {
     const fault = cacheFault(settingsOfModel(inputs, { name: model ?? "" }))
@@ -239,7 +239,7 @@ function checkModelSettings(inputs: Inputs): void {
 
 interface ServerLog {
   readonly log: RootLogger
-  /** A file that was renamed, as logrotate does, is written to no more. */
+  /** Called after the file was renamed, for example by logrotate: opens a new one. */
   reopen(): void
   close(): Promise<void>
 }
@@ -263,7 +263,7 @@ function toListenOptions(address: ListenSettings): ListenOptions {
   return "socket" in address ? { unix: address.socket } : { host: address.hostname, port: address.port }
 }
 
-/** `started`: until then the manager is not to hear that the server is ready. */
+/** `started`: the service manager must not be told that the server is ready before this. */
 async function reload(
   configuration: LiveConfiguration,
   manager: ServiceManager,
@@ -276,11 +276,11 @@ async function reload(
 }
 
 interface Hangups extends Disposable {
-  /** Aborted when the terminal that the server was started on is gone. */
+  /** Aborted when the terminal that the server was started on is closed. */
   readonly signal: AbortSignal
 }
 
-/** SIGHUP asks to read the configuration and to open the log file anew, unless it comes because the terminal is closed. */
+/** SIGHUP reloads the configuration and reopens the log file, unless it comes from a closed terminal. */
 function watchHangups({ stdinIsTerminal }: Io, onReload: () => void): Hangups {
   const controller = new AbortController()
   const listener = () => {
@@ -307,13 +307,13 @@ function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
-/** For an end at once: the engine would give each worker time. */
+/** For an immediate exit: the engine would give each worker time. */
 function killWorkers(engine: ManagedEngine | undefined): void {
   for (const { pid } of engine?.loaded() ?? []) {
     try {
       if (pid !== undefined) process.kill(pid, "SIGKILL")
     } catch {
-      // It has ended already.
+      // It has already ended.
     }
   }
 }

@@ -8,15 +8,15 @@ const SOCK_DGRAM = 2
 const SOCK_CLOEXEC = 0o2000000
 const MSG_NOSIGNAL = 0x4000
 
-/** `sizeof(sun_path)` in linux/un.h; a path needs one byte more than its name. */
+/** `sizeof(sun_path)` in linux/un.h; a path also needs a terminating zero byte. */
 const SUN_PATH_BYTES = 108
 
-/** Tells a service manager how the server is doing, in the words of sd_notify(3). */
+/** Reports the server's state to a service manager, by sd_notify(3). */
 export interface ServiceManager extends Disposable {
-  /** What `systemctl status` shows beside the service. */
+  /** The text that `systemctl status` shows. */
   status(text: string): void
   ready(): void
-  /** The configuration is read again; {@link ready} ends it. */
+  /** The configuration is being reloaded; {@link ready} ends this state. */
   reloading(): void
   stopping(): void
 }
@@ -30,9 +30,9 @@ const NOBODY: ServiceManager = {
 }
 
 /**
- * The manager that started this process, where there is one: systemd names a socket in NOTIFY_SOCKET. As long as it
- * is not disposed of, it is also told that this process is alive, twice in the time that WATCHDOG_USEC allows: from a
- * timer, so a blocked event loop is noticed. What cannot be sent is lost; a service runs without its manager too.
+ * The manager that started this process, if any: systemd passes a socket in NOTIFY_SOCKET. Until disposed, it also
+ * sends keep-alives, twice per WATCHDOG_USEC, from a timer so that a blocked event loop is noticed. Messages that
+ * cannot be sent are lost; the server also runs without its manager.
  */
 export function serviceManager(environment: Environment): ServiceManager {
   const path = environment["NOTIFY_SOCKET"]
@@ -63,12 +63,12 @@ function addressOf(path: string): Buffer | undefined {
   return address
 }
 
-/** Half of what systemd allows; `undefined` where it does not watch, or watches another process. */
+/** Half of systemd's limit; `undefined` if it does not watch this process. */
 function watchdogPeriodMs(environment: Environment): number | undefined {
   const limit = Number(environment["WATCHDOG_USEC"])
   const watched = environment["WATCHDOG_PID"]
   if (!(limit > 0) || (watched && Number(watched) !== process.pid)) return undefined
-  // A longer timer would fire all the time.
+  // A longer timer would overflow and fire constantly.
   return Math.min(limit / 1000 / 2, LONGEST_WAIT_SECONDS * 1000)
 }
 
@@ -82,12 +82,12 @@ function openLibc() {
   }).symbols
 }
 
-/** Bun has no datagram sockets of the Unix kind. */
+/** Bun has no Unix datagram sockets. */
 function sendDatagram(address: Buffer, text: string): void {
   try {
     libc ??= openLibc()
   } catch {
-    return // Another C library: systemd runs on none of those.
+    return // A different C library: systemd does not support those.
   }
   const socket = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
   if (socket < 0) return

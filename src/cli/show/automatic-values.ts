@@ -8,15 +8,15 @@ import { systemMemory } from "../../lib/system/system-memory"
 import { usableCores } from "../../worker/cores"
 import { formatBytes } from "../terminal/output"
 
-/** What a setting that is left to the program comes to on this machine. */
+/** The effective value on this machine of a setting that is chosen automatically. */
 export interface AutomaticValue {
   readonly shown: string
-  /** Absent: it is known only with a model. */
+  /** Absent: it depends on the model. */
   readonly value?: string | number
 }
 
 /**
- * What the setting at `path` comes to where its value is `auto` or `none`; `undefined` where nobody can say that without
+ * The effective value of the setting at `path` if it is `auto` or `none`; `undefined` if it cannot be known without
  * loading a model. @throws UsageError
  */
 export function automaticValue(

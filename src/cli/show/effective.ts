@@ -4,7 +4,7 @@ import type { SamplingParameters } from "../../domain/chat"
 import type { ModelDetails } from "../../domain/model"
 import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
 
-/** A setting or a parameter that a model is used with. */
+/** The effective value of a model's setting or parameter. */
 export interface EffectiveValue {
   readonly name: string
   readonly shown: string
@@ -12,13 +12,13 @@ export interface EffectiveValue {
   readonly from: string
 }
 
-/** Parameters that requests and Modelfiles call other than by their fields' words. */
+/** Parameters whose names in requests and Modelfiles differ from their fields. */
 const NAMES: Readonly<Partial<Record<keyof SamplingParameters, string>>> = {
   dynamicTemperatureRange: "dynatemp_range",
   dynamicTemperatureExponent: "dynatemp_exponent",
 }
 
-/** What a model is loaded with, and what its answers are sampled with where a request says nothing. */
+/** The settings that a model is loaded with, and the sampling defaults of its requests. */
 export function effectiveValues(inputs: Inputs, details: ModelDetails): readonly EffectiveValue[] {
   const settings = effectiveModelSettings(inputs, details)
   if (details.kind !== "text") return settings

@@ -6,14 +6,14 @@ import type { GgufTensorInfo } from "../../formats/gguf/types"
 import { modelOfFile } from "../../store/local/scan"
 import type { ProjectorFacts } from "./show-text"
 
-/** Every tensor of a text model, of all its files. @throws UsageError for other models */
+/** All tensors of a text model, from all its files. @throws UsageError for other models */
 export function readTensors({ kind, name, path }: ModelDetails): readonly GgufTensorInfo[] {
   if (kind !== "text")
     throw new UsageError(`model '${name}' is not a text model: its tensors cannot be shown`)
   return modelOfFile(path).paths.flatMap((part) => readGgufHeader(part).tensors)
 }
 
-/** What a projector's file says; `undefined` where it cannot be read. */
+/** The facts in a projector's file; `undefined` if it cannot be read. */
 export function readProjector(path: string): ProjectorFacts | undefined {
   try {
     const { metadata, tensors } = readGgufHeader(path)

@@ -5,20 +5,20 @@ import { type JsonRecord, recordAt, recordsAt, textAt } from "../../lib/json"
 import { parametersOf } from "../../store/default-parameters"
 import type { ManifestParameter } from "../../store/managed/manifest"
 
-/** What a model brings along beside its weights. */
+/** A model's template, parameters and texts, besides its weights. */
 export interface ModelTexts {
-  /** What a Modelfile that builds on it has behind FROM. */
+  /** The FROM value of a Modelfile that builds on it. */
   readonly from: string
   readonly license?: string
   /** In Jinja. */
   readonly template?: string
   readonly system?: string
   readonly messages: readonly ChatMessage[]
-  /** Under the names that Modelfiles use. */
+  /** Under their Modelfile names. */
   readonly parameters: Readonly<Record<string, ManifestParameter>>
 }
 
-/** Of a model of this machine. */
+/** For a model on this machine. */
 export function modelTextsOf(details: ModelDetails, from: string): ModelTexts {
   const { license, defaults } = details
   const template = defaults?.template ?? (details.kind === "text" ? details.chatTemplate : undefined)
@@ -32,7 +32,7 @@ export function modelTextsOf(details: ModelDetails, from: string): ModelTexts {
   }
 }
 
-/** Of what a server tells. */
+/** From a server's answer. */
 export function textsFrom(meta: JsonRecord, from: string): ModelTexts {
   const [license, template, system] = ["license", "template", "system"].map((key) => textAt(meta, key))
   const messages = recordsAt(meta, "messages").map(({ role, content }) => ({ role, content }))
@@ -41,13 +41,13 @@ export function textsFrom(meta: JsonRecord, from: string): ModelTexts {
     ...(license !== undefined && { license }),
     ...(template !== undefined && { template }),
     ...(system !== undefined && { system }),
-    // Both ends come from one build, or from one that promises the same fields.
+    // Safe: both ends are from the same build, or from one that keeps these fields compatible.
     messages: messages as readonly ChatMessage[],
     parameters: (recordAt(meta, "parameters") ?? {}) as ModelTexts["parameters"],
   }
 }
 
-/** The instructions of a Modelfile that says all of it. */
+/** The Modelfile instructions that set all of these. */
 export function instructionsOfTexts(texts: ModelTexts): readonly InstructionBody[] {
   const { from, template, license } = texts
   return [
@@ -58,7 +58,7 @@ export function instructionsOfTexts(texts: ModelTexts): readonly InstructionBody
   ]
 }
 
-/** Those that change how a model answers. */
+/** The instructions that change how a model answers. */
 export function changes({
   system,
   parameters,
@@ -70,7 +70,7 @@ export function changes({
     ...(system === undefined ? [] : [{ type: "system", value: system } as const]),
     ...parameterInstructions(parameters),
     ...messages.flatMap(({ role, content }): InstructionBody[] =>
-      // A Modelfile has only these.
+      // Modelfiles have only these roles.
       role === "system" || role === "user" || role === "assistant"
         ? [{ type: "message", role, content }]
         : [],
@@ -78,7 +78,7 @@ export function changes({
   ]
 }
 
-/** One for each value. */
+/** One instruction per value. */
 function parameterInstructions(parameters: ModelTexts["parameters"]): readonly InstructionBody[] {
   return Object.entries(parameters).flatMap(([name, value]) =>
     (typeof value === "object" ? value : [value]).map((one): InstructionBody => ({

@@ -2,7 +2,7 @@ import type { ModelDetails } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Manifest } from "../../store/managed/manifest"
 
-/** What `show --json` tells. */
+/** The output of `show --json`. */
 export function toShowObject(
   details: ModelDetails,
   manifest: Manifest | undefined,
@@ -73,7 +73,7 @@ function toFile({ name, sizeBytes }: { readonly name: string; readonly sizeBytes
   return { name, size_bytes: sizeBytes }
 }
 
-/** What was installed, from where, and what it brings along beside its weights. */
+/** A managed model's source, and what it adds to its weights. */
 function toInstalled(manifest: Manifest) {
   const {
     source,

@@ -3,16 +3,16 @@ import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
 import { formatBytes, formatCount, section } from "../terminal/output"
 
-/** Lines of a licence or a system message that the overview shows. */
+/** The lines of a licence or system message shown in the overview. */
 const TEXT_LINES = 2
 
-/** Arrays and texts of the metadata are cut here, unless JSON is asked for. */
+/** Arrays and texts in the metadata are cut to this width, except in JSON. */
 const METADATA_WIDTH = 100
 
-/** Names of speakers, and files, that the overview shows. */
+/** The number of speakers, or files, shown in the overview. */
 const LIST_LENGTH = 12
 
-/** What is known of a text model; a server tells less than a file. */
+/** Facts about a text model; a server provides fewer than a file. */
 type TextModelFacts = Pick<
   TextModelDetails,
   | "kind"
@@ -25,10 +25,9 @@ type TextModelFacts = Pick<
 > &
   Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata" | "defaults" | "aliases">>
 
-/** What is known of a model. */
 export type ModelFacts = TextModelFacts | Exclude<ModelDetails, { readonly kind: "text" }>
 
-/** What of a projector's file is shown. */
+/** The facts shown about a projector's file. */
 export interface ProjectorFacts {
   readonly architecture: string
   readonly parameterCount: number
@@ -36,31 +35,31 @@ export interface ProjectorFacts {
   readonly dimensions: number
 }
 
-/** What an overview shows beside what a model's own file says. */
+/** What an overview shows besides the facts in a model's file. */
 export interface ShowExtras {
-  /** Whether every key of the file is wanted. */
+  /** Show all keys of the file? */
   readonly metadata?: boolean
-  /** Absent: not wanted. */
+  /** Absent: not requested. */
   readonly tensors?: readonly GgufTensorInfo[]
   readonly parameters?: Readonly<Record<string, ManifestParameter>>
   readonly system?: string
-  /** The version of the program that the model asks for. */
+  /** The program version that the model requires. */
   readonly requires?: string
   readonly projector?: ProjectorFacts
   readonly storage?: Storage
 }
 
-/** Where a model is, and where it is from. */
+/** Where a model is stored, and where it came from. */
 export interface Storage {
   readonly sizeBytes: number
   readonly path: string
-  /** Absent: it was put there by hand. */
+  /** Absent: it was added by hand. */
   readonly source?: ManifestSource
 }
 
 type Row = readonly [string, ...string[]]
 
-/** The sections of `show`, as people read them. */
+/** The sections of `show` for human readers. */
 export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
   const { metadata = false, tensors = [], parameters = {}, system, requires, projector, storage } = extras
   const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
@@ -124,7 +123,7 @@ function textRows(details: TextModelFacts): readonly Row[] {
   ]
 }
 
-/** How many there are, and the names of those that have one. */
+/** The number of speakers, and the names of those that have one. */
 function speakersOf(speakers: readonly (string | undefined)[]): string {
   const named = speakers.filter((name) => name !== undefined)
   const names = shortList(named)
@@ -147,7 +146,7 @@ function fileRows(details: ModelFacts): readonly Row[] {
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
 }
 
-/** What `show` calls the places that models come from. */
+/** The name that `show` uses for each source. */
 const ORIGINS: Readonly<Record<ManifestSource["type"], string>> = {
   huggingface: "Hugging Face",
   ollama: "Ollama registry",
@@ -169,7 +168,7 @@ function shortList(names: readonly string[]): readonly string[] {
   return names.length > LIST_LENGTH ? [...names.slice(0, LIST_LENGTH), "..."] : names
 }
 
-/** Parameters as Modelfiles name them: one row for each value, texts in quotes. */
+/** Parameters under their Modelfile names: one row per value, texts in quotes. */
 export function manifestParameterRows(
   parameters: Readonly<Record<string, ManifestParameter>>,
 ): readonly (readonly [name: string, value: string])[] {
@@ -201,7 +200,7 @@ function shortened(text: string): string {
   return oneLine.length <= METADATA_WIDTH ? oneLine : `${oneLine.slice(0, METADATA_WIDTH)}...`
 }
 
-/** The chat template that counts, in Jinja. */
+/** The effective chat template, in Jinja. */
 export function templateOf(details: ModelDetails): string | undefined {
   return details.kind === "text" ? (details.defaults?.template ?? details.chatTemplate) : undefined
 }

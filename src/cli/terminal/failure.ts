@@ -7,12 +7,12 @@ import { asXllmError, placeAndReason, SystemFailed, traceOf } from "../../errors
 import { version } from "../../version"
 import { terminalSafe } from "./output"
 
-/** Where defects are kept begins anew at this size. */
+/** The file with error reports is started anew at this size. */
 const MAX_REPORT_BYTES = 1024 ** 2
 
 /**
- * What a command that failed tells its user, without the "Error: " before it. Of a defect it names the file that has
- * its trace, which is written here.
+ * The message for a failed command, without the leading "Error: ". For an internal error it names the file to which
+ * this function writes the stack trace.
  */
 export function failureText(error: unknown, environment: Environment): string {
   const known = asXllmError(error)
@@ -29,7 +29,7 @@ function keepTrace(trace: string, environment: Environment): string {
   return `its details are in ${kept}; please report it with them`
 }
 
-/** Whether it could be written. */
+/** Returns false if the file cannot be written. */
 function append(path: string, entry: string): boolean {
   try {
     mkdirSync(dirname(path), { recursive: true })

@@ -6,9 +6,9 @@ import { readBounded } from "../../lib/system/read-bounded"
 import { formatSize } from "../../lib/text/bytes"
 
 /**
- * What a file has that the user named; a pipe or a device is read to its end.
- * @param what what it is to be, as in "a Modelfile"
- * @throws FileFailed, and UsageError for one that is larger than any of its kind
+ * Reads a file named by the user; a pipe or device is read to its end.
+ * @param what what the file should be, as in "a Modelfile"
+ * @throws FileFailed, and UsageError if it is larger than any valid file of its kind
  */
 export async function readGiven(path: string, what: string, maxBytes: number): Promise<Uint8Array> {
   const bytes = await readBounded(path, maxBytes).catch((error: unknown) => {
@@ -18,7 +18,7 @@ export async function readGiven(path: string, what: string, maxBytes: number): P
   throw new UsageError(`${path} is larger than the limit for ${what} (${formatSize(maxBytes)})`)
 }
 
-/** The absolute path of a file that somebody else will read. @throws FileFailed, UsageError for a pipe or a device */
+/** The absolute path of a file for another process to read. @throws FileFailed, UsageError for a pipe or a device */
 export async function existingFile(path: string): Promise<string> {
   const facts = await stat(path).catch((error: unknown) => {
     throw new FileFailed("read", path, error)

@@ -4,30 +4,30 @@ import { FileFailed } from "../../errors/store"
 import { BODY_BYTES } from "../../limits"
 import { failureText } from "./failure"
 
-/** The streams and variables that a command works with. */
+/** The streams and environment variables of a command. */
 export interface Io {
   readonly environment: Environment
-  /** Somebody watches: redrawing and escape codes make sense. */
+  /** Interactive: redrawing and escape codes make sense. */
   readonly stdinIsTerminal: boolean
   readonly stdoutIsTerminal: boolean
-  /** Not so of one that cannot be drawn on (TERM=dumb): what is shown on it for a while would stay. */
+  /** False for one without cursor control (TERM=dumb), where temporary output would stay. */
   readonly stderrIsTerminal: boolean
-  /** How wide the terminal is that is written to; absent: none is, or it cannot be drawn on. */
+  /** The width of the output terminal; absent: none, or one without cursor control. */
   readonly columns: number | undefined
-  /** Resolves when more may be written; fast streams resolve at once. */
+  /** Resolves when more can be written; immediately for fast streams. */
   write(text: string): void
   writeError(text: string): void
-  /** As {@link write}, for what is no text. */
+  /** Like {@link write}, for binary data. */
   writeBytes(bytes: Uint8Array): void
-  /** Everything that comes in, until its end. @throws FileFailed */
+  /** The whole input. @throws FileFailed */
   readInput(): Promise<string>
-  /** The same as bytes, as they come. @throws FileFailed */
+  /** The input's chunks as they arrive. @throws FileFailed */
   inputBytes(): AsyncIterable<Uint8Array>
-  /** Aborted when the reader of stdout has gone (`| head`): go on quietly, or stop. */
+  /** Aborted when the reader of stdout has closed it (`| head`): continue quietly, or stop. */
   readonly outputClosed: AbortSignal
 }
 
-/** What writing to a pipe that nobody reads and to a terminal that was closed fails with. */
+/** The errors of writing to a closed pipe or terminal. */
 const GONE = new Set(["EPIPE", "EIO"])
 
 /** The process's own streams. */
@@ -42,7 +42,7 @@ export function processIo(): Io {
     }
     closed.abort()
   })
-  // Nobody is left who could be told.
+  // The error cannot be reported anywhere.
   process.stderr.on("error", () => {})
   return {
     environment,
@@ -79,8 +79,8 @@ async function readInput(): Promise<string> {
 }
 
 /**
- * The text of a stream.
- * @throws UsageError as soon as it is longer than a server takes: a model's file may have been piped in by mistake
+ * Reads a stream as text.
+ * @throws UsageError as soon as it exceeds what a server accepts: a model file may have been piped in by mistake
  */
 export async function readText(stream: AsyncIterable<Uint8Array>): Promise<string> {
   const most = BODY_BYTES.generation

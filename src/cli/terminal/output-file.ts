@@ -3,18 +3,18 @@ import { basename, dirname, join, resolve } from "node:path"
 import { FileFailed } from "../../errors/store"
 import type { Io } from "./io"
 
-/** Where a command's result goes. */
+/** Where a command writes its result. */
 export interface OutputTarget extends AsyncDisposable {
-  /** The path of the file; undefined for stdout. */
+  /** The file's path; undefined for stdout. */
   readonly path: string | undefined
   write(bytes: Uint8Array): Promise<void>
-  /** Changes what was written, where that can be done. */
+  /** Overwrites earlier bytes, if the target supports it. */
   rewrite(position: number, bytes: Uint8Array): Promise<void>
-  /** All is written: a file gets its name. Without this nothing is left of it. */
+  /** Completes the output: only then does a file get its name; otherwise it is discarded. */
   finish(): Promise<void>
 }
 
-/** Stdout, for bytes that a program reads. */
+/** Stdout, for binary output. */
 export function stdoutOutput(io: Io): OutputTarget {
   return {
     path: undefined,
@@ -26,9 +26,9 @@ export function stdoutOutput(io: Io): OutputTarget {
 }
 
 /**
- * A file that is written beside its place, so that what was there stays until the new one is whole; of a link the file
- * that it leads to. What is no plain file, such as a pipe, is written to directly.
- * @throws FileFailed where it cannot be written; so do the methods of the result
+ * Writes to a temporary file beside the target, so that an existing file stays until the new one is complete; a
+ * symbolic link is followed. Anything but a regular file, such as a pipe, is written to directly.
+ * @throws FileFailed if it cannot be written; so do the methods of the result
  */
 export async function fileOutput(given: string): Promise<OutputTarget> {
   try {
@@ -46,7 +46,7 @@ export async function fileOutput(given: string): Promise<OutputTarget> {
 
 class FileOutput implements OutputTarget {
   readonly path: string
-  /** Where it is in the end. */
+  /** The final path. */
   readonly #place: string
   readonly #written: string
   readonly #file: FileHandle

@@ -1,11 +1,11 @@
 /** Tables, sizes, durations and times as text. Pure: the time is an argument. */
 
-/** Left-aligned columns under a heading, four spaces apart, without escape codes or trailing blanks. */
+/** Left-aligned columns under a heading, four spaces apart, without escape codes or trailing spaces. */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   return aligned([heading, ...rows], 4)
 }
 
-/** Rows whose columns start at the same places, `gap` spaces apart. Widths are those of a terminal. */
+/** Rows with aligned columns, `gap` spaces apart. Widths are terminal widths. */
 export function aligned(rows: readonly (readonly string[])[], gap: number): string {
   const widths: number[] = []
   for (const row of rows) {
@@ -30,7 +30,7 @@ export function formatBytes(bytes: number): string {
   return `${digits} ${units[power]}`
 }
 
-/** Whole per cent that are done; 0 of nothing. */
+/** Rounded-down percentage; 0 if `total` is 0. */
 export function percentOf(done: number, total: number): number {
   return Math.floor((100 * done) / Math.max(1, total))
 }
@@ -47,7 +47,7 @@ function withFraction(value: number, digits: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(digits)
 }
 
-/** `1m2.5s`, `1.234567s`, `130.079ms`, `250µs`: two to four units below, without trailing zeros. */
+/** `1m2.5s`, `1.234567s`, `130.079ms`, `250µs`: two to four units, without trailing zeros. */
 export function formatDuration(ms: number): string {
   if (ms < 1) return `${Math.round(ms * 1000)}µs`
   if (ms < 1000) return `${trimmed(ms, 6)}ms`
@@ -62,7 +62,7 @@ function trimmed(value: number, digits: number): string {
   return String(Number(value.toFixed(digits)))
 }
 
-/** How long ago, in words: `3 weeks ago`, `About a minute ago`. */
+/** The age in words: `3 weeks ago`, `About a minute ago`. */
 export function formatAge(then: Date, now: Date): string {
   const seconds = Math.floor((now.getTime() - then.getTime()) / 1000)
   if (seconds < 0) return `${inWords(-seconds)} from now`
@@ -86,17 +86,20 @@ function inWords(seconds: number): string {
   return `${Math.floor(days / 365)} years`
 }
 
-/** Names are whatever a file is called: control characters must not reach the terminal. */
+/** Replaces control characters, which file names may contain and which must not reach the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd")
 }
 
-/** Text of a model for a terminal: line ends and tabs stay, nothing else can move the cursor or change the screen. */
+/**
+ * Makes a model's text safe for a terminal: keeps line breaks and tabs, but nothing else that could move the cursor
+ * or change the screen.
+ */
 export function terminalSafe(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd")
 }
 
-/** Two columns under a heading, indented as `show` prints its sections. */
+/** Two indented columns under a heading, as in the sections of `show`. */
 export function section(title: string, rows: readonly (readonly string[])[]): string {
   const body = aligned(
     rows.map((row) => row.map(printable)),
@@ -105,7 +108,7 @@ export function section(title: string, rows: readonly (readonly string[])[]): st
   return `  ${title}\n${body.replace(/^/gm, "    ").trimEnd()}\n`
 }
 
-/** Pretty JSON; big integers of metadata become numbers where they fit, otherwise texts. */
+/** Pretty-printed JSON; big integers in metadata become numbers if they fit, otherwise strings. */
 export function toJson(value: unknown): string {
   const plain = (_key: string, inner: unknown) => {
     if (typeof inner !== "bigint") return inner

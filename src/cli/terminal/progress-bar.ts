@@ -2,19 +2,22 @@ import type { Io } from "./io"
 
 const BAR_WIDTH = 30
 const SHORTEST_BAR = 6
-/** Its brackets, the blank behind it, and a column that stays free: a line that reaches the last one may be two. */
+/**
+ * The brackets, the space after the bar, and the last column, which stays free: some terminals wrap a line that
+ * reaches it.
+ */
 const BAR_FRAME = 4
 
-/** How far something is that is done in steps. */
+/** The progress of a task with steps. */
 export interface Steps {
-  /** Which of several things, from 1, and how many there are. */
+  /** The index of the current item, from 1, and their number. */
   readonly item: number
   readonly items: number
   readonly step: number
   readonly steps: number
 }
 
-/** `[#########---------------------] step 6/20, 1.2 s each`, and which picture it is where there are several. */
+/** `[#########---------------------] step 6/20, 1.2 s each`, with the image's number if there are several. */
 export function stepLine(
   { item, items, step, steps }: Steps,
   msPerStep: number | undefined,
@@ -29,7 +32,7 @@ export function stepLine(
   return `${which}[${"#".repeat(filled)}${"-".repeat(width - filled)}] ${behind}`
 }
 
-/** A bar on stderr, or nothing where that is no terminal. */
+/** A progress bar on stderr; shows nothing if that is not a terminal. */
 export class ProgressBar {
   readonly #io: Pick<Io, "writeError" | "stderrIsTerminal" | "columns">
   #lastAt: number | undefined
@@ -39,7 +42,7 @@ export class ProgressBar {
     this.#io = io
   }
 
-  /** To be called for every step. */
+  /** Called for every step. */
   show(steps: Steps): void {
     if (!this.#io.stderrIsTerminal) return
     const now = performance.now()
@@ -53,7 +56,7 @@ export class ProgressBar {
     this.#io.writeError(`\r\x1b[K${line}`)
   }
 
-  /** Wipes it away. */
+  /** Erases the bar. */
   clear(): void {
     if (this.#isShown) this.#io.writeError("\r\x1b[K")
     this.#isShown = false

@@ -1,15 +1,15 @@
-/** Signals that ask a command to end. Not SIGHUP: a listener would undo what nohup did. */
+/** Signals that ask a command to end. Excludes SIGHUP: a listener would override nohup. */
 const ENDING = { SIGINT: 2, SIGTERM: 15 } as const
 
 export interface Signals extends Disposable {
-  /** Aborted by the first such signal, whose name is the reason. */
+  /** Aborted by the first such signal, with its name as the reason. */
   readonly signal: AbortSignal
 }
 
 /**
- * From now on the first signal that asks to end aborts `signal`; the next one ends the process at once, with the
- * exit code that shells use for it.
- * @param beforeExit what the end at once must not leave behind
+ * From now on, the first signal aborts `signal`; the second ends the process immediately with the shell's exit code
+ * for it.
+ * @param beforeExit cleans up before that exit
  */
 export function watchSignals(beforeExit: () => void = () => {}): Signals {
   const controller = new AbortController()

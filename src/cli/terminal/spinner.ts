@@ -3,20 +3,19 @@ import type { Io } from "./io"
 const FRAMES = Array.from("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 const FRAME_MS = 100
 
-/** A sign on stderr that something goes on. Shows nothing where stderr is no terminal. */
+/** A spinner on stderr. Shows nothing if that is not a terminal. */
 export interface Spinner {
   say(text: string): void
-  /** Wipes it away; it stays gone. */
+  /** Erases the spinner permanently. */
   stop(): void
 }
 
-/** Starts turning at once. */
 export function startSpinner(io: Pick<Io, "writeError" | "stderrIsTerminal" | "columns">): Spinner {
   if (!io.stderrIsTerminal) return { say() {}, stop() {} }
   let frame = 0
   let words = ""
   const draw = () => {
-    // Only one row is taken away.
+    // Only one row is erased.
     const shown = words.slice(0, Math.max(0, (io.columns ?? 80) - 4))
     io.writeError(`\r\x1b[K${shown === "" ? "" : `${shown} `}${FRAMES[frame++ % FRAMES.length]} `)
   }

@@ -2,8 +2,8 @@ import type { Timings, Usage } from "../../domain/chat"
 import { aligned, formatDuration } from "./output"
 
 /**
- * What `--verbose` shows after an answer. Rows without anything to say are left out, and a rate leaves out the first
- * token, whose time is the prompt's.
+ * The output of `--verbose` after an answer. Rows without data are omitted. The generation rate excludes the first
+ * token, whose time belongs to the prompt.
  */
 export function statistics(usage: Usage, timings: Timings, totalMs: number): string {
   const { loadMs, queueMs, promptTokens, promptMs, generatedTokens, generationMs } = timings

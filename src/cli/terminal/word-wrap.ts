@@ -5,26 +5,26 @@ const TAB_STOP = 8
 const FENCE = /^\s*(```|~~~)/
 
 /**
- * Breaks the lines of a text between words while it comes: a word that turns out not to fit is taken away and written on
- * the next line. Code between fences is left to the terminal, where it can be copied as it is.
+ * Wraps streamed text between words: a word that turns out not to fit is erased and rewritten on the next line.
+ * Fenced code is not wrapped, so that it can be copied.
  */
 export class WordWrap {
   readonly #columns: () => number
-  /** Where the cursor is. */
+  /** The cursor's column. */
   #column = 0
-  /** What of the last word is on the screen. */
+  /** The part of the last word already on the screen. */
   #word = ""
   #wordWidth = 0
-  /** The beginning of the line as the text has it. */
+  /** The beginning of the source line. */
   #lineStart = ""
   #isCode = false
 
-  /** @param columns of the terminal, which may change */
+  /** @param columns the terminal's width, which may change */
   constructor(columns: () => number) {
     this.#columns = columns
   }
 
-  /** What is to be written for more of the text. */
+  /** Returns the output for more text. */
   add(text: string): string {
     let out = ""
     for (const { segment } of segmenter.segment(text)) out += this.#put(segment)
@@ -35,11 +35,11 @@ export class WordWrap {
     if (cell === "\n" || cell === "\r\n") return this.#endLine(cell)
     if (this.#lineStart.length < 80) this.#lineStart += cell
     if (this.#isCode) return cell
-    // The last column stays free: behind it terminals do not agree where the cursor is.
+    // The last column stays free: terminals disagree about the cursor's position after it.
     const limit = Math.max(2, this.#columns() - 1)
     if (cell === " " || cell === "\t") return this.#putSpace(cell, limit)
     const width = Bun.stringWidth(cell)
-    // Between wide characters a line may be broken anywhere.
+    // A line may be broken between any two wide characters.
     if (width > 1) this.#startWord()
     const out = this.#column + width > limit ? this.#nextLine() : ""
     this.#column += width
@@ -59,7 +59,7 @@ export class WordWrap {
     return "\n"
   }
 
-  /** Takes the last word along, unless it began the line. */
+  /** Moves the last word to the next line, unless it started the current one. */
   #nextLine(): string {
     const isWhole = this.#wordWidth === this.#column
     const word = isWhole ? "" : this.#word
@@ -84,7 +84,7 @@ export class WordWrap {
   }
 }
 
-/** For an answer on a terminal; `undefined` where there is none, or nobody wants it. */
+/** The wrapping for answers on a terminal; `undefined` if there is no terminal or it is not wanted. */
 export function wordWrapFor(io: Pick<Io, "columns">, isWanted: boolean): WordWrap | undefined {
   return isWanted && io.columns !== undefined ? new WordWrap(() => io.columns ?? 80) : undefined
 }

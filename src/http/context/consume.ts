@@ -10,12 +10,12 @@ export function abortControllerFor(request: Request): AbortController {
   return client
 }
 
-/** Why somebody whose signal is aborted is gone. */
+/** The error that stands for an aborted signal's reason. */
 export function departureOf({ reason }: AbortSignal): XllmError {
   return reason instanceof XllmError ? reason : new Cancelled()
 }
 
-/** A promise that rejects with {@link departureOf} `signal` when it is aborted; to be given back with `using`. */
+/** A promise that rejects with {@link departureOf} `signal` when it is aborted; dispose it with `using`. */
 export class RejectOnAbort implements Disposable {
   readonly promise: Promise<never>
   readonly #signal: AbortSignal
@@ -23,7 +23,7 @@ export class RejectOnAbort implements Disposable {
 
   constructor(signal: AbortSignal) {
     const { promise, reject } = Promise.withResolvers<never>()
-    // Whoever races it sees the rejection; without a race it is nobody's error.
+    // Prevents an unhandled rejection when nothing is racing against the promise.
     promise.catch(() => {})
     this.promise = promise
     this.#signal = signal
@@ -38,9 +38,9 @@ export class RejectOnAbort implements Disposable {
 }
 
 /**
- * Gives every event to `take` until the iteration ends. An aborted signal ends it at once, even where the iterator
- * does not answer; whatever ends it early, the iterator is told that its reader has left.
- * @throws what the signal was aborted with, and what the iterator or `take` throws
+ * Passes every event to `take` until the iteration ends. An aborted signal ends it at once, even if the iterator does
+ * not respond. However it ends early, the iterator's `return` is called.
+ * @throws the signal's reason, and whatever the iterator or `take` throws
  */
 export async function consume<E>(
   iterator: AsyncIterator<E>,
@@ -68,7 +68,7 @@ async function drain<E>(
   }
 }
 
-/** Tells the iterator that nobody reads on. Its answer may take until its current step ends: not waited for. */
+/** Calls the iterator's `return` without waiting for it: it may not settle until the current step ends. */
 export function leave<E>(iterator: AsyncIterator<E>): void {
   iterator.return?.().catch(() => {})
 }

@@ -1,10 +1,10 @@
 import { ClientStalled } from "../../errors/request"
 import { requestContextOf } from "./request-context"
 
-/** Idle seconds after which a connection is closed. */
+/** Idle connections are closed after this many seconds. */
 export const IDLE_SECONDS = 60
 
-/** As soon as Bun can: it rounds up to its own ticks of four seconds. */
+/** The shortest timeout: Bun rounds it up to its next 4-second tick. */
 const AT_ONCE_SECONDS = 1
 
 /** The part of Bun's server that is used here. */
@@ -13,10 +13,10 @@ export interface IdleTimeouts {
 }
 
 /**
- * Lets the request's connection be idle for as long as the model takes. Bun keeps a timeout with the connection, not
- * with the request, so it is set back when the exchange is over: a client that has its answer is idle like any other
- * (https://github.com/oven-sh/bun/pull/33611). That of a client that does not read is closed: Bun would keep what it
- * holds for it until it does.
+ * Lets the request's connection stay idle while the model works. Bun keeps the timeout per connection, not per
+ * request, so it is restored when the response is finished and the client idles like any other
+ * (https://github.com/oven-sh/bun/pull/33611). If the client does not read, its connection is closed: otherwise Bun
+ * would keep the unsent data until it does.
  */
 export function mayBeSilent(request: Request, server: IdleTimeouts | null): void {
   if (server === null) return

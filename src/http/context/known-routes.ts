@@ -1,32 +1,35 @@
 import { likeliestRoute } from "./likeliest-route"
 
-/** A route that exists. `path` may end with `*`, which stands for anything. */
+/** A registered route. `path` may end with `*`, which matches anything. */
 export interface KnownRoute {
   readonly method: string
   readonly path: string
 }
 
-/** What is known of a path, whether or not a request for it found its route. */
+/** Looks up routes by path, including for requests that the router did not match. */
 export class KnownRoutes {
   readonly #list: () => readonly KnownRoute[]
 
-  /** `list` is asked when something is looked for: routes are added one by one. */
+  /** `list` is called on every lookup, because routes are registered one by one. */
   constructor(list: () => readonly KnownRoute[]) {
     this.#list = list
   }
 
-  /** The methods that a path has; none where there is no such path. Where there is GET the router answers HEAD too. */
+  /** The methods of a path; empty if the path does not exist. Where there is GET, the router also answers HEAD. */
   methodsOf(path: string): readonly string[] {
     const methods = this.#of(path).map(({ method }) => method)
     return [...new Set(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))]
   }
 
-  /** The route's own spelling of a path, of which there are only so many; undefined where there is none. */
+  /**
+   * The pattern of the route that matches a path, which keeps the number of metric labels bounded; undefined if none
+   * does.
+   */
   patternOf(path: string): string | undefined {
     return this.#of(path)[0]?.path
   }
 
-  /** The route that was probably meant by a request that found none. */
+  /** The route that an unmatched request probably meant. */
   likeliest(method: string, path: string): string | undefined {
     return likeliestRoute(method, path, this.#list())
   }
@@ -38,6 +41,6 @@ export class KnownRoutes {
 
 function matches(pattern: string, path: string): boolean {
   if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1))
-  // The router takes a slash at the end for none.
+  // The router ignores a trailing slash.
   return pattern === path || `${pattern}/` === path
 }

@@ -1,10 +1,10 @@
 import { nearest } from "../../lib/text/nearest"
 import type { KnownRoute } from "./known-routes"
 
-/** What begins a path without telling one route from another. */
+/** Path prefixes that do not distinguish routes. */
 const PREFIX = /^(?:v\d+|api|openai)$/i
 
-/** What other servers call what is here. */
+/** What other servers call our routes. */
 const OTHER_NAMES = new Map([
   ["chat", "chat/completions"],
   ["generate", "completions"],
@@ -12,12 +12,12 @@ const OTHER_NAMES = new Map([
   ["tags", "models"],
 ])
 
-/** Longer paths are like none of ours, and finding that out would cost more than it is worth. */
+/** Longer paths resemble none of ours, and comparing them would cost too much. */
 const LONGEST = 100
 
 /**
- * The route that was probably meant by somebody who asked for `path`, with its method: the one of that name elsewhere,
- * or of a similar name. Undefined where there is none.
+ * The route, with its method, that a request for `path` probably meant: one that other servers have under that name,
+ * or one with a similar name. Undefined if there is none.
  */
 export function likeliestRoute(
   method: string,
@@ -44,7 +44,7 @@ function chooseSimilar(method: string, routes: readonly KnownRoute[], name: stri
   return choose(method, routes, (pattern) => nameOf(pattern) === similar)
 }
 
-/** The route with the method that was used, or else with another. */
+/** Prefers the route with the requested method. */
 function choose(
   method: string,
   routes: readonly KnownRoute[],
@@ -54,12 +54,12 @@ function choose(
   return meant.find((route) => route.method === method) ?? meant[0]
 }
 
-/** Is a route for everything below a name one for `name`? */
+/** Does `pattern` match everything below `name`? */
 function isBelow(pattern: string, name: string): boolean {
   return pattern.endsWith("/*") && name.startsWith(nameOf(pattern).slice(0, -1))
 }
 
-/** A path without its prefixes, doubled slashes and capitals. */
+/** The path in lower case, without prefixes and repeated slashes. */
 function nameOf(path: string): string {
   const segments = path.split("/").filter((segment) => segment !== "")
   const first = segments.findIndex((segment) => !PREFIX.test(segment))

@@ -1,25 +1,28 @@
 import { OriginNotAllowed } from "../../errors/request"
 import { type CurrentSettings, derived } from "./settings"
 
-/** Pages on this machine, on any port: names below `localhost` never leave a machine (RFC 6761). */
+/** Pages on this machine, on any port: names below `localhost` never resolve to another machine (RFC 6761). */
 const LOCAL_ORIGIN = /^https?:\/\/(?:(?:[\w-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/
 
 /**
- * Pages that are part of an application: web sites cannot have these schemes. Files that a browser opens are not
- * among them: their origin is `null`, as that of any site's sandboxed frame.
+ * Pages that belong to an application: web sites cannot use these schemes. Files opened in a browser are not
+ * included: their origin is `null`, like that of any site's sandboxed frame.
  */
 const APP_ORIGIN = /^(?:app|capacitor|electron|file|ionic|tauri|vscode-file|vscode-webview):\/\//
 
-/** Tells of a page's origin whether the page may call the server: this machine's, applications' and configured ones. */
+/**
+ * Returns a check whether pages of an origin may call the server: local pages, applications and configured origins
+ * may.
+ */
 export function originCheck(settings: CurrentSettings): (origin: string) => boolean {
   const isListed = derived(settings, ({ corsOrigins }) => matcher(corsOrigins))
   return (origin) => LOCAL_ORIGIN.test(origin) || APP_ORIGIN.test(origin) || isListed()(origin)
 }
 
 /**
- * Programs that are no browsers send no Origin; browsers send one with everything that is no mere reading, and where an
- * old one does not, Sec-Fetch-Site may tell that a page is behind it.
- * @throws OriginNotAllowed for a page of another site that may not call the server
+ * Programs other than browsers send no Origin. Browsers send one with every request that is not a simple read; where
+ * an old one does not, Sec-Fetch-Site may still reveal a page.
+ * @throws OriginNotAllowed if a page of another site may not call the server
  */
 export function checkOrigin({ headers }: Request, isAllowed: (origin: string) => boolean): void {
   const origin = headers.get("origin")
@@ -29,12 +32,12 @@ export function checkOrigin({ headers }: Request, isAllowed: (origin: string) =>
     throw new OriginNotAllowed()
   }
   if (isAllowed(origin)) return
-  // A page that was served under the server's own name, as by a proxy in front of both.
+  // A page served under the server's own name, for example by a proxy in front of both.
   if (URL.parse(origin)?.host === headers.get("host")) return
   throw new OriginNotAllowed(origin)
 }
 
-/** Is an origin one of `patterns`? A star stands for any part of a name or for a port. */
+/** Does an origin match one of `patterns`? `*` matches any part of a name, or any port. */
 function matcher(patterns: readonly string[]): (origin: string) => boolean {
   if (patterns.includes("*")) return () => true
   const expressions = patterns.map((pattern) => {

@@ -2,15 +2,15 @@ import type { GenerationEvent } from "../../domain/chat"
 import type { WorkRequest } from "../../domain/tasks"
 import { asXllmError, InternalError, type XllmError } from "../../errors/base"
 
-/** Longer texts are no names, and no line of a log. */
+/** Longer texts cannot be model names and do not belong in a log line. */
 const LONGEST_NAME = 512
 
-/** One request and its response: what is known of them for the log and the metrics. */
+/** One request and its response, with the facts that the log and the metrics need. */
 export class RequestContext {
-  /** Names the request in headers, log lines and the engine. */
+  /** Identifies the request in headers, log lines and the engine. */
   readonly id: string
   readonly method: string
-  /** Without the query, which may hold what no log should. */
+  /** Without the query, which may contain secrets. */
   readonly path: string
   readonly #startedAt = performance.now()
   readonly #over: (requestContext: RequestContext) => void
@@ -28,7 +28,7 @@ export class RequestContext {
   #amounts: Amounts | undefined
   #afterwards: (() => unknown)[] = []
 
-  /** `over` is called once: when the whole response has been made. */
+  /** `over` is called once, when the whole response has been produced. */
   constructor(request: Request, id: string, over: (requestContext: RequestContext) => void) {
     this.id = id
     this.method = request.method
@@ -36,22 +36,22 @@ export class RequestContext {
     this.#over = over
   }
 
-  /** The status that the client saw; 0 before it has. */
+  /** The status that was sent to the client; 0 before that. */
   get status(): number {
     return this.#status ?? 0
   }
 
-  /** How it ended: as {@link status}, unless a stream failed after it began. */
+  /** The final status: {@link status}, unless a stream failed after it began. */
   get outcome(): number {
     return this.#error?.status ?? this.status
   }
 
-  /** Does the response go on after its head? */
+  /** Does the response continue after its headers? */
   get isStream(): boolean {
     return this.#isStream
   }
 
-  /** Milliseconds since the request came. */
+  /** Milliseconds since the request arrived. */
   get elapsedMs(): number {
     return performance.now() - this.#startedAt
   }
@@ -60,64 +60,65 @@ export class RequestContext {
     return this.#error
   }
 
-  /** What the engine calls the model that was asked; undefined where no model was found. */
+  /** The engine's name for the requested model; undefined if no model was found. */
   get model(): string | undefined {
     return this.#found ?? this.#answers?.model
   }
 
-  /** What the request calls the model, as it came: there may be none of that name. */
+  /** The model name as sent by the client; no such model need exist. */
   get named(): string | undefined {
     return this.#named
   }
 
-  /** What it was asked. Their content is nobody's business unless {@link answer} is kept too. */
+  /** The engine requests. Their content must not be logged unless {@link answer} is kept too. */
   get requests(): readonly WorkRequest[] {
     return this.#requests
   }
 
-  /** Tokens of the prompts that were accepted so far. */
+  /** Tokens of the prompts that have been accepted so far. */
   get promptTokens(): number {
     return this.#promptTokens
   }
 
-  /** Tokens generated so far. */
   get generatedTokens(): number {
     return this.#generatedTokens
   }
 
-  /** The text of all answers, where it is kept. */
+  /** The text of all answers, if content is logged. */
   get answer(): string | undefined {
     return this.#answer?.join("")
   }
 
-  /** What the answer of a voice, a recogniser or a painter amounts to, once it is complete. */
+  /** The size of a speech, transcription or image answer, once it is complete. */
   get amounts(): Amounts | undefined {
     return this.#amounts
   }
 
-  /** The request names a model, if `model` can be the name of one. */
+  /** Records the model that the request names, if `model` can be a model name. */
   names(model: unknown): void {
     if (typeof model === "string" && model.length <= LONGEST_NAME) this.#named = model
   }
 
-  /** What the engine calls the model that the request names. */
+  /** Records the engine's name for the requested model. */
   found(model: string): void {
     this.#found = model
   }
 
-  /** The request is one for a model. `keepContent`: the log is to have what is asked and answered. */
+  /** Records the requests sent to the engine. `keepContent`: log prompts and answers. */
   asks(requests: readonly WorkRequest[], keepContent: boolean): void {
     this.#requests = requests
     if (keepContent) this.#answer = []
   }
 
-  /** The engine's answer, or one of several of one model, which tells whose it is. Returns it. */
+  /**
+   * Takes the model's name from the engine's answer, or from one of several answers of one model. Returns the answer.
+   */
   follows<A extends { readonly model: string | undefined }>(answer: A): A {
     this.#answers = answer
     return answer
   }
 
-  /** Counts what an answer consists of; called for every token, so it does as little as possible. */
+  /** Counts the tokens of an answer. Called for every token, so it does as little as possible. */
   observe(event: GenerationEvent): void {
     if (event.type === "text") {
       this.#generatedTokens += event.tokens
@@ -127,22 +128,22 @@ export class RequestContext {
     }
   }
 
-  /** More of the answer's text, which is kept where content is. */
+  /** Appends to the answer's text, if content is logged. */
   says(text: string): void {
     this.#answer?.push(text)
   }
 
-  /** The answer is complete, and this much. */
+  /** Records the size of the complete answer. */
   measured(amounts: Amounts): void {
     this.#amounts = amounts
   }
 
-  /** Has `task` done when nothing more is sent, however the exchange ends. What it fails with is nobody's error. */
+  /** Runs `task` after the response is finished, however it ends; its errors are ignored. */
   afterwards(task: () => unknown): void {
     this.#afterwards.push(task)
   }
 
-  /** The request failed. Returns what the client is told: of a defect only where the log has more. */
+  /** Records a failure. Returns the error to send to the client; details of internal errors go to the log only. */
   failed(error: unknown): XllmError {
     const known = asXllmError(error)
     const isDefect = known.code === "internal_error" && known.cause !== undefined
@@ -152,18 +153,18 @@ export class RequestContext {
       : known
   }
 
-  /** The response goes on after {@link answered}, until {@link sent}. */
+  /** The response continues after {@link answered}, until {@link sent}. */
   streams(): void {
     this.#isStream = true
   }
 
-  /** The response's head has been made, and all of it where it is no stream. */
+  /** The response's headers are ready, and its whole body unless it is a stream. */
   answered(status: number): void {
     this.#status = status
     if (!this.#isStream || this.#isSent) this.#end()
   }
 
-  /** A stream has ended; a short one may do so before its response is {@link answered}. */
+  /** A stream has ended. A short one may end before {@link answered} is called. */
   sent(): void {
     this.#isSent = true
     if (this.#status !== undefined) this.#end()
@@ -175,21 +176,21 @@ export class RequestContext {
   }
 }
 
-/** How much an answer is, by what is counted. */
+/** The size of an answer by unit, such as seconds or images. */
 export type Amounts = Readonly<Record<string, number>>
 
 /**
- * A map, not a value that Elysia derives: what wraps the app has no context of Elysia's, and requests that are refused
- * before they find a route get no derived values, so errors could not be counted.
+ * A map instead of a value derived by Elysia: functions that wrap the app have no Elysia context, and requests
+ * refused before routing get no derived values, so their errors could not be counted.
  */
 const exchanges = new WeakMap<Request, RequestContext>()
 
-/** Makes `exchange` the one that {@link requestContextOf} finds. */
+/** Associates the context with its request, for {@link requestContextOf}. */
 export function remember(request: Request, requestContext: RequestContext): void {
   exchanges.set(request, requestContext)
 }
 
-/** The exchange that a request belongs to. */
+/** The context of a request. */
 export function requestContextOf(request: Request): RequestContext {
   const requestContext = exchanges.get(request)
   if (requestContext === undefined)
@@ -197,7 +198,7 @@ export function requestContextOf(request: Request): RequestContext {
   return requestContext
 }
 
-/** The path of a request as the router reads it. Without a valid Host a URL is the path alone. */
+/** The path of a request as the router reads it. Without a valid Host the URL consists of the path only. */
 export function pathOf({ url }: Request): string {
   return /^(?:\w+:\/\/[^/?#]*)?([^?]*)/.exec(url)?.[1] ?? ""
 }

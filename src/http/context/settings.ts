@@ -1,20 +1,23 @@
 import { DEFAULT_UPLOAD_BYTES } from "../../limits"
 
-/** What the server allows to whom, and what it writes down. May change while the server runs. */
+/** Access rules and logging of the server. They may change while it runs. */
 export interface HttpSettings {
-  /** Origins of web pages that may call the server, beside the default ones; `*` in them stands for anything. */
+  /** Origins of web pages that may call the server, besides the default ones; `*` matches anything. */
   readonly corsOrigins: readonly string[]
-  /** Names that the server answers for, beside its own; `*.example.com` with all below it, `*`: any. */
+  /**
+   * Host names that the server answers for, besides its own; `*.example.com` includes all names below it, `*` allows
+   * any.
+   */
   readonly allowedHosts: readonly string[]
-  /** Where there are any, requests need one of them. */
+  /** If there are any, requests need one of them. */
   readonly apiKeys: readonly string[]
-  /** Metrics need no key. */
+  /** Serve metrics without a key. */
   readonly metricsPublic: boolean
-  /** Prompts and answers are written to the log. */
+  /** Write prompts and answers to the log. */
   readonly logContent: boolean
-  /** The largest form that is read, in bytes: audio and pictures come in forms. */
+  /** The largest accepted form in bytes; audio and images are uploaded in forms. */
   readonly uploadLimitBytes: number
-  /** Where clients reach the server, without a slash at the end; `null`: where they send their requests. */
+  /** The server's public URL, without a trailing slash; `null`: the address that each request was sent to. */
   readonly publicUrl: string | null
 }
 
@@ -28,10 +31,10 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   publicUrl: null,
 }
 
-/** The settings of this moment: the same object until something changes. */
+/** Returns the current settings: the same object until something changes. */
 export type CurrentSettings = () => HttpSettings
 
-/** What follows from the settings, worked out again only when they have changed. */
+/** A value derived from the settings, computed again only when they change. */
 export function derived<T>(settings: CurrentSettings, derive: (settings: HttpSettings) => T): () => T {
   let from = settings()
   let value = derive(from)

@@ -4,60 +4,60 @@ import { join } from "node:path"
 import type { ImageFormat } from "../../domain/image"
 import { StorageFailed } from "../../errors/engine"
 
-/** How long images stay, and how much room they may take. */
+/** How long images are kept, and how much space they may take. */
 export interface ImageLimits {
   /** Seconds after which an image is deleted; `null`: never. */
   readonly ttlSeconds: number | null
-  /** Bytes that all images together may take, `null`: any; the oldest go first. */
+  /** The most bytes that all images together may take, the oldest are deleted first; `null`: no limit. */
   readonly maxBytes: number | null
 }
 
-/** An image as it is sent. */
 export interface StoredImage {
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly mime: string
   readonly modifiedAt: Date
-  /** Until it is deleted; `null`: it stays. */
+  /** Seconds until it is deleted; `null`: it is kept. */
   readonly secondsLeft: number | null
 }
 
 export interface ImageFilesOptions {
   readonly folder: string
-  /** Asked whenever they are needed: they may change while the server runs. */
+  /** Called whenever the limits are needed: they may change while the server runs. */
   readonly limits: () => ImageLimits
-  /** Milliseconds, as of `Date.now`. */
+  /** Milliseconds, like `Date.now`. */
   readonly now?: () => number
 }
 
-/** Formats by their file name's ending, which is all that a name tells. */
+/** By file extension. */
 const MIME_TYPES: Readonly<Record<ImageFormat, string>> = {
   png: "image/png",
   jpeg: "image/jpeg",
   webp: "image/webp",
 }
 
-/** Nobody guesses 160 bits: who has the name was given it. */
+/** 160 bits cannot be guessed: only clients that were given the name have it. */
 const NAME_BYTES = 20
 
-/** Tells our files from those that somebody else keeps in the folder, whose names may be sums of 32 digits. */
+/** Distinguishes our files from others in the folder, whose names may be 32-digit hashes. */
 const PREFIX = "xllm-"
 
-/** The names that {@link ImageFiles.add} gives, and no others. */
+/** The names that {@link ImageFiles.add} generates, and no others. */
 const NAME = new RegExp(`^${PREFIX}[\\w-]{27}\\.(png|jpeg|webp)$`)
 
-/** A file that is being written. One that is left after a crash goes when it is this old, in milliseconds. */
+/** A file that is still being written. One left over by a crash is deleted at this age, in milliseconds. */
 const UNFINISHED = new RegExp(`^${PREFIX}[\\w-]{27}\\.(?:png|jpeg|webp)\\.part$`)
 const UNFINISHED_MS = 10 * 60_000
 
-/** Expired images are looked for at least this often while there are any: limits may change, and clocks be set. */
+/** Expired images are deleted at least this often while there are images: limits and clocks may change. */
 const LOOK_MS = 60_000
 
-/** Not more often than this, whatever the files' times say. */
+/** The shortest interval, whatever the files' times say. */
 const SHORTEST_LOOK_MS = 1000
 
 /**
- * Generated images that are fetched by URL: files of a folder under unguessable names, until their time is over. Their
- * age is that of the file, so it does not matter which process wrote it. Other files of the folder do not exist here.
+ * Generated images that clients fetch by URL: files with unguessable names in one folder, deleted when they expire.
+ * An image's age is that of its file, so it does not matter which process wrote it. Other files in the folder are
+ * never served or deleted.
  */
 export class ImageFiles {
   readonly #folder: string
@@ -73,19 +73,19 @@ export class ImageFiles {
     this.#now = now
   }
 
-  /** Deletes what is due, now and from now on; also what an earlier process has left. */
+  /** Deletes expired images now and from now on, including those of earlier processes. */
   async start(): Promise<void> {
     this.#isRunning = true
     await this.sweep()
   }
 
-  /** Looks after the files no more. */
+  /** Stops deleting images. */
   close(): void {
     this.#isRunning = false
     clearTimeout(this.#timer)
   }
 
-  /** Writes a new file; resolves to its name, once it is there as a whole. @throws StorageFailed */
+  /** Writes a new file and resolves to its name once it is complete. @throws StorageFailed */
   async add(bytes: Uint8Array, format: ImageFormat): Promise<string> {
     const random = crypto.getRandomValues(new Uint8Array(NAME_BYTES))
     const name = `${PREFIX}${random.toBase64({ alphabet: "base64url", omitPadding: true })}.${format}`
@@ -103,7 +103,10 @@ export class ImageFiles {
     return name
   }
 
-  /** The whole file, so that its deletion cannot cut it short; undefined where there is none, or its time is over. */
+  /**
+   * Reads the whole file, so that its deletion cannot truncate the response; undefined if it does not exist or has
+   * expired.
+   */
   async read(name: string): Promise<StoredImage | undefined> {
     const format = NAME.exec(name)?.[1]
     if (format === undefined) return undefined
@@ -115,16 +118,16 @@ export class ImageFiles {
     if (secondsLeft !== null && secondsLeft <= 0) return undefined
     return {
       bytes: new Uint8Array(await file.readFile()),
-      // The pattern has no other endings.
+      // NAME matches no other extensions.
       mime: MIME_TYPES[format as ImageFormat],
       modifiedAt: facts.mtime,
       secondsLeft,
     }
   }
 
-  /** Deletes what is due. `keep`: the name of a file that has only just been made, which stays however large it is. */
+  /** Deletes what is due. `keep`: the name of a new file that is kept whatever its size. */
   async sweep(keep?: string): Promise<void> {
-    // One after another: two at a time would count the same bytes twice.
+    // Sequential: two sweeps at a time would count the same bytes twice.
     this.#sweeping = this.#sweeping.then(() => this.#sweep(keep))
     await this.#sweeping
   }
@@ -136,7 +139,7 @@ export class ImageFiles {
     this.#plan(files.filter((file) => !due.includes(file)))
   }
 
-  /** Ours, oldest first. */
+  /** Our files, oldest first. */
   async #files(): Promise<readonly ImageFile[]> {
     const names = await readdir(this.#folder).catch(() => [])
     const ours = names.filter((name) => NAME.test(name) || UNFINISHED.test(name))
@@ -144,7 +147,7 @@ export class ImageFiles {
     return files.filter((file) => file !== undefined).sort((a, b) => a.modifiedMs - b.modifiedMs)
   }
 
-  /** Without files there is nothing to look for until one is added. */
+  /** Schedules the next sweep. Without files there is none until one is added. */
   #plan([oldest]: readonly ImageFile[]): void {
     clearTimeout(this.#timer)
     if (!this.#isRunning || oldest === undefined) return
@@ -152,7 +155,7 @@ export class ImageFiles {
     const dueMs = ttlSeconds === null ? Infinity : oldest.modifiedMs + ttlSeconds * 1000 - this.#now()
     const waitMs = Math.min(LOOK_MS, Math.max(SHORTEST_LOOK_MS, dueMs))
     this.#timer = setTimeout(() => void this.sweep().catch(() => {}), waitMs)
-    // Nobody has to stay for it.
+    // The timer must not keep the process running.
     this.#timer.unref()
   }
 }
@@ -163,7 +166,7 @@ interface ImageFile {
   readonly modifiedMs: number
 }
 
-/** Which files, oldest first, are to be deleted. */
+/** Chooses the files to delete; `files` are sorted, oldest first. */
 function chooseDue(
   files: readonly ImageFile[],
   { ttlSeconds, maxBytes }: ImageLimits,
@@ -191,17 +194,17 @@ async function factsOf(folder: string, name: string): Promise<ImageFile | undefi
     const facts = await lstat(join(folder, name))
     return facts.isFile() ? { name, sizeBytes: facts.size, modifiedMs: wholeMs(facts) } : undefined
   } catch {
-    // Deleted in the meantime, by another process that looks after the same folder.
+    // Deleted in the meantime by another process that uses the same folder.
     return undefined
   }
 }
 
-/** Files tell finer times than clocks: one that was just written must not be from the future. */
+/** File times are finer than the clock: a new file must not appear to come from the future. */
 function wholeMs({ mtimeMs }: { readonly mtimeMs: number }): number {
   return Math.floor(mtimeMs)
 }
 
-/** Follows no symbolic link: only what was written here is to be read. */
+/** Does not follow symbolic links: only files written here may be read. */
 async function openFile(path: string) {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)

@@ -3,13 +3,13 @@ import { ImageNotFound } from "../../errors/request"
 import { matchesTag, parseRange } from "../../lib/http-range"
 import type { ImageFiles, StoredImage } from "./image-files"
 
-/** Where images are fetched. Their names cannot be guessed, so no key is asked for. */
+/** Images are fetched below this path. Their names cannot be guessed, so no key is needed. */
 export const IMAGES_PATH = "/images/"
 
-/** What a cache may keep of an image that stays, in seconds: a year, as is usual for ever. */
+/** `max-age` of images that do not expire, in seconds: a year is the usual maximum. */
 const FOR_EVER_SECONDS = 365 * 86_400
 
-/** GET /images/NAME, and HEAD, which the router answers with the length of what GET would send. */
+/** GET /images/NAME, and HEAD: the router answers it with the length of GET's body. */
 export function imageFileRoutes(images: ImageFiles) {
   return new Elysia({ name: "image-files" }).get(`${IMAGES_PATH}*`, async ({ params, request }) => {
     const image = await images.read(params["*"])
@@ -46,7 +46,7 @@ function headersOf({ bytes, modifiedAt, secondsLeft }: StoredImage): Headers {
   })
 }
 
-/** If-Range makes a range of another version than this one the whole file. */
+/** If-Range with another version's tag turns the range into the whole file. */
 function rangeOf(request: Request, tag: string, sizeBytes: number) {
   const header = request.headers.get("range")
   const version = request.headers.get("if-range")

@@ -1,11 +1,11 @@
 import type { XllmError } from "../../errors/base"
 import type { Dialect } from "../context/dialect"
 
-/** Ollama's clients expect its shape of errors also from a server that has none of its routes. */
+/** Ollama's clients expect its error format even though the server has none of its routes. */
 export const ollamaDialect: Dialect = {
   match: (path) => path.startsWith("/api/"),
   renderError: errorBody,
-  // Its streams are lines of JSON.
+  // Streams are JSON lines.
   renderStreamError: (error) => `${JSON.stringify(errorBody(error))}\n`,
 }
 

@@ -102,7 +102,7 @@ function toChatCompletion(
   )
 }
 
-/** Chats report no tokens of the prompt; its first one has no probability. */
+/** Chats do not report the prompt's tokens; the first one has no probability. */
 function isPredicted(token: object): token is TokenLogprob {
   return "top" in token
 }

@@ -6,17 +6,17 @@ import { RunningTimings, toTimingsBody } from "../render/timings"
 import type { ReplyIdentity } from "./reply"
 import { toUsageBody } from "./usage"
 
-/** How the chunks of one kind of answer differ from those of another. */
+/** What differs between the chunks of chats and completions. */
 export interface ChunkFormat {
   readonly object: string
   /** JSON before and after the JSON string with a piece of text. */
   readonly textStart: string
   readonly textEnd: string
-  /** JSON of a choice's part without text. */
+  /** JSON of a choice's delta without text. */
   readonly empty: string
-  /** JSON of a choice's first part, where there is one. */
+  /** JSON of a choice's first delta, if there is one. */
   readonly opening: string | undefined
-  /** Makes the `logprobs` of one choice, piece by piece. */
+  /** Creates a function that renders the `logprobs` of one choice piece by piece. */
   createLogprobs(): (tokens: readonly ReportedToken[]) => unknown
 }
 
@@ -31,19 +31,19 @@ export interface ChunkOptions {
 type TextEvent = Extract<GenerationEvent, { type: "text" }>
 type DoneEvent = Extract<GenerationEvent, { type: "done" }>
 
-/** What a chunk says beside its choice's text. */
+/** Parts of a chunk besides its choice's text. */
 interface ChunkExtras {
   readonly logprobs?: unknown
   readonly finishReason?: string | null
-  /** Ids of the generated tokens, as llama-server names them. */
+  /** Ids of the generated tokens, under llama-server's name. */
   readonly tokens?: readonly number[]
   /** Fields of the chunk itself. */
   readonly fields?: Readonly<Record<string, unknown>>
 }
 
 /**
- * Writes generation events as OpenAI's chunks. One text event costs one JSON string: everything around the text is
- * the same for a whole stream and is built once.
+ * Renders generation events as OpenAI's chunks. A text event costs one JSON string: everything around the text is
+ * constant for a stream and built once.
  */
 export class Chunks {
   readonly #format: ChunkFormat
@@ -56,12 +56,12 @@ export class Chunks {
   readonly #envelopeEnd: string
   /** By choice: a chunk up to its text. */
   readonly #heads: readonly string[]
-  /** What follows the text of a chunk that has nothing else to say. */
+  /** The end of a chunk that contains nothing but text. */
   readonly #plainTail: string
   readonly #logprobs: readonly ((tokens: readonly ReportedToken[]) => unknown)[]
   readonly #running: readonly RunningTimings[]
   #openChoices: number
-  /** The last choice's finish chunk waits for the timings, which come right after it. */
+  /** The last choice's finish chunk waits for the timings, which follow immediately. */
   #lastFinish: { readonly choice: number; readonly reason: string } | undefined
   readonly #done: { readonly usage: Usage; readonly timings: Timings }[] = []
 
@@ -82,7 +82,7 @@ export class Chunks {
     this.#openChoices = choices.length
   }
 
-  /** The chunks for one event of the prompt with this number; empty for events that no chunk tells of. */
+  /** Renders one event of the prompt with this index; empty for events that have no chunk. */
   render(event: GenerationEvent, prompt = 0): string {
     this.#running[prompt]?.observe(event)
     switch (event.type) {
@@ -104,7 +104,7 @@ export class Chunks {
     }
   }
 
-  /** The end of the stream. @throws InternalError where events are missing */
+  /** Renders the end of the stream. @throws InternalError if events are missing */
   end(): string {
     if (this.#done.length < this.#prompts) throw new InternalError("the answer broke off before its end")
     return "data: [DONE]\n\n"
@@ -116,7 +116,7 @@ export class Chunks {
     if (event.logprobs === undefined && running === undefined && event.ids === undefined) {
       return event.text === "" ? "" : this.#heads[choice] + JSON.stringify(event.text) + this.#plainTail
     }
-    // The end, where all tokens have been told of already.
+    // The final event: all tokens have been reported already.
     if (event.text === "" && event.logprobs === undefined && event.ids?.length === 0) return ""
     return this.#textChunk(choice, event.text, {
       ...(event.logprobs !== undefined && { logprobs: this.#logprobs[choice]?.(event.logprobs) }),
@@ -125,7 +125,7 @@ export class Chunks {
     })
   }
 
-  /** Opens the prompt's choices; an echoed prompt is the first text of each. */
+  /** Starts the prompt's choices; an echoed prompt is the first text of each. */
   #open(event: Extract<GenerationEvent, { type: "prompt" }>, prompt: number): string {
     let chunks = ""
     for (let choice = prompt * this.#n; choice < (prompt + 1) * this.#n; choice++) {
@@ -162,7 +162,7 @@ export class Chunks {
     this.#done.push(event)
     if (this.#done.length < this.#prompts) return ""
     const usages = this.#done.map(({ usage }) => usage)
-    // Several prompts ran side by side; their times cannot be told as one.
+    // Several prompts ran in parallel, so their times cannot be combined.
     const timings = this.#prompts === 1 && toTimingsBody(event.timings, event.usage.cachedTokens, this.#n)
     const fields = timings === false ? {} : { timings }
     const last = this.#lastFinish
@@ -194,7 +194,7 @@ export class Chunks {
   }
 }
 
-/** The members of an object as JSON that continues another object's. */
+/** The members of an object, as JSON that continues another object. */
 function membersOf(fields: Readonly<Record<string, unknown>>): string {
   const json = JSON.stringify(fields).slice(1, -1)
   return json === "" ? "" : `,${json}`

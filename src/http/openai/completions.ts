@@ -19,7 +19,7 @@ import { type CompletionCall, toCompletionCall } from "./translate"
 import { toUsageBody } from "./usage"
 import { completionLogprobs, noLogprobs, tokensMember, wholeAnswer } from "./whole-answer"
 
-/** Prompts of one request that run at a time: enough to fill any worker, without filling its queue for others. */
+/** Prompts of one request that run in parallel: enough to fill any worker without filling its queue. */
 const PROMPTS_AT_A_TIME = 64
 
 const CHUNKS: ChunkFormat = {
@@ -98,7 +98,7 @@ async function answerCompletion(context: OpenAiContext, run: Run): Promise<Respo
       builders[index]?.add(value)
     })
   } catch (error) {
-    // One prompt's failure is the request's: the others have nobody to generate for.
+    // If one prompt fails, so does the request: cancel the others.
     client.abort()
     throw error
   }
@@ -122,7 +122,7 @@ function toTextCompletion(
     })),
     {
       usage: toUsageBody(answers.map(({ usage }) => usage)),
-      // Several prompts ran side by side; their times cannot be told as one.
+      // Several prompts ran in parallel, so their times cannot be combined.
       ...(first !== undefined &&
         others.length === 0 && {
           timings: toTimingsBody(first.timings, first.usage.cachedTokens, first.choices.length),
@@ -131,7 +131,7 @@ function toTextCompletion(
   )
 }
 
-/** The `n` choices with the best mean log probability, best first. */
+/** The `n` choices with the highest mean log probability, best first. */
 function bestChoices(choices: readonly AnswerChoice[], n: number): readonly AnswerChoice[] {
   if (choices.length === n) return choices
   return choices
@@ -141,7 +141,7 @@ function bestChoices(choices: readonly AnswerChoice[], n: number): readonly Answ
     .map(({ choice }) => choice)
 }
 
-/** An empty answer is the last choice: nobody asks for the best of several to get nothing. */
+/** Empty completions rank last. */
 function meanLogprob({ logprobs, echoedTokens }: AnswerChoice): number {
   const values = logprobs.slice(echoedTokens).flatMap((token) => ("top" in token ? [token.logprob] : []))
   return values.length === 0 ? -Infinity : values.reduce((sum, value) => sum + value, 0) / values.length

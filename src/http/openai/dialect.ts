@@ -7,7 +7,7 @@ export const openAiDialect: Dialect = {
   renderStreamError: (error) => `data: ${JSON.stringify(errorBody(error))}\n\n`,
 }
 
-/** The error as OpenAI's API words it; in a stream it is sent as an event of its own. */
+/** The error in the form of OpenAI's API; in a stream it is sent as an event. */
 function errorBody(error: XllmError): Readonly<Record<string, unknown>> {
   return {
     error: {

@@ -1,7 +1,7 @@
 import type { TokenAlternative, TokenLogprob } from "../../domain/chat"
 import type { ReportedToken } from "../render/answer"
 
-/** OpenAI's number for "very unlikely"; JSON has no -Infinity. */
+/** OpenAI's value for "very unlikely"; JSON has no -Infinity. */
 const LEAST_LOGPROB = -9999
 
 interface ChatToken {
@@ -10,7 +10,7 @@ interface ChatToken {
   readonly bytes: readonly number[]
 }
 
-/** `logprobs` of a chat's choice. */
+/** `logprobs` of a chat choice. */
 export interface ChatLogprobs {
   readonly content: readonly (ChatToken & { readonly top_logprobs: readonly ChatToken[] })[]
   readonly refusal: null
@@ -27,17 +27,17 @@ function toChatToken({ bytes, logprob }: TokenAlternative): ChatToken {
   return { token: tokenText(bytes), logprob: Math.max(LEAST_LOGPROB, logprob), bytes }
 }
 
-/** `logprobs` of a completion's choice. */
+/** `logprobs` of a completion choice. */
 export interface CompletionLogprobs {
   readonly tokens: readonly string[]
   readonly token_logprobs: readonly (number | null)[]
-  /** The best tokens at each place and the chosen one. */
+  /** The likeliest tokens at each position, including the chosen one. */
   readonly top_logprobs: readonly (Readonly<Record<string, number>> | null)[]
-  /** Where each token begins in the choice's text, in characters (code points). */
+  /** Where each token begins in the choice's text, in code points. */
   readonly text_offset: readonly number[]
 }
 
-/** Makes the `logprobs` of one completion choice, piece by piece. */
+/** Builds the `logprobs` of one completion choice piece by piece. */
 export class CompletionLogprobsWriter {
   #characters = 0
 
@@ -50,7 +50,7 @@ export class CompletionLogprobsWriter {
     }
   }
 
-  /** The place of the character that the token begins or goes on with. */
+  /** The offset of the character that the token starts or continues. */
   #place(bytes: readonly number[]): number {
     const [first] = bytes
     const place = this.#characters - (first !== undefined && isContinuation(first) ? 1 : 0)
@@ -63,18 +63,18 @@ function toTopLogprobs(token: TokenLogprob): Readonly<Record<string, number>> {
   const best = new Map<string, number>()
   for (const { bytes, logprob } of [...token.top, token]) {
     const key = tokenKey(bytes)
-    // Two tokens may have the same text; the likelier one stands for it.
+    // Two tokens may have the same text; keep the likelier one.
     best.set(key, Math.max(LEAST_LOGPROB, logprob, best.get(key) ?? LEAST_LOGPROB))
   }
   return Object.fromEntries(best)
 }
 
-/** How OpenAI's completions write a token: its text, or `bytes:` and escapes where it is not whole characters. */
+/** The key of a token in OpenAI's completions: its text, or `bytes:` and escapes if it is not whole characters. */
 function tokenKey(bytes: readonly number[]): string {
   return wholeText(bytes) ?? `bytes:${bytes.map(escapeByte).join("")}`
 }
 
-/** How OpenAI's chats write a token: its text, with escapes for bytes that are no whole characters. */
+/** The text of a token in OpenAI's chats, with escapes for bytes that are not whole characters. */
 export function tokenText(bytes: readonly number[]): string {
   const whole = wholeText(bytes)
   if (whole !== undefined) return whole
@@ -103,7 +103,7 @@ function isContinuation(byte: number): boolean {
   return (byte & 0xc0) === 0x80
 }
 
-/** Bytes of the character that starts with this one; 0 where none does. */
+/** The byte length of the character that starts with this byte; 0 if none does. */
 function characterLength(first: number): number {
   if (first < 0x80) return 1
   if (first < 0xc0) return 0

@@ -8,8 +8,8 @@ import { isJsonObject, type JsonObject } from "../read/json-body"
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly Role[]
 
 /**
- * The `messages` of a chat request.
- * @throws InvalidRequest, and Unsupported for content other than text and for tool calls
+ * Reads the `messages` of a chat request.
+ * @throws InvalidRequest, and Unsupported for tool calls and content other than text
  */
 export function readMessages(fields: Fields): readonly ChatMessage[] {
   const messages = fields.list("messages", COUNTS.messages)
@@ -19,7 +19,7 @@ export function readMessages(fields: Fields): readonly ChatMessage[] {
   return messages.map((message, index) => readMessage(`messages[${index}]`, message))
 }
 
-/** @throws InvalidRequest where all messages together have too many parts */
+/** @throws InvalidRequest if all messages together have too many parts */
 function checkParts(messages: readonly unknown[]): void {
   let parts = 0
   for (const message of messages) {
@@ -61,7 +61,7 @@ function readContent(path: string, content: unknown, role: Role): string {
   }
   if (typeof content === "string") return checkText(path, content, TEXTS.prompt)
   if (!Array.isArray(content)) throw invalidField(path, "a string or an array of parts", content)
-  // One line each, as llama-server and vLLM do for templates that take plain text.
+  // One line each, like llama-server and vLLM for templates that take plain text.
   return content.map((part, index) => readPart(`${path}[${index}]`, part)).join("\n")
 }
 

@@ -7,7 +7,7 @@ import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
 
-/** GET /v1/models and /v1/models/:id, where an id may have slashes. */
+/** GET /v1/models and /v1/models/:id; an id may contain slashes. */
 export function modelRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-models" })
     .get(MODELS, async () => {
@@ -31,12 +31,12 @@ function decodeName(encoded: string): string {
   }
 }
 
-/** A model under each of its names. */
+/** One entry for each of the model's names. */
 function toModels(model: ModelSummary, context: ContextLengths | undefined) {
   return [undefined, ...(model.aliases ?? [])].map((alias) => toModel(model, alias, context))
 }
 
-/** `alias`: the name that it has in this entry, where that is not its own; the entry tells what it stands for. */
+/** `alias`: the entry's name, if it is not the model's own; the entry then says which model it stands for. */
 function toModel(model: ModelSummary, alias: string | undefined, context: ContextLengths | undefined) {
   return {
     id: alias ?? model.name,
@@ -48,7 +48,7 @@ function toModel(model: ModelSummary, alias: string | undefined, context: Contex
   }
 }
 
-/** Under the names that clients look for: vLLM's, OpenRouter's, LM Studio's and llama-server's. */
+/** Under the names that clients look for: those of vLLM, OpenRouter, LM Studio and llama-server. */
 function toContextFields({ trained, served }: ContextLengths) {
   return {
     max_model_len: served,
@@ -58,7 +58,7 @@ function toContextFields({ trained, served }: ContextLengths) {
   }
 }
 
-/** With what its files say, under llama-server's names where it has one. */
+/** Adds facts from the model's files, under llama-server's names where it has them. */
 function toModelWithMeta(model: ModelDetails, asked: string, context: ContextLengths | undefined) {
   const { sizeBytes: size, capabilities } = model
   const alias = model.aliases?.find((name) => aliasKey(name) === aliasKey(asked))
@@ -88,7 +88,7 @@ function toMeta(model: ModelDetails) {
       return {
         family: model.family,
         sample_rate: model.sampleRate,
-        // Speakers without a name are asked for by their number.
+        // Unnamed speakers are requested by number.
         speakers: model.speakers.map((name, index) => name ?? String(index)),
         languages: model.languages,
       }

@@ -3,7 +3,7 @@ import type { CurrentSettings } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import type { Uploads } from "../read/uploads"
 
-/** What every route of this dialect needs. */
+/** Shared by all routes of this dialect. */
 export interface OpenAiContext {
   readonly engine: Engine
   readonly version: string
@@ -12,7 +12,7 @@ export interface OpenAiContext {
   readonly images: ImageFiles
 }
 
-/** The fields that all parts of one answer share. */
+/** The fields that all parts of an answer share. */
 export interface ReplyIdentity {
   readonly id: string
   /** Unix time in seconds. */
@@ -22,8 +22,9 @@ export interface ReplyIdentity {
 }
 
 /**
- * Names a new answer. Its model is called as the request calls it, and where that names none, as the engine does.
- * @throws InvalidRequest where none is named and there is not exactly one that generates text
+ * Creates the identity of a new answer. Its model is named as in the request, or, if the request names none, as in
+ * the engine.
+ * @throws InvalidRequest if none is named and there is not exactly one text model
  */
 export async function createIdentity(
   { engine, version }: OpenAiContext,

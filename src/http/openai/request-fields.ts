@@ -1,37 +1,39 @@
 /**
- * What becomes of every request field that OpenAI's API, llama-server, vLLM, SGLang, LM Studio or TGI have for these
- * routes. Fields that are not here are ignored, as the other local servers do: clients send what they like.
+ * How each request field of OpenAI's API, llama-server, vLLM, SGLang, LM Studio and TGI is handled on these routes.
+ * Fields not listed here are ignored, as in other local servers: clients send all kinds of fields.
  */
 import { Unsupported } from "../../errors/request"
 import type { Fields } from "../read/fields"
 import { isJsonObject } from "../read/json-body"
 
-/** It is done. */
+/** Supported. */
 const taken = "taken"
 
-/** The answer is as right without it: a hint, something about another service, or something that is done anyway. */
+/**
+ * Ignored, because the answer is correct without it: a hint, an option of another service, or our default behaviour.
+ */
 const ignored = "ignored"
 
-/** Where it asks for anything: an answer without that would look right and be wrong, or lack what was asked for. */
+/** Refused when it is in use: the answer would look right but be wrong, or lack what was requested. */
 interface Refusal {
   readonly asks: (value: unknown, fields: Fields) => boolean
-  /** Does the message name the value too? */
+  /** Should the message include the value? */
   readonly showsValue?: true
   /** The end of the message. */
   readonly instead?: string
-  /** The whole message, in place of all this. */
+  /** A complete message that replaces the default one. */
   readonly message?: string
 }
 
 export type FieldTable = Readonly<Record<string, typeof taken | typeof ignored | Refusal>>
 
-/** Forms have texts in place of truth values. */
+/** Form fields are strings, including booleans. */
 const isSet = (value: unknown): boolean => value !== false && value !== "false" && value !== ""
 
 const isNotEmpty = (value: unknown): boolean => {
   if (Array.isArray(value)) return value.length > 0
   if (!isJsonObject(value)) return isSet(value)
-  // The first member is enough, however many there are.
+  // One member is enough, however many there are.
   for (const _ in value) return true
   return false
 }
@@ -44,17 +46,17 @@ function refusedUnlessEmpty(instead = ""): Refusal {
   return { asks: isNotEmpty, instead }
 }
 
-/** Refused from this number on; smaller ones say that it is off. */
+/** Refused from this number on; smaller ones turn the feature off. */
 function refusedFrom(least: number): Refusal {
   return { asks: (value) => !(Number(value) < least) }
 }
 
-/** These values ask for what is done anyway. */
+/** `harmless` values request our default behaviour. */
 function refusedUnless(harmless: readonly unknown[], instead = ""): Refusal {
   return { asks: (value) => !harmless.includes(value), showsValue: true, instead }
 }
 
-/** What requests of every kind have. */
+/** Fields of all requests. */
 const OF_EVERY_REQUEST: FieldTable = {
   model: taken,
   keep_alive: taken,
@@ -62,7 +64,7 @@ const OF_EVERY_REQUEST: FieldTable = {
   user: ignored,
 }
 
-/** What chats and completions share. */
+/** Fields that chats and completions share. */
 const OF_GENERATION: FieldTable = {
   ...OF_EVERY_REQUEST,
   // OpenAI's API.
@@ -90,7 +92,7 @@ const OF_GENERATION: FieldTable = {
   verbosity: ignored,
   moderation: refusedUnlessEmpty(),
   response_format: { asks: (value) => !isJsonObject(value) || value["type"] !== "text" },
-  // llama-server. What is about slots, context shift and speculation has no counterpart here.
+  // llama-server. Slots, context shift and speculation have no counterpart here.
   cache_prompt: taken,
   dry_allowed_length: taken,
   dry_base: taken,
@@ -145,7 +147,7 @@ const OF_GENERATION: FieldTable = {
   reasoning_budget_tokens: refusedFrom(0),
   t_max_predict_ms: refusedFrom(1),
   thinking_budget_tokens: refusedFrom(0),
-  // vLLM. What is about several servers that share their work has no counterpart here.
+  // vLLM. Its distributed serving has no counterpart here.
   include_stop_str_in_output: taken,
   min_tokens: taken,
   repetition_penalty: taken,
@@ -212,7 +214,7 @@ const OF_GENERATION: FieldTable = {
   draft_model: ignored,
 }
 
-/** Without effect where no tool may be called: they are not shown to the model then. */
+/** These have no effect if no tool may be called: the model does not see any then. */
 const hasTools: Refusal["asks"] = (value, fields) =>
   isNotEmpty(value) &&
   fields.unchecked("tool_choice") !== "none" &&
@@ -258,7 +260,7 @@ export const CHAT_FIELDS: FieldTable = {
   tool_prompt: ignored,
 }
 
-/** The object `reasoning` of a chat. */
+/** The object `reasoning` of a chat request. */
 export const REASONING_FIELDS: FieldTable = {
   effort: taken,
   enabled: taken,
@@ -287,7 +289,7 @@ export const SPEECH_FIELDS: FieldTable = {
   speed: taken,
   stream_format: taken,
   voice: taken,
-  // As with OpenAI's models that cannot follow any: some of its clients send them with every request.
+  // Ignored as by OpenAI's models that do not support it: some clients send it with every request.
   instructions: ignored,
   // vLLM.
   ref_text: ignored,
@@ -308,11 +310,11 @@ export const TRANSCRIPTION_FIELDS: FieldTable = {
   response_format: taken,
   stream: taken,
   timestamp_granularities: taken,
-  // Hints: what is written is always what is likeliest.
+  // Hints: transcription always picks the likeliest text.
   prompt: taken,
   temperature: taken,
   chunking_strategy: {
-    // Audio is always cut at silences, which is what `auto` asks for.
+    // Audio is always split at silences, which is what `auto` requests.
     asks: (value) => value !== "auto",
     message: "chunking_strategy must be auto: others are not supported",
   },
@@ -353,12 +355,12 @@ export const IMAGE_FIELDS: FieldTable = {
   size: taken,
   stream: taken,
   moderation: ignored,
-  // Values that ask for what is done anyway; others would change the picture, and here they could not.
+  // These values request our default behaviour; others would change the image and are not supported.
   background: refusedUnless(["auto", "opaque"]),
   input_fidelity: refusedUnless(["low"]),
   quality: refusedUnless(["auto", "standard", "medium"], "; steps and cfg_scale set the quality"),
   style: refusedUnless(["vivid"]),
-  // Of other servers with Stable Diffusion.
+  // Other servers with Stable Diffusion.
   cfg_scale: taken,
   negative_prompt: taken,
   sampler: taken,
@@ -381,8 +383,8 @@ export const IMAGE_FIELDS: FieldTable = {
 }
 
 /**
- * `path`: what stands before the names in messages.
- * @throws Unsupported naming the first field that asks for what is not there
+ * `path`: a prefix for the names in messages.
+ * @throws Unsupported naming the first unsupported field that is in use
  */
 export function refuseUnsupported(fields: Fields, table: FieldTable, path = ""): void {
   for (const [name, treatment] of Object.entries(table)) {

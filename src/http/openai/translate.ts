@@ -8,10 +8,10 @@ import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions 
 import { readMessages } from "./messages"
 import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS, refuseUnsupported } from "./request-fields"
 
-/** As in OpenAI's reference for completions; chats have no such default. */
+/** From OpenAI's reference for completions; chats have no such default. */
 const DEFAULT_COMPLETION_TOKENS = 16
 
-/** OpenAI's, and `max` of vLLM, SGLang and DeepSeek. What a model makes of them is its template's matter. */
+/** OpenAI's levels, and `max` of vLLM, SGLang and DeepSeek. What they do depends on the model's template. */
 const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const
 
 export interface ChatCall {
@@ -19,13 +19,13 @@ export interface ChatCall {
   readonly reply: ReplyOptions
 }
 
-/** One completion request for every prompt. */
+/** A `/v1/completions` call: one completion request per prompt. */
 export interface CompletionCall {
   readonly requests: readonly CompletionRequest[]
   readonly reply: ReplyOptions
-  /** Choices to return for each prompt: the best of those that the requests generate. */
+  /** Choices to return for each prompt: the best of those generated. */
   readonly n: number
-  /** Did the client ask for log probabilities? `best_of` needs them anyway. */
+  /** Did the client request log probabilities? `best_of` needs them anyway. */
   readonly logprobs: boolean
 }
 
@@ -71,7 +71,7 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
     n: bestOf,
     echo: fields.boolean("echo") ?? false,
     ...defined({
-      // An empty suffix is what editors send when they mean none.
+      // Editors send an empty suffix when they mean none.
       suffix: fields.text("suffix", TEXTS.prompt) || undefined,
       keepLast: readKeepLast(fields),
       topLogprobs: topLogprobs ?? (bestOf > options.n ? 0 : undefined),
@@ -82,7 +82,7 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
   return { requests, reply, n: options.n, logprobs: topLogprobs !== undefined }
 }
 
-/** vLLM's way to have the beginning of a prompt that is too long left out; -1: as much as has to be. */
+/** vLLM's option to drop the start of a prompt that is too long; -1: as much as necessary. */
 function readKeepLast(fields: Fields): number | undefined {
   const count = fields.integer("truncate_prompt_tokens", { ...NUMBERS.tokens, min: -1 })
   if (count === undefined) return undefined
@@ -96,7 +96,7 @@ function readKeepLast(fields: Fields): number | undefined {
   return Math.max(0, count)
 }
 
-/** The one generation request of a body of either kind, as it would be run. @throws InvalidRequest, Unsupported */
+/** The single generation request that a body of either kind would run. @throws InvalidRequest, Unsupported */
 export function toRenderRequest(
   body: JsonObject,
   headers: HeaderOptions = {},
@@ -108,7 +108,7 @@ export function toRenderRequest(
   throw new InvalidRequest(`prompt must be a single prompt here, got ${requests.length}`, "prompt")
 }
 
-/** @throws InvalidRequest where values that are small each come to too much together */
+/** @throws InvalidRequest if values that are each small multiply to too much */
 function checkProducts(
   prompts: readonly (string | readonly number[])[],
   { n, echo, sampling }: Pick<CompletionRequest, "n" | "echo" | "sampling">,
@@ -149,7 +149,7 @@ function readChatLogprobs(fields: Fields): number | undefined {
   return isWanted === undefined ? readProbabilityCount(fields) : undefined
 }
 
-/** llama.cpp's `n_probs`, of which 0 means none. */
+/** llama.cpp's `n_probs`, where 0 means none. */
 function readProbabilityCount(fields: Fields): number | undefined {
   return fields.integer("n_probs", NUMBERS.topLogprobs) || undefined
 }
@@ -159,11 +159,11 @@ function readTemplateArguments(fields: Fields): Readonly<Record<string, unknown>
   checkArguments(given)
   const effort = readEffort(fields)
   if (effort === undefined) return given
-  // Most templates that can skip the thinking look at enable_thinking, the others at the effort itself.
+  // Most templates that can skip thinking check enable_thinking, the others the effort itself.
   return { reasoning_effort: effort, ...(effort === "none" && { enable_thinking: false }), ...given }
 }
 
-/** OpenAI's `reasoning_effort`, or the object that OpenRouter and SGLang have for it. */
+/** OpenAI's `reasoning_effort`, or the `reasoning` object of OpenRouter and SGLang. */
 function readEffort(fields: Fields): (typeof EFFORTS)[number] | undefined {
   const effort = fields.choice("reasoning_effort", EFFORTS)
   const reasoning = new Fields(fields.object("reasoning") ?? {}, "reasoning.")
@@ -172,7 +172,7 @@ function readEffort(fields: Fields): (typeof EFFORTS)[number] | undefined {
   return effort ?? other ?? (reasoning.boolean("enabled") === false ? "none" : undefined)
 }
 
-/** @throws InvalidRequest where a template could have to walk through too much */
+/** @throws InvalidRequest if a template might have to traverse too much */
 function checkArguments(given: JsonObject): void {
   const name = "chat_template_kwargs"
   const { depth, values: mostValues, characters: mostCharacters } = TEMPLATE_ARGUMENTS

@@ -7,7 +7,7 @@ export interface UsageBody {
   readonly prompt_tokens_details: { readonly cached_tokens: number }
 }
 
-/** The usage of requests that were answered together. */
+/** The combined usage of requests answered together. */
 export function toUsageBody(usages: readonly Usage[]): UsageBody {
   const sum = (count: (usage: Usage) => number) => usages.reduce((total, usage) => total + count(usage), 0)
   const prompt = sum((usage) => usage.promptTokens)

@@ -3,13 +3,15 @@ import { breathe } from "../../lib/async/breathe"
 import type { ReportedToken } from "../render/answer"
 import { CompletionLogprobsWriter, toChatLogprobs } from "./logprobs"
 
-/** Tokens whose log probabilities are written in one go; with 20 alternatives each that takes some 6 ms. */
+/** Tokens whose log probabilities are serialised in one step; with 20 alternatives each this takes about 6 ms. */
 const BLOCK_TOKENS = 512
 
-/** Characters of choices after which others get their turn. */
+/** After this many characters of choices, yield to other requests. */
 const BREATH_LENGTH = 1024 ** 2
 
-/** One choice of a whole answer: JSON before and after its log probabilities, and what writes these. */
+/**
+ * One choice of a whole answer: JSON before and after its log probabilities, and the function that serialises these.
+ */
 export interface ChoiceJson {
   readonly head: string
   readonly tail: string
@@ -17,8 +19,8 @@ export interface ChoiceJson {
 }
 
 /**
- * A whole answer: the fields before its choices, the choices, the fields after them. It may have millions of log
- * probabilities, so it is written in pieces, between which others get their turn.
+ * A whole answer: the fields before its choices, the choices, and the fields after them. It may contain millions of
+ * log probabilities, so it is serialised in steps that yield to other requests.
  */
 export async function wholeAnswer(
   before: object,
@@ -39,22 +41,22 @@ export async function wholeAnswer(
   return new Response(text, { headers: { "content-type": "application/json;charset=utf-8" } })
 }
 
-/** The member of a choice with the ids of its tokens, where they are wanted. */
+/** The choice's member with its token ids, if requested. */
 export function tokensMember(tokens: readonly number[] | undefined): string {
   return tokens === undefined ? "" : `,"tokens":${JSON.stringify(tokens)}`
 }
 
-/** Of a choice without any. */
+/** For a choice without log probabilities. */
 export const noLogprobs = (): Promise<string> => Promise.resolve("null")
 
-/** `logprobs` of a chat's choice. */
+/** `logprobs` of a chat choice. */
 export async function chatLogprobs(tokens: readonly TokenLogprob[]): Promise<string> {
   const content: string[] = []
   await inBlocks(tokens, (block) => void content.push(itemsOf(toChatLogprobs(block).content)))
   return `{"content":[${content.join(",")}],"refusal":null}`
 }
 
-/** `logprobs` of a completion's choice. */
+/** `logprobs` of a completion choice. */
 export async function completionLogprobs(tokens: readonly ReportedToken[]): Promise<string> {
   const writer = new CompletionLogprobsWriter()
   const lists = new Map<string, string[]>()
@@ -68,7 +70,7 @@ export async function completionLogprobs(tokens: readonly ReportedToken[]): Prom
   return `{${[...lists].map(([name, list]) => `"${name}":[${list.join(",")}]`).join(",")}}`
 }
 
-/** JSON of an array without its brackets. */
+/** The JSON of an array without its brackets. */
 function itemsOf(values: readonly unknown[]): string {
   return JSON.stringify(values).slice(1, -1)
 }

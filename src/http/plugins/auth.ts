@@ -4,10 +4,10 @@ import { InvalidApiKey } from "../../errors/request"
 import { pathOf } from "../context/request-context"
 import { type CurrentSettings, derived } from "../context/settings"
 
-/** Who may use a route: anyone, anyone where the metrics are public, or only a client with a key. */
+/** Which clients may use a route: all, all if the metrics are public, or only those with a key. */
 export type RouteAccess = "open" | "metrics" | "key"
 
-/** Where the server has API keys, refuses requests without one, except on the paths that `accessOf` opens. */
+/** If the server has API keys, refuses requests without one, except on paths that `accessOf` opens. */
 export function auth(settings: CurrentSettings, accessOf: (path: string) => RouteAccess) {
   const digests = derived(settings, ({ apiKeys }) => apiKeys.map(digestOf))
   return new Elysia({ name: "auth" }).onRequest(({ request }) => {
@@ -23,21 +23,21 @@ export function auth(settings: CurrentSettings, accessOf: (path: string) => Rout
 }
 
 /**
- * What a request presents itself with: OpenAI's header, and the one of Anthropic's and others' clients. All of it has to
- * be a key: of a wrong one beside a right one nobody knows which was meant. Undefined: it cannot be one.
+ * The keys in a request: from OpenAI's header, and from that of Anthropic's and other clients. All must be valid:
+ * with a wrong key beside a right one it is unclear which is meant. Undefined: not a possible key.
  */
 function credentialsOf(headers: Headers): readonly (string | undefined)[] {
   const key = headers.get("x-api-key")
   return [...bearersOf(headers.get("authorization")?.trim() ?? ""), ...(key ? [key] : [])]
 }
 
-/** Of a client without a key an empty one is sent. */
+/** Clients without a key send an empty one. */
 function bearersOf(authorization: string): readonly (string | undefined)[] {
   if (/^(?:bearer)?$/i.test(authorization)) return []
   return [/^bearer +(\S+)$/i.exec(authorization)?.[1]]
 }
 
-/** Digests of equal length take the same time to compare, whatever the key is and whichever it equals. */
+/** Compares digests of equal length in constant time, whatever the key is and whichever one it equals. */
 function isOneOf(given: string, keys: readonly Buffer[]): boolean {
   const digest = digestOf(given)
   return keys.reduce((found, key) => timingSafeEqual(digest, key) || found, false)

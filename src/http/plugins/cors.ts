@@ -5,22 +5,22 @@ import { originCheck } from "../context/origins"
 import { pathOf } from "../context/request-context"
 import type { CurrentSettings } from "../context/settings"
 
-/** Response headers that pages may read in addition to the ones that all pages may. */
+/** Response headers that pages may read besides the ones that are always readable. */
 const EXPOSED_HEADERS = "x-request-id, x-sample-rate, retry-after"
 
-/** Allowed by a preflight that asks for no headers: the ones that our own clients send. */
+/** Allowed in the answer to a preflight that names no headers: those that our own clients send. */
 const USUAL_HEADERS = "authorization, content-type, x-api-key, x-request-id, x-request-timeout"
 
-/** How long a browser may keep the answer to a preflight, in seconds. */
+/** How long a browser may cache the answer to a preflight, in seconds. */
 const MAX_AGE = 600
 
 /**
- * Lets pages from this machine, desktop applications and the configured origins call the server with any headers:
- * libraries send headers of their own, and none of them means more here than in a request from a program. Without
- * credentials: the server has no use for a browser's cookies and passwords.
+ * Lets local pages, desktop applications and the configured origins call the server with any headers: libraries add
+ * their own, and a page gains nothing by them that another program could not do. Without credentials: the server does
+ * not use cookies or a browser's passwords.
  *
- * The plugin is used twice, once for every response and once for preflights, because it has one set of options for both
- * and puts all of them into every response.
+ * The plugin is used twice, for all responses and for preflights, because it has a single set of options and adds all
+ * of them to every response.
  */
 export function cors(settings: CurrentSettings, routes: KnownRoutes) {
   const isAllowed = originCheck(settings)
@@ -31,11 +31,11 @@ export function cors(settings: CurrentSettings, routes: KnownRoutes) {
   const responses: CORSConfig = {
     origin: isReadable,
     methods: false,
-    // A list would be in every response, even where the request was refused before it came here.
+    // A list would be added to every response, even to refusals by earlier plugins.
     allowedHeaders: true,
     exposeHeaders: true,
     credentials: false,
-    // The plugin takes every OPTIONS for a preflight, and allows methods and headers to every page.
+    // The plugin treats every OPTIONS as a preflight, and allows methods and headers to every page.
     preflight: false,
   }
   const preflights = elysiaCors({
@@ -48,7 +48,7 @@ export function cors(settings: CurrentSettings, routes: KnownRoutes) {
   })
   return new Elysia({ name: "cors" }).use(elysiaCors(responses)).onRequest(async ({ request, set }) => {
     const readable = isReadable(request)
-    // With `true` the plugin names the request's own headers in both.
+    // With `true` the plugin lists the request's own headers in both.
     delete set.headers["access-control-allow-headers"]
     delete set.headers["access-control-expose-headers"]
     if (readable) set.headers["access-control-expose-headers"] = EXPOSED_HEADERS
@@ -64,7 +64,7 @@ export function cors(settings: CurrentSettings, routes: KnownRoutes) {
   })
 }
 
-/** The answer to OPTIONS without a preflight; undefined where there is no such path. */
+/** The answer to an OPTIONS request that is not a preflight; undefined if the path does not exist. */
 function allow(methods: readonly string[]): Response | undefined {
   if (methods.length === 0) return undefined
   return new Response(null, { status: 204, headers: { allow: [...methods, "OPTIONS"].join(", ") } })

@@ -2,10 +2,10 @@ import type { Dialect } from "../context/dialect"
 import { ollamaDialect } from "../ollama/dialect"
 import { openAiDialect } from "../openai/dialect"
 
-/** Every API that the server speaks. */
+/** All APIs of the server. */
 const DIALECTS: readonly Dialect[] = [openAiDialect, ollamaDialect]
 
-/** The API that a path belongs to; OpenAI's where it belongs to none, as the server's own routes do. */
+/** The API that a path belongs to; OpenAI's for other paths, such as the server's own routes. */
 export function dialectOf(path: string): Dialect {
   return DIALECTS.find((dialect) => dialect.match(path)) ?? openAiDialect
 }

@@ -13,9 +13,9 @@ import { requestContextOf } from "../context/request-context"
 import { dialectOf } from "./dialects"
 
 /**
- * Turns everything that a route throws into the answer of its dialect. Has to be the first plugin: hooks apply only to
- * what is registered after them. `routes` is asked when a path or method was not found, `nameOf` what the engine calls a
- * model.
+ * Turns every error of a route into a response of its dialect. Must be the first plugin: hooks apply only to what is
+ * registered after them. `routes` is used when a path or method is not found; `nameOf` returns the engine's name for
+ * a model.
  */
 export function errors(routes: KnownRoutes, nameOf: (model: string) => Promise<string>) {
   return new Elysia({ name: "errors" }).onError({ as: "global" }, async ({ error, code, request }) => {
@@ -23,7 +23,7 @@ export function errors(routes: KnownRoutes, nameOf: (model: string) => Promise<s
     const { method, path, named, model } = requestContext
     const known = code === "NOT_FOUND" ? notFound(method, path, routes) : toXllmError(error, code, request)
     const failure = requestContext.failed(known)
-    // A request that was refused before the engine heard of it counts for its model all the same.
+    // A request that was refused before it reached the engine still counts for its model.
     if (named !== undefined && model === undefined)
       await nameOf(named).then(
         (name) => requestContext.found(name),
@@ -33,7 +33,7 @@ export function errors(routes: KnownRoutes, nameOf: (model: string) => Promise<s
   })
 }
 
-/** The answer to a request that failed before anything was sent, in the dialect of its path. */
+/** The response to a request that failed before anything was sent, in the dialect of its path. */
 export function errorResponse(error: XllmError, path: string): Response {
   const headers = new Headers()
   if (error.retryAfterSeconds !== undefined) {
@@ -47,9 +47,9 @@ export function errorResponse(error: XllmError, path: string): Response {
 
 function toXllmError(error: unknown, code: string | number, request: Request): XllmError {
   if (error instanceof XllmError) return error
-  // Such as a body that broke off in the middle.
+  // For example an incomplete body.
   if (request.signal.aborted) return new Cancelled()
-  // Elysia's own complaints about a request; our routes read and check their bodies themselves.
+  // Elysia's own errors about a request; our routes read and check their bodies themselves.
   if (code === "PARSE" || code === "VALIDATION") return new InvalidRequest("the request could not be read")
   return asXllmError(error)
 }

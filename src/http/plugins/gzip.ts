@@ -2,10 +2,10 @@ import { Elysia } from "elysia"
 import { requestContextOf } from "../context/request-context"
 import { handleInside } from "./request-contexts"
 
-/** Below this, in bytes, compressing costs more than it saves. */
+/** In bytes; compressing smaller bodies costs more than it saves. */
 const WORTHWHILE_BYTES = 10 * 1024
 
-/** Types of whole bodies. Streams have types of their own and stay as they are: each event must leave at once. */
+/** Types of complete bodies. Streams have other types and are not compressed: each event must be sent at once. */
 const COMPRESSIBLE = /^(?:application\/json|text\/(?:plain|html|css|javascript))\b/
 
 /** Compresses large bodies for clients that accept it. */
@@ -20,8 +20,8 @@ export function gzip() {
 }
 
 /**
- * Must not touch the body: Bun would make a stream of it, and forget its type. A route says `no-transform` of what is
- * compressed inside, such as images in JSON.
+ * Must not touch the body: Bun would turn it into a stream and lose its type. Routes set `no-transform` on content
+ * that is compressed already, such as images in JSON.
  */
 function isCompressible({ headers }: Response): boolean {
   if (headers.has("content-encoding") || /\bno-transform\b/.test(headers.get("cache-control") ?? ""))
@@ -29,13 +29,13 @@ function isCompressible({ headers }: Response): boolean {
   return COMPRESSIBLE.test(headers.get("content-type") ?? "")
 }
 
-/** A cache must not give a client what was compressed for another. */
+/** Caches must not serve a compressed response to clients that do not accept it. */
 function addVary(headers: Headers): void {
   const vary = headers.get("vary")
   if (vary !== "*") headers.set("vary", vary === null ? "Accept-Encoding" : `${vary}, Accept-Encoding`)
 }
 
-/** Does an Accept-Encoding allow gzip? `q=0` forbids. */
+/** Does an Accept-Encoding header allow gzip? `q=0` forbids it. */
 function accepts(header: string): boolean {
   const weights = header.split(",").map((part) => {
     const [coding = "", ...parameters] = part.split(";").map((piece) => piece.trim().toLowerCase())
@@ -49,12 +49,12 @@ function accepts(header: string): boolean {
 async function compress(response: Response): Promise<Response> {
   const { status } = response
   const headers = new Headers(response.headers)
-  // Bun takes the type of a text for a part of its body, which is lost with it.
+  // Bun keeps the type of a text with its body, so it would be lost when the body is replaced.
   headers.set("content-type", response.headers.get("content-type") ?? "")
   const plain = new Uint8Array(await response.arrayBuffer())
   if (plain.byteLength <= WORTHWHILE_BYTES) return new Response(plain, { status, headers })
   const [{ gzip }, { promisify }] = await Promise.all([import("node:zlib"), import("node:util")])
-  // Not the synchronous one: other answers' tokens would have to wait.
+  // Asynchronous, so that tokens of other answers do not have to wait.
   const packed = await promisify(gzip)(plain)
   headers.set("content-encoding", "gzip")
   headers.delete("content-length")

@@ -3,16 +3,16 @@ import { Elysia } from "elysia"
 import { HostNotAllowed, InvalidRequest } from "../../errors/request"
 import { type CurrentSettings, derived } from "../context/settings"
 
-/** Host and port as the header has them: a name, an IPv4 address, or an IPv6 address in brackets, maybe with its zone. */
+/** Host and port as in the header: a name, an IPv4 address, or a bracketed IPv6 address with an optional zone. */
 const AUTHORITY = /^(?:\[([\da-f:.]+)(?:%[\w.~%-]+)?\]|([^\s:/?#@[\],]+))(?::\d{1,5})?$/i
 
 const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/
 
 /**
- * Refuses requests for hosts that are not ours. A web page can give its own name the address of this machine after it
- * was loaded (DNS rebinding); the browser then takes us for the page's own server and asks nobody's leave. What it
- * cannot do is send another Host than the page's, or none: that is HTTP/1.0, which health checks of proxies speak (HTTP/1.1
- * without a Host is refused by Bun). Addresses are no names, so none can be rebound.
+ * Refuses requests for hosts that are not ours. A web page can point its own name at this machine after it was loaded
+ * (DNS rebinding); the browser then treats us as the page's own server and applies no cross-origin checks. But it can
+ * only send the page's own Host. Requests without a Host are HTTP/1.0, used by health checks of proxies (Bun refuses
+ * HTTP/1.1 without a Host). Addresses are always allowed: they cannot be rebound.
  */
 export function hosts(settings: CurrentSettings) {
   const machine = hostname().toLowerCase()
@@ -26,12 +26,12 @@ export function hosts(settings: CurrentSettings) {
 }
 
 interface Host {
-  /** In small letters, without brackets and the root's dot. */
+  /** In lower case, without brackets and the trailing dot of the DNS root. */
   readonly name: string
   readonly isAddress: boolean
 }
 
-/** @throws InvalidRequest where it is none */
+/** @throws InvalidRequest if it is not a host */
 function parseHost(given: string): Host {
   const [, ipv6, name] = AUTHORITY.exec(given) ?? []
   if (ipv6 !== undefined) return { name: ipv6.toLowerCase(), isAddress: true }
@@ -39,12 +39,12 @@ function parseHost(given: string): Host {
   return { name: name.toLowerCase().replace(/\.$/, ""), isAddress: IPV4.test(name) }
 }
 
-/** Names below `localhost` never leave a machine (RFC 6761). */
+/** Names below `localhost` never resolve to another machine (RFC 6761). */
 function isOwn({ name, isAddress }: Host, machine: string): boolean {
   return isAddress || name === "localhost" || name.endsWith(".localhost") || name === machine
 }
 
-/** Is a name one of `patterns`? */
+/** Does a name match one of `patterns`? */
 function matcher(patterns: readonly string[]): (name: string) => boolean {
   const all = patterns.map((pattern) => pattern.toLowerCase())
   if (all.includes("*")) return () => true

@@ -3,13 +3,13 @@ import { checkOrigin, originCheck } from "../context/origins"
 import type { CurrentSettings } from "../context/settings"
 import { isJsonType } from "../read/json-body"
 
-/** Methods that change nothing here. */
+/** Methods that change nothing on this server. */
 const READING = new Set(["GET", "HEAD", "OPTIONS"])
 
 /**
- * Refuses what a foreign page has a browser send without asking first: forms, texts and bodies without a type. The page
- * could not read the answer, but it could make the server work. What is declared as JSON a browser asks for first, and
- * {@link cors} does not allow it.
+ * Refuses requests that a foreign page's browser may send without a preflight: forms, texts and bodies without a
+ * type. The page could not read the answer, but it could make the server work. JSON needs a preflight, which
+ * {@link cors} refuses.
  */
 export function pages(settings: CurrentSettings) {
   const isAllowed = originCheck(settings)

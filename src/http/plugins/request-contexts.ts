@@ -1,23 +1,23 @@
 import { Elysia } from "elysia"
 import { remember, RequestContext, requestContextOf } from "../context/request-context"
 
-/** The header that names a request in logs, on the way in and out. */
+/** The request and response header with the id used in logs. */
 export const REQUEST_ID_HEADER = "x-request-id"
 
-/** What a client's own id may look like: nothing that could break a header or a log line. */
+/** Allowed client ids: no characters that could break a header or a log line. */
 const ACCEPTABLE = /^[\w.:/+=@-]{1,128}$/
 
 export interface ExchangesOptions {
-  /** Told when a request came, and when it is done, however it ended. */
+  /** Called when a request arrives; `over` is called when it is finished, however it ended. */
   began(): void
   over(requestContext: RequestContext): void
-  /** Where the server listens, for requests that do not say where they were sent. */
+  /** The server's address, for requests without a Host. */
   origin(): string
 }
 
 /**
- * Follows every request from its first to its last byte. Its id is the client's own where that is acceptable, otherwise
- * a fresh one, and every response has it as X-Request-ID.
+ * Creates the context of every request and follows it from the first to the last byte. Its id is the client's
+ * X-Request-ID if valid, otherwise a new one, and every response has it as X-Request-ID.
  */
 export function requestContexts({ began, over, origin }: ExchangesOptions) {
   return new Elysia({ name: "exchanges" })
@@ -36,8 +36,8 @@ export function requestContexts({ began, over, origin }: ExchangesOptions) {
 }
 
 /**
- * Without a Host, as in HTTP/1.0, Bun has the path alone for a URL, and the router looks for the path behind a host. It
- * has to be the same object: Bun knows the connection by it.
+ * Without a Host, as in HTTP/1.0, Bun's URL is only the path, and the router expects a host before the path. The
+ * request object must stay the same: Bun identifies the connection by it.
  */
 function addAddress(request: Request, origin: () => string): void {
   const { url } = request
@@ -49,7 +49,7 @@ function idOf(request: Request): string {
   return given !== null && ACCEPTABLE.test(given) ? given : crypto.randomUUID()
 }
 
-/** Runs what a plugin wraps: everything inside of it, down to the route. Elysia's types do not say what that is. */
+/** Calls the handler that a plugin wraps: all inner plugins and the route. Elysia's types do not describe it. */
 export function handleInside(inside: unknown, request: Request): Promise<Response> {
   // The function that Elysia composes for `app.fetch`.
   return (inside as (request: Request) => Promise<Response>)(request)

@@ -2,15 +2,15 @@ import { pipeline, Readable, type Transform } from "node:stream"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest, PayloadTooLarge, UnsupportedEncoding } from "../../errors/request"
 
-/** What a decoder gives at a time. It works on other threads, and nothing is done here but to take it. */
+/** The decoder's chunk size. Decoding runs on other threads; this thread only collects the result. */
 const DECODED_BYTES = 64 * 1024
 
-/** How far a zstd stream may refer back, as a power of two: 8 MiB, which is what RFC 9659 allows on the web. */
+/** The largest zstd window, as a power of two: 8 MiB, the web's limit by RFC 9659. */
 const ZSTD_WINDOW_LOG = 23
 
 type Zlib = typeof import("node:zlib")
 
-/** By the names of a Content-Encoding. */
+/** By Content-Encoding. */
 const DECODERS: Readonly<Record<string, (zlib: Zlib) => Transform>> = {
   gzip: gunzip,
   "x-gzip": gunzip,
@@ -27,10 +27,10 @@ function gunzip(zlib: Zlib): Transform {
 }
 
 /**
- * The bytes of a request's body as they come, decoded where they are compressed: at most `limitBytes`, of what is sent
- * and of what becomes of it.
- * @throws PayloadTooLarge, UnsupportedEncoding; InvalidRequest where they are not what they are declared as; what the
- *   connection fails with
+ * The chunks of a request's body, decompressed if necessary. Both the compressed and the decompressed size are
+ * limited to `limitBytes`.
+ * @throws PayloadTooLarge, UnsupportedEncoding; InvalidRequest if the content does not match its encoding; errors of
+ *   the connection
  */
 export async function* bodyBytes(request: Request, limitBytes: number): AsyncGenerator<Uint8Array> {
   const toDecoder = decoderOf(request)
@@ -47,13 +47,13 @@ export function isEncoded(request: Request): boolean {
   return encodingOf(request) !== ""
 }
 
-/** As the client spelled it; empty for none. */
+/** As spelled by the client; empty if there is none. */
 function encodingOf(request: Request): string {
   const encoding = (request.headers.get("content-encoding") ?? "").trim()
   return encoding.toLowerCase() === "identity" ? "" : encoding
 }
 
-/** @throws UnsupportedEncoding, also for several encodings of one body, which nobody sends */
+/** @throws UnsupportedEncoding, also for multiple encodings of one body, which clients do not use */
 function decoderOf(request: Request): ((zlib: Zlib) => Transform) | undefined {
   const encoding = encodingOf(request)
   if (encoding === "") return undefined
@@ -81,7 +81,7 @@ async function* decoded(chunks: AsyncIterable<Uint8Array>, decoder: Transform): 
       throw error
     }
   }
-  // Whatever ends one of the two ends the other; what went wrong comes out of the decoder.
+  // Ending either stream ends the other; errors are reported by the decoder.
   pipeline(Readable.from(source()), decoder, () => {})
   try {
     for await (const chunk of decoder) yield chunk

@@ -4,12 +4,12 @@ import { shorten } from "../../lib/text/shorten"
 import { LONGEST_WAIT_SECONDS, SHOWN } from "../../limits"
 import { requestContextOf } from "../context/request-context"
 
-/** What a request learns from its request's headers. */
+/** The request options that come from HTTP headers. */
 export type HeaderOptions = Pick<RequestOptions, "requestId" | "queueTimeoutMs">
 
 const TIMEOUT_HEADER = "X-Request-Timeout"
 
-/** @throws InvalidRequest where X-Request-Timeout is no number of seconds */
+/** @throws InvalidRequest if X-Request-Timeout is not a number of seconds */
 export function readHeaderOptions(request: Request): HeaderOptions {
   const requestId = requestContextOf(request).id
   const timeout = request.headers.get(TIMEOUT_HEADER)

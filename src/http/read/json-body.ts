@@ -7,14 +7,14 @@ import { BODY_BYTES, JSON_SHAPE, SHOWN } from "../../limits"
 import { requestContextOf } from "../context/request-context"
 import { bodyBytes, isEncoded } from "./body-bytes"
 
-/** A JSON object as it came; {@link Fields} checks what is in it. */
+/** An unchecked JSON object; {@link Fields} checks its contents. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
- * The request's body as a JSON object.
- * @param limitBytes the largest body that is read
- * @throws InvalidRequest where it is not JSON, not an object, or declared as a form of several parts; what
- *   {@link bodyBytes} throws
+ * Reads the request's body as a JSON object.
+ * @param limitBytes the largest accepted body
+ * @throws InvalidRequest if it is not JSON, not an object, or declared as multipart; and what {@link bodyBytes}
+ *   throws
  */
 export async function readJsonObject(
   request: Request,
@@ -24,7 +24,7 @@ export async function readJsonObject(
   const bytes = await readBytes(request, limitBytes)
   await checkShape(bytes)
   const text = decodeUtf8(bytes)
-  // Both take their time with a long text.
+  // Decoding and parsing are both slow for a long text.
   if (bytes.length > LONG_BYTES) await breathe()
   if (isBlank(text)) throw new InvalidRequest("the request body is empty; it must be a JSON object")
   const value = parseJson(text)
@@ -34,10 +34,10 @@ export async function readJsonObject(
   return value
 }
 
-/** From here on a body is decoded and parsed in turns of their own. */
+/** From this size on, decoding and parsing are separate steps that yield to other requests. */
 const LONG_BYTES = 1024 ** 2
 
-/** Without a copy of a long text. */
+/** Avoids copying a long text. */
 function isBlank(text: string): boolean {
   return !/\S/.test(text)
 }
@@ -46,7 +46,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
-/** What a JSON value is, in the words of an error message. */
+/** The type of a JSON value, for error messages. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return "nothing"
   if (value === null) return "null"
@@ -54,14 +54,14 @@ export function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
 
-/** Is a Content-Type one of JSON? */
+/** Does a Content-Type denote JSON? */
 export function isJsonType(contentType: string | null): boolean {
   return /^application\/(?:[\w.+-]+\+)?json$/i.test(essenceOf(contentType))
 }
 
 /**
- * JSON is read whatever it is declared as: `curl -d` calls it a form, and other servers take it. A form of several parts
- * cannot be meant. Whether a page may send it is not decided here: see plugins/pages.ts.
+ * JSON is accepted whatever its declared type, as in other servers: `curl -d` declares a form. Only multipart is
+ * refused. Whether a page may send the request is checked elsewhere: see plugins/pages.ts.
  */
 function checkContentType(contentType: string | null): void {
   if (!/^multipart\//i.test(essenceOf(contentType))) return
@@ -70,7 +70,7 @@ function checkContentType(contentType: string | null): void {
   )
 }
 
-/** Without parameters. */
+/** The type without its parameters. */
 function essenceOf(contentType: string | null): string {
   return (contentType ?? "").split(";")[0]?.trim() ?? ""
 }
@@ -84,7 +84,7 @@ async function readBytes(request: Request, limitBytes: number): Promise<Uint8Arr
   return Buffer.concat(chunks)
 }
 
-/** @throws InvalidRequest where parsing it would hold everybody up */
+/** @throws InvalidRequest if parsing it would block the event loop for too long */
 async function checkShape(bytes: Uint8Array): Promise<void> {
   const excess = await findExcess(bytes, JSON_SHAPE)
   if (excess === undefined) return
@@ -105,9 +105,9 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    // A SyntaxError, or a RangeError where it is nested too deeply.
+    // A SyntaxError, or a RangeError if it is nested too deeply.
     const reason = error instanceof RangeError ? "it is nested too deeply" : reasonOf(error)
-    // It may repeat a part of the text, however long.
+    // The reason may quote any amount of the text.
     throw new InvalidRequest(`the request body is not valid JSON: ${shorten(reason, SHOWN.name)}`)
   }
 }

@@ -2,15 +2,15 @@ import type { ImageFormat } from "../../domain/image"
 import type { AudioFormat } from "../../domain/speech"
 import { invalidField } from "./fields"
 
-/** OpenAI's limit of `n`. */
+/** OpenAI's limit for `n`. */
 export const IMAGE_COUNT = { min: 1, max: 10 }
 
-/** Painters compute in blocks of 8 pixels. */
+/** Image models compute in blocks of 8 pixels. */
 const SIZE_STEP = 8
 
 const SIDE = { min: 64, max: 4096 }
 
-/** As many as 2048 × 2048: more takes tens of gigabytes. */
+/** 2048 × 2048: more needs tens of gigabytes. */
 const MAX_PIXELS = 2048 * 2048
 
 export const IMAGE_STEPS = { min: 1, max: 150 }
@@ -21,15 +21,15 @@ export const IMAGE_COMPRESSION = { min: 0, max: 100 }
 
 export const IMAGE_STRENGTH = { min: 0, max: 1 }
 
-/** The seeds that a picture is told to be made with. */
+/** Seeds of the image engine. */
 export const IMAGE_SEED = { min: 0, max: 2 ** 32 - 1 }
 
 export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const satisfies readonly ImageFormat[]
 
-/** How much of a picture changes where the request does not say: what stable-diffusion.cpp's own program takes. */
+/** How much an edit changes the image by default: stable-diffusion.cpp's own default. */
 export const DEFAULT_STRENGTH = 0.75
 
-/** `name`: what is at fault where it is no possible size. @throws InvalidRequest */
+/** `name`: the field to blame for an invalid size. @throws InvalidRequest */
 export function checkImageSize(
   name: string,
   width: number,

@@ -14,13 +14,13 @@ import { bodyBytes } from "./body-bytes"
 import type { JsonObject } from "./json-body"
 import type { Uploads } from "./uploads"
 
-/** A file that came with a form. It is removed when its exchange is over. */
+/** An uploaded file. It is deleted after the response is finished. */
 export interface UploadedFile {
   readonly path: string
   readonly sizeBytes: number
 }
 
-/** A form: texts, which may have come several times under one name, and files. */
+/** A form: texts, several of which may have the same name, and files. */
 export interface Form {
   readonly texts: ReadonlyMap<string, readonly string[]>
   readonly files: ReadonlyMap<string, readonly UploadedFile[]>
@@ -29,16 +29,16 @@ export interface Form {
 export interface FormOptions {
   readonly uploads: Uploads
   readonly requestContext: RequestContext
-  /** Names of the parts that are files; others are passed over. */
+  /** Names of the file parts to keep; other files are skipped. */
   readonly files: readonly string[]
-  /** The largest body that is read. */
+  /** The largest accepted body. */
   readonly limitBytes: number
 }
 
 /**
- * Reads a multipart/form-data body while it comes: nothing but its texts is kept in memory, and no chunk holds the
- * event loop up.
- * @throws InvalidRequest where it is no form, or broken off or damaged; Cancelled, and what {@link bodyBytes} throws
+ * Reads a multipart/form-data body as it arrives: only its texts are kept in memory, and no chunk blocks the event
+ * loop.
+ * @throws InvalidRequest if it is not a form, incomplete or damaged; Cancelled, and what {@link bodyBytes} throws
  */
 export async function readForm(request: Request, options: FormOptions): Promise<Form> {
   const contentType = checkContentType(request.headers.get("content-type"))
@@ -65,9 +65,9 @@ class FormReader implements Form {
   readonly files = new Map<string, UploadedFile[]>()
   readonly #contentType: string
   readonly #options: FormOptions
-  /** Files that are being written. None of them rejects: the first failure is kept below. */
+  /** Pending writes of files. None of them rejects: the first failure is kept in `#failure`. */
   readonly #writing: Promise<void>[] = []
-  /** What they are written from. */
+  /** The contents of all file parts. */
   readonly #contents: BusboyFileStream[] = []
   #failure: unknown
 
@@ -82,7 +82,7 @@ class FormReader implements Form {
       await pipeline(Readable.from(body), parser)
     } catch (error) {
       this.#failure ??= asOurs(error)
-      // Where the parser was given up it ends none of its files.
+      // A destroyed parser does not end its files.
       for (const content of this.#contents) content.destroy()
     }
     await Promise.all(this.#writing)
@@ -91,7 +91,7 @@ class FormReader implements Form {
 
   #createParser() {
     const parser = parserFor(this.#contentType)
-    // Its types do not say so, but a part may have no name.
+    // Despite its type, the name may be undefined.
     parser.on("field", (name: string | undefined, value, _nameCut, isCut) => {
       if (!this.#isNamed(name)) return
       if (isCut)
@@ -99,7 +99,7 @@ class FormReader implements Form {
       add(this.texts, name, value)
     })
     parser.on("file", (name: string | undefined, content, fileName: string | undefined) => {
-      // Broken off where the body is; the parser says so too.
+      // Fails when the body is incomplete; the parser reports that too.
       content.on("error", () => {})
       this.#contents.push(content)
       if (!this.#isNamed(name) || !this.#options.files.includes(name)) content.resume()
@@ -111,7 +111,7 @@ class FormReader implements Form {
     return parser
   }
 
-  /** False where the part's name is none; the form is refused then. */
+  /** Returns false if the part's name is missing or too long; the form is refused then. */
   #isNamed(name: string | undefined): name is string {
     if (name === undefined) this.#failure ??= new InvalidRequest("the form has a part without a name")
     else if (name.length > FORM.nameLength)
@@ -124,14 +124,14 @@ class FormReader implements Form {
     const { uploads, requestContext } = this.#options
     try {
       const path = await uploads.newPath(endingOf(fileName ?? ""))
-      // Given up in the meantime; nothing would ever come out of it.
+      // Destroyed in the meantime: it would never end.
       if (content.destroyed) return
       requestContext.afterwards(() => rm(path, { force: true }))
       await pipeline(content, createWriteStream(path, { flags: "wx", mode: 0o600 }))
       add(this.files, name, { path, sizeBytes: content.bytesRead })
     } catch (error) {
       this.#failure ??= asOurs(error)
-      // Unread, it would hold the parser up for ever.
+      // An unread file would block the parser for ever.
       content.resume()
     }
   }
@@ -154,7 +154,10 @@ function parserFor(contentType: string) {
   }
 }
 
-/** What the parser says is about the body; our own complaints stay as they are, and the system's (a full disk). */
+/**
+ * Parser errors mean an invalid body; our own errors stay as they are, and system errors (a full disk) are storage
+ * errors.
+ */
 function asOurs(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof XllmError) return error
   if ("syscall" in error) return new StorageFailed("the uploaded file", error)
@@ -167,22 +170,22 @@ function add<V>(map: Map<string, V[]>, name: string, value: V): void {
   else known.push(value)
 }
 
-/** What a file's name ends with, as far as it can do no harm in another name. */
+/** The extension of a client's file name, if it is safe to use in another name. */
 function endingOf(fileName: string): string {
   return /\.[a-z0-9]{1,8}$/i.exec(fileName)?.[0].toLowerCase() ?? ""
 }
 
-/** How the texts of a form are to be read, by the names of the fields; others are texts, the last one counts. */
+/** The types of a form's fields, by name; all others are texts, whose last value counts. */
 export interface FormTypes {
   readonly numbers: readonly string[]
   readonly booleans: readonly string[]
-  /** May come several times, and as `name[]`. */
+  /** May occur several times, and as `name[]`. */
   readonly lists: readonly string[]
 }
 
 /**
- * The form's texts as the JSON object that would say the same, to be checked as one. Texts that are not what they
- * should be stay texts, so that the check can show them; empty ones count as absent.
+ * Converts the form's texts to the equivalent JSON object, which is then checked like any other. Values that do not
+ * parse remain texts, so that error messages can quote them; empty ones count as absent.
  */
 export function toJsonObject({ texts }: Form, { numbers, booleans, lists }: FormTypes): JsonObject {
   const entries = new Map<string, unknown>()

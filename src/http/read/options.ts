@@ -6,7 +6,7 @@ import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
 import { readSampling } from "./sampling"
 
-/** How the answer is to be sent; nothing that the engine has to know. */
+/** How to send the answer; the engine does not need these. */
 export interface ReplyOptions {
   readonly stream: boolean
   readonly includeUsage: boolean
@@ -26,7 +26,7 @@ export function readReplyOptions(fields: Fields): ReplyOptions {
 }
 
 /**
- * What chat and completion requests share, without their own ways to ask for log probabilities.
+ * Reads what chat and completion requests share, except their log probability options.
  * @throws InvalidRequest
  */
 export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number): GenerationOptions {
@@ -38,14 +38,14 @@ export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number)
     stop: readStop(fields.unchecked("stop")),
     sampling: readSampling(fields),
     cachePrompt: fields.boolean("cache_prompt") ?? true,
-    // Timings of a running answer need to know how much of the prompt was cached.
+    // Timings of a running answer need the number of cached prompt tokens.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
     ...readModelOptions(fields),
     ...defined({
       maxTokens,
       defaultMaxTokens,
       stopTokens: readStopTokens(fields),
-      // vLLM's word, and SGLang's.
+      // vLLM's name, and SGLang's.
       keepsStop: fields.boolean("include_stop_str_in_output") ?? fields.boolean("no_stop_trim"),
       hidesControlTokens: fields.boolean("skip_special_tokens"),
       reportsTokens: fields.boolean("return_tokens"),
@@ -53,13 +53,13 @@ export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number)
   }
 }
 
-/** OpenAI's word, or llama-server's. */
+/** OpenAI's name, or llama-server's. */
 function readCount(fields: Fields): number {
   const given = ["n", "n_cmpl"].map((name) => fields.integer(name, NUMBERS.choices))
   return given.find((value) => value !== undefined) ?? 1
 }
 
-/** What requests of every kind may say of their model. @throws InvalidRequest */
+/** The model options of all requests. @throws InvalidRequest */
 export function readModelOptions(fields: Fields): Pick<RequestOptions, "model" | "keepAliveSeconds"> {
   return defined({
     model: readModel(fields),
@@ -67,21 +67,21 @@ export function readModelOptions(fields: Fields): Pick<RequestOptions, "model" |
   })
 }
 
-/** The name of the model; undefined where it was left out. */
+/** The model's name; undefined if omitted. */
 export function readModel(fields: Fields): string | undefined {
   const model = fields.text("model", TEXTS.model)
   if (model === "") throw new InvalidRequest("model must not be empty", "model")
   return model
 }
 
-/** How many choices are generated for every one that is returned. */
+/** How many choices to generate per prompt, of which the best `n` are returned. */
 export function readBestOf(fields: Fields, n: number): number {
   const bestOf = fields.integer("best_of", NUMBERS.choices) ?? n
   if (bestOf < n) throw new InvalidRequest(`best_of must be at least n (${n}), got ${bestOf}`, "best_of")
   return bestOf
 }
 
-/** -1 means no limit to llama.cpp's users. */
+/** In llama.cpp -1 means no limit. */
 function readMaxTokens(fields: Fields): number | undefined {
   const names = ["max_completion_tokens", "max_tokens", "n_predict"]
   const given = names.map((name) => fields.integer(name, { ...NUMBERS.tokens, min: -1 }))
@@ -98,12 +98,12 @@ function readMinTokens(fields: Fields, maxTokens: number | undefined): number {
   )
 }
 
-/** LM Studio's word for how long a model stays, in seconds. */
+/** LM Studio's field: seconds for which a model stays loaded. */
 function readTtl(fields: Fields): number | undefined {
   return fields.number("ttl", { min: 0, max: LONGEST_STAY_SECONDS })
 }
 
-/** As in Ollama's API: seconds or a duration such as `5m`; anything negative means for ever. */
+/** As in Ollama's API: seconds or a duration such as `5m`; negative means for ever. */
 function readKeepAlive(value: unknown): number | null | undefined {
   if (value === undefined) return undefined
   const seconds = typeof value === "string" ? readDuration(checkText("keep_alive", value, TEXTS.word)) : value

@@ -2,16 +2,15 @@ import type { SamplingParameters } from "../../domain/chat"
 import { Unsupported } from "../../errors/request"
 import { type Fields, invalidField } from "./fields"
 
-/** A member of the sampler chain. */
 interface ChainMember {
-  /** llama-server's name first, then other spellings of llama.cpp's tools. */
+  /** llama-server's name first, then other spellings in llama.cpp's tools. */
   readonly names: readonly string[]
   readonly letter: string
-  /** What a chain without it is sampled with. */
+  /** The parameters that turn it off. */
   readonly off: Partial<SamplingParameters>
 }
 
-/** The chain as it is applied, in its order, which is llama-server's default. */
+/** The sampler chain in its order, which is llama-server's default. */
 const CHAIN: readonly ChainMember[] = [
   {
     names: ["penalties"],
@@ -35,8 +34,8 @@ const CHAIN: readonly ChainMember[] = [
 const ORDER = CHAIN.map(({ names }) => names[0]).join(", ")
 
 /**
- * What llama-server's `samplers` asks for: names, or a string of letters. As there, those that are left out are off, and
- * none at all means the usual chain. Their order cannot be another one than the chain's.
+ * Reads llama-server's `samplers`: names, or a string of letters. As in llama-server, samplers not listed are off,
+ * and an empty list means the default chain. The order must be that of the chain.
  * @throws InvalidRequest, Unsupported
  */
 export function readSamplers(fields: Fields): Partial<SamplingParameters> {

@@ -20,7 +20,7 @@ import { readSeed } from "./seed"
 type LogitBias = SamplingParameters["logitBias"]
 
 /**
- * What a request says about sampling: OpenAI's fields and llama.cpp's.
+ * Reads the sampling fields of OpenAI and llama.cpp.
  * @throws InvalidRequest
  */
 export function readSampling(fields: Fields): Partial<SamplingParameters> {
@@ -34,16 +34,16 @@ export function readSampling(fields: Fields): Partial<SamplingParameters> {
     seed: readSamplingSeed(fields),
     logitBias: readLogitBias(fields.unchecked("logit_bias")),
     ignoreEos: fields.boolean("ignore_eos"),
-    // Last: whatever else is said of a sampler that is left out, it is off.
+    // Last, because a sampler missing from the list is off whatever its other fields say.
     ...readSamplers(fields),
   })
 }
 
-/** What narrows the candidates down. */
+/** The options that narrow down the candidates. */
 function readCandidates(fields: Fields) {
   const topK = fields.integer("top_k", { ...SAMPLING.topK, min: -1 })
   return {
-    // Both -1 and 0 mean off to llama.cpp's users.
+    // In llama.cpp both -1 and 0 mean off.
     topK: topK === undefined ? undefined : Math.max(0, topK),
     topP: fields.number("top_p", SAMPLING.topP),
     minP: fields.number("min_p", SAMPLING.minP),
@@ -71,8 +71,8 @@ function readPenalties(fields: Fields) {
 }
 
 /**
- * llama.cpp's `repeat_penalty`, or `repetition_penalty` of vLLM, SGLang and TGI. The same is done for both, but the
- * latter is about the whole context, unless `repeat_last_n` says otherwise. Clients that serve many servers send both.
+ * llama.cpp's `repeat_penalty`, or `repetition_penalty` of vLLM, SGLang and TGI. Both have the same effect, but the
+ * latter covers the whole context unless `repeat_last_n` is given. Clients of several servers send both.
  */
 function readRepeatPenalty(fields: Fields) {
   const repeat = fields.number("repeat_penalty", SAMPLING.repeatPenalty)
@@ -99,14 +99,14 @@ function readMirostat(fields: Fields) {
   }
 }
 
-/** -1 asks for a random one, as with llama.cpp. */
+/** As in llama.cpp, -1 requests a random seed. */
 function readSamplingSeed(fields: Fields): number | null | undefined {
   const seed = readSeed(fields)
   if (seed === undefined) return undefined
   return seed === -1 ? null : foldSeed(seed)
 }
 
-/** An object `{"id or text": bias}` as OpenAI has it, or pairs `[[id or text, bias]]` as llama.cpp has it. */
+/** An object `{"id or text": bias}` as in OpenAI's API, or pairs `[[id or text, bias]]` as in llama.cpp. */
 function readLogitBias(value: unknown): LogitBias | undefined {
   if (value === undefined) return undefined
   const biases = isJsonObject(value) ? readBiasObject(value) : readBiasPairs(value)
@@ -142,7 +142,7 @@ function readBiasedKey(key: string): number | string {
   return checkInteger(biasName(key), Number(key), NUMBERS.tokenId)
 }
 
-/** What messages call the bias of a key, which is anything at all. */
+/** The name of a key's bias in messages; the key may be any text. */
 function biasName(key: string): string {
   return `logit_bias.${shorten(key, SHOWN.value)}`
 }

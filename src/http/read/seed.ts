@@ -1,12 +1,12 @@
 import { type Fields, invalidField } from "./fields"
 
-/** More than enough for 64 bits with their sign. */
+/** More than enough for 64 bits and a sign. */
 const MAX_DIGITS = 40
 
 /**
- * A seed as it was given: any whole number, for other servers take 64 bits. It may be a string, as vLLM and SGLang allow:
- * that is all that JavaScript has for a BigInt. Beyond 2^53 it loses its last digits, as JSON's numbers do here, so both
- * spellings mean the same.
+ * Reads a seed: any integer, because other servers accept 64 bits. It may be a string, as in vLLM and SGLang:
+ * JavaScript clients have no other way to send a BigInt. Beyond 2^53 it loses its last digits, like JSON's numbers in
+ * JavaScript, so both spellings mean the same.
  * @throws InvalidRequest
  */
 export function readSeed(fields: Fields): number | undefined {

@@ -4,29 +4,29 @@ import { join } from "node:path"
 import { StorageFailed } from "../../errors/engine"
 import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "../../lib/system/flock"
 
-/** A server's folder, and beside it the file that is locked as long as the server runs. */
+/** Each server's folder has a file beside it that is locked while the server runs. */
 const LOCK_ENDING = ".lock"
 
 /**
- * Files that came with requests, each until its request is over. Every process has a folder of its own below `parent`;
- * the folders of those that have ended without removing them are removed when another one starts.
+ * Uploaded files, each deleted after its response. Every process has its own folder below `parent`; folders left over
+ * by other processes are removed when a new one starts.
  */
 export class Uploads {
   readonly #parent: string
   #place: Promise<Place> | undefined
 
-  /** Nothing is made before it is needed. */
+  /** Nothing is created until it is needed. */
   constructor(parent: string) {
     this.#parent = parent
   }
 
-  /** Removes what other processes have left. */
+  /** Removes the folders left over by other processes. */
   async start(): Promise<void> {
     await this.#own()
   }
 
   /**
-   * A path for a new file. `ending` is what a file of that kind is usually called, or empty.
+   * Returns a path for a new file. `ending`: the usual extension of its type, or empty.
    * @throws StorageFailed
    */
   async newPath(ending: string): Promise<string> {
@@ -36,7 +36,7 @@ export class Uploads {
     return join(folder, `${crypto.randomUUID()}${ending}`)
   }
 
-  /** Removes everything. */
+  /** Removes this process's files and folder. */
   async close(): Promise<void> {
     const place = await this.#place?.catch(() => undefined)
     this.#place = undefined
@@ -47,7 +47,7 @@ export class Uploads {
 
   #own(): Promise<Place> {
     this.#place ??= takePlace(this.#parent).catch((error: unknown) => {
-      // The disk may have room the next time.
+      // Retried the next time: the disk may have space by then.
       this.#place = undefined
       throw error
     })
@@ -58,7 +58,7 @@ export class Uploads {
 interface Place {
   readonly id: string
   readonly folder: string
-  /** An open file: the lock ends with its process, however that ends. */
+  /** An open file: its lock ends with the process, however that ends. */
   readonly lock: number
 }
 
@@ -66,7 +66,7 @@ async function takePlace(parent: string): Promise<Place> {
   await mkdir(parent, { recursive: true, mode: 0o700 })
   await removeLeft(parent)
   const id = crypto.randomUUID()
-  // Locked before the folder is there: nobody ever sees the folder of a running process without its lock.
+  // Locked before the folder exists: other processes never see the folder of a running process without its lock.
   const lock = openSync(join(parent, id + LOCK_ENDING), "a", 0o600)
   openFlock()?.(lock, LOCK_EXCLUSIVE | LOCK_NOW)
   const folder = join(parent, id)
@@ -74,12 +74,12 @@ async function takePlace(parent: string): Promise<Place> {
   return { id, folder, lock }
 }
 
-/** What a server's folder is called. */
+/** The names of servers' folders. */
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /**
- * Where the system has no locks nothing is known of the others, and they are left alone; so is what is called otherwise,
- * because it is somebody else's.
+ * If the system has no locks, it is unknown whether other processes run, and their folders are kept. Other names are
+ * kept too, as they are not ours.
  */
 async function removeLeft(parent: string): Promise<void> {
   const flock = openFlock()

@@ -3,22 +3,22 @@ import { InternalError } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
 import { PRODUCTS } from "../../limits"
 
-/** One whole choice. */
+/** One complete choice. */
 export interface AnswerChoice {
   readonly text: string
-  /** Of the echoed prompt and the answer, where they were asked for. */
+  /** Of the echoed prompt and the answer, if requested. */
   readonly logprobs: readonly ReportedToken[]
-  /** How many of `logprobs` are the prompt's. */
+  /** How many of `logprobs` belong to the prompt. */
   readonly echoedTokens: number
-  /** Ids of all generated tokens, where they were asked for. */
+  /** Ids of all generated tokens, if requested. */
   readonly tokens?: readonly number[]
   readonly finishReason: FinishReason
 }
 
-/** Everything that one prompt led to. */
+/** The complete answer to one prompt. */
 export interface CompleteAnswer {
   readonly choices: readonly AnswerChoice[]
-  /** What is not as the client may expect, one sentence each. */
+  /** Deviations from what the client may expect, one sentence each. */
   readonly warnings: readonly string[]
   readonly usage: Usage
   readonly timings: Timings
@@ -34,11 +34,11 @@ interface OpenChoice {
 
 type TextEvent = Extract<GenerationEvent, { type: "text" }>
 
-/** Counts the log probabilities that are kept until an answer is sent: they take by far the most of its memory. */
+/** Limits the log probabilities kept until an answer is sent: they dominate its memory use. */
 export class LogprobBudget {
   #left = PRODUCTS.collectedLogprobs
 
-  /** @throws InvalidRequest where there are too many */
+  /** @throws InvalidRequest if there are too many */
   take(tokens: readonly ReportedToken[]): void {
     for (const token of tokens) this.#left -= "top" in token ? 1 + token.top.length : 1
     if (this.#left >= 0) return
@@ -59,7 +59,7 @@ export class AnswerBuilder {
 
   /**
    * @param n how many choices are generated
-   * @param budget of the whole request, whose prompts share it
+   * @param budget the request's budget, shared by all its prompts
    */
   constructor(n: number, budget: LogprobBudget = new LogprobBudget()) {
     this.#budget = budget
@@ -104,7 +104,7 @@ export class AnswerBuilder {
     if (ids !== undefined) (choice.tokens ??= []).push(...ids)
   }
 
-  /** @throws InternalError where events are missing */
+  /** @throws InternalError if events are missing */
   build(): CompleteAnswer {
     if (this.#done === undefined) throw new InternalError("the answer broke off before its end")
     const { usage, timings } = this.#done
@@ -136,5 +136,5 @@ function finished({ texts, logprobs, echoedTokens, tokens, finishReason }: OpenC
   }
 }
 
-/** A token of the prompt or the answer. The first of a prompt has no probability. */
+/** A token of the prompt or the answer. The first token of a prompt has no probability. */
 export type ReportedToken = NonNullable<Extract<GenerationEvent, { type: "prompt" }>["logprobs"]>[number]

@@ -4,21 +4,22 @@ import type { RequestContext } from "../context/request-context"
 import { type PendingStream, waitForFirstEvent } from "./first-event"
 import { Outbox, PLAYER_STALL_MS } from "./outbox"
 
-/** A file that is sent while it is made. The functions are called once per event: they have to be quick. */
+/** A file that is sent while it is generated. The functions are called for every event and must be fast. */
 export interface ByteSource<E> extends Omit<PendingStream<E>, "waiting"> {
-  /** Told when the stream begins, when and how it ends. */
+  /** Notified when the stream begins and ends. */
   readonly requestContext: RequestContext
-  /** What the file is; asked once, when its first bytes are there. */
+  /** The file's headers; called once, when its first bytes are ready. */
   headers(): Readonly<Record<string, string>>
-  /** What an event adds to the file; undefined: nothing. */
+  /** The bytes that an event adds to the file; undefined if none. */
   bytes(event: E): Uint8Array | undefined
-  /** Called at the end. @throws where the file is not complete */
+  /** Called at the end. @throws if the file is incomplete */
   end(): void
 }
 
 /**
- * Sends a file while it is made, of unknown length. Nothing leaves before its first bytes, so that a failure until then
- * is a plain HTTP error; a later one breaks the connection off, which tells the client that the file is not whole.
+ * Sends a file of unknown length while it is generated. Nothing is sent before its first bytes, so that an earlier
+ * failure is a plain HTTP error; a later one aborts the connection, which tells the client that the file is
+ * incomplete.
  */
 export async function streamBytes<E>(source: ByteSource<E>): Promise<Response> {
   const { events, client, requestContext } = source
@@ -48,7 +49,7 @@ class FileBody<E> {
     this.#outbox = new Outbox({ client: source.client, stallMs: PLAYER_STALL_MS })
   }
 
-  /** The maker does not wait for the network. */
+  /** The producer does not wait for the network. */
   start(first: Uint8Array): ReadableStream<Uint8Array> {
     this.#outbox.send(first)
     void this.#run()
@@ -69,7 +70,7 @@ class FileBody<E> {
       const failure = client.signal.aborted ? departureOf(client.signal) : asXllmError(error)
       requestContext.failed(failure)
       client.abort()
-      // Not ended: an end in good order would make the part look like the whole.
+      // A normal end would make the part look like the whole file.
       this.#outbox.fail(failure)
     } finally {
       requestContext.sent()

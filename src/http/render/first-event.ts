@@ -1,27 +1,27 @@
 import { leave, RejectOnAbort } from "../context/consume"
 
-/** What an answer is made of, before it begins. */
+/** An answer that has not begun yet. */
 export interface PendingStream<E> {
   readonly events: AsyncIterable<E>
   /**
-   * Aborted when the client goes away, and where the answer fails: other iterations of it have nobody to work for. Its
-   * signal is the one that the events were asked with.
+   * Aborted when the client disconnects or the answer fails, which also cancels other iterations of the same answer.
+   * Its signal is the one that the events were requested with.
    */
   readonly client: AbortController
-  /** What an event tells somebody who waits for the answer to begin; undefined for events of the answer. */
+  /** The comment for an event before the answer begins; undefined for events of the answer. */
   waiting(event: E): string | undefined
 }
 
 export interface FirstEvent<E> {
-  /** The first event of the answer, or the event that was waited for when the time was up. */
+  /** The answer's first event, or the next event if the time ran out. */
   readonly first: Promise<IteratorResult<E>>
-  /** What the client is told where the answer has not begun. */
+  /** The comment to send if the answer has not begun. */
   readonly note: string | undefined
 }
 
 /**
- * Waits until the answer begins, at most `graceMs` where that is given.
- * @throws Cancelled where the client leaves, and what the events fail with
+ * Waits until the answer begins, at most `graceMs` if given.
+ * @throws Cancelled if the client disconnects, and errors of the events
  */
 export async function waitForFirstEvent<E>(
   iterator: AsyncIterator<E>,
@@ -50,7 +50,7 @@ export async function waitForFirstEvent<E>(
   }
 }
 
-/** The iterator, whose next value has been asked for already. */
+/** Continues an iterator whose next value was already requested. */
 export function startingWith<E>(
   first: Promise<IteratorResult<E>>,
   iterator: AsyncIterator<E>,

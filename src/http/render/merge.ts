@@ -1,14 +1,14 @@
 import { PushStream } from "../../lib/async/push-stream"
 
-/** A value and which of the sources it came from. */
+/** A value and the index of its source. */
 export interface Indexed<T> {
   readonly index: number
   readonly value: T
 }
 
 /**
- * Runs the sources, at most `limit` at a time and in order, and yields their values as they come. The first failure
- * ends it. A source is left at its next value after the end: give all of them a signal to end them sooner.
+ * Runs the sources in order, at most `limit` in parallel, and yields their values as they arrive. The first failure
+ * ends it. Sources that still run are left at their next value: share an abort signal to end them sooner.
  */
 export function merge<T>(
   sources: readonly (() => AsyncIterable<T>)[],

@@ -2,34 +2,34 @@ import type { XllmError } from "../../errors/base"
 import { Cancelled, ClientStalled } from "../../errors/request"
 import { Alarm } from "../../lib/async/alarm"
 
-/** More than this that waits for a client is a sign that the client does not read; what systems hold comes before it. */
+/** If more than this is waiting, the client has stopped reading; the system's own buffers fill up first. */
 const MUCH_BYTES = 1024 ** 2
 
-/** More than this waits for nobody, however slowly it is read. */
+/** A client with more than this waiting is given up, however fast it reads. */
 const MAX_BYTES = 64 * MUCH_BYTES
 
-/** What is handed over at a time. Bun tells nothing of how far it has come with a piece. */
+/** Bytes per chunk. Bun does not report how much of a chunk was sent. */
 const PIECE_BYTES = 16 * 1024
 
-/** A client that takes nothing of much for this long has stopped reading. */
+/** A client that takes nothing for this long while much is waiting has stopped reading. */
 export const STALL_MS = 30_000
 
 /**
- * Players read audio as they play it, and systems take it from us in steps of megabytes: minutes of it may pass between
- * two of them.
+ * Players read audio as they play it, and systems buffer it in steps of megabytes: minutes may pass between two
+ * reads.
  */
 export const PLAYER_STALL_MS = 5 * 60_000
 
 export interface OutboxOptions {
-  /** Aborted when the client disconnects, and when it does not read: with {@link ClientStalled} then. */
+  /** Aborted when the client disconnects, or, with {@link ClientStalled}, when it stops reading. */
   readonly client: AbortController
-  /** Absent: {@link STALL_MS}. */
+  /** Default: {@link STALL_MS}. */
   readonly stallMs?: number
 }
 
 /**
- * The body of a response that is sent while it is made. Whoever makes it does not wait for the network; what the client
- * has not taken yet is kept here, within bounds: a client that stops reading is given up, and what is kept with it.
+ * A response body that is sent while it is produced. The producer does not wait for the network: unsent data is
+ * buffered up to a limit. A client that stops reading is given up and its data discarded.
  */
 export class Outbox {
   readonly body: ReadableStream<Uint8Array>
@@ -40,7 +40,7 @@ export class Outbox {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
   #pieces: Uint8Array[] = []
   #keptBytes = 0
-  /** The network has room, and there was nothing to send. */
+  /** The network is ready, but there was nothing to send. */
   #isAwaited = false
   #isEnding = false
   #isOpen = true
@@ -62,12 +62,12 @@ export class Outbox {
           client.abort()
         },
       },
-      // Bun asks for a piece when it has sent the one before; nothing is to lie between us and it.
+      // Bun requests a chunk when it has sent the previous one; no other buffer must lie between.
       { highWaterMark: 0 },
     )
   }
 
-  /** Sends `bytes` after what was given before; ignored where nobody is there. */
+  /** Queues `bytes` for sending; ignored after the body has ended or the client is gone. */
   send(bytes: Uint8Array): void {
     if (!this.#isOpen || this.#isEnding) return
     for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
@@ -79,7 +79,7 @@ export class Outbox {
     else if (this.#isHeldUp) this.#alarm.arm()
   }
 
-  /** Nothing more is sent. Resolves when the client has taken everything, or to why it never will. */
+  /** Ends the body. Resolves when the client has received everything, or to the error that prevented it. */
   end(): Promise<XllmError | undefined> {
     this.#isEnding = true
     if (this.#isAwaited) this.#pull()
@@ -87,14 +87,14 @@ export class Outbox {
     return this.#over.promise
   }
 
-  /** Breaks the body off, so that the part is not taken for the whole. */
+  /** Aborts the body, so that clients do not take it for complete. */
   fail(error: XllmError): void {
     if (!this.#isOpen) return
     this.#close(error)
     this.#controller?.error(error)
   }
 
-  /** At the end every byte counts: a client that does not fetch the rest is not waited for. */
+  /** Once the body has ended, any unsent data counts as a stall: clients that do not fetch the rest are given up. */
   get #isHeldUp(): boolean {
     return this.#isOpen && (this.#isEnding || this.#keptBytes > MUCH_BYTES)
   }
@@ -110,7 +110,7 @@ export class Outbox {
     }
   }
 
-  /** The next bytes: about as many as are handed over at a time. */
+  /** The next chunk, of about PIECE_BYTES. */
   #take(): Uint8Array {
     let count = 0
     let length = 0

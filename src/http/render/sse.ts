@@ -4,39 +4,39 @@ import type { RequestContext } from "../context/request-context"
 import { type FirstEvent, type PendingStream, startingWith, waitForFirstEvent } from "./first-event"
 import { Outbox } from "./outbox"
 
-/** How long a request may wait for its model before the response starts with comments: clients time out on silence. */
+/** How long to wait for the model before the response starts with comments: clients time out on silence. */
 const OPENING_GRACE_MS = 1000
 
-/** A comment is sent after this much silence: proxies and clients take longer ones for a dead connection. */
+/** A comment is sent after this much silence: proxies and clients would assume that the connection is dead. */
 const HEARTBEAT_MS = 15_000
 
-/** The silence is looked at in this rhythm, so that sending a token needs no timer. */
+/** The interval of the silence check, so that sending a token needs no timer. */
 const LOOK_MS = HEARTBEAT_MS / 3
 
 const HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
-  // Keeps nginx from holding chunks back.
+  // Keeps nginx from buffering chunks.
   "x-accel-buffering": "no",
 }
 
-/** What an event stream is made of. The functions are called once per event: they have to be quick. */
+/** The source of an event stream. The functions are called for every event and must be fast. */
 export interface SseSource<E> extends PendingStream<E> {
-  /** Told when the stream begins, when and how it ends. */
+  /** Notified when the stream begins and ends. */
   readonly requestContext: RequestContext
-  /** How long a client may take nothing of much that waits for it; absent: as for text. */
+  /** How long a client may read nothing while much is waiting; absent: the default for text. */
   readonly stallMs?: number
-  /** What is sent for an event: whole SSE events, or nothing. */
+  /** The complete SSE events to send for an event, or empty. */
   render(event: E): string
-  /** What is sent at the end. @throws where the answer is not complete */
+  /** The end of the stream. @throws if the answer is incomplete */
   end(): string
-  /** What is sent when the answer fails after it began. */
+  /** The text to send if the answer fails after it began. */
   fail(error: XllmError): string
 }
 
 /**
- * Sends events to the client as they come. Failures before the answer begins are thrown, so that they become plain
- * HTTP errors; later ones are sent with `fail`. Never ends without either `end` or `fail`, except that nobody is there.
+ * Sends events to the client as they arrive. Failures before the answer begins are thrown and become plain HTTP
+ * errors; later ones are sent with `fail`. A stream always ends with `end` or `fail`, unless the client is gone.
  */
 export async function sse<E>(source: SseSource<E>): Promise<Response> {
   const iterator = source.events[Symbol.asyncIterator]()
@@ -60,7 +60,10 @@ class SseBody<E> {
     this.#outbox = new Outbox(source)
   }
 
-  /** Takes events as they come, whether or not somebody reads: nothing is saved by leaving them in the engine's queue. */
+  /**
+   * Consumes events as they arrive, even if the client does not read: leaving them in the engine's queue would save
+   * nothing.
+   */
   start(): ReadableStream<Uint8Array> {
     if (this.#note !== undefined) this.#send(`: ${this.#note}\n\n`)
     void this.#run()
@@ -76,7 +79,7 @@ class SseBody<E> {
     } catch (error) {
       const failure = requestContext.failed(client.signal.aborted ? departureOf(client.signal) : error)
       if (!client.signal.aborted) this.#send(this.#source.fail(failure))
-      // Other iterations of the same answer have nobody to generate for.
+      // Cancels other iterations of the same answer.
       client.abort()
     } finally {
       clearInterval(timer)

@@ -1,7 +1,7 @@
 import type { GenerationEvent, Timings } from "../../domain/chat"
 import type { MediaTimings } from "../../domain/request"
 
-/** llama-server's names, and how long the request waited. Rates are 0 where nothing was measured. */
+/** Under llama-server's names, plus the time in the queue. Rates are 0 if nothing was measured. */
 export interface TimingsBody {
   readonly cache_n: number
   readonly prompt_n: number
@@ -10,7 +10,7 @@ export interface TimingsBody {
   readonly prompt_per_second: number
   readonly predicted_n: number
   readonly predicted_ms: number
-  /** This and the next leave out each choice's first token, which the prompt paid for. */
+  /** This and the next exclude each choice's first token, whose time belongs to the prompt. */
   readonly predicted_per_token_ms: number
   readonly predicted_per_second: number
   readonly queue_ms: number
@@ -40,12 +40,12 @@ function ratio(dividend: number, divisor: number): number {
 }
 
 /**
- * Timings of an answer that is still being generated, as seen from here: counted from the events and by this process's
- * clock. The final ones are the worker's own.
+ * Timings of an answer that is still being generated, measured here: counted from the events with this process's
+ * clock. The final ones are measured by the worker.
  */
 export class RunningTimings {
   readonly #choices = new Set<number>()
-  /** Tokens of the prompt that have been evaluated, as far as it is known. */
+  /** Evaluated prompt tokens, as far as known. */
   #promptTokens = 0
   #cachedTokens = 0
   #generatedTokens = 0
@@ -58,7 +58,7 @@ export class RunningTimings {
       this.#acceptedAt = performance.now()
     } else if (event.type === "progress") {
       this.#cachedTokens = event.cached
-      // A prompt that paused for others begins anew, perhaps with less than was cached at first.
+      // A prompt that was paused for others restarts, perhaps with fewer cached tokens than before.
       this.#promptTokens = Math.max(this.#promptTokens, event.processed - event.cached)
     } else if (event.type === "text") {
       this.#choices.add(event.choice)
@@ -81,7 +81,7 @@ export class RunningTimings {
   }
 }
 
-/** How long a voice, a recogniser or a painter took. */
+/** Timings of speech, transcription and images. */
 export interface MediaTimingsBody {
   readonly queue_ms: number
   readonly load_ms: number

@@ -1,12 +1,12 @@
 import type { Transcript } from "../../formats/transcript"
 
-/** What of the times is told. */
+/** Which timestamps to include. */
 export interface TimesTold {
   readonly segments: boolean
   readonly words: boolean
 }
 
-/** OpenAI's `verbose_json`, with those of its fields that are known. */
+/** OpenAI's `verbose_json` with the fields that are known. */
 export function toVerboseJson(
   { text, segments, language, audioSeconds }: Transcript,
   task: "transcribe" | "translate",
@@ -21,18 +21,18 @@ export function toVerboseJson(
     ...(told.segments && {
       segments: segments.map(({ index, start, end, text }) => ({ id: index, start, end, text })),
     }),
-    // A family that does not know when words are said tells of none.
+    // Omitted for model families without word timestamps.
     ...(told.words && words.length > 0 && { words }),
     usage: toDurationUsage(audioSeconds),
   }
 }
 
-/** OpenAI's usage of models that count seconds instead of tokens. */
+/** OpenAI's usage of models measured in seconds instead of tokens. */
 export function toDurationUsage(seconds: number) {
   return { type: "duration", seconds } as const
 }
 
-/** `en` → `english`, as OpenAI calls languages; a code that nobody knows stays. */
+/** `en` → `english`, as in OpenAI's API; an unknown code is kept. */
 function languageName(code: string): string {
   try {
     return new Intl.DisplayNames(["en"], { type: "language" }).of(code)?.toLowerCase() ?? code

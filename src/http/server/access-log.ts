@@ -4,7 +4,7 @@ import { type LogFields, type Logger, WholeText } from "../../log/logger"
 import type { RequestContext } from "../context/request-context"
 import { policyOf } from "./routes"
 
-/** Writes the one line that every request gets, when it is over. */
+/** Writes the single log line of a finished request. */
 export function logExchange(log: Logger, requestContext: RequestContext): void {
   log[levelOf(requestContext)]("request", {
     requestId: requestContext.id,
@@ -22,7 +22,7 @@ function levelOf({ method, path, outcome }: RequestContext): "debug" | "info" | 
   const { log } = policyOf(path)
   if (isGood && (method === "OPTIONS" || log !== "normal")) return "debug"
   if (outcome === 503 && log === "probe") return "debug"
-  // A server that is busy or stopping says so: nothing is broken.
+  // A busy or stopping server answers with 503: nothing is broken.
   if (outcome === 503) return "warn"
   return outcome >= 500 ? "error" : "info"
 }
@@ -35,7 +35,7 @@ function generated(requestContext: RequestContext): LogFields {
     answer === undefined
       ? {}
       : { prompts: requests.map((request) => taskOf(request).logged(request)), answer: new WholeText(answer) }
-  // Whoever is no text model counts other things than tokens.
+  // Only text models report token counts.
   const isText = requests.every(isGenerationRequest)
   return { model, ...(amounts ?? (isText && { promptTokens, tokens: generatedTokens })), ...content }
 }
@@ -44,7 +44,7 @@ function failed({ error }: RequestContext): LogFields {
   if (error === undefined) return {}
   const { code, message } = error
   const stack = traceOf(error)
-  // What the client was not told: which file the system meant, and where a defect came from.
+  // Details that are not sent to the client: the file in a system error, and the origin of an internal error.
   const reason = error instanceof SystemFailed ? { reason: placeAndReason(error) } : {}
   return { code, message, ...reason, ...(stack !== undefined && { stack }) }
 }

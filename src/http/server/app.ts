@@ -30,21 +30,20 @@ import { policyOf } from "./routes"
 
 export interface AppOptions {
   readonly engine: Engine
-  /** xLLM's own version. */
   readonly version: string
   readonly startedAt: Date
   readonly log: Logger
-  /** Where files that come with requests are kept meanwhile. */
+  /** Holds uploaded files while their requests run. */
   readonly uploads: Uploads
-  /** Where generated images are kept. */
+  /** Holds generated images. */
   readonly images: ImageFiles
-  /** Asked for every request; absent: `DEFAULT_HTTP_SETTINGS`. */
+  /** Called for every request; default: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
-  /** Counts requests, and is served; absent: there are no metrics. */
+  /** Counts requests, and is served by /metrics; absent: no metrics. */
   readonly metrics?: Metrics
 }
 
-/** All routes of the server. It does not listen: see {@link listen}. */
+/** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
   const { uploads, images } = options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
@@ -57,14 +56,14 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     metrics?.exchangeEnded({ route: routes.patternOf(path), model, status, ms })
   }
   const origin = (): string => originOf(app.server?.url)
-  // With Bun's own router tests through `handle` would run other code than requests do.
+  // With Bun's own router, tests through `handle` would run different code from real requests.
   const app = new Elysia({ systemRouter: false })
     .use(errors(routes, async (model) => (await engine.resolve(model)).name))
-    // What is wrapped later is further out, so a compressed body is a part of the exchange.
+    // Later wraps are outer ones, so request contexts cover compression.
     .use(gzip())
     .use(requestContexts({ began, over, origin }))
     .use(hosts(settings))
-    // Before the keys: preflight requests have none, and pages may read why they were refused.
+    // Before the keys: preflight requests have none, and pages should be able to read why they were refused.
     .use(cors(settings, routes))
     .use(pages(settings))
     .use(auth(settings, (path) => policyOf(path).access))
@@ -82,7 +81,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   return app
 }
 
-/** A socket is no address that a URL could have. */
+/** A socket has no address that could form a URL. */
 function originOf(url: URL | undefined): string {
   return url?.protocol === "http:" ? url.origin : "http://localhost"
 }

@@ -8,35 +8,34 @@ import { removeLeftSocket } from "./unix-socket"
 /** How long {@link Listener.close} waits for running responses. */
 const CLOSE_GRACE_MS = 2000
 
-/** An address of this machine; port 0: any free one. */
+/** Port 0: any free port. */
 export interface TcpAddress {
   readonly host: string
   readonly port: number
 }
 
-/** The path of a socket file, which is made. */
+/** The path of the socket file to create. */
 export interface UnixAddress {
   readonly unix: string
 }
 
 export type ListenOptions = TcpAddress | UnixAddress
 
-/** A listening server. */
 export interface Listener {
-  /** The port that was taken; undefined for a socket. */
+  /** The port in use; undefined for a socket. */
   readonly port: number | undefined
-  /** What a client may be told; for a socket `unix:` and its path. */
+  /** The URL for clients; for a socket `unix:` and its path. */
   readonly url: string
   /**
-   * Takes no more connections and waits `graceMs` (2 s where absent) for responses that are being sent; what is left
-   * then is cut. Close the engine first: it ends every running answer with an error event.
+   * Stops accepting connections and waits `graceMs` (default: 2 s) for running responses, then cuts the rest. Close
+   * the engine first: it ends every running answer with an error event.
    */
   close(graceMs?: number): Promise<void>
 }
 
 /**
- * Starts to listen. The socket file of a server that has ended without removing it is replaced.
- * @throws CannotListen where the address is taken, not allowed or not ours
+ * Starts to listen. Replaces the socket file of a server that ended without removing it.
+ * @throws CannotListen if the address is in use, not permitted or not on this machine
  */
 export async function listen(app: App, options: ListenOptions): Promise<Listener> {
   const address = "unix" in options ? options.unix : `${bracketed(options.host)}:${options.port}`
@@ -56,22 +55,23 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 }
 
 const COMMON = {
-  // Bun's own refusal has no body, so ours has to come first.
+  // Bun's own refusal has no body, so ours must apply first.
   maxRequestBodySize: Number.MAX_SAFE_INTEGER,
   development: false,
 } as const
 
 function tcpOptions({ host, port }: TcpAddress) {
-  // Without `reusePort` a second server could start on the same port and take half of the requests.
+  // Without `reusePort: false` a second server could use the same port and take half of the requests.
   return { hostname: host, port, reusePort: false, idleTimeout: IDLE_SECONDS }
 }
 
 /**
- * Connections of a socket may be idle: Bun has no timeout for a single request there (https://github.com/oven-sh/bun/issues/43816),
- * and its own, of ten seconds, would end slow answers. Whoever ends on this machine takes its connections along.
+ * Idle connections of a socket are never closed: Bun has no timeout per request there
+ * (https://github.com/oven-sh/bun/issues/43816), and its default of ten seconds would end slow answers. Clients are
+ * on this machine, so their connections end with them.
  */
 function socketOptions({ unix }: UnixAddress): UnixAddress {
-  // Bun's types do not know that it has one.
+  // Missing from Bun's types.
   return { unix, ...{ idleTimeout: 0 } }
 }
 

@@ -2,8 +2,8 @@ import { lstat, unlink } from "node:fs/promises"
 import { CannotListen } from "../../errors/cli"
 
 /**
- * Removes the socket file that a server has left behind at `path`; nothing else is touched.
- * @throws CannotListen where something else is there, or a server that listens
+ * Removes a stale socket file at `path`, and nothing else.
+ * @throws CannotListen if another file is there, or a server that listens
  */
 export async function removeLeftSocket(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined)

@@ -17,8 +17,8 @@ import type { StopBody } from "./bodies/stop"
 export type ReadGeneration = (body: JsonObject, headers: HeaderOptions) => ChatRequest | CompletionRequest
 
 /**
- * POST /v0/stop and /v0/render. `readGeneration` belongs to the dialect whose requests are rendered: a prompt is shown
- * exactly as that dialect would run it, with its own defaults.
+ * POST /v0/stop and /v0/render. `readGeneration` belongs to the dialect whose requests are rendered: a prompt is
+ * shown exactly as that dialect would run it, with its defaults.
  */
 export function controlRoutes(engine: Engine, readGeneration: ReadGeneration) {
   return new Elysia({ name: "v0-control" })
@@ -47,7 +47,7 @@ export function controlRoutes(engine: Engine, readGeneration: ReadGeneration) {
     )
 }
 
-/** @throws ModelNotFound where there is no such model, loaded or not */
+/** @throws ModelNotFound if there is no such model, loaded or not */
 async function stop(engine: Engine, model: string): Promise<boolean> {
   if (await engine.stop(model)) return true
   await engine.show(model)

@@ -1,7 +1,7 @@
 import { Elysia } from "elysia"
 import type { Metrics } from "../../metrics"
 
-/** GET /v0/metrics, and /metrics where Prometheus looks without being told; neither where nothing is counted. */
+/** GET /v0/metrics, and /metrics, Prometheus's default path; neither if there are no metrics. */
 export function metricsRoutes(metrics: Metrics | undefined) {
   const routes = new Elysia({ name: "v0-metrics" })
   if (metrics === undefined) return routes

@@ -14,17 +14,19 @@ export interface StatusContext {
   readonly startedAt: Date
 }
 
-/** GET /v0/health, /v0/health/live and ready, /v0/ps and /v0/system: what the server is doing and on what. */
+/**
+ * GET /v0/health, /v0/health/live, /v0/health/ready, /v0/ps and /v0/system: the state of the server and its machine.
+ */
 export function statusRoutes({ engine, version, startedAt }: StatusContext) {
   return (
     new Elysia({ name: "v0-status" })
       .get("/v0/health", () => {
         const status = engine.status()
-        // A server that is stopping takes nothing new; load balancers look at the status code only.
+        // A stopping server accepts no new requests; load balancers check only the status code.
         const code = status.status === "stopping" ? 503 : 200
         return Response.json(toHealthBody(status, version, startedAt), { status: code })
       })
-      // Whoever asks this restarts the server when it does not answer; what it says never counts.
+      // Liveness probes restart a server that does not answer; the content does not matter.
       .get("/v0/health/live", (): ProbeBody => ({ status: engine.status().status }))
       .get("/v0/health/ready", () => {
         const { status } = engine.status()
@@ -40,7 +42,7 @@ export function statusRoutes({ engine, version, startedAt }: StatusContext) {
         }
       })
       .get("/v0/system", async ({ request, server }) => {
-        // The backends are asked by a process of its own, which may take longer than a connection may idle.
+        // A separate process queries the backends, which may take longer than the idle timeout.
         mayBeSilent(request, server)
         const report = await engine.system()
         return toSystemBody({ report, status: engine.status(), machine: machine(), version, startedAt })

@@ -4,12 +4,12 @@ import { join } from "node:path"
 import { until } from "../until"
 import { sha256 } from "./fake-hub"
 
-/** Debian's `docker-registry`; undefined where it is not installed. */
+/** Debian's `docker-registry`; undefined if it is not installed. */
 const PROGRAM = Bun.which("docker-registry")
 
 export const hasDockerRegistry = PROGRAM !== null
 
-/** A registry that others wrote, with its own idea of the protocol, in a folder of its own. */
+/** An independent implementation of the registry protocol, with its own folder. */
 export class DockerRegistry implements AsyncDisposable {
   readonly host: string
   readonly #child: Bun.Subprocess
@@ -43,7 +43,7 @@ export class DockerRegistry implements AsyncDisposable {
     return registry
   }
 
-  /** Pushes a model as Ollama does: its blobs, then the manifest that names them. */
+  /** Pushes a model like Ollama: its blobs, then the manifest that names them. */
   async push(name: string, tag: string, layers: Readonly<Record<string, Uint8Array>>): Promise<void> {
     const pushed = []
     for (const [kind, content] of Object.entries(layers)) {
@@ -92,7 +92,7 @@ export class DockerRegistry implements AsyncDisposable {
   }
 }
 
-/** One that was free a moment ago: the registry does not tell which it took by itself. */
+/** A port that was free a moment ago: the registry does not report one that it chooses itself. */
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer()

@@ -30,7 +30,7 @@ import type {
 import { ModelNotFound } from "../../../src/errors/model"
 import { Cancelled } from "../../../src/errors/request"
 
-/** What scripted work does: yields events, throws errors, waits. */
+/** Scripted work: yields events, throws errors, waits. */
 type ScriptOf<R extends WorkRequest, E extends WorkEvent> = (
   request: R,
   signal: AbortSignal,
@@ -41,19 +41,19 @@ export type SpeechScript = ScriptOf<SpeechRequest, SpeechEvent>
 export type TranscriptionScript = ScriptOf<TranscriptionRequest, TranscriptionEvent>
 export type ImageScript = ScriptOf<ImageRequest, ImageEvent>
 
-/** One piece of work that was asked for, and what became of it. */
+/** One call of the engine and its outcome. */
 export interface Call<R extends WorkRequest = GenerationRequest> {
   readonly request: R
   readonly signal: AbortSignal
-  /** Resolves when the iteration has been left, for whatever reason. */
+  /** Resolves when the iteration has ended, for whatever reason. */
   readonly left: Promise<void>
 }
 
 const MODIFIED_AT = new Date("2026-01-02T03:04:05Z")
 
-/** An engine without models: what it generates, says, hears and draws is what the test's scripts say. */
+/** An engine without models: its output comes from the test's scripts. */
 export class FakeEngine implements Engine {
-  /** Generations in the order they were asked for. */
+  /** Generations in the order of the requests. */
   readonly calls: Call[] = []
   readonly speeches: Call<SpeechRequest>[] = []
   readonly transcriptions: Call<TranscriptionRequest>[] = []
@@ -63,12 +63,11 @@ export class FakeEngine implements Engine {
   speechScript: SpeechScript = () => speech([[1, 2], [3]])
   transcriptionScript: TranscriptionScript = () => transcript(["Hello", "world."])
   imageScript: ImageScript = ({ n, width, height, seed }) => pictures({ n, width, height, seed })
-  /** Names of text models. */
   models: readonly string[] = ["tiny"]
   /** Models of other kinds. */
   mediaModels: readonly ModelDetails[] = []
   state: EngineStatus["status"] = "ok"
-  /** Of every text model. */
+  /** For all text models. */
   contexts: ContextLengths = { trained: 512, served: 256 }
   loadedModels: readonly LoadedModel[] = []
   failedModels: readonly FailedModel[] = []
@@ -107,7 +106,7 @@ export class FakeEngine implements Engine {
     return Object.assign(events, { model: this.#find(model, kind)?.name })
   }
 
-  /** Names are found in any case. */
+  /** Names match in any case. */
   #find(model: string | undefined, kind: WorkRequest["kind"] | undefined): ModelDetails | undefined {
     const wanted = kind === undefined ? "text" : taskOf({ kind }).model
     return this.#all.find((known) =>
@@ -204,7 +203,7 @@ async function* run<R extends WorkRequest, E extends WorkEvent>(
 
 const MEDIA_TIMINGS = { queueMs: 3, loadMs: 4, workMs: 500 } as const
 
-/** The events of a speech in parts of these bytes, each half a second long. */
+/** The events of a speech with these bytes as parts, each half a second long. */
 export async function* speech(
   parts: readonly (readonly number[])[],
   mime = "audio/mpeg",
@@ -215,7 +214,7 @@ export async function* speech(
   yield { type: "done", usage, timings: MEDIA_TIMINGS }
 }
 
-/** The events of a transcript of these texts, each one second long. */
+/** The events of a transcription with these texts, each one second long. */
 export async function* transcript(
   texts: readonly string[],
   language: string | undefined = "en",
@@ -235,7 +234,7 @@ export interface PicturesOptions {
   readonly bytes?: Uint8Array
 }
 
-/** The events of pictures that take two steps each; their bytes are those of `bytes`, or their number. */
+/** The events of images that take two steps each; their bytes are `bytes`, or the image's number. */
 export async function* pictures(options: PicturesOptions): AsyncGenerator<ImageEvent> {
   const { n, width = 64, height = 64, seed = 7, bytes } = options
   for (let image = 0; image < n; image++) {
@@ -254,7 +253,7 @@ export interface AnswerOptions {
   readonly logprobs?: readonly (readonly TokenLogprob[])[]
 }
 
-/** The events of a whole answer with one choice, one token per text. */
+/** The events of a complete answer with one choice, one token per text. */
 export async function* answer(
   texts: readonly string[],
   options: AnswerOptions = {},
@@ -276,7 +275,7 @@ export function choiceEvents(
   return [...textEvents, { type: "finish", choice, reason, completionTokens: texts.length }]
 }
 
-/** The last event: half a second of prompt, then 10 tokens a second. */
+/** The last event: half a second for the prompt, then 10 tokens a second. */
 export function done(
   completionTokens: number,
   { promptTokens = 5, cachedTokens = 2 }: AnswerOptions = {},
@@ -295,7 +294,7 @@ export function done(
   }
 }
 
-/** A token with the log probability and alternatives of a made-up model. */
+/** A token with the log probability and alternatives of an imaginary model. */
 export function token(
   text: string | readonly number[],
   logprob: number,
@@ -305,7 +304,7 @@ export function token(
   return { id: bytes[0] ?? 0, bytes, logprob, top }
 }
 
-/** Never resolves, but rejects as the real engine does when the request is given up. */
+/** Never resolves, but rejects like the real engine when the request is aborted. */
 export function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const abort = () => reject(new Cancelled())
@@ -348,7 +347,7 @@ const MEMORY: EngineStatus["memory"] = {
   gpus: [{ name: "CUDA0", totalBytes: 900, freeBytes: 500, usedByModels: 300, limitBytes: 800 }],
 }
 
-/** What a worker reports of a model with one layer on a GPU. */
+/** A worker's report for a model with one layer on a GPU. */
 export const TINY_INFO: LoadedTextInfo = {
   kind: "text",
   footprint: { ramBytes: 700, devices: [{ name: "CUDA0", bytes: 300 }] },
@@ -369,7 +368,7 @@ export const TINY_INFO: LoadedTextInfo = {
   fillInTheMiddle: false,
 }
 
-/** A model that is loaded, as the engine lists it. */
+/** A loaded model as listed by the engine. */
 export const LOADED_TINY: LoadedModel = {
   name: "tiny",
   kind: "text",
@@ -392,7 +391,7 @@ export const LOADED_TINY: LoadedModel = {
   },
 }
 
-/** What every model of another kind than text has. */
+/** Shared by all models of other kinds than text. */
 const media = (name: string) =>
   ({
     name,

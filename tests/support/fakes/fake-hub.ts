@@ -2,30 +2,30 @@ import { createHash } from "node:crypto"
 import { type Exchange, FaultyServer, type SeenRequest } from "./faulty-server"
 
 export interface HubRepository {
-  /** Content by path; changed while the hub runs, it is a new commit. */
+  /** Content by path; changing it while the hub runs makes a new commit. */
   files: Readonly<Record<string, Uint8Array | string>>
-  /** Only who has this token may read it. */
+  /** Reading requires this token. */
   token?: string
   license?: string
-  /** Paths whose listing names a wrong SHA-256. */
+  /** Paths listed with a wrong SHA-256. */
   wrongSums?: readonly string[]
 }
 
-/** Files of at least this size are declared with their SHA-256, smaller ones by git's name alone. */
+/** Files of at least this size are listed with their SHA-256, smaller ones only with their git hash. */
 const LARGE_BYTES = 1024
-/** Entries of one page of a listing. */
+/** Entries per page of a listing. */
 const PAGE = 3
 
 /**
- * A hub as Hugging Face is: listings in pages, small files answered directly, large ones by a redirect to a signed URL
- * at another host that ends to be valid.
+ * A hub like Hugging Face: paged listings, small files answered directly, large ones by a redirect to a signed URL on
+ * another host, which expires.
  */
 export class FakeHub implements AsyncDisposable {
   readonly repositories: Record<string, HubRepository> = {}
   readonly api: FaultyServer
-  /** Where large files come from. */
+  /** Serves the large files. */
   readonly storage: FaultyServer
-  /** How many requests a signed URL is good for. */
+  /** How many requests a signed URL is valid for. */
   signatureUses = Infinity
   readonly #uses = new Map<string, number>()
   #signatures = 0
@@ -47,7 +47,7 @@ export class FakeHub implements AsyncDisposable {
     return this.api.url
   }
 
-  /** Signed URLs that were given out. */
+  /** The number of signed URLs issued. */
   get signatures(): number {
     return this.#signatures
   }
@@ -132,7 +132,7 @@ function bytesOf(content: Uint8Array | string): Uint8Array {
 
 const sums = new WeakMap<Uint8Array, string>()
 
-/** Of large contents once: they are asked for again and again. */
+/** Cached for large contents, which are requested repeatedly. */
 export function sha256(content: Uint8Array): string {
   const known = sums.get(content) ?? createHash("sha256").update(content).digest("hex")
   sums.set(content, known)

@@ -4,22 +4,22 @@ import type { Environment } from "../../../src/config/environment"
 export interface FakeIo extends Io {
   readonly out: string
   readonly err: string
-  /** What was written as bytes. */
+  /** The bytes written. */
   readonly bytes: Uint8Array
-  /** As `| head` does when it has enough. */
+  /** Closes the output, as `| head` does when it has enough. */
   closeOutput(): void
 }
 
 export interface FakeIoOptions {
-  /** What is piped in; absent: stdin is a terminal. */
+  /** Piped input; absent: stdin is a terminal. */
   readonly input?: string
   readonly isTerminal?: boolean
   readonly environment?: Environment
-  /** Of its terminal. */
+  /** The terminal's width. */
   readonly columns?: number
 }
 
-/** Streams that remember what was written to them. */
+/** Streams that record their output. */
 export function fakeIo({ input, isTerminal = false, environment = {}, columns }: FakeIoOptions = {}): FakeIo {
   let out = ""
   let err = ""

@@ -1,7 +1,7 @@
 import { sha256 } from "./fake-hub"
 import { type Exchange, FaultyServer, type SeenRequest } from "./faulty-server"
 
-/** What a model in the registry consists of; each becomes a layer. */
+/** The contents of a model; each becomes a layer. */
 export interface RegistryModelContent {
   readonly model?: Uint8Array
   readonly projector?: Uint8Array
@@ -16,18 +16,20 @@ export interface RegistryModelContent {
 
 const TYPE = "application/vnd.ollama.image."
 
-/** A registry as Ollama's is: manifests, blobs by redirect to another host or directly, and tokens where it wants them. */
+/**
+ * A registry like Ollama's: manifests, blobs served directly or by redirect to another host, and tokens if required.
+ */
 export class FakeRegistry implements AsyncDisposable {
   readonly server: FaultyServer
   readonly storage: FaultyServer
-  /** Blobs are redirected to the other host. */
+  /** Redirect blobs to the other host? */
   redirects = true
-  /** Who asks needs a token, which `/token` of this host gives. */
+  /** If set, requests need this token, which `/token` of this host issues. */
   token: string | undefined
-  /** Tokens that were given out. */
+  /** The number of tokens issued. */
   tokens = 0
   realm: string | undefined
-  /** Where it is set, manifests are never answered; called with each that is asked for. */
+  /** If set, manifest requests are never answered; called for each of them. */
   silent: (() => void) | undefined
   readonly #manifests = new Map<string, string>()
   readonly #blobs = new Map<string, Uint8Array>()

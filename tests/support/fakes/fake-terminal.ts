@@ -1,12 +1,12 @@
 import type { Entry, Terminal } from "../../../src/cli/repl/terminal"
 
-/** A terminal whose user types what a script says, and leaves at its end. */
+/** A terminal with a scripted user, who leaves at the end of the script. */
 export class FakeTerminal implements Terminal {
-  /** Everything that was shown, with prompts and what was typed at them. */
+  /** All output, including prompts and input. */
   shown = ""
   readonly hints: (string | undefined)[] = []
   readonly #entries: (string | Entry)[]
-  /** Called with what is written while an answer runs; the returned Ctrl-C presses end it. */
+  /** Called with the output during an answer; call `pressCtrlC` to interrupt the answer. */
   onWrite: ((text: string, pressCtrlC: () => void) => void) | undefined
   #interrupt: AbortController | undefined
 

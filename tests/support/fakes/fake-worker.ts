@@ -1,8 +1,8 @@
 /**
- * A real worker process that speaks the protocol and has no model: what it does is said by the model's path and by
- * each prompt (of a speech its input, of a transcription its prompt). It is a text model, a voice, a recogniser or a
- * painter, as the model's kind says: what a text model says in texts, the others say in half seconds of audio, in
- * segments and in steps of a picture. SIGUSR2 is the test's hand: it lets a gated load go on, or finishes the oldest `hold` request.
+ * A real worker process that speaks the protocol but has no model: its behaviour is scripted by the model's path and
+ * by each prompt (for speech the input, for a transcription its prompt). It acts as a model of the requested kind: in
+ * place of texts, media models emit half seconds of audio, segments or image steps. On SIGUSR2 it continues a gated
+ * load, or finishes the oldest `hold` request.
  */
 import type { RenderedPrompt, SamplingParameters } from "../../../src/domain/chat"
 import type { LoadedModelInfo, WorkerCounters } from "../../../src/domain/loaded-model"
@@ -23,15 +23,17 @@ import { decodeRequest, encodeRendered, type RequestEvent } from "../../../src/p
 type ToAnyWorker = ToWorker<WorkRequest>
 
 /**
- * Loads. `deaf` loads, but neither obeys `stop` nor SIGTERM; `once:FILE` crashes in the first load only. `room:N` has
- * memory for a context of N tokens and no more. What follows an `@` is what it measures after the load, in MiB.
+ * How the model loads. `deaf` loads, but ignores `stop` and SIGTERM; `once:FILE` crashes only in the first load.
+ * `room:N` has memory for a context of at most N tokens. A number after `@` is the memory measured after the load, in
+ * MiB.
  */
 export type FakeModel =
   "plain" | "gated" | "silent" | "crashing" | "refused" | "deaf" | `once:${string}` | `room:${number}`
 
 /**
- * Prompts. `say N`: N texts, one a step; `drip N`: the same, ten steps a second. `hold`: one text, then steps until it is released or cancelled. `hang`: one
- * text, then silence. `crash`: one text, then the end with last words. `fail`: one text, then an error.
+ * How a request behaves. `say N`: N texts, one per step; `drip N`: the same, at ten steps a second. `hold`: one text,
+ * then steps until released or cancelled. `hang`: one text, then silence. `crash`: one text, then exits with a last
+ * message. `fail`: one text, then an error.
  */
 export type FakePrompt = `${"say" | "drip"} ${number}` | "hold" | "hang" | "crash" | "fail"
 
@@ -51,7 +53,7 @@ let contextLength = 1024
 let ramBytes = 0
 let steps = 0
 let texts = 0
-/** Requests that came although all slots were taken: must stay 0. Reported as `preemptions`. */
+/** Requests received while all slots were taken: must stay 0. Reported as `preemptions`. */
 let overruns = 0
 let gate = () => {}
 let stepPlanned = false
@@ -91,7 +93,7 @@ async function load(message: ToAnyWorker & { readonly type: "load" }): Promise<v
   if (message.environment.protocol !== PROTOCOL_VERSION) process.exit(90)
   if (message.environment.parentPid !== process.ppid) process.exit(91)
   kind = message.model.kind
-  // The engine has chosen the command by the kind.
+  // The engine chooses the command by the kind.
   if (process.argv[2] !== kind) process.exit(92)
   slots = message.settings.slots
   const [path = "", mebibytes] = message.model.path.split("@")
@@ -154,7 +156,7 @@ function counters(): WorkerCounters {
   }
 }
 
-/** A holding request needs no speed, only signs of life. */
+/** A holding request needs no speed, only heartbeats. */
 function paceMs({ command }: Running): number {
   if (command.startsWith("drip ")) return 100
   return command === "hold" ? 20 : 0
@@ -167,7 +169,7 @@ function planStep(ms: number): void {
   else setTimeout(step, ms)
 }
 
-/** What one request has to say in this step. `left` counts its texts down. */
+/** The events of one request in this step. Decrements `left` for each text. */
 function advance(request: Running): RequestEvent[] {
   const { id, command } = request
   request.left -= 1
@@ -184,7 +186,7 @@ function advance(request: Running): RequestEvent[] {
   return [{ id, event: piece(request) }]
 }
 
-/** The part of its work that a request tells in one step. */
+/** One request's output in one step. */
 function piece({ kind, left }: Running): WorkEvent {
   switch (kind) {
     case "chat":
@@ -298,7 +300,7 @@ function probe(mode: string | undefined): void {
 if (import.meta.main) {
   process.on("SIGUSR2", release)
   process.on("disconnect", () => process.exit(0))
-  // The other side of the channel is the engine, with the same protocol.
+  // The other end of the channel is the engine, with the same protocol.
   process.on("message", (message: ToAnyWorker | ToProbeWorker) => {
     switch (message.type) {
       case "load":

@@ -1,20 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** What a server does wrong with one answer. */
+/** What goes wrong with one answer. */
 export interface Fault {
-  /** Answers that instead of the file. */
+  /** Responds with this status instead of the file. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Cuts the connection after so many bytes of the body. */
+  /** Cuts the connection after this many bytes of the body. */
   readonly dropAfter?: number
-  /** Says nothing more after so many bytes of the body, and keeps the connection. */
+  /** Stops sending after this many bytes of the body, but keeps the connection open. */
   readonly stallAfter?: number
-  /** Sends the whole file whatever was asked for. */
+  /** Sends the whole file whatever range was requested. */
   readonly ignoreRange?: boolean
-  /** Does not say how long the body is. */
+  /** Omits the body's length. */
   readonly hideLength?: boolean
-  /** Sends another part than was asked for: so many bytes further on. */
+  /** Sends the wrong range: this many bytes further on. */
   readonly shift?: number
 }
 
@@ -24,21 +24,21 @@ export interface SeenRequest {
   readonly path: string
   readonly range: string | undefined
   readonly authorization: string | undefined
-  /** Bytes of the body that were handed to the connection. */
+  /** Bytes of the body passed to the connection. */
   sent: number
 }
 
 export type Respond = (request: SeenRequest, exchange: Exchange) => void | Promise<void>
 
-/** Bytes handed over in one go: small enough for faults to fall between them. */
+/** Bytes per write: small enough for faults to occur in between. */
 const CHUNK_BYTES = 64 * 1024
 
-/** A real HTTP server on 127.0.0.1 that serves what `respond` says, counts what it sends, and makes mistakes on demand. */
+/** A real HTTP server on 127.0.0.1 that serves what `respond` returns, counts what it sends, and injects faults. */
 export class FaultyServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = []
-  /** What goes wrong with a request; `undefined`: nothing. */
+  /** The fault for a request; `undefined`: none. */
   fault: (request: SeenRequest) => Fault | undefined = () => undefined
-  /** Called when more of a body was sent; whoever is to be interrupted in the middle waits for it. */
+  /** Called after each part of a body was sent, and awaited, so that tests can interrupt a transfer. */
   onSent: (request: SeenRequest) => void | Promise<void> = () => {}
   readonly #server: Server
 
@@ -70,7 +70,7 @@ export class FaultyServer implements AsyncDisposable {
   }
 
   get host(): string {
-    // A server that listens on a port has an address of this kind.
+    // A server that listens on a port has an address of this type.
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
@@ -120,7 +120,7 @@ export class Exchange {
     this.end(200, { "content-type": "application/json", ...headers }, JSON.stringify(value))
   }
 
-  /** Sends a file as asked, or as the server's fault says. */
+  /** Sends a file as requested, or with the server's fault. */
   async file(content: Uint8Array, etag: string): Promise<void> {
     const fault = this.#server.fault(this.#seen) ?? {}
     if (fault.status !== undefined) return this.end(fault.status, fault.headers)
@@ -155,7 +155,7 @@ export class Exchange {
     else if (stallAfter > dropAfter) this.#outgoing.socket?.end()
   }
 
-  /** False once the client is gone. */
+  /** Returns false once the client has disconnected. */
   #write(chunk: Uint8Array): Promise<boolean> {
     return new Promise((resolve) => {
       if (this.#outgoing.destroyed || this.#outgoing.socket?.destroyed) return resolve(false)

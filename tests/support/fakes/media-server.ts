@@ -5,14 +5,14 @@ import { IMAGE_MODEL, RECOGNIZER_MODEL, VOICE_MODEL } from "./fake-engine"
 
 const running: Listener[] = []
 
-/** To be called once in a test file: ends its servers after each test. */
+/** Call once per test file: closes its servers after each test. */
 export function closeMediaServers(): void {
   afterEach(async () => {
     await Promise.all(running.splice(0).map((listener) => listener.close()))
   })
 }
 
-/** A listening server with a voice, a recogniser and a painter, over a scripted engine. */
+/** A listening server with a tts, an asr and an image model, over a scripted engine. */
 export async function mediaServer() {
   const { app, engine } = fakeServer()
   engine.mediaModels = [VOICE_MODEL, RECOGNIZER_MODEL, IMAGE_MODEL]

@@ -1,6 +1,6 @@
 import { dlopen, ptr } from "bun:ffi"
 
-/** A datagram socket as systemd listens on; `@` for an abstract name. */
+/** A datagram socket like systemd's; `@` for an abstract name. */
 export function bindSocket(name: string) {
   const { symbols } = dlopen("libc.so.6", {
     socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -14,7 +14,7 @@ export function bindSocket(name: string) {
   const socket = symbols.socket(AF_UNIX, SOCK_DGRAM, 0)
   if (symbols.bind(socket, ptr(address), address.length) !== 0) throw new Error(`cannot bind ${name}`)
   return {
-    /** What has arrived, one text a datagram: a send is complete when it returns. */
+    /** The messages received so far, one per datagram: a send is complete when it returns. */
     take(): readonly string[] {
       const texts: string[] = []
       const buffer = Buffer.alloc(4096)

@@ -12,7 +12,7 @@ import { tempFolder } from "../temp-folder"
 import { FakeHub } from "./fake-hub"
 import { FakeRegistry } from "./fake-registry"
 
-/** Tries again at once, a few times. */
+/** Retries at once, a few times. */
 const HASTY: Patience = {
   attempts: 4,
   firstDelayMs: 1,
@@ -21,7 +21,7 @@ const HASTY: Patience = {
   stallMs: 20_000,
 }
 
-/** A hub, a registry, an empty models folder and somebody who pulls. */
+/** A hub, a registry, an empty models folder and a puller. */
 export class PullScene implements AsyncDisposable {
   readonly hub: FakeHub
   readonly registry: FakeRegistry
@@ -72,7 +72,7 @@ export class PullScene implements AsyncDisposable {
     })
   }
 
-  /** Sentences that the pulls told. */
+  /** The notes in the pulls' events. */
   get notes(): readonly string[] {
     return this.events.flatMap((event) => (event.type === "note" ? [event.text] : []))
   }
@@ -93,7 +93,7 @@ export class PullScene implements AsyncDisposable {
   }
 }
 
-/** A small text model's file. */
+/** The file of a small text model. */
 export function tinyModelBytes(options: TinyModelOptions = {}): Uint8Array {
   using folder = tempFolder()
   const path = join(folder.path, "tiny.gguf")

@@ -1,6 +1,6 @@
 import { createMessage, generateKey, readPrivateKey, sign } from "openpgp"
 
-/** Somebody who signs files. */
+/** Signs files with its own key. */
 export class Signer {
   /** Armored. */
   readonly publicKey: string

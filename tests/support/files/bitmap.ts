@@ -1,6 +1,6 @@
 const HEAD_BYTES = 54
 
-/** A Windows bitmap, the simplest format that can be read everywhere; `colour` gives red, green and blue. */
+/** A Windows bitmap, the simplest widely supported format; `colour` returns red, green and blue. */
 export function bmp(
   width: number,
   height: number,
@@ -13,7 +13,7 @@ export function bmp(
   file.writeUInt32LE(HEAD_BYTES, 10)
   file.writeUInt32LE(40, 14)
   file.writeInt32LE(width, 18)
-  // Negative: the first row comes first.
+  // Negative: rows are stored top-down.
   file.writeInt32LE(-height, 22)
   file.writeUInt16LE(1, 26)
   file.writeUInt16LE(24, 28)

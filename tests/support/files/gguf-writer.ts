@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs"
 
-/** A metadata value with the type it is written as. */
+/** A metadata value and the type to write it as. */
 export type GgufEntry =
   | readonly [key: string, type: "u16" | "u32" | "i32" | "f32", value: number]
   | readonly [key: string, type: "u64", value: bigint]

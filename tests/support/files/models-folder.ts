@@ -8,11 +8,11 @@ import { parseModelName } from "../../../src/store/names"
 import { tempFolder } from "../temp-folder"
 import { type TinyModelOptions, writeTinyModel } from "./tiny-model"
 
-/** A models folder of its own and a store for it; everything is removed at the end of the scope. */
+/** A temporary models folder and its store; removed at the end of the scope. */
 export class ModelsFolder implements Disposable {
   readonly #home = tempFolder()
   readonly store: Store
-  /** What the store has warned of. */
+  /** The store's warnings. */
   readonly warnings: { event: string; fields: Readonly<Record<string, unknown>> }[] = []
 
   constructor() {
@@ -29,7 +29,7 @@ export class ModelsFolder implements Disposable {
     return join(this.home, "models")
   }
 
-  /** Installs a model that consists of texts, by the names of its files. */
+  /** Installs a model that consists of text files, by file name. */
   async install(
     name: string,
     files: Readonly<Record<string, string>>,
@@ -43,7 +43,7 @@ export class ModelsFolder implements Disposable {
     return await this.store.install(parseModelName(name), manifestOf(parts, change))
   }
 
-  /** Installs a text model that can be described. */
+  /** Installs a text model with valid metadata. */
   async installTiny(name: string, options: TinyModelOptions = {}): Promise<ModelSummary> {
     const path = join(this.home, "tiny.gguf")
     await writeTinyModel(path, { layers: 1, ...options })
@@ -52,7 +52,7 @@ export class ModelsFolder implements Disposable {
     return await this.store.install(parseModelName(name), manifestOf([file]))
   }
 
-  /** Names of the files below the models folder; hidden ones and the cache of metadata are left out. */
+  /** Names of the files below the models folder, except hidden ones and the metadata cache. */
   files(folder = ""): readonly string[] {
     const path = join(this.path, folder)
     if (!existsSync(path)) return []

@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1, always the same for a seed. */
+/** A generator of numbers from 0 to 1, reproducible for a seed. */
 export function mulberry(seed: number): () => number {
   let state = seed >>> 0
   return () => {

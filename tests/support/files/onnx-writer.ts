@@ -1,4 +1,4 @@
-/** Element types of tensors, as onnx.proto numbers them. */
+/** Element types of tensors, by their numbers in onnx.proto. */
 const TYPES = { float: 1, int32: 6, int64: 7 } as const
 type ElementType = keyof typeof TYPES
 
@@ -19,7 +19,7 @@ export interface OnnxNode {
   readonly operator: string
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  /** Whole numbers are integers; `{ float }` is what it says. */
+  /** Plain numbers are integers; `{ float }` is a float. */
   readonly attributes?: Readonly<
     Record<string, number | readonly number[] | string | { readonly float: number }>
   >
@@ -28,7 +28,7 @@ export interface OnnxNode {
 export interface OnnxPort {
   readonly name: string
   readonly type: ElementType
-  /** Names stand for dimensions that vary. */
+  /** Names stand for variable dimensions. */
   readonly shape: readonly (number | string)[]
 }
 
@@ -40,7 +40,7 @@ export interface OnnxFile {
   readonly metadata: Readonly<Record<string, string | number>>
 }
 
-/** The bytes of an ONNX file. Knows just what tiny models need. */
+/** Encodes an ONNX file. Supports only what the tiny models need. */
 export function encodeOnnx({ nodes, constants, inputs, outputs, metadata }: OnnxFile): Uint8Array {
   const graph = [
     ...nodes.map((node) => nested(1, encodeNode(node))),
@@ -126,7 +126,7 @@ function float(number: number, value: number): Uint8Array {
   return Buffer.concat([varint((number << 3) | 5), new Uint8Array(Float32Array.of(value).buffer)])
 }
 
-/** Negative numbers take ten bytes, as protobuf has it. */
+/** Negative numbers take ten bytes in protobuf. */
 function varint(value: number): Uint8Array {
   const bytes: number[] = []
   let rest = BigInt.asUintN(64, BigInt(value))

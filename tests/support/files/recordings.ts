@@ -3,7 +3,7 @@ import { frequencyOf, SAMPLES_PER_CHARACTER, TONE_SAMPLE_RATE } from "./tiny-tts
 
 const LOUDNESS = 0.4
 
-/** What a tiny voice would say: a tone for each character, silence for those that have none. */
+/** The output of a tiny voice: a tone for each character, silence for those without one. */
 export function toneSamples(text: string): Float32Array {
   const samples = new Float32Array(text.length * SAMPLES_PER_CHARACTER)
   const sounding = SAMPLES_PER_CHARACTER / 2
@@ -16,7 +16,7 @@ export function toneSamples(text: string): Float32Array {
   return samples
 }
 
-/** How samples are stored in a WAVE file: bytes for each, its format's tag, and how one is written. */
+/** How a WAVE file stores samples: bytes per sample, the format's tag, and a function that writes one. */
 export const SAMPLE_FORMATS = {
   "8-bit": { tag: 1, bytes: 1, write: (at, sample) => at.writeUInt8(Math.round(sample * 127) + 128) },
   "16-bit": { tag: 1, bytes: 2, write: (at, sample) => at.writeInt16LE(Math.round(sample * 32767)) },
@@ -33,7 +33,7 @@ export interface WavOptions {
   readonly sampleRate?: number
   readonly channels?: number
   readonly format?: keyof typeof SAMPLE_FORMATS
-  /** In place of the size of the samples, in the header. */
+  /** Replaces the size of the samples in the header. */
   readonly dataSize?: number
 }
 
@@ -62,7 +62,7 @@ export function encodeWav(samples: Float32Array, options: WavOptions = {}): Buff
   return Buffer.concat([header, data])
 }
 
-/** Writes what a tiny voice would say into a file. */
+/** Writes a tiny voice's output to a file. */
 export function writeTones(path: string, text: string): string {
   writeFileSync(path, encodeWav(toneSamples(text)))
   return path

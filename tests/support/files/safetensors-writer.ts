@@ -1,21 +1,21 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs"
 
-/** A tensor of 16-bit floats (or of what `dtype` says) that is all zeros but for a few values. */
+/** A tensor of 16-bit floats (or `dtype`) that is zero except for a few values. */
 export interface SparseTensor {
   readonly name: string
-  /** The dimension that is contiguous in memory last. */
+  /** The last dimension is contiguous in memory. */
   readonly shape: readonly number[]
   /** Absent: F16. */
   readonly dtype?: "F32" | "F16" | "BF16" | "F8_E4M3"
-  /** Elements that are not zero, of an F16 tensor. */
+  /** The non-zero elements of an F16 tensor. */
   readonly values?: readonly (readonly [index: number, value: number])[]
 }
 
 const BYTES = { F32: 4, F16: 2, BF16: 2, F8_E4M3: 1 }
 
 /**
- * Writes a safetensors file that has its full size and takes almost no room: zeros are holes. The fastest way to a
- * checkpoint of gigabytes with the shapes of a real one.
+ * Writes a sparse safetensors file: it has its full size, but zeros are holes and take no space. The fastest way to a
+ * checkpoint of gigabytes with realistic shapes.
  */
 export function writeSafetensors(
   path: string,

@@ -1,4 +1,4 @@
-/** The first of the Harvard sentences (IEEE, 1969), with which speech is judged. */
+/** The first of the Harvard sentences (IEEE, 1969), a standard for testing speech. */
 export const HARVARD_SENTENCES = [
   "The birch canoe slid on the smooth planks.",
   "Glue the sheet to the dark blue background.",

@@ -1,4 +1,4 @@
-/** Bytes that differ everywhere and are the same for the same seed, so that a part in the wrong place is found. */
+/** Non-repeating bytes, reproducible for a seed, so that misplaced parts are detected. */
 export function someBytes(size: number, seed = 1): Uint8Array {
   const words = new Uint32Array(Math.ceil(size / 4))
   let state = seed

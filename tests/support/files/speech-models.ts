@@ -3,7 +3,7 @@ import { dirname, join } from "node:path"
 import { encodeOnnx } from "./onnx-writer"
 import { encodeTinyTtsModel, TINY_TTS_MODEL_SIZE } from "./tiny-tts-model"
 
-/** Writes files below a folder: texts, bytes, or objects as JSON. */
+/** Writes files below a folder: strings, bytes, or objects as JSON. */
 export function writeFiles(
   folder: string,
   files: Readonly<Record<string, string | Uint8Array | object>>,
@@ -16,7 +16,7 @@ export function writeFiles(
   }
 }
 
-/** A graph that computes nothing, with these names of inputs and these metadata. */
+/** A graph that computes nothing, with these input names and metadata. */
 export function emptyGraph(
   inputs: readonly string[],
   metadata: Readonly<Record<string, string | number>> = {},
@@ -31,15 +31,15 @@ export function emptyGraph(
   })
 }
 
-/** The letters that a tiny Piper voice knows, beside what every such voice must know. */
+/** The letters of a tiny Piper voice, and the symbols that every such voice needs. */
 const PIPER_SYMBOLS = [..."_^$ abcdefghijklmnopqrstuvwxyz.,!?ˈˌːæðŋɐɑɒɔəɚɛɜɡɪɹʃʊʌʒθᵻ"]
 
-/** Their numbers; some share one, so that the graph knows all. */
+/** Their ids; some are shared, so that the graph covers all. */
 export const TINY_PIPER_IDS: Readonly<Record<string, number>> = Object.fromEntries(
   PIPER_SYMBOLS.map((symbol, index) => [symbol, index % TINY_TTS_MODEL_SIZE]),
 )
 
-/** NAME.onnx.json of a Piper voice with two named speakers; fields may be replaced, or left out with `undefined`. */
+/** NAME.onnx.json of a Piper voice with two named speakers; fields can be replaced, or removed with `undefined`. */
 export function piperConfig(fields: Readonly<Record<string, unknown>> = {}): object {
   return {
     audio: { sample_rate: 16_000 },
@@ -54,7 +54,7 @@ export function piperConfig(fields: Readonly<Record<string, unknown>> = {}): obj
   }
 }
 
-/** A raw Piper voice, as its authors publish it: a graph without metadata, and its JSON. */
+/** A raw Piper voice as published by its authors: a graph without metadata, and its JSON. */
 export function writePiperVoice(folder: string, fields: Readonly<Record<string, unknown>> = {}): void {
   writeFiles(folder, {
     "en_US-tiny-low.onnx": encodeTinyTtsModel({ metadata: {}, piperInputs: true }),

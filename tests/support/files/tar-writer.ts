@@ -1,18 +1,18 @@
 import { Header } from "tar"
 
-/** An entry of a tar file; what it claims need not be so. */
+/** An entry of a tar file, which need not be valid. */
 export interface TarEntry {
   readonly path: string
   readonly content?: string | Uint8Array
   readonly type?: "File" | "SymbolicLink" | "Link" | "Directory" | "CharacterDevice" | "FIFO" | "GNUDumpDir"
   readonly linkpath?: string
-  /** The size that the header claims; absent: the content's. */
+  /** The size in the header; absent: the content's. */
   readonly size?: number
 }
 
 const BLOCK_BYTES = 512
 
-/** A tar file with these entries, whatever they are. */
+/** A tar file with these entries, valid or not. */
 export function writeTar(entries: readonly TarEntry[]): Uint8Array {
   const parts = entries.flatMap(({ path, content = "", type = "File", linkpath, size }) => {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content

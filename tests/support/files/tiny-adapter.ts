@@ -3,9 +3,9 @@ import { mulberry } from "./mulberry"
 
 export interface TinyAdapterOptions {
   readonly seed?: number
-  /** Must be the model's. */
+  /** Must match the model's. */
   readonly architecture?: string
-  /** Embedding length of the model. */
+  /** The model's embedding length. */
   readonly dim?: number
   readonly layers?: number
   readonly rank?: number
@@ -13,7 +13,10 @@ export interface TinyAdapterOptions {
   readonly type?: string
 }
 
-/** Writes a LoRA adapter with random weights for a model of `writeTinyModel`; it changes what attention asks for and gives. */
+/**
+ * Writes a LoRA adapter with random weights for a model of `writeTinyModel`; it changes attention's queries and
+ * output.
+ */
 export function writeTinyAdapter(path: string, options: TinyAdapterOptions = {}): string {
   const { seed = 1, architecture = "llama", dim = 64, layers = 2, rank = 4, type = "adapter" } = options
   const random = mulberry(seed)

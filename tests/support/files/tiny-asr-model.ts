@@ -4,15 +4,15 @@ import { encodeOnnx } from "./onnx-writer"
 import { bandOf, TONE_CHARACTERS } from "./tiny-tts-model"
 
 const BANDS = 80
-/** Frames of features (10 ms each) that become one of the output. */
+/** Input frames of features (10 ms each) per output frame. */
 const STRIDE = 4
-/** Of the logarithm of a band's energy: what is quieter is silence. */
+/** The logarithm of a band's energy below which it counts as silent. */
 const LEAST_ENERGY = -3
-/** Logarithms of probabilities of what is heard and what is not. */
+/** Log probabilities of the detected character and of all others. */
 const HEARD = 0
 const NOT_HEARD = -20
 
-/** The table of tokens: the blank, then the characters; the space is spelt as sentence pieces spell it. */
+/** The token table: the blank, then the characters; the space is spelled as in SentencePiece. */
 export const TINY_ASR_MODEL_TOKENS = ["<blk>", ...TONE_CHARACTERS.map((each) => (each === " " ? "▁" : each))]
   .map((token, id) => `${token} ${id}\n`)
   .join("")
@@ -22,7 +22,7 @@ export interface TinyAsrModelOptions {
   readonly tokens?: string
 }
 
-/** A recogniser that hears what a tiny voice says: writes model.onnx and tokens.txt into `folder`. */
+/** A model that transcribes a tiny voice's output: writes model.onnx and tokens.txt to `folder`. */
 export function writeTinyAsrModel(folder: string, options: TinyAsrModelOptions = {}): void {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, "model.onnx"), encodeTinyAsrModel(options))
@@ -30,8 +30,8 @@ export function writeTinyAsrModel(folder: string, options: TinyAsrModelOptions =
 }
 
 /**
- * A graph with the interface of Zipformer's CTC: of every fourth frame the loudest band's character, or the blank where
- * it is not loud.
+ * A graph with the interface of Zipformer's CTC: for every fourth frame it outputs the loudest band's character, or
+ * the blank if the frame is quiet.
  */
 export function encodeTinyAsrModel({
   metadata = { model_type: "zipformer2_ctc" },

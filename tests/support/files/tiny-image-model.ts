@@ -2,13 +2,10 @@ import { type SparseTensor, writeSafetensors } from "./safetensors-writer"
 
 type Values = NonNullable<SparseTensor["values"]>
 
-/**
- * Words that the painter knows, by their number in CLIP's vocabulary. Everything else that a prompt says is nothing
- * to it.
- */
+/** Words that the model knows, by their ids in CLIP's vocabulary. All other words have no effect. */
 const WORDS = { cat: 2368, dog: 1929 }
 
-/** Channels that carry something; all others are zero. */
+/** Channels that carry a signal; all others are zero. */
 const SIGNALS = 4
 const UNET_CHANNELS = 320
 const TIME_CHANNELS = 1280
@@ -16,20 +13,20 @@ const TEXT_CHANNELS = 768
 const MULTIPLIERS = [1, 2, 4, 4]
 
 /**
- * Writes a Stable Diffusion 1.5 checkpoint: all its tensors in their real shapes, 2.1 GB, of which the disk keeps
- * some hundred KB. Nearly all weights are zero. The few others pass the noise and a picture's colours through, and let
- * the words "cat" and "dog" steer the noise apart. So its pictures depend on the seed, the prompt, the steps, the
- * guidance and the picture they start from, as real ones do, and look like nothing.
+ * Writes a Stable Diffusion 1.5 checkpoint with all its tensors in their real shapes: 2.1 GB, of which only some
+ * hundred KB take disk space. Nearly all weights are zero. The few others pass on the noise and the input image's
+ * colours, and let the words "cat" and "dog" steer the noise differently. So its images depend on the seed, prompt,
+ * steps, guidance and input image, as with real models, but show nothing.
  */
 export function writeTinyImageModel(path: string, metadata: Readonly<Record<string, string>> = {}): void {
   writeSafetensors(path, [...unet(), ...textEncoder(), ...decoder(), ...encoder()], metadata)
 }
 
-/** One LoRA that changes how the text steers the noise of {@link writeTinyPainter}'s checkpoint. */
+/** A LoRA that changes how the text steers the noise of {@link writeTinyImageModel}'s checkpoint. */
 export function writeTinyImageModelLora(path: string): void {
   const target = "lora_unet_up_blocks_3_attentions_2_transformer_blocks_0_attn2_to_v"
   writeSafetensors(path, [
-    // Swaps what "cat" and "dog" do.
+    // Swaps the effects of "cat" and "dog".
     {
       name: `${target}.lora_down.weight`,
       shape: [2, TEXT_CHANNELS],
@@ -60,7 +57,7 @@ function norm(name: string, channels: number, weights: readonly number[] = []): 
   return [{ name: `${name}.weight`, shape: [channels], values }, bias(name, channels)]
 }
 
-/** `gain`: what the first channels of the input are multiplied with on their way to the output's. */
+/** `gain`: the factor from the first input channels to the first output channels. */
 function conv(name: string, outputs: number, inputs: number, kernel: number, gain = 0): SparseTensor[] {
   const taps = kernel * kernel
   const centre = (taps - 1) / 2
@@ -77,7 +74,7 @@ function signals(count: number, entry: (channel: number) => readonly [index: num
   return Array.from({ length: count }, (_, channel) => entry(channel))
 }
 
-/** Passes the first channels on, one to one. */
+/** Passes on the first channels one to one. */
 function identity(inputs: number): Values {
   return signals(SIGNALS, (channel) => [channel * inputs + channel, 1])
 }
@@ -206,7 +203,7 @@ function decoder(): SparseTensor[] {
   ]
 }
 
-/** The way back; the second half of its 8 channels says how uncertain the first is. */
+/** The inverse; the second half of its 8 channels is the log variance of the first. */
 function encoder(): SparseTensor[] {
   const name = `${VAE}.encoder`
   const tensors = conv(`${name}.conv_in`, 128, 3, 3, 1)

@@ -2,7 +2,7 @@ import { type GgufEntry, type GgufTensor, writeGguf } from "./gguf-writer"
 import { type TinyVocabulary, tinyVocabulary } from "./tiny-vocabulary"
 
 export interface TinyModelOptions {
-  /** Same seed and options, same file. Default 1. */
+  /** The same seed and options give the same file. Default 1. */
   readonly seed?: number
   /**
    * `llama`: ordinary KV cache. `swa`: OLMo 2 with a sliding window on every second layer. `mamba`: recurrent.
@@ -10,33 +10,32 @@ export interface TinyModelOptions {
    */
   readonly architecture?: "llama" | "swa" | "mamba"
   readonly layers?: number
-  /** Embedding length; a multiple of 32 where weights are q8_0, as is `ffn`. */
+  /** Embedding length; like `ffn`, a multiple of 32 with q8_0 weights. */
   readonly dim?: number
   readonly heads?: number
   readonly kvHeads?: number
   readonly ffn?: number
-  /** Tokens in the vocabulary. */
   readonly vocab?: number
   readonly contextLength?: number
-  /** Tokens that a `swa` model's window holds. */
+  /** The size of a `swa` model's window in tokens. */
   readonly slidingWindow?: number
   readonly weights?: "f32" | "q8_0"
-  /** `null`: the file has none. Default: ChatML. */
+  /** `null`: none. Default: ChatML. */
   readonly chatTemplate?: string | null
-  /** Every prompt starts with the BOS token. Default false. */
+  /** Start every prompt with the BOS token? Default false. */
   readonly addBos?: boolean
-  /** Adds fill-in-the-middle tokens. Default false. */
+  /** Add fill-in-the-middle tokens? Default false. */
   readonly fim?: boolean
   /**
-   * The model may choose any token. By default the output rows of control tokens and of bytes that are not
+   * Allow the model to choose any token. By default the output rows of control tokens and of bytes other than
    * printable ASCII are zero, so that greedy texts are readable and never end by themselves.
    */
   readonly anyToken?: boolean
-  /** After the first token of a pair (almost) always comes the second: ids, see {@link TinyModel.vocabulary}. */
+  /** Pairs of token ids: the second (almost) always follows the first, see {@link TinyModel.vocabulary}. */
   readonly chain?: readonly (readonly [after: number, next: number])[]
-  /** Whatever comes behind this token is no number any more: the file's row for it is damaged. */
+  /** After this token all values are NaN: its row in the file is damaged. */
   readonly brokenToken?: number
-  /** Standard deviation of the logits; larger means more sure of its choices. Default 5. */
+  /** Standard deviation of the logits; larger makes the model more certain. Default 5. */
   readonly logitScale?: number
   readonly name?: string
   readonly license?: string
@@ -58,10 +57,10 @@ export const CHATML =
 const ENDLESS =
   "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}"
 
-/** Never ends, whatever it is given: counts through more numbers than any machine will finish. */
+/** Never ends, whatever the input: counts up for longer than any machine could run. */
 export const ENDLESS_TEMPLATE = ENDLESS + CHATML
 
-/** Works as ChatML, but never ends where the last message contains the word "forever". */
+/** Works like ChatML, but never ends if the last message contains the word "forever". */
 export const SOMETIMES_ENDLESS_TEMPLATE = `{% if 'forever' in messages[-1]['content'] %}${ENDLESS}{% endif %}${CHATML}`
 
 const DEFAULTS = {
@@ -89,8 +88,8 @@ const DEFAULTS = {
 type Settings = Required<Omit<TinyModelOptions, "brokenToken">> & Pick<TinyModelOptions, "brokenToken">
 
 /**
- * Writes a small model with random weights that llama.cpp loads and runs: about 600 KB with the defaults. It talks
- * nonsense, but the same nonsense every time, and different nonsense for different prompts.
+ * Writes a small model with random weights that llama.cpp can run: about 600 KB by default. Its output is nonsense,
+ * but reproducible, and different for different prompts.
  */
 export function writeTinyModel(path: string, options: TinyModelOptions = {}): TinyModel {
   const settings: Settings = { ...DEFAULTS, ...options }
@@ -104,7 +103,7 @@ export function writeTinyModel(path: string, options: TinyModelOptions = {}): Ti
   return { path, vocabulary, bos: 0, eos: 2 }
 }
 
-/** The same as several files, as llama.cpp's `llama-gguf-split` writes them, in the order of the paths. */
+/** Writes it as several files, like llama.cpp's `llama-gguf-split`, in the order of the paths. */
 export function writeSplitTinyModel(paths: readonly string[], options: TinyModelOptions = {}): void {
   const settings: Settings = { ...DEFAULTS, ...options }
   const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim })
@@ -226,7 +225,7 @@ const ARCHITECTURES: Readonly<Record<Settings["architecture"], Architecture>> = 
   },
 }
 
-/** Sizes of a mamba layer: the published models' kernel and state; a small rank. */
+/** Sizes of a mamba layer: kernel and state as in published models; a small rank. */
 const MAMBA = { kernel: 4, state: 16, rank: 32 }
 
 function attentionEntries(arch: string, s: Settings): GgufEntry[] {
@@ -237,7 +236,7 @@ function attentionEntries(arch: string, s: Settings): GgufEntry[] {
   ]
 }
 
-/** How much a layer adds to the hidden state. Little where the last token alone is to decide about the next one. */
+/** How much a layer adds to the hidden state: little if the next token should depend only on the last one. */
 function outputGain(s: Settings): number {
   return s.chain.length > 0 ? 0.2 : 1.5
 }
@@ -270,7 +269,7 @@ function mambaTensors(s: Settings, maker: TensorMaker, prefix: string): GgufTens
     maker.random(`${prefix}ssm_x.weight`, [inner, MAMBA.rank + 2 * MAMBA.state], 1),
     maker.random(`${prefix}ssm_dt.weight`, [MAMBA.rank, inner], 1),
     maker.filled(`${prefix}ssm_dt.bias`, [inner], () => -2),
-    // The state decays at the rates 1, 2, 3 …, as mamba initialises it.
+    // The state decays at rates 1, 2, 3 …, as in mamba's initialisation.
     maker.filled(`${prefix}ssm_a`, [MAMBA.state, inner], (index) => -(1 + (index % MAMBA.state)) / 4),
     maker.ones(`${prefix}ssm_d`, inner),
     maker.random(`${prefix}ssm_out.weight`, [inner, s.dim], outputGain(s)),
@@ -302,7 +301,10 @@ function silenceUnreadable(
   })
 }
 
-/** The last hidden state still holds the token's embedding: pointing an output row at it makes that token next. */
+/**
+ * The last hidden state still contains the token's embedding: aligning an output row with it makes that token come
+ * next.
+ */
 function linkTokens(
   embedding: Float32Array,
   output: Float32Array,
@@ -316,7 +318,7 @@ function linkTokens(
   }
 }
 
-/** Makes tensors from one seeded stream of numbers. */
+/** Creates tensors from one seeded stream of numbers. */
 class TensorMaker {
   #state: number
   readonly #weights: "f32" | "q8_0"
@@ -326,7 +328,7 @@ class TensorMaker {
     this.#weights = weights
   }
 
-  /** Normal numbers, scaled so that a unit input gives outputs of standard deviation `gain`. */
+  /** Normally distributed, scaled so that a unit input gives outputs of standard deviation `gain`. */
   random(name: string, shape: readonly [number, number], gain: number): GgufTensor {
     const deviation = gain / Math.sqrt(shape[0])
     return { ...this.filled(name, shape, () => this.normal() * deviation), type: this.#weights }
@@ -346,7 +348,7 @@ class TensorMaker {
     }
   }
 
-  /** Nearly normal: the sum of four uniform numbers has variance 1/3. */
+  /** Approximately normal: the sum of four uniform numbers has variance 1/3. */
   normal(): number {
     return (this.#uniform() + this.#uniform() + this.#uniform() + this.#uniform() - 2) * Math.sqrt(3)
   }

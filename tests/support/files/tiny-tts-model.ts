@@ -2,28 +2,28 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { encodeOnnx } from "./onnx-writer"
 
-/** What tiny voices say and tiny recognisers hear: each character is one tone. */
+/** The characters of tiny voices and tiny asr models; each is one tone. */
 export const TONE_CHARACTERS = [..." abcdefghijklmnopqrstuvwxyz'"]
 
 /** Hertz. */
 export const TONE_SAMPLE_RATE = 16_000
-/** Samples of a character at speed 1. */
+/** Samples per character at speed 1. */
 export const SAMPLES_PER_CHARACTER = 2560
 
-/** Characters that it knows and says nothing for; some end a sentence. */
+/** Known characters without sound; some end a sentence. */
 const SILENT = [..."_.,!?:"]
 const LOUDNESS = 0.4
 
-/** Tones lie in the middle of bands of the mel filter that recognisers use: 80 bands from 20 Hz to 7600 Hz. */
+/** Tones lie in the middle of the bands of asr models' mel filter: 80 bands from 20 Hz to 7600 Hz. */
 const BANDS = { count: 80, from: 20, to: TONE_SAMPLE_RATE / 2 - 400 }
 const FIRST_BAND = 20
 
-/** Which of the 80 bands the tone of a character is in, from 0. */
+/** The index, from 0, of the band of a character's tone. */
 export function bandOf(character: string): number {
   return FIRST_BAND + 2 * TONE_CHARACTERS.indexOf(character)
 }
 
-/** Hertz; 0 for what is silent. */
+/** In hertz; 0 for silent characters. */
 export function frequencyOf(character: string): number {
   if (!TONE_CHARACTERS.includes(character)) return 0
   const [low, high] = [toMel(BANDS.from), toMel(BANDS.to)]
@@ -53,21 +53,21 @@ export const TINY_TTS_MODEL_METADATA: Readonly<Record<string, string | number>> 
 
 const characters = [...SILENT.slice(0, 1), ...TONE_CHARACTERS, ...SILENT.slice(1)]
 
-/** How many tokens its graph knows; ONNX Runtime fails for others, and the engine hangs. */
+/** The number of tokens in its graph; others make ONNX Runtime fail and the engine hang. */
 export const TINY_TTS_MODEL_SIZE = characters.length
 
-/** The table of tokens that belongs to it. */
+/** Its token table. */
 export const TINY_TTS_MODEL_TOKENS = characters.map((character, id) => `${character} ${id}\n`).join("")
 
 export interface TinyTtsModelOptions {
-  /** In place of all of its metadata. */
+  /** Replaces all of its metadata. */
   readonly metadata?: Readonly<Record<string, string | number>>
   readonly tokens?: string
-  /** Inputs of Piper's graphs (scales in one vector, then a speaker) in place of those of other VITS. */
+  /** Use the inputs of Piper's graphs (scales in one vector, then a speaker) instead of those of other VITS? */
   readonly piperInputs?: boolean
 }
 
-/** A voice of four speakers that needs no espeak-ng: writes model.onnx and tokens.txt into `folder`. */
+/** A voice with four speakers that does not need espeak-ng: writes model.onnx and tokens.txt to `folder`. */
 export function writeTinyTtsModel(folder: string, options: TinyTtsModelOptions = {}): void {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, "model.onnx"), encodeTinyTtsModel(options))
@@ -75,8 +75,8 @@ export function writeTinyTtsModel(folder: string, options: TinyTtsModelOptions =
 }
 
 /**
- * A VITS graph: for every token the tone of its character, swelling and fading. The noise inputs change nothing; the
- * sound is the same each time.
+ * A VITS graph that outputs for every token the tone of its character, swelling and fading. The noise inputs have no
+ * effect, so the sound is reproducible.
  */
 export function encodeTinyTtsModel({
   metadata = TINY_TTS_MODEL_METADATA,
@@ -125,7 +125,7 @@ export function encodeTinyTtsModel({
       node("Range", ["zero", "count", "one"], "indices"),
       node("Cast", ["indices"], "times", { to: 1 }),
       node("Mul", ["times", "radians"], "angles"),
-      // An envelope that ends halfway through, so that one tone does not touch the next.
+      // An envelope that ends halfway, so that tones do not touch.
       node("Mul", ["length", "half"], "sounding"),
       node("Mul", ["times", "pi"], "turns"),
       node("Div", ["turns", "sounding"], "progress"),
@@ -139,7 +139,7 @@ export function encodeTinyTtsModel({
       node("Unsqueeze", ["levels", "third"], "levels by time"),
       node("Mul", ["waves", "levels by time"], "loud waves"),
       node("Mul", ["loud waves", "envelope"], "sound"),
-      // Every input must be used, or ONNX Runtime takes it away.
+      // Every input must be used, or ONNX Runtime removes it.
       node("Cast", [length], "input length", { to: 1 }),
       node("Cast", ["sid"], "speaker", { to: 1 }),
       node("Add", ["noises", "input length"], "unused 1"),

@@ -1,6 +1,6 @@
-/** What the vocabulary of a test model may have besides bytes and pairs. */
+/** Options for a test model's vocabulary, besides bytes and pairs. */
 export interface TinyVocabularyOptions {
-  /** Number of tokens; at least 256 and the control tokens. */
+  /** Number of tokens; at least 256 plus the control tokens. */
   readonly size: number
   /** Adds <|fim_prefix|>, <|fim_suffix|> and <|fim_middle|>. */
   readonly fim: boolean
@@ -8,19 +8,19 @@ export interface TinyVocabularyOptions {
 
 /** A byte-level BPE vocabulary: control tokens first, then the 256 bytes, then merged pairs of letters. */
 export interface TinyVocabulary {
-  /** Every token as the tokenizer file spells it: bytes as GPT-2's printable stand-ins. */
+  /** Every token as spelled in the tokenizer file: bytes as GPT-2's printable characters. */
   readonly tokens: readonly string[]
   readonly merges: readonly string[]
   readonly controlCount: number
-  /** Id of a control token, or of the token that is exactly this text (UTF-8; one byte or one merged pair). */
+  /** The id of a control token, or of the token with exactly this text (UTF-8; one byte or one merged pair). */
   idOf(text: string): number
-  /** Id of the token that is this one byte. */
+  /** The id of a single-byte token. */
   idOfByte(byte: number): number
 }
 
 const CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 const FIM_CONTROLS = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
-/** Most frequent English letters first, so that small vocabularies merge something in ordinary text. */
+/** The most frequent English letters first, so that even small vocabularies merge parts of ordinary text. */
 const LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 
 export function tinyVocabulary({ size, fim }: TinyVocabularyOptions): TinyVocabulary {
@@ -46,8 +46,8 @@ export function tinyVocabulary({ size, fim }: TinyVocabularyOptions): TinyVocabu
 }
 
 /**
- * GPT-2's alphabet: printable Latin-1 characters stand for themselves, the other bytes for the characters from
- * U+0100 on (https://github.com/openai/gpt-2/blob/master/src/encoder.py).
+ * GPT-2's alphabet: printable Latin-1 characters represent themselves, the other bytes are characters from U+0100 on
+ * (https://github.com/openai/gpt-2/blob/master/src/encoder.py).
  */
 function byteAlphabet(): string[] {
   let next = 0x100

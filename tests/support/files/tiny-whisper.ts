@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** How the numbers of a tiny Whisper are stored, as CTranslate2's converters do it. */
+/** How a tiny Whisper's numbers are stored, as by CTranslate2's converters. */
 export type Ct2Precision = "float32" | "float16" | "int8"
 
 const STATE = 8
@@ -15,18 +15,18 @@ const LANGUAGES = ["en", "zh", "de", "es", "ru", "ko", "fr", "ja"]
 
 export interface TinyWhisperOptions {
   readonly precision?: Ct2Precision
-  /** With languages to choose from; otherwise for English alone. */
+  /** With several languages; otherwise English only. */
   readonly multilingual?: boolean
-  /** The token that it always says next. */
+  /** The token that it always predicts. */
   readonly says?: string
-  /** In place of config.json's content. */
+  /** Replaces config.json's content. */
   readonly config?: object
   readonly vocabulary?: readonly string[]
-  /** Frames that the encoder has positions for; with fewer than the sound has it cannot compute. */
+  /** Frames for which the encoder has positions; it cannot compute longer audio. */
   readonly audioContext?: number
 }
 
-/** From this number of tokens on a Whisper is one for many languages. */
+/** A Whisper with at least this many tokens is multilingual. */
 const MULTILINGUAL_TOKENS = 51_865
 
 function vocabularyOf(multilingual: boolean): string[] {
@@ -48,8 +48,8 @@ function vocabularyOf(multilingual: boolean): string[] {
 }
 
 /**
- * A Whisper in faster-whisper's format, whose layers change nothing: whatever it hears, its last normalisation gives
- * one vector, which only the embedding of the token that it is to say is near to.
+ * A Whisper in faster-whisper's format whose layers change nothing: whatever the input, its last normalisation
+ * outputs one vector, which is close only to the embedding of the token to predict.
  */
 export function writeTinyWhisper(folder: string, options: TinyWhisperOptions = {}): void {
   const {
@@ -194,7 +194,7 @@ function integer(value: number, bytes: number): Buffer {
   return buffer
 }
 
-/** The same in the format of Hugging Face's transformers, for English: numbers in BF16, in two files. */
+/** The same in Hugging Face's transformers format, for English: numbers in BF16, in two files. */
 export function writeTinyHuggingFaceWhisper(folder: string, says = "Ġhello"): void {
   const vocabulary = vocabularyOf(false)
   mkdirSync(folder, { recursive: true })
@@ -214,7 +214,7 @@ interface Numbers {
   readonly shape: readonly number[]
   /** Of all elements. */
   readonly value: number
-  /** Ones in this row instead. */
+  /** Fills this row with ones instead. */
   readonly oneRow?: number
 }
 

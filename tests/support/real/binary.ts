@@ -4,13 +4,13 @@ import { freshBinary } from "../../../scripts/fresh-binary"
 
 let building: Promise<string> | undefined
 
-/** The path of the executable made from the sources as they are; built at most once in a test run. */
+/** The path of an executable built from the current sources; built at most once per test run. */
 export function builtBinary(): Promise<string> {
   building ??= freshBinary()
   return building
 }
 
-/** Copies the executable to a folder of its own, as somebody who downloaded it has it. */
+/** Copies the executable to a separate folder, as a user would download it. */
 export async function installBinary(folder: string): Promise<string> {
   const path = join(folder, "xllm")
   await copyFile(await builtBinary(), path)
@@ -23,7 +23,7 @@ export interface ProgramResult {
   readonly exitCode: number
 }
 
-/** Runs a program to its end, with nothing in its environment but `env`. */
+/** Runs a program to its end, with only `env` as its environment. */
 export async function runProgram(
   command: readonly string[],
   { cwd, env = {} }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },

@@ -1,6 +1,6 @@
 import type { AudioFormat } from "../../../src/domain/speech"
 
-/** Is ffmpeg there? Says so where it is not: tests with it are skipped then. */
+/** Is ffmpeg installed? Prints a note if not; tests that need it are skipped then. */
 export function hasFfmpeg(): boolean {
   const found = Bun.which("ffmpeg") !== null
   if (!found) console.warn("skipped: ffmpeg is not installed")
@@ -12,10 +12,10 @@ export interface DecodedAudio {
   readonly sampleRate: number
 }
 
-/** ffmpeg decodes Opus at this rate, whatever was encoded. */
+/** ffmpeg always decodes Opus at this rate. */
 const OPUS_RATE = 48_000
 
-/** Decodes a whole file of mono sound with ffmpeg. `pcmRate`: of files that do not say their rate. @throws its words */
+/** Decodes a mono audio file with ffmpeg. `pcmRate`: the rate of raw samples. @throws Error with ffmpeg's output */
 export async function decodeAudio(
   bytes: Uint8Array,
   format: AudioFormat,

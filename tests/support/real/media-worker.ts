@@ -14,11 +14,11 @@ import { EXACT_SETTINGS } from "./real-worker"
 
 type EventOf<E extends MediaEvent, T extends E["type"]> = Extract<E, { readonly type: T }>
 
-/** One request in a real worker for speech or pictures, and what it was told. */
+/** One request in a real media worker, and its events. */
 export class MediaWork<E extends MediaEvent> {
   readonly events: E[] = []
   error: XllmError | undefined
-  /** Settles, without a failure, when the worker has said the last word. */
+  /** Resolves when the request has ended, even with an error. */
   readonly over: Promise<void>
   readonly #over = Promise.withResolvers<void>()
   readonly #waiters: { readonly type: E["type"]; readonly resolve: () => void }[] = []
@@ -35,7 +35,7 @@ export class MediaWork<E extends MediaEvent> {
     if (type === "done") this.#over.resolve()
   }
 
-  /** Settles with the first event of that type, or with the end. */
+  /** Resolves at the first event of that type, or at the end. */
   async first(type: E["type"]): Promise<void> {
     if (this.error !== undefined || this.events.some((event) => event.type === type)) return
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -47,7 +47,7 @@ export class MediaWork<E extends MediaEvent> {
     return this.events.filter((event): event is EventOf<E, T> => event.type === type)
   }
 
-  /** @throws what the request failed with */
+  /** @throws the request's error */
   only<T extends E["type"]>(type: T): EventOf<E, T> {
     const [event] = this.all(type)
     if (event === undefined) throw this.error ?? new Error(`there was no '${type}'`)
@@ -61,7 +61,7 @@ export class MediaWork<E extends MediaEvent> {
 }
 
 export interface MediaWorkerOptions {
-  /** Where derived files go; absent: nowhere, because the model needs none. */
+  /** The folder for derived files; absent: the model needs none. */
   readonly derivedFolder?: string
   readonly defaults?: ModelDefaults
   readonly settings?: Partial<TextModelSettings>
@@ -70,15 +70,15 @@ export interface MediaWorkerOptions {
   readonly runtimeFolder?: string
 }
 
-/** A real worker, spoken to as the engine does. Its process ends with the scope. */
+/** A real worker, driven as by the engine. Its process ends with the scope. */
 export abstract class MediaWorker<
   R extends MediaRequest,
   E extends MediaEvent,
   W extends MediaWork<E>,
 > implements AsyncDisposable {
-  /** What it wrote, the load's progress included. */
+  /** Its output, including load progress. */
   readonly lines: WorkerLine[] = []
-  /** Signs of life: messages with and without events. */
+  /** Heartbeats: messages with and without events. */
   signs = 0
   readonly #kind: ModelKind
   readonly #child: WorkerChild<ToWorker<R>, FromWorker<E>>
@@ -102,7 +102,7 @@ export abstract class MediaWorker<
     )
   }
 
-  /** Loads the model at `path`. @throws what the worker fails to load with */
+  /** Loads the model at `path`. @throws the worker's load error */
   protected async load(path: string, options: MediaWorkerOptions): Promise<this> {
     const { derivedFolder = "/nonexistent", defaults, settings, runtimeFolder } = options
     this.#child.send({
@@ -131,7 +131,7 @@ export abstract class MediaWorker<
     return this.#child.pid
   }
 
-  /** How it ended, with its last words. */
+  /** How it ended, with its last output. */
   get ended(): Promise<string> {
     return this.#ended.promise
   }
@@ -174,7 +174,7 @@ export abstract class MediaWorker<
   }
 }
 
-/** The work, once it is over. @throws what it failed with */
+/** Waits for the work to end. @throws its error */
 export async function finished<W extends MediaWork<MediaEvent>>(work: W): Promise<W> {
   await work.over
   if (work.error !== undefined) throw work.error

@@ -5,9 +5,9 @@ import type {
 } from "../../../src/domain/transcription"
 import { finished, MediaWork, MediaWorker, type MediaWorkerOptions } from "./media-worker"
 
-/** One request in a real recogniser's worker, and what it was told. */
+/** One request in a real asr worker, and its events. */
 export class Dictation extends MediaWork<TranscriptionEvent> {
-  /** Settles with the first segment, or the end. */
+  /** Resolves at the first segment, or at the end. */
   get begun(): Promise<void> {
     return this.first("segment")
   }
@@ -25,7 +25,7 @@ export interface RealAsrModelOptions extends Pick<MediaWorkerOptions, "derivedFo
   readonly threads?: number
 }
 
-/** A real recogniser's worker. */
+/** A real asr worker. */
 export class RealAsrModel extends MediaWorker<TranscriptionRequest, TranscriptionEvent, Dictation> {
   static async start(
     path: string,
@@ -45,7 +45,7 @@ export class RealAsrModel extends MediaWorker<TranscriptionRequest, Transcriptio
     })
   }
 
-  /** Gives it a recording, and waits for the end. @throws what it fails with */
+  /** Transcribes a recording, and waits for the end. @throws the request's error */
   transcribe(audioPath: string, request: Partial<TranscriptionRequest> = {}): Promise<Dictation> {
     return finished(this.submit(audioPath, request))
   }

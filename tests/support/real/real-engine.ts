@@ -10,13 +10,13 @@ import { createStore } from "../../../src/store"
 import { EXACT_SETTINGS, realWorkerCommand } from "./real-worker"
 
 export interface RealEngineOptions {
-  /** What differs from {@link EXACT_SETTINGS}. */
+  /** Overrides of {@link EXACT_SETTINGS}. */
   readonly settings?: Partial<TextModelSettings>
   readonly limits?: Partial<Timeouts>
   readonly memory?: MemoryLimits
 }
 
-/** Nothing is unloaded behind a test's back. */
+/** Models are never unloaded automatically. */
 const KEPT = {
   priority: "normal",
   pinned: false,
@@ -26,7 +26,7 @@ const KEPT = {
   preload: false,
 } as const
 
-/** An engine with real workers over the models of a folder; to be closed after use. */
+/** An engine with real workers for the models of a folder; close it after use. */
 export function realEngine(modelsFolder: string, options: RealEngineOptions = {}): ManagedEngine {
   return createEngine({
     store: createStore({ modelsFolder }),
@@ -40,7 +40,7 @@ export function realEngine(modelsFolder: string, options: RealEngineOptions = {}
   })
 }
 
-/** Everything that a request tells, to the end. @throws what it fails with */
+/** All events of a request. @throws its error */
 export async function eventsOf(
   engine: Engine,
   request: GenerationRequest,

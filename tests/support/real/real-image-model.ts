@@ -1,7 +1,7 @@
 import type { ImageEvent, ImageRequest } from "../../../src/domain/image"
 import { finished, MediaWork, MediaWorker, type MediaWorkerOptions } from "./media-worker"
 
-/** The smallest picture there is: 64 by 64, in one step, without guidance. */
+/** The smallest image: 64 by 64, in one step, without guidance. */
 export const DRAW: ImageRequest = {
   kind: "image",
   prompt: "a cat",
@@ -15,7 +15,7 @@ export const DRAW: ImageRequest = {
   preview: false,
 }
 
-/** One request in a real painter's worker, and what it was told. */
+/** One request in a real image worker, and its events. */
 export class Drawing extends MediaWork<ImageEvent> {
   /** Waits for the first step. */
   async step(): Promise<void> {
@@ -35,7 +35,7 @@ export class Drawing extends MediaWork<ImageEvent> {
   }
 }
 
-/** A real painter's worker. */
+/** A real image worker. */
 export class RealImageModel extends MediaWorker<ImageRequest, ImageEvent, Drawing> {
   static async start(path: string, options: MediaWorkerOptions = {}): Promise<RealImageModel> {
     return await new RealImageModel("image", options.command).load(path, options)
@@ -45,7 +45,7 @@ export class RealImageModel extends MediaWorker<ImageRequest, ImageEvent, Drawin
     return this.begin((id) => new Drawing(id), { ...DRAW, ...request })
   }
 
-  /** Gives it a request, and waits for the end. @throws what it fails with */
+  /** Generates images, and waits for the end. @throws the request's error */
   draw(request: Partial<ImageRequest> = {}): Promise<Drawing> {
     return finished(this.submit(request))
   }

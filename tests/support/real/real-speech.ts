@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 
-/** Real models and recordings, as their authors publish them. */
+/** Real models and recordings as published by their authors. */
 export interface RealSpeech {
-  /** A raw voice of Piper; its JSON lies beside it. */
+  /** A raw Piper voice; its JSON is beside it. */
   readonly piper: string
-  /** Whisper tiny.en, as faster-whisper uses it. */
+  /** Whisper tiny.en in faster-whisper's format. */
   readonly whisper: string
   /** Moonshine tiny, English. */
   readonly moonshine: string
@@ -20,8 +20,8 @@ export interface RealSpeech {
 const ROOT = join(import.meta.dir, "../../..")
 
 /**
- * Where the files are: in the folder that XLLM_TEST_SPEECH names, or in .cache/speech, where .ci/run puts them.
- * Undefined, saying so, where they are not there: tests with them are skipped then.
+ * The folder with the files: XLLM_TEST_SPEECH, or .cache/speech, which .ci/run fills. Undefined, with a note, if they
+ * are missing; tests that need them are skipped then.
  */
 export function realSpeech(): RealSpeech | undefined {
   const folder = process.env.XLLM_TEST_SPEECH ?? join(ROOT, ".cache/speech")
@@ -39,10 +39,10 @@ export function realSpeech(): RealSpeech | undefined {
   return undefined
 }
 
-/** What is read in {@link RealSpeech.beckett}. */
+/** The text read in {@link RealSpeech.beckett}. */
 export const BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 
-/** What is read in {@link RealSpeech.twoCities}. */
+/** The text read in {@link RealSpeech.twoCities}. */
 export const TWO_CITIES =
   "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, " +
   "it was the epoch of belief, it was the epoch of incredulity, it was the season of light, it was the season of " +

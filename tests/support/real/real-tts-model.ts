@@ -3,7 +3,7 @@ import { finished, MediaWork, MediaWorker, type MediaWorkerOptions } from "./med
 
 export const SPEAK: SpeechRequest = { kind: "speech", input: "abc", format: "wav", speed: 1 }
 
-/** One request in a real voice's worker, and what it was told. */
+/** One request in a real tts worker, and its events. */
 export class Speaking extends MediaWork<SpeechEvent> {
   /** Waits for the first part of audio. */
   async sound(): Promise<void> {
@@ -32,7 +32,7 @@ export interface RealTtsModelOptions extends Pick<MediaWorkerOptions, "derivedFo
   readonly threads?: number
 }
 
-/** A real voice's worker. */
+/** A real tts worker. */
 export class RealTtsModel extends MediaWorker<SpeechRequest, SpeechEvent, Speaking> {
   static async start(
     path: string,
@@ -46,7 +46,7 @@ export class RealTtsModel extends MediaWorker<SpeechRequest, SpeechEvent, Speaki
     return this.begin((id) => new Speaking(id), { ...SPEAK, ...request })
   }
 
-  /** Gives it a request, and waits for the end. @throws what it fails with */
+  /** Generates speech, and waits for the end. @throws the request's error */
   speak(request: Partial<SpeechRequest>): Promise<Speaking> {
     return finished(this.submit(request))
   }

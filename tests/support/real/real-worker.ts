@@ -29,8 +29,8 @@ export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] 
 }
 
 /**
- * For tests that compare numbers: nothing is rounded but by the arithmetic itself. One thread: several wait for each
- * other at every operation, which takes for ever where other tests keep the cores busy.
+ * For tests that compare numbers: nothing is rounded except by the arithmetic itself. One thread, because several
+ * synchronise at every operation, which is very slow when other tests keep the cores busy.
  */
 export const EXACT_SETTINGS: TextModelSettings = {
   contextLength: null,
@@ -54,12 +54,12 @@ export const LAYOUTS: readonly KvLayout[] = ["split", "unified"]
 
 type EventOf<T extends GenerationEvent["type"]> = Extract<GenerationEvent, { readonly type: T }>
 
-/** One request in a real worker, and what it was told. */
+/** One request in a real worker, and its events. */
 export class Run {
   readonly id: number
   readonly events: GenerationEvent[] = []
   error: XllmError | undefined
-  /** Settles, without a failure, when the worker has said the last word. */
+  /** Resolves when the request has ended, even with an error. */
   readonly over: Promise<void>
   readonly #over = Promise.withResolvers<void>()
   readonly #waiters: { readonly wants: () => boolean; readonly resolve: () => void }[] = []
@@ -76,7 +76,7 @@ export class Run {
     if ("error" in entry || entry.event.type === "done") this.#over.resolve()
   }
 
-  /** Waits until `count` tokens have been shown, of all choices together. */
+  /** Waits until `count` tokens have been emitted, for all choices together. */
   async tokens(count: number): Promise<void> {
     await this.#until(() => this.shown >= count)
   }
@@ -144,32 +144,32 @@ function only<T>(items: readonly T[]): T {
 
 type StepMessage = Extract<FromTextWorker, { type: "step" }>
 
-/** A step as it was read, with the counters that a text worker always tells. */
+/** A decoded step, with the counters that a text worker always reports. */
 export interface Step extends Omit<StepMessage, "events" | "counters"> {
   readonly counters: WorkerCounters
   readonly events: readonly RequestEvent<GenerationEvent>[]
-  /** When it was heard; `performance.now()`. */
+  /** When it was received; `performance.now()`. */
   readonly at: number
 }
 
 export interface RealWorkerOptions {
-  /** What comes along with the model. */
+  /** The model's own defaults. */
   readonly defaults?: ModelDefaults
   readonly settings?: Partial<TextModelSettings>
   /** The plan of its KV cache; absent: the engine's for a machine that nothing else runs on, `null`: none. */
   readonly kv?: KvPlan | null
   readonly templateTimeoutMs?: number
-  /** Variables that its process has besides those of this one. */
+  /** Environment variables in addition to this process's. */
   readonly environment?: Readonly<Record<string, string>>
 }
 
 /**
- * A real text worker, spoken to as the engine does: what it sends after each step can be looked at one by one.
- * Its process ends with the scope.
+ * A real text worker, driven as by the engine: its output can be inspected step by step. Its process ends with the
+ * scope.
  */
 export class RealWorker implements AsyncDisposable {
   readonly info: LoadedTextInfo
-  /** All steps that it told of, in order. */
+  /** All reported steps, in order. */
   readonly steps: Step[] = []
   readonly #child: WorkerChild<ToTextWorker, FromTextWorker>
   readonly #events = new EventReader<GenerationEvent>()
@@ -182,7 +182,7 @@ export class RealWorker implements AsyncDisposable {
     this.info = info
   }
 
-  /** Starts a process and loads the model at `path`. @throws what the worker fails to load with */
+  /** Starts a process and loads the model at `path`. @throws the worker's load error */
   static async start(path: string, options: RealWorkerOptions = {}): Promise<RealWorker> {
     const settings = { ...EXACT_SETTINGS, ...options.settings }
     const kv = options.kv === undefined ? await kvPlanOf(path, settings) : options.kv
@@ -218,13 +218,13 @@ export class RealWorker implements AsyncDisposable {
       },
       settings,
       ...(kv !== null && { kv }),
-      // Unless a test is about it, no template is given up because the machine is busy.
+      // By default, templates must not time out because the machine is busy.
       templateTimeoutMs: options.templateTimeoutMs ?? 30_000,
     })
     return ready.promise
   }
 
-  /** Gives the worker a request. */
+  /** Sends the worker a request. */
   submit(request: GenerationRequest): Run {
     const run = new Run(this.#nextId++)
     this.#runs.set(run.id, run)
@@ -238,7 +238,7 @@ export class RealWorker implements AsyncDisposable {
     return run
   }
 
-  /** Gives it a request, and waits for the end. @throws what it fails with */
+  /** Sends a request, and waits for the end. @throws its error */
   async run(request: GenerationRequest): Promise<Run> {
     const run = this.submit(request)
     await run.over
@@ -246,7 +246,7 @@ export class RealWorker implements AsyncDisposable {
     return run
   }
 
-  /** Gives it several at once, and waits for the end of all. @throws what one fails with */
+  /** Sends several requests at once, and waits for all to end. @throws the error of one that fails */
   async runAll(requests: readonly GenerationRequest[]): Promise<Run[]> {
     const runs = requests.map((request) => this.submit(request))
     await Promise.all(runs.map((run) => run.over))
@@ -254,7 +254,7 @@ export class RealWorker implements AsyncDisposable {
     return runs
   }
 
-  /** What a request fails with. */
+  /** The error that a request fails with. */
   async failure(request: GenerationRequest): Promise<XllmError> {
     const run = this.submit(request)
     await run.over
@@ -274,12 +274,12 @@ export class RealWorker implements AsyncDisposable {
     return result.promise
   }
 
-  /** As of the newest message. */
+  /** From the latest message. */
   get counters(): WorkerCounters {
     return this.steps.at(-1)?.counters ?? NO_COUNTERS
   }
 
-  /** What `work` adds to the counters. */
+  /** The increase of the counters during `work`. */
   async counted(work: () => Promise<unknown>): Promise<WorkerCounters> {
     const before = this.counters
     await work()
@@ -323,7 +323,7 @@ function textOnly(info: LoadedModelInfo): LoadedTextInfo {
   return info
 }
 
-/** What to put before a command to give it variables. */
+/** The command prefix that sets environment variables. */
 function environmentCommand(environment: Readonly<Record<string, string>>): readonly string[] {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   return variables.length === 0 ? [] : ["/usr/bin/env", ...variables]

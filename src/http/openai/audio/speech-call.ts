@@ -10,7 +10,7 @@ import { refuseUnsupported, SPEECH_FIELDS } from "../request-fields"
 
 const DEFAULT_FORMAT: AudioFormat = "mp3"
 
-/** How speech is sent: the bytes of a file, or events that carry them. */
+/** OpenAI's `stream_format`: the bytes of a file, or events that carry them. */
 const STREAM_FORMATS = ["audio", "sse"] as const
 
 export interface SpeechCall {
@@ -42,7 +42,7 @@ function readInput(fields: Fields): string {
   return input
 }
 
-/** A name, a speaker's number, or OpenAI's object with the id of a voice. */
+/** A name, a speaker's number, or OpenAI's object with a voice id. */
 function readVoice(value: unknown): string | undefined {
   if (value === undefined) return undefined
   if (typeof value === "number" && Number.isInteger(value))

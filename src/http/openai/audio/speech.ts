@@ -35,7 +35,7 @@ export function speechRoutes(context: OpenAiContext) {
 
 type Done = Extract<SpeechEvent, { readonly type: "done" }>
 
-/** One speech on its way to the client. */
+/** Sends one speech to the client. */
 class SpeechAnswer {
   readonly #common: {
     readonly events: AsyncIterable<SpeechEvent>
@@ -49,7 +49,7 @@ class SpeechAnswer {
     this.#common = { events, client, requestContext }
   }
 
-  /** The audio itself. */
+  /** As an audio file. */
   asFile() {
     return {
       ...this.#common,
@@ -59,7 +59,7 @@ class SpeechAnswer {
     }
   }
 
-  /** OpenAI's events of a speech. */
+  /** As OpenAI's speech events. */
   asEvents() {
     return {
       ...this.#common,
@@ -77,15 +77,15 @@ class SpeechAnswer {
   #headers(): Readonly<Record<string, string>> {
     return {
       "content-type": this.#voice?.mime ?? "application/octet-stream",
-      // Raw samples do not say it themselves.
+      // Raw samples do not contain their sample rate.
       ...(this.#voice !== undefined && { "x-sample-rate": String(this.#voice.sampleRate) }),
       "cache-control": "no-store",
-      // Keeps nginx from holding chunks back.
+      // Keeps nginx from buffering chunks.
       "x-accel-buffering": "no",
     }
   }
 
-  /** The audio that an event brings. */
+  /** The audio in an event. */
   #observe(event: SpeechEvent): Uint8Array | undefined {
     switch (event.type) {
       case "voice":
@@ -112,18 +112,18 @@ class SpeechAnswer {
   }
 }
 
-/** Until there is something to hear. */
+/** The comment for an event before the first audio. */
 function speechNote(event: SpeechEvent): string | undefined {
   if (event.type === "voice") return "speaking"
   return event.type === "audio" && event.bytes.byteLength === 0 ? "speaking" : waitingNote(event)
 }
 
 function deltaEvent(bytes: Uint8Array): string {
-  // Base64 needs no escapes.
+  // Base64 needs no escaping.
   return `data: {"type":"speech.audio.delta","audio":"${bytes.toBase64()}"}\n\n`
 }
 
-/** Voices count characters and seconds; OpenAI's counts of tokens have no meaning here. */
+/** Speech is measured in characters and seconds; OpenAI's token counts do not apply. */
 function doneEvent({ usage, timings }: Done): string {
   const body = {
     type: "speech.audio.done",

@@ -14,7 +14,7 @@ const TEMPERATURE = { min: 0, max: 1 }
 
 const GRANULARITIES = ["word", "segment"]
 
-/** How the form's texts are read. */
+/** The types of the form's fields. */
 export const TRANSCRIPTION_FORM: FormTypes = {
   numbers: ["temperature", "keep_alive", "ttl"],
   booleans: ["stream"],
@@ -25,7 +25,7 @@ export interface TranscriptionCall {
   readonly request: TranscriptionRequest
   readonly format: TranscriptFormat
   readonly stream: boolean
-  /** For `verbose_json`. */
+  /** Which timestamps `verbose_json` contains. */
   readonly told: TimesTold
 }
 
@@ -77,7 +77,7 @@ function readFormat(fields: Fields): TranscriptFormat {
   return fields.choice("response_format", TRANSCRIPT_FORMATS) ?? "json"
 }
 
-/** As in OpenAI's API segments are told unless only words are asked for. */
+/** As in OpenAI's API, segments are included unless only words are requested. */
 function readTimesTold(fields: Fields): TimesTold {
   const asked = fields.list("timestamp_granularities", COUNTS.words) ?? []
   for (const one of asked) {
@@ -87,7 +87,7 @@ function readTimesTold(fields: Fields): TimesTold {
   return { words: asked.includes("word"), segments: asked.length === 0 || asked.includes("segment") }
 }
 
-/** The shape of a code (`en`, `yue`, `pt-BR`); which ones there are is the model's matter. */
+/** Checks the form of a language code (`en`, `yue`, `pt-BR`); which ones are supported depends on the model. */
 function readLanguage(fields: Fields): string | undefined {
   const language = fields.text("language", TEXTS.word)?.trim()
   if (language === undefined || language === "") return undefined

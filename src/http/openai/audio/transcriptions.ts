@@ -114,7 +114,7 @@ function plain(text: string, type = "text/plain; charset=utf-8"): Response {
   return new Response(text, { headers: { "content-type": type } })
 }
 
-/** OpenAI's events of a segment: its text, and with `verbose_json` its times. */
+/** OpenAI's events for a segment: its text, and its times with `verbose_json`. */
 function segmentEvents(event: TranscriptionEvent, text: string, { format }: TranscriptionCall): string {
   if (event.type !== "segment") return ""
   const delta = text === "" ? "" : dataEvent({ type: "transcript.text.delta", delta: text })

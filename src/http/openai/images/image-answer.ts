@@ -8,17 +8,17 @@ import type { ImageCall } from "./image-call"
 type GeneratedImage = Extract<ImageEvent, { readonly type: "image" }>
 type Done = Extract<ImageEvent, { readonly type: "done" }>
 
-/** An image as it is handed over: one of the two. */
+/** Where a client finds an image: one of the two. */
 export type ImageReference = { readonly url: string } | { readonly b64_json: string }
 
-/** Where images are kept, and how they are called from outside. */
+/** Stores images and gives them their public URLs. */
 export interface ImagePlace {
   readonly files: ImageFiles
   readonly request: Request
   readonly publicUrl: string | null
 }
 
-/** Stores an image where it is to have a URL. */
+/** Stores the image if the client asked for a URL. */
 export async function handOver(
   { bytes }: GeneratedImage,
   { request, responseFormat }: ImageCall,
@@ -29,7 +29,7 @@ export async function handOver(
   return { url: imageUrl(name, place.request, place.publicUrl) }
 }
 
-/** What is told of an image beside itself. */
+/** The facts of an image, besides the image itself. */
 export function aboutImage(
   { width, height }: Pick<GeneratedImage, "width" | "height">,
   { request }: ImageCall,
@@ -42,13 +42,12 @@ export function aboutImage(
   } as const
 }
 
-/** A picture and what it is called by. */
 interface Finished {
   readonly drawn: GeneratedImage
   readonly reference: ImageReference
 }
 
-/** The answer of requests without `stream`. */
+/** Builds the answer to a request without `stream`. */
 export class ImageAnswerBuilder {
   readonly #call: ImageCall
   readonly #place: ImagePlace
@@ -63,17 +62,17 @@ export class ImageAnswerBuilder {
   add(event: ImageEvent): void {
     if (event.type === "done") this.#done = event
     if (event.type !== "image") return
-    // Made at once: encoding all images together would hold the event loop up.
+    // Started at once: encoding all images together at the end would block the event loop.
     const finished = handOver(event, this.#call, this.#place).then((reference) => ({
       drawn: event,
       reference,
     }))
-    // Whoever builds the answer sees the failure.
+    // Prevents an unhandled rejection; `build` throws the error.
     finished.catch(() => {})
     this.#finished.push(finished)
   }
 
-  /** @throws InternalError where the end is missing, and what storing an image fails with */
+  /** @throws InternalError if the end is missing, and errors from storing an image */
   async build(): Promise<Response> {
     const images = await Promise.all(this.#finished)
     const [first] = images
@@ -95,13 +94,13 @@ interface AnswerFacts extends ReturnType<typeof aboutImage> {
   readonly timings: MediaTimingsBody
 }
 
-/** The one field of a reference as JSON, in parts. */
+/** The only field of a reference as JSON, in parts. */
 export function fieldParts(reference: ImageReference): readonly string[] {
   if ("url" in reference) return [`"url":${JSON.stringify(reference.url)}`]
   return ['"b64_json":"', reference.b64_json, '"']
 }
 
-/** Put together from parts, because base64 needs no escapes and megabytes of it take their time in JSON.stringify. */
+/** Assembled from parts: base64 needs no escaping, and JSON.stringify is slow for megabytes of it. */
 function toResponse(images: readonly Finished[], about: AnswerFacts): Response {
   const created = Math.floor(Date.now() / 1000)
   const parts: string[] = [`{"created":${created},"data":[`]
@@ -116,9 +115,9 @@ function toResponse(images: readonly Finished[], about: AnswerFacts): Response {
 }
 
 /**
- * The address of an image for the client that asked for it: below `publicUrl`, or else where the request was sent. Its
- * Host has been checked by then; that the client speaks TLS to a proxy cannot be seen from here, so a server behind one
- * needs `publicUrl`.
+ * The image's URL for the client that requested it: below `publicUrl`, or else below the address that the request was
+ * sent to. Its Host header is already validated. TLS between the client and a proxy is not visible here, so a server
+ * behind one needs `publicUrl`.
  */
 export function imageUrl(name: string, request: Request, publicUrl: string | null): string {
   const host = request.headers.get("host") ?? URL.parse(request.url)?.host ?? "localhost"

@@ -20,15 +20,14 @@ import { readModelOptions } from "../../read/options"
 import { readSeed } from "../../read/seed"
 import { IMAGE_FIELDS, refuseUnsupported } from "../request-fields"
 
-/** OpenAI's limit of `partial_images`. */
+/** OpenAI's limit for `partial_images`. */
 const PARTIAL_IMAGES = { min: 0, max: 3 }
 
-/** How images are handed over. */
 const RESPONSE_FORMATS = ["url", "b64_json"] as const
 
 export type ImageResponseFormat = (typeof RESPONSE_FORMATS)[number]
 
-/** How the forms' texts are read. */
+/** The types of the form's fields. */
 export const IMAGE_FORM: FormTypes = {
   numbers: [
     "n",
@@ -50,11 +49,11 @@ export interface ImageCall {
   readonly request: ImageRequest
   readonly responseFormat: ImageResponseFormat
   readonly stream: boolean
-  /** How many unfinished versions of each image are sent, where the painter can. */
+  /** How many unfinished versions of each image to send, if the model supports it. */
   readonly partialImages: number
 }
 
-/** Files that came with a request. */
+/** Uploaded images. */
 export interface SourceFiles {
   readonly imagePath: string
   readonly maskPath?: string
@@ -72,7 +71,7 @@ export function toEditCall(body: JsonObject, files: SourceFiles, headers: Header
   return withSource(readCall(fields, readPrompt(fields), headers), fields, files)
 }
 
-/** Variations have no prompt: the picture alone says what they are of. @throws InvalidRequest, Unsupported */
+/** Variations have no prompt: the image is the only input. @throws InvalidRequest, Unsupported */
 export function toVariationCall(
   body: JsonObject,
   files: SourceFiles,
@@ -107,7 +106,7 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
     ...readSize(fields),
     ...defined({
       negativePrompt: readCharacters(fields, "negative_prompt", TEXTS.imagePrompt),
-      // Our word, or diffusers'.
+      // Our name, or diffusers'.
       steps: fields.integer("steps", IMAGE_STEPS) ?? fields.integer("num_inference_steps", IMAGE_STEPS),
       cfgScale: fields.number("cfg_scale", CFG_SCALE),
       seed: readImageSeed(fields),
@@ -116,7 +115,7 @@ function readCall(fields: Fields, prompt: string, headers: HeaderOptions): Image
       compression: readCompression(fields, format),
     }),
   }
-  // OpenAI's events have no other form than base64.
+  // OpenAI's events support only base64.
   const responseFormat = fields.choice("response_format", RESPONSE_FORMATS) ?? (stream ? "b64_json" : "url")
   return { request, responseFormat, stream, partialImages }
 }
@@ -128,13 +127,13 @@ function readPrompt(fields: Fields): string {
   return prompt
 }
 
-/** A seed below 0 asks for a random one, as in other servers; a larger one than the engine takes is folded. */
+/** As in other servers, a negative seed asks for a random one; one too large for the engine is reduced to its range. */
 function readImageSeed(fields: Fields): number | undefined {
   const seed = readSeed(fields)
   return seed === undefined || seed < 0 ? undefined : seed % (IMAGE_SEED.max + 1)
 }
 
-/** `1024x768`; absent or `auto`: the model's own. */
+/** `1024x768`; absent or `auto`: the model's default. */
 function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
   const size = fields.text("size", TEXTS.word)
   if (size === undefined || size === "auto") return {}
@@ -145,7 +144,7 @@ function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
   return checkImageSize("size", Number(width), Number(height))
 }
 
-/** PNG has no loss to choose; OpenAI's clients send their default with it all the same. */
+/** PNG is lossless and has no compression level to choose, but OpenAI's clients send their default with it anyway. */
 function readCompression(fields: Fields, format: ImageFormat): number | undefined {
   const compression = fields.integer("output_compression", IMAGE_COMPRESSION)
   if (compression === undefined || format !== "png") return compression

@@ -6,18 +6,18 @@ import { waitingNote } from "../../render/waiting-note"
 import { aboutImage, fieldParts, handOver, type ImagePlace } from "./image-answer"
 import type { ImageCall } from "./image-call"
 
-/** What OpenAI calls the events of each route: `image_edit.completed`. */
+/** The routes' names in OpenAI's events, such as `image_edit.completed`. */
 export type ImageEventPrefix = "image_generation" | "image_edit"
 
-/** What is sent for one of the painter's events. */
+/** What to send for one image event. */
 export interface RenderedEvent {
-  /** Whole SSE events, or nothing. */
+  /** Complete SSE events, or empty. */
   readonly text: string
-  /** What somebody hears who waits for the first step; undefined once there was one. */
+  /** The comment for a client that waits for the first step; undefined after that. */
   readonly note: string | undefined
 }
 
-/** Renders the events of a request with `stream`: steps, unfinished images where there are any, and each image. */
+/** Renders the events of a request with `stream`: steps, partial images if any, and finished images. */
 export class ImageEvents {
   readonly #call: ImageCall
   readonly #place: ImagePlace
@@ -37,7 +37,7 @@ export class ImageEvents {
     for await (const event of events) yield { text: await this.#render(event), note: waitingNote(event) }
   }
 
-  /** @throws InternalError where the end is missing */
+  /** @throws InternalError if the end is missing */
   end(): string {
     if (!this.#isComplete) throw new InternalError("the images broke off before their end")
     return ""
@@ -66,7 +66,7 @@ export class ImageEvents {
     return this.#event("progress", { image, step, steps })
   }
 
-  /** Previews at equal distances over the steps, as many as were asked for. */
+  /** As many previews as requested, evenly spaced over the steps. */
   #partial({ image, step, steps, preview }: Extract<ImageEvent, { readonly type: "step" }>): string {
     const { partialImages } = this.#call
     const dueAt = Math.ceil(((this.#partialsSent + 1) * steps) / (partialImages + 1))

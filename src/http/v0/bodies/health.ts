@@ -10,16 +10,16 @@ import {
 /** GET /v0/health */
 export interface HealthBody {
   readonly status: EngineStatus["status"]
-  /** How far the slowest load is, 0 to 1; `null` where nothing is loading. */
+  /** Progress of the slowest load, 0 to 1; `null` if nothing is loading. */
   readonly progress: number | null
-  /** What is amiss, one sentence each. */
+  /** Current problems, one sentence each. */
   readonly problems: readonly string[]
   readonly version: string
   readonly uptime_seconds: number
   readonly queue: EngineStatus["queue"]
   readonly models: readonly LoadedModelBody[]
   readonly failed: readonly FailedModelBody[]
-  /** `null` until the backends have been asked. */
+  /** `null` until the backends have reported. */
   readonly devices: readonly DeviceBody[] | null
 }
 

@@ -30,7 +30,7 @@ export interface LoadedTextBody {
   readonly fill_in_the_middle: boolean
 }
 
-/** Of a voice, a recogniser or a painter. */
+/** A loaded speech, transcription or image model. */
 export interface LoadedMediaBody {
   readonly kind: LoadedMediaInfo["kind"]
   readonly family: string
@@ -40,7 +40,7 @@ export interface LoadedMediaBody {
   readonly threads: number
 }
 
-/** Where memory is taken. */
+/** The memory that a model uses. */
 export interface FootprintBody {
   readonly ram_bytes: number
   readonly devices: readonly { readonly name: string; readonly bytes: number }[]
@@ -50,7 +50,7 @@ export interface FootprintBody {
 export interface LoadedModelBody {
   readonly name: string
   readonly kind: LoadedModel["kind"]
-  /** From 1; `null`: the model has no others. */
+  /** From 1; `null`: the model has only one worker. */
   readonly replica: number | null
   readonly id: string
   readonly state: LoadedModel["state"]
@@ -58,14 +58,14 @@ export interface LoadedModelBody {
   readonly progress: number
   readonly pid: number | null
   readonly size_bytes: number
-  /** `null` until it is known or estimated. */
+  /** `null` until known or estimated. */
   readonly footprint: FootprintBody | null
-  /** Which device has how many layers, and why; `null` until that is decided. */
+  /** How many layers are on each device, and why; `null` until decided. */
   readonly plan: {
     readonly devices: readonly { readonly name: string; readonly layers: number }[]
     readonly explanation: string
   } | null
-  /** What was done other than asked for to make the load succeed. */
+  /** Fallbacks applied so that the load could succeed. */
   readonly notes: readonly string[]
   readonly priority: NonNullable<LoadedModel["priority"]>
   readonly pinned: boolean
@@ -75,9 +75,9 @@ export interface LoadedModelBody {
   readonly loaded_at: string | null
   /** ISO 8601. */
   readonly last_used_at: string | null
-  /** When it will be unloaded if nobody uses it, ISO 8601; `null`: never, or it is in use. */
+  /** When it will be unloaded if unused, ISO 8601; `null`: never, or it is in use. */
   readonly expires_at: string | null
-  /** It stays until it is stopped or its room is needed. */
+  /** It stays loaded until it is stopped or its memory is needed. */
   readonly stays: boolean
   /** `null` until the model is loaded. */
   readonly info: LoadedInfoBody | null
@@ -90,13 +90,13 @@ export interface LoadedModelBody {
   }
 }
 
-/** A model that could not be loaded, or whose worker died; the next request tries again. */
+/** A model that failed to load, or whose worker died; the next request retries. */
 export interface FailedModelBody {
   readonly name: string
   readonly kind: LoadedModel["kind"]
   readonly id: string
   readonly state: "failed"
-  /** As in the answers to requests that fail because of it. */
+  /** As in the errors of requests that fail for this reason. */
   readonly code: string
   readonly reason: string
   /** ISO 8601. */

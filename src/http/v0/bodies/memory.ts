@@ -3,14 +3,14 @@ import type { EngineStatus, MemoryStatus } from "../../../engine/contract"
 /** One kind of memory, in bytes. */
 export interface MemoryBody {
   readonly total_bytes: number
-  /** What models may still take: less than is free where room is kept or a limit says so. */
+  /** What models may still use: less than is free if some is reserved or limited. */
   readonly free_bytes: number
   readonly used_by_models_bytes: number
-  /** The limit that was set; `null`: none. */
+  /** The configured limit; `null`: none. */
   readonly limit_bytes: number | null
 }
 
-/** All memory that models may be in. */
+/** All memory available to models. */
 export interface MemoriesBody {
   readonly system: MemoryBody
   readonly gpus: readonly (MemoryBody & { readonly name: string })[]

@@ -4,7 +4,7 @@ import type { RenderedPrompt, SamplingParameters } from "../../../domain/chat"
 export interface RenderBody {
   readonly prompt: string
   readonly tokens: readonly number[]
-  /** Effective values under the names that requests give them. */
+  /** Effective values under the names of request fields. */
   readonly parameters: Readonly<Record<string, unknown>>
 }
 
@@ -46,7 +46,7 @@ function toSamplingBody(sampling: SamplingParameters): Readonly<Record<string, u
     mirostat_tau: sampling.mirostatTau,
     mirostat_eta: sampling.mirostatEta,
     seed: sampling.seed,
-    // JSON has no -Infinity; `false` is how a request says it.
+    // JSON has no -Infinity; requests use `false` for it.
     logit_bias: sampling.logitBias.map(([token, bias]) => [token, bias === -Infinity ? false : bias]),
     ignore_eos: sampling.ignoreEos,
   }

@@ -20,18 +20,17 @@ export interface SystemBody {
   readonly processor: { readonly name: string; readonly cores: number; readonly usable_cores: number }
   readonly memory: MemoriesBody
   readonly limits: {
-    /** Requests that may wait for each model. */
+    /** The maximum number of waiting requests per model. */
     readonly queue: number
     readonly memory_bytes: number | null
     readonly body_bytes: number
   }
-  /** Of llama.cpp, as its devices name them. */
+  /** llama.cpp's backends, as named by its devices. */
   readonly backends: readonly string[]
   readonly devices: readonly DeviceBody[]
   readonly gpu_fallback: string | null
 }
 
-/** What a {@link SystemBody} is made of. */
 export interface SystemFacts {
   readonly report: SystemReport
   readonly status: EngineStatus
