@@ -28,11 +28,13 @@ import { usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
 import { measureFootprint } from "./footprint"
 
-/** The most tokens of one decode, and of one pass of the graph: llama.cpp's own defaults. */
+/** llama.cpp's default limits: tokens per decode (batch) and per pass of the graph (microbatch). */
 const BATCH_TOKENS = 2048
 const MICRO_BATCH_TOKENS = 512
 
-/** Logits rows that one decode may ask for beyond one per slot: prompts whose every token is judged need more. */
+/**
+ * Extra logits rows per decode beyond one per slot, for prompts that want log probabilities of every token.
+ */
 const LEAST_OUTPUTS = 64
 
 /** A model that is ready to run. */
@@ -44,7 +46,7 @@ export interface LoadedText {
   readonly batchTokens: number
   readonly mostOutputs: number
   readonly threads: { readonly decode: number; readonly prefill: number }
-  /** Everything but what the prompt thread knows. */
+  /** Everything except what the prompt thread provides. */
   readonly info: Omit<LoadedTextInfo, "chatTemplate">
 }
 
@@ -56,7 +58,7 @@ interface Offload {
 }
 
 /**
- * Loads a model and makes its context.
+ * Loads a model and creates its context.
  * @throws ModelLoadFailed, NotEnoughMemory, Unsupported (a model that generates no text), NativeLibraryError
  */
 export function loadText(
@@ -66,7 +68,8 @@ export function loadText(
   logDescriptor: number,
 ): LoadedText {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
-  // At once, as the library writes: what comes before it is of backends that may not be there.
+  // Written synchronously, as the library does: output before this mark concerns backends, which may be
+  // missing.
   writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
   const gpus = usableGpus(library, settings)
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
@@ -82,7 +85,7 @@ export function loadText(
     bytesPerCell,
     freeBytes: onGpu
       ? freeOn(usableGpus(library, settings))
-      : // The weights are cache for the system, and needed.
+      : // Weights in the page cache are reclaimable for the system, but needed here.
         systemMemory(settings.memoryMap ? model.sizeBytes : 0).availableBytes,
     layout: settings.kvLayout,
     cells: settings.kvCells,
@@ -135,7 +138,9 @@ export function loadText(
   }
 }
 
-/** Loads the weights, with layers on GPUs as asked for. What to try where they do not fit is the engine's decision. */
+/**
+ * Loads the weights with the requested GPU layers. If they do not fit, the engine decides what to try next.
+ */
 function loadWeights(
   library: Library,
   name: string,
@@ -145,7 +150,7 @@ function loadWeights(
 ): Offload {
   if (gpus.length > 0) refuseUnsupportedSplit(settings, gpus)
   const wanted = gpus.length === 0 ? 0 : settings.gpuLayers
-  // By their paths: llama.cpp itself finds the other parts only where their names are as it writes them.
+  // Pass every path: llama.cpp finds the other parts by itself only if they follow its naming scheme.
   const [first = path, ...others] = partPaths(path)
   const model = Model.load(library, first, { ...settings, gpuLayers: wanted }, others)
   if (model === undefined)
@@ -156,8 +161,8 @@ function loadWeights(
 }
 
 /**
- * Computes one token. A driver that cannot run the backend's kernels says so with the first step, and ends the process:
- * better now, while the engine can still do without the GPU, than with somebody's request.
+ * Computes one token. A driver that cannot run the backend's kernels fails at the first step and aborts the
+ * process. That should happen here, while the engine can still fall back to the CPU, not during a request.
  */
 function warmUp(context: Context, name: string): void {
   const batch = new Batch(1, 1)
@@ -165,7 +170,7 @@ function warmUp(context: Context, name: string): void {
   if (context.decode(batch) === "failed") {
     throw new ModelLoadFailed(name, "the first step failed on the GPU", undefined, { outOfMemory: true })
   }
-  // Kernels run on their own: reading waits for them.
+  // Kernels run asynchronously; reading the logits waits for them.
   context.logits(0)
   context.clear(0)
 }
@@ -176,7 +181,9 @@ interface LoadedAdapter {
   readonly sizeBytes: number
 }
 
-/** Those that change anything. @throws ModelLoadFailed where one is not for this model */
+/**
+ * Loads the adapters with an effect (scale other than 0). @throws ModelLoadFailed if one is for another model
+ */
 function loadAdapters(model: Model, name: string, adapters: Adapters): LoadedAdapter[] {
   return adapters
     .filter(({ scale }) => scale !== 0)
@@ -187,7 +194,10 @@ function loadAdapters(model: Model, name: string, adapters: Adapters): LoadedAda
     })
 }
 
-/** Backends that can divide single tensors over devices; others refuse the load (row) or end the process (tensor). */
+/**
+ * Backends that can split single tensors over devices; others fail the load (row) or abort the process
+ * (tensor).
+ */
 const SPLITS_TENSORS = new Set(["CUDA"])
 
 function refuseUnsupportedSplit(
@@ -208,12 +218,13 @@ function refuseUnsupportedSplit(
   )
 }
 
-/** llama.cpp counts cells in 32 bits, with a sign in places. */
+/** llama.cpp counts cells in 32 bits, in places signed. */
 const MOST_CELLS = 2 ** 31 - 256
 
 /**
- * A cache is written to as it is made: one that is larger than the memory that is left would not fail, but have the
- * system end some process. On GPUs the backends themselves refuse what does not fit.
+ * Refuses a KV cache that cannot fit in system memory. The cache is written to on creation: one larger than
+ * free memory would not fail but make the system kill some process. On GPUs the backends refuse it
+ * themselves.
  * @throws NotEnoughMemory, ModelLoadFailed
  */
 function refuseHopeless(
@@ -278,13 +289,13 @@ function makeContext(
   )
 }
 
-/** Bytes of the KV cache per token. Models with layers of unequal width are taken for as wide as their first. */
+/** Bytes of KV cache per token. If layers differ in width, all are assumed to be as wide as the first. */
 function cellBytes(model: Model, settings: TextModelSettings): number {
   const { keyWidth, valueWidth } = model.cacheWidths
   return model.layers * (keyWidth * KV_BYTES[settings.kvTypeK] + valueWidth * KV_BYTES[settings.kvTypeV])
 }
 
-/** The GPUs that a load may use, with their free memory at this moment. */
+/** The GPUs that a load may use, with their current free memory. */
 function usableGpus(library: Library, { devices }: TextModelSettings): Device[] {
   const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
   return devices === null ? gpus : gpus.filter((device) => devices.includes(device.name))
