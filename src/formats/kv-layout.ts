@@ -1,6 +1,6 @@
 import type { KvLayout, KvType } from "../domain/settings"
 
-/** Bytes of one element, with the scales of its block: ggml's block sizes (ggml-common.h). */
+/** Bytes per element, including its share of the block's scales: ggml's block sizes (ggml-common.h). */
 export const KV_BYTES: Readonly<Record<KvType, number>> = {
   f32: 4,
   f16: 2,
@@ -12,13 +12,13 @@ export const KV_BYTES: Readonly<Record<KvType, number>> = {
   q4_0: 18 / 32,
 }
 
-/** The KV cache may take this share of the free memory of the device that holds it. */
+/** Share of free memory that the KV cache may take on its device. */
 const MEMORY_SHARE = 1 / 5
 
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
-/** The longest conversation where nothing else is said; more costs memory that few need. */
+/** The default maximum context length; more costs memory that few users need. */
 export const DEFAULT_CONTEXT = 8192
 
 export interface LayoutInput {
@@ -27,7 +27,7 @@ export interface LayoutInput {
   readonly slots: number
   readonly bytesPerCell: number
   readonly freeBytes: number
-  /** What the user fixed; `null` lets the rule decide. */
+  /** The configured layout; `null` to choose automatically. */
   readonly layout: KvLayout | null
   readonly cells: number | null
 }
@@ -36,15 +36,15 @@ export interface LayoutPlan {
   readonly layout: KvLayout
   /** Cells of the whole pool. */
   readonly cells: number
-  /** The longest single conversation. */
+  /** The maximum length of one conversation. */
   readonly contextLength: number
 }
 
 /**
- * How the KV cache is laid out. Split (every slot has `contextLength` cells of its own) is faster where prompts
- * differ, for a sequence then attends to its own cells only; unified lets slots share what memory there is. So:
- * split where that takes at most a fifth of the free memory, otherwise unified within that fifth, and never less
- * than one whole conversation.
+ * Chooses the layout of the KV cache. Split (every slot has `contextLength` cells of its own) is faster for
+ * different prompts, because a sequence attends only to its own cells; unified lets slots share the available
+ * memory. So: split if it takes at most a fifth of the free memory, otherwise unified within that fifth, with
+ * room for at least one whole conversation.
  */
 export function planLayout(input: LayoutInput): LayoutPlan {
   const contextLength = input.requestedContext ?? usualContext(input.trainedContext)
@@ -58,7 +58,7 @@ export function planLayout(input: LayoutInput): LayoutPlan {
   return { layout, cells: wanted, contextLength }
 }
 
-/** The longest conversation where nobody says it: as long as in the training, up to what most need. */
+/** The default context length: that of the training, up to {@link DEFAULT_CONTEXT}. */
 export function usualContext(trainedContext: number): number {
   return Math.min(trainedContext, DEFAULT_CONTEXT)
 }
@@ -73,8 +73,8 @@ function roundUp(cells: number): number {
 }
 
 /**
- * Keys under a model's architecture that make its cache another one than so many cells of equal width in every layer:
- * states in place of cells, windows, compressed or shared cells, layers without any.
+ * Keys under a model's architecture that mean its cache is not one cell of equal width per token in every
+ * layer: recurrent states, windows, compressed or shared cells, layers without any.
  */
 const UNUSUAL_KEYS = [
   "ssm.state_size",
@@ -90,8 +90,8 @@ const UNUSUAL_KEYS = [
 ] as const
 
 /**
- * Is the size of a model's cache exact arithmetic: its cells times the bytes of one? `read` tells what the file says of
- * a key under the architecture, lists as any text that is no number.
+ * Is the size of a model's cache simply its cells times the bytes of one? `read` returns the value of a key
+ * under the architecture; lists may be any text that is not a number.
  */
 export function hasPlainCache(
   read: (key: string) => string | number | bigint | boolean | undefined,
@@ -101,7 +101,7 @@ export function hasPlainCache(
   return UNUSUAL_KEYS.every((key) => Number(read(key) ?? 0) === 0)
 }
 
-/** What a context takes at least, where its cache is plain. */
+/** The minimum size of a context with a plain cache. */
 export interface ContextSize {
   readonly cells: number
   /** Of one sequence. */
@@ -109,15 +109,15 @@ export interface ContextSize {
   readonly bytesPerCell: number
 }
 
-/** Tokens of one pass of the graph, each of which has a mask over the cells that it may look at, in f32. */
+/** Bytes per cell of the f32 attention mask in one pass of the graph (512 tokens). */
 const MASK_BYTES_PER_CELL = 512 * 4
 
-/** Bytes of the cache, and of the mask that computing needs beside it; with other buffers it is more. */
+/** Bytes of the cache and the attention mask; other buffers come on top. */
 export function leastContextBytes({ cells, contextLength, bytesPerCell }: ContextSize): number {
   return cells * bytesPerCell + roundUp(contextLength) * MASK_BYTES_PER_CELL
 }
 
-/** What to do where a context does not fit, in words: `availableBytes` are left for it. */
+/** Advice if a context does not fit in `availableBytes`. */
 export function contextAdvice(
   size: ContextSize & {
     readonly slots: number
