@@ -2,7 +2,7 @@ import type { MediaEvent, MediaRequest } from "../domain/tasks"
 import { UsageError } from "../errors/cli"
 import type { LoadMedia } from "./media-shell"
 
-/** Runs this process as a worker of the given kind, until its parent has no more use for it. */
+/** Runs this process as a worker of the given kind until its parent disconnects. */
 export async function startWorker(kind: string, rest: readonly string[]): Promise<void> {
   switch (kind) {
     case "text":
@@ -22,7 +22,7 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
   }
 }
 
-/** Runs one speech or image model for the parent process, until that ends the connection. */
+/** Runs a speech or image model for the parent process until the parent disconnects. */
 async function runMedia<R extends MediaRequest, E extends MediaEvent>(load: LoadMedia<R, E>): Promise<void> {
   const { runMediaWorker } = await import("./media-shell")
   runMediaWorker(load)
