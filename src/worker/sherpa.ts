@@ -51,7 +51,7 @@ export interface TtsConfig {
   readonly model: FamilyConfig | SherpaModelOptions
   /** Number of sentences synthesized at once. */
   readonly maxNumSentences: number
-  /** As in a request; needed here because a request's 1 means "not set". */
+  /** As in a request; a request can use 1 only if this is 1. */
   readonly silenceScale: number
   /** Comma-separated paths of finite-state transducers that rewrite the text. */
   readonly ruleFsts?: string

@@ -158,7 +158,7 @@ function readStart(cursor: GgufCursor): { version: number; keyCount: number; ten
   return { version, keyCount, tensorCount }
 }
 
-/** Remaining array entries that may be skipped. */
+/** Remaining number of array entries that may be read or skipped. */
 interface Budget {
   entries: number
 }

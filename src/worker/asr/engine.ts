@@ -155,7 +155,7 @@ function pauses(job: Job<TranscriptionEvent>): () => Promise<void> {
   }
 }
 
-/** As given in the request; a model without a list of languages accepts any. */
+/** The language code in the request; a model without a list of languages accepts any. */
 function codeOf(given: string | undefined): string | undefined {
   return /^[a-z]{2,3}\b/.exec(given?.trim().toLowerCase() ?? "")?.[0]
 }

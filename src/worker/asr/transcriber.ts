@@ -20,7 +20,7 @@ export interface Hypothesis {
   readonly tokens: readonly string[]
   readonly timestamps: readonly number[]
   readonly durations: readonly number[]
-  /** It may have stopped before the end. */
+  /** The engine may have stopped before the end. */
   readonly isCutOff: boolean
 }
 

@@ -49,7 +49,7 @@ function listen() {
   binding.setLogger((level, text) => send({ type: "log", level, text: text.trim() }))
 }
 
-/** Log messages are queued until the event loop runs: let them out before the next message. */
+/** Log messages are queued until the event loop runs: waits so that they are sent before the next message. */
 function saidAll() {
   return new Promise((resolve) => setImmediate(resolve))
 }

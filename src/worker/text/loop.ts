@@ -207,7 +207,7 @@ export class TextLoop {
     return { sequences: plan.work.length, tokens, kvCellsUsed: this.#cache.used }
   }
 
-  // ------------------------------------------------------------------------------------- when a step fails
+  // ---------------------------------------------------------------------------------------------- recovery
 
   /** The pool is full: drops idle prefixes first, then pauses the youngest stream. Nothing was computed. */
   #makeSpace(plan: StepPlan<Sequence>): void {
@@ -277,7 +277,7 @@ export class TextLoop {
     for (const sequence of this.#running) sequence.shared = undefined
   }
 
-  // --------------------------------------------------------------------------------------- what came of it
+  // ----------------------------------------------------------------------------------------------- outputs
 
   /** A fault in one sequence's output ends only its own request. */
   #takeAll(outputs: readonly LogitsRow[]): void {
@@ -384,7 +384,7 @@ export class TextLoop {
 
   // ------------------------------------------------------------------------------------------------- events
 
-  /** Emits the first token of a prompt with log probabilities: it has none, since no token precedes it. */
+  /** Sends the first token of a prompt without a log probability, since no token precedes it. */
   #tellFirstToken({ id, prepared }: RunningRequest): void {
     const first = prepared.tokens[0] ?? 0
     this.#outbox.wantsPromptLogprobs(id, { id: first, bytes: Array.from(this.#sampler.bytes(first)) })

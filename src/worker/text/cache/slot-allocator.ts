@@ -113,7 +113,7 @@ function isWaiting(leader: Leader): boolean {
   return leader !== undefined && isComputing(leader.sequence, leader.length)
 }
 
-/** Will `sequence` have computed its first `length` tokens soon? */
+/** Is `sequence` about to compute its first `length` tokens? */
 function isComputing(sequence: Sequence, length: number): boolean {
   return !sequence.finished && sequence.generated === 0 && (sequence.slot?.length ?? 0) < length
 }

@@ -8,7 +8,7 @@ export interface TokenBias {
   readonly values: Float32Array
 }
 
-/** How the tokens of a request are chosen. */
+/** The sampling parameters of a request. */
 export interface PreparedSampling extends Omit<
   SamplingParameters,
   "seed" | "logitBias" | "drySequenceBreakers"
