@@ -1,4 +1,4 @@
-/** An instruction as written; it may not exist. */
+/** An instruction as written; its name may be unknown. */
 export interface Statement {
   /** As written. */
   readonly word: string

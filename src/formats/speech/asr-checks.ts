@@ -4,7 +4,7 @@ import type { OnnxModel } from "../onnx/read"
 import { baseName, folderOf, type SpeechFolder } from "./speech-folder"
 import { MOST_TOKENS } from "./tokens"
 
-// Checks for everything for which the engine would abort its process.
+// Checks for everything that would make the engine abort its process.
 
 const WHOLE_NUMBER = /^\d+$/
 

@@ -31,7 +31,7 @@ interface Found {
 
 /**
  * A voice as published by sherpa-onnx: graphs with metadata, tokens.txt and the other files of its family.
- * @throws InvalidModelFile if something is missing for which the engine would abort
+ * @throws InvalidModelFile if something is missing without which the engine would abort
  */
 export async function recognizePreparedTts(folder: SpeechFolder): Promise<TtsModel | undefined> {
   const found = await findVoice(folder)

@@ -103,8 +103,8 @@ const WINDOW_SECONDS = 28
 
 /**
  * A single-graph ASR model as published by sherpa-onnx.
- * @throws InvalidModelFile if something is missing for which the engine would abort, or if it is a streaming
- * model
+ * @throws InvalidModelFile if something is missing without which the engine would abort, or if it is a
+ * streaming model
  */
 export async function recognizeSingleGraph(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const found = await findGraph(folder)

@@ -17,7 +17,7 @@ import { findVoiceActivityModel } from "./voice-activity"
 const MOST_THREADS = 8
 
 /**
- * Loads an ASR model. Checks first everything for which the engine would abort the process.
+ * Loads an ASR model. First checks everything that would make the engine abort the process.
  * @throws ModelLoadFailed, Unsupported (a build without speech), NativeLibraryError
  */
 export async function loadAsr(

@@ -61,7 +61,7 @@ export class Transcriber {
     this.#setting = JSON.stringify({})
   }
 
-  /** @throws the engine's own error; everything for which it would abort the process is checked before */
+  /** @throws the engine's own error; files that would make it abort the process must be rejected before */
   static async load(sherpa: Sherpa, plan: AsrPlan, files: AsrFiles, threads: number): Promise<Transcriber> {
     const handle = await sherpa.createOfflineRecognizerAsync(configOf(plan, files, threads, {}))
     return new Transcriber(sherpa, plan, files, threads, handle)

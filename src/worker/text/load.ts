@@ -223,7 +223,7 @@ const MOST_CELLS = 2 ** 31 - 256
 
 /**
  * Refuses a KV cache that cannot fit in system memory. The cache is written to on creation: one larger than
- * free memory would not fail but make the system kill some process. On GPUs the backends refuse it
+ * free memory would not fail but make the system kill a process. On GPUs the backends refuse it
  * themselves.
  * @throws NotEnoughMemory, ModelLoadFailed
  */

@@ -23,7 +23,7 @@ export class Sequence implements Runnable {
   shared: { readonly tokens: number; readonly owner: readonly number[] } | undefined
   /** It had a slot before, so its prompt is already counted. */
   begun = false
-  /** With prompt log probabilities: how many prompt tokens have the log probability of their successor sent. */
+  /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
   judgedTokens = 0
   waitedSteps = 0
   generated = 0

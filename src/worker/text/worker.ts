@@ -145,7 +145,7 @@ class TextWorker {
     }
   }
 
-  /** Runs steps while there is work, each under the CPU lease, and lets messages in between. */
+  /** Runs steps while there is work, each under the CPU lease, and handles messages in between. */
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true

@@ -20,7 +20,7 @@ const MOST_THREADS = 8
 const LEAST_NOISE = 1e-6
 
 /**
- * Loads a voice. Checks first everything for which the engine would abort the process.
+ * Loads a voice. First checks everything that would make the engine abort the process.
  * @throws ModelLoadFailed, Unsupported (a build without speech), NativeLibraryError
  */
 export async function loadTts(

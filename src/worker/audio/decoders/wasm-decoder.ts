@@ -37,8 +37,8 @@ export async function* decodeParts(
 }
 
 /**
- * A member of a package by computed name. The packages export their classes in statements that Bun's bundler
- * keeps even if it drops the classes; with a name unknown to it, it drops nothing.
+ * A member of a package by computed name. The packages refer to their classes in statements that
+ * Bun's bundler keeps even if it drops the classes; with a name unknown at build time it drops nothing.
  */
 export function member<T, K extends keyof T>(namespace: T, name: K): T[K] {
   return namespace[name]
