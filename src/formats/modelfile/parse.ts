@@ -133,7 +133,7 @@ class StatementReader {
     return false
   }
 
-  /** Reports the excess once. */
+  /** Counts an occurrence and returns whether it is within `most`; reports the excess once. */
   #mayCome(what: string, most: number | undefined, line: number): boolean {
     if (most === undefined) return true
     const count = (this.#counts.get(what) ?? 0) + 1
