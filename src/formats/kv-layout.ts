@@ -1,6 +1,6 @@
 import type { KvLayout, KvPlan, KvType, TextModelSettings } from "../domain/settings"
 
-/** Bytes of one element, with the scales of its block: ggml's block sizes (ggml-common.h). */
+/** Bytes per element, including its share of the block's scales: ggml's block sizes (ggml-common.h). */
 export const KV_BYTES: Readonly<Record<KvType, number>> = {
   f32: 4,
   f16: 2,
@@ -29,7 +29,7 @@ const MEMORY_SHARE = 1 / 5
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
-/** The longest conversation where nothing else is said; more costs memory that few need. */
+/** The default maximum context length; more costs memory that few users need. */
 export const DEFAULT_CONTEXT = 8192
 
 export interface LayoutInput {
@@ -38,7 +38,7 @@ export interface LayoutInput {
   readonly slots: number
   readonly bytesPerCell: number
   readonly freeBytes: number
-  /** What the user fixed; `null` lets the rule decide. */
+  /** The configured layout; `null` to choose automatically. */
   readonly layout: KvLayout | null
   readonly cells: number | null
 }
@@ -46,10 +46,10 @@ export interface LayoutInput {
 type LayoutPlan = Omit<KvPlan, "bytes" | "certainBytes">
 
 /**
- * How the KV cache is laid out. Split (every slot has `contextLength` cells of its own) is faster where prompts
- * differ, for a sequence then attends to its own cells only; unified lets slots share what memory there is. So:
- * split where that takes at most a fifth of the free memory, otherwise unified within that fifth, and never less
- * than one whole conversation.
+ * Chooses the layout of the KV cache. Split (every slot has `contextLength` cells of its own) is faster for
+ * different prompts, because a sequence attends only to its own cells; unified lets slots share the available
+ * memory. So: split if it takes at most a fifth of the free memory, otherwise unified within that fifth, with
+ * room for at least one whole conversation.
  */
 export function planLayout(input: LayoutInput): LayoutPlan {
   const contextLength = input.requestedContext ?? usualContext(input.trainedContext)
@@ -63,7 +63,7 @@ export function planLayout(input: LayoutInput): LayoutPlan {
   return { layout, cells: wanted, contextLength }
 }
 
-/** The longest conversation where nobody says it: as long as in the training, up to what most need. */
+/** The default context length: that of the training, up to {@link DEFAULT_CONTEXT}. */
 export function usualContext(trainedContext: number): number {
   return Math.min(trainedContext, DEFAULT_CONTEXT)
 }
@@ -78,8 +78,8 @@ function roundUp(cells: number): number {
 }
 
 /**
- * Keys under a model's architecture that make its cache another one than so many cells of equal width in every layer:
- * states in place of cells, windows, compressed or shared cells, layers without any.
+ * Keys under a model's architecture that mean its cache is not one cell of equal width per token in every
+ * layer: recurrent states, windows, compressed or shared cells, layers without any.
  */
 const UNUSUAL_KEYS = [
   "ssm.state_size",
@@ -95,8 +95,8 @@ const UNUSUAL_KEYS = [
 ] as const
 
 /**
- * Is the size of a model's cache exact arithmetic: its cells times the bytes of one? `read` tells what the file says of
- * a key under the architecture, lists as any text that is no number.
+ * Is the size of a model's cache simply its cells times the bytes of one? `read` returns the value of a key
+ * under the architecture; lists may be any text that is not a number.
  */
 export function hasPlainCache(
   read: (key: string) => string | number | bigint | boolean | undefined,
@@ -117,7 +117,7 @@ export function leastContextBytes({ contextLength, certainBytes }: ContextSize):
   return certainBytes + roundUp(contextLength) * MASK_BYTES_PER_CELL
 }
 
-/** What to do where a context does not fit, in words: `availableBytes` are left for it. */
+/** Advice if a context does not fit in `availableBytes`. */
 export function contextAdvice(
   { layout, cells, contextLength, bytes }: Omit<KvPlan, "certainBytes">,
   { slots, kvTypeK, kvTypeV }: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV">,

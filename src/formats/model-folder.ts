@@ -3,26 +3,26 @@ import { basename, join } from "node:path"
 
 /** A file of a model. */
 export interface ModelFolderFile {
-  /** Relative to the model, with `/` between folders. */
+  /** Relative to the model, with `/` as the separator. */
   readonly name: string
-  /** Where it can be read. */
+  /** The path to read it from. */
   readonly path: string
   readonly sizeBytes: number
 }
 
-/** The files that a model of several files consists of, before anything of them was read. */
+/** The files of a model, before any is read. */
 export interface ModelFolder {
-  /** By name. */
+  /** Sorted by name. */
   readonly files: readonly ModelFolderFile[]
 }
 
-/** Data of espeak-ng, the largest tree that models come with, is three deep and has some 400 files. */
+/** The largest tree in published models is espeak-ng's data, three levels deep with about 400 files. */
 const MAX_DEPTH = 8
 const MAX_FILES = 20_000
 
 /**
- * The files of the folder at `path` and below, hidden ones left out; of a single file that file, and beside it the
- * `NAME.json` that voices of Piper are described in. What cannot be read is left out.
+ * The files in the folder at `path` and below, without hidden ones; for a single file that file, and the
+ * `NAME.json` beside it that describes Piper voices. Unreadable files are skipped.
  */
 export async function readModelFolder(path: string): Promise<ModelFolder> {
   const files: ModelFolderFile[] = []
@@ -51,7 +51,7 @@ async function addFolder(
 }
 
 async function addFile(files: ModelFolderFile[], path: string, name: string): Promise<boolean> {
-  // stat and not the directory entry's type: links count as what they point to.
+  // stat instead of the directory entry's type: links count as their target.
   const stats = await stat(path).catch(() => undefined)
   if (stats?.isFile()) files.push({ name, path, sizeBytes: stats.size })
   return stats?.isFile() ?? false

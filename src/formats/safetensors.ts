@@ -9,29 +9,32 @@ export interface SafetensorsTensor {
   readonly name: string
   /** `F32`, `F16`, `BF16`, `F8_E4M3`, …; in capitals. */
   readonly dtype: string
-  /** The dimension that is contiguous in memory last. */
+  /** The contiguous dimension last. */
   readonly shape: readonly number[]
   readonly elements: number
-  /** From the start of the file, and one past the last byte. */
+  /** Offset in the file; `end` is exclusive. */
   readonly start: number
   readonly end: number
 }
 
 export interface SafetensorsHeader {
-  /** The texts under `__metadata__`. */
+  /** The strings under `__metadata__`. */
   readonly metadata: ReadonlyMap<string, string>
   readonly tensors: readonly SafetensorsTensor[]
 }
 
-/** The header's length comes first, as an unsigned number of 64 bits, little-endian. */
+/** The file begins with the length of the header, as an unsigned 64-bit little-endian number. */
 const LENGTH_BYTES = 8
-/** Real headers end below 2 MB; the format itself allows 100 MB. */
+/** Real headers are below 2 MB; the format allows 100 MB. */
 const MAX_HEADER_BYTES = 8 * 1024 ** 2
 const MAX_DIMENSIONS = 8
 const METADATA_KEY = "__metadata__"
 const OPENING_BRACE = 0x7b
 
-/** Bytes of an element; types that pack several into a byte are not here, and their size is not checked. */
+/**
+ * Bytes per element; types that pack several elements into a byte are not listed, and their sizes not
+ * checked.
+ */
 const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
   ["BOOL", 1],
   ["U8", 1],
@@ -51,14 +54,16 @@ const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map([
   ["F64", 8],
 ])
 
-/** Whether a file that begins with `head` (9 bytes are enough) can be a safetensors file, if perhaps not a whole one. */
+/**
+ * Whether a file beginning with `head` (at least 9 bytes) looks like a safetensors file, possibly incomplete.
+ */
 export function looksLikeSafetensors(head: Uint8Array): boolean {
   return headerLength(head) !== undefined && head[LENGTH_BYTES] === OPENING_BRACE
 }
 
 /**
- * The header of a safetensors file, without reading the tensors' data.
- * @throws InvalidModelFile where the file is not a complete one; the system's error where it cannot be opened
+ * Reads the header of a safetensors file, without tensor data.
+ * @throws InvalidModelFile if the file is incomplete or invalid; the system's error if it cannot be opened
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
   const file = await open(path)
@@ -88,7 +93,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   }
 }
 
-/** `undefined` where no header can be that long. */
+/** `undefined` if no header can be this long. */
 function headerLength(head: Uint8Array): number | undefined {
   if (head.length <= LENGTH_BYTES) return undefined
   const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true)

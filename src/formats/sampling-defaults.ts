@@ -1,7 +1,7 @@
 import type { SamplingParameters } from "../domain/chat"
 import { SAMPLING, type SamplingNumber } from "../limits"
 
-/** What a request that says nothing gets: llama.cpp's own defaults (common_params_sampling). */
+/** The defaults of a request: those of llama.cpp (common_params_sampling). */
 export const SAMPLING_DEFAULTS: SamplingParameters = {
   temperature: 0.8,
   dynamicTemperatureRange: 0,
@@ -31,7 +31,7 @@ export const SAMPLING_DEFAULTS: SamplingParameters = {
   ignoreEos: false,
 }
 
-/** Keys by which a GGUF recommends parameters (`llama_model_meta_key_str`). */
+/** Keys of recommended sampling parameters in a GGUF (`llama_model_meta_key_str`). */
 const SAMPLING_KEYS = {
   temperature: "general.sampling.temp",
   topK: "general.sampling.top_k",
@@ -45,25 +45,26 @@ const SAMPLING_KEYS = {
   mirostatEta: "general.sampling.mirostat_eta",
 } as const satisfies Partial<Record<keyof SamplingParameters, string>>
 
-/** Those that are counted in whole numbers. */
+/** The integer parameters. */
 const COUNTS: ReadonlySet<SamplingNumber> = new Set(["topK", "repeatLastN"])
 
 /**
- * What a GGUF recommends. Values that nobody could ask for count as absent: a file may come from anywhere.
- * @param metadata the text of a key's value
+ * The sampling parameters recommended by a GGUF. Values that a request could not set are ignored: a file may
+ * come from anywhere.
+ * @param metadata returns the value of a key, as text
  */
 export function recommendedSampling(
   metadata: (key: string) => string | undefined,
 ): Partial<SamplingParameters> {
   const recommended = SAMPLING_NAMES.map((name) => {
     const value = Number.parseFloat(metadata(SAMPLING_KEYS[name]) ?? "")
-    // Files say -1 too where they mean all.
+    // Files also use -1 for "all".
     return [name, name === "topK" && value === -1 ? 0 : value] as const
   })
   return Object.fromEntries(recommended.filter(([name, value]) => isPossible(name, value)))
 }
 
-// Object.keys does not know the keys' types.
+// Object.keys loses the type of the keys.
 const SAMPLING_NAMES = Object.keys(SAMPLING_KEYS) as readonly (keyof typeof SAMPLING_KEYS)[]
 
 function isPossible(name: SamplingNumber, value: number): boolean {

@@ -1,14 +1,14 @@
 import type { TranscriptSegment } from "../domain/transcription"
 import type { Transcript } from "./transcript"
 
-/** Subtitles in SubRip's format: numbered, times with a comma. */
+/** SubRip subtitles: numbered, with a decimal comma in times. */
 export function toSrt({ segments }: Pick<Transcript, "segments">): string {
   return withWords(segments)
     .map(({ start, end, text }, index) => `${index + 1}\n${cue(start, end, ",")}\n${oneBlock(text)}\n\n`)
     .join("")
 }
 
-/** Subtitles as WebVTT (https://www.w3.org/TR/webvtt1/). */
+/** WebVTT subtitles (https://www.w3.org/TR/webvtt1/). */
 export function toVtt({ segments }: Pick<Transcript, "segments">): string {
   const cues = withWords(segments).map(
     ({ start, end, text }) => `${cue(start, end, ".")}\n${escaped(oneBlock(text))}\n\n`,
@@ -16,7 +16,7 @@ export function toVtt({ segments }: Pick<Transcript, "segments">): string {
   return `WEBVTT\n\n${cues.join("")}`
 }
 
-/** Ampersand and less-than begin escapes and tags; an arrow would be taken for times. */
+/** Ampersand and less-than begin escapes and tags; an arrow would be parsed as a time range. */
 function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("-->", "--&gt;")
 }

@@ -1,14 +1,14 @@
-/** What a chat template is written for, beside plain messages. */
+/** Features of a chat template beyond plain messages. */
 export type TemplateCapability = "tools" | "thinking"
 
-/** Markers around what a model thinks before it answers, as published templates have them. */
+/** Markers of reasoning in published templates. */
 const THINKING_MARKERS = /<\/?think(ing)?>|<seed:think>|\[THINK\]|<\|channel\|>|<\|START_THINKING\|>/
-/** Variables and fields by which templates take it. */
+/** Variables and fields for reasoning in published templates. */
 const THINKING_NAMES = /\b(enable_thinking|reasoning_content|reasoning_effort|thinking|reasoning)\b/
 
 /**
- * What a template in Jinja does with `tools`, and with what an assistant thought. Texts that it only prints do not
- * count as names.
+ * Whether a Jinja template uses `tools` and an assistant's reasoning. Names in strings that it only prints do
+ * not count.
  */
 export function jinjaCapabilities(template: string): readonly TemplateCapability[] {
   const code = codeOf(template)
@@ -19,8 +19,8 @@ export function jinjaCapabilities(template: string): readonly TemplateCapability
 }
 
 /**
- * What stands between `{{ }}` and `{% %}`, without the texts in it. One pass over a template that anybody may have
- * written.
+ * The code inside `{{ }}` and `{% %}`, without string literals. A single pass, because templates are
+ * untrusted.
  */
 function codeOf(template: string): string {
   const parts: string[] = []
@@ -36,7 +36,7 @@ function codeOf(template: string): string {
   return parts.join("")
 }
 
-/** Adds what stands before `closing`, from `start` on, to `parts`; returns where that is, or -1. */
+/** Appends the code from `start` to `closing` to `parts`; returns the offset of `closing`, or -1. */
 function readCode(template: string, start: number, closing: string, parts: string[]): number {
   const interesting = new RegExp(`${closing}|["'\`]`, "g")
   interesting.lastIndex = start
@@ -50,14 +50,14 @@ function readCode(template: string, start: number, closing: string, parts: strin
     }
     const end = endOfText(template, match.index)
     if (end === -1) return -1
-    // `message['thinking']` is a field, as `message.thinking` is.
+    // `message['thinking']` counts as a field, like `message.thinking`.
     parts.push(before.trimEnd().endsWith("[") ? `.${template.slice(match.index + 1, end)}` : "''")
     from = interesting.lastIndex = end + 1
   }
   return -1
 }
 
-/** Where the text ends whose opening quote is at `start`, or -1. */
+/** The end of the string literal that starts at `start`, or -1. */
 function endOfText(template: string, start: number): number {
   const quote = template[start] ?? ""
   for (let at = start + 1; at < template.length; at++) {

@@ -1,33 +1,33 @@
 import type { TranscriptionEvent, TranscriptSegment } from "../domain/transcription"
 import { InternalError } from "../errors/base"
 
-/** What was said, complete. */
+/** A complete transcript. */
 export interface Transcript {
   readonly text: string
   readonly segments: readonly TranscriptSegment[]
-  /** Code of the language, where it is known. */
+  /** Language code, if known. */
   readonly language: string | undefined
   readonly audioSeconds: number
 }
 
-/** What is added to the text for a segment: its words, and a space before them where the writing has spaces. */
+/** The text to append for a segment: its words, preceded by a space in scripts that use spaces. */
 export function joint(before: string, segment: string): string {
   const words = segment.trim()
   if (words === "" || before === "") return words
   return WITHOUT_SPACES.test(before.slice(-2) + words.slice(0, 2)) ? words : ` ${words}`
 }
 
-/** Scripts whose words stand next to each other, their punctuation included. */
+/** Scripts without spaces between words, including their punctuation. */
 const WITHOUT_SPACES =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u
 
-/** Puts a transcript together while its events come. */
+/** Assembles a transcript from its events. */
 export class TranscriptBuilder {
   readonly #segments: TranscriptSegment[] = []
   #text = ""
   #done: Extract<TranscriptionEvent, { readonly type: "done" }> | undefined
 
-  /** What the event adds to the text, such as ` and then`; empty for nothing. */
+  /** The text that the event appends, such as ` and then`; may be empty. */
   add(event: TranscriptionEvent): string {
     if (event.type === "done") this.#done = event
     if (event.type !== "segment") return ""
@@ -37,7 +37,7 @@ export class TranscriptBuilder {
     return added
   }
 
-  /** @throws InternalError where the end is missing */
+  /** @throws InternalError if the final event is missing */
   build(): Transcript & Pick<Extract<TranscriptionEvent, { readonly type: "done" }>, "timings"> {
     if (this.#done === undefined) throw new InternalError("the transcript broke off before its end")
     const { language, usage, timings } = this.#done

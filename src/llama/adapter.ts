@@ -3,7 +3,7 @@ import type { Context } from "./context"
 import { cString, type NativePointer } from "./library"
 import type { Model } from "./model"
 
-/** A LoRA adapter. It belongs to its model, which frees it. */
+/** A LoRA adapter. Owned and freed by its model. */
 export class Adapter {
   /** For `llama/` only. */
   readonly ptr: NativePointer
@@ -13,8 +13,9 @@ export class Adapter {
   }
 
   /**
-   * Loads an adapter's file. To be done before contexts of the model are made, whose graphs have room for it then.
-   * @returns undefined where llama.cpp refuses it (it is for another model), which has then logged why
+   * Loads an adapter file. Call before creating contexts of the model, so that their graphs reserve space for
+   * it.
+   * @returns undefined if llama.cpp refuses it (it is for another model) and has logged why
    */
   static load(model: Model, path: string): Adapter | undefined {
     const ptr = model.library.llama.llama_adapter_lora_init(model.ptr, cString(path))
@@ -22,7 +23,7 @@ export class Adapter {
   }
 }
 
-/** Adds adapters to everything that a context computes from now on, each multiplied by its scale. */
+/** Applies adapters to everything that a context computes from now on, each multiplied by its scale. */
 export function applyAdapters(
   context: Context,
   model: Model,

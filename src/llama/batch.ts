@@ -1,6 +1,6 @@
 import { ptr } from "bun:ffi"
 
-/** The input of one decode: tokens with their positions and sequences. Reused from step to step. */
+/** The input of one decode: tokens with their positions and sequences. Reused for every step. */
 export class Batch {
   readonly capacity: number
   readonly tokens: Int32Array
@@ -8,12 +8,12 @@ export class Batch {
   readonly sequenceCounts: Int32Array
   readonly sequencePointers: BigUint64Array
   readonly outputs: Int8Array
-  /** What `sequencePointers` point into: the number i at place i. */
+  /** Backing memory of `sequencePointers`: index i contains i. */
   readonly #sequences: Int32Array
   readonly #sequencesAddress: number
   #size = 0
 
-  /** `capacity` in tokens; `sequences`: ids run from 0 to this, exclusive. */
+  /** `capacity`: maximum number of tokens; `sequences`: number of sequence ids, counted from 0. */
   constructor(capacity: number, sequences: number) {
     this.capacity = capacity
     this.tokens = new Int32Array(capacity)
@@ -33,7 +33,7 @@ export class Batch {
     this.#size = 0
   }
 
-  /** Appends a token and returns its index, by which its logits are found where `output` is set. */
+  /** Appends a token and returns its index, which selects its logits if `output` is set. */
   add(token: number, position: number, sequence: number, output: boolean): number {
     const index = this.#size++
     this.tokens[index] = token

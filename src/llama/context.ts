@@ -6,15 +6,15 @@ import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
 
 export interface ContextOptions {
-  /** Cells of the whole KV cache; with the split layout every sequence gets an equal share. */
+  /** Cells of the whole KV cache; the split layout divides them equally among the sequences. */
   readonly cells: number
   readonly layout: KvLayout
   readonly sequences: number
-  /** The most tokens of one decode. */
+  /** The maximum number of tokens per decode. */
   readonly batchTokens: number
-  /** The most tokens computed at once; a larger batch is cut. */
+  /** The maximum number of tokens computed at once; larger batches are divided. */
   readonly microBatchTokens: number
-  /** The most tokens of one decode that ask for logits; at least `sequences`. */
+  /** The maximum number of tokens per decode with logits; at least `sequences`. */
   readonly outputs: number
   readonly decodeThreads: number
   readonly prefillThreads: number
@@ -23,7 +23,7 @@ export interface ContextOptions {
   readonly flashAttention: "auto" | "on" | "off"
 }
 
-/** `enum ggml_type` of the types a KV cache can have. */
+/** `enum ggml_type` for the supported KV cache types. */
 const KV_TYPES: Record<KvType, number> = {
   f32: 0,
   f16: 1,
@@ -38,13 +38,16 @@ const KV_TYPES: Record<KvType, number> = {
 /** `enum llama_flash_attn_type`. */
 const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
 
-/** How long threads spin before they sleep (0 to 100): ggml's default. */
+/** How long threads spin before they sleep (0 to 100); ggml's default. */
 const POLL = 50
 
-/** What `llama_decode` said. `no-room`: nothing was changed. `failed`: the cache of the batch's sequences is unknown. */
+/**
+ * Result of `llama_decode`. `no-room`: nothing was changed. `failed`: the cache of the batch's sequences is
+ * undefined.
+ */
 export type DecodeResult = "done" | "no-room" | "failed"
 
-/** The KV cache and compute buffers of one model. Single-threaded use. */
+/** The KV cache and compute buffers of one model. For use on a single thread. */
 export class Context implements Disposable {
   readonly #library: Library
   readonly #memory: NativePointer
@@ -54,7 +57,7 @@ export class Context implements Disposable {
   #pools: { polling?: NativePointer; sleeping?: NativePointer } = {}
   #threads = 0
   #polling = false
-  /** As llama.cpp rounded them. */
+  /** As rounded by llama.cpp. */
   readonly cells: number
   readonly cellsPerSequence: number
 
@@ -70,7 +73,7 @@ export class Context implements Disposable {
     this.cellsPerSequence = library.llama.llama_n_ctx_seq(ptr)
   }
 
-  /** @returns undefined where llama.cpp refuses (usually memory), which has then logged why */
+  /** @returns undefined if llama.cpp refuses (usually for lack of memory) and has logged why */
   static create(model: Model, options: ContextOptions): Context | undefined {
     const ints = new Int32Array([
       options.cells,
@@ -92,16 +95,16 @@ export class Context implements Disposable {
   }
 
   /**
-   * Gives the context threads of its own, which stay for its life. They spin for the next operation; between steps
-   * they do so only while polling is on, see {@link setPolling}.
-   * @throws NativeLibraryError where the CPU backend has no pool
+   * Gives the context its own thread pool, kept until it is disposed. Its threads spin while they wait for
+   * the next operation; between steps only while polling is on, see {@link setPolling}.
+   * @throws NativeLibraryError if the CPU backend has no thread pool
    */
   createThreads(threads: number): void {
     this.#threads = threads
     this.#attach(true)
   }
 
-  /** Should the threads spin between steps (quicker, where nobody else needs the cores), or sleep? */
+  /** Whether threads spin between steps (faster if no other process needs the cores) or sleep. */
   setPolling(on: boolean): void {
     if (on !== this.#polling && this.#threads > 0) this.#attach(on)
   }
@@ -116,7 +119,10 @@ export class Context implements Disposable {
     shim.xllm_threadpool_attach(this.ptr, pool, pool)
   }
 
-  /** Threads for steps of one token per sequence, and for steps with more. Not more than the pool has. */
+  /**
+   * Threads for steps of one token per sequence (`decode`) and of more (`prefill`); at most the size of the
+   * pool.
+   */
   setThreads(decode: number, prefill: number): void {
     this.#library.llama.llama_set_n_threads(this.ptr, decode, prefill)
   }
@@ -136,15 +142,15 @@ export class Context implements Disposable {
   }
 
   /**
-   * The logits of the batch's token `index`, which had `output` set: one per token of the vocabulary. A view of
-   * llama.cpp's own buffer, valid until the next decode; what is written here is what samplers see.
+   * The logits of the batch's token `index`, which must have `output` set: one per token of the vocabulary. A
+   * view of llama.cpp's buffer, valid until the next decode; samplers see what is written to it.
    */
   logits(index: number): Float32Array {
     const pointer = this.#library.llama.llama_get_logits_ith(this.ptr, index)
     if (pointer === null) throw new NativeLibraryError(`token ${index} of the batch has no logits`)
     const known = this.#logits.get(pointer)
     if (known !== undefined) return known
-    // Rows stay where they are until the output buffer grows; then old views would point to freed memory.
+    // Rows keep their addresses until the output buffer grows; then old views would point to freed memory.
     if (this.#logits.size > 512) this.#logits.clear()
     const view = new Float32Array(
       toArrayBuffer(pointer as Pointer, 0, this.#vocabularySize * Float32Array.BYTES_PER_ELEMENT),
@@ -153,7 +159,7 @@ export class Context implements Disposable {
     return view
   }
 
-  /** Forgets the tokens of `sequence` from position `from` on. False where this memory cannot forget a part. */
+  /** Removes the tokens of `sequence` from position `from` on. False if this memory cannot remove a part. */
   truncate(sequence: number, from: number): boolean {
     return this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, from, -1)
   }
@@ -162,32 +168,32 @@ export class Context implements Disposable {
     this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, -1, -1)
   }
 
-  /** Empties all sequences, and overwrites what their cells held. */
+  /** Empties all sequences and overwrites their cells. */
   wipe(): void {
     this.#library.llama.llama_memory_clear(this.#memory, true)
   }
 
-  /** Unified layout only: `to` shares the first `length` cells of `from` without a copy. */
+  /** Unified layout only: shares the first `length` cells of `from` with `to`, without a copy. */
   shareCells(from: number, to: number, length: number): void {
     this.#library.llama.llama_memory_seq_cp(this.#memory, from, to, 0, length)
   }
 
-  /** The first position that is still there: above 0 where a sliding window dropped some; -1 where none is. */
+  /** The first cached position: above 0 if a sliding window dropped earlier ones; -1 if none is cached. */
   firstPosition(sequence: number): number {
     return this.#library.llama.llama_memory_seq_pos_min(this.#memory, sequence)
   }
 
-  /** One past the last position; 0 for an empty sequence. */
+  /** The last position plus one; 0 for an empty sequence. */
   length(sequence: number): number {
     return this.#library.llama.llama_memory_seq_pos_max(this.#memory, sequence) + 1
   }
 
-  /** Bytes that {@link save} takes. */
+  /** The number of bytes that {@link save} returns. */
   stateSize(sequence: number): number {
     return Number(this.#library.llama.llama_state_seq_get_size(this.ptr, sequence))
   }
 
-  /** A copy of everything that is cached of `sequence`, for {@link restore}. */
+  /** A copy of the cached state of `sequence`, for {@link restore}. */
   save(sequence: number): Uint8Array {
     const { llama } = this.#library
     const size = this.stateSize(sequence)
@@ -195,7 +201,9 @@ export class Context implements Disposable {
     return state.subarray(0, Number(llama.llama_state_seq_get_data(this.ptr, state, size, sequence)))
   }
 
-  /** Replaces what is cached of `sequence`. False where there is no room; the sequence is then empty. */
+  /**
+   * Replaces the cached state of `sequence`. Returns false if there is no room; the sequence is then empty.
+   */
   restore(sequence: number, state: Uint8Array): boolean {
     const read = this.#library.llama.llama_state_seq_set_data(this.ptr, state, state.length, sequence)
     if (Number(read) === state.length) return true

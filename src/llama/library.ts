@@ -4,11 +4,11 @@ import { NativeLibraryError } from "../errors/engine"
 import { withoutPaths } from "../lib/text/without-paths"
 import { ggmlBaseSymbols, ggmlSymbols, llamaSymbols, shimSymbols } from "./symbols"
 
-/** The release that `shim.c` and `symbols.ts` were written for. */
+/** The release that `shim.c` and `symbols.ts` are written for. */
 const LLAMA_VERSION = "0.5.0-dev"
 const GGML_COMMIT = "0ad4a86"
 
-/** Where the native files are; real paths, as `native/llama-files.ts` finds them. */
+/** Paths of the native files, symlinks resolved, as found by `native/llama-files.ts`. */
 export interface LibraryFiles {
   readonly folder: string
   readonly libraries: { readonly ggmlBase: string; readonly ggml: string; readonly llama: string }
@@ -18,26 +18,26 @@ export interface LibraryFiles {
 }
 
 export interface LibraryOptions {
-  /** Load the GPU backends that the files have. */
+  /** Load the available GPU backends. */
   readonly useGpu: boolean
   /** File descriptor for log and progress frames; see `protocol/messages.ts`. */
   readonly logDescriptor: number
-  /** Lowest level of llama.cpp's log that is sent: 1 debug, 2 info, 3 warn, 4 error. */
+  /** Minimum level of llama.cpp log lines to send: 1 debug, 2 info, 3 warn, 4 error. */
   readonly logLevel: number
 }
 
-/** Where something native is. bun:ffi gives addresses beyond 2^53 as bigint. */
+/** A native address. bun:ffi returns those beyond 2^53 as bigint. */
 export type NativePointer = Pointer | bigint
 
-/** llama.cpp, loaded and checked: every native call goes through here. Stays inside `llama/`. */
+/** llama.cpp, loaded and checked: all native calls go through it. Used only inside `llama/`. */
 export class Library {
   readonly shim: ReturnType<typeof compileShim>
   readonly base
   readonly ggml
   readonly llama
-  /** As the libraries report it. */
+  /** Version reported by the libraries. */
   readonly version: string
-  /** Why no GPU backend is there although the files have one; absent where nothing is amiss. */
+  /** Why an available GPU backend could not be loaded; undefined if there is no problem. */
   gpuFallback: string | undefined
 
   private constructor(files: LibraryFiles) {
@@ -52,8 +52,8 @@ export class Library {
   }
 
   /**
-   * Loads the libraries, checks that they are the ones this code was written for, and registers the backends.
-   * @throws NativeLibraryError with what differs
+   * Loads the libraries, checks that they are the pinned release, and registers the backends.
+   * @throws NativeLibraryError with the mismatch
    */
   static open(files: LibraryFiles, options: LibraryOptions): Library {
     const library = new Library(files)
@@ -65,12 +65,12 @@ export class Library {
     return library
   }
 
-  /** The same libraries for another thread of this process, where they are loaded and checked already. */
+  /** The libraries for another thread of this process, already loaded and checked. */
   static share(files: LibraryFiles): Library {
     return new Library(files)
   }
 
-  /** What the last failed call of the shim said. */
+  /** The message of the last shim function that failed. */
   lastError(): string {
     return this.shim.xllm_error() ?? ""
   }
@@ -84,7 +84,7 @@ export class Library {
     if (!this.shim.xllm_check()) throw new NativeLibraryError(this.lastError())
   }
 
-  /** A backend that cannot be loaded (no driver, no Vulkan loader) is not an error: the CPU does the work. */
+  /** A backend that cannot be loaded (no driver, no Vulkan loader) is no error: the model runs on the CPU. */
   #loadGpuBackends(files: LibraryFiles): void {
     for (const path of [files.cuda, files.vulkan]) {
       if (path === undefined || this.shim.xllm_backend_load(cString(path))) continue
@@ -101,7 +101,7 @@ function compileShim(source: string) {
   }
 }
 
-/** `text` as a C string: bun:ffi takes no JavaScript string as an argument. */
+/** `text` as a C string: bun:ffi does not accept JavaScript strings as arguments. */
 export function cString(text: string): Buffer {
   return Buffer.from(`${text}\0`, "utf8")
 }

@@ -16,18 +16,18 @@ function loadMode(options: ModelOptions): number {
   return (options.memoryMap ? 1 : 0) | (options.memoryLock ? 2 : 0)
 }
 
-/** The most devices that llama.cpp splits a model over (`llama_max_devices`). */
+/** The maximum number of devices that llama.cpp splits a model over (`llama_max_devices`). */
 export const MAX_DEVICES = 16
 
-/** The devices' shares as llama.cpp reads them: one number for each device that it may know. */
+/** The shares of the devices in llama.cpp's format: one number per possible device. */
 function toShares(shares: ModelOptions["tensorSplit"]): Float32Array | null {
   return shares && Float32Array.from({ length: MAX_DEVICES }, (_, device) => shares[device] ?? 0)
 }
 
-/** What llama.cpp keeps the address of, as long as the model is there. */
+/** Memory that llama.cpp keeps a pointer to for the lifetime of a model. */
 const addressed = new WeakMap<Model, Float32Array | null>()
 
-/** A model's weights. Dispose contexts first, then the model. */
+/** A model's weights. Dispose its contexts before it. */
 export class Model implements Disposable {
   readonly #library: Library
   #ptr: NativePointer | null
@@ -36,13 +36,13 @@ export class Model implements Disposable {
   readonly embeddingLength: number
   readonly layers: number
   readonly sizeBytes: number
-  /** Tokens that a sliding-window layer sees; 0 where the model has none. */
+  /** Size of the sliding window in tokens; 0 without one. */
   readonly slidingWindow: number
-  /** The state is not made of cells per token, so a part of it cannot be taken back. */
+  /** Its state is not divided into cells per token, so it cannot be truncated. */
   readonly recurrent: boolean
-  /** Can it predict the next token, without an encoder's help? */
+  /** Can it predict the next token without an encoder? */
   readonly generatesText: boolean
-  /** The Jinja source from the file. */
+  /** The Jinja source in the file. */
   readonly chatTemplate: string | undefined
 
   private constructor(library: Library, ptr: NativePointer) {
@@ -66,9 +66,9 @@ export class Model implements Disposable {
   }
 
   /**
-   * Loads a model file, blocking; progress goes to the log descriptor.
-   * @param others of a split model the files behind the first one, in their order
-   * @returns undefined where llama.cpp refuses it, which has then logged why
+   * Loads a model file, blocking; progress is written to the log descriptor.
+   * @param others the further files of a split model, in order
+   * @returns undefined if llama.cpp refuses it and has logged why
    */
   static load(
     library: Library,
@@ -95,7 +95,7 @@ export class Model implements Disposable {
     return model
   }
 
-  /** A scalar of the file's metadata as text. */
+  /** A scalar of the file's metadata, as text. */
   metadata(key: string): string | undefined {
     const buffer = new Uint8Array(512)
     const size = this.#library.llama.llama_model_meta_val_str(this.ptr, cString(key), buffer, buffer.length)

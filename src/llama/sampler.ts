@@ -7,7 +7,10 @@ import type { Model } from "./model"
 /** Learning rate window of mirostat version 1, from its paper (arXiv:2007.14966). */
 const MIROSTAT_M = 100
 
-/** What llama.cpp's samplers are told. What depends on earlier tokens is applied to the logits before them. */
+/**
+ * The parameters of llama.cpp's samplers. Samplers that depend on earlier tokens are applied to the logits
+ * before.
+ */
 export type SamplerParameters = Pick<
   SamplingParameters,
   | "temperature"
@@ -26,15 +29,15 @@ export type SamplerParameters = Pick<
   | "mirostatEta"
 >
 
-/** LLAMA_DEFAULT_SEED: llama.cpp takes another one instead, at random. */
+/** LLAMA_DEFAULT_SEED: llama.cpp replaces it with a random seed. */
 const RANDOM_SEED = 0xffffffff
 
-/** A chain of samplers that draws tokens, with its random generator. */
+/** A chain of samplers with its random generator. */
 export class Sampler implements Disposable {
   readonly #library: Library
   #ptr: NativePointer | null
 
-  /** For temperatures above 0. `seed` counts modulo 2^32. */
+  /** For temperatures above 0. `seed` is taken modulo 2^32. */
   constructor(model: Model, parameters: SamplerParameters, seed: number) {
     const { library } = model
     const chain = library.shim.xllm_sampler_chain_new()
@@ -48,20 +51,20 @@ export class Sampler implements Disposable {
     throw new NativeLibraryError("a sampler could not be made")
   }
 
-  /** Chooses from the logits of the batch's token `index`, which must be numbers, and not all of them -Infinity. */
+  /** Samples from the logits of the batch's token `index`, which must not be NaN, nor all -Infinity. */
   sample(context: Context, index: number): number {
     if (this.#ptr === null) throw new NativeLibraryError("the sampler is disposed")
     return this.#library.llama.llama_sampler_sample(this.#ptr, context.ptr, index)
   }
 
-  /** Frees the chain and all that was added to it. */
+  /** Frees the chain and its samplers. */
   [Symbol.dispose](): void {
     if (this.#ptr !== null) this.#library.llama.llama_sampler_free(this.#ptr)
     this.#ptr = null
   }
 }
 
-/** The samplers in llama.cpp's usual order; those that are off are left out. */
+/** The samplers in llama.cpp's usual order, without those that are off. */
 function chainMembers(model: Model, parameters: SamplerParameters, seed: number): (NativePointer | null)[] {
   const { llama } = model.library
   const p = parameters

@@ -1,10 +1,11 @@
 /*
- * A flat C surface over llama.cpp for bun:ffi, which cannot pass structs by value. Compiled in-process by TinyCC, so
- * it includes no header: what is used is declared here, laid out as in llama.h and ggml*.h of the pinned release.
- * xllm_check() compares the default values of these structs with what this file expects before anything else runs.
+ * A flat C interface to llama.cpp for bun:ffi, which cannot pass structs by value. TinyCC compiles it
+ * in-process, without headers: everything used is declared here, laid out as in llama.h and ggml*.h of the
+ * pinned release. xllm_check() runs first and compares the default values of these structs with those
+ * expected here.
  *
- * Signatures hold pointers, integers and floats only. Functions that fail return 0 or a negative number and leave
- * their reason in xllm_error().
+ * Signatures contain only pointers, integers and floats. Functions that fail return 0 or a negative number
+ * and set xllm_error().
  */
 
 typedef signed char int8_t;
@@ -133,7 +134,9 @@ static int bind_symbol(void *library, const char *name, void **to) {
   return *to != 0;
 }
 
-/* Loads the three libraries, in dependency order, and finds every function that this file calls. 1 on success. */
+/*
+ * Loads the three libraries in dependency order and resolves all functions used here. Returns 1 on success.
+ */
 int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
   void *b = open_library(ggml_base);
   void *g = b ? open_library(ggml) : 0;
@@ -159,7 +162,10 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
          bind_symbol(b, "ggml_set_abort_callback", (void **)&set_abort_callback);
 }
 
-/* Room behind a struct that the library fills, so that a struct that grew is seen instead of overrunning the stack. */
+/*
+ * Spare room after a struct that the library fills in: a struct that grew is detected instead of overrunning
+ * the stack.
+ */
 #define PROBE 512
 
 static int untouched(const unsigned char *bytes, int from) {
@@ -173,7 +179,7 @@ static int expect(int holds, const char *what) {
   return holds;
 }
 
-/* Do the default parameters have the size and the values that this file was written for? 1 if so. */
+/* Returns 1 if the default parameters have the expected size and values. */
 int32_t xllm_check(void) {
   union {
     struct model_params params;
@@ -205,15 +211,18 @@ int32_t xllm_check(void) {
 static int frame_fd = 2;
 static int lowest_level = 2;
 
-/* Room for a pthread_mutex_t of any system; the largest has 64 bytes. */
+/* Large enough for a pthread_mutex_t of any system; the largest has 64 bytes. */
 static uint64_t log_mutex[16];
-/* The line that is being put together, under the mutex, and whose it is. */
+/* The line being assembled and its thread, guarded by the mutex. */
 static char pending[2048];
 static int pending_size = 0;
 static int pending_level = 2;
 static size_t pending_thread = 0;
 
-/* `wanted`: what snprintf returned, which may be more than fits. The frame ends its line in any case. */
+/*
+ * `wanted`: the return value of snprintf, which may exceed the capacity. The frame always ends with a
+ * newline.
+ */
 static void send_frame(char *frame, int wanted, int capacity) {
   if (wanted <= 0) return;
   int size = wanted < capacity ? wanted : capacity - 1;
@@ -229,7 +238,7 @@ static void flush_pending(void) {
   pending_size = 0;
 }
 
-/* Called from any thread. Text comes in pieces: level 5 continues the line before, of the same thread. */
+/* Called from any thread. Text arrives in pieces: level 5 continues the previous line of the same thread. */
 static void on_log(int level, const char *text, void *data) {
   int size = strlen(text);
   pthread_mutex_lock(log_mutex);
@@ -243,7 +252,7 @@ static void on_log(int level, const char *text, void *data) {
   pthread_mutex_unlock(log_mutex);
 }
 
-/* The process ends behind this, maybe while the mutex is held. */
+/* The process aborts after this, possibly while the mutex is locked. */
 static void on_abort(const char *message) {
   char frame[1200];
   send_frame(frame, snprintf(frame, sizeof frame, "\x1eL4 %s\n", message), sizeof frame);
@@ -270,7 +279,7 @@ void xllm_log_to(int32_t fd, int32_t level) {
 
 /* ------------------------------------------------------------------------------------------ backends, devices */
 
-/* Registers one more backend from its library. 1 on success. */
+/* Registers a backend from its library. Returns 1 on success. */
 int32_t xllm_backend_load(const char *path) {
   void *handle = dlopen(path, RTLD_NOW);
   if (!handle) {
@@ -284,9 +293,9 @@ int32_t xllm_backend_load(const char *path) {
   return 1;
 }
 
-/* The PCI address of a device, or null where it is not known. */
+/* The PCI address of a device, or null if unknown. */
 const char *xllm_device_address(void *device) {
-  /* struct ggml_backend_dev_props, with room for more than its last fields. */
+  /* struct ggml_backend_dev_props, with spare room for fields added at its end. */
   struct {
     const char *name, *description;
     size_t memory_free, memory_total;
@@ -309,15 +318,15 @@ void xllm_device_memory(void *device, uint64_t *out) {
 
 /* ------------------------------------------------------------------------------------------------------ model */
 
-/* As many files as `formats/gguf/split.ts` takes for one model. */
+/* The same limit as in `formats/gguf/split.ts`. */
 #define MAX_PARTS 1024
 
 #define MAX_DEVICES 16
 
 /*
- * ints: n_gpu_layers, split_mode, load_mode, main_gpu, vocab_only, number of devices, number of paths.
- * paths and device_names: that many C strings one after the other. tensor_split: 16 floats, or null. The model keeps
- * what it was loaded with, pointers too: tensor_split must live as long as it, and the devices do.
+ * ints: n_gpu_layers, split_mode, load_mode, main_gpu, vocab_only, number of devices, number of paths. paths
+ * and device_names: that many C strings, one after another. tensor_split: 16 floats, or null. The model keeps
+ * these pointers: tensor_split and the devices must outlive it.
  */
 void *xllm_model_load(const char *paths, const int32_t *ints, const char *device_names, const float *tensor_split) {
   const char *parts[MAX_PARTS];
@@ -384,7 +393,7 @@ void *xllm_context_new(void *model, const int32_t *ints) {
   return init_from_model(model, params);
 }
 
-/* The return code of llama_decode: 0 done, 1 no room in the KV cache, 2 aborted, negative an error. */
+/* The return code of llama_decode: 0 done, 1 no room in the KV cache, 2 aborted, negative for an error. */
 int32_t xllm_decode(void *context, int32_t n, int32_t *token, int32_t *pos, int32_t *n_seq_id, int32_t **seq_id,
                     int8_t *logits) {
   struct batch batch;
@@ -407,8 +416,8 @@ void *xllm_sampler_chain_new(void) {
 /* ------------------------------------------------------------------------------------------------ thread pool */
 
 /*
- * A pool that stays for the life of a context. `poll` (0 to 100) is how long its threads spin for the next step
- * before they sleep. The functions are looked up in the CPU backend, which is not linked but loaded.
+ * A thread pool for the lifetime of a context. `poll` (0 to 100): how long its threads spin for the next step
+ * before they sleep. The functions are looked up in the CPU backend, which is loaded at run time, not linked.
  */
 void *xllm_threadpool_new(int32_t threads, int32_t poll) {
   struct threadpool_params params;

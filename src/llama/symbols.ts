@@ -1,6 +1,6 @@
 import { FFIType } from "bun:ffi"
 
-/** The one table of native functions: what `shim.c` wraps, and what is called as the libraries export it. */
+/** The table of native functions: those of `shim.c`, and library exports called directly. */
 
 /** Functions of `shim.c`. */
 export const shimSymbols = {
@@ -38,7 +38,7 @@ export const ggmlSymbols = {
   ggml_backend_dev_get: { args: [FFIType.u64_fast], returns: "ptr" },
 } as const
 
-/** Functions of libllama that take no struct by value. */
+/** Functions of libllama that take no structs by value. */
 export const llamaSymbols = {
   llama_version: { args: [], returns: "cstring" },
   llama_backend_init: { args: [], returns: "void" },

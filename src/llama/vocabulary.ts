@@ -1,14 +1,14 @@
 import type { Library, NativePointer } from "./library"
 
-/** A vocabulary as another thread of the same process can open it; opaque outside `llama/`. */
+/** A handle with which another thread of the same process can open a vocabulary; opaque outside `llama/`. */
 export interface VocabularyShare {
   readonly address: NativePointer
 }
 
 export interface TokenizeOptions {
-  /** Add what the model wants at the start (BOS) and end. */
+  /** Add the tokens that the model needs at the start (BOS) and the end. */
   readonly addSpecial: boolean
-  /** Recognise the text of control tokens; otherwise it is plain text. */
+  /** Parse the text of control tokens as those tokens; otherwise it is plain text. */
   readonly parseSpecial: boolean
 }
 
@@ -16,7 +16,7 @@ export interface TokenizeOptions {
 const TYPE_SPM = 1
 const TYPE_BPE = 2
 
-/** The tokens of one model. Lives as long as its model; safe to use from several threads. */
+/** The tokens of one model. Valid as long as its model; safe to use from several threads. */
 export class Vocabulary {
   readonly #library: Library
   readonly #ptr: NativePointer
@@ -49,9 +49,9 @@ export class Vocabulary {
     return { address: this.#ptr }
   }
 
-  /** The model behind `share` must stay loaded as long as this is used. */
+  /** The model behind `share` must stay loaded while this is in use. */
   static fromShare(library: Library, share: VocabularyShare): Vocabulary {
-    // A share is only ever made by `share()`, in this process.
+    // Only `share()` creates these, in this process.
     return new Vocabulary(library, share.address)
   }
 
@@ -63,14 +63,14 @@ export class Vocabulary {
     return this.#library.llama.llama_vocab_is_control(this.#ptr, token)
   }
 
-  /** Every token that ends a generation. */
+  /** All tokens that end a generation. */
   endTokens(): number[] {
     const tokens: number[] = []
     for (let token = 0; token < this.size; token++) if (this.endsGeneration(token)) tokens.push(token)
     return tokens
   }
 
-  /** Texts of all control tokens: what a message must not be able to forge. */
+  /** The texts of all control tokens, which messages must not be able to forge. */
   specialTokens(): string[] {
     const texts: string[] = []
     for (let token = 0; token < this.size; token++)
@@ -78,7 +78,7 @@ export class Vocabulary {
     return texts.filter((text) => text !== "")
   }
 
-  /** The bytes that `token` stands for; control tokens as their name. May be a part of a character. */
+  /** The bytes of `token`; for control tokens, of their name. May be part of a character. */
   bytes(token: number): Uint8Array {
     return (this.#pieces[token] ??= this.#readPiece(token))
   }
@@ -93,7 +93,7 @@ export class Vocabulary {
     return larger
   }
 
-  /** The bytes of a text that is this token alone: without the space that some vocabularies put before a text. */
+  /** The bytes of `token` on its own, without the space that some vocabularies put before a text. */
   detokenized(token: number): Uint8Array {
     const { llama } = this.#library
     this.#single[0] = token
@@ -114,14 +114,17 @@ export class Vocabulary {
     )
   }
 
-  /** Bytes of the longest token, so a text of n bytes has at least n / this many tokens; see {@link keepsEveryByte}. */
+  /**
+   * Bytes of the longest token: a text of n bytes has at least n / this many tokens; see {@link
+   * keepsEveryByte}.
+   */
   longestTokenBytes(): number {
     let longest = 1
     for (let token = 0; token < this.size; token++) longest = Math.max(longest, this.bytes(token).length)
     return longest
   }
 
-  /** Does every byte of a text end up in a token? WordPiece and unigram vocabularies normalise text first. */
+  /** Is every byte of a text part of some token? WordPiece and unigram vocabularies normalize text first. */
   keepsEveryByte(): boolean {
     const type = this.#library.llama.llama_vocab_type(this.#ptr)
     return type === TYPE_SPM || type === TYPE_BPE
@@ -133,7 +136,7 @@ export class Vocabulary {
 
   tokenizeBytes(bytes: Uint8Array, options: TokenizeOptions): Int32Array {
     const size = bytes.length
-    // One token per byte is the most that a vocabulary makes, and BOS, EOS and a leading space on top.
+    // A vocabulary produces at most one token per byte, plus BOS, EOS and a leading space.
     const guess = new Int32Array(Math.min(size, 1 << 16) + 8)
     const count = this.#tokenizeInto(bytes, size, guess, options)
     if (count >= 0) return guess.slice(0, count)

@@ -1,12 +1,12 @@
-/** A chat format for models that bring no usable template along. */
+/** A chat format for models without a usable template. */
 export interface FallbackTemplate {
-  /** As people call the format. */
+  /** Common name of the format. */
   readonly name: string
-  /** `general.architecture` of the models that were trained with it; a `*` at the end stands for any version. */
+  /** `general.architecture` of models trained with it; a trailing `*` matches any version. */
   readonly architectures: readonly string[]
-  /** Its markers. Where the vocabulary has none of them as tokens, they are text to the model. */
+  /** Its markers. If the vocabulary has no such tokens, the model sees them as plain text. */
   readonly markers: readonly string[]
-  /** Jinja. System messages that it leaves out are put into the first user message. */
+  /** Jinja. System messages that it omits are merged into the first user message. */
   readonly source: string
 }
 
@@ -21,8 +21,8 @@ const CHATML: FallbackTemplate = {
 }
 
 /**
- * In order of preference: of two formats whose markers a vocabulary has, the first is used. Layouts are those of the
- * families' own instruction-tuned models.
+ * In order of preference: if a vocabulary has the markers of two formats, the first is used. The layouts are
+ * those of each family's own instruction-tuned models.
  */
 const FORMATS: readonly FallbackTemplate[] = [
   {
@@ -91,7 +91,7 @@ const FORMATS: readonly FallbackTemplate[] = [
   },
   CHATML,
   {
-    // Llama 2 and Mistral, whose markers are text or, in later Mistral vocabularies, tokens.
+    // Llama 2 and Mistral; the markers are plain text or, in later Mistral vocabularies, tokens.
     name: "the [INST] format",
     architectures: ["llama", "mistral*"],
     markers: ["[INST]", "[/INST]"],
@@ -101,19 +101,20 @@ const FORMATS: readonly FallbackTemplate[] = [
   },
 ]
 
-/** A format that was chosen for one model. */
+/** The format chosen for a model. */
 export interface ChosenFallback {
   readonly name: string
   readonly source: string
-  /** Markers that the model may write as text: an answer ends before one. */
+  /** Markers that the model may write as plain text: answers stop before them. */
   readonly stop: readonly string[]
-  /** Whether the model's architecture or vocabulary spoke for the format. */
+  /** Whether the format matches the model's architecture or vocabulary. */
   readonly isKnown: boolean
 }
 
 /**
- * Chooses the format of a model without a usable template: one of its architecture whose markers it has as tokens; else
- * any whose markers it has; else its architecture's, or ChatML, with the markers as stop strings.
+ * Chooses the format for a model without a usable template: one for its architecture whose markers are tokens
+ * of the vocabulary; otherwise any whose markers are; otherwise that of its architecture, or ChatML, with the
+ * markers as stop strings.
  * @param controlTexts texts of the vocabulary's control tokens
  */
 export function chooseFallback(

@@ -1,6 +1,6 @@
 import { Unsupported } from "../errors/request"
 
-/** Ids of the tokens that a model was trained to fill gaps with. */
+/** Ids of the fill-in-the-middle tokens of a model. */
 export interface FimTokens {
   readonly prefix: number
   readonly suffix: number
@@ -10,13 +10,14 @@ export interface FimTokens {
 /** Part of a fill-in-the-middle prompt. */
 export type FimPiece =
   | { readonly type: "tokens"; readonly ids: readonly number[] }
-  /** To be tokenised as plain text: control tokens in it are not meant. */
+  /** Tokenized as plain text: control tokens in it are not parsed. */
   | { readonly type: "text"; readonly text: string }
 
 /**
- * The prompt that asks for what is missing between `prompt` and `suffix`, in the order prefix, suffix, middle that
- * published models were trained with (https://arxiv.org/abs/2207.14255, there called PSM). A BOS token is not in it.
- * @throws Unsupported where the model has no such tokens
+ * The prompt that asks for the text between `prompt` and `suffix`, in the order prefix, suffix, middle that
+ * published models are trained with (https://arxiv.org/abs/2207.14255, there called PSM). Does not include
+ * BOS.
+ * @throws Unsupported if the model has no such tokens
  */
 export function renderFim(
   gap: { readonly prompt: string | readonly number[]; readonly suffix: string },

@@ -1,38 +1,41 @@
 /**
- * Rewrites parsed templates where \@huggingface/jinja 0.5.11 knows less than Jinja: chat templates in the wild use
- * these, and a model whose template does not run would lose its own format. Each rule replaces an expression by one
- * with the same meaning that the interpreter can evaluate.
+ * Rewrites parsed templates where \@huggingface/jinja 0.5.11 supports less than Jinja: published chat
+ * templates use these features, and a model whose template fails would lose its own format. Each rule
+ * replaces an expression by an equivalent one that the interpreter can evaluate.
  */
 
-/** A node of the syntax tree; the package does not export its types. The interpreter looks at `type` and fields only. */
+/**
+ * A node of the syntax tree; the package does not export its types. The interpreter reads only `type` and the
+ * fields.
+ */
 interface Node {
   readonly type: string
   readonly [field: string]: unknown
 }
 
-/** Name that a repaired `text.format(…)` calls; the interpreter's scope must have it. */
+/** The function that a repaired `text.format(…)` calls; must be defined in the interpreter's scope. */
 export const FORMAT_FUNCTION = "__format"
 
 const RULES: Readonly<Record<string, (node: Node) => Node>> = {
-  // An undefined value is an empty list to a loop.
+  // Loops treat an undefined value as an empty list.
   For: (node) => ({ ...node, iterable: emptyWhereUndefined(node["iterable"]) }),
-  // Only lists can be unpacked and indexed.
+  // The interpreter can unpack and index only lists.
   TupleLiteral: (node) => ({ ...node, type: "ArrayLiteral" }),
-  // Only texts can be keys.
+  // The interpreter accepts only strings as keys.
   ObjectLiteral: (node) => ({ ...node, value: withTextKeys(node["value"]) }),
   FilterExpression: repairFilter,
   CallExpression: repairCall,
 }
 
-/** Filters that are another one's first element. */
+/** Filters that are an alias for the first element of another filter. */
 const FIRST_OF: Readonly<Record<string, readonly string[]>> = {
   min: ["sort", "first"],
   max: ["sort", "last"],
 }
 
-/** The same tree with every gap filled; `tree` itself stays as it is. */
+/** Returns a repaired copy; `tree` is not changed. */
 export function repairTemplate<Tree>(tree: Tree): Tree {
-  // A rewritten tree has the shape of the one it was made from.
+  // The rewritten tree has the same shape as the original.
   return rewrite(tree, true) as Tree
 }
 
@@ -43,12 +46,12 @@ function rewrite(value: unknown, applyRule: boolean): unknown {
   }
   if (!isNode(value)) return value
   const fields = Object.entries(value).map(([field, item]) => [field, rewrite(item, !isTarget(field))])
-  // Fields of one node, renamed by nobody.
+  // The fields of one node, with the same names.
   const node = Object.fromEntries(fields) as Node
   return applyRule ? (RULES[node.type]?.(node) ?? node) : node
 }
 
-/** Tuples that are assigned to are not values. */
+/** Tuples on the left of an assignment are not values. */
 function isTarget(field: string): boolean {
   return field === "loopvar" || field === "assignee"
 }
@@ -91,7 +94,7 @@ function repairFilter(node: Node): Node {
   if (steps !== undefined)
     return steps.reduce((inner, step) => filtered(inner, identifier(step)), operand) as Node
   if (name !== "string") return node
-  // `string` is unknown for mappings alone.
+  // The interpreter lacks the `string` filter only for mappings.
   const isMapping: Node = { type: "TestExpression", operand, negate: false, test: identifier("mapping") }
   const json = filtered(operand, identifier("tojson"))
   return { type: "Ternary", condition: isMapping, trueExpr: json, falseExpr: node }

@@ -3,26 +3,26 @@ import { normalizeNewlines } from "../lib/text/newlines"
 import { FORMAT_FUNCTION, repairTemplate } from "./jinja-repairs"
 import { strftime } from "./strftime"
 
-/** What a template said when it refused a conversation (`raise_exception`). */
+/** The message with which a template rejected a conversation (`raise_exception`). */
 export class TemplateRaised extends Error {}
 
-/** Largest `range()`, as in Jinja's own sandbox: the list is built in memory. */
+/** Maximum `range()`, as in Jinja's sandbox: the list is built in memory. */
 const MAX_RANGE = 100_000
 
-/** A parsed template. Runs as long as the template wants to: callers that cannot trust it run it in a thread. */
+/** A parsed template. It has no time limit: run untrusted templates in a thread. */
 export class JinjaTemplate {
   readonly #program: ReturnType<typeof parse>
 
-  /** @throws an Error with the parser's words where `source` is not a template */
+  /** @throws an Error with the parser's message if `source` is not a valid template */
   constructor(source: string) {
-    // As Jinja does. Otherwise neither trim_blocks nor the rule for the last newline sees the end of a line.
+    // As Jinja does. Otherwise neither trim_blocks nor the rule for the final newline recognizes line ends.
     const text = normalizeNewlines(source)
     this.#program = repairTemplate(parse(tokenize(text, { lstrip_blocks: true, trim_blocks: true })))
   }
 
   /**
-   * @param variables plain data; `now` is what `strftime_now` shows
-   * @throws TemplateRaised; any other Error where the template does something that the interpreter cannot
+   * @param variables plain data; `now` is the time that `strftime_now` shows
+   * @throws TemplateRaised; any other Error if the template uses something unsupported
    */
   run(variables: ReadonlyMap<string, unknown>, now: Date): string {
     const scope = new Environment()
@@ -42,7 +42,7 @@ function globals(now: Date): [string, unknown][] {
     ["None", null],
     ["range", boundedRange],
     ["strftime_now", (format: unknown) => strftime(now, String(format))],
-    // Templates that were translated from Go's may ask for it.
+    // Templates translated from Go may call it.
     ["strftime_yesterday", (format: unknown) => strftime(dayBefore(now), String(format))],
     ["raise_exception", raiseException],
     [FORMAT_FUNCTION, formatText],
@@ -67,7 +67,7 @@ function boundedRange(first: number, second: number | undefined, step = 1): numb
   return Array.from({ length }, (_, index) => start + index * step)
 }
 
-/** Python's `str.format` for `{}` and `{0}`. */
+/** Python's `str.format`, for `{}` and `{0}` only. */
 function formatText(text: unknown, ...values: unknown[]): string {
   let next = 0
   return String(text).replace(/\{\{|\}\}|\{(\d*)\}/g, (whole, index: string | undefined) => {

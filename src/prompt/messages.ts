@@ -1,7 +1,7 @@
 import type { ChatMessage } from "../domain/chat"
 import type { TemplateCaps } from "./template-caps"
 
-/** A message as templates read it. */
+/** A message as passed to templates. */
 export interface TemplateMessage {
   readonly role: string
   readonly content: string | readonly { readonly type: "text"; readonly text: string }[]
@@ -9,10 +9,10 @@ export interface TemplateMessage {
   readonly tool_call_id?: string
 }
 
-/** Between two texts that are put into one message. */
+/** Separates two texts merged into one message. */
 const PARAGRAPH = "\n\n"
 
-/** The conversation in the shape and with the roles that a template can show. */
+/** Converts the conversation to the content and roles that the template supports. */
 export function toTemplateMessages(messages: readonly ChatMessage[], caps: TemplateCaps): TemplateMessage[] {
   const known = caps.supportsDeveloperRole ? messages : messages.map(developerToSystem)
   const shown = caps.supportsSystemRole ? known : withoutSystem(known)
@@ -23,7 +23,7 @@ function developerToSystem(message: ChatMessage): ChatMessage {
   return message.role === "developer" ? { ...message, role: "system" } : message
 }
 
-/** What the system says goes before what the user says first. */
+/** Merges system messages into the first user message. */
 function withoutSystem(messages: readonly ChatMessage[]): ChatMessage[] {
   const system = messages.filter(({ role }) => role === "system")
   const others = messages.filter(({ role }) => role !== "system")

@@ -2,8 +2,8 @@
 export interface PromptPiece {
   readonly text: string
   /**
-   * `true`: the text of a control token in it means that token. `false`: it is plain text, whatever it looks like;
-   * it came from somebody who may not write control tokens.
+   * `true`: the text of a control token is parsed as that token. `false`: it is untrusted, and always plain
+   * text.
    */
   readonly special: boolean
 }

@@ -1,16 +1,16 @@
 import type { PromptPiece } from "./piece"
 import type { SpecialTokens, Strictness } from "./special-tokens"
 
-/** Decimal digits of the random part: nobody guesses it within one request. */
+/** Decimal digits of the random part, too many to guess within one request. */
 const NONCE_DIGITS = 20
-/** Enough for every distinct text of a control token. */
+/** Enough for every distinct control text. */
 const INDEX_DIGITS = 6
 const MAX_STAND_INS = 10 ** INDEX_DIGITS
 
 /**
- * Replaces the texts of control tokens in messages by stand-ins before a template sees them, and finds them again in
- * what the template made of them. Stand-ins are digits, because those come through everything that templates do to
- * text (trimming, changing case, JSON) unchanged.
+ * Replaces the texts of control tokens in messages by placeholders before the template runs, and restores
+ * them in its output. Placeholders are digits, because these pass unchanged through everything that templates
+ * do to text (trimming, changing case, JSON).
  */
 export class SpecialTokenEscaper {
   readonly #specialTokens: SpecialTokens
@@ -19,7 +19,7 @@ export class SpecialTokenEscaper {
   readonly #hidden: string[] = []
   readonly #placeholders = new Map<string, string>()
   #hasParts = false
-  /** Marks the end of an unfinished message; not part of any text. */
+  /** Marks the end of an unfinished message; occurs in no text. */
   readonly endMark = randomDigits()
 
   constructor(controls: SpecialTokens, strictness: Strictness) {
@@ -27,12 +27,12 @@ export class SpecialTokenEscaper {
     this.#strictness = strictness
   }
 
-  /** Has anything been hidden that is only a part of a control text? */
+  /** Was any part of a control text escaped, as opposed to a whole one? */
   get hasParts(): boolean {
     return this.#hasParts
   }
 
-  /** Plain data with every text in it made harmless; keys stay as they are. */
+  /** Escapes every string in plain data; keys are not changed. */
   escape(value: unknown): unknown {
     if (typeof value === "string") return this.escapeText(value)
     if (Array.isArray(value)) return value.map((item: unknown) => this.escape(item))
@@ -44,7 +44,7 @@ export class SpecialTokenEscaper {
     return this.#specialTokens.replace(text, this.#strictness, (found) => this.#placeholderFor(found))
   }
 
-  /** What was rendered, cut where hidden texts stand; the pieces' texts are the original ones. */
+  /** Splits the rendered text at escaped texts; the pieces contain the original text. */
   unescape(rendered: string): PromptPiece[] {
     const [first = "", ...others] = rendered.split(this.#nonce)
     const pieces: PromptPiece[] = [{ text: first, special: true }]
@@ -69,6 +69,6 @@ export class SpecialTokenEscaper {
 
 function randomDigits(): string {
   const numbers = crypto.getRandomValues(new Uint32Array(NONCE_DIGITS))
-  // The first digit is not 0: a template that makes numbers of digits would drop it.
+  // The first digit is not 0: a template that converts digits to a number would drop it.
   return Array.from(numbers, (value, index) => (index === 0 ? 1 + (value % 9) : value % 10)).join("")
 }

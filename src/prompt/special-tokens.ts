@@ -1,15 +1,15 @@
 interface TrieNode {
   readonly next: Map<number, TrieNode>
-  /** A control text ends here. */
+  /** Does a control text end at this node? */
   isEnd: boolean
 }
 
-/** How much of a control text must be there to be hidden. */
+/** Whether only whole control texts are hidden, or also parts of them. */
 export type Strictness = "whole texts" | "parts too"
 
 /**
- * The texts of a model's control tokens, and how to find them in other text: in one pass, whose time depends on the
- * text's length and the longest control text, not on their number.
+ * The texts of a model's control tokens, and a search for them in one pass. Its time depends on the length of
+ * the text and of the longest control text, not on their number.
  */
 export class SpecialTokens {
   readonly #root: TrieNode = { next: new Map(), isEnd: false }
@@ -24,7 +24,7 @@ export class SpecialTokens {
     this.#firstCharacter = codes.length === 0 ? undefined : new RegExp(`[${codes.join("")}]`, "g")
   }
 
-  /** `text` with every control text in it given to `replace`. */
+  /** `text` with each control text in it replaced by the result of `replace`. */
   replace(text: string, strictness: Strictness, replace: (found: string) => string): string {
     let result = ""
     let done = 0
@@ -35,12 +35,12 @@ export class SpecialTokens {
     return done === 0 ? text : result + text.slice(done)
   }
 
-  /** Every whole control text in `text`, in order. */
+  /** All whole control texts in `text`, in order. */
   find(text: string): string[] {
     return [...this.#occurrences(text, "whole texts")].map(([start, end]) => text.slice(start, end))
   }
 
-  /** Is `text` one of the control texts, and not just a part of one? */
+  /** Is `text` a whole control text? */
   has(text: string): boolean {
     return this.#walk(text, 0).whole === text.length
   }
@@ -64,14 +64,14 @@ export class SpecialTokens {
     let from = wantParts ? this.#endOfLeadingSuffix(text) : 0
     if (from > 0) yield [text.length - text.trimStart().length, from]
     const lastWord = text.trimEnd().length
-    // A copy: the position is kept in the expression, and the caller may start another search meanwhile.
+    // A copy: the expression stores the position, and the caller may start another search meanwhile.
     const candidates = new RegExp(this.#firstCharacter)
     for (;;) {
       candidates.lastIndex = from
       const start = candidates.exec(text)?.index
       if (start === undefined) return
       const { whole, partial } = this.#walk(text, start)
-      // One character is enough of a part only where the template's own text may follow it.
+      // A single character counts as a part only at the end, where the template's own text may complete it.
       const isPart = wantParts && (partial > 1 || start + partial === lastWord)
       const length = whole > 0 ? whole : isPart ? partial : 0
       if (length > 0) yield [start, start + length]
@@ -79,7 +79,7 @@ export class SpecialTokens {
     }
   }
 
-  /** Lengths of the longest control text at `start`, and of the longest beginning of one. */
+  /** Lengths of the longest control text at `start`, and of the longest prefix of one. */
   #walk(text: string, start: number): { whole: number; partial: number } {
     let node: TrieNode | undefined = this.#root
     let whole = 0
@@ -92,7 +92,9 @@ export class SpecialTokens {
     }
   }
 
-  /** Where the ending of a control text that `text` begins with (after white space) is over; 0: there is none. */
+  /**
+   * If `text` begins (after white space) with the end of a control text: the offset after it; otherwise 0.
+   */
   #endOfLeadingSuffix(text: string): number {
     const start = text.length - text.trimStart().length
     for (let length = Math.min(this.#longest, text.length - start); length > 0; length--) {

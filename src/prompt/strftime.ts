@@ -34,8 +34,8 @@ const DIRECTIVES: Readonly<Record<string, (date: Date) => string>> = {
 }
 
 /**
- * Python's `strftime` in the C locale, local time, for the directives above and their `%-d` forms without leading
- * zeros; any other directive is left as it is.
+ * Python's `strftime` in the C locale and local time, for the directives above and their `%-d` forms without
+ * leading zeros; other directives are copied unchanged.
  */
 export function strftime(date: Date, format: string): string {
   return format.replace(/%(-?)([A-Za-z%])/g, (whole, dash: string, letter: string) => {
@@ -58,7 +58,7 @@ function digits(value: number, width: number): string {
 }
 
 function dayOfYear(date: Date): number {
-  // In UTC, so that no clock change lies between the two.
+  // In UTC, so that no daylight-saving change lies in between.
   const midnight = Date.UTC(date.getFullYear(), date.getMonth(), date.getDate())
   return (midnight - Date.UTC(date.getFullYear(), 0, 0)) / 86_400_000
 }

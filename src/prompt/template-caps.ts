@@ -1,22 +1,22 @@
 import type { ChatMessage } from "../domain/chat"
 import { TemplateRaised } from "./jinja"
 
-/** What a template expects of a conversation; found out by trying. */
+/** The capabilities of a template, found by testing it. */
 export interface TemplateCaps {
-  /** Is a message's content a text, or a list of parts? */
+  /** Is the content of a message a string or a list of parts? */
   readonly content: "text" | "parts"
-  /** What the variable `tools` must be where there are none. */
+  /** The value of the variable `tools` if there are none. */
   readonly tools: "none" | "undefined" | "empty"
-  /** Otherwise system messages must go into the first user message. */
+  /** If false, system messages are merged into the first user message. */
   readonly supportsSystemRole: boolean
-  /** Otherwise developer messages are system messages. */
+  /** If false, developer messages are sent as system messages. */
   readonly supportsDeveloperRole: boolean
 }
 
-/** What a template makes of a conversation, before an assistant's turn. */
+/** Renders a conversation with a template, up to the assistant's reply. */
 export type TryTemplate = (messages: readonly ChatMessage[], caps: TemplateCaps) => string
 
-/** The usual ones, which most templates get on with. */
+/** The defaults, which work with most templates. */
 export const DEFAULT_CAPS: TemplateCaps = {
   content: "text",
   tools: "none",
@@ -30,8 +30,8 @@ const DEVELOPER: ChatMessage = { role: "developer", content: "probe of developer
 const ASSISTANT: ChatMessage = { role: "assistant", content: "probe of assistant text" }
 
 /**
- * @throws an Error that says why, where the template cannot show even the simplest conversation; not where it
- * refuses them all in its own words, because it may accept another
+ * @throws an Error with the reason if the template cannot render even the simplest conversation; not if it
+ * rejects all of them with its own message, because it may accept another
  */
 export function probeTemplate(source: string, tryTemplate: TryTemplate): TemplateCaps {
   const basic = basicCaps(tryTemplate)
@@ -39,7 +39,7 @@ export function probeTemplate(source: string, tryTemplate: TryTemplate): Templat
   if (refusal !== undefined && !(refusal instanceof TemplateRaised)) throw refusal
   const shows = (message: ChatMessage): boolean =>
     failureOf(() => mustShow(message, tryTemplate([message, USER], basic))) === undefined
-  // Generic templates show any role: only one that names it was made for it.
+  // Generic templates render any role: only one that names the role supports it.
   return {
     ...basic,
     supportsSystemRole: shows(SYSTEM),
@@ -47,7 +47,7 @@ export function probeTemplate(source: string, tryTemplate: TryTemplate): Templat
   }
 }
 
-/** The first combination of content and tools with which a user's message is shown. */
+/** The first combination of content and tools that renders a user's message. */
 function basicCaps(tryTemplate: TryTemplate): TemplateCaps {
   const failures: Error[] = []
   for (const tools of ["none", "undefined", "empty"] as const) {
@@ -63,7 +63,7 @@ function basicCaps(tryTemplate: TryTemplate): TemplateCaps {
   return DEFAULT_CAPS
 }
 
-/** In any case: some templates change it. */
+/** Ignores case: some templates change it. */
 function mustShow(message: ChatMessage, rendered: string): void {
   if (!rendered.toLowerCase().includes(message.content))
     throw new Error(`it leaves out the ${message.role}'s message`)

@@ -11,18 +11,18 @@ import { strftime } from "./strftime"
 import { DEFAULT_CAPS, probeTemplate, type TemplateCaps } from "./template-caps"
 
 export interface ChatTemplateOptions {
-  /** The model's own template; `null` where it has none. */
+  /** The model's own template; `null` if it has none. */
   readonly source: string | null
-  /** It is used whatever it leaves out of a conversation: somebody chose it. */
+  /** The template was configured: use it even if it omits parts of a conversation. */
   readonly isChosen?: boolean
-  /** Texts of the tokens, empty where the model has none. */
+  /** Texts of the tokens; empty if the model has none. */
   readonly bosToken: string
   readonly eosToken: string
-  /** The texts of all control tokens of the vocabulary. */
+  /** The texts of all control tokens in the vocabulary. */
   readonly specialTokens: readonly string[]
-  /** `general.architecture` of the model: a model without a template gets the format of its family. */
+  /** The model's `general.architecture`; selects a format if there is no template. */
   readonly architecture?: string
-  /** The clock that templates see; default: the system's. */
+  /** The clock for templates; default: the system's. */
   readonly now?: () => Date
 }
 
@@ -33,32 +33,32 @@ export type RenderRequest = Pick<
 
 export interface RenderedChat {
   readonly text: string
-  /** They join to `text`. */
+  /** Concatenated they are `text`. */
   readonly pieces: readonly PromptPiece[]
 }
 
-/** A built-in template in place of the model's own. */
+/** A built-in template used in place of the model's own. */
 export interface TemplateFallback {
-  /** Which format is used and why, in one sentence for people. */
+  /** The format and the reason for it, in one sentence. */
   readonly explanation: string
-  /** Markers of the format that are no tokens of the vocabulary: answers must end before them. */
+  /** Markers of the format that are not tokens of the vocabulary: answers stop before them. */
   readonly stop: readonly string[]
 }
 
-/** Turns conversations into prompts. */
+/** Renders conversations as prompts. */
 export interface ChatTemplate {
-  /** Absent: the model's own template is used. */
+  /** Absent if the model's own template is used. */
   readonly fallback?: TemplateFallback
   /**
-   * @throws TemplateFailed where the template refuses the conversation or fails at it; InvalidRequest where
-   * `continueFinalMessage` is set and the last message is not the assistant's
+   * @throws TemplateFailed if the template rejects the conversation or fails; InvalidRequest if
+   * `continueFinalMessage` is set and the last message is not from the assistant
    */
   render(request: RenderRequest): RenderedChat
 }
 
 /**
- * Tries the template on small conversations, to learn what it needs and whether it works. This runs code from the
- * model file, as rendering does: a hostile template may never return.
+ * Compiles the template and tests it on small conversations, to learn its capabilities and whether it works.
+ * This runs code from the model file, as rendering does: a hostile template may never return.
  */
 export function compileChatTemplate(options: ChatTemplateOptions): ChatTemplate {
   if (options.source === null || options.source.trim() === "") {
@@ -111,9 +111,9 @@ class CompiledTemplate implements ChatTemplate {
   }
 
   /**
-   * Parts of a control text that stand in different messages, or around something that the template takes out, could
-   * meet in the prompt. They have if hiding the parts too changes the control tokens that the prompt has; then it is
-   * the prompt without the parts' tokens that is right.
+   * Parts of a control text from different messages, or around something that the template removes, may be
+   * joined in the prompt. If escaping parts too changes the special tokens of the prompt, that happened; the
+   * strict rendering, without these tokens, is then the right one.
    */
   #withoutJoints(request: RenderRequest, pieces: PromptPiece[]): PromptPiece[] {
     const escaper = new SpecialTokenEscaper(this.#controls, "parts too")
@@ -140,7 +140,7 @@ class CompiledTemplate implements ChatTemplate {
     }
   }
 
-  /** Variables and defaults are those that llama.cpp's server gives to templates. */
+  /** Passes the same variables and defaults to templates as llama.cpp's server. */
   #run(
     messages: readonly TemplateMessage[],
     caps: TemplateCaps,
@@ -159,7 +159,7 @@ class CompiledTemplate implements ChatTemplate {
       ["bos_token", this.#options.bosToken],
       ["eos_token", this.#options.eosToken],
     ])
-    // Declared by the interpreter itself, which lets nobody declare it again.
+    // Declared by the interpreter itself, which does not allow declaring it again.
     variables.delete("namespace")
     return this.#template.run(variables, now)
   }
@@ -172,7 +172,7 @@ function toolVariables({ tools }: TemplateCaps): [string, unknown][] {
     case "undefined":
       return []
     case "empty":
-      // Templates of function-calling models may know tools as JSON under another name, and only so.
+      // Templates of function-calling models may accept tools only as JSON, under another name.
       return [
         ["tools", []],
         ["functions", "[]"],

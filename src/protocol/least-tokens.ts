@@ -1,17 +1,21 @@
 import type { GenerationRequest } from "../domain/chat"
 import { ContextLengthExceeded } from "../errors/request"
 
-/** What is known of a model that decides how much text it takes. */
+/** The properties of a model that determine how much text fits. */
 export interface TextCapacity {
-  /** The longest conversation, in tokens. */
+  /** The maximum length of a conversation, in tokens. */
   readonly contextLength: number
-  /** Bytes of the longest token; absent: the tokenizer rewrites text first, so that its length tells nothing. */
+  /**
+   * Bytes of the longest token; absent if the tokenizer normalizes text first, since its length then says
+   * nothing.
+   */
   readonly longestTokenBytes?: number | undefined
 }
 
 /**
- * Refuses what cannot fit, before any work is spent on it: the engine does so where a request arrives, the worker
- * where the model's defaults were added. What passes may still be too long; only its tokens tell.
+ * Rejects requests that cannot fit before work is spent on them: in the engine when a request arrives, in the
+ * worker after the model's defaults are added. Those that pass may still be too long; only tokenizing shows
+ * it.
  * @throws ContextLengthExceeded
  */
 export function refuseHopeless(request: GenerationRequest, capacity: TextCapacity): void {
@@ -22,7 +26,7 @@ export function refuseHopeless(request: GenerationRequest, capacity: TextCapacit
 }
 
 /**
- * The same for a prompt that is only to be looked at: token ids cost nothing, however many.
+ * The same for a prompt that is only rendered: token ids cost nothing, however many.
  * @throws ContextLengthExceeded
  */
 export function refuseHopelessText(request: GenerationRequest, capacity: TextCapacity): void {
@@ -30,7 +34,7 @@ export function refuseHopelessText(request: GenerationRequest, capacity: TextCap
   refuse(leastTokensOfText(request, capacity), capacity, fieldOf(request))
 }
 
-/** Is the beginning of the prompt left out where it is too long? */
+/** Is the start of the prompt dropped if it is too long? */
 function isCut(request: GenerationRequest): boolean {
   return request.kind === "completion" && request.keepLast !== undefined
 }
@@ -44,13 +48,13 @@ function leastTokensOfText(request: GenerationRequest, capacity: TextCapacity): 
     const { prompt, suffix = "" } = request
     return leastTokensOf((typeof prompt === "string" ? prompt.length : 0) + suffix.length, capacity)
   }
-  // Whoever speaks is laid out with something around it.
+  // A template adds at least one token around each message of a user or assistant.
   const turns = request.messages.filter(({ role }) => role === "user" || role === "assistant").length
   return Math.max(turns, leastTokensOf(chatLength(request.messages), capacity))
 }
 
 /**
- * Refuses text that is to be tokenized as it is.
+ * Rejects text that is tokenized unchanged.
  * @param length in UTF-16 units
  * @throws ContextLengthExceeded
  */
@@ -67,14 +71,14 @@ function refuse(
   if (least > contextLength) throw new ContextLengthExceeded(least, contextLength, field, isLowerBound)
 }
 
-/** A UTF-16 unit is at least one byte of UTF-8, so this is never more than the true number. */
+/** A UTF-16 unit is at least one byte of UTF-8, so this never exceeds the true number. */
 function leastTokensOf(length: number, { longestTokenBytes }: TextCapacity): number {
   return longestTokenBytes === undefined ? 0 : Math.floor(length / longestTokenBytes)
 }
 
 /**
- * UTF-16 units of what certainly becomes a part of a chat's prompt. Templates trim texts, and leave out what assistants
- * thought, and some of them system messages; what users say they never do.
+ * Lower bound of a chat's text in its prompt, in UTF-16 units. Templates trim texts and drop the reasoning of
+ * assistants, and some drop system messages; none drops what users write.
  */
 function chatLength(messages: readonly { readonly role: string; readonly content: string }[]): number {
   return messages.reduce((sum, { role, content }) => sum + (role === "user" ? content.trim().length : 0), 0)

@@ -10,28 +10,30 @@ import type { WireEvents, WireRendered, WireRequest } from "./wire"
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */
 export const PROTOCOL_VERSION = 4
 
-/** Where a worker finds its native libraries, and who its parent is. First thing that any worker is told. */
+/** The paths of the native libraries, and the parent process. The first message to every worker. */
 export interface WorkerEnvironment {
   readonly protocol: typeof PROTOCOL_VERSION
-  /** Folder for extracted native components (`~/.xllm/runtime`). */
+  /** Folder of extracted native components (`~/.xllm/runtime`). */
   readonly runtimeFolder: string
-  /** The worker ends when this process does. */
+  /** The worker exits when this process does. */
   readonly parentPid: number
 }
 
-/** What a worker is to load. */
+/** The model that a worker loads. */
 export interface WorkerModel {
   readonly name: string
   readonly kind: ModelKind
-  /** A file, or a folder. */
+  /** A file or a folder. */
   readonly path: string
-  /** A folder of this version of the model alone, for what can be made from its files again; it may not exist yet. */
+  /**
+   * A folder for files derived from this version of the model, which can be made again; it may not exist yet.
+   */
   readonly derivedFolder: string
-  /** What comes along with it, see `encodeDefaults`. */
+  /** The model's defaults, see `encodeDefaults`. */
   readonly defaults?: string
 }
 
-/** Server → worker of a model that takes requests `R`. */
+/** Server → worker; `R` is the type of request that the model takes. */
 export type ToWorker<R extends WorkRequest> =
   | {
       readonly type: "load"
@@ -51,30 +53,30 @@ export type ToWorker<R extends WorkRequest> =
       readonly loadMs: number
     }
   /**
-   * The client is gone. No further event of `id` is sent. The next `generate` may come before the step that is being
-   * computed for it can end; it waits for that then.
+   * The client disconnected. No further events of `id` are sent. The next `generate` may arrive before the
+   * current step, which still computes `id`, has ended; it then waits for that step.
    */
   | { readonly type: "cancel"; readonly id: number }
-  /** Only to a text worker. */
+  /** Text workers only. */
   | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
   | { readonly type: "stop" }
 
 /** Worker → server. */
 export type FromWorker<E extends WorkEvent> =
   | { readonly type: "ready"; readonly info: LoadedModelInfo }
-  /** The load failed; the worker ends by itself. */
+  /** The load failed; the worker exits. */
   | { readonly type: "load-failed"; readonly error: WireError }
   /**
-   * Sent after every step (a decode, a sentence, a window of audio, a step of diffusion), and whenever there is
-   * something to tell. While any request is open the worker sends one at least every step, even without events: it is
-   * the sign of life that the watchdog waits for.
+   * Sent after every step (a decode, a sentence, an audio window, a diffusion step), and whenever there are
+   * events. While a request is open the worker sends at least one per step, even without events: the watchdog
+   * uses it as a heartbeat.
    */
   | {
       readonly type: "step"
       readonly events: WireEvents<E>
-      /** Of a text worker. */
+      /** Text workers only. */
       readonly counters?: WorkerCounters
-      /** Of the step before this message, where there was one. */
+      /** Usage of the preceding step, if any. */
       readonly usage?: StepUsage
     }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
@@ -83,30 +85,30 @@ export type FromWorker<E extends WorkEvent> =
 export type ToTextWorker = ToWorker<GenerationRequest>
 export type FromTextWorker = FromWorker<GenerationEvent>
 
-/** Server → probe worker: a short-lived process that asks the backends for their devices. */
+/** Server → probe worker: a short-lived process that lists the devices of the backends. */
 export type ToProbeWorker = {
   readonly type: "probe"
   readonly environment: WorkerEnvironment
   readonly useGpu: boolean
 }
 
-/** Probe worker → server, then it ends. */
+/** Probe worker → server; the worker exits afterwards. */
 export type FromProbeWorker =
   | {
       readonly type: "probed"
       readonly devices: readonly Device[]
-      /** Version of llama.cpp's libraries, as they report it. */
+      /** Version reported by llama.cpp's libraries. */
       readonly llamaVersion: string
-      /** Why the GPU backend could not be loaded, if so. */
+      /** Why the GPU backend could not be loaded, if it failed. */
       readonly gpuFallback?: string
     }
   | { readonly type: "probe-failed"; readonly error: WireError }
 
 /**
- * Workers write to stderr: plain lines, and frames written by the shim from any thread. A frame is one line that
- * starts with {@link FRAME_START}: `\x1eL<level> <text>` for a log line of llama.cpp (levels as in ggml.h: 1 debug,
- * 2 info, 3 warn, 4 error, 5 continuation), `\x1eP<fraction>` for load progress from 0 to 1, {@link LOAD_MARK} where
- * the load begins after the backends were tried.
+ * Workers write plain lines to stderr, and the shim writes frames from any thread. A frame is one line that
+ * starts with {@link FRAME_START}: `\x1eL<level> <text>` for a log line of llama.cpp (levels as in ggml.h: 1
+ * debug, 2 info, 3 warn, 4 error, 5 continuation), `\x1eP<fraction>` for load progress from 0 to 1, {@link
+ * LOAD_MARK} when the load begins, after the backends were tried.
  */
 export const FRAME_START = "\x1e"
 

@@ -1,7 +1,7 @@
 /**
- * What is long or deep crosses between processes and threads as one JSON text, or as numbers in a row. Structured clone
- * takes its time for every single object, of the sender's only thread: 1.1 s for 400,000 messages and 4 s for
- * 2,000,000 pairs of `logit_bias`, which take 0.1 s as a text and as typed arrays.
+ * Long or deeply nested data crosses between processes and threads as one JSON text, or as typed arrays.
+ * Structured clone is slow per object and blocks the sender's only thread: 1.1 s for 400,000 messages and 4 s
+ * for 2,000,000 pairs of `logit_bias`, which take 0.1 s as text and typed arrays.
  */
 import type {
   CompletionRequest,
@@ -21,21 +21,21 @@ interface WireBias {
   readonly ids: Int32Array
   /** A list, as JSON. */
   readonly texts: string
-  /** Of the ids and, behind them, of the texts. */
+  /** The biases of the ids, followed by those of the texts. */
   readonly biases: Float64Array
 }
 
 /** A request on its way to a worker. */
 export interface WireRequest<R extends WorkRequest = WorkRequest> {
   readonly kind: R["kind"]
-  /** The request as JSON, but for the fields below. */
+  /** The request as JSON, without the fields below. */
   readonly json: string
-  /** A completion's prompt, where that is token ids. */
+  /** The prompt of a completion if it is token ids. */
   readonly promptIds?: Int32Array
   readonly logitBias?: WireBias
 }
 
-/** Stands for a `maxTokens` of `Infinity`, which JSON has not. */
+/** Replaces a `maxTokens` of `Infinity`, which JSON cannot represent. */
 const UNLIMITED = -1
 
 export function encodeRequest<R extends WorkRequest>(request: R): WireRequest<R> {
@@ -60,9 +60,9 @@ function encodeGeneration(request: GenerationRequest): Omit<WireRequest, "kind">
   }
 }
 
-/** The request that {@link encodeRequest} was given. */
+/** Restores the request given to {@link encodeRequest}. */
 export function decodeRequest<R extends WorkRequest>(wire: WireRequest<R>): R {
-  // Both sides are the same program: the text is what the other one made of an R.
+  // Both sides are the same program: `encodeRequest` wrote this text from an R.
   const whole = JSON.parse(wire.json) as WorkRequest
   const isText = isGenerationRequest(whole)
   return (isText ? decodeGeneration(whole, wire) : whole) as R
@@ -78,19 +78,19 @@ function decodeGeneration(
     ...(logitBias !== undefined && { sampling: { ...flat.sampling, logitBias: decodeBias(logitBias) } }),
   }
   if (promptIds === undefined) return { ...flat, ...rest }
-  // Only completions have ids.
+  // Only completions contain ids.
   return { ...(flat as CompletionRequest), prompt: Array.from(promptIds), ...rest }
 }
 
-/** What comes along with a model, as one text. */
+/** The model's defaults as text. */
 export function encodeDefaults(defaults: ModelDefaults): string {
   const isUnlimited = defaults.maxTokens === Number.POSITIVE_INFINITY
   return JSON.stringify({ ...defaults, ...(isUnlimited && { maxTokens: UNLIMITED }) })
 }
 
-/** Nothing where nothing comes along. */
+/** Without text, no defaults. */
 export function decodeDefaults(json = "{}"): ModelDefaults {
-  // What `encodeDefaults` made of them.
+  // Written by `encodeDefaults`.
   const defaults = JSON.parse(json) as ModelDefaults
   const isUnlimited = defaults.maxTokens === UNLIMITED
   return { ...defaults, ...(isUnlimited && { maxTokens: Number.POSITIVE_INFINITY }) }
@@ -109,7 +109,7 @@ function encodeBias(pairs: LogitBias): WireBias {
   return { ids: biasedIds, texts: JSON.stringify(texts.map(([text]) => text)), biases }
 }
 
-/** Pairs of ids come first; what is added to a logit is the same in any order. */
+/** Pairs of ids come first; the order of biases makes no difference. */
 function decodeBias({ ids, texts, biases }: WireBias): LogitBias {
   const biasAt = (index: number): number => biases[index] ?? 0
   const list = JSON.parse(texts) as readonly string[]
@@ -118,7 +118,7 @@ function decodeBias({ ids, texts, biases }: WireBias): LogitBias {
   )
 }
 
-/** A rendered prompt on its way to the server. */
+/** A rendered prompt sent to the server. */
 export interface WireRendered {
   readonly prompt: string
   readonly tokens: Int32Array
@@ -127,7 +127,7 @@ export interface WireRendered {
   readonly logitBias: WireBias
 }
 
-/** What of it is rendered may be numbers in a row already. */
+/** The token ids may already be a typed array. */
 export function encodeRendered({
   prompt,
   tokens,
@@ -143,7 +143,7 @@ export function encodeRendered({
 }
 
 export function decodeRendered({ prompt, tokens, json, logitBias }: WireRendered): RenderedPrompt {
-  // What `encodeRendered` made of the parameters.
+  // Written by `encodeRendered`.
   const flat = JSON.parse(json) as Omit<RenderedPrompt["parameters"], "logitBias">
   return { prompt, tokens: Array.from(tokens), parameters: { ...flat, logitBias: decodeBias(logitBias) } }
 }
@@ -151,27 +151,30 @@ export function decodeRendered({ prompt, tokens, json, logitBias }: WireRendered
 /** One event of one request. The event `done` ends the request. */
 export type RequestEvent<E extends WorkEvent = WorkEvent> =
   | { readonly id: number; readonly event: E }
-  /** The request failed and is over. */
+  /** The request failed and ended. */
   | { readonly id: number; readonly error: WireError }
 
-/** A token of a prompt; the first one has no probability. */
+/** A token of a prompt; the first has no probability. */
 export type PromptLogprob = NonNullable<
   Extract<GenerationEvent, { readonly type: "prompt" }>["logprobs"]
 >[number]
 
 /**
- * The next log probabilities of a request's prompt, told as they are computed. Its event `prompt` comes behind the last
- * of them, and {@link EventReader} puts them into it.
+ * The next log probabilities of a request's prompt, sent as they are computed. Its `prompt` event follows the
+ * last of them; {@link EventReader} adds them to it.
  */
 interface JudgedPrompt {
   readonly id: number
   readonly wantsPromptLogprobs: readonly PromptLogprob[]
 }
 
-/** What a worker has to tell of a step. */
+/** What a worker reports about a step. */
 export type WorkerEvent<E extends WorkEvent> = RequestEvent<E> | JudgedPrompt
 
-/** The same on its way: as JSON where it has log probabilities, which are several objects for every token. */
+/**
+ * The same encoded for sending: as JSON if it contains log probabilities, which are several objects per
+ * token.
+ */
 export type WireEvents<E extends WorkEvent> = readonly WorkerEvent<E>[] | string
 
 export function encodeEvents<E extends WorkEvent>(events: readonly WorkerEvent<E>[]): WireEvents<E> {
@@ -182,12 +185,12 @@ function hasLogprobs(entry: WorkerEvent<WorkEvent>): boolean {
   return "wantsPromptLogprobs" in entry || ("event" in entry && "logprobs" in entry.event)
 }
 
-/** Reads what one worker tells of its requests. */
+/** Decodes the events of one worker. */
 export class EventReader<E extends WorkEvent> {
   readonly #judged = new Map<number, PromptLogprob[]>()
 
   read(events: WireEvents<E>): readonly RequestEvent<E>[] {
-    // What `encodeEvents` made of the events.
+    // Written by `encodeEvents`.
     const entries = typeof events === "string" ? (JSON.parse(events) as WorkerEvent<E>[]) : events
     return entries.flatMap((entry) => {
       if ("error" in entry) this.forget(entry.id)
@@ -199,7 +202,7 @@ export class EventReader<E extends WorkEvent> {
     })
   }
 
-  /** Nothing more comes of this request, or nobody wants it. */
+  /** Drops collected data of a request that ended or was cancelled. */
   forget(id: number): void {
     this.#judged.delete(id)
   }
@@ -214,7 +217,7 @@ export class EventReader<E extends WorkEvent> {
   }
 }
 
-/** JSON has no `-Infinity`, and writes `null`. The token is changed in place: it has just been made from a text. */
+/** JSON writes `-Infinity` as `null`. Changes the token in place: it was just parsed. */
 function restored<T extends PromptLogprob>(token: T): T {
   if (!("top" in token)) return token
   for (const each of [token, ...token.top] as { logprob: TokenLogprob["logprob"] | null }[])

@@ -2,15 +2,18 @@ import { readFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 
 /**
- * Physical cores that this process may use: fewer where it is bound to some of them or its cgroup has a quota. ggml
- * gains nothing from the second thread of a core, and loses nearly everything where threads outnumber cores.
+ * Physical cores available to this process: fewer if it has a CPU affinity or its cgroup a quota. ggml gains
+ * nothing from the second thread of a core, and slows to a crawl if threads outnumber cores.
  */
 export function usableCores(): number {
   const quota = readText("/sys/fs/cgroup/cpu.max")
   return coresFrom(availableParallelism(), readText("/proc/cpuinfo"), quota)
 }
 
-/** `cpuInfo` as Linux's /proc/cpuinfo, `quota` as cgroup v2's cpu.max (microseconds: quota, period). */
+/**
+ * `cpuInfo`: text of Linux's /proc/cpuinfo; `quota`: text of cgroup v2's cpu.max (microseconds: quota,
+ * period).
+ */
 export function coresFrom(available: number, cpuInfo: string | undefined, quota: string | undefined): number {
   const [logical, physical] = countCores(cpuInfo ?? "")
   const threadsPerCore = physical > 0 ? logical / physical : 1

@@ -1,4 +1,4 @@
-/** The thread that waits for a worker's turn on the CPU, see `cpu-lease.ts`. */
+/** The thread that waits for a worker's CPU lease, see `cpu-lease.ts`. */
 import { type Flock, LOCK_EXCLUSIVE, LOCK_RELEASE, openFlock } from "../lib/system/flock"
 import type { LeaseDescriptors } from "./cpu-lease"
 
@@ -6,7 +6,7 @@ declare const self: Worker
 
 let flock: Flock | undefined
 
-/** A signal may interrupt the call: then it waits on. */
+/** A signal may interrupt the call; retry then. */
 function lock(descriptor: number): void {
   while (flock?.(descriptor, LOCK_EXCLUSIVE) === -1) continue
 }

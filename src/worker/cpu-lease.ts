@@ -2,22 +2,23 @@ import { mkdirSync, openSync } from "node:fs"
 import { join } from "node:path"
 import { type Flock, LOCK_EXCLUSIVE, LOCK_NOW, LOCK_RELEASE, openFlock } from "../lib/system/flock"
 
-/** How the two lock files are handed to the thread that waits. */
+/** The descriptors of the two lock files, passed to the waiting thread. */
 export interface LeaseDescriptors {
   readonly queue: number
   readonly turn: number
 }
 
-/** Steps without waiting after which the other workers are taken to be idle. */
+/** Steps without waiting after which other workers are considered idle. */
 const STEPS_UNTIL_ALONE = 50
 
 /**
- * Turns of the processes that compute on the same cores: ggml's threads spin until all of them are there, so two
- * models that compute at once slow each other down to a crawl, and by turns they do not.
+ * A lease on the CPU shared by processes on the same cores. ggml's threads spin until all of them arrive, so
+ * two models that compute at the same time slow each other to a crawl; taking turns avoids this.
  *
- * Two locks make it fair. Who wants a turn first takes the queue, holds it while waiting for the turn, and gives it
- * up when the turn comes; who has just had one therefore comes after whoever waits. The kernel gives locks back when
- * their holder ends. Waiting happens in a thread, so that the worker still hears its parent and shows life.
+ * Two locks make it fair. A process first takes the queue lock, holds it while waiting for the lease, and
+ * releases it when it gets the lease; so a process that just had the lease comes after those waiting. The
+ * kernel releases locks when their holder exits. Waiting happens in a thread, so that the worker can still
+ * receive messages and send heartbeats.
  */
 export class CpuLease {
   readonly #flock: Flock | undefined
@@ -27,7 +28,7 @@ export class CpuLease {
 
   /**
    * `folder`: the same for all processes that share the cores.
-   * @throws the file system's error where the folder cannot be written
+   * @throws the file system's error if the folder cannot be written
    */
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true })
@@ -38,12 +39,12 @@ export class CpuLease {
     }
   }
 
-  /** Has another process been computing a moment ago? */
+  /** Did another process compute recently? */
   get contended(): boolean {
     return this.#stepsAlone < STEPS_UNTIL_ALONE
   }
 
-  /** True where the turn was free and is ours now. Otherwise call {@link wait}. */
+  /** Returns true if the lease was free and is now held. Otherwise call {@link wait}. */
   tryTake(): boolean {
     const { queue, turn } = this.#descriptors
     const taken = this.#lockNow(queue) && this.#lockNow(turn)
@@ -52,7 +53,7 @@ export class CpuLease {
     return taken
   }
 
-  /** Waits for the turn, behind those who wait already. */
+  /** Waits for the lease, behind earlier waiters. */
   wait(): Promise<void> {
     this.#stepsAlone = 0
     this.#thread ??= new Worker(new URL("./cpu-lease-thread.ts", import.meta.url).href)
@@ -73,7 +74,7 @@ export class CpuLease {
   }
 }
 
-/** Without the folder there are no turns: slower beside another model, but no reason not to run. */
+/** Without the folder there is no lease: slower next to another model, but the worker still runs. */
 export function openCpuLease(folder: string): CpuLease | undefined {
   try {
     return new CpuLease(folder)

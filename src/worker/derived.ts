@@ -1,16 +1,16 @@
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 
-/** Beside the derived files: what they are, written last. */
+/** Describes the derived files; written last. */
 const RECORD = "derived.json"
 
-/** Bytes hashed at once, so that a large copy takes no memory. */
+/** Bytes hashed at once, to bound memory. */
 const CHUNK_BYTES = 8 * 1024 ** 2
 
 interface DerivedFile {
   readonly name: string
   readonly sizeBytes: number
-  /** XXH3, chained over chunks; finds damage, not malice. */
+  /** XXH3, chained over chunks; detects damage, not tampering. */
   readonly checksum: string
 }
 
@@ -20,9 +20,9 @@ interface Record {
 }
 
 /**
- * Makes sure that `folder` holds what `build` writes into the folder that it is given, and nothing else. It is built
- * beside and renamed, at most once while it stays intact; files that are missing, damaged or made after another
- * `recipe` (any text that changes with what `build` does) are built anew. Resolves to `folder`.
+ * Makes sure that `folder` contains exactly what `build` writes to the folder passed to it. It is built in a
+ * temporary folder and renamed, and reused while it is intact; files that are missing, damaged or made with
+ * another `recipe` (any text that changes with what `build` does) are rebuilt. Resolves to `folder`.
  */
 export async function derive(
   folder: string,
@@ -44,7 +44,7 @@ export async function derive(
   return folder
 }
 
-/** What stands in the way is damaged or old, unless another worker was faster. */
+/** An existing folder is damaged or outdated, unless another worker was faster. */
 async function install(temporary: string, folder: string, recipe: string): Promise<void> {
   const aside = `${temporary}.old`
   const replaced = await rename(folder, aside).then(
@@ -62,7 +62,7 @@ async function install(temporary: string, folder: string, recipe: string): Promi
 
 async function isIntact(folder: string, recipe: string): Promise<boolean> {
   try {
-    const record = (await Bun.file(join(folder, RECORD)).json()) as Record // written above
+    const record = (await Bun.file(join(folder, RECORD)).json()) as Record // written by `derive`
     if (record.recipe !== recipe) return false
     const checks = record.files.map(async (file) => {
       const path = join(folder, file.name)
@@ -70,7 +70,7 @@ async function isIntact(folder: string, recipe: string): Promise<boolean> {
     })
     return (await Promise.all(checks)).every((intact) => intact)
   } catch {
-    return false // not there, or unreadable: the same to the caller as damaged
+    return false // missing or unreadable: treated as damaged
   }
 }
 

@@ -5,17 +5,17 @@ const PR_SET_PDEATHSIG = 1
 const SIGKILL = 9
 
 /**
- * Ties this process to its parent: it ends when the parent does, however that ends and whatever native code is doing
- * here. Elsewhere than on Linux only the closed IPC channel tells, which native code delays.
+ * Makes this process exit when its parent does, for any reason and whatever native code is doing. On systems
+ * other than Linux only the closed IPC channel shows it, which native code can delay.
  */
 export function endWithParent(parentPid: number): void {
   process.on("disconnect", () => process.exit(0))
   askForDeathSignal()
-  // The parent may have ended before the signal was asked for.
+  // The parent may have exited before the signal was requested.
   if (process.ppid !== parentPid) process.exit(0)
 }
 
-/** The kernel ends this process, and what it turns into by exec, when its parent ends. Linux only. */
+/** Asks the kernel to kill this process, also after exec, when its parent exits. Linux only. */
 export function askForDeathSignal(): void {
   if (process.platform !== "linux") return
   try {
@@ -24,6 +24,6 @@ export function askForDeathSignal(): void {
     })
     symbols.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
   } catch {
-    // Another C library: the IPC channel has to do.
+    // Another C library: rely on the IPC channel.
   }
 }

@@ -8,48 +8,54 @@ import { decodeRequest, type RequestEvent } from "../protocol/wire"
 import { type CpuLease, openCpuLease } from "./cpu-lease"
 import { endWithParent } from "./lifetime"
 
-/** How often a worker that waits for its turn says that it lives, in ms. */
+/** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
 const HEARTBEAT_MS = 1000
 
-/** After so many ms a step gives its turn back while it computes: one that hangs must not stop the other models. */
+/**
+ * A step gives up its lease after this time, in ms, even while it computes: one that hangs must not block
+ * other models.
+ */
 const LONGEST_LEASE_MS = 10_000
 
 export type LoadMessage<R extends MediaRequest> = Extract<ToWorker<R>, { type: "load" }>
 
-/** A loaded model, as the shell drives it. */
+/** A loaded model, as used by the shell. */
 export interface MediaEngine<R extends MediaRequest, E extends MediaEvent> {
-  /** Without a footprint: this process holds all that the model takes. */
+  /** Footprint omitted: this process holds all memory of the model. */
   readonly info: Omit<LoadedMediaInfo, "footprint"> & Partial<Pick<LoadedMediaInfo, "footprint">>
-  /** Does one request; its last event is `done`. What it throws ends the request. At most `info.slots` run at a time. */
+  /**
+   * Processes a request; its last event is `done`. A thrown error ends the request. At most `info.slots` run
+   * concurrently.
+   */
   work(request: R, job: Job<E>): Promise<void>
 }
 
-/** One request, seen from the engine that does it. */
+/** One request, as seen by the engine. */
 export interface Job<E extends MediaEvent> {
-  /** Aborted when the client is gone. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal
-  /** Waiting before the worker heard of it, in ms. */
+  /** Time in the server's queue, in ms. */
   readonly queueMs: number
   readonly loadMs: number
-  /** Tells the client, at once. Ignored once it is gone. */
+  /** Sends an event at once. Ignored after a disconnect. */
   emit(event: E): void
-  /** Tells the parent that the work goes on, where there is nothing to tell of it. */
+  /** Tells the parent that the work continues when there are no events. */
   heartbeat(): void
   /**
-   * Does one step of computing (a sentence, a window of audio) when no other step runs, neither in this process nor in
-   * another one on these cores; steps of several requests come by turns. While the step computes nothing is told but
-   * what it emits: a step that hangs must look like one.
-   * @throws Cancelled where the client is gone before it begins
+   * Runs one step of computation (a sentence, an audio window) while no other step runs, in this process or
+   * in others on these cores; steps of several requests take turns. During the step only its own events are
+   * sent: a step that hangs must look like one.
+   * @throws Cancelled if the client disconnects before it begins
    */
   step<T>(compute: () => Promise<T>): Promise<T>
 }
 
-/** What loads a model of one kind. What it throws is the answer to the load. */
+/** Loads a model of one kind. A thrown error is the reply to the load. */
 export type LoadMedia<R extends MediaRequest, E extends MediaEvent> = (
   message: LoadMessage<R>,
 ) => Promise<MediaEngine<R, E>>
 
-/** Runs one model for the parent process, until that ends the connection. */
+/** Runs a model for the parent process until the parent disconnects. */
 export function runMediaWorker<R extends MediaRequest, E extends MediaEvent>(load: LoadMedia<R, E>): void {
   let shell: WorkerShell<R, E> | undefined
   process.on("message", (message: ToWorker<R>) => {
@@ -71,7 +77,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
   readonly #engine: MediaEngine<R, E>
   readonly #lease: CpuLease | undefined
   readonly #running = new Map<number, AbortController>()
-  /** Ends when the last step that was asked for does. */
+  /** Settles with the last queued step. */
   #lastStep: Promise<unknown> = Promise.resolve()
 
   constructor(engine: MediaEngine<R, E>, lease: CpuLease | undefined) {
@@ -93,7 +99,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
         this.#running.delete(message.id)
         return this.#emit([])
       case "render":
-        return // of text workers only
+        return // text workers only
       default:
         message satisfies never
     }
@@ -121,7 +127,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
     }
   }
 
-  /** Queues behind the steps that were asked for before. */
+  /** Queues a step behind earlier ones. */
   #step<T>(signal: AbortSignal, compute: () => Promise<T>): Promise<T> {
     const step = this.#lastStep.then(() => this.#compute(signal, compute))
     this.#lastStep = step.catch(() => undefined)
@@ -141,7 +147,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
     }
   }
 
-  /** Others compute; meanwhile the parent hears that this worker is not the one that hangs. */
+  /** Waits for the CPU lease, with heartbeats so that the watchdog does not take this worker for hung. */
   async #takeTurn(): Promise<void> {
     if (this.#lease === undefined || this.#lease.tryTake()) return
     const heartbeats = setInterval(() => this.#emit([]), HEARTBEAT_MS)

@@ -5,10 +5,10 @@ import { locateLlama } from "../native/llama-files"
 import type { FromProbeWorker, ToProbeWorker } from "../protocol/messages"
 import { endWithParent } from "./lifetime"
 
-/** Lowest level of llama.cpp's log that is of interest here: errors. */
+/** Minimum level of llama.cpp log lines here: errors. */
 const LOG_LEVEL = 4
 
-/** Asks the backends for their devices, once, and ends. */
+/** Lists the devices of the backends, once, and exits. */
 export function runProbeWorker(): void {
   process.once("message", (message: ToProbeWorker) => {
     endWithParent(message.environment.parentPid)

@@ -3,7 +3,7 @@ import { NativeLibraryError } from "../errors/engine"
 
 declare const kind: unique symbol
 
-/** An object of the engine; it is freed once nothing refers to it any more. */
+/** An engine object; freed when garbage-collected. */
 export interface Handle<Kind extends string> {
   readonly [kind]: Kind
 }
@@ -17,31 +17,31 @@ export type VadHandle = Handle<"vad">
 /** Mono, from -1 to 1. */
 export interface Samples {
   readonly samples: Float32Array
-  /** Hertz. */
+  /** In Hz. */
   readonly sampleRate: number
 }
 
 export interface SpeakRequest {
   readonly text: string
   readonly generationConfig: {
-    /** Number of the speaker; one that does not exist is taken for 0. */
+    /** Speaker id; an id that does not exist is treated as 0. */
     readonly sid: number
     /** Replaces the model's length scale by its inverse, unless it is 1. */
     readonly speed: number
-    /** 1: pauses stay as long as the voice makes them. */
+    /** 1: keeps the voice's own pauses. */
     readonly silenceScale: number
     readonly extra?: Readonly<Record<string, string>>
   }
-  /** `false`: results are copies, which may be transferred and outlive the call. */
+  /** `false`: results are copies that can be transferred and outlive the call. */
   readonly enableExternalBuffer: false
-  /** Called with each part as it is made; 0 stops before the next one. */
+  /** Called with each part as it is produced; return 0 to stop. */
   readonly callback?: (part: { readonly samples: Float32Array; readonly progress: number }) => 0 | 1
 }
 
-/** Exactly one family, by its name in sherpa-onnx, with its files and numbers; of some a path alone. */
+/** Exactly one family, by its name in sherpa-onnx, with its files and numbers; for some only a path. */
 export type FamilyConfig = Readonly<Record<string, Readonly<Record<string, string | number>> | string>>
 
-/** What every configuration of a model has. */
+/** Options common to all model configurations. */
 export interface SherpaModelOptions {
   readonly numThreads: number
   readonly provider: "cpu"
@@ -49,9 +49,9 @@ export interface SherpaModelOptions {
 
 export interface TtsConfig {
   readonly model: FamilyConfig | SherpaModelOptions
-  /** How many sentences are made at a time. */
+  /** Number of sentences synthesized at once. */
   readonly maxNumSentences: number
-  /** As in a request, which cannot say 1 where this does not. */
+  /** As in a request; a request can use 1 only if this is 1. */
   readonly silenceScale: number
   /** Comma-separated paths of finite-state transducers that rewrite the text. */
   readonly ruleFsts?: string
@@ -68,12 +68,12 @@ export interface VadConfig {
   readonly sileroVad: {
     readonly model: string
     readonly threshold: number
-    /** Seconds, as the next two. */
+    /** In seconds, as are the next two. */
     readonly minSpeechDuration: number
     readonly minSilenceDuration: number
-    /** After this it cuts at shorter silences. */
+    /** Longer speech is cut at shorter silences. */
     readonly maxSpeechDuration: number
-    /** Samples. */
+    /** In samples. */
     readonly windowSize: number
   }
   readonly sampleRate: number
@@ -83,9 +83,10 @@ export interface VadConfig {
 }
 
 /**
- * What is used of sherpa-onnx's addon, in its own names. It ends the process where a model's metadata or tables are not
- * what it expects, and where ONNX Runtime fails inside a call the promise never settles: check first, and be the only
- * one in the process. The synchronous constructors abort where these reject, so they are not declared.
+ * The part of sherpa-onnx's addon in use, in its own names. It aborts the process if a model's metadata or
+ * tables are not as it expects, and if ONNX Runtime fails inside a call, the promise never settles: check
+ * inputs first, and use one model per process. The synchronous constructors abort where these reject, so they
+ * are not declared.
  */
 export interface Sherpa {
   readonly version: string
@@ -94,16 +95,16 @@ export interface Sherpa {
   getOfflineTtsSampleRate(tts: TtsHandle): number
   offlineTtsGenerateAsyncWithConfig(tts: TtsHandle, request: SpeakRequest): Promise<Samples>
   createOfflineRecognizerAsync(config: RecognizerConfig): Promise<RecognizerHandle>
-  /** Languages and tasks of some families; the rest of `config` counts at the load only. */
+  /** Changes the language and task of some families; the rest of `config` applies only at load. */
   offlineRecognizerSetConfig(recognizer: RecognizerHandle, config: RecognizerConfig): void
   createOfflineStream(recognizer: RecognizerHandle): StreamHandle
   acceptWaveformOffline(stream: StreamHandle, samples: Samples): void
-  /** Resolves to the result as JSON. Errors inside a family's model give an empty text, and a line on stderr. */
+  /** Resolves to the result as JSON. An error inside the model yields an empty text and a line on stderr. */
   decodeOfflineStreamAsync(recognizer: RecognizerHandle, stream: StreamHandle): Promise<string>
-  /** Aborts the process where the model is damaged. `bufferSeconds`: of sound that waits to be taken. */
+  /** Aborts the process if the model is damaged. `bufferSeconds`: capacity for speech not yet taken. */
   createVoiceActivityDetector(config: VadConfig, bufferSeconds: number): VadHandle
   voiceActivityDetectorAcceptWaveform(vad: VadHandle, samples: Float32Array): void
-  /** The sound ends here. */
+  /** Marks the end of the audio. */
   voiceActivityDetectorFlush(vad: VadHandle): void
   voiceActivityDetectorIsEmpty(vad: VadHandle): boolean
   /** The first stretch of speech; `start`: its first sample. */
@@ -113,13 +114,13 @@ export interface Sherpa {
   ): { readonly start: number; readonly samples: Float32Array }
   voiceActivityDetectorPop(vad: VadHandle): void
   createLinearResampler(fromRate: number, toRate: number): ResamplerHandle
-  /** `flush` 1: and what is left inside, after the last sample. */
+  /** `flush` 1: also returns the samples still buffered inside. */
   resampleLinear(resampler: ResamplerHandle, samples: Float32Array, flush: 0 | 1): Float32Array
 }
 
 /**
- * Loads the addon at `path`, whose libraries lie beside it.
- * @throws NativeLibraryError with the loader's words
+ * Loads the addon at `path`, with its libraries in the same folder.
+ * @throws NativeLibraryError with the loader's message
  */
 export function openSherpa(path: string): Sherpa {
   const module: { exports: unknown } = { exports: {} }
@@ -129,5 +130,5 @@ export function openSherpa(path: string): Sherpa {
     const words = reasonOf(error)
     throw new NativeLibraryError(`the speech engine cannot be loaded: ${words}`, error)
   }
-  return module.exports as Sherpa // its shape is that of the pinned release
+  return module.exports as Sherpa // typed after the pinned release
 }

@@ -24,7 +24,7 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
   }
 }
 
-/** Runs one speech or image model for the parent process, until that ends the connection. */
+/** Runs a speech or image model for the parent process until the parent disconnects. */
 async function runMedia<R extends MediaRequest, E extends MediaEvent>(load: LoadMedia<R, E>): Promise<void> {
   const { runMediaWorker } = await import("./media-shell")
   runMediaWorker(load)

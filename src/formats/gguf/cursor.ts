@@ -2,19 +2,19 @@ import { InvalidModelFile } from "../../errors/model"
 import { formatSize } from "../../lib/text/bytes"
 import type { GgufScalar, GgufScalarType } from "./types"
 
-/** Where the bytes come from: fills `target` from `position` on and says how many bytes there were. */
+/** A source of bytes: fills `target` from `position` on and returns the number of bytes read. */
 export type ReadBytes = (target: Uint8Array, position: number) => number
 
-/** Bytes fetched at once. */
+/** Bytes read at once. */
 const WINDOW_BYTES = 256 * 1024
-/** No published model's header comes near: vocabularies of 260,000 tokens take about 15 MB. */
+/** Far above any published model: vocabularies of 260,000 tokens take about 15 MB. */
 const MAX_HEADER_BYTES = 64 * 1024 ** 2
-/** Of longer texts only the beginning is kept; chat templates and licences stay under 1 MB. */
+/** Longer strings are cut to this length; chat templates and licences are below 1 MB. */
 const KEPT_STRING_BYTES = 1024 ** 2
 
 /**
- * Reads little-endian values one after the other through a small window, so that a header of any size costs no more
- * memory than what is kept of it. Every read is checked against the end of the file.
+ * Reads little-endian values in order through a small window, so that a header of any size takes no more
+ * memory than the values kept. Every read is checked against the end of the file.
  */
 export class GgufCursor {
   readonly #path: string
@@ -29,11 +29,11 @@ export class GgufCursor {
     this.#path = path
     this.#size = size
     this.#read = read
-    // Unfilled: nothing is taken from it that was not read.
+    // Not zero-filled: only bytes that were read are used.
     this.#window = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size))
   }
 
-  /** Bytes from the start of the file. */
+  /** Offset in the file, in bytes. */
   get position(): number {
     return this.#position
   }
@@ -51,7 +51,7 @@ export class GgufCursor {
     return this.#window.readUInt32LE(at)
   }
 
-  /** @throws InvalidModelFile where the number is larger than any file can be */
+  /** @throws InvalidModelFile if the number exceeds any possible file size */
   length(what: string): number {
     const at = this.#take(8)
     const value = this.#window.readUInt32LE(at) + this.#window.readUInt32LE(at + 4) * 2 ** 32
@@ -59,7 +59,7 @@ export class GgufCursor {
     return value
   }
 
-  /** A key or a name. @throws InvalidModelFile where it is longer than `maxBytes` */
+  /** A key or a name. @throws InvalidModelFile if it is longer than `maxBytes` */
   string(what: string, maxBytes: number): string {
     const length = this.#stringLength(what)
     if (length > maxBytes)
@@ -67,7 +67,7 @@ export class GgufCursor {
     return this.#text(length)
   }
 
-  /** A text of any length; of a very long one the beginning. */
+  /** A string of any length; very long ones are cut. */
   text(what: string): string {
     const length = this.#stringLength(what)
     const kept = Math.min(length, KEPT_STRING_BYTES)
@@ -135,7 +135,7 @@ export class GgufCursor {
     return bytes.toString("utf8")
   }
 
-  /** Moves past `count` bytes (at most a window) and returns where they are in the window. */
+  /** Advances by `count` bytes (at most a window) and returns their offset in the window. */
   #take(count: number): number {
     if (this.#position < this.#windowStart || this.#position + count > this.#windowEnd) this.#fill(count)
     const at = this.#position - this.#windowStart

@@ -8,19 +8,19 @@ import {
   type GgufValue,
 } from "./types"
 
-/** What a model file says about the model in it. */
+/** The description of a model derived from its file. */
 export type GgufDescription = Omit<
   TextModelDetails,
   "name" | "path" | "id" | "sizeBytes" | "modifiedAt" | "defaults"
 >
 
-/** Array that {@link describeGguf} needs the values of, to find fill-in-the-middle tokens. */
+/** The array whose values {@link describeGguf} needs to find fill-in-the-middle tokens. */
 export const TOKENS_KEY = "tokenizer.ggml.tokens"
 
 /** `llama_pooling_type` of llama.h. */
 const NO_POOLING = 0
 const RANK_POOLING = 4
-/** Architectures that only read; older files of them have no key that says so. */
+/** Encoder-only architectures; older files of these have no key that says so. */
 const ENCODERS: ReadonlySet<string> = new Set([
   "bert",
   "nomic-bert",
@@ -34,7 +34,10 @@ const ENCODERS: ReadonlySet<string> = new Set([
   "llama-embed",
   "t5encoder",
 ])
-/** Architectures that neither embed nor continue a text token by token: encoder-decoders, diffusion, drafts, vocoders. */
+/**
+ * Architectures that neither embed nor generate token by token: encoder-decoders, diffusion, draft models,
+ * vocoders.
+ */
 const OTHERS: ReadonlySet<string> = new Set([
   "t5",
   "dream",
@@ -47,11 +50,11 @@ const OTHERS: ReadonlySet<string> = new Set([
   "wavtokenizer-dec",
 ])
 
-/** Set in `general.file_type` where the writer only guessed (llama.h's `LLAMA_FTYPE_GUESSED`). */
+/** Flag in `general.file_type` if the writer guessed the type (llama.h's `LLAMA_FTYPE_GUESSED`). */
 const GUESSED_FLAG = 1024
-/** Keys of the token before the prefix of a gap; the second is an older writer's. */
+/** Keys of the fill-in-the-middle prefix token; the second is from older writers. */
 const FIM_KEYS: readonly string[] = ["tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id"]
-/** Texts by which llama.cpp finds that token where no key names it (llama-vocab.cpp). */
+/** Texts by which llama.cpp finds that token if no key names it (llama-vocab.cpp). */
 const FIM_TOKENS: ReadonlySet<GgufScalar> = new Set([
   "<|fim_prefix|>",
   "<fim-prefix>",
@@ -63,7 +66,7 @@ const FIM_TOKENS: ReadonlySet<GgufScalar> = new Set([
   "<|prefix|>",
 ])
 
-/** `header` is the first file's; `tensors` those of all files of the model. */
+/** `header`: of the first file; `tensors`: of all files of the model. */
 export function describeGguf(header: GgufHeader, tensors: readonly GgufTensorInfo[]): GgufDescription {
   const { metadata } = header
   const architecture = textOf(metadata, "general.architecture") ?? "unknown"
@@ -89,7 +92,7 @@ function textOf(metadata: GgufHeader["metadata"], key: string): string | undefin
   return typeof value === "string" ? value : undefined
 }
 
-/** The number, or the largest of an array that has one per layer; 0 where there is none. */
+/** The number, or the largest of an array with one per layer; 0 if absent. */
 function largestNumber(value: GgufValue | undefined): number {
   if (value === undefined) return 0
   const values = typeof value === "object" ? (value.values ?? []) : [value]
@@ -106,7 +109,7 @@ function quantizationName(metadata: GgufHeader["metadata"], tensors: readonly Gg
   return named ?? mostUsedType(tensors)
 }
 
-/** The type that holds most of the model's parameters. */
+/** The type of most of the model's parameters. */
 function mostUsedType(tensors: readonly GgufTensorInfo[]): string {
   const elements = new Map<string, number>()
   for (const { type, elements: count } of tensors) {
@@ -117,8 +120,8 @@ function mostUsedType(tensors: readonly GgufTensorInfo[]): string {
 }
 
 /**
- * In the order of the list in `domain/`. A file that says how the states of its tokens become one vector is made for
- * that, also where its architecture could generate (Qwen3-Embedding, for one).
+ * In the order of the list in `domain/`. A file with a pooling type is an embedding model, even if its
+ * architecture could generate (such as Qwen3-Embedding).
  */
 function capabilitiesOf(metadata: GgufHeader["metadata"], architecture: string): string[] {
   if (OTHERS.has(architecture)) return []

@@ -14,41 +14,44 @@ import {
 } from "./types"
 
 const MAGIC = 0x46554747 // "GGUF", little-endian
-/** Version 1 had 32-bit lengths; llama.cpp does not load it any more. */
+/** Version 1 had 32-bit lengths; llama.cpp no longer loads it. */
 const VERSIONS: readonly number[] = [2, 3]
 const BIG_ENDIAN_VERSIONS: readonly number[] = [0x02000000, 0x03000000]
 const DEFAULT_ALIGNMENT = 32
 /** ggml's `GGML_MAX_DIMS`. */
 const MAX_DIMENSIONS = 4
 /**
- * Limits far above any real model, because a header is read in one go: at the worst all of them together take 0.3 s.
- * Models have some hundred keys and up to ten thousand tensors.
+ * Limits far above any real model, because a header is read synchronously: at worst all of them together take
+ * 0.3 s. Models have a few hundred keys and up to ten thousand tensors.
  */
 const MAX_KEYS = 16_384
 const MAX_TENSORS = 65_536
-/** Entries of arrays that are read or, as texts, walked over: vocabularies have 260,000 tokens and twice as many merges. */
+/**
+ * Maximum array entries that are read or, for strings, skipped: vocabularies have 260,000 tokens and twice as
+ * many merges.
+ */
 const MAX_WALKED_ENTRIES = 2_097_152
 const MAX_ARRAY_LENGTH = 16_777_216
 /** The format's own limit (ggml's docs/gguf.md). */
 const MAX_KEY_BYTES = 65_535
-/** Values that differ by layer are arrays too, and no model has more layers. */
+/** Per-layer values are arrays too; no model has more layers. */
 const KEPT_ARRAY_LENGTH = 1024
 
 export interface ReadGgufOptions {
-  /** Keys of long arrays whose values are wanted. */
+  /** Keys of long arrays whose values are kept. */
   readonly keepArrays?: readonly string[]
-  /** How long the file will be, of one that is not there to its end yet. */
+  /** The final size of a file that is still being downloaded. */
   readonly finalBytes?: number
 }
 
 /**
- * The header of a GGUF file: metadata and what is known of its tensors, without reading their data. Synchronous:
- * about 10 ms for a vocabulary of 150,000 tokens.
- * @throws InvalidModelFile where the file is not a complete GGUF of a supported version; the system's error where
+ * Reads the header of a GGUF file: metadata and tensor descriptions, without tensor data. Synchronous: about
+ * 10 ms for a vocabulary of 150,000 tokens.
+ * @throws InvalidModelFile if the file is not a complete GGUF of a supported version; the system's error if
  * it cannot be opened
  */
 export function readGgufHeader(path: string, options: ReadGgufOptions = {}): GgufHeader {
-  // Without waiting: a pipe that nobody writes to would hold up everything.
+  // Non-blocking: opening a pipe without a writer would hang.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = fstatSync(file)
@@ -63,18 +66,21 @@ export function readGgufHeader(path: string, options: ReadGgufOptions = {}): Ggu
   }
 }
 
-/** What kind of model a file holds. */
+/** The kind of model in a file. */
 export interface GgufKind {
   readonly architecture: string | undefined
   /** `general.type`: `model`, `adapter`, `mmproj`, … */
   readonly type: string | undefined
-  /** Of a split model's file but the first one: its number, from 2. The first one's number stands too far behind. */
+  /**
+   * In a further file of a split model: its number, from 2. In the first file this key is too far from the
+   * start.
+   */
   readonly part?: number
 }
 
 /**
- * The kind of model as far as a file's first bytes tell: writers put these two keys first. `undefined` where they
- * do not begin a GGUF file.
+ * The kind of model according to the first bytes of a file: writers put these two keys first. `undefined` if
+ * it is not a GGUF file.
  */
 export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
   const cursor = new GgufCursor("", head.length, (target, position) => {
@@ -93,7 +99,7 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
     }
   } catch (error) {
     if (!(error instanceof InvalidModelFile)) throw error
-    // The bytes end somewhere in the metadata; only where they end before it is this no GGUF.
+    // The bytes end within the metadata; it is no GGUF only if they end before that.
     if (cursor.position < START_BYTES) return undefined
   }
   const text = (key: string): string | undefined => {
@@ -109,7 +115,7 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
 }
 
 const PEEKED_KEYS: ReadonlySet<string> = new Set(["general.architecture", "general.type", "split.no"])
-/** Why a file is no GGUF that can be used, as far as its header tells; undefined where nothing speaks against it. */
+/** Why the file is not a usable GGUF according to its header; undefined if it is. */
 export function ggufFault(path: string): string | undefined {
   try {
     readGgufHeader(path)
@@ -152,7 +158,7 @@ function readStart(cursor: GgufCursor): { version: number; keyCount: number; ten
   return { version, keyCount, tensorCount }
 }
 
-/** How many entries of arrays may still be walked over. */
+/** Remaining number of array entries that may be read or skipped. */
 interface Budget {
   entries: number
 }
@@ -218,7 +224,7 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufValue>, cursor: GgufCurso
   return alignment
 }
 
-/** Finds files whose download stopped: by far the most frequent damage. */
+/** Detects incomplete downloads, by far the most frequent damage. */
 function checkComplete(
   tensor: GgufTensorInfo,
   dataOffset: number,

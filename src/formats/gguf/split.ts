@@ -2,11 +2,11 @@ import { readdirSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import type { GgufHeader } from "./types"
 
-/** One file of a model that is split over several, as llama.cpp names them: `name-00001-of-00003.gguf`. */
+/** A file name of a split model in llama.cpp's scheme: `name-00001-of-00003.gguf`. */
 export interface SplitName {
   /** The model's name, without number and extension. */
   readonly stem: string
-  /** From 1. */
+  /** Counted from 1. */
   readonly part: number
   readonly parts: number
 }
@@ -16,7 +16,10 @@ const MAX_PARTS = 1024
 
 const FORM = /^(.+)-(\d{5})-of-(\d{5})\.gguf$/i
 
-/** What a split file's name says (with or without folders before it), in any case; `undefined` for any other name. */
+/**
+ * Parses the file name of a split model (with or without folders), in any letter case; `undefined` for other
+ * names.
+ */
 export function parseSplitName(fileName: string): SplitName | undefined {
   const [, stem, ...numbers] = FORM.exec(fileName) ?? []
   const [part = 0, parts = 0] = numbers.map(Number)
@@ -24,19 +27,19 @@ export function parseSplitName(fileName: string): SplitName | undefined {
   return { stem, part, parts }
 }
 
-/** The name of another file of the same model, written as `fileName` is. */
+/** The name of another file of the same model, in the same letter case as `fileName`. */
 export function siblingName(fileName: string, part: number): string {
   return fileName.replace(/-\d{5}(-of-\d{5}\.gguf)$/i, (_, end: string) => `-${fiveDigits(part)}${end}`)
 }
 
-/** The name that llama.cpp gives a file: what it looks for beside the first one. */
+/** The name in llama.cpp's scheme, which it looks for beside the first file. */
 export function splitFileName({ stem, parts }: Omit<SplitName, "part">, part: number): string {
   return `${stem}-${fiveDigits(part)}-of-${fiveDigits(parts)}.gguf`
 }
 
 /**
- * Where all files of a model are, by the path of one of them: beside it, in whatever case their names are. One that is
- * not there gets the name that it should have.
+ * The paths of all files of a model, from the path of one: in the same folder, in any letter case. A missing
+ * file is listed under its expected name.
  */
 export function partPaths(path: string): readonly string[] {
   const fileName = basename(path)
@@ -60,16 +63,16 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** A file that is a part of a model's weights. */
+/** A file with part of a model's weights. */
 export interface WeightsFile {
-  /** As messages call it. */
+  /** Its name in messages. */
   readonly name: string
   readonly header: Pick<GgufHeader, "metadata">
 }
 
 /**
- * Why files are not all parts of one model in their order, by what they say themselves (`split.count`, `split.no`);
- * `undefined` where they are, and where they say nothing.
+ * Why the files are not the parts of one model in order, according to their metadata (`split.count`,
+ * `split.no`); `undefined` if they are, or have no such metadata.
  */
 export function splitProblem(files: readonly WeightsFile[]): string | undefined {
   const [first] = files
@@ -93,7 +96,7 @@ export function splitProblem(files: readonly WeightsFile[]): string | undefined 
   return `${file.name} is ${is}, where part ${wrong + 1} of ${files.length} should be`
 }
 
-/** What a file says of its place among several; `undefined`: nothing. */
+/** A file's position among its parts; `undefined` if it has no such metadata. */
 function placeOf({ metadata }: Pick<GgufHeader, "metadata">): Omit<SplitName, "stem"> | undefined {
   const [no, count] = [metadata.get("split.no"), metadata.get("split.count")]
   if (typeof count !== "number" || count < 2) return undefined

@@ -1,11 +1,11 @@
-/** Numbers and names of the GGUF format, as in ggml's `gguf.h`, `ggml.h` and llama.cpp's `llama.h`. */
+/** Numbers and names of the GGUF format, from ggml's `gguf.h`, `ggml.h` and llama.cpp's `llama.h`. */
 
 export type GgufScalarType =
   "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "bool" | "string" | "u64" | "i64" | "f64"
 
 export type GgufScalar = string | number | bigint | boolean
 
-/** An array in the metadata. `values` are kept for short arrays and for those that were asked for. */
+/** An array in the metadata. `values` are kept for short arrays and those requested. */
 export interface GgufArray {
   readonly elementType: GgufScalarType
   readonly length: number
@@ -19,10 +19,10 @@ export interface GgufTensorInfo {
   /** The contiguous dimension first. */
   readonly shape: readonly number[]
   readonly type: GgufTensorType
-  /** From the start of the tensor data. */
+  /** Offset from the start of the tensor data. */
   readonly offset: number
   readonly elements: number
-  /** `undefined` for a type that this version does not know. */
+  /** `undefined` for an unknown type. */
   readonly bytes: number | undefined
 }
 
@@ -30,18 +30,18 @@ export interface GgufHeader {
   readonly version: number
   readonly metadata: ReadonlyMap<string, GgufValue>
   readonly tensors: readonly GgufTensorInfo[]
-  /** Where the tensor data begins in the file. */
+  /** Offset of the tensor data in the file. */
   readonly dataOffset: number
 }
 
 export interface GgufTensorType {
   readonly name: string
-  /** Elements that are stored together, and the bytes they take; zeros for an unknown type. */
+  /** Elements per block and its size in bytes; zeros for an unknown type. */
   readonly blockElements: number
   readonly blockBytes: number
 }
 
-/** Scalar types by their number, and their bytes; a string has its length before it. */
+/** Scalar types by number, with their size in bytes; a string is preceded by its length. */
 const SCALAR_TYPES: ReadonlyMap<number, { readonly type: GgufScalarType; readonly bytes: number }> = new Map([
   [0, { type: "u8", bytes: 1 }],
   [1, { type: "i8", bytes: 1 }],
@@ -59,14 +59,14 @@ const SCALAR_TYPES: ReadonlyMap<number, { readonly type: GgufScalarType; readonl
 
 export const ARRAY_TYPE = 9
 
-/** The type with that number and the fewest bytes one value takes; `undefined` where there is none. */
+/** The type with that number and the minimum size of a value; `undefined` if there is none. */
 export function scalarType(
   id: number,
 ): { readonly type: GgufScalarType; readonly bytes: number } | undefined {
   return SCALAR_TYPES.get(id)
 }
 
-/** Number, name, elements and bytes of a block (`GGML_QUANT_SIZES` in gguf-py's constants). */
+/** Number, name, elements per block and bytes per block (`GGML_QUANT_SIZES` in gguf-py's constants). */
 const TENSOR_TYPES: readonly (readonly [id: number, name: string, elements: number, bytes: number])[] = [
   [0, "F32", 1, 4],
   [1, "F16", 1, 2],
@@ -109,12 +109,12 @@ const TENSOR_TYPE_BY_ID: ReadonlyMap<number, GgufTensorType> = new Map(
   TENSOR_TYPES.map(([id, name, blockElements, blockBytes]) => [id, { name, blockElements, blockBytes }]),
 )
 
-/** The tensor type with that number; an unknown number gives a type without sizes, named after it. */
+/** The tensor type with that number; an unknown number yields a type without sizes, named after it. */
 export function tensorType(id: number): GgufTensorType {
   return TENSOR_TYPE_BY_ID.get(id) ?? { name: `type ${id}`, blockElements: 0, blockBytes: 0 }
 }
 
-/** `general.file_type` (llama.h's `llama_ftype`) as the names that files are published under. */
+/** `general.file_type` (llama.h's `llama_ftype`) as the names under which files are published. */
 export const FILE_TYPE_NAMES: ReadonlyMap<number, string> = new Map([
   [0, "F32"],
   [1, "F16"],

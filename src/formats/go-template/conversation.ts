@@ -1,12 +1,12 @@
 /**
- * What Ollama makes of a conversation before its templates see it, in Jinja. All state is in one namespace, for other
- * variables of Jinja are lost at the end of a loop.
+ * Ollama's preprocessing of a conversation for its templates, in Jinja. All state is kept in one namespace,
+ * because other Jinja variables are lost at the end of a loop.
  */
 
-/** The name of that namespace. */
+/** The name of the namespace. */
 export const STATE = "go"
 
-/** What messages have beside their role and content: Go's field, and where clients may have put it. */
+/** Message fields besides role and content: Go's name, and the places where clients may put them. */
 const FIELDS = {
   Thinking: ["thinking", `message.thinking or message.reasoning_content or ""`],
   Images: ["images", "message.images or []"],
@@ -16,9 +16,9 @@ const FIELDS = {
 } as const
 
 /**
- * `go.messages`: neighbours of one role are one message, with a blank line between their texts; results of tools stay
- * apart. `go.system`: all system messages.
- * @param mentions whether the template has a field of that name: what it does not use is left out
+ * `go.messages`: adjacent messages of one role are merged, with a blank line between their texts; tool
+ * results stay separate. `go.system`: all system messages.
+ * @param mentions whether the template uses a field of that name: unused ones are omitted
  */
 export function collate(mentions: (field: string) => boolean): string {
   const more = Object.entries(FIELDS)

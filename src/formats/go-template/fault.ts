@@ -1,6 +1,6 @@
-/** What is wrong with a template, or not understood of it. */
+/** An error in a Go template, or an unsupported feature. */
 export class GoTemplateFault extends Error {
-  /** Of the template, from 1. */
+  /** Line of the template, counted from 1. */
   readonly line: number
 
   constructor(message: string, line: number) {

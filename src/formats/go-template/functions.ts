@@ -1,7 +1,7 @@
 import { GoTemplateFault } from "./fault"
 import { anything, flag, number, type Shape, textShape } from "./shapes"
 
-/** An expression of Jinja, and what is known of its value. It binds tighter than any operator. */
+/** A Jinja expression and the known shape of its value. It binds tighter than any operator. */
 export interface TemplateValue {
   readonly code: string
   readonly shape: Shape
@@ -9,7 +9,7 @@ export interface TemplateValue {
 
 type GoFunction = (values: readonly TemplateValue[], line: number) => TemplateValue
 
-/** Functions that a template may call: text/template's own and those of Ollama. */
+/** Functions that a template may call: those of text/template and of Ollama. */
 const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   and: (values, line) => joined("and", values, line),
   or: (values, line) => joined("or", values, line),
@@ -31,19 +31,19 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   yesterdayDate: () => ({ code: `strftime_yesterday("%Y-%m-%d")`, shape: textShape }),
 }
 
-/** @throws GoTemplateFault where there is no such function, or it cannot be called so */
+/** @throws GoTemplateFault if there is no such function, or if its arguments are invalid */
 export function callFunction(name: string, values: readonly TemplateValue[], line: number): TemplateValue {
   const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
   if (known === undefined) throw new GoTemplateFault(`unknown function '${name}'`, line)
   return known(values, line)
 }
 
-/** `text` as Jinja writes it, on one line. */
+/** `text` as a Jinja string literal on one line. */
 export function literal(text: string): string {
   return JSON.stringify(text)
 }
 
-/** An expression whose text is what Go prints for the value. */
+/** An expression for the text that Go prints for the value. */
 export function printed({ code, shape }: TemplateValue): string {
   switch (shape.print) {
     case "text":
@@ -62,7 +62,7 @@ function isThere(code: string): string {
   return `(${code} is defined and ${code} is not none)`
 }
 
-/** As Go's `json.Marshal` writes it: no blanks, and nothing that HTML could take for a tag. */
+/** In the format of Go's `json.Marshal`: no spaces, and HTML characters escaped. */
 function asJson({ code }: TemplateValue): string {
   const json = `${code}|tojson(separators=(",", ":"))`
   const escaped = Object.entries({ "&": "\\u0026", "<": "\\u003c", ">": "\\u003e" }).map(
@@ -113,7 +113,7 @@ function sliced(values: readonly TemplateValue[], line: number): TemplateValue {
   return { code: `${first.code}[${from?.code ?? ""}:${to?.code ?? ""}]`, shape: first.shape }
 }
 
-/** `fmt.Sprint` puts a blank between two values that are no texts. */
+/** `fmt.Sprint` puts a space between two operands if neither is a string. */
 function spaced(values: readonly TemplateValue[]): string[] {
   return values.flatMap((value, index) => {
     const before = values[index - 1]
@@ -127,11 +127,11 @@ function apart(values: readonly TemplateValue[]): string[] {
 }
 
 function concatenated(parts: readonly string[]): string {
-  // An undefined text cannot be joined.
+  // An undefined value cannot be concatenated.
   return `(${[literal(""), ...parts.map((part) => `(${part} or "")`)].join(" ~ ")})`
 }
 
-/** `printf` with verbs that say nothing of width or precision. */
+/** `printf` with verbs without width or precision. */
 function formatted(values: readonly TemplateValue[], line: number): TemplateValue {
   const [format, ...rest] = values
   if (format === undefined || !format.code.startsWith('"'))
@@ -152,7 +152,7 @@ function formatted(values: readonly TemplateValue[], line: number): TemplateValu
   return { code: `(${parts.join(" ~ ")})`, shape: textShape }
 }
 
-/** For joining: `or ""` would lose a zero. */
+/** For concatenation: `or ""` would drop a zero. */
 function numeric(value: TemplateValue): string {
   return value.shape === number ? `(${value.code} ~ "")` : `(${printed(value)} or "")`
 }

@@ -1,11 +1,11 @@
 import { GoTemplateFault } from "./fault"
 
-/** A word of an action: what stands between `{{` and `}}`. */
+/** A token of an action, between `{{` and `}}`. */
 export interface Token {
   readonly kind: "dot" | "field" | "variable" | "word" | "string" | "number" | "mark"
   /** A field without its dot, a variable without its `$`, a string without its quotes. */
   readonly text: string
-  /** White space before it: `.A.B` is one thing, `.A .B` are two. */
+  /** Preceded by white space: `.A.B` is one operand, `.A .B` are two. */
   readonly isApart: boolean
   readonly line: number
 }
@@ -14,7 +14,7 @@ export type Part =
   | { readonly type: "text"; readonly text: string; readonly line: number }
   | { readonly type: "action"; readonly tokens: readonly Token[]; readonly line: number }
 
-/** `{{- ` and ` -}}` take white space away; the blank belongs to them, for `{{-3}}` is a number. */
+/** `{{- ` and ` -}}` trim white space; the space is part of them, because `{{-3}}` is a number. */
 const OPENING = /\{\{(-(?=[ \t\r\n]))?/g
 const COMMENT = /[ \t\r\n]*\/\*([\s\S]*?)\*\/([ \t\r\n]+-)?\}\}/y
 const CLOSING = /([ \t\r\n]+-)?\}\}/y
@@ -28,7 +28,7 @@ const NUMBER = /[+-]?(?:0[xX][\da-fA-F_]+|0[bB][01_]+|(?:\d[\d_]*(?:\.\d*)?|\.\d
 const STRING = /"((?:[^"\\\n]|\\.)*)"|`([^`]*)`|'((?:[^'\\\n]|\\.)+)'/y
 
 /**
- * Cuts a template of Go's text/template into text and actions, with trimming done and comments gone.
+ * Splits a Go text/template into text and actions, with trimming applied and comments removed.
  * @throws GoTemplateFault
  */
 export function cutTemplate(source: string): Part[] {
@@ -62,7 +62,7 @@ class Lexer {
     }
   }
 
-  /** Whether the text after it is trimmed; `undefined`: it is no comment. */
+  /** Whether the text after the comment is trimmed; `undefined`: not a comment. */
   #takeComment(): boolean | undefined {
     const comment = this.#match(COMMENT)
     return comment && comment[2] !== undefined
@@ -77,7 +77,7 @@ class Lexer {
         return closing[1] !== undefined
       }
       const isApart = this.#match(SPACE) !== undefined
-      // The blank may be the beginning of the closing.
+      // The space may belong to the closing delimiter.
       if (isApart && this.#source.startsWith("}}", this.#at)) continue
       const at = this.#lines.at(this.#at)
       if (this.#at >= this.#source.length) throw new GoTemplateFault("'{{' is never closed by '}}'", line)
@@ -112,7 +112,7 @@ class Lexer {
   }
 }
 
-/** Line numbers of places that are asked for in rising order. */
+/** Line numbers of offsets that are queried in ascending order. */
 class LineCounter {
   readonly #source: string
   #at = 0
@@ -132,7 +132,7 @@ function stringToken(match: RegExpExecArray, line: number): Pick<Token, "kind" |
   const [, interpreted, raw, character] = match
   if (raw !== undefined) return { kind: "string", text: raw.replaceAll("\r", "") }
   if (interpreted !== undefined) return { kind: "string", text: unescape(interpreted, line) }
-  // A character constant is a number to Go.
+  // In Go a character constant is a number.
   return { kind: "number", text: String(unescape(character ?? "", line).codePointAt(0)) }
 }
 
@@ -149,7 +149,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
 }
 
-/** Go's escapes in a string. Bytes (`\xff`) that are no characters alone are taken for the characters of that number. */
+/**
+ * Unescapes a Go string. Bytes (`\xff`) that are not characters on their own become the character of that
+ * number.
+ */
 function unescape(text: string, line: number): string {
   return text.replace(
     /\\(x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|[0-7]{3}|.)/gs,

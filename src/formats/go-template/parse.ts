@@ -2,7 +2,7 @@ import { GoTemplateFault } from "./fault"
 import { cutTemplate, type Part, type Token } from "./lexer"
 import type { Branch, GoTemplate, Node, Operand, Pipeline, TemplateCommand } from "./syntax"
 
-/** Blocks in blocks, and pipelines in parentheses: no template that people write comes near. */
+/** Nesting of blocks and of parenthesized pipelines; far above any real template. */
 const MAX_DEPTH = 200
 
 /**
@@ -17,7 +17,7 @@ export function parseGoTemplate(source: string): GoTemplate {
 
 type Action = Extract<Part, { type: "action" }>
 
-/** A list of nodes and the action that ended it: `end` or one of `else`; none at the end of the template. */
+/** A list of nodes and the action that ended it: `end` or an `else`; none at the end of the template. */
 interface ParsedList {
   readonly nodes: Node[]
   readonly end: TokenReader | undefined
@@ -34,7 +34,9 @@ class TemplateParser {
     this.#parts = parts
   }
 
-  /** `ends`: the words that may end it; where there are any, one must. `line`: where the block began. */
+  /**
+   * `ends`: the words that may end it; if there are any, one is required. `line`: of the start of the block.
+   */
   parseList(ends: readonly string[], line: number): ParsedList {
     if (++this.#depth > MAX_DEPTH) throw new GoTemplateFault("too many blocks in blocks", line)
     const nodes: Node[] = []
@@ -132,7 +134,7 @@ class TemplateParser {
     this.#loops = outer
   }
 
-  /** Up to its {{end}}. */
+  /** Parses up to its {{end}}. */
   #parseBlock(line: number): Node[] {
     return this.parseList(["end"], line).nodes
   }
@@ -180,7 +182,7 @@ class TokenReader {
     if (!this.isDone) throw this.#unexpected(this.take())
   }
 
-  /** The rest of the action. */
+  /** Parses the rest of the action. */
   takePipeline(): Pipeline {
     const pipeline = this.#pipeline()
     this.expectEnd()
@@ -198,7 +200,7 @@ class TokenReader {
     return { variables, declares, commands, line }
   }
 
-  /** `$x :=`, `$x =` and `$i, $x :=`, where they stand next. */
+  /** Parses `$x :=`, `$x =` or `$i, $x :=`, if present. */
   #declarations(): Pick<Pipeline, "variables" | "declares"> {
     const names: string[] = []
     for (let at = this.#next; this.#tokens[at]?.kind === "variable"; at += 2) {
@@ -246,7 +248,7 @@ class TokenReader {
     }
   }
 
-  /** Those that follow without a space. */
+  /** Fields that follow without a space. */
   #fields(): string[] {
     const fields: string[] = []
     for (let token = this.#tokens[this.#next]; token?.kind === "field" && !token.isApart;) {

@@ -1,18 +1,18 @@
-/** What is known of a value when a template is translated: how it is printed, and what it has. */
+/** What is known about a value at translation time: how it is printed, and its fields. */
 export interface Shape {
-  /** `any`: texts as they are, everything else as JSON. */
+  /** `any`: strings as they are, everything else as JSON. */
   readonly print: "text" | "number" | "flag" | "json" | "any"
-  /** What Go calls the fields, and where Jinja's variables have them. Absent: it has none, or any (`isOpen`). */
+  /** Go's field names, and where they are in Jinja's variables. Absent: it has none, or any (`isOpen`). */
   readonly fields?: Readonly<Record<string, Field>>
-  /** Of a list or a map; absent: it is neither. */
+  /** Of a list or map; absent: neither. */
   readonly element?: Shape
   readonly isMap?: true
-  /** Keys come from outside, so any field may be there. */
+  /** Its keys come from outside, so any field may exist. */
   readonly isOpen?: true
 }
 
 export interface Field {
-  /** The key in Jinja's variables, or for variables themselves an expression. */
+  /** The key in Jinja's variables; for variables themselves, an expression. */
   readonly name: string
   readonly shape: Shape
 }
@@ -20,7 +20,7 @@ export interface Field {
 export const textShape: Shape = { print: "text" }
 export const number: Shape = { print: "number" }
 export const flag: Shape = { print: "flag" }
-/** Whatever a client sent. */
+/** A value from a client. */
 export const anything: Shape = {
   print: "any",
   isOpen: true,
@@ -90,7 +90,7 @@ const call = object({
   ],
 })
 
-/** The keys are those that `conversation.ts` gives. */
+/** The keys written by `conversation.ts`. */
 const message = object({
   Role: ["role", textShape],
   Content: ["content", textShape],

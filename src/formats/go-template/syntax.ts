@@ -1,8 +1,8 @@
-/** A pipeline: commands, each of which gets the value of the one before as its last argument. */
+/** A pipeline: commands, each of which gets the value of the previous one as its last argument. */
 export interface Pipeline {
-  /** Variables that it sets. */
+  /** Variables that it assigns. */
   readonly variables: readonly string[]
-  /** `:=` makes new variables, `=` changes old ones. */
+  /** `:=` declares new variables, `=` assigns existing ones. */
   readonly declares: boolean
   readonly commands: readonly TemplateCommand[]
   readonly line: number
@@ -19,7 +19,7 @@ export type Operand =
   | { readonly type: "constant"; readonly value: string | number | boolean }
   /** `.` and its fields: `.A.B` has the fields A and B. */
   | { readonly type: "dot"; readonly fields: readonly string[] }
-  /** `$` is the variable without a name. */
+  /** `$` is the variable with an empty name. */
   | { readonly type: "variable"; readonly name: string; readonly fields: readonly string[] }
   | { readonly type: "function"; readonly name: string }
   | { readonly type: "pipeline"; readonly pipeline: Pipeline; readonly fields: readonly string[] }
@@ -34,7 +34,7 @@ export type Node =
   | { readonly type: "action"; readonly pipeline: Pipeline }
   | {
       readonly type: "if" | "with"
-      /** `if`, and every `else if`. */
+      /** `if` and each `else if`. */
       readonly branches: readonly Branch[]
       readonly otherwise: readonly Node[]
     }
@@ -49,6 +49,6 @@ export type Node =
 
 export interface GoTemplate {
   readonly nodes: readonly Node[]
-  /** `define` and `block`. */
+  /** By `define` and `block`. */
   readonly defined: ReadonlyMap<string, readonly Node[]>
 }

@@ -6,14 +6,14 @@ import { anything, flag, messages, number, type Shape, textShape, tools } from "
 import type { Branch, GoTemplate, Node, Operand, Pipeline, TemplateCommand } from "./syntax"
 import { mentions, withoutAnswer } from "./walk"
 
-/** What a translation may grow to: `template` puts whole templates into others. */
+/** Maximum length of a translation: `template` actions are expanded inline. */
 const MAX_LENGTH = 1_000_000
 
 /**
- * Translates a Go template, as Ollama applies it to chats, to a Jinja template for the same chats. Templates that know
- * `.Messages` are applied once; others to each turn, which is a system message, a prompt and a response, the last one up
- * to where its response begins. `.Response` counts as their end where they do not have it.
- * @throws GoTemplateFault with the line of what is wrong or not understood
+ * Translates a Go template, as Ollama applies it to chats, to an equivalent Jinja template. Templates that
+ * use `.Messages` are applied once; others to each turn, which is a system message, a prompt and a response,
+ * the last one up to the start of its response. A template without `.Response` is treated as ending with it.
+ * @throws GoTemplateFault with the line of the error or unsupported feature
  */
 export function translateGoTemplate(source: string): string {
   const template = parseGoTemplate(source)
@@ -43,7 +43,7 @@ export function translateGoTemplate(source: string): string {
   return collated + TURNS + translator.result()
 }
 
-/** What a template is applied to, as a value whose fields are variables of Jinja. */
+/** The data of a template as a value whose fields are Jinja variables. */
 function root(variables: Readonly<Record<string, readonly [code: string, shape: Shape]>>): TemplateValue {
   const fields = Object.entries(variables).map(([field, [name, shape]]) => [field, { name, shape }])
   return { code: "", shape: { print: "json", fields: Object.fromEntries(fields) } }
@@ -70,23 +70,23 @@ const turn = root({
   System: ["turn.system", textShape],
   Prompt: ["turn.prompt", textShape],
   Response: ["turn.response", textShape],
-  /** Of the first releases. */
+  /** From Ollama's first releases. */
   First: ["first_turn", flag],
 })
 
-/** Where the translator is. */
+/** The translator's current scope. */
 interface Scope {
   readonly dot: TemplateValue
   readonly root: TemplateValue
-  /** By name; `$` is not among them. A block has its own copy. */
+  /** By name, without `$`. Each block has its own copy. */
   readonly variables: Map<string, TemplateValue>
-  /** The innermost loop, where it can be left. */
+  /** The innermost loop, if it has a break or continue. */
   readonly loop: LoopFlags | undefined
-  /** Names of the templates that this one is a part of. */
+  /** Names of the templates being expanded. */
   readonly within: readonly string[]
 }
 
-/** Variables that tell that an iteration, or the whole loop, is over: what was written before that counts. */
+/** Variables that mark the end of an iteration or of the whole loop; output before that counts. */
 interface LoopFlags {
   readonly skips: string
   readonly stops: string
@@ -119,7 +119,7 @@ class Translator {
       throw new GoTemplateFault("the template is too large once it is expanded", 1)
   }
 
-  /** Nodes one after another; behind one that may leave the loop, only where it has not. */
+  /** Translates nodes in order; those after one that may leave the loop are conditional. */
   list(nodes: readonly Node[]): void {
     let guards = 0
     for (const [index, node] of nodes.entries()) {
@@ -133,7 +133,7 @@ class Translator {
   }
 
   #node(node: Node): void {
-    // Templates in templates multiply even where none of them has a text.
+    // Nested templates multiply even if none contains any text.
     this.#grow(1)
     switch (node.type) {
       case "text":
@@ -233,7 +233,7 @@ class Translator {
     )
   }
 
-  /** The value, with what the pipeline says of variables done. */
+  /** Translates a pipeline, including its assignments, and returns the value. */
   #pipeline(pipeline: Pipeline): TemplateValue {
     const value = this.#commands(pipeline.commands)
     const [name, ...others] = pipeline.variables
@@ -299,7 +299,7 @@ class Translator {
     return old.shape === value.shape ? old : { ...old, shape: anything }
   }
 
-  /** In a variable of Jinja's, evaluated now. */
+  /** Stores a value in a Jinja variable, evaluated here. */
   #keep(value: TemplateValue): TemplateValue {
     if (value.code === "") return value
     const code = `${STATE}.${this.#name("v")}`
@@ -321,7 +321,7 @@ class Translator {
 
 const NOTHING: TemplateValue = { code: "none", shape: anything }
 
-/** The data that a template is applied to has no expression of its own. */
+/** The root data of a template has no expression of its own. */
 function asValue(value: TemplateValue, line: number): TemplateValue {
   if (value.code === "")
     throw new GoTemplateFault("the whole data ('.') cannot be printed or computed with", line)
@@ -333,7 +333,7 @@ function constant(value: string | number | boolean): TemplateValue {
   return { code: String(value), shape: typeof value === "number" ? number : flag }
 }
 
-/** With one variable it is the element, with two the index comes first. */
+/** A single variable is the element; of two, the first is the index. */
 function loopVariables(
   variables: readonly string[],
 ): readonly [index: string | undefined, item: string | undefined] {
@@ -361,7 +361,7 @@ function known({ fields = {} }: Shape): string {
   return names.length === 0 ? "" : `; there are ${names.join(", ")}`
 }
 
-/** Is there a `break` or `continue` of the loop that the node is in? */
+/** Does the node contain a `break` or `continue` of its own loop? */
 function leavesLoop(node: Node): boolean {
   switch (node.type) {
     case "break":

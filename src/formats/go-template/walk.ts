@@ -1,6 +1,6 @@
 import type { GoTemplate, Node, Operand, Pipeline } from "./syntax"
 
-/** Does the template use a field of that name anywhere? */
+/** Does the template use a field of that name? */
 export function mentions({ nodes, defined }: GoTemplate, field: string): boolean {
   return [nodes, ...defined.values()].some((list) => listMentions(list, field))
 }
@@ -52,7 +52,7 @@ function operandMentions(operand: Operand, field: string): boolean {
   }
 }
 
-/** What stands before the end of the answer: everything up to the first action that writes `.Response`. */
+/** The nodes before the response: everything up to the first action that prints `.Response`. */
 export function withoutAnswer(nodes: readonly Node[]): readonly Node[] {
   return new Cutter().list(nodes)
 }

@@ -1,29 +1,29 @@
-/** A part of a painter that may be in a file of its own. */
+/** A component of an image model that may be in a separate file. */
 export type ModelComponent = "diffusion" | "vae" | "clip_l" | "clip_g" | "clip_h" | "t5xxl" | "llm" | "lora"
 
-/** How a VAE's latent pictures look: their channels, or `video` for the one that was made for films (Wan's). */
+/** The latent space of a VAE: its number of channels, or `video` for Wan's video VAE. */
 export type Latents = 4 | 16 | 32 | "video"
 
-/** A design of diffusion models that stable-diffusion.cpp can run from here. */
+/** An image architecture that is supported with stable-diffusion.cpp. */
 export interface Architecture {
   readonly title: string
-  /** Besides the diffusion model itself. */
+  /** Required components besides the diffusion model. */
   readonly needs: readonly Exclude<ModelComponent, "diffusion" | "lora">[]
   readonly latents: Latents
-  /** Width and height are multiples of this many pixels; the engine would round them up. */
+  /** Width and height must be multiples of this many pixels; the engine would round them up. */
   readonly alignment: 16 | 64
 }
 
 const SD: Pick<Architecture, "latents" | "alignment"> = { latents: 4, alignment: 64 }
 
-/** By the names under which they are shown. */
+/** By architecture name, as displayed. */
 export const ARCHITECTURES = {
   sd1: { title: "Stable Diffusion 1.x", needs: ["vae", "clip_l"], ...SD },
   "sd1-tiny": { title: "Stable Diffusion 1.x with a small UNet", needs: ["vae", "clip_l"], ...SD },
   sd2: { title: "Stable Diffusion 2.x", needs: ["vae", "clip_h"], ...SD },
   sdxl: { title: "Stable Diffusion XL", needs: ["vae", "clip_l", "clip_g"], ...SD },
   "sdxl-small": { title: "a smaller Stable Diffusion XL", needs: ["vae", "clip_l", "clip_g"], ...SD },
-  // T5 is a third encoder that may be left out, as its authors say.
+  // T5 is an optional third encoder, according to its authors.
   sd3: { title: "Stable Diffusion 3", needs: ["vae", "clip_l", "clip_g"], latents: 16, alignment: 16 },
   flux: { title: "FLUX.1", needs: ["vae", "clip_l", "t5xxl"], latents: 16, alignment: 16 },
   "flux-schnell": { title: "FLUX.1 schnell", needs: ["vae", "clip_l", "t5xxl"], latents: 16, alignment: 16 },
@@ -36,7 +36,7 @@ export const ARCHITECTURES = {
 
 export type ArchitectureName = keyof typeof ARCHITECTURES
 
-/** What a part is called where it is missing. */
+/** Names of components for error messages. */
 export const COMPONENT_TITLES: Readonly<Record<ModelComponent, string>> = {
   diffusion: "a diffusion model",
   vae: "a VAE",

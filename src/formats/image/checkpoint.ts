@@ -3,23 +3,26 @@ import { readGgufHeader } from "../gguf/read"
 import type { ModelFolderFile } from "../model-folder"
 import { looksLikeSafetensors, readSafetensorsHeader } from "../safetensors"
 
-/** A tensor as all formats have it. */
+/** A tensor in any format. */
 export interface Tensor {
-  /** The dimension that is contiguous in memory last, as PyTorch has it. */
+  /** The contiguous dimension last, as in PyTorch. */
   readonly shape: readonly number[]
   /** In capitals, such as `F16` or `Q4_0`. */
   readonly type: string
   readonly elements: number
 }
 
-/** A file of tensors, without their data. */
+/** The tensors of a file, without their data. */
 export interface Checkpoint {
   readonly file: ModelFolderFile
   readonly tensors: ReadonlyMap<string, Tensor>
   readonly license: string | undefined
 }
 
-/** What converters call the diffusion models in GGUF files that are known here; stable-diffusion.cpp's writes nothing. */
+/**
+ * `general.architecture` of supported diffusion models in GGUF files; stable-diffusion.cpp's converter writes
+ * none.
+ */
 const DIFFUSION_ARCHITECTURES: ReadonlySet<string> = new Set([
   "sd1",
   "sd2",
@@ -31,20 +34,22 @@ const DIFFUSION_ARCHITECTURES: ReadonlySet<string> = new Set([
   "pig",
 ])
 
-/** May a GGUF file of that architecture be a painter? Its tensors tell whether it is. */
+/** Could a GGUF file of that architecture be an image model? Its tensors decide. */
 export function mayBeDiffusion(architecture: string | undefined): boolean {
   return architecture === undefined || DIFFUSION_ARCHITECTURES.has(architecture)
 }
 
 const GGUF_MAGIC = "GGUF"
-/** Enough to tell the formats apart. */
+/** Enough to detect the format. */
 const HEAD_BYTES = 9
-/** Where writers of safetensors name the licence: the model spec of Stability AI, and plainly. */
+/**
+ * Metadata keys of the licence in safetensors files: that of Stability AI's model spec, and the plain one.
+ */
 const LICENSE_KEYS = ["modelspec.license", "license"]
 
 /**
- * The tensors of a file of either format; `undefined` where it is of neither.
- * @throws InvalidModelFile where it is damaged; the system's error where it cannot be read
+ * The tensors of a file in either format; `undefined` for other files.
+ * @throws InvalidModelFile if it is damaged; the system's error if it cannot be read
  */
 export async function readCheckpoint(file: ModelFolderFile): Promise<Checkpoint | undefined> {
   const head = await readHead(file.path)

@@ -3,19 +3,19 @@ import type { Checkpoint, Tensor } from "./checkpoint"
 
 type Tensors = Checkpoint["tensors"]
 
-/** A diffusion model, by what of it is there. */
+/** The parts of a diffusion model in a file. */
 export type Diffusion =
   | {
       readonly architecture: ArchitectureName
-      /** Its tensors stand under `model.diffusion_model.`, as in checkpoints that hold everything. */
+      /** Its tensors are prefixed with `model.diffusion_model.`, as in full checkpoints. */
       readonly isPrefixed: boolean
-      /** The width of the language model that its prompts come from. */
+      /** The width of its text encoder, a language model. */
       readonly textWidth?: number
     }
-  /** One that cannot be used from here, and why. */
+  /** Not supported, with the reason. */
   | { readonly unusable: string }
 
-/** What a file has of a painter. */
+/** The components of an image model in a file. */
 export interface Parts {
   readonly diffusion?: Diffusion
   readonly vae?: Latents
@@ -28,8 +28,9 @@ export interface Parts {
 const PREFIX = "model.diffusion_model."
 
 /**
- * What the tensors are of. The names and shapes that tell are those by which stable-diffusion.cpp's model loader
- * (`ModelLoader::get_sd_version`) tells its versions apart, and those of the encoders' and the VAEs' authors.
+ * Identifies components by their tensors. Names and shapes are those by which stable-diffusion.cpp's model
+ * loader (`ModelLoader::get_sd_version`) distinguishes versions, and those of the encoders' and VAEs'
+ * authors.
  */
 export function identifyParts(tensors: Tensors): Parts {
   if (isLora(tensors)) return { encoders: new Set(), isLora: true }
@@ -71,7 +72,7 @@ const VIDEO = "it generates videos, not images"
 const MASKED = "it is an inpainting model, and masks are not supported"
 const GUIDED = "it needs a control image, which is not supported"
 
-/** Models that the engine knows, or almost, and that cannot be used from here; by a tensor that only they have. */
+/** Unsupported models that resemble supported ones, by a tensor that only they have. */
 const FOREIGN: readonly (readonly [tensor: string, why: string])[] = [
   ["input_blocks.8.0.time_mixer.mix_factor", VIDEO],
   ["blocks.0.cross_attn.norm_k.weight", VIDEO],
@@ -82,7 +83,7 @@ const FOREIGN: readonly (readonly [tensor: string, why: string])[] = [
   ["time_text_embed.addition_t_embedding.weight", "it is a Qwen-Image Layered, which is not supported"],
 ]
 
-/** The UNets of Stable Diffusion 1, 2 and XL, which differ in the width of the text that they listen to. */
+/** The UNets of Stable Diffusion 1, 2 and XL, which differ in the width of their text conditioning. */
 function identifyUnet(own: Tensors): Found | undefined {
   const input = own.get("input_blocks.0.0.weight")
   if (input === undefined) return undefined
@@ -120,9 +121,12 @@ function identifyTransformer(own: Tensors): Found | undefined {
   return undefined
 }
 
-/** A FLUX takes pictures of 16 channels in squares of 2 by 2; variants take the picture to work on beside it. */
+/**
+ * FLUX takes 16 latent channels in patches of 2 by 2; editing variants take the source image as further
+ * channels.
+ */
 const FLUX_INPUTS = 64
-/** FLUX.2 listens to this many layers of its language model, side by side. */
+/** FLUX.2 concatenates the outputs of this many layers of its language model. */
 const FLUX2_TEXT_LAYERS = 3
 
 function identifyFlux(own: Tensors): Found {
@@ -158,14 +162,14 @@ function identifyVae(tensors: Tensors): Latents | undefined {
   return undefined
 }
 
-/** The width of CLIP's tokens tells which one it is. */
+/** The width of CLIP's token embeddings identifies the variant. */
 const CLIP_WIDTHS = new Map([
   [768, "clip_l"],
   [1024, "clip_h"],
   [1280, "clip_g"],
 ] as const)
 
-/** T5-XXL's, and so not the one of many languages that films are described with. */
+/** That of T5-XXL, not of the multilingual variant for video models. */
 const T5_VOCABULARY = 32_128
 const T5_WIDTH = 4096
 
@@ -177,7 +181,7 @@ function identifyEncoders(tensors: Tensors): Parts["encoders"] {
       const clip = [...CLIP_WIDTHS].find(([clipWidth]) => clipWidth === width)?.[1]
       if (clip !== undefined) found.add(clip)
     }
-    // Whatever else has an embedding of that name has no such attention.
+    // Other models with an embedding of that name have no such attention.
     const isT5Text =
       /(^|\.)(shared|token_embd)\.weight$/.test(name) && rows === T5_VOCABULARY && width === T5_WIDTH
     if (isT5Text && some(tensors, isT5Attention)) found.add("t5xxl")
@@ -189,7 +193,9 @@ function isT5Attention(name: string): boolean {
   return name.endsWith("encoder.block.0.layer.0.SelfAttention.q.weight") || name === "enc.blk.0.attn_q.weight"
 }
 
-/** Names of a language model's words and of its first attention: as Hugging Face has them, and as GGUF has. */
+/**
+ * Names of a language model's token embedding and first attention, in Hugging Face's and in GGUF's naming.
+ */
 const LANGUAGE_MODELS: readonly (readonly [words: string, attention: string])[] = [
   ["model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight"],
   ["model.language_model.embed_tokens.weight", "model.language_model.layers.0.self_attn.q_proj.weight"],

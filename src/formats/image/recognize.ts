@@ -11,19 +11,19 @@ import {
 import { type Checkpoint, readCheckpoint } from "./checkpoint"
 import { type Diffusion, identifyParts, type Parts } from "./parts"
 
-/** What a painter's files say about it. */
+/** The description of an image model derived from its files. */
 export type ImageDescription = Omit<
   ImageModelDetails,
   "name" | "path" | "id" | "sizeBytes" | "modifiedAt" | "defaults"
 >
 
-/** A painter that is complete. */
+/** A complete image model. */
 export interface ImageModel {
   readonly description: ImageDescription
   readonly architecture: ArchitectureName
-  /** The tensors of its diffusion model stand under a prefix, as in checkpoints that hold everything. */
+  /** The tensors of its diffusion model are prefixed, as in full checkpoints. */
   readonly isPrefixed: boolean
-  /** Paths by what they are there for. A part that is in the diffusion model's file is not named again. */
+  /** Paths by component. Components in the diffusion model's file are not listed again. */
   readonly files: Readonly<Partial<Record<Exclude<ModelComponent, "lora">, string>>> & {
     readonly diffusion: string
   }
@@ -31,10 +31,9 @@ export interface ImageModel {
 }
 
 /**
- * The painter that a folder's files, or a single file, make up. Recognised by tensors alone. `undefined` where they
- * are something else.
- * @throws InvalidModelFile where they look like a painter and cannot be used: damaged, of an unknown design, or
- * incomplete, which names what is missing
+ * Recognizes an image model in a folder or single file, by its tensors alone. `undefined` for anything else.
+ * @throws InvalidModelFile for an unusable image model: damaged, of an unknown architecture, or incomplete,
+ * naming what is missing
  */
 export async function recognizeImageModel(folder: ModelFolder): Promise<ImageModel | undefined> {
   const found: Identified[] = []
@@ -54,7 +53,7 @@ export async function recognizeImageModel(folder: ModelFolder): Promise<ImageMod
   return assemble(main, found, folder)
 }
 
-/** A file, and what it has. */
+/** A file and its components. */
 interface Identified extends Checkpoint {
   readonly parts: Parts
 }
@@ -65,7 +64,10 @@ function hasDiffusion(file: Identified): file is WithDiffusion {
   return file.parts.diffusion !== undefined
 }
 
-/** Encoders and language models alone may be many things; a VAE among several files is a part of a painter. */
+/**
+ * Rejects a VAE without a diffusion model if there are several files. Encoders and language models alone are
+ * not rejected: they may belong to something else.
+ */
 function refuseBrushless(found: readonly Identified[]): undefined {
   const vae = found.find(({ parts }) => parts.vae !== undefined)
   if (vae === undefined || found.length < 2) return undefined
@@ -107,7 +109,7 @@ function assemble(main: WithDiffusion, found: readonly Identified[], folder: Mod
   }
 }
 
-/** Parts that are used where they are there. */
+/** Components that are used if present. */
 function optionalOf(architecture: ArchitectureName): readonly ["t5xxl"] | readonly [] {
   return architecture === "sd3" ? ["t5xxl"] : []
 }
@@ -124,7 +126,7 @@ function has(parts: Parts, need: Need): boolean {
   return need === "llm" ? parts.llm !== undefined : parts.encoders.has(need)
 }
 
-/** Whether it is the right one: VAEs differ in their latent pictures, language models in their width. */
+/** Does the component fit? VAEs differ in their latent space, language models in their width. */
 function fits(parts: Parts, need: Need, latents: Latents, textWidth: number | undefined): boolean {
   if (need === "vae") return parts.vae === latents
   return need !== "llm" || textWidth === undefined || parts.llm === textWidth
@@ -173,7 +175,7 @@ function describe(
   }
 }
 
-/** The type that holds most of the parameters. */
+/** The type of most of the parameters. */
 function mostUsedType(tensors: readonly { readonly type: string; readonly elements: number }[]): string {
   const elements = new Map<string, number>()
   for (const { type, elements: count } of tensors) elements.set(type, (elements.get(type) ?? 0) + count)

@@ -1,30 +1,30 @@
-/** One instruction as it is written, before anybody asked whether there is such a one. */
+/** An instruction as written; its name may be unknown. */
 export interface Statement {
-  /** As it is written. */
+  /** As written. */
   readonly word: string
-  /** Where it begins, from 1. */
+  /** Line of its start, counted from 1. */
   readonly line: number
-  /** The parameter's name or the message's role, where the instruction has one; empty where it is missing. */
+  /** The parameter's name or the message's role, for instructions that have one; empty if missing. */
   readonly key?: string
-  /** Without the quotes around it. */
+  /** Without surrounding quotes. */
   readonly value: string
   readonly isQuoted: boolean
 }
 
-/** What is wrong with a Modelfile, and where. */
+/** An error in a Modelfile and its position. */
 export interface Problem {
-  /** From 1; absent where no line is at fault. */
+  /** Counted from 1; absent if no single line is at fault. */
   readonly line?: number
   readonly message: string
 }
 
-/** Instructions whose value begins with a name. */
+/** Instructions whose value begins with a key. */
 const KEYED: ReadonlySet<string> = new Set(["parameter", "message"])
 
 /**
- * Cuts a Modelfile into instructions. One is a word, a space or tab, and a value: the rest of the line, or a text
- * between `"` or `"""`, which goes on until a line ends with the same quotes. Nothing is escaped. A `#` begins a
- * comment only where an instruction could.
+ * Splits a Modelfile into instructions: a word, a space or tab, and a value. The value is the rest of the
+ * line, or a text in `"` or `"""` that continues until a line ends with the same quotes. There are no
+ * escapes. A `#` begins a comment only where an instruction could begin.
  */
 export function cutStatements(text: string): {
   readonly statements: readonly Statement[]
@@ -57,7 +57,7 @@ class Lexer {
     }
   }
 
-  /** Past blank lines and comments. False at the end. */
+  /** Skips blank lines and comments. Returns false at the end. */
   #skipToInstruction(): boolean {
     for (;;) {
       const character = this.#text[this.#at]
@@ -80,7 +80,7 @@ class Lexer {
     return this.#takeWord()
   }
 
-  /** `afterQuotes`: what may not follow closing quotes on the first line. */
+  /** `afterQuotes`: what must not follow closing quotes on the first line. */
   #takeValue(afterQuotes: RegExp): Pick<Statement, "value" | "isQuoted"> | undefined {
     this.#skipBlanks()
     const quotes = ['"""', '"'].find((mark) => this.#text.startsWith(mark, this.#at))
@@ -94,7 +94,7 @@ class Lexer {
     const line = this.#line
     if (this.#refuseAfterQuotes(quotes, afterQuotes)) return undefined
     const start = this.#at + quotes.length
-    // One past the last character that is no white space: what follows it on its line does not count.
+    // End of the last non-space character: trailing white space does not count.
     let last = start
     for (let at = start; at <= this.#text.length; at++) {
       const character = this.#text[at]
@@ -114,8 +114,8 @@ class Lexer {
   }
 
   /**
-   * A line such as `PARAMETER stop "User:" # comment` does not end with its quotes, so by the rule the text would go on
-   * over the lines below it. Nobody means that: it is refused where it stands.
+   * Rejects a line such as `PARAMETER stop "User:" # comment`. It does not end with its quotes, so by the
+   * rule the text would continue on the following lines, which is never intended.
    */
   #refuseAfterQuotes(quotes: string, afterQuotes: RegExp): boolean {
     const firstLine = this.#text.slice(this.#at, this.#endOfLine()).trimEnd()
@@ -139,7 +139,7 @@ class Lexer {
     return end
   }
 
-  /** Counts the lines on the way; CR LF is one end of a line. */
+  /** Counts the lines on the way; CR LF counts as one line end. */
   #moveTo(end: number): void {
     for (; this.#at < end; this.#at++) {
       const isEnd = isNewline(this.#text[this.#at])

@@ -9,16 +9,16 @@ import {
   TEXTS,
 } from "../../limits"
 
-/** A parameter's value; several texts where it may be repeated. */
+/** A parameter's value; several strings if it may be repeated. */
 export type ParameterValue = number | boolean | string
 
-/** What a parameter may be. */
+/** The values that a parameter accepts. */
 export interface ParameterRule {
-  /** To follow "must be". */
+  /** Follows "must be" in messages. */
   readonly rule: string
-  /** `undefined`: the text is nothing of that kind. */
+  /** `undefined`: not a valid value. */
   parse(text: string): ParameterValue | undefined
-  /** Every line adds one, up to so many; absent: the last line counts. */
+  /** Each line adds a value, up to this many; absent: the last line wins. */
   readonly mostLines?: number
 }
 
@@ -43,7 +43,7 @@ function within(number: number, minimum: number, maximum: number): number | unde
   return number >= minimum && number <= maximum ? number : undefined
 }
 
-/** A sampling parameter, as everywhere. */
+/** A sampling parameter with the same limits as in requests. */
 function sampling(key: SamplingNumber): ParameterRule {
   return decimal(SAMPLING[key].min, SAMPLING[key].max)
 }
@@ -52,7 +52,7 @@ function samplingCount(key: SamplingNumber, minimum: number = SAMPLING[key].min)
   return integer(minimum, SAMPLING[key].max)
 }
 
-/** As Go's `strconv.ParseBool` reads it. */
+/** As in Go's `strconv.ParseBool`. */
 const toggle: ParameterRule = {
   rule: "true or false",
   parse(text) {
@@ -76,7 +76,7 @@ function oneOf(...words: readonly string[]): ParameterRule {
 
 const kvType = oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
 
-/** As large as those of other programs; beyond 2^53 the last digits are lost, which makes it no less repeatable. */
+/** The range of other programs; beyond 2^53 the last digits are lost, but results stay reproducible. */
 const seed: ParameterRule = {
   rule: "a whole number of at most 64 bits",
   parse: integer(NUMBERS.seed.min, NUMBERS.seed.max).parse,
@@ -87,7 +87,7 @@ const keepAlive: ParameterRule = {
   parse: (text) => (keepAliveSeconds(text) === undefined ? undefined : text),
 }
 
-/** What `keep_alive` means, in seconds; `null`: for ever; `undefined`: the text is no time. */
+/** A `keep_alive` in seconds; `null`: forever; `undefined`: not a valid duration. */
 export function keepAliveSeconds(text: string): number | null | undefined {
   const isNegative = text.startsWith("-")
   const seconds = parseDuration(isNegative ? text.slice(1) : text)
@@ -95,9 +95,12 @@ export function keepAliveSeconds(text: string): number | null | undefined {
   return seconds !== undefined && isNegative && seconds > 0 ? null : seconds
 }
 
-/** Every parameter. Names, and meanings of numbers such as -1, are Ollama's where it has them, else llama.cpp's. */
+/**
+ * All parameters. Names, and the meaning of values such as -1, are Ollama's if it has them, otherwise
+ * llama.cpp's.
+ */
 export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
-  // How the next token is chosen.
+  // Sampling.
   temperature: sampling("temperature"),
   top_k: samplingCount("topK", -1),
   top_p: sampling("topP"),
@@ -119,10 +122,10 @@ export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
   dynatemp_range: sampling("dynamicTemperatureRange"),
   dynatemp_exponent: sampling("dynamicTemperatureExponent"),
   ignore_eos: toggle,
-  // Where an answer ends.
+  // The end of an answer.
   num_predict: integer(-2, NUMBERS.tokens.max),
   stop,
-  // How the model is loaded and kept.
+  // Loading and residency of the model.
   num_ctx: integer(NUMBERS.context.min, NUMBERS.context.max),
   num_batch: integer(1),
   num_gpu: integer(-1),
@@ -136,7 +139,7 @@ export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
   parallel: integer(1, 256),
   keep_alive: keepAlive,
   adapter_scale: decimal(-100, 100),
-  // How a draft model is used.
+  // Draft model.
   draft_num_predict: integer(0),
   draft_num_min: integer(0),
   draft_p_min: decimal(0, 1),

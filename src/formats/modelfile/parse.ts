@@ -5,7 +5,7 @@ import { MODEL_TEXTS } from "../../limits"
 import { cutStatements, type Problem, type Statement } from "./lexer"
 import { modelfileParameters, type ParameterValue } from "./parameters"
 
-/** Instructions that are a word and a text. */
+/** Instructions that consist of a word and a text. */
 const TEXT_INSTRUCTIONS = [
   "from",
   "template",
@@ -20,10 +20,10 @@ const TEXT_INSTRUCTIONS = [
 
 type TextInstruction = (typeof TEXT_INSTRUCTIONS)[number]
 
-/** Texts that may be empty: so a model gets rid of what its base has. */
+/** May be empty, to remove what the base model has. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["template", "system", "license"])
 
-/** How long the text of an instruction may be, in characters. */
+/** Maximum length of the text of an instruction, in characters. */
 const LONGEST: Readonly<Record<TextInstruction | "parameter" | "message", number>> = {
   from: MODEL_TEXTS.line.maxLength,
   template: MODEL_TEXTS.template.maxLength,
@@ -38,7 +38,7 @@ const LONGEST: Readonly<Record<TextInstruction | "parameter" | "message", number
   message: MODEL_TEXTS.message.maxLength,
 }
 
-/** How many there may be of instructions that add to each other. */
+/** Maximum number of instructions that accumulate. */
 const MOST: Readonly<Record<string, number>> = {
   message: MODEL_TEXTS.messages.maxItems,
   license: MODEL_TEXTS.licenses.maxItems,
@@ -51,22 +51,22 @@ export type InstructionBody =
   | { readonly type: "parameter"; readonly name: string; readonly value: ParameterValue }
   | { readonly type: "message"; readonly role: (typeof ROLES)[number]; readonly content: string }
 
-/** One instruction of a Modelfile; `line`: where it begins, from 1. */
+/** One instruction of a Modelfile; `line`: of its start, counted from 1. */
 export type Instruction = InstructionBody & { readonly line: number }
 
-/** What a file says, also where there is something wrong with it: other faults may show when it is used. */
+/** The contents of a file, even if it has errors: using it may reveal others. */
 export interface Modelfile {
-  /** Those that are right, in the order in which they are written. */
+  /** The valid ones, in the order of the file. */
   readonly instructions: readonly Instruction[]
-  /** What is wrong with it; where there is nothing, a `from` is among the instructions. */
+  /** The errors; if there are none, `instructions` contain a `from`. */
   readonly problems: readonly Problem[]
-  /** What was accepted and does nothing. */
+  /** Accepted but without effect. */
   readonly warnings: readonly Problem[]
 }
 
 const NAMES = [...TEXT_INSTRUCTIONS, "parameter", "message"].map((name) => name.toUpperCase())
 
-/** What Modelfiles of earlier days have: accepted, without effect. */
+/** Parameters of older Modelfiles: accepted, without effect. */
 const deprecatedParameters: ReadonlySet<string> = new Set([
   "penalize_newline",
   "low_vram",
@@ -79,12 +79,12 @@ const deprecatedParameters: ReadonlySet<string> = new Set([
   "mirostat_eta",
 ])
 
-/** https://semver.org, with or without a `v` before it. */
+/** https://semver.org, with or without a leading `v`. */
 const VERSION = /^v?\d+(\.\d+){0,2}(-[\w.-]+)?(\+[\w.-]+)?$/
 
 /**
- * Reads a Modelfile. Never fails: what is wrong is told, all of it. Line endings of other systems are made line feeds: a
- * carriage return in a template, a system prompt or a stop string is not what its author meant.
+ * Parses a Modelfile. Never throws: reports all errors. Converts line endings to line feeds: a carriage
+ * return in a template, a system prompt or a stop string is never intended.
  */
 export function parseModelfile(text: string): Modelfile {
   const { statements, problems: broken } = cutStatements(normalizeNewlines(text.replace(/^\uFEFF/, "")))
@@ -103,9 +103,9 @@ class StatementReader {
   readonly instructions: Instruction[] = []
   readonly problems: Problem[] = []
   readonly warnings: Problem[] = []
-  /** The line before was a text without quotes, of which an unknown command may be the next line. */
+  /** The previous line was an unquoted text, so an unknown command may be its continuation. */
   #afterText = false
-  /** How often there were those of which there may be several, by their names. */
+  /** Number of occurrences of repeatable instructions, by name. */
   readonly #counts = new Map<string, number>()
 
   read(statement: Statement): void {
@@ -133,7 +133,7 @@ class StatementReader {
     return false
   }
 
-  /** Told once where there are more. */
+  /** Counts an occurrence and returns whether it is within `most`; reports the excess once. */
   #mayCome(what: string, most: number | undefined, line: number): boolean {
     if (most === undefined) return true
     const count = (this.#counts.get(what) ?? 0) + 1
@@ -203,7 +203,7 @@ function commentHint(value: string): string {
   return value.includes("#") ? "; a comment needs a line of its own" : ""
 }
 
-/** Most characters of a wrong text that a message repeats. */
+/** Maximum length of an invalid text quoted in a message. */
 const SHOWN_CHARACTERS = 60
 
 function quoted(text: string): string {

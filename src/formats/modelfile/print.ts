@@ -2,8 +2,8 @@ import type { InstructionBody } from "./parse"
 import { modelfileParameters } from "./parameters"
 
 /**
- * A Modelfile with these instructions, which {@link parseModelfile} reads as the same ones. A text that no Modelfile can
- * hold, because lines in it end with quotes of both kinds, is left out; a comment in its place says so.
+ * Prints instructions as a Modelfile that {@link parseModelfile} reads as the same ones. A text that cannot
+ * be represented, because lines in it end with both kinds of quotes, is replaced by a comment that says so.
  */
 export function printModelfile(instructions: readonly InstructionBody[]): string {
   return instructions.map((instruction) => `${printInstruction(instruction)}\n`).join("")
@@ -32,7 +32,7 @@ function valueOf(instruction: InstructionBody): string {
   return instruction.type === "message" ? instruction.content : String(instruction.value)
 }
 
-/** Texts are set off from their line by quotes, names and numbers are not. */
+/** Texts are put in quotes; names and numbers are not. */
 function isText(instruction: InstructionBody): boolean {
   switch (instruction.type) {
     case "template":
@@ -46,7 +46,7 @@ function isText(instruction: InstructionBody): boolean {
   }
 }
 
-/** `undefined`: there is no way to write it. */
+/** `undefined`: it cannot be represented. */
 function printValue(value: string, preferQuotes: boolean): string | undefined {
   const isOneLine = !/[\r\n]/.test(value)
   const canBeBare = isOneLine && value !== "" && value.trim() === value && !value.startsWith('"')
@@ -55,7 +55,7 @@ function printValue(value: string, preferQuotes: boolean): string | undefined {
   return [`"""${value}"""`, `"${value}"`].find((written) => unquotesTo(written, value))
 }
 
-/** Is the first line that ends with the same quotes the last one? */
+/** Is the last line the first that ends with the same quotes? */
 function unquotesTo(written: string, value: string): boolean {
   const quotes = written.startsWith('"""') ? '"""' : '"'
   if (written !== quotes + value + quotes) return false

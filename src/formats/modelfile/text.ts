@@ -3,8 +3,8 @@ import { formatSize } from "../../lib/text/bytes"
 import { MODEL_TEXTS } from "../../limits"
 
 /**
- * The text of a Modelfile: UTF-8, with or without a byte order mark, or UTF-16.
- * @throws InvalidModelfile where the bytes are no text
+ * Decodes a Modelfile: UTF-8, with or without a byte order mark, or UTF-16.
+ * @throws InvalidModelfile if the bytes are not text
  */
 export function decodeModelfile(bytes: Uint8Array, file: string): string {
   const fail = (message: string): never => {
@@ -12,7 +12,7 @@ export function decodeModelfile(bytes: Uint8Array, file: string): string {
   }
   if (startsWith(bytes, "GGUF"))
     return fail(`it is a model, not a Modelfile; write a file with the line 'FROM ${file}' and give that`)
-  // Licences are long, but not that long: a model's file may have been named by mistake.
+  // Licences are long, but not this long: probably a model file was given by mistake.
   if (bytes.length > MODEL_TEXTS.modelfileBytes) {
     return fail(`it is larger than the limit for a Modelfile (${formatSize(MODEL_TEXTS.modelfileBytes)})`)
   }
@@ -31,7 +31,7 @@ function startsWith(bytes: Uint8Array, text: string): boolean {
     .equals(Buffer.from(text))
 }
 
-/** By the byte order mark; without one, by the half of the first letter that is zero. */
+/** Uses the byte order mark; without one, the half of the first character that is zero. */
 function encodingOf([first, second]: Uint8Array): "utf-8" | "utf-16le" | "utf-16be" {
   if ((first === 0xff && second === 0xfe) || (first !== 0 && second === 0)) return "utf-16le"
   if ((first === 0xfe && second === 0xff) || (first === 0 && second !== 0)) return "utf-16be"

@@ -1,4 +1,4 @@
-/** Field numbers of onnx.proto that are written. */
+/** Field numbers of onnx.proto in use. */
 const MODEL = { irVersion: 1, producer: 2, graph: 7, opset: 8, metadata: 14 }
 const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 }
 const NODE = { input: 1, output: 2, name: 3, operator: 4, attribute: 5 }
@@ -10,36 +10,36 @@ const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 }
 /** TensorProto.DataLocation. */
 const EXTERNAL = 1
 const IR_VERSION = 8
-/** The first with LayerNormalization. */
+/** The first version with LayerNormalization. */
 const OPSET = 17
 
 /** TensorProto.DataType. */
 export const ELEMENT = { float: 1, int8: 3, int16: 5, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const
 export type ElementType = keyof typeof ELEMENT
 
-/** Numbers that lie in a file beside the graph's. */
+/** A tensor in a file beside the graph. */
 export interface ExternalTensor {
   readonly type: ElementType
   readonly shape: readonly number[]
-  /** Name of the file, in the same folder. ONNX Runtime follows no link out of it. */
+  /** File name, in the same folder. ONNX Runtime follows no link out of it. */
   readonly location: string
   readonly offset: number
   readonly bytes: number
 }
 
-/** An input or output of the whole graph; dimensions that vary have names. */
+/** An input or output of the graph; dynamic dimensions have names. */
 export interface GraphValue {
   readonly name: string
   readonly type: ElementType
   readonly shape: readonly (number | string)[]
 }
 
-/** `{ float }`: a floating-point attribute; JavaScript's numbers alone do not tell. */
+/** `{ float }`: a floating-point attribute, which a JavaScript number alone does not indicate. */
 type Attribute = number | readonly number[] | { readonly float: number }
 
 /**
- * Builds a graph of ONNX: each method adds something and gives back the name of what it computes. Numbers come from
- * files beside it, so that a graph of a gigabyte's model has some thousand bytes.
+ * Builds an ONNX graph: each method adds a node or constant and returns the name of its output. Weights are
+ * referenced in external files, so the graph of a model of a gigabyte takes a few kilobytes.
  */
 export class GraphWriter {
   readonly #nodes: Uint8Array[] = []
@@ -47,7 +47,7 @@ export class GraphWriter {
   readonly #constants = new Map<string, string>()
   #count = 0
 
-  /** One operator with one output. */
+  /** Adds an operator with one output. */
   node(
     operator: string,
     inputs: readonly string[],
@@ -66,17 +66,17 @@ export class GraphWriter {
     return output
   }
 
-  /** A vector of integers. */
+  /** Adds a vector of integers. */
   ints(...values: number[]): string {
     return this.#constant("int64", [values.length], Buffer.from(BigInt64Array.from(values, BigInt).buffer))
   }
 
-  /** An integer without dimensions. */
+  /** Adds an integer scalar. */
   int(value: number): string {
     return this.#constant("int64", [], Buffer.from(BigInt64Array.of(BigInt(value)).buffer))
   }
 
-  /** A floating-point number without dimensions. */
+  /** Adds a floating-point scalar. */
   float(value: number): string {
     return this.#constant("float", [], Buffer.from(Float32Array.of(value).buffer))
   }
@@ -91,7 +91,7 @@ export class GraphWriter {
     ])
   }
 
-  /** The whole file. */
+  /** The complete file. */
   finish(model: {
     readonly inputs: readonly GraphValue[]
     readonly outputs: readonly GraphValue[]
@@ -121,7 +121,7 @@ export class GraphWriter {
     ])
   }
 
-  /** Constants that are the same are written once. */
+  /** Equal constants are written once. */
   #initializer(
     key: string,
     type: ElementType,
@@ -161,7 +161,7 @@ function attribute(name: string, value: Attribute): Uint8Array {
   return message(NODE.attribute, [text(ATTRIBUTE.name, name), ...fields])
 }
 
-/** ValueInfoProto: name, type → tensor → element type and shape → dimensions by number or by name. */
+/** ValueInfoProto: name, type → tensor → element type and shape → dimensions, as numbers or names. */
 function graphValue({ name, type, shape }: GraphValue): Uint8Array[] {
   const dimensions = shape.map((dimension) =>
     message(1, [typeof dimension === "number" ? integer(1, dimension) : text(2, dimension)]),
@@ -169,7 +169,8 @@ function graphValue({ name, type, shape }: GraphValue): Uint8Array[] {
   return [text(1, name), message(2, [message(1, [integer(1, ELEMENT[type]), message(2, dimensions)])])]
 }
 
-// Protobuf: a field is its number and wire type in one varint, then a varint, four bytes, or a length and bytes.
+// Protobuf: a field is its number and wire type in one varint, followed by a varint, four bytes, or a length
+// and bytes.
 
 function integer(field: number, value: number): Uint8Array {
   return Uint8Array.of(...varint(field * 8), ...varint(value))
@@ -191,7 +192,7 @@ function bytesField(field: number, bytes: Uint8Array): Uint8Array {
   return Buffer.concat([Uint8Array.of(...varint(field * 8 + 2), ...varint(bytes.length)), bytes])
 }
 
-/** Of a natural number. */
+/** Of a non-negative integer. */
 function varint(value: number): number[] {
   const bytes: number[] = []
   let rest = value

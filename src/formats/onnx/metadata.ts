@@ -1,12 +1,12 @@
-/** Field number of `metadata_props` in ONNX's ModelProto, and protobuf's wire type for what has a length. */
+/** Field number of `metadata_props` in ONNX's ModelProto, and protobuf's length-delimited wire type. */
 const METADATA_FIELD = 14
 const LENGTH = 2
 
 const encoder = new TextEncoder()
 
 /**
- * Metadata as the bytes that add it to an ONNX file when they are appended: a repeated field of protobuf may stand
- * anywhere in a message, and the whole file is one. Of a key that is there already ONNX Runtime takes the last.
+ * Encodes metadata as bytes to append to an ONNX file: the file is one protobuf message, in which a repeated
+ * field may be anywhere. If a key exists already, ONNX Runtime uses the last.
  */
 export function encodeMetadata(entries: Readonly<Record<string, string | number>>): Uint8Array {
   return Buffer.concat(

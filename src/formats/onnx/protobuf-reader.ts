@@ -7,7 +7,7 @@ const WINDOW_BYTES = 64 * 1024
 /** A tag and a length are varints of at most 5 and 10 bytes. */
 const MOST_HEAD_BYTES = 15
 
-/** How a field's value is encoded (protobuf's wire types). */
+/** Protobuf's wire types. */
 const VARINT = 0
 const FIXED64 = 1
 const LENGTH = 2
@@ -15,16 +15,16 @@ const FIXED32 = 5
 
 export interface ProtobufField {
   readonly number: number
-  /** Of a varint. Larger ones than JavaScript's safe integers lose digits. */
+  /** Of a varint. Values beyond JavaScript's safe integers lose digits. */
   readonly value: number
-  /** Where the bytes of a text, a message or a fixed-size value are in the file; empty for a varint. */
+  /** Offset in the file of a string, message or fixed-size value; empty for a varint. */
   readonly start: number
   readonly end: number
 }
 
 /**
- * Walks the fields of protobuf messages in a file through a small window: what is not asked for is skipped, not read.
- * Every length is checked against the message that it is in.
+ * Iterates over the fields of protobuf messages in a file through a small window: unused contents are
+ * skipped, not read. Every length is checked against the enclosing message.
  */
 export class ProtobufReader {
   readonly #path: string
@@ -35,7 +35,7 @@ export class ProtobufReader {
   #windowEnd = 0
   #fieldsLeft: number
 
-  /** `mostFields`: how many fields may be walked in all, so that a hostile file ends. */
+  /** `mostFields`: limit on the total number of fields, so that reading a hostile file ends. */
   constructor(path: string, file: FileHandle, size: number, mostFields: number) {
     this.#path = path
     this.#file = file
@@ -59,7 +59,7 @@ export class ProtobufReader {
     }
   }
 
-  /** The text of a field. @throws InvalidModelFile where it is longer than `mostBytes` */
+  /** The string in a field. @throws InvalidModelFile if it is longer than `mostBytes` */
   async text(field: ProtobufField, mostBytes: number): Promise<string> {
     const length = field.end - field.start
     if (length > mostBytes)
@@ -99,7 +99,7 @@ export class ProtobufReader {
     )
   }
 
-  /** Its value, and the position behind it. */
+  /** The value, and the offset after it. */
   #varint(start: number, end: number): [value: number, after: number] {
     let value = 0
     let factor = 1

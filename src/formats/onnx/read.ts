@@ -1,14 +1,14 @@
 import { open } from "node:fs/promises"
 import { type ProtobufField, ProtobufReader } from "./protobuf-reader"
 
-/** Limits far above any real model, so that a hostile file costs neither time nor memory. */
+/** Limits far above any real model, so that a hostile file takes neither time nor memory. */
 const MOST_FIELDS = 4_000_000
 const MOST_METADATA = 4096
 const MOST_VALUES = 4096
 const MOST_NAME_BYTES = 4096
 const MOST_METADATA_BYTES = 4 * 1024 ** 2
 
-/** Field numbers of onnx.proto (ModelProto, GraphProto, ValueInfoProto and what they hold). */
+/** Field numbers of onnx.proto (ModelProto, GraphProto, ValueInfoProto and their contents). */
 const MODEL = { irVersion: 1, producer: 2, graph: 7, metadata: 14 }
 const GRAPH = { initializer: 5, input: 11, output: 12 }
 const ENTRY = { key: 1, value: 2 }
@@ -19,7 +19,7 @@ const SHAPE = { dimension: 1 }
 const DIMENSION = { value: 1, name: 2 }
 const TENSOR = { name: 8 }
 
-/** Files before this version list the graph's constants among its inputs. */
+/** Files before this version list the graph's initializers among its inputs. */
 const FIRST_IR_WITHOUT_INITIALIZERS = 4
 
 /** TensorProto.DataType. */
@@ -43,13 +43,13 @@ const ELEMENT_TYPES: readonly string[] = [
 /** An input or output of a graph. */
 export interface OnnxValue {
   readonly name: string
-  /** Of the elements, as ONNX calls it; `undefined` for what is no tensor. */
+  /** ONNX's name of the element type; `undefined` if it is not a tensor. */
   readonly type: string | undefined
-  /** A number, or the name of a dimension that varies. */
+  /** A number, or the name of a dynamic dimension. */
   readonly shape: readonly (number | string)[]
 }
 
-/** What an .onnx file says of itself. */
+/** The description of an .onnx file. */
 export interface OnnxModel {
   readonly producer: string | undefined
   readonly metadata: ReadonlyMap<string, string>
@@ -58,9 +58,9 @@ export interface OnnxModel {
 }
 
 /**
- * Reads an ONNX file's metadata, inputs and outputs; nodes and weights are skipped. Waits for the disk only, and costs
- * some 10 ms of computing for the largest graphs.
- * @throws InvalidModelFile where it is no ONNX file, or damaged; the system's error where it cannot be opened
+ * Reads an ONNX file's metadata, inputs and outputs; skips nodes and weights. Blocks the thread for about 10
+ * ms for the largest graphs; the rest is waiting for the disk.
+ * @throws InvalidModelFile if it is not a valid ONNX file; the system's error if it cannot be opened
  */
 export async function readOnnx(path: string): Promise<OnnxModel> {
   const file = await open(path, "r")
@@ -72,7 +72,7 @@ export async function readOnnx(path: string): Promise<OnnxModel> {
   }
 }
 
-/** One line that lists a model's inputs and outputs, for messages. */
+/** A line listing a model's inputs and outputs, for messages. */
 export function describeOnnx({ inputs, outputs }: OnnxModel): string {
   const list = (values: readonly OnnxValue[]) => values.map(describeValue).join(", ") || "none"
   return `inputs: ${list(inputs)}; outputs: ${list(outputs)}`
@@ -170,7 +170,7 @@ async function readEntry(reader: ProtobufReader, { start, end }: ProtobufField):
   return [key, value]
 }
 
-/** The text in the field `number` of a message; empty where it has none. */
+/** The string in the field `number` of a message; empty if absent. */
 async function readNamed(reader: ProtobufReader, { start, end }: ProtobufField, number: number) {
   for await (const field of reader.fields(start, end))
     if (field.number === number) return await reader.text(field, MOST_NAME_BYTES)

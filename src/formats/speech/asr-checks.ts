@@ -4,11 +4,11 @@ import type { OnnxModel } from "../onnx/read"
 import { baseName, folderOf, type SpeechFolder } from "./speech-folder"
 import { MOST_TOKENS } from "./tokens"
 
-// What would end the engine's process is found here first.
+// Checks for everything that would make the engine abort its process.
 
 const WHOLE_NUMBER = /^\d+$/
 
-/** @throws InvalidModelFile where a key is missing or has no whole number */
+/** @throws InvalidModelFile if a key is missing or not a whole number */
 export function requireNumbers(file: ModelFolderFile, graph: OnnxModel, keys: readonly string[]): void {
   requireKeys(file, graph, keys)
   const bad = keys.find((key) => !WHOLE_NUMBER.test(graph.metadata.get(key) ?? ""))
@@ -16,7 +16,7 @@ export function requireNumbers(file: ModelFolderFile, graph: OnnxModel, keys: re
     throw new InvalidModelFile(file.path, `its metadata gives '${graph.metadata.get(bad) ?? ""}' for ${bad}`)
 }
 
-/** @throws InvalidModelFile where a key is missing or is not numbers with commas between them */
+/** @throws InvalidModelFile if a key is missing or not a comma-separated list of numbers */
 export function requireNumberLists(file: ModelFolderFile, graph: OnnxModel, keys: readonly string[]): void {
   requireKeys(file, graph, keys)
   for (const key of keys) {
@@ -31,22 +31,22 @@ function requireKeys(file: ModelFolderFile, { metadata }: OnnxModel, keys: reado
   if (missing.length > 0) throw new InvalidModelFile(file.path, `its metadata lacks ${missing.join(", ")}`)
 }
 
-/** What must be true of a table of tokens. */
+/** Requirements for a token table. */
 export interface TokenRules {
-  /** Every number from 0 to before this one must have a token. */
+  /** All ids below this must have a token. */
   readonly count?: number
-  /** There must be no tokens beyond {@link count}. */
+  /** There must be no ids from {@link count} on. */
   readonly exactCount?: boolean
-  /** One of each of these groups must be there. */
+  /** At least one token of each group must exist. */
   readonly needed?: readonly (readonly string[])[]
 }
 
-/** How the engine spells the token of a CTC model that stands for no sound. */
+/** Names of the blank token of CTC models that the engine accepts. */
 export const BLANKS: readonly string[] = ["<blk>", "<eps>", "<blank>"]
 
 /**
- * The table of tokens that belongs to a graph: `PREFIX-tokens.txt`, or tokens.txt beside it, or the only one.
- * @throws InvalidModelFile where there is none
+ * The token table of a graph: `PREFIX-tokens.txt`, or tokens.txt beside it, or the only one.
+ * @throws InvalidModelFile if there is none
  */
 export function findTokens(folder: SpeechFolder, graph: ModelFolderFile, prefix = ""): ModelFolderFile {
   const beside = folderOf(graph.name)
@@ -59,8 +59,8 @@ export function findTokens(folder: SpeechFolder, graph: ModelFolderFile, prefix 
 }
 
 /**
- * Reads a table as the engine will: a line has a token and its number, or the number alone, of a space.
- * @throws InvalidModelFile naming the line or the token at fault
+ * Parses a table as the engine does: a line has a token and its id, or only the id, for a space.
+ * @throws InvalidModelFile naming the line or token at fault
  */
 export async function checkTokens(
   folder: SpeechFolder,
@@ -99,7 +99,7 @@ function parseTable(path: string, text: string): ReadonlyMap<number, string> {
   return symbols
 }
 
-/** Of files in several precisions the quantised one: as exact on a CPU, and faster. */
+/** Of files in several precisions the quantized one: as accurate on a CPU, and faster. */
 export function preferQuantized(files: readonly ModelFolderFile[]): ModelFolderFile | undefined {
   return files.toSorted((left, right) => rank(left) - rank(right))[0]
 }

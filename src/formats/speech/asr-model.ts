@@ -1,53 +1,56 @@
 import type { AsrDetails, ModelSummary } from "../../domain/model"
 
-/** What a recogniser's files say about it. */
+/** The description of an ASR model derived from its files. */
 export type AsrDescription = Omit<AsrDetails, Exclude<keyof ModelSummary, "kind">>
 
-/** A recogniser, and how the engine is given its files. */
+/** An ASR model and how to load it. */
 export interface AsrModel {
   readonly kind: "asr"
   readonly description: AsrDescription
   readonly plan: AsrPlan
 }
 
-/** How a recogniser is loaded and used. */
+/** How an ASR model is loaded and used. */
 export interface AsrPlan {
   /** The family's name in sherpa-onnx's configuration. */
   readonly family: string
-  /** Which file each field of the family's configuration names; a family with a single field may have no name for it. */
+  /**
+   * The file for each field of the family's configuration; for a family with a single field the name may be
+   * empty.
+   */
   readonly files: Readonly<Record<string, FileSource>>
-  /** Further fields of the family's configuration. */
+  /** Other fields of the family's configuration. */
   readonly options: Readonly<Record<string, string | number>>
-  /** Where files alone do not tell the engine which of a family's kinds it is. */
+  /** Set if the engine cannot tell the variant of a family from the files alone. */
   readonly modelType?: string
   readonly tokens: FileSource
-  /** Files that must lie beside the derived ones, under their own names. */
+  /** Files that must be in the folder of the derived ones, under their own names. */
   readonly linked: readonly string[]
   readonly language: LanguageChoice
-  /** Does the engine say when each token was said? */
+  /** Does the engine report token times? */
   readonly timed: boolean
-  /** The longest stretch that is recognised at once. */
+  /** The longest stretch of audio transcribed at once. */
   readonly windowSeconds: number
-  /** The engine gives up after this many tokens for each second; absent: never. */
+  /** The engine stops after this many tokens per second of audio; absent: no limit. */
   readonly tokensPerSecond?: number
 }
 
-/** A file of the model as it is, or one to be made from the model's files. */
+/** An existing file of the model, or one to derive from its files. */
 export type FileSource =
   { readonly path: string } | { readonly name: string; readonly make: () => Promise<Uint8Array | string> }
 
-/** How a request's language and task get to the engine. */
+/** How a request's language and task are passed to the engine. */
 export type LanguageChoice =
-  /** It knows one language, or finds out by itself. */
+  /** The model supports one language, or detects it. */
   | { readonly how: "none" }
-  /** Fields of the family's configuration that may change between requests. */
+  /** Fields of the family's configuration that can change between requests. */
   | {
       readonly how: "each-request"
       readonly field: string
-      /** Takes `transcribe` or `translate`. */
+      /** Set to `transcribe` or `translate`. */
       readonly taskField?: string
-      /** Takes the language to write in. */
+      /** Set to the output language. */
       readonly targetField?: string
     }
-  /** A field that counts at the load only. */
+  /** A field that applies only at load. */
   | { readonly how: "load"; readonly field: string }

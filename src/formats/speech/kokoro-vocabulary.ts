@@ -1,6 +1,6 @@
 /**
- * The symbols of Kokoro-82M and their numbers, from the config.json that its authors publish (hexgrad/Kokoro-82M,
- * Apache-2.0): for copies of the model that come without it. All versions share them.
+ * The symbols and ids of Kokoro-82M, from its authors' config.json (hexgrad/Kokoro-82M, Apache-2.0), for
+ * copies of the model without it. The same in all versions.
  */
 // prettier-ignore
 export const KOKORO_VOCABULARY: ReadonlyMap<string, number> = new Map([

@@ -9,24 +9,24 @@ import { formatTokens } from "./tokens"
 import type { FilePart, TtsModel } from "./tts-model"
 
 const SAMPLE_RATE = 24_000
-/** Values of one style vector, of the reference model. */
+/** Width of a style vector in the reference model. */
 const STYLE_WIDTH = 256
 const BYTES_PER_ROW = STYLE_WIDTH * Float32Array.BYTES_PER_ELEMENT
 
 const DEFAULT_LANGUAGE = "en-us"
 
-/** A speaker and its style vectors, one for each length of text. */
+/** A speaker and its style vectors, one per text length. */
 interface Style {
   readonly name: string
   readonly part: FilePart
-  /** Without headers, and inflated. */
+  /** Size without headers, decompressed. */
   readonly bytes: number
 }
 
 /**
- * Kokoro as it is published elsewhere: a graph without metadata, style vectors of each speaker in files of their own or
- * in one archive of NumPy, symbols in a tokenizer's or the model's configuration.
- * @throws InvalidModelFile where it is one that cannot be used
+ * Kokoro in its usual distribution: a graph without metadata, style vectors in a file per speaker or in one
+ * NumPy archive, and symbols in the configuration of a tokenizer or the model.
+ * @throws InvalidModelFile if it is an unusable one
  */
 export async function recognizeKokoro(folder: SpeechFolder): Promise<TtsModel | undefined> {
   const model = await findGraph(folder)
@@ -56,7 +56,7 @@ export async function recognizeKokoro(folder: SpeechFolder): Promise<TtsModel | 
         language: "multi-lang",
         has_espeak: 1,
         sample_rate: SAMPLE_RATE,
-        version: 2, // takes the language with each request
+        version: 2, // takes the language per request
         voice: DEFAULT_LANGUAGE,
         style_dim: `${rows},1,${STYLE_WIDTH}`,
         n_speakers: styles.length,
@@ -73,7 +73,7 @@ export async function recognizeKokoro(folder: SpeechFolder): Promise<TtsModel | 
   }
 }
 
-/** The best of several precisions: the full one first. */
+/** Of several precisions the best, preferably full. */
 async function findGraph(folder: SpeechFolder): Promise<ModelFolderFile | undefined> {
   const rank = ({ name }: ModelFolderFile) =>
     /fp16|f16/i.test(name) ? 1 : /quant|int8|q\d|uint8|bnb/i.test(name) ? 2 : 0
@@ -111,7 +111,10 @@ async function readStyles(folder: SpeechFolder, model: ModelFolderFile): Promise
   }))
 }
 
-/** How many vectors each speaker has. All must have as many, or the engine reads past the table's end. */
+/**
+ * The number of style vectors per speaker. It must be the same for all, or the engine reads past the table's
+ * end.
+ */
 function rowsOf(styles: readonly Style[], model: ModelFolderFile): number {
   const [first] = styles
   if (first === undefined) throw new InvalidModelFile(model.path, "it has no voices")
@@ -127,7 +130,7 @@ function rowsOf(styles: readonly Style[], model: ModelFolderFile): number {
   return first.bytes / BYTES_PER_ROW
 }
 
-/** Single characters and their numbers; the model's own where it brings them. */
+/** Single characters and their ids; the model's own if it has them. */
 async function readVocabulary(folder: SpeechFolder): Promise<ReadonlyMap<string, number>> {
   for (const file of folder.matching(/^(tokenizer|config)\.json$/i)) {
     const json = await folder.json(file)
@@ -135,7 +138,7 @@ async function readVocabulary(folder: SpeechFolder): Promise<ReadonlyMap<string,
     const entries = Object.entries(vocabulary ?? {}).filter(
       (entry): entry is [string, number] => [...entry[0]].length === 1 && Number.isInteger(entry[1]),
     )
-    // Number 0 is the padding, which the engine adds itself; a symbol of that number is no sound.
+    // Id 0 is the padding, which the engine adds itself, not a sound.
     if (entries.length > 0) return new Map(entries.filter(([, id]) => id !== 0))
   }
   return KOKORO_VOCABULARY

@@ -3,8 +3,8 @@ import type { SpeechFolder } from "./speech-folder"
 const LONGEST_LINE = 200
 
 /**
- * The licence that a model's files name: the front matter of its README.md (as on Hugging Face), the line `License:` of
- * a MODEL_CARD (as Piper's voices have it), else the first line of a LICENSE file.
+ * The licence of a model: from the front matter of its README.md (as on Hugging Face), the `License:` line of
+ * a MODEL_CARD (as in Piper's voices), otherwise the first line of a LICENSE file.
  */
 export async function findLicense(folder: SpeechFolder): Promise<string | undefined> {
   const [readme] = folder.matching(/^readme\.md$/i)

@@ -5,10 +5,10 @@ import type { AsrModel, AsrPlan, FileSource } from "./asr-model"
 import { findLicense } from "./license"
 import { folderOf, type SpeechFolder } from "./speech-folder"
 
-/** It says no times, so a window is a segment: not too long a one. */
+/** The model reports no times, so each window becomes a segment and must be short. */
 const WINDOW_SECONDS = 16
 
-/** Moonshine in four graphs, with tokens.txt. */
+/** Moonshine as four graphs with tokens.txt. */
 export async function recognizeMoonshineV1(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const find = (pattern: RegExp): ModelFolderFile | undefined => preferQuantized(folder.matching(pattern))
   const preprocessor = find(/^preprocess[^/]*\.onnx$/i)
@@ -29,7 +29,7 @@ export async function recognizeMoonshineV1(folder: SpeechFolder): Promise<AsrMod
   })
 }
 
-/** Moonshine in two graphs, of ONNX or of ONNX Runtime, with tokens.txt or the authors' tokenizer.bin. */
+/** Moonshine as two graphs, in ONNX or ONNX Runtime format, with tokens.txt or the original tokenizer.bin. */
 export async function recognizeMoonshineV2(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const find = (pattern: RegExp): ModelFolderFile | undefined => preferQuantized(folder.matching(pattern))
   const encoder = find(/^encoder_model[^/]*\.(ort|onnx)$/i)
@@ -78,9 +78,9 @@ async function tokensSource(folder: SpeechFolder, encoder: ModelFolderFile): Pro
 }
 
 /**
- * The tokens in a tokenizer.bin as the engine reads them: base64 and number. In it each token's bytes follow their
- * length: one byte below 128, else its lower seven bits and a second byte; 0 is a number without a token.
- * @throws InvalidModelFile where it is cut short
+ * Converts a tokenizer.bin to lines for the engine: base64 and id. In it each token's bytes follow their
+ * length: one byte below 128, otherwise the lower seven bits and a second byte; 0 is an id without a token.
+ * @throws InvalidModelFile if it is truncated
  */
 export function moonshineTokenLines(path: string, bytes: Uint8Array): string {
   const lines: string[] = []
@@ -97,15 +97,15 @@ export function moonshineTokenLines(path: string, bytes: Uint8Array): string {
   return lines.join("")
 }
 
-/** The table of an ONNX Runtime file's constant `[384]` of 64-bit integers, up to its only element. */
+/** The table of an ONNX Runtime file for a constant `[384]` of 64-bit integers, up to its only element. */
 const SHRINK_CONSTANT = Buffer.from("070000001400000020000000080000008001000000000000", "hex")
 const VALUE_OFFSET = 16
-/** One for each branch of the decoder: with and without a cache. */
+/** One per branch of the decoder: with and without a cache. */
 const CONSTANTS = 2
 
 /**
- * The first exports of the two-graph Moonshine have a decoder that wants the mask of the raw sound and takes every
- * 384th element of it; the engine gives it the mask of the encoder's output. With a step of 1 both agree.
+ * The decoder in the first exports of two-graph Moonshine takes the mask of the raw audio and uses every
+ * 384th element; the engine passes the mask of the encoder's output. Patching the step to 1 makes them agree.
  */
 async function decoderSource(decoder: ModelFolderFile): Promise<FileSource> {
   const own = { path: decoder.path }

@@ -4,7 +4,7 @@ import { inflateRaw, type ZlibOptions } from "node:zlib"
 import { InvalidModelFile } from "../../errors/model"
 import type { FilePart } from "./tts-model"
 
-/** Of ZIP's records; their fields are little-endian. */
+/** Signatures of ZIP records; fields are little-endian. */
 const END_SIGNATURE = 0x06054b50
 const END_BYTES = 22
 const MOST_COMMENT_BYTES = 65_535
@@ -14,38 +14,38 @@ const LOCAL_BYTES = 30
 const STORED = 0
 const DEFLATED = 8
 
-/** No archive of style vectors has more. A speaker's are half a megabyte. */
+/** More than any archive of style vectors has; one speaker takes half a megabyte. */
 const MOST_ENTRIES = 1000
 const MOST_DIRECTORY_BYTES = 1024 ** 2
 const MOST_ARRAY_BYTES = 16 * 1024 ** 2
 const MOST_HEADER_BYTES = 64 * 1024
 
-/** The header of an array begins so, and ends before the multiple of 64 that its length says. */
+/** An array begins with a header; the header's length is padded to a multiple of 64. */
 const NPY_MAGIC = "\x93NUMPY"
 
-/** An array of 32-bit floats in an archive. */
+/** A float32 array in an archive. */
 export interface NpzArray {
   readonly name: string
   readonly part: FilePart
-  /** Of its numbers. */
+  /** Size of its data. */
   readonly bytes: number
 }
 
-/** Whether a file is an archive of NumPy arrays, whatever its name says. */
+/** Whether a file is an archive of NumPy arrays, whatever its name. */
 export async function isNpz(path: string): Promise<boolean> {
   return (await Bun.file(path).slice(0, 2).text()) === "PK"
 }
 
 /**
- * The arrays in an archive that NumPy wrote, in its order. Only the directory and the arrays' headers are read.
- * @throws InvalidModelFile where it is none, or an array is not of 32-bit floats
+ * The arrays in an archive written by NumPy, in order. Reads only the directory and the arrays' headers.
+ * @throws InvalidModelFile if it is not such an archive, or an array is not float32
  */
 export async function readNpz(path: string): Promise<NpzArray[]> {
   const file = await open(path, "r")
   try {
     const { size } = await file.stat()
     const read = async (start: number, length: number): Promise<Buffer> => {
-      // Before anything is allocated: lengths in a file are what somebody has written there.
+      // Checked before allocating: lengths in a file are untrusted.
       if (start < 0 || start + length > size) throw new InvalidModelFile(path, "it is cut short")
       const bytes = Buffer.alloc(length)
       const { bytesRead } = await file.read(bytes, 0, length, start)
@@ -121,14 +121,14 @@ async function describe(path: string, entry: Entry, read: Read): Promise<NpzArra
 
 const inflateRawAside = promisify<Buffer, ZlibOptions, Buffer>(inflateRaw)
 
-/** @throws InvalidModelFile where something else comes out than the directory says */
+/** @throws InvalidModelFile if the size differs from that in the directory */
 async function inflate(path: string, { name, size }: Entry, bytes: Buffer): Promise<Buffer> {
   const content = await inflateRawAside(bytes, { maxOutputLength: size }).catch(() => undefined)
   if (content?.length === size) return content
   throw new InvalidModelFile(path, `${name} is damaged`)
 }
 
-/** The length of an array's header. @throws InvalidModelFile where it is not an array of 32-bit floats */
+/** The length of an array's header. @throws InvalidModelFile if it is not a float32 array */
 function headerLength(path: string, name: string, content: Buffer): number {
   if (content.length < 10 || content.toString("latin1", 0, 6) !== NPY_MAGIC)
     throw new InvalidModelFile(path, `${name} is not a NumPy array`)

@@ -5,17 +5,17 @@ import { field, type SpeechFolder } from "./speech-folder"
 import { formatTokens } from "./tokens"
 import type { TtsModel } from "./tts-model"
 
-/** Beginning, end and padding of a sentence; without one of them the engine hangs in the first request. */
+/** Start, end and padding of a sentence; if one is missing, the engine hangs in the first request. */
 const NEEDED_SYMBOLS = ["^", "_", "$"]
 
-/** Piper's own defaults. */
+/** Piper's defaults. */
 const NOISE_SCALE = 0.667
 const NOISE_SCALE_W = 0.8
 
-/** Old voices give a rate that Piper's own exporter takes for a slip of the pen. */
+/** Some old voices have a sample rate that Piper's own exporter treats as a typo. */
 const RATE_CORRECTIONS: Readonly<Record<number, number>> = { 22500: 22050 }
 
-/** What is used of a voice's NAME.onnx.json. */
+/** The fields of a voice's NAME.onnx.json in use. */
 interface PiperConfig {
   readonly sampleRate: number
   readonly espeakVoice: string
@@ -29,8 +29,8 @@ interface PiperConfig {
 }
 
 /**
- * A voice as Piper's authors publish it: NAME.onnx without metadata, described by NAME.onnx.json.
- * @throws InvalidModelFile where it is one that cannot be used
+ * A voice as published by Piper: NAME.onnx without metadata, described by NAME.onnx.json.
+ * @throws InvalidModelFile if it is an unusable one
  */
 export async function recognizePiper(folder: SpeechFolder): Promise<TtsModel | undefined> {
   const voices = folder.graphs.flatMap((model) => {
@@ -48,7 +48,7 @@ export async function recognizePiper(folder: SpeechFolder): Promise<TtsModel | u
       `there are several text-to-speech models here, ${found.model.name} and ${second.model.name}; put each into a folder of its own`,
     )
   const { metadata } = await folder.graph(found.model)
-  if (metadata.has("sample_rate")) return undefined // prepared already
+  if (metadata.has("sample_rate")) return undefined // already prepared for the engine
   const config = parsePiperConfig(found.json, found.config)
   return describePiper(folder, found.model, config)
 }
@@ -93,7 +93,7 @@ async function describePiper(
   }
 }
 
-/** @throws InvalidModelFile naming the field that is missing or wrong */
+/** @throws InvalidModelFile naming the missing or invalid field */
 export function parsePiperConfig(json: unknown, { path }: Pick<ModelFolderFile, "path">): PiperConfig {
   const fail = (reason: string) => new InvalidModelFile(path, reason)
   refusePhonemes(json, fail)
@@ -117,7 +117,7 @@ export function parsePiperConfig(json: unknown, { path }: Pick<ModelFolderFile, 
   }
 }
 
-/** Voices for text, pinyin and the like want programs that are not here. */
+/** Voices for plain text, pinyin and others need a phonemizer that is not included. */
 function refusePhonemes(json: unknown, fail: (reason: string) => InvalidModelFile): void {
   const type = text(field(json, "phoneme_type"))?.toLowerCase().replace("phonemetype.", "")
   if (type !== undefined && type !== "espeak")
@@ -125,8 +125,8 @@ function refusePhonemes(json: unknown, fail: (reason: string) => InvalidModelFil
 }
 
 /**
- * The first number of each symbol. Symbols of several code points are left out: espeak-ng gives code points, so they
- * are never met, and the engine would end over them.
+ * The first id of each symbol. Symbols of several code points are dropped: espeak-ng emits single code
+ * points, so they never occur, and the engine would abort because of them.
  */
 function parseSymbols(map: unknown, fail: (reason: string) => InvalidModelFile): Map<string, number> {
   const symbols = new Map<string, number>()

@@ -7,7 +7,7 @@ import { baseName, field, folderOf, type SpeechFolder } from "./speech-folder"
 import { missingSymbols, parseTokens, TokenProblem, type TokenTable } from "./tokens"
 import type { EspeakNeeds, TtsFamily, TtsModel, TtsPlan } from "./tts-model"
 
-/** Metadata without which the engine ends its process. */
+/** Metadata without which the engine aborts its process. */
 const NEEDED_METADATA: Readonly<Record<TtsFamily, readonly string[]>> = {
   vits: ["sample_rate", "n_speakers", "language", "comment"],
   kokoro: ["sample_rate", "n_speakers", "has_espeak", "style_dim"],
@@ -15,13 +15,13 @@ const NEEDED_METADATA: Readonly<Record<TtsFamily, readonly string[]>> = {
   matcha: ["sample_rate", "n_speakers", "use_eos_bos", "pad_id"],
 }
 
-/** The version of MeloTTS's exports from which on the engine takes them. */
+/** The first version of MeloTTS's exports that the engine supports. */
 const FIRST_MELO_VERSION = 2
 
-/** Punctuation that the reader of Kokoro's multilingual tables takes for granted. */
+/** Punctuation required by the parser of Kokoro's multilingual tables. */
 const KOKORO_PUNCTUATION = [...' ;:,.!?—…"()“”']
 
-/** A voice that was found, while it is looked at. */
+/** A voice being examined. */
 interface Found {
   readonly folder: SpeechFolder
   readonly family: TtsFamily
@@ -30,8 +30,8 @@ interface Found {
 }
 
 /**
- * A voice as sherpa-onnx publishes it: graphs with metadata, tokens.txt and what else its family needs.
- * @throws InvalidModelFile where something is missing that would end the engine
+ * A voice as published by sherpa-onnx: graphs with metadata, tokens.txt and the other files of its family.
+ * @throws InvalidModelFile if something is missing without which the engine would abort
  */
 export async function recognizePreparedTts(folder: SpeechFolder): Promise<TtsModel | undefined> {
   const found = await findVoice(folder)
@@ -79,7 +79,7 @@ async function findVoice(folder: SpeechFolder): Promise<Found | undefined> {
     const family = familyOf(graph)
     if (family !== undefined) found.push({ folder, family, model, metadata: graph.metadata })
   }
-  // Quantised copies sound worse and are hardly faster.
+  // Quantized copies sound worse and are hardly faster.
   return found.toSorted((left, right) => quality(left.model) - quality(right.model))[0]
 }
 
@@ -98,7 +98,7 @@ function familyOf({ metadata, inputs }: OnnxModel): TtsFamily | undefined {
   return type === "vits" || isVits ? "vits" : undefined
 }
 
-/** What kind of VITS it is, as its exporter's comment says. */
+/** The variant of VITS according to its exporter's comment. */
 function vitsFlavour(metadata: ReadonlyMap<string, string>): string {
   const comment = metadata.get("comment") ?? ""
   return ["piper", "coqui", "icefall", "melo", "mms"].find((name) => comment.includes(name)) ?? "vits"
@@ -142,10 +142,10 @@ function readsCharacters(
   return metadata.get("frontend") === "characters" || folder.matching(/^lexicon.*\.txt$/i).length === 0
 }
 
-/** How text becomes tokens. */
+/** How text is converted to tokens. */
 type Frontend = "characters" | "lexicon" | "espeak"
 
-/** As the engine decides. @throws InvalidModelFile where it would find nothing */
+/** Decides as the engine does. @throws InvalidModelFile if none is possible */
 function chooseFrontend({ folder, family, metadata, model }: Found): Frontend {
   const hasLexicon = folder.matching(/^lexicon.*\.txt$/i).length > 0
   if (family === "kitten") return "espeak"
@@ -160,7 +160,7 @@ function chooseFrontend({ folder, family, metadata, model }: Found): Frontend {
   throw new InvalidModelFile(model.path, "lexicon.txt is missing beside it")
 }
 
-/** What the engine looks up without asking whether it is there. */
+/** Checks symbols that the engine looks up without checking. */
 function checkSymbols(found: Found, table: TokenTable, frontend: Frontend): void {
   const missing = missingSymbols(table, neededSymbols(found, frontend))
   if (missing.length > 0)
@@ -177,7 +177,7 @@ function neededSymbols({ family, metadata }: Found, frontend: Frontend): readonl
   return vitsFlavour(metadata) === "coqui" ? [","] : ["^", "_", "$"]
 }
 
-/** The file of style vectors, if it has the one size that the engine accepts. */
+/** The file of style vectors, if it has exactly the size that the engine accepts. */
 function checkStyles({ folder, family, model, metadata }: Found): string {
   const [file] = folder.matching(/^voices.*\.bin$/i)
   if (file === undefined) throw new InvalidModelFile(model.path, "voices.bin is missing beside it")
@@ -211,7 +211,7 @@ function vocoderOf(vocoder: string | undefined): Pick<TtsPlan, "vocoder"> {
   return vocoder === undefined ? {} : { vocoder }
 }
 
-/** All lexicons, but of English ones only one: American where there is a choice. */
+/** All lexicons, but only one for English, preferably American. */
 function chooseLexicons(folder: SpeechFolder, model: ModelFolderFile): string[] {
   const files = folder.matching(/^lexicon.*\.txt$/i)
   const american = files.some(({ name }) => name.includes("us-en"))
@@ -220,7 +220,7 @@ function chooseLexicons(folder: SpeechFolder, model: ModelFolderFile): string[] 
   return paths(chosen)
 }
 
-/** Names by number, from the metadata or from the JSON that Piper's authors publish beside it. */
+/** Names by id, from the metadata or from Piper's JSON beside the model. */
 async function speakerNames({ folder, model, metadata }: Found): Promise<(string | undefined)[]> {
   const count = Math.max(1, Number(metadata.get("n_speakers")))
   const names = (metadata.get("speaker_names") ?? "").split(",").map((name) => name.trim())
@@ -241,7 +241,7 @@ function espeakOf(
   const language = metadata.get("voice") || "en-us"
   if (family !== "kokoro" || Number(metadata.get("version") ?? 1) < 2)
     return { espeak: { language, ...folder.espeakData } }
-  // What the lexicons cover is read from them: telling a language turns them off.
+  // Covered by the lexicons; setting a language would turn them off.
   const covered = (code: string) => lexicons.length > 0 && /^(en|cmn)/.test(code)
   const speakerLanguages = speakers
     .map((name) => languageOfSpeaker(name) ?? language)
@@ -266,7 +266,7 @@ function paths(files: readonly ModelFolderFile[]): string[] {
   return files.map(({ path }) => path)
 }
 
-/** The engine takes lists of paths with commas between them. */
+/** The engine takes comma-separated lists of paths. */
 function refuseCommas({ lexicons, ruleFsts, ruleFars }: TtsPlan): void {
   const bad = [...lexicons, ...ruleFsts, ...ruleFars].find((path) => path.includes(","))
   if (bad !== undefined) throw new InvalidModelFile(bad, "its path must not have a comma in it")

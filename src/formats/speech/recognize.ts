@@ -19,12 +19,12 @@ import type { TtsModel } from "./tts-model"
 import { recognizeFasterWhisper, recognizeHuggingFaceWhisper } from "./whisper/over-weights"
 import { recognizeSherpaWhisper } from "./whisper/sherpa"
 
-/** A model that speaks or listens. */
+/** A TTS or ASR model. */
 export type SpeechModel = TtsModel | AsrModel
 
 type Rule = (folder: SpeechFolder) => Promise<SpeechModel | undefined>
 
-/** Tried in this order; the first that knows the files decides. */
+/** In this order; the first that recognizes the files decides. */
 const RULES: readonly Rule[] = [
   refuseCloningVoice,
   recognizePiper,
@@ -42,13 +42,14 @@ const RULES: readonly Rule[] = [
   recognizeSingleGraph,
 ]
 
-/** Graphs that help others, and are no model to list: voice activity detection. */
+/** Inputs of auxiliary graphs that are not listed as models: voice activity detection. */
 const HELPER_INPUTS = ["input", "state", "sr"]
 
 /**
- * What a model's files are, from the files and their metadata, never from its name. `undefined`: there is nothing of
- * speech in them.
- * @throws InvalidModelFile where it looks like speech but cannot be used; of unknown graphs with inputs and outputs
+ * Recognizes a speech model from its files and their metadata, never by name. `undefined` if nothing in it is
+ * speech.
+ * @throws InvalidModelFile for a speech model that is unusable; for unknown graphs, with their inputs and
+ * outputs
  */
 export async function recognizeSpeech(folder: ModelFolder): Promise<SpeechModel | undefined> {
   const files = new SpeechFolder(folder)

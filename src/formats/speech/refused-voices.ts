@@ -2,7 +2,7 @@ import { InvalidModelFile } from "../../errors/model"
 import type { SpeechFolder } from "./speech-folder"
 
 interface Refusal {
-  /** Names of files that all must be there. */
+  /** Patterns of file names, all of which must be present. */
   readonly files: readonly RegExp[]
   readonly reason: string
 }
@@ -22,7 +22,10 @@ const REFUSALS: readonly Refusal[] = [
   },
 ]
 
-/** Voices that are known, but want what no request brings. @throws InvalidModelFile for such a one */
+/**
+ * Rejects known voices that need input which requests cannot provide. @throws InvalidModelFile for such a
+ * voice
+ */
 export function refuseCloningVoice(folder: SpeechFolder): Promise<undefined> {
   for (const { files, reason } of REFUSALS) {
     const found = files.map((pattern) => folder.matching(pattern)[0])

@@ -7,7 +7,7 @@ import { refuseStreaming } from "./single-graph-asr"
 import { baseName, type SpeechFolder } from "./speech-folder"
 
 const TRANSDUCER_WINDOW_SECONDS = 28
-/** Such models say no times, so a window is a segment: not too long a one. */
+/** Models without times: each window becomes a segment and must be short. */
 const UNTIMED_WINDOW_SECONDS = 16
 
 const NEMO_TRANSDUCERS = ["EncDecRNNTBPEModel", "EncDecHybridRNNTCTCBPEModel"]
@@ -24,7 +24,7 @@ const CANARY_TOKENS = [
   ...CANARY_LANGUAGES.map((code) => `<|${code}|>`),
 ]
 
-/** Transducers: an encoder, a decoder and a joiner. @throws InvalidModelFile where it is one that cannot be used */
+/** Transducers: an encoder, a decoder and a joiner. @throws InvalidModelFile if it is an unusable one */
 export async function recognizeTransducer(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const encoder = part(folder, "encoder")
   const decoder = part(folder, "decoder")
@@ -36,7 +36,7 @@ export async function recognizeTransducer(folder: SpeechFolder): Promise<AsrMode
   const tokens = findTokens(folder, encoder)
   if (isNemo) {
     requireNumbers(encoder, graph, ["vocab_size", "subsampling_factor", "pred_rnn_layers", "pred_hidden"])
-    // Its blank is one more, and the last.
+    // The blank is not counted and comes last.
     const count = Number(graph.metadata.get("vocab_size")) + 1
     await checkTokens(folder, tokens, { count, exactCount: true, needed: [["<blk>"]] })
   } else {
@@ -58,7 +58,7 @@ export async function recognizeTransducer(folder: SpeechFolder): Promise<AsrMode
   })
 }
 
-/** NeMo's Canary: an encoder and a decoder for four languages. */
+/** NeMo's Canary: an encoder and a decoder, for four languages. */
 export async function recognizeCanary(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const pair = await pairOf(folder, (metadata) => metadata.get("model_type") === "EncDecMultiTaskModel")
   if (pair === undefined) return undefined
@@ -107,7 +107,7 @@ export async function recognizeFireRed(folder: SpeechFolder): Promise<AsrModel |
 }
 
 interface Refusal {
-  /** Names of files that all must be there. */
+  /** Patterns of file names, all of which must be present. */
   readonly files: readonly RegExp[]
   readonly what: string
 }
@@ -117,7 +117,7 @@ const REFUSALS: readonly Refusal[] = [
   { files: [/^encoder_adaptor.*\.onnx$/i, /^llm.*\.onnx$/i], what: "FunASR-Nano" },
 ]
 
-/** Recognisers that are known by their files but not driven here. @throws InvalidModelFile for such a one */
+/** Rejects ASR models that are recognized but not supported. @throws InvalidModelFile for such a model */
 export function refuseUnsupportedAsr(folder: SpeechFolder): Promise<undefined> {
   for (const { files, what } of REFUSALS) {
     const found = files.map((pattern) => folder.matching(pattern)[0])

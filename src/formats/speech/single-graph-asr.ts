@@ -14,16 +14,16 @@ import type { AsrModel, LanguageChoice } from "./asr-model"
 import { findLicense } from "./license"
 import type { SpeechFolder } from "./speech-folder"
 
-/** A family whose model is one graph. */
+/** A family of single-graph models. */
 interface Family {
   /** In the model's details. */
   readonly name: string
-  /** In sherpa-onnx's configuration; fields of it. */
+  /** The family's name in sherpa-onnx's configuration, and its fields. */
   readonly config: string
   readonly isIt: (graph: OnnxModel) => boolean
   readonly numbers?: readonly string[]
   readonly lists?: readonly string[]
-  /** Tokens that must be there; of CTC models one of {@link BLANKS}. */
+  /** Required tokens; CTC models need one of {@link BLANKS}. */
   readonly needed?: TokenRules["needed"]
   readonly languages?: readonly string[]
   readonly language?: LanguageChoice
@@ -43,7 +43,7 @@ const hasKeys =
 const FEATURE_KEYS = ["vocab_size", "lfr_window_size", "lfr_window_shift"]
 const SENSE_VOICE_LANGUAGES = ["zh", "en", "ja", "ko", "yue"]
 
-/** Tried in this order. Keys and types are those that sherpa-onnx's loaders read (csrc/offline-*-model.cc). */
+/** In this order. Keys and types are those read by sherpa-onnx's loaders (csrc/offline-*-model.cc). */
 const FAMILIES: readonly Family[] = [
   {
     name: "sense-voice",
@@ -95,15 +95,16 @@ const FAMILIES: readonly Family[] = [
   },
 ]
 
-/** Its configuration is the path itself, not an object with a field for it. */
+/** Its configuration is the path itself, not an object with a field. */
 const PLAIN_PATH = "teleSpeechCtc"
 
-/** Seconds: such models attend to a whole stretch, at a cost that grows with its square. */
+/** In seconds. These models attend to the whole stretch, at quadratic cost. */
 const WINDOW_SECONDS = 28
 
 /**
- * A recogniser of one graph as sherpa-onnx publishes it.
- * @throws InvalidModelFile where something is missing that would end the engine, or it is one for live sound
+ * A single-graph ASR model as published by sherpa-onnx.
+ * @throws InvalidModelFile if something is missing without which the engine would abort, or if it is a
+ * streaming model
  */
 export async function recognizeSingleGraph(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const found = await findGraph(folder)
@@ -148,7 +149,7 @@ async function findGraph(folder: SpeechFolder) {
   return undefined
 }
 
-/** Keys and inputs that only graphs have which keep their state from one stretch of sound to the next. */
+/** Does it have the keys or inputs of a streaming model, which keeps its state between chunks? */
 export function isStreaming({ metadata, inputs }: OnnxModel): boolean {
   return (
     ["decode_chunk_len", "chunk_shift"].some((key) => metadata.has(key)) ||
@@ -156,7 +157,7 @@ export function isStreaming({ metadata, inputs }: OnnxModel): boolean {
   )
 }
 
-/** @throws InvalidModelFile where the graph is for live sound */
+/** @throws InvalidModelFile if the graph is for streaming */
 export function refuseStreaming(file: ModelFolderFile, graph: OnnxModel): void {
   if (isStreaming(graph))
     throw new InvalidModelFile(

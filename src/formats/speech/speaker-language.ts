@@ -1,4 +1,6 @@
-/** Kokoro's names begin with a letter for the language and one for the speaker's sex, as `af_heart`. */
+/**
+ * Names of Kokoro's speakers begin with a letter for the language and one for the sex, such as `af_heart`.
+ */
 const LANGUAGES: Readonly<Record<string, string>> = {
   a: "en-us",
   b: "en-gb-x-rp",
@@ -11,7 +13,7 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   z: "cmn",
 }
 
-/** What espeak-ng calls the language of one of Kokoro's speakers; `undefined` where the name does not tell. */
+/** espeak-ng's name of the language of a Kokoro speaker; `undefined` if its name does not indicate one. */
 export function languageOfSpeaker(name: string | undefined): string | undefined {
   const letter = /^([a-z])[fm]_/.exec(name ?? "")?.[1]
   return letter === undefined ? undefined : LANGUAGES[letter]

@@ -7,10 +7,10 @@ import { MODEL_JSON_SHAPE } from "../../limits"
 import type { ModelFolder, ModelFolderFile } from "../model-folder"
 import { type OnnxModel, readOnnx } from "../onnx/read"
 
-/** Tables of tokens and tokenizers end far below. */
+/** Token tables and tokenizers are far smaller. */
 const MOST_TEXT_BYTES = 32 * 1024 ** 2
 
-/** A model's files, as the rules of recognition look at them; each ONNX file is read once. */
+/** The files of a model for the recognition rules; each ONNX file is read once. */
 export class SpeechFolder {
   readonly files: readonly ModelFolderFile[]
   readonly #graphs = new Map<string, Promise<OnnxModel>>()
@@ -24,7 +24,7 @@ export class SpeechFolder {
     return this.files.find((file) => file.name === name)
   }
 
-  /** Files whose own name (without folders) matches; those nearest to the top first. */
+  /** Files whose base name matches, those nearest to the top first. */
   matching(pattern: RegExp): ModelFolderFile[] {
     const depth = ({ name }: ModelFolderFile) => name.split("/").length
     return this.files
@@ -32,7 +32,7 @@ export class SpeechFolder {
       .toSorted((left, right) => depth(left) - depth(right))
   }
 
-  /** espeak-ng's data that came with the model, as far as there are any. */
+  /** espeak-ng's data in the model folder, if any. */
   get espeakData(): { readonly ownData?: string } {
     const [phontab] = this.matching(/^phontab$/)
     return phontab === undefined ? {} : { ownData: dirname(phontab.path) }
@@ -42,14 +42,14 @@ export class SpeechFolder {
     return this.matching(/\.onnx$/i)
   }
 
-  /** @throws InvalidModelFile where it is no ONNX file */
+  /** @throws InvalidModelFile if it is not an ONNX file */
   graph({ path }: ModelFolderFile): Promise<OnnxModel> {
     const known = this.#graphs.get(path) ?? readOnnx(path)
     this.#graphs.set(path, known)
     return known
   }
 
-  /** @throws InvalidModelFile where it is too large */
+  /** @throws InvalidModelFile if it is too large */
   async text({ path, sizeBytes }: ModelFolderFile): Promise<string> {
     if (sizeBytes > MOST_TEXT_BYTES)
       throw new InvalidModelFile(
@@ -59,7 +59,7 @@ export class SpeechFolder {
     return await Bun.file(path).text()
   }
 
-  /** Text that is to be parsed as JSON. @throws InvalidModelFile where that would take too long */
+  /** Text to parse as JSON. @throws InvalidModelFile if parsing would take too long */
   async jsonText(file: ModelFolderFile): Promise<string> {
     const text = await this.text(file)
     const excess = await findExcess(new TextEncoder().encode(text), MODEL_JSON_SHAPE)
@@ -67,7 +67,7 @@ export class SpeechFolder {
     throw new InvalidModelFile(file.path, `it has more than ${MODEL_JSON_SHAPE[excess]} ${excess}`)
   }
 
-  /** @throws InvalidModelFile where it is not JSON */
+  /** @throws InvalidModelFile if it is not JSON */
   async json(file: ModelFolderFile): Promise<unknown> {
     const text = await this.jsonText(file)
     try {
@@ -83,19 +83,19 @@ export class SpeechFolder {
   }
 }
 
-/** The name of a file without its folders. */
+/** A file name without folders. */
 export function baseName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1)
 }
 
-/** The folder of a file, with the `/` at its end; empty at the top. */
+/** The folder of a file, with a trailing `/`; empty at the top. */
 export function folderOf(name: string): string {
   return name.slice(0, name.lastIndexOf("/") + 1)
 }
 
-/** Reads an object's field where it is one; `undefined` for anything else. */
+/** The field of an object; `undefined` if it is not an object. */
 export function field(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name] // an object, as the line above found
+    ? (value as Record<string, unknown>)[name] // an object, as checked above
     : undefined
 }

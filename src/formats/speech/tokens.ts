@@ -1,16 +1,16 @@
-/** A table of symbols and their numbers, as sherpa-onnx reads it: `symbol id` a line; the space's line is only its id. */
+/** A table of symbols and ids in sherpa-onnx's format: `symbol id` per line; for the space only the id. */
 export type TokenTable = ReadonlyMap<string, number>
 
-/** Names that stand for no character in tables of Coqui's models. */
+/** Names of special tokens in tables of Coqui's models. */
 const NAMED_TOKENS = new Set(["<PAD>", "<EOS>", "<BOS>", "<BLNK>"])
 
 const NUMBER = /^-?\d+$/
 
-/** Vocabularies have at most half as many tokens; reading as many lines takes 0.3 s. */
+/** Vocabularies have at most half as many tokens; reading this many lines takes 0.3 s. */
 export const MOST_TOKENS = 524_288
 
 /**
- * Reads a table as the engine will, which ends its process on any line that it does not like.
+ * Parses a table as the engine does, which aborts its process on any invalid line.
  * `characters`: symbols must be single code points.
  * @throws TokenProblem
  */
@@ -40,19 +40,19 @@ function parseLine(line: string, number: number): readonly [symbol: string, id: 
   return [symbol, Number(id)]
 }
 
-/** What is wrong with a table of tokens. */
+/** An error in a token table. */
 export class TokenProblem extends Error {
   constructor(line: number, reason: string) {
     super(`line ${line}: ${reason}`)
   }
 }
 
-/** Writes a table that {@link parseTokens} reads. Its symbols are single characters. */
+/** Writes a table for {@link parseTokens}. Its symbols are single characters. */
 export function formatTokens(table: TokenTable): string {
   return [...table].map(([symbol, id]) => `${symbol} ${id}\n`).join("")
 }
 
-/** Those of `symbols` that the table lacks, for a message; empty where it has all. */
+/** The `symbols` missing from the table, for a message; empty if none is missing. */
 export function missingSymbols(table: TokenTable, symbols: readonly string[]): string[] {
   return symbols.filter((symbol) => !table.has(symbol))
 }

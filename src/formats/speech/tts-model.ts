@@ -1,57 +1,57 @@
 import type { ModelSummary, TtsDetails } from "../../domain/model"
 
-/** What a voice's files say about it. */
+/** The description of a voice derived from its files. */
 export type TtsDescription = Omit<TtsDetails, Exclude<keyof ModelSummary, "kind">>
 
-/** A voice, and how the engine is given its files. */
+/** A voice and how to load it. */
 export interface TtsModel {
   readonly kind: "tts"
   readonly description: TtsDescription
   readonly plan: TtsPlan
 }
 
-/** The families as sherpa-onnx calls them. */
+/** The families by their names in sherpa-onnx. */
 export type TtsFamily = "vits" | "kokoro" | "kitten" | "matcha"
 
-/** How a voice is loaded. Paths are those of the model's own files, which stay as they are. */
+/** How a voice is loaded. Paths are those of the model's own files, which are not changed. */
 export interface TtsPlan {
   readonly family: TtsFamily
   readonly model: string
-  /** What the model's own metadata lack; a copy of it gets them. */
+  /** Metadata missing from the model; added in a copy of it. */
   readonly addedMetadata?: Readonly<Record<string, string | number>>
-  /** A file of the model, or what is to be written into one. */
+  /** A file of the model, or the contents of one to write. */
   readonly tokens: { readonly path: string } | { readonly content: string }
-  /** Style vectors of all speakers in one file, or in parts to be joined, in the order of the speakers. */
+  /** The style vectors of all speakers: one file, or parts to concatenate in the order of the speakers. */
   readonly voices?: { readonly path: string } | { readonly parts: readonly FilePart[] }
   readonly vocoder?: string
   readonly lexicons: readonly string[]
-  /** Transducers that rewrite the text, each alone in its file or several in an archive. */
+  /** Transducers that rewrite the text, one per file or several in an archive. */
   readonly ruleFsts: readonly string[]
   readonly ruleFars: readonly string[]
-  /** Absent: it reads characters or its own lexicon. */
+  /** Absent: it takes characters or has its own lexicon. */
   readonly espeak?: EspeakNeeds
-  /** How much slower than its graph it speaks. */
+  /** Factor by which speech is slower than the graph's own. */
   readonly lengthScale: number
   readonly noise?: { readonly scale: number; readonly scaleW: number }
 }
 
-/** What a voice needs of espeak-ng. */
+/** The espeak-ng data that a voice needs. */
 export interface EspeakNeeds {
-  /** The language that it speaks, as espeak-ng calls it; of several speakers, the first one's. */
+  /** espeak-ng's name of its language; of several speakers, that of the first. */
   readonly language: string
-  /** Of each speaker, where they differ; told with every request. */
+  /** Per speaker if they differ; passed with every request. */
   readonly speakerLanguages?: readonly string[]
-  /** The folder of its own data. */
+  /** The folder of its own espeak-ng data. */
   readonly ownData?: string
 }
 
-/** A stretch of a file. */
+/** A section of a file. */
 export interface FilePart {
   readonly path: string
   readonly start: number
   readonly size: number
-  /** It is deflated, as in a ZIP archive, and so many bytes come out of it: `skip` bytes of header and the data. */
+  /** Decompressed size if it is deflated, as in a ZIP archive: `skip` bytes of header and the data. */
   readonly inflatedBytes?: number
-  /** Bytes of header before the data, in what was read. */
+  /** Bytes of header before the data, after decompression. */
   readonly skip: number
 }

@@ -4,19 +4,19 @@ import { basename, join } from "node:path"
 import type { AsrPlan, FileSource } from "../../formats/speech/asr-model"
 import { derive } from "../derived"
 
-/** Changes with what is written below, and with what formats/speech makes. */
+/** Increment when this file, or the output of formats/speech, changes. */
 const RECIPE_VERSION = 1
 
-/** Where the engine finds a recogniser's files: fields of the family's configuration, and the table of tokens. */
+/** Paths of an ASR model's files by configuration field of its family, and of the token table. */
 export interface AsrFiles {
   readonly fields: Readonly<Record<string, string>>
   readonly tokens: string
 }
 
 /**
- * The files of a recogniser as the engine wants them. What the model lacks is made in `folder`; weights that a graph
- * there refers to are linked beside it, because ONNX Runtime reads none from elsewhere, or copied where the file
- * system has no hard links.
+ * The files of an ASR model in the form that the engine needs. Missing ones are made in `folder`; weights
+ * that a graph there refers to are hard-linked beside it, because ONNX Runtime reads none from elsewhere, or
+ * copied if the file system has no hard links.
  */
 export async function deriveAsrFiles(plan: AsrPlan, folder: string): Promise<AsrFiles> {
   const sources = [...Object.values(plan.files), plan.tokens]

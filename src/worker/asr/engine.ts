@@ -14,9 +14,9 @@ import { findSpeech } from "./voice-activity"
 import { cutIntoWindows, halve, type Window } from "./windows"
 import { toWords } from "./words"
 
-/** Requests that are worked on side by side, a window of each by turns. */
+/** Concurrent requests; they take turns, one window each. */
 const SLOTS = 4
-/** How long a recording may be decoded before others get their turn, and the parent a sign of life. */
+/** How long decoding a recording may run before it yields to other requests and sends a heartbeat, in ms. */
 const PAUSE_EVERY_MS = 250
 const SAMPLES_PER_FRAME = ASR_SAMPLE_RATE / FRAME_RATE
 
@@ -25,11 +25,11 @@ export interface LoadedAsr {
   readonly transcriber: Transcriber
   readonly model: AsrModel
   readonly threads: number
-  /** A model that finds speech; absent: pauses are found by loudness. */
+  /** Path of a voice-activity model; if absent, pauses are found by loudness. */
   readonly voiceActivityPath?: string
 }
 
-/** A recording while it is written down. */
+/** A recording being transcribed. */
 interface Dictation {
   readonly recording: Recording
   readonly loudness: Float32Array
@@ -37,7 +37,7 @@ interface Dictation {
   readonly job: Job<TranscriptionEvent>
 }
 
-/** One recogniser. It hears a recording window by window, and tells what it heard as soon as it has. */
+/** One ASR model. Transcribes a recording window by window and emits each result at once. */
 export class AsrEngine implements MediaEngine<TranscriptionRequest, TranscriptionEvent> {
   readonly info: Omit<LoadedMediaInfo, "footprint">
   readonly #loaded: LoadedAsr
@@ -67,7 +67,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     for (const window of cutIntoWindows(loudness, plan.windowSeconds)) {
       const manner: Manner = { task: request.task, language }
       for await (const hypothesis of this.#transcribe(window, { recording, loudness, manner, job })) {
-        // What was found in the first window holds for the others: languages do not change at a cut.
+        // The language found in the first window applies to the rest: it does not change at a cut.
         language ??= hypothesis.language
         for (const segment of this.#segmentsOf(hypothesis, recording.seconds, request.wordTimes))
           job.emit({ type: "segment", segment: { ...segment, index: index++ } })
@@ -93,7 +93,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     return decodeAudio(request.audioPath, { makeResampler, pause: pauses(job) })
   }
 
-  /** How loud the recording is; only a long one, which is cut, is searched for speech. */
+  /** The loudness of the recording. Only a long recording, which must be cut, is searched for speech. */
   async #transcribing(
     recording: Recording,
     windowSeconds: number,
@@ -105,7 +105,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     return silenceOutside(loudness, await findSpeech(sherpa, voiceActivityPath, recording, pauses(job)))
   }
 
-  /** One window, or its halves where the engine gave up before its end. */
+  /** Transcribes one window, or its halves if the engine stopped before the end. */
   async *#transcribe(
     window: Window,
     dictation: Dictation,
@@ -145,7 +145,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
   }
 }
 
-/** A step without work, when the last one is some time ago. */
+/** Returns a function that runs an empty step if the last one was at least PAUSE_EVERY_MS ago. */
 function pauses(job: Job<TranscriptionEvent>): () => Promise<void> {
   let last = performance.now()
   return async () => {
@@ -155,7 +155,7 @@ function pauses(job: Job<TranscriptionEvent>): () => Promise<void> {
   }
 }
 
-/** As it was given; a model that knows no names of languages does not doubt it. */
+/** The language code in the request; a model without a list of languages accepts any. */
 function codeOf(given: string | undefined): string | undefined {
   return /^[a-z]{2,3}\b/.exec(given?.trim().toLowerCase() ?? "")?.[0]
 }

@@ -6,8 +6,8 @@ import { join } from "node:path"
 const STDERR = 2
 
 /**
- * Runs `action` and gives back what the process wrote to its error output meanwhile, native code too; all of it still
- * gets there afterwards. Undefined where that cannot be watched on this system.
+ * Runs `action` and resolves to what the process, including native code, wrote to stderr meanwhile; all of it
+ * is still forwarded to stderr. Undefined if this system does not support it.
  */
 export async function watchErrorOutput(action: () => Promise<unknown>): Promise<string | undefined> {
   const libc = openLibc()

@@ -2,9 +2,9 @@ import { InvalidRequest, Unsupported } from "../../errors/request"
 import type { AsrDescription } from "../../formats/speech/asr-model"
 
 /**
- * The code of the language that a request names, as the model spells it: by its code (`en`, `en-US`) or its English
- * name. Undefined: the model finds out. Models that do not say what they know take any language, and use none.
- * @throws InvalidRequest for a language that the model does not know
+ * The requested language as the model spells it, given as a code (`en`, `en-US`) or an English name.
+ * Undefined: the model detects it. Models without a list of languages accept any and ignore it.
+ * @throws InvalidRequest for a language that the model does not support
  */
 export function chooseLanguage(
   { languages }: Pick<AsrDescription, "languages">,
@@ -22,7 +22,7 @@ export function chooseLanguage(
   )
 }
 
-/** @throws Unsupported where the model writes down what is said, and nothing else */
+/** @throws Unsupported if the model can only transcribe */
 export function checkTask(
   { canTranslate }: Pick<AsrDescription, "canTranslate">,
   task: "transcribe" | "translate",
@@ -35,6 +35,6 @@ function nameOf(code: string): string | undefined {
   try {
     return new Intl.DisplayNames("en", { type: "language", fallback: "none" }).of(code)?.toLowerCase()
   } catch {
-    return undefined // not a code of a language, as Intl sees it
+    return undefined // not a language code known to Intl
   }
 }

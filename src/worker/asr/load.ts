@@ -17,7 +17,7 @@ import { findVoiceActivityModel } from "./voice-activity"
 const MOST_THREADS = 8
 
 /**
- * Loads a recogniser. Everything that the engine would end the process over is checked before it is called.
+ * Loads an ASR model. First checks everything that would make the engine abort the process.
  * @throws ModelLoadFailed, Unsupported (a build without speech), NativeLibraryError
  */
 export async function loadAsr(
@@ -27,7 +27,7 @@ export async function loadAsr(
   const sherpa = openSherpa(await locateSpeech(environment.runtimeFolder))
   const model = await recognize(wanted.name, wanted.path)
   const threads = settings.decodeThreads ?? Math.min(usableCores(), MOST_THREADS)
-  // Beside the model, or beside all models: the folder for derived files is in theirs.
+  // Beside the model, or beside all models: the models folder contains the folder of derived files.
   const modelsFolder = dirname(dirname(wanted.derivedFolder))
   const voiceActivityPath = await findVoiceActivityModel([wanted.path, modelsFolder])
   try {

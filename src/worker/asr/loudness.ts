@@ -1,16 +1,16 @@
 import type { Recording } from "../audio/decoders/recording"
 
-/** Frames a second. */
+/** Frames per second. */
 export const FRAME_RATE = 100
 
-/** Quieter than this is nothing: the noise of 16-bit silence, and of most pauses that were cut in. */
+/** Anything below is silence: the noise floor of 16 bits, and of most inserted pauses. */
 export const SILENT_DECIBELS = -62
 
-/** What is called for digital silence, which has no logarithm. */
+/** The value for digital silence, whose logarithm is -Infinity. */
 const QUIETEST_DECIBELS = -120
 const SAMPLES_AT_ONCE = 1_600_000
 
-/** The loudness of each hundredth of a second, in decibels below full scale. */
+/** The loudness of each frame (10 ms), in dB relative to full scale. */
 export function frameLoudness(recording: Recording): Float32Array {
   const frameSamples = recording.sampleRate / FRAME_RATE
   const loudness = new Float32Array(Math.ceil(recording.length / frameSamples))
@@ -28,17 +28,17 @@ function decibels(samples: Float32Array): number {
   return Math.max(QUIETEST_DECIBELS, 10 * Math.log10(sum / samples.length))
 }
 
-/** A recording whose loudest moments are quieter than this was made too quietly. */
+/** A recording whose peaks are below this was recorded too quietly. */
 const FAINT_DECIBELS = -42
-/** Below this there is nothing but the noise of the digits. */
+/** Below this there is only quantization noise. */
 const FAINTEST_DECIBELS = -75
-/** Speech is so much louder than the pauses in it; noise alone is the same all the time. */
+/** Minimum difference in dB between speech and its pauses; plain noise has a constant level. */
 const LEAST_RANGE = 15
 const USUAL_DECIBELS = -20
 const QUIET_SHARE = 0.1
 const LOUD_SHARE = 0.995
 
-/** Speech that was recorded too quietly, as if it had been recorded loudly enough; all else as it is. */
+/** Raises the level of speech that was recorded too quietly; leaves everything else unchanged. */
 export function levelled(loudness: Float32Array): Float32Array {
   const sorted = loudness.toSorted()
   const loud = sorted[Math.floor(sorted.length * LOUD_SHARE)] ?? QUIETEST_DECIBELS
@@ -48,7 +48,7 @@ export function levelled(loudness: Float32Array): Float32Array {
   return loudness.map((level) => level + USUAL_DECIBELS - loud)
 }
 
-/** The same with everything outside the stretches of speech, given in seconds, made silent. */
+/** A copy with everything outside the given speech segments (in seconds) silenced. */
 export function silenceOutside(
   loudness: Float32Array,
   speech: readonly { readonly start: number; readonly end: number }[],

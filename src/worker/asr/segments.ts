@@ -5,17 +5,17 @@ type Segment = Omit<TranscriptSegment, "index">
 
 const SENTENCE_END = /[.!?。！？…]["'”’)\]]*$/
 const CLAUSE_END = /[,;:、，；：]["'”’)\]]*$/
-/** A pause as long as this ends a segment. */
+/** A pause of at least this length ends a segment. */
 const PAUSE_SECONDS = 0.8
-/** A sentence shorter than this is joined by the next. */
+/** A shorter sentence is merged with the next. */
 const LEAST_SECONDS = 1
-/** From here on a clause ends a segment, or any pause. */
+/** Beyond this length, a clause or any pause ends a segment. */
 const LONG_SECONDS = 8
 const SHORT_PAUSE_SECONDS = 0.25
-/** Nobody reads a longer one at once. */
+/** Maximum length of a segment, for readability. */
 const MOST_SECONDS = 14
 
-/** Groups words into segments as subtitles want them: sentences, parted at pauses. */
+/** Groups words into segments for subtitles: sentences, split at pauses. */
 export function toSegments(words: readonly Word[]): Segment[] {
   const segments: Segment[] = []
   let group: Word[] = []
@@ -56,7 +56,7 @@ function segmentOf(group: readonly Word[]): Segment {
   }
 }
 
-/** Finer is not known, and only looks like it. */
+/** More digits would suggest a precision that the times do not have. */
 function toMilliseconds(seconds: number): number {
   return Math.round(seconds * 1000) / 1000
 }

@@ -5,43 +5,45 @@ import type { FamilyConfig, RecognizerConfig, RecognizerHandle, Sherpa, StreamHa
 import type { AsrFiles } from "./derived-files"
 import { watchErrorOutput } from "./error-output"
 
-/** What a stretch is asked for. */
+/** The options for transcribing a stretch of audio. */
 export interface Manner {
   readonly task: "transcribe" | "translate"
-  /** Undefined: the model finds out. */
+  /** Undefined: the model detects it. */
   readonly language: string | undefined
 }
 
-/** What the engine heard in a stretch. */
+/** The result for a stretch of audio. */
 export interface Hypothesis {
   readonly text: string
-  /** Undefined where the family does not tell. */
+  /** Undefined if the family does not report it. */
   readonly language: string | undefined
   readonly tokens: readonly string[]
   readonly timestamps: readonly number[]
   readonly durations: readonly number[]
-  /** It may have stopped before the end. */
+  /** The engine may have stopped before the end. */
   readonly isCutOff: boolean
 }
 
-/** The longest input of the family that gives up after some tokens for each second. */
+/** The longest input for a family with a token limit per second of audio. */
 const MOST_SECONDS = 29.4
-/** What the engine writes when it gives an empty text for an error, and the error in it. */
+/** The engine's output when it turns an error into an empty text; captures the error. */
 const SWALLOWED = /Caught exception:([^]*?)(?:Return an empty result|$)/
-/** Silence behind a stretch: the end of the last word is heard better, and more tokens are allowed. */
+/**
+ * Silence appended to a stretch: the end of the last word is recognized better, and more tokens are allowed.
+ */
 const SILENCE_BEHIND_SECONDS = 0.5
 const SILENCE_BEHIND_SHARE = 0.4
 
-/** One model in sherpa-onnx. Only one call at a time. */
+/** A model loaded in sherpa-onnx. Only one call at a time. */
 export class Transcriber {
   readonly #sherpa: Sherpa
   readonly #plan: AsrPlan
   readonly #files: AsrFiles
   readonly #threads: number
   #handle: RecognizerHandle
-  /** The engine does not hold what it works on: unreferenced, it would be freed meanwhile. */
+  /** The engine holds no reference to the streams it works on: they would be garbage-collected meanwhile. */
   readonly #inUse = new Set<StreamHandle>()
-  /** As it is set in the engine. */
+  /** The current setting in the engine. */
   #setting: string
 
   private constructor(
@@ -59,7 +61,7 @@ export class Transcriber {
     this.#setting = JSON.stringify({})
   }
 
-  /** @throws the engine's own error; what it would end the process over has been checked before */
+  /** @throws the engine's own error; files that would make it abort the process must be rejected before */
   static async load(sherpa: Sherpa, plan: AsrPlan, files: AsrFiles, threads: number): Promise<Transcriber> {
     const handle = await sherpa.createOfflineRecognizerAsync(configOf(plan, files, threads, {}))
     return new Transcriber(sherpa, plan, files, threads, handle)
@@ -78,9 +80,9 @@ export class Transcriber {
   }
 
   /**
-   * Hears once more what gave no text although there is something to hear: inside, the engine swallows errors and has
-   * no text then.
-   * @throws TranscriptionFailed with the engine's own words, where there are any
+   * Repeats a transcription that returned no text for audible sound: the engine swallows internal errors and
+   * returns an empty text.
+   * @throws TranscriptionFailed with the engine's message, if any
    */
   async transcribeAgain(samples: Float32Array, manner: Manner): Promise<Hypothesis> {
     let hypothesis: Hypothesis | undefined
@@ -93,7 +95,7 @@ export class Transcriber {
     return hypothesis
   }
 
-  /** Changes what may change between requests, or loads the model anew. */
+  /** Changes the settings that can change between requests; otherwise reloads the model. */
   async #set(fields: FamilyFields): Promise<void> {
     const setting = JSON.stringify(fields)
     if (setting === this.#setting) return
@@ -116,7 +118,7 @@ export class Transcriber {
   }
 
   #toHypothesis(json: string, sampleCount: number): Hypothesis {
-    const result = JSON.parse(json) as EngineResult // written by the pinned engine
+    const result = JSON.parse(json) as EngineResult // JSON written by the pinned engine
     const { tokensPerSecond } = this.#plan
     const mostTokens = tokensPerSecond && Math.floor((sampleCount / ASR_SAMPLE_RATE) * tokensPerSecond)
     return {
@@ -132,7 +134,7 @@ export class Transcriber {
 
 type FamilyFields = Readonly<Record<string, string | number>>
 
-/** What of sherpa-onnx's result is used. */
+/** The fields of sherpa-onnx's result in use. */
 interface EngineResult {
   readonly text: string
   readonly lang: string
@@ -158,7 +160,7 @@ function fieldsOf(choice: LanguageChoice, { task, language }: Manner): FamilyFie
   }
 }
 
-/** A family whose only file has no name for its field takes the path itself. */
+/** A family with a single, unnamed file field takes the path itself. */
 function configOf(
   { family, options, modelType }: AsrPlan,
   files: AsrFiles,

@@ -3,9 +3,9 @@ import { readOnnx } from "../../formats/onnx/read"
 import type { Recording } from "../audio/decoders/recording"
 import type { Sherpa, VadHandle } from "../sherpa"
 
-/** The name under which Silero's model is published. */
+/** The published file name of Silero's model. */
 const FILE_NAME = "silero_vad.onnx"
-/** Inputs of its fourth and fifth version. */
+/** Inputs of versions 4 and 5. */
 const INPUTS: readonly (readonly string[])[] = [
   ["input", "state", "sr"],
   ["input", "sr", "h", "c"],
@@ -18,7 +18,7 @@ const THRESHOLD = 0.4
 const LEAST_SPEECH_SECONDS = 0.1
 const LEAST_SILENCE_SECONDS = 0.2
 const MOST_SPEECH_SECONDS = 30
-/** Soft beginnings and ends of words lie outside what it calls speech. */
+/** Added on both sides, because the model cuts off soft starts and ends of words. */
 const MARGIN_SECONDS = 0.1
 
 /** In seconds. */
@@ -27,7 +27,7 @@ export interface SpeechStretch {
   readonly end: number
 }
 
-/** The first of `folders` that has a usable model for finding speech. */
+/** The path of the first usable voice-activity model in `folders`. */
 export async function findVoiceActivityModel(folders: readonly string[]): Promise<string | undefined> {
   for (const folder of folders) {
     const path = join(folder, FILE_NAME)
@@ -43,7 +43,7 @@ export async function findVoiceActivityModel(folders: readonly string[]): Promis
   return undefined
 }
 
-/** Where somebody speaks. Yields after every ten seconds of sound. */
+/** The stretches with speech. Yields to the event loop after every ten seconds of audio. */
 export async function findSpeech(
   sherpa: Sherpa,
   modelPath: string,

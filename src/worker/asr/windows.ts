@@ -1,31 +1,31 @@
 import { FRAME_RATE, SILENT_DECIBELS } from "./loudness"
 
-/** A stretch that is recognised at once, in frames of {@link FRAME_RATE}. */
+/** A stretch transcribed in one piece, in frames of {@link FRAME_RATE}. */
 export interface Window {
   readonly start: number
   readonly end: number
 }
 
-/** A window is not shorter than this part of the longest. */
+/** Minimum length of a window, as a share of the maximum. */
 const LEAST_SHARE = 0.4
-/** How far from the quietest to the loudest frames of a stretch a pause may reach. */
+/** Threshold of a pause, between the quietest and the loudest frames of a stretch (0 to 1). */
 const PAUSE_LEVEL = 0.3
 const LOUD_SHARE = 0.9
-/** Over this many frames loudness is evened out, so that a moment is no pause. */
+/** Loudness is averaged over this many frames, so that a brief dip is not a pause. */
 const SMOOTHED = 5
-/** Longer pauses are no better to cut in. */
+/** Longer pauses are not preferred further. */
 const LONGEST_PAUSE = FRAME_RATE
-/** A window that ends later is worth a pause that is shorter by this. */
+/** Bonus of the latest possible cut over the earliest, in frames of pause length. */
 const LATENESS_WORTH = 0.3 * FRAME_RATE
-/** Where there is no pause, the quietest stretch of this length is taken. */
+/** Without a pause, the quietest stretch of this length is used. */
 const DIP = 0.15 * FRAME_RATE
-/** Left of silence before and behind what is heard. */
+/** Silence kept before and after the audible part. */
 const MARGIN = 0.3 * FRAME_RATE
 
 /**
- * Cuts a recording into windows of at most `most` seconds, in the middle of pauses: every frame is in one window and
- * in one only, so that no word is lost or doubled. Windows in which nothing is heard are left out, and silence at
- * their ends too.
+ * Cuts a recording into windows of at most `most` seconds, in the middle of pauses: every frame is in exactly
+ * one window, so that no word is lost or repeated. Silent windows are left out, and silence at the ends is
+ * trimmed.
  */
 export function cutIntoWindows(loudness: Float32Array, most: number): Window[] {
   const windows: Window[] = []
@@ -40,7 +40,7 @@ export function cutIntoWindows(loudness: Float32Array, most: number): Window[] {
   return windows.flatMap((window) => withoutSilence(loudness, window))
 }
 
-/** The two halves of a window, cut in its best pause. Undefined for one too short to be cut. */
+/** Splits a window at its best pause; undefined if it is too short to split. */
 export function halve(loudness: Float32Array, { start, end }: Window): readonly [Window, Window] | undefined {
   const length = end - start
   if (length < 2 * FRAME_RATE) return undefined
@@ -51,17 +51,17 @@ export function halve(loudness: Float32Array, { start, end }: Window): readonly 
   ]
 }
 
-/** Where the window that begins at `start` ends, where more than `longest` frames follow. */
+/** The end of the window that starts at `start`, if more than `longest` frames follow. */
 function chooseCut(loudness: Float32Array, start: number, longest: number): number {
   const rest = loudness.length - start
   const least = Math.floor(longest * LEAST_SHARE)
-  // The last two share what is left as their pauses want it; before them later is better.
+  // The last two windows divide the rest at the best pause; earlier ones prefer later cuts.
   return rest <= 2 * longest
     ? bestCut(loudness, start + Math.max(least, rest - longest), start + longest, 0)
     : bestCut(loudness, start + least, start + longest, LATENESS_WORTH)
 }
 
-/** The middle of the longest pause between two frames, later ones counting for more. */
+/** The middle of the longest pause between two frames, weighted towards later ones. */
 function bestCut(loudness: Float32Array, from: number, to: number, latenessWorth: number): number {
   const range = smooth(loudness.subarray(from, to))
   const sorted = range.toSorted()
@@ -80,7 +80,7 @@ function bestCut(loudness: Float32Array, from: number, to: number, latenessWorth
   return from + (best.worth < 0 ? quietestDip(range) : best.at)
 }
 
-/** The mean of each frame and its neighbours. */
+/** Moving average over neighbouring frames. */
 function smooth(loudness: Float32Array): Float32Array {
   const reach = Math.floor(SMOOTHED / 2)
   return loudness.map((_, i) => {

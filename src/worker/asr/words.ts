@@ -1,28 +1,28 @@
-/** A word as it was said. Times are in seconds. */
+/** A spoken word. Times are in seconds. */
 export interface Word {
-  /** With the space before it, where there is one. */
+  /** Includes the preceding space, if any. */
   readonly text: string
   readonly start: number
   readonly end: number
 }
 
-/** What an engine says of the tokens of a text. */
+/** The tokens of a text with their times, as reported by an engine. */
 export interface TimedTokens {
   readonly text: string
   readonly tokens: readonly string[]
-  /** Seconds from the start of the stretch, one for each token. */
+  /** Start times in seconds from the start of the stretch, one per token. */
   readonly timestamps: readonly number[]
-  /** Seconds; empty where the engine does not tell. */
+  /** In seconds; empty if the engine does not report them. */
   readonly durations: readonly number[]
 }
 
-/** A token that nobody says how long it is takes no longer than this. */
+/** Maximum length of a token without a reported duration. */
 const LONGEST_TOKEN_SECONDS = 0.4
-/** Scripts that put no spaces between words: each of their signs counts as one. */
+/** Scripts without spaces between words: each character counts as a word. */
 const UNSPACED =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u
 const NOT_SPOKEN = /^[\p{Punctuation}\p{Symbol}]+$/u
-/** Belongs to what comes behind it. */
+/** Opening punctuation, which belongs to the next word. */
 const OPENING = /^[\p{Ps}\p{Pi}]/u
 
 interface Piece {
@@ -32,8 +32,8 @@ interface Piece {
 }
 
 /**
- * The words of a text, with the times of the tokens that they are made of. All of the text is in them. `end`: of the
- * stretch, in seconds.
+ * Splits a text into words with the times of their tokens; no text is lost. `end`: of the stretch, in
+ * seconds.
  */
 export function toWords(timed: TimedTokens, end: number): Word[] {
   const words: Piece[] = []
@@ -41,10 +41,10 @@ export function toWords(timed: TimedTokens, end: number): Word[] {
     const last = words.at(-1)
     if (last === undefined || beginsWord(last.text, piece.text)) words.push({ ...piece })
     else {
-      // A space is no sound: its word begins with what comes behind it.
+      // A space has no sound: the word starts with the token after it.
       if (last.text.trim() === "") last.start = piece.start
       last.text += piece.text
-      // The end of a word is where its sound ends, not the pause that punctuation stands for.
+      // A word ends with its sound, not with the pause of its punctuation.
       if (!NOT_SPOKEN.test(piece.text.trim())) last.end = piece.end
     }
   }
@@ -59,12 +59,12 @@ function beginsWord(word: string, next: string): boolean {
   return !OPENING.test(last) && (UNSPACED.test(next) || UNSPACED.test(last))
 }
 
-/** Tokens as parts of the text: several together where a character is spread over them. */
+/** The tokens as parts of the text; tokens that share a character are merged. */
 function timedPieces({ text, tokens, timestamps, durations }: TimedTokens, end: number): Piece[] {
   const pieces: Piece[] = []
   let rest = text
   for (let i = 0; i < tokens.length; i++) {
-    // Times may lie in the silence that was put behind the stretch.
+    // Times may lie in the silence appended to the stretch.
     const start = Math.min(timestamps[i] ?? end, end)
     const next = timestamps[i + 1] ?? end
     const length = durations[i] ?? LONGEST_TOKEN_SECONDS
@@ -76,7 +76,7 @@ function timedPieces({ text, tokens, timestamps, durations }: TimedTokens, end: 
       pieces.push({ text: known, ...times })
       rest = rest.slice(known.length)
     } else {
-      // Bytes of a character that is not whole in this token: up to where the next whole token is found.
+      // The token ends within a character: take the text up to the next token that matches.
       const until = nextWhole(rest, tokens, i + 1)
       if (last !== undefined && until === 0) last.end = times.end
       else pieces.push({ text: rest.slice(0, until), ...times })
@@ -88,7 +88,7 @@ function timedPieces({ text, tokens, timestamps, durations }: TimedTokens, end: 
   return pieces
 }
 
-/** What of the text a token stands for; texts may lack the space of their first token. */
+/** The part of the text that a token represents; a text may lack the space of its first token. */
 function matching(rest: string, token: string): string | undefined {
   if (token === "") return ""
   if (rest.startsWith(token)) return token

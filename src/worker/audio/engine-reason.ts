@@ -1,12 +1,12 @@
 import { reasonOf } from "../../errors/base"
 
-/** `Load model from FILE failed:WORDS`, where the words may tell of a place in the graph first. */
+/** `Load model from FILE failed:REASON`, where the reason may begin with a place in the graph. */
 const REFUSAL = /^Load model from .+? failed:\s*(.*)$/
 const PLACE = /^.*, Error /
 
 /**
- * Why the speech engine does not load a model: of what ONNX Runtime says the fault alone. All that it says is written to
- * the log, where the place in the graph may help.
+ * Why the speech engine cannot load a model: only the reason in ONNX Runtime's message. The full message is
+ * in the log.
  */
 export function engineReason(error: unknown): string {
   const words = reasonOf(error)

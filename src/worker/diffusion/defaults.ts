@@ -1,12 +1,12 @@
 import type { ArchitectureName } from "../../formats/image/architectures"
 
-/** How pictures are made where a request does not say. */
+/** Defaults for the settings that a request leaves open. */
 export interface GenerationDefaults {
-  /** Width and height, in pixels: what the model was trained for. */
+  /** Width and height in pixels that the model was trained for. */
   readonly size: number
   readonly steps: number
   readonly cfgScale: number
-  /** What models that were distilled from guided ones take besides. */
+  /** Additional guidance of guidance-distilled models. */
   readonly guidance?: number
 }
 
@@ -14,8 +14,8 @@ const SD: GenerationDefaults = { size: 512, steps: 20, cfgScale: 7 }
 const SDXL: GenerationDefaults = { size: 1024, steps: 25, cfgScale: 7 }
 
 /**
- * What the models' authors recommend in their model cards. Models that were distilled to few steps cannot all be told
- * from those that were not: an SDXL Turbo has the tensors of an SDXL, and its user says `steps` and `cfg_scale`.
+ * Recommendations from the authors' model cards. Step-distilled models cannot all be recognized: an SDXL
+ * Turbo has the tensors of an SDXL, so users must set `steps` and `cfg_scale`.
  */
 export const GENERATION_DEFAULTS: Readonly<Record<ArchitectureName, GenerationDefaults>> = {
   sd1: SD,

@@ -11,30 +11,30 @@ import type { FromSidecar, GenerationParameters, ToSidecar } from "./sidecar-mes
 export interface DiffusionEngineOptions {
   readonly info: LoadedMediaInfo
   readonly architecture: ArchitectureName
-  /** The path of a LoRA that all pictures are made with. */
+  /** The path of a LoRA applied to all images. */
   readonly adapter: string | undefined
   readonly send: (message: ToSidecar, bytes?: Uint8Array) => void
 }
 
 type SidecarMessage = Exclude<FromSidecar, { type: "log" | "loaded" | "load-failed" }>
 
-/** The picture that is being made. */
+/** The image being generated. */
 interface Current {
   readonly job: Job<ImageEvent>
   readonly image: number
-  /** Of the sampler; whatever else is counted has another number of them, or comes before it. */
+  /** Steps of the sampler; other progress reports have a different total, or come before. */
   readonly steps: number
-  /** Steps that were told. */
+  /** The last reported step. */
   step: number
   png: Uint8Array | undefined
   readonly over: PromiseWithResolvers<Uint8Array>
 }
 
-/** Makes pictures, one after another: the process that draws does one at a time. */
+/** Generates images one at a time, as the sidecar does. */
 export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
   readonly #options: DiffusionEngineOptions
   #current: Current | undefined
-  /** Ends with the last request that was taken. */
+  /** Settles with the last queued request. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: DiffusionEngineOptions) {
@@ -104,13 +104,13 @@ export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
     }
   }
 
-  /** What the process that draws tells of the picture at hand. */
+  /** Handles a message from the sidecar about the current image. */
   onMessage(message: SidecarMessage, bytes: Uint8Array): void {
     const current = this.#current
     if (current === undefined) return
     switch (message.type) {
       case "progress":
-        // The library forgets a word that comes before it has begun.
+        // The library ignores a cancel that arrives before it begins.
         if (current.job.signal.aborted) this.#options.send({ type: "cancel" })
         return stepped(current, message)
       case "image":
@@ -131,8 +131,8 @@ export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
 }
 
 /**
- * Each sequence that the library counts begins with step 0. Those of adapters come before the sampler's, those of the
- * tiles of a large picture after it.
+ * Each sequence of progress reports begins with step 0. Those of adapters come before the sampler's, those of
+ * the tiles of a large image after it.
  */
 function stepped(current: Current, { step, total }: { readonly step: number; readonly total: number }): void {
   if (total !== current.steps || step !== current.step + 1) return current.job.heartbeat()

@@ -4,12 +4,12 @@ import { NativeLibraryError } from "../../errors/engine"
 import { askForDeathSignal } from "../lifetime"
 
 /**
- * How far behind its parent the process that draws stands. Text that streams at the same time has ten times its share of
- * a core; where nothing else runs it makes no difference. Fewer threads would do more, but the library fixes their
+ * Niceness of the sidecar above its parent's. Concurrent text generation gets ten times its share of a core;
+ * on an idle machine it makes no difference. Fewer threads would help more, but the library fixes their
  * number when it loads.
  */
 const NICENESS = 10
-/** As far as it goes (nice(2)). */
+/** The maximum (nice(2)). */
 const MOST_NICENESS = 19
 
 /** From signal.h. */
@@ -17,9 +17,9 @@ const SIGINT = 2
 const SIG_IGN = 1
 
 /**
- * Turns this process into the one that draws, which could not do for itself what is done here first: it ends with its
- * parent whatever native code is doing, gives way to others, and leaves Ctrl-C to its parent.
- * @throws NativeLibraryError where the program cannot be started
+ * Replaces this process with the sidecar, after a setup that the sidecar cannot do itself: it exits with its
+ * parent whatever native code is doing, runs at lower priority, and leaves Ctrl-C to its parent.
+ * @throws NativeLibraryError if the program cannot be started
  */
 export function execSidecar(command: readonly string[]): never {
   askForDeathSignal()
@@ -31,7 +31,7 @@ export function execSidecar(command: readonly string[]): never {
   })
   symbols.signal(SIGINT, BigInt(SIG_IGN))
   const texts = command.map((argument) => Buffer.from(`${argument}\0`))
-  // The array ends with a null pointer.
+  // execv expects a null-terminated array.
   const pointers = new BigUint64Array([...texts.map((text) => BigInt(ptr(text))), 0n])
   const [program] = texts
   if (program !== undefined) symbols.execv(ptr(program), ptr(pointers))

@@ -1,4 +1,7 @@
-/** Before each frame: the lengths of a JSON text and of bytes behind it, as 32-bit numbers, little-endian. */
+/**
+ * Header of each frame: the lengths of a JSON text and of the bytes after it, as 32-bit little-endian
+ * numbers.
+ */
 const HEAD_BYTES = 8
 
 export interface Frame {
@@ -14,14 +17,14 @@ export function encodeFrame(message: unknown, bytes: Uint8Array = new Uint8Array
   return Buffer.concat([head, text, bytes])
 }
 
-/** Puts frames together from the pieces that they arrive in. */
+/** Reassembles frames from chunks. */
 export class FrameReader {
   #pieces: Uint8Array[] = []
   #bytes = 0
-  /** Bytes that the frame at the front has, as far as that is known. */
+  /** Size of the first frame in bytes, as far as known. */
   #wanted = HEAD_BYTES
 
-  /** The frames that `piece` completes. */
+  /** The frames completed by `piece`. */
   push(piece: Uint8Array): Frame[] {
     this.#pieces.push(piece)
     this.#bytes += piece.length

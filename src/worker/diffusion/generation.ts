@@ -5,7 +5,7 @@ import { GENERATION_DEFAULTS } from "./defaults"
 import type { ImageSize } from "./image-codec"
 import type { GenerationParameters } from "./sidecar-messages"
 
-/** The names that @qvac/diffusion-cpp knows (`SamplerMethod` and `ScheduleType` in its index.d.ts). */
+/** The names accepted by @qvac/diffusion-cpp (`SamplerMethod` and `ScheduleType` in its index.d.ts). */
 const SAMPLERS: readonly string[] = [
   "euler",
   "euler_a",
@@ -22,7 +22,7 @@ const SAMPLERS: readonly string[] = [
   "res_multistep",
   "res_2s",
 ]
-/** Without `ltx2`, which is made for films. */
+/** Without `ltx2`, which is for video. */
 const SCHEDULERS: readonly string[] = [
   "discrete",
   "karras",
@@ -40,17 +40,17 @@ const SCHEDULERS: readonly string[] = [
 const MAX_STEPS = 1000
 const MAX_CFG_SCALE = 100
 const MAX_SIDE = 4096
-/** 2048 by 2048. */
+/** 2048 × 2048. */
 const MAX_PIXELS = 4_194_304
-/** Pictures with more pixels are decoded in tiles: all at once would take 7 GB and more. */
+/** Larger images are decoded in tiles: at once they would take 7 GB and more. */
 const MOST_PIXELS_AT_ONCE = 1_048_576
 
-/** What all pictures of a request share. */
+/** Parameters shared by all images of a request. */
 export interface ImageGeneration {
   readonly size: ImageSize
-  /** The seed of the first picture; the others count up from it. */
+  /** The seed of the first image; the others count up from it. */
   readonly seed: number
-  /** Steps that the engine will take and report: fewer than were asked for where it starts from a picture. */
+  /** Steps that the engine takes and reports: fewer than requested if it starts from an image. */
   readonly steps: number
   readonly parameters: Omit<GenerationParameters, "seed">
 }
@@ -59,15 +59,15 @@ export interface ImageGenerationInput {
   readonly request: ImageRequest
   readonly architecture: ArchitectureName
   readonly adapter: string | undefined
-  /** Of the picture to start from. */
+  /** Size of the image to start from. */
   readonly source: ImageSize | undefined
-  /** 0 to 2³² - 1; used where the request names none. */
+  /** 0 to 2³² - 1; used if the request has no seed. */
   readonly randomSeed: number
 }
 
 /**
- * What the engine is to do for a request.
- * @throws InvalidRequest, Unsupported with the request's field at fault
+ * The engine's parameters for a request.
+ * @throws InvalidRequest, Unsupported with the request field at fault
  */
 export function planGeneration({
   request,
@@ -90,7 +90,7 @@ export function planGeneration({
     seed: seedOf(request, randomSeed),
     steps: strength === undefined ? steps : Math.min(steps, Math.floor(steps * strength) + 1),
     parameters: {
-      // The package takes an empty one for none.
+      // The package treats an empty prompt as missing.
       prompt: clean(request.prompt) || " ",
       negative_prompt: clean(request.negativePrompt ?? ""),
       ...size,

@@ -7,25 +7,25 @@ export interface ImageSize {
   readonly height: number
 }
 
-/** What a picture that is sent in may have at most: 64 megapixels. */
+/** Limit of an uploaded image: 64 megapixels. */
 const MAX_SOURCE_PIXELS = 67_108_864
 
-/** Quality of jpeg and webp where a request names none: OpenAI's default. */
+/** Default quality of jpeg and webp, as in OpenAI's API. */
 const BEST_QUALITY = 100
 
-/** PNG keeps width and height at fixed places (PNG specification, section 11.2.2). */
+/** PNG stores width and height at fixed offsets (PNG specification, section 11.2.2). */
 export function sizeOfPng(png: Uint8Array): ImageSize {
   const view = new DataView(png.buffer, png.byteOffset)
   return { width: view.getUint32(16), height: view.getUint32(20) }
 }
 
-/** A PNG in the format that was asked for. Off the main thread, by the codecs that Bun brings. */
+/** Converts a PNG to the requested format, off the main thread, with Bun's codecs. */
 export async function encodeImage(
   png: Uint8Array,
   format: ImageFormat,
   compression: number | undefined,
 ): Promise<Uint8Array> {
-  // The lowest that the encoders know is 1.
+  // The encoders accept 1 as the minimum.
   const quality = Math.max(1, compression ?? BEST_QUALITY)
   switch (format) {
     case "png":
@@ -39,7 +39,7 @@ export async function encodeImage(
   }
 }
 
-/** @throws InvalidRequest where the file is no picture in a format that can be read */
+/** @throws InvalidRequest if the file is not an image in a supported format */
 export async function sizeOfSource(path: string): Promise<ImageSize> {
   const { width, height } = await reading(() =>
     new Bun.Image(path, { maxPixels: MAX_SOURCE_PIXELS }).metadata(),
@@ -47,7 +47,7 @@ export async function sizeOfSource(path: string): Promise<ImageSize> {
   return { width, height }
 }
 
-/** The picture in that size, as PNG. @throws InvalidRequest where it is damaged */
+/** The image scaled to that size, as PNG. @throws InvalidRequest if it is damaged */
 export async function readSource(path: string, { width, height }: ImageSize): Promise<Uint8Array> {
   return await reading(() =>
     new Bun.Image(path, { maxPixels: MAX_SOURCE_PIXELS })

@@ -15,15 +15,14 @@ import { DiffusionEngine } from "./diffusion-engine"
 import type { EngineFiles, FromSidecar } from "./sidecar-messages"
 import { logFrame, SidecarProcess } from "./sidecar-process"
 
-/** Messages of the library's log that are told: errors, warnings and information. */
+/** The library's log level: errors, warnings and information. */
 const VERBOSITY = 2
 
-/** Architectures whose pictures to start from the library has to be told to take as a reference. */
+/** Architectures for which a source image must be passed as a reference. */
 const FLUX2: readonly string[] = ["flux2", "flux2-klein"]
 
 /**
- * Starts the process that draws, and has it load the model: on the GPU where one may be used and is there, else on the
- * CPU.
+ * Starts the sidecar and loads the model: on a GPU if allowed and available, otherwise on the CPU.
  * @throws ModelLoadFailed, InvalidModelFile, Unsupported, NativeLibraryError
  */
 export async function loadDiffusionModel({
@@ -39,7 +38,7 @@ export async function loadDiffusionModel({
   return await start({ model, imageModel, adapter, files, settings, onGpu })
 }
 
-/** The package applies one adapter, and it as it is. */
+/** The package supports one adapter, at full scale. */
 function adapterOf({ name, defaults }: WorkerModel, imageModel: ImageModel): string | undefined {
   const given = decodeDefaults(defaults).adapters ?? []
   if (given.some(({ scale }) => scale !== 1))
@@ -65,14 +64,14 @@ interface StartOptions {
   readonly onGpu: boolean
 }
 
-/** A load under way. */
+/** A load in progress. */
 interface Loading {
   readonly done: PromiseWithResolvers<number>
-  /** What went wrong, in the library's own words; what it says later follows from the first. */
+  /** The library's error messages; later ones are consequences of the first. */
   readonly complaints: string[]
-  /** GPUs that the library has found. */
+  /** GPUs found by the library. */
   readonly gpus: string[]
-  /** The library said no, and did not just end. */
+  /** The library reported an error, rather than just exiting. */
   isRefused: boolean
 }
 
@@ -94,7 +93,7 @@ async function start(options: StartOptions): Promise<DiffusionEngine> {
     },
     line: (text) => console.error(text),
     ended(how, signal) {
-      // Nothing here can go on without it. While requests are open the parent reports the end of this process.
+      // The worker is useless without it. The parent reports the exit to open requests.
       if (engine !== undefined) endWith(`the image engine ${how}`, signal)
       else loading.done.reject(new ModelLoadFailed(model.name, `the image engine ${how}`))
     },
@@ -113,21 +112,21 @@ async function start(options: StartOptions): Promise<DiffusionEngine> {
     return engine
   } catch (error) {
     sidecar.kill()
-    // A file that is refused where there is no GPU would be refused again.
+    // A file rejected although no GPU is present would be rejected again on the CPU.
     if (!options.onGpu || (loading.isRefused && loading.gpus.length === 0)) throw error
     console.error(`loading on the GPU failed, using the CPU: ${asXllmError(error).message}`)
     return await start({ ...options, onGpu: false })
   }
 }
 
-/** As its engine ended: the parent sees whether the kernel has killed for want of memory, and tells its clients. */
+/** Exits the same way as the sidecar: the parent recognizes an out-of-memory kill and informs its clients. */
 function endWith(words: string, signal: NodeJS.Signals | undefined): void {
   console.error(words)
   if (signal === "SIGKILL") process.kill(process.pid, signal)
   else process.exit(1)
 }
 
-/** This program, as the worker that turns into the one that draws. */
+/** This program, started as a worker that becomes the sidecar. */
 function sidecarCommand({ runtime, script }: ImageEngineFiles): readonly string[] {
   const self = Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main]
   return [...self, "worker", "image-sidecar", runtime, script]
@@ -143,7 +142,7 @@ function onLog(message: Extract<FromSidecar, { type: "log" }>, loading: Loading)
   if (gpu !== undefined) loading.gpus.push(gpu)
 }
 
-/** The name of the GPU that a line of the package's log tells of (`logBackendRegistrySnapshot` in its SdModel.cpp). */
+/** The name of the GPU in a line of the package's log (`logBackendRegistrySnapshot` in its SdModel.cpp). */
 export function gpuIn(line: string): string | undefined {
   return /^GGML backend device\[\d+\]: name='([^']+)'.* type=I?GPU\b/.exec(line)?.[1]
 }
@@ -168,11 +167,11 @@ function engineConfig(
   return {
     threads,
     device: onGpu ? "gpu" : "cpu",
-    // Where there are no backends no driver is started.
+    // Without backends, no driver is started.
     backendsDir: onGpu ? (files.gpuBackends ?? "") : "/nonexistent",
     ...(onGpu && device !== undefined && { backend: device.toLowerCase() }),
     mmap: settings.memoryMap,
-    // Applied to the weights at once, an adapter that leaves one of the modules alone would end the process.
+    // Applied at load time, an adapter that does not cover all modules would abort the process.
     lora_apply_mode: "at_runtime",
     verbosity: VERBOSITY,
     ...(FLUX2.includes(imageModel.architecture) && { prediction: "flux2_flow" }),
@@ -186,7 +185,7 @@ function loadedInfo(
   const sizes = Object.values(imageModel.files).map((path) => Bun.file(path).size)
   const modelBytes = sizes.reduce((sum, size) => sum + size, 0)
   const gpus = onGpu ? loaded.gpus.slice(0, 1) : []
-  // Mapped weights count in full, though their pages come as they are read.
+  // Mapped weights count in full, although their pages are read on demand.
   const onHost = gpus.length > 0 ? loaded.residentBytes : Math.max(loaded.residentBytes, modelBytes)
   return {
     kind: "image",

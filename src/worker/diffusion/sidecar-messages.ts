@@ -1,8 +1,8 @@
-/** What is said between the worker and the process that draws, see `sidecar.cjs`. */
+/** Messages between the worker and the sidecar, see `sidecar.cjs`. */
 
-/** Paths, as the package's `SdInterface` takes them; empty where there is no such file. */
+/** Paths for the package's `SdInterface`; empty if there is no such file. */
 export interface EngineFiles {
-  /** A checkpoint whose tensors have the prefixes of one that holds everything. */
+  /** A full checkpoint, whose tensors have prefixes. */
   readonly path: string
   /** A diffusion model whose tensors have no prefix. */
   readonly diffusionModelPath: string
@@ -13,7 +13,7 @@ export interface EngineFiles {
   readonly vaePath: string
 }
 
-/** One picture, in the package's words. */
+/** Parameters of one image, in the package's names. */
 export interface GenerationParameters {
   readonly prompt: string
   readonly negative_prompt: string
@@ -21,7 +21,7 @@ export interface GenerationParameters {
   readonly height: number
   readonly steps: number
   readonly cfg_scale: number
-  /** What models that were distilled from guided ones take in its place. */
+  /** Replaces it for guidance-distilled models. */
   readonly guidance?: number
   readonly seed: number
   readonly sampling_method?: string
@@ -37,20 +37,20 @@ export type ToSidecar =
       readonly files: EngineFiles
       readonly config: Readonly<Record<string, string | number | boolean>>
     }
-  /** With the picture to start from behind it, as PNG, or no bytes. */
+  /** Followed by the source image as PNG, or by no bytes. */
   | { readonly type: "draw"; readonly parameters: GenerationParameters }
-  /** Ends the picture at its next step. */
+  /** Stops the image at its next step. */
   | { readonly type: "cancel" }
 
 export type FromSidecar =
-  /** `level`: 0 error, 1 warning, 2 information, 3 debugging. */
+  /** `level`: 0 error, 1 warning, 2 information, 3 debug. */
   | { readonly type: "log"; readonly level: number; readonly text: string }
   | { readonly type: "loaded"; readonly residentBytes: number }
   | { readonly type: "load-failed"; readonly reason: string }
-  /** Of a sampler, of the adapters' tensors, of the tiles that a large picture is decoded in: one after another. */
+  /** Progress of a sampler, of the adapters' tensors, or of the tiles of a large image: one after another. */
   | { readonly type: "progress"; readonly step: number; readonly total: number }
-  /** With a PNG behind it. */
+  /** Followed by a PNG. */
   | { readonly type: "image" }
-  /** The picture is over; one of these two ends it. */
+  /** The image is finished; either of these two ends it. */
   | { readonly type: "done" }
   | { readonly type: "failed"; readonly reason: string }

@@ -7,32 +7,32 @@ import { FRAME_START } from "../../protocol/messages"
 import { encodeFrame, FrameReader } from "./frames"
 import type { FromSidecar, ToSidecar } from "./sidecar-messages"
 
-/** The descriptor on which both sides talk; the library prints to the usual ones. */
+/** The file descriptor for messages; the library prints to stdout and stderr. */
 const CHANNEL = 3
 
-/** What ggml says of every backend that it looks for, found or not: noise that would hide what matters. */
+/** ggml's lines about every backend that it looks for, found or not: noise that would hide relevant ones. */
 const NOISE = /^(ggml_backend_load_best|load_backend): /
 
-/** The library's bar, as in `|####    | 492/1130 - 666.56MB/s`. */
+/** The library's progress bar, such as `|####    | 492/1130 - 666.56MB/s`. */
 const BAR = /^\|[#= >]*\| (\d+)\/(\d+) - /
 
 export interface SidecarListener {
   onMessage(message: FromSidecar, bytes: Uint8Array): void
-  /** How much of the load, or of whatever else the library shows a bar for, is done; 0 to 1. */
+  /** Progress of the load, or of anything else with a progress bar; 0 to 1. */
   progress(fraction: number): void
-  /** Something that it printed. */
+  /** A line of its output. */
   line(text: string): void
-  /** Once; `how` in words that follow "it". `signal`: what ended it, where it was one. */
+  /** Called once; `how` continues a sentence about it. `signal`: the signal that killed it, if any. */
   ended(how: string, signal?: NodeJS.Signals): void
 }
 
-/** The process that draws. It ends with this one, however that ends. */
+/** The sidecar process. It exits when this process does, for any reason. */
 export class SidecarProcess {
   readonly #child: ChildProcess
   readonly #channel: NodeJS.WritableStream & Readable
   #isWanted = true
 
-  /** @throws NativeLibraryError where it cannot be started */
+  /** @throws NativeLibraryError if it cannot be started */
   constructor(command: readonly string[], listener: SidecarListener) {
     const [program = "", ...rest] = command
     this.#child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe", "pipe"] })
@@ -45,7 +45,7 @@ export class SidecarProcess {
       for (const { message, bytes: attached } of frames.push(bytes))
         listener.onMessage(message as FromSidecar, attached)
     })
-    // Its end is told below; a write to a process that has just ended is no news.
+    // The exit is reported below; writing to a process that just exited is no separate error.
     channel.on("error", () => {})
     this.#child.on("error", (error) => this.#end(listener, `could not be started: ${reasonOf(error)}`))
     const end = new ProcessEnd()
@@ -63,7 +63,7 @@ export class SidecarProcess {
     this.#channel.write(encodeFrame(message, bytes))
   }
 
-  /** Ends it; the listener does not hear of it. */
+  /** Kills it without a call to the listener. */
   kill(): void {
     this.#isWanted = false
     this.#child.kill("SIGKILL")
@@ -80,7 +80,7 @@ function isDuplex(stream: unknown): stream is NodeJS.WritableStream & Readable {
   return typeof stream === "object" && stream !== null && "write" in stream && "on" in stream
 }
 
-/** Lines end with a line feed, or with a carriage return where the library redraws its bar. */
+/** Lines end with a line feed, or with a carriage return when the library redraws its bar. */
 function readOutput(stream: Readable, listener: SidecarListener): void {
   let rest = ""
   const tell = (text: string): void => {
@@ -93,7 +93,7 @@ function readOutput(stream: Readable, listener: SidecarListener): void {
     const lines = (rest + text).split(/[\r\n]/).map((line) => Bun.stripANSI(line).trim())
     rest = lines.pop() ?? ""
     for (const line of lines) tell(line)
-    // The bar's newest state has no end until it is redrawn.
+    // The latest bar has no line end until it is redrawn.
     if (fractionOf(rest) !== undefined) tell(rest)
   })
   stream.on("end", () => tell(rest))
@@ -104,7 +104,7 @@ function fractionOf(line: string): number | undefined {
   return done === undefined ? undefined : Number(done) / Number(all)
 }
 
-/** Levels of the library's log, and what the frames of a worker's stderr call them. */
+/** The library's log levels as used in the frames on a worker's stderr. */
 const FRAME_LEVELS = ["4", "3", "2", "1"]
 
 /** A message of the library's log as a frame for the parent process, see {@link FRAME_START}. */

@@ -1,9 +1,9 @@
 /**
- * The process that draws: stable-diffusion.cpp on the Bare runtime, for which its package is made. It is told what to
- * do through the descriptor 3 and answers there, as `sidecar-messages.ts` says; what the library prints goes to stdout
- * and stderr. It takes one thing at a time and knows nothing of requests.
+ * The sidecar: stable-diffusion.cpp on the Bare runtime, for which its package is made. It exchanges the
+ * messages of `sidecar-messages.ts` on file descriptor 3; the library prints to stdout and stderr. It handles
+ * one message at a time and knows nothing about requests.
  *
- * JavaScript and not TypeScript, because Bare runs it as it is.
+ * JavaScript rather than TypeScript, because Bare runs it as is.
  */
 "use strict"
 
@@ -12,7 +12,9 @@ const os = require("bare-os")
 const { SdInterface, mapAddonEvent } = require("@qvac/diffusion-cpp/addon.js")
 const binding = require("@qvac/diffusion-cpp/binding.js")
 
-/** Both ways: the lengths of a JSON text and of bytes that follow it, as 32-bit numbers, little-endian. */
+/**
+ * In both directions: the lengths of a JSON text and of the bytes after it, as 32-bit little-endian numbers.
+ */
 const CHANNEL = 3
 const FRAME_HEAD_BYTES = 8
 const READ_BYTES = 1 << 16
@@ -20,7 +22,7 @@ const READ_BYTES = 1 << 16
 /** @type {SdInterface | undefined} */
 let engine
 
-/** Frames leave one after another. */
+/** Frames are sent one after another. */
 let sending = Promise.resolve()
 
 function send(message, bytes = new Uint8Array(0)) {
@@ -38,7 +40,7 @@ async function write(frame) {
   }
 }
 
-/** Bare.exit waits for the library's threads, for ever where one of them has not been told to stop. */
+/** Bare.exit waits for the library's threads, forever if one of them was not told to stop. */
 function end() {
   os.kill(os.pid(), "SIGKILL")
 }
@@ -47,12 +49,12 @@ function listen() {
   binding.setLogger((level, text) => send({ type: "log", level, text: text.trim() }))
 }
 
-/** Log messages wait in a queue until the event loop comes round: what they tell is to be heard before what is next. */
+/** Log messages are queued until the event loop runs: waits so that they are sent before the next message. */
 function saidAll() {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** What the package wants to be told besides, for films and larger pictures. */
+/** Fields that the package requires but only uses for video and larger images. */
 const NO_FILES = {
   highNoiseDiffusionModelPath: "",
   uncondDiffusionModelPath: "",
@@ -65,7 +67,7 @@ const NO_FILES = {
 async function load({ files, config }) {
   try {
     engine = new SdInterface(binding, { ...NO_FILES, ...files, config }, take)
-    // Blocks until the model is there: who waits for it watches the progress on stdout.
+    // Blocks until the model is loaded; progress is printed on stdout.
     await engine.activate()
     await saidAll()
     send({ type: "loaded", residentBytes: os.memoryUsage().rss })
@@ -89,7 +91,7 @@ async function draw({ parameters }, source) {
   }
 }
 
-/** An event of the library: a step (as JSON), a picture (as PNG), or the end of a job. */
+/** An event of the library: a step (as JSON), an image (as PNG), or the end of a job. */
 function take(_engine, event, data, error) {
   const mapped = mapAddonEvent(event, data, error)
   if (mapped === null) return
@@ -112,7 +114,7 @@ function handle(message, bytes) {
   }
 }
 
-/** Reads frames until the other side is gone. */
+/** Reads frames until the other side closes the channel. */
 async function main() {
   listen()
   let received = Buffer.alloc(0)
@@ -127,7 +129,7 @@ async function main() {
       const frameEnd = textEnd + received.readUInt32LE(4)
       if (received.length < frameEnd) break
       const message = JSON.parse(received.subarray(FRAME_HEAD_BYTES, textEnd).toString())
-      // A copy: the library keeps the bytes for longer than this buffer lives.
+      // A copy: the library keeps the bytes longer than this buffer lives.
       const bytes = new Uint8Array(received.subarray(textEnd, frameEnd))
       received = received.subarray(frameEnd)
       handle(message, bytes)

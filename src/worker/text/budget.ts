@@ -1,32 +1,34 @@
-/** Longest step aimed at while streams are running, in ms: what a running stream waits for a newcomer's prompt. */
+/** Target for the longest step while streams are running, in ms: how long a new prompt may stall them. */
 const STREAMING_STEP_MS = 300
 
-/** Longest step aimed at while nobody is generating, in ms: how late a cancel or a newcomer is noticed. */
+/**
+ * Target for the longest step while nothing generates, in ms: how late a cancel or a new request is noticed.
+ */
 const IDLE_STEP_MS = 1000
 
-/** Prefill below this many tokens wastes most of a step on reading the weights. */
+/** Prefilling fewer tokens than this spends most of the step on reading the weights. */
 const LEAST_TOKENS = 32
 
-/** Tokens of the first step, while the machine's speed is unknown. */
+/** Prompt tokens of the first step, before the machine's speed is measured. */
 const FIRST_TOKENS = 128
 
-/** Weight of the newest measurement. */
+/** Weight of the newest measurement in the moving average. */
 const SMOOTHING = 0.4
 
-/** Decides from the measured speed how many prompt tokens a step may evaluate. Times come in as arguments. */
+/** Decides how many prompt tokens a step may evaluate, from the measured speed. Times are passed in. */
 export class PrefillBudget {
   readonly #most: number
   /** ms per prompt token. */
   #tokenMs: number | undefined
-  /** ms of a step without prompt tokens, by the number of streams. */
+  /** ms of a step without prompt tokens, indexed by the number of streams. */
   readonly #decodeMs: (number | undefined)[] = []
 
-  /** `most`: tokens that fit a batch. */
+  /** `most`: the batch size in tokens. */
   constructor(most: number) {
     this.#most = most
   }
 
-  /** Prompt tokens for the next step beside `streams` generating sequences. */
+  /** Prompt tokens for the next step, next to `streams` generating sequences. */
   tokens(streams: number): number {
     if (this.#tokenMs === undefined) return Math.min(FIRST_TOKENS, this.#most)
     const target = streams > 0 ? STREAMING_STEP_MS - this.#decodeTime(streams) : IDLE_STEP_MS
@@ -34,7 +36,7 @@ export class PrefillBudget {
     return Math.max(LEAST_TOKENS, Math.min(tokens, this.#most - streams))
   }
 
-  /** Learns from a step that took `ms`. */
+  /** Updates the estimates with a step that took `ms`. */
   observe(streams: number, promptTokens: number, ms: number): void {
     if (promptTokens === 0) this.#decodeMs[streams] = smooth(this.#decodeMs[streams], ms)
     else if (promptTokens >= LEAST_TOKENS) {
@@ -43,7 +45,7 @@ export class PrefillBudget {
     }
   }
 
-  /** Of the nearest number of streams that was measured; 0 where none was. */
+  /** Decode time for the nearest measured number of streams; 0 if none was measured. */
   #decodeTime(streams: number): number {
     if (streams === 0) return 0
     for (let distance = 0; distance < this.#decodeMs.length + streams; distance++) {

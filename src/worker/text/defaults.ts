@@ -2,7 +2,7 @@ import type { ChatMessage, ChatRequest, GenerationRequest } from "../../domain/c
 import type { ModelDefaults } from "../../domain/model"
 import type { TemplateFallback } from "../../prompt/template"
 
-/** A request with what it leaves open taken from what comes along with the model, but for sampling. */
+/** Fills in unset fields from the model's defaults, except for sampling. */
 export function applyDefaults<R extends GenerationRequest>(request: R, defaults: ModelDefaults): R {
   const maxTokens = request.maxTokens ?? defaults.maxTokens ?? request.defaultMaxTokens
   return {
@@ -13,7 +13,7 @@ export function applyDefaults<R extends GenerationRequest>(request: R, defaults:
   }
 }
 
-/** A chat in a built-in format also ends before markers that the model writes as text. */
+/** A chat in a built-in format also stops at turn markers that the model writes as plain text. */
 export function withFallback<R extends GenerationRequest>(
   request: R,
   fallback: TemplateFallback | undefined,

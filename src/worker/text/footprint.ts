@@ -1,17 +1,18 @@
 import type { Device, MemoryFootprint } from "../../domain/device"
 
 export interface FootprintInput {
-  /** The GPUs that hold layers, before the load and after it. */
+  /** The GPUs that hold layers, before and after the load. */
   readonly before: readonly Device[]
   readonly after: readonly Device[]
-  /** Bytes of weights and KV cache that were put on GPUs; the rest is in system memory. */
+  /** Bytes of weights and KV cache on GPUs; the rest is in system memory. */
   readonly offloadedBytes: number
   readonly hostBytes: number
 }
 
 /**
- * What a load took. Some backends report the same free memory before and after it; then the layers' own size counts,
- * divided over the devices. Mapped weights count in full, though their pages come as they are read.
+ * Memory used by a load. Some backends report the same free memory before and after; then the size of the
+ * layers is divided over the devices instead. Mapped weights count in full, although their pages are read on
+ * demand.
  */
 export function measureFootprint({
   before,

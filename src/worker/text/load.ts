@@ -33,7 +33,7 @@ export interface LoadedText {
   readonly batchTokens: number
   readonly mostOutputs: number
   readonly threads: { readonly decode: number; readonly prefill: number }
-  /** Everything but what the prompt thread knows. */
+  /** Everything except what the prompt thread provides. */
   readonly info: Omit<LoadedTextInfo, "chatTemplate">
 }
 
@@ -56,7 +56,8 @@ export function loadText(
   logDescriptor: number,
 ): LoadedText {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
-  // At once, as the library writes: what comes before it is of backends that may not be there.
+  // Written synchronously, as the library does: output before this mark concerns backends, which may be
+  // missing.
   writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
   const gpus = usableGpus(library, settings)
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
@@ -111,7 +112,9 @@ export function loadText(
   }
 }
 
-/** Loads the weights, with layers on GPUs as asked for. What to try where they do not fit is the engine's decision. */
+/**
+ * Loads the weights with the requested GPU layers. If they do not fit, the engine decides what to try next.
+ */
 function loadWeights(
   library: Library,
   name: string,
@@ -121,7 +124,7 @@ function loadWeights(
 ): Offload {
   if (gpus.length > 0) refuseUnsupportedSplit(settings, gpus)
   const wanted = gpus.length === 0 ? 0 : settings.gpuLayers
-  // By their paths: llama.cpp itself finds the other parts only where their names are as it writes them.
+  // Pass every path: llama.cpp finds the other parts by itself only if they follow its naming scheme.
   const [first = path, ...others] = partPaths(path)
   const model = Model.load(library, first, { ...settings, gpuLayers: wanted }, others)
   if (model === undefined)
@@ -132,8 +135,8 @@ function loadWeights(
 }
 
 /**
- * Computes one token. A driver that cannot run the backend's kernels says so with the first step, and ends the process:
- * better now, while the engine can still do without the GPU, than with somebody's request.
+ * Computes one token. A driver that cannot run the backend's kernels fails at the first step and aborts the
+ * process. That should happen here, while the engine can still fall back to the CPU, not during a request.
  */
 function warmUp(context: Context, name: string): void {
   const batch = new Batch(1, 1)
@@ -141,7 +144,7 @@ function warmUp(context: Context, name: string): void {
   if (context.decode(batch) === "failed") {
     throw new ModelLoadFailed(name, "the first step failed on the GPU", undefined, { outOfMemory: true })
   }
-  // Kernels run on their own: reading waits for them.
+  // Kernels run asynchronously; reading the logits waits for them.
   context.logits(0)
   context.clear(0)
 }
@@ -152,7 +155,9 @@ interface LoadedAdapter {
   readonly sizeBytes: number
 }
 
-/** Those that change anything. @throws ModelLoadFailed where one is not for this model */
+/**
+ * Loads the adapters with an effect (scale other than 0). @throws ModelLoadFailed if one is for another model
+ */
 function loadAdapters(model: Model, name: string, adapters: Adapters): LoadedAdapter[] {
   return adapters
     .filter(({ scale }) => scale !== 0)
@@ -163,7 +168,10 @@ function loadAdapters(model: Model, name: string, adapters: Adapters): LoadedAda
     })
 }
 
-/** Backends that can divide single tensors over devices; others refuse the load (row) or end the process (tensor). */
+/**
+ * Backends that can split single tensors over devices; others fail the load (row) or abort the process
+ * (tensor).
+ */
 const SPLITS_TENSORS = new Set(["CUDA"])
 
 function refuseUnsupportedSplit(
@@ -184,12 +192,13 @@ function refuseUnsupportedSplit(
   )
 }
 
-/** llama.cpp counts cells in 32 bits, with a sign in places. */
+/** llama.cpp counts cells in 32 bits, in places signed. */
 const MOST_CELLS = 2 ** 31 - 256
 
 /**
- * A cache is written to as it is made: one that is larger than the memory that is left would not fail, but have the
- * system end some process. On GPUs the backends themselves refuse what does not fit.
+ * Refuses a KV cache that cannot fit in system memory. The cache is written to on creation: one larger than
+ * free memory would not fail but make the system kill a process. On GPUs the backends refuse it
+ * themselves.
  * @throws NotEnoughMemory, ModelLoadFailed
  */
 function refuseHopeless(

@@ -19,7 +19,7 @@ import type { Sequence } from "./sequence"
 import { fillBatch, type LogitsRow } from "./step-batch"
 import type { ThreadGovernor } from "./threads"
 
-/** Gaps between generating sequences close by themselves when a newcomer takes them; wait this many steps for one. */
+/** Steps to wait for a new request to fill a gap between generating sequences before slots are swapped. */
 const STEPS_BEFORE_SWAP = 4
 
 const NO_BYTES = new Uint8Array(0)
@@ -32,27 +32,29 @@ export interface TextLoopParts {
   readonly cache: KvCache
   readonly outbox: StepOutbox
   readonly threads: ThreadGovernor
-  /** The longest single conversation, in tokens. */
+  /** The maximum length of a conversation, in tokens. */
   readonly contextLength: number
-  /** The most tokens of one decode. */
+  /** The maximum number of tokens per decode. */
   readonly batchTokens: number
-  /** The most tokens of one decode whose logits are wanted. */
+  /** The maximum number of tokens per decode with logits. */
   readonly mostOutputs: number
-  /** Milliseconds, from any start. */
+  /** Milliseconds from an arbitrary start. */
   readonly now: () => number
 }
 
-/** What came before a step. */
+/** What happened before a step. */
 export interface StepContext {
   /** How long other workers had the CPU since the last step, in ms. */
   readonly waitedMs: number
-  /** Do other workers compute at present? */
+  /** Are other workers competing for the CPU? */
   readonly contended: boolean
 }
 
 const ALONE: StepContext = { waitedMs: 0, contended: false }
 
-/** Continuous batching: each step computes one batch over all running sequences and samples a token for each. */
+/**
+ * Continuous batching: each step decodes one batch over all running sequences and samples a token for each.
+ */
 export class TextLoop {
   readonly #context: Context
   readonly #cache: KvCache
@@ -70,7 +72,10 @@ export class TextLoop {
   #running: Sequence[] = []
   #step = 0
   #stepsWithGaps = 0
-  /** A sequence has just paused: nobody joins before the others have gone on, or its cells would be taken at once. */
+  /**
+   * Set when a sequence was just paused: nothing is admitted until the others advance, or its cells would be
+   * taken at once.
+   */
   #full = false
 
   constructor(parts: TextLoopParts) {
@@ -87,12 +92,12 @@ export class TextLoop {
     this.#allocator = new SlotAllocator(parts.cache)
   }
 
-  /** Is there anything to compute? */
+  /** Is there work to do? */
   get busy(): boolean {
     return this.#requests.size > 0
   }
 
-  /** Takes a request whose sequences are made, and tells that it is accepted; it joins at the next step. */
+  /** Adds a request whose sequences exist and emits `accepted`; it joins at the next step. */
   submit(request: RunningRequest): void {
     this.#requests.set(request.id, request)
     this.#waiting.push(...request.sequences)
@@ -101,7 +106,7 @@ export class TextLoop {
     this.#outbox.flush()
   }
 
-  /** The client is gone: its slots are free from now on. */
+  /** Cancels a request and frees its slots at once. */
   cancel(id: number): void {
     const request = this.#requests.get(id)
     if (request === undefined) return
@@ -110,18 +115,18 @@ export class TextLoop {
     this.#outbox.drop(id)
   }
 
-  /** To be called before the first step after a pause. */
+  /** Call before the first step after a pause. */
   resume(): void {
     this.#threads.begin(this.#context)
   }
 
-  /** Computes one batch, and sends what came of it. */
+  /** Runs one decode step and emits the results. */
   step(turn: StepContext = ALONE): void {
     this.#step++
     this.#threads.prepare(this.#context, turn.waitedMs)
     this.#context.setPolling(!turn.contended)
     this.#admit()
-    // Not after the step, which may be a long one: how much of a prompt is cached is known now.
+    // Sent before the step, which may be long: the number of cached prompt tokens is already known.
     if (!this.#outbox.empty) this.#outbox.flush()
     this.#closeGaps()
     const plan = this.#plan()
@@ -150,7 +155,7 @@ export class TextLoop {
     this.#emitProgress(sequence, this.#now())
   }
 
-  /** With the split layout, gaps between generating sequences cost a pass over the weights each. */
+  /** With the split layout, each gap between generating sequences costs another pass over the weights. */
   #closeGaps(): void {
     if (this.#cache.layout !== "split" || !this.#cache.traits.trims) return
     const generating = this.#running.flatMap((sequence) =>
@@ -163,7 +168,7 @@ export class TextLoop {
   }
 
   #plan(): StepPlan<Sequence> {
-    // The newest first: what has gone well for a while is hardly at fault.
+    // The newest first: sequences that have run for a while are unlikely to be at fault.
     const suspect = this.#running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? this.#running : [suspect]
     const streams = runnable.filter((sequence) => sequence.generating).length
@@ -202,9 +207,9 @@ export class TextLoop {
     return { sequences: plan.work.length, tokens, kvCellsUsed: this.#cache.used }
   }
 
-  // ------------------------------------------------------------------------------------- when a step fails
+  // ---------------------------------------------------------------------------------------------- recovery
 
-  /** The pool is full: idle prefixes go first, then the youngest stream pauses. Nothing was computed. */
+  /** The pool is full: drops idle prefixes first, then pauses the youngest stream. Nothing was computed. */
   #makeSpace(plan: StepPlan<Sequence>): void {
     const prefix = leastRecentlyUsedPrefix(this.#cache.slots)
     if (prefix !== undefined) return this.#cache.clear(prefix)
@@ -221,7 +226,7 @@ export class TextLoop {
       )
   }
 
-  /** Gives a sequence's cells to others; it is computed again, from its tokens, when there is room. */
+  /** Releases a sequence's cells; it is recomputed from its tokens when there is room. */
   #pause(sequence: Sequence): void {
     this.#outbox.counters.preemptions++
     if (sequence.slot !== undefined) {
@@ -234,7 +239,7 @@ export class TextLoop {
     this.#full = true
   }
 
-  /** A batch failed: each of its sequences is computed again alone, so that only the one at fault fails. */
+  /** A batch failed: recomputes each of its sequences alone, so that only the faulty one fails. */
   #isolate(plan: StepPlan<Sequence>): void {
     for (const { sequence } of plan.work) if (sequence.slot !== undefined) this.#cache.clear(sequence.slot)
     const [only] = plan.work
@@ -247,9 +252,9 @@ export class TextLoop {
   }
 
   /**
-   * Some outputs are no numbers, so there are cells that hold none. Where sequences share one pool these may reach
-   * everybody, now and later, though they are masked: masking adds -Infinity to what is no number. So all are computed
-   * again, one after another, in a memory that was wiped, until those at fault are found.
+   * Some outputs are NaN, so some cells contain NaN. With a shared pool these can affect every sequence, now
+   * and later, in spite of the mask: masking adds -Infinity, and NaN stays NaN. So the cache is wiped and all
+   * sequences are recomputed one by one until the faulty ones are found.
    */
   #findCulprits(broken: ReadonlySet<Sequence>): void {
     const isConfined = this.#cache.layout === "split"
@@ -266,15 +271,15 @@ export class TextLoop {
     if (slot !== undefined) this.#cache.taint(slot)
   }
 
-  /** Nothing is cached any more; what runs is computed again from its tokens. */
+  /** Clears the whole cache; running sequences are recomputed from their tokens. */
   #wipe(): void {
     this.#cache.wipe()
     for (const sequence of this.#running) sequence.shared = undefined
   }
 
-  // --------------------------------------------------------------------------------------- what came of it
+  // ----------------------------------------------------------------------------------------------- outputs
 
-  /** What is wrong with one sequence's output ends its request, and nobody else's. */
+  /** A fault in one sequence's output ends only its own request. */
   #takeAll(outputs: readonly LogitsRow[]): void {
     const broken = new Set<Sequence>()
     for (const output of outputs) {
@@ -311,14 +316,14 @@ export class TextLoop {
     if (limit !== undefined) this.#finish(sequence, limit)
   }
 
-  /** What a token adds to the answer. */
+  /** The bytes that a token adds to the answer. */
   #shownBytes({ request }: Sequence, token: number): Uint8Array {
     const isHidden = request.prepared.hidesControlTokens && this.#sampler.isControl(token)
     return isHidden ? NO_BYTES : this.#sampler.bytes(token)
   }
 
   #judge(sequence: Sequence, position: number, index: number): void {
-    // One that lost its cells is computed a second time.
+    // A sequence that lost its cells is recomputed; these log probabilities were already sent.
     if (position < sequence.judgedTokens) return
     const { id, prepared } = sequence.request
     const next = sequence.tokens[position + 1] ?? 0
@@ -354,7 +359,7 @@ export class TextLoop {
     this.#forget(request)
   }
 
-  /** One choice failed, so the request did. */
+  /** Fails the whole request because one of its choices failed. */
   #fail(sequence: Sequence, error: XllmError): void {
     const { request } = sequence
     for (const choice of request.sequences) this.#retire(choice)
@@ -362,7 +367,7 @@ export class TextLoop {
     this.#forget(request)
   }
 
-  /** The sequence is over; its slot keeps what is cached. */
+  /** Ends a sequence; its slot keeps the cached tokens. */
   #retire(sequence: Sequence): void {
     if (sequence.finished) return
     sequence.finished = true
@@ -379,7 +384,7 @@ export class TextLoop {
 
   // ------------------------------------------------------------------------------------------------- events
 
-  /** Of a prompt that is judged: nothing comes before it that it could be predicted from. */
+  /** Sends the first token of a prompt without a log probability, since no token precedes it. */
   #tellFirstToken({ id, prepared }: RunningRequest): void {
     const first = prepared.tokens[0] ?? 0
     this.#outbox.wantsPromptLogprobs(id, { id: first, bytes: Array.from(this.#sampler.bytes(first)) })

@@ -7,11 +7,11 @@ export interface RunningRequestInput {
   readonly prepared: PreparedRequest
   readonly queueMs: number
   readonly loadMs: number
-  /** When its prompt was ready, in ms. */
+  /** Time at which the prompt was ready, in ms. */
   readonly startedAt: number
 }
 
-/** A request that is ready to be decoded: its choices, and what they cost. */
+/** A request that is ready to decode: its choices and their timings. */
 export class RunningRequest {
   readonly id: number
   readonly prepared: PreparedRequest
@@ -31,7 +31,7 @@ export class RunningRequest {
     this.#startedAt = input.startedAt
     this.sequences = Array.from({ length: input.prepared.choices }, (_, choice) => new Sequence(this, choice))
     const [first, ...others] = this.sequences
-    // The prompt's own log probabilities come first, in the first choice.
+    // The log probabilities of the prompt are sent first, with the first choice.
     if (first !== undefined && input.prepared.isJudged)
       for (const other of others) other.leader = { sequence: first, length: input.prepared.tokens.length }
   }
@@ -45,7 +45,7 @@ export class RunningRequest {
     return now - this.#startedAt
   }
 
-  /** The first choice has its first token. */
+  /** Called when the first choice has its first token. */
   promptDone(now: number): void {
     this.#promptDoneAt ??= now
   }

@@ -1,12 +1,12 @@
-/** A sequence that has a slot, as the scheduler sees it. */
+/** The scheduler's view of a sequence that has a slot. */
 export interface Runnable {
-  /** Tokens that are not cached yet; 1 for a sequence that generates. */
+  /** Tokens not yet cached; 1 for a generating sequence. */
   readonly remaining: number
-  /** Its prompt is done: it is owed a token every step. */
+  /** The prompt is complete, so it gets a token every step. */
   readonly generating: boolean
-  /** Steps since it got its slot. */
+  /** Steps since it was given its slot. */
   readonly waitedSteps: number
-  /** The logits of all its tokens are wanted, not only those of the last one. */
+  /** Wants logits for all its tokens, not only for the last. */
   readonly wantsPromptLogprobs: boolean
 }
 
@@ -15,26 +15,29 @@ export interface ScheduledTokens<T> {
   readonly tokens: number
 }
 
-/** What one decode computes. */
+/** The work of one decode. */
 export interface StepPlan<T> {
   readonly work: readonly ScheduledTokens<T>[]
-  /** How many of the sequences generate. */
+  /** Number of generating sequences. */
   readonly decodeCount: number
-  /** Prompt tokens among the work. */
+  /** Number of prompt tokens in `work`. */
   readonly promptTokens: number
 }
 
-/** A prompt that waits gains on shorter ones by this many tokens a step, so that none starves. */
+/** A waiting prompt is ranked as if it were shorter by this many tokens per step, so that none starves. */
 const AGEING_TOKENS = 64
 
-/** A prompt that would be done with this part of the budget more is finished: its rest would cost a step of its own. */
+/**
+ * A prompt that exceeds the budget by at most this share is finished: its rest would cost a step of its own.
+ */
 export const OVERDRAFT = 1 / 8
 
 /**
- * Every generating sequence gets its token. What is left of the budget goes to prompts, one after another: the one
- * that is done soonest first, so that first tokens leave as early as they can. `budget`: prompt tokens; the last prompt may overdraw it a little.
- * `mostOutputs`: tokens whose logits may be wanted, at least one for each sequence; llama.cpp ends the process where
- * there are more.
+ * Gives every generating sequence its token, and the rest of the budget to prompts one after another,
+ * shortest remaining first, so that first tokens come as early as possible.
+ * `budget`: prompt tokens; the last prompt may exceed it slightly.
+ * `mostOutputs`: maximum tokens with logits, at least one per sequence; llama.cpp aborts the process beyond
+ * it.
  */
 export function planStep<T extends Runnable>(
   sequences: readonly T[],

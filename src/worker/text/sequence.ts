@@ -5,29 +5,31 @@ import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
 
-/** One choice of one request: its tokens, where they are cached, and what is generated. */
+/** One choice of a request: its tokens, its slot and its output. */
 export class Sequence implements Runnable {
   readonly request: RunningRequest
   readonly choice: number
-  /** Made with the first token. */
+  /** Created with the first token. */
   sampler: SequenceSampler | undefined
-  /** Where it runs; undefined while it waits for a slot, or gave its cells up. */
+  /** The slot it runs in; undefined while it waits for one or is paused. */
   slot: Slot | undefined
-  /** A sequence that is computing a prefix that this one waits for, and how much of it. */
+  /** A sequence that is computing a prefix this one waits for, and the length of that prefix. */
   leader: { readonly sequence: Sequence; readonly length: number } | undefined
-  /** A batch with it failed: it is computed alone next, to find out which sequence is at fault. */
+  /** A batch containing it failed: it is computed alone next, to find the faulty sequence. */
   suspect = false
-  /** How many of the first tokens are in cells that it did not take itself, and the tokens of whoever did. */
+  /**
+   * How many of its first tokens are in cells allocated by another sequence, and the tokens of that sequence.
+   */
   shared: { readonly tokens: number; readonly owner: readonly number[] } | undefined
-  /** It had a slot before, so its prompt is counted. */
+  /** It had a slot before, so its prompt is already counted. */
   begun = false
-  /** Of a prompt that is judged: from how many of its tokens the next one was predicted. */
+  /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
   judgedTokens = 0
   waitedSteps = 0
   generated = 0
   finished = false
   readonly #answer: TextOutput
-  /** Generated tokens that have not been reported, where they are to be. */
+  /** Generated tokens not yet reported; undefined if the request does not want them. */
   #untold: number[] | undefined
   #tokens: number[] | undefined
 
@@ -39,14 +41,14 @@ export class Sequence implements Runnable {
   }
 
   /**
-   * The prompt and, behind it, everything generated so far. Not before they are asked for: of 128 choices most wait, and
-   * a prompt may be long.
+   * The prompt followed by everything generated so far. Built on first use: of 128 choices most are waiting,
+   * and a prompt may be long.
    */
   get tokens(): number[] {
     return (this.#tokens ??= toList(this.request.prepared.tokens))
   }
 
-  /** Tokens that are not cached yet. */
+  /** Tokens not yet cached. */
   get remaining(): number {
     return this.tokens.length - (this.slot?.length ?? 0)
   }
@@ -59,12 +61,12 @@ export class Sequence implements Runnable {
     return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
   }
 
-  /** Are the logits of the token at `position` wanted? */
+  /** Are the logits of the token at `position` needed? */
   wantsLogits(position: number): boolean {
     return position === this.tokens.length - 1 || this.wantsPromptLogprobs
   }
 
-  /** Takes a generated token; returns what of the answer may be shown now. */
+  /** Appends a generated token; returns the text that can be shown now. */
   accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): TextPiece | undefined {
     this.tokens.push(token)
     this.generated++
@@ -72,35 +74,35 @@ export class Sequence implements Runnable {
     return this.#answer.push(bytes, logprob)
   }
 
-  /** The token that ends the generation: counted, but no part of the answer. */
+  /** Counts the token that ends the generation; it is not part of the answer. */
   acceptEnd(token: number): void {
     this.generated++
     this.#untold?.push(token)
   }
 
-  /** Generated tokens that are to be reported now; undefined where none are wanted. */
+  /** Generated tokens to report now; undefined if the request does not want them. */
   takeUntold(): readonly number[] | undefined {
     const untold = this.#untold
     if (untold !== undefined) this.#untold = []
     return untold
   }
 
-  /** What was held back, now that the answer is over without a stop text. */
+  /** Text held back for a stop match, released when the answer ends without one. */
   endOfAnswer(): TextPiece | undefined {
     return this.#answer.end()
   }
 
-  /** Why the answer has to end before its next token, if so. */
+  /** The reason to end before the next token, if any. */
   limitReached(contextLength: number): FinishReason | undefined {
     if (this.generated >= this.request.prepared.maxTokens) return "length"
-    // The newest token needs no cell before the next step.
+    // The newest token needs no cell until the next step.
     return this.tokens.length > contextLength ? "length" : undefined
   }
 }
 
-/** What `Array.from` does, in a sixth of its time. */
+/** Same as `Array.from`, six times as fast. */
 function toList(ids: Int32Array): number[] {
   const list: number[] = []
-  for (let at = 0; at < ids.length; at++) list.push(ids[at] as number) // a place below the length
+  for (let at = 0; at < ids.length; at++) list.push(ids[at] as number) // an index below the length
   return list
 }

@@ -2,18 +2,18 @@ import type { Batch } from "../../llama/batch"
 import type { ScheduledTokens } from "./scheduler"
 import type { Sequence } from "./sequence"
 
-/** A token of the batch whose logits are wanted. */
+/** A token of the batch that has logits. */
 export interface LogitsRow {
   readonly sequence: Sequence
-  /** The token's place in its sequence. */
+  /** Index of the token in its sequence. */
   readonly position: number
-  /** The token's place in the batch. */
+  /** Index of the token in the batch. */
   readonly index: number
 }
 
 /**
- * Fills the batch with what is to be computed, in the order of sequence ids: llama.cpp computes sequences together
- * only where their ids follow each other.
+ * Fills the batch in order of sequence ids: llama.cpp computes sequences together only if their ids are
+ * consecutive.
  */
 export function fillBatch(batch: Batch, work: readonly ScheduledTokens<Sequence>[]): LogitsRow[] {
   const outputs: LogitsRow[] = []

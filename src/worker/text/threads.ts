@@ -1,23 +1,26 @@
 import { readFileSync } from "node:fs"
 import type { Context } from "../../llama/context"
 
-/** How often the machine's load is read, in ms. /proc counts in ticks of 10 ms, so shorter is noise. */
+/**
+ * Interval between readings of the system load, in ms. /proc counts in ticks of 10 ms, so shorter ones are
+ * noise.
+ */
 const SAMPLE_MS = 250
 
-/** Other processes must keep more than this much of a CPU busy before it is left to them. */
+/** CPU use by other processes below this (in CPUs) is ignored. */
 const BUSY_CPU = 0.5
 
-/** CPU time since boot, in clock ticks over the CPUs that this process may use. */
+/** CPU time since boot, in clock ticks summed over the CPUs available to this process. */
 export interface CpuTimes {
-  /** How many CPUs that are; hardware threads count one by one. */
+  /** Number of these CPUs; hardware threads count individually. */
   readonly cpus: number
   readonly busy: number
   readonly total: number
-  /** What this process used, in `busy` too. */
+  /** Ticks used by this process, also included in `busy`. */
   readonly own: number
 }
 
-/** CPUs that other processes kept busy between two readings. */
+/** CPUs kept busy by other processes between two readings. */
 export function foreignCpus(before: CpuTimes, after: CpuTimes): number {
   const total = after.total - before.total
   if (total <= 0) return 0
@@ -25,31 +28,31 @@ export function foreignCpus(before: CpuTimes, after: CpuTimes): number {
 }
 
 /**
- * ggml's threads meet at a barrier many times a step: with more threads than free CPUs all of them wait for the one
- * that is not running. So there are at most as many as others leave free. That goes for others of low priority too: with
- * two threads beside two that draw pictures at a niceness of 10, two cores gave 3 tokens/s and less, with one 100 (and
- * alone 140).
+ * ggml's threads meet at a barrier many times per step: with more threads than free CPUs, all of them wait
+ * for the one that is not scheduled. So use at most as many as are free, even next to low-priority processes:
+ * on two cores, beside two diffusion threads at niceness 10, two threads gave at most 3 tokens/s and one gave
+ * 100 (140 when idle).
  */
 export function threadsBeside(foreign: number, cpus: number, threads: number): number {
   return Math.max(1, Math.min(threads, Math.floor(cpus - foreign + BUSY_CPU)))
 }
 
-/** What was found out about the load of the machine holds for this long after the work stopped, in ms. */
+/** How long a load measurement remains valid after work stopped, in ms. */
 const REMEMBERED_MS = 2500
 
-/** Sets the number of threads before each step, from the load of the machine while there is work. */
+/** Sets the number of threads before each step, from the system load while there is work. */
 export class ThreadGovernor {
   readonly #threads: { readonly decode: number; readonly prefill: number }
   readonly #now: () => number
   readonly #read: () => CpuTimes | undefined
   #last: CpuTimes | undefined
   #lastAt = Number.NEGATIVE_INFINITY
-  /** ms since the last reading in which other workers of ours had the CPUs, by turns. */
+  /** ms since the last reading in which other workers of this server held the CPU lease. */
   #waitedMs = 0
   #decode: number
   #prefill: number
 
-  /** `read` is undefined where the system does not tell; then the numbers stay as they are. */
+  /** `read` is undefined on systems without load figures; thread counts then stay fixed. */
   constructor(threads: { decode: number; prefill: number }, now: () => number, read = readCpuTimes) {
     this.#threads = threads
     this.#now = now
@@ -59,8 +62,8 @@ export class ThreadGovernor {
   }
 
   /**
-   * To be called when work begins after a pause. What others did in the pause was in nobody's way, and does not count:
-   * a client may well have been preparing its request.
+   * Call when work begins after a pause. Load during the pause is ignored: it disturbed no step, and may have
+   * been a client preparing its request.
    */
   begin(context: Pick<Context, "setThreads">): void {
     const now = this.#now()
@@ -71,8 +74,9 @@ export class ThreadGovernor {
   }
 
   /**
-   * To be called before each step; reads the load a few times a second. `waitedMs`: how long other workers had the
-   * CPUs before this step. They make room for this one, so their load is no reason for fewer threads.
+   * Call before each step; reads the load a few times per second. `waitedMs`: how long other workers had the
+   * CPUs before this step. They yield the CPU lease to this one, so their load is no reason to use fewer
+   * threads.
    */
   prepare(context: Pick<Context, "setThreads">, waitedMs = 0): void {
     this.#waitedMs += waitedMs
@@ -102,7 +106,7 @@ export class ThreadGovernor {
   }
 }
 
-/** The CPUs of this process, as `Cpus_allowed_list` in proc(5) has them: "0-3,8". */
+/** The CPUs of this process, from `Cpus_allowed_list` in proc(5), such as "0-3,8". */
 let allowedCpus: ReadonlySet<number> | undefined
 
 /** Linux only. /proc/stat counts user, nice, system, idle, iowait, irq, softirq and steal for each CPU, see proc(5). */
@@ -126,7 +130,7 @@ export function parseCpuList(list: string): ReadonlySet<number> {
   return cpus
 }
 
-/** Adds up the lines of those CPUs in a text like /proc/stat. */
+/** Sums the lines of `cpus` in a text like /proc/stat. */
 export function sumCpuTimes(stat: string, cpus: ReadonlySet<number>): Omit<CpuTimes, "own"> {
   let counted = 0
   let busy = 0
@@ -142,7 +146,10 @@ export function sumCpuTimes(stat: string, cpus: ReadonlySet<number>): Omit<CpuTi
   return { cpus: counted, busy, total }
 }
 
-/** User and system time from a text like /proc/self/stat. The command name in it may hold spaces and parentheses. */
+/**
+ * User and system time from a text like /proc/self/stat. The command name in it may contain spaces and
+ * parentheses.
+ */
 function ownTicks(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   return Number(fields[11]) + Number(fields[12])

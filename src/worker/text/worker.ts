@@ -13,17 +13,17 @@ import { RunningRequest } from "./request"
 import { modelDefaults } from "./sampling/sampling"
 import { ThreadGovernor } from "./threads"
 
-/** How often a worker that waits for its turn says that it lives, in ms. */
+/** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
 const SIGN_OF_LIFE_MS = 1000
 
-/** Where the shim writes log and progress frames: the parent reads stderr. */
+/** The shim writes log and progress frames here; the parent reads stderr. */
 const STDERR = 2
 
 type Load = Extract<ToTextWorker, { type: "load" }>
 type Generate = Extract<ToTextWorker, { type: "generate" }>
 type Render = Extract<ToTextWorker, { type: "render" }>
 
-/** Runs one text model for the parent process, until that ends the connection. */
+/** Runs a text model for the parent process until the parent disconnects. */
 export function runTextWorker(): void {
   const send = (message: FromTextWorker): void => void process.send?.(message)
   let worker: TextWorker | undefined
@@ -72,13 +72,13 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   return new TextWorker(loaded, prompts, join(load.environment.runtimeFolder, "turns"), send)
 }
 
-/** Takes the parent's messages, and keeps the loop going while there is work. */
+/** Handles the parent's messages and runs the loop while there is work. */
 class TextWorker {
   readonly #prompts: PromptClient
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
   readonly #loop: TextLoop
-  /** Requests that are not ready for the loop yet. */
+  /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
   #looping = false
@@ -92,7 +92,7 @@ class TextWorker {
     const now = (): number => performance.now()
     this.#prompts = prompts
     this.#send = send
-    // A model that computes on GPUs only leaves the cores to others.
+    // A model entirely on GPUs needs no CPU lease.
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
     this.#outbox = new StepOutbox(send)
     this.#loop = new TextLoop({
@@ -136,7 +136,7 @@ class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
-    // The parent waits for a sign that the slots are free.
+    // The parent waits for confirmation that the slots are free.
     this.#outbox.flush()
   }
 
@@ -148,7 +148,7 @@ class TextWorker {
     }
   }
 
-  /** Steps as long as there is work, each in its turn on the CPU, and lets messages in between. */
+  /** Runs steps while there is work, each under the CPU lease, and handles messages in between. */
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
@@ -163,7 +163,10 @@ class TextWorker {
     this.#looping = false
   }
 
-  /** Others compute; meanwhile the parent hears that this worker is not the one that hangs. Resolves to ms. */
+  /**
+   * Waits for the CPU lease, with heartbeats so that the watchdog does not take this worker for hung.
+   * Resolves to the wait in ms.
+   */
   async #waitForTurn(lease: CpuLease): Promise<number> {
     const startedAt = performance.now()
     const heartbeats = setInterval(() => this.#outbox.flush(), SIGN_OF_LIFE_MS)

@@ -6,14 +6,14 @@ import { encodeMetadata } from "../../formats/onnx/metadata"
 import type { FilePart, TtsPlan } from "../../formats/speech/tts-model"
 import { derive } from "../derived"
 
-/** Changes with what is written below. */
+/** Increment when this file changes. */
 const RECIPE_VERSION = 1
 
 const MODEL = "model.onnx"
 const TOKENS = "tokens.txt"
 const VOICES = "voices.bin"
 
-/** Files that the engine loads, of the model or made from it. */
+/** Files that the engine loads: the model's own or derived ones. */
 export interface TtsFiles {
   readonly model: string
   readonly tokens: string
@@ -21,8 +21,9 @@ export interface TtsFiles {
 }
 
 /**
- * The files of a voice as the engine wants them. What the model lacks is made in `folder`: a copy of its graph with
- * metadata at the end (blocks are shared where the file system can), its table of tokens, its table of voices.
+ * The files of a voice in the form that the engine needs. Missing ones are made in `folder`: a copy of the
+ * graph with metadata appended (sharing blocks if the file system supports it), the token table and the table
+ * of speakers.
  */
 export async function deriveTtsFiles(plan: TtsPlan, folder: string): Promise<TtsFiles> {
   const { model, tokens, voices } = plan

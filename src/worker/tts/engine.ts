@@ -11,10 +11,10 @@ import type { EspeakData } from "./espeak-data"
 import { type SentencePiece, splitIntoPieces } from "./sentences"
 import { chooseSpeaker } from "./speakers"
 
-/** Requests that are spoken side by side, a sentence of each by turns. */
+/** Concurrent requests; they take turns, one sentence each. */
 const SLOTS = 4
 
-/** The first synthesis takes longer than those that follow. */
+/** The first synthesis is slower than later ones. */
 const WARM_UP = "a"
 
 export interface LoadedTts {
@@ -25,15 +25,15 @@ export interface LoadedTts {
   readonly espeak?: EspeakData
 }
 
-/** How one request is spoken. */
+/** The voice parameters of one request. */
 interface Manner {
   readonly speaker: number
   readonly speed: number
-  /** What espeak-ng calls the language; absent: the voice's own. */
+  /** espeak-ng's name of the language; absent: the voice's own. */
   readonly language?: string
 }
 
-/** One voice. It speaks piece by piece, and each is encoded and told as soon as it is there. */
+/** One voice. Synthesizes text piece by piece, and encodes and emits each at once. */
 export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   readonly info: Omit<LoadedMediaInfo, "footprint">
   readonly #loaded: LoadedTts
@@ -53,7 +53,7 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     }
   }
 
-  /** Speaks a little, so that the first request does not wait for what the engine prepares then. */
+  /** Synthesizes a short text, so that the first request does not pay for lazy initialization. */
   async warmUp(): Promise<void> {
     await this.#synthesize(WARM_UP, { speaker: 0, speed: 1 }, () => true)
   }
@@ -81,7 +81,7 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     })
   }
 
-  /** Returns how many samples there were. */
+  /** Resolves to the number of samples. */
   async #speak(
     pieces: readonly SentencePiece[],
     manner: Manner,
@@ -96,7 +96,7 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
         job.emit({ type: "audio", bytes: encoder.push(samples), samples: samples.length })
         return encoder
       })
-      encoding.catch(() => undefined) // it is thrown below, where it is waited for
+      encoding.catch(() => undefined) // the same error is thrown below, where the promise is awaited
       return !job.signal.aborted
     }
     for (const { text } of pieces) {
@@ -109,8 +109,8 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   }
 
   /**
-   * Synthesises one piece. `take` hears each part, and returns false to stop before the next. A piece that the voice
-   * cannot say (signs of another script alone) has no samples.
+   * Synthesizes one piece. `take` receives each part and returns false to stop. A piece that the voice cannot
+   * pronounce (only characters of another script) yields no samples.
    */
   async #synthesize(
     text: string,
@@ -135,7 +135,7 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   #mannerOf({ voice, speed }: SpeechRequest): Manner {
     const { voice: model, espeak } = this.#loaded
     const speaker = chooseSpeaker(model.description.speakers, voice)
-    // The engine replaces the length scale by this, so it has to bring it along.
+    // The engine replaces the length scale with this, so it must include the scale.
     const manner = { speaker, speed: speed / model.plan.lengthScale }
     const language = model.plan.espeak?.speakerLanguages?.[speaker]
     if (!language) return manner

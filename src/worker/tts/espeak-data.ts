@@ -5,25 +5,25 @@ import { ModelLoadFailed } from "../../errors/model"
 import type { EspeakNeeds } from "../../formats/speech/tts-model"
 import { locateEspeakData } from "../../native/espeak-files"
 
-/** Files without which espeak-ng ends the process. */
+/** Files without which espeak-ng aborts the process. */
 const NEEDED_FILES = ["phontab", "phonindex", "phondata", "intonations"]
 
-/** Names that espeak-ng lists, but takes only by the name of their file. */
+/** Listed language names that espeak-ng accepts only by their file name. */
 const RENAMED: Readonly<Record<string, string>> = { "en-gb": "en-gb-x-rp", "fr-fr": "fr", "pt-pt": "pt" }
 
-/** Where Debian's package espeak-ng-data puts its data, and where others do. */
+/** Where Debian's package espeak-ng-data and others install their data. */
 const SYSTEM_FOLDERS = ["/usr/lib", "/usr/share", "/usr/local/share", "/opt/homebrew/share"]
 
-/** espeak-ng's data for one process, which can only ever read one folder. */
+/** espeak-ng's data folder. A process can only ever use one. */
 export interface EspeakData {
   readonly folder: string
-  /** What a language is to be called here; `undefined` where the folder does not have it. */
+  /** The name of a language in this data; `undefined` if missing. */
   nameOf(language: string): string | undefined
 }
 
 /**
- * A folder that has what a voice needs: its own, this program's, or the system's.
- * @throws ModelLoadFailed where none has its language
+ * The folder with the data that a voice needs: its own, this program's or the system's.
+ * @throws ModelLoadFailed if none contains its language
  */
 export async function findEspeakData(
   model: string,
@@ -47,7 +47,7 @@ export async function findEspeakData(
   )
 }
 
-/** What a folder holds; `undefined` where it is no data of espeak-ng. */
+/** The contents of a folder; `undefined` if it is not an espeak-ng data folder. */
 export async function readEspeakData(folder: string): Promise<EspeakData | undefined> {
   if (!NEEDED_FILES.every((name) => existsSync(join(folder, name)))) return undefined
   const entries = await readdir(join(folder, "lang"), { recursive: true, withFileTypes: true }).catch(
@@ -70,7 +70,7 @@ export async function readEspeakData(folder: string): Promise<EspeakData | undef
   }
 }
 
-/** A language's file names its dictionary where it is not that of the language itself. */
+/** The dictionary of a language, which its file names if it differs from the language. */
 async function dictionaryOf(path: string): Promise<string> {
   const text = await Bun.file(path).text()
   const named = /^\s*dictionary\s+(\S+)/m.exec(text)?.[1]

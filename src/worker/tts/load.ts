@@ -12,15 +12,15 @@ import { deriveTtsFiles, type TtsFiles } from "./derived-files"
 import { TtsEngine } from "./engine"
 import { type EspeakData, findEspeakData } from "./espeak-data"
 
-/** Small voices are fast on one core already, and more of them gain little: 1.5 times at best with two. */
+/** Small voices are fast enough on one core, and gain little from more: at best 1.5 times with two. */
 const MOST_VITS_THREADS = 2
 const MOST_THREADS = 8
 
-/** The engine takes 0 for "not set". */
+/** The engine treats 0 as "not set". */
 const LEAST_NOISE = 1e-6
 
 /**
- * Loads a voice. Everything that the engine would end the process over is checked before it is called.
+ * Loads a voice. First checks everything that would make the engine abort the process.
  * @throws ModelLoadFailed, Unsupported (a build without speech), NativeLibraryError
  */
 export async function loadTts(
@@ -56,7 +56,7 @@ async function recognize(name: string, path: string): Promise<TtsModel> {
   throw new ModelLoadFailed(name, `${path} is not a text-to-speech model`)
 }
 
-/** Where espeak-ng wants another name for the language than the model's metadata have, a copy gets that one. */
+/** If espeak-ng uses another name for the language than the model's metadata, replaces it in a copy. */
 function withLanguageName(plan: TtsPlan, espeak: EspeakData | undefined): TtsPlan {
   const language = plan.espeak?.language.toLowerCase()
   const name = language === undefined ? undefined : espeak?.nameOf(language)
@@ -96,7 +96,7 @@ function configOf(
   }
 }
 
-/** Kokoro refuses to load with neither a language nor a lexicon; each request then names its own. */
+/** Kokoro refuses to load without a language or lexicon, even though each request names its own. */
 function languageOf({ family, espeak, lexicons }: TtsPlan, data: EspeakData | undefined) {
   if (family !== "kokoro" || espeak?.speakerLanguages === undefined || lexicons.length > 0) return {}
   return { lang: data?.nameOf(espeak.language) ?? espeak.language }

@@ -1,4 +1,4 @@
-/** A piece of text that is synthesised at once. */
+/** A piece of text synthesized in one call. */
 export interface SentencePiece {
   readonly text: string
   /** Does a sentence end with it? */
@@ -6,30 +6,30 @@ export interface SentencePiece {
 }
 
 /**
- * A first sentence that is longer is cut at its first clause, so that the first sound does not wait for all of it. In
- * characters; some 2.5 s of speech.
+ * A longer first sentence is cut after its first clause, to shorten the time to first sound. In characters;
+ * about 2.5 s of speech.
  */
 const LONG_FIRST = 40
-/** No clause is cut off that is shorter: it would sound chopped. */
+/** A shorter clause is not cut off: it would sound chopped. */
 const SHORTEST_CLAUSE = 10
-/** Longer pieces are cut anywhere: what one takes to synthesise must have a limit. */
+/** Longer pieces are cut anywhere, to bound the time of one synthesis. */
 const LONGEST_PIECE = 400
 
-/** Ends of sentences: in scripts that put a space behind them, and in those that do not. */
+/** Sentence ends, in scripts with and without a following space. */
 const SPACED_END = /[.!?…؟۔।॥։።]+["'”’»)\]]*(?=\s)/g
 const UNSPACED_END = /[。！？｡．]+[”’」』）]*/g
 const CLAUSE_END = /[,;:—–،؛](?=\s)|[，、；：]/g
 
-/** Words whose full stop ends no sentence, in lower case. */
+/** Words whose full stop does not end a sentence, in lower case. */
 const ABBREVIATIONS = new Set(
   "mr mrs ms dr prof st jr sr vs e.g i.e cf fig vol ca approx dept est a.m p.m bzw z.b d.h u.a".split(" "),
 )
 
-/** What no voice can say: controls, and marks that only tell how to show text. */
+/** Unpronounceable characters: control characters and marks for display only. */
 const UNSPEAKABLE =
   /[\p{Cc}\p{Co}\p{Cs}\p{Cn}\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffc\ufffd]/gu
 
-/** Divides a text into what is synthesised one after the other. Empty where there is nothing to say. */
+/** Splits a text into pieces to synthesize in order. Empty if there is nothing to pronounce. */
 export function splitIntoPieces(text: string): SentencePiece[] {
   const pieces = splitIntoSentences(text).flatMap((sentence, index) =>
     limitLength(index === 0 ? cutFirstClause(sentence) : [sentence]),
@@ -37,7 +37,7 @@ export function splitIntoPieces(text: string): SentencePiece[] {
   return pieces
 }
 
-/** Sentences, trimmed, none of them empty. A blank line ends one too. */
+/** Trimmed, non-empty sentences. A blank line ends one too. */
 function splitIntoSentences(text: string): string[] {
   return text
     .toWellFormed()
@@ -57,7 +57,7 @@ function splitParagraph(paragraph: string): string[] {
   return sentences
 }
 
-/** Marks without a word belong to the sentence before them. */
+/** Punctuation without a word is added to the previous sentence. */
 function addSentence(sentences: string[], sentence: string): void {
   if (sentence === "") return
   const previous = sentences.at(-1)
@@ -66,7 +66,7 @@ function addSentence(sentences: string[], sentence: string): void {
   else sentences[sentences.length - 1] = `${previous} ${sentence}`
 }
 
-/** Where sentences end, ascending. */
+/** Offsets of sentence ends, ascending. */
 function ends(text: string): number[] {
   const spaced = [...text.matchAll(SPACED_END)]
     .filter((match) => !isAbbreviation(text, match.index, match[0]))
@@ -93,13 +93,13 @@ function cutFirstClause(sentence: string): string[] {
   return [sentence]
 }
 
-/** The parts of one sentence, none of them too long. */
+/** Splits the parts of a sentence that are too long. */
 function limitLength(parts: readonly string[]): SentencePiece[] {
   const short = parts.flatMap(cutAnywhere)
   return short.map((text, index) => ({ text, endsSentence: index === short.length - 1 }))
 }
 
-/** At the last clause or space that leaves no part too long, else in the middle of a word. */
+/** Cuts at the last clause or space within the limit, otherwise inside a word. */
 function cutAnywhere(text: string): string[] {
   const parts: string[] = []
   let rest = text
@@ -115,7 +115,7 @@ function cutAnywhere(text: string): string[] {
   return rest === "" ? parts : [...parts, rest]
 }
 
-/** The length of a text without half a character at its end. */
+/** The length of a text without an unpaired surrogate at its end. */
 function wholeCharacters(text: string): number {
   const last = text.charCodeAt(text.length - 1)
   return last >= 0xd800 && last < 0xdc00 ? text.length - 1 : text.length

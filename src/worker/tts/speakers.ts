@@ -1,16 +1,16 @@
 import { InvalidRequest } from "../../errors/request"
 
-/** OpenAI's own voices, which its clients send. */
+/** OpenAI's voice names, which its clients send. */
 const OPENAI_VOICES = new Set(
   "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split(" "),
 )
 
-/** Of more speakers only the first are named in a message. */
+/** Error messages list at most this many speakers. */
 const MOST_NAMED = 60
 
 /**
- * The number of the speaker that a request asks for: by name, or by number as text. OpenAI's names stand for speakers
- * who are called so after a prefix (as Kokoro's `af_alloy`), otherwise for the first.
+ * The number of the requested speaker, given by name or number. OpenAI's names select the speaker with that
+ * name after a prefix (such as Kokoro's `af_alloy`), otherwise the first speaker.
  * @throws InvalidRequest (`voice`) that lists the speakers
  */
 export function chooseSpeaker(speakers: readonly (string | undefined)[], voice: string | undefined): number {

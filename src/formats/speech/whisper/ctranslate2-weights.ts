@@ -13,8 +13,9 @@ import {
 const MOST_LAYERS = 256
 
 /**
- * The weights of a Whisper in CTranslate2's names. It keeps the layers of query, key and value as one, row by row.
- * @throws InvalidModelFile where something is missing, or is no Whisper
+ * The weights of a Whisper in CTranslate2's naming, which concatenates the rows of query, key and value
+ * layers.
+ * @throws InvalidModelFile if something is missing or it is not a Whisper
  */
 export function ct2Weights(path: string, { variables, numbers }: Ct2Model): WhisperWeights {
   const tensor = (name: string): ExternalTensor => {

@@ -3,17 +3,17 @@ import { basename } from "node:path"
 import { InvalidModelFile } from "../../../errors/model"
 import type { ElementType, ExternalTensor } from "../../onnx/graph-writer"
 
-/** Limits far above any real model, so that a hostile file costs neither time nor memory. */
+/** Limits far above any real model, so that a hostile file takes neither time nor memory. */
 const MOST_VARIABLES = 100_000
 const MOST_NAME_BYTES = 1024
 const MOST_DIMENSIONS = 8
-/** From the first version with data types to the latest. */
+/** The supported versions: from the first with data types to the latest. */
 const OLDEST_VERSION = 4
 const LATEST_VERSION = 6
 const SMALL_BYTES = 8
 const WINDOW_BYTES = 4096
 
-/** CTranslate2's `DataType`, and the bytes of an element. */
+/** CTranslate2's `DataType` and the bytes per element. */
 const TYPES: readonly (readonly [type: ElementType, bytes: number])[] = [
   ["float", 4],
   ["int8", 1],
@@ -23,19 +23,19 @@ const TYPES: readonly (readonly [type: ElementType, bytes: number])[] = [
   ["bfloat16", 2],
 ]
 
-/** What a `model.bin` of CTranslate2 holds. */
+/** The contents of a CTranslate2 `model.bin`. */
 export interface Ct2Model {
-  /** `WhisperSpec`, … */
+  /** Such as `WhisperSpec`. */
   readonly spec: string
-  /** By name, aliases included. */
+  /** By name, including aliases. */
   readonly variables: ReadonlyMap<string, ExternalTensor>
-  /** Numbers without dimensions: settings. */
+  /** Scalars: settings. */
   readonly numbers: ReadonlyMap<string, number>
 }
 
 /**
- * Reads where the variables of a `model.bin` are; of the numbers themselves only single ones.
- * @throws InvalidModelFile where it is no such file, or damaged; the system's error where it cannot be opened
+ * Reads the locations of the variables in a `model.bin`, and the values of scalars only.
+ * @throws InvalidModelFile if it is not a valid file; the system's error if it cannot be opened
  */
 export async function readCt2Model(path: string): Promise<Ct2Model> {
   const file = await open(path, "r")
@@ -53,7 +53,7 @@ async function readVariables(cursor: Ct2Cursor): Promise<Ct2Model> {
       `it is not a CTranslate2 model of the format ${OLDEST_VERSION} to ${LATEST_VERSION} (found ${version})`,
     )
   const spec = await cursor.name()
-  await cursor.number(4) // the specification's revision
+  await cursor.number(4) // the revision of the specification
   const count = await cursor.number(4)
   if (count > MOST_VARIABLES) throw cursor.fail(`it claims to have ${count} variables`)
   const variables = new Map<string, ExternalTensor>()
@@ -86,7 +86,7 @@ async function readVariable(
   else cursor.skip(bytes, name)
 }
 
-/** Variables that are the same as others. */
+/** Other names of the same variables. */
 async function readAliases(cursor: Ct2Cursor, variables: Map<string, ExternalTensor>): Promise<void> {
   const count = await cursor.number(4)
   if (count > MOST_VARIABLES) throw cursor.fail(`it claims to have ${count} aliases`)
@@ -98,7 +98,7 @@ async function readAliases(cursor: Ct2Cursor, variables: Map<string, ExternalTen
   }
 }
 
-/** Reads little-endian values one after the other through a small window. */
+/** Reads little-endian values in order through a small window. */
 class Ct2Cursor {
   readonly fileName: string
   readonly #path: string
@@ -129,7 +129,7 @@ class Ct2Cursor {
     return taken.readUIntLE(0, bytes)
   }
 
-  /** A text with its length, whose last byte is zero. */
+  /** A string preceded by its length and terminated by a zero byte. */
   async name(): Promise<string> {
     const length = await this.number(2)
     if (length < 1 || length > MOST_NAME_BYTES) throw this.fail("it is damaged: a name is too long")

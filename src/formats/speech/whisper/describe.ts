@@ -2,16 +2,16 @@ import type { AsrModel, AsrPlan, LanguageChoice } from "../asr-model"
 import { findLicense } from "../license"
 import type { SpeechFolder } from "../speech-folder"
 
-/** The engine reads no more than 29.5 s. */
+/** The engine reads at most 29.5 s. */
 const TIMED_WINDOW_SECONDS = 28
-/** Without times a window is a segment: not too long a one. */
+/** Without times, each window becomes a segment and must be short. */
 const UNTIMED_WINDOW_SECONDS = 16
-/** After so many the engine stops, whatever follows. */
+/** The engine stops after this many tokens per second. */
 const TOKENS_PER_SECOND = 6
 
 const LANGUAGE: LanguageChoice = { how: "each-request", field: "language", taskField: "task" }
 
-/** What all Whispers have in common, wherever their weights are. */
+/** The properties common to all Whispers, wherever their weights are. */
 export async function describeWhisper(
   folder: SpeechFolder,
   languages: readonly string[],

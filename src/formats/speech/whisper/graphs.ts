@@ -3,15 +3,15 @@ import type { FeedForward, Linear, Norm, Weight, WhisperWeights } from "./weight
 import { whisperSizes } from "./weights"
 
 const EPSILON = 1e-5
-/** Added where a token may not look: later tokens. */
+/** Added to scores of positions that a token must not attend to: later tokens. */
 const MASKED = -1e9
 
-/** A layer and a head of the decoder whose attention follows the sound. */
+/** A layer and head of the decoder whose attention follows the audio. */
 export type AlignmentHead = readonly [layer: number, head: number]
 
 /**
- * Whisper's encoder in the interface that sherpa-onnx expects: the spectrogram `mel` [N, mels, T] gives keys and values
- * of the decoder's attention to the sound, for all its layers, [layers, N, T/2, state].
+ * Whisper's encoder with sherpa-onnx's interface: from the spectrogram `mel` [N, mels, T] it computes the
+ * keys and values of the decoder's cross-attention, for all its layers, [layers, N, T/2, state].
  */
 export function whisperEncoder(
   weights: WhisperWeights,
@@ -50,9 +50,9 @@ export function whisperEncoder(
 }
 
 /**
- * Whisper's decoder in sherpa-onnx's interface: new tokens [N, n] and the caches of the tokens before them (`offset`
- * says how many) give logits and longer caches, and the attention of the alignment heads [N, heads, n, T/2], from
- * which it finds out when each token was said.
+ * Whisper's decoder with sherpa-onnx's interface: from new tokens [N, n] and the caches of the `offset`
+ * tokens before them it computes logits, extended caches, and the attention of the alignment heads [N, heads,
+ * n, T/2], from which token times are derived.
  */
 export function whisperDecoder(
   weights: WhisperWeights,
@@ -132,7 +132,7 @@ function crossCaches(layers: number, state: number): GraphValue[] {
   return ["k", "v"].map((name) => float(`n_layer_cross_${name}`, [layers, "N", "T2", state]))
 }
 
-/** The pieces that Whisper's two halves are made of. All numbers are computed with 32-bit floats. */
+/** The building blocks of Whisper's encoder and decoder. All computation is in float32. */
 class WhisperGraph extends GraphWriter {
   readonly #heads: number
   readonly #state: number
@@ -174,7 +174,7 @@ class WhisperGraph extends GraphWriter {
     return this.node("Conv", parameters, { kernel_shape: [3], pads: [1, 1], strides: [stride] })
   }
 
-  /** x·(1 + erf(x/√2))/2, in the order in which ONNX Runtime finds it and computes it at once. */
+  /** x·(1 + erf(x/√2))/2, in the order that ONNX Runtime recognizes and fuses. */
   gelu(x: string): string {
     const error = this.node("Erf", [this.node("Div", [x, this.float(Math.SQRT2)])])
     const gated = this.node("Mul", [x, this.node("Add", [error, this.float(1)])])
@@ -186,7 +186,7 @@ class WhisperGraph extends GraphWriter {
     return this.node("Add", [x, this.linear(hidden, outer)])
   }
 
-  /** Attention by heads; `weights` [N, heads, queries, keys]. */
+  /** Multi-head attention; `weights` [N, heads, queries, keys]. */
   attend(
     query: string,
     key: string,
@@ -203,7 +203,7 @@ class WhisperGraph extends GraphWriter {
     return { output: this.node("Reshape", [joined, this.ints(0, 0, this.#state)]), weights }
   }
 
-  /** Rows `offset` to `total`, columns up to `total`, of the matrix that hides later tokens. */
+  /** Rows `offset` to `total`, columns up to `total`, of the causal mask. */
   causalMask(context: number, total: string): string {
     const zeros = this.node("ConstantOfShape", [this.ints(context, context)])
     const full = this.node("Trilu", [this.node("Add", [zeros, this.float(MASKED)]), this.int(1)], {
@@ -216,7 +216,7 @@ class WhisperGraph extends GraphWriter {
     return this.node("Slice", [x, start, end, this.ints(axis)])
   }
 
-  /** One behind the other in a new first dimension. */
+  /** Stacks along a new first dimension. */
   stack(parts: readonly string[], name: string): string {
     const unsqueezed = parts.map((part) => this.node("Unsqueeze", [part, this.ints(0)]))
     return this.node("Concat", unsqueezed, { axis: 0 }, name)

@@ -13,8 +13,8 @@ const TYPES: ReadonlyMap<string, ElementType> = new Map([
 ])
 
 /**
- * The weights of a Whisper in the names of Hugging Face's transformers, in one file or several.
- * @throws InvalidModelFile where something is missing, or is no Whisper
+ * The weights of a Whisper in the naming of Hugging Face's transformers, from one file or several.
+ * @throws InvalidModelFile if something is missing or it is not a Whisper
  */
 export async function huggingFaceWeights(paths: readonly string[], heads: number): Promise<WhisperWeights> {
   const tensors = new Map<string, ExternalTensor>()
@@ -45,7 +45,7 @@ function nameWeights(
   const has = (name: string): boolean => tensors.has(`model.${name}`) || tensors.has(name)
   const linear = (name: string): Linear => ({
     weight: { values: tensor(`${name}.weight`) },
-    // Keys have none.
+    // Key layers have no bias.
     ...(has(`${name}.bias`) && { bias: tensor(`${name}.bias`) }),
   })
   const norm = (name: string): Norm => ({ gamma: tensor(`${name}.weight`), beta: tensor(`${name}.bias`) })

@@ -19,8 +19,8 @@ import {
 import { whisperSizes, type WhisperWeights } from "./weights"
 
 /**
- * Whisper as faster-whisper uses it: `model.bin` of CTranslate2, a vocabulary and config.json. The engine gets graphs
- * that are written over the weights where they are.
+ * Whisper in the format of faster-whisper: CTranslate2's `model.bin`, a vocabulary and config.json. The
+ * engine loads generated graphs that refer to these weights in place.
  */
 export async function recognizeFasterWhisper(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const model = folder.matching(/^model\.bin$/)[0]
@@ -40,7 +40,7 @@ export async function recognizeFasterWhisper(folder: SpeechFolder): Promise<AsrM
   return await fromWeights(folder, source, { ...vocabulary, heads, linked: [model.path] })
 }
 
-/** Whisper as OpenAI publishes it: safetensors and a tokenizer.json in the names of transformers. */
+/** Whisper as published by OpenAI: safetensors and a tokenizer.json in transformers' naming. */
 export async function recognizeHuggingFaceWhisper(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const config = folder.matching(/^config\.json$/)[0]
   const settings = config && (await folder.json(config))
@@ -68,7 +68,7 @@ function neighbours(folder: SpeechFolder, { name }: ModelFolderFile): Neighbours
   return (other) => folder.named(folderOf(name) + other)
 }
 
-/** The first of the files of these names beside the model. */
+/** The first existing file of these names beside the model. */
 async function readVocabulary(
   folder: SpeechFolder,
   model: ModelFolderFile,
@@ -90,9 +90,9 @@ async function readCt2Weights({ path }: ModelFolderFile): Promise<WhisperWeights
   return ct2Weights(path, model)
 }
 
-/** What beside the weights makes a Whisper. */
+/** The parts of a Whisper besides its weights. */
 interface Surroundings {
-  /** Of the vocabulary, for messages. */
+  /** Path of the vocabulary, for messages. */
   readonly path: string
   readonly vocabulary: WhisperVocabulary
   readonly heads: readonly AlignmentHead[]
@@ -140,8 +140,8 @@ async function fromWeights(
 }
 
 /**
- * Pairs of layer and head; those that the model does not have are left out. Where there are none: all heads of the
- * upper half of the layers, as OpenAI's own code does.
+ * Pairs of layer and head, without those that the model lacks. If there are none: all heads of the upper half
+ * of the layers, as in OpenAI's code.
  */
 function alignmentHeads(value: unknown, { heads, decoder }: WhisperWeights): AlignmentHead[] {
   const named = (Array.isArray(value) ? value : []).flatMap((pair: unknown): AlignmentHead[] => {

@@ -5,13 +5,13 @@ import type { AsrModel } from "../asr-model"
 import { baseName, folderOf, type SpeechFolder } from "../speech-folder"
 import { describeWhisper } from "./describe"
 
-/** Without these in an encoder's metadata the engine ends its process. */
+/** If one of these is missing from an encoder's metadata, the engine aborts its process. */
 const NUMBERS = [
   ...["n_mels", "n_text_layer", "n_text_ctx", "n_text_state", "n_vocab", "sot", "eot", "blank_id"],
   ...["translate", "transcribe", "is_multilingual", "no_timestamps", "no_speech"],
 ]
 
-/** Whisper as sherpa-onnx publishes it: `NAME-encoder.onnx`, `NAME-decoder.onnx`, `NAME-tokens.txt`. */
+/** Whisper as published by sherpa-onnx: `NAME-encoder.onnx`, `NAME-decoder.onnx`, `NAME-tokens.txt`. */
 export async function recognizeSherpaWhisper(folder: SpeechFolder): Promise<AsrModel | undefined> {
   const encoders: ModelFolderFile[] = []
   for (const file of folder.graphs)

@@ -1,16 +1,19 @@
 import { reasonOf } from "../../../errors/base"
 import { InvalidModelFile } from "../../../errors/model"
 
-/** Multilingual vocabularies have at least this many tokens; those of English alone are smaller (OpenAI's `model.py`). */
+/**
+ * Multilingual vocabularies have at least this many tokens; English-only ones have fewer (OpenAI's
+ * `model.py`).
+ */
 const MULTILINGUAL_TOKENS = 51_865
-/** The space, in GPT-2's alphabet. */
+/** The space in GPT-2's byte alphabet. */
 const BLANK = "Ġ"
 const SPECIAL = /^<\|.*\|>$/
 
-/** Whisper's tokens by number, in GPT-2's alphabet of bytes. */
+/** Whisper's tokens by id, in GPT-2's byte alphabet. */
 export type WhisperVocabulary = readonly string[]
 
-/** The numbers of the tokens that are no text. */
+/** The ids of the special tokens. */
 interface SpecialTokens {
   readonly startOfTranscript: number
   readonly endOfText: number
@@ -32,7 +35,7 @@ export function parseCt2Vocabulary(path: string, text: string): WhisperVocabular
   throw new InvalidModelFile(path, "it is not a list of tokens")
 }
 
-/** The vocabulary in a `tokenizer.json` of Hugging Face: `model.vocab` and `added_tokens`. */
+/** The vocabulary in a Hugging Face `tokenizer.json`: `model.vocab` and `added_tokens`. */
 export function parseTokenizer(path: string, text: string): WhisperVocabulary {
   const parsed = parseJson(path, text)
   const model = field(parsed, "model")
@@ -66,14 +69,17 @@ export function isMultilingual(vocabularySize: number): boolean {
   return vocabularySize >= MULTILINGUAL_TOKENS
 }
 
-/** Codes of the languages that a vocabulary has tokens for; of an English one only that. */
+/** Codes of the languages with tokens in the vocabulary; English only for an English vocabulary. */
 export function whisperLanguages(path: string, vocabulary: WhisperVocabulary): string[] {
   return isMultilingual(vocabulary.length)
     ? specialTokens(path, vocabulary).languages.map(({ code }) => code)
     : ["en"]
 }
 
-/** What sherpa-onnx reads of a vocabulary from an encoder's metadata; without any of it it ends the process. */
+/**
+ * The metadata about the vocabulary that sherpa-onnx reads from an encoder; it aborts the process if any is
+ * missing.
+ */
 export function tokenMetadata(
   path: string,
   vocabulary: WhisperVocabulary,
@@ -122,7 +128,7 @@ function specialTokens(path: string, vocabulary: WhisperVocabulary): SpecialToke
     startOfPrevious: find("<|startofprev|>"),
     startOfLm: find("<|startoflm|>"),
     blank: find(BLANK),
-    // They stand between these two.
+    // The language tokens are between these two.
     languages: vocabulary
       .map((token, number) => ({ code: token.slice(2, -2), token: number }))
       .slice(startOfTranscript + 1, translate),
@@ -130,8 +136,8 @@ function specialTokens(path: string, vocabulary: WhisperVocabulary): SpecialToke
 }
 
 /**
- * The tokens of text as sherpa-onnx reads them: a line for each, with its bytes in base64 and its number.
- * @throws InvalidModelFile where a token is in another alphabet
+ * The text tokens in sherpa-onnx's format: a line each, with the bytes in base64 and the id.
+ * @throws InvalidModelFile if a token uses another alphabet
  */
 export function whisperTokenLines(path: string, vocabulary: WhisperVocabulary): string {
   const lines: string[] = []
@@ -140,14 +146,14 @@ export function whisperTokenLines(path: string, vocabulary: WhisperVocabulary): 
     const bytes = Array.from(token, (letter) => BYTE_OF.get(letter))
     if (bytes.includes(undefined))
       throw new InvalidModelFile(path, `the token ${number} ('${token}') is not in GPT-2's alphabet`)
-    lines.push(`${Buffer.from(bytes as number[]).toString("base64")} ${number}\n`) // checked one line above
+    lines.push(`${Buffer.from(bytes as number[]).toString("base64")} ${number}\n`) // checked in the line above
   })
   return lines.join("")
 }
 
 /**
- * GPT-2's alphabet: bytes that can be seen stand for themselves, the others, in order, for the characters from 256 on
- * (`bytes_to_unicode` in its `encoder.py`).
+ * GPT-2's byte alphabet: printable bytes represent themselves, the others, in order, are the characters from
+ * 256 on (`bytes_to_unicode` in its `encoder.py`).
  */
 const BYTE_OF: ReadonlyMap<string, number> = new Map(
   Array.from({ length: 256 }, (_, byte) => byte).map((byte, _, all) => {

@@ -1,12 +1,12 @@
 import type { ExternalTensor } from "../../onnx/graph-writer"
 
-/** Numbers of a layer; with `scale` they are integers, one scale for each row, to be divided by it. */
+/** The weights of a layer; with `scale` they are integers to divide by one scale per row. */
 export interface Weight {
   readonly values: ExternalTensor
   readonly scale?: ExternalTensor
 }
 
-/** `weight` has a row for each output. */
+/** `weight` has a row per output. */
 export interface Linear {
   readonly weight: Weight
   readonly bias?: ExternalTensor
@@ -31,7 +31,7 @@ export interface FeedForward {
   readonly outer: Linear
 }
 
-/** All numbers of a Whisper, wherever they are stored. */
+/** All weights of a Whisper, wherever they are stored. */
 export interface WhisperWeights {
   readonly heads: number
   readonly convolutions: readonly [Linear, Linear]
@@ -48,7 +48,7 @@ export interface WhisperWeights {
   readonly decoderNorm: Norm
 }
 
-/** Sizes that follow from the weights. */
+/** Dimensions that follow from the weights. */
 export interface WhisperSizes {
   readonly mels: number
   readonly audioContext: number
@@ -68,7 +68,7 @@ export function whisperSizes(weights: WhisperWeights): WhisperSizes {
   }
 }
 
-/** Rows `from` to before `to`: rows lie one behind the other. */
+/** Rows `from` to `to` (exclusive); rows are contiguous. */
 export function rows(tensor: ExternalTensor, from: number, to: number): ExternalTensor {
   const [count = 1, ...rest] = tensor.shape
   const rowBytes = tensor.bytes / count
@@ -80,13 +80,13 @@ export function rows(tensor: ExternalTensor, from: number, to: number): External
   }
 }
 
-/** The part of a layer that computes the outputs `from` to before `to`. */
+/** The part of a layer that computes outputs `from` to `to` (exclusive). */
 export function linearRows({ weight, bias }: Linear, from: number, to: number): Linear {
   const { values, scale } = weight
   return {
     weight: {
       values: rows(values, from, to),
-      // A single scale is that of all rows.
+      // A scalar scale applies to all rows.
       ...(scale !== undefined && { scale: scale.shape.length === 0 ? scale : rows(scale, from, to) }),
     },
     ...(bias !== undefined && { bias: rows(bias, from, to) }),

@@ -1,15 +1,17 @@
 import type { AudioFile } from "./audio-file"
 import { frameLength, mpegHeader, sameStream } from "./mpeg-header"
 
-/** What a file's first bytes say that it is. Names are those of ffmpeg's demuxers where it has to help. */
+/**
+ * The format according to a file's first bytes. Where ffmpeg is needed, the names are those of its demuxers.
+ */
 export type Container =
   "wav" | "mp3" | "flac" | "ogg" | "matroska" | "mov" | "aac" | "aiff" | "caf" | "amr" | "asf"
 
-/** Frames of MP3 may come after this much of something else: remains of a cut, padding. */
+/** MP3 frames may be preceded by this much other data: remains of an edit, padding. */
 const SEARCHED_BYTES = 16 * 1024
 const ID3_HEADER_BYTES = 10
 
-/** Bytes at a place in the file that tell. */
+/** Bytes at a fixed offset that identify the format. */
 const SIGNATURES: readonly (readonly [container: Container, offset: number, bytes: string])[] = [
   ["flac", 0, "fLaC"],
   ["ogg", 0, "OggS"],
@@ -23,7 +25,7 @@ const SIGNATURES: readonly (readonly [container: Container, offset: number, byte
   ["asf", 0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11"],
 ]
 
-/** Recognises a file by its content; names and MIME types lie too often. */
+/** Detects the format from the content; file names and MIME types are unreliable. */
 export function identifyContainer(file: AudioFile): Container | undefined {
   const start = skipId3(file)
   const head = file.read(start, SEARCHED_BYTES)
@@ -36,21 +38,21 @@ export function identifyContainer(file: AudioFile): Container | undefined {
   return findMpegFrame(head, start + head.length === file.size) === undefined ? undefined : "mp3"
 }
 
-/** Where the sound begins: behind an ID3v2 tag, where there is one. */
+/** Offset of the audio data, after an ID3v2 tag if there is one. */
 export function skipId3(file: AudioFile): number {
   let position = 0
   for (;;) {
     const header = file.read(position, ID3_HEADER_BYTES)
     if (header.length < ID3_HEADER_BYTES || header.toString("latin1", 0, 3) !== "ID3") return position
     const [a = 0, b = 0, c = 0, d = 0] = header.subarray(6)
-    // Seven bits of each byte count (ID3v2.4 §3.1).
+    // Seven bits of each byte are used (ID3v2.4 §3.1).
     position += ID3_HEADER_BYTES + (a << 21) + (b << 14) + (c << 7) + d
   }
 }
 
 /**
- * Where the first MPEG audio frame is: one that another follows directly. One alone will do where the file, which
- * ends with these bytes, has no room for a second.
+ * Offset of the first MPEG audio frame, which must be followed directly by another. One is enough if `bytes`
+ * end with the file and there is no room for a second.
  */
 export function findMpegFrame(bytes: Uint8Array, isWhole: boolean): number | undefined {
   for (let i = 0; i + 4 <= bytes.length; i++) {

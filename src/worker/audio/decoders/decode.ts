@@ -11,28 +11,28 @@ import { mixDown, type Pcm } from "./pcm"
 import { Recording } from "./recording"
 import { decodeWav, isCompressedWav } from "./wav"
 
-/** What recognisers take. */
+/** The sample rate of ASR models. */
 export const ASR_SAMPLE_RATE = 16_000
 
-/** Longer recordings are refused: half a gigabyte of samples. */
+/** The maximum length: half a gigabyte of samples. */
 const MAX_SECONDS = 4 * 3600
-/** Rates of real recordings lie far inside. */
+/** Real recordings are well within these limits. */
 const MIN_RATE = 1000
 const MAX_RATE = 768_000
 
 export interface DecodeOptions {
-  /** To {@link ASR_SAMPLE_RATE}. */
+  /** Resamples to {@link ASR_SAMPLE_RATE}. */
   readonly makeResampler: (fromRate: number) => Resampler
-  /** Called after every stretch of some seconds. What it throws ends the decoding. */
+  /** Awaited after every few seconds of audio. An error it throws aborts the decoding. */
   readonly pause: () => Promise<void>
-  /** Seconds; absent: four hours. */
+  /** In seconds; default: four hours. */
   readonly maxSeconds?: number
 }
 
 /**
- * The sound of a file of any supported format, as one channel at {@link ASR_SAMPLE_RATE}.
- * @throws InvalidRequest where the file is damaged, too long or no audio; Unsupported where it takes ffmpeg, which
- * is not there
+ * Decodes a file of any supported format to mono at {@link ASR_SAMPLE_RATE}.
+ * @throws InvalidRequest if the file is damaged, too long or not audio; Unsupported if it needs ffmpeg, which
+ * is not installed
  */
 export async function decodeAudio(path: string, options: DecodeOptions): Promise<Recording> {
   const { maxSeconds = MAX_SECONDS } = options
@@ -51,7 +51,7 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
   return recording
 }
 
-/** The decoder for what the file's content says that it is. */
+/** Selects the decoder from the file's content. */
 async function* chooseDecoder(file: AudioFile, maxSeconds: number): AsyncGenerator<Pcm> {
   const container = identifyContainer(file)
   if (container === undefined)
@@ -96,7 +96,7 @@ const NAMES = {
   asf: "WMA",
 } as const satisfies Partial<Record<Container, string>>
 
-/** Resamples; streams may change their rate where they were joined. */
+/** Resamples a stream; concatenated streams may change their rate. */
 class RateLine {
   readonly #makeResampler: (fromRate: number) => Resampler
   #rate = ASR_SAMPLE_RATE

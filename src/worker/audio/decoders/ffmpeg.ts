@@ -4,15 +4,15 @@ import type { Container } from "./container"
 import type { Pcm } from "./pcm"
 
 const SAMPLE_RATE = 16_000
-/** ffmpeg decodes an hour in seconds; one that takes this long is stuck. */
+/** ffmpeg decodes an hour of audio in seconds; after this time it is stuck. */
 const TIMEOUT_MS = 120_000
-/** Boxes before the sound and between its pieces: fragmented files have one or two for each second. */
+/** Maximum number of boxes: fragmented files have one or two per second. */
 const MAX_BOXES = 100_000
 
 /**
- * Formats that no decoder of a free licence reads: handed to ffmpeg, where that is installed. It is told which
- * demuxer to use and may open nothing but the one file, so that no playlist or reference leads it elsewhere.
- * @throws Unsupported where there is no ffmpeg
+ * Decodes formats without a freely licensed decoder by running ffmpeg, if installed. The demuxer is fixed and
+ * only this file may be opened, so that no playlist or reference can lead elsewhere.
+ * @throws Unsupported if there is no ffmpeg
  */
 export async function* decodeWithFfmpeg(
   file: AudioFile,
@@ -57,7 +57,7 @@ function ffmpegArguments(path: string, container: Container, maxSeconds: number)
   ].flat()
 }
 
-/** Little-endian floats, whose bytes come in pieces of any length. */
+/** Converts a stream of little-endian floats in chunks of any length. */
 async function* toFloats(stream: ReadableStream<Uint8Array>): AsyncGenerator<Float32Array> {
   let rest = Buffer.alloc(0)
   for await (const piece of stream) {
@@ -76,14 +76,14 @@ function explain(complaints: string, wasKilled: boolean): string {
   return words.length === 0 ? "ffmpeg found no audio in it" : `ffmpeg says: ${words.join("; ")}`
 }
 
-/** ffmpeg decodes what there is of a file that was cut short, and says little about the rest. */
+/** ffmpeg decodes what is left of a truncated file and hardly reports the loss. */
 function checkBoxes(file: AudioFile): void {
   let position = 0
   for (let i = 0; i < MAX_BOXES && position < file.size; i++) {
     const header = file.read(position, 16)
     if (header.length < 8) throw cutShort("another box", "is nothing behind it")
     let size = header.readUInt32BE(0)
-    // 0: to the end of the file; 1: 64 bits follow (ISO 14496-12, 4.2).
+    // 0: to the end of the file; 1: a 64-bit size follows (ISO 14496-12, 4.2).
     if (size === 0) return
     if (size === 1 && header.length === 16) size = Number(header.readBigUInt64BE(8))
     if (size < 8) throw brokenAudio(`its MP4 box at byte ${position} is damaged`)

@@ -1,6 +1,6 @@
 import { type AudioFile, brokenAudio, cutShort } from "./audio-file"
 
-/** Elements of Matroska (RFC 9559, 5) that lead to the sound. */
+/** Matroska elements (RFC 9559, 5) needed to find the audio. */
 const IDS = {
   segment: 0x18538067,
   tracks: 0x1654ae6b,
@@ -16,19 +16,19 @@ const IDS = {
   simpleBlock: 0xa3,
 } as const
 
-/** Elements whose content is elements: their headers are passed over, and what they hold comes next. */
+/** Elements that contain elements: only their headers are skipped, and their contents come next. */
 const CONTAINERS: readonly number[] = [IDS.segment, IDS.tracks, IDS.trackEntry, IDS.cluster, IDS.blockGroup]
 const AUDIO = 2
-/** An element's identifier takes up to 4 bytes, its size up to 8. */
+/** An element's id takes up to 4 bytes, its size up to 8. */
 const MAX_HEADER_BYTES = 12
-/** A day of blocks of 20 ms. */
+/** A day in blocks of 20 ms. */
 const MAX_ELEMENTS = 5_000_000
-/** Of a codec's header or a block of sound; real ones have some thousand bytes. */
+/** Maximum size of a codec header or a block of audio; real ones have a few thousand bytes. */
 const MAX_CONTENT_BYTES = 1024 * 1024
 
 interface Element {
   readonly id: number
-  /** Where the content begins, and where it ends: undefined where the writer did not know. */
+  /** Start and end of the content; the end is undefined if the size is unknown. */
   readonly start: number
   readonly end: number | undefined
 }
@@ -38,13 +38,13 @@ export interface AudioTrack {
   readonly number: number
   /** `A_OPUS`, `A_VORBIS`, `A_AAC`, … */
   readonly codec: string
-  /** The codec's own header. */
+  /** The codec's private header. */
   readonly header: Buffer
-  /** Its blocks are compressed once more, or encrypted. */
+  /** Its blocks are additionally compressed or encrypted. */
   readonly isEncoded: boolean
 }
 
-/** @throws InvalidRequest where there is none */
+/** @throws InvalidRequest if there is none */
 export function audioTrack(file: AudioFile): AudioTrack {
   const tracks: { number: number; type: number; codec: string; header: Buffer; isEncoded: boolean }[] = []
   for (const element of elements(file)) {
@@ -65,7 +65,7 @@ export function audioTrack(file: AudioFile): AudioTrack {
   return track
 }
 
-/** The packets of a track, in the order of the file. */
+/** The packets of a track, in file order. */
 export function* trackPackets(file: AudioFile, track: AudioTrack): Generator<Uint8Array> {
   for (const element of elements(file)) {
     if (element.id !== IDS.simpleBlock && element.id !== IDS.block) continue
@@ -75,7 +75,7 @@ export function* trackPackets(file: AudioFile, track: AudioTrack): Generator<Uin
   }
 }
 
-/** All elements in order, those inside others behind the ones that hold them. */
+/** All elements in file order, parents before their children. */
 function* elements(file: AudioFile): Generator<Element> {
   let position = 0
   for (let i = 0; position < file.size; i++) {
@@ -111,12 +111,12 @@ function unsigned(bytes: Buffer): number {
   return bytes.length === 0 || bytes.length > 6 ? 0 : bytes.readUIntBE(0, bytes.length)
 }
 
-/** Bytes of a variable-length integer by its first: 1 to 8, or 9 where that byte begins none. */
+/** Length of a variable-length integer from its first byte: 1 to 8, or 9 if the byte is invalid. */
 function vintLength(first: number): number {
   return Math.clz32(first) - 23
 }
 
-/** RFC 8794, 4. With all bits set it says "unknown", as the size of something that is still written. */
+/** RFC 8794, 4. All bits set means "unknown", such as the size of a live stream. */
 function readVint(
   bytes: Uint8Array,
   at: number,
@@ -135,7 +135,7 @@ function readVint(
   return { value, isUnknown, next: at + length }
 }
 
-/** A block behind its track's number: time (2 bytes), flags, and one packet or several laced together. */
+/** The part of a block after its track number: time (2 bytes), flags, and one or several laced packets. */
 function unlace(block: Buffer, at: number): Uint8Array[] {
   const flags = block[at + 2] ?? 0
   const body = block.subarray(at + 3)
@@ -147,13 +147,13 @@ function unlace(block: Buffer, at: number): Uint8Array[] {
 }
 
 interface LaceSizes {
-  /** Of all packets but the last. */
+  /** Of all packets except the last. */
   readonly sizes: readonly number[]
-  /** Where the packets begin. */
+  /** Offset of the packets. */
   readonly next: number
 }
 
-/** RFC 9559, 10.3. Kinds: 1 Xiph, 2 all of one size, 3 EBML. */
+/** RFC 9559, 10.3. Kinds: 1 Xiph, 2 fixed size, 3 EBML. */
 function laceSizes(kind: number, body: Buffer, count: number): LaceSizes {
   if (kind === 1) return xiphSizes(body, count)
   if (kind === 3) return ebmlSizes(body, count)
@@ -172,7 +172,7 @@ function xiphSizes(body: Buffer, count: number): LaceSizes {
   return { sizes, next: at }
 }
 
-/** The first size, then differences, with half of their range taken off. */
+/** The first size, followed by differences, stored with half of their range as an offset. */
 function ebmlSizes(body: Buffer, count: number): LaceSizes {
   const sizes: number[] = []
   let at = 1

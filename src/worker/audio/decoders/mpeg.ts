@@ -5,9 +5,12 @@ import { type MpegHeader, mpegHeader, samplesPerFrame } from "./mpeg-header"
 import type { Pcm } from "./pcm"
 import { decodeParts, member } from "./wasm-decoder"
 
-/** Enough for the first frame behind any remains of something else. */
+/** Enough to find the first frame after other data. */
 const HEAD_BYTES = 64 * 1024
-/** A file may lack this part, and these frames, of what its header promises: encoders count their own padding. */
+/**
+ * Tolerated shortfall against the length in the header, as a share and in frames: encoders count their own
+ * padding.
+ */
 const TOLERATED_LOSS = 0.02
 const TOLERATED_FRAMES = 4
 
@@ -30,12 +33,12 @@ function inSeconds(samples: number, { sampleRate }: { readonly sampleRate: numbe
 
 interface Promised {
   readonly samples: number
-  /** With what may be missing taken off. */
+  /** After subtracting the tolerated loss. */
   readonly least: number
   readonly sampleRate: number
 }
 
-/** What the tag in the first frame, where encoders put one, says of the length. */
+/** The length according to the tag in the first frame, if there is one. */
 function promisedSamples(file: AudioFile): Promised | undefined {
   const start = skipId3(file)
   const head = file.read(start, HEAD_BYTES)
@@ -59,7 +62,7 @@ function sideInfoBytes({ version, mono }: MpegHeader): number {
   return mono ? 9 : 17
 }
 
-/** The tag is `Xing` or `Info`, flags (1: with the number of frames), and the number, big-endian. */
+/** The tag is `Xing` or `Info`, flags (1: has the number of frames), and the number, big-endian. */
 function framesInTag(bytes: Buffer): number | undefined {
   if (bytes.length < 12 || !["Xing", "Info"].includes(bytes.toString("latin1", 0, 4))) return undefined
   return (bytes.readUInt32BE(4) & 1) === 0 ? undefined : bytes.readUInt32BE(8)

@@ -5,10 +5,10 @@ import { decodeFlacParts } from "./flac"
 import type { Pcm } from "./pcm"
 import { decodeParts, member } from "./wasm-decoder"
 
-/** Before a page's table of segments (RFC 3533, 6). */
+/** Bytes before a page's segment table (RFC 3533, 6). */
 const PAGE_HEADER_BYTES = 27
 
-/** How the first packet of each codec begins. */
+/** The start of the first packet of each codec. */
 const CODECS = [
   ["vorbis", "\x01vorbis"],
   ["opus", "OpusHead"],
@@ -17,7 +17,7 @@ const CODECS = [
 
 export type OggCodec = (typeof CODECS)[number][0]
 
-/** What the first stream is; undefined: nothing that is decoded here, such as Speex. */
+/** The codec of the first stream; undefined if unsupported, such as Speex. */
 export function oggCodec(file: AudioFile): OggCodec | undefined {
   const header = file.read(0, PAGE_HEADER_BYTES)
   const packet = file.read(PAGE_HEADER_BYTES + (header[26] ?? 0), 8).toString("latin1")
@@ -46,7 +46,7 @@ export async function* decodeOgg(file: AudioFile): AsyncGenerator<Pcm> {
   }
 }
 
-/** The decoders drop an incomplete last page in silence. */
+/** The decoders silently drop an incomplete last page. */
 function checkPages(file: AudioFile): void {
   let position = 0
   while (position < file.size) {

@@ -4,12 +4,12 @@ import { type AudioTrack, trackPackets } from "./matroska"
 import type { Pcm } from "./pcm"
 import { member } from "./wasm-decoder"
 
-/** Packets decoded at once: 20 ms each as a rule. */
+/** Packets decoded at once, usually of 20 ms each. */
 const PACKETS_AT_ONCE = 64
-/** Longer ones are none (RFC 6716, 3.4). */
+/** Maximum length of a packet (RFC 6716, 3.4). */
 const MAX_PACKET_BYTES = 1276 * 255
 
-/** Opus in Matroska or WebM, as browsers record it. */
+/** Opus in Matroska or WebM, as recorded by browsers. */
 export async function* decodeOpusTrack(file: AudioFile, track: AudioTrack): AsyncGenerator<Pcm> {
   const OpusDecoder = member(wasmOpus, "OpusDecoder")
   const decoder = new OpusDecoder(readOpusHead(track.header))
@@ -62,7 +62,7 @@ function readOpusHead(head: Buffer): OpusHead {
   const streamCount = head.readUInt8(19)
   const coupledStreamCount = head.readUInt8(20)
   const channelMappingTable = [...head.subarray(21, 21 + channels)]
-  // 255 is silence; any other number must be that of a channel of the streams.
+  // 255 is silence; any other number must be a channel of the streams.
   const isWithin = channelMappingTable.every(
     (index) => index === 255 || index < streamCount + coupledStreamCount,
   )

@@ -1,11 +1,11 @@
-/** Decoded sound of a stretch of time: samples from -1 to 1, one array for each channel, all of one length. */
+/** A stretch of decoded audio: samples from -1 to 1, one array per channel, all of the same length. */
 export interface Pcm {
   readonly channels: readonly Float32Array[]
-  /** Hertz. */
+  /** In Hz. */
   readonly sampleRate: number
 }
 
-/** One channel: the mean of all. */
+/** Mixes to mono: the mean of all channels. */
 export function mixDown({ channels }: Pcm): Float32Array {
   const [first, ...others] = channels
   if (first === undefined) return new Float32Array()

@@ -2,7 +2,7 @@ import { reasonOf } from "../../../errors/base"
 import { brokenAudio } from "./audio-file"
 import type { Pcm } from "./pcm"
 
-/** What the WebAssembly decoders give back. */
+/** The result of a WebAssembly decoder. */
 export interface WasmAudio {
   readonly channelData: readonly Float32Array[]
   readonly samplesDecoded: number
@@ -12,14 +12,14 @@ export interface WasmAudio {
 interface WasmDecoder {
   readonly ready: Promise<void>
   decode(bytes: Uint8Array): WasmAudio | Promise<WasmAudio>
-  /** The samples of what came last; the MPEG decoder keeps none back. */
+  /** The remaining samples; the MPEG decoder buffers none. */
   flush?(): Promise<WasmAudio>
   free(): void
 }
 
 /**
- * Feeds `parts` to a decoder and frees it in the end.
- * @throws InvalidRequest with the decoder's own words
+ * Feeds `parts` to a decoder and frees it at the end.
+ * @throws InvalidRequest with the decoder's message
  */
 export async function* decodeParts(
   what: string,
@@ -37,8 +37,8 @@ export async function* decodeParts(
 }
 
 /**
- * A member of a package by a computed name. The packages name their classes in statements that Bun's bundler keeps
- * although it has left the classes out; with a name that it cannot see it leaves nothing out.
+ * A member of a package by computed name. The packages refer to their classes in statements that
+ * Bun's bundler keeps even if it drops the classes; with a name unknown at build time it drops nothing.
  */
 export function member<T, K extends keyof T>(namespace: T, name: K): T[K] {
   return namespace[name]

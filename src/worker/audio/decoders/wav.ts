@@ -1,21 +1,21 @@
 import { type AudioFile, brokenAudio, cutShort } from "./audio-file"
 import type { Pcm } from "./pcm"
 
-/** Format tags of WAVE files (mmreg.h) that are plain samples. */
+/** Format tags of uncompressed WAVE files (mmreg.h). */
 const PCM = 1
 const FLOAT = 3
 const A_LAW = 6
 const MU_LAW = 7
-/** The real tag is in the first bytes of the sub-format's GUID. */
+/** The actual tag is in the first bytes of the sub-format's GUID. */
 const EXTENSIBLE = 0xfffe
 
 const MAX_CHANNELS = 64
-/** Sizes that writers put where they do not know the length: streams, and ffmpeg's and Windows' recorders. */
+/** Sizes written when the length is unknown: by streams, ffmpeg's and Windows' recorders. */
 const UNKNOWN_SIZES: readonly number[] = [0, 0xffffffff, 0x7fffffff, 0xffffffff - 36, 0x7ffff000]
-/** Chunks before the data: real files have a handful. */
+/** Maximum number of chunks before the data; real files have a handful. */
 const MAX_CHUNKS = 1000
 
-/** How samples lie in a WAVE file. */
+/** Layout of the samples in a WAVE file. */
 interface WavLayout {
   readonly tag: number
   readonly channels: number
@@ -25,7 +25,7 @@ interface WavLayout {
   readonly dataEnd: number
 }
 
-/** Is the sound something else than plain samples, such as ADPCM? */
+/** Is the audio compressed, for example ADPCM? */
 export function isCompressedWav(file: AudioFile): boolean {
   return ![PCM, FLOAT, A_LAW, MU_LAW].includes(readLayout(file).tag)
 }
@@ -63,7 +63,7 @@ function readLayout(file: AudioFile): WavLayout {
       if (format === undefined) throw brokenAudio("its WAV header has no 'fmt ' chunk before the data")
       return { ...format, dataStart: position, dataEnd: endOfData(file, position, size) }
     }
-    // Chunks begin at even places.
+    // Chunks are aligned to even offsets.
     position += size + (size & 1)
   }
   throw brokenAudio("its WAV header has no 'data' chunk")

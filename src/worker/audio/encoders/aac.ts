@@ -8,36 +8,39 @@ const BITRATE = 64_000
 const HEADER_BYTES = 7
 /** MPEG-4's sampling frequency indices. */
 const RATES = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350]
-/** The profile AAC LC, less one as ADTS wants it. */
+/** The audio object type AAC LC minus one, as stored in ADTS. */
 const LOW_COMPLEXITY = 1
 
-/** What is used of the module's functions; a context is a pointer. */
+/** The functions of the module in use; a context is a pointer. */
 interface AacModule extends EmscriptenHeap {
   _init_encoder(channels: number, sampleRate: number, bitrate: number): number
-  /** Samples in each frame. */
+  /** Samples per frame. */
   _get_encoder_frame_size(context: number): number
-  /** Where to write `bytes` of 32-bit floats. 0: no memory. */
+  /** A buffer for `bytes` of 32-bit floats. 0: out of memory. */
   _get_encode_input_ptr(context: number, bytes: number): number
-  /** Negative where it failed. */
+  /** Negative on failure. */
   _send_frame(context: number, timestamp: bigint): number
-  /** The size of the next packet; not above 0 where there is none yet. */
+  /** The size of the next packet; 0 or less if none is ready. */
   _receive_packet(context: number): number
   _get_encoded_data(context: number): number
   _flush_encoder_start(context: number): void
   _close_encoder(context: number): void
 }
 
-/** One that has finished a file: a second one on it is encoded sooner, by code that is compiled already. */
+/** A module that has finished a file: reusing it is faster, since its code is already compiled. */
 let idle: AacModule | undefined
 
-/** AAC LC in ADTS frames, by FFmpeg's encoder. Decoders hear some 90 ms more than was said: its delay and padding. */
+/**
+ * AAC LC in ADTS frames, by FFmpeg's encoder. Decoded audio is about 90 ms longer: the encoder's delay and
+ * padding.
+ */
 export const aac: AudioCodec = {
   rates: RATES.toReversed(),
   async create(sampleRate) {
     const reused = idle
     idle = undefined
     const module = reused ?? (await (aacModule.default ?? aacModule)())
-    return new AacEncoder(module as AacModule, sampleRate) // its types are those above
+    return new AacEncoder(module as AacModule, sampleRate) // typed after the declarations above
   },
 }
 
@@ -104,7 +107,7 @@ function adtsHeader(sampleRate: number, packetBytes: number): Uint8Array {
     (LOW_COMPLEXITY << 6) | (RATES.indexOf(sampleRate) << 2) | (channels >> 2),
     ((channels & 3) << 6) | (length >> 11),
     (length >> 3) & 0xff,
-    ((length & 7) << 5) | 0x1f, // the buffer's fullness: all ones, for a variable bit rate
+    ((length & 7) << 5) | 0x1f, // buffer fullness: all ones, for a variable bit rate
     0xfc,
   )
 }

@@ -9,16 +9,16 @@ import { wav } from "./wav"
 
 const CODECS: Readonly<Record<AudioFormat, AudioCodec>> = { aac, flac, mp3, opus, pcm, wav }
 
-/** Converts a stream of samples to another rate, part by part. */
+/** Converts a stream of samples to another rate, in parts. */
 export interface Resampler {
   push(samples: Float32Array): Float32Array
-  /** What is left inside, after the last sample. */
+  /** The remaining samples, after the last input. */
   end(): Float32Array
 }
 
 /**
- * An encoder of `format` for samples at `sampleRate`. Where the format does not know the rate, `resampler` converts
- * them to the next higher one that it knows, or to its highest.
+ * Creates an encoder of `format` for samples at `sampleRate`. If the format does not support that rate,
+ * `resampler` converts to the next higher supported rate, or to the highest.
  */
 export async function createEncoder(
   format: AudioFormat,

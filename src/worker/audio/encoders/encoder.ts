@@ -1,23 +1,23 @@
-/** Turns a stream of mono samples into the bytes of one audio file, part by part. */
+/** Encodes a stream of mono samples as one audio file, in parts. */
 export interface AudioEncoder {
   readonly mime: string
-  /** Hertz, of the samples that it takes. */
+  /** Sample rate of the input, in Hz. */
   readonly sampleRate: number
-  /** The bytes that these samples complete; they may be none. */
+  /** The bytes completed by these samples; may be empty. */
   push(samples: Float32Array): Uint8Array
-  /** The rest, after the last sample. */
+  /** The remaining bytes, after the last sample. */
   end(): Uint8Array
 }
 
-/** A file format, as a table of them sees it. */
+/** An entry of the table of file formats. */
 export interface AudioCodec {
-  /** The sample rates that it knows, ascending; absent: any. */
+  /** Supported sample rates, ascending; absent: any. */
   readonly rates?: readonly number[]
   create(sampleRate: number): Promise<AudioEncoder>
 }
 
-/** The heap of a module that Emscripten compiled. */
+/** The heap of a module compiled by Emscripten. */
 export interface EmscriptenHeap {
-  /** Another object after each growth of the memory. */
+  /** A new object after each growth of the memory. */
   readonly HEAPU8: Uint8Array
 }

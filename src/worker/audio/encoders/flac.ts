@@ -5,27 +5,27 @@ import { bytesOf, toInt16 } from "./samples"
 
 const BITS = 16
 
-/** What is used of the module's functions; a context is a pointer, an index or size a number of bytes. */
+/** The functions of the module in use; a context is a pointer, sizes and offsets are in bytes. */
 interface FlacModule extends EmscriptenHeap {
   _init_encoder(channels: number, sampleRate: number, bits: number): number
-  /** Where to write `bytes` of samples: 32 bits each, the value in the upper ones. 0: no memory. */
+  /** A buffer for `bytes` of 32-bit samples, with the value in the upper bits. 0: out of memory. */
   _get_encode_input_ptr(context: number, bytes: number): number
-  /** Negative where it failed. */
+  /** Negative on failure. */
   _send_samples(context: number, count: number): number
   _finish_encoder(context: number): number
   _get_frame_count(context: number): number
   _get_frame_size(context: number, frame: number): number
   _get_output_data(context: number): number
-  /** Known after the first samples. */
+  /** Available after the first samples. */
   _get_header_data(context: number): number
   _get_header_size(context: number): number
 }
 
-/** FLAC by libFLAC, without the total length in its header, which a stream does not know. */
+/** FLAC by libFLAC, without the total length in its header, which a stream cannot know. */
 export const flac: AudioCodec = {
   async create(sampleRate) {
     const module = await (flacModule.default ?? flacModule)()
-    return new FlacEncoder(module as FlacModule, sampleRate) // its types are those above
+    return new FlacEncoder(module as FlacModule, sampleRate) // typed after the declarations above
   },
 }
 
@@ -59,7 +59,7 @@ class FlacEncoder implements AudioEncoder {
     return this.#take()
   }
 
-  /** The frames that are finished, behind the header if it has not left yet. */
+  /** The finished frames, preceded by the header if it has not been returned yet. */
   #take(): Uint8Array {
     const count = this.#module._get_frame_count(this.#context)
     let size = 0

@@ -1,22 +1,24 @@
 import { createMp3Encoder } from "wasm-media-encoders"
 import type { AudioCodec } from "./encoder"
 
-/** kbit/s, mono. Speech gains nothing above. */
+/** kbit/s, mono. Higher rates do not improve speech. */
 const BITRATE = 64
-/** For the rates of MPEG-1, which hold more. */
+/** For the rates of MPEG-1, which carry more bandwidth. */
 const BITRATE_FROM_32_KHZ = 96
 
-/** One that has finished a file: a second one on it is encoded sooner, by code that is compiled already. */
+/** An encoder that has finished a file: reusing it is faster, since its code is already compiled. */
 let idle: Awaited<ReturnType<typeof createMp3Encoder>> | undefined
 
-/** MPEG-1 and MPEG-2 layer III, by LAME. Decoders hear some 50 ms more than was said: its delay and padding. */
+/**
+ * MPEG-1 and MPEG-2 layer III, by LAME. Decoded audio is about 50 ms longer: the encoder's delay and padding.
+ */
 export const mp3: AudioCodec = {
   rates: [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000],
   async create(sampleRate) {
     const reused = idle
     idle = undefined
     const encoder = reused ?? (await createMp3Encoder())
-    // Begins anew, whatever was encoded before.
+    // Resets the encoder, whatever it encoded before.
     encoder.configure({
       sampleRate,
       channels: 1,
@@ -25,7 +27,7 @@ export const mp3: AudioCodec = {
     return {
       mime: "audio/mpeg",
       sampleRate,
-      // Copies, because the encoder returns its own buffer.
+      // Copied, because the encoder returns its own buffer.
       push: (samples) => encoder.encode([samples]).slice(),
       end: () => {
         const rest = encoder.finalize().slice()

@@ -1,8 +1,8 @@
-/** The bytes of a page's header before its table of segments, RFC 3533. */
+/** Bytes of a page header before its segment table, RFC 3533. */
 const HEADER_BYTES = 27
-/** A packet's length is the sum of its segments, the last one below this. */
+/** A packet's length is the sum of its segments, the last of which is below this. */
 const FULL_SEGMENT = 255
-/** A page's table has at most so many segments. */
+/** Maximum number of segments per page. */
 const MOST_SEGMENTS = 255
 
 const FIRST_PAGE = 2
@@ -12,13 +12,13 @@ const CRC_POLYNOMIAL = 0x04c11db7
 
 export interface OggPage {
   readonly packets: readonly Uint8Array[]
-  /** Samples up to the end of the last packet. */
+  /** Sample position at the end of the last packet. */
   readonly granule: number
   readonly isFirst?: boolean
   readonly isLast?: boolean
 }
 
-/** Writes the pages of one logical Ogg stream, in which no packet goes over a page's end. */
+/** Writes the pages of a logical Ogg stream in which no packet spans pages. */
 export class OggPages {
   readonly #serial: number
   #sequence = 0
@@ -27,7 +27,7 @@ export class OggPages {
     this.#serial = serial
   }
 
-  /** Its packets must fit, as {@link pagesOf} makes them. */
+  /** The packets must fit in a page, see {@link pagesOf}. */
   write({ packets, granule, isFirst = false, isLast = false }: OggPage): Uint8Array {
     const table = packets.flatMap(segmentTable)
     const header = Buffer.alloc(HEADER_BYTES + table.length)
@@ -44,7 +44,7 @@ export class OggPages {
   }
 }
 
-/** Divides packets into groups that each fit a page, of at most `most` packets. */
+/** Groups packets into pages of at most `most` packets each. */
 export function* pagesOf(
   packets: readonly Uint8Array[],
   most: number,
@@ -71,7 +71,7 @@ function segmentTable({ length }: Uint8Array): number[] {
 
 let table: Uint32Array | undefined
 
-/** CRC-32 as Ogg has it: not reflected, no inversion. The page's own field is zero meanwhile. */
+/** Ogg's CRC-32: not reflected, no inversion. Computed with the page's checksum field set to zero. */
 function checksum(page: Uint8Array): number {
   table ??= crcTable()
   let crc = 0

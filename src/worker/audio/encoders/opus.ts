@@ -6,20 +6,20 @@ import { Framer, toInt16 } from "./samples"
 
 /** bit/s, mono: transparent for speech. */
 const BITRATE = 32_000
-/** Packets a second: each holds 20 ms. */
+/** Packets per second: each has 20 ms. */
 const PACKETS_PER_SECOND = 50
-/** A page a second, so that little is lost where a stream is cut. */
+/** One page per second, so that little is lost if a stream is interrupted. */
 const PACKETS_PER_PAGE = 50
-/** Granules count at this rate whatever the encoder's is, RFC 7845. */
+/** Granule positions always use this rate, RFC 7845. */
 const GRANULE_RATE = 48_000
 const MOST_PACKET_BYTES = 4000
 
-/** Numbers of opus_defines.h. */
+/** Constants of opus_defines.h. */
 const APPLICATION_VOIP = 2048
 const SET_BITRATE = 4002
 const GET_LOOKAHEAD = 4027
 
-/** What is used of libopus; pointers are numbers, negative results errors. */
+/** The functions of libopus in use; pointers are numbers, negative results are errors. */
 interface OpusModule {
   readonly memory: WebAssembly.Memory
   malloc(bytes: number): number
@@ -30,7 +30,7 @@ interface OpusModule {
   opus_encode(state: number, input: number, samples: number, output: number, mostBytes: number): number
 }
 
-/** Opus in Ogg, by libopus. The granules say exactly how many samples there are. */
+/** Opus in Ogg, by libopus. The granule positions give the exact number of samples. */
 export const opus: AudioCodec = {
   rates: [8000, 12000, 16000, 24000, 48000],
   create: async (sampleRate) => new OpusEncoder(await instantiate(), sampleRate),
@@ -38,7 +38,7 @@ export const opus: AudioCodec = {
 
 let compiled: Promise<WebAssembly.Module> | undefined
 
-/** A module of its own for each stream, so that its memory goes with it. */
+/** Each stream has its own module, so that its memory is freed with it. */
 async function instantiate(): Promise<OpusModule> {
   compiled ??= Bun.file(opusWasm)
     .arrayBuffer()
@@ -48,7 +48,7 @@ async function instantiate(): Promise<OpusModule> {
     wasi_snapshot_preview1: { fd_seek: nothing, fd_write: nothing, fd_close: nothing, proc_exit: nothing },
     env: { emscripten_notify_memory_growth: nothing },
   })
-  return exports as unknown as OpusModule // the file is part of this program
+  return exports as unknown as OpusModule // the file is embedded in this program
 }
 
 class OpusEncoder implements AudioEncoder {
@@ -60,7 +60,7 @@ class OpusEncoder implements AudioEncoder {
   readonly #output: number
   readonly #frameLength: number
   readonly #framer: Framer
-  /** Samples at the granules' rate that the decoder throws away first. */
+  /** Samples at the granule rate that the decoder discards at the start. */
   readonly #preSkip: number
   readonly #pages = new OggPages(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0)
   #isBegun = false
@@ -87,7 +87,7 @@ class OpusEncoder implements AudioEncoder {
     return Buffer.concat([this.#begin(), ...this.#write(packets)])
   }
 
-  /** Encodes as much silence as it takes to push the last samples out, and says where they end. */
+  /** Encodes enough silence to flush the last samples, and marks where they end. */
   end(): Uint8Array {
     const packets: Uint8Array[] = []
     const last = this.#framer.end()
@@ -108,7 +108,7 @@ class OpusEncoder implements AudioEncoder {
   }
 
   #encode(frame: Float32Array): Uint8Array {
-    // Views are made anew each time: the memory may have grown.
+    // Views are created on each use: the memory may have grown.
     const { buffer } = this.#opus.memory
     new Int16Array(buffer, this.#input, this.#frameLength).set(toInt16(frame))
     const bytes = this.#opus.opus_encode(
@@ -122,7 +122,7 @@ class OpusEncoder implements AudioEncoder {
     return new Uint8Array(this.#opus.memory.buffer, this.#output, bytes).slice()
   }
 
-  /** `end`: the granule at which the stream ends. */
+  /** `end`: the granule position at the end of the stream. */
   #write(packets: readonly Uint8Array[], end?: number): Uint8Array[] {
     const groups = [...pagesOf(packets, PACKETS_PER_PAGE)]
     return groups.map((group, index) => {
@@ -157,7 +157,7 @@ function identification(preSkip: number, sampleRate: number): Uint8Array {
   return bytes
 }
 
-/** Its second packet, RFC 7845 5.2: who made it, and no comments. */
+/** The second packet, RFC 7845 5.2: the vendor, and no comments. */
 function comment(): Uint8Array {
   const vendor = "xLLM"
   const bytes = Buffer.alloc(8 + 4 + vendor.length + 4)

@@ -1,7 +1,7 @@
 import type { AudioCodec } from "./encoder"
 import { bytesOf, toInt16 } from "./samples"
 
-/** Bare samples: 16 bits, signed, little-endian, mono. */
+/** Raw samples: 16 bits, signed, little-endian, mono. */
 export const pcm: AudioCodec = {
   create: (sampleRate) =>
     Promise.resolve({

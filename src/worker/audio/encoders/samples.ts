@@ -1,4 +1,4 @@
-/** Samples from -1 to 1 as 16-bit integers; what is louder is cut off. */
+/** Converts samples from -1 to 1 to 16-bit integers; clips louder ones. */
 export function toInt16(samples: Float32Array): Int16Array {
   const integers = new Int16Array(samples.length)
   for (let index = 0; index < samples.length; index++) {
@@ -8,12 +8,12 @@ export function toInt16(samples: Float32Array): Int16Array {
   return integers
 }
 
-/** The bytes of an array of numbers, without copying them. */
+/** The bytes of a typed array, without a copy. */
 export function bytesOf(numbers: Int16Array | Int32Array | Float32Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)
 }
 
-/** Cuts a stream of samples into frames of equal length, for codecs that take nothing else. */
+/** Splits a stream of samples into frames of equal length, for codecs that require it. */
 export class Framer {
   readonly #length: number
   #rest = new Float32Array(0)
@@ -22,7 +22,7 @@ export class Framer {
     this.#length = length
   }
 
-  /** The frames that are full with `samples`. They are good until the next call. */
+  /** The frames completed by `samples`, valid until the next call. */
   *push(samples: Float32Array): Generator<Float32Array, void, undefined> {
     const all = new Float32Array(this.#rest.length + samples.length)
     all.set(this.#rest)
@@ -33,7 +33,7 @@ export class Framer {
     this.#rest = all.slice(start)
   }
 
-  /** The last frame, filled up with silence; `undefined` where nothing is left. */
+  /** The last frame, padded with silence; `undefined` if nothing is left. */
   end(): Float32Array | undefined {
     if (this.#rest.length === 0) return undefined
     const frame = new Float32Array(this.#length)

@@ -1,7 +1,7 @@
-/** Parts of packages that these reach only by their path; tsconfig.json says where the two without one are. */
+/** Files inside packages that the encoders import; tsconfig.json maps the two aliases to their paths. */
 
 declare module "aac-encoder-wasm" {
-  /** A CommonJS module: what is imported may be the function, or hold it. */
+  /** A CommonJS module: the import is either the function or an object that contains it. */
   const factory: (() => Promise<unknown>) & { readonly default?: () => Promise<unknown> }
   export default factory
 }

@@ -3,7 +3,7 @@ import { bytesOf, toInt16 } from "./samples"
 
 const HEADER_BYTES = 44
 const BYTES_PER_SAMPLE = 2
-/** The size that stands for "until the end", since a stream's is not known when its header leaves. */
+/** Size that means "until the end": the length of a stream is unknown when its header is sent. */
 const UNKNOWN = 0xffffffff
 /** WAVE_FORMAT_PCM */
 const PCM = 1

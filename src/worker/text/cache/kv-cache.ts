@@ -4,24 +4,24 @@ import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { canTrim, type MemoryTraits, type Slot, type SlotPlacement } from "./slots"
 
-/** Copies of states may take this share of the memory that is left; what is not copied is computed again. */
+/** Share of free memory that saved states may use; a state that is not copied is recomputed. */
 const SAVED_SHARE = 1 / 4
 
-/** The slots of one context, and the operations that keep them and llama.cpp's memory in step. */
+/** The slots of one context. Keeps them in step with llama.cpp's memory. */
 export class KvCache {
   readonly slots: readonly Slot[]
   readonly traits: MemoryTraits
   readonly layout: KvLayout
   readonly cells: number
   readonly #context: Context
-  /** Saved states of slots, reused while nothing is decoded: many prompts may copy from one. */
+  /** Saved states of slots, valid until the next decode: several prompts may copy from one. */
   readonly #saved = new Map<Slot, Uint8Array>()
-  /** Slots whose cells hold what is no number, and reaches whoever comes next there. */
+  /** Slots with NaN in their cells, which would affect the next sequence there. */
   readonly #tainted = new Set<Slot>()
 
   readonly #mostSavedBytes: () => number
 
-  /** `mostSavedBytes`: what copies of states may take at the moment; a cache may be larger than what is left. */
+  /** `mostSavedBytes`: the current memory limit for saved states; a cache may be larger than free memory. */
   constructor(
     context: Context,
     model: Model,
@@ -48,7 +48,7 @@ export class KvCache {
     }
   }
 
-  /** Cells that hold something; a prefix that slots share is counted for each of them, up to what there is. */
+  /** Cells in use. A shared prefix counts once per slot; the sum is capped at the number of cells. */
   get used(): number {
     return Math.min(
       this.cells,
@@ -56,10 +56,10 @@ export class KvCache {
     )
   }
 
-  /** Takes the slot for `tokens`; returns how many of them are cached in it now. */
+  /** Assigns the slot to `tokens`; returns how many of them are cached in it. */
   occupy({ slot, source, keep }: SlotPlacement, tokens: readonly number[]): number {
     const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
-    // What others copy from now on is what is there now.
+    // The saved state is outdated: later copies need the new contents.
     this.#saved.delete(slot)
     slot.tokens = tokens
     slot.length = kept
@@ -67,7 +67,7 @@ export class KvCache {
     return kept
   }
 
-  /** The sequence is over; what is cached stays for others. */
+  /** Ends the use by a sequence; the cached tokens remain available. */
   release(slot: Slot, step: number): void {
     slot.busy = false
     slot.lastUsed = step
@@ -79,7 +79,7 @@ export class KvCache {
     slot.length = 0
   }
 
-  /** Some of the slot's cells hold what is no number: nobody gets it before all are wiped. It must not be in use. */
+  /** Marks an idle slot whose cells contain NaN: it is not used again until all cells are wiped. */
   taint(slot: Slot): void {
     this.clear(slot)
     slot.busy = true
@@ -90,7 +90,10 @@ export class KvCache {
     return this.slots.filter((slot) => !this.#tainted.has(slot))
   }
 
-  /** Is it time to {@link wipe}? That costs those who run their cells: not before half of the slots are lost. */
+  /**
+   * Is it time to {@link wipe}? Wiping makes running sequences recompute, so not before half of the slots are
+   * lost.
+   */
   needsWiping(running: number): boolean {
     const tainted = this.#tainted.size
     return tainted > 0 && (running === 0 || 2 * tainted >= this.slots.length)
@@ -105,12 +108,12 @@ export class KvCache {
     this.#tainted.clear()
   }
 
-  /** To be called before every decode: saved states are out of date after it. */
+  /** Call before every decode: it makes saved states outdated. */
   forgetSaved(): void {
     this.#saved.clear()
   }
 
-  /** Two slots change places in llama.cpp's order of sequences, where there is memory for what is in them. */
+  /** Swaps two slots in llama.cpp's order of sequences, if there is memory for copies of both. */
   exchange(a: Slot, b: Slot): void {
     if (!this.#canSave(a, b)) return
     const stateOfA = a.length > 0 ? this.#context.save(a.id) : undefined
@@ -122,11 +125,11 @@ export class KvCache {
 
   #put(slot: Slot, state: Uint8Array | undefined): void {
     this.#context.clear(slot.id)
-    // A sequence whose state was lost is computed again from its tokens.
+    // A sequence whose state could not be restored is recomputed from its tokens.
     if (state === undefined || !this.#context.restore(slot.id, state)) slot.length = 0
   }
 
-  /** Keeps the first `keep` tokens; 0 where this memory cannot. */
+  /** Keeps the first `keep` tokens; returns 0 if the memory cannot be truncated. */
   #trim(slot: Slot, keep: number): number {
     if (keep === slot.length && keep > 0) return keep
     if (keep > 0 && this.#context.truncate(slot.id, keep)) return keep
@@ -143,7 +146,7 @@ export class KvCache {
     const state = this.#save(source)
     if (state === undefined || !this.#context.restore(target.id, state)) return 0
     target.length = source.length
-    // A saved state has only what the newest token's window shows, which may be less than the source still has.
+    // A saved state contains only the newest token's window, which may be less than the source still has.
     if (keep === source.length || canTrim(target, keep, this.traits)) return this.#trim(target, keep)
     this.clear(target)
     return 0

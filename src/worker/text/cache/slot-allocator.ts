@@ -2,10 +2,10 @@ import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
 import { choosePlacement, commonPrefix, reusable } from "./slots"
 
-/** A prefix shorter than this is computed again rather than waited for. */
+/** A shared prefix shorter than this is recomputed rather than waited for. */
 const LEAST_WAITED_FOR = 16
 
-/** What of a sequence tells how many cells it takes. */
+/** The fields of a sequence that determine how many cells it needs. */
 interface Holder {
   readonly tokens: readonly number[]
   readonly shared: Sequence["shared"]
@@ -14,8 +14,8 @@ interface Holder {
 type Leader = Sequence["leader"]
 
 /**
- * Gives slots to sequences that wait, in their order. A sequence whose prompt begins like one that is being computed
- * right now waits for that one and copies its cache, so that a common prefix is computed once.
+ * Assigns slots to waiting sequences, in order. A sequence that shares a prefix with one being computed waits
+ * for it and copies its cache, so that a common prefix is computed once.
  */
 export class SlotAllocator {
   readonly #cache: KvCache
@@ -24,15 +24,18 @@ export class SlotAllocator {
     this.#cache = cache
   }
 
-  /** Those of `waiting` that got a slot now. `running`: the sequences that have one. */
+  /**
+   * Assigns slots and returns the sequences of `waiting` that got one. `running`: the sequences that have a
+   * slot.
+   */
   admit(waiting: readonly Sequence[], running: readonly Sequence[]): Sequence[] {
     const admitted: Sequence[] = []
     const withSlots = [...running]
     let last: Sequence | undefined
     for (const sequence of waiting) {
-      // Comparing prompts takes its time, which nobody pays while no slot is free.
+      // Comparing prompts is slow; skip it while no slot is free.
       if (this.#cache.slots.every((slot) => slot.busy)) break
-      // Choices of one request wait for the same one: what was found for one goes for the next.
+      // Choices of one request wait for the same leader, so the search is done once.
       if (last?.request === sequence.request && isWaiting(last.leader)) sequence.leader ??= last.leader
       last = sequence
       if (this.#waitsForLeader(sequence, withSlots)) continue
@@ -58,7 +61,7 @@ export class SlotAllocator {
     return true
   }
 
-  /** With one pool for all: is there room for all of `sequences`? One alone is always let in. */
+  /** With a shared pool: is there room for all of `sequences`? A single one is always admitted. */
   #hasSpace(sequences: readonly Holder[]): boolean {
     return this.#cache.layout === "split" || sequences.length <= 1 || cellsOf(sequences) < this.#cache.cells
   }
@@ -89,8 +92,8 @@ export class SlotAllocator {
 }
 
 /**
- * Cells that sequences hold in a pool for all, at most. Shared ones count for their owner; where that has ended,
- * they stay taken as long as anybody uses them, and count once.
+ * Upper bound of cells used in a shared pool. Shared cells count for the sequence that allocated them; after
+ * it ends, they remain in use while any other sequence shares them, and count once.
  */
 function cellsOf(sequences: readonly Holder[]): number {
   const owners = new Set(sequences.map(({ tokens }) => tokens))
@@ -105,12 +108,12 @@ function cellsOf(sequences: readonly Holder[]): number {
   return cells
 }
 
-/** Is it still worth while to wait for that one? */
+/** Is it still worth waiting for that sequence? */
 function isWaiting(leader: Leader): boolean {
   return leader !== undefined && isComputing(leader.sequence, leader.length)
 }
 
-/** Will `sequence` have computed its first `length` tokens soon? */
+/** Is `sequence` about to compute its first `length` tokens? */
 function isComputing(sequence: Sequence, length: number): boolean {
   return !sequence.finished && sequence.generated === 0 && (sequence.slot?.length ?? 0) < length
 }

@@ -1,44 +1,47 @@
-/** One sequence of the KV cache, and which tokens are cached in it. */
+/** One sequence of the KV cache and the tokens cached in it. */
 export interface Slot {
   /** llama.cpp's sequence id. */
   id: number
-  /** The first `length` of these are cached. Shared with the sequence that runs here. */
+  /** The first `length` of these are cached. Shared with the sequence that runs in this slot. */
   tokens: readonly number[]
   length: number
-  /** A sequence runs here. */
+  /** Is a sequence running here? */
   busy: boolean
-  /** When it was last used, as a step count. */
+  /** Step count at its last use. */
   lastUsed: number
 }
 
-/** What the memory behind the slots can do. */
+/** Capabilities of the context's memory. */
 export interface MemoryTraits {
-  /** Can a cached sequence give up its tail? Only a whole state can be reused otherwise. */
+  /** Can a cached sequence be truncated? If not, only a whole state can be reused. */
   readonly trims: boolean
-  /** Do slots share one pool, so that a prefix is shared without copying it? */
+  /** Do slots share one pool, so that a prefix can be shared without a copy? */
   readonly shares: boolean
-  /** Tokens that a sliding-window layer sees; 0 without one. */
+  /** Size of the sliding window in tokens; 0 without one. */
   readonly window: number
-  /** The first position still cached in a slot: above 0 where a sliding window dropped some. */
+  /** The first position still cached in a slot; above 0 if a sliding window dropped earlier ones. */
   firstPosition(slot: Slot): number
 }
 
-/** Where a prompt goes, and what of it is cached there already. */
+/** The slot for a prompt, and the cached prefix to reuse. */
 export interface SlotPlacement {
   readonly slot: Slot
-  /** The slot that has the prompt's first `keep` tokens; the target itself where it is used in place. */
+  /** The slot that caches the prompt's first `keep` tokens; the target itself if reused in place. */
   readonly source: Slot
-  /** 0: nothing is reused. */
+  /** 0: no reuse. */
   readonly keep: number
 }
 
-/** A shorter prefix is computed sooner than it is copied. */
+/** Recomputing a shorter prefix is faster than copying it. */
 const LEAST_COPIED = 16
 
-/** Copying a state costs by its whole length, though only the common prefix is wanted: not beyond this ratio. */
+/**
+ * A copy costs time for the whole state although only the common prefix is used: not beyond this ratio of the
+ * two.
+ */
 const MOST_COPIED_RATIO = 16
 
-/** How many tokens the two have in common from the start. */
+/** Length of the common prefix, in tokens. */
 export function commonPrefix(
   a: readonly number[],
   aLength: number,
@@ -51,21 +54,24 @@ export function commonPrefix(
   return length
 }
 
-/** How many tokens of `prompt` a slot can provide; its last token is always evaluated, for its logits are wanted. */
+/**
+ * How many tokens of `prompt` a slot can provide. The last one is always evaluated, because its logits are
+ * needed.
+ */
 export function reusable(slot: Slot, prompt: readonly number[], traits: MemoryTraits): number {
   const keep = commonPrefix(slot.tokens, slot.length, prompt, prompt.length - 1)
   if (keep === slot.length) return keep
   return traits.trims && canTrim(slot, keep, traits) ? keep : 0
 }
 
-/** Is what the token behind the first `keep` looks back on still cached, whatever a sliding window has dropped? */
+/** Is the window before position `keep` still cached, despite what a sliding window dropped? */
 export function canTrim(slot: Slot, keep: number, traits: MemoryTraits): boolean {
   return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, keep - traits.window)
 }
 
 /**
- * Chooses the slot for a prompt, or undefined where all are busy. The longest cached prefix is used: in place where
- * the slot is idle and loses little by it, otherwise copied into the slot whose cache is missed least.
+ * Chooses the slot for a prompt; undefined if all are busy. Uses the longest cached prefix: in place if that
+ * slot is idle and loses little, otherwise copied into the slot with the least valuable cache.
  */
 export function choosePlacement(
   prompt: readonly number[],
@@ -112,7 +118,7 @@ function worthCopying({ slot, keep }: Candidate, traits: MemoryTraits): boolean 
   return traits.shares || keep * MOST_COPIED_RATIO >= slot.length
 }
 
-/** An empty slot, else the least recently used one; the lowest id first, to keep running sequences adjacent. */
+/** An empty slot, or the least recently used one; lowest id first, to keep running sequences adjacent. */
 function evictionCandidate(idle: readonly Slot[]): Slot | undefined {
   let best: Slot | undefined
   for (const slot of idle) if (best === undefined || isMissedLess(slot, best)) best = slot
@@ -125,7 +131,7 @@ function isMissedLess(a: Slot, b: Slot): boolean {
   return a.id < b.id
 }
 
-/** The idle slot whose cached tokens are given up first when the pool is full. */
+/** The idle slot whose cached tokens are dropped first when the pool is full. */
 export function leastRecentlyUsedPrefix(slots: readonly Slot[]): Slot | undefined {
   const cached = slots.filter((slot) => !slot.busy && slot.length > 0)
   return cached.reduce<Slot | undefined>(
@@ -135,8 +141,8 @@ export function leastRecentlyUsedPrefix(slots: readonly Slot[]): Slot | undefine
 }
 
 /**
- * With the split layout llama.cpp computes only sequences with consecutive ids together. Where the generating slots
- * have gaps between them: the exchange of two slots that closes one, moving as little as possible.
+ * With the split layout llama.cpp computes only sequences with consecutive ids together. If the generating
+ * slots have gaps: the swap of two slots that closes one and moves the least data.
  */
 export function planSlotSwap(
   generating: readonly Slot[],

@@ -6,7 +6,7 @@ import { encodeEvents, type PromptLogprob, type WorkerEvent } from "../../../pro
 
 export type MutableCounters = { -readonly [K in keyof WorkerCounters]: WorkerCounters[K] }
 
-/** Collects what one step has to tell, and sends it as one message. */
+/** Collects the events of one step and sends them as one message. */
 export class StepOutbox {
   readonly counters: MutableCounters = {
     decodeCalls: 0,
@@ -27,7 +27,7 @@ export class StepOutbox {
     this.#events.push({ id, event })
   }
 
-  /** The next log probability of a request's prompt; its event `prompt` comes behind them. */
+  /** Adds the next log probability of a request's prompt; its `prompt` event follows the last one. */
   wantsPromptLogprobs(id: number, token: PromptLogprob): void {
     this.#events.push({ id, wantsPromptLogprobs: [token] })
   }
@@ -36,12 +36,12 @@ export class StepOutbox {
     this.#events.push({ id, error: error.toWire() })
   }
 
-  /** What the step that is told of next has used. */
+  /** Sets the usage of the step reported next. */
   used(usage: StepUsage): void {
     this.#usage = usage
   }
 
-  /** Nobody listens to `id` any more. */
+  /** Drops the pending events of a cancelled request. */
   drop(id: number): void {
     this.#events = this.#events.filter((event) => event.id !== id)
   }

@@ -1,23 +1,23 @@
-/** What became clear when more text arrived. */
+/** Text released by the matcher. */
 export interface Released {
-  /** Text that cannot be part of a stop text any more. */
+  /** Text that can no longer be part of a stop text. */
   readonly text: string
-  /** The stop text that was met; nothing after it counts. */
+  /** The stop text that matched; everything after it is dropped. */
   readonly stop?: string
 }
 
-/** A stop text, ready to be looked for in a stream. */
+/** A stop text prepared for matching in a stream. */
 export interface StopText {
   readonly text: string
   /**
-   * At each place the length of the longest beginning of the text that also ends there, the text up to there left out
-   * (the failure function of Knuth, Morris and Pratt). With it a stream is searched in one pass, however often a long
-   * stop text nearly comes.
+   * The failure function of Knuth, Morris and Pratt: at each index, the length of the longest proper prefix
+   * of the text that is also a suffix up to there. It allows a single pass over the stream, however often a
+   * long stop text nearly matches.
    */
   readonly fallbacks: Int32Array
 }
 
-/** Texts to end at. An empty one would end every answer before it began, and is left out. */
+/** Prepares stop texts. Empty ones are left out: they would end every answer before it begins. */
 export function prepareStops(texts: readonly string[]): readonly StopText[] {
   return [...new Set(texts)]
     .filter((text) => text !== "")
@@ -31,17 +31,20 @@ function fallbacksOf(text: string): Int32Array {
   return fallbacks
 }
 
-/** How much of `stop` has come with one more UTF-16 unit, where `matched` of it had come before (not all). */
+/**
+ * Matched length of `stop` after one more UTF-16 unit, from a matched length of `matched` (not the whole
+ * text).
+ */
 function advance({ text, fallbacks }: StopText, matched: number, unit: number): number {
   let length = matched
   while (length > 0 && text.charCodeAt(length) !== unit) length = fallbacks[length - 1] ?? 0
   return text.charCodeAt(length) === unit ? length + 1 : 0
 }
 
-/** Finds stop texts in a stream and holds back whatever could become one. */
+/** Finds stop texts in a stream and holds back text that could become one. */
 export class StopMatcher {
   readonly #stops: readonly StopText[]
-  /** How much of each has come. */
+  /** Matched length per stop text. */
   readonly #matched: Int32Array
   #held = ""
 
@@ -61,7 +64,7 @@ export class StopMatcher {
     return this.#release(this.#held.length - this.#possiblePrefix())
   }
 
-  /** The end of the stream: what was held back is text after all. */
+  /** End of the stream: releases the text that was held back. */
   end(): string {
     const rest = this.#held
     this.#held = ""
@@ -74,7 +77,7 @@ export class StopMatcher {
     return stop === undefined ? { text } : { text, stop }
   }
 
-  /** The stop text that is complete with this unit, the longest of several: so it does not matter where tokens end. */
+  /** The longest stop text completed by this unit, so that token boundaries make no difference. */
   #take(unit: number): string | undefined {
     let met = ""
     this.#stops.forEach((stop, index) => {
@@ -85,7 +88,7 @@ export class StopMatcher {
     return met === "" ? undefined : met
   }
 
-  /** Length of the longest tail of the text that begins some stop text. */
+  /** Length of the longest suffix that is a prefix of some stop text. */
   #possiblePrefix(): number {
     return this.#matched.reduce((longest, matched) => Math.max(longest, matched), 0)
   }

@@ -1,10 +1,10 @@
 import type { TokenLogprob } from "../../../domain/chat"
 import { StopMatcher, type StopText } from "./stop"
 
-/** A piece of an answer that may be shown. */
+/** A piece of an answer that is ready to show. */
 export interface TextPiece {
   readonly text: string
-  /** Tokens that went into the answer since the last piece. */
+  /** Tokens of the answer since the previous piece. */
   readonly tokens: number
   readonly logprobs?: readonly TokenLogprob[]
   /** The stop text that ended the answer. */
@@ -13,13 +13,13 @@ export interface TextPiece {
 
 interface HeldLogprob {
   readonly logprob: TokenLogprob
-  /** Where the token's text begins in the answer, in UTF-16 units. */
+  /** Offset of the token's text in the answer, in UTF-16 units. */
   readonly start: number
 }
 
 /**
- * Turns the tokens of one answer into text that may be shown: whole characters only, nothing that could still become
- * a stop text. Log probabilities leave together with the text of their token.
+ * Turns the tokens of one answer into text: whole characters only, and nothing that could still become a stop
+ * text. Log probabilities are emitted with the text of their token.
  */
 export class TextOutput {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
@@ -30,13 +30,13 @@ export class TextOutput {
   #released = 0
   #tokens = 0
 
-  /** `keepsStop`: the stop text that is met is part of the answer. */
+  /** `keepsStop`: include the matched stop text in the answer. */
   constructor(stops: readonly StopText[], keepsStop = false) {
     this.#stops = new StopMatcher(stops)
     this.#keepsStop = keepsStop
   }
 
-  /** Takes the next token's bytes; returns a piece where there is something to show or the answer is over. */
+  /** Adds a token's bytes; returns a piece if there is text to show or the answer ended. */
   push(bytes: Uint8Array, logprob?: TokenLogprob): TextPiece | undefined {
     this.#tokens++
     if (logprob !== undefined) this.#logprobs.push({ logprob, start: this.#decoded })
@@ -47,7 +47,9 @@ export class TextOutput {
     return this.#piece(this.#keepsStop ? released.text + released.stop : released.text, released.stop)
   }
 
-  /** The answer ends without a stop text: what was held back leaves; bytes of an unfinished character do not. */
+  /**
+   * Ends the answer without a stop text: releases held-back text, but no bytes of an incomplete character.
+   */
   end(): TextPiece | undefined {
     const text = this.#stops.end()
     const logprobs = this.#logprobs.map((held) => held.logprob)

@@ -10,18 +10,18 @@ import type { PromptThreadSetup } from "./prompt-messages"
 
 const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
 
-/** A request's prompt as the model takes it. */
+/** A tokenized prompt. */
 export interface Prompt {
   readonly text: string
   readonly tokens: Int32Array
 }
 
-/** Turns what a request says into tokens. */
+/** Turns a request into tokens. */
 export class PromptBuilder {
   readonly #vocabulary: Vocabulary
   readonly #contextLength: number
   readonly #templateError: string | undefined
-  /** Absent: the tokenizer rewrites text before it cuts it. */
+  /** Absent if the tokenizer normalizes text first. */
   readonly longestTokenBytes: number | undefined
   readonly template: ChatTemplate
 
@@ -41,7 +41,7 @@ export class PromptBuilder {
   }
 
   /**
-   * `templated` is called when the template has been applied.
+   * Calls `templated` once the template is applied.
    * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
    */
   build(request: GenerationRequest, templated: () => void): Prompt {
@@ -51,7 +51,8 @@ export class PromptBuilder {
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     templated()
     if (pieces === undefined) return this.#completion(request as CompletionRequest)
-    // Where the template has kept what it could have left out: tokenizing many megabytes takes as many seconds.
+    // Check again: the template may have kept text that the first check did not count, and tokenizing many
+    // megabytes takes seconds.
     const length = pieces.reduce((sum, { text }) => sum + text.length, 0)
     refuseLongText(length, capacity, textField(request))
     return this.#tokenize(pieces)
@@ -70,20 +71,23 @@ export class PromptBuilder {
     return { text: this.#detokenize(request.prompt), tokens: this.#checked(request.prompt) }
   }
 
-  /** How many tokens of a prompt count, of which the last `keepLast` are wanted. */
+  /** Maximum prompt tokens of a completion that keeps only the last `keepLast`. */
   #mostTokens({ maxTokens = 0 }: CompletionRequest, keepLast: number): number {
     if (keepLast > 0) return keepLast
-    // An answer without a limit, or one beyond the context, takes what room there is.
+    // An answer without a limit, or with one beyond the context, uses the space that is left.
     return maxTokens < this.#contextLength ? this.#contextLength - maxTokens : this.#contextLength
   }
 
-  /** The last `count` tokens of the prompt; a BOS that the model wants stays before them, and is one of them. */
+  /**
+   * The last `count` tokens of the prompt; a BOS that the model needs stays in front and counts as one of
+   * them.
+   */
   #lastOf({ prompt }: CompletionRequest, count: number): Prompt {
     if (typeof prompt !== "string") {
       const ids = prompt.slice(-count)
       return { text: this.#detokenize(ids), tokens: this.#checked(ids) }
     }
-    // So much has as many tokens or more: what stands before it need not be tokenised.
+    // This much text has at least `count` tokens; the text before it need not be tokenized.
     const text = prompt
       .slice(-Math.min(prompt.length, count * (this.longestTokenBytes ?? Number.POSITIVE_INFINITY)))
       .toWellFormed()
@@ -109,7 +113,7 @@ export class PromptBuilder {
     return Int32Array.from(ids)
   }
 
-  /** @throws InvalidRequest where `field` has ids that are no tokens */
+  /** @throws InvalidRequest if ids in `field` are not in the vocabulary */
   #refuseUnknown(field: string, ids: readonly number[]): void {
     const bad = ids.find((id) => id >= this.#vocabulary.size)
     if (bad !== undefined)
@@ -149,7 +153,7 @@ export class PromptBuilder {
   }
 }
 
-/** The field of a request that its prompt comes from, as clients know it. */
+/** The request field that the prompt comes from, by its API name. */
 export function textField(request: GenerationRequest): "messages" | "prompt" {
   return request.kind === "chat" ? "messages" : "prompt"
 }

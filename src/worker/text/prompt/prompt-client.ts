@@ -14,26 +14,29 @@ interface Job {
   readonly request: WireRequest<GenerationRequest>
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: XllmError) => void
-  /** Nobody waits for it any more. */
+  /** The caller no longer waits for it. */
   isForgotten: boolean
 }
 
-/** How long after the time limit of a template it is looked again whether it is done. */
+/** Grace period after a template's time limit before it is considered stuck, in ms. */
 const SECOND_LOOK_MS = 10
 
-/** A request that is being prepared. */
+/** A request being prepared. */
 export interface Preparation {
   /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
   readonly prepared: Promise<PreparedRequest>
-  /** Nobody wants it any more: it is not begun, if it has not been, and never settles. */
+  /** Cancels: the job is skipped if it has not begun, and the promise never settles. */
   forget(): void
 }
 
-/** Has requests prepared in a thread of its own, one after another, and ends the thread where a template takes too long. */
+/**
+ * Prepares requests on a separate thread, one after another; terminates the thread if a template exceeds its
+ * time limit.
+ */
 export class PromptClient {
   #setup: Omit<PromptThreadSetup, "type">
   readonly #templateTimeoutMs: number
-  /** The first one is what the thread works on. */
+  /** The thread is working on the first one. */
   #jobs: Job[] = []
   #thread: Worker | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -45,14 +48,14 @@ export class PromptClient {
     this.#templateTimeoutMs = templateTimeoutMs
   }
 
-  /** Starts the thread, compiles the template and tries it. */
+  /** Starts the thread, compiles the template and tests it. */
   start(): Promise<Extract<FromPromptThread, { type: "ready" }>> {
     this.#startThread()
     this.#timer = setTimeout(() => this.#giveUpTemplate(), this.#templateTimeoutMs)
     return this.#ready.promise
   }
 
-  /** A template that does not even end when it is tried out would hold up every start of the thread. */
+  /** A template that hangs even in its test would block every restart of the thread. */
   #giveUpTemplate(): void {
     this.#thread?.terminate()
     this.#setup = { ...this.#setup, chatTemplate: null, templateError: this.#tooSlow() }
@@ -68,7 +71,7 @@ export class PromptClient {
     return { prepared, forget: () => this.#forget(job) }
   }
 
-  /** A request's prompt and parameters, to be looked at. @throws as a preparation */
+  /** Renders a request's prompt and parameters for inspection. @throws as a preparation */
   async render(request: WireRequest<GenerationRequest>): Promise<WireRendered> {
     const message = await this.#begin("render", request).answer
     if (message.type === "rendered") return message.result
@@ -82,7 +85,8 @@ export class PromptClient {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const job: Job = { id: this.#nextId++, purpose, request, resolve, reject, isForgotten: false }
     this.#jobs.push(job)
-    // Not only when it is its turn: between two steps this thread hears of all requests that are ready by then.
+    // Sent at once, not when it becomes first: between two steps this thread then receives all results
+    // available by then.
     this.#post(job)
     if (this.#jobs.length === 1) this.#watchFirst()
     return { job, answer: promise }
@@ -90,7 +94,7 @@ export class PromptClient {
 
   #startThread(): void {
     const thread = new Worker(new URL("./prompt-thread.ts", import.meta.url).href)
-    // What a thread that was given up has still said is not for its successor's jobs.
+    // Messages from a terminated thread must not reach its successor's jobs.
     const ifCurrent = (action: () => void): void => {
       if (thread === this.#thread) action()
     }
@@ -112,7 +116,8 @@ export class PromptClient {
   #watchFirst(): void {
     if (this.#jobs.length === 0) return
     this.#after(this.#templateTimeoutMs, () => {
-      // A step may have taken longer than the limit: what the thread said during it is heard before the next one.
+      // A decode step may have blocked this thread past the limit; handle messages that arrived meanwhile
+      // first.
       this.#after(SECOND_LOOK_MS, () => this.#restart(new TemplateFailed(this.#tooSlow())))
     })
   }
@@ -148,7 +153,7 @@ export class PromptClient {
     this.#ready.resolve(message)
   }
 
-  /** Jobs are done in their order, but for those that were forgotten before it was their turn. */
+  /** Jobs finish in order, except for those forgotten before they began. */
   #finish(id: number, settle: (job: Job) => void): void {
     const job = this.#jobs.find((each) => each.id === id)
     if (job === undefined) return
@@ -160,13 +165,13 @@ export class PromptClient {
     this.#watchFirst()
   }
 
-  /** The thread may be at work on it: that it is done with it is heard like of any other. */
+  /** The thread may be working on it, so its completion is awaited as for any other job. */
   #forget(job: Job): void {
     job.isForgotten = true
     this.#send({ type: "forget", id: job.id })
   }
 
-  /** The thread is lost: the job it had fails, the others go to a new one. */
+  /** Replaces the thread: its current job fails, the others move to a new thread. */
   #restart(error: XllmError): void {
     this.#thread?.terminate()
     this.#startThread()

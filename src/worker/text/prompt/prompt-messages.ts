@@ -6,26 +6,26 @@ import type { TemplateFallback } from "../../../prompt/template"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
 import type { PreparedRequest } from "./prepared"
 
-/** What the prompt thread needs to know of the model. */
+/** What the prompt thread needs to know about the model. */
 export interface PromptThreadSetup {
   readonly type: "setup"
   readonly files: LibraryFiles
   readonly vocabulary: VocabularyShare
   readonly chatTemplate: string | null
-  /** `general.architecture`; absent where the file does not say it. */
+  /** `general.architecture`; absent if the file does not contain it. */
   readonly architecture?: string
-  /** Somebody chose it, in place of the file's own. */
+  /** The template was configured, not read from the file. */
   readonly isTemplateChosen: boolean
-  /** Why the model's own template cannot be used at all; chats fail with it, completions do not need one. */
+  /** Why the model's own template is unusable; chats fail with it, completions need no template. */
   readonly templateError?: string
   readonly contextLength: number
-  /** What comes along with the model, see `encodeDefaults`. */
+  /** The model's defaults, see `encodeDefaults`. */
   readonly along?: string
-  /** The model's defaults, over which a request's own go. */
+  /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
 }
 
-/** To be generated from, or only to be shown. */
+/** Generate from the prompt, or only show it. */
 export type Purpose = "generate" | "render"
 
 export type ToPromptThread =
@@ -36,17 +36,17 @@ export type ToPromptThread =
       readonly purpose: Purpose
       readonly request: WireRequest<GenerationRequest>
     }
-  /** Nobody wants this one any more. It is answered with `forgotten`, unless that comes too late. */
+  /** Cancels a job; answered with `forgotten` unless it is too late. */
   | { readonly type: "forget"; readonly id: number }
 
 export type FromPromptThread =
   | {
       readonly type: "ready"
       readonly fallback?: TemplateFallback
-      /** Of the vocabulary; absent: the tokenizer rewrites text before it cuts it. */
+      /** Longest token of the vocabulary, in bytes; absent if the tokenizer normalizes text first. */
       readonly longestTokenBytes?: number
     }
-  /** The template has been applied; only work that is bounded is left. */
+  /** The template is applied; the remaining work is bounded. */
   | { readonly type: "templated"; readonly id: number }
   | { readonly type: "prepared"; readonly id: number; readonly request: PreparedRequest }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }

@@ -1,7 +1,6 @@
 /**
- * The thread that turns requests into tokens, and does all else that a request needs before it is decoded, beside the
- * thread that decodes: a long or hostile request costs running streams nothing, and the thread can be ended while it
- * works.
+ * The thread that tokenizes requests and does all other work before decoding. It is separate from the decode
+ * thread so that a long or hostile request does not delay running streams and can be terminated.
  */
 import { asXllmError } from "../../../errors/base"
 import { Library } from "../../../llama/library"
@@ -28,7 +27,7 @@ function handle(message: ToPromptThread): void {
       return setUp(message)
     case "prepare":
       jobs.push(message)
-      // One after another, so that what is said in between is heard.
+      // One at a time, so that messages in between are received.
       if (jobs.length === 1) setImmediate(work)
       return
     case "forget":

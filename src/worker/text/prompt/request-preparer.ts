@@ -15,19 +15,22 @@ export interface PreparerParts {
   readonly vocabulary: Vocabulary
   readonly builder: PromptBuilder
   readonly contextLength: number
-  /** What comes along with the model. */
+  /** The model's defaults other than sampling. */
   readonly along: ModelDefaults
-  /** The model's defaults, over which a request's own go. */
+  /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
 }
 
-/** Sets of breakers that are remembered: finding one takes as long as a prompt of some thousand tokens. */
+/**
+ * Number of cached breaker sets: searching the vocabulary takes as long as a prompt of several thousand
+ * tokens.
+ */
 const REMEMBERED_BREAKERS = 4
 
-/** Does all that a request needs before it is decoded. */
+/** Does all the work that a request needs before decoding. */
 export class RequestPreparer {
   readonly #parts: PreparerParts
-  /** By the texts as JSON; the one that was used last comes last. */
+  /** Keyed by the texts as JSON, most recently used last. */
   readonly #breakers = new Map<string, BreakerTable | undefined>()
 
   constructor(parts: PreparerParts) {
@@ -35,7 +38,7 @@ export class RequestPreparer {
   }
 
   /**
-   * `templated` is called when the template has been applied.
+   * Calls `templated` once the template is applied.
    * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
    */
   prepare(wire: WireRequest<GenerationRequest>, templated: () => void): PreparedRequest {
@@ -72,7 +75,7 @@ export class RequestPreparer {
     }
   }
 
-  /** A request's prompt and parameters, to be looked at. @throws as {@link prepare} */
+  /** Renders a request's prompt and parameters for inspection. @throws as {@link prepare} */
   render(wire: WireRequest<GenerationRequest>, templated: () => void): WireRendered {
     const request = this.#read(wire)
     const { text, tokens }: Prompt = this.#parts.builder.build(request, templated)
@@ -101,7 +104,7 @@ export class RequestPreparer {
     if (length > contextLength) throw new ContextLengthExceeded(length, contextLength, field)
   }
 
-  /** What a request may generate at most: its own limit, or up to the end of the context. */
+  /** The request's token limit, or the rest of the context. */
   #mostTokens(request: GenerationRequest, tokens: Int32Array): number {
     const left = Math.max(0, this.#parts.contextLength - tokens.length + 1)
     return Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, left)
@@ -136,7 +139,7 @@ export class RequestPreparer {
     return table
   }
 
-  /** With the tokens of texts in their place, and what is said of one token several times added up. */
+  /** Tokenizes biases given as text and sums those for the same token. */
   #resolveBias(pairs: SamplingParameters["logitBias"]): TokenBias {
     const { vocabulary } = this.#parts
     const ofTexts = new Map<string, number>()
@@ -156,7 +159,8 @@ export class RequestPreparer {
 }
 
 /**
- * Log probabilities of a prompt are told together, in every choice; how many they are is known with its tokens.
+ * Limits prompt log probabilities, which are sent together in every choice; their number is known once the
+ * prompt is tokenized.
  * @throws InvalidRequest
  */
 function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {

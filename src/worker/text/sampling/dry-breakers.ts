@@ -1,19 +1,19 @@
 import type { Vocabulary } from "../../../llama/vocabulary"
 
-/** The most breakers that count; what a request may ask for is checked where it arrives, a file may say anything. */
+/** Maximum number of breakers used. Requests are limited on arrival, but a file may contain any number. */
 const MOST_BREAKERS = 64
 
-/** llama.cpp cuts breakers to this many bytes, and what has to follow a token to this many tokens. */
+/** llama.cpp's limits: bytes per breaker, and tokens that must follow a token. */
 const MOST_BREAKER_BYTES = 40
 const MOST_TAIL_TOKENS = 20
 
-/** Which tokens end a repetition. Plain data, which crosses between threads and is shared by all choices of a request. */
+/** Which tokens end a repetition. Plain data that can cross threads; shared by all choices of a request. */
 export interface BreakerTable {
-  /** For each token of the vocabulary the number of its group; 0: it is no part of a breaker. */
+  /** Group of each token of the vocabulary; 0: not part of a breaker. */
   readonly groups: Uint32Array
-  /** For each group: do its tokens have a whole breaker in them? */
+  /** Per group: do its tokens contain a whole breaker? */
   readonly whole: readonly boolean[]
-  /** For each group: what follows where its tokens begin a breaker. */
+  /** Per group: the tokens that must follow if its tokens end with the start of a breaker. */
   readonly tails: readonly (readonly Int32Array[])[]
 }
 
@@ -21,7 +21,7 @@ export interface BreakerTable {
 export class DryBreakers {
   readonly #table: BreakerTable | undefined
 
-  /** `table`: undefined where there are none. */
+  /** `table`: undefined if there are no breakers. */
   constructor(table: BreakerTable | undefined) {
     this.#table = table
   }
@@ -32,7 +32,9 @@ export class DryBreakers {
     return table !== undefined && table.whole[table.groups[token] ?? 0] === true
   }
 
-  /** How many tokens behind the one at `place` belong to the longest breaker that begins with it; undefined: none does. */
+  /**
+   * Number of tokens after `place` that belong to the longest breaker starting there; undefined if none does.
+   */
   longestAt(tokens: readonly number[], place: number): number | undefined {
     const table = this.#table
     const group = table?.groups[tokens[place] ?? 0] ?? 0
@@ -45,7 +47,7 @@ export class DryBreakers {
   }
 }
 
-/** A breaker as bytes, and what has to follow where only its first bytes have come, worked out when it is needed. */
+/** A breaker as bytes. The tokens that complete a partial match are computed on demand. */
 class Breaker {
   readonly bytes: Uint8Array
   readonly #vocabulary: Vocabulary
@@ -56,7 +58,7 @@ class Breaker {
     this.#vocabulary = vocabulary
   }
 
-  /** The tokens behind the first `length` bytes. */
+  /** The tokens after the first `length` bytes. */
   tail(length: number): Int32Array {
     const known = this.#tails.get(length)
     if (known !== undefined) return known
@@ -70,7 +72,10 @@ class Breaker {
   }
 }
 
-/** Finds the tokens that `texts` are in, as llama.cpp does, in one pass over the vocabulary; undefined where none is. */
+/**
+ * Finds the tokens that contain parts of `texts`, as llama.cpp does, in one pass over the vocabulary;
+ * undefined if none does.
+ */
 export function findBreakers(texts: readonly string[], vocabulary: Vocabulary): BreakerTable | undefined {
   const breakers = [...new Set(texts)]
     .filter((text) => text !== "")
@@ -97,15 +102,15 @@ export function findBreakers(texts: readonly string[], vocabulary: Vocabulary): 
   return { groups, whole, tails }
 }
 
-/** How a token takes part in breakers. */
+/** The breakers and parts of breakers in a token. */
 interface Part {
-  /** It has a whole one in it. */
+  /** It contains a whole breaker. */
   readonly isWhole: boolean
-  /** Which breakers it ends with the beginning of, and how many bytes of them. */
+  /** The breakers whose first `length` bytes it ends with. */
   readonly beginnings: readonly (readonly [breaker: number, length: number])[]
 }
 
-/** Undefined where it has no part in any. */
+/** Undefined if it contains no part of any breaker. */
 function partOf(
   word: Uint8Array,
   breakers: readonly Breaker[],
@@ -125,7 +130,10 @@ function partOf(
   return { isWhole: whole.length > 0, beginnings: beginnings.filter(([number]) => !whole.includes(number)) }
 }
 
-/** How much of `bytes` is in `word` from `at` on: all of it, or all that the word still has; undefined: they differ. */
+/**
+ * How many bytes of `bytes` match `word` from `at`: all of them, or up to the end of the word; undefined on a
+ * mismatch.
+ */
 function matched(word: Uint8Array, at: number, bytes: Uint8Array): number | undefined {
   const length = Math.min(bytes.length, word.length - at)
   for (let index = 1; index < length; index++) if (word[at + index] !== bytes[index]) return undefined

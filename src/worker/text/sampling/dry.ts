@@ -6,14 +6,14 @@ export type DryParameters = Pick<
   "dryMultiplier" | "dryBase" | "dryAllowedLength" | "dryPenaltyLastN"
 >
 
-/** The natural logarithm of the largest float: no exponent makes more of the base than fits. */
+/** Natural logarithm of the largest float32: caps the exponent so that the penalty does not overflow. */
 const LOG_OF_MOST = 88.7228391
 
 /**
- * "Don't repeat yourself": makes tokens less likely that would go on with a repetition, the more the longer that is, as
- * llama.cpp's sampler of that name does. That one finds its breakers in the vocabulary whenever it is made (35 ms for
- * the usual four, up to 17 s for 64 of 40 characters, for every choice of a request) and keeps the tokens a second time;
- * this one shares both.
+ * "Don't repeat yourself": lowers the logits of tokens that would continue a repetition, more so the longer
+ * it is, as llama.cpp's DRY sampler does. That sampler searches the vocabulary for its breakers on every
+ * creation (35 ms for the usual four, up to 17 s for 64 of 40 characters, for every choice of a request) and
+ * keeps a second copy of the tokens; this one shares both.
  */
 export class Dry {
   readonly #multiplier: number
@@ -30,7 +30,7 @@ export class Dry {
     this.#breakers = breakers
   }
 
-  /** Undefined where it is off. `contextLength`: what a negative lookback means. */
+  /** Undefined if DRY is off. `contextLength`: the meaning of a negative lookback. */
   static of(parameters: DryParameters, breakers: DryBreakers, contextLength: number): Dry | undefined {
     const { dryMultiplier, dryBase, dryPenaltyLastN } = parameters
     if (dryMultiplier <= 0 || dryBase < 1 || dryPenaltyLastN === 0) return undefined
@@ -47,7 +47,7 @@ export class Dry {
       if (!this.#breakers.isBreaker(token)) logits[token] = (logits[token] ?? 0) - this.#penalty(length)
   }
 
-  /** How many tokens have come since the last breaker ended: no repetition goes beyond it. */
+  /** Number of tokens since the last breaker; no repetition extends beyond it. */
   #distanceToBreaker(tokens: readonly number[], size: number): number {
     for (let distance = 0; distance < size; distance++) {
       const matched = this.#breakers.longestAt(tokens, tokens.length - 1 - distance)
@@ -57,9 +57,9 @@ export class Dry {
   }
 
   /**
-   * The tokens that would go on with a repetition, with how long that is already, at most `most`. From behind, the last
-   * `size` tokens are compared with themselves at every distance, in one pass: what is inside of a stretch that was
-   * compared before (from `left` to `right`) is known from the stretch's other copy (the Z algorithm).
+   * The tokens that would continue a repetition, with its length so far, at most `most`. Compares the last
+   * `size` tokens with themselves at every distance, from the end, in one pass: inside a stretch already
+   * compared (from `left` to `right`) the result is known from its other copy (the Z algorithm).
    */
   #repetitions(tokens: readonly number[], size: number, most: number): ReadonlyMap<number, number> {
     const last = tokens.length - 1
@@ -96,7 +96,7 @@ export class Dry {
 
 let shared = new Int32Array(0)
 
-/** Room for `size` numbers, whatever they are; good until the next call. */
+/** Uninitialized scratch space for `size` numbers, valid until the next call. */
 function scratch(size: number): Int32Array {
   if (shared.length < size) shared = new Int32Array(2 * size)
   return shared

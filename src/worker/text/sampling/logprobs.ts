@@ -1,7 +1,7 @@
 import type { TokenAlternative, TokenLogprob } from "../../../domain/chat"
 import { NotNumbers } from "../../../errors/engine"
 
-/** The logits of one place, read before any sampler changed them. */
+/** The logits of one position, read before samplers change them. */
 export class LogprobReader {
   readonly #logits: Float32Array
   readonly #logSum: number
@@ -12,17 +12,17 @@ export class LogprobReader {
     if (!Number.isFinite(this.#logSum)) throw new NotNumbers()
   }
 
-  /** `logits` of the full vocabulary; they are copied, for samplers change them in place. @throws NotNumbers */
+  /** Copies `logits` (the full vocabulary), because samplers change them in place. @throws NotNumbers */
   static of(logits: Float32Array): LogprobReader {
     return new LogprobReader(logits.slice())
   }
 
-  /** Of logits that nobody changes before they are read. @throws NotNumbers */
+  /** Without a copy, for logits that are not changed before they are read. @throws NotNumbers */
   static ofUnchanged(logits: Float32Array): LogprobReader {
     return new LogprobReader(logits)
   }
 
-  /** The log probability of `token`, and of the `count` most probable tokens, best first. */
+  /** The log probability of `token`, and of the `count` most probable tokens, most probable first. */
   read(token: number, count: number, bytes: (token: number) => Uint8Array): TokenLogprob {
     const alternative = (id: number): TokenAlternative => ({
       id,
@@ -37,7 +37,7 @@ export class LogprobReader {
   }
 }
 
-/** Loops count: an iterator over a typed array takes ten times as long, and this is done for every token. */
+/** Index loops: an iterator over a typed array takes ten times as long, and this runs for every token. */
 function logSumExp(logits: Float32Array): number {
   let highest = Number.NEGATIVE_INFINITY
   for (let id = 0; id < logits.length; id++) {
@@ -49,7 +49,7 @@ function logSumExp(logits: Float32Array): number {
   return highest + Math.log(sum)
 }
 
-/** Indices of the `count` largest values, largest first; ties in order of the index. */
+/** Indices of the `count` largest values, largest first; ties in index order. */
 function largest(values: Float32Array, count: number): number[] {
   const best: number[] = []
   if (count === 0) return best

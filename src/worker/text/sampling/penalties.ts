@@ -6,16 +6,15 @@ export type PenaltyParameters = Pick<
 >
 
 /**
- * Makes tokens less likely that came among the last ones, as llama.cpp's sampler of that name does. That one goes through
- * the vocabulary at every step, and wants to be told every token of a prompt; this one goes through the tokens that
- * came.
+ * Lowers the logits of recent tokens as llama.cpp's penalty sampler does. That sampler scans the whole
+ * vocabulary at every step and must be fed every prompt token; this one visits only the recent tokens.
  */
 export class Penalties {
   readonly #repeat: number
   readonly #presence: number
   readonly #frequency: number
   readonly #lookBack: number
-  /** How often each token comes between the two places. */
+  /** Occurrences of each token in the current range. */
   readonly #counts = new Map<number, number>()
   #start = 0
   #end = 0
@@ -27,7 +26,7 @@ export class Penalties {
     this.#lookBack = lookBack
   }
 
-  /** Undefined where they change nothing. `contextLength`: what a negative lookback means. */
+  /** Undefined if they have no effect. `contextLength`: the meaning of a negative lookback. */
   static of(parameters: PenaltyParameters, contextLength: number): Penalties | undefined {
     const { repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN } = parameters
     const isOff = repeatPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0
@@ -35,7 +34,7 @@ export class Penalties {
     return new Penalties(parameters, repeatLastN < 0 ? contextLength : repeatLastN)
   }
 
-  /** `tokens`: the whole sequence, which only ever grows. */
+  /** `tokens`: the whole sequence, which must only grow between calls. */
   apply(logits: Float32Array, tokens: readonly number[]): void {
     this.#moveTo(tokens)
     for (const [token, count] of this.#counts) {
@@ -47,7 +46,7 @@ export class Penalties {
 
   #moveTo(tokens: readonly number[]): void {
     const start = Math.max(this.#start, tokens.length - this.#lookBack)
-    // What has come and gone since the last time counts neither way.
+    // Tokens that entered and left the range since the last call are skipped.
     for (let at = Math.max(this.#end, start); at < tokens.length; at++) this.#count(tokens[at], 1)
     for (let at = this.#start; at < Math.min(start, this.#end); at++) this.#count(tokens[at], -1)
     this.#start = start

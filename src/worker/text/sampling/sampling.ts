@@ -1,7 +1,10 @@
 import type { SamplingParameters } from "../../../domain/chat"
 import { recommendedSampling, SAMPLING_DEFAULTS } from "../../../formats/sampling-defaults"
 
-/** The defaults of one model: the built-in ones, over them what its file recommends, over them what came along with it. */
+/**
+ * The sampling defaults of a model: built-in ones, overridden by the file's recommendations, then by the
+ * configured ones.
+ */
 export function modelDefaults(
   metadata: (key: string) => string | undefined,
   along: Partial<SamplingParameters> = {},
@@ -21,12 +24,14 @@ interface Reach {
   readonly whole?: true
 }
 
-/** Wide enough for everything that means anything; beyond it 32-bit numbers overflow or stop being numbers. */
+/** Wider than any meaningful value; beyond it float32 overflows. */
 const FLOAT: Reach = { least: -1e6, most: 1e6 }
 const SHARE: Reach = { least: 0, most: 1 }
 const COUNT: Reach = { least: 0, most: MAX_INT32, whole: true }
 
-/** What arithmetic can do with; what a request may ask for is narrower, but a file may say anything. */
+/**
+ * Ranges that the arithmetic can handle. Requests are limited more narrowly, but a file may contain anything.
+ */
 const REACH: Readonly<Record<NumericParameter, Reach>> = {
   temperature: { least: 0, most: 1e6 },
   dynamicTemperatureRange: { least: 0, most: 1e6 },
@@ -39,7 +44,7 @@ const REACH: Readonly<Record<NumericParameter, Reach>> = {
   minKeep: COUNT,
   xtcProbability: SHARE,
   xtcThreshold: SHARE,
-  // Logits are divided by it.
+  // Logits are divided by this.
   repeatPenalty: { least: 0.01, most: 100 },
   repeatLastN: { least: -1, most: MAX_INT32, whole: true },
   presencePenalty: FLOAT,
@@ -53,12 +58,12 @@ const REACH: Readonly<Record<NumericParameter, Reach>> = {
   mirostatEta: FLOAT,
 }
 
-/** Logits divided by less than this are beyond what a float holds; the choice was the same long before. */
+/** Dividing logits by less overflows a float; sampling is already greedy well above it. */
 const LEAST_TEMPERATURE = 1e-5
 
 /**
- * What a request is really sampled with, wherever its values come from: no number is out of reach, and nothing looks
- * back further than the context is long.
+ * The parameters to sample with, from any source: clamped to their ranges, with lookbacks no longer than the
+ * context.
  */
 export function effectiveSampling(
   defaults: SamplingParameters,
@@ -67,7 +72,7 @@ export function effectiveSampling(
 ): SamplingParameters {
   const wanted = { ...defaults, ...requested }
   const numbers = Object.entries(REACH).map(([name, reach]) => {
-    // The keys of REACH are those whose values are numbers.
+    // The keys of REACH are exactly the numeric parameters.
     const key = name as NumericParameter
     return [key, within(reach, wanted[key]) ?? SAMPLING_DEFAULTS[key]] as const
   })
@@ -80,7 +85,7 @@ export function effectiveSampling(
   }
 }
 
-/** Undefined where it is no number at all. */
+/** Undefined if it is not a number. */
 function within({ least, most, whole }: Reach, value: number): number | undefined {
   if (typeof value !== "number" || Number.isNaN(value)) return undefined
   return Math.min(most, Math.max(least, whole ? Math.trunc(value) : value))

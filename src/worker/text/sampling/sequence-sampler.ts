@@ -9,15 +9,15 @@ import { Dry } from "./dry"
 import { DryBreakers } from "./dry-breakers"
 import { Penalties } from "./penalties"
 
-/** Chooses the tokens of one sequence. */
+/** Samples the tokens of one sequence. */
 export class SequenceSampler implements Disposable {
   readonly #parameters: PreparedSampling
   readonly #penalties: Penalties | undefined
   readonly #dry: Dry | undefined
-  /** Undefined where the likeliest token is taken. */
+  /** Undefined for greedy sampling. */
   readonly #sampler: Sampler | undefined
 
-  /** `choice` counts the seeds up; `contextLength`: what "the whole context" means to penalties. */
+  /** `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
   constructor(model: Model, parameters: PreparedSampling, choice: number, contextLength: number) {
     this.#parameters = parameters
     this.#penalties = Penalties.of(parameters, contextLength)
@@ -27,9 +27,9 @@ export class SequenceSampler implements Disposable {
   }
 
   /**
-   * The token that follows `tokens`, from the logits at `index` of the batch, without the tokens `ruledOut`. Consumes
+   * Samples the token after `tokens` from the logits at `index` of the batch, excluding `ruledOut`. Consumes
    * those logits.
-   * @throws NotNumbers, InvalidRequest where the request's biases rule all tokens out
+   * @throws NotNumbers, InvalidRequest if the request's biases exclude all tokens
    */
   choose(context: Context, index: number, tokens: readonly number[], ruledOut: readonly number[]): number {
     const logits = context.logits(index)
@@ -48,16 +48,16 @@ export class SequenceSampler implements Disposable {
 
 function addBias(logits: Float32Array, { tokens, values }: TokenBias): void {
   for (let place = 0; place < tokens.length; place++)
-    // Every token is one of the vocabulary, and has a value.
+    // Every token is in the vocabulary, and `values` is as long as `tokens`.
     logits[tokens[place] as number]! += values[place] as number
 }
 
-/** Samplers take what is no number for any number, and go on for ever: it is looked for before them. */
+/** llama.cpp's samplers treat NaN as any number and continue, so NaN is checked for before they run. */
 function likeliestOf(logits: Float32Array): number {
   let likeliest = -1
   let largest = Number.NEGATIVE_INFINITY
   for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number // a token below the length
+    const logit = logits[token] as number // an id below the length
     if (logit > largest) {
       largest = logit
       likeliest = token

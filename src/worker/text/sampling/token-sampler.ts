@@ -11,7 +11,7 @@ export interface SampledToken {
   readonly logprob: TokenLogprob | undefined
 }
 
-/** Chooses tokens from logits, as each sequence's request wants it. */
+/** Samples tokens according to each sequence's request. */
 export class TokenSampler {
   readonly #context: Context
   readonly #model: Model
@@ -28,8 +28,8 @@ export class TokenSampler {
   }
 
   /**
-   * The next token of `sequence`, from the logits at `index` of the batch. Consumes those logits.
-   * @throws DecodeFailed where they are no numbers, InvalidRequest where the request rules all tokens out
+   * Samples the next token of `sequence` from the logits at `index` of the batch. Consumes those logits.
+   * @throws DecodeFailed if they are NaN, InvalidRequest if the request excludes all tokens
    */
   sample(sequence: Sequence, index: number): SampledToken {
     const { topLogprobs, sampling } = sequence.request.prepared
@@ -39,14 +39,17 @@ export class TokenSampler {
     return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
   }
 
-  /** Tokens that would end the answer and may not. Those that a request names as its stops do, whatever else is ignored. */
+  /**
+   * End tokens that must not be sampled. Stop tokens named by the request still end it when end tokens are
+   * ignored.
+   */
   #ruledOut({ request, generated }: Sequence): readonly number[] {
     const { minTokens, stopTokens, sampling } = request.prepared
     if (generated < minTokens) return [...this.#endTokens, ...stopTokens]
     return sampling.ignoreEos ? this.#endTokens.filter((token) => !stopTokens.includes(token)) : []
   }
 
-  /** The log probability of a token that is given, from the logits at `index` of the batch. @throws DecodeFailed */
+  /** The log probability of a given token, from the logits at `index` of the batch. @throws DecodeFailed */
   scoreToken(index: number, token: number, count: number): TokenLogprob {
     const reader = LogprobReader.ofUnchanged(this.#context.logits(index))
     return reader.read(token, count, (id) => this.#vocabulary.bytes(id))
