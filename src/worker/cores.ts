@@ -11,6 +11,14 @@ export function usableCores(): number {
 }
 
 /**
+ * Threads to compute with: `wanted`, but no more than there are CPUs. ggml's threads wait for each other many times a
+ * step: 512 of them on two CPUs answer nothing within half a minute, and a model's own description may ask for them.
+ */
+export function threadCount(wanted: number): number {
+  return Math.min(wanted, availableParallelism())
+}
+
+/**
  * `cpuInfo`: text of Linux's /proc/cpuinfo; `quota`: text of cgroup v2's cpu.max (microseconds: quota,
  * period).
  */

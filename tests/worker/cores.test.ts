@@ -1,5 +1,6 @@
+import { availableParallelism } from "node:os"
 import { describe, expect, test } from "bun:test"
-import { coresFrom } from "../../src/worker/cores"
+import { coresFrom, threadCount } from "../../src/worker/cores"
 
 /** /proc/cpuinfo with these (socket, core) pairs, one for every logical processor. */
 function cpuInfo(processors: readonly (readonly [socket: number, core: number])[]): string {
@@ -45,4 +46,9 @@ describe("usable cores", () => {
   ])("%s", (_, available, info, quota, expected) => {
     expect(coresFrom(available, info, quota)).toBe(expected)
   })
+})
+
+test("threads are no more than there are CPUs", () => {
+  expect(threadCount(1)).toBe(1)
+  expect(threadCount(512)).toBe(availableParallelism())
 })

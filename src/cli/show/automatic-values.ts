@@ -1,5 +1,6 @@
 import { type Inputs, resolveSetting } from "../../config/load"
 import { flaglessSettings } from "../../config/sections/flagless"
+import { modelSettings } from "../../config/sections/model"
 import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../../config/settings"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
@@ -32,6 +33,12 @@ type Rule = (inputs: Inputs, isTerminal: boolean) => AutomaticValue
 
 const threads: Rule = () => plain(usableCores())
 
+/** Those for generation, where they are set. */
+const prefillThreads: Rule = (inputs) => {
+  const { value } = resolveSetting("threads", modelSettings.threads, inputs)
+  return plain(typeof value === "number" ? value : usableCores())
+}
+
 const RULES: Readonly<Record<string, Rule>> = {
   models_dir: (inputs) => plain(modelsFolder(inputs)),
   "images.dir": (inputs) => plain(imagesFolder(inputs)),
@@ -47,7 +54,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "log.format": (inputs, isTerminal) =>
     plain(isTerminal && logFileOptions(inputs).logFile === null ? "pretty" : "json"),
   "defaults.threads": threads,
-  "defaults.threads_batch": threads,
+  "defaults.threads_batch": prefillThreads,
   "defaults.split_mode": (inputs) =>
     plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
   "defaults.ctx": () => ({ shown: `as trained, at most ${DEFAULT_CONTEXT}` }),

@@ -36,7 +36,13 @@ export const modelSettings = {
     "requests answered at the same time (default 16)",
     AT_LOAD,
   ),
-  threads: setting("defaults.threads", threads, null, "threads for generation (default: adapts)", AT_LOAD),
+  threads: setting(
+    "defaults.threads",
+    threads,
+    null,
+    "threads for generation, at most one for each CPU (default: adapts)",
+    AT_LOAD,
+  ),
   threadsBatch: setting(
     "defaults.threads_batch",
     threads,

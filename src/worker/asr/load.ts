@@ -6,7 +6,7 @@ import type { AsrModel } from "../../formats/speech/asr-model"
 import { recognizeSpeech } from "../../formats/speech/recognize"
 import { locateSpeech } from "../../native/speech-files"
 import { engineReason } from "../audio/engine-reason"
-import { usableCores } from "../cores"
+import { threadCount, usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../media-shell"
 import { openSherpa } from "../sherpa"
 import { deriveAsrFiles } from "./derived-files"
@@ -26,7 +26,7 @@ export async function loadAsr(
   const { model: wanted, environment, settings } = message
   const sherpa = openSherpa(await locateSpeech(environment.runtimeFolder))
   const model = await recognize(wanted.name, wanted.path)
-  const threads = settings.decodeThreads ?? Math.min(usableCores(), MOST_THREADS)
+  const threads = threadCount(settings.decodeThreads ?? Math.min(usableCores(), MOST_THREADS))
   // Beside the model, or beside all models: the models folder contains the folder of derived files.
   const modelsFolder = dirname(dirname(wanted.derivedFolder))
   const voiceActivityPath = await findVoiceActivityModel([wanted.path, modelsFolder])

@@ -9,7 +9,7 @@ import { readModelFolder } from "../../formats/model-folder"
 import { type ImageEngineFiles, locateImageEngine } from "../../native/image-engine"
 import { FRAME_START, type WorkerModel } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
-import { usableCores } from "../cores"
+import { threadCount, usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../media-shell"
 import { DiffusionEngine } from "./diffusion-engine"
 import type { EngineFiles, FromSidecar } from "./sidecar-messages"
@@ -98,7 +98,7 @@ async function start(options: StartOptions): Promise<DiffusionEngine> {
       else loading.done.reject(new ModelLoadFailed(model.name, `the image engine ${how}`))
     },
   })
-  const threads = settings.decodeThreads ?? usableCores()
+  const threads = threadCount(settings.decodeThreads ?? usableCores())
   sidecar.send({ type: "load", files: engineFiles(imageModel), config: engineConfig(options, threads) })
   try {
     const residentBytes = await loading.done.promise

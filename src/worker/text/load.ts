@@ -17,7 +17,7 @@ import { Library } from "../../llama/library"
 import { MAX_DEVICES, Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
-import { usableCores } from "../cores"
+import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
 import { measureFootprint } from "./footprint"
 
@@ -66,8 +66,8 @@ export function loadText(
   const adapters = loadAdapters(model, source.name, source.adapters)
   const onGpu = gpuLayers > 0
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
-  const cores = usableCores()
-  const threads = { decode: settings.decodeThreads ?? cores, prefill: settings.prefillThreads ?? cores }
+  const decodeThreads = threadCount(settings.decodeThreads ?? usableCores())
+  const threads = { decode: decodeThreads, prefill: threadCount(settings.prefillThreads ?? decodeThreads) }
   const outputs = mostOutputs(settings.slots)
   const context = makeContext(model, source.name, settings, kv, threads, outputs)
   applyAdapters(context, model, adapters)

@@ -5,7 +5,7 @@ import { recognizeSpeech } from "../../formats/speech/recognize"
 import type { TtsModel, TtsPlan } from "../../formats/speech/tts-model"
 import { locateSpeech } from "../../native/speech-files"
 import { engineReason } from "../audio/engine-reason"
-import { usableCores } from "../cores"
+import { threadCount, usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../media-shell"
 import { openSherpa, type TtsConfig } from "../sherpa"
 import { deriveTtsFiles, type TtsFiles } from "./derived-files"
@@ -33,7 +33,7 @@ export async function loadTts(
   const espeak = needs && (await findEspeakData(model.name, needs, environment.runtimeFolder))
   const plan = withLanguageName(voice.plan, espeak)
   const files = await deriveTtsFiles(plan, model.derivedFolder)
-  const threads = settings.decodeThreads ?? defaultThreads(plan)
+  const threads = threadCount(settings.decodeThreads ?? defaultThreads(plan))
   const config = configOf(plan, files, espeak, threads)
   try {
     const tts = await sherpa.createOfflineTtsAsync(config)

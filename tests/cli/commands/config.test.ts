@@ -37,6 +37,8 @@ describe("config", () => {
     const lines = (await run("--log-file", "x.log")).split("\n").map((line) => line.split(/ {2,}/))
     const cores = usableCores()
     expect(lines).toContainEqual(["defaults.threads", `auto (${cores})`, "default"])
+    expect(lines).toContainEqual(["defaults.threads_batch", `auto (${cores})`, "default"])
+    expect(await run("--threads", "1")).toMatch(/^defaults\.threads_batch +auto \(1\) +default$/m)
     expect(lines).toContainEqual(["defaults.split_mode", "auto (layer)", "default"])
     expect(lines).toContainEqual(["limits.headroom", "auto (512MiB)", "default"])
     expect(lines).toContainEqual(["images.dir", `auto (${folder.path}/images)`, "default"])
