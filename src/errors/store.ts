@@ -1,5 +1,5 @@
 import { isDiskFull } from "../lib/system/disk-full"
-import { systemCode } from "../lib/system/system-reason"
+import { systemCode, systemPath } from "../lib/system/system-reason"
 import { inGigabytes, reasonOf, XllmError } from "./base"
 
 /** A download cannot continue; the received part is kept, and the same command resumes it. */
@@ -82,7 +82,8 @@ export class StoreBusy extends XllmError {
 export class ModelsFolderUnwritable extends XllmError {
   constructor(folder: string, cause: unknown) {
     // Creating a folder where a file exists fails with EEXIST.
-    const reason = systemCode(cause) === "EEXIST" ? "it is not a folder" : reasonOf(cause)
+    const isFile = systemCode(cause) === "EEXIST" && systemPath(cause) === folder
+    const reason = isFile ? "it is not a folder" : reasonOf(cause)
     super(
       "models_folder_unwritable",
       500,

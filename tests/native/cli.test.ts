@@ -176,7 +176,7 @@ describe("run without a server", () => {
 
   test.each([
     ["nope", "model 'nope' not found"],
-    ["./nope.gguf", "model './nope.gguf' not found: there is no such file"],
+    ["./nope.gguf", "model './nope.gguf' not found: no such file"],
   ])("%s is not found, here and in an empty registry", async (name, message) => {
     using registry = Bun.serve({ port: 0, fetch: () => Response.json({ errors: [] }, { status: 404 }) })
     const XLLM_PULL_OLLAMA_REGISTRY = registry.url.origin
@@ -251,7 +251,7 @@ describe("serve", () => {
   test("refuses a file that is not there before it listens", async () => {
     expect(await runXllm(["serve", "--port", "0", "/nowhere/nope.gguf"], local)).toEqual({
       out: "",
-      err: "Error: model '/nowhere/nope.gguf' not found: there is no such file\n",
+      err: "Error: model '/nowhere/nope.gguf' not found: no such file\n",
       code: 1,
     })
   })

@@ -80,7 +80,7 @@ const BAD: readonly (readonly [text: string, reason: string])[] = [
   ["hf:", "namespace/model"],
   ["hf:model", "namespace/model"],
   ["hf.co/model", "namespace/model"],
-  ["hf:a/b/c", "behind 'hf:'"],
+  ["hf:a/b/c", "after 'hf:'"],
   ["a/b/c/d", "4 parts"],
   ["hf.co/a/b/file.gguf", "namespace/model:file"],
   ["../x", "it is a path"],

@@ -1,5 +1,6 @@
 import { parse, tokenize } from "@huggingface/jinja"
 import type { ModelKind } from "../../domain/model"
+import { KINDS } from "../../domain/tasks"
 import { templateSyntax } from "../../formats/go-template/detect"
 import { GoTemplateFault } from "../../formats/go-template/fault"
 import { translateGoTemplate } from "../../formats/go-template/translate"
@@ -27,13 +28,6 @@ const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
 
 /** Parameters of models that generate no text. */
 const MEDIA_PARAMETERS: ReadonlySet<string> = new Set(["keep_alive", "num_thread", "num_gpu"])
-
-const KIND_NAMES: Readonly<Record<ModelKind, string>> = {
-  text: "a text model",
-  tts: "a text-to-speech model",
-  asr: "a speech-to-text model",
-  image: "an image model",
-}
 
 /** Reports unsupported instructions, and templates that are invalid or not understood. */
 export function checkInstructions(instructions: readonly Instruction[], faults: Faults): void {
@@ -73,14 +67,14 @@ export function checkInstructionsOfKind(
       case "adapter":
         faults.wrong(
           instruction.line,
-          `${instruction.type.toUpperCase()} has no effect on ${KIND_NAMES[kind]}`,
+          `${instruction.type.toUpperCase()} has no effect on ${KINDS[kind].noun}`,
         )
         break
       case "parameter":
         if (!MEDIA_PARAMETERS.has(instruction.name))
           faults.wrong(
             instruction.line,
-            `the parameter '${instruction.name}' has no effect on ${KIND_NAMES[kind]}`,
+            `the parameter '${instruction.name}' has no effect on ${KINDS[kind].noun}`,
           )
         break
     }
