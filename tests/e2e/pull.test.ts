@@ -149,7 +149,7 @@ describe("pull", () => {
     const { child, came } = await pullHalf()
     child.kill("SIGINT")
     expect(await child.exited).toBe(130)
-    expect(await child.stderr.text()).toContain("'xllm pull org/large' goes on with it")
+    expect(await child.stderr.text()).toContain("'xllm pull org/large' resumes it")
     const before = hub.storage.requests.length
     expect((await pull("org/large")).code).toBe(0)
     const sentAgain = hub.storage.requests.slice(before).reduce((sum, { sent }) => sum + sent, 0)

@@ -102,7 +102,7 @@ describe("a text model that failed to load for want of memory", () => {
       bytes: 4 * 4096 * 512,
       certainBytes: 4 * 4096 * 512,
     })
-    expect(next?.note).toBe("the context was shortened to 4096 tokens, for the memory did not suffice")
+    expect(next?.note).toBe("the context was reduced to 4096 tokens, because memory ran out")
   })
 
   test("is not tried again with a cache that the user chose, nor with fewer layers on GPUs", () => {

@@ -179,7 +179,12 @@ describe("a model that the engine would end its process over", () => {
       TINY_ASR_MODEL_TOKENS.replace("b 3", "b c 3"),
       /line 4: 'b c 3'/,
     ],
-    ["with a hole in its tokens", encodeTinyAsrModel, TINY_ASR_MODEL_TOKENS.replace("b 3\n", ""), /number 3/],
+    [
+      "with a hole in its tokens",
+      encodeTinyAsrModel,
+      TINY_ASR_MODEL_TOKENS.replace("b 3\n", ""),
+      /token 3 of 29 is missing/,
+    ],
     ["without tokens", encodeTinyAsrModel, "", /no tokens/],
     [
       "without its numbers",
