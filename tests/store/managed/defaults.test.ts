@@ -150,7 +150,7 @@ describe("a template", () => {
   test("of Go that is not understood leaves the file's own, and says so", () => {
     expect(defaults({ template: { text: "x\n{{ nothing .Prompt }}", syntax: "go" } })).toEqual({
       notes: [
-        "line 2 of its template cannot be translated (unknown function 'nothing'): using that of its file used",
+        "line 2 of its template cannot be translated (unknown function 'nothing'): using that of its file",
       ],
     })
   })

@@ -150,7 +150,7 @@ describe("of a repository with other files", () => {
     )
     const whole = ["tiny.en-decoder.int8.onnx", "tiny.en-encoder.int8.onnx", "tiny.en-tokens.txt"]
     expect(parts(files).toSorted()).toEqual(whole)
-    expect(chooseParts(files, "latest").note).toBe("of several number formats int8 is taken")
+    expect(chooseParts(files, "latest").note).toBe("of several number formats, using int8")
     expect(() => parts(files, "q4f16")).toThrow("it has nothing called 'q4f16'")
   })
 

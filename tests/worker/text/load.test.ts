@@ -35,7 +35,9 @@ test.each([
   const { details, message } = error as { details: Record<string, number>; message: string }
   expect(details["needed_bytes"]).toBeGreaterThanOrEqual(cells * BYTES_PER_CELL)
   expect(details["available_bytes"]).toBeLessThan(cells * BYTES_PER_CELL)
-  expect(message).toMatch(/its KV cache of \d+ tokens takes \d+\.\d GiB; use a smaller --ctx/)
+  expect(message).toMatch(
+    /its KV cache of \d+ tokens takes \d+\.\d GiB(, and the mask .* GiB)?; use a smaller --ctx/,
+  )
 })
 
 test("a context beyond what llama.cpp counts is refused by its number, whatever a token takes", async () => {

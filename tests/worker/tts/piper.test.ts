@@ -158,6 +158,6 @@ describe("a voice that cannot be loaded costs its worker, with the reason", () =
   test("nothing at its path", async () => {
     using temp = tempFolder()
     expect(existsSync(join(temp.path, "gone"))).toBe(false)
-    expect(RealTtsModel.start(join(temp.path, "gone"))).rejects.toThrow(/gone is no voice/)
+    expect(RealTtsModel.start(join(temp.path, "gone"))).rejects.toThrow(/gone is not a text-to-speech model/)
   })
 })
