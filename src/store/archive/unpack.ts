@@ -48,10 +48,10 @@ export interface UnpackOptions {
  * @throws InvalidArchive, DiskFull, Cancelled
  */
 export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArchive> {
-  const unpacking = new Unpacking(options)
   const parser = new Parser({ strict: true, maxMetaEntrySize: MAX_TEXT_BYTES })
   const failed = Promise.withResolvers<never>()
   failed.promise.catch(() => {}) // awaited in the race below
+  const unpacking = new Unpacking(options, failed.promise)
   const fed = Promise.withResolvers<void>()
   const ended = new Promise<void>((resolve) => parser.on("end", resolve))
   let work = Promise.resolve()
@@ -80,7 +80,12 @@ export async function unpackArchive(options: UnpackOptions): Promise<UnpackedArc
     await work
   }
   feed().then(fed.resolve, fail)
-  await Promise.race([fed.promise, failed.promise])
+  try {
+    await Promise.race([fed.promise, failed.promise])
+  } finally {
+    // Closes the file that was being written.
+    await work.catch(() => {})
+  }
   return unpacking.finish()
 }
 
@@ -154,8 +159,12 @@ class Unpacking {
   #sizes: ReadonlyMap<string, number> | undefined
   #description: ArchiveDescription | undefined
 
-  constructor(options: UnpackOptions) {
+  readonly #failed: Promise<never>
+
+  /** `failed` rejects when the archive turns out to be invalid: the entry that is being read then never ends. */
+  constructor(options: UnpackOptions, failed: Promise<never>) {
     this.#options = options
+    this.#failed = failed
   }
 
   async take(entry: ReadEntry): Promise<void> {
@@ -216,7 +225,7 @@ class Unpacking {
     const path = join(this.#options.folder, hex)
     const hash = new Bun.CryptoHasher("sha256")
     await using file = await open(path, "wx", 0o600)
-    for await (const chunk of entry) {
+    for await (const chunk of this.#chunks(entry)) {
       if (this.#options.signal.aborted) throw new Cancelled()
       hash.update(chunk)
       await file.writeFile(chunk)
@@ -230,8 +239,17 @@ class Unpacking {
     if (entry.size > MAX_TEXT_BYTES)
       throw this.#invalid(`'${shown(entry.path)}' has ${formatSize(entry.size)}, more than any text`)
     const chunks: Uint8Array[] = []
-    for await (const chunk of entry) chunks.push(chunk)
+    for await (const chunk of this.#chunks(entry)) chunks.push(chunk)
     return Buffer.concat(chunks)
+  }
+
+  async *#chunks(entry: ReadEntry): AsyncGenerator<Uint8Array> {
+    const chunks = entry[Symbol.asyncIterator]()
+    while (true) {
+      const { value, done } = await Promise.race([chunks.next(), this.#failed])
+      if (done === true) return
+      yield value
+    }
   }
 
   #invalid(reason: string): InvalidArchive {

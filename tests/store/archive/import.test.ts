@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { join } from "node:path"
 import { zstdCompressSync } from "node:zlib"
 import { XllmError } from "../../../src/errors/base"
@@ -219,6 +219,27 @@ describe("an archive is refused, and nothing is installed,", () => {
     const error = await failure(importInto(models, writeTar(entries)))
     expect(error.code).toBe("disk_full")
     expect(models.files()).toEqual([])
+  })
+
+  test("that is given up within its weights, and no file of it stays open", async () => {
+    using models = new ModelsFolder()
+    const weights = "w".repeat(1_000_000)
+    const archive = writeTar(entriesOf({ weights, manifest: rightManifest(weights.length) }))
+    const cancelling = new AbortController()
+    const onProgress = (bytes: number) => {
+      if (bytes > archive.length / 2) cancelling.abort()
+    }
+    const error = await failure(importInto(models, archive, { onProgress, signal: cancelling.signal }))
+    expect(error.code).toBe("cancelled")
+    expect(models.files()).toEqual([])
+    const opened = readdirSync("/proc/self/fd").map((fd) => {
+      try {
+        return readlinkSync(join("/proc/self/fd", fd))
+      } catch {
+        return "" // of the reading of the folder itself
+      }
+    })
+    expect(opened.filter((path) => path.startsWith(models.path))).toEqual([])
   })
 
   test("that unpacks to far more than it says", async () => {

@@ -54,7 +54,7 @@ describe("a model on Hugging Face", () => {
     await using it = await PullScene.create()
     it.hub.repositories["org/tiny"] = { files: { "tiny-Q2_K.gguf": someBytes(2000), "tiny-Q8_0.gguf": Q8 } }
     await it.pull("org/tiny")
-    expect(it.notes).toEqual(["there is no Q4_K_M; Q8_0 is taken, the largest of 2 that fits in memory"])
+    expect(it.notes).toEqual(["there is no Q4_K_M; using Q8_0, the largest of 2 that fits in memory"])
   })
 
   test("has all parts of a split file, its projector, and no matrix of importances", async () => {

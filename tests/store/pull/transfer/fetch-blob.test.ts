@@ -312,7 +312,7 @@ describe("what came", () => {
       if (++asked === 3) it.bytes = someBytes(18 * MB, 7)
       return undefined
     }
-    await expect(it.fetch(file)).rejects.toThrow("a new version")
+    await expect(it.fetch(file)).rejects.toThrow("its ETag has changed")
   })
 })
 
