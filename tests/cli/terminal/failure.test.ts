@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { openSync, readFileSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { failureText } from "../../../src/cli/terminal/failure"
 import { fromWire, InternalError } from "../../../src/errors/base"
@@ -39,7 +40,9 @@ describe("a command that failed", () => {
     using home = tempFolder()
     const file = join(home.path, "file")
     writeFileSync(file, "")
-    expect(failureText(DEFECT, { XLLM_HOME: file })).toContain("its details are in /tmp/xllm-errors.log")
+    expect(failureText(DEFECT, { XLLM_HOME: file })).toContain(
+      `its details are in ${join(tmpdir(), "xllm-errors.log")}`,
+    )
   })
 
   test("begins the file of traces anew when it is large", () => {
