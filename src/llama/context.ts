@@ -4,6 +4,7 @@ import { NativeLibraryError } from "../errors/engine"
 import type { Batch } from "./batch"
 import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
+import { withParameters } from "./parameters"
 
 type ContextSettings = Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">
 
@@ -74,22 +75,25 @@ export class Context implements Disposable {
 
   /** @returns undefined if llama.cpp refuses (usually for lack of memory) and has logged why */
   static create(model: Model, options: ContextOptions): Context | undefined {
-    const ints = new Int32Array([
-      options.cells,
-      options.batchTokens,
-      options.microBatchTokens,
-      options.sequences,
-      options.outputs,
-      options.decodeThreads,
-      options.prefillThreads,
-      FLASH_ATTENTION[options.flashAttention],
-      KV_TYPES[options.kvTypeK],
-      KV_TYPES[options.kvTypeV],
-      options.layout === "unified" ? 1 : 0,
-      0,
-      1,
-    ])
-    const ptr = model.library.shim.xllm_context_new(model.ptr, ints)
+    const parameters = {
+      n_ctx: options.cells,
+      n_batch: options.batchTokens,
+      n_ubatch: options.microBatchTokens,
+      n_seq_max: options.sequences,
+      n_outputs_max: options.outputs,
+      n_threads: options.decodeThreads,
+      n_threads_batch: options.prefillThreads,
+      flash_attn_type: FLASH_ATTENTION[options.flashAttention],
+      type_k: KV_TYPES[options.kvTypeK],
+      type_v: KV_TYPES[options.kvTypeV],
+      kv_unified: Number(options.layout === "unified"),
+      swa_full: 0,
+      offload_kqv: 1,
+    }
+    const { library } = model
+    const ptr = withParameters(library, "context", parameters, (chosen) =>
+      library.shim.xllm_context_new(model.ptr, chosen),
+    )
     return ptr === null ? undefined : new Context(model, ptr)
   }
 

@@ -1,6 +1,7 @@
 import type { TextModelSettings } from "../domain/settings"
 import { NativeLibraryError } from "../errors/engine"
 import { cString, type Library, type NativePointer } from "./library"
+import { withParameters } from "./parameters"
 import { Vocabulary } from "./vocabulary"
 
 export type ModelOptions = Pick<
@@ -77,18 +78,23 @@ export class Model implements Disposable {
     others: readonly string[] = [],
   ): Model | undefined {
     const devices = options.devices?.slice(0, MAX_DEVICES) ?? []
-    const ints = new Int32Array([
-      options.gpuLayers ?? -1,
-      SPLIT_MODES[options.splitMode],
-      loadMode(options),
-      0,
-      0,
-      devices.length,
-      1 + others.length,
-    ])
-    const names = Buffer.from(devices.map((name) => `${name}\0`).join("") || "\0")
+    const parameters = {
+      n_gpu_layers: options.gpuLayers ?? -1,
+      split_mode: SPLIT_MODES[options.splitMode],
+      load_mode: loadMode(options),
+    }
+    const paths = [path, ...others]
     const shares = toShares(options.tensorSplit)
-    const ptr = library.shim.xllm_model_load(cString([path, ...others].join("\0")), ints, names, shares)
+    const ptr = withParameters(library, "model", parameters, (chosen) =>
+      library.shim.xllm_model_load(
+        chosen,
+        cString(paths.join("\0")),
+        paths.length,
+        cString(devices.join("\0")),
+        devices.length,
+        shares,
+      ),
+    )
     if (ptr === null) return undefined
     const model = new Model(library, ptr)
     addressed.set(model, shares)
