@@ -1,5 +1,5 @@
 import type { GenerationEvent, GenerationRequest } from "../domain/chat"
-import type { Device } from "../domain/device"
+import type { Device, MemoryFootprint } from "../domain/device"
 import type { LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
 import type { KvPlan, TextModelSettings } from "../domain/settings"
@@ -8,7 +8,7 @@ import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */
-export const PROTOCOL_VERSION = 4
+export const PROTOCOL_VERSION = 5
 
 /** The paths of the native libraries, and the parent process. The first message to every worker. */
 export interface WorkerEnvironment {
@@ -79,6 +79,8 @@ export type FromWorker<E extends WorkEvent> =
       /** Usage of the preceding step, if any. */
       readonly usage?: StepUsage
     }
+  /** The memory it holds by now, where that has changed since `ready`: work takes more than the load shows. */
+  | { readonly type: "footprint"; readonly footprint: MemoryFootprint }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 
