@@ -325,8 +325,10 @@ export class Replica {
         this.#handOver(message.events)
         return
       case "footprint":
-        this.#measured = message.footprint
-        this.#options.listener.remeasured(this)
+        this.#remeasured(message)
+        return
+      case "memory-request":
+        this.#process.send({ type: "memory-answer", id: message.id, granted: "no" })
         return
       case "rendered":
         this.#takeRendering(message.id)?.resolve(decodeRendered(message.result))
@@ -338,6 +340,15 @@ export class Replica {
         message satisfies never
     }
     this.#options.listener.freed(this)
+  }
+
+  #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {
+    this.#measured = footprint
+    if (kv !== undefined && this.#info?.kind === "text") {
+      const { layout: kvLayout, cells: kvCells, bytes: kvBytes } = kv
+      this.#info = { ...this.#info, kvLayout, kvCells, kvBytes }
+    }
+    this.#options.listener.remeasured(this)
   }
 
   #handOver(events: WireEvents<WorkEvent>): void {

@@ -78,6 +78,8 @@ function info(): LoadedModelInfo {
     kvLayout: "unified",
     kvCells: 4096,
     kvBytes: 1000,
+    kvMostCells: 4096,
+    kvMostBytes: 1000,
     gpuLayers: 0,
     totalLayers: 2,
     decodeThreads: 1,
