@@ -241,6 +241,7 @@ function makeContext(
   outputs: number,
 ): Context {
   const context = Context.create(model, {
+    ...settings,
     cells: kv.cells,
     layout: kv.layout,
     sequences: settings.slots,
@@ -249,9 +250,6 @@ function makeContext(
     outputs,
     decodeThreads: threads.decode,
     prefillThreads: threads.prefill,
-    kvTypeK: settings.kvTypeK,
-    kvTypeV: settings.kvTypeV,
-    flashAttention: settings.flashAttention,
   })
   if (context !== undefined) return context
   throw new ModelLoadFailed(
