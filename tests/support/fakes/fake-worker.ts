@@ -5,6 +5,7 @@
  * load, or finishes the oldest `hold` request.
  */
 import type { RenderedPrompt, SamplingParameters } from "../../../src/domain/chat"
+import { textOf } from "../../../src/domain/content"
 import type { LoadedModelInfo, WorkerCounters } from "../../../src/domain/loaded-model"
 import type { ModelKind } from "../../../src/domain/model"
 import type { WorkEvent, WorkRequest } from "../../../src/domain/tasks"
@@ -239,7 +240,7 @@ function endOf(kind: WorkRequest["kind"], waits: Running["timings"]): readonly W
 function commandOf(request: WorkRequest): string {
   switch (request.kind) {
     case "chat":
-      return request.messages[0]?.content ?? ""
+      return textOf(request.messages[0]?.content ?? "")
     case "completion":
     case "image":
       return String(request.prompt)
