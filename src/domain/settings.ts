@@ -293,15 +293,33 @@ export type KvLayout = NonNullable<TextModelSettings["kvLayout"]>
 
 export type ModelPriority = ModelSettings["priority"]
 
-/** The KV cache that a text model is loaded with: planned by the engine, made by the worker. Sizes are bytes. */
+/**
+ * The KV cache that a text model is loaded with, and how far the worker may grow it: planned by the engine once per
+ * load, made by the worker. Sizes are bytes.
+ */
 export interface KvPlan {
+  /** Of the first context, as are `cells`, `sequences` and `bytes`. */
   readonly layout: KvLayout
   /** Cells of the whole pool. */
   readonly cells: number
-  /** The longest single conversation. */
+  /** At most `slots`. */
+  readonly sequences: number
+  /** The most sequences. */
+  readonly slots: number
+  /** The longest single conversation; it does not change while the model is loaded. */
   readonly contextLength: number
+  /** Why that is shorter than what the model was trained for, without the user's having set it. */
+  readonly contextLimitedBy?: "memory"
+  /** The pool never grows beyond this; equal to `cells` where the user set the size. */
+  readonly mostCells: number
+  /** The user set the layout. */
+  readonly layoutIsFixed: boolean
   /** Estimated for models with sliding windows or recurrent states, exact for all others. */
   readonly bytes: number
-  /** What it takes at least; 0 where no lower bound is known. */
+  /** A pool of other sizes takes cells × `bytesPerCell` + sequences × `bytesPerSequence`. */
+  readonly bytesPerCell: number
+  /** Recurrent states and sliding windows. */
+  readonly bytesPerSequence: number
+  /** What the first context takes at least; 0 where no lower bound is known. */
   readonly certainBytes: number
 }
