@@ -6,7 +6,16 @@ import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
 import { withParameters } from "./parameters"
 
-type ContextSettings = Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">
+type ContextSettings = Pick<
+  TextModelSettings,
+  | "kvTypeK"
+  | "kvTypeV"
+  | "flashAttention"
+  | "ropeScaling"
+  | "ropeFreqBase"
+  | "ropeFreqScale"
+  | "yarnOriginalContext"
+>
 
 export interface ContextOptions extends ContextSettings {
   /** Cells of the whole KV cache; the split layout divides them equally among the sequences. */
@@ -37,6 +46,12 @@ const KV_TYPES: Record<KvType, number> = {
 
 /** `enum llama_flash_attn_type`. */
 const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
+
+/** `enum llama_rope_scaling_type`. */
+const ROPE_SCALING = { file: -1, none: 0, linear: 1, yarn: 2 } as const
+
+/** Of RoPE's numbers: as the model's file says. */
+const FROM_FILE = 0
 
 /** How long threads spin before they sleep (0 to 100); ggml's default. */
 const POLL = 50
@@ -84,6 +99,10 @@ export class Context implements Disposable {
       n_threads: options.decodeThreads,
       n_threads_batch: options.prefillThreads,
       flash_attn_type: FLASH_ATTENTION[options.flashAttention],
+      rope_scaling_type: ROPE_SCALING[options.ropeScaling ?? "file"],
+      rope_freq_base: options.ropeFreqBase ?? FROM_FILE,
+      rope_freq_scale: options.ropeFreqScale ?? FROM_FILE,
+      yarn_orig_ctx: options.yarnOriginalContext ?? FROM_FILE,
       type_k: KV_TYPES[options.kvTypeK],
       type_v: KV_TYPES[options.kvTypeV],
       kv_unified: Number(options.layout === "unified"),

@@ -12,6 +12,9 @@ export type ModelOptions = Pick<
 /** `enum llama_split_mode`. */
 const SPLIT_MODES = { none: 0, layer: 1, row: 2, tensor: 3 } as const
 
+/** `LLAMA_ROPE_TYPE_NONE` */
+const NO_ROPE = -1
+
 /** `enum llama_load_mode`: bit 0 maps the file into memory, bit 1 locks it there. */
 function loadMode(options: ModelOptions): number {
   return (options.memoryMap ? 1 : 0) | (options.memoryLock ? 2 : 0)
@@ -39,6 +42,8 @@ export class Model implements Disposable {
   readonly sizeBytes: number
   /** Size of the sliding window in tokens; 0 without one. */
   readonly slidingWindow: number
+  /** The trained scale of rotary positions; undefined where positions are encoded in another way, or not at all. */
+  readonly ropeFreqScale: number | undefined
   /** Its state is not divided into cells per token, so it cannot be truncated. */
   readonly recurrent: boolean
   /** Can it predict the next token without an encoder? */
@@ -58,6 +63,8 @@ export class Model implements Disposable {
     this.layers = llama.llama_model_n_layer(ptr)
     this.sizeBytes = Number(llama.llama_model_size(ptr))
     this.slidingWindow = llama.llama_model_n_swa(ptr)
+    this.ropeFreqScale =
+      llama.llama_model_rope_type(ptr) === NO_ROPE ? undefined : llama.llama_model_rope_freq_scale_train(ptr)
     this.recurrent = llama.llama_model_is_recurrent(ptr) || llama.llama_model_is_hybrid(ptr)
     this.generatesText =
       llama.llama_model_has_decoder(ptr) &&

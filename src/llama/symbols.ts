@@ -54,6 +54,8 @@ export const llamaSymbols = {
   llama_model_n_embd: { args: ["ptr"], returns: "i32" },
   llama_model_n_layer: { args: ["ptr"], returns: "i32" },
   llama_model_n_swa: { args: ["ptr"], returns: "i32" },
+  llama_model_rope_type: { args: ["ptr"], returns: "i32" },
+  llama_model_rope_freq_scale_train: { args: ["ptr"], returns: "f32" },
   llama_model_size: { args: ["ptr"], returns: FFIType.u64_fast },
   llama_model_meta_val_str: { args: ["ptr", "cstring", "ptr", FFIType.u64_fast], returns: "i32" },
   llama_model_chat_template: { args: ["ptr", "ptr"], returns: "cstring" },
