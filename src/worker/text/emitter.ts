@@ -55,8 +55,9 @@ export class Emitter {
   text(sequence: Sequence, { text, tokens, logprobs }: TextPiece): void {
     const ids = sequence.takeUntold()
     this.#outbox.event(sequence.request.id, {
-      type: "text",
+      type: "delta",
       choice: sequence.choice,
+      part: "text",
       text,
       tokens,
       ...(logprobs !== undefined && { logprobs }),

@@ -194,7 +194,7 @@ function piece({ kind, left }: Running): WorkEvent {
   switch (kind) {
     case "chat":
     case "completion":
-      return { type: "text", choice: 0, text: `t${left} `, tokens: 1 }
+      return { type: "delta", choice: 0, part: "text", text: `t${left} `, tokens: 1 }
     case "speech":
       return { type: "audio", bytes: Uint8Array.of(left), samples: 8_000 }
     case "transcription":
