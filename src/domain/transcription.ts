@@ -7,7 +7,7 @@ export interface TranscriptionRequest extends RequestOptions {
   readonly audioPath: string
   /** `translate`: into English. */
   readonly task: "transcribe" | "translate"
-  /** ISO 639-1 code; absent: the model detects it, or knows only one. */
+  /** A code, a locale or an English name; absent or `auto`: the model detects it, or knows only one. */
   readonly language?: string
   /** Preceding text, or the spelling of names. A hint: ignored by families without prompts. */
   readonly prompt?: string

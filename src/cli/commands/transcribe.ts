@@ -27,8 +27,8 @@ import { startSpinner } from "../terminal/spinner"
 const flagTable = {
   format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "output format (default text)" },
   language: {
-    value: text("CODE", TEXTS.word),
-    description: "spoken language, such as en (default: detected)",
+    value: text("LANGUAGE", TEXTS.word),
+    description: "spoken language, as a code or in English: de, de-DE, German (default: detected)",
   },
   translate: switchFlag("translate into English"),
   words: switchFlag("include the time of each word, in JSON"),
@@ -119,7 +119,7 @@ async function transcribe(
     audioPath,
     task: flags.translate ? "translate" : "transcribe",
     wordTimes: flags.words === true,
-    ...(language !== undefined && { language: language.toLowerCase() }),
+    ...(language !== undefined && { language }),
   }
   const builder = new TranscriptBuilder()
   const spinner = startSpinner(io)

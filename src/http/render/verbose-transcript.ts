@@ -1,3 +1,4 @@
+import { languageName } from "../../domain/language"
 import type { Transcript } from "../../formats/transcript"
 
 /** Which timestamps to include. */
@@ -30,13 +31,4 @@ export function toVerboseJson(
 /** OpenAI's usage of models measured in seconds instead of tokens. */
 export function toDurationUsage(seconds: number) {
   return { type: "duration", seconds } as const
-}
-
-/** `en` → `english`, as in OpenAI's API; an unknown code is kept. */
-function languageName(code: string): string {
-  try {
-    return new Intl.DisplayNames(["en"], { type: "language" }).of(code)?.toLowerCase() ?? code
-  } catch {
-    return code
-  }
 }

@@ -1,3 +1,4 @@
+import { languageCode } from "../../domain/language"
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { TranscriptionEvent, TranscriptionRequest, TranscriptSegment } from "../../domain/transcription"
 import type { AsrModel } from "../../formats/speech/asr-model"
@@ -75,7 +76,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     }
     job.emit({
       type: "done",
-      language: language ?? onlyOne(description.languages) ?? codeOf(request.language),
+      language: language ?? onlyOne(description.languages) ?? languageCode(request.language ?? ""),
       usage: { audioSeconds: recording.seconds },
       timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
     })
@@ -153,11 +154,6 @@ function pauses(job: Job<TranscriptionEvent>): () => Promise<void> {
     await job.step(() => new Promise((resolve) => setImmediate(resolve)))
     last = performance.now()
   }
-}
-
-/** The language code in the request; a model without a list of languages accepts any. */
-function codeOf(given: string | undefined): string | undefined {
-  return /^[a-z]{2,3}\b/.exec(given?.trim().toLowerCase() ?? "")?.[0]
 }
 
 function onlyOne(languages: readonly string[]): string | undefined {

@@ -47,9 +47,9 @@ describe("transcribe", () => {
   })
 
   test("asks as the flags say", async () => {
-    const flags = ["--language", "DE", "--translate"]
+    const flags = ["--language", "German", "--translate"]
     const { request } = await transcribed(["FILE", ...flags])
-    expect(request).toMatchObject({ task: "translate", language: "de" })
+    expect(request).toMatchObject({ task: "translate", language: "German" })
   })
 
   test.each([
