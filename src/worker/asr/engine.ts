@@ -10,6 +10,8 @@ import type { Sherpa } from "../sherpa"
 import { checkTask, chooseLanguage } from "./language"
 import { FRAME_RATE, frameLoudness, levelled, silenceOutside } from "./loudness"
 import { toSegments } from "./segments"
+import { hasOnlySoundNotes } from "./sound-notes"
+import { cannotBeSpeech } from "./steady-sound"
 import type { Hypothesis, Manner, Transcriber } from "./transcriber"
 import { findSpeech } from "./voice-activity"
 import { cutIntoWindows, halve, type Window } from "./windows"
@@ -26,7 +28,7 @@ export interface LoadedAsr {
   readonly transcriber: Transcriber
   readonly model: AsrModel
   readonly threads: number
-  /** Path of a voice-activity model; if absent, pauses are found by loudness. */
+  /** Path of a voice-activity model; if absent, pauses are found by loudness, and only steady sounds are no speech. */
   readonly voiceActivityPath?: string
 }
 
@@ -63,7 +65,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     let language = chooseLanguage(description, request.language)
     const recording = await this.#decode(request, job)
     job.emit({ type: "audio", seconds: recording.seconds })
-    const loudness = await this.#transcribing(recording, plan.windowSeconds, job)
+    const loudness = await this.#loudnessOfSpeech(recording, job)
     let index = 0
     for (const window of cutIntoWindows(loudness, plan.windowSeconds)) {
       const manner: Manner = { task: request.task, language }
@@ -94,15 +96,11 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     return decodeAudio(request.audioPath, { makeResampler, pause: pauses(job) })
   }
 
-  /** The loudness of the recording. Only a long recording, which must be cut, is searched for speech. */
-  async #transcribing(
-    recording: Recording,
-    windowSeconds: number,
-    job: Job<TranscriptionEvent>,
-  ): Promise<Float32Array> {
+  /** The loudness of the recording, of its speech only where a model of voice activity is there to find it. */
+  async #loudnessOfSpeech(recording: Recording, job: Job<TranscriptionEvent>): Promise<Float32Array> {
     const { sherpa, voiceActivityPath } = this.#loaded
     const loudness = levelled(frameLoudness(recording))
-    if (voiceActivityPath === undefined || recording.seconds <= windowSeconds) return loudness
+    if (voiceActivityPath === undefined) return loudness
     return silenceOutside(loudness, await findSpeech(sherpa, voiceActivityPath, recording, pauses(job)))
   }
 
@@ -114,6 +112,8 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     const { recording, manner, job, loudness } = dictation
     const { transcriber } = this.#loaded
     const samples = recording.slice(window.start * SAMPLES_PER_FRAME, window.end * SAMPLES_PER_FRAME)
+    // Models find words in anything, such as "[Music]" in noise.
+    if (cannotBeSpeech(samples, loudness.subarray(window.start, window.end))) return
     let hypothesis = await job.step(() => transcriber.transcribe(samples, manner))
     const halves = hypothesis.isCutOff ? halve(loudness, window) : undefined
     if (halves !== undefined) {
@@ -122,7 +122,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     }
     if (hypothesis.text === "")
       hypothesis = await job.step(() => transcriber.transcribeAgain(samples, manner))
-    if (hypothesis.text !== "") yield { ...hypothesis, window }
+    if (hypothesis.text !== "" && !hasOnlySoundNotes(hypothesis.text)) yield { ...hypothesis, window }
   }
 
   #segmentsOf(
@@ -139,7 +139,8 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
       start: start + word.start,
       end: start + word.end,
     }))
-    return toSegments(words).map(({ words: ofSegment, ...segment }) => ({
+    const segments = toSegments(words).filter(({ text }) => !hasOnlySoundNotes(text))
+    return segments.map(({ words: ofSegment, ...segment }) => ({
       ...segment,
       ...(wordTimes && ofSegment !== undefined && { words: ofSegment }),
     }))
