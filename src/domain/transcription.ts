@@ -20,6 +20,8 @@ export interface TranscriptionRequest extends RequestOptions {
 /** A stretch of speech. Times are seconds from the start of the audio. */
 export interface TranscriptSegment {
   readonly index: number
+  /** Where the window begins that it was recognised in, in hundredths of a second. */
+  readonly seek?: number
   readonly start: number
   readonly end: number
   readonly text: string
@@ -36,5 +38,7 @@ export type TranscriptionEvent =
       /** As requested or detected; undefined where the family does not report it. */
       readonly language: string | undefined
       readonly usage: { readonly audioSeconds: number }
+      /** What was not as requested, or not as the recording's header says. */
+      readonly warnings?: readonly string[]
       readonly timings: MediaTimings
     }

@@ -137,9 +137,9 @@ async function transcribe(
   } finally {
     spinner.stop()
   }
-  if (printsText) return io.write("\n")
-  const rendered = render(builder, format, request)
+  const rendered = printsText ? "\n" : render(builder, format, request)
   io.write(io.stdoutIsTerminal ? terminalSafe(rendered) : rendered)
+  for (const warning of builder.build().warnings) io.writeError(`warning: ${terminalSafe(warning)}\n`)
 }
 
 /** All formats but text, which is printed as it arrives. */

@@ -63,7 +63,8 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     const { description, plan } = this.#loaded.model
     checkTask(description, request.task)
     let language = chooseLanguage(description, request.language)
-    const recording = await this.#decode(request, job)
+    const warnings = this.#warningsOf(request)
+    const recording = await this.#decode(request, job, (warning) => warnings.push(warning))
     job.emit({ type: "audio", seconds: recording.seconds })
     const loudness = await this.#loudnessOfSpeech(recording, job)
     let index = 0
@@ -73,18 +74,38 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
         // The language found in the first window applies to the rest: it does not change at a cut.
         language ??= hypothesis.language
         for (const segment of this.#segmentsOf(hypothesis, recording.seconds, request.wordTimes))
-          job.emit({ type: "segment", segment: { ...segment, index: index++ } })
+          job.emit({
+            type: "segment",
+            segment: { ...segment, seek: hypothesis.window.start, index: index++ },
+          })
       }
     }
     job.emit({
       type: "done",
       language: language ?? onlyOne(description.languages) ?? languageCode(request.language ?? ""),
       usage: { audioSeconds: recording.seconds },
+      ...(warnings.length > 0 && { warnings }),
       timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
     })
   }
 
-  #decode(request: TranscriptionRequest, job: Job<TranscriptionEvent>): Promise<Recording> {
+  /** What of the request the model cannot do, without being wrong. */
+  #warningsOf({ language, wordTimes }: TranscriptionRequest): string[] {
+    const { plan, description } = this.#loaded.model
+    const warnings: string[] = []
+    if (wordTimes && !plan.timed)
+      warnings.push("this model reports no times of words: the transcript has none")
+    const given = languageCode(language ?? "")
+    if (given !== undefined && plan.language.how === "none" && onlyOne(description.languages) !== given)
+      warnings.push(`language '${language}' was ignored: this model cannot be told a language`)
+    return warnings
+  }
+
+  #decode(
+    request: TranscriptionRequest,
+    job: Job<TranscriptionEvent>,
+    warn: (message: string) => void,
+  ): Promise<Recording> {
     const { sherpa } = this.#loaded
     const makeResampler = (from: number): Resampler => {
       const resampler = sherpa.createLinearResampler(from, ASR_SAMPLE_RATE)
@@ -93,7 +114,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
         end: () => sherpa.resampleLinear(resampler, new Float32Array(0), 1),
       }
     }
-    return decodeAudio(request.audioPath, { makeResampler, pause: pauses(job) })
+    return decodeAudio(request.audioPath, { makeResampler, pause: pauses(job), warn })
   }
 
   /** The loudness of the recording, of its speech only where a model of voice activity is there to find it. */
