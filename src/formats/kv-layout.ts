@@ -29,6 +29,9 @@ const MEMORY_SHARE = 1 / 5
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
+/** Less is not worth a loss of precision. */
+const LEAST_SAVING = 0.1
+
 /** The default maximum context length; more costs memory that few users need. */
 export const DEFAULT_CONTEXT = 8192
 
@@ -134,6 +137,18 @@ const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
 /** Bytes of the cache, and of the mask that computing needs beside it; with other buffers it is more. */
 export function leastContextBytes({ contextLength, certainBytes }: ContextSize): number {
   return certainBytes + roundUp(contextLength) * MASK_BYTES_PER_CELL
+}
+
+/** The share of a KV cache's memory that q8_0 for both of its parts would save; 0 where it cannot, or not much. */
+export function q8Saving({
+  kvTypeK,
+  kvTypeV,
+  flashAttention,
+}: Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">): number {
+  // Quantized values need flash attention.
+  if (flashAttention === "off") return 0
+  const saved = 1 - (2 * KV_BYTES.q8_0) / (KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV])
+  return saved < LEAST_SAVING ? 0 : saved
 }
 
 /** Advice if a context does not fit in `availableBytes`. */

@@ -99,7 +99,7 @@ export function estimateNeed(
 
 /** The one plan of a text model's KV cache. `freeBytes`: see {@link estimateNeed}. */
 export function planCache(details: TextModelDetails, settings: TextModelSettings, freeBytes: number): KvPlan {
-  const bytesPerCell = cellBytes(details, settings)
+  const bytesPerCell = kvCellBytes(details, settings)
   const plan = planLayout({
     requestedContext: settings.contextLength,
     trainedContext: details.contextLength,
@@ -153,7 +153,7 @@ function numberOf({ architecture, metadata }: TextModelDetails, key: string): nu
 }
 
 /** Bytes per token in the KV cache, all layers together. */
-function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
+export function kvCellBytes(details: TextModelDetails, settings: TextModelSettings): number {
   const widths = headWidths(details)
   if (widths === undefined) return 0
   const { keys, values, heads } = widths

@@ -16,6 +16,7 @@ import type { Pool } from "../residency/pool"
 import { abortable } from "./abortable"
 import { describeReplica } from "./describe-replica"
 import type { LoadPlan } from "./load-plan"
+import { withContextAdvice } from "./longer-context"
 import { ModelVersion } from "./model-version"
 import { QueuedRequest } from "./queued-request"
 import { Replica, type ReplicaListener } from "./replica"
@@ -352,6 +353,12 @@ export class ModelServer {
     if (this.#queue.count === 0 && this.#waiters.size === 0) return
     this.#wantReplicas()
     if (!this.#isReady) this.#queue.emitLoading(0)
+  }
+
+  /** Adds to the refusal of a prompt that is too long what would allow a longer one. */
+  withContextAdvice(error: XllmError): XllmError {
+    const info = this.#replicas.ready?.info
+    return info?.kind === "text" ? withContextAdvice(error, info, this.settings) : error
   }
 
   // -------------------------------------------------------------------------------------------- parts
