@@ -4,7 +4,13 @@ import type { XllmError } from "../../errors/base"
 import { NotEnoughMemory, TooManyModels } from "../../errors/engine"
 import { contextAdvice } from "../../formats/kv-layout"
 import type { MemoryLimits } from "../contract"
-import { type AvailableMemory, availableMemory, type Holder, type MemoryReading } from "./available-memory"
+import {
+  type AvailableMemory,
+  availableMemory,
+  hasMemoryFor,
+  type Holder,
+  type MemoryReading,
+} from "./available-memory"
 import { estimateNeed, type ModelNeed } from "./estimate"
 import { place, type Placement, usableGpus } from "./placement"
 
@@ -14,6 +20,8 @@ export interface Resident extends Holder {
   readonly model: string
   readonly priority: ModelPriority
   readonly pinned: boolean
+  /** It is no model: it does not count towards the number of loaded models. */
+  readonly isJob?: boolean
   /** It serves a request, or loads for one. */
   readonly active: boolean
   /** It is stopping; its memory will be released. */
@@ -60,7 +68,8 @@ export type Verdict =
   | { readonly type: "wait"; readonly for: readonly string[] }
   | { readonly type: "never"; readonly error: XllmError }
 
-const RANK: Readonly<Record<ModelPriority, number>> = { low: 0, normal: 1, high: 2 }
+/** By priority: the lowest is unloaded first. */
+export const RANK: Readonly<Record<ModelPriority, number>> = { low: 0, normal: 1, high: 2 }
 
 /**
  * Makes room for a candidate. Evicts nothing where it fits beside all others; otherwise evicts idle workers, lowest
@@ -100,11 +109,13 @@ function loadNow(input: EvictionInput): Verdict {
   return { type: "load", fit: fitWith(input, []) }
 }
 
-function isEvictable({ pinned, ending }: Resident): boolean {
+/** May it be unloaded for others once it is idle? */
+export function isEvictable({ pinned, ending }: Resident): boolean {
   return !pinned && !ending
 }
 
-function inOrder(residents: readonly Resident[]): Resident[] {
+/** In the order in which they are unloaded for others. */
+export function inOrder(residents: readonly Resident[]): Resident[] {
   return [...residents].sort((a, b) => RANK[a.priority] - RANK[b.priority] || a.lastUsedAt - b.lastUsedAt)
 }
 
@@ -122,7 +133,10 @@ function waitFor(
 }
 
 /** The shortest prefix of `residents` that is enough, without its members that are not needed. */
-function fewest(residents: readonly Resident[], enough: (gone: readonly Resident[]) => boolean): Resident[] {
+export function fewest(
+  residents: readonly Resident[],
+  enough: (gone: readonly Resident[]) => boolean,
+): Resident[] {
   let gone: Resident[] = []
   for (const resident of residents) {
     if (enough(gone)) break
@@ -139,10 +153,11 @@ function fewest(residents: readonly Resident[], enough: (gone: readonly Resident
 function score(input: EvictionInput, gone: readonly Resident[]): number {
   const { candidate, limits, residents } = input
   const kept = residents.filter((each) => !gone.includes(each))
-  const models = new Set(kept.map(({ model }) => model)).add(candidate.model)
+  const loaded = kept.filter(({ isJob }) => isJob !== true)
+  const models = new Set(loaded.map(({ model }) => model)).add(candidate.model)
   if (limits.maxModels !== undefined && models.size > limits.maxModels) return -1
   const { placement } = fitWith(input, gone)
-  return takes(placement, availableFor(input, gone)) ? placement.gpuLayers : -1
+  return hasMemoryFor(placement.footprint, availableFor(input, gone)) ? placement.gpuLayers : -1
 }
 
 function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
@@ -173,13 +188,6 @@ function availableFor(
 ): AvailableMemory {
   const kept = residents.filter((each) => !gone.includes(each))
   return availableMemory(reading, limits, kept, gone)
-}
-
-function takes({ footprint }: Placement, available: AvailableMemory): boolean {
-  if (footprint.ramBytes > available.systemBytes) return false
-  return footprint.devices.every(
-    ({ name, bytes }) => bytes <= (available.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
-  )
 }
 
 /** Estimates can be pessimistic, so on an empty server try anyway. */
@@ -227,7 +235,7 @@ function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
   const { placement } = fitWith(input, gone)
   const { footprint } = placement
   const available = availableFor(input, gone)
-  if (limits.maxModels !== undefined && takes(placement, available)) {
+  if (limits.maxModels !== undefined && hasMemoryFor(placement.footprint, available)) {
     return new TooManyModels(candidate.model, limits.maxModels)
   }
   const why =

@@ -77,7 +77,7 @@ export class MemoryReader {
         name,
         totalBytes,
         freeBytes: Math.max(0, room.gpus[index]?.freeBytes ?? 0),
-        usedByModels: holders.reduce((sum, holder) => sum + bytesOn(holder, name), 0),
+        usedByModels: holders.reduce((sum, { footprint }) => sum + bytesOn(footprint, name), 0),
         limitBytes: limits.gpuLimitBytes ?? null,
       })),
     }
