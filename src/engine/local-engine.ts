@@ -119,6 +119,7 @@ export class LocalEngine implements ManagedEngine {
       store: options.store,
       settingsOf: (model) => this.#live.settingsOf(model),
       loaded: () => this.loaded(),
+      available: () => this.#pool.most(this.#memory.known()),
     })
     this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () =>
       [...this.#models.values()].flatMap(({ loadedWeights }) => loadedWeights),

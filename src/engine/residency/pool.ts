@@ -10,7 +10,7 @@ import {
   NO_MEMORY,
   together,
 } from "./available-memory"
-import { decide, type EvictionInput, type Fit, fitNow, RANK, type Resident } from "./eviction"
+import { decide, type EvictionInput, type Fit, fitNow, mostAvailable, RANK, type Resident } from "./eviction"
 import { type Entry, isIdle, isResident, newEntry, type PoolMember, toResident } from "./pool-entry"
 import { type MemoryRequest, type Reservation, Reservations } from "./reservations"
 
@@ -257,6 +257,11 @@ export class Pool {
   /** The memory available without evictions. */
   room(reading: MemoryReading): AvailableMemory {
     return availableMemory(reading, this.#limits, this.residents())
+  }
+
+  /** The memory available once all workers are gone that can be made to go. */
+  most(reading: MemoryReading): AvailableMemory {
+    return mostAvailable({ reading, limits: this.#limits, residents: this.residents() })
   }
 
   /** The workers that hold memory, or are about to. */
