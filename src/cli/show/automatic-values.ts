@@ -4,7 +4,7 @@ import { modelSettings } from "../../config/sections/model"
 import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../../config/settings"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
-import { DEFAULT_CONTEXT } from "../../formats/kv-layout"
+import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { usableCores } from "../../worker/cores"
 import { formatBytes } from "../terminal/output"
@@ -57,7 +57,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   "defaults.threads_batch": prefillThreads,
   "defaults.split_mode": (inputs) =>
     plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
-  "defaults.ctx": () => ({ shown: `as trained, at most ${DEFAULT_CONTEXT}` }),
+  "defaults.ctx": () => ({
+    shown: WORKERS_GROW ? "as trained, as far as memory allows" : `as trained, at most ${DEFAULT_CONTEXT}`,
+  }),
 }
 
 function plain(value: string | number): AutomaticValue {
