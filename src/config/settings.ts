@@ -1,4 +1,5 @@
 import { resolve } from "node:path"
+import type { PromptsOnDisk } from "../domain/settings"
 import { UsageError } from "../errors/cli"
 import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
@@ -6,6 +7,7 @@ import type { Environment } from "./environment"
 import { findConfigFile, readConfigFile } from "./file"
 import { type Inputs, type Origin, resolveSettings, sources, type Values } from "./load"
 import { findPaths } from "./paths"
+import { kvDiskSettings } from "./sections/kv-disk"
 import { flaglessSettings } from "./sections/flagless"
 import { mediaSettings } from "./sections/images"
 import { capacitySettings } from "./sections/limits"
@@ -140,6 +142,20 @@ export interface ImageSettings {
 export function imageSettings(inputs: Inputs): ImageSettings {
   const { imagesTtl, imagesMaxBytes } = resolveSettings(mediaSettings, inputs).values
   return { ttlSeconds: imagesTtl, maxBytes: imagesMaxBytes }
+}
+
+/** Where prompts are kept on disk, also where that is switched off: `xllm cache` shows what is there. */
+export function promptsOnDisk(inputs: Inputs): PromptsOnDisk & { readonly isEnabled: boolean } {
+  const { kvDisk, kvDiskDir, kvDiskMaxBytes, kvDiskMinTokens } = resolveSettings(
+    kvDiskSettings,
+    inputs,
+  ).values
+  return {
+    isEnabled: kvDisk,
+    folder: kvDiskDir === null ? findPaths(inputs.environment).prompts : resolve(kvDiskDir),
+    maxBytes: kvDiskMaxBytes ?? Number.MAX_SAFE_INTEGER,
+    minTokens: kvDiskMinTokens,
+  }
 }
 
 /** Where `serve` listens. */

@@ -42,6 +42,17 @@ export interface TextModelSettings {
   readonly flashAttention: "auto" | "on" | "off"
   readonly memoryMap: boolean
   readonly memoryLock: boolean
+  /** Absent: prompts are not kept on disk. */
+  readonly promptsOnDisk?: PromptsOnDisk
+}
+
+/** Where evaluated prompts are kept when they leave memory. */
+export interface PromptsOnDisk {
+  readonly folder: string
+  /** Of all files together. */
+  readonly maxBytes: number
+  /** Shorter prompts are not kept. */
+  readonly minTokens: number
 }
 
 /** The KV cache that a text model is loaded with: planned by the engine, made by the worker. Sizes are bytes. */

@@ -28,8 +28,9 @@ export function checkGenerates({ name, kind, capabilities }: ModelDetails): void
  */
 export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelSettings {
   if (kind === "text") return settings
+  const { promptsOnDisk, ...others } = settings
   return {
-    ...settings,
+    ...others,
     slots: 1,
     contextLength: null,
     kvLayout: null,
