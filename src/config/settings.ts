@@ -112,6 +112,7 @@ export interface AccessSettings {
   readonly corsOrigins: readonly string[]
   readonly allowedHosts: readonly string[]
   readonly apiKeys: readonly string[]
+  readonly cachePerKey: boolean
   readonly metricsPublic: boolean
   readonly logContent: boolean
   readonly uploadLimitBytes: number
@@ -119,12 +120,21 @@ export interface AccessSettings {
 }
 
 export function accessSettings(inputs: Inputs): AccessSettings {
-  const { corsOrigins, allowedHosts, publicUrl } = resolveSettings(serverSettings, inputs).values
+  const { corsOrigins, allowedHosts, cachePerKey, publicUrl } = resolveSettings(serverSettings, inputs).values
   const { apiKeys } = resolveSettings(flaglessSettings, inputs).values
   const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
   const { logContent } = logFileOptions(inputs)
   const { uploadLimit: uploadLimitBytes } = resolveSettings(mediaSettings, inputs).values
-  return { corsOrigins, allowedHosts, apiKeys, metricsPublic, logContent, uploadLimitBytes, publicUrl }
+  return {
+    corsOrigins,
+    allowedHosts,
+    apiKeys,
+    cachePerKey,
+    metricsPublic,
+    logContent,
+    uploadLimitBytes,
+    publicUrl,
+  }
 }
 
 /** The folder of generated images: `images.dir`, or `images` in xLLM's home. */
