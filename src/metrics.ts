@@ -3,7 +3,7 @@ import Gauge from "prom-client/lib/gauge"
 import Histogram from "prom-client/lib/histogram"
 import Registry from "prom-client/lib/registry"
 import type { GenerationEvent } from "./domain/chat"
-import type { LoadedModel, StepUsage } from "./domain/loaded-model"
+import type { DiskUsage, LoadedModel, StepUsage } from "./domain/loaded-model"
 import { isGenerationKind, type MediaEvent, type WorkEvent, type WorkRequest } from "./domain/tasks"
 import { BulkHistogram } from "./lib/bulk-histogram"
 import { processUsage } from "./lib/system/process-usage"
@@ -229,6 +229,22 @@ export class Metrics {
     "device",
   ])
 
+  readonly #savedPrompts = this.#counter(
+    "saved_prompts_total",
+    "Prompts that continued one on disk (hit), or were neither there nor in memory (miss).",
+    ["model", "result"],
+  )
+  readonly #savedPromptBytes = this.#counter(
+    "saved_prompt_bytes_total",
+    "Bytes of prompts read from disk and written to it.",
+    ["model", "direction"],
+  )
+  readonly #savedPromptSeconds = this.#counter(
+    "saved_prompt_seconds_total",
+    "How much longer evaluating the prompts that were read from disk would have taken.",
+    ["model"],
+  )
+
   readonly #cpuSeconds = this.#counter(
     "process_cpu_seconds_total",
     "CPU time of the server process, without its workers.",
@@ -376,6 +392,14 @@ export class Metrics {
   step(worker: CountedWorker, usage: StepUsage): void {
     this.#batchSequences.add(worker.model, usage.sequences)
     this.#kvCellsUsed.set(keyOf(worker), { ...worker, cells: usage.kvCellsUsed })
+  }
+
+  promptsOnDisk({ model }: CountedWorker, usage: DiskUsage): void {
+    this.#savedPrompts.inc({ model, result: "hit" }, usage.hits)
+    this.#savedPrompts.inc({ model, result: "miss" }, usage.misses)
+    this.#savedPromptBytes.inc({ model, direction: "read" }, usage.bytesRead)
+    this.#savedPromptBytes.inc({ model, direction: "written" }, usage.bytesWritten)
+    this.#savedPromptSeconds.inc({ model }, usage.savedMs / 1000)
   }
 
   #count(request: CountedRequest, tokens: number): void {

@@ -1,6 +1,6 @@
 import type { GenerationEvent, GenerationRequest } from "../domain/chat"
 import type { Device } from "../domain/device"
-import type { LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
+import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
 import type { KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
@@ -22,6 +22,8 @@ export interface WorkerEnvironment {
 /** The model that a worker loads. */
 export interface WorkerModel {
   readonly name: string
+  /** Of this version. */
+  readonly id: string
   readonly kind: ModelKind
   /** A file or a folder. */
   readonly path: string
@@ -59,7 +61,8 @@ export type ToWorker<R extends WorkRequest> =
   | { readonly type: "cancel"; readonly id: number }
   /** Text workers only. */
   | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
-  | { readonly type: "stop" }
+  /** To end itself. `saveMs`: for how long a text worker may write prompts to disk before. */
+  | { readonly type: "stop"; readonly saveMs: number }
 
 /** Worker → server. */
 export type FromWorker<E extends WorkEvent> =
@@ -79,6 +82,8 @@ export type FromWorker<E extends WorkEvent> =
       /** Usage of the preceding step, if any. */
       readonly usage?: StepUsage
     }
+  /** Text workers that keep prompts on disk: also after `stop`. */
+  | { readonly type: "disk"; readonly usage: DiskUsage }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 

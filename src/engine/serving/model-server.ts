@@ -270,9 +270,9 @@ export class ModelServer {
     replica.load({ ...load, wanted: toLoadSettings(this.settings) })
   }
 
-  unload(replica: Replica, reason: UnloadReason): void {
+  unload(replica: Replica, reason: UnloadReason, saveMs: number): void {
     this.#inUse.delete(replica)
-    replica.unload(reason)
+    replica.unload(reason, saveMs)
     // Replicas may have been held back for the model that gets this memory.
     if (this.#queue.count > 0 && (reason === "memory" || reason === "idle")) this.#wantReplicas()
   }

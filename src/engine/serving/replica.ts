@@ -196,11 +196,14 @@ export class Replica {
     this.#begin(load)
   }
 
-  /** Ends its process; running requests fail with `ShuttingDown`. */
-  unload(reason: UnloadReason): void {
+  /**
+   * Ends its process; running requests fail with `ShuttingDown`.
+   * @param saveMs for how long it may write prompts to disk before, where they are kept
+   */
+  unload(reason: UnloadReason, saveMs: number): void {
     this.#next = undefined
     if (this.#info !== undefined) this.#options.observer?.modelUnloaded(this.#options.worker, reason)
-    this.#process.stop(reason)
+    this.#process.stop(reason, this.#load?.wanted.promptsOnDisk === undefined ? 0 : saveMs)
     this.#forget(new ShuttingDown(`model '${this.#options.worker.model}'`))
   }
 
@@ -251,6 +254,7 @@ export class Replica {
     const derivedFolder = join(this.#options.derivedFolder, id)
     return {
       name,
+      id,
       kind,
       path,
       derivedFolder,
@@ -318,6 +322,9 @@ export class Replica {
         if (message.counters !== undefined) this.#counters = message.counters
         if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
         this.#handOver(message.events)
+        return
+      case "disk":
+        this.#options.observer?.promptsOnDisk(this.#options.worker, message.usage)
         return
       case "rendered":
         this.#takeRendering(message.id)?.resolve(decodeRendered(message.result))
