@@ -108,6 +108,9 @@ class TextWorker {
         return this.#cancel(message.id)
       case "render":
         return void this.#render(message)
+      case "memory-answer":
+        // It asks for none yet.
+        return
       default:
         message satisfies never
     }

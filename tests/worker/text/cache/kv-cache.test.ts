@@ -37,6 +37,7 @@ const PROMPT = { tokens: TOKENS, cacheKey: "" }
 /** A cache of two slots, the first of which has the prompt, and what its state takes. */
 function cached(mostSavedBytes: (stateBytes: number) => number) {
   const context = Context.create(model, {
+    ...EXACT_SETTINGS,
     cells: 512,
     layout: "split",
     sequences: 2,
@@ -45,9 +46,6 @@ function cached(mostSavedBytes: (stateBytes: number) => number) {
     outputs: 8,
     decodeThreads: 1,
     prefillThreads: 1,
-    kvTypeK: "f32",
-    kvTypeV: "f32",
-    flashAttention: "off",
   })
   if (context === undefined) throw new Error("llama.cpp refused the context")
   const cache = new KvCache(context, model, 2, "split", () => mostSavedBytes(context.stateSize(0)))
