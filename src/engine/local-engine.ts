@@ -98,6 +98,8 @@ export class LocalEngine implements ManagedEngine {
   #starting = false
   #draining: PromiseWithResolvers<void> | undefined
   #closing: Promise<void> | undefined
+  /** When everything is to have ended; `performance.now()`. */
+  #endsAt = Number.POSITIVE_INFINITY
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -251,6 +253,7 @@ export class LocalEngine implements ManagedEngine {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining ??= Promise.withResolvers()
+    this.#endsAt = performance.now() + timeoutMs
     for (const model of this.#models.values()) model.failWaiting(new ShuttingDown("the server"))
     const timer = setTimeout(this.#draining.resolve, timeoutMs)
     this.#lookWhetherDrained()
@@ -286,6 +289,12 @@ export class LocalEngine implements ManagedEngine {
 
   get #isStopping(): boolean {
     return this.#closing !== undefined || this.#draining !== undefined
+  }
+
+  /** For how long a worker that is ended may write prompts to disk. */
+  #saveMs(): number {
+    const most = this.#options.limits?.saveMs ?? DEFAULT_TIMEOUTS.saveMs
+    return Math.max(0, Math.min(most, this.#endsAt - performance.now()))
   }
 
   #lookWhetherDrained(): void {
@@ -400,6 +409,7 @@ export class LocalEngine implements ManagedEngine {
       derivedFolder,
       commandOf: workerCommand,
       limitsOf: (kind) => timeoutsOf(kind, limits),
+      saveMs: () => this.#saveMs(),
       live: () => this.#live,
       observer,
       log,

@@ -1,7 +1,7 @@
 import { type Inputs, resolveSetting } from "../../config/load"
 import { flaglessSettings } from "../../config/sections/flagless"
 import { modelSettings } from "../../config/sections/model"
-import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../../config/settings"
+import { capacity, imagesFolder, logFileOptions, modelsFolder, promptsOnDisk } from "../../config/settings"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
 import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
@@ -42,6 +42,7 @@ const prefillThreads: Rule = (inputs) => {
 const RULES: Readonly<Record<string, Rule>> = {
   models_dir: (inputs) => plain(modelsFolder(inputs)),
   "images.dir": (inputs) => plain(imagesFolder(inputs)),
+  "kv_disk.dir": (inputs) => plain(promptsOnDisk(inputs).folder),
   "limits.headroom": () => ({
     shown: bytes.show(DEFAULT_HEADROOM_BYTES),
     value: DEFAULT_HEADROOM_BYTES,

@@ -36,6 +36,8 @@ export interface ModelServerOptions {
   /** Command line of a worker. */
   readonly commandOf: (kind: ModelKind) => readonly string[]
   readonly limitsOf: (kind: ModelKind) => Timeouts
+  /** For how long a process may write prompts to disk before it ends, at present. */
+  readonly saveMs: () => number
   /** The current options. */
   readonly live: () => LiveOptions
   readonly observer: EngineObserver | undefined
@@ -365,7 +367,8 @@ export class ModelServer {
   }
 
   #make(number: number): Replica {
-    const { pool, memory, runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer } = this.#options
+    const { pool, memory, saveMs, runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer } =
+      this.#options
     const { name, kind } = this.summary
     const limits = limitsOf(kind)
     return new Replica({
@@ -375,6 +378,7 @@ export class ModelServer {
       settings: () => this.settings,
       pool,
       memory,
+      saveMs,
       labels: { model: name, ...(this.settings.replicas > 1 && { replica: number }) },
       runtimeFolder,
       derivedFolder,
