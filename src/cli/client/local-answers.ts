@@ -105,10 +105,13 @@ function toAnswerEvent(event: GenerationEvent): AnswerEvent | undefined {
   switch (event.type) {
     case "prompt":
     case "progress":
+    case "part-start":
+    case "part-end":
       return undefined
+    case "delta":
+      return event.part === "text" ? { type: "text", text: event.text } : undefined
     case "loading":
     case "queued":
-    case "text":
     case "finish":
     case "done":
       return event

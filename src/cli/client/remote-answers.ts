@@ -107,7 +107,7 @@ function* toEvents(chunk: JsonRecord): Generator<AnswerEvent> {
 }
 
 function toFinishReason(reason: string): FinishReason {
-  return reason === "length" ? "length" : "stop"
+  return reason === "length" || reason === "tool_calls" ? reason : "stop"
 }
 
 function toDone(usage: JsonRecord, timings: JsonRecord | undefined): AnswerEvent {

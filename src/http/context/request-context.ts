@@ -120,9 +120,9 @@ export class RequestContext {
 
   /** Counts the tokens of an answer. Called for every token, so it does as little as possible. */
   observe(event: GenerationEvent): void {
-    if (event.type === "text") {
+    if (event.type === "delta") {
       this.#generatedTokens += event.tokens
-      this.says(event.text)
+      if (event.part === "text") this.says(event.text)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }

@@ -14,7 +14,7 @@ function names(engine: ManagedEngine): string[] {
 
 /** The answer to a worker that asks for memory for a request. */
 async function ask(engine: ManagedEngine, model: string, mebibytes: number): Promise<string | undefined> {
-  return (await new Client(engine, `ask ${mebibytes}`, 1, { model }).until("text"))?.text
+  return (await new Client(engine, `ask ${mebibytes}`, 1, { model }).until("delta"))?.text
 }
 
 function heldMiB(engine: ManagedEngine): number {
@@ -38,7 +38,7 @@ test("a worker that asks for memory gets it, and what it holds is shown", async 
 test("an idle model makes room for it, and a busy one does not", async () => {
   const { engine } = testEngine({ models: THREE, memory: { limitBytes: 4000 * MIB, headroomBytes: 0 } })
   const busy = new Client(engine, "hold", 1, { model: "b" })
-  await busy.until("text")
+  await busy.until("delta")
   expect(await ask(engine, "c", 1)).toBe("all")
   expect(await ask(engine, "a", 1500)).toBe("all")
   expect(names(engine)).toEqual(["b", "a"])
@@ -74,7 +74,7 @@ test.each([1, 2, 3])(
       const amount = Math.ceil(random() * 800)
       const prompt = random() < 0.1 ? (`need ${amount}` as const) : (`ask ${amount}` as const)
       const client = new Client(engine, prompt, 1, { model })
-      answers.push(await client.until("text").then((event) => event?.text ?? "", codeOf))
+      answers.push(await client.until("delta").then((event) => event?.text ?? "", codeOf))
       expect(heldMiB(engine)).toBeLessThanOrEqual(limitMiB)
       await client.rest().catch(() => {})
     }

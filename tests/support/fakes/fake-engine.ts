@@ -270,7 +270,14 @@ export function choiceEvents(
 ): readonly GenerationEvent[] {
   const textEvents = texts.map((text, index): GenerationEvent => {
     const tokens = logprobs?.[index]
-    return { type: "text", choice, text, tokens: 1, ...(tokens !== undefined && { logprobs: tokens }) }
+    return {
+      type: "delta",
+      choice,
+      part: "text",
+      text,
+      tokens: 1,
+      ...(tokens !== undefined && { logprobs: tokens }),
+    }
   })
   return [...textEvents, { type: "finish", choice, reason, completionTokens: texts.length }]
 }

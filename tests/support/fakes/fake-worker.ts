@@ -5,6 +5,7 @@
  * load, or finishes the oldest `hold` request.
  */
 import type { RenderedPrompt, SamplingParameters } from "../../../src/domain/chat"
+import { textOf } from "../../../src/domain/content"
 import type { LoadedModelInfo, WorkerCounters } from "../../../src/domain/loaded-model"
 import type { ModelKind } from "../../../src/domain/model"
 import type { WorkEvent, WorkRequest } from "../../../src/domain/tasks"
@@ -202,7 +203,7 @@ function piece({ kind, left, text = `t${left} ` }: Running): WorkEvent {
   switch (kind) {
     case "chat":
     case "completion":
-      return { type: "text", choice: 0, text, tokens: 1 }
+      return { type: "delta", choice: 0, part: "text", text, tokens: 1 }
     case "speech":
       return { type: "audio", bytes: Uint8Array.of(left), samples: 8_000 }
     case "transcription":
@@ -248,7 +249,7 @@ function endOf(kind: WorkRequest["kind"], waits: Running["timings"]): readonly W
 function commandOf(request: WorkRequest): string {
   switch (request.kind) {
     case "chat":
-      return request.messages[0]?.content ?? ""
+      return textOf(request.messages[0]?.content ?? "")
     case "completion":
     case "image":
       return String(request.prompt)
