@@ -159,6 +159,14 @@ export const NUMBERS = {
   context: { min: 1, max: 16_777_216 },
 } as const satisfies Readonly<Record<string, Range>>
 
+/** Rotary position embeddings. llama.cpp accepts any number, and answers with noise. */
+export const ROPE = {
+  /** Models use 10,000 to about 10^9. */
+  freqBase: { min: 1, max: 1e12 },
+  /** A thousand times as long as trained; more than 1 is a shorter one. */
+  freqScale: { min: 0.001, max: 1000 },
+} as const satisfies Readonly<Record<string, Range>>
+
 /** OpenAI's limits of `logit_bias`. */
 export const BIAS: Range = { min: -100, max: 100 }
 

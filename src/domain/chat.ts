@@ -101,6 +101,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly topLogprobs?: number
   /** Whether a cached prefix may be used; `false` gives reproducible results. */
   readonly cachePrompt: boolean
+  /** Cached prefixes are shared only between requests with the same salt; absent: between those without one. */
+  readonly cacheSalt?: string
+  /** The same, set by the server: whose cached prefixes these are. */
+  readonly cacheOwner?: string
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
 }

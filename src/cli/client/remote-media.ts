@@ -3,7 +3,7 @@ import type { ImageEvent, ImageRequest } from "../../domain/image"
 import type { MediaTimings, WaitingEvent } from "../../domain/request"
 import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../domain/transcription"
-import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "../../lib/json"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, textsAt } from "../../lib/json"
 import type { MediaSource, SpokenEvent } from "./media-source"
 import type { ServerClient, StreamedEvent } from "./server-client"
 import { findOnServer } from "./source"
@@ -144,8 +144,10 @@ function toTranscriptionEvent(data: JsonRecord): TranscriptionEvent | undefined 
       word: textAt(word, "word") ?? "",
       ...times(word),
     }))
+    const seek = numberAt(data, "seek")
     const segment = {
       index: Number(textAt(data, "id")),
+      ...(seek !== undefined && { seek }),
       text: textAt(data, "text") ?? "",
       ...times(data),
       ...(words.length > 0 && { words }),
@@ -153,9 +155,11 @@ function toTranscriptionEvent(data: JsonRecord): TranscriptionEvent | undefined 
     return { type: "segment", segment }
   }
   if (textAt(data, "type") !== "transcript.text.done") return undefined
+  const warnings = textsAt(data, "warnings")
   return {
     type: "done",
     language: textAt(data, "language"),
+    ...(warnings.length > 0 && { warnings }),
     usage: { audioSeconds: numberAt(recordAt(data, "usage"), "seconds") ?? 0 },
     timings: toTimings(data),
   }

@@ -27,8 +27,8 @@ import { startSpinner } from "../terminal/spinner"
 const flagTable = {
   format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "output format (default text)" },
   language: {
-    value: text("CODE", TEXTS.word),
-    description: "spoken language, such as en (default: detected)",
+    value: text("LANGUAGE", TEXTS.word),
+    description: "spoken language, as a code or in English: de, de-DE, German (default: detected)",
   },
   translate: switchFlag("translate into English"),
   words: switchFlag("include the time of each word, in JSON"),
@@ -119,7 +119,7 @@ async function transcribe(
     audioPath,
     task: flags.translate ? "translate" : "transcribe",
     wordTimes: flags.words === true,
-    ...(language !== undefined && { language: language.toLowerCase() }),
+    ...(language !== undefined && { language }),
   }
   const builder = new TranscriptBuilder()
   const spinner = startSpinner(io)
@@ -137,9 +137,9 @@ async function transcribe(
   } finally {
     spinner.stop()
   }
-  if (printsText) return io.write("\n")
-  const rendered = render(builder, format, request)
+  const rendered = printsText ? "\n" : render(builder, format, request)
   io.write(io.stdoutIsTerminal ? terminalSafe(rendered) : rendered)
+  for (const warning of builder.build().warnings) io.writeError(`warning: ${terminalSafe(warning)}\n`)
 }
 
 /** All formats but text, which is printed as it arrives. */

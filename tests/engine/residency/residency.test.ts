@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { ManagedEngine } from "../../../src/engine"
 import { XllmError } from "../../../src/errors/base"
 import { tempFolder } from "../../support/temp-folder"
-import { Client, isAlive, SETTINGS, testEngine } from "../../support/test-engine"
+import { Client, isAlive, Reader, SETTINGS, speech, testEngine } from "../../support/test-engine"
 
 const NEVER = new AbortController().signal
 const MIB = 1024 ** 2
@@ -207,6 +207,23 @@ test("plans are made for simulated GPUs, one model each, and computed on the CPU
       },
     },
   ])
+})
+
+test("a change of the positions' scale needs a new load of text models, and of no others", async () => {
+  const { engine } = testEngine({ models: { a: {}, joe: { kind: "tts" } } })
+  await use(engine, "a")
+  await new Reader((signal) => engine.speak(speech("say 1", "joe"), signal)).rest()
+  const of = (settings: object) => () => ({ ...SETTINGS, ...settings })
+  expect(engine.reconfigure({ settingsOf: of({}) })).toEqual([])
+  for (const change of [
+    { ropeScaling: "yarn" },
+    { ropeFreqBase: 1e6 },
+    { ropeFreqScale: 0.5 },
+    { yarnOriginalContext: 4096 },
+    { kvTypeK: "q8_0" },
+  ])
+    expect(engine.reconfigure({ settingsOf: of(change) })).toEqual(["a"])
+  expect(engine.reconfigure({ settingsOf: of({ decodeThreads: 1 }) })).toEqual(["a", "joe"])
 })
 
 test("what the configuration says anew counts at once, but a loaded model stays as it is", async () => {

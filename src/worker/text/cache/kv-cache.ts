@@ -18,6 +18,7 @@ export class KvCache {
   readonly #saved = new Map<Slot, Uint8Array>()
   /** Slots with NaN in their cells, which would affect the next sequence there. */
   readonly #tainted = new Set<Slot>()
+  #isDoubtful = false
 
   readonly #mostSavedBytes: () => number
   /** Counts the decode steps. */
@@ -94,15 +95,29 @@ export class KvCache {
     slot.length = 0
   }
 
-  /** Marks an idle slot whose cells contain NaN: it is not used again until all cells are wiped. */
+  /**
+   * Marks an idle slot whose cells contain NaN: it is not used again until all cells are wiped. llama.cpp keeps
+   * its cells: it multiplies a freed recurrent state by 0 for the next sequence, and NaN stays NaN.
+   */
   taint(slot: Slot): void {
-    this.clear(slot)
+    this.#saved.delete(slot)
+    slot.length = 0
     slot.busy = true
     this.#tainted.add(slot)
   }
 
   get usable(): readonly Slot[] {
     return this.slots.filter((slot) => !this.#tainted.has(slot))
+  }
+
+  /** Some cells were computed whose numbers nothing was seen of: they may contain NaN. */
+  doubt(): void {
+    this.#isDoubtful = true
+  }
+
+  /** Can NaN in a sequence only come from its own tokens? */
+  get confinesFaults(): boolean {
+    return this.layout === "split" && !this.#isDoubtful
   }
 
   /**
@@ -121,6 +136,7 @@ export class KvCache {
     for (const slot of this.slots) slot.length = 0
     for (const slot of this.#tainted) slot.busy = false
     this.#tainted.clear()
+    this.#isDoubtful = false
   }
 
   /** Call before every decode: it makes saved states outdated. */
