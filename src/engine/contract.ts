@@ -76,6 +76,8 @@ export interface ContextLengths {
   readonly trained: number
   /** The length it is, or will be, loaded with. */
   readonly served: number
+  /** Why that is shorter than the trained length, without having been set. */
+  readonly limitedBy?: "memory"
 }
 
 /** The machine and the backends. */

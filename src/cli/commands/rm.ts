@@ -8,6 +8,7 @@ import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { ServerClient } from "../client/server-client"
 import { openExistingStore } from "../models/models-folder"
+import { isPromptOf, openPrompts, removePrompts } from "../models/saved-prompts"
 import { printable } from "../terminal/output"
 
 export const command = defineCommand({
@@ -38,11 +39,13 @@ models is running; the server at --host (or XLLM_HOST) is asked, if one answers.
     const models = await Promise.all(words.map((word) => store.resolve(word)))
     await letGo(models, new ServerClient(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()
+    const prompts = openPrompts(inputs, io)
     for (const [index, { name, id }] of models.entries()) {
       // A model may be given twice, under different names.
       if (deleted.has(name)) continue
       const removed = await store.remove(name, id)
       deleted.add(name)
+      await removePrompts(prompts, isPromptOf({ name, id }))
       io.write(`deleted '${printable(name)}' (${whatWasDeleted(removed)})\n`)
       const word = words[index] ?? name
       const next = await store.resolve(word).catch(() => undefined)

@@ -12,6 +12,8 @@ export class RequestContext {
   readonly method: string
   /** Without the query, which may contain secrets. */
   readonly path: string
+  /** Whose cached prompts it may use; undefined: those of everybody. */
+  cacheOwner: string | undefined
   readonly #startedAt = performance.now()
   readonly #over: (requestContext: RequestContext) => void
   #status: number | undefined

@@ -87,6 +87,7 @@ describe("config", () => {
       "defaults",
       "gpu",
       "images",
+      "kv_disk",
       "limits",
       "log",
       "metrics",
