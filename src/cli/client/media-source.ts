@@ -54,8 +54,8 @@ export async function withModel(
       const { RemoteMedia } = await import("./remote-media")
       return new RemoteMedia(client)
     },
-    async local(inputs) {
-      const { engine, store } = await startLocal(inputs)
+    async local(settings) {
+      const { engine, store } = await startLocal(settings)
       return new LocalMedia(engine, store)
     },
   })

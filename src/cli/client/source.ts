@@ -1,6 +1,5 @@
-import { type Inputs, resolveSettings } from "../../config/load"
+import { readSettings, type Settings } from "../../config/resolve"
 import { modelSettings } from "../../config/sections/model"
-import { gatherInputs, quietLogOptions, serverLocation } from "../../config/settings"
 import type { ModelSettings } from "../../domain/settings"
 import { XllmError } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
@@ -14,7 +13,7 @@ import { printable } from "../terminal/output"
 /** Creates what a command works with: a client for a running server, or an engine in this process. */
 export interface SourceMakers<S> {
   remote(client: ServerClient): Promise<S>
-  local(inputs: Inputs): Promise<S>
+  local(settings: Settings): Promise<S>
 }
 
 /**
@@ -27,46 +26,46 @@ export async function chooseSource<S>(
   io: Io,
   { remote, local }: SourceMakers<S>,
 ): Promise<S> {
-  const inputs = await gatherInputs(flags, io.environment)
+  const settings = await readSettings(flags, io.environment)
   if (isPath(model)) {
-    if (flags["host"] === undefined) return local(inputs)
+    if (flags["host"] === undefined) return local(settings)
     throw new UsageError(`a server accepts model names, not paths; omit --host to run ${model} here`)
   }
-  const location = serverLocation(inputs)
+  const location = settings.server
   const client = new ServerClient(location)
   if (await client.isThere()) return remote(client)
   if (location.isNamed)
     io.writeError(`no server answers at ${printable(client.name)}; running the model without one\n`)
-  return local(inputs)
+  return local(settings)
 }
 
 /** This machine's models and an engine for a single user with one model. */
-export async function startLocal(inputs: Inputs) {
+export async function startLocal(settings: Settings) {
   const [{ createLocal, liveOptions }, { createLogger }] = await Promise.all([
     import("../serve/compose"),
     import("../../log/logger"),
   ])
-  const { logFormat, logLevel } = quietLogOptions(inputs)
+  const { logFormat, logLevel } = settings.quietLog
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
   // A single user has one conversation: a KV cache for more would only cost time and memory.
-  const { slots } = resolveSettings(modelSettings, inputs).origins
+  const { slots } = settings.anyModel.origins
   const onlyOne = slots.source === "default"
   let contextLength: number | undefined
-  const adapt = (settings: ModelSettings): ModelSettings => ({
-    ...settings,
+  const adapt = (usual: ModelSettings): ModelSettings => ({
+    ...usual,
     keepAliveSeconds: null,
     replicas: 1,
-    ...(onlyOne && settings.slots === modelSettings.slots.fallback && { slots: 1 }),
+    ...(onlyOne && usual.slots === modelSettings.slots.fallback && { slots: 1 }),
     ...(contextLength !== undefined && { contextLength }),
   })
-  const { engine, store } = await createLocal({ inputs, log, adapt })
+  const { engine, store } = await createLocal({ settings, log, adapt })
   return {
     engine,
     store,
     /** Sets the context size for models loaded from now on. */
     useContextLength(tokens: number): void {
       contextLength = tokens
-      engine.reconfigure({ settingsOf: liveOptions(inputs, adapt).settingsOf })
+      engine.reconfigure({ settingsOf: liveOptions(settings, adapt).settingsOf })
     },
   }
 }

@@ -1,9 +1,9 @@
+import { readSettings } from "../../config/resolve"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs, modelsFolder, serverLocation } from "../../config/settings"
 import { text, type Value } from "../../config/values"
 import type { ChatMessage } from "../../domain/chat"
 import { UsageError } from "../../errors/cli"
@@ -76,8 +76,8 @@ A missing model is downloaded first, as by 'xllm pull'.`,
       const name = await nameFor(model, source, flags, io)
       const talk = () => talkTo(name, { question, flags, io, source })
       await talk().catch(async (error: unknown) => {
-        const inputs = await gatherInputs(flags, io.environment)
-        if (!(await offerRepair(error, name, inputs, io))) throw error
+        const settings = await readSettings(flags, io.environment)
+        if (!(await offerRepair(error, name, settings, io))) throw error
         await talk()
       })
     } catch (error) {
@@ -127,12 +127,12 @@ function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource>
       const { RemoteAnswers } = await import("../client/remote-answers")
       return new RemoteAnswers(client, async () => {
         const { createStore } = await import("../../store")
-        return createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
+        return createStore({ modelsFolder: (await readSettings(flags, io.environment)).modelsFolder })
       })
     },
-    async local(inputs) {
+    async local(settings) {
       const { LocalAnswers } = await import("../client/local-answers")
-      const { engine, store, useContextLength } = await startLocal(inputs)
+      const { engine, store, useContextLength } = await startLocal(settings)
       return new LocalAnswers(engine, store, useContextLength)
     },
   })
@@ -140,9 +140,9 @@ function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource>
 
 /** Downloads a missing model, except for a server on another machine, which has its own models folder. */
 async function nameFor(model: string, source: AnswerSource, flags: RunFlags, io: Io): Promise<string> {
-  const inputs = await gatherInputs(flags, io.environment)
-  if (source.isRemote && serverLocation(inputs).isNamed) return await source.find(model)
-  return await findOrPull({ model, inputs, io, find: (name) => source.find(name) })
+  const settings = await readSettings(flags, io.environment)
+  if (source.isRemote && settings.server.isNamed) return await source.find(model)
+  return await findOrPull({ model, settings, io, find: (name) => source.find(name) })
 }
 
 interface OneShot {
