@@ -20,7 +20,7 @@ import {
 import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
-import { type MediaWork, withModel } from "../client/media-source"
+import { type ModelWork, withModel } from "../client/with-model"
 import { loadingText, queuedText } from "../client/print-answer"
 import { existingFile } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
@@ -221,7 +221,7 @@ interface DrawnImage extends Size {
 }
 
 async function draw(
-  { source, signal }: MediaWork,
+  { backend, signal }: ModelWork,
   request: ImageRequest,
   open: (index: number) => Promise<OutputTarget>,
   io: Io,
@@ -231,7 +231,7 @@ async function draw(
   const images: DrawnImage[] = []
   let done: Extract<ImageEvent, { readonly type: "done" }> | undefined
   try {
-    for await (const event of source.draw(request, signal)) {
+    for await (const event of backend.draw(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
       else if (event.type === "done") done = event

@@ -1,25 +1,27 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { AnswerEvent, ChatTurn } from "../../../src/cli/client/answers"
-import { RemoteAnswers } from "../../../src/cli/client/remote-answers"
+import { toChatRequest } from "../../../src/cli/client/chat-request"
+import { remoteRunner } from "../../../src/cli/client/remote-runner"
 import { ServerClient } from "../../../src/cli/client/server-client"
+import type { ModelRunner } from "../../../src/cli/client/runner"
+import type { AnswerEvent } from "../../../src/engine/contract"
 import { loadedModel, startChatServer } from "../../support/chat-server"
 import { tempFolder } from "../../support/temp-folder"
 
-const turn: ChatTurn = {
-  model: "smol",
-  messages: [{ role: "user", content: "hi" }],
-  options: { sampling: { temperature: 0, topK: 5 }, maxTokens: 9, minTokens: 2, stop: ["x"] },
-}
+const asked = toChatRequest("smol", [{ role: "user", content: "hi" }], {
+  sampling: { temperature: 0, topK: 5 },
+  maxTokens: 9,
+  minTokens: 2,
+  stop: ["x"],
+})
 const never = new AbortController().signal
 
-/** Nothing is saved here. */
-function answersOf({ url }: { readonly url: string }): RemoteAnswers {
-  return new RemoteAnswers(new ServerClient({ url }), () => Promise.reject(new Error("no store")))
+function runnerAt({ url }: { readonly url: string }): ModelRunner {
+  return remoteRunner(new ServerClient({ url }), { flags: {}, environment: {} }, true)
 }
 
 function answer(url: string, signal = never): Promise<AnswerEvent[]> {
-  return Array.fromAsync(answersOf({ url }).answer(turn, signal))
+  return Array.fromAsync(runnerAt({ url }).backend.chat(asked, signal))
 }
 
 /** A server that gives every request the same answer. */
@@ -97,7 +99,7 @@ describe("an answer of a server", () => {
     const controller = new AbortController()
     const texts: string[] = []
     const read = async () => {
-      for await (const event of answersOf(server).answer(turn, controller.signal)) {
+      for await (const event of runnerAt(server).backend.chat(asked, controller.signal)) {
         if (event.type === "text") texts.push(event.text)
         if (texts.length === 3) controller.abort()
       }
@@ -162,12 +164,12 @@ describe("a server", () => {
 describe("finding a model", () => {
   test("a name that the server knows is taken", async () => {
     using server = startChatServer()
-    expect(await answersOf(server).find("other")).toBe("other")
+    expect(await runnerAt(server).find("other")).toBe("other")
   })
 
   test("a near miss is named", async () => {
     using server = startChatServer()
-    await expect(answersOf(server).find("smal")).rejects.toThrow("did you mean 'smol'?")
+    await expect(runnerAt(server).find("smal")).rejects.toThrow("did you mean 'smol'?")
   })
 
   test("without any model says how to get one", async () => {
@@ -176,14 +178,14 @@ describe("finding a model", () => {
         ? Response.json({ data: [] })
         : Response.json({ error: { code: "model_not_found", message: "no" } }, { status: 404 }),
     )
-    await expect(answersOf(server).find("smol")).rejects.toThrow(
+    await expect(runnerAt(server).find("smol")).rejects.toThrow(
       `model 'smol' not found; the server at ${server.url} has no models yet: 'xllm pull qwen3:0.6b' downloads one`,
     )
   })
 
   test("a path is refused", async () => {
     using server = startChatServer()
-    await expect(answersOf(server).find("./smol.gguf")).rejects.toThrow("accepts model names, not paths")
+    await expect(runnerAt(server).find("./smol.gguf")).rejects.toThrow("accepts model names, not paths")
   })
 })
 
