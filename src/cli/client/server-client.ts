@@ -6,7 +6,7 @@ import type { FailedModelBody, LoadedModelBody } from "../../http/v0/bodies/load
 import type { MemoriesBody } from "../../http/v0/bodies/memory"
 import type { StopBody } from "../../http/v0/bodies/stop"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../../lib/json"
-import { readEvents } from "./sse"
+import { OversizedEvent, readEvents } from "./sse"
 
 type Body = JsonRecord | FormData
 
@@ -199,6 +199,12 @@ export class ServerClient {
   #explain(error: unknown, signal: AbortSignal | undefined): XllmError {
     if (signal?.aborted) return new Cancelled()
     if (error instanceof XllmError) return error
+    if (error instanceof OversizedEvent) {
+      return new UnexpectedServerResponse(
+        this.name,
+        `does not stream as an xLLM server does: ${error.message}`,
+      )
+    }
     return new UnexpectedServerResponse(this.name, `closed the connection early: ${reasonOf(error)}`)
   }
 
