@@ -127,7 +127,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
       const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
       const open = (index: number) =>
         toStdout ? Promise.resolve(stdoutOutput(io)) : fileOutput(numbered(name, index, request.n))
-      const drawn = await draw(work, { ...request, ...(source && { source }) }, open, io)
+      const drawn = await drawImages(work, { ...request, ...(source && { source }) }, open, io)
       if (flags.json) io.write(toJson({ model: work.model, ...drawn }))
       else if (!toStdout) for (const { file = "" } of drawn.images) io.write(`${printable(file)}\n`)
     })
@@ -220,7 +220,7 @@ interface DrawnImage extends Size {
   readonly seed: number
 }
 
-async function draw(
+export async function drawImages(
   { backend, signal }: ModelWork,
   request: ImageRequest,
   open: (index: number) => Promise<OutputTarget>,

@@ -87,7 +87,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
         speed: flags.speed ?? 1,
         ...(flags.voice !== undefined && { voice: flags.voice }),
       }
-      const spoken = await speak(work, request, output, io)
+      const spoken = await speakInto(work, request, output, io)
       if (flags.json) io.write(toJson({ model: work.model, file: output.path, format, ...spoken }))
     })
   },
@@ -111,7 +111,12 @@ function chooseFormat({ format, output }: SpeakFlags): AudioFormat {
   )
 }
 
-async function speak({ backend, signal }: ModelWork, request: SpeechRequest, output: OutputTarget, io: Io) {
+export async function speakInto(
+  { backend, signal }: ModelWork,
+  request: SpeechRequest,
+  output: OutputTarget,
+  io: Io,
+) {
   const spinner = startSpinner(io)
   let bytes = 0
   let done: Extract<SpokenEvent, { readonly type: "done" }> | undefined

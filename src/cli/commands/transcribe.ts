@@ -59,7 +59,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
   async run({ flags, words: [model = "", file = ""], io }) {
     const format = chooseFormat(flags)
     await using recording = file === "-" ? await pipedFile(io) : await recordingAt(file)
-    await withModel(model, flags, io, (work) => transcribe(work, recording.path, format, flags, io))
+    await withModel(model, flags, io, (work) => printTranscript(work, recording.path, format, flags, io))
   },
 })
 
@@ -105,7 +105,7 @@ async function pipedFile(io: Io): Promise<Recording> {
   return { path, [Symbol.asyncDispose]: remove }
 }
 
-async function transcribe(
+export async function printTranscript(
   { backend, model, signal }: ModelWork,
   audioPath: string,
   format: Format,
