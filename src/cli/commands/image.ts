@@ -136,7 +136,12 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
 
 async function readPrompt(words: readonly string[], io: Io): Promise<string> {
   const prompt = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
-  if (prompt.trim() !== "") return prompt.trim()
+  const { maxLength } = TEXTS.imagePrompt
+  const characters = Array.from(prompt.trim()).length
+  if (characters > maxLength) {
+    throw new UsageError(`the prompt must have at most ${maxLength} characters, got ${characters}`)
+  }
+  if (characters > 0) return prompt.trim()
   throw new UsageError("image needs a PROMPT: write it after the model's name, or pipe it in")
 }
 

@@ -70,6 +70,8 @@ A missing model is downloaded first, as by 'xllm pull'.`,
   flags: flagTable,
   async run({ flags, words: [model = "", ...prompt], io }) {
     const question = await readQuestion(prompt, flags, io)
+    // Contradictions are reported before a model is downloaded or loaded.
+    answerOptions(flags)
     const runner = await openRunner(model, flags, io)
     try {
       const name = await nameFor(model, runner, flags, io)

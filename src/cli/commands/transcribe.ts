@@ -5,16 +5,15 @@ import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { oneOf, text } from "../../config/values"
+import { oneOf, refusal, type Value } from "../../config/values"
 import type { TranscriptionRequest } from "../../domain/transcription"
 import { XllmError } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
 import { FileFailed } from "../../errors/store"
 import { toSrt, toVtt } from "../../formats/subtitles"
 import { TranscriptBuilder } from "../../formats/transcript"
-import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../http/read/media-options"
+import { isLanguageCode, TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../http/read/media-options"
 import { toVerboseJson } from "../../http/render/verbose-transcript"
-import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type ModelWork, withModel } from "../client/with-model"
@@ -24,10 +23,18 @@ import type { Io } from "../terminal/io"
 import { terminalSafe, toJson } from "../terminal/output"
 import { startSpinner } from "../terminal/spinner"
 
+const languageCode: Value<string> = {
+  placeholder: "CODE",
+  parse(given, origin) {
+    if (isLanguageCode(given)) return given.toLowerCase()
+    throw refusal(origin, "the code of a language, such as en", `'${given}'`)
+  },
+}
+
 const flagTable = {
   format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "output format (default text)" },
   language: {
-    value: text("CODE", TEXTS.word),
+    value: languageCode,
     description: "spoken language, such as en (default: detected)",
   },
   translate: switchFlag("translate into English"),
@@ -119,7 +126,7 @@ export async function printTranscript(
     audioPath,
     task: flags.translate ? "translate" : "transcribe",
     wordTimes: flags.words === true,
-    ...(language !== undefined && { language: language.toLowerCase() }),
+    ...(language !== undefined && { language }),
   }
   const builder = new TranscriptBuilder()
   const spinner = startSpinner(io)

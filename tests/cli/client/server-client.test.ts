@@ -161,6 +161,38 @@ describe("a server", () => {
   })
 })
 
+describe("loading a model at a server", () => {
+  test("reports how far it is", async () => {
+    const seen = Promise.withResolvers<void>()
+    const server = Bun.serve({
+      port: 0,
+      async fetch({ url }) {
+        if (url.endsWith("/v0/ps"))
+          return Response.json({ models: [{ ...loadedModel, state: "loading", progress: 0.5 }] })
+        await seen.promise
+        return Response.json({ prompt: "" })
+      },
+    })
+    const fractions: number[] = []
+    await runnerAt({ url: `http://127.0.0.1:${server.port}` }).backend.preload("smol", never, (fraction) => {
+      fractions.push(fraction)
+      seen.resolve()
+    })
+    await server.stop(true)
+    expect(fractions).toContain(0.5)
+  })
+
+  test("can be given up", async () => {
+    const asked = Promise.withResolvers<void>()
+    using server = serveAlways(() => new Response(new ReadableStream({ pull: () => void asked.resolve() })))
+    const controller = new AbortController()
+    const loading = runnerAt(server).backend.preload("smol", controller.signal)
+    await asked.promise
+    controller.abort()
+    await expect(loading).rejects.toMatchObject({ code: "cancelled" })
+  })
+})
+
 describe("finding a model", () => {
   test("a name that the server knows is taken", async () => {
     using server = startChatServer()

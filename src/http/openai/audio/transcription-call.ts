@@ -4,7 +4,7 @@ import { COUNTS, TEXTS } from "../../../limits"
 import { defined, Fields, invalidField } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/json-body"
-import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../read/media-options"
+import { isLanguageCode, TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../read/media-options"
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
 import type { TimesTold } from "../../render/verbose-transcript"
@@ -87,11 +87,10 @@ function readTimesTold(fields: Fields): TimesTold {
   return { words: asked.includes("word"), segments: asked.length === 0 || asked.includes("segment") }
 }
 
-/** Checks the form of a language code (`en`, `yue`, `pt-BR`); which ones are supported depends on the model. */
 function readLanguage(fields: Fields): string | undefined {
   const language = fields.text("language", TEXTS.word)?.trim()
   if (language === undefined || language === "") return undefined
-  if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
+  if (!isLanguageCode(language)) {
     throw invalidField("language", "the code of a language, such as en", language)
   }
   return language.toLowerCase()
