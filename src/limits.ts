@@ -43,6 +43,12 @@ export const BODY_BYTES = {
   other: MIB,
 }
 
+/**
+ * An event of a stream, as the command line reads it from a server, in characters. The largest is an image of
+ * 2048 × 2048 pixels that does not compress: 16 MiB, and a third more in base64.
+ */
+export const EVENT_CHARACTERS = 64 * MIB
+
 /** The largest form: audio and images are streamed to disk, and never held in memory as a whole. */
 export const DEFAULT_UPLOAD_BYTES = 50 * MIB
 
