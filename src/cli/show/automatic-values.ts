@@ -25,17 +25,23 @@ export function automaticValue(
   inputs: Inputs,
   isTerminal: boolean,
 ): AutomaticValue | undefined {
-  const ofModel = path.replace(/^models\.(.*)\.([^.]+)$/, "defaults.$2")
-  return RULES[ofModel]?.(inputs, isTerminal)
+  const [, model, key] = /^models\.(.*)\.([^.]+)$/.exec(path) ?? []
+  return RULES[key === undefined ? path : `defaults.${key}`]?.(inputs, { isTerminal, model })
 }
 
-type Rule = (inputs: Inputs, isTerminal: boolean) => AutomaticValue
+interface Circumstances {
+  readonly isTerminal: boolean
+  /** The model that the setting is for; undefined: all. */
+  readonly model: string | undefined
+}
+
+type Rule = (inputs: Inputs, circumstances: Circumstances) => AutomaticValue
 
 const threads: Rule = () => plain(usableCores())
 
 /** Those for generation, where they are set. */
-const prefillThreads: Rule = (inputs) => {
-  const { value } = resolveSetting("threads", modelSettings.threads, inputs)
+const prefillThreads: Rule = (inputs, { model }) => {
+  const { value } = resolveSetting("threads", modelSettings.threads, inputs, model)
   return plain(typeof value === "number" ? value : usableCores())
 }
 
@@ -52,7 +58,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     const free = Math.max(0, systemMemory().availableBytes - headroom)
     return { shown: `${formatBytes(free)} are free`, value: free }
   },
-  "log.format": (inputs, isTerminal) =>
+  "log.format": (inputs, { isTerminal }) =>
     plain(isTerminal && logFileOptions(inputs).logFile === null ? "pretty" : "json"),
   "defaults.threads": threads,
   "defaults.threads_batch": prefillThreads,
