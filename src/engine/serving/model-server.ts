@@ -202,8 +202,9 @@ export class ModelServer {
     const { alive } = this.#replicas
     return alive.flatMap((replica, index) => {
       const queuedRequests = index === 0 ? this.#queue.count : 0
-      const { pool } = this.#options
-      const facts = { replica, settings: this.settings, pool, queuedRequests }
+      const { pool, memory } = this.#options
+      const mostAvailable = () => pool.most(memory.known())
+      const facts = { replica, settings: this.settings, pool, mostAvailable, queuedRequests }
       return describeReplica({ ...facts, lastUsedAt: this.#lastUsedAt }) ?? []
     })
   }

@@ -19,7 +19,7 @@ export interface Prompt {
 /** Turns a request into tokens. */
 export class PromptBuilder {
   readonly #vocabulary: Vocabulary
-  readonly #contextLength: number
+  readonly #context: Pick<PromptThreadSetup, "contextLength" | "contextLimitedBy">
   readonly #templateError: string | undefined
   /** Absent if the tokenizer normalizes text first. */
   readonly longestTokenBytes: number | undefined
@@ -27,7 +27,7 @@ export class PromptBuilder {
 
   constructor(vocabulary: Vocabulary, setup: PromptThreadSetup) {
     this.#vocabulary = vocabulary
-    this.#contextLength = setup.contextLength
+    this.#context = { contextLength: setup.contextLength, contextLimitedBy: setup.contextLimitedBy }
     this.#templateError = setup.templateError
     this.longestTokenBytes = vocabulary.keepsEveryByte() ? vocabulary.longestTokenBytes() : undefined
     this.template = compileChatTemplate({
@@ -46,7 +46,7 @@ export class PromptBuilder {
    */
   build(request: GenerationRequest, templated: () => void): Prompt {
     this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
-    const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
+    const capacity = { ...this.#context, longestTokenBytes: this.longestTokenBytes }
     refuseHopelessText(request, capacity)
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     templated()
@@ -75,7 +75,8 @@ export class PromptBuilder {
   #mostTokens({ maxTokens = 0 }: CompletionRequest, keepLast: number): number {
     if (keepLast > 0) return keepLast
     // An answer without a limit, or with one beyond the context, uses the space that is left.
-    return maxTokens < this.#contextLength ? this.#contextLength - maxTokens : this.#contextLength
+    const { contextLength } = this.#context
+    return maxTokens < contextLength ? contextLength - maxTokens : contextLength
   }
 
   /**

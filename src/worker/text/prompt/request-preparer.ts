@@ -1,6 +1,7 @@
 import type { GenerationRequest, SamplingParameters } from "../../../domain/chat"
 import type { ModelDefaults } from "../../../domain/model"
-import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
+import { InvalidRequest } from "../../../errors/request"
+import { refuseOverlong } from "../../../protocol/least-tokens"
 import { PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
@@ -15,6 +16,7 @@ export interface PreparerParts {
   readonly vocabulary: Vocabulary
   readonly builder: PromptBuilder
   readonly contextLength: number
+  readonly contextLimitedBy?: "memory" | undefined
   /** The model's defaults other than sampling. */
   readonly along: ModelDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
@@ -102,8 +104,7 @@ export class RequestPreparer {
   }
 
   #refuseOverlong(length: number, field: PreparedRequest["field"]): void {
-    const { contextLength } = this.#parts
-    if (length > contextLength) throw new ContextLengthExceeded(length, contextLength, field)
+    refuseOverlong(length, this.#parts, field, false)
   }
 
   /** The request's token limit, or the rest of the context. */
