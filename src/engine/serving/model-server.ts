@@ -76,7 +76,9 @@ export class ModelServer {
   constructor(summary: ModelSummary, options: ModelServerOptions) {
     this.#version = new ModelVersion(summary)
     this.#options = options
-    this.#queue = new RequestQueue(summary.name, options.live().queueLimit)
+    this.#queue = new RequestQueue(summary.name, options.live().queueLimit, (group) =>
+      this.#replicas.runningOf(group),
+    )
   }
 
   get summary(): ModelSummary {
@@ -176,17 +178,18 @@ export class ModelServer {
   }
 
   /**
-   * Ends the workers; open requests fail with `ShuttingDown`. Resolves once they are gone; false where there were
-   * none.
+   * Ends the workers and gives up a load that waits; open requests fail with `ShuttingDown`. Resolves once the workers
+   * are gone; false where there was nothing to end.
    */
   async stop(reason: UnloadReason): Promise<boolean> {
     const { alive } = this.#replicas
+    const isWanted = this.#queue.count + this.#waiters.size > 0
     const gone = alive.map(({ whenGone }) => whenGone)
     for (const replica of this.#replicas) this.#options.pool.stop(replica, reason)
     this.failWaiting(new ShuttingDown(`model '${this.summary.name}'`))
     this.#failure = undefined
     await Promise.all(gone)
-    return alive.length > 0
+    return isWanted || alive.length > 0
   }
 
   /** Fails the requests that have not started. */
@@ -390,7 +393,7 @@ export class ModelServer {
 
   /** Fills the free slots; returns how many requests it started. */
   #startWaiting(now: number): number {
-    return this.#queue.startWhile((next) => {
+    return this.#queue.startAll((next) => {
       const replica = this.#replicas.for(next)
       replica?.start(next, now)
       return replica !== undefined

@@ -254,9 +254,15 @@ export class Replica implements PoolMember {
     if (!held) this.#options.listener.resumed(this)
   }
 
-  /** Would it start a request that arrived then (`performance.now()`), as far as others let it? */
-  accepts(arrivedAt: number): boolean {
+  /** Has it a slot, or a turn, for that request? */
+  accepts({ arrivedAt }: QueuedRequest): boolean {
+    if (this.#info === undefined || this.#running.takenOf(this.slots) >= this.slots) return false
     return this.#heldSince === undefined || arrivedAt <= this.#heldSince
+  }
+
+  /** How many requests of the group run in it. */
+  runningOf(group: unknown): number {
+    return this.#running.of(group)
   }
 
   /** Starts a request. Only valid while it is ready. */
