@@ -114,7 +114,7 @@ export const TEXTS = {
 export const COUNTS = {
   /** A template iterates over them; 16,384 take it about 100 ms in a separate thread. */
   messages: { maxItems: 16_384 },
-  /** Of all messages together. */
+  /** Of all messages together, with their tool calls. */
   contentParts: { maxItems: 16_384 },
   /** OpenAI's limit. Each becomes a separate request, 64 at a time. */
   prompts: { maxItems: 2048 },
@@ -163,6 +163,14 @@ export const NUMBERS = {
   speaker: { min: 0, max: MAX_INT32 },
   /** The longest possible context of a model; the file and the memory set the real limit. */
   context: { min: 1, max: 16_777_216 },
+} as const satisfies Readonly<Record<string, Range>>
+
+/** Rotary position embeddings. llama.cpp accepts any number, and answers with noise. */
+export const ROPE = {
+  /** Models use 10,000 to about 10^9. */
+  freqBase: { min: 1, max: 1e12 },
+  /** A thousand times as long as trained; more than 1 is a shorter one. */
+  freqScale: { min: 0.001, max: 1000 },
 } as const satisfies Readonly<Record<string, Range>>
 
 /** OpenAI's limits of `logit_bias`. */

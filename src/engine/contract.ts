@@ -4,6 +4,7 @@ import type {
   FinishReason,
   GenerationEvent,
   GenerationRequest,
+  PartKind,
   RenderedPrompt,
   Timings,
   Usage,
@@ -80,6 +81,8 @@ export interface ContextLengths {
   readonly trained: number
   /** The length it is, or will be, loaded with. */
   readonly served: number
+  /** Why that is shorter than the trained length, without having been set. */
+  readonly limitedBy?: "memory"
 }
 
 /** The machine and the backends. */
@@ -100,7 +103,8 @@ export type AnswerEvent =
   | WaitingEvent
   | { readonly type: "prompt"; readonly warnings?: readonly string[] }
   | { readonly type: "progress" }
-  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "part-start" | "part-end"; readonly part: PartKind }
+  | { readonly type: "delta"; readonly part: PartKind; readonly text: string }
   | { readonly type: "finish"; readonly reason: FinishReason }
   | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
 

@@ -1,11 +1,23 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
-import type { KvLayout, KvType } from "../domain/settings"
+import type { KvLayout, KvType, TextModelSettings } from "../domain/settings"
 import { NativeLibraryError } from "../errors/engine"
 import type { Batch } from "./batch"
 import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
+import { withParameters } from "./parameters"
 
-export interface ContextOptions {
+type ContextSettings = Pick<
+  TextModelSettings,
+  | "kvTypeK"
+  | "kvTypeV"
+  | "flashAttention"
+  | "ropeScaling"
+  | "ropeFreqBase"
+  | "ropeFreqScale"
+  | "yarnOriginalContext"
+>
+
+export interface ContextOptions extends ContextSettings {
   /** Cells of the whole KV cache; the split layout divides them equally among the sequences. */
   readonly cells: number
   readonly layout: KvLayout
@@ -18,9 +30,6 @@ export interface ContextOptions {
   readonly outputs: number
   readonly decodeThreads: number
   readonly prefillThreads: number
-  readonly kvTypeK: KvType
-  readonly kvTypeV: KvType
-  readonly flashAttention: "auto" | "on" | "off"
 }
 
 /** `enum ggml_type` for the supported KV cache types. */
@@ -38,8 +47,23 @@ const KV_TYPES: Record<KvType, number> = {
 /** `enum llama_flash_attn_type`. */
 const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
 
+/** `enum llama_rope_scaling_type`. */
+const ROPE_SCALING = { file: -1, none: 0, linear: 1, yarn: 2 } as const
+
+/** Of RoPE's numbers: as the model's file says. */
+const FROM_FILE = 0
+
 /** How long threads spin before they sleep (0 to 100); ggml's default. */
 const POLL = 50
+
+/**
+ * What a state contains. `rolling`: only what changes as a whole with every token and cannot be cut back (the cells of
+ * sliding windows, recurrent states); the other layers' cells keep the sequence's tokens.
+ */
+type StatePart = "whole" | "rolling"
+
+/** `LLAMA_STATE_SEQ_FLAGS_NONE` and `_PARTIAL_ONLY`. */
+const STATE_FLAGS: Record<StatePart, number> = { whole: 0, rolling: 1 }
 
 /**
  * Result of `llama_decode`. `no-room`: nothing was changed. `failed`: the cache of the batch's sequences is
@@ -75,22 +99,29 @@ export class Context implements Disposable {
 
   /** @returns undefined if llama.cpp refuses (usually for lack of memory) and has logged why */
   static create(model: Model, options: ContextOptions): Context | undefined {
-    const ints = new Int32Array([
-      options.cells,
-      options.batchTokens,
-      options.microBatchTokens,
-      options.sequences,
-      options.outputs,
-      options.decodeThreads,
-      options.prefillThreads,
-      FLASH_ATTENTION[options.flashAttention],
-      KV_TYPES[options.kvTypeK],
-      KV_TYPES[options.kvTypeV],
-      options.layout === "unified" ? 1 : 0,
-      0,
-      1,
-    ])
-    const ptr = model.library.shim.xllm_context_new(model.ptr, ints)
+    const parameters = {
+      n_ctx: options.cells,
+      n_batch: options.batchTokens,
+      n_ubatch: options.microBatchTokens,
+      n_seq_max: options.sequences,
+      n_outputs_max: options.outputs,
+      n_threads: options.decodeThreads,
+      n_threads_batch: options.prefillThreads,
+      flash_attn_type: FLASH_ATTENTION[options.flashAttention],
+      rope_scaling_type: ROPE_SCALING[options.ropeScaling ?? "file"],
+      rope_freq_base: options.ropeFreqBase ?? FROM_FILE,
+      rope_freq_scale: options.ropeFreqScale ?? FROM_FILE,
+      yarn_orig_ctx: options.yarnOriginalContext ?? FROM_FILE,
+      type_k: KV_TYPES[options.kvTypeK],
+      type_v: KV_TYPES[options.kvTypeV],
+      kv_unified: Number(options.layout === "unified"),
+      swa_full: 0,
+      offload_kqv: 1,
+    }
+    const { library } = model
+    const ptr = withParameters(library, "context", parameters, (chosen) =>
+      library.shim.xllm_context_new(model.ptr, chosen),
+    )
     return ptr === null ? undefined : new Context(model, ptr)
   }
 
@@ -189,23 +220,28 @@ export class Context implements Disposable {
   }
 
   /** The number of bytes that {@link save} returns. */
-  stateSize(sequence: number): number {
-    return Number(this.#library.llama.llama_state_seq_get_size(this.ptr, sequence))
+  stateSize(sequence: number, part: StatePart = "whole"): number {
+    const { llama } = this.#library
+    return Number(llama.llama_state_seq_get_size_ext(this.ptr, sequence, STATE_FLAGS[part]))
   }
 
   /** A copy of the cached state of `sequence`, for {@link restore}. */
-  save(sequence: number): Uint8Array {
+  save(sequence: number, part: StatePart = "whole"): Uint8Array {
     const { llama } = this.#library
-    const size = this.stateSize(sequence)
-    const state = Buffer.allocUnsafe(size)
-    return state.subarray(0, Number(llama.llama_state_seq_get_data(this.ptr, state, size, sequence)))
+    const size = this.stateSize(sequence, part)
+    const state = Buffer.allocUnsafeSlow(size)
+    const written = llama.llama_state_seq_get_data_ext(this.ptr, state, size, sequence, STATE_FLAGS[part])
+    return state.subarray(0, Number(written))
   }
 
   /**
-   * Replaces the cached state of `sequence`. Returns false if there is no room; the sequence is then empty.
+   * Replaces the cached state of `sequence`, or that part of it. Returns false if there is no room; the sequence is
+   * then empty.
    */
-  restore(sequence: number, state: Uint8Array): boolean {
-    const read = this.#library.llama.llama_state_seq_set_data(this.ptr, state, state.length, sequence)
+  restore(sequence: number, state: Uint8Array, part: StatePart = "whole"): boolean {
+    const { llama } = this.#library
+    const flags = STATE_FLAGS[part]
+    const read = llama.llama_state_seq_set_data_ext(this.ptr, state, state.length, sequence, flags)
     if (Number(read) === state.length) return true
     this.clear(sequence)
     return false

@@ -62,7 +62,7 @@ export async function printAnswer({
         for (const warning of event.warnings ?? []) warn(warning)
       } else if (event.type === "finish") end = { ...end, reason: event.reason }
       else if (event.type === "done") end = { ...end, usage: event.usage, timings: event.timings }
-      else if (event.type === "text") {
+      else if (event.type === "delta" && event.part === "text") {
         spinner.stop()
         text += event.text
         const safe = isTerminal ? terminalSafe(event.text) : event.text

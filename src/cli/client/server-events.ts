@@ -2,7 +2,7 @@ import type { FinishReason } from "../../domain/chat"
 import type { ImageEvent } from "../../domain/image"
 import type { MediaTimings, WaitingEvent } from "../../domain/request"
 import type { AnswerEvent, SpokenEvent, TranscribedEvent } from "../../engine/contract"
-import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "../../lib/json"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, textsAt } from "../../lib/json"
 
 /** Converts the comments that a server sends to waiting clients. */
 export function toWaitingEvent(comment: string): WaitingEvent | undefined {
@@ -17,8 +17,10 @@ export function* toAnswerEvents(chunk: JsonRecord): Generator<AnswerEvent> {
   const [choice] = recordsAt(chunk, "choices")
   const delta = recordAt(choice, "delta")
   if (textAt(delta, "role") !== undefined) yield toPromptEvent(chunk)
+  const reasoning = textAt(delta, "reasoning_content")
+  if (reasoning !== undefined) yield { type: "delta", part: "reasoning", text: reasoning }
   const text = textAt(delta, "content")
-  if (text !== undefined && text !== "") yield { type: "text", text }
+  if (text !== undefined && text !== "") yield { type: "delta", part: "text", text }
   const reason = textAt(choice, "finish_reason")
   if (reason !== undefined) yield { type: "finish", reason: toFinishReason(reason) }
   const usage = recordAt(chunk, "usage")
@@ -31,7 +33,7 @@ function toPromptEvent({ warnings }: JsonRecord): AnswerEvent {
 }
 
 function toFinishReason(reason: string): FinishReason {
-  return reason === "length" ? "length" : "stop"
+  return reason === "length" || reason === "tool_calls" ? reason : "stop"
 }
 
 function toDone(usage: JsonRecord, timings: JsonRecord | undefined): AnswerEvent {
@@ -77,8 +79,10 @@ export function toTranscribedEvent(data: JsonRecord): TranscribedEvent | undefin
       word: textAt(word, "word") ?? "",
       ...times(word),
     }))
+    const seek = numberAt(data, "seek")
     const segment = {
       index: Number(textAt(data, "id")),
+      ...(seek !== undefined && { seek }),
       text: textAt(data, "text") ?? "",
       ...times(data),
       ...(words.length > 0 && { words }),
@@ -86,9 +90,11 @@ export function toTranscribedEvent(data: JsonRecord): TranscribedEvent | undefin
     return { type: "segment", segment }
   }
   if (textAt(data, "type") !== "transcript.text.done") return undefined
+  const warnings = textsAt(data, "warnings")
   return {
     type: "done",
     language: textAt(data, "language"),
+    ...(warnings.length > 0 && { warnings }),
     usage: { audioSeconds: numberAt(recordAt(data, "usage"), "seconds") ?? 0 },
     timings: toTimings(data),
   }

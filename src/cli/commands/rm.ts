@@ -10,6 +10,7 @@ import { configFlag, grouped, switchFlag } from "../args/flags"
 import { isPath } from "../args/model-path"
 import { ServerClient } from "../client/server-client"
 import { openExistingStore } from "../models/models-folder"
+import { isPromptOf, openPrompts, removePrompts } from "../models/saved-prompts"
 import { printable } from "../terminal/output"
 
 export const command = defineCommand({
@@ -40,11 +41,13 @@ models is running; the server at --host (or XLLM_HOST) is asked, if one answers.
     const models = await Promise.all(words.map((word) => resolve(word, store)))
     await letGo(models, new ServerClient(serverLocation(inputs)), flags.force === true)
     const deleted = new Set<string>()
+    const prompts = openPrompts(inputs, io)
     for (const [index, { name, id }] of models.entries()) {
       // A model may be given twice, under different names.
       if (deleted.has(name)) continue
       const removed = await store.remove(name, id)
       deleted.add(name)
+      await removePrompts(prompts, isPromptOf({ name, id }))
       io.write(`deleted '${printable(name)}' (${whatWasDeleted(removed)})\n`)
       const word = words[index] ?? name
       const next = await store.resolve(word).catch(() => undefined)

@@ -1,3 +1,4 @@
+import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
@@ -45,7 +46,7 @@ const flagTable = {
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
   ...parameterFlags,
-  ...grouped({ ...storeSettings, ...modelSettings, ...logSettings }, "Without a server"),
+  ...grouped({ ...storeSettings, ...modelSettings, ...kvDiskSettings, ...logSettings }, "Without a server"),
 }
 
 type RunFlags = FlagValues<typeof flagTable>

@@ -5,15 +5,16 @@ import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { oneOf, refusal, type Value } from "../../config/values"
+import { oneOf, text } from "../../config/values"
 import type { TranscriptionRequest } from "../../domain/transcription"
 import { XllmError } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
 import { FileFailed } from "../../errors/store"
 import { toSrt, toVtt } from "../../formats/subtitles"
 import { TranscriptBuilder } from "../../formats/transcript"
-import { isLanguageCode, TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../http/read/media-options"
+import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../http/read/media-options"
 import { toVerboseJson } from "../../http/render/verbose-transcript"
+import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type ModelWork, withModel } from "../client/with-model"
@@ -23,19 +24,11 @@ import type { Io } from "../terminal/io"
 import { terminalSafe, toJson } from "../terminal/output"
 import { startSpinner } from "../terminal/spinner"
 
-const languageCode: Value<string> = {
-  placeholder: "CODE",
-  parse(given, origin) {
-    if (isLanguageCode(given)) return given.toLowerCase()
-    throw refusal(origin, "the code of a language, such as en", `'${given}'`)
-  },
-}
-
 const flagTable = {
   format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "output format (default text)" },
   language: {
-    value: languageCode,
-    description: "spoken language, such as en (default: detected)",
+    value: text("LANGUAGE", TEXTS.word),
+    description: "spoken language, as a code or in English: de, de-DE, German (default: detected)",
   },
   translate: switchFlag("translate into English"),
   words: switchFlag("include the time of each word, in JSON"),
@@ -144,9 +137,9 @@ export async function printTranscript(
   } finally {
     spinner.stop()
   }
-  if (printsText) return io.write("\n")
-  const rendered = render(builder, format, request)
+  const rendered = printsText ? "\n" : render(builder, format, request)
   io.write(io.stdoutIsTerminal ? terminalSafe(rendered) : rendered)
+  for (const warning of builder.build().warnings) io.writeError(`warning: ${terminalSafe(warning)}\n`)
 }
 
 /** All formats but text, which is printed as it arrives. */

@@ -1,10 +1,10 @@
 import { type Inputs, resolveSetting } from "../../config/load"
 import { flaglessSettings } from "../../config/sections/flagless"
 import { modelSettings } from "../../config/sections/model"
-import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../../config/settings"
+import { capacity, imagesFolder, logFileOptions, modelsFolder, promptsOnDisk } from "../../config/settings"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
-import { DEFAULT_CONTEXT } from "../../formats/kv-layout"
+import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { usableCores } from "../../worker/cores"
 import { formatBytes } from "../terminal/output"
@@ -48,6 +48,7 @@ const prefillThreads: Rule = (inputs, { model }) => {
 const RULES: Readonly<Record<string, Rule>> = {
   models_dir: (inputs) => plain(modelsFolder(inputs)),
   "images.dir": (inputs) => plain(imagesFolder(inputs)),
+  "kv_disk.dir": (inputs) => plain(promptsOnDisk(inputs).folder),
   "limits.headroom": () => ({
     shown: bytes.show(DEFAULT_HEADROOM_BYTES),
     value: DEFAULT_HEADROOM_BYTES,
@@ -63,7 +64,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   "defaults.threads_batch": prefillThreads,
   "defaults.split_mode": (inputs) =>
     plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
-  "defaults.ctx": () => ({ shown: `as trained, at most ${DEFAULT_CONTEXT}` }),
+  "defaults.ctx": () => ({
+    shown: WORKERS_GROW ? "as trained, as far as memory allows" : `as trained, at most ${DEFAULT_CONTEXT}`,
+  }),
 }
 
 function plain(value: string | number): AutomaticValue {

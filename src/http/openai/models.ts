@@ -49,11 +49,12 @@ function toModel(model: ModelSummary, alias: string | undefined, context: Contex
 }
 
 /** Under the names that clients look for: those of vLLM, OpenRouter, LM Studio and llama-server. */
-function toContextFields({ trained, served }: ContextLengths) {
+function toContextFields({ trained, served, limitedBy }: ContextLengths) {
   return {
     max_model_len: served,
     context_length: served,
     max_context_length: trained,
+    ...(limitedBy !== undefined && { context_limited_by: limitedBy }),
     meta: { n_ctx_train: trained, n_ctx: served },
   }
 }

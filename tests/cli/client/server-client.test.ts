@@ -40,8 +40,8 @@ describe("an answer of a server", () => {
   test.each([1, 3, 1000])("comes in pieces, in chunks of %d bytes", async (chunkBytes) => {
     using server = startChatServer({ answer: () => ["Grüße", " 日本"], chunkBytes })
     expect(await answer(server.url)).toEqual([
-      { type: "text", text: "Grüße" },
-      { type: "text", text: " 日本" },
+      { type: "delta", part: "text", text: "Grüße" },
+      { type: "delta", part: "text", text: " 日本" },
       { type: "finish", reason: "stop" },
       {
         type: "done",
@@ -100,7 +100,7 @@ describe("an answer of a server", () => {
     const texts: string[] = []
     const read = async () => {
       for await (const event of runnerAt(server).backend.chat(asked, controller.signal)) {
-        if (event.type === "text") texts.push(event.text)
+        if (event.type === "delta") texts.push(event.text)
         if (texts.length === 3) controller.abort()
       }
     }

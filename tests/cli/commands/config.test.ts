@@ -90,6 +90,7 @@ describe("config", () => {
       "defaults",
       "gpu",
       "images",
+      "kv_disk",
       "limits",
       "log",
       "metrics",

@@ -8,6 +8,7 @@ import type { Entry } from "../../../src/cli/repl/terminal"
 import type { ChatRequest } from "../../../src/domain/chat"
 import type { ModelFacts } from "../../../src/domain/model"
 import type { AnswerEvent, ModelBackend } from "../../../src/engine/contract"
+import { textOf } from "../../../src/domain/content"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { ModelNotFound } from "../../../src/errors/model"
 import { Cancelled, ContextLengthExceeded, Unsupported } from "../../../src/errors/request"
@@ -41,17 +42,17 @@ class EchoModels implements ModelRunner, ModelBackend {
 
   async *chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     this.turns.push(request)
-    const question = request.messages.at(-1)?.content ?? ""
-    const length = request.messages.reduce((sum, { content }) => sum + content.length, 0)
+    const question = textOf(request.messages.at(-1)?.content ?? "")
+    const length = request.messages.reduce((sum, { content }) => sum + textOf(content).length, 0)
     if (length > this.context) throw new ContextLengthExceeded(length, this.context, "messages")
-    if (question === "half a crash") yield { type: "text", text: "HALF" }
+    if (question === "half a crash") yield { type: "delta", part: "text", text: "HALF" }
     if (question.endsWith("crash")) throw new WorkerCrashed("smol", "was killed by SIGKILL", [])
     yield { type: "prompt", warnings: this.warnings }
     const room = this.context - length + 1
-    yield { type: "text", text: question.toUpperCase().slice(0, room) }
+    yield { type: "delta", part: "text", text: question.toUpperCase().slice(0, room) }
     while (question === "forever") {
       if (signal.aborted) throw new Cancelled()
-      yield { type: "text", text: "." }
+      yield { type: "delta", part: "text", text: "." }
     }
     yield { type: "finish", reason: question.length < room ? "stop" : "length" }
     yield {

@@ -275,7 +275,14 @@ export function choiceEvents(
 ): readonly GenerationEvent[] {
   const textEvents = texts.map((text, index): GenerationEvent => {
     const tokens = logprobs?.[index]
-    return { type: "text", choice, text, tokens: 1, ...(tokens !== undefined && { logprobs: tokens }) }
+    return {
+      type: "delta",
+      choice,
+      part: "text",
+      text,
+      tokens: 1,
+      ...(tokens !== undefined && { logprobs: tokens }),
+    }
   })
   return [...textEvents, { type: "finish", choice, reason, completionTokens: texts.length }]
 }
@@ -335,6 +342,8 @@ export const TINY_INFO: LoadedTextInfo = {
   kvLayout: "unified",
   kvCells: 2048,
   kvBytes: 1000,
+  kvMostCells: 2048,
+  kvMostBytes: 1000,
   modelBytes: 234,
   gpuLayers: 1,
   totalLayers: 2,

@@ -55,6 +55,6 @@ export async function eventsOf(
 /** The text of the first choice. */
 export async function answerOf(engine: Engine, request: GenerationRequest): Promise<string> {
   return (await eventsOf(engine, request))
-    .map((event) => (event.type === "text" && event.choice === 0 ? event.text : ""))
+    .map((event) => (event.type === "delta" && event.choice === 0 ? event.text : ""))
     .join("")
 }

@@ -49,7 +49,7 @@ describe("text", () => {
   test("comes in whole characters, though tokens are bytes of one", async () => {
     const run = await treeWorker.run(greedy("~", { topLogprobs: 0 }))
     expect(run.text()).toBe("🌲")
-    const texts = run.events.filter((event) => event.type === "text")
+    const texts = run.events.filter((event) => event.type === "delta")
     expect(texts.map((event) => event.text)).toEqual(["🌲"])
     // Every byte's token has its log probability, and the one that ends the turn is counted.
     expect(run.logprobs().map(({ bytes }) => bytes)).toEqual(TREE.map((byte) => [byte]))
@@ -65,7 +65,7 @@ describe("text", () => {
 
   test("leaves in several pieces, each as soon as its token is there", async () => {
     const run = await worker.run(greedy(prose(1, 60), { maxTokens: 20 }))
-    const texts = run.events.filter((event) => event.type === "text")
+    const texts = run.events.filter((event) => event.type === "delta")
     expect(texts.map((event) => event.tokens)).toEqual(Array.from({ length: 20 }, () => 1))
   })
 })
@@ -171,7 +171,7 @@ describe("control tokens that the model generates", () => {
 })
 
 describe("the ids of the generated tokens", () => {
-  const told = (run: Run) => run.events.flatMap((event) => (event.type === "text" ? (event.ids ?? []) : []))
+  const told = (run: Run) => run.events.flatMap((event) => (event.type === "delta" ? (event.ids ?? []) : []))
 
   test("are told where they are wanted, each once and with the one that ends the answer", async () => {
     const run = await treeWorker.run(greedy("~", { topLogprobs: 0, reportsTokens: true }))
