@@ -193,6 +193,29 @@ export const PRODUCTS = {
   collectedLogprobs: 2_000_000,
 }
 
+// -------------------------------------------------------------------------------------------------- images
+
+/** Numbers of image requests, for HTTP, flags and workers alike. */
+export const IMAGES = {
+  /** OpenAI's limit of `n`. */
+  count: { min: 1, max: 10 },
+  /** OpenAI's limit of `partial_images`. */
+  partial: { min: 0, max: 3 },
+  /** In pixels. A model may need larger multiples of its own. */
+  side: { min: 64, max: 4096, multipleOf: 8 },
+  /** 2048 × 2048 of an image: more needs tens of gigabytes. */
+  pixels: 2048 * 2048,
+  /** 64 megapixels of an uploaded image, which is scaled down: 256 MB once it is decoded. */
+  sourcePixels: 64 * 1024 ** 2,
+  /** Each takes as long as the last, and adds nothing beyond a hundred. */
+  steps: { min: 1, max: 150 },
+  cfgScale: { min: 0, max: 50 },
+  compression: { min: 0, max: 100 },
+  strength: { min: 0, max: 1 },
+  /** Seeds of the image engine. */
+  seed: { min: 0, max: 2 ** 32 - 1 },
+} as const
+
 // ------------------------------------------------------------------------------------------------ sampling
 
 /** Sampling parameters whose value is one number. */

@@ -6,18 +6,8 @@ import { connectionSettings } from "../../config/sections/server"
 import { decimal, integer, oneOf, text, type Value } from "../../config/values"
 import type { ImageEvent, ImageFormat, ImageRequest } from "../../domain/image"
 import { UsageError } from "../../errors/cli"
-import {
-  CFG_SCALE,
-  checkImageSize,
-  DEFAULT_STRENGTH,
-  IMAGE_COMPRESSION,
-  IMAGE_COUNT,
-  IMAGE_FORMATS,
-  IMAGE_SEED,
-  IMAGE_STEPS,
-  IMAGE_STRENGTH,
-} from "../../http/read/media-options"
-import { TEXTS } from "../../limits"
+import { checkImageSize, DEFAULT_STRENGTH, IMAGE_FORMATS } from "../../http/read/media-options"
+import { IMAGES, TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type ModelWork, withModel } from "../client/with-model"
@@ -53,33 +43,33 @@ const flagTable = {
   },
   size: { value: size, description: "in pixels, such as 512x512 (default: the model's own)" },
   steps: {
-    value: integer("N", IMAGE_STEPS.min, IMAGE_STEPS.max),
+    value: integer("N", IMAGES.steps.min, IMAGES.steps.max),
     description: "denoising steps; more take longer",
   },
   seed: {
-    value: integer("N", 0, IMAGE_SEED.max),
+    value: integer("N", 0, IMAGES.seed.max),
     description: "random seed; the same seed gives the same image",
   },
   count: {
-    value: integer("N", IMAGE_COUNT.min, IMAGE_COUNT.max),
+    value: integer("N", IMAGES.count.min, IMAGES.count.max),
     description: "number of images (default 1)",
     short: "n",
   },
   negative: { value: text("TEXT", TEXTS.imagePrompt), description: "negative prompt: what to avoid" },
   cfgScale: {
-    value: decimal("N", CFG_SCALE.min, CFG_SCALE.max),
+    value: decimal("N", IMAGES.cfgScale.min, IMAGES.cfgScale.max),
     description: "guidance scale: how closely the image follows the prompt",
   },
   sampler: { value: text("NAME", TEXTS.word), description: "sampler, such as euler_a" },
   scheduler: { value: text("NAME", TEXTS.word), description: "noise scheduler, such as karras" },
   format: { value: oneOf(...IMAGE_FORMATS), description: "format, if the file's extension does not set it" },
   quality: {
-    value: integer("N", IMAGE_COMPRESSION.min, IMAGE_COMPRESSION.max),
+    value: integer("N", IMAGES.compression.min, IMAGES.compression.max),
     description: "quality of jpeg and webp, 0 to 100",
   },
   image: { value: text("FILE"), description: "image to start from" },
   strength: {
-    value: decimal("N", IMAGE_STRENGTH.min, IMAGE_STRENGTH.max),
+    value: decimal("N", IMAGES.strength.min, IMAGES.strength.max),
     description: `how much of that image changes, 0 to 1 (default ${DEFAULT_STRENGTH})`,
   },
   json: switchFlag("print a summary as JSON"),

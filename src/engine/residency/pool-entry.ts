@@ -32,7 +32,7 @@ export interface PoolMember {
 }
 
 /** What the pool knows of a member. */
-export interface Entry {
+export interface PoolEntry {
   readonly member: PoolMember
   state: "absent" | "wanted" | "loading" | "ready" | "ending"
   /** Requested again while it is stopping. */
@@ -51,7 +51,7 @@ export interface Entry {
   expiresAt: number | null
 }
 
-export function newEntry(member: PoolMember): Entry {
+export function newEntry(member: PoolMember): PoolEntry {
   return {
     member,
     state: "absent",
@@ -67,16 +67,16 @@ export function newEntry(member: PoolMember): Entry {
   }
 }
 
-export function isIdle(entry: Entry): boolean {
+export function isIdle(entry: PoolEntry): boolean {
   return entry.state === "ready" && !entry.active
 }
 
 /** Does it hold memory, or is it about to? */
-export function isResident({ state }: Entry): boolean {
+export function isResident({ state }: PoolEntry): boolean {
   return state === "loading" || state === "ready" || state === "ending"
 }
 
-export function toResident(entry: Entry): Resident {
+export function toResident(entry: PoolEntry): Resident {
   const { id, model, settings } = entry.member
   const { footprint, reserved, lastUsedAt, state, retired } = entry
   return {

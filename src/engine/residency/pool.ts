@@ -11,7 +11,7 @@ import {
   together,
 } from "./available-memory"
 import { decide, type EvictionInput, type Fit, fitNow, mostAvailable, RANK, type Resident } from "./eviction"
-import { type Entry, isIdle, isResident, newEntry, type PoolMember, toResident } from "./pool-entry"
+import { type PoolEntry, isIdle, isResident, newEntry, type PoolMember, toResident } from "./pool-entry"
 import { type MemoryRequest, type Reservation, Reservations } from "./reservations"
 
 /** The pool's side effects beside the calls of its members; the answer comes later, as a call of another method. */
@@ -42,7 +42,7 @@ export interface PoolOptions {
  */
 export class Pool {
   readonly #options: PoolOptions
-  readonly #entries = new Map<PoolMember, Entry>()
+  readonly #entries = new Map<PoolMember, PoolEntry>()
   readonly #reservations = new Reservations()
   #limits: MemoryLimits
   #orders = 0
@@ -301,8 +301,8 @@ export class Pool {
   }
 
   /** By priority, then by order of request. */
-  #wanted(): Entry[] {
-    const rank = ({ member }: Entry) => RANK[member.settings.priority]
+  #wanted(): PoolEntry[] {
+    const rank = ({ member }: PoolEntry) => RANK[member.settings.priority]
     return [...this.#entries.values()]
       .filter(({ state }) => state === "wanted")
       .sort((a, b) => rank(b) - rank(a) || a.order - b.order)
@@ -313,7 +313,7 @@ export class Pool {
     return { candidate, residents: this.residents(), reading, limits: this.#limits }
   }
 
-  #toResident(entry: Entry): Resident {
+  #toResident(entry: PoolEntry): Resident {
     const granted = this.#reservations.of(entry.member)
     const resident = toResident(entry)
     return {
@@ -323,13 +323,13 @@ export class Pool {
     }
   }
 
-  #becomeWanted(entry: Entry): void {
+  #becomeWanted(entry: PoolEntry): void {
     entry.state = "wanted"
     entry.again = false
     entry.order = this.#orders++
   }
 
-  #becomeEnding(entry: Entry): void {
+  #becomeEnding(entry: PoolEntry): void {
     entry.state = "ending"
     entry.active = false
     entry.held = false
@@ -337,19 +337,19 @@ export class Pool {
     this.#reservations.withdraw(entry.member)
   }
 
-  #load(entry: Entry, fit: Fit): void {
+  #load(entry: PoolEntry, fit: Fit): void {
     entry.state = "loading"
     entry.footprint = fit.placement.footprint
     entry.lastUsedAt = this.#options.now()
     entry.member.load(fit)
   }
 
-  #refuse(entry: Entry, error: XllmError): void {
+  #refuse(entry: PoolEntry, error: XllmError): void {
     this.#entries.delete(entry.member)
     entry.member.refuse(error)
   }
 
-  #decline(entry: Entry): void {
+  #decline(entry: PoolEntry): void {
     this.#entries.delete(entry.member)
     entry.member.decline()
   }
@@ -359,7 +359,7 @@ export class Pool {
     if (entry?.state === "ready") this.#unload(entry, "memory")
   }
 
-  #unload(entry: Entry, reason: UnloadReason): void {
+  #unload(entry: PoolEntry, reason: UnloadReason): void {
     this.#becomeEnding(entry)
     entry.member.unload(reason)
   }
@@ -380,7 +380,7 @@ export class Pool {
     this.#options.effects.wakeAt(times.length === 0 ? undefined : Math.min(...times))
   }
 
-  #in(member: PoolMember, state: Entry["state"]): Entry | undefined {
+  #in(member: PoolMember, state: PoolEntry["state"]): PoolEntry | undefined {
     const entry = this.#entries.get(member)
     return entry?.state === state ? entry : undefined
   }

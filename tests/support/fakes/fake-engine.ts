@@ -268,7 +268,7 @@ export async function* answer(
   yield done(texts.length, options)
 }
 
-/** The text and finish events of one choice. */
+/** The events of one choice, which has only text. */
 export function choiceEvents(
   texts: readonly string[],
   { choice = 0, reason = "stop", logprobs }: AnswerOptions = {},
@@ -284,7 +284,12 @@ export function choiceEvents(
       ...(tokens !== undefined && { logprobs: tokens }),
     }
   })
-  return [...textEvents, { type: "finish", choice, reason, completionTokens: texts.length }]
+  return [
+    { type: "part-start", choice, part: "text" },
+    ...textEvents,
+    { type: "part-end", choice, part: "text" },
+    { type: "finish", choice, reason, completionTokens: texts.length },
+  ]
 }
 
 /** The last event: half a second for the prompt, then 10 tokens a second. */
