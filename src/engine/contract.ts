@@ -98,7 +98,7 @@ export interface Answering<E> extends AsyncIterable<E> {
   readonly model: string | undefined
 }
 
-/** The events of a chat, as far as both an engine and a server report them; see {@link GenerationEvent}. */
+/** The events of a chat for its user; see {@link GenerationEvent}. A server does not report where parts begin and end. */
 export type AnswerEvent =
   | WaitingEvent
   | { readonly type: "prompt"; readonly warnings?: readonly string[] }
