@@ -213,6 +213,19 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
       expect(io.out).toBe(texts.join(""))
     })
 
+    test("says where the details of a defect are", async () => {
+      const { failure } = await answered(() => {
+        throw new TypeError("undefined is not a function")
+      })
+      if (where === "process") expect(failure).toBeInstanceOf(TypeError)
+      else {
+        expect(failure).toMatchObject({
+          code: "internal_error",
+          message: expect.stringMatching(/^internal error; the server's log has more under request ID \S+$/),
+        })
+      }
+    })
+
     test("fails with the figures of a question that is too long", async () => {
       const { failure } = await answered(() => {
         throw new ContextLengthExceeded(300, 256, "messages")
