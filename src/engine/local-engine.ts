@@ -161,11 +161,11 @@ export class LocalEngine implements ManagedEngine {
     return model.render(request, signal)
   }
 
-  async preload(name: string, signal: AbortSignal): Promise<void> {
+  async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
     const model = await this.#find({ model: name })
     if (signal.aborted) throw new Cancelled()
     try {
-      await model.preload(signal)
+      await model.preload(signal, onProgress)
     } catch (error) {
       throw error instanceof XllmError ? await this.#diagnose(model.summary.name, error) : error
     }
@@ -213,6 +213,11 @@ export class LocalEngine implements ManagedEngine {
 
   show(model: string): Promise<ModelDetails> {
     return this.#options.store.describe(model)
+  }
+
+  async contextLength(name: string): Promise<number | undefined> {
+    const model = await this.show(name)
+    return (await this.contextLengths([model])).get(model.name)?.served
   }
 
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {

@@ -1,5 +1,4 @@
 import type { Settings } from "../../config/resolve"
-import type { ModelSummary } from "../../domain/model"
 import { PromptFolder, type SavedPrompt } from "../../kv-disk/folder"
 import type { Io } from "../terminal/io"
 import { printable } from "../terminal/output"
@@ -16,7 +15,11 @@ export function openPrompts(settings: Settings, io: Pick<Io, "writeError">): Pro
 export function isPromptOf({
   name,
   id,
-}: Pick<ModelSummary, "name" | "id">): (prompt: SavedPrompt) => boolean {
+}: {
+  readonly name: string
+  /** Absent: unknown. */
+  readonly id?: string | undefined
+}): (prompt: SavedPrompt) => boolean {
   return ({ model, modelId }) => model === name || modelId === id
 }
 

@@ -22,16 +22,23 @@ export function automaticValue(
   settings: Settings,
   isTerminal: boolean,
 ): AutomaticValue | undefined {
-  const ofModel = path.replace(/^models\.(.*)\.([^.]+)$/, "defaults.$2")
-  return RULES[ofModel]?.(settings, isTerminal)
+  const [, model, key] = /^models\.(.*)\.([^.]+)$/.exec(path) ?? []
+  return RULES[key === undefined ? path : `defaults.${key}`]?.(settings, { isTerminal, model })
 }
 
-type Rule = (settings: Settings, isTerminal: boolean) => AutomaticValue
+interface Circumstances {
+  readonly isTerminal: boolean
+  /** The model that the setting is for; undefined: all. */
+  readonly model: string | undefined
+}
+
+type Rule = (settings: Settings, circumstances: Circumstances) => AutomaticValue
 
 const threads: Rule = () => plain(usableCores())
 
 /** Those for generation, where they are set. */
-const prefillThreads: Rule = (settings) => plain(settings.anyModel.values.threads ?? usableCores())
+const prefillThreads: Rule = (settings, { model }) =>
+  plain(settings.ofModel({ name: model ?? "" }).decodeThreads ?? usableCores())
 
 const RULES: Readonly<Record<string, Rule>> = {
   models_dir: (settings) => plain(settings.modelsFolder),
@@ -46,7 +53,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     const free = Math.max(0, systemMemory().availableBytes - headroom)
     return { shown: `${formatBytes(free)} are free`, value: free }
   },
-  "log.format": (settings, isTerminal) =>
+  "log.format": (settings, { isTerminal }) =>
     plain(isTerminal && settings.logFile.logFile === null ? "pretty" : "json"),
   "defaults.threads": threads,
   "defaults.threads_batch": prefillThreads,

@@ -51,6 +51,8 @@ export interface ModelServerOptions {
 interface Waiter {
   readonly use: (replica: Replica) => void
   readonly reject: (error: XllmError) => void
+  /** Called with the fraction loaded. */
+  readonly loading?: ((fraction: number) => void) | undefined
 }
 
 /**
@@ -79,7 +81,9 @@ export class ModelServer {
   constructor(summary: ModelSummary, options: ModelServerOptions) {
     this.#version = new ModelVersion(summary)
     this.#options = options
-    this.#queue = new RequestQueue(summary.name, options.live().queueLimit)
+    this.#queue = new RequestQueue(summary.name, options.live().queueLimit, (group) =>
+      this.#replicas.runningOf(group),
+    )
   }
 
   get summary(): ModelSummary {
@@ -160,12 +164,13 @@ export class ModelServer {
       const id = this.#nextId++
       return await abortable(signal, (resolve, reject) => {
         let rendersIn: Replica | undefined
-        const leave = this.#whenReady((replica) => {
+        const use = (replica: Replica) => {
           const hopeless = this.#whyHopeless(request, refuseHopelessText)
           if (hopeless !== undefined) return reject(hopeless)
           rendersIn = replica
           replica.render(id, request, { resolve, reject })
-        }, reject)
+        }
+        const leave = this.#whenReady({ use, reject })
         return () => (leave(), rendersIn?.abandon(id))
       })
     } finally {
@@ -174,22 +179,25 @@ export class ModelServer {
   }
 
   /** Resolves once a worker is ready. @throws Cancelled, ShuttingDown, and the errors of loading */
-  preload(signal: AbortSignal): Promise<void> {
-    return abortable(signal, (resolve, reject) => this.#whenReady(() => resolve(), reject))
+  preload(signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
+    return abortable(signal, (resolve, reject) =>
+      this.#whenReady({ use: () => resolve(), reject, loading: onProgress }),
+    )
   }
 
   /**
-   * Ends the workers; open requests fail with `ShuttingDown`. Resolves once they are gone; false where there were
-   * none.
+   * Ends the workers and gives up a load that waits; open requests fail with `ShuttingDown`. Resolves once the workers
+   * are gone; false where there was nothing to end.
    */
   async stop(reason: UnloadReason): Promise<boolean> {
     const { alive } = this.#replicas
+    const isWanted = this.#queue.count + this.#waiters.size > 0
     const gone = alive.map(({ whenGone }) => whenGone)
     for (const replica of this.#replicas) this.#options.pool.stop(replica, reason)
     this.failWaiting(new ShuttingDown(`model '${this.summary.name}'`))
     this.#failure = undefined
     await Promise.all(gone)
-    return alive.length > 0
+    return isWanted || alive.length > 0
   }
 
   /** Fails the requests that have not started. */
@@ -205,8 +213,9 @@ export class ModelServer {
     const { alive } = this.#replicas
     return alive.flatMap((replica, index) => {
       const queuedRequests = index === 0 ? this.#queue.count : 0
-      const { pool } = this.#options
-      const facts = { replica, settings: this.settings, pool, queuedRequests }
+      const { pool, memory } = this.#options
+      const mostAvailable = () => pool.most(memory.known())
+      const facts = { replica, settings: this.settings, pool, mostAvailable, queuedRequests }
       return describeReplica({ ...facts, lastUsedAt: this.#lastUsedAt }) ?? []
     })
   }
@@ -283,7 +292,9 @@ export class ModelServer {
       this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
     },
     loading: (_replica, fraction) => {
-      if (!this.#isReady) this.#queue.emitLoading(fraction)
+      if (this.#isReady) return
+      this.#queue.emitLoading(fraction)
+      for (const waiter of this.#waiters) waiter.loading?.(fraction)
     },
     ready: (replica) => this.#becomeReady(replica),
     resumed: () => this.#slotsFreed(),
@@ -400,7 +411,7 @@ export class ModelServer {
 
   /** Fills the free slots; returns how many requests it started. */
   #startWaiting(now: number): number {
-    return this.#queue.startWhile((next) => {
+    return this.#queue.startAll((next) => {
       const replica = this.#replicas.for(next)
       replica?.start(next, now)
       return replica !== undefined
@@ -460,15 +471,14 @@ export class ModelServer {
   }
 
   /** Calls `use` once a worker is ready, synchronously where one is. Returns a function that cancels the wait. */
-  #whenReady(use: (replica: Replica) => void, reject: (error: XllmError) => void): () => void {
+  #whenReady(waiter: Waiter): () => void {
     this.#wantReplicas()
     const { ready } = this.#replicas
     if (ready !== undefined) {
-      use(ready)
+      waiter.use(ready)
       this.#settle()
       return () => {}
     }
-    const waiter = { use, reject }
     this.#waiters.add(waiter)
     return () => {
       if (this.#waiters.delete(waiter)) this.#settle()
