@@ -1,5 +1,6 @@
 import type { Inputs } from "../../config/load"
 import { flagName } from "../../config/load"
+import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { gatherInputs, serverLocation } from "../../config/settings"
@@ -66,7 +67,9 @@ async function openLocal(inputs: Inputs): Promise<ModelRunner> {
 
 /** A server has settings of its own, which these flags cannot change. */
 function warnOfLocalFlags(flags: Readonly<Record<string, unknown>>, { name }: ServerClient, io: Io): void {
-  const given = Object.keys({ ...modelSettings, ...logSettings }).filter((key) => flags[key] !== undefined)
+  const given = Object.keys({ ...modelSettings, ...kvDiskSettings, ...logSettings }).filter(
+    (key) => flags[key] !== undefined,
+  )
   if (given.length === 0) return
   const names = given.map((key) => `--${flagName(key)}`).join(", ")
   io.writeError(

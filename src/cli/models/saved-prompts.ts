@@ -1,6 +1,5 @@
 import type { Inputs } from "../../config/load"
 import { promptsOnDisk } from "../../config/settings"
-import type { ModelSummary } from "../../domain/model"
 import { PromptFolder, type SavedPrompt } from "../../kv-disk/folder"
 import type { Io } from "../terminal/io"
 import { printable } from "../terminal/output"
@@ -17,7 +16,11 @@ export function openPrompts(inputs: Inputs, io: Pick<Io, "writeError">): PromptF
 export function isPromptOf({
   name,
   id,
-}: Pick<ModelSummary, "name" | "id">): (prompt: SavedPrompt) => boolean {
+}: {
+  readonly name: string
+  /** Absent: unknown. */
+  readonly id?: string | undefined
+}): (prompt: SavedPrompt) => boolean {
   return ({ model, modelId }) => model === name || modelId === id
 }
 
