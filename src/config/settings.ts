@@ -1,4 +1,5 @@
 import { resolve } from "node:path"
+import type { PromptsOnDisk } from "../domain/settings"
 import { UsageError } from "../errors/cli"
 import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
@@ -6,6 +7,7 @@ import type { Environment } from "./environment"
 import { findConfigFile, readConfigFile } from "./file"
 import { type Inputs, type Origin, resolveSettings, sources, type Values } from "./load"
 import { findPaths } from "./paths"
+import { kvDiskSettings } from "./sections/kv-disk"
 import { flaglessSettings } from "./sections/flagless"
 import { mediaSettings } from "./sections/images"
 import { capacitySettings } from "./sections/limits"
@@ -110,6 +112,7 @@ export interface AccessSettings {
   readonly corsOrigins: readonly string[]
   readonly allowedHosts: readonly string[]
   readonly apiKeys: readonly string[]
+  readonly cachePerKey: boolean
   readonly metricsPublic: boolean
   readonly logContent: boolean
   readonly uploadLimitBytes: number
@@ -117,12 +120,21 @@ export interface AccessSettings {
 }
 
 export function accessSettings(inputs: Inputs): AccessSettings {
-  const { corsOrigins, allowedHosts, publicUrl } = resolveSettings(serverSettings, inputs).values
+  const { corsOrigins, allowedHosts, cachePerKey, publicUrl } = resolveSettings(serverSettings, inputs).values
   const { apiKeys } = resolveSettings(flaglessSettings, inputs).values
   const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
   const { logContent } = logFileOptions(inputs)
   const { uploadLimit: uploadLimitBytes } = resolveSettings(mediaSettings, inputs).values
-  return { corsOrigins, allowedHosts, apiKeys, metricsPublic, logContent, uploadLimitBytes, publicUrl }
+  return {
+    corsOrigins,
+    allowedHosts,
+    apiKeys,
+    cachePerKey,
+    metricsPublic,
+    logContent,
+    uploadLimitBytes,
+    publicUrl,
+  }
 }
 
 /** The folder of generated images: `images.dir`, or `images` in xLLM's home. */
@@ -140,6 +152,20 @@ export interface ImageSettings {
 export function imageSettings(inputs: Inputs): ImageSettings {
   const { imagesTtl, imagesMaxBytes } = resolveSettings(mediaSettings, inputs).values
   return { ttlSeconds: imagesTtl, maxBytes: imagesMaxBytes }
+}
+
+/** Where prompts are kept on disk, also where that is switched off: `xllm cache` shows what is there. */
+export function promptsOnDisk(inputs: Inputs): PromptsOnDisk & { readonly isEnabled: boolean } {
+  const { kvDisk, kvDiskDir, kvDiskMaxBytes, kvDiskMinTokens } = resolveSettings(
+    kvDiskSettings,
+    inputs,
+  ).values
+  return {
+    isEnabled: kvDisk,
+    folder: kvDiskDir === null ? findPaths(inputs.environment).prompts : resolve(kvDiskDir),
+    maxBytes: kvDiskMaxBytes ?? Number.MAX_SAFE_INTEGER,
+    minTokens: kvDiskMinTokens,
+  }
 }
 
 /** Where `serve` listens. */

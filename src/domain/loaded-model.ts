@@ -111,6 +111,18 @@ export interface WorkerCounters {
   readonly preemptions: number
 }
 
+/** What a text worker did with prompts on disk, since it last said so. */
+export interface DiskUsage {
+  /** Prompts that continued one on disk. */
+  readonly hits: number
+  /** Prompts that were neither in memory nor on disk. */
+  readonly misses: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** What evaluating the prompts that were read would have taken longer than reading them. */
+  readonly savedMs: number
+}
+
 /** The work of one decode step. */
 export interface StepUsage {
   /** Sequences in the step's batch. */

@@ -98,6 +98,8 @@ export class LocalEngine implements ManagedEngine {
   #starting = false
   #draining: PromiseWithResolvers<void> | undefined
   #closing: Promise<void> | undefined
+  /** When everything is to have ended; `performance.now()`. */
+  #endsAt = Number.POSITIVE_INFINITY
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -159,11 +161,11 @@ export class LocalEngine implements ManagedEngine {
     return model.render(request, signal)
   }
 
-  async preload(name: string, signal: AbortSignal): Promise<void> {
+  async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
     const model = await this.#find({ model: name })
     if (signal.aborted) throw new Cancelled()
     try {
-      await model.preload(signal)
+      await model.preload(signal, onProgress)
     } catch (error) {
       throw error instanceof XllmError ? await this.#diagnose(model.summary.name, error) : error
     }
@@ -213,6 +215,11 @@ export class LocalEngine implements ManagedEngine {
     return this.#options.store.describe(model)
   }
 
+  async contextLength(name: string): Promise<number | undefined> {
+    const model = await this.show(name)
+    return (await this.contextLengths([model])).get(model.name)?.served
+  }
+
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
     return this.#contexts.read(models)
   }
@@ -251,6 +258,7 @@ export class LocalEngine implements ManagedEngine {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining ??= Promise.withResolvers()
+    this.#endsAt = performance.now() + timeoutMs
     for (const model of this.#models.values()) model.failWaiting(new ShuttingDown("the server"))
     const timer = setTimeout(this.#draining.resolve, timeoutMs)
     this.#lookWhetherDrained()
@@ -286,6 +294,12 @@ export class LocalEngine implements ManagedEngine {
 
   get #isStopping(): boolean {
     return this.#closing !== undefined || this.#draining !== undefined
+  }
+
+  /** For how long a worker that is ended may write prompts to disk. */
+  #saveMs(): number {
+    const most = this.#options.limits?.saveMs ?? DEFAULT_TIMEOUTS.saveMs
+    return Math.max(0, Math.min(most, this.#endsAt - performance.now()))
   }
 
   #lookWhetherDrained(): void {
@@ -400,6 +414,7 @@ export class LocalEngine implements ManagedEngine {
       derivedFolder,
       commandOf: workerCommand,
       limitsOf: (kind) => timeoutsOf(kind, limits),
+      saveMs: () => this.#saveMs(),
       live: () => this.#live,
       observer,
       log,

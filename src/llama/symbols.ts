@@ -93,9 +93,15 @@ export const llamaSymbols = {
   llama_memory_seq_cp: { args: ["ptr", "i32", "i32", "i32", "i32"], returns: "void" },
   llama_memory_seq_pos_min: { args: ["ptr", "i32"], returns: "i32" },
   llama_memory_seq_pos_max: { args: ["ptr", "i32"], returns: "i32" },
-  llama_state_seq_get_size: { args: ["ptr", "i32"], returns: FFIType.u64_fast },
-  llama_state_seq_get_data: { args: ["ptr", "ptr", FFIType.u64_fast, "i32"], returns: FFIType.u64_fast },
-  llama_state_seq_set_data: { args: ["ptr", "ptr", FFIType.u64_fast, "i32"], returns: FFIType.u64_fast },
+  llama_state_seq_get_size_ext: { args: ["ptr", "i32", "u32"], returns: FFIType.u64_fast },
+  llama_state_seq_get_data_ext: {
+    args: ["ptr", "ptr", FFIType.u64_fast, "i32", "u32"],
+    returns: FFIType.u64_fast,
+  },
+  llama_state_seq_set_data_ext: {
+    args: ["ptr", "ptr", FFIType.u64_fast, "i32", "u32"],
+    returns: FFIType.u64_fast,
+  },
   // samplers
   llama_sampler_chain_add: { args: ["ptr", "ptr"], returns: "void" },
   llama_sampler_sample: { args: ["ptr", "ptr", "i32"], returns: "i32" },

@@ -1,4 +1,5 @@
 import { mediaSettings } from "../../config/sections/images"
+import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { capacitySettings } from "../../config/sections/limits"
 import { logFileSettings, logSettings } from "../../config/sections/log"
 import { modelSettings, residencySettings } from "../../config/sections/model"
@@ -15,7 +16,7 @@ export const serveFlags = {
   ...configFlag,
   ...grouped({ ...missingModelSettings, ...pullSettings, ...pgpSettings }, "Downloads"),
   ...grouped(capacitySettings, "Capacity"),
-  ...grouped(mediaSettings, "Files"),
+  ...grouped({ ...mediaSettings, ...kvDiskSettings }, "Files"),
   ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
   ...grouped(modelSettings, "Loading models"),
   ...grouped(residencySettings, "Keeping models"),

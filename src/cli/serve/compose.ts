@@ -2,7 +2,7 @@ import { join } from "node:path"
 import type { Inputs } from "../../config/load"
 import { settingsOfModel } from "../../config/model-settings"
 import { findPaths } from "../../config/paths"
-import { aliasesIn, capacity } from "../../config/settings"
+import { aliasesIn, capacity, promptsOnDisk as settingsOfPrompts } from "../../config/settings"
 import type { Device } from "../../domain/device"
 import type { ModelSettings } from "../../domain/settings"
 import { createEngine, type ManagedEngine } from "../../engine"
@@ -63,6 +63,8 @@ async function damagedFiles(store: Store, model: string): Promise<readonly strin
 /** The settings that a running engine adopts. */
 export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveOptions {
   const { memory, gpuMemory, headroom, maxModels, queueLimit, queueTimeout } = capacity(inputs)
+  const { isEnabled, ...promptsOnDisk } = settingsOfPrompts(inputs)
+  const onDisk = isEnabled ? { promptsOnDisk } : {}
   return {
     memory: {
       ...(memory !== null && { limitBytes: memory }),
@@ -71,7 +73,7 @@ export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveO
       headroomBytes: headroom ?? DEFAULT_HEADROOM_BYTES,
     },
     settingsOf: (model) => {
-      const settings = settingsOfModel(inputs, model)
+      const settings = { ...settingsOfModel(inputs, model), ...onDisk }
       return adapt?.(settings, model.name) ?? settings
     },
     queueLimit,

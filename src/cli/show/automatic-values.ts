@@ -1,7 +1,7 @@
 import { type Inputs, resolveSetting } from "../../config/load"
 import { flaglessSettings } from "../../config/sections/flagless"
 import { modelSettings } from "../../config/sections/model"
-import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../../config/settings"
+import { capacity, imagesFolder, logFileOptions, modelsFolder, promptsOnDisk } from "../../config/settings"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
 import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
@@ -25,23 +25,30 @@ export function automaticValue(
   inputs: Inputs,
   isTerminal: boolean,
 ): AutomaticValue | undefined {
-  const ofModel = path.replace(/^models\.(.*)\.([^.]+)$/, "defaults.$2")
-  return RULES[ofModel]?.(inputs, isTerminal)
+  const [, model, key] = /^models\.(.*)\.([^.]+)$/.exec(path) ?? []
+  return RULES[key === undefined ? path : `defaults.${key}`]?.(inputs, { isTerminal, model })
 }
 
-type Rule = (inputs: Inputs, isTerminal: boolean) => AutomaticValue
+interface Circumstances {
+  readonly isTerminal: boolean
+  /** The model that the setting is for; undefined: all. */
+  readonly model: string | undefined
+}
+
+type Rule = (inputs: Inputs, circumstances: Circumstances) => AutomaticValue
 
 const threads: Rule = () => plain(usableCores())
 
 /** Those for generation, where they are set. */
-const prefillThreads: Rule = (inputs) => {
-  const { value } = resolveSetting("threads", modelSettings.threads, inputs)
+const prefillThreads: Rule = (inputs, { model }) => {
+  const { value } = resolveSetting("threads", modelSettings.threads, inputs, model)
   return plain(typeof value === "number" ? value : usableCores())
 }
 
 const RULES: Readonly<Record<string, Rule>> = {
   models_dir: (inputs) => plain(modelsFolder(inputs)),
   "images.dir": (inputs) => plain(imagesFolder(inputs)),
+  "kv_disk.dir": (inputs) => plain(promptsOnDisk(inputs).folder),
   "limits.headroom": () => ({
     shown: bytes.show(DEFAULT_HEADROOM_BYTES),
     value: DEFAULT_HEADROOM_BYTES,
@@ -51,7 +58,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     const free = Math.max(0, systemMemory().availableBytes - headroom)
     return { shown: `${formatBytes(free)} are free`, value: free }
   },
-  "log.format": (inputs, isTerminal) =>
+  "log.format": (inputs, { isTerminal }) =>
     plain(isTerminal && logFileOptions(inputs).logFile === null ? "pretty" : "json"),
   "defaults.threads": threads,
   "defaults.threads_batch": prefillThreads,

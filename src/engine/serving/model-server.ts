@@ -36,6 +36,8 @@ export interface ModelServerOptions {
   /** Command line of a worker. */
   readonly commandOf: (kind: ModelKind) => readonly string[]
   readonly limitsOf: (kind: ModelKind) => Timeouts
+  /** For how long a process may write prompts to disk before it ends, at present. */
+  readonly saveMs: () => number
   /** The current options. */
   readonly live: () => LiveOptions
   readonly observer: EngineObserver | undefined
@@ -48,6 +50,8 @@ export interface ModelServerOptions {
 interface Waiter {
   readonly use: (replica: Replica) => void
   readonly reject: (error: XllmError) => void
+  /** Called with the fraction loaded. */
+  readonly loading?: ((fraction: number) => void) | undefined
 }
 
 /**
@@ -159,12 +163,13 @@ export class ModelServer {
       const id = this.#nextId++
       return await abortable(signal, (resolve, reject) => {
         let rendersIn: Replica | undefined
-        const leave = this.#whenReady((replica) => {
+        const use = (replica: Replica) => {
           const hopeless = this.#whyHopeless(request, refuseHopelessText)
           if (hopeless !== undefined) return reject(hopeless)
           rendersIn = replica
           replica.render(id, request, { resolve, reject })
-        }, reject)
+        }
+        const leave = this.#whenReady({ use, reject })
         return () => (leave(), rendersIn?.abandon(id))
       })
     } finally {
@@ -173,8 +178,10 @@ export class ModelServer {
   }
 
   /** Resolves once a worker is ready. @throws Cancelled, ShuttingDown, and the errors of loading */
-  preload(signal: AbortSignal): Promise<void> {
-    return abortable(signal, (resolve, reject) => this.#whenReady(() => resolve(), reject))
+  preload(signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
+    return abortable(signal, (resolve, reject) =>
+      this.#whenReady({ use: () => resolve(), reject, loading: onProgress }),
+    )
   }
 
   /**
@@ -284,7 +291,9 @@ export class ModelServer {
       this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
     },
     loading: (_replica, fraction) => {
-      if (!this.#isReady) this.#queue.emitLoading(fraction)
+      if (this.#isReady) return
+      this.#queue.emitLoading(fraction)
+      for (const waiter of this.#waiters) waiter.loading?.(fraction)
     },
     ready: (replica) => this.#becomeReady(replica),
     resumed: () => this.#slotsFreed(),
@@ -369,7 +378,8 @@ export class ModelServer {
   }
 
   #make(number: number): Replica {
-    const { pool, memory, runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer } = this.#options
+    const { pool, memory, saveMs, runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer } =
+      this.#options
     const { name, kind } = this.summary
     const limits = limitsOf(kind)
     return new Replica({
@@ -379,6 +389,7 @@ export class ModelServer {
       settings: () => this.settings,
       pool,
       memory,
+      saveMs,
       labels: { model: name, ...(this.settings.replicas > 1 && { replica: number }) },
       runtimeFolder,
       derivedFolder,
@@ -453,15 +464,14 @@ export class ModelServer {
   }
 
   /** Calls `use` once a worker is ready, synchronously where one is. Returns a function that cancels the wait. */
-  #whenReady(use: (replica: Replica) => void, reject: (error: XllmError) => void): () => void {
+  #whenReady(waiter: Waiter): () => void {
     this.#wantReplicas()
     const { ready } = this.#replicas
     if (ready !== undefined) {
-      use(ready)
+      waiter.use(ready)
       this.#settle()
       return () => {}
     }
-    const waiter = { use, reject }
     this.#waiters.add(waiter)
     return () => {
       if (this.#waiters.delete(waiter)) this.#settle()

@@ -61,6 +61,8 @@ export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
   readonly settings: () => ModelSettings
   readonly pool: Pool
   readonly memory: MemoryReader
+  /** For how long its process may write prompts to disk before it ends, at present. */
+  readonly saveMs: () => number
   readonly observer: EngineObserver | undefined
   readonly listener: ReplicaListener
 }
@@ -225,11 +227,12 @@ export class Replica implements PoolMember {
     this.#begin(load)
   }
 
-  /** Ends its process; running requests fail with `ShuttingDown`. */
+  /** Ends its process, once it has written prompts to disk; running requests fail with `ShuttingDown`. */
   unload(reason: UnloadReason): void {
     this.#next = undefined
     if (this.#info !== undefined) this.#options.observer?.modelUnloaded(this.#options.worker, reason)
-    this.#process.stop(reason)
+    const keepsPrompts = this.#load?.wanted.promptsOnDisk !== undefined
+    this.#process.stop(reason, keepsPrompts ? this.#options.saveMs() : 0)
     this.#forget(new ShuttingDown(`model '${this.#options.worker.model}'`))
     this.#options.listener.unloading(this, reason)
   }
@@ -314,6 +317,7 @@ export class Replica implements PoolMember {
     const derivedFolder = join(this.#options.derivedFolder, id)
     return {
       name,
+      id,
       kind,
       path,
       derivedFolder,
@@ -388,6 +392,9 @@ export class Replica implements PoolMember {
         if (message.counters !== undefined) this.#counters = message.counters
         if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
         this.#deliver(message.events)
+        return
+      case "disk":
+        this.#options.observer?.promptsOnDisk(this.#options.worker, message.usage)
         return
       case "footprint":
         this.#remeasured(message)

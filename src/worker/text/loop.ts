@@ -231,7 +231,7 @@ export class TextLoop {
       return this.#requests.finish(sequence, "stop")
     }
     const piece = sequence.accept(token, this.#shownBytes(sequence, token), logprob)
-    if (piece !== undefined) this.#emit.text(sequence, piece)
+    if (piece !== undefined) this.#emit.parts(sequence, piece.events)
     if (piece?.stop !== undefined) return this.#requests.finish(sequence, "stop", piece.stop)
     if (isStop) return this.#requests.finish(sequence, "stop")
     const limit = sequence.limitReached(this.#contextLength)

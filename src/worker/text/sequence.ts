@@ -1,6 +1,8 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
 import type { CacheablePrompt, Slot } from "./cache/slots"
-import { TextOutput, type TextPiece } from "./output/text-output"
+import { AnswerOutput, type AnswerPiece, type PartEvent } from "./output/answer-output"
+import { PlainTextParser } from "./output/parser"
+import { TextOutput } from "./output/text-output"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
@@ -28,7 +30,7 @@ export class Sequence implements Runnable, CacheablePrompt {
   waitedSteps = 0
   generated = 0
   finished = false
-  readonly #answer: TextOutput
+  readonly #answer: AnswerOutput
   /** Generated tokens not yet reported; undefined if the request does not want them. */
   #untold: number[] | undefined
   #tokens: number[] | undefined
@@ -36,7 +38,8 @@ export class Sequence implements Runnable, CacheablePrompt {
   constructor(request: RunningRequest, choice: number) {
     this.request = request
     this.choice = choice
-    this.#answer = new TextOutput(request.prepared.stops, request.prepared.keepsStop)
+    const { stops, keepsStop } = request.prepared
+    this.#answer = new AnswerOutput(new TextOutput(stops, keepsStop), new PlainTextParser())
     this.#untold = request.prepared.reportsTokens ? [] : undefined
   }
 
@@ -65,8 +68,8 @@ export class Sequence implements Runnable, CacheablePrompt {
     return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
   }
 
-  /** Appends a generated token; returns the text that can be shown now. */
-  accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): TextPiece | undefined {
+  /** Appends a generated token; returns what can be shown now. */
+  accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): AnswerPiece | undefined {
     this.tokens.push(token)
     this.generated++
     this.#untold?.push(token)
@@ -86,9 +89,9 @@ export class Sequence implements Runnable, CacheablePrompt {
     return untold
   }
 
-  /** Text held back for a stop match, released when the answer ends without one. */
-  endOfAnswer(): TextPiece | undefined {
-    return this.#answer.end()
+  /** Ends the answer; returns what was held back, and the tokens that are not reported yet. */
+  endOfAnswer(): readonly PartEvent[] {
+    return this.#answer.end(this.#untold !== undefined && this.#untold.length > 0)
   }
 
   /** The reason to end before the next token, if any. */

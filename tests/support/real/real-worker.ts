@@ -205,6 +205,7 @@ export class RealWorker implements AsyncDisposable {
       environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
       model: {
         name: "m",
+        id: "0123456789ab",
         kind: "text",
         path,
         derivedFolder: "/nonexistent",
