@@ -47,7 +47,8 @@ models is running; the server at --host (or XLLM_HOST) is asked, if one answers.
       if (deleted.has(name)) continue
       const removed = await store.remove(name, id)
       deleted.add(name)
-      await removePrompts(prompts, isPromptOf({ name, id }))
+      // Without a manifest, nothing says which prompts were its own; they go when their space is needed.
+      if (id !== undefined) await removePrompts(prompts, isPromptOf({ name, id }))
       io.write(`deleted '${printable(name)}' (${whatWasDeleted(removed)})\n`)
       const word = words[index] ?? name
       const next = await store.resolve(word).catch(() => undefined)

@@ -113,7 +113,7 @@ export function planCache(
   space: CacheSpace,
   grows = WORKERS_GROW,
 ): KvPlan {
-  const bytesPerCell = cellBytes(details, settings)
+  const bytesPerCell = kvCellBytes(details, settings)
   const plan = planLayout({
     requestedContext: settings.contextLength,
     trainedContext: details.contextLength,
@@ -178,7 +178,7 @@ function numberOf({ architecture, metadata }: TextModelDetails, key: string): nu
 }
 
 /** Bytes per token in the KV cache, all layers together. */
-function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
+export function kvCellBytes(details: TextModelDetails, settings: TextModelSettings): number {
   const widths = headWidths(details)
   if (widths === undefined) return 0
   const { keys, values, heads } = widths

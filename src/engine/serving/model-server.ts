@@ -17,6 +17,7 @@ import type { MemoryReader } from "../residency/memory-reader"
 import type { Pool } from "../residency/pool"
 import { abortable } from "./abortable"
 import { describeReplica } from "./describe-replica"
+import { withContextAdvice } from "./longer-context"
 import { ModelVersion } from "./model-version"
 import { QueuedRequest } from "./queued-request"
 import { Replica, type ReplicaListener } from "./replica"
@@ -333,6 +334,12 @@ export class ModelServer {
     if (this.#queue.count === 0 && this.#waiters.size === 0) return
     this.#wantReplicas()
     if (!this.#isReady) this.#queue.emitLoading(0)
+  }
+
+  /** Adds to the refusal of a prompt that is too long what would allow a longer one. */
+  withContextAdvice(error: XllmError): XllmError {
+    const info = this.#replicas.ready?.info
+    return info?.kind === "text" ? withContextAdvice(error, info, this.settings) : error
   }
 
   // -------------------------------------------------------------------------------------------- parts

@@ -3,6 +3,7 @@ import type { CacheablePrompt, Slot } from "./cache/slots"
 import { AnswerOutput, type AnswerPiece, type PartEvent } from "./output/answer-output"
 import { PlainTextParser } from "./output/parser"
 import { TextOutput } from "./output/text-output"
+import type { PlacedMedia } from "./prompt/cells"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
@@ -44,11 +45,15 @@ export class Sequence implements Runnable, CacheablePrompt {
   }
 
   /**
-   * The prompt followed by everything generated so far. Built on first use: of 128 choices most are waiting,
+   * The cells of the prompt, followed by the tokens generated so far. Built on first use: of 128 choices most are waiting,
    * and a prompt may be long.
    */
   get tokens(): number[] {
     return (this.#tokens ??= toList(this.request.prepared.tokens))
+  }
+
+  get media(): readonly PlacedMedia[] {
+    return this.request.prepared.media
   }
 
   get cacheKey(): string {

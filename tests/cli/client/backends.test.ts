@@ -203,7 +203,7 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
     ])("fails with the same words: %s", async (_when, texts) => {
       const { io, failure } = await answered(async function* () {
         if (texts.length > 0) yield { type: "prompt", tokens: 5 }
-        for (const text of texts) yield { type: "delta", choice: 0, part: "text", text, tokens: 1 }
+        for (const text of texts) yield { type: "delta", part: "text", choice: 0, text, tokens: 1 }
         throw new WorkerCrashed("tiny", "was killed by SIGKILL", [])
       })
       expect(failure).toMatchObject({
@@ -306,7 +306,7 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
       { type: "loading", fraction: 0.25 },
       { type: "queued", position: 3 },
     ])
-    // A server does not send where parts begin and end.
+    // Only a process says where a part begins and ends.
     const types = seen.map(({ type }) => type).filter((type) => !type.startsWith("part-"))
     expect(types).toEqual(["loading", "queued", "prompt", "delta", "finish", "done"])
   })
@@ -378,7 +378,7 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
         ["one", "/show system"],
         async function* (_request, signal) {
           yield { type: "prompt", tokens: 5 }
-          yield { type: "delta", choice: 0, part: "text", text: "stop here", tokens: 1 }
+          yield { type: "delta", part: "text", choice: 0, text: "stop here", tokens: 1 }
           await untilAborted(signal)
         },
         (pressCtrlC) => pressCtrlC(),
@@ -455,8 +455,8 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
         duration: 2,
         text: "Hello world.",
         segments: [
-          expect.objectContaining({ id: 0, start: 0, end: 1, text: "Hello" }),
-          expect.objectContaining({ id: 1, start: 1, end: 2, text: "world." }),
+          { id: 0, start: 0, end: 1, text: "Hello", temperature: 0, compression_ratio: 0.385 },
+          { id: 1, start: 1, end: 2, text: "world.", temperature: 0, compression_ratio: 0.429 },
         ],
         usage: { type: "duration", seconds: 2 },
         timings: { queue_ms: 3, load_ms: 4, work_ms: 500 },

@@ -2,10 +2,17 @@ import type { KvLayout } from "../../../domain/settings"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
+import { positionOf } from "../prompt/cells"
 import { type CacheablePrompt, canTrim, type MemoryTraits, type Slot, type SlotPlacement } from "./slots"
 
 /** Share of free memory that saved states may use; a state that is not copied is recomputed. */
 const SAVED_SHARE = 1 / 4
+
+/** Where a prefix ends: its number of cells, and the position after them. */
+interface PrefixEnd {
+  readonly cell: number
+  readonly position: number
+}
 
 /** The slots of one context. Keeps them in step with llama.cpp's memory. */
 export class KvCache {
@@ -66,8 +73,9 @@ export class KvCache {
   }
 
   /** Assigns the slot to a prompt; returns how many of its tokens are cached in it. */
-  occupy({ slot, source, keep }: SlotPlacement, { tokens, cacheKey }: CacheablePrompt): number {
-    const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
+  occupy({ slot, source, keep }: SlotPlacement, { tokens, media, cacheKey }: CacheablePrompt): number {
+    const end = { cell: keep, position: positionOf(media, keep) }
+    const kept = source === slot ? this.#trim(slot, end) : this.#copy(source, slot, end)
     // The saved state is outdated: later copies need the new contents.
     this.#saved.delete(slot)
     slot.tokens = tokens
@@ -160,25 +168,26 @@ export class KvCache {
     if (state === undefined || !this.#context.restore(slot.id, state)) slot.length = 0
   }
 
-  /** Keeps the first `keep` tokens; returns 0 if the memory cannot be truncated. */
-  #trim(slot: Slot, keep: number): number {
-    if (keep === slot.length && keep > 0) return keep
-    if (keep > 0 && this.#context.truncate(slot.id, keep)) return keep
+  /** Keeps what is before `end`; returns how many cells, 0 if the memory cannot be truncated. */
+  #trim(slot: Slot, { cell, position }: PrefixEnd): number {
+    if (cell === slot.length && cell > 0) return cell
+    if (cell > 0 && this.#context.truncate(slot.id, position)) return cell
     this.clear(slot)
     return 0
   }
 
-  #copy(source: Slot, target: Slot, keep: number): number {
+  #copy(source: Slot, target: Slot, end: PrefixEnd): number {
+    const { cell, position } = end
     this.#context.clear(target.id)
     if (this.traits.shares) {
-      this.#context.shareCells(source.id, target.id, keep)
-      return keep
+      this.#context.shareCells(source.id, target.id, position)
+      return cell
     }
     const state = this.#save(source)
     if (state === undefined || !this.#context.restore(target.id, state)) return 0
     target.length = source.length
     // A saved state contains only the newest token's window, which may be less than the source still has.
-    if (keep === source.length || canTrim(target, keep, this.traits)) return this.#trim(target, keep)
+    if (cell === source.length || canTrim(target, position, this.traits)) return this.#trim(target, end)
     this.clear(target)
     return 0
   }
