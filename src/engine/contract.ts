@@ -136,7 +136,8 @@ export interface ModelBackend {
    */
   preload(model: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void>
   /**
-   * Ends a model's worker; its open requests fail with `ShuttingDown`. Resolves to false where it was not loaded.
+   * Ends a model's worker, or gives up a load that has not begun; its open requests fail with `ShuttingDown`. Resolves to
+   * false where there was neither.
    * @throws ModelNotFound
    */
   stop(model: string): Promise<boolean>

@@ -3,6 +3,7 @@ import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
 import { choosePlacement, reusable } from "./slots"
+import { inTurn } from "./turns"
 
 /** A shared prefix shorter than this is recomputed rather than waited for. */
 const LEAST_WAITED_FOR = 16
@@ -16,7 +17,7 @@ interface Holder {
 type Leader = Sequence["leader"]
 
 /**
- * Assigns slots to waiting sequences, in order. A sequence that shares a prefix with one being computed waits
+ * Assigns slots to waiting sequences, in turn. A sequence that shares a prefix with one being computed waits
  * for it and copies its cache, so that a common prefix is computed once.
  */
 export class SlotAllocator {
@@ -38,7 +39,8 @@ export class SlotAllocator {
     const admitted: Sequence[] = []
     const withSlots = [...running]
     let last: Sequence | undefined
-    for (const sequence of waiting) {
+    if (this.#cache.slots.every((slot) => slot.busy)) return admitted
+    for (const sequence of inTurn(waiting, running)) {
       // Comparing prompts is slow; skip it while no slot is free.
       if (this.#cache.slots.every((slot) => slot.busy)) break
       // Choices of one request wait for the same leader, so the search is done once.
