@@ -21,13 +21,15 @@ export class RemoteMedia implements MediaSource {
   }
 
   speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpokenEvent> {
-    const { model, input, voice, format, speed } = request
+    const { model, input, voice, format, speed, sampleRate, rawText } = request
     const body = withoutGaps({
       model,
       input,
       voice,
       speed,
       response_format: format,
+      sample_rate: sampleRate,
+      raw_text: rawText,
       stream_format: "sse",
     })
     return this.#events("/v1/audio/speech", body, signal, toSpokenEvent)

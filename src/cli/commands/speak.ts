@@ -2,10 +2,10 @@ import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { decimal, oneOf, text } from "../../config/values"
+import { decimal, integer, oneOf, text } from "../../config/values"
 import type { AudioFormat, SpeechRequest } from "../../domain/speech"
 import { UsageError } from "../../errors/cli"
-import { AUDIO_FORMATS, SPEECH_SPEED } from "../../http/read/media-options"
+import { AUDIO_FORMATS, sampleRateFor, SPEECH_SAMPLE_RATE, SPEECH_SPEED } from "../../http/read/media-options"
 import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
@@ -31,6 +31,11 @@ const flagTable = {
     description: "speaking rate, 0.25 to 4 (default 1)",
   },
   format: { value: oneOf(...AUDIO_FORMATS), description: "format, if the file's extension does not set it" },
+  sampleRate: {
+    value: integer("HZ", SPEECH_SAMPLE_RATE.min, SPEECH_SAMPLE_RATE.max),
+    description: "samples per second (default: the voice's own; 24000 for pcm)",
+  },
+  rawText: switchFlag("speak the text as it is, with Markdown, addresses and emoji"),
   json: switchFlag("print a summary as JSON; needs a file"),
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
@@ -69,6 +74,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
   async run({ flags, words: [model = "", ...words], io }) {
     const input = await readText(words, io)
     const format = chooseFormat(flags)
+    const sampleRate = sampleRateFor(format, flags.sampleRate)
     const toStdout = flags.output === undefined || flags.output === "-"
     if (toStdout && io.stdoutIsTerminal) {
       throw new UsageError(
@@ -85,6 +91,8 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
         format,
         speed: flags.speed ?? 1,
         ...(flags.voice !== undefined && { voice: flags.voice }),
+        ...(sampleRate !== undefined && { sampleRate }),
+        ...(flags.rawText && { rawText: true }),
       }
       const spoken = await speak(work, request, output, io)
       if (flags.json) io.write(toJson({ model: work.model, file: output.path, format, ...spoken }))

@@ -285,7 +285,9 @@ export const COMPLETION_FIELDS: FieldTable = {
 export const SPEECH_FIELDS: FieldTable = {
   ...OF_EVERY_REQUEST,
   input: taken,
+  raw_text: taken,
   response_format: taken,
+  sample_rate: taken,
   speed: taken,
   stream_format: taken,
   voice: taken,

@@ -28,6 +28,17 @@ export function beginsWithCapital(text: string): boolean {
   return first !== undefined && /\p{Lu}/u.test(first)
 }
 
+/**
+ * A piece of text without the full stops of abbreviations and initials before names and numbers, where espeak-ng would
+ * pause as after a sentence. It pronounces "Dr" and "Mr" like "Dr." and "Mr.".
+ */
+export function withoutInnerStops(text: string, rules: StopRules): string {
+  return text.replace(/(?<!\d)\.(?=\s+[^\p{Ll}\s])/gu, (mark: string, index: number) => {
+    const next = text.slice(index + mark.length).replace(OPENING, "")
+    return isPartOfWord(text, index, next, rules) ? "" : mark
+  })
+}
+
 /** Punctuation without a word is added to the previous sentence. */
 function addSentence(sentences: string[], sentence: string): void {
   if (sentence === "") return

@@ -51,6 +51,29 @@ describe("speech", () => {
     })
   })
 
+  test.each([
+    [{ response_format: "pcm" }, { sampleRate: 24_000 }],
+    [{ response_format: "pcm", sample_rate: 16_000 }, { sampleRate: 16_000 }],
+    [{ response_format: "wav", sample_rate: 8000 }, { sampleRate: 8000 }],
+    [{ raw_text: true }, { rawText: true }],
+    [{ response_format: "wav" }, {}],
+  ])("%p asks for %p", async (fields, expected) => {
+    const { post, engine } = fakeServer()
+    await post(PATH, { ...REQUEST, ...fields })
+    const { sampleRate, rawText } = engine.speeches[0]?.request ?? {}
+    expect({
+      ...(sampleRate !== undefined && { sampleRate }),
+      ...(rawText !== undefined && { rawText }),
+    }).toEqual(expected)
+  })
+
+  test.each([7999, 48_001, 16_000.5, "16000"])("the sample rate %p is refused", async (sample_rate) => {
+    const { post } = fakeServer()
+    const response = await post(PATH, { ...REQUEST, sample_rate })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ error: { param: "sample_rate" } })
+  })
+
   test("is mp3 at the voice's own speed where nothing else is said", async () => {
     const { post, engine } = fakeServer()
     await post(PATH, REQUEST)

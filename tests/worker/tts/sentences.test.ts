@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test"
+import { stopRulesFor } from "../../../src/worker/tts/abbreviations"
+import { withoutInnerStops } from "../../../src/worker/tts/sentences"
 import { toBlocks } from "../../../src/worker/tts/blocks"
 import { type PieceOptions, splitIntoPieces } from "../../../src/worker/tts/pieces"
 
@@ -69,6 +71,16 @@ describe("a full stop ends no sentence", () => {
     const sentences = pieces(text, { language }).filter(({ ends }) => ends !== "clause")
     if (typeof expected === "number") expect(sentences).toHaveLength(expected)
     else expect(sentences.map((piece) => piece.text)).toEqual(expected)
+  })
+})
+
+describe("what the voice gets has no full stop within a sentence", () => {
+  test.each([
+    ["en", "The U.S. Senate and J. R. Brown vs. Mr. Jones.", "The U.S Senate and J R Brown vs Mr Jones."],
+    ["en", "Acme Inc. in Paris, No. 5. It rains.", "Acme Inc. in Paris, No 5. It rains."],
+    ["de", "Am 3. Oktober, Nr. 7 bei Hr. Kunz.", "Am 3. Oktober, Nr 7 bei Hr Kunz."],
+  ])("in %s: %p", (language, text, expected) => {
+    expect(withoutInnerStops(text, stopRulesFor(language))).toBe(expected)
   })
 })
 
