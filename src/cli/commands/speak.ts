@@ -102,8 +102,12 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
 
 async function readText(words: readonly string[], io: Io): Promise<string> {
   const input = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
-  if (input.trim() !== "") return input
-  throw new UsageError("speak needs a TEXT: write it after the model's name, or pipe it in")
+  if (input.trim() === "")
+    throw new UsageError("speak needs a TEXT: write it after the model's name, or pipe it in")
+  const { maxLength } = TEXTS.speech
+  const length = [...input].length
+  if (length <= maxLength) return input
+  throw new UsageError(`the text must have at most ${maxLength} characters, got ${length}; speak it in parts`)
 }
 
 /** @throws UsageError if the file's name does not determine the format */

@@ -12,7 +12,7 @@ const LINK_DEFINITION = /^\s{0,3}\[[^\]^][^\]]*\]:\s*\S+/
 /** Tags of HTML and of markup for speech; others may be comparisons, "a<b and c>d". */
 const TAG =
   /<\/?(?:a|abbr|audio|b|blockquote|br|code|div|details|em|emphasis|h[1-6]|hr|i|img|kbd|li|mark|ol|p|pre|prosody|s|say-as|small|span|speak|strong|sub|summary|sup|table|tbody|td|th|thead|tr|u|ul|voice|break)(?:\s+[\w:-]+=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+))*\s*\/?>/gi
-const LINE_TAG = /<(?:br|\/p|\/div|\/li|\/tr|\/h[1-6]|hr)\b[^<>]*>/gi
+const LINE_TAG = /<(?:br|\/p|\/div|\/li|\/tr|\/h[1-6]|hr)\b[^<>]{0,300}>/gi
 
 const ENTITIES: Readonly<Record<string, string>> = {
   amp: "&",
@@ -85,16 +85,16 @@ function inline(text: string): string {
     text
       .replace(LINE_TAG, HARD_LINE)
       .replace(TAG, " ")
-      .replace(/!\[([^\]]*)\]\([^()\s]*(?:\s+"[^"]*")?\)/g, "$1")
-      .replace(/\[([^\]]+)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)/g, "$1")
-      .replace(/\[\^[^\]\s]+\]/g, "")
-      .replace(/\[([^\]]+)\]\[[^\]]*\]/g, "$1")
-      .replace(/<((?:https?:\/\/|mailto:)[^\s<>]+|[^\s<>@]+@[^\s<>@]+)>/g, "$1"),
+      .replace(/!\[([^\]]{0,300})\]\([^()\s]{0,2000}(?:\s+"[^"]*")?\)/g, "$1")
+      .replace(/\[([^\]]{1,300})\]\((?:[^()\s]|\([^()\s]{0,300}\)){0,2000}(?:\s+"[^"]*")?\)/g, "$1")
+      .replace(/\[\^[^\]\s]{1,100}\]/g, "")
+      .replace(/\[([^\]]{1,300})\]\[[^\]]{0,300}\]/g, "$1")
+      .replace(/<((?:https?:\/\/|mailto:)[^\s<>]{1,2000}|[^\s<>@]{1,100}@[^\s<>@]{1,300})>/g, "$1"),
   )
-    .replace(/(`+)(?!`)(.+?)\1/g, "$2")
-    .replace(/(?<!\\)(\*\*|__|~~|==)(?=\S)(.+?)(?<=\S)\1/g, "$2")
-    .replace(/(?<![\p{L}\p{N}*\\])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\p{L}\p{N}*])/gu, "$1")
-    .replace(/(?<![\p{L}\p{N}_\\])_(?=[^\s_])([^\n]*?[^\s_])_(?![\p{L}\p{N}_])/gu, "$1")
+    .replace(/(`+)(?!`)(.{1,300}?)\1/g, "$2")
+    .replace(/(?<!\\)(\*\*|__|~~|==)(?=\S)(.{1,1000}?)(?<=\S)\1/g, "$2")
+    .replace(/(?<![\p{L}\p{N}*\\])\*(?=[^\s*])([^*\n]{0,300}[^\s*])\*(?![\p{L}\p{N}*])/gu, "$1")
+    .replace(/(?<![\p{L}\p{N}_\\])_(?=[^\s_])([^\n]{0,300}?[^\s_])_(?![\p{L}\p{N}_])/gu, "$1")
     .replace(/(?<=[\p{L}\p{N}])_+(?=[\p{L}\p{N}])/gu, " ")
     .replace(/(?<=[\p{L}.,!?])\*+(?=\s|$|[.,;:!?])/gu, "")
     .replace(/[*#_=~|`]{2,}/g, " ")

@@ -89,7 +89,8 @@ describe("a text is read as a person would", () => {
   test("marks without a partner take no long time", () => {
     const start = performance.now()
     for (const mark of ["*a ", "_a ", "`a ", "[a", "![a](", "<a ", "**a ", "|a", "http://a", "[a](("])
-      toReadable(mark.repeat(4096 / mark.length))
-    expect(performance.now() - start).toBeLessThan(5000)
+      toReadable(mark.repeat(100_000 / mark.length))
+    // Without bounds it would take minutes.
+    expect(performance.now() - start).toBeLessThan(20_000)
   })
 })

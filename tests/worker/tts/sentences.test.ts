@@ -162,6 +162,13 @@ describe("the length of a piece is that of its sound", () => {
   })
 })
 
+test("a whole book is divided in a time that grows with its length", () => {
+  const start = performance.now()
+  const book = "Mr. Smith went home. He met Dr. Brown, e.g. at No. 5, and said so. ".repeat(15_000)
+  expect(texts(book).length).toBeGreaterThan(29_000)
+  expect(performance.now() - start).toBeLessThan(20_000)
+})
+
 describe("no piece is longer than what a voice makes in reasonable time", () => {
   test.each([
     ["words without a mark", "word ".repeat(1000)],
