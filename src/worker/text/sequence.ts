@@ -1,4 +1,5 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
+import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { CacheablePrompt, Slot } from "./cache/slots"
 import { TextOutput, type TextPiece } from "./output/text-output"
 import type { RunningRequest } from "./request"
@@ -20,7 +21,9 @@ export class Sequence implements Runnable, CacheablePrompt {
   /**
    * How many of its first tokens are in cells allocated by another sequence, and the tokens of that sequence.
    */
-  shared: { readonly tokens: number; readonly owner: readonly number[] } | undefined
+  shared: { readonly tokens: number; readonly owner: ArrayLike<number> } | undefined
+  /** The state of its first tokens, read from disk for its first slot. */
+  saved: ReadPrompt | undefined
   /** It had a slot before, so its prompt is already counted. */
   begun = false
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
@@ -50,6 +53,12 @@ export class Sequence implements Runnable, CacheablePrompt {
 
   get cacheKey(): string {
     return this.request.prepared.cacheKey
+  }
+
+  /** Its slot got that many tokens from its saved state. */
+  useSaved(tokens: number): void {
+    this.saved?.used(tokens)
+    if (this.saved?.ms !== undefined) this.request.disk = { tokens, ms: this.saved.ms }
   }
 
   /** Tokens not yet cached. */

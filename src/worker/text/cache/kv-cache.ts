@@ -2,7 +2,17 @@ import type { KvLayout } from "../../../domain/settings"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
-import { type CacheablePrompt, canTrim, type MemoryTraits, type Slot, type SlotPlacement } from "./slots"
+import {
+  type CacheablePrompt,
+  canTrim,
+  cutsBack,
+  type MemoryTraits,
+  reusable,
+  type SavedPrefix,
+  type Slot,
+  type SlotPlacement,
+} from "./slots"
+import { forStreams } from "./state-streams"
 
 /** Share of free memory that saved states may use; a state that is not copied is recomputed. */
 const SAVED_SHARE = 1 / 4
@@ -41,6 +51,8 @@ export class KvCache {
       cacheKey: "",
       length: 0,
       busy: false,
+      uses: 0,
+      isPrivate: false,
       lastUsed: 0,
     }))
     this.traits = {
@@ -65,8 +77,16 @@ export class KvCache {
   }
 
   /** Assigns the slot to a prompt; returns how many of its tokens are cached in it. */
-  occupy({ slot, source, keep }: SlotPlacement, { tokens, cacheKey }: CacheablePrompt): number {
-    const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
+  occupy({ slot, source, keep, saved }: SlotPlacement, { tokens, cacheKey }: CacheablePrompt): number {
+    const kept =
+      saved !== undefined
+        ? this.#load(slot, saved)
+        : source === slot
+          ? this.#trim(slot, keep)
+          : this.#copy(source, slot, keep)
+    if (kept > 0 && saved === undefined) source.uses++
+    if (kept === 0 || source !== slot) slot.uses = 1
+    if (saved !== undefined && kept > 0) slot.uses = 2
     // The saved state is outdated: later copies need the new contents.
     this.#saved.delete(slot)
     slot.tokens = tokens
@@ -74,6 +94,11 @@ export class KvCache {
     slot.length = kept
     slot.busy = true
     return kept
+  }
+
+  /** How many tokens of a prompt the slots have. */
+  cachedLength(prompt: CacheablePrompt): number {
+    return Math.max(...this.slots.map((slot) => reusable(slot, prompt, this.traits)))
   }
 
   /** Ends the use by a sequence; the cached tokens remain available. */
@@ -148,6 +173,18 @@ export class KvCache {
   #trim(slot: Slot, keep: number): number {
     if (keep === slot.length && keep > 0) return keep
     if (keep > 0 && this.#context.truncate(slot.id, keep)) return keep
+    this.clear(slot)
+    return 0
+  }
+
+  /** Loads a prefix that is in no slot. */
+  #load(slot: Slot, { state, tokens, keep }: SavedPrefix): number {
+    this.clear(slot)
+    const streams = this.layout === "split" ? this.slots.length : 1
+    const fitting = cutsBack(this.traits) ? forStreams(state, streams, streams > 1 ? slot.id : 0) : state
+    if (!this.#context.restore(slot.id, fitting)) return 0
+    slot.length = tokens.length
+    if (keep === tokens.length || canTrim(slot, keep, this.traits)) return this.#trim(slot, keep)
     this.clear(slot)
     return 0
   }

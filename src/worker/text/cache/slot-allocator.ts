@@ -1,14 +1,14 @@
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
-import { choosePlacement, commonPrefix, reusable } from "./slots"
+import { choosePlacement, commonPrefix, reusable, type SlotPlacement } from "./slots"
 
 /** A shared prefix shorter than this is recomputed rather than waited for. */
 const LEAST_WAITED_FOR = 16
 
 /** The fields of a sequence that determine how many cells it needs. */
 interface Holder {
-  readonly tokens: readonly number[]
+  readonly tokens: ArrayLike<number>
   readonly shared: Sequence["shared"]
 }
 
@@ -19,9 +19,9 @@ type Leader = Sequence["leader"]
  * for it and copies its cache, so that a common prefix is computed once.
  */
 export class SlotAllocator {
-  readonly #runtime: Pick<Runtime, "cache">
+  readonly #runtime: Pick<Runtime, "cache" | "keeper">
 
-  constructor(runtime: Pick<Runtime, "cache">) {
+  constructor(runtime: Pick<Runtime, "cache" | "keeper">) {
     this.#runtime = runtime
   }
 
@@ -53,17 +53,29 @@ export class SlotAllocator {
 
   #place(sequence: Sequence, running: readonly Sequence[]): boolean {
     const { slots, traits } = this.#cache
-    const placement = choosePlacement(sequence, slots, traits, sequence.request.prepared.usesCache)
+    const { usesCache } = sequence.request.prepared
+    const placement = choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
     if (placement === undefined) return false
     const shared = traits.shares && placement.source !== placement.slot ? placement.keep : 0
     const owner = placement.source.tokens
     if (!this.#hasSpace([...running, { tokens: sequence.tokens, shared: { tokens: shared, owner } }]))
       return false
-    this.#cache.occupy(placement, sequence)
+    this.#occupy(placement, sequence)
     sequence.slot = placement.slot
     sequence.shared = { tokens: shared, owner }
     sequence.waitedSteps = 0
     return true
+  }
+
+  #occupy(placement: SlotPlacement, sequence: Sequence): void {
+    const { slot, source, keep, saved } = placement
+    const isContinued = source === slot && saved === undefined && keep * 2 >= slot.length
+    if (!isContinued) this.#runtime.keeper?.leaves(slot)
+    const kept = this.#cache.occupy(placement, sequence)
+    slot.isPrivate = !sequence.request.prepared.usesCache
+    if (saved !== undefined && kept > 0) sequence.useSaved(kept)
+    // Large, and of no more use.
+    sequence.saved = undefined
   }
 
   /** With a shared pool: is there room for all of `sequences`? A single one is always admitted. */
@@ -103,7 +115,7 @@ export class SlotAllocator {
  */
 function cellsOf(sequences: readonly Holder[]): number {
   const owners = new Set(sequences.map(({ tokens }) => tokens))
-  const left = new Map<readonly number[], number>()
+  const left = new Map<ArrayLike<number>, number>()
   let cells = 0
   for (const { tokens, shared } of sequences) {
     cells += tokens.length - (shared?.tokens ?? 0)
