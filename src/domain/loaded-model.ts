@@ -28,6 +28,8 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   /** The longest single conversation, in tokens. */
   readonly contextLength: number
   readonly trainedContextLength: number
+  /** Absent: it has no rotary position embeddings. */
+  readonly rope?: RopeInfo
   /** Why that is shorter than the trained length, without the user's having set it. */
   readonly contextLimitedBy?: "memory"
   /** At present, as are `kvCells` and `kvBytes`. */
@@ -51,6 +53,16 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   /** The built-in format in use and the reason, in one sentence. */
   readonly templateFallback?: string
   readonly fillInTheMiddle: boolean
+}
+
+/** The rotary position embeddings in use, from the settings or the model's file. */
+export interface RopeInfo {
+  /** `none`, `linear`, `yarn`, or another method that the file names. */
+  readonly scaling: string
+  readonly freqBase: number
+  readonly freqScale: number
+  /** With `yarn` only. */
+  readonly originalContext?: number
 }
 
 export type ModelState = "loading" | "ready" | "stopping"

@@ -195,6 +195,11 @@ class FolderStore implements Store {
   }
 
   async #remove(name: string, expectedId: string | undefined): Promise<RemovedModel> {
+    const damaged = tryParse(name)
+    if (damaged !== undefined && expectedId === undefined && (await this.#isDamaged(name, damaged))) {
+      const freedBytes = await this.#library.removeDamaged(damaged)
+      return { name: formatModelName(damaged), freedBytes, wasDamaged: true }
+    }
     const model = await this.#find(name)
     const { id } = model.summary
     if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
@@ -205,6 +210,12 @@ class FolderStore implements Store {
     const hasTwin = (await this.list()).some((other) => other.id === id)
     if (!hasTwin) await removeDerived(this.#layout, id)
     return { name: model.summary.name, ...removed }
+  }
+
+  /** Does the name mean nothing but a damaged manifest? */
+  async #isDamaged(name: string, parsed: ModelName): Promise<boolean> {
+    if ((await this.#managed.occupant(parsed)) !== "unreadable") return false
+    return (await this.#lookUp(name)) === undefined
   }
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {

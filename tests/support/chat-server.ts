@@ -46,6 +46,7 @@ export const loadedModel = {
     kind: "text",
     context_length: 8192,
     trained_context_length: 8192,
+    rope: null,
     context_limited_by: null,
     slots: 16,
     kv_layout: "unified",

@@ -2,6 +2,7 @@ import { connectionSettings } from "../../config/sections/server"
 import { gatherInputs, serverLocation } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
+import { ServerBackend } from "../client/server-backend"
 import { ServerClient } from "../client/server-client"
 import { printable } from "../terminal/output"
 
@@ -19,7 +20,7 @@ export const command = defineCommand({
   flags: { ...grouped(connectionSettings, "Flags"), ...configFlag },
   async run({ flags, words: [model = ""], io }) {
     const location = serverLocation(await gatherInputs(flags, io.environment))
-    const { stopped } = await new ServerClient(location).stop(model)
+    const stopped = await new ServerBackend(new ServerClient(location)).stop(model)
     if (!stopped) io.writeError(`model '${printable(model)}' was not loaded\n`)
   },
 })

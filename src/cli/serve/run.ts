@@ -21,7 +21,7 @@ import type { ModelSettings } from "../../domain/settings"
 import type { ManagedEngine } from "../../engine"
 import { checkGenerates } from "../../engine/model-kinds"
 import type { EngineObserver } from "../../engine/observer"
-import { cacheFault } from "../../engine/residency/settings-check"
+import { conflictIn } from "../../engine/residency/settings-check"
 import { placeAndReason } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
 import { InvalidSettings } from "../../errors/engine"
@@ -232,7 +232,7 @@ async function tellOfNoModels(store: Store, folder: string, log: Logger): Promis
 /** @throws InvalidSettings if no model could be loaded with these settings, or with the settings of one model */
 function checkModelSettings(inputs: Inputs): void {
   for (const model of [undefined, ...modelsInFile(inputs)]) {
-    const fault = cacheFault(settingsOfModel(inputs, { name: model ?? "" }))
+    const fault = conflictIn(settingsOfModel(inputs, { name: model ?? "" }))
     if (fault !== undefined) throw new InvalidSettings(fault, model)
   }
 }

@@ -4,7 +4,7 @@ import { modelSettings } from "../../config/sections/model"
 import { capacity, imagesFolder, logFileOptions, modelsFolder, promptsOnDisk } from "../../config/settings"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
-import { DEFAULT_CONTEXT } from "../../formats/kv-layout"
+import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { usableCores } from "../../worker/cores"
 import { formatBytes } from "../terminal/output"
@@ -25,17 +25,23 @@ export function automaticValue(
   inputs: Inputs,
   isTerminal: boolean,
 ): AutomaticValue | undefined {
-  const ofModel = path.replace(/^models\.(.*)\.([^.]+)$/, "defaults.$2")
-  return RULES[ofModel]?.(inputs, isTerminal)
+  const [, model, key] = /^models\.(.*)\.([^.]+)$/.exec(path) ?? []
+  return RULES[key === undefined ? path : `defaults.${key}`]?.(inputs, { isTerminal, model })
 }
 
-type Rule = (inputs: Inputs, isTerminal: boolean) => AutomaticValue
+interface Circumstances {
+  readonly isTerminal: boolean
+  /** The model that the setting is for; undefined: all. */
+  readonly model: string | undefined
+}
+
+type Rule = (inputs: Inputs, circumstances: Circumstances) => AutomaticValue
 
 const threads: Rule = () => plain(usableCores())
 
 /** Those for generation, where they are set. */
-const prefillThreads: Rule = (inputs) => {
-  const { value } = resolveSetting("threads", modelSettings.threads, inputs)
+const prefillThreads: Rule = (inputs, { model }) => {
+  const { value } = resolveSetting("threads", modelSettings.threads, inputs, model)
   return plain(typeof value === "number" ? value : usableCores())
 }
 
@@ -52,13 +58,15 @@ const RULES: Readonly<Record<string, Rule>> = {
     const free = Math.max(0, systemMemory().availableBytes - headroom)
     return { shown: `${formatBytes(free)} are free`, value: free }
   },
-  "log.format": (inputs, isTerminal) =>
+  "log.format": (inputs, { isTerminal }) =>
     plain(isTerminal && logFileOptions(inputs).logFile === null ? "pretty" : "json"),
   "defaults.threads": threads,
   "defaults.threads_batch": prefillThreads,
   "defaults.split_mode": (inputs) =>
     plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
-  "defaults.ctx": () => ({ shown: `as trained, at most ${DEFAULT_CONTEXT}` }),
+  "defaults.ctx": () => ({
+    shown: WORKERS_GROW ? "as trained, as far as memory allows" : `as trained, at most ${DEFAULT_CONTEXT}`,
+  }),
 }
 
 function plain(value: string | number): AutomaticValue {

@@ -1,4 +1,4 @@
-import type { LoadedModelInfo, LoadedTextInfo } from "../../domain/loaded-model"
+import type { LoadedModelInfo, LoadedTextInfo, RopeInfo } from "../../domain/loaded-model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { WorkEvent, WorkRequest } from "../../domain/tasks"
 import { asXllmError, fromWire, InternalError, type XllmError } from "../../errors/base"
@@ -295,6 +295,7 @@ function loadedFields(info: LoadedModelInfo): Readonly<Record<string, unknown>> 
   if (info.kind !== "text") return { family: info.family, slots, devices, threads: info.threads }
   return {
     context: info.contextLength,
+    ...(info.rope !== undefined && info.rope.scaling !== "none" && { rope: ropeText(info.rope) }),
     slots,
     kvLayout: info.kvLayout,
     kvCells: info.kvCells,
@@ -302,4 +303,8 @@ function loadedFields(info: LoadedModelInfo): Readonly<Record<string, unknown>> 
     gpuLayers: `${info.gpuLayers}/${info.totalLayers}`,
     threads: `${info.decodeThreads}/${info.prefillThreads}`,
   }
+}
+
+function ropeText({ scaling, freqScale }: RopeInfo): string {
+  return `${scaling}, scale ${Number(freqScale.toPrecision(4))}`
 }

@@ -16,8 +16,8 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
   const { replica, settings, pool, queuedRequests, lastUsedAt } = facts
   const { model, state, info, plan, number, progress, pid, notes, runningCount, loadedAt, counters } = replica
   if (state === undefined) return undefined
-  const footprint = pool.footprintOf(replica.id)
-  const expires = pool.expiresAt(replica.id)
+  const footprint = pool.footprintOf(replica)
+  const expires = pool.expiresAt(replica)
   return {
     name: model.name,
     kind: model.kind,

@@ -4,7 +4,7 @@ import type { ModelDetails } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
 import { planCache } from "../residency/estimate"
-import type { CacheMemory } from "../residency/eviction"
+import { type CacheMemory, spaceOnGpus } from "../residency/cache-memory"
 import { nextLoad } from "../residency/load-fallback"
 
 /** What a replica loads. */
@@ -31,7 +31,7 @@ export function afterFailure(
   error: XllmError,
 ): { readonly load: LoadPlan; readonly note: string } | undefined {
   const { wanted, settings, kv, plan, working } = load
-  const next = nextLoad({ error, wanted, settings, contextLength: kv?.contextLength ?? 0 })
+  const next = nextLoad({ error, wanted, settings, contextLength: firstContext(kv) })
   if (next === undefined) return undefined
   const hasFewerLayers = next.settings.gpuLayers !== settings.gpuLayers
   return {
@@ -49,7 +49,12 @@ export function afterFailure(
 function replanned({ details, memory }: LoadPlan, settings: TextModelSettings): KvPlan | null {
   if (details.kind !== "text") return null
   const onGpus = memory.gpuBytes > 0 && settings.gpuLayers !== 0
-  return planCache(details, settings, onGpus ? memory.gpuBytes : memory.systemBytes)
+  return planCache(details, settings, onGpus ? spaceOnGpus(memory) : { freeBytes: memory.systemBytes })
+}
+
+/** What of the context length is allocated by the load. */
+function firstContext(kv: KvPlan | null): number {
+  return kv === null ? 0 : Math.min(kv.contextLength, kv.cells)
 }
 
 /**

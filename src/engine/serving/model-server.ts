@@ -12,10 +12,12 @@ import type { FailedModel, LiveOptions, QueueStatus } from "../contract"
 import { isSameLoad, toLoadSettings } from "../model-kinds"
 import type { EngineObserver, UnloadReason } from "../observer"
 import { mostStepMs, type Timeouts } from "../process/timeouts"
+import type { LoadedWeights } from "../residency/mapped-weights"
+import type { MemoryReader } from "../residency/memory-reader"
 import type { Pool } from "../residency/pool"
 import { abortable } from "./abortable"
 import { describeReplica } from "./describe-replica"
-import type { LoadPlan } from "./load-plan"
+import { withContextAdvice } from "./longer-context"
 import { ModelVersion } from "./model-version"
 import { QueuedRequest } from "./queued-request"
 import { Replica, type ReplicaListener } from "./replica"
@@ -28,29 +30,29 @@ const REPLICA_RETRY_MS = 30_000
 
 export interface ModelServerOptions {
   readonly pool: Pool
+  readonly memory: MemoryReader
   readonly runtimeFolder: string
   /** Each version of a model has a folder below this one for files derived from its own. */
   readonly derivedFolder: string
   /** Command line of a worker. */
   readonly commandOf: (kind: ModelKind) => readonly string[]
   readonly limitsOf: (kind: ModelKind) => Timeouts
+  /** For how long a process may write prompts to disk before it ends, at present. */
+  readonly saveMs: () => number
   /** The current options. */
   readonly live: () => LiveOptions
   readonly observer: EngineObserver | undefined
   readonly log: Logger
-  readonly replicaMade: (replica: Replica, model: ModelServer) => void
-  /** Called when a replica will never have a process again. */
-  readonly replicaGone: (replica: Replica) => void
   /** Called when the model may have become idle; may fire repeatedly. */
   readonly becameFree: () => void
-  /** Called when a worker has taken or released memory. */
-  readonly memoryChanged: () => void
 }
 
 /** A caller that needs a ready worker. */
 interface Waiter {
   readonly use: (replica: Replica) => void
   readonly reject: (error: XllmError) => void
+  /** Called with the fraction loaded. */
+  readonly loading?: ((fraction: number) => void) | undefined
 }
 
 /**
@@ -71,7 +73,7 @@ export class ModelServer {
   /** Prompts being rendered, including those waiting for the load. */
   #renderCount = 0
   /** It waits for memory that other models hold. */
-  #waitsForRoom = false
+  #waitsForMemory = false
   #retryReplicasAt = 0
   /** Why the last load failed or the last worker ended; undefined once one is ready or no longer wanted. */
   #failure: { readonly error: XllmError; readonly at: Date } | undefined
@@ -112,14 +114,10 @@ export class ModelServer {
 
   /** The present workers get no more requests, and end once they finish. */
   #retire(): void {
-    const { pool, replicaGone } = this.#options
     const before = this.#replicas.renew()
     this.#failure = undefined
     this.#retryReplicasAt = 0
-    for (const replica of before) {
-      pool.retire(replica.id)
-      if (replica.state === undefined) replicaGone(replica)
-    }
+    for (const replica of before) this.#options.pool.retire(replica)
     if (this.#queue.count > 0 || this.#waiters.size > 0) this.#wantReplicas()
   }
 
@@ -164,12 +162,13 @@ export class ModelServer {
       const id = this.#nextId++
       return await abortable(signal, (resolve, reject) => {
         let rendersIn: Replica | undefined
-        const leave = this.#whenReady((replica) => {
+        const use = (replica: Replica) => {
           const hopeless = this.#whyHopeless(request, refuseHopelessText)
           if (hopeless !== undefined) return reject(hopeless)
           rendersIn = replica
           replica.render(id, request, { resolve, reject })
-        }, reject)
+        }
+        const leave = this.#whenReady({ use, reject })
         return () => (leave(), rendersIn?.abandon(id))
       })
     } finally {
@@ -178,8 +177,10 @@ export class ModelServer {
   }
 
   /** Resolves once a worker is ready. @throws Cancelled, ShuttingDown, and the errors of loading */
-  preload(signal: AbortSignal): Promise<void> {
-    return abortable(signal, (resolve, reject) => this.#whenReady(() => resolve(), reject))
+  preload(signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
+    return abortable(signal, (resolve, reject) =>
+      this.#whenReady({ use: () => resolve(), reject, loading: onProgress }),
+    )
   }
 
   /**
@@ -189,7 +190,7 @@ export class ModelServer {
   async stop(reason: UnloadReason): Promise<boolean> {
     const { alive } = this.#replicas
     const gone = alive.map(({ whenGone }) => whenGone)
-    for (const { id } of this.#replicas) this.#options.pool.stop(id, reason)
+    for (const replica of this.#replicas) this.#options.pool.stop(replica, reason)
     this.failWaiting(new ShuttingDown(`model '${this.summary.name}'`))
     this.#failure = undefined
     await Promise.all(gone)
@@ -200,7 +201,7 @@ export class ModelServer {
   failWaiting(error: XllmError): void {
     this.#queue.failAll(error)
     for (const waiter of this.#takeWaiters()) waiter.reject(error)
-    this.#waitsForRoom = false
+    this.#waitsForMemory = false
     this.#settle()
   }
 
@@ -213,6 +214,13 @@ export class ModelServer {
       const facts = { replica, settings: this.settings, pool, queuedRequests }
       return describeReplica({ ...facts, lastUsedAt: this.#lastUsedAt }) ?? []
     })
+  }
+
+  /** The weights that its workers hold. */
+  get loadedWeights(): readonly LoadedWeights[] {
+    return this.#replicas.alive.flatMap(({ model, info, loadedWith: settings }) =>
+      info === undefined || settings === undefined ? [] : { path: model.path, info, settings },
+    )
   }
 
   get queue(): QueueStatus {
@@ -259,73 +267,49 @@ export class ModelServer {
 
   /** Called after the settings change: applies what can change without a reload. */
   settingsChanged(): void {
-    for (const { id } of this.#replicas.current) this.#options.pool.keepFor(id, this.#keepAliveMs)
-  }
-
-  // ------------------------------------------------------------------------------- called by the pool
-
-  load(replica: Replica, load: Omit<LoadPlan, "wanted">): void {
-    this.#waitsForRoom = false
-    this.#options.log.info("model placed", { model: this.summary.name, plan: load.plan.explanation })
-    replica.load({ ...load, wanted: toLoadSettings(this.settings) })
-  }
-
-  unload(replica: Replica, reason: UnloadReason, saveMs: number): void {
-    this.#inUse.delete(replica)
-    replica.unload(reason, saveMs)
-    // Replicas may have been held back for the model that gets this memory.
-    if (this.#queue.count > 0 && (reason === "memory" || reason === "idle")) this.#wantReplicas()
-  }
-
-  refused(error: XllmError): void {
-    this.#options.log.warn("model cannot be loaded", { model: this.summary.name, error })
-    this.#failure = { error, at: new Date() }
-    if (!this.#replicas.serves()) this.failWaiting(error)
-  }
-
-  declined(replica: Replica): void {
-    this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
-    this.#options.log.info("not enough memory for replica", {
-      model: this.summary.name,
-      replica: replica.number,
-    })
-  }
-
-  waitsForRoom(): void {
-    this.#waitsForRoom = true
-    this.#emitPositions()
-  }
-
-  hold(replica: Replica, held: boolean): void {
-    replica.heldSince = held ? performance.now() : undefined
-    if (!held) this.#slotsFreed()
+    for (const replica of this.#replicas.current) this.#options.pool.keepFor(replica, this.#keepAliveMs)
   }
 
   // ---------------------------------------------------------------------------- called by the replicas
 
   readonly #listener: ReplicaListener = {
+    placed: () => {
+      this.#waitsForMemory = false
+    },
+    waits: () => {
+      this.#waitsForMemory = true
+      this.#emitPositions()
+    },
+    refused: (_replica, error) => {
+      this.#failure = { error, at: new Date() }
+      if (!this.#replicas.serves()) this.failWaiting(error)
+    },
+    declined: () => {
+      this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
+    },
     loading: (_replica, fraction) => {
-      if (!this.#isReady) this.#queue.emitLoading(fraction)
+      if (this.#isReady) return
+      this.#queue.emitLoading(fraction)
+      for (const waiter of this.#waiters) waiter.loading?.(fraction)
     },
     ready: (replica) => this.#becomeReady(replica),
+    resumed: () => this.#slotsFreed(),
     freed: () => {
       this.#lastUsedAt = new Date()
       this.#slotsFreed()
     },
-    remeasured: (replica) => this.#options.pool.remeasured(replica.id, replica.footprint),
     loadFailed: (replica, error) => this.#loadFailed(replica, error),
     crashed: (replica, error) => this.#crashed(replica, error),
-    ended: (replica) => {
-      this.#options.memoryChanged()
-      this.#options.pool.ended(replica.id)
-      if (this.#replicas.forget(replica)) this.#options.replicaGone(replica)
+    unloading: (replica, reason) => {
+      this.#inUse.delete(replica)
+      // Replicas may have been held back for the model that gets this memory.
+      if (this.#queue.count > 0 && (reason === "memory" || reason === "idle")) this.#wantReplicas()
     },
+    ended: (replica) => this.#replicas.forget(replica),
   }
 
   #becomeReady(replica: Replica): void {
     this.#failure = undefined
-    this.#options.memoryChanged()
-    this.#options.pool.ready(replica.id, replica.footprint)
     for (const waiter of this.#takeWaiters()) waiter.use(replica)
     this.#queue.refuseWhere(({ request }) => this.#whyHopeless(request))
     this.#startWaiting(replica.readyAt)
@@ -336,7 +320,6 @@ export class ModelServer {
   }
 
   #loadFailed(replica: Replica, error: XllmError): void {
-    this.#options.pool.ending(replica.id)
     if (!this.#replicas.isCurrent(replica)) return
     this.#failure = { error, at: new Date() }
     if (replica.number > 1) this.#retryReplicasAt = performance.now() + REPLICA_RETRY_MS
@@ -346,12 +329,17 @@ export class ModelServer {
   /** Its running requests are lost; the waiting ones get another worker. */
   #crashed(replica: Replica, error: XllmError): void {
     this.#inUse.delete(replica)
-    this.#options.pool.ending(replica.id)
     if (!this.#replicas.isCurrent(replica)) return
     this.#failure = { error, at: new Date() }
     if (this.#queue.count === 0 && this.#waiters.size === 0) return
     this.#wantReplicas()
     if (!this.#isReady) this.#queue.emitLoading(0)
+  }
+
+  /** Adds to the refusal of a prompt that is too long what would allow a longer one. */
+  withContextAdvice(error: XllmError): XllmError {
+    const info = this.#replicas.ready?.info
+    return info?.kind === "text" ? withContextAdvice(error, info, this.settings) : error
   }
 
   // -------------------------------------------------------------------------------------------- parts
@@ -386,21 +374,25 @@ export class ModelServer {
 
   #wantReplicas(): void {
     const { replicas } = this.settings
-    const model = this.summary.name
     const mayGrow = performance.now() >= this.#retryReplicasAt
-    for (let replica = 1; replica <= (mayGrow ? Math.max(1, replicas) : 1); replica++) {
-      this.#options.pool.want({ id: this.#replicas.at(replica).id, model, replica })
+    for (let number = 1; number <= (mayGrow ? Math.max(1, replicas) : 1); number++) {
+      this.#options.pool.want(this.#replicas.at(number))
     }
   }
 
   #make(number: number): Replica {
-    const { runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer, replicaMade } = this.#options
+    const { pool, memory, saveMs, runtimeFolder, derivedFolder, commandOf, limitsOf, log, observer } =
+      this.#options
     const { name, kind } = this.summary
     const limits = limitsOf(kind)
-    const replica = new Replica({
+    return new Replica({
       id: `${name}#${number}.${this.#version.number}`,
       model: this.summary,
       worker: { model: name, replica: number },
+      settings: () => this.settings,
+      pool,
+      memory,
+      saveMs,
       labels: { model: name, ...(this.settings.replicas > 1 && { replica: number }) },
       runtimeFolder,
       derivedFolder,
@@ -411,8 +403,6 @@ export class ModelServer {
       observer,
       listener: this.#listener,
     })
-    replicaMade(replica, this)
-    return replica
   }
 
   /** Fills the free slots; returns how many requests it started. */
@@ -441,15 +431,15 @@ export class ModelServer {
       if (replica.info === undefined || replica.inUse === this.#inUse.has(replica)) continue
       if (replica.inUse) {
         this.#inUse.add(replica)
-        this.#options.pool.busy(replica.id)
+        this.#options.pool.busy(replica)
       } else {
         this.#inUse.delete(replica)
-        this.#options.pool.idle(replica.id, this.#keepAliveMs)
+        this.#options.pool.idle(replica, this.#keepAliveMs)
       }
     }
     if (!this.inUse) this.#options.becameFree()
     if (this.#queue.count > 0 || this.#waiters.size > 0 || this.#replicas.serves()) return
-    for (const { id } of this.#replicas.current) this.#options.pool.unwant(id)
+    for (const replica of this.#replicas.current) this.#options.pool.unwant(replica)
   }
 
   #left(queuedRequest: QueuedRequest): void {
@@ -473,19 +463,18 @@ export class ModelServer {
   }
 
   #emitPositions(): void {
-    if (this.#isReady || this.#waitsForRoom) this.#queue.emitPositions()
+    if (this.#isReady || this.#waitsForMemory) this.#queue.emitPositions()
   }
 
   /** Calls `use` once a worker is ready, synchronously where one is. Returns a function that cancels the wait. */
-  #whenReady(use: (replica: Replica) => void, reject: (error: XllmError) => void): () => void {
+  #whenReady(waiter: Waiter): () => void {
     this.#wantReplicas()
     const { ready } = this.#replicas
     if (ready !== undefined) {
-      use(ready)
+      waiter.use(ready)
       this.#settle()
       return () => {}
     }
-    const waiter = { use, reject }
     this.#waiters.add(waiter)
     return () => {
       if (this.#waiters.delete(waiter)) this.#settle()

@@ -85,7 +85,7 @@ export class QueuedRequest {
 
   /** Passes on a worker's event; returns true for the last one. */
   take(event: WorkEvent, now: number): boolean {
-    if (event.type === "text" && event.choice === 0) this.#countText(event.tokens, now)
+    if (event.type === "delta" && event.choice === 0) this.#countText(event.tokens, now)
     else if (event.type === "audio" && "bytes" in event) this.#countAudio(now)
     this.stream.emit(event)
     if (event.type !== "done") return false

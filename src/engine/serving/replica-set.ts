@@ -92,10 +92,10 @@ export class ReplicaSet {
   /** The replica for a request; undefined where it has to wait. */
   for(queuedRequest: QueuedRequest): Replica | undefined {
     const open = this.#current.filter(
-      ({ info, taken, slots, heldSince }) =>
-        info !== undefined &&
-        taken < slots &&
-        (heldSince === undefined || queuedRequest.arrivedAt <= heldSince),
+      (replica) =>
+        replica.info !== undefined &&
+        replica.taken < replica.slots &&
+        replica.accepts(queuedRequest.arrivedAt),
     )
     if (this.#current.length === 1) return open[0]
     const { hashes } = queuedRequest

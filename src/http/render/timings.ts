@@ -67,7 +67,7 @@ export class RunningTimings {
       this.#cachedTokens = event.cached
       // A prompt that was paused for others restarts, perhaps with fewer cached tokens than before.
       this.#promptTokens = Math.max(this.#promptTokens, event.processed - event.cached)
-    } else if (event.type === "text") {
+    } else if (event.type === "delta") {
       this.#choices.add(event.choice)
       this.#generatedTokens += event.tokens
       this.#firstTextAt ??= performance.now()

@@ -47,7 +47,7 @@ export class LocalModels {
   /** All of them, unordered. Unusable ones, and those whose name is taken, are left out and logged once. */
   async list(): Promise<readonly LocalModel[]> {
     const found = await this.#found()
-    for (const [path, reason] of this.#listings.problems) this.#report(path, `cannot read ${path}: ${reason}`)
+    for (const [path, reason] of this.#listings.problems) this.#report(path, unreadable(path, reason))
     const models = await mapSome(found, (one) => this.#inspect(one))
     const byName = new Map<string, LocalModel>()
     for (const [index, model] of models.entries()) {
@@ -119,6 +119,9 @@ export class LocalModels {
   }
 
   #inspect(found: FoundModel): Promise<LocalModel | RefusedModel | undefined> {
+    // In the words in which the folder's problems are reported, so that there is one report.
+    const problem = this.#listings.problems.get(found.path)
+    if (problem !== undefined) return Promise.resolve({ refusal: unreadable(found.path, problem) })
     return found.form === "gguf" ? this.#inspectGguf(found) : this.#inspectMedia(found)
   }
 
@@ -208,6 +211,10 @@ export class LocalModels {
 async function placeOf(path: string): Promise<string> {
   const folder = await realpath(dirname(path)).catch(() => dirname(path))
   return join(folder, basename(path))
+}
+
+function unreadable(path: string, reason: string): string {
+  return `cannot read ${path}: ${reason}`
 }
 
 function nothingIn({ paths }: FoundModel): string {

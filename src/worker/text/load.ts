@@ -26,6 +26,7 @@ import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
 import { measureFootprint } from "./footprint"
+import { ropeOf } from "./rope"
 
 /** The most tokens of one decode: llama.cpp's own default. */
 const BATCH_TOKENS = 2048
@@ -69,6 +70,7 @@ export function loadText(
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
+  const rope = ropeOf(model, source.name, settings)
   const adapters = loadAdapters(model, source.name, source.adapters)
   const onGpu = gpuLayers > 0
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
@@ -101,6 +103,7 @@ export function loadText(
       footprint,
       contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
       trainedContextLength: model.trainedContextLength,
+      ...(rope !== undefined && { rope }),
       slots: settings.slots,
       kvLayout: kv.layout,
       kvCells: kv.cells,

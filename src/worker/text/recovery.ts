@@ -82,12 +82,13 @@ export class Recovery {
 
   /**
    * Some outputs are NaN, so some cells contain NaN. With a shared pool these can affect every sequence, now
-   * and later, in spite of the mask: masking adds -Infinity, and NaN stays NaN. So the cache is wiped and all
-   * sequences are recomputed one by one until the faulty ones are found.
+   * and later, in spite of the mask: masking adds -Infinity, and NaN stays NaN. So can cells that a request left
+   * before its numbers were seen. Then the cache is wiped and all sequences are recomputed one by one until the
+   * faulty ones are found.
    */
   findCulprits(broken: ReadonlySet<Sequence>): void {
     const { running } = this.#requests
-    const isConfined = this.#runtime.cache.layout === "split"
+    const isConfined = this.#runtime.cache.confinesFaults
     const isFound = isConfined || running.length === 1 || [...broken].every(({ suspect }) => suspect)
     if (isFound) for (const sequence of broken) this.#failBroken(sequence)
     if (isConfined) return

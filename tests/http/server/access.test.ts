@@ -318,7 +318,7 @@ describe("compression", () => {
   const long = "All work and no play. ".repeat(1000)
   async function* answerLong(): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 1 }
-    yield { type: "text", choice: 0, text: long, tokens: 1 }
+    yield { type: "delta", choice: 0, part: "text", text: long, tokens: 1 }
     yield { type: "finish", choice: 0, reason: "stop", completionTokens: 1 }
     const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0 }
     const timings = {

@@ -96,7 +96,7 @@ export class Run {
   }
 
   get shown(): number {
-    return this.#of("text").reduce((sum, event) => sum + event.tokens, 0)
+    return this.#of("delta").reduce((sum, event) => sum + event.tokens, 0)
   }
 
   text(choice = 0): string {
@@ -130,8 +130,8 @@ export class Run {
     return only(this.#of("done"))
   }
 
-  #textEvents(choice: number): EventOf<"text">[] {
-    return this.#of("text").filter((event) => event.choice === choice)
+  #textEvents(choice: number): EventOf<"delta">[] {
+    return this.#of("delta").filter((event) => event.choice === choice)
   }
 
   #of<T extends GenerationEvent["type"]>(type: T): EventOf<T>[] {

@@ -2,20 +2,25 @@ import type { KvLayout } from "../../../domain/settings"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
+import { positionOf } from "../prompt/cells"
 import {
   type CacheablePrompt,
   canTrim,
-  cutsBack,
   type MemoryTraits,
   reusable,
   type SavedPrefix,
   type Slot,
   type SlotPlacement,
 } from "./slots"
-import { forStreams } from "./state-streams"
 
 /** Share of free memory that saved states may use; a state that is not copied is recomputed. */
 const SAVED_SHARE = 1 / 4
+
+/** Where a prefix ends: its number of cells, and the position after them. */
+interface PrefixEnd {
+  readonly cell: number
+  readonly position: number
+}
 
 /** The slots of one context. Keeps them in step with llama.cpp's memory. */
 export class KvCache {
@@ -28,6 +33,7 @@ export class KvCache {
   readonly #saved = new Map<Slot, Uint8Array>()
   /** Slots with NaN in their cells, which would affect the next sequence there. */
   readonly #tainted = new Set<Slot>()
+  #isDoubtful = false
 
   readonly #mostSavedBytes: () => number
   /** Counts the decode steps. */
@@ -77,13 +83,14 @@ export class KvCache {
   }
 
   /** Assigns the slot to a prompt; returns how many of its tokens are cached in it. */
-  occupy({ slot, source, keep, saved }: SlotPlacement, { tokens, cacheKey }: CacheablePrompt): number {
+  occupy({ slot, source, keep, saved }: SlotPlacement, { tokens, media, cacheKey }: CacheablePrompt): number {
+    const end = { cell: keep, position: positionOf(media, keep) }
     const kept =
       saved !== undefined
-        ? this.#load(slot, saved)
+        ? this.#load(slot, saved, end)
         : source === slot
-          ? this.#trim(slot, keep)
-          : this.#copy(source, slot, keep)
+          ? this.#trim(slot, end)
+          : this.#copy(source, slot, end)
     if (kept > 0 && saved === undefined) source.uses++
     if (kept === 0 || source !== slot) slot.uses = 1
     if (saved !== undefined && kept > 0) slot.uses = 2
@@ -119,15 +126,29 @@ export class KvCache {
     slot.length = 0
   }
 
-  /** Marks an idle slot whose cells contain NaN: it is not used again until all cells are wiped. */
+  /**
+   * Marks an idle slot whose cells contain NaN: it is not used again until all cells are wiped. llama.cpp keeps
+   * its cells: it multiplies a freed recurrent state by 0 for the next sequence, and NaN stays NaN.
+   */
   taint(slot: Slot): void {
-    this.clear(slot)
+    this.#saved.delete(slot)
+    slot.length = 0
     slot.busy = true
     this.#tainted.add(slot)
   }
 
   get usable(): readonly Slot[] {
     return this.slots.filter((slot) => !this.#tainted.has(slot))
+  }
+
+  /** Some cells were computed whose numbers nothing was seen of: they may contain NaN. */
+  doubt(): void {
+    this.#isDoubtful = true
+  }
+
+  /** Can NaN in a sequence only come from its own tokens? */
+  get confinesFaults(): boolean {
+    return this.layout === "split" && !this.#isDoubtful
   }
 
   /**
@@ -146,6 +167,7 @@ export class KvCache {
     for (const slot of this.slots) slot.length = 0
     for (const slot of this.#tainted) slot.busy = false
     this.#tainted.clear()
+    this.#isDoubtful = false
   }
 
   /** Call before every decode: it makes saved states outdated. */
@@ -169,37 +191,36 @@ export class KvCache {
     if (state === undefined || !this.#context.restore(slot.id, state)) slot.length = 0
   }
 
-  /** Keeps the first `keep` tokens; returns 0 if the memory cannot be truncated. */
-  #trim(slot: Slot, keep: number): number {
-    if (keep === slot.length && keep > 0) return keep
-    if (keep > 0 && this.#context.truncate(slot.id, keep)) return keep
+  /** Keeps what is before `end`; returns how many cells, 0 if the memory cannot be truncated. */
+  #trim(slot: Slot, { cell, position }: PrefixEnd): number {
+    if (cell === slot.length && cell > 0) return cell
+    if (cell > 0 && this.#context.truncate(slot.id, position)) return cell
     this.clear(slot)
     return 0
   }
 
   /** Loads a prefix that is in no slot. */
-  #load(slot: Slot, { state, tokens, keep }: SavedPrefix): number {
+  #load(slot: Slot, { state, tokens }: SavedPrefix, end: PrefixEnd): number {
     this.clear(slot)
-    const streams = this.layout === "split" ? this.slots.length : 1
-    const fitting = cutsBack(this.traits) ? forStreams(state, streams, streams > 1 ? slot.id : 0) : state
-    if (!this.#context.restore(slot.id, fitting)) return 0
+    if (!this.#context.restore(slot.id, state)) return 0
     slot.length = tokens.length
-    if (keep === tokens.length || canTrim(slot, keep, this.traits)) return this.#trim(slot, keep)
+    if (end.cell === tokens.length || canTrim(slot, end.position, this.traits)) return this.#trim(slot, end)
     this.clear(slot)
     return 0
   }
 
-  #copy(source: Slot, target: Slot, keep: number): number {
+  #copy(source: Slot, target: Slot, end: PrefixEnd): number {
+    const { cell, position } = end
     this.#context.clear(target.id)
     if (this.traits.shares) {
-      this.#context.shareCells(source.id, target.id, keep)
-      return keep
+      this.#context.shareCells(source.id, target.id, position)
+      return cell
     }
     const state = this.#save(source)
     if (state === undefined || !this.#context.restore(target.id, state)) return 0
     target.length = source.length
     // A saved state contains only the newest token's window, which may be less than the source still has.
-    if (keep === source.length || canTrim(target, keep, this.traits)) return this.#trim(target, keep)
+    if (cell === source.length || canTrim(target, position, this.traits)) return this.#trim(target, end)
     this.clear(target)
     return 0
   }

@@ -1,7 +1,8 @@
+import { commonPrefix } from "../prompt/cells"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
-import { choosePlacement, commonPrefix, reusable, type SlotPlacement } from "./slots"
+import { choosePlacement, reusable, type SlotPlacement } from "./slots"
 
 /** A shared prefix shorter than this is recomputed rather than waited for. */
 const LEAST_WAITED_FOR = 16

@@ -1,6 +1,10 @@
+import { commonPrefix, type PlacedMedia, positionOf } from "../prompt/cells"
+
 /** What a cached prefix is found by. */
 export interface CacheablePrompt {
+  /** See `PromptCells`. */
   readonly tokens: ArrayLike<number>
+  readonly media: readonly PlacedMedia[]
   /** What its cells depend on besides the tokens; a prefix with another key is never reused. */
   readonly cacheKey: string
 }
@@ -69,19 +73,6 @@ const LEAST_COPIED = 16
  */
 const MOST_COPIED_RATIO = 16
 
-/** Length of the common prefix, in tokens. */
-export function commonPrefix(
-  a: ArrayLike<number>,
-  aLength: number,
-  b: ArrayLike<number>,
-  bLength: number,
-): number {
-  const limit = Math.min(aLength, bLength)
-  let length = 0
-  while (length < limit && a[length] === b[length]) length++
-  return length
-}
-
 /**
  * How many tokens of `prompt` a slot can provide. The last one is always evaluated, because its logits are
  * needed.
@@ -91,12 +82,12 @@ export function reusable(slot: Slot, prompt: CacheablePrompt, traits: MemoryTrai
   const { tokens } = prompt
   const keep = commonPrefix(slot.tokens, slot.length, tokens, tokens.length - 1)
   if (keep === slot.length) return keep
-  return traits.trims && canTrim(slot, keep, traits) ? keep : 0
+  return traits.trims && canTrim(slot, positionOf(prompt.media, keep), traits) ? keep : 0
 }
 
-/** Is the window before position `keep` still cached, despite what a sliding window dropped? */
-export function canTrim(slot: Slot, keep: number, traits: MemoryTraits): boolean {
-  return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, keep - traits.window)
+/** Is the window before a position still cached, despite what a sliding window dropped? */
+export function canTrim(slot: Slot, position: number, traits: MemoryTraits): boolean {
+  return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, position - traits.window)
 }
 
 /**

@@ -45,7 +45,7 @@ export class RequestPreparer {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const { text, tokens } = this.#parts.builder.build(request, templated)
+    const { text, tokens, media } = this.#parts.builder.build(request, templated)
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
@@ -56,6 +56,7 @@ export class RequestPreparer {
     const isJudged = isCompletion && request.echo && request.topLogprobs !== undefined
     return {
       tokens,
+      media,
       field: textField(request),
       ...(isCompletion && request.echo && { echo: text }),
       choices: request.n,

@@ -2,9 +2,8 @@ import type { DiskUsage } from "../../../../domain/loaded-model"
 import type { PreparedRequest } from "../../prompt/prepared"
 import type { RunningRequest } from "../../request"
 import type { Runtime } from "../../runtime"
-import { cutsBack, type Slot } from "../slots"
+import type { Slot } from "../slots"
 import type { ReadPrompt, SavedPrompts } from "./saved-prompts"
-import { forOneStream } from "../state-streams"
 
 /** Reading takes longer than this only where something is wrong; evaluating the prompt is then better. */
 const MOST_READ_MS = 5_000
@@ -28,10 +27,13 @@ export class PromptKeeper {
   }
 
   /** The state of the prompt's first tokens, if disk has clearly more of them than the slots. Never rejects. */
-  async find({ tokens, cacheKey, usesCache }: PreparedRequest): Promise<ReadPrompt | undefined> {
+  async find({ tokens, media, cacheKey, usesCache }: PreparedRequest): Promise<ReadPrompt | undefined> {
     if (!usesCache) return undefined
     const { cache } = this.#runtime
-    const finding = this.#saved.find({ tokens, realm: cacheKey }, cache.cachedLength({ tokens, cacheKey }))
+    const finding = this.#saved.find(
+      { tokens, realm: cacheKey },
+      cache.cachedLength({ tokens, media, cacheKey }),
+    )
     const timeout = Promise.withResolvers<undefined>()
     const timer = setTimeout(timeout.resolve, MOST_READ_MS, undefined)
     const found = await Promise.race([finding, timeout.promise])
@@ -71,14 +73,11 @@ export class PromptKeeper {
   }
 
   async #write(slot: Slot, signal?: AbortSignal): Promise<void> {
-    const { context, cache } = this.#runtime
+    const { context } = this.#runtime
     const state = context.save(slot.id)
     if (state.length === 0) return
     const tokens = Int32Array.from({ length: slot.length }, (_, at) => slot.tokens[at] ?? 0)
-    await this.#saved.save(
-      { tokens, realm: slot.cacheKey, state: cutsBack(cache.traits) ? forOneStream(state) : state },
-      signal,
-    )
+    await this.#saved.save({ tokens, realm: slot.cacheKey, state }, signal)
     this.#tell()
   }
 

@@ -1,4 +1,5 @@
 import type { DiskUsage } from "../../../../domain/loaded-model"
+import { commonPrefix } from "../../prompt/cells"
 import type { PromptFolder, SavedPrompt, UnsavedPrompt } from "../../../../kv-disk/folder"
 
 /** A prompt that gains fewer tokens from a file is evaluated: that is as fast as reading. */
@@ -163,7 +164,7 @@ export class SavedPrompts {
   /** How many of the prompt's tokens can be taken from a state. */
   #usable(prompt: WantedPrompt, { tokens, realm }: WantedPrompt): number {
     if (realm !== prompt.realm) return 0
-    const common = commonStart(tokens, prompt.tokens)
+    const common = commonPrefix(tokens, tokens.length, prompt.tokens, prompt.tokens.length)
     // The last token is evaluated, because its logits are needed.
     const keep = Math.min(common, prompt.tokens.length - 1)
     if (!this.#parts.cutsBack && keep < tokens.length) return 0
@@ -203,13 +204,6 @@ export class SavedPrompts {
   /** Can `one` be used wherever `other` can? */
   #covers(one: Int32Array, other: Int32Array): boolean {
     if (one.length !== other.length && !this.#parts.cutsBack) return false
-    return commonStart(one, other) === other.length
+    return commonPrefix(one, one.length, other, other.length) === other.length
   }
-}
-
-function commonStart(a: Int32Array, b: Int32Array): number {
-  const limit = Math.min(a.length, b.length)
-  let length = 0
-  while (length < limit && a[length] === b[length]) length++
-  return length
 }
