@@ -1,10 +1,10 @@
 import type {
   ChatRequest,
   CompletionRequest,
-  DeltaEvent,
   FinishReason,
   GenerationEvent,
   GenerationRequest,
+  PartKind,
   RenderedPrompt,
   Timings,
   Usage,
@@ -103,8 +103,8 @@ export type AnswerEvent =
   | WaitingEvent
   | { readonly type: "prompt"; readonly warnings?: readonly string[] }
   | { readonly type: "progress" }
-  | { readonly type: "part-start" | "part-end" }
-  | Pick<DeltaEvent, "type" | "part" | "text">
+  | { readonly type: "part-start" | "part-end"; readonly part: PartKind }
+  | { readonly type: "delta"; readonly part: PartKind; readonly text: string }
   | { readonly type: "finish"; readonly reason: FinishReason }
   | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
 

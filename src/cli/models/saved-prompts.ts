@@ -1,13 +1,12 @@
-import type { Inputs } from "../../config/load"
-import { promptsOnDisk } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import { PromptFolder, type SavedPrompt } from "../../kv-disk/folder"
 import type { Io } from "../terminal/io"
 import { printable } from "../terminal/output"
 
 /** The folder of saved prompts, for commands: problems with it go to stderr. */
-export function openPrompts(inputs: Inputs, io: Pick<Io, "writeError">): PromptFolder {
+export function openPrompts(settings: Settings, io: Pick<Io, "writeError">): PromptFolder {
   return new PromptFolder({
-    ...promptsOnDisk(inputs),
+    ...settings.promptsOnDisk,
     warn: (text) => io.writeError(`${printable(text)}\n`),
   })
 }

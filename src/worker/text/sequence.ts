@@ -20,10 +20,6 @@ export class Sequence implements Runnable, CacheablePrompt {
   leader: { readonly sequence: Sequence; readonly length: number } | undefined
   /** A batch containing it failed: it is computed alone next, to find the faulty sequence. */
   suspect = false
-  /**
-   * How many of its first tokens are in cells allocated by another sequence, and the tokens of that sequence.
-   */
-  shared: { readonly tokens: number; readonly owner: readonly number[] } | undefined
   /** It had a slot before, so its prompt is already counted. */
   begun = false
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */

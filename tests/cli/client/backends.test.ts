@@ -5,6 +5,7 @@ import { toChatRequest } from "../../../src/cli/client/chat-request"
 import { remoteRunner } from "../../../src/cli/client/remote-runner"
 import type { ModelRunner } from "../../../src/cli/client/runner"
 import { ServerClient } from "../../../src/cli/client/server-client"
+import { resolveInputs } from "../../../src/config/resolve"
 import { drawImages } from "../../../src/cli/commands/image"
 import { answerOnce } from "../../../src/cli/commands/run"
 import { speakInto } from "../../../src/cli/commands/speak"
@@ -91,7 +92,7 @@ async function runnerOf(where: "process" | "server", engine: FakeEngine): Promis
   const { app } = fakeServer(undefined, { engine })
   const listener = await listen(app, { host: "127.0.0.1", port: 0 })
   listeners.push(listener)
-  return remoteRunner(new ServerClient(listener), { flags: {}, environment: {} }, true)
+  return remoteRunner(new ServerClient(listener), resolveInputs({ flags: {}, environment: {} }), true)
 }
 
 const never = new AbortController().signal
