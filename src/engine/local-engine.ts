@@ -124,7 +124,7 @@ export class LocalEngine implements ManagedEngine {
       available: () => this.#pool.most(this.#memory.known()),
     })
     this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () =>
-      [...this.#models.values()].flatMap(({ loadedWeights }) => loadedWeights),
+      [...this.#models.values()].flatMap(({ workers }) => workers.loadedWeights),
     )
     this.#pool = new Pool({
       limits: this.#live.memory,
@@ -204,7 +204,7 @@ export class LocalEngine implements ManagedEngine {
     this.#pool.setLimits(this.#live.memory)
     const models = [...this.#models.values()]
     for (const model of models) model.settingsChanged()
-    return models.filter(({ isOutdated }) => isOutdated).map(({ summary }) => summary.name)
+    return models.filter(({ workers }) => workers.isOutdated).map(({ summary }) => summary.name)
   }
 
   list(): Promise<readonly ModelSummary[]> {
@@ -247,7 +247,7 @@ export class LocalEngine implements ManagedEngine {
       },
       memory: this.#memory.status(this.#pool, this.#live.memory),
       models,
-      failed: [...this.#models.values()].flatMap(({ failed }) => failed ?? []),
+      failed: [...this.#models.values()].flatMap(({ workers }) => workers.failed ?? []),
       devices: this.#probe.peek()?.devices ?? null,
     }
   }
@@ -287,7 +287,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   #problems(): readonly string[] {
-    const ofModels = [...this.#models.values()].flatMap(({ problem }) => problem ?? [])
+    const ofModels = [...this.#models.values()].flatMap(({ workers }) => workers.problem ?? [])
     const { failure } = this.#probe
     return failure === undefined ? ofModels : [...ofModels, failure.publicMessage]
   }
@@ -370,7 +370,7 @@ export class LocalEngine implements ManagedEngine {
   /** A loaded model has already passed this check. @throws WrongModelKind */
   async #checkGenerates({ name, kind, id }: ModelSummary): Promise<void> {
     const known = this.#models.get(name)
-    if (kind !== "text" || (known?.isLoaded && known.summary.id === id)) return
+    if (kind !== "text" || (known?.workers.replicas.serves() && known.summary.id === id)) return
     const details = await this.#describe(name)
     // The load reports problems with the files.
     if (!(details instanceof XllmError)) checkGenerates(details)
@@ -398,7 +398,7 @@ export class LocalEngine implements ManagedEngine {
    * listing
    */
   async #retireRemoved(): Promise<void> {
-    const loaded = [...this.#models.values()].filter(({ isLoaded }) => isLoaded)
+    const loaded = [...this.#models.values()].filter(({ workers }) => workers.replicas.serves())
     if (loaded.length === 0) return
     const asked = ++this.#asked
     const there = new Set((await this.#options.store.list()).map(({ name }) => name))
