@@ -43,6 +43,12 @@ export const BODY_BYTES = {
   other: MIB,
 }
 
+/**
+ * An event of a stream, as the command line reads it from a server, in characters. The largest is an image of
+ * 2048 × 2048 pixels that does not compress: 16 MiB, and a third more in base64.
+ */
+export const EVENT_CHARACTERS = 64 * MIB
+
 /** The largest form: audio and images are streamed to disk, and never held in memory as a whole. */
 export const DEFAULT_UPLOAD_BYTES = 50 * MIB
 
@@ -92,8 +98,8 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
-  /** OpenAI's limit. A few minutes of speech. */
-  speech: { maxLength: 4096 },
+  /** A long book, 20 hours of speech: it is synthesised sentence by sentence. OpenAI's limit is 4096. */
+  speech: { maxLength: 1_000_000 },
   /** OpenAI's limit. Accepted, but ignored. */
   instructions: { maxLength: 4096 },
   /** OpenAI's limit. */
@@ -108,7 +114,7 @@ export const TEXTS = {
 export const COUNTS = {
   /** A template iterates over them; 16,384 take it about 100 ms in a separate thread. */
   messages: { maxItems: 16_384 },
-  /** Of all messages together. */
+  /** Of all messages together, with their tool calls. */
   contentParts: { maxItems: 16_384 },
   /** OpenAI's limit. Each becomes a separate request, 64 at a time. */
   prompts: { maxItems: 2048 },
@@ -157,6 +163,14 @@ export const NUMBERS = {
   speaker: { min: 0, max: MAX_INT32 },
   /** The longest possible context of a model; the file and the memory set the real limit. */
   context: { min: 1, max: 16_777_216 },
+} as const satisfies Readonly<Record<string, Range>>
+
+/** Rotary position embeddings. llama.cpp accepts any number, and answers with noise. */
+export const ROPE = {
+  /** Models use 10,000 to about 10^9. */
+  freqBase: { min: 1, max: 1e12 },
+  /** A thousand times as long as trained; more than 1 is a shorter one. */
+  freqScale: { min: 0.001, max: 1000 },
 } as const satisfies Readonly<Record<string, Range>>
 
 /** OpenAI's limits of `logit_bias`. */

@@ -5,7 +5,7 @@ import type {
   GenerationRequest,
   RenderedPrompt,
 } from "../domain/chat"
-import type { Device } from "../domain/device"
+import type { Device, MemoryFootprint } from "../domain/device"
 import type { ImageEvent, ImageRequest } from "../domain/image"
 import type { LoadedModel } from "../domain/loaded-model"
 import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
@@ -40,16 +40,13 @@ import {
   type Timeouts,
   timeoutsOf,
 } from "./process/timeouts"
-import type { GpuReading } from "./residency/available-memory"
-import type { LoadedWeights } from "./residency/mapped-weights"
 import { MemoryReader } from "./residency/memory-reader"
-import { Pool, type PoolEffects } from "./residency/pool"
-import { checkSettings } from "./residency/settings-check"
+import { Pool } from "./residency/pool"
+import type { PoolMember } from "./residency/pool-entry"
+import { checkSettings, type KnownDevices } from "./residency/settings-check"
 import { ContextReader } from "./serving/context-lengths"
 import { ModelServer } from "./serving/model-server"
-import type { Replica } from "./serving/replica"
 import { RequestStream } from "./serving/request-stream"
-import { toLoadPlan } from "./serving/to-load-plan"
 
 export interface EngineOptions {
   readonly store: Catalog
@@ -94,8 +91,6 @@ export class LocalEngine implements ManagedEngine {
   readonly #pool: Pool
   /** By name; every model that was ever used, with a worker or without. */
   readonly #models = new Map<string, ModelServer>()
-  /** By pool id. */
-  readonly #replicas = new Map<string, { readonly replica: Replica; readonly model: ModelServer }>()
   #live: LiveOptions
   /** Sequence number of store lookups; a stale reply is discarded. */
   #asked = 0
@@ -103,6 +98,8 @@ export class LocalEngine implements ManagedEngine {
   #starting = false
   #draining: PromiseWithResolvers<void> | undefined
   #closing: Promise<void> | undefined
+  /** When everything is to have ended; `performance.now()`. */
+  #endsAt = Number.POSITIVE_INFINITY
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -124,12 +121,17 @@ export class LocalEngine implements ManagedEngine {
       store: options.store,
       settingsOf: (model) => this.#live.settingsOf(model),
       loaded: () => this.loaded(),
+      available: () => this.#pool.most(this.#memory.known()),
     })
-    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () => this.#loadedWeights())
+    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () =>
+      [...this.#models.values()].flatMap(({ workers }) => workers.loadedWeights),
+    )
     this.#pool = new Pool({
       limits: this.#live.memory,
-      settingsOf: (name) => this.#settingsOf(name),
-      effects: this.#effects(),
+      effects: {
+        measure: (wanted, amounts) => void this.#measure(wanted, amounts),
+        wakeAt: (time) => this.#wakeAt(time),
+      },
       now: () => performance.now(),
     })
   }
@@ -159,11 +161,11 @@ export class LocalEngine implements ManagedEngine {
     return model.render(request, signal)
   }
 
-  async preload(name: string, signal: AbortSignal): Promise<void> {
+  async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
     const model = await this.#find({ model: name })
     if (signal.aborted) throw new Cancelled()
     try {
-      await model.preload(signal)
+      await model.preload(signal, onProgress)
     } catch (error) {
       throw error instanceof XllmError ? await this.#diagnose(model.summary.name, error) : error
     }
@@ -202,7 +204,7 @@ export class LocalEngine implements ManagedEngine {
     this.#pool.setLimits(this.#live.memory)
     const models = [...this.#models.values()]
     for (const model of models) model.settingsChanged()
-    return models.filter(({ isOutdated }) => isOutdated).map(({ summary }) => summary.name)
+    return models.filter(({ workers }) => workers.isOutdated).map(({ summary }) => summary.name)
   }
 
   list(): Promise<readonly ModelSummary[]> {
@@ -211,6 +213,11 @@ export class LocalEngine implements ManagedEngine {
 
   show(model: string): Promise<ModelDetails> {
     return this.#options.store.describe(model)
+  }
+
+  async contextLength(name: string): Promise<number | undefined> {
+    const model = await this.show(name)
+    return (await this.contextLengths([model])).get(model.name)?.served
   }
 
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
@@ -240,7 +247,7 @@ export class LocalEngine implements ManagedEngine {
       },
       memory: this.#memory.status(this.#pool, this.#live.memory),
       models,
-      failed: [...this.#models.values()].flatMap(({ failed }) => failed ?? []),
+      failed: [...this.#models.values()].flatMap(({ workers }) => workers.failed ?? []),
       devices: this.#probe.peek()?.devices ?? null,
     }
   }
@@ -251,6 +258,7 @@ export class LocalEngine implements ManagedEngine {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining ??= Promise.withResolvers()
+    this.#endsAt = performance.now() + timeoutMs
     for (const model of this.#models.values()) model.failWaiting(new ShuttingDown("the server"))
     const timer = setTimeout(this.#draining.resolve, timeoutMs)
     this.#lookWhetherDrained()
@@ -279,13 +287,19 @@ export class LocalEngine implements ManagedEngine {
   }
 
   #problems(): readonly string[] {
-    const ofModels = [...this.#models.values()].flatMap(({ problem }) => problem ?? [])
+    const ofModels = [...this.#models.values()].flatMap(({ workers }) => workers.problem ?? [])
     const { failure } = this.#probe
     return failure === undefined ? ofModels : [...ofModels, failure.publicMessage]
   }
 
   get #isStopping(): boolean {
     return this.#closing !== undefined || this.#draining !== undefined
+  }
+
+  /** For how long a worker that is ended may write prompts to disk. */
+  #saveMs(): number {
+    const most = this.#options.limits?.saveMs ?? DEFAULT_TIMEOUTS.saveMs
+    return Math.max(0, Math.min(most, this.#endsAt - performance.now()))
   }
 
   #lookWhetherDrained(): void {
@@ -301,7 +315,7 @@ export class LocalEngine implements ManagedEngine {
   async #begin(stream: RequestStream): Promise<void> {
     try {
       const model = await this.#findOrFetch(stream)
-      stream.diagnose = (error) => this.#diagnose(model.summary.name, error)
+      stream.diagnose = (error) => this.#diagnose(model.summary.name, model.withContextAdvice(error))
       if (!stream.over) model.join(stream)
     } catch (error) {
       stream.fail(asXllmError(error))
@@ -356,7 +370,7 @@ export class LocalEngine implements ManagedEngine {
   /** A loaded model has already passed this check. @throws WrongModelKind */
   async #checkGenerates({ name, kind, id }: ModelSummary): Promise<void> {
     const known = this.#models.get(name)
-    if (kind !== "text" || (known?.isLoaded && known.summary.id === id)) return
+    if (kind !== "text" || (known?.workers.replicas.serves() && known.summary.id === id)) return
     const details = await this.#describe(name)
     // The load reports problems with the files.
     if (!(details instanceof XllmError)) checkGenerates(details)
@@ -384,7 +398,7 @@ export class LocalEngine implements ManagedEngine {
    * listing
    */
   async #retireRemoved(): Promise<void> {
-    const loaded = [...this.#models.values()].filter(({ isLoaded }) => isLoaded)
+    const loaded = [...this.#models.values()].filter(({ workers }) => workers.replicas.serves())
     if (loaded.length === 0) return
     const asked = ++this.#asked
     const there = new Set((await this.#options.store.list()).map(({ name }) => name))
@@ -395,90 +409,39 @@ export class LocalEngine implements ManagedEngine {
     const { runtimeFolder, derivedFolder, workerCommand, limits, log, observer } = this.#options
     const model = new ModelServer(summary, {
       pool: this.#pool,
+      memory: this.#memory,
       runtimeFolder,
       derivedFolder,
       commandOf: workerCommand,
       limitsOf: (kind) => timeoutsOf(kind, limits),
+      saveMs: () => this.#saveMs(),
       live: () => this.#live,
       observer,
       log,
-      replicaMade: (replica, of) => void this.#replicas.set(replica.id, { replica, model: of }),
-      replicaGone: ({ id }) => void this.#replicas.delete(id),
       becameFree: () => this.#lookWhetherDrained(),
-      memoryChanged: () => this.#memory.changed(),
     })
     this.#models.set(summary.name, model)
     return model
-  }
-
-  #loadedWeights(): readonly LoadedWeights[] {
-    return [...this.#replicas.values()].flatMap(({ replica: { model, info, loadedWith: settings } }) =>
-      info === undefined || settings === undefined ? [] : { path: model.path, info, settings },
-    )
-  }
-
-  #settingsOf(name: string): ModelSettings {
-    return this.#models.get(name)?.settings ?? this.#live.settingsOf({ name })
   }
 
   #refuseWhenStopping(): void {
     if (this.#isStopping) throw new ShuttingDown("the server")
   }
 
-  #effects(): PoolEffects {
-    const at = (id: string) => this.#replicas.get(id)
-    return {
-      measure: (ids) => void this.#measure(ids),
-      load: (id, fit) => {
-        const entry = at(id)
-        if (entry === undefined) return
-        const { settings } = entry.model
-        const { offload } = this.#memory
-        entry.model.load(entry.replica, toLoadPlan({ settings, fit, offload }))
-      },
-      unload: (id, reason) => {
-        const entry = at(id)
-        entry?.model.unload(entry.replica, reason)
-      },
-      refuse: (id, error) => at(id)?.model.refused(error),
-      decline: (id) => {
-        const entry = at(id)
-        entry?.model.declined(entry.replica)
-      },
-      waits: (id) => at(id)?.model.waitsForRoom(),
-      hold: (id, held) => {
-        const entry = at(id)
-        entry?.model.hold(entry.replica, held)
-      },
-      wakeAt: (time) => this.#wakeAt(time),
-    }
-  }
-
-  async #measure(ids: readonly string[]): Promise<void> {
-    const names = new Map(ids.map((id) => [id, this.#replicas.get(id)?.model.summary.name ?? ""]))
-    const wantsGpus = [...names.values()].some((name) => this.#settingsOf(name).gpuLayers !== 0)
-    const [reading, ...details] = await Promise.all([
+  async #measure(wanted: readonly PoolMember[], amounts: readonly MemoryFootprint[]): Promise<void> {
+    const wantsGpus =
+      wanted.some(({ settings }) => settings.gpuLayers !== 0) ||
+      amounts.some(({ devices }) => devices.length > 0)
+    const [reading, ...described] = await Promise.all([
       this.#memory.read(wantsGpus),
-      ...[...names].map(async ([id, name]) => [id, await this.#describe(name)] as const),
+      ...wanted.map(async (member) => [member, await this.#describe(member.model.name)] as const),
     ])
-    const checked = details.map(([id, found]) => [id, this.#checked(found, reading.gpus, wantsGpus)] as const)
-    this.#pool.measured({ reading, details: new Map(checked) })
-  }
-
-  /** The settings unchanged, or the error in them. */
-  #checked(
-    details: ModelDetails | XllmError,
-    gpus: readonly GpuReading[],
-    wantsGpus: boolean,
-  ): ModelDetails | XllmError {
-    if (details instanceof XllmError) return details
     const names = wantsGpus ? this.#memory.deviceNames : undefined
-    try {
-      checkSettings(details, this.#settingsOf(details.name), names && { names, gpus })
-      return details
-    } catch (error) {
-      return asXllmError(error)
-    }
+    const devices = names && { names, gpus: reading.gpus }
+    const checked = described.map(
+      ([member, found]) => [member, withValidSettings(found, member.settings, devices)] as const,
+    )
+    this.#pool.measured({ reading, details: new Map(checked) })
   }
 
   #describe(name: string): Promise<ModelDetails | XllmError> {
@@ -491,5 +454,20 @@ export class LocalEngine implements ManagedEngine {
     if (time === undefined) return
     const ms = Math.min(2 ** 31 - 1, Math.max(0, time - performance.now()))
     this.#wakeTimer = setTimeout(() => this.#pool.tick(), Math.ceil(ms))
+  }
+}
+
+/** The details unchanged, or the error in the settings. */
+function withValidSettings(
+  details: ModelDetails | XllmError,
+  settings: ModelSettings,
+  devices: KnownDevices | undefined,
+): ModelDetails | XllmError {
+  if (details instanceof XllmError) return details
+  try {
+    checkSettings(details, settings, devices)
+    return details
+  } catch (error) {
+    return asXllmError(error)
   }
 }

@@ -48,7 +48,7 @@ function ask(engine: ManagedEngine, model: keyof typeof ALL, prompt: FakePrompt)
 }
 
 /** What each kind tells in one step of its work. */
-const PIECES = { writer: "text", joe: "audio", ear: "segment", brush: "step" } as const
+const PIECES = { writer: "delta", joe: "audio", ear: "segment", brush: "step" } as const
 
 test.each(KINDS)("%s loads, works and says what it did", async (model) => {
   const { engine, pid } = testEngine({ models: ALL })

@@ -10,7 +10,7 @@ import { checkImageSize, DEFAULT_STRENGTH, IMAGE_FORMATS } from "../../http/read
 import { IMAGES, TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
-import { type MediaWork, withModel } from "../client/media-source"
+import { type ModelWork, withModel } from "../client/with-model"
 import { loadingText, queuedText } from "../client/print-answer"
 import { existingFile } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
@@ -117,7 +117,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
       const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
       const open = (index: number) =>
         toStdout ? Promise.resolve(stdoutOutput(io)) : fileOutput(numbered(name, index, request.n))
-      const drawn = await draw(work, { ...request, ...(source && { source }) }, open, io)
+      const drawn = await drawImages(work, { ...request, ...(source && { source }) }, open, io)
       if (flags.json) io.write(toJson({ model: work.model, ...drawn }))
       else if (!toStdout) for (const { file = "" } of drawn.images) io.write(`${printable(file)}\n`)
     })
@@ -126,7 +126,12 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
 
 async function readPrompt(words: readonly string[], io: Io): Promise<string> {
   const prompt = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
-  if (prompt.trim() !== "") return prompt.trim()
+  const { maxLength } = TEXTS.imagePrompt
+  const characters = Array.from(prompt.trim()).length
+  if (characters > maxLength) {
+    throw new UsageError(`the prompt must have at most ${maxLength} characters, got ${characters}`)
+  }
+  if (characters > 0) return prompt.trim()
   throw new UsageError("image needs a PROMPT: write it after the model's name, or pipe it in")
 }
 
@@ -210,8 +215,8 @@ interface DrawnImage extends Size {
   readonly seed: number
 }
 
-async function draw(
-  { source, signal }: MediaWork,
+export async function drawImages(
+  { backend, signal }: ModelWork,
   request: ImageRequest,
   open: (index: number) => Promise<OutputTarget>,
   io: Io,
@@ -221,7 +226,7 @@ async function draw(
   const images: DrawnImage[] = []
   let done: Extract<ImageEvent, { readonly type: "done" }> | undefined
   try {
-    for await (const event of source.draw(request, signal)) {
+    for await (const event of backend.draw(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
       else if (event.type === "done") done = event

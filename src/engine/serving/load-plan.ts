@@ -3,8 +3,9 @@ import type { LoadedModelInfo } from "../../domain/loaded-model"
 import type { ModelDetails } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
+import { MORE_CONTEXT } from "../../errors/request"
 import { planCache } from "../residency/estimate"
-import type { CacheMemory } from "../residency/eviction"
+import { type CacheMemory, spaceOnGpus } from "../residency/cache-memory"
 import { nextLoad } from "../residency/load-fallback"
 
 /** What a replica loads. */
@@ -25,13 +26,20 @@ export interface LoadPlan {
   readonly simulatedDevices?: MemoryFootprint["devices"]
 }
 
+/** What a user should know of it; undefined: nothing. */
+export function noteOn({ kv, details }: LoadPlan): string | undefined {
+  if (details.kind !== "text" || kv?.contextLimitedBy === undefined) return undefined
+  const { contextLength } = kv
+  return `memory limits the context to ${contextLength} of ${details.contextLength} tokens; ${MORE_CONTEXT} allows more`
+}
+
 /** The next attempt after a failed load, and how it is reduced; undefined where nothing is left to try. */
 export function afterFailure(
   load: LoadPlan,
   error: XllmError,
 ): { readonly load: LoadPlan; readonly note: string } | undefined {
   const { wanted, settings, kv, plan, working } = load
-  const next = nextLoad({ error, wanted, settings, contextLength: kv?.contextLength ?? 0 })
+  const next = nextLoad({ error, wanted, settings, contextLength: firstContext(kv) })
   if (next === undefined) return undefined
   const hasFewerLayers = next.settings.gpuLayers !== settings.gpuLayers
   return {
@@ -49,27 +57,50 @@ export function afterFailure(
 function replanned({ details, memory }: LoadPlan, settings: TextModelSettings): KvPlan | null {
   if (details.kind !== "text") return null
   const onGpus = memory.gpuBytes > 0 && settings.gpuLayers !== 0
-  return planCache(details, settings, onGpus ? memory.gpuBytes : memory.systemBytes)
+  return planCache(details, settings, onGpus ? spaceOnGpus(memory) : { freeBytes: memory.systemBytes })
 }
 
-/** What a replica holds that has loaded: what the worker measured, and what it takes while it works. */
-export function footprintOf(load: LoadPlan, { footprint, devices }: LoadedModelInfo): MemoryFootprint {
+/** What of the context length is allocated by the load. */
+function firstContext(kv: KvPlan | null): number {
+  return kv === null ? 0 : Math.min(kv.contextLength, kv.cells)
+}
+
+/**
+ * What a replica holds that has loaded: what the worker measured, and what it takes while it works. `measured`: a
+ * later measurement; memory that was taken since the load is part of what the work takes.
+ */
+export function footprintOf(
+  load: LoadPlan,
+  { footprint, devices }: LoadedModelInfo,
+  measured = footprint,
+): MemoryFootprint {
   const { simulatedDevices } = load
   // Some workers carry on without the GPU that they were meant to use.
   const isThere = load.working.devices.every(({ name }) => devices.includes(name))
   const working = isThere || simulatedDevices !== undefined ? load.working : inSystemMemory(load.working)
   return {
-    ramBytes: footprint.ramBytes + working.ramBytes,
-    devices: simulatedDevices ?? added([...footprint.devices, ...working.devices]),
+    ramBytes: whileWorking(footprint.ramBytes, working.ramBytes, measured.ramBytes),
+    devices: simulatedDevices ?? devicesWhileWorking(footprint.devices, working.devices, measured.devices),
   }
 }
 
-/** Sums the entries of each device. */
-function added(devices: MemoryFootprint["devices"]): MemoryFootprint["devices"] {
-  return [...Map.groupBy(devices, ({ name }) => name)].map(([name, same]) => ({
+/** A growth since the load uses up what was planned for work; a release of memory does not add to it. */
+function whileWorking(loaded: number, working: number, measured: number): number {
+  return measured + Math.max(0, working - Math.max(0, measured - loaded))
+}
+
+type DeviceBytes = MemoryFootprint["devices"]
+
+function devicesWhileWorking(loaded: DeviceBytes, working: DeviceBytes, measured: DeviceBytes): DeviceBytes {
+  const names = new Set([...measured, ...working].map(({ name }) => name))
+  return [...names].map((name) => ({
     name,
-    bytes: same.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: whileWorking(bytesOf(loaded, name), bytesOf(working, name), bytesOf(measured, name)),
   }))
+}
+
+function bytesOf(devices: DeviceBytes, wanted: string): number {
+  return devices.reduce((sum, { name, bytes }) => (name === wanted ? sum + bytes : sum), 0)
 }
 
 /** The same bytes, all in system memory. */

@@ -14,15 +14,14 @@ export interface WorkerSettingsInput {
  * What a worker is told to load for a plan. GPUs that are simulated get no layers, for they could not run them; the
  * plan shows what real ones would get.
  */
-export function toLoadPlan({ settings, fit, offload }: WorkerSettingsInput): Omit<LoadPlan, "wanted"> {
+export function toLoadPlan({ settings, fit, offload }: WorkerSettingsInput): LoadPlan {
   const { details, memory, need, placement } = fit
   const { transientBytes } = need
   const onGpu = placement.gpuLayers > 0
+  const wanted = toLoadSettings(settings)
   return {
-    settings: {
-      ...toLoadSettings(settings),
-      ...offloadSettings(fit, offload),
-    },
+    wanted,
+    settings: { ...wanted, ...offloadSettings(fit, offload) },
     kv: need.kv,
     details,
     memory,

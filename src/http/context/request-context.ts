@@ -12,6 +12,8 @@ export class RequestContext {
   readonly method: string
   /** Without the query, which may contain secrets. */
   readonly path: string
+  /** Whose cached prompts it may use; undefined: those of everybody. */
+  cacheOwner: string | undefined
   readonly #startedAt = performance.now()
   readonly #over: (requestContext: RequestContext) => void
   #status: number | undefined
@@ -126,9 +128,9 @@ export class RequestContext {
 
   /** Counts the tokens of an answer. Called for every token, so it does as little as possible. */
   observe(event: GenerationEvent): void {
-    if (event.type === "text") {
+    if (event.type === "delta") {
       this.#generatedTokens += event.tokens
-      this.says(event.text)
+      if (event.part === "text") this.says(event.text)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }

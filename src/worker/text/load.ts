@@ -7,7 +7,13 @@ import { NotEnoughMemory } from "../../errors/engine"
 import { ModelLoadFailed } from "../../errors/model"
 import { Unsupported } from "../../errors/request"
 import { partPaths } from "../../formats/gguf/split"
-import { contextAdvice, leastContextBytes, MICRO_BATCH_TOKENS, mostOutputs } from "../../formats/kv-layout"
+import {
+  contextAdvice,
+  leastContextBytes,
+  MICRO_BATCH_TOKENS,
+  mostKvBytes,
+  mostOutputs,
+} from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
@@ -20,6 +26,7 @@ import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
 import { measureFootprint } from "./footprint"
+import { ropeOf } from "./rope"
 
 /** The most tokens of one decode: llama.cpp's own default. */
 const BATCH_TOKENS = 2048
@@ -63,6 +70,7 @@ export function loadText(
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
+  const rope = ropeOf(model, source.name, settings)
   const adapters = loadAdapters(model, source.name, source.adapters)
   const onGpu = gpuLayers > 0
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
@@ -85,7 +93,7 @@ export function loadText(
   return {
     model,
     context,
-    cache: new KvCache(context, model, settings.slots, kv.layout),
+    cache: new KvCache(context, model),
     contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
     batchTokens: BATCH_TOKENS,
     mostOutputs: outputs,
@@ -95,10 +103,14 @@ export function loadText(
       footprint,
       contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
       trainedContextLength: model.trainedContextLength,
+      ...(rope !== undefined && { rope }),
       slots: settings.slots,
       kvLayout: kv.layout,
       kvCells: kv.cells,
       kvBytes: kv.bytes,
+      kvMostCells: kv.mostCells,
+      kvMostBytes: mostKvBytes(kv),
+      ...(kv.contextLimitedBy !== undefined && { contextLimitedBy: kv.contextLimitedBy }),
       modelBytes,
       gpuLayers,
       totalLayers: model.layers + 1,
@@ -232,6 +244,7 @@ function makeContext(
   outputs: number,
 ): Context {
   const context = Context.create(model, {
+    ...settings,
     cells: kv.cells,
     layout: kv.layout,
     sequences: settings.slots,
@@ -240,9 +253,6 @@ function makeContext(
     outputs,
     decodeThreads: threads.decode,
     prefillThreads: threads.prefill,
-    kvTypeK: settings.kvTypeK,
-    kvTypeV: settings.kvTypeV,
-    flashAttention: settings.flashAttention,
   })
   if (context !== undefined) return context
   throw new ModelLoadFailed(

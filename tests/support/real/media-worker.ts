@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { MemoryFootprint } from "../../../src/domain/device"
 import type { LoadedModelInfo } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { TextModelSettings } from "../../../src/domain/settings"
@@ -87,6 +88,7 @@ export abstract class MediaWorker<
   readonly #events = new EventReader<E>()
   readonly #work = new Map<number, W>()
   #info: LoadedModelInfo | undefined
+  #footprint: MemoryFootprint | undefined
   #nextId = 1
 
   protected constructor(kind: ModelKind, command: MediaWorkerOptions["command"]) {
@@ -110,6 +112,7 @@ export abstract class MediaWorker<
       environment: workerEnvironment(runtimeFolder ?? join(tmpdir(), "xllm-test-runtime")),
       model: {
         name: "m",
+        id: "0123456789ab",
         kind: this.#kind,
         path,
         derivedFolder,
@@ -125,6 +128,11 @@ export abstract class MediaWorker<
   get info(): LoadedModelInfo {
     if (this.#info === undefined) throw new Error("the worker is not loaded")
     return this.#info
+  }
+
+  /** The memory by its last report. */
+  get footprint(): MemoryFootprint {
+    return this.#footprint ?? this.info.footprint
   }
 
   get pid(): number {
@@ -156,6 +164,7 @@ export abstract class MediaWorker<
   #hear(message: FromWorker<E>): void {
     if (message.type === "ready") this.#ready.resolve(message.info)
     if (message.type === "load-failed") this.#ready.reject(fromWire(message.error))
+    if (message.type === "footprint") this.#footprint = message.footprint
     if (message.type !== "step") return
     this.signs++
     for (const entry of this.#events.read(message.events)) this.#work.get(entry.id)?.take(entry)

@@ -7,9 +7,15 @@ import type {
   RenderedPrompt,
   TokenLogprob,
 } from "../../../src/domain/chat"
-import type { LoadedModelInfo, LoadedTextInfo, WorkerCounters } from "../../../src/domain/loaded-model"
+import type {
+  DiskUsage,
+  LoadedModelInfo,
+  LoadedTextInfo,
+  WorkerCounters,
+} from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../../../src/domain/settings"
+import { toLoadSettings } from "../../../src/engine/model-kinds"
 import { DEFAULT_TIMEOUTS } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
 import { fromWire, type XllmError } from "../../../src/errors/base"
@@ -21,6 +27,7 @@ import {
   EventReader,
   type RequestEvent,
 } from "../../../src/protocol/wire"
+import { BUILT_IN_SETTINGS } from "../built-in-settings"
 import { kvPlanOf } from "./kv-plan"
 
 /** The command that starts a real worker from the sources. */
@@ -33,21 +40,13 @@ export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] 
  * synchronise at every operation, which is very slow when other tests keep the cores busy.
  */
 export const EXACT_SETTINGS: TextModelSettings = {
-  contextLength: null,
-  slots: 16,
+  ...toLoadSettings(BUILT_IN_SETTINGS),
   decodeThreads: 1,
   prefillThreads: 1,
   gpuLayers: 0,
-  splitMode: "layer",
-  tensorSplit: null,
-  devices: null,
   kvTypeK: "f32",
   kvTypeV: "f32",
-  kvLayout: null,
-  kvCells: null,
   flashAttention: "off",
-  memoryMap: true,
-  memoryLock: false,
 }
 
 export const LAYOUTS: readonly KvLayout[] = ["split", "unified"]
@@ -92,8 +91,12 @@ export class Run {
     return promise
   }
 
+  get isOver(): boolean {
+    return this.error !== undefined || this.events.some(({ type }) => type === "done")
+  }
+
   get shown(): number {
-    return this.#of("text").reduce((sum, event) => sum + event.tokens, 0)
+    return this.#of("delta").reduce((sum, event) => sum + event.tokens, 0)
   }
 
   text(choice = 0): string {
@@ -127,8 +130,8 @@ export class Run {
     return only(this.#of("done"))
   }
 
-  #textEvents(choice: number): EventOf<"text">[] {
-    return this.#of("text").filter((event) => event.choice === choice)
+  #textEvents(choice: number): EventOf<"delta">[] {
+    return this.#of("delta").filter((event) => event.choice === choice)
   }
 
   #of<T extends GenerationEvent["type"]>(type: T): EventOf<T>[] {
@@ -169,6 +172,10 @@ export interface RealWorkerOptions {
  */
 export class RealWorker implements AsyncDisposable {
   readonly info: LoadedTextInfo
+  /** What it reported about prompts on disk, in order. */
+  readonly disk: DiskUsage[] = []
+  /** Its log lines of that level, after the load. */
+  readonly errors: string[] = []
   /** All reported steps, in order. */
   readonly steps: Step[] = []
   readonly #child: WorkerChild<ToTextWorker, FromTextWorker>
@@ -198,7 +205,9 @@ export class RealWorker implements AsyncDisposable {
           else if (message.type === "load-failed") ready.reject(fromWire(message.error))
           else if (worker) worker.#hear(message)
         },
-        line: () => {},
+        line: (line) => {
+          if (line.type === "log" && line.level === "error") worker?.errors.push(line.text)
+        },
         ended: ({ how, lastLines }) => {
           const error = new Error(`the worker ${how}: ${lastLines.join(" | ")}`)
           ready.reject(error)
@@ -211,6 +220,7 @@ export class RealWorker implements AsyncDisposable {
       environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
       model: {
         name: "m",
+        id: "0123456789ab",
         kind: "text",
         path,
         derivedFolder: "/nonexistent",
@@ -293,8 +303,15 @@ export class RealWorker implements AsyncDisposable {
     }
   }
 
+  /** Asks it to end, with that much time to write prompts to disk, and waits for it. */
+  async stop(saveMs: number): Promise<void> {
+    this.#child.send({ type: "stop", saveMs })
+    await this.#child.ended
+  }
+
   #hear(message: FromTextWorker): void {
     if (message.type === "step") this.#hearStep(message)
+    else if (message.type === "disk") this.disk.push(message.usage)
     else if (message.type === "rendered")
       this.#rendered.get(message.id)?.resolve(decodeRendered(message.result))
     else if (message.type === "render-failed") this.#rendered.get(message.id)?.reject(fromWire(message.error))
@@ -308,7 +325,7 @@ export class RealWorker implements AsyncDisposable {
 
   #lost(error: Error): void {
     const wire = { code: "worker_lost", status: 500, message: error.message }
-    for (const run of this.#runs.values()) if (run.error === undefined) run.take({ id: run.id, error: wire })
+    for (const run of this.#runs.values()) if (!run.isOver) run.take({ id: run.id, error: wire })
     for (const rendered of this.#rendered.values()) rendered.reject(error)
   }
 

@@ -1,6 +1,7 @@
 import type { ImageFormat, ImageRequest } from "../../../domain/image"
 import { InvalidRequest } from "../../../errors/request"
 import { IMAGES, TEXTS } from "../../../limits"
+import { refuseUnsupported } from "../../read/field-table"
 import { defined, Fields, invalidField, readCharacters } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/json-body"
@@ -8,7 +9,7 @@ import { checkImageSize, DEFAULT_STRENGTH, IMAGE_FORMATS } from "../../read/medi
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
 import { readSeed } from "../../read/seed"
-import { IMAGE_FIELDS, refuseUnsupported } from "../request-fields"
+import { IMAGE_FIELDS } from "./image-fields"
 
 const RESPONSE_FORMATS = ["url", "b64_json"] as const
 
