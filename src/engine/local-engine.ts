@@ -308,7 +308,7 @@ export class LocalEngine implements ManagedEngine {
   async #begin(stream: RequestStream): Promise<void> {
     try {
       const model = await this.#findOrFetch(stream)
-      stream.diagnose = (error) => this.#diagnose(model.summary.name, error)
+      stream.diagnose = (error) => this.#diagnose(model.summary.name, model.withContextAdvice(error))
       if (!stream.over) model.join(stream)
     } catch (error) {
       stream.fail(asXllmError(error))

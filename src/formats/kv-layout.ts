@@ -35,6 +35,9 @@ const MEMORY_SHARE = 1 / 5
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
+/** Less is not worth a loss of precision. */
+const LEAST_SAVING = 0.1
+
 /** The longest conversation where nobody set one and the cache does not grow; beyond the GPUs, also where it does. */
 export const DEFAULT_CONTEXT = 8192
 
@@ -191,6 +194,18 @@ export function withWholeConversation(kv: KvPlan): KvPlan {
   const times = cells / kv.cells
   const sizes = { bytes: kv.bytes * times, certainBytes: kv.certainBytes * times }
   return { ...kv, ...sizes, cells, layout: "unified", sequences: 1 }
+}
+
+/** The share of a KV cache's memory that q8_0 for both of its parts would save; 0 where it cannot, or not much. */
+export function q8Saving({
+  kvTypeK,
+  kvTypeV,
+  flashAttention,
+}: Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">): number {
+  // Quantized values need flash attention.
+  if (flashAttention === "off") return 0
+  const saved = 1 - (2 * KV_BYTES.q8_0) / (KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV])
+  return saved < LEAST_SAVING ? 0 : saved
 }
 
 /** Advice if a context does not fit in `availableBytes`. */

@@ -31,6 +31,9 @@ extern int pthread_mutex_init(void *mutex, const void *attributes);
 extern int pthread_mutex_lock(void *mutex);
 extern int pthread_mutex_unlock(void *mutex);
 extern size_t pthread_self(void);
+extern int pthread_create(size_t *thread, const void *attributes, void *(*run)(void *), void *data);
+extern int pthread_join(size_t thread, void **result);
+extern int pthread_detach(size_t thread);
 
 #define RTLD_NOW 2
 #ifdef __APPLE__
@@ -106,6 +109,7 @@ static struct context_params (*context_default_params)(void);
 static void *(*model_load_from_file)(const char *path, struct model_params params);
 static void *(*model_load_from_splits)(const char **paths, size_t count, struct model_params params);
 static void *(*init_from_model)(void *model, struct context_params params);
+static void (*context_free)(void *context);
 static int32_t (*decode)(void *context, struct batch batch);
 static void *(*sampler_chain_init)(struct sampler_chain_params params);
 static void (*log_set)(void (*callback)(int, const char *, void *), void *data);
@@ -149,6 +153,7 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
          bind_symbol(l, "llama_model_load_from_file", (void **)&model_load_from_file) &&
          bind_symbol(l, "llama_model_load_from_splits", (void **)&model_load_from_splits) &&
          bind_symbol(l, "llama_init_from_model", (void **)&init_from_model) &&
+         bind_symbol(l, "llama_free", (void **)&context_free) &&
          bind_symbol(l, "llama_decode", (void **)&decode) &&
          bind_symbol(l, "llama_sampler_chain_init", (void **)&sampler_chain_init) &&
          bind_symbol(l, "llama_log_set", (void **)&log_set) &&
@@ -453,6 +458,82 @@ void *xllm_model_load(const void *chosen, const char *paths, int32_t path_count,
 
 void *xllm_context_new(void *model, const void *params) {
   return init_from_model(model, *(const struct context_params *)params);
+}
+
+/* A context that a second thread makes. The mutex guards what follows it. */
+struct making {
+  void *model;
+  struct context_params params;
+  size_t thread;
+  uint64_t mutex[16];
+  void *context;
+  int done, abandoned;
+};
+
+static void *make_context(void *data) {
+  struct making *making = data;
+  void *context = init_from_model(making->model, making->params);
+  pthread_mutex_lock(making->mutex);
+  making->context = context;
+  making->done = 1;
+  int abandoned = making->abandoned;
+  pthread_mutex_unlock(making->mutex);
+  if (!abandoned) return 0;
+  if (context) context_free(context);
+  free(making);
+  return 0;
+}
+
+/* Begins to make a context on a second thread; null if there is none. End it with one of the next two. */
+void *xllm_context_begin(void *model, const void *params) {
+  struct making *making = calloc(1, sizeof *making);
+  if (!making) {
+    snprintf(error, sizeof error, "there is no memory for another context");
+    return 0;
+  }
+  making->model = model;
+  making->params = *(const struct context_params *)params;
+  pthread_mutex_init(making->mutex, 0);
+  if (pthread_create(&making->thread, 0, make_context, making)) {
+    snprintf(error, sizeof error, "a second thread could not be started");
+    free(making);
+    return 0;
+  }
+  return making;
+}
+
+/* Is the thread done, with a context or without? */
+int32_t xllm_context_done(void *data) {
+  struct making *making = data;
+  pthread_mutex_lock(making->mutex);
+  int done = making->done;
+  pthread_mutex_unlock(making->mutex);
+  return done;
+}
+
+/* Waits for the thread. The context, or null if llama.cpp refused it. */
+void *xllm_context_take(void *data) {
+  struct making *making = data;
+  pthread_join(making->thread, 0);
+  void *context = making->context;
+  free(making);
+  return context;
+}
+
+/* Gives up a context without waiting for its thread, which frees it. The model must outlive the thread. */
+void xllm_context_abandon(void *data) {
+  struct making *making = data;
+  pthread_mutex_lock(making->mutex);
+  making->abandoned = 1;
+  int done = making->done;
+  size_t thread = making->thread;
+  pthread_mutex_unlock(making->mutex);
+  if (!done) {
+    pthread_detach(thread);
+    return;
+  }
+  void *context = xllm_context_take(making);
+  if (context) context_free(context);
 }
 
 /* The return code of llama_decode: 0 done, 1 no room in the KV cache, 2 aborted, negative for an error. */

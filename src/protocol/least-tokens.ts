@@ -6,8 +6,6 @@ import { ContextLengthExceeded } from "../errors/request"
 export interface TextCapacity {
   /** The maximum length of a conversation, in tokens. */
   readonly contextLength: number
-  /** Set if the model allows more. */
-  readonly contextLimitedBy?: "memory" | undefined
   /**
    * Bytes of the longest token; absent if the tokenizer normalizes text first, since its length then says
    * nothing.
@@ -25,7 +23,7 @@ export function refuseHopeless(request: GenerationRequest, capacity: TextCapacit
   if (isCut(request)) return
   const isIds = request.kind === "completion" && typeof request.prompt !== "string"
   const ids = isIds ? request.prompt.length : 0
-  refuseOverlong(ids + leastTokensOfText(request, capacity), capacity, fieldOf(request), !isIds)
+  refuse(ids + leastTokensOfText(request, capacity), capacity, fieldOf(request), !isIds)
 }
 
 /**
@@ -34,7 +32,7 @@ export function refuseHopeless(request: GenerationRequest, capacity: TextCapacit
  */
 export function refuseHopelessText(request: GenerationRequest, capacity: TextCapacity): void {
   if (isCut(request)) return
-  refuseOverlong(leastTokensOfText(request, capacity), capacity, fieldOf(request))
+  refuse(leastTokensOfText(request, capacity), capacity, fieldOf(request))
 }
 
 /** Is the start of the prompt dropped if it is too long? */
@@ -62,18 +60,16 @@ function leastTokensOfText(request: GenerationRequest, capacity: TextCapacity): 
  * @throws ContextLengthExceeded
  */
 export function refuseLongText(length: number, capacity: TextCapacity, field: "messages" | "prompt"): void {
-  refuseOverlong(leastTokensOf(length, capacity), capacity, field)
+  refuse(leastTokensOf(length, capacity), capacity, field)
 }
 
-/** @throws ContextLengthExceeded */
-export function refuseOverlong(
-  tokens: number,
-  { contextLength, contextLimitedBy }: Pick<TextCapacity, "contextLength" | "contextLimitedBy">,
+function refuse(
+  least: number,
+  { contextLength }: TextCapacity,
   field: "messages" | "prompt",
   isLowerBound = true,
 ): void {
-  if (tokens <= contextLength) return
-  throw new ContextLengthExceeded(tokens, contextLength, field, isLowerBound, contextLimitedBy)
+  if (least > contextLength) throw new ContextLengthExceeded(least, contextLength, field, isLowerBound)
 }
 
 /** A UTF-16 unit is at least one byte of UTF-8, so this never exceeds the true number. */

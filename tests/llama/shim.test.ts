@@ -16,8 +16,6 @@ afterAll(() => folder[Symbol.dispose]())
 const HARNESS = `
 #include "${join(import.meta.dir, "../../src/llama/shim.c")}"
 
-extern int pthread_create(void *thread, const void *attributes, void *(*start)(void *), void *argument);
-extern int pthread_join(unsigned long thread, void **result);
 
 #define THREADS 8
 #define LINES 2000

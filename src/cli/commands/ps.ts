@@ -1,5 +1,5 @@
+import { readSettings } from "../../config/resolve"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs, serverLocation } from "../../config/settings"
 import type {
   FailedModelBody,
   LoadedInfoBody,
@@ -44,7 +44,7 @@ wait. CONTEXT and TOKENS/S apply to text models only. Models that failed to load
   },
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
-    const client = new ServerClient(serverLocation(await gatherInputs(flags, io.environment)))
+    const client = new ServerClient((await readSettings(flags, io.environment)).server)
     const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
     const models = (await measured(client)).filter(isAsked)
     const failed = (await client.failed()).filter(isAsked)

@@ -3,7 +3,6 @@ import type { LoadedModelInfo } from "../../domain/loaded-model"
 import type { ModelDetails } from "../../domain/model"
 import type { KvPlan, ModelSettings, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
-import { MORE_CONTEXT } from "../../errors/request"
 import { toLoadSettings } from "../model-kinds"
 import { planCache } from "../residency/estimate"
 import { type CacheMemory, spaceOnGpus } from "../residency/cache-memory"
@@ -82,7 +81,10 @@ function offloadSettings(
 export function noteOn({ kv, details }: LoadPlan): string | undefined {
   if (details.kind !== "text" || kv?.contextLimitedBy === undefined) return undefined
   const { contextLength } = kv
-  return `memory limits the context to ${contextLength} of ${details.contextLength} tokens; ${MORE_CONTEXT} allows more`
+  return (
+    `memory limits the context to ${contextLength} of ${details.contextLength} tokens; ` +
+    "a smaller type of KV cache (--cache-type-k q8_0 and --cache-type-v q8_0) or more memory allows more"
+  )
 }
 
 /** The next attempt after a failed load, and how it is reduced; undefined where nothing is left to try. */

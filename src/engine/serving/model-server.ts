@@ -10,6 +10,7 @@ import type { QueueStatus } from "../contract"
 import type { UnloadReason } from "../observer"
 import { abortable } from "./abortable"
 import { describeReplica } from "./describe-replica"
+import { withContextAdvice } from "./longer-context"
 import { QueuedRequest } from "./queued-request"
 import type { Replica } from "./replica"
 import type { ReplicaSet } from "./replica-set"
@@ -222,6 +223,12 @@ export class ModelServer {
     if (this.#queue.count > 0) this.#queue.backlogBegan(replica.readyAt)
     this.#settle()
     this.#emitPositions()
+  }
+
+  /** Adds to the refusal of a prompt that is too long what would allow a longer one. */
+  withContextAdvice(error: XllmError): XllmError {
+    const info = this.#replicas.ready?.info
+    return info?.kind === "text" ? withContextAdvice(error, info, this.workers.settings) : error
   }
 
   /** Does anything wait for a worker? */

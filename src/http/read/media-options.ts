@@ -44,8 +44,3 @@ export const SPEECH_SPEED = { min: 0.25, max: 4 }
 export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "verbose_json"] as const
 
 export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number]
-
-/** Does it have the form of a language's code (`en`, `yue`, `pt-BR`)? Which ones are supported depends on the model. */
-export function isLanguageCode(text: string): boolean {
-  return /^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(text)
-}

@@ -3,6 +3,7 @@ import type { CacheablePrompt, Slot } from "./cache/slots"
 import { AnswerOutput, type AnswerPiece, type PartEvent } from "./output/answer-output"
 import { PlainTextParser } from "./output/parser"
 import { TextOutput } from "./output/text-output"
+import type { PlacedMedia } from "./prompt/cells"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
@@ -19,10 +20,6 @@ export class Sequence implements Runnable, CacheablePrompt {
   leader: { readonly sequence: Sequence; readonly length: number } | undefined
   /** A batch containing it failed: it is computed alone next, to find the faulty sequence. */
   suspect = false
-  /**
-   * How many of its first tokens are in cells allocated by another sequence, and the tokens of that sequence.
-   */
-  shared: { readonly tokens: number; readonly owner: readonly number[] } | undefined
   /** It had a slot before, so its prompt is already counted. */
   begun = false
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
@@ -44,11 +41,15 @@ export class Sequence implements Runnable, CacheablePrompt {
   }
 
   /**
-   * The prompt followed by everything generated so far. Built on first use: of 128 choices most are waiting,
+   * The cells of the prompt, followed by the tokens generated so far. Built on first use: of 128 choices most are waiting,
    * and a prompt may be long.
    */
   get tokens(): number[] {
     return (this.#tokens ??= toList(this.request.prepared.tokens))
+  }
+
+  get media(): readonly PlacedMedia[] {
+    return this.request.prepared.media
   }
 
   get cacheKey(): string {

@@ -57,7 +57,6 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       ...(architecture !== undefined && { architecture }),
       isTemplateChosen: along.template !== undefined,
       contextLength,
-      contextLimitedBy: info.contextLimitedBy,
       ...(defaults !== undefined && { along: defaults }),
       sampling: modelDefaults((key) => model.metadata(key), along.sampling),
     },

@@ -5,6 +5,7 @@ import { toChatRequest } from "../../../src/cli/client/chat-request"
 import { remoteRunner } from "../../../src/cli/client/remote-runner"
 import type { ModelRunner } from "../../../src/cli/client/runner"
 import { ServerClient } from "../../../src/cli/client/server-client"
+import { resolveInputs } from "../../../src/config/resolve"
 import { drawImages } from "../../../src/cli/commands/image"
 import { answerOnce } from "../../../src/cli/commands/run"
 import { speakInto } from "../../../src/cli/commands/speak"
@@ -91,7 +92,7 @@ async function runnerOf(where: "process" | "server", engine: FakeEngine): Promis
   const { app } = fakeServer(undefined, { engine })
   const listener = await listen(app, { host: "127.0.0.1", port: 0 })
   listeners.push(listener)
-  return remoteRunner(new ServerClient(listener), { flags: {}, environment: {} }, true)
+  return remoteRunner(new ServerClient(listener), resolveInputs({ flags: {}, environment: {} }), true)
 }
 
 const never = new AbortController().signal
@@ -213,6 +214,19 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
       expect(io.out).toBe(texts.join(""))
     })
 
+    test("says where the details of a defect are", async () => {
+      const { failure } = await answered(() => {
+        throw new TypeError("undefined is not a function")
+      })
+      if (where === "process") expect(failure).toBeInstanceOf(TypeError)
+      else {
+        expect(failure).toMatchObject({
+          code: "internal_error",
+          message: expect.stringMatching(/^internal error; the server's log has more under request ID \S+$/),
+        })
+      }
+    })
+
     test("fails with the figures of a question that is too long", async () => {
       const { failure } = await answered(() => {
         throw new ContextLengthExceeded(300, 256, "messages")
@@ -293,7 +307,9 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
       { type: "loading", fraction: 0.25 },
       { type: "queued", position: 3 },
     ])
-    expect(seen.map(({ type }) => type)).toEqual(["loading", "queued", "prompt", "delta", "finish", "done"])
+    // Only a process says where a part begins and ends.
+    const types = seen.map(({ type }) => type).filter((type) => !type.startsWith("part-"))
+    expect(types).toEqual(["loading", "queued", "prompt", "delta", "finish", "done"])
   })
 
   describe("a conversation", () => {
@@ -440,8 +456,8 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
         duration: 2,
         text: "Hello world.",
         segments: [
-          { id: 0, start: 0, end: 1, text: "Hello" },
-          { id: 1, start: 1, end: 2, text: "world." },
+          { id: 0, start: 0, end: 1, text: "Hello", temperature: 0, compression_ratio: 0.385 },
+          { id: 1, start: 1, end: 2, text: "world.", temperature: 0, compression_ratio: 0.429 },
         ],
         usage: { type: "duration", seconds: 2 },
         timings: { queue_ms: 3, load_ms: 4, work_ms: 500 },

@@ -1,6 +1,10 @@
+import { commonPrefix, type PlacedMedia, positionOf } from "../prompt/cells"
+
 /** What a cached prefix is found by. */
 export interface CacheablePrompt {
+  /** See `PromptCells`. */
   readonly tokens: readonly number[]
+  readonly media: readonly PlacedMedia[]
   /** What its cells depend on besides the tokens; a prefix with another key is never reused. */
   readonly cacheKey: string
 }
@@ -18,6 +22,21 @@ export interface Slot {
   busy: boolean
   /** Step count at its last use. */
   lastUsed: number
+  /** Its first cells, if they are those of another slot. */
+  shared?: SharedCells | undefined
+}
+
+/** Cells that were computed for other tokens with the same beginning. */
+export interface SharedCells {
+  readonly tokens: number
+  readonly owner: readonly number[]
+}
+
+/** What determines how many cells of a pool a sequence needs. */
+export interface CellHolder {
+  readonly owner: readonly number[]
+  readonly length: number
+  readonly shared?: SharedCells | undefined
 }
 
 /** Capabilities of the context's memory. */
@@ -50,17 +69,21 @@ const LEAST_COPIED = 16
  */
 const MOST_COPIED_RATIO = 16
 
-/** Length of the common prefix, in tokens. */
-export function commonPrefix(
-  a: readonly number[],
-  aLength: number,
-  b: readonly number[],
-  bLength: number,
-): number {
-  const limit = Math.min(aLength, bLength)
-  let length = 0
-  while (length < limit && a[length] === b[length]) length++
-  return length
+/**
+ * Upper bound of cells used in one pool. Shared cells count for the sequence that allocated them; after it is gone,
+ * they remain in use while any other sequence shares them, and count once.
+ */
+export function cellsOf(holders: readonly CellHolder[]): number {
+  const owners = new Set(holders.map(({ owner }) => owner))
+  const left = new Map<readonly number[], number>()
+  let cells = 0
+  for (const { length, shared } of holders) {
+    cells += length - (shared?.tokens ?? 0)
+    if (shared !== undefined && !owners.has(shared.owner))
+      left.set(shared.owner, Math.max(shared.tokens, left.get(shared.owner) ?? 0))
+  }
+  for (const shared of left.values()) cells += shared
+  return cells
 }
 
 /**
@@ -72,12 +95,12 @@ export function reusable(slot: Slot, prompt: CacheablePrompt, traits: MemoryTrai
   const { tokens } = prompt
   const keep = commonPrefix(slot.tokens, slot.length, tokens, tokens.length - 1)
   if (keep === slot.length) return keep
-  return traits.trims && canTrim(slot, keep, traits) ? keep : 0
+  return traits.trims && canTrim(slot, positionOf(prompt.media, keep), traits) ? keep : 0
 }
 
-/** Is the window before position `keep` still cached, despite what a sliding window dropped? */
-export function canTrim(slot: Slot, keep: number, traits: MemoryTraits): boolean {
-  return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, keep - traits.window)
+/** Is the window before a position still cached, despite what a sliding window dropped? */
+export function canTrim(slot: Slot, position: number, traits: MemoryTraits): boolean {
+  return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, position - traits.window)
 }
 
 /**

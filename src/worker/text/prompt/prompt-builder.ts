@@ -6,20 +6,20 @@ import { renderFim } from "../../../prompt/fim"
 import type { PromptPiece } from "../../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
+import { layOutCells, type PromptCells } from "./cells"
 import type { PromptThreadSetup } from "./prompt-messages"
 
 const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
 
 /** A tokenized prompt. */
-export interface Prompt {
+export interface Prompt extends PromptCells {
   readonly text: string
-  readonly tokens: Int32Array
 }
 
 /** Turns a request into tokens. */
 export class PromptBuilder {
   readonly #vocabulary: Vocabulary
-  readonly #context: Pick<PromptThreadSetup, "contextLength" | "contextLimitedBy">
+  readonly #contextLength: number
   readonly #templateError: string | undefined
   /** Absent if the tokenizer normalizes text first. */
   readonly longestTokenBytes: number | undefined
@@ -27,7 +27,7 @@ export class PromptBuilder {
 
   constructor(vocabulary: Vocabulary, setup: PromptThreadSetup) {
     this.#vocabulary = vocabulary
-    this.#context = { contextLength: setup.contextLength, contextLimitedBy: setup.contextLimitedBy }
+    this.#contextLength = setup.contextLength
     this.#templateError = setup.templateError
     this.longestTokenBytes = vocabulary.keepsEveryByte() ? vocabulary.longestTokenBytes() : undefined
     this.template = compileChatTemplate({
@@ -46,7 +46,7 @@ export class PromptBuilder {
    */
   build(request: GenerationRequest, templated: () => void): Prompt {
     this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
-    const capacity = { ...this.#context, longestTokenBytes: this.longestTokenBytes }
+    const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
     refuseHopelessText(request, capacity)
     const pieces = request.kind === "chat" ? this.#render(request) : undefined
     templated()
@@ -68,15 +68,14 @@ export class PromptBuilder {
     if (request.keepLast !== undefined)
       return this.#lastOf(request, this.#mostTokens(request, request.keepLast))
     if (typeof request.prompt === "string") return this.#tokenize([{ text: request.prompt, special: true }])
-    return { text: this.#detokenize(request.prompt), tokens: this.#checked(request.prompt) }
+    return { text: this.#detokenize(request.prompt), ...layOutCells([this.#checked(request.prompt)]) }
   }
 
   /** Maximum prompt tokens of a completion that keeps only the last `keepLast`. */
   #mostTokens({ maxTokens = 0 }: CompletionRequest, keepLast: number): number {
     if (keepLast > 0) return keepLast
     // An answer without a limit, or with one beyond the context, uses the space that is left.
-    const { contextLength } = this.#context
-    return maxTokens < contextLength ? contextLength - maxTokens : contextLength
+    return maxTokens < this.#contextLength ? this.#contextLength - maxTokens : this.#contextLength
   }
 
   /**
@@ -86,7 +85,7 @@ export class PromptBuilder {
   #lastOf({ prompt }: CompletionRequest, count: number): Prompt {
     if (typeof prompt !== "string") {
       const ids = prompt.slice(-count)
-      return { text: this.#detokenize(ids), tokens: this.#checked(ids) }
+      return { text: this.#detokenize(ids), ...layOutCells([this.#checked(ids)]) }
     }
     // This much text has at least `count` tokens; the text before it need not be tokenized.
     const text = prompt
@@ -96,7 +95,7 @@ export class PromptBuilder {
     if (whole.tokens.length <= count) return whole
     const start = this.#vocabulary.addsBos ? whole.tokens.subarray(0, 1) : whole.tokens.subarray(0, 0)
     const end = whole.tokens.subarray(whole.tokens.length - (count - start.length))
-    return { text: this.#detokenize(Array.from(end)), tokens: Int32Array.from([...start, ...end]) }
+    return { text: this.#detokenize(Array.from(end)), ...layOutCells([start, end]) }
   }
 
   #fill(prompt: CompletionRequest["prompt"], suffix: string): Prompt {
@@ -106,7 +105,7 @@ export class PromptBuilder {
       piece.type === "tokens" ? piece.ids : Array.from(this.#vocabulary.tokenize(piece.text, PLAIN_TEXT)),
     )
     const tokens = this.#checked([...start, ...ids])
-    return { text: this.#detokenize(Array.from(tokens)), tokens }
+    return { text: this.#detokenize(Array.from(tokens)), ...layOutCells([tokens]) }
   }
 
   #checked(ids: readonly number[]): Int32Array {
@@ -140,13 +139,7 @@ export class PromptBuilder {
         parseSpecial: piece.special,
       }),
     )
-    const tokens = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
-    let at = 0
-    for (const part of parts) {
-      tokens.set(part, at)
-      at += part.length
-    }
-    return { text, tokens }
+    return { text, ...layOutCells(parts) }
   }
 
   #text(token: number): string {

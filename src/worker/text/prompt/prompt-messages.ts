@@ -19,7 +19,6 @@ export interface PromptThreadSetup {
   /** Why the model's own template is unusable; chats fail with it, completions need no template. */
   readonly templateError?: string
   readonly contextLength: number
-  readonly contextLimitedBy?: "memory" | undefined
   /** The model's defaults, see `encodeDefaults`. */
   readonly along?: string
   /** The model's default sampling parameters; a request's own take precedence. */

@@ -1,7 +1,6 @@
 import type { GenerationRequest, SamplingParameters } from "../../../domain/chat"
 import type { ModelDefaults } from "../../../domain/model"
-import { InvalidRequest } from "../../../errors/request"
-import { refuseOverlong } from "../../../protocol/least-tokens"
+import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
 import { PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
@@ -16,7 +15,6 @@ export interface PreparerParts {
   readonly vocabulary: Vocabulary
   readonly builder: PromptBuilder
   readonly contextLength: number
-  readonly contextLimitedBy?: "memory" | undefined
   /** The model's defaults other than sampling. */
   readonly along: ModelDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
@@ -47,7 +45,7 @@ export class RequestPreparer {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const { text, tokens } = this.#parts.builder.build(request, templated)
+    const { text, tokens, media } = this.#parts.builder.build(request, templated)
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
@@ -58,6 +56,7 @@ export class RequestPreparer {
     const isJudged = isCompletion && request.echo && request.topLogprobs !== undefined
     return {
       tokens,
+      media,
       field: textField(request),
       ...(isCompletion && request.echo && { echo: text }),
       choices: request.n,
@@ -104,7 +103,8 @@ export class RequestPreparer {
   }
 
   #refuseOverlong(length: number, field: PreparedRequest["field"]): void {
-    refuseOverlong(length, this.#parts, field, false)
+    const { contextLength } = this.#parts
+    if (length > contextLength) throw new ContextLengthExceeded(length, contextLength, field)
   }
 
   /** The request's token limit, or the rest of the context. */

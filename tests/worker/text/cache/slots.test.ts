@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test"
 import {
   type CacheablePrompt,
   choosePlacement,
-  commonPrefix,
   leastRecentlyUsedPrefix,
   type MemoryTraits,
   planSlotSwap,
   reusable,
   type Slot,
 } from "../../../../src/worker/text/cache/slots"
+import { commonPrefix } from "../../../../src/worker/text/prompt/cells"
 
 /** Tokens counted up from `first`. */
 function run(first: number, length: number): number[] {
@@ -20,7 +20,7 @@ function slot(id: number, tokens: readonly number[] = [], more: Partial<Slot> = 
 }
 
 function prompt(tokens: readonly number[], cacheKey = ""): CacheablePrompt {
-  return { tokens, cacheKey }
+  return { tokens, media: [], cacheKey }
 }
 
 function traits(more: Partial<MemoryTraits> = {}): MemoryTraits {
