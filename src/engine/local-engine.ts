@@ -144,7 +144,7 @@ export class LocalEngine implements ManagedEngine {
     return this.#work(request, signal)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#work(request, signal)
   }
 
