@@ -204,6 +204,8 @@ export interface Timings {
    */
   readonly generatedTokens: number
   readonly generationMs: number
+  /** How many of the cached prompt tokens were read from disk, and how long that took; absent: none. */
+  readonly disk?: { readonly tokens: number; readonly ms: number }
 }
 
 /**

@@ -77,6 +77,10 @@ export class PromptFolder {
     this.#warn = warn
   }
 
+  async isEmpty(): Promise<boolean> {
+    return (await this.#names()).length === 0
+  }
+
   /** What is on disk now, of one fingerprint or of all. Damaged files are deleted. */
   async list(fingerprint?: string): Promise<readonly SavedPrompt[]> {
     const start = fingerprint?.slice(0, NAMED_DIGITS) ?? ""
@@ -256,7 +260,9 @@ async function writeFile(
         at += bytesWritten
       }
     }
-    await file.sync()
+    // Syncing may take seconds on a busy disk. A write with an end in sight goes without: what a power failure then
+    // leaves is checked before use.
+    if (signal === undefined) await file.sync()
   } finally {
     await file.close()
   }

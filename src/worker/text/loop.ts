@@ -257,6 +257,7 @@ export class TextLoop {
   #promptDone(sequence: Sequence): void {
     const { request } = sequence
     request.promptDone(this.#now())
+    this.#runtime.keeper?.observe(request)
     if (sequence.wantsPromptLogprobs) this.#emit.prompt(request)
   }
 }

@@ -1,4 +1,5 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
+import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { CacheablePrompt, Slot } from "./cache/slots"
 import { AnswerOutput, type AnswerPiece, type PartEvent } from "./output/answer-output"
 import { PlainTextParser } from "./output/parser"
@@ -20,6 +21,8 @@ export class Sequence implements Runnable, CacheablePrompt {
   leader: { readonly sequence: Sequence; readonly length: number } | undefined
   /** A batch containing it failed: it is computed alone next, to find the faulty sequence. */
   suspect = false
+  /** The state of its first tokens, read from disk for its first slot. */
+  saved: ReadPrompt | undefined
   /** It had a slot before, so its prompt is already counted. */
   begun = false
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
@@ -54,6 +57,12 @@ export class Sequence implements Runnable, CacheablePrompt {
 
   get cacheKey(): string {
     return this.request.prepared.cacheKey
+  }
+
+  /** Its slot got that many tokens from its saved state. */
+  useSaved(tokens: number): void {
+    this.saved?.used(tokens)
+    if (this.saved?.ms !== undefined) this.request.disk = { tokens, ms: this.saved.ms }
   }
 
   /** Tokens not yet cached. */

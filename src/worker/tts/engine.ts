@@ -3,14 +3,17 @@ import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
 import type { TtsModel } from "../../formats/speech/tts-model"
-import { createEncoder, type Resampler } from "../audio/encoders/create"
+import { chooseRate, createEncoder, type Resampler } from "../audio/encoders/create"
 import type { AudioEncoder } from "../audio/encoders/encoder"
 import type { Job, MediaEngine } from "../media-shell"
 import type { Sherpa, TtsHandle } from "../sherpa"
 import type { EspeakData } from "./espeak-data"
 import { toBlocks } from "./blocks"
+import { toReadable } from "./readable"
 import { PauseShaper } from "./pauses"
-import { type SpeechPiece, splitIntoPieces } from "./pieces"
+import { type PieceOptions, type SpeechPiece, splitIntoPieces } from "./pieces"
+import { stopRulesFor } from "./abbreviations"
+import { withoutInnerStops } from "./sentences"
 import { chooseSpeaker } from "./speakers"
 
 /** Concurrent requests; they take turns, one sentence each. */
@@ -41,6 +44,13 @@ interface Speaking {
   readonly manner: Manner
   readonly opened: Promise<AudioEncoder>
   readonly job: Job<SpeechEvent>
+}
+
+function piecesOf({ input, rawText = false }: SpeechRequest, options: PieceOptions): SpeechPiece[] {
+  if (rawText) return splitIntoPieces(toBlocks(input), options)
+  const rules = stopRulesFor(options.language)
+  const pieces = splitIntoPieces(toBlocks(toReadable(input), { raw: false }), options)
+  return pieces.map(({ text, ends }) => ({ text: withoutInnerStops(text, rules), ends }))
 }
 
 /** One voice. Synthesizes text piece by piece, and encodes and emits each at once. */
@@ -75,10 +85,12 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     const startedAt = performance.now()
     const manner = this.#mannerOf(request)
     const { language = this.#language, speed } = manner
-    const pieces = splitIntoPieces(toBlocks(request.input), { language, speed })
+    const { format } = request
+    const pieces = piecesOf(request, { language, speed })
     if (pieces.length === 0) throw new InvalidRequest("the input has nothing to speak", "input")
+    const rate = chooseRate(format, this.#sampleRate, request.sampleRate)
     // Made while the first piece is synthesised: some take as long as a short one.
-    const encoder = createEncoder(request.format, this.#sampleRate, this.#resampler)
+    const encoder = createEncoder(format, this.#sampleRate, this.#resampler, rate)
     const opened = encoder.then((made) => {
       job.emit({ type: "voice", sampleRate: made.sampleRate, speaker: manner.speaker, mime: made.mime })
       return made

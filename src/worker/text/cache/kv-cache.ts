@@ -9,6 +9,8 @@ import {
   canTrim,
   cellsOf,
   type MemoryTraits,
+  reusable,
+  type SavedPrefix,
   type SharedCells,
   type Slot,
   type SlotPlacement,
@@ -98,9 +100,17 @@ export class KvCache {
   }
 
   /** Assigns the slot to a prompt; returns how many of its tokens are cached in it. */
-  occupy({ slot, source, keep }: SlotPlacement, { tokens, media, cacheKey }: CacheablePrompt): number {
+  occupy({ slot, source, keep, saved }: SlotPlacement, { tokens, media, cacheKey }: CacheablePrompt): number {
     const end = { cell: keep, position: positionOf(media, keep) }
-    const kept = source === slot ? this.#trim(slot, end) : this.#copy(source, slot, end)
+    const kept =
+      saved !== undefined
+        ? this.#load(slot, saved, end)
+        : source === slot
+          ? this.#trim(slot, end)
+          : this.#copy(source, slot, end)
+    if (kept > 0 && saved === undefined) source.uses++
+    if (kept === 0 || source !== slot) slot.uses = 1
+    if (saved !== undefined && kept > 0) slot.uses = 2
     // The saved state is outdated: later copies need the new contents.
     this.#saved.delete(slot)
     slot.tokens = tokens
@@ -109,6 +119,11 @@ export class KvCache {
     slot.busy = true
     slot.shared = source === slot && kept > 0 ? cutShare(slot.shared, kept) : undefined
     return kept
+  }
+
+  /** How many tokens of a prompt the slots have. */
+  cachedLength(prompt: CacheablePrompt): number {
+    return Math.max(...this.slots.map((slot) => reusable(slot, prompt, this.traits)))
   }
 
   /** Ends the use by a sequence; the cached tokens remain available. */
@@ -206,6 +221,16 @@ export class KvCache {
     return 0
   }
 
+  /** Loads a prefix that is in no slot. */
+  #load(slot: Slot, { state, tokens }: SavedPrefix, end: PrefixEnd): number {
+    this.clear(slot)
+    if (!this.#context.restore(slot.id, state)) return 0
+    slot.length = tokens.length
+    if (end.cell === tokens.length || canTrim(slot, end.position, this.traits)) return this.#trim(slot, end)
+    this.clear(slot)
+    return 0
+  }
+
   #copy(source: Slot, target: Slot, end: PrefixEnd): number {
     const { cell, position } = end
     this.#context.clear(target.id)
@@ -240,7 +265,7 @@ export class KvCache {
 }
 
 function emptySlot(id: number): Slot {
-  return { id, tokens: [], cacheKey: "", length: 0, busy: false, lastUsed: 0 }
+  return { id, tokens: [], cacheKey: "", length: 0, busy: false, uses: 0, isPrivate: false, lastUsed: 0 }
 }
 
 function cutShare(shared: SharedCells | undefined, kept: number): SharedCells | undefined {

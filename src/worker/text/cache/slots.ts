@@ -3,7 +3,7 @@ import { commonPrefix, type PlacedMedia, positionOf } from "../prompt/cells"
 /** What a cached prefix is found by. */
 export interface CacheablePrompt {
   /** See `PromptCells`. */
-  readonly tokens: readonly number[]
+  readonly tokens: ArrayLike<number>
   readonly media: readonly PlacedMedia[]
   /** What its cells depend on besides the tokens; a prefix with another key is never reused. */
   readonly cacheKey: string
@@ -14,12 +14,16 @@ export interface Slot {
   /** llama.cpp's sequence id. */
   id: number
   /** The first `length` of these are cached. Shared with the sequence that runs in this slot. */
-  tokens: readonly number[]
+  tokens: ArrayLike<number>
   /** Of the prompt that they were computed for, see {@link CacheablePrompt}. */
   cacheKey: string
   length: number
   /** Is a sequence running here? */
   busy: boolean
+  /** Prompts that used what is cached here, with the one that computed it. */
+  uses: number
+  /** Computed for a request that wants no cache: it is not kept on disk. */
+  isPrivate: boolean
   /** Step count at its last use. */
   lastUsed: number
   /** Its first cells, if they are those of another slot. */
@@ -29,14 +33,22 @@ export interface Slot {
 /** Cells that were computed for other tokens with the same beginning. */
 export interface SharedCells {
   readonly tokens: number
-  readonly owner: readonly number[]
+  readonly owner: ArrayLike<number>
 }
 
 /** What determines how many cells of a pool a sequence needs. */
 export interface CellHolder {
-  readonly owner: readonly number[]
+  readonly owner: ArrayLike<number>
   readonly length: number
   readonly shared?: SharedCells | undefined
+}
+
+/** The state of a prefix that is in no slot. */
+export interface SavedPrefix {
+  readonly tokens: ArrayLike<number>
+  /** How many of the prompt's tokens it has. */
+  readonly keep: number
+  readonly state: Uint8Array
 }
 
 /** Capabilities of the context's memory. */
@@ -51,6 +63,11 @@ export interface MemoryTraits {
   firstPosition(slot: Slot): number
 }
 
+/** Is every token in cells of its own, so that of a saved state any part can be used? */
+export function cutsBack({ trims, window }: Pick<MemoryTraits, "trims" | "window">): boolean {
+  return trims && window === 0
+}
+
 /** The slot for a prompt, and the cached prefix to reuse. */
 export interface SlotPlacement {
   readonly slot: Slot
@@ -58,6 +75,8 @@ export interface SlotPlacement {
   readonly source: Slot
   /** 0: no reuse. */
   readonly keep: number
+  /** The prefix is not in a slot: it is loaded into the target. */
+  readonly saved?: SavedPrefix
 }
 
 /** Recomputing a shorter prefix is faster than copying it. */
@@ -75,7 +94,7 @@ const MOST_COPIED_RATIO = 16
  */
 export function cellsOf(holders: readonly CellHolder[]): number {
   const owners = new Set(holders.map(({ owner }) => owner))
-  const left = new Map<readonly number[], number>()
+  const left = new Map<ArrayLike<number>, number>()
   let cells = 0
   for (const { length, shared } of holders) {
     cells += length - (shared?.tokens ?? 0)
@@ -105,9 +124,24 @@ export function canTrim(slot: Slot, position: number, traits: MemoryTraits): boo
 
 /**
  * Chooses the slot for a prompt; undefined if all are busy. Uses the longest cached prefix: in place if that
- * slot is idle and loses little, otherwise copied into the slot with the least valuable cache.
+ * slot is idle and loses little, otherwise copied into the slot with the least valuable cache, as is a `saved`
+ * prefix that is clearly longer than those in slots.
  */
 export function choosePlacement(
+  prompt: CacheablePrompt,
+  slots: readonly Slot[],
+  traits: MemoryTraits,
+  cachePrompt: boolean,
+  saved?: SavedPrefix,
+): SlotPlacement | undefined {
+  const placement = chooseAmongSlots(prompt, slots, traits, cachePrompt)
+  if (placement === undefined || saved === undefined || !cachePrompt) return placement
+  if (saved.keep < placement.keep + LEAST_COPIED) return placement
+  const slot = evictionCandidate(slots.filter(({ busy }) => !busy)) ?? placement.slot
+  return { slot, source: slot, keep: saved.keep, saved }
+}
+
+function chooseAmongSlots(
   prompt: CacheablePrompt,
   slots: readonly Slot[],
   traits: MemoryTraits,

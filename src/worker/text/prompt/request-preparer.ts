@@ -73,7 +73,7 @@ export class RequestPreparer {
       isJudged,
       usesCache: request.cachePrompt && !isJudged,
       // The adapters of a model are the same for all its requests.
-      cacheKey: "",
+      cacheKey: realmOf(request),
       returnProgress: request.returnProgress,
     }
   }
@@ -176,6 +176,12 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
       `at most ${PRODUCTS.echoedLogprobs} are possible`,
     "logprobs",
   )
+}
+
+/** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
+function realmOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
+  if (cacheOwner === undefined && cacheSalt === undefined) return ""
+  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
 }
 
 function randomSeed(): number {

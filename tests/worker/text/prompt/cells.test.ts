@@ -91,7 +91,16 @@ describe("the common prefix", () => {
 test("a sliding window is counted in positions, of which an image may have fewer than cells", () => {
   const { tokens: ids, media }: PromptCells = layOutCells([image("cat", 100, 10), tokens(1, 2, 3)])
   const prompt = { tokens: [...ids], media, cacheKey: "" }
-  const slot: Slot = { ...prompt, id: 0, tokens: [...ids, 4], length: 104, busy: false, lastUsed: 0 }
+  const slot: Slot = {
+    ...prompt,
+    id: 0,
+    tokens: [...ids, 4],
+    length: 104,
+    busy: false,
+    uses: 1,
+    isPrivate: false,
+    lastUsed: 0,
+  }
   const reused = (first: number) =>
     reusable(slot, prompt, { trims: true, shares: false, window: 8, firstPosition: () => first })
   // 102 cells end at position 12, so the window begins at 4.
