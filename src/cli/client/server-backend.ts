@@ -53,7 +53,7 @@ export class ServerBackend implements ModelBackend {
     )
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
     const { source } = request
     const body = { ...toImageBody(request), stream: true }
     if (source === undefined) return this.#events("/v1/images/generations", body, signal, toImageEvent)

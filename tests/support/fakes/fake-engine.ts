@@ -99,7 +99,7 @@ export class FakeEngine implements Engine {
     return this.#answer(run(this.transcriptions, this.transcriptionScript, request, signal), request)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#answer(run(this.drawings, this.imageScript, request, signal), request)
   }
 
