@@ -1,5 +1,6 @@
 import type { Context } from "../../llama/context"
 import type { KvCache } from "./cache/kv-cache"
+import type { Slot } from "./cache/slots"
 import type { ThreadGovernor } from "./threads"
 
 /**
@@ -10,4 +11,11 @@ export interface Runtime {
   context: Context
   cache: KvCache
   readonly threads: ThreadGovernor
+  readonly keeper?: PrefixKeeper | undefined
+}
+
+/** Keeps prefixes elsewhere that leave the cache. */
+export interface PrefixKeeper {
+  /** The slot is about to lose its prefix. */
+  leaves(slot: Slot): void
 }

@@ -22,6 +22,8 @@ export class Sequence implements Runnable, CacheablePrompt {
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
   judgedTokens = 0
   waitedSteps = 0
+  /** Since when there is no memory for its next token; ms. */
+  starvedAt: number | undefined
   generated = 0
   finished = false
   readonly #answer: TextOutput
@@ -46,6 +48,11 @@ export class Sequence implements Runnable, CacheablePrompt {
 
   get cacheKey(): string {
     return this.request.prepared.cacheKey
+  }
+
+  /** The number of its tokens, which are not built for this. */
+  get length(): number {
+    return this.#tokens?.length ?? this.request.prepared.tokens.length
   }
 
   /** Tokens not yet cached. */

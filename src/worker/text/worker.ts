@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import { asXllmError, InternalError } from "../../errors/base"
+import type { KvPlan } from "../../domain/settings"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
@@ -7,14 +8,24 @@ import { type CpuLease, openCpuLease } from "../cpu-lease"
 import { endWithParent } from "../lifetime"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
+import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
+import { conversationTooLarge } from "./growth/pool-bytes"
+import { PoolGrowth } from "./growth/pool-growth"
 import { type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
+import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
 import { ThreadGovernor } from "./threads"
 
 /** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
 const SIGN_OF_LIFE_MS = 1000
+
+/** Pause between steps while all requests wait, in ms: for a larger KV cache that is being made. */
+const WAITING_MS = 2
+
+/** When nothing has run for so long, memory is given back; ms. */
+const IDLE_MS = 60_000
 
 /** The shim writes log and progress frames here; the parent reads stderr. */
 const STDERR = 2
@@ -69,7 +80,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
   const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
   send({ type: "ready", info: { ...info, ...template, ...capacity } })
-  return new TextWorker(loaded, prompts, join(load.environment.runtimeFolder, "turns"), send)
+  return new TextWorker(loaded, kv, name, prompts, join(load.environment.runtimeFolder, "turns"), send)
 }
 
 /** Handles the parent's messages and runs the loop while there is work. */
@@ -78,13 +89,18 @@ class TextWorker {
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
   readonly #loop: TextLoop
+  readonly #memory: MemoryRequests
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
   #looping = false
+  /** Runs out when nothing has run for a while. */
+  #resting: ReturnType<typeof setTimeout> | undefined
 
   constructor(
     loaded: LoadedText,
+    plan: KvPlan,
+    name: string,
     prompts: PromptClient,
     turnFolder: string,
     send: (message: FromTextWorker) => void,
@@ -96,8 +112,19 @@ class TextWorker {
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
     this.#outbox = new StepOutbox(send)
     const { context, cache, threads } = loaded
-    const runtime = { context, cache, threads: new ThreadGovernor(threads, now) }
-    this.#loop = new TextLoop({ ...loaded, runtime, outbox: this.#outbox, now })
+    const runtime: Runtime = { context, cache, threads: new ThreadGovernor(threads, now) }
+    this.#memory = new MemoryRequests(send, loaded.footprintWith)
+    const { counters } = this.#outbox
+    const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
+    this.#loop = new TextLoop({
+      ...loaded,
+      runtime,
+      outbox: this.#outbox,
+      growth,
+      outOfMemory: (tokens) => conversationTooLarge(name, plan, tokens, runtime.cache.cellsPerSequence),
+      slots: plan.slots,
+      now,
+    })
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
@@ -108,6 +135,8 @@ class TextWorker {
         return this.#cancel(message.id)
       case "render":
         return void this.#render(message)
+      case "memory-answer":
+        return this.#memory.answer(message.id, message.granted)
       case "memory-answer":
         // It asks for none yet.
         return
@@ -152,15 +181,18 @@ class TextWorker {
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
+    clearTimeout(this.#resting)
     this.#loop.resume()
     while (this.#loop.busy) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
-      this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+      const isComputed = this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
       this.#lease?.giveBack()
-      await new Promise((resolve) => setImmediate(resolve))
+      if (isComputed) await new Promise((resolve) => setImmediate(resolve))
+      else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
+    this.#resting = setTimeout(() => this.#loop.rest(), IDLE_MS)
   }
 
   /**
