@@ -3,8 +3,6 @@ import type { PromptsOnDisk } from "../domain/settings"
 import { UsageError } from "../errors/cli"
 import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
-import type { Environment } from "./environment"
-import { findConfigFile, readConfigFile } from "./file"
 import { type Inputs, type Origin, resolveSettings, sources, type Values } from "./load"
 import { findPaths } from "./paths"
 import { kvDiskSettings } from "./sections/kv-disk"
@@ -14,18 +12,6 @@ import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { DEFAULT_PORT, metricsSettings, serverSettings } from "./sections/server"
-
-/**
- * Collects the command line, the environment, and the configuration file that they name or that is in xLLM's home.
- * @throws UsageError for an ambiguous or invalid file; FileFailed for an unreadable one
- */
-export async function gatherInputs(
-  { config, ...flags }: Readonly<Record<string, unknown>>,
-  environment: Environment,
-): Promise<Inputs> {
-  const path = findConfigFile(typeof config === "string" ? config : undefined, environment)
-  return { flags, environment, ...(path !== undefined && { file: await readConfigFile(path) }) }
-}
 
 /** The models folder: `models_dir`, or `models` in xLLM's home. */
 export function modelsFolder(inputs: Inputs): string {
@@ -76,12 +62,6 @@ export function pullSettingsOf(inputs: Inputs): PullSettings {
     pullMissing: values.pullMissing,
     registries: values.pullRegistries.map((host) => host.toLowerCase()),
   }
-}
-
-/** Models that the file has settings for. */
-export function modelsInFile({ file }: Inputs): readonly string[] {
-  const names = [...(file?.values.keys() ?? [])].map((path) => /^models\.(.*)\.[^.]*$/.exec(path)?.[1])
-  return [...new Set(names.filter((name) => name !== undefined))]
 }
 
 /** Options for `log/logger.ts`. */
@@ -154,8 +134,10 @@ export function imageSettings(inputs: Inputs): ImageSettings {
   return { ttlSeconds: imagesTtl, maxBytes: imagesMaxBytes }
 }
 
+export type PromptsOnDiskSettings = PromptsOnDisk & { readonly isEnabled: boolean }
+
 /** Where prompts are kept on disk, also where that is switched off: `xllm cache` shows what is there. */
-export function promptsOnDisk(inputs: Inputs): PromptsOnDisk & { readonly isEnabled: boolean } {
+export function promptsOnDisk(inputs: Inputs): PromptsOnDiskSettings {
   const { kvDisk, kvDiskDir, kvDiskMaxBytes, kvDiskMinTokens } = resolveSettings(
     kvDiskSettings,
     inputs,

@@ -82,6 +82,8 @@ export interface LoadedModel {
   readonly sizeBytes: number
   /** Memory counted as taken: as measured by the worker, and before that as estimated. */
   readonly footprint?: MemoryFootprint
+  /** Bytes that it may grow to, as far as there is memory; absent: it does not grow. */
+  readonly mostBytes?: number
   readonly plan?: LayerPlan
   /** Fallbacks applied so that the load could succeed; one sentence each. */
   readonly notes?: readonly string[]

@@ -1,10 +1,10 @@
 import type {
   ChatRequest,
   CompletionRequest,
-  DeltaEvent,
   FinishReason,
   GenerationEvent,
   GenerationRequest,
+  PartKind,
   RenderedPrompt,
   Timings,
   Usage,
@@ -98,13 +98,13 @@ export interface Answering<E> extends AsyncIterable<E> {
   readonly model: string | undefined
 }
 
-/** The events of a chat, as far as both an engine and a server report them; see {@link GenerationEvent}. */
+/** The events of a chat for its user; see {@link GenerationEvent}. A server does not report where parts begin and end. */
 export type AnswerEvent =
   | WaitingEvent
   | { readonly type: "prompt"; readonly warnings?: readonly string[] }
   | { readonly type: "progress" }
-  | { readonly type: "part-start" | "part-end" }
-  | Pick<DeltaEvent, "type" | "part" | "text">
+  | { readonly type: "part-start" | "part-end"; readonly part: PartKind }
+  | { readonly type: "delta"; readonly part: PartKind; readonly text: string }
   | { readonly type: "finish"; readonly reason: FinishReason }
   | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
 
@@ -136,7 +136,8 @@ export interface ModelBackend {
    */
   preload(model: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void>
   /**
-   * Ends a model's worker; its open requests fail with `ShuttingDown`. Resolves to false where it was not loaded.
+   * Ends a model's worker, or gives up a load that has not begun; its open requests fail with `ShuttingDown`. Resolves to
+   * false where there was neither.
    * @throws ModelNotFound
    */
   stop(model: string): Promise<boolean>

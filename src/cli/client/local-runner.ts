@@ -1,6 +1,5 @@
-import { type Inputs, resolveSettings } from "../../config/load"
+import type { Settings } from "../../config/resolve"
 import { modelSettings } from "../../config/sections/model"
-import { quietLogOptions } from "../../config/settings"
 import type { ModelSettings } from "../../domain/settings"
 import { createLogger } from "../../log/logger"
 import { nameOf } from "../args/model-path"
@@ -9,21 +8,21 @@ import { createLocal, liveOptions } from "../serve/compose"
 import type { ModelRunner } from "./runner"
 
 /** This machine's models, run in this process for a single user with one model. */
-export async function startLocalRunner(inputs: Inputs): Promise<ModelRunner> {
-  const { logFormat, logLevel } = quietLogOptions(inputs)
+export async function startLocalRunner(settings: Settings): Promise<ModelRunner> {
+  const { logFormat, logLevel } = settings.quietLog
   const log = createLogger({ level: logLevel, ...(logFormat !== null && { format: logFormat }) })
   // A single user has one conversation: a KV cache for more would only cost time and memory.
-  const { slots } = resolveSettings(modelSettings, inputs).origins
+  const { slots } = settings.anyModel.origins
   const onlyOne = slots.source === "default"
   let contextLength: number | undefined
-  const adapt = (settings: ModelSettings): ModelSettings => ({
-    ...settings,
+  const adapt = (usual: ModelSettings): ModelSettings => ({
+    ...usual,
     keepAliveSeconds: null,
     replicas: 1,
-    ...(onlyOne && settings.slots === modelSettings.slots.fallback && { slots: 1 }),
+    ...(onlyOne && usual.slots === modelSettings.slots.fallback && { slots: 1 }),
     ...(contextLength !== undefined && { contextLength }),
   })
-  const { engine, store } = await createLocal({ inputs, log, adapt })
+  const { engine, store } = await createLocal({ settings, log, adapt })
   return {
     backend: engine,
     find: (model) => nameOf(model, store),
@@ -31,7 +30,7 @@ export async function startLocalRunner(inputs: Inputs): Promise<ModelRunner> {
     openStore: async () => store,
     async setContextLength(tokens, model) {
       contextLength = tokens
-      engine.reconfigure({ settingsOf: liveOptions(inputs, adapt).settingsOf })
+      engine.reconfigure({ settingsOf: liveOptions(settings, adapt).settingsOf })
       await engine.stop(model)
     },
   }

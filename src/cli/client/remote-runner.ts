@@ -1,5 +1,4 @@
-import type { Inputs } from "../../config/load"
-import { modelsFolder } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import { XllmError } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
 import { ModelNotFound } from "../../errors/model"
@@ -11,7 +10,7 @@ import type { ServerClient } from "./server-client"
 import type { ModelRunner } from "./runner"
 
 /** The models of a running server. Models are created in this machine's folder, which is usually also the server's. */
-export function remoteRunner(client: ServerClient, inputs: Inputs, isNamed: boolean): ModelRunner {
+export function remoteRunner(client: ServerClient, settings: Settings, isNamed: boolean): ModelRunner {
   return {
     backend: new ServerBackend(client),
     server: { name: client.name, isNamed },
@@ -19,7 +18,7 @@ export function remoteRunner(client: ServerClient, inputs: Inputs, isNamed: bool
     fromOf: async (model) => model,
     async openStore() {
       const { createStore } = await import("../../store")
-      return createStore({ modelsFolder: modelsFolder(inputs) })
+      return createStore({ modelsFolder: settings.modelsFolder })
     },
     async setContextLength(tokens) {
       throw new Unsupported(

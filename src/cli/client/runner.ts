@@ -1,8 +1,8 @@
-import type { Inputs } from "../../config/load"
 import { flagName } from "../../config/load"
+import { readSettings, type Settings } from "../../config/resolve"
+import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
-import { gatherInputs, serverLocation } from "../../config/settings"
 import type { ModelBackend } from "../../engine/contract"
 import { UsageError } from "../../errors/cli"
 import type { Store } from "../../store/contract"
@@ -42,31 +42,33 @@ export async function openRunner(
   flags: Readonly<Record<string, unknown>>,
   io: Io,
 ): Promise<ModelRunner> {
-  const inputs = await gatherInputs(flags, io.environment)
+  const settings = await readSettings(flags, io.environment)
   if (isPath(model)) {
-    if (flags["host"] === undefined) return await openLocal(inputs)
+    if (flags["host"] === undefined) return await openLocal(settings)
     throw new UsageError(`a server accepts model names, not paths; omit --host to run ${model} here`)
   }
-  const location = serverLocation(inputs)
+  const location = settings.server
   const client = new ServerClient(location)
   if (await client.isThere()) {
     warnOfLocalFlags(flags, client, io)
     const { remoteRunner } = await import("./remote-runner")
-    return remoteRunner(client, inputs, location.isNamed)
+    return remoteRunner(client, settings, location.isNamed)
   }
   if (location.isNamed)
     io.writeError(`no server answers at ${printable(client.name)}; running the model without one\n`)
-  return await openLocal(inputs)
+  return await openLocal(settings)
 }
 
-async function openLocal(inputs: Inputs): Promise<ModelRunner> {
+async function openLocal(settings: Settings): Promise<ModelRunner> {
   const { startLocalRunner } = await import("./local-runner")
-  return await startLocalRunner(inputs)
+  return await startLocalRunner(settings)
 }
 
 /** A server has settings of its own, which these flags cannot change. */
 function warnOfLocalFlags(flags: Readonly<Record<string, unknown>>, { name }: ServerClient, io: Io): void {
-  const given = Object.keys({ ...modelSettings, ...logSettings }).filter((key) => flags[key] !== undefined)
+  const given = Object.keys({ ...modelSettings, ...kvDiskSettings, ...logSettings }).filter(
+    (key) => flags[key] !== undefined,
+  )
   if (given.length === 0) return
   const names = given.map((key) => `--${flagName(key)}`).join(", ")
   io.writeError(

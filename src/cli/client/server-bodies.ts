@@ -1,4 +1,4 @@
-import type { ChatRequest, SamplingParameters } from "../../domain/chat"
+import type { ChatMessage, ChatRequest, SamplingParameters } from "../../domain/chat"
 import type { ImageRequest } from "../../domain/image"
 import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionRequest } from "../../domain/transcription"
@@ -10,9 +10,7 @@ export function toChatBody(request: ChatRequest): JsonRecord {
   const { model, messages, maxTokens, minTokens, stop, keepAliveSeconds, stopTokens } = request
   return withoutGaps({
     model,
-    messages: messages.map(({ role, content, name, toolCallId }) =>
-      withoutGaps({ role, content, name, tool_call_id: toolCallId }),
-    ),
+    messages: messages.map(toMessageBody),
     ...toSamplingBody(request.sampling),
     max_tokens: maxTokens === undefined || Number.isFinite(maxTokens) ? maxTokens : -1,
     min_tokens: minTokens > 0 ? minTokens : undefined,
@@ -23,11 +21,17 @@ export function toChatBody(request: ChatRequest): JsonRecord {
     stop_token_ids: stopTokens,
     include_stop_str_in_output: request.keepsStop,
     skip_special_tokens: request.hidesControlTokens,
+    cache_salt: request.cacheSalt,
     cache_prompt: request.cachePrompt ? undefined : false,
     chat_template_kwargs: isEmpty(request.templateArguments) ? undefined : request.templateArguments,
     add_generation_prompt: request.addGenerationPrompt ? undefined : false,
     continue_final_message: request.continueFinalMessage ? true : undefined,
   })
+}
+
+function toMessageBody({ role, content, name, toolCalls, toolCallId }: ChatMessage): JsonRecord {
+  const calls = toolCalls?.map(({ id, ...called }) => ({ id, type: "function", function: called }))
+  return withoutGaps({ role, content, name, tool_calls: calls, tool_call_id: toolCallId })
 }
 
 /** Names of sampling parameters in requests that differ from {@link parameterName}. */

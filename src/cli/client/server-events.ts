@@ -17,6 +17,8 @@ export function* toAnswerEvents(chunk: JsonRecord): Generator<AnswerEvent> {
   const [choice] = recordsAt(chunk, "choices")
   const delta = recordAt(choice, "delta")
   if (textAt(delta, "role") !== undefined) yield toPromptEvent(chunk)
+  const reasoning = textAt(delta, "reasoning_content")
+  if (reasoning !== undefined) yield { type: "delta", part: "reasoning", text: reasoning }
   const text = textAt(delta, "content")
   if (text !== undefined && text !== "") yield { type: "delta", part: "text", text }
   const reason = textAt(choice, "finish_reason")

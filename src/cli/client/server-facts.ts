@@ -1,7 +1,7 @@
 import type { ChatMessage } from "../../domain/chat"
 import type { ModelDefaults, ModelFacts } from "../../domain/model"
 import { isModelKind } from "../../domain/tasks"
-import { type JsonRecord, numberAt, recordAt, recordsAt, textAt } from "../../lib/json"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, textsAt } from "../../lib/json"
 import { defaultsOfParameters } from "../../store/managed/defaults"
 import type { Manifest } from "../../store/managed/manifest"
 
@@ -81,9 +81,4 @@ function toDefaults(meta: JsonRecord): ModelDefaults {
     ...(notes.length > 0 && { notes }),
     ...defaultsOfParameters((recordAt(meta, "parameters") ?? {}) as Manifest["parameters"]),
   }
-}
-
-function textsAt(record: JsonRecord, key: string): readonly string[] {
-  const list: unknown = record[key]
-  return Array.isArray(list) ? list.map(String) : []
 }

@@ -1,7 +1,6 @@
-import type { Inputs } from "../../config/load"
+import { readSettings, type Settings } from "../../config/resolve"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { storeSettings } from "../../config/sections/pull"
-import { gatherInputs, promptsOnDisk } from "../../config/settings"
 import { UsageError } from "../../errors/cli"
 import type { SavedPrompt } from "../../kv-disk/folder"
 import { defineCommand } from "../args/command"
@@ -36,25 +35,25 @@ keeps none, 'kv_disk.max_bytes' limits their size.
     ...configFlag,
   },
   async run({ flags, words: [action = "list", model], io }) {
-    const inputs = await gatherInputs(flags, io.environment)
+    const settings = await readSettings(flags, io.environment)
     if (action !== "list" && action !== "ls" && action !== "clear")
       throw new UsageError(`unknown action '${action}'; use list or clear`)
-    const isMeant = model === undefined ? () => true : await promptsOf(model, inputs)
-    if (action === "clear") return await clear({ inputs, isMeant, model, asJson: flags.json === true, io })
-    await list({ inputs, isMeant, asJson: flags.json === true, io })
+    const isMeant = model === undefined ? () => true : await promptsOf(model, settings)
+    if (action === "clear") return await clear({ settings, isMeant, model, asJson: flags.json === true, io })
+    await list({ settings, isMeant, asJson: flags.json === true, io })
   },
 })
 
 interface Wanted {
-  readonly inputs: Inputs
+  readonly settings: Settings
   readonly isMeant: (prompt: SavedPrompt) => boolean
   readonly asJson: boolean
   readonly io: Io
 }
 
-async function list({ inputs, isMeant, asJson, io }: Wanted): Promise<void> {
-  const { folder } = promptsOnDisk(inputs)
-  const prompts = (await openPrompts(inputs, io).list()).filter(isMeant).sort((a, b) => b.usedAt - a.usedAt)
+async function list({ settings, isMeant, asJson, io }: Wanted): Promise<void> {
+  const { folder } = settings.promptsOnDisk
+  const prompts = (await openPrompts(settings, io).list()).filter(isMeant).sort((a, b) => b.usedAt - a.usedAt)
   const bytes = prompts.reduce((sum, prompt) => sum + prompt.bytes, 0)
   if (asJson) return io.write(toJson({ folder, size_bytes: bytes, prompts: prompts.map(toItem) }))
   io.write(promptTable(prompts, new Date()))
@@ -63,8 +62,8 @@ async function list({ inputs, isMeant, asJson, io }: Wanted): Promise<void> {
 }
 
 async function clear(wanted: Wanted & { readonly model: string | undefined }): Promise<void> {
-  const { inputs, isMeant, model, asJson, io } = wanted
-  const removed = await removePrompts(openPrompts(inputs, io), isMeant)
+  const { settings, isMeant, model, asJson, io } = wanted
+  const removed = await removePrompts(openPrompts(settings, io), isMeant)
   if (asJson) return io.write(toJson({ deleted: removed.count, size_bytes: removed.bytes }))
   const whose = model === undefined ? "" : ` of '${printable(model)}'`
   io.write(`deleted ${count(removed.count)}${whose} (${formatBytes(removed.bytes)})\n`)
@@ -74,11 +73,11 @@ async function clear(wanted: Wanted & { readonly model: string | undefined }): P
  * Which prompts are meant by a model's name: also one that no model has any more, as long as prompts have it.
  * @throws ModelNotFound
  */
-async function promptsOf(model: string, inputs: Inputs): Promise<(prompt: SavedPrompt) => boolean> {
+async function promptsOf(model: string, settings: Settings): Promise<(prompt: SavedPrompt) => boolean> {
   const isNamed = (prompt: SavedPrompt) => prompt.model.toLowerCase() === model.toLowerCase()
-  const silent = openPrompts(inputs, { writeError: () => {} })
+  const silent = openPrompts(settings, { writeError: () => {} })
   if ((await silent.list()).some(isNamed)) return isNamed
-  return isPromptOf(await (await openStore(inputs)).resolve(model))
+  return isPromptOf(await (await openStore(settings)).resolve(model))
 }
 
 function count(prompts: number): string {

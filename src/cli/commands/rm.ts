@@ -1,6 +1,6 @@
+import { readSettings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs, serverLocation } from "../../config/settings"
 import { UsageError } from "../../errors/cli"
 import { ModelNotFound } from "../../errors/model"
 import type { RemovedModel, Store } from "../../store/contract"
@@ -35,13 +35,13 @@ models is running; the server at --host (or XLLM_HOST) is asked, if one answers.
     ...configFlag,
   },
   async run({ flags, words, io }) {
-    const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openExistingStore(inputs, io)
+    const settings = await readSettings(flags, io.environment)
+    const { store } = await openExistingStore(settings, io)
     for (const word of words) await refuseAlias(word, store)
     const models = await Promise.all(words.map((word) => resolve(word, store)))
-    await letGo(models, new ServerClient(serverLocation(inputs)), flags.force === true)
+    await letGo(models, new ServerClient(settings.server), flags.force === true)
     const deleted = new Set<string>()
-    const prompts = openPrompts(inputs, io)
+    const prompts = openPrompts(settings, io)
     for (const [index, { name, id }] of models.entries()) {
       // A model may be given twice, under different names.
       if (deleted.has(name)) continue

@@ -1,9 +1,9 @@
+import { readSettings } from "../../config/resolve"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs } from "../../config/settings"
 import { text, type Value } from "../../config/values"
 import type { ChatMessage } from "../../domain/chat"
 import { UsageError } from "../../errors/cli"
@@ -78,8 +78,8 @@ A missing model is downloaded first, as by 'xllm pull'.`,
       const name = await nameFor(model, runner, flags, io)
       const talk = () => talkTo(name, { question, flags, io, runner })
       await talk().catch(async (error: unknown) => {
-        const inputs = await gatherInputs(flags, io.environment)
-        if (hasOtherFolder(runner) || !(await offerRepair(error, name, inputs, io))) throw error
+        const settings = await readSettings(flags, io.environment)
+        if (hasOtherFolder(runner) || !(await offerRepair(error, name, settings, io))) throw error
         await talk()
       })
     } catch (error) {
@@ -134,8 +134,8 @@ function hasOtherFolder({ server }: ModelRunner): boolean {
 /** The model's name; a missing model is downloaded, except into another folder than this machine's. */
 async function nameFor(model: string, runner: ModelRunner, flags: RunFlags, io: Io): Promise<string> {
   if (hasOtherFolder(runner)) return await runner.find(model)
-  const inputs = await gatherInputs(flags, io.environment)
-  return await findOrPull({ model, inputs, io, find: (name) => runner.find(name) })
+  const settings = await readSettings(flags, io.environment)
+  return await findOrPull({ model, settings, io, find: (name) => runner.find(name) })
 }
 
 export interface OneShot {

@@ -1,14 +1,12 @@
-import type { Inputs } from "../../config/load"
-import { promptsOnDisk } from "../../config/settings"
-import type { ModelSummary } from "../../domain/model"
+import type { Settings } from "../../config/resolve"
 import { PromptFolder, type SavedPrompt } from "../../kv-disk/folder"
 import type { Io } from "../terminal/io"
 import { printable } from "../terminal/output"
 
 /** The folder of saved prompts, for commands: problems with it go to stderr. */
-export function openPrompts(inputs: Inputs, io: Pick<Io, "writeError">): PromptFolder {
+export function openPrompts(settings: Settings, io: Pick<Io, "writeError">): PromptFolder {
   return new PromptFolder({
-    ...promptsOnDisk(inputs),
+    ...settings.promptsOnDisk,
     warn: (text) => io.writeError(`${printable(text)}\n`),
   })
 }
@@ -17,7 +15,11 @@ export function openPrompts(inputs: Inputs, io: Pick<Io, "writeError">): PromptF
 export function isPromptOf({
   name,
   id,
-}: Pick<ModelSummary, "name" | "id">): (prompt: SavedPrompt) => boolean {
+}: {
+  readonly name: string
+  /** Absent: unknown. */
+  readonly id?: string | undefined
+}): (prompt: SavedPrompt) => boolean {
   return ({ model, modelId }) => model === name || modelId === id
 }
 

@@ -1,7 +1,4 @@
-import { type Inputs, resolveSetting } from "../../config/load"
-import { flaglessSettings } from "../../config/sections/flagless"
-import { modelSettings } from "../../config/sections/model"
-import { capacity, imagesFolder, logFileOptions, modelsFolder, promptsOnDisk } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
 import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
@@ -22,11 +19,11 @@ export interface AutomaticValue {
  */
 export function automaticValue(
   path: string,
-  inputs: Inputs,
+  settings: Settings,
   isTerminal: boolean,
 ): AutomaticValue | undefined {
   const [, model, key] = /^models\.(.*)\.([^.]+)$/.exec(path) ?? []
-  return RULES[key === undefined ? path : `defaults.${key}`]?.(inputs, { isTerminal, model })
+  return RULES[key === undefined ? path : `defaults.${key}`]?.(settings, { isTerminal, model })
 }
 
 interface Circumstances {
@@ -35,35 +32,32 @@ interface Circumstances {
   readonly model: string | undefined
 }
 
-type Rule = (inputs: Inputs, circumstances: Circumstances) => AutomaticValue
+type Rule = (settings: Settings, circumstances: Circumstances) => AutomaticValue
 
 const threads: Rule = () => plain(usableCores())
 
 /** Those for generation, where they are set. */
-const prefillThreads: Rule = (inputs, { model }) => {
-  const { value } = resolveSetting("threads", modelSettings.threads, inputs, model)
-  return plain(typeof value === "number" ? value : usableCores())
-}
+const prefillThreads: Rule = (settings, { model }) =>
+  plain(settings.ofModel({ name: model ?? "" }).decodeThreads ?? usableCores())
 
 const RULES: Readonly<Record<string, Rule>> = {
-  models_dir: (inputs) => plain(modelsFolder(inputs)),
-  "images.dir": (inputs) => plain(imagesFolder(inputs)),
-  "kv_disk.dir": (inputs) => plain(promptsOnDisk(inputs).folder),
+  models_dir: (settings) => plain(settings.modelsFolder),
+  "images.dir": (settings) => plain(settings.imagesFolder),
+  "kv_disk.dir": (settings) => plain(settings.promptsOnDisk.folder),
   "limits.headroom": () => ({
     shown: bytes.show(DEFAULT_HEADROOM_BYTES),
     value: DEFAULT_HEADROOM_BYTES,
   }),
-  "limits.memory": (inputs) => {
-    const headroom = capacity(inputs).headroom ?? DEFAULT_HEADROOM_BYTES
+  "limits.memory": (settings) => {
+    const headroom = settings.capacity.headroom ?? DEFAULT_HEADROOM_BYTES
     const free = Math.max(0, systemMemory().availableBytes - headroom)
     return { shown: `${formatBytes(free)} are free`, value: free }
   },
-  "log.format": (inputs, { isTerminal }) =>
-    plain(isTerminal && logFileOptions(inputs).logFile === null ? "pretty" : "json"),
+  "log.format": (settings, { isTerminal }) =>
+    plain(isTerminal && settings.logFile.logFile === null ? "pretty" : "json"),
   "defaults.threads": threads,
   "defaults.threads_batch": prefillThreads,
-  "defaults.split_mode": (inputs) =>
-    plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
+  "defaults.split_mode": (settings) => plain(settings.gpuSplitMode),
   "defaults.ctx": () => ({
     shown: WORKERS_GROW ? "as trained, as far as memory allows" : `as trained, at most ${DEFAULT_CONTEXT}`,
   }),

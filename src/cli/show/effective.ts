@@ -1,5 +1,4 @@
-import type { Inputs } from "../../config/load"
-import { effectiveModelSettings, settingsOfModel } from "../../config/model-settings"
+import type { Settings } from "../../config/resolve"
 import type { SamplingParameters } from "../../domain/chat"
 import type { ModelDetails } from "../../domain/model"
 import { kvCellBytes } from "../../engine/residency/estimate"
@@ -22,13 +21,13 @@ const NAMES: Readonly<Partial<Record<keyof SamplingParameters, string>>> = {
 }
 
 /** The settings that a model is loaded with, and the sampling defaults of its requests. */
-export function effectiveValues(inputs: Inputs, details: ModelDetails): readonly EffectiveValue[] {
-  const settings = effectiveModelSettings(inputs, details)
-  if (details.kind !== "text") return settings
+export function effectiveValues(settings: Settings, details: ModelDetails): readonly EffectiveValue[] {
+  const explained = settings.explainModel(details)
+  if (details.kind !== "text") return explained
   const { stop, maxTokens } = details.defaults ?? {}
   return [
-    ...settings,
-    ...cacheSize(inputs, details),
+    ...explained,
+    ...cacheSize(settings, details),
     // The table's own keys.
     ...(Object.keys(SAMPLING_DEFAULTS) as (keyof SamplingParameters)[]).map((field) =>
       sampled(field, details),
@@ -41,12 +40,12 @@ export function effectiveValues(inputs: Inputs, details: ModelDetails): readonly
 }
 
 /** The memory that a token takes, and with quantized values; nothing for a model without a cache per token. */
-function cacheSize(inputs: Inputs, details: TextDetails): readonly EffectiveValue[] {
-  const settings = settingsOfModel(inputs, details)
-  const bytes = kvCellBytes(details, settings)
+function cacheSize(settings: Settings, details: TextDetails): readonly EffectiveValue[] {
+  const usual = settings.ofModel(details)
+  const bytes = kvCellBytes(details, usual)
   if (bytes === 0) return []
-  const smaller = kvCellBytes(details, { ...settings, kvTypeK: "q8_0", kvTypeV: "q8_0" })
-  const percent = Math.round(100 * q8Saving(settings))
+  const smaller = kvCellBytes(details, { ...usual, kvTypeK: "q8_0", kvTypeV: "q8_0" })
+  const percent = Math.round(100 * q8Saving(usual))
   const saving = percent === 0 ? "" : `; q8_0 for both would take ${formatBytes(smaller)} (${percent} % less)`
   const from = `cache_type_k and cache_type_v${saving}`
   return [{ name: "kv_cache", shown: `${formatBytes(bytes)} per token`, from }]

@@ -299,6 +299,7 @@ function loadedFields(info: LoadedModelInfo): Readonly<Record<string, unknown>> 
     slots,
     kvLayout: info.kvLayout,
     kvCells: info.kvCells,
+    ...(info.kvMostCells > info.kvCells && { kvMostCells: info.kvMostCells }),
     devices,
     gpuLayers: `${info.gpuLayers}/${info.totalLayers}`,
     threads: `${info.decodeThreads}/${info.prefillThreads}`,

@@ -18,11 +18,11 @@ const PROCESS_BYTES = 64 * 1024 ** 2
 
 /**
  * The same for a speech worker, plus what ONNX Runtime takes for computing besides another copy of the weights.
- * Measured with a Piper voice (63 MB: 167 MB resident after the load, 302 MB after a hundred sentences) and with
- * Kokoro (92 MB: 330 to 350 MB).
+ * Measured with a Piper voice (63 MB: 160 MB resident after the load, 540 MB after long texts) and with Kokoro
+ * (92 MB: 244 and 690 MB); how long the pieces of a text may be is chosen for that.
  */
 const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
-const SPEECH_COMPUTE_BYTES = 64 * 1024 ** 2
+const SPEECH_COMPUTE_BYTES = { tts: 384 * 1024 ** 2, asr: 64 * 1024 ** 2 }
 
 /** The backends in stable-diffusion.cpp's package; plans for simulated GPUs are made as well. */
 const IMAGE_BACKENDS = ["Vulkan", "Metal", "simulated"]
@@ -151,7 +151,9 @@ function lessProcess(
 /** Speech and image models count as one layer: their engines put a whole model on one device. */
 function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed {
   const isImage = details.kind === "image"
-  const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_BYTES + details.sizeBytes
+  const computeBytes = isImage
+    ? drawingBytes(details)
+    : SPEECH_COMPUTE_BYTES[details.kind] + details.sizeBytes
   return {
     backends: isImage ? IMAGE_BACKENDS : [],
     layers: 1,

@@ -1,5 +1,7 @@
-import type { LoadedModel } from "../../domain/loaded-model"
+import type { MemoryFootprint } from "../../domain/device"
+import type { LoadedModel, LoadedModelInfo } from "../../domain/loaded-model"
 import type { ModelSettings } from "../../domain/settings"
+import type { AvailableMemory } from "../residency/available-memory"
 import type { Pool } from "../residency/pool"
 import type { Replica } from "./replica"
 
@@ -7,6 +9,8 @@ export interface ReplicaFacts {
   readonly replica: Replica
   readonly settings: ModelSettings
   readonly pool: Pool
+  /** All memory that could be available to it. */
+  readonly mostAvailable: () => AvailableMemory
   readonly queuedRequests: number
   readonly lastUsedAt: Date | undefined
 }
@@ -28,7 +32,7 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
     pid,
     info,
     sizeBytes: info === undefined ? 0 : info.modelBytes + (info.kind === "text" ? info.kvBytes : 0),
-    ...(footprint !== undefined && { footprint }),
+    ...(footprint !== undefined && { footprint, ...growthOf(footprint, info, facts.mostAvailable) }),
     ...(plan !== undefined && { plan }),
     notes,
     ...(expires !== undefined && { expiresAt: toDate(expires) }),
@@ -40,6 +44,20 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
     lastUsedAt,
     counters,
   }
+}
+
+/** How far it may grow: its KV cache, as far as memory allows. */
+function growthOf(
+  { ramBytes, devices }: MemoryFootprint,
+  info: LoadedModelInfo | undefined,
+  mostAvailable: () => AvailableMemory,
+): Pick<LoadedModel, "mostBytes"> {
+  if (info?.kind !== "text" || info.kvMostBytes <= info.kvBytes) return {}
+  const { systemBytes, gpus } = mostAvailable()
+  const now = devices.reduce((sum, { bytes }) => sum + bytes, ramBytes)
+  const used = gpus.filter(({ name }) => devices.some((device) => device.name === name))
+  const available = used.reduce((sum, { freeBytes }) => sum + freeBytes, systemBytes)
+  return { mostBytes: Math.max(now, Math.min(now + info.kvMostBytes - info.kvBytes, available)) }
 }
 
 /** Converts a `performance.now()` time to a date. */

@@ -3,6 +3,7 @@ import type { LoadedModelInfo } from "../../domain/loaded-model"
 import type { ModelDetails } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
+import { MORE_CONTEXT } from "../../errors/request"
 import { planCache } from "../residency/estimate"
 import { type CacheMemory, spaceOnGpus } from "../residency/cache-memory"
 import { nextLoad } from "../residency/load-fallback"
@@ -23,6 +24,13 @@ export interface LoadPlan {
   readonly working: MemoryFootprint
   /** Replaces the worker's own GPU measurements where the plan's GPUs are simulated. */
   readonly simulatedDevices?: MemoryFootprint["devices"]
+}
+
+/** What a user should know of it; undefined: nothing. */
+export function noteOn({ kv, details }: LoadPlan): string | undefined {
+  if (details.kind !== "text" || kv?.contextLimitedBy === undefined) return undefined
+  const { contextLength } = kv
+  return `memory limits the context to ${contextLength} of ${details.contextLength} tokens; ${MORE_CONTEXT} allows more`
 }
 
 /** The next attempt after a failed load, and how it is reduced; undefined where nothing is left to try. */

@@ -81,7 +81,9 @@ export class ModelServer {
   constructor(summary: ModelSummary, options: ModelServerOptions) {
     this.#version = new ModelVersion(summary)
     this.#options = options
-    this.#queue = new RequestQueue(summary.name, options.live().queueLimit)
+    this.#queue = new RequestQueue(summary.name, options.live().queueLimit, (group) =>
+      this.#replicas.runningOf(group),
+    )
   }
 
   get summary(): ModelSummary {
@@ -184,17 +186,18 @@ export class ModelServer {
   }
 
   /**
-   * Ends the workers; open requests fail with `ShuttingDown`. Resolves once they are gone; false where there were
-   * none.
+   * Ends the workers and gives up a load that waits; open requests fail with `ShuttingDown`. Resolves once the workers
+   * are gone; false where there was nothing to end.
    */
   async stop(reason: UnloadReason): Promise<boolean> {
     const { alive } = this.#replicas
+    const isWanted = this.#queue.count + this.#waiters.size > 0
     const gone = alive.map(({ whenGone }) => whenGone)
     for (const replica of this.#replicas) this.#options.pool.stop(replica, reason)
     this.failWaiting(new ShuttingDown(`model '${this.summary.name}'`))
     this.#failure = undefined
     await Promise.all(gone)
-    return alive.length > 0
+    return isWanted || alive.length > 0
   }
 
   /** Fails the requests that have not started. */
@@ -210,8 +213,9 @@ export class ModelServer {
     const { alive } = this.#replicas
     return alive.flatMap((replica, index) => {
       const queuedRequests = index === 0 ? this.#queue.count : 0
-      const { pool } = this.#options
-      const facts = { replica, settings: this.settings, pool, queuedRequests }
+      const { pool, memory } = this.#options
+      const mostAvailable = () => pool.most(memory.known())
+      const facts = { replica, settings: this.settings, pool, mostAvailable, queuedRequests }
       return describeReplica({ ...facts, lastUsedAt: this.#lastUsedAt }) ?? []
     })
   }
@@ -407,7 +411,7 @@ export class ModelServer {
 
   /** Fills the free slots; returns how many requests it started. */
   #startWaiting(now: number): number {
-    return this.#queue.startWhile((next) => {
+    return this.#queue.startAll((next) => {
       const replica = this.#replicas.for(next)
       replica?.start(next, now)
       return replica !== undefined

@@ -76,6 +76,11 @@ export class ReplicaSet {
     return [...this].reduce((sum, { runningCount }) => sum + runningCount, 0)
   }
 
+  /** How many requests of the group run. */
+  runningOf(group: unknown): number {
+    return [...this].reduce((sum, replica) => sum + replica.runningOf(group), 0)
+  }
+
   get freeSlots(): number {
     return this.#current.reduce((sum, { slots, taken }) => sum + Math.max(0, slots - taken), 0)
   }
@@ -91,18 +96,14 @@ export class ReplicaSet {
 
   /** The replica for a request; undefined where it has to wait. */
   for(queuedRequest: QueuedRequest): Replica | undefined {
-    const open = this.#current.filter(
-      (replica) =>
-        replica.info !== undefined &&
-        replica.taken < replica.slots &&
-        replica.accepts(queuedRequest.arrivedAt),
-    )
-    if (this.#current.length === 1) return open[0]
+    const open = this.#current.filter((replica) => replica.accepts(queuedRequest))
+    if (this.#current.length === 1 || open.length === 0) return open[0]
     const { hashes } = queuedRequest
     const chosen = chooseReplica(
       open.map((replica) => ({
         replica: replica.number,
-        running: replica.taken,
+        // One with more choices than slots still has a turn for others.
+        running: Math.min(replica.taken, replica.slots - 1),
         slots: replica.slots,
         match: replica.match(hashes),
       })),

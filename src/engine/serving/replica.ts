@@ -16,7 +16,7 @@ import type { Fit } from "../residency/eviction"
 import type { MemoryReader } from "../residency/memory-reader"
 import type { Pool } from "../residency/pool"
 import type { PoolMember } from "../residency/pool-entry"
-import { afterFailure, footprintOf, type LoadPlan } from "./load-plan"
+import { afterFailure, footprintOf, type LoadPlan, noteOn } from "./load-plan"
 import { PrefixAffinity } from "./prefix-affinity"
 import type { QueuedRequest } from "./queued-request"
 import { type Rendering, Renderings } from "./renderings"
@@ -219,9 +219,10 @@ export class Replica implements PoolMember {
     const { log, memory, worker, listener } = this.#options
     const { settings } = this
     const load = toLoadPlan({ settings, fit, offload: memory.offload })
-    log.info("model placed", { model: worker.model, plan: load.plan.explanation })
+    const limit = noteOn(load)
+    log.info("model placed", { model: worker.model, plan: load.plan.explanation, limit })
     this.#gone = Promise.withResolvers<void>()
-    this.#notes = [...(this.model.defaults?.notes ?? [])]
+    this.#notes = [...(this.model.defaults?.notes ?? []), ...(limit === undefined ? [] : [limit])]
     listener.placed(this)
     this.#begin(load)
   }
@@ -256,9 +257,15 @@ export class Replica implements PoolMember {
     if (!held) this.#options.listener.resumed(this)
   }
 
-  /** Would it start a request that arrived then (`performance.now()`), as far as others let it? */
-  accepts(arrivedAt: number): boolean {
+  /** Has it a slot, or a turn, for that request? */
+  accepts({ arrivedAt }: QueuedRequest): boolean {
+    if (this.#info === undefined || this.#running.takenOf(this.slots) >= this.slots) return false
     return this.#heldSince === undefined || arrivedAt <= this.#heldSince
+  }
+
+  /** How many requests of the group run in it. */
+  runningOf(group: unknown): number {
+    return this.#running.of(group)
   }
 
   /** Starts a request. Only valid while it is ready. */

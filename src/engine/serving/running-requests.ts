@@ -6,6 +6,8 @@ import type { QueuedRequest } from "./queued-request"
 /** The requests that run in a worker, and the slots that they take. */
 export class RunningRequests {
   readonly #byId = new Map<number, QueuedRequest>()
+  /** How many of each group. */
+  readonly #groups = new Map<unknown, number>()
   readonly #events = new EventReader<WorkEvent>()
   #taken = 0
 
@@ -18,14 +20,32 @@ export class RunningRequests {
     return this.#taken
   }
 
+  /**
+   * The same, where a request that has more choices than there are slots counts as one: its choices take turns with
+   * the other requests in the worker.
+   */
+  takenOf(slots: number): number {
+    const counted = [...this.#byId.values()].map((each) => (each.slots >= slots ? 1 : each.slots))
+    return counted.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** How many of the group run. */
+  of(group: unknown): number {
+    return this.#groups.get(group) ?? 0
+  }
+
   add(queuedRequest: QueuedRequest): void {
-    this.#byId.set(queuedRequest.id, queuedRequest)
+    const { id, group } = queuedRequest
+    this.#byId.set(id, queuedRequest)
+    this.#groups.set(group, this.of(group) + 1)
     this.#taken += queuedRequest.slots
   }
 
   /** Returns false where it does not run here. */
-  remove({ id, slots }: QueuedRequest): boolean {
+  remove({ id, slots, group }: QueuedRequest): boolean {
     if (!this.#byId.delete(id)) return false
+    if (this.of(group) > 1) this.#groups.set(group, this.of(group) - 1)
+    else this.#groups.delete(group)
     this.#events.forget(id)
     this.#taken -= slots
     return true

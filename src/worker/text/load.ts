@@ -93,7 +93,7 @@ export function loadText(
   return {
     model,
     context,
-    cache: new KvCache(context, model, settings.slots, kv.layout),
+    cache: new KvCache(context, model),
     contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
     batchTokens: BATCH_TOKENS,
     mostOutputs: outputs,

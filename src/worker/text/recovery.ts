@@ -105,6 +105,5 @@ export class Recovery {
   /** Clears the whole cache; running sequences are recomputed from their tokens. */
   wipe(): void {
     this.#runtime.cache.wipe()
-    for (const sequence of this.#requests.running) sequence.shared = undefined
   }
 }

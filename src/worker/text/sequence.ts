@@ -21,10 +21,6 @@ export class Sequence implements Runnable, CacheablePrompt {
   leader: { readonly sequence: Sequence; readonly length: number } | undefined
   /** A batch containing it failed: it is computed alone next, to find the faulty sequence. */
   suspect = false
-  /**
-   * How many of its first tokens are in cells allocated by another sequence, and the tokens of that sequence.
-   */
-  shared: { readonly tokens: number; readonly owner: ArrayLike<number> } | undefined
   /** The state of its first tokens, read from disk for its first slot. */
   saved: ReadPrompt | undefined
   /** It had a slot before, so its prompt is already counted. */

@@ -5,6 +5,7 @@ import { toChatRequest } from "../../../src/cli/client/chat-request"
 import { remoteRunner } from "../../../src/cli/client/remote-runner"
 import type { ModelRunner } from "../../../src/cli/client/runner"
 import { ServerClient } from "../../../src/cli/client/server-client"
+import { resolveInputs } from "../../../src/config/resolve"
 import { drawImages } from "../../../src/cli/commands/image"
 import { answerOnce } from "../../../src/cli/commands/run"
 import { speakInto } from "../../../src/cli/commands/speak"
@@ -91,7 +92,7 @@ async function runnerOf(where: "process" | "server", engine: FakeEngine): Promis
   const { app } = fakeServer(undefined, { engine })
   const listener = await listen(app, { host: "127.0.0.1", port: 0 })
   listeners.push(listener)
-  return remoteRunner(new ServerClient(listener), { flags: {}, environment: {} }, true)
+  return remoteRunner(new ServerClient(listener), resolveInputs({ flags: {}, environment: {} }), true)
 }
 
 const never = new AbortController().signal
@@ -211,6 +212,19 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
         message: "the worker of model 'tiny' was killed by SIGKILL",
       })
       expect(io.out).toBe(texts.join(""))
+    })
+
+    test("says where the details of a defect are", async () => {
+      const { failure } = await answered(() => {
+        throw new TypeError("undefined is not a function")
+      })
+      if (where === "process") expect(failure).toBeInstanceOf(TypeError)
+      else {
+        expect(failure).toMatchObject({
+          code: "internal_error",
+          message: expect.stringMatching(/^internal error; the server's log has more under request ID \S+$/),
+        })
+      }
     })
 
     test("fails with the figures of a question that is too long", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { toChatRequest } from "../../../src/cli/client/chat-request"
 import { remoteRunner } from "../../../src/cli/client/remote-runner"
 import { ServerClient } from "../../../src/cli/client/server-client"
+import { resolveInputs } from "../../../src/config/resolve"
 import type { ModelRunner } from "../../../src/cli/client/runner"
 import type { AnswerEvent } from "../../../src/engine/contract"
 import { loadedModel, startChatServer } from "../../support/chat-server"
@@ -17,7 +18,7 @@ const asked = toChatRequest("smol", [{ role: "user", content: "hi" }], {
 const never = new AbortController().signal
 
 function runnerAt({ url }: { readonly url: string }): ModelRunner {
-  return remoteRunner(new ServerClient({ url }), { flags: {}, environment: {} }, true)
+  return remoteRunner(new ServerClient({ url }), resolveInputs({ flags: {}, environment: {} }), true)
 }
 
 function answer(url: string, signal = never): Promise<AnswerEvent[]> {

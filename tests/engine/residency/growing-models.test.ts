@@ -35,6 +35,17 @@ test("a worker that asks for memory gets it, and what it holds is shown", async 
   expect(await heard("model asked for memory")).toMatchObject({ model: "a", granted: "all" })
 })
 
+test("how far a model may grow is shown, as far as there is memory for it", async () => {
+  const memory = { limitBytes: 1000 * MIB + 700, headroomBytes: 0 }
+  const { engine } = testEngine({ models: { a: { ramMiB: 1000 } }, memory })
+  await new Client(engine, "say 1", 1, { model: "a" }).rest()
+  expect(engine.loaded()[0]?.mostBytes).toBe(1000 * MIB + 700)
+  engine.reconfigure({ memory: { headroomBytes: 0 } })
+  expect(engine.loaded()[0]?.mostBytes).toBe(1000 * MIB + 1000)
+  expect(await ask(engine, "a", 1)).toBe("all")
+  expect(engine.loaded()[0]?.mostBytes).toBeUndefined()
+})
+
 test("an idle model makes room for it, and a busy one does not", async () => {
   const { engine } = testEngine({ models: THREE, memory: { limitBytes: 4000 * MIB, headroomBytes: 0 } })
   const busy = new Client(engine, "hold", 1, { model: "b" })

@@ -5,10 +5,13 @@ import type { Model } from "../../../llama/model"
 import { positionOf } from "../prompt/cells"
 import {
   type CacheablePrompt,
+  type CellHolder,
   canTrim,
+  cellsOf,
   type MemoryTraits,
   reusable,
   type SavedPrefix,
+  type SharedCells,
   type Slot,
   type SlotPlacement,
 } from "./slots"
@@ -22,59 +25,73 @@ interface PrefixEnd {
   readonly position: number
 }
 
+/** What a cache takes over from that of the context before. */
+interface CacheBefore {
+  readonly slots: readonly Slot[]
+  readonly step: number
+  readonly isDoubtful: boolean
+}
+
 /** The slots of one context. Keeps them in step with llama.cpp's memory. */
 export class KvCache {
   readonly slots: readonly Slot[]
   readonly traits: MemoryTraits
   readonly layout: KvLayout
   readonly cells: number
+  /** What one sequence may have of them. */
+  readonly cellsPerSequence: number
   readonly #context: Context
+  readonly #model: Pick<Model, "recurrent" | "slidingWindow">
   /** Saved states of slots, valid until the next decode: several prompts may copy from one. */
   readonly #saved = new Map<Slot, Uint8Array>()
   /** Slots with NaN in their cells, which would affect the next sequence there. */
   readonly #tainted = new Set<Slot>()
-  #isDoubtful = false
+  #isDoubtful: boolean
 
   readonly #mostSavedBytes: () => number
   /** Counts the decode steps. */
-  #step = 0
+  #step: number
 
   /** `mostSavedBytes`: the current memory limit for saved states; a cache may be larger than free memory. */
   constructor(
     context: Context,
-    model: Model,
-    slots: number,
-    layout: KvLayout,
+    model: Pick<Model, "recurrent" | "slidingWindow">,
     mostSavedBytes = (): number => systemMemory().availableBytes * SAVED_SHARE,
+    before?: CacheBefore,
   ) {
     this.#context = context
+    this.#model = model
     this.#mostSavedBytes = mostSavedBytes
-    this.layout = layout
+    this.layout = context.layout
     this.cells = context.cells
-    this.slots = Array.from({ length: slots }, (_, id) => ({
-      id,
-      tokens: [],
-      cacheKey: "",
-      length: 0,
-      busy: false,
-      uses: 0,
-      isPrivate: false,
-      lastUsed: 0,
-    }))
+    this.cellsPerSequence = context.cellsPerSequence
+    this.slots = Array.from(
+      { length: context.sequences },
+      (_, id) => before?.slots.find((slot) => slot.id === id) ?? emptySlot(id),
+    )
+    this.#step = before?.step ?? 0
+    this.#isDoubtful = before?.isDoubtful ?? false
     this.traits = {
       trims: !model.recurrent,
-      shares: layout === "unified" && !model.recurrent,
+      shares: context.layout === "unified" && !model.recurrent,
       window: model.slidingWindow,
       firstPosition: (slot) => context.firstPosition(slot.id),
     }
   }
 
-  /** Cells in use. A shared prefix counts once per slot; the sum is capped at the number of cells. */
+  /**
+   * The cache of another context, with the same slots in the same order. Their states are yet to be moved there;
+   * those with NaN are not.
+   */
+  movedTo(context: Context): KvCache {
+    for (const slot of this.#tainted) slot.busy = false
+    const before = { slots: this.slots, step: this.#step, isDoubtful: this.#isDoubtful }
+    return new KvCache(context, this.#model, this.#mostSavedBytes, before)
+  }
+
+  /** An upper bound of the cells in use. */
   get used(): number {
-    return Math.min(
-      this.cells,
-      this.slots.reduce((sum, slot) => sum + slot.length, 0),
-    )
+    return Math.min(this.cells, cellsOf(this.slots.map(holderOf)))
   }
 
   /** Call at the start of every step, for the order of last use. */
@@ -100,6 +117,7 @@ export class KvCache {
     slot.cacheKey = cacheKey
     slot.length = kept
     slot.busy = true
+    slot.shared = source === slot && kept > 0 ? cutShare(slot.shared, kept) : undefined
     return kept
   }
 
@@ -124,6 +142,7 @@ export class KvCache {
     this.#context.clear(slot.id)
     this.#saved.delete(slot)
     slot.length = 0
+    slot.shared = undefined
   }
 
   /**
@@ -164,7 +183,10 @@ export class KvCache {
   wipe(): void {
     this.#context.wipe()
     this.#saved.clear()
-    for (const slot of this.slots) slot.length = 0
+    for (const slot of this.slots) {
+      slot.length = 0
+      slot.shared = undefined
+    }
     for (const slot of this.#tainted) slot.busy = false
     this.#tainted.clear()
     this.#isDoubtful = false
@@ -240,4 +262,17 @@ export class KvCache {
     const saved = this.#saved.values().reduce((sum, state) => sum + state.length, 0)
     return bytes + saved <= this.#mostSavedBytes()
   }
+}
+
+function emptySlot(id: number): Slot {
+  return { id, tokens: [], cacheKey: "", length: 0, busy: false, uses: 0, isPrivate: false, lastUsed: 0 }
+}
+
+function cutShare(shared: SharedCells | undefined, kept: number): SharedCells | undefined {
+  return shared && { ...shared, tokens: Math.min(shared.tokens, kept) }
+}
+
+/** A slot in one pool. */
+export function holderOf({ tokens, length, shared }: Slot): CellHolder {
+  return { owner: tokens, length, shared }
 }

@@ -26,6 +26,21 @@ export interface Slot {
   isPrivate: boolean
   /** Step count at its last use. */
   lastUsed: number
+  /** Its first cells, if they are those of another slot. */
+  shared?: SharedCells | undefined
+}
+
+/** Cells that were computed for other tokens with the same beginning. */
+export interface SharedCells {
+  readonly tokens: number
+  readonly owner: ArrayLike<number>
+}
+
+/** What determines how many cells of a pool a sequence needs. */
+export interface CellHolder {
+  readonly owner: ArrayLike<number>
+  readonly length: number
+  readonly shared?: SharedCells | undefined
 }
 
 /** The state of a prefix that is in no slot. */
@@ -72,6 +87,23 @@ const LEAST_COPIED = 16
  * two.
  */
 const MOST_COPIED_RATIO = 16
+
+/**
+ * Upper bound of cells used in one pool. Shared cells count for the sequence that allocated them; after it is gone,
+ * they remain in use while any other sequence shares them, and count once.
+ */
+export function cellsOf(holders: readonly CellHolder[]): number {
+  const owners = new Set(holders.map(({ owner }) => owner))
+  const left = new Map<ArrayLike<number>, number>()
+  let cells = 0
+  for (const { length, shared } of holders) {
+    cells += length - (shared?.tokens ?? 0)
+    if (shared !== undefined && !owners.has(shared.owner))
+      left.set(shared.owner, Math.max(shared.tokens, left.get(shared.owner) ?? 0))
+  }
+  for (const shared of left.values()) cells += shared
+  return cells
+}
 
 /**
  * How many tokens of `prompt` a slot can provide. The last one is always evaluated, because its logits are

@@ -31,7 +31,7 @@ export interface PromptCells {
 /** Set in the keys of all cells of a media unit but the first. */
 const CONTINUES = 1 << 30
 
-export function layOut(units: readonly PromptUnit[]): PromptCells {
+export function layOutCells(units: readonly PromptUnit[]): PromptCells {
   const tokens = new Int32Array(units.reduce((sum, unit) => sum + cellsOf(unit), 0))
   const media: PlacedMedia[] = []
   let at = 0

@@ -48,7 +48,7 @@ function cached(mostSavedBytes: (stateBytes: number) => number) {
     prefillThreads: 1,
   })
   if (context === undefined) throw new Error("llama.cpp refused the context")
-  const cache = new KvCache(context, model, 2, "split", () => mostSavedBytes(context.stateSize(0)))
+  const cache = new KvCache(context, model, () => mostSavedBytes(context.stateSize(0)))
   const [first, second] = cache.slots
   if (first === undefined || second === undefined) throw new Error("there are no slots")
   cache.occupy({ slot: first, source: first, keep: 0 }, PROMPT)

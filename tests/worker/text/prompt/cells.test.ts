@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { reusable, type Slot } from "../../../../src/worker/text/cache/slots"
 import {
   commonPrefix,
-  layOut,
+  layOutCells,
   type MediaUnit,
   positionOf,
   type PromptCells,
@@ -20,9 +20,9 @@ const tokens = (...ids: readonly number[]) => Int32Array.from(ids)
 function common(
   a: readonly PromptUnit[],
   b: readonly PromptUnit[],
-  cached = layOut(a).tokens.length,
+  cached = layOutCells(a).tokens.length,
 ): number {
-  const [left, right] = [layOut(a), layOut(b)]
+  const [left, right] = [layOutCells(a), layOutCells(b)]
   const forwards = commonPrefix(left.tokens, cached, right.tokens, right.tokens.length)
   expect(commonPrefix(right.tokens, right.tokens.length, left.tokens, cached)).toBe(forwards)
   return forwards
@@ -30,7 +30,7 @@ function common(
 
 describe("a prompt of tokens", () => {
   test("is its tokens, and the position of each is its index", () => {
-    const { tokens: ids, media } = layOut([tokens(1, 2), tokens(), tokens(3)])
+    const { tokens: ids, media } = layOutCells([tokens(1, 2), tokens(), tokens(3)])
     expect([...ids]).toEqual([1, 2, 3])
     expect([0, 1, 2, 3].map((cell) => positionOf(media, cell))).toEqual([0, 1, 2, 3])
   })
@@ -38,7 +38,7 @@ describe("a prompt of tokens", () => {
 
 describe("a prompt with images", () => {
   test("has as many cells as they have embeddings, none of which is a token", () => {
-    const { tokens: ids, media } = layOut([tokens(1, 2), image("cat", 4, 2), tokens(3), image("dog", 3)])
+    const { tokens: ids, media } = layOutCells([tokens(1, 2), image("cat", 4, 2), tokens(3), image("dog", 3)])
     expect([...ids].map((id) => (id < 0 ? "x" : id))).toEqual([1, 2, "x", "x", "x", "x", 3, "x", "x", "x"])
     expect(media).toEqual([
       { start: 2, cells: 4, positions: 2 },
@@ -47,7 +47,13 @@ describe("a prompt with images", () => {
   })
 
   test("counts positions by what each image advances them", () => {
-    const { media } = layOut([tokens(1, 2), image("cat", 4, 2), tokens(3), image("dog", 9, 3), tokens(4)])
+    const { media } = layOutCells([
+      tokens(1, 2),
+      image("cat", 4, 2),
+      tokens(3),
+      image("dog", 9, 3),
+      tokens(4),
+    ])
     expect([1, 2, 6, 7, 16, 17].map((cell) => positionOf(media, cell))).toEqual([1, 2, 4, 5, 8, 9])
   })
 })
@@ -83,7 +89,7 @@ describe("the common prefix", () => {
 })
 
 test("a sliding window is counted in positions, of which an image may have fewer than cells", () => {
-  const { tokens: ids, media }: PromptCells = layOut([image("cat", 100, 10), tokens(1, 2, 3)])
+  const { tokens: ids, media }: PromptCells = layOutCells([image("cat", 100, 10), tokens(1, 2, 3)])
   const prompt = { tokens: [...ids], media, cacheKey: "" }
   const slot: Slot = {
     ...prompt,
