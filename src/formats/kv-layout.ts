@@ -27,7 +27,7 @@ export function mostOutputs(slots: number): number {
  * Do workers grow their KV cache? Then it starts small, and conversations may be as long as the model and the memory
  * allow. Otherwise it is made at its largest.
  */
-export const WORKERS_GROW: boolean = false
+export const WORKERS_GROW: boolean = true
 
 /** The KV cache may take this share of the free memory of the device that holds it, unless it grows. */
 const MEMORY_SHARE = 1 / 5
