@@ -71,6 +71,7 @@ const NO_COUNTERS: WorkerCounters = {
   promptTokensCached: 0,
   tokensGenerated: 0,
   preemptions: 0,
+  kvGrowths: 0,
 }
 
 const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<

@@ -380,6 +380,7 @@ export const LOADED_TINY: LoadedModel = {
     promptTokensCached: 3,
     tokensGenerated: 4,
     preemptions: 5,
+    kvGrowths: 0,
   },
 }
 
