@@ -101,6 +101,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly topLogprobs?: number
   /** Whether a cached prefix may be used; `false` gives reproducible results. */
   readonly cachePrompt: boolean
+  /** Cached prefixes are shared only between requests with the same salt; absent: between those without one. */
+  readonly cacheSalt?: string
+  /** The same, set by the server: whose cached prefixes these are. */
+  readonly cacheOwner?: string
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
 }
@@ -149,8 +153,33 @@ export interface TokenLogprob extends TokenAlternative {
  */
 export type FinishReason = "stop" | "length" | "tool_calls"
 
-/** The parts of an answer. The text of a tool call is its arguments, as JSON. */
-export type PartKind = "text" | "reasoning" | "tool-call"
+/** The beginning of a part of an answer. The text of a tool call is its arguments, as JSON. */
+export type PartStart =
+  | { readonly part: "text" | "reasoning" }
+  | {
+      readonly part: "tool-call"
+      readonly id: string
+      /** Of the function. */
+      readonly name: string
+    }
+
+export type PartKind = PartStart["part"]
+
+export type PartStartEvent = PartStart & { readonly type: "part-start"; readonly choice: number }
+
+/**
+ * More text of one choice's current part: whole characters only. `logprobs`: of the tokens that this text completes.
+ * `ids`, where requested: of the tokens generated since the previous event, including the one that ends the answer.
+ */
+export interface DeltaEvent {
+  readonly type: "delta"
+  readonly choice: number
+  readonly part: PartKind
+  readonly text: string
+  readonly tokens: number
+  readonly logprobs?: readonly TokenLogprob[]
+  readonly ids?: readonly number[]
+}
 
 export interface Usage {
   readonly promptTokens: number
@@ -175,6 +204,8 @@ export interface Timings {
    */
   readonly generatedTokens: number
   readonly generationMs: number
+  /** How many of the cached prompt tokens were read from disk, and how long that took; absent: none. */
+  readonly disk?: { readonly tokens: number; readonly ms: number }
 }
 
 /**
@@ -205,29 +236,8 @@ export type GenerationEvent =
       readonly processed: number
       readonly ms: number
     }
-  | { readonly type: "part-start"; readonly choice: number; readonly part: "text" | "reasoning" }
-  | {
-      readonly type: "part-start"
-      readonly choice: number
-      readonly part: "tool-call"
-      readonly id: string
-      /** Of the function. */
-      readonly name: string
-    }
-  /**
-   * More text of one choice's current part: whole characters only. `logprobs`: of the tokens that this text
-   * completes. `ids`, where requested: of the tokens generated since the previous event, including the one that ends
-   * the answer.
-   */
-  | {
-      readonly type: "delta"
-      readonly choice: number
-      readonly part: PartKind
-      readonly text: string
-      readonly tokens: number
-      readonly logprobs?: readonly TokenLogprob[]
-      readonly ids?: readonly number[]
-    }
+  | PartStartEvent
+  | DeltaEvent
   | { readonly type: "part-end"; readonly choice: number; readonly part: PartKind }
   | {
       readonly type: "finish"

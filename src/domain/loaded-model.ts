@@ -82,6 +82,8 @@ export interface LoadedModel {
   readonly sizeBytes: number
   /** Memory counted as taken: as measured by the worker, and before that as estimated. */
   readonly footprint?: MemoryFootprint
+  /** Bytes that it may grow to, as far as there is memory; absent: it does not grow. */
+  readonly mostBytes?: number
   readonly plan?: LayerPlan
   /** Fallbacks applied so that the load could succeed; one sentence each. */
   readonly notes?: readonly string[]
@@ -109,6 +111,18 @@ export interface WorkerCounters {
   readonly preemptions: number
   /** How often the KV cache was made larger. */
   readonly kvGrowths: number
+}
+
+/** What a text worker did with prompts on disk, since it last said so. */
+export interface DiskUsage {
+  /** Prompts that continued one on disk. */
+  readonly hits: number
+  /** Prompts that were neither in memory nor on disk. */
+  readonly misses: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** What evaluating the prompts that were read would have taken longer than reading them. */
+  readonly savedMs: number
 }
 
 /** The work of one decode step. */

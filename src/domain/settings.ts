@@ -320,13 +320,25 @@ type ValuesOfRows<T extends Readonly<Record<string, SettingRow>>> = {
 }
 
 /** What one model is loaded with. The engine and the worker choose where a value is `null`. */
-export interface TextModelSettings extends ValuesOfRows<typeof LOAD_SETTINGS> {}
+export interface TextModelSettings extends ValuesOfRows<typeof LOAD_SETTINGS> {
+  /** Absent: prompts are not kept on disk. The same for all models. */
+  readonly promptsOnDisk?: PromptsOnDisk
+}
 
 // The table's own keys.
 export const LOAD_FIELDS = Object.keys(LOAD_SETTINGS) as readonly (keyof TextModelSettings)[]
 
 /** How a model is loaded and kept. */
 export interface ModelSettings extends TextModelSettings, ValuesOfRows<typeof RESIDENCY_SETTINGS> {}
+
+/** Where evaluated prompts are kept when they leave memory. */
+export interface PromptsOnDisk {
+  readonly folder: string
+  /** Of all files together. */
+  readonly maxBytes: number
+  /** Shorter prompts are not kept. */
+  readonly minTokens: number
+}
 
 export type KvType = TextModelSettings["kvTypeK"]
 

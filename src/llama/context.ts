@@ -58,6 +58,15 @@ const FROM_FILE = 0
 const POLL = 50
 
 /**
+ * What a state contains. `rolling`: only what changes as a whole with every token and cannot be cut back (the cells of
+ * sliding windows, recurrent states); the other layers' cells keep the sequence's tokens.
+ */
+type StatePart = "whole" | "rolling"
+
+/** `LLAMA_STATE_SEQ_FLAGS_NONE` and `_PARTIAL_ONLY`. */
+const STATE_FLAGS: Record<StatePart, number> = { whole: 0, rolling: 1 }
+
+/**
  * Result of `llama_decode`. `no-room`: nothing was changed. `failed`: the cache of the batch's sequences is
  * undefined.
  */
@@ -272,26 +281,31 @@ export class Context implements Disposable {
   }
 
   /** The number of bytes that {@link save} returns. */
-  stateSize(sequence: number): number {
-    return Number(this.#library.llama.llama_state_seq_get_size(this.ptr, sequence))
+  stateSize(sequence: number, part: StatePart = "whole"): number {
+    const { llama } = this.#library
+    return Number(llama.llama_state_seq_get_size_ext(this.ptr, sequence, STATE_FLAGS[part]))
   }
 
   /** A copy of the cached state of `sequence`, for {@link restore}. */
-  save(sequence: number): Uint8Array {
+  save(sequence: number, part: StatePart = "whole"): Uint8Array {
     const { llama } = this.#library
-    const size = this.stateSize(sequence)
-    const state = Buffer.allocUnsafe(size)
-    return state.subarray(0, Number(llama.llama_state_seq_get_data(this.ptr, state, size, sequence)))
+    const size = this.stateSize(sequence, part)
+    const state = Buffer.allocUnsafeSlow(size)
+    const written = llama.llama_state_seq_get_data_ext(this.ptr, state, size, sequence, STATE_FLAGS[part])
+    return state.subarray(0, Number(written))
   }
 
   /**
-   * Replaces the cached state of `sequence` with one saved in any context of the same model with the same KV types
-   * and flash attention, whatever its layout. Returns false if there is no room; the sequence is then empty.
+   * Replaces the cached state of `sequence`, or that part of it, with one saved in any context of the same model with
+   * the same KV types and flash attention; a whole state may come from another layout. Returns false if there is no
+   * room; the sequence is then empty.
    */
-  restore(sequence: number, state: Uint8Array): boolean {
+  restore(sequence: number, state: Uint8Array, part: StatePart = "whole"): boolean {
+    const { llama } = this.#library
     const streams = this.layout === "unified" ? 1 : this.sequences
-    const fitted = fitState(state, streams, sequence)
-    const read = this.#library.llama.llama_state_seq_set_data(this.ptr, fitted, fitted.length, sequence)
+    const fitted = part === "whole" ? fitState(state, streams, sequence) : state
+    const flags = STATE_FLAGS[part]
+    const read = llama.llama_state_seq_set_data_ext(this.ptr, fitted, fitted.length, sequence, flags)
     if (Number(read) === fitted.length) return true
     this.clear(sequence)
     return false

@@ -100,9 +100,15 @@ export const llamaSymbols = {
   llama_state_get_size: { args: ["ptr"], returns: FFIType.u64_fast },
   llama_state_get_data: { args: ["ptr", "ptr", FFIType.u64_fast], returns: FFIType.u64_fast },
   llama_state_set_data: { args: ["ptr", "ptr", FFIType.u64_fast], returns: FFIType.u64_fast },
-  llama_state_seq_get_size: { args: ["ptr", "i32"], returns: FFIType.u64_fast },
-  llama_state_seq_get_data: { args: ["ptr", "ptr", FFIType.u64_fast, "i32"], returns: FFIType.u64_fast },
-  llama_state_seq_set_data: { args: ["ptr", "ptr", FFIType.u64_fast, "i32"], returns: FFIType.u64_fast },
+  llama_state_seq_get_size_ext: { args: ["ptr", "i32", "u32"], returns: FFIType.u64_fast },
+  llama_state_seq_get_data_ext: {
+    args: ["ptr", "ptr", FFIType.u64_fast, "i32", "u32"],
+    returns: FFIType.u64_fast,
+  },
+  llama_state_seq_set_data_ext: {
+    args: ["ptr", "ptr", FFIType.u64_fast, "i32", "u32"],
+    returns: FFIType.u64_fast,
+  },
   // samplers
   llama_sampler_chain_add: { args: ["ptr", "ptr"], returns: "void" },
   llama_sampler_sample: { args: ["ptr", "ptr", "i32"], returns: "i32" },

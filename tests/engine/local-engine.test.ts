@@ -254,6 +254,16 @@ test("a request that comes while the worker stops gets the next worker", async (
   expect(pid()).not.toBe(first)
 })
 
+test("stop gives up a preload that waits for the devices, and says that there was one", async () => {
+  const { engine } = testEngine({ probe: "hang", models: { m: { settings: { gpuLayers: null } } } })
+  const preload = engine.preload("m", NEVER).catch((error: unknown) => error)
+  await turn()
+  expect(engine.loaded()).toEqual([])
+  expect(await engine.stop("m")).toBe(true)
+  expect(await preload).toMatchObject({ code: "stopping" })
+  expect(await engine.stop("m")).toBe(false)
+})
+
 test("stop during a load ends it at once", async () => {
   const { engine, pid } = testEngine({ model: "gated" })
   const client = new Client(engine, "say 1")

@@ -32,6 +32,7 @@ export const loadedModel = {
   pid: 42,
   size_bytes: 150_000_000,
   footprint: null,
+  most_bytes: null,
   plan: null,
   notes: [],
   priority: "normal",

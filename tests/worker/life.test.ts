@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Engine } from "../../src/engine"
+import type { Engine } from "../../src/engine/contract"
 import { WorkerCrashed } from "../../src/errors/engine"
 import { writeTinyModel } from "../support/files/tiny-model"
 import { answerOf, realEngine } from "../support/real/real-engine"

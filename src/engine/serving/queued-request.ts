@@ -37,6 +37,11 @@ export class QueuedRequest {
     return this.stream.request
   }
 
+  /** Requests of one group are parts of one client's request, as the prompts of a completion are. */
+  get group(): unknown {
+    return this.request.requestId ?? this
+  }
+
   /** Worker slots it takes. */
   get slots(): number {
     return taskOf(this.request).slots(this.request)

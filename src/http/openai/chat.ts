@@ -1,5 +1,5 @@
 import { Elysia } from "elysia"
-import type { GenerationEvent, TokenLogprob, ToolCall } from "../../domain/chat"
+import type { DeltaEvent, GenerationEvent, PartStartEvent, TokenLogprob, ToolCall } from "../../domain/chat"
 import { BODY_BYTES } from "../../limits"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
@@ -10,7 +10,7 @@ import { AnswerBuilder, type AnswerChoice, type CompleteAnswer } from "../render
 import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
-import { type ChunkFormat, Chunks, type Delta, type PartStart } from "./chunks"
+import { type ChunkFormat, Chunks } from "./chunks"
 import { openAiDialect } from "./dialect"
 import { toChatLogprobs } from "./logprobs"
 import { createIdentity, type OpenAiContext, type ReplyIdentity } from "./reply"
@@ -28,7 +28,7 @@ const CHUNKS: ChunkFormat = {
   createLogprobs: () => (tokens) => toChatLogprobs(tokens.filter(isPredicted)),
 }
 
-function toDelta(event: PartStart | Delta, call: number): object {
+function toDelta(event: PartStartEvent | DeltaEvent, call: number): object {
   if (event.part !== "tool-call") return event.type === "delta" ? { reasoning_content: event.text } : {}
   if (event.type === "delta") return { tool_calls: [{ index: call, function: { arguments: event.text } }] }
   return { tool_calls: [{ index: call, ...toCallBody({ ...event, arguments: "" }) }] }

@@ -1,4 +1,4 @@
-import type { GenerationEvent, Timings, Usage } from "../../domain/chat"
+import type { DeltaEvent, GenerationEvent, PartStartEvent, Timings, Usage } from "../../domain/chat"
 import { InternalError } from "../../errors/base"
 import type { ReplyOptions } from "../read/options"
 import type { ReportedToken } from "../render/answer"
@@ -15,7 +15,7 @@ export interface ChunkFormat {
   /** JSON of a choice's delta without text. */
   readonly empty: string
   /** JSON of a delta for a part other than text. `call`: which of the choice's tool calls it belongs to. */
-  part(event: PartStart | Delta, call: number): string
+  part(event: PartStartEvent | DeltaEvent, call: number): string
   /** JSON of a choice's first delta, if there is one. */
   readonly opening: string | undefined
   /** Creates a function that renders the `logprobs` of one choice piece by piece. */
@@ -30,8 +30,6 @@ export interface ChunkOptions {
   readonly n: number
 }
 
-export type PartStart = Extract<GenerationEvent, { type: "part-start" }>
-export type Delta = Extract<GenerationEvent, { type: "delta" }>
 type DoneEvent = Extract<GenerationEvent, { type: "done" }>
 
 /** Parts of a chunk besides its choice's text. */
@@ -119,7 +117,7 @@ export class Chunks {
     return "data: [DONE]\n\n"
   }
 
-  #text(event: Delta, prompt: number): string {
+  #text(event: DeltaEvent, prompt: number): string {
     const choice = prompt * this.#n + event.choice
     const running = this.#running[prompt]
     if (event.logprobs === undefined && running === undefined && event.ids === undefined) {
@@ -131,7 +129,7 @@ export class Chunks {
   }
 
   /** The other parts are rare, so they are serialised as objects. */
-  #partDelta(event: Delta, prompt: number): string {
+  #partDelta(event: DeltaEvent, prompt: number): string {
     if (event.text === "" && event.logprobs === undefined && !event.ids?.length) return ""
     const choice = prompt * this.#n + event.choice
     const call = (this.#calls[choice] ?? 0) - 1
@@ -139,7 +137,7 @@ export class Chunks {
   }
 
   /** Only a tool call has anything to show before its text. */
-  #startPart(event: PartStart, prompt: number): string {
+  #startPart(event: PartStartEvent, prompt: number): string {
     if (event.part !== "tool-call") return ""
     const choice = prompt * this.#n + event.choice
     const call = this.#calls[choice] ?? 0
@@ -147,7 +145,7 @@ export class Chunks {
     return this.#chunk(choice, this.#format.part(event, call), {})
   }
 
-  #extrasOf({ choice: index, logprobs, ids }: Delta, prompt: number): ChunkExtras {
+  #extrasOf({ choice: index, logprobs, ids }: DeltaEvent, prompt: number): ChunkExtras {
     const running = this.#running[prompt]
     return {
       ...(logprobs !== undefined && { logprobs: this.#logprobs[prompt * this.#n + index]?.(logprobs) }),

@@ -1,4 +1,12 @@
-import type { FinishReason, GenerationEvent, Timings, ToolCall, Usage } from "../../domain/chat"
+import type {
+  DeltaEvent,
+  FinishReason,
+  GenerationEvent,
+  PartStartEvent,
+  Timings,
+  ToolCall,
+  Usage,
+} from "../../domain/chat"
 import { InternalError } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
 import { PRODUCTS } from "../../limits"
@@ -43,9 +51,6 @@ interface OpenChoice {
   tokens: number[] | undefined
   finishReason: FinishReason | undefined
 }
-
-type Delta = Extract<GenerationEvent, { type: "delta" }>
-type PartStart = Extract<GenerationEvent, { type: "part-start" }>
 
 /** Limits the log probabilities kept until an answer is sent: they dominate its memory use. */
 export class LogprobBudget {
@@ -117,13 +122,13 @@ export class AnswerBuilder {
     }
   }
 
-  #start(event: PartStart): void {
+  #start(event: PartStartEvent): void {
     if (event.part !== "tool-call") return
     const { id, name } = event
     this.#choice(event.choice).calls.push({ id, name, texts: [] })
   }
 
-  #addDelta({ choice: index, part, text, logprobs, ids }: Delta): void {
+  #addDelta({ choice: index, part, text, logprobs, ids }: DeltaEvent): void {
     const choice = this.#choice(index)
     textsOf(choice, part).push(text)
     this.#addLogprobs(choice, logprobs)
@@ -151,7 +156,7 @@ export class AnswerBuilder {
 }
 
 /** Where a part's text belongs: a tool call's to the newest call. */
-function textsOf({ texts, reasoning, calls }: OpenChoice, part: Delta["part"]): string[] {
+function textsOf({ texts, reasoning, calls }: OpenChoice, part: DeltaEvent["part"]): string[] {
   if (part === "text") return texts
   if (part === "reasoning") return reasoning
   const call = calls.at(-1)

@@ -24,7 +24,10 @@ export function chooseLanguage(
     languages.length === 0
       ? "it must be a code (en, en-US) or an English name (German)"
       : `the model supports ${languages.toSorted().join(", ")}`
-  throw new InvalidRequest(`language '${shorten(given, SHOWN.value)}' is not supported: ${known}`, "language")
+  throw new InvalidRequest(
+    `language '${shorten(wanted ?? given, SHOWN.value)}' is not supported: ${known}`,
+    "language",
+  )
 }
 
 /** @throws Unsupported if the model can only transcribe */

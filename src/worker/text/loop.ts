@@ -263,9 +263,9 @@ export class TextLoop {
     if (broken.size > 0) this.#recovery.findCulprits(broken)
   }
 
-  #take({ sequence, position, index }: LogitsRow): void {
+  #take({ sequence, cell, index }: LogitsRow): void {
     const { prepared } = sequence.request
-    if (position < sequence.tokens.length - 1) return this.#judge(sequence, position, index)
+    if (cell < sequence.tokens.length - 1) return this.#judge(sequence, cell, index)
     const choice = prepared.maxTokens === 0 ? undefined : this.#sampler.sample(sequence, index)
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
@@ -278,7 +278,7 @@ export class TextLoop {
       return this.#requests.finish(sequence, "stop")
     }
     const piece = sequence.accept(token, this.#shownBytes(sequence, token), logprob)
-    if (piece !== undefined) this.#emit.text(sequence, piece)
+    if (piece !== undefined) this.#emit.parts(sequence, piece.events)
     if (piece?.stop !== undefined) return this.#requests.finish(sequence, "stop", piece.stop)
     if (isStop) return this.#requests.finish(sequence, "stop")
     const limit = sequence.limitReached(this.#contextLength)
@@ -291,19 +291,20 @@ export class TextLoop {
     return isHidden ? NO_BYTES : this.#sampler.bytes(token)
   }
 
-  #judge(sequence: Sequence, position: number, index: number): void {
+  #judge(sequence: Sequence, cell: number, index: number): void {
     // A sequence that lost its cells is recomputed; these log probabilities were already sent.
-    if (position < sequence.judgedTokens) return
+    if (cell < sequence.judgedTokens) return
     const { id, prepared } = sequence.request
-    const next = sequence.tokens[position + 1] ?? 0
+    const next = sequence.tokens[cell + 1] ?? 0
     const wantsPromptLogprobs = this.#sampler.scoreToken(index, next, prepared.topLogprobs ?? 0)
-    sequence.judgedTokens = position + 1
+    sequence.judgedTokens = cell + 1
     this.#outbox.wantsPromptLogprobs(id, wantsPromptLogprobs)
   }
 
   #promptDone(sequence: Sequence): void {
     const { request } = sequence
     request.promptDone(this.#now())
+    this.#runtime.keeper?.observe(request)
     if (sequence.wantsPromptLogprobs) this.#emit.prompt(request)
   }
 }

@@ -66,7 +66,7 @@ export class OpenRequests {
   /** Ends a choice, and its request after the last one. */
   finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
     const { request } = sequence
-    this.#emit.rest(sequence, stop)
+    this.#emit.parts(sequence, sequence.endOfAnswer())
     this.#retire(sequence)
     this.#emit.finish(sequence, reason, stop)
     if (!request.finished) return

@@ -99,7 +99,10 @@ export class Recovery {
     const { cache } = this.#runtime
     const { running } = this.#requests
     const prefix = leastRecentlyUsedPrefix(cache.slots)
-    if (prefix !== undefined) return cache.clear(prefix)
+    if (prefix !== undefined) {
+      this.#runtime.keeper?.leaves(prefix)
+      return cache.clear(prefix)
+    }
     const youngest = running[running.length - 1]
     if (youngest !== undefined && running.length > 1) return this.#pause(youngest)
     if (this.#growth.possible) this.#waitsUntil = this.#now() + RETRY_MS

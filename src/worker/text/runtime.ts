@@ -1,6 +1,6 @@
 import type { Context } from "../../llama/context"
+import type { PromptKeeper } from "./cache/disk/prompt-keeper"
 import type { KvCache } from "./cache/kv-cache"
-import type { Slot } from "./cache/slots"
 import type { ThreadGovernor } from "./threads"
 
 /**
@@ -11,11 +11,6 @@ export interface Runtime {
   context: Context
   cache: KvCache
   readonly threads: ThreadGovernor
-  readonly keeper?: PrefixKeeper | undefined
-}
-
-/** Keeps prefixes elsewhere that leave the cache. */
-export interface PrefixKeeper {
-  /** The slot is about to lose its prefix. */
-  leaves(slot: Slot): void
+  /** Keeps prompts on disk; absent: they are not kept. */
+  keeper?: PromptKeeper | undefined
 }

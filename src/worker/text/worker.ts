@@ -1,11 +1,19 @@
+import { writeSync } from "node:fs"
 import { join } from "node:path"
+import type { ModelDefaults } from "../../domain/model"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
+import { PromptFolder } from "../../kv-disk/folder"
+import { LLAMA_BUILD } from "../../llama/library"
 import { locateLlama } from "../../native/llama-files"
-import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
+import { FRAME_START, type FromTextWorker, type ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
 import { endWithParent } from "../lifetime"
+import { fingerprintOf } from "./cache/disk/fingerprint"
+import { PromptKeeper } from "./cache/disk/prompt-keeper"
+import { SavedPrompts } from "./cache/disk/saved-prompts"
+import { cutsBack } from "./cache/slots"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
@@ -39,7 +47,7 @@ export function runTextWorker(): void {
   const send = (message: FromTextWorker): void => void process.send?.(message)
   let worker: TextWorker | undefined
   process.on("message", (message: ToTextWorker) => {
-    if (message.type === "stop") process.exit(0)
+    if (message.type === "stop") return void end(worker, message.saveMs)
     if (message.type !== "load") return worker?.handle(message)
     endWithParent(message.environment.parentPid)
     void startTextWorker(message, send).then(
@@ -48,6 +56,12 @@ export function runTextWorker(): void {
         process.send?.({ type: "load-failed", error: asXllmError(error).toWire() }, () => process.exit(1)),
     )
   })
+}
+
+/** Ends this process; a worker that works may write prompts to disk before. */
+async function end(worker: TextWorker | undefined, saveMs: number): Promise<void> {
+  if (saveMs > 0) await worker?.end(AbortSignal.timeout(saveMs))
+  process.exit(0)
 }
 
 async function startTextWorker(load: Load, send: (message: FromTextWorker) => void): Promise<TextWorker> {
@@ -80,7 +94,52 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
   const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
   send({ type: "ready", info: { ...info, ...template, ...capacity } })
-  return new TextWorker(loaded, kv, name, prompts, join(load.environment.runtimeFolder, "turns"), send)
+  const saved = savedPrompts(load, loaded, along.adapters ?? [])
+  return new TextWorker({
+    loaded,
+    plan: kv,
+    name,
+    prompts,
+    saved,
+    turnFolder: join(load.environment.runtimeFolder, "turns"),
+    send,
+  })
+}
+
+/** The model's prompts on disk; undefined: they are not kept. */
+function savedPrompts(
+  { model: { name, id, path }, settings }: Load,
+  { cache }: LoadedText,
+  adapters: NonNullable<ModelDefaults["adapters"]>,
+): SavedPrompts | undefined {
+  const { promptsOnDisk } = settings
+  if (promptsOnDisk === undefined) return undefined
+  let fingerprint: Promise<string> | undefined
+  return new SavedPrompts({
+    folder: new PromptFolder({ ...promptsOnDisk, warn: writeWarning }),
+    fingerprint: () => (fingerprint ??= fingerprintOf(path, adapters, { settings, build: LLAMA_BUILD })),
+    model: name,
+    modelId: id,
+    minTokens: promptsOnDisk.minTokens,
+    cutsBack: cutsBack(cache.traits),
+    now: () => performance.now(),
+  })
+}
+
+/** The parent logs lines of this level. */
+function writeWarning(text: string): void {
+  writeSync(STDERR, `${FRAME_START}L4 ${text.replaceAll("\n", " ")}\n`)
+}
+
+interface TextWorkerParts {
+  readonly loaded: LoadedText
+  readonly plan: KvPlan
+  /** The model's. */
+  readonly name: string
+  readonly prompts: PromptClient
+  readonly saved: SavedPrompts | undefined
+  readonly turnFolder: string
+  readonly send: (message: FromTextWorker) => void
 }
 
 /** Handles the parent's messages and runs the loop while there is work. */
@@ -88,23 +147,18 @@ class TextWorker {
   readonly #prompts: PromptClient
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
+  readonly #runtime: Runtime
   readonly #loop: TextLoop
   readonly #memory: MemoryRequests
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
   #looping = false
+  #isEnding = false
   /** Runs out when nothing has run for a while. */
   #resting: ReturnType<typeof setTimeout> | undefined
 
-  constructor(
-    loaded: LoadedText,
-    plan: KvPlan,
-    name: string,
-    prompts: PromptClient,
-    turnFolder: string,
-    send: (message: FromTextWorker) => void,
-  ) {
+  constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#prompts = prompts
     this.#send = send
@@ -113,6 +167,9 @@ class TextWorker {
     this.#outbox = new StepOutbox(send)
     const { context, cache, threads } = loaded
     const runtime: Runtime = { context, cache, threads: new ThreadGovernor(threads, now) }
+    if (saved !== undefined)
+      runtime.keeper = new PromptKeeper(saved, runtime, (usage) => send({ type: "disk", usage }))
+    this.#runtime = runtime
     this.#memory = new MemoryRequests(send, loaded.footprintWith)
     const { counters } = this.#outbox
     const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
@@ -137,9 +194,6 @@ class TextWorker {
         return void this.#render(message)
       case "memory-answer":
         return this.#memory.answer(message.id, message.granted)
-      case "memory-answer":
-        // It asks for none yet.
-        return
       default:
         message satisfies never
     }
@@ -150,15 +204,22 @@ class TextWorker {
     this.#preparing.set(id, preparation)
     try {
       const prepared = await preparation.prepared
-      if (!this.#preparing.delete(id)) return
       const startedAt = performance.now()
-      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt }))
+      const saved = await this.#runtime.keeper?.find(prepared)
+      if (!this.#preparing.delete(id)) return
+      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt, saved }))
       void this.#run()
     } catch (error) {
       if (!this.#preparing.delete(id)) return
       this.#outbox.error(id, asXllmError(error))
       this.#outbox.flush()
     }
+  }
+
+  /** Computes no more, and writes prompts to disk until `signal`. */
+  async end(signal: AbortSignal): Promise<void> {
+    this.#isEnding = true
+    await this.#runtime.keeper?.keepAll(signal)
   }
 
   #cancel(id: number): void {
@@ -183,7 +244,7 @@ class TextWorker {
     this.#looping = true
     clearTimeout(this.#resting)
     this.#loop.resume()
-    while (this.#loop.busy) {
+    while (this.#loop.busy && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
       const isComputed = this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })

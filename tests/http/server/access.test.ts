@@ -373,3 +373,22 @@ describe("compression", () => {
     expect(await response.text()).toContain(long)
   })
 })
+
+describe("cached prompts", () => {
+  const ownerOf = async (settings: object, headers: Readonly<Record<string, string>>) => {
+    const server = fakeServer(undefined, { settings: { apiKeys: ["secret-1", "secret-2"], ...settings } })
+    expect((await chat({ cache_salt: "mine" })(server, headers)).status).toBe(200)
+    const { cacheOwner, cacheSalt } = server.engine.lastRequest
+    expect(cacheSalt).toBe("mine")
+    return cacheOwner
+  }
+
+  test("belong to everybody, or to each key where that is set", async () => {
+    const [one, other] = ["secret-1", "secret-2"].map((key) => ({ authorization: `Bearer ${key}` }))
+    expect(await ownerOf({}, one ?? {})).toBeUndefined()
+    const owner = await ownerOf({ cachePerKey: true }, one ?? {})
+    expect(owner).toMatch(/^[0-9a-f]{64}$/)
+    expect(await ownerOf({ cachePerKey: true }, { "x-api-key": "secret-1" })).toBe(owner)
+    expect(await ownerOf({ cachePerKey: true }, other ?? {})).not.toBe(owner)
+  })
+})

@@ -7,7 +7,12 @@ import type {
   RenderedPrompt,
   TokenLogprob,
 } from "../../../src/domain/chat"
-import type { LoadedModelInfo, LoadedTextInfo, WorkerCounters } from "../../../src/domain/loaded-model"
+import type {
+  DiskUsage,
+  LoadedModelInfo,
+  LoadedTextInfo,
+  WorkerCounters,
+} from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../../../src/domain/settings"
 import { toLoadSettings } from "../../../src/engine/model-kinds"
@@ -84,6 +89,10 @@ export class Run {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiters.push({ wants, resolve })
     return promise
+  }
+
+  get isOver(): boolean {
+    return this.error !== undefined || this.events.some(({ type }) => type === "done")
   }
 
   get shown(): number {
@@ -167,6 +176,10 @@ export interface RealWorkerOptions {
  */
 export class RealWorker implements AsyncDisposable {
   readonly info: LoadedTextInfo
+  /** What it reported about prompts on disk, in order. */
+  readonly disk: DiskUsage[] = []
+  /** Its log lines of that level, after the load. */
+  readonly errors: string[] = []
   /** All reported steps, in order. */
   readonly steps: Step[] = []
   /** The KV caches it reported after its load, in order. */
@@ -205,7 +218,9 @@ export class RealWorker implements AsyncDisposable {
           else if (message.type === "load-failed") ready.reject(fromWire(message.error))
           else if (worker) worker.#hear(message)
         },
-        line: () => {},
+        line: (line) => {
+          if (line.type === "log" && line.level === "error") worker?.errors.push(line.text)
+        },
         ended: ({ how, lastLines }) => {
           const error = new Error(`the worker ${how}: ${lastLines.join(" | ")}`)
           ready.reject(error)
@@ -218,6 +233,7 @@ export class RealWorker implements AsyncDisposable {
       environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
       model: {
         name: "m",
+        id: "0123456789ab",
         kind: "text",
         path,
         derivedFolder: "/nonexistent",
@@ -301,8 +317,15 @@ export class RealWorker implements AsyncDisposable {
     }
   }
 
+  /** Asks it to end, with that much time to write prompts to disk, and waits for it. */
+  async stop(saveMs: number): Promise<void> {
+    this.#child.send({ type: "stop", saveMs })
+    await this.#child.ended
+  }
+
   #hear(message: FromTextWorker): void {
     if (message.type === "step") this.#hearStep(message)
+    else if (message.type === "disk") this.disk.push(message.usage)
     else if (message.type === "memory-request") void this.#answerMemory(message)
     else if (message.type === "footprint" && message.kv !== undefined) this.caches.push(message.kv)
     else if (message.type === "rendered")
@@ -323,7 +346,7 @@ export class RealWorker implements AsyncDisposable {
 
   #lost(error: Error): void {
     const wire = { code: "worker_lost", status: 500, message: error.message }
-    for (const run of this.#runs.values()) if (run.error === undefined) run.take({ id: run.id, error: wire })
+    for (const run of this.#runs.values()) if (!run.isOver) run.take({ id: run.id, error: wire })
     for (const rendered of this.#rendered.values()) rendered.reject(error)
   }
 

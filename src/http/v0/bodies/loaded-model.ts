@@ -76,6 +76,8 @@ export interface LoadedModelBody {
   readonly size_bytes: number
   /** `null` until known or estimated. */
   readonly footprint: FootprintBody | null
+  /** Bytes that it may grow to, as far as there is memory; `null`: it does not grow. */
+  readonly most_bytes: number | null
   /** How many layers are on each device, and why; `null` until decided. */
   readonly plan: {
     readonly devices: readonly { readonly name: string; readonly layers: number }[]
@@ -130,6 +132,7 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
     pid: model.pid ?? null,
     size_bytes: model.sizeBytes,
     footprint: toFootprintBody(model.footprint ?? model.info?.footprint),
+    most_bytes: model.mostBytes ?? null,
     plan: model.plan ?? null,
     notes: model.notes ?? [],
     priority: model.priority ?? "normal",

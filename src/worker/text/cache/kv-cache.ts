@@ -2,6 +2,7 @@ import type { KvLayout } from "../../../domain/settings"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
+import { positionOf } from "../prompt/cells"
 import type { PoolShape } from "./growth"
 import {
   type CacheablePrompt,
@@ -9,6 +10,8 @@ import {
   canTrim,
   cellsOf,
   type MemoryTraits,
+  reusable,
+  type SavedPrefix,
   type SharedCells,
   type Slot,
   type SlotPlacement,
@@ -16,6 +19,12 @@ import {
 
 /** Share of free memory that saved states may use; a state that is not copied is recomputed. */
 const SAVED_SHARE = 1 / 4
+
+/** Where a prefix ends: its number of cells, and the position after them. */
+interface PrefixEnd {
+  readonly cell: number
+  readonly position: number
+}
 
 /** What a cache takes over from that of the context before. */
 interface CacheBefore {
@@ -110,8 +119,17 @@ export class KvCache {
   }
 
   /** Assigns the slot to a prompt; returns how many of its tokens are cached in it. */
-  occupy({ slot, source, keep }: SlotPlacement, { tokens, cacheKey }: CacheablePrompt): number {
-    const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
+  occupy({ slot, source, keep, saved }: SlotPlacement, { tokens, media, cacheKey }: CacheablePrompt): number {
+    const end = { cell: keep, position: positionOf(media, keep) }
+    const kept =
+      saved !== undefined
+        ? this.#load(slot, saved, end)
+        : source === slot
+          ? this.#trim(slot, end)
+          : this.#copy(source, slot, end)
+    if (kept > 0 && saved === undefined) source.uses++
+    if (kept === 0 || source !== slot) slot.uses = 1
+    if (saved !== undefined && kept > 0) slot.uses = 2
     // The saved state is outdated: later copies need the new contents.
     this.#saved.delete(slot)
     slot.tokens = tokens
@@ -120,6 +138,11 @@ export class KvCache {
     slot.busy = true
     slot.shared = source === slot && kept > 0 ? cutShare(slot.shared, kept) : undefined
     return kept
+  }
+
+  /** How many tokens of a prompt the slots have. */
+  cachedLength(prompt: CacheablePrompt): number {
+    return Math.max(...this.slots.map((slot) => reusable(slot, prompt, this.traits)))
   }
 
   /** Ends the use by a sequence; the cached tokens remain available. */
@@ -209,25 +232,36 @@ export class KvCache {
     if (state === undefined || !this.#context.restore(slot.id, state)) slot.length = 0
   }
 
-  /** Keeps the first `keep` tokens; returns 0 if the memory cannot be truncated. */
-  #trim(slot: Slot, keep: number): number {
-    if (keep === slot.length && keep > 0) return keep
-    if (keep > 0 && this.#context.truncate(slot.id, keep)) return keep
+  /** Keeps what is before `end`; returns how many cells, 0 if the memory cannot be truncated. */
+  #trim(slot: Slot, { cell, position }: PrefixEnd): number {
+    if (cell === slot.length && cell > 0) return cell
+    if (cell > 0 && this.#context.truncate(slot.id, position)) return cell
     this.clear(slot)
     return 0
   }
 
-  #copy(source: Slot, target: Slot, keep: number): number {
+  /** Loads a prefix that is in no slot. */
+  #load(slot: Slot, { state, tokens }: SavedPrefix, end: PrefixEnd): number {
+    this.clear(slot)
+    if (!this.#context.restore(slot.id, state)) return 0
+    slot.length = tokens.length
+    if (end.cell === tokens.length || canTrim(slot, end.position, this.traits)) return this.#trim(slot, end)
+    this.clear(slot)
+    return 0
+  }
+
+  #copy(source: Slot, target: Slot, end: PrefixEnd): number {
+    const { cell, position } = end
     this.#context.clear(target.id)
     if (this.traits.shares) {
-      this.#context.shareCells(source.id, target.id, keep)
-      return keep
+      this.#context.shareCells(source.id, target.id, position)
+      return cell
     }
     const state = this.#save(source)
     if (state === undefined || !this.#context.restore(target.id, state)) return 0
     target.length = source.length
     // A saved state contains only the newest token's window, which may be less than the source still has.
-    if (keep === source.length || canTrim(target, keep, this.traits)) return this.#trim(target, keep)
+    if (cell === source.length || canTrim(target, position, this.traits)) return this.#trim(target, end)
     this.clear(target)
     return 0
   }
@@ -250,7 +284,7 @@ export class KvCache {
 }
 
 function emptySlot(id: number): Slot {
-  return { id, tokens: [], cacheKey: "", length: 0, busy: false, lastUsed: 0 }
+  return { id, tokens: [], cacheKey: "", length: 0, busy: false, uses: 0, isPrivate: false, lastUsed: 0 }
 }
 
 function cutShare(shared: SharedCells | undefined, kept: number): SharedCells | undefined {

@@ -1,7 +1,9 @@
+import { commonPrefix } from "../prompt/cells"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
-import { type CellHolder, cellsOf, choosePlacement, commonPrefix, reusable } from "./slots"
+import { type CellHolder, cellsOf, choosePlacement, reusable, type SlotPlacement } from "./slots"
+import { inTurn } from "./turns"
 
 /** A shared prefix shorter than this is recomputed rather than waited for. */
 const LEAST_WAITED_FOR = 16
@@ -9,13 +11,13 @@ const LEAST_WAITED_FOR = 16
 type Leader = Sequence["leader"]
 
 /**
- * Assigns slots to waiting sequences, in order. A sequence that shares a prefix with one being computed waits
+ * Assigns slots to waiting sequences, in turn. A sequence that shares a prefix with one being computed waits
  * for it and copies its cache, so that a common prefix is computed once.
  */
 export class SlotAllocator {
-  readonly #runtime: Pick<Runtime, "cache">
+  readonly #runtime: Pick<Runtime, "cache" | "keeper">
 
-  constructor(runtime: Pick<Runtime, "cache">) {
+  constructor(runtime: Pick<Runtime, "cache" | "keeper">) {
     this.#runtime = runtime
   }
 
@@ -31,7 +33,8 @@ export class SlotAllocator {
     const admitted: Sequence[] = []
     const withSlots = [...running]
     let last: Sequence | undefined
-    for (const sequence of waiting) {
+    if (this.#cache.slots.every((slot) => slot.busy)) return admitted
+    for (const sequence of inTurn(waiting, running)) {
       // Comparing prompts is slow; skip it while no slot is free.
       if (this.#cache.slots.every((slot) => slot.busy)) break
       // Waits for a larger pool, and keeps none from the present one that fits.
@@ -54,17 +57,29 @@ export class SlotAllocator {
 
   #place(sequence: Sequence, running: readonly Sequence[]): boolean {
     const { slots, traits } = this.#cache
-    const placement = choosePlacement(sequence, slots, traits, sequence.request.prepared.usesCache)
+    const { usesCache } = sequence.request.prepared
+    const placement = choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
     if (placement === undefined) return false
     const isShared = traits.shares && placement.source !== placement.slot
     const shared = { tokens: isShared ? placement.keep : 0, owner: placement.source.tokens }
     const holders = [...running.map(holderOf), { ...holderOf(sequence), shared }]
     if (!this.#hasSpace(holders)) return false
-    this.#cache.occupy(placement, sequence)
+    this.#occupy(placement, sequence)
     sequence.slot = placement.slot
     if (isShared) sequence.slot.shared = shared
     sequence.waitedSteps = 0
     return true
+  }
+
+  #occupy(placement: SlotPlacement, sequence: Sequence): void {
+    const { slot, source, keep, saved } = placement
+    const isContinued = source === slot && saved === undefined && keep * 2 >= slot.length
+    if (!isContinued) this.#runtime.keeper?.leaves(slot)
+    const kept = this.#cache.occupy(placement, sequence)
+    slot.isPrivate = !sequence.request.prepared.usesCache
+    if (saved !== undefined && kept > 0) sequence.useSaved(kept)
+    // Large, and of no more use.
+    sequence.saved = undefined
   }
 
   /** With a shared pool: is there room for all of `holders`? A single one is always admitted. */

@@ -1,6 +1,7 @@
 import type { Context } from "../../../llama/context"
 import type { KvCache } from "./kv-cache"
-import { commonPrefix, type Slot } from "./slots"
+import { commonPrefix } from "../prompt/cells"
+import type { Slot } from "./slots"
 
 /** Sharing a shorter prefix saves less than it costs. */
 const LEAST_SHARED = 16

@@ -1,6 +1,7 @@
 import type { PoolDemand } from "../cache/growth"
 import { holderOf } from "../cache/kv-cache"
-import { type CellHolder, cellsOf, commonPrefix, type SharedCells, type Slot } from "../cache/slots"
+import { type CellHolder, cellsOf, type SharedCells, type Slot } from "../cache/slots"
+import { commonPrefix } from "../prompt/cells"
 import type { OpenRequests } from "../open-requests"
 import type { Sequence } from "../sequence"
 

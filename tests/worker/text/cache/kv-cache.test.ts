@@ -32,7 +32,7 @@ afterAll(() => {
 })
 
 const TOKENS = Array.from({ length: 100 }, (_, index) => 265 + ((index * 37) % 200))
-const PROMPT = { tokens: TOKENS, cacheKey: "" }
+const PROMPT = { tokens: TOKENS, media: [], cacheKey: "" }
 
 /** A cache of two slots, the first of which has the prompt, and what its state takes. */
 function cached(mostSavedBytes: (stateBytes: number) => number) {

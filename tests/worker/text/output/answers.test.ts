@@ -70,6 +70,19 @@ describe("text", () => {
   })
 })
 
+test("each choice is one part of text, which begins before its first delta and ends before its finish", async () => {
+  const run = await worker.run({ ...sampled(prose(1, 60), { seed: 1 }), n: 3 })
+  for (const choice of [0, 1, 2]) {
+    const own = run.events.filter((event) => "choice" in event && event.choice === choice)
+    const types = own.map(({ type }) => type)
+    const deltas = types.slice(1, -2)
+    expect(deltas.length).toBeGreaterThan(1)
+    expect(new Set(deltas)).toEqual(new Set(["delta"]))
+    expect([types[0], ...types.slice(-2)]).toEqual(["part-start", "part-end", "finish"])
+  }
+  expect(run.events.at(-1)?.type).toBe("done")
+})
+
 describe("a stop text", () => {
   test("ends the answer before it, wherever tokens end", async () => {
     const full = (await worker.run(greedy(prose(2, 60), { maxTokens: 40 }))).text()
