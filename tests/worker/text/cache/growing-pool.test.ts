@@ -209,14 +209,6 @@ describe("where the server grants less", () => {
     await other.over
     expect(other.reason).toBe("length")
   })
-
-  test("what was refused is asked again, and is then granted", async () => {
-    let grants = 0
-    await using worker = await start({ grant: () => (grants++ === 0 ? "no" : "all") })
-    const run = await worker.run(asked(prose(3, 150), { maxTokens: 400 }))
-    expect(run.done.usage.completionTokens).toBe(400)
-    expect(worker.memoryRequests).toHaveLength(2)
-  })
 })
 
 test("a context that cannot be made leaves the old one as it was", async () => {
