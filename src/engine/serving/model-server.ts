@@ -225,15 +225,15 @@ export class ModelServer {
     this.#emitPositions()
   }
 
-  /** Does anything wait for a worker? */
-  get #isWanted(): boolean {
-    return this.#queue.count + this.#waiters.size > 0
-  }
-
   /** Adds to the refusal of a prompt that is too long what would allow a longer one. */
   withContextAdvice(error: XllmError): XllmError {
     const info = this.#replicas.ready?.info
     return info?.kind === "text" ? withContextAdvice(error, info, this.workers.settings) : error
+  }
+
+  /** Does anything wait for a worker? */
+  get #isWanted(): boolean {
+    return this.#queue.count + this.#waiters.size > 0
   }
 
   #wantIfWaiting(): void {

@@ -147,8 +147,8 @@ export class ReplicaSupervisor {
 
   /** The weights that its workers hold. */
   get loadedWeights(): readonly LoadedWeights[] {
-    return this.replicas.alive.flatMap(({ model, info, loadedWith: settings }) =>
-      info === undefined || settings === undefined ? [] : { path: model.path, info, settings },
+    return this.replicas.alive.flatMap(({ model, info, loadState: { plan } }) =>
+      info === undefined || plan === undefined ? [] : { path: model.path, info, settings: plan.wanted },
     )
   }
 
@@ -173,8 +173,8 @@ export class ReplicaSupervisor {
   get isOutdated(): boolean {
     const next = toLoadSettings(this.settings)
     return this.replicas.current.some(
-      ({ state, loadedWith }) =>
-        state !== undefined && loadedWith !== undefined && !isSameLoad(loadedWith, next),
+      ({ state, loadState: { plan } }) =>
+        state !== undefined && plan !== undefined && !isSameLoad(plan.wanted, next),
     )
   }
 

@@ -3,6 +3,7 @@ import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { positionOf } from "../prompt/cells"
+import type { PoolShape } from "./growth"
 import {
   type CacheablePrompt,
   type CellHolder,
@@ -87,6 +88,24 @@ export class KvCache {
     for (const slot of this.#tainted) slot.busy = false
     const before = { slots: this.slots, step: this.#step, isDoubtful: this.#isDoubtful }
     return new KvCache(context, this.#model, this.#mostSavedBytes, before)
+  }
+
+  /**
+   * Drops the idle prefixes that a smaller pool has no room for, the least recently used first, after `leaves` was
+   * called for each of them.
+   */
+  keepFitting({ layout, cells, sequences }: PoolShape, leaves: (slot: Slot) => void): void {
+    const kept: Slot[] = []
+    for (const slot of this.slots.toSorted((a, b) => b.lastUsed - a.lastUsed)) {
+      if (slot.length === 0) continue
+      const fitsAlone = slot.id < sequences && slot.length <= (layout === "split" ? cells / sequences : cells)
+      const fits = layout === "split" || cellsOf([...kept, slot].map(holderOf)) <= cells
+      if (fitsAlone && fits) kept.push(slot)
+      else {
+        leaves(slot)
+        this.clear(slot)
+      }
+    }
   }
 
   /** An upper bound of the cells in use. */

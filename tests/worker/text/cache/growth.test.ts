@@ -42,7 +42,9 @@ describe("a pool of small shares", () => {
   })
 
   test("never has larger shares than a conversation may be long", () => {
-    expect(grown(START, demand(16, 700), { contextLength: 700, mostCells: 16 * 768 })).toBe("split 12288 for 16")
+    expect(grown(START, demand(16, 700), { contextLength: 700, mostCells: 16 * 768 })).toBe(
+      "split 12288 for 16",
+    )
   })
 })
 
