@@ -7,6 +7,7 @@ import { PrefillBudget } from "./budget"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
+import { positionOf } from "./prompt/cells"
 import { OpenRequests } from "./open-requests"
 import type { StepOutbox } from "./output/step-outbox"
 import { Recovery } from "./recovery"
@@ -186,8 +187,11 @@ export class TextLoop {
   #advance(plan: StepPlan<Sequence>): void {
     this.#recovery.advanced()
     for (const { sequence, tokens } of plan.work) {
-      if (sequence.slot === undefined) continue
-      this.#runtime.cache.advance(sequence.slot, tokens)
+      const { slot, media } = sequence
+      if (slot === undefined) continue
+      this.#runtime.cache.advance(slot, tokens)
+      if (sequence.request.prepared.checkpoints.includes(slot.length))
+        this.#runtime.cache.makeCheckpoint(slot, positionOf(media, slot.length))
       if (sequence.generated === 0) sequence.request.promptTokensEvaluated += tokens
     }
     for (const sequence of this.#requests.running) if (!sequence.generating) sequence.waitedSteps++
