@@ -98,8 +98,8 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
-  /** OpenAI's limit. A few minutes of speech. */
-  speech: { maxLength: 4096 },
+  /** A long book, 20 hours of speech: it is synthesised sentence by sentence. OpenAI's limit is 4096. */
+  speech: { maxLength: 1_000_000 },
   /** OpenAI's limit. Accepted, but ignored. */
   instructions: { maxLength: 4096 },
   /** OpenAI's limit. */

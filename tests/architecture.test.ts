@@ -102,7 +102,15 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["pull"],
   ],
   worker: [
-    ["cores", "derived", "lifetime", "cpu-lease cpu-lease-thread", "sherpa"],
+    [
+      "cores",
+      "cpu-features",
+      "derived",
+      "lifetime",
+      "cpu-lease cpu-lease-thread",
+      "sherpa",
+      "speech-provider",
+    ],
     ["audio", "media-shell", "probe"],
     ["text", "tts", "asr", "diffusion", "not-in-this-build"],
     ["start"],

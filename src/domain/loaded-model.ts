@@ -109,6 +109,8 @@ export interface WorkerCounters {
   readonly tokensGenerated: number
   /** Sequences that gave up their KV cells to others and were recomputed later. */
   readonly preemptions: number
+  /** How often the KV cache was made larger. */
+  readonly kvGrowths: number
 }
 
 /** What a text worker did with prompts on disk, since it last said so. */

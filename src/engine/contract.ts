@@ -129,7 +129,7 @@ export interface ModelBackend {
   chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<AnswerEvent>
   speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpokenEvent>
   transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscribedEvent>
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
+  generateImage(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
   /**
    * Loads a model ahead of use.
    * @param onProgress called with the fraction loaded, from 0 to 1
@@ -165,7 +165,7 @@ export interface Engine extends ModelBackend {
   /**
    * @throws WrongModelKind where the model is not an image model, ModelNotFound, QueueFull, … from the iteration
    */
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent>
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent>
   /**
    * Returns the prompt, its tokens and the effective parameters without running them. Loads the model where needed.
    */

@@ -5,11 +5,10 @@ import type {
   GenerationRequest,
   RenderedPrompt,
 } from "../domain/chat"
-import type { Device, MemoryFootprint } from "../domain/device"
+import type { Device } from "../domain/device"
 import type { ImageEvent, ImageRequest } from "../domain/image"
 import type { LoadedModel } from "../domain/loaded-model"
 import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
-import type { ModelSettings } from "../domain/settings"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
@@ -30,7 +29,6 @@ import type {
   SettingsOf,
   SystemReport,
 } from "./contract"
-import { checkGenerates, checkKind } from "./model-kinds"
 import type { EngineObserver } from "./observer"
 import { DeviceProbe } from "./process/device-probe"
 import {
@@ -41,10 +39,10 @@ import {
   timeoutsOf,
 } from "./process/timeouts"
 import { MemoryReader } from "./residency/memory-reader"
-import { Pool } from "./residency/pool"
-import type { PoolMember } from "./residency/pool-entry"
-import { checkSettings, type KnownDevices } from "./residency/settings-check"
+import type { Pool } from "./residency/pool"
+import { createPool } from "./residency/create-pool"
 import { ContextReader } from "./serving/context-lengths"
+import { ModelDirectory } from "./serving/model-directory"
 import { ModelServer } from "./serving/model-server"
 import { RequestStream } from "./serving/request-stream"
 
@@ -89,12 +87,8 @@ export class LocalEngine implements ManagedEngine {
   readonly #memory: MemoryReader
   readonly #contexts: ContextReader
   readonly #pool: Pool
-  /** By name; every model that was ever used, with a worker or without. */
-  readonly #models = new Map<string, ModelServer>()
+  readonly #models: ModelDirectory
   #live: LiveOptions
-  /** Sequence number of store lookups; a stale reply is discarded. */
-  #asked = 0
-  #wakeTimer: ReturnType<typeof setTimeout> | undefined
   #starting = false
   #draining: PromiseWithResolvers<void> | undefined
   #closing: Promise<void> | undefined
@@ -124,15 +118,13 @@ export class LocalEngine implements ManagedEngine {
       available: () => this.#pool.most(this.#memory.known()),
     })
     this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () =>
-      [...this.#models.values()].flatMap(({ loadedWeights }) => loadedWeights),
+      [...this.#models].flatMap(({ workers }) => workers.loadedWeights),
     )
-    this.#pool = new Pool({
-      limits: this.#live.memory,
-      effects: {
-        measure: (wanted, amounts) => void this.#measure(wanted, amounts),
-        wakeAt: (time) => this.#wakeAt(time),
-      },
-      now: () => performance.now(),
+    this.#pool = createPool({ store: options.store, memory: this.#memory, limits: this.#live.memory })
+    this.#models = new ModelDirectory({
+      store: options.store,
+      create: (summary) => this.#serve(summary),
+      checkOpen: () => this.#refuseWhenStopping(),
     })
   }
 
@@ -152,17 +144,17 @@ export class LocalEngine implements ManagedEngine {
     return this.#work(request, signal)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#work(request, signal)
   }
 
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    const model = await this.#find(request)
+    const model = await this.#models.find(request)
     return model.render(request, signal)
   }
 
   async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
-    const model = await this.#find({ model: name })
+    const model = await this.#models.find({ model: name })
     if (signal.aborted) throw new Cancelled()
     try {
       await model.preload(signal, onProgress)
@@ -195,16 +187,17 @@ export class LocalEngine implements ManagedEngine {
   }
 
   async stop(name: string): Promise<boolean> {
-    const known = this.#models.get(name) ?? this.#models.get((await this.#options.store.resolve(name)).name)
+    const known =
+      this.#models.named(name) ?? this.#models.named((await this.#options.store.resolve(name)).name)
     return known === undefined ? false : known.stop("stopped")
   }
 
   reconfigure(options: Partial<LiveOptions>): readonly string[] {
     this.#live = { ...this.#live, ...options }
     this.#pool.setLimits(this.#live.memory)
-    const models = [...this.#models.values()]
+    const models = [...this.#models]
     for (const model of models) model.settingsChanged()
-    return models.filter(({ isOutdated }) => isOutdated).map(({ summary }) => summary.name)
+    return models.filter(({ workers }) => workers.isOutdated).map(({ summary }) => summary.name)
   }
 
   list(): Promise<readonly ModelSummary[]> {
@@ -229,13 +222,13 @@ export class LocalEngine implements ManagedEngine {
   }
 
   loaded(): readonly LoadedModel[] {
-    return [...this.#models.values()].flatMap((model) => model.describe())
+    return [...this.#models].flatMap((model) => model.describe())
   }
 
   status(): EngineStatus {
     const models = this.loaded()
     const problems = this.#problems()
-    const queues = [...this.#models.values()].map(({ queue }) => queue)
+    const queues = [...this.#models].map(({ queue }) => queue)
     return {
       status: this.#state(models, problems),
       problems,
@@ -247,7 +240,7 @@ export class LocalEngine implements ManagedEngine {
       },
       memory: this.#memory.status(this.#pool, this.#live.memory),
       models,
-      failed: [...this.#models.values()].flatMap(({ failed }) => failed ?? []),
+      failed: [...this.#models].flatMap(({ workers }) => workers.failed ?? []),
       devices: this.#probe.peek()?.devices ?? null,
     }
   }
@@ -259,7 +252,7 @@ export class LocalEngine implements ManagedEngine {
   async drain(timeoutMs: number): Promise<void> {
     this.#draining ??= Promise.withResolvers()
     this.#endsAt = performance.now() + timeoutMs
-    for (const model of this.#models.values()) model.failWaiting(new ShuttingDown("the server"))
+    for (const model of this.#models) model.failWaiting(new ShuttingDown("the server"))
     const timer = setTimeout(this.#draining.resolve, timeoutMs)
     this.#lookWhetherDrained()
     await this.#draining.promise
@@ -275,7 +268,7 @@ export class LocalEngine implements ManagedEngine {
   async #endAll(): Promise<void> {
     this.#draining?.resolve()
     this.#pool.close()
-    const stops = [...this.#models.values()].map((model) => model.stop("shutdown"))
+    const stops = [...this.#models].map((model) => model.stop("shutdown"))
     await Promise.all([this.#probe.close(), ...stops])
   }
 
@@ -287,7 +280,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   #problems(): readonly string[] {
-    const ofModels = [...this.#models.values()].flatMap(({ problem }) => problem ?? [])
+    const ofModels = [...this.#models].flatMap(({ workers }) => workers.problem ?? [])
     const { failure } = this.#probe
     return failure === undefined ? ofModels : [...ofModels, failure.publicMessage]
   }
@@ -303,7 +296,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   #lookWhetherDrained(): void {
-    if (![...this.#models.values()].some(({ inUse }) => inUse)) this.#draining?.resolve()
+    if (![...this.#models].some(({ inUse }) => inUse)) this.#draining?.resolve()
   }
 
   /** Only models of the matching kind accept the request, and their workers emit only events of type `E`. */
@@ -326,7 +319,7 @@ export class LocalEngine implements ManagedEngine {
   async #findOrFetch(stream: RequestStream): Promise<ModelServer> {
     const { request } = stream
     try {
-      return await this.#find(request, stream)
+      return await this.#models.find(request, stream)
     } catch (error) {
       const fetchMissing = this.#live.fetchMissing
       if (!(error instanceof ModelNotFound) || request.model === undefined || !fetchMissing) throw error
@@ -335,7 +328,7 @@ export class LocalEngine implements ManagedEngine {
       const onProgress = (fraction: number) => stream.emit({ type: "loading", fraction })
       await fetchMissing(request.model, { signal: stop.signal, onProgress })
       stream.onLeave = undefined
-      return await this.#find(request, stream)
+      return await this.#models.find(request, stream)
     }
   }
 
@@ -346,68 +339,9 @@ export class LocalEngine implements ManagedEngine {
     return damaged === undefined || damaged.length === 0 ? error : new ModelCorrupt(model, damaged, error)
   }
 
-  /**
-   * Finds the requested model, of any kind where the request has none.
-   * @param told receives the resolved name as soon as that is known
-   * @throws ModelNotFound, InvalidRequest, WrongModelKind, ShuttingDown
-   */
-  async #find(
-    request: { readonly model?: string; readonly kind?: WorkRequest["kind"] },
-    told: { model?: string | undefined } = {},
-  ): Promise<ModelServer> {
-    this.#refuseWhenStopping()
-    const asked = ++this.#asked
-    const summary = await this.#resolve(request)
-    told.model = summary.name
-    await this.#checkGenerates(summary)
-    if (request.kind !== undefined) checkKind(summary, request.kind)
-    this.#refuseWhenStopping()
-    const model = this.#models.get(summary.name) ?? this.#add(summary)
-    model.update(summary, asked)
-    return model
-  }
-
-  /** A loaded model has already passed this check. @throws WrongModelKind */
-  async #checkGenerates({ name, kind, id }: ModelSummary): Promise<void> {
-    const known = this.#models.get(name)
-    if (kind !== "text" || (known?.isLoaded && known.summary.id === id)) return
-    const details = await this.#describe(name)
-    // The load reports problems with the files.
-    if (!(details instanceof XllmError)) checkGenerates(details)
-  }
-
-  /** @throws ModelNotFound, InvalidRequest */
-  async #resolve({
-    model,
-    kind,
-  }: {
-    readonly model?: string
-    readonly kind?: WorkRequest["kind"]
-  }): Promise<ModelSummary> {
-    try {
-      return await this.#options.store.resolve(model, kind && taskOf({ kind }).model)
-    } catch (error) {
-      // The removed model may still be loaded, under another spelling of its name.
-      if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})
-      throw error
-    }
-  }
-
-  /**
-   * Retires the workers of models that no longer exist; they end once they finish. @throws the store's errors of
-   * listing
-   */
-  async #retireRemoved(): Promise<void> {
-    const loaded = [...this.#models.values()].filter(({ isLoaded }) => isLoaded)
-    if (loaded.length === 0) return
-    const asked = ++this.#asked
-    const there = new Set((await this.#options.store.list()).map(({ name }) => name))
-    for (const model of loaded) if (!there.has(model.summary.name)) model.removed(asked)
-  }
-
-  #add(summary: ModelSummary): ModelServer {
+  #serve(summary: ModelSummary): ModelServer {
     const { runtimeFolder, derivedFolder, workerCommand, limits, log, observer } = this.#options
-    const model = new ModelServer(summary, {
+    return new ModelServer(summary, {
       pool: this.#pool,
       memory: this.#memory,
       runtimeFolder,
@@ -420,54 +354,9 @@ export class LocalEngine implements ManagedEngine {
       log,
       becameFree: () => this.#lookWhetherDrained(),
     })
-    this.#models.set(summary.name, model)
-    return model
   }
 
   #refuseWhenStopping(): void {
     if (this.#isStopping) throw new ShuttingDown("the server")
-  }
-
-  async #measure(wanted: readonly PoolMember[], amounts: readonly MemoryFootprint[]): Promise<void> {
-    const wantsGpus =
-      wanted.some(({ settings }) => settings.gpuLayers !== 0) ||
-      amounts.some(({ devices }) => devices.length > 0)
-    const [reading, ...described] = await Promise.all([
-      this.#memory.read(wantsGpus),
-      ...wanted.map(async (member) => [member, await this.#describe(member.model.name)] as const),
-    ])
-    const names = wantsGpus ? this.#memory.deviceNames : undefined
-    const devices = names && { names, gpus: reading.gpus }
-    const checked = described.map(
-      ([member, found]) => [member, withValidSettings(found, member.settings, devices)] as const,
-    )
-    this.#pool.measured({ reading, details: new Map(checked) })
-  }
-
-  #describe(name: string): Promise<ModelDetails | XllmError> {
-    return this.#options.store.describe(name).catch(asXllmError)
-  }
-
-  /** Timers are limited to 2^31 milliseconds; waking early is harmless, as the pool checks the clock itself. */
-  #wakeAt(time: number | undefined): void {
-    clearTimeout(this.#wakeTimer)
-    if (time === undefined) return
-    const ms = Math.min(2 ** 31 - 1, Math.max(0, time - performance.now()))
-    this.#wakeTimer = setTimeout(() => this.#pool.tick(), Math.ceil(ms))
-  }
-}
-
-/** The details unchanged, or the error in the settings. */
-function withValidSettings(
-  details: ModelDetails | XllmError,
-  settings: ModelSettings,
-  devices: KnownDevices | undefined,
-): ModelDetails | XllmError {
-  if (details instanceof XllmError) return details
-  try {
-    checkSettings(details, settings, devices)
-    return details
-  } catch (error) {
-    return asXllmError(error)
   }
 }

@@ -79,10 +79,6 @@ export class InvalidApiKey extends XllmError {
   }
 }
 
-/** What allows longer conversations where memory limits them. */
-export const MORE_CONTEXT =
-  "a smaller type of KV cache (--cache-type-k q8_0 and --cache-type-v q8_0) or more memory"
-
 /**
  * The prompt exceeds the context that the model was loaded with. The message begins like OpenAI's latest: litellm
  * (and with it aider) and LangChain detect a full context by these words, not by the code.

@@ -251,6 +251,11 @@ export class Context implements Disposable {
     return this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, from, -1)
   }
 
+  /** Removes the first `length` tokens of `sequence`; not in recurrent memories. */
+  removeFirst(sequence: number, length: number): void {
+    this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, 0, length)
+  }
+
   clear(sequence: number): void {
     this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, -1, -1)
   }

@@ -47,7 +47,7 @@ export interface Store extends Catalog {
   install(name: ModelName, manifest: Manifest, options?: InstallOptions): Promise<ModelSummary>
   /**
    * Deletes a model: an installed one with the blobs that no other model uses, or the local file. A damaged manifest is
-   * deleted too, with the blobs whose digests are in it.
+   * deleted too, with the blobs whose digests are in it, and a local file that cannot be used.
    * @param expectedId of the intended model: a different one under that name is not deleted
    * @throws ModelNotFound, StoreBusy; InvalidRequest for files outside the models folder
    */

@@ -6,9 +6,7 @@ import type { WaitingEvent } from "../../domain/request"
 import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionRequest } from "../../domain/transcription"
 import type { AnswerEvent, ModelBackend, SpokenEvent, TranscribedEvent } from "../../engine/contract"
-import { UsageError } from "../../errors/cli"
 import { type JsonRecord, numberAt } from "../../lib/json"
-import { TEXTS } from "../../limits"
 import { toChatBody, toImageBody, toSpeechBody, toTranscriptionBody } from "./server-bodies"
 import type { ServerClient } from "./server-client"
 import {
@@ -41,18 +39,9 @@ export class ServerBackend implements ModelBackend {
     throw this.#client.endedEarly()
   }
 
-  /** @throws UsageError for a text that is longer than a server accepts */
-  async *speak(request: SpeechRequest, signal: AbortSignal): AsyncGenerator<SpokenEvent> {
-    const characters = Array.from(request.input).length
-    const { maxLength } = TEXTS.speech
-    if (characters > maxLength) {
-      throw new UsageError(
-        `a server speaks at most ${maxLength} characters at a time, and the text has ${characters}; ` +
-          "give it in parts, or name the model by its path to speak it without a server",
-      )
-    }
+  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpokenEvent> {
     const body = { ...toSpeechBody(request), stream_format: "sse" }
-    yield* this.#events("/v1/audio/speech", body, signal, toSpokenEvent)
+    return this.#events("/v1/audio/speech", body, signal, toSpokenEvent)
   }
 
   transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscribedEvent> {
@@ -64,7 +53,7 @@ export class ServerBackend implements ModelBackend {
     )
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent> {
     const { source } = request
     const body = { ...toImageBody(request), stream: true }
     if (source === undefined) return this.#events("/v1/images/generations", body, signal, toImageEvent)

@@ -53,8 +53,10 @@ function toSamplingBody({ logitBias, seed, ...others }: Partial<SamplingParamete
   }
 }
 
-export function toSpeechBody({ model, input, voice, format, speed }: SpeechRequest): JsonRecord {
-  return withoutGaps({ model, input, voice, speed, response_format: format })
+export function toSpeechBody(request: SpeechRequest): JsonRecord {
+  const { model, input, voice, format, speed, sampleRate, rawText } = request
+  const options = { response_format: format, sample_rate: sampleRate, raw_text: rawText }
+  return withoutGaps({ model, input, voice, speed, ...options })
 }
 
 /** The fields of the form, except for the file. */

@@ -226,7 +226,7 @@ export async function drawImages(
   const images: DrawnImage[] = []
   let done: Extract<ImageEvent, { readonly type: "done" }> | undefined
   try {
-    for await (const event of backend.draw(request, signal)) {
+    for await (const event of backend.generateImage(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
       else if (event.type === "done") done = event

@@ -2,7 +2,7 @@ import { readSettings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
 import { UsageError } from "../../errors/cli"
-import { ModelNotFound } from "../../errors/model"
+import { ModelLoadFailed, ModelNotFound } from "../../errors/model"
 import type { RemovedModel, Store } from "../../store/contract"
 import { formatModelName, parseModelName } from "../../store/names"
 import { defineCommand } from "../args/command"
@@ -20,7 +20,7 @@ export const command = defineCommand({
   minimumWords: 1,
   details: `Deletes installed models, and their files unless another model uses them. A file that was put into the models directory
 by hand is deleted too (of a link only the link); it takes precedence over an installed model of the same name, unless
-the name has a tag. An installed model whose manifest is damaged can be deleted as well. Files elsewhere are never touched. Nothing is deleted if one of the names is unknown or one of the
+the name has a tag. Damaged models, and links that lead to nothing, can be deleted as well. Files elsewhere are never touched. Nothing is deleted if one of the names is unknown or one of the
 models is running; the server at --host (or XLLM_HOST) is asked, if one answers.`,
   examples: [
     { line: "xllm rm smollm:latest", does: "delete a model" },
@@ -73,7 +73,7 @@ async function refuseAlias(word: string, store: Store): Promise<void> {
 /** What is to be deleted. */
 interface Removable {
   readonly name: string
-  /** Absent for a damaged manifest. */
+  /** Absent for what is damaged. */
   readonly id?: string
 }
 
@@ -82,6 +82,8 @@ async function resolve(word: string, store: Store): Promise<Removable> {
   try {
     return await store.resolve(word)
   } catch (error) {
+    // A file in the models directory that cannot be used, such as a link that leads to nothing.
+    if (error instanceof ModelLoadFailed) return { name: word }
     if (!(error instanceof ModelNotFound) || isPath(word)) throw error
     const name = parseModelName(word)
     if ((await store.installedAs(name)) !== "unreadable") throw error

@@ -18,7 +18,8 @@ export interface ReplicaFacts {
 /** The public description of a worker; undefined while it has no process. */
 export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
   const { replica, settings, pool, queuedRequests, lastUsedAt } = facts
-  const { model, state, info, plan, number, progress, pid, notes, runningCount, loadedAt, counters } = replica
+  const { model, state, info, loadState, number, progress, pid, running, loadedAt, counters } = replica
+  const { plan, notes } = loadState
   if (state === undefined) return undefined
   const footprint = pool.footprintOf(replica)
   const expires = pool.expiresAt(replica)
@@ -33,12 +34,12 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
     info,
     sizeBytes: info === undefined ? 0 : info.modelBytes + (info.kind === "text" ? info.kvBytes : 0),
     ...(footprint !== undefined && { footprint, ...growthOf(footprint, info, facts.mostAvailable) }),
-    ...(plan !== undefined && { plan }),
+    ...(plan !== undefined && { plan: plan.plan }),
     notes,
     ...(expires !== undefined && { expiresAt: toDate(expires) }),
     priority: settings.priority,
     pinned: settings.pinned,
-    activeRequests: runningCount,
+    activeRequests: running.size,
     queuedRequests,
     loadedAt,
     lastUsedAt,

@@ -1,27 +1,25 @@
 import { join } from "node:path"
 import type { GenerationRequest } from "../../domain/chat"
-import type { LayerPlan, MemoryFootprint } from "../../domain/device"
 import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
-import type { ModelSettings, TextModelSettings } from "../../domain/settings"
+import type { ModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
-import { fromWire, InternalError, type XllmError } from "../../errors/base"
+import { fromWire, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
 import type { WorkerModel } from "../../protocol/messages"
 import { decodeRendered, encodeDefaults, encodeRequest, type WireEvents } from "../../protocol/wire"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "../observer"
 import { type WorkerOptions, WorkerProcess, type WorkMessage } from "../process/worker-process"
-import { beyond, NO_MEMORY } from "../residency/available-memory"
 import type { Fit } from "../residency/eviction"
 import type { MemoryReader } from "../residency/memory-reader"
 import type { Pool } from "../residency/pool"
 import type { PoolMember } from "../residency/pool-entry"
-import { afterFailure, footprintOf, type LoadPlan, noteOn } from "./load-plan"
+import { type LoadPlan, toLoadPlan } from "./load-plan"
+import { LoadState } from "./load-state"
 import { PrefixAffinity } from "./prefix-affinity"
 import type { QueuedRequest } from "./queued-request"
 import { type Rendering, Renderings } from "./renderings"
 import { RunningRequests } from "./running-requests"
-import { toLoadPlan } from "./to-load-plan"
 
 /** Callbacks of a replica for its model. The pool has been told of each change before. */
 export interface ReplicaListener {
@@ -73,6 +71,7 @@ const NO_COUNTERS: WorkerCounters = {
   promptTokensCached: 0,
   tokensGenerated: 0,
   preemptions: 0,
+  kvGrowths: 0,
 }
 
 const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
@@ -87,18 +86,13 @@ export class Replica implements PoolMember {
   readonly id: string
   readonly model: ModelSummary
   readonly number: number
+  /** Changed by the replica only, as is `running`. */
+  readonly loadState = new LoadState()
+  readonly running = new RunningRequests()
+  readonly prefixes = new PrefixAffinity()
   readonly #options: ReplicaOptions
   readonly #process: WorkerProcess
-  readonly #running = new RunningRequests()
   readonly #renderings = new Renderings()
-  readonly #prefixAffinity = new PrefixAffinity()
-  #info: LoadedModelInfo | undefined
-  /** The worker's last measurement; undefined: it is the one of `#info`. */
-  #measured: MemoryFootprint | undefined
-  #load: LoadPlan | undefined
-  /** The load to try once the last one's process is gone. */
-  #next: LoadPlan | undefined
-  #notes: string[] = []
   #counters = NO_COUNTERS
   #readyAt = 0
   #gone: PromiseWithResolvers<void> | undefined
@@ -151,54 +145,19 @@ export class Replica implements PoolMember {
 
   /** Undefined unless it is ready. */
   get info(): LoadedModelInfo | undefined {
-    return this.#info
-  }
-
-  /** The memory it holds as far as measured, plus what it takes while it works. */
-  get footprint(): MemoryFootprint {
-    return this.#load === undefined || this.#info === undefined
-      ? NO_MEMORY
-      : footprintOf(this.#load, this.#info, this.#measured)
-  }
-
-  /** The part of the footprint that it has not taken yet. */
-  get #reserved(): MemoryFootprint {
-    const measured = this.#measured ?? this.#info?.footprint
-    return measured === undefined ? NO_MEMORY : beyond(this.footprint, measured)
-  }
-
-  get plan(): LayerPlan | undefined {
-    return this.#load?.plan
-  }
-
-  /** The user's settings at the time of the load. */
-  get loadedWith(): TextModelSettings | undefined {
-    return this.#load?.wanted
-  }
-
-  get notes(): readonly string[] {
-    return this.#notes
+    return this.loadState.info
   }
 
   get counters(): WorkerCounters {
     return this.#counters
   }
 
-  get runningCount(): number {
-    return this.#running.size
-  }
-
-  /** Slots in use; more than exist where a request has more choices. */
-  get taken(): number {
-    return this.#running.taken
-  }
-
   get slots(): number {
-    return this.#info?.slots ?? 0
+    return this.info?.slots ?? 0
   }
 
   get inUse(): boolean {
-    return this.#running.size + this.#renderings.size > 0
+    return this.running.size + this.#renderings.size > 0
   }
 
   /** Settles when its present process is gone. */
@@ -206,32 +165,22 @@ export class Replica implements PoolMember {
     return this.#gone?.promise ?? Promise.resolve()
   }
 
-  /** How much of a request's prefix it has seen. */
-  match(hashes: readonly bigint[]): number {
-    return this.#prefixAffinity.match(hashes)
-  }
-
-  remember(hashes: readonly bigint[]): void {
-    this.#prefixAffinity.add(hashes)
-  }
-
   load(fit: Fit): void {
     const { log, memory, worker, listener } = this.#options
     const { settings } = this
     const load = toLoadPlan({ settings, fit, offload: memory.offload })
-    const limit = noteOn(load)
+    const limit = this.loadState.begin(load, this.model.defaults?.notes ?? [])
     log.info("model placed", { model: worker.model, plan: load.plan.explanation, limit })
     this.#gone = Promise.withResolvers<void>()
-    this.#notes = [...(this.model.defaults?.notes ?? []), ...(limit === undefined ? [] : [limit])]
     listener.placed(this)
     this.#begin(load)
   }
 
   /** Ends its process, once it has written prompts to disk; running requests fail with `ShuttingDown`. */
   unload(reason: UnloadReason): void {
-    this.#next = undefined
-    if (this.#info !== undefined) this.#options.observer?.modelUnloaded(this.#options.worker, reason)
-    const keepsPrompts = this.#load?.wanted.promptsOnDisk !== undefined
+    this.loadState.giveUp()
+    if (this.info !== undefined) this.#options.observer?.modelUnloaded(this.#options.worker, reason)
+    const keepsPrompts = this.loadState.plan?.wanted.promptsOnDisk !== undefined
     this.#process.stop(reason, keepsPrompts ? this.#options.saveMs() : 0)
     this.#forget(new ShuttingDown(`model '${this.#options.worker.model}'`))
     this.#options.listener.unloading(this, reason)
@@ -259,20 +208,15 @@ export class Replica implements PoolMember {
 
   /** Has it a slot, or a turn, for that request? */
   accepts({ arrivedAt }: QueuedRequest): boolean {
-    if (this.#info === undefined || this.#running.takenOf(this.slots) >= this.slots) return false
+    if (this.info === undefined || this.running.takenOf(this.slots) >= this.slots) return false
     return this.#heldSince === undefined || arrivedAt <= this.#heldSince
-  }
-
-  /** How many requests of the group run in it. */
-  runningOf(group: unknown): number {
-    return this.#running.of(group)
   }
 
   /** Starts a request. Only valid while it is ready. */
   start(queuedRequest: QueuedRequest, now: number): void {
     const { id } = queuedRequest
     const request = encodeRequest(queuedRequest.request)
-    this.#running.add(queuedRequest)
+    this.running.add(queuedRequest)
     this.#process.setBusy(true)
     // Lost where the worker is just dying; the crash then fails the request a moment later.
     this.#process.send({ type: "generate", id, request, ...queuedRequest.start(now, this.#readyAt) })
@@ -284,7 +228,7 @@ export class Replica implements PoolMember {
    * is no confirmation to lose.
    */
   cancel(queuedRequest: QueuedRequest): boolean {
-    if (!this.#running.remove(queuedRequest)) return false
+    if (!this.running.remove(queuedRequest)) return false
     this.#process.send({ type: "cancel", id: queuedRequest.id })
     this.#updateBusy()
     return true
@@ -307,7 +251,6 @@ export class Replica implements PoolMember {
   }
 
   #begin(load: LoadPlan): void {
-    this.#load = load
     this.#options.observer?.modelLoading(this.#options.worker)
     this.#process.start({ model: this.#workerModel, settings: load.settings, kv: load.kv })
   }
@@ -326,30 +269,25 @@ export class Replica implements PoolMember {
   }
 
   #becomeReady(info: LoadedModelInfo, ms: number): void {
-    this.#info = info
-    this.#measured = undefined
+    this.loadState.loaded(info)
     this.#readyAt = performance.now()
     const { observer, worker, memory, pool, listener } = this.#options
     observer?.modelLoaded(worker, ms)
     memory.changed()
-    pool.ready(this, this.footprint, this.#reserved)
+    pool.ready(this, this.loadState.footprint, this.loadState.reserved)
     listener.ready(this)
   }
 
   #loadFailed(error: XllmError): void {
     const { observer, worker, pool, listener, log, labels } = this.#options
     observer?.modelLoadFailed(worker, error.code)
-    const load = this.#load
-    if (load === undefined) throw new InternalError("a load failed that was not begun")
-    const next = afterFailure(load, error)
-    if (next === undefined) {
-      pool.ending(this)
-      listener.loadFailed(this, error)
+    const note = this.loadState.failed(error)
+    if (note !== undefined) {
+      log.warn("loaded with reduced context or GPU layers", { ...labels, note })
       return
     }
-    this.#notes.push(next.note)
-    log.warn("loaded with reduced context or GPU layers", { ...labels, note: next.note })
-    this.#next = next.load
+    pool.ending(this)
+    listener.loadFailed(this, error)
   }
 
   #crashed(error: XllmError): void {
@@ -361,8 +299,7 @@ export class Replica implements PoolMember {
   }
 
   #ended(): void {
-    const next = this.#next
-    this.#next = undefined
+    const next = this.loadState.retry()
     if (next !== undefined) {
       this.#begin(next)
       return
@@ -377,11 +314,11 @@ export class Replica implements PoolMember {
 
   /** Fails everything that ran in the process. */
   #forget(error: XllmError): void {
-    this.#info = undefined
+    this.loadState.ended()
     this.#counters = NO_COUNTERS
     this.#heldSince = undefined
-    this.#prefixAffinity.clear()
-    this.#running.failAll(error)
+    this.prefixes.clear()
+    this.running.failAll(error)
     this.#renderings.failAll(error)
     this.#updateBusy()
   }
@@ -416,16 +353,11 @@ export class Replica implements PoolMember {
   }
 
   #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {
-    this.#measured = footprint
-    if (kv !== undefined && this.#info?.kind === "text") {
-      const { layout: kvLayout, cells: kvCells, bytes: kvBytes } = kv
-      this.#info = { ...this.#info, kvLayout, kvCells, kvBytes }
-      const { log, labels } = this.#options
-      log.info("KV cache resized", { ...labels, kvLayout, kvCells, kvBytes })
-    }
-    const { pool, memory } = this.#options
+    const { pool, memory, log, labels } = this.#options
+    this.loadState.remeasured(footprint, kv)
+    if (kv !== undefined) log.info("KV cache resized", { ...labels, ...kv })
     memory.changed()
-    pool.remeasured(this, this.footprint, this.#reserved)
+    pool.remeasured(this, this.loadState.footprint, this.loadState.reserved)
   }
 
   #askForMemory({ id, extra, least }: Extract<WorkMessage, { readonly type: "memory-request" }>): void {
@@ -443,7 +375,7 @@ export class Replica implements PoolMember {
   }
 
   #deliver(events: WireEvents<WorkEvent>): void {
-    const isAnyOver = this.#running.deliver(events, performance.now())
+    const isAnyOver = this.running.deliver(events, performance.now())
     this.#updateBusy()
     if (isAnyOver) this.#options.listener.freed(this)
   }

@@ -1,6 +1,6 @@
 import type { XllmError } from "../../errors/base"
 import { QueueFull, QueueTimeout } from "../../errors/request"
-import { FairQueue } from "./fair-queue"
+import { FairQueue } from "../../lib/async/fair-queue"
 import type { QueuedRequest } from "./queued-request"
 import { ServiceRate } from "./service-rate"
 

@@ -41,6 +41,17 @@ export const AUDIO_FORMATS = [
 
 export const SPEECH_SPEED = { min: 0.25, max: 4 }
 
+/** Hertz. Formats support only some of them. */
+export const SPEECH_SAMPLE_RATE = { min: 8000, max: 48_000 }
+
+/** In OpenAI's API raw samples have this rate, whatever the voice. */
+const PCM_SAMPLE_RATE = 24_000
+
+/** The rate of the samples to request, unless the voice's own is meant. */
+export function sampleRateFor(format: AudioFormat, requested: number | undefined): number | undefined {
+  return requested ?? (format === "pcm" ? PCM_SAMPLE_RATE : undefined)
+}
+
 export const TRANSCRIPT_FORMATS = ["json", "text", "srt", "vtt", "verbose_json"] as const
 
 export type TranscriptFormat = (typeof TRANSCRIPT_FORMATS)[number]

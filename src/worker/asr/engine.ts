@@ -9,8 +9,8 @@ import type { Job, MediaEngine } from "../media-shell"
 import type { Sherpa } from "../sherpa"
 import { checkTask, chooseLanguage } from "./language"
 import { FRAME_RATE, frameLoudness, levelled, silenceOutside } from "./loudness"
+import { hasNoWords } from "./no-words"
 import { toSegments } from "./segments"
-import { hasOnlySoundNotes } from "./sound-notes"
 import { cannotBeSpeech } from "./steady-sound"
 import type { Hypothesis, Manner, Transcriber } from "./transcriber"
 import { findSpeech } from "./voice-activity"
@@ -143,7 +143,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     }
     if (hypothesis.text === "")
       hypothesis = await job.step(() => transcriber.transcribeAgain(samples, manner))
-    if (hypothesis.text !== "" && !hasOnlySoundNotes(hypothesis.text)) yield { ...hypothesis, window }
+    if (!hasNoWords(hypothesis.text)) yield { ...hypothesis, window }
   }
 
   #segmentsOf(
@@ -160,7 +160,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
       start: start + word.start,
       end: start + word.end,
     }))
-    const segments = toSegments(words).filter(({ text }) => !hasOnlySoundNotes(text))
+    const segments = toSegments(words).filter(({ text }) => !hasNoWords(text))
     return segments.map(({ words: ofSegment, ...segment }) => ({
       ...segment,
       ...(wordTimes && ofSegment !== undefined && { words: ofSegment }),

@@ -18,6 +18,8 @@ const LEAST_BAND_DECIBELS = 40
 const AVERAGED = { usual: 10, brief: 4 }
 /** A sound of fewer frames is brief. */
 const BRIEF = FRAME_RATE
+/** Fewer say nothing about what stays the same: the syllables are too short. */
+const LEAST_STRETCHES = 10
 const QUIET_SHARE = 0.2
 const LOUD_SHARE = 0.995
 /** A voice varies by 10 dB within a second even in noise, in some band; noise, hum and tones by 4 at most. */
@@ -34,7 +36,7 @@ export function cannotBeSpeech(samples: Float32Array, loudness: Float32Array): b
   if (audible < SHORTEST_WORD) return true
   const averaged = audible < BRIEF ? AVERAGED.brief : AVERAGED.usual
   const starts = wholeStretches(loudness, limit, averaged)
-  if (starts.length === 0) return false
+  if (starts.length < LEAST_STRETCHES) return false
   const bands = bandLevels(samples, averaged, starts)
   const least = Math.max(...bands.map(median)) - LEAST_BAND_DECIBELS
   return bands.every((levels) => median(levels) < least || rangeOf(levels) < STEADY_DECIBELS)

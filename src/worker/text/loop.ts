@@ -2,14 +2,17 @@ import type { StepUsage } from "../../domain/loaded-model"
 import { asXllmError } from "../../errors/base"
 import { NotNumbers } from "../../errors/engine"
 import { Batch } from "../../llama/batch"
+import type { XllmError } from "../../errors/base"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
+import { demandOf } from "./growth/demand"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
 import { positionOf } from "./prompt/cells"
 import { OpenRequests } from "./open-requests"
 import type { StepOutbox } from "./output/step-outbox"
+import type { PoolGrowth } from "./growth/pool-growth"
 import { Recovery } from "./recovery"
 import type { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
@@ -27,6 +30,11 @@ export interface TextLoopParts {
   readonly model: Model
   readonly runtime: Runtime
   readonly outbox: StepOutbox
+  readonly growth: PoolGrowth
+  /** The error of a conversation that there is no memory for. */
+  readonly outOfMemory: (tokens: number) => XllmError
+  /** The maximum number of sequences, of which the context may have fewer at first. */
+  readonly slots: number
   /** The maximum length of a conversation, in tokens. */
   readonly contextLength: number
   /** The maximum number of tokens per decode. */
@@ -56,6 +64,8 @@ export class TextLoop {
   readonly #emit: Emitter
   readonly #requests: OpenRequests
   readonly #recovery: Recovery
+  readonly #growth: PoolGrowth
+  readonly #slots: number
   readonly #contextLength: number
   readonly #mostOutputs: number
   readonly #now: () => number
@@ -65,21 +75,19 @@ export class TextLoop {
   readonly #allocator: SlotAllocator
   #stepsWithGaps = 0
 
-  constructor({ model, runtime, outbox, contextLength, batchTokens, mostOutputs, now }: TextLoopParts) {
+  constructor(parts: TextLoopParts) {
+    const { model, runtime, outbox, growth, contextLength, batchTokens, now } = parts
     this.#runtime = runtime
     this.#outbox = outbox
     this.#emit = new Emitter(outbox, model.vocabulary, now)
     this.#requests = new OpenRequests(runtime, this.#emit)
-    this.#recovery = new Recovery({
-      runtime,
-      requests: this.#requests,
-      counters: outbox.counters,
-      contextLength,
-    })
+    this.#recovery = new Recovery({ ...parts, requests: this.#requests, counters: outbox.counters })
+    this.#growth = growth
+    this.#slots = parts.slots
     this.#contextLength = contextLength
-    this.#mostOutputs = mostOutputs
+    this.#mostOutputs = parts.mostOutputs
     this.#now = now
-    this.#batch = new Batch(batchTokens, runtime.cache.slots.length)
+    this.#batch = new Batch(batchTokens, parts.slots)
     this.#budget = new PrefillBudget(Math.floor(batchTokens / (1 + OVERDRAFT)))
     this.#sampler = new TokenSampler(runtime, model, contextLength)
     this.#allocator = new SlotAllocator(runtime)
@@ -101,6 +109,7 @@ export class TextLoop {
   /** Cancels a request and frees its slots at once. */
   cancel(id: number): void {
     this.#requests.cancel(id)
+    this.#recovery.resume()
     this.#outbox.drop(id)
   }
 
@@ -109,8 +118,21 @@ export class TextLoop {
     this.#runtime.threads.begin(this.#runtime.context)
   }
 
-  /** Runs one decode step and emits the results. */
-  step(turn: StepContext = ALONE): void {
+  /** Call when nothing has run for a while: gives memory back. */
+  rest(): void {
+    if (!this.busy) this.#growth.shrink()
+  }
+
+  /** Runs one decode step and emits the results. Returns whether there was anything to compute. */
+  step(turn: StepContext = ALONE): boolean {
+    this.#grow()
+    const canCompute = !this.#growth.suspended && !this.#recovery.waits
+    const isComputed = canCompute && this.#decode(turn)
+    this.#outbox.flush()
+    return isComputed
+  }
+
+  #decode(turn: StepContext): boolean {
     const { context, cache, threads } = this.#runtime
     cache.nextStep()
     threads.prepare(context, turn.waitedMs)
@@ -121,7 +143,31 @@ export class TextLoop {
     this.#closeGaps()
     const plan = this.#plan()
     if (plan.work.length > 0) this.#compute(plan)
-    this.#outbox.flush()
+    return plan.work.length > 0
+  }
+
+  // -------------------------------------------------------------------------------------------------- memory
+
+  #grow(): void {
+    const { cache } = this.#runtime
+    this.#growth.update(() =>
+      demandOf(this.#requests, cache.slots, { contextLength: this.#contextLength, slots: this.#slots }),
+    )
+    if (cache !== this.#runtime.cache) this.#recovery.resume()
+    if (this.#growth.underway) return
+    for (const sequence of this.#requests.waiting)
+      if (!this.#allocator.fitsAlone(sequence)) this.#recovery.refuse(sequence)
+  }
+
+  /** The sequences that have room for their next token. */
+  #withRoom(running: readonly Sequence[]): readonly Sequence[] {
+    const { layout, cellsPerSequence } = this.#runtime.cache
+    if (layout === "unified") return running
+    const isFull = ({ slot }: Sequence): boolean => (slot?.length ?? 0) >= cellsPerSequence
+    const full = running.filter(isFull)
+    if (full.length === 0) return running
+    if (!this.#growth.underway) for (const sequence of full) this.#recovery.starve(sequence)
+    return running.filter((sequence) => !isFull(sequence))
   }
 
   // ------------------------------------------------------------------------------------------------ schedule
@@ -160,7 +206,7 @@ export class TextLoop {
   }
 
   #plan(): StepPlan<Sequence> {
-    const { running } = this.#requests
+    const running = this.#withRoom(this.#requests.running)
     // The newest first: sequences that have run for a while are unlikely to be at fault.
     const suspect = running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? running : [suspect]
@@ -192,6 +238,7 @@ export class TextLoop {
       this.#runtime.cache.advance(slot, tokens)
       if (sequence.request.prepared.checkpoints.includes(slot.length))
         this.#runtime.cache.makeCheckpoint(slot, positionOf(media, slot.length))
+      sequence.starvedAt = undefined
       if (sequence.generated === 0) sequence.request.promptTokensEvaluated += tokens
     }
     for (const sequence of this.#requests.running) if (!sequence.generating) sequence.waitedSteps++

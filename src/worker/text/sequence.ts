@@ -28,6 +28,8 @@ export class Sequence implements Runnable, CacheablePrompt {
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
   judgedTokens = 0
   waitedSteps = 0
+  /** Since when there is no memory for its next token; ms. */
+  starvedAt: number | undefined
   generated = 0
   finished = false
   readonly #answer: AnswerOutput
@@ -63,6 +65,11 @@ export class Sequence implements Runnable, CacheablePrompt {
   useSaved(tokens: number): void {
     this.saved?.used(tokens)
     if (this.saved?.ms !== undefined) this.request.disk = { tokens, ms: this.saved.ms }
+  }
+
+  /** The number of its tokens, which are not built for this. */
+  get length(): number {
+    return this.#tokens?.length ?? this.request.prepared.tokens.length
   }
 
   /** Tokens not yet cached. */

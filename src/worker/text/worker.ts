@@ -2,6 +2,7 @@ import { writeSync } from "node:fs"
 import { join } from "node:path"
 import type { ModelDefaults } from "../../domain/model"
 import { asXllmError, InternalError } from "../../errors/base"
+import type { KvPlan } from "../../domain/settings"
 import { PromptFolder } from "../../kv-disk/folder"
 import { LLAMA_BUILD } from "../../llama/library"
 import { locateLlama } from "../../native/llama-files"
@@ -15,7 +16,10 @@ import { SavedPrompts } from "./cache/disk/saved-prompts"
 import { cutsBack } from "./cache/slots"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
+import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
+import { conversationTooLarge } from "./growth/pool-bytes"
+import { PoolGrowth } from "./growth/pool-growth"
 import { type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
@@ -24,6 +28,12 @@ import { ThreadGovernor } from "./threads"
 
 /** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
 const SIGN_OF_LIFE_MS = 1000
+
+/** Pause between steps while all requests wait, in ms: for a larger KV cache that is being made. */
+const WAITING_MS = 2
+
+/** When nothing has run for so long, memory is given back; ms. */
+const IDLE_MS = 60_000
 
 /** The shim writes log and progress frames here; the parent reads stderr. */
 const STDERR = 2
@@ -88,6 +98,8 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const saved = savedPrompts(load, loaded, along.adapters ?? [])
   return new TextWorker({
     loaded,
+    plan: kv,
+    name,
     prompts,
     saved,
     turnFolder: join(load.environment.runtimeFolder, "turns"),
@@ -122,6 +134,9 @@ function writeWarning(text: string): void {
 
 interface TextWorkerParts {
   readonly loaded: LoadedText
+  readonly plan: KvPlan
+  /** The model's. */
+  readonly name: string
   readonly prompts: PromptClient
   readonly saved: SavedPrompts | undefined
   readonly turnFolder: string
@@ -135,13 +150,16 @@ class TextWorker {
   readonly #outbox: StepOutbox
   readonly #runtime: Runtime
   readonly #loop: TextLoop
+  readonly #memory: MemoryRequests
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
   #looping = false
   #isEnding = false
+  /** Runs out when nothing has run for a while. */
+  #resting: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ loaded, prompts, saved, turnFolder, send }: TextWorkerParts) {
+  constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#prompts = prompts
     this.#send = send
@@ -153,7 +171,18 @@ class TextWorker {
     if (saved !== undefined)
       runtime.keeper = new PromptKeeper(saved, runtime, (usage) => send({ type: "disk", usage }))
     this.#runtime = runtime
-    this.#loop = new TextLoop({ ...loaded, runtime, outbox: this.#outbox, now })
+    this.#memory = new MemoryRequests(send, loaded.footprintWith)
+    const { counters } = this.#outbox
+    const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
+    this.#loop = new TextLoop({
+      ...loaded,
+      runtime,
+      outbox: this.#outbox,
+      growth,
+      outOfMemory: (tokens) => conversationTooLarge(name, plan, tokens, runtime.cache.cellsPerSequence),
+      slots: plan.slots,
+      now,
+    })
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
@@ -165,8 +194,7 @@ class TextWorker {
       case "render":
         return void this.#render(message)
       case "memory-answer":
-        // It asks for none yet.
-        return
+        return this.#memory.answer(message.id, message.granted)
       default:
         message satisfies never
     }
@@ -215,15 +243,18 @@ class TextWorker {
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
+    clearTimeout(this.#resting)
     this.#loop.resume()
     while (this.#loop.busy && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
-      this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+      const isComputed = this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
       this.#lease?.giveBack()
-      await new Promise((resolve) => setImmediate(resolve))
+      if (isComputed) await new Promise((resolve) => setImmediate(resolve))
+      else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
+    this.#resting = setTimeout(() => this.#loop.rest(), IDLE_MS)
   }
 
   /**

@@ -2,15 +2,19 @@ import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
+import { CHINESE } from "../../formats/speech/speaker-language"
 import type { TtsModel } from "../../formats/speech/tts-model"
-import { createEncoder, type Resampler } from "../audio/encoders/create"
+import { chooseRate, createEncoder, type Resampler } from "../audio/encoders/create"
 import type { AudioEncoder } from "../audio/encoders/encoder"
 import type { Job, MediaEngine } from "../media-shell"
 import type { Sherpa, TtsHandle } from "../sherpa"
 import type { EspeakData } from "./espeak-data"
 import { toBlocks } from "./blocks"
+import { toReadable } from "./readable"
 import { PauseShaper } from "./pauses"
-import { type SpeechPiece, splitIntoPieces } from "./pieces"
+import { type PieceOptions, type SpeechPiece, splitIntoPieces } from "./pieces"
+import { stopRulesFor } from "./abbreviations"
+import { withoutInnerStops } from "./sentences"
 import { chooseSpeaker } from "./speakers"
 
 /** Concurrent requests; they take turns, one sentence each. */
@@ -41,6 +45,13 @@ interface Speaking {
   readonly manner: Manner
   readonly opened: Promise<AudioEncoder>
   readonly job: Job<SpeechEvent>
+}
+
+function piecesOf({ input, rawText = false }: SpeechRequest, options: PieceOptions): SpeechPiece[] {
+  if (rawText) return splitIntoPieces(toBlocks(input), options)
+  const rules = stopRulesFor(options.language)
+  const pieces = splitIntoPieces(toBlocks(toReadable(input), { raw: false }), options)
+  return pieces.map(({ text, ends }) => ({ text: withoutInnerStops(text, rules), ends }))
 }
 
 /** One voice. Synthesizes text piece by piece, and encodes and emits each at once. */
@@ -74,11 +85,14 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   async work(request: SpeechRequest, job: Job<SpeechEvent>): Promise<void> {
     const startedAt = performance.now()
     const manner = this.#mannerOf(request)
+    this.#refuseKanji(request.input, manner)
     const { language = this.#language, speed } = manner
-    const pieces = splitIntoPieces(toBlocks(request.input), { language, speed })
+    const { format } = request
+    const pieces = piecesOf(request, { language, speed })
     if (pieces.length === 0) throw new InvalidRequest("the input has nothing to speak", "input")
+    const rate = chooseRate(format, this.#sampleRate, request.sampleRate)
     // Made while the first piece is synthesised: some take as long as a short one.
-    const encoder = createEncoder(request.format, this.#sampleRate, this.#resampler)
+    const encoder = createEncoder(format, this.#sampleRate, this.#resampler, rate)
     const opened = encoder.then((made) => {
       job.emit({ type: "voice", sampleRate: made.sampleRate, speaker: manner.speaker, mime: made.mime })
       return made
@@ -155,14 +169,31 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     const manner = { speaker, speed: speed / model.plan.lengthScale }
     const language = model.plan.espeak?.speakerLanguages?.[speaker]
     if (!language) return manner
+    const name = model.description.speakers[speaker] ?? speaker
+    if (language === CHINESE)
+      throw new InvalidRequest(
+        `the voice '${name}' speaks Chinese, for which this model has no lexicon (lexicon-zh.txt)`,
+        "voice",
+      )
     const known = espeak?.nameOf(language)
     if (known === undefined)
       throw new InvalidRequest(
-        `the voice '${model.description.speakers[speaker] ?? speaker}' speaks '${language}', for which there is no espeak-ng ` +
+        `the voice '${name}' speaks '${language}', for which there is no espeak-ng ` +
           "data here; install it (on Debian and Ubuntu: apt install espeak-ng-data)",
         "voice",
       )
     return { ...manner, language: known }
+  }
+
+  /** Kokoro's front end takes kanji for Chinese, and leaves out those that its lexicon lacks. */
+  #refuseKanji(input: string, { language }: Manner): void {
+    if (this.#loaded.voice.plan.family !== "kokoro" || language !== "ja") return
+    const kanji = /\p{sc=Han}/u.exec(input)?.[0]
+    if (kanji === undefined) return
+    throw new InvalidRequest(
+      `Japanese is spoken by its kana only, and the text has kanji such as '${kanji}'; write them in kana`,
+      "input",
+    )
   }
 
   readonly #resampler = (from: number, to: number): Resampler => {

@@ -5,6 +5,9 @@ import type { StopRules } from "./abbreviations"
 const SPACED_END = /[.!?…؟۔।॥։።\u037e]+["'”’»)\]]*(?=\s)/g
 const UNSPACED_END = /[。！？｡．]+[”’」』）]*/g
 
+/** Words before and after a full stop are looked at so far, in characters. */
+const LONGEST_WORD = 20
+
 /** Marks before the first word of a sentence. */
 const OPENING = /^[\s"'“‘„«‹(\[¿¡*_–—-]*/u
 
@@ -26,6 +29,17 @@ export function splitIntoSentences(block: TextBlock, rules: StopRules, capitaliz
 export function beginsWithCapital(text: string): boolean {
   const first = /\p{L}/u.exec(text)?.[0]
   return first !== undefined && /\p{Lu}/u.test(first)
+}
+
+/**
+ * A piece of text without the full stops of abbreviations and initials before names and numbers, where espeak-ng would
+ * pause as after a sentence. It pronounces "Dr" and "Mr" like "Dr." and "Mr.".
+ */
+export function withoutInnerStops(text: string, rules: StopRules): string {
+  return text.replace(/(?<!\d)\.(?=\s+[^\p{Ll}\s])/gu, (mark: string, index: number) => {
+    const next = nextWord(text, index + mark.length)
+    return isPartOfWord(text, index, next, rules) ? "" : mark
+  })
 }
 
 /** Punctuation without a word is added to the previous sentence. */
@@ -53,9 +67,14 @@ function endsSentence(
   rules: StopRules,
   capitalizes: boolean,
 ): boolean {
-  const next = text.slice(index + mark.length).replace(OPENING, "")
+  const next = nextWord(text, index + mark.length)
   if (capitalizes && /^\p{Ll}/u.test(next)) return false
   return mark !== "." || !isPartOfWord(text, index, next, rules)
+}
+
+/** What follows, from its first letter on, as far as is needed to judge a full stop. */
+function nextWord(text: string, start: number): string {
+  return text.slice(start, start + LONGEST_WORD).replace(OPENING, "")
 }
 
 /** Does the full stop at `index` belong to the word before it, as in an abbreviation? */
@@ -75,10 +94,7 @@ function isPartOfWord(text: string, index: number, next: string, rules: StopRule
   return (isInitial || isInitialism || rules.abbreviations.has(lower)) && !starts
 }
 
-/** Words before a full stop are looked at so far back, in characters. */
-const LONGEST_WORD = 20
-
 function isListNumber(text: string, index: number): boolean {
-  const marker = LIST_MARKER.exec(text)?.[0]
+  const marker = index < LONGEST_WORD ? LIST_MARKER.exec(text)?.[0] : undefined
   return marker !== undefined && index < marker.length
 }

@@ -432,18 +432,6 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
       )
     })
 
-    test("speak a long text here, and say that a server does not", async () => {
-      await using output = await fileOutput(join(folder.path, "long.mp3"))
-      const long = { ...speech, input: "a".repeat(4097) }
-      const spoken = speakInto(await work("joe"), long, output, fakeIo())
-      if (where === "process") expect(await spoken).toMatchObject({ bytes: 3 })
-      else {
-        await expect(spoken).rejects.toThrow(
-          "a server speaks at most 4096 characters at a time, and the text has 4097; give it in parts",
-        )
-      }
-    })
-
     test("transcribe a file", async () => {
       const path = join(folder.path, "talk.wav")
       writeFileSync(path, "sound")

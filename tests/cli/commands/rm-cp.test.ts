@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as cp } from "../../../src/cli/commands/cp"
 import { command as rm } from "../../../src/cli/commands/rm"
@@ -89,6 +89,17 @@ describe("rm", () => {
     expect(existsSync(path)).toBeFalse()
     expect([await models.names(), blobs()]).toEqual([["b:latest"], 2])
     await expect(rm.execute(["a"], ioFor(models))).rejects.toThrow("model 'a' not found")
+  })
+
+  test("deletes a link that leads to nothing", async () => {
+    using models = new ModelsFolder()
+    const path = join(models.path, "gone.gguf")
+    mkdirSync(models.path)
+    symlinkSync("/no/where.gguf", path)
+    const io = ioFor(models)
+    await rm.execute(["gone"], io)
+    expect(io.out).toBe(`deleted 'gone' (${path})\n`)
+    expect(readdirSync(models.path)).not.toContain("gone.gguf")
   })
 
   test("does not delete a damaged manifest whose model is running", async () => {

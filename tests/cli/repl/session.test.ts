@@ -106,7 +106,7 @@ class EchoModels implements ModelRunner, ModelBackend {
 
   speak = () => this.#nothing()
   transcribe = () => this.#nothing()
-  draw = () => this.#nothing()
+  generateImage = () => this.#nothing()
 
   #nothing(): never {
     throw new Error("it only chats")

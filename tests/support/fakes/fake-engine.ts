@@ -99,7 +99,7 @@ export class FakeEngine implements Engine {
     return this.#answer(run(this.transcriptions, this.transcriptionScript, request, signal), request)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#answer(run(this.drawings, this.imageScript, request, signal), request)
   }
 
@@ -380,6 +380,7 @@ export const LOADED_TINY: LoadedModel = {
     promptTokensCached: 3,
     tokensGenerated: 4,
     preemptions: 5,
+    kvGrowths: 0,
   },
 }
 

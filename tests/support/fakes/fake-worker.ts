@@ -164,6 +164,7 @@ function counters(): WorkerCounters {
     promptTokensCached: 0,
     tokensGenerated: texts,
     preemptions: overruns,
+    kvGrowths: 0,
   }
 }
 

@@ -19,7 +19,7 @@ import { toLoadSettings } from "../../../src/engine/model-kinds"
 import { DEFAULT_TIMEOUTS } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
 import { fromWire, type XllmError } from "../../../src/errors/base"
-import type { FromTextWorker, ToTextWorker } from "../../../src/protocol/messages"
+import type { FromTextWorker, KvState, MemoryGrant, ToTextWorker } from "../../../src/protocol/messages"
 import {
   decodeRendered,
   encodeDefaults,
@@ -145,6 +145,8 @@ function only<T>(items: readonly T[]): T {
   return item
 }
 
+type MemoryRequest = Extract<FromTextWorker, { type: "memory-request" }>
+
 type StepMessage = Extract<FromTextWorker, { type: "step" }>
 
 /** A decoded step, with the counters that a text worker always reports. */
@@ -162,6 +164,8 @@ export interface RealWorkerOptions {
   /** The plan of its KV cache; absent: the engine's for a machine that nothing else runs on, `null`: none. */
   readonly kv?: KvPlan | null
   readonly templateTimeoutMs?: number
+  /** The server's answer to a request for memory; absent: all is granted. */
+  readonly grant?: (request: MemoryRequest) => MemoryGrant | Promise<MemoryGrant>
   /** Environment variables in addition to this process's. */
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -178,14 +182,23 @@ export class RealWorker implements AsyncDisposable {
   readonly errors: string[] = []
   /** All reported steps, in order. */
   readonly steps: Step[] = []
+  /** The KV caches it reported after its load, in order. */
+  readonly caches: KvState[] = []
+  readonly memoryRequests: MemoryRequest[] = []
+  readonly #grant: NonNullable<RealWorkerOptions["grant"]>
   readonly #child: WorkerChild<ToTextWorker, FromTextWorker>
   readonly #events = new EventReader<GenerationEvent>()
   readonly #runs = new Map<number, Run>()
   readonly #rendered = new Map<number, PromiseWithResolvers<RenderedPrompt>>()
   #nextId = 1
 
-  private constructor(child: WorkerChild<ToTextWorker, FromTextWorker>, info: LoadedTextInfo) {
+  private constructor(
+    child: WorkerChild<ToTextWorker, FromTextWorker>,
+    info: LoadedTextInfo,
+    grant: RealWorkerOptions["grant"] = () => "all",
+  ) {
     this.#child = child
+    this.#grant = grant
     this.info = info
   }
 
@@ -201,7 +214,7 @@ export class RealWorker implements AsyncDisposable {
       {
         message: (message) => {
           if (message.type === "ready")
-            ready.resolve((worker = new RealWorker(child, textOnly(message.info))))
+            ready.resolve((worker = new RealWorker(child, textOnly(message.info), options.grant)))
           else if (message.type === "load-failed") ready.reject(fromWire(message.error))
           else if (worker) worker.#hear(message)
         },
@@ -300,6 +313,7 @@ export class RealWorker implements AsyncDisposable {
       promptTokensCached: after.promptTokensCached - before.promptTokensCached,
       tokensGenerated: after.tokensGenerated - before.tokensGenerated,
       preemptions: after.preemptions - before.preemptions,
+      kvGrowths: after.kvGrowths - before.kvGrowths,
     }
   }
 
@@ -312,9 +326,16 @@ export class RealWorker implements AsyncDisposable {
   #hear(message: FromTextWorker): void {
     if (message.type === "step") this.#hearStep(message)
     else if (message.type === "disk") this.disk.push(message.usage)
+    else if (message.type === "memory-request") void this.#answerMemory(message)
+    else if (message.type === "footprint" && message.kv !== undefined) this.caches.push(message.kv)
     else if (message.type === "rendered")
       this.#rendered.get(message.id)?.resolve(decodeRendered(message.result))
     else if (message.type === "render-failed") this.#rendered.get(message.id)?.reject(fromWire(message.error))
+  }
+
+  async #answerMemory(request: MemoryRequest): Promise<void> {
+    this.memoryRequests.push(request)
+    this.#child.send({ type: "memory-answer", id: request.id, granted: await this.#grant(request) })
   }
 
   #hearStep({ events, counters = NO_COUNTERS, ...message }: StepMessage): void {
@@ -352,4 +373,5 @@ const NO_COUNTERS: WorkerCounters = {
   promptTokensCached: 0,
   tokensGenerated: 0,
   preemptions: 0,
+  kvGrowths: 0,
 }

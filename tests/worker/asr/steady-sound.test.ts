@@ -63,6 +63,7 @@ describe("it may be speech:", () => {
   test.each<[string, Float32Array]>([
     ["what changes like syllables", sound(3, syllables)],
     ["a single word", sound(0.5, syllables)],
+    ["short sounds of one pitch", sound(1, (time) => (time % 0.2 < 0.08 ? tone(440)(time) : 0))],
     ["a word in noise", sound(5, (time) => background() + (time > 2 && time < 2.5 ? syllables(time) : 0))],
     [
       "a word in hum",

@@ -94,7 +94,9 @@ describe("a Whisper of faster-whisper", () => {
     await using whisper = await RealAsrModel.start(path, { derivedFolder })
     expect(whisper.info.modelBytes).toBeGreaterThan(0)
     expect(readdirSync(path)).toEqual(before)
-    expect(readdirSync(derivedFolder).sort()).toEqual([
+    // The weights in bytes are only for processors that multiply them.
+    const derived = readdirSync(derivedFolder).filter((name) => name !== "int8.bin")
+    expect(derived.sort()).toEqual([
       "decoder.onnx",
       "derived.json",
       "encoder.onnx",

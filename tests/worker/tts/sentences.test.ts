@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test"
+import { stopRulesFor } from "../../../src/worker/tts/abbreviations"
+import { withoutInnerStops } from "../../../src/worker/tts/sentences"
 import { toBlocks } from "../../../src/worker/tts/blocks"
 import { type PieceOptions, splitIntoPieces } from "../../../src/worker/tts/pieces"
 
@@ -69,6 +71,16 @@ describe("a full stop ends no sentence", () => {
     const sentences = pieces(text, { language }).filter(({ ends }) => ends !== "clause")
     if (typeof expected === "number") expect(sentences).toHaveLength(expected)
     else expect(sentences.map((piece) => piece.text)).toEqual(expected)
+  })
+})
+
+describe("what the voice gets has no full stop within a sentence", () => {
+  test.each([
+    ["en", "The U.S. Senate and J. R. Brown vs. Mr. Jones.", "The U.S Senate and J R Brown vs Mr Jones."],
+    ["en", "Acme Inc. in Paris, No. 5. It rains.", "Acme Inc. in Paris, No 5. It rains."],
+    ["de", "Am 3. Oktober, Nr. 7 bei Hr. Kunz.", "Am 3. Oktober, Nr 7 bei Hr Kunz."],
+  ])("in %s: %p", (language, text, expected) => {
+    expect(withoutInnerStops(text, stopRulesFor(language))).toBe(expected)
   })
 })
 
@@ -148,6 +160,13 @@ describe("the length of a piece is that of its sound", () => {
     const cut = texts("word ".repeat(30).trim())
     expect(cut.map(({ length }) => length)).toEqual([74, 74])
   })
+})
+
+test("a whole book is divided in a time that grows with its length", () => {
+  const start = performance.now()
+  const book = "Mr. Smith went home. He met Dr. Brown, e.g. at No. 5, and said so. ".repeat(15_000)
+  expect(texts(book).length).toBeGreaterThan(29_000)
+  expect(performance.now() - start).toBeLessThan(20_000)
 })
 
 describe("no piece is longer than what a voice makes in reasonable time", () => {

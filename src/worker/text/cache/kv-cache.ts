@@ -3,12 +3,13 @@ import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { positionOf } from "../prompt/cells"
+import type { PoolShape } from "./growth"
 import {
   type CacheablePrompt,
   type CellHolder,
   canTrim,
   cellsOf,
-  type Checkpoint,
+  type SlotCheckpoint,
   cutsBack,
   type MemoryTraits,
   reusable,
@@ -97,6 +98,24 @@ export class KvCache {
     return new KvCache(context, this.#model, this.#mostSavedBytes, before)
   }
 
+  /**
+   * Drops the idle prefixes that a smaller pool has no room for, the least recently used first, after `leaves` was
+   * called for each of them.
+   */
+  keepFitting({ layout, cells, sequences }: PoolShape, leaves: (slot: Slot) => void): void {
+    const kept: Slot[] = []
+    for (const slot of this.slots.toSorted((a, b) => b.lastUsed - a.lastUsed)) {
+      if (slot.length === 0) continue
+      const fitsAlone = slot.id < sequences && slot.length <= (layout === "split" ? cells / sequences : cells)
+      const fits = layout === "split" || cellsOf([...kept, slot].map(holderOf)) <= cells
+      if (fitsAlone && fits) kept.push(slot)
+      else {
+        leaves(slot)
+        this.clear(slot)
+      }
+    }
+  }
+
   /** An upper bound of the cells in use. */
   get used(): number {
     return Math.min(this.cells, cellsOf(this.slots.map(holderOf)))
@@ -162,6 +181,14 @@ export class KvCache {
     slot.checkpoints = [...(slot.checkpoints ?? []).slice(1 - MOST_CHECKPOINTS), checkpoint]
   }
 
+  /** Cuts an idle slot back to one of its checkpoints. */
+  cutToCheckpoint(slot: Slot, length: number): boolean {
+    const checkpoint = slot.checkpoints?.find((one) => one.length === length)
+    if (checkpoint === undefined) return false
+    slot.length = this.#trim(slot, { cell: length, position: checkpoint.position })
+    return slot.length > 0
+  }
+
   get #checkpointBytes(): number {
     const states = new Set(this.slots.flatMap((slot) => slot.checkpoints?.map(({ state }) => state) ?? []))
     return states.values().reduce((sum, state) => sum + state.length, 0)
@@ -169,7 +196,7 @@ export class KvCache {
 
   #dropOldestCheckpoint(): boolean {
     const all = this.slots.flatMap(({ checkpoints }) => checkpoints ?? [])
-    const oldest = all.reduce<Checkpoint | undefined>(
+    const oldest = all.reduce<SlotCheckpoint | undefined>(
       (a, b) => (a !== undefined && a.madeAt <= b.madeAt ? a : b),
       undefined,
     )

@@ -51,8 +51,8 @@ export class SlotAllocator {
   }
 
   /** Is a sequence no longer than what one may have of the present pool? */
-  fitsAlone({ tokens }: Sequence): boolean {
-    return tokens.length <= this.#cache.cellsPerSequence
+  fitsAlone({ length }: Sequence): boolean {
+    return length <= this.#cache.cellsPerSequence
   }
 
   #place(sequence: Sequence, running: readonly Sequence[]): boolean {

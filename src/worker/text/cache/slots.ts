@@ -29,11 +29,11 @@ export interface Slot {
   /** Its first cells, if they are those of another slot. */
   shared?: SharedCells | undefined
   /** Where it can be cut back to although its memory cannot be cut, ascending. */
-  checkpoints?: readonly Checkpoint[] | undefined
+  checkpoints?: readonly SlotCheckpoint[] | undefined
 }
 
 /** What of a sequence's state cannot be cut back, as it was at one of its cells. */
-export interface Checkpoint {
+export interface SlotCheckpoint {
   /** The number of cells then. */
   readonly length: number
   readonly position: number

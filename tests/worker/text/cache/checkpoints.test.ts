@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
 import type { ChatMessage } from "../../../../src/domain/chat"
+import type { PromptsOnDisk } from "../../../../src/domain/settings"
 import { expectAgreement } from "../../../support/agreement"
 import { writeTinyModel } from "../../../support/files/tiny-model"
 import { LAYOUTS, RealWorker, type Run } from "../../../support/real/real-worker"
@@ -29,7 +30,10 @@ const evaluated = ({ done }: Run) => done.timings.promptTokens
 
 describe.each(CASES)("a model of type %s with the %s layout", (architecture, kvLayout) => {
   const { path } = writeTinyModel(join(folder.path, `${architecture}.gguf`), { architecture })
-  const start = () => RealWorker.start(path, { settings: { kvLayout, slots: 4, contextLength: 4096 } })
+  const start = (promptsOnDisk?: PromptsOnDisk) =>
+    RealWorker.start(path, {
+      settings: { kvLayout, slots: 4, contextLength: 4096, ...(promptsOnDisk && { promptsOnDisk }) },
+    })
   const [first, second, third] = [user(prose(1, 500)), user(prose(2, 60)), user(prose(3, 60))]
 
   test("evaluates only what is new, although each answer is changed in the next turn", async () => {
@@ -57,7 +61,22 @@ describe.each(CASES)("a model of type %s with the %s layout", (architecture, kvL
     expectAgreement(turn, await worker.run(chat(edited, false)))
   })
 
-  test("evaluates one token of the same prompt again, and of one next to a running one", async () => {
+  test("goes on from a checkpoint on disk after a restart", async () => {
+    const prompts = join(folder.path, `kv-${architecture}-${kvLayout}`)
+    const disk = { folder: prompts, maxBytes: 1024 ** 3, minTokens: 64 }
+    await using worker = await start(disk)
+    await worker.run(chat([first, assistant("yes"), second]))
+    await worker.stop(10_000)
+    await using next = await start(disk)
+    const edited = [first, assistant("yes"), third]
+    const turn = await next.run(chat(edited))
+    expect(evaluated(turn)).toBeLessThan((await next.render(chat([third]))).tokens.length + FEW)
+    expect(turn.done.timings.disk?.tokens).toBe(turn.done.usage.cachedTokens)
+    expectAgreement(turn, await next.run(chat(edited, false)))
+    expect(next.errors).toEqual([])
+  })
+
+  test("evaluates one token of the same prompt again", async () => {
     await using worker = await start()
     const cold = await worker.run(chat([first]))
     const again = await worker.run(chat([first]))

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { FairQueue } from "../../../src/engine/serving/fair-queue"
+import { FairQueue } from "../../../src/lib/async/fair-queue"
 
 function head(queue: FairQueue<string>): string | undefined {
   return [...queue][0]
