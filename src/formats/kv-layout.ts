@@ -23,58 +23,111 @@ export function mostOutputs(slots: number): number {
   return Math.max(slots, LEAST_OUTPUTS)
 }
 
-/** The KV cache may take this share of the free memory of the device that holds it. */
-const MEMORY_SHARE = 1 / 5
-
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
-/** The default maximum context length; more costs memory that few users need. */
-export const DEFAULT_CONTEXT = 8192
+/** Less is not worth a loss of precision. */
+const LEAST_SAVING = 0.1
+
+/** Layers leave the GPUs, if need be, for conversations of this length. */
+const USUAL_CONTEXT = 8192
+
+/** The shortest that is planned for want of memory. */
+const LEAST_CONTEXT = 512
+
+/** A cache starts with so many cells, for so many sequences. */
+const FIRST_CELLS = 4096
+const FIRST_SEQUENCES = 16
 
 export interface LayoutInput {
   readonly requestedContext: number | null
   readonly trainedContext: number
   readonly slots: number
   readonly bytesPerCell: number
+  /** Of the memory that is to hold the cache: all that it may have. */
   readonly freeBytes: number
+  /** Of memory that layers are moved to, together with their cache, rather than that a usual context is given up. */
+  readonly otherBytes?: number
   /** The configured layout; `null` to choose automatically. */
   readonly layout: KvLayout | null
   readonly cells: number | null
 }
 
-type LayoutPlan = Omit<KvPlan, "bytes" | "certainBytes">
+type LayoutPlan = Omit<KvPlan, "bytes" | "bytesPerCell" | "bytesPerSequence" | "certainBytes">
+
+/** Plans the KV cache: one of a configured size is made at once, any other starts small and grows. */
+export function planLayout(input: LayoutInput): LayoutPlan {
+  return input.cells === null ? planGrowing(input) : planFixed(input, input.cells)
+}
 
 /**
- * Chooses the layout of the KV cache. Split (every slot has `contextLength` cells of its own) is faster for
- * different prompts, because a sequence attends only to its own cells; unified lets slots share the available
- * memory. So: split if it takes at most a fifth of the free memory, otherwise unified within that fifth, with
- * room for at least one whole conversation.
+ * Split (every slot has `contextLength` cells of its own) is faster for different prompts, because a sequence attends
+ * only to its own cells; unified lets slots share what there is. There is room for at least one whole conversation.
  */
-export function planLayout(input: LayoutInput): LayoutPlan {
-  const contextLength = input.requestedContext ?? usualContext(input.trainedContext)
+function planFixed(
+  { requestedContext, trainedContext, slots, ...input }: LayoutInput,
+  cells: number,
+): LayoutPlan {
+  const contextLength = requestedContext ?? Math.min(trainedContext, Math.max(LEAST_CONTEXT, cells))
   const perSlot = roundUp(contextLength)
-  const affordable = Math.floor((input.freeBytes * MEMORY_SHARE) / Math.max(1, input.bytesPerCell))
-  const layout = input.layout ?? (chooseSplit(input, perSlot, affordable) ? "split" : "unified")
-  const wanted =
-    layout === "split"
-      ? perSlot * input.slots
-      : Math.max(perSlot, roundUp(input.cells ?? Math.min(affordable, perSlot * input.slots)))
-  return { layout, cells: wanted, contextLength }
+  const layout = input.layout ?? (perSlot * slots <= cells ? "split" : "unified")
+  const all = layout === "split" ? perSlot * slots : Math.max(perSlot, roundUp(cells))
+  const layoutIsFixed = input.layout !== null
+  return { layout, cells: all, sequences: slots, slots, contextLength, mostCells: all, layoutIsFixed }
 }
 
-/** The default context length: that of the training, up to {@link DEFAULT_CONTEXT}. */
-export function usualContext(trainedContext: number): number {
-  return Math.min(trainedContext, DEFAULT_CONTEXT)
+/**
+ * Starts with what short conversations need, in small shares: the worker moves to the layout that is best for what
+ * comes. `mostCells` is what all slots could use; whether there is memory for it shows at each growth.
+ */
+function planGrowing(input: LayoutInput): LayoutPlan {
+  const { slots, requestedContext, trainedContext } = input
+  const contextLength = requestedContext ?? usableContext(input)
+  const perSlot = roundUp(contextLength)
+  const sequences = Math.min(slots, FIRST_SEQUENCES)
+  const layout = input.layout ?? (slots > 1 ? "split" : "unified")
+  const share = Math.min(perSlot, roundUp(FIRST_CELLS / sequences))
+  return {
+    layout,
+    cells: layout === "split" ? share * sequences : Math.min(perSlot * slots, FIRST_CELLS),
+    sequences,
+    slots,
+    contextLength,
+    ...(requestedContext === null && contextLength < trainedContext && { contextLimitedBy: "memory" }),
+    mostCells: perSlot * slots,
+    layoutIsFixed: input.layout !== null,
+  }
 }
 
-function chooseSplit(input: LayoutInput, perSlot: number, affordable: number): boolean {
-  const cells = perSlot * input.slots
-  return cells <= (input.cells ?? affordable)
+/** The trained length, as far as one conversation of it fits in memory. */
+function usableContext({
+  trainedContext,
+  bytesPerCell,
+  freeBytes,
+  otherBytes = 0,
+}: Pick<LayoutInput, "trainedContext" | "bytesPerCell" | "freeBytes" | "otherBytes">): number {
+  const fitting = (bytes: number) => roundDown(bytes / (bytesPerCell + MASK_BYTES_PER_CELL))
+  const usual = Math.min(USUAL_CONTEXT, fitting(freeBytes + otherBytes))
+  return Math.min(trainedContext, Math.max(LEAST_CONTEXT, usual, fitting(freeBytes)))
+}
+
+/** Bytes of the largest cache that the pool may grow to. */
+export function mostKvBytes({
+  mostCells,
+  slots,
+  bytes,
+  bytesPerCell,
+  bytesPerSequence,
+}: Pick<KvPlan, "mostCells" | "slots" | "bytes" | "bytesPerCell" | "bytesPerSequence">): number {
+  return Math.max(bytes, mostCells * bytesPerCell + slots * bytesPerSequence)
 }
 
 function roundUp(cells: number): number {
   return Math.ceil(cells / CELL_ROUNDING) * CELL_ROUNDING
+}
+
+function roundDown(cells: number): number {
+  return Math.max(0, Math.floor(cells / CELL_ROUNDING)) * CELL_ROUNDING
 }
 
 /**
@@ -107,23 +160,46 @@ export function hasPlainCache(
 }
 
 /** What of a plan its least size depends on. */
-type ContextSize = Pick<KvPlan, "contextLength" | "certainBytes">
+type ContextSize = Pick<KvPlan, "contextLength" | "cells" | "certainBytes">
 
 /** Each token of one pass of the graph has a mask over the cells that it may look at, in f32. */
 const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
 
-/** Bytes of the cache, and of the mask that computing needs beside it; with other buffers it is more. */
-export function leastContextBytes({ contextLength, certainBytes }: ContextSize): number {
-  return certainBytes + roundUp(contextLength) * MASK_BYTES_PER_CELL
+/**
+ * Bytes of the first context's cache, and of the mask that computing needs beside it; with other buffers it is more.
+ */
+export function leastContextBytes({ contextLength, cells, certainBytes }: ContextSize): number {
+  return certainBytes + Math.min(cells, roundUp(contextLength)) * MASK_BYTES_PER_CELL
+}
+
+/** A plan that is made for its largest conversation from the start. */
+export function withWholeConversation(kv: KvPlan): KvPlan {
+  const cells = roundUp(kv.contextLength)
+  if (kv.cells >= cells) return kv
+  const times = cells / kv.cells
+  const sizes = { bytes: kv.bytes * times, certainBytes: kv.certainBytes * times }
+  return { ...kv, ...sizes, cells, layout: "unified", sequences: 1 }
+}
+
+/** The share of a KV cache's memory that q8_0 for both of its parts would save; 0 where it cannot, or not much. */
+export function q8Saving({
+  kvTypeK,
+  kvTypeV,
+  flashAttention,
+}: Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">): number {
+  // Quantized values need flash attention.
+  if (flashAttention === "off") return 0
+  const saved = 1 - (2 * KV_BYTES.q8_0) / (KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV])
+  return saved < LEAST_SAVING ? 0 : saved
 }
 
 /** Advice if a context does not fit in `availableBytes`. */
 export function contextAdvice(
-  { layout, cells, contextLength, bytes }: Omit<KvPlan, "certainBytes">,
+  { layout, cells, contextLength, bytes }: Pick<KvPlan, "layout" | "cells" | "contextLength" | "bytes">,
   { slots, kvTypeK, kvTypeV }: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV">,
   availableBytes: number,
 ): string {
-  const leastBytes = leastContextBytes({ contextLength, certainBytes: bytes })
+  const leastBytes = leastContextBytes({ contextLength, cells, certainBytes: bytes })
   const share = Math.max(0, availableBytes) / leastBytes
   const fitting = Math.floor((share * roundUp(contextLength)) / CELL_ROUNDING) * CELL_ROUNDING
   const maskBytes = leastBytes - bytes

@@ -1,8 +1,8 @@
 import type { GenerationEvent, GenerationRequest } from "../domain/chat"
 import type { Device, MemoryFootprint } from "../domain/device"
-import type { LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
+import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
-import type { KvPlan, TextModelSettings } from "../domain/settings"
+import type { KvLayout, KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
@@ -22,6 +22,8 @@ export interface WorkerEnvironment {
 /** The model that a worker loads. */
 export interface WorkerModel {
   readonly name: string
+  /** Of this version. */
+  readonly id: string
   readonly kind: ModelKind
   /** A file or a folder. */
   readonly path: string
@@ -59,7 +61,25 @@ export type ToWorker<R extends WorkRequest> =
   | { readonly type: "cancel"; readonly id: number }
   /** Text workers only. */
   | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
-  | { readonly type: "stop" }
+  /**
+   * The answer to a `memory-request`. What is granted counts as taken until the worker's next `footprint`. After a `no`
+   * the worker asks again after five seconds at the earliest.
+   */
+  | { readonly type: "memory-answer"; readonly id: number; readonly granted: MemoryGrant }
+  /** To end itself. `saveMs`: for how long a text worker may write prompts to disk before. */
+  | { readonly type: "stop"; readonly saveMs: number }
+
+/** Which of the two amounts of a `memory-request` may be taken. */
+export type MemoryGrant = "all" | "least" | "no"
+
+/** The KV cache that a text worker has at present. */
+export interface KvState {
+  readonly layout: KvLayout
+  /** Cells of the whole pool. */
+  readonly cells: number
+  readonly sequences: number
+  readonly bytes: number
+}
 
 /** Worker → server. */
 export type FromWorker<E extends WorkEvent> =
@@ -79,8 +99,23 @@ export type FromWorker<E extends WorkEvent> =
       /** Usage of the preceding step, if any. */
       readonly usage?: StepUsage
     }
-  /** The memory it holds by now, where that has changed since `ready`: work takes more than the load shows. */
-  | { readonly type: "footprint"; readonly footprint: MemoryFootprint }
+  /** Text workers that keep prompts on disk: also after `stop`. */
+  | { readonly type: "disk"; readonly usage: DiskUsage }
+  /**
+   * Asks for memory beyond its footprint, before it is allocated. At most one request is open at a time. `extra`: what
+   * is needed at the peak; `least`: the same for a slower way that needs less, if there is one.
+   */
+  | {
+      readonly type: "memory-request"
+      readonly id: number
+      readonly extra: MemoryFootprint
+      readonly least?: MemoryFootprint
+    }
+  /**
+   * The memory it holds by now, where that has changed since `ready`: work takes more than the load shows, and a KV
+   * cache grows and shrinks. Ends what was granted, also where a growth failed. `kv`: text workers only.
+   */
+  | { readonly type: "footprint"; readonly footprint: MemoryFootprint; readonly kv?: KvState }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 

@@ -4,12 +4,13 @@ import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
 import { decimal, integer, oneOf, text } from "../../config/values"
 import type { AudioFormat, SpeechRequest } from "../../domain/speech"
+import type { SpokenEvent } from "../../engine/contract"
 import { UsageError } from "../../errors/cli"
 import { AUDIO_FORMATS, sampleRateFor, SPEECH_SAMPLE_RATE, SPEECH_SPEED } from "../../http/read/media-options"
 import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
-import { type MediaWork, type SpokenEvent, withModel } from "../client/media-source"
+import { type ModelWork, withModel } from "../client/with-model"
 import { loadingText, queuedText } from "../client/print-answer"
 import type { Io } from "../terminal/io"
 import { toJson } from "../terminal/output"
@@ -94,7 +95,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
         ...(sampleRate !== undefined && { sampleRate }),
         ...(flags.rawText && { rawText: true }),
       }
-      const spoken = await speak(work, request, output, io)
+      const spoken = await speakInto(work, request, output, io)
       if (flags.json) io.write(toJson({ model: work.model, file: output.path, format, ...spoken }))
     })
   },
@@ -122,12 +123,17 @@ function chooseFormat({ format, output }: SpeakFlags): AudioFormat {
   )
 }
 
-async function speak({ source, signal }: MediaWork, request: SpeechRequest, output: OutputTarget, io: Io) {
+export async function speakInto(
+  { backend, signal }: ModelWork,
+  request: SpeechRequest,
+  output: OutputTarget,
+  io: Io,
+) {
   const spinner = startSpinner(io)
   let bytes = 0
   let done: Extract<SpokenEvent, { readonly type: "done" }> | undefined
   try {
-    for await (const event of source.speak(request, signal)) {
+    for await (const event of backend.speak(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
       else if (event.type === "done") done = event

@@ -7,6 +7,7 @@ import {
   MICRO_BATCH_TOKENS,
   mostOutputs,
   planLayout,
+  withWholeConversation,
 } from "../../formats/kv-layout"
 
 /**
@@ -75,15 +76,22 @@ export interface ModelNeed {
   readonly kv: KvPlan | null
 }
 
-/** `freeBytes`: what the weights leave of the memory that is to hold the KV cache, whose size depends on it. */
+/** Memory for a KV cache, in bytes. */
+export interface CacheSpace {
+  /** What the weights leave of the memory that is to hold it: how far it may grow depends on that. */
+  readonly freeBytes: number
+  /** Memory that layers and their cache may be moved to. */
+  readonly otherBytes?: number
+}
+
 export function estimateNeed(
   details: ModelDetails,
   settings: TextModelSettings,
-  freeBytes: number,
+  space: CacheSpace,
 ): ModelNeed {
   if (details.kind !== "text") return mediaNeed(details)
   const layers = details.layers + 1
-  const kv = planCache(details, settings, freeBytes)
+  const kv = planCache(details, settings, space)
   return {
     backends: null,
     layers,
@@ -92,29 +100,45 @@ export function estimateNeed(
     computeBytes: computeBytes(details, settings),
     transientBytes: 0,
     processBytes: PROCESS_BYTES,
-    leastContextBytes: kv.certainBytes === 0 ? 0 : leastContextBytes(kv),
+    leastContextBytes: kv.certainBytes === 0 ? 0 : leastContextBytes(withWholeConversation(kv)),
     kv,
   }
 }
 
-/** The one plan of a text model's KV cache. `freeBytes`: see {@link estimateNeed}. */
-export function planCache(details: TextModelDetails, settings: TextModelSettings, freeBytes: number): KvPlan {
-  const bytesPerCell = cellBytes(details, settings)
+/** The one plan of a text model's KV cache. */
+export function planCache(details: TextModelDetails, settings: TextModelSettings, space: CacheSpace): KvPlan {
+  const bytesPerCell = kvCellBytes(details, settings)
   const plan = planLayout({
     requestedContext: settings.contextLength,
     trainedContext: details.contextLength,
     slots: settings.slots,
     bytesPerCell,
-    freeBytes: Math.max(0, freeBytes),
+    ...lessProcess(space, details, settings),
     layout: settings.kvLayout,
     cells: settings.kvCells,
   })
-  const inCells = attentionBytes(details, settings.slots, plan, bytesPerCell)
+  const inCells = attentionBytes(details, plan.sequences, plan, bytesPerCell)
+  const whole = wholeShare(details)
+  const perWindow = windowOf(details) + MICRO_BATCH_TOKENS
   return {
     ...plan,
-    bytes: Math.round(inCells + stateBytes(details, settings.slots)),
+    bytes: Math.round(inCells + stateBytes(details, plan.sequences)),
+    bytesPerCell: bytesPerCell * whole,
+    bytesPerSequence: Math.round(
+      (whole < 1 ? perWindow * (1 - whole) * bytesPerCell : 0) + stateBytes(details, 1),
+    ),
     certainBytes: certainBytes(details, plan.cells, bytesPerCell),
   }
+}
+
+/** What the worker leaves of the memory, beside the weights. */
+function lessProcess(
+  { freeBytes, otherBytes }: CacheSpace,
+  details: TextModelDetails,
+  settings: TextModelSettings,
+): CacheSpace {
+  const left = Math.max(0, freeBytes - computeBytes(details, settings) - PROCESS_BYTES)
+  return otherBytes === undefined ? { freeBytes: left } : { freeBytes: left, otherBytes }
 }
 
 /** Speech and image models count as one layer: their engines put a whole model on one device. */
@@ -149,7 +173,7 @@ function numberOf({ architecture, metadata }: TextModelDetails, key: string): nu
 }
 
 /** Bytes per token in the KV cache, all layers together. */
-function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
+export function kvCellBytes(details: TextModelDetails, settings: TextModelSettings): number {
   const widths = headWidths(details)
   if (widths === undefined) return 0
   const { keys, values, heads } = widths
@@ -192,13 +216,24 @@ function attentionBytes(
   layout: Pick<KvPlan, "layout" | "cells">,
   bytesPerCell: number,
 ): number {
-  const window = numberOf(details, "attention.sliding_window") ?? 0
-  const pattern = WINDOW_PATTERNS[details.architecture]
-  if (window === 0 || pattern === undefined) return layout.cells * bytesPerCell
+  const whole = wholeShare(details)
+  if (whole === 1) return layout.cells * bytesPerCell
+  const window = windowOf(details)
   const inWindows =
     layout.layout === "split" ? slots * (window + MICRO_BATCH_TOKENS) : slots * window + MICRO_BATCH_TOKENS
-  const whole = Math.floor(details.layers / pattern) / Math.max(1, details.layers)
   return bytesPerCell * (whole * layout.cells + (1 - whole) * Math.min(layout.cells, inWindows))
+}
+
+/** The share of layers that see the whole context; the others see a sliding window. */
+function wholeShare(details: TextModelDetails): number {
+  const pattern = WINDOW_PATTERNS[details.architecture]
+  if (windowOf(details) === 0 || pattern === undefined) return 1
+  return Math.floor(details.layers / pattern) / Math.max(1, details.layers)
+}
+
+/** Tokens of the sliding window; 0: there is none. */
+function windowOf(details: TextModelDetails): number {
+  return numberOf(details, "attention.sliding_window") ?? 0
 }
 
 /** Does it keep a fixed state per sequence instead of a growing cache? */

@@ -1,4 +1,5 @@
 import type { Timings, Usage } from "../../domain/chat"
+import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
 import { Sequence } from "./sequence"
 
@@ -9,6 +10,8 @@ export interface RunningRequestInput {
   readonly loadMs: number
   /** Time at which the prompt was ready, in ms. */
   readonly startedAt: number
+  /** The state of its first tokens. */
+  readonly saved?: ReadPrompt | undefined
 }
 
 /** A request that is ready to decode: its choices and their timings. */
@@ -18,6 +21,8 @@ export class RunningRequest {
   readonly sequences: readonly Sequence[]
   cachedTokens = 0
   promptTokensEvaluated = 0
+  /** What was read from disk. */
+  disk: Timings["disk"]
   readonly #queueMs: number
   readonly #loadMs: number
   readonly #startedAt: number
@@ -31,6 +36,7 @@ export class RunningRequest {
     this.#startedAt = input.startedAt
     this.sequences = Array.from({ length: input.prepared.choices }, (_, choice) => new Sequence(this, choice))
     const [first, ...others] = this.sequences
+    if (first !== undefined) first.saved = input.saved
     // The log probabilities of the prompt are sent first, with the first choice.
     if (first !== undefined && input.prepared.isJudged)
       for (const other of others) other.leader = { sequence: first, length: input.prepared.tokens.length }
@@ -50,6 +56,11 @@ export class RunningRequest {
     this.#promptDoneAt ??= now
   }
 
+  /** How long the prompt took, in ms; undefined before it is done. */
+  get promptMs(): number | undefined {
+    return this.#promptDoneAt === undefined ? undefined : this.#promptDoneAt - this.#startedAt
+  }
+
   usage(): Usage {
     return {
       promptTokens: this.prepared.tokens.length,
@@ -67,6 +78,7 @@ export class RunningRequest {
       promptMs: promptDoneAt - this.#startedAt,
       generatedTokens: this.#generated(),
       generationMs: now - promptDoneAt,
+      ...(this.disk !== undefined && { disk: this.disk }),
     }
   }
 

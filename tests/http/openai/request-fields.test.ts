@@ -1,17 +1,13 @@
 import { describe, expect, test } from "bun:test"
 import { XllmError } from "../../../src/errors/base"
+import { SPEECH_FIELDS, TRANSCRIPTION_FIELDS } from "../../../src/http/openai/audio/audio-fields"
 import { toSpeechCall } from "../../../src/http/openai/audio/speech-call"
 import { toTranscriptionCall } from "../../../src/http/openai/audio/transcription-call"
 import { toEditCall } from "../../../src/http/openai/images/image-call"
-import {
-  CHAT_FIELDS,
-  COMPLETION_FIELDS,
-  type FieldTable,
-  IMAGE_FIELDS,
-  SPEECH_FIELDS,
-  TRANSCRIPTION_FIELDS,
-} from "../../../src/http/openai/request-fields"
+import { IMAGE_FIELDS } from "../../../src/http/openai/images/image-fields"
+import { CHAT_FIELDS, COMPLETION_FIELDS } from "../../../src/http/openai/request-fields"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
+import type { FieldTable } from "../../../src/http/read/field-table"
 import { USER_HI } from "../../support/http"
 
 /** Fields by server, as their sources or documentation list them. */
@@ -139,7 +135,13 @@ const GENERATION: Samples = {
     n: 2,
   },
   ...{ max_completion_tokens: 3, max_tokens: 3, presence_penalty: 0.5, seed: 1, stop: "x", stream: true },
-  ...{ stream_options: { include_usage: true }, temperature: 0.5, top_p: 0.5, cache_prompt: false },
+  ...{
+    stream_options: { include_usage: true },
+    temperature: 0.5,
+    top_p: 0.5,
+    cache_prompt: false,
+    cache_salt: "x",
+  },
   ...{
     dry_allowed_length: 3,
     dry_base: 2,
@@ -179,7 +181,6 @@ const GENERATION: Samples = {
     thinking_budget_tokens: 5,
     allowed_token_ids: [5],
     bad_words: ["x"],
-    cache_salt: "x",
   },
   ...{
     ec_transfer_params: { a: 1 },

@@ -1,6 +1,6 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
-import type { TextModelSettings } from "../../../src/domain/settings"
+import type { KvPlan, TextModelSettings } from "../../../src/domain/settings"
 import { writeTinyModel } from "../../support/files/tiny-model"
 import { RealWorker } from "../../support/real/real-worker"
 import { tempFolder } from "../../support/temp-folder"
@@ -60,10 +60,23 @@ test("a context that was not asked for may be shortened where it does not fit", 
 })
 
 test("a worker makes the KV cache that was planned, whatever it would choose itself", async () => {
-  const kv = { layout: "unified", cells: 1024, contextLength: 700, bytes: 1024 * BYTES_PER_CELL } as const
+  const bytes = 1024 * BYTES_PER_CELL
+  const kv: KvPlan = {
+    layout: "unified",
+    cells: 1024,
+    sequences: 4,
+    slots: 4,
+    contextLength: 700,
+    mostCells: 1024,
+    layoutIsFixed: false,
+    bytes,
+    bytesPerCell: BYTES_PER_CELL,
+    bytesPerSequence: 0,
+    certainBytes: bytes,
+  }
   await using worker = await RealWorker.start(path, {
     settings: { contextLength: 2048, kvLayout: "split", slots: 4 },
-    kv: { ...kv, certainBytes: kv.bytes },
+    kv,
   })
   expect(worker.info).toMatchObject({
     kvLayout: "unified",
@@ -92,4 +105,32 @@ test("the cache of a model with states or windows has the size that the engine p
   expect(mamba.kvBytes).toBe(2 * 2 * 128 * (3 + 16) * 4)
   const inWindows = 2 * (32 + 512)
   expect((await bytes("swa")).kvBytes).toBe(inWindows * BYTES_PER_CELL)
+})
+
+test("a worker reports how positions are scaled", async () => {
+  const ropeOf = async (settings: Partial<TextModelSettings>) => {
+    await using worker = await RealWorker.start(path, {
+      settings: { contextLength: 512, slots: 1, ...settings },
+    })
+    return worker.info.kind === "text" ? worker.info.rope : undefined
+  }
+  expect(await ropeOf({})).toEqual({ scaling: "none", freqBase: 10_000, freqScale: 1 })
+  expect(await ropeOf({ ropeScaling: "yarn", ropeFreqScale: 0.25, ropeFreqBase: 500_000 })).toEqual({
+    scaling: "yarn",
+    freqBase: 500_000,
+    freqScale: 0.25,
+    originalContext: 4096,
+  })
+  expect(await ropeOf({ ropeFreqScale: 0.5 })).toEqual({
+    scaling: "linear",
+    freqBase: 10_000,
+    freqScale: 0.5,
+  })
+})
+
+test("scaled positions are refused for a model that has none", async () => {
+  const mamba = writeTinyModel(join(folder.path, "mamba.gguf"), { architecture: "mamba" })
+  const error = await failure({ contextLength: 512, slots: 1, ropeFreqScale: 0.5 }, mamba.path)
+  expect(error).toMatchObject({ code: "unsupported", param: "rope_scaling" })
+  expect((error as Error).message).toContain("has no rotary position embeddings")
 })

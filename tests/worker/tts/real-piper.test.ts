@@ -106,7 +106,7 @@ describe.skipIf(real === undefined)("a real voice of Piper", () => {
       await voice.speak({ input: text.repeat(3), speed: 0.25, format: "pcm" })
       const sizeBytes = (before?.size ?? 0) + statSync(`${path}.json`).size
       const details = { kind: "tts", sizeBytes } as const
-      const need = estimateNeed({ ...DETAILS, ...details }, SETTINGS, 0)
+      const need = estimateNeed({ ...DETAILS, ...details }, SETTINGS, { freeBytes: 0 })
       const planned = need.processBytes + need.layerBytes + need.computeBytes
       expect(voice.footprint.ramBytes).toBeGreaterThan(voice.info.footprint.ramBytes)
       expect(voice.footprint.ramBytes).toBeLessThan(planned * 1.1)

@@ -1,6 +1,7 @@
 import type { TranscriptionRequest } from "../../../domain/transcription"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { COUNTS, TEXTS } from "../../../limits"
+import { refuseUnsupported } from "../../read/field-table"
 import { defined, Fields, invalidField } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/json-body"
@@ -8,7 +9,7 @@ import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../read/media-opti
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
 import type { TimesTold } from "../../render/verbose-transcript"
-import { refuseUnsupported, TRANSCRIPTION_FIELDS } from "../request-fields"
+import { TRANSCRIPTION_FIELDS } from "./audio-fields"
 
 const TEMPERATURE = { min: 0, max: 1 }
 
@@ -59,7 +60,7 @@ export function toTranscriptionCall({
     task,
     wordTimes: format === "verbose_json" && told.words,
     ...defined({
-      language: readLanguage(fields),
+      language: fields.text("language", TEXTS.word),
       prompt: fields.text("prompt", TEXTS.transcriptionPrompt),
       temperature: fields.number("temperature", TEMPERATURE),
     }),
@@ -85,14 +86,4 @@ function readTimesTold(fields: Fields): TimesTold {
     throw invalidField("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
   }
   return { words: asked.includes("word"), segments: asked.length === 0 || asked.includes("segment") }
-}
-
-/** Checks the form of a language code (`en`, `yue`, `pt-BR`); which ones are supported depends on the model. */
-function readLanguage(fields: Fields): string | undefined {
-  const language = fields.text("language", TEXTS.word)?.trim()
-  if (language === undefined || language === "") return undefined
-  if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
-    throw invalidField("language", "the code of a language, such as en", language)
-  }
-  return language.toLowerCase()
 }

@@ -1,6 +1,7 @@
 import type { SamplingParameters } from "../../../domain/chat"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
+import type { PromptCells } from "./cells"
 
 /** Biases added to logits, with each token listed once. */
 export interface TokenBias {
@@ -21,8 +22,7 @@ export interface PreparedSampling extends Omit<
 }
 
 /** A request ready for the decode thread: all slow work is done, and large fields are typed arrays. */
-export interface PreparedRequest {
-  readonly tokens: Int32Array
+export interface PreparedRequest extends PromptCells {
   /** The request field that the prompt came from. */
   readonly field: "messages" | "prompt"
   /** The text of the prompt, if the answer echoes it. */
@@ -48,5 +48,7 @@ export interface PreparedRequest {
   readonly isJudged: boolean
   /** May a cached prefix be reused? */
   readonly usesCache: boolean
+  /** What its cells depend on besides its tokens; prefixes are shared only among equal keys. */
+  readonly cacheKey: string
   readonly returnProgress: boolean
 }

@@ -45,7 +45,7 @@ export class RequestPreparer {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const { text, tokens } = this.#parts.builder.build(request, templated)
+    const { text, tokens, media } = this.#parts.builder.build(request, templated)
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
@@ -56,6 +56,7 @@ export class RequestPreparer {
     const isJudged = isCompletion && request.echo && request.topLogprobs !== undefined
     return {
       tokens,
+      media,
       field: textField(request),
       ...(isCompletion && request.echo && { echo: text }),
       choices: request.n,
@@ -71,6 +72,8 @@ export class RequestPreparer {
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
       isJudged,
       usesCache: request.cachePrompt && !isJudged,
+      // The adapters of a model are the same for all its requests.
+      cacheKey: realmOf(request),
       returnProgress: request.returnProgress,
     }
   }
@@ -173,6 +176,12 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
       `at most ${PRODUCTS.echoedLogprobs} are possible`,
     "logprobs",
   )
+}
+
+/** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
+function realmOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
+  if (cacheOwner === undefined && cacheSalt === undefined) return ""
+  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
 }
 
 function randomSeed(): number {
