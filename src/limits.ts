@@ -98,8 +98,8 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
-  /** A long book, 20 hours of speech: it is synthesised sentence by sentence. OpenAI's limit is 4096. */
-  speech: { maxLength: 1_000_000 },
+  /** Five hours of speech, synthesised sentence by sentence; of any script they fit the body. OpenAI's limit is 4096. */
+  speech: { maxLength: 250_000 },
   /** OpenAI's limit. Accepted, but ignored. */
   instructions: { maxLength: 4096 },
   /** OpenAI's limit. */

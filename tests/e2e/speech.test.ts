@@ -137,7 +137,7 @@ describe("speech", () => {
     [{ voice: "bob" }, "voice"],
     [{ voice: "99" }, "voice"],
     [{ input: "" }, "input"],
-    [{ input: "x".repeat(1_000_001) }, "input"],
+    [{ input: "x".repeat(250_001) }, "input"],
     [{ speed: 5 }, "speed"],
     [{ response_format: "mp4" as "mp3" }, "response_format"],
   ])("is refused for %j", async (change, param) => {

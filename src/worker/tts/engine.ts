@@ -2,7 +2,7 @@ import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
-import { CHINESE } from "../../formats/speech/speaker-language"
+import { CHINESE, languageOfSpeaker } from "../../formats/speech/speaker-language"
 import type { TtsModel } from "../../formats/speech/tts-model"
 import { chooseRate, createEncoder, type Resampler } from "../audio/encoders/create"
 import type { AudioEncoder } from "../audio/encoders/encoder"
@@ -45,6 +45,19 @@ interface Speaking {
   readonly manner: Manner
   readonly opened: Promise<AudioEncoder>
   readonly job: Job<SpeechEvent>
+}
+
+/** Is it the name of a Chinese voice that Kokoro's authors publish, but that is not offered here? */
+function lacksChinese({ description, plan }: TtsModel, voice: string): boolean {
+  const isChinese = plan.family === "kokoro" && languageOfSpeaker(voice) === CHINESE
+  return isChinese && !description.speakers.includes(voice)
+}
+
+function chineseRefusal(name: string | number): InvalidRequest {
+  return new InvalidRequest(
+    `the voice '${name}' speaks Chinese, for which this model has no lexicon (lexicon-zh.txt)`,
+    "voice",
+  )
 }
 
 function piecesOf({ input, rawText = false }: SpeechRequest, options: PieceOptions): SpeechPiece[] {
@@ -164,17 +177,14 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
 
   #mannerOf({ voice, speed }: SpeechRequest): Manner {
     const { voice: model, espeak } = this.#loaded
+    if (voice !== undefined && lacksChinese(model, voice)) throw chineseRefusal(voice)
     const speaker = chooseSpeaker(model.description.speakers, voice)
     // The engine replaces the length scale with this, so it must include the scale.
     const manner = { speaker, speed: speed / model.plan.lengthScale }
     const language = model.plan.espeak?.speakerLanguages?.[speaker]
     if (!language) return manner
     const name = model.description.speakers[speaker] ?? speaker
-    if (language === CHINESE)
-      throw new InvalidRequest(
-        `the voice '${name}' speaks Chinese, for which this model has no lexicon (lexicon-zh.txt)`,
-        "voice",
-      )
+    if (language === CHINESE) throw chineseRefusal(name)
     const known = espeak?.nameOf(language)
     if (known === undefined)
       throw new InvalidRequest(

@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { statSync } from "node:fs"
 import { join } from "node:path"
+import type { TtsDetails } from "../../../src/domain/model"
 import type { AudioFormat } from "../../../src/domain/speech"
+import { estimateNeed } from "../../../src/engine/residency/estimate"
 import { decodeAudio, hasFfmpeg } from "../../support/real/ffmpeg"
 import { realSpeech } from "../../support/real/real-speech"
 import { RealTtsModel } from "../../support/real/real-tts-model"
 import { tempFolder } from "../../support/temp-folder"
+import { SETTINGS } from "../../support/test-engine"
 
 const real = realSpeech()
 const RATE = 22_050
@@ -15,6 +18,37 @@ const SENTENCES = [
   "Every evening, the keeper climbed the stairs and lit the lamp.",
   "Dr. Brown paid 3.50 for it; nobody asked why!",
 ]
+
+const DETAILS: TtsDetails = {
+  name: "m",
+  path: "/m",
+  id: "1",
+  modifiedAt: new Date(0),
+  license: undefined,
+  capabilities: [],
+  files: [],
+  kind: "tts",
+  sizeBytes: 0,
+  family: "piper",
+  sampleRate: RATE,
+  speakers: [undefined],
+  languages: [],
+}
+
+/** The longest silence between two sounds, in seconds. */
+function longestPause(samples: Int16Array): number {
+  const frame = RATE / 100
+  let longest = 0
+  let silent = 0
+  let hasSound = false
+  for (let start = 0; start + frame <= samples.length; start += frame) {
+    const isSilent = samples.subarray(start, start + frame).every((sample) => Math.abs(sample) < 200)
+    if (!isSilent && hasSound) longest = Math.max(longest, silent)
+    hasSound ||= !isSilent
+    silent = isSilent ? silent + 1 : 0
+  }
+  return longest / 100
+}
 
 const folder = tempFolder()
 let voice: RealTtsModel
@@ -52,6 +86,33 @@ describe.skipIf(real === undefined)("a real voice of Piper", () => {
     expect(wordsPerSecond).toBeGreaterThan(2)
     expect(wordsPerSecond).toBeLessThan(5.5)
   })
+
+  test("pauses where a reader would, and not at abbreviations", async () => {
+    const spoken = async (input: string) => {
+      const { bytes } = await voice.speak({ input, format: "pcm" })
+      return longestPause(new Int16Array(Uint8Array.from(bytes).buffer))
+    }
+    expect(await spoken("The U.S. Senate met J. R. Brown of Acme Corp. Friday.")).toBeLessThan(0.18)
+    const list = await spoken("1. wash the car\n2. cook dinner")
+    expect(list).toBeGreaterThan(0.3)
+    expect(list).toBeLessThan(0.6)
+  })
+
+  test(
+    "takes no more memory than is planned for it, whatever the text",
+    async () => {
+      const text = "the quick brown fox jumps over the lazy dog and then it sleeps in the warm sun "
+      await voice.speak({ input: text.repeat(21), format: "pcm" })
+      await voice.speak({ input: text.repeat(3), speed: 0.25, format: "pcm" })
+      const sizeBytes = (before?.size ?? 0) + statSync(`${path}.json`).size
+      const details = { kind: "tts", sizeBytes } as const
+      const need = estimateNeed({ ...DETAILS, ...details }, SETTINGS, { freeBytes: 0 })
+      const planned = need.processBytes + need.layerBytes + need.computeBytes
+      expect(voice.footprint.ramBytes).toBeGreaterThan(voice.info.footprint.ramBytes)
+      expect(voice.footprint.ramBytes).toBeLessThan(planned * 1.1)
+    },
+    { timeout: 300_000 },
+  )
 
   const formats: readonly [AudioFormat, number][] = [
     ["wav", 0],
