@@ -2,6 +2,7 @@ import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
+import { CHINESE } from "../../formats/speech/speaker-language"
 import type { TtsModel } from "../../formats/speech/tts-model"
 import { chooseRate, createEncoder, type Resampler } from "../audio/encoders/create"
 import type { AudioEncoder } from "../audio/encoders/encoder"
@@ -84,6 +85,7 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   async work(request: SpeechRequest, job: Job<SpeechEvent>): Promise<void> {
     const startedAt = performance.now()
     const manner = this.#mannerOf(request)
+    this.#refuseKanji(request.input, manner)
     const { language = this.#language, speed } = manner
     const { format } = request
     const pieces = piecesOf(request, { language, speed })
@@ -167,14 +169,31 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     const manner = { speaker, speed: speed / model.plan.lengthScale }
     const language = model.plan.espeak?.speakerLanguages?.[speaker]
     if (!language) return manner
+    const name = model.description.speakers[speaker] ?? speaker
+    if (language === CHINESE)
+      throw new InvalidRequest(
+        `the voice '${name}' speaks Chinese, for which this model has no lexicon (lexicon-zh.txt)`,
+        "voice",
+      )
     const known = espeak?.nameOf(language)
     if (known === undefined)
       throw new InvalidRequest(
-        `the voice '${model.description.speakers[speaker] ?? speaker}' speaks '${language}', for which there is no espeak-ng ` +
+        `the voice '${name}' speaks '${language}', for which there is no espeak-ng ` +
           "data here; install it (on Debian and Ubuntu: apt install espeak-ng-data)",
         "voice",
       )
     return { ...manner, language: known }
+  }
+
+  /** Kokoro's front end takes kanji for Chinese, and leaves out those that its lexicon lacks. */
+  #refuseKanji(input: string, { language }: Manner): void {
+    if (this.#loaded.voice.plan.family !== "kokoro" || language !== "ja") return
+    const kanji = /\p{sc=Han}/u.exec(input)?.[0]
+    if (kanji === undefined) return
+    throw new InvalidRequest(
+      `Japanese is spoken by its kana only, and the text has kanji such as '${kanji}'; write them in kana`,
+      "input",
+    )
   }
 
   readonly #resampler = (from: number, to: number): Resampler => {
