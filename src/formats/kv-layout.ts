@@ -23,6 +23,9 @@ export function mostOutputs(slots: number): number {
   return Math.max(slots, LEAST_OUTPUTS)
 }
 
+/** llama.cpp counts cells in 32 bits, in places signed. */
+export const MOST_CELLS = 2 ** 31 - 256
+
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
@@ -94,7 +97,7 @@ function planGrowing(input: LayoutInput): LayoutPlan {
     slots,
     contextLength,
     ...(requestedContext === null && contextLength < trainedContext && { contextLimitedBy: "memory" }),
-    mostCells: perSlot * slots,
+    mostCells: Math.min(perSlot * slots, MOST_CELLS),
     layoutIsFixed: input.layout !== null,
   }
 }

@@ -11,6 +11,7 @@ import {
   contextAdvice,
   leastContextBytes,
   MICRO_BATCH_TOKENS,
+  MOST_CELLS,
   mostKvBytes,
   mostOutputs,
 } from "../../formats/kv-layout"
@@ -228,9 +229,6 @@ function refuseUnsupportedSplit(
   )
 }
 
-/** llama.cpp counts cells in 32 bits, in places signed. */
-const MOST_CELLS = 2 ** 31 - 256
-
 /**
  * Refuses a KV cache that cannot fit in system memory. The cache is written to on creation: one larger than
  * free memory would not fail but make the system kill a process. On GPUs the backends refuse it
@@ -244,10 +242,11 @@ function refuseHopeless(
   kv: KvPlan,
   gpuLayers: number,
 ): void {
-  if (kv.cells > MOST_CELLS)
+  const cells = Math.max(kv.cells, kv.contextLength)
+  if (cells > MOST_CELLS)
     throw new ModelLoadFailed(
       name,
-      `a KV cache of ${kv.cells} tokens is more than llama.cpp's limit of ${MOST_CELLS}; use a smaller --ctx or fewer --slots`,
+      `a KV cache of ${cells} tokens is more than llama.cpp's limit of ${MOST_CELLS}; use a smaller --ctx or fewer --slots`,
     )
   const hostShare = 1 - Math.min(1, gpuLayers / model.layers)
   const onCpu = gpuLayers === 0 && kv.certainBytes > 0

@@ -30,7 +30,7 @@ describe("config", () => {
     expect(lines).toContainEqual(["server.api_keys", "1 not shown", path])
     expect(lines).toContainEqual(["queue.timeout", "1m", "XLLM_QUEUE_TIMEOUT"])
     expect(lines).toContainEqual(["defaults.slots", "3", "--slots"])
-    expect(lines).toContainEqual(["defaults.ctx", "auto (as trained, at most 8192)", "default"])
+    expect(lines).toContainEqual(["defaults.ctx", "auto (as trained, as far as memory allows)", "default"])
   })
 
   test("shows what is left to the program, where that is known", async () => {
