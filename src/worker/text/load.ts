@@ -244,10 +244,11 @@ function refuseHopeless(
   kv: KvPlan,
   gpuLayers: number,
 ): void {
-  if (kv.cells > MOST_CELLS)
+  const cells = Math.max(kv.cells, kv.contextLength)
+  if (cells > MOST_CELLS)
     throw new ModelLoadFailed(
       name,
-      `a KV cache of ${kv.cells} tokens is more than llama.cpp's limit of ${MOST_CELLS}; use a smaller --ctx or fewer --slots`,
+      `a KV cache of ${cells} tokens is more than llama.cpp's limit of ${MOST_CELLS}; use a smaller --ctx or fewer --slots`,
     )
   const hostShare = 1 - Math.min(1, gpuLayers / model.layers)
   const onCpu = gpuLayers === 0 && kv.certainBytes > 0

@@ -21,23 +21,21 @@ async function failure(settings: Partial<TextModelSettings>, model = path): Prom
   return worker
 }
 
-test.each([
-  ["a context", { contextLength: 1_000_000_000, slots: 1 }, 1_000_000_000],
-  [
-    "a context for each of many slots",
-    { contextLength: 8_000_000, slots: 200, kvLayout: "split" },
-    1_600_000_000,
-  ],
-  ["a pool", { kvCells: 1_000_000_000, kvLayout: "unified" }, 1_000_000_000],
-] as const)("%s that all memory would not hold is refused before it is made", async (_, settings, cells) => {
-  const error = await failure(settings)
-  expect(error).toMatchObject({ code: "not_enough_memory", status: 507 })
+test("a pool that all memory would not hold is refused before it is made", async () => {
+  const cells = 1_000_000_000
+  const error = await failure({ kvCells: cells, kvLayout: "unified" })
+  expect(error).toMatchObject({ code: "not_enough_memory", status: 507, details: { outOfMemory: true } })
   const { details, message } = error as { details: Record<string, number>; message: string }
   expect(details["needed_bytes"]).toBeGreaterThanOrEqual(cells * BYTES_PER_CELL)
   expect(details["available_bytes"]).toBeLessThan(cells * BYTES_PER_CELL)
   expect(message).toMatch(
     /its KV cache of \d+ tokens takes \d+\.\d GiB(, and the mask .* GiB)?; use a smaller --ctx/,
   )
+})
+
+test("a long context takes no memory until a conversation is long", async () => {
+  await using worker = await RealWorker.start(path, { settings: { contextLength: 8_000_000, slots: 200 } })
+  expect(worker.info).toMatchObject({ contextLength: 8_000_000, kvCells: 4096 })
 })
 
 test("a context beyond what llama.cpp counts is refused by its number, whatever a token takes", async () => {
@@ -48,15 +46,6 @@ test("a context beyond what llama.cpp counts is refused by its number, whatever 
       expect(error).toMatchObject({ code: "model_load_failed" })
       expect((error as Error).message).toContain("is more than llama.cpp's limit of 2147483392")
     }
-})
-
-test("a context that was not asked for may be shortened where it does not fit", async () => {
-  const error = await failure(
-    { contextLength: null, kvLayout: "split", slots: 256 },
-    writeTinyModel(join(folder.path, "wide.gguf"), { dim: 2048, heads: 1, kvHeads: 1, layers: 8, ffn: 32 })
-      .path,
-  )
-  expect(error).toMatchObject({ code: "not_enough_memory", details: { outOfMemory: true } })
 })
 
 test("a worker makes the KV cache that was planned, whatever it would choose itself", async () => {
@@ -92,7 +81,7 @@ test("a worker without a plan of its KV cache refuses to load", async () => {
 })
 
 test("the cache of a model with states or windows has the size that the engine planned", async () => {
-  const settings = { contextLength: 4096, kvLayout: "split", slots: 2 } as const
+  const settings = { contextLength: 4096, kvLayout: "split", kvCells: 8192, slots: 2 } as const
   const bytes = async (architecture: "mamba" | "swa") => {
     const model = writeTinyModel(join(folder.path, `${architecture}-planned.gguf`), { architecture })
     await using worker = await RealWorker.start(model.path, { settings })
