@@ -21,7 +21,7 @@ const PROCESS_BYTES = 64 * 1024 ** 2
  * (92 MB: 244 and 690 MB); how long the pieces of a text may be is chosen for that.
  */
 const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
-const SPEECH_COMPUTE_BYTES = { tts: 384 * 1024 ** 2, asr: 64 * 1024 ** 2 }
+const SPEECH_COMPUTE_BYTES = { tts: 320 * 1024 ** 2, asr: 64 * 1024 ** 2 }
 
 /** The backends in stable-diffusion.cpp's package; plans for simulated GPUs are made as well. */
 const IMAGE_BACKENDS = ["Vulkan", "Metal", "simulated"]

@@ -15,6 +15,8 @@ export interface PreparerParts {
   readonly vocabulary: Vocabulary
   readonly builder: PromptBuilder
   readonly contextLength: number
+  /** See {@link PreparedRequest.checkpoints}. */
+  readonly needsCheckpoints: boolean
   /** The model's defaults other than sampling. */
   readonly along: ModelDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
@@ -45,7 +47,8 @@ export class RequestPreparer {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const { text, tokens, media } = this.#parts.builder.build(request, templated)
+    const prompt = this.#parts.builder.build(request, templated)
+    const { text, tokens, media } = prompt
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
@@ -74,6 +77,7 @@ export class RequestPreparer {
       usesCache: request.cachePrompt && !isJudged,
       // The adapters of a model are the same for all its requests.
       cacheKey: realmOf(request),
+      checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
     }
   }
