@@ -297,13 +297,13 @@ export class Context implements Disposable {
 
   /**
    * Replaces the cached state of `sequence`, or that part of it, with one saved in any context of the same model with
-   * the same KV types and flash attention; a whole state may come from another layout. Returns false if there is no
-   * room; the sequence is then empty.
+   * the same KV types and flash attention, whatever its layout. Returns false if there is no room; the sequence is
+   * then empty.
    */
   restore(sequence: number, state: Uint8Array, part: StatePart = "whole"): boolean {
     const { llama } = this.#library
     const streams = this.layout === "unified" ? 1 : this.sequences
-    const fitted = part === "whole" ? fitState(state, streams, sequence) : state
+    const fitted = fitState(state, streams, sequence)
     const flags = STATE_FLAGS[part]
     const read = llama.llama_state_seq_set_data_ext(this.ptr, fitted, fitted.length, sequence, flags)
     if (Number(read) === fitted.length) return true

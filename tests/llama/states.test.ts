@@ -102,6 +102,24 @@ describe.each(["llama", "swa", "mamba"] as const)("a model of type %s", (archite
   })
 })
 
+test.each(LAYOUTS.map((to) => [to.name, to] as const))(
+  "a window's part of a state takes a sequence back, from a unified context to %s",
+  (_, to) => {
+    const path = writeTinyModel(join(folder.path, "window.gguf"), { architecture: "swa" }).path
+    using model = Model.load(library, path, EXACT_SETTINGS)
+    using before = context(model!)
+    using after = context(model!, to)
+    feed(before, PROMPT, 0, 2)
+    const rolling = before.save(2, "rolling")
+    const expected = feed(before, [270], PROMPT.length, 2)
+    feed(before, [271, 272, 273], PROMPT.length + 1, 2)
+    expect(after.restore(3, before.save(2))).toBe(true)
+    after.truncate(3, PROMPT.length)
+    expect(after.restore(3, rolling, "rolling")).toBe(true)
+    expectSame(feed(after, [270], PROMPT.length, 3), expected, 1e-4)
+  },
+)
+
 describe("a whole state", () => {
   test("holds cells that sequences share once, and leaves them shared", () => {
     using model = tiny()

@@ -98,6 +98,11 @@ export class TextLoop {
     return this.#requests.size > 0
   }
 
+  /** Is there no context at present, because a larger one is made in its place? */
+  get suspended(): boolean {
+    return this.#growth.suspended
+  }
+
   /** Adds a request whose sequences exist and emits `accepted`; it joins at the next step. */
   submit(request: RunningRequest): void {
     this.#requests.add(request)

@@ -220,7 +220,8 @@ class TextWorker {
   /** Computes no more, and writes prompts to disk until `signal`. */
   async end(signal: AbortSignal): Promise<void> {
     this.#isEnding = true
-    await this.#runtime.keeper?.keepAll(signal)
+    // While a larger cache is made in place of the old one, there is nothing to write.
+    if (!this.#loop.suspended) await this.#runtime.keeper?.keepAll(signal)
   }
 
   #cancel(id: number): void {

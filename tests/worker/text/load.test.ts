@@ -40,6 +40,11 @@ test.each([
   )
 })
 
+test("a long context takes no memory until a conversation is long", async () => {
+  await using worker = await RealWorker.start(path, { settings: { contextLength: 8_000_000, slots: 200 } })
+  expect(worker.info).toMatchObject({ contextLength: 8_000_000, kvCells: 4096 })
+})
+
 test("a context beyond what llama.cpp counts is refused by its number, whatever a token takes", async () => {
   const mamba = writeTinyModel(join(folder.path, "mamba.gguf"), { architecture: "mamba" })
   for (const model of [path, mamba.path])

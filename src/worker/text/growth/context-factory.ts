@@ -13,9 +13,19 @@ export interface ContextFactoryParts {
 /** Makes the contexts of a model, which differ in their pools of cells only. */
 export class ContextFactory {
   readonly #parts: ContextFactoryParts
+  readonly #shortRope: number
 
   constructor(parts: ContextFactoryParts) {
     this.#parts = parts
+    this.#shortRope = shortRope(parts.model)
+  }
+
+  /**
+   * Are states of one context right in the other? Some models (Phi-3 and its kind) rotate keys by other factors in
+   * contexts that are longer than those they were trained with first.
+   */
+  exchangesStates(a: Pick<Context, "cellsPerSequence">, b: Pick<Context, "cellsPerSequence">): boolean {
+    return a.cellsPerSequence > this.#shortRope === b.cellsPerSequence > this.#shortRope
   }
 
   /** @returns undefined if llama.cpp refuses and has logged why */
@@ -44,4 +54,15 @@ export class ContextFactory {
     context.createThreads(Math.max(options.decodeThreads, options.prefillThreads))
     return context
   }
+}
+
+/** The longest context with the factors for short ones; `Infinity` for models with one set of factors. */
+export function shortRope(model: Pick<Model, "metadata">): number {
+  const architecture = model.metadata("general.architecture") ?? ""
+  const scaling = model.metadata(`${architecture}.rope.scaling.type`)
+  const original = Number(model.metadata(`${architecture}.rope.scaling.original_context_length`) ?? 0)
+  // With YaRN the original length is one of its numbers, whatever the context.
+  return original > 0 && (scaling === undefined || scaling === "longrope")
+    ? original
+    : Number.POSITIVE_INFINITY
 }

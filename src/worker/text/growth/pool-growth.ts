@@ -1,6 +1,6 @@
 import type { MemoryFootprint } from "../../../domain/device"
 import type { KvPlan } from "../../../domain/settings"
-import type { PendingContext } from "../../../llama/context"
+import type { Context, PendingContext } from "../../../llama/context"
 import type { KvState, MemoryGrant } from "../../../protocol/messages"
 import { planGrowth, type PoolDemand, type PoolShape, sameShape } from "../cache/growth"
 import { copiedStates, liveStates, moveStates, type StateSource } from "../cache/state-moves"
@@ -22,7 +22,7 @@ export interface MemoryBroker {
 
 export interface PoolGrowthParts {
   readonly runtime: Runtime
-  readonly contexts: Pick<ContextFactory, "create" | "begin" | "take">
+  readonly contexts: Pick<ContextFactory, "create" | "begin" | "take" | "exchangesStates">
   readonly memory: MemoryBroker
   readonly plan: KvPlan
   /** Where bytes of a context lie: on devices, or in system memory. */
@@ -36,9 +36,9 @@ type State =
   | { readonly is: "asking"; readonly target: PoolShape; grant: MemoryGrant | undefined }
   | {
       readonly is: "making"
-      readonly target: PoolShape
       readonly pending: PendingContext
-      readonly saved?: StateSource
+      /** The context before was given up, and these are its states. */
+      readonly saved: StateSource | undefined
     }
 
 /**
@@ -108,13 +108,18 @@ export class PoolGrowth {
     if (grant === undefined) return
     if (grant === "no") return this.#rest()
     const { contexts, runtime } = this.#parts
-    if (grant === "all") {
-      this.#state = { is: "making", target, pending: contexts.begin(target) }
-      return
+    let saved: StateSource | undefined
+    if (grant === "least") {
+      saved = copiedStates(runtime.context, runtime.cache, target)
+      runtime.context[Symbol.dispose]()
     }
-    const saved = copiedStates(runtime.context, runtime.cache, target)
-    runtime.context[Symbol.dispose]()
-    this.#state = { is: "making", target, pending: contexts.begin(target), saved }
+    try {
+      this.#state = { is: "making", pending: contexts.begin(target), saved }
+    } catch {
+      // There is no thread for it.
+      if (saved !== undefined) this.#replace(this.#remake(), saved)
+      this.#rest()
+    }
   }
 
   #finish({ pending, saved }: Extract<State, { is: "making" }>): void {
@@ -122,19 +127,24 @@ export class PoolGrowth {
     const before = runtime.context
     const made = contexts.take(pending)
     const context = made ?? (saved === undefined ? undefined : this.#remake())
-    if (context !== undefined) {
-      const source = saved ?? liveStates(before, runtime.cache, context)
-      const cache = runtime.cache.movedTo(context)
-      moveStates(source, cache, context)
-      before[Symbol.dispose]()
-      runtime.context = context
-      runtime.cache = cache
-      runtime.threads.adopt(context)
-    }
+    if (context !== undefined) this.#replace(context, saved ?? liveStates(before, runtime.cache, context))
     if (made === undefined) return this.#rest()
     counters.kvGrowths++
     this.#state = { is: "resting" }
     memory.holds(this.#held())
+  }
+
+  /** Moves to another context, and frees the one before. What cannot be moved is computed again. */
+  #replace(context: Context, states: StateSource): void {
+    const { runtime, contexts } = this.#parts
+    const { context: before, cache: old } = runtime
+    const cache = old.movedTo(context)
+    if (contexts.exchangesStates(before, context)) moveStates(states, cache, context)
+    else for (const slot of cache.slots) cache.clear(slot)
+    before[Symbol.dispose]()
+    runtime.context = context
+    runtime.cache = cache
+    runtime.threads.adopt(context)
   }
 
   /** The context that was given up for a larger one that could not be made. */
@@ -163,11 +173,7 @@ export class PoolGrowth {
     const saved = copiedStates(runtime.context, runtime.cache, first)
     runtime.context[Symbol.dispose]()
     const context = contexts.create(first) ?? this.#remake()
-    const cache = runtime.cache.movedTo(context)
-    moveStates(saved, cache, context)
-    runtime.context = context
-    runtime.cache = cache
-    runtime.threads.adopt(context)
+    this.#replace(context, saved)
     memory.holds(this.#held())
   }
 
