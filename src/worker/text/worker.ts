@@ -4,6 +4,7 @@ import type { ModelDefaults } from "../../domain/model"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
 import { PromptFolder } from "../../kv-disk/folder"
+import { systemMemory } from "../../lib/system/system-memory"
 import { LLAMA_BUILD } from "../../llama/library"
 import { locateLlama } from "../../native/llama-files"
 import { FRAME_START, type FromTextWorker, type ToTextWorker } from "../../protocol/messages"
@@ -34,6 +35,9 @@ const WAITING_MS = 2
 
 /** When nothing has run for so long, memory is given back; ms. */
 const IDLE_MS = 60_000
+
+/** Share of free memory that copies of prompts' states may use on their way from and to disk. */
+const COPIED_SHARE = 1 / 4
 
 /** The shim writes log and progress frames here; the parent reads stderr. */
 const STDERR = 2
@@ -123,6 +127,7 @@ function savedPrompts(
     modelId: id,
     minTokens: promptsOnDisk.minTokens,
     cutsBack: cutsBack(cache.traits),
+    mostBytes: () => systemMemory().availableBytes * COPIED_SHARE,
     now: () => performance.now(),
   })
 }

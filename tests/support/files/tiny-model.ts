@@ -6,9 +6,10 @@ export interface TinyModelOptions {
   readonly seed?: number
   /**
    * `llama`: ordinary KV cache. `swa`: OLMo 2 with a sliding window on every second layer. `mamba`: recurrent.
-   * The last two have caches that cannot drop or share any part of a sequence.
+   * `hybrid`: Jamba, whose layers are recurrent and ordinary ones in turn. The last three have caches that cannot drop
+   * or share any part of a sequence.
    */
-  readonly architecture?: "llama" | "swa" | "mamba"
+  readonly architecture?: "llama" | "swa" | "mamba" | "hybrid"
   readonly layers?: number
   /** Embedding length; like `ffn`, a multiple of 32 with q8_0 weights. */
   readonly dim?: number
@@ -179,7 +180,7 @@ interface Architecture {
   /** `general.architecture`. */
   readonly name: string
   entries(s: Settings): GgufEntry[]
-  layer(s: Settings, maker: TensorMaker, prefix: string): GgufTensor[]
+  layer(s: Settings, maker: TensorMaker, prefix: string, index: number): GgufTensor[]
 }
 
 const ARCHITECTURES: Readonly<Record<Settings["architecture"], Architecture>> = {
@@ -223,6 +224,32 @@ const ARCHITECTURES: Readonly<Record<Settings["architecture"], Architecture>> = 
     ],
     layer: mambaTensors,
   },
+  hybrid: {
+    name: "jamba",
+    entries: (s) => [
+      [
+        "jamba.attention.head_count_kv",
+        "i32s",
+        Array.from({ length: s.layers }, (_, layer) => (isRecurrent(layer) ? 0 : s.kvHeads)),
+      ],
+      ["jamba.ssm.conv_kernel", "u32", MAMBA.kernel],
+      ["jamba.ssm.inner_size", "u32", 2 * s.dim],
+      ["jamba.ssm.state_size", "u32", MAMBA.state],
+      ["jamba.ssm.time_step_rank", "u32", MAMBA.rank],
+    ],
+    layer: (s, maker, prefix, index) => [
+      ...(isRecurrent(index)
+        ? [...mambaTensors(s, maker, prefix), ...mambaNorms(maker, prefix)]
+        : [maker.ones(`${prefix}attn_norm.weight`, s.dim), ...attentionTensors(s, maker, prefix)]),
+      maker.ones(`${prefix}ffn_norm.weight`, s.dim),
+      ...feedForwardTensors(s, maker, prefix),
+    ],
+  },
+}
+
+/** Of a hybrid model's layers. */
+function isRecurrent(layer: number): boolean {
+  return layer % 2 === 0
 }
 
 /** Sizes of a mamba layer: kernel and state as in published models; a small rank. */
@@ -276,11 +303,20 @@ function mambaTensors(s: Settings, maker: TensorMaker, prefix: string): GgufTens
   ]
 }
 
+/** Jamba normalizes what Mamba does not. */
+function mambaNorms(maker: TensorMaker, prefix: string): GgufTensor[] {
+  return [
+    maker.ones(`${prefix}ssm_dt_norm.weight`, MAMBA.rank),
+    maker.ones(`${prefix}ssm_b_norm.weight`, MAMBA.state),
+    maker.ones(`${prefix}ssm_c_norm.weight`, MAMBA.state),
+  ]
+}
+
 function tensorsOf(s: Settings, vocabulary: TinyVocabulary): GgufTensor[] {
   const maker = new TensorMaker(s.seed, s.weights)
   const embedding = maker.random("token_embd.weight", [s.dim, s.vocab], Math.sqrt(s.dim))
   const layers = Array.from({ length: s.layers }, (_, layer) =>
-    ARCHITECTURES[s.architecture].layer(s, maker, `blk.${layer}.`),
+    ARCHITECTURES[s.architecture].layer(s, maker, `blk.${layer}.`, layer),
   )
   const output = maker.random("output.weight", [s.dim, s.vocab], s.logitScale)
   if (!s.anyToken) silenceUnreadable(output.values, s, vocabulary)

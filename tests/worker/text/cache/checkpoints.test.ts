@@ -14,7 +14,7 @@ setDefaultTimeout(60_000)
 const folder = tempFolder()
 afterAll(() => folder[Symbol.dispose]())
 
-const CASES = (["mamba", "swa"] as const).flatMap((architecture) =>
+const CASES = (["mamba", "swa", "hybrid"] as const).flatMap((architecture) =>
   LAYOUTS.map((layout) => [architecture, layout] as const),
 )
 

@@ -11,9 +11,6 @@ const MOST_READ_RATIO = 16
 /** A file that a longer one begins with is removed, unless it is so short that reading the longer one costs too much. */
 const REPLACED_RATIO = 2
 
-/** States that wait to be written are copies in memory; more than this are not kept. */
-const MOST_WAITING_BYTES = 512 * 1024 ** 2
-
 /** What a prompt is found by. */
 export interface WantedPrompt {
   readonly tokens: Int32Array
@@ -49,6 +46,8 @@ export interface SavedPromptsParts {
   readonly model: string
   readonly modelId: string
   readonly minTokens: number
+  /** The present limit for copies of states in memory: those being read, and those that wait to be written. */
+  readonly mostBytes: () => number
   /** Can any part of a state be used? Otherwise only the whole of it. */
   readonly cutsBack: boolean
   /** Milliseconds from an arbitrary start. */
@@ -108,7 +107,7 @@ export class SavedPrompts {
   /** Is it worth copying this prefix for a file? */
   wants(tokens: number, stateBytes: number): boolean {
     const waiting = this.#leaving.values().reduce((sum, { state }) => sum + state.length, 0)
-    return tokens >= this.#parts.minTokens && waiting + stateBytes <= MOST_WAITING_BYTES
+    return tokens >= this.#parts.minTokens && waiting + stateBytes <= this.#parts.mostBytes()
   }
 
   /** Writes a prefix, after those before it. Never rejects. Resolves once it is on disk, or is not going to be. */
@@ -154,7 +153,7 @@ export class SavedPrompts {
     let best: { readonly saved: SavedPrompt; readonly keep: number } | undefined
     for (const saved of await folder.list(await fingerprint())) {
       const keep = this.#usable(prompt, saved)
-      if (keep < cached + LEAST_GAIN) continue
+      if (keep < cached + LEAST_GAIN || saved.bytes > this.#parts.mostBytes()) continue
       if (best === undefined || keep > best.keep || (keep === best.keep && saved.bytes < best.saved.bytes))
         best = { saved, keep }
     }
