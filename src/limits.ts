@@ -284,3 +284,17 @@ export const SHOWN = {
   /** A field of a log line, except prompts and answers where those are logged. */
   logField: 4096,
 }
+
+// ------------------------------------------------------------------------------------------------ grammars
+
+/** llama.cpp's own limit (`MAX_REPETITION_THRESHOLD` in llama-grammar.cpp); above it, it ignores upper bounds. */
+export const MOST_REPETITIONS = 2000
+
+/** Rules of one grammar. A rule takes 5 µs to compile. */
+export const MOST_GRAMMAR_RULES = 20_000
+
+/** Parts of a JSON schema, referenced ones counted once. */
+export const MOST_SCHEMA_PARTS = 10_000
+
+/** Levels of schemas, groups or parentheses within each other: their readers are recursive. */
+export const GRAMMAR_DEPTH = 64
