@@ -108,7 +108,7 @@ export const TEXTS = {
 export const COUNTS = {
   /** A template iterates over them; 16,384 take it about 100 ms in a separate thread. */
   messages: { maxItems: 16_384 },
-  /** Of all messages together. */
+  /** Of all messages together, with their tool calls. */
   contentParts: { maxItems: 16_384 },
   /** OpenAI's limit. Each becomes a separate request, 64 at a time. */
   prompts: { maxItems: 2048 },

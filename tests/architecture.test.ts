@@ -12,7 +12,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ["cli"],
   lib: [],
   errors: ["domain", "lib", "limits"],
-  domain: [],
+  // The tables of settings and tasks have bounds.
+  domain: ["limits"],
   limits: ["domain", "lib"],
   version: [],
   config: [],

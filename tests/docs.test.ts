@@ -4,7 +4,7 @@ import { dirname, join } from "node:path"
 import { settingsTable } from "../scripts/settings-table"
 import { commandsReference } from "../scripts/write-docs"
 import { ROUTE_POLICIES } from "../src/http/server/routes"
-import { Metrics } from "../src/metrics"
+import { Metrics } from "../src/metrics/metrics"
 import { fakeServer } from "./support/http"
 
 const ROOT = join(import.meta.dir, "..")

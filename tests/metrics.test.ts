@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import type { EngineObserver, ObservedRequest } from "../src/engine/observer"
-import { Metrics } from "../src/metrics"
+import { Metrics } from "../src/metrics/metrics"
 import { FakeEngine, LOADED_TINY } from "./support/fakes/fake-engine"
 import { fakeServer, USER_HI } from "./support/http"
 

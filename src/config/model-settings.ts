@@ -1,43 +1,20 @@
 import type { ModelSummary } from "../domain/model"
-import type { ModelSettings } from "../domain/settings"
+import { MODEL_SETTINGS, type ModelSettings, type SettingRow } from "../domain/settings"
 import { type Inputs, type Origin, resolveSetting } from "./load"
 import { perModelSettings } from "./schema"
 import { flaglessSettings } from "./sections/flagless"
 import type { Setting } from "./setting"
 
-type Key = keyof typeof perModelSettings
-
 /** The model in question. */
 type Subject = Pick<ModelSummary, "name" | "defaults">
 
-/** The engine's field for each setting of a model. */
-const FIELDS = {
-  ctx: "contextLength",
-  slots: "slots",
-  threads: "decodeThreads",
-  threadsBatch: "prefillThreads",
-  gpuLayers: "gpuLayers",
-  splitMode: "splitMode",
-  tensorSplit: "tensorSplit",
-  device: "devices",
-  cacheTypeK: "kvTypeK",
-  cacheTypeV: "kvTypeV",
-  kv: "kvLayout",
-  kvCells: "kvCells",
-  flashAttn: "flashAttention",
-  mmap: "memoryMap",
-  mlock: "memoryLock",
-  priority: "priority",
-  pinned: "pinned",
-  keepAlive: "keepAliveSeconds",
-  stepTimeout: "stepTimeoutSeconds",
-  replicas: "replicas",
-  preload: "preload",
-} as const satisfies Record<Key, keyof ModelSettings>
+type Field = keyof ModelSettings
 
 /** A model setting's effective value, and its origin. */
 interface ModelSetting {
-  readonly key: Key
+  readonly field: Field
+  readonly row: SettingRow
+  readonly setting: Setting<unknown>
   readonly value: unknown
   readonly origin: Origin
 }
@@ -47,8 +24,8 @@ interface ModelSetting {
  * then the built-in ones. @throws UsageError for a variable with an invalid value
  */
 export function settingsOfModel(inputs: Inputs, model: Subject): ModelSettings {
-  const values = resolveAll(inputs, model).map(({ key, value }) => [FIELDS[key], value])
-  // Every field is in the table, and its setting parses the field's type.
+  const values = resolveAll(inputs, model).map(({ field, value }) => [field, value])
+  // Built row by row from the table that defines the type.
   return Object.fromEntries(values) as ModelSettings
 }
 
@@ -66,14 +43,11 @@ export interface EffectiveModelSetting {
  * The settings of one model, with the origin of each value. @throws UsageError for a variable with an invalid value
  */
 export function effectiveModelSettings(inputs: Inputs, model: Subject): readonly EffectiveModelSetting[] {
-  return resolveAll(inputs, model).map(({ key, value, origin }) => {
-    const setting: Setting<unknown> = perModelSettings[key]
-    return {
-      name: setting.path.replace(/^defaults\./, ""),
-      shown: setting.value.show(value),
-      from: describeOrigin(origin),
-    }
-  })
+  return resolveAll(inputs, model).map(({ row, setting, value, origin }) => ({
+    name: row.name,
+    shown: setting.value.show(value),
+    from: describeOrigin(origin),
+  }))
 }
 
 function describeOrigin({ source, name }: Origin): string {
@@ -92,26 +66,31 @@ function describeOrigin({ source, name }: Origin): string {
   }
 }
 
+const ROWS = Object.entries<SettingRow>(MODEL_SETTINGS)
+const settingsByFlag: Readonly<Record<string, Setting<unknown>>> = perModelSettings
+
 function resolveAll(inputs: Inputs, model: Subject): readonly ModelSetting[] {
-  return Object.entries<Setting<unknown>>(perModelSettings).map(([name, setting]) => {
+  return ROWS.flatMap(([key, row]) => {
     // The table's own keys.
-    const key = name as Key
-    const said = resolve(inputs, key, setting, model.name)
-    const brought = model.defaults?.settings?.[FIELDS[key]]
-    return said.origin.source === "default" && brought !== undefined
-      ? { key, value: brought, origin: { source: "model", name: "Modelfile" } }
-      : { key, ...said }
+    const field = key as Field
+    const setting = settingsByFlag[row.flag]
+    if (setting === undefined) return []
+    const chosen = resolve(inputs, row, setting, model.name)
+    const brought = model.defaults?.settings?.[field]
+    return chosen.origin.source === "default" && brought !== undefined
+      ? { field, row, setting, value: brought, origin: { source: "model", name: "Modelfile" } }
+      : { field, row, setting, ...chosen }
   })
 }
 
-/** Where the way GPUs share models is not set, the server's own setting counts. */
+/** Where a setting is automatic, its server-wide counterpart counts, if it has one. */
 function resolve(
   inputs: Inputs,
-  key: Key,
+  { flag, serverWide }: SettingRow,
   setting: Setting<unknown>,
   model: string,
-): Omit<ModelSetting, "key"> {
-  const said = resolveSetting(key, setting, inputs, model)
-  if (key !== "splitMode" || said.value !== null) return said
-  return resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs)
+): Pick<ModelSetting, "value" | "origin"> {
+  const chosen = resolveSetting(flag, setting, inputs, model)
+  if (serverWide === undefined || chosen.value !== null) return chosen
+  return resolveSetting(serverWide, flaglessSettings[serverWide], inputs)
 }

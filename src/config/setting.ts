@@ -1,5 +1,4 @@
-import { SETTINGS } from "../limits"
-import { type ConfigValue, decimal } from "./values"
+import type { ConfigValue } from "./values"
 
 /**
  * One setting. Its key in a table gives the flag (`gpuLayers` → `--gpu-layers`) and a variable (`XLLM_GPU_LAYERS`),
@@ -37,5 +36,3 @@ export function setting<T>(
 export const LIVE: SettingOptions = { takesEffect: "now" }
 
 export const AT_LOAD: SettingOptions = { takesEffect: "load" }
-
-export const share = decimal("N", SETTINGS.share.min, SETTINGS.share.max)

@@ -1,3 +1,4 @@
+import type { SettingValues } from "../domain/setting-values"
 import { UsageError } from "../errors/cli"
 import { BYTES_PATTERN, parseBytes } from "../lib/text/bytes"
 import { DURATION_PATTERN, parseDuration } from "../lib/text/duration"
@@ -242,5 +243,36 @@ export function orNone<T>(value: ConfigValue<readonly T[]>, word: string): Confi
     parse: (given, origin) => (given.toLowerCase() === word ? [] : value.parse(given, origin)),
     read: (given, origin) => (given === word ? [] : value.read(given, origin)),
     show: (values) => (values.length === 0 ? word : value.show(values)),
+  }
+}
+
+/** The values of a model's setting, from their description. */
+export function configValue(values: SettingValues): ConfigValue<unknown> {
+  const plain = plainValue(values)
+  return values.automatic === undefined ? plain : orAutomatic(plain, values.automatic)
+}
+
+function plainValue(values: SettingValues): ConfigValue<unknown> {
+  switch (values.kind) {
+    case "integer":
+      return integer(values.placeholder, values.min, values.max)
+    case "decimal":
+      return decimal(values.placeholder, values.min, values.max)
+    case "words": {
+      const { placeholder = values.words.join("|") } = values
+      return { ...oneOf(...values.words), placeholder }
+    }
+    case "toggle":
+      return toggle
+    case "text":
+      return text(values.placeholder)
+    case "wait":
+      return duration
+    case "stay":
+      return stay
+    case "list":
+      return list(configValue(values.item), values.placeholder, values)
+    default:
+      return values satisfies never
   }
 }

@@ -2,11 +2,27 @@ import type { RequestOptions } from "./request"
 
 export type Role = "system" | "developer" | "user" | "assistant" | "tool"
 
+/** A part of a message's content. */
+export type ContentPart = { readonly type: "text"; readonly text: string }
+
+/** The content of a message; `textOf` reads both forms. */
+export type Content = string | readonly ContentPart[]
+
+/** A function call that the assistant made. */
+export interface ToolCall {
+  readonly id: string
+  readonly name: string
+  /** JSON as the model wrote it: not necessarily valid. */
+  readonly arguments: string
+}
+
 export interface ChatMessage {
   readonly role: Role
-  readonly content: string
+  readonly content: Content
   /** The speaker, for templates that show it. */
   readonly name?: string
+  /** For role `assistant`: its calls, after any text; absent: none. */
+  readonly toolCalls?: readonly ToolCall[]
   /** For role `tool`: the call that produced this result. */
   readonly toolCallId?: string
 }

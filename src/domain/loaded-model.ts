@@ -28,10 +28,16 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   /** The longest single conversation, in tokens. */
   readonly contextLength: number
   readonly trainedContextLength: number
+  /** Why that is shorter than the trained length, without the user's having set it. */
+  readonly contextLimitedBy?: "memory"
+  /** At present, as are `kvCells` and `kvBytes`. */
   readonly kvLayout: KvLayout
   /** Size of the whole KV pool, in tokens. */
   readonly kvCells: number
   readonly kvBytes: number
+  /** Sizes up to which the pool may grow. */
+  readonly kvMostCells: number
+  readonly kvMostBytes: number
   readonly gpuLayers: number
   readonly totalLayers: number
   /** Why no GPU is used although one could be; absent where nothing is wrong. */

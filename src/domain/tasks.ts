@@ -1,4 +1,5 @@
 import type { GenerationEvent, GenerationRequest } from "./chat"
+import { textOf } from "./content"
 import type { ImageEvent, ImageRequest } from "./image"
 import type { ModelKind } from "./model"
 import type { SpeechEvent, SpeechRequest } from "./speech"
@@ -40,7 +41,7 @@ const TASKS: Tasks = {
     model: "text",
     slots: ({ n }) => n,
     prefix: ({ messages }, length) =>
-      beginningOf(messages, length, ({ role, content }) => `${role}\n${content}\n`),
+      beginningOf(messages, length, ({ role, content }) => `${role}\n${textOf(content)}\n`),
     logged: ({ messages }) => messages,
   },
   completion: {

@@ -1,7 +1,14 @@
 import type { ModelDetails, ModelKind } from "../domain/model"
-import type { ModelSettings, TextModelSettings } from "../domain/settings"
+import {
+  LOAD_FIELDS,
+  LOAD_SETTINGS,
+  type ModelSettings,
+  type SettingRow,
+  type TextModelSettings,
+} from "../domain/settings"
 import { taskOf, type WorkRequest } from "../domain/tasks"
 import { WrongModelKind } from "../errors/model"
+import { pick } from "../lib/pick"
 
 /** @throws WrongModelKind where the model does something else than is asked of it */
 export function checkKind(
@@ -22,26 +29,25 @@ export function checkGenerates({ name, kind, capabilities }: ModelDetails): void
 }
 
 /**
- * Reduces a model's settings to those with a meaning for its kind. The speech engines compute on the CPU. Models
- * other than text models have neither context nor cache, and their workers report how many requests they process in
- * parallel.
+ * Reduces a model's settings to those with a meaning for its kind. The speech engines compute on the CPU. Workers of
+ * models other than text models report how many requests they process in parallel.
  */
 export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelSettings {
   if (kind === "text") return settings
+  const fallbacks = Object.entries<SettingRow>(LOAD_SETTINGS)
+    .filter(([, { onlyText }]) => onlyText)
+    .map(([field, { fallback }]) => [field, fallback])
   return {
     ...settings,
+    ...Object.fromEntries(fallbacks),
     slots: 1,
-    contextLength: null,
-    kvLayout: null,
-    kvCells: null,
     gpuLayers: kind === "image" ? settings.gpuLayers : 0,
   }
 }
 
 /** The settings sent to a worker; the rest is the engine's own. */
 export function toLoadSettings(settings: ModelSettings): TextModelSettings {
-  const { priority, pinned, keepAliveSeconds, stepTimeoutSeconds, replicas, preload, ...load } = settings
-  return load
+  return pick(settings, LOAD_FIELDS)
 }
 
 /** Would a load with either settings give the same result? */

@@ -43,7 +43,7 @@ export interface LayoutInput {
   readonly cells: number | null
 }
 
-type LayoutPlan = Omit<KvPlan, "bytes" | "certainBytes">
+type LayoutPlan = Omit<KvPlan, "bytes" | "bytesPerCell" | "bytesPerSequence" | "certainBytes">
 
 /**
  * Chooses the layout of the KV cache. Split (every slot has `contextLength` cells of its own) is faster for
@@ -60,7 +60,26 @@ export function planLayout(input: LayoutInput): LayoutPlan {
     layout === "split"
       ? perSlot * input.slots
       : Math.max(perSlot, roundUp(input.cells ?? Math.min(affordable, perSlot * input.slots)))
-  return { layout, cells: wanted, contextLength }
+  return {
+    layout,
+    cells: wanted,
+    sequences: input.slots,
+    slots: input.slots,
+    contextLength,
+    mostCells: wanted,
+    layoutIsFixed: input.layout !== null,
+  }
+}
+
+/** Bytes of the largest cache that the pool may grow to. */
+export function mostKvBytes({
+  mostCells,
+  slots,
+  bytes,
+  bytesPerCell,
+  bytesPerSequence,
+}: Pick<KvPlan, "mostCells" | "slots" | "bytes" | "bytesPerCell" | "bytesPerSequence">): number {
+  return Math.max(bytes, mostCells * bytesPerCell + slots * bytesPerSequence)
 }
 
 /** The default context length: that of the training, up to {@link DEFAULT_CONTEXT}. */
@@ -119,7 +138,7 @@ export function leastContextBytes({ contextLength, certainBytes }: ContextSize):
 
 /** Advice if a context does not fit in `availableBytes`. */
 export function contextAdvice(
-  { layout, cells, contextLength, bytes }: Omit<KvPlan, "certainBytes">,
+  { layout, cells, contextLength, bytes }: Pick<KvPlan, "layout" | "cells" | "contextLength" | "bytes">,
   { slots, kvTypeK, kvTypeV }: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV">,
   availableBytes: number,
 ): string {

@@ -1,11 +1,13 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
-import type { KvLayout, KvType } from "../domain/settings"
+import type { KvLayout, KvType, TextModelSettings } from "../domain/settings"
 import { NativeLibraryError } from "../errors/engine"
 import type { Batch } from "./batch"
 import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
 
-export interface ContextOptions {
+type ContextSettings = Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">
+
+export interface ContextOptions extends ContextSettings {
   /** Cells of the whole KV cache; the split layout divides them equally among the sequences. */
   readonly cells: number
   readonly layout: KvLayout
@@ -18,9 +20,6 @@ export interface ContextOptions {
   readonly outputs: number
   readonly decodeThreads: number
   readonly prefillThreads: number
-  readonly kvTypeK: KvType
-  readonly kvTypeV: KvType
-  readonly flashAttention: "auto" | "on" | "off"
 }
 
 /** `enum ggml_type` for the supported KV cache types. */

@@ -1,12 +1,28 @@
-import type { ChatMessage } from "../domain/chat"
+import type { ChatMessage, ToolCall } from "../domain/chat"
+import { textOf } from "../domain/content"
 import type { TemplateCaps } from "./template-caps"
+import { parseToolArguments } from "./tool-arguments"
 
 /** A message as passed to templates. */
 export interface TemplateMessage {
   readonly role: string
   readonly content: string | readonly { readonly type: "text"; readonly text: string }[]
   readonly name?: string
+  readonly tool_calls?: readonly TemplateToolCall[]
   readonly tool_call_id?: string
+}
+
+interface TemplateToolCall {
+  readonly id: string
+  readonly type: "function"
+  /** The arguments are JSON text or the parsed value, see {@link TemplateCaps.toolArguments}. */
+  readonly function: { readonly name: string; readonly arguments: unknown }
+}
+
+interface TextChange {
+  readonly text: (text: string) => string
+  /** Changes all texts in plain data, keys too. */
+  readonly value: (value: unknown) => unknown
 }
 
 /** Separates two texts merged into one message. */
@@ -19,6 +35,29 @@ export function toTemplateMessages(messages: readonly ChatMessage[], caps: Templ
   return shown.map((message) => toTemplateMessage(message, caps))
 }
 
+/** Changes all that the client or the model wrote, as opposed to the words of the format. */
+export function mapTemplateMessage(
+  { role, content, name, tool_calls, tool_call_id }: TemplateMessage,
+  change: TextChange,
+): TemplateMessage {
+  return {
+    role,
+    content:
+      typeof content === "string"
+        ? change.text(content)
+        : content.map(({ type, text }) => ({ type, text: change.text(text) })),
+    ...(name !== undefined && { name: change.text(name) }),
+    ...(tool_calls !== undefined && {
+      tool_calls: tool_calls.map(({ id, type, function: called }) => ({
+        id: change.text(id),
+        type,
+        function: { name: change.text(called.name), arguments: change.value(called.arguments) },
+      })),
+    }),
+    ...(tool_call_id !== undefined && { tool_call_id: change.text(tool_call_id) }),
+  }
+}
+
 function developerToSystem(message: ChatMessage): ChatMessage {
   return message.role === "developer" ? { ...message, role: "system" } : message
 }
@@ -28,18 +67,28 @@ function withoutSystem(messages: readonly ChatMessage[]): ChatMessage[] {
   const system = messages.filter(({ role }) => role === "system")
   const others = messages.filter(({ role }) => role !== "system")
   if (system.length === 0) return others
-  const instructions = system.map(({ content }) => content).join(PARAGRAPH)
+  const instructions = system.map(({ content }) => textOf(content)).join(PARAGRAPH)
   const [first, ...rest] = others
   if (first?.role !== "user") return [{ role: "user", content: instructions }, ...others]
-  return [{ ...first, content: instructions + PARAGRAPH + first.content }, ...rest]
+  return [{ ...first, content: instructions + PARAGRAPH + textOf(first.content) }, ...rest]
 }
 
 function toTemplateMessage(message: ChatMessage, caps: TemplateCaps): TemplateMessage {
-  const { role, content, name, toolCallId } = message
+  const { role, content, name, toolCalls, toolCallId } = message
+  const text = textOf(content)
   return {
     role,
-    content: caps.content === "text" ? content : [{ type: "text", text: content }],
+    content: caps.content === "text" ? text : [{ type: "text", text }],
     ...(name !== undefined && { name }),
+    ...(toolCalls !== undefined && { tool_calls: toolCalls.map((call) => toTemplateCall(call, caps)) }),
     ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
   }
+}
+
+function toTemplateCall(
+  { id, name, arguments: text }: ToolCall,
+  { toolArguments }: TemplateCaps,
+): TemplateToolCall {
+  const given = toolArguments === "object" ? parseToolArguments(text) : text
+  return { id, type: "function", function: { name, arguments: given } }
 }

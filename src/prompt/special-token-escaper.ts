@@ -34,10 +34,21 @@ export class SpecialTokenEscaper {
 
   /** Escapes every string in plain data; keys are not changed. */
   escape(value: unknown): unknown {
+    return this.#escape(value, (key) => key)
+  }
+
+  /** Escapes every string in plain data, and the keys. */
+  escapeWithKeys(value: unknown): unknown {
+    return this.#escape(value, (key) => this.escapeText(key))
+  }
+
+  #escape(value: unknown, escapeKey: (key: string) => string): unknown {
     if (typeof value === "string") return this.escapeText(value)
-    if (Array.isArray(value)) return value.map((item: unknown) => this.escape(item))
+    if (Array.isArray(value)) return value.map((item: unknown) => this.#escape(item, escapeKey))
     if (typeof value !== "object" || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.escape(item)]))
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [escapeKey(key), this.#escape(item, escapeKey)]),
+    )
   }
 
   escapeText(text: string): string {

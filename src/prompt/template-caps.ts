@@ -1,4 +1,5 @@
-import type { ChatMessage } from "../domain/chat"
+import type { ChatMessage, ToolCall } from "../domain/chat"
+import { textOf } from "../domain/content"
 import { TemplateRaised } from "./jinja"
 
 /** The capabilities of a template, found by testing it. */
@@ -11,6 +12,8 @@ export interface TemplateCaps {
   readonly supportsSystemRole: boolean
   /** If false, developer messages are sent as system messages. */
   readonly supportsDeveloperRole: boolean
+  /** The form of a tool call's arguments: JSON text, or an object; `none`: the template does not show calls. */
+  readonly toolArguments: "text" | "object" | "none"
 }
 
 /** Renders a conversation with a template, up to the assistant's reply. */
@@ -22,12 +25,28 @@ export const DEFAULT_CAPS: TemplateCaps = {
   tools: "none",
   supportsSystemRole: true,
   supportsDeveloperRole: true,
+  toolArguments: "none",
 }
 
 const USER: ChatMessage = { role: "user", content: "probe of user text" }
 const SYSTEM: ChatMessage = { role: "system", content: "probe of system text" }
 const DEVELOPER: ChatMessage = { role: "developer", content: "probe of developer text" }
 const ASSISTANT: ChatMessage = { role: "assistant", content: "probe of assistant text" }
+
+const PROBE_ARGUMENTS = { probe_argument: "probe value" }
+const PROBE_CALL: ToolCall = {
+  // Mistral's templates want nine letters or digits.
+  id: "probecall",
+  name: "probe_function",
+  arguments: JSON.stringify(PROBE_ARGUMENTS),
+}
+const CALLING: ChatMessage = { role: "assistant", content: "", toolCalls: [PROBE_CALL] }
+const RESULT: ChatMessage = {
+  role: "tool",
+  content: "probe of a result",
+  name: PROBE_CALL.name,
+  toolCallId: PROBE_CALL.id,
+}
 
 /**
  * @throws an Error with the reason if the template cannot render even the simplest conversation; not if it
@@ -44,7 +63,26 @@ export function probeTemplate(source: string, tryTemplate: TryTemplate): Templat
     ...basic,
     supportsSystemRole: shows(SYSTEM),
     supportsDeveloperRole: source.includes("developer") && shows(DEVELOPER),
+    toolArguments: source.includes("tool_calls") ? toolArgumentsOf(basic, tryTemplate) : "none",
   }
+}
+
+/** Text is right where it appears as it was given; a template that serialises it would quote it once more. */
+function toolArgumentsOf(basic: TemplateCaps, tryTemplate: TryTemplate): TemplateCaps["toolArguments"] {
+  const shown = (toolArguments: TemplateCaps["toolArguments"], texts: readonly string[]): boolean =>
+    // Some templates accept calls only together with their results, others the other way round.
+    [
+      [USER, CALLING, RESULT],
+      [USER, CALLING],
+    ].some(
+      (messages) =>
+        failureOf(() => {
+          const rendered = tryTemplate(messages, { ...basic, toolArguments })
+          for (const text of [PROBE_CALL.name, ...texts]) mustContain(rendered, text)
+        }) === undefined,
+    )
+  if (shown("text", [PROBE_CALL.arguments])) return "text"
+  return shown("object", Object.entries(PROBE_ARGUMENTS).flat()) ? "object" : "none"
 }
 
 /** The first combination of content and tools that renders a user's message. */
@@ -65,8 +103,11 @@ function basicCaps(tryTemplate: TryTemplate): TemplateCaps {
 
 /** Ignores case: some templates change it. */
 function mustShow(message: ChatMessage, rendered: string): void {
-  if (!rendered.toLowerCase().includes(message.content))
-    throw new Error(`it leaves out the ${message.role}'s message`)
+  mustContain(rendered, textOf(message.content), `the ${message.role}'s message`)
+}
+
+function mustContain(rendered: string, text: string, what = `'${text}'`): void {
+  if (!rendered.toLowerCase().includes(text)) throw new Error(`it leaves out ${what}`)
 }
 
 function failureOf(work: () => void): Error | undefined {

@@ -1,9 +1,9 @@
-import type { ChatMessage, ChatRequest } from "../domain/chat"
+import type { ChatRequest } from "../domain/chat"
 import { TemplateFailed } from "../errors/engine"
-import { InvalidRequest } from "../errors/request"
+import { InvalidRequest, Unsupported } from "../errors/request"
 import { chooseFallback } from "./fallback-templates"
 import { JinjaTemplate } from "./jinja"
-import { type TemplateMessage, toTemplateMessages } from "./messages"
+import { mapTemplateMessage, type TemplateMessage, toTemplateMessages } from "./messages"
 import type { PromptPiece } from "./piece"
 import { SpecialTokenEscaper } from "./special-token-escaper"
 import { SpecialTokens } from "./special-tokens"
@@ -51,7 +51,8 @@ export interface ChatTemplate {
   readonly fallback?: TemplateFallback
   /**
    * @throws TemplateFailed if the template rejects the conversation or fails; InvalidRequest if
-   * `continueFinalMessage` is set and the last message is not from the assistant
+   * `continueFinalMessage` is set and the last message is not from the assistant; Unsupported if there are tool calls
+   * that the template cannot show
    */
   render(request: RenderRequest): RenderedChat
 }
@@ -185,33 +186,39 @@ function escapeRequest(
   caps: TemplateCaps,
   escaper: SpecialTokenEscaper,
 ): { messages: TemplateMessage[]; templateArguments: Readonly<Record<string, unknown>> } {
-  const hidden = request.messages.map((message) => escapeMessage(message, escaper))
-  const messages = request.continueFinalMessage ? markEnd(hidden, escaper) : hidden
+  if (caps.toolArguments === "none" && request.messages.some(({ toolCalls }) => toolCalls !== undefined))
+    throw new Unsupported(
+      "messages have tool_calls, which this model's chat template cannot show",
+      "messages",
+    )
+  const hidden = toTemplateMessages(request.messages, caps).map((message) =>
+    mapTemplateMessage(message, {
+      text: (text) => escaper.escapeText(text),
+      value: (value) => escaper.escapeWithKeys(value),
+    }),
+  )
   const hiddenArguments = Object.entries(request.templateArguments).map(
     ([name, value]) => [name, escaper.escape(value)] as const,
   )
   return {
-    messages: toTemplateMessages(messages, caps),
+    messages: request.continueFinalMessage ? markEnd(hidden, escaper) : hidden,
     templateArguments: Object.fromEntries(hiddenArguments),
   }
 }
 
-function escapeMessage(message: ChatMessage, escaper: SpecialTokenEscaper): ChatMessage {
-  const { role, content, name, toolCallId } = message
-  return {
-    role,
-    content: escaper.escapeText(content),
-    ...(name !== undefined && { name: escaper.escapeText(name) }),
-    ...(toolCallId !== undefined && { toolCallId: escaper.escapeText(toolCallId) }),
-  }
-}
-
-function markEnd(messages: readonly ChatMessage[], escaper: SpecialTokenEscaper): ChatMessage[] {
+function markEnd(messages: readonly TemplateMessage[], { endMark }: SpecialTokenEscaper): TemplateMessage[] {
   const last = messages.at(-1)
   if (last?.role !== "assistant") {
     throw new InvalidRequest("the last message must be from the assistant to be continued", "messages")
   }
-  return [...messages.slice(0, -1), { ...last, content: last.content + escaper.endMark }]
+  const content =
+    typeof last.content === "string"
+      ? last.content + endMark
+      : last.content.map(({ type, text }, index, { length }) => ({
+          type,
+          text: index === length - 1 ? text + endMark : text,
+        }))
+  return [...messages.slice(0, -1), { ...last, content }]
 }
 
 function cutAtMark(rendered: string, { endMark }: SpecialTokenEscaper): string {

@@ -1,4 +1,5 @@
-import type { GenerationRequest } from "../domain/chat"
+import type { ChatMessage, GenerationRequest } from "../domain/chat"
+import { textOf } from "../domain/content"
 import { ContextLengthExceeded } from "../errors/request"
 
 /** The properties of a model that determine how much text fits. */
@@ -80,6 +81,9 @@ function leastTokensOf(length: number, { longestTokenBytes }: TextCapacity): num
  * Lower bound of a chat's text in its prompt, in UTF-16 units. Templates trim texts and drop the reasoning of
  * assistants, and some drop system messages; none drops what users write.
  */
-function chatLength(messages: readonly { readonly role: string; readonly content: string }[]): number {
-  return messages.reduce((sum, { role, content }) => sum + (role === "user" ? content.trim().length : 0), 0)
+function chatLength(messages: readonly ChatMessage[]): number {
+  return messages.reduce(
+    (sum, { role, content }) => sum + (role === "user" ? textOf(content).trim().length : 0),
+    0,
+  )
 }

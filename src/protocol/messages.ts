@@ -1,14 +1,14 @@
 import type { GenerationEvent, GenerationRequest } from "../domain/chat"
-import type { Device } from "../domain/device"
+import type { Device, MemoryFootprint } from "../domain/device"
 import type { LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
-import type { KvPlan, TextModelSettings } from "../domain/settings"
+import type { KvLayout, KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
 /** Both sides run from the same executable; a difference means that somebody mixed two versions. */
-export const PROTOCOL_VERSION = 4
+export const PROTOCOL_VERSION = 5
 
 /** The paths of the native libraries, and the parent process. The first message to every worker. */
 export interface WorkerEnvironment {
@@ -59,7 +59,24 @@ export type ToWorker<R extends WorkRequest> =
   | { readonly type: "cancel"; readonly id: number }
   /** Text workers only. */
   | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
+  /**
+   * The answer to a `memory-request`. What is granted counts as taken until the worker's next `footprint`. After a `no`
+   * the worker asks again after five seconds at the earliest.
+   */
+  | { readonly type: "memory-answer"; readonly id: number; readonly granted: MemoryGrant }
   | { readonly type: "stop" }
+
+/** Which of the two amounts of a `memory-request` may be taken. */
+export type MemoryGrant = "all" | "least" | "no"
+
+/** The KV cache that a text worker has at present. */
+export interface KvState {
+  readonly layout: KvLayout
+  /** Cells of the whole pool. */
+  readonly cells: number
+  readonly sequences: number
+  readonly bytes: number
+}
 
 /** Worker → server. */
 export type FromWorker<E extends WorkEvent> =
@@ -79,6 +96,21 @@ export type FromWorker<E extends WorkEvent> =
       /** Usage of the preceding step, if any. */
       readonly usage?: StepUsage
     }
+  /**
+   * Asks for memory beyond its footprint, before it is allocated. At most one request is open at a time. `extra`: what
+   * is needed at the peak; `least`: the same for a slower way that needs less, if there is one.
+   */
+  | {
+      readonly type: "memory-request"
+      readonly id: number
+      readonly extra: MemoryFootprint
+      readonly least?: MemoryFootprint
+    }
+  /**
+   * The memory it holds by now, where that has changed since `ready`: work takes more than the load shows, and a KV
+   * cache grows and shrinks. Ends what was granted, also where a growth failed. `kv`: text workers only.
+   */
+  | { readonly type: "footprint"; readonly footprint: MemoryFootprint; readonly kv?: KvState }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 

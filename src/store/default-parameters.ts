@@ -1,19 +1,7 @@
 import type { ModelDefaults } from "../domain/model"
-import type { ModelSettings } from "../domain/settings"
+import { MODEL_SETTINGS, type SettingRow } from "../domain/settings"
 import { SAMPLING_PARAMETERS } from "./managed/defaults"
 import type { ManifestParameter } from "./managed/manifest"
-
-/** The settings that a Modelfile can express, by their names there. */
-const SETTINGS = {
-  num_ctx: "contextLength",
-  num_gpu: "gpuLayers",
-  num_thread: "decodeThreads",
-  use_mmap: "memoryMap",
-  parallel: "slots",
-  keep_alive: "keepAliveSeconds",
-  cache_type_k: "kvTypeK",
-  cache_type_v: "kvTypeV",
-} as const satisfies Readonly<Record<string, keyof ModelSettings>>
 
 /** A model's default parameters, with the names and meanings that Modelfiles use. */
 export function parametersOf(
@@ -28,12 +16,24 @@ export function parametersOf(
     ignore_eos: sampling.ignoreEos,
     stop,
     num_predict: maxTokens,
-    ...Object.fromEntries(Object.entries(SETTINGS).map(([name, key]) => [name, settings[key]])),
-    // -1: no limit.
-    ...(settings.keepAliveSeconds === null && { keep_alive: -1 }),
+    ...settingParametersOf(settings),
   }
   const known = Object.entries(all).flatMap(([name, value]): [string, ManifestParameter][] =>
     value === undefined || value === null ? [] : [[name, value]],
   )
   return Object.fromEntries(known)
+}
+
+function settingParametersOf(
+  settings: Readonly<Partial<Record<string, unknown>>>,
+): Readonly<Record<string, ManifestParameter>> {
+  const parameters = Object.entries<SettingRow>(MODEL_SETTINGS).flatMap(([field, { modelfile, values }]) => {
+    if (modelfile === undefined) return []
+    const value = settings[field]
+    // -1: no limit.
+    if (value === null && values.kind === "stay") return [[modelfile.name, -1]]
+    const isPlain = typeof value === "number" || typeof value === "string" || typeof value === "boolean"
+    return isPlain ? [[modelfile.name, value]] : []
+  })
+  return Object.fromEntries(parameters)
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import type { MemoryFootprint } from "../domain/device"
 import type { LoadedMediaInfo } from "../domain/loaded-model"
 import type { MediaEvent, MediaRequest } from "../domain/tasks"
 import { asXllmError } from "../errors/base"
@@ -17,12 +18,16 @@ const HEARTBEAT_MS = 1000
  */
 const LONGEST_LEASE_MS = 10_000
 
+/** Smaller growth is not reported. */
+const REPORTED_GROWTH_BYTES = 1024 ** 2
+
 export type LoadMessage<R extends MediaRequest> = Extract<ToWorker<R>, { type: "load" }>
 
 /** A loaded model, as used by the shell. */
 export interface MediaEngine<R extends MediaRequest, E extends MediaEvent> {
-  /** Footprint omitted: this process holds all memory of the model. */
-  readonly info: Omit<LoadedMediaInfo, "footprint"> & Partial<Pick<LoadedMediaInfo, "footprint">>
+  readonly info: Omit<LoadedMediaInfo, "footprint">
+  /** The memory the model holds now. Absent: this process holds all of it. */
+  measure?(): MemoryFootprint
   /**
    * Processes a request; its last event is `done`. A thrown error ends the request. At most `info.slots` run
    * concurrently.
@@ -77,6 +82,8 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
   readonly #engine: MediaEngine<R, E>
   readonly #lease: CpuLease | undefined
   readonly #running = new Map<number, AbortController>()
+  /** The largest that was reported. */
+  #footprint: MemoryFootprint = { ramBytes: 0, devices: [] }
   /** Settles with the last queued step. */
   #lastStep: Promise<unknown> = Promise.resolve()
 
@@ -86,8 +93,8 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
   }
 
   ready(): void {
-    const footprint = { ramBytes: process.memoryUsage.rss(), devices: [] }
-    this.#send({ type: "ready", info: { footprint, ...this.#engine.info } })
+    this.#footprint = this.#measured()
+    this.#send({ type: "ready", info: { ...this.#engine.info, footprint: this.#footprint } })
   }
 
   handle(message: Exclude<ToWorker<R>, { type: "load" | "stop" }>): void {
@@ -99,6 +106,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
         this.#running.delete(message.id)
         return this.#emit([])
       case "render":
+      case "memory-answer":
         return // text workers only
       default:
         message satisfies never
@@ -115,6 +123,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
         queueMs,
         loadMs,
         emit: (event) => {
+          if (event.type === "done") this.#reportGrowth()
           if (isOpen()) this.#emit([{ id, event }])
         },
         heartbeat: () => this.#emit([]),
@@ -143,8 +152,21 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
     } finally {
       clearTimeout(endOfTurn)
       this.#lease?.giveBack()
+      this.#reportGrowth()
       this.#emit([])
     }
+  }
+
+  /** Work takes more memory than the load, and its engine keeps what it has taken. */
+  #reportGrowth(): void {
+    const footprint = this.#measured()
+    if (footprint.ramBytes < this.#footprint.ramBytes + REPORTED_GROWTH_BYTES) return
+    this.#footprint = footprint
+    this.#send({ type: "footprint", footprint })
+  }
+
+  #measured(): MemoryFootprint {
+    return this.#engine.measure?.() ?? { ramBytes: process.memoryUsage.rss(), devices: [] }
   }
 
   /** Waits for the CPU lease, with heartbeats so that the watchdog does not take this worker for hung. */

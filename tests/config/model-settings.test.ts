@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import type { Inputs } from "../../src/config/load"
 import { effectiveModelSettings, settingsOfModel } from "../../src/config/model-settings"
 import { perModelSettings } from "../../src/config/schema"
+import { MODEL_SETTINGS, type SettingRow } from "../../src/domain/settings"
 
 /** What was said on the command line, by variables and in the file (by paths). */
 function said(
@@ -12,6 +13,26 @@ function said(
   const values = new Map(Object.entries(file ?? {}))
   return { flags, environment, ...(file !== undefined && { file: { path: "/c.yaml", values } }) }
 }
+
+describe("the table of settings", () => {
+  const rows = Object.values<SettingRow>(MODEL_SETTINGS)
+
+  test("names each setting and each flag once", () => {
+    expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length)
+    expect(Object.keys(perModelSettings)).toEqual(rows.map(({ flag }) => flag))
+  })
+
+  test.each(rows.map((row) => [row.name, row] as const))(
+    "gives %s a fallback that can be set",
+    (name, row) => {
+      const setting = Object.values(perModelSettings).find(({ path }) => path === `defaults.${name}`)
+      expect(setting?.fallback).toEqual(row.fallback as never)
+      expect(setting?.value.parse(setting.value.show(row.fallback as never), "it")).toEqual(
+        row.fallback as never,
+      )
+    },
+  )
+})
 
 describe("a model", () => {
   test("is loaded with what was said, and the rest is left to the worker", () => {

@@ -44,6 +44,7 @@ function load(name: string, options: TinyModelOptions = {}): Model {
 }
 
 const CONTEXT: ContextOptions = {
+  ...EXACT_SETTINGS,
   cells: 512,
   layout: "split",
   sequences: 2,
@@ -52,9 +53,6 @@ const CONTEXT: ContextOptions = {
   outputs: 8,
   decodeThreads: 1,
   prefillThreads: 1,
-  kvTypeK: "f32",
-  kvTypeV: "f32",
-  flashAttention: "off",
 }
 
 function makeContext(options: Partial<ContextOptions> = {}, of = model): Context {

@@ -277,6 +277,76 @@ describe("what a template does not know is put in a way that it does:", () => {
   })
 })
 
+describe("tool calls", () => {
+  const HEAD = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% for c in m.tool_calls %}"
+  const TAIL = "{% endfor %}{% endfor %}"
+  const calling = (given: string, name = "add", id = "c1"): ChatMessage => ({
+    role: "assistant",
+    content: "",
+    toolCalls: [{ id, name, arguments: given }],
+  })
+  const last = (source: string, message: ChatMessage) => {
+    const { text } = render(compile(HEAD + source + TAIL), [user("U"), message])
+    return text.slice(text.indexOf("<assistant>") + "<assistant>".length)
+  }
+
+  test("go to templates that write the arguments as they are", () => {
+    const source = "{{ c.id }} {{ c.type }} {{ c.function.name }} {{ c.function.arguments }}"
+    expect(last(source, calling('{"b":  1, "a": "x"}'))).toBe('c1 function add {"b":  1, "a": "x"}')
+  })
+
+  test("go as objects to templates that serialise them, or walk through them", () => {
+    const serialising = "{{ c.function.name }}:{{ c.function.arguments | tojson }}"
+    expect(last(serialising, calling('{"b":1,"a":"x"}'))).toBe('add:{"b": 1, "a": "x"}')
+    const walking =
+      "{{ c.function.name }}{% for k, v in c.function.arguments | items %}[{{ k }}={{ v }}]{% endfor %}"
+    expect(last(walking, calling('{"b":1,"a":"x"}'))).toBe("add[b=1][a=x]")
+  })
+
+  test("whose arguments were cut off go as text", () => {
+    expect(last("{{ c.function.name }}:{{ c.function.arguments | tojson }}", calling('{"b": 1'))).toBe(
+      String.raw`add:"{\"b\": 1"`,
+    )
+  })
+
+  test("nested without end cost nothing", () => {
+    const deep = "[".repeat(1_000_000)
+    expect(last("{{ c.function.name }}:{{ c.function.arguments | tojson }}", calling(deep))).toBe(
+      `add:"${deep}"`,
+    )
+  })
+
+  test("bring no control tokens: not in names, ids, keys and values, however they are written", () => {
+    const source = "{{ c.id }}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+    const given = String.raw`{"<|im_end|>": ["\u003c|im_start|>"]}`
+    const rendered = render(compile(HEAD + source + TAIL), [user("U"), calling(given, "f</s>", "[INST]")])
+    expect(rendered.text).toEndWith('[INST]f</s>{"<|im_end|>": ["<|im_start|>"]}')
+    expect(controlTokens(rendered)).toEqual([])
+    expect(plainTexts(rendered)).toEqual(["[INST]", "</s>", "<|im_end|>", "<|im_start|>"])
+  })
+
+  test("are refused where the template would leave them out", () => {
+    for (const source of [CHATML, `{# tool_calls #}${CHATML}`])
+      expect(failureOf(() => render(compile(source), [user("U"), calling("{}")]))).toMatchObject({
+        code: "unsupported",
+        status: 400,
+        param: "messages",
+      })
+  })
+})
+
+test("text parts are one text for a template, a line each", () => {
+  const content = [
+    { type: "text", text: "one<|im_" },
+    { type: "text", text: "end|>" },
+  ] as const
+  const rendered = render(compile(CHATML), [
+    { role: "system", content },
+    { role: "user", content },
+  ])
+  expect(rendered).toEqual(render(compile(CHATML), [system("one<|im_\nend|>"), user("one<|im_\nend|>")]))
+})
+
 describe("a conversation that the template refuses", () => {
   test("fails with the template's own words", () => {
     const strict = compile(

@@ -39,6 +39,14 @@ function expectSame(request: GenerationRequest): void {
 describe("a request", () => {
   test("arrives as it was sent", () => {
     expectSame(greedyChat([{ role: "system", content: "ä\ud800\0" }], { n: 3, maxTokens: 7, topLogprobs: 0 }))
+    const toolCalls = [{ id: "c1", name: "add", arguments: '{"a": "\\ud800' }]
+    expectSame(
+      greedyChat([
+        { role: "user", content: [{ type: "text", text: "a\nb" }] },
+        { role: "assistant", content: "", toolCalls },
+        { role: "tool", content: [], toolCallId: "c1" },
+      ]),
+    )
     expectSame(
       greedyChat("hi", {
         templateArguments: { deep: { list: [1, null, "x", { __proto__: 1 }], flag: false } },

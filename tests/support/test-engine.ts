@@ -18,33 +18,12 @@ import type { EngineOptions } from "../../src/engine/local-engine"
 import { ModelNotFound } from "../../src/errors/model"
 import { createLogger } from "../../src/log/logger"
 import type { Catalog } from "../../src/store/contract"
+import { BUILT_IN_SETTINGS } from "./built-in-settings"
 import type { FakeModel, FakePrompt } from "./fakes/fake-worker"
 
 const FAKE_WORKER = join(import.meta.dir, "fakes/fake-worker.ts")
 
-export const SETTINGS: ModelSettings = {
-  contextLength: null,
-  slots: 2,
-  decodeThreads: null,
-  prefillThreads: null,
-  gpuLayers: 0,
-  splitMode: "layer",
-  tensorSplit: null,
-  devices: null,
-  kvTypeK: "f16",
-  kvTypeV: "f16",
-  kvLayout: null,
-  kvCells: null,
-  flashAttention: "auto",
-  memoryMap: true,
-  memoryLock: false,
-  priority: "normal",
-  pinned: false,
-  keepAliveSeconds: 300,
-  stepTimeoutSeconds: null,
-  replicas: 1,
-  preload: false,
-}
+export const SETTINGS: ModelSettings = { ...BUILT_IN_SETTINGS, slots: 2, gpuLayers: 0 }
 
 /** A test's model: its worker's behaviour, memory and other options. */
 export interface TestModel {

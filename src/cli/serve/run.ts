@@ -72,7 +72,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   let engine: ManagedEngine | undefined
   // From here on, so that a signal never finds a half-started server.
   using signals = watchSignals(() => killWorkers(engine))
-  const { Metrics } = await import("../../metrics")
+  const { Metrics } = await import("../../metrics/metrics")
   const metrics = new Metrics({ version, startedAt })
   const parts = await prepare({ inputs, models, log, observer: metrics })
   engine = parts.engine

@@ -1,4 +1,5 @@
 import type { ChatMessage } from "../../domain/chat"
+import { textOf } from "../../domain/content"
 import type { ModelDetails } from "../../domain/model"
 import type { InstructionBody } from "../../formats/modelfile/parse"
 import { type JsonRecord, recordAt, recordsAt, textAt } from "../../lib/json"
@@ -72,7 +73,7 @@ export function changes({
     ...messages.flatMap(({ role, content }): InstructionBody[] =>
       // Modelfiles have only these roles.
       role === "system" || role === "user" || role === "assistant"
-        ? [{ type: "message", role, content }]
+        ? [{ type: "message", role, content: textOf(content) }]
         : [],
     ),
   ]

@@ -1,8 +1,8 @@
+import { splitModes } from "../../domain/settings"
 import { NO_ALIASES } from "../../lib/aliases"
 import { aliases } from "../aliases"
 import { AT_LOAD, LIVE, setting } from "../setting"
-import { list, orAutomatic, orNone, text } from "../values"
-import { splitMode } from "./model"
+import { list, oneOf, orAutomatic, orNone, text } from "../values"
 
 /** Settings without a flag: a key would be visible in the process list; the others are only useful in files. */
 export const flaglessSettings = {
@@ -29,7 +29,7 @@ export const flaglessSettings = {
   ),
   gpuSplitMode: setting(
     "gpu.split_mode",
-    splitMode,
+    oneOf(...splitModes.words),
     "layer",
     "how several GPUs share a model that has no split mode of its own",
     AT_LOAD,

@@ -1,6 +1,8 @@
 import { LIVE, setting } from "../setting"
 import { bytes, duration, integer, list, orAutomatic, orNone } from "../values"
-import { MAXIMUM_MODELS } from "./model"
+
+/** More processes than any machine runs. */
+const MAXIMUM_MODELS = 10_000
 
 /** The server's capacity. */
 export const capacitySettings = {

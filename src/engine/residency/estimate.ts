@@ -110,9 +110,15 @@ export function planCache(details: TextModelDetails, settings: TextModelSettings
     cells: settings.kvCells,
   })
   const inCells = attentionBytes(details, settings.slots, plan, bytesPerCell)
+  const whole = wholeShare(details)
+  const perWindow = windowOf(details) + MICRO_BATCH_TOKENS
   return {
     ...plan,
     bytes: Math.round(inCells + stateBytes(details, settings.slots)),
+    bytesPerCell: bytesPerCell * whole,
+    bytesPerSequence: Math.round(
+      (whole < 1 ? perWindow * (1 - whole) * bytesPerCell : 0) + stateBytes(details, 1),
+    ),
     certainBytes: certainBytes(details, plan.cells, bytesPerCell),
   }
 }
@@ -190,13 +196,24 @@ function attentionBytes(
   layout: Pick<KvPlan, "layout" | "cells">,
   bytesPerCell: number,
 ): number {
-  const window = numberOf(details, "attention.sliding_window") ?? 0
-  const pattern = WINDOW_PATTERNS[details.architecture]
-  if (window === 0 || pattern === undefined) return layout.cells * bytesPerCell
+  const whole = wholeShare(details)
+  if (whole === 1) return layout.cells * bytesPerCell
+  const window = windowOf(details)
   const inWindows =
     layout.layout === "split" ? slots * (window + MICRO_BATCH_TOKENS) : slots * window + MICRO_BATCH_TOKENS
-  const whole = Math.floor(details.layers / pattern) / Math.max(1, details.layers)
   return bytesPerCell * (whole * layout.cells + (1 - whole) * Math.min(layout.cells, inWindows))
+}
+
+/** The share of layers that see the whole context; the others see a sliding window. */
+function wholeShare(details: TextModelDetails): number {
+  const pattern = WINDOW_PATTERNS[details.architecture]
+  if (windowOf(details) === 0 || pattern === undefined) return 1
+  return Math.floor(details.layers / pattern) / Math.max(1, details.layers)
+}
+
+/** Tokens of the sliding window; 0: there is none. */
+function windowOf(details: TextModelDetails): number {
+  return numberOf(details, "attention.sliding_window") ?? 0
 }
 
 /** Does it keep a fixed state per sequence instead of a growing cache? */

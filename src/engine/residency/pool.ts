@@ -126,6 +126,13 @@ export class Pool {
     this.#look()
   }
 
+  /** It holds more or less than was measured after its load. */
+  remeasured(id: string, footprint: MemoryFootprint): void {
+    const entry = this.#in(id, "ready")
+    if (entry !== undefined) entry.footprint = footprint
+    this.#look()
+  }
+
   /** It serves a request. */
   busy(id: string): void {
     const entry = this.#in(id, "ready")
@@ -240,8 +247,7 @@ export class Pool {
       }
     }
     this.#holdOnly(held)
-    if (!this.#changed) return
-    this.#look()
+    if (this.#changed) this.#look()
   }
 
   /** The memory available without evictions. */

@@ -52,24 +52,42 @@ function replanned({ details, memory }: LoadPlan, settings: TextModelSettings): 
   return planCache(details, settings, onGpus ? memory.gpuBytes : memory.systemBytes)
 }
 
-/** What a replica holds that has loaded: what the worker measured, and what it takes while it works. */
-export function footprintOf(load: LoadPlan, { footprint, devices }: LoadedModelInfo): MemoryFootprint {
+/**
+ * What a replica holds that has loaded: what the worker measured, and what it takes while it works. `measured`: a
+ * later measurement; memory that was taken since the load is part of what the work takes.
+ */
+export function footprintOf(
+  load: LoadPlan,
+  { footprint, devices }: LoadedModelInfo,
+  measured = footprint,
+): MemoryFootprint {
   const { simulatedDevices } = load
   // Some workers carry on without the GPU that they were meant to use.
   const isThere = load.working.devices.every(({ name }) => devices.includes(name))
   const working = isThere || simulatedDevices !== undefined ? load.working : inSystemMemory(load.working)
   return {
-    ramBytes: footprint.ramBytes + working.ramBytes,
-    devices: simulatedDevices ?? added([...footprint.devices, ...working.devices]),
+    ramBytes: whileWorking(footprint.ramBytes, working.ramBytes, measured.ramBytes),
+    devices: simulatedDevices ?? devicesWhileWorking(footprint.devices, working.devices, measured.devices),
   }
 }
 
-/** Sums the entries of each device. */
-function added(devices: MemoryFootprint["devices"]): MemoryFootprint["devices"] {
-  return [...Map.groupBy(devices, ({ name }) => name)].map(([name, same]) => ({
+/** A growth since the load uses up what was planned for work; a release of memory does not add to it. */
+function whileWorking(loaded: number, working: number, measured: number): number {
+  return measured + Math.max(0, working - Math.max(0, measured - loaded))
+}
+
+type DeviceBytes = MemoryFootprint["devices"]
+
+function devicesWhileWorking(loaded: DeviceBytes, working: DeviceBytes, measured: DeviceBytes): DeviceBytes {
+  const names = new Set([...measured, ...working].map(({ name }) => name))
+  return [...names].map((name) => ({
     name,
-    bytes: same.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: whileWorking(bytesOf(loaded, name), bytesOf(working, name), bytesOf(measured, name)),
   }))
+}
+
+function bytesOf(devices: DeviceBytes, wanted: string): number {
+  return devices.reduce((sum, { name, bytes }) => (name === wanted ? sum + bytes : sum), 0)
 }
 
 /** The same bytes, all in system memory. */

@@ -312,6 +312,7 @@ export class ModelServer {
       this.#lastUsedAt = new Date()
       this.#slotsFreed()
     },
+    remeasured: (replica) => this.#options.pool.remeasured(replica.id, replica.footprint),
     loadFailed: (replica, error) => this.#loadFailed(replica, error),
     crashed: (replica, error) => this.#crashed(replica, error),
     ended: (replica) => {

@@ -27,6 +27,8 @@ export interface ReplicaListener {
   ready(replica: Replica): void
   /** Slots became free, or the last rendering finished. */
   freed(replica: Replica): void
+  /** It holds more or less memory than before. */
+  remeasured(replica: Replica): void
   /** The load failed for good; `ended` follows. */
   loadFailed(replica: Replica, error: XllmError): void
   /** It failed with everything running in it; `ended` follows. */
@@ -80,6 +82,8 @@ export class Replica {
   readonly #prefixAffinity = new PrefixAffinity()
   #taken = 0
   #info: LoadedModelInfo | undefined
+  /** The worker's last measurement; undefined: it is the one of `#info`. */
+  #measured: MemoryFootprint | undefined
   #load: LoadPlan | undefined
   /** The load to try once the last one's process is gone. */
   #next: LoadPlan | undefined
@@ -139,7 +143,7 @@ export class Replica {
   get footprint(): MemoryFootprint {
     return this.#load === undefined || this.#info === undefined
       ? { ramBytes: 0, devices: [] }
-      : footprintOf(this.#load, this.#info)
+      : footprintOf(this.#load, this.#info, this.#measured)
   }
 
   get plan(): LayerPlan | undefined {
@@ -260,6 +264,7 @@ export class Replica {
 
   #becomeReady(info: LoadedModelInfo, ms: number): void {
     this.#info = info
+    this.#measured = undefined
     this.#readyAt = performance.now()
     this.#options.observer?.modelLoaded(this.#options.worker, ms)
     this.#options.listener.ready(this)
@@ -319,6 +324,12 @@ export class Replica {
         if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
         this.#handOver(message.events)
         return
+      case "footprint":
+        this.#remeasured(message)
+        return
+      case "memory-request":
+        this.#process.send({ type: "memory-answer", id: message.id, granted: "no" })
+        return
       case "rendered":
         this.#takeRendering(message.id)?.resolve(decodeRendered(message.result))
         break
@@ -329,6 +340,15 @@ export class Replica {
         message satisfies never
     }
     this.#options.listener.freed(this)
+  }
+
+  #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {
+    this.#measured = footprint
+    if (kv !== undefined && this.#info?.kind === "text") {
+      const { layout: kvLayout, cells: kvCells, bytes: kvBytes } = kv
+      this.#info = { ...this.#info, kvLayout, kvCells, kvBytes }
+    }
+    this.#options.listener.remeasured(this)
   }
 
   #handOver(events: WireEvents<WorkEvent>): void {

@@ -1,3 +1,5 @@
+import type { SettingValues } from "../../domain/setting-values"
+import { MODEL_SETTINGS, type SettingRow } from "../../domain/settings"
 import { parseDuration } from "../../lib/text/duration"
 import {
   LONGEST_STAY_SECONDS,
@@ -74,8 +76,6 @@ function oneOf(...words: readonly string[]): ParameterRule {
   }
 }
 
-const kvType = oneOf("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
-
 /** The range of other programs; beyond 2^53 the last digits are lost, but results stay reproducible. */
 const seed: ParameterRule = {
   rule: "a whole number of at most 64 bits",
@@ -93,6 +93,37 @@ export function keepAliveSeconds(text: string): number | null | undefined {
   const seconds = parseDuration(isNegative ? text.slice(1) : text)
   if (seconds !== undefined && !isNegative && seconds > LONGEST_STAY_SECONDS) return undefined
   return seconds !== undefined && isNegative && seconds > 0 ? null : seconds
+}
+
+/** The settings that a Modelfile can express. */
+const settingParameters: Readonly<Record<string, ParameterRule>> = Object.fromEntries(
+  Object.values<SettingRow>(MODEL_SETTINGS).flatMap(({ modelfile, values }) => {
+    if (modelfile === undefined) return []
+    const rule = ruleOf(values, modelfile.automatic)
+    return [modelfile.name, modelfile.shared ?? []].flat().map((name) => [name, rule])
+  }),
+)
+
+/** @param automatic the number that leaves the choice to the program */
+function ruleOf(values: SettingValues, automatic: number | undefined): ParameterRule {
+  switch (values.kind) {
+    case "integer":
+      return integer(Math.min(values.min, automatic ?? values.min), values.max)
+    case "decimal":
+      return decimal(Math.min(values.min, automatic ?? values.min), values.max)
+    case "words":
+      return oneOf(...values.words)
+    case "toggle":
+      return toggle
+    case "stay":
+      return keepAlive
+    case "text":
+    case "wait":
+    case "list":
+      throw new Error(`Modelfiles have no parameters of the kind '${values.kind}'`)
+    default:
+      return values satisfies never
+  }
 }
 
 /**
@@ -125,19 +156,11 @@ export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
   // The end of an answer.
   num_predict: integer(-2, NUMBERS.tokens.max),
   stop,
-  // Loading and residency of the model.
-  num_ctx: integer(NUMBERS.context.min, NUMBERS.context.max),
+  // Loading and residency of the model. Those without a setting are accepted because registries' models have them.
+  ...settingParameters,
   num_batch: integer(1),
-  num_gpu: integer(-1),
   main_gpu: integer(0),
-  num_thread: integer(0, 512),
   num_keep: integer(-1),
-  use_mmap: toggle,
-  kv_cache_type: kvType,
-  cache_type_k: kvType,
-  cache_type_v: kvType,
-  parallel: integer(1, 256),
-  keep_alive: keepAlive,
   adapter_scale: decimal(-100, 100),
   // Draft model.
   draft_num_predict: integer(0),

@@ -2,62 +2,21 @@
  * How each request field of OpenAI's API, llama-server, vLLM, SGLang, LM Studio and TGI is handled on these routes.
  * Fields not listed here are ignored, as in other local servers: clients send all kinds of fields.
  */
-import { Unsupported } from "../../errors/request"
-import type { Fields } from "../read/fields"
+import {
+  type FieldTable,
+  ignored,
+  isNotEmpty,
+  type Refusal,
+  refused,
+  refusedFrom,
+  refusedUnless,
+  refusedUnlessEmpty,
+  taken,
+} from "../read/field-table"
 import { isJsonObject } from "../read/json-body"
 
-/** Supported. */
-const taken = "taken"
-
-/**
- * Ignored, because the answer is correct without it: a hint, an option of another service, or our default behaviour.
- */
-const ignored = "ignored"
-
-/** Refused when it is in use: the answer would look right but be wrong, or lack what was requested. */
-interface Refusal {
-  readonly asks: (value: unknown, fields: Fields) => boolean
-  /** Should the message include the value? */
-  readonly showsValue?: true
-  /** The end of the message. */
-  readonly instead?: string
-  /** A complete message that replaces the default one. */
-  readonly message?: string
-}
-
-export type FieldTable = Readonly<Record<string, typeof taken | typeof ignored | Refusal>>
-
-/** Form fields are strings, including booleans. */
-const isSet = (value: unknown): boolean => value !== false && value !== "false" && value !== ""
-
-const isNotEmpty = (value: unknown): boolean => {
-  if (Array.isArray(value)) return value.length > 0
-  if (!isJsonObject(value)) return isSet(value)
-  // One member is enough, however many there are.
-  for (const _ in value) return true
-  return false
-}
-
-function refused(instead = ""): Refusal {
-  return { asks: isSet, instead }
-}
-
-function refusedUnlessEmpty(instead = ""): Refusal {
-  return { asks: isNotEmpty, instead }
-}
-
-/** Refused from this number on; smaller ones turn the feature off. */
-function refusedFrom(least: number): Refusal {
-  return { asks: (value) => !(Number(value) < least) }
-}
-
-/** `harmless` values request our default behaviour. */
-function refusedUnless(harmless: readonly unknown[], instead = ""): Refusal {
-  return { asks: (value) => !harmless.includes(value), showsValue: true, instead }
-}
-
 /** Fields of all requests. */
-const OF_EVERY_REQUEST: FieldTable = {
+export const OF_EVERY_REQUEST: FieldTable = {
   model: taken,
   keep_alive: taken,
   ttl: taken,
@@ -279,128 +238,4 @@ export const COMPLETION_FIELDS: FieldTable = {
   truncate_prompt_tokens: taken,
   add_special_tokens: { asks: (value) => value === false, showsValue: true },
   prompt_embeds: refusedUnlessEmpty(),
-}
-
-/** POST /v1/audio/speech */
-export const SPEECH_FIELDS: FieldTable = {
-  ...OF_EVERY_REQUEST,
-  input: taken,
-  response_format: taken,
-  speed: taken,
-  stream_format: taken,
-  voice: taken,
-  // Ignored as by OpenAI's models that do not support it: some clients send it with every request.
-  instructions: ignored,
-  // vLLM.
-  ref_text: ignored,
-  seed: ignored,
-  stream: ignored,
-  x_vector_only_mode: ignored,
-  language: refusedUnless(["Auto", "auto"], "; a voice has its own"),
-  max_new_tokens: refusedFrom(0),
-  ref_audio: refused("; voice takes the name or number of one of the model's speakers"),
-  task_type: refusedUnless(["CustomVoice"]),
-}
-
-/** POST /v1/audio/transcriptions and /v1/audio/translations */
-export const TRANSCRIPTION_FIELDS: FieldTable = {
-  ...OF_EVERY_REQUEST,
-  file: taken,
-  language: taken,
-  response_format: taken,
-  stream: taken,
-  timestamp_granularities: taken,
-  // Hints: transcription always picks the likeliest text.
-  prompt: taken,
-  temperature: taken,
-  chunking_strategy: {
-    // Audio is always split at silences, which is what `auto` requests.
-    asks: (value) => value !== "auto",
-    message: "chunking_strategy must be auto: others are not supported",
-  },
-  include: { asks: isNotEmpty, showsValue: true },
-  known_speaker_names: refusedUnlessEmpty(),
-  known_speaker_references: refusedUnlessEmpty(),
-  // vLLM.
-  frequency_penalty: ignored,
-  hotwords: ignored,
-  include_stop_str_in_output: ignored,
-  length_penalty: ignored,
-  max_completion_tokens: ignored,
-  min_p: ignored,
-  presence_penalty: ignored,
-  repetition_penalty: ignored,
-  seed: ignored,
-  stream_continuous_usage_stats: ignored,
-  stream_include_usage: ignored,
-  top_k: ignored,
-  top_p: ignored,
-  n: refusedFrom(2),
-  to_language: refusedUnless(["en"]),
-  use_beam_search: refused(),
-  vllm_xargs: refused(),
-}
-
-/** POST /v1/images/generations, /v1/images/edits and /v1/images/variations */
-export const IMAGE_FIELDS: FieldTable = {
-  ...OF_EVERY_REQUEST,
-  image: taken,
-  mask: taken,
-  n: taken,
-  output_compression: taken,
-  output_format: taken,
-  partial_images: taken,
-  prompt: taken,
-  response_format: taken,
-  size: taken,
-  stream: taken,
-  moderation: ignored,
-  // These values request our default behaviour; others would change the image and are not supported.
-  background: refusedUnless(["auto", "opaque"]),
-  input_fidelity: refusedUnless(["low"]),
-  quality: refusedUnless(["auto", "standard", "medium"], "; steps and cfg_scale set the quality"),
-  style: refusedUnless(["vivid"]),
-  // Other servers with Stable Diffusion.
-  cfg_scale: taken,
-  negative_prompt: taken,
-  sampler: taken,
-  scheduler: taken,
-  seed: taken,
-  steps: taken,
-  strength: taken,
-  height: refused("; size has both sides"),
-  width: refused("; size has both sides"),
-  // SGLang and vLLM.
-  num_inference_steps: taken,
-  enable_teacache: ignored,
-  generator_device: ignored,
-  rollout_sde_type: ignored,
-  diffusers_kwargs: refusedUnlessEmpty(),
-  guidance_scale: refused("; cfg_scale is the scale of classifier-free guidance"),
-  output_quality: refusedUnless(["default"]),
-  rollout: refused(),
-  true_cfg_scale: refused("; cfg_scale is the scale of classifier-free guidance"),
-}
-
-/**
- * `path`: a prefix for the names in messages.
- * @throws Unsupported naming the first unsupported field that is in use
- */
-export function refuseUnsupported(fields: Fields, table: FieldTable, path = ""): void {
-  for (const [name, treatment] of Object.entries(table)) {
-    if (typeof treatment !== "object") continue
-    const value = fields.unchecked(name)
-    if (value === undefined || !treatment.asks(value, fields)) continue
-    throw new Unsupported(treatment.message ?? complaint(path + name, value, treatment), path + name)
-  }
-}
-
-function complaint(name: string, value: unknown, { showsValue, instead = "" }: Refusal): string {
-  return `${name}${showsValue === true ? shown(value) : ""} is not supported${instead}`
-}
-
-function shown(value: unknown): string {
-  if (isJsonObject(value)) return ""
-  const text = Array.isArray(value) ? value.slice(0, 5).join(", ") : String(value)
-  return ` ${text.slice(0, 40)}`
 }

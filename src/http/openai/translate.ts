@@ -1,12 +1,15 @@
 import type { ChatRequest, CompletionRequest } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
-import { COUNTS, NUMBERS, PRODUCTS, TEMPLATE_ARGUMENTS, TEXTS } from "../../limits"
-import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
+import { NUMBERS, PRODUCTS, TEXTS } from "../../limits"
+import { refuseUnsupported } from "../read/field-table"
+import { defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
-import { type JsonObject, kindOf } from "../read/json-body"
+import type { JsonObject } from "../read/json-body"
 import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
+import { readPrompts } from "../read/prompts"
+import { checkTemplateArguments } from "../read/template-arguments"
 import { readMessages } from "./messages"
-import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS, refuseUnsupported } from "./request-fields"
+import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS } from "./request-fields"
 
 /** From OpenAI's reference for completions; chats have no such default. */
 const DEFAULT_COMPLETION_TOKENS = 16
@@ -156,7 +159,7 @@ function readProbabilityCount(fields: Fields): number | undefined {
 
 function readTemplateArguments(fields: Fields): Readonly<Record<string, unknown>> {
   const given = fields.object("chat_template_kwargs") ?? {}
-  checkArguments(given)
+  checkTemplateArguments("chat_template_kwargs", given)
   const effort = readEffort(fields)
   if (effort === undefined) return given
   // Most templates that can skip thinking check enable_thinking, the others the effort itself.
@@ -172,31 +175,6 @@ function readEffort(fields: Fields): (typeof EFFORTS)[number] | undefined {
   return effort ?? other ?? (reasoning.boolean("enabled") === false ? "none" : undefined)
 }
 
-/** @throws InvalidRequest if a template might have to traverse too much */
-function checkArguments(given: JsonObject): void {
-  const name = "chat_template_kwargs"
-  const { depth, values: mostValues, characters: mostCharacters } = TEMPLATE_ARGUMENTS
-  let values = 0
-  let characters = 0
-  const countText = (text: string) => {
-    characters += checkText(name, text, { maxLength: mostCharacters }).length
-    if (characters > mostCharacters) throw tooMany(name, mostCharacters, "characters in all", characters)
-  }
-  const walk = (value: unknown, levels: number): void => {
-    if (++values > mostValues) throw tooMany(name, mostValues, "values", values)
-    if (typeof value === "string") countText(value)
-    if (typeof value !== "object" || value === null) return
-    if (levels === 0) throw new InvalidRequest(`${name} must be nested at most ${depth} levels deep`, name)
-    if (Array.isArray(value)) for (const inner of value) walk(inner, levels - 1)
-    else
-      for (const [key, inner] of Object.entries(value)) {
-        countText(key)
-        walk(inner, levels - 1)
-      }
-  }
-  walk(given, depth)
-}
-
 function checkContinuation(request: ChatRequest): void {
   if (!request.continueFinalMessage) return
   if (request.addGenerationPrompt) {
@@ -210,46 +188,5 @@ function checkContinuation(request: ChatRequest): void {
   throw new InvalidRequest(
     `continue_final_message needs a last message of role assistant, got ${last}`,
     "continue_final_message",
-  )
-}
-
-function readPrompts(value: unknown): readonly (string | readonly number[])[] {
-  if (value === undefined) throw new InvalidRequest("prompt is required", "prompt")
-  if (typeof value === "string") return [checkText("prompt", value, TEXTS.prompt)]
-  if (!Array.isArray(value)) throw invalidField("prompt", "a string, token ids, or an array of these", value)
-  if (value.length === 0) throw new InvalidRequest("prompt must not be empty", "prompt")
-  if (typeof value[0] === "number") {
-    checkTokenCount(value.length)
-    return [readTokens("prompt", value)]
-  }
-  const { maxItems } = COUNTS.prompts
-  if (value.length > maxItems) throw tooMany("prompt", maxItems, "prompts", value.length)
-  checkTokenCount(value.reduce((sum: number, prompt) => sum + (Array.isArray(prompt) ? prompt.length : 0), 0))
-  return value.map((prompt, index) => readPrompt(`prompt[${index}]`, prompt))
-}
-
-function checkTokenCount(count: number): void {
-  const { maxItems } = COUNTS.promptTokens
-  if (count > maxItems) throw tooMany("prompt", maxItems, "token ids in all", count)
-}
-
-function readPrompt(name: string, value: unknown): string | readonly number[] {
-  if (typeof value === "string") return checkText(name, value, TEXTS.prompt)
-  if (!Array.isArray(value)) {
-    throw new InvalidRequest(
-      `${name} must be a string or an array of token ids, got ${kindOf(value)}`,
-      "prompt",
-    )
-  }
-  return readTokens(name, value)
-}
-
-function readTokens(name: string, values: readonly unknown[]): readonly number[] {
-  if (values.length === 0) throw new InvalidRequest(`${name} must not be empty`, "prompt")
-  const { min, max } = NUMBERS.tokenId
-  return values.map((value, index) =>
-    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
-      ? value
-      : checkInteger(`${name}[${index}]`, value, NUMBERS.tokenId),
   )
 }

@@ -1,7 +1,7 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
-import type { Metrics } from "../../metrics"
+import type { Metrics } from "../../metrics/metrics"
 import { KnownRoutes } from "../context/known-routes"
 import type { RequestContext } from "../context/request-context"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"

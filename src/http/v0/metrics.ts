@@ -1,5 +1,5 @@
 import { Elysia } from "elysia"
-import type { Metrics } from "../../metrics"
+import type { Metrics } from "../../metrics/metrics"
 
 /** GET /v0/metrics, and /metrics, Prometheus's default path; neither if there are no metrics. */
 export function metricsRoutes(metrics: Metrics | undefined) {

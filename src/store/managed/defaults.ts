@@ -1,6 +1,6 @@
 import type { SamplingParameters } from "../../domain/chat"
 import type { ModelDefaults } from "../../domain/model"
-import type { KvType, ModelSettings } from "../../domain/settings"
+import { MODEL_SETTINGS, type ModelSettings, type SettingRow } from "../../domain/settings"
 import { GoTemplateFault } from "../../formats/go-template/fault"
 import { translateGoTemplate } from "../../formats/go-template/translate"
 import {
@@ -109,6 +109,10 @@ class KnownParameters {
     }
   }
 
+  get(name: string): ParameterValue | undefined {
+    return this.#values.get(name)
+  }
+
   number(name: string): number | undefined {
     const value = this.#values.get(name)
     return typeof value === "number" ? value : undefined
@@ -117,11 +121,6 @@ class KnownParameters {
   flag(name: string): boolean | undefined {
     const value = this.#values.get(name)
     return typeof value === "boolean" ? value : undefined
-  }
-
-  text(name: string): string | undefined {
-    const value = this.#values.get(name)
-    return typeof value === "string" ? value : undefined
   }
 }
 
@@ -142,26 +141,15 @@ function samplingOf(parameters: KnownParameters): Partial<SamplingParameters> {
   return sampling
 }
 
-/** Zero threads and -1 layers both mean the automatic choice. */
+/** Parameters that leave the choice to the program set nothing. */
 function settingsOf(parameters: KnownParameters): Partial<ModelSettings> {
-  const settings: Mutable<ModelSettings> = {}
-  const contextLength = parameters.number("num_ctx")
-  if (contextLength !== undefined) settings.contextLength = contextLength
-  const layers = parameters.number("num_gpu")
-  if (layers !== undefined && layers >= 0) settings.gpuLayers = layers
-  const threads = parameters.number("num_thread")
-  if (threads !== undefined && threads > 0) settings.decodeThreads = settings.prefillThreads = threads
-  const memoryMap = parameters.flag("use_mmap")
-  if (memoryMap !== undefined) settings.memoryMap = memoryMap
-  const slots = parameters.number("parallel")
-  if (slots !== undefined) settings.slots = slots
-  const keepAlive = keepAliveSeconds(parameters.text("keep_alive") ?? "")
-  if (keepAlive !== undefined) settings.keepAliveSeconds = keepAlive
-  const both = parameters.text("kv_cache_type")
-  const kvTypeK = parameters.text("cache_type_k") ?? both
-  const kvTypeV = parameters.text("cache_type_v") ?? both
-  // The parameter's rule admits only these types.
-  if (kvTypeK !== undefined) settings.kvTypeK = kvTypeK as KvType
-  if (kvTypeV !== undefined) settings.kvTypeV = kvTypeV as KvType
-  return settings
+  const settings = Object.entries<SettingRow>(MODEL_SETTINGS).flatMap(([field, { modelfile, values }]) => {
+    if (modelfile === undefined) return []
+    const { name, shared = name, automatic } = modelfile
+    const given = parameters.get(name) ?? parameters.get(shared)
+    if (given === undefined || given === automatic) return []
+    return [[field, values.kind === "stay" ? keepAliveSeconds(String(given)) : given]]
+  })
+  // The parameters' rules are derived from the rows that define the type.
+  return Object.fromEntries(settings) as Partial<ModelSettings>
 }

@@ -1,4 +1,5 @@
 import type { ImageEvent, ImageRequest } from "../../domain/image"
+import type { MemoryFootprint } from "../../domain/device"
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import { ImageGenerationFailed } from "../../errors/engine"
 import { Cancelled } from "../../errors/request"
@@ -9,7 +10,11 @@ import { encodeImage, readSource, sizeOfPng, sizeOfSource } from "./image-codec"
 import type { FromSidecar, GenerationParameters, ToSidecar } from "./sidecar-messages"
 
 export interface DiffusionEngineOptions {
-  readonly info: LoadedMediaInfo
+  readonly info: Omit<LoadedMediaInfo, "footprint">
+  /** The memory of both processes, given the sidecar's resident bytes. */
+  readonly footprintOf: (residentBytes: number) => MemoryFootprint
+  /** After the load. */
+  readonly residentBytes: number
   readonly architecture: ArchitectureName
   /** The path of a LoRA applied to all images. */
   readonly adapter: string | undefined
@@ -34,15 +39,21 @@ interface Current {
 export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
   readonly #options: DiffusionEngineOptions
   #current: Current | undefined
+  #residentBytes: number
   /** Settles with the last queued request. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: DiffusionEngineOptions) {
     this.#options = options
+    this.#residentBytes = options.residentBytes
   }
 
-  get info(): LoadedMediaInfo {
+  get info(): Omit<LoadedMediaInfo, "footprint"> {
     return this.#options.info
+  }
+
+  measure(): MemoryFootprint {
+    return this.#options.footprintOf(this.#residentBytes)
   }
 
   work(request: ImageRequest, job: Job<ImageEvent>): Promise<void> {
@@ -106,6 +117,7 @@ export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
 
   /** Handles a message from the sidecar about the current image. */
   onMessage(message: SidecarMessage, bytes: Uint8Array): void {
+    if ("residentBytes" in message) this.#residentBytes = message.residentBytes
     const current = this.#current
     if (current === undefined) return
     switch (message.type) {

@@ -1,4 +1,5 @@
 import type { ImageEvent, ImageRequest } from "../../domain/image"
+import type { MemoryFootprint } from "../../domain/device"
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { TextModelSettings } from "../../domain/settings"
 import { asXllmError } from "../../errors/base"
@@ -17,6 +18,8 @@ import { logFrame, SidecarProcess } from "./sidecar-process"
 
 /** The library's log level: errors, warnings and information. */
 const VERBOSITY = 2
+
+const CPU = "CPU"
 
 /** Architectures for which a source image must be passed as a reference. */
 const FLUX2: readonly string[] = ["flux2", "flux2-klein"]
@@ -102,9 +105,11 @@ async function start(options: StartOptions): Promise<DiffusionEngine> {
   sidecar.send({ type: "load", files: engineFiles(imageModel), config: engineConfig(options, threads) })
   try {
     const residentBytes = await loading.done.promise
-    const info = loadedInfo(options, { threads, residentBytes, gpus: loading.gpus })
+    const info = loadedInfo(options, { threads, gpus: loading.gpus })
     engine = new DiffusionEngine({
       info,
+      footprintOf: (bytes) => footprintOf(info, bytes),
+      residentBytes,
       architecture: imageModel.architecture,
       adapter,
       send: (message, bytes) => sidecar.send(message, bytes),
@@ -180,23 +185,31 @@ function engineConfig(
 
 function loadedInfo(
   { imageModel, onGpu }: StartOptions,
-  loaded: { readonly threads: number; readonly residentBytes: number; readonly gpus: readonly string[] },
-): LoadedMediaInfo {
+  loaded: { readonly threads: number; readonly gpus: readonly string[] },
+): Omit<LoadedMediaInfo, "footprint"> {
   const sizes = Object.values(imageModel.files).map((path) => Bun.file(path).size)
   const modelBytes = sizes.reduce((sum, size) => sum + size, 0)
   const gpus = onGpu ? loaded.gpus.slice(0, 1) : []
-  // Mapped weights count in full, although their pages are read on demand.
-  const onHost = gpus.length > 0 ? loaded.residentBytes : Math.max(loaded.residentBytes, modelBytes)
   return {
     kind: "image",
     family: imageModel.architecture,
     threads: loaded.threads,
     slots: 1,
     modelBytes,
-    devices: gpus.length > 0 ? gpus : ["CPU"],
-    footprint: {
-      ramBytes: process.memoryUsage.rss() + onHost,
-      devices: gpus.map((name) => ({ name, bytes: modelBytes })),
-    },
+    devices: gpus.length > 0 ? gpus : [CPU],
+  }
+}
+
+/** The memory of this process and of the sidecar. */
+function footprintOf(
+  { devices, modelBytes }: Omit<LoadedMediaInfo, "footprint">,
+  residentBytes: number,
+): MemoryFootprint {
+  const gpus = devices.filter((name) => name !== CPU)
+  // Mapped weights count in full, although their pages are read on demand.
+  const onHost = gpus.length > 0 ? residentBytes : Math.max(residentBytes, modelBytes)
+  return {
+    ramBytes: process.memoryUsage.rss() + onHost,
+    devices: gpus.map((name) => ({ name, bytes: modelBytes })),
   }
 }

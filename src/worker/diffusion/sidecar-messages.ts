@@ -51,6 +51,6 @@ export type FromSidecar =
   | { readonly type: "progress"; readonly step: number; readonly total: number }
   /** Followed by a PNG. */
   | { readonly type: "image" }
-  /** The image is finished; either of these two ends it. */
-  | { readonly type: "done" }
-  | { readonly type: "failed"; readonly reason: string }
+  /** The image is finished; either of these two ends it. `residentBytes`: the most that were seen so far. */
+  | { readonly type: "done"; readonly residentBytes: number }
+  | { readonly type: "failed"; readonly reason: string; readonly residentBytes: number }

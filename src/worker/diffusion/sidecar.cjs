@@ -22,6 +22,14 @@ const READ_BYTES = 1 << 16
 /** @type {SdInterface | undefined} */
 let engine
 
+/** The most memory that was seen at an event of the library. */
+let residentBytes = 0
+
+function measured() {
+  residentBytes = Math.max(residentBytes, os.memoryUsage().rss)
+  return residentBytes
+}
+
 /** Frames are sent one after another. */
 let sending = Promise.resolve()
 
@@ -70,7 +78,7 @@ async function load({ files, config }) {
     // Blocks until the model is loaded; progress is printed on stdout.
     await engine.activate()
     await saidAll()
-    send({ type: "loaded", residentBytes: os.memoryUsage().rss })
+    send({ type: "loaded", residentBytes: measured() })
   } catch (error) {
     engine = undefined
     await saidAll()
@@ -85,18 +93,23 @@ async function draw({ parameters }, source) {
       mode: source.length > 0 ? "img2img" : "txt2img",
       ...(source.length > 0 && { init_image: source }),
     })
-    if (!isAccepted) send({ type: "failed", reason: "the engine is busy" })
+    if (!isAccepted) fail("the engine is busy")
   } catch (error) {
-    send({ type: "failed", reason: String(error.message ?? error) })
+    fail(String(error.message ?? error))
   }
+}
+
+function fail(reason) {
+  send({ type: "failed", reason, residentBytes: measured() })
 }
 
 /** An event of the library: a step (as JSON), an image (as PNG), or the end of a job. */
 function take(_engine, event, data, error) {
   const mapped = mapAddonEvent(event, data, error)
   if (mapped === null) return
-  if (mapped.type === "Error") send({ type: "failed", reason: String(mapped.error) })
-  else if (mapped.type === "JobEnded") send({ type: "done" })
+  measured()
+  if (mapped.type === "Error") fail(String(mapped.error))
+  else if (mapped.type === "JobEnded") send({ type: "done", residentBytes })
   else if (typeof mapped.data === "string") send({ type: "progress", ...JSON.parse(mapped.data) })
   else send({ type: "image" }, mapped.data)
 }

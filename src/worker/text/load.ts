@@ -7,7 +7,13 @@ import { NotEnoughMemory } from "../../errors/engine"
 import { ModelLoadFailed } from "../../errors/model"
 import { Unsupported } from "../../errors/request"
 import { partPaths } from "../../formats/gguf/split"
-import { contextAdvice, leastContextBytes, MICRO_BATCH_TOKENS, mostOutputs } from "../../formats/kv-layout"
+import {
+  contextAdvice,
+  leastContextBytes,
+  MICRO_BATCH_TOKENS,
+  mostKvBytes,
+  mostOutputs,
+} from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { Adapter, applyAdapters } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
@@ -99,6 +105,9 @@ export function loadText(
       kvLayout: kv.layout,
       kvCells: kv.cells,
       kvBytes: kv.bytes,
+      kvMostCells: kv.mostCells,
+      kvMostBytes: mostKvBytes(kv),
+      ...(kv.contextLimitedBy !== undefined && { contextLimitedBy: kv.contextLimitedBy }),
       modelBytes,
       gpuLayers,
       totalLayers: model.layers + 1,
@@ -232,6 +241,7 @@ function makeContext(
   outputs: number,
 ): Context {
   const context = Context.create(model, {
+    ...settings,
     cells: kv.cells,
     layout: kv.layout,
     sequences: settings.slots,
@@ -240,9 +250,6 @@ function makeContext(
     outputs,
     decodeThreads: threads.decode,
     prefillThreads: threads.prefill,
-    kvTypeK: settings.kvTypeK,
-    kvTypeV: settings.kvTypeV,
-    flashAttention: settings.flashAttention,
   })
   if (context !== undefined) return context
   throw new ModelLoadFailed(

@@ -10,14 +10,16 @@ export interface Runnable {
   readonly wantsPromptLogprobs: boolean
 }
 
-export interface ScheduledTokens<T> {
+/** A sequence's share of a step: its next `tokens`, the last `outputs` of them with logits. */
+export interface Work<T> {
   readonly sequence: T
   readonly tokens: number
+  readonly outputs: number
 }
 
 /** The work of one decode. */
 export interface StepPlan<T> {
-  readonly work: readonly ScheduledTokens<T>[]
+  readonly work: readonly Work<T>[]
   /** Number of generating sequences. */
   readonly decodeCount: number
   /** Number of prompt tokens in `work`. */
@@ -44,19 +46,21 @@ export function planStep<T extends Runnable>(
   budget: number,
   mostOutputs: number,
 ): StepPlan<T> {
-  const work: ScheduledTokens<T>[] = []
-  for (const sequence of sequences) if (sequence.generating) work.push({ sequence, tokens: 1 })
+  const work: Work<T>[] = []
+  for (const sequence of sequences) if (sequence.generating) work.push({ sequence, tokens: 1, outputs: 1 })
   const streams = work.length
   let left = budget
   let outputs = mostOutputs - sequences.filter(({ wantsPromptLogprobs }) => !wantsPromptLogprobs).length
   for (const sequence of inOrderOfPrefill(sequences)) {
     if (left <= 0) break
     const wanted = sequence.remaining <= left + budget * OVERDRAFT ? sequence.remaining : left
-    const tokens = Math.min(wanted, sequence.wantsPromptLogprobs ? outputs : wanted)
+    const isJudged = sequence.wantsPromptLogprobs
+    const tokens = Math.min(wanted, isJudged ? outputs : wanted)
     if (tokens === 0) continue
-    work.push({ sequence, tokens })
+    const isLast = tokens === sequence.remaining
+    work.push({ sequence, tokens, outputs: isJudged ? tokens : isLast ? 1 : 0 })
     left -= tokens
-    if (sequence.wantsPromptLogprobs) outputs -= tokens
+    if (isJudged) outputs -= tokens
   }
   return { work, decodeCount: streams, promptTokens: budget - left }
 }

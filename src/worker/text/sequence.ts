@@ -1,12 +1,12 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
-import type { Slot } from "./cache/slots"
+import type { CacheablePrompt, Slot } from "./cache/slots"
 import { TextOutput, type TextPiece } from "./output/text-output"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
 
 /** One choice of a request: its tokens, its slot and its output. */
-export class Sequence implements Runnable {
+export class Sequence implements Runnable, CacheablePrompt {
   readonly request: RunningRequest
   readonly choice: number
   /** Created with the first token. */
@@ -48,6 +48,10 @@ export class Sequence implements Runnable {
     return (this.#tokens ??= toList(this.request.prepared.tokens))
   }
 
+  get cacheKey(): string {
+    return this.request.prepared.cacheKey
+  }
+
   /** Tokens not yet cached. */
   get remaining(): number {
     return this.tokens.length - (this.slot?.length ?? 0)
@@ -59,11 +63,6 @@ export class Sequence implements Runnable {
 
   get wantsPromptLogprobs(): boolean {
     return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
-  }
-
-  /** Are the logits of the token at `position` needed? */
-  wantsLogits(position: number): boolean {
-    return position === this.tokens.length - 1 || this.wantsPromptLogprobs
   }
 
   /** Appends a generated token; returns the text that can be shown now. */

@@ -1,5 +1,5 @@
 import type { Batch } from "../../llama/batch"
-import type { ScheduledTokens } from "./scheduler"
+import type { Work } from "./scheduler"
 import type { Sequence } from "./sequence"
 
 /** A token of the batch that has logits. */
@@ -15,21 +15,22 @@ export interface LogitsRow {
  * Fills the batch in order of sequence ids: llama.cpp computes sequences together only if their ids are
  * consecutive.
  */
-export function fillBatch(batch: Batch, work: readonly ScheduledTokens<Sequence>[]): LogitsRow[] {
-  const outputs: LogitsRow[] = []
+export function fillBatch(batch: Batch, work: readonly Work<Sequence>[]): LogitsRow[] {
+  const rows: LogitsRow[] = []
   batch.clear()
-  for (const { sequence, tokens } of inSlotOrder(work)) {
+  for (const { sequence, tokens, outputs } of inSlotOrder(work)) {
     const slot = sequence.slot
     if (slot === undefined) continue
-    for (let position = slot.length; position < slot.length + tokens; position++) {
-      const wanted = sequence.wantsLogits(position)
+    const end = slot.length + tokens
+    for (let position = slot.length; position < end; position++) {
+      const wanted = position >= end - outputs
       const index = batch.add(sequence.tokens[position] ?? 0, position, slot.id, wanted)
-      if (wanted) outputs.push({ sequence, position, index })
+      if (wanted) rows.push({ sequence, position, index })
     }
   }
-  return outputs
+  return rows
 }
 
-function inSlotOrder(work: readonly ScheduledTokens<Sequence>[]): ScheduledTokens<Sequence>[] {
+function inSlotOrder(work: readonly Work<Sequence>[]): Work<Sequence>[] {
   return [...work].sort((a, b) => (a.sequence.slot?.id ?? 0) - (b.sequence.slot?.id ?? 0))
 }

@@ -95,12 +95,9 @@ class TextWorker {
     // A model entirely on GPUs needs no CPU lease.
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
     this.#outbox = new StepOutbox(send)
-    this.#loop = new TextLoop({
-      ...loaded,
-      outbox: this.#outbox,
-      threads: new ThreadGovernor(loaded.threads, now),
-      now,
-    })
+    const { context, cache, threads } = loaded
+    const runtime = { context, cache, threads: new ThreadGovernor(threads, now) }
+    this.#loop = new TextLoop({ ...loaded, runtime, outbox: this.#outbox, now })
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
@@ -111,6 +108,9 @@ class TextWorker {
         return this.#cancel(message.id)
       case "render":
         return void this.#render(message)
+      case "memory-answer":
+        // It asks for none yet.
+        return
       default:
         message satisfies never
     }

@@ -7,6 +7,7 @@ import { Session } from "../../../src/cli/repl/session"
 import type { Entry } from "../../../src/cli/repl/terminal"
 import type { ModelTexts } from "../../../src/cli/show/model-texts"
 import type { ModelFacts } from "../../../src/cli/show/show-text"
+import { textOf } from "../../../src/domain/content"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { ModelNotFound } from "../../../src/errors/model"
 import { Cancelled, ContextLengthExceeded, Unsupported } from "../../../src/errors/request"
@@ -35,8 +36,8 @@ class EchoAnswers implements AnswerSource {
 
   async *answer(turn: ChatTurn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     this.turns.push(turn)
-    const question = turn.messages.at(-1)?.content ?? ""
-    const length = turn.messages.reduce((sum, { content }) => sum + content.length, 0)
+    const question = textOf(turn.messages.at(-1)?.content ?? "")
+    const length = turn.messages.reduce((sum, { content }) => sum + textOf(content).length, 0)
     if (length > this.context) throw new ContextLengthExceeded(length, this.context, "messages")
     if (question === "half a crash") yield { type: "text", text: "HALF" }
     if (question.endsWith("crash")) throw new WorkerCrashed("smol", "was killed by SIGKILL", [])

@@ -15,6 +15,8 @@ const TEXT: LoadedTextInfo = {
   kvLayout: "split",
   kvCells: 512,
   kvBytes: 1,
+  kvMostCells: 512,
+  kvMostBytes: 1,
   gpuLayers: 0,
   totalLayers: 4,
   decodeThreads: 1,

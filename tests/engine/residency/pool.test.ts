@@ -130,6 +130,20 @@ test("the estimate counts until the load is measured, then the measured size doe
   expect(bench.settle()).toEqual(["unload a: memory"])
 })
 
+test("what a worker is found to take later counts from then on, for a decision that waits too", () => {
+  const bench = new Bench(TWO)
+  bench.loaded("a")
+  bench.pool.busy("a")
+  bench.pool.remeasured("a", { ramBytes: 2000 * MIB, devices: [] })
+  expect(bench.pool.footprintOf("a")?.ramBytes).toBe(2000 * MIB)
+  bench.want("b")
+  expect(bench.settle()).toEqual(["b waits", "hold a"])
+  bench.pool.remeasured("a", { ramBytes: 1200 * MIB, devices: [] })
+  expect(bench.settle()).toEqual(["load b", "release a"])
+  bench.pool.remeasured("gone", { ramBytes: 1, devices: [] })
+  expect(bench.pool.footprintOf("gone")).toBeUndefined()
+})
+
 test("two that are wanted at once do not both take the same room", () => {
   const bench = new Bench({ limitBytes: 1500 * MIB })
   bench.want("a")

@@ -30,6 +30,15 @@ test("of three models where two fit the idle one that was used longest ago goes"
   expect(isAlive(evicted)).toBe(false)
 })
 
+test("what a worker takes while it works is shown, and counts for the next load", async () => {
+  const { engine } = testEngine({ models: THREE, memory: ROOM_FOR_TWO })
+  const growing = new Client(engine, "grow 2000", 1, { model: "a" })
+  expect((await growing.rest()).at(-1)?.type).toBe("done")
+  expect(engine.loaded()[0]?.footprint).toEqual({ ramBytes: 2000 * MIB, devices: [] })
+  await use(engine, "b")
+  expect(names(engine)).toEqual(["b"])
+})
+
 test("busy models stay: the request learns its position, and gets the room of the first that is done", async () => {
   const { engine, release } = testEngine({ models: THREE, memory: ROOM_FOR_TWO })
   const busy = ["a", "b"].map((model) => new Client(engine, "hold", 1, { model }))

@@ -54,6 +54,22 @@ test("a worker that went on without its GPU takes system memory", () => {
   expect(footprintOf(LOAD, info)).toEqual({ ramBytes: 510, devices: [] })
 })
 
+test("memory that is taken after the load is what was planned for work, and more where that is exceeded", () => {
+  const working = { ramBytes: 100, devices: [] }
+  const load = { ...LOAD, working }
+  const info = loaded(["CPU"], { ramBytes: 1000, devices: [] })
+  const after = (ramBytes: number) => footprintOf(load, info, { ramBytes, devices: [] }).ramBytes
+  expect([1000, 1060, 1100, 1500].map(after)).toEqual([1100, 1100, 1100, 1500])
+  expect(after(700)).toBe(800)
+})
+
+test("on GPUs as well", () => {
+  const info = loaded(["G0"], { ramBytes: 10, devices: [{ name: "G0", bytes: 100 }] })
+  const after = (bytes: number) => footprintOf(LOAD, info, { ramBytes: 12, devices: [{ name: "G0", bytes }] })
+  expect(after(300)).toEqual({ ramBytes: 12, devices: [{ name: "G0", bytes: 600 }] })
+  expect(after(700)).toEqual({ ramBytes: 12, devices: [{ name: "G0", bytes: 700 }] })
+})
+
 test("simulated GPUs hold what was planned", () => {
   const simulatedDevices = [{ name: "G0", bytes: 7 }]
   const info = loaded(["CPU"], { ramBytes: 10, devices: [] })
@@ -95,7 +111,7 @@ describe("a text model that failed to load for want of memory", () => {
 
   test("gets a cache that is planned anew, for half of the context", () => {
     const next = afterFailure(load({ ...SETTINGS, slots: 4 }), error)
-    expect(next?.load.kv).toEqual({
+    expect(next?.load.kv).toMatchObject({
       layout: "split",
       cells: 4 * 4096,
       contextLength: 4096,

@@ -26,6 +26,17 @@ const READERS: Readonly<Record<string, Reader>> = {
     least: { role: "user", content: "Hi" },
     free: ["content"],
   },
+  "a tool call of a chat": {
+    read: (call) => toChatCall({ messages: [{ role: "assistant", tool_calls: [call] }] }),
+    least: { id: "1", function: { name: "f" } },
+    free: [],
+  },
+  "the function of a tool call": {
+    read: (called) =>
+      toChatCall({ messages: [{ role: "assistant", tool_calls: [{ id: "1", function: called }] }] }),
+    least: { name: "f" },
+    free: ["arguments"],
+  },
   "stream_options of a chat": {
     read: (stream_options) => toChatCall({ messages: USER_HI, stream_options }),
     least: {},
@@ -184,6 +195,15 @@ test.each([
   [{ messages: Array(16_385).fill(USER_HI[0]) }, "messages must have at most 16384 entries, got 16385"],
   [
     { messages: Array(2).fill({ role: "user", content: Array(8193).fill({ type: "text", text: "x" }) }) },
+    "messages must have at most 16384 parts of content in all, got 16386",
+  ],
+  [
+    {
+      messages: Array(2).fill({
+        role: "assistant",
+        tool_calls: Array(8193).fill({ id: "1", function: { name: "f" } }),
+      }),
+    },
     "messages must have at most 16384 parts of content in all, got 16386",
   ],
   [

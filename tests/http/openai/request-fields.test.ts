@@ -1,17 +1,13 @@
 import { describe, expect, test } from "bun:test"
 import { XllmError } from "../../../src/errors/base"
+import { SPEECH_FIELDS, TRANSCRIPTION_FIELDS } from "../../../src/http/openai/audio/audio-fields"
 import { toSpeechCall } from "../../../src/http/openai/audio/speech-call"
 import { toTranscriptionCall } from "../../../src/http/openai/audio/transcription-call"
 import { toEditCall } from "../../../src/http/openai/images/image-call"
-import {
-  CHAT_FIELDS,
-  COMPLETION_FIELDS,
-  type FieldTable,
-  IMAGE_FIELDS,
-  SPEECH_FIELDS,
-  TRANSCRIPTION_FIELDS,
-} from "../../../src/http/openai/request-fields"
+import { IMAGE_FIELDS } from "../../../src/http/openai/images/image-fields"
+import { CHAT_FIELDS, COMPLETION_FIELDS } from "../../../src/http/openai/request-fields"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
+import type { FieldTable } from "../../../src/http/read/field-table"
 import { USER_HI } from "../../support/http"
 
 /** Fields by server, as their sources or documentation list them. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { textOf } from "../../../src/domain/content"
 import { XllmError } from "../../../src/errors/base"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
 import { USER_HI } from "../../support/http"
@@ -344,9 +345,48 @@ describe("messages", () => {
       { type: "text", text: "a" },
       { type: "text", text: "b" },
     ]
-    expect(messagesOf({ role: "user", content: parts })[0]?.content).toBe("a\nb")
+    const [message] = messagesOf({ role: "user", content: parts })
+    expect(message?.content).toEqual([
+      { type: "text", text: "a" },
+      { type: "text", text: "b" },
+    ])
+    expect(textOf(message?.content ?? "")).toBe("a\nb")
     expect(messagesOf({ role: "assistant", content: null }, ...USER_HI)[0]?.content).toBe("")
     expect(messagesOf({ role: "assistant", content: null, tool_calls: [] }, ...USER_HI)[0]?.content).toBe("")
+  })
+
+  test("of an assistant may have tool calls, with arguments as the model wrote them", () => {
+    const given = { id: "c1", type: "function", function: { name: "add", arguments: '{"a": 1, "b"' } }
+    const [message] = messagesOf({ role: "assistant", content: null, tool_calls: [given] })
+    expect(message).toEqual({
+      role: "assistant",
+      content: "",
+      toolCalls: [{ id: "c1", name: "add", arguments: '{"a": 1, "b"' }],
+    })
+    const bare = { id: "c2", function: { name: "now" } }
+    expect(messagesOf({ role: "assistant", tool_calls: [bare] })[0]?.toolCalls).toEqual([
+      { id: "c2", name: "now", arguments: "{}" },
+    ])
+  })
+
+  test.each([
+    [[{ role: "assistant", tool_calls: {} }], "messages[0].tool_calls must be an array, got an object"],
+    [[{ role: "assistant", tool_calls: ["x"] }], 'messages[0].tool_calls[0] must be an object, got "x"'],
+    [[{ role: "assistant", tool_calls: [{}] }], "messages[0].tool_calls[0].id is required"],
+    [
+      [{ role: "assistant", tool_calls: [{ id: "1" }] }],
+      "messages[0].tool_calls[0].function.name is required",
+    ],
+    [
+      [{ role: "assistant", tool_calls: [{ id: "1", function: { name: "f", arguments: { a: 1 } } }] }],
+      "messages[0].tool_calls[0].function.arguments must be a string, got an object",
+    ],
+    [
+      [{ role: "user", content: "", tool_calls: [{ id: "1", function: { name: "f" } }] }],
+      "messages[0].tool_calls is for role assistant only, got user",
+    ],
+  ])("%j have no valid tool calls: %s", (messages, message) => {
+    expect(refused({ messages })).toMatchObject({ code: "invalid_request_error", status: 400, message })
   })
 
   test.each([
@@ -379,7 +419,10 @@ describe("messages", () => {
     [{ role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] }, "messages[0].content[0]"],
     [{ role: "user", content: [{ type: "input_audio", input_audio: {} }] }, "messages[0].content[0]"],
     [{ role: "user", content: [{ type: "file", file: {} }] }, "messages[0].content[0]"],
-    [{ role: "assistant", content: null, tool_calls: [{ id: "1" }] }, "messages[0].tool_calls"],
+    [
+      { role: "assistant", tool_calls: [{ id: "1", type: "custom", custom: {} }] },
+      "messages[0].tool_calls[0]",
+    ],
     [{ role: "assistant", content: "", function_call: {} }, "messages[0].function_call"],
   ])("%j are unsupported", (message, param) => {
     expect(refused({ messages: [message] })).toMatchObject({ code: "unsupported", status: 400, param })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Metrics } from "../../../src/metrics"
+import { Metrics } from "../../../src/metrics/metrics"
 import { errorOf, fakeServer, type FakeServerOptions } from "../../support/http"
 
 const SOUND = { file: new File(["x"], "a.wav"), model: "ears" }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { listen } from "../../../src/http/server/listen"
-import { Metrics } from "../../../src/metrics"
+import { Metrics } from "../../../src/metrics/metrics"
 import { FakeEngine, LOADED_TINY, TINY_INFO } from "../../support/fakes/fake-engine"
 import { fakeServer, USER_HI } from "../../support/http"
 import { noPrometheus, promtool, startPrometheus } from "../../support/prometheus"

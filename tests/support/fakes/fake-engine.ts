@@ -357,6 +357,8 @@ export const TINY_INFO: LoadedTextInfo = {
   kvLayout: "unified",
   kvCells: 2048,
   kvBytes: 1000,
+  kvMostCells: 2048,
+  kvMostBytes: 1000,
   modelBytes: 234,
   gpuLayers: 1,
   totalLayers: 2,

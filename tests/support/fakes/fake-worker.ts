@@ -5,6 +5,7 @@
  * load, or finishes the oldest `hold` request.
  */
 import type { RenderedPrompt, SamplingParameters } from "../../../src/domain/chat"
+import { textOf } from "../../../src/domain/content"
 import type { LoadedModelInfo, WorkerCounters } from "../../../src/domain/loaded-model"
 import type { ModelKind } from "../../../src/domain/model"
 import type { WorkEvent, WorkRequest } from "../../../src/domain/tasks"
@@ -33,9 +34,9 @@ export type FakeModel =
 /**
  * How a request behaves. `say N`: N texts, one per step; `drip N`: the same, at ten steps a second. `hold`: one text,
  * then steps until released or cancelled. `hang`: one text, then silence. `crash`: one text, then exits with a last
- * message. `fail`: one text, then an error.
+ * message. `fail`: one text, then an error. `grow N`: says first that it now takes N MiB of memory, then one text.
  */
-export type FakePrompt = `${"say" | "drip"} ${number}` | "hold" | "hang" | "crash" | "fail"
+export type FakePrompt = `${"say" | "drip" | "grow"} ${number}` | "hold" | "hang" | "crash" | "fail"
 
 interface Running {
   readonly id: number
@@ -78,6 +79,8 @@ function info(): LoadedModelInfo {
     kvLayout: "unified",
     kvCells: 4096,
     kvBytes: 1000,
+    kvMostCells: 4096,
+    kvMostBytes: 1000,
     gpuLayers: 0,
     totalLayers: 2,
     decodeThreads: 1,
@@ -237,7 +240,7 @@ function endOf(kind: WorkRequest["kind"], waits: Running["timings"]): readonly W
 function commandOf(request: WorkRequest): string {
   switch (request.kind) {
     case "chat":
-      return request.messages[0]?.content ?? ""
+      return textOf(request.messages[0]?.content ?? "")
     case "completion":
     case "image":
       return String(request.prompt)
@@ -260,6 +263,9 @@ function generate(message: ToAnyWorker & { readonly type: "generate" }): void {
   const left = Number(/^(?:say|drip) (\d+)$/.exec(command)?.[1] ?? 1)
   const weight = request.kind === "chat" || request.kind === "completion" ? request.n : 1
   running.set(id, { id, kind: request.kind, command, weight, timings: { queueMs, loadMs }, left })
+  const grown = /^grow (\d+)$/.exec(command)?.[1]
+  if (grown !== undefined)
+    tell({ type: "footprint", footprint: { ramBytes: Number(grown) * 1024 ** 2, devices: [] } })
   planStep(0)
 }
 

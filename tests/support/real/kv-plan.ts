@@ -7,7 +7,19 @@ import { systemMemory } from "../../../src/lib/system/system-memory"
 import { readWeights } from "../../../src/store/local/model-file"
 
 /** For files that the worker is to refuse. */
-const SMALL: KvPlan = { layout: "unified", cells: 512, contextLength: 512, bytes: 0, certainBytes: 0 }
+const SMALL: KvPlan = {
+  layout: "unified",
+  cells: 512,
+  sequences: 1,
+  slots: 1,
+  contextLength: 512,
+  mostCells: 512,
+  layoutIsFixed: false,
+  bytes: 0,
+  bytesPerCell: 0,
+  bytesPerSequence: 0,
+  certainBytes: 0,
+}
 
 /** The KV cache that the engine would plan for a worker that is started without one. */
 export async function kvPlanOf(path: string, settings: TextModelSettings): Promise<KvPlan> {

@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { MemoryFootprint } from "../../../src/domain/device"
 import type { LoadedModelInfo } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { TextModelSettings } from "../../../src/domain/settings"
@@ -87,6 +88,7 @@ export abstract class MediaWorker<
   readonly #events = new EventReader<E>()
   readonly #work = new Map<number, W>()
   #info: LoadedModelInfo | undefined
+  #footprint: MemoryFootprint | undefined
   #nextId = 1
 
   protected constructor(kind: ModelKind, command: MediaWorkerOptions["command"]) {
@@ -127,6 +129,11 @@ export abstract class MediaWorker<
     return this.#info
   }
 
+  /** The memory by its last report. */
+  get footprint(): MemoryFootprint {
+    return this.#footprint ?? this.info.footprint
+  }
+
   get pid(): number {
     return this.#child.pid
   }
@@ -156,6 +163,7 @@ export abstract class MediaWorker<
   #hear(message: FromWorker<E>): void {
     if (message.type === "ready") this.#ready.resolve(message.info)
     if (message.type === "load-failed") this.#ready.reject(fromWire(message.error))
+    if (message.type === "footprint") this.#footprint = message.footprint
     if (message.type !== "step") return
     this.signs++
     for (const entry of this.#events.read(message.events)) this.#work.get(entry.id)?.take(entry)

@@ -10,6 +10,7 @@ import type {
 import type { LoadedModelInfo, LoadedTextInfo, WorkerCounters } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../../../src/domain/settings"
+import { toLoadSettings } from "../../../src/engine/model-kinds"
 import { DEFAULT_TIMEOUTS } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
 import { fromWire, type XllmError } from "../../../src/errors/base"
@@ -21,6 +22,7 @@ import {
   EventReader,
   type RequestEvent,
 } from "../../../src/protocol/wire"
+import { BUILT_IN_SETTINGS } from "../built-in-settings"
 import { kvPlanOf } from "./kv-plan"
 
 /** The command that starts a real worker from the sources. */
@@ -33,21 +35,13 @@ export function realWorkerCommand(kind: ModelKind | "probe"): readonly string[] 
  * synchronise at every operation, which is very slow when other tests keep the cores busy.
  */
 export const EXACT_SETTINGS: TextModelSettings = {
-  contextLength: null,
-  slots: 16,
+  ...toLoadSettings(BUILT_IN_SETTINGS),
   decodeThreads: 1,
   prefillThreads: 1,
   gpuLayers: 0,
-  splitMode: "layer",
-  tensorSplit: null,
-  devices: null,
   kvTypeK: "f32",
   kvTypeV: "f32",
-  kvLayout: null,
-  kvCells: null,
   flashAttention: "off",
-  memoryMap: true,
-  memoryLock: false,
 }
 
 export const LAYOUTS: readonly KvLayout[] = ["split", "unified"]

@@ -1,6 +1,6 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
-import type { TextModelSettings } from "../../../src/domain/settings"
+import type { KvPlan, TextModelSettings } from "../../../src/domain/settings"
 import { writeTinyModel } from "../../support/files/tiny-model"
 import { RealWorker } from "../../support/real/real-worker"
 import { tempFolder } from "../../support/temp-folder"
@@ -60,10 +60,23 @@ test("a context that was not asked for may be shortened where it does not fit", 
 })
 
 test("a worker makes the KV cache that was planned, whatever it would choose itself", async () => {
-  const kv = { layout: "unified", cells: 1024, contextLength: 700, bytes: 1024 * BYTES_PER_CELL } as const
+  const bytes = 1024 * BYTES_PER_CELL
+  const kv: KvPlan = {
+    layout: "unified",
+    cells: 1024,
+    sequences: 4,
+    slots: 4,
+    contextLength: 700,
+    mostCells: 1024,
+    layoutIsFixed: false,
+    bytes,
+    bytesPerCell: BYTES_PER_CELL,
+    bytesPerSequence: 0,
+    certainBytes: bytes,
+  }
   await using worker = await RealWorker.start(path, {
     settings: { contextLength: 2048, kvLayout: "split", slots: 4 },
-    kv: { ...kv, certainBytes: kv.bytes },
+    kv,
   })
   expect(worker.info).toMatchObject({
     kvLayout: "unified",

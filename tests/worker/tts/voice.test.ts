@@ -79,6 +79,16 @@ describe("a text-to-speech model", () => {
     expect(audio.map(({ bytes }) => bytes.length / 2 / SAMPLES_PER_CHARACTER)).toEqual([4, 4, 6, 0])
   })
 
+  test("reports the memory that its work takes beyond the load, before the work ends", async () => {
+    using temp = tempFolder()
+    writeTinyTtsModel(join(temp.path, "voice"))
+    await using fresh = await RealTtsModel.start(join(temp.path, "voice"))
+    const loaded = fresh.info.footprint
+    expect(fresh.footprint).toEqual(loaded)
+    await fresh.speak({ input: "the long way home ".repeat(20) })
+    expect(fresh.footprint.ramBytes).toBeGreaterThan(loaded.ramBytes + 1024 ** 2)
+  })
+
   test("cuts a long first sentence at its first clause", async () => {
     const clause = "when the long day came to its end,"
     const { audio } = await voice.speak({ input: `${clause} nobody knew who had seen the old man last.` })

@@ -1,12 +1,13 @@
 import type { AudioFormat, SpeechRequest } from "../../../domain/speech"
 import { InvalidRequest } from "../../../errors/request"
 import { NUMBERS, TEXTS } from "../../../limits"
+import { refuseUnsupported } from "../../read/field-table"
 import { checkInteger, checkText, defined, Fields, invalidField, readCharacters } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import { isJsonObject, type JsonObject } from "../../read/json-body"
 import { AUDIO_FORMATS, SPEECH_SPEED } from "../../read/media-options"
 import { readModelOptions } from "../../read/options"
-import { refuseUnsupported, SPEECH_FIELDS } from "../request-fields"
+import { SPEECH_FIELDS } from "./audio-fields"
 
 const DEFAULT_FORMAT: AudioFormat = "mp3"
 

@@ -1,6 +1,7 @@
 import type { TranscriptionRequest } from "../../../domain/transcription"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { COUNTS, TEXTS } from "../../../limits"
+import { refuseUnsupported } from "../../read/field-table"
 import { defined, Fields, invalidField } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/json-body"
@@ -8,7 +9,7 @@ import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../read/media-opti
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
 import type { TimesTold } from "../../render/verbose-transcript"
-import { refuseUnsupported, TRANSCRIPTION_FIELDS } from "../request-fields"
+import { TRANSCRIPTION_FIELDS } from "./audio-fields"
 
 const TEMPERATURE = { min: 0, max: 1 }
 

@@ -1,6 +1,7 @@
 import type { ImageFormat, ImageRequest } from "../../../domain/image"
 import { InvalidRequest } from "../../../errors/request"
 import { TEXTS } from "../../../limits"
+import { refuseUnsupported } from "../../read/field-table"
 import { defined, Fields, invalidField, readCharacters } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/json-body"
@@ -18,7 +19,7 @@ import {
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
 import { readSeed } from "../../read/seed"
-import { IMAGE_FIELDS, refuseUnsupported } from "../request-fields"
+import { IMAGE_FIELDS } from "./image-fields"
 
 /** OpenAI's limit for `partial_images`. */
 const PARTIAL_IMAGES = { min: 0, max: 3 }

@@ -14,10 +14,16 @@ export interface LoadedTextBody {
   readonly kind: "text"
   readonly context_length: number
   readonly trained_context_length: number
+  /** Why the context is shorter than the trained one, without its having been set; `null`: it is not. */
+  readonly context_limited_by: "memory" | null
   readonly slots: number
   readonly kv_layout: LoadedTextInfo["kvLayout"]
+  /** At present, as are `kv_layout` and `kv_bytes`. */
   readonly kv_cells: number
   readonly kv_bytes: number
+  /** Sizes up to which the KV cache may grow. */
+  readonly kv_most_cells: number
+  readonly kv_most_bytes: number
   readonly model_bytes: number
   readonly gpu_layers: number
   readonly total_layers: number
@@ -164,10 +170,13 @@ function toTextBody(info: LoadedTextInfo): LoadedTextBody {
     kind: info.kind,
     context_length: info.contextLength,
     trained_context_length: info.trainedContextLength,
+    context_limited_by: info.contextLimitedBy ?? null,
     slots: info.slots,
     kv_layout: info.kvLayout,
     kv_cells: info.kvCells,
     kv_bytes: info.kvBytes,
+    kv_most_cells: info.kvMostCells,
+    kv_most_bytes: info.kvMostBytes,
     model_bytes: info.modelBytes,
     gpu_layers: info.gpuLayers,
     total_layers: info.totalLayers,

@@ -2,7 +2,7 @@ import type { KvLayout } from "../../../domain/settings"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
-import { canTrim, type MemoryTraits, type Slot, type SlotPlacement } from "./slots"
+import { type CacheablePrompt, canTrim, type MemoryTraits, type Slot, type SlotPlacement } from "./slots"
 
 /** Share of free memory that saved states may use; a state that is not copied is recomputed. */
 const SAVED_SHARE = 1 / 4
@@ -20,6 +20,8 @@ export class KvCache {
   readonly #tainted = new Set<Slot>()
 
   readonly #mostSavedBytes: () => number
+  /** Counts the decode steps. */
+  #step = 0
 
   /** `mostSavedBytes`: the current memory limit for saved states; a cache may be larger than free memory. */
   constructor(
@@ -36,6 +38,7 @@ export class KvCache {
     this.slots = Array.from({ length: slots }, (_, id) => ({
       id,
       tokens: [],
+      cacheKey: "",
       length: 0,
       busy: false,
       lastUsed: 0,
@@ -56,21 +59,33 @@ export class KvCache {
     )
   }
 
-  /** Assigns the slot to `tokens`; returns how many of them are cached in it. */
-  occupy({ slot, source, keep }: SlotPlacement, tokens: readonly number[]): number {
+  /** Call at the start of every step, for the order of last use. */
+  nextStep(): void {
+    this.#step++
+  }
+
+  /** Assigns the slot to a prompt; returns how many of its tokens are cached in it. */
+  occupy({ slot, source, keep }: SlotPlacement, { tokens, cacheKey }: CacheablePrompt): number {
     const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
     // The saved state is outdated: later copies need the new contents.
     this.#saved.delete(slot)
     slot.tokens = tokens
+    slot.cacheKey = cacheKey
     slot.length = kept
     slot.busy = true
     return kept
   }
 
   /** Ends the use by a sequence; the cached tokens remain available. */
-  release(slot: Slot, step: number): void {
+  release(slot: Slot): void {
     slot.busy = false
-    slot.lastUsed = step
+    slot.lastUsed = this.#step
+  }
+
+  /** Counts `tokens` that were computed in the slot. */
+  advance(slot: Slot, tokens: number): void {
+    slot.length += tokens
+    slot.lastUsed = this.#step
   }
 
   clear(slot: Slot): void {

@@ -1,3 +1,4 @@
+import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
 import { choosePlacement, commonPrefix, reusable } from "./slots"
@@ -18,10 +19,14 @@ type Leader = Sequence["leader"]
  * for it and copies its cache, so that a common prefix is computed once.
  */
 export class SlotAllocator {
-  readonly #cache: KvCache
+  readonly #runtime: Pick<Runtime, "cache">
 
-  constructor(cache: KvCache) {
-    this.#cache = cache
+  constructor(runtime: Pick<Runtime, "cache">) {
+    this.#runtime = runtime
+  }
+
+  get #cache(): KvCache {
+    return this.#runtime.cache
   }
 
   /**
@@ -48,13 +53,13 @@ export class SlotAllocator {
 
   #place(sequence: Sequence, running: readonly Sequence[]): boolean {
     const { slots, traits } = this.#cache
-    const placement = choosePlacement(sequence.tokens, slots, traits, sequence.request.prepared.usesCache)
+    const placement = choosePlacement(sequence, slots, traits, sequence.request.prepared.usesCache)
     if (placement === undefined) return false
     const shared = traits.shares && placement.source !== placement.slot ? placement.keep : 0
     const owner = placement.source.tokens
     if (!this.#hasSpace([...running, { tokens: sequence.tokens, shared: { tokens: shared, owner } }]))
       return false
-    this.#cache.occupy(placement, sequence.tokens)
+    this.#cache.occupy(placement, sequence)
     sequence.slot = placement.slot
     sequence.shared = { tokens: shared, owner }
     sequence.waitedSteps = 0
@@ -75,9 +80,10 @@ export class SlotAllocator {
   #findLeader(sequence: Sequence, running: readonly Sequence[]): Leader {
     const { traits, slots } = this.#cache
     if (!sequence.request.prepared.usesCache || !traits.trims || traits.window > 0) return undefined
-    const cached = Math.max(...slots.map((slot) => reusable(slot, sequence.tokens, traits)))
+    const cached = Math.max(...slots.map((slot) => reusable(slot, sequence, traits)))
     let best: Leader
     for (const other of running) {
+      if (other.cacheKey !== sequence.cacheKey) continue
       const length = commonPrefix(
         other.tokens,
         other.tokens.length,

@@ -1,9 +1,18 @@
+/** What a cached prefix is found by. */
+export interface CacheablePrompt {
+  readonly tokens: readonly number[]
+  /** What its cells depend on besides the tokens; a prefix with another key is never reused. */
+  readonly cacheKey: string
+}
+
 /** One sequence of the KV cache and the tokens cached in it. */
 export interface Slot {
   /** llama.cpp's sequence id. */
   id: number
   /** The first `length` of these are cached. Shared with the sequence that runs in this slot. */
   tokens: readonly number[]
+  /** Of the prompt that they were computed for, see {@link CacheablePrompt}. */
+  cacheKey: string
   length: number
   /** Is a sequence running here? */
   busy: boolean
@@ -58,8 +67,10 @@ export function commonPrefix(
  * How many tokens of `prompt` a slot can provide. The last one is always evaluated, because its logits are
  * needed.
  */
-export function reusable(slot: Slot, prompt: readonly number[], traits: MemoryTraits): number {
-  const keep = commonPrefix(slot.tokens, slot.length, prompt, prompt.length - 1)
+export function reusable(slot: Slot, prompt: CacheablePrompt, traits: MemoryTraits): number {
+  if (slot.cacheKey !== prompt.cacheKey) return 0
+  const { tokens } = prompt
+  const keep = commonPrefix(slot.tokens, slot.length, tokens, tokens.length - 1)
   if (keep === slot.length) return keep
   return traits.trims && canTrim(slot, keep, traits) ? keep : 0
 }
@@ -74,7 +85,7 @@ export function canTrim(slot: Slot, keep: number, traits: MemoryTraits): boolean
  * slot is idle and loses little, otherwise copied into the slot with the least valuable cache.
  */
 export function choosePlacement(
-  prompt: readonly number[],
+  prompt: CacheablePrompt,
   slots: readonly Slot[],
   traits: MemoryTraits,
   cachePrompt: boolean,
@@ -103,7 +114,7 @@ interface Candidate {
   readonly keep: number
 }
 
-function longest(slots: readonly Slot[], prompt: readonly number[], traits: MemoryTraits): Candidate {
+function longest(slots: readonly Slot[], prompt: CacheablePrompt, traits: MemoryTraits): Candidate {
   let best: Candidate | undefined
   for (const slot of slots) {
     const keep = reusable(slot, prompt, traits)

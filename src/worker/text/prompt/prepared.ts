@@ -48,5 +48,7 @@ export interface PreparedRequest {
   readonly isJudged: boolean
   /** May a cached prefix be reused? */
   readonly usesCache: boolean
+  /** What its cells depend on besides its tokens; prefixes are shared only among equal keys. */
+  readonly cacheKey: string
   readonly returnProgress: boolean
 }

@@ -71,6 +71,8 @@ export class RequestPreparer {
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
       isJudged,
       usesCache: request.cachePrompt && !isJudged,
+      // The adapters of a model are the same for all its requests.
+      cacheKey: "",
       returnProgress: request.returnProgress,
     }
   }

@@ -1,7 +1,7 @@
 import type { TokenLogprob } from "../../../domain/chat"
-import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import { LogprobReader } from "./logprobs"
 import { SequenceSampler } from "./sequence-sampler"
@@ -13,14 +13,14 @@ export interface SampledToken {
 
 /** Samples tokens according to each sequence's request. */
 export class TokenSampler {
-  readonly #context: Context
+  readonly #runtime: Pick<Runtime, "context">
   readonly #model: Model
   readonly #vocabulary: Vocabulary
   readonly #contextLength: number
   readonly #endTokens: readonly number[]
 
-  constructor(context: Context, model: Model, contextLength: number) {
-    this.#context = context
+  constructor(runtime: Pick<Runtime, "context">, model: Model, contextLength: number) {
+    this.#runtime = runtime
     this.#model = model
     this.#vocabulary = model.vocabulary
     this.#contextLength = contextLength
@@ -32,10 +32,11 @@ export class TokenSampler {
    * @throws DecodeFailed if they are NaN, InvalidRequest if the request excludes all tokens
    */
   sample(sequence: Sequence, index: number): SampledToken {
+    const { context } = this.#runtime
     const { topLogprobs, sampling } = sequence.request.prepared
-    const reader = topLogprobs === undefined ? undefined : LogprobReader.of(this.#context.logits(index))
+    const reader = topLogprobs === undefined ? undefined : LogprobReader.of(context.logits(index))
     sequence.sampler ??= new SequenceSampler(this.#model, sampling, sequence.choice, this.#contextLength)
-    const token = sequence.sampler.choose(this.#context, index, sequence.tokens, this.#ruledOut(sequence))
+    const token = sequence.sampler.choose(context, index, sequence.tokens, this.#ruledOut(sequence))
     return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
   }
 
@@ -51,7 +52,7 @@ export class TokenSampler {
 
   /** The log probability of a given token, from the logits at `index` of the batch. @throws DecodeFailed */
   scoreToken(index: number, token: number, count: number): TokenLogprob {
-    const reader = LogprobReader.ofUnchanged(this.#context.logits(index))
+    const reader = LogprobReader.ofUnchanged(this.#runtime.context.logits(index))
     return reader.read(token, count, (id) => this.#vocabulary.bytes(id))
   }
 

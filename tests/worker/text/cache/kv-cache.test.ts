@@ -31,11 +31,13 @@ afterAll(() => {
   closeSync(devNull)
 })
 
-const PROMPT = Array.from({ length: 100 }, (_, index) => 265 + ((index * 37) % 200))
+const TOKENS = Array.from({ length: 100 }, (_, index) => 265 + ((index * 37) % 200))
+const PROMPT = { tokens: TOKENS, cacheKey: "" }
 
 /** A cache of two slots, the first of which has the prompt, and what its state takes. */
 function cached(mostSavedBytes: (stateBytes: number) => number) {
   const context = Context.create(model, {
+    ...EXACT_SETTINGS,
     cells: 512,
     layout: "split",
     sequences: 2,
@@ -44,9 +46,6 @@ function cached(mostSavedBytes: (stateBytes: number) => number) {
     outputs: 8,
     decodeThreads: 1,
     prefillThreads: 1,
-    kvTypeK: "f32",
-    kvTypeV: "f32",
-    flashAttention: "off",
   })
   if (context === undefined) throw new Error("llama.cpp refused the context")
   const cache = new KvCache(context, model, 2, "split", () => mostSavedBytes(context.stateSize(0)))
@@ -54,9 +53,9 @@ function cached(mostSavedBytes: (stateBytes: number) => number) {
   if (first === undefined || second === undefined) throw new Error("there are no slots")
   cache.occupy({ slot: first, source: first, keep: 0 }, PROMPT)
   const batch = new Batch(512, 2)
-  PROMPT.forEach((token, place) => batch.add(token, place, 0, false))
+  TOKENS.forEach((token, place) => batch.add(token, place, 0, false))
   expect(context.decode(batch)).toBe("done")
-  first.length = PROMPT.length
+  first.length = TOKENS.length
   return { context, cache, first, second }
 }
 

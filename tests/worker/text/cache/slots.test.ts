@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import {
+  type CacheablePrompt,
   choosePlacement,
   commonPrefix,
   leastRecentlyUsedPrefix,
@@ -15,7 +16,11 @@ function run(first: number, length: number): number[] {
 }
 
 function slot(id: number, tokens: readonly number[] = [], more: Partial<Slot> = {}): Slot {
-  return { id, tokens, length: tokens.length, busy: false, lastUsed: 0, ...more }
+  return { id, tokens, cacheKey: "", length: tokens.length, busy: false, lastUsed: 0, ...more }
+}
+
+function prompt(tokens: readonly number[], cacheKey = ""): CacheablePrompt {
+  return { tokens, cacheKey }
 }
 
 function traits(more: Partial<MemoryTraits> = {}): MemoryTraits {
@@ -24,12 +29,12 @@ function traits(more: Partial<MemoryTraits> = {}): MemoryTraits {
 
 /** Slot ids and the length of what is reused: easier to read than whole slots. */
 function place(
-  prompt: readonly number[],
+  tokens: readonly number[],
   slots: readonly Slot[],
   memory: MemoryTraits = traits(),
   cachePrompt = true,
 ): { slot: number; source: number; keep: number } | undefined {
-  const placement = choosePlacement(prompt, slots, memory, cachePrompt)
+  const placement = choosePlacement(prompt(tokens), slots, memory, cachePrompt)
   return placement && { slot: placement.slot.id, source: placement.source.id, keep: placement.keep }
 }
 
@@ -46,33 +51,40 @@ describe("the common prefix of two token lists", () => {
 
 describe("what a slot can provide of a prompt", () => {
   test("is its cached prefix, but never the prompt's last token, whose logits are wanted", () => {
-    expect(reusable(slot(0, run(0, 100)), run(0, 100), traits())).toBe(99)
-    expect(reusable(slot(0, run(0, 50)), run(0, 100), traits())).toBe(50)
+    expect(reusable(slot(0, run(0, 100)), prompt(run(0, 100)), traits())).toBe(99)
+    expect(reusable(slot(0, run(0, 50)), prompt(run(0, 100)), traits())).toBe(50)
   })
 
   test("does not go beyond what is cached already of its tokens", () => {
-    expect(reusable(slot(0, run(0, 100), { length: 30 }), run(0, 100), traits())).toBe(30)
+    expect(reusable(slot(0, run(0, 100), { length: 30 }), prompt(run(0, 100)), traits())).toBe(30)
+  })
+
+  test("is nothing where it was computed with something else than the prompt's tokens", () => {
+    const cached = slot(0, run(0, 100), { cacheKey: "a" })
+    expect(reusable(cached, prompt(run(0, 100), "a"), traits())).toBe(99)
+    expect(reusable(cached, prompt(run(0, 100), "b"), traits())).toBe(0)
+    expect(reusable(cached, prompt([...run(0, 100), 7]), traits({ trims: false }))).toBe(0)
   })
 
   test("is nothing but the whole where the memory cannot give up a tail", () => {
     const memory = traits({ trims: false })
-    expect(reusable(slot(0, run(0, 100)), [...run(0, 100), 7], memory)).toBe(100)
-    expect(reusable(slot(0, run(0, 100)), [...run(0, 99), 7, 8], memory)).toBe(0)
-    expect(reusable(slot(0, run(0, 100)), run(0, 100), memory)).toBe(0)
+    expect(reusable(slot(0, run(0, 100)), prompt([...run(0, 100), 7]), memory)).toBe(100)
+    expect(reusable(slot(0, run(0, 100)), prompt([...run(0, 99), 7, 8]), memory)).toBe(0)
+    expect(reusable(slot(0, run(0, 100)), prompt(run(0, 100)), memory)).toBe(0)
   })
 
   test("is nothing where the window has dropped what the next token looks back on", () => {
     const dropped = (first: number) => traits({ window: 10, firstPosition: () => first })
     const cached = slot(0, run(0, 100))
-    const prompt = [...run(0, 50), 7, 8]
-    expect(reusable(cached, prompt, dropped(90))).toBe(0)
-    expect(reusable(cached, prompt, dropped(41))).toBe(0)
-    expect(reusable(cached, prompt, dropped(40))).toBe(50)
+    const turned = prompt([...run(0, 50), 7, 8])
+    expect(reusable(cached, turned, dropped(90))).toBe(0)
+    expect(reusable(cached, turned, dropped(41))).toBe(0)
+    expect(reusable(cached, turned, dropped(40))).toBe(50)
   })
 
   test("is the whole with a window too, where nothing has to be given up", () => {
     const memory = traits({ window: 10, firstPosition: () => 90 })
-    expect(reusable(slot(0, run(0, 100)), [...run(0, 100), 7], memory)).toBe(100)
+    expect(reusable(slot(0, run(0, 100)), prompt([...run(0, 100), 7]), memory)).toBe(100)
   })
 })
 
@@ -155,7 +167,7 @@ describe("a prompt", () => {
           lastUsed: bits % 7,
         })
       })
-      const placement = choosePlacement(run(0, 40), slots, traits({ shares: state % 2 === 0 }), true)
+      const placement = choosePlacement(prompt(run(0, 40)), slots, traits({ shares: state % 2 === 0 }), true)
       if (placement === undefined) {
         expect(slots.every((each) => each.busy)).toBe(true)
         continue

@@ -28,6 +28,7 @@ beforeAll(async () => {
   model = Model.load(library, path, EXACT_SETTINGS) ?? refused()
   context =
     Context.create(model, {
+      ...EXACT_SETTINGS,
       cells: 512,
       layout: "split",
       sequences: 1,
@@ -36,9 +37,6 @@ beforeAll(async () => {
       outputs: 8,
       decodeThreads: 1,
       prefillThreads: 1,
-      kvTypeK: "f32",
-      kvTypeV: "f32",
-      flashAttention: "off",
     }) ?? refused()
 })
 afterAll(() => {

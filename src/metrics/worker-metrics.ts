@@ -1,0 +1,83 @@
+import type { StepUsage } from "../domain/loaded-model"
+import { type MetricRegistry, WAITING } from "./registry"
+
+/** A worker process: the n-th replica of a model. */
+export interface CountedWorker {
+  readonly model: string
+  readonly replica: number
+}
+
+const SEQUENCES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+/** Worker processes: loads, ends and decode steps. The methods are those of the engine's `EngineObserver`. */
+export class WorkerMetrics {
+  readonly #metrics: ReturnType<typeof createWorkerMetrics>
+  /** By model and replica: what the newest step used. */
+  readonly #kvCellsUsed = new Map<string, CountedWorker & { readonly cells: number }>()
+
+  constructor(registry: MetricRegistry) {
+    this.#metrics = createWorkerMetrics(registry)
+  }
+
+  /** The cells in use after the newest step of each worker. */
+  get kvCellsUsed(): Iterable<CountedWorker & { readonly cells: number }> {
+    return this.#kvCellsUsed.values()
+  }
+
+  modelLoaded({ model }: CountedWorker, ms: number): void {
+    this.#metrics.loads.inc({ model, result: "loaded" })
+    this.#metrics.loadSeconds.observe({ model }, ms / 1000)
+  }
+
+  modelLoadFailed({ model }: CountedWorker): void {
+    this.#metrics.loads.inc({ model, result: "failed" })
+  }
+
+  modelUnloaded(worker: CountedWorker, reason: string): void {
+    const { model } = worker
+    this.#kvCellsUsed.delete(keyOf(worker))
+    this.#metrics.unloads.inc({ model, reason })
+    if (reason === "memory") this.#metrics.evictions.inc({ model })
+  }
+
+  workerCrashed(worker: CountedWorker): void {
+    this.#kvCellsUsed.delete(keyOf(worker))
+    this.#metrics.crashes.inc({ model: worker.model })
+  }
+
+  step(worker: CountedWorker, usage: StepUsage): void {
+    this.#metrics.batchSequences.add(worker.model, usage.sequences)
+    this.#kvCellsUsed.set(keyOf(worker), { ...worker, cells: usage.kvCellsUsed })
+  }
+}
+
+function createWorkerMetrics(registry: MetricRegistry) {
+  return {
+    batchSequences: registry.bulk("batch_sequences", "Sequences per decode step.", SEQUENCES),
+    loads: registry.counter("model_loads_total", "Attempts to load a model, by result.", ["model", "result"]),
+    loadSeconds: registry.histogram(
+      "model_load_seconds",
+      "From the start of a worker until it is ready.",
+      "model",
+      WAITING,
+    ),
+    unloads: registry.counter("model_unloads_total", "Workers unloaded on purpose, by reason.", [
+      "model",
+      "reason",
+    ]),
+    evictions: registry.counter(
+      "model_evictions_total",
+      "Workers unloaded to free memory for another model.",
+      ["model"],
+    ),
+    crashes: registry.counter(
+      "worker_crashes_total",
+      "Workers that crashed, or were killed because they hung.",
+      ["model"],
+    ),
+  }
+}
+
+function keyOf({ model, replica }: CountedWorker): string {
+  return `${replica} ${model}`
+}

@@ -1,0 +1,94 @@
+import type { FinishReason } from "../../domain/chat"
+import type { XllmError } from "../../errors/base"
+import type { Vocabulary } from "../../llama/vocabulary"
+import type { StepOutbox } from "./output/step-outbox"
+import type { TextPiece } from "./output/text-output"
+import type { RunningRequest } from "./request"
+import type { Sequence } from "./sequence"
+
+const NO_TEXT: TextPiece = { text: "", tokens: 0 }
+
+/** Turns what happens to requests into events of the next message. */
+export class Emitter {
+  readonly #outbox: StepOutbox
+  readonly #vocabulary: Vocabulary
+  readonly #now: () => number
+
+  constructor(outbox: StepOutbox, vocabulary: Vocabulary, now: () => number) {
+    this.#outbox = outbox
+    this.#vocabulary = vocabulary
+    this.#now = now
+  }
+
+  /** Sends the first token of a prompt without a log probability, since no token precedes it. */
+  firstToken({ id, prepared }: RunningRequest): void {
+    const first = prepared.tokens[0] ?? 0
+    const bytes = Array.from(this.#vocabulary.bytes(first))
+    this.#outbox.wantsPromptLogprobs(id, { id: first, bytes })
+  }
+
+  prompt({ id, prepared }: RunningRequest): void {
+    const { tokens, echo, warnings } = prepared
+    this.#outbox.event(id, {
+      type: "prompt",
+      tokens: tokens.length,
+      ...(echo !== undefined && { text: echo }),
+      ...(warnings.length > 0 && { warnings }),
+    })
+  }
+
+  /** How much of a prompt is computed, if its request wants to know. */
+  progress(sequence: Sequence): void {
+    const { request } = sequence
+    if (!request.prepared.returnProgress || sequence.choice !== 0 || sequence.slot === undefined) return
+    const total = request.prepared.tokens.length
+    if (sequence.slot.length > total) return
+    this.#outbox.event(request.id, {
+      type: "progress",
+      total,
+      cached: request.cachedTokens,
+      processed: sequence.slot.length,
+      ms: request.elapsed(this.#now()),
+    })
+  }
+
+  text(sequence: Sequence, { text, tokens, logprobs }: TextPiece): void {
+    const ids = sequence.takeUntold()
+    this.#outbox.event(sequence.request.id, {
+      type: "text",
+      choice: sequence.choice,
+      text,
+      tokens,
+      ...(logprobs !== undefined && { logprobs }),
+      ...(ids !== undefined && { ids }),
+    })
+  }
+
+  /** Sends what an answer held back. `stop`: the text that ended it; what follows it is not part of the answer. */
+  rest(sequence: Sequence, stop: string | undefined): void {
+    const rest = stop === undefined ? sequence.endOfAnswer() : undefined
+    if (rest !== undefined || sequence.request.prepared.reportsTokens) this.text(sequence, rest ?? NO_TEXT)
+  }
+
+  finish({ request, choice, generated }: Sequence, reason: FinishReason, stop: string | undefined): void {
+    this.#outbox.event(request.id, {
+      type: "finish",
+      choice,
+      reason,
+      ...(stop !== undefined && { stop }),
+      completionTokens: generated,
+    })
+  }
+
+  done(request: RunningRequest): void {
+    this.#outbox.event(request.id, {
+      type: "done",
+      usage: request.usage(),
+      timings: request.timings(this.#now()),
+    })
+  }
+
+  failure({ id }: RunningRequest, error: XllmError): void {
+    this.#outbox.error(id, error)
+  }
+}

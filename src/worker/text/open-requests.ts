@@ -1,0 +1,97 @@
+import type { FinishReason } from "../../domain/chat"
+import type { XllmError } from "../../errors/base"
+import type { Emitter } from "./emitter"
+import type { RunningRequest } from "./request"
+import type { Runtime } from "./runtime"
+import type { Sequence } from "./sequence"
+
+/** The open requests and their sequences, each of which waits for a slot or runs in one. */
+export class OpenRequests {
+  readonly #runtime: Runtime
+  readonly #emit: Emitter
+  readonly #requests = new Map<number, RunningRequest>()
+  #waiting: Sequence[] = []
+  #running: Sequence[] = []
+
+  constructor(runtime: Runtime, emit: Emitter) {
+    this.#runtime = runtime
+    this.#emit = emit
+  }
+
+  get size(): number {
+    return this.#requests.size
+  }
+
+  /** The sequences without a slot, in the order in which they get one. */
+  get waiting(): readonly Sequence[] {
+    return this.#waiting
+  }
+
+  /** The sequences that have a slot, the oldest first. */
+  get running(): readonly Sequence[] {
+    return this.#running
+  }
+
+  add(request: RunningRequest): void {
+    this.#requests.set(request.id, request)
+    this.#waiting.push(...request.sequences)
+  }
+
+  /** Cancels a request, if it is open, and frees its slots. */
+  cancel(id: number): void {
+    const request = this.#requests.get(id)
+    if (request !== undefined) this.#end(request)
+  }
+
+  /** Takes sequences that were given a slot from the waiting to the running ones. */
+  start(admitted: readonly Sequence[]): void {
+    if (admitted.length === 0) return
+    this.#running.push(...admitted)
+    this.#waiting = this.#waiting.filter((sequence) => sequence.slot === undefined)
+  }
+
+  /** Takes a sequence's slot away, with its cells; it is recomputed from its tokens when it has one again. */
+  pause(sequence: Sequence): void {
+    const { cache } = this.#runtime
+    if (sequence.slot !== undefined) {
+      cache.clear(sequence.slot)
+      cache.release(sequence.slot)
+      sequence.slot = undefined
+    }
+    this.#running = this.#running.filter((other) => other !== sequence)
+    this.#waiting.unshift(sequence)
+  }
+
+  /** Ends a choice, and its request after the last one. */
+  finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
+    const { request } = sequence
+    this.#emit.rest(sequence, stop)
+    this.#retire(sequence)
+    this.#emit.finish(sequence, reason, stop)
+    if (!request.finished) return
+    this.#emit.done(request)
+    this.#requests.delete(request.id)
+  }
+
+  /** Fails the whole request because one of its choices failed. */
+  fail({ request }: Sequence, error: XllmError): void {
+    this.#end(request)
+    this.#emit.failure(request, error)
+  }
+
+  #end(request: RunningRequest): void {
+    for (const sequence of request.sequences) this.#retire(sequence)
+    this.#requests.delete(request.id)
+  }
+
+  /** Ends a sequence; its slot keeps the cached tokens. */
+  #retire(sequence: Sequence): void {
+    if (sequence.finished) return
+    sequence.finished = true
+    if (sequence.slot !== undefined) this.#runtime.cache.release(sequence.slot)
+    sequence.slot = undefined
+    sequence.sampler?.[Symbol.dispose]()
+    this.#running = this.#running.filter((other) => other !== sequence)
+    this.#waiting = this.#waiting.filter((other) => other !== sequence)
+  }
+}
