@@ -1,4 +1,5 @@
 import type { Timings, Usage } from "../../domain/chat"
+import type { NativeGrammar } from "../../llama/grammar"
 import type { PreparedRequest } from "./prompt/prepared"
 import { Sequence } from "./sequence"
 
@@ -9,13 +10,16 @@ export interface RunningRequestInput {
   readonly loadMs: number
   /** Time at which the prompt was ready, in ms. */
   readonly startedAt: number
+  /** Taken over: the grammar that each choice begins with a copy of. */
+  readonly grammar?: NativeGrammar | undefined
 }
 
 /** A request that is ready to decode: its choices and their timings. */
-export class RunningRequest {
+export class RunningRequest implements Disposable {
   readonly id: number
   readonly prepared: PreparedRequest
   readonly sequences: readonly Sequence[]
+  readonly grammar: NativeGrammar | undefined
   cachedTokens = 0
   promptTokensEvaluated = 0
   readonly #queueMs: number
@@ -26,6 +30,7 @@ export class RunningRequest {
   constructor(input: RunningRequestInput) {
     this.id = input.id
     this.prepared = input.prepared
+    this.grammar = input.grammar
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt
@@ -68,6 +73,11 @@ export class RunningRequest {
       generatedTokens: this.#generated(),
       generationMs: now - promptDoneAt,
     }
+  }
+
+  /** Call when it has ended. */
+  [Symbol.dispose](): void {
+    this.grammar?.[Symbol.dispose]()
   }
 
   #generated(): number {

@@ -1,5 +1,7 @@
 import { join } from "node:path"
 import { asXllmError, InternalError } from "../../errors/base"
+import { NativeGrammar } from "../../llama/grammar"
+import type { Library } from "../../llama/library"
 import { locateLlama } from "../../native/llama-files"
 import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
@@ -8,6 +10,7 @@ import { endWithParent } from "../lifetime"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { StepOutbox } from "./output/step-outbox"
+import type { PreparedRequest } from "./prompt/prepared"
 import { type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
 import { modelDefaults } from "./sampling/sampling"
@@ -75,6 +78,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
 /** Handles the parent's messages and runs the loop while there is work. */
 class TextWorker {
   readonly #prompts: PromptClient
+  readonly #library: Library
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
   readonly #loop: TextLoop
@@ -91,6 +95,8 @@ class TextWorker {
   ) {
     const now = (): number => performance.now()
     this.#prompts = prompts
+    this.#library = loaded.model.library
+    prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
     this.#send = send
     // A model entirely on GPUs needs no CPU lease.
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
@@ -121,15 +127,20 @@ class TextWorker {
     this.#preparing.set(id, preparation)
     try {
       const prepared = await preparation.prepared
-      if (!this.#preparing.delete(id)) return
+      if (!this.#preparing.delete(id)) return this.#grammarOf(prepared)?.[Symbol.dispose]()
       const startedAt = performance.now()
-      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt }))
+      const grammar = this.#grammarOf(prepared)
+      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt, grammar }))
       void this.#run()
     } catch (error) {
       if (!this.#preparing.delete(id)) return
       this.#outbox.error(id, asXllmError(error))
       this.#outbox.flush()
     }
+  }
+
+  #grammarOf({ constraint }: PreparedRequest): NativeGrammar | undefined {
+    return constraint && NativeGrammar.fromShare(this.#library, constraint.grammar)
   }
 
   #cancel(id: number): void {

@@ -1,4 +1,5 @@
 import type { SamplingParameters } from "../../../domain/chat"
+import type { GrammarShare } from "../../../llama/grammar"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
 
@@ -18,6 +19,14 @@ export interface PreparedSampling extends Omit<
   readonly bias: TokenBias
   /** Present if DRY is on and the vocabulary contains any. */
   readonly breakers?: BreakerTable
+}
+
+/** The grammar of a request's answers. */
+export interface PreparedConstraint {
+  /** Compiled; the receiver owns it. */
+  readonly grammar: GrammarShare
+  /** Control tokens that it names. */
+  readonly tokens: readonly number[]
 }
 
 /** A request ready for the decode thread: all slow work is done, and large fields are typed arrays. */
@@ -51,4 +60,5 @@ export interface PreparedRequest {
   /** What its cells depend on besides its tokens; prefixes are shared only among equal keys. */
   readonly cacheKey: string
   readonly returnProgress: boolean
+  readonly constraint?: PreparedConstraint
 }

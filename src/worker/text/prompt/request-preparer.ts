@@ -8,17 +8,26 @@ import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
 import { effectiveSampling } from "../sampling/sampling"
+import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
 import { type Prompt, type PromptBuilder, textField } from "./prompt-builder"
 
 export interface PreparerParts {
   readonly vocabulary: Vocabulary
   readonly builder: PromptBuilder
+  readonly constraints: ConstraintCompiler
   readonly contextLength: number
   /** The model's defaults other than sampling. */
   readonly along: ModelDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
+}
+
+/** Called when a step of the preparation begins or ends; each may take long, and has the same time limit. */
+export interface PreparationProgress {
+  compiling(): void
+  compiled(): void
+  templated(): void
 }
 
 /**
@@ -37,15 +46,13 @@ export class RequestPreparer {
     this.#parts = parts
   }
 
-  /**
-   * Calls `templated` once the template is applied.
-   * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
-   */
-  prepare(wire: WireRequest<GenerationRequest>, templated: () => void): PreparedRequest {
+  /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
+  prepare(wire: WireRequest<GenerationRequest>, progress: PreparationProgress): PreparedRequest {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const { text, tokens } = this.#parts.builder.build(request, templated)
+    const constraint = this.#constraintOf(request, progress)
+    const { text, tokens } = this.#parts.builder.build(request, progress.templated)
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
@@ -61,12 +68,16 @@ export class RequestPreparer {
       choices: request.n,
       maxTokens: this.#mostTokens(request, tokens),
       minTokens: request.minTokens,
-      stops: prepareStops(request.stop),
+      // A stop text within JSON would cut it.
+      stops: prepareStops(isJson(request) ? [] : request.stop),
       stopTokens: [...new Set(request.stopTokens)],
       keepsStop: request.keepsStop ?? false,
       hidesControlTokens: request.hidesControlTokens ?? false,
       reportsTokens: request.reportsTokens ?? false,
-      warnings: fallback !== undefined && !isCompletion ? [fallback.explanation] : [],
+      warnings: [
+        ...(fallback !== undefined && !isCompletion ? [fallback.explanation] : []),
+        ...(constraint?.warnings ?? []),
+      ],
       sampling: this.#prepareSampling(sampling),
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
       isJudged,
@@ -74,19 +85,22 @@ export class RequestPreparer {
       // The adapters of a model are the same for all its requests.
       cacheKey: "",
       returnProgress: request.returnProgress,
+      ...(constraint !== undefined && { constraint: constraint.prepare() }),
     }
   }
 
   /** Renders a request's prompt and parameters for inspection. @throws as {@link prepare} */
-  render(wire: WireRequest<GenerationRequest>, templated: () => void): WireRendered {
+  render(wire: WireRequest<GenerationRequest>, progress: PreparationProgress): WireRendered {
     const request = this.#read(wire)
-    const { text, tokens }: Prompt = this.#parts.builder.build(request, templated)
+    const grammar = this.#constraintOf(request, progress)?.source
+    const { text, tokens }: Prompt = this.#parts.builder.build(request, progress.templated)
     const sampling = this.#samplingOf(request)
     const bias = this.#resolveBias(sampling.logitBias)
     const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
     return encodeRendered({
       prompt: text,
       tokens,
+      ...(grammar !== undefined && { grammar }),
       parameters: {
         ...sampling,
         logitBias,
@@ -99,6 +113,17 @@ export class RequestPreparer {
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
     const request = applyDefaults(decodeRequest(wire), this.#parts.along)
     return withFallback(request, this.#parts.builder.template.fallback)
+  }
+
+  #constraintOf(
+    { output }: GenerationRequest,
+    { compiling, compiled }: PreparationProgress,
+  ): CompiledConstraint | undefined {
+    if (output === undefined) return undefined
+    compiling()
+    const constraint = this.#parts.constraints.compile(output)
+    compiled()
+    return constraint
   }
 
   #refuseOverlong(length: number, field: PreparedRequest["field"]): void {
@@ -175,6 +200,10 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
       `at most ${PRODUCTS.echoedLogprobs} are possible`,
     "logprobs",
   )
+}
+
+function isJson({ output }: GenerationRequest): boolean {
+  return output?.type === "schema" || output?.type === "json"
 }
 
 function randomSeed(): number {
