@@ -1,15 +1,15 @@
-/**
- * The `data:` lines of an event stream, each as soon as it is complete. Comments and other fields are skipped;
- * OpenAI's streams never split an event over several lines.
- */
+import { createParser } from "eventsource-parser"
+
+/** The data of an event stream's events as they arrive; comments are skipped. */
 export async function* readEvents(response: Response): AsyncGenerator<string> {
   if (response.body === null) return
+  let events: string[] = []
+  const parser = createParser({ onEvent: ({ data }) => void events.push(data) })
   const decoder = new TextDecoder()
-  let rest = ""
   for await (const bytes of response.body) {
-    rest += decoder.decode(bytes, { stream: true })
-    const lines = rest.split("\n")
-    rest = lines.pop() ?? ""
-    for (const line of lines) if (line.startsWith("data:")) yield line.slice(5).trim()
+    parser.feed(decoder.decode(bytes, { stream: true }))
+    const complete = events
+    events = []
+    yield* complete
   }
 }

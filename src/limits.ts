@@ -43,6 +43,12 @@ export const BODY_BYTES = {
   other: MIB,
 }
 
+/**
+ * An event of a stream, as the command line reads it from a server, in characters. The largest is an image of
+ * 2048 × 2048 pixels that does not compress: 16 MiB, and a third more in base64.
+ */
+export const EVENT_CHARACTERS = 64 * MIB
+
 /** The largest form: audio and images are streamed to disk, and never held in memory as a whole. */
 export const DEFAULT_UPLOAD_BYTES = 50 * MIB
 
@@ -92,8 +98,8 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
-  /** OpenAI's limit. A few minutes of speech. */
-  speech: { maxLength: 4096 },
+  /** A long book, 20 hours of speech: it is synthesised sentence by sentence. OpenAI's limit is 4096. */
+  speech: { maxLength: 1_000_000 },
   /** OpenAI's limit. Accepted, but ignored. */
   instructions: { maxLength: 4096 },
   /** OpenAI's limit. */
@@ -159,6 +165,14 @@ export const NUMBERS = {
   context: { min: 1, max: 16_777_216 },
 } as const satisfies Readonly<Record<string, Range>>
 
+/** Rotary position embeddings. llama.cpp accepts any number, and answers with noise. */
+export const ROPE = {
+  /** Models use 10,000 to about 10^9. */
+  freqBase: { min: 1, max: 1e12 },
+  /** A thousand times as long as trained; more than 1 is a shorter one. */
+  freqScale: { min: 0.001, max: 1000 },
+} as const satisfies Readonly<Record<string, Range>>
+
 /** OpenAI's limits of `logit_bias`. */
 export const BIAS: Range = { min: -100, max: 100 }
 
@@ -178,6 +192,29 @@ export const PRODUCTS = {
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
 }
+
+// -------------------------------------------------------------------------------------------------- images
+
+/** Numbers of image requests, for HTTP, flags and workers alike. */
+export const IMAGES = {
+  /** OpenAI's limit of `n`. */
+  count: { min: 1, max: 10 },
+  /** OpenAI's limit of `partial_images`. */
+  partial: { min: 0, max: 3 },
+  /** In pixels. A model may need larger multiples of its own. */
+  side: { min: 64, max: 4096, multipleOf: 8 },
+  /** 2048 × 2048 of an image: more needs tens of gigabytes. */
+  pixels: 2048 * 2048,
+  /** 64 megapixels of an uploaded image, which is scaled down: 256 MB once it is decoded. */
+  sourcePixels: 64 * 1024 ** 2,
+  /** Each takes as long as the last, and adds nothing beyond a hundred. */
+  steps: { min: 1, max: 150 },
+  cfgScale: { min: 0, max: 50 },
+  compression: { min: 0, max: 100 },
+  strength: { min: 0, max: 1 },
+  /** Seeds of the image engine. */
+  seed: { min: 0, max: 2 ** 32 - 1 },
+} as const
 
 // ------------------------------------------------------------------------------------------------ sampling
 

@@ -300,3 +300,16 @@ describe("requests over HTTP", () => {
     expect((await fakeServer().get("/metrics")).status).toBe(404)
   })
 })
+
+test("prompts on disk count by what became of them", async () => {
+  const { observer, values } = metrics()
+  observer.promptsOnDisk(WORKER, { hits: 2, misses: 1, bytesRead: 500, bytesWritten: 0, savedMs: 1500 })
+  observer.promptsOnDisk(WORKER, { hits: 0, misses: 1, bytesRead: 0, bytesWritten: 300, savedMs: 0 })
+  expect(await values()).toMatchObject({
+    'saved_prompts_total{model="tiny",result="hit"}': 2,
+    'saved_prompts_total{model="tiny",result="miss"}': 2,
+    'saved_prompt_bytes_total{model="tiny",direction="read"}': 500,
+    'saved_prompt_bytes_total{model="tiny",direction="written"}': 300,
+    'saved_prompt_seconds_total{model="tiny"}': 1.5,
+  })
+})

@@ -29,6 +29,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   rm: { summary: "Delete models from disk", load: () => import("./commands/rm") },
   cp: { summary: "Copy a model under a new name (shares files)", load: () => import("./commands/cp") },
   keys: { summary: "Manage trusted signing keys", load: () => import("./commands/keys") },
+  cache: {
+    summary: "List the prompts kept on disk, or delete them",
+    load: () => import("./commands/cache"),
+  },
   ps: { summary: "List the models a server has loaded", load: () => import("./commands/ps") },
   licenses: {
     summary: "Show what this program contains, and under which licenses",

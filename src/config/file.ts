@@ -6,6 +6,7 @@ import { FileFailed } from "../errors/store"
 import { readBounded } from "../lib/system/read-bounded"
 import type { Environment } from "./environment"
 import { findPaths } from "./paths"
+import { faultyLine } from "./yaml-line"
 
 /** A valid configuration file. */
 export interface ConfigFile {
@@ -81,6 +82,7 @@ function parse(text: string, path: string): unknown {
   try {
     return isJson ? JSON.parse(text) : Bun.YAML.parse(text)
   } catch (error) {
-    throw new UsageError(`invalid ${isJson ? "JSON" : "YAML"} in ${path}: ${reasonOf(error)}`)
+    if (isJson) throw new UsageError(`invalid JSON in ${path}: ${reasonOf(error)}`)
+    throw new UsageError(`invalid YAML in ${path}, line ${faultyLine(text)}: ${reasonOf(error)}`)
   }
 }

@@ -6,7 +6,7 @@ import { flaglessSettings } from "./sections/flagless"
 import type { Setting } from "./setting"
 
 /** The model in question. */
-type Subject = Pick<ModelSummary, "name" | "defaults">
+export type Subject = Pick<ModelSummary, "name" | "defaults">
 
 type Field = keyof ModelSettings
 

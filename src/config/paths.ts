@@ -13,6 +13,8 @@ export interface Paths {
   readonly images: string
   /** Files uploaded with requests, each until its request ends. */
   readonly uploads: string
+  /** Evaluated prompts, kept from one load of a model to the next. */
+  readonly prompts: string
   /** Public keys whose signatures are trusted. */
   readonly keys: string
   /** Input history of `run`. */
@@ -32,6 +34,7 @@ export function findPaths(environment: Environment): Paths {
     runtime: join(home, "runtime"),
     images: join(home, "images"),
     uploads: join(home, "uploads"),
+    prompts: join(home, "cache", "kv"),
     keys: join(home, "keys"),
     history: join(home, "history"),
     errors: join(home, "errors.log"),

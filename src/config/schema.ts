@@ -1,5 +1,6 @@
 import { flaglessSettings } from "./sections/flagless"
 import { mediaSettings } from "./sections/images"
+import { kvDiskSettings } from "./sections/kv-disk"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
 import { modelSettings, residencySettings } from "./sections/model"
@@ -19,6 +20,7 @@ export const allSettings = {
   ...pgpSettings,
   ...capacitySettings,
   ...mediaSettings,
+  ...kvDiskSettings,
   ...logSettings,
   ...logFileSettings,
   ...metricsSettings,

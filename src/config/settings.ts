@@ -1,29 +1,17 @@
 import { resolve } from "node:path"
+import type { PromptsOnDisk } from "../domain/settings"
 import { UsageError } from "../errors/cli"
 import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
-import type { Environment } from "./environment"
-import { findConfigFile, readConfigFile } from "./file"
 import { type Inputs, type Origin, resolveSettings, sources, type Values } from "./load"
 import { findPaths } from "./paths"
+import { kvDiskSettings } from "./sections/kv-disk"
 import { flaglessSettings } from "./sections/flagless"
 import { mediaSettings } from "./sections/images"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { DEFAULT_PORT, metricsSettings, serverSettings } from "./sections/server"
-
-/**
- * Collects the command line, the environment, and the configuration file that they name or that is in xLLM's home.
- * @throws UsageError for an ambiguous or invalid file; FileFailed for an unreadable one
- */
-export async function gatherInputs(
-  { config, ...flags }: Readonly<Record<string, unknown>>,
-  environment: Environment,
-): Promise<Inputs> {
-  const path = findConfigFile(typeof config === "string" ? config : undefined, environment)
-  return { flags, environment, ...(path !== undefined && { file: await readConfigFile(path) }) }
-}
 
 /** The models folder: `models_dir`, or `models` in xLLM's home. */
 export function modelsFolder(inputs: Inputs): string {
@@ -76,12 +64,6 @@ export function pullSettingsOf(inputs: Inputs): PullSettings {
   }
 }
 
-/** Models that the file has settings for. */
-export function modelsInFile({ file }: Inputs): readonly string[] {
-  const names = [...(file?.values.keys() ?? [])].map((path) => /^models\.(.*)\.[^.]*$/.exec(path)?.[1])
-  return [...new Set(names.filter((name) => name !== undefined))]
-}
-
 /** Options for `log/logger.ts`. */
 export function logOptions(inputs: Inputs): Values<typeof logSettings> {
   return resolveSettings(logSettings, inputs).values
@@ -110,6 +92,7 @@ export interface AccessSettings {
   readonly corsOrigins: readonly string[]
   readonly allowedHosts: readonly string[]
   readonly apiKeys: readonly string[]
+  readonly cachePerKey: boolean
   readonly metricsPublic: boolean
   readonly logContent: boolean
   readonly uploadLimitBytes: number
@@ -117,12 +100,21 @@ export interface AccessSettings {
 }
 
 export function accessSettings(inputs: Inputs): AccessSettings {
-  const { corsOrigins, allowedHosts, publicUrl } = resolveSettings(serverSettings, inputs).values
+  const { corsOrigins, allowedHosts, cachePerKey, publicUrl } = resolveSettings(serverSettings, inputs).values
   const { apiKeys } = resolveSettings(flaglessSettings, inputs).values
   const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
   const { logContent } = logFileOptions(inputs)
   const { uploadLimit: uploadLimitBytes } = resolveSettings(mediaSettings, inputs).values
-  return { corsOrigins, allowedHosts, apiKeys, metricsPublic, logContent, uploadLimitBytes, publicUrl }
+  return {
+    corsOrigins,
+    allowedHosts,
+    apiKeys,
+    cachePerKey,
+    metricsPublic,
+    logContent,
+    uploadLimitBytes,
+    publicUrl,
+  }
 }
 
 /** The folder of generated images: `images.dir`, or `images` in xLLM's home. */
@@ -140,6 +132,22 @@ export interface ImageSettings {
 export function imageSettings(inputs: Inputs): ImageSettings {
   const { imagesTtl, imagesMaxBytes } = resolveSettings(mediaSettings, inputs).values
   return { ttlSeconds: imagesTtl, maxBytes: imagesMaxBytes }
+}
+
+export type PromptsOnDiskSettings = PromptsOnDisk & { readonly isEnabled: boolean }
+
+/** Where prompts are kept on disk, also where that is switched off: `xllm cache` shows what is there. */
+export function promptsOnDisk(inputs: Inputs): PromptsOnDiskSettings {
+  const { kvDisk, kvDiskDir, kvDiskMaxBytes, kvDiskMinTokens } = resolveSettings(
+    kvDiskSettings,
+    inputs,
+  ).values
+  return {
+    isEnabled: kvDisk,
+    folder: kvDiskDir === null ? findPaths(inputs.environment).prompts : resolve(kvDiskDir),
+    maxBytes: kvDiskMaxBytes ?? Number.MAX_SAFE_INTEGER,
+    minTokens: kvDiskMinTokens,
+  }
 }
 
 /** Where `serve` listens. */

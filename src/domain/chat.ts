@@ -105,7 +105,7 @@ export interface GenerationOptions extends RequestOptions {
   readonly keepsStop?: boolean
   /** Omit generated control tokens from the text; otherwise their names are included. */
   readonly hidesControlTokens?: boolean
-  /** Report the ids of all generated tokens in `text` events. */
+  /** Report the ids of all generated tokens in `delta` events. */
   readonly reportsTokens?: boolean
   /** The request's values; the model's and the built-in defaults fill in the rest. */
   readonly sampling: Partial<SamplingParameters>
@@ -113,6 +113,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly topLogprobs?: number
   /** Whether a cached prefix may be used; `false` gives reproducible results. */
   readonly cachePrompt: boolean
+  /** Cached prefixes are shared only between requests with the same salt; absent: between those without one. */
+  readonly cacheSalt?: string
+  /** The same, set by the server: whose cached prefixes these are. */
+  readonly cacheOwner?: string
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
   /** Absent: any text. */
@@ -157,8 +161,39 @@ export interface TokenLogprob extends TokenAlternative {
   readonly top: readonly TokenAlternative[]
 }
 
-/** `stop`: an end-of-generation token or a stop text. `length`: the token limit or the end of the context. */
-export type FinishReason = "stop" | "length"
+/**
+ * `stop`: an end-of-generation token or a stop text. `length`: the token limit or the end of the context.
+ * `tool_calls`: the answer is complete and has tool calls.
+ */
+export type FinishReason = "stop" | "length" | "tool_calls"
+
+/** The beginning of a part of an answer. The text of a tool call is its arguments, as JSON. */
+export type PartStart =
+  | { readonly part: "text" | "reasoning" }
+  | {
+      readonly part: "tool-call"
+      readonly id: string
+      /** Of the function. */
+      readonly name: string
+    }
+
+export type PartKind = PartStart["part"]
+
+export type PartStartEvent = PartStart & { readonly type: "part-start"; readonly choice: number }
+
+/**
+ * More text of one choice's current part: whole characters only. `logprobs`: of the tokens that this text completes.
+ * `ids`, where requested: of the tokens generated since the previous event, including the one that ends the answer.
+ */
+export interface DeltaEvent {
+  readonly type: "delta"
+  readonly choice: number
+  readonly part: PartKind
+  readonly text: string
+  readonly tokens: number
+  readonly logprobs?: readonly TokenLogprob[]
+  readonly ids?: readonly number[]
+}
 
 export interface Usage {
   readonly promptTokens: number
@@ -183,11 +218,14 @@ export interface Timings {
    */
   readonly generatedTokens: number
   readonly generationMs: number
+  /** How many of the cached prompt tokens were read from disk, and how long that took; absent: none. */
+  readonly disk?: { readonly tokens: number; readonly ms: number }
 }
 
 /**
- * The events of a running request. Order: any `loading` and `queued`, then `prompt`, any `progress`, then `text`
- * and one `finish` per choice, then `done`. Failures are thrown from the iteration as an XllmError.
+ * The events of a running request. Order: any `loading` and `queued`, then `prompt`, any `progress`, then the parts
+ * and one `finish` per choice, then `done`. A part is one `part-start`, any `delta` and one `part-end`; the parts of a
+ * choice follow one another. Failures are thrown from the iteration as an XllmError.
  */
 export type GenerationEvent =
   | { readonly type: "loading"; readonly fraction: number }
@@ -212,18 +250,9 @@ export type GenerationEvent =
       readonly processed: number
       readonly ms: number
     }
-  /**
-   * More text of one choice: whole characters only. `logprobs`: of the tokens that this text completes. `ids`,
-   * where requested: of the tokens generated since the previous event, including the one that ends the answer.
-   */
-  | {
-      readonly type: "text"
-      readonly choice: number
-      readonly text: string
-      readonly tokens: number
-      readonly logprobs?: readonly TokenLogprob[]
-      readonly ids?: readonly number[]
-    }
+  | PartStartEvent
+  | DeltaEvent
+  | { readonly type: "part-end"; readonly choice: number; readonly part: PartKind }
   | {
       readonly type: "finish"
       readonly choice: number

@@ -28,6 +28,8 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   /** The longest single conversation, in tokens. */
   readonly contextLength: number
   readonly trainedContextLength: number
+  /** Absent: it has no rotary position embeddings. */
+  readonly rope?: RopeInfo
   /** Why that is shorter than the trained length, without the user's having set it. */
   readonly contextLimitedBy?: "memory"
   /** At present, as are `kvCells` and `kvBytes`. */
@@ -53,6 +55,16 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   readonly fillInTheMiddle: boolean
 }
 
+/** The rotary position embeddings in use, from the settings or the model's file. */
+export interface RopeInfo {
+  /** `none`, `linear`, `yarn`, or another method that the file names. */
+  readonly scaling: string
+  readonly freqBase: number
+  readonly freqScale: number
+  /** With `yarn` only. */
+  readonly originalContext?: number
+}
+
 export type ModelState = "loading" | "ready" | "stopping"
 
 /** A worker of a model; a model with replicas has several. */
@@ -70,6 +82,8 @@ export interface LoadedModel {
   readonly sizeBytes: number
   /** Memory counted as taken: as measured by the worker, and before that as estimated. */
   readonly footprint?: MemoryFootprint
+  /** Bytes that it may grow to, as far as there is memory; absent: it does not grow. */
+  readonly mostBytes?: number
   readonly plan?: LayerPlan
   /** Fallbacks applied so that the load could succeed; one sentence each. */
   readonly notes?: readonly string[]
@@ -95,6 +109,20 @@ export interface WorkerCounters {
   readonly tokensGenerated: number
   /** Sequences that gave up their KV cells to others and were recomputed later. */
   readonly preemptions: number
+  /** How often the KV cache was made larger. */
+  readonly kvGrowths: number
+}
+
+/** What a text worker did with prompts on disk, since it last said so. */
+export interface DiskUsage {
+  /** Prompts that continued one on disk. */
+  readonly hits: number
+  /** Prompts that were neither in memory nor on disk. */
+  readonly misses: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** What evaluating the prompts that were read would have taken longer than reading them. */
+  readonly savedMs: number
 }
 
 /** The work of one decode step. */

@@ -108,3 +108,13 @@ export interface TextModelDetails extends CommonModelDetails {
   /** Every scalar key of the file; arrays as their element type and length. */
   readonly metadata: Readonly<Record<string, string | number | bigint | boolean>>
 }
+
+/** What a server does not tell of a model: where its files are, and what only they contain. */
+type FileFacts =
+  "path" | "id" | "sizeBytes" | "modifiedAt" | "files" | "metadata" | "layers" | "heads" | "license"
+
+type FactsOf<D> = Omit<D, FileFacts> & Partial<Pick<D, FileFacts & keyof D>>
+
+/** The facts about a model, of which a server reports fewer than its files contain. */
+export type ModelFacts =
+  FactsOf<TextModelDetails> | FactsOf<TtsDetails> | FactsOf<AsrDetails> | FactsOf<ImageModelDetails>

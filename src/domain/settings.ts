@@ -1,4 +1,4 @@
-import { MAX_INT32, NUMBERS, SETTINGS } from "../limits"
+import { MAX_INT32, NUMBERS, ROPE, SETTINGS } from "../limits"
 import {
   decimals,
   integers,
@@ -191,6 +191,48 @@ export const LOAD_SETTINGS = {
     takesEffect: "load",
     onlyText: true,
   }),
+  /** How positions beyond the trained length are mapped into it; `null`: as the file says, likewise below. */
+  ropeScaling: row({
+    name: "rope_scaling",
+    flag: "ropeScaling",
+    values: orChosen(words(["none", "linear", "yarn"]), "auto"),
+    fallback: null,
+    help: "how positions are scaled for a longer context (default: as the model's file says)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "rope_scaling" },
+  }),
+  ropeFreqBase: row({
+    name: "rope_freq_base",
+    flag: "ropeFreqBase",
+    values: orChosen(decimals(ROPE.freqBase), "auto"),
+    fallback: null,
+    help: "base frequency of the positions (default: as the model's file says)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "rope_freq_base" },
+  }),
+  /** The inverse of the factor by which the context is longer. */
+  ropeFreqScale: row({
+    name: "rope_freq_scale",
+    flag: "ropeFreqScale",
+    values: orChosen(decimals(ROPE.freqScale), "auto"),
+    fallback: null,
+    help: "scale of the positions: 0.25 = a context four times as long (default: as the model's file says)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "rope_freq_scale" },
+  }),
+  yarnOriginalContext: row({
+    name: "yarn_orig_ctx",
+    flag: "yarnOrigCtx",
+    values: orChosen(integers(NUMBERS.context), "auto"),
+    fallback: null,
+    help: "YaRN: the length that the model was trained with before it was stretched (default: as trained)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "yarn_orig_ctx" },
+  }),
   memoryMap: row({
     name: "mmap",
     flag: "mmap",
@@ -278,13 +320,25 @@ type ValuesOfRows<T extends Readonly<Record<string, SettingRow>>> = {
 }
 
 /** What one model is loaded with. The engine and the worker choose where a value is `null`. */
-export interface TextModelSettings extends ValuesOfRows<typeof LOAD_SETTINGS> {}
+export interface TextModelSettings extends ValuesOfRows<typeof LOAD_SETTINGS> {
+  /** Absent: prompts are not kept on disk. The same for all models. */
+  readonly promptsOnDisk?: PromptsOnDisk
+}
 
 // The table's own keys.
 export const LOAD_FIELDS = Object.keys(LOAD_SETTINGS) as readonly (keyof TextModelSettings)[]
 
 /** How a model is loaded and kept. */
 export interface ModelSettings extends TextModelSettings, ValuesOfRows<typeof RESIDENCY_SETTINGS> {}
+
+/** Where evaluated prompts are kept when they leave memory. */
+export interface PromptsOnDisk {
+  readonly folder: string
+  /** Of all files together. */
+  readonly maxBytes: number
+  /** Shorter prompts are not kept. */
+  readonly minTokens: number
+}
 
 export type KvType = TextModelSettings["kvTypeK"]
 

@@ -11,6 +11,10 @@ export interface SpeechRequest extends RequestOptions {
   readonly format: AudioFormat
   /** 0.25 to 4; 1 is the normal speed. */
   readonly speed: number
+  /** Hertz; absent: the model's own, or the next that the format supports. */
+  readonly sampleRate?: number
+  /** Speak the text as it is; absent: as a person would read it, without Markdown, emoji and the like. */
+  readonly rawText?: boolean
 }
 
 /** The events of speech synthesis: any waiting, then `voice`, `audio` as it is produced, and `done`. */

@@ -7,7 +7,7 @@ export interface TranscriptionRequest extends RequestOptions {
   readonly audioPath: string
   /** `translate`: into English. */
   readonly task: "transcribe" | "translate"
-  /** ISO 639-1 code; absent: the model detects it, or knows only one. */
+  /** A code, a locale or an English name; absent or `auto`: the model detects it, or knows only one. */
   readonly language?: string
   /** Preceding text, or the spelling of names. A hint: ignored by families without prompts. */
   readonly prompt?: string
@@ -20,6 +20,8 @@ export interface TranscriptionRequest extends RequestOptions {
 /** A stretch of speech. Times are seconds from the start of the audio. */
 export interface TranscriptSegment {
   readonly index: number
+  /** Where the window begins that it was recognised in, in hundredths of a second. */
+  readonly seek?: number
   readonly start: number
   readonly end: number
   readonly text: string
@@ -36,5 +38,7 @@ export type TranscriptionEvent =
       /** As requested or detected; undefined where the family does not report it. */
       readonly language: string | undefined
       readonly usage: { readonly audioSeconds: number }
+      /** What was not as requested, or not as the recording's header says. */
+      readonly warnings?: readonly string[]
       readonly timings: MediaTimings
     }

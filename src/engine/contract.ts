@@ -1,14 +1,19 @@
 import type {
   ChatRequest,
   CompletionRequest,
+  FinishReason,
   GenerationEvent,
   GenerationRequest,
+  PartKind,
   RenderedPrompt,
+  Timings,
+  Usage,
 } from "../domain/chat"
 import type { Device } from "../domain/device"
 import type { ImageEvent, ImageRequest } from "../domain/image"
 import type { LoadedModel } from "../domain/loaded-model"
-import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import type { ModelDetails, ModelFacts, ModelKind, ModelSummary } from "../domain/model"
+import type { WaitingEvent } from "../domain/request"
 import type { ModelSettings } from "../domain/settings"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import type { WorkRequest } from "../domain/tasks"
@@ -76,6 +81,8 @@ export interface ContextLengths {
   readonly trained: number
   /** The length it is, or will be, loaded with. */
   readonly served: number
+  /** Why that is shorter than the trained length, without having been set. */
+  readonly limitedBy?: "memory"
 }
 
 /** The machine and the backends. */
@@ -91,11 +98,63 @@ export interface Answering<E> extends AsyncIterable<E> {
   readonly model: string | undefined
 }
 
+/** The events of a chat for its user; see {@link GenerationEvent}. A server does not report where parts begin and end. */
+export type AnswerEvent =
+  | WaitingEvent
+  | { readonly type: "prompt"; readonly warnings?: readonly string[] }
+  | { readonly type: "progress" }
+  | { readonly type: "part-start" | "part-end"; readonly part: PartKind }
+  | { readonly type: "delta"; readonly part: PartKind; readonly text: string }
+  | { readonly type: "finish"; readonly reason: FinishReason }
+  | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
+
+/** The same of speech. */
+export type SpokenEvent =
+  | WaitingEvent
+  | { readonly type: "voice" }
+  | { readonly type: "audio"; readonly bytes: Uint8Array }
+  | Extract<SpeechEvent, { readonly type: "done" }>
+
+/** The same of a transcription. `seconds`: undefined where only the server knows them. */
+export type TranscribedEvent =
+  | Exclude<TranscriptionEvent, { readonly type: "audio" }>
+  | { readonly type: "audio"; readonly seconds?: number }
+
+/**
+ * The models of one place: those of the engine in this process, or those of a server. The command line uses models only
+ * through it, so that both look the same to a user. Iterables fail with an XllmError; aborting the signal or leaving the
+ * iteration ends the work.
+ */
+export interface ModelBackend {
+  chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<AnswerEvent>
+  speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpokenEvent>
+  transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscribedEvent>
+  generateImage(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
+  /**
+   * Loads a model ahead of use.
+   * @param onProgress called with the fraction loaded, from 0 to 1
+   */
+  preload(model: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void>
+  /**
+   * Ends a model's worker, or gives up a load that has not begun; its open requests fail with `ShuttingDown`. Resolves to
+   * false where there was neither.
+   * @throws ModelNotFound
+   */
+  stop(model: string): Promise<boolean>
+  list(): Promise<readonly Pick<ModelSummary, "name" | "aliases">[]>
+  /** @throws ModelNotFound */
+  show(model: string): Promise<ModelFacts>
+  /** The tokens that one conversation can have; undefined where unknown. @throws ModelNotFound */
+  contextLength(model: string): Promise<number | undefined>
+  /** Frees what belongs to this object; a server goes on. */
+  close(): Promise<void>
+}
+
 /**
  * Inference as seen by the HTTP routes and the command line. Iterables fail with an XllmError; aborting the signal
  * or leaving the iteration frees the slot within one step (of decoding, synthesis, transcription or diffusion).
  */
-export interface Engine {
+export interface Engine extends ModelBackend {
   /** @throws ModelNotFound, WrongModelKind, QueueFull, ModelLoadFailed, ContextLengthExceeded, … from the iteration */
   chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent>
   complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent>
@@ -106,18 +165,11 @@ export interface Engine {
   /**
    * @throws WrongModelKind where the model is not an image model, ModelNotFound, QueueFull, … from the iteration
    */
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent>
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent>
   /**
    * Returns the prompt, its tokens and the effective parameters without running them. Loads the model where needed.
    */
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
-  /** Loads a model ahead of use. */
-  preload(model: string, signal: AbortSignal): Promise<void>
-  /**
-   * Ends a model's worker; its open requests fail with `ShuttingDown`. Resolves to false where it was not loaded.
-   * @throws ModelNotFound
-   */
-  stop(model: string): Promise<boolean>
   /**
    * The model for a request: by name, or else the only one of the matching kind.
    * @throws ModelNotFound; InvalidRequest where none is named and there is not exactly one

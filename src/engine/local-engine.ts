@@ -9,7 +9,6 @@ import type { Device } from "../domain/device"
 import type { ImageEvent, ImageRequest } from "../domain/image"
 import type { LoadedModel } from "../domain/loaded-model"
 import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
-import type { ModelSettings } from "../domain/settings"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
@@ -30,7 +29,6 @@ import type {
   SettingsOf,
   SystemReport,
 } from "./contract"
-import { checkGenerates, checkKind } from "./model-kinds"
 import type { EngineObserver } from "./observer"
 import { DeviceProbe } from "./process/device-probe"
 import {
@@ -40,16 +38,13 @@ import {
   type Timeouts,
   timeoutsOf,
 } from "./process/timeouts"
-import type { GpuReading } from "./residency/available-memory"
-import type { LoadedWeights } from "./residency/mapped-weights"
 import { MemoryReader } from "./residency/memory-reader"
-import { Pool, type PoolEffects } from "./residency/pool"
-import { checkSettings } from "./residency/settings-check"
+import type { Pool } from "./residency/pool"
+import { createPool } from "./residency/create-pool"
 import { ContextReader } from "./serving/context-lengths"
+import { ModelDirectory } from "./serving/model-directory"
 import { ModelServer } from "./serving/model-server"
-import type { Replica } from "./serving/replica"
 import { RequestStream } from "./serving/request-stream"
-import { toLoadPlan } from "./serving/to-load-plan"
 
 export interface EngineOptions {
   readonly store: Catalog
@@ -92,17 +87,13 @@ export class LocalEngine implements ManagedEngine {
   readonly #memory: MemoryReader
   readonly #contexts: ContextReader
   readonly #pool: Pool
-  /** By name; every model that was ever used, with a worker or without. */
-  readonly #models = new Map<string, ModelServer>()
-  /** By pool id. */
-  readonly #replicas = new Map<string, { readonly replica: Replica; readonly model: ModelServer }>()
+  readonly #models: ModelDirectory
   #live: LiveOptions
-  /** Sequence number of store lookups; a stale reply is discarded. */
-  #asked = 0
-  #wakeTimer: ReturnType<typeof setTimeout> | undefined
   #starting = false
   #draining: PromiseWithResolvers<void> | undefined
   #closing: Promise<void> | undefined
+  /** When everything is to have ended; `performance.now()`. */
+  #endsAt = Number.POSITIVE_INFINITY
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -124,13 +115,16 @@ export class LocalEngine implements ManagedEngine {
       store: options.store,
       settingsOf: (model) => this.#live.settingsOf(model),
       loaded: () => this.loaded(),
+      available: () => this.#pool.most(this.#memory.known()),
     })
-    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () => this.#loadedWeights())
-    this.#pool = new Pool({
-      limits: this.#live.memory,
-      settingsOf: (name) => this.#settingsOf(name),
-      effects: this.#effects(),
-      now: () => performance.now(),
+    this.#memory = new MemoryReader(this.#probe, options.simulatedDevices, () =>
+      [...this.#models].flatMap(({ workers }) => workers.loadedWeights),
+    )
+    this.#pool = createPool({ store: options.store, memory: this.#memory, limits: this.#live.memory })
+    this.#models = new ModelDirectory({
+      store: options.store,
+      create: (summary) => this.#serve(summary),
+      checkOpen: () => this.#refuseWhenStopping(),
     })
   }
 
@@ -150,20 +144,20 @@ export class LocalEngine implements ManagedEngine {
     return this.#work(request, signal)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#work(request, signal)
   }
 
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    const model = await this.#find(request)
+    const model = await this.#models.find(request)
     return model.render(request, signal)
   }
 
-  async preload(name: string, signal: AbortSignal): Promise<void> {
-    const model = await this.#find({ model: name })
+  async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
+    const model = await this.#models.find({ model: name })
     if (signal.aborted) throw new Cancelled()
     try {
-      await model.preload(signal)
+      await model.preload(signal, onProgress)
     } catch (error) {
       throw error instanceof XllmError ? await this.#diagnose(model.summary.name, error) : error
     }
@@ -193,16 +187,17 @@ export class LocalEngine implements ManagedEngine {
   }
 
   async stop(name: string): Promise<boolean> {
-    const known = this.#models.get(name) ?? this.#models.get((await this.#options.store.resolve(name)).name)
+    const known =
+      this.#models.named(name) ?? this.#models.named((await this.#options.store.resolve(name)).name)
     return known === undefined ? false : known.stop("stopped")
   }
 
   reconfigure(options: Partial<LiveOptions>): readonly string[] {
     this.#live = { ...this.#live, ...options }
     this.#pool.setLimits(this.#live.memory)
-    const models = [...this.#models.values()]
+    const models = [...this.#models]
     for (const model of models) model.settingsChanged()
-    return models.filter(({ isOutdated }) => isOutdated).map(({ summary }) => summary.name)
+    return models.filter(({ workers }) => workers.isOutdated).map(({ summary }) => summary.name)
   }
 
   list(): Promise<readonly ModelSummary[]> {
@@ -211,6 +206,11 @@ export class LocalEngine implements ManagedEngine {
 
   show(model: string): Promise<ModelDetails> {
     return this.#options.store.describe(model)
+  }
+
+  async contextLength(name: string): Promise<number | undefined> {
+    const model = await this.show(name)
+    return (await this.contextLengths([model])).get(model.name)?.served
   }
 
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
@@ -222,13 +222,13 @@ export class LocalEngine implements ManagedEngine {
   }
 
   loaded(): readonly LoadedModel[] {
-    return [...this.#models.values()].flatMap((model) => model.describe())
+    return [...this.#models].flatMap((model) => model.describe())
   }
 
   status(): EngineStatus {
     const models = this.loaded()
     const problems = this.#problems()
-    const queues = [...this.#models.values()].map(({ queue }) => queue)
+    const queues = [...this.#models].map(({ queue }) => queue)
     return {
       status: this.#state(models, problems),
       problems,
@@ -240,7 +240,7 @@ export class LocalEngine implements ManagedEngine {
       },
       memory: this.#memory.status(this.#pool, this.#live.memory),
       models,
-      failed: [...this.#models.values()].flatMap(({ failed }) => failed ?? []),
+      failed: [...this.#models].flatMap(({ workers }) => workers.failed ?? []),
       devices: this.#probe.peek()?.devices ?? null,
     }
   }
@@ -251,7 +251,8 @@ export class LocalEngine implements ManagedEngine {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining ??= Promise.withResolvers()
-    for (const model of this.#models.values()) model.failWaiting(new ShuttingDown("the server"))
+    this.#endsAt = performance.now() + timeoutMs
+    for (const model of this.#models) model.failWaiting(new ShuttingDown("the server"))
     const timer = setTimeout(this.#draining.resolve, timeoutMs)
     this.#lookWhetherDrained()
     await this.#draining.promise
@@ -267,7 +268,7 @@ export class LocalEngine implements ManagedEngine {
   async #endAll(): Promise<void> {
     this.#draining?.resolve()
     this.#pool.close()
-    const stops = [...this.#models.values()].map((model) => model.stop("shutdown"))
+    const stops = [...this.#models].map((model) => model.stop("shutdown"))
     await Promise.all([this.#probe.close(), ...stops])
   }
 
@@ -279,7 +280,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   #problems(): readonly string[] {
-    const ofModels = [...this.#models.values()].flatMap(({ problem }) => problem ?? [])
+    const ofModels = [...this.#models].flatMap(({ workers }) => workers.problem ?? [])
     const { failure } = this.#probe
     return failure === undefined ? ofModels : [...ofModels, failure.publicMessage]
   }
@@ -288,8 +289,14 @@ export class LocalEngine implements ManagedEngine {
     return this.#closing !== undefined || this.#draining !== undefined
   }
 
+  /** For how long a worker that is ended may write prompts to disk. */
+  #saveMs(): number {
+    const most = this.#options.limits?.saveMs ?? DEFAULT_TIMEOUTS.saveMs
+    return Math.max(0, Math.min(most, this.#endsAt - performance.now()))
+  }
+
   #lookWhetherDrained(): void {
-    if (![...this.#models.values()].some(({ inUse }) => inUse)) this.#draining?.resolve()
+    if (![...this.#models].some(({ inUse }) => inUse)) this.#draining?.resolve()
   }
 
   /** Only models of the matching kind accept the request, and their workers emit only events of type `E`. */
@@ -301,7 +308,7 @@ export class LocalEngine implements ManagedEngine {
   async #begin(stream: RequestStream): Promise<void> {
     try {
       const model = await this.#findOrFetch(stream)
-      stream.diagnose = (error) => this.#diagnose(model.summary.name, error)
+      stream.diagnose = (error) => this.#diagnose(model.summary.name, model.withContextAdvice(error))
       if (!stream.over) model.join(stream)
     } catch (error) {
       stream.fail(asXllmError(error))
@@ -312,7 +319,7 @@ export class LocalEngine implements ManagedEngine {
   async #findOrFetch(stream: RequestStream): Promise<ModelServer> {
     const { request } = stream
     try {
-      return await this.#find(request, stream)
+      return await this.#models.find(request, stream)
     } catch (error) {
       const fetchMissing = this.#live.fetchMissing
       if (!(error instanceof ModelNotFound) || request.model === undefined || !fetchMissing) throw error
@@ -321,7 +328,7 @@ export class LocalEngine implements ManagedEngine {
       const onProgress = (fraction: number) => stream.emit({ type: "loading", fraction })
       await fetchMissing(request.model, { signal: stop.signal, onProgress })
       stream.onLeave = undefined
-      return await this.#find(request, stream)
+      return await this.#models.find(request, stream)
     }
   }
 
@@ -332,164 +339,24 @@ export class LocalEngine implements ManagedEngine {
     return damaged === undefined || damaged.length === 0 ? error : new ModelCorrupt(model, damaged, error)
   }
 
-  /**
-   * Finds the requested model, of any kind where the request has none.
-   * @param told receives the resolved name as soon as that is known
-   * @throws ModelNotFound, InvalidRequest, WrongModelKind, ShuttingDown
-   */
-  async #find(
-    request: { readonly model?: string; readonly kind?: WorkRequest["kind"] },
-    told: { model?: string | undefined } = {},
-  ): Promise<ModelServer> {
-    this.#refuseWhenStopping()
-    const asked = ++this.#asked
-    const summary = await this.#resolve(request)
-    told.model = summary.name
-    await this.#checkGenerates(summary)
-    if (request.kind !== undefined) checkKind(summary, request.kind)
-    this.#refuseWhenStopping()
-    const model = this.#models.get(summary.name) ?? this.#add(summary)
-    model.update(summary, asked)
-    return model
-  }
-
-  /** A loaded model has already passed this check. @throws WrongModelKind */
-  async #checkGenerates({ name, kind, id }: ModelSummary): Promise<void> {
-    const known = this.#models.get(name)
-    if (kind !== "text" || (known?.isLoaded && known.summary.id === id)) return
-    const details = await this.#describe(name)
-    // The load reports problems with the files.
-    if (!(details instanceof XllmError)) checkGenerates(details)
-  }
-
-  /** @throws ModelNotFound, InvalidRequest */
-  async #resolve({
-    model,
-    kind,
-  }: {
-    readonly model?: string
-    readonly kind?: WorkRequest["kind"]
-  }): Promise<ModelSummary> {
-    try {
-      return await this.#options.store.resolve(model, kind && taskOf({ kind }).model)
-    } catch (error) {
-      // The removed model may still be loaded, under another spelling of its name.
-      if (error instanceof ModelNotFound) await this.#retireRemoved().catch(() => {})
-      throw error
-    }
-  }
-
-  /**
-   * Retires the workers of models that no longer exist; they end once they finish. @throws the store's errors of
-   * listing
-   */
-  async #retireRemoved(): Promise<void> {
-    const loaded = [...this.#models.values()].filter(({ isLoaded }) => isLoaded)
-    if (loaded.length === 0) return
-    const asked = ++this.#asked
-    const there = new Set((await this.#options.store.list()).map(({ name }) => name))
-    for (const model of loaded) if (!there.has(model.summary.name)) model.removed(asked)
-  }
-
-  #add(summary: ModelSummary): ModelServer {
+  #serve(summary: ModelSummary): ModelServer {
     const { runtimeFolder, derivedFolder, workerCommand, limits, log, observer } = this.#options
-    const model = new ModelServer(summary, {
+    return new ModelServer(summary, {
       pool: this.#pool,
+      memory: this.#memory,
       runtimeFolder,
       derivedFolder,
       commandOf: workerCommand,
       limitsOf: (kind) => timeoutsOf(kind, limits),
+      saveMs: () => this.#saveMs(),
       live: () => this.#live,
       observer,
       log,
-      replicaMade: (replica, of) => void this.#replicas.set(replica.id, { replica, model: of }),
-      replicaGone: ({ id }) => void this.#replicas.delete(id),
       becameFree: () => this.#lookWhetherDrained(),
-      memoryChanged: () => this.#memory.changed(),
     })
-    this.#models.set(summary.name, model)
-    return model
-  }
-
-  #loadedWeights(): readonly LoadedWeights[] {
-    return [...this.#replicas.values()].flatMap(({ replica: { model, info, loadedWith: settings } }) =>
-      info === undefined || settings === undefined ? [] : { path: model.path, info, settings },
-    )
-  }
-
-  #settingsOf(name: string): ModelSettings {
-    return this.#models.get(name)?.settings ?? this.#live.settingsOf({ name })
   }
 
   #refuseWhenStopping(): void {
     if (this.#isStopping) throw new ShuttingDown("the server")
-  }
-
-  #effects(): PoolEffects {
-    const at = (id: string) => this.#replicas.get(id)
-    return {
-      measure: (ids) => void this.#measure(ids),
-      load: (id, fit) => {
-        const entry = at(id)
-        if (entry === undefined) return
-        const { settings } = entry.model
-        const { offload } = this.#memory
-        entry.model.load(entry.replica, toLoadPlan({ settings, fit, offload }))
-      },
-      unload: (id, reason) => {
-        const entry = at(id)
-        entry?.model.unload(entry.replica, reason)
-      },
-      refuse: (id, error) => at(id)?.model.refused(error),
-      decline: (id) => {
-        const entry = at(id)
-        entry?.model.declined(entry.replica)
-      },
-      waits: (id) => at(id)?.model.waitsForRoom(),
-      hold: (id, held) => {
-        const entry = at(id)
-        entry?.model.hold(entry.replica, held)
-      },
-      wakeAt: (time) => this.#wakeAt(time),
-    }
-  }
-
-  async #measure(ids: readonly string[]): Promise<void> {
-    const names = new Map(ids.map((id) => [id, this.#replicas.get(id)?.model.summary.name ?? ""]))
-    const wantsGpus = [...names.values()].some((name) => this.#settingsOf(name).gpuLayers !== 0)
-    const [reading, ...details] = await Promise.all([
-      this.#memory.read(wantsGpus),
-      ...[...names].map(async ([id, name]) => [id, await this.#describe(name)] as const),
-    ])
-    const checked = details.map(([id, found]) => [id, this.#checked(found, reading.gpus, wantsGpus)] as const)
-    this.#pool.measured({ reading, details: new Map(checked) })
-  }
-
-  /** The settings unchanged, or the error in them. */
-  #checked(
-    details: ModelDetails | XllmError,
-    gpus: readonly GpuReading[],
-    wantsGpus: boolean,
-  ): ModelDetails | XllmError {
-    if (details instanceof XllmError) return details
-    const names = wantsGpus ? this.#memory.deviceNames : undefined
-    try {
-      checkSettings(details, this.#settingsOf(details.name), names && { names, gpus })
-      return details
-    } catch (error) {
-      return asXllmError(error)
-    }
-  }
-
-  #describe(name: string): Promise<ModelDetails | XllmError> {
-    return this.#options.store.describe(name).catch(asXllmError)
-  }
-
-  /** Timers are limited to 2^31 milliseconds; waking early is harmless, as the pool checks the clock itself. */
-  #wakeAt(time: number | undefined): void {
-    clearTimeout(this.#wakeTimer)
-    if (time === undefined) return
-    const ms = Math.min(2 ** 31 - 1, Math.max(0, time - performance.now()))
-    this.#wakeTimer = setTimeout(() => this.#pool.tick(), Math.ceil(ms))
   }
 }

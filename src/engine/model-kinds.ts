@@ -37,8 +37,9 @@ export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelS
   const fallbacks = Object.entries<SettingRow>(LOAD_SETTINGS)
     .filter(([, { onlyText }]) => onlyText)
     .map(([field, { fallback }]) => [field, fallback])
+  const { promptsOnDisk, ...others } = settings
   return {
-    ...settings,
+    ...others,
     ...Object.fromEntries(fallbacks),
     slots: 1,
     gpuLayers: kind === "image" ? settings.gpuLayers : 0,
@@ -47,7 +48,8 @@ export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelS
 
 /** The settings sent to a worker; the rest is the engine's own. */
 export function toLoadSettings(settings: ModelSettings): TextModelSettings {
-  return pick(settings, LOAD_FIELDS)
+  const { promptsOnDisk } = settings
+  return { ...pick(settings, LOAD_FIELDS), ...(promptsOnDisk !== undefined && { promptsOnDisk }) }
 }
 
 /** Would a load with either settings give the same result? */

@@ -1,4 +1,4 @@
-import type { StepUsage } from "../domain/loaded-model"
+import type { DiskUsage, StepUsage } from "../domain/loaded-model"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 
 /** One request, from the moment it is queued. The same object in every call about it. */
@@ -60,4 +60,6 @@ export interface EngineObserver {
   workerCrashed(worker: ObservedWorker): void
   /** After a decode step; not called for workers that do not report steps. */
   step(worker: ObservedWorker, usage: StepUsage): void
+  /** What a worker did with prompts on disk since the last call. */
+  promptsOnDisk(worker: ObservedWorker, usage: DiskUsage): void
 }

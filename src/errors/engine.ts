@@ -129,6 +129,7 @@ export class NotNumbers extends DecodeFailed {
 
 /**
  * The speech engine failed to transcribe a part of a recording; the message includes its own error, for the log.
+ * Clients know it by its code, which stays as it is; the same holds for the next two.
  */
 export class TranscriptionFailed extends XllmError {
   constructor(reason: string) {

@@ -81,23 +81,33 @@ export class InvalidApiKey extends XllmError {
 
 /**
  * The prompt exceeds the context that the model was loaded with. The message begins like OpenAI's latest: litellm
- * (and with it aider) and LangChain recognise a full context by these words, not by the code.
+ * (and with it aider) and LangChain detect a full context by these words, not by the code.
  */
 export class ContextLengthExceeded extends XllmError {
-  /** `field`: the request's field with the text. A lower bound: the text was refused by its length alone. */
+  /**
+   * `field`: the request's field with the text. A lower bound: the text was refused by its length alone.
+   * `advice`: what to do instead.
+   */
   constructor(
     promptTokens: number,
     contextLength: number,
     field: "messages" | "prompt",
     isLowerBound = false,
+    advice = "shorten it, or load the model with a larger context (--ctx)",
   ) {
     super(
       "context_length_exceeded",
       400,
       `Input tokens exceed the configured limit of ${contextLength} tokens: ` +
-        `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens}; ` +
-        "shorten it, or load the model with a larger context (--ctx)",
-      { param: field, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
+        `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens}; ${advice}`,
+      {
+        param: field,
+        details: {
+          n_prompt_tokens: promptTokens,
+          n_ctx: contextLength,
+          ...(isLowerBound && { is_lower_bound: true }),
+        },
+      },
     )
   }
 }

@@ -35,18 +35,6 @@ export class ChecksumMismatch extends XllmError {
   }
 }
 
-/** The disk, or a file size limit, became full during a download. */
-export class NoRoomLeft extends XllmError {
-  constructor(folder: string, cause: unknown) {
-    super(
-      "disk_full",
-      507,
-      `no disk space left in ${folder}; what was downloaded is kept: free some space, and run the same command again`,
-      { cause },
-    )
-  }
-}
-
 /** A file that must be signed is unsigned, or signed by an untrusted key. */
 export class SignatureRefused extends XllmError {
   constructor(what: string, reason: string) {
@@ -110,9 +98,20 @@ export class FileFailed extends XllmError {
   }
 }
 
-/** A disk has too little space for the data to write. */
+/** A disk, or a file size limit, is too small for what is written. */
 export class DiskFull extends XllmError {
-  constructor(folder: string, neededBytes: number, freeBytes: number) {
+  /** `space`: found before anything was written; undefined: it ran out during a download, with `cause`. */
+  constructor(
+    folder: string,
+    space: { readonly neededBytes: number; readonly freeBytes: number } | undefined,
+    cause?: unknown,
+  ) {
+    if (space === undefined) {
+      const advice = "what was downloaded is kept: free some space, and run the same command again"
+      super("disk_full", 507, `no disk space left in ${folder}; ${advice}`, { cause })
+      return
+    }
+    const { neededBytes, freeBytes } = space
     super(
       "disk_full",
       507,

@@ -23,52 +23,107 @@ export function mostOutputs(slots: number): number {
   return Math.max(slots, LEAST_OUTPUTS)
 }
 
-/** The KV cache may take this share of the free memory of the device that holds it. */
+/**
+ * Do workers grow their KV cache? Then it starts small, and conversations may be as long as the model and the memory
+ * allow. Otherwise it is made at its largest.
+ */
+export const WORKERS_GROW: boolean = true
+
+/** The KV cache may take this share of the free memory of the device that holds it, unless it grows. */
 const MEMORY_SHARE = 1 / 5
 
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
-/** The default maximum context length; more costs memory that few users need. */
+/** Less is not worth a loss of precision. */
+const LEAST_SAVING = 0.1
+
+/** The longest conversation where nobody set one and the cache does not grow; beyond the GPUs, also where it does. */
 export const DEFAULT_CONTEXT = 8192
+
+/** The shortest that is planned for want of memory. */
+const LEAST_CONTEXT = 512
+
+/** A cache that grows starts with so many cells, for so many sequences. */
+const FIRST_CELLS = 4096
+const FIRST_SEQUENCES = 16
 
 export interface LayoutInput {
   readonly requestedContext: number | null
   readonly trainedContext: number
   readonly slots: number
   readonly bytesPerCell: number
+  /** Of the memory that is to hold the cache; where it grows, all that it may have. */
   readonly freeBytes: number
+  /** Of memory that layers are moved to, together with their cache, rather than that a usual context is given up. */
+  readonly otherBytes?: number
   /** The configured layout; `null` to choose automatically. */
   readonly layout: KvLayout | null
   readonly cells: number | null
+  /** May it grow? A configured number of cells never does. */
+  readonly grows?: boolean
 }
 
 type LayoutPlan = Omit<KvPlan, "bytes" | "bytesPerCell" | "bytesPerSequence" | "certainBytes">
 
-/**
- * Chooses the layout of the KV cache. Split (every slot has `contextLength` cells of its own) is faster for
- * different prompts, because a sequence attends only to its own cells; unified lets slots share the available
- * memory. So: split if it takes at most a fifth of the free memory, otherwise unified within that fifth, with
- * room for at least one whole conversation.
- */
+/** Chooses the layout and the size of the KV cache. */
 export function planLayout(input: LayoutInput): LayoutPlan {
-  const contextLength = input.requestedContext ?? usualContext(input.trainedContext)
+  return input.grows === true && input.cells === null ? planGrowing(input) : planFixed(input)
+}
+
+/**
+ * Split (every slot has `contextLength` cells of its own) is faster for different prompts, because a sequence attends
+ * only to its own cells; unified lets slots share the available memory. So: split if it takes at most a fifth of the
+ * free memory, otherwise unified within that fifth, with room for at least one whole conversation.
+ */
+function planFixed(input: LayoutInput): LayoutPlan {
+  const { slots } = input
+  const contextLength = input.requestedContext ?? Math.min(input.trainedContext, DEFAULT_CONTEXT)
   const perSlot = roundUp(contextLength)
   const affordable = Math.floor((input.freeBytes * MEMORY_SHARE) / Math.max(1, input.bytesPerCell))
-  const layout = input.layout ?? (chooseSplit(input, perSlot, affordable) ? "split" : "unified")
-  const wanted =
+  const fitsSplit = perSlot * slots <= (input.cells ?? affordable)
+  const layout = input.layout ?? (fitsSplit ? "split" : "unified")
+  const cells =
     layout === "split"
-      ? perSlot * input.slots
-      : Math.max(perSlot, roundUp(input.cells ?? Math.min(affordable, perSlot * input.slots)))
+      ? perSlot * slots
+      : Math.max(perSlot, roundUp(input.cells ?? Math.min(affordable, perSlot * slots)))
+  const layoutIsFixed = input.layout !== null
+  return { layout, cells, sequences: slots, slots, contextLength, mostCells: cells, layoutIsFixed }
+}
+
+/**
+ * Starts with what short conversations need, in small shares: the worker moves to the layout that is best for what
+ * comes. `mostCells` is what all slots could use; whether there is memory for it shows at each growth.
+ */
+function planGrowing(input: LayoutInput): LayoutPlan {
+  const { slots, requestedContext, trainedContext } = input
+  const contextLength = requestedContext ?? usableContext(input)
+  const perSlot = roundUp(contextLength)
+  const sequences = Math.min(slots, FIRST_SEQUENCES)
+  const layout = input.layout ?? (slots > 1 ? "split" : "unified")
+  const share = Math.min(perSlot, roundUp(FIRST_CELLS / sequences))
   return {
     layout,
-    cells: wanted,
-    sequences: input.slots,
-    slots: input.slots,
+    cells: layout === "split" ? share * sequences : Math.min(perSlot * slots, FIRST_CELLS),
+    sequences,
+    slots,
     contextLength,
-    mostCells: wanted,
+    ...(requestedContext === null && contextLength < trainedContext && { contextLimitedBy: "memory" }),
+    mostCells: perSlot * slots,
     layoutIsFixed: input.layout !== null,
   }
+}
+
+/** The trained length, as far as one conversation of it fits in memory. */
+function usableContext({
+  trainedContext,
+  bytesPerCell,
+  freeBytes,
+  otherBytes = 0,
+}: Pick<LayoutInput, "trainedContext" | "bytesPerCell" | "freeBytes" | "otherBytes">): number {
+  const fitting = (bytes: number) => roundDown(bytes / (bytesPerCell + MASK_BYTES_PER_CELL))
+  const usual = Math.min(DEFAULT_CONTEXT, fitting(freeBytes + otherBytes))
+  return Math.min(trainedContext, Math.max(LEAST_CONTEXT, usual, fitting(freeBytes)))
 }
 
 /** Bytes of the largest cache that the pool may grow to. */
@@ -82,18 +137,12 @@ export function mostKvBytes({
   return Math.max(bytes, mostCells * bytesPerCell + slots * bytesPerSequence)
 }
 
-/** The default context length: that of the training, up to {@link DEFAULT_CONTEXT}. */
-export function usualContext(trainedContext: number): number {
-  return Math.min(trainedContext, DEFAULT_CONTEXT)
-}
-
-function chooseSplit(input: LayoutInput, perSlot: number, affordable: number): boolean {
-  const cells = perSlot * input.slots
-  return cells <= (input.cells ?? affordable)
-}
-
 function roundUp(cells: number): number {
   return Math.ceil(cells / CELL_ROUNDING) * CELL_ROUNDING
+}
+
+function roundDown(cells: number): number {
+  return Math.max(0, Math.floor(cells / CELL_ROUNDING)) * CELL_ROUNDING
 }
 
 /**
@@ -126,14 +175,37 @@ export function hasPlainCache(
 }
 
 /** What of a plan its least size depends on. */
-type ContextSize = Pick<KvPlan, "contextLength" | "certainBytes">
+type ContextSize = Pick<KvPlan, "contextLength" | "cells" | "certainBytes">
 
 /** Each token of one pass of the graph has a mask over the cells that it may look at, in f32. */
 const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
 
-/** Bytes of the cache, and of the mask that computing needs beside it; with other buffers it is more. */
-export function leastContextBytes({ contextLength, certainBytes }: ContextSize): number {
-  return certainBytes + roundUp(contextLength) * MASK_BYTES_PER_CELL
+/**
+ * Bytes of the first context's cache, and of the mask that computing needs beside it; with other buffers it is more.
+ */
+export function leastContextBytes({ contextLength, cells, certainBytes }: ContextSize): number {
+  return certainBytes + Math.min(cells, roundUp(contextLength)) * MASK_BYTES_PER_CELL
+}
+
+/** A plan that is made for its largest conversation from the start. */
+export function withWholeConversation(kv: KvPlan): KvPlan {
+  const cells = roundUp(kv.contextLength)
+  if (kv.cells >= cells) return kv
+  const times = cells / kv.cells
+  const sizes = { bytes: kv.bytes * times, certainBytes: kv.certainBytes * times }
+  return { ...kv, ...sizes, cells, layout: "unified", sequences: 1 }
+}
+
+/** The share of a KV cache's memory that q8_0 for both of its parts would save; 0 where it cannot, or not much. */
+export function q8Saving({
+  kvTypeK,
+  kvTypeV,
+  flashAttention,
+}: Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">): number {
+  // Quantized values need flash attention.
+  if (flashAttention === "off") return 0
+  const saved = 1 - (2 * KV_BYTES.q8_0) / (KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV])
+  return saved < LEAST_SAVING ? 0 : saved
 }
 
 /** Advice if a context does not fit in `availableBytes`. */
@@ -142,7 +214,7 @@ export function contextAdvice(
   { slots, kvTypeK, kvTypeV }: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV">,
   availableBytes: number,
 ): string {
-  const leastBytes = leastContextBytes({ contextLength, certainBytes: bytes })
+  const leastBytes = leastContextBytes({ contextLength, cells, certainBytes: bytes })
   const share = Math.max(0, availableBytes) / leastBytes
   const fitting = Math.floor((share * roundUp(contextLength)) / CELL_ROUNDING) * CELL_ROUNDING
   const maskBytes = leastBytes - bytes

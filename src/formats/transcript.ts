@@ -8,6 +8,7 @@ export interface Transcript {
   /** Language code, if known. */
   readonly language: string | undefined
   readonly audioSeconds: number
+  readonly warnings: readonly string[]
 }
 
 /** The text to append for a segment: its words, preceded by a space in scripts that use spaces. */
@@ -40,12 +41,13 @@ export class TranscriptBuilder {
   /** @throws InternalError if the final event is missing */
   build(): Transcript & Pick<Extract<TranscriptionEvent, { readonly type: "done" }>, "timings"> {
     if (this.#done === undefined) throw new InternalError("the transcript broke off before its end")
-    const { language, usage, timings } = this.#done
+    const { language, usage, timings, warnings = [] } = this.#done
     return {
       text: this.#text,
       segments: this.#segments,
       language,
       audioSeconds: usage.audioSeconds,
+      warnings,
       timings,
     }
   }

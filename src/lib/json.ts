@@ -27,6 +27,12 @@ export function recordsAt(record: JsonRecord, key: string): readonly JsonRecord[
   return Array.isArray(list) ? list.map(toRecord).filter((item) => item !== undefined) : []
 }
 
+/** The texts in a list; empty where there is no list. */
+export function textsAt(record: JsonRecord, key: string): readonly string[] {
+  const list: unknown = record[key]
+  return Array.isArray(list) ? list.filter((item) => typeof item === "string") : []
+}
+
 export function textAt(record: JsonRecord | undefined, key: string): string | undefined {
   const value = record?.[key]
   return typeof value === "string" ? value : undefined

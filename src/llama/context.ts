@@ -4,8 +4,19 @@ import { NativeLibraryError } from "../errors/engine"
 import type { Batch } from "./batch"
 import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
+import { type Parameters, withParameters } from "./parameters"
+import { fitState } from "./sequence-state"
 
-type ContextSettings = Pick<TextModelSettings, "kvTypeK" | "kvTypeV" | "flashAttention">
+type ContextSettings = Pick<
+  TextModelSettings,
+  | "kvTypeK"
+  | "kvTypeV"
+  | "flashAttention"
+  | "ropeScaling"
+  | "ropeFreqBase"
+  | "ropeFreqScale"
+  | "yarnOriginalContext"
+>
 
 export interface ContextOptions extends ContextSettings {
   /** Cells of the whole KV cache; the split layout divides them equally among the sequences. */
@@ -37,14 +48,86 @@ const KV_TYPES: Record<KvType, number> = {
 /** `enum llama_flash_attn_type`. */
 const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
 
+/** `enum llama_rope_scaling_type`. */
+const ROPE_SCALING = { file: -1, none: 0, linear: 1, yarn: 2 } as const
+
+/** Of RoPE's numbers: as the model's file says. */
+const FROM_FILE = 0
+
 /** How long threads spin before they sleep (0 to 100); ggml's default. */
 const POLL = 50
+
+/**
+ * What a state contains. `rolling`: only what changes as a whole with every token and cannot be cut back (the cells of
+ * sliding windows, recurrent states); the other layers' cells keep the sequence's tokens.
+ */
+type StatePart = "whole" | "rolling"
+
+/** `LLAMA_STATE_SEQ_FLAGS_NONE` and `_PARTIAL_ONLY`. */
+const STATE_FLAGS: Record<StatePart, number> = { whole: 0, rolling: 1 }
 
 /**
  * Result of `llama_decode`. `no-room`: nothing was changed. `failed`: the cache of the batch's sequences is
  * undefined.
  */
 export type DecodeResult = "done" | "no-room" | "failed"
+
+function parametersOf(options: ContextOptions): Parameters {
+  return {
+    n_ctx: options.cells,
+    n_batch: options.batchTokens,
+    n_ubatch: options.microBatchTokens,
+    n_seq_max: options.sequences,
+    n_outputs_max: options.outputs,
+    n_threads: options.decodeThreads,
+    n_threads_batch: options.prefillThreads,
+    flash_attn_type: FLASH_ATTENTION[options.flashAttention],
+    rope_scaling_type: ROPE_SCALING[options.ropeScaling ?? "file"],
+    rope_freq_base: options.ropeFreqBase ?? FROM_FILE,
+    rope_freq_scale: options.ropeFreqScale ?? FROM_FILE,
+    yarn_orig_ctx: options.yarnOriginalContext ?? FROM_FILE,
+    type_k: KV_TYPES[options.kvTypeK],
+    type_v: KV_TYPES[options.kvTypeV],
+    kv_unified: Number(options.layout === "unified"),
+    swa_full: 0,
+    offload_kqv: 1,
+  }
+}
+
+/** A context that a second thread is making. Take it or cancel it. */
+export class PendingContext {
+  readonly #library: Library
+  readonly #make: (ptr: NativePointer) => Context
+  #ptr: NativePointer | null
+
+  /** For {@link Context.begin} only. */
+  constructor(library: Library, ptr: NativePointer, make: (ptr: NativePointer) => Context) {
+    this.#library = library
+    this.#ptr = ptr
+    this.#make = make
+  }
+
+  /** Has the thread ended? */
+  get done(): boolean {
+    return this.#ptr === null || this.#library.shim.xllm_context_done(this.#ptr) === 1
+  }
+
+  /**
+   * Waits for the thread, and takes its context.
+   * @returns undefined if llama.cpp refused it (usually for lack of memory) and has logged why
+   */
+  take(): Context | undefined {
+    const made = this.#ptr === null ? null : this.#library.shim.xllm_context_take(this.#ptr)
+    this.#ptr = null
+    return made === null ? undefined : this.#make(made)
+  }
+
+  /** Gives the context up. The thread goes on to its end and frees it; the model must live until then. */
+  cancel(): void {
+    if (this.#ptr !== null) this.#library.shim.xllm_context_abandon(this.#ptr)
+    this.#ptr = null
+  }
+}
 
 /** The KV cache and compute buffers of one model. For use on a single thread. */
 export class Context implements Disposable {
@@ -56,11 +139,13 @@ export class Context implements Disposable {
   #pools: { polling?: NativePointer; sleeping?: NativePointer } = {}
   #threads = 0
   #polling = false
+  readonly layout: KvLayout
+  readonly sequences: number
   /** As rounded by llama.cpp. */
   readonly cells: number
   readonly cellsPerSequence: number
 
-  private constructor(model: Model, ptr: NativePointer) {
+  private constructor(model: Model, { layout, sequences }: ContextOptions, ptr: NativePointer) {
     const { library } = model
     const memory = library.llama.llama_get_memory(ptr)
     if (memory === null) throw new NativeLibraryError("the context has no memory")
@@ -68,29 +153,32 @@ export class Context implements Disposable {
     this.#ptr = ptr
     this.#memory = memory
     this.#vocabularySize = model.vocabulary.size
+    this.layout = layout
+    this.sequences = sequences
     this.cells = library.llama.llama_n_ctx(ptr)
     this.cellsPerSequence = library.llama.llama_n_ctx_seq(ptr)
   }
 
   /** @returns undefined if llama.cpp refuses (usually for lack of memory) and has logged why */
   static create(model: Model, options: ContextOptions): Context | undefined {
-    const ints = new Int32Array([
-      options.cells,
-      options.batchTokens,
-      options.microBatchTokens,
-      options.sequences,
-      options.outputs,
-      options.decodeThreads,
-      options.prefillThreads,
-      FLASH_ATTENTION[options.flashAttention],
-      KV_TYPES[options.kvTypeK],
-      KV_TYPES[options.kvTypeV],
-      options.layout === "unified" ? 1 : 0,
-      0,
-      1,
-    ])
-    const ptr = model.library.shim.xllm_context_new(model.ptr, ints)
-    return ptr === null ? undefined : new Context(model, ptr)
+    const { library } = model
+    const ptr = withParameters(library, "context", parametersOf(options), (parameters) =>
+      library.shim.xllm_context_new(model.ptr, parameters),
+    )
+    return ptr === null ? undefined : new Context(model, options, ptr)
+  }
+
+  /**
+   * Begins to make a context on a second thread, while others of the same model compute.
+   * @throws NativeLibraryError if there is no thread
+   */
+  static begin(model: Model, options: ContextOptions): PendingContext {
+    const { library } = model
+    const ptr = withParameters(library, "context", parametersOf(options), (parameters) =>
+      library.shim.xllm_context_begin(model.ptr, parameters),
+    )
+    if (ptr === null) throw new NativeLibraryError(library.lastError())
+    return new PendingContext(library, ptr, (made) => new Context(model, options, made))
   }
 
   /**
@@ -163,6 +251,11 @@ export class Context implements Disposable {
     return this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, from, -1)
   }
 
+  /** Removes the first `length` tokens of `sequence`; not in recurrent memories. */
+  removeFirst(sequence: number, length: number): void {
+    this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, 0, length)
+  }
+
   clear(sequence: number): void {
     this.#library.llama.llama_memory_seq_rm(this.#memory, sequence, -1, -1)
   }
@@ -188,25 +281,58 @@ export class Context implements Disposable {
   }
 
   /** The number of bytes that {@link save} returns. */
-  stateSize(sequence: number): number {
-    return Number(this.#library.llama.llama_state_seq_get_size(this.ptr, sequence))
+  stateSize(sequence: number, part: StatePart = "whole"): number {
+    const { llama } = this.#library
+    return Number(llama.llama_state_seq_get_size_ext(this.ptr, sequence, STATE_FLAGS[part]))
   }
 
   /** A copy of the cached state of `sequence`, for {@link restore}. */
-  save(sequence: number): Uint8Array {
+  save(sequence: number, part: StatePart = "whole"): Uint8Array {
     const { llama } = this.#library
-    const size = this.stateSize(sequence)
-    const state = Buffer.allocUnsafe(size)
-    return state.subarray(0, Number(llama.llama_state_seq_get_data(this.ptr, state, size, sequence)))
+    const size = this.stateSize(sequence, part)
+    const state = Buffer.allocUnsafeSlow(size)
+    const written = llama.llama_state_seq_get_data_ext(this.ptr, state, size, sequence, STATE_FLAGS[part])
+    return state.subarray(0, Number(written))
   }
 
   /**
-   * Replaces the cached state of `sequence`. Returns false if there is no room; the sequence is then empty.
+   * Replaces the cached state of `sequence`, or that part of it, with one saved in any context of the same model with
+   * the same KV types and flash attention; a whole state may come from another layout. Returns false if there is no
+   * room; the sequence is then empty.
    */
-  restore(sequence: number, state: Uint8Array): boolean {
-    const read = this.#library.llama.llama_state_seq_set_data(this.ptr, state, state.length, sequence)
-    if (Number(read) === state.length) return true
+  restore(sequence: number, state: Uint8Array, part: StatePart = "whole"): boolean {
+    const { llama } = this.#library
+    const streams = this.layout === "unified" ? 1 : this.sequences
+    const fitted = part === "whole" ? fitState(state, streams, sequence) : state
+    const flags = STATE_FLAGS[part]
+    const read = llama.llama_state_seq_set_data_ext(this.ptr, fitted, fitted.length, sequence, flags)
+    if (Number(read) === fitted.length) return true
     this.clear(sequence)
+    return false
+  }
+
+  /** The number of bytes that {@link saveAll} returns. */
+  get wholeStateSize(): number {
+    return Number(this.#library.llama.llama_state_get_size(this.ptr))
+  }
+
+  /** A copy of all sequences, in which cells that they share stand once. */
+  saveAll(): Uint8Array {
+    const { llama } = this.#library
+    const size = this.wholeStateSize
+    const state = Buffer.allocUnsafeSlow(size)
+    return state.subarray(0, Number(llama.llama_state_get_data(this.ptr, state, size)))
+  }
+
+  /**
+   * Replaces all sequences with those of a context with the same layout, as many sequences (with the unified layout
+   * at most as many) and no more cells. Holes between cells are closed. Returns false, with all sequences empty, if
+   * llama.cpp refuses.
+   */
+  restoreAll(state: Uint8Array): boolean {
+    const read = this.#library.llama.llama_state_set_data(this.ptr, state, state.length)
+    if (Number(read) === state.length) return true
+    this.wipe()
     return false
   }
 

@@ -8,6 +8,9 @@ import { ggmlBaseSymbols, ggmlSymbols, llamaSymbols, shimSymbols } from "./symbo
 const LLAMA_VERSION = "0.5.0-dev"
 const GGML_COMMIT = "0ad4a86"
 
+/** The same only where the libraries are. */
+export const LLAMA_BUILD = `${LLAMA_VERSION} ${GGML_COMMIT}`
+
 /** Paths of the native files, symlinks resolved, as found by `native/llama-files.ts`. */
 export interface LibraryFiles {
   readonly folder: string

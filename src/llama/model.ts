@@ -1,6 +1,7 @@
 import type { TextModelSettings } from "../domain/settings"
 import { NativeLibraryError } from "../errors/engine"
 import { cString, type Library, type NativePointer } from "./library"
+import { withParameters } from "./parameters"
 import { Vocabulary } from "./vocabulary"
 
 export type ModelOptions = Pick<
@@ -10,6 +11,9 @@ export type ModelOptions = Pick<
 
 /** `enum llama_split_mode`. */
 const SPLIT_MODES = { none: 0, layer: 1, row: 2, tensor: 3 } as const
+
+/** `LLAMA_ROPE_TYPE_NONE` */
+const NO_ROPE = -1
 
 /** `enum llama_load_mode`: bit 0 maps the file into memory, bit 1 locks it there. */
 function loadMode(options: ModelOptions): number {
@@ -38,6 +42,8 @@ export class Model implements Disposable {
   readonly sizeBytes: number
   /** Size of the sliding window in tokens; 0 without one. */
   readonly slidingWindow: number
+  /** The trained scale of rotary positions; undefined where positions are encoded in another way, or not at all. */
+  readonly ropeFreqScale: number | undefined
   /** Its state is not divided into cells per token, so it cannot be truncated. */
   readonly recurrent: boolean
   /** Can it predict the next token without an encoder? */
@@ -57,6 +63,8 @@ export class Model implements Disposable {
     this.layers = llama.llama_model_n_layer(ptr)
     this.sizeBytes = Number(llama.llama_model_size(ptr))
     this.slidingWindow = llama.llama_model_n_swa(ptr)
+    this.ropeFreqScale =
+      llama.llama_model_rope_type(ptr) === NO_ROPE ? undefined : llama.llama_model_rope_freq_scale_train(ptr)
     this.recurrent = llama.llama_model_is_recurrent(ptr) || llama.llama_model_is_hybrid(ptr)
     this.generatesText =
       llama.llama_model_has_decoder(ptr) &&
@@ -77,18 +85,23 @@ export class Model implements Disposable {
     others: readonly string[] = [],
   ): Model | undefined {
     const devices = options.devices?.slice(0, MAX_DEVICES) ?? []
-    const ints = new Int32Array([
-      options.gpuLayers ?? -1,
-      SPLIT_MODES[options.splitMode],
-      loadMode(options),
-      0,
-      0,
-      devices.length,
-      1 + others.length,
-    ])
-    const names = Buffer.from(devices.map((name) => `${name}\0`).join("") || "\0")
+    const parameters = {
+      n_gpu_layers: options.gpuLayers ?? -1,
+      split_mode: SPLIT_MODES[options.splitMode],
+      load_mode: loadMode(options),
+    }
+    const paths = [path, ...others]
     const shares = toShares(options.tensorSplit)
-    const ptr = library.shim.xllm_model_load(cString([path, ...others].join("\0")), ints, names, shares)
+    const ptr = withParameters(library, "model", parameters, (chosen) =>
+      library.shim.xllm_model_load(
+        chosen,
+        cString(paths.join("\0")),
+        paths.length,
+        cString(devices.join("\0")),
+        devices.length,
+        shares,
+      ),
+    )
     if (ptr === null) return undefined
     const model = new Model(library, ptr)
     addressed.set(model, shares)

@@ -24,11 +24,16 @@ extern long write(int fd, const void *data, size_t size);
 extern void *memset(void *to, int byte, size_t size);
 extern void *memcpy(void *to, const void *from, size_t size);
 extern void *calloc(size_t count, size_t size);
+extern void free(void *memory);
 extern size_t strlen(const char *text);
+extern int strcmp(const char *a, const char *b);
 extern int pthread_mutex_init(void *mutex, const void *attributes);
 extern int pthread_mutex_lock(void *mutex);
 extern int pthread_mutex_unlock(void *mutex);
 extern size_t pthread_self(void);
+extern int pthread_create(size_t *thread, const void *attributes, void *(*run)(void *), void *data);
+extern int pthread_join(size_t thread, void **result);
+extern int pthread_detach(size_t thread);
 
 #define RTLD_NOW 2
 #ifdef __APPLE__
@@ -104,6 +109,7 @@ static struct context_params (*context_default_params)(void);
 static void *(*model_load_from_file)(const char *path, struct model_params params);
 static void *(*model_load_from_splits)(const char **paths, size_t count, struct model_params params);
 static void *(*init_from_model)(void *model, struct context_params params);
+static void (*context_free)(void *context);
 static int32_t (*decode)(void *context, struct batch batch);
 static void *(*sampler_chain_init)(struct sampler_chain_params params);
 static void (*log_set)(void (*callback)(int, const char *, void *), void *data);
@@ -147,6 +153,7 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
          bind_symbol(l, "llama_model_load_from_file", (void **)&model_load_from_file) &&
          bind_symbol(l, "llama_model_load_from_splits", (void **)&model_load_from_splits) &&
          bind_symbol(l, "llama_init_from_model", (void **)&init_from_model) &&
+         bind_symbol(l, "llama_free", (void **)&context_free) &&
          bind_symbol(l, "llama_decode", (void **)&decode) &&
          bind_symbol(l, "llama_sampler_chain_init", (void **)&sampler_chain_init) &&
          bind_symbol(l, "llama_log_set", (void **)&log_set) &&
@@ -316,6 +323,89 @@ void xllm_device_memory(void *device, uint64_t *out) {
   out[1] = total;
 }
 
+/* ------------------------------------------------------------------------------------------------- parameters */
+
+/* Parameters are set by their names in llama.h, so that the caller needs to know neither order nor layout. */
+struct parameter {
+  const char *name;
+  size_t offset;
+  enum { WHOLE, UNSIGNED, REAL, FLAG } type;
+};
+
+#define PARAMETER(params, type, member) {#member, (size_t)&((struct params *)0)->member, type}
+
+static const struct parameter model_parameters[] = {
+    PARAMETER(model_params, WHOLE, n_gpu_layers),
+    PARAMETER(model_params, WHOLE, split_mode),
+    PARAMETER(model_params, WHOLE, load_mode),
+    {0},
+};
+
+static const struct parameter context_parameters[] = {
+    PARAMETER(context_params, UNSIGNED, n_ctx),
+    PARAMETER(context_params, UNSIGNED, n_batch),
+    PARAMETER(context_params, UNSIGNED, n_ubatch),
+    PARAMETER(context_params, UNSIGNED, n_seq_max),
+    PARAMETER(context_params, UNSIGNED, n_outputs_max),
+    PARAMETER(context_params, WHOLE, n_threads),
+    PARAMETER(context_params, WHOLE, n_threads_batch),
+    PARAMETER(context_params, WHOLE, rope_scaling_type),
+    PARAMETER(context_params, WHOLE, flash_attn_type),
+    PARAMETER(context_params, REAL, rope_freq_base),
+    PARAMETER(context_params, REAL, rope_freq_scale),
+    PARAMETER(context_params, UNSIGNED, yarn_orig_ctx),
+    PARAMETER(context_params, WHOLE, type_k),
+    PARAMETER(context_params, WHOLE, type_v),
+    PARAMETER(context_params, FLAG, offload_kqv),
+    PARAMETER(context_params, FLAG, swa_full),
+    PARAMETER(context_params, FLAG, kv_unified),
+    {0},
+};
+
+static int set_parameter(const struct parameter *known, char *params, const char *name, double value) {
+  while (known->name && strcmp(known->name, name)) known++;
+  if (!known->name) {
+    snprintf(error, sizeof error, "there is no parameter called %s", name);
+    return 0;
+  }
+  void *at = params + known->offset;
+  int64_t whole = known->type == REAL ? 0 : (int64_t)value;
+  if (known->type != REAL && (double)whole != value || known->type == FLAG && whole != 0 && whole != 1 ||
+      known->type == WHOLE && whole != (int32_t)whole || known->type == UNSIGNED && whole != (uint32_t)whole) {
+    snprintf(error, sizeof error, "the parameter %s cannot be %g", name, value);
+    return 0;
+  }
+  if (known->type == WHOLE) *(int32_t *)at = whole;
+  if (known->type == UNSIGNED) *(uint32_t *)at = whole;
+  if (known->type == REAL) *(float *)at = value;
+  if (known->type == FLAG) *(boolean *)at = whole;
+  return 1;
+}
+
+/* llama.cpp's defaults, to be freed with xllm_params_free; null without memory. */
+void *xllm_model_params(void) {
+  struct model_params *params = calloc(1, sizeof *params);
+  if (params) *params = model_default_params();
+  return params;
+}
+
+void *xllm_context_params(void) {
+  struct context_params *params = calloc(1, sizeof *params);
+  if (params) *params = context_default_params();
+  return params;
+}
+
+/* Returns 0 for a name that is not known, and for a value of another type. */
+int32_t xllm_model_param(void *params, const char *name, double value) {
+  return set_parameter(model_parameters, params, name, value);
+}
+
+int32_t xllm_context_param(void *params, const char *name, double value) {
+  return set_parameter(context_parameters, params, name, value);
+}
+
+void xllm_params_free(void *params) { free(params); }
+
 /* ------------------------------------------------------------------------------------------------------ model */
 
 /* The same limit as in `formats/gguf/split.ts`. */
@@ -324,21 +414,16 @@ void xllm_device_memory(void *device, uint64_t *out) {
 #define MAX_DEVICES 16
 
 /*
- * ints: n_gpu_layers, split_mode, load_mode, main_gpu, vocab_only, number of devices, number of paths. paths
- * and device_names: that many C strings, one after another. tensor_split: 16 floats, or null. The model keeps
- * these pointers: tensor_split and the devices must outlive it.
+ * paths and device_names: as many C strings as said, one after another. tensor_split: 16 floats, or null. The model
+ * keeps these pointers: tensor_split and the devices must outlive it.
  */
-void *xllm_model_load(const char *paths, const int32_t *ints, const char *device_names, const float *tensor_split) {
+void *xllm_model_load(const void *chosen, const char *paths, int32_t path_count, const char *device_names,
+                      int32_t device_count, const float *tensor_split) {
   const char *parts[MAX_PARTS];
-  struct model_params params = model_default_params();
-  params.n_gpu_layers = ints[0];
-  params.split_mode = ints[1];
-  params.load_mode = ints[2];
-  params.main_gpu = ints[3];
-  params.vocab_only = ints[4];
+  struct model_params params = *(const struct model_params *)chosen;
   params.tensor_split = tensor_split;
   params.progress_callback = on_progress;
-  int count = ints[5] < MAX_DEVICES ? ints[5] : MAX_DEVICES;
+  int count = device_count < MAX_DEVICES ? device_count : MAX_DEVICES;
   if (count > 0) {
     const char *name = device_names;
     void **devices = calloc(MAX_DEVICES + 1, sizeof *devices);
@@ -357,40 +442,98 @@ void *xllm_model_load(const char *paths, const int32_t *ints, const char *device
     params.devices = devices;
   }
   error[0] = 0;
-  if (ints[6] == 1) return model_load_from_file(paths, params);
-  if (ints[6] > MAX_PARTS) {
-    snprintf(error, sizeof error, "a model of %d files is not supported", ints[6]);
+  if (path_count == 1) return model_load_from_file(paths, params);
+  if (path_count > MAX_PARTS) {
+    snprintf(error, sizeof error, "a model of %d files is not supported", path_count);
     return 0;
   }
-  for (int i = 0; i < ints[6]; i++) {
+  for (int i = 0; i < path_count; i++) {
     parts[i] = paths;
     paths += strlen(paths) + 1;
   }
-  return model_load_from_splits(parts, ints[6], params);
+  return model_load_from_splits(parts, path_count, params);
 }
 
 /* ---------------------------------------------------------------------------------------------------- context */
 
-/*
- * ints: n_ctx, n_batch, n_ubatch, n_seq_max, n_outputs_max, n_threads, n_threads_batch, flash_attn_type, type_k,
- * type_v, kv_unified, swa_full, offload_kqv.
- */
-void *xllm_context_new(void *model, const int32_t *ints) {
-  struct context_params params = context_default_params();
-  params.n_ctx = ints[0];
-  params.n_batch = ints[1];
-  params.n_ubatch = ints[2];
-  params.n_seq_max = ints[3];
-  params.n_outputs_max = ints[4];
-  params.n_threads = ints[5];
-  params.n_threads_batch = ints[6];
-  params.flash_attn_type = ints[7];
-  params.type_k = ints[8];
-  params.type_v = ints[9];
-  params.kv_unified = ints[10];
-  params.swa_full = ints[11];
-  params.offload_kqv = ints[12];
-  return init_from_model(model, params);
+void *xllm_context_new(void *model, const void *params) {
+  return init_from_model(model, *(const struct context_params *)params);
+}
+
+/* A context that a second thread makes. The mutex guards what follows it. */
+struct making {
+  void *model;
+  struct context_params params;
+  size_t thread;
+  uint64_t mutex[16];
+  void *context;
+  int done, abandoned;
+};
+
+static void *make_context(void *data) {
+  struct making *making = data;
+  void *context = init_from_model(making->model, making->params);
+  pthread_mutex_lock(making->mutex);
+  making->context = context;
+  making->done = 1;
+  int abandoned = making->abandoned;
+  pthread_mutex_unlock(making->mutex);
+  if (!abandoned) return 0;
+  if (context) context_free(context);
+  free(making);
+  return 0;
+}
+
+/* Begins to make a context on a second thread; null if there is none. End it with one of the next two. */
+void *xllm_context_begin(void *model, const void *params) {
+  struct making *making = calloc(1, sizeof *making);
+  if (!making) {
+    snprintf(error, sizeof error, "there is no memory for another context");
+    return 0;
+  }
+  making->model = model;
+  making->params = *(const struct context_params *)params;
+  pthread_mutex_init(making->mutex, 0);
+  if (pthread_create(&making->thread, 0, make_context, making)) {
+    snprintf(error, sizeof error, "a second thread could not be started");
+    free(making);
+    return 0;
+  }
+  return making;
+}
+
+/* Is the thread done, with a context or without? */
+int32_t xllm_context_done(void *data) {
+  struct making *making = data;
+  pthread_mutex_lock(making->mutex);
+  int done = making->done;
+  pthread_mutex_unlock(making->mutex);
+  return done;
+}
+
+/* Waits for the thread. The context, or null if llama.cpp refused it. */
+void *xllm_context_take(void *data) {
+  struct making *making = data;
+  pthread_join(making->thread, 0);
+  void *context = making->context;
+  free(making);
+  return context;
+}
+
+/* Gives up a context without waiting for its thread, which frees it. The model must outlive the thread. */
+void xllm_context_abandon(void *data) {
+  struct making *making = data;
+  pthread_mutex_lock(making->mutex);
+  making->abandoned = 1;
+  int done = making->done;
+  size_t thread = making->thread;
+  pthread_mutex_unlock(making->mutex);
+  if (!done) {
+    pthread_detach(thread);
+    return;
+  }
+  void *context = xllm_context_take(making);
+  if (context) context_free(context);
 }
 
 /* The return code of llama_decode: 0 done, 1 no room in the KV cache, 2 aborted, negative for an error. */

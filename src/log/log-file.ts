@@ -1,8 +1,9 @@
-import { statSync } from "node:fs"
+import { mkdirSync, statSync } from "node:fs"
 import { stat } from "node:fs/promises"
-import { basename, dirname, resolve, sep } from "node:path"
-import { createStream, type RotatingFileStream } from "rotating-file-stream"
+import { basename, dirname, join, resolve, sep } from "node:path"
+import { createStream, type Options, type RotatingFileStream } from "rotating-file-stream"
 import { reasonOf } from "../errors/base"
+import { type FileLock, tryLockFile } from "../lib/system/file-lock"
 
 export interface LogFileOptions {
   readonly path: string
@@ -26,7 +27,8 @@ const LOOK_MS = 2000
 /**
  * A log file that begins anew every day and at a size. While it cannot be written, because the disk is full or the
  * folder not ours, lines go elsewhere; nobody who logs ever waits or fails for it. Somebody else may rename or delete
- * it, as logrotate does: it is made anew then.
+ * it, as logrotate does: it is made anew then. Of several processes with one file, one rotates it, and the others only
+ * append to it: two that rotate would delete each other's files.
  */
 export class LogFile {
   readonly #options: LogFileOptions
@@ -37,6 +39,10 @@ export class LogFile {
   #written: string | undefined
   #failedAt = 0
   #hasComplained = false
+  /** Held by the process that rotates the file. */
+  #lock: FileLock | undefined
+  #rotates = true
+  #knowsOther = false
 
   constructor(options: LogFileOptions) {
     this.#options = options
@@ -49,6 +55,8 @@ export class LogFile {
   /** `line`: with its line end. */
   write(line: string): void {
     if (this.#stream === undefined && Date.now() - this.#failedAt >= RETRY_MS) this.#open()
+    // What is appended to a file that was put away may be lost when it is compressed.
+    if (!this.#rotates && this.#wasPutAway()) this.reopen()
     const stream = this.#stream
     if (stream === undefined || stream.writableLength > MAX_WAITING_BYTES) this.#options.otherwise(line)
     else stream.write(line)
@@ -68,6 +76,7 @@ export class LogFile {
     this.#end()
     this.#failedAt = Infinity
     await Promise.all(this.#closing)
+    this.#release()
   }
 
   /** Lets the present stream write what it has. */
@@ -85,6 +94,7 @@ export class LogFile {
   }
 
   async #look(): Promise<void> {
+    if (!this.#rotates && this.#takeLock()) return this.reopen()
     const written = this.#written
     if (written === undefined) return
     const there = await identityOf(this.#options.path)
@@ -92,13 +102,24 @@ export class LogFile {
   }
 
   #open(): void {
-    const { path, maxBytes, keep } = this.#options
+    const { path } = this.#options
     const absolute = resolve(path)
     const name = basename(absolute)
+    this.#rotates = this.#takeLock()
     const nameOf = (day: number | Date | null, index?: number) =>
       day === null ? name : `${name}.${isoDay(day)}.${index}.gz`
     const stream = createStream(nameOf, {
       path: dirname(absolute) + sep,
+      ...(this.#rotates && this.#rotation(name)),
+    })
+    stream.once("error", (error) => this.#fail(stream, error))
+    this.#follow(stream, absolute)
+    this.#stream = stream
+  }
+
+  #rotation(name: string): Options {
+    const { maxBytes, keep } = this.#options
+    return {
       interval: "1d",
       // Days as the lines themselves have them.
       intervalUTC: true,
@@ -110,10 +131,47 @@ export class LogFile {
       maxFiles: keep,
       history: `.${name}.history`,
       compress: "gzip",
-    })
-    stream.once("error", (error) => this.#fail(stream, error))
-    this.#follow(stream, absolute)
-    this.#stream = stream
+    }
+  }
+
+  /** May this process rotate the file? Where nothing can be locked, it may. */
+  #takeLock(): boolean {
+    if (this.#lock?.held) return true
+    const path = resolve(this.#options.path)
+    try {
+      // Next to a pipe or a device there is nothing to lock, nor to rotate.
+      if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) return true
+      mkdirSync(dirname(path), { recursive: true })
+      this.#lock = tryLockFile(join(dirname(path), `.${basename(path)}.lock`))
+    } catch {
+      // The stream reports what is wrong with the folder.
+      return true
+    }
+    if (this.#lock.held) return true
+    this.#release()
+    this.#tellOfOther()
+    return false
+  }
+
+  #release(): void {
+    this.#lock?.[Symbol.dispose]()
+    this.#lock = undefined
+  }
+
+  #tellOfOther(): void {
+    if (this.#knowsOther) return
+    this.#knowsOther = true
+    const { path, otherwise } = this.#options
+    otherwise(
+      `another process writes the log file ${path} and rotates it; this one only appends to it: ` +
+        "better give each a file of its own\n",
+    )
+  }
+
+  #wasPutAway(): boolean {
+    if (this.#written === undefined) return false
+    const stats = statSync(this.#options.path, { bigint: true, throwIfNoEntry: false })
+    return stats === undefined || `${stats.dev}:${stats.ino}` !== this.#written
   }
 
   /** Learns which file a stream writes to: one after another, as it rotates them. */

@@ -1,4 +1,4 @@
-import type { StepUsage } from "../domain/loaded-model"
+import type { DiskUsage, StepUsage } from "../domain/loaded-model"
 import { ProcessMetrics } from "./process-metrics"
 import { MetricRegistry, WAITING } from "./registry"
 import { type CountedOutcome, type CountedRequest, RequestMetrics } from "./request-metrics"
@@ -116,6 +116,10 @@ export class Metrics {
 
   step(worker: CountedWorker, usage: StepUsage): void {
     this.#workers.step(worker, usage)
+  }
+
+  promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {
+    this.#workers.promptsOnDisk(worker, usage)
   }
 }
 

@@ -44,7 +44,10 @@ export class StateMetrics {
 
   #measureModel({ name: model, replica = 1, state, info, footprint = info?.footprint }: LoadedModel): void {
     this.#metrics.workers.inc({ model, state })
-    if (info?.kind === "text") this.#metrics.kvCells.set({ model, replica }, info.kvCells)
+    if (info?.kind === "text") {
+      this.#metrics.kvCells.set({ model, replica }, info.kvCells)
+      this.#metrics.kvMostCells.set({ model, replica }, info.kvMostCells)
+    }
     if (footprint === undefined) return
     this.#metrics.modelMemory.set({ model, replica, device: SYSTEM }, footprint.ramBytes)
     for (const { name: device, bytes } of footprint.devices)
@@ -63,6 +66,10 @@ function createStateMetrics(registry: MetricRegistry) {
     waiting: registry.gauge("requests_waiting", "Requests in the queue.", ["model"]),
     workers: registry.gauge("model_workers", "Worker processes by state.", ["model", "state"]),
     kvCells: registry.gauge("kv_cells", "Capacity of the KV cache in tokens.", ["model", "replica"]),
+    kvMostCells: registry.gauge("kv_most_cells", "Capacity that the KV cache may grow to, in tokens.", [
+      "model",
+      "replica",
+    ]),
     kvUsed: registry.gauge("kv_cells_used", "Tokens in the KV cache, including cached prefixes.", [
       "model",
       "replica",

@@ -1,4 +1,4 @@
-import type { StepUsage } from "../domain/loaded-model"
+import type { DiskUsage, StepUsage } from "../domain/loaded-model"
 import { type MetricRegistry, WAITING } from "./registry"
 
 /** A worker process: the n-th replica of a model. */
@@ -49,10 +49,33 @@ export class WorkerMetrics {
     this.#metrics.batchSequences.add(worker.model, usage.sequences)
     this.#kvCellsUsed.set(keyOf(worker), { ...worker, cells: usage.kvCellsUsed })
   }
+
+  promptsOnDisk({ model }: CountedWorker, usage: DiskUsage): void {
+    this.#metrics.savedPrompts.inc({ model, result: "hit" }, usage.hits)
+    this.#metrics.savedPrompts.inc({ model, result: "miss" }, usage.misses)
+    this.#metrics.savedPromptBytes.inc({ model, direction: "read" }, usage.bytesRead)
+    this.#metrics.savedPromptBytes.inc({ model, direction: "written" }, usage.bytesWritten)
+    this.#metrics.savedPromptSeconds.inc({ model }, usage.savedMs / 1000)
+  }
 }
 
 function createWorkerMetrics(registry: MetricRegistry) {
   return {
+    savedPrompts: registry.counter(
+      "saved_prompts_total",
+      "Prompts that continued one on disk (hit), or were neither there nor in memory (miss).",
+      ["model", "result"],
+    ),
+    savedPromptBytes: registry.counter(
+      "saved_prompt_bytes_total",
+      "Bytes of prompts read from disk and written to it.",
+      ["model", "direction"],
+    ),
+    savedPromptSeconds: registry.counter(
+      "saved_prompt_seconds_total",
+      "How much longer evaluating the prompts that were read from disk would have taken.",
+      ["model"],
+    ),
     batchSequences: registry.bulk("batch_sequences", "Sequences per decode step.", SEQUENCES),
     loads: registry.counter("model_loads_total", "Attempts to load a model, by result.", ["model", "result"]),
     loadSeconds: registry.histogram(

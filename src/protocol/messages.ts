@@ -1,6 +1,6 @@
 import type { GenerationEvent, GenerationRequest } from "../domain/chat"
 import type { Device, MemoryFootprint } from "../domain/device"
-import type { LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
+import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
@@ -22,6 +22,8 @@ export interface WorkerEnvironment {
 /** The model that a worker loads. */
 export interface WorkerModel {
   readonly name: string
+  /** Of this version. */
+  readonly id: string
   readonly kind: ModelKind
   /** A file or a folder. */
   readonly path: string
@@ -64,7 +66,8 @@ export type ToWorker<R extends WorkRequest> =
    * the worker asks again after five seconds at the earliest.
    */
   | { readonly type: "memory-answer"; readonly id: number; readonly granted: MemoryGrant }
-  | { readonly type: "stop" }
+  /** To end itself. `saveMs`: for how long a text worker may write prompts to disk before. */
+  | { readonly type: "stop"; readonly saveMs: number }
 
 /** Which of the two amounts of a `memory-request` may be taken. */
 export type MemoryGrant = "all" | "least" | "no"
@@ -96,6 +99,8 @@ export type FromWorker<E extends WorkEvent> =
       /** Usage of the preceding step, if any. */
       readonly usage?: StepUsage
     }
+  /** Text workers that keep prompts on disk: also after `stop`. */
+  | { readonly type: "disk"; readonly usage: DiskUsage }
   /**
    * Asks for memory beyond its footprint, before it is allocated. At most one request is open at a time. `extra`: what
    * is needed at the peak; `least`: the same for a slower way that needs less, if there is one.

@@ -217,7 +217,7 @@ export class EventReader<E extends WorkEvent> {
 
   #complete(entry: { readonly id: number; readonly event: E }): RequestEvent<E> {
     const { id, event } = entry
-    if (event.type === "text" && "logprobs" in event) event.logprobs?.forEach(restored)
+    if (event.type === "delta" && "logprobs" in event) event.logprobs?.forEach(restored)
     const wantsPromptLogprobs = event.type === "prompt" ? this.#judged.get(id) : undefined
     if (wantsPromptLogprobs === undefined) return entry
     this.forget(id)

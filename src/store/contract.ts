@@ -46,7 +46,8 @@ export interface Store extends Catalog {
    */
   install(name: ModelName, manifest: Manifest, options?: InstallOptions): Promise<ModelSummary>
   /**
-   * Deletes a model: an installed one with the blobs that no other model uses, or the local file.
+   * Deletes a model: an installed one with the blobs that no other model uses, or the local file. A damaged manifest is
+   * deleted too, with the blobs whose digests are in it, and a local file that cannot be used.
    * @param expectedId of the intended model: a different one under that name is not deleted
    * @throws ModelNotFound, StoreBusy; InvalidRequest for files outside the models folder
    */
@@ -105,6 +106,8 @@ export interface RemovedModel {
   readonly freedBytes: number
   /** The deleted files or links of a local model; absent for an installed one. */
   readonly paths?: readonly string[]
+  /** The manifest could not be read. */
+  readonly wasDamaged?: true
 }
 
 /** A file of installed models, named by its digest. */

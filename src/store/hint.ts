@@ -12,9 +12,9 @@ const MOST_COMPARED = 500
 /** Longer names match nothing. */
 const LONGEST = 64
 
-/** What is wrong with an installed model that is listed nowhere; `model`: what to pull in its place. */
-export function damagedDescription(model: string): string {
-  return `its description is damaged, or of a later version; 'xllm pull ${model}' replaces it`
+/** What is wrong with an installed model that is listed nowhere; `source`: what to pull in its place. */
+export function damagedDescription(model: string, source = model): string {
+  return `its description is damaged, or of a later version; 'xllm pull ${source}' replaces it, 'xllm rm ${model}' deletes it`
 }
 
 /** What follows "model 'x' not found": the model that was probably meant, or what there is, the most similar first. */

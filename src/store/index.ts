@@ -195,16 +195,31 @@ class FolderStore implements Store {
   }
 
   async #remove(name: string, expectedId: string | undefined): Promise<RemovedModel> {
+    const damaged = tryParse(name)
+    if (damaged !== undefined && expectedId === undefined && (await this.#isDamaged(name, damaged))) {
+      const freedBytes = await this.#library.removeDamaged(damaged)
+      return { name: formatModelName(damaged), freedBytes, wasDamaged: true }
+    }
+    const refused = expectedId === undefined ? await this.#lookUp(name) : undefined
+    if (refused !== undefined && "refusal" in refused) {
+      return { name: refused.found.name, freedBytes: 0, paths: await this.#local.delete(refused.found) }
+    }
     const model = await this.#find(name)
     const { id } = model.summary
     if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
     const removed =
       model.origin === "dropped"
-        ? { freedBytes: model.summary.sizeBytes, paths: await this.#local.delete(model) }
+        ? { freedBytes: model.summary.sizeBytes, paths: await this.#local.delete(model.found) }
         : { freedBytes: await this.#library.remove(model.installed.name, id) }
     const hasTwin = (await this.list()).some((other) => other.id === id)
     if (!hasTwin) await removeDerived(this.#layout, id)
     return { name: model.summary.name, ...removed }
+  }
+
+  /** Does the name mean nothing but a damaged manifest? */
+  async #isDamaged(name: string, parsed: ModelName): Promise<boolean> {
+    if ((await this.#managed.occupant(parsed)) !== "unreadable") return false
+    return (await this.#lookUp(name)) === undefined
   }
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {

@@ -4,7 +4,7 @@ import { dirname } from "node:path"
 import { version } from "../version"
 
 /**
- * Entries of another version of the program are discarded: it may have recognised less. Raise the number when the
+ * Entries of another version of the program are discarded: it may have detected less. Raise the number when the
  * meaning of entries changes within a version.
  */
 const FORMAT = Bun.hash.crc32(`3 ${version}`) % 2 ** 31

@@ -170,7 +170,7 @@ describe("a file is refused", () => {
   })
 
   test.each([
-    ["config.yaml", "server: [", "invalid YAML in FILE: "],
+    ["config.yaml", "server: [", "invalid YAML in FILE, line 1: "],
     ["config.json", '{"server": }', "invalid JSON in FILE: "],
     ["config.json", "server: {}", "invalid JSON in FILE: "],
   ])("%s with %p", async (name, text, words) => {

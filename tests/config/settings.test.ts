@@ -85,6 +85,7 @@ describe("places", () => {
       models: "/data/xllm/models",
       runtime: "/data/xllm/runtime",
       images: "/data/xllm/images",
+      prompts: "/data/xllm/cache/kv",
       keys: "/data/xllm/keys",
       uploads: "/data/xllm/uploads",
       history: "/data/xllm/history",

@@ -61,6 +61,21 @@ describe("run", () => {
     expect((await server.loaded()).map(({ name }) => name)).toEqual(["tiny"])
   })
 
+  test.each([
+    ["a whole answer", ["run", "tiny", "hello", "--json", ...FLAGS]],
+    ["parameters that contradict each other", ["run", "tiny", "hello", "--min-tokens", "9", ...FLAGS]],
+    ["a model of another kind", ["speak", "tiny", "hello", "-o", "hello.wav"]],
+  ])("says the same by a server and by itself: %s", async (_what, argv) => {
+    // Times differ, and a server may have the beginning of the prompt already.
+    const shown = ({ out, err, code }: Awaited<ReturnType<typeof ask>>) => [
+      out.replace(/"timings": .*/s, "").replace(/"cached_tokens": \d+/, ""),
+      err.replace(/^no server answers .*\n/, ""),
+      code,
+    ]
+    const alone = await xllm.run(argv, { environment: NO_SERVER })
+    expect(shown(alone)).toEqual(shown(await ask(argv)))
+  })
+
   test("takes the path of a file, from the folder that it is started in", async () => {
     const { out, err, code } = await xllm.run(["run", "./other.gguf", "--json", ...FLAGS], { input: "hi" })
     expect([err, code]).toEqual(["", 0])

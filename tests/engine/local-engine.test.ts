@@ -21,7 +21,7 @@ test("a request loads the model, tells so, and streams what the worker says", as
   const { engine } = testEngine()
   const events = await new Client(engine, "say 3").rest()
   expect(events[0]).toEqual({ type: "loading", fraction: 0 })
-  expect(events.flatMap((event) => (event.type === "text" ? [event.text] : []))).toEqual([
+  expect(events.flatMap((event) => (event.type === "delta" ? [event.text] : []))).toEqual([
     "t2 ",
     "t1 ",
     "t0 ",
@@ -32,7 +32,7 @@ test("a request loads the model, tells so, and streams what the worker says", as
 test("a chat is a request like a completion", async () => {
   const { engine } = testEngine()
   const events = await Array.fromAsync(engine.chat(chatRequest("say 1"), NEVER))
-  expect(events.map((event) => event.type).slice(-3)).toEqual(["text", "finish", "done"])
+  expect(events.map((event) => event.type).slice(-3)).toEqual(["delta", "finish", "done"])
 })
 
 test("waiting requests share one load and hear of its progress", async () => {
@@ -112,7 +112,7 @@ test("an unknown model is not found, in every call", async () => {
 test("more requests than slots wait in order and are told how many are ahead", async () => {
   const { engine, release } = testEngine({ slots: 1 })
   const first = new Client(engine, "hold")
-  await first.until("text")
+  await first.until("delta")
   const second = new Client(engine, "hold")
   expect((await second.until("queued"))?.position).toBe(0)
   const third = new Client(engine, "say 1")
@@ -120,7 +120,7 @@ test("more requests than slots wait in order and are told how many are ahead", a
   expect(engine.loaded()[0]).toMatchObject({ activeRequests: 1, queuedRequests: 2 })
   release()
   expect((await first.rest()).at(-1)?.type).toBe("done")
-  await second.until("text")
+  await second.until("delta")
   expect((await third.until("queued"))?.position).toBe(0)
   release()
   const done = await third.until("done")
@@ -139,11 +139,11 @@ test("a cancelled request's slot goes to the next one, whether it aborts or leav
   const { engine } = testEngine({ slots: 1 })
   const aborting = new Client(engine, "hold")
   const leaving = new Client(engine, "hold")
-  await aborting.until("text")
+  await aborting.until("delta")
   await leaving.until("queued")
   aborting.abort()
   expect(await aborting.failure()).toBeInstanceOf(Cancelled)
-  await leaving.until("text")
+  await leaving.until("delta")
   await leaving.leave()
   const last = await new Client(engine, "say 1").rest()
   expect(last.at(-1)?.type).toBe("done")
@@ -157,7 +157,7 @@ test("a cancelled request's slot goes to the next one, whether it aborts or leav
 test("a waiting request that is aborted leaves at once and the others move up", async () => {
   const { engine } = testEngine({ slots: 1 })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const [leaver, stayer] = [new Client(engine, "say 1"), new Client(engine, "say 1")]
   await leaver.until("queued")
   expect((await stayer.until("queued"))?.position).toBe(1)
@@ -170,7 +170,7 @@ test("a waiting request that is aborted leaves at once and the others move up", 
 test("a full queue refuses with the time to come back", async () => {
   const { engine } = testEngine({ slots: 1, queueLimit: 1 })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const waiting = new Client(engine, "say 1")
   await waiting.until("queued")
   const refused = await new Client(engine, "say 1").failure()
@@ -185,17 +185,17 @@ test("a request with more choices than slots runs, and its slots are free afterw
   const { engine } = testEngine({ slots: 2 })
   expect((await new Client(engine, "say 1", 5).rest()).at(-1)?.type).toBe("done")
   const after = [new Client(engine, "hold"), new Client(engine, "hold")]
-  for (const client of after) await client.until("text")
+  for (const client of after) await client.until("delta")
 })
 
 test("a request that fails in the worker takes only itself down", async () => {
   const { engine } = testEngine()
   const other = new Client(engine, "hold")
-  await other.until("text")
+  await other.until("delta")
   const failing = new Client(engine, "fail")
   const failure = await failing.failure()
   expect(code(failure)).toBe(new DecodeFailed("").code)
-  expect(failing.events.some((event) => event.type === "text")).toBe(true)
+  expect(failing.events.some((event) => event.type === "delta")).toBe(true)
   expect(engine.loaded()[0]?.activeRequests).toBe(1)
 })
 
@@ -229,7 +229,7 @@ test("an aborted render ends at once", async () => {
 test("stop ends the worker; its requests fail, and the next one starts another", async () => {
   const { engine, pid } = testEngine({ slots: 1 })
   const [running, waiting] = [new Client(engine, "hold"), new Client(engine, "hold")]
-  await running.until("text")
+  await running.until("delta")
   await waiting.until("queued")
   const first = pid()
   expect(await engine.stop("m")).toBe(true)
@@ -238,7 +238,7 @@ test("stop ends the worker; its requests fail, and the next one starts another",
   expect(await waiting.failure()).toBeInstanceOf(ShuttingDown)
   expect(engine.loaded()).toEqual([])
   expect(await engine.stop("m")).toBe(false)
-  await new Client(engine, "hold").until("text")
+  await new Client(engine, "hold").until("delta")
   expect(pid()).not.toBe(first)
 })
 
@@ -252,6 +252,16 @@ test("a request that comes while the worker stops gets the next worker", async (
   expect(events.at(-1)?.type).toBe("done")
   expect(await stopping).toBe(true)
   expect(pid()).not.toBe(first)
+})
+
+test("stop gives up a preload that waits for the devices, and says that there was one", async () => {
+  const { engine } = testEngine({ probe: "hang", models: { m: { settings: { gpuLayers: null } } } })
+  const preload = engine.preload("m", NEVER).catch((error: unknown) => error)
+  await turn()
+  expect(engine.loaded()).toEqual([])
+  expect(await engine.stop("m")).toBe(true)
+  expect(await preload).toMatchObject({ code: "stopping" })
+  expect(await engine.stop("m")).toBe(false)
 })
 
 test("stop during a load ends it at once", async () => {
@@ -278,7 +288,7 @@ test("a worker that neither obeys stop nor SIGTERM is killed", async () => {
 test("close fails what is open, leaves no process behind and refuses what comes after", async () => {
   const { engine, pid } = testEngine()
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const worker = pid()
   const closing = engine.close()
   expect(engine.status().status).toBe("stopping")

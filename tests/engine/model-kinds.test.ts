@@ -40,7 +40,7 @@ function ask(engine: ManagedEngine, model: keyof typeof ALL, prompt: FakePrompt)
       case "ear":
         return engine.transcribe(transcription(prompt, model), signal)
       case "brush":
-        return engine.draw(drawing(prompt, model), signal)
+        return engine.generateImage(drawing(prompt, model), signal)
       default:
         return model satisfies never
     }
@@ -48,7 +48,7 @@ function ask(engine: ManagedEngine, model: keyof typeof ALL, prompt: FakePrompt)
 }
 
 /** What each kind tells in one step of its work. */
-const PIECES = { writer: "text", joe: "audio", ear: "segment", brush: "step" } as const
+const PIECES = { writer: "delta", joe: "audio", ear: "segment", brush: "step" } as const
 
 test.each(KINDS)("%s loads, works and says what it did", async (model) => {
   const { engine, pid } = testEngine({ models: ALL })
@@ -85,7 +85,7 @@ test("a model of another kind than is asked for is refused with the route that i
     new Client(engine, "say 1", 1, { model: "ear" }).failure(),
     new Client(engine, "say 1", 1, { model: "brush" }).failure(),
     new Reader((signal) => engine.speak(speech("say 1", "writer"), signal)).failure(),
-    new Reader((signal) => engine.draw(drawing("say 1", "joe"), signal)).failure(),
+    new Reader((signal) => engine.generateImage(drawing("say 1", "joe"), signal)).failure(),
     new Reader((signal) => engine.transcribe(transcription("say 1", "brush"), signal)).failure(),
     engine.render({ ...completion("say 1"), model: "joe" }, NEVER).catch((error: unknown) => error),
   ])
@@ -309,7 +309,7 @@ test("requests that name no model get the only one of their kind", async () => {
     writer: engine.complete(without(completion("say 1")), NEVER),
     joe: engine.speak(without(speech("say 1", "x")), NEVER),
     ear: engine.transcribe(without(transcription("say 1", "x")), NEVER),
-    brush: engine.draw(without(drawing("say 1", "x")), NEVER),
+    brush: engine.generateImage(without(drawing("say 1", "x")), NEVER),
   }
   for (const [model, events] of Object.entries(nameless)) {
     expect(events.model).toBeUndefined()

@@ -23,6 +23,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     modelUnloaded: note("unloaded"),
     workerCrashed: note("crashed"),
     step: note("step"),
+    promptsOnDisk: note("prompts on disk"),
   }
   return { heard, observer }
 }
@@ -66,7 +67,7 @@ test("a request that ends otherwise is finished once, with how", async () => {
   const { heard, observer } = recorder()
   const { engine } = testEngine({ observer, slots: 1, queueLimit: 1 })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const waiting = new Client(engine, "say 1", 1, { queueTimeoutMs: 20 })
   await waiting.until("queued")
   await new Client(engine, "say 1").failure()

@@ -35,7 +35,7 @@ function ask(engine: ManagedEngine, model: string, prompt: FakePrompt): Reader<W
       case "asr":
         return engine.transcribe(transcription(prompt, model), signal)
       case "image":
-        return engine.draw(drawing(prompt, model), signal)
+        return engine.generateImage(drawing(prompt, model), signal)
       case "text":
         return engine.complete({ ...completion(prompt), model, queueTimeoutMs: 5_000 }, signal)
     }

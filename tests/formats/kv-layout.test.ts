@@ -8,6 +8,7 @@ import {
 } from "../../src/formats/kv-layout"
 
 const GIGABYTE = 1024 ** 3
+const MEBIBYTE = 1024 ** 2
 
 /** 16 slots of 1,024 tokens with 16 KiB per token would be 256 MiB. */
 const BASE: LayoutInput = {
@@ -44,8 +45,51 @@ test.each([
   expect(planLayout({ ...BASE, ...differs })).toMatchObject({ layout, cells, contextLength })
 })
 
+/** 30 KiB per token with its mask: a whole conversation of 32,768 tokens is 960 MiB. */
+const GROWING: LayoutInput = { ...BASE, requestedContext: null, bytesPerCell: 28 * 1024, grows: true }
+
+test.each([
+  ["small shares for many", {}, "split", 16 * 256, 16],
+  ["the same memory for few", { slots: 4 }, "split", 4 * 1024, 4],
+  ["shares for the first of very many", { slots: 100 }, "split", 16 * 256, 16],
+  ["one pool for one", { slots: 1 }, "unified", 4096, 1],
+  ["the layout that was asked for", { layout: "unified" }, "unified", 4096, 16],
+  ["no more than conversations may have", { requestedContext: 512, slots: 2 }, "split", 1024, 2],
+] as const)("a cache that grows starts with %s", (_, differs, layout, cells, sequences) => {
+  expect(planLayout({ ...GROWING, ...differs })).toMatchObject({ layout, cells, sequences })
+})
+
+test("a cache that grows may grow until every slot has a whole conversation", () => {
+  expect(planLayout(GROWING)).toMatchObject({ slots: 16, mostCells: 16 * 32_768, layoutIsFixed: false })
+  expect(planLayout({ ...GROWING, layout: "split" }).layoutIsFixed).toBe(true)
+})
+
+test("a size that was set does not grow", () => {
+  expect(planLayout({ ...GROWING, cells: 16_384 })).toMatchObject({ cells: 16_384, mostCells: 16_384 })
+})
+
+test("conversations are as long as trained where one of them fits, otherwise as long as fits", () => {
+  const longest = (differs: Partial<LayoutInput>) => {
+    const { contextLength, contextLimitedBy } = planLayout({ ...GROWING, ...differs })
+    return [contextLength, contextLimitedBy]
+  }
+  expect(longest({ freeBytes: 960 * MEBIBYTE })).toEqual([32_768, undefined])
+  expect(longest({ freeBytes: 959 * MEBIBYTE })).toEqual([32_512, "memory"])
+  expect(longest({ freeBytes: 0 })).toEqual([512, "memory"])
+  expect(longest({ freeBytes: 0, trainedContext: 300 })).toEqual([300, undefined])
+  // What was set is taken; the load tells whether it fits.
+  expect(longest({ freeBytes: 0, requestedContext: 16_384 })).toEqual([16_384, undefined])
+})
+
+test("layers leave the GPUs rather than that conversations are shorter than usual, but no further", () => {
+  const longest = (differs: Partial<LayoutInput>) => planLayout({ ...GROWING, ...differs }).contextLength
+  expect(longest({ freeBytes: 0, otherBytes: GIGABYTE })).toBe(8192)
+  expect(longest({ freeBytes: 480 * MEBIBYTE, otherBytes: GIGABYTE })).toBe(16_384)
+  expect(longest({ freeBytes: 0, otherBytes: 60 * MEBIBYTE })).toBe(2048)
+})
+
 test("a context takes its cells and a mask over those of one sequence", () => {
-  expect(leastContextBytes({ contextLength: 1000, certainBytes: 4096 * 100 })).toBe(
+  expect(leastContextBytes({ contextLength: 1000, cells: 4096, certainBytes: 4096 * 100 })).toBe(
     4096 * 100 + 1024 * 512 * 4,
   )
 })

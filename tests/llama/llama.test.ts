@@ -95,6 +95,47 @@ describe("the library", () => {
   })
 })
 
+describe("rotary positions", () => {
+  /** The logits of the last token of {@link PROMPT}. */
+  function logitsOf(options: Partial<ContextOptions>) {
+    using context = makeContext(options)
+    return feed(context, PROMPT)
+  }
+
+  test("are scaled by what is set", () => {
+    const usual = logitsOf({})
+    const halved = logitsOf({ ropeFreqScale: 0.5 })
+    expect(farthest(halved, usual)).toBeGreaterThan(0.01)
+    expect(farthest(logitsOf({ ropeFreqScale: 0.5, ropeScaling: "linear" }), halved)).toBe(0)
+    expect(farthest(logitsOf({ ropeFreqScale: 0.25 }), halved)).toBeGreaterThan(0.01)
+    expect(farthest(logitsOf({ ropeFreqScale: 1, ropeScaling: "linear" }), usual)).toBe(0)
+  })
+
+  test("are those of another base where one is set", () => {
+    expect(farthest(logitsOf({ ropeFreqBase: 10_000 }), logitsOf({}))).toBe(0)
+    expect(farthest(logitsOf({ ropeFreqBase: 500_000 }), logitsOf({}))).toBeGreaterThan(0.01)
+  })
+
+  test("are as trained with YaRN of factor 1, and others with any other factor", () => {
+    const usual = logitsOf({})
+    expect(farthest(logitsOf({ ropeScaling: "yarn", ropeFreqScale: 1 }), usual)).toBeLessThan(1e-3)
+    const yarn = logitsOf({ ropeScaling: "yarn", ropeFreqScale: 0.25 })
+    expect(farthest(yarn, usual)).toBeGreaterThan(0.01)
+    expect(farthest(yarn, logitsOf({ ropeScaling: "linear", ropeFreqScale: 0.25 }))).toBeGreaterThan(0.01)
+    const shorter = logitsOf({ ropeScaling: "yarn", ropeFreqScale: 0.25, yarnOriginalContext: 64 })
+    expect(farthest(shorter, yarn)).toBeGreaterThan(0.01)
+  })
+
+  test("are as trained without scaling, whatever the scale", () => {
+    expect(farthest(logitsOf({ ropeScaling: "none", ropeFreqScale: 0.25 }), logitsOf({}))).toBe(0)
+  })
+})
+
+/** The largest difference between two of the same places. */
+function farthest(a: Float32Array, b: Float32Array): number {
+  return a.reduce((most, value, index) => Math.max(most, Math.abs(value - (b[index] ?? Number.NaN))), 0)
+}
+
 describe("a model", () => {
   test("tells what its file says", () => {
     expect(model).toMatchObject({

@@ -231,3 +231,43 @@ test("what is written after the end goes elsewhere", async () => {
   file.write("late\n")
   expect(elsewhere).toEqual(["late\n"])
 })
+
+describe("of two processes with one file", () => {
+  test("one rotates it; the other appends, says so, and follows to the new file", async () => {
+    using folder = tempFolder()
+    setSystemTime(new Date("2026-03-01T12:00:00Z"))
+    const first = logFile(folder.path, { maxBytes: 10 })
+    const second = logFile(folder.path, { maxBytes: 10 })
+    expect(first.elsewhere).toEqual([])
+    expect(second.elsewhere).toEqual([
+      `another process writes the log file ${first.path} and rotates it; this one only appends to it: ` +
+        "better give each a file of its own\n",
+    ])
+    second.file.write("of the second, longer than the limit\n")
+    await untilFile(first.path, "of the second, longer than the limit\n")
+    first.file.write("of the first\n")
+    await untilFile(first.path, "")
+    second.file.write("again\n")
+    await untilFile(first.path, "again\n")
+    await second.file.close()
+    await first.file.close()
+    expect(contents(folder.path)).toEqual({
+      "xllm.log": "again\n",
+      "xllm.log.2026-03-01.1.gz": "of the second, longer than the limit\nof the first\n",
+    })
+  })
+
+  test("the other rotates it once the first has ended", async () => {
+    using folder = tempFolder()
+    // Today, which is the day of the file that is there.
+    jest.useFakeTimers()
+    const first = logFile(folder.path, { maxBytes: 10 })
+    const second = logFile(folder.path, { maxBytes: 10 })
+    await first.file.close()
+    jest.advanceTimersByTime(2000)
+    second.file.write("longer than the limit\n")
+    await untilFile(second.path, "")
+    await second.file.close()
+    expect(Object.values(contents(folder.path))).toEqual(["", "longer than the limit\n"])
+  })
+})

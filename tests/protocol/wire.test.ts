@@ -130,7 +130,7 @@ describe("what is told of a step", () => {
   }
   const text = (id: number, logprobs?: readonly TokenLogprob[]): WorkerEvent<GenerationEvent> => ({
     id,
-    event: { type: "text", choice: 0, text: "a", tokens: 1, ...(logprobs && { logprobs }) },
+    event: { type: "delta", choice: 0, part: "text", text: "a", tokens: 1, ...(logprobs && { logprobs }) },
   })
 
   test("arrives as it was told", () => {

@@ -23,6 +23,10 @@ test("the parameters that a model brings along are told as a Modelfile has them"
     num_thread: 3,
     keep_alive: 90,
     cache_type_k: "q8_0",
+    rope_scaling: "yarn",
+    rope_freq_base: 1_000_000,
+    rope_freq_scale: 0.25,
+    yarn_orig_ctx: 32_768,
   }
   expect(parametersOf(defaultsOf(manifestWith(parameters), () => ""))).toEqual(parameters)
 })

@@ -67,6 +67,7 @@ describe("what cannot be read in the models directory", () => {
     symlinkSync("/mnt/no/disk", path)
     const { err, code } = await xllm(folder.path, "list")
     expect(err).toContain(`path=${path} reason="cannot read ${path}: the link leads to nothing"`)
+    expect(err.match(/unusable model/g)).toHaveLength(1)
     expect(code).toBe(0)
   })
 
@@ -75,7 +76,7 @@ describe("what cannot be read in the models directory", () => {
     const path = join(folder.path, "gone.gguf")
     symlinkSync("/mnt/no/disk.gguf", path)
     expect((await xllm(folder.path, "show", "gone")).err).toEndWith(
-      `Error: model 'gone' could not be loaded: cannot read ${path}: no such file or folder\n`,
+      `Error: model 'gone' could not be loaded: cannot read ${path}: the link leads to nothing\n`,
     )
   })
 

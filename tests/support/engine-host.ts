@@ -10,5 +10,5 @@ const engine = realEngine(folder, { settings: { contextLength: 4096, slots: 2 } 
 
 for await (const event of engine.complete(greedy("a", { model }), new AbortController().signal)) {
   if (event.type === "loading") console.log(`worker ${engine.loaded()[0]?.pid} ${event.fraction}`)
-  if (event.type === "text") console.log("token")
+  if (event.type === "delta") console.log("token")
 }

@@ -13,6 +13,8 @@ export interface FakeServerOptions extends Pick<AppOptions, "metrics"> {
   readonly settings?: Partial<HttpSettings>
   readonly logLevel?: LogLevel
   readonly imageLimits?: ImageLimits
+  /** Absent: one that runs the script. */
+  readonly engine?: FakeEngine
   /** For tests that share it between servers. */
   readonly uploadsFolder?: string
   /** Milliseconds: the clock for the images' ages. */
@@ -28,11 +30,17 @@ let servers = 0
 /** The server's routes over a scripted engine, without a socket. */
 export function fakeServer(
   script?: Script,
-  { settings, logLevel = "info", imageLimits, now, ...options }: FakeServerOptions = {},
+  {
+    settings,
+    logLevel = "info",
+    imageLimits,
+    now,
+    engine = new FakeEngine(script),
+    ...options
+  }: FakeServerOptions = {},
 ) {
   const own = join(folder.path, String(servers++))
   const uploadsFolder = options.uploadsFolder ?? join(own, "uploads")
-  const engine = new FakeEngine(script)
   const logged: string[] = []
   let current = { ...DEFAULT_HTTP_SETTINGS, ...settings }
   const imagesFolder = join(own, "images")

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Engine } from "../../src/engine"
+import type { Engine } from "../../src/engine/contract"
 import { WorkerCrashed } from "../../src/errors/engine"
 import { writeTinyModel } from "../support/files/tiny-model"
 import { answerOf, realEngine } from "../support/real/real-engine"
@@ -33,7 +33,7 @@ test("a killed worker ends its stream with an error that says so, and the next r
   let shown = 0
   const streaming = (async () => {
     for await (const event of engine.complete(greedy(prose(2, 50), { model: "tiny" }), SIGNAL)) {
-      if (event.type === "text" && ++shown === 5) process.kill(killed, "SIGKILL")
+      if (event.type === "delta" && ++shown === 5) process.kill(killed, "SIGKILL")
     }
   })()
   const failure = await streaming.catch((error: unknown) => error)

@@ -16,7 +16,7 @@ test("a worker that is stopped in its turn on the CPU is ended; the one that wai
       const request = greedy(prose(2, 50), { model: "first" })
       for await (const event of engine.complete(request, new AbortController().signal)) {
         const pid = engine.loaded().find(({ name }) => name === "first")?.pid
-        if (event.type !== "text" || pid === undefined) continue
+        if (event.type !== "delta" || pid === undefined) continue
         // Most likely in the middle of a step: steps are all that it does.
         process.kill(pid, "SIGSTOP")
         stopped.resolve()
@@ -24,7 +24,7 @@ test("a worker that is stopped in its turn on the CPU is ended; the one that wai
     })().catch((error: unknown) => error)
     await stopped.promise
     const second = await eventsOf(engine, greedy(prose(1, 50), { model: "second", maxTokens: 20 }))
-    expect(second.map((event) => (event.type === "text" ? event.text : "")).join("")).toBe(reference)
+    expect(second.map((event) => (event.type === "delta" ? event.text : "")).join("")).toBe(reference)
     expect(await first).toMatchObject({ code: "worker_unresponsive" })
   } finally {
     await engine.close()

@@ -85,7 +85,7 @@ export const parameterFlags = {
 /** The parameters that were set. */
 export type ParameterValues = FlagValues<typeof parameterFlags>
 
-/** Converts parameters to request options. */
+/** Converts parameters to request options. @throws UsageError where they contradict each other */
 export function answerOptions(said: ParameterValues): AnswerOptions {
   const sampling: { -readonly [K in keyof SamplingParameters]?: SamplingParameters[K] } = {}
   for (const key of samplingKeys) {
@@ -95,11 +95,14 @@ export function answerOptions(said: ParameterValues): AnswerOptions {
   if (said.mirostat !== undefined)
     sampling.mirostat = said.mirostat === "0" ? 0 : said.mirostat === "1" ? 1 : 2
   if (said.seed !== undefined) sampling.seed = said.seed
-  const { maxTokens } = said
+  const { maxTokens, minTokens = 0 } = said
+  if (maxTokens !== undefined && maxTokens >= 0 && minTokens > maxTokens) {
+    throw new UsageError(`min_tokens must be at most max_tokens (${maxTokens}), got ${minTokens}`)
+  }
   return {
     sampling,
     ...(maxTokens !== undefined && { maxTokens: maxTokens < 0 ? Number.POSITIVE_INFINITY : maxTokens }),
-    minTokens: said.minTokens ?? 0,
+    minTokens,
     stop: said.stop ?? [],
   }
 }

@@ -1,10 +1,10 @@
-import type { FinishReason, Timings, Usage } from "../../domain/chat"
+import type { ChatRequest, FinishReason, Timings, Usage } from "../../domain/chat"
+import type { ModelBackend } from "../../engine/contract"
 import { Cancelled } from "../../errors/request"
 import type { Io } from "../terminal/io"
-import { terminalSafe } from "../terminal/output"
+import { printable, terminalSafe } from "../terminal/output"
 import { startSpinner } from "../terminal/spinner"
 import type { WordWrap } from "../terminal/word-wrap"
-import type { AnswerSource, ChatTurn } from "./answers"
 
 /** A finished answer. */
 export interface PrintedAnswer {
@@ -19,8 +19,8 @@ export interface PrintedAnswer {
 }
 
 export interface PrintOptions {
-  readonly source: AnswerSource
-  readonly turn: ChatTurn
+  readonly backend: ModelBackend
+  readonly request: ChatRequest
   readonly io: Io
   /** Ends the answer without an error. */
   readonly signal: AbortSignal
@@ -30,32 +30,39 @@ export interface PrintOptions {
   readonly wrap?: WordWrap | undefined
   /** Called with each part of the answer. */
   write(text: string): void
+  /** Called with deviations from what the user may expect, one sentence each. Default: prints them on stderr. */
+  warn?(warning: string): void
 }
 
 /**
  * Asks, and passes on the answer as it arrives. Until then a spinner on stderr shows what it is waiting for.
- * @throws what the source throws, except when the answer was interrupted through `signal`
+ * @throws what the backend throws, except when the answer was interrupted through `signal`
  */
 export async function printAnswer({
-  source,
-  turn,
+  backend,
+  request,
   io,
   signal,
   isTerminal,
   wrap,
   write,
+  warn = (warning) => io.writeError(`warning: ${printable(warning)}\n`),
 }: PrintOptions): Promise<PrintedAnswer> {
   const startedAt = performance.now()
   const spinner = startSpinner(io)
   let text = ""
   let end: Partial<Pick<PrintedAnswer, "reason" | "usage" | "timings">> = {}
   try {
-    for await (const event of source.answer(turn, signal)) {
+    for await (const event of backend.chat(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
-      else if (event.type === "finish") end = { ...end, reason: event.reason }
+      else if (event.type === "prompt") {
+        spinner.say("")
+        if (event.warnings !== undefined) spinner.hide()
+        for (const warning of event.warnings ?? []) warn(warning)
+      } else if (event.type === "finish") end = { ...end, reason: event.reason }
       else if (event.type === "done") end = { ...end, usage: event.usage, timings: event.timings }
-      else {
+      else if (event.type === "delta" && event.part === "text") {
         spinner.stop()
         text += event.text
         const safe = isTerminal ? terminalSafe(event.text) : event.text
@@ -80,11 +87,11 @@ export async function printAnswer({
  */
 export async function fullContext(
   { reason, usage }: PrintedAnswer,
-  source: AnswerSource,
+  backend: ModelBackend,
   model: string,
 ): Promise<number | undefined> {
   if (reason !== "length" || usage === undefined) return undefined
-  const size = await source.contextLength(model).catch(() => undefined)
+  const size = await backend.contextLength(model).catch(() => undefined)
   return size !== undefined && usage.promptTokens + usage.completionTokens > size ? size : undefined
 }
 

@@ -6,7 +6,7 @@ import type { FailedModelBody, LoadedModelBody } from "../../http/v0/bodies/load
 import type { MemoriesBody } from "../../http/v0/bodies/memory"
 import type { StopBody } from "../../http/v0/bodies/stop"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../../lib/json"
-import { readEvents } from "./sse"
+import { OversizedEvent, readEvents } from "./sse"
 
 type Body = JsonRecord | FormData
 
@@ -15,6 +15,19 @@ export type StreamedEvent =
   | { readonly type: "data"; readonly data: JsonRecord }
   | { readonly type: "comment"; readonly text: string }
   | { readonly type: "done" }
+
+/** A name for a model. */
+export interface ListedModel {
+  readonly id: string
+  /** The model's own name; absent: the id is. */
+  readonly aliasOf?: string
+}
+
+/** A server's description of a model. */
+export interface DescribedModel {
+  readonly name: string
+  readonly meta: JsonRecord
+}
 
 /** A server that does not answer within this time counts as absent, in milliseconds. */
 const PROBE_MS = 2000
@@ -52,8 +65,8 @@ export class ServerClient {
   }
 
   /** The models that the server has loaded. */
-  async ps(): Promise<readonly LoadedModelBody[]> {
-    const body = await this.#json("GET", "/v0/ps")
+  async ps(signal?: AbortSignal): Promise<readonly LoadedModelBody[]> {
+    const body = await this.#json("GET", "/v0/ps", undefined, signal)
     if (!Array.isArray(body["models"])) throw this.#strange("/v0/ps")
     // Safe: both ends are from the same build, or from one that keeps /v0 compatible.
     return body["models"] as readonly LoadedModelBody[]
@@ -81,43 +94,28 @@ export class ServerClient {
     return { model: textAt(body, "model") ?? model, stopped }
   }
 
-  /** Names of the models that requests may use. */
-  async models(): Promise<readonly string[]> {
+  /** The names that requests may use. */
+  async models(): Promise<readonly ListedModel[]> {
     const body = await this.#json("GET", "/v1/models")
-    return recordsAt(body, "data").flatMap((model) => textAt(model, "id") ?? [])
+    return recordsAt(body, "data").flatMap((model) => {
+      const [id, aliasOf] = [textAt(model, "id"), textAt(model, "alias_of")]
+      return id === undefined ? [] : [{ id, ...(aliasOf !== undefined && { aliasOf }) }]
+    })
   }
 
-  /** The server's name for a model. */
-  async nameOf(model: string): Promise<string> {
-    const body = await this.#json("GET", modelPath(model))
-    const name = textAt(body, "alias_of") ?? textAt(body, "id")
-    if (name === undefined) throw this.#strange(modelPath(model))
-    return name
-  }
-
-  /** The server's facts about a model's file. */
-  async model(model: string): Promise<JsonRecord> {
-    const meta = recordAt(await this.#json("GET", modelPath(model)), "meta")
-    if (meta === undefined) throw this.#strange(modelPath(model))
-    return meta
+  /** The server's name for a model, and its facts. @throws ModelNotFound's code, as the server does */
+  async model(model: string): Promise<DescribedModel> {
+    const path = modelPath(model)
+    const body = await this.#json("GET", path)
+    const [name, meta] = [textAt(body, "alias_of") ?? textAt(body, "id"), recordAt(body, "meta")]
+    if (name === undefined || meta === undefined) throw this.#strange(path)
+    return { name, meta }
   }
 
   /** Makes the server load a model unless it is loaded already. */
   async load(model: string, signal: AbortSignal): Promise<void> {
     // Rendering a prompt is the cheapest request that needs the model.
     await this.#json("POST", "/v0/render", { model, messages: [{ role: "user", content: "" }] }, signal)
-  }
-
-  /**
-   * Chunks of a streamed chat completion.
-   * @throws XllmError for an error event, and if the stream ends early
-   */
-  async *chat(body: JsonRecord, signal: AbortSignal): AsyncGenerator<JsonRecord> {
-    for await (const event of this.events("/v1/chat/completions", { ...body, stream: true }, signal)) {
-      if (event.type === "done") return
-      if (event.type === "data") yield event.data
-    }
-    throw this.endedEarly()
   }
 
   /**
@@ -158,16 +156,24 @@ export class ServerClient {
 
   async #json(method: string, path: string, body?: JsonRecord, signal?: AbortSignal): Promise<JsonRecord> {
     const response = await this.#fetch(method, path, body, signal)
-    const record = toRecord(parse(await response.text()))
+    const record = toRecord(parse(await this.#text(response, signal)))
     if (record === undefined) throw this.#strange(path)
     return record
+  }
+
+  async #text(response: Response, signal?: AbortSignal): Promise<string> {
+    try {
+      return await response.text()
+    } catch (error) {
+      throw this.#explain(error, signal)
+    }
   }
 
   /** Returns a successful response, and throws otherwise. */
   async #fetch(method: string, path: string, body?: Body, signal?: AbortSignal): Promise<Response> {
     const response = await this.#send(method, path, body, signal)
     if (response.ok) return response
-    const error = recordAt(toRecord(parse(await response.text())), "error")
+    const error = recordAt(toRecord(parse(await this.#text(response, signal))), "error")
     if (error === undefined)
       throw new UnexpectedServerResponse(this.name, `answered ${response.status} to ${path}`)
     throw toError(error, response.status)
@@ -190,9 +196,15 @@ export class ServerClient {
     }
   }
 
-  #explain(error: unknown, signal: AbortSignal): XllmError {
-    if (signal.aborted) return new Cancelled()
+  #explain(error: unknown, signal: AbortSignal | undefined): XllmError {
+    if (signal?.aborted) return new Cancelled()
     if (error instanceof XllmError) return error
+    if (error instanceof OversizedEvent) {
+      return new UnexpectedServerResponse(
+        this.name,
+        `does not stream as an xLLM server does: ${error.message}`,
+      )
+    }
     return new UnexpectedServerResponse(this.name, `closed the connection early: ${reasonOf(error)}`)
   }
 

@@ -1,7 +1,6 @@
+import { readSettings, type Settings } from "../../config/resolve"
 import { type EffectiveSetting, effectiveSettings } from "../../config/effective"
 import { usualConfigFile } from "../../config/file"
-import type { Inputs } from "../../config/load"
-import { gatherInputs } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { switchFlag } from "../args/flags"
 import { type AutomaticValue, automaticValue } from "../show/automatic-values"
@@ -33,14 +32,14 @@ it is known without a model. Takes the flags of 'serve', to show what they would
       const { fileSchema } = await import("../../config/file-schema")
       return io.write(toJson({ $schema: "https://json-schema.org/draft/2020-12/schema", ...fileSchema() }))
     }
-    const inputs = await gatherInputs(flags, io.environment)
-    const settings = effectiveSettings(inputs).map((setting) => ({
+    const settings = await readSettings(flags, io.environment)
+    const shown = effectiveSettings(settings.inputs).map((setting) => ({
       ...setting,
       automatic:
-        setting.value === null ? automaticValue(setting.path, inputs, io.stderrIsTerminal) : undefined,
+        setting.value === null ? automaticValue(setting.path, settings, io.stderrIsTerminal) : undefined,
     }))
     io.write(
-      json ? toJson(toJsonObject(settings, inputs)) : `${fileLine(inputs)}\n\n${settingsTable(settings)}`,
+      json ? toJson(toJsonObject(shown, settings)) : `${fileLine(settings)}\n\n${settingsTable(shown)}`,
     )
   },
 })
@@ -50,7 +49,7 @@ interface ShownSetting extends EffectiveSetting {
   readonly automatic: AutomaticValue | undefined
 }
 
-function fileLine({ file, environment }: Inputs): string {
+function fileLine({ file, environment }: Settings): string {
   if (file !== undefined) return `Configuration file: ${printable(file.path)}`
   return `Configuration file: none (it would be ${printable(usualConfigFile(environment))})`
 }
@@ -68,7 +67,7 @@ function settingsTable(settings: readonly ShownSetting[]): string {
  * `{"config_file": {"path": …}, "server.port": {"value": 1, "source": "flag", "from": "--port"}, …}`; `effective` is
  * present if the value is chosen automatically and known.
  */
-function toJsonObject(settings: readonly ShownSetting[], { file, environment }: Inputs) {
+function toJsonObject(settings: readonly ShownSetting[], { file, environment }: Settings) {
   const entries = settings.map(({ path, value, origin, automatic }) => {
     const effective = automatic?.value === undefined ? {} : { effective: automatic.value }
     return [path, { value, ...effective, source: origin.source, from: origin.name }]

@@ -1,5 +1,5 @@
+import { readSettings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
-import { gatherInputs } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
 import { nameOf } from "../args/model-path"
@@ -23,7 +23,7 @@ A local GGUF, in the models directory or given as a path, is copied once.`,
   async run({ flags, words: [source = "", target = ""], io }) {
     const { parseModelName } = await import("../../store/names")
     const name = parseModelName(target)
-    const store = await openStore(await gatherInputs(flags, io.environment))
+    const store = await openStore(await readSettings(flags, io.environment))
     const copied = await store.copy(await nameOf(source, store), name)
     io.write(`copied '${printable(source)}' to '${printable(target)}'\n`)
     await tellOfShadow(target, copied, store, io)

@@ -1,7 +1,6 @@
 import { dirname, resolve } from "node:path"
-import type { Inputs } from "../../config/load"
+import { readSettings, type Settings } from "../../config/resolve"
 import { pullSettings, storeSettings } from "../../config/sections/pull"
-import { gatherInputs } from "../../config/settings"
 import { text } from "../../config/values"
 import { UsageError } from "../../errors/cli"
 import { Cancelled, Unsupported } from "../../errors/request"
@@ -58,13 +57,13 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
     ])
     const name = parseModelName(model)
     const { file, folder, modelfile } = await readModelfile(flags.file ?? DEFAULT_FILE, io)
-    const inputs = await gatherInputs(flags, io.environment)
-    const store = await openStore(inputs)
+    const settings = await readSettings(flags, io.environment)
+    const store = await openStore(settings)
     const reporter = flags.json === true ? jsonReporter(io) : lineReporter(io)
     using signals = watchSignals()
     const pull = async (reference: string): Promise<string> => {
       reporter.stop()
-      return await pullBase(reference, inputs, flags.json === true, io, signals.signal)
+      return await pullBase(reference, settings, flags.json === true, io, signals.signal)
     }
     try {
       const { signal } = signals
@@ -85,7 +84,7 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
 /** Downloads a model like `pull` does, and returns its name. */
 async function pullBase(
   model: string,
-  inputs: Inputs,
+  settings: Settings,
   wantsJson: boolean,
   io: Io,
   signal: AbortSignal,
@@ -96,7 +95,7 @@ async function pullBase(
   ])
   const progress = wantsJson ? new JsonView(io.write) : pullProgress(io)
   try {
-    const puller = await createPuller(inputs)
+    const puller = await createPuller(settings)
     const onEvent = (event: PullEvent) => progress.show(event)
     return (await puller.pull({ model, onlyMissing: true, signal, onEvent })).name
   } finally {

@@ -1,8 +1,8 @@
 import { resolve } from "node:path"
 import type { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
+import { readSettings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
-import { gatherInputs } from "../../config/settings"
 import { XllmError } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
 import { Cancelled } from "../../errors/request"
@@ -41,8 +41,8 @@ parameters and texts, with SHA-256 checksums. 'xllm import' installs it elsewher
       throw new UsageError("refusing to write an archive to a terminal; name a FILE, or pipe the output")
     }
     const { exportModel } = await import("../../store/archive/export")
-    const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openExistingStore(inputs, io)
+    const settings = await readSettings(flags, io.environment)
+    const { store } = await openExistingStore(settings, io)
     const name = await nameOf(model, store)
     using signals = watchSignals()
     const archive = await exportModel(store, name)

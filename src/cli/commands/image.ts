@@ -6,21 +6,11 @@ import { connectionSettings } from "../../config/sections/server"
 import { decimal, integer, oneOf, text, type Value } from "../../config/values"
 import type { ImageEvent, ImageFormat, ImageRequest } from "../../domain/image"
 import { UsageError } from "../../errors/cli"
-import {
-  CFG_SCALE,
-  checkImageSize,
-  DEFAULT_STRENGTH,
-  IMAGE_COMPRESSION,
-  IMAGE_COUNT,
-  IMAGE_FORMATS,
-  IMAGE_SEED,
-  IMAGE_STEPS,
-  IMAGE_STRENGTH,
-} from "../../http/read/media-options"
-import { TEXTS } from "../../limits"
+import { checkImageSize, DEFAULT_STRENGTH, IMAGE_FORMATS } from "../../http/read/media-options"
+import { IMAGES, TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
-import { type MediaWork, withModel } from "../client/media-source"
+import { type ModelWork, withModel } from "../client/with-model"
 import { loadingText, queuedText } from "../client/print-answer"
 import { existingFile } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
@@ -53,33 +43,33 @@ const flagTable = {
   },
   size: { value: size, description: "in pixels, such as 512x512 (default: the model's own)" },
   steps: {
-    value: integer("N", IMAGE_STEPS.min, IMAGE_STEPS.max),
+    value: integer("N", IMAGES.steps.min, IMAGES.steps.max),
     description: "denoising steps; more take longer",
   },
   seed: {
-    value: integer("N", 0, IMAGE_SEED.max),
+    value: integer("N", 0, IMAGES.seed.max),
     description: "random seed; the same seed gives the same image",
   },
   count: {
-    value: integer("N", IMAGE_COUNT.min, IMAGE_COUNT.max),
+    value: integer("N", IMAGES.count.min, IMAGES.count.max),
     description: "number of images (default 1)",
     short: "n",
   },
   negative: { value: text("TEXT", TEXTS.imagePrompt), description: "negative prompt: what to avoid" },
   cfgScale: {
-    value: decimal("N", CFG_SCALE.min, CFG_SCALE.max),
+    value: decimal("N", IMAGES.cfgScale.min, IMAGES.cfgScale.max),
     description: "guidance scale: how closely the image follows the prompt",
   },
   sampler: { value: text("NAME", TEXTS.word), description: "sampler, such as euler_a" },
   scheduler: { value: text("NAME", TEXTS.word), description: "noise scheduler, such as karras" },
   format: { value: oneOf(...IMAGE_FORMATS), description: "format, if the file's extension does not set it" },
   quality: {
-    value: integer("N", IMAGE_COMPRESSION.min, IMAGE_COMPRESSION.max),
+    value: integer("N", IMAGES.compression.min, IMAGES.compression.max),
     description: "quality of jpeg and webp, 0 to 100",
   },
   image: { value: text("FILE"), description: "image to start from" },
   strength: {
-    value: decimal("N", IMAGE_STRENGTH.min, IMAGE_STRENGTH.max),
+    value: decimal("N", IMAGES.strength.min, IMAGES.strength.max),
     description: `how much of that image changes, 0 to 1 (default ${DEFAULT_STRENGTH})`,
   },
   json: switchFlag("print a summary as JSON"),
@@ -127,7 +117,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
       const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
       const open = (index: number) =>
         toStdout ? Promise.resolve(stdoutOutput(io)) : fileOutput(numbered(name, index, request.n))
-      const drawn = await draw(work, { ...request, ...(source && { source }) }, open, io)
+      const drawn = await drawImages(work, { ...request, ...(source && { source }) }, open, io)
       if (flags.json) io.write(toJson({ model: work.model, ...drawn }))
       else if (!toStdout) for (const { file = "" } of drawn.images) io.write(`${printable(file)}\n`)
     })
@@ -136,7 +126,12 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
 
 async function readPrompt(words: readonly string[], io: Io): Promise<string> {
   const prompt = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
-  if (prompt.trim() !== "") return prompt.trim()
+  const { maxLength } = TEXTS.imagePrompt
+  const characters = Array.from(prompt.trim()).length
+  if (characters > maxLength) {
+    throw new UsageError(`the prompt must have at most ${maxLength} characters, got ${characters}`)
+  }
+  if (characters > 0) return prompt.trim()
   throw new UsageError("image needs a PROMPT: write it after the model's name, or pipe it in")
 }
 
@@ -220,8 +215,8 @@ interface DrawnImage extends Size {
   readonly seed: number
 }
 
-async function draw(
-  { source, signal }: MediaWork,
+export async function drawImages(
+  { backend, signal }: ModelWork,
   request: ImageRequest,
   open: (index: number) => Promise<OutputTarget>,
   io: Io,
@@ -231,7 +226,7 @@ async function draw(
   const images: DrawnImage[] = []
   let done: Extract<ImageEvent, { readonly type: "done" }> | undefined
   try {
-    for await (const event of source.draw(request, signal)) {
+    for await (const event of backend.generateImage(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
       else if (event.type === "done") done = event

@@ -3,8 +3,8 @@ import { stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import type { Environment } from "../../config/environment"
+import { readSettings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
-import { gatherInputs } from "../../config/settings"
 import { text } from "../../config/values"
 import type { ModelSummary } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
@@ -58,7 +58,7 @@ or ~/.ollama/models). The files are hard-linked where the file system allows it.
   async run({ flags, words: [file], io }) {
     const { parseModelName } = await import("../../store/names")
     const name = flags.name === undefined ? undefined : parseModelName(flags.name)
-    const store = await openStore(await gatherInputs(flags, io.environment))
+    const store = await openStore(await readSettings(flags, io.environment))
     using signals = watchSignals()
     const spinner = startSpinner(io)
     const imported: string[] = []

@@ -2,7 +2,7 @@ import { version } from "../../version"
 import { defineCommand } from "../args/command"
 import { switchFlag } from "../args/flags"
 import { table, toJson } from "../terminal/output"
-import { LICENSED_PARTS, type LicensedPart } from "./licensed-parts"
+import { LICENSED_PARTS, type LicensedPart } from "../show/licensed-parts"
 
 const SPEECH_NOTE = `The speech engine contains espeak-ng, which is under the GPL, version 3 or later. It runs in processes of its own.
 xLLM's own source is under the MIT license; 'npm run build -- --flavour core' makes an executable without speech.

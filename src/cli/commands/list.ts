@@ -1,6 +1,5 @@
-import type { Inputs } from "../../config/load"
+import { readSettings, type Settings } from "../../config/resolve"
 import { pullSettings, storeSettings } from "../../config/sections/pull"
-import { gatherInputs } from "../../config/settings"
 import type { ModelSummary } from "../../domain/model"
 import { KINDS } from "../../domain/tasks"
 import type { UpdateState } from "../../store/pull/updates"
@@ -36,13 +35,13 @@ export const command = defineCommand({
     ...configFlag,
   },
   async run({ flags, words, io }) {
-    const inputs = await gatherInputs(flags, io.environment)
-    const { store, folder } = await openExistingStore(inputs, io)
+    const settings = await readSettings(flags, io.environment)
+    const { store, folder } = await openExistingStore(settings, io)
     const prefix = shortForm(words[0] ?? "")
     const all = await store.list()
     const isWanted = (name: string) => name.toLowerCase().startsWith(prefix)
     const models = all.filter(({ name, aliases = [] }) => [name, ...aliases].some(isWanted))
-    const updates = flags.checkUpdates ? await askForUpdates(models, inputs) : undefined
+    const updates = flags.checkUpdates ? await askForUpdates(models, settings) : undefined
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
     io.write(listTable(models, new Date(), updates))
     for (const problem of aliasProblems(await store.aliases())) io.writeError(`${printable(problem)}\n`)
@@ -63,9 +62,9 @@ function shortForm(prefix: string): string {
 /** By name; only downloaded models are included. */
 type Updates = ReadonlyMap<string, UpdateState>
 
-async function askForUpdates(models: readonly ModelSummary[], inputs: Inputs): Promise<Updates> {
+async function askForUpdates(models: readonly ModelSummary[], settings: Settings): Promise<Updates> {
   const { createPuller } = await import("../pull/puller")
-  const puller = await createPuller(inputs)
+  const puller = await createPuller(settings)
   const names = models.map(({ name }) => name)
   return await puller.checkUpdates(names, AbortSignal.timeout(UPDATES_TIMEOUT_MS))
 }

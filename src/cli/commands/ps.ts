@@ -1,5 +1,5 @@
+import { readSettings } from "../../config/resolve"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs, serverLocation } from "../../config/settings"
 import type {
   FailedModelBody,
   LoadedInfoBody,
@@ -28,9 +28,9 @@ export const command = defineCommand({
   words: "[PREFIX]",
   minimumWords: 0,
   maximumWords: 1,
-  details: `Asks a running server; with PREFIX only for models whose name begins with it. SIZE is the memory a model holds, SLOTS
-the requests it is answering and its maximum, QUEUE the requests that wait. CONTEXT and TOKENS/S apply to text models
-only. Models that failed to load are listed with the reason; the next request tries them again.`,
+  details: `Asks a running server; with PREFIX only for models whose name begins with it. SIZE is the memory a model holds, UP TO
+what it may grow to with long conversations, SLOTS the requests it is answering and its maximum, QUEUE the requests that
+wait. CONTEXT and TOKENS/S apply to text models only. Models that failed to load are listed with the reason; the next request tries them again.`,
   examples: [
     { line: "xllm ps", does: "what the server on this machine has loaded" },
     { line: "xllm ps -v", does: "also where each model is placed, and why" },
@@ -44,7 +44,7 @@ only. Models that failed to load are listed with the reason; the next request tr
   },
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
-    const client = new ServerClient(serverLocation(await gatherInputs(flags, io.environment)))
+    const client = new ServerClient((await readSettings(flags, io.environment)).server)
     const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
     const models = (await measured(client)).filter(isAsked)
     const failed = (await client.failed()).filter(isAsked)
@@ -77,11 +77,16 @@ function isActive({ kind, active_requests: requests }: LoadedModelBody): boolean
 
 /** The table of `ps`. */
 export function psTable(models: readonly PsRow[], now: Date): string {
-  const heading = ["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL", "SLOTS", "QUEUE", "TOKENS/S"]
+  const grows = models.some(({ most_bytes: most }) => typeof most === "number")
+  const heading = [
+    ...["NAME", "ID", "SIZE", ...(grows ? ["UP TO"] : []), "PROCESSOR", "CONTEXT", "UNTIL", "SLOTS", "QUEUE"],
+    "TOKENS/S",
+  ]
   const rows = models.map((model) => [
     nameOf(model),
     model.id.slice(0, SHORT_ID_LENGTH),
     sizeOf(model),
+    ...(grows ? [typeof model.most_bytes === "number" ? formatBytes(model.most_bytes) : "-"] : []),
     processor(model),
     model.info?.kind === "text" ? String(model.info.context_length) : "-",
     until(model, now),
@@ -148,10 +153,17 @@ function placement(model: PsRow): string {
     ),
     ...(footprint === null ? [] : [["memory", `${formatBytes(footprint.ram_bytes)} of the machine`]]),
     ...(footprint?.devices ?? []).map(({ name, bytes }) => ["memory", `${formatBytes(bytes)} of ${name}`]),
+    ...(info?.kind === "text" ? [["cache", cacheOf(info)]] : []),
     ...(info === null ? [] : [["threads", threadsOf(info)]]),
     ["priority", pinned ? `${priority}, pinned` : priority],
     ...notes.map((note) => ["note", note]),
   ])
+}
+
+/** Its KV cache, now and at most. */
+function cacheOf({ kv_cells, kv_bytes, kv_most_cells, kv_layout }: LoadedTextBody): string {
+  const most = kv_most_cells > kv_cells ? `, up to ${kv_most_cells}` : ""
+  return `${kv_cells} tokens (${formatBytes(kv_bytes)}, ${kv_layout})${most}`
 }
 
 function threadsOf(info: LoadedInfoBody): string {

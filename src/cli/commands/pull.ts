@@ -1,5 +1,5 @@
+import { readSettings } from "../../config/resolve"
 import { pgpSettings, pullSettings, storeSettings } from "../../config/sections/pull"
-import { gatherInputs } from "../../config/settings"
 import type { ModelSummary } from "../../domain/model"
 import { asXllmError } from "../../errors/base"
 import { Cancelled } from "../../errors/request"
@@ -41,9 +41,9 @@ Modelfile, is not replaced.`,
     ...configFlag,
   },
   async run({ flags, words, io }) {
-    const inputs = await gatherInputs(flags, io.environment)
-    const store = await openStore(inputs)
-    const puller = await createPuller(inputs, store)
+    const settings = await readSettings(flags, io.environment)
+    const store = await openStore(settings)
+    const puller = await createPuller(settings, store)
     using signals = watchSignals()
     const pulled: (readonly [given: string, made: ModelSummary])[] = []
     const progress = flags.json ? new JsonView(io.write) : pullProgress(io)

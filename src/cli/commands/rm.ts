@@ -1,13 +1,16 @@
+import { readSettings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs, serverLocation } from "../../config/settings"
-import type { ModelSummary } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
+import { ModelLoadFailed, ModelNotFound } from "../../errors/model"
 import type { RemovedModel, Store } from "../../store/contract"
+import { formatModelName, parseModelName } from "../../store/names"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
+import { isPath } from "../args/model-path"
 import { ServerClient } from "../client/server-client"
 import { openExistingStore } from "../models/models-folder"
+import { isPromptOf, openPrompts, removePrompts } from "../models/saved-prompts"
 import { printable } from "../terminal/output"
 
 export const command = defineCommand({
@@ -17,7 +20,7 @@ export const command = defineCommand({
   minimumWords: 1,
   details: `Deletes installed models, and their files unless another model uses them. A file that was put into the models directory
 by hand is deleted too (of a link only the link); it takes precedence over an installed model of the same name, unless
-the name has a tag. Files elsewhere are never touched. Nothing is deleted if one of the names is unknown or one of the
+the name has a tag. Damaged models, and links that lead to nothing, can be deleted as well. Files elsewhere are never touched. Nothing is deleted if one of the names is unknown or one of the
 models is running; the server at --host (or XLLM_HOST) is asked, if one answers.`,
   examples: [
     { line: "xllm rm smollm:latest", does: "delete a model" },
@@ -32,17 +35,20 @@ models is running; the server at --host (or XLLM_HOST) is asked, if one answers.
     ...configFlag,
   },
   async run({ flags, words, io }) {
-    const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openExistingStore(inputs, io)
+    const settings = await readSettings(flags, io.environment)
+    const { store } = await openExistingStore(settings, io)
     for (const word of words) await refuseAlias(word, store)
-    const models = await Promise.all(words.map((word) => store.resolve(word)))
-    await letGo(models, new ServerClient(serverLocation(inputs)), flags.force === true)
+    const models = await Promise.all(words.map((word) => resolve(word, store)))
+    await letGo(models, new ServerClient(settings.server), flags.force === true)
     const deleted = new Set<string>()
+    const prompts = openPrompts(settings, io)
     for (const [index, { name, id }] of models.entries()) {
       // A model may be given twice, under different names.
       if (deleted.has(name)) continue
       const removed = await store.remove(name, id)
       deleted.add(name)
+      // Without a manifest, nothing says which prompts were its own; they go when their space is needed.
+      if (id !== undefined) await removePrompts(prompts, isPromptOf({ name, id }))
       io.write(`deleted '${printable(name)}' (${whatWasDeleted(removed)})\n`)
       const word = words[index] ?? name
       const next = await store.resolve(word).catch(() => undefined)
@@ -64,16 +70,42 @@ async function refuseAlias(word: string, store: Store): Promise<void> {
   )
 }
 
-function whatWasDeleted({ paths }: RemovedModel): string {
+/** What is to be deleted. */
+interface Removable {
+  readonly name: string
+  /** Absent for what is damaged. */
+  readonly id?: string
+}
+
+/** @throws ModelNotFound */
+async function resolve(word: string, store: Store): Promise<Removable> {
+  try {
+    return await store.resolve(word)
+  } catch (error) {
+    // A file in the models directory that cannot be used, such as a link that leads to nothing.
+    if (error instanceof ModelLoadFailed) return { name: word }
+    if (!(error instanceof ModelNotFound) || isPath(word)) throw error
+    const name = parseModelName(word)
+    if ((await store.installedAs(name)) !== "unreadable") throw error
+    return { name: formatModelName(name) }
+  }
+}
+
+function whatWasDeleted({ paths, wasDamaged }: RemovedModel): string {
+  if (wasDamaged) return "installed, its manifest was damaged"
   return paths === undefined ? "installed" : printable(paths.join(", "))
 }
 
 /** Unloads the models, if the server has them loaded. @throws UsageError if it has and `force` is false */
-async function letGo(models: readonly ModelSummary[], client: ServerClient, force: boolean): Promise<void> {
+async function letGo(models: readonly Removable[], client: ServerClient, force: boolean): Promise<void> {
   if (!(await client.isThere())) return
   const loaded = await client.ps()
   // Also compares ids: a server on another machine may have a different model of that name.
-  const running = models.filter(({ name, id }) => loaded.some((one) => one.name === name && one.id === id))
+  const running = models.filter(({ name, id }) =>
+    loaded.some((one) =>
+      id === undefined ? one.name.toLowerCase() === name.toLowerCase() : one.name === name && one.id === id,
+    ),
+  )
   const [first] = running
   if (first !== undefined && !force) {
     throw new UsageError(

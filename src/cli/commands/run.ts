@@ -1,8 +1,9 @@
+import { readSettings } from "../../config/resolve"
+import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs, modelsFolder, serverLocation } from "../../config/settings"
 import { text, type Value } from "../../config/values"
 import type { ChatMessage } from "../../domain/chat"
 import { UsageError } from "../../errors/cli"
@@ -11,15 +12,15 @@ import { MODEL_TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
-import type { AnswerSource } from "../client/answers"
+import { toChatRequest } from "../client/chat-request"
 import { fullContext, printAnswer, type PrintedAnswer } from "../client/print-answer"
-import { chooseSource, startLocal } from "../client/source"
+import { type ModelRunner, openRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
 import { offerRepair } from "../pull/offer-repair"
 import { findOrPull } from "../pull/pull-missing"
 import type { Io } from "../terminal/io"
-import { toJson } from "../terminal/output"
-import { watchSignals } from "../terminal/signals"
+import { printable, toJson } from "../terminal/output"
+import { exitCodeOf, watchSignals } from "../terminal/signals"
 import { statistics } from "../terminal/statistics"
 import { wordWrapFor } from "../terminal/word-wrap"
 
@@ -45,7 +46,7 @@ const flagTable = {
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
   ...parameterFlags,
-  ...grouped({ ...storeSettings, ...modelSettings, ...logSettings }, "Without a server"),
+  ...grouped({ ...storeSettings, ...modelSettings, ...kvDiskSettings, ...logSettings }, "Without a server"),
 }
 
 type RunFlags = FlagValues<typeof flagTable>
@@ -70,19 +71,21 @@ A missing model is downloaded first, as by 'xllm pull'.`,
   flags: flagTable,
   async run({ flags, words: [model = "", ...prompt], io }) {
     const question = await readQuestion(prompt, flags, io)
-    const source = await sourceOf(model, flags, io)
+    // Contradictions are reported before a model is downloaded or loaded.
+    answerOptions(flags)
+    const runner = await openRunner(model, flags, io)
     try {
-      const name = await nameFor(model, source, flags, io)
-      const talk = () => talkTo(name, { question, flags, io, source })
+      const name = await nameFor(model, runner, flags, io)
+      const talk = () => talkTo(name, { question, flags, io, runner })
       await talk().catch(async (error: unknown) => {
-        const inputs = await gatherInputs(flags, io.environment)
-        if (!(await offerRepair(error, name, inputs, io))) throw error
+        const settings = await readSettings(flags, io.environment)
+        if (hasOtherFolder(runner) || !(await offerRepair(error, name, settings, io))) throw error
         await talk()
       })
     } catch (error) {
       throw withRightCommand(error, model)
     } finally {
-      await source.close()
+      await runner.backend.close()
     }
   },
 })
@@ -92,11 +95,11 @@ interface Talk {
   readonly question: string | undefined
   readonly flags: RunFlags
   readonly io: Io
-  readonly source: AnswerSource
+  readonly runner: ModelRunner
 }
 
-async function talkTo(name: string, { question, flags, io, source }: Talk): Promise<void> {
-  if (question !== undefined) return await answerOnce({ name, question, flags, io, source })
+async function talkTo(name: string, { question, flags, io, runner }: Talk): Promise<void> {
+  if (question !== undefined) return await answerOnce({ name, question, flags, io, runner })
   const { startConversation } = await import("../repl/start")
   await startConversation({
     model: name,
@@ -106,7 +109,7 @@ async function talkTo(name: string, { question, flags, io, source }: Talk): Prom
     verbose: flags.verbose === true,
     wrapsWords: flags.nowordwrap !== true,
     io,
-    source,
+    runner,
   })
 }
 
@@ -120,63 +123,57 @@ async function readQuestion(words: readonly string[], flags: RunFlags, io: Io): 
   throw new UsageError("run needs a PROMPT here: write it after the model's name, or pipe it in")
 }
 
-function sourceOf(model: string, flags: RunFlags, io: Io): Promise<AnswerSource> {
-  return chooseSource<AnswerSource>(model, flags, io, {
-    async remote(client) {
-      const { RemoteAnswers } = await import("../client/remote-answers")
-      return new RemoteAnswers(client, async () => {
-        const { createStore } = await import("../../store")
-        return createStore({ modelsFolder: modelsFolder(await gatherInputs(flags, io.environment)) })
-      })
-    },
-    async local(inputs) {
-      const { LocalAnswers } = await import("../client/local-answers")
-      const { engine, store, useContextLength } = await startLocal(inputs)
-      return new LocalAnswers(engine, store, useContextLength)
-    },
-  })
+/**
+ * Are its models in another folder than this machine's? Those of a server that the user names are: nothing is downloaded
+ * or repaired for it.
+ */
+function hasOtherFolder({ server }: ModelRunner): boolean {
+  return server?.isNamed === true
 }
 
-/** Downloads a missing model, except for a server on another machine, which has its own models folder. */
-async function nameFor(model: string, source: AnswerSource, flags: RunFlags, io: Io): Promise<string> {
-  const inputs = await gatherInputs(flags, io.environment)
-  if (source.isRemote && serverLocation(inputs).isNamed) return await source.find(model)
-  return await findOrPull({ model, inputs, io, find: (name) => source.find(name) })
+/** The model's name; a missing model is downloaded, except into another folder than this machine's. */
+async function nameFor(model: string, runner: ModelRunner, flags: RunFlags, io: Io): Promise<string> {
+  if (hasOtherFolder(runner)) return await runner.find(model)
+  const settings = await readSettings(flags, io.environment)
+  return await findOrPull({ model, settings, io, find: (name) => runner.find(name) })
 }
 
-interface OneShot {
+export interface OneShot {
   readonly name: string
   readonly question: string
   readonly flags: RunFlags
   readonly io: Io
-  readonly source: AnswerSource
+  readonly runner: ModelRunner
 }
 
-async function answerOnce({ name, question, flags, io, source }: OneShot): Promise<void> {
+export async function answerOnce({ name, question, flags, io, runner }: OneShot): Promise<void> {
   using signals = watchSignals()
   const system: readonly ChatMessage[] =
     flags.system === undefined ? [] : [{ role: "system", content: flags.system }]
   const answer = await printAnswer({
-    source,
+    backend: runner.backend,
     io,
-    turn: {
-      model: name,
-      messages: [...system, { role: "user", content: question }],
-      options: { ...answerOptions(flags), ...kept(flags) },
-    },
+    request: toChatRequest(name, [...system, { role: "user", content: question }], {
+      ...answerOptions(flags),
+      ...kept(flags),
+    }),
     signal: AbortSignal.any([signals.signal, io.outputClosed]),
     isTerminal: io.stdoutIsTerminal,
     wrap: io.stdoutIsTerminal ? wordWrapFor(io, flags.nowordwrap !== true) : undefined,
     write: flags.json ? () => {} : io.write,
   })
   // The shells' exit codes, so that scripts notice that the answer is incomplete.
-  if (signals.signal.aborted) process.exitCode = signals.signal.reason === "SIGTERM" ? 143 : 130
+  if (signals.signal.aborted) process.exitCode = exitCodeOf(signals.signal)
   if (io.outputClosed.aborted) return
   if (flags.json) io.write(toJson(toAnswerObject(name, answer)))
   else if (!answer.text.endsWith("\n")) io.write("\n")
-  const full = await fullContext(answer, source, name)
+  const full = await fullContext(answer, runner.backend, name)
   if (full !== undefined) {
-    io.writeError(`The answer was cut off: the context of ${full} tokens is full; --ctx sets a larger one.\n`)
+    const remedy =
+      runner.server === undefined
+        ? "--ctx sets a larger one"
+        : `the server at ${printable(runner.server.name)} sets its size: start it with a larger --ctx`
+    io.writeError(`The answer was cut off: the context of ${full} tokens is full; ${remedy}.\n`)
   }
   if (flags.verbose && answer.usage && answer.timings) {
     io.writeError(`\n${statistics(answer.usage, answer.timings, answer.totalMs)}`)

@@ -1,10 +1,11 @@
+import { readSettings } from "../../config/resolve"
 import { mediaSettings } from "../../config/sections/images"
+import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { capacitySettings } from "../../config/sections/limits"
 import { logFileSettings, logSettings } from "../../config/sections/log"
 import { modelSettings, residencySettings } from "../../config/sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "../../config/sections/pull"
 import { metricsSettings, serverSettings } from "../../config/sections/server"
-import { gatherInputs } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
 
@@ -15,7 +16,7 @@ export const serveFlags = {
   ...configFlag,
   ...grouped({ ...missingModelSettings, ...pullSettings, ...pgpSettings }, "Downloads"),
   ...grouped(capacitySettings, "Capacity"),
-  ...grouped(mediaSettings, "Files"),
+  ...grouped({ ...mediaSettings, ...kvDiskSettings }, "Files"),
   ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
   ...grouped(modelSettings, "Loading models"),
   ...grouped(residencySettings, "Keeping models"),
@@ -42,6 +43,6 @@ once. SIGHUP reloads the configuration file, as editing it does, and reopens the
   flags: serveFlags,
   async run({ flags, words, io }) {
     const { runServer } = await import("../serve/run")
-    await runServer({ inputs: await gatherInputs(flags, io.environment), models: words, io, flags })
+    await runServer({ settings: await readSettings(flags, io.environment), models: words, io, flags })
   },
 })

@@ -1,5 +1,5 @@
+import { readSettings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
-import { gatherInputs } from "../../config/settings"
 import type { ModelDetails } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
@@ -52,8 +52,8 @@ export const command = defineCommand({
   },
   async run({ flags, words: [model = ""], io }) {
     const only = chosen(flags)
-    const inputs = await gatherInputs(flags, io.environment)
-    const { store } = await openExistingStore(inputs, io)
+    const settings = await readSettings(flags, io.environment)
+    const { store } = await openExistingStore(settings, io)
     const { name, isByPath } = await meantModel(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     // If there is none, the output is empty, which scripts can rely on.
@@ -66,7 +66,7 @@ export const command = defineCommand({
         return print(parametersText(manifest))
       case "effective": {
         const { effectiveValues } = await import("../show/effective")
-        const rows = effectiveValues(inputs, details).map((one) => [one.name, one.shown, one.from])
+        const rows = effectiveValues(settings, details).map((one) => [one.name, one.shown, one.from])
         return io.write(aligned(rows, 4))
       }
       case "system":

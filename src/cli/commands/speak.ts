@@ -2,14 +2,15 @@ import { logSettings } from "../../config/sections/log"
 import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
-import { decimal, oneOf, text } from "../../config/values"
+import { decimal, integer, oneOf, text } from "../../config/values"
 import type { AudioFormat, SpeechRequest } from "../../domain/speech"
+import type { SpokenEvent } from "../../engine/contract"
 import { UsageError } from "../../errors/cli"
-import { AUDIO_FORMATS, SPEECH_SPEED } from "../../http/read/media-options"
+import { AUDIO_FORMATS, sampleRateFor, SPEECH_SAMPLE_RATE, SPEECH_SPEED } from "../../http/read/media-options"
 import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
-import { type MediaWork, type SpokenEvent, withModel } from "../client/media-source"
+import { type ModelWork, withModel } from "../client/with-model"
 import { loadingText, queuedText } from "../client/print-answer"
 import type { Io } from "../terminal/io"
 import { toJson } from "../terminal/output"
@@ -31,6 +32,11 @@ const flagTable = {
     description: "speaking rate, 0.25 to 4 (default 1)",
   },
   format: { value: oneOf(...AUDIO_FORMATS), description: "format, if the file's extension does not set it" },
+  sampleRate: {
+    value: integer("HZ", SPEECH_SAMPLE_RATE.min, SPEECH_SAMPLE_RATE.max),
+    description: "samples per second (default: the voice's own; 24000 for pcm)",
+  },
+  rawText: switchFlag("speak the text as it is, with Markdown, addresses and emoji"),
   json: switchFlag("print a summary as JSON; needs a file"),
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
@@ -69,6 +75,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
   async run({ flags, words: [model = "", ...words], io }) {
     const input = await readText(words, io)
     const format = chooseFormat(flags)
+    const sampleRate = sampleRateFor(format, flags.sampleRate)
     const toStdout = flags.output === undefined || flags.output === "-"
     if (toStdout && io.stdoutIsTerminal) {
       throw new UsageError(
@@ -85,8 +92,10 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
         format,
         speed: flags.speed ?? 1,
         ...(flags.voice !== undefined && { voice: flags.voice }),
+        ...(sampleRate !== undefined && { sampleRate }),
+        ...(flags.rawText && { rawText: true }),
       }
-      const spoken = await speak(work, request, output, io)
+      const spoken = await speakInto(work, request, output, io)
       if (flags.json) io.write(toJson({ model: work.model, file: output.path, format, ...spoken }))
     })
   },
@@ -94,8 +103,12 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
 
 async function readText(words: readonly string[], io: Io): Promise<string> {
   const input = words.length > 0 ? words.join(" ") : io.stdinIsTerminal ? "" : await io.readInput()
-  if (input.trim() !== "") return input
-  throw new UsageError("speak needs a TEXT: write it after the model's name, or pipe it in")
+  if (input.trim() === "")
+    throw new UsageError("speak needs a TEXT: write it after the model's name, or pipe it in")
+  const { maxLength } = TEXTS.speech
+  const length = [...input].length
+  if (length <= maxLength) return input
+  throw new UsageError(`the text must have at most ${maxLength} characters, got ${length}; speak it in parts`)
 }
 
 /** @throws UsageError if the file's name does not determine the format */
@@ -110,12 +123,17 @@ function chooseFormat({ format, output }: SpeakFlags): AudioFormat {
   )
 }
 
-async function speak({ source, signal }: MediaWork, request: SpeechRequest, output: OutputTarget, io: Io) {
+export async function speakInto(
+  { backend, signal }: ModelWork,
+  request: SpeechRequest,
+  output: OutputTarget,
+  io: Io,
+) {
   const spinner = startSpinner(io)
   let bytes = 0
   let done: Extract<SpokenEvent, { readonly type: "done" }> | undefined
   try {
-    for await (const event of source.speak(request, signal)) {
+    for await (const event of backend.speak(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
       else if (event.type === "done") done = event

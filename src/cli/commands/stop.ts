@@ -1,7 +1,8 @@
+import { readSettings } from "../../config/resolve"
 import { connectionSettings } from "../../config/sections/server"
-import { gatherInputs, serverLocation } from "../../config/settings"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
+import { ServerBackend } from "../client/server-backend"
 import { ServerClient } from "../client/server-client"
 import { printable } from "../terminal/output"
 
@@ -18,8 +19,8 @@ export const command = defineCommand({
   ],
   flags: { ...grouped(connectionSettings, "Flags"), ...configFlag },
   async run({ flags, words: [model = ""], io }) {
-    const location = serverLocation(await gatherInputs(flags, io.environment))
-    const { stopped } = await new ServerClient(location).stop(model)
+    const location = (await readSettings(flags, io.environment)).server
+    const stopped = await new ServerBackend(new ServerClient(location)).stop(model)
     if (!stopped) io.writeError(`model '${printable(model)}' was not loaded\n`)
   },
 })

@@ -17,7 +17,7 @@ import { toVerboseJson } from "../../http/render/verbose-transcript"
 import { TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
-import { type MediaWork, withModel } from "../client/media-source"
+import { type ModelWork, withModel } from "../client/with-model"
 import { loadingText, queuedText } from "../client/print-answer"
 import { existingFile } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
@@ -27,8 +27,8 @@ import { startSpinner } from "../terminal/spinner"
 const flagTable = {
   format: { value: oneOf(...TRANSCRIPT_FORMATS), description: "output format (default text)" },
   language: {
-    value: text("CODE", TEXTS.word),
-    description: "spoken language, such as en (default: detected)",
+    value: text("LANGUAGE", TEXTS.word),
+    description: "spoken language, as a code or in English: de, de-DE, German (default: detected)",
   },
   translate: switchFlag("translate into English"),
   words: switchFlag("include the time of each word, in JSON"),
@@ -59,7 +59,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
   async run({ flags, words: [model = "", file = ""], io }) {
     const format = chooseFormat(flags)
     await using recording = file === "-" ? await pipedFile(io) : await recordingAt(file)
-    await withModel(model, flags, io, (work) => transcribe(work, recording.path, format, flags, io))
+    await withModel(model, flags, io, (work) => printTranscript(work, recording.path, format, flags, io))
   },
 })
 
@@ -105,8 +105,8 @@ async function pipedFile(io: Io): Promise<Recording> {
   return { path, [Symbol.asyncDispose]: remove }
 }
 
-async function transcribe(
-  { source, model, signal }: MediaWork,
+export async function printTranscript(
+  { backend, model, signal }: ModelWork,
   audioPath: string,
   format: Format,
   flags: TranscribeFlags,
@@ -119,17 +119,17 @@ async function transcribe(
     audioPath,
     task: flags.translate ? "translate" : "transcribe",
     wordTimes: flags.words === true,
-    ...(language !== undefined && { language: language.toLowerCase() }),
+    ...(language !== undefined && { language }),
   }
   const builder = new TranscriptBuilder()
   const spinner = startSpinner(io)
   const printsText = format === "text"
   try {
-    for await (const event of source.transcribe(request, signal)) {
+    for await (const event of backend.transcribe(request, signal)) {
       if (event.type === "loading") spinner.say(loadingText(event.fraction))
       else if (event.type === "queued") spinner.say(queuedText(event.position))
       else if (event.type === "audio") spinner.say("listening")
-      const added = builder.add(event)
+      const added = event.type === "audio" ? "" : builder.add(event)
       if (!printsText || added === "") continue
       spinner.stop()
       io.write(io.stdoutIsTerminal ? terminalSafe(added) : added)
@@ -137,9 +137,9 @@ async function transcribe(
   } finally {
     spinner.stop()
   }
-  if (printsText) return io.write("\n")
-  const rendered = render(builder, format, request)
+  const rendered = printsText ? "\n" : render(builder, format, request)
   io.write(io.stdoutIsTerminal ? terminalSafe(rendered) : rendered)
+  for (const warning of builder.build().warnings) io.writeError(`warning: ${terminalSafe(warning)}\n`)
 }
 
 /** All formats but text, which is printed as it arrives. */

@@ -1,4 +1,4 @@
-import { gatherInputs, modelsFolder } from "../../config/settings"
+import { readSettings } from "../../config/resolve"
 import type { Io } from "../terminal/io"
 import { printable } from "../terminal/output"
 import { candidates, type CandidateSources } from "./candidates"
@@ -12,7 +12,7 @@ export async function complete(
 ): Promise<void> {
   const models: CandidateSources["models"] = async (kind) => {
     const { createStore } = await import("../../store")
-    const store = createStore({ modelsFolder: modelsFolder(await gatherInputs({}, io.environment)) })
+    const store = createStore({ modelsFolder: (await readSettings({}, io.environment)).modelsFolder })
     const all = await store.list().catch(() => [])
     return all.filter((model) => kind === undefined || model.kind === kind).map(({ name }) => printable(name))
   }

@@ -1,7 +1,6 @@
 import { constants } from "node:fs"
 import { access, lstat, stat } from "node:fs/promises"
-import type { Inputs } from "../../config/load"
-import { aliasesIn, modelsFolder, modelsFolderOrigin } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import { UsageError } from "../../errors/cli"
 import { FileFailed } from "../../errors/store"
 import { systemCode } from "../../lib/system/system-reason"
@@ -13,9 +12,9 @@ import type { Io } from "../terminal/io"
  * may be missing and then counts as empty; any other must exist, since it was probably mistyped.
  * @throws UsageError, FileFailed
  */
-export async function existingModelsFolder(inputs: Inputs): Promise<string> {
-  const folder = modelsFolder(inputs)
-  const { source, name } = modelsFolderOrigin(inputs)
+export async function existingModelsFolder(settings: Settings): Promise<string> {
+  const folder = settings.modelsFolder
+  const { source, name } = settings.modelsFolderOrigin
   try {
     if (!(await stat(folder)).isDirectory()) {
       throw new UsageError(`the models directory ${folder} is not a folder`)
@@ -38,14 +37,17 @@ export async function existingModelsFolder(inputs: Inputs): Promise<string> {
 }
 
 /** Opens the models for a command that inspects them, and reports unusable ones on stderr. */
-export async function openExistingStore(inputs: Inputs, io: Io): Promise<{ store: Store; folder: string }> {
+export async function openExistingStore(
+  settings: Settings,
+  io: Io,
+): Promise<{ store: Store; folder: string }> {
   const [{ createStore }, { createLogger }] = await Promise.all([
     import("../../store"),
     import("../../log/logger"),
   ])
-  const folder = await existingModelsFolder(inputs)
+  const folder = await existingModelsFolder(settings)
   const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
-  const aliases = aliasesIn(inputs)
+  const aliases = settings.aliases
   return { store: createStore({ modelsFolder: folder, aliases: () => aliases, log }), folder }
 }
 

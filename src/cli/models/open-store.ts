@@ -1,14 +1,13 @@
-import type { Inputs } from "../../config/load"
-import { aliasesIn, modelsFolder } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import type { Logger } from "../../log/logger"
 import type { Store } from "../../store/contract"
 
 /** This machine's models, as configured. The store's modules are loaded only when needed. */
-export async function openStore(inputs: Inputs, log?: Logger): Promise<Store> {
+export async function openStore(settings: Settings, log?: Logger): Promise<Store> {
   const { createStore } = await import("../../store")
-  const aliases = aliasesIn(inputs)
+  const aliases = settings.aliases
   return createStore({
-    modelsFolder: modelsFolder(inputs),
+    modelsFolder: settings.modelsFolder,
     aliases: () => aliases,
     ...(log !== undefined && { log }),
   })

@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises"
-import type { Inputs } from "../../config/load"
+import type { Settings } from "../../config/resolve"
 import { XllmError } from "../../errors/base"
 import type { Io } from "../terminal/io"
 import { watchSignals } from "../terminal/signals"
@@ -8,12 +8,17 @@ import { createPuller } from "./puller"
 import { printable } from "../terminal/output"
 
 /** On a terminal, asks whether to download a damaged model again, and does so. Returns whether it did. */
-export async function offerRepair(error: unknown, model: string, inputs: Inputs, io: Io): Promise<boolean> {
+export async function offerRepair(
+  error: unknown,
+  model: string,
+  settings: Settings,
+  io: Io,
+): Promise<boolean> {
   if (!(error instanceof XllmError) || error.code !== "model_corrupt") return false
   if (!io.stdinIsTerminal || !io.stderrIsTerminal) return false
   io.writeError(`${printable(error.message)}\n`)
   if (!(await isConfirmed("Download it again now? [y/N] "))) return false
-  const puller = await createPuller(inputs)
+  const puller = await createPuller(settings)
   using signals = watchSignals()
   const progress = pullProgress(io)
   try {

@@ -1,5 +1,4 @@
-import type { Inputs } from "../../config/load"
-import { modelsFolder } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import type { ModelSummary } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
 import { InvalidModelName, ModelNotDownloaded, ModelNotFound } from "../../errors/model"
@@ -13,7 +12,7 @@ import { createPuller } from "./puller"
 
 export interface MissingModel {
   readonly model: string
-  readonly inputs: Inputs
+  readonly settings: Settings
   readonly io: Io
   /** Finds the model where it will be used. @throws ModelNotFound */
   find(model: string): Promise<string>
@@ -23,23 +22,28 @@ export interface MissingModel {
  * The name of the model that the user refers to; a missing model is downloaded first.
  * @throws ModelNotFound if no source has it, and errors of the download
  */
-export async function findOrPull({ model, inputs, io, find }: MissingModel): Promise<string> {
+export async function findOrPull({ model, settings, io, find }: MissingModel): Promise<string> {
   try {
     return await find(model)
   } catch (error) {
     if (!(error instanceof ModelNotFound) || isPath(model)) throw error
-    const { name } = await pullMissing(model, inputs, io, error.message)
+    const { name } = await pullMissing(model, settings, io, error.message)
     return await find(name).catch((again: unknown) => {
       if (!(again instanceof ModelNotFound)) throw again
       throw new UsageError(
-        `${again.message}; '${name}' is in ${modelsFolder(inputs)}, which is not where that server has its models`,
+        `${again.message}; '${name}' is in ${settings.modelsFolder}, which is not where that server has its models`,
       )
     })
   }
 }
 
-async function pullMissing(model: string, inputs: Inputs, io: Io, missing: string): Promise<ModelSummary> {
-  const puller = await createPuller(inputs)
+async function pullMissing(
+  model: string,
+  settings: Settings,
+  io: Io,
+  missing: string,
+): Promise<ModelSummary> {
+  const puller = await createPuller(settings)
   using signals = watchSignals()
   const progress = pullProgress(io)
   try {

@@ -1,6 +1,4 @@
-import type { Inputs } from "../../config/load"
-import { findPaths } from "../../config/paths"
-import { pullSettingsOf } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import type { FetchMissing } from "../../engine/contract"
 import { InvalidModelName, ModelNotFound } from "../../errors/model"
 import type { Logger } from "../../log/logger"
@@ -17,18 +15,18 @@ import type { Puller } from "../../store/pull/pull"
 import { openStore } from "../models/open-store"
 
 /** Downloads models into the models folder; its modules are loaded only when needed. */
-export async function createPuller(inputs: Inputs, store?: Store): Promise<Puller> {
+export async function createPuller(settings: Settings, store?: Store): Promise<Puller> {
   const [{ KeyFolder }, { Puller }, { PATIENCE }] = await Promise.all([
     import("../../store/keys"),
     import("../../store/pull/pull"),
     import("../../store/pull/transfer/retry"),
   ])
-  const { connections, stallMs, verify, ...sources } = pullSettingsOf(inputs)
+  const { connections, stallMs, verify, ...sources } = settings.pull
   return new Puller({
-    store: store ?? (await openStore(inputs)),
+    store: store ?? (await openStore(settings)),
     sources,
     connections,
-    keys: new KeyFolder(findPaths(inputs.environment).keys),
+    keys: new KeyFolder(settings.paths.keys),
     verify,
     patience: { ...PATIENCE, stallMs },
   })
@@ -38,8 +36,8 @@ export async function createPuller(inputs: Inputs, store?: Store): Promise<Pulle
  * Downloads missing models that clients request; undefined if this is not enabled. Accepts only names, and only from
  * hosts that the owner has configured, because clients are not trusted.
  */
-export function missingModelFetcher(inputs: Inputs, store: Store, log: Logger): FetchMissing | undefined {
-  const { pullMissing, registries } = pullSettingsOf(inputs)
+export function missingModelFetcher(settings: Settings, store: Store, log: Logger): FetchMissing | undefined {
+  const { pullMissing, registries } = settings.pull
   if (!pullMissing) return undefined
   const hosts = new Set([HUGGING_FACE_HOST, OLLAMA_HOST, ...registries])
   return async (model, { signal, onProgress }) => {
@@ -51,7 +49,7 @@ export function missingModelFetcher(inputs: Inputs, store: Store, log: Logger): 
       )
     }
     log.info("downloading model", { model: formatModelName(name) })
-    const puller = await createPuller(inputs, store)
+    const puller = await createPuller(settings, store)
     const progress = new TotalProgress(onProgress)
     await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => progress.add(event) })
   }

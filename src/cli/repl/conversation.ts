@@ -1,6 +1,6 @@
-import type { ChatMessage } from "../../domain/chat"
+import type { ChatMessage, ChatRequest } from "../../domain/chat"
 import { type AnswerOptions, answerOptions, type ParameterValues } from "../args/parameters"
-import type { ChatTurn } from "../client/answers"
+import { toChatRequest } from "../client/chat-request"
 
 interface Exchange {
   readonly question: string
@@ -52,14 +52,15 @@ export class Conversation {
   }
 
   /** The request that asks `question` next. */
-  turn(question: string): ChatTurn {
+  turn(question: string): ChatRequest {
     const system: readonly ChatMessage[] =
       this.system === "" ? [] : [{ role: "system", content: this.system }]
-    return {
-      model: this.model,
-      messages: [...system, ...this.messages, { role: "user", content: question }],
-      options: { ...answerOptions(this.parameters), ...this.#options },
-    }
+    const messages: readonly ChatMessage[] = [
+      ...system,
+      ...this.messages,
+      { role: "user", content: question },
+    ]
+    return toChatRequest(this.model, messages, { ...answerOptions(this.parameters), ...this.#options })
   }
 
   /** Adds a question with its answer. An unanswered question is not kept, so that it can be asked again. */

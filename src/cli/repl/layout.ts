@@ -22,7 +22,7 @@ const TAB = "    "
  * Breaks prompt and text into rows itself, so that the terminal's behaviour at its right edge does not matter. After
  * a full row the cursor is at the beginning of the next one.
  */
-export function layOut({ prompt, continued, text, cursor, columns }: LayoutOptions): Layout {
+export function layOutLine({ prompt, continued, text, cursor, columns }: LayoutOptions): Layout {
   const rows: string[] = []
   let row = ""
   let width = 0

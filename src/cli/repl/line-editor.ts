@@ -1,6 +1,6 @@
 import { EditBuffer } from "./edit-buffer"
 import { type Key, KeyDecoder, type KeyName } from "./key-decoder"
-import { clip, type Layout, layOut, rowAfterResize } from "./layout"
+import { clip, type Layout, layOutLine, rowAfterResize } from "./layout"
 import { Recall } from "./recall"
 import type { Entry, InterruptWatch, Terminal } from "./terminal"
 
@@ -80,7 +80,13 @@ export class LineEditor implements Terminal {
     if (this.#isClosed) return Promise.resolve({ type: "end" })
     const early = this.#typedAhead.shift()
     if (early !== undefined) {
-      const { rows } = layOut({ prompt, continued: CONTINUED, text: early, cursor: 0, columns: columns() })
+      const { rows } = layOutLine({
+        prompt,
+        continued: CONTINUED,
+        text: early,
+        cursor: 0,
+        columns: columns(),
+      })
       this.write(`${rows.join("\n")}\n`)
       return Promise.resolve({ type: "line", text: early })
     }
@@ -325,7 +331,7 @@ export class LineEditor implements Terminal {
   #draw(isNew = false): void {
     const search = this.#search
     const layout =
-      search === undefined ? layOut(this.#place(this.#prompt)) : layOut(this.#placeOfSearch(search))
+      search === undefined ? layOutLine(this.#place(this.#prompt)) : layOutLine(this.#placeOfSearch(search))
     const shown = clip(layout, process.stdout.rows || 24)
     const isEmpty = this.#buffer.text === "" && search === undefined
     const hint = isEmpty && isNew ? this.#shownHint(shown.cursorColumn) : ""
@@ -354,7 +360,7 @@ export class LineEditor implements Terminal {
   /** Draws the whole text and moves below it, so that it stays on the screen. */
   #leaveText(): void {
     const { text } = this.#buffer
-    const whole = layOut({ ...this.#place(this.#prompt), cursor: text.length })
+    const whole = layOutLine({ ...this.#place(this.#prompt), cursor: text.length })
     this.write(`${FRAME_START}${erase(this.#drawn)}${whole.rows.join("\n")}\n${FRAME_END}`)
     this.#drawn = NOTHING_DRAWN
   }

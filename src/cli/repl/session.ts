@@ -1,12 +1,13 @@
 import { modelSettings } from "../../config/sections/model"
 import { UsageError } from "../../errors/cli"
+import { WrongModelKind } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
 import { modelfileParametersOf, parameterRows, setParameter } from "../args/parameters"
-import type { AnswerSource } from "../client/answers"
 import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
+import type { ModelRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
-import { changes, instructionsOfTexts, type ModelTexts } from "../show/model-texts"
+import { changes, instructionsOfTexts, type ModelTexts, modelTextsOf } from "../show/model-texts"
 import { manifestParameterRows as modelParameterRows, showText } from "../show/show-text"
 import { failureText } from "../terminal/failure"
 import type { Io } from "../terminal/io"
@@ -31,7 +32,7 @@ const EXIT_HINT = "\nUse Ctrl + d or /bye to exit.\n"
 
 export interface SessionOptions {
   readonly conversation: Conversation
-  readonly source: AnswerSource
+  readonly runner: ModelRunner
   readonly terminal: Terminal
   readonly history: History
   readonly io: Io
@@ -40,16 +41,18 @@ export interface SessionOptions {
 /** An interactive conversation, until the user leaves. */
 export class Session {
   readonly #conversation: Conversation
-  readonly #source: AnswerSource
+  readonly #runner: ModelRunner
   readonly #terminal: Terminal
   readonly #history: History
   readonly #io: Io
   readonly #builder = new MessageBuilder()
   readonly #window: ContextWindow
+  /** Those about the model that were shown already. */
+  readonly #warnings = new Set<string>()
 
-  constructor({ conversation, source, terminal, history, io }: SessionOptions) {
+  constructor({ conversation, runner, terminal, history, io }: SessionOptions) {
     this.#conversation = conversation
-    this.#source = source
+    this.#runner = runner
     this.#terminal = terminal
     this.#history = history
     this.#io = io
@@ -67,14 +70,19 @@ export class Session {
     }
   }
 
-  /** Loads the model while a spinner turns; Ctrl-C cancels. @throws what the source throws */
+  /** Loads the model while a spinner turns; Ctrl-C cancels. @throws what the runner throws */
   async load(model: string): Promise<void> {
     using watch = this.#terminal.watchInterrupt()
     const spinner = startSpinner(this.#io)
     try {
-      const name = await this.#source.find(model)
-      await this.#source.load(name, (fraction) => spinner.say(loadingText(fraction)), watch.signal)
+      const { backend } = this.#runner
+      const name = await this.#runner.find(model)
+      // Models of every kind can be loaded; the error would otherwise come only with the first question.
+      const { kind } = await backend.show(name)
+      if (kind !== "text") throw new WrongModelKind(name, kind)
+      await backend.preload(name, watch.signal, (fraction) => spinner.say(loadingText(fraction)))
       this.#conversation.model = name
+      this.#warnings.clear()
     } catch (error) {
       throw withRightCommand(error, model)
     } finally {
@@ -127,13 +135,14 @@ export class Session {
     using watch = this.#terminal.watchInterrupt()
     const { model } = this.#conversation
     const answer = await printAnswer({
-      source: this.#source,
-      turn: this.#conversation.turn(question),
+      backend: this.#runner.backend,
+      request: this.#conversation.turn(question),
       io: this.#io,
       signal: watch.signal,
       isTerminal: true,
       wrap: wordWrapFor(this.#io, this.#conversation.wrapsWords),
       write: (text) => this.#terminal.write(text),
+      warn: (warning) => this.#warn(warning),
     })
     this.#conversation.remember(question, answer.text)
     this.#terminal.write("\n\n")
@@ -143,14 +152,25 @@ export class Session {
     }
   }
 
+  #warn(warning: string): void {
+    if (this.#warnings.has(warning)) return
+    this.#warnings.add(warning)
+    this.#tell(`Warning: ${printable(warning)}\n\n`)
+  }
+
   /** Updates how full the context is, and reports an answer that was cut off. */
   async #takeNote(answer: PrintedAnswer, model: string): Promise<void> {
-    const size = await this.#source.contextLength(model).catch(() => undefined)
+    const { backend, server } = this.#runner
+    const size = await backend.contextLength(model).catch(() => undefined)
     this.#window.answered(answer, size)
-    const full = await fullContext(answer, this.#source, model)
+    const full = await fullContext(answer, backend, model)
     if (full === undefined) return
+    const remedy =
+      server === undefined
+        ? "set num_ctx for a larger one"
+        : `start the server at ${printable(server.name)} with a larger --ctx`
     this.#tell(
-      `The answer was cut off: the context of ${full} tokens is full. Write 'go on', or set num_ctx for a larger one.\n\n`,
+      `The answer was cut off: the context of ${full} tokens is full. Write 'go on', or ${remedy}.\n\n`,
     )
   }
 
@@ -203,7 +223,8 @@ export class Session {
   }
 
   async #list(prefix: string): Promise<void> {
-    const names = await this.#source.models()
+    const models = await this.#runner.backend.list()
+    const names = models.flatMap(({ name, aliases = [] }) => [name, ...aliases])
     const wanted = names.filter((name) => name.toLowerCase().startsWith(prefix.toLowerCase()))
     this.#terminal.write(wanted.map((name) => `${printable(name)}\n`).join(""))
   }
@@ -214,7 +235,7 @@ export class Session {
       const tokens = modelSettings.ctx.value.parse(values.join(" "), name)
       if (tokens === null) throw new UsageError(`${name} needs a number: /set parameter ${name} N`)
       conversation.contextLength = tokens
-      await this.#source.setContextLength(tokens, conversation.model)
+      await this.#runner.setContextLength(tokens, conversation.model)
       this.#window.reset()
     } else {
       conversation.parameters = setParameter(conversation.parameters, name, values)
@@ -225,29 +246,37 @@ export class Session {
   /** Creates a model from the settings and messages; the conversation continues with the current model. */
   async #save(name: string): Promise<void> {
     const { model, system, messages, parameters, contextLength } = this.#conversation
-    const texts = await this.#source.texts(model)
+    const texts = await this.#texts()
     const set = modelfileParametersOf(parameters)
     const all = { ...set.parameters, ...(contextLength !== undefined && { [CONTEXT]: contextLength }) }
     const said = messages.map(({ role, content }) => ({ role, content }))
-    const saved = await this.#source.save(
-      model,
+    const { saveModel } = await import("../models/save-model")
+    const saved = await saveModel({
+      store: await this.#runner.openStore(),
+      base: model,
       name,
-      changes({
+      instructions: changes({
         system: system === "" ? undefined : system,
         messages: [...texts.messages, ...said],
         parameters: all,
       }),
-    )
+    })
     if (set.unknown.length > 0) {
-      this.#say(`Not model parameters, left out: ${set.unknown.join(", ")}`)
+      this.#say(`Not model parameters, ignored: ${set.unknown.join(", ")}`)
     }
     this.#say(`Created new model '${printable(saved)}'`)
   }
 
+  async #texts(): Promise<ModelTexts> {
+    const { model } = this.#conversation
+    const facts = await this.#runner.backend.show(model)
+    return modelTextsOf(facts, await this.#runner.fromOf(model))
+  }
+
   async #shown(topic: ShowTopic): Promise<string> {
     const { model, system } = this.#conversation
-    if (topic === "info") return showText(await this.#source.facts(model))
-    const texts = await this.#source.texts(model)
+    if (topic === "info") return showText(await this.#runner.backend.show(model))
+    const texts = await this.#texts()
     switch (topic) {
       case "license":
         return ended(texts.license ?? "The model has no license.")

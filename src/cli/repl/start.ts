@@ -1,7 +1,7 @@
 import { findPaths } from "../../config/paths"
 import { Cancelled } from "../../errors/request"
 import { type AnswerOptions, parameterFlags, type ParameterValues } from "../args/parameters"
-import type { AnswerSource } from "../client/answers"
+import type { ModelRunner } from "../client/runner"
 import type { Io } from "../terminal/io"
 import { Conversation } from "./conversation"
 import { History, HISTORY_SIZE } from "./history"
@@ -20,12 +20,12 @@ export interface StartOptions {
   readonly verbose: boolean
   readonly wrapsWords: boolean
   readonly io: Io
-  readonly source: AnswerSource
+  readonly runner: ModelRunner
 }
 
 /** Loads the model and runs a conversation on the process's terminal. */
 export async function startConversation(options: StartOptions): Promise<void> {
-  const { model, io, source } = options
+  const { model, io, runner } = options
   const history = new History(findPaths(io.environment).history)
   const lines = await history.load()
   const terminal = openTerminal(lines, io)
@@ -41,7 +41,7 @@ export async function startConversation(options: StartOptions): Promise<void> {
       isVerbose: options.verbose,
       wrapsWords: options.wrapsWords,
     })
-    const session = new Session({ conversation, source, terminal, history, io })
+    const session = new Session({ conversation, runner, terminal, history, io })
     await session.load(model)
     await session.run()
   } catch (error) {

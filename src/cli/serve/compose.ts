@@ -1,8 +1,5 @@
 import { join } from "node:path"
-import type { Inputs } from "../../config/load"
-import { settingsOfModel } from "../../config/model-settings"
-import { findPaths } from "../../config/paths"
-import { aliasesIn, capacity } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import type { Device } from "../../domain/device"
 import type { ModelSettings } from "../../domain/settings"
 import { createEngine, type ManagedEngine } from "../../engine"
@@ -17,7 +14,7 @@ import { existingModelsFolder } from "../models/models-folder"
 import { missingModelFetcher } from "../pull/puller"
 
 export interface LocalOptions {
-  readonly inputs: Inputs
+  readonly settings: Settings
   readonly log: Logger
   readonly observer?: EngineObserver
   /** Aliases of models, read anew each time because they may change. */
@@ -30,22 +27,22 @@ export interface LocalOptions {
  * This machine's models and an engine for them; nothing is started before it is needed.
  * @throws UsageError, FileFailed if the models directory cannot be used
  */
-export async function createLocal({ inputs, log, observer, adapt, ...options }: LocalOptions): Promise<{
+export async function createLocal({ settings, log, observer, adapt, ...options }: LocalOptions): Promise<{
   store: Store
   engine: ManagedEngine
 }> {
-  const folder = await existingModelsFolder(inputs)
-  const { aliases = () => aliasesIn(inputs) } = options
+  const folder = await existingModelsFolder(settings)
+  const { aliases = () => settings.aliases } = options
   const store = createStore({ modelsFolder: folder, aliases, log })
-  const { simulateGpus } = capacity(inputs)
+  const { simulateGpus } = settings.capacity
   const engine = createEngine({
     store,
-    ...liveOptions(inputs, adapt),
-    fetchMissing: missingModelFetcher(inputs, store, log),
+    ...liveOptions(settings, adapt),
+    fetchMissing: missingModelFetcher(settings, store, log),
     findDamage: (model) => damagedFiles(store, model),
-    useGpu: settingsOfModel(inputs, { name: "" }).gpuLayers !== 0,
+    useGpu: settings.ofModel({ name: "" }).gpuLayers !== 0,
     ...(simulateGpus !== null && { simulatedDevices: simulateGpus.map(toDevice) }),
-    runtimeFolder: findPaths(inputs.environment).runtime,
+    runtimeFolder: settings.paths.runtime,
     derivedFolder: join(folder, "derived"),
     workerCommand,
     ...(observer !== undefined && { observer }),
@@ -61,8 +58,10 @@ async function damagedFiles(store: Store, model: string): Promise<readonly strin
 }
 
 /** The settings that a running engine adopts. */
-export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveOptions {
-  const { memory, gpuMemory, headroom, maxModels, queueLimit, queueTimeout } = capacity(inputs)
+export function liveOptions(settings: Settings, adapt: LocalOptions["adapt"]): LiveOptions {
+  const { memory, gpuMemory, headroom, maxModels, queueLimit, queueTimeout } = settings.capacity
+  const { isEnabled, ...promptsOnDisk } = settings.promptsOnDisk
+  const onDisk = isEnabled ? { promptsOnDisk } : {}
   return {
     memory: {
       ...(memory !== null && { limitBytes: memory }),
@@ -71,8 +70,8 @@ export function liveOptions(inputs: Inputs, adapt: LocalOptions["adapt"]): LiveO
       headroomBytes: headroom ?? DEFAULT_HEADROOM_BYTES,
     },
     settingsOf: (model) => {
-      const settings = settingsOfModel(inputs, model)
-      return adapt?.(settings, model.name) ?? settings
+      const usual = { ...settings.ofModel(model), ...onDisk }
+      return adapt?.(usual, model.name) ?? usual
     },
     queueLimit,
     queueTimeoutMs: queueTimeout === null ? null : queueTimeout * 1000,

@@ -1,9 +1,7 @@
 import { type FSWatcher, mkdirSync, watch } from "node:fs"
 import { dirname } from "node:path"
 import { changedSettings } from "../../config/effective"
-import type { Inputs } from "../../config/load"
-import { findPaths } from "../../config/paths"
-import { gatherInputs } from "../../config/settings"
+import { readSettings, type Settings } from "../../config/resolve"
 import { placeAndReason } from "../../errors/base"
 import type { Logger } from "../../log/logger"
 
@@ -11,8 +9,8 @@ import type { Logger } from "../../log/logger"
 const DEBOUNCE_MS = 200
 
 export interface ReloadOptions {
-  /** The inputs that the server was started with. */
-  readonly inputs: Inputs
+  /** The settings that the server was started with. */
+  readonly settings: Settings
   /** The command line's flags, including the configuration file's name if given. */
   readonly flags: Readonly<Record<string, unknown>>
   readonly log: Logger
@@ -20,23 +18,23 @@ export interface ReloadOptions {
    * Adopts the settings that can change at runtime. Returns the models to which changes apply only after the next
    * load.
    */
-  apply(inputs: Inputs): readonly string[]
+  apply(settings: Settings): readonly string[]
 }
 
 /** The configuration of a running server, reloaded when its file changes or on request. */
 export class LiveConfiguration {
   readonly #options: ReloadOptions
-  #inputs: Inputs
+  #settings: Settings
   #pending: Promise<void> = Promise.resolve()
 
   constructor(options: ReloadOptions) {
     this.#options = options
-    this.#inputs = options.inputs
+    this.#settings = options.settings
   }
 
-  /** The current inputs. */
-  get inputs(): Inputs {
-    return this.#inputs
+  /** The current settings. */
+  get settings(): Settings {
+    return this.#settings
   }
 
   /** Reloads the file; an invalid one changes nothing. Never rejects: the result is logged. */
@@ -48,11 +46,11 @@ export class LiveConfiguration {
   async #reload(): Promise<void> {
     const { flags, log, apply } = this.#options
     try {
-      const next = await gatherInputs(flags, this.#inputs.environment)
-      const changes = changedSettings(this.#inputs, next)
+      const next = await readSettings(flags, this.#settings.environment)
+      const changes = changedSettings(this.#settings.inputs, next.inputs)
       if (changes.length === 0) return
       const stale = apply(next)
-      this.#inputs = next
+      this.#settings = next
       const named = (when: "now" | "load" | undefined) =>
         changes.filter(({ takesEffect }) => takesEffect === when).map(({ path }) => path)
       const [now, later, restart] = [named("now"), named("load"), named(undefined)]
@@ -69,8 +67,8 @@ export class LiveConfiguration {
 
   /** Reloads the file whenever it changes, until disposed. */
   watch(): Disposable {
-    const { environment, file } = this.#inputs
-    const folder = file === undefined ? ensureFolder(findPaths(environment).home) : dirname(file.path)
+    const { paths, file } = this.#settings
+    const folder = file === undefined ? ensureFolder(paths.home) : dirname(file.path)
     let timer: ReturnType<typeof setTimeout> | undefined
     // Watches the folder, because editors replace the file, and a mounted file may be a link that is replaced.
     const watcher = watchFolder(folder, () => {

@@ -1,27 +1,13 @@
 import { closeSync, openSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { effectiveSettings, unknownVariables } from "../../config/effective"
-import type { Inputs } from "../../config/load"
-import { settingsOfModel } from "../../config/model-settings"
-import { findPaths } from "../../config/paths"
-import {
-  accessSettings,
-  aliasesIn,
-  capacity,
-  imageSettings,
-  imagesFolder,
-  type ListenSettings,
-  listenSettings,
-  logFileOptions,
-  logOptions,
-  modelsFolder,
-  modelsInFile,
-} from "../../config/settings"
+import type { Settings } from "../../config/resolve"
+import type { ListenSettings } from "../../config/settings"
 import type { ModelSettings } from "../../domain/settings"
 import type { ManagedEngine } from "../../engine"
 import { checkGenerates } from "../../engine/model-kinds"
 import type { EngineObserver } from "../../engine/observer"
-import { cacheFault } from "../../engine/residency/settings-check"
+import { conflictIn } from "../../engine/residency/settings-check"
 import { placeAndReason } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
 import { InvalidSettings } from "../../errors/engine"
@@ -44,8 +30,8 @@ import { type ServiceManager, serviceManager } from "./systemd"
 import { printable } from "../terminal/output"
 
 export interface ServerOptions {
-  /** The inputs at startup. */
-  readonly inputs: Inputs
+  /** The settings at startup. */
+  readonly settings: Settings
   /** The command line's flags, reapplied when the file is reloaded. */
   readonly flags: Readonly<Record<string, unknown>>
   /** Models to load at startup, by name or path. */
@@ -58,7 +44,7 @@ export interface ServerOptions {
  * @throws UsageError, CannotListen, and errors of `models` found before anything is loaded
  */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const serverLog = await openLog(options.inputs)
+  const serverLog = await openLog(options.settings)
   try {
     await serve(options, serverLog)
   } finally {
@@ -66,7 +52,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   }
 }
 
-async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: ServerLog): Promise<void> {
+async function serve({ settings, flags, models, io }: ServerOptions, serverLog: ServerLog): Promise<void> {
   const { log } = serverLog
   const startedAt = new Date()
   let engine: ManagedEngine | undefined
@@ -74,35 +60,35 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
   using signals = watchSignals(() => killWorkers(engine))
   const { Metrics } = await import("../../metrics/metrics")
   const metrics = new Metrics({ version, startedAt })
-  const parts = await prepare({ inputs, models, log, observer: metrics })
+  const parts = await prepare({ settings, models, log, observer: metrics })
   engine = parts.engine
   metrics.measure(() => parts.engine.status())
-  for (const problem of unknownVariables(inputs.environment))
+  for (const problem of unknownVariables(settings.environment))
     log.warn("unknown environment variable", { problem })
 
-  let access = accessSettings(inputs)
-  let images = imageSettings(inputs)
+  let access = settings.access
+  let images = settings.images
   const configuration = new LiveConfiguration({
-    inputs,
+    settings,
     flags,
     log,
     apply(next) {
       checkModelSettings(next)
-      access = accessSettings(next)
-      images = imageSettings(next)
-      log.setLevel(logOptions(next).logLevel)
+      access = next.access
+      images = next.images
+      log.setLevel(next.log.logLevel)
       return parts.reconfigure(next)
     },
   })
   const [{ createApp }, { listen }, files] = await Promise.all([
     import("../../http/server/app"),
     import("../../http/server/listen"),
-    openFiles(inputs, () => images, log),
+    openFiles(settings, () => images, log),
   ])
   await using _files = files
   const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access, ...files })
   const listener = await listen(app, toListenOptions(parts.address))
-  using manager = serviceManager(inputs.environment)
+  using manager = serviceManager(settings.environment)
   manager.status(`listening on ${printable(listener.url)}`)
   using _watch = configuration.watch()
   const started = Promise.withResolvers<void>()
@@ -120,7 +106,7 @@ async function serve({ inputs, flags, models, io }: ServerOptions, serverLog: Se
     await aborted(ending)
   } finally {
     manager.stopping()
-    const { shutdownTimeout } = capacity(configuration.inputs)
+    const { shutdownTimeout } = configuration.settings.capacity
     log.info("stopping", { reason: String(ending.reason ?? "failure"), timeout_seconds: shutdownTimeout })
     // In this order: running answers, and refusals of new requests, still have to be sent.
     await engine.drain(shutdownTimeout * 1000)
@@ -134,13 +120,13 @@ interface Files extends AsyncDisposable {
 }
 
 /** Opens the server's own files, and removes those left over by earlier servers. */
-async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger): Promise<Files> {
+async function openFiles(settings: Settings, limits: () => ImageLimits, log: Logger): Promise<Files> {
   const [{ Uploads }, { ImageFiles }] = await Promise.all([
     import("../../http/read/uploads"),
     import("../../http/image-files/image-files"),
   ])
-  const uploads = new Uploads(findPaths(inputs.environment).uploads)
-  const images = new ImageFiles({ folder: imagesFolder(inputs), limits })
+  const uploads = new Uploads(settings.paths.uploads)
+  const images = new ImageFiles({ folder: settings.imagesFolder, limits })
   // Text needs no files: a server whose home cannot be written serves it all the same.
   const warn = (error: unknown) =>
     log.warn("uploads and images cannot be stored", { reason: placeAndReason(error) })
@@ -158,27 +144,27 @@ async function openFiles(inputs: Inputs, limits: () => ImageLimits, log: Logger)
 interface Parts {
   readonly engine: ManagedEngine
   readonly address: ListenSettings
-  reconfigure(inputs: Inputs): readonly string[]
+  reconfigure(settings: Settings): readonly string[]
 }
 
 interface Preparation {
-  readonly inputs: Inputs
+  readonly settings: Settings
   readonly models: readonly string[]
   readonly log: Logger
   readonly observer: EngineObserver
 }
 
 /** Checks the settings and the named models, so that all their errors are reported before the server listens. */
-async function prepare({ inputs, models, log, observer }: Preparation): Promise<Parts> {
-  const address = listenSettings(inputs)
-  effectiveSettings(inputs)
-  await checkImagesFolder(inputs)
-  checkModelSettings(inputs)
+async function prepare({ settings, models, log, observer }: Preparation): Promise<Parts> {
+  const address = settings.listen
+  effectiveSettings(settings.inputs)
+  await checkImagesFolder(settings)
+  checkModelSettings(settings)
   const names: string[] = []
-  const adapt = (settings: ModelSettings, model: string) =>
-    names.includes(model) ? { ...settings, preload: true } : settings
-  let aliases = aliasesIn(inputs)
-  const { engine, store } = await createLocal({ inputs, log, observer, adapt, aliases: () => aliases })
+  const adapt = (usual: ModelSettings, model: string) =>
+    names.includes(model) ? { ...usual, preload: true } : usual
+  let aliases = settings.aliases
+  const { engine, store } = await createLocal({ settings, log, observer, adapt, aliases: () => aliases })
   const checkAliases = async () => {
     for (const problem of aliasProblems(await store.aliases())) log.warn("alias has no effect", { problem })
   }
@@ -188,7 +174,7 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     names.push(name)
   }
   // In the background: startup does not wait for these warnings.
-  void tellOfNoModels(store, modelsFolder(inputs), log)
+  void tellOfNoModels(store, settings.modelsFolder, log)
   store
     .tidy()
     .catch((error: unknown) =>
@@ -196,8 +182,8 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
     )
   const failed = (error: unknown) => log.warn("aliases not checked", { reason: placeAndReason(error) })
   checkAliases().catch(failed)
-  const reconfigure = (next: Inputs) => {
-    aliases = aliasesIn(next)
+  const reconfigure = (next: Settings) => {
+    aliases = next.aliases
     checkAliases().catch(failed)
     return engine.reconfigure({
       ...liveOptions(next, adapt),
@@ -211,9 +197,9 @@ async function prepare({ inputs, models, log, observer }: Preparation): Promise<
  * Checks only a folder that the user has set: a server with a read-only home must still serve text. A missing one is
  * created when needed. @throws UsageError, FileFailed if it cannot hold images
  */
-async function checkImagesFolder(inputs: Inputs): Promise<void> {
-  const folder = imagesFolder(inputs)
-  if (folder === findPaths(inputs.environment).images) return
+async function checkImagesFolder(settings: Settings): Promise<void> {
+  const folder = settings.imagesFolder
+  if (folder === settings.paths.images) return
   const facts = await stat(folder).catch((error: unknown) => {
     if (systemCode(error) === "ENOENT") return undefined
     throw new FileFailed("read", `the images directory ${folder}`, error)
@@ -230,9 +216,9 @@ async function tellOfNoModels(store: Store, folder: string, log: Logger): Promis
 }
 
 /** @throws InvalidSettings if no model could be loaded with these settings, or with the settings of one model */
-function checkModelSettings(inputs: Inputs): void {
-  for (const model of [undefined, ...modelsInFile(inputs)]) {
-    const fault = cacheFault(settingsOfModel(inputs, { name: model ?? "" }))
+function checkModelSettings(settings: Settings): void {
+  for (const model of [undefined, ...settings.modelsInFile]) {
+    const fault = conflictIn(settings.ofModel({ name: model ?? "" }))
     if (fault !== undefined) throw new InvalidSettings(fault, model)
   }
 }
@@ -244,10 +230,10 @@ interface ServerLog {
   close(): Promise<void>
 }
 
-async function openLog(inputs: Inputs): Promise<ServerLog> {
+async function openLog(settings: Settings): Promise<ServerLog> {
   const { createLogger } = await import("../../log/logger")
-  const { logLevel: level, logFormat } = logOptions(inputs)
-  const { logFile: path, logKeep: keep, logMaxSize: maxBytes } = logFileOptions(inputs)
+  const { logLevel: level, logFormat } = settings.log
+  const { logFile: path, logKeep: keep, logMaxSize: maxBytes } = settings.logFile
   if (path === null) {
     const log = createLogger({ level, ...(logFormat !== null && { format: logFormat }) })
     return { log, reopen() {}, async close() {} }

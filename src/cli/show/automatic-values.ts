@@ -1,10 +1,7 @@
-import { type Inputs, resolveSetting } from "../../config/load"
-import { flaglessSettings } from "../../config/sections/flagless"
-import { modelSettings } from "../../config/sections/model"
-import { capacity, imagesFolder, logFileOptions, modelsFolder } from "../../config/settings"
+import type { Settings } from "../../config/resolve"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
-import { DEFAULT_CONTEXT } from "../../formats/kv-layout"
+import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { usableCores } from "../../worker/cores"
 import { formatBytes } from "../terminal/output"
@@ -22,42 +19,48 @@ export interface AutomaticValue {
  */
 export function automaticValue(
   path: string,
-  inputs: Inputs,
+  settings: Settings,
   isTerminal: boolean,
 ): AutomaticValue | undefined {
-  const ofModel = path.replace(/^models\.(.*)\.([^.]+)$/, "defaults.$2")
-  return RULES[ofModel]?.(inputs, isTerminal)
+  const [, model, key] = /^models\.(.*)\.([^.]+)$/.exec(path) ?? []
+  return RULES[key === undefined ? path : `defaults.${key}`]?.(settings, { isTerminal, model })
 }
 
-type Rule = (inputs: Inputs, isTerminal: boolean) => AutomaticValue
+interface Circumstances {
+  readonly isTerminal: boolean
+  /** The model that the setting is for; undefined: all. */
+  readonly model: string | undefined
+}
+
+type Rule = (settings: Settings, circumstances: Circumstances) => AutomaticValue
 
 const threads: Rule = () => plain(usableCores())
 
 /** Those for generation, where they are set. */
-const prefillThreads: Rule = (inputs) => {
-  const { value } = resolveSetting("threads", modelSettings.threads, inputs)
-  return plain(typeof value === "number" ? value : usableCores())
-}
+const prefillThreads: Rule = (settings, { model }) =>
+  plain(settings.ofModel({ name: model ?? "" }).decodeThreads ?? usableCores())
 
 const RULES: Readonly<Record<string, Rule>> = {
-  models_dir: (inputs) => plain(modelsFolder(inputs)),
-  "images.dir": (inputs) => plain(imagesFolder(inputs)),
+  models_dir: (settings) => plain(settings.modelsFolder),
+  "images.dir": (settings) => plain(settings.imagesFolder),
+  "kv_disk.dir": (settings) => plain(settings.promptsOnDisk.folder),
   "limits.headroom": () => ({
     shown: bytes.show(DEFAULT_HEADROOM_BYTES),
     value: DEFAULT_HEADROOM_BYTES,
   }),
-  "limits.memory": (inputs) => {
-    const headroom = capacity(inputs).headroom ?? DEFAULT_HEADROOM_BYTES
+  "limits.memory": (settings) => {
+    const headroom = settings.capacity.headroom ?? DEFAULT_HEADROOM_BYTES
     const free = Math.max(0, systemMemory().availableBytes - headroom)
     return { shown: `${formatBytes(free)} are free`, value: free }
   },
-  "log.format": (inputs, isTerminal) =>
-    plain(isTerminal && logFileOptions(inputs).logFile === null ? "pretty" : "json"),
+  "log.format": (settings, { isTerminal }) =>
+    plain(isTerminal && settings.logFile.logFile === null ? "pretty" : "json"),
   "defaults.threads": threads,
   "defaults.threads_batch": prefillThreads,
-  "defaults.split_mode": (inputs) =>
-    plain(String(resolveSetting("gpuSplitMode", flaglessSettings.gpuSplitMode, inputs).value)),
-  "defaults.ctx": () => ({ shown: `as trained, at most ${DEFAULT_CONTEXT}` }),
+  "defaults.split_mode": (settings) => plain(settings.gpuSplitMode),
+  "defaults.ctx": () => ({
+    shown: WORKERS_GROW ? "as trained, as far as memory allows" : `as trained, at most ${DEFAULT_CONTEXT}`,
+  }),
 }
 
 function plain(value: string | number): AutomaticValue {

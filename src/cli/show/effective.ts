@@ -1,8 +1,10 @@
-import type { Inputs } from "../../config/load"
-import { effectiveModelSettings } from "../../config/model-settings"
+import type { Settings } from "../../config/resolve"
 import type { SamplingParameters } from "../../domain/chat"
 import type { ModelDetails } from "../../domain/model"
+import { kvCellBytes } from "../../engine/residency/estimate"
+import { q8Saving } from "../../formats/kv-layout"
 import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
+import { formatBytes } from "../terminal/output"
 
 /** The effective value of a model's setting or parameter. */
 export interface EffectiveValue {
@@ -19,12 +21,13 @@ const NAMES: Readonly<Partial<Record<keyof SamplingParameters, string>>> = {
 }
 
 /** The settings that a model is loaded with, and the sampling defaults of its requests. */
-export function effectiveValues(inputs: Inputs, details: ModelDetails): readonly EffectiveValue[] {
-  const settings = effectiveModelSettings(inputs, details)
-  if (details.kind !== "text") return settings
+export function effectiveValues(settings: Settings, details: ModelDetails): readonly EffectiveValue[] {
+  const explained = settings.explainModel(details)
+  if (details.kind !== "text") return explained
   const { stop, maxTokens } = details.defaults ?? {}
   return [
-    ...settings,
+    ...explained,
+    ...cacheSize(settings, details),
     // The table's own keys.
     ...(Object.keys(SAMPLING_DEFAULTS) as (keyof SamplingParameters)[]).map((field) =>
       sampled(field, details),
@@ -34,6 +37,18 @@ export function effectiveValues(inputs: Inputs, details: ModelDetails): readonly
       : brought("num_predict", maxTokens),
     stop === undefined ? builtIn("stop", "none") : brought("stop", stop),
   ]
+}
+
+/** The memory that a token takes, and with quantized values; nothing for a model without a cache per token. */
+function cacheSize(settings: Settings, details: TextDetails): readonly EffectiveValue[] {
+  const usual = settings.ofModel(details)
+  const bytes = kvCellBytes(details, usual)
+  if (bytes === 0) return []
+  const smaller = kvCellBytes(details, { ...usual, kvTypeK: "q8_0", kvTypeV: "q8_0" })
+  const percent = Math.round(100 * q8Saving(usual))
+  const saving = percent === 0 ? "" : `; q8_0 for both would take ${formatBytes(smaller)} (${percent} % less)`
+  const from = `cache_type_k and cache_type_v${saving}`
+  return [{ name: "kv_cache", shown: `${formatBytes(bytes)} per token`, from }]
 }
 
 type TextDetails = Extract<ModelDetails, { readonly kind: "text" }>

@@ -1,8 +1,7 @@
 import type { ChatMessage } from "../../domain/chat"
 import { textOf } from "../../domain/content"
-import type { ModelDetails } from "../../domain/model"
+import type { ModelFacts } from "../../domain/model"
 import type { InstructionBody } from "../../formats/modelfile/parse"
-import { type JsonRecord, recordAt, recordsAt, textAt } from "../../lib/json"
 import { parametersOf } from "../../store/default-parameters"
 import type { ManifestParameter } from "../../store/managed/manifest"
 
@@ -19,8 +18,8 @@ export interface ModelTexts {
   readonly parameters: Readonly<Record<string, ManifestParameter>>
 }
 
-/** For a model on this machine. */
-export function modelTextsOf(details: ModelDetails, from: string): ModelTexts {
+/** @param from the FROM value of a Modelfile that builds on the model */
+export function modelTextsOf(details: ModelFacts, from: string): ModelTexts {
   const { license, defaults } = details
   const template = defaults?.template ?? (details.kind === "text" ? details.chatTemplate : undefined)
   return {
@@ -30,21 +29,6 @@ export function modelTextsOf(details: ModelDetails, from: string): ModelTexts {
     ...(defaults?.system !== undefined && { system: defaults.system }),
     messages: defaults?.messages ?? [],
     parameters: parametersOf(defaults),
-  }
-}
-
-/** From a server's answer. */
-export function textsFrom(meta: JsonRecord, from: string): ModelTexts {
-  const [license, template, system] = ["license", "template", "system"].map((key) => textAt(meta, key))
-  const messages = recordsAt(meta, "messages").map(({ role, content }) => ({ role, content }))
-  return {
-    from,
-    ...(license !== undefined && { license }),
-    ...(template !== undefined && { template }),
-    ...(system !== undefined && { system }),
-    // Safe: both ends are from the same build, or from one that keeps these fields compatible.
-    messages: messages as readonly ChatMessage[],
-    parameters: (recordAt(meta, "parameters") ?? {}) as ModelTexts["parameters"],
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ModelDetails, TextModelDetails } from "../../domain/model"
+import type { ModelDetails, ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
 import { formatBytes, formatCount, section } from "../terminal/output"
@@ -11,21 +11,6 @@ const METADATA_WIDTH = 100
 
 /** The number of speakers, or files, shown in the overview. */
 const LIST_LENGTH = 12
-
-/** Facts about a text model; a server provides fewer than a file. */
-type TextModelFacts = Pick<
-  TextModelDetails,
-  | "kind"
-  | "architecture"
-  | "parameterCount"
-  | "contextLength"
-  | "embeddingLength"
-  | "quantization"
-  | "capabilities"
-> &
-  Partial<Pick<TextModelDetails, "layers" | "heads" | "license" | "metadata" | "defaults" | "aliases">>
-
-export type ModelFacts = TextModelFacts | Exclude<ModelDetails, { readonly kind: "text" }>
 
 /** The facts shown about a projector's file. */
 export interface ProjectorFacts {
@@ -111,7 +96,7 @@ function modelRows(details: ModelFacts): readonly Row[] {
   }
 }
 
-function textRows(details: TextModelFacts): readonly Row[] {
+function textRows(details: Extract<ModelFacts, { readonly kind: "text" }>): readonly Row[] {
   return [
     ["architecture", details.architecture],
     ["parameters", formatCount(details.parameterCount)],
@@ -141,7 +126,7 @@ function projectorRows(projector: ProjectorFacts): readonly Row[] {
 
 function fileRows(details: ModelFacts): readonly Row[] {
   if (details.kind === "text") return []
-  const { files } = details
+  const { files = [] } = details
   const rows = files.slice(0, LIST_LENGTH).map(({ name, sizeBytes }): Row => [name, formatBytes(sizeBytes)])
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
 }

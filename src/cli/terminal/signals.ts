@@ -1,6 +1,11 @@
 /** Signals that ask a command to end. Excludes SIGHUP: a listener would override nohup. */
 const ENDING = { SIGINT: 2, SIGTERM: 15 } as const
 
+/** The shells' exit code for a program ended by the signal that aborted {@link Signals.signal}. */
+export function exitCodeOf({ reason }: AbortSignal): number {
+  return 128 + (reason === "SIGTERM" ? ENDING.SIGTERM : ENDING.SIGINT)
+}
+
 export interface Signals extends Disposable {
   /** Aborted by the first such signal, with its name as the reason. */
   readonly signal: AbortSignal

@@ -6,12 +6,14 @@ const FRAME_MS = 100
 /** A spinner on stderr. Shows nothing if that is not a terminal. */
 export interface Spinner {
   say(text: string): void
+  /** Erases the spinner until it turns again, so that a line can be printed. */
+  hide(): void
   /** Erases the spinner permanently. */
   stop(): void
 }
 
 export function startSpinner(io: Pick<Io, "writeError" | "stderrIsTerminal" | "columns">): Spinner {
-  if (!io.stderrIsTerminal) return { say() {}, stop() {} }
+  if (!io.stderrIsTerminal) return { say() {}, hide() {}, stop() {} }
   let frame = 0
   let words = ""
   const draw = () => {
@@ -25,6 +27,9 @@ export function startSpinner(io: Pick<Io, "writeError" | "stderrIsTerminal" | "c
   return {
     say: (text) => {
       words = text
+    },
+    hide: () => {
+      if (!isOver) io.writeError("\r\x1b[K")
     },
     stop: () => {
       if (isOver) return

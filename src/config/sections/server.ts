@@ -52,6 +52,13 @@ export const serverSettings = {
     "base URL for returned images (default: scheme and host of the request)",
     LIVE,
   ),
+  cachePerKey: setting(
+    "server.cache_per_key",
+    toggle,
+    false,
+    "share cached prompts only between requests with the same API key",
+    LIVE,
+  ),
   insecure: setting("server.insecure", toggle, false, "allow non-loopback without an API key"),
 }
 

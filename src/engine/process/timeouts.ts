@@ -14,6 +14,8 @@ export interface Timeouts {
   readonly stepFactor: number
   /** Upper bound of the step limit, unless the settings say otherwise. */
   readonly mostStepMs: number
+  /** How long a worker that is asked to stop may write prompts to disk, before everything else. */
+  readonly saveMs: number
   /** How long a worker may take to stop when asked. Then it gets SIGTERM. */
   readonly stopGraceMs: number
   /** How long after SIGTERM a worker gets SIGKILL. */
@@ -39,6 +41,7 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   stepMs: 30_000,
   stepFactor: 20,
   mostStepMs: 120_000,
+  saveMs: 2_000,
   stopGraceMs: 2_000,
   termGraceMs: 1_000,
   drainMs: 500,

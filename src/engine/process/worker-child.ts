@@ -76,9 +76,10 @@ export class WorkerChild<To, From> {
     this.#child.kill("SIGKILL")
   }
 
-  /** Enforces the end of a child that was asked to stop. */
-  endWithinGrace(): void {
-    const { stopGraceMs, termGraceMs } = this.#limits
+  /** Enforces the end of a child that was asked to stop. `moreMs`: beyond the usual grace. */
+  endWithinGrace(moreMs = 0): void {
+    const { termGraceMs } = this.#limits
+    const stopGraceMs = this.#limits.stopGraceMs + moreMs
     this.#later(stopGraceMs, () => this.#child.kill("SIGTERM"))
     this.#later(stopGraceMs + termGraceMs, () => this.kill())
   }

@@ -1,4 +1,4 @@
-import type { LoadedModelInfo, LoadedTextInfo } from "../../domain/loaded-model"
+import type { LoadedModelInfo, LoadedTextInfo, RopeInfo } from "../../domain/loaded-model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { WorkEvent, WorkRequest } from "../../domain/tasks"
 import { asXllmError, fromWire, InternalError, type XllmError } from "../../errors/base"
@@ -163,12 +163,16 @@ export class WorkerProcess {
     if (busy) this.#alarm.arm()
   }
 
-  /** Ends the process, if there is one; the listener's `ended` follows. `reason` is logged. */
-  stop(reason: string): void {
+  /**
+   * Ends the process, if there is one; the listener's `ended` follows. `reason` is logged.
+   * @param saveMs for how long it may write prompts to disk before
+   */
+  stop(reason: string, saveMs = 0): void {
     const phase = this.#phase
     if (phase.name !== "starting" && phase.name !== "ready") return
     // A loading worker reads no messages and has nothing to lose: it is killed at once.
-    if (phase.name === "ready" && phase.child.send({ type: "stop" })) phase.child.endWithinGrace()
+    if (phase.name === "ready" && phase.child.send({ type: "stop", saveMs }))
+      phase.child.endWithinGrace(saveMs)
     else phase.child.kill()
     this.#leaveTo(phase.child, reason)
   }
@@ -193,6 +197,8 @@ export class WorkerProcess {
       if (phase.name !== "starting") return
       phase.failure = fromWire(message.error)
       child.endWithinGrace()
+    } else if (message.type === "disk") {
+      this.#options.listener.message(message)
     } else if (phase.name === "ready") {
       this.#watch.sign(performance.now())
       this.#options.listener.message(message)
@@ -289,11 +295,17 @@ function loadedFields(info: LoadedModelInfo): Readonly<Record<string, unknown>> 
   if (info.kind !== "text") return { family: info.family, slots, devices, threads: info.threads }
   return {
     context: info.contextLength,
+    ...(info.rope !== undefined && info.rope.scaling !== "none" && { rope: ropeText(info.rope) }),
     slots,
     kvLayout: info.kvLayout,
     kvCells: info.kvCells,
+    ...(info.kvMostCells > info.kvCells && { kvMostCells: info.kvMostCells }),
     devices,
     gpuLayers: `${info.gpuLayers}/${info.totalLayers}`,
     threads: `${info.decodeThreads}/${info.prefillThreads}`,
   }
+}
+
+function ropeText({ scaling, freqScale }: RopeInfo): string {
+  return `${scaling}, scale ${Number(freqScale.toPrecision(4))}`
 }

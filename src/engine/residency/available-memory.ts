@@ -24,7 +24,11 @@ export interface Holder {
   readonly footprint: MemoryFootprint
   /** Still loading: its memory is not in the readings yet. */
   readonly loading: boolean
+  /** The part of the footprint that it may take but has not taken yet, so that it is not in the readings either. */
+  readonly reserved?: MemoryFootprint
 }
+
+export const NO_MEMORY: MemoryFootprint = { ramBytes: 0, devices: [] }
 
 /** Bytes that may still be taken; negative where the limits are exceeded. */
 export interface AvailableMemory {
@@ -47,33 +51,65 @@ export function availableMemory(
     total: number,
     free: number,
     limit: number | undefined,
-    bytesOf: (holder: Holder) => number,
+    bytesIn: (footprint: MemoryFootprint) => number,
   ) => {
-    const held = sum(kept, bytesOf)
-    const pending = sum(kept, (holder) => (holder.loading ? bytesOf(holder) : 0))
-    const returned = sum(gone, (holder) => (holder.loading ? 0 : bytesOf(holder)))
+    const held = sum(kept, ({ footprint }) => bytesIn(footprint))
+    const pending = sum(kept, (holder) => bytesIn(notTaken(holder)))
+    const returned = sum(gone, (holder) => bytesIn(holder.footprint) - bytesIn(notTaken(holder)))
     const free0 = Math.min(free - pending + returned, total - held) - limits.headroomBytes
     return limit === undefined ? free0 : Math.min(free0, limit - held)
   }
   const { totalBytes, availableBytes } = reading.system
   return {
-    systemBytes: room(totalBytes, availableBytes, limits.limitBytes, ({ footprint }) => footprint.ramBytes),
+    systemBytes: room(totalBytes, availableBytes, limits.limitBytes, ({ ramBytes }) => ramBytes),
     gpus: reading.gpus.map((gpu) => ({
       name: gpu.name,
       ...(gpu.backend !== undefined && { backend: gpu.backend }),
       ...(gpu.isTwin === true && { isTwin: true }),
-      freeBytes: room(gpu.totalBytes, gpu.freeBytes, limits.gpuLimitBytes, (holder) =>
-        bytesOn(holder, gpu.name),
+      freeBytes: room(gpu.totalBytes, gpu.freeBytes, limits.gpuLimitBytes, (footprint) =>
+        bytesOn(footprint, gpu.name),
       ),
     })),
   }
 }
 
-/** The bytes `holder` takes on the named GPU. */
-export function bytesOn({ footprint }: Holder, name: string): number {
-  return footprint.devices.reduce((bytes, device) => (device.name === name ? bytes + device.bytes : bytes), 0)
+/** Is so much available? */
+export function hasMemoryFor({ ramBytes, devices }: MemoryFootprint, available: AvailableMemory): boolean {
+  if (ramBytes > available.systemBytes) return false
+  return devices.every(
+    ({ name, bytes }) => bytes <= (available.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
+  )
 }
 
-function sum(holders: readonly Holder[], bytesOf: (holder: Holder) => number): number {
-  return holders.reduce((bytes, holder) => bytes + bytesOf(holder), 0)
+/** The bytes of a footprint on the named GPU. */
+export function bytesOn({ devices }: MemoryFootprint, wanted: string): number {
+  return devices.reduce((sum, { name, bytes }) => (name === wanted ? sum + bytes : sum), 0)
+}
+
+/** The sum of footprints. */
+export function together(footprints: readonly MemoryFootprint[]): MemoryFootprint {
+  const names = new Set(footprints.flatMap(({ devices }) => devices.map(({ name }) => name)))
+  return {
+    ramBytes: sum(footprints, ({ ramBytes }) => ramBytes),
+    devices: [...names].map((name) => ({ name, bytes: sum(footprints, (each) => bytesOn(each, name)) })),
+  }
+}
+
+/** What of `whole` is not in `part`. */
+export function beyond(whole: MemoryFootprint, part: MemoryFootprint): MemoryFootprint {
+  return {
+    ramBytes: Math.max(0, whole.ramBytes - part.ramBytes),
+    devices: whole.devices.map(({ name, bytes }) => ({
+      name,
+      bytes: Math.max(0, bytes - bytesOn(part, name)),
+    })),
+  }
+}
+
+function notTaken({ footprint, loading, reserved = NO_MEMORY }: Holder): MemoryFootprint {
+  return loading ? footprint : reserved
+}
+
+function sum<T>(items: readonly T[], bytesOf: (item: T) => number): number {
+  return items.reduce((bytes, item) => bytes + bytesOf(item), 0)
 }

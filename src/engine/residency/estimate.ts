@@ -7,6 +7,8 @@ import {
   MICRO_BATCH_TOKENS,
   mostOutputs,
   planLayout,
+  WORKERS_GROW,
+  withWholeConversation,
 } from "../../formats/kv-layout"
 
 /**
@@ -16,11 +18,11 @@ const PROCESS_BYTES = 64 * 1024 ** 2
 
 /**
  * The same for a speech worker, plus what ONNX Runtime takes for computing besides another copy of the weights.
- * Measured with a Piper voice (63 MB: 167 MB resident after the load, 302 MB after a hundred sentences) and with
- * Kokoro (92 MB: 330 to 350 MB).
+ * Measured with a Piper voice (63 MB: 160 MB resident after the load, 540 MB after long texts) and with Kokoro
+ * (92 MB: 244 and 690 MB); how long the pieces of a text may be is chosen for that.
  */
 const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
-const SPEECH_COMPUTE_BYTES = 64 * 1024 ** 2
+const SPEECH_COMPUTE_BYTES = { tts: 384 * 1024 ** 2, asr: 64 * 1024 ** 2 }
 
 /** The backends in stable-diffusion.cpp's package; plans for simulated GPUs are made as well. */
 const IMAGE_BACKENDS = ["Vulkan", "Metal", "simulated"]
@@ -75,15 +77,22 @@ export interface ModelNeed {
   readonly kv: KvPlan | null
 }
 
-/** `freeBytes`: what the weights leave of the memory that is to hold the KV cache, whose size depends on it. */
+/** Memory for a KV cache, in bytes. */
+export interface CacheSpace {
+  /** What the weights leave of the memory that is to hold it: its size depends on that. */
+  readonly freeBytes: number
+  /** Memory that layers and their cache may be moved to. */
+  readonly otherBytes?: number
+}
+
 export function estimateNeed(
   details: ModelDetails,
   settings: TextModelSettings,
-  freeBytes: number,
+  space: CacheSpace,
 ): ModelNeed {
   if (details.kind !== "text") return mediaNeed(details)
   const layers = details.layers + 1
-  const kv = planCache(details, settings, freeBytes)
+  const kv = planCache(details, settings, space)
   return {
     backends: null,
     layers,
@@ -92,29 +101,35 @@ export function estimateNeed(
     computeBytes: computeBytes(details, settings),
     transientBytes: 0,
     processBytes: PROCESS_BYTES,
-    leastContextBytes: kv.certainBytes === 0 ? 0 : leastContextBytes(kv),
+    leastContextBytes: kv.certainBytes === 0 ? 0 : leastContextBytes(withWholeConversation(kv)),
     kv,
   }
 }
 
-/** The one plan of a text model's KV cache. `freeBytes`: see {@link estimateNeed}. */
-export function planCache(details: TextModelDetails, settings: TextModelSettings, freeBytes: number): KvPlan {
-  const bytesPerCell = cellBytes(details, settings)
+/** The one plan of a text model's KV cache. */
+export function planCache(
+  details: TextModelDetails,
+  settings: TextModelSettings,
+  space: CacheSpace,
+  grows = WORKERS_GROW,
+): KvPlan {
+  const bytesPerCell = kvCellBytes(details, settings)
   const plan = planLayout({
     requestedContext: settings.contextLength,
     trainedContext: details.contextLength,
     slots: settings.slots,
     bytesPerCell,
-    freeBytes: Math.max(0, freeBytes),
+    ...(grows ? lessProcess(space, details, settings) : space),
     layout: settings.kvLayout,
     cells: settings.kvCells,
+    grows,
   })
-  const inCells = attentionBytes(details, settings.slots, plan, bytesPerCell)
+  const inCells = attentionBytes(details, plan.sequences, plan, bytesPerCell)
   const whole = wholeShare(details)
   const perWindow = windowOf(details) + MICRO_BATCH_TOKENS
   return {
     ...plan,
-    bytes: Math.round(inCells + stateBytes(details, settings.slots)),
+    bytes: Math.round(inCells + stateBytes(details, plan.sequences)),
     bytesPerCell: bytesPerCell * whole,
     bytesPerSequence: Math.round(
       (whole < 1 ? perWindow * (1 - whole) * bytesPerCell : 0) + stateBytes(details, 1),
@@ -123,10 +138,22 @@ export function planCache(details: TextModelDetails, settings: TextModelSettings
   }
 }
 
+/** What the worker leaves of the memory, beside the weights. */
+function lessProcess(
+  { freeBytes, otherBytes }: CacheSpace,
+  details: TextModelDetails,
+  settings: TextModelSettings,
+): CacheSpace {
+  const left = Math.max(0, freeBytes - computeBytes(details, settings) - PROCESS_BYTES)
+  return otherBytes === undefined ? { freeBytes: left } : { freeBytes: left, otherBytes }
+}
+
 /** Speech and image models count as one layer: their engines put a whole model on one device. */
 function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed {
   const isImage = details.kind === "image"
-  const computeBytes = isImage ? drawingBytes(details) : SPEECH_COMPUTE_BYTES + details.sizeBytes
+  const computeBytes = isImage
+    ? drawingBytes(details)
+    : SPEECH_COMPUTE_BYTES[details.kind] + details.sizeBytes
   return {
     backends: isImage ? IMAGE_BACKENDS : [],
     layers: 1,
@@ -153,7 +180,7 @@ function numberOf({ architecture, metadata }: TextModelDetails, key: string): nu
 }
 
 /** Bytes per token in the KV cache, all layers together. */
-function cellBytes(details: TextModelDetails, settings: TextModelSettings): number {
+export function kvCellBytes(details: TextModelDetails, settings: TextModelSettings): number {
   const widths = headWidths(details)
   if (widths === undefined) return 0
   const { keys, values, heads } = widths

@@ -2,11 +2,18 @@ import type { ModelDetails } from "../../domain/model"
 import type { ModelPriority, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
 import { NotEnoughMemory, TooManyModels } from "../../errors/engine"
-import { contextAdvice } from "../../formats/kv-layout"
+import { contextAdvice, withWholeConversation, WORKERS_GROW } from "../../formats/kv-layout"
 import type { MemoryLimits } from "../contract"
-import { type AvailableMemory, availableMemory, type Holder, type MemoryReading } from "./available-memory"
+import {
+  type AvailableMemory,
+  availableMemory,
+  hasMemoryFor,
+  type Holder,
+  type MemoryReading,
+} from "./available-memory"
+import { cacheMemory, type CacheMemory, spaceOnGpus } from "./cache-memory"
 import { estimateNeed, type ModelNeed } from "./estimate"
-import { place, type Placement, usableGpus } from "./placement"
+import { place, type Placement } from "./placement"
 
 /** A worker that is loaded, loading or stopping. */
 export interface Resident extends Holder {
@@ -14,6 +21,8 @@ export interface Resident extends Holder {
   readonly model: string
   readonly priority: ModelPriority
   readonly pinned: boolean
+  /** It is no model: it does not count towards the number of loaded models. */
+  readonly isJob?: boolean
   /** It serves a request, or loads for one. */
   readonly active: boolean
   /** It is stopping; its memory will be released. */
@@ -44,12 +53,6 @@ export interface Fit {
   readonly placement: Placement
 }
 
-/** Bytes that the weights leave for a KV cache, on the GPUs that may be used and in system memory. */
-export interface CacheMemory {
-  readonly gpuBytes: number
-  readonly systemBytes: number
-}
-
 /** What is to be done for a candidate. Lists are of ids. */
 export type Verdict =
   /** It fits now. */
@@ -60,7 +63,8 @@ export type Verdict =
   | { readonly type: "wait"; readonly for: readonly string[] }
   | { readonly type: "never"; readonly error: XllmError }
 
-const RANK: Readonly<Record<ModelPriority, number>> = { low: 0, normal: 1, high: 2 }
+/** By priority: the lowest is unloaded first. */
+export const RANK: Readonly<Record<ModelPriority, number>> = { low: 0, normal: 1, high: 2 }
 
 /**
  * Makes room for a candidate. Evicts nothing where it fits beside all others; otherwise evicts idle workers, lowest
@@ -100,11 +104,18 @@ function loadNow(input: EvictionInput): Verdict {
   return { type: "load", fit: fitWith(input, []) }
 }
 
-function isEvictable({ pinned, ending }: Resident): boolean {
+/** May it be unloaded for others once it is idle? */
+export function isEvictable({ pinned, ending }: Resident): boolean {
   return !pinned && !ending
 }
 
-function inOrder(residents: readonly Resident[]): Resident[] {
+/** Will it hold its memory for as long as it likes? */
+function stays({ pinned, ending }: Resident): boolean {
+  return pinned && !ending
+}
+
+/** In the order in which they are unloaded for others. */
+export function inOrder(residents: readonly Resident[]): Resident[] {
   return [...residents].sort((a, b) => RANK[a.priority] - RANK[b.priority] || a.lastUsedAt - b.lastUsedAt)
 }
 
@@ -122,7 +133,10 @@ function waitFor(
 }
 
 /** The shortest prefix of `residents` that is enough, without its members that are not needed. */
-function fewest(residents: readonly Resident[], enough: (gone: readonly Resident[]) => boolean): Resident[] {
+export function fewest(
+  residents: readonly Resident[],
+  enough: (gone: readonly Resident[]) => boolean,
+): Resident[] {
   let gone: Resident[] = []
   for (const resident of residents) {
     if (enough(gone)) break
@@ -139,32 +153,42 @@ function fewest(residents: readonly Resident[], enough: (gone: readonly Resident
 function score(input: EvictionInput, gone: readonly Resident[]): number {
   const { candidate, limits, residents } = input
   const kept = residents.filter((each) => !gone.includes(each))
-  const models = new Set(kept.map(({ model }) => model)).add(candidate.model)
+  const loaded = kept.filter(({ isJob }) => isJob !== true)
+  const models = new Set(loaded.map(({ model }) => model)).add(candidate.model)
   if (limits.maxModels !== undefined && models.size > limits.maxModels) return -1
   const { placement } = fitWith(input, gone)
-  return takes(placement, availableFor(input, gone)) ? placement.gpuLayers : -1
+  return hasMemoryFor(placement.footprint, availableFor(input, gone)) ? placement.gpuLayers : -1
 }
 
 function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
   const { details, settings } = input.candidate
   const available = availableFor(input, gone)
-  const memory = cacheMemory(input.candidate, available)
-  const onGpus = placed(estimateNeed(details, settings, memory.gpuBytes))
+  // A cache that grows may have what others can make way for: how long conversations may be does not depend on what
+  // happens to be loaded.
+  const memory = cacheMemory(details, settings, WORKERS_GROW ? mostAvailable(input) : available)
+  const onGpus = placed(estimateNeed(details, settings, spaceOnGpus(memory)))
   // With a cache sized for the GPUs nothing may be left for the layers; the CPU's memory may hold a larger one.
-  return onGpus.placement.gpuLayers > 0 ? onGpus : placed(estimateNeed(details, settings, memory.systemBytes))
+  return onGpus.placement.gpuLayers > 0
+    ? onGpus
+    : placed(estimateNeed(details, settings, { freeBytes: memory.systemBytes }))
 
   function placed(need: ModelNeed): Fit {
     return { details, memory, need, placement: place({ need, gpus: available.gpus, settings }) }
   }
 }
 
-function cacheMemory({ details, settings }: Candidate, { gpus, systemBytes }: AvailableMemory): CacheMemory {
-  const { sizeBytes } = details
-  const usable = settings.gpuLayers === 0 ? [] : usableGpus(gpus, settings, null)
-  const gpuBytes = usable.reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
-  const layers = details.kind === "text" ? details.layers + 1 : 1
-  const onGpus = sizeBytes * Math.min(1, (settings.gpuLayers ?? layers) / layers)
-  return { gpuBytes: Math.max(0, gpuBytes - onGpus), systemBytes: Math.max(0, systemBytes - sizeBytes) }
+/** What is available once all are gone that can be made to go. */
+export function mostAvailable({
+  residents,
+  reading,
+  limits,
+}: Omit<EvictionInput, "candidate">): AvailableMemory {
+  return availableMemory(
+    reading,
+    limits,
+    residents.filter(stays),
+    residents.filter((each) => !stays(each)),
+  )
 }
 
 function availableFor(
@@ -175,16 +199,9 @@ function availableFor(
   return availableMemory(reading, limits, kept, gone)
 }
 
-function takes({ footprint }: Placement, available: AvailableMemory): boolean {
-  if (footprint.ramBytes > available.systemBytes) return false
-  return footprint.devices.every(
-    ({ name, bytes }) => bytes <= (available.gpus.find((gpu) => gpu.name === name)?.freeBytes ?? 0),
-  )
-}
-
 /** Estimates can be pessimistic, so on an empty server try anyway. */
 function mayTryAlone(input: EvictionInput): boolean {
-  return !input.residents.some(({ pinned, ending }) => pinned && !ending) && isWithinLimits(input)
+  return !input.residents.some(stays) && isWithinLimits(input)
 }
 
 /** Would the candidate alone stay within the configured limits? */
@@ -210,15 +227,10 @@ function tooLargeContext(input: EvictionInput): XllmError | undefined {
   const isHopeless = need.leastContextBytes > systemBytes + input.limits.headroomBytes
   if (need.kv === null || !isHopeless || placement.gpuLayers > 0) return undefined
   const left = systemBytes - need.processBytes
+  const kv = withWholeConversation(need.kv)
   // The footprint is for what is usual: it leaves out what only a very long context takes beside its cache.
   const needed = Math.max(placement.footprint.ramBytes, need.processBytes + need.leastContextBytes)
-  return new NotEnoughMemory(
-    model,
-    "system memory",
-    needed,
-    systemBytes,
-    contextAdvice(need.kv, settings, left),
-  )
+  return new NotEnoughMemory(model, "system memory", needed, systemBytes, contextAdvice(kv, settings, left))
 }
 
 function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
@@ -227,7 +239,7 @@ function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
   const { placement } = fitWith(input, gone)
   const { footprint } = placement
   const available = availableFor(input, gone)
-  if (limits.maxModels !== undefined && takes(placement, available)) {
+  if (limits.maxModels !== undefined && hasMemoryFor(placement.footprint, available)) {
     return new TooManyModels(candidate.model, limits.maxModels)
   }
   const why =

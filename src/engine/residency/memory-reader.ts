@@ -57,13 +57,18 @@ export class MemoryReader {
     return { system: this.#system(), gpus: toReadings(gpus) }
   }
 
-  /** The known readings, without a new query, and how much of them models hold. */
-  status(pool: Pool, limits: MemoryLimits): EngineStatus["memory"] {
+  /** The readings without a new query to the backends. */
+  known(): MemoryReading {
     const devices = this.#simulated ?? this.#probe.peek()?.devices ?? []
-    const reading = {
+    return {
       system: this.#system(),
       gpus: toReadings(gpusOf(devices)).filter(({ isTwin }) => isTwin !== true),
     }
+  }
+
+  /** The known readings, and how much of them models hold. */
+  status(pool: Pool, limits: MemoryLimits): EngineStatus["memory"] {
+    const reading = this.known()
     const room = pool.room(reading)
     const holders = pool.residents()
     return {
@@ -77,7 +82,7 @@ export class MemoryReader {
         name,
         totalBytes,
         freeBytes: Math.max(0, room.gpus[index]?.freeBytes ?? 0),
-        usedByModels: holders.reduce((sum, holder) => sum + bytesOn(holder, name), 0),
+        usedByModels: holders.reduce((sum, { footprint }) => sum + bytesOn(footprint, name), 0),
         limitBytes: limits.gpuLimitBytes ?? null,
       })),
     }

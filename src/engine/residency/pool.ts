@@ -1,73 +1,39 @@
 import type { MemoryFootprint } from "../../domain/device"
 import type { ModelDetails } from "../../domain/model"
-import type { ModelSettings } from "../../domain/settings"
 import { XllmError } from "../../errors/base"
 import type { MemoryLimits } from "../contract"
 import type { UnloadReason } from "../observer"
-import { type AvailableMemory, availableMemory, type MemoryReading } from "./available-memory"
-import { decide, type EvictionInput, type Fit, fitNow, type Resident } from "./eviction"
+import {
+  type AvailableMemory,
+  availableMemory,
+  type MemoryReading,
+  NO_MEMORY,
+  together,
+} from "./available-memory"
+import { decide, type EvictionInput, type Fit, fitNow, mostAvailable, RANK, type Resident } from "./eviction"
+import { type PoolEntry, isIdle, isResident, newEntry, type PoolMember, toResident } from "./pool-entry"
+import { type MemoryRequest, type Reservation, Reservations } from "./reservations"
 
-/** A worker that can be loaded: the n-th replica of a model, from 1. */
-export interface PoolWorker {
-  /** Unique. */
-  readonly id: string
-  readonly model: string
-  readonly replica: number
-}
-
-/** The pool's side effects. Called from the pool's methods; the answer comes later, as a call of another method. */
+/** The pool's side effects beside the calls of its members; the answer comes later, as a call of another method. */
 export interface PoolEffects {
-  /** Measure memory and describe these workers' models; answered by {@link Pool.measured}. */
-  measure(ids: readonly string[]): void
-  /** Answered by {@link Pool.ready}, or by {@link Pool.ending} and {@link Pool.ended}. */
-  load(id: string, fit: Fit): void
-  /** Answered by {@link Pool.ended}. */
-  unload(id: string, reason: UnloadReason): void
-  /** It will not be loaded. */
-  refuse(id: string, error: XllmError): void
-  /** An additional replica does not fit at present; no request depends on it. */
-  decline(id: string): void
-  /** It waits until others finish. */
-  waits(id: string): void
-  /** While held, a worker starts no newly arriving requests: another one waits for its memory. */
-  hold(id: string, held: boolean): void
+  /** Measure memory and describe the models of `wanted`; answered by {@link Pool.measured}. */
+  measure(wanted: readonly PoolMember[], amounts: readonly MemoryFootprint[]): void
   /** Call {@link Pool.tick} at that time. */
   wakeAt(time: number | undefined): void
 }
 
 export interface Measurement {
   readonly reading: MemoryReading
-  /** By worker id; an error where the model's file cannot be described. */
-  readonly details: ReadonlyMap<string, ModelDetails | XllmError>
+  /** An error where the model's file cannot be described. */
+  readonly details: ReadonlyMap<PoolMember, ModelDetails | XllmError>
 }
 
 export interface PoolOptions {
   readonly limits: MemoryLimits
-  readonly settingsOf: (model: string) => ModelSettings
   readonly effects: PoolEffects
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
 }
-
-interface Entry extends PoolWorker {
-  state: "absent" | "wanted" | "loading" | "ready" | "ending"
-  /** Requested again while it is stopping. */
-  again: boolean
-  /** Increases with each request for a worker. */
-  order: number
-  footprint: MemoryFootprint
-  active: boolean
-  held: boolean
-  /** It gets no more work, see {@link Pool.retire}. */
-  retired: boolean
-  lastUsedAt: number
-  /** When it is unloaded unless used; `null`: never by time. */
-  expiresAt: number | null
-}
-
-const NOTHING: MemoryFootprint = { ramBytes: 0, devices: [] }
-
-const RANK = { high: 0, normal: 1, low: 2 } as const
 
 /**
  * The loaded workers and those waiting to load: the only owner of both. Every method changes the state
@@ -76,7 +42,8 @@ const RANK = { high: 0, normal: 1, low: 2 } as const
  */
 export class Pool {
   readonly #options: PoolOptions
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<PoolMember, PoolEntry>()
+  readonly #reservations = new Reservations()
   #limits: MemoryLimits
   #orders = 0
   #measuring = false
@@ -96,10 +63,10 @@ export class Pool {
   }
 
   /** Requests this worker: it is loaded as soon as it fits. */
-  want(worker: PoolWorker): void {
+  want(member: PoolMember): void {
     if (this.#closed) return
-    const entry = this.#entries.get(worker.id) ?? newEntry(worker)
-    this.#entries.set(worker.id, entry)
+    const entry = this.#entries.get(member) ?? newEntry(member)
+    this.#entries.set(member, entry)
     if (entry.state === "ending") entry.again = true
     if (entry.state !== "absent") return
     this.#becomeWanted(entry)
@@ -107,35 +74,57 @@ export class Pool {
   }
 
   /** Withdraws the request. A load that has begun continues. */
-  unwant(id: string): void {
-    const entry = this.#entries.get(id)
+  unwant(member: PoolMember): void {
+    const entry = this.#entries.get(member)
     if (entry === undefined) return
     entry.again = false
     if (entry.state !== "wanted") return
-    this.#entries.delete(id)
+    this.#entries.delete(member)
     this.#look()
   }
 
-  /** It has loaded and holds this much. It counts as busy until {@link idle} is called. */
-  ready(id: string, footprint: MemoryFootprint): void {
-    const entry = this.#in(id, "loading")
+  /**
+   * It has loaded and holds this much, of which `reserved` is not taken yet. It counts as busy until {@link idle} is
+   * called.
+   */
+  ready(member: PoolMember, footprint: MemoryFootprint, reserved = NO_MEMORY): void {
+    const entry = this.#in(member, "loading")
     if (entry === undefined) return
     entry.state = "ready"
     entry.footprint = footprint
+    entry.reserved = reserved
     entry.active = true
     this.#look()
   }
 
-  /** It holds more or less than was measured after its load. */
-  remeasured(id: string, footprint: MemoryFootprint): void {
-    const entry = this.#in(id, "ready")
-    if (entry !== undefined) entry.footprint = footprint
+  /** It holds more or less than before. Ends what was granted to it by {@link reserve}. */
+  remeasured(member: PoolMember, footprint: MemoryFootprint, reserved = NO_MEMORY): void {
+    const entry = this.#in(member, "ready")
+    if (entry === undefined) return
+    entry.footprint = footprint
+    entry.reserved = reserved
+    this.#reservations.settle(member)
     this.#look()
   }
 
+  /**
+   * Asks for memory beside the footprints of the loaded models: for a worker that grows, or a job that is no model.
+   * Granted at once where it fits, otherwise once idle workers that make room for it are gone; refused where they do
+   * not. Two that ask never count on the same memory.
+   */
+  reserve(request: MemoryRequest): Reservation {
+    const remove = this.#reservations.add(request)
+    this.#look()
+    return {
+      release: () => {
+        if (remove()) this.#look()
+      },
+    }
+  }
+
   /** It serves a request. */
-  busy(id: string): void {
-    const entry = this.#in(id, "ready")
+  busy(member: PoolMember): void {
+    const entry = this.#in(member, "ready")
     if (entry === undefined) return
     entry.active = true
     entry.lastUsedAt = this.#options.now()
@@ -144,62 +133,64 @@ export class Pool {
   }
 
   /** It is unused; after `keepAliveMs` it is unloaded. `null`: it stays. */
-  idle(id: string, keepAliveMs: number | null): void {
-    const entry = this.#in(id, "ready")
+  idle(member: PoolMember, keepAliveMs: number | null): void {
+    const entry = this.#in(member, "ready")
     if (entry === undefined) return
     entry.active = false
     entry.lastUsedAt = this.#options.now()
     if (entry.retired) this.#unload(entry, "replaced")
-    else this.keepFor(id, keepAliveMs)
+    else this.keepFor(member, keepAliveMs)
     this.#look()
   }
 
   /** How long it stays loaded after its last use. */
-  keepFor(id: string, keepAliveMs: number | null): void {
-    const entry = this.#in(id, "ready")
+  keepFor(member: PoolMember, keepAliveMs: number | null): void {
+    const entry = this.#in(member, "ready")
     if (entry === undefined || entry.active) return
-    const stays = keepAliveMs === null || this.#options.settingsOf(entry.model).pinned
+    const stays = keepAliveMs === null || entry.member.settings.pinned
     entry.expiresAt = stays ? null : entry.lastUsedAt + keepAliveMs
     this.tick()
   }
 
   /** It gets no more work: it is unloaded once idle and no longer wanted. */
-  retire(id: string): void {
-    this.unwant(id)
-    const entry = this.#entries.get(id)
+  retire(member: PoolMember): void {
+    this.unwant(member)
+    const entry = this.#entries.get(member)
     if (entry === undefined) return
     entry.retired = true
     if (entry.state === "loading" || isIdle(entry)) this.#unload(entry, "replaced")
   }
 
   /** It failed, and its process is ending. */
-  ending(id: string): void {
-    const entry = this.#entries.get(id)
+  ending(member: PoolMember): void {
+    const entry = this.#entries.get(member)
     if (entry?.state === "loading" || entry?.state === "ready") this.#becomeEnding(entry)
   }
 
   /** Its process is gone, and its memory released. */
-  ended(id: string): void {
-    const entry = this.#entries.get(id)
+  ended(member: PoolMember): void {
+    const entry = this.#entries.get(member)
     if (entry === undefined) return
     entry.state = "absent"
-    entry.footprint = NOTHING
+    entry.footprint = NO_MEMORY
+    entry.reserved = NO_MEMORY
+    this.#reservations.settle(member)
     if (entry.again) this.#becomeWanted(entry)
-    else this.#entries.delete(id)
+    else this.#entries.delete(member)
     this.#look()
   }
 
   /** Unloads it at once, and withdraws any request for it. */
-  stop(id: string, reason: UnloadReason): void {
-    this.unwant(id)
-    const entry = this.#entries.get(id)
+  stop(member: PoolMember, reason: UnloadReason): void {
+    this.unwant(member)
+    const entry = this.#entries.get(member)
     if (entry?.state === "loading" || entry?.state === "ready") this.#unload(entry, reason)
   }
 
   /** Ends everything; nothing is loaded from then on. */
   close(): void {
     this.#closed = true
-    for (const id of [...this.#entries.keys()]) this.stop(id, "shutdown")
+    for (const member of [...this.#entries.keys()]) this.stop(member, "shutdown")
     this.#options.effects.wakeAt(undefined)
   }
 
@@ -213,24 +204,38 @@ export class Pool {
   }
 
   /** The answer to `measure`. */
-  measured({ reading, details }: Measurement): void {
+  measured(measurement: Measurement): void {
     this.#measuring = false
     if (this.#closed) return
+    const { reading } = measurement
+    // What runs already comes first: it ends the sooner, and others wait for it.
+    const evict = this.#reservations.decide({
+      reading,
+      limits: this.#limits,
+      residents: () => this.residents(),
+    })
+    if (evict === undefined) this.#decideLoads(measurement)
+    else for (const id of evict) this.#evict(id)
+    if (this.#changed) this.#look()
+  }
+
+  #decideLoads({ reading, details }: Measurement): void {
     const held = new Set<string>()
     let someoneWaits = false
     for (const entry of this.#wanted()) {
-      const found = details.get(entry.id)
+      const { member } = entry
+      const found = details.get(member)
       if (found === undefined) continue
       if (found instanceof XllmError) {
         this.#refuse(entry, found)
         continue
       }
-      const input = this.#inputFor(entry, found, reading)
-      if (someoneWaits || entry.replica > 1) {
+      const input = this.#inputFor(member, found, reading)
+      if (someoneWaits || member.number > 1) {
         // It may overtake, but nothing is evicted for it.
         const fit = fitNow(input)
         if (fit !== undefined) this.#load(entry, fit)
-        else if (entry.replica > 1) this.#decline(entry)
+        else if (member.number > 1) this.#decline(entry)
         continue
       }
       const verdict = decide(input)
@@ -239,7 +244,7 @@ export class Pool {
       else if (verdict.type === "wait") {
         someoneWaits = true
         for (const id of verdict.for) held.add(id)
-        this.#options.effects.waits(entry.id)
+        member.waits()
       } else {
         for (const id of verdict.evict) this.#evict(id)
         // The memory they release is for this one.
@@ -247,7 +252,6 @@ export class Pool {
       }
     }
     this.#holdOnly(held)
-    if (this.#changed) this.#look()
   }
 
   /** The memory available without evictions. */
@@ -255,23 +259,30 @@ export class Pool {
     return availableMemory(reading, this.#limits, this.residents())
   }
 
+  /** The memory available once all workers are gone that can be made to go. */
+  most(reading: MemoryReading): AvailableMemory {
+    return mostAvailable({ reading, limits: this.#limits, residents: this.residents() })
+  }
+
   /** The workers that hold memory, or are about to. */
   residents(): readonly Resident[] {
-    return [...this.#entries.values()].filter(isResident).map((entry) => this.#toResident(entry))
+    const workers = [...this.#entries.values()].filter(isResident).map((entry) => this.#toResident(entry))
+    return [...workers, ...this.#reservations.jobs]
   }
 
   /** When an idle worker is unloaded; `null`: never by time; undefined: it is not idle. */
-  expiresAt(id: string): number | null | undefined {
-    const entry = this.#entries.get(id)
+  expiresAt(member: PoolMember): number | null | undefined {
+    const entry = this.#entries.get(member)
     return entry !== undefined && isIdle(entry) ? entry.expiresAt : undefined
   }
 
-  footprintOf(id: string): MemoryFootprint | undefined {
-    const entry = this.#entries.get(id)
-    return entry !== undefined && isResident(entry) ? entry.footprint : undefined
+  /** What it holds, together with what it was granted. */
+  footprintOf(member: PoolMember): MemoryFootprint | undefined {
+    const entry = this.#entries.get(member)
+    return entry !== undefined && isResident(entry) ? this.#toResident(entry).footprint : undefined
   }
 
-  /** Requests a measurement where a worker waits for a decision. */
+  /** Requests a measurement where a decision is due. */
   #look(): void {
     if (this.#measuring) {
       this.#changed = true
@@ -279,87 +290,86 @@ export class Pool {
     }
     this.#changed = false
     const wanted = this.#wanted()
-    if (wanted.length === 0) return this.#holdOnly(new Set())
+    const amounts = this.#reservations.measure()
+    if (wanted.length === 0) this.#holdOnly(new Set())
+    if (wanted.length + amounts.length === 0) return
     this.#measuring = true
-    this.#options.effects.measure(wanted.map(({ id }) => id))
+    this.#options.effects.measure(
+      wanted.map(({ member }) => member),
+      amounts,
+    )
   }
 
   /** By priority, then by order of request. */
-  #wanted(): Entry[] {
-    const rank = ({ model }: Entry) => RANK[this.#options.settingsOf(model).priority]
+  #wanted(): PoolEntry[] {
+    const rank = ({ member }: PoolEntry) => RANK[member.settings.priority]
     return [...this.#entries.values()]
       .filter(({ state }) => state === "wanted")
-      .sort((a, b) => rank(a) - rank(b) || a.order - b.order)
+      .sort((a, b) => rank(b) - rank(a) || a.order - b.order)
   }
 
-  #inputFor(entry: Entry, details: ModelDetails, reading: MemoryReading): EvictionInput {
-    const settings = this.#options.settingsOf(entry.model)
-    const candidate = { model: entry.model, details, settings, priority: settings.priority }
+  #inputFor({ model, settings }: PoolMember, details: ModelDetails, reading: MemoryReading): EvictionInput {
+    const candidate = { model: model.name, details, settings, priority: settings.priority }
     return { candidate, residents: this.residents(), reading, limits: this.#limits }
   }
 
-  #toResident(entry: Entry): Resident {
-    const { priority, pinned } = this.#options.settingsOf(entry.model)
-    const { id, model, footprint, lastUsedAt, state, retired } = entry
+  #toResident(entry: PoolEntry): Resident {
+    const granted = this.#reservations.of(entry.member)
+    const resident = toResident(entry)
     return {
-      id,
-      model,
-      footprint,
-      lastUsedAt,
-      priority,
-      pinned: pinned && !retired,
-      loading: state === "loading",
-      ending: state === "ending",
-      active: state === "loading" || entry.active,
+      ...resident,
+      footprint: together([entry.footprint, granted]),
+      reserved: together([entry.reserved, granted]),
     }
   }
 
-  #becomeWanted(entry: Entry): void {
+  #becomeWanted(entry: PoolEntry): void {
     entry.state = "wanted"
     entry.again = false
     entry.order = this.#orders++
   }
 
-  #becomeEnding(entry: Entry): void {
+  #becomeEnding(entry: PoolEntry): void {
     entry.state = "ending"
     entry.active = false
     entry.held = false
     entry.expiresAt = null
+    this.#reservations.withdraw(entry.member)
   }
 
-  #load(entry: Entry, fit: Fit): void {
+  #load(entry: PoolEntry, fit: Fit): void {
     entry.state = "loading"
     entry.footprint = fit.placement.footprint
     entry.lastUsedAt = this.#options.now()
-    this.#options.effects.load(entry.id, fit)
+    entry.member.load(fit)
   }
 
-  #refuse(entry: Entry, error: XllmError): void {
-    this.#entries.delete(entry.id)
-    this.#options.effects.refuse(entry.id, error)
+  #refuse(entry: PoolEntry, error: XllmError): void {
+    this.#entries.delete(entry.member)
+    entry.member.refuse(error)
   }
 
-  #decline(entry: Entry): void {
-    this.#entries.delete(entry.id)
-    this.#options.effects.decline(entry.id)
+  #decline(entry: PoolEntry): void {
+    this.#entries.delete(entry.member)
+    entry.member.decline()
   }
 
   #evict(id: string): void {
-    const entry = this.#in(id, "ready")
-    if (entry !== undefined) this.#unload(entry, "memory")
+    const entry = [...this.#entries.values()].find(({ member }) => member.id === id)
+    if (entry?.state === "ready") this.#unload(entry, "memory")
   }
 
-  #unload(entry: Entry, reason: UnloadReason): void {
+  #unload(entry: PoolEntry, reason: UnloadReason): void {
     this.#becomeEnding(entry)
-    this.#options.effects.unload(entry.id, reason)
+    entry.member.unload(reason)
   }
 
   #holdOnly(ids: ReadonlySet<string>): void {
     for (const entry of this.#entries.values()) {
-      const held = ids.has(entry.id) && entry.state === "ready"
+      const held = ids.has(entry.member.id) && entry.state === "ready"
       if (entry.held === held) continue
       entry.held = held
-      this.#options.effects.hold(entry.id, held)
+      entry.member.hold(held)
     }
   }
 
@@ -370,31 +380,8 @@ export class Pool {
     this.#options.effects.wakeAt(times.length === 0 ? undefined : Math.min(...times))
   }
 
-  #in(id: string, state: Entry["state"]): Entry | undefined {
-    const entry = this.#entries.get(id)
+  #in(member: PoolMember, state: PoolEntry["state"]): PoolEntry | undefined {
+    const entry = this.#entries.get(member)
     return entry?.state === state ? entry : undefined
   }
-}
-
-function newEntry(worker: PoolWorker): Entry {
-  return {
-    ...worker,
-    state: "absent",
-    again: false,
-    order: 0,
-    footprint: NOTHING,
-    active: false,
-    held: false,
-    retired: false,
-    lastUsedAt: 0,
-    expiresAt: null,
-  }
-}
-
-function isIdle(entry: Entry): boolean {
-  return entry.state === "ready" && !entry.active
-}
-
-function isResident({ state }: Entry): boolean {
-  return state === "loading" || state === "ready" || state === "ending"
 }

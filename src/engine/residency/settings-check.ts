@@ -34,13 +34,38 @@ export function checkSettings(
   const { name, kind } = details
   const usesGpus = kind === "text" || kind === "image"
   const fault =
-    (details.kind === "text" ? (cacheFault(settings) ?? headFault(details, settings)) : undefined) ??
+    (details.kind === "text" ? (conflictIn(settings) ?? headFault(details, settings)) : undefined) ??
     (usesGpus && devices !== undefined ? deviceFault(kind, settings, devices) : undefined)
   if (fault !== undefined) throw new InvalidSettings(fault, name)
 }
 
-/** A conflict between cache settings, whatever the model; undefined where there is none. */
-export function cacheFault({
+/** A conflict between settings, whatever the model; undefined where there is none. */
+export function conflictIn(settings: TextModelSettings): string | undefined {
+  return cacheFault(settings) ?? ropeFault(settings)
+}
+
+/** llama.cpp ignores these numbers without a word. */
+function ropeFault({
+  ropeScaling,
+  ropeFreqScale,
+  yarnOriginalContext,
+}: TextModelSettings): string | undefined {
+  if (ropeScaling === "none" && ropeFreqScale !== null && ropeFreqScale !== 1) {
+    return (
+      `rope_freq_scale ${ropeFreqScale} has no effect with rope_scaling none; ` +
+      "set --rope-scaling to linear or yarn, or leave out --rope-freq-scale"
+    )
+  }
+  if (yarnOriginalContext !== null && ropeScaling !== null && ropeScaling !== "yarn") {
+    return (
+      `yarn_orig_ctx has no effect with rope_scaling ${ropeScaling}; ` +
+      "set --rope-scaling to yarn, or leave out --yarn-orig-ctx"
+    )
+  }
+  return undefined
+}
+
+function cacheFault({
   kvTypeV,
   flashAttention,
   splitMode,

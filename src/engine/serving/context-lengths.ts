@@ -1,9 +1,10 @@
 import type { LoadedModel } from "../../domain/loaded-model"
-import type { ModelDefaults, ModelSummary } from "../../domain/model"
-import { usualContext } from "../../formats/kv-layout"
+import type { ModelSummary, TextModelDetails } from "../../domain/model"
 import { mapSome } from "../../lib/async/map-some"
 import type { Catalog } from "../../store/contract"
 import type { ContextLengths, SettingsOf } from "../contract"
+import type { AvailableMemory } from "../residency/available-memory"
+import { expectedContext } from "../residency/cache-memory"
 
 /**
  * Reading a file's header takes about 20 ms, once per version. With hundreds of new models, a list shows those read
@@ -14,23 +15,19 @@ const PATIENCE_MS = 500
 /** Far more than a folder holds; past this the server forgets them all. */
 const MOST_VERSIONS = 10_000
 
-/** The facts about a model on disk that determine how long its conversations can be. */
-interface TextVersion {
-  readonly trained: number
-  readonly defaults?: ModelDefaults
-}
-
 export interface ContextReaderOptions {
   readonly store: Catalog
   readonly settingsOf: SettingsOf
   readonly loaded: () => readonly LoadedModel[]
+  /** The memory that a model may have, as far as known. */
+  readonly available: () => AvailableMemory
 }
 
 /** Determines the context lengths of text models. */
 export class ContextReader {
   readonly #options: ContextReaderOptions
   /** By version id; `undefined` where the file cannot be read. */
-  readonly #versions = new Map<string, Promise<TextVersion | undefined>>()
+  readonly #versions = new Map<string, Promise<TextModelDetails | undefined>>()
 
   constructor(options: ContextReaderOptions) {
     this.#options = options
@@ -43,12 +40,13 @@ export class ContextReader {
     for (const { name, info } of this.#options.loaded()) {
       if (info?.kind !== "text") continue
       isLoaded.add(name)
-      lengths.set(name, { trained: info.trainedContextLength, served: info.contextLength })
+      lengths.set(name, toLengths(info.trainedContextLength, info.contextLength, info.contextLimitedBy))
     }
     const others = models.filter(({ name, kind }) => kind === "text" && !isLoaded.has(name))
+    const available = this.#options.available()
     const reading = mapSome(others, async (model) => {
-      const version = await this.#versionOf(model)
-      const length = version && this.#willServe(model.name, version)
+      const details = await this.#versionOf(model)
+      const length = details && this.#willServe({ ...details, name: model.name }, available)
       if (length !== undefined) lengths.set(model.name, length)
     })
     const { promise: late, resolve } = Promise.withResolvers<void>()
@@ -59,26 +57,33 @@ export class ContextReader {
     return new Map(lengths)
   }
 
-  #versionOf({ id, name }: ModelSummary): Promise<TextVersion | undefined> {
+  #versionOf({ id, name }: ModelSummary): Promise<TextModelDetails | undefined> {
     const known = this.#versions.get(id)
     if (known !== undefined) return known
     if (this.#versions.size >= MOST_VERSIONS) this.#versions.clear()
     const version = this.#options.store.describe(name).then(
-      (details) => (details.kind === "text" ? toVersion(details.contextLength, details.defaults) : undefined),
+      (details) => (details.kind === "text" ? withoutTexts(details) : undefined),
       () => undefined,
     )
     this.#versions.set(id, version)
     return version
   }
 
-  #willServe(name: string, { trained, defaults }: TextVersion): ContextLengths | undefined {
+  #willServe(details: TextModelDetails, available: AvailableMemory): ContextLengths | undefined {
+    const { name, contextLength: trained, defaults } = details
     if (trained === 0) return undefined
-    const { contextLength } = this.#options.settingsOf({ name, ...(defaults !== undefined && { defaults }) })
-    return { trained, served: contextLength ?? usualContext(trained) }
+    const settings = this.#options.settingsOf({ name, ...(defaults !== undefined && { defaults }) })
+    const { contextLength, contextLimitedBy } = expectedContext(details, settings, available)
+    return toLengths(trained, contextLength, contextLimitedBy)
   }
 }
 
-/** Keeps only the settings of the defaults, as templates may be long. */
-function toVersion(trained: number, defaults: ModelDefaults | undefined): TextVersion {
-  return { trained, ...(defaults?.settings !== undefined && { defaults: { settings: defaults.settings } }) }
+function toLengths(trained: number, served: number, limitedBy: ContextLengths["limitedBy"]): ContextLengths {
+  return { trained, served, ...(limitedBy !== undefined && { limitedBy }) }
+}
+
+/** Templates and messages may be long, and say nothing about the context. */
+function withoutTexts({ defaults, ...details }: TextModelDetails): TextModelDetails {
+  const kept = defaults?.settings === undefined ? {} : { defaults: { settings: defaults.settings } }
+  return { ...details, chatTemplate: undefined, ...kept }
 }

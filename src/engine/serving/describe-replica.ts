@@ -1,5 +1,7 @@
-import type { LoadedModel } from "../../domain/loaded-model"
+import type { MemoryFootprint } from "../../domain/device"
+import type { LoadedModel, LoadedModelInfo } from "../../domain/loaded-model"
 import type { ModelSettings } from "../../domain/settings"
+import type { AvailableMemory } from "../residency/available-memory"
 import type { Pool } from "../residency/pool"
 import type { Replica } from "./replica"
 
@@ -7,6 +9,8 @@ export interface ReplicaFacts {
   readonly replica: Replica
   readonly settings: ModelSettings
   readonly pool: Pool
+  /** All memory that could be available to it. */
+  readonly mostAvailable: () => AvailableMemory
   readonly queuedRequests: number
   readonly lastUsedAt: Date | undefined
 }
@@ -14,10 +18,11 @@ export interface ReplicaFacts {
 /** The public description of a worker; undefined while it has no process. */
 export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
   const { replica, settings, pool, queuedRequests, lastUsedAt } = facts
-  const { model, state, info, plan, number, progress, pid, notes, runningCount, loadedAt, counters } = replica
+  const { model, state, info, loadState, number, progress, pid, running, loadedAt, counters } = replica
+  const { plan, notes } = loadState
   if (state === undefined) return undefined
-  const footprint = pool.footprintOf(replica.id)
-  const expires = pool.expiresAt(replica.id)
+  const footprint = pool.footprintOf(replica)
+  const expires = pool.expiresAt(replica)
   return {
     name: model.name,
     kind: model.kind,
@@ -28,18 +33,32 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
     pid,
     info,
     sizeBytes: info === undefined ? 0 : info.modelBytes + (info.kind === "text" ? info.kvBytes : 0),
-    ...(footprint !== undefined && { footprint }),
-    ...(plan !== undefined && { plan }),
+    ...(footprint !== undefined && { footprint, ...growthOf(footprint, info, facts.mostAvailable) }),
+    ...(plan !== undefined && { plan: plan.plan }),
     notes,
     ...(expires !== undefined && { expiresAt: toDate(expires) }),
     priority: settings.priority,
     pinned: settings.pinned,
-    activeRequests: runningCount,
+    activeRequests: running.size,
     queuedRequests,
     loadedAt,
     lastUsedAt,
     counters,
   }
+}
+
+/** How far it may grow: its KV cache, as far as memory allows. */
+function growthOf(
+  { ramBytes, devices }: MemoryFootprint,
+  info: LoadedModelInfo | undefined,
+  mostAvailable: () => AvailableMemory,
+): Pick<LoadedModel, "mostBytes"> {
+  if (info?.kind !== "text" || info.kvMostBytes <= info.kvBytes) return {}
+  const { systemBytes, gpus } = mostAvailable()
+  const now = devices.reduce((sum, { bytes }) => sum + bytes, ramBytes)
+  const used = gpus.filter(({ name }) => devices.some((device) => device.name === name))
+  const available = used.reduce((sum, { freeBytes }) => sum + freeBytes, systemBytes)
+  return { mostBytes: Math.max(now, Math.min(now + info.kvMostBytes - info.kvBytes, available)) }
 }
 
 /** Converts a `performance.now()` time to a date. */

@@ -1,11 +1,14 @@
 import type { LayerPlan, MemoryFootprint } from "../../domain/device"
 import type { LoadedModelInfo } from "../../domain/loaded-model"
 import type { ModelDetails } from "../../domain/model"
-import type { KvPlan, TextModelSettings } from "../../domain/settings"
+import type { KvPlan, ModelSettings, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
+import { toLoadSettings } from "../model-kinds"
 import { planCache } from "../residency/estimate"
-import type { CacheMemory } from "../residency/eviction"
+import { type CacheMemory, spaceOnGpus } from "../residency/cache-memory"
+import type { Fit } from "../residency/eviction"
 import { nextLoad } from "../residency/load-fallback"
+import type { Offload } from "../residency/memory-reader"
 
 /** What a replica loads. */
 export interface LoadPlan {
@@ -25,13 +28,72 @@ export interface LoadPlan {
   readonly simulatedDevices?: MemoryFootprint["devices"]
 }
 
+interface LoadPlanInput {
+  readonly settings: ModelSettings
+  readonly fit: Fit
+  readonly offload: Offload
+}
+
+/**
+ * What a worker is told to load for a plan. GPUs that are simulated get no layers, for they could not run them; the
+ * plan shows what real ones would get.
+ */
+export function toLoadPlan({ settings, fit, offload }: LoadPlanInput): LoadPlan {
+  const { details, memory, need, placement } = fit
+  const { transientBytes } = need
+  const onGpu = placement.gpuLayers > 0
+  const wanted = toLoadSettings(settings)
+  return {
+    wanted,
+    settings: { ...wanted, ...offloadSettings(fit, offload) },
+    kv: need.kv,
+    details,
+    memory,
+    plan: placement.plan,
+    working: {
+      ramBytes: onGpu ? 0 : transientBytes,
+      devices: onGpu ? placement.footprint.devices.map(({ name }) => ({ name, bytes: transientBytes })) : [],
+    },
+    ...(offload === "simulated" && { simulatedDevices: placement.footprint.devices }),
+  }
+}
+
+function offloadSettings(
+  { placement }: Fit,
+  offload: Offload,
+): Partial<Pick<TextModelSettings, "gpuLayers" | "devices" | "tensorSplit">> {
+  const { gpuLayers, devices, tensorSplit } = placement
+  switch (offload) {
+    case "real":
+      return { gpuLayers, devices, tensorSplit }
+    case "simulated":
+    case "unknown":
+      return { gpuLayers: 0, devices: null, tensorSplit: null }
+    case "none":
+      // The worker finds none either, and reports why.
+      return {}
+    default:
+      return offload satisfies never
+  }
+}
+
+/** What a user should know of it; undefined: nothing. */
+export function noteOn({ kv, details }: LoadPlan): string | undefined {
+  if (details.kind !== "text" || kv?.contextLimitedBy === undefined) return undefined
+  const { contextLength } = kv
+  return (
+    `memory limits the context to ${contextLength} of ${details.contextLength} tokens; ` +
+    "a smaller type of KV cache (--cache-type-k q8_0 and --cache-type-v q8_0) or more memory allows more"
+  )
+}
+
 /** The next attempt after a failed load, and how it is reduced; undefined where nothing is left to try. */
 export function afterFailure(
   load: LoadPlan,
   error: XllmError,
 ): { readonly load: LoadPlan; readonly note: string } | undefined {
   const { wanted, settings, kv, plan, working } = load
-  const next = nextLoad({ error, wanted, settings, contextLength: kv?.contextLength ?? 0 })
+  const next = nextLoad({ error, wanted, settings, contextLength: firstContext(kv) })
   if (next === undefined) return undefined
   const hasFewerLayers = next.settings.gpuLayers !== settings.gpuLayers
   return {
@@ -49,7 +111,12 @@ export function afterFailure(
 function replanned({ details, memory }: LoadPlan, settings: TextModelSettings): KvPlan | null {
   if (details.kind !== "text") return null
   const onGpus = memory.gpuBytes > 0 && settings.gpuLayers !== 0
-  return planCache(details, settings, onGpus ? memory.gpuBytes : memory.systemBytes)
+  return planCache(details, settings, onGpus ? spaceOnGpus(memory) : { freeBytes: memory.systemBytes })
+}
+
+/** What of the context length is allocated by the load. */
+function firstContext(kv: KvPlan | null): number {
+  return kv === null ? 0 : Math.min(kv.contextLength, kv.cells)
 }
 
 /**

@@ -37,6 +37,11 @@ export class QueuedRequest {
     return this.stream.request
   }
 
+  /** Requests of one group are parts of one client's request, as the prompts of a completion are. */
+  get group(): unknown {
+    return this.request.requestId ?? this
+  }
+
   /** Worker slots it takes. */
   get slots(): number {
     return taskOf(this.request).slots(this.request)
@@ -85,7 +90,7 @@ export class QueuedRequest {
 
   /** Passes on a worker's event; returns true for the last one. */
   take(event: WorkEvent, now: number): boolean {
-    if (event.type === "text" && event.choice === 0) this.#countText(event.tokens, now)
+    if (event.type === "delta" && event.choice === 0) this.#countText(event.tokens, now)
     else if (event.type === "audio" && "bytes" in event) this.#countAudio(now)
     this.stream.emit(event)
     if (event.type !== "done") return false

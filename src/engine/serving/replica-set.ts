@@ -73,11 +73,16 @@ export class ReplicaSet {
   }
 
   get runningCount(): number {
-    return [...this].reduce((sum, { runningCount }) => sum + runningCount, 0)
+    return [...this].reduce((sum, { running }) => sum + running.size, 0)
+  }
+
+  /** How many requests of the group run. */
+  runningOf(group: unknown): number {
+    return [...this].reduce((sum, replica) => sum + replica.running.of(group), 0)
   }
 
   get freeSlots(): number {
-    return this.#current.reduce((sum, { slots, taken }) => sum + Math.max(0, slots - taken), 0)
+    return this.#current.reduce((sum, { slots, running }) => sum + Math.max(0, slots - running.taken), 0)
   }
 
   get inUse(): boolean {
@@ -91,24 +96,20 @@ export class ReplicaSet {
 
   /** The replica for a request; undefined where it has to wait. */
   for(queuedRequest: QueuedRequest): Replica | undefined {
-    const open = this.#current.filter(
-      ({ info, taken, slots, heldSince }) =>
-        info !== undefined &&
-        taken < slots &&
-        (heldSince === undefined || queuedRequest.arrivedAt <= heldSince),
-    )
-    if (this.#current.length === 1) return open[0]
+    const open = this.#current.filter((replica) => replica.accepts(queuedRequest))
+    if (this.#current.length === 1 || open.length === 0) return open[0]
     const { hashes } = queuedRequest
     const chosen = chooseReplica(
       open.map((replica) => ({
         replica: replica.number,
-        running: replica.taken,
+        // One with more choices than slots still has a turn for others.
+        running: Math.min(replica.running.taken, replica.slots - 1),
         slots: replica.slots,
-        match: replica.match(hashes),
+        match: replica.prefixes.match(hashes),
       })),
     )
     const replica = open.find(({ number }) => number === chosen)
-    replica?.remember(hashes)
+    replica?.prefixes.add(hashes)
     return replica
   }
 }

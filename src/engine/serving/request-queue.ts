@@ -1,16 +1,19 @@
 import type { XllmError } from "../../errors/base"
 import { QueueFull, QueueTimeout } from "../../errors/request"
+import { FairQueue } from "../../lib/async/fair-queue"
 import type { QueuedRequest } from "./queued-request"
+import { ServiceRate } from "./service-rate"
 
-/** The requests waiting for one model: their order, their progress events and the rate at which they are served. */
+/** The requests that wait for one model: their order, their progress events and the rate at which they are served. */
 export class RequestQueue {
   readonly #model: string
-  readonly #queue: AdmissionQueue<QueuedRequest>
+  readonly #queue: FairQueue<QueuedRequest>
   readonly #rate = new ServiceRate()
 
-  constructor(model: string, limit: number) {
+  /** `runningOf`: how many requests of a group run. */
+  constructor(model: string, limit: number, runningOf: (group: unknown) => number) {
     this.#model = model
-    this.#queue = new AdmissionQueue(limit)
+    this.#queue = new FairQueue(limit, { groupOf: ({ group }) => group, servedOf: runningOf })
   }
 
   set limit(limit: number) {
@@ -31,14 +34,20 @@ export class RequestQueue {
     return this.#queue.leave(queuedRequest)
   }
 
-  /** Removes requests from the head for as long as `start` starts them. Returns how many were started. */
-  startWhile(start: (queuedRequest: QueuedRequest) => boolean): number {
+  /** Removes those that `start` starts, which changes the order of the others. Returns how many they were. */
+  startAll(start: (queuedRequest: QueuedRequest) => boolean): number {
     let started = 0
-    for (let head = this.#queue.head; head !== undefined && start(head); head = this.#queue.head) {
-      this.#queue.leave(head)
+    for (let next = this.#firstOf(start); next !== undefined; next = this.#firstOf(start)) {
+      this.#queue.serve(next)
       started += 1
     }
     return started
+  }
+
+  /** A worker that makes way for another model starts only what came before that: such a one may be behind others. */
+  #firstOf(start: (queuedRequest: QueuedRequest) => boolean): QueuedRequest | undefined {
+    for (const queuedRequest of this.#queue) if (start(queuedRequest)) return queuedRequest
+    return undefined
   }
 
   failAll(error: XllmError): void {
@@ -86,87 +95,5 @@ export class RequestQueue {
   /** The error for a request that waited longer than the limit. */
   timeout(limitMs: number): QueueTimeout {
     return new QueueTimeout(this.#model, limitMs, this.#rate.retryAfterSeconds(this.count))
-  }
-}
-
-/** A strict first-come, first-served queue for one model. It is synchronous, and ignores members that have left. */
-export class AdmissionQueue<T> {
-  /** In order of arrival. */
-  readonly #waiting = new Set<T>()
-  /** How many may wait, not counting those that will start at once. */
-  limit: number
-
-  constructor(limit: number) {
-    this.limit = limit
-  }
-
-  get count(): number {
-    return this.#waiting.size
-  }
-
-  /** The next member. */
-  get head(): T | undefined {
-    for (const member of this.#waiting) return member
-    return undefined
-  }
-
-  /** The members in order; they may be removed while iterating. */
-  [Symbol.iterator](): Iterator<T> {
-    return this.#waiting[Symbol.iterator]()
-  }
-
-  /** Appends `member`; false where the queue is full. `free`: slots that are, or soon will be, available to it. */
-  join(member: T, free: number): boolean {
-    if (this.#waiting.size >= this.limit + Math.max(0, free)) return false
-    this.#waiting.add(member)
-    return true
-  }
-
-  /** Removes `member`; false where it is not queued. */
-  leave(member: T): boolean {
-    return this.#waiting.delete(member)
-  }
-}
-
-/** Weight of a new measurement against all earlier ones: about the last ten decide. */
-const NEW_SHARE = 0.1
-
-/** The answer before anything is measured, and the bounds of later answers, in seconds. */
-const UNMEASURED_SECONDS = 5
-
-const LEAST_SECONDS = 1
-
-const MOST_SECONDS = 120
-
-/** How fast a queue moves, measured while it is not empty. Times are milliseconds of one monotonic clock. */
-export class ServiceRate {
-  #lastStart: number | undefined
-  #meanInterval: number | undefined
-
-  /** The queue is no longer empty. */
-  backlogBegan(now: number): void {
-    this.#lastStart = now
-  }
-
-  /** A waiting request was started. */
-  started(now: number): void {
-    if (this.#lastStart !== undefined) {
-      const interval = now - this.#lastStart
-      this.#meanInterval =
-        this.#meanInterval === undefined
-          ? interval
-          : this.#meanInterval + NEW_SHARE * (interval - this.#meanInterval)
-    }
-    this.#lastStart = now
-  }
-
-  /**
-   * When a refused client should retry, in whole seconds: the time until half of the waiting requests have started.
-   * Waiting only for the first would bring every refused client back for one place.
-   */
-  retryAfterSeconds(waiting: number): number {
-    if (this.#meanInterval === undefined) return UNMEASURED_SECONDS
-    const seconds = Math.ceil(((waiting / 2) * this.#meanInterval) / 1000)
-    return Math.min(MOST_SECONDS, Math.max(LEAST_SECONDS, seconds))
   }
 }

@@ -1,7 +1,7 @@
 /** Field numbers of onnx.proto in use. */
 const MODEL = { irVersion: 1, producer: 2, graph: 7, opset: 8, metadata: 14 }
 const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 }
-const NODE = { input: 1, output: 2, name: 3, operator: 4, attribute: 5 }
+const NODE = { input: 1, output: 2, name: 3, operator: 4, attribute: 5, domain: 7 }
 const ATTRIBUTE = { name: 1, float: 2, int: 3, ints: 8, type: 20 }
 const TENSOR = { dimension: 1, type: 2, name: 8, raw: 9, externalData: 13, location: 14 }
 
@@ -12,6 +12,10 @@ const EXTERNAL = 1
 const IR_VERSION = 8
 /** The first version with LayerNormalization. */
 const OPSET = 17
+
+/** ONNX Runtime's own operators, and their version. */
+const OF_RUNTIME = "com.microsoft"
+const RUNTIME_OPSET = 1
 
 /** TensorProto.DataType. */
 export const ELEMENT = { float: 1, int8: 3, int16: 5, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const
@@ -54,16 +58,39 @@ export class GraphWriter {
     attributes: Readonly<Record<string, Attribute>> = {},
     output = this.#newName(operator),
   ): string {
+    this.nodes(operator, inputs, attributes, [output])
+    return output
+  }
+
+  /** Adds an operator of ONNX Runtime's own, with one output. */
+  ofRuntime(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>>,
+  ): string {
+    const output = this.#newName(operator)
+    this.nodes(operator, inputs, attributes, [output], OF_RUNTIME)
+    return output
+  }
+
+  /** Adds an operator with several outputs. */
+  nodes(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>>,
+    outputs: readonly string[],
+    domain = "",
+  ): void {
     this.#nodes.push(
       Buffer.concat([
         ...inputs.map((input) => text(NODE.input, input)),
-        text(NODE.output, output),
-        text(NODE.name, output),
+        ...outputs.map((output) => text(NODE.output, output)),
+        text(NODE.name, outputs[0] ?? operator),
         text(NODE.operator, operator),
+        ...(domain === "" ? [] : [text(NODE.domain, domain)]),
         ...Object.entries(attributes).map(([name, value]) => attribute(name, value)),
       ]),
     )
-    return output
   }
 
   /** Adds a vector of integers. */
@@ -109,6 +136,7 @@ export class GraphWriter {
       text(MODEL.producer, "xllm"),
       message(MODEL.graph, graph),
       message(MODEL.opset, [text(1, ""), integer(2, OPSET)]),
+      message(MODEL.opset, [text(1, OF_RUNTIME), integer(2, RUNTIME_OPSET)]),
       ...Object.entries(model.metadata).map(([key, value]) =>
         message(MODEL.metadata, [text(1, key), text(2, String(value))]),
       ),

@@ -19,6 +19,12 @@ export interface AsrPlan {
    * empty.
    */
   readonly files: Readonly<Record<string, FileSource>>
+  /** The same to compute with bytes instead of floats, for processors that have instructions for it. */
+  readonly int8?: {
+    readonly files: Readonly<Record<string, FileSource>>
+    /** Files that those refer to. */
+    readonly beside: readonly FileSource[]
+  }
   /** Other fields of the family's configuration. */
   readonly options: Readonly<Record<string, string | number>>
   /** Set if the engine cannot tell the variant of a family from the files alone. */
@@ -37,7 +43,10 @@ export interface AsrPlan {
 
 /** An existing file of the model, or one to derive from its files. */
 export type FileSource =
-  { readonly path: string } | { readonly name: string; readonly make: () => Promise<Uint8Array | string> }
+  { readonly path: string } | { readonly name: string; readonly make: () => FileContents }
+
+/** A large file is made in parts. */
+export type FileContents = Promise<Uint8Array | string> | AsyncIterable<Uint8Array>
 
 /** How a request's language and task are passed to the engine. */
 export type LanguageChoice =

@@ -3,7 +3,7 @@ import type { ModelFolderFile } from "../model-folder"
 import { KOKORO_VOCABULARY } from "./kokoro-vocabulary"
 import { findLicense } from "./license"
 import { isNpz, readNpz } from "./npz"
-import { languageOfSpeaker } from "./speaker-language"
+import { CHINESE, languageOfSpeaker } from "./speaker-language"
 import { baseName, field, type SpeechFolder } from "./speech-folder"
 import { formatTokens } from "./tokens"
 import type { FilePart, TtsModel } from "./tts-model"
@@ -31,7 +31,9 @@ interface Style {
 export async function recognizeKokoro(folder: SpeechFolder): Promise<TtsModel | undefined> {
   const model = await findGraph(folder)
   if (model === undefined) return undefined
-  const styles = (await readStyles(folder, model)).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const styles = withoutChinese(await readStyles(folder, model), model).toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )
   const rows = rowsOf(styles, model)
   const names = styles.map(({ name }) => name)
   const speakerLanguages = names.map((name) => languageOfSpeaker(name) ?? DEFAULT_LANGUAGE)
@@ -109,6 +111,16 @@ async function readStyles(folder: SpeechFolder, model: ModelFolderFile): Promise
     part: { path, start: 0, size: sizeBytes, skip: 0 },
     bytes: sizeBytes,
   }))
+}
+
+/** Chinese characters can only be spoken with a lexicon, which models in this form do not have. */
+function withoutChinese(styles: readonly Style[], model: ModelFolderFile): readonly Style[] {
+  const others = styles.filter(({ name }) => languageOfSpeaker(name) !== CHINESE)
+  if (others.length > 0 || styles.length === 0) return others
+  throw new InvalidModelFile(
+    model.path,
+    "all of its voices speak Chinese, which takes a lexicon; get sherpa-onnx's copy of Kokoro, which has one",
+  )
 }
 
 /**

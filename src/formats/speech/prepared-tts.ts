@@ -2,7 +2,7 @@ import { InvalidModelFile } from "../../errors/model"
 import type { ModelFolderFile } from "../model-folder"
 import type { OnnxModel } from "../onnx/read"
 import { findLicense } from "./license"
-import { languageOfSpeaker } from "./speaker-language"
+import { CHINESE, languageOfSpeaker } from "./speaker-language"
 import { baseName, field, folderOf, type SpeechFolder } from "./speech-folder"
 import { missingSymbols, parseTokens, TokenProblem, type TokenTable } from "./tokens"
 import type { EspeakNeeds, TtsFamily, TtsModel, TtsPlan } from "./tts-model"
@@ -242,7 +242,8 @@ function espeakOf(
   if (family !== "kokoro" || Number(metadata.get("version") ?? 1) < 2)
     return { espeak: { language, ...folder.espeakData } }
   // Covered by the lexicons; setting a language would turn them off.
-  const covered = (code: string) => lexicons.length > 0 && /^(en|cmn)/.test(code)
+  const hasChinese = lexicons.some((path) => baseName(path).includes("zh"))
+  const covered = (code: string) => (code === CHINESE ? hasChinese : lexicons.length > 0 && /^en/.test(code))
   const speakerLanguages = speakers
     .map((name) => languageOfSpeaker(name) ?? language)
     .map((code) => (covered(code) ? "" : code))

@@ -117,7 +117,7 @@ const REFUSALS: readonly Refusal[] = [
   { files: [/^encoder_adaptor.*\.onnx$/i, /^llm.*\.onnx$/i], what: "FunASR-Nano" },
 ]
 
-/** Rejects ASR models that are recognized but not supported. @throws InvalidModelFile for such a model */
+/** Rejects ASR models that are known but not supported. @throws InvalidModelFile for such a model */
 export function refuseUnsupportedAsr(folder: SpeechFolder): Promise<undefined> {
   for (const { files, what } of REFUSALS) {
     const found = files.map((pattern) => folder.matching(pattern)[0])

@@ -1,3 +1,6 @@
+/** espeak-ng's name of Mandarin. */
+export const CHINESE = "cmn"
+
 /**
  * Names of Kokoro's speakers begin with a letter for the language and one for the sex, such as `af_heart`.
  */
@@ -10,7 +13,7 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   i: "it",
   j: "ja",
   p: "pt-br",
-  z: "cmn",
+  z: CHINESE,
 }
 
 /** espeak-ng's name of the language of a Kokoro speaker; `undefined` if its name does not indicate one. */

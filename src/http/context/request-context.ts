@@ -12,12 +12,15 @@ export class RequestContext {
   readonly method: string
   /** Without the query, which may contain secrets. */
   readonly path: string
+  /** Whose cached prompts it may use; undefined: those of everybody. */
+  cacheOwner: string | undefined
   readonly #startedAt = performance.now()
   readonly #over: (requestContext: RequestContext) => void
   #status: number | undefined
   #isStream = false
   #isSent = false
   #error: XllmError | undefined
+  #recovered: XllmError | undefined
   #named: string | undefined
   #found: string | undefined
   #answers: { readonly model: string | undefined } | undefined
@@ -58,6 +61,11 @@ export class RequestContext {
 
   get error(): XllmError | undefined {
     return this.#error
+  }
+
+  /** A failure in spite of which the request was answered, such as a full disk. */
+  get recoveredError(): XllmError | undefined {
+    return this.#recovered
   }
 
   /** The engine's name for the requested model; undefined if no model was found. */
@@ -120,9 +128,9 @@ export class RequestContext {
 
   /** Counts the tokens of an answer. Called for every token, so it does as little as possible. */
   observe(event: GenerationEvent): void {
-    if (event.type === "text") {
+    if (event.type === "delta") {
       this.#generatedTokens += event.tokens
-      this.says(event.text)
+      if (event.part === "text") this.says(event.text)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }
@@ -151,6 +159,11 @@ export class RequestContext {
     return isDefect
       ? new InternalError(`internal error; the server's log has more under request ID ${this.id}`)
       : known
+  }
+
+  /** Records a failure that the answer makes up for. */
+  recovered(error: XllmError): void {
+    this.#recovered = error
   }
 
   /** The response continues after {@link answered}, until {@link sent}. */

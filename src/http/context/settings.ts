@@ -11,6 +11,8 @@ export interface HttpSettings {
   readonly allowedHosts: readonly string[]
   /** If there are any, requests need one of them. */
   readonly apiKeys: readonly string[]
+  /** Requests with different keys share no cached prompts. */
+  readonly cachePerKey: boolean
   /** Serve metrics without a key. */
   readonly metricsPublic: boolean
   /** Write prompts and answers to the log. */
@@ -25,6 +27,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   corsOrigins: [],
   allowedHosts: [],
   apiKeys: [],
+  cachePerKey: false,
   metricsPublic: false,
   logContent: false,
   uploadLimitBytes: DEFAULT_UPLOAD_BYTES,

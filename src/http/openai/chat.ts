@@ -1,12 +1,12 @@
 import { Elysia } from "elysia"
-import type { GenerationEvent, TokenLogprob } from "../../domain/chat"
+import type { DeltaEvent, GenerationEvent, PartStartEvent, TokenLogprob, ToolCall } from "../../domain/chat"
 import { BODY_BYTES } from "../../limits"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { type RequestContext, requestContextOf } from "../context/request-context"
 import { readHeaderOptions } from "../read/headers"
 import { readJsonObject } from "../read/json-body"
-import { AnswerBuilder, type CompleteAnswer } from "../render/answer"
+import { AnswerBuilder, type AnswerChoice, type CompleteAnswer } from "../render/answer"
 import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
@@ -24,7 +24,18 @@ const CHUNKS: ChunkFormat = {
   textEnd: "}",
   empty: `"delta":{}`,
   opening: `"delta":{"role":"assistant","content":"","refusal":null}`,
+  part: (event, call) => `"delta":${JSON.stringify(toDelta(event, call))}`,
   createLogprobs: () => (tokens) => toChatLogprobs(tokens.filter(isPredicted)),
+}
+
+function toDelta(event: PartStartEvent | DeltaEvent, call: number): object {
+  if (event.part !== "tool-call") return event.type === "delta" ? { reasoning_content: event.text } : {}
+  if (event.type === "delta") return { tool_calls: [{ index: call, function: { arguments: event.text } }] }
+  return { tool_calls: [{ index: call, ...toCallBody({ ...event, arguments: "" }) }] }
+}
+
+function toCallBody({ id, name, arguments: text }: ToolCall) {
+  return { id, type: "function", function: { name, arguments: text } }
 }
 
 /** POST /v1/chat/completions */
@@ -85,8 +96,9 @@ function toChatCompletion(
 ): Promise<Response> {
   return wholeAnswer(
     { ...identity, object: "chat.completion" },
-    choices.map(({ text, logprobs, tokens, finishReason }, index) => {
-      const message = JSON.stringify({ role: "assistant", content: text, refusal: null })
+    choices.map((choice, index) => {
+      const { logprobs, tokens, finishReason } = choice
+      const message = JSON.stringify(toMessage(choice))
       return {
         head: `{"index":${index},"message":${message},"logprobs":`,
         logprobs:
@@ -100,6 +112,16 @@ function toChatCompletion(
       ...(warnings.length > 0 && { warnings }),
     },
   )
+}
+
+function toMessage({ text, reasoning, toolCalls }: AnswerChoice) {
+  return {
+    role: "assistant",
+    content: text === "" && toolCalls !== undefined ? null : text,
+    refusal: null,
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+    ...(toolCalls !== undefined && { tool_calls: toolCalls.map(toCallBody) }),
+  }
 }
 
 /** Chats do not report the prompt's tokens; the first one has no probability. */

@@ -1,4 +1,4 @@
-import type { GenerationEvent, Timings, Usage } from "../../domain/chat"
+import type { DeltaEvent, GenerationEvent, PartStartEvent, Timings, Usage } from "../../domain/chat"
 import { InternalError } from "../../errors/base"
 import type { ReplyOptions } from "../read/options"
 import type { ReportedToken } from "../render/answer"
@@ -14,6 +14,8 @@ export interface ChunkFormat {
   readonly textEnd: string
   /** JSON of a choice's delta without text. */
   readonly empty: string
+  /** JSON of a delta for a part other than text. `call`: which of the choice's tool calls it belongs to. */
+  part(event: PartStartEvent | DeltaEvent, call: number): string
   /** JSON of a choice's first delta, if there is one. */
   readonly opening: string | undefined
   /** Creates a function that renders the `logprobs` of one choice piece by piece. */
@@ -28,7 +30,6 @@ export interface ChunkOptions {
   readonly n: number
 }
 
-type TextEvent = Extract<GenerationEvent, { type: "text" }>
 type DoneEvent = Extract<GenerationEvent, { type: "done" }>
 
 /** Parts of a chunk besides its choice's text. */
@@ -60,6 +61,8 @@ export class Chunks {
   readonly #plainTail: string
   readonly #logprobs: readonly ((tokens: readonly ReportedToken[]) => unknown)[]
   readonly #running: readonly RunningTimings[]
+  /** By choice: how many tool calls have begun. */
+  readonly #calls: number[]
   #openChoices: number
   /** The last choice's finish chunk waits for the timings, which follow immediately. */
   #lastFinish: { readonly choice: number; readonly reason: string } | undefined
@@ -79,6 +82,7 @@ export class Chunks {
     this.#plainTail = `${format.textEnd},"logprobs":null,"finish_reason":null}${this.#envelopeEnd}}\n\n`
     this.#logprobs = choices.map(() => format.createLogprobs())
     this.#running = reply.timingsPerToken ? Array.from({ length: prompts }, () => new RunningTimings()) : []
+    this.#calls = choices.map(() => 0)
     this.#openChoices = choices.length
   }
 
@@ -86,8 +90,10 @@ export class Chunks {
   render(event: GenerationEvent, prompt = 0): string {
     this.#running[prompt]?.observe(event)
     switch (event.type) {
-      case "text":
-        return this.#text(event, prompt)
+      case "delta":
+        return event.part === "text" ? this.#text(event, prompt) : this.#partDelta(event, prompt)
+      case "part-start":
+        return this.#startPart(event, prompt)
       case "prompt":
         return this.#open(event, prompt)
       case "progress":
@@ -96,6 +102,7 @@ export class Chunks {
         return this.#finish(prompt * this.#n + event.choice, event.reason)
       case "done":
         return this.#finishAll(event)
+      case "part-end":
       case "loading":
       case "queued":
         return ""
@@ -110,7 +117,7 @@ export class Chunks {
     return "data: [DONE]\n\n"
   }
 
-  #text(event: TextEvent, prompt: number): string {
+  #text(event: DeltaEvent, prompt: number): string {
     const choice = prompt * this.#n + event.choice
     const running = this.#running[prompt]
     if (event.logprobs === undefined && running === undefined && event.ids === undefined) {
@@ -118,11 +125,33 @@ export class Chunks {
     }
     // The final event: all tokens have been reported already.
     if (event.text === "" && event.logprobs === undefined && event.ids?.length === 0) return ""
-    return this.#textChunk(choice, event.text, {
-      ...(event.logprobs !== undefined && { logprobs: this.#logprobs[choice]?.(event.logprobs) }),
-      ...(event.ids !== undefined && { tokens: event.ids }),
+    return this.#textChunk(choice, event.text, this.#extrasOf(event, prompt))
+  }
+
+  /** The other parts are rare, so they are serialised as objects. */
+  #partDelta(event: DeltaEvent, prompt: number): string {
+    if (event.text === "" && event.logprobs === undefined && !event.ids?.length) return ""
+    const choice = prompt * this.#n + event.choice
+    const call = (this.#calls[choice] ?? 0) - 1
+    return this.#chunk(choice, this.#format.part(event, call), this.#extrasOf(event, prompt))
+  }
+
+  /** Only a tool call has anything to show before its text. */
+  #startPart(event: PartStartEvent, prompt: number): string {
+    if (event.part !== "tool-call") return ""
+    const choice = prompt * this.#n + event.choice
+    const call = this.#calls[choice] ?? 0
+    this.#calls[choice] = call + 1
+    return this.#chunk(choice, this.#format.part(event, call), {})
+  }
+
+  #extrasOf({ choice: index, logprobs, ids }: DeltaEvent, prompt: number): ChunkExtras {
+    const running = this.#running[prompt]
+    return {
+      ...(logprobs !== undefined && { logprobs: this.#logprobs[prompt * this.#n + index]?.(logprobs) }),
+      ...(ids !== undefined && { tokens: ids }),
       ...(running !== undefined && { fields: { timings: running.body() } }),
-    })
+    }
   }
 
   /** Starts the prompt's choices; an echoed prompt is the first text of each. */

@@ -27,6 +27,8 @@ const CHUNKS: ChunkFormat = {
   textStart: `"text":`,
   textEnd: "",
   empty: `"text":""`,
+  // Completions have text only.
+  part: (event) => `"text":${JSON.stringify(event.type === "delta" ? event.text : "")}`,
   opening: undefined,
   createLogprobs() {
     const writer = new CompletionLogprobsWriter()

@@ -49,23 +49,33 @@ function toModel(model: ModelSummary, alias: string | undefined, context: Contex
 }
 
 /** Under the names that clients look for: those of vLLM, OpenRouter, LM Studio and llama-server. */
-function toContextFields({ trained, served }: ContextLengths) {
+function toContextFields({ trained, served, limitedBy }: ContextLengths) {
   return {
     max_model_len: served,
     context_length: served,
     max_context_length: trained,
+    ...(limitedBy !== undefined && { context_limited_by: limitedBy }),
     meta: { n_ctx_train: trained, n_ctx: served },
   }
 }
 
 /** Adds facts from the model's files, under llama-server's names where it has them. */
 function toModelWithMeta(model: ModelDetails, asked: string, context: ContextLengths | undefined) {
-  const { sizeBytes: size, capabilities } = model
+  const { sizeBytes: size, capabilities, license, aliases } = model
   const alias = model.aliases?.find((name) => aliasKey(name) === aliasKey(asked))
   const common = toModel(model, alias, context)
   return {
     ...common,
-    meta: { kind: model.kind, ...toMeta(model), ...common.meta, size, capabilities },
+    meta: {
+      kind: model.kind,
+      ...toMeta(model),
+      ...common.meta,
+      size,
+      capabilities,
+      license,
+      aliases,
+      notes: model.defaults?.notes,
+    },
   }
 }
 
@@ -75,10 +85,11 @@ function toMeta(model: ModelDetails) {
       return {
         n_ctx_train: model.contextLength,
         n_embd: model.embeddingLength,
+        n_layer: model.layers,
+        n_head: model.heads,
         n_params: model.parameterCount,
         architecture: model.architecture,
         quantization: model.quantization,
-        license: model.license,
         template: model.defaults?.template ?? model.chatTemplate,
         system: model.defaults?.system,
         messages: model.defaults?.messages?.map(({ role, content }) => ({ role, content })),

@@ -107,6 +107,7 @@ const OF_GENERATION: FieldTable = {
   t_max_predict_ms: refusedFrom(1),
   thinking_budget_tokens: refusedFrom(0),
   // vLLM. Its distributed serving has no counterpart here.
+  cache_salt: taken,
   include_stop_str_in_output: taken,
   min_tokens: taken,
   repetition_penalty: taken,
@@ -124,7 +125,6 @@ const OF_GENERATION: FieldTable = {
   stream_interval: ignored,
   allowed_token_ids: refusedUnlessEmpty(),
   bad_words: refusedUnlessEmpty("; logit_bias with false bans the tokens of a text"),
-  cache_salt: refused(),
   ec_transfer_params: refusedUnlessEmpty(),
   guided_choice: refusedUnlessEmpty(),
   guided_grammar: refused(),

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Elysia } from "elysia"
 import { InvalidApiKey } from "../../errors/request"
-import { pathOf } from "../context/request-context"
+import { pathOf, requestContextOf } from "../context/request-context"
 import { type CurrentSettings, derived } from "../context/settings"
 
 /** Which clients may use a route: all, all if the metrics are public, or only those with a key. */
@@ -19,6 +19,7 @@ export function auth(settings: CurrentSettings, accessOf: (path: string) => Rout
     if (given.length === 0 || !given.every((key) => key !== undefined && isOneOf(key, keys))) {
       throw new InvalidApiKey(given.length > 0)
     }
+    if (settings().cachePerKey) requestContextOf(request).cacheOwner = ownerOf(given)
   })
 }
 
@@ -35,6 +36,11 @@ function credentialsOf(headers: Headers): readonly (string | undefined)[] {
 function bearersOf(authorization: string): readonly (string | undefined)[] {
   if (/^(?:bearer)?$/i.test(authorization)) return []
   return [/^bearer +(\S+)$/i.exec(authorization)?.[1]]
+}
+
+/** The same for the same key; the key cannot be found out from it. */
+function ownerOf(keys: readonly (string | undefined)[]): string {
+  return digestOf(keys.join(" ")).toString("hex")
 }
 
 /** Compares digests of equal length in constant time, whatever the key is and whichever one it equals. */

@@ -6,7 +6,7 @@ import { pathOf } from "../context/request-context"
 import type { CurrentSettings } from "../context/settings"
 
 /** Response headers that pages may read besides the ones that are always readable. */
-const EXPOSED_HEADERS = "x-request-id, x-sample-rate, retry-after"
+const EXPOSED_HEADERS = "x-request-id, x-sample-rate, x-warning, retry-after"
 
 /** Allowed in the answer to a preflight that names no headers: those that our own clients send. */
 const USUAL_HEADERS = "authorization, content-type, x-api-key, x-request-id, x-request-timeout"

@@ -1,3 +1,4 @@
+import type { GenerationOptions } from "../../domain/chat"
 import type { RequestOptions } from "../../domain/request"
 import { InvalidRequest } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
@@ -5,15 +6,17 @@ import { LONGEST_WAIT_SECONDS, SHOWN } from "../../limits"
 import { requestContextOf } from "../context/request-context"
 
 /** The request options that come from HTTP headers. */
-export type HeaderOptions = Pick<RequestOptions, "requestId" | "queueTimeoutMs">
+export type HeaderOptions = Pick<RequestOptions, "requestId" | "queueTimeoutMs"> &
+  Pick<GenerationOptions, "cacheOwner">
 
 const TIMEOUT_HEADER = "X-Request-Timeout"
 
 /** @throws InvalidRequest if X-Request-Timeout is not a number of seconds */
 export function readHeaderOptions(request: Request): HeaderOptions {
-  const requestId = requestContextOf(request).id
+  const { id: requestId, cacheOwner } = requestContextOf(request)
+  const given = { requestId, ...(cacheOwner !== undefined && { cacheOwner }) }
   const timeout = request.headers.get(TIMEOUT_HEADER)
-  if (timeout === null) return { requestId }
+  if (timeout === null) return given
   const seconds = /^\d+(?:\.\d+)?$/.test(timeout) ? Number(timeout) : NaN
   if (!(seconds <= LONGEST_WAIT_SECONDS)) {
     throw new InvalidRequest(
@@ -21,5 +24,5 @@ export function readHeaderOptions(request: Request): HeaderOptions {
         `got ${JSON.stringify(shorten(timeout, SHOWN.value))}`,
     )
   }
-  return { requestId, queueTimeoutMs: seconds * 1000 }
+  return { ...given, queueTimeoutMs: seconds * 1000 }
 }

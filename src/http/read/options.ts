@@ -49,8 +49,16 @@ export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number)
       keepsStop: fields.boolean("include_stop_str_in_output") ?? fields.boolean("no_stop_trim"),
       hidesControlTokens: fields.boolean("skip_special_tokens"),
       reportsTokens: fields.boolean("return_tokens"),
+      cacheSalt: readCacheSalt(fields),
     }),
   }
+}
+
+/** vLLM's name, and its rule. */
+function readCacheSalt(fields: Fields): string | undefined {
+  const salt = fields.text("cache_salt", TEXTS.id)
+  if (salt === "") throw new InvalidRequest("cache_salt must not be empty", "cache_salt")
+  return salt
 }
 
 /** OpenAI's name, or llama-server's. */

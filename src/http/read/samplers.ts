@@ -58,7 +58,7 @@ function readMembers(value: unknown): readonly ChainMember[] {
 
 function disordered(): Unsupported {
   return new Unsupported(
-    `samplers must be in the order in which they are applied, each at most once: ${ORDER}; those left out are off`,
+    `samplers must be in the order in which they are applied, each at most once: ${ORDER}; omitted ones are off`,
     "samplers",
   )
 }

@@ -1,4 +1,12 @@
-import type { FinishReason, GenerationEvent, Timings, Usage } from "../../domain/chat"
+import type {
+  DeltaEvent,
+  FinishReason,
+  GenerationEvent,
+  PartStartEvent,
+  Timings,
+  ToolCall,
+  Usage,
+} from "../../domain/chat"
 import { InternalError } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
 import { PRODUCTS } from "../../limits"
@@ -6,6 +14,10 @@ import { PRODUCTS } from "../../limits"
 /** One complete choice. */
 export interface AnswerChoice {
   readonly text: string
+  /** What the model thought before; absent: nothing. */
+  readonly reasoning?: string
+  /** Absent: none. */
+  readonly toolCalls?: readonly ToolCall[]
   /** Of the echoed prompt and the answer, if requested. */
   readonly logprobs: readonly ReportedToken[]
   /** How many of `logprobs` belong to the prompt. */
@@ -24,15 +36,21 @@ export interface CompleteAnswer {
   readonly timings: Timings
 }
 
+interface OpenCall {
+  readonly id: string
+  readonly name: string
+  readonly texts: string[]
+}
+
 interface OpenChoice {
   readonly texts: string[]
+  readonly reasoning: string[]
+  readonly calls: OpenCall[]
   readonly logprobs: ReportedToken[]
   echoedTokens: number
   tokens: number[] | undefined
   finishReason: FinishReason | undefined
 }
-
-type TextEvent = Extract<GenerationEvent, { type: "text" }>
 
 /** Limits the log probabilities kept until an answer is sent: they dominate its memory use. */
 export class LogprobBudget {
@@ -65,6 +83,8 @@ export class AnswerBuilder {
     this.#budget = budget
     this.#choices = Array.from({ length: n }, () => ({
       texts: [],
+      reasoning: [],
+      calls: [],
       logprobs: [],
       echoedTokens: 0,
       tokens: undefined,
@@ -77,12 +97,15 @@ export class AnswerBuilder {
       case "prompt":
         this.#warnings = event.warnings ?? []
         for (const choice of this.#choices) {
-          this.#extend(choice, event.text ?? "", event.logprobs)
+          choice.texts.push(event.text ?? "")
+          this.#addLogprobs(choice, event.logprobs)
           choice.echoedTokens = choice.logprobs.length
         }
         return
-      case "text":
-        return this.#addText(event)
+      case "part-start":
+        return this.#start(event)
+      case "delta":
+        return this.#addDelta(event)
       case "finish":
         this.#choice(event.choice).finishReason = event.reason
         return
@@ -92,15 +115,23 @@ export class AnswerBuilder {
       case "loading":
       case "queued":
       case "progress":
+      case "part-end":
         return
       default:
         event satisfies never
     }
   }
 
-  #addText({ choice: index, text, logprobs, ids }: TextEvent): void {
+  #start(event: PartStartEvent): void {
+    if (event.part !== "tool-call") return
+    const { id, name } = event
+    this.#choice(event.choice).calls.push({ id, name, texts: [] })
+  }
+
+  #addDelta({ choice: index, part, text, logprobs, ids }: DeltaEvent): void {
     const choice = this.#choice(index)
-    this.#extend(choice, text, logprobs)
+    textsOf(choice, part).push(text)
+    this.#addLogprobs(choice, logprobs)
     if (ids !== undefined) (choice.tokens ??= []).push(...ids)
   }
 
@@ -111,8 +142,7 @@ export class AnswerBuilder {
     return { usage, timings, warnings: this.#warnings, choices: this.#choices.map(finished) }
   }
 
-  #extend(choice: OpenChoice, text: string, logprobs: readonly ReportedToken[] | undefined): void {
-    choice.texts.push(text)
+  #addLogprobs(choice: OpenChoice, logprobs: readonly ReportedToken[] | undefined): void {
     if (logprobs === undefined) return
     this.#budget.take(logprobs)
     for (const token of logprobs) choice.logprobs.push(token)
@@ -125,10 +155,24 @@ export class AnswerBuilder {
   }
 }
 
-function finished({ texts, logprobs, echoedTokens, tokens, finishReason }: OpenChoice): AnswerChoice {
+/** Where a part's text belongs: a tool call's to the newest call. */
+function textsOf({ texts, reasoning, calls }: OpenChoice, part: DeltaEvent["part"]): string[] {
+  if (part === "text") return texts
+  if (part === "reasoning") return reasoning
+  const call = calls.at(-1)
+  if (call === undefined) throw new InternalError("there are arguments without a tool call")
+  return call.texts
+}
+
+function finished(choice: OpenChoice): AnswerChoice {
+  const { texts, reasoning, calls, logprobs, echoedTokens, tokens, finishReason } = choice
   if (finishReason === undefined) throw new InternalError("a choice broke off before its end")
   return {
     text: texts.join(""),
+    ...(reasoning.length > 0 && { reasoning: reasoning.join("") }),
+    ...(calls.length > 0 && {
+      toolCalls: calls.map(({ id, name, texts: pieces }) => ({ id, name, arguments: pieces.join("") })),
+    }),
     logprobs,
     echoedTokens,
     ...(tokens !== undefined && { tokens }),

@@ -15,6 +15,9 @@ export interface TimingsBody {
   readonly predicted_per_second: number
   readonly queue_ms: number
   readonly load_ms: number
+  /** How many of `cache_n` were read from disk, and how long that took; absent: none. */
+  readonly cache_disk_n?: number
+  readonly cache_disk_ms?: number
 }
 
 /** @param choices how many answers were generated together */
@@ -32,6 +35,10 @@ export function toTimingsBody(timings: Timings, cachedTokens: number, choices: n
     predicted_per_second: ratio(paidFor * 1000, timings.generationMs),
     queue_ms: timings.queueMs,
     load_ms: timings.loadMs,
+    ...(timings.disk !== undefined && {
+      cache_disk_n: timings.disk.tokens,
+      cache_disk_ms: timings.disk.ms,
+    }),
   }
 }
 
@@ -60,7 +67,7 @@ export class RunningTimings {
       this.#cachedTokens = event.cached
       // A prompt that was paused for others restarts, perhaps with fewer cached tokens than before.
       this.#promptTokens = Math.max(this.#promptTokens, event.processed - event.cached)
-    } else if (event.type === "text") {
+    } else if (event.type === "delta") {
       this.#choices.add(event.choice)
       this.#generatedTokens += event.tokens
       this.#firstTextAt ??= performance.now()

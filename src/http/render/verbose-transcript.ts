@@ -1,3 +1,6 @@
+import { deflateSync } from "node:zlib"
+import { languageName } from "../../domain/language"
+import type { TranscriptSegment } from "../../domain/transcription"
 import type { Transcript } from "../../formats/transcript"
 
 /** Which timestamps to include. */
@@ -8,7 +11,7 @@ export interface TimesTold {
 
 /** OpenAI's `verbose_json` with the fields that are known. */
 export function toVerboseJson(
-  { text, segments, language, audioSeconds }: Transcript,
+  { text, segments, language, audioSeconds, warnings }: Transcript,
   task: "transcribe" | "translate",
   told: TimesTold,
 ) {
@@ -19,24 +22,38 @@ export function toVerboseJson(
     duration: audioSeconds,
     text,
     ...(told.segments && {
-      segments: segments.map(({ index, start, end, text }) => ({ id: index, start, end, text })),
+      segments: segments.map((segment) => ({ id: segment.index, ...toSegmentBody(segment) })),
     }),
     // Omitted for model families without word timestamps.
     ...(told.words && words.length > 0 && { words }),
     usage: toDurationUsage(audioSeconds),
+    ...(warnings.length > 0 && { warnings }),
   }
+}
+
+/**
+ * OpenAI's fields of a segment, without those that engines do not report: token ids, `avg_logprob` and
+ * `no_speech_prob`.
+ */
+export function toSegmentBody({ seek, start, end, text }: TranscriptSegment) {
+  return {
+    ...(seek !== undefined && { seek }),
+    start,
+    end,
+    text,
+    // Decoding is greedy.
+    temperature: 0,
+    compression_ratio: compressionRatio(text),
+  }
+}
+
+/** As Whisper computes it: a text that repeats itself has a high one. */
+function compressionRatio(text: string): number {
+  const bytes = Buffer.from(text)
+  return Math.round((bytes.length / deflateSync(bytes).length) * 1000) / 1000
 }
 
 /** OpenAI's usage of models measured in seconds instead of tokens. */
 export function toDurationUsage(seconds: number) {
   return { type: "duration", seconds } as const
-}
-
-/** `en` → `english`, as in OpenAI's API; an unknown code is kept. */
-function languageName(code: string): string {
-  try {
-    return new Intl.DisplayNames(["en"], { type: "language" }).of(code)?.toLowerCase() ?? code
-  } catch {
-    return code
-  }
 }

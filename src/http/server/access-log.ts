@@ -1,5 +1,6 @@
 import { isGenerationRequest, taskOf } from "../../domain/tasks"
 import { placeAndReason, SystemFailed, traceOf } from "../../errors/base"
+import { StorageFailed } from "../../errors/engine"
 import { type LogFields, type Logger, WholeText } from "../../log/logger"
 import type { RequestContext } from "../context/request-context"
 import { policyOf } from "./routes"
@@ -17,8 +18,14 @@ export function logExchange(log: Logger, requestContext: RequestContext): void {
   })
 }
 
-function levelOf({ method, path, outcome }: RequestContext): "debug" | "info" | "warn" | "error" {
+function levelOf({
+  method,
+  path,
+  outcome,
+  recoveredError,
+}: RequestContext): "debug" | "info" | "warn" | "error" {
   const isGood = outcome < 400
+  if (isGood && recoveredError !== undefined) return "warn"
   const { log } = policyOf(path)
   if (isGood && (method === "OPTIONS" || log !== "normal")) return "debug"
   if (outcome === 503 && log === "probe") return "debug"
@@ -40,11 +47,12 @@ function generated(requestContext: RequestContext): LogFields {
   return { model, ...(amounts ?? (isText && { promptTokens, tokens: generatedTokens })), ...content }
 }
 
-function failed({ error }: RequestContext): LogFields {
+function failed({ recoveredError, error = recoveredError }: RequestContext): LogFields {
   if (error === undefined) return {}
   const { code, message } = error
   const stack = traceOf(error)
   // Details that are not sent to the client: the file in a system error, and the origin of an internal error.
-  const reason = error instanceof SystemFailed ? { reason: placeAndReason(error) } : {}
+  const isSystems = error instanceof SystemFailed || error instanceof StorageFailed
+  const reason = isSystems ? { reason: placeAndReason(error.cause) } : {}
   return { code, message, ...reason, ...(stack !== undefined && { stack }) }
 }

@@ -22,6 +22,12 @@ export async function lockFile(path: string, patienceMs: number): Promise<FileLo
   }
 }
 
+/** The same with a single try. @throws the file system's error where `path` cannot be created */
+export function tryLockFile(path: string): FileLock {
+  const descriptor = openSync(path, "a", 0o600)
+  return new FileLock(descriptor, openFlock()?.(descriptor, LOCK_EXCLUSIVE | LOCK_NOW) === 0)
+}
+
 /** Released by scope (`using`). */
 export class FileLock implements Disposable {
   constructor(

@@ -11,8 +11,15 @@ export const LOCK_RELEASE = 8
  */
 export type Flock = (descriptor: number, operation: number) => number
 
+let opened: { readonly flock: Flock | undefined } | undefined
+
 /** Undefined where the system has no such call. */
 export function openFlock(): Flock | undefined {
+  opened ??= { flock: open() }
+  return opened.flock
+}
+
+function open(): Flock | undefined {
   const library = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6"
   try {
     return dlopen(library, { flock: { args: ["i32", "i32"], returns: "i32" } }).symbols.flock

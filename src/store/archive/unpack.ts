@@ -209,7 +209,8 @@ class Unpacking {
     if (unlisted !== undefined) throw this.#invalid(`${SUMS_ENTRY} lacks the file sha256-${unlisted}`)
     const needed = [...this.#sizes.values()].reduce((sum, size) => sum + size, 0)
     const { bavail, bsize } = await statfs(folder)
-    if (needed > bavail * bsize) throw new DiskFull(folder, needed, bavail * bsize)
+    if (needed > bavail * bsize)
+      throw new DiskFull(folder, { neededBytes: needed, freeBytes: bavail * bsize })
   }
 
   get #listed(): ReadonlySet<string> {

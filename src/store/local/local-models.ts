@@ -20,9 +20,14 @@ export interface LocalModel {
   readonly summary: ModelSummary
 }
 
-/** A file or folder that looks like a model but cannot be used, and why. */
-export interface RefusedModel {
+/** Why a file or folder that looks like a model cannot be used. */
+interface Refusal {
   readonly refusal: string
+}
+
+/** A file or folder that looks like a model but cannot be used, and why. */
+export interface RefusedModel extends Refusal {
+  readonly found: FoundModel
 }
 
 /** The files placed in the models folder, and those added by path. */
@@ -47,7 +52,7 @@ export class LocalModels {
   /** All of them, unordered. Unusable ones, and those whose name is taken, are left out and logged once. */
   async list(): Promise<readonly LocalModel[]> {
     const found = await this.#found()
-    for (const [path, reason] of this.#listings.problems) this.#report(path, `cannot read ${path}: ${reason}`)
+    for (const [path, reason] of this.#listings.problems) this.#report(path, unreadable(path, reason))
     const models = await mapSome(found, (one) => this.#inspect(one))
     const byName = new Map<string, LocalModel>()
     for (const [index, model] of models.entries()) {
@@ -79,7 +84,7 @@ export class LocalModels {
     for (const found of named.sort((a, b) => Number(b.name === name) - Number(a.name === name))) {
       const model = await this.#inspect(found)
       if (model !== undefined && !("refusal" in model)) return model
-      refused ??= model
+      if (model !== undefined) refused ??= { ...model, found }
     }
     return refused
   }
@@ -118,11 +123,14 @@ export class LocalModels {
     return [...this.#added.values(), ...others.sort((a, b) => Number(isUsual(b)) - Number(isUsual(a)))]
   }
 
-  #inspect(found: FoundModel): Promise<LocalModel | RefusedModel | undefined> {
+  #inspect(found: FoundModel): Promise<LocalModel | Refusal | undefined> {
+    // In the words in which the folder's problems are reported, so that there is one report.
+    const problem = this.#listings.problems.get(found.path)
+    if (problem !== undefined) return Promise.resolve({ refusal: unreadable(found.path, problem) })
     return found.form === "gguf" ? this.#inspectGguf(found) : this.#inspectMedia(found)
   }
 
-  async #inspectGguf(found: FoundModel): Promise<LocalModel | RefusedModel | undefined> {
+  async #inspectGguf(found: FoundModel): Promise<LocalModel | Refusal | undefined> {
     const file = await this.#files.inspect(found).catch(refusalOf)
     if ("refusal" in file) return file
     if (!isModel(file)) return undefined
@@ -132,7 +140,7 @@ export class LocalModels {
     return { found, summary: { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt } }
   }
 
-  async #inspectMedia(found: FoundModel): Promise<LocalModel | RefusedModel | undefined> {
+  async #inspectMedia(found: FoundModel): Promise<LocalModel | Refusal | undefined> {
     const { finding, sizeBytes, modifiedMs } = await this.#media.inspect(found.path)
     switch (finding.is) {
       case "model": {
@@ -165,12 +173,12 @@ export class LocalModels {
    * Deletes a local model's files; of a link only the link. Returns the deleted paths.
    * @throws InvalidRequest where the files are outside the models folder, and so not xLLM's to delete
    */
-  async delete({ found, summary }: LocalModel): Promise<readonly string[]> {
+  async delete(found: FoundModel): Promise<readonly string[]> {
     const folder = await realpath(dirname(found.path))
     const root = await realpath(this.#modelsFolder).catch(() => undefined)
     if (root === undefined || !`${folder}${sep}`.startsWith(`${root}${sep}`)) {
       throw new InvalidRequest(
-        `model '${summary.name}' is ${found.path}, outside the models directory; delete it there`,
+        `model '${found.name}' is ${found.path}, outside the models directory; delete it there`,
         "model",
       )
     }
@@ -210,12 +218,16 @@ async function placeOf(path: string): Promise<string> {
   return join(folder, basename(path))
 }
 
+function unreadable(path: string, reason: string): string {
+  return `cannot read ${path}: ${reason}`
+}
+
 function nothingIn({ paths }: FoundModel): string {
   return `no supported model found in this ${paths.length > 1 ? "file" : "folder"}`
 }
 
 /** For a file that cannot be read. @throws `error` where it is another one */
-function refusalOf(error: unknown): RefusedModel {
+function refusalOf(error: unknown): Refusal {
   if (error instanceof FileFailed) return { refusal: error.message }
   throw error
 }

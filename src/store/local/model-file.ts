@@ -66,7 +66,7 @@ export function isModel(file: Pick<ModelFile, "kind" | "paths">): boolean {
   if (part !== undefined) return false
   if (type !== undefined) return type === "model"
   if (architecture !== undefined) return architecture !== "clip"
-  // Projectors that predate the metadata key are recognised by name, as in llama.cpp.
+  // Projectors that predate the metadata key are detected by name, as in llama.cpp.
   return !basename(file.paths[0] ?? "").includes("mmproj")
 }
 

@@ -94,8 +94,12 @@ async function scanInto(scan: Scan, folder: string, prefix: string, depth: numbe
   }
 }
 
-/** May a folder be one model? Several tts models side by side are several models. */
+/**
+ * May a folder be one model? Several tts models side by side are several models. Repositories on Hugging Face often have
+ * their graphs one level down, in a folder `onnx`.
+ */
 function isOneModel(entries: readonly FolderEntry[]): boolean {
+  if (entries.some(({ name, kind }) => kind === "folder" && name === "onnx")) return true
   const files = entries.filter(({ kind }) => kind === "file")
   return files.some(({ name }) => MEDIA_FILE.test(name)) && files.filter(hasDescription(entries)).length < 2
 }

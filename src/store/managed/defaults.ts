@@ -40,18 +40,11 @@ export const SAMPLING_PARAMETERS = {
  * @param pathOf the path of a blob
  */
 export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => string): ModelDefaults {
-  const parameters = new KnownParameters(manifest.parameters)
   const { template, note } = templateOf(manifest)
+  const adapterScale = new KnownParameters(manifest.parameters).number("adapter_scale")
   const adapters = manifest.files
     .filter(({ role }) => role === "adapter")
-    .map(({ digest, scale }) => ({
-      path: pathOf(digest),
-      scale: parameters.number("adapter_scale") ?? scale ?? 1,
-    }))
-  const maxTokens = parameters.number("num_predict")
-  const stop = stopsOf(manifest.parameters["stop"])
-  const sampling = samplingOf(parameters)
-  const settings = settingsOf(parameters)
+    .map(({ digest, scale }) => ({ path: pathOf(digest), scale: adapterScale ?? scale ?? 1 }))
   const { messages = [] } = manifest
   const system = manifest.system === undefined ? undefined : normalizeNewlines(manifest.system)
   return {
@@ -60,12 +53,26 @@ export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => strin
     ...(messages.length > 0 && {
       messages: messages.map((message) => ({ ...message, content: normalizeNewlines(message.content) })),
     }),
+    ...defaultsOfParameters(manifest.parameters),
+    ...(adapters.length > 0 && { adapters }),
+    ...(note !== undefined && { notes: [note] }),
+  }
+}
+
+/** The defaults that a Modelfile's parameters set. Unknown and invalid ones are ignored. */
+export function defaultsOfParameters(
+  given: Manifest["parameters"],
+): Pick<ModelDefaults, "sampling" | "stop" | "maxTokens" | "settings"> {
+  const parameters = new KnownParameters(given)
+  const maxTokens = parameters.number("num_predict")
+  const stop = stopsOf(given["stop"])
+  const sampling = samplingOf(parameters)
+  const settings = settingsOf(parameters)
+  return {
     ...(Object.keys(sampling).length > 0 && { sampling }),
     ...(stop.length > 0 && { stop: stop.map(normalizeNewlines) }),
     ...(maxTokens !== undefined && maxTokens >= 0 && { maxTokens }),
     ...(Object.keys(settings).length > 0 && { settings }),
-    ...(adapters.length > 0 && { adapters }),
-    ...(note !== undefined && { notes: [note] }),
   }
 }
 

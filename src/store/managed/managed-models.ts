@@ -12,7 +12,14 @@ import type { StoreLayout } from "../layout"
 import type { CacheTable, MetadataCache } from "../metadata-cache"
 import { type ModelName, nameOfParts } from "../names"
 import { openWorkspace } from "../workspace"
-import { type Manifest, manifestId, MAX_MANIFEST_BYTES, parseManifest, printManifest } from "./manifest"
+import {
+  type Digest,
+  type Manifest,
+  manifestId,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+  printManifest,
+} from "./manifest"
 import { placeOf } from "./views"
 
 /** A model in a list, as described by its manifest. */
@@ -88,10 +95,16 @@ export class ManagedModels {
     const own = name && (await this.#placeOf(name))?.path
     for (const path of await filesBelow(this.#layout.manifests)) {
       if (path === own) continue
-      const text = await Bun.file(path).slice(0, MAX_MANIFEST_BYTES).text()
-      for (const [digest] of text.matchAll(/sha256:[0-9a-f]{64}/g)) used.add(digest)
+      for (const digest of await digestsInFile(path)) used.add(digest)
     }
     return used
+  }
+
+  /** The digests in the manifest of that name, even where it is damaged; none where it cannot be opened. */
+  async digestsIn(name: ModelName): Promise<ReadonlySet<Digest>> {
+    const place = await this.#placeOf(name)
+    const found = place && (await digestsInFile(place.path).catch(() => []))
+    return new Set(found)
   }
 
   /** The model of that name, ignoring case; an exact match comes first. */
@@ -131,7 +144,7 @@ export class ManagedModels {
 
   /** Call it under the store's lock. */
   async delete(name: ModelName): Promise<void> {
-    const path = this.#pathOf(name)
+    const path = (await this.#placeOf(name))?.path ?? this.#pathOf(name)
     await rm(path, { force: true })
     await removeEmptyFolders(dirname(path))
   }
@@ -231,6 +244,13 @@ export class ManagedModels {
     this.#reported.add(version)
     this.#log?.warn(event, { path, reason })
   }
+}
+
+/** @throws the file system's error where it cannot be read */
+async function digestsInFile(path: string): Promise<readonly Digest[]> {
+  const text = await Bun.file(path).slice(0, MAX_MANIFEST_BYTES).text()
+  // The pattern is that of the type.
+  return Array.from(text.matchAll(/sha256:[0-9a-f]{64}/g), ([digest]) => digest as Digest)
 }
 
 /** @throws the file system's error where an existing folder cannot be read */

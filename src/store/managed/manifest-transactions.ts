@@ -95,6 +95,19 @@ export class ManifestTransactions {
   }
 
   /**
+   * Removes a manifest that cannot be read; returns the number of bytes freed.
+   * @throws ModelNotFound where it was removed or replaced meanwhile; StoreBusy
+   */
+  async removeDamaged(name: ModelName): Promise<number> {
+    using _lock = await lockStore(this.#layout)
+    if ((await this.#managed.occupant(name)) !== "unreadable") throw replacedMeanwhile(formatModelName(name))
+    const digests = await this.#managed.digestsIn(name)
+    const used = await this.#managed.digestsBeside(name)
+    await this.#managed.delete(name)
+    return await this.#free(digests, used)
+  }
+
+  /**
    * Removes the leftovers of killed processes, and blobs that no model has used for `orphanMs`. Does nothing where
    * nothing needs to, or can, be changed.
    */

@@ -28,7 +28,7 @@ export interface View {
 
 /**
  * The paths from which a worker loads a model. A text model's weights in one file need no name; all others are
- * recognised by their file names, or find their parts by them.
+ * detected by their file names, or find their parts by them.
  */
 export function placeOf(manifest: Manifest, layout: StoreLayout): ModelPlace {
   const files = partsOf(manifest)

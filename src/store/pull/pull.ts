@@ -412,7 +412,8 @@ function obstacleTo(
 ): string | undefined {
   const model = formatModelName(name)
   if (occupant === "unreadable") {
-    return onlyMissing ? damagedDescription(source.type === "url" ? source.reference : model) : undefined
+    if (!onlyMissing) return undefined
+    return damagedDescription(model, source.type === "url" ? source.reference : model)
   }
   const ways = `'xllm cp ${model} NAME' keeps it under another name, 'xllm rm ${model}' deletes it`
   const { type, reference } = occupant.source ?? {}

@@ -1,3 +1,4 @@
+import { languageCode } from "../../domain/language"
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { TranscriptionEvent, TranscriptionRequest, TranscriptSegment } from "../../domain/transcription"
 import type { AsrModel } from "../../formats/speech/asr-model"
@@ -8,7 +9,9 @@ import type { Job, MediaEngine } from "../media-shell"
 import type { Sherpa } from "../sherpa"
 import { checkTask, chooseLanguage } from "./language"
 import { FRAME_RATE, frameLoudness, levelled, silenceOutside } from "./loudness"
+import { hasNoWords } from "./no-words"
 import { toSegments } from "./segments"
+import { cannotBeSpeech } from "./steady-sound"
 import type { Hypothesis, Manner, Transcriber } from "./transcriber"
 import { findSpeech } from "./voice-activity"
 import { cutIntoWindows, halve, type Window } from "./windows"
@@ -25,7 +28,7 @@ export interface LoadedAsr {
   readonly transcriber: Transcriber
   readonly model: AsrModel
   readonly threads: number
-  /** Path of a voice-activity model; if absent, pauses are found by loudness. */
+  /** Path of a voice-activity model; if absent, pauses are found by loudness, and only steady sounds are no speech. */
   readonly voiceActivityPath?: string
 }
 
@@ -60,9 +63,10 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     const { description, plan } = this.#loaded.model
     checkTask(description, request.task)
     let language = chooseLanguage(description, request.language)
-    const recording = await this.#decode(request, job)
+    const warnings = this.#warningsOf(request)
+    const recording = await this.#decode(request, job, (warning) => warnings.push(warning))
     job.emit({ type: "audio", seconds: recording.seconds })
-    const loudness = await this.#transcribing(recording, plan.windowSeconds, job)
+    const loudness = await this.#loudnessOfSpeech(recording, job)
     let index = 0
     for (const window of cutIntoWindows(loudness, plan.windowSeconds)) {
       const manner: Manner = { task: request.task, language }
@@ -70,18 +74,38 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
         // The language found in the first window applies to the rest: it does not change at a cut.
         language ??= hypothesis.language
         for (const segment of this.#segmentsOf(hypothesis, recording.seconds, request.wordTimes))
-          job.emit({ type: "segment", segment: { ...segment, index: index++ } })
+          job.emit({
+            type: "segment",
+            segment: { ...segment, seek: hypothesis.window.start, index: index++ },
+          })
       }
     }
     job.emit({
       type: "done",
-      language: language ?? onlyOne(description.languages) ?? codeOf(request.language),
+      language: language ?? onlyOne(description.languages) ?? languageCode(request.language ?? ""),
       usage: { audioSeconds: recording.seconds },
+      ...(warnings.length > 0 && { warnings }),
       timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
     })
   }
 
-  #decode(request: TranscriptionRequest, job: Job<TranscriptionEvent>): Promise<Recording> {
+  /** What of the request the model cannot do, without being wrong. */
+  #warningsOf({ language, wordTimes }: TranscriptionRequest): string[] {
+    const { plan, description } = this.#loaded.model
+    const warnings: string[] = []
+    if (wordTimes && !plan.timed)
+      warnings.push("this model reports no times of words: the transcript has none")
+    const given = languageCode(language ?? "")
+    if (given !== undefined && plan.language.how === "none" && onlyOne(description.languages) !== given)
+      warnings.push(`language '${language}' was ignored: this model cannot be told a language`)
+    return warnings
+  }
+
+  #decode(
+    request: TranscriptionRequest,
+    job: Job<TranscriptionEvent>,
+    warn: (message: string) => void,
+  ): Promise<Recording> {
     const { sherpa } = this.#loaded
     const makeResampler = (from: number): Resampler => {
       const resampler = sherpa.createLinearResampler(from, ASR_SAMPLE_RATE)
@@ -90,18 +114,14 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
         end: () => sherpa.resampleLinear(resampler, new Float32Array(0), 1),
       }
     }
-    return decodeAudio(request.audioPath, { makeResampler, pause: pauses(job) })
+    return decodeAudio(request.audioPath, { makeResampler, pause: pauses(job), warn })
   }
 
-  /** The loudness of the recording. Only a long recording, which must be cut, is searched for speech. */
-  async #transcribing(
-    recording: Recording,
-    windowSeconds: number,
-    job: Job<TranscriptionEvent>,
-  ): Promise<Float32Array> {
+  /** The loudness of the recording, of its speech only where a model of voice activity is there to find it. */
+  async #loudnessOfSpeech(recording: Recording, job: Job<TranscriptionEvent>): Promise<Float32Array> {
     const { sherpa, voiceActivityPath } = this.#loaded
     const loudness = levelled(frameLoudness(recording))
-    if (voiceActivityPath === undefined || recording.seconds <= windowSeconds) return loudness
+    if (voiceActivityPath === undefined) return loudness
     return silenceOutside(loudness, await findSpeech(sherpa, voiceActivityPath, recording, pauses(job)))
   }
 
@@ -113,6 +133,8 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     const { recording, manner, job, loudness } = dictation
     const { transcriber } = this.#loaded
     const samples = recording.slice(window.start * SAMPLES_PER_FRAME, window.end * SAMPLES_PER_FRAME)
+    // Models find words in anything, such as "[Music]" in noise.
+    if (cannotBeSpeech(samples, loudness.subarray(window.start, window.end))) return
     let hypothesis = await job.step(() => transcriber.transcribe(samples, manner))
     const halves = hypothesis.isCutOff ? halve(loudness, window) : undefined
     if (halves !== undefined) {
@@ -121,7 +143,7 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
     }
     if (hypothesis.text === "")
       hypothesis = await job.step(() => transcriber.transcribeAgain(samples, manner))
-    if (hypothesis.text !== "") yield { ...hypothesis, window }
+    if (!hasNoWords(hypothesis.text)) yield { ...hypothesis, window }
   }
 
   #segmentsOf(
@@ -138,7 +160,8 @@ export class AsrEngine implements MediaEngine<TranscriptionRequest, Transcriptio
       start: start + word.start,
       end: start + word.end,
     }))
-    return toSegments(words).map(({ words: ofSegment, ...segment }) => ({
+    const segments = toSegments(words).filter(({ text }) => !hasNoWords(text))
+    return segments.map(({ words: ofSegment, ...segment }) => ({
       ...segment,
       ...(wordTimes && ofSegment !== undefined && { words: ofSegment }),
     }))
@@ -153,11 +176,6 @@ function pauses(job: Job<TranscriptionEvent>): () => Promise<void> {
     await job.step(() => new Promise((resolve) => setImmediate(resolve)))
     last = performance.now()
   }
-}
-
-/** The language code in the request; a model without a list of languages accepts any. */
-function codeOf(given: string | undefined): string | undefined {
-  return /^[a-z]{2,3}\b/.exec(given?.trim().toLowerCase() ?? "")?.[0]
 }
 
 function onlyOne(languages: readonly string[]): string | undefined {

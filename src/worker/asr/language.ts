@@ -1,23 +1,31 @@
+import { languageCode } from "../../domain/language"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import type { AsrDescription } from "../../formats/speech/asr-model"
+import { shorten } from "../../lib/text/shorten"
+import { SHOWN } from "../../limits"
 
 /**
- * The requested language as the model spells it, given as a code (`en`, `en-US`) or an English name.
- * Undefined: the model detects it. Models without a list of languages accept any and ignore it.
- * @throws InvalidRequest for a language that the model does not support
+ * The requested language as the model spells it, given in any form of {@link languageCode}. Undefined: the model detects
+ * it, or has no list of languages and cannot be told one.
+ * @throws InvalidRequest for a language that the model does not support, or an unknown one
  */
 export function chooseLanguage(
   { languages }: Pick<AsrDescription, "languages">,
   wanted: string | undefined,
 ): string | undefined {
   const given = wanted?.trim().toLowerCase()
-  if (!given || given === "auto" || languages.length === 0) return undefined
-  const primary = given.split(/[-_]/)[0] ?? given
-  const code = languages.find((each) => each === given) ?? languages.find((each) => each === primary)
-  const found = code ?? languages.find((each) => nameOf(each) === given)
-  if (found !== undefined) return found
+  if (!given || given === "auto") return undefined
+  const exact = languages.find((each) => each === given)
+  if (exact !== undefined) return exact
+  const code = languageCode(given)
+  const found = code && languages.find((each) => languageCode(each) === code)
+  if (found || (code !== undefined && languages.length === 0)) return found
+  const known =
+    languages.length === 0
+      ? "it must be a code (en, en-US) or an English name (German)"
+      : `the model supports ${languages.toSorted().join(", ")}`
   throw new InvalidRequest(
-    `the model does not support the language '${wanted}'; it supports ${languages.toSorted().join(", ")}`,
+    `language '${shorten(wanted ?? given, SHOWN.value)}' is not supported: ${known}`,
     "language",
   )
 }
@@ -29,12 +37,4 @@ export function checkTask(
 ): void {
   if (task === "translate" && !canTranslate)
     throw new Unsupported("this model cannot translate; multilingual Whisper models can", "model")
-}
-
-function nameOf(code: string): string | undefined {
-  try {
-    return new Intl.DisplayNames("en", { type: "language", fallback: "none" }).of(code)?.toLowerCase()
-  } catch {
-    return undefined // not a language code known to Intl
-  }
 }

@@ -7,8 +7,10 @@ import { recognizeSpeech } from "../../formats/speech/recognize"
 import { locateSpeech } from "../../native/speech-files"
 import { engineReason } from "../audio/engine-reason"
 import { threadCount, usableCores } from "../cores"
+import { multipliesBytes } from "../cpu-features"
 import type { LoadMessage, MediaEngine } from "../media-shell"
 import { openSherpa } from "../sherpa"
+import { speechProvider } from "../speech-provider"
 import { deriveAsrFiles } from "./derived-files"
 import { AsrEngine } from "./engine"
 import { Transcriber } from "./transcriber"
@@ -31,8 +33,9 @@ export async function loadAsr(
   const modelsFolder = dirname(dirname(wanted.derivedFolder))
   const voiceActivityPath = await findVoiceActivityModel([wanted.path, modelsFolder])
   try {
-    const files = await deriveAsrFiles(model.plan, wanted.derivedFolder)
-    const transcriber = await Transcriber.load(sherpa, model.plan, files, threads)
+    const files = await deriveAsrFiles(model.plan, wanted.derivedFolder, multipliesBytes())
+    const provider = await speechProvider(environment.runtimeFolder)
+    const transcriber = await Transcriber.load(sherpa, model.plan, files, { threads, provider })
     return new AsrEngine({
       sherpa,
       transcriber,

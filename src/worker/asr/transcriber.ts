@@ -34,12 +34,19 @@ const SWALLOWED = /Caught exception:([^]*?)(?:Return an empty result|$)/
 const SILENCE_BEHIND_SECONDS = 0.5
 const SILENCE_BEHIND_SHARE = 0.4
 
+/** How the engine computes. */
+export interface RunOptions {
+  readonly threads: number
+  /** See `speechProvider`. */
+  readonly provider: string
+}
+
 /** A model loaded in sherpa-onnx. Only one call at a time. */
 export class Transcriber {
   readonly #sherpa: Sherpa
   readonly #plan: AsrPlan
   readonly #files: AsrFiles
-  readonly #threads: number
+  readonly #runs: RunOptions
   #handle: RecognizerHandle
   /** The engine holds no reference to the streams it works on: they would be garbage-collected meanwhile. */
   readonly #inUse = new Set<StreamHandle>()
@@ -50,27 +57,33 @@ export class Transcriber {
     sherpa: Sherpa,
     plan: AsrPlan,
     files: AsrFiles,
-    threads: number,
+    runs: RunOptions,
     handle: RecognizerHandle,
   ) {
     this.#sherpa = sherpa
     this.#plan = plan
     this.#files = files
-    this.#threads = threads
+    this.#runs = runs
     this.#handle = handle
     this.#setting = JSON.stringify({})
   }
 
   /** @throws the engine's own error; files that would make it abort the process must be rejected before */
-  static async load(sherpa: Sherpa, plan: AsrPlan, files: AsrFiles, threads: number): Promise<Transcriber> {
-    const handle = await sherpa.createOfflineRecognizerAsync(configOf(plan, files, threads, {}))
-    return new Transcriber(sherpa, plan, files, threads, handle)
+  static async load(sherpa: Sherpa, plan: AsrPlan, files: AsrFiles, runs: RunOptions): Promise<Transcriber> {
+    const handle = await sherpa.createOfflineRecognizerAsync(configOf(plan, files, runs, {}))
+    return new Transcriber(sherpa, plan, files, runs, handle)
   }
 
   /** `samples`: at {@link ASR_SAMPLE_RATE}, no longer than the plan's window. */
   async transcribe(samples: Float32Array, manner: Manner): Promise<Hypothesis> {
+    const hypothesis = await this.#decode(samples, manner, 0)
+    // More silence allows more tokens, but costs as much as speech: few languages need so many.
+    return hypothesis.isCutOff ? await this.#decode(samples, manner, SILENCE_BEHIND_SHARE) : hypothesis
+  }
+
+  async #decode(samples: Float32Array, manner: Manner, silenceShare: number): Promise<Hypothesis> {
     await this.#set(fieldsOf(this.#plan.language, manner))
-    const padded = this.#withSilence(samples)
+    const padded = withSilence(samples, silenceShare)
     const stream = this.#sherpa.createOfflineStream(this.#handle)
     this.#inUse.add(stream)
     this.#sherpa.acceptWaveformOffline(stream, { samples: padded, sampleRate: ASR_SAMPLE_RATE })
@@ -99,22 +112,11 @@ export class Transcriber {
   async #set(fields: FamilyFields): Promise<void> {
     const setting = JSON.stringify(fields)
     if (setting === this.#setting) return
-    const config = configOf(this.#plan, this.#files, this.#threads, fields)
+    const config = configOf(this.#plan, this.#files, this.#runs, fields)
     if (this.#plan.language.how === "load")
       this.#handle = await this.#sherpa.createOfflineRecognizerAsync(config)
     else this.#sherpa.offlineRecognizerSetConfig(this.#handle, config)
     this.#setting = setting
-  }
-
-  #withSilence(samples: Float32Array): Float32Array {
-    const seconds = samples.length / ASR_SAMPLE_RATE
-    const share = this.#plan.tokensPerSecond === undefined ? 0 : SILENCE_BEHIND_SHARE
-    const wanted = seconds + Math.max(SILENCE_BEHIND_SECONDS, seconds * share)
-    const padded = new Float32Array(
-      Math.max(samples.length, Math.round(Math.min(wanted, MOST_SECONDS) * ASR_SAMPLE_RATE)),
-    )
-    padded.set(samples)
-    return padded
   }
 
   #toHypothesis(json: string, sampleCount: number): Hypothesis {
@@ -130,6 +132,16 @@ export class Transcriber {
       isCutOff: mostTokens !== undefined && result.tokens.length >= mostTokens - 1,
     }
   }
+}
+
+function withSilence(samples: Float32Array, share: number): Float32Array {
+  const seconds = samples.length / ASR_SAMPLE_RATE
+  const wanted = seconds + Math.max(SILENCE_BEHIND_SECONDS, seconds * share)
+  const padded = new Float32Array(
+    Math.max(samples.length, Math.round(Math.min(wanted, MOST_SECONDS) * ASR_SAMPLE_RATE)),
+  )
+  padded.set(samples)
+  return padded
 }
 
 type FamilyFields = Readonly<Record<string, string | number>>
@@ -164,7 +176,7 @@ function fieldsOf(choice: LanguageChoice, { task, language }: Manner): FamilyFie
 function configOf(
   { family, options, modelType }: AsrPlan,
   files: AsrFiles,
-  numThreads: number,
+  { threads, provider }: RunOptions,
   fields: FamilyFields,
 ): RecognizerConfig {
   const path = files.fields[""]
@@ -175,8 +187,8 @@ function configOf(
       ...config,
       tokens: files.tokens,
       ...(modelType !== undefined && { modelType }),
-      numThreads,
-      provider: "cpu",
+      numThreads: threads,
+      provider,
       debug: 0,
     },
     decodingMethod: "greedy_search",

@@ -14,7 +14,7 @@ const SD: GenerationDefaults = { size: 512, steps: 20, cfgScale: 7 }
 const SDXL: GenerationDefaults = { size: 1024, steps: 25, cfgScale: 7 }
 
 /**
- * Recommendations from the authors' model cards. Step-distilled models cannot all be recognized: an SDXL
+ * Recommendations from the authors' model cards. Step-distilled models cannot all be detected: an SDXL
  * Turbo has the tensors of an SDXL, so users must set `steps` and `cfg_scale`.
  */
 export const GENERATION_DEFAULTS: Readonly<Record<ArchitectureName, GenerationDefaults>> = {

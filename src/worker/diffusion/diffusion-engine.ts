@@ -56,6 +56,11 @@ export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
     return this.#options.footprintOf(this.#residentBytes)
   }
 
+  /** Is the current image no longer wanted? The library reports that it failed, until it has stopped. */
+  get isCancelling(): boolean {
+    return this.#current?.job.signal.aborted === true
+  }
+
   work(request: ImageRequest, job: Job<ImageEvent>): Promise<void> {
     const arrivedAt = performance.now()
     const work = this.#last.then(() => this.#work(request, job, performance.now() - arrivedAt))

@@ -1,6 +1,7 @@
 import type { ImageRequest } from "../../domain/image"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { type ArchitectureName, ARCHITECTURES } from "../../formats/image/architectures"
+import { IMAGES } from "../../limits"
 import { GENERATION_DEFAULTS } from "./defaults"
 import type { ImageSize } from "./image-codec"
 import type { GenerationParameters } from "./sidecar-messages"
@@ -37,11 +38,6 @@ const SCHEDULERS: readonly string[] = [
   "bong_tangent",
 ]
 
-const MAX_STEPS = 1000
-const MAX_CFG_SCALE = 100
-const MAX_SIDE = 4096
-/** 2048 × 2048. */
-const MAX_PIXELS = 4_194_304
 /** Larger images are decoded in tiles: at once they would take 7 GB and more. */
 const MOST_PIXELS_AT_ONCE = 1_048_576
 
@@ -83,11 +79,11 @@ export function planGeneration({
   const defaults = GENERATION_DEFAULTS[architecture]
   const { alignment } = ARCHITECTURES[architecture]
   const size = sizeOf(request, source, defaults.size, alignment)
-  const steps = inRange("steps", request.steps ?? defaults.steps, 1, MAX_STEPS)
-  const strength = request.source && inRange("strength", request.source.strength, 0, 1)
+  const steps = inRange("steps", request.steps ?? defaults.steps)
+  const strength = request.source && inRange("strength", request.source.strength)
   return {
     size,
-    seed: seedOf(request, randomSeed),
+    seed: request.seed === undefined ? randomSeed : inRange("seed", request.seed),
     steps: strength === undefined ? steps : Math.min(steps, Math.floor(steps * strength) + 1),
     parameters: {
       // The package treats an empty prompt as missing.
@@ -95,7 +91,7 @@ export function planGeneration({
       negative_prompt: clean(request.negativePrompt ?? ""),
       ...size,
       steps,
-      cfg_scale: inRange("cfg_scale", request.cfgScale ?? defaults.cfgScale, 0, MAX_CFG_SCALE),
+      cfg_scale: inRange("cfgScale", request.cfgScale ?? defaults.cfgScale),
       ...(defaults.guidance !== undefined && { guidance: defaults.guidance }),
       ...(request.sampler !== undefined && { sampling_method: oneOf("sampler", request.sampler, SAMPLERS) }),
       ...(request.scheduler !== undefined && {
@@ -124,36 +120,38 @@ function sizeOf(
     width: checkSide("width", width ?? (source ? nearest(source.width) : own), alignment),
     height: checkSide("height", height ?? (source ? nearest(source.height) : own), alignment),
   }
-  if (size.width * size.height > MAX_PIXELS)
+  if (size.width * size.height > IMAGES.pixels)
     throw new InvalidRequest(
-      `an image may have at most ${MAX_PIXELS} pixels (2048x2048), got ${size.width}x${size.height}`,
+      `an image may have at most ${IMAGES.pixels} pixels (2048x2048), got ${size.width}x${size.height}`,
       "size",
     )
   return size
 }
 
 function checkSide(name: string, pixels: number, alignment: number): number {
-  if (Number.isInteger(pixels) && pixels >= alignment && pixels <= MAX_SIDE && pixels % alignment === 0)
+  if (
+    Number.isInteger(pixels) &&
+    pixels >= alignment &&
+    pixels <= IMAGES.side.max &&
+    pixels % alignment === 0
+  )
     return pixels
   throw new InvalidRequest(
-    `${name} must be a multiple of ${alignment} between ${alignment} and ${MAX_SIDE} for this model, got ${pixels}`,
+    `${name} must be a multiple of ${alignment} between ${alignment} and ${IMAGES.side.max} for this model, got ${pixels}`,
     "size",
   )
 }
 
-function seedOf({ seed, n }: ImageRequest, randomSeed: number): number {
-  if (seed === undefined) return randomSeed
-  if (Number.isInteger(seed) && seed >= 0 && seed <= Number.MAX_SAFE_INTEGER - n) return seed
-  throw new InvalidRequest(
-    `seed must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER} minus the number of images, got ${seed}`,
-    "seed",
-  )
-}
+/** The parameters whose range does not depend on the model, with the names of their fields. */
+const FIELDS = { steps: "steps", cfgScale: "cfg_scale", strength: "strength", seed: "seed" } as const
+const WHOLE: readonly string[] = ["steps", "seed"]
 
-function inRange(name: string, value: number, least: number, most: number): number {
-  const isWhole = name !== "steps" || Number.isInteger(value)
-  if (isWhole && value >= least && value <= most) return value
-  throw new InvalidRequest(`${name} must be between ${least} and ${most}, got ${value}`, name)
+function inRange(parameter: keyof typeof FIELDS, value: number): number {
+  const { min, max } = IMAGES[parameter]
+  const isWhole = Number.isInteger(value) || !WHOLE.includes(parameter)
+  if (isWhole && value >= min && value <= max) return value
+  const name = FIELDS[parameter]
+  throw new InvalidRequest(`${name} must be between ${min} and ${max}, got ${value}`, name)
 }
 
 function oneOf(name: string, value: string, names: readonly string[]): string {

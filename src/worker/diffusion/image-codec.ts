@@ -1,14 +1,12 @@
 import type { ImageFormat } from "../../domain/image"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
+import { IMAGES } from "../../limits"
 
 export interface ImageSize {
   readonly width: number
   readonly height: number
 }
-
-/** Limit of an uploaded image: 64 megapixels. */
-const MAX_SOURCE_PIXELS = 67_108_864
 
 /** Default quality of jpeg and webp, as in OpenAI's API. */
 const BEST_QUALITY = 100
@@ -42,7 +40,7 @@ export async function encodeImage(
 /** @throws InvalidRequest if the file is not an image in a supported format */
 export async function sizeOfSource(path: string): Promise<ImageSize> {
   const { width, height } = await reading(() =>
-    new Bun.Image(path, { maxPixels: MAX_SOURCE_PIXELS }).metadata(),
+    new Bun.Image(path, { maxPixels: IMAGES.sourcePixels }).metadata(),
   )
   return { width, height }
 }
@@ -50,7 +48,7 @@ export async function sizeOfSource(path: string): Promise<ImageSize> {
 /** The image scaled to that size, as PNG. @throws InvalidRequest if it is damaged */
 export async function readSource(path: string, { width, height }: ImageSize): Promise<Uint8Array> {
   return await reading(() =>
-    new Bun.Image(path, { maxPixels: MAX_SOURCE_PIXELS })
+    new Bun.Image(path, { maxPixels: IMAGES.sourcePixels })
       .resize(width, height, { fit: "fill" })
       .png()
       .bytes(),

@@ -84,7 +84,9 @@ async function start(options: StartOptions): Promise<DiffusionEngine> {
   let engine: DiffusionEngine | undefined
   const sidecar = new SidecarProcess(sidecarCommand(files), {
     onMessage(message, bytes) {
-      if (message.type === "log") onLog(message, loading)
+      if (message.type === "log" && engine?.isCancelling)
+        console.error(logFrame({ ...message, level: DEBUG_LEVEL }))
+      else if (message.type === "log") onLog(message, loading)
       else if (message.type === "loaded") loading.done.resolve(message.residentBytes)
       else if (message.type === "load-failed") {
         loading.isRefused = true
@@ -138,6 +140,7 @@ function sidecarCommand({ runtime, script }: ImageEngineFiles): readonly string[
 }
 
 const ERROR_LEVEL = 0
+const DEBUG_LEVEL = 3
 
 function onLog(message: Extract<FromSidecar, { type: "log" }>, loading: Loading): void {
   console.error(logFrame(message))

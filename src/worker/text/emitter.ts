@@ -1,12 +1,10 @@
 import type { FinishReason } from "../../domain/chat"
 import type { XllmError } from "../../errors/base"
 import type { Vocabulary } from "../../llama/vocabulary"
+import type { PartEvent } from "./output/answer-output"
 import type { StepOutbox } from "./output/step-outbox"
-import type { TextPiece } from "./output/text-output"
 import type { RunningRequest } from "./request"
 import type { Sequence } from "./sequence"
-
-const NO_TEXT: TextPiece = { text: "", tokens: 0 }
 
 /** Turns what happens to requests into events of the next message. */
 export class Emitter {
@@ -52,22 +50,26 @@ export class Emitter {
     })
   }
 
-  text(sequence: Sequence, { text, tokens, logprobs }: TextPiece): void {
+  /** Sends what an answer gained. */
+  parts(sequence: Sequence, events: readonly PartEvent[]): void {
+    const { request, choice } = sequence
+    for (const event of events) {
+      if (event.type === "delta") this.#delta(sequence, event)
+      else this.#outbox.event(request.id, { ...event, choice })
+    }
+  }
+
+  #delta(sequence: Sequence, { part, text, tokens, logprobs }: Extract<PartEvent, { type: "delta" }>): void {
     const ids = sequence.takeUntold()
     this.#outbox.event(sequence.request.id, {
-      type: "text",
+      type: "delta",
       choice: sequence.choice,
+      part,
       text,
       tokens,
       ...(logprobs !== undefined && { logprobs }),
       ...(ids !== undefined && { ids }),
     })
-  }
-
-  /** Sends what an answer held back. `stop`: the text that ended it; what follows it is not part of the answer. */
-  rest(sequence: Sequence, stop: string | undefined): void {
-    const rest = stop === undefined ? sequence.endOfAnswer() : undefined
-    if (rest !== undefined || sequence.request.prepared.reportsTokens) this.text(sequence, rest ?? NO_TEXT)
   }
 
   finish({ request, choice, generated }: Sequence, reason: FinishReason, stop: string | undefined): void {

@@ -1,5 +1,5 @@
 import { statSync, writeSync } from "node:fs"
-import type { Device } from "../../domain/device"
+import type { Device, MemoryFootprint } from "../../domain/device"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
 import type { ModelDefaults } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
@@ -15,9 +15,9 @@ import {
   mostOutputs,
 } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
-import { Adapter, applyAdapters } from "../../llama/adapter"
+import { Adapter } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
-import { Context } from "../../llama/context"
+import type { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
 import { Library } from "../../llama/library"
 import { MAX_DEVICES, Model } from "../../llama/model"
@@ -25,7 +25,9 @@ import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
+import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint } from "./footprint"
+import { ropeOf } from "./rope"
 
 /** The most tokens of one decode: llama.cpp's own default. */
 const BATCH_TOKENS = 2048
@@ -35,6 +37,12 @@ export interface LoadedText {
   readonly model: Model
   readonly context: Context
   readonly cache: KvCache
+  /** Makes the contexts that replace the first one. */
+  readonly contexts: ContextFactory
+  /** The memory that the model takes with a KV cache of so many bytes. */
+  readonly footprintWith: (kvBytes: number) => MemoryFootprint
+  /** Where bytes of a context lie. */
+  readonly footprintOf: (bytes: number) => MemoryFootprint
   readonly contextLength: number
   readonly batchTokens: number
   readonly mostOutputs: number
@@ -69,38 +77,57 @@ export function loadText(
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
+  const rope = ropeOf(model, source.name, settings)
   const adapters = loadAdapters(model, source.name, source.adapters)
   const onGpu = gpuLayers > 0
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
   const decodeThreads = threadCount(settings.decodeThreads ?? usableCores())
   const threads = { decode: decodeThreads, prefill: threadCount(settings.prefillThreads ?? decodeThreads) }
   const outputs = mostOutputs(settings.slots)
-  const context = makeContext(model, source.name, settings, kv, threads, outputs)
-  applyAdapters(context, model, adapters)
-  context.createThreads(Math.max(threads.decode, threads.prefill))
-  const modelBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, model.sizeBytes)
-  const offloadedBytes = (modelBytes + kv.bytes) * (gpuLayers / (model.layers + 1))
-  const footprint = measureFootprint({
-    before: onGpu ? gpus : [],
-    after: usableGpus(library, settings),
-    offloadedBytes,
-    hostBytes: modelBytes + kv.bytes - offloadedBytes,
+  const contexts = new ContextFactory({
+    model,
+    adapters,
+    options: {
+      ...settings,
+      batchTokens: BATCH_TOKENS,
+      microBatchTokens: MICRO_BATCH_TOKENS,
+      outputs,
+      decodeThreads: threads.decode,
+      prefillThreads: threads.prefill,
+    },
   })
+  const context = makeContext(contexts, source.name, kv)
+  const modelBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, model.sizeBytes)
+  const offloadedShare = gpuLayers / (model.layers + 1)
+  const before = onGpu ? gpus : []
+  const footprintWith = (kvBytes: number): MemoryFootprint => {
+    const offloadedBytes = (modelBytes + kvBytes) * offloadedShare
+    const hostBytes = modelBytes + kvBytes - offloadedBytes
+    return measureFootprint({ before, after: usableGpus(library, settings), offloadedBytes, hostBytes })
+  }
+  const footprint = footprintWith(kv.bytes)
   if (onGpu) warmUp(context, source.name)
   const fallback = settings.gpuLayers === 0 || onGpu ? undefined : library.gpuFallback
   return {
     model,
     context,
-    cache: new KvCache(context, model, settings.slots, kv.layout),
-    contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
+    cache: new KvCache(context, model),
+    contexts,
+    footprintWith,
+    footprintOf: (bytes) => ({
+      ramBytes: bytes * (1 - offloadedShare),
+      devices: before.map(({ name }) => ({ name, bytes: (bytes * offloadedShare) / before.length })),
+    }),
+    contextLength: kv.contextLength,
     batchTokens: BATCH_TOKENS,
     mostOutputs: outputs,
     threads,
     info: {
       kind: "text",
       footprint,
-      contextLength: Math.min(kv.contextLength, context.cellsPerSequence),
+      contextLength: kv.contextLength,
       trainedContextLength: model.trainedContextLength,
+      ...(rope !== undefined && { rope }),
       slots: settings.slots,
       kvLayout: kv.layout,
       kvCells: kv.cells,
@@ -232,25 +259,8 @@ function refuseHopeless(
   throw new NotEnoughMemory(name, "system memory", needed, availableBytes, advice, { outOfMemory: true })
 }
 
-function makeContext(
-  model: Model,
-  name: string,
-  settings: TextModelSettings,
-  kv: KvPlan,
-  threads: { readonly decode: number; readonly prefill: number },
-  outputs: number,
-): Context {
-  const context = Context.create(model, {
-    ...settings,
-    cells: kv.cells,
-    layout: kv.layout,
-    sequences: settings.slots,
-    batchTokens: BATCH_TOKENS,
-    microBatchTokens: MICRO_BATCH_TOKENS,
-    outputs,
-    decodeThreads: threads.decode,
-    prefillThreads: threads.prefill,
-  })
+function makeContext(contexts: ContextFactory, name: string, kv: KvPlan): Context {
+  const context = contexts.create(kv)
   if (context !== undefined) return context
   throw new ModelLoadFailed(
     name,

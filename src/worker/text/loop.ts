@@ -2,13 +2,16 @@ import type { StepUsage } from "../../domain/loaded-model"
 import { asXllmError } from "../../errors/base"
 import { NotNumbers } from "../../errors/engine"
 import { Batch } from "../../llama/batch"
+import type { XllmError } from "../../errors/base"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
+import { demandOf } from "./growth/demand"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
 import { OpenRequests } from "./open-requests"
 import type { StepOutbox } from "./output/step-outbox"
+import type { PoolGrowth } from "./growth/pool-growth"
 import { Recovery } from "./recovery"
 import type { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
@@ -26,6 +29,11 @@ export interface TextLoopParts {
   readonly model: Model
   readonly runtime: Runtime
   readonly outbox: StepOutbox
+  readonly growth: PoolGrowth
+  /** The error of a conversation that there is no memory for. */
+  readonly outOfMemory: (tokens: number) => XllmError
+  /** The maximum number of sequences, of which the context may have fewer at first. */
+  readonly slots: number
   /** The maximum length of a conversation, in tokens. */
   readonly contextLength: number
   /** The maximum number of tokens per decode. */
@@ -55,6 +63,8 @@ export class TextLoop {
   readonly #emit: Emitter
   readonly #requests: OpenRequests
   readonly #recovery: Recovery
+  readonly #growth: PoolGrowth
+  readonly #slots: number
   readonly #contextLength: number
   readonly #mostOutputs: number
   readonly #now: () => number
@@ -64,21 +74,19 @@ export class TextLoop {
   readonly #allocator: SlotAllocator
   #stepsWithGaps = 0
 
-  constructor({ model, runtime, outbox, contextLength, batchTokens, mostOutputs, now }: TextLoopParts) {
+  constructor(parts: TextLoopParts) {
+    const { model, runtime, outbox, growth, contextLength, batchTokens, now } = parts
     this.#runtime = runtime
     this.#outbox = outbox
     this.#emit = new Emitter(outbox, model.vocabulary, now)
     this.#requests = new OpenRequests(runtime, this.#emit)
-    this.#recovery = new Recovery({
-      runtime,
-      requests: this.#requests,
-      counters: outbox.counters,
-      contextLength,
-    })
+    this.#recovery = new Recovery({ ...parts, requests: this.#requests, counters: outbox.counters })
+    this.#growth = growth
+    this.#slots = parts.slots
     this.#contextLength = contextLength
-    this.#mostOutputs = mostOutputs
+    this.#mostOutputs = parts.mostOutputs
     this.#now = now
-    this.#batch = new Batch(batchTokens, runtime.cache.slots.length)
+    this.#batch = new Batch(batchTokens, parts.slots)
     this.#budget = new PrefillBudget(Math.floor(batchTokens / (1 + OVERDRAFT)))
     this.#sampler = new TokenSampler(runtime, model, contextLength)
     this.#allocator = new SlotAllocator(runtime)
@@ -100,6 +108,7 @@ export class TextLoop {
   /** Cancels a request and frees its slots at once. */
   cancel(id: number): void {
     this.#requests.cancel(id)
+    this.#recovery.resume()
     this.#outbox.drop(id)
   }
 
@@ -108,8 +117,21 @@ export class TextLoop {
     this.#runtime.threads.begin(this.#runtime.context)
   }
 
-  /** Runs one decode step and emits the results. */
-  step(turn: StepContext = ALONE): void {
+  /** Call when nothing has run for a while: gives memory back. */
+  rest(): void {
+    if (!this.busy) this.#growth.shrink()
+  }
+
+  /** Runs one decode step and emits the results. Returns whether there was anything to compute. */
+  step(turn: StepContext = ALONE): boolean {
+    this.#grow()
+    const canCompute = !this.#growth.suspended && !this.#recovery.waits
+    const isComputed = canCompute && this.#decode(turn)
+    this.#outbox.flush()
+    return isComputed
+  }
+
+  #decode(turn: StepContext): boolean {
     const { context, cache, threads } = this.#runtime
     cache.nextStep()
     threads.prepare(context, turn.waitedMs)
@@ -120,7 +142,31 @@ export class TextLoop {
     this.#closeGaps()
     const plan = this.#plan()
     if (plan.work.length > 0) this.#compute(plan)
-    this.#outbox.flush()
+    return plan.work.length > 0
+  }
+
+  // -------------------------------------------------------------------------------------------------- memory
+
+  #grow(): void {
+    const { cache } = this.#runtime
+    this.#growth.update(() =>
+      demandOf(this.#requests, cache.slots, { contextLength: this.#contextLength, slots: this.#slots }),
+    )
+    if (cache !== this.#runtime.cache) this.#recovery.resume()
+    if (this.#growth.underway) return
+    for (const sequence of this.#requests.waiting)
+      if (!this.#allocator.fitsAlone(sequence)) this.#recovery.refuse(sequence)
+  }
+
+  /** The sequences that have room for their next token. */
+  #withRoom(running: readonly Sequence[]): readonly Sequence[] {
+    const { layout, cellsPerSequence } = this.#runtime.cache
+    if (layout === "unified") return running
+    const isFull = ({ slot }: Sequence): boolean => (slot?.length ?? 0) >= cellsPerSequence
+    const full = running.filter(isFull)
+    if (full.length === 0) return running
+    if (!this.#growth.underway) for (const sequence of full) this.#recovery.starve(sequence)
+    return running.filter((sequence) => !isFull(sequence))
   }
 
   // ------------------------------------------------------------------------------------------------ schedule
@@ -159,7 +205,7 @@ export class TextLoop {
   }
 
   #plan(): StepPlan<Sequence> {
-    const { running } = this.#requests
+    const running = this.#withRoom(this.#requests.running)
     // The newest first: sequences that have run for a while are unlikely to be at fault.
     const suspect = running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? running : [suspect]
@@ -188,6 +234,7 @@ export class TextLoop {
     for (const { sequence, tokens } of plan.work) {
       if (sequence.slot === undefined) continue
       this.#runtime.cache.advance(sequence.slot, tokens)
+      sequence.starvedAt = undefined
       if (sequence.generated === 0) sequence.request.promptTokensEvaluated += tokens
     }
     for (const sequence of this.#requests.running) if (!sequence.generating) sequence.waitedSteps++
@@ -216,9 +263,9 @@ export class TextLoop {
     if (broken.size > 0) this.#recovery.findCulprits(broken)
   }
 
-  #take({ sequence, position, index }: LogitsRow): void {
+  #take({ sequence, cell, index }: LogitsRow): void {
     const { prepared } = sequence.request
-    if (position < sequence.tokens.length - 1) return this.#judge(sequence, position, index)
+    if (cell < sequence.tokens.length - 1) return this.#judge(sequence, cell, index)
     const choice = prepared.maxTokens === 0 ? undefined : this.#sampler.sample(sequence, index)
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
@@ -231,7 +278,7 @@ export class TextLoop {
       return this.#requests.finish(sequence, "stop")
     }
     const piece = sequence.accept(token, this.#shownBytes(sequence, token), logprob)
-    if (piece !== undefined) this.#emit.text(sequence, piece)
+    if (piece !== undefined) this.#emit.parts(sequence, piece.events)
     if (piece?.stop !== undefined) return this.#requests.finish(sequence, "stop", piece.stop)
     if (isStop) return this.#requests.finish(sequence, "stop")
     const limit = sequence.limitReached(this.#contextLength)
@@ -244,19 +291,20 @@ export class TextLoop {
     return isHidden ? NO_BYTES : this.#sampler.bytes(token)
   }
 
-  #judge(sequence: Sequence, position: number, index: number): void {
+  #judge(sequence: Sequence, cell: number, index: number): void {
     // A sequence that lost its cells is recomputed; these log probabilities were already sent.
-    if (position < sequence.judgedTokens) return
+    if (cell < sequence.judgedTokens) return
     const { id, prepared } = sequence.request
-    const next = sequence.tokens[position + 1] ?? 0
+    const next = sequence.tokens[cell + 1] ?? 0
     const wantsPromptLogprobs = this.#sampler.scoreToken(index, next, prepared.topLogprobs ?? 0)
-    sequence.judgedTokens = position + 1
+    sequence.judgedTokens = cell + 1
     this.#outbox.wantsPromptLogprobs(id, wantsPromptLogprobs)
   }
 
   #promptDone(sequence: Sequence): void {
     const { request } = sequence
     request.promptDone(this.#now())
+    this.#runtime.keeper?.observe(request)
     if (sequence.wantsPromptLogprobs) this.#emit.prompt(request)
   }
 }

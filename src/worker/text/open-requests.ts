@@ -40,7 +40,7 @@ export class OpenRequests {
   /** Cancels a request, if it is open, and frees its slots. */
   cancel(id: number): void {
     const request = this.#requests.get(id)
-    if (request !== undefined) this.#end(request)
+    if (request !== undefined) this.#end(request, request.sequences)
   }
 
   /** Takes sequences that were given a slot from the waiting to the running ones. */
@@ -54,6 +54,7 @@ export class OpenRequests {
   pause(sequence: Sequence): void {
     const { cache } = this.#runtime
     if (sequence.slot !== undefined) {
+      this.#leave(sequence)
       cache.clear(sequence.slot)
       cache.release(sequence.slot)
       sequence.slot = undefined
@@ -65,7 +66,7 @@ export class OpenRequests {
   /** Ends a choice, and its request after the last one. */
   finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
     const { request } = sequence
-    this.#emit.rest(sequence, stop)
+    this.#emit.parts(sequence, sequence.endOfAnswer())
     this.#retire(sequence)
     this.#emit.finish(sequence, reason, stop)
     if (!request.finished) return
@@ -74,12 +75,16 @@ export class OpenRequests {
   }
 
   /** Fails the whole request because one of its choices failed. */
-  fail({ request }: Sequence, error: XllmError): void {
-    this.#end(request)
+  fail(sequence: Sequence, error: XllmError): void {
+    const { request } = sequence
+    const others = request.sequences.filter((other) => other !== sequence)
+    this.#end(request, others)
     this.#emit.failure(request, error)
   }
 
-  #end(request: RunningRequest): void {
+  /** Ends a request. `unseen`: those of its choices that may have no logits yet. */
+  #end(request: RunningRequest, unseen: readonly Sequence[]): void {
+    for (const sequence of unseen) this.#leave(sequence)
     for (const sequence of request.sequences) this.#retire(sequence)
     this.#forget(request)
   }
@@ -87,6 +92,11 @@ export class OpenRequests {
   #forget(request: RunningRequest): void {
     request[Symbol.dispose]()
     this.#requests.delete(request.id)
+  }
+
+  /** A prompt that was only partly computed has no logits that would tell whether its cells are sound. */
+  #leave({ slot, generated }: Sequence): void {
+    if (slot !== undefined && slot.length > 0 && generated === 0) this.#runtime.cache.doubt()
   }
 
   /** Ends a sequence; its slot keeps the cached tokens. */

@@ -1,5 +1,6 @@
 import type { Timings, Usage } from "../../domain/chat"
 import type { NativeGrammar } from "../../llama/grammar"
+import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
 import { Sequence } from "./sequence"
 
@@ -12,6 +13,8 @@ export interface RunningRequestInput {
   readonly startedAt: number
   /** Taken over: the grammar that each choice begins with a copy of. */
   readonly grammar?: NativeGrammar | undefined
+  /** The state of its first tokens. */
+  readonly saved?: ReadPrompt | undefined
 }
 
 /** A request that is ready to decode: its choices and their timings. */
@@ -22,6 +25,8 @@ export class RunningRequest implements Disposable {
   readonly grammar: NativeGrammar | undefined
   cachedTokens = 0
   promptTokensEvaluated = 0
+  /** What was read from disk. */
+  disk: Timings["disk"]
   readonly #queueMs: number
   readonly #loadMs: number
   readonly #startedAt: number
@@ -36,6 +41,7 @@ export class RunningRequest implements Disposable {
     this.#startedAt = input.startedAt
     this.sequences = Array.from({ length: input.prepared.choices }, (_, choice) => new Sequence(this, choice))
     const [first, ...others] = this.sequences
+    if (first !== undefined) first.saved = input.saved
     // The log probabilities of the prompt are sent first, with the first choice.
     if (first !== undefined && input.prepared.isJudged)
       for (const other of others) other.leader = { sequence: first, length: input.prepared.tokens.length }
@@ -55,6 +61,11 @@ export class RunningRequest implements Disposable {
     this.#promptDoneAt ??= now
   }
 
+  /** How long the prompt took, in ms; undefined before it is done. */
+  get promptMs(): number | undefined {
+    return this.#promptDoneAt === undefined ? undefined : this.#promptDoneAt - this.#startedAt
+  }
+
   usage(): Usage {
     return {
       promptTokens: this.prepared.tokens.length,
@@ -72,6 +83,7 @@ export class RunningRequest implements Disposable {
       promptMs: promptDoneAt - this.#startedAt,
       generatedTokens: this.#generated(),
       generationMs: now - promptDoneAt,
+      ...(this.disk !== undefined && { disk: this.disk }),
     }
   }
 

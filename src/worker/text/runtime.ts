@@ -1,4 +1,5 @@
 import type { Context } from "../../llama/context"
+import type { PromptKeeper } from "./cache/disk/prompt-keeper"
 import type { KvCache } from "./cache/kv-cache"
 import type { ThreadGovernor } from "./threads"
 
@@ -10,4 +11,6 @@ export interface Runtime {
   context: Context
   cache: KvCache
   readonly threads: ThreadGovernor
+  /** Keeps prompts on disk; absent: they are not kept. */
+  keeper?: PromptKeeper | undefined
 }

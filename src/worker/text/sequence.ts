@@ -1,6 +1,10 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
+import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { CacheablePrompt, Slot } from "./cache/slots"
-import { TextOutput, type TextPiece } from "./output/text-output"
+import { AnswerOutput, type AnswerPiece, type PartEvent } from "./output/answer-output"
+import { PlainTextParser } from "./output/parser"
+import { TextOutput } from "./output/text-output"
+import type { PlacedMedia } from "./prompt/cells"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
@@ -17,18 +21,18 @@ export class Sequence implements Runnable, CacheablePrompt {
   leader: { readonly sequence: Sequence; readonly length: number } | undefined
   /** A batch containing it failed: it is computed alone next, to find the faulty sequence. */
   suspect = false
-  /**
-   * How many of its first tokens are in cells allocated by another sequence, and the tokens of that sequence.
-   */
-  shared: { readonly tokens: number; readonly owner: readonly number[] } | undefined
+  /** The state of its first tokens, read from disk for its first slot. */
+  saved: ReadPrompt | undefined
   /** It had a slot before, so its prompt is already counted. */
   begun = false
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
   judgedTokens = 0
   waitedSteps = 0
+  /** Since when there is no memory for its next token; ms. */
+  starvedAt: number | undefined
   generated = 0
   finished = false
-  readonly #answer: TextOutput
+  readonly #answer: AnswerOutput
   /** Generated tokens not yet reported; undefined if the request does not want them. */
   #untold: number[] | undefined
   #tokens: number[] | undefined
@@ -36,20 +40,36 @@ export class Sequence implements Runnable, CacheablePrompt {
   constructor(request: RunningRequest, choice: number) {
     this.request = request
     this.choice = choice
-    this.#answer = new TextOutput(request.prepared.stops, request.prepared.keepsStop)
+    const { stops, keepsStop } = request.prepared
+    this.#answer = new AnswerOutput(new TextOutput(stops, keepsStop), new PlainTextParser())
     this.#untold = request.prepared.reportsTokens ? [] : undefined
   }
 
   /**
-   * The prompt followed by everything generated so far. Built on first use: of 128 choices most are waiting,
+   * The cells of the prompt, followed by the tokens generated so far. Built on first use: of 128 choices most are waiting,
    * and a prompt may be long.
    */
   get tokens(): number[] {
     return (this.#tokens ??= toList(this.request.prepared.tokens))
   }
 
+  get media(): readonly PlacedMedia[] {
+    return this.request.prepared.media
+  }
+
   get cacheKey(): string {
     return this.request.prepared.cacheKey
+  }
+
+  /** Its slot got that many tokens from its saved state. */
+  useSaved(tokens: number): void {
+    this.saved?.used(tokens)
+    if (this.saved?.ms !== undefined) this.request.disk = { tokens, ms: this.saved.ms }
+  }
+
+  /** The number of its tokens, which are not built for this. */
+  get length(): number {
+    return this.#tokens?.length ?? this.request.prepared.tokens.length
   }
 
   /** Tokens not yet cached. */
@@ -65,8 +85,8 @@ export class Sequence implements Runnable, CacheablePrompt {
     return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
   }
 
-  /** Appends a generated token; returns the text that can be shown now. */
-  accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): TextPiece | undefined {
+  /** Appends a generated token; returns what can be shown now. */
+  accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): AnswerPiece | undefined {
     this.tokens.push(token)
     this.generated++
     this.#untold?.push(token)
@@ -86,9 +106,9 @@ export class Sequence implements Runnable, CacheablePrompt {
     return untold
   }
 
-  /** Text held back for a stop match, released when the answer ends without one. */
-  endOfAnswer(): TextPiece | undefined {
-    return this.#answer.end()
+  /** Ends the answer; returns what was held back, and the tokens that are not reported yet. */
+  endOfAnswer(): readonly PartEvent[] {
+    return this.#answer.end(this.#untold !== undefined && this.#untold.length > 0)
   }
 
   /** The reason to end before the next token, if any. */

@@ -1,12 +1,13 @@
 import type { Batch } from "../../llama/batch"
+import { positionOf } from "./prompt/cells"
 import type { Work } from "./scheduler"
 import type { Sequence } from "./sequence"
 
 /** A token of the batch that has logits. */
 export interface LogitsRow {
   readonly sequence: Sequence
-  /** Index of the token in its sequence. */
-  readonly position: number
+  /** Index of the token in its sequence, which is not its position where media precede it. */
+  readonly cell: number
   /** Index of the token in the batch. */
   readonly index: number
 }
@@ -22,10 +23,12 @@ export function fillBatch(batch: Batch, work: readonly Work<Sequence>[]): Logits
     const slot = sequence.slot
     if (slot === undefined) continue
     const end = slot.length + tokens
-    for (let position = slot.length; position < end; position++) {
-      const wanted = position >= end - outputs
-      const index = batch.add(sequence.tokens[position] ?? 0, position, slot.id, wanted)
-      if (wanted) rows.push({ sequence, position, index })
+    // The positions of tokens without media between them are consecutive.
+    const offset = positionOf(sequence.media, slot.length) - slot.length
+    for (let cell = slot.length; cell < end; cell++) {
+      const wanted = cell >= end - outputs
+      const index = batch.add(sequence.tokens[cell] ?? 0, cell + offset, slot.id, wanted)
+      if (wanted) rows.push({ sequence, cell, index })
     }
   }
   return rows

@@ -98,6 +98,11 @@ export class ThreadGovernor {
     this.#waitedMs = 0
   }
 
+  /** Call with a context that replaces the one of the last step. */
+  adopt(context: Pick<Context, "setThreads">): void {
+    context.setThreads(this.#decode, this.#prefill)
+  }
+
   #set(context: Pick<Context, "setThreads">, decode: number, prefill: number): void {
     if (decode === this.#decode && prefill === this.#prefill) return
     this.#decode = decode

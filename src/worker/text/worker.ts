@@ -1,23 +1,41 @@
+import { writeSync } from "node:fs"
 import { join } from "node:path"
+import type { ModelDefaults } from "../../domain/model"
 import { asXllmError, InternalError } from "../../errors/base"
+import type { KvPlan } from "../../domain/settings"
+import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
-import type { Library } from "../../llama/library"
+import { type Library, LLAMA_BUILD } from "../../llama/library"
 import { locateLlama } from "../../native/llama-files"
-import type { FromTextWorker, ToTextWorker } from "../../protocol/messages"
+import { FRAME_START, type FromTextWorker, type ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
 import { endWithParent } from "../lifetime"
+import { fingerprintOf } from "./cache/disk/fingerprint"
+import { PromptKeeper } from "./cache/disk/prompt-keeper"
+import { SavedPrompts } from "./cache/disk/saved-prompts"
+import { cutsBack } from "./cache/slots"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
+import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
+import { conversationTooLarge } from "./growth/pool-bytes"
+import { PoolGrowth } from "./growth/pool-growth"
 import type { PreparedRequest } from "./prompt/prepared"
 import { type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
+import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
 import { ThreadGovernor } from "./threads"
 
 /** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
 const SIGN_OF_LIFE_MS = 1000
+
+/** Pause between steps while all requests wait, in ms: for a larger KV cache that is being made. */
+const WAITING_MS = 2
+
+/** When nothing has run for so long, memory is given back; ms. */
+const IDLE_MS = 60_000
 
 /** The shim writes log and progress frames here; the parent reads stderr. */
 const STDERR = 2
@@ -31,7 +49,7 @@ export function runTextWorker(): void {
   const send = (message: FromTextWorker): void => void process.send?.(message)
   let worker: TextWorker | undefined
   process.on("message", (message: ToTextWorker) => {
-    if (message.type === "stop") process.exit(0)
+    if (message.type === "stop") return void end(worker, message.saveMs)
     if (message.type !== "load") return worker?.handle(message)
     endWithParent(message.environment.parentPid)
     void startTextWorker(message, send).then(
@@ -40,6 +58,12 @@ export function runTextWorker(): void {
         process.send?.({ type: "load-failed", error: asXllmError(error).toWire() }, () => process.exit(1)),
     )
   })
+}
+
+/** Ends this process; a worker that works may write prompts to disk before. */
+async function end(worker: TextWorker | undefined, saveMs: number): Promise<void> {
+  if (saveMs > 0) await worker?.end(AbortSignal.timeout(saveMs))
+  process.exit(0)
 }
 
 async function startTextWorker(load: Load, send: (message: FromTextWorker) => void): Promise<TextWorker> {
@@ -72,7 +96,52 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
   const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
   send({ type: "ready", info: { ...info, ...template, ...capacity } })
-  return new TextWorker(loaded, prompts, join(load.environment.runtimeFolder, "turns"), send)
+  const saved = savedPrompts(load, loaded, along.adapters ?? [])
+  return new TextWorker({
+    loaded,
+    plan: kv,
+    name,
+    prompts,
+    saved,
+    turnFolder: join(load.environment.runtimeFolder, "turns"),
+    send,
+  })
+}
+
+/** The model's prompts on disk; undefined: they are not kept. */
+function savedPrompts(
+  { model: { name, id, path }, settings }: Load,
+  { cache }: LoadedText,
+  adapters: NonNullable<ModelDefaults["adapters"]>,
+): SavedPrompts | undefined {
+  const { promptsOnDisk } = settings
+  if (promptsOnDisk === undefined) return undefined
+  let fingerprint: Promise<string> | undefined
+  return new SavedPrompts({
+    folder: new PromptFolder({ ...promptsOnDisk, warn: writeWarning }),
+    fingerprint: () => (fingerprint ??= fingerprintOf(path, adapters, { settings, build: LLAMA_BUILD })),
+    model: name,
+    modelId: id,
+    minTokens: promptsOnDisk.minTokens,
+    cutsBack: cutsBack(cache.traits),
+    now: () => performance.now(),
+  })
+}
+
+/** The parent logs lines of this level. */
+function writeWarning(text: string): void {
+  writeSync(STDERR, `${FRAME_START}L4 ${text.replaceAll("\n", " ")}\n`)
+}
+
+interface TextWorkerParts {
+  readonly loaded: LoadedText
+  readonly plan: KvPlan
+  /** The model's. */
+  readonly name: string
+  readonly prompts: PromptClient
+  readonly saved: SavedPrompts | undefined
+  readonly turnFolder: string
+  readonly send: (message: FromTextWorker) => void
 }
 
 /** Handles the parent's messages and runs the loop while there is work. */
@@ -81,18 +150,18 @@ class TextWorker {
   readonly #library: Library
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
+  readonly #runtime: Runtime
   readonly #loop: TextLoop
+  readonly #memory: MemoryRequests
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
   #looping = false
+  #isEnding = false
+  /** Runs out when nothing has run for a while. */
+  #resting: ReturnType<typeof setTimeout> | undefined
 
-  constructor(
-    loaded: LoadedText,
-    prompts: PromptClient,
-    turnFolder: string,
-    send: (message: FromTextWorker) => void,
-  ) {
+  constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#prompts = prompts
     this.#library = loaded.model.library
@@ -102,8 +171,22 @@ class TextWorker {
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
     this.#outbox = new StepOutbox(send)
     const { context, cache, threads } = loaded
-    const runtime = { context, cache, threads: new ThreadGovernor(threads, now) }
-    this.#loop = new TextLoop({ ...loaded, runtime, outbox: this.#outbox, now })
+    const runtime: Runtime = { context, cache, threads: new ThreadGovernor(threads, now) }
+    if (saved !== undefined)
+      runtime.keeper = new PromptKeeper(saved, runtime, (usage) => send({ type: "disk", usage }))
+    this.#runtime = runtime
+    this.#memory = new MemoryRequests(send, loaded.footprintWith)
+    const { counters } = this.#outbox
+    const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
+    this.#loop = new TextLoop({
+      ...loaded,
+      runtime,
+      outbox: this.#outbox,
+      growth,
+      outOfMemory: (tokens) => conversationTooLarge(name, plan, tokens, runtime.cache.cellsPerSequence),
+      slots: plan.slots,
+      now,
+    })
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
@@ -115,8 +198,7 @@ class TextWorker {
       case "render":
         return void this.#render(message)
       case "memory-answer":
-        // It asks for none yet.
-        return
+        return this.#memory.answer(message.id, message.granted)
       default:
         message satisfies never
     }
@@ -127,10 +209,11 @@ class TextWorker {
     this.#preparing.set(id, preparation)
     try {
       const prepared = await preparation.prepared
-      if (!this.#preparing.delete(id)) return this.#grammarOf(prepared)?.[Symbol.dispose]()
       const startedAt = performance.now()
+      const saved = await this.#runtime.keeper?.find(prepared)
       const grammar = this.#grammarOf(prepared)
-      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt, grammar }))
+      if (!this.#preparing.delete(id)) return grammar?.[Symbol.dispose]()
+      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt, saved, grammar }))
       void this.#run()
     } catch (error) {
       if (!this.#preparing.delete(id)) return
@@ -141,6 +224,12 @@ class TextWorker {
 
   #grammarOf({ constraint }: PreparedRequest): NativeGrammar | undefined {
     return constraint && NativeGrammar.fromShare(this.#library, constraint.grammar)
+  }
+
+  /** Computes no more, and writes prompts to disk until `signal`. */
+  async end(signal: AbortSignal): Promise<void> {
+    this.#isEnding = true
+    await this.#runtime.keeper?.keepAll(signal)
   }
 
   #cancel(id: number): void {
@@ -163,15 +252,18 @@ class TextWorker {
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
+    clearTimeout(this.#resting)
     this.#loop.resume()
-    while (this.#loop.busy) {
+    while (this.#loop.busy && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
-      this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+      const isComputed = this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
       this.#lease?.giveBack()
-      await new Promise((resolve) => setImmediate(resolve))
+      if (isComputed) await new Promise((resolve) => setImmediate(resolve))
+      else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
+    this.#resting = setTimeout(() => this.#loop.rest(), IDLE_MS)
   }
 
   /**

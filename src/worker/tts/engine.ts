@@ -2,13 +2,19 @@ import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
+import { CHINESE } from "../../formats/speech/speaker-language"
 import type { TtsModel } from "../../formats/speech/tts-model"
-import { createEncoder, type Resampler } from "../audio/encoders/create"
+import { chooseRate, createEncoder, type Resampler } from "../audio/encoders/create"
 import type { AudioEncoder } from "../audio/encoders/encoder"
 import type { Job, MediaEngine } from "../media-shell"
 import type { Sherpa, TtsHandle } from "../sherpa"
 import type { EspeakData } from "./espeak-data"
-import { type SentencePiece, splitIntoPieces } from "./sentences"
+import { toBlocks } from "./blocks"
+import { toReadable } from "./readable"
+import { PauseShaper } from "./pauses"
+import { type PieceOptions, type SpeechPiece, splitIntoPieces } from "./pieces"
+import { stopRulesFor } from "./abbreviations"
+import { withoutInnerStops } from "./sentences"
 import { chooseSpeaker } from "./speakers"
 
 /** Concurrent requests; they take turns, one sentence each. */
@@ -33,16 +39,34 @@ interface Manner {
   readonly language?: string
 }
 
+/** One request being spoken. */
+interface Speaking {
+  readonly pieces: readonly SpeechPiece[]
+  readonly manner: Manner
+  readonly opened: Promise<AudioEncoder>
+  readonly job: Job<SpeechEvent>
+}
+
+function piecesOf({ input, rawText = false }: SpeechRequest, options: PieceOptions): SpeechPiece[] {
+  if (rawText) return splitIntoPieces(toBlocks(input), options)
+  const rules = stopRulesFor(options.language)
+  const pieces = splitIntoPieces(toBlocks(toReadable(input), { raw: false }), options)
+  return pieces.map(({ text, ends }) => ({ text: withoutInnerStops(text, rules), ends }))
+}
+
 /** One voice. Synthesizes text piece by piece, and encodes and emits each at once. */
 export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   readonly info: Omit<LoadedMediaInfo, "footprint">
   readonly #loaded: LoadedTts
   readonly #sampleRate: number
+  /** Undefined where its files do not tell. */
+  readonly #language: string | undefined
 
   constructor(loaded: LoadedTts) {
     const { sherpa, tts, voice, threads } = loaded
     this.#loaded = loaded
     this.#sampleRate = sherpa.getOfflineTtsSampleRate(tts)
+    this.#language = voice.plan.espeak?.language ?? voice.description.languages[0]
     this.info = {
       kind: "tts",
       family: voice.description.family,
@@ -61,20 +85,24 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   async work(request: SpeechRequest, job: Job<SpeechEvent>): Promise<void> {
     const startedAt = performance.now()
     const manner = this.#mannerOf(request)
-    const pieces = splitIntoPieces(request.input)
+    this.#refuseKanji(request.input, manner)
+    const { language = this.#language, speed } = manner
+    const { format } = request
+    const pieces = piecesOf(request, { language, speed })
     if (pieces.length === 0) throw new InvalidRequest("the input has nothing to speak", "input")
+    const rate = chooseRate(format, this.#sampleRate, request.sampleRate)
     // Made while the first piece is synthesised: some take as long as a short one.
-    const encoder = createEncoder(request.format, this.#sampleRate, this.#resampler)
+    const encoder = createEncoder(format, this.#sampleRate, this.#resampler, rate)
     const opened = encoder.then((made) => {
       job.emit({ type: "voice", sampleRate: made.sampleRate, speaker: manner.speaker, mime: made.mime })
       return made
     })
-    const samples = await this.#speak(pieces, manner, opened, job)
+    const samples = await this.#speak({ pieces, manner, opened, job })
     job.emit({
       type: "done",
       usage: {
         characters: [...request.input].length,
-        sentences: pieces.filter(({ endsSentence }) => endsSentence).length,
+        sentences: pieces.filter(({ ends }) => ends !== "clause" && ends !== "nothing").length,
         audioSeconds: samples / this.#sampleRate,
       },
       timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
@@ -82,25 +110,27 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
   }
 
   /** Resolves to the number of samples. */
-  async #speak(
-    pieces: readonly SentencePiece[],
-    manner: Manner,
-    opened: Promise<AudioEncoder>,
-    job: Job<SpeechEvent>,
-  ): Promise<number> {
+  async #speak({ pieces, manner, opened, job }: Speaking): Promise<number> {
     let total = 0
     let encoding = opened
+    const pauses = new PauseShaper(this.#sampleRate, manner.speed)
     const encode = (samples: Float32Array) => {
+      if (samples.length === 0) return
       encoding = encoding.then((encoder) => {
         total += samples.length
         job.emit({ type: "audio", bytes: encoder.push(samples), samples: samples.length })
         return encoder
       })
       encoding.catch(() => undefined) // the same error is thrown below, where the promise is awaited
-      return !job.signal.aborted
     }
-    for (const { text } of pieces) {
-      await job.step(() => this.#synthesize(text, manner, encode))
+    for (const [index, { text, ends }] of pieces.entries()) {
+      const after = index === pieces.length - 1 ? "text" : ends
+      const take = (samples: Float32Array) => {
+        encode(pauses.push(samples, after))
+        return !job.signal.aborted
+      }
+      await job.step(() => this.#synthesize(text, manner, take))
+      pauses.endPiece(after)
       await encoding
     }
     if (total === 0) throw new InvalidRequest("the model produced no audio for this input", "input")
@@ -139,14 +169,31 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     const manner = { speaker, speed: speed / model.plan.lengthScale }
     const language = model.plan.espeak?.speakerLanguages?.[speaker]
     if (!language) return manner
+    const name = model.description.speakers[speaker] ?? speaker
+    if (language === CHINESE)
+      throw new InvalidRequest(
+        `the voice '${name}' speaks Chinese, for which this model has no lexicon (lexicon-zh.txt)`,
+        "voice",
+      )
     const known = espeak?.nameOf(language)
     if (known === undefined)
       throw new InvalidRequest(
-        `the voice '${model.description.speakers[speaker] ?? speaker}' speaks '${language}', for which there is no espeak-ng ` +
+        `the voice '${name}' speaks '${language}', for which there is no espeak-ng ` +
           "data here; install it (on Debian and Ubuntu: apt install espeak-ng-data)",
         "voice",
       )
     return { ...manner, language: known }
+  }
+
+  /** Kokoro's front end takes kanji for Chinese, and leaves out those that its lexicon lacks. */
+  #refuseKanji(input: string, { language }: Manner): void {
+    if (this.#loaded.voice.plan.family !== "kokoro" || language !== "ja") return
+    const kanji = /\p{sc=Han}/u.exec(input)?.[0]
+    if (kanji === undefined) return
+    throw new InvalidRequest(
+      `Japanese is spoken by its kana only, and the text has kanji such as '${kanji}'; write them in kana`,
+      "input",
+    )
   }
 
   readonly #resampler = (from: number, to: number): Resampler => {

@@ -1,60 +1,45 @@
-/** A piece of text synthesized in one call. */
-export interface SentencePiece {
-  readonly text: string
-  /** Does a sentence end with it? */
-  readonly endsSentence: boolean
+import { LIST_MARKER, type TextBlock } from "./blocks"
+import type { StopRules } from "./abbreviations"
+
+/** Sentence ends, in scripts with and without a following space. */
+const SPACED_END = /[.!?…؟۔।॥։።\u037e]+["'”’»)\]]*(?=\s)/g
+const UNSPACED_END = /[。！？｡．]+[”’」』）]*/g
+
+/** Words before and after a full stop are looked at so far, in characters. */
+const LONGEST_WORD = 20
+
+/** Marks before the first word of a sentence. */
+const OPENING = /^[\s"'“‘„«‹(\[¿¡*_–—-]*/u
+
+/** The sentences of a block, trimmed and not empty. */
+export function splitIntoSentences(block: TextBlock, rules: StopRules, capitalizes: boolean): string[] {
+  const { text } = block
+  const sentences: string[] = []
+  let start = 0
+  for (const end of ends(text, rules, capitalizes)) {
+    if (end <= start) continue
+    addSentence(sentences, text.slice(start, end).trim())
+    start = end
+  }
+  addSentence(sentences, text.slice(start).trim())
+  return sentences
+}
+
+/** Does the author of a text begin sentences with capital letters? */
+export function beginsWithCapital(text: string): boolean {
+  const first = /\p{L}/u.exec(text)?.[0]
+  return first !== undefined && /\p{Lu}/u.test(first)
 }
 
 /**
- * A longer first sentence is cut after its first clause, to shorten the time to first sound. In characters;
- * about 2.5 s of speech.
+ * A piece of text without the full stops of abbreviations and initials before names and numbers, where espeak-ng would
+ * pause as after a sentence. It pronounces "Dr" and "Mr" like "Dr." and "Mr.".
  */
-const LONG_FIRST = 40
-/** A shorter clause is not cut off: it would sound chopped. */
-const SHORTEST_CLAUSE = 10
-/** Longer pieces are cut anywhere, to bound the time of one synthesis. */
-const LONGEST_PIECE = 400
-
-/** Sentence ends, in scripts with and without a following space. */
-const SPACED_END = /[.!?…؟۔।॥։።]+["'”’»)\]]*(?=\s)/g
-const UNSPACED_END = /[。！？｡．]+[”’」』）]*/g
-const CLAUSE_END = /[,;:—–،؛](?=\s)|[，、；：]/g
-
-/** Words whose full stop does not end a sentence, in lower case. */
-const ABBREVIATIONS = new Set(
-  "mr mrs ms dr prof st jr sr vs e.g i.e cf fig vol ca approx dept est a.m p.m bzw z.b d.h u.a".split(" "),
-)
-
-/** Unpronounceable characters: control characters and marks for display only. */
-const UNSPEAKABLE =
-  /[\p{Cc}\p{Co}\p{Cs}\p{Cn}\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffc\ufffd]/gu
-
-/** Splits a text into pieces to synthesize in order. Empty if there is nothing to pronounce. */
-export function splitIntoPieces(text: string): SentencePiece[] {
-  const pieces = splitIntoSentences(text).flatMap((sentence, index) =>
-    limitLength(index === 0 ? cutFirstClause(sentence) : [sentence]),
-  )
-  return pieces
-}
-
-/** Trimmed, non-empty sentences. A blank line ends one too. */
-function splitIntoSentences(text: string): string[] {
-  return text
-    .toWellFormed()
-    .split(/\n\s*\n/)
-    .flatMap((paragraph) => splitParagraph(paragraph.replace(UNSPEAKABLE, " ").replace(/\s+/g, " ").trim()))
-}
-
-function splitParagraph(paragraph: string): string[] {
-  const sentences: string[] = []
-  let start = 0
-  for (const end of ends(paragraph)) {
-    if (end <= start) continue
-    addSentence(sentences, paragraph.slice(start, end).trim())
-    start = end
-  }
-  addSentence(sentences, paragraph.slice(start).trim())
-  return sentences
+export function withoutInnerStops(text: string, rules: StopRules): string {
+  return text.replace(/(?<!\d)\.(?=\s+[^\p{Ll}\s])/gu, (mark: string, index: number) => {
+    const next = nextWord(text, index + mark.length)
+    return isPartOfWord(text, index, next, rules) ? "" : mark
+  })
 }
 
 /** Punctuation without a word is added to the previous sentence. */
@@ -67,56 +52,49 @@ function addSentence(sentences: string[], sentence: string): void {
 }
 
 /** Offsets of sentence ends, ascending. */
-function ends(text: string): number[] {
+function ends(text: string, rules: StopRules, capitalizes: boolean): number[] {
   const spaced = [...text.matchAll(SPACED_END)]
-    .filter((match) => !isAbbreviation(text, match.index, match[0]))
-    .map((match) => match.index + match[0].length)
+    .filter(({ index, 0: mark }) => endsSentence(text, index, mark, rules, capitalizes))
+    .map(({ index, 0: mark }) => index + mark.length)
   const unspaced = [...text.matchAll(UNSPACED_END)].map((match) => match.index + match[0].length)
   return [...spaced, ...unspaced].sort((left, right) => left - right)
 }
 
-function isAbbreviation(text: string, index: number, mark: string): boolean {
-  if (mark !== ".") return false
-  const word = /[\p{L}.]+$/u.exec(text.slice(Math.max(0, index - 20), index))?.[0] ?? ""
+function endsSentence(
+  text: string,
+  index: number,
+  mark: string,
+  rules: StopRules,
+  capitalizes: boolean,
+): boolean {
+  const next = nextWord(text, index + mark.length)
+  if (capitalizes && /^\p{Ll}/u.test(next)) return false
+  return mark !== "." || !isPartOfWord(text, index, next, rules)
+}
+
+/** What follows, from its first letter on, as far as is needed to judge a full stop. */
+function nextWord(text: string, start: number): string {
+  return text.slice(start, start + LONGEST_WORD).replace(OPENING, "")
+}
+
+/** Does the full stop at `index` belong to the word before it, as in an abbreviation? */
+function isPartOfWord(text: string, index: number, next: string, rules: StopRules): boolean {
+  if (isListNumber(text, index)) return true
+  const before = text.slice(Math.max(0, index - LONGEST_WORD), index)
+  const starts = rules.starters.has(/^[\p{L}]+/u.exec(next)?.[0] ?? "")
+  const number = /(?:^|\s)\(?(\d{1,2})$/u.exec(before)?.[1]
+  if (number !== undefined) return rules.hasOrdinals && !starts
+  const word = (/[\p{L}.-]+$/u.exec(before)?.[0] ?? "").replace(/^[.-]+/, "")
+  const lower = word.toLowerCase()
+  if (rules.titles.has(lower)) return true
+  if (rules.beforeNumbers.has(lower) && /^\d/.test(next)) return true
+  if (/^\p{L}$/u.test(word) && /^\p{L}\./u.test(next)) return true
   const isInitial = /^\p{Lu}$/u.test(word) && word !== "I"
-  return isInitial || ABBREVIATIONS.has(word.toLowerCase())
+  const isInitialism = /^(?:\p{L}\.)+\p{L}$/u.test(word)
+  return (isInitial || isInitialism || rules.abbreviations.has(lower)) && !starts
 }
 
-/** The sentence, or its first clause and the rest. */
-function cutFirstClause(sentence: string): string[] {
-  if (sentence.length <= LONG_FIRST) return [sentence]
-  for (const match of sentence.matchAll(CLAUSE_END)) {
-    const end = match.index + match[0].length
-    const rest = sentence.slice(end).trim()
-    if (end >= SHORTEST_CLAUSE && rest.length >= SHORTEST_CLAUSE) return [sentence.slice(0, end), rest]
-  }
-  return [sentence]
-}
-
-/** Splits the parts of a sentence that are too long. */
-function limitLength(parts: readonly string[]): SentencePiece[] {
-  const short = parts.flatMap(cutAnywhere)
-  return short.map((text, index) => ({ text, endsSentence: index === short.length - 1 }))
-}
-
-/** Cuts at the last clause or space within the limit, otherwise inside a word. */
-function cutAnywhere(text: string): string[] {
-  const parts: string[] = []
-  let rest = text
-  while (rest.length > LONGEST_PIECE) {
-    const head = rest.slice(0, LONGEST_PIECE)
-    const clause = [...head.matchAll(CLAUSE_END)].at(-1)
-    const space = head.lastIndexOf(" ")
-    const end =
-      clause !== undefined ? clause.index + clause[0].length : space > 0 ? space : wholeCharacters(head)
-    parts.push(rest.slice(0, end))
-    rest = rest.slice(end).trim()
-  }
-  return rest === "" ? parts : [...parts, rest]
-}
-
-/** The length of a text without an unpaired surrogate at its end. */
-function wholeCharacters(text: string): number {
-  const last = text.charCodeAt(text.length - 1)
-  return last >= 0xd800 && last < 0xdc00 ? text.length - 1 : text.length
+function isListNumber(text: string, index: number): boolean {
+  const marker = index < LONGEST_WORD ? LIST_MARKER.exec(text)?.[0] : undefined
+  return marker !== undefined && index < marker.length
 }

@@ -1,25 +1,28 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { AnswerEvent, ChatTurn } from "../../../src/cli/client/answers"
-import { RemoteAnswers } from "../../../src/cli/client/remote-answers"
+import { toChatRequest } from "../../../src/cli/client/chat-request"
+import { remoteRunner } from "../../../src/cli/client/remote-runner"
 import { ServerClient } from "../../../src/cli/client/server-client"
+import { resolveInputs } from "../../../src/config/resolve"
+import type { ModelRunner } from "../../../src/cli/client/runner"
+import type { AnswerEvent } from "../../../src/engine/contract"
 import { loadedModel, startChatServer } from "../../support/chat-server"
 import { tempFolder } from "../../support/temp-folder"
 
-const turn: ChatTurn = {
-  model: "smol",
-  messages: [{ role: "user", content: "hi" }],
-  options: { sampling: { temperature: 0, topK: 5 }, maxTokens: 9, minTokens: 2, stop: ["x"] },
-}
+const asked = toChatRequest("smol", [{ role: "user", content: "hi" }], {
+  sampling: { temperature: 0, topK: 5 },
+  maxTokens: 9,
+  minTokens: 2,
+  stop: ["x"],
+})
 const never = new AbortController().signal
 
-/** Nothing is saved here. */
-function answersOf({ url }: { readonly url: string }): RemoteAnswers {
-  return new RemoteAnswers(new ServerClient({ url }), () => Promise.reject(new Error("no store")))
+function runnerAt({ url }: { readonly url: string }): ModelRunner {
+  return remoteRunner(new ServerClient({ url }), resolveInputs({ flags: {}, environment: {} }), true)
 }
 
 function answer(url: string, signal = never): Promise<AnswerEvent[]> {
-  return Array.fromAsync(answersOf({ url }).answer(turn, signal))
+  return Array.fromAsync(runnerAt({ url }).backend.chat(asked, signal))
 }
 
 /** A server that gives every request the same answer. */
@@ -38,8 +41,8 @@ describe("an answer of a server", () => {
   test.each([1, 3, 1000])("comes in pieces, in chunks of %d bytes", async (chunkBytes) => {
     using server = startChatServer({ answer: () => ["Grüße", " 日本"], chunkBytes })
     expect(await answer(server.url)).toEqual([
-      { type: "text", text: "Grüße" },
-      { type: "text", text: " 日本" },
+      { type: "delta", part: "text", text: "Grüße" },
+      { type: "delta", part: "text", text: " 日本" },
       { type: "finish", reason: "stop" },
       {
         type: "done",
@@ -97,8 +100,8 @@ describe("an answer of a server", () => {
     const controller = new AbortController()
     const texts: string[] = []
     const read = async () => {
-      for await (const event of answersOf(server).answer(turn, controller.signal)) {
-        if (event.type === "text") texts.push(event.text)
+      for await (const event of runnerAt(server).backend.chat(asked, controller.signal)) {
+        if (event.type === "delta") texts.push(event.text)
         if (texts.length === 3) controller.abort()
       }
     }
@@ -159,15 +162,47 @@ describe("a server", () => {
   })
 })
 
+describe("loading a model at a server", () => {
+  test("reports how far it is", async () => {
+    const seen = Promise.withResolvers<void>()
+    const server = Bun.serve({
+      port: 0,
+      async fetch({ url }) {
+        if (url.endsWith("/v0/ps"))
+          return Response.json({ models: [{ ...loadedModel, state: "loading", progress: 0.5 }] })
+        await seen.promise
+        return Response.json({ prompt: "" })
+      },
+    })
+    const fractions: number[] = []
+    await runnerAt({ url: `http://127.0.0.1:${server.port}` }).backend.preload("smol", never, (fraction) => {
+      fractions.push(fraction)
+      seen.resolve()
+    })
+    await server.stop(true)
+    expect(fractions).toContain(0.5)
+  })
+
+  test("can be given up", async () => {
+    const asked = Promise.withResolvers<void>()
+    using server = serveAlways(() => new Response(new ReadableStream({ pull: () => void asked.resolve() })))
+    const controller = new AbortController()
+    const loading = runnerAt(server).backend.preload("smol", controller.signal)
+    await asked.promise
+    controller.abort()
+    await expect(loading).rejects.toMatchObject({ code: "cancelled" })
+  })
+})
+
 describe("finding a model", () => {
   test("a name that the server knows is taken", async () => {
     using server = startChatServer()
-    expect(await answersOf(server).find("other")).toBe("other")
+    expect(await runnerAt(server).find("other")).toBe("other")
   })
 
   test("a near miss is named", async () => {
     using server = startChatServer()
-    await expect(answersOf(server).find("smal")).rejects.toThrow("did you mean 'smol'?")
+    await expect(runnerAt(server).find("smal")).rejects.toThrow("did you mean 'smol'?")
   })
 
   test("without any model says how to get one", async () => {
@@ -176,14 +211,14 @@ describe("finding a model", () => {
         ? Response.json({ data: [] })
         : Response.json({ error: { code: "model_not_found", message: "no" } }, { status: 404 }),
     )
-    await expect(answersOf(server).find("smol")).rejects.toThrow(
+    await expect(runnerAt(server).find("smol")).rejects.toThrow(
       `model 'smol' not found; the server at ${server.url} has no models yet: 'xllm pull qwen3:0.6b' downloads one`,
     )
   })
 
   test("a path is refused", async () => {
     using server = startChatServer()
-    await expect(answersOf(server).find("./smol.gguf")).rejects.toThrow("accepts model names, not paths")
+    await expect(runnerAt(server).find("./smol.gguf")).rejects.toThrow("accepts model names, not paths")
   })
 })
 

@@ -1,13 +1,21 @@
 import { describe, expect, test } from "bun:test"
-import { readEvents, type ServerSentEvent, SseParser } from "../../../src/cli/client/sse"
+import { OversizedEvent, readEvents, type ServerSentEvent } from "../../../src/cli/client/sse"
 
 const data = (text: string, event?: string): ServerSentEvent => ({ type: "data", event, data: text })
 
-function parse(text: string, chunk = text.length): readonly ServerSentEvent[] {
-  const parser = new SseParser()
-  const events: ServerSentEvent[] = []
-  for (let at = 0; at < text.length; at += chunk) events.push(...parser.feed(text.slice(at, at + chunk)))
-  return events
+/** A body in chunks of this many bytes. */
+function bodyOf(text: string, chunk: number): ReadableStream<Uint8Array> {
+  const bytes = new TextEncoder().encode(text)
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (let at = 0; at < bytes.length; at += chunk) controller.enqueue(bytes.slice(at, at + chunk))
+      controller.close()
+    },
+  })
+}
+
+function parse(text: string, chunk = 1000): Promise<readonly ServerSentEvent[]> {
+  return Array.fromAsync(readEvents(bodyOf(text, chunk)))
 }
 
 describe("an event stream", () => {
@@ -30,25 +38,30 @@ describe("an event stream", () => {
     ["an event without data is none", "event: x\n\n", []],
     ["an unfinished event is none", "data: a\n", []],
     ["a byte order mark", "\ufeffdata: a\n\n", [data("a")]],
-  ] satisfies [string, string, ServerSentEvent[]][])("%s", (_what, text, expected) => {
-    expect(parse(text)).toEqual(expected)
+  ] satisfies [string, string, ServerSentEvent[]][])("%s", async (_what, text, expected) => {
+    expect(await parse(text)).toEqual(expected)
   })
 
-  test("is the same wherever it is cut", () => {
+  test("is the same wherever it is cut", async () => {
     const text = ": ping\r\n\r\nevent: x\r\ndata: a\r\ndata: b\r\n\r\ndata: [DONE]\r\n\r\n"
-    const whole = parse(text)
+    const whole = await parse(text)
     expect(whole).toHaveLength(3)
-    for (let size = 1; size < text.length; size++) expect(parse(text, size)).toEqual([...whole])
+    for (let size = 1; size < text.length; size++) expect(await parse(text, size)).toEqual([...whole])
   })
 
   test("may be cut inside of a character", async () => {
-    const bytes = new TextEncoder().encode("data: é日🙂\n\n")
-    const body = new ReadableStream<Uint8Array>({
-      start(controller) {
-        for (const byte of bytes) controller.enqueue(Uint8Array.of(byte))
-        controller.close()
-      },
-    })
-    expect(await Array.fromAsync(readEvents(body))).toEqual([data("é日🙂")])
+    expect(await parse("data: é日🙂\n\n", 1)).toEqual([data("é日🙂")])
+  })
+
+  test.each([
+    ["one line", `data: ${"a".repeat(200)}`],
+    ["many lines", "data: aaaaaaaa\n".repeat(25)],
+  ])("is given up where an event of %s grows without end", async (_what, text) => {
+    const read: ServerSentEvent[] = []
+    const all = async () => {
+      for await (const event of readEvents(bodyOf(`data: a\n\n${text}`, 10), 100)) read.push(event)
+    }
+    await expect(all()).rejects.toThrow(new OversizedEvent("an event has more than 100 characters"))
+    expect(read).toEqual([data("a")])
   })
 })

@@ -39,6 +39,9 @@ describe("config", () => {
     expect(lines).toContainEqual(["defaults.threads", `auto (${cores})`, "default"])
     expect(lines).toContainEqual(["defaults.threads_batch", `auto (${cores})`, "default"])
     expect(await run("--threads", "1")).toMatch(/^defaults\.threads_batch +auto \(1\) +default$/m)
+    const other = join(folder.path, "other.yaml")
+    writeFileSync(other, "models: { tiny: { threads: 3, threads_batch: auto } }")
+    expect(await run("--config", other)).toMatch(/^models\.tiny\.threads_batch +auto \(3\) +/m)
     expect(lines).toContainEqual(["defaults.split_mode", "auto (layer)", "default"])
     expect(lines).toContainEqual(["limits.headroom", "auto (512MiB)", "default"])
     expect(lines).toContainEqual(["images.dir", `auto (${folder.path}/images)`, "default"])
@@ -87,6 +90,7 @@ describe("config", () => {
       "defaults",
       "gpu",
       "images",
+      "kv_disk",
       "limits",
       "log",
       "metrics",

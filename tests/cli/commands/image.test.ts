@@ -132,6 +132,7 @@ describe("image", () => {
 describe("image refuses", () => {
   test.each([
     [["brush"], { input: "" }, "image needs a PROMPT"],
+    [["brush"], { input: "a".repeat(32_001) }, "the prompt must have at most 32000 characters, got 32001"],
     [["brush", "a cat", "-o", "-"], { isTerminal: true }, "refusing to write an image to a terminal"],
     [["brush", "a cat", "-n", "2"], { input: "" }, "several images need files"],
     [["brush", "a cat", "-o", "cat.gif"], { input: "" }, "the name of cat.gif does not set the format"],

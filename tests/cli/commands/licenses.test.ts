@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { dependencies, optionalDependencies } from "../../../package.json"
-import { LICENSED_PARTS } from "../../../src/cli/commands/licensed-parts"
+import { LICENSED_PARTS } from "../../../src/cli/show/licensed-parts"
 import { runXllm } from "../../support/xllm"
 
 describe("xllm licenses", () => {

@@ -197,6 +197,9 @@ describe("show of an installed model", () => {
     ]) {
       expect(io.out).toMatch(row)
     }
+    expect(io.out).toMatch(
+      /^kv_cache +128 B per token +cache_type_k and cache_type_v; q8_0 for both would take 68 B \(47 % less\)$/m,
+    )
     const { environment } = await installed(models)
     const flagged = fakeIo({ environment: { ...environment, XLLM_CTX: "512" } })
     await show.execute(["mine", "--effective"], flagged)

@@ -50,6 +50,15 @@ describe("ps", () => {
     expect(row.split(/ {2,}/).slice(2)).toEqual(["150 MB", "100% CPU", "-", "In use", "1/1", "0", "-"])
   })
 
+  test("shows how far models may grow, where any does", () => {
+    const grows = { ...loadedModel, most_bytes: 3e9, tokens_per_second: null }
+    const stays = { ...loadedModel, most_bytes: null, tokens_per_second: null }
+    const [heading, ...rows] = psTable([grows, stays], new Date(0)).split("\n")
+    expect(heading?.split(/ {2,}/).slice(2, 4)).toEqual(["SIZE", "UP TO"])
+    expect(rows.slice(0, 2).map((row) => row.split(/ {2,}/)[3])).toEqual(["3 GB", "-"])
+    expect(psTable([stays], new Date(0))).not.toContain("UP TO")
+  })
+
   test("tells which models failed, and why", async () => {
     const failed = {
       name: "bad",
@@ -106,6 +115,7 @@ describe("ps", () => {
     layers      11 on CPU
     memory      500 MB of the machine
     memory      2 GB of GPU0
+    cache       8192 tokens (1 B, unified)
     threads     2, for prompts 2
     priority    normal, pinned
     note        the context was halved

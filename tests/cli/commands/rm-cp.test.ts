@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as cp } from "../../../src/cli/commands/cp"
 import { command as rm } from "../../../src/cli/commands/rm"
@@ -73,6 +73,43 @@ describe("rm", () => {
     await rm.execute(["a", "--force"], ioFor(models, server.url))
     expect(server.stopped).toEqual(["a:latest"])
     expect(await models.names()).toEqual([])
+  })
+
+  test("deletes an installed model whose manifest is damaged, with its files", async () => {
+    using models = new ModelsFolder()
+    await models.install("a", { "m.gguf": "only of this one", "shared.txt": "of both" })
+    await models.install("b", { "m.gguf": "of the other", "shared.txt": "of both" })
+    const path = join(models.path, "manifests/registry.ollama.ai/library/a/latest.json")
+    writeFileSync(path, `${readFileSync(path, "utf8")}}`)
+    const blobs = () => models.files("blobs").length
+    expect(blobs()).toBe(3)
+    const io = ioFor(models)
+    await rm.execute(["A"], io)
+    expect(io.out).toBe("deleted 'A:latest' (installed, its manifest was damaged)\n")
+    expect(existsSync(path)).toBeFalse()
+    expect([await models.names(), blobs()]).toEqual([["b:latest"], 2])
+    await expect(rm.execute(["a"], ioFor(models))).rejects.toThrow("model 'a' not found")
+  })
+
+  test("deletes a link that leads to nothing", async () => {
+    using models = new ModelsFolder()
+    const path = join(models.path, "gone.gguf")
+    mkdirSync(models.path)
+    symlinkSync("/no/where.gguf", path)
+    const io = ioFor(models)
+    await rm.execute(["gone"], io)
+    expect(io.out).toBe(`deleted 'gone' (${path})\n`)
+    expect(readdirSync(models.path)).not.toContain("gone.gguf")
+  })
+
+  test("does not delete a damaged manifest whose model is running", async () => {
+    using models = new ModelsFolder()
+    await models.install("a", { "m.gguf": "content" })
+    writeFileSync(join(models.path, "manifests/registry.ollama.ai/library/a/latest.json"), "{}")
+    using server = startChatServer({ loaded: [{ ...loadedModel, name: "a:latest", id: "0123" }] })
+    await expect(rm.execute(["A"], ioFor(models, server.url))).rejects.toThrow(
+      "model 'A:latest' is running at",
+    )
   })
 
   test("does not mind a server that runs another model of that name", async () => {

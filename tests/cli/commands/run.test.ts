@@ -134,6 +134,16 @@ describe("one answer", () => {
 })
 
 describe("a model on a server", () => {
+  test("has settings of its own, which is said of flags that would set them", async () => {
+    using server = startChatServer()
+    const io = fakeIo({ input: "" })
+    await run.execute(["smol", "hi", "--ctx", "4096", "--log-level", "info", "--host", server.url], io)
+    expect(io.err).toBe(
+      `warning: --ctx, --log-level have no effect: the server at ${server.url} has its own settings\n`,
+    )
+    expect(io.out).toBe("Hello, world\n")
+  })
+
   test("is found by the server's own rule for names", async () => {
     using server = startChatServer()
     for (const name of ["smol", "SMOL", "Smol:latest"]) {
@@ -163,6 +173,11 @@ describe("a model on a server", () => {
 
 describe("run refuses", () => {
   test.each([
+    [
+      ["smol", "hi", "--min-tokens", "9", "--max-tokens", "5", "--port", "1"],
+      { input: "" },
+      "min_tokens must be at most max_tokens (5), got 9",
+    ],
     [["smol"], { input: "  \n" }, "run needs a PROMPT here"],
     [["smol", "--json"], { isTerminal: true }, "run needs a PROMPT here"],
     [[], { isTerminal: true }, "run needs MODEL [PROMPT…]; see 'xllm run --help'"],

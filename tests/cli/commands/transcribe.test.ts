@@ -47,9 +47,9 @@ describe("transcribe", () => {
   })
 
   test("asks as the flags say", async () => {
-    const flags = ["--language", "DE", "--translate"]
+    const flags = ["--language", "German", "--translate"]
     const { request } = await transcribed(["FILE", ...flags])
-    expect(request).toMatchObject({ task: "translate", language: "de" })
+    expect(request).toMatchObject({ task: "translate", language: "German" })
   })
 
   test.each([
@@ -70,8 +70,8 @@ describe("transcribe", () => {
       duration: 2,
       text: "Hello world.",
       segments: [
-        { id: 0, start: 0, end: 1, text: "Hello" },
-        { id: 1, start: 1, end: 2, text: "world." },
+        { id: 0, start: 0, end: 1, text: "Hello", temperature: 0, compression_ratio: 0.385 },
+        { id: 1, start: 1, end: 2, text: "world.", temperature: 0, compression_ratio: 0.429 },
       ],
       usage: { type: "duration", seconds: 2 },
       timings: { queue_ms: 3, load_ms: 4, work_ms: 500 },
@@ -92,6 +92,19 @@ describe("transcribe", () => {
     await transcribe.execute(["ears", file, "--json", "--words", "--host", url], io)
     expect(JSON.parse(io.out)).toMatchObject({ words })
     expect(engine.transcriptions[0]?.request.wordTimes).toBe(true)
+  })
+
+  test.each([[[]], [["--format", "srt"]], [["--json"]]])("prints warnings apart, with %j", async (flags) => {
+    const { url, engine } = await mediaServer()
+    engine.transcriptionScript = async function* () {
+      yield { type: "segment", segment: { index: 0, seek: 0, start: 0, end: 1, text: "Hi" } }
+      const warnings = ["the header lies", "no words"]
+      yield { type: "done", language: "en", usage: { audioSeconds: 1 }, timings: TIMINGS, warnings }
+    }
+    const io = fakeIo({ input: "sound" })
+    await transcribe.execute(["ears", "-", ...flags, "--host", url], io)
+    expect(io.err).toBe("warning: the header lies\nwarning: no words\n")
+    expect(io.out).toContain("Hi")
   })
 
   test("cannot steer a terminal", async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
-import { clip, layOut, rowAfterResize } from "../../../src/cli/repl/layout"
+import { clip, layOutLine, rowAfterResize } from "../../../src/cli/repl/layout"
 
 const at = (text: string, cursor: number, columns: number) =>
-  layOut({ prompt: ">>> ", continued: "... ", text, cursor, columns })
+  layOutLine({ prompt: ">>> ", continued: "... ", text, cursor, columns })
 
 describe("rows of a terminal", () => {
   test("are broken where the terminal ends", () => {

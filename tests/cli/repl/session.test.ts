@@ -1,51 +1,58 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { AnswerEvent, AnswerSource, ChatTurn } from "../../../src/cli/client/answers"
+import type { ModelRunner } from "../../../src/cli/client/runner"
 import { Conversation } from "../../../src/cli/repl/conversation"
 import { History } from "../../../src/cli/repl/history"
 import { Session } from "../../../src/cli/repl/session"
 import type { Entry } from "../../../src/cli/repl/terminal"
-import type { ModelTexts } from "../../../src/cli/show/model-texts"
-import type { ModelFacts } from "../../../src/cli/show/show-text"
+import type { ChatRequest } from "../../../src/domain/chat"
 import { textOf } from "../../../src/domain/content"
+import type { ModelFacts } from "../../../src/domain/model"
+import type { AnswerEvent, ModelBackend } from "../../../src/engine/contract"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { ModelNotFound } from "../../../src/errors/model"
 import { Cancelled, ContextLengthExceeded, Unsupported } from "../../../src/errors/request"
-import type { InstructionBody } from "../../../src/formats/modelfile/parse"
+import type { Store } from "../../../src/store/contract"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { FakeTerminal } from "../../support/fakes/fake-terminal"
-import { tempFolder } from "../../support/temp-folder"
+import { ModelsFolder } from "../../support/files/models-folder"
 
 /** Answers every question with its words in capitals; `crash` breaks down and `forever` never ends. */
-class EchoAnswers implements AnswerSource {
-  readonly isRemote = false
-  readonly turns: ChatTurn[] = []
+class EchoModels implements ModelRunner, ModelBackend {
+  readonly backend = this
+  readonly turns: ChatRequest[] = []
   readonly loaded: string[] = []
-  saved: { base: string; instructions: readonly InstructionBody[] } | undefined
+  readonly #store: Store
   /** In tokens, of which every letter is one. */
   context = 8192
+  warnings: readonly string[] = []
+
+  constructor(store: Store) {
+    this.#store = store
+  }
 
   async find(model: string): Promise<string> {
     if (model === "nope") throw new ModelNotFound(model)
     return model
   }
 
-  async load(model: string): Promise<void> {
+  async preload(model: string): Promise<void> {
     this.loaded.push(model)
   }
 
-  async *answer(turn: ChatTurn, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
-    this.turns.push(turn)
-    const question = textOf(turn.messages.at(-1)?.content ?? "")
-    const length = turn.messages.reduce((sum, { content }) => sum + textOf(content).length, 0)
+  async *chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+    this.turns.push(request)
+    const question = textOf(request.messages.at(-1)?.content ?? "")
+    const length = request.messages.reduce((sum, { content }) => sum + textOf(content).length, 0)
     if (length > this.context) throw new ContextLengthExceeded(length, this.context, "messages")
-    if (question === "half a crash") yield { type: "text", text: "HALF" }
+    if (question === "half a crash") yield { type: "delta", part: "text", text: "HALF" }
     if (question.endsWith("crash")) throw new WorkerCrashed("smol", "was killed by SIGKILL", [])
+    yield { type: "prompt", warnings: this.warnings }
     const room = this.context - length + 1
-    yield { type: "text", text: question.toUpperCase().slice(0, room) }
+    yield { type: "delta", part: "text", text: question.toUpperCase().slice(0, room) }
     while (question === "forever") {
       if (signal.aborted) throw new Cancelled()
-      yield { type: "text", text: "." }
+      yield { type: "delta", part: "text", text: "." }
     }
     yield { type: "finish", reason: question.length < room ? "stop" : "length" }
     yield {
@@ -59,42 +66,54 @@ class EchoAnswers implements AnswerSource {
     return this.context
   }
 
-  async models(): Promise<readonly string[]> {
-    return ["smol", "other"]
+  async list() {
+    return [{ name: "smol" }, { name: "other" }]
   }
 
-  async facts(): Promise<ModelFacts> {
-    const capabilities = ["completion"]
-    const lengths = { contextLength: 8192, embeddingLength: 64 }
+  async show(name: string): Promise<ModelFacts> {
     return {
-      kind: "text",
+      name,
+      kind: name === "voice" ? "image" : "text",
       architecture: "llama",
       parameterCount: 1000,
       quantization: "F32",
-      capabilities,
-      ...lengths,
+      capabilities: ["completion"],
+      contextLength: 8192,
+      embeddingLength: 64,
+      components: [],
+      chatTemplate: "{{ x }}",
+      defaults: {
+        system: "Be kind.",
+        messages: [{ role: "user", content: "Q" }],
+        sampling: { topK: 9 },
+        stop: ["a"],
+      },
     }
   }
 
-  async texts(model: string): Promise<ModelTexts> {
-    const messages = [{ role: "user", content: "Q" } as const]
-    return {
-      from: model,
-      system: "Be kind.",
-      template: "{{ x }}",
-      messages,
-      parameters: { top_k: 9, stop: ["a"] },
-    }
+  async fromOf(model: string): Promise<string> {
+    return model
   }
 
-  async save(base: string, name: string, instructions: readonly InstructionBody[]): Promise<string> {
-    this.saved = { base, instructions }
-    return `${name}:latest`
+  async openStore(): Promise<Store> {
+    return this.#store
   }
 
   async setContextLength(tokens: number): Promise<void> {
     if (tokens > 100_000) throw new Unsupported("too much")
     this.context = tokens
+  }
+
+  speak = () => this.#nothing()
+  transcribe = () => this.#nothing()
+  generateImage = () => this.#nothing()
+
+  #nothing(): never {
+    throw new Error("it only chats")
+  }
+
+  async stop(): Promise<boolean> {
+    return false
   }
 
   async close(): Promise<void> {}
@@ -104,28 +123,36 @@ const CTRL_C: Entry = { type: "interrupt", wasEmpty: true }
 const CTRL_C_ON_TEXT: Entry = { type: "interrupt", wasEmpty: false }
 
 function talk(...entries: (string | Entry)[]) {
-  return talkTo(new EchoAnswers(), entries)
+  return talkTo({}, entries)
 }
 
 /** With a context of so many letters. */
 function talkIn(context: number, ...entries: string[]) {
-  return talkTo(Object.assign(new EchoAnswers(), { context }), entries)
+  return talkTo({ context }, entries)
 }
 
-async function talkTo(source: EchoAnswers, entries: readonly (string | Entry)[]) {
-  using folder = tempFolder()
+async function talkTo(
+  change: Partial<Pick<EchoModels, "context" | "warnings">>,
+  entries: readonly (string | Entry)[],
+) {
+  using models = new ModelsFolder()
+  if (entries.some((entry) => typeof entry === "string" && entry.startsWith("/save"))) {
+    await models.installTiny("smol")
+  }
+  const source = Object.assign(new EchoModels(models.store), change)
   const terminal = new FakeTerminal(entries)
   terminal.onWrite = (text, pressCtrlC) => {
     if (text === ".") pressCtrlC()
   }
   const io = fakeIo({ columns: 200 })
   const conversation = new Conversation({ model: "smol", system: "", parameters: {}, isVerbose: false })
-  const history = new History(join(folder.path, "history"))
-  await new Session({ conversation, source, terminal, history, io }).run()
-  return { source, terminal, io, conversation, history: await history.load() }
+  const history = new History(join(models.home, "history"))
+  await new Session({ conversation, runner: source, terminal, history, io }).run()
+  const saved = await models.store.manifest("mine").catch(() => undefined)
+  return { source, terminal, io, conversation, saved, history: await history.load() }
 }
 
-const contents = (turn: ChatTurn | undefined) =>
+const contents = (turn: ChatRequest | undefined) =>
   turn?.messages.map(({ role, content }) => `${role}: ${content}`)
 
 describe("a conversation", () => {
@@ -181,6 +208,11 @@ describe("a conversation", () => {
 
 describe("an answer", () => {
   const words = "one two three four five six seven eight nine ".repeat(5).trim()
+
+  test("is preceded by warnings, each shown once", async () => {
+    const { io } = await talkTo({ warnings: ["its template is built in"] }, ["one", "two"])
+    expect(io.err).toBe("Warning: its template is built in\n\n")
+  })
 
   test("has its lines broken between words, unless that is switched off", async () => {
     const { terminal } = await talk(words, "/set nowordwrap", words, "/set wordwrap")
@@ -267,7 +299,7 @@ describe("commands of a conversation", () => {
 
   test("/set parameter changes the next answers", async () => {
     const { source, terminal } = await talk("/set parameter temperature 0", "one", "/show parameters")
-    expect(source.turns[0]?.options.sampling).toEqual({ temperature: 0 })
+    expect(source.turns[0]?.sampling).toEqual({ temperature: 0 })
     expect(terminal.shown).toContain("Set parameter 'temperature' to '0'")
     expect(terminal.shown).toContain("temperature    0\n")
   })
@@ -275,7 +307,7 @@ describe("commands of a conversation", () => {
   test("a wrong parameter is an error, and nothing changes", async () => {
     const { source, io } = await talk("/set parameter temperature hot", "one")
     expect(io.err).toBe("Error: temperature must be a number from 0 to 2, got 'hot'\n")
-    expect(source.turns[0]?.options.sampling).toEqual({})
+    expect(source.turns[0]?.sampling).toEqual({})
   })
 
   test("/set verbose shows how long answers take, /set quiet does not", async () => {
@@ -342,7 +374,7 @@ describe("commands of a conversation", () => {
   })
 
   test("/save makes a model of what was set and said", async () => {
-    const { source, terminal } = await talk(
+    const { saved, terminal } = await talk(
       "/set system Be brief.",
       "/set parameter max_tokens 9",
       "/set parameter mirostat 1",
@@ -350,20 +382,24 @@ describe("commands of a conversation", () => {
       "one",
       "/save mine",
     )
-    expect(source.saved).toEqual({
-      base: "smol",
-      instructions: [
-        { type: "system", value: "Be brief." },
-        { type: "parameter", name: "num_predict", value: 9 },
-        { type: "parameter", name: "num_ctx", value: 200 },
-        { type: "message", role: "user", content: "Q" },
-        { type: "message", role: "user", content: "one" },
-        { type: "message", role: "assistant", content: "ONE" },
+    expect(saved).toMatchObject({
+      system: "Be brief.",
+      parameters: { num_predict: 9, num_ctx: 200 },
+      messages: [
+        { role: "user", content: "Q" },
+        { role: "user", content: "one" },
+        { role: "assistant", content: "ONE" },
       ],
     })
     expect(terminal.shown).toContain(
-      "Not model parameters, left out: mirostat\nCreated new model 'mine:latest'\n",
+      "Not model parameters, ignored: mirostat\nCreated new model 'mine:latest'\n",
     )
+  })
+
+  test("/load of a model of another kind names the command for it", async () => {
+    const { io, source } = await talk("/load voice")
+    expect(io.err).toBe(`Error: 'voice' is an image model; use 'xllm image voice "prompt"'\n`)
+    expect(source.loaded).toEqual([])
   })
 
   test("a mistake is said and not sent", async () => {

@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { LiveConfiguration } from "../../../src/cli/serve/reload"
-import type { Inputs } from "../../../src/config/load"
-import { accessSettings, gatherInputs } from "../../../src/config/settings"
+import { readSettings, type Settings } from "../../../src/config/resolve"
 import { createLogger } from "../../../src/log/logger"
 import { tempFolder } from "../../support/temp-folder"
 
@@ -15,14 +14,14 @@ beforeEach(() => {
 })
 afterEach(() => folder[Symbol.dispose]())
 
-async function start(text: string, flags: Inputs["flags"] = {}) {
+async function start(text: string, flags: Settings["inputs"]["flags"] = {}) {
   writeFileSync(path, text)
   const lines: string[] = []
-  const applied: Inputs[] = []
-  const inputs = await gatherInputs(flags, { XLLM_HOME: folder.path })
+  const applied: Settings[] = []
+  const settings = await readSettings(flags, { XLLM_HOME: folder.path })
   const logged = Promise.withResolvers<void>()
   const configuration = new LiveConfiguration({
-    inputs,
+    settings,
     flags,
     log: createLogger({
       level: "debug",
@@ -65,8 +64,8 @@ describe("a file that is read again", () => {
         settings: ["server.port"],
       },
     ])
-    expect(applied.map((inputs) => accessSettings(inputs).allowedHosts)).toEqual([["box"]])
-    expect(accessSettings(configuration.inputs).allowedHosts).toEqual(["box"])
+    expect(applied.map(({ access }) => access.allowedHosts)).toEqual([["box"]])
+    expect(configuration.settings.access.allowedHosts).toEqual(["box"])
   })
 
   test("changes nothing where it says the same, or a flag is stronger", async () => {
@@ -81,7 +80,7 @@ describe("a file that is read again", () => {
     writeFileSync(path, "server: {allowed_hots: [other]}")
     await configuration.reload()
     expect(applied).toEqual([])
-    expect(accessSettings(configuration.inputs).allowedHosts).toEqual(["box"])
+    expect(configuration.settings.access.allowedHosts).toEqual(["box"])
     expect(events()).toEqual([
       {
         level: "error",
@@ -93,9 +92,9 @@ describe("a file that is read again", () => {
 
   test("is noticed when it is the first one, in a home that there was not", async () => {
     const home = join(folder.path, "new")
-    const { promise: applied, resolve } = Promise.withResolvers<Inputs>()
+    const { promise: applied, resolve } = Promise.withResolvers<Settings>()
     const configuration = new LiveConfiguration({
-      inputs: await gatherInputs({}, { XLLM_HOME: home }),
+      settings: await readSettings({}, { XLLM_HOME: home }),
       flags: {},
       log: createLogger({ level: "off" }),
       apply(next) {
@@ -105,7 +104,7 @@ describe("a file that is read again", () => {
     })
     using _watch = configuration.watch()
     writeFileSync(join(home, "config.json"), '{"server": {"allowed_hosts": ["box"]}}')
-    expect(accessSettings(await applied).allowedHosts).toEqual(["box"])
+    expect((await applied).access.allowedHosts).toEqual(["box"])
   })
 
   test("is noticed when it is written", async () => {

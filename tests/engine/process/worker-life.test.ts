@@ -22,7 +22,7 @@ function message(error: unknown): string {
 test("a worker that dies in mid-stream fails its streams with its last words, and the next request gets another", async () => {
   const { engine, logged } = testEngine()
   const bystander = new Client(engine, "hold")
-  await bystander.until("text")
+  await bystander.until("delta")
   const crashing = new Client(engine, "crash")
   const failures = [await crashing.failure(), await bystander.failure()]
   for (const failure of failures) {
@@ -30,7 +30,7 @@ test("a worker that dies in mid-stream fails its streams with its last words, an
     expect(message(failure)).toContain("ended with exit code 7")
     expect(message(failure)).toContain("CUDA error: out of memory | fatal: no more")
   }
-  expect(crashing.events.some((event) => event.type === "text")).toBe(true)
+  expect(crashing.events.some((event) => event.type === "delta")).toBe(true)
   expect(logged.find((entry) => entry.event === "worker crashed")).toMatchObject({
     level: "error",
     model: "m",
@@ -41,7 +41,7 @@ test("a worker that dies in mid-stream fails its streams with its last words, an
 test("a killed worker costs only the requests that ran; those that waited get the next worker", async () => {
   const { engine, pid } = testEngine({ slots: 1 })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const waiting = [new Client(engine, "say 1"), new Client(engine, "say 1")]
   for (const client of waiting) await client.until("queued")
   const first = pid()
@@ -164,7 +164,7 @@ test("a stream that takes longer than a step may is not ended as long as its ste
 test("a worker that is stopped (SIGSTOP) in mid-stream is killed, and the next request gets another", async () => {
   const { engine, pid } = testEngine({ limits: { stepMs: 1500, stepFactor: 2 } })
   const client = new Client(engine, "hold")
-  await client.until("text")
+  await client.until("delta")
   const stopped = pid()
   process.kill(stopped, "SIGSTOP")
   const failure = await client.failure()
@@ -177,7 +177,7 @@ test("a worker that is stopped (SIGSTOP) in mid-stream is killed, and the next r
 test("a worker that hangs in a step is killed; requests that waited get the next one", async () => {
   const { engine } = testEngine({ slots: 1, limits: { stepMs: 1500, stepFactor: 2 } })
   const hanging = new Client(engine, "hang")
-  await hanging.until("text")
+  await hanging.until("delta")
   const waiting = new Client(engine, "say 1")
   await waiting.until("queued")
   expect(await hanging.failure()).toBeInstanceOf(WorkerUnresponsive)
@@ -187,7 +187,7 @@ test("a worker that hangs in a step is killed; requests that waited get the next
 test("how long a step may take is a setting of its model", async () => {
   const { engine } = testEngine({ models: { m: { settings: { stepTimeoutSeconds: 1 } } } })
   const hanging = new Client(engine, "hang")
-  await hanging.until("text")
+  await hanging.until("delta")
   expect(message(await hanging.failure())).toContain("for longer than the limit of 1 s")
 })
 
@@ -206,7 +206,7 @@ test("no slot is lost by random cancels, failures and crashes", async () => {
   await engine.preload("m", NEVER)
   expect(engine.loaded()[0]).toMatchObject({ activeRequests: 0, queuedRequests: 0 })
   const held = Array.from({ length: slots }, () => new Client(engine, "hold"))
-  for (const client of held) await client.until("text")
+  for (const client of held) await client.until("delta")
   const next = new Client(engine, "say 1")
   await next.until("queued")
   expect(engine.loaded()[0]).toMatchObject({
@@ -230,9 +230,9 @@ test("no slot is lost by random cancels, failures and crashes", async () => {
 
 /** Leaves after the first load event, the queue, or a text; one that the crash met first ends with it. */
 async function leaveAfter(client: Client, byAbort: boolean, moment: number): Promise<string | undefined> {
-  const type = (["loading", "queued", "text"] as const)[moment] ?? "text"
+  const type = (["loading", "queued", "delta"] as const)[moment] ?? "delta"
   try {
-    await client.until(type === "queued" ? "text" : type)
+    await client.until(type === "queued" ? "delta" : type)
   } catch (error) {
     return codeOf(error)
   }

@@ -58,7 +58,7 @@ async function run(
     const events = await Array.fromAsync(engine.complete(request, new AbortController().signal))
     const [loaded] = engine.loaded()
     if (loaded === undefined) throw new Error("nothing is loaded")
-    return { loaded, text: events.map((event) => (event.type === "text" ? event.text : "")).join("") }
+    return { loaded, text: events.map((event) => (event.type === "delta" ? event.text : "")).join("") }
   } finally {
     await engine.close()
   }

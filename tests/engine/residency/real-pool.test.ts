@@ -50,7 +50,7 @@ test("real workers: the idle one goes for a third where two fit, and a busy one 
     expect(names(engine)).toEqual(["a", "c"])
 
     const busy = new Client(engine, "hold", 1, { ...completion("hold"), model: "a", maxTokens: 400 })
-    await busy.until("text")
+    await busy.until("delta")
     await use(engine, "b")
     expect(names(engine)).toEqual(["a", "b"])
     busy.abort()
@@ -63,7 +63,7 @@ test("real workers: where one model may be loaded a request waits for the busy o
   const engine = realEngine(folder, { settings: SETTINGS, memory: { maxModels: 1, headroomBytes: 0 } })
   try {
     const busy = new Client(engine, "hold", 1, { model: "a", maxTokens: 200 })
-    await busy.until("text")
+    await busy.until("delta")
     const waiting = new Client(engine, "hold", 1, { model: "b", maxTokens: 4 })
     await waiting.until("queued")
     const events = await busy.rest()

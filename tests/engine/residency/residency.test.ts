@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { ManagedEngine } from "../../../src/engine"
 import { XllmError } from "../../../src/errors/base"
 import { tempFolder } from "../../support/temp-folder"
-import { Client, isAlive, SETTINGS, testEngine } from "../../support/test-engine"
+import { Client, isAlive, Reader, SETTINGS, speech, testEngine } from "../../support/test-engine"
 
 const NEVER = new AbortController().signal
 const MIB = 1024 ** 2
@@ -42,7 +42,7 @@ test("what a worker takes while it works is shown, and counts for the next load"
 test("busy models stay: the request learns its position, and gets the room of the first that is done", async () => {
   const { engine, release } = testEngine({ models: THREE, memory: ROOM_FOR_TWO })
   const busy = ["a", "b"].map((model) => new Client(engine, "hold", 1, { model }))
-  for (const client of busy) await client.until("text")
+  for (const client of busy) await client.until("delta")
   const waiting = [1, 2].map(() => new Client(engine, "say 1", 1, { model: "c" }))
   expect((await waiting[0]?.until("queued"))?.position).toBe(0)
   expect((await waiting[1]?.until("queued"))?.position).toBe(1)
@@ -56,15 +56,15 @@ test("busy models stay: the request learns its position, and gets the room of th
 test("a model that another waits for starts nothing new, and has its turn again afterwards", async () => {
   const { engine, release } = testEngine({ models: THREE, memory: { maxModels: 1, headroomBytes: 0 } })
   const running = new Client(engine, "hold", 1, { model: "a" })
-  await running.until("text")
+  await running.until("delta")
   const newcomer = new Client(engine, "hold", 1, { model: "b" })
   await newcomer.until("queued")
   const late = new Client(engine, "say 1", 1, { model: "a" })
   await late.until("queued")
   release("a")
-  await newcomer.until("text")
+  await newcomer.until("delta")
   expect(names(engine)).toEqual(["b"])
-  expect(late.events.some((event) => event.type === "text")).toBe(false)
+  expect(late.events.some((event) => event.type === "delta")).toBe(false)
   release("b")
   expect((await late.rest()).at(-1)?.type).toBe("done")
 })
@@ -72,7 +72,7 @@ test("a model that another waits for starts nothing new, and has its turn again 
 test("a request that gives up waiting for room changes nothing", async () => {
   const { engine } = testEngine({ models: THREE, memory: { maxModels: 1, headroomBytes: 0 } })
   const running = new Client(engine, "hold", 1, { model: "a" })
-  await running.until("text")
+  await running.until("delta")
   const newcomer = new Client(engine, "say 1", 1, { model: "b" })
   await newcomer.until("queued")
   newcomer.abort()
@@ -118,7 +118,7 @@ test("a request decides how long its model stays: 0 ends it at once, null keeps 
   await new Client(engine, "say 1", 1, { keepAliveSeconds: null }).rest()
   expect(engine.loaded()[0]?.expiresAt).toBeNull()
   const [first, last] = [new Client(engine, "hold"), new Client(engine, "say 1", 1, { keepAliveSeconds: 0 })]
-  await first.until("text")
+  await first.until("delta")
   await last.rest()
   expect(engine.loaded()).toMatchObject([{ activeRequests: 1 }])
   first.abort()
@@ -207,6 +207,23 @@ test("plans are made for simulated GPUs, one model each, and computed on the CPU
       },
     },
   ])
+})
+
+test("a change of the positions' scale needs a new load of text models, and of no others", async () => {
+  const { engine } = testEngine({ models: { a: {}, joe: { kind: "tts" } } })
+  await use(engine, "a")
+  await new Reader((signal) => engine.speak(speech("say 1", "joe"), signal)).rest()
+  const of = (settings: object) => () => ({ ...SETTINGS, ...settings })
+  expect(engine.reconfigure({ settingsOf: of({}) })).toEqual([])
+  for (const change of [
+    { ropeScaling: "yarn" },
+    { ropeFreqBase: 1e6 },
+    { ropeFreqScale: 0.5 },
+    { yarnOriginalContext: 4096 },
+    { kvTypeK: "q8_0" },
+  ])
+    expect(engine.reconfigure({ settingsOf: of(change) })).toEqual(["a"])
+  expect(engine.reconfigure({ settingsOf: of({ decodeThreads: 1 }) })).toEqual(["a", "joe"])
 })
 
 test("what the configuration says anew counts at once, but a loaded model stays as it is", async () => {
@@ -308,7 +325,7 @@ test("a crash degrades the server until the model is loaded again", async () => 
 test("drain lets what has started finish, and turns away what waits and what comes", async () => {
   const { engine, release } = testEngine({ slots: 1 })
   const [running, waiting] = [new Client(engine, "hold"), new Client(engine, "say 1")]
-  await running.until("text")
+  await running.until("delta")
   await waiting.until("queued")
   const drained = engine.drain(60_000)
   expect(await waiting.failure()).toMatchObject({ code: "stopping", status: 503 })
@@ -323,7 +340,7 @@ test("drain lets what has started finish, and turns away what waits and what com
 test("drain ends what does not finish in time", async () => {
   const { engine } = testEngine()
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   await engine.drain(50)
   expect(await running.failure()).toMatchObject({ code: "stopping" })
   expect(engine.loaded()).toEqual([])
@@ -342,7 +359,7 @@ test("a drain with nothing to finish is over at once, also while a model loads",
 test("a request waits no longer than it may, and is told when to come back", async () => {
   const { engine } = testEngine({ slots: 1, queueTimeoutMs: 60_000 })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const waiting = new Client(engine, "say 1", 1, { queueTimeoutMs: 30 })
   const failure = await waiting.failure()
   expect(failure).toBeInstanceOf(XllmError)

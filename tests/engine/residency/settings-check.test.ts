@@ -42,6 +42,27 @@ function faultOf(
   }
 }
 
+describe("scaled positions", () => {
+  test("have a scale only where they are scaled", () => {
+    expect(faultOf({ ropeScaling: "none", ropeFreqScale: 0.5 })).toBe(
+      "rope_freq_scale 0.5 has no effect with rope_scaling none; " +
+        "set --rope-scaling to linear or yarn, or leave out --rope-freq-scale",
+    )
+    expect(faultOf({ ropeScaling: "none", ropeFreqScale: 1 })).toBeUndefined()
+    for (const ropeScaling of ["linear", "yarn", null] as const)
+      expect(faultOf({ ropeScaling, ropeFreqScale: 0.5 })).toBeUndefined()
+  })
+
+  test("have an original context only with YaRN, which may be the file's own", () => {
+    for (const ropeScaling of ["none", "linear"] as const)
+      expect(faultOf({ ropeScaling, yarnOriginalContext: 4096 })).toBe(
+        `yarn_orig_ctx has no effect with rope_scaling ${ropeScaling}; set --rope-scaling to yarn, or leave out --yarn-orig-ctx`,
+      )
+    for (const ropeScaling of ["yarn", null] as const)
+      expect(faultOf({ ropeScaling, yarnOriginalContext: 4096 })).toBeUndefined()
+  })
+})
+
 describe("flash attention and the types of the cache", () => {
   test("values in blocks need it", () => {
     expect(faultOf({ kvTypeV: "q4_0", flashAttention: "off" })).toBe(

@@ -10,9 +10,16 @@ interface Scene {
   readonly loaded?: readonly LoadedModel[]
   readonly settingsOf?: ContextReaderOptions["settingsOf"]
   readonly describe?: (name: string) => Promise<ModelDetails>
+  readonly availableBytes?: number
 }
 
-function scene({ models = { m: {} }, loaded = [], settingsOf = () => SETTINGS, describe }: Scene) {
+function scene({
+  models = { m: {} },
+  loaded = [],
+  settingsOf = () => SETTINGS,
+  describe,
+  availableBytes = 64 * 1024 ** 3,
+}: Scene) {
   const details = Object.entries(models).map(
     ([name, more]) => ({ ...detailsOf(name, { id: name }), ...more }) as ModelDetails,
   )
@@ -29,6 +36,7 @@ function scene({ models = { m: {} }, loaded = [], settingsOf = () => SETTINGS, d
     },
     settingsOf,
     loaded: () => loaded,
+    available: () => ({ systemBytes: availableBytes, gpus: [] }),
   })
   const summaries: readonly ModelSummary[] = details
   return { described, read: async () => Object.fromEntries(await reader.read(summaries)) }

@@ -30,7 +30,10 @@ describe("a prompt that cannot fit", () => {
       code: "context_length_exceeded",
       status: 400,
       param: "prompt",
-      details: { n_prompt_tokens: 1025, n_ctx: 1024 },
+      details: { n_prompt_tokens: 1025, n_ctx: 1024, is_lower_bound: true },
+      message: expect.stringContaining(
+        "1024 tokens: the prompt has at least 1025; shorten it, or load the model",
+      ),
     })
     expect(engine.status().queue).toMatchObject({ running: 0, waiting: 0 })
     const ids = Array(1025).fill(1)

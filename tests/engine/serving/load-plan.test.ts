@@ -105,7 +105,7 @@ describe("a text model that failed to load for want of memory", () => {
       settings: wanted,
       details,
       memory,
-      kv: planCache(details, wanted, memory.systemBytes),
+      kv: planCache(details, wanted, { freeBytes: memory.systemBytes }),
     }
   }
 

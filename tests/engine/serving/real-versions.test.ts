@@ -27,12 +27,12 @@ test("real workers: what is in the models directory answers the next request, an
   try {
     const first = await answerOf(engine, ASKED)
     const running = new Client(engine, "hold", 1, { ...ASKED, maxTokens: 900 })
-    await running.until("text")
+    await running.until("delta")
     replace(path, 2)
     const second = await answerOf(engine, ASKED)
     expect(second).not.toBe(first)
     expect((await running.rest()).at(-1)).toMatchObject({ type: "done", usage: { completionTokens: 900 } })
-    const text = running.events.map((event) => (event.type === "text" ? event.text : "")).join("")
+    const text = running.events.map((event) => (event.type === "delta" ? event.text : "")).join("")
     expect(text.startsWith(first)).toBe(true)
     await until(() => engine.loaded().length === 1)
 

@@ -28,7 +28,7 @@ test("replicas are workers of their own that share one queue", async () => {
   ])
   expect(loaded[0]?.pid).not.toBe(loaded[1]?.pid)
   const running = [new Client(engine, "hold"), new Client(engine, "hold")]
-  for (const client of running) await client.until("text")
+  for (const client of running) await client.until("delta")
   const waiting = new Client(engine, "say 1")
   await waiting.until("queued")
   expect(engine.loaded()).toMatchObject([
@@ -43,7 +43,7 @@ test("a killed replica costs what ran in it; the other goes on and serves what w
   const { engine } = twoReplicas()
   const loaded = await bothReady(engine)
   const running = [new Client(engine, "hold"), new Client(engine, "hold")]
-  for (const client of running) await client.until("text")
+  for (const client of running) await client.until("delta")
   process.kill(loaded[0]?.pid ?? 0, "SIGKILL")
   expect(await running[0]?.failure()).toBeInstanceOf(WorkerCrashed)
   expect(engine.loaded()).toMatchObject([{ replica: 2, activeRequests: 1 }])
@@ -74,7 +74,7 @@ test("a request goes where its beginning is known, a new one to the least busy",
     return Array.fromAsync(engine.chat({ ...request, messages }, NEVER))
   }
   const held = new Client(engine, "hold")
-  await held.until("text")
+  await held.until("delta")
   await ask("say 3", "wolf ")
   expect(generated()).toEqual([1, 3])
   held.abort()

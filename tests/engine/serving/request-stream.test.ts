@@ -5,7 +5,7 @@ import { DecodeFailed } from "../../../src/errors/engine"
 import { Cancelled } from "../../../src/errors/request"
 import { completion } from "../../support/test-engine"
 
-const TEXT: GenerationEvent = { type: "text", choice: 0, text: "a", tokens: 1 }
+const TEXT: GenerationEvent = { type: "delta", choice: 0, part: "text", text: "a", tokens: 1 }
 
 function generation(signal = new AbortController().signal) {
   const begun: RequestStream[] = []

@@ -35,7 +35,7 @@ test("what runs in the old worker is finished there; who comes later gets the ne
   const models = shelf()
   const { engine, pid, heard } = testEngine({ models })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const old = pid()
   models["m"] = { id: "new" }
   await use(engine)
@@ -52,7 +52,7 @@ test("who waits for a slot of the old worker gets one of the new", async () => {
   const models = shelf()
   const { engine, pid } = testEngine({ models, slots: 1 })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const waiting = new Client(engine, "say 1")
   await waiting.until("queued")
   const old = pid()
@@ -82,7 +82,7 @@ test("where there is no room for both the new one waits until the old one has fi
   const models = shelf({ m: { id: "old", ramMiB: 1000, settings: { pinned: true } } })
   const { engine, pid } = testEngine({ models, memory: { limitBytes: 1500 * 1024 ** 2, headroomBytes: 0 } })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const old = pid()
   models["m"] = { ...models["m"], id: "new" }
   const waiting = new Client(engine, "say 1")
@@ -98,7 +98,7 @@ test("a version that comes back while its old worker still works gets a worker o
   const models = shelf()
   const { engine, pid, heard } = testEngine({ models })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const first = pid()
   models["m"] = { id: "new" }
   await use(engine)
@@ -116,7 +116,7 @@ test("a crash of an old worker is no problem of the new one", async () => {
   const models = shelf()
   const { engine, pid, heard } = testEngine({ models })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const old = pid()
   models["m"] = { id: "new" }
   await use(engine)
@@ -142,7 +142,7 @@ test("a model that has become one of another kind is asked for what it does now"
   const models = shelf()
   const { engine, pid } = testEngine({ models, slots: 1 })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   const waiting = new Client(engine, "say 1")
   await waiting.until("queued")
   const old = pid()
@@ -159,7 +159,7 @@ test("a model that was removed is not found by the next request, and its worker 
   const models = shelf({ m: { id: "old" }, other: {} })
   const { engine, pid, heard } = testEngine({ models })
   const running = new Client(engine, "hold")
-  await running.until("text")
+  await running.until("delta")
   await new Client(engine, "say 1", 1, { model: "other" }).rest()
   const worker = pid("m")
   delete models["m"]

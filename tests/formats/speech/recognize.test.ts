@@ -279,6 +279,18 @@ describe("Kokoro as sherpa-onnx publishes it", () => {
     expect(plan.espeak?.speakerLanguages).toEqual(["", "fr"])
   })
 
+  test("has Chinese voices only with a lexicon for them", async () => {
+    const chinese = {
+      ...files,
+      "model.onnx": graph({ version: 2, speaker_names: "af_bella,zf_xiaobei" }),
+      "tokens.txt": KOKORO_PUNCTUATION,
+      "lexicon-us-en.txt": "a b\n",
+    }
+    expect((await voice(chinese)).plan.espeak?.speakerLanguages).toEqual(["", "cmn"])
+    const { plan } = await voice({ ...chinese, "lexicon-zh.txt": "a b\n" })
+    expect(plan.espeak?.speakerLanguages).toEqual(["", ""])
+  })
+
   test.each([
     [
       "a table of another size",
@@ -332,6 +344,14 @@ describe("raw Kokoro", () => {
   test("without a tokenizer has the published symbols", async () => {
     const { plan } = await voice({ ...files, "tokenizer.json": {} })
     expect("content" in plan.tokens && plan.tokens.content).toContain("ə 83\n")
+  })
+
+  test("offers no voices for Chinese, which it could not speak", async () => {
+    const { description, plan } = await voice({ ...files, "voices/zf_xiaobei.bin": style(5) })
+    expect(description.speakers).toEqual(["af_alloy", "bm_lewis"])
+    expect(plan.addedMetadata).toMatchObject({ n_speakers: 2 })
+    const chinese = { "model.onnx": graph, "voices/zf_xiaobei.bin": style(5) }
+    expect(await refusal(chinese)).toMatch(/all of its voices speak Chinese, which takes a lexicon/)
   })
 
   test("is refused without voices", async () => {

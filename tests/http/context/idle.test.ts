@@ -85,7 +85,7 @@ test("the connection of a client that does not read is closed", async () => {
   const { post, seconds } = timed(async function* (): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 1 }
     for (let count = 0; count < 70; count++)
-      yield { type: "text", choice: 0, text: "x".repeat(1024 ** 2), tokens: 1 }
+      yield { type: "delta", choice: 0, part: "text", text: "x".repeat(1024 ** 2), tokens: 1 }
   })
   await post(CHAT, { messages: USER_HI, stream: true })
   await until(() => seconds.length > 1)

@@ -12,13 +12,98 @@ async function* eventsFrom(events: readonly GenerationEvent[]): AsyncGenerator<G
 /** Two choices whose texts come interleaved. */
 const TWO_CHOICES: readonly GenerationEvent[] = [
   { type: "prompt", tokens: 5 },
-  { type: "text", choice: 1, text: "B", tokens: 1 },
-  { type: "text", choice: 0, text: "A", tokens: 1 },
+  { type: "delta", choice: 1, part: "text", text: "B", tokens: 1 },
+  { type: "delta", choice: 0, part: "text", text: "A", tokens: 1 },
   { type: "finish", choice: 1, reason: "length", completionTokens: 1 },
-  { type: "text", choice: 0, text: "a", tokens: 1 },
+  { type: "delta", choice: 0, part: "text", text: "a", tokens: 1 },
   { type: "finish", choice: 0, reason: "stop", completionTokens: 2 },
   done(3),
 ]
+
+/** A choice that thinks, says something and calls two functions, beside one that calls another. */
+const PARTS: readonly GenerationEvent[] = [
+  { type: "prompt", tokens: 5 },
+  { type: "part-start", choice: 0, part: "reasoning" },
+  { type: "delta", choice: 0, part: "reasoning", text: "Hm", tokens: 1 },
+  { type: "part-start", choice: 1, part: "tool-call", id: "c0", name: "now" },
+  { type: "delta", choice: 1, part: "tool-call", text: "{}", tokens: 1 },
+  { type: "part-end", choice: 1, part: "tool-call" },
+  { type: "finish", choice: 1, reason: "tool_calls", completionTokens: 1 },
+  { type: "delta", choice: 0, part: "reasoning", text: "m.", tokens: 1 },
+  { type: "part-end", choice: 0, part: "reasoning" },
+  { type: "part-start", choice: 0, part: "text" },
+  { type: "delta", choice: 0, part: "text", text: "So:", tokens: 1 },
+  { type: "part-end", choice: 0, part: "text" },
+  { type: "part-start", choice: 0, part: "tool-call", id: "c1", name: "add" },
+  { type: "delta", choice: 0, part: "tool-call", text: '{"a":', tokens: 3 },
+  { type: "delta", choice: 0, part: "tool-call", text: "", tokens: 1 },
+  { type: "delta", choice: 0, part: "tool-call", text: "1}", tokens: 1 },
+  { type: "part-end", choice: 0, part: "tool-call" },
+  { type: "part-start", choice: 0, part: "tool-call", id: "c2", name: "mul" },
+  { type: "delta", choice: 0, part: "tool-call", text: "{}", tokens: 1 },
+  { type: "part-end", choice: 0, part: "tool-call" },
+  { type: "finish", choice: 0, reason: "tool_calls", completionTokens: 9 },
+  done(10),
+]
+
+describe("an answer with reasoning and tool calls", () => {
+  test("has them beside its text", async () => {
+    const { post } = fakeServer(() => eventsFrom(PARTS))
+    const call = (id: string, name: string, args: string) => ({
+      id,
+      type: "function",
+      function: { name, arguments: args },
+    })
+    expect((await jsonOf(post(PATH, { messages: USER_HI, n: 2 })))["choices"]).toEqual([
+      {
+        index: 0,
+        message: {
+          role: "assistant",
+          content: "So:",
+          refusal: null,
+          reasoning_content: "Hmm.",
+          tool_calls: [call("c1", "add", '{"a":1}'), call("c2", "mul", "{}")],
+        },
+        logprobs: null,
+        finish_reason: "tool_calls",
+      },
+      {
+        index: 1,
+        message: { role: "assistant", content: null, refusal: null, tool_calls: [call("c0", "now", "{}")] },
+        logprobs: null,
+        finish_reason: "tool_calls",
+      },
+    ])
+  })
+
+  test("streams them: a call's name first, its arguments as they come", async () => {
+    const { post } = fakeServer(() => eventsFrom(PARTS))
+    const chunks = chunksOf(await (await post(PATH, { messages: USER_HI, n: 2, stream: true })).text())
+    const deltas = chunks.flatMap((chunk) => chunk["choices"]).slice(2)
+    const begins = (index: number, id: string, name: string) => ({
+      tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }],
+    })
+    const goesOn = (index: number, text: string) => ({
+      tool_calls: [{ index, function: { arguments: text } }],
+    })
+    expect(deltas).toEqual(
+      [
+        [0, { reasoning_content: "Hm" }],
+        [1, begins(0, "c0", "now")],
+        [1, goesOn(0, "{}")],
+        [1, {}, "tool_calls"],
+        [0, { reasoning_content: "m." }],
+        [0, { content: "So:" }],
+        [0, begins(0, "c1", "add")],
+        [0, goesOn(0, '{"a":')],
+        [0, goesOn(0, "1}")],
+        [0, begins(1, "c2", "mul")],
+        [0, goesOn(1, "{}")],
+        [0, {}, "tool_calls"],
+      ].map(([index, delta, reason = null]) => ({ index, delta, logprobs: null, finish_reason: reason })),
+    )
+  })
+})
 
 const EURO = [0xe2, 0x82, 0xac]
 
@@ -275,8 +360,8 @@ describe("a stream", () => {
     const { post } = fakeServer(() =>
       eventsFrom([
         { type: "prompt", tokens: 1 },
-        { type: "text", choice: 0, text: "x", tokens: 1, ids: [7] },
-        { type: "text", choice: 0, text: "", tokens: 0, ids: [] },
+        { type: "delta", choice: 0, part: "text", text: "x", tokens: 1, ids: [7] },
+        { type: "delta", choice: 0, part: "text", text: "", tokens: 0, ids: [] },
         { type: "finish", choice: 0, reason: "length", completionTokens: 1 },
         done(1),
       ]),

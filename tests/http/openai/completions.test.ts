@@ -57,8 +57,8 @@ describe("with return_tokens", () => {
   /** Two tokens and the one that ends the answer, whose text is none. */
   const script = async function* (): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 5 }
-    yield { type: "text", choice: 0, text: "ab", tokens: 2, ids: [11, 12] }
-    yield { type: "text", choice: 0, text: "", tokens: 0, ids: [2] }
+    yield { type: "delta", choice: 0, part: "text", text: "ab", tokens: 2, ids: [11, 12] }
+    yield { type: "delta", choice: 0, part: "text", text: "", tokens: 0, ids: [2] }
     yield { type: "finish", choice: 0, reason: "stop", completionTokens: 3 }
     yield done(3)
   }

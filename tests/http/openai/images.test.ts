@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
-import { existsSync, readdirSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 import type { ImageEvent } from "../../../src/domain/image"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { InvalidRequest } from "../../../src/errors/request"
@@ -50,6 +51,30 @@ describe("a generation", () => {
       { b64_json: "AQ==", seed: 8 },
     ])
     expect(existsSync(imagesFolder)).toBe(false)
+  })
+
+  test("that cannot be stored is base64 all the same, with a warning", async () => {
+    const { post, imagesFolder, logged } = fakeServer()
+    mkdirSync(dirname(imagesFolder), { recursive: true })
+    writeFileSync(imagesFolder, "in the way")
+    const body = await jsonOf(post(GENERATIONS, { ...REQUEST, n: 2 }))
+    expect(body).toMatchObject({
+      data: [
+        { b64_json: "AA==", seed: 7 },
+        { b64_json: "AQ==", seed: 8 },
+      ],
+      warnings: [expect.stringMatching(/^the server cannot store the image: .*; it is returned as b64_json/)],
+    })
+    expect(JSON.stringify(body)).not.toContain(imagesFolder)
+    expect(JSON.parse(logged[0] ?? "")).toMatchObject({
+      level: "warn",
+      status: 200,
+      code: "storage_failed",
+      reason: expect.stringContaining(imagesFolder),
+    })
+    const stream = await post(GENERATIONS, { ...REQUEST, stream: true, response_format: "url" })
+    const [, completed] = namedEvents(await stream.text()).find(([name]) => name.endsWith("completed")) ?? []
+    expect(completed).toMatchObject({ b64_json: "AA==", warnings: [expect.stringContaining("cannot store")] })
   })
 
   test("is asked for with every field", async () => {

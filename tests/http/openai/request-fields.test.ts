@@ -135,7 +135,13 @@ const GENERATION: Samples = {
     n: 2,
   },
   ...{ max_completion_tokens: 3, max_tokens: 3, presence_penalty: 0.5, seed: 1, stop: "x", stream: true },
-  ...{ stream_options: { include_usage: true }, temperature: 0.5, top_p: 0.5, cache_prompt: false },
+  ...{
+    stream_options: { include_usage: true },
+    temperature: 0.5,
+    top_p: 0.5,
+    cache_prompt: false,
+    cache_salt: "x",
+  },
   ...{
     dry_allowed_length: 3,
     dry_base: 2,
@@ -175,7 +181,6 @@ const GENERATION: Samples = {
     thinking_budget_tokens: 5,
     allowed_token_ids: [5],
     bad_words: ["x"],
-    cache_salt: "x",
   },
   ...{
     ec_transfer_params: { a: 1 },

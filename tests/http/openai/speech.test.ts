@@ -51,6 +51,29 @@ describe("speech", () => {
     })
   })
 
+  test.each([
+    [{ response_format: "pcm" }, { sampleRate: 24_000 }],
+    [{ response_format: "pcm", sample_rate: 16_000 }, { sampleRate: 16_000 }],
+    [{ response_format: "wav", sample_rate: 8000 }, { sampleRate: 8000 }],
+    [{ raw_text: true }, { rawText: true }],
+    [{ response_format: "wav" }, {}],
+  ])("%p asks for %p", async (fields, expected) => {
+    const { post, engine } = fakeServer()
+    await post(PATH, { ...REQUEST, ...fields })
+    const { sampleRate, rawText } = engine.speeches[0]?.request ?? {}
+    expect({
+      ...(sampleRate !== undefined && { sampleRate }),
+      ...(rawText !== undefined && { rawText }),
+    }).toEqual(expected)
+  })
+
+  test.each([7999, 48_001, 16_000.5, "16000"])("the sample rate %p is refused", async (sample_rate) => {
+    const { post } = fakeServer()
+    const response = await post(PATH, { ...REQUEST, sample_rate })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ error: { param: "sample_rate" } })
+  })
+
   test("is mp3 at the voice's own speed where nothing else is said", async () => {
     const { post, engine } = fakeServer()
     await post(PATH, REQUEST)
@@ -145,7 +168,7 @@ describe("a speech is refused with the name of the field:", () => {
     [{ input: " \n\t" }, "input", "input must not be blank"],
     [{ input: 5 }, "input", "input must be a string, got 5"],
     [{ input: "\ud800" }, "input", "input is not valid Unicode: it has a lone surrogate"],
-    [{ input: "x".repeat(4097) }, "input", "input must have at most 4096 characters, got 4097"],
+    [{ input: "x".repeat(1_000_001) }, "input", "input must have at most 1000000 characters, got 1000001"],
     [
       { response_format: "mp4" },
       "response_format",
@@ -167,9 +190,9 @@ describe("a speech is refused with the name of the field:", () => {
     expect(engine.speeches).toEqual([])
   })
 
-  test("4096 characters are not too many, however many bytes they take", async () => {
+  test("1,000,000 characters are not too many, however many bytes they take", async () => {
     const { post } = fakeServer()
-    expect((await post(PATH, { ...REQUEST, input: "🙂".repeat(4096) })).status).toBe(200)
+    expect((await post(PATH, { ...REQUEST, input: "🙂".repeat(1_000_000) })).status).toBe(200)
   })
 })
 

@@ -57,7 +57,7 @@ describe("a transcription", () => {
       model: "ears",
       audioPath: expect.stringMatching(/\.mp3$/),
       task: "transcribe",
-      language: "en",
+      language: "EN",
       prompt: "xLLM",
       temperature: 0.4,
       wordTimes: true,
@@ -147,8 +147,8 @@ describe("the form of the answer", () => {
       duration: 2,
       text: "Hello world.",
       segments: [
-        { id: 0, start: 0, end: 1, text: "Hello" },
-        { id: 1, start: 1, end: 2, text: "world." },
+        { id: 0, start: 0, end: 1, text: "Hello", temperature: 0, compression_ratio: 0.385 },
+        { id: 1, start: 1, end: 2, text: "world.", temperature: 0, compression_ratio: 0.429 },
       ],
       usage: { type: "duration", seconds: 2 },
     })
@@ -192,6 +192,45 @@ describe("the form of the answer", () => {
   })
 })
 
+describe("warnings of the recogniser", () => {
+  const warned: TranscriptionScript = async function* () {
+    yield { type: "segment", segment: { index: 0, seek: 30, start: 0.5, end: 1, text: "Hi" } }
+    const warnings = ["the header – lies", "no words"]
+    yield { type: "done", language: "en", usage: { audioSeconds: 9 }, timings: TIMINGS, warnings }
+  }
+
+  test.each(["json", "verbose_json"])("are in %s", async (format) => {
+    const { postForm, engine } = fakeServer()
+    engine.transcriptionScript = warned
+    const body = await jsonOf(postForm(PATH, { ...PARTS, response_format: format }))
+    expect(body).toMatchObject({ text: "Hi", warnings: ["the header – lies", "no words"] })
+  })
+
+  test.each(["text", "srt", "vtt"])("are in a header of %s", async (format) => {
+    const { postForm, engine } = fakeServer()
+    engine.transcriptionScript = warned
+    const response = await postForm(PATH, { ...PARTS, response_format: format })
+    expect(response.headers.get("x-warning")).toBe("the header ? lies; no words")
+  })
+
+  test("are in a stream's last event", async () => {
+    const { postForm, engine } = fakeServer()
+    engine.transcriptionScript = warned
+    const response = await postForm(PATH, { ...PARTS, stream: "true", response_format: "verbose_json" })
+    expect(chunksOf(await response.text()).slice(1)).toMatchObject([
+      { type: "transcript.text.segment", seek: 30, text: "Hi" },
+      { type: "transcript.text.done", warnings: ["the header – lies", "no words"] },
+    ])
+  })
+
+  test("are not there where there are none", async () => {
+    const { postForm } = fakeServer()
+    expect(await jsonOf(postForm(PATH, PARTS))).not.toHaveProperty("warnings")
+    const response = await postForm(PATH, { ...PARTS, response_format: "text" })
+    expect(response.headers.has("x-warning")).toBe(false)
+  })
+})
+
 describe("a stream", () => {
   test("has a delta for each segment, whose sum is the text", async () => {
     const { postForm } = fakeServer()
@@ -215,7 +254,15 @@ describe("a stream", () => {
     const response = await postForm(PATH, { ...PARTS, stream: "true", response_format: "verbose_json" })
     expect(chunksOf(await response.text()).slice(0, 2)).toEqual([
       { type: "transcript.text.delta", delta: "Hello" },
-      { type: "transcript.text.segment", id: "0", start: 0, end: 1, text: "Hello" },
+      {
+        type: "transcript.text.segment",
+        id: "0",
+        start: 0,
+        end: 1,
+        text: "Hello",
+        temperature: 0,
+        compression_ratio: 0.385,
+      },
     ])
   })
 
@@ -238,12 +285,7 @@ describe("a transcription is refused with the name of the field:", () => {
     [{ response_format: "diarized_json" }, 400, "response_format", "response_format diarized_json is not"],
     [{ temperature: "hot" }, 400, "temperature", 'temperature must be a number between 0 and 1, got "hot"'],
     [{ temperature: "1.1" }, 400, "temperature", "temperature must be between 0 and 1, got 1.1"],
-    [
-      { language: "english" },
-      400,
-      "language",
-      'language must be the code of a language, such as en, got "engl',
-    ],
+    [{ language: "e".repeat(65) }, 400, "language", "language must have at most 64 characters, got 65"],
     [{ stream: "maybe" }, 400, "stream", 'stream must be true or false, got "maybe"'],
     [
       { stream: "true", response_format: "srt" },

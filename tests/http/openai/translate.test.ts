@@ -490,6 +490,8 @@ test.each([
     { max_completion_tokens: 1.5 },
     "max_completion_tokens must be a whole number between -1 and 2147483647, got 1.5",
   ],
+  [{ cache_salt: "" }, "cache_salt must not be empty"],
+  [{ cache_salt: 5 }, "cache_salt must be a string, got 5"],
   [{ max_tokens: 5, min_tokens: 9 }, "min_tokens must be at most max_tokens (5), got 9"],
   [{ stop: "" }, "stop must not be empty"],
   [{ stop: ["a", ""] }, "stop[1] must not be empty"],

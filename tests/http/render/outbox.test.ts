@@ -149,7 +149,7 @@ test("a client that disconnects ends it, and nothing is kept for it", async () =
 async function* endless(_request: unknown, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
   yield { type: "prompt", tokens: 1 }
   for (let count = 0; count < 24; count++)
-    yield { type: "text", choice: 0, text: "x".repeat(MB / 8), tokens: 1 }
+    yield { type: "delta", choice: 0, part: "text", text: "x".repeat(MB / 8), tokens: 1 }
   yield await untilAborted(signal)
 }
 

@@ -80,7 +80,7 @@ describe("a failure before the answer begins is a plain HTTP error", () => {
 test("a failure after the answer began is an error event, and the stream has no [DONE]", async () => {
   const { post, logged } = fakeServer(async function* (): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 1 }
-    yield { type: "text", choice: 0, text: "Hal", tokens: 1 }
+    yield { type: "delta", choice: 0, part: "text", text: "Hal", tokens: 1 }
     throw new WorkerCrashed("tiny", "was killed", ["last words"])
   })
   const response = await post(PATH, REQUEST)
@@ -102,7 +102,7 @@ test("a failure after the answer began is an error event, and the stream has no 
 test("an answer that ends too early is an error event, too", async () => {
   const { post } = fakeServer(async function* (): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 1 }
-    yield { type: "text", choice: 0, text: "Hal", tokens: 1 }
+    yield { type: "delta", choice: 0, part: "text", text: "Hal", tokens: 1 }
   })
   const text = await (await post(PATH, REQUEST)).text()
   expect(eventsOf(text).at(-1)).toMatchObject({ error: { code: "internal_error" } })
@@ -176,7 +176,7 @@ test("a silent stream has a comment at least every 15 seconds, a busy one has no
   }
   for (let turn = 0; turn < 4; turn++) {
     jest.advanceTimersByTime(9_000)
-    push({ type: "text", choice: 0, text: `${turn}`, tokens: 1 })
+    push({ type: "delta", choice: 0, part: "text", text: `${turn}`, tokens: 1 })
     expect(await next()).toContain(`"content":"${turn}"`)
   }
 })
@@ -186,7 +186,7 @@ describe("a client that goes away", () => {
   const speechless = (wait: (signal: AbortSignal) => Promise<never>): Script =>
     async function* (_request, signal): AsyncGenerator<GenerationEvent> {
       yield { type: "prompt", tokens: 1 }
-      yield { type: "text", choice: 0, text: "Um", tokens: 1 }
+      yield { type: "delta", choice: 0, part: "text", text: "Um", tokens: 1 }
       yield await wait(signal)
     }
 

@@ -71,7 +71,7 @@ test("a stream that breaks off says why, and that the client had seen a 200", as
 test("a client that leaves a stream is no error of the server", async () => {
   const { post, logged, engine } = fakeServer(async function* (_request, signal) {
     yield { type: "prompt", tokens: 1 }
-    yield { type: "text", choice: 0, text: "Um", tokens: 1 }
+    yield { type: "delta", choice: 0, part: "text", text: "Um", tokens: 1 }
     yield await untilAborted(signal)
   })
   const reader = readerOf(await post(CHAT, { messages: USER_HI, stream: true }))

@@ -318,7 +318,7 @@ describe("compression", () => {
   const long = "All work and no play. ".repeat(1000)
   async function* answerLong(): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 1 }
-    yield { type: "text", choice: 0, text: long, tokens: 1 }
+    yield { type: "delta", choice: 0, part: "text", text: long, tokens: 1 }
     yield { type: "finish", choice: 0, reason: "stop", completionTokens: 1 }
     const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0 }
     const timings = {
@@ -371,5 +371,24 @@ describe("compression", () => {
     expect(response.headers.get("content-encoding")).toBeNull()
     expect(response.headers.get("content-type")).toStartWith("text/event-stream")
     expect(await response.text()).toContain(long)
+  })
+})
+
+describe("cached prompts", () => {
+  const ownerOf = async (settings: object, headers: Readonly<Record<string, string>>) => {
+    const server = fakeServer(undefined, { settings: { apiKeys: ["secret-1", "secret-2"], ...settings } })
+    expect((await chat({ cache_salt: "mine" })(server, headers)).status).toBe(200)
+    const { cacheOwner, cacheSalt } = server.engine.lastRequest
+    expect(cacheSalt).toBe("mine")
+    return cacheOwner
+  }
+
+  test("belong to everybody, or to each key where that is set", async () => {
+    const [one, other] = ["secret-1", "secret-2"].map((key) => ({ authorization: `Bearer ${key}` }))
+    expect(await ownerOf({}, one ?? {})).toBeUndefined()
+    const owner = await ownerOf({ cachePerKey: true }, one ?? {})
+    expect(owner).toMatch(/^[0-9a-f]{64}$/)
+    expect(await ownerOf({ cachePerKey: true }, { "x-api-key": "secret-1" })).toBe(owner)
+    expect(await ownerOf({ cachePerKey: true }, other ?? {})).not.toBe(owner)
   })
 })

@@ -35,7 +35,7 @@ const CHAT = { ...ASK, messages: [...ASK.messages] }
 
 async function* hesitant(_request: unknown, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
   yield { type: "prompt", tokens: 1 }
-  yield { type: "text", choice: 0, text: "Um", tokens: 1 }
+  yield { type: "delta", choice: 0, part: "text", text: "Um", tokens: 1 }
   yield await untilAborted(signal)
 }
 
@@ -334,7 +334,7 @@ test("a client that keeps its connection and does not read frees the engine", as
       const text = "x".repeat(1024 ** 2)
       // More than systems keep for a client; nobody waits half a minute here.
       for (let count = 0; count < 100 && !signal.aborted; count++) {
-        yield { type: "text", choice: 0, text, tokens: 1 }
+        yield { type: "delta", choice: 0, part: "text", text, tokens: 1 }
       }
       yield await untilAborted(signal)
     },
@@ -383,7 +383,7 @@ test("OpenAI's client sees each error as its own kind", async () => {
 test("OpenAI's client throws where a stream fails in the middle", async () => {
   const { client } = await serve(async function* (): AsyncGenerator<GenerationEvent> {
     yield { type: "prompt", tokens: 1 }
-    yield { type: "text", choice: 0, text: "Hal", tokens: 1 }
+    yield { type: "delta", choice: 0, part: "text", text: "Hal", tokens: 1 }
     throw new WorkerCrashed("tiny", "was killed", [])
   })
   const stream = await client.chat.completions.create({ ...CHAT, stream: true })

@@ -36,6 +36,16 @@ describe("a voice whose folder was dropped in", () => {
     })
   })
 
+  test("is found with its graphs one level down, as on Hugging Face", async () => {
+    using models = withVoices("author/kokoro/onnx")
+    const folder = join(models.path, "author/kokoro")
+    writeFileSync(join(folder, "config.json"), "{}")
+    mkdirSync(join(folder, "voices"))
+    writeFileSync(join(folder, "voices/af_heart.bin"), "")
+    expect(await models.names()).toEqual(["author/kokoro"])
+    expect((await models.store.resolve("author/kokoro")).path).toBe(folder)
+  })
+
   test("is another version once one of its files changes", async () => {
     using models = withVoices("joe")
     const before = await models.store.resolve("joe")

@@ -278,7 +278,8 @@ describe("manifests that something is wrong with", () => {
     expect(await failure(models.store.resolve("bad"))).toMatchObject({
       code: "model_not_found",
       message:
-        "model 'bad' not found: its description is damaged, or of a later version; 'xllm pull bad:latest' replaces it",
+        "model 'bad' not found: its description is damaged, or of a later version; 'xllm pull bad:latest' replaces it, " +
+        "'xllm rm bad:latest' deletes it",
     })
     expect(models.warnings).toEqual([
       {

@@ -82,7 +82,7 @@ describe("a pull that nobody has asked for by itself", () => {
     await expect(failure).rejects.toThrow(ModelExists)
     await expect(failure).rejects.toThrow(
       "a model 'mario:latest' already exists; its description is damaged, or of a later version; " +
-        "'xllm pull mario:latest' replaces it",
+        "'xllm pull mario:latest' replaces it, 'xllm rm mario:latest' deletes it",
     )
     expect(await Bun.file(manifestPath(it, "mario")).text()).toBe('{"version": 2}')
     expect(it.registry.server.requests).toEqual([])

@@ -29,6 +29,7 @@ import type {
 } from "../../../src/engine/contract"
 import { ModelNotFound } from "../../../src/errors/model"
 import { Cancelled } from "../../../src/errors/request"
+import { SAMPLING_DEFAULTS } from "../../../src/formats/sampling-defaults"
 
 /** Scripted work: yields events, throws errors, waits. */
 type ScriptOf<R extends WorkRequest, E extends WorkEvent> = (
@@ -98,7 +99,7 @@ export class FakeEngine implements Engine {
     return this.#answer(run(this.transcriptions, this.transcriptionScript, request, signal), request)
   }
 
-  draw(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
+  generateImage(request: ImageRequest, signal: AbortSignal): Answering<ImageEvent> {
     return this.#answer(run(this.drawings, this.imageScript, request, signal), request)
   }
 
@@ -154,6 +155,10 @@ export class FakeEngine implements Engine {
   async contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
     const texts = models.filter(({ kind }) => kind === "text")
     return new Map(texts.map(({ name }) => [name, this.contexts]))
+  }
+
+  async contextLength(model: string): Promise<number | undefined> {
+    return (await this.contextLengths([await this.show(model)])).get(model)?.served
   }
 
   loaded(): readonly LoadedModel[] {
@@ -263,16 +268,28 @@ export async function* answer(
   yield done(texts.length, options)
 }
 
-/** The text and finish events of one choice. */
+/** The events of one choice, which has only text. */
 export function choiceEvents(
   texts: readonly string[],
   { choice = 0, reason = "stop", logprobs }: AnswerOptions = {},
 ): readonly GenerationEvent[] {
   const textEvents = texts.map((text, index): GenerationEvent => {
     const tokens = logprobs?.[index]
-    return { type: "text", choice, text, tokens: 1, ...(tokens !== undefined && { logprobs: tokens }) }
+    return {
+      type: "delta",
+      choice,
+      part: "text",
+      text,
+      tokens: 1,
+      ...(tokens !== undefined && { logprobs: tokens }),
+    }
   })
-  return [...textEvents, { type: "finish", choice, reason, completionTokens: texts.length }]
+  return [
+    { type: "part-start", choice, part: "text" },
+    ...textEvents,
+    { type: "part-end", choice, part: "text" },
+    { type: "finish", choice, reason, completionTokens: texts.length },
+  ]
 }
 
 /** The last event: half a second for the prompt, then 10 tokens a second. */
@@ -313,34 +330,7 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
   })
 }
 
-export const SAMPLING: SamplingParameters = {
-  temperature: 0.8,
-  dynamicTemperatureRange: 0,
-  dynamicTemperatureExponent: 1,
-  topK: 40,
-  topP: 0.95,
-  minP: 0.05,
-  typicalP: 1,
-  topNSigma: -1,
-  minKeep: 0,
-  xtcProbability: 0,
-  xtcThreshold: 0.1,
-  repeatPenalty: 1,
-  repeatLastN: 64,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  dryMultiplier: 0,
-  dryBase: 1.75,
-  dryAllowedLength: 2,
-  dryPenaltyLastN: -1,
-  drySequenceBreakers: ["\n"],
-  mirostat: 0,
-  mirostatTau: 5,
-  mirostatEta: 0.1,
-  seed: null,
-  logitBias: [[5, -Infinity]],
-  ignoreEos: false,
-}
+export const SAMPLING: SamplingParameters = { ...SAMPLING_DEFAULTS, logitBias: [[5, -Infinity]] }
 
 const MEMORY: EngineStatus["memory"] = {
   system: { totalBytes: 4000, freeBytes: 1000, usedByModels: 2000, limitBytes: null },
@@ -390,6 +380,7 @@ export const LOADED_TINY: LoadedModel = {
     promptTokensCached: 3,
     tokensGenerated: 4,
     preemptions: 5,
+    kvGrowths: 0,
   },
 }
 

@@ -35,8 +35,10 @@ export type FakeModel =
  * How a request behaves. `say N`: N texts, one per step; `drip N`: the same, at ten steps a second. `hold`: one text,
  * then steps until released or cancelled. `hang`: one text, then silence. `crash`: one text, then exits with a last
  * message. `fail`: one text, then an error. `grow N`: says first that it now takes N MiB of memory, then one text.
+ * `ask N`: asks for N MiB more, takes them if it may, and tells the answer as its text; `need N` dies having got them.
  */
-export type FakePrompt = `${"say" | "drip" | "grow"} ${number}` | "hold" | "hang" | "crash" | "fail"
+export type FakePrompt =
+  `${"say" | "drip" | "grow" | "ask" | "need"} ${number}` | "hold" | "hang" | "crash" | "fail"
 
 interface Running {
   readonly id: number
@@ -45,8 +47,14 @@ interface Running {
   readonly weight: number
   readonly timings: { readonly queueMs: number; readonly loadMs: number }
   left: number
+  /** In place of the usual one. */
+  readonly text?: string
 }
 
+const MIB = 1024 ** 2
+
+/** Bytes asked for, by request. */
+const asked = new Map<number, number>()
 const running = new Map<number, Running>()
 let kind: ModelKind = "text"
 let slots = 0
@@ -79,8 +87,8 @@ function info(): LoadedModelInfo {
     kvLayout: "unified",
     kvCells: 4096,
     kvBytes: 1000,
-    kvMostCells: 4096,
-    kvMostBytes: 1000,
+    kvMostCells: 8192,
+    kvMostBytes: 2000,
     gpuLayers: 0,
     totalLayers: 2,
     decodeThreads: 1,
@@ -156,6 +164,7 @@ function counters(): WorkerCounters {
     promptTokensCached: 0,
     tokensGenerated: texts,
     preemptions: overruns,
+    kvGrowths: 0,
   }
 }
 
@@ -175,6 +184,7 @@ function planStep(ms: number): void {
 /** The events of one request in this step. Decrements `left` for each text. */
 function advance(request: Running): RequestEvent[] {
   const { id, command } = request
+  if (asked.has(id)) return []
   request.left -= 1
   if (command === "crash" && request.left < 0) {
     process.stderr.write("CUDA error: out of memory\nfatal: no more")
@@ -190,11 +200,11 @@ function advance(request: Running): RequestEvent[] {
 }
 
 /** One request's output in one step. */
-function piece({ kind, left }: Running): WorkEvent {
+function piece({ kind, left, text = `t${left} ` }: Running): WorkEvent {
   switch (kind) {
     case "chat":
     case "completion":
-      return { type: "text", choice: 0, text: `t${left} `, tokens: 1 }
+      return { type: "delta", choice: 0, part: "text", text, tokens: 1 }
     case "speech":
       return { type: "audio", bytes: Uint8Array.of(left), samples: 8_000 }
     case "transcription":
@@ -263,9 +273,39 @@ function generate(message: ToAnyWorker & { readonly type: "generate" }): void {
   const left = Number(/^(?:say|drip) (\d+)$/.exec(command)?.[1] ?? 1)
   const weight = request.kind === "chat" || request.kind === "completion" ? request.n : 1
   running.set(id, { id, kind: request.kind, command, weight, timings: { queueMs, loadMs }, left })
+  const wanted = /^(?:ask|need) (\d+)$/.exec(command)?.[1]
+  if (wanted !== undefined) {
+    asked.set(id, Number(wanted) * MIB)
+    if (asked.size === 1) askNext()
+    return
+  }
   const grown = /^grow (\d+)$/.exec(command)?.[1]
   if (grown !== undefined)
     tell({ type: "footprint", footprint: { ramBytes: Number(grown) * 1024 ** 2, devices: [] } })
+  planStep(0)
+}
+
+/** One question is open at a time. */
+function askNext(): void {
+  for (const [id, bytes] of asked)
+    return tell({ type: "memory-request", id, extra: { ramBytes: bytes, devices: [] } })
+}
+
+/** Takes what it was granted. */
+function answered({ id, granted }: ToAnyWorker & { readonly type: "memory-answer" }): void {
+  const request = running.get(id)
+  if (request?.command.startsWith("need ") && granted === "all") process.exit(8)
+  if (granted === "all") ramBytes += asked.get(id) ?? 0
+  asked.delete(id)
+  const kv = {
+    layout: "unified",
+    cells: granted === "all" ? 8192 : 4096,
+    sequences: slots,
+    bytes: 2000,
+  } as const
+  tell({ type: "footprint", footprint: { ramBytes, devices: [] }, kv })
+  if (request !== undefined) running.set(id, { ...request, text: granted })
+  askNext()
   planStep(0)
 }
 
@@ -317,6 +357,8 @@ if (import.meta.main) {
         return void running.delete(message.id)
       case "render":
         return render(message)
+      case "memory-answer":
+        return answered(message)
       case "probe":
         return probe(process.argv[3])
       case "stop":

@@ -36,5 +36,5 @@ export async function kvPlanOf(path: string, settings: TextModelSettings): Promi
     modifiedAt: new Date(0),
     files: [],
   }
-  return planCache(details, settings, systemMemory().availableBytes)
+  return planCache(details, settings, { freeBytes: systemMemory().availableBytes })
 }

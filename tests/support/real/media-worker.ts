@@ -112,6 +112,7 @@ export abstract class MediaWorker<
       environment: workerEnvironment(runtimeFolder ?? join(tmpdir(), "xllm-test-runtime")),
       model: {
         name: "m",
+        id: "0123456789ab",
         kind: this.#kind,
         path,
         derivedFolder,

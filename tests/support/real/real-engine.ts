@@ -2,8 +2,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { GenerationEvent, GenerationRequest } from "../../../src/domain/chat"
 import type { TextModelSettings } from "../../../src/domain/settings"
-import { createEngine, type Engine, type ManagedEngine } from "../../../src/engine"
-import type { MemoryLimits } from "../../../src/engine/contract"
+import { createEngine, type ManagedEngine } from "../../../src/engine"
+import type { Engine, MemoryLimits } from "../../../src/engine/contract"
 import type { Timeouts } from "../../../src/engine/process/timeouts"
 import { createLogger } from "../../../src/log/logger"
 import { createStore } from "../../../src/store"
@@ -55,6 +55,6 @@ export async function eventsOf(
 /** The text of the first choice. */
 export async function answerOf(engine: Engine, request: GenerationRequest): Promise<string> {
   return (await eventsOf(engine, request))
-    .map((event) => (event.type === "text" && event.choice === 0 ? event.text : ""))
+    .map((event) => (event.type === "delta" && event.choice === 0 ? event.text : ""))
     .join("")
 }

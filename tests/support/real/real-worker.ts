@@ -7,14 +7,19 @@ import type {
   RenderedPrompt,
   TokenLogprob,
 } from "../../../src/domain/chat"
-import type { LoadedModelInfo, LoadedTextInfo, WorkerCounters } from "../../../src/domain/loaded-model"
+import type {
+  DiskUsage,
+  LoadedModelInfo,
+  LoadedTextInfo,
+  WorkerCounters,
+} from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../../../src/domain/settings"
 import { toLoadSettings } from "../../../src/engine/model-kinds"
 import { DEFAULT_TIMEOUTS } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
 import { fromWire, type XllmError } from "../../../src/errors/base"
-import type { FromTextWorker, ToTextWorker } from "../../../src/protocol/messages"
+import type { FromTextWorker, KvState, MemoryGrant, ToTextWorker } from "../../../src/protocol/messages"
 import {
   decodeRendered,
   encodeDefaults,
@@ -86,8 +91,12 @@ export class Run {
     return promise
   }
 
+  get isOver(): boolean {
+    return this.error !== undefined || this.events.some(({ type }) => type === "done")
+  }
+
   get shown(): number {
-    return this.#of("text").reduce((sum, event) => sum + event.tokens, 0)
+    return this.#of("delta").reduce((sum, event) => sum + event.tokens, 0)
   }
 
   text(choice = 0): string {
@@ -121,8 +130,8 @@ export class Run {
     return only(this.#of("done"))
   }
 
-  #textEvents(choice: number): EventOf<"text">[] {
-    return this.#of("text").filter((event) => event.choice === choice)
+  #textEvents(choice: number): EventOf<"delta">[] {
+    return this.#of("delta").filter((event) => event.choice === choice)
   }
 
   #of<T extends GenerationEvent["type"]>(type: T): EventOf<T>[] {
@@ -135,6 +144,8 @@ function only<T>(items: readonly T[]): T {
   if (item === undefined || items.length !== 1) throw new Error(`expected one event, got ${items.length}`)
   return item
 }
+
+type MemoryRequest = Extract<FromTextWorker, { type: "memory-request" }>
 
 type StepMessage = Extract<FromTextWorker, { type: "step" }>
 
@@ -153,6 +164,8 @@ export interface RealWorkerOptions {
   /** The plan of its KV cache; absent: the engine's for a machine that nothing else runs on, `null`: none. */
   readonly kv?: KvPlan | null
   readonly templateTimeoutMs?: number
+  /** The server's answer to a request for memory; absent: all is granted. */
+  readonly grant?: (request: MemoryRequest) => MemoryGrant | Promise<MemoryGrant>
   /** Environment variables in addition to this process's. */
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -163,16 +176,29 @@ export interface RealWorkerOptions {
  */
 export class RealWorker implements AsyncDisposable {
   readonly info: LoadedTextInfo
+  /** What it reported about prompts on disk, in order. */
+  readonly disk: DiskUsage[] = []
+  /** Its log lines of that level, after the load. */
+  readonly errors: string[] = []
   /** All reported steps, in order. */
   readonly steps: Step[] = []
+  /** The KV caches it reported after its load, in order. */
+  readonly caches: KvState[] = []
+  readonly memoryRequests: MemoryRequest[] = []
+  readonly #grant: NonNullable<RealWorkerOptions["grant"]>
   readonly #child: WorkerChild<ToTextWorker, FromTextWorker>
   readonly #events = new EventReader<GenerationEvent>()
   readonly #runs = new Map<number, Run>()
   readonly #rendered = new Map<number, PromiseWithResolvers<RenderedPrompt>>()
   #nextId = 1
 
-  private constructor(child: WorkerChild<ToTextWorker, FromTextWorker>, info: LoadedTextInfo) {
+  private constructor(
+    child: WorkerChild<ToTextWorker, FromTextWorker>,
+    info: LoadedTextInfo,
+    grant: RealWorkerOptions["grant"] = () => "all",
+  ) {
     this.#child = child
+    this.#grant = grant
     this.info = info
   }
 
@@ -188,11 +214,13 @@ export class RealWorker implements AsyncDisposable {
       {
         message: (message) => {
           if (message.type === "ready")
-            ready.resolve((worker = new RealWorker(child, textOnly(message.info))))
+            ready.resolve((worker = new RealWorker(child, textOnly(message.info), options.grant)))
           else if (message.type === "load-failed") ready.reject(fromWire(message.error))
           else if (worker) worker.#hear(message)
         },
-        line: () => {},
+        line: (line) => {
+          if (line.type === "log" && line.level === "error") worker?.errors.push(line.text)
+        },
         ended: ({ how, lastLines }) => {
           const error = new Error(`the worker ${how}: ${lastLines.join(" | ")}`)
           ready.reject(error)
@@ -205,6 +233,7 @@ export class RealWorker implements AsyncDisposable {
       environment: workerEnvironment(join(tmpdir(), "xllm-test-runtime")),
       model: {
         name: "m",
+        id: "0123456789ab",
         kind: "text",
         path,
         derivedFolder: "/nonexistent",
@@ -284,14 +313,29 @@ export class RealWorker implements AsyncDisposable {
       promptTokensCached: after.promptTokensCached - before.promptTokensCached,
       tokensGenerated: after.tokensGenerated - before.tokensGenerated,
       preemptions: after.preemptions - before.preemptions,
+      kvGrowths: after.kvGrowths - before.kvGrowths,
     }
+  }
+
+  /** Asks it to end, with that much time to write prompts to disk, and waits for it. */
+  async stop(saveMs: number): Promise<void> {
+    this.#child.send({ type: "stop", saveMs })
+    await this.#child.ended
   }
 
   #hear(message: FromTextWorker): void {
     if (message.type === "step") this.#hearStep(message)
+    else if (message.type === "disk") this.disk.push(message.usage)
+    else if (message.type === "memory-request") void this.#answerMemory(message)
+    else if (message.type === "footprint" && message.kv !== undefined) this.caches.push(message.kv)
     else if (message.type === "rendered")
       this.#rendered.get(message.id)?.resolve(decodeRendered(message.result))
     else if (message.type === "render-failed") this.#rendered.get(message.id)?.reject(fromWire(message.error))
+  }
+
+  async #answerMemory(request: MemoryRequest): Promise<void> {
+    this.memoryRequests.push(request)
+    this.#child.send({ type: "memory-answer", id: request.id, granted: await this.#grant(request) })
   }
 
   #hearStep({ events, counters = NO_COUNTERS, ...message }: StepMessage): void {
@@ -302,7 +346,7 @@ export class RealWorker implements AsyncDisposable {
 
   #lost(error: Error): void {
     const wire = { code: "worker_lost", status: 500, message: error.message }
-    for (const run of this.#runs.values()) if (run.error === undefined) run.take({ id: run.id, error: wire })
+    for (const run of this.#runs.values()) if (!run.isOver) run.take({ id: run.id, error: wire })
     for (const rendered of this.#rendered.values()) rendered.reject(error)
   }
 
@@ -329,4 +373,5 @@ const NO_COUNTERS: WorkerCounters = {
   promptTokensCached: 0,
   tokensGenerated: 0,
   preemptions: 0,
+  kvGrowths: 0,
 }

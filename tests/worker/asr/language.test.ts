@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { checkTask, chooseLanguage } from "../../../src/worker/asr/language"
 
-const MANY = { languages: ["en", "de", "zh", "yue", "haw"] }
+const MANY = { languages: ["en", "de", "zh", "yue", "haw", "jw", "no"] }
 
 describe("a request's language", () => {
   test.each([
@@ -12,6 +12,13 @@ describe("a request's language", () => {
     [" de ", "de"],
     ["German", "de"],
     ["cantonese", "yue"],
+    ["deu", "de"],
+    ["de-DE", "de"],
+    ["zh-Hant-TW", "zh"],
+    ["Mandarin", "zh"],
+    ["nb-NO", "no"],
+    ["jv", "jw"],
+    ["Javanese", "jw"],
     ["", undefined],
     ["auto", undefined],
     [undefined, undefined],
@@ -20,11 +27,15 @@ describe("a request's language", () => {
   })
 
   test.each(["fr", "klingon", "x", "de; rm"])("%p is refused, naming those that are known", (wanted) => {
-    expect(() => chooseLanguage(MANY, wanted)).toThrow(`'${wanted}'; it supports de, en, haw, yue, zh`)
+    expect(() => chooseLanguage(MANY, wanted)).toThrow(
+      `language '${wanted}' is not supported: the model supports de, en, haw, jw, no, yue, zh`,
+    )
   })
 
-  test("changes nothing where the model does not say what it knows", () => {
+  test("changes nothing where the model does not say what it knows, but must be one", () => {
     expect(chooseLanguage({ languages: [] }, "fr")).toBeUndefined()
+    expect(chooseLanguage({ languages: [] }, "French")).toBeUndefined()
+    expect(() => chooseLanguage({ languages: [] }, "klingon")).toThrow("it must be a code (en, en-US)")
   })
 })
 

@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { copyFileSync, cpSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import type { AudioFormat } from "../../../src/domain/speech"
+import { mulberry } from "../../support/files/mulberry"
+import { encodeWav } from "../../support/files/recordings"
 import { HARVARD_SENTENCES } from "../../support/files/sentences"
 import { hasFfmpeg } from "../../support/real/ffmpeg"
 import { RealAsrModel } from "../../support/real/real-asr-model"
@@ -86,6 +88,38 @@ const FORMATS: readonly AudioFormat[] = [
 const MOST_WRONG = 0.15
 /** Voices differ from run to run: the median of three counts, which two that agree decide. */
 const RUNS = 3
+
+describe.skipIf(real === undefined)("what is not speech", () => {
+  const RATE = 16_000
+  const random = mulberry(1)
+  const soundsAt: Readonly<Record<string, (second: number) => number>> = {
+    silence: () => 0,
+    noise: () => 0.6 * random() - 0.3,
+    tone: (second) => 0.4 * Math.sin(2 * Math.PI * 440 * second),
+    chirp: (second) => 0.4 * Math.sin(2 * Math.PI * (200 + 300 * second) * second),
+    moment: (second) => (second < 0.1 ? 0.6 * random() - 0.3 : 0),
+  }
+
+  test.each(["by loudness alone", "by Silero's model"])(
+    "becomes no words where it is told %s",
+    async (how) => {
+      if (real === undefined) return
+      const models = join(folder.path, how.replaceAll(" ", "-"))
+      mkdirSync(models)
+      if (how.includes("Silero")) copyFileSync(real.voiceActivity, join(models, "silero_vad.onnx"))
+      const derivedFolder = join(models, "derived/whisper")
+      await using whisper = await RealAsrModel.start(real.whisper, { derivedFolder })
+      for (const [name, sampleAt] of Object.entries(soundsAt)) {
+        const path = join(models, `${name}.wav`)
+        const samples = Float32Array.from({ length: 3 * RATE }, (_, i) => sampleAt(i / RATE))
+        writeFileSync(path, encodeWav(samples, { sampleRate: RATE }))
+        expect([name, (await whisper.transcribe(path)).text]).toEqual([name, ""])
+      }
+      expect(wordErrorRate(BECKETT, (await whisper.transcribe(real.beckett)).text)).toBeLessThanOrEqual(0.1)
+    },
+    LONG_MS,
+  )
+})
 
 describe.skipIf(real === undefined)("what a real voice says", () => {
   /** Speaks the sentences, and has them written down. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { encodeWav, writeTones } from "../../support/files/recordings"
+import { encodeWav, toneSamples, writeTones } from "../../support/files/recordings"
 import {
   type Ct2Precision,
   type TinyWhisperOptions,
@@ -83,7 +83,7 @@ describe("a Whisper of faster-whisper", () => {
   test("for English neither translates nor knows other languages", async () => {
     await using whisper = await load({})
     expect(whisper.transcribe(sound, { task: "translate" })).rejects.toThrow("cannot translate")
-    expect(whisper.transcribe(sound, { language: "de" })).rejects.toThrow("it supports en")
+    expect(whisper.transcribe(sound, { language: "de" })).rejects.toThrow("the model supports en")
   })
 
   test("leaves the model's own files as they are, and links its weights", async () => {
@@ -94,7 +94,9 @@ describe("a Whisper of faster-whisper", () => {
     await using whisper = await RealAsrModel.start(path, { derivedFolder })
     expect(whisper.info.modelBytes).toBeGreaterThan(0)
     expect(readdirSync(path)).toEqual(before)
-    expect(readdirSync(derivedFolder).sort()).toEqual([
+    // The weights in bytes are only for processors that multiply them.
+    const derived = readdirSync(derivedFolder).filter((name) => name !== "int8.bin")
+    expect(derived.sort()).toEqual([
       "decoder.onnx",
       "derived.json",
       "encoder.onnx",
@@ -108,7 +110,7 @@ describe("a Whisper of faster-whisper", () => {
     // It never stops by itself, so every window ends at the engine's limit and is halved until it is short.
     await using whisper = await load({ says: "Ġworld" })
     const long = join(folder.path, "long.wav")
-    writeFileSync(long, encodeWav(new Float32Array(16_000 * 8).fill(0.1)))
+    writeFileSync(long, encodeWav(toneSamples("so long a talk that nobody can hear all of it now ")))
     const { segments, done } = await whisper.transcribe(long)
     expect(done.usage.audioSeconds).toBe(8)
     expect(segments.length).toBeGreaterThan(1)

@@ -36,7 +36,7 @@ afterAll(async () => {
 })
 
 function tells({ events }: Step, run: Run): boolean {
-  return events.some((entry) => entry.id === run.id && "event" in entry && entry.event.type === "text")
+  return events.some((entry) => entry.id === run.id && "event" in entry && entry.event.type === "delta")
 }
 
 /** Runs `request` beside a stream, which must get a token in every step, and a step all the time. */

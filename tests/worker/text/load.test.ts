@@ -106,3 +106,31 @@ test("the cache of a model with states or windows has the size that the engine p
   const inWindows = 2 * (32 + 512)
   expect((await bytes("swa")).kvBytes).toBe(inWindows * BYTES_PER_CELL)
 })
+
+test("a worker reports how positions are scaled", async () => {
+  const ropeOf = async (settings: Partial<TextModelSettings>) => {
+    await using worker = await RealWorker.start(path, {
+      settings: { contextLength: 512, slots: 1, ...settings },
+    })
+    return worker.info.kind === "text" ? worker.info.rope : undefined
+  }
+  expect(await ropeOf({})).toEqual({ scaling: "none", freqBase: 10_000, freqScale: 1 })
+  expect(await ropeOf({ ropeScaling: "yarn", ropeFreqScale: 0.25, ropeFreqBase: 500_000 })).toEqual({
+    scaling: "yarn",
+    freqBase: 500_000,
+    freqScale: 0.25,
+    originalContext: 4096,
+  })
+  expect(await ropeOf({ ropeFreqScale: 0.5 })).toEqual({
+    scaling: "linear",
+    freqBase: 10_000,
+    freqScale: 0.5,
+  })
+})
+
+test("scaled positions are refused for a model that has none", async () => {
+  const mamba = writeTinyModel(join(folder.path, "mamba.gguf"), { architecture: "mamba" })
+  const error = await failure({ contextLength: 512, slots: 1, ropeFreqScale: 0.5 }, mamba.path)
+  expect(error).toMatchObject({ code: "unsupported", param: "rope_scaling" })
+  expect((error as Error).message).toContain("has no rotary position embeddings")
+})

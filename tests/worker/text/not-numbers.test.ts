@@ -33,12 +33,12 @@ describe.each(CASES)("a model of type %s with the %s layout, flash attention %s"
   // Flash attention adds up in F16 where it computes several tokens at once.
   const tolerance = flashAttention === "on" ? 0.2 : TOLERANCE
 
-  function start(slots = 3): Promise<RealWorker> {
+  function start(slots = 3, contextLength = 512): Promise<RealWorker> {
     const { path } = writeTinyModel(join(folder.path, `${architecture}.gguf`), {
       architecture,
       brokenToken: BROKEN,
     })
-    return RealWorker.start(path, { settings: { slots, kvLayout, contextLength: 512, flashAttention } })
+    return RealWorker.start(path, { settings: { slots, kvLayout, contextLength, flashAttention } })
   }
 
   test("ends the request whose numbers are none, and goes on with the others as if it had not been", async () => {
@@ -64,6 +64,30 @@ describe.each(CASES)("a model of type %s with the %s layout, flash attention %s"
     expectAgreement(await worker.run(good), reference, tolerance)
     expect(await worker.failure(greedy(DAMAGED, { n: 3 }))).toMatchObject({ code: "decode_failed" })
     expectAgreement(await worker.run({ ...good, cachePrompt: true }), reference, tolerance)
+  })
+
+  test("starts no other request from what is left of it, while the cache is in use", async () => {
+    await using worker = await start(4)
+    const reference = await worker.run(good)
+    const stream = worker.submit(good)
+    await stream.tokens(5)
+    expect(await worker.failure(greedy(DAMAGED))).toMatchObject({ code: "decode_failed" })
+    for (const run of await worker.runAll([good, good])) expectAgreement(run, reference, tolerance)
+    await stream.over
+    expectAgreement(stream, reference, tolerance)
+  })
+
+  test("blames no other request where the one at fault is cancelled before its numbers are seen", async () => {
+    await using worker = await start(2, 2048)
+    const reference = await worker.run(good)
+    const stream = worker.submit({ ...good, maxTokens: 1000, sampling: { temperature: 0, ignoreEos: true } })
+    await stream.tokens(5)
+    const long = [...DAMAGED, ...Array.from({ length: 1500 }, (_, index) => 265 + (index % 200))]
+    const damaged = worker.submit(greedy(long, { returnProgress: true }))
+    await damaged.first("progress")
+    worker.cancel(damaged)
+    expectAgreement(await worker.run(good), reference, tolerance)
+    expect(stream.error).toBeUndefined()
   })
 
   test("finds the ones at fault in a crowd", async () => {

@@ -148,6 +148,60 @@ describe("a file", () => {
   )
 })
 
+describe("another sample rate", () => {
+  test.each([
+    ["pcm", 24_000],
+    ["wav", 8000],
+    ["flac", 44_100],
+    ["mp3", 48_000],
+    ["opus", 16_000],
+    ["aac", 22_050],
+  ] as const)("of %s is %p where that is requested", async (format, sampleRate) => {
+    const own = await voice.speak({ input: "abc. def.", format: "pcm" })
+    const {
+      voice: told,
+      samples,
+      bytes,
+      done,
+    } = await voice.speak({ input: "abc. def.", format, sampleRate })
+    expect(told.sampleRate).toBe(sampleRate)
+    // What is counted is what the voice made.
+    expect(samples).toBe(own.samples)
+    expect(done.usage.audioSeconds).toBe(own.samples / TONE_SAMPLE_RATE)
+    if (format === "pcm") expect(bytes.length / 2 / 24_000).toBeCloseTo(own.samples / TONE_SAMPLE_RATE, 2)
+  })
+
+  test.each([
+    ["mp3", 12_345],
+    ["opus", 44_100],
+    ["aac", 9999],
+  ] as const)("is refused for %s at %p, with those that there are", async (format, sampleRate) => {
+    const speaking = voice.submit({ format, sampleRate })
+    await speaking.over
+    expect(speaking.error).toMatchObject({ status: 400, param: "sample_rate" })
+    expect(speaking.error?.message).toMatch(
+      new RegExp(`^sample_rate must be one of [\\d, ]+ for ${format}, got ${sampleRate}$`),
+    )
+  })
+})
+
+describe("Markdown", () => {
+  const input = "**abc**\n- de\n- fg"
+
+  test("is not spoken", async () => {
+    const { samples, done } = await voice.speak({ input, format: "pcm" })
+    const sounds = "abcdefg".length * SAMPLES_PER_CHARACTER
+    // The second half of each sound is silent, and so are the pauses after two of the three lines.
+    expect(samples).toBe(sounds + 2 * (0.35 * TONE_SAMPLE_RATE - SAMPLES_PER_CHARACTER / 2))
+    expect(done.usage.sentences).toBe(3)
+  })
+
+  test("is given to the voice if that is asked for", async () => {
+    const { samples } = await voice.speak({ input: "'abc'", format: "pcm", rawText: true })
+    expect(samples).toBe(5 * SAMPLES_PER_CHARACTER)
+  })
+})
+
 describe("a request that cannot be spoken", () => {
   test.each([
     [

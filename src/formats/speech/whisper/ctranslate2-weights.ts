@@ -87,5 +87,6 @@ export function ct2Weights(path: string, { variables, numbers }: Ct2Model): Whis
       feedForward: feedForward(`${name}/ffn`),
     })),
     decoderNorm: norm("decoder/layer_norm"),
+    logits: { weight: linear("decoder/embeddings").weight },
   }
 }

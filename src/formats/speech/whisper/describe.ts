@@ -9,6 +9,9 @@ const UNTIMED_WINDOW_SECONDS = 16
 /** The engine stops after this many tokens per second. */
 const TOKENS_PER_SECOND = 6
 
+/** Hundredths of a second that the engine adds to a window; its default, 10 s, costs as much as speech. */
+const TAIL_FRAMES = 500
+
 const LANGUAGE: LanguageChoice = { how: "each-request", field: "language", taskField: "task" }
 
 /** The properties common to all Whispers, wherever their weights are. */
@@ -16,7 +19,7 @@ export async function describeWhisper(
   folder: SpeechFolder,
   languages: readonly string[],
   isForManyLanguages: boolean,
-  plan: Pick<AsrPlan, "files" | "tokens" | "linked" | "timed">,
+  plan: Pick<AsrPlan, "files" | "int8" | "tokens" | "linked" | "timed">,
 ): Promise<AsrModel> {
   return {
     kind: "asr",
@@ -32,7 +35,11 @@ export async function describeWhisper(
     plan: {
       ...plan,
       family: "whisper",
-      options: { task: "transcribe", enableTokenTimestamps: plan.timed ? 1 : 0 },
+      options: {
+        task: "transcribe",
+        enableTokenTimestamps: plan.timed ? 1 : 0,
+        tailPaddings: TAIL_FRAMES,
+      },
       language: isForManyLanguages ? LANGUAGE : { how: "none" },
       windowSeconds: plan.timed ? TIMED_WINDOW_SECONDS : UNTIMED_WINDOW_SECONDS,
       tokensPerSecond: TOKENS_PER_SECOND,

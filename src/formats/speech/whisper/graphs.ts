@@ -1,5 +1,5 @@
 import { ELEMENT, type ExternalTensor, type GraphValue, GraphWriter } from "../../onnx/graph-writer"
-import type { FeedForward, Linear, Norm, Weight, WhisperWeights } from "./weights"
+import type { FeedForward, Int8Matrix, Linear, Norm, Weight, WhisperWeights } from "./weights"
 import { whisperSizes } from "./weights"
 
 const EPSILON = 1e-5
@@ -17,7 +17,7 @@ export function whisperEncoder(
   weights: WhisperWeights,
   metadata: Readonly<Record<string, string | number>>,
 ): Uint8Array {
-  const { mels, state } = whisperSizes(weights)
+  const { mels } = whisperSizes(weights)
   const graph = new WhisperGraph(weights)
   const [first, second] = weights.convolutions
   let x = graph.gelu(graph.convolution("mel", first, 1))
@@ -26,25 +26,31 @@ export function whisperEncoder(
   x = graph.node("Add", [x, graph.slice(graph.floats(weights.encoderPositions), graph.ints(0), frames, 0)])
   for (const { attention, feedForward } of weights.encoder) {
     const normed = graph.norm(x, attention.norm)
-    const attended = graph.attend(
-      graph.linear(normed, attention.query),
-      graph.linear(normed, attention.key),
-      graph.linear(normed, attention.value),
+    const attended = graph.ofRuntime(
+      "MultiHeadAttention",
+      [
+        graph.linear(normed, attention.query),
+        graph.linear(normed, attention.key),
+        graph.linear(normed, attention.value),
+      ],
+      { num_heads: weights.heads },
     )
-    x = graph.node("Add", [x, graph.linear(attended.output, attention.output)])
+    x = graph.node("Add", [x, graph.linear(attended, attention.output)])
     x = graph.feedForward(x, feedForward)
   }
   x = graph.norm(x, weights.encoderNorm)
-  const stacked = (part: "key" | "value", name: string): string =>
+  const caches = weights.decoder.map(({ crossAttention }) => ({
+    k: graph.splitKey(graph.linear(x, crossAttention.key)),
+    v: graph.splitValue(graph.linear(x, crossAttention.value)),
+  }))
+  for (const name of ["k", "v"] as const)
     graph.stack(
-      weights.decoder.map(({ crossAttention }) => graph.linear(x, crossAttention[part])),
-      name,
+      caches.map((cache) => cache[name]),
+      `n_layer_cross_${name}`,
     )
-  stacked("key", "n_layer_cross_k")
-  stacked("value", "n_layer_cross_v")
   return graph.finish({
     inputs: [float("mel", ["N", mels, "T"])],
-    outputs: crossCaches(weights.decoder.length, state),
+    outputs: crossCaches(weights),
     metadata,
   })
 }
@@ -61,27 +67,30 @@ export function whisperDecoder(
   const { state, textContext, vocabulary } = whisperSizes(weights)
   const layers = weights.decoder.length
   const graph = new WhisperGraph(weights)
-  const embedding = graph.weight(weights.embedding)
   const count = graph.slice(graph.node("Shape", ["tokens"]), graph.ints(1), graph.ints(2), 0)
   const total = graph.node("Add", ["offset", count])
   const positions = graph.slice(graph.floats(weights.decoderPositions), "offset", total, 0)
-  let x = graph.node("Add", [graph.node("Gather", [embedding, "tokens"]), positions])
+  let x = graph.node("Add", [graph.rowsOf(weights.embedding, "tokens"), positions])
   const mask = graph.causalMask(textContext, total)
   const aligned: string[] = []
+  // The engine's first caches are as long as the context, and empty. Those returned to it have only what is known.
+  const earlier = {
+    k: graph.slice("in_n_layer_self_k_cache", graph.ints(0), "offset", 2),
+    v: graph.slice("in_n_layer_self_v_cache", graph.ints(0), "offset", 2),
+  }
   const caches = { k: [] as string[], v: [] as string[] }
   weights.decoder.forEach(({ selfAttention, crossAttention, feedForward }, layer) => {
     const extend = (name: "k" | "v", added: string): string => {
-      const cache = graph.node("Gather", [`in_n_layer_self_${name}_cache`, graph.int(layer)], { axis: 0 })
-      const known = graph.node("Concat", [graph.slice(cache, graph.ints(0), "offset", 1), added], { axis: 1 })
-      const unused = graph.slice(cache, total, graph.ints(textContext), 1)
-      caches[name].push(graph.node("Concat", [known, unused], { axis: 1 }))
-      return known
+      const known = graph.node("Gather", [earlier[name], graph.int(layer)], { axis: 0 })
+      const extended = graph.node("Concat", [known, added], { axis: 1 })
+      caches[name].push(extended)
+      return extended
     }
     const normed = graph.norm(x, selfAttention.norm)
     const own = graph.attend(
       graph.linear(normed, selfAttention.query),
-      extend("k", graph.linear(normed, selfAttention.key)),
-      extend("v", graph.linear(normed, selfAttention.value)),
+      graph.splitKey(extend("k", graph.linear(normed, selfAttention.key))),
+      graph.splitValue(extend("v", graph.linear(normed, selfAttention.value))),
       mask,
     )
     x = graph.node("Add", [x, graph.linear(own.output, selfAttention.output)])
@@ -98,19 +107,19 @@ export function whisperDecoder(
       aligned.push(graph.node("Gather", [cross.weights, graph.ints(...heads)], { axis: 1 }))
   })
   x = graph.norm(x, weights.decoderNorm)
-  graph.node("MatMul", [x, graph.node("Transpose", [embedding], { perm: [1, 0] })], {}, "logits")
+  graph.linear(x, weights.logits, "logits")
   graph.stack(caches.k, "out_n_layer_self_k_cache")
   graph.stack(caches.v, "out_n_layer_self_v_cache")
   if (aligned.length > 0) graph.node("Concat", aligned, { axis: 1 }, "cross_attention_weights")
   const selfCaches = (direction: "in" | "out"): GraphValue[] =>
     ["k", "v"].map((name) =>
-      float(`${direction}_n_layer_self_${name}_cache`, [layers, "N", textContext, state]),
+      float(`${direction}_n_layer_self_${name}_cache`, [layers, "N", direction, state]),
     )
   return graph.finish({
     inputs: [
       { name: "tokens", type: "int64", shape: ["N", "n"] },
       ...selfCaches("in"),
-      ...crossCaches(layers, state),
+      ...crossCaches(weights),
       { name: "offset", type: "int64", shape: [1] },
     ],
     outputs: [
@@ -124,18 +133,28 @@ export function whisperDecoder(
   })
 }
 
+/** The names of bytes, their scale and their zero. */
+type Rounded = readonly [values: string, scale: string, zero: string]
+
 function float(name: string, shape: GraphValue["shape"]): GraphValue {
   return { name, type: "float", shape }
 }
 
-function crossCaches(layers: number, state: number): GraphValue[] {
-  return ["k", "v"].map((name) => float(`n_layer_cross_${name}`, [layers, "N", "T2", state]))
+/** Split by heads as attention needs them: the engine only passes them on. */
+function crossCaches(weights: WhisperWeights): GraphValue[] {
+  const { heads, decoder } = weights
+  const size = whisperSizes(weights).state / heads
+  return [
+    float("n_layer_cross_k", [decoder.length, "N", heads, size, "T2"]),
+    float("n_layer_cross_v", [decoder.length, "N", heads, "T2", size]),
+  ]
 }
 
 /** The building blocks of Whisper's encoder and decoder. All computation is in float32. */
 class WhisperGraph extends GraphWriter {
   readonly #heads: number
   readonly #state: number
+  readonly #roundedBefore = new Map<string, Rounded>()
 
   constructor(weights: WhisperWeights) {
     super()
@@ -158,10 +177,49 @@ class WhisperGraph extends GraphWriter {
     return this.node("Div", [numbers, shaped])
   }
 
+  /** Some rows of a matrix: only these become floats. */
+  rowsOf({ values, scale }: Weight, indices: string): string {
+    const gathered = (tensor: ExternalTensor): string => {
+      const chosen = this.node("Gather", [this.external(tensor), indices], { axis: 0 })
+      return tensor.type === "float" ? chosen : this.node("Cast", [chosen], { to: ELEMENT.float })
+    }
+    if (scale === undefined) return gathered(values)
+    const divisor = scale.shape.length > 0 ? gathered(scale) : this.floats(scale)
+    const shaped = scale.shape.length > 0 ? this.node("Unsqueeze", [divisor, this.ints(-1)]) : divisor
+    return this.node("Div", [gathered(values), shaped])
+  }
+
   /** x·Wᵀ + b, over the last dimension. */
-  linear(x: string, { weight, bias }: Linear): string {
-    const product = this.node("MatMul", [x, this.node("Transpose", [this.weight(weight)], { perm: [1, 0] })])
-    return bias === undefined ? product : this.node("Add", [product, this.floats(bias)])
+  linear(x: string, { weight, bias, int8 }: Linear, name?: string): string {
+    const ofProduct = bias === undefined ? name : undefined
+    const product =
+      int8 === undefined
+        ? this.node(
+            "MatMul",
+            [x, this.node("Transpose", [this.weight(weight)], { perm: [1, 0] })],
+            {},
+            ofProduct,
+          )
+        : this.#int8Product(x, int8, ofProduct)
+    return bias === undefined ? product : this.node("Add", [product, this.floats(bias)], {}, name)
+  }
+
+  /** x is rounded to bytes too, with one scale. ONNX Runtime recognizes this order and fuses it. */
+  #int8Product(x: string, { values, scale }: Int8Matrix, name?: string): string {
+    const [rounded, scaleOfX, zero] = this.#rounded(x)
+    const sums = this.node("MatMulInteger", [rounded, this.external(values), zero])
+    const factors = this.node("Mul", [scaleOfX, this.external(scale)])
+    return this.node("Mul", [this.node("Cast", [sums], { to: ELEMENT.float }), factors], {}, name)
+  }
+
+  /** Several layers may begin with the same values. */
+  #rounded(x: string): Rounded {
+    const known = this.#roundedBefore.get(x)
+    if (known !== undefined) return known
+    const rounded: Rounded = [`${x}_u8`, `${x}_scale`, `${x}_zero`]
+    this.nodes("DynamicQuantizeLinear", [x], {}, rounded)
+    this.#roundedBefore.set(x, rounded)
+    return rounded
   }
 
   norm(x: string, { gamma, beta }: Norm): string {
@@ -186,7 +244,15 @@ class WhisperGraph extends GraphWriter {
     return this.node("Add", [x, this.linear(hidden, outer)])
   }
 
-  /** Multi-head attention; `weights` [N, heads, queries, keys]. */
+  splitKey(key: string): string {
+    return this.#split(key, [0, 2, 3, 1])
+  }
+
+  splitValue(value: string): string {
+    return this.#split(value, [0, 2, 1, 3])
+  }
+
+  /** Multi-head attention over a split key and value; `weights` [N, heads, queries, keys]. */
   attend(
     query: string,
     key: string,
@@ -195,10 +261,10 @@ class WhisperGraph extends GraphWriter {
   ): { readonly output: string; readonly weights: string } {
     const size = this.#state / this.#heads
     const scaled = this.node("Mul", [this.#split(query, [0, 2, 1, 3]), this.float(size ** -0.5)])
-    const scores = this.node("MatMul", [scaled, this.#split(key, [0, 2, 3, 1])])
+    const scores = this.node("MatMul", [scaled, key])
     const masked = mask === undefined ? scores : this.node("Add", [scores, mask])
     const weights = this.node("Softmax", [masked], { axis: 3 })
-    const mixed = this.node("MatMul", [weights, this.#split(value, [0, 2, 1, 3])])
+    const mixed = this.node("MatMul", [weights, value])
     const joined = this.node("Transpose", [mixed], { perm: [0, 2, 1, 3] })
     return { output: this.node("Reshape", [joined, this.ints(0, 0, this.#state)]), weights }
   }

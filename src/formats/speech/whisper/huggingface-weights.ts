@@ -84,5 +84,6 @@ function nameWeights(
       feedForward: feedForward(layer),
     })),
     decoderNorm: norm("decoder.layer_norm"),
+    logits: { weight: { values: tensor("decoder.embed_tokens.weight") } },
   }
 }

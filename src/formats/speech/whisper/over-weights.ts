@@ -1,12 +1,13 @@
 import { InvalidModelFile } from "../../../errors/model"
 import type { ModelFolderFile } from "../../model-folder"
-import type { AsrModel } from "../asr-model"
+import type { AsrModel, AsrPlan } from "../asr-model"
 import { baseName, field, folderOf, type SpeechFolder } from "../speech-folder"
 import { readCt2Model } from "./ctranslate2"
 import { ct2Weights } from "./ctranslate2-weights"
 import { describeWhisper } from "./describe"
 import { type AlignmentHead, whisperDecoder, whisperEncoder } from "./graphs"
 import { huggingFaceWeights } from "./huggingface-weights"
+import { int8Weights } from "./int8-weights"
 import {
   isMultilingual,
   parseCt2Vocabulary,
@@ -17,6 +18,9 @@ import {
   type WhisperVocabulary,
 } from "./vocabulary"
 import { whisperSizes, type WhisperWeights } from "./weights"
+
+/** The file with the weights in bytes. */
+const INT8_FILE = "int8.bin"
 
 /**
  * Whisper in the format of faster-whisper: CTranslate2's `model.bin`, a vocabulary and config.json. The
@@ -123,20 +127,33 @@ async function fromWeights(
     n_alignment_heads: heads.length,
     ...tokenMetadata(path, vocabulary),
   }
+  const rounded = int8Weights(weights, linked, INT8_FILE)
   return await describeWhisper(
     folder,
     whisperLanguages(path, vocabulary),
     isMultilingual(vocabulary.length),
     {
-      files: {
-        encoder: { name: "encoder.onnx", make: () => Promise.resolve(whisperEncoder(weights, metadata)) },
-        decoder: { name: "decoder.onnx", make: () => Promise.resolve(whisperDecoder(weights, heads)) },
+      files: graphs(weights, metadata, heads),
+      int8: {
+        files: graphs(rounded.weights, metadata, heads),
+        beside: [{ name: INT8_FILE, make: () => rounded.write() }],
       },
       tokens: { name: "tokens.txt", make: () => Promise.resolve(whisperTokenLines(path, vocabulary)) },
       linked,
       timed: true,
     },
   )
+}
+
+function graphs(
+  weights: WhisperWeights,
+  metadata: Readonly<Record<string, string | number>>,
+  heads: readonly AlignmentHead[],
+): AsrPlan["files"] {
+  return {
+    encoder: { name: "encoder.onnx", make: () => Promise.resolve(whisperEncoder(weights, metadata)) },
+    decoder: { name: "decoder.onnx", make: () => Promise.resolve(whisperDecoder(weights, heads)) },
+  }
 }
 
 /**

@@ -6,9 +6,17 @@ export interface Weight {
   readonly scale?: ExternalTensor
 }
 
+/** A matrix of bytes [inputs, outputs], to multiply by one scale per output. */
+export interface Int8Matrix {
+  readonly values: ExternalTensor
+  readonly scale: ExternalTensor
+}
+
 /** `weight` has a row per output. */
 export interface Linear {
   readonly weight: Weight
+  /** The same rounded, to compute with instead. */
+  readonly int8?: Int8Matrix
   readonly bias?: ExternalTensor
 }
 
@@ -46,6 +54,8 @@ export interface WhisperWeights {
     readonly feedForward: FeedForward
   }[]
   readonly decoderNorm: Norm
+  /** From the last state to the scores of all tokens. */
+  readonly logits: Linear
 }
 
 /** Dimensions that follow from the weights. */

@@ -14,7 +14,9 @@ import { OF_EVERY_REQUEST } from "../request-fields"
 export const SPEECH_FIELDS: FieldTable = {
   ...OF_EVERY_REQUEST,
   input: taken,
+  raw_text: taken,
   response_format: taken,
+  sample_rate: taken,
   speed: taken,
   stream_format: taken,
   voice: taken,

@@ -5,7 +5,7 @@ import { refuseUnsupported } from "../../read/field-table"
 import { checkInteger, checkText, defined, Fields, invalidField, readCharacters } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import { isJsonObject, type JsonObject } from "../../read/json-body"
-import { AUDIO_FORMATS, SPEECH_SPEED } from "../../read/media-options"
+import { AUDIO_FORMATS, sampleRateFor, SPEECH_SAMPLE_RATE, SPEECH_SPEED } from "../../read/media-options"
 import { readModelOptions } from "../../read/options"
 import { SPEECH_FIELDS } from "./audio-fields"
 
@@ -24,14 +24,19 @@ export function toSpeechCall(body: JsonObject, headers: HeaderOptions = {}): Spe
   const fields = new Fields(body)
   refuseUnsupported(fields, SPEECH_FIELDS)
   fields.text("instructions", TEXTS.instructions)
+  const format = fields.choice("response_format", AUDIO_FORMATS) ?? DEFAULT_FORMAT
   const request: SpeechRequest = {
     kind: "speech",
     ...headers,
     ...readModelOptions(fields),
     input: readInput(fields),
-    format: fields.choice("response_format", AUDIO_FORMATS) ?? DEFAULT_FORMAT,
+    format,
     speed: fields.number("speed", SPEECH_SPEED) ?? 1,
-    ...defined({ voice: readVoice(fields.unchecked("voice")) }),
+    ...defined({
+      voice: readVoice(fields.unchecked("voice")),
+      sampleRate: sampleRateFor(format, fields.integer("sample_rate", SPEECH_SAMPLE_RATE)),
+      rawText: fields.boolean("raw_text"),
+    }),
   }
   return { request, streamFormat: fields.choice("stream_format", STREAM_FORMATS) ?? "audio" }
 }

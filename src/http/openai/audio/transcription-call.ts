@@ -60,7 +60,7 @@ export function toTranscriptionCall({
     task,
     wordTimes: format === "verbose_json" && told.words,
     ...defined({
-      language: readLanguage(fields),
+      language: fields.text("language", TEXTS.word),
       prompt: fields.text("prompt", TEXTS.transcriptionPrompt),
       temperature: fields.number("temperature", TEMPERATURE),
     }),
@@ -86,14 +86,4 @@ function readTimesTold(fields: Fields): TimesTold {
     throw invalidField("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
   }
   return { words: asked.includes("word"), segments: asked.length === 0 || asked.includes("segment") }
-}
-
-/** Checks the form of a language code (`en`, `yue`, `pt-BR`); which ones are supported depends on the model. */
-function readLanguage(fields: Fields): string | undefined {
-  const language = fields.text("language", TEXTS.word)?.trim()
-  if (language === undefined || language === "") return undefined
-  if (!/^[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*$/i.test(language)) {
-    throw invalidField("language", "the code of a language, such as en", language)
-  }
-  return language.toLowerCase()
 }

@@ -2,7 +2,7 @@ import { Elysia } from "elysia"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../../domain/transcription"
 import { InvalidRequest } from "../../../errors/request"
 import { toSrt, toVtt } from "../../../formats/subtitles"
-import { TranscriptBuilder } from "../../../formats/transcript"
+import { type Transcript, TranscriptBuilder } from "../../../formats/transcript"
 import { abortControllerFor, consume } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
 import { type RequestContext, requestContextOf } from "../../context/request-context"
@@ -10,7 +10,7 @@ import { readHeaderOptions } from "../../read/headers"
 import { type Form, readForm, toJsonObject, type UploadedFile } from "../../read/multipart"
 import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
-import { toDurationUsage, toVerboseJson } from "../../render/verbose-transcript"
+import { toDurationUsage, toSegmentBody, toVerboseJson } from "../../render/verbose-transcript"
 import { waitingNote } from "../../render/waiting-note"
 import { openAiDialect } from "../dialect"
 import type { OpenAiContext } from "../reply"
@@ -96,22 +96,34 @@ function toResponse(builder: TranscriptBuilder, { format, request, told }: Trans
   const transcript = builder.build()
   switch (format) {
     case "json":
-      return Response.json({ text: transcript.text, usage: toDurationUsage(transcript.audioSeconds) })
+      return Response.json({
+        text: transcript.text,
+        usage: toDurationUsage(transcript.audioSeconds),
+        ...(transcript.warnings.length > 0 && { warnings: transcript.warnings }),
+      })
     case "verbose_json":
       return Response.json(toVerboseJson(transcript, request.task, told))
     case "text":
-      return plain(`${transcript.text}\n`)
+      return plain(transcript, `${transcript.text}\n`)
     case "srt":
-      return plain(toSrt(transcript))
+      return plain(transcript, toSrt(transcript))
     case "vtt":
-      return plain(toVtt(transcript), "text/vtt; charset=utf-8")
+      return plain(transcript, toVtt(transcript), "text/vtt; charset=utf-8")
     default:
       return format satisfies never
   }
 }
 
-function plain(text: string, type = "text/plain; charset=utf-8"): Response {
-  return new Response(text, { headers: { "content-type": type } })
+/** Formats without a place for warnings have them in a header. */
+function plain({ warnings }: Transcript, text: string, type = "text/plain; charset=utf-8"): Response {
+  const headers = new Headers({ "content-type": type })
+  if (warnings.length > 0) headers.set("x-warning", warnings.map(toHeaderText).join("; "))
+  return new Response(text, { headers })
+}
+
+/** A header's value has no other characters (RFC 9110, 5.5). */
+function toHeaderText(text: string): string {
+  return text.replace(/[^ -~]/g, "?")
 }
 
 /** OpenAI's events for a segment: its text, and its times with `verbose_json`. */
@@ -119,19 +131,25 @@ function segmentEvents(event: TranscriptionEvent, text: string, { format }: Tran
   if (event.type !== "segment") return ""
   const delta = text === "" ? "" : dataEvent({ type: "transcript.text.delta", delta: text })
   if (format !== "verbose_json") return delta
-  const { index, words, ...segment } = event.segment
-  const timed = { type: "transcript.text.segment", id: String(index), ...segment, ...(words && { words }) }
+  const { index, words } = event.segment
+  const timed = {
+    type: "transcript.text.segment",
+    id: String(index),
+    ...toSegmentBody(event.segment),
+    ...(words && { words }),
+  }
   return delta + dataEvent(timed)
 }
 
 function doneEvent(builder: TranscriptBuilder): string {
-  const { text, language, audioSeconds, timings } = builder.build()
+  const { text, language, audioSeconds, timings, warnings } = builder.build()
   return dataEvent({
     type: "transcript.text.done",
     text,
     ...(language !== undefined && { language }),
     usage: toDurationUsage(audioSeconds),
     timings: toMediaTimingsBody(timings),
+    ...(warnings.length > 0 && { warnings }),
   })
 }
 

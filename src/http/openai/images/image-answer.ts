@@ -1,5 +1,6 @@
 import type { ImageEvent } from "../../../domain/image"
-import { InternalError } from "../../../errors/base"
+import { asXllmError, InternalError } from "../../../errors/base"
+import { requestContextOf } from "../../context/request-context"
 import type { ImageFiles } from "../../image-files/image-files"
 import { IMAGES_PATH } from "../../image-files/route"
 import { type MediaTimingsBody, toMediaTimingsBody } from "../../render/timings"
@@ -11,6 +12,12 @@ type Done = Extract<ImageEvent, { readonly type: "done" }>
 /** Where a client finds an image: one of the two. */
 export type ImageReference = { readonly url: string } | { readonly b64_json: string }
 
+interface HandedOver {
+  readonly reference: ImageReference
+  /** Why it is not as requested. */
+  readonly warning?: string
+}
+
 /** Stores images and gives them their public URLs. */
 export interface ImagePlace {
   readonly files: ImageFiles
@@ -18,15 +25,25 @@ export interface ImagePlace {
   readonly publicUrl: string | null
 }
 
-/** Stores the image if the client asked for a URL. */
+/**
+ * Stores the image if the client asked for a URL. An image that took minutes is not lost where that fails, as on a full
+ * disk: it is returned as base64.
+ */
 export async function handOver(
   { bytes }: GeneratedImage,
   { request, responseFormat }: ImageCall,
   place: ImagePlace,
-): Promise<ImageReference> {
-  if (responseFormat === "b64_json") return { b64_json: bytes.toBase64() }
-  const name = await place.files.add(bytes, request.format)
-  return { url: imageUrl(name, place.request, place.publicUrl) }
+): Promise<HandedOver> {
+  if (responseFormat === "b64_json") return { reference: { b64_json: bytes.toBase64() } }
+  try {
+    const name = await place.files.add(bytes, request.format)
+    return { reference: { url: imageUrl(name, place.request, place.publicUrl) } }
+  } catch (error) {
+    const failure = asXllmError(error)
+    requestContextOf(place.request).recovered(failure)
+    const warning = `${failure.message}; it is returned as b64_json instead of a URL`
+    return { reference: { b64_json: bytes.toBase64() }, warning }
+  }
 }
 
 /** The facts of an image, besides the image itself. */
@@ -42,9 +59,8 @@ export function aboutImage(
   } as const
 }
 
-interface Finished {
+interface Finished extends HandedOver {
   readonly drawn: GeneratedImage
-  readonly reference: ImageReference
 }
 
 /** Builds the answer to a request without `stream`. */
@@ -63,16 +79,13 @@ export class ImageAnswerBuilder {
     if (event.type === "done") this.#done = event
     if (event.type !== "image") return
     // Started at once: encoding all images together at the end would block the event loop.
-    const finished = handOver(event, this.#call, this.#place).then((reference) => ({
-      drawn: event,
-      reference,
-    }))
+    const finished = handOver(event, this.#call, this.#place).then((handed) => ({ drawn: event, ...handed }))
     // Prevents an unhandled rejection; `build` throws the error.
     finished.catch(() => {})
     this.#finished.push(finished)
   }
 
-  /** @throws InternalError if the end is missing, and errors from storing an image */
+  /** @throws InternalError if the end is missing */
   async build(): Promise<Response> {
     const images = await Promise.all(this.#finished)
     const [first] = images
@@ -80,8 +93,10 @@ export class ImageAnswerBuilder {
       throw new InternalError("the images broke off before their end")
     }
     const { usage, timings } = this.#done
+    const warnings = [...new Set(images.flatMap(({ warning }) => warning ?? []))]
     const about = {
       ...aboutImage(first.drawn, this.#call),
+      ...(warnings.length > 0 && { warnings }),
       usage,
       timings: toMediaTimingsBody(timings),
     }
@@ -90,6 +105,7 @@ export class ImageAnswerBuilder {
 }
 
 interface AnswerFacts extends ReturnType<typeof aboutImage> {
+  readonly warnings?: readonly string[]
   readonly usage: Done["usage"]
   readonly timings: MediaTimingsBody
 }

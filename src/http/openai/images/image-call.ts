@@ -1,28 +1,15 @@
 import type { ImageFormat, ImageRequest } from "../../../domain/image"
 import { InvalidRequest } from "../../../errors/request"
-import { TEXTS } from "../../../limits"
+import { IMAGES, TEXTS } from "../../../limits"
 import { refuseUnsupported } from "../../read/field-table"
 import { defined, Fields, invalidField, readCharacters } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/json-body"
-import {
-  CFG_SCALE,
-  checkImageSize,
-  DEFAULT_STRENGTH,
-  IMAGE_COMPRESSION,
-  IMAGE_COUNT,
-  IMAGE_FORMATS,
-  IMAGE_SEED,
-  IMAGE_STEPS,
-  IMAGE_STRENGTH,
-} from "../../read/media-options"
+import { checkImageSize, DEFAULT_STRENGTH, IMAGE_FORMATS } from "../../read/media-options"
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
 import { readSeed } from "../../read/seed"
 import { IMAGE_FIELDS } from "./image-fields"
-
-/** OpenAI's limit for `partial_images`. */
-const PARTIAL_IMAGES = { min: 0, max: 3 }
 
 const RESPONSE_FORMATS = ["url", "b64_json"] as const
 
@@ -87,29 +74,29 @@ export function toVariationCall(
 }
 
 function withSource(call: ImageCall, fields: Fields, files: SourceFiles): ImageCall {
-  const strength = fields.number("strength", IMAGE_STRENGTH) ?? DEFAULT_STRENGTH
+  const strength = fields.number("strength", IMAGES.strength) ?? DEFAULT_STRENGTH
   return { ...call, request: { ...call.request, source: { ...files, strength } } }
 }
 
 function readCall(fields: Fields, prompt: string, headers: HeaderOptions): ImageCall {
   refuseUnsupported(fields, IMAGE_FIELDS)
   const stream = fields.boolean("stream") ?? false
-  const partialImages = fields.integer("partial_images", PARTIAL_IMAGES) ?? 0
+  const partialImages = fields.integer("partial_images", IMAGES.partial) ?? 0
   const format = fields.choice("output_format", IMAGE_FORMATS) ?? "png"
   const request: ImageRequest = {
     kind: "image",
     ...headers,
     ...readModelOptions(fields),
     prompt,
-    n: fields.integer("n", IMAGE_COUNT) ?? 1,
+    n: fields.integer("n", IMAGES.count) ?? 1,
     format,
     preview: stream && partialImages > 0,
     ...readSize(fields),
     ...defined({
       negativePrompt: readCharacters(fields, "negative_prompt", TEXTS.imagePrompt),
       // Our name, or diffusers'.
-      steps: fields.integer("steps", IMAGE_STEPS) ?? fields.integer("num_inference_steps", IMAGE_STEPS),
-      cfgScale: fields.number("cfg_scale", CFG_SCALE),
+      steps: fields.integer("steps", IMAGES.steps) ?? fields.integer("num_inference_steps", IMAGES.steps),
+      cfgScale: fields.number("cfg_scale", IMAGES.cfgScale),
       seed: readImageSeed(fields),
       sampler: fields.text("sampler", TEXTS.word),
       scheduler: fields.text("scheduler", TEXTS.word),
@@ -131,7 +118,7 @@ function readPrompt(fields: Fields): string {
 /** As in other servers, a negative seed asks for a random one; one too large for the engine is reduced to its range. */
 function readImageSeed(fields: Fields): number | undefined {
   const seed = readSeed(fields)
-  return seed === undefined || seed < 0 ? undefined : seed % (IMAGE_SEED.max + 1)
+  return seed === undefined || seed < 0 ? undefined : seed % (IMAGES.seed.max + 1)
 }
 
 /** `1024x768`; absent or `auto`: the model's default. */
@@ -147,9 +134,9 @@ function readSize(fields: Fields): Pick<ImageRequest, "width" | "height"> {
 
 /** PNG is lossless and has no compression level to choose, but OpenAI's clients send their default with it anyway. */
 function readCompression(fields: Fields, format: ImageFormat): number | undefined {
-  const compression = fields.integer("output_compression", IMAGE_COMPRESSION)
+  const compression = fields.integer("output_compression", IMAGES.compression)
   if (compression === undefined || format !== "png") return compression
-  if (compression === IMAGE_COMPRESSION.max) return undefined
+  if (compression === IMAGES.compression.max) return undefined
   throw new InvalidRequest(
     "output_compression must come with output_format jpeg or webp",
     "output_compression",

@@ -77,12 +77,13 @@ export class ImageEvents {
   }
 
   async #completed(event: Extract<ImageEvent, { readonly type: "image" }>): Promise<string> {
-    const reference = await handOver(event, this.#call, this.#place)
+    const { reference, warning } = await handOver(event, this.#call, this.#place)
     const about = {
       image: event.image,
       seed: event.seed,
       created_at: now(),
       ...aboutImage(event, this.#call),
+      ...(warning !== undefined && { warnings: [warning] }),
     }
     return this.#event("completed", about, fieldParts(reference))
   }

@@ -86,7 +86,7 @@ async function draw(
   const requestContext = requestContextOf(request)
   requestContext.asks([call.request], settings().logContent)
   const client = abortControllerFor(request)
-  const events = requestContext.follows(engine.draw(call.request, client.signal))
+  const events = requestContext.follows(engine.generateImage(call.request, client.signal))
   const place: ImagePlace = { files, request, publicUrl: settings().publicUrl }
   if (call.stream) {
     const rendered = new ImageEvents(call, place, prefix, requestContext)

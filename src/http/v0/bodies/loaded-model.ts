@@ -4,6 +4,7 @@ import type {
   LoadedModel,
   LoadedModelInfo,
   LoadedTextInfo,
+  RopeInfo,
 } from "../../../domain/loaded-model"
 import type { FailedModel } from "../../../engine/contract"
 
@@ -14,6 +15,7 @@ export interface LoadedTextBody {
   readonly kind: "text"
   readonly context_length: number
   readonly trained_context_length: number
+  readonly rope: RopeBody | null
   /** Why the context is shorter than the trained one, without its having been set; `null`: it is not. */
   readonly context_limited_by: "memory" | null
   readonly slots: number
@@ -34,6 +36,14 @@ export interface LoadedTextBody {
   readonly vocabulary_size: number
   readonly chat_template: LoadedTextInfo["chatTemplate"]
   readonly fill_in_the_middle: boolean
+}
+
+/** The rotary position embeddings in use, by the names of the settings. */
+interface RopeBody {
+  readonly rope_scaling: string
+  readonly rope_freq_base: number
+  readonly rope_freq_scale: number
+  readonly yarn_orig_ctx: number | null
 }
 
 /** A loaded speech, transcription or image model. */
@@ -66,6 +76,8 @@ export interface LoadedModelBody {
   readonly size_bytes: number
   /** `null` until known or estimated. */
   readonly footprint: FootprintBody | null
+  /** Bytes that it may grow to, as far as there is memory; `null`: it does not grow. */
+  readonly most_bytes: number | null
   /** How many layers are on each device, and why; `null` until decided. */
   readonly plan: {
     readonly devices: readonly { readonly name: string; readonly layers: number }[]
@@ -120,6 +132,7 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
     pid: model.pid ?? null,
     size_bytes: model.sizeBytes,
     footprint: toFootprintBody(model.footprint ?? model.info?.footprint),
+    most_bytes: model.mostBytes ?? null,
     plan: model.plan ?? null,
     notes: model.notes ?? [],
     priority: model.priority ?? "normal",
@@ -170,6 +183,7 @@ function toTextBody(info: LoadedTextInfo): LoadedTextBody {
     kind: info.kind,
     context_length: info.contextLength,
     trained_context_length: info.trainedContextLength,
+    rope: info.rope === undefined ? null : toRopeBody(info.rope),
     context_limited_by: info.contextLimitedBy ?? null,
     slots: info.slots,
     kv_layout: info.kvLayout,
@@ -187,5 +201,14 @@ function toTextBody(info: LoadedTextInfo): LoadedTextBody {
     vocabulary_size: info.vocabularySize,
     chat_template: info.chatTemplate,
     fill_in_the_middle: info.fillInTheMiddle,
+  }
+}
+
+function toRopeBody({ scaling, freqBase, freqScale, originalContext }: RopeInfo): RopeBody {
+  return {
+    rope_scaling: scaling,
+    rope_freq_base: freqBase,
+    rope_freq_scale: freqScale,
+    yarn_orig_ctx: originalContext ?? null,
   }
 }

@@ -10,5 +10,5 @@ export async function checkDiskSpace(folder: string, neededBytes: number): Promi
   await mkdir(folder, { recursive: true })
   const { bavail, bsize } = await statfs(folder)
   const freeBytes = bavail * bsize
-  if (neededBytes + RESERVE_BYTES > freeBytes) throw new DiskFull(folder, neededBytes, freeBytes)
+  if (neededBytes + RESERVE_BYTES > freeBytes) throw new DiskFull(folder, { neededBytes, freeBytes })
 }

@@ -1,6 +1,6 @@
 import { dirname } from "node:path"
 import { Cancelled } from "../../../errors/request"
-import { ChecksumMismatch, DownloadFailed, NoRoomLeft, NotAuthorized } from "../../../errors/store"
+import { ChecksumMismatch, DiskFull, DownloadFailed, NotAuthorized } from "../../../errors/store"
 import type { Semaphore } from "../../../lib/async/semaphore"
 import { isDiskFull } from "../../../lib/system/disk-full"
 import { formatSeconds } from "../../../lib/text/duration"
@@ -50,7 +50,7 @@ interface Others {
 /**
  * Fetches the missing parts of a file in parallel and in order, and hashes it meanwhile. `partial` stays open and
  * keeps the received data, whatever happens.
- * @throws SourceChanged, DownloadFailed, NotAuthorized, NoRoomLeft, Cancelled; ChecksumMismatch where the content
+ * @throws SourceChanged, DownloadFailed, NotAuthorized, DiskFull, Cancelled; ChecksumMismatch where the content
  * does not match its digest
  */
 export async function download(
@@ -326,7 +326,7 @@ class Download {
 
   #asFailure(error: unknown): unknown {
     if (this.#options.signal.aborted) return new Cancelled()
-    if (isDiskFull(error)) return new NoRoomLeft(dirname(this.#partial.path), error)
+    if (isDiskFull(error)) return new DiskFull(dirname(this.#partial.path), undefined, error)
     return error
   }
 }

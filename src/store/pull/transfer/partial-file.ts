@@ -237,7 +237,7 @@ function isIdentity(value: unknown): value is StoredIdentity {
 }
 
 export async function removePartial(base: string): Promise<void> {
-  // The identity is deleted first: data alone is recognised as useless.
+  // The identity is deleted first: data alone is known to be useless.
   for (const ending of [STATE, PROGRESS, DATA]) await rm(base + ending, { force: true })
 }
 

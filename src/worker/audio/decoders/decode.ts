@@ -1,7 +1,7 @@
 import type { Resampler } from "../encoders/create"
 import { AudioFile, brokenAudio } from "./audio-file"
 import { type Container, identifyContainer } from "./container"
-import { decodeWithFfmpeg } from "./ffmpeg"
+import { decodeUnknown, decodeWithFfmpeg } from "./ffmpeg"
 import { decodeFlac } from "./flac"
 import { audioTrack } from "./matroska"
 import { decodeMpeg } from "./mpeg"
@@ -25,6 +25,8 @@ export interface DecodeOptions {
   readonly makeResampler: (fromRate: number) => Resampler
   /** Awaited after every few seconds of audio. An error it throws aborts the decoding. */
   readonly pause: () => Promise<void>
+  /** Called with what is wrong with a file that can be read nevertheless. */
+  readonly warn: (message: string) => void
   /** In seconds; default: four hours. */
   readonly maxSeconds?: number
 }
@@ -40,7 +42,7 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
   if (file.size === 0) throw brokenAudio("it is empty")
   const recording = new Recording(ASR_SAMPLE_RATE)
   const line = new RateLine(options.makeResampler)
-  for await (const pcm of chooseDecoder(file, maxSeconds + 1)) {
+  for await (const pcm of chooseDecoder(file, maxSeconds + 1, options.warn)) {
     for (const samples of line.push(pcm)) recording.push(samples)
     if (recording.seconds > maxSeconds)
       throw brokenAudio(`it is longer than the limit of ${inWords(maxSeconds)}; cut it into parts`)
@@ -52,15 +54,18 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
 }
 
 /** Selects the decoder from the file's content. */
-async function* chooseDecoder(file: AudioFile, maxSeconds: number): AsyncGenerator<Pcm> {
+async function* chooseDecoder(
+  file: AudioFile,
+  maxSeconds: number,
+  warn: (message: string) => void,
+): AsyncGenerator<Pcm> {
   const container = identifyContainer(file)
-  if (container === undefined)
-    throw brokenAudio("its content is none of wav, mp3, flac, ogg, opus, webm, m4a and mp4")
+  if (container === undefined) return yield* decodeUnknown(file, maxSeconds)
   switch (container) {
     case "wav":
       return yield* isCompressedWav(file)
         ? decodeWithFfmpeg(file, container, "WAV with this codec", maxSeconds)
-        : decodeWav(file)
+        : decodeWav(file, warn)
     case "mp3":
       return yield* decodeMpeg(file)
     case "flac":

@@ -6,6 +6,64 @@ import type { Pcm } from "./pcm"
 const SAMPLE_RATE = 16_000
 /** ffmpeg decodes an hour of audio in seconds; after this time it is stuck. */
 const TIMEOUT_MS = 120_000
+/**
+ * Demuxers for files that we do not recognise. They read nothing but the file, unlike those of playlists, and demand a
+ * signature, unlike those of raw samples.
+ */
+const OTHER_DEMUXERS = [
+  [
+    "aa",
+    "aac",
+    "aax",
+    "ac3",
+    "aea",
+    "aiff",
+    "amr",
+    "ape",
+    "ast",
+    "asf",
+    "asf_o",
+    "au",
+    "avi",
+    "caf",
+    "codec2",
+    "dsf",
+  ],
+  [
+    "dts",
+    "dtshd",
+    "dv",
+    "eac3",
+    "epaf",
+    "flv",
+    "gxf",
+    "iff",
+    "ilbc",
+    "ircam",
+    "iss",
+    "loas",
+    "mlp",
+    "mmf",
+    "mpc",
+  ],
+  [
+    "mpc8",
+    "mpeg",
+    "mpegts",
+    "mtaf",
+    "mxf",
+    "nistsphere",
+    "nut",
+    "oma",
+    "paf",
+    "pvf",
+    "qcp",
+    "rm",
+    "shn",
+    "smjpeg",
+  ],
+  ["sox", "spdif", "tak", "truehd", "tta", "vivo", "voc", "vqf", "w64", "wav", "wtv", "wv", "xa", "xwma"],
+].flat()
 /** Maximum number of boxes: fragmented files have one or two per second. */
 const MAX_BOXES = 100_000
 
@@ -27,7 +85,26 @@ export async function* decodeWithFfmpeg(
       "file",
     )
   if (container === "mov") checkBoxes(file)
-  const child = Bun.spawn([ffmpeg, ...ffmpegArguments(file.path, container, maxSeconds)], {
+  yield* run(ffmpeg, file, ["-f", container], maxSeconds)
+}
+
+/** Has ffmpeg, if installed, find out what the file is. @throws InvalidRequest if it does not know either */
+export async function* decodeUnknown(file: AudioFile, maxSeconds: number): AsyncGenerator<Pcm> {
+  const unknown = "its content is none of wav, mp3, flac, ogg, opus, webm, m4a and mp4"
+  const ffmpeg = Bun.which("ffmpeg")
+  if (ffmpeg === null) throw brokenAudio(`${unknown}; other formats are read where ffmpeg is installed`)
+  yield* run(ffmpeg, file, ["-format_whitelist", OTHER_DEMUXERS.join(",")], maxSeconds, `${unknown}, and `)
+}
+
+/** `demuxer`: the arguments that choose it. `preface`: what comes before ffmpeg's complaints. */
+async function* run(
+  ffmpeg: string,
+  file: AudioFile,
+  demuxer: readonly string[],
+  maxSeconds: number,
+  preface = "",
+): AsyncGenerator<Pcm> {
+  const child = Bun.spawn([ffmpeg, ...ffmpegArguments(file.path, demuxer, maxSeconds)], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -42,16 +119,17 @@ export async function* decodeWithFfmpeg(
       yield { channels: [channel], sampleRate: SAMPLE_RATE }
     }
     const status = await child.exited
-    if (status !== 0 || isEmpty) throw brokenAudio(explain(await complaints, child.signalCode !== null))
+    if (status !== 0 || isEmpty)
+      throw brokenAudio(preface + explain(await complaints, child.signalCode !== null))
   } finally {
     child.kill("SIGKILL")
   }
 }
 
-function ffmpegArguments(path: string, container: Container, maxSeconds: number): string[] {
+function ffmpegArguments(path: string, demuxer: readonly string[], maxSeconds: number): string[] {
   return [
     ["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"],
-    ["-protocol_whitelist", "file", "-f", container, "-i", `file:${path}`],
+    ["-protocol_whitelist", "file", ...demuxer, "-i", `file:${path}`],
     ["-map", "0:a:0", "-vn", "-sn", "-dn"],
     ["-ac", "1", "-ar", String(SAMPLE_RATE), "-t", String(maxSeconds), "-f", "f32le", "pipe:1"],
   ].flat()

@@ -1,4 +1,4 @@
-import { type AudioFile, brokenAudio, cutShort } from "./audio-file"
+import { type AudioFile, brokenAudio } from "./audio-file"
 import type { Pcm } from "./pcm"
 
 /** Format tags of uncompressed WAVE files (mmreg.h). */
@@ -10,19 +10,38 @@ const MU_LAW = 7
 const EXTENSIBLE = 0xfffe
 
 const MAX_CHANNELS = 64
-/** Sizes written when the length is unknown: by streams, ffmpeg's and Windows' recorders. */
-const UNKNOWN_SIZES: readonly number[] = [0, 0xffffffff, 0x7fffffff, 0xffffffff - 36, 0x7ffff000]
+/** Sizes that stand for an unknown length: of streams, and of ffmpeg's, sox's and Windows' recorders. */
+const UNKNOWN_SIZES: readonly number[] = [
+  0,
+  0xffffffff,
+  0xffffffff - 36,
+  0x80000000,
+  0x80000000 - 36,
+  0x7fffffff,
+  0x7fffffff - 36,
+  0x7ffff000,
+  0x7ffff000 - 36,
+]
+/** The size in a chunk's header where the real one is in the 'ds64' chunk (EBU 3306). */
+const SIZE_IS_LONG = 0xffffffff
 /** Maximum number of chunks before the data; real files have a handful. */
 const MAX_CHUNKS = 1000
 
 /** Layout of the samples in a WAVE file. */
-interface WavLayout {
+interface WavLayout extends WavFormat {
+  readonly dataStart: number
+  readonly dataEnd: number
+  /** What is wrong with the header, although the samples can be read. */
+  readonly warning: string | undefined
+}
+
+interface WavFormat {
   readonly tag: number
   readonly channels: number
   readonly sampleRate: number
   readonly bits: number
-  readonly dataStart: number
-  readonly dataEnd: number
+  /** Of one sample, with padding. */
+  readonly bytesPerSample: number
 }
 
 /** Is the audio compressed, for example ADPCM? */
@@ -30,11 +49,15 @@ export function isCompressedWav(file: AudioFile): boolean {
   return ![PCM, FLOAT, A_LAW, MU_LAW].includes(readLayout(file).tag)
 }
 
-/** Integer samples of 8 to 32 bits, floats of 32 and 64, A-law and µ-law. */
-export async function* decodeWav(file: AudioFile): AsyncGenerator<Pcm> {
-  const { tag, channels, sampleRate, bits, dataStart, dataEnd } = readLayout(file)
-  const readSample = sampleReader(tag, bits)
-  const bytesPerSample = bits / 8
+/**
+ * Integer samples of 8 to 32 bits, floats of 32 and 64, A-law and µ-law. A header that is wrong about the length is not
+ * believed: the samples are read as far as there are any, with a warning.
+ */
+export async function* decodeWav(file: AudioFile, warn: (message: string) => void): AsyncGenerator<Pcm> {
+  const { tag, bits, channels, sampleRate, bytesPerSample, dataStart, dataEnd, warning } = readLayout(file)
+  const readSample = readerOf(tag, bytesPerSample)
+  if (readSample === undefined) throw brokenAudio(`its WAV header says ${bits} bits of the format ${tag}`)
+  if (warning !== undefined) warn(warning)
   const frameBytes = bytesPerSample * channels
   const partBytes = Math.max(1, Math.floor((64 * 1024) / frameBytes)) * frameBytes
   for (const part of file.parts(dataStart, dataEnd, partBytes)) {
@@ -50,7 +73,8 @@ export async function* decodeWav(file: AudioFile): AsyncGenerator<Pcm> {
 }
 
 function readLayout(file: AudioFile): WavLayout {
-  let format: Omit<WavLayout, "dataStart" | "dataEnd"> | undefined
+  let format: WavFormat | undefined
+  let longSize: number | undefined
   let position = 12
   for (let i = 0; i < MAX_CHUNKS; i++) {
     const header = file.read(position, 8)
@@ -59,39 +83,82 @@ function readLayout(file: AudioFile): WavLayout {
     const size = header.readUInt32LE(4)
     position += 8
     if (name === "fmt ") format = readFormat(file.read(position, Math.min(size, 40)))
+    if (name === "ds64") longSize = readLongSize(file.read(position, 16))
     if (name === "data") {
       if (format === undefined) throw brokenAudio("its WAV header has no 'fmt ' chunk before the data")
-      return { ...format, dataStart: position, dataEnd: endOfData(file, position, size) }
+      const dataSize = size === SIZE_IS_LONG ? (longSize ?? size) : size
+      return { ...format, ...extentOf(file, position, dataSize) }
     }
-    // Chunks are aligned to even offsets.
-    position += size + (size & 1)
+    position = nextChunk(file, position + size)
   }
   throw brokenAudio("its WAV header has no 'data' chunk")
 }
 
-function endOfData(file: AudioFile, start: number, size: number): number {
-  if (UNKNOWN_SIZES.includes(size)) return file.size
-  if (start + size > file.size) throw cutShort(`${size} bytes of sound`, `are only ${file.size - start}`)
-  return start + size
+/** Where the samples lie, if the header declares `size` bytes of them from `start` on. */
+function extentOf(
+  file: AudioFile,
+  start: number,
+  size: number,
+): Pick<WavLayout, "dataStart" | "dataEnd" | "warning"> {
+  const rest = file.size - start
+  const end = start + size
+  const isFollowedByChunk = size <= rest && beginsChunk(file, nextChunk(file, end))
+  // Something short behind the samples is a tag or padding. More than there are samples: the header was never finished.
+  if (isFollowedByChunk || (size <= rest && rest <= 2 * size))
+    return { dataStart: start, dataEnd: end, warning: undefined }
+  const declared = UNKNOWN_SIZES.includes(size)
+    ? "does not say how long the recording is, as when it comes from a pipe"
+    : `declares ${size} bytes of sound, but there are ${rest}`
+  return {
+    dataStart: start,
+    dataEnd: file.size,
+    warning: `the WAV header ${declared}; it was read to the end of the file`,
+  }
 }
 
-function readFormat(chunk: Buffer): Omit<WavLayout, "dataStart" | "dataEnd"> {
+/** Chunks are aligned to even offsets, but some programs forget it. */
+function nextChunk(file: AudioFile, end: number): number {
+  if (end % 2 === 0) return end
+  return beginsChunk(file, end) && !beginsChunk(file, end + 1) ? end : end + 1
+}
+
+/** Is there a chunk with a name of printable characters, which ends within the file? */
+function beginsChunk(file: AudioFile, position: number): boolean {
+  const header = file.read(position, 8)
+  if (header.length < 8 || !/^[ -~]{4}/.test(header.toString("latin1"))) return false
+  return position + 8 + header.readUInt32LE(4) <= file.size
+}
+
+/** The size of the data in a 'ds64' chunk, which is behind that of the file. */
+function readLongSize(chunk: Buffer): number | undefined {
+  return chunk.length < 16 ? undefined : Number(chunk.readBigUInt64LE(8))
+}
+
+function readFormat(chunk: Buffer): WavFormat {
   if (chunk.length < 16) throw brokenAudio("its WAV header's 'fmt ' chunk is too short")
   const outerTag = chunk.readUInt16LE(0)
   const tag = outerTag === EXTENSIBLE && chunk.length >= 26 ? chunk.readUInt16LE(24) : outerTag
   const channels = chunk.readUInt16LE(2)
   const sampleRate = chunk.readUInt32LE(4)
+  const frameBytes = chunk.readUInt16LE(12)
   const bits = chunk.readUInt16LE(14)
   if (channels < 1 || channels > MAX_CHANNELS) throw brokenAudio(`its WAV header says ${channels} channels`)
-  return { tag, channels, sampleRate, bits }
+  // Samples may be padded: 20 bits to three bytes, 24 to four. They are aligned to the top.
+  const bytesPerSample = frameBytes / channels
+  const isPlausible = Number.isInteger(bytesPerSample) && bytesPerSample * 8 >= bits && bytesPerSample <= 8
+  return {
+    tag,
+    channels,
+    sampleRate,
+    bits,
+    bytesPerSample: isPlausible && bits > 0 ? bytesPerSample : Math.ceil(bits / 8),
+  }
 }
 
 type SampleReader = (view: DataView, at: number) => number
 
-function sampleReader(tag: number, bits: number): SampleReader {
-  const reader = READERS[`${tag}:${bits}`]
-  if (reader === undefined) throw brokenAudio(`its WAV header says ${bits} bits of the format ${tag}`)
-  return reader
+function readerOf(tag: number, bytesPerSample: number): SampleReader | undefined {
+  return READERS[`${tag}:${bytesPerSample * 8}`]
 }
 
 const READERS: Readonly<Record<string, SampleReader>> = {

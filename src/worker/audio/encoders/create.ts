@@ -1,4 +1,5 @@
 import type { AudioFormat } from "../../../domain/speech"
+import { InvalidRequest } from "../../../errors/request"
 import { aac } from "./aac"
 import type { AudioCodec, AudioEncoder } from "./encoder"
 import { flac } from "./flac"
@@ -17,23 +18,30 @@ export interface Resampler {
 }
 
 /**
- * Creates an encoder of `format` for samples at `sampleRate`. If the format does not support that rate,
- * `resampler` converts to the next higher supported rate, or to the highest.
+ * The sample rate of a file in `format`: the requested one, otherwise `sampleRate` or, if the format does not support
+ * that, the next higher supported rate, or the highest.
+ * @throws InvalidRequest (`sample_rate`) if the format does not support the requested one
  */
+export function chooseRate(format: AudioFormat, sampleRate: number, requested: number | undefined): number {
+  const { rates } = CODECS[format]
+  if (rates === undefined) return requested ?? sampleRate
+  if (requested === undefined) return rates.find((rate) => rate >= sampleRate) ?? rates.at(-1) ?? sampleRate
+  if (rates.includes(requested)) return requested
+  throw new InvalidRequest(
+    `sample_rate must be one of ${rates.join(", ")} for ${format}, got ${requested}`,
+    "sample_rate",
+  )
+}
+
+/** Creates an encoder for samples at `sampleRate`; if the file is to have another, `resampler` converts to that. */
 export async function createEncoder(
   format: AudioFormat,
   sampleRate: number,
   resampler: (from: number, to: number) => Resampler,
+  rate = chooseRate(format, sampleRate, undefined),
 ): Promise<AudioEncoder> {
-  const codec = CODECS[format]
-  const rate = nextRate(codec.rates, sampleRate)
-  const encoder = await codec.create(rate)
+  const encoder = await CODECS[format].create(rate)
   return rate === sampleRate ? encoder : resampled(encoder, resampler(sampleRate, rate))
-}
-
-function nextRate(rates: readonly number[] | undefined, sampleRate: number): number {
-  if (rates === undefined) return sampleRate
-  return rates.find((rate) => rate >= sampleRate) ?? rates.at(-1) ?? sampleRate
 }
 
 function resampled(encoder: AudioEncoder, resampler: Resampler): AudioEncoder {

@@ -2,10 +2,36 @@ import type { KvLayout } from "../../../domain/settings"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
-import { type CacheablePrompt, canTrim, type MemoryTraits, type Slot, type SlotPlacement } from "./slots"
+import { positionOf } from "../prompt/cells"
+import type { PoolShape } from "./growth"
+import {
+  type CacheablePrompt,
+  type CellHolder,
+  canTrim,
+  cellsOf,
+  type MemoryTraits,
+  reusable,
+  type SavedPrefix,
+  type SharedCells,
+  type Slot,
+  type SlotPlacement,
+} from "./slots"
 
 /** Share of free memory that saved states may use; a state that is not copied is recomputed. */
 const SAVED_SHARE = 1 / 4
+
+/** Where a prefix ends: its number of cells, and the position after them. */
+interface PrefixEnd {
+  readonly cell: number
+  readonly position: number
+}
+
+/** What a cache takes over from that of the context before. */
+interface CacheBefore {
+  readonly slots: readonly Slot[]
+  readonly step: number
+  readonly isDoubtful: boolean
+}
 
 /** The slots of one context. Keeps them in step with llama.cpp's memory. */
 export class KvCache {
@@ -13,50 +39,78 @@ export class KvCache {
   readonly traits: MemoryTraits
   readonly layout: KvLayout
   readonly cells: number
+  /** What one sequence may have of them. */
+  readonly cellsPerSequence: number
   readonly #context: Context
+  readonly #model: Pick<Model, "recurrent" | "slidingWindow">
   /** Saved states of slots, valid until the next decode: several prompts may copy from one. */
   readonly #saved = new Map<Slot, Uint8Array>()
   /** Slots with NaN in their cells, which would affect the next sequence there. */
   readonly #tainted = new Set<Slot>()
+  #isDoubtful: boolean
 
   readonly #mostSavedBytes: () => number
   /** Counts the decode steps. */
-  #step = 0
+  #step: number
 
   /** `mostSavedBytes`: the current memory limit for saved states; a cache may be larger than free memory. */
   constructor(
     context: Context,
-    model: Model,
-    slots: number,
-    layout: KvLayout,
+    model: Pick<Model, "recurrent" | "slidingWindow">,
     mostSavedBytes = (): number => systemMemory().availableBytes * SAVED_SHARE,
+    before?: CacheBefore,
   ) {
     this.#context = context
+    this.#model = model
     this.#mostSavedBytes = mostSavedBytes
-    this.layout = layout
+    this.layout = context.layout
     this.cells = context.cells
-    this.slots = Array.from({ length: slots }, (_, id) => ({
-      id,
-      tokens: [],
-      cacheKey: "",
-      length: 0,
-      busy: false,
-      lastUsed: 0,
-    }))
+    this.cellsPerSequence = context.cellsPerSequence
+    this.slots = Array.from(
+      { length: context.sequences },
+      (_, id) => before?.slots.find((slot) => slot.id === id) ?? emptySlot(id),
+    )
+    this.#step = before?.step ?? 0
+    this.#isDoubtful = before?.isDoubtful ?? false
     this.traits = {
       trims: !model.recurrent,
-      shares: layout === "unified" && !model.recurrent,
+      shares: context.layout === "unified" && !model.recurrent,
       window: model.slidingWindow,
       firstPosition: (slot) => context.firstPosition(slot.id),
     }
   }
 
-  /** Cells in use. A shared prefix counts once per slot; the sum is capped at the number of cells. */
+  /**
+   * The cache of another context, with the same slots in the same order. Their states are yet to be moved there;
+   * those with NaN are not.
+   */
+  movedTo(context: Context): KvCache {
+    for (const slot of this.#tainted) slot.busy = false
+    const before = { slots: this.slots, step: this.#step, isDoubtful: this.#isDoubtful }
+    return new KvCache(context, this.#model, this.#mostSavedBytes, before)
+  }
+
+  /**
+   * Drops the idle prefixes that a smaller pool has no room for, the least recently used first, after `leaves` was
+   * called for each of them.
+   */
+  keepFitting({ layout, cells, sequences }: PoolShape, leaves: (slot: Slot) => void): void {
+    const kept: Slot[] = []
+    for (const slot of this.slots.toSorted((a, b) => b.lastUsed - a.lastUsed)) {
+      if (slot.length === 0) continue
+      const fitsAlone = slot.id < sequences && slot.length <= (layout === "split" ? cells / sequences : cells)
+      const fits = layout === "split" || cellsOf([...kept, slot].map(holderOf)) <= cells
+      if (fitsAlone && fits) kept.push(slot)
+      else {
+        leaves(slot)
+        this.clear(slot)
+      }
+    }
+  }
+
+  /** An upper bound of the cells in use. */
   get used(): number {
-    return Math.min(
-      this.cells,
-      this.slots.reduce((sum, slot) => sum + slot.length, 0),
-    )
+    return Math.min(this.cells, cellsOf(this.slots.map(holderOf)))
   }
 
   /** Call at the start of every step, for the order of last use. */
@@ -65,15 +119,30 @@ export class KvCache {
   }
 
   /** Assigns the slot to a prompt; returns how many of its tokens are cached in it. */
-  occupy({ slot, source, keep }: SlotPlacement, { tokens, cacheKey }: CacheablePrompt): number {
-    const kept = source === slot ? this.#trim(slot, keep) : this.#copy(source, slot, keep)
+  occupy({ slot, source, keep, saved }: SlotPlacement, { tokens, media, cacheKey }: CacheablePrompt): number {
+    const end = { cell: keep, position: positionOf(media, keep) }
+    const kept =
+      saved !== undefined
+        ? this.#load(slot, saved, end)
+        : source === slot
+          ? this.#trim(slot, end)
+          : this.#copy(source, slot, end)
+    if (kept > 0 && saved === undefined) source.uses++
+    if (kept === 0 || source !== slot) slot.uses = 1
+    if (saved !== undefined && kept > 0) slot.uses = 2
     // The saved state is outdated: later copies need the new contents.
     this.#saved.delete(slot)
     slot.tokens = tokens
     slot.cacheKey = cacheKey
     slot.length = kept
     slot.busy = true
+    slot.shared = source === slot && kept > 0 ? cutShare(slot.shared, kept) : undefined
     return kept
+  }
+
+  /** How many tokens of a prompt the slots have. */
+  cachedLength(prompt: CacheablePrompt): number {
+    return Math.max(...this.slots.map((slot) => reusable(slot, prompt, this.traits)))
   }
 
   /** Ends the use by a sequence; the cached tokens remain available. */
@@ -92,17 +161,32 @@ export class KvCache {
     this.#context.clear(slot.id)
     this.#saved.delete(slot)
     slot.length = 0
+    slot.shared = undefined
   }
 
-  /** Marks an idle slot whose cells contain NaN: it is not used again until all cells are wiped. */
+  /**
+   * Marks an idle slot whose cells contain NaN: it is not used again until all cells are wiped. llama.cpp keeps
+   * its cells: it multiplies a freed recurrent state by 0 for the next sequence, and NaN stays NaN.
+   */
   taint(slot: Slot): void {
-    this.clear(slot)
+    this.#saved.delete(slot)
+    slot.length = 0
     slot.busy = true
     this.#tainted.add(slot)
   }
 
   get usable(): readonly Slot[] {
     return this.slots.filter((slot) => !this.#tainted.has(slot))
+  }
+
+  /** Some cells were computed whose numbers nothing was seen of: they may contain NaN. */
+  doubt(): void {
+    this.#isDoubtful = true
+  }
+
+  /** Can NaN in a sequence only come from its own tokens? */
+  get confinesFaults(): boolean {
+    return this.layout === "split" && !this.#isDoubtful
   }
 
   /**
@@ -118,9 +202,13 @@ export class KvCache {
   wipe(): void {
     this.#context.wipe()
     this.#saved.clear()
-    for (const slot of this.slots) slot.length = 0
+    for (const slot of this.slots) {
+      slot.length = 0
+      slot.shared = undefined
+    }
     for (const slot of this.#tainted) slot.busy = false
     this.#tainted.clear()
+    this.#isDoubtful = false
   }
 
   /** Call before every decode: it makes saved states outdated. */
@@ -144,25 +232,36 @@ export class KvCache {
     if (state === undefined || !this.#context.restore(slot.id, state)) slot.length = 0
   }
 
-  /** Keeps the first `keep` tokens; returns 0 if the memory cannot be truncated. */
-  #trim(slot: Slot, keep: number): number {
-    if (keep === slot.length && keep > 0) return keep
-    if (keep > 0 && this.#context.truncate(slot.id, keep)) return keep
+  /** Keeps what is before `end`; returns how many cells, 0 if the memory cannot be truncated. */
+  #trim(slot: Slot, { cell, position }: PrefixEnd): number {
+    if (cell === slot.length && cell > 0) return cell
+    if (cell > 0 && this.#context.truncate(slot.id, position)) return cell
     this.clear(slot)
     return 0
   }
 
-  #copy(source: Slot, target: Slot, keep: number): number {
+  /** Loads a prefix that is in no slot. */
+  #load(slot: Slot, { state, tokens }: SavedPrefix, end: PrefixEnd): number {
+    this.clear(slot)
+    if (!this.#context.restore(slot.id, state)) return 0
+    slot.length = tokens.length
+    if (end.cell === tokens.length || canTrim(slot, end.position, this.traits)) return this.#trim(slot, end)
+    this.clear(slot)
+    return 0
+  }
+
+  #copy(source: Slot, target: Slot, end: PrefixEnd): number {
+    const { cell, position } = end
     this.#context.clear(target.id)
     if (this.traits.shares) {
-      this.#context.shareCells(source.id, target.id, keep)
-      return keep
+      this.#context.shareCells(source.id, target.id, position)
+      return cell
     }
     const state = this.#save(source)
     if (state === undefined || !this.#context.restore(target.id, state)) return 0
     target.length = source.length
     // A saved state contains only the newest token's window, which may be less than the source still has.
-    if (keep === source.length || canTrim(target, keep, this.traits)) return this.#trim(target, keep)
+    if (cell === source.length || canTrim(target, position, this.traits)) return this.#trim(target, end)
     this.clear(target)
     return 0
   }
@@ -182,4 +281,17 @@ export class KvCache {
     const saved = this.#saved.values().reduce((sum, state) => sum + state.length, 0)
     return bytes + saved <= this.#mostSavedBytes()
   }
+}
+
+function emptySlot(id: number): Slot {
+  return { id, tokens: [], cacheKey: "", length: 0, busy: false, uses: 0, isPrivate: false, lastUsed: 0 }
+}
+
+function cutShare(shared: SharedCells | undefined, kept: number): SharedCells | undefined {
+  return shared && { ...shared, tokens: Math.min(shared.tokens, kept) }
+}
+
+/** A slot in one pool. */
+export function holderOf({ tokens, length, shared }: Slot): CellHolder {
+  return { owner: tokens, length, shared }
 }

@@ -1,27 +1,23 @@
+import { commonPrefix } from "../prompt/cells"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
-import { choosePlacement, commonPrefix, reusable } from "./slots"
+import { type CellHolder, cellsOf, choosePlacement, reusable, type SlotPlacement } from "./slots"
+import { inTurn } from "./turns"
 
 /** A shared prefix shorter than this is recomputed rather than waited for. */
 const LEAST_WAITED_FOR = 16
 
-/** The fields of a sequence that determine how many cells it needs. */
-interface Holder {
-  readonly tokens: readonly number[]
-  readonly shared: Sequence["shared"]
-}
-
 type Leader = Sequence["leader"]
 
 /**
- * Assigns slots to waiting sequences, in order. A sequence that shares a prefix with one being computed waits
+ * Assigns slots to waiting sequences, in turn. A sequence that shares a prefix with one being computed waits
  * for it and copies its cache, so that a common prefix is computed once.
  */
 export class SlotAllocator {
-  readonly #runtime: Pick<Runtime, "cache">
+  readonly #runtime: Pick<Runtime, "cache" | "keeper">
 
-  constructor(runtime: Pick<Runtime, "cache">) {
+  constructor(runtime: Pick<Runtime, "cache" | "keeper">) {
     this.#runtime = runtime
   }
 
@@ -37,9 +33,12 @@ export class SlotAllocator {
     const admitted: Sequence[] = []
     const withSlots = [...running]
     let last: Sequence | undefined
-    for (const sequence of waiting) {
+    if (this.#cache.slots.every((slot) => slot.busy)) return admitted
+    for (const sequence of inTurn(waiting, running)) {
       // Comparing prompts is slow; skip it while no slot is free.
       if (this.#cache.slots.every((slot) => slot.busy)) break
+      // Waits for a larger pool, and keeps none from the present one that fits.
+      if (!this.fitsAlone(sequence)) continue
       // Choices of one request wait for the same leader, so the search is done once.
       if (last?.request === sequence.request && isWaiting(last.leader)) sequence.leader ??= last.leader
       last = sequence
@@ -51,24 +50,41 @@ export class SlotAllocator {
     return admitted
   }
 
+  /** Is a sequence no longer than what one may have of the present pool? */
+  fitsAlone({ length }: Sequence): boolean {
+    return length <= this.#cache.cellsPerSequence
+  }
+
   #place(sequence: Sequence, running: readonly Sequence[]): boolean {
     const { slots, traits } = this.#cache
-    const placement = choosePlacement(sequence, slots, traits, sequence.request.prepared.usesCache)
+    const { usesCache } = sequence.request.prepared
+    const placement = choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
     if (placement === undefined) return false
-    const shared = traits.shares && placement.source !== placement.slot ? placement.keep : 0
-    const owner = placement.source.tokens
-    if (!this.#hasSpace([...running, { tokens: sequence.tokens, shared: { tokens: shared, owner } }]))
-      return false
-    this.#cache.occupy(placement, sequence)
+    const isShared = traits.shares && placement.source !== placement.slot
+    const shared = { tokens: isShared ? placement.keep : 0, owner: placement.source.tokens }
+    const holders = [...running.map(holderOf), { ...holderOf(sequence), shared }]
+    if (!this.#hasSpace(holders)) return false
+    this.#occupy(placement, sequence)
     sequence.slot = placement.slot
-    sequence.shared = { tokens: shared, owner }
+    if (isShared) sequence.slot.shared = shared
     sequence.waitedSteps = 0
     return true
   }
 
-  /** With a shared pool: is there room for all of `sequences`? A single one is always admitted. */
-  #hasSpace(sequences: readonly Holder[]): boolean {
-    return this.#cache.layout === "split" || sequences.length <= 1 || cellsOf(sequences) < this.#cache.cells
+  #occupy(placement: SlotPlacement, sequence: Sequence): void {
+    const { slot, source, keep, saved } = placement
+    const isContinued = source === slot && saved === undefined && keep * 2 >= slot.length
+    if (!isContinued) this.#runtime.keeper?.leaves(slot)
+    const kept = this.#cache.occupy(placement, sequence)
+    slot.isPrivate = !sequence.request.prepared.usesCache
+    if (saved !== undefined && kept > 0) sequence.useSaved(kept)
+    // Large, and of no more use.
+    sequence.saved = undefined
+  }
+
+  /** With a shared pool: is there room for all of `holders`? A single one is always admitted. */
+  #hasSpace(holders: readonly CellHolder[]): boolean {
+    return this.#cache.layout === "split" || holders.length <= 1 || cellsOf(holders) < this.#cache.cells
   }
 
   #waitsForLeader(sequence: Sequence, running: readonly Sequence[]): boolean {
@@ -97,21 +113,8 @@ export class SlotAllocator {
   }
 }
 
-/**
- * Upper bound of cells used in a shared pool. Shared cells count for the sequence that allocated them; after
- * it ends, they remain in use while any other sequence shares them, and count once.
- */
-function cellsOf(sequences: readonly Holder[]): number {
-  const owners = new Set(sequences.map(({ tokens }) => tokens))
-  const left = new Map<readonly number[], number>()
-  let cells = 0
-  for (const { tokens, shared } of sequences) {
-    cells += tokens.length - (shared?.tokens ?? 0)
-    if (shared !== undefined && !owners.has(shared.owner))
-      left.set(shared.owner, Math.max(shared.tokens, left.get(shared.owner) ?? 0))
-  }
-  for (const shared of left.values()) cells += shared
-  return cells
+function holderOf({ tokens, slot }: Sequence): CellHolder {
+  return { owner: tokens, length: tokens.length, shared: slot?.shared }
 }
 
 /** Is it still worth waiting for that sequence? */

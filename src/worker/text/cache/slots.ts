@@ -1,6 +1,10 @@
+import { commonPrefix, type PlacedMedia, positionOf } from "../prompt/cells"
+
 /** What a cached prefix is found by. */
 export interface CacheablePrompt {
-  readonly tokens: readonly number[]
+  /** See `PromptCells`. */
+  readonly tokens: ArrayLike<number>
+  readonly media: readonly PlacedMedia[]
   /** What its cells depend on besides the tokens; a prefix with another key is never reused. */
   readonly cacheKey: string
 }
@@ -10,14 +14,41 @@ export interface Slot {
   /** llama.cpp's sequence id. */
   id: number
   /** The first `length` of these are cached. Shared with the sequence that runs in this slot. */
-  tokens: readonly number[]
+  tokens: ArrayLike<number>
   /** Of the prompt that they were computed for, see {@link CacheablePrompt}. */
   cacheKey: string
   length: number
   /** Is a sequence running here? */
   busy: boolean
+  /** Prompts that used what is cached here, with the one that computed it. */
+  uses: number
+  /** Computed for a request that wants no cache: it is not kept on disk. */
+  isPrivate: boolean
   /** Step count at its last use. */
   lastUsed: number
+  /** Its first cells, if they are those of another slot. */
+  shared?: SharedCells | undefined
+}
+
+/** Cells that were computed for other tokens with the same beginning. */
+export interface SharedCells {
+  readonly tokens: number
+  readonly owner: ArrayLike<number>
+}
+
+/** What determines how many cells of a pool a sequence needs. */
+export interface CellHolder {
+  readonly owner: ArrayLike<number>
+  readonly length: number
+  readonly shared?: SharedCells | undefined
+}
+
+/** The state of a prefix that is in no slot. */
+export interface SavedPrefix {
+  readonly tokens: ArrayLike<number>
+  /** How many of the prompt's tokens it has. */
+  readonly keep: number
+  readonly state: Uint8Array
 }
 
 /** Capabilities of the context's memory. */
@@ -32,6 +63,11 @@ export interface MemoryTraits {
   firstPosition(slot: Slot): number
 }
 
+/** Is every token in cells of its own, so that of a saved state any part can be used? */
+export function cutsBack({ trims, window }: Pick<MemoryTraits, "trims" | "window">): boolean {
+  return trims && window === 0
+}
+
 /** The slot for a prompt, and the cached prefix to reuse. */
 export interface SlotPlacement {
   readonly slot: Slot
@@ -39,6 +75,8 @@ export interface SlotPlacement {
   readonly source: Slot
   /** 0: no reuse. */
   readonly keep: number
+  /** The prefix is not in a slot: it is loaded into the target. */
+  readonly saved?: SavedPrefix
 }
 
 /** Recomputing a shorter prefix is faster than copying it. */
@@ -50,17 +88,21 @@ const LEAST_COPIED = 16
  */
 const MOST_COPIED_RATIO = 16
 
-/** Length of the common prefix, in tokens. */
-export function commonPrefix(
-  a: readonly number[],
-  aLength: number,
-  b: readonly number[],
-  bLength: number,
-): number {
-  const limit = Math.min(aLength, bLength)
-  let length = 0
-  while (length < limit && a[length] === b[length]) length++
-  return length
+/**
+ * Upper bound of cells used in one pool. Shared cells count for the sequence that allocated them; after it is gone,
+ * they remain in use while any other sequence shares them, and count once.
+ */
+export function cellsOf(holders: readonly CellHolder[]): number {
+  const owners = new Set(holders.map(({ owner }) => owner))
+  const left = new Map<ArrayLike<number>, number>()
+  let cells = 0
+  for (const { length, shared } of holders) {
+    cells += length - (shared?.tokens ?? 0)
+    if (shared !== undefined && !owners.has(shared.owner))
+      left.set(shared.owner, Math.max(shared.tokens, left.get(shared.owner) ?? 0))
+  }
+  for (const shared of left.values()) cells += shared
+  return cells
 }
 
 /**
@@ -72,19 +114,34 @@ export function reusable(slot: Slot, prompt: CacheablePrompt, traits: MemoryTrai
   const { tokens } = prompt
   const keep = commonPrefix(slot.tokens, slot.length, tokens, tokens.length - 1)
   if (keep === slot.length) return keep
-  return traits.trims && canTrim(slot, keep, traits) ? keep : 0
+  return traits.trims && canTrim(slot, positionOf(prompt.media, keep), traits) ? keep : 0
 }
 
-/** Is the window before position `keep` still cached, despite what a sliding window dropped? */
-export function canTrim(slot: Slot, keep: number, traits: MemoryTraits): boolean {
-  return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, keep - traits.window)
+/** Is the window before a position still cached, despite what a sliding window dropped? */
+export function canTrim(slot: Slot, position: number, traits: MemoryTraits): boolean {
+  return traits.window === 0 || traits.firstPosition(slot) <= Math.max(0, position - traits.window)
 }
 
 /**
  * Chooses the slot for a prompt; undefined if all are busy. Uses the longest cached prefix: in place if that
- * slot is idle and loses little, otherwise copied into the slot with the least valuable cache.
+ * slot is idle and loses little, otherwise copied into the slot with the least valuable cache, as is a `saved`
+ * prefix that is clearly longer than those in slots.
  */
 export function choosePlacement(
+  prompt: CacheablePrompt,
+  slots: readonly Slot[],
+  traits: MemoryTraits,
+  cachePrompt: boolean,
+  saved?: SavedPrefix,
+): SlotPlacement | undefined {
+  const placement = chooseAmongSlots(prompt, slots, traits, cachePrompt)
+  if (placement === undefined || saved === undefined || !cachePrompt) return placement
+  if (saved.keep < placement.keep + LEAST_COPIED) return placement
+  const slot = evictionCandidate(slots.filter(({ busy }) => !busy)) ?? placement.slot
+  return { slot, source: slot, keep: saved.keep, saved }
+}
+
+function chooseAmongSlots(
   prompt: CacheablePrompt,
   slots: readonly Slot[],
   traits: MemoryTraits,

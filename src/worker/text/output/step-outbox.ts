@@ -14,6 +14,7 @@ export class StepOutbox {
     promptTokensCached: 0,
     tokensGenerated: 0,
     preemptions: 0,
+    kvGrowths: 0,
   }
   readonly #send: (message: FromTextWorker) => void
   #events: WorkerEvent<GenerationEvent>[] = []

@@ -2,6 +2,7 @@ import type { SamplingParameters } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
+import type { PromptCells } from "./cells"
 
 /** Biases added to logits, with each token listed once. */
 export interface TokenBias {
@@ -30,8 +31,7 @@ export interface PreparedConstraint {
 }
 
 /** A request ready for the decode thread: all slow work is done, and large fields are typed arrays. */
-export interface PreparedRequest {
-  readonly tokens: Int32Array
+export interface PreparedRequest extends PromptCells {
   /** The request field that the prompt came from. */
   readonly field: "messages" | "prompt"
   /** The text of the prompt, if the answer echoes it. */

@@ -6,14 +6,14 @@ import { renderFim } from "../../../prompt/fim"
 import type { PromptPiece } from "../../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
+import { layOutCells, type PromptCells } from "./cells"
 import type { PromptThreadSetup } from "./prompt-messages"
 
 const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
 
 /** A tokenized prompt. */
-export interface Prompt {
+export interface Prompt extends PromptCells {
   readonly text: string
-  readonly tokens: Int32Array
 }
 
 /** Turns a request into tokens. */
@@ -68,7 +68,7 @@ export class PromptBuilder {
     if (request.keepLast !== undefined)
       return this.#lastOf(request, this.#mostTokens(request, request.keepLast))
     if (typeof request.prompt === "string") return this.#tokenize([{ text: request.prompt, special: true }])
-    return { text: this.#detokenize(request.prompt), tokens: this.#checked(request.prompt) }
+    return { text: this.#detokenize(request.prompt), ...layOutCells([this.#checked(request.prompt)]) }
   }
 
   /** Maximum prompt tokens of a completion that keeps only the last `keepLast`. */
@@ -85,7 +85,7 @@ export class PromptBuilder {
   #lastOf({ prompt }: CompletionRequest, count: number): Prompt {
     if (typeof prompt !== "string") {
       const ids = prompt.slice(-count)
-      return { text: this.#detokenize(ids), tokens: this.#checked(ids) }
+      return { text: this.#detokenize(ids), ...layOutCells([this.#checked(ids)]) }
     }
     // This much text has at least `count` tokens; the text before it need not be tokenized.
     const text = prompt
@@ -95,7 +95,7 @@ export class PromptBuilder {
     if (whole.tokens.length <= count) return whole
     const start = this.#vocabulary.addsBos ? whole.tokens.subarray(0, 1) : whole.tokens.subarray(0, 0)
     const end = whole.tokens.subarray(whole.tokens.length - (count - start.length))
-    return { text: this.#detokenize(Array.from(end)), tokens: Int32Array.from([...start, ...end]) }
+    return { text: this.#detokenize(Array.from(end)), ...layOutCells([start, end]) }
   }
 
   #fill(prompt: CompletionRequest["prompt"], suffix: string): Prompt {
@@ -105,7 +105,7 @@ export class PromptBuilder {
       piece.type === "tokens" ? piece.ids : Array.from(this.#vocabulary.tokenize(piece.text, PLAIN_TEXT)),
     )
     const tokens = this.#checked([...start, ...ids])
-    return { text: this.#detokenize(Array.from(tokens)), tokens }
+    return { text: this.#detokenize(Array.from(tokens)), ...layOutCells([tokens]) }
   }
 
   #checked(ids: readonly number[]): Int32Array {
@@ -139,13 +139,7 @@ export class PromptBuilder {
         parseSpecial: piece.special,
       }),
     )
-    const tokens = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
-    let at = 0
-    for (const part of parts) {
-      tokens.set(part, at)
-      at += part.length
-    }
-    return { text, tokens }
+    return { text, ...layOutCells(parts) }
   }
 
   #text(token: number): string {

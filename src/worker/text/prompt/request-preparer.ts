@@ -52,7 +52,7 @@ export class RequestPreparer {
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
     const constraint = this.#constraintOf(request, progress)
-    const { text, tokens } = this.#parts.builder.build(request, progress.templated)
+    const { text, tokens, media } = this.#parts.builder.build(request, progress.templated)
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
@@ -63,6 +63,7 @@ export class RequestPreparer {
     const isJudged = isCompletion && request.echo && request.topLogprobs !== undefined
     return {
       tokens,
+      media,
       field: textField(request),
       ...(isCompletion && request.echo && { echo: text }),
       choices: request.n,
@@ -83,7 +84,7 @@ export class RequestPreparer {
       isJudged,
       usesCache: request.cachePrompt && !isJudged,
       // The adapters of a model are the same for all its requests.
-      cacheKey: "",
+      cacheKey: realmOf(request),
       returnProgress: request.returnProgress,
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
     }
@@ -204,6 +205,12 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
 
 function isJson({ output }: GenerationRequest): boolean {
   return output?.type === "schema" || output?.type === "json"
+}
+
+/** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
+function realmOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
+  if (cacheOwner === undefined && cacheSalt === undefined) return ""
+  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
 }
 
 function randomSeed(): number {

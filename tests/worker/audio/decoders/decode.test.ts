@@ -28,14 +28,21 @@ function makeResampler(from: number): Resampler {
 let files = 0
 
 async function decode(bytes: Uint8Array, maxSeconds?: number): Promise<Float32Array> {
+  return (await decodeWarned(bytes, maxSeconds)).samples
+}
+
+/** Decodes a file, and returns the warnings too. */
+async function decodeWarned(bytes: Uint8Array, maxSeconds?: number) {
+  const warnings: string[] = []
   const path = join(folder.path, `file-${files++}`)
   writeFileSync(path, bytes)
   const recording = await decodeAudio(path, {
     makeResampler,
     pause: () => Promise.resolve(),
+    warn: (warning) => warnings.push(warning),
     ...(maxSeconds !== undefined && { maxSeconds }),
   })
-  return recording.slice(0, recording.length)
+  return { samples: recording.slice(0, recording.length), warnings }
 }
 
 /** How alike two sounds are, from -1 to 1, the second shifted by some samples. */
@@ -99,12 +106,103 @@ describe("a WAV file", () => {
     expect(Math.abs(samples.length - SOUND.length * factor)).toBeLessThan(10)
   })
 
-  test.each([0xffffffff, 0])(
-    "whose header says the length %p, as streams do, is read to its end",
-    async (dataSize) => {
-      expect((await decode(encodeWav(SOUND, { dataSize }))).length).toBe(SOUND.length)
-    },
-  )
+  const UNKNOWN = "does not say how long the recording is, as when it comes from a pipe"
+  const REST = SOUND.length * 2
+  const PIECE = Buffer.alloc(2)
+
+  test.each<[number, string]>([
+    [0xffffffff, UNKNOWN],
+    [0x80000000, UNKNOWN],
+    [0x80000000 - 36, UNKNOWN],
+    [0x7ffff000, UNKNOWN],
+    [0, UNKNOWN],
+    [REST + 1, `declares ${REST + 1} bytes of sound, but there are ${REST}`],
+    [REST * 2, `declares ${REST * 2} bytes of sound, but there are ${REST}`],
+    [100, `declares 100 bytes of sound, but there are ${REST}`],
+  ])("whose header says the length %p is read to its end, with a warning", async (dataSize, words) => {
+    const { samples, warnings } = await decodeWarned(encodeWav(SOUND, { dataSize }))
+    expect(samples.length).toBe(SOUND.length)
+    expect(warnings).toEqual([`the WAV header ${words}; it was read to the end of the file`])
+  })
+
+  test.each<[string, Buffer, number]>([
+    ["lacks its last byte", encodeWav(SOUND).subarray(0, -1), SOUND.length - 1],
+    ["lacks half of its samples", encodeWav(SOUND).subarray(0, 20_000), (20_000 - 44) / 2],
+  ])("that %s is read as far as it goes, with a warning", async (_, bytes, count) => {
+    const { samples, warnings } = await decodeWarned(bytes)
+    expect(samples.length).toBe(count)
+    expect(warnings).toEqual([expect.stringContaining("the WAV header declares 56320 bytes of sound")])
+  })
+
+  /** A chunk of a WAVE file. */
+  function chunk(name: string, content: Uint8Array): Buffer {
+    const header = Buffer.alloc(8)
+    header.write(name)
+    header.writeUInt32LE(content.length, 4)
+    return Buffer.concat([header, content])
+  }
+
+  const [ODD, EVEN] = [Buffer.alloc(31, "x"), Buffer.alloc(32, "x")]
+  const WHOLE = encodeWav(SOUND)
+
+  test.each<[string, Buffer]>([
+    ["a chunk", Buffer.concat([WHOLE, chunk("LIST", EVEN)])],
+    ["an odd chunk", Buffer.concat([WHOLE, chunk("id3 ", ODD)])],
+    ["a tag that is no chunk", Buffer.concat([WHOLE, Buffer.from([1, 2, 3]), EVEN])],
+    ["padding", Buffer.concat([WHOLE, PIECE])],
+  ])("is only its samples, whatever is behind them: %s", async (_, bytes) => {
+    const { samples, warnings } = await decodeWarned(bytes)
+    expect([samples.length, warnings]).toEqual([SOUND.length, []])
+  })
+
+  test.each<[string, Buffer[]]>([
+    ["padded to an even offset", [chunk("LIST", ODD), Buffer.alloc(1)]],
+    ["not padded, as some programs do", [chunk("LIST", ODD)]],
+  ])("has its samples behind an odd chunk, %s", async (_, before) => {
+    const bytes = Buffer.concat([WHOLE.subarray(0, 36), ...before, WHOLE.subarray(36)])
+    const { samples, warnings } = await decodeWarned(bytes)
+    expect([samples.length, warnings]).toEqual([SOUND.length, []])
+  })
+
+  test("of more than 4 GiB has its length in another chunk", async () => {
+    const sizes = Buffer.alloc(28)
+    sizes.writeBigUInt64LE(BigInt(REST), 8)
+    const data = encodeWav(SOUND, { dataSize: 0xffffffff }).subarray(12)
+    const bytes = Buffer.concat([
+      Buffer.from("RF64\xff\xff\xff\xffWAVE", "latin1"),
+      chunk("ds64", sizes),
+      data,
+    ])
+    const { samples, warnings } = await decodeWarned(Buffer.concat([bytes, chunk("LIST", EVEN)]))
+    expect([samples.length, warnings]).toEqual([SOUND.length, []])
+  })
+
+  test.each([
+    [20, "24-bit"],
+    [12, "16-bit"],
+    [24, "32-bit"],
+  ] as const)("with %i bits in more bytes than they need", async (bits, format) => {
+    const bytes = encodeWav(SOUND, { format })
+    bytes.writeUInt16LE(bits, 34)
+    const samples = await decode(bytes)
+    expect(samples.length).toBe(SOUND.length)
+    expect(likeness(SOUND, samples)).toBeGreaterThan(0.999)
+  })
+
+  test.each(["24-bit", "float"] as const)("in the extensible form, of %s samples", async (format) => {
+    const plain = encodeWav(SOUND, { format, channels: 2 })
+    const description = Buffer.alloc(40)
+    plain.copy(description, 0, 20, 36)
+    description.writeUInt16LE(0xfffe, 0)
+    description.writeUInt16LE(22, 16)
+    description.writeUInt16LE(plain.readUInt16LE(34), 18)
+    description.writeUInt16LE(plain.readUInt16LE(20), 24)
+    description.write("\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71", 28, "latin1")
+    const bytes = Buffer.concat([plain.subarray(0, 12), chunk("fmt ", description), plain.subarray(36)])
+    const { samples, warnings } = await decodeWarned(bytes)
+    expect([samples.length, warnings]).toEqual([SOUND.length, []])
+    expect(likeness(SOUND, samples)).toBeGreaterThan(0.999)
+  })
 
   test("with samples that are no numbers, or too loud, is heard all the same", async () => {
     const odd = Float32Array.from(SOUND)
@@ -144,6 +242,16 @@ describe.skipIf(!hasFfmpeg())("what ffmpeg makes", () => {
     ["AIFF", ["-f", "aiff"]],
     ["A-law", ["-c:a", "pcm_alaw", "-f", "wav"]],
     ["µ-law", ["-c:a", "pcm_mulaw", "-f", "wav"]],
+    ["AC3", ["-f", "ac3"]],
+    ["E-AC3", ["-f", "eac3"]],
+    ["WavPack", ["-f", "wv"]],
+    ["True Audio", ["-f", "tta"]],
+    ["Sun's AU", ["-f", "au"]],
+    ["Wave64", ["-f", "w64"]],
+    ["AVI", ["-c:a", "ac3", "-f", "avi"]],
+    ["MPEG-TS", ["-c:a", "mp2", "-f", "mpegts"]],
+    ["FLV", ["-c:a", "aac", "-f", "flv"]],
+    ["Matroska with AC3", ["-c:a", "ac3", "-f", "matroska"]],
     ["ADPCM", ["-c:a", "adpcm_ima_wav", "-f", "wav"]],
   ])("as %s is heard as it was", async (_, output) => {
     const samples = await decode(await ffmpeg(...output))
@@ -172,15 +280,10 @@ describe("a file that is no whole recording", () => {
     ["is text", Buffer.from("these are no sounds"), /none of wav, mp3/],
     ["is a playlist", Buffer.from("#EXTM3U\nfile:///etc/passwd\n"), /none of wav, mp3/],
     ["has only a header", encodeWav(new Float32Array()), /no audio/],
-    [
-      "lacks half of its samples",
-      encodeWav(SOUND).subarray(0, 20_000),
-      /cut short: its header declares 56320 bytes/,
-    ],
     ["says a rate of 0", encodeWav(SOUND, { sampleRate: 0 }), /a sample rate of 0 Hz/],
     ["says a rate beyond any", encodeWav(SOUND, { sampleRate: 4e9 }), /a sample rate of 4000000000 Hz/],
     ["has no channels", encodeWav(SOUND, { channels: 1 }).fill(0, 22, 24), /says 0 channels/],
-    ["has samples of 13 bits", Buffer.from(encodeWav(SOUND)).fill(13, 34, 35), /13 bits of the format 1/],
+    ["has samples of 99 bits", Buffer.from(encodeWav(SOUND)).fill(99, 34, 35), /99 bits of the format 1/],
     ["ends in its WAV header", encodeWav(SOUND).subarray(0, 30), /'fmt ' chunk is too short/],
     ["ends in its FLAC header", FLAC.subarray(0, 20), /FLAC header is incomplete/],
     ["lacks half of its Ogg", OPUS.subarray(0, 3000), /cut short/],

@@ -32,7 +32,7 @@ afterAll(() => {
 })
 
 const TOKENS = Array.from({ length: 100 }, (_, index) => 265 + ((index * 37) % 200))
-const PROMPT = { tokens: TOKENS, cacheKey: "" }
+const PROMPT = { tokens: TOKENS, media: [], cacheKey: "" }
 
 /** A cache of two slots, the first of which has the prompt, and what its state takes. */
 function cached(mostSavedBytes: (stateBytes: number) => number) {
@@ -48,7 +48,7 @@ function cached(mostSavedBytes: (stateBytes: number) => number) {
     prefillThreads: 1,
   })
   if (context === undefined) throw new Error("llama.cpp refused the context")
-  const cache = new KvCache(context, model, 2, "split", () => mostSavedBytes(context.stateSize(0)))
+  const cache = new KvCache(context, model, () => mostSavedBytes(context.stateSize(0)))
   const [first, second] = cache.slots
   if (first === undefined || second === undefined) throw new Error("there are no slots")
   cache.occupy({ slot: first, source: first, keep: 0 }, PROMPT)

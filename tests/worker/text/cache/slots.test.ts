@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test"
 import {
   type CacheablePrompt,
   choosePlacement,
-  commonPrefix,
   leastRecentlyUsedPrefix,
   type MemoryTraits,
   planSlotSwap,
   reusable,
   type Slot,
 } from "../../../../src/worker/text/cache/slots"
+import { commonPrefix } from "../../../../src/worker/text/prompt/cells"
 
 /** Tokens counted up from `first`. */
 function run(first: number, length: number): number[] {
@@ -16,11 +16,21 @@ function run(first: number, length: number): number[] {
 }
 
 function slot(id: number, tokens: readonly number[] = [], more: Partial<Slot> = {}): Slot {
-  return { id, tokens, cacheKey: "", length: tokens.length, busy: false, lastUsed: 0, ...more }
+  return {
+    id,
+    tokens,
+    cacheKey: "",
+    length: tokens.length,
+    busy: false,
+    uses: 0,
+    isPrivate: false,
+    lastUsed: 0,
+    ...more,
+  }
 }
 
 function prompt(tokens: readonly number[], cacheKey = ""): CacheablePrompt {
-  return { tokens, cacheKey }
+  return { tokens, media: [], cacheKey }
 }
 
 function traits(more: Partial<MemoryTraits> = {}): MemoryTraits {
@@ -175,7 +185,7 @@ describe("a prompt", () => {
       const { slot: target, source, keep } = placement
       expect(target.busy).toBe(false)
       expect(keep).toBeLessThanOrEqual(39)
-      expect(source.tokens.slice(0, keep)).toEqual(run(0, keep))
+      expect(Array.from(source.tokens).slice(0, keep)).toEqual(run(0, keep))
       expect(keep).toBeLessThanOrEqual(source.length)
     }
   })

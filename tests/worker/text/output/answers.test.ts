@@ -49,7 +49,7 @@ describe("text", () => {
   test("comes in whole characters, though tokens are bytes of one", async () => {
     const run = await treeWorker.run(greedy("~", { topLogprobs: 0 }))
     expect(run.text()).toBe("🌲")
-    const texts = run.events.filter((event) => event.type === "text")
+    const texts = run.events.filter((event) => event.type === "delta")
     expect(texts.map((event) => event.text)).toEqual(["🌲"])
     // Every byte's token has its log probability, and the one that ends the turn is counted.
     expect(run.logprobs().map(({ bytes }) => bytes)).toEqual(TREE.map((byte) => [byte]))
@@ -65,9 +65,22 @@ describe("text", () => {
 
   test("leaves in several pieces, each as soon as its token is there", async () => {
     const run = await worker.run(greedy(prose(1, 60), { maxTokens: 20 }))
-    const texts = run.events.filter((event) => event.type === "text")
+    const texts = run.events.filter((event) => event.type === "delta")
     expect(texts.map((event) => event.tokens)).toEqual(Array.from({ length: 20 }, () => 1))
   })
+})
+
+test("each choice is one part of text, which begins before its first delta and ends before its finish", async () => {
+  const run = await worker.run({ ...sampled(prose(1, 60), { seed: 1 }), n: 3 })
+  for (const choice of [0, 1, 2]) {
+    const own = run.events.filter((event) => "choice" in event && event.choice === choice)
+    const types = own.map(({ type }) => type)
+    const deltas = types.slice(1, -2)
+    expect(deltas.length).toBeGreaterThan(1)
+    expect(new Set(deltas)).toEqual(new Set(["delta"]))
+    expect([types[0], ...types.slice(-2)]).toEqual(["part-start", "part-end", "finish"])
+  }
+  expect(run.events.at(-1)?.type).toBe("done")
 })
 
 describe("a stop text", () => {
@@ -171,7 +184,7 @@ describe("control tokens that the model generates", () => {
 })
 
 describe("the ids of the generated tokens", () => {
-  const told = (run: Run) => run.events.flatMap((event) => (event.type === "text" ? (event.ids ?? []) : []))
+  const told = (run: Run) => run.events.flatMap((event) => (event.type === "delta" ? (event.ids ?? []) : []))
 
   test("are told where they are wanted, each once and with the one that ends the answer", async () => {
     const run = await treeWorker.run(greedy("~", { topLogprobs: 0, reportsTokens: true }))

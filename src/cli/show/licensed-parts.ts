@@ -228,6 +228,12 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
   },
   { name: "citty", license: "MIT", source: github("unjs/citty"), packages: ["citty"] },
   {
+    name: "eventsource-parser",
+    license: "MIT",
+    source: github("rexxars/eventsource-parser"),
+    packages: ["eventsource-parser"],
+  },
+  {
     name: "OpenPGP.js",
     license: "LGPL-3.0-or-later",
     source: github("openpgpjs/openpgpjs"),

@@ -1,0 +1,84 @@
+import type { ChatMessage } from "../../domain/chat"
+import type { ModelDefaults, ModelFacts } from "../../domain/model"
+import { isModelKind } from "../../domain/tasks"
+import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, textsAt } from "../../lib/json"
+import { defaultsOfParameters } from "../../store/managed/defaults"
+import type { Manifest } from "../../store/managed/manifest"
+
+/** The facts in a server's description of a model. Earlier versions report fewer. */
+export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
+  const text = (key: string) => textAt(meta, key) ?? "?"
+  const number = (key: string) => numberAt(meta, key) ?? 0
+  const kind = textAt(meta, "kind") ?? "text"
+  const [layers, heads, license] = [
+    numberAt(meta, "n_layer"),
+    numberAt(meta, "n_head"),
+    textAt(meta, "license"),
+  ]
+  const aliases = textsAt(meta, "aliases")
+  const common = {
+    name,
+    capabilities: textsAt(meta, "capabilities"),
+    defaults: toDefaults(meta),
+    ...(aliases.length > 0 && { aliases }),
+    ...(license !== undefined && { license }),
+  }
+  switch (isModelKind(kind) ? kind : "text") {
+    case "text":
+      return {
+        ...common,
+        kind: "text",
+        architecture: text("architecture"),
+        parameterCount: number("n_params"),
+        contextLength: number("n_ctx_train"),
+        embeddingLength: number("n_embd"),
+        quantization: text("quantization"),
+        // The one of the defaults, if any, is in its place.
+        chatTemplate: undefined,
+        ...(layers !== undefined && { layers }),
+        ...(heads !== undefined && { heads }),
+      }
+    case "tts":
+      return {
+        ...common,
+        kind: "tts",
+        family: text("family"),
+        sampleRate: number("sample_rate"),
+        // Those without a name are listed by their numbers.
+        speakers: textsAt(meta, "speakers").map((speaker, index) =>
+          speaker === String(index) ? undefined : speaker,
+        ),
+        languages: textsAt(meta, "languages"),
+      }
+    case "asr":
+      return {
+        ...common,
+        kind: "asr",
+        family: text("family"),
+        languages: textsAt(meta, "languages"),
+        canTranslate: meta["can_translate"] === true,
+      }
+    case "image":
+      return {
+        ...common,
+        kind: "image",
+        architecture: text("architecture"),
+        parameterCount: number("n_params"),
+        quantization: text("quantization"),
+        components: textsAt(meta, "components"),
+      }
+  }
+}
+
+function toDefaults(meta: JsonRecord): ModelDefaults {
+  const [template, system, notes] = [textAt(meta, "template"), textAt(meta, "system"), textsAt(meta, "notes")]
+  const messages = recordsAt(meta, "messages").map(({ role, content }) => ({ role, content }))
+  return {
+    ...(template !== undefined && { template }),
+    ...(system !== undefined && { system }),
+    // Safe, here and below: both ends are from the same build, or from one that keeps these fields compatible.
+    ...(messages.length > 0 && { messages: messages as readonly ChatMessage[] }),
+    ...(notes.length > 0 && { notes }),
+    ...defaultsOfParameters((recordAt(meta, "parameters") ?? {}) as Manifest["parameters"]),
+  }
+}

@@ -1,0 +1,95 @@
+import type { DiskUsage } from "../../../../domain/loaded-model"
+import type { PreparedRequest } from "../../prompt/prepared"
+import type { RunningRequest } from "../../request"
+import type { Runtime } from "../../runtime"
+import type { Slot } from "../slots"
+import type { ReadPrompt, SavedPrompts } from "./saved-prompts"
+
+/** Reading takes longer than this only where something is wrong; evaluating the prompt is then better. */
+const MOST_READ_MS = 5_000
+
+/** A state is copied while streams wait: at most 100 ms or so. */
+const MOST_COPIED_BYTES = 256 * 1024 ** 2
+
+/** Used by the prompt that computed it and by one more. */
+const LEAST_USES = 2
+
+/** Moves prompts between the slots and the disk. */
+export class PromptKeeper {
+  readonly #saved: SavedPrompts
+  readonly #runtime: Runtime
+  readonly #report: (usage: DiskUsage) => void
+
+  constructor(saved: SavedPrompts, runtime: Runtime, report: (usage: DiskUsage) => void) {
+    this.#saved = saved
+    this.#runtime = runtime
+    this.#report = report
+  }
+
+  /** The state of the prompt's first tokens, if disk has clearly more of them than the slots. Never rejects. */
+  async find({ tokens, media, cacheKey, usesCache }: PreparedRequest): Promise<ReadPrompt | undefined> {
+    if (!usesCache) return undefined
+    const { cache } = this.#runtime
+    const finding = this.#saved.find(
+      { tokens, realm: cacheKey },
+      cache.cachedLength({ tokens, media, cacheKey }),
+    )
+    const timeout = Promise.withResolvers<undefined>()
+    const timer = setTimeout(timeout.resolve, MOST_READ_MS, undefined)
+    const found = await Promise.race([finding, timeout.promise])
+    clearTimeout(timer)
+    this.#tell()
+    return found
+  }
+
+  /** Learns from a request's evaluation how long prompts take. */
+  observe({ promptTokensEvaluated, promptMs }: RunningRequest): void {
+    if (promptMs !== undefined) this.#saved.observe(promptTokensEvaluated, promptMs)
+    this.#tell()
+  }
+
+  /** A slot is about to lose its prefix, which is kept if it was used more than once. */
+  leaves(slot: Slot): void {
+    if (slot.uses < LEAST_USES || !this.#isWanted(slot)) return
+    if (this.#runtime.context.stateSize(slot.id) > MOST_COPIED_BYTES) return
+    void this.#write(slot)
+  }
+
+  /** All slots are about to lose their prefixes: the most valuable ones are written first, until `signal`. */
+  async keepAll(signal: AbortSignal): Promise<void> {
+    const worth = ({ uses, length }: Slot): number => uses * length
+    const slots = this.#runtime.cache.usable.toSorted((a, b) => worth(b) - worth(a))
+    for (const slot of slots) {
+      if (signal.aborted) break
+      if (this.#isWanted(slot)) await Promise.race([this.#write(slot, signal), aborted(signal)])
+    }
+    await Promise.race([this.#saved.written, aborted(signal)])
+    this.#tell()
+  }
+
+  #isWanted(slot: Slot): boolean {
+    if (slot.isPrivate || slot.length === 0) return false
+    return this.#saved.wants(slot.length, this.#runtime.context.stateSize(slot.id))
+  }
+
+  async #write(slot: Slot, signal?: AbortSignal): Promise<void> {
+    const { context } = this.#runtime
+    const state = context.save(slot.id)
+    if (state.length === 0) return
+    const tokens = Int32Array.from({ length: slot.length }, (_, at) => slot.tokens[at] ?? 0)
+    await this.#saved.save({ tokens, realm: slot.cacheKey, state }, signal)
+    this.#tell()
+  }
+
+  #tell(): void {
+    const usage = this.#saved.takeUsage()
+    if (Object.values(usage).some((value) => value > 0)) this.#report(usage)
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener("abort", () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,84 @@
+import type { KvPlan } from "../../../domain/settings"
+import type { KvState } from "../../../protocol/messages"
+
+/** The size and layout of a pool of cells. */
+export type PoolShape = Pick<KvState, "layout" | "cells" | "sequences">
+
+/** How far a pool may grow. */
+export type GrowthLimits = Pick<KvPlan, "slots" | "contextLength" | "mostCells" | "layoutIsFixed">
+
+/** What open requests and cached prefixes need. */
+export interface PoolDemand {
+  /** Sequences that run or could run. */
+  readonly sequences: number
+  /** Cells that the longest of them will soon have. */
+  readonly longest: number
+  /** Cells that all of them and the idle prefixes will soon have in one pool, where shared ones count once. */
+  readonly pooled: number
+}
+
+/** llama.cpp rounds a sequence's cells up to a multiple of this. */
+const CELL_ROUNDING = 256
+
+/**
+ * Split is faster for unrelated prompts, because a sequence attends only to its own cells. It is worth up to this
+ * many times the cells that are needed.
+ */
+const SPLIT_WORTH = 2
+
+/**
+ * The pool to move to, if what is needed does not fit into the present one: at least twice as large, so that moves
+ * are rare, or of the other layout. Undefined if it fits, and if no larger one is allowed.
+ */
+export function planGrowth(now: PoolShape, demand: PoolDemand, limits: GrowthLimits): PoolShape | undefined {
+  if (now.cells >= limits.mostCells || fits(now, demand, limits)) return undefined
+  const sequences = demand.sequences > now.sequences ? limits.slots : now.sequences
+  const pooled = pooledShape(now, demand, limits, sequences)
+  const split = splitShape(now, demand, limits, sequences)
+  const isWorthIt = split.cells <= Math.min(limits.mostCells, SPLIT_WORTH * demand.pooled)
+  const isSplit = limits.layoutIsFixed ? now.layout === "split" : isWorthIt
+  const chosen = isSplit ? split : pooled
+  return sameShape(chosen, now) ? undefined : chosen
+}
+
+/** The cells of one sequence; with the unified layout all of them. */
+export function cellsPerSequence({ layout, cells, sequences }: PoolShape): number {
+  return layout === "split" ? cells / sequences : cells
+}
+
+export function sameShape(a: PoolShape, b: PoolShape): boolean {
+  return a.layout === b.layout && a.cells === b.cells && a.sequences === b.sequences
+}
+
+function fits(now: PoolShape, demand: PoolDemand, limits: GrowthLimits): boolean {
+  if (Math.min(demand.sequences, limits.slots) > now.sequences) return false
+  return now.layout === "split" ? demand.longest <= cellsPerSequence(now) : demand.pooled <= now.cells
+}
+
+function pooledShape(
+  now: PoolShape,
+  { pooled }: PoolDemand,
+  limits: GrowthLimits,
+  sequences: number,
+): PoolShape {
+  const cells = doubled(now.cells, pooled)
+  return { layout: "unified", cells: Math.min(cells, limits.mostCells), sequences }
+}
+
+function splitShape(
+  now: PoolShape,
+  { longest }: PoolDemand,
+  limits: GrowthLimits,
+  sequences: number,
+): PoolShape {
+  const share = now.layout === "split" ? cellsPerSequence(now) : CELL_ROUNDING
+  const most = Math.ceil(limits.contextLength / CELL_ROUNDING) * CELL_ROUNDING
+  return { layout: "split", cells: Math.min(doubled(share, longest), most) * sequences, sequences }
+}
+
+/** `cells`, doubled until it is at least `wanted`. */
+function doubled(cells: number, wanted: number): number {
+  let result = Math.max(CELL_ROUNDING, cells)
+  while (result < wanted) result *= 2
+  return result
+}
