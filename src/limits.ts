@@ -122,6 +122,8 @@ export const COUNTS = {
   promptTokens: { maxItems: 1_048_576 },
   /** OpenAI allows 4; more cost nothing noticeable here. */
   stops: { maxItems: 16 },
+  /** Texts of which the answer is one: compiled off the event loop, 6 µs each. */
+  alternatives: { maxItems: 16_384 },
   /** Looked up for every token. */
   stopTokens: { maxItems: 1024 },
   /** 6,000 blocked a decode thread for 30 s. */
@@ -332,6 +334,9 @@ export const MOST_GRAMMAR_RULES = 20_000
 
 /** Parts of a JSON schema, referenced ones counted once. */
 export const MOST_SCHEMA_PARTS = 10_000
+
+/** Characters of a schema as JSON, an expression, a grammar, or all choices together. Compiled off the event loop. */
+export const MOST_CONSTRAINT_CHARACTERS = 256 * KIB
 
 /** Levels of schemas, groups or parentheses within each other: their readers are recursive. */
 export const GRAMMAR_DEPTH = 64

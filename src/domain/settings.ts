@@ -72,7 +72,7 @@ export const LOAD_SETTINGS = {
     flag: "ctx",
     values: orChosen(integers(NUMBERS.context), "auto"),
     fallback: null,
-    help: "context size in tokens (default: as trained, at most 8192)",
+    help: "context size in tokens (default: as trained, as far as memory allows)",
     takesEffect: "load",
     onlyText: true,
     modelfile: { name: "num_ctx" },

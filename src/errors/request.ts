@@ -113,8 +113,10 @@ export class ContextLengthExceeded extends XllmError {
 }
 
 export class PayloadTooLarge extends XllmError {
-  constructor(limitBytes: number) {
-    super("payload_too_large", 413, `the request body is larger than ${formatSize(limitBytes)}`)
+  /** `setting`: the server's setting that has the limit, if one has. */
+  constructor(limitBytes: number, setting?: string) {
+    const hint = setting === undefined ? "" : ` (the server's ${setting})`
+    super("payload_too_large", 413, `the request body is larger than ${formatSize(limitBytes)}${hint}`)
   }
 }
 

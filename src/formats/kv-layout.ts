@@ -23,28 +23,19 @@ export function mostOutputs(slots: number): number {
   return Math.max(slots, LEAST_OUTPUTS)
 }
 
-/**
- * Do workers grow their KV cache? Then it starts small, and conversations may be as long as the model and the memory
- * allow. Otherwise it is made at its largest.
- */
-export const WORKERS_GROW: boolean = true
-
-/** The KV cache may take this share of the free memory of the device that holds it, unless it grows. */
-const MEMORY_SHARE = 1 / 5
-
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
 const CELL_ROUNDING = 256
 
 /** Less is not worth a loss of precision. */
 const LEAST_SAVING = 0.1
 
-/** The longest conversation where nobody set one and the cache does not grow; beyond the GPUs, also where it does. */
-export const DEFAULT_CONTEXT = 8192
+/** Layers leave the GPUs, if need be, for conversations of this length. */
+const USUAL_CONTEXT = 8192
 
 /** The shortest that is planned for want of memory. */
 const LEAST_CONTEXT = 512
 
-/** A cache that grows starts with so many cells, for so many sequences. */
+/** A cache starts with so many cells, for so many sequences. */
 const FIRST_CELLS = 4096
 const FIRST_SEQUENCES = 16
 
@@ -53,42 +44,36 @@ export interface LayoutInput {
   readonly trainedContext: number
   readonly slots: number
   readonly bytesPerCell: number
-  /** Of the memory that is to hold the cache; where it grows, all that it may have. */
+  /** Of the memory that is to hold the cache: all that it may have. */
   readonly freeBytes: number
   /** Of memory that layers are moved to, together with their cache, rather than that a usual context is given up. */
   readonly otherBytes?: number
   /** The configured layout; `null` to choose automatically. */
   readonly layout: KvLayout | null
   readonly cells: number | null
-  /** May it grow? A configured number of cells never does. */
-  readonly grows?: boolean
 }
 
 type LayoutPlan = Omit<KvPlan, "bytes" | "bytesPerCell" | "bytesPerSequence" | "certainBytes">
 
-/** Chooses the layout and the size of the KV cache. */
+/** Plans the KV cache: one of a configured size is made at once, any other starts small and grows. */
 export function planLayout(input: LayoutInput): LayoutPlan {
-  return input.grows === true && input.cells === null ? planGrowing(input) : planFixed(input)
+  return input.cells === null ? planGrowing(input) : planFixed(input, input.cells)
 }
 
 /**
  * Split (every slot has `contextLength` cells of its own) is faster for different prompts, because a sequence attends
- * only to its own cells; unified lets slots share the available memory. So: split if it takes at most a fifth of the
- * free memory, otherwise unified within that fifth, with room for at least one whole conversation.
+ * only to its own cells; unified lets slots share what there is. There is room for at least one whole conversation.
  */
-function planFixed(input: LayoutInput): LayoutPlan {
-  const { slots } = input
-  const contextLength = input.requestedContext ?? Math.min(input.trainedContext, DEFAULT_CONTEXT)
+function planFixed(
+  { requestedContext, trainedContext, slots, ...input }: LayoutInput,
+  cells: number,
+): LayoutPlan {
+  const contextLength = requestedContext ?? Math.min(trainedContext, Math.max(LEAST_CONTEXT, cells))
   const perSlot = roundUp(contextLength)
-  const affordable = Math.floor((input.freeBytes * MEMORY_SHARE) / Math.max(1, input.bytesPerCell))
-  const fitsSplit = perSlot * slots <= (input.cells ?? affordable)
-  const layout = input.layout ?? (fitsSplit ? "split" : "unified")
-  const cells =
-    layout === "split"
-      ? perSlot * slots
-      : Math.max(perSlot, roundUp(input.cells ?? Math.min(affordable, perSlot * slots)))
+  const layout = input.layout ?? (perSlot * slots <= cells ? "split" : "unified")
+  const all = layout === "split" ? perSlot * slots : Math.max(perSlot, roundUp(cells))
   const layoutIsFixed = input.layout !== null
-  return { layout, cells, sequences: slots, slots, contextLength, mostCells: cells, layoutIsFixed }
+  return { layout, cells: all, sequences: slots, slots, contextLength, mostCells: all, layoutIsFixed }
 }
 
 /**
@@ -122,7 +107,7 @@ function usableContext({
   otherBytes = 0,
 }: Pick<LayoutInput, "trainedContext" | "bytesPerCell" | "freeBytes" | "otherBytes">): number {
   const fitting = (bytes: number) => roundDown(bytes / (bytesPerCell + MASK_BYTES_PER_CELL))
-  const usual = Math.min(DEFAULT_CONTEXT, fitting(freeBytes + otherBytes))
+  const usual = Math.min(USUAL_CONTEXT, fitting(freeBytes + otherBytes))
   return Math.min(trainedContext, Math.max(LEAST_CONTEXT, usual, fitting(freeBytes)))
 }
 

@@ -10,43 +10,36 @@ import {
 const GIGABYTE = 1024 ** 3
 const MEBIBYTE = 1024 ** 2
 
-/** 16 slots of 1,024 tokens with 16 KiB per token would be 256 MiB. */
-const BASE: LayoutInput = {
+/** A pool of a size that was set, for 16 slots of 1,024 tokens. */
+const FIXED: LayoutInput = {
   requestedContext: 1024,
   trainedContext: 32768,
   slots: 16,
   bytesPerCell: 16 * 1024,
   freeBytes: 8 * GIGABYTE,
   layout: null,
-  cells: null,
+  cells: 16 * 1024,
 }
 
 test.each([
-  ["split, where that takes at most a fifth of the free memory", {}, "split", 16 * 1024, 1024],
-  ["split, where it takes a fifth exactly", { freeBytes: (5 * GIGABYTE) / 4 }, "split", 16 * 1024, 1024],
-  ["unified within that fifth, where split is larger", { freeBytes: GIGABYTE }, "unified", 13312, 1024],
-  ["one whole conversation, however little is free", { freeBytes: 1000 }, "unified", 1024, 1024],
+  ["split, where that is enough for every slot", {}, "split", 16 * 1024, 1024],
+  ["unified, where it is not", { cells: 4096 }, "unified", 4096, 1024],
   ["the layout that was asked for", { layout: "unified" }, "unified", 16 * 1024, 1024],
-  [
-    "split, where asked for, though it takes more",
-    { layout: "split", freeBytes: 1000 },
-    "split",
-    16384,
-    1024,
-  ],
-  ["the cells that were asked for", { cells: 4096 }, "unified", 4096, 1024],
-  ["split, where the cells that were asked for are enough", { cells: 16 * 1024 }, "split", 16 * 1024, 1024],
+  ["split, where asked for, though it takes more", { layout: "split", cells: 4096 }, "split", 16384, 1024],
   ["one conversation, where fewer cells were asked for", { cells: 100 }, "unified", 1024, 1024],
   ["cells in whole steps of 256", { requestedContext: 1000, slots: 2 }, "split", 2048, 1000],
-  ["the trained length by default", { requestedContext: null, trainedContext: 2048 }, "split", 32768, 2048],
-  ["no more than 8192 by default", { requestedContext: null, slots: 1 }, "split", 8192, 8192],
-  ["more where that is asked for", { requestedContext: 16384, slots: 1 }, "split", 16384, 16384],
-] as const)("the cache is %s", (_, differs, layout, cells, contextLength) => {
-  expect(planLayout({ ...BASE, ...differs })).toMatchObject({ layout, cells, contextLength })
-})
+  ["one conversation of that size by default", { requestedContext: null }, "unified", 16384, 16384],
+  ["no longer than trained", { requestedContext: null, trainedContext: 512 }, "split", 8192, 512],
+] as const)(
+  "a cache of a size that was set is %s, and does not grow",
+  (_, differs, layout, cells, context) => {
+    const plan = planLayout({ ...FIXED, ...differs })
+    expect(plan).toMatchObject({ layout, cells, mostCells: cells, contextLength: context })
+  },
+)
 
 /** 30 KiB per token with its mask: a whole conversation of 32,768 tokens is 960 MiB. */
-const GROWING: LayoutInput = { ...BASE, requestedContext: null, bytesPerCell: 28 * 1024, grows: true }
+const GROWING: LayoutInput = { ...FIXED, requestedContext: null, bytesPerCell: 28 * 1024, cells: null }
 
 test.each([
   ["small shares for many", {}, "split", 16 * 256, 16],
@@ -55,17 +48,13 @@ test.each([
   ["one pool for one", { slots: 1 }, "unified", 4096, 1],
   ["the layout that was asked for", { layout: "unified" }, "unified", 4096, 16],
   ["no more than conversations may have", { requestedContext: 512, slots: 2 }, "split", 1024, 2],
-] as const)("a cache that grows starts with %s", (_, differs, layout, cells, sequences) => {
+] as const)("otherwise it starts with %s", (_, differs, layout, cells, sequences) => {
   expect(planLayout({ ...GROWING, ...differs })).toMatchObject({ layout, cells, sequences })
 })
 
-test("a cache that grows may grow until every slot has a whole conversation", () => {
+test("it may grow until every slot has a whole conversation", () => {
   expect(planLayout(GROWING)).toMatchObject({ slots: 16, mostCells: 16 * 32_768, layoutIsFixed: false })
   expect(planLayout({ ...GROWING, layout: "split" }).layoutIsFixed).toBe(true)
-})
-
-test("a size that was set does not grow", () => {
-  expect(planLayout({ ...GROWING, cells: 16_384 })).toMatchObject({ cells: 16_384, mostCells: 16_384 })
 })
 
 test("conversations are as long as trained where one of them fits, otherwise as long as fits", () => {

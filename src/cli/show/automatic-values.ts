@@ -1,7 +1,6 @@
 import type { Settings } from "../../config/resolve"
 import { bytes } from "../../config/values"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
-import { DEFAULT_CONTEXT, WORKERS_GROW } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
 import { usableCores } from "../../worker/cores"
 import { formatBytes } from "../terminal/output"
@@ -58,9 +57,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "defaults.threads": threads,
   "defaults.threads_batch": prefillThreads,
   "defaults.split_mode": (settings) => plain(settings.gpuSplitMode),
-  "defaults.ctx": () => ({
-    shown: WORKERS_GROW ? "as trained, as far as memory allows" : `as trained, at most ${DEFAULT_CONTEXT}`,
-  }),
+  "defaults.ctx": () => ({ shown: "as trained, as far as memory allows" }),
 }
 
 function plain(value: string | number): AutomaticValue {

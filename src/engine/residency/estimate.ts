@@ -7,7 +7,6 @@ import {
   MICRO_BATCH_TOKENS,
   mostOutputs,
   planLayout,
-  WORKERS_GROW,
   withWholeConversation,
 } from "../../formats/kv-layout"
 
@@ -22,7 +21,7 @@ const PROCESS_BYTES = 64 * 1024 ** 2
  * (92 MB: 244 and 690 MB); how long the pieces of a text may be is chosen for that.
  */
 const SPEECH_PROCESS_BYTES = 96 * 1024 ** 2
-const SPEECH_COMPUTE_BYTES = { tts: 384 * 1024 ** 2, asr: 64 * 1024 ** 2 }
+const SPEECH_COMPUTE_BYTES = { tts: 320 * 1024 ** 2, asr: 64 * 1024 ** 2 }
 
 /** The backends in stable-diffusion.cpp's package; plans for simulated GPUs are made as well. */
 const IMAGE_BACKENDS = ["Vulkan", "Metal", "simulated"]
@@ -79,7 +78,7 @@ export interface ModelNeed {
 
 /** Memory for a KV cache, in bytes. */
 export interface CacheSpace {
-  /** What the weights leave of the memory that is to hold it: its size depends on that. */
+  /** What the weights leave of the memory that is to hold it: how far it may grow depends on that. */
   readonly freeBytes: number
   /** Memory that layers and their cache may be moved to. */
   readonly otherBytes?: number
@@ -107,22 +106,16 @@ export function estimateNeed(
 }
 
 /** The one plan of a text model's KV cache. */
-export function planCache(
-  details: TextModelDetails,
-  settings: TextModelSettings,
-  space: CacheSpace,
-  grows = WORKERS_GROW,
-): KvPlan {
+export function planCache(details: TextModelDetails, settings: TextModelSettings, space: CacheSpace): KvPlan {
   const bytesPerCell = kvCellBytes(details, settings)
   const plan = planLayout({
     requestedContext: settings.contextLength,
     trainedContext: details.contextLength,
     slots: settings.slots,
     bytesPerCell,
-    ...(grows ? lessProcess(space, details, settings) : space),
+    ...lessProcess(space, details, settings),
     layout: settings.kvLayout,
     cells: settings.kvCells,
-    grows,
   })
   const inCells = attentionBytes(details, plan.sequences, plan, bytesPerCell)
   const whole = wholeShare(details)

@@ -2,7 +2,7 @@ import type { ModelDetails } from "../../domain/model"
 import type { ModelPriority, TextModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
 import { NotEnoughMemory, TooManyModels } from "../../errors/engine"
-import { contextAdvice, withWholeConversation, WORKERS_GROW } from "../../formats/kv-layout"
+import { contextAdvice, withWholeConversation } from "../../formats/kv-layout"
 import type { MemoryLimits } from "../contract"
 import {
   type AvailableMemory,
@@ -163,9 +163,9 @@ function score(input: EvictionInput, gone: readonly Resident[]): number {
 function fitWith(input: EvictionInput, gone: readonly Resident[]): Fit {
   const { details, settings } = input.candidate
   const available = availableFor(input, gone)
-  // A cache that grows may have what others can make way for: how long conversations may be does not depend on what
-  // happens to be loaded.
-  const memory = cacheMemory(details, settings, WORKERS_GROW ? mostAvailable(input) : available)
+  // The cache may grow into what others can make way for: how long conversations may be does not depend on what happens
+  // to be loaded.
+  const memory = cacheMemory(details, settings, mostAvailable(input))
   const onGpus = placed(estimateNeed(details, settings, spaceOnGpus(memory)))
   // With a cache sized for the GPUs nothing may be left for the layers; the CPU's memory may hold a larger one.
   return onGpus.placement.gpuLayers > 0
@@ -247,7 +247,7 @@ function neverFits(input: EvictionInput, gone: readonly Resident[]): XllmError {
       ? `${pinned.join(", ")} ${pinned.length === 1 ? "is" : "are"} pinned`
       : limits.limitBytes === undefined
         ? candidate.details.kind === "text"
-          ? "a smaller context or fewer slots may help"
+          ? "a smaller model, a more strongly quantized one or fewer slots may help"
           : "a smaller or more strongly quantized model may help"
         : `the limit for all models together is ${Math.round(limits.limitBytes / 1024 ** 2)} MiB`
   const device = footprint.devices.find(

@@ -1,8 +1,9 @@
 import { Elysia } from "elysia"
 import type { ModelDetails, ModelSummary } from "../../domain/model"
-import type { ContextLengths } from "../../engine/contract"
+import type { ContextLengths, Engine } from "../../engine/contract"
 import { aliasKey } from "../../lib/aliases"
 import { parametersOf } from "../../store/default-parameters"
+import { speakerIds } from "./audio/speakers"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
@@ -13,7 +14,10 @@ export function modelRoutes({ engine }: OpenAiContext) {
     .get(MODELS, async () => {
       const models = await engine.list()
       const contexts = await engine.contextLengths(models)
-      return { object: "list", data: models.flatMap((model) => toModels(model, contexts.get(model.name))) }
+      const entries = models.map(async (model) =>
+        toModels(model, contexts.get(model.name), await speakersOf(model, engine)),
+      )
+      return { object: "list", data: (await Promise.all(entries)).flat() }
     })
     .get(`${MODELS}/*`, async ({ params }) => {
       const asked = decodeName(params["*"])
@@ -31,9 +35,26 @@ function decodeName(encoded: string): string {
   }
 }
 
+/** Clients offer them for selection. Undefined where the model has none, or its files are gone. */
+async function speakersOf(model: ModelSummary, engine: Engine): Promise<readonly string[] | undefined> {
+  if (model.kind !== "tts") return undefined
+  const details = await engine.show(model.name).catch(() => undefined)
+  return details?.kind === "tts" ? speakerIds(details) : undefined
+}
+
 /** One entry for each of the model's names. */
-function toModels(model: ModelSummary, context: ContextLengths | undefined) {
-  return [undefined, ...(model.aliases ?? [])].map((alias) => toModel(model, alias, context))
+function toModels(
+  model: ModelSummary,
+  context: ContextLengths | undefined,
+  speakers: readonly string[] | undefined,
+) {
+  return [undefined, ...(model.aliases ?? [])].map((alias) => {
+    const entry = toModel(model, alias, context)
+    return {
+      ...entry,
+      meta: { kind: model.kind, ...entry.meta, ...(speakers !== undefined && { speakers }) },
+    }
+  })
 }
 
 /** `alias`: the entry's name, if it is not the model's own; the entry then says which model it stands for. */
@@ -99,8 +120,7 @@ function toMeta(model: ModelDetails) {
       return {
         family: model.family,
         sample_rate: model.sampleRate,
-        // Unnamed speakers are requested by number.
-        speakers: model.speakers.map((name, index) => name ?? String(index)),
+        speakers: speakerIds(model),
         languages: model.languages,
       }
     case "asr":

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises"
 import { Busboy, type BusboyFileStream } from "@fastify/busboy"
 import { reasonOf, XllmError } from "../../errors/base"
 import { StorageFailed } from "../../errors/engine"
-import { Cancelled, InvalidRequest } from "../../errors/request"
+import { Cancelled, InvalidRequest, PayloadTooLarge } from "../../errors/request"
 import { formatSize } from "../../lib/text/bytes"
 import { shorten } from "../../lib/text/shorten"
 import { FORM, SHOWN } from "../../limits"
@@ -48,6 +48,7 @@ export async function readForm(request: Request, options: FormOptions): Promise<
     await form.read(bodyBytes(request, options.limitBytes))
   } catch (error) {
     if (request.signal.aborted) throw new Cancelled()
+    if (error instanceof PayloadTooLarge) throw new PayloadTooLarge(options.limitBytes, "limits.upload")
     throw error
   }
   options.requestContext.names(form.texts.get("model")?.[0])

@@ -8,6 +8,7 @@ import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
 import { speechRoutes } from "../openai/audio/speech"
+import { voiceRoutes } from "../openai/audio/voices"
 import { transcriptionRoutes } from "../openai/audio/transcriptions"
 import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
@@ -71,6 +72,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
     .use(speechRoutes(openAi))
+    .use(voiceRoutes(openAi))
     .use(transcriptionRoutes(openAi))
     .use(imageRoutes(openAi))
     .use(imageFileRoutes(images))

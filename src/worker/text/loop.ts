@@ -9,6 +9,7 @@ import { demandOf } from "./growth/demand"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
+import { positionOf } from "./prompt/cells"
 import { OpenRequests } from "./open-requests"
 import type { StepOutbox } from "./output/step-outbox"
 import type { PoolGrowth } from "./growth/pool-growth"
@@ -232,8 +233,11 @@ export class TextLoop {
   #advance(plan: StepPlan<Sequence>): void {
     this.#recovery.advanced()
     for (const { sequence, tokens } of plan.work) {
-      if (sequence.slot === undefined) continue
-      this.#runtime.cache.advance(sequence.slot, tokens)
+      const { slot, media } = sequence
+      if (slot === undefined) continue
+      this.#runtime.cache.advance(slot, tokens)
+      if (sequence.request.prepared.checkpoints.includes(slot.length))
+        this.#runtime.cache.makeCheckpoint(slot, positionOf(media, slot.length))
       sequence.starvedAt = undefined
       if (sequence.generated === 0) sequence.request.promptTokensEvaluated += tokens
     }

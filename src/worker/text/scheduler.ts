@@ -2,6 +2,8 @@
 export interface Runnable {
   /** Tokens not yet cached; 1 for a generating sequence. */
   readonly remaining: number
+  /** At most this many of them may be computed in one step; absent: all. */
+  readonly mostTokens?: number
   /** The prompt is complete, so it gets a token every step. */
   readonly generating: boolean
   /** Steps since it was given its slot. */
@@ -53,7 +55,8 @@ export function planStep<T extends Runnable>(
   let outputs = mostOutputs - sequences.filter(({ wantsPromptLogprobs }) => !wantsPromptLogprobs).length
   for (const sequence of inOrderOfPrefill(sequences)) {
     if (left <= 0) break
-    const wanted = sequence.remaining <= left + budget * OVERDRAFT ? sequence.remaining : left
+    const { remaining, mostTokens = remaining } = sequence
+    const wanted = Math.min(remaining <= left + budget * OVERDRAFT ? remaining : left, mostTokens)
     const isJudged = sequence.wantsPromptLogprobs
     const tokens = Math.min(wanted, isJudged ? outputs : wanted)
     if (tokens === 0) continue

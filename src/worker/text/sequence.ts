@@ -77,6 +77,13 @@ export class Sequence implements Runnable, CacheablePrompt {
     return this.tokens.length - (this.slot?.length ?? 0)
   }
 
+  /** A step ends where a checkpoint is to be made. */
+  get mostTokens(): number {
+    const length = this.slot?.length ?? 0
+    const next = this.request.prepared.checkpoints.find((cells) => cells > length)
+    return next === undefined ? this.remaining : next - length
+  }
+
   get generating(): boolean {
     return this.generated > 0 && this.remaining === 1
   }

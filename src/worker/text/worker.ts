@@ -84,6 +84,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       ...(architecture !== undefined && { architecture }),
       isTemplateChosen: along.template !== undefined,
       contextLength,
+      needsCheckpoints: !cutsBack(loaded.cache.traits),
       ...(defaults !== undefined && { along: defaults }),
       sampling: modelDefaults((key) => model.metadata(key), along.sampling),
     },

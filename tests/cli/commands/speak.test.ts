@@ -10,6 +10,7 @@ import { speech } from "../../support/fakes/fake-engine"
 import { fakeIo, type FakeIoOptions } from "../../support/fakes/fake-io"
 import { closeMediaServers, mediaServer } from "../../support/fakes/media-server"
 import { writeTinyModel } from "../../support/files/tiny-model"
+import { failure } from "../../support/failure"
 import { tempFolder } from "../../support/temp-folder"
 import { runXllm } from "../../support/xllm"
 
@@ -38,6 +39,31 @@ describe("speak", () => {
       speed: 1.5,
       format: "opus",
     })
+  })
+
+  test("passes the sample rate and raw text on, and samples alone have OpenAI's rate", async () => {
+    using folder = tempFolder()
+    const { url, engine } = await mediaServer()
+    const file = (name: string) => join(folder.path, name)
+    await speakAt(url, ["joe", "*Hi*", "-o", file("a.wav"), "--sample-rate", "16000", "--raw-text"])
+    await speakAt(url, ["joe", "Hi", "-o", file("a.pcm")])
+    await speakAt(url, ["joe", "Hi", "-o", file("b.wav")])
+    const [first, second, third] = engine.speeches.map(({ request }) => request)
+    expect(first).toMatchObject({ input: "*Hi*", sampleRate: 16_000, rawText: true })
+    expect(second).toMatchObject({ sampleRate: 24_000 })
+    expect([third?.sampleRate, third?.rawText]).toEqual([undefined, undefined])
+  })
+
+  test("takes a long text at once, and refuses one that is too long before anything is sent", async () => {
+    const { url, engine } = await mediaServer()
+    const text = "word ".repeat(20_000)
+    await speakAt(url, ["joe"], { input: text })
+    expect(engine.speeches[0]?.request.input).toBe(text)
+    const error = await failure(speakAt(url, ["joe"], { input: "word ".repeat(200_001) }))
+    expect(error.message).toBe(
+      "the text must have at most 1000000 characters, got 1000005; speak it in parts",
+    )
+    expect(engine.speeches).toHaveLength(1)
   })
 
   test.each([

@@ -23,10 +23,12 @@ const LLAMA: TextModelDetails = {
 
 const MANY = { ...SETTINGS, contextLength: 8192, slots: 4 }
 
-test("the cache of every slot's context, in two bytes for each key and value", () => {
+test("the first cache, in two bytes for each key and value, and up to where it may grow", () => {
   const need = estimateNeed(LLAMA, MANY, { freeBytes: 100 * GIB })
-  expect(need).toMatchObject({ layers: 33, kv: { layout: "split", cells: 32_768, contextLength: 8192 } })
-  expect(need.cacheBytes).toBe(32_768 * 32 * 2 * 8 * 128 * 2)
+  const bytesPerCell = 32 * 2 * 8 * 128 * 2
+  const kv = { layout: "split", cells: 4096, mostCells: 32_768, contextLength: 8192, bytesPerCell }
+  expect(need).toMatchObject({ layers: 33, kv })
+  expect(need.cacheBytes).toBe(4096 * bytesPerCell)
   expect(need.layerBytes * need.layers).toBeCloseTo(4.9e9, 0)
 })
 
@@ -36,19 +38,21 @@ test("a type of fewer bits makes the cache smaller", () => {
   expect(q8.cacheBytes / f16.cacheBytes).toBeCloseTo(34 / 64, 5)
 })
 
-test("where memory is short the slots share a fifth of it, but one whole conversation has its place", () => {
-  const shared = estimateNeed(LLAMA, MANY, { freeBytes: 8 * GIB })
-  expect(shared.kv?.layout).toBe("unified")
-  expect(shared.cacheBytes).toBeLessThan(1.7 * GIB)
-  expect(estimateNeed(LLAMA, MANY, { freeBytes: 0 })).toMatchObject({
-    kv: { layout: "unified", cells: 8192 },
-  })
+test("conversations are as long as trained where one fits beside the worker's own memory, otherwise shorter", () => {
+  const length = (freeBytes: number) => {
+    const { kv } = estimateNeed(LLAMA, { ...MANY, contextLength: null }, { freeBytes })
+    return [kv?.contextLength, kv?.contextLimitedBy]
+  }
+  expect(length(100 * GIB)).toEqual([131_072, undefined])
+  const own = 64 * 1024 ** 2 + estimateNeed(LLAMA, MANY, { freeBytes: 0 }).computeBytes
+  expect(length(own + 10_000 * (131_072 + 2048))).toEqual([9984, "memory"])
+  expect(length(0)).toEqual([512, "memory"])
 })
 
 test("widths of keys and values that the file names count, not those of the heads", () => {
   const wide = { ...LLAMA.metadata, "llama.attention.key_length": 256, "llama.attention.value_length": 256 }
   const need = estimateNeed({ ...LLAMA, metadata: wide }, MANY, { freeBytes: 100 * GIB })
-  expect(need.cacheBytes).toBe(2 * 32_768 * 32 * 2 * 8 * 128 * 2)
+  expect(need.cacheBytes).toBe(2 * 4096 * 32 * 2 * 8 * 128 * 2)
 })
 
 test("layers with a sliding window have a cache of the window's size", () => {
@@ -59,7 +63,7 @@ test("layers with a sliding window have a cache of the window's size", () => {
     metadata: { "gemma3.attention.head_count_kv": 8, "gemma3.attention.sliding_window": 1024 },
   }
   const perLayer = 2 * 8 * 128 * 2
-  const need = estimateNeed(gemma, MANY, { freeBytes: 100 * GIB })
+  const need = estimateNeed(gemma, { ...MANY, kvCells: 32_768 }, { freeBytes: 100 * GIB })
   expect(need.cacheBytes).toBeCloseTo(perLayer * (2 * 32_768 + 10 * 4 * (1024 + 512)), 0)
 })
 

@@ -303,19 +303,20 @@ describe("a context that is larger than all memory", () => {
     expect(longer(null, { kvCells: 100_000_000, kvLayout: "unified" })).toMatchObject({ type: "never" })
   })
 
-  test("is planned for a fifth of what the weights leave", () => {
-    const { candidate, ...others } = input({ residents: [], availableMiB: 9000 })
+  test("may be as long as what the weights leave, whatever is loaded that can go", () => {
+    const { candidate, ...others } = input({ residents: [resident("idle", 1)], availableMiB: 8000 })
     const details = { ...candidate.details, sizeBytes: 4000 * MIB } as typeof candidate.details
-    const settings = { ...candidate.settings, slots: 64, contextLength: 100_000 }
-    const text = { kind: "text", architecture: "llama", layers: 2, heads: 1, embeddingLength: 512 } as const
+    const { settings } = candidate
+    const shape = { layers: 2, heads: 1, embeddingLength: 512, contextLength: 10_000_000 }
+    const text = { kind: "text", architecture: "llama", ...shape } as const
     const plan = (sizeBytes: number) =>
       fitNow({
         ...others,
         candidate: { ...candidate, details: { ...details, ...text, sizeBytes } as typeof details, settings },
       })?.need.kv
-    // 4 KiB a token.
-    expect(plan(4000 * MIB)).toMatchObject({ layout: "unified", bytes: 1000 * MIB })
-    expect(plan(0)).toMatchObject({ layout: "unified", bytes: 1800 * MIB })
+    // Of 9,000 MiB: 64 for the process, 14 for computing, and 4 + 2 KiB a token.
+    expect(plan(4000 * MIB)).toMatchObject({ contextLength: 839_936, contextLimitedBy: "memory" })
+    expect(plan(0)).toMatchObject({ contextLength: 1_522_688, contextLimitedBy: "memory" })
   })
 
   test("is tried where its size is not exact, and where it fits once others have gone", () => {

@@ -49,7 +49,7 @@ test("a model that is loaded tells what it was loaded with", async () => {
   expect(described).toEqual([])
 })
 
-test("one that is not loaded tells what it will be loaded with: as set, else as trained up to 8192", async () => {
+test("one that is not loaded tells what it will be loaded with: as set, else as trained", async () => {
   const models = {
     short: { contextLength: 2048 },
     long: { contextLength: 131072 },
@@ -61,8 +61,17 @@ test("one that is not loaded tells what it will be loaded with: as set, else as 
   })
   expect(await scene({ models, settingsOf }).read()).toEqual({
     short: { trained: 2048, served: 2048 },
-    long: { trained: 131072, served: 8192 },
+    long: { trained: 131072, served: 131072 },
     set: { trained: 4096, served: 16384 },
+  })
+})
+
+test("where memory is the limit, the length that fits is told, with the reason", async () => {
+  const models = { long: { contextLength: 131072 } }
+  // 64 MiB for the process, 2 KiB a token for the mask.
+  const availableBytes = 64 * 1024 ** 2 + 20_000 * 2048
+  expect(await scene({ models, availableBytes }).read()).toEqual({
+    long: { trained: 131072, served: 19_968, limitedBy: "memory" },
   })
 })
 

@@ -109,16 +109,16 @@ describe("a text model that failed to load for want of memory", () => {
     }
   }
 
-  test("gets a cache that is planned anew, for half of the context", () => {
+  test("gets a cache that is planned anew, for half of the context that was made", () => {
     const next = afterFailure(load({ ...SETTINGS, slots: 4 }), error)
     expect(next?.load.kv).toMatchObject({
       layout: "split",
-      cells: 4 * 4096,
-      contextLength: 4096,
-      bytes: 4 * 4096 * 512,
-      certainBytes: 4 * 4096 * 512,
+      cells: 4 * 1024,
+      contextLength: 2048,
+      bytes: 4 * 1024 * 512,
+      certainBytes: 4 * 1024 * 512,
     })
-    expect(next?.note).toBe("the context was reduced to 4096 tokens, because memory ran out")
+    expect(next?.note).toBe("the context was reduced to 2048 tokens, because memory ran out")
   })
 
   test("is not tried again with a cache that the user chose, nor with fewer layers on GPUs", () => {

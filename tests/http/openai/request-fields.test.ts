@@ -298,6 +298,8 @@ const ROUTES: readonly Route[] = [
         keep_alive: 5,
         ttl: 6,
         input: "Ho",
+        raw_text: true,
+        sample_rate: 16_000,
         response_format: "wav",
         speed: 2,
         stream_format: "sse",

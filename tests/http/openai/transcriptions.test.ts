@@ -542,7 +542,11 @@ describe("a form", () => {
 describe("a form larger than limits.upload", () => {
   const settings = { uploadLimitBytes: 1024 ** 2 }
   const large = new Uint8Array(1024 ** 2 + 1)
-  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 1 MiB" }
+  const error = {
+    status: 413,
+    code: "payload_too_large",
+    message: "the request body is larger than 1 MiB (the server's limits.upload)",
+  }
 
   test("is refused by its declared length", async () => {
     const { app, uploadsFolder } = fakeServer(undefined, { settings })

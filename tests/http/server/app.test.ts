@@ -285,7 +285,7 @@ describe("models", () => {
         {
           ...{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" },
           ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
-          meta: { n_ctx_train: 512, n_ctx: 256 },
+          meta: { kind: "text", n_ctx_train: 512, n_ctx: 256 },
         },
       ],
     })
@@ -324,7 +324,12 @@ describe("models", () => {
     const { get, engine } = fakeServer()
     engine.mediaModels = [VOICE_MODEL, RECOGNIZER_MODEL, IMAGE_MODEL]
     const { data } = await jsonOf(get("/v1/models"))
-    expect(data).toMatchObject([{ id: "tiny" }, { id: "joe" }, { id: "ears" }, { id: "brush" }])
+    expect(data).toMatchObject([
+      { id: "tiny", meta: { kind: "text" } },
+      { id: "joe", meta: { kind: "tts", speakers: ["0"] } },
+      { id: "ears", meta: { kind: "asr" } },
+      { id: "brush", meta: { kind: "image" } },
+    ])
     const metaOf = async (model: string) => (await jsonOf(get(`/v1/models/${model}`)))["meta"]
     expect(await metaOf("joe")).toEqual({
       kind: "tts",
@@ -344,7 +349,12 @@ describe("models", () => {
     engine.models = []
     engine.mediaModels = [{ ...VOICE_MODEL, aliases: ["tts-1", "openai/tts"] }]
     const { data } = await jsonOf(get("/v1/models"))
-    const common = { object: "model", created: expect.any(Number), owned_by: "xllm" }
+    const common = {
+      object: "model",
+      created: expect.any(Number),
+      owned_by: "xllm",
+      meta: { kind: "tts", speakers: ["0"] },
+    }
     expect(data).toEqual([
       { id: "joe", ...common },
       { id: "tts-1", alias_of: "joe", ...common },

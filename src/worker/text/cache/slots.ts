@@ -28,6 +28,18 @@ export interface Slot {
   lastUsed: number
   /** Its first cells, if they are those of another slot. */
   shared?: SharedCells | undefined
+  /** Where it can be cut back to although its memory cannot be cut, ascending. */
+  checkpoints?: readonly SlotCheckpoint[] | undefined
+}
+
+/** What of a sequence's state cannot be cut back, as it was at one of its cells. */
+export interface SlotCheckpoint {
+  /** The number of cells then. */
+  readonly length: number
+  readonly position: number
+  readonly state: Uint8Array
+  /** Step count. */
+  readonly madeAt: number
 }
 
 /** Cells that were computed for other tokens with the same beginning. */
@@ -114,7 +126,8 @@ export function reusable(slot: Slot, prompt: CacheablePrompt, traits: MemoryTrai
   const { tokens } = prompt
   const keep = commonPrefix(slot.tokens, slot.length, tokens, tokens.length - 1)
   if (keep === slot.length) return keep
-  return traits.trims && canTrim(slot, positionOf(prompt.media, keep), traits) ? keep : 0
+  if (traits.trims && canTrim(slot, positionOf(prompt.media, keep), traits)) return keep
+  return slot.checkpoints?.findLast(({ length }) => length <= keep)?.length ?? 0
 }
 
 /** Is the window before a position still cached, despite what a sliding window dropped? */

@@ -90,10 +90,18 @@ function longestShared(slot: Slot, moved: readonly Slot[]): { slot: Slot; tokens
   let best: { slot: Slot; tokens: number } | undefined
   for (const other of moved) {
     if (other.length === 0 || other.cacheKey !== slot.cacheKey) continue
-    const tokens = commonPrefix(other.tokens, other.length, slot.tokens, slot.length)
+    const common = commonPrefix(other.tokens, other.length, slot.tokens, slot.length)
+    const tokens = lengthOfText(slot.tokens, common)
     if (tokens >= LEAST_SHARED && tokens > (best?.tokens ?? 0)) best = { slot: other, tokens }
   }
   return best
+}
+
+/** Up to the first media, after which cells and positions differ. */
+function lengthOfText(tokens: ArrayLike<number>, length: number): number {
+  let text = 0
+  while (text < length && (tokens[text] ?? -1) >= 0) text++
+  return text
 }
 
 function filled(slots: readonly Slot[]): readonly Slot[] {

@@ -159,7 +159,7 @@ export class PoolGrowth {
     const { runtime, contexts, plan, memory } = this.#parts
     const first: PoolShape = { layout: plan.layout, cells: plan.cells, sequences: plan.sequences }
     if (this.underway || sameShape(this.#shape(), first)) return
-    runtime.cache.keepFitting(first, (slot) => runtime.keeper?.leaves(slot))
+    runtime.cache.keepFitting(first, (slot) => runtime.keeper?.retires(slot))
     const saved = copiedStates(runtime.context, runtime.cache, first)
     runtime.context[Symbol.dispose]()
     const context = contexts.create(first) ?? this.#remake()

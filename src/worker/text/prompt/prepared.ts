@@ -59,6 +59,11 @@ export interface PreparedRequest extends PromptCells {
   readonly usesCache: boolean
   /** What its cells depend on besides its tokens; prefixes are shared only among equal keys. */
   readonly cacheKey: string
+  /**
+   * Where a later prompt may part from this one, in cells, ascending: there a state is kept that cannot be cut back
+   * later. None where every state can.
+   */
+  readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
   readonly constraint?: PreparedConstraint
 }

@@ -7,6 +7,7 @@ import type { PromptPiece } from "../../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
 import { layOutCells, type PromptCells } from "./cells"
+import { lastMessageCells } from "./last-message"
 import type { PromptThreadSetup } from "./prompt-messages"
 
 const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
@@ -38,6 +39,17 @@ export class PromptBuilder {
       specialTokens: vocabulary.specialTokens(),
       ...(setup.architecture !== undefined && { architecture: setup.architecture }),
     })
+  }
+
+  /**
+   * Where a later prompt may part from this one, in cells, ascending: around the last message, which may be edited, or
+   * after which the template may drop earlier thinking, and at the last token, whose logits the same prompt needs.
+   */
+  checkpoints(request: GenerationRequest, { text, tokens }: Prompt): readonly number[] {
+    const bytesOf = (token: number): number => this.#vocabulary.bytes(token).length
+    const around =
+      request.kind === "chat" ? lastMessageCells(request.messages, { text, tokens, bytesOf }) : []
+    return [...around, tokens.length - 1].filter((cells) => cells > 0)
   }
 
   /**

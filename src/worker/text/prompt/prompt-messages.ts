@@ -19,6 +19,8 @@ export interface PromptThreadSetup {
   /** Why the model's own template is unusable; chats fail with it, completions need no template. */
   readonly templateError?: string
   readonly contextLength: number
+  /** See `PreparedRequest.checkpoints`. */
+  readonly needsCheckpoints: boolean
   /** The model's defaults, see `encodeDefaults`. */
   readonly along?: string
   /** The model's default sampling parameters; a request's own take precedence. */

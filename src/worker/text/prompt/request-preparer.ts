@@ -17,6 +17,8 @@ export interface PreparerParts {
   readonly builder: PromptBuilder
   readonly constraints: ConstraintCompiler
   readonly contextLength: number
+  /** See {@link PreparedRequest.checkpoints}. */
+  readonly needsCheckpoints: boolean
   /** The model's defaults other than sampling. */
   readonly along: ModelDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
@@ -52,7 +54,8 @@ export class RequestPreparer {
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
     const constraint = this.#constraintOf(request, progress)
-    const { text, tokens, media } = this.#parts.builder.build(request, progress.templated)
+    const prompt = this.#parts.builder.build(request, progress.templated)
+    const { text, tokens, media } = prompt
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
@@ -85,6 +88,7 @@ export class RequestPreparer {
       usesCache: request.cachePrompt && !isJudged,
       // The adapters of a model are the same for all its requests.
       cacheKey: realmOf(request),
+      checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
     }

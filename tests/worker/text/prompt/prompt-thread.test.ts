@@ -44,6 +44,7 @@ test("a request that nobody wants any more is not prepared where it has not been
     vocabulary: model.vocabulary.share(),
     chatTemplate: CHATML,
     isTemplateChosen: false,
+    needsCheckpoints: false,
     contextLength: 100_000,
     sampling: modelDefaults(() => undefined),
   })

@@ -48,11 +48,15 @@ export class PromptKeeper {
     this.#tell()
   }
 
-  /** A slot is about to lose its prefix, which is kept if it was used more than once. */
+  /** A slot is about to lose its prefix to another prompt: it is kept if it was used more than once. */
   leaves(slot: Slot): void {
     if (slot.uses < LEAST_USES || !this.#isWanted(slot)) return
-    if (this.#runtime.context.stateSize(slot.id) > MOST_COPIED_BYTES) return
-    void this.#write(slot)
+    if (this.#runtime.context.stateSize(slot.id) <= MOST_COPIED_BYTES) void this.#writePresent(slot)
+  }
+
+  /** A slot is about to be cleared while nothing waits. What is left of it after this is undefined. */
+  retires(slot: Slot): void {
+    if (this.#isWanted(slot)) for (const written of this.#write(slot)) void written
   }
 
   /** All slots are about to lose their prefixes: the most valuable ones are written first, until `signal`. */
@@ -60,8 +64,11 @@ export class PromptKeeper {
     const worth = ({ uses, length }: Slot): number => uses * length
     const slots = this.#runtime.cache.usable.toSorted((a, b) => worth(b) - worth(a))
     for (const slot of slots) {
-      if (signal.aborted) break
-      if (this.#isWanted(slot)) await Promise.race([this.#write(slot, signal), aborted(signal)])
+      if (!this.#isWanted(slot)) continue
+      for (const written of this.#write(slot, signal)) {
+        await Promise.race([written, aborted(signal)])
+        if (signal.aborted) return
+      }
     }
     await Promise.race([this.#saved.written, aborted(signal)])
     this.#tell()
@@ -72,9 +79,17 @@ export class PromptKeeper {
     return this.#saved.wants(slot.length, this.#runtime.context.stateSize(slot.id))
   }
 
-  async #write(slot: Slot, signal?: AbortSignal): Promise<void> {
-    const { context } = this.#runtime
-    const state = context.save(slot.id)
+  /** Writes the whole, then what was there at each checkpoint, the longest first. */
+  *#write(slot: Slot, signal?: AbortSignal): Generator<Promise<void>> {
+    yield this.#writePresent(slot, signal)
+    const { cache } = this.#runtime
+    for (const { length } of (slot.checkpoints ?? []).toReversed())
+      if (this.#saved.wants(length, 0) && cache.cutToCheckpoint(slot, length))
+        yield this.#writePresent(slot, signal)
+  }
+
+  async #writePresent(slot: Slot, signal?: AbortSignal): Promise<void> {
+    const state = this.#runtime.context.save(slot.id)
     if (state.length === 0) return
     const tokens = Int32Array.from({ length: slot.length }, (_, at) => slot.tokens[at] ?? 0)
     await this.#saved.save({ tokens, realm: slot.cacheKey, state }, signal)
