@@ -4,12 +4,12 @@ import {
   characters,
   IMPOSSIBLE,
   isNothing,
-  type Node,
+  type GrammarNode,
   NOTHING,
   optional,
   repeat,
   sequence,
-  text,
+  terminal,
 } from "./node"
 
 /** Digits before and after the point: all that a double can tell apart. Bounded, so that small models end. */
@@ -18,14 +18,20 @@ const MOST_DIGITS = 15
 const DIGIT = digits(0, 9)
 
 /** The numbers of JSON. */
-export const ANY_INTEGER: Node = sequence(
-  optional(text("-")),
-  anyOf(text("0"), sequence(digits(1, 9), repeat(DIGIT, 0, MOST_DIGITS))),
+export const ANY_INTEGER: GrammarNode = sequence(
+  optional(terminal("-")),
+  anyOf(terminal("0"), sequence(digits(1, 9), repeat(DIGIT, 0, MOST_DIGITS))),
 )
-export const ANY_NUMBER: Node = sequence(
+export const ANY_NUMBER: GrammarNode = sequence(
   ANY_INTEGER,
-  optional(sequence(text("."), repeat(DIGIT, 1, MOST_DIGITS))),
-  optional(sequence(anyOf(text("e"), text("E")), optional(anyOf(text("+"), text("-"))), repeat(DIGIT, 1, 2))),
+  optional(sequence(terminal("."), repeat(DIGIT, 1, MOST_DIGITS))),
+  optional(
+    sequence(
+      anyOf(terminal("e"), terminal("E")),
+      optional(anyOf(terminal("+"), terminal("-"))),
+      repeat(DIGIT, 1, 2),
+    ),
+  ),
 )
 
 /** A decimal number of a bound: its digits before and after the point. */
@@ -47,7 +53,7 @@ export interface NumberBounds {
 }
 
 /** Integers between two bounds. */
-export function integersWithin({ min, isMinExclusive, max, isMaxExclusive }: NumberBounds): Node {
+export function integersWithin({ min, isMinExclusive, max, isMaxExclusive }: NumberBounds): GrammarNode {
   const least = min === undefined ? undefined : firstInteger(min, isMinExclusive === true)
   const most = max === undefined ? undefined : lastInteger(max, isMaxExclusive === true)
   return signed(least === undefined ? undefined : least, most === undefined ? undefined : most, (from, to) =>
@@ -56,11 +62,11 @@ export function integersWithin({ min, isMinExclusive, max, isMaxExclusive }: Num
 }
 
 /** Decimal numbers between two bounds, without exponents. `mostFraction`: digits after the point. */
-export function numbersWithin(bounds: NumberBounds, mostFraction = MOST_DIGITS): Node {
+export function numbersWithin(bounds: NumberBounds, mostFraction = MOST_DIGITS): GrammarNode {
   const least = boundOf(bounds.min, bounds.isMinExclusive)
   const most = boundOf(bounds.max, bounds.isMaxExclusive)
   const zero: Bound = { value: { whole: 0n, fraction: "" }, isExclusive: false }
-  const alternatives: Node[] = []
+  const alternatives: GrammarNode[] = []
   if (bounds.max === undefined || bounds.max >= 0)
     alternatives.push(
       decimals(least === undefined || (bounds.min ?? 0) < 0 ? zero : least, most, mostFraction),
@@ -68,14 +74,17 @@ export function numbersWithin(bounds: NumberBounds, mostFraction = MOST_DIGITS):
   // Below zero, the bounds exchange their places.
   if (bounds.min === undefined || bounds.min < 0) {
     const from = most !== undefined && (bounds.max ?? 0) < 0 ? most : { ...zero, isExclusive: true }
-    alternatives.push(sequence(text("-"), decimals(from, least, mostFraction)))
+    alternatives.push(sequence(terminal("-"), decimals(from, least, mostFraction)))
   }
   return anyOf(...alternatives)
 }
 
 /** Integers that are multiples of `divisor` (1 to 100): one rule for each remainder, read digit by digit. */
-export function multiplesOf(divisor: number, add: (remainder: number, node: () => Node) => Node): Node {
-  const after = (remainder: number): Node =>
+export function multiplesOf(
+  divisor: number,
+  add: (remainder: number, node: () => GrammarNode) => GrammarNode,
+): GrammarNode {
+  const after = (remainder: number): GrammarNode =>
     add(remainder, () => {
       const next = Array.from({ length: 10 }, (_, digit) =>
         sequence(digits(digit, digit), after((remainder * 10 + digit) % divisor)),
@@ -85,7 +94,7 @@ export function multiplesOf(divisor: number, add: (remainder: number, node: () =
   const first = Array.from({ length: 9 }, (_, index) =>
     sequence(digits(index + 1, index + 1), after((index + 1) % divisor)),
   )
-  return anyOf(text("0"), sequence(optional(text("-")), anyOf(...first)))
+  return anyOf(terminal("0"), sequence(optional(terminal("-")), anyOf(...first)))
 }
 
 function firstInteger(min: number, isExclusive: boolean): bigint {
@@ -101,22 +110,22 @@ function lastInteger(max: number, isExclusive: boolean): bigint {
 function signed(
   least: bigint | undefined,
   most: bigint | undefined,
-  magnitudes: (from: bigint, to: bigint | undefined) => Node,
-): Node {
-  const alternatives: Node[] = []
+  magnitudes: (from: bigint, to: bigint | undefined) => GrammarNode,
+): GrammarNode {
+  const alternatives: GrammarNode[] = []
   if (most === undefined || most >= 0n)
     alternatives.push(magnitudes(least === undefined || least < 0n ? 0n : least, most))
   if (least === undefined || least < 0n) {
     const from = most === undefined || most >= 0n ? 1n : -most
-    alternatives.push(sequence(text("-"), magnitudes(from, least === undefined ? undefined : -least)))
+    alternatives.push(sequence(terminal("-"), magnitudes(from, least === undefined ? undefined : -least)))
   }
   return anyOf(...alternatives)
 }
 
 /** The natural numbers from `from` to `to`, without leading zeros; `to` undefined: without an upper bound. */
-function naturals(from: bigint, to: bigint | undefined): Node {
+function naturals(from: bigint, to: bigint | undefined): GrammarNode {
   if (to !== undefined && from > to) return IMPOSSIBLE
-  if (from === 0n) return anyOf(text("0"), naturals(1n, to === undefined ? undefined : to))
+  if (from === 0n) return anyOf(terminal("0"), naturals(1n, to === undefined ? undefined : to))
   const low = from.toString()
   if (to === undefined) {
     // As many digits and at least as large, or more digits.
@@ -124,7 +133,7 @@ function naturals(from: bigint, to: bigint | undefined): Node {
     return anyOf(digitsBetween(low, "9".repeat(low.length)), longer)
   }
   const high = to.toString()
-  const alternatives: Node[] = []
+  const alternatives: GrammarNode[] = []
   for (let length = low.length; length <= high.length; length++)
     alternatives.push(
       digitsBetween(
@@ -136,20 +145,20 @@ function naturals(from: bigint, to: bigint | undefined): Node {
 }
 
 /** Digits between two texts of the same length. */
-function digitsBetween(low: string, high: string): Node {
+function digitsBetween(low: string, high: string): GrammarNode {
   const [first = "", last = ""] = [low[0], high[0]]
   if (low === "") return NOTHING
   if (/^0*$/.test(low) && /^9*$/.test(high)) return repeat(DIGIT, low.length, low.length)
-  if (first === last) return sequence(text(first), digitsBetween(low.slice(1), high.slice(1)))
+  if (first === last) return sequence(terminal(first), digitsBetween(low.slice(1), high.slice(1)))
   const rest = low.length - 1
   const [from, to] = [Number(first), Number(last)]
   const lowIsWhole = /^0*$/.test(low.slice(1))
   const highIsWhole = /^9*$/.test(high.slice(1))
   const middle = [lowIsWhole ? from : from + 1, highIsWhole ? to : to - 1] as const
   return anyOf(
-    ...(lowIsWhole ? [] : [sequence(text(first), digitsBetween(low.slice(1), "9".repeat(rest)))]),
+    ...(lowIsWhole ? [] : [sequence(terminal(first), digitsBetween(low.slice(1), "9".repeat(rest)))]),
     ...(middle[0] <= middle[1] ? [sequence(digits(...middle), repeat(DIGIT, rest, rest))] : []),
-    ...(highIsWhole ? [] : [sequence(text(last), digitsBetween("0".repeat(rest), high.slice(1)))]),
+    ...(highIsWhole ? [] : [sequence(terminal(last), digitsBetween("0".repeat(rest), high.slice(1)))]),
   )
 }
 
@@ -170,39 +179,39 @@ function boundOf(value: number | undefined, isExclusive = false): Bound | undefi
 }
 
 /** Decimals from `low` to `high`, both at least 0; `high` undefined: without an upper bound. */
-function decimals(low: Bound, high: Bound | undefined, mostFraction: number): Node {
+function decimals(low: Bound, high: Bound | undefined, mostFraction: number): GrammarNode {
   const any = fraction(mostFraction)
   const [from, to] = [low.value.whole, high?.value.whole]
   if (to !== undefined && from > to) return IMPOSSIBLE
   if (to !== undefined && high !== undefined && from === to)
-    return sequence(text(from.toString()), fractionsBetween(low, high, mostFraction))
+    return sequence(terminal(from.toString()), fractionsBetween(low, high, mostFraction))
   const between = to === undefined ? naturals(from + 1n, undefined) : naturals(from + 1n, to - 1n)
   return anyOf(
-    sequence(text(from.toString()), fractionsFrom(low, mostFraction)),
+    sequence(terminal(from.toString()), fractionsFrom(low, mostFraction)),
     sequence(between, any),
     ...(to === undefined || high === undefined
       ? []
-      : [sequence(text(to.toString()), fractionsTo(high, mostFraction))]),
+      : [sequence(terminal(to.toString()), fractionsTo(high, mostFraction))]),
   )
 }
 
 /** Any digits after the point, or none. */
-function fraction(most: number): Node {
-  return most === 0 ? NOTHING : optional(sequence(text("."), repeat(DIGIT, 1, most)))
+function fraction(most: number): GrammarNode {
+  return most === 0 ? NOTHING : optional(sequence(terminal("."), repeat(DIGIT, 1, most)))
 }
 
-function fractionsFrom({ value, isExclusive }: Bound, most: number): Node {
+function fractionsFrom({ value, isExclusive }: Bound, most: number): GrammarNode {
   const inner = atLeast(value.fraction, isExclusive, most)
   const isZero = value.fraction === ""
   return anyOf(...(isZero && !isExclusive ? [NOTHING] : []), withPoint(inner))
 }
 
-function fractionsTo({ value, isExclusive }: Bound, most: number): Node {
+function fractionsTo({ value, isExclusive }: Bound, most: number): GrammarNode {
   if (value.fraction === "" && isExclusive) return IMPOSSIBLE
   return anyOf(NOTHING, withPoint(atMost(value.fraction, isExclusive, most)))
 }
 
-function fractionsBetween(low: Bound, high: Bound, most: number): Node {
+function fractionsBetween(low: Bound, high: Bound, most: number): GrammarNode {
   const isZero = low.value.fraction === "" && !low.isExclusive
   const isAllowed = high.value.fraction !== "" || !high.isExclusive
   return anyOf(
@@ -211,21 +220,21 @@ function fractionsBetween(low: Bound, high: Bound, most: number): Node {
   )
 }
 
-function withPoint(inner: Node): Node {
+function withPoint(inner: GrammarNode): GrammarNode {
   // A point is followed by at least one digit.
   const full = inner.type === "any-of" ? anyOf(...inner.nodes.filter((node) => !isNothing(node))) : inner
-  return isNothing(full) ? IMPOSSIBLE : sequence(text("."), full)
+  return isNothing(full) ? IMPOSSIBLE : sequence(terminal("."), full)
 }
 
 /** At most `most` digits after the point whose value is at least (above, if exclusive) that of `low`. */
-function atLeast(low: string, isExclusive: boolean, most: number): Node {
+function atLeast(low: string, isExclusive: boolean, most: number): GrammarNode {
   if (most === 0) return low === "" && !isExclusive ? NOTHING : IMPOSSIBLE
   if (low === "")
     return isExclusive
       ? // Any digits with one that is not 0.
         anyOf(
           sequence(digits(1, 9), repeat(DIGIT, 0, most - 1)),
-          sequence(text("0"), atLeast("", true, most - 1)),
+          sequence(terminal("0"), atLeast("", true, most - 1)),
         )
       : anyOf(NOTHING, repeat(DIGIT, 1, most))
   const digit = Number(low[0])
@@ -236,9 +245,9 @@ function atLeast(low: string, isExclusive: boolean, most: number): Node {
 }
 
 /** At most `most` digits after the point whose value is at most (below, if exclusive) that of `high`. */
-function atMost(high: string, isExclusive: boolean, most: number): Node {
+function atMost(high: string, isExclusive: boolean, most: number): GrammarNode {
   if (high === "")
-    return isExclusive ? IMPOSSIBLE : anyOf(NOTHING, ...(most > 0 ? [repeat(text("0"), 1, most)] : []))
+    return isExclusive ? IMPOSSIBLE : anyOf(NOTHING, ...(most > 0 ? [repeat(terminal("0"), 1, most)] : []))
   if (most === 0) return NOTHING
   const digit = Number(high[0])
   return anyOf(
@@ -254,7 +263,7 @@ function between(
   isLowExclusive: boolean,
   isHighExclusive: boolean,
   most: number,
-): Node {
+): GrammarNode {
   if (low === "" && !isLowExclusive) return atMost(high, isHighExclusive, most)
   if (high === "" || most === 0) return IMPOSSIBLE
   const [from, to] = [Number(low[0] ?? "0"), Number(high[0])]
@@ -271,6 +280,6 @@ function between(
   )
 }
 
-function digits(first: number, last: number): Node {
+function digits(first: number, last: number): GrammarNode {
   return characters(charactersOf([[0x30 + first, 0x30 + last]]))
 }

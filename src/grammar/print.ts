@@ -1,10 +1,10 @@
 import { MOST_REPETITIONS } from "../limits"
 import type { Characters } from "./characters"
-import type { Node } from "./node"
+import type { GrammarNode } from "./node"
 
 /** Named rules; the grammar begins with the rule `root`. */
 export interface Grammar {
-  readonly rules: ReadonlyMap<string, Node>
+  readonly rules: ReadonlyMap<string, GrammarNode>
 }
 
 /** The grammar in llama.cpp's notation (GBNF). @throws RangeError for a repetition above {@link MOST_REPETITIONS} */
@@ -26,11 +26,11 @@ class Printer {
     return `${this.#lines.join("\n")}\n`
   }
 
-  rule(name: string, node: Node): void {
+  rule(name: string, node: GrammarNode): void {
     this.#lines.push(`${name} ::= ${this.#print(node, "choice")}`)
   }
 
-  #print(node: Node, place: Place): string {
+  #print(node: GrammarNode, place: Place): string {
     switch (node.type) {
       case "text":
         return quoted(node.text)
@@ -61,7 +61,7 @@ class Printer {
    * What is repeated, as one symbol. llama.cpp multiplies the count with the symbols of a group, and refuses more than
    * 2,000 of both together; a rule counts as one.
    */
-  #unit(node: Node): string {
+  #unit(node: GrammarNode): string {
     const isOne =
       node.type === "characters" ||
       node.type === "token" ||

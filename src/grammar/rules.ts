@@ -1,24 +1,24 @@
 import { InvalidRequest } from "../errors/request"
 import { MOST_GRAMMAR_RULES } from "../limits"
-import type { Node } from "./node"
+import type { GrammarNode } from "./node"
 import type { Grammar } from "./print"
 
 /** Collects the rules of one grammar. */
 export class Rules {
-  readonly #rules = new Map<string, Node>()
+  readonly #rules = new Map<string, GrammarNode>()
   readonly #names = new Map<string, number>()
   /** Rules by the text of their expression, so that equal ones are written once. */
-  readonly #known = new Map<string, Node>()
+  readonly #known = new Map<string, GrammarNode>()
 
   /** A reference to a rule with this expression. `hint`: a readable name for it. */
-  add(hint: string, expression: Node): Node {
+  add(hint: string, expression: GrammarNode): GrammarNode {
     if (expression.type === "rule") return expression
     const key = JSON.stringify(expression)
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const name = this.reserve(hint)
     this.define(name, expression)
-    const reference: Node = { type: "rule", name }
+    const reference: GrammarNode = { type: "rule", name }
     this.#known.set(key, reference)
     return reference
   }
@@ -36,7 +36,7 @@ export class Rules {
   }
 
   /** @throws InvalidRequest if there are too many rules */
-  define(name: string, expression: Node): void {
+  define(name: string, expression: GrammarNode): void {
     if (this.#rules.size >= MOST_GRAMMAR_RULES)
       throw new InvalidRequest(
         `the grammar needs more than ${MOST_GRAMMAR_RULES} rules; use a smaller schema`,
@@ -45,7 +45,7 @@ export class Rules {
   }
 
   /** The grammar that begins with `expression`. */
-  grammar(expression: Node): Grammar {
+  grammar(expression: GrammarNode): Grammar {
     return { rules: new Map([["root", expression], ...this.#rules]) }
   }
 }

@@ -1,4 +1,4 @@
-import type { Node } from "./node"
+import type { GrammarNode } from "./node"
 import type { Grammar } from "./print"
 
 /** The tokens that a grammar names. */
@@ -6,7 +6,7 @@ export function tokensIn({ rules }: Grammar): readonly number[] {
   return [...new Set([...rules.values()].flatMap(ofNode))]
 }
 
-function ofNode(node: Node): readonly number[] {
+function ofNode(node: GrammarNode): readonly number[] {
   switch (node.type) {
     case "token":
       return [node.id]

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test"
-import type { Node } from "../../src/grammar/node"
+import type { GrammarNode } from "../../src/grammar/node"
 import { integersWithin, type NumberBounds, numbersWithin } from "../../src/grammar/numbers"
 import { matches } from "../support/grammar-match"
 
-function accepts(node: Node, text: string): boolean {
+function accepts(node: GrammarNode, text: string): boolean {
   return matches({ rules: new Map([["root", node]]) }, text)
 }
 

@@ -1,5 +1,5 @@
 import { includes } from "../../src/grammar/characters"
-import type { Node } from "../../src/grammar/node"
+import type { GrammarNode } from "../../src/grammar/node"
 import type { Grammar } from "../../src/grammar/print"
 
 /** Does the grammar match the whole text? Slow and simple: for tests of grammars, not for their use. */
@@ -7,7 +7,7 @@ export function matches({ rules }: Grammar, text: string): boolean {
   const characters = Array.from(text, (character) => character.codePointAt(0) ?? 0)
   const known = new Map<string, ReadonlySet<number>>()
 
-  function ends(node: Node, starts: ReadonlySet<number>): ReadonlySet<number> {
+  function ends(node: GrammarNode, starts: ReadonlySet<number>): ReadonlySet<number> {
     switch (node.type) {
       case "text":
         return advance(

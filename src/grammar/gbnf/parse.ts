@@ -1,7 +1,16 @@
 import { InvalidRequest } from "../../errors/request"
 import { GRAMMAR_DEPTH, MOST_GRAMMAR_RULES, MOST_REPETITIONS } from "../../limits"
 import { type CharacterRange, charactersOf, complement } from "../characters"
-import { anyOf, characters, matchesEmpty, type Node, NOTHING, repeat, sequence, text } from "../node"
+import {
+  anyOf,
+  characters,
+  matchesEmpty,
+  type GrammarNode,
+  NOTHING,
+  repeat,
+  sequence,
+  terminal,
+} from "../node"
 import type { Grammar } from "../print"
 
 /**
@@ -24,8 +33,8 @@ class Parser {
     this.#source = source
   }
 
-  rules(): ReadonlyMap<string, Node> {
-    const rules = new Map<string, Node>()
+  rules(): ReadonlyMap<string, GrammarNode> {
+    const rules = new Map<string, GrammarNode>()
     this.#skip(true)
     while (this.#at < this.#source.length) {
       const name = this.#name()
@@ -42,7 +51,7 @@ class Parser {
     return rules
   }
 
-  #choice(isNested: boolean): Node {
+  #choice(isNested: boolean): GrammarNode {
     if (++this.#depth > GRAMMAR_DEPTH)
       throw this.#wrong(`has more than ${GRAMMAR_DEPTH} parentheses within each other`)
     const nodes = [this.#sequence(isNested)]
@@ -54,8 +63,8 @@ class Parser {
     return anyOf(...nodes)
   }
 
-  #sequence(isNested: boolean): Node {
-    const nodes: Node[] = []
+  #sequence(isNested: boolean): GrammarNode {
+    const nodes: GrammarNode[] = []
     for (;;) {
       const item = this.#item(isNested)
       if (item === undefined) return sequence(...nodes)
@@ -63,7 +72,7 @@ class Parser {
     }
   }
 
-  #item(isNested: boolean): Node | undefined {
+  #item(isNested: boolean): GrammarNode | undefined {
     const next = this.#source[this.#at]
     if (next === undefined) return undefined
     if (next === '"') return this.#ended(this.#literal(), isNested)
@@ -84,12 +93,12 @@ class Parser {
     return undefined
   }
 
-  #ended(node: Node, isNested: boolean): Node {
+  #ended(node: GrammarNode, isNested: boolean): GrammarNode {
     this.#skip(isNested)
     return node
   }
 
-  #repeated(node: Node, isNested: boolean): Node {
+  #repeated(node: GrammarNode, isNested: boolean): GrammarNode {
     let whole = node
     for (;;) {
       const count = this.#count(isNested)
@@ -120,14 +129,14 @@ class Parser {
     return { min, max }
   }
 
-  #literal(): Node {
+  #literal(): GrammarNode {
     this.#at++
     let value = ""
     while (!this.#takes('"')) value += String.fromCodePoint(this.#character("text"))
-    return text(value)
+    return terminal(value)
   }
 
-  #class(): Node {
+  #class(): GrammarNode {
     this.#at++
     const isNegated = this.#takes("^")
     const ranges: CharacterRange[] = []
@@ -141,7 +150,7 @@ class Parser {
     return characters(isNegated ? complement(set) : set)
   }
 
-  #token(): Node {
+  #token(): GrammarNode {
     const [all, id] = /^<\[(\d{1,9})\]>/.exec(this.#source.slice(this.#at, this.#at + 16)) ?? []
     if (all === undefined) throw this.#wrong("has a token that is not written as <[ID]>")
     this.#at += all.length
@@ -218,7 +227,7 @@ function check({ rules }: Grammar): void {
   }
 }
 
-function namesIn(node: Node): readonly string[] {
+function namesIn(node: GrammarNode): readonly string[] {
   switch (node.type) {
     case "rule":
       return [node.name]
@@ -233,7 +242,7 @@ function namesIn(node: Node): readonly string[] {
 }
 
 /** The rules that match the empty text. */
-function emptyRules(rules: ReadonlyMap<string, Node>): ReadonlySet<string> {
+function emptyRules(rules: ReadonlyMap<string, GrammarNode>): ReadonlySet<string> {
   const empty = new Set<string>()
   for (let before = -1; before < empty.size;) {
     before = empty.size
@@ -244,7 +253,7 @@ function emptyRules(rules: ReadonlyMap<string, Node>): ReadonlySet<string> {
 
 function beginsWithItself(
   name: string,
-  rules: ReadonlyMap<string, Node>,
+  rules: ReadonlyMap<string, GrammarNode>,
   empty: ReadonlySet<string>,
 ): boolean {
   const seen = new Set<string>()
@@ -261,7 +270,7 @@ function beginsWithItself(
 }
 
 /** The rules that an expression can begin with; a loop around what may be empty begins with itself. */
-function firstRules(node: Node, empty: ReadonlySet<string>): readonly string[] {
+function firstRules(node: GrammarNode, empty: ReadonlySet<string>): readonly string[] {
   switch (node.type) {
     case "rule":
       return [node.name]

@@ -1,10 +1,10 @@
 import { ALL_CHARACTERS, type Characters } from "../characters"
-import { anyOf, IMPOSSIBLE, type Node, NOTHING, repeat, sequence } from "../node"
+import { anyOf, IMPOSSIBLE, type GrammarNode, NOTHING, repeat, sequence } from "../node"
 import { either, EMPTY, type Expression, inSequence } from "./expression"
 import { RegexError } from "./parse"
 
 /** How a set of characters is written where the text stands: as it is, or within a JSON string. */
-export type CharacterWriter = (set: Characters) => Node
+export type CharacterWriter = (set: Characters) => GrammarNode
 
 /** The most alternatives that anchors within groups may lead to. */
 const MOST_ALTERNATIVES = 256
@@ -14,7 +14,7 @@ const MOST_ALTERNATIVES = 256
  * anything may stand before and after it.
  * @throws RegexError where an anchor cannot be at an end of the text
  */
-export function searched(expression: Expression, write: CharacterWriter): Node {
+export function searched(expression: Expression, write: CharacterWriter): GrammarNode {
   const anything = repeat(write(ALL_CHARACTERS), 0, Number.POSITIVE_INFINITY)
   const alternatives = spread(expression).map((parts) => {
     const { begins, ends, inner } = trimAnchors(parts)
@@ -25,7 +25,7 @@ export function searched(expression: Expression, write: CharacterWriter): Node {
 }
 
 /** The texts that the expression matches from their beginning to their end. @throws RegexError */
-export function matched(expression: Expression, write: CharacterWriter): Node {
+export function matched(expression: Expression, write: CharacterWriter): GrammarNode {
   const alternatives = spread(expression).map((parts) => {
     const { inner } = trimAnchors(parts)
     return inner === undefined ? IMPOSSIBLE : toNode(inner, write)
@@ -107,7 +107,7 @@ function isEmpty(expression: Expression): boolean {
   return expression.type === "sequence" && expression.parts.length === 0
 }
 
-function toNode(expression: Expression, write: CharacterWriter): Node {
+function toNode(expression: Expression, write: CharacterWriter): GrammarNode {
   switch (expression.type) {
     case "characters":
       return write(expression.set)

@@ -1,11 +1,20 @@
 import { MOST_REPETITIONS } from "../../limits"
 import { comma } from "../json"
-import { IMPOSSIBLE, isImpossible, type Node, NOTHING, optional, repeat, sequence, text } from "../node"
+import {
+  IMPOSSIBLE,
+  isImpossible,
+  type GrammarNode,
+  NOTHING,
+  optional,
+  repeat,
+  sequence,
+  terminal,
+} from "../node"
 import type { SchemaScope } from "./compile"
-import { asSchema, at, countAt, type Schema, schemaList, type SchemaObject, wrong } from "./document"
+import { asSchema, at, countKeyword, type Schema, schemaList, type SchemaObject, wrong } from "./document"
 
 /** @throws InvalidRequest */
-export function arrayNode(scope: SchemaScope, schema: SchemaObject, path: string): Node {
+export function arrayNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
   const { space } = scope.json
   const min = lengthAt(schema, "minItems", path) ?? 0
   const max = lengthAt(schema, "maxItems", path) ?? Number.POSITIVE_INFINITY
@@ -17,21 +26,21 @@ export function arrayNode(scope: SchemaScope, schema: SchemaObject, path: string
   const other = scope.value(rest, at(path, "items"))
   const others = isImpossible(other) ? IMPOSSIBLE : scope.rules.add("item", other)
   const list = listOf({ items, others, min, max, separator: comma(space) })
-  return isImpossible(list) ? IMPOSSIBLE : sequence(text("["), space, list, space, text("]"))
+  return isImpossible(list) ? IMPOSSIBLE : sequence(terminal("["), space, list, space, terminal("]"))
 }
 
 interface ListParts {
   /** The first items, each of its own kind. */
-  readonly items: readonly Node[]
-  readonly others: Node
+  readonly items: readonly GrammarNode[]
+  readonly others: GrammarNode
   readonly min: number
   readonly max: number
-  readonly separator: Node
+  readonly separator: GrammarNode
 }
 
-function listOf({ items, others, min, max, separator }: ListParts): Node {
+function listOf({ items, others, min, max, separator }: ListParts): GrammarNode {
   /** What follows `count` items. */
-  const after = (count: number): Node => {
+  const after = (count: number): GrammarNode => {
     if (count >= max) return NOTHING
     const item = items[count]
     const before = count === 0 ? NOTHING : separator
@@ -60,7 +69,7 @@ function itemsIn(
 }
 
 function lengthAt(schema: SchemaObject, key: string, path: string): number | undefined {
-  const value = countAt(schema, key, path)
+  const value = countKeyword(schema, key, path)
   if (value === undefined || value <= MOST_REPETITIONS) return value
   throw wrong(at(path, key), `must be at most ${MOST_REPETITIONS}`, value)
 }

@@ -1,6 +1,6 @@
 import { GRAMMAR_DEPTH, MOST_SCHEMA_PARTS } from "../../limits"
 import { exactly, jsonParts, type JsonParts } from "../json"
-import { anyOf, IMPOSSIBLE, isImpossible, type Node, text } from "../node"
+import { anyOf, IMPOSSIBLE, isImpossible, type GrammarNode, terminal } from "../node"
 import { type Grammar } from "../print"
 import { Rules } from "../rules"
 import { oneOfTexts } from "../trie"
@@ -53,7 +53,7 @@ export interface SchemaScope {
   readonly rules: Rules
   readonly json: JsonParts
   /** The texts that a schema allows. */
-  value(schema: Schema, path: string): Node
+  value(schema: Schema, path: string): GrammarNode
   /** Notes a keyword that is not enforced. */
   unenforced(path: string, reason: string): void
 }
@@ -64,7 +64,7 @@ class SchemaCompiler implements SchemaScope {
   readonly #root: Schema
   readonly #unenforced = new Map<string, Unenforced>()
   /** Rules of referenced parts, by their paths: a part may refer to itself. */
-  readonly #referenced = new Map<string, Node>()
+  readonly #referenced = new Map<string, GrammarNode>()
   #parts = 0
   #depth = 0
 
@@ -83,7 +83,7 @@ class SchemaCompiler implements SchemaScope {
     this.#unenforced.set(path, { path, reason })
   }
 
-  value(schema: Schema, path: string): Node {
+  value(schema: Schema, path: string): GrammarNode {
     if (schema === true) return this.json.value
     if (schema === false) return IMPOSSIBLE
     if (++this.#parts > MOST_SCHEMA_PARTS) throw wrong(path, `has more than ${MOST_SCHEMA_PARTS} parts`)
@@ -96,7 +96,7 @@ class SchemaCompiler implements SchemaScope {
   }
 
   /** Takes the schema apart until it has neither references nor alternatives. */
-  #whole(schema: SchemaObject, path: string): Node {
+  #whole(schema: SchemaObject, path: string): GrammarNode {
     const { $ref, allOf, anyOf: any, oneOf, ...own } = schema
     const isAlone = Object.keys(own).every((key) => ANNOTATIONS.has(key))
     if ($ref !== undefined && isAlone && allOf === undefined && any === undefined && oneOf === undefined)
@@ -114,12 +114,12 @@ class SchemaCompiler implements SchemaScope {
     return this.#plain(schema, path)
   }
 
-  #reference(reference: unknown, path: string): Node {
+  #reference(reference: unknown, path: string): GrammarNode {
     const target = this.#resolve(reference, path)
     const known = this.#referenced.get(target.path)
     if (known !== undefined) return known
     const name = this.rules.reserve(target.path.split("/").at(-1) ?? "part")
-    const rule: Node = { type: "rule", name }
+    const rule: GrammarNode = { type: "rule", name }
     this.#referenced.set(target.path, rule)
     this.rules.define(name, this.value(target.schema, target.path))
     return rule
@@ -130,7 +130,7 @@ class SchemaCompiler implements SchemaScope {
     return resolveReference(this.#root, reference, at(path, "$ref"))
   }
 
-  #combined(schemas: readonly Schema[], path: string): Node {
+  #combined(schemas: readonly Schema[], path: string): GrammarNode {
     try {
       // References are followed first: properties keep the order in which the schemas stand.
       const found = schemas.map((each) => this.#withoutReference(each, path))
@@ -148,7 +148,7 @@ class SchemaCompiler implements SchemaScope {
     }
   }
 
-  #alternatives(schema: SchemaObject, key: "anyOf" | "oneOf", isAlone: boolean, path: string): Node {
+  #alternatives(schema: SchemaObject, key: "anyOf" | "oneOf", isAlone: boolean, path: string): GrammarNode {
     const { [key]: _, ...rest } = schema
     const list = schemaList(schema, key, path)
     if (list.length === 0) throw wrong(at(path, key), "must not be empty")
@@ -171,7 +171,7 @@ class SchemaCompiler implements SchemaScope {
     return isAlone ? resolveReference(this.#root, schema["$ref"], path).schema : schema
   }
 
-  #plain(schema: SchemaObject, path: string): Node {
+  #plain(schema: SchemaObject, path: string): GrammarNode {
     for (const key of UNENFORCEABLE) {
       const value = schema[key]
       if (value !== undefined && value !== false)
@@ -182,7 +182,7 @@ class SchemaCompiler implements SchemaScope {
     return anyOf(...nodes.filter((node) => !isImpossible(node)))
   }
 
-  #ofType(type: string, schema: SchemaObject, path: string): Node {
+  #ofType(type: string, schema: SchemaObject, path: string): GrammarNode {
     switch (type) {
       case "object":
         return objectNode(this, schema, path)
@@ -194,16 +194,16 @@ class SchemaCompiler implements SchemaScope {
       case "number":
         return numberNode(this, schema, path, type)
       case "boolean":
-        return anyOf(text("true"), text("false"))
+        return anyOf(terminal("true"), terminal("false"))
       case "null":
-        return text("null")
+        return terminal("null")
       default:
         throw wrong(at(path, "type"), "must be object, array, string, integer, number, boolean or null", type)
     }
   }
 
   /** `enum` and `const`: the listed values that the other keywords allow. */
-  #listed(schema: SchemaObject, path: string): Node {
+  #listed(schema: SchemaObject, path: string): GrammarNode {
     const { const: only, enum: list, ...rest } = schema
     if (list !== undefined && !Array.isArray(list)) throw wrong(at(path, "enum"), "must be a list", list)
     const values = (list === undefined ? [only] : (list as readonly unknown[])).filter(

@@ -43,7 +43,7 @@ export function schemaList(schema: SchemaObject, key: string, path: string): rea
 }
 
 /** @throws InvalidRequest */
-export function texts(schema: SchemaObject, key: string, path: string): readonly string[] {
+export function textListKeyword(schema: SchemaObject, key: string, path: string): readonly string[] {
   const value = schema[key]
   if (value === undefined) return []
   if (!Array.isArray(value)) throw wrong(at(path, key), "must be a list", value)
@@ -54,7 +54,7 @@ export function texts(schema: SchemaObject, key: string, path: string): readonly
 }
 
 /** A number, or undefined if there is none. @throws InvalidRequest */
-export function numberAt(schema: SchemaObject, key: string, path: string): number | undefined {
+export function numberKeyword(schema: SchemaObject, key: string, path: string): number | undefined {
   const value = schema[key]
   if (value === undefined) return undefined
   if (typeof value !== "number") throw wrong(at(path, key), "must be a number", value)
@@ -62,13 +62,13 @@ export function numberAt(schema: SchemaObject, key: string, path: string): numbe
 }
 
 /** A whole number from 0 on, or undefined if there is none. @throws InvalidRequest */
-export function countAt(schema: SchemaObject, key: string, path: string): number | undefined {
-  const value = numberAt(schema, key, path)
+export function countKeyword(schema: SchemaObject, key: string, path: string): number | undefined {
+  const value = numberKeyword(schema, key, path)
   if (value === undefined || (Number.isInteger(value) && value >= 0)) return value
   throw wrong(at(path, key), "must be a whole number from 0 on", value)
 }
 
-export function textAt(schema: SchemaObject, key: string, path: string): string | undefined {
+export function textKeyword(schema: SchemaObject, key: string, path: string): string | undefined {
   const value = schema[key]
   if (value === undefined || typeof value === "string") return value
   throw wrong(at(path, key), "must be a text", value)

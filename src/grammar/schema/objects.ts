@@ -6,35 +6,35 @@ import {
   IMPOSSIBLE,
   isImpossible,
   isNothing,
-  type Node,
+  type GrammarNode,
   NOTHING,
   optional,
   repeat,
   sequence,
-  text,
+  terminal,
 } from "../node"
 import type { SchemaScope } from "./compile"
 import {
   asSchema,
   at,
-  countAt,
+  countKeyword,
   isRecord,
   type Schema,
   schemasByName,
   type SchemaObject,
-  texts,
+  textListKeyword,
   wrong,
 } from "./document"
 import { stringContent } from "./scalars"
 
 /** One property: its name and value, and whether it must be there. */
 interface Property {
-  readonly member: Node
+  readonly member: GrammarNode
   readonly isRequired: boolean
 }
 
 /** @throws InvalidRequest */
-export function objectNode(scope: SchemaScope, schema: SchemaObject, path: string): Node {
+export function objectNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
   const { space } = scope.json
   const properties = propertiesIn(scope, schema, path)
   if (properties === undefined) return IMPOSSIBLE
@@ -43,9 +43,9 @@ export function objectNode(scope: SchemaScope, schema: SchemaObject, path: strin
   if (members === undefined) {
     scope.unenforced(at(path, "minProperties"), "there are too many properties to count them")
     const uncounted = membersOf(scope, { properties, others, min: 0, max: Number.POSITIVE_INFINITY })
-    return sequence(text("{"), space, uncounted ?? NOTHING, text("}"))
+    return sequence(terminal("{"), space, uncounted ?? NOTHING, terminal("}"))
   }
-  return isImpossible(members) ? IMPOSSIBLE : sequence(text("{"), space, members, text("}"))
+  return isImpossible(members) ? IMPOSSIBLE : sequence(terminal("{"), space, members, terminal("}"))
 }
 
 /** In the schema's order; undefined if a required one can have no value. */
@@ -56,7 +56,7 @@ function propertiesIn(
 ): readonly Property[] | undefined {
   const { space } = scope.json
   const named = schemasByName(schema, "properties", path)
-  const required = new Set(texts(schema, "required", path))
+  const required = new Set(textListKeyword(schema, "required", path))
   const names = new Set(named.map(([name]) => name))
   const unnamed = [...required]
     .filter((name) => !names.has(name))
@@ -67,7 +67,7 @@ function propertiesIn(
     const isRequired = required.has(name)
     if (isImpossible(value) && isRequired) return undefined
     if (isImpossible(value)) continue
-    const member = sequence(text(JSON.stringify(name)), colon(space), scope.rules.add(name, value))
+    const member = sequence(terminal(JSON.stringify(name)), colon(space), scope.rules.add(name, value))
     properties.push({ member: scope.rules.add(`${name}-member`, member), isRequired })
   }
   return properties
@@ -90,7 +90,7 @@ function matches(pattern: string, name: string): boolean {
 }
 
 /** Members that the schema does not name; undefined: there are none. */
-function othersIn(scope: SchemaScope, schema: SchemaObject, path: string): Node | undefined {
+function othersIn(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode | undefined {
   const { space } = scope.json
   const patterns = patternMembers(scope, schema, path)
   const additional = additionalSchema(schema, path)
@@ -98,10 +98,12 @@ function othersIn(scope: SchemaScope, schema: SchemaObject, path: string): Node 
   if (additional !== false) {
     const value = scope.value(additional, at(path, "additionalProperties"))
     const names = Object.keys(isRecord(schema["properties"]) ? schema["properties"] : {})
-    const required = texts(schema, "required", path)
+    const required = textListKeyword(schema, "required", path)
     const key = nameOf(scope, schema, { names: [...names, ...required], prefixes: patterns.prefixes }, path)
     if (!isImpossible(value))
-      nodes.push(sequence(text('"'), key, text('"'), colon(space), scope.rules.add("additional", value)))
+      nodes.push(
+        sequence(terminal('"'), key, terminal('"'), colon(space), scope.rules.add("additional", value)),
+      )
   } else if (schema["propertyNames"] !== undefined) {
     scope.unenforced(at(path, "propertyNames"), "names of listed properties are not compared with it")
   }
@@ -122,7 +124,7 @@ interface Excluded {
 }
 
 /** The names of additional properties, without the quotes. */
-function nameOf(scope: SchemaScope, schema: SchemaObject, excluded: Excluded, path: string): Node {
+function nameOf(scope: SchemaScope, schema: SchemaObject, excluded: Excluded, path: string): GrammarNode {
   const { propertyNames } = schema
   const isFree = excluded.names.length === 0 && excluded.prefixes.length === 0
   if (propertyNames !== undefined && propertyNames !== true) {
@@ -146,9 +148,9 @@ const PLAIN = without(ALL_CHARACTERS, [
 ])
 
 /** All names except some, and except those that begin with a prefix. */
-function otherNames({ names, prefixes }: Excluded): Node {
+function otherNames({ names, prefixes }: Excluded): GrammarNode {
   const rest = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
-  const after = (begun: string): Node => {
+  const after = (begun: string): GrammarNode => {
     if (prefixes.includes(begun)) return IMPOSSIBLE
     const longer = [...names, ...prefixes].filter(
       (each) => each.startsWith(begun) && each.length > begun.length,
@@ -157,7 +159,7 @@ function otherNames({ names, prefixes }: Excluded): Node {
     const others = sequence(inJsonString(without(PLAIN, charactersIn(next.join("")))), rest)
     const further = next
       .filter(isPlain)
-      .map((character) => sequence(text(character), after(begun + character)))
+      .map((character) => sequence(terminal(character), after(begun + character)))
     const isName = names.includes(begun)
     return anyOf(others, ...further.filter((node) => !isImpossible(node)), ...(isName ? [] : [NOTHING]))
   }
@@ -173,7 +175,7 @@ function patternMembers(
   scope: SchemaScope,
   schema: SchemaObject,
   path: string,
-): { readonly members: readonly Node[]; readonly prefixes: readonly string[] } {
+): { readonly members: readonly GrammarNode[]; readonly prefixes: readonly string[] } {
   const { space } = scope.json
   const place = at(path, "patternProperties")
   const patterns = schemasByName(schema, "patternProperties", path)
@@ -192,15 +194,21 @@ function patternMembers(
   }
   const members = patterns.map(([pattern, inner]) => {
     const value = scope.rules.add("by-pattern", scope.value(inner, at(place, pattern)))
-    return sequence(text('"'), nameNode(scope, pattern, at(place, pattern)), text('"'), colon(space), value)
+    return sequence(
+      terminal('"'),
+      nameNode(scope, pattern, at(place, pattern)),
+      terminal('"'),
+      colon(space),
+      value,
+    )
   })
   return { members, prefixes }
 }
 
-function nameNode(scope: SchemaScope, pattern: string, path: string): Node {
+function nameNode(scope: SchemaScope, pattern: string, path: string): GrammarNode {
   const any = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
   const prefix = /^\^([A-Za-z0-9_ -]+)$/.exec(pattern)?.[1]
-  if (prefix !== undefined) return sequence(text(prefix), any)
+  if (prefix !== undefined) return sequence(terminal(prefix), any)
   const content = stringContent(scope, { pattern }, path)
   return content ?? any
 }
@@ -211,15 +219,15 @@ interface Counts {
 }
 
 function countsIn(schema: SchemaObject, path: string): Counts {
-  const min = countAt(schema, "minProperties", path) ?? 0
-  const max = countAt(schema, "maxProperties", path) ?? Number.POSITIVE_INFINITY
+  const min = countKeyword(schema, "minProperties", path) ?? 0
+  const max = countKeyword(schema, "maxProperties", path) ?? Number.POSITIVE_INFINITY
   if (min > max) throw wrong(at(path, "minProperties"), "must not be above maxProperties", min)
   return { min, max }
 }
 
 interface Members extends Counts {
   readonly properties: readonly Property[]
-  readonly others: Node | undefined
+  readonly others: GrammarNode | undefined
 }
 
 /** The most rules for counting the members of one object. */
@@ -229,7 +237,7 @@ const MOST_COUNT_RULES = 2000
  * The members in their order, separated by commas, and the space after them; undefined if counting them takes too many
  * rules.
  */
-function membersOf(scope: SchemaScope, { properties, others, min, max }: Members): Node | undefined {
+function membersOf(scope: SchemaScope, { properties, others, min, max }: Members): GrammarNode | undefined {
   const { space } = scope.json
   const separator = comma(space)
   const required = properties.filter(({ isRequired }) => isRequired).length
@@ -240,10 +248,10 @@ function membersOf(scope: SchemaScope, { properties, others, min, max }: Members
   if (least > most || limit < required) return IMPOSSIBLE
   const counted = Math.max(least, limit === Number.POSITIVE_INFINITY ? 0 : limit)
   if (counted > MOST_REPETITIONS || counted * properties.length > MOST_COUNT_RULES) return undefined
-  const known = new Map<string, Node>()
+  const known = new Map<string, GrammarNode>()
 
   /** What may follow `count` members, from the property at `index` on. Counts above what matters are one. */
-  function after(index: number, count: number): Node {
+  function after(index: number, count: number): GrammarNode {
     const key = `${index} ${count}`
     const found = known.get(key)
     if (found !== undefined) return found
@@ -254,7 +262,7 @@ function membersOf(scope: SchemaScope, { properties, others, min, max }: Members
     return node
   }
 
-  function following(index: number, count: number): Node {
+  function following(index: number, count: number): GrammarNode {
     const property = properties[index]
     const before = count === 0 ? NOTHING : separator
     if (property === undefined) return ending(count)
@@ -265,7 +273,7 @@ function membersOf(scope: SchemaScope, { properties, others, min, max }: Members
       : anyOf(...[taken, after(index + 1, count)].filter((each) => !isImpossible(each)))
   }
 
-  function ending(count: number): Node {
+  function ending(count: number): GrammarNode {
     const end = count === 0 ? NOTHING : space
     const missing = Math.max(0, least - count)
     const left = limit - count

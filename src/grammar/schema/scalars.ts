@@ -1,6 +1,6 @@
 import { MOST_REPETITIONS } from "../../limits"
 import { inJsonString } from "../json"
-import { type Node, repeat, sequence, text } from "../node"
+import { type GrammarNode, repeat, sequence, terminal } from "../node"
 import {
   ANY_INTEGER,
   ANY_NUMBER,
@@ -15,7 +15,7 @@ import { parseRegex, RegexError } from "../regex/parse"
 import { matched, searched } from "../regex/to-node"
 import { oneOfTexts } from "../trie"
 import type { SchemaScope } from "./compile"
-import { at, countAt, numberAt, type SchemaObject, textAt, wrong } from "./document"
+import { at, countKeyword, numberKeyword, type SchemaObject, textKeyword, wrong } from "./document"
 
 interface Lengths {
   readonly min: number
@@ -23,19 +23,23 @@ interface Lengths {
 }
 
 /** @throws InvalidRequest */
-export function stringNode(scope: SchemaScope, schema: SchemaObject, path: string): Node {
-  return sequence(text('"'), stringContent(scope, schema, path) ?? anyString(scope), text('"'))
+export function stringNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
+  return sequence(terminal('"'), stringContent(scope, schema, path) ?? anyString(scope), terminal('"'))
 }
 
-function anyString(scope: SchemaScope): Node {
+function anyString(scope: SchemaScope): GrammarNode {
   return repeat(scope.json.character, 0, Number.POSITIVE_INFINITY)
 }
 
 /** What may stand within the quotes; undefined: anything. @throws InvalidRequest */
-export function stringContent(scope: SchemaScope, schema: SchemaObject, path: string): Node | undefined {
+export function stringContent(
+  scope: SchemaScope,
+  schema: SchemaObject,
+  path: string,
+): GrammarNode | undefined {
   const lengths = lengthsIn(schema, path)
-  const pattern = textAt(schema, "pattern", path)
-  const format = textAt(schema, "format", path)
+  const pattern = textKeyword(schema, "pattern", path)
+  const format = textKeyword(schema, "format", path)
   const known = format === undefined ? undefined : FORMATS[format]
   if (pattern !== undefined) {
     if (format !== undefined)
@@ -52,7 +56,12 @@ export function stringContent(scope: SchemaScope, schema: SchemaObject, path: st
   return repeat(scope.json.character, lengths.min, lengths.max)
 }
 
-function ofPattern(scope: SchemaScope, pattern: string, lengths: Lengths, path: string): Node | undefined {
+function ofPattern(
+  scope: SchemaScope,
+  pattern: string,
+  lengths: Lengths,
+  path: string,
+): GrammarNode | undefined {
   try {
     const expression = parseRegex(pattern)
     const isAnchored = pattern.startsWith("^") && pattern.endsWith("$") && !pattern.endsWith("\\$")
@@ -69,8 +78,8 @@ function ofPattern(scope: SchemaScope, pattern: string, lengths: Lengths, path: 
 }
 
 function lengthsIn(schema: SchemaObject, path: string): Lengths {
-  const min = countAt(schema, "minLength", path) ?? 0
-  const max = countAt(schema, "maxLength", path) ?? Number.POSITIVE_INFINITY
+  const min = countKeyword(schema, "minLength", path) ?? 0
+  const max = countKeyword(schema, "maxLength", path) ?? Number.POSITIVE_INFINITY
   if (min > max) throw wrong(at(path, "minLength"), "must not be above maxLength", min)
   for (const [key, value] of [
     ["minLength", min],
@@ -122,10 +131,10 @@ export function numberNode(
   schema: SchemaObject,
   path: string,
   type: "integer" | "number",
-): Node {
+): GrammarNode {
   const bounds = boundsIn(schema, path)
   const isBounded = bounds.min !== undefined || bounds.max !== undefined
-  const divisor = numberAt(schema, "multipleOf", path)
+  const divisor = numberKeyword(schema, "multipleOf", path)
   if (divisor !== undefined && !(divisor > 0)) throw wrong(at(path, "multipleOf"), "must be above 0", divisor)
   if (divisor !== undefined && divisor !== 1) {
     const multiples = multiplesNode(scope, divisor, bounds, type)
@@ -137,7 +146,7 @@ export function numberNode(
 }
 
 function boundsIn(schema: SchemaObject, path: string): NumberBounds {
-  const [minimum, maximum] = [numberAt(schema, "minimum", path), numberAt(schema, "maximum", path)]
+  const [minimum, maximum] = [numberKeyword(schema, "minimum", path), numberKeyword(schema, "maximum", path)]
   // In draft 4 these were booleans beside `minimum` and `maximum`.
   const above = exclusive(schema, "exclusiveMinimum", minimum, path)
   const below = exclusive(schema, "exclusiveMaximum", maximum, path)
@@ -159,7 +168,7 @@ function exclusive(
 ): number | undefined {
   const value = schema[key]
   if (value === true) return bound
-  return value === false ? undefined : numberAt(schema, key, path)
+  return value === false ? undefined : numberKeyword(schema, key, path)
 }
 
 function multiplesNode(
@@ -167,7 +176,7 @@ function multiplesNode(
   divisor: number,
   bounds: NumberBounds,
   type: "integer" | "number",
-): Node | undefined {
+): GrammarNode | undefined {
   const { min, max } = bounds
   const isWhole = Number.isInteger(divisor)
   const decimals = decimalPlaces(divisor)
@@ -187,7 +196,7 @@ function multiplesNode(
   return oneOfTexts(values.map(String))
 }
 
-function wholeMultiples(scope: SchemaScope, divisor: number): Node {
+function wholeMultiples(scope: SchemaScope, divisor: number): GrammarNode {
   const names = new Map<number, string>()
   return multiplesOf(divisor, (remainder, node) => {
     const known = names.get(remainder)
