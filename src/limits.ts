@@ -122,6 +122,8 @@ export const COUNTS = {
   promptTokens: { maxItems: 1_048_576 },
   /** OpenAI allows 4; more cost nothing noticeable here. */
   stops: { maxItems: 16 },
+  /** Texts of which the answer is one: compiled off the event loop, 6 µs each. */
+  alternatives: { maxItems: 16_384 },
   /** Looked up for every token. */
   stopTokens: { maxItems: 1024 },
   /** 6,000 blocked a decode thread for 30 s. */
@@ -321,3 +323,20 @@ export const SHOWN = {
   /** A field of a log line, except prompts and answers where those are logged. */
   logField: 4096,
 }
+
+// ------------------------------------------------------------------------------------------------ grammars
+
+/** llama.cpp's own limit (`MAX_REPETITION_THRESHOLD` in llama-grammar.cpp); above it, it ignores upper bounds. */
+export const MOST_REPETITIONS = 2000
+
+/** Rules of one grammar. A rule takes 5 µs to compile. */
+export const MOST_GRAMMAR_RULES = 20_000
+
+/** Parts of a JSON schema, referenced ones counted once. */
+export const MOST_SCHEMA_PARTS = 10_000
+
+/** Characters of a schema as JSON, an expression, a grammar, or all choices together. Compiled off the event loop. */
+export const MOST_CONSTRAINT_CHARACTERS = 256 * KIB
+
+/** Levels of schemas, groups or parentheses within each other: their readers are recursive. */
+export const GRAMMAR_DEPTH = 64

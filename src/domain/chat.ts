@@ -69,6 +69,18 @@ export interface SamplingParameters {
   readonly ignoreEos: boolean
 }
 
+/** What the text of an answer must be. */
+export type OutputConstraint =
+  /** A JSON text that a schema allows. `isStrict`: keywords that cannot be enforced are refused, not reported. */
+  | { readonly type: "schema"; readonly schema: unknown; readonly isStrict: boolean }
+  /** Any JSON object. */
+  | { readonly type: "json" }
+  /** A text that a regular expression (ECMA-262) matches as a whole. */
+  | { readonly type: "regex"; readonly pattern: string }
+  | { readonly type: "choice"; readonly choices: readonly string[] }
+  /** A grammar in llama.cpp's notation (GBNF). */
+  | { readonly type: "grammar"; readonly source: string }
+
 /** What chat and completion requests share. */
 export interface GenerationOptions extends RequestOptions {
   /** Number of answers generated from one prompt; at least 1. */
@@ -107,6 +119,8 @@ export interface GenerationOptions extends RequestOptions {
   readonly cacheOwner?: string
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
+  /** Absent: any text. */
+  readonly output?: OutputConstraint
 }
 
 export interface ChatRequest extends GenerationOptions {
@@ -253,6 +267,8 @@ export type GenerationEvent =
 export interface RenderedPrompt {
   readonly prompt: string
   readonly tokens: readonly number[]
+  /** The grammar of the answer, in GBNF; absent: any text. */
+  readonly grammar?: string
   /** The effective sampling parameters and limits. */
   readonly parameters: SamplingParameters & { readonly maxTokens: number; readonly stop: readonly string[] }
 }

@@ -110,6 +110,13 @@ export class DecodeFailed extends XllmError {
   }
 }
 
+/** An answer cannot go on within the grammar that its request demands. */
+export class ConstraintFailed extends XllmError {
+  constructor(reason: string) {
+    super("constraint_failed", 500, `the answer cannot be kept within its schema or grammar: ${reason}`)
+  }
+}
+
 /** A model's output is NaN or infinite, so no token can be sampled from it. */
 export class NotNumbers extends DecodeFailed {
   constructor() {

@@ -122,6 +122,7 @@ function decodeBias({ ids, texts, biases }: WireBias): LogitBias {
 export interface WireRendered {
   readonly prompt: string
   readonly tokens: Int32Array
+  readonly grammar?: string
   /** The parameters as JSON, without `logitBias`. */
   readonly json: string
   readonly logitBias: WireBias
@@ -131,21 +132,28 @@ export interface WireRendered {
 export function encodeRendered({
   prompt,
   tokens,
+  grammar,
   parameters,
 }: Omit<RenderedPrompt, "tokens"> & { readonly tokens: ArrayLike<number> }): WireRendered {
   const { logitBias, ...flat } = parameters
   return {
     prompt,
     tokens: tokens instanceof Int32Array ? tokens : new Int32Array(tokens),
+    ...(grammar !== undefined && { grammar }),
     json: JSON.stringify(flat),
     logitBias: encodeBias(logitBias),
   }
 }
 
-export function decodeRendered({ prompt, tokens, json, logitBias }: WireRendered): RenderedPrompt {
+export function decodeRendered({ prompt, tokens, grammar, json, logitBias }: WireRendered): RenderedPrompt {
   // Written by `encodeRendered`.
   const flat = JSON.parse(json) as Omit<RenderedPrompt["parameters"], "logitBias">
-  return { prompt, tokens: Array.from(tokens), parameters: { ...flat, logitBias: decodeBias(logitBias) } }
+  return {
+    prompt,
+    tokens: Array.from(tokens),
+    ...(grammar !== undefined && { grammar }),
+    parameters: { ...flat, logitBias: decodeBias(logitBias) },
+  }
 }
 
 /** One event of one request. The event `done` ends the request. */

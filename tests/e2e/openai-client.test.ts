@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import OpenAI from "openai"
+import { zodResponseFormat } from "openai/helpers/zod"
+import { z } from "zod"
 import {
   APIConnectionError,
   APIError,
@@ -223,6 +225,22 @@ describe("OpenAI's client throws its own error for", () => {
   const chatFailure = (change: object) =>
     failureOf(client.chat.completions.create({ ...GREEDY, ...change, stream: false }))
 
+  test("an answer of a schema, which the client's helper parses", async () => {
+    const Reply = z.object({
+      colour: z.enum(["red", "green", "blue"]),
+      count: z.number().int().min(0).max(99),
+      notes: z.array(z.object({ isTrue: z.boolean(), next: z.string().max(5).nullable() })).max(2),
+    })
+    const { choices } = await client.chat.completions.parse({
+      ...CHAT,
+      temperature: 1,
+      seed: 7,
+      max_tokens: 400,
+      response_format: zodResponseFormat(Reply, "reply"),
+    })
+    expect(Reply.safeParse(choices[0]?.message.parsed).success).toBe(true)
+  })
+
   test("a wrong key", async () => {
     const failure = await failureOf(server.client("wrong").models.list())
     expect(failure).toBeInstanceOf(AuthenticationError)
@@ -239,7 +257,7 @@ describe("OpenAI's client throws its own error for", () => {
     [{ temperature: 9 }, "invalid_request_error", "temperature"],
     [{ max_tokens: "many" }, "invalid_request_error", "max_tokens"],
     [{ tools: [{ type: "function", function: { name: "f" } }] }, "unsupported", "tools"],
-    [{ response_format: { type: "json_object" } }, "unsupported", "response_format"],
+    [{ response_format: { type: "xml" } }, "invalid_request_error", "response_format.type"],
     [{ bad_words: ["x"] }, "unsupported", "bad_words"],
     [{ messages: [{ role: "user", content: "x ".repeat(2000) }] }, "context_length_exceeded", "messages"],
   ])("%#: a bad request, and names the field", async (change, code, param) => {

@@ -1,5 +1,5 @@
 import { decimal, integer, oneOf, text, type Value } from "../../config/values"
-import type { SamplingParameters } from "../../domain/chat"
+import type { OutputConstraint, SamplingParameters } from "../../domain/chat"
 import { UsageError } from "../../errors/cli"
 import { modelfileParameters } from "../../formats/modelfile/parameters"
 import { nearest } from "../../lib/text/nearest"
@@ -16,6 +16,8 @@ export interface AnswerOptions {
   readonly stop: readonly string[]
   /** How long the model stays loaded afterwards; `null`: for ever, absent: the model's own setting. */
   readonly keepAliveSeconds?: number | null
+  /** Absent: any text. */
+  readonly output?: OutputConstraint
 }
 
 const GROUP = "Generation"

@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatRequest, SamplingParameters } from "../../domain/chat"
+import type { OutputConstraint, ChatMessage, ChatRequest, SamplingParameters } from "../../domain/chat"
 import type { ImageRequest } from "../../domain/image"
 import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionRequest } from "../../domain/transcription"
@@ -26,12 +26,21 @@ export function toChatBody(request: ChatRequest): JsonRecord {
     chat_template_kwargs: isEmpty(request.templateArguments) ? undefined : request.templateArguments,
     add_generation_prompt: request.addGenerationPrompt ? undefined : false,
     continue_final_message: request.continueFinalMessage ? true : undefined,
+    response_format: toResponseFormat(request.output),
   })
 }
 
 function toMessageBody({ role, content, name, toolCalls, toolCallId }: ChatMessage): JsonRecord {
   const calls = toolCalls?.map(({ id, ...called }) => ({ id, type: "function", function: called }))
   return withoutGaps({ role, content, name, tool_calls: calls, tool_call_id: toolCallId })
+}
+
+/** Formats that the command line asks for: JSON, with or without a schema. */
+function toResponseFormat(output: OutputConstraint | undefined): JsonRecord | undefined {
+  if (output?.type === "json") return { type: "json_object" }
+  if (output?.type !== "schema") return undefined
+  const { schema, isStrict: strict } = output
+  return { type: "json_schema", json_schema: { name: "answer", schema, strict } }
 }
 
 /** Names of sampling parameters in requests that differ from {@link parameterName}. */

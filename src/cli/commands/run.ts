@@ -13,6 +13,7 @@ import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
 import { toChatRequest } from "../client/chat-request"
+import { readFormat } from "../args/output-format"
 import { fullContext, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import { type ModelRunner, openRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
@@ -41,6 +42,10 @@ const flagTable = {
     description: "how long the model stays loaded after an answer; 0 = unload at once, -1 = forever",
   },
   nowordwrap: switchFlag("do not wrap lines between words on a terminal"),
+  format: {
+    value: text("json|FILE", { maxLength: 4096 }),
+    description: "answer with JSON: any object, or one that the JSON schema in FILE allows",
+  },
   verbose: switchFlag("print timings to stderr"),
   json: switchFlag("print the answer as one JSON object; needs a PROMPT"),
   ...grouped(connectionSettings, "Flags"),
@@ -66,17 +71,19 @@ A missing model is downloaded first, as by 'xllm pull'.`,
     { line: 'xllm run smollm "What is the capital of France?"', does: "one answer" },
     { line: 'xllm run smollm "Summarize this:" < notes.txt', does: "one answer about a file" },
     { line: 'git diff | xllm run smollm "Review this:"', does: "one answer about another program's output" },
+    { line: 'xllm run smollm "Describe a cat" --format cat.schema.json', does: "JSON of that schema" },
     { line: "xllm run smollm hello --json --temperature 0", does: "text, usage and timings as JSON" },
   ],
   flags: flagTable,
   async run({ flags, words: [model = "", ...prompt], io }) {
     const question = await readQuestion(prompt, flags, io)
+    const options = { ...kept(flags), ...(await readFormat(flags.format)) }
     // Contradictions are reported before a model is downloaded or loaded.
     answerOptions(flags)
     const runner = await openRunner(model, flags, io)
     try {
       const name = await nameFor(model, runner, flags, io)
-      const talk = () => talkTo(name, { question, flags, io, runner })
+      const talk = () => talkTo(name, { question, flags, options, io, runner })
       await talk().catch(async (error: unknown) => {
         const settings = await readSettings(flags, io.environment)
         if (hasOtherFolder(runner) || !(await offerRepair(error, name, settings, io))) throw error
@@ -94,18 +101,20 @@ interface Talk {
   /** `undefined`: a conversation. */
   readonly question: string | undefined
   readonly flags: RunFlags
+  /** Options besides the parameters. */
+  readonly options: Partial<AnswerOptions>
   readonly io: Io
   readonly runner: ModelRunner
 }
 
-async function talkTo(name: string, { question, flags, io, runner }: Talk): Promise<void> {
-  if (question !== undefined) return await answerOnce({ name, question, flags, io, runner })
+async function talkTo(name: string, { question, flags, options, io, runner }: Talk): Promise<void> {
+  if (question !== undefined) return await answerOnce({ name, question, flags, options, io, runner })
   const { startConversation } = await import("../repl/start")
   await startConversation({
     model: name,
     system: flags.system,
     parameters: flags,
-    options: kept(flags),
+    options,
     verbose: flags.verbose === true,
     wrapsWords: flags.nowordwrap !== true,
     io,
@@ -142,11 +151,12 @@ export interface OneShot {
   readonly name: string
   readonly question: string
   readonly flags: RunFlags
+  readonly options?: Partial<AnswerOptions>
   readonly io: Io
   readonly runner: ModelRunner
 }
 
-export async function answerOnce({ name, question, flags, io, runner }: OneShot): Promise<void> {
+export async function answerOnce({ name, question, flags, options, io, runner }: OneShot): Promise<void> {
   using signals = watchSignals()
   const system: readonly ChatMessage[] =
     flags.system === undefined ? [] : [{ role: "system", content: flags.system }]
@@ -155,7 +165,7 @@ export async function answerOnce({ name, question, flags, io, runner }: OneShot)
     io,
     request: toChatRequest(name, [...system, { role: "user", content: question }], {
       ...answerOptions(flags),
-      ...kept(flags),
+      ...options,
     }),
     signal: AbortSignal.any([signals.signal, io.outputClosed]),
     isTerminal: io.stdoutIsTerminal,

@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatRequest } from "../../domain/chat"
+import type { ChatMessage, ChatRequest, OutputConstraint } from "../../domain/chat"
 import { type AnswerOptions, answerOptions, type ParameterValues } from "../args/parameters"
 import { toChatRequest } from "../client/chat-request"
 
@@ -31,7 +31,7 @@ export class Conversation {
   wrapsWords: boolean
   /** The value of `num_ctx`, if set. */
   contextLength: number | undefined
-  readonly #options: Partial<AnswerOptions>
+  #options: Partial<AnswerOptions>
   #exchanges: readonly Exchange[] = []
 
   constructor(start: ConversationStart) {
@@ -61,6 +61,12 @@ export class Conversation {
       { role: "user", content: question },
     ]
     return toChatRequest(this.model, messages, { ...answerOptions(this.parameters), ...this.#options })
+  }
+
+  /** What answers must be from now on; undefined: any text. */
+  set output(output: OutputConstraint | undefined) {
+    const { output: _, ...rest } = this.#options
+    this.#options = output === undefined ? rest : { ...rest, output }
   }
 
   /** Adds a question with its answer. An unanswered question is not kept, so that it can be asked again. */

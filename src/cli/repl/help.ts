@@ -32,6 +32,8 @@ ${columns(
     ["/set quiet", "do not show timings"],
     ["/set wordwrap", "wrap lines between words"],
     ["/set nowordwrap", "do not wrap lines"],
+    ["/set format json|FILE", "answer with JSON, or with JSON of the schema in FILE"],
+    ["/set noformat", "answer with any text"],
     ["/set history", "save the input history"],
     ["/set nohistory", "do not save it"],
   ],

@@ -3,6 +3,7 @@ import { UsageError } from "../../errors/cli"
 import { WrongModelKind } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
+import { readFormat } from "../args/output-format"
 import { modelfileParametersOf, parameterRows, setParameter } from "../args/parameters"
 import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import type { ModelRunner } from "../client/runner"
@@ -203,6 +204,13 @@ export class Session {
       case "set-wordwrap":
         conversation.wrapsWords = command.isOn
         return this.#say(`Set '${command.isOn ? "wordwrap" : "nowordwrap"}' mode.`)
+      case "set-format":
+        conversation.output = (await readFormat(command.format)).output
+        return this.#say(
+          command.format === undefined
+            ? "Answers are any text."
+            : `Answers are ${command.format === "json" ? "JSON" : `JSON as in ${command.format}`}.`,
+        )
       case "save":
         return await this.#save(command.name)
       case "set-history":

@@ -17,6 +17,8 @@ export type SlashCommand =
   | { readonly type: "set-verbose"; readonly isOn: boolean }
   | { readonly type: "set-history"; readonly isOn: boolean }
   | { readonly type: "set-wordwrap"; readonly isOn: boolean }
+  /** Absent: any text. */
+  | { readonly type: "set-format"; readonly format?: string }
   | { readonly type: "save"; readonly name: string }
   | { readonly type: "show"; readonly topic: ShowTopic }
   | { readonly type: "load"; readonly model: string }
@@ -25,7 +27,18 @@ export type SlashCommand =
   | { readonly type: "mistake"; readonly text: string }
 
 const names = ["/?", "/help", "/bye", "/exit", "/clear", "/set", "/show", "/save", "/load", "/list"]
-const switches = ["parameter", "system", "verbose", "quiet", "wordwrap", "nowordwrap", "history", "nohistory"]
+const switches = [
+  "parameter",
+  "system",
+  "verbose",
+  "quiet",
+  "wordwrap",
+  "nowordwrap",
+  "format",
+  "noformat",
+  "history",
+  "nohistory",
+]
 
 /**
  * Parses a line that begins with a slash; `undefined` for a message. `/usr/bin` and the like are messages: a second
@@ -77,6 +90,12 @@ function parseSet(line: string, [what, ...rest]: readonly string[]): SlashComman
     case "wordwrap":
     case "nowordwrap":
       return { type: "set-wordwrap", isOn: what === "wordwrap" }
+    case "format":
+      return rest.length === 1 && rest[0] !== undefined
+        ? { type: "set-format", format: rest[0] }
+        : mistake("Usage: /set format json, or /set format FILE with a JSON schema")
+    case "noformat":
+      return { type: "set-format" }
     case "history":
     case "nohistory":
       return { type: "set-history", isOn: what === "history" }

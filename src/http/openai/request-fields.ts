@@ -13,7 +13,6 @@ import {
   refusedUnlessEmpty,
   taken,
 } from "../read/field-table"
-import { isJsonObject } from "../read/json-body"
 
 /** Fields of all requests. */
 export const OF_EVERY_REQUEST: FieldTable = {
@@ -50,7 +49,7 @@ const OF_GENERATION: FieldTable = {
   store: ignored,
   verbosity: ignored,
   moderation: refusedUnlessEmpty(),
-  response_format: { asks: (value) => !isJsonObject(value) || value["type"] !== "text" },
+  response_format: taken,
   // llama-server. Slots, context shift and speculation have no counterpart here.
   cache_prompt: taken,
   dry_allowed_length: taken,
@@ -98,8 +97,8 @@ const OF_GENERATION: FieldTable = {
   sse_ping_interval: ignored,
   verbose: ignored,
   adaptive_target: refusedFrom(0),
-  grammar: refused(),
-  json_schema: refused(),
+  grammar: taken,
+  json_schema: taken,
   lora: refusedUnlessEmpty(),
   n_indent: refusedFrom(1),
   post_sampling_probs: refused(),
@@ -126,10 +125,10 @@ const OF_GENERATION: FieldTable = {
   allowed_token_ids: refusedUnlessEmpty(),
   bad_words: refusedUnlessEmpty("; logit_bias with false bans the tokens of a text"),
   ec_transfer_params: refusedUnlessEmpty(),
-  guided_choice: refusedUnlessEmpty(),
-  guided_grammar: refused(),
-  guided_json: refused(),
-  guided_regex: refused(),
+  guided_choice: taken,
+  guided_grammar: taken,
+  guided_json: taken,
+  guided_regex: taken,
   include_reasoning: { asks: (value) => value === false, showsValue: true },
   kv_transfer_params: refusedUnlessEmpty(),
   logprob_token_ids: refusedUnlessEmpty(),
@@ -139,7 +138,7 @@ const OF_GENERATION: FieldTable = {
   return_token_ids: refused("; return_tokens reports the generated tokens, POST /v0/render the prompt's"),
   return_token_offsets: refused(),
   return_tokens_as_token_ids: refused(),
-  structured_outputs: refusedUnlessEmpty(),
+  structured_outputs: taken,
   thinking_token_budget: refusedFrom(0),
   truncation_side: refusedUnless(["left"]),
   use_beam_search: refused(),

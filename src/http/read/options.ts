@@ -4,6 +4,7 @@ import { InvalidRequest } from "../../errors/request"
 import { parseDuration } from "../../lib/text/duration"
 import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
+import { readOutputConstraint } from "./output-constraint"
 import { readSampling } from "./sampling"
 
 /** How to send the answer; the engine does not need these. */
@@ -50,6 +51,7 @@ export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number)
       hidesControlTokens: fields.boolean("skip_special_tokens"),
       reportsTokens: fields.boolean("return_tokens"),
       cacheSalt: readCacheSalt(fields),
+      output: readOutputConstraint(fields),
     }),
   }
 }

@@ -71,7 +71,7 @@ export class OpenRequests {
     this.#emit.finish(sequence, reason, stop)
     if (!request.finished) return
     this.#emit.done(request)
-    this.#requests.delete(request.id)
+    this.#forget(request)
   }
 
   /** Fails the whole request because one of its choices failed. */
@@ -86,6 +86,11 @@ export class OpenRequests {
   #end(request: RunningRequest, unseen: readonly Sequence[]): void {
     for (const sequence of unseen) this.#leave(sequence)
     for (const sequence of request.sequences) this.#retire(sequence)
+    this.#forget(request)
+  }
+
+  #forget(request: RunningRequest): void {
+    request[Symbol.dispose]()
     this.#requests.delete(request.id)
   }
 

@@ -1,4 +1,5 @@
 import type { Timings, Usage } from "../../domain/chat"
+import type { NativeGrammar } from "../../llama/grammar"
 import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
 import { Sequence } from "./sequence"
@@ -10,15 +11,18 @@ export interface RunningRequestInput {
   readonly loadMs: number
   /** Time at which the prompt was ready, in ms. */
   readonly startedAt: number
+  /** Taken over: the grammar that each choice begins with a copy of. */
+  readonly grammar?: NativeGrammar | undefined
   /** The state of its first tokens. */
   readonly saved?: ReadPrompt | undefined
 }
 
 /** A request that is ready to decode: its choices and their timings. */
-export class RunningRequest {
+export class RunningRequest implements Disposable {
   readonly id: number
   readonly prepared: PreparedRequest
   readonly sequences: readonly Sequence[]
+  readonly grammar: NativeGrammar | undefined
   cachedTokens = 0
   promptTokensEvaluated = 0
   /** What was read from disk. */
@@ -31,6 +35,7 @@ export class RunningRequest {
   constructor(input: RunningRequestInput) {
     this.id = input.id
     this.prepared = input.prepared
+    this.grammar = input.grammar
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt
@@ -80,6 +85,11 @@ export class RunningRequest {
       generationMs: now - promptDoneAt,
       ...(this.disk !== undefined && { disk: this.disk }),
     }
+  }
+
+  /** Call when it has ended. */
+  [Symbol.dispose](): void {
+    this.grammar?.[Symbol.dispose]()
   }
 
   #generated(): number {

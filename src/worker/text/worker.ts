@@ -4,8 +4,9 @@ import type { ModelDefaults } from "../../domain/model"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
 import { PromptFolder } from "../../kv-disk/folder"
+import { NativeGrammar } from "../../llama/grammar"
+import { type Library, LLAMA_BUILD } from "../../llama/library"
 import { systemMemory } from "../../lib/system/system-memory"
-import { LLAMA_BUILD } from "../../llama/library"
 import { locateLlama } from "../../native/llama-files"
 import { FRAME_START, type FromTextWorker, type ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
@@ -21,6 +22,7 @@ import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { PoolGrowth } from "./growth/pool-growth"
+import type { PreparedRequest } from "./prompt/prepared"
 import { type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
@@ -151,6 +153,7 @@ interface TextWorkerParts {
 /** Handles the parent's messages and runs the loop while there is work. */
 class TextWorker {
   readonly #prompts: PromptClient
+  readonly #library: Library
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
   readonly #runtime: Runtime
@@ -167,6 +170,8 @@ class TextWorker {
   constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#prompts = prompts
+    this.#library = loaded.model.library
+    prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
     this.#send = send
     // A model entirely on GPUs needs no CPU lease.
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
@@ -212,14 +217,19 @@ class TextWorker {
       const prepared = await preparation.prepared
       const startedAt = performance.now()
       const saved = await this.#runtime.keeper?.find(prepared)
-      if (!this.#preparing.delete(id)) return
-      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt, saved }))
+      const grammar = this.#grammarOf(prepared)
+      if (!this.#preparing.delete(id)) return grammar?.[Symbol.dispose]()
+      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt, saved, grammar }))
       void this.#run()
     } catch (error) {
       if (!this.#preparing.delete(id)) return
       this.#outbox.error(id, asXllmError(error))
       this.#outbox.flush()
     }
+  }
+
+  #grammarOf({ constraint }: PreparedRequest): NativeGrammar | undefined {
+    return constraint && NativeGrammar.fromShare(this.#library, constraint.grammar)
   }
 
   /** Computes no more, and writes prompts to disk until `signal`. */

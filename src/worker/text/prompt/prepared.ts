@@ -1,4 +1,5 @@
 import type { SamplingParameters } from "../../../domain/chat"
+import type { GrammarShare } from "../../../llama/grammar"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
 import type { PromptCells } from "./cells"
@@ -19,6 +20,14 @@ export interface PreparedSampling extends Omit<
   readonly bias: TokenBias
   /** Present if DRY is on and the vocabulary contains any. */
   readonly breakers?: BreakerTable
+}
+
+/** The grammar of a request's answers. */
+export interface PreparedConstraint {
+  /** Compiled; the receiver owns it. */
+  readonly grammar: GrammarShare
+  /** Control tokens that it names. */
+  readonly tokens: readonly number[]
 }
 
 /** A request ready for the decode thread: all slow work is done, and large fields are typed arrays. */
@@ -56,4 +65,5 @@ export interface PreparedRequest extends PromptCells {
    */
   readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
+  readonly constraint?: PreparedConstraint
 }

@@ -1,6 +1,7 @@
 import type { GenerationRequest } from "../../../domain/chat"
 import { fromWire, InternalError, type XllmError } from "../../../errors/base"
 import { TemplateFailed } from "../../../errors/engine"
+import { InvalidRequest } from "../../../errors/request"
 import { formatSeconds } from "../../../lib/text/duration"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
 import type { PreparedRequest } from "./prepared"
@@ -16,6 +17,8 @@ interface Job {
   readonly reject: (error: XllmError) => void
   /** The caller no longer waits for it. */
   isForgotten: boolean
+  /** The thread compiles its grammar, rather than applying the template. */
+  isCompiling: boolean
 }
 
 /** Grace period after a template's time limit before it is considered stuck, in ms. */
@@ -42,6 +45,8 @@ export class PromptClient {
   #timer: ReturnType<typeof setTimeout> | undefined
   #ready: PromiseWithResolvers<Extract<FromPromptThread, { type: "ready" }>> = Promise.withResolvers()
   #nextId = 0
+  /** Called with a prepared request that is no longer wanted. */
+  onDropped: (request: PreparedRequest) => void = () => {}
 
   constructor(setup: Omit<PromptThreadSetup, "type">, templateTimeoutMs: number) {
     this.#setup = setup
@@ -83,7 +88,15 @@ export class PromptClient {
     request: WireRequest<GenerationRequest>,
   ): { readonly job: Job; readonly answer: Promise<Answer> } {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-    const job: Job = { id: this.#nextId++, purpose, request, resolve, reject, isForgotten: false }
+    const job: Job = {
+      id: this.#nextId++,
+      purpose,
+      request,
+      resolve,
+      reject,
+      isForgotten: false,
+      isCompiling: false,
+    }
     this.#jobs.push(job)
     // Sent at once, not when it becomes first: between two steps this thread then receives all results
     // available by then.
@@ -118,12 +131,20 @@ export class PromptClient {
     this.#after(this.#templateTimeoutMs, () => {
       // A decode step may have blocked this thread past the limit; handle messages that arrived meanwhile
       // first.
-      this.#after(SECOND_LOOK_MS, () => this.#restart(new TemplateFailed(this.#tooSlow())))
+      this.#after(SECOND_LOOK_MS, () => this.#restart(this.#tooSlowError()))
     })
   }
 
   #after(ms: number, action: () => void): void {
     this.#timer = setTimeout(action, ms)
+  }
+
+  #tooSlowError(): XllmError {
+    if (this.#jobs[0]?.isCompiling !== true) return new TemplateFailed(this.#tooSlow())
+    const limit = formatSeconds(this.#templateTimeoutMs)
+    return new InvalidRequest(
+      `the schema or grammar takes longer than ${limit} to compile; use a smaller one`,
+    )
   }
 
   #tooSlow(): string {
@@ -136,7 +157,14 @@ export class PromptClient {
         return this.#becomeReady(message)
       case "templated":
         return clearTimeout(this.#timer)
+      case "compiling":
+        return this.#compiling(message.id, true)
+      case "compiled":
+        return this.#compiling(message.id, false)
       case "prepared":
+        if (this.#isWanted(message.id)) return this.#finish(message.id, (job) => job.resolve(message))
+        this.#finish(message.id, () => {})
+        return this.onDropped(message.request)
       case "rendered":
         return this.#finish(message.id, (job) => job.resolve(message))
       case "failed":
@@ -146,6 +174,15 @@ export class PromptClient {
       default:
         message satisfies never
     }
+  }
+
+  #isWanted(id: number): boolean {
+    return this.#jobs.some((job) => job.id === id && !job.isForgotten)
+  }
+
+  #compiling(id: number, isCompiling: boolean): void {
+    const job = this.#jobs.find((each) => each.id === id)
+    if (job !== undefined) job.isCompiling = isCompiling
   }
 
   #becomeReady(message: Extract<FromPromptThread, { type: "ready" }>): void {

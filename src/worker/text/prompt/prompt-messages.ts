@@ -48,6 +48,9 @@ export type FromPromptThread =
       /** Longest token of the vocabulary, in bytes; absent if the tokenizer normalizes text first. */
       readonly longestTokenBytes?: number
     }
+  /** The grammar is being compiled, which may take long. */
+  | { readonly type: "compiling"; readonly id: number }
+  | { readonly type: "compiled"; readonly id: number }
   /** The template is applied; the remaining work is bounded. */
   | { readonly type: "templated"; readonly id: number }
   | { readonly type: "prepared"; readonly id: number; readonly request: PreparedRequest }

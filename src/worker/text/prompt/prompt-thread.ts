@@ -6,6 +6,7 @@ import { asXllmError } from "../../../errors/base"
 import { Library } from "../../../llama/library"
 import { Vocabulary } from "../../../llama/vocabulary"
 import { decodeDefaults } from "../../../protocol/wire"
+import { ConstraintCompiler } from "./constraint-compiler"
 import { PromptBuilder } from "./prompt-builder"
 import type { FromPromptThread, PromptThreadSetup, ToPromptThread } from "./prompt-messages"
 import { RequestPreparer } from "./request-preparer"
@@ -38,9 +39,17 @@ function handle(message: ToPromptThread): void {
 }
 
 function setUp(setup: PromptThreadSetup): void {
-  const vocabulary = Vocabulary.fromShare(Library.share(setup.files), setup.vocabulary)
+  const library = Library.share(setup.files)
+  const vocabulary = Vocabulary.fromShare(library, setup.vocabulary)
   const builder = new PromptBuilder(vocabulary, setup)
-  preparer = new RequestPreparer({ ...setup, vocabulary, builder, along: decodeDefaults(setup.along) })
+  const constraints = new ConstraintCompiler(library, vocabulary)
+  preparer = new RequestPreparer({
+    ...setup,
+    vocabulary,
+    builder,
+    constraints,
+    along: decodeDefaults(setup.along),
+  })
   const { longestTokenBytes, template } = builder
   const { fallback } = template
   post({
@@ -57,12 +66,16 @@ function work(): void {
 }
 
 function answer({ id, purpose, request }: Job): FromPromptThread {
-  const templated = (): void => post({ type: "templated", id })
+  const progress = {
+    compiling: (): void => post({ type: "compiling", id }),
+    compiled: (): void => post({ type: "compiled", id }),
+    templated: (): void => post({ type: "templated", id }),
+  }
   try {
     if (preparer === undefined) throw new Error("the prompt thread is not set up")
     return purpose === "render"
-      ? { type: "rendered", id, result: preparer.render(request, templated) }
-      : { type: "prepared", id, request: preparer.prepare(request, templated) }
+      ? { type: "rendered", id, result: preparer.render(request, progress) }
+      : { type: "prepared", id, request: preparer.prepare(request, progress) }
   } catch (error) {
     return { type: "failed", id, error: asXllmError(error).toWire() }
   }

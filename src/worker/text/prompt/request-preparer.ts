@@ -8,12 +8,14 @@ import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
 import { effectiveSampling } from "../sampling/sampling"
+import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
 import { type Prompt, type PromptBuilder, textField } from "./prompt-builder"
 
 export interface PreparerParts {
   readonly vocabulary: Vocabulary
   readonly builder: PromptBuilder
+  readonly constraints: ConstraintCompiler
   readonly contextLength: number
   /** See {@link PreparedRequest.checkpoints}. */
   readonly needsCheckpoints: boolean
@@ -21,6 +23,13 @@ export interface PreparerParts {
   readonly along: ModelDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
+}
+
+/** Called when a step of the preparation begins or ends; each may take long, and has the same time limit. */
+export interface PreparationProgress {
+  compiling(): void
+  compiled(): void
+  templated(): void
 }
 
 /**
@@ -39,15 +48,13 @@ export class RequestPreparer {
     this.#parts = parts
   }
 
-  /**
-   * Calls `templated` once the template is applied.
-   * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
-   */
-  prepare(wire: WireRequest<GenerationRequest>, templated: () => void): PreparedRequest {
+  /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
+  prepare(wire: WireRequest<GenerationRequest>, progress: PreparationProgress): PreparedRequest {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const prompt = this.#parts.builder.build(request, templated)
+    const constraint = this.#constraintOf(request, progress)
+    const prompt = this.#parts.builder.build(request, progress.templated)
     const { text, tokens, media } = prompt
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
@@ -65,12 +72,16 @@ export class RequestPreparer {
       choices: request.n,
       maxTokens: this.#mostTokens(request, tokens),
       minTokens: request.minTokens,
-      stops: prepareStops(request.stop),
+      // A stop text within JSON would cut it.
+      stops: prepareStops(isJson(request) ? [] : request.stop),
       stopTokens: [...new Set(request.stopTokens)],
       keepsStop: request.keepsStop ?? false,
       hidesControlTokens: request.hidesControlTokens ?? false,
       reportsTokens: request.reportsTokens ?? false,
-      warnings: fallback !== undefined && !isCompletion ? [fallback.explanation] : [],
+      warnings: [
+        ...(fallback !== undefined && !isCompletion ? [fallback.explanation] : []),
+        ...(constraint?.warnings ?? []),
+      ],
       sampling: this.#prepareSampling(sampling),
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
       isJudged,
@@ -79,19 +90,22 @@ export class RequestPreparer {
       cacheKey: realmOf(request),
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
+      ...(constraint !== undefined && { constraint: constraint.prepare() }),
     }
   }
 
   /** Renders a request's prompt and parameters for inspection. @throws as {@link prepare} */
-  render(wire: WireRequest<GenerationRequest>, templated: () => void): WireRendered {
+  render(wire: WireRequest<GenerationRequest>, progress: PreparationProgress): WireRendered {
     const request = this.#read(wire)
-    const { text, tokens }: Prompt = this.#parts.builder.build(request, templated)
+    const grammar = this.#constraintOf(request, progress)?.source
+    const { text, tokens }: Prompt = this.#parts.builder.build(request, progress.templated)
     const sampling = this.#samplingOf(request)
     const bias = this.#resolveBias(sampling.logitBias)
     const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
     return encodeRendered({
       prompt: text,
       tokens,
+      ...(grammar !== undefined && { grammar }),
       parameters: {
         ...sampling,
         logitBias,
@@ -104,6 +118,17 @@ export class RequestPreparer {
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
     const request = applyDefaults(decodeRequest(wire), this.#parts.along)
     return withFallback(request, this.#parts.builder.template.fallback)
+  }
+
+  #constraintOf(
+    { output }: GenerationRequest,
+    { compiling, compiled }: PreparationProgress,
+  ): CompiledConstraint | undefined {
+    if (output === undefined) return undefined
+    compiling()
+    const constraint = this.#parts.constraints.compile(output)
+    compiled()
+    return constraint
   }
 
   #refuseOverlong(length: number, field: PreparedRequest["field"]): void {
@@ -180,6 +205,10 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
       `at most ${PRODUCTS.echoedLogprobs} are possible`,
     "logprobs",
   )
+}
+
+function isJson({ output }: GenerationRequest): boolean {
+  return output?.type === "schema" || output?.type === "json"
 }
 
 /** Whose cached prefixes a request shares; empty: those of all without owner and salt. */

@@ -3,6 +3,7 @@ import type { Model } from "../../../llama/model"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
+import { Constraint } from "./constraint"
 import { LogprobReader } from "./logprobs"
 import { SequenceSampler } from "./sequence-sampler"
 
@@ -29,15 +30,28 @@ export class TokenSampler {
 
   /**
    * Samples the next token of `sequence` from the logits at `index` of the batch. Consumes those logits.
-   * @throws DecodeFailed if they are NaN, InvalidRequest if the request excludes all tokens
+   * @throws DecodeFailed if they are NaN, ConstraintFailed, InvalidRequest if the request excludes all tokens
    */
   sample(sequence: Sequence, index: number): SampledToken {
     const { context } = this.#runtime
     const { topLogprobs, sampling } = sequence.request.prepared
     const reader = topLogprobs === undefined ? undefined : LogprobReader.of(context.logits(index))
-    sequence.sampler ??= new SequenceSampler(this.#model, sampling, sequence.choice, this.#contextLength)
+    sequence.sampler ??= new SequenceSampler(
+      this.#model,
+      sampling,
+      sequence.choice,
+      this.#contextLength,
+      this.#constraintOf(sequence),
+    )
     const token = sequence.sampler.choose(context, index, sequence.tokens, this.#ruledOut(sequence))
     return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
+  }
+
+  #constraintOf({ request }: Sequence): Constraint | undefined {
+    const { grammar, prepared } = request
+    if (grammar === undefined) return undefined
+    const named = new Set(prepared.constraint?.tokens)
+    return new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
   }
 
   /**

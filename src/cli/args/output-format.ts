@@ -1,0 +1,23 @@
+import type { OutputConstraint } from "../../domain/chat"
+import { reasonOf } from "../../errors/base"
+import { UsageError } from "../../errors/cli"
+import { MOST_CONSTRAINT_CHARACTERS } from "../../limits"
+import { readGiven } from "../terminal/given-file"
+
+/**
+ * What `--format` and `/set format` demand of an answer: `json`, or the JSON schema in a file.
+ * @throws FileFailed, UsageError
+ */
+export async function readFormat(
+  format: string | undefined,
+): Promise<{ readonly output?: OutputConstraint }> {
+  if (format === undefined) return {}
+  if (format === "json") return { output: { type: "json" } }
+  const text = new TextDecoder().decode(await readGiven(format, "a JSON schema", MOST_CONSTRAINT_CHARACTERS))
+  try {
+    const schema: unknown = JSON.parse(text)
+    return { output: { type: "schema", schema, isStrict: false } }
+  } catch (error) {
+    throw new UsageError(`${format} is not a JSON schema: ${reasonOf(error)}`)
+  }
+}

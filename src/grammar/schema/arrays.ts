@@ -1,0 +1,75 @@
+import { MOST_REPETITIONS } from "../../limits"
+import { comma } from "../json"
+import {
+  IMPOSSIBLE,
+  isImpossible,
+  type GrammarNode,
+  NOTHING,
+  optional,
+  repeat,
+  sequence,
+  terminal,
+} from "../node"
+import type { SchemaScope } from "./compile"
+import { asSchema, at, countKeyword, type Schema, schemaList, type SchemaObject, wrong } from "./document"
+
+/** @throws InvalidRequest */
+export function arrayNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
+  const { space } = scope.json
+  const min = lengthAt(schema, "minItems", path) ?? 0
+  const max = lengthAt(schema, "maxItems", path) ?? Number.POSITIVE_INFINITY
+  if (min > max) throw wrong(at(path, "minItems"), "must not be above maxItems", min)
+  const { prefix, rest } = itemsIn(schema, path)
+  const items = prefix.map((item, index) =>
+    scope.rules.add(`item-${index}`, scope.value(item, at(path, "prefixItems", String(index)))),
+  )
+  const other = scope.value(rest, at(path, "items"))
+  const others = isImpossible(other) ? IMPOSSIBLE : scope.rules.add("item", other)
+  const list = listOf({ items, others, min, max, separator: comma(space) })
+  return isImpossible(list) ? IMPOSSIBLE : sequence(terminal("["), space, list, space, terminal("]"))
+}
+
+interface ListParts {
+  /** The first items, each of its own kind. */
+  readonly items: readonly GrammarNode[]
+  readonly others: GrammarNode
+  readonly min: number
+  readonly max: number
+  readonly separator: GrammarNode
+}
+
+function listOf({ items, others, min, max, separator }: ListParts): GrammarNode {
+  /** What follows `count` items. */
+  const after = (count: number): GrammarNode => {
+    if (count >= max) return NOTHING
+    const item = items[count]
+    const before = count === 0 ? NOTHING : separator
+    if (item === undefined && count > 0)
+      return repeat(sequence(separator, others), Math.max(0, min - count), max - count)
+    const more = sequence(before, item ?? others, after(count + 1))
+    return count >= min ? optional(more) : more
+  }
+  return after(0)
+}
+
+/** `prefixItems`, or the list that `items` was in earlier drafts, and what follows it. */
+function itemsIn(
+  schema: SchemaObject,
+  path: string,
+): { readonly prefix: readonly Schema[]; readonly rest: Schema } {
+  if (Array.isArray(schema["items"]))
+    return {
+      prefix: schemaList(schema, "items", path),
+      rest: asSchema(schema["additionalItems"] ?? true, at(path, "additionalItems")),
+    }
+  return {
+    prefix: schemaList(schema, "prefixItems", path),
+    rest: asSchema(schema["items"] ?? true, at(path, "items")),
+  }
+}
+
+function lengthAt(schema: SchemaObject, key: string, path: string): number | undefined {
+  const value = countKeyword(schema, key, path)
+  if (value === undefined || value <= MOST_REPETITIONS) return value
+  throw wrong(at(path, key), `must be at most ${MOST_REPETITIONS}`, value)
+}

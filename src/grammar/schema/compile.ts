@@ -1,0 +1,217 @@
+import { GRAMMAR_DEPTH, MOST_SCHEMA_PARTS } from "../../limits"
+import { exactly, jsonParts, type JsonParts } from "../json"
+import { anyOf, IMPOSSIBLE, isImpossible, type GrammarNode, terminal } from "../node"
+import { type Grammar } from "../print"
+import { Rules } from "../rules"
+import { oneOfTexts } from "../trie"
+import { arrayNode } from "./arrays"
+import { areDisjoint } from "./disjoint"
+import { asSchema, at, resolveReference, type Schema, schemaList, type SchemaObject, wrong } from "./document"
+import { ANNOTATIONS, CannotMerge, merged } from "./merge"
+import { objectNode } from "./objects"
+import { numberNode, stringNode } from "./scalars"
+import { accepts, typesOf } from "./values"
+
+/** A keyword that the grammar does not enforce. */
+export interface Unenforced {
+  /** A JSON pointer to the keyword. */
+  readonly path: string
+  readonly reason: string
+}
+
+export interface CompiledSchema {
+  readonly grammar: Grammar
+  readonly unenforced: readonly Unenforced[]
+}
+
+/**
+ * The grammar of the JSON texts that a schema allows. Every text of the grammar is valid, apart from the keywords
+ * listed as not enforced; not every valid text is one of the grammar: properties come in the schema's order, and
+ * without `additionalProperties` there are no others.
+ * @throws InvalidRequest for what is no JSON Schema, and for one that is too large
+ */
+export function compileSchema(value: unknown): CompiledSchema {
+  const compiler = new SchemaCompiler(asSchema(value, "#"))
+  return compiler.compile()
+}
+
+/** Keywords that no grammar can enforce. Those of objects are reported where they are read. */
+const UNENFORCEABLE = [
+  "not",
+  "if",
+  "contains",
+  "uniqueItems",
+  "dependentRequired",
+  "dependentSchemas",
+  "dependencies",
+  "unevaluatedItems",
+  "$dynamicRef",
+] as const
+
+/** What the parts of the compiler need from it. */
+export interface SchemaScope {
+  readonly rules: Rules
+  readonly json: JsonParts
+  /** The texts that a schema allows. */
+  value(schema: Schema, path: string): GrammarNode
+  /** Notes a keyword that is not enforced. */
+  unenforced(path: string, reason: string): void
+}
+
+class SchemaCompiler implements SchemaScope {
+  readonly rules = new Rules()
+  readonly json: JsonParts
+  readonly #root: Schema
+  readonly #unenforced = new Map<string, Unenforced>()
+  /** Rules of referenced parts, by their paths: a part may refer to itself. */
+  readonly #referenced = new Map<string, GrammarNode>()
+  #parts = 0
+  #depth = 0
+
+  constructor(root: Schema) {
+    this.#root = root
+    this.json = jsonParts(this.rules)
+  }
+
+  compile(): CompiledSchema {
+    const root = this.value(this.#root, "#")
+    if (isImpossible(root)) throw wrong("#", "allows no value at all")
+    return { grammar: this.rules.grammar(root), unenforced: [...this.#unenforced.values()] }
+  }
+
+  unenforced(path: string, reason: string): void {
+    this.#unenforced.set(path, { path, reason })
+  }
+
+  value(schema: Schema, path: string): GrammarNode {
+    if (schema === true) return this.json.value
+    if (schema === false) return IMPOSSIBLE
+    if (++this.#parts > MOST_SCHEMA_PARTS) throw wrong(path, `has more than ${MOST_SCHEMA_PARTS} parts`)
+    if (++this.#depth > GRAMMAR_DEPTH) throw wrong(path, `is nested more than ${GRAMMAR_DEPTH} levels deep`)
+    try {
+      return this.#whole(schema, path)
+    } finally {
+      this.#depth--
+    }
+  }
+
+  /** Takes the schema apart until it has neither references nor alternatives. */
+  #whole(schema: SchemaObject, path: string): GrammarNode {
+    const { $ref, allOf, anyOf: any, oneOf, ...own } = schema
+    const isAlone = Object.keys(own).every((key) => ANNOTATIONS.has(key))
+    if ($ref !== undefined && isAlone && allOf === undefined && any === undefined && oneOf === undefined)
+      return this.#reference($ref, path)
+    if ($ref !== undefined) {
+      const { $ref: _, ...rest } = schema
+      return this.#combined([{ $ref }, rest], path)
+    }
+    if (allOf !== undefined) {
+      const { allOf: _, ...rest } = schema
+      return this.#combined([rest, ...schemaList(schema, "allOf", path)], path)
+    }
+    if (any !== undefined) return this.#alternatives(schema, "anyOf", isAlone && oneOf === undefined, path)
+    if (oneOf !== undefined) return this.#alternatives(schema, "oneOf", isAlone, path)
+    return this.#plain(schema, path)
+  }
+
+  #reference(reference: unknown, path: string): GrammarNode {
+    const target = this.#resolve(reference, path)
+    const known = this.#referenced.get(target.path)
+    if (known !== undefined) return known
+    const name = this.rules.reserve(target.path.split("/").at(-1) ?? "part")
+    const rule: GrammarNode = { type: "rule", name }
+    this.#referenced.set(target.path, rule)
+    this.rules.define(name, this.value(target.schema, target.path))
+    return rule
+  }
+
+  #resolve(reference: unknown, path: string): ReturnType<typeof resolveReference> {
+    if (typeof reference !== "string") throw wrong(at(path, "$ref"), "must be a text", reference)
+    return resolveReference(this.#root, reference, at(path, "$ref"))
+  }
+
+  #combined(schemas: readonly Schema[], path: string): GrammarNode {
+    try {
+      // References are followed first: properties keep the order in which the schemas stand.
+      const found = schemas.map((each) => this.#withoutReference(each, path))
+      return this.value(
+        found.reduce((sum, each) => merged(sum, each), true),
+        path,
+      )
+    } catch (error) {
+      if (!(error instanceof CannotMerge)) throw error
+      this.unenforced(
+        at(path, "allOf"),
+        `it demands two values of ${error.key}, of which only the first is enforced`,
+      )
+      return this.value(schemas.find((each) => each !== true && Object.keys(each).length > 0) ?? true, path)
+    }
+  }
+
+  #alternatives(schema: SchemaObject, key: "anyOf" | "oneOf", isAlone: boolean, path: string): GrammarNode {
+    const { [key]: _, ...rest } = schema
+    const list = schemaList(schema, key, path)
+    if (list.length === 0) throw wrong(at(path, key), "must not be empty")
+    const resolved = list.map((each) => this.#withoutReference(each, at(path, key)))
+    if (
+      key === "oneOf" &&
+      !resolved.every((one, index) => resolved.slice(index + 1).every((other) => areDisjoint(one, other)))
+    )
+      this.unenforced(at(path, key), "values that match more than one of them are not excluded; use anyOf")
+    const nodes = list.map((each, index) => {
+      const place = at(path, key, String(index))
+      return isAlone ? this.value(each, place) : this.#combined([rest, each], place)
+    })
+    return anyOf(...nodes.filter((node) => !isImpossible(node)))
+  }
+
+  #withoutReference(schema: Schema, path: string): Schema {
+    if (typeof schema === "boolean" || typeof schema["$ref"] !== "string") return schema
+    const isAlone = Object.keys(schema).every((key) => key === "$ref" || ANNOTATIONS.has(key))
+    return isAlone ? resolveReference(this.#root, schema["$ref"], path).schema : schema
+  }
+
+  #plain(schema: SchemaObject, path: string): GrammarNode {
+    for (const key of UNENFORCEABLE) {
+      const value = schema[key]
+      if (value !== undefined && value !== false)
+        this.unenforced(at(path, key), "it cannot be enforced while text is generated")
+    }
+    if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
+    const nodes = typesOf(schema, path).map((type) => this.#ofType(type, schema, path))
+    return anyOf(...nodes.filter((node) => !isImpossible(node)))
+  }
+
+  #ofType(type: string, schema: SchemaObject, path: string): GrammarNode {
+    switch (type) {
+      case "object":
+        return objectNode(this, schema, path)
+      case "array":
+        return arrayNode(this, schema, path)
+      case "string":
+        return stringNode(this, schema, path)
+      case "integer":
+      case "number":
+        return numberNode(this, schema, path, type)
+      case "boolean":
+        return anyOf(terminal("true"), terminal("false"))
+      case "null":
+        return terminal("null")
+      default:
+        throw wrong(at(path, "type"), "must be object, array, string, integer, number, boolean or null", type)
+    }
+  }
+
+  /** `enum` and `const`: the listed values that the other keywords allow. */
+  #listed(schema: SchemaObject, path: string): GrammarNode {
+    const { const: only, enum: list, ...rest } = schema
+    if (list !== undefined && !Array.isArray(list)) throw wrong(at(path, "enum"), "must be a list", list)
+    const values = (list === undefined ? [only] : (list as readonly unknown[])).filter(
+      (value) => (only === undefined || Bun.deepEquals(value, only, true)) && accepts(rest, value, path),
+    )
+    const isScalar = (value: unknown): boolean => typeof value !== "object" || value === null
+    const scalars = values.filter(isScalar).map((value) => JSON.stringify(value))
+    const others = values.filter((value) => !isScalar(value)).map((value) => exactly(value, this.json.space))
+    return anyOf(...(scalars.length === 0 ? [] : [oneOfTexts(scalars)]), ...others)
+  }
+}

@@ -1,0 +1,293 @@
+import { MOST_REPETITIONS } from "../../limits"
+import { ALL_CHARACTERS, charactersIn, without } from "../characters"
+import { colon, comma, inJsonString } from "../json"
+import {
+  anyOf,
+  IMPOSSIBLE,
+  isImpossible,
+  isNothing,
+  type GrammarNode,
+  NOTHING,
+  optional,
+  repeat,
+  sequence,
+  terminal,
+} from "../node"
+import type { SchemaScope } from "./compile"
+import {
+  asSchema,
+  at,
+  countKeyword,
+  isRecord,
+  type Schema,
+  schemasByName,
+  type SchemaObject,
+  textListKeyword,
+  wrong,
+} from "./document"
+import { stringContent } from "./scalars"
+
+/** One property: its name and value, and whether it must be there. */
+interface Property {
+  readonly member: GrammarNode
+  readonly isRequired: boolean
+}
+
+/** @throws InvalidRequest */
+export function objectNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
+  const { space } = scope.json
+  const properties = propertiesIn(scope, schema, path)
+  if (properties === undefined) return IMPOSSIBLE
+  const others = othersIn(scope, schema, path)
+  const members = membersOf(scope, { properties, others, ...countsIn(schema, path) })
+  if (members === undefined) {
+    scope.unenforced(at(path, "minProperties"), "there are too many properties to count them")
+    const uncounted = membersOf(scope, { properties, others, min: 0, max: Number.POSITIVE_INFINITY })
+    return sequence(terminal("{"), space, uncounted ?? NOTHING, terminal("}"))
+  }
+  return isImpossible(members) ? IMPOSSIBLE : sequence(terminal("{"), space, members, terminal("}"))
+}
+
+/** In the schema's order; undefined if a required one can have no value. */
+function propertiesIn(
+  scope: SchemaScope,
+  schema: SchemaObject,
+  path: string,
+): readonly Property[] | undefined {
+  const { space } = scope.json
+  const named = schemasByName(schema, "properties", path)
+  const required = new Set(textListKeyword(schema, "required", path))
+  const names = new Set(named.map(([name]) => name))
+  const unnamed = [...required]
+    .filter((name) => !names.has(name))
+    .map((name) => [name, otherSchema(schema, name, path)] as const)
+  const properties: Property[] = []
+  for (const [name, inner] of [...named, ...unnamed]) {
+    const value = scope.value(inner, at(path, "properties", name))
+    const isRequired = required.has(name)
+    if (isImpossible(value) && isRequired) return undefined
+    if (isImpossible(value)) continue
+    const member = sequence(terminal(JSON.stringify(name)), colon(space), scope.rules.add(name, value))
+    properties.push({ member: scope.rules.add(`${name}-member`, member), isRequired })
+  }
+  return properties
+}
+
+/** The schema of a property without one of its own. */
+function otherSchema(schema: SchemaObject, name: string, path: string): Schema {
+  const byPattern = schemasByName(schema, "patternProperties", path).find(([pattern]) =>
+    matches(pattern, name),
+  )
+  return byPattern?.[1] ?? asSchema(schema["additionalProperties"] ?? true, at(path, "additionalProperties"))
+}
+
+function matches(pattern: string, name: string): boolean {
+  try {
+    return new RegExp(pattern, "u").test(name)
+  } catch {
+    return false // reported where the pattern is read
+  }
+}
+
+/** Members that the schema does not name; undefined: there are none. */
+function othersIn(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode | undefined {
+  const { space } = scope.json
+  const patterns = patternMembers(scope, schema, path)
+  const additional = additionalSchema(schema, path)
+  const nodes = [...patterns.members]
+  if (additional !== false) {
+    const value = scope.value(additional, at(path, "additionalProperties"))
+    const names = Object.keys(isRecord(schema["properties"]) ? schema["properties"] : {})
+    const required = textListKeyword(schema, "required", path)
+    const key = nameOf(scope, schema, { names: [...names, ...required], prefixes: patterns.prefixes }, path)
+    if (!isImpossible(value))
+      nodes.push(
+        sequence(terminal('"'), key, terminal('"'), colon(space), scope.rules.add("additional", value)),
+      )
+  } else if (schema["propertyNames"] !== undefined) {
+    scope.unenforced(at(path, "propertyNames"), "names of listed properties are not compared with it")
+  }
+  return nodes.length === 0 ? undefined : scope.rules.add("other-member", anyOf(...nodes))
+}
+
+/** Absent beside `properties` means none: a part of what the schema allows, and what nearly everybody means. */
+function additionalSchema(schema: SchemaObject, path: string): Schema {
+  const { additionalProperties, unevaluatedProperties, properties, patternProperties, required } = schema
+  const stated = additionalProperties ?? unevaluatedProperties
+  if (stated !== undefined) return asSchema(stated, at(path, "additionalProperties"))
+  return properties === undefined && patternProperties === undefined && required === undefined
+}
+
+interface Excluded {
+  readonly names: readonly string[]
+  readonly prefixes: readonly string[]
+}
+
+/** The names of additional properties, without the quotes. */
+function nameOf(scope: SchemaScope, schema: SchemaObject, excluded: Excluded, path: string): GrammarNode {
+  const { propertyNames } = schema
+  const isFree = excluded.names.length === 0 && excluded.prefixes.length === 0
+  if (propertyNames !== undefined && propertyNames !== true) {
+    const names = asSchema(propertyNames, at(path, "propertyNames"))
+    const content =
+      isFree && isRecord(names) && names["enum"] === undefined && names["const"] === undefined
+        ? stringContent(scope, names, at(path, "propertyNames"))
+        : undefined
+    if (content !== undefined) return content
+    scope.unenforced(at(path, "propertyNames"), "it stands beside other rules for names")
+  }
+  if (isFree) return repeat(scope.json.character, 0, Number.POSITIVE_INFINITY)
+  return scope.rules.add("other-name", otherNames(excluded))
+}
+
+/** Characters of a name that need no escape: an escape could spell an excluded name in another way. */
+const PLAIN = without(ALL_CHARACTERS, [
+  [0, 0x1f],
+  [0x22, 0x22],
+  [0x5c, 0x5c],
+])
+
+/** All names except some, and except those that begin with a prefix. */
+function otherNames({ names, prefixes }: Excluded): GrammarNode {
+  const rest = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
+  const after = (begun: string): GrammarNode => {
+    if (prefixes.includes(begun)) return IMPOSSIBLE
+    const longer = [...names, ...prefixes].filter(
+      (each) => each.startsWith(begun) && each.length > begun.length,
+    )
+    const next = [...new Set(longer.map((each) => Array.from(each.slice(begun.length))[0] ?? ""))]
+    const others = sequence(inJsonString(without(PLAIN, charactersIn(next.join("")))), rest)
+    const further = next
+      .filter(isPlain)
+      .map((character) => sequence(terminal(character), after(begun + character)))
+    const isName = names.includes(begun)
+    return anyOf(others, ...further.filter((node) => !isImpossible(node)), ...(isName ? [] : [NOTHING]))
+  }
+  return after("")
+}
+
+function isPlain(character: string): boolean {
+  return JSON.stringify(character) === `"${character}"`
+}
+
+/** `patternProperties`: members of their own, where no name can match two of the patterns or a listed property. */
+function patternMembers(
+  scope: SchemaScope,
+  schema: SchemaObject,
+  path: string,
+): { readonly members: readonly GrammarNode[]; readonly prefixes: readonly string[] } {
+  const { space } = scope.json
+  const place = at(path, "patternProperties")
+  const patterns = schemasByName(schema, "patternProperties", path)
+  const names = Object.keys(isRecord(schema["properties"]) ? schema["properties"] : {})
+  const prefixes = patterns.flatMap(([pattern]) => /^\^([A-Za-z0-9_ -]+)$/.exec(pattern)?.[1] ?? [])
+  const isClear =
+    (prefixes.length === patterns.length &&
+      prefixes.every((one, index) =>
+        prefixes.every((other, place2) => index === place2 || !other.startsWith(one)),
+      ) &&
+      !names.some((name) => prefixes.some((prefix) => name.startsWith(prefix)))) ||
+    (patterns.length === 1 && names.length === 0 && additionalSchema(schema, path) === false)
+  if (!isClear) {
+    if (patterns.length > 0) scope.unenforced(place, "its patterns are not distinct beginnings of names")
+    return { members: [], prefixes: [] }
+  }
+  const members = patterns.map(([pattern, inner]) => {
+    const value = scope.rules.add("by-pattern", scope.value(inner, at(place, pattern)))
+    return sequence(
+      terminal('"'),
+      nameNode(scope, pattern, at(place, pattern)),
+      terminal('"'),
+      colon(space),
+      value,
+    )
+  })
+  return { members, prefixes }
+}
+
+function nameNode(scope: SchemaScope, pattern: string, path: string): GrammarNode {
+  const any = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
+  const prefix = /^\^([A-Za-z0-9_ -]+)$/.exec(pattern)?.[1]
+  if (prefix !== undefined) return sequence(terminal(prefix), any)
+  const content = stringContent(scope, { pattern }, path)
+  return content ?? any
+}
+
+interface Counts {
+  readonly min: number
+  readonly max: number
+}
+
+function countsIn(schema: SchemaObject, path: string): Counts {
+  const min = countKeyword(schema, "minProperties", path) ?? 0
+  const max = countKeyword(schema, "maxProperties", path) ?? Number.POSITIVE_INFINITY
+  if (min > max) throw wrong(at(path, "minProperties"), "must not be above maxProperties", min)
+  return { min, max }
+}
+
+interface Members extends Counts {
+  readonly properties: readonly Property[]
+  readonly others: GrammarNode | undefined
+}
+
+/** The most rules for counting the members of one object. */
+const MOST_COUNT_RULES = 2000
+
+/**
+ * The members in their order, separated by commas, and the space after them; undefined if counting them takes too many
+ * rules.
+ */
+function membersOf(scope: SchemaScope, { properties, others, min, max }: Members): GrammarNode | undefined {
+  const { space } = scope.json
+  const separator = comma(space)
+  const required = properties.filter(({ isRequired }) => isRequired).length
+  const most = others === undefined ? properties.length : Number.POSITIVE_INFINITY
+  // Limits that hold anyway are not counted.
+  const least = min <= required ? 0 : min
+  const limit = most <= max ? Number.POSITIVE_INFINITY : max
+  if (least > most || limit < required) return IMPOSSIBLE
+  const counted = Math.max(least, limit === Number.POSITIVE_INFINITY ? 0 : limit)
+  if (counted > MOST_REPETITIONS || counted * properties.length > MOST_COUNT_RULES) return undefined
+  const known = new Map<string, GrammarNode>()
+
+  /** What may follow `count` members, from the property at `index` on. Counts above what matters are one. */
+  function after(index: number, count: number): GrammarNode {
+    const key = `${index} ${count}`
+    const found = known.get(key)
+    if (found !== undefined) return found
+    const expression = following(index, count)
+    const isPlain = isImpossible(expression) || isNothing(expression)
+    const node = isPlain ? expression : scope.rules.add(`members-${index}`, expression)
+    known.set(key, node)
+    return node
+  }
+
+  function following(index: number, count: number): GrammarNode {
+    const property = properties[index]
+    const before = count === 0 ? NOTHING : separator
+    if (property === undefined) return ending(count)
+    const isFull = count >= limit
+    const taken = isFull ? IMPOSSIBLE : sequence(before, property.member, after(index + 1, next(count)))
+    return property.isRequired
+      ? taken
+      : anyOf(...[taken, after(index + 1, count)].filter((each) => !isImpossible(each)))
+  }
+
+  function ending(count: number): GrammarNode {
+    const end = count === 0 ? NOTHING : space
+    const missing = Math.max(0, least - count)
+    const left = limit - count
+    if (others === undefined) return missing > 0 ? IMPOSSIBLE : end
+    if (left <= 0) return end
+    const more = sequence(separator, others)
+    if (count > 0) return sequence(repeat(more, missing, left), end)
+    const some = sequence(others, repeat(more, Math.max(0, missing - 1), left - 1), space)
+    return missing > 0 ? some : optional(some)
+  }
+
+  function next(count: number): number {
+    return Math.min(count + 1, Math.max(1, counted))
+  }
+
+  return following(0, 0)
+}

@@ -1,0 +1,134 @@
+import type { OutputConstraint } from "../../../domain/chat"
+import { InvalidRequest } from "../../../errors/request"
+import { parseGbnf } from "../../../grammar/gbnf/parse"
+import { characters } from "../../../grammar/node"
+import { type Grammar, toGbnf } from "../../../grammar/print"
+import { parseRegex, RegexError } from "../../../grammar/regex/parse"
+import { matched } from "../../../grammar/regex/to-node"
+import { tokensIn } from "../../../grammar/tokens"
+import { oneOfTexts } from "../../../grammar/trie"
+import { compileSchema, type Unenforced } from "../../../grammar/schema/compile"
+import { NativeGrammar } from "../../../llama/grammar"
+import type { Library } from "../../../llama/library"
+import type { Vocabulary } from "../../../llama/vocabulary"
+import type { PreparedConstraint } from "./prepared"
+
+/** Compiled grammars that are kept: clients send the same schema again and again. */
+const REMEMBERED = 16
+
+/** Longer grammars are compiled each time. In characters. */
+const LONGEST_REMEMBERED = 1_000_000
+
+/** A constraint that is ready for any number of requests. */
+export interface CompiledConstraint {
+  /** In GBNF. */
+  readonly source: string
+  /** Keywords that are not enforced; one sentence each. */
+  readonly warnings: readonly string[]
+  /** The grammar for one request. */
+  prepare(): PreparedConstraint
+}
+
+interface Written {
+  readonly grammar: Grammar
+  readonly warnings: readonly string[]
+}
+
+/** Compiles schemas, regular expressions, choices and grammars for the vocabulary of one model. */
+export class ConstraintCompiler {
+  readonly #library: Library
+  readonly #vocabulary: Vocabulary
+  /** Keyed by the constraint as JSON, most recently used last. */
+  readonly #compiled = new Map<
+    string,
+    { readonly native: NativeGrammar; readonly constraint: CompiledConstraint }
+  >()
+
+  constructor(library: Library, vocabulary: Vocabulary) {
+    this.#library = library
+    this.#vocabulary = vocabulary
+  }
+
+  /** @throws InvalidRequest */
+  compile(output: OutputConstraint): CompiledConstraint {
+    const key = JSON.stringify(output)
+    const known = this.#compiled.get(key)
+    if (known !== undefined) {
+      this.#compiled.delete(key)
+      this.#compiled.set(key, known)
+      return known.constraint
+    }
+    const { grammar, warnings } = write(output)
+    const source = toGbnf(grammar)
+    const tokens = tokensIn(grammar)
+    const unknown = tokens.find((token) => token >= this.#vocabulary.size)
+    if (unknown !== undefined)
+      throw new InvalidRequest(`the grammar names token ${unknown}, which the model does not have`, "grammar")
+    const native = NativeGrammar.compile(this.#library, this.#vocabulary.share(), source)
+    if (native === undefined)
+      throw new InvalidRequest("llama.cpp refuses this schema or grammar", fieldOf(output))
+    const constraint = {
+      source,
+      warnings,
+      prepare: (): PreparedConstraint => ({ grammar: native.clone().share(), tokens }),
+    }
+    this.#compiled.set(key, { native, constraint })
+    this.#forgetOldest(source.length > LONGEST_REMEMBERED ? 0 : REMEMBERED)
+    return constraint
+  }
+
+  /** The newest stays: it is about to be copied. */
+  #forgetOldest(kept: number): void {
+    for (const [key, { native }] of this.#compiled) {
+      if (this.#compiled.size <= Math.max(1, kept)) return
+      native[Symbol.dispose]()
+      this.#compiled.delete(key)
+    }
+  }
+}
+
+/** The grammar of a constraint. @throws InvalidRequest */
+function write(output: OutputConstraint): Written {
+  switch (output.type) {
+    case "json":
+      return { grammar: compileSchema({ type: "object" }).grammar, warnings: [] }
+    case "schema": {
+      const { grammar, unenforced } = compileSchema(output.schema)
+      const [first] = unenforced
+      if (output.isStrict && first !== undefined)
+        throw new InvalidRequest(
+          `the JSON schema cannot be kept strictly: ${sentence(first)}`,
+          "response_format",
+        )
+      return { grammar, warnings: unenforced.map((each) => `not enforced: ${sentence(each)}`) }
+    }
+    case "regex":
+      return { grammar: { rules: new Map([["root", ofRegex(output.pattern)]]) }, warnings: [] }
+    case "choice":
+      return { grammar: { rules: new Map([["root", oneOfTexts(output.choices)]]) }, warnings: [] }
+    case "grammar":
+      return { grammar: parseGbnf(output.source), warnings: [] }
+    default:
+      return output satisfies never
+  }
+}
+
+function ofRegex(pattern: string): ReturnType<typeof matched> {
+  try {
+    return matched(parseRegex(pattern), characters)
+  } catch (error) {
+    if (!(error instanceof RegexError)) throw error
+    const reason = error.isUnsupported
+      ? `uses ${error.message}, which no grammar can say`
+      : `is none: ${error.message}`
+    throw new InvalidRequest(`the regular expression ${reason}`, "regex")
+  }
+}
+
+function sentence({ path, reason }: Unenforced): string {
+  return `${path}: ${reason}`
+}
+
+function fieldOf({ type }: OutputConstraint): string {
+  return type === "schema" || type === "json" ? "response_format" : type
+}

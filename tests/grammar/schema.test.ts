@@ -1,0 +1,69 @@
+import { describe, expect, test } from "bun:test"
+import { parseGbnf } from "../../src/grammar/gbnf/parse"
+import { toGbnf } from "../../src/grammar/print"
+import { compileSchema } from "../../src/grammar/schema/compile"
+import { matches } from "../support/grammar-match"
+import { SCHEMA_CASES } from "./schema-cases"
+
+/** The grammar as llama.cpp gets it: printed and read again. */
+function grammarOf(schema: unknown) {
+  return parseGbnf(toGbnf(compileSchema(schema).grammar))
+}
+
+describe("a schema", () => {
+  test.each(SCHEMA_CASES.map((each) => [each.name, each] as const))("with %s", (_name, each) => {
+    const grammar = grammarOf(each.schema)
+    const { unenforced } = compileSchema(each.schema)
+    for (const document of each.valid)
+      expect([document, matches(grammar, document)]).toEqual([document, true])
+    for (const document of each.narrower ?? [])
+      expect([document, matches(grammar, document)]).toEqual([document, false])
+    if (each.unenforced !== undefined) {
+      expect(unenforced.map(({ path }) => path)).toEqual([each.unenforced])
+      return
+    }
+    expect(unenforced).toEqual([])
+    for (const document of each.invalid)
+      expect([document, matches(grammar, document)]).toEqual([document, false])
+  })
+
+  test("of many values is read value by value only where they differ", () => {
+    const values = Array.from({ length: 1000 }, (_, index) => `entry ${index}`)
+    const grammar = grammarOf({ enum: values })
+    expect(matches(grammar, '"entry 999"')).toBe(true)
+    expect(matches(grammar, '"entry 1000"')).toBe(false)
+    // A trie has no more leaves than values, and begins once.
+    expect(toGbnf(compileSchema({ enum: values }).grammar).match(/entry /g)).toHaveLength(1)
+  })
+
+  test.each([
+    [
+      { type: "strin" },
+      '#/type must be one of object, array, string, integer, number, boolean, null, got "strin"',
+    ],
+    [{ properties: [] }, "#/properties must be an object, got []"],
+    [{ properties: { a: 1 } }, "#/properties/a must be an object or a boolean, got 1"],
+    [{ $ref: "#/$defs/none" }, "#/$ref refers to '#/$defs/none', which does not exist"],
+    [{ $ref: "https://example.org/schema" }, "refers to another document"],
+    [{ type: "string", maxLength: 2001 }, "#/maxLength must be at most 2000, got 2001"],
+    [{ type: "array", maxItems: 5000 }, "#/maxItems must be at most 2000, got 5000"],
+    [{ type: "string", minLength: 3, maxLength: 2 }, "#/minLength must not be above maxLength, got 3"],
+    [{ type: "string", pattern: "a(" }, "#/pattern is no regular expression"],
+    [{ anyOf: [] }, "#/anyOf must not be empty"],
+    [false, "# allows no value at all"],
+    ["text", '# must be an object or a boolean, got "text"'],
+    [{ type: "object", required: ["a"], properties: { a: false } }, "# allows no value at all"],
+  ])("that is wrong is refused with the place: %j", (schema, message) => {
+    expect(() => compileSchema(schema)).toThrow(message)
+  })
+
+  test("that is nested or refers too deeply is refused", () => {
+    let deep: unknown = { type: "null" }
+    for (let level = 0; level < 100; level++) deep = { type: "array", items: deep }
+    expect(() => compileSchema(deep)).toThrow("is nested more than 64 levels deep")
+  })
+
+  test("that only refers to itself has no value, and is refused before llama.cpp sees it", () => {
+    expect(() => grammarOf({ $ref: "#" })).toThrow("left recursion")
+  })
+})
