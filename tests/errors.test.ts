@@ -108,6 +108,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.WorkerUnresponsive("m", "while loading", 60_000, []), 500, {}],
   [new errors.TemplateFailed("x is undefined"), 400, { param: "messages" }],
   [new errors.DecodeFailed("no memory"), 500, { code: "decode_failed" }],
+  [new errors.ConstraintFailed("no token fits"), 500, { code: "constraint_failed" }],
   [new errors.NotNumbers(), 500, { code: "decode_failed" }],
   [new errors.TranscriptionFailed("no memory"), 500, { code: "recognition_failed" }],
   [

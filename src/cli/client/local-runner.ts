@@ -23,6 +23,9 @@ export async function startLocalRunner(settings: Settings): Promise<ModelRunner>
     ...(contextLength !== undefined && { contextLength }),
   })
   const { engine, store } = await createLocal({ settings, log, adapt })
+  // Every load needs the devices, which another process finds while this one looks for the model. The load reports
+  // what fails.
+  engine.system().catch(() => {})
   return {
     backend: engine,
     find: (model) => nameOf(model, store),

@@ -39,6 +39,7 @@ interface Current {
 export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
   readonly #options: DiffusionEngineOptions
   #current: Current | undefined
+  #latest: Job<ImageEvent> | undefined
   #residentBytes: number
   /** Settles with the last queued request. */
   #last: Promise<unknown> = Promise.resolve()
@@ -56,9 +57,12 @@ export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
     return this.#options.footprintOf(this.#residentBytes)
   }
 
-  /** Is the current image no longer wanted? The library reports that it failed, until it has stopped. */
+  /**
+   * Is the latest image no longer wanted? The library reports that it failed, until it has stopped or shortly after:
+   * its lines come on another way than its messages.
+   */
   get isCancelling(): boolean {
-    return this.#current?.job.signal.aborted === true
+    return this.#latest?.signal.aborted === true
   }
 
   work(request: ImageRequest, job: Job<ImageEvent>): Promise<void> {
@@ -108,6 +112,7 @@ export class DiffusionEngine implements MediaEngine<ImageRequest, ImageEvent> {
       over: Promise.withResolvers(),
     }
     this.#current = current
+    this.#latest = job
     const parameters: GenerationParameters = { ...generation.parameters, seed }
     const cancel = (): void => this.#options.send({ type: "cancel" })
     job.signal.addEventListener("abort", cancel, { once: true })

@@ -23,7 +23,7 @@ import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { PoolGrowth } from "./growth/pool-growth"
 import type { PreparedRequest } from "./prompt/prepared"
-import { type Preparation, PromptClient } from "./prompt/prompt-client"
+import { newThread, type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
@@ -74,6 +74,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const { settings, kv } = load
   if (kv === undefined)
     throw new InternalError("a text model was to be loaded without a plan of its KV cache")
+  const thread = newThread()
   const files = await locateLlama(load.environment.runtimeFolder)
   const { name, path, defaults } = load.model
   const along = decodeDefaults(defaults)
@@ -93,6 +94,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       sampling: modelDefaults((key) => model.metadata(key), along.sampling),
     },
     load.templateTimeoutMs,
+    thread,
   )
   const { fallback, longestTokenBytes } = await prompts.start()
   const template =

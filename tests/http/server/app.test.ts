@@ -477,6 +477,7 @@ describe("the server's own routes", () => {
           progress: 1,
           pid: 4711,
           size_bytes: 1234,
+          most_bytes: null,
           footprint: { ram_bytes: 700, devices: [{ name: "CUDA0", bytes: 300 }] },
           plan: { devices: [{ name: "CUDA0", layers: 2 }], explanation: "all layers fit on CUDA0" },
           notes: ["the context was halved"],

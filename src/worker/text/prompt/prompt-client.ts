@@ -42,14 +42,18 @@ export class PromptClient {
   /** The thread is working on the first one. */
   #jobs: Job[] = []
   #thread: Worker | undefined
+  /** Not used yet. */
+  #fresh: Worker | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #ready: PromiseWithResolvers<Extract<FromPromptThread, { type: "ready" }>> = Promise.withResolvers()
   #nextId = 0
   /** Called with a prepared request that is no longer wanted. */
   onDropped: (request: PreparedRequest) => void = () => {}
 
-  constructor(setup: Omit<PromptThreadSetup, "type">, templateTimeoutMs: number) {
+  /** `thread`: one from {@link newThread} that has already started. */
+  constructor(setup: Omit<PromptThreadSetup, "type">, templateTimeoutMs: number, thread: Worker) {
     this.#setup = setup
+    this.#fresh = thread
     this.#templateTimeoutMs = templateTimeoutMs
   }
 
@@ -106,7 +110,8 @@ export class PromptClient {
   }
 
   #startThread(): void {
-    const thread = new Worker(new URL("./prompt-thread.ts", import.meta.url).href)
+    const thread = this.#fresh ?? newThread()
+    this.#fresh = undefined
     // Messages from a terminated thread must not reach its successor's jobs.
     const ifCurrent = (action: () => void): void => {
       if (thread === this.#thread) action()
@@ -217,4 +222,9 @@ export class PromptClient {
     for (const job of this.#jobs.slice(1)) this.#post(job)
     if (lost !== undefined) this.#finish(lost.id, (job) => job.reject(error))
   }
+}
+
+/** Starts a thread, which takes a tenth of a second: beside the load of a model, that costs nothing. */
+export function newThread(): Worker {
+  return new Worker(new URL("./prompt-thread.ts", import.meta.url).href)
 }
