@@ -3,7 +3,7 @@ import { NativeLibraryError } from "../errors/engine"
 import { cString, type Library, type NativePointer } from "./library"
 import type { VocabularyShare } from "./vocabulary"
 
-/** A grammar on its way to another thread of the process; whoever receives it owns it. Opaque outside `llama/`. */
+/** A grammar on its way to another thread of the process; its receiver owns it. Opaque outside `llama/`. */
 export interface GrammarShare {
   readonly address: NativePointer
 }

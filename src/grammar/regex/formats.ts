@@ -1,6 +1,6 @@
 /**
  * The formats of JSON Schema as regular expressions (validation 2020-12, section 7.3, and the RFCs named there).
- * Where a format allows more than anybody writes, a common part of it.
+ * Where a format allows unusual texts as well, only its common forms.
  */
 const YEAR = "[0-9]{4}"
 

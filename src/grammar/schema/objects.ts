@@ -110,7 +110,7 @@ function othersIn(scope: SchemaScope, schema: SchemaObject, path: string): Gramm
   return nodes.length === 0 ? undefined : scope.rules.add("other-member", anyOf(...nodes))
 }
 
-/** Absent beside `properties` means none: a part of what the schema allows, and what nearly everybody means. */
+/** Absent beside `properties` means none: a part of what the schema allows, and nearly always what is meant. */
 function additionalSchema(schema: SchemaObject, path: string): Schema {
   const { additionalProperties, unevaluatedProperties, properties, patternProperties, required } = schema
   const stated = additionalProperties ?? unevaluatedProperties

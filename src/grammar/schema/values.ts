@@ -23,8 +23,8 @@ const KEYWORDS: readonly (readonly [type: string, keywords: readonly string[]])[
 ]
 
 /**
- * The types of a schema's values. Without `type`, those that its keywords are about: other values would be valid, but
- * nobody means them.
+ * The types of a schema's values. Without `type`, those that its keywords are about: other values would be valid, but are
+ * rarely meant.
  * @throws InvalidRequest
  */
 export function typesOf(schema: SchemaObject, path: string): readonly string[] {
