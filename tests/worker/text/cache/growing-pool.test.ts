@@ -2,7 +2,7 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
 import type { CompletionRequest } from "../../../../src/domain/chat"
 import type { KvPlan } from "../../../../src/domain/settings"
-import { expectAgreement } from "../../../support/agreement"
+import { expectAgreement, TOLERANCE } from "../../../support/agreement"
 import { writeTinyAdapter } from "../../../support/files/tiny-adapter"
 import { type TinyModelOptions, writeTinyModel } from "../../../support/files/tiny-model"
 import { growingPlan } from "../../../support/growing-plan"
@@ -56,7 +56,9 @@ describe.each(["llama", "swa", "mamba"] as const)("a model of type %s", (archite
     await using worker = await start({ model })
     const run = await worker.run(request)
     expect(run.text()).toBe(reference.text())
-    expectAgreement(run, reference)
+    // Logits that are twelve times as large as usual are rounded by twelve times as much: when the pool grows decides
+    // in which order a window's cells are added up.
+    expectAgreement(run, reference, 12 * TOLERANCE)
     expect(worker.counters.kvGrowths).toBeGreaterThan(0)
     expect(worker.caches.at(-1)).toMatchObject({ layout: "unified" })
     expect(worker.counters).toMatchObject({
