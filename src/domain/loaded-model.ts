@@ -113,7 +113,7 @@ export interface WorkerCounters {
   readonly kvGrowths: number
 }
 
-/** What a text worker did with prompts on disk, since it last said so. */
+/** What a text worker did with prompts on disk, since its last report. */
 export interface DiskUsage {
   /** Prompts that continued one on disk. */
   readonly hits: number

@@ -194,7 +194,7 @@ async function copyIn(path: string, { store, name, replace, signal, spinner }: T
   })
 }
 
-/** Nobody wrote the Modelfile that stands for a file, so no message names a line of it. */
+/** The Modelfile that stands for a file is generated, so no message names a line of it. */
 function withoutModelfile(error: unknown, path: string): unknown {
   if (!(error instanceof InvalidModelfile || error instanceof UnsupportedModelfile)) return error
   const [reason = ""] = error.message.split("\n")

@@ -35,7 +35,7 @@ interface LoadPlanInput {
 }
 
 /**
- * What a worker is told to load for a plan. GPUs that are simulated get no layers, for they could not run them; the
+ * What a worker loads for a plan. GPUs that are simulated get no layers, for they could not run them; the
  * plan shows what real ones would get.
  */
 export function toLoadPlan({ settings, fit, offload }: LoadPlanInput): LoadPlan {

@@ -3,7 +3,7 @@ import { basename } from "node:path"
 import type { ExternalTensor } from "../../onnx/graph-writer"
 import type { Attention, FeedForward, Int8Matrix, Linear, Weight, WhisperWeights } from "./weights"
 
-/** The largest number of a signed byte, of which the smallest is left out: both signs have the same range. */
+/** The largest number of a signed byte, without the smallest: both signs have the same range. */
 const LARGEST = 127
 const FLOAT_BYTES = 4
 
