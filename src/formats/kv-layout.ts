@@ -27,7 +27,7 @@ export function mostOutputs(slots: number): number {
 export const MOST_CELLS = 2 ** 31 - 256
 
 /** llama.cpp rounds a sequence's cells up to a multiple of this. */
-const CELL_ROUNDING = 256
+export const CELL_ROUNDING = 256
 
 /** Less is not worth a loss of precision. */
 const LEAST_SAVING = 0.1
@@ -166,7 +166,7 @@ export function hasPlainCache(
 type ContextSize = Pick<KvPlan, "contextLength" | "cells" | "certainBytes">
 
 /** Each token of one pass of the graph has a mask over the cells that it may look at, in f32. */
-const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
+export const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
 
 /**
  * Bytes of the first context's cache, and of the mask that computing needs beside it; with other buffers it is more.

@@ -10,6 +10,9 @@ const ESCAPED: Characters = charactersOf([
   [0x5c, 0x5c],
 ])
 
+/** Characters that a JSON string can contain as they are. */
+export const PLAIN: Characters = without(ALL_CHARACTERS, ESCAPED)
+
 const SHORT_ESCAPES: Readonly<Record<number, string>> = {
   0x08: "\\b",
   0x09: "\\t",
@@ -98,7 +101,7 @@ function anyCharacter(): GrammarNode {
     sequence(characters(charactersIn("dD")), characters(charactersIn("01234567")), repeat(hex, 2, 2)),
   )
   const escape = anyOf(characters(charactersIn('"\\/bfnrt')), sequence(terminal("u"), notSurrogate))
-  return anyOf(characters(without(ALL_CHARACTERS, ESCAPED)), sequence(terminal("\\"), escape))
+  return anyOf(characters(PLAIN), sequence(terminal("\\"), escape))
 }
 
 /** One character of `set` within a JSON string; each has one spelling. */

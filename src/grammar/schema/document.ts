@@ -1,4 +1,5 @@
 import { InvalidRequest } from "../../errors/request"
+import { shorten } from "../../lib/text/shorten"
 
 /** A JSON Schema that is not a boolean. */
 export type SchemaObject = Readonly<Record<string, unknown>>
@@ -83,12 +84,8 @@ export function at(path: string, ...keys: readonly string[]): string {
 const SHOWN_LENGTH = 60
 
 export function wrong(path: string, rule: string, value?: unknown): InvalidRequest {
-  const shown = value === undefined ? "" : `, got ${shortened(JSON.stringify(value))}`
-  return new InvalidRequest(`the JSON schema at ${shortened(path)} ${rule}${shown}`)
-}
-
-function shortened(value: string): string {
-  return value.length <= SHOWN_LENGTH ? value : `${value.slice(0, SHOWN_LENGTH)}…`
+  const shown = value === undefined ? "" : `, got ${shorten(JSON.stringify(value), SHOWN_LENGTH)}`
+  return new InvalidRequest(`the JSON schema at ${shorten(path, SHOWN_LENGTH)} ${rule}${shown}`)
 }
 
 /**
@@ -100,7 +97,7 @@ export function resolveReference(root: Schema, reference: string, path: string):
   if (!reference.startsWith("#"))
     throw wrong(
       path,
-      `refers to another document (${shortened(reference)}); only parts of the same one can be used`,
+      `refers to another document (${shorten(reference, SHOWN_LENGTH)}); only parts of the same one can be used`,
     )
   const pointer = decoded(reference.slice(1))
   const keys = pointer.split("/").slice(1)
@@ -111,7 +108,8 @@ export function resolveReference(root: Schema, reference: string, path: string):
     const isThere = typeof holder === "object" && holder !== null && Object.hasOwn(holder, name)
     found = isThere ? (holder as Record<string, unknown>)[name] : undefined
   }
-  if (found === undefined) throw wrong(path, `refers to '${shortened(reference)}', which does not exist`)
+  if (found === undefined)
+    throw wrong(path, `refers to '${shorten(reference, SHOWN_LENGTH)}', which does not exist`)
   return { schema: asSchema(found, reference), path: `#${pointer}` }
 }
 

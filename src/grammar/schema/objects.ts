@@ -1,6 +1,6 @@
 import { MOST_REPETITIONS } from "../../limits"
-import { ALL_CHARACTERS, charactersIn, without } from "../characters"
-import { colon, comma, inJsonString } from "../json"
+import { charactersIn, without } from "../characters"
+import { colon, comma, inJsonString, PLAIN } from "../json"
 import {
   anyOf,
   IMPOSSIBLE,
@@ -140,14 +140,10 @@ function nameOf(scope: SchemaScope, schema: SchemaObject, excluded: Excluded, pa
   return scope.rules.add("other-name", otherNames(excluded))
 }
 
-/** Characters of a name that need no escape: an escape could spell an excluded name in another way. */
-const PLAIN = without(ALL_CHARACTERS, [
-  [0, 0x1f],
-  [0x22, 0x22],
-  [0x5c, 0x5c],
-])
-
-/** All names except some, and except those that begin with a prefix. */
+/**
+ * All names except some, and except those that begin with a prefix. Without escapes: they could spell an excluded name in
+ * another way.
+ */
 function otherNames({ names, prefixes }: Excluded): GrammarNode {
   const rest = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
   const after = (begun: string): GrammarNode => {
@@ -180,11 +176,11 @@ function patternMembers(
   const place = at(path, "patternProperties")
   const patterns = schemasByName(schema, "patternProperties", path)
   const names = Object.keys(isRecord(schema["properties"]) ? schema["properties"] : {})
-  const prefixes = patterns.flatMap(([pattern]) => /^\^([A-Za-z0-9_ -]+)$/.exec(pattern)?.[1] ?? [])
+  const prefixes = patterns.flatMap(([pattern]) => prefixOf(pattern) ?? [])
   const isClear =
     (prefixes.length === patterns.length &&
       prefixes.every((one, index) =>
-        prefixes.every((other, place2) => index === place2 || !other.startsWith(one)),
+        prefixes.every((other, otherIndex) => index === otherIndex || !other.startsWith(one)),
       ) &&
       !names.some((name) => prefixes.some((prefix) => name.startsWith(prefix)))) ||
     (patterns.length === 1 && names.length === 0 && additionalSchema(schema, path) === false)
@@ -205,9 +201,14 @@ function patternMembers(
   return { members, prefixes }
 }
 
+/** The text that a pattern demands at the beginning of a name, if that is all. */
+function prefixOf(pattern: string): string | undefined {
+  return /^\^([A-Za-z0-9_ -]+)$/.exec(pattern)?.[1]
+}
+
 function nameNode(scope: SchemaScope, pattern: string, path: string): GrammarNode {
   const any = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
-  const prefix = /^\^([A-Za-z0-9_ -]+)$/.exec(pattern)?.[1]
+  const prefix = prefixOf(pattern)
   if (prefix !== undefined) return sequence(terminal(prefix), any)
   const content = stringContent(scope, { pattern }, path)
   return content ?? any

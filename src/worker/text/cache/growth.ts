@@ -1,4 +1,5 @@
 import type { KvPlan } from "../../../domain/settings"
+import { CELL_ROUNDING } from "../../../formats/kv-layout"
 import type { KvState } from "../../../protocol/messages"
 
 /** The size and layout of a pool of cells. */
@@ -16,9 +17,6 @@ export interface PoolDemand {
   /** Cells that all of them and the idle prefixes will soon have in one pool, where shared ones count once. */
   readonly pooled: number
 }
-
-/** llama.cpp rounds a sequence's cells up to a multiple of this. */
-const CELL_ROUNDING = 256
 
 /**
  * Split is faster for unrelated prompts, because a sequence attends only to its own cells. It is worth up to this

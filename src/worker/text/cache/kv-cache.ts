@@ -3,7 +3,7 @@ import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { positionOf } from "../prompt/cells"
-import type { PoolShape } from "./growth"
+import { cellsPerSequence, type PoolShape } from "./growth"
 import {
   type CacheablePrompt,
   type CellHolder,
@@ -102,12 +102,12 @@ export class KvCache {
    * Drops the idle prefixes that a smaller pool has no room for, the least recently used first, after `leaves` was
    * called for each of them.
    */
-  keepFitting({ layout, cells, sequences }: PoolShape, leaves: (slot: Slot) => void): void {
+  keepFitting(shape: PoolShape, leaves: (slot: Slot) => void): void {
     const kept: Slot[] = []
     for (const slot of this.slots.toSorted((a, b) => b.lastUsed - a.lastUsed)) {
       if (slot.length === 0) continue
-      const fitsAlone = slot.id < sequences && slot.length <= (layout === "split" ? cells / sequences : cells)
-      const fits = layout === "split" || cellsOf([...kept, slot].map(holderOf)) <= cells
+      const fitsAlone = slot.id < shape.sequences && slot.length <= cellsPerSequence(shape)
+      const fits = shape.layout === "split" || cellsOf([...kept, slot].map(holderOf)) <= shape.cells
       if (fitsAlone && fits) kept.push(slot)
       else {
         leaves(slot)

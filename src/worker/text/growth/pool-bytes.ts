@@ -1,10 +1,7 @@
 import type { KvPlan } from "../../../domain/settings"
 import { NotEnoughMemory } from "../../../errors/engine"
-import { MICRO_BATCH_TOKENS } from "../../../formats/kv-layout"
+import { MASK_BYTES_PER_CELL } from "../../../formats/kv-layout"
 import { cellsPerSequence, type PoolShape } from "../cache/growth"
-
-/** Each token of one pass of the graph has a mask over the cells that it may look at, in f32. */
-const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
 
 /** Bytes of a context with such a pool: its cells, and the buffers for computing that grow with them. */
 export function poolBytes(
