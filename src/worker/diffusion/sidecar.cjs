@@ -99,8 +99,14 @@ async function draw({ parameters }, source) {
   }
 }
 
+/** Log messages of a job precede its end: later ones would be taken for those of the next job. */
+async function finish(message) {
+  await saidAll()
+  send({ ...message, residentBytes: measured() })
+}
+
 function fail(reason) {
-  send({ type: "failed", reason, residentBytes: measured() })
+  void finish({ type: "failed", reason })
 }
 
 /** An event of the library: a step (as JSON), an image (as PNG), or the end of a job. */
@@ -109,7 +115,7 @@ function take(_engine, event, data, error) {
   if (mapped === null) return
   measured()
   if (mapped.type === "Error") fail(String(mapped.error))
-  else if (mapped.type === "JobEnded") send({ type: "done", residentBytes })
+  else if (mapped.type === "JobEnded") void finish({ type: "done" })
   else if (typeof mapped.data === "string") send({ type: "progress", ...JSON.parse(mapped.data) })
   else send({ type: "image" }, mapped.data)
 }
