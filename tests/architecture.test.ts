@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   metrics: [],
   "kv-disk": [],
   formats: [],
-  prompt: [],
+  prompt: ["grammar"],
   protocol: [],
   native: ["log"],
   llama: [],

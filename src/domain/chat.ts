@@ -1,4 +1,5 @@
 import type { RequestOptions } from "./request"
+import type { ToolUse } from "./tools"
 
 export type Role = "system" | "developer" | "user" | "assistant" | "tool"
 
@@ -21,6 +22,8 @@ export interface ChatMessage {
   readonly content: Content
   /** The speaker, for templates that show it. */
   readonly name?: string
+  /** For role `assistant`: what it thought before it answered; templates that use it get it. */
+  readonly reasoning?: string
   /** For role `assistant`: its calls, after any text; absent: none. */
   readonly toolCalls?: readonly ToolCall[]
   /** For role `tool`: the call that produced this result. */
@@ -123,9 +126,24 @@ export interface GenerationOptions extends RequestOptions {
   readonly output?: OutputConstraint
 }
 
+/** How much a model thinks before it answers, and where that is reported. */
+export interface ReasoningOptions {
+  /** Passed to the template under its own name; `none`: no thinking. Absent: the template's default. */
+  readonly effort?: string
+  /** Absent: the template's default. */
+  readonly isEnabled?: boolean
+  /** The most tokens of thinking; then its end is forced and the answer goes on. Absent: no limit of its own. */
+  readonly budgetTokens?: number
+  /** Leave the thinking in the text, with its markers. */
+  readonly isInline?: boolean
+}
+
 export interface ChatRequest extends GenerationOptions {
   readonly kind: "chat"
   readonly messages: readonly ChatMessage[]
+  /** Absent: none. */
+  readonly tools?: ToolUse
+  readonly reasoning?: ReasoningOptions
   /** Extra variables for the model's chat template (`chat_template_kwargs`). */
   readonly templateArguments: Readonly<Record<string, unknown>>
   /** End the prompt with the opening of an assistant turn. */
@@ -201,6 +219,8 @@ export interface Usage {
   readonly completionTokens: number
   /** Prompt tokens that were not evaluated because a cached prefix had them. */
   readonly cachedTokens: number
+  /** Those of the completion tokens that are thinking; absent: the model does not think. */
+  readonly reasoningTokens?: number
 }
 
 /** Durations in milliseconds, and the amount of work in them. */
