@@ -23,7 +23,11 @@ const OFF: readonly Variables[] = [
   { reasoning_effort: "no_think" },
 ]
 
-const ON: readonly Variables[] = [{ thinking: true }, { thinking_mode: "enabled" }, { reasoning_effort: "high" }]
+const ON: readonly Variables[] = [
+  { thinking: true },
+  { thinking_mode: "enabled" },
+  { reasoning_effort: "high" },
+]
 
 export function learnSwitches(render: RenderProbe, marker: { readonly start: string }): ThinkingSwitches {
   const rendered = (variables: Variables): string | undefined =>

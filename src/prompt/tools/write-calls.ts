@@ -1,4 +1,5 @@
-import type { JsonType, Marker, TaggedArguments, ToolSyntax, ValueNotation } from "./syntax"
+import type { JsonType } from "../../grammar/notation"
+import type { Marker, TaggedArguments, ToolSyntax, ValueNotation } from "./syntax"
 
 /** A call as a template shows it. */
 export interface WrittenCall {
@@ -19,7 +20,9 @@ export function writeCalls(syntax: ToolSyntax, calls: readonly WrittenCall[]): s
       ? fill(start) + given + fill(nameEnd) + call.name + fill(end)
       : fill(start) + call.name + fill(nameEnd) + given + fill(end)
   })
-  return plainText(syntax.sectionStart) + written.join(plainText(syntax.separator)) + plainText(syntax.sectionEnd)
+  return (
+    plainText(syntax.sectionStart) + written.join(plainText(syntax.separator)) + plainText(syntax.sectionEnd)
+  )
 }
 
 type Fill = (marker: Marker, argument?: string) => string
@@ -56,7 +59,10 @@ function writeValue(form: TaggedArguments, notation: ValueNotation, value: unkno
     case "nested": {
       const member = (name: string, item: unknown): string => writeTagged(form, name, item, fill)
       if (Array.isArray(value)) return value.map((item) => member(notation.item, item)).join("")
-      if (isObject(value)) return Object.entries(value).map(([key, item]) => member(key, item)).join("")
+      if (isObject(value))
+        return Object.entries(value)
+          .map(([key, item]) => member(key, item))
+          .join("")
       return typeof value === "string" ? value : json(value)
     }
   }
