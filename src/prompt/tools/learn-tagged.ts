@@ -71,6 +71,7 @@ export function taggedArguments(
       valueEnd: toMarker(pieces.valueEnd.slice(quote.length)),
       separator: toMarker(pieces.separator),
       strings: learned.strings,
+      ...(learned.wrap !== undefined && { stringWrap: learned.wrap }),
       values: learned.values,
     },
   }

@@ -1,7 +1,6 @@
 import type { TextMarkers } from "../reasoning/answer-text"
 import { GENERIC_SYNTAX, knownSyntax, tellsOfHermes } from "./known"
 import { type LearnOptions, learnToolSyntax } from "./learn"
-import { isProven } from "./prove"
 import {
   afterUser,
   callOf,
@@ -56,7 +55,7 @@ function syntaxOf(options: LearnToolsOptions, listsTools: boolean): ToolSyntax {
   const preferred = knownSyntax(source, true)
   if (preferred !== undefined) return preferred
   const learned = learnToolSyntax(options)
-  if (learned !== undefined && isProven(learned, options)) return learned
+  if (learned !== undefined) return learned
   const known = knownSyntax(source, false)
   if (known !== undefined) return known
   return listsTools && tellsOfHermes(source) ? { ...GENERIC_SYNTAX, origin: "known" } : GENERIC_SYNTAX
