@@ -14,9 +14,9 @@ import { SpecialTokenEscaper } from "./special-token-escaper"
 import { SpecialTokens } from "./special-tokens"
 import { strftime } from "./strftime"
 import { DEFAULT_CAPS, probeTemplate, type TemplateCaps } from "./template-caps"
-import type { LearnedTools } from "./tools/learn-tools"
+import type { LearnedTools } from "./tools/learn/tools"
 import { describeTools, toTemplateTool, withDescriptions } from "./tools/offer"
-import type { RenderProbe } from "./tools/probes"
+import type { RenderProbe } from "./tools/learn/probes"
 
 export interface ChatTemplateOptions {
   /** The model's own template; `null` if it has none. */

@@ -1,5 +1,5 @@
 import { endOfJson } from "./locate-calls"
-import type { ValueNotation } from "./syntax"
+import type { ValueNotation } from "../syntax"
 
 /** A value of a type, put into a call to see how it is written. */
 export const VALUE_PROBES = {

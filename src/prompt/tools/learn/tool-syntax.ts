@@ -1,7 +1,7 @@
-import type { ChatMessage, ToolCall } from "../../domain/chat"
-import { learnIdForm } from "./learn-ids"
-import { cutArguments, taggedArguments, type TaggedPieces } from "./learn-tagged"
-import { type ProbedType, type RenderedValues, VALUE_PROBES, WRAPPED_PROBE } from "./learn-values"
+import type { ChatMessage, ToolCall } from "../../../domain/chat"
+import { learnIdForm } from "./id-form"
+import { cutArguments, taggedArguments, type TaggedPieces } from "./tagged"
+import { type ProbedType, type RenderedValues, VALUE_PROBES, WRAPPED_PROBE } from "./values"
 import { type ArgumentsStyle, locateCalls, type LocatedCalls, mark, styleOf } from "./locate-calls"
 import { markIndices } from "./count-calls"
 import {
@@ -28,7 +28,7 @@ import {
   THOUGHT_TEXT,
   USER_PROBE,
 } from "./probes"
-import type { ArgumentsSyntax, CallSyntax, ToolSyntax } from "./syntax"
+import type { ArgumentsSyntax, CallSyntax, ToolSyntax } from "../syntax"
 
 export interface LearnOptions {
   readonly render: RenderProbe

@@ -1,4 +1,4 @@
-import type { Marker, MarkerPart } from "./syntax"
+import type { Marker, MarkerPart } from "../syntax"
 
 /**
  * A rendered text in which the names, ids and values that were put in are replaced by one character each, of the
