@@ -58,3 +58,30 @@ describe.each(FAMILIES.map((family) => [family.name, family] as const))("%s", (_
     expect(reader.content).toBe(text)
   })
 })
+
+/** Families of which an example has a text that can be any other. */
+const WITH_TEXT = FAMILIES.flatMap((family) => {
+  const example = family.examples.find(({ text }) => text.includes("Oslo"))
+  // Where the name comes last, arguments mean nothing before it.
+  return example === undefined || family.syntax.call.isNameLast === true ? [] : [{ family, example }]
+})
+
+test.each(WITH_TEXT.map((each) => [each.family.name, each] as const))(
+  "%s gives out long arguments as they come, without keeping them",
+  (_, { family, example }) => {
+    const at = example.text.indexOf("Oslo")
+    const reader = new Reader()
+    const parser = new ToolCallParser({ syntax: family.syntax, tools: TOOLS, sink: reader })
+    parser.push(example.text.slice(0, at))
+    const written = (): number => reader.calls.at(-1)?.json.length ?? 0
+    const start = written()
+    for (let count = 1; count <= 2000; count++) {
+      parser.push("a <b> [c] ")
+      expect(count * 10 - (written() - start)).toBeLessThan(40)
+    }
+    parser.push(example.text.slice(at + "Oslo".length))
+    parser.end()
+    expect(reader.calls.every(({ end }) => end?.isWhole)).toBe(true)
+    expect(reader.calls).toHaveLength(example.calls.length)
+  },
+)
