@@ -47,6 +47,8 @@ export interface PreparedReasoning {
   readonly mayBegin: boolean
   /** Leave it in the text, with its markers. */
   readonly isInline: boolean
+  /** The texts of the markers. */
+  readonly names: { readonly start: string; readonly end: string }
   /** The most tokens of it. */
   readonly budget?: number
 }
