@@ -53,6 +53,7 @@ export class AnswerPreparer {
       reasoning?.isEnabled === false ||
       reasoning?.effort === "none" ||
       templateArguments["enable_thinking"] === false
+    const budget = isOff ? 0 : reasoning?.budgetTokens
     return {
       start: this.#resolver.resolve(form.start),
       end: this.#resolver.resolve(form.end),
@@ -60,7 +61,8 @@ export class AnswerPreparer {
       isOpen: form.isOpen,
       mayBegin: !isOff,
       isInline: reasoning?.isInline ?? false,
-      ...(reasoning?.budgetTokens !== undefined && { budget: reasoning.budgetTokens }),
+      // Some templates open the thinking whatever they are told, and some models begin it themselves.
+      ...(budget !== undefined && { budget }),
     }
   }
 

@@ -58,15 +58,18 @@ export class TokenSampler {
   #ruleOf(sequence: Sequence): TokenRule | undefined {
     const { grammar, prepared } = sequence.request
     const reasoning = prepared.answer?.reasoning
-    const isThinking = reasoning !== undefined && (reasoning.isOpen || reasoning.mayBegin)
-    if (!isThinking || (grammar === undefined && reasoning.budget === undefined))
-      return grammar === undefined ? undefined : this.#answerRule(sequence)
+    const mustAnswer = prepared.constraint !== undefined && prepared.constraint.triggers === undefined
+    const isThinking =
+      reasoning !== undefined &&
+      (reasoning.isOpen || reasoning.mayBegin || !mustAnswer) &&
+      (grammar !== undefined || reasoning.budget !== undefined)
+    if (!isThinking) return grammar === undefined ? undefined : this.#answerRule(sequence)
     return new ThinkingRule({
       start: bytePattern(reasoning.start),
       end: bytePattern(reasoning.end),
       isOpen: reasoning.isOpen,
       ...(reasoning.budget !== undefined && { budget: reasoning.budget }),
-      mustAnswer: prepared.constraint !== undefined && prepared.constraint.triggers === undefined,
+      mustAnswer,
       pieces: this.#pieces,
       answer: () => this.#answerRule(sequence),
     })
