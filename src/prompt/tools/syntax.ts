@@ -1,4 +1,4 @@
-import type { JsonType } from "./json-type"
+import type { JsonType } from "../../grammar/notation"
 
 /** A part of what surrounds names, arguments and values. */
 export type MarkerPart =
