@@ -42,9 +42,14 @@ export class ControlTexts {
     return undefined
   }
 
-  /** The control tokens that occur in `texts`. */
-  in(texts: readonly string[]): readonly ControlToken[] {
-    const ids = new Set(texts.flatMap((text) => this.resolve(text)))
+  /** The control tokens that occur in the texts of `markers`: of plain data. */
+  in(markers: unknown): readonly ControlToken[] {
+    const ids = new Set(textsIn(markers).flatMap((text) => this.resolve(text)))
     return [...this.#tokens.values()].filter(({ id }) => ids.has(id))
   }
+}
+
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === "string") return [value]
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : []
 }

@@ -48,7 +48,7 @@ export class RequestPreparer {
 
   constructor(parts: PreparerParts) {
     this.#parts = parts
-    this.#answers = new AnswerPreparer(parts.vocabulary, parts.constraints)
+    this.#answers = new AnswerPreparer(parts.constraints)
   }
 
   /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
@@ -109,7 +109,7 @@ export class RequestPreparer {
       prompt: text,
       tokens,
       ...(constraint !== undefined && { grammar: constraint.source }),
-      ...(answer?.tools !== undefined && { toolSyntax: { ...answer.tools.syntax } }),
+      ...(answer?.calls !== undefined && { toolSyntax: { ...answer.calls.syntax } }),
       ...(answer?.reasoning !== undefined && { reasoning: shownReasoning(answer.reasoning) }),
       parameters: {
         ...sampling,
