@@ -285,8 +285,8 @@ export function* readObjectInString(stream: TextStream, form: ValueForm, sink: J
     }
     if (next === "\\") {
       const json = yield* readEscape(stream)
-      if (json === undefined) continue
-      inner.append(JSON.parse(`"${json}"`) as string)
+      if (json === undefined) stream.at = stream.text.length
+      else inner.append(JSON.parse(`"${json}"`) as string)
     } else {
       const end = endOfPlain(stream.text, stream.at, '"')
       inner.append(form.symbols.decode(stream.text.slice(stream.at, end)))
