@@ -39,7 +39,7 @@ export function randomTools(seed: number): readonly (Tool & { readonly parameter
     }
   }
   const object = (depth: number): Extract<SmallSchema, { type: "object" }> => {
-    const names = WORDS.filter(() => random() < 0.25)
+    const names = WORDS.filter(() => random() < 0.2)
     return {
       type: "object",
       properties: Object.fromEntries(names.map((name) => [name, schema(depth)])),
@@ -48,10 +48,10 @@ export function randomTools(seed: number): readonly (Tool & { readonly parameter
     }
   }
   const first = ["get", "set", "find", "do"][upTo(3)]
-  return Array.from({ length: 1 + upTo(3) }, (_, index) => ({
+  return Array.from({ length: 1 + upTo(2) }, (_, index) => ({
     name: `${first}_${pick(["it", "weather", "x-y", "a1"])}${index === 0 ? "" : index}`,
     ...(random() < 0.7 && { description: "Does something." }),
-    ...(random() < 0.9 && { parameters: object(2) }),
+    ...(random() < 0.9 && { parameters: object(1) }),
     isStrict: random() < 0.5,
   }))
 }

@@ -35,7 +35,11 @@ const WEATHER: Tool = {
   isStrict: true,
 }
 
-const CLOCK: Tool = { name: "clock", isStrict: false, parameters: { type: "object", properties: {} } }
+const CLOCK: Tool = {
+  name: "clock",
+  isStrict: false,
+  parameters: { type: "object", properties: {}, required: [], additionalProperties: false },
+}
 
 function use(tools: readonly Tool[], options: Partial<ToolUse> = {}): ToolUse {
   return { tools, choice: "required", isParallel: true, ...options }
@@ -106,7 +110,7 @@ describe.each(["hermes", "mistral", "tagged"])("calls that are forced, in the st
       const runs = await worker.runAll(cases.map(({ tools, sampling }) => asking(tools, { sampling })))
       runs.forEach((run, index) => (calls += checkCalls(run, cases[index]!.tools)))
     }
-    expect(calls).toBeGreaterThan(30)
+    expect(calls).toBeGreaterThan(20)
   })
 
   test("have one part each, whose pieces join to the same as the whole", async () => {
@@ -165,9 +169,7 @@ describe("with calls that are free", () => {
       settings: SETTINGS,
     })
     for (const topLogprobs of [undefined, 1]) {
-      const run = await worker.run(
-        asking(auto, topLogprobs === undefined ? {} : { topLogprobs, maxTokens: 90 }),
-      )
+      const run = await worker.run(asking(auto, topLogprobs === undefined ? {} : { topLogprobs }))
       expect(run.parts().map(({ part }) => part)).toEqual(["text", "tool-call"])
       expect(run.said()).toBe("so")
       expect(checkCalls(run, auto)).toBe(1)
@@ -193,15 +195,13 @@ describe("with calls that are free", () => {
     expect(text.said()).toStartWith("[TO")
   })
 
-  test("an answer without a call is text, and the same as without tools", async () => {
+  test("an answer without a call is text, and so is any where none may be called", async () => {
     await using worker = await RealWorker.start(model("hermes"), { settings: SETTINGS })
-    const run = await worker.run(asking(auto, { maxTokens: 40, sampling: { temperature: 1, seed: 9 } }))
+    const run = await worker.run(asking(auto, { maxTokens: 40 }))
     expect(run.parts().map(({ part }) => part)).toEqual(["text"])
-    const none = await worker.run(
-      asking({ ...auto, choice: "none" }, { maxTokens: 40, sampling: { temperature: 1, seed: 9 } }),
-    )
-    expect(none.text()).toBe(run.text())
-    expect((await worker.render(asking({ ...auto, choice: "none" }))).grammar).toBeUndefined()
+    const none = asking({ ...auto, choice: "none" }, { maxTokens: 40 })
+    expect((await worker.run(none)).parts().map(({ part }) => part)).toEqual(["text"])
+    expect((await worker.render(none)).grammar).toBeUndefined()
   })
 
   test("and a schema, an answer is a call or a text of the schema", async () => {
@@ -233,6 +233,14 @@ test("a stop text ends the text, but is not looked for in arguments", async () =
   expect(stopped.finish()).toMatchObject({ reason: "stop", stop: "o" })
 })
 
+test("the ids of all tokens are reported where they are wanted", async () => {
+  await using worker = await RealWorker.start(model("hermes"), { settings: SETTINGS })
+  const run = await worker.run(asking(use([WEATHER], { isParallel: false }), { reportsTokens: true }))
+  expect(run.parts().map(({ part }) => part)).toEqual(["tool-call"])
+  const ids = run.events.flatMap((event) => (event.type === "delta" ? (event.ids ?? []) : []))
+  expect(ids.length).toBe(run.finish().completionTokens)
+})
+
 test("thinking comes before a call that is forced", async () => {
   await using worker = await RealWorker.start(model("thinking"), { settings: SETTINGS })
   const tools = use([WEATHER], { isParallel: false })
@@ -245,20 +253,27 @@ test("thinking comes before a call that is forced", async () => {
 
 test("calls go on after a pause as if there had been none", async () => {
   const path = model("hermes")
-  const tools = use([WEATHER, CLOCK])
+  const list: Tool = {
+    name: "set",
+    isStrict: false,
+    parameters: {
+      type: "object",
+      properties: { on: { type: "array", items: { type: "boolean" }, minItems: 60, maxItems: 60 } },
+      required: ["on"],
+      additionalProperties: false,
+    },
+  }
+  const tools = use([list], { isParallel: false })
   const requests = [1, 2, 3, 4].map((seed) =>
-    asking(tools, { sampling: { temperature: 1, seed }, cachePrompt: false, maxTokens: 250 }),
+    asking(tools, { sampling: { temperature: 1, seed }, cachePrompt: false, maxTokens: 700 }),
   )
-  await using roomy = await RealWorker.start(path, { settings: { slots: 4, contextLength: 1024 } })
-  const expected = await roomy.runAll(requests)
   await using full = await RealWorker.start(path, {
     settings: { slots: 4, contextLength: 1024, kvLayout: "unified", kvCells: 1024 },
   })
   const counted = await full.counted(async () => {
-    const runs = await full.runAll(requests)
-    for (const [index, run] of runs.entries()) {
-      checkCalls(run, tools)
-      expect(run.done.usage.promptTokens).toBe(expected[index]?.done.usage.promptTokens ?? 0)
+    for (const run of await full.runAll(requests)) {
+      expect(checkCalls(run, tools)).toBe(1)
+      expect(JSON.parse(run.calls()[0]?.text ?? "")).toMatchObject({ on: { length: 60 } })
     }
   })
   expect(counted.preemptions).toBeGreaterThan(0)
@@ -288,11 +303,8 @@ test("sixteen answers with calls take one step each beside another stream", asyn
 })
 
 describe("what cannot be had is refused before the first token", () => {
-  test("a schema that takes too long to compile, while others go on", async () => {
-    await using worker = await RealWorker.start(model("hermes"), {
-      settings: SETTINGS,
-      templateTimeoutMs: 5000,
-    })
+  test("a strict schema that cannot be enforced, while others go on", async () => {
+    await using worker = await RealWorker.start(model("hermes"), { settings: SETTINGS })
     const other = worker.submit(greedyChat("Hello", { maxTokens: 100 }))
     const strict: Tool = { ...WEATHER, parameters: { type: "object", not: {} } }
     const failure = await worker.failure(asking(use([strict])))
