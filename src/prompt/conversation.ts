@@ -2,7 +2,7 @@ import type { ChatMessage } from "../domain/chat"
 import { textOf } from "../domain/content"
 import type { Insertions } from "./insertions"
 import { parseToolArguments } from "./tool-arguments"
-import type { LearnedTools } from "./tools/learn-tools"
+import type { LearnedTools } from "./tools/learn/tools"
 import { type WrittenCall, writeCalls } from "./tools/write-calls"
 
 /** How a conversation is changed for a template that does not show tools, calls or results. */

@@ -1,8 +1,8 @@
 import { learnTextMarkers, type TextMarkers } from "./reasoning/answer-text"
 import { type LearnedMarkers, learnThinking } from "./reasoning/learn"
 import { learnSwitches, type ThinkingSwitches } from "./reasoning/switches"
-import { learnTools, type LearnedTools } from "./tools/learn-tools"
-import type { RenderProbe } from "./tools/probes"
+import { learnTools, type LearnedTools } from "./tools/learn/tools"
+import type { RenderProbe } from "./tools/learn/probes"
 
 export interface LearningOptions {
   readonly source: string

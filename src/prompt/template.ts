@@ -14,9 +14,9 @@ import { SpecialTokenEscaper } from "./special-token-escaper"
 import { SpecialTokens } from "./special-tokens"
 import { strftime } from "./strftime"
 import { DEFAULT_CAPS, probeTemplate, type TemplateCaps } from "./template-caps"
-import type { LearnedTools } from "./tools/learn-tools"
-import { describeTools, toTemplateTool } from "./tools/offer"
-import type { RenderProbe } from "./tools/probes"
+import type { LearnedTools } from "./tools/learn/tools"
+import { describeTools, toTemplateTool, withDescriptions } from "./tools/offer"
+import type { RenderProbe } from "./tools/learn/probes"
 
 export interface ChatTemplateOptions {
   /** The model's own template; `null` if it has none. */
@@ -56,18 +56,10 @@ export interface TemplateFallback {
   readonly stop: readonly string[]
 }
 
-export interface TemplateAbilities {
-  /** The template lists tools, or shows calls. */
-  readonly tools: boolean
-  readonly thinking: boolean
-}
-
 /** Renders conversations as prompts. */
 export interface ChatTemplate {
   /** Absent if the model's own template is used. */
   readonly fallback?: TemplateFallback
-  /** What the model can do besides answer, as far as its template shows it; learned when first read. */
-  readonly abilities: TemplateAbilities
   /**
    * @throws TemplateFailed if the template rejects the conversation or fails; InvalidRequest if
    * `continueFinalMessage` is set and the last message is not from the assistant
@@ -96,14 +88,16 @@ function builtIn(options: ChatTemplateOptions, reason: string): ChatTemplate {
   return new CompiledTemplate(source, options, { explanation, stop })
 }
 
+/** How the tools reach the prompt: by the template, as given or with what is missing, or in the system prompt. */
+type ToolOffer = "as given" | "with descriptions" | "in the system prompt"
+
 /** What of a request is passed to the template, and how. */
 interface Plan {
   readonly request: RenderRequest
   readonly caps: TemplateCaps
   /** Absent: the conversation has to do with no tools. */
   readonly tools?: LearnedTools
-  /** Tools are listed in the system prompt, not by the template. */
-  readonly describesTools: boolean
+  readonly offer: ToolOffer
   readonly variables: Readonly<Record<string, unknown>>
 }
 
@@ -129,20 +123,24 @@ class CompiledTemplate implements ChatTemplate {
     })
   }
 
-  get abilities(): TemplateAbilities {
-    const { tools, thinking } = this.#learned
-    return { tools: tools.listsTools || tools.showsCalls, thinking: thinking !== undefined }
-  }
-
   render(request: RenderRequest): RenderedChat {
     const plan = this.#planFor(request)
+    if (!offersTools(request) || plan.offer === "in the system prompt") return this.#renderPlan(plan)
+    // A schema may lack, or have, what the template's own way to list tools cannot do without, or with.
+    return (
+      this.#tryPlan(plan) ??
+      this.#tryPlan({ ...plan, offer: "with descriptions" }) ??
+      this.#renderPlan({ ...plan, offer: "in the system prompt" })
+    )
+  }
+
+  /** `undefined` if the template fails, as opposed to refuses the conversation. */
+  #tryPlan(plan: Plan): RenderedChat | undefined {
     try {
       return this.#renderPlan(plan)
     } catch (error) {
-      // A schema may have what the template's own way to list tools does not know.
-      const isOfTools = offersTools(request) && !plan.describesTools
-      if (!(error instanceof TemplateFailed) || error.isRefusal || !isOfTools) throw error
-      return this.#renderPlan({ ...plan, describesTools: true })
+      if (!(error instanceof TemplateFailed) || error.isRefusal) throw error
+      return undefined
     }
   }
 
@@ -156,7 +154,7 @@ class CompiledTemplate implements ChatTemplate {
   }
 
   #planFor(request: RenderRequest): Plan {
-    const { tools, messages, reasoning } = request
+    const { messages, reasoning } = request
     const isAboutTools =
       offersTools(request) ||
       messages.some(({ role, toolCalls }) => role === "tool" || toolCalls !== undefined)
@@ -167,7 +165,7 @@ class CompiledTemplate implements ChatTemplate {
       request,
       caps: needsObject ? { ...this.#caps, toolArguments: "object" } : this.#caps,
       ...(learned !== undefined && { tools: learned }),
-      describesTools: tools !== undefined && offersTools(request) && learned?.listsTools === false,
+      offer: learned?.listsTools === false ? "in the system prompt" : "as given",
       variables: reasoning === undefined ? {} : reasoningVariables(reasoning, this.#learned.switches),
     }
   }
@@ -310,11 +308,14 @@ interface EscapedPlan {
 }
 
 function escapePlan(plan: Plan, escaper: SpecialTokenEscaper, insertions: Insertions): EscapedPlan {
-  const { request, caps, tools, describesTools } = plan
+  const { request, caps, tools, offer } = plan
   const escape = (value: unknown): unknown => escaper.escapeWithKeys(value)
   const offered = offersTools(request)
-    ? (request.tools?.tools ?? []).map((tool) => escape(toTemplateTool(tool)))
+    ? (request.tools?.tools ?? []).map((tool) =>
+        escape(toTemplateTool(offer === "with descriptions" ? withDescriptions(tool) : tool)),
+      )
     : []
+  const describes = offered.length > 0 && offer === "in the system prompt"
   const messages =
     tools === undefined
       ? request.messages
@@ -322,7 +323,7 @@ function escapePlan(plan: Plan, escaper: SpecialTokenEscaper, insertions: Insert
           tools,
           insertions,
           escape,
-          ...(describesTools && { offer: describeTools(offered, tools.syntax) }),
+          ...(describes && { offer: describeTools(offered, tools.syntax) }),
         })
   const hidden = toTemplateMessages(messages, caps).map((message) =>
     mapTemplateMessage(message, { text: (text) => escaper.escapeText(text), value: escape }),
@@ -330,7 +331,7 @@ function escapePlan(plan: Plan, escaper: SpecialTokenEscaper, insertions: Insert
   return {
     messages: request.continueFinalMessage ? markEnd(hidden, escaper) : hidden,
     variables: new Map([
-      ...(offered.length > 0 && !describesTools ? listedTools(offered) : []),
+      ...(offered.length > 0 && !describes ? listedTools(offered) : []),
       ...Object.entries(plan.variables),
       ...Object.entries(request.templateArguments).map(
         ([name, value]) => [name, escaper.escape(value)] as const,

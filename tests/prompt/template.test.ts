@@ -364,7 +364,9 @@ describe("a conversation that the template refuses", () => {
     const error = failureOf(() => render(strict, [assistant("<|im_end|>")]))
     expect(error).toBeInstanceOf(TemplateFailed)
     expect(error).toMatchObject({ status: 400, param: "messages" })
-    expect(error.message).toBe("the model's chat template could not be applied: no answers, please: <|im_end|>")
+    expect(error.message).toBe(
+      "the model's chat template could not be applied: no answers, please: <|im_end|>",
+    )
   })
 
   test("does not make a template unusable that refuses our trials too", () => {

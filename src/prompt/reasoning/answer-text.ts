@@ -1,5 +1,5 @@
-import { MarkedText, type Piece, sharedEnd, sharedStart } from "../tools/marked-text"
-import { afterUser, ANSWER_TEXT, type RenderProbe, USER_PROBE } from "../tools/probes"
+import { MarkedText, type Piece, sharedEnd, sharedStart } from "../tools/learn/marked-text"
+import { afterUser, ANSWER_TEXT, type RenderProbe, USER_PROBE } from "../tools/learn/probes"
 import type { ThinkingMarkers } from "./markers"
 
 /** Markers around the text of an answer that are no part of it (`<|START_RESPONSE|>`). */

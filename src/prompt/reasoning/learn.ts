@@ -1,5 +1,5 @@
 import type { ChatMessage } from "../../domain/chat"
-import { MarkedText, sharedStart } from "../tools/marked-text"
+import { MarkedText, sharedStart } from "../tools/learn/marked-text"
 import {
   afterUser,
   ANSWER_TEXT,
@@ -12,7 +12,7 @@ import {
   textArguments,
   THOUGHT_TEXT,
   USER_PROBE,
-} from "../tools/probes"
+} from "../tools/learn/probes"
 import { knownAround, knownIn, type ThinkingMarkers } from "./markers"
 
 export interface LearnedMarkers extends ThinkingMarkers {

@@ -1,4 +1,4 @@
-import { afterUser, type RenderProbe, USER_PROBE } from "../tools/probes"
+import { afterUser, type RenderProbe, USER_PROBE } from "../tools/learn/probes"
 
 type Variables = Readonly<Record<string, unknown>>
 

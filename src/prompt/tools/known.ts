@@ -34,7 +34,7 @@ function harmonyCall(start: string, nameEnd: string) {
 const KNOWN: readonly KnownSyntax[] = [
   {
     // GPT-OSS: its template puts the recipient before the channel; models write either.
-    marks: ["<|channel|>", "to=functions."],
+    marks: ["<|channel|>", "to=", "functions."],
     isPreferred: true,
     syntax: {
       ...BASE,

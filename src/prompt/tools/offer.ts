@@ -12,12 +12,23 @@ export interface TemplateTool {
   }
 }
 
-/** Templates read the fields of tools without a look at whether they are there. */
+/** Templates read these fields of tools without a look at whether they are there. */
 export function toTemplateTool({ name, description = "", parameters }: Tool): TemplateTool {
   return {
     type: "function",
     function: { name, description, parameters: { type: "object", properties: {}, ...parameters } },
   }
+}
+
+/** Adds an empty description to each parameter without one: some templates cannot do without. */
+export function withDescriptions(tool: Tool): Tool {
+  const properties = Object.entries(tool.parameters?.["properties"] ?? {}).map(
+    ([name, schema]: [string, unknown]) => [
+      name,
+      typeof schema === "object" && schema !== null ? { description: "", ...schema } : schema,
+    ],
+  )
+  return { ...tool, parameters: { ...tool.parameters, properties: Object.fromEntries(properties) } }
 }
 
 /**

@@ -1,8 +1,8 @@
-import type { ProbedType, RenderedValues } from "./learn-values"
-import { learnValues } from "./learn-values"
+import type { ProbedType, RenderedValues } from "./values"
+import { learnValues } from "./values"
 import type { LocatedCalls } from "./locate-calls"
 import { MARK, MarkedText, type Piece, sharedEnd, sharedStart, textOfPiece, toMarker } from "./marked-text"
-import type { Marker, TaggedArguments } from "./syntax"
+import type { Marker, TaggedArguments } from "../syntax"
 
 /** The markers of a tagged call around its first and second argument. */
 export interface TaggedPieces {
@@ -71,6 +71,7 @@ export function taggedArguments(
       valueEnd: toMarker(pieces.valueEnd.slice(quote.length)),
       separator: toMarker(pieces.separator),
       strings: learned.strings,
+      ...(learned.wrap !== undefined && { stringWrap: learned.wrap }),
       values: learned.values,
     },
   }

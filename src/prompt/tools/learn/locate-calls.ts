@@ -1,4 +1,4 @@
-import type { ToolCall } from "../../domain/chat"
+import type { ToolCall } from "../../../domain/chat"
 import { MARK } from "./marked-text"
 import type { ProbeNames } from "./probes"
 

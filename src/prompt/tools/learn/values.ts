@@ -1,5 +1,5 @@
 import { endOfJson } from "./locate-calls"
-import type { ValueNotation } from "./syntax"
+import type { ValueNotation } from "../syntax"
 
 /** A value of a type, put into a call to see how it is written. */
 export const VALUE_PROBES = {
@@ -12,14 +12,19 @@ export const VALUE_PROBES = {
 
 export type ProbedType = keyof typeof VALUE_PROBES
 
+/** A string with characters that some templates put into a section of their own. */
+export const WRAPPED_PROBE = 'wq<vprobe>&"x"'
+
 /** What stands between an argument's name and the marker that ends its value, for each type that could be rendered. */
-export type RenderedValues = Readonly<Partial<Record<ProbedType, string>>>
+export type RenderedValues = Readonly<Partial<Record<ProbedType | "wrapped", string>>>
 
 export interface LearnedValues {
   readonly strings: "raw" | "as-others"
   readonly values: ValueNotation
   /** Around a string: a part of what was taken for markers. */
   readonly quote: string
+  /** Around strings with characters of markup. */
+  readonly wrap?: { readonly start: string; readonly end: string }
   /** By the type of the value, where they differ from a string's. */
   readonly nameEndOf: Readonly<Partial<Record<ProbedType, string>>>
 }
@@ -37,7 +42,22 @@ export function learnValues(nameEnd: string, valueEnd: string, rendered: Rendere
     const before = beforeValue(type, rendered[type], plain)
     if (before !== undefined && before !== plain) nameEndOf[type] = before
   }
-  return { strings: quote === "" ? "raw" : "as-others", values: notation, quote, nameEndOf }
+  const wrap = quote === "" ? wrapOf(nameEnd, rendered.wrapped) : undefined
+  return {
+    strings: quote === "" ? "raw" : "as-others",
+    values: notation,
+    quote,
+    nameEndOf,
+    ...(wrap !== undefined && { wrap }),
+  }
+}
+
+function wrapOf(nameEnd: string, rendered: string | undefined): LearnedValues["wrap"] {
+  if (rendered?.startsWith(nameEnd) !== true) return undefined
+  const value = rendered.slice(nameEnd.length)
+  const at = value.indexOf(WRAPPED_PROBE)
+  const [start, end] = [value.slice(0, at), value.slice(at + WRAPPED_PROBE.length)]
+  return at > 0 && end !== "" ? { start, end } : undefined
 }
 
 /** What stands at the end of `nameEnd` and the start of `valueEnd`, and not before a number. */

@@ -1,6 +1,6 @@
 import { MARK } from "./marked-text"
 import { afterUser, calling, PROBE, type ProbeOptions, type RenderProbe, USER_PROBE } from "./probes"
-import { ANY_ID, type IdForm, NINE_CHARACTERS } from "./syntax"
+import { ANY_ID, type IdForm, NINE_CHARACTERS } from "../syntax"
 
 /** An id in OpenAI's form. */
 const LONG_ID = "call_q7Zp3vK9xT1bN5mW8rYd2sLf"

@@ -1,7 +1,7 @@
-import type { ChatMessage, ToolCall } from "../../domain/chat"
-import { learnIdForm } from "./learn-ids"
-import { cutArguments, taggedArguments, type TaggedPieces } from "./learn-tagged"
-import { type ProbedType, type RenderedValues, VALUE_PROBES } from "./learn-values"
+import type { ChatMessage, ToolCall } from "../../../domain/chat"
+import { learnIdForm } from "./id-form"
+import { cutArguments, taggedArguments, type TaggedPieces } from "./tagged"
+import { type ProbedType, type RenderedValues, VALUE_PROBES, WRAPPED_PROBE } from "./values"
 import { type ArgumentsStyle, locateCalls, type LocatedCalls, mark, styleOf } from "./locate-calls"
 import { markIndices } from "./count-calls"
 import {
@@ -28,7 +28,7 @@ import {
   THOUGHT_TEXT,
   USER_PROBE,
 } from "./probes"
-import type { ArgumentsSyntax, CallSyntax, ToolSyntax } from "./syntax"
+import type { ArgumentsSyntax, CallSyntax, ToolSyntax } from "../syntax"
 
 export interface LearnOptions {
   readonly render: RenderProbe
@@ -153,7 +153,7 @@ class Learner {
       ...before(this.#bodyOf([call], { reasoning: THOUGHT_TEXT }), THOUGHT_TEXT),
     ]
     const marked = candidates.map((text) => pieceOf(mark(text, PROBE), controls))
-    const lengths = marked.map((piece) => sharedEnd(piece, marked[0] ?? piece))
+    const lengths = marked.map((piece) => sharedEnd(piece, marked[0] ?? piece, false))
     const shared = textOfPiece(marked[0] ?? wholePiece).slice(-Math.min(...lengths) || Infinity)
     const text = this.#withoutThinking(shared)
     // A blank belongs to the call where the opening of an answer ends with a marker (`<|start|>assistant to=`).
@@ -183,8 +183,8 @@ class Learner {
       .filter((text) => text !== "" && isOnce(text))
       .map((text) => rest.indexOf(text))
       .filter((position) => position > 0)
-    let end = from + Math.min(rest.length, ...stops)
-    end -= end === of.text.length ? sharedEnd({ of, from, to: end }, turnEnd) : 0
+    const turn = sharedEnd({ of, from, to: of.text.length }, turnEnd)
+    let end = from + Math.min(rest.length - turn, ...stops)
     // A word before the cut is the start of a marker.
     if (/\w/.test(of.text[end - 1] ?? "")) end = of.nextEnd(end)
     return from + of.text.slice(from, end).trimEnd().length
@@ -240,11 +240,12 @@ class Learner {
   }
 
   #renderValues(pieces: TaggedPieces, tail: string): RenderedValues {
-    const rendered: Partial<Record<ProbedType, string>> = {}
+    const rendered: Partial<Record<ProbedType | "wrapped", string>> = {}
     const key = PROBE.keys[0]
     const wanted = pieces.valueEnd + tail
-    for (const type of Object.keys(VALUE_PROBES) as ProbedType[]) {
-      const body = this.#bodyOf([callOf(PROBE, 0, { [key]: VALUE_PROBES[type] })])
+    const probes = { ...VALUE_PROBES, wrapped: WRAPPED_PROBE }
+    for (const type of Object.keys(probes) as (keyof typeof probes)[]) {
+      const body = this.#bodyOf([callOf(PROBE, 0, { [key]: probes[type] })])
       const at = body?.indexOf(key) ?? -1
       if (body === undefined || at === -1) continue
       const text = mark(body.slice(at + key.length), PROBE)

@@ -1,4 +1,4 @@
-import type { Marker, MarkerPart } from "./syntax"
+import type { Marker, MarkerPart } from "../syntax"
 
 /**
  * A rendered text in which the names, ids and values that were put in are replaced by one character each, of the
@@ -130,10 +130,14 @@ export function textOfPiece({ of, from, to }: Piece): string {
   return of.text.slice(from, to)
 }
 
-/** How many characters at their ends two pieces share, without part of a marker. */
-export function sharedEnd(left: Piece, right: Piece): number {
+/**
+ * How many characters at their ends two pieces share, without part of a marker.
+ * @param keepsWords a marker right after a word counts as part of what the word is part of
+ */
+export function sharedEnd(left: Piece, right: Piece, keepsWords = true): number {
   const length = commonSuffixLength(textOfPiece(left), textOfPiece(right))
-  const cut = ({ of, from, to }: Piece): number => to - Math.min(to, of.cutAfter(to - length, from))
+  const cut = ({ of, from, to }: Piece): number =>
+    to - Math.min(to, keepsWords ? of.cutAfter(to - length, from) : of.after(to - length))
   return Math.min(length, cut(left), cut(right))
 }
 

@@ -1,6 +1,6 @@
-import type { TextMarkers } from "../reasoning/answer-text"
-import { GENERIC_SYNTAX, knownSyntax, tellsOfHermes } from "./known"
-import { type LearnOptions, learnToolSyntax } from "./learn"
+import type { TextMarkers } from "../../reasoning/answer-text"
+import { GENERIC_SYNTAX, knownSyntax, tellsOfHermes } from "../known"
+import { type LearnOptions, learnToolSyntax } from "./tool-syntax"
 import { isProven } from "./prove"
 import {
   afterUser,
@@ -14,7 +14,7 @@ import {
   textArguments,
   USER_PROBE,
 } from "./probes"
-import { type Marker, markerText, type ToolSyntax } from "./syntax"
+import { type Marker, markerText, type ToolSyntax } from "../syntax"
 
 /** How tools are shown to a model, and how it calls them. */
 export interface LearnedTools {
@@ -56,7 +56,7 @@ function syntaxOf(options: LearnToolsOptions, listsTools: boolean): ToolSyntax {
   const preferred = knownSyntax(source, true)
   if (preferred !== undefined) return preferred
   const learned = learnToolSyntax(options)
-  if (learned !== undefined && isProven(learned, options)) return learned
+  if (learned !== undefined && isProven(learned, options.render)) return learned
   const known = knownSyntax(source, false)
   if (known !== undefined) return known
   return listsTools && tellsOfHermes(source) ? { ...GENERIC_SYNTAX, origin: "known" } : GENERIC_SYNTAX

@@ -1,5 +1,5 @@
-import type { ChatMessage, ToolCall } from "../../domain/chat"
-import type { Tool } from "../../domain/tools"
+import type { ChatMessage, ToolCall } from "../../../domain/chat"
+import type { Tool } from "../../../domain/tools"
 
 export interface ProbeOptions {
   /** The form in which the arguments of calls are given; absent: what the template was found to want. */
