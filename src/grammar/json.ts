@@ -71,7 +71,7 @@ export function jsonNotation(rules: Rules, dialect: Dialect = JSON_ITSELF): Nota
       character,
       write: inJsonString,
       quoted,
-      text: (value) => JSON.stringify(value),
+      content: (value) => JSON.stringify(value).slice(1, -1),
     },
     literal: (value) => dialect.literal(value),
     typed: (_, value) => value,

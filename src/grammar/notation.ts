@@ -1,5 +1,6 @@
 import { type Characters, charactersIn } from "./characters"
-import { anyOf, type GrammarNode, sequence } from "./node"
+import { anyOf, type GrammarNode, sequence, terminal } from "./node"
+import { oneOfTexts } from "./trie"
 
 /** The types of JSON values. */
 export type JsonType = "string" | "number" | "boolean" | "null" | "object" | "array"
@@ -56,8 +57,8 @@ export interface StringNotation {
   /** One character of the set; each has one spelling. */
   write(set: Characters): GrammarNode
   quoted(content: GrammarNode): GrammarNode
-  /** The whole text of a string with this value. */
-  text(value: string): string
+  /** The content of a string with this value. */
+  content(value: string): string
 }
 
 /** Exactly this value, with space where the notation allows it. */
@@ -73,20 +74,32 @@ export function exactly(value: unknown, notation: Notation): GrammarNode {
     )
     return notation.typed("object", enclosed(notation.objects, members, space))
   }
-  return scalar(value, notation)
+  return oneOfScalars([value], notation)
 }
 
-function scalar(value: unknown, notation: Notation): GrammarNode {
-  const node: GrammarNode = { type: "text", text: scalarText(value, notation) }
-  return notation.typed(typeOfScalar(value), node.text === "" ? sequence() : node)
+/** One of these values, none of which has parts. */
+export function oneOfScalars(values: readonly unknown[], notation: Notation): GrammarNode {
+  const { strings } = notation
+  const texts = new Map<JsonType, string[]>()
+  for (const value of values) {
+    const type = typeOfScalar(value)
+    const text = typeof value === "string" ? strings.content(value) : notation.literal(asLiteral(value))
+    const known = texts.get(type)
+    if (known === undefined) texts.set(type, [text])
+    else known.push(text)
+  }
+  return anyOf(
+    ...[...texts].map(([type, each]) =>
+      notation.typed(type, type === "string" ? strings.quoted(oneOfTexts(each)) : oneOfTexts(each)),
+    ),
+  )
 }
 
-export function scalarText(value: unknown, notation: Notation): string {
-  if (typeof value === "string") return notation.strings.text(value)
-  return notation.literal(typeof value === "number" || typeof value === "boolean" ? value : null)
+function asLiteral(value: unknown): number | boolean | null {
+  return typeof value === "number" || typeof value === "boolean" ? value : null
 }
 
-export function typeOfScalar(value: unknown): JsonType {
+function typeOfScalar(value: unknown): JsonType {
   if (typeof value === "string") return "string"
   if (typeof value === "number") return "number"
   return typeof value === "boolean" ? "boolean" : "null"
@@ -101,14 +114,8 @@ function enclosed(
   return sequence(open, space, ...list, ...(list.length === 0 ? [] : [space]), close)
 }
 
-export const BOOLEANS = [true, false] as const
-
 export function booleans(notation: Notation): GrammarNode {
-  return anyOf(...BOOLEANS.map((value) => scalarNode(notation.literal(value))))
-}
-
-function scalarNode(value: string): GrammarNode {
-  return { type: "text", text: value }
+  return anyOf(...[true, false].map((value) => terminal(notation.literal(value))))
 }
 
 /** Names of functions and arguments where they stand without quotes. */

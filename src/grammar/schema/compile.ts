@@ -1,10 +1,9 @@
 import { GRAMMAR_DEPTH, MOST_SCHEMA_PARTS } from "../../limits"
 import { jsonNotation } from "../json"
 import { anyOf, IMPOSSIBLE, isImpossible, type GrammarNode, terminal } from "../node"
-import { booleans, exactly, type JsonType, type Notation, scalarText, typeOfScalar } from "../notation"
+import { booleans, exactly, type JsonType, type Notation, oneOfScalars } from "../notation"
 import { type Grammar } from "../print"
 import { Rules } from "../rules"
-import { oneOfTexts } from "../trie"
 import { arrayNode } from "./arrays"
 import { areDisjoint } from "./disjoint"
 import { asSchema, at, resolveReference, type Schema, schemaList, type SchemaObject, wrong } from "./document"
@@ -238,19 +237,10 @@ class SchemaCompiler implements SchemaScope {
       (value) => (only === undefined || Bun.deepEquals(value, only, true)) && accepts(rest, value, path),
     )
     const { notation } = this
-    const texts = new Map<JsonType, string[]>()
-    const nodes: GrammarNode[] = []
-    for (const value of values) {
-      if (typeof value === "object" && value !== null) nodes.push(exactly(value, notation))
-      else {
-        const type = typeOfScalar(value)
-        const known = texts.get(type)
-        if (known === undefined) texts.set(type, [scalarText(value, notation)])
-        else known.push(scalarText(value, notation))
-      }
-    }
-    const scalars = [...texts].map(([type, each]) => notation.typed(type, oneOfTexts(each)))
-    return anyOf(...scalars, ...nodes)
+    const isScalar = (value: unknown): boolean => typeof value !== "object" || value === null
+    const scalars = values.filter(isScalar)
+    const others = values.filter((value) => !isScalar(value)).map((value) => exactly(value, notation))
+    return anyOf(...(scalars.length === 0 ? [] : [oneOfScalars(scalars, notation)]), ...others)
   }
 }
 
