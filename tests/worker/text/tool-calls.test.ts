@@ -97,9 +97,10 @@ describe.each(["hermes", "mistral", "tagged"])("calls that are forced, in the st
         const tools = randomTools(seed)
         const [first] = tools
         const choices: readonly Partial<ToolUse>[] = [
+          { isParallel: false },
+          { callable: [first?.name ?? ""], isParallel: false },
           {},
           { isParallel: false },
-          { callable: [first?.name ?? ""] },
           { choice: "auto" },
         ]
         return {
@@ -107,7 +108,7 @@ describe.each(["hermes", "mistral", "tagged"])("calls that are forced, in the st
           sampling: { temperature: seed % 2 === 0 ? 0 : 1.3, seed },
         }
       })
-      const runs = await worker.runAll(cases.map(({ tools, sampling }) => asking(tools, { sampling })))
+      const runs = await worker.runAll(cases.map(({ tools, sampling }) => asking(tools, { sampling, maxTokens: 250 })))
       runs.forEach((run, index) => (calls += checkCalls(run, cases[index]!.tools)))
     }
     expect(calls).toBeGreaterThan(20)

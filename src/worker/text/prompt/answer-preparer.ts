@@ -1,7 +1,7 @@
 import type { ChatRequest, GenerationRequest } from "../../../domain/chat"
 import type { ToolUse } from "../../../domain/tools"
 import type { AnswerForm, ReasoningForm } from "../../../prompt/answer-form"
-import type { ToolSyntax } from "../../../prompt/tools/syntax"
+import { type ToolSyntax, triggersOf } from "../../../prompt/tools/syntax"
 import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedAnswer, PreparedCalls, PreparedReasoning } from "./prepared"
 
@@ -39,7 +39,7 @@ export class AnswerPreparer {
   #constraint(request: ChatRequest, form: AnswerForm): CompiledConstraint | undefined {
     const { output } = request
     const use = offered(request)
-    if (use !== undefined && form.tools !== undefined)
+    if (use !== undefined && form.tools !== undefined && canBegin(form.tools))
       return this.#constraints.compileCalls({ syntax: form.tools, use, output })
     return output && this.#constraints.compile(output, form.text)
   }
@@ -93,4 +93,9 @@ export class AnswerPreparer {
 /** The tools that an answer may call. */
 function offered({ tools }: ChatRequest): ToolUse | undefined {
   return tools?.choice === "none" ? undefined : tools
+}
+
+/** A call that nothing begins would be read in any text. */
+function canBegin(syntax: ToolSyntax): boolean {
+  return syntax.isOpened === true || triggersOf(syntax).length > 0
 }

@@ -90,15 +90,27 @@ export class ConstraintCompiler {
   }
 
   #writeCalls({ syntax, use, output }: CallConstraint): Written {
-    const controls = this.controls.in(syntax)
-    const grammar = toolGrammar(syntax, use, controls)
-    if (use.choice === "required") return { grammar, warnings: [] }
+    const options = { syntax, use, controlTokens: this.controls.in(syntax) }
+    if (use.choice === "required") return toolGrammar(options)
     if (output !== undefined) {
+      const calls = toolGrammar(options)
       const said = this.#write(output, syntax.text)
-      return { grammar: eitherGrammar(grammar, said.grammar), warnings: said.warnings }
+      return {
+        grammar: eitherGrammar(calls.grammar, said.grammar),
+        warnings: [...calls.warnings, ...said.warnings],
+      }
     }
-    const triggers = triggersOf(syntax).map((text) => this.#triggerOf(text))
-    return { grammar, warnings: [], triggers }
+    const triggers = triggersOf(syntax)
+    // Without any, the answer itself is the section, in which text has markers too.
+    if (triggers.length === 0) return toolGrammar({ ...options, allowsText: true })
+    const begun = triggers.map((after) => ({ after, ...toolGrammar({ ...options, after }) }))
+    return {
+      grammar: begun
+        .map(({ after, grammar }) => surrounded(this.#nodeOf(after), grammar, NOTHING))
+        .reduce(eitherGrammar),
+      warnings: [...new Set(begun.flatMap(({ warnings }) => warnings))],
+      triggers: triggers.map((text) => this.#triggerOf(text)),
+    }
   }
 
   #triggerOf(text: string): NonNullable<PreparedConstraint["triggers"]>[number] {
