@@ -310,6 +310,10 @@ export const FAMILIES: readonly Family[] = [
     ),
     examples: [
       {
+        text: '<|open|>tools<|sep|><|open|>call tool="weather" index="1"<|sep|><|open|>argument key="city" type="string"<|sep|>Oslo<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>',
+        calls: [["weather", { city: "Oslo" }]],
+      },
+      {
         text: '<|open|>response<|sep|>Hm.<|close|>response<|sep|><|open|>tools<|sep|><|open|>call tool="weather" index="1"<|sep|><|open|>argument key="city" type="string"<|sep|>3<|close|>argument<|sep|><|open|>argument key="days" type="number"<|sep|>3<|close|>argument<|sep|><|close|>call<|sep|><|open|>call tool="weather_map" index="2"<|sep|><|open|>argument key="area" type="object"<|sep|>{"north":1}<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>',
         content: "Hm.",
         calls: [
@@ -360,6 +364,10 @@ export const FAMILIES: readonly Family[] = [
     }),
     examples: [
       {
+        text: '<｜DSML｜function_calls>\n<｜DSML｜invoke name="weather">\n<｜DSML｜parameter name="city" string="true">Oslo</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>',
+        calls: [["weather", { city: "Oslo" }]],
+      },
+      {
         text: 'I see.\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name="weather">\n<｜DSML｜parameter name="city" string="true">Os"lo</｜DSML｜parameter>\n<｜DSML｜parameter name="days" string="false">3</｜DSML｜parameter>\n<｜DSML｜parameter name="metric" string="false">true</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name="now">\n</｜DSML｜invoke>\n</｜DSML｜function_calls>',
         content: "I see.",
         calls: [
@@ -384,6 +392,10 @@ export const FAMILIES: readonly Family[] = [
       }),
     }),
     examples: [
+      {
+        text: "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>",
+        calls: [["weather", { city: "Oslo", days: 3 }]],
+      },
       {
         text: "<tool_call>\n<function=weather>\n<parameter=city>\n Os\nlo </parameter\n\n</parameter>\n<parameter=days>\n3\n</parameter>\n<parameter=metric>\nTrue\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=now>\n</function>\n</tool_call>",
         calls: [
@@ -521,6 +533,10 @@ export const FAMILIES: readonly Family[] = [
     }),
     examples: [
       {
+        text: '<|tool_call>call:weather{city:<|"|>Oslo<|"|>,days:3}<tool_call|>',
+        calls: [["weather", { city: "Oslo", days: 3 }]],
+      },
+      {
         text: '<|tool_call>call:weather{city:<|"|>Os"l}o<|"|>,days:3,metric:true}<tool_call|><|tool_call>call:weather_map{area:{label:<|"|>a b<|"|>,north:59.5},tags:[<|"|>x<|"|>,<|"|>y<|"|>],note:null}<tool_call|><|tool_call>call:now{}<tool_call|>',
         calls: [
           ["weather", { ...OSLO, city: 'Os"l}o' }],
@@ -546,6 +562,13 @@ export const FAMILIES: readonly Family[] = [
       }),
     }),
     examples: [
+      {
+        text: `<|tool_call_start|>[weather(city='Oslo', days=3, metric=True), now()]<|tool_call_end|>`,
+        calls: [
+          ["weather", OSLO],
+          ["now", {}],
+        ],
+      },
       {
         text: `<|tool_call_start|>[weather(city="O's)lo", days=3, metric=True), weather_map(area={'north': 59.5, 'label': 'a b'}, tags=['x', "y"], note=None), now()]<|tool_call_end|>`,
         calls: [
@@ -638,6 +661,13 @@ export const FAMILIES: readonly Family[] = [
     }),
     examples: [
       {
+        text: '<function name="weather"><param name="city"><![CDATA[a </param> b]]></param><param name="days">3</param></function>\n<function name="weather"><param name="city">Oslo</param></function>',
+        calls: [
+          ["weather", { city: "a </param> b", days: 3 }],
+          ["weather", { city: "Oslo" }],
+        ],
+      },
+      {
         text: '<function name="weather"><param name="city"><![CDATA[a </param> b]]></param><param name="days">3</param></function>\n<function name="weather"><param name="city"><!b</param></function>',
         calls: [
           ["weather", { city: "a </param> b", days: 3 }],
@@ -655,6 +685,10 @@ export const FAMILIES: readonly Family[] = [
       arguments: { type: "json-text" },
     }),
     examples: [
+      {
+        text: '<call>{"function": "weather", "arguments": "{\\"city\\": \\"Os\\\\\\"lo\\"}"}</call>',
+        calls: [["weather", { city: 'Os"lo' }]],
+      },
       {
         text: '<call>{"function": "weather", "arguments": "{\\"city\\": \\"Os\\\\\\"lo \\ud83d\\ude00\\", \\"days\\": 3}"}</call><call>{"function": "now", "arguments": "{}"}</call>',
         calls: [
