@@ -20,6 +20,7 @@ export interface LearningOptions {
 export class LearnedTemplate {
   readonly #options: LearningOptions
   readonly #controls: readonly string[]
+  /** `null`: learned that there is none. */
   #thinking: LearnedMarkers | null | undefined
   #text: TextMarkers | null | undefined
   #switches: ThinkingSwitches | undefined
@@ -33,8 +34,10 @@ export class LearnedTemplate {
 
   /** The markers around what the model thinks; `undefined` if it does not. */
   get thinking(): LearnedMarkers | undefined {
-    const { source, render } = this.#options
-    this.#thinking ??= learnThinking(source, render, this.#controls) ?? null
+    if (this.#thinking === undefined) {
+      const { source, render } = this.#options
+      this.#thinking = learnThinking(source, render, this.#controls) ?? null
+    }
     return this.#thinking ?? undefined
   }
 

@@ -165,7 +165,11 @@ class CompiledTemplate implements ChatTemplate {
       request,
       caps: needsObject ? { ...this.#caps, toolArguments: "object" } : this.#caps,
       ...(learned !== undefined && { tools: learned }),
-      offer: learned?.listsTools === false ? "in the system prompt" : "as given",
+      // A convention that the template does not know must be explained.
+      offer:
+        learned?.listsTools === true && learned.syntax.origin !== "generic"
+          ? "as given"
+          : "in the system prompt",
       variables: reasoning === undefined ? {} : reasoningVariables(reasoning, this.#learned.switches),
     }
   }

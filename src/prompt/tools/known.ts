@@ -46,6 +46,7 @@ const KNOWN: readonly KnownSyntax[] = [
       ],
       isParallel: false,
       text: { start: "<|channel|>final<|message|>", end: "" },
+      dropped: ["<|start|>assistant", "<|channel|>commentary<|message|>", "<|end|>"],
     },
   },
   {
