@@ -108,7 +108,9 @@ describe.each(["hermes", "mistral", "tagged"])("calls that are forced, in the st
           sampling: { temperature: seed % 2 === 0 ? 0 : 1.3, seed },
         }
       })
-      const runs = await worker.runAll(cases.map(({ tools, sampling }) => asking(tools, { sampling, maxTokens: 250 })))
+      const runs = await worker.runAll(
+        cases.map(({ tools, sampling }) => asking(tools, { sampling, maxTokens: 250 })),
+      )
       runs.forEach((run, index) => (calls += checkCalls(run, cases[index]!.tools)))
     }
     expect(calls).toBeGreaterThan(20)
