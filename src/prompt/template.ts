@@ -1,4 +1,4 @@
-import type { ChatRequest } from "../domain/chat"
+import type { ChatRequest, ReasoningOptions } from "../domain/chat"
 import { TemplateFailed } from "../errors/engine"
 import { InvalidRequest, Unsupported } from "../errors/request"
 import { chooseFallback } from "./fallback-templates"
@@ -28,7 +28,7 @@ export interface ChatTemplateOptions {
 
 export type RenderRequest = Pick<
   ChatRequest,
-  "messages" | "templateArguments" | "addGenerationPrompt" | "continueFinalMessage"
+  "messages" | "templateArguments" | "reasoning" | "addGenerationPrompt" | "continueFinalMessage"
 >
 
 export interface RenderedChat {
@@ -181,6 +181,15 @@ function toolVariables({ tools }: TemplateCaps): [string, unknown][] {
   }
 }
 
+/** Most templates that can skip thinking check enable_thinking, the others the effort itself. */
+function reasoningVariables({ effort, isEnabled }: ReasoningOptions = {}): Readonly<Record<string, unknown>> {
+  const level = effort ?? (isEnabled === false ? "none" : undefined)
+  return {
+    ...(level !== undefined && { reasoning_effort: level }),
+    ...(isEnabled !== undefined && { enable_thinking: isEnabled }),
+  }
+}
+
 function escapeRequest(
   request: RenderRequest,
   caps: TemplateCaps,
@@ -197,9 +206,8 @@ function escapeRequest(
       value: (value) => escaper.escapeWithKeys(value),
     }),
   )
-  const hiddenArguments = Object.entries(request.templateArguments).map(
-    ([name, value]) => [name, escaper.escape(value)] as const,
-  )
+  const given = { ...reasoningVariables(request.reasoning), ...request.templateArguments }
+  const hiddenArguments = Object.entries(given).map(([name, value]) => [name, escaper.escape(value)] as const)
   return {
     messages: request.continueFinalMessage ? markEnd(hidden, escaper) : hidden,
     templateArguments: Object.fromEntries(hiddenArguments),
