@@ -1,10 +1,8 @@
 import type { ReasoningOptions } from "../../domain/chat"
+import { EFFORTS } from "../../domain/effort"
 import { Unsupported } from "../../errors/request"
 import { NUMBERS, TEXTS } from "../../limits"
 import { defined, Fields } from "./fields"
-
-/** OpenAI's levels, and `max` of vLLM, SGLang and DeepSeek. What they do depends on the model's template. */
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const
 
 /** How a model thinks, and whether its answer reports that. */
 export interface ReasoningCall {
