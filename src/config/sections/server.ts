@@ -62,9 +62,9 @@ export const serverSettings = {
   ),
   reasoningField: setting(
     "server.reasoning_field",
-    oneOf(...REASONING_FIELDS),
+    { ...oneOf(...REASONING_FIELDS), placeholder: "NAME" },
     "reasoning_content",
-    "field of answers that has the model's thinking (default reasoning_content)",
+    "field of answers for thinking: reasoning_content (default), reasoning or both",
     LIVE,
   ),
   insecure: setting("server.insecure", toggle, false, "allow non-loopback without an API key"),
