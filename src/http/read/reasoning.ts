@@ -36,7 +36,8 @@ export function readReasoning(fields: Fields): ReasoningCall {
     readBudget(thinking, "budget_tokens"),
   ])
   const options = defined({
-    effort,
+    // Something stronger turned the thinking on.
+    effort: effort === "none" && isEnabled === true ? undefined : effort,
     isEnabled,
     budgetTokens: budgetTokens === -1 ? undefined : budgetTokens,
     isInline: readIsInline(fields) || undefined,
