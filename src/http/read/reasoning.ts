@@ -20,11 +20,12 @@ export interface ReasoningCall {
  */
 export function readReasoning(fields: Fields): ReasoningCall {
   const reasoning = new Fields(fields.object("reasoning") ?? {}, "reasoning.")
-  const thinking = new Fields(fields.object("thinking") ?? {}, "thinking.")
+  const switched = fields.unchecked("thinking")
+  const thinking = new Fields((typeof switched !== "boolean" && fields.object("thinking")) || {}, "thinking.")
   const effort = fields.choice("reasoning_effort", EFFORTS) ?? reasoning.choice("effort", EFFORTS)
   const isEnabled = first([
     readTemplateSwitch(fields),
-    readThinkingType(thinking),
+    typeof switched === "boolean" ? switched : readThinkingType(thinking),
     reasoning.boolean("enabled"),
     effort === "none" ? false : undefined,
   ])

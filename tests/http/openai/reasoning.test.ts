@@ -35,6 +35,7 @@ test("thinking is turned off and on under any of its names", () => {
     const given = [
       { reasoning: { enabled: isEnabled } },
       { thinking: { type: isEnabled ? "enabled" : "disabled" } },
+      { thinking: isEnabled },
       { chat_template_kwargs: { enable_thinking: isEnabled } },
     ]
     for (const fields of given) expect(reasoningOf(fields)).toEqual({ isEnabled })
