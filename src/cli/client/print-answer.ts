@@ -80,11 +80,11 @@ export async function printAnswer({
       } else if (event.type === "delta" && event.part === "text") {
         spinner.stop()
         thinking.end()
-        // A blank line follows the thinking already.
+        // Most models write a blank line after the thinking, which is no part of the answer.
         const isFirst = reasoning !== "" && text.trim() === ""
         text += event.text
         const safe = isTerminal ? terminalSafe(event.text) : event.text
-        const shown = isTerminal && isFirst ? safe.trimStart() : safe
+        const shown = isFirst ? safe.trimStart() : safe
         write(wrap === undefined ? shown : wrap.add(shown))
       }
     }

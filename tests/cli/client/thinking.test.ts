@@ -78,7 +78,7 @@ describe.each(["process", "server"] as const)("thinking of a model of a %s", (wh
   }
 
   test("is not in the output of a pipe", async () => {
-    expect((await answered({})).out).toBe("\n\nIt is 4.\n")
+    expect((await answered({})).out).toBe("It is 4.\n")
   })
 
   test("is shown on a terminal before the answer, in grey", async () => {
