@@ -96,10 +96,14 @@ export class WorkerUnresponsive extends XllmError {
 
 /** The model's chat template failed, or exceeded its time limit. */
 export class TemplateFailed extends XllmError {
-  constructor(reason: string) {
+  /** The template rejected the conversation in its own words, as opposed to what it cannot do. */
+  readonly isRefusal: boolean
+
+  constructor(reason: string, isRefusal = false) {
     super("template_failed", 400, `the model's chat template could not be applied: ${reason}`, {
       param: "messages",
     })
+    this.isRefusal = isRefusal
   }
 }
 

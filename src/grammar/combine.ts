@@ -1,15 +1,16 @@
-import { anyOf, type GrammarNode } from "./node"
+import { anyOf, type GrammarNode, sequence } from "./node"
 import type { Grammar } from "./print"
 
 /** The texts of either grammar. */
 export function eitherGrammar(one: Grammar, other: Grammar): Grammar {
-  return {
-    rules: new Map([
-      ["root", anyOf(reference("one-root"), reference("other-root"))],
-      ...renamed(one, "one"),
-      ...renamed(other, "other"),
-    ]),
-  }
+  const root = anyOf(reference("one-root"), reference("other-root"))
+  return { rules: new Map([["root", root], ...renamed(one, "one"), ...renamed(other, "other")]) }
+}
+
+/** The texts of a grammar between others. */
+export function surrounded(before: GrammarNode, grammar: Grammar, after: GrammarNode): Grammar {
+  const root = sequence(before, reference("inner-root"), after)
+  return { rules: new Map([["root", root], ...renamed(grammar, "inner")]) }
 }
 
 function reference(name: string): GrammarNode {
@@ -17,20 +18,19 @@ function reference(name: string): GrammarNode {
 }
 
 function renamed({ rules }: Grammar, prefix: string): [string, GrammarNode][] {
-  const change = (node: GrammarNode): GrammarNode =>
-    node.type === "rule" ? reference(`${prefix}-${node.name}`) : node
-  return [...rules].map(([name, node]) => [`${prefix}-${name}`, mapNode(node, change)])
+  return [...rules].map(([name, node]) => [`${prefix}-${name}`, withPrefix(node, prefix)])
 }
 
-/** Changes the innermost nodes of an expression. */
-export function mapNode(node: GrammarNode, change: (node: GrammarNode) => GrammarNode): GrammarNode {
+function withPrefix(node: GrammarNode, prefix: string): GrammarNode {
   switch (node.type) {
+    case "rule":
+      return reference(`${prefix}-${node.name}`)
     case "sequence":
     case "any-of":
-      return { ...node, nodes: node.nodes.map((each) => mapNode(each, change)) }
+      return { ...node, nodes: node.nodes.map((each) => withPrefix(each, prefix)) }
     case "repeat":
-      return { ...node, node: mapNode(node.node, change) }
+      return { ...node, node: withPrefix(node.node, prefix) }
     default:
-      return change(node)
+      return node
   }
 }

@@ -1,4 +1,4 @@
-import type { JsonType } from "./json-type"
+import type { JsonType } from "../../grammar/notation"
 
 /** A part of what surrounds names, arguments and values. */
 export type MarkerPart =
@@ -28,6 +28,8 @@ export interface ToolSyntax {
   readonly idForm: IdForm
   /** Markers around the text of an answer, where it has any: no part of the text. */
   readonly text?: { readonly start: string; readonly end: string }
+  /** Other markers that are no part of the text (the headers of channels). */
+  readonly dropped?: readonly string[]
   /**
    * The prompt has begun the section already (Functionary v3.2): an answer that does not begin with `text.start` begins
    * with a call. After text, `text.end` begins the section.

@@ -39,7 +39,7 @@ export class Sequence implements Runnable, CacheablePrompt {
   constructor(request: RunningRequest, choice: number) {
     this.request = request
     this.choice = choice
-    this.#answer = answerOutputOf(request.prepared)
+    this.#answer = answerOutputOf(request.prepared, request.tools)
     this.#untold = request.prepared.reportsTokens ? [] : undefined
   }
 

@@ -122,6 +122,7 @@ class PartCollector implements PartWriter {
   #logprobs: readonly TokenLogprob[] = []
   /** Of the current call. */
   #arguments: string[] = []
+  #isCallOver = false
   /** Number of calls that have ended with complete arguments. */
   calls = 0
 
@@ -133,6 +134,7 @@ class PartCollector implements PartWriter {
   }
 
   start(part: PartStart): void {
+    this.#endCall()
     this.#part = part.part
     this.#events.push({ type: "part-start", ...part })
   }
@@ -151,10 +153,22 @@ class PartCollector implements PartWriter {
     this.#logprobs = []
   }
 
+  /** The end of a call is reported with what follows it: until then the call takes the tokens of its end marker. */
   end(): void {
-    this.#events.push({ type: "part-end", part: this.#part ?? "text" })
-    if (this.#part === "tool-call" && isObject(this.#arguments.join(""))) this.calls++
+    if (this.#part === "tool-call") this.#isCallOver = true
+    else this.#endPart()
+  }
+
+  #endCall(): void {
+    if (!this.#isCallOver) return
+    this.#isCallOver = false
+    if (isObject(this.#arguments.join(""))) this.calls++
     this.#arguments = []
+    this.#endPart()
+  }
+
+  #endPart(): void {
+    this.#events.push({ type: "part-end", part: this.#part ?? "text" })
     this.#part = undefined
   }
 
@@ -167,13 +181,19 @@ class PartCollector implements PartWriter {
   /** The last events. Tokens that are not reported yet get a delta in the last part, or in one of their own. */
   finish(needsDelta: boolean): readonly PartEvent[] {
     const isMissing = needsDelta && !this.#events.some(({ type }) => type === "delta")
-    if (!isMissing && this.#logprobs.length === 0) return this.take()
+    const isLeft = isMissing || this.#logprobs.length > 0
+    if (isLeft && this.#isCallOver) this.text("")
+    else if (isLeft) this.#addDelta()
+    this.#endCall()
+    return this.take()
+  }
+
+  #addDelta(): void {
     const last = this.#events.pop()
     if (last === undefined) this.start({ part: "text" })
     else this.#part = last.part
     this.text("")
-    this.end()
-    return this.take()
+    this.#endPart()
   }
 }
 

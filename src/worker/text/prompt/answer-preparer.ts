@@ -1,10 +1,9 @@
 import type { ChatRequest, GenerationRequest } from "../../../domain/chat"
-import type { Vocabulary } from "../../../llama/vocabulary"
+import type { ToolUse } from "../../../domain/tools"
 import type { AnswerForm, ReasoningForm } from "../../../prompt/answer-form"
 import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
-import { ControlTexts } from "./control-texts"
-import type { PreparedAnswer, PreparedReasoning } from "./prepared"
+import type { PreparedAnswer, PreparedCalls, PreparedReasoning } from "./prepared"
 
 /** How an answer is read, and what it may be. */
 export interface AnswerPlan {
@@ -16,66 +15,82 @@ export interface AnswerPlan {
 
 /** Prepares the reading of answers with thinking and calls. */
 export class AnswerPreparer {
-  readonly #vocabulary: Vocabulary
   readonly #constraints: ConstraintCompiler
-  #controls: ControlTexts | undefined
+  /** Learned syntaxes are few, and kept by their templates. */
+  readonly #controls = new WeakMap<ToolSyntax, PreparedCalls["controls"]>()
 
-  constructor(vocabulary: Vocabulary, constraints: ConstraintCompiler) {
-    this.#vocabulary = vocabulary
+  constructor(constraints: ConstraintCompiler) {
     this.#constraints = constraints
   }
 
   /** `form`: of the rendered chat; absent for completions. @throws InvalidRequest */
   plan(request: GenerationRequest, form: AnswerForm | undefined): AnswerPlan {
     const { output } = request
-    const tools = request.kind === "chat" && request.tools?.choice !== "none" ? request.tools : undefined
-    const syntax = tools === undefined ? undefined : form?.tools
-    const constraint =
-      tools !== undefined && syntax !== undefined
-        ? this.#constraints.compileCalls({ syntax, use: tools, output }, this.#resolver)
-        : output && this.#constraints.compile(output)
-    const reasoning =
-      request.kind === "chat" && form?.reasoning !== undefined
-        ? this.#reasoning(request, form.reasoning)
-        : undefined
-    const answer = {
-      ...(reasoning !== undefined && { reasoning }),
-      ...(syntax !== undefined && { tools: { syntax, controls: this.#resolver.in(textsOf(syntax)) } }),
-    }
+    if (request.kind !== "chat" || form === undefined)
+      return output === undefined ? {} : { constraint: this.#constraints.compile(output) }
+    const answer = this.#answer(request, form)
+    const constraint = this.#constraint(request, form)
     return {
       ...(Object.keys(answer).length > 0 && { answer }),
       ...(constraint !== undefined && { constraint }),
     }
   }
 
+  #constraint(request: ChatRequest, form: AnswerForm): CompiledConstraint | undefined {
+    const { output } = request
+    const use = offered(request)
+    if (use !== undefined && form.tools !== undefined)
+      return this.#constraints.compileCalls({ syntax: form.tools, use, output })
+    return output && this.#constraints.compile(output, form.text)
+  }
+
+  #answer(request: ChatRequest, { reasoning, tools, text }: AnswerForm): PreparedAnswer {
+    const { controls } = this.#constraints
+    const use = offered(request)
+    const hasCalls = use !== undefined && tools !== undefined
+    return {
+      ...(reasoning !== undefined && { reasoning: this.#reasoning(request, reasoning) }),
+      ...(hasCalls && { calls: this.#calls(request, use, tools) }),
+      ...(!hasCalls &&
+        text !== undefined && {
+          text: { start: controls.resolve(text.start), end: controls.resolve(text.end) },
+        }),
+    }
+  }
+
+  #calls({ messages }: ChatRequest, use: ToolUse, syntax: ToolSyntax): PreparedCalls {
+    const controls = this.#controls.get(syntax) ?? this.#constraints.controls.in(syntax)
+    this.#controls.set(syntax, controls)
+    const callable = use.tools.filter(({ name }) => use.callable?.includes(name) ?? true)
+    return {
+      syntax,
+      controls,
+      tools: JSON.stringify(callable),
+      earlierIds: messages.flatMap(({ toolCalls = [] }) => toolCalls.map(({ id }) => id)),
+    }
+  }
+
   #reasoning({ reasoning, templateArguments }: ChatRequest, form: ReasoningForm): PreparedReasoning {
+    const { controls } = this.#constraints
     const isOff =
       reasoning?.isEnabled === false ||
       reasoning?.effort === "none" ||
       templateArguments["enable_thinking"] === false
+    // Some templates open the thinking whatever they are told, and some models begin it themselves.
+    const budget = isOff ? 0 : reasoning?.budgetTokens
     return {
-      start: this.#resolver.resolve(form.start),
-      end: this.#resolver.resolve(form.end),
+      start: controls.resolve(form.start),
+      end: controls.resolve(form.end),
       names: { start: form.start, end: form.end },
       isOpen: form.isOpen,
       mayBegin: !isOff,
       isInline: reasoning?.isInline ?? false,
-      ...(reasoning?.budgetTokens !== undefined && { budget: reasoning.budgetTokens }),
+      ...(budget !== undefined && { budget }),
     }
-  }
-
-  get #resolver(): ControlTexts {
-    return (this.#controls ??= new ControlTexts(this.#vocabulary))
   }
 }
 
-/** All literal texts of a syntax's markers. */
-function textsOf(syntax: ToolSyntax): readonly string[] {
-  const texts: string[] = []
-  const collect = (value: unknown): void => {
-    if (typeof value === "string") texts.push(value)
-    else if (typeof value === "object" && value !== null) Object.values(value).forEach(collect)
-  }
-  collect(syntax)
-  return texts
+/** The tools that an answer may call. */
+function offered({ tools }: ChatRequest): ToolUse | undefined {
+  return tools?.choice === "none" ? undefined : tools
 }

@@ -2,7 +2,8 @@ import type { OutputConstraint } from "../../../domain/chat"
 import type { ToolUse } from "../../../domain/tools"
 import { InvalidRequest } from "../../../errors/request"
 import { parseGbnf } from "../../../grammar/gbnf/parse"
-import { characters } from "../../../grammar/node"
+import { eitherGrammar, surrounded } from "../../../grammar/combine"
+import { characters, type GrammarNode, NOTHING, optional, sequence, terminal } from "../../../grammar/node"
 import { type Grammar, toGbnf } from "../../../grammar/print"
 import { parseRegex, RegexError } from "../../../grammar/regex/parse"
 import { matched } from "../../../grammar/regex/to-node"
@@ -12,8 +13,12 @@ import { compileSchema, type Unenforced } from "../../../grammar/schema/compile"
 import { NativeGrammar } from "../../../llama/grammar"
 import type { Library } from "../../../llama/library"
 import type { Vocabulary } from "../../../llama/vocabulary"
-import type { ToolSyntax } from "../../../prompt/tools/syntax"
-import type { ControlTexts } from "./control-texts"
+import type { TextMarkers } from "../../../prompt/reasoning/answer-text"
+import { type ToolSyntax, triggersOf } from "../../../prompt/tools/syntax"
+import { toolGrammar } from "../../../prompt/tools/tool-grammar"
+import { bytePattern } from "../markers"
+import { TokenPieces } from "../sampling/token-pieces"
+import { ControlTexts } from "./control-texts"
 import type { PreparedConstraint } from "./prepared"
 
 /** Compiled grammars that are kept: clients send the same schema again and again. */
@@ -56,23 +61,60 @@ export class ConstraintCompiler {
     { readonly native: NativeGrammar; readonly constraint: CompiledConstraint }
   >()
 
+  readonly #pieces: TokenPieces
+  /** The names of the vocabulary's control tokens. */
+  readonly controls: ControlTexts
+
   constructor(library: Library, vocabulary: Vocabulary) {
     this.#library = library
     this.#vocabulary = vocabulary
+    this.#pieces = new TokenPieces(vocabulary)
+    this.controls = new ControlTexts(vocabulary)
   }
 
-  /** @throws InvalidRequest */
-  compile(output: OutputConstraint): CompiledConstraint {
-    return this.#remembered(output, fieldOf(output), () => write(output))
+  /** `text`: markers around the answer. @throws InvalidRequest */
+  compile(output: OutputConstraint, text?: TextMarkers): CompiledConstraint {
+    return this.#remembered({ output, text }, fieldOf(output), () => this.#write(output, text))
   }
 
   /** The grammar of an answer with calls. @throws InvalidRequest */
-  compileCalls(calls: CallConstraint, controls: ControlTexts): CompiledConstraint {
-    return this.#remembered(calls, "tools", () => this.#writeCalls(calls, controls))
+  compileCalls(calls: CallConstraint): CompiledConstraint {
+    return this.#remembered(calls, "tools", () => this.#writeCalls(calls))
   }
 
-  #writeCalls(_calls: CallConstraint, _controls: ControlTexts): Written {
-    throw new Error("not yet")
+  #write(output: OutputConstraint, text: TextMarkers | undefined): Written {
+    const written = write(output)
+    if (text === undefined) return written
+    const [before, after] = [this.#nodeOf(text.start), this.#nodeOf(text.end)]
+    return { ...written, grammar: surrounded(before, written.grammar, optional(after)) }
+  }
+
+  #writeCalls({ syntax, use, output }: CallConstraint): Written {
+    const controls = this.controls.in(syntax)
+    const grammar = toolGrammar(syntax, use, controls)
+    if (use.choice === "required") return { grammar, warnings: [] }
+    if (output !== undefined) {
+      const said = this.#write(output, syntax.text)
+      return { grammar: eitherGrammar(grammar, said.grammar), warnings: said.warnings }
+    }
+    const triggers = triggersOf(syntax).map((text) => this.#triggerOf(text))
+    return { grammar, warnings: [], triggers }
+  }
+
+  #triggerOf(text: string): NonNullable<PreparedConstraint["triggers"]>[number] {
+    const marker = this.controls.resolve(text)
+    return { marker, tokens: this.#pieces.tokensOf(bytePattern(marker).units) ?? [] }
+  }
+
+  /** A marker in a grammar, without tokens that end an answer: they are not seen in one. */
+  #nodeOf(marker: string): GrammarNode {
+    const parts = this.controls.resolve(marker)
+    return sequence(
+      ...parts.map((part): GrammarNode => {
+        if (typeof part === "string") return terminal(part)
+        return this.#vocabulary.endsGeneration(part) ? NOTHING : { type: "token", id: part }
+      }),
+    )
   }
 
   /** `key`: equal for equal grammars; `field`: of the request. */

@@ -1,5 +1,6 @@
 import type { SamplingParameters } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
+import type { ControlToken } from "../../../prompt/tools/control-tokens"
 import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import type { ResolvedMarker } from "../markers"
 import type { StopText } from "../output/stop"
@@ -53,14 +54,23 @@ export interface PreparedReasoning {
   readonly budget?: number
 }
 
+/** The calls that an answer may have, as far as its reader needs them. */
+export interface PreparedCalls {
+  readonly syntax: ToolSyntax
+  /** In the markers of the syntax. */
+  readonly controls: readonly ControlToken[]
+  /** The tools that may be called, as JSON. */
+  readonly tools: string
+  /** Of the conversation's earlier calls. */
+  readonly earlierIds: readonly string[]
+}
+
 /** How an answer is divided into parts; without these it is one text. */
 export interface PreparedAnswer {
   readonly reasoning?: PreparedReasoning
-  readonly tools?: {
-    readonly syntax: ToolSyntax
-    /** The control tokens of its markers. */
-    readonly controls: readonly (readonly [text: string, token: number])[]
-  }
+  readonly calls?: PreparedCalls
+  /** Markers around the text, which are no part of it; only without calls. */
+  readonly text?: { readonly start: ResolvedMarker; readonly end: ResolvedMarker }
 }
 
 /** A request ready for the decode thread: all slow work is done, and large fields are typed arrays. */

@@ -41,6 +41,7 @@ export class PromptBuilder {
       bosToken: this.#text(vocabulary.bos),
       eosToken: this.#text(vocabulary.eos),
       specialTokens: vocabulary.specialTokens(),
+      endTokens: vocabulary.endTokens().map((token) => this.#text(token)),
       ...(setup.architecture !== undefined && { architecture: setup.architecture }),
     })
   }

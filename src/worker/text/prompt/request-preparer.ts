@@ -48,7 +48,7 @@ export class RequestPreparer {
 
   constructor(parts: PreparerParts) {
     this.#parts = parts
-    this.#answers = new AnswerPreparer(parts.vocabulary, parts.constraints)
+    this.#answers = new AnswerPreparer(parts.constraints)
   }
 
   /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
@@ -109,7 +109,7 @@ export class RequestPreparer {
       prompt: text,
       tokens,
       ...(constraint !== undefined && { grammar: constraint.source }),
-      ...(answer?.tools !== undefined && { toolSyntax: { ...answer.tools.syntax } }),
+      ...(answer?.calls !== undefined && { toolSyntax: { ...answer.calls.syntax } }),
       ...(answer?.reasoning !== undefined && { reasoning: shownReasoning(answer.reasoning) }),
       parameters: {
         ...sampling,
@@ -131,7 +131,8 @@ export class RequestPreparer {
     { compiling, compiled, templated }: PreparationProgress,
   ): AnswerPlan & { readonly prompt: Prompt } {
     let plan: AnswerPlan = {}
-    const hasGrammar = request.output !== undefined || (request.kind === "chat" && request.tools !== undefined)
+    const hasGrammar =
+      request.output !== undefined || (request.kind === "chat" && request.tools !== undefined)
     const prompt = this.#parts.builder.build(request, (form) => {
       if (hasGrammar) compiling()
       plan = this.#answers.plan(request, form)

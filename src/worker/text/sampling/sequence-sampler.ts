@@ -21,6 +21,8 @@ export class SequenceSampler implements Disposable {
   /** Undefined for greedy sampling. */
   readonly #sampler: Sampler | undefined
   readonly #rule: TokenRule | undefined
+  /** Tokens that the request's biases exclude; only where there is a rule. */
+  readonly #banned: readonly number[]
 
   /** `rule`: taken over. `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
   constructor(
@@ -31,6 +33,9 @@ export class SequenceSampler implements Disposable {
     rule?: TokenRule,
   ) {
     this.#rule = rule
+    const { tokens, values } = parameters.bias
+    this.#banned =
+      rule === undefined ? [] : [...tokens].filter((_, place) => values[place] === Number.NEGATIVE_INFINITY)
     this.#parameters = parameters
     this.#penalties = Penalties.of(parameters, contextLength)
     this.#dry = Dry.of(parameters, new DryBreakers(parameters.breakers), contextLength)
@@ -53,7 +58,12 @@ export class SequenceSampler implements Disposable {
     for (const token of ruledOut) logits[token] = Number.NEGATIVE_INFINITY
     this.#penalties?.apply(logits, tokens)
     this.#dry?.apply(logits, tokens)
-    if (rule === undefined || banned === undefined) return this.#sample(context, index, logits)
+    if (rule === undefined || banned === undefined) {
+      const token = this.#sample(context, index, logits)
+      if (token === undefined)
+        throw new InvalidRequest("logit_bias leaves no token to choose from", "logit_bias")
+      return token
+    }
     return this.#sampleWithin(rule, banned, context, index, logits)
   }
 
@@ -69,7 +79,7 @@ export class SequenceSampler implements Disposable {
     logits: Float32Array,
   ): number {
     for (let refusals = 0; refusals < MOST_REFUSALS; refusals++) {
-      const token = isAllBanned(logits) ? undefined : this.#sample(context, index, logits)
+      const token = this.#sample(context, index, logits)
       if (token !== undefined && rule.take(token)) return token
       if (rule.forced !== undefined) return this.#force(rule, rule.forced)
       rule.narrow(logits, banned, token)
@@ -82,16 +92,17 @@ export class SequenceSampler implements Disposable {
     return token
   }
 
-  #sample(context: Context, index: number, logits: Float32Array): number {
+  /** Undefined if all tokens are excluded. */
+  #sample(context: Context, index: number, logits: Float32Array): number | undefined {
     const likeliest = likeliestOf(logits)
-    return this.#sampler === undefined ? likeliest : this.#sampler.sample(context, index)
+    return this.#sampler === undefined || likeliest === undefined
+      ? likeliest
+      : this.#sampler.sample(context, index)
   }
 
   /** The logits of the tokens that the request excludes. */
   #bannedIn(logits: Float32Array, ruledOut: readonly number[]): ReadonlyMap<number, number> {
-    const { tokens, values } = this.#parameters.bias
-    const biased = [...tokens].filter((_token, place) => values[place] === Number.NEGATIVE_INFINITY)
-    return new Map([...ruledOut, ...biased].map((token) => [token, logits[token] ?? 0]))
+    return new Map([...ruledOut, ...this.#banned].map((token) => [token, logits[token] ?? 0]))
   }
 
   [Symbol.dispose](): void {
@@ -106,12 +117,8 @@ function addBias(logits: Float32Array, { tokens, values }: TokenBias): void {
     logits[tokens[place] as number]! += values[place] as number
 }
 
-function isAllBanned(logits: Float32Array): boolean {
-  return logits.every((logit) => logit === Number.NEGATIVE_INFINITY)
-}
-
 /** llama.cpp's samplers treat NaN as any number and continue, so NaN is checked for before they run. */
-function likeliestOf(logits: Float32Array): number {
+function likeliestOf(logits: Float32Array): number | undefined {
   let likeliest = -1
   let largest = Number.NEGATIVE_INFINITY
   for (let token = 0; token < logits.length; token++) {
@@ -122,6 +129,5 @@ function likeliestOf(logits: Float32Array): number {
     } else if (logit !== logit) throw new NotNumbers()
   }
   if (largest === Number.POSITIVE_INFINITY) throw new NotNumbers()
-  if (likeliest < 0) throw new InvalidRequest("logit_bias leaves no token to choose from", "logit_bias")
-  return likeliest
+  return likeliest < 0 ? undefined : likeliest
 }

@@ -58,15 +58,18 @@ export class TokenSampler {
   #ruleOf(sequence: Sequence): TokenRule | undefined {
     const { grammar, prepared } = sequence.request
     const reasoning = prepared.answer?.reasoning
-    const isThinking = reasoning !== undefined && (reasoning.isOpen || reasoning.mayBegin)
-    if (!isThinking || (grammar === undefined && reasoning.budget === undefined))
-      return grammar === undefined ? undefined : this.#answerRule(sequence)
+    const mustAnswer = prepared.constraint !== undefined && prepared.constraint.triggers === undefined
+    const isThinking =
+      reasoning !== undefined &&
+      (reasoning.isOpen || reasoning.mayBegin || !mustAnswer) &&
+      (grammar !== undefined || reasoning.budget !== undefined)
+    if (!isThinking) return grammar === undefined ? undefined : this.#answerRule(sequence)
     return new ThinkingRule({
       start: bytePattern(reasoning.start),
       end: bytePattern(reasoning.end),
       isOpen: reasoning.isOpen,
       ...(reasoning.budget !== undefined && { budget: reasoning.budget }),
-      mustAnswer: prepared.constraint !== undefined && prepared.constraint.triggers === undefined,
+      mustAnswer,
       pieces: this.#pieces,
       answer: () => this.#answerRule(sequence),
     })
@@ -76,10 +79,12 @@ export class TokenSampler {
     const { constraint } = prepared
     if (grammar === undefined || constraint === undefined) return new AnyToken()
     const named = new Set(constraint.tokens)
-    const begin = (): Constraint =>
-      new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
+    const begin = (): Constraint => new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
     if (constraint.triggers === undefined) return begin()
-    const triggers = constraint.triggers.map(({ marker, tokens }) => ({ marker: bytePattern(marker), tokens }))
+    const triggers = constraint.triggers.map(({ marker, tokens }) => ({
+      marker: bytePattern(marker),
+      tokens,
+    }))
     return new TriggeredRule(triggers, this.#pieces, begin)
   }
 

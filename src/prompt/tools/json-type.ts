@@ -1,2 +1,0 @@
-/** The types of JSON values. */
-export type JsonType = "string" | "number" | "boolean" | "null" | "object" | "array"
