@@ -150,6 +150,14 @@ export const COUNTS = {
   words: { maxItems: 64 },
 } as const satisfies Readonly<Record<string, ListBound>>
 
+/** What is learned from a chat template by rendering small conversations. */
+export const TEMPLATE_LEARNING = {
+  /** Characters of a rendered conversation; of a longer one nothing is learned. */
+  rendered: 65_536,
+  /** Places in it at which the arguments of a call are looked for. */
+  places: 256,
+} as const
+
 /** Arguments of chat templates (`chat_template_kwargs`), which a template may iterate over. */
 export const TEMPLATE_ARGUMENTS: NestedBound = {
   /** Deeper than any real arguments. */
