@@ -4,6 +4,8 @@ export interface TinyVocabularyOptions {
   readonly size: number
   /** Adds <|fim_prefix|>, <|fim_suffix|> and <|fim_middle|>. */
   readonly fim: boolean
+  /** The names of more control tokens. */
+  readonly controls?: readonly string[]
 }
 
 /** A byte-level BPE vocabulary: control tokens first, then the 256 bytes, then merged pairs of letters. */
@@ -23,8 +25,8 @@ const FIM_CONTROLS = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
 /** The most frequent English letters first, so that even small vocabularies merge parts of ordinary text. */
 const LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 
-export function tinyVocabulary({ size, fim }: TinyVocabularyOptions): TinyVocabulary {
-  const controls = fim ? [...CONTROLS, ...FIM_CONTROLS] : CONTROLS
+export function tinyVocabulary({ size, fim, controls: more = [] }: TinyVocabularyOptions): TinyVocabulary {
+  const controls = [...CONTROLS, ...(fim ? FIM_CONTROLS : []), ...more]
   const bytes = byteAlphabet()
   const pairs = letterPairs(bytes[0x20] ?? " ").slice(0, size - controls.length - bytes.length)
   const tokens = [...controls, ...bytes, ...pairs.map(([first, second]) => first + second)]
