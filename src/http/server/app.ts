@@ -7,6 +7,9 @@ import type { RequestContext } from "../context/request-context"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
+import { nativeCompletionRoutes } from "../llama-server/completion"
+import { promptRoutes } from "../llama-server/prompts"
+import { serverStatusRoutes } from "../llama-server/status"
 import { speechRoutes } from "../openai/audio/speech"
 import { voiceRoutes } from "../openai/audio/voices"
 import { transcriptionRoutes } from "../openai/audio/transcriptions"
@@ -14,7 +17,7 @@ import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
-import { toRenderRequest } from "../openai/translate"
+import { toChatCall, toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
 import { cors } from "../plugins/cors"
 import { errors } from "../plugins/errors"
@@ -43,6 +46,9 @@ export interface AppOptions {
   /** Counts requests, and is served by /metrics; absent: no metrics. */
   readonly metrics?: Metrics
 }
+
+/** Routes that llama-server's clients also call without `/v1`. */
+const UNVERSIONED = ["/v1/chat/completions", "/v1/models", "/v1/audio/transcriptions"]
 
 /** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
@@ -80,6 +86,12 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(statusRoutes({ engine, version, startedAt }))
     .use(controlRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
+    .use(nativeCompletionRoutes(openAi))
+    .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))
+    .use(serverStatusRoutes({ engine, version }))
+  for (const path of UNVERSIONED)
+    for (const route of app.routes.filter((known) => known.path === path))
+      app.route(route.method, path.slice("/v1".length), route.handler, route.hooks)
   return app
 }
 
