@@ -23,6 +23,15 @@ export interface ListBound {
   readonly maxItems: number
 }
 
+/** Bounds of a value with values within it. */
+export interface NestedBound {
+  readonly depth: number
+  /** At all levels. */
+  readonly values: number
+  /** Of all texts and keys in it. */
+  readonly characters: number
+}
+
 const KIB = 1024
 const MIB = 1024 ** 2
 const DAY_SECONDS = 86_400
@@ -90,6 +99,8 @@ export const TEXTS = {
   name: { maxLength: 512 },
   /** The id of a tool call. */
   id: { maxLength: 512 },
+  /** What a tool does; bounded by {@link TOOLS} as well, with all others. */
+  description: { maxLength: 256 * KIB },
   /** A stop text: searched for after every token, and text as long as the longest one is held back. */
   stop: { maxLength: 1024 },
   /** Each is compared with the whole vocabulary. llama.cpp's own limit. */
@@ -142,12 +153,24 @@ export const COUNTS = {
 } as const satisfies Readonly<Record<string, ListBound>>
 
 /** Arguments of chat templates (`chat_template_kwargs`), which a template may iterate over. */
-export const TEMPLATE_ARGUMENTS = {
+export const TEMPLATE_ARGUMENTS: NestedBound = {
   /** Deeper than any real arguments. */
   depth: 32,
   /** Values and keys, at all levels. */
   values: 4096,
   /** Of all texts in them: documents are passed this way. */
+  characters: MIB,
+}
+
+/** All tools of a request together, with their descriptions and schemas, which a template writes into the prompt. */
+export const TOOLS: NestedBound & ListBound = {
+  /** OpenAI allows 128, and so few that a model chooses well; each adds a rule to the grammar of calls. */
+  maxItems: 1024,
+  /** A level of a schema has two of JSON; schemas have at most {@link GRAMMAR_DEPTH}. */
+  depth: 192,
+  /** 40 tools of 200 properties have 40,000. */
+  values: 131_072,
+  /** 300,000 tokens of a prompt. */
   characters: MIB,
 }
 

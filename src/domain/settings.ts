@@ -377,3 +377,10 @@ export interface KvPlan {
   /** What the first context takes at least; 0 where no lower bound is known. */
   readonly certainBytes: number
 }
+
+/**
+ * The field of an answer that has the model's thinking: `reasoning_content` is its name in DeepSeek's API and in
+ * llama-server, `reasoning` in OpenRouter's and in newer vLLM.
+ */
+export const REASONING_FIELDS = ["reasoning_content", "reasoning", "both"] as const
+export type ReasoningField = (typeof REASONING_FIELDS)[number]

@@ -46,6 +46,8 @@ export interface EngineObserver {
   firstAudio(request: ObservedRequest, ms: number): void
   /** More text of the same choice, `ms` after the previous text, with `tokens` tokens in it. */
   nextTokens(request: ObservedRequest, tokens: number, ms: number): void
+  /** The model begins to call a tool, in any of the request's choices. */
+  toolCall(request: ObservedRequest): void
   /** Called exactly once for each `requestQueued`. */
   requestFinished(request: ObservedRequest, outcome: RequestOutcome): void
   /** Refused because the queue was full: no other call is made about it. */

@@ -86,6 +86,10 @@ export class Metrics {
     this.#requests.nextTokens(request, tokens, ms)
   }
 
+  toolCall(request: CountedRequest): void {
+    this.#requests.toolCall(request)
+  }
+
   requestFinished(request: CountedRequest, outcome: CountedOutcome): void {
     this.#requests.requestFinished(request, outcome)
   }

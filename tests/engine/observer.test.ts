@@ -15,6 +15,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     firstToken: note("first"),
     firstAudio: note("first audio"),
     nextTokens: note("next"),
+    toolCall: note("tool call"),
     requestFinished: note("finished"),
     requestRefused: note("refused"),
     modelLoading: note("loading"),

@@ -1,6 +1,8 @@
 import { ConstraintFailed } from "../../../errors/engine"
 import type { NativeGrammar } from "../../../llama/grammar"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import { TokenPieces } from "./token-pieces"
+import type { TokenRule } from "./token-rule"
 
 /**
  * How many of the likeliest tokens are tried against the grammar, before all are. Nearly always one of the first fits,
@@ -18,9 +20,11 @@ const ENOUGH_MS = 100
 const MOST_MS = 1000
 
 /** Restricts the tokens of one sequence to what its grammar allows. */
-export class Constraint implements Disposable {
-  readonly #grammar: NativeGrammar
+export class Constraint implements TokenRule {
+  readonly forced = undefined
+  #grammar: NativeGrammar
   readonly #vocabulary: Vocabulary
+  readonly #pieces: TokenPieces
   readonly #endTokens: readonly number[]
   /** Control tokens that the grammar names; others would match by the text of their names. */
   readonly #named: ReadonlySet<number>
@@ -34,24 +38,37 @@ export class Constraint implements Disposable {
   ) {
     this.#grammar = grammar
     this.#vocabulary = vocabulary
+    this.#pieces = new TokenPieces(vocabulary)
     this.#endTokens = endTokens
     this.#named = named
   }
 
-  allows(token: number): boolean {
-    return this.#allowed([token]).length === 1
+  /** The end of a token is taken as the tokens that it consists of. */
+  take(token: number, from = 0): boolean {
+    if (from === 0) return this.#takeOne(token)
+    const rest = this.#pieces.tokensOf(this.#vocabulary.bytes(token).subarray(from))
+    return rest !== undefined && this.takeAll(rest)
   }
 
-  /** Call with every token of the answer; it must be allowed. */
-  accept(token: number): void {
+  /** llama.cpp ends the process for a token that the grammar refuses, so each is checked first. */
+  #takeOne(token: number): boolean {
+    if (this.#allowed([token]).length === 0) return false
     this.#grammar.accept(token)
+    return true
   }
 
-  /**
-   * Leaves the likeliest allowed tokens in `logits`; all others become -Infinity. `banned`: tokens that the request
-   * excludes, with their logits; they are used where the grammar allows nothing else.
-   * @throws ConstraintFailed if no token at all is allowed
-   */
+  /** Goes on with several tokens if all may come next; otherwise changes nothing. */
+  takeAll(tokens: readonly number[]): boolean {
+    const before = this.#grammar
+    this.#grammar = before.clone()
+    const isTaken = tokens.every((token) => this.#takeOne(token))
+    const [left, kept] = isTaken ? [before, this.#grammar] : [this.#grammar, before]
+    left[Symbol.dispose]()
+    this.#grammar = kept
+    return isTaken
+  }
+
+  /** Leaves the likeliest allowed tokens in `logits`; all others become -Infinity. */
   narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
     const kept = this.#likeliestAllowed(logits) ?? this.#allowedOf(banned)
     const left = kept.map(([token, logit]) => [token, logit] as const)

@@ -1,14 +1,17 @@
-import { NotNumbers } from "../../../errors/engine"
+import { ConstraintFailed, NotNumbers } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import { foldSeed } from "../../../lib/fold-seed"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { Sampler } from "../../../llama/sampler"
 import type { PreparedSampling, TokenBias } from "../prompt/prepared"
-import type { Constraint } from "./constraint"
 import { Dry } from "./dry"
 import { DryBreakers } from "./dry-breakers"
 import { Penalties } from "./penalties"
+import type { TokenRule } from "./token-rule"
+
+/** How often a token is sampled again after a refusal; every refusal leaves fewer tokens. */
+const MOST_REFUSALS = 100
 
 /** Samples the tokens of one sequence. */
 export class SequenceSampler implements Disposable {
@@ -17,17 +20,17 @@ export class SequenceSampler implements Disposable {
   readonly #dry: Dry | undefined
   /** Undefined for greedy sampling. */
   readonly #sampler: Sampler | undefined
-  readonly #constraint: Constraint | undefined
+  readonly #rule: TokenRule | undefined
 
-  /** `constraint`: taken over. `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
+  /** `rule`: taken over. `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
   constructor(
     model: Model,
     parameters: PreparedSampling,
     choice: number,
     contextLength: number,
-    constraint?: Constraint,
+    rule?: TokenRule,
   ) {
-    this.#constraint = constraint
+    this.#rule = rule
     this.#parameters = parameters
     this.#penalties = Penalties.of(parameters, contextLength)
     this.#dry = Dry.of(parameters, new DryBreakers(parameters.breakers), contextLength)
@@ -42,36 +45,40 @@ export class SequenceSampler implements Disposable {
    */
   choose(context: Context, index: number, tokens: readonly number[], ruledOut: readonly number[]): number {
     const logits = context.logits(index)
-    const constraint = this.#constraint
-    // Where the grammar leaves nothing else, excluded tokens are used after all.
-    const banned = constraint === undefined ? undefined : this.#bannedIn(logits, ruledOut)
+    const rule = this.#rule
+    if (rule?.forced !== undefined) return this.#force(rule, rule.forced)
+    // Where the rule leaves nothing else, excluded tokens are used after all.
+    const banned = rule === undefined ? undefined : this.#bannedIn(logits, ruledOut)
     addBias(logits, this.#parameters.bias)
     for (const token of ruledOut) logits[token] = Number.NEGATIVE_INFINITY
     this.#penalties?.apply(logits, tokens)
     this.#dry?.apply(logits, tokens)
-    if (constraint === undefined || banned === undefined) return this.#sample(context, index, logits)
-    return this.#sampleWithin(constraint, banned, context, index, logits)
+    if (rule === undefined || banned === undefined) return this.#sample(context, index, logits)
+    return this.#sampleWithin(rule, banned, context, index, logits)
   }
 
   /**
-   * Nearly always the sampled token is allowed; only if not, the grammar is applied to the likeliest ones, before
+   * Nearly always the sampled token may come next; only if not, the rule is applied to the likeliest ones, before
    * truncation, and one of those is sampled.
    */
   #sampleWithin(
-    constraint: Constraint,
+    rule: TokenRule,
     banned: ReadonlyMap<number, number>,
     context: Context,
     index: number,
     logits: Float32Array,
   ): number {
-    const first = isAllBanned(logits) ? undefined : this.#sample(context, index, logits)
-    if (first !== undefined && constraint.allows(first)) return this.#accepted(constraint, first)
-    constraint.narrow(logits, banned)
-    return this.#accepted(constraint, this.#sample(context, index, logits))
+    for (let refusals = 0; refusals < MOST_REFUSALS; refusals++) {
+      const token = isAllBanned(logits) ? undefined : this.#sample(context, index, logits)
+      if (token !== undefined && rule.take(token)) return token
+      if (rule.forced !== undefined) return this.#force(rule, rule.forced)
+      rule.narrow(logits, banned, token)
+    }
+    throw new ConstraintFailed("none of the likeliest tokens could come next")
   }
 
-  #accepted(constraint: Constraint, token: number): number {
-    constraint.accept(token)
+  #force(rule: TokenRule, token: number): number {
+    if (!rule.take(token)) throw new ConstraintFailed("what must come next cannot follow")
     return token
   }
 
@@ -89,7 +96,7 @@ export class SequenceSampler implements Disposable {
 
   [Symbol.dispose](): void {
     this.#sampler?.[Symbol.dispose]()
-    this.#constraint?.[Symbol.dispose]()
+    this.#rule?.[Symbol.dispose]()
   }
 }
 

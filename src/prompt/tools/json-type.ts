@@ -1,0 +1,2 @@
+/** The types of JSON values. */
+export type JsonType = "string" | "number" | "boolean" | "null" | "object" | "array"
