@@ -4,12 +4,16 @@ import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics/metrics"
 import { KnownRoutes } from "../context/known-routes"
 import type { RequestContext } from "../context/request-context"
+import type { Library } from "../context/library"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { promptRoutes } from "../llama-server/prompts"
 import { serverStatusRoutes } from "../llama-server/status"
+import { ollamaGenerationRoutes } from "../ollama/generation"
+import { ollamaManagementRoutes } from "../ollama/management"
+import { ollamaModelRoutes } from "../ollama/models"
 import { speechRoutes } from "../openai/audio/speech"
 import { voiceRoutes } from "../openai/audio/voices"
 import { transcriptionRoutes } from "../openai/audio/transcriptions"
@@ -43,6 +47,8 @@ export interface AppOptions {
   readonly images: ImageFiles
   /** Called for every request; default: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
+  /** Changes the models on disk; absent: routes that would are refused. */
+  readonly library?: Library
   /** Counts requests, and is served by /metrics; absent: no metrics. */
   readonly metrics?: Metrics
 }
@@ -56,6 +62,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
+  const ollama = { engine, settings, log, library: options.library }
   const began = () => metrics?.exchangeBegan()
   const over = (requestContext: RequestContext) => {
     logExchange(log, requestContext)
@@ -74,7 +81,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(cors(settings, routes))
     .use(pages(settings))
     .use(auth(settings, (path) => policyOf(path).access))
-    .get("/", () => `xLLM ${version} is running\n`)
+    .get("/", ({ request }) => greeting(request, version))
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
     .use(speechRoutes(openAi))
@@ -89,10 +96,18 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(nativeCompletionRoutes(openAi))
     .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))
     .use(serverStatusRoutes({ engine, version }))
+    .use(ollamaGenerationRoutes(ollama))
+    .use(ollamaModelRoutes(ollama))
+    .use(ollamaManagementRoutes(ollama))
   for (const path of UNVERSIONED)
     for (const route of app.routes.filter((known) => known.path === path))
       app.route(route.method, path.slice("/v1".length), route.handler, route.hooks)
   return app
+}
+
+/** Ollama's clients look for its words. */
+function greeting({ headers }: Request, version: string): string {
+  return headers.get("accept")?.includes("text/html") ? `xLLM ${version} is running\n` : "Ollama is running"
 }
 
 /** A socket has no address that could form a URL. */

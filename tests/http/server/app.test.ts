@@ -8,11 +8,6 @@ import { errorOf, fakeServer, jsonOf, USER_HI } from "../../support/http"
 const CHAT = "/v1/chat/completions"
 const JSON_TYPE = { "content-type": "application/json" }
 
-test("the root says that the server runs", async () => {
-  const response = await fakeServer().get("/")
-  expect(await response.text()).toBe("xLLM 1.2.3 is running\n")
-})
-
 describe("a body that is not a JSON object", () => {
   test.each([
     ["", "the request body is empty; it must be a JSON object"],
@@ -165,10 +160,8 @@ describe("routes that are not there", () => {
     const response = await fakeServer().get("/api/nothing")
     expect(response.status).toBe(404)
     expect(await response.json()).toEqual({ error: "no such route: GET /api/nothing" })
-    const known = await fakeServer().get("/api/tags")
-    expect(await known.json()).toEqual({
-      error: "no such route: GET /api/tags; did you mean GET /v1/models?",
-    })
+    const known = await fakeServer().get("/api/tag")
+    expect(await known.json()).toEqual({ error: "no such route: GET /api/tag; did you mean GET /api/tags?" })
   })
 
   test("with another method answer 405 and name the right one", async () => {

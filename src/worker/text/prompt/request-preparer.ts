@@ -131,7 +131,8 @@ export class RequestPreparer {
     { compiling, compiled, templated }: PreparationProgress,
   ): AnswerPlan & { readonly prompt: Prompt } {
     let plan: AnswerPlan = {}
-    const hasGrammar = request.output !== undefined || (request.kind === "chat" && request.tools !== undefined)
+    const hasGrammar =
+      request.output !== undefined || (request.kind === "chat" && request.tools !== undefined)
     const prompt = this.#parts.builder.build(request, (form) => {
       if (hasGrammar) compiling()
       plan = this.#answers.plan(request, form)

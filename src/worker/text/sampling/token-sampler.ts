@@ -76,10 +76,12 @@ export class TokenSampler {
     const { constraint } = prepared
     if (grammar === undefined || constraint === undefined) return new AnyToken()
     const named = new Set(constraint.tokens)
-    const begin = (): Constraint =>
-      new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
+    const begin = (): Constraint => new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
     if (constraint.triggers === undefined) return begin()
-    const triggers = constraint.triggers.map(({ marker, tokens }) => ({ marker: bytePattern(marker), tokens }))
+    const triggers = constraint.triggers.map(({ marker, tokens }) => ({
+      marker: bytePattern(marker),
+      tokens,
+    }))
     return new TriggeredRule(triggers, this.#pieces, begin)
   }
 
