@@ -8,6 +8,9 @@ import type { Library } from "../context/library"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
+import { anthropicModels } from "../anthropic/models"
+import { anthropicRequestIds } from "../anthropic/request-ids"
+import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { promptRoutes } from "../llama-server/prompts"
 import { serverStatusRoutes } from "../llama-server/status"
@@ -76,11 +79,15 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     // Later wraps are outer ones, so request contexts cover compression.
     .use(gzip())
     .use(requestContexts({ began, over, origin }))
+    // Before all that may refuse a request.
+    .use(anthropicRequestIds())
     .use(hosts(settings))
     // Before the keys: preflight requests have none, and pages should be able to read why they were refused.
     .use(cors(settings, routes))
     .use(pages(settings))
     .use(auth(settings, (path) => policyOf(path).access))
+    // Before OpenAI's list of the same path.
+    .use(anthropicModels(engine))
     .get("/", ({ request }) => greeting(request, version))
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
@@ -96,6 +103,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(nativeCompletionRoutes(openAi))
     .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))
     .use(serverStatusRoutes({ engine, version }))
+    .use(anthropicRoutes({ engine, settings, log }))
     .use(ollamaGenerationRoutes(ollama))
     .use(ollamaModelRoutes(ollama))
     .use(ollamaManagementRoutes(ollama))
