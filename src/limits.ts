@@ -131,6 +131,8 @@ export const COUNTS = {
   prompts: { maxItems: 2048 },
   /** Of all prompts together. The longest contexts in use; 30 ms to parse. */
   promptTokens: { maxItems: 1_048_576 },
+  /** Files around a gap: editors send a dozen. */
+  files: { maxItems: 256 },
   /** OpenAI allows 4; more cost nothing noticeable here. */
   stops: { maxItems: 16 },
   /** Texts of which the answer is one: compiled off the event loop, 6 µs each. */
@@ -186,6 +188,8 @@ export const NUMBERS = {
   choices: { min: 1, max: 128 },
   /** OpenAI's limit of `top_logprobs`. */
   topLogprobs: { min: 0, max: 20 },
+  /** llama-server's `n_probs`, which has no limit there; more than this many take longer to send than to compute. */
+  alternatives: { min: 0, max: 512 },
   /** Of an answer. Far beyond any context. */
   tokens: { min: 0, max: MAX_INT32 },
   tokenId: { min: 0, max: MAX_INT32 },
@@ -256,6 +260,8 @@ export type SamplingNumber = {
   [K in keyof SamplingParameters]-?: SamplingParameters[K] extends number ? K : never
 }[keyof SamplingParameters]
 
+export type SamplingRanges = Readonly<Record<SamplingNumber, Range>>
+
 /** Ranges of sampling parameters, in requests, Modelfiles, model files and flags alike. */
 export const SAMPLING = {
   temperature: { min: 0, max: 2 },
@@ -283,7 +289,19 @@ export const SAMPLING = {
   mirostat: { min: 0, max: 2 },
   mirostatTau: { min: 0, max: 100 },
   mirostatEta: { min: 0, max: 1 },
-} as const satisfies Readonly<Record<SamplingNumber, Range>>
+} as const satisfies SamplingRanges
+
+/** The same where llama.cpp takes more than OpenAI's API. */
+export const LLAMA_SAMPLING = {
+  ...SAMPLING,
+  temperature: { min: 0, max: 1000 },
+  dynamicTemperatureRange: { min: 0, max: 1000 },
+  presencePenalty: { min: -100, max: 100 },
+  frequencyPenalty: { min: -100, max: 100 },
+} as const satisfies SamplingRanges
+
+/** llama.cpp adds any number; this much decides between any two logits. */
+export const LLAMA_BIAS: Range = { min: -1e6, max: 1e6 }
 
 // --------------------------------------------------------------------------------------------------- times
 

@@ -9,7 +9,7 @@ import { modelfileParametersOf, parameterRows, setParameter } from "../args/para
 import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import type { ModelRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
-import { changes, instructionsOfTexts, type ModelTexts, modelTextsOf } from "../show/model-texts"
+import { changes, instructionsOfTexts, type ModelTexts, modelTextsOf } from "../../store/model-texts"
 import { manifestParameterRows as modelParameterRows, showText } from "../show/show-text"
 import { failureText } from "../terminal/failure"
 import type { Io } from "../terminal/io"

@@ -1,7 +1,8 @@
 import type { ModelDetails, ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
-import { formatBytes, formatCount, section } from "../terminal/output"
+import { formatCount } from "../../lib/text/count"
+import { formatBytes, section } from "../terminal/output"
 
 /** The lines of a licence or system message shown in the overview. */
 const TEXT_LINES = 2

@@ -5,7 +5,7 @@ import { COUNTS, SHOWN, type TextBound, TEXTS, TOOLS } from "../../limits"
 import { checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
 import { isJsonObject, type JsonObject } from "../read/json-body"
 import { checkNested } from "../read/nested-value"
-import { EarlierCalls } from "./earlier-calls"
+import { EarlierCalls } from "../read/earlier-calls"
 
 /** `function`: the older name of `tool`. */
 const ROLES = ["system", "developer", "user", "assistant", "tool", "function"] as const satisfies readonly (

@@ -3,15 +3,13 @@ import { TemplateFailed } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import type { AnswerForm } from "../../../prompt/answer-form"
-import { renderFim } from "../../../prompt/fim"
 import type { PromptPiece } from "../../../prompt/piece"
 import { type ChatTemplate, compileChatTemplate, type RenderedChat } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
 import { layOutCells, type PromptCells } from "./cells"
+import { gapTokens } from "./gap"
 import { lastMessageCells } from "./last-message"
 import type { PromptThreadSetup } from "./prompt-messages"
-
-const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
 
 /** A tokenized prompt. */
 export interface Prompt extends PromptCells {
@@ -82,7 +80,7 @@ export class PromptBuilder {
   }
 
   #completion(request: CompletionRequest): Prompt {
-    if (request.suffix !== undefined) return this.#fill(request.prompt, request.suffix)
+    if (request.suffix !== undefined) return this.#fill(request, request.suffix)
     if (request.keepLast !== undefined)
       return this.#lastOf(request, this.#mostTokens(request, request.keepLast))
     if (typeof request.prompt === "string") return this.#tokenize([{ text: request.prompt, special: true }])
@@ -116,13 +114,8 @@ export class PromptBuilder {
     return { text: this.#detokenize(Array.from(end)), ...layOutCells([start, end]) }
   }
 
-  #fill(prompt: CompletionRequest["prompt"], suffix: string): Prompt {
-    const pieces = renderFim({ prompt, suffix }, this.#vocabulary.fillInTheMiddle)
-    const start = this.#vocabulary.addsBos ? [this.#vocabulary.bos] : []
-    const ids = pieces.flatMap((piece) =>
-      piece.type === "tokens" ? piece.ids : Array.from(this.#vocabulary.tokenize(piece.text, PLAIN_TEXT)),
-    )
-    const tokens = this.#checked([...start, ...ids])
+  #fill(request: CompletionRequest, suffix: string): Prompt {
+    const tokens = this.#checked(gapTokens(request, suffix, this.#vocabulary, this.#contextLength))
     return { text: this.#detokenize(Array.from(tokens)), ...layOutCells([tokens]) }
   }
 
