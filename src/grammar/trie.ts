@@ -42,6 +42,5 @@ function toNode(branch: Branch): GrammarNode {
     }
     return sequence(terminal(run), toNode(end))
   })
-  if (alternatives.length === 0) return NOTHING
-  return branch.isEnd ? anyOf(...alternatives, NOTHING) : anyOf(...alternatives)
+  return anyOf(...alternatives, ...(branch.isEnd ? [NOTHING] : []))
 }

@@ -4,13 +4,15 @@ import { anyOf, IMPOSSIBLE, isImpossible, type GrammarNode, terminal } from "../
 import { type Grammar } from "../print"
 import { Rules } from "../rules"
 import { oneOfTexts } from "../trie"
+import { usable } from "../usable"
 import { arrayNode } from "./arrays"
 import { areDisjoint } from "./disjoint"
 import { asSchema, at, resolveReference, type Schema, schemaList, type SchemaObject, wrong } from "./document"
-import { ANNOTATIONS, CannotMerge, merged } from "./merge"
+import { ANNOTATIONS, CannotMerge, isEqual, merged } from "./merge"
 import { objectNode } from "./objects"
 import { numberNode, stringNode } from "./scalars"
-import { accepts, typesOf } from "./values"
+import { Validator } from "./validate"
+import { typesOf } from "./values"
 
 /** A keyword that the grammar does not enforce. */
 export interface Unenforced {
@@ -62,6 +64,7 @@ class SchemaCompiler implements SchemaScope {
   readonly rules = new Rules()
   readonly json: JsonParts
   readonly #root: Schema
+  readonly #validator: Validator
   readonly #unenforced = new Map<string, Unenforced>()
   /** Rules of referenced parts, by their paths: a part may refer to itself. */
   readonly #referenced = new Map<string, GrammarNode>()
@@ -70,13 +73,16 @@ class SchemaCompiler implements SchemaScope {
 
   constructor(root: Schema) {
     this.#root = root
+    this.#validator = new Validator(root, (path) =>
+      this.unenforced(path, "not all listed values are known to have this format"),
+    )
     this.json = jsonParts(this.rules)
   }
 
   compile(): CompiledSchema {
     const root = this.value(this.#root, "#")
-    if (isImpossible(root)) throw wrong("#", "allows no value at all")
-    return { grammar: this.rules.grammar(root), unenforced: [...this.#unenforced.values()] }
+    const grammar = usable(this.rules.grammar(root), "schema")
+    return { grammar, unenforced: [...this.#unenforced.values()] }
   }
 
   unenforced(path: string, reason: string): void {
@@ -172,12 +178,12 @@ class SchemaCompiler implements SchemaScope {
   }
 
   #plain(schema: SchemaObject, path: string): GrammarNode {
+    if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
     for (const key of UNENFORCEABLE) {
       const value = schema[key]
       if (value !== undefined && value !== false)
         this.unenforced(at(path, key), "it cannot be enforced while text is generated")
     }
-    if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
     const nodes = typesOf(schema, path).map((type) => this.#ofType(type, schema, path))
     return anyOf(...nodes.filter((node) => !isImpossible(node)))
   }
@@ -202,16 +208,16 @@ class SchemaCompiler implements SchemaScope {
     }
   }
 
-  /** `enum` and `const`: the listed values that the other keywords allow. */
+  /** `enum` and `const`: the listed values that all other keywords allow. */
   #listed(schema: SchemaObject, path: string): GrammarNode {
     const { const: only, enum: list, ...rest } = schema
     if (list !== undefined && !Array.isArray(list)) throw wrong(at(path, "enum"), "must be a list", list)
     const values = (list === undefined ? [only] : (list as readonly unknown[])).filter(
-      (value) => (only === undefined || Bun.deepEquals(value, only, true)) && accepts(rest, value, path),
+      (value) => (only === undefined || isEqual(only, value)) && this.#validator.accepts(rest, value, path),
     )
     const isScalar = (value: unknown): boolean => typeof value !== "object" || value === null
     const scalars = values.filter(isScalar).map((value) => JSON.stringify(value))
     const others = values.filter((value) => !isScalar(value)).map((value) => exactly(value, this.json.space))
-    return anyOf(...(scalars.length === 0 ? [] : [oneOfTexts(scalars)]), ...others)
+    return anyOf(oneOfTexts(scalars), ...others)
   }
 }
