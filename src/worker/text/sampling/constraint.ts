@@ -3,19 +3,27 @@ import type { NativeGrammar } from "../../../llama/grammar"
 import type { Vocabulary } from "../../../llama/vocabulary"
 
 /**
- * How many of the likeliest tokens are tried against the grammar, before all are. Nearly always one of the first fits,
+ * How many of the likeliest tokens are tried against the grammar before all are. Nearly always one of the first fits,
  * and a check of a whole vocabulary takes up to 100 ms.
  */
 const STAGES = [64, 1024] as const
 
-/** Candidates of one check. Between checks the time is looked at: a check cannot be interrupted. */
+/**
+ * Candidates of one check after that, the likeliest first: it ends with the first check that finds any, and between
+ * checks the time is looked at.
+ */
 const CHUNK = 4096
-
-/** A check of all tokens that has found some by then is cut short. */
-const ENOUGH_MS = 100
 
 /** The longest that one token of one answer may hold up all others. */
 const MOST_MS = 1000
+
+/** What a constraint has cost so far. */
+export interface ConstraintWork {
+  /** Calls of llama.cpp's grammar, apart from those that accept a token. */
+  readonly checks: number
+  /** Tokens that they looked at. */
+  readonly candidates: number
+}
 
 /** Restricts the tokens of one sequence to what its grammar allows. */
 export class Constraint implements Disposable {
@@ -24,6 +32,8 @@ export class Constraint implements Disposable {
   readonly #endTokens: readonly number[]
   /** Control tokens that the grammar names; others would match by the text of their names. */
   readonly #named: ReadonlySet<number>
+  #checks = 0
+  #candidates = 0
 
   /** Takes over `grammar`. */
   constructor(
@@ -38,64 +48,86 @@ export class Constraint implements Disposable {
     this.#named = named
   }
 
-  allows(token: number): boolean {
-    return this.#allowed([token]).length === 1
+  get work(): ConstraintWork {
+    return { checks: this.#checks, candidates: this.#candidates }
   }
 
-  /** Call with every token of the answer; it must be allowed. */
+  allows(token: number): boolean {
+    if (this.#isHidden(token)) return false
+    this.#count(1)
+    return this.#grammar.allows(token)
+  }
+
+  /** Call with every token of the answer. @throws ConstraintFailed if it is not allowed: llama.cpp would abort the process */
   accept(token: number): void {
     this.#grammar.accept(token)
   }
 
   /**
-   * Leaves the likeliest allowed tokens in `logits`; all others become -Infinity. `banned`: tokens that the request
-   * excludes, with their logits; they are used where the grammar allows nothing else.
+   * Leaves the likeliest allowed tokens in `logits`, and returns the best of them; all others become -Infinity.
+   * `excluded`: tokens that the request excludes, with their logits; they are used where the grammar allows nothing else.
    * @throws ConstraintFailed if no token at all is allowed
    */
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
-    const kept = this.#likeliestAllowed(logits) ?? this.#allowedOf(banned)
-    const left = kept.map(([token, logit]) => [token, logit] as const)
+  narrow(logits: Float32Array, excluded: ReadonlyMap<number, number> = new Map()): number {
+    const kept = this.#likeliestAllowed(logits) ?? this.#allowedOf(excluded)
+    const values = kept.map((token) => {
+      const logit = logits[token] as number
+      return logit > Number.NEGATIVE_INFINITY ? logit : (excluded.get(token) ?? 0)
+    })
     logits.fill(Number.NEGATIVE_INFINITY)
-    for (const [token, logit] of left) logits[token] = logit
+    let best = 0
+    for (const [place, token] of kept.entries()) {
+      logits[token] = values[place] as number
+      if ((values[place] as number) > (values[best] as number)) best = place
+    }
+    return kept[best] as number
   }
 
-  #likeliestAllowed(logits: Float32Array): readonly (readonly [token: number, logit: number])[] | undefined {
+  #likeliestAllowed(logits: Float32Array): readonly number[] | undefined {
     for (const count of STAGES) {
       if (count >= logits.length) break
-      const found = this.#possible([...new Set([...likeliestOf(logits, count), ...this.#endTokens])], logits)
+      const likeliest = likeliestOf(logits, count)
+      const found = this.#allowed(this.#possible(new Set([...likeliest, ...this.#endTokens]), logits))
       if (found.length > 0) return found
     }
-    const found = this.#possible([...logits.keys()], logits)
-    return found.length > 0 ? found : undefined
+    return this.#firstAllowed(this.#possible(byLikelihood(logits), logits))
   }
 
-  /** The allowed ones of those that the request does not exclude. */
-  #possible(
-    tokens: readonly number[],
-    logits: Float32Array,
-  ): readonly (readonly [token: number, logit: number])[] {
-    const candidates = tokens.filter((token) => (logits[token] as number) > Number.NEGATIVE_INFINITY)
-    return this.#allowed(candidates).map((token) => [token, logits[token] as number])
+  /** Those that the request does not exclude. */
+  #possible(tokens: Iterable<number>, logits: Float32Array): number[] {
+    const possible: number[] = []
+    for (const token of tokens) if ((logits[token] as number) > Number.NEGATIVE_INFINITY) possible.push(token)
+    return possible
   }
 
-  #allowedOf(banned: ReadonlyMap<number, number>): readonly (readonly [token: number, logit: number])[] {
-    const allowed = this.#allowed([...banned.keys()])
-    if (allowed.length === 0) throw new ConstraintFailed("the model has no token that could come next")
-    return allowed.map((token) => [token, banned.get(token) ?? 0])
+  #allowedOf(excluded: ReadonlyMap<number, number>): readonly number[] {
+    const allowed = this.#firstAllowed([...excluded.keys()])
+    if (allowed === undefined) throw new ConstraintFailed("the model has no token that could come next")
+    return allowed
+  }
+
+  /** The allowed ones of the first chunk that has any. */
+  #firstAllowed(tokens: readonly number[]): readonly number[] | undefined {
+    const startedAt = performance.now()
+    for (let from = 0; from < tokens.length; from += CHUNK) {
+      const allowed = this.#allowed(tokens.slice(from, from + CHUNK))
+      if (allowed.length > 0) return allowed
+      if (performance.now() - startedAt > MOST_MS)
+        throw new ConstraintFailed("it is too complex to be checked at every token")
+    }
+    return undefined
   }
 
   #allowed(tokens: readonly number[]): readonly number[] {
     const visible = tokens.filter((token) => !this.#isHidden(token))
-    if (visible.length <= CHUNK) return this.#grammar.allowed(visible)
-    const allowed: number[] = []
-    const startedAt = performance.now()
-    for (let from = 0; from < visible.length; from += CHUNK) {
-      allowed.push(...this.#grammar.allowed(visible.slice(from, from + CHUNK)))
-      const elapsed = performance.now() - startedAt
-      if (elapsed > ENOUGH_MS && allowed.length > 0) break
-      if (elapsed > MOST_MS) throw new ConstraintFailed("it is too complex to be checked at every token")
-    }
-    return allowed
+    this.#count(visible.length)
+    return this.#grammar.allowed(visible)
+  }
+
+  #count(candidates: number): void {
+    if (candidates === 0) return
+    this.#checks++
+    this.#candidates += candidates
   }
 
   /** llama.cpp would match it by the text of its name, within any text. */
@@ -114,33 +146,60 @@ export class Constraint implements Disposable {
 export function likeliestOf(logits: Float32Array, count: number): Int32Array {
   // A heap of the largest so far, the least of them first.
   const heap = new Int32Array(count)
+  const values = new Float32Array(count)
   let size = 0
-  const logitAt = (place: number): number => logits[heap[place] as number] as number
-  const swap = (a: number, b: number): void => {
-    const token = heap[a] as number
-    heap[a] = heap[b] as number
-    heap[b] = token
-  }
   for (let token = 0; token < logits.length; token++) {
-    if (size < count) {
-      heap[size] = token
-      let place = size++
-      while (place > 0 && logitAt((place - 1) >> 1) > logitAt(place)) {
-        swap(place, (place - 1) >> 1)
-        place = (place - 1) >> 1
+    const logit = logits[token] as number
+    if (size === count && logit <= (values[0] as number)) continue
+    let place = size < count ? size++ : 0
+    if (place > 0) {
+      for (; place > 0; place = (place - 1) >> 1) {
+        const above = (place - 1) >> 1
+        if ((values[above] as number) <= logit) break
+        values[place] = values[above] as number
+        heap[place] = heap[above] as number
       }
-      continue
-    }
-    if ((logits[token] as number) <= logitAt(0)) continue
-    heap[0] = token
-    for (let place = 0; ;) {
-      const left = 2 * place + 1
-      if (left >= size) break
-      const least = left + 1 < size && logitAt(left + 1) < logitAt(left) ? left + 1 : left
-      if (logitAt(least) >= logitAt(place)) break
-      swap(least, place)
-      place = least
-    }
+    } else
+      for (;;) {
+        let least = 2 * place + 1
+        if (least >= size) break
+        if (least + 1 < size && (values[least + 1] as number) < (values[least] as number)) least++
+        if ((values[least] as number) >= logit) break
+        values[place] = values[least] as number
+        heap[place] = heap[least] as number
+        place = least
+      }
+    values[place] = logit
+    heap[place] = token
   }
   return heap.subarray(0, size)
+}
+
+/** Steps between the least and the largest logit that are told apart. */
+const STEPS = 1024
+
+/** All tokens that are not ruled out, roughly the likeliest first: by steps, which takes no sort. */
+export function byLikelihood(logits: Float32Array): Int32Array {
+  let least = Number.POSITIVE_INFINITY
+  let largest = Number.NEGATIVE_INFINITY
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number
+    if (logit > largest) largest = logit
+    if (logit < least && logit > Number.NEGATIVE_INFINITY) least = logit
+  }
+  const scale = largest > least ? (STEPS - 1) / (largest - least) : 0
+  const stepOf = (logit: number): number => Math.floor((largest - logit) * scale)
+  // Where each step begins.
+  const starts = new Int32Array(STEPS + 1)
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number
+    if (logit > Number.NEGATIVE_INFINITY) starts[stepOf(logit) + 1]!++
+  }
+  for (let step = 0; step < STEPS; step++) starts[step + 1]! += starts[step] as number
+  const ordered = new Int32Array(starts[STEPS] as number)
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number
+    if (logit > Number.NEGATIVE_INFINITY) ordered[starts[stepOf(logit)]!++] = token
+  }
+  return ordered
 }

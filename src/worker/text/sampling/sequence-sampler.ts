@@ -18,6 +18,8 @@ export class SequenceSampler implements Disposable {
   /** Undefined for greedy sampling. */
   readonly #sampler: Sampler | undefined
   readonly #constraint: Constraint | undefined
+  /** Tokens that a bias rules out. */
+  readonly #bannedTokens: readonly number[]
 
   /** `constraint`: taken over. `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
   constructor(
@@ -29,6 +31,7 @@ export class SequenceSampler implements Disposable {
   ) {
     this.#constraint = constraint
     this.#parameters = parameters
+    this.#bannedTokens = bannedBy(parameters.bias)
     this.#penalties = Penalties.of(parameters, contextLength)
     this.#dry = Dry.of(parameters, new DryBreakers(parameters.breakers), contextLength)
     if (parameters.temperature > 0)
@@ -44,47 +47,45 @@ export class SequenceSampler implements Disposable {
     const logits = context.logits(index)
     const constraint = this.#constraint
     // Where the grammar leaves nothing else, excluded tokens are used after all.
-    const banned = constraint === undefined ? undefined : this.#bannedIn(logits, ruledOut)
+    const excluded = constraint === undefined ? undefined : this.#excludedFrom(logits, ruledOut)
     addBias(logits, this.#parameters.bias)
     for (const token of ruledOut) logits[token] = Number.NEGATIVE_INFINITY
     this.#penalties?.apply(logits, tokens)
     this.#dry?.apply(logits, tokens)
-    if (constraint === undefined || banned === undefined) return this.#sample(context, index, logits)
-    return this.#sampleWithin(constraint, banned, context, index, logits)
+    const likeliest = likeliestOf(logits)
+    if (constraint !== undefined) {
+      const token = this.#chooseWithin(constraint, excluded, likeliest, context, index, logits)
+      constraint.accept(token)
+      return token
+    }
+    if (likeliest < 0) throw new InvalidRequest("logit_bias leaves no token to choose from", "logit_bias")
+    return this.#sampler === undefined ? likeliest : this.#sampler.sample(context, index)
   }
 
   /**
    * Nearly always the sampled token is allowed; only if not, the grammar is applied to the likeliest ones, before
    * truncation, and one of those is sampled.
    */
-  #sampleWithin(
+  #chooseWithin(
     constraint: Constraint,
-    banned: ReadonlyMap<number, number>,
+    excluded: ReadonlyMap<number, number> | undefined,
+    likeliest: number,
     context: Context,
     index: number,
     logits: Float32Array,
   ): number {
-    const first = isAllBanned(logits) ? undefined : this.#sample(context, index, logits)
-    if (first !== undefined && constraint.allows(first)) return this.#accepted(constraint, first)
-    constraint.narrow(logits, banned)
-    return this.#accepted(constraint, this.#sample(context, index, logits))
+    if (likeliest >= 0) {
+      const first = this.#sampler === undefined ? likeliest : this.#sampler.sample(context, index)
+      if (constraint.allows(first)) return first
+    }
+    const best = constraint.narrow(logits, excluded)
+    return this.#sampler === undefined ? best : this.#sampler.sample(context, index)
   }
 
-  #accepted(constraint: Constraint, token: number): number {
-    constraint.accept(token)
-    return token
-  }
-
-  #sample(context: Context, index: number, logits: Float32Array): number {
-    const likeliest = likeliestOf(logits)
-    return this.#sampler === undefined ? likeliest : this.#sampler.sample(context, index)
-  }
-
-  /** The logits of the tokens that the request excludes. */
-  #bannedIn(logits: Float32Array, ruledOut: readonly number[]): ReadonlyMap<number, number> {
-    const { tokens, values } = this.#parameters.bias
-    const biased = [...tokens].filter((_token, place) => values[place] === Number.NEGATIVE_INFINITY)
-    return new Map([...ruledOut, ...biased].map((token) => [token, logits[token] ?? 0]))
+  /** The logits of the tokens that the request excludes, if there are any. */
+  #excludedFrom(logits: Float32Array, ruledOut: readonly number[]): ReadonlyMap<number, number> | undefined {
+    if (ruledOut.length === 0 && this.#bannedTokens.length === 0) return undefined
+    return new Map([...ruledOut, ...this.#bannedTokens].map((token) => [token, logits[token] ?? 0]))
   }
 
   [Symbol.dispose](): void {
@@ -93,17 +94,20 @@ export class SequenceSampler implements Disposable {
   }
 }
 
+function bannedBy({ tokens, values }: TokenBias): readonly number[] {
+  return Array.from(tokens).filter((_token, place) => values[place] === Number.NEGATIVE_INFINITY)
+}
+
 function addBias(logits: Float32Array, { tokens, values }: TokenBias): void {
   for (let place = 0; place < tokens.length; place++)
     // Every token is in the vocabulary, and `values` is as long as `tokens`.
     logits[tokens[place] as number]! += values[place] as number
 }
 
-function isAllBanned(logits: Float32Array): boolean {
-  return logits.every((logit) => logit === Number.NEGATIVE_INFINITY)
-}
-
-/** llama.cpp's samplers treat NaN as any number and continue, so NaN is checked for before they run. */
+/**
+ * The token with the largest logit, -1 if all are -Infinity. llama.cpp's samplers treat NaN as any number and continue,
+ * so NaN is checked for before they run.
+ */
 function likeliestOf(logits: Float32Array): number {
   let likeliest = -1
   let largest = Number.NEGATIVE_INFINITY
@@ -115,6 +119,5 @@ function likeliestOf(logits: Float32Array): number {
     } else if (logit !== logit) throw new NotNumbers()
   }
   if (largest === Number.POSITIVE_INFINITY) throw new NotNumbers()
-  if (likeliest < 0) throw new InvalidRequest("logit_bias leaves no token to choose from", "logit_bias")
   return likeliest
 }
