@@ -1,6 +1,7 @@
 import type { ChatRequest } from "../domain/chat"
 import { TemplateFailed } from "../errors/engine"
 import { InvalidRequest, Unsupported } from "../errors/request"
+import type { AnswerForm } from "./answer-form"
 import { chooseFallback } from "./fallback-templates"
 import { JinjaTemplate } from "./jinja"
 import { mapTemplateMessage, type TemplateMessage, toTemplateMessages } from "./messages"
@@ -28,13 +29,14 @@ export interface ChatTemplateOptions {
 
 export type RenderRequest = Pick<
   ChatRequest,
-  "messages" | "templateArguments" | "addGenerationPrompt" | "continueFinalMessage"
+  "messages" | "tools" | "reasoning" | "templateArguments" | "addGenerationPrompt" | "continueFinalMessage"
 >
 
 export interface RenderedChat {
   readonly text: string
   /** Concatenated they are `text`. */
   readonly pieces: readonly PromptPiece[]
+  readonly answer: AnswerForm
 }
 
 /** A built-in template used in place of the model's own. */
@@ -97,7 +99,7 @@ class CompiledTemplate implements ChatTemplate {
     const escaper = new SpecialTokenEscaper(this.#controls, "whole texts")
     const pieces = this.#renderPieces(request, escaper)
     const safe = this.#withoutJoints(request, pieces)
-    return { text: safe.map((piece) => piece.text).join(""), pieces: safe }
+    return { text: safe.map((piece) => piece.text).join(""), pieces: safe, answer: {} }
   }
 
   #probeTemplate(source: string): TemplateCaps {

@@ -69,6 +69,7 @@ describe("rendering", () => {
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n" +
         "<|im_start|>assistant\nHello<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n",
       pieces: [{ text: expect.any(String), special: true }],
+      answer: {},
     })
   })
 
