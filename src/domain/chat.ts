@@ -289,6 +289,10 @@ export interface RenderedPrompt {
   readonly tokens: readonly number[]
   /** The grammar of the answer, in GBNF; absent: any text. */
   readonly grammar?: string
+  /** How the model writes calls, as it was learned from its template; absent: the answer has none. */
+  readonly toolSyntax?: Readonly<Record<string, unknown>>
+  /** The markers around what the model thinks, and whether the prompt has begun it; absent: it does not think. */
+  readonly reasoning?: { readonly start: string; readonly end: string; readonly isOpen: boolean }
   /** The effective sampling parameters and limits. */
   readonly parameters: SamplingParameters & { readonly maxTokens: number; readonly stop: readonly string[] }
 }

@@ -68,7 +68,7 @@ export class OpenRequests {
     const { request } = sequence
     this.#emit.parts(sequence, sequence.endOfAnswer())
     this.#retire(sequence)
-    this.#emit.finish(sequence, reason, stop)
+    this.#emit.finish(sequence, reason === "stop" && sequence.hasCalls ? "tool_calls" : reason, stop)
     if (!request.finished) return
     this.#emit.done(request)
     this.#forget(request)

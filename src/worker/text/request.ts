@@ -71,6 +71,7 @@ export class RunningRequest implements Disposable {
       promptTokens: this.prepared.tokens.length,
       completionTokens: this.#generated(),
       cachedTokens: this.cachedTokens,
+      ...(this.prepared.answer?.reasoning !== undefined && { reasoningTokens: this.#reasoningTokens() }),
     }
   }
 
@@ -90,6 +91,10 @@ export class RunningRequest implements Disposable {
   /** Call when it has ended. */
   [Symbol.dispose](): void {
     this.grammar?.[Symbol.dispose]()
+  }
+
+  #reasoningTokens(): number {
+    return this.sequences.reduce((sum, sequence) => sum + sequence.reasoningTokens, 0)
   }
 
   #generated(): number {

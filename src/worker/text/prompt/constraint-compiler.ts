@@ -1,4 +1,5 @@
 import type { OutputConstraint } from "../../../domain/chat"
+import type { ToolUse } from "../../../domain/tools"
 import { InvalidRequest } from "../../../errors/request"
 import { parseGbnf } from "../../../grammar/gbnf/parse"
 import { characters } from "../../../grammar/node"
@@ -11,6 +12,8 @@ import { compileSchema, type Unenforced } from "../../../grammar/schema/compile"
 import { NativeGrammar } from "../../../llama/grammar"
 import type { Library } from "../../../llama/library"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import type { ToolSyntax } from "../../../prompt/tools/syntax"
+import type { ControlTexts } from "./control-texts"
 import type { PreparedConstraint } from "./prepared"
 
 /** Compiled grammars that are kept: clients send the same schema again and again. */
@@ -32,6 +35,15 @@ export interface CompiledConstraint {
 interface Written {
   readonly grammar: Grammar
   readonly warnings: readonly string[]
+  readonly triggers?: PreparedConstraint["triggers"]
+}
+
+/** The calls that an answer may have. */
+export interface CallConstraint {
+  readonly syntax: ToolSyntax
+  readonly use: ToolUse
+  /** What an answer without a call must be. */
+  readonly output: OutputConstraint | undefined
 }
 
 /** Compiles schemas, regular expressions, choices and grammars for the vocabulary of one model. */
@@ -51,26 +63,43 @@ export class ConstraintCompiler {
 
   /** @throws InvalidRequest */
   compile(output: OutputConstraint): CompiledConstraint {
-    const key = JSON.stringify(output)
+    return this.#remembered(output, fieldOf(output), () => write(output))
+  }
+
+  /** The grammar of an answer with calls. @throws InvalidRequest */
+  compileCalls(calls: CallConstraint, controls: ControlTexts): CompiledConstraint {
+    return this.#remembered(calls, "tools", () => this.#writeCalls(calls, controls))
+  }
+
+  #writeCalls(_calls: CallConstraint, _controls: ControlTexts): Written {
+    throw new Error("not yet")
+  }
+
+  /** `key`: equal for equal grammars; `field`: of the request. */
+  #remembered(what: unknown, field: string, writeGrammar: () => Written): CompiledConstraint {
+    const key = JSON.stringify(what)
     const known = this.#compiled.get(key)
     if (known !== undefined) {
       this.#compiled.delete(key)
       this.#compiled.set(key, known)
       return known.constraint
     }
-    const { grammar, warnings } = write(output)
+    const { grammar, warnings, triggers } = writeGrammar()
     const source = toGbnf(grammar)
     const tokens = tokensIn(grammar)
     const unknown = tokens.find((token) => token >= this.#vocabulary.size)
     if (unknown !== undefined)
       throw new InvalidRequest(`the grammar names token ${unknown}, which the model does not have`, "grammar")
     const native = NativeGrammar.compile(this.#library, this.#vocabulary.share(), source)
-    if (native === undefined)
-      throw new InvalidRequest("llama.cpp refuses this schema or grammar", fieldOf(output))
+    if (native === undefined) throw new InvalidRequest("llama.cpp refuses this schema or grammar", field)
     const constraint = {
       source,
       warnings,
-      prepare: (): PreparedConstraint => ({ grammar: native.clone().share(), tokens }),
+      prepare: (): PreparedConstraint => ({
+        grammar: native.clone().share(),
+        tokens,
+        ...(triggers !== undefined && { triggers }),
+      }),
     }
     this.#compiled.set(key, { native, constraint })
     this.#forgetOldest(source.length > LONGEST_REMEMBERED ? 0 : REMEMBERED)

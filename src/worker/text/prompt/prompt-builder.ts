@@ -2,9 +2,10 @@ import type { ChatRequest, CompletionRequest, GenerationRequest } from "../../..
 import { TemplateFailed } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import type { AnswerForm } from "../../../prompt/answer-form"
 import { renderFim } from "../../../prompt/fim"
 import type { PromptPiece } from "../../../prompt/piece"
-import { type ChatTemplate, compileChatTemplate } from "../../../prompt/template"
+import { type ChatTemplate, compileChatTemplate, type RenderedChat } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
 import { layOutCells, type PromptCells } from "./cells"
 import { lastMessageCells } from "./last-message"
@@ -16,6 +17,9 @@ const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
 export interface Prompt extends PromptCells {
   readonly text: string
 }
+
+/** Called once the template is applied. `form`: how the answer must be read; absent for completions. */
+export type OnTemplated = (form: AnswerForm | undefined) => void
 
 /** Turns a request into tokens. */
 export class PromptBuilder {
@@ -56,13 +60,14 @@ export class PromptBuilder {
    * Calls `templated` once the template is applied.
    * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
    */
-  build(request: GenerationRequest, templated: () => void): Prompt {
+  build(request: GenerationRequest, templated: OnTemplated): Prompt {
     this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
     const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
     refuseHopelessText(request, capacity)
-    const pieces = request.kind === "chat" ? this.#render(request) : undefined
-    templated()
-    if (pieces === undefined) return this.#completion(request as CompletionRequest)
+    const chat = request.kind === "chat" ? this.#render(request) : undefined
+    templated(chat?.answer)
+    if (chat === undefined) return this.#completion(request as CompletionRequest)
+    const { pieces } = chat
     // Check again: the template may have kept text that the first check did not count, and tokenizing many
     // megabytes takes seconds.
     const length = pieces.reduce((sum, { text }) => sum + text.length, 0)
@@ -70,9 +75,9 @@ export class PromptBuilder {
     return this.#tokenize(pieces)
   }
 
-  #render(request: ChatRequest): readonly PromptPiece[] {
+  #render(request: ChatRequest): RenderedChat {
     if (this.#templateError !== undefined) throw new TemplateFailed(this.#templateError)
-    return this.template.render(request).pieces
+    return this.template.render(request)
   }
 
   #completion(request: CompletionRequest): Prompt {

@@ -1,6 +1,8 @@
 import { ConstraintFailed } from "../../../errors/engine"
 import type { NativeGrammar } from "../../../llama/grammar"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import { TokenPieces } from "./token-pieces"
+import type { TokenRule } from "./token-rule"
 
 /**
  * How many of the likeliest tokens are tried against the grammar before all are. Nearly always one of the first fits,
@@ -26,9 +28,11 @@ export interface ConstraintWork {
 }
 
 /** Restricts the tokens of one sequence to what its grammar allows. */
-export class Constraint implements Disposable {
-  readonly #grammar: NativeGrammar
+export class Constraint implements TokenRule {
+  readonly forced = undefined
+  #grammar: NativeGrammar
   readonly #vocabulary: Vocabulary
+  readonly #pieces: TokenPieces
   readonly #endTokens: readonly number[]
   /** Control tokens that the grammar names; others would match by the text of their names. */
   readonly #named: ReadonlySet<number>
@@ -44,6 +48,7 @@ export class Constraint implements Disposable {
   ) {
     this.#grammar = grammar
     this.#vocabulary = vocabulary
+    this.#pieces = new TokenPieces(vocabulary)
     this.#endTokens = endTokens
     this.#named = named
   }
@@ -52,35 +57,46 @@ export class Constraint implements Disposable {
     return { checks: this.#checks, candidates: this.#candidates }
   }
 
-  allows(token: number): boolean {
-    if (this.#isHidden(token)) return false
-    this.#count(1)
-    return this.#grammar.allows(token)
+  /** The end of a token is taken as the tokens that it consists of. */
+  take(token: number, from = 0): boolean {
+    if (from === 0) return this.#takeOne(token)
+    const rest = this.#pieces.tokensOf(this.#vocabulary.bytes(token).subarray(from))
+    return rest !== undefined && this.takeAll(rest)
   }
 
-  /** Call with every token of the answer. @throws ConstraintFailed if it is not allowed: llama.cpp would abort the process */
-  accept(token: number): void {
+  /** llama.cpp ends the process for a token that the grammar refuses, so each is checked first. */
+  #takeOne(token: number): boolean {
+    if (this.#isHidden(token)) return false
+    this.#count(1)
+    if (!this.#grammar.allows(token)) return false
     this.#grammar.accept(token)
+    return true
+  }
+
+  /** Goes on with several tokens if all may come next; otherwise changes nothing. */
+  takeAll(tokens: readonly number[]): boolean {
+    const before = this.#grammar
+    this.#grammar = before.clone()
+    const isTaken = tokens.every((token) => this.#takeOne(token))
+    const [left, kept] = isTaken ? [before, this.#grammar] : [this.#grammar, before]
+    left[Symbol.dispose]()
+    this.#grammar = kept
+    return isTaken
   }
 
   /**
-   * Leaves the likeliest allowed tokens in `logits`, and returns the best of them; all others become -Infinity.
-   * `excluded`: tokens that the request excludes, with their logits; they are used where the grammar allows nothing else.
+   * Leaves the likeliest allowed tokens in `logits`; all others become -Infinity. `banned`: tokens that the request
+   * excludes, with their logits; they are used where the grammar allows nothing else.
    * @throws ConstraintFailed if no token at all is allowed
    */
-  narrow(logits: Float32Array, excluded: ReadonlyMap<number, number> = new Map()): number {
-    const kept = this.#likeliestAllowed(logits) ?? this.#allowedOf(excluded)
+  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
+    const kept = this.#likeliestAllowed(logits) ?? this.#allowedOf(banned)
     const values = kept.map((token) => {
       const logit = logits[token] as number
-      return logit > Number.NEGATIVE_INFINITY ? logit : (excluded.get(token) ?? 0)
+      return logit > Number.NEGATIVE_INFINITY ? logit : (banned.get(token) ?? 0)
     })
     logits.fill(Number.NEGATIVE_INFINITY)
-    let best = 0
-    for (const [place, token] of kept.entries()) {
-      logits[token] = values[place] as number
-      if ((values[place] as number) > (values[best] as number)) best = place
-    }
-    return kept[best] as number
+    for (const [place, token] of kept.entries()) logits[token] = values[place] as number
   }
 
   #likeliestAllowed(logits: Float32Array): readonly number[] | undefined {
@@ -100,8 +116,8 @@ export class Constraint implements Disposable {
     return possible
   }
 
-  #allowedOf(excluded: ReadonlyMap<number, number>): readonly number[] {
-    const allowed = this.#firstAllowed([...excluded.keys()])
+  #allowedOf(banned: ReadonlyMap<number, number>): readonly number[] {
+    const allowed = this.#firstAllowed([...banned.keys()])
     if (allowed === undefined) throw new ConstraintFailed("the model has no token that could come next")
     return allowed
   }
