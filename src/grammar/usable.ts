@@ -1,16 +1,22 @@
 import { InvalidRequest } from "../errors/request"
+import { tooAmbiguous } from "./ambiguity"
 import { leftRecursiveRule, namesIn, rulesThat } from "./analysis"
-import { anyOf, type GrammarNode, IMPOSSIBLE, isImpossible, repeat, sequence } from "./node"
+import { anyOf, type GrammarNode, IMPOSSIBLE, isImpossible, matchesEmpty, repeat, sequence } from "./node"
 import type { Grammar } from "./print"
 
 /**
  * The grammar without what no text can match, and without rules that are not used: an answer that had begun such a part
  * could never end.
- * @throws InvalidRequest if no text at all matches, or a rule can begin with itself
+ * @throws InvalidRequest if no text at all matches, a rule can begin with itself, or texts can be read in too many ways
  */
 export function usable({ rules }: Grammar, what: "schema" | "grammar"): Grammar {
   const recursive = leftRecursiveRule(rules)
   if (recursive !== undefined) throw new InvalidRequest(leftRecursion(recursive, what))
+  const ambiguous = tooAmbiguous(rules, rulesThat(rules, matchesEmpty))
+  if (ambiguous !== undefined)
+    throw new InvalidRequest(
+      `the ${what === "schema" ? "JSON schema" : "grammar"} cannot be used: ${ambiguous}`,
+    )
   const possible = rulesThat(rules, isPossible)
   if (!possible.has("root"))
     throw new InvalidRequest(

@@ -4,6 +4,7 @@ import { type CharacterRange, charactersOf, complement } from "../characters"
 import { anyOf, characters, type GrammarNode, repeat, sequence, terminal } from "../node"
 import { namesIn } from "../analysis"
 import type { Grammar } from "../print"
+import { oneOfTexts } from "../trie"
 import { usable } from "../usable"
 
 /**
@@ -53,7 +54,8 @@ class Parser {
       nodes.push(this.#sequence(isNested))
     }
     this.#depth--
-    return anyOf(...nodes)
+    const texts = nodes.flatMap((node) => (node.type === "text" ? [node.text] : []))
+    return anyOf(...nodes.filter(({ type }) => type !== "text"), oneOfTexts(texts))
   }
 
   #sequence(isNested: boolean): GrammarNode {

@@ -10,14 +10,17 @@ import type { TokenRule } from "./token-rule"
  */
 const STAGES = [64, 1024] as const
 
-/**
- * Candidates of one check after that, the likeliest first: it ends with the first check that finds any, and between
- * checks the time is looked at.
- */
-const CHUNK = 4096
+/** Candidates of one stage after that, the likeliest first: the first stage that finds any is the last. */
+const STAGE = 4096
+
+/** Candidates of one call of llama.cpp, which cannot be interrupted: between them the time is looked at. */
+const CHUNK = 256
 
 /** The longest that one token of one answer may hold up all others. */
 const MOST_MS = 1000
+
+/** A token is slow to accept where there are very many ways to read the answer, and with each token there are more. */
+const SLOW_MS = 250
 
 /** What a constraint has cost so far. */
 export interface ConstraintWork {
@@ -36,6 +39,7 @@ export class Constraint implements TokenRule {
   readonly #endTokens: readonly number[]
   /** Control tokens that the grammar names; others would match by the text of their names. */
   readonly #named: ReadonlySet<number>
+  #isSlow = false
   #checks = 0
   #candidates = 0
 
@@ -68,9 +72,18 @@ export class Constraint implements TokenRule {
   #takeOne(token: number): boolean {
     if (this.#isHidden(token)) return false
     this.#count(1)
+    const startedAt = performance.now()
     if (!this.#grammar.allows(token)) return false
     this.#grammar.accept(token)
+    this.#checkTime(performance.now() - startedAt)
     return true
+  }
+
+  /** Once may be chance: the machine may have done something else. */
+  #checkTime(elapsedMs: number): void {
+    const wasSlow = this.#isSlow
+    this.#isSlow = elapsedMs > SLOW_MS
+    if (elapsedMs > MOST_MS || (wasSlow && this.#isSlow)) throw tooComplex()
   }
 
   /** Goes on with several tokens if all may come next; otherwise changes nothing. */
@@ -122,22 +135,26 @@ export class Constraint implements TokenRule {
     return allowed
   }
 
-  /** The allowed ones of the first chunk that has any. */
+  /** The allowed ones of the first stage that has any. */
   #firstAllowed(tokens: readonly number[]): readonly number[] | undefined {
     const startedAt = performance.now()
-    for (let from = 0; from < tokens.length; from += CHUNK) {
-      const allowed = this.#allowed(tokens.slice(from, from + CHUNK))
+    for (let from = 0; from < tokens.length; from += STAGE) {
+      const allowed = this.#allowed(tokens.slice(from, from + STAGE), startedAt)
       if (allowed.length > 0) return allowed
-      if (performance.now() - startedAt > MOST_MS)
-        throw new ConstraintFailed("it is too complex to be checked at every token")
     }
     return undefined
   }
 
-  #allowed(tokens: readonly number[]): readonly number[] {
+  #allowed(tokens: readonly number[], startedAt = performance.now()): readonly number[] {
     const visible = tokens.filter((token) => !this.#isHidden(token))
-    this.#count(visible.length)
-    return this.#grammar.allowed(visible)
+    const allowed: number[] = []
+    for (let from = 0; from < visible.length; from += CHUNK) {
+      const chunk = visible.slice(from, from + CHUNK)
+      this.#count(chunk.length)
+      allowed.push(...this.#grammar.allowed(chunk))
+      if (performance.now() - startedAt > MOST_MS) throw tooComplex()
+    }
+    return allowed
   }
 
   #count(candidates: number): void {
@@ -156,6 +173,10 @@ export class Constraint implements TokenRule {
   [Symbol.dispose](): void {
     this.#grammar[Symbol.dispose]()
   }
+}
+
+function tooComplex(): ConstraintFailed {
+  return new ConstraintFailed("it is too complex to be checked at every token")
 }
 
 /** The tokens with the largest logits, in no particular order; ties at the end are cut. */
