@@ -1,7 +1,7 @@
 import { GRAMMAR_PATHS, GRAMMAR_REFERENCES } from "../limits"
 import { namesIn } from "./analysis"
-import { includes } from "./characters"
 import { type GrammarNode, matchesEmpty, NOTHING } from "./node"
+import { codesOf, Reader, type Rest } from "./reader"
 
 type RuleMap = ReadonlyMap<string, GrammarNode>
 
@@ -113,14 +113,6 @@ const MOST_SEEN = 500
 const TRIED_LENGTH = 24
 const TRIED_CHARACTERS = 8
 
-/** What is still to be read; equal ones are the same object. */
-interface Rest {
-  readonly node: GrammarNode
-  /** Characters of a text that are read. */
-  readonly offset: number
-  readonly next: Rest | undefined
-}
-
 function growsWithoutBound(rules: RuleMap, name: string): boolean {
   const reader = new Reader(rules)
   const start = reader.startOf(name)
@@ -139,91 +131,4 @@ function firstCharacter({ node, offset }: Rest): readonly number[] {
   if (node.type === "characters") return node.set[0] === undefined ? [] : [node.set[0][0]]
   const code = node.type === "text" ? codesOf(node.text)[offset] : undefined
   return code === undefined ? [] : [code]
-}
-
-function codesOf(text: string): readonly number[] {
-  return Array.from(text, (character) => character.codePointAt(0) ?? 0)
-}
-
-/** Reads texts as llama.cpp does: all ways at once. */
-class Reader {
-  readonly #rules: RuleMap
-  readonly #known = new Map<Rest | undefined, Map<GrammarNode, Map<number, Rest>>>()
-  readonly #fewer = new Map<GrammarNode, GrammarNode>()
-
-  constructor(rules: RuleMap) {
-    this.#rules = rules
-  }
-
-  startOf(name: string): ReadonlySet<Rest> {
-    const found = new Set<Rest>()
-    this.#open(this.#rest(this.#rules.get(name) ?? NOTHING, 0, undefined), found)
-    return found
-  }
-
-  after(rests: ReadonlySet<Rest>, code: number): ReadonlySet<Rest> {
-    const found = new Set<Rest>()
-    for (const { node, offset, next } of rests) {
-      if (found.size > GRAMMAR_PATHS) break
-      if (node.type === "characters" && includes(node.set, code)) this.#open(next, found)
-      if (node.type !== "text") continue
-      const codes = codesOf(node.text)
-      if (codes[offset] !== code) continue
-      this.#open(offset + 1 < codes.length ? this.#rest(node, offset + 1, next) : next, found)
-    }
-    return found
-  }
-
-  /** The rests that begin with a character, to which this one leads. */
-  #open(start: Rest | undefined, found: Set<Rest>): void {
-    const open = [start]
-    const seen = new Set<Rest>()
-    while (open.length > 0 && found.size <= GRAMMAR_PATHS) {
-      const rest = open.pop()
-      // What follows the rule is not known.
-      if (rest === undefined || seen.has(rest)) continue
-      seen.add(rest)
-      const { node, next } = rest
-      switch (node.type) {
-        case "rule":
-          open.push(this.#rest(this.#rules.get(node.name) ?? NOTHING, 0, next))
-          break
-        case "sequence":
-          open.push(
-            node.nodes.reduceRight<Rest | undefined>((after, each) => this.#rest(each, 0, after), next),
-          )
-          break
-        case "any-of":
-          open.push(...node.nodes.map((each) => this.#rest(each, 0, next)))
-          break
-        case "repeat":
-          if (node.min === 0) open.push(next)
-          if (node.max > 0) open.push(this.#rest(node.node, 0, this.#rest(this.#less(node), 0, next)))
-          break
-        default:
-          found.add(rest)
-      }
-    }
-  }
-
-  #less(node: Extract<GrammarNode, { type: "repeat" }>): GrammarNode {
-    if (node.min === 0 && node.max === Number.POSITIVE_INFINITY) return node
-    const known = this.#fewer.get(node)
-    if (known !== undefined) return known
-    const fewer: GrammarNode = { ...node, min: Math.max(0, node.min - 1), max: node.max - 1 }
-    this.#fewer.set(node, fewer)
-    return fewer
-  }
-
-  #rest(node: GrammarNode, offset: number, next: Rest | undefined): Rest {
-    const byNode = this.#known.get(next) ?? new Map<GrammarNode, Map<number, Rest>>()
-    this.#known.set(next, byNode)
-    const byOffset = byNode.get(node) ?? new Map<number, Rest>()
-    byNode.set(node, byOffset)
-    const known = byOffset.get(offset)
-    if (known !== undefined) return known
-    const made = { node, offset, next }
-    byOffset.set(offset, made)
-    return made
-  }
 }

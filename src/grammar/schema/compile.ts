@@ -89,7 +89,7 @@ class SchemaCompiler implements SchemaScope {
   constructor(root: Schema, rules: Rules, notation: Notation) {
     this.#root = root
     this.#validator = new Validator(root, (path) =>
-      this.unenforced(path, "not all listed values are known to have this format"),
+      this.unenforced(path, "not all listed values are known to match it"),
     )
     this.rules = rules
     this.notation = notation

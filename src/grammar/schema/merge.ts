@@ -1,3 +1,4 @@
+import { Patterns } from "../regex/patterns"
 import { isRecord, type Schema, type SchemaObject } from "./document"
 
 /** Two keywords cannot be combined into one. */
@@ -148,11 +149,7 @@ function additionalFor(
 
 /** Does a name match a pattern of `patternProperties`? Wrong patterns match none: they are reported where they are read. */
 export function matchesName(pattern: string, name: string): boolean {
-  try {
-    return new RegExp(pattern, "u").test(name)
-  } catch {
-    return false
-  }
+  return new Patterns().isFound(pattern, name) ?? false
 }
 
 function mergedByName(a: unknown, b: unknown): unknown {

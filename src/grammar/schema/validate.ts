@@ -1,5 +1,6 @@
 import { GRAMMAR_DEPTH } from "../../limits"
 import { FORMATS } from "../regex/formats"
+import { Patterns } from "../regex/patterns"
 import {
   asSchema,
   at,
@@ -24,8 +25,9 @@ import { isOfType, typesIn } from "./values"
  */
 export class Validator {
   readonly #root: Schema
-  /** Called with the path of a format that a text may not have: only its common forms are known. */
+  /** Called with the path of a format or pattern that a text may not have: not all of them are known. */
   readonly #doubtful: (path: string) => void
+  readonly #patterns = new Patterns()
   #depth = 0
 
   constructor(root: Schema, doubtful: (path: string) => void) {
@@ -105,10 +107,10 @@ export class Validator {
   #text(schema: SchemaObject, value: string, path: string): boolean {
     const pattern = textKeyword(schema, "pattern", path)
     const format = textKeyword(schema, "format", path)
-    if (format !== undefined && !hasFormat(value, format)) this.#doubtful(at(path, "format"))
+    if (format !== undefined && !this.#hasFormat(value, format)) this.#doubtful(at(path, "format"))
     return (
       isWithin(schema, ["minLength", "maxLength"], Array.from(value).length, path) &&
-      (pattern === undefined || expression(pattern, at(path, "pattern")).test(value))
+      (pattern === undefined || this.#isFound(pattern, value, at(path, "pattern")))
     )
   }
 
@@ -144,12 +146,36 @@ export class Validator {
       textListKeyword(schema, "required", path).every((key) => Object.hasOwn(value, key)) &&
       keys.every((key) => this.accepts(names, key, at(path, "propertyNames"))) &&
       Object.entries(value).every(([key, inner]) =>
-        propertySchemas(schema, key, path).every((each) =>
+        this.#propertySchemas(schema, key, path).every((each) =>
           this.accepts(each, inner, at(path, "properties", key)),
         ),
       ) &&
       this.#dependencies(schema, value, path)
     )
+  }
+
+  /** All schemas that hold for the property `key`. */
+  #propertySchemas(schema: SchemaObject, key: string, path: string): readonly Schema[] {
+    const named = schemasByName(schema, "properties", path).filter(([name]) => name === key)
+    const place = at(path, "patternProperties")
+    const patterns = schemasByName(schema, "patternProperties", path).filter(([pattern]) =>
+      this.#isFound(pattern, key, place),
+    )
+    const own = [...named, ...patterns].map(([, inner]) => inner)
+    if (own.length > 0) return own
+    const additional = schema["additionalProperties"] ?? schema["unevaluatedProperties"] ?? true
+    return [asSchema(additional, at(path, "additionalProperties"))]
+  }
+
+  #hasFormat(text: string, format: string): boolean {
+    const known = FORMATS[format]
+    return known !== undefined && this.#patterns.isFound(`^(?:${known})$`, text) === true
+  }
+
+  #isFound(pattern: string, text: string, path: string): boolean {
+    const isFound = this.#patterns.isFound(pattern, text)
+    if (isFound === undefined) this.#doubtful(path)
+    return isFound ?? true
   }
 
   #dependencies(schema: SchemaObject, value: SchemaObject, path: string): boolean {
@@ -165,23 +191,6 @@ export class Validator {
         )
     })
   }
-}
-
-function hasFormat(text: string, format: string): boolean {
-  const known = FORMATS[format]
-  return known !== undefined && new RegExp(`^(?:${known})$`, "u").test(text)
-}
-
-/** All schemas that hold for the property `key`. */
-function propertySchemas(schema: SchemaObject, key: string, path: string): readonly Schema[] {
-  const named = schemasByName(schema, "properties", path).filter(([name]) => name === key)
-  const patterns = schemasByName(schema, "patternProperties", path).filter(([pattern]) =>
-    expression(pattern, at(path, "patternProperties")).test(key),
-  )
-  const own = [...named, ...patterns].map(([, inner]) => inner)
-  if (own.length > 0) return own
-  const additional = schema["additionalProperties"] ?? schema["unevaluatedProperties"] ?? true
-  return [asSchema(additional, at(path, "additionalProperties"))]
 }
 
 function isListed(schema: SchemaObject, value: unknown, path: string): boolean {
@@ -203,13 +212,4 @@ function isWithin(
     count >= (countKeyword(schema, least, path) ?? 0) &&
     count <= (countKeyword(schema, most, path) ?? Infinity)
   )
-}
-
-/** @throws InvalidRequest */
-function expression(pattern: string, path: string): RegExp {
-  try {
-    return new RegExp(pattern, "u")
-  } catch {
-    throw wrong(path, "is no regular expression", pattern)
-  }
 }

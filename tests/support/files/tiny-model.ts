@@ -17,6 +17,8 @@ export interface TinyModelOptions {
   readonly kvHeads?: number
   readonly ffn?: number
   readonly vocab?: number
+  /** Fill the vocabulary with words, instead of unused tokens? Default false. */
+  readonly words?: boolean
   readonly contextLength?: number
   /** The size of a `swa` model's window in tokens. */
   readonly slidingWindow?: number
@@ -73,6 +75,7 @@ const DEFAULTS = {
   kvHeads: 2,
   ffn: 128,
   vocab: 512,
+  words: false,
   contextLength: 4096,
   slidingWindow: 32,
   weights: "f32",
@@ -94,7 +97,7 @@ type Settings = Required<Omit<TinyModelOptions, "brokenToken">> & Pick<TinyModel
  */
 export function writeTinyModel(path: string, options: TinyModelOptions = {}): TinyModel {
   const settings: Settings = { ...DEFAULTS, ...options }
-  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim })
+  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim, words: settings.words })
   const entries = [
     ...generalEntries(settings),
     ...ARCHITECTURES[settings.architecture].entries(settings),
@@ -107,7 +110,7 @@ export function writeTinyModel(path: string, options: TinyModelOptions = {}): Ti
 /** Writes it as several files, like llama.cpp's `llama-gguf-split`, in the order of the paths. */
 export function writeSplitTinyModel(paths: readonly string[], options: TinyModelOptions = {}): void {
   const settings: Settings = { ...DEFAULTS, ...options }
-  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim })
+  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim, words: settings.words })
   const entries = [
     ...generalEntries(settings),
     ...ARCHITECTURES[settings.architecture].entries(settings),
