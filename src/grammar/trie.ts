@@ -47,6 +47,5 @@ function toNode(branch: Branch): GrammarNode {
     }
     return sequence(terminal(run), toNode(end))
   })
-  if (alternatives.length === 0) return branch.end ?? NOTHING
-  return branch.end === undefined ? anyOf(...alternatives) : anyOf(...alternatives, branch.end)
+  return anyOf(...alternatives, ...(branch.end === undefined ? [] : [branch.end]))
 }

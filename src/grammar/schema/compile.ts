@@ -4,13 +4,15 @@ import { anyOf, IMPOSSIBLE, isImpossible, type GrammarNode, terminal } from "../
 import { booleans, exactly, type JsonType, type Notation, oneOfScalars } from "../notation"
 import { type Grammar } from "../print"
 import { Rules } from "../rules"
+import { usable } from "../usable"
 import { arrayNode } from "./arrays"
 import { areDisjoint } from "./disjoint"
 import { asSchema, at, resolveReference, type Schema, schemaList, type SchemaObject, wrong } from "./document"
-import { ANNOTATIONS, CannotMerge, merged } from "./merge"
+import { ANNOTATIONS, CannotMerge, isEqual, merged } from "./merge"
 import { objectNode } from "./objects"
 import { numberNode, stringNode } from "./scalars"
-import { accepts, typesOf } from "./values"
+import { Validator } from "./validate"
+import { typesOf } from "./values"
 
 /** A keyword that the grammar does not enforce. */
 export interface Unenforced {
@@ -33,7 +35,7 @@ export interface CompiledSchema {
 export function compileSchema(value: unknown): CompiledSchema {
   const rules = new Rules()
   const { node, unenforced } = schemaNode(value, rules, jsonNotation(rules))
-  return { grammar: rules.grammar(node), unenforced }
+  return { grammar: usable(rules.grammar(node), "schema"), unenforced }
 }
 
 /**
@@ -76,6 +78,7 @@ class SchemaCompiler implements SchemaScope {
   readonly rules: Rules
   notation: Notation
   readonly #root: Schema
+  readonly #validator: Validator
   readonly #unenforced = new Map<string, Unenforced>()
   /** Rules of referenced parts, by their paths: a part may refer to itself. */
   readonly #referenced = new Map<string, GrammarNode>()
@@ -84,13 +87,15 @@ class SchemaCompiler implements SchemaScope {
 
   constructor(root: Schema, rules: Rules, notation: Notation) {
     this.#root = root
+    this.#validator = new Validator(root, (path) =>
+      this.unenforced(path, "not all listed values are known to match it"),
+    )
     this.rules = rules
     this.notation = notation
   }
 
   compile(): ReturnType<typeof schemaNode> {
     const node = this.#value(this.#root, "#")
-    if (isImpossible(node)) throw wrong("#", "allows no value at all")
     return { node, unenforced: [...this.#unenforced.values()] }
   }
 
@@ -198,12 +203,12 @@ class SchemaCompiler implements SchemaScope {
   }
 
   #plain(schema: SchemaObject, path: string): GrammarNode {
+    if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
     for (const key of UNENFORCEABLE) {
       const value = schema[key]
       if (value !== undefined && value !== false)
         this.unenforced(at(path, key), "it cannot be enforced while text is generated")
     }
-    if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
     const nodes = typesOf(schema, path).map((type) => [type, this.#ofType(type, schema, path)] as const)
     const possible = nodes.filter(([, node]) => !isImpossible(node))
     return anyOf(...possible.map(([type, node]) => this.notation.typed(jsonTypeOf(type), node)))
@@ -229,12 +234,12 @@ class SchemaCompiler implements SchemaScope {
     }
   }
 
-  /** `enum` and `const`: the listed values that the other keywords allow. */
+  /** `enum` and `const`: the listed values that all other keywords allow. */
   #listed(schema: SchemaObject, path: string): GrammarNode {
     const { const: only, enum: list, ...rest } = schema
     if (list !== undefined && !Array.isArray(list)) throw wrong(at(path, "enum"), "must be a list", list)
     const values = (list === undefined ? [only] : (list as readonly unknown[])).filter(
-      (value) => (only === undefined || Bun.deepEquals(value, only, true)) && accepts(rest, value, path),
+      (value) => (only === undefined || isEqual(only, value)) && this.#validator.accepts(rest, value, path),
     )
     const { notation } = this
     const isScalar = (value: unknown): boolean => typeof value !== "object" || value === null

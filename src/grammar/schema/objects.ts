@@ -26,6 +26,7 @@ import {
   textListKeyword,
   wrong,
 } from "./document"
+import { matchesName } from "./merge"
 import { stringContent } from "./scalars"
 
 /** One property: its name and value, and whether it must be there. */
@@ -40,7 +41,11 @@ export function objectNode(scope: SchemaScope, schema: SchemaObject, path: strin
   const properties = propertiesIn(scope, schema, path)
   if (properties === undefined) return IMPOSSIBLE
   const others = othersIn(scope, schema, path)
-  const members = membersOf(scope, { properties, others, ...countsIn(schema, path) })
+  const counts = countsIn(schema, path)
+  const required = properties.filter(({ isRequired }) => isRequired).length
+  if (others !== undefined && counts.min > required + 1)
+    scope.unenforced(at(path, "minProperties"), "two of the other properties may have the same name")
+  const members = membersOf(scope, { properties, others, ...counts })
   if (members === undefined) {
     scope.unenforced(at(path, "minProperties"), "there are too many properties to count them")
     const uncounted = membersOf(scope, { properties, others, min: 0, max: Number.POSITIVE_INFINITY })
@@ -76,17 +81,9 @@ function propertiesIn(
 /** The schema of a property without one of its own. */
 function otherSchema(schema: SchemaObject, name: string, path: string): Schema {
   const byPattern = schemasByName(schema, "patternProperties", path).find(([pattern]) =>
-    matches(pattern, name),
+    matchesName(pattern, name),
   )
   return byPattern?.[1] ?? asSchema(schema["additionalProperties"] ?? true, at(path, "additionalProperties"))
-}
-
-function matches(pattern: string, name: string): boolean {
-  try {
-    return new RegExp(pattern, "u").test(name)
-  } catch {
-    return false // reported where the pattern is read
-  }
 }
 
 /** Members that the schema does not name; undefined: there are none. */

@@ -197,12 +197,13 @@ function multiplesNode(
 }
 
 function wholeMultiples(scope: SchemaScope, divisor: number): GrammarNode {
-  const names = new Map<number, string>()
-  return multiplesOf(divisor, (remainder, node) => {
-    const known = names.get(remainder)
+  const names = new Map<string, string>()
+  return multiplesOf(divisor, (remainder, left, node) => {
+    const key = `${remainder} ${left}`
+    const known = names.get(key)
     if (known !== undefined) return { type: "rule", name: known }
     const name = scope.rules.reserve(`multiple-of-${divisor}-rest-${remainder}`)
-    names.set(remainder, name)
+    names.set(key, name)
     scope.rules.define(name, node())
     return { type: "rule", name }
   })

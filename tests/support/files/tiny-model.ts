@@ -17,6 +17,8 @@ export interface TinyModelOptions {
   readonly kvHeads?: number
   readonly ffn?: number
   readonly vocab?: number
+  /** Fill the vocabulary with words, instead of unused tokens? Default false. */
+  readonly words?: boolean
   readonly contextLength?: number
   /** The size of a `swa` model's window in tokens. */
   readonly slidingWindow?: number
@@ -75,6 +77,7 @@ const DEFAULTS = {
   kvHeads: 2,
   ffn: 128,
   vocab: 512,
+  words: false,
   contextLength: 4096,
   slidingWindow: 32,
   weights: "f32",
@@ -97,7 +100,12 @@ type Settings = Required<Omit<TinyModelOptions, "brokenToken">> & Pick<TinyModel
  */
 export function writeTinyModel(path: string, options: TinyModelOptions = {}): TinyModel {
   const settings: Settings = { ...DEFAULTS, ...options }
-  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim, controls: settings.controls })
+  const vocabulary = tinyVocabulary({
+    size: settings.vocab,
+    fim: settings.fim,
+    controls: settings.controls,
+    words: settings.words,
+  })
   const entries = [
     ...generalEntries(settings),
     ...ARCHITECTURES[settings.architecture].entries(settings),
@@ -110,7 +118,12 @@ export function writeTinyModel(path: string, options: TinyModelOptions = {}): Ti
 /** Writes it as several files, like llama.cpp's `llama-gguf-split`, in the order of the paths. */
 export function writeSplitTinyModel(paths: readonly string[], options: TinyModelOptions = {}): void {
   const settings: Settings = { ...DEFAULTS, ...options }
-  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim, controls: settings.controls })
+  const vocabulary = tinyVocabulary({
+    size: settings.vocab,
+    fim: settings.fim,
+    controls: settings.controls,
+    words: settings.words,
+  })
   const entries = [
     ...generalEntries(settings),
     ...ARCHITECTURES[settings.architecture].entries(settings),

@@ -13,6 +13,8 @@ import type { TokenRule } from "./token-rule"
 /** How often a token is sampled again after a refusal; every refusal leaves fewer tokens. */
 const MOST_REFUSALS = 100
 
+const NO_TOKENS: ReadonlyMap<number, number> = new Map()
+
 /** Samples the tokens of one sequence. */
 export class SequenceSampler implements Disposable {
   readonly #parameters: PreparedSampling
@@ -102,6 +104,7 @@ export class SequenceSampler implements Disposable {
 
   /** The logits of the tokens that the request excludes. */
   #bannedIn(logits: Float32Array, ruledOut: readonly number[]): ReadonlyMap<number, number> {
+    if (ruledOut.length === 0 && this.#banned.length === 0) return NO_TOKENS
     return new Map([...ruledOut, ...this.#banned].map((token) => [token, logits[token] ?? 0]))
   }
 
