@@ -1,9 +1,10 @@
 import type { KvLayout } from "../../../domain/settings"
+import { cellsPerSequence } from "../../../formats/kv-layout"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { positionOf } from "../prompt/cells"
-import { cellsPerSequence, type PoolShape } from "./growth"
+import type { PoolShape } from "./growth"
 import {
   type CacheablePrompt,
   type CellHolder,
