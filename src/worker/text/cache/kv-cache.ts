@@ -122,6 +122,11 @@ export class KvCache {
     return Math.min(this.cells, cellsOf(this.slots.map(holderOf)))
   }
 
+  /** The number of the present step. */
+  get step(): number {
+    return this.#step
+  }
+
   /** Call at the start of every step, for the order of last use. */
   nextStep(): void {
     this.#step++
