@@ -3,6 +3,7 @@ import { join } from "node:path"
 import type { ModelDefaults } from "../../domain/model"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
+import { KvCacheLost } from "../../errors/engine"
 import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
@@ -20,7 +21,7 @@ import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
-import { contextLost, conversationTooLarge } from "./growth/pool-bytes"
+import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
 import type { PreparedRequest } from "./prompt/prepared"
 import { newThread, type Preparation, PromptClient } from "./prompt/prompt-client"
@@ -152,7 +153,6 @@ interface TextWorkerParts {
 
 /** Handles the parent's messages and runs the loop while there is work. */
 class TextWorker {
-  readonly #plan: KvPlan
   readonly #name: string
   readonly #prompts: PromptClient
   readonly #library: Library
@@ -170,7 +170,6 @@ class TextWorker {
 
   constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
-    this.#plan = plan
     this.#name = name
     this.#prompts = prompts
     this.#library = loaded.model.library
@@ -285,7 +284,7 @@ class TextWorker {
     } catch (error) {
       if (!(error instanceof ContextLost)) throw error
       this.#isEnding = true
-      this.#loop.abandon(contextLost(this.#name, this.#plan, systemMemory().availableBytes))
+      this.#loop.abandon(new KvCacheLost(this.#name))
       // Messages arrive in order: this one is sent after all answers.
       process.send?.({ type: "step", events: [] } satisfies FromTextWorker, () => process.exit(1))
       return undefined

@@ -35,14 +35,3 @@ export function conversationTooLarge(
     "shorten it, unload other models, raise the memory limit, or halve the need with --cache-type-k q8_0 and --cache-type-v q8_0",
   )
 }
-
-/** The error of every request of a model whose context is lost. */
-export function contextLost(model: string, plan: KvPlan, availableBytes: number): NotEnoughMemory {
-  return new NotEnoughMemory(
-    model,
-    "memory for its KV cache",
-    poolBytes(plan, plan),
-    availableBytes,
-    "it was made larger, and other programs took the memory meanwhile; the model is loaded again for the next request",
-  )
-}
