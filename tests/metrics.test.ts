@@ -304,6 +304,13 @@ describe("requests over HTTP", () => {
   })
 })
 
+test("growths of KV caches are counted", async () => {
+  const { observer, values } = metrics()
+  observer.cacheGrown(WORKER, 2)
+  observer.cacheGrown(WORKER, 1)
+  expect(await values()).toMatchObject({ 'kv_growths_total{model="tiny"}': 3 })
+})
+
 test("prompts on disk count by what became of them", async () => {
   const { observer, values } = metrics()
   observer.promptsOnDisk(WORKER, { hits: 2, misses: 1, bytesRead: 500, bytesWritten: 0, savedMs: 1500 })

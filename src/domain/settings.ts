@@ -374,6 +374,10 @@ export interface KvPlan {
   readonly bytesPerCell: number
   /** Recurrent states and sliding windows. */
   readonly bytesPerSequence: number
+  /** Every context takes buffers of this size for computing, however large its pool is. */
+  readonly computeBytes: number
+  /** The same for each cell that a token may attend to. */
+  readonly computeBytesPerCell: number
   /** What the first context takes at least; 0 where no lower bound is known. */
   readonly certainBytes: number
 }

@@ -62,6 +62,8 @@ export interface EngineObserver {
   workerCrashed(worker: ObservedWorker): void
   /** After a decode step; not called for workers that do not report steps. */
   step(worker: ObservedWorker, usage: StepUsage): void
+  /** Its KV cache was made larger, that many times since the last call. */
+  cacheGrown(worker: ObservedWorker, times: number): void
   /** What a worker did with prompts on disk since the last call. */
   promptsOnDisk(worker: ObservedWorker, usage: DiskUsage): void
 }

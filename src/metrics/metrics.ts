@@ -122,6 +122,10 @@ export class Metrics {
     this.#workers.step(worker, usage)
   }
 
+  cacheGrown(worker: CountedWorker, times: number): void {
+    this.#workers.cacheGrown(worker, times)
+  }
+
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {
     this.#workers.promptsOnDisk(worker, usage)
   }

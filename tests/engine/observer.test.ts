@@ -24,6 +24,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     modelUnloaded: note("unloaded"),
     workerCrashed: note("crashed"),
     step: note("step"),
+    cacheGrown: note("cache grown"),
     promptsOnDisk: note("prompts on disk"),
   }
   return { heard, observer }

@@ -1,4 +1,4 @@
-import { readSettings } from "../../config/resolve"
+import { readSettings, type Settings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
 import type { ModelDetails } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
@@ -83,10 +83,12 @@ export const command = defineCommand({
       }
       case "json": {
         const { toShowObject } = await import("../show/show-json")
-        return io.write(toJson(toShowObject(details, manifest, await tensorsOf(details, flags))))
+        const { usableContext } = await import("../show/usable-context")
+        const tensors = await tensorsOf(details, flags)
+        return io.write(toJson(toShowObject(details, manifest, tensors, usableContext(details, settings))))
       }
       case undefined:
-        return io.write(await overview(details, manifest, flags, store))
+        return io.write(await overview(details, manifest, flags, store, settings))
       default:
         return only satisfies never
     }
@@ -100,6 +102,7 @@ async function overview(
   manifest: Manifest | undefined,
   flags: Detail,
   { blobs }: Store,
+  settings: Settings,
 ): Promise<string> {
   const tensors = await tensorsOf(details, flags)
   const projector = manifest?.files.find(({ role }) => role === "projector")
@@ -107,6 +110,8 @@ async function overview(
   const facts = projector && readProjector(blobs.pathOf(projector.digest))
   const { parameters, system, requires, source } = manifest ?? {}
   const { sizeBytes, path } = details
+  const { usableContext } = await import("../show/usable-context")
+  const context = usableContext(details, settings)
   return showText(details, {
     storage: { sizeBytes, path, ...(source !== undefined && { source }) },
     metadata: flags.metadata === true || flags.verbose === true,
@@ -115,6 +120,7 @@ async function overview(
     ...(system !== undefined && { system }),
     ...(requires !== undefined && { requires }),
     ...(facts !== undefined && { projector: facts }),
+    ...(context !== undefined && { context }),
   })
 }
 

@@ -82,6 +82,14 @@ export class OpenRequests {
     this.#emit.failure(request, error)
   }
 
+  /** Fails everything. */
+  failAll(error: XllmError): void {
+    for (const request of [...this.#requests.values()]) {
+      this.#end(request, [])
+      this.#emit.failure(request, error)
+    }
+  }
+
   /** Ends a request. `unseen`: those of its choices that may have no logits yet. */
   #end(request: RunningRequest, unseen: readonly Sequence[]): void {
     for (const sequence of unseen) this.#leave(sequence)

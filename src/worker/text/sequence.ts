@@ -86,6 +86,15 @@ export class Sequence implements Runnable, CacheablePrompt {
     return this.generated > 0 && this.remaining === 1
   }
 
+  get maxTokens(): number {
+    return this.request.prepared.maxTokens
+  }
+
+  /** May its cells be those of another prompt? */
+  get usesCache(): boolean {
+    return this.request.prepared.usesCache
+  }
+
   get wantsPromptLogprobs(): boolean {
     return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
   }

@@ -486,14 +486,28 @@ describe("the server's own routes", () => {
             prompt_tokens_cached: 3,
             tokens_generated: 4,
             preemptions: 5,
+            kv_growths: 6,
           },
         },
       ],
       failed: [],
       memory: {
-        system: { total_bytes: 4000, free_bytes: 1000, used_by_models_bytes: 2000, limit_bytes: null },
+        system: {
+          total_bytes: 4000,
+          free_bytes: 1000,
+          used_by_models_bytes: 2000,
+          most_used_by_models_bytes: 2500,
+          limit_bytes: null,
+        },
         gpus: [
-          { name: "CUDA0", total_bytes: 900, free_bytes: 500, used_by_models_bytes: 300, limit_bytes: 800 },
+          {
+            name: "CUDA0",
+            total_bytes: 900,
+            free_bytes: 500,
+            used_by_models_bytes: 300,
+            most_used_by_models_bytes: 350,
+            limit_bytes: 800,
+          },
         ],
       },
     })

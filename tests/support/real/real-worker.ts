@@ -333,6 +333,10 @@ export class RealWorker implements AsyncDisposable {
     return result.promise
   }
 
+  get pid(): number {
+    return this.#child.pid
+  }
+
   /** From the latest message. */
   get counters(): WorkerCounters {
     return this.steps.at(-1)?.counters ?? NO_COUNTERS
