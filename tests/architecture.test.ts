@@ -104,6 +104,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   worker: [
     [
+      "attached-parts",
       "cores",
       "cpu-features",
       "derived",

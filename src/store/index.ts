@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
-import type { ModelDefaults, ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
 import { KINDS } from "../domain/tasks"
 import { placeAndReason } from "../errors/base"
 import { InvalidModelFile, InvalidModelName, ModelLoadFailed, ModelNotFound } from "../errors/model"
@@ -28,6 +28,7 @@ import { type LocalModel, LocalModels, type RefusedModel } from "./local/local-m
 import { type MediaDescription, MediaFiles } from "./local/media-file"
 import { ModelFiles } from "./local/model-file"
 import type { FoundModel } from "./local/scan"
+import { attachedParts } from "./managed/attached-parts"
 import { BlobFolder, digestOfFile } from "./managed/blobs"
 import { defaultsOf } from "./managed/defaults"
 import { type ManagedEntry, type ManagedModel, ManagedModels } from "./managed/managed-models"
@@ -40,6 +41,9 @@ import { formatModelName, type ModelName, parseModelName } from "./names"
 
 /** How long unused files are kept: a blob may belong to a download that will be resumed. */
 const ORPHAN_MS = 7 * 24 * 3600 * 1000
+
+/** What a manifest adds to a model's weights. */
+type Extras = Pick<ModelSummary, "defaults" | "parts">
 
 export interface StoreOptions {
   /** Every `*.gguf` in it and below is a model, except in the folders of installed models. It need not exist. */
@@ -75,7 +79,7 @@ class FolderStore implements Store {
   readonly #managed: ManagedModels
   readonly #library: ManifestTransactions
   /** By id of the installed model: translating a template takes longer than finding it. */
-  readonly #defaults = new Map<string, ModelDefaults>()
+  readonly #extras = new Map<string, Extras>()
   /** View folders that this process has verified. */
   readonly #wholeViews = new Set<string>()
 
@@ -124,12 +128,12 @@ class FolderStore implements Store {
 
   async resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary> {
     // Missing files are reported by the load; the model can still be removed.
-    return this.#withDefaults((await this.#findWhole(name ?? (await this.#onlyName(kind)))).model)
+    return this.#withExtras((await this.#findWhole(name ?? (await this.#onlyName(kind)))).model)
   }
 
   async describe(name: string): Promise<ModelDetails> {
     const { model, problem } = await this.#findWhole(name)
-    const summary = withAliases(this.#withDefaults(model), await this.aliases())
+    const summary = withAliases(this.#withExtras(model), await this.aliases())
     try {
       if (problem !== undefined) throw problem
       const description =
@@ -352,12 +356,21 @@ class FolderStore implements Store {
     return models.filter((_, index) => isAble[index] === true)
   }
 
-  #withDefaults({ summary, ...model }: KnownModel): ModelSummary {
+  #withExtras({ summary, ...model }: KnownModel): ModelSummary {
     if (model.origin === "dropped") return summary
     const { id, manifest } = model.installed
-    const defaults = this.#defaults.get(id) ?? defaultsOf(manifest, (digest) => this.blobs.pathOf(digest))
-    this.#defaults.set(id, defaults)
-    return Object.keys(defaults).length === 0 ? summary : { ...summary, defaults }
+    const extras = this.#extras.get(id) ?? this.#extrasOf(manifest)
+    this.#extras.set(id, extras)
+    return { ...summary, ...extras }
+  }
+
+  #extrasOf(manifest: Manifest): Extras {
+    const defaults = defaultsOf(manifest)
+    const parts = attachedParts(manifest, (digest) => this.blobs.pathOf(digest))
+    return {
+      ...(Object.keys(defaults).length > 0 && { defaults }),
+      ...(parts.length > 0 && { parts }),
+    }
   }
 
   /** The files of a text model. */

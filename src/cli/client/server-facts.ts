@@ -1,3 +1,4 @@
+import { isPartRole } from "../../domain/attached-parts"
 import type { ChatMessage } from "../../domain/chat"
 import type { ModelDefaults, ModelFacts } from "../../domain/model"
 import { isModelKind } from "../../domain/tasks"
@@ -16,11 +17,13 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
     textAt(meta, "license"),
   ]
   const aliases = textsAt(meta, "aliases")
+  const parts = recordsAt(meta, "parts").flatMap(toPart)
   const common = {
     name,
     capabilities: textsAt(meta, "capabilities"),
     defaults: toDefaults(meta),
     ...(aliases.length > 0 && { aliases }),
+    ...(parts.length > 0 && { parts }),
     ...(license !== undefined && { license }),
   }
   switch (isModelKind(kind) ? kind : "text") {
@@ -68,6 +71,14 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
         components: textsAt(meta, "components"),
       }
   }
+}
+
+/** Roles that only later versions have are left out. */
+function toPart(part: JsonRecord): readonly NonNullable<ModelFacts["parts"]>[number][] {
+  const [role, scale] = [textAt(part, "role") ?? "", numberAt(part, "scale")]
+  if (!isPartRole(role)) return []
+  const sizeBytes = numberAt(part, "size") ?? 0
+  return [{ role, name: textAt(part, "name") ?? "?", sizeBytes, ...(scale !== undefined && { scale }) }]
 }
 
 function toDefaults(meta: JsonRecord): ModelDefaults {

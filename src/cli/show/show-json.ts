@@ -1,3 +1,4 @@
+import type { AttachedPart } from "../../domain/attached-parts"
 import type { ModelDetails } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Manifest } from "../../store/managed/manifest"
@@ -19,6 +20,7 @@ export function toShowObject(
     ...ofKind(details),
     license: details.license ?? null,
     capabilities: details.capabilities,
+    ...(details.parts !== undefined && { parts: details.parts.map(toPart) }),
     ...(details.defaults?.notes !== undefined && { notes: details.defaults.notes }),
     ...(manifest !== undefined && { installed: toInstalled(manifest) }),
     ...(tensors !== undefined && {
@@ -71,6 +73,10 @@ function ofKind(details: ModelDetails) {
 
 function toFile({ name, sizeBytes }: { readonly name: string; readonly sizeBytes: number }) {
   return { name, size_bytes: sizeBytes }
+}
+
+function toPart({ role, name, sizeBytes, scale, path }: AttachedPart) {
+  return { role, name, size_bytes: sizeBytes, ...(scale !== undefined && { scale }), path }
 }
 
 /** A managed model's source, and what it adds to its weights. */

@@ -1,3 +1,4 @@
+import { PART_ROLES } from "../../domain/attached-parts"
 import type { ModelDetails, ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
@@ -53,6 +54,7 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
   const sections: readonly (readonly [title: string, rows: readonly Row[]])[] = [
     ["Model", [...modelRows(details), ...aliasRow, ...requiresRow].filter(([, value]) => value !== "")],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
+    ["Parts", partRows(details)],
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
     ["Files", fileRows(details)],
     ["Storage", storage === undefined ? [] : storageRows(storage)],
@@ -129,6 +131,16 @@ function fileRows(details: ModelFacts): readonly Row[] {
   const { files = [] } = details
   const rows = files.slice(0, LIST_LENGTH).map(({ name, sizeBytes }): Row => [name, formatBytes(sizeBytes)])
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
+}
+
+/** A row for each attached part, with an adapter's strength where it is not the usual one. */
+function partRows({ parts = [] }: ModelFacts): readonly Row[] {
+  return parts.map(({ role, name, sizeBytes, scale = 1 }) => [
+    PART_ROLES[role].label,
+    name,
+    formatBytes(sizeBytes),
+    ...(scale === 1 ? [] : [`scale ${scale}`]),
+  ])
 }
 
 /** The name that `show` uses for each source. */

@@ -148,7 +148,14 @@ export class ReplicaSupervisor {
   /** The weights that its workers hold. */
   get loadedWeights(): readonly LoadedWeights[] {
     return this.replicas.alive.flatMap(({ model, info, loadState: { plan } }) =>
-      info === undefined || plan === undefined ? [] : { path: model.path, info, settings: plan.wanted },
+      info === undefined || plan === undefined
+        ? []
+        : {
+            path: model.path,
+            ...(model.parts !== undefined && { parts: model.parts }),
+            info,
+            settings: plan.wanted,
+          },
     )
   }
 

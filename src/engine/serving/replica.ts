@@ -256,7 +256,7 @@ export class Replica implements PoolMember {
   }
 
   get #workerModel(): WorkerModel {
-    const { name, kind, path, id, defaults } = this.model
+    const { name, kind, path, id, defaults, parts } = this.model
     const derivedFolder = join(this.#options.derivedFolder, id)
     return {
       name,
@@ -265,6 +265,7 @@ export class Replica implements PoolMember {
       path,
       derivedFolder,
       ...(defaults !== undefined && { defaults: encodeDefaults(defaults) }),
+      ...(parts !== undefined && { parts }),
     }
   }
 

@@ -63,6 +63,7 @@ const RICH_MODEL: TextModelDetails = {
   capabilities: ["completion", "chat"],
   metadata: {},
   aliases: ["wealthy"],
+  parts: [{ role: "adapter", name: "a.gguf", path: "/models/a.gguf", sizeBytes: 500, scale: 0.5 }],
   defaults: {
     template: "{{ messages }}",
     system: "Be brief.",
@@ -328,6 +329,9 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
   Capabilities
     completion
     chat
+
+  Parts
+    adapter    a.gguf    500 B    scale 0.5
 
   License
     MIT
