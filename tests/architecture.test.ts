@@ -88,7 +88,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   store: [
     [
-      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache names replacing workspace",
+      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache model-lookup names replacing workspace",
     ],
     ["pull"],
     ["create"],
@@ -99,7 +99,8 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["transfer"],
     ["choose", "events", "plan"],
     ["sources"],
-    ["damage", "signatures", "updates"],
+    ["damage", "file-downloads", "find-plan", "signatures", "updates"],
+    ["repair"],
     ["pull"],
   ],
   worker: [
