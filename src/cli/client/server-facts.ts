@@ -11,7 +11,8 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
   const text = (key: string) => textAt(meta, key) ?? "?"
   const number = (key: string) => numberAt(meta, key) ?? 0
   const kind = textAt(meta, "kind") ?? "text"
-  const [layers, heads, license] = [
+  const [sizeBytes, layers, heads, license] = [
+    numberAt(meta, "size"),
     numberAt(meta, "n_layer"),
     numberAt(meta, "n_head"),
     textAt(meta, "license"),
@@ -21,6 +22,7 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
   const common = {
     name,
     capabilities: textsAt(meta, "capabilities"),
+    ...(sizeBytes !== undefined && { sizeBytes }),
     defaults: toDefaults(meta),
     ...(aliases.length > 0 && { aliases }),
     ...(parts.length > 0 && { parts }),

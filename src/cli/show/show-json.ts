@@ -1,11 +1,10 @@
-import type { AttachedPart } from "../../domain/attached-parts"
-import type { ModelDetails } from "../../domain/model"
+import type { ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Manifest } from "../../store/managed/manifest"
 
-/** The output of `show --json`. */
+/** The output of `show --json`. What a server does not report is absent. */
 export function toShowObject(
-  details: ModelDetails,
+  details: ModelFacts,
   manifest: Manifest | undefined,
   tensors: readonly GgufTensorInfo[] | undefined,
 ) {
@@ -15,7 +14,7 @@ export function toShowObject(
     id: details.id,
     path: details.path,
     size_bytes: details.sizeBytes,
-    modified_at: details.modifiedAt.toISOString(),
+    modified_at: details.modifiedAt?.toISOString(),
     ...(details.aliases !== undefined && { aliases: details.aliases }),
     ...ofKind(details),
     license: details.license ?? null,
@@ -29,7 +28,7 @@ export function toShowObject(
   }
 }
 
-function ofKind(details: ModelDetails) {
+function ofKind(details: ModelFacts) {
   switch (details.kind) {
     case "text":
       return {
@@ -49,14 +48,14 @@ function ofKind(details: ModelDetails) {
         sample_rate: details.sampleRate,
         speakers: details.speakers.map((name) => name ?? null),
         languages: details.languages,
-        files: details.files.map(toFile),
+        files: details.files?.map(toFile),
       }
     case "asr":
       return {
         family: details.family,
         languages: details.languages,
         can_translate: details.canTranslate,
-        files: details.files.map(toFile),
+        files: details.files?.map(toFile),
       }
     case "image":
       return {
@@ -64,7 +63,7 @@ function ofKind(details: ModelDetails) {
         parameters: details.parameterCount,
         quantization: details.quantization,
         components: details.components,
-        files: details.files.map(toFile),
+        files: details.files?.map(toFile),
       }
     default:
       return details satisfies never
@@ -75,7 +74,8 @@ function toFile({ name, sizeBytes }: { readonly name: string; readonly sizeBytes
   return { name, size_bytes: sizeBytes }
 }
 
-function toPart({ role, name, sizeBytes, scale, path }: AttachedPart) {
+function toPart(part: NonNullable<ModelFacts["parts"]>[number] & { readonly path?: string }) {
+  const { role, name, sizeBytes, scale, path } = part
   return { role, name, size_bytes: sizeBytes, ...(scale !== undefined && { scale }), path }
 }
 

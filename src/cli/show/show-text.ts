@@ -13,6 +13,9 @@ const METADATA_WIDTH = 100
 /** The number of speakers, or files, shown in the overview. */
 const LIST_LENGTH = 12
 
+/** The width of the parameter name column, as in Ollama's output. */
+const PARAMETER_WIDTH = 30
+
 /** The facts shown about a projector's file. */
 export interface ProjectorFacts {
   readonly architecture: string
@@ -163,6 +166,15 @@ function storageRows({ sizeBytes, path, source }: Storage): readonly Row[] {
 
 function shortList(names: readonly string[]): readonly string[] {
   return names.length > LIST_LENGTH ? [...names.slice(0, LIST_LENGTH), "..."] : names
+}
+
+/** The output of `show --parameters`; undefined where there are none. */
+export function parametersText(
+  parameters: Readonly<Record<string, ManifestParameter>> = {},
+): string | undefined {
+  const rows = manifestParameterRows(parameters)
+  if (rows.length === 0) return undefined
+  return rows.map(([name, value]) => `${name.padEnd(PARAMETER_WIDTH)} ${value}\n`).join("")
 }
 
 /** Parameters under their Modelfile names: one row per value, texts in quotes. */
