@@ -49,8 +49,11 @@ export const BODY_BYTES = {
  */
 export const EVENT_CHARACTERS = 64 * MIB
 
-/** The largest form: audio and images are streamed to disk, and never held in memory as a whole. */
-export const DEFAULT_UPLOAD_BYTES = 50 * MIB
+/**
+ * The largest file with audio or images, also without a server. Uploads are streamed to disk, and never held in memory
+ * as a whole. Four hours, the longest recording, take 440 MiB as WAV at the rate that models listen at.
+ */
+export const DEFAULT_UPLOAD_BYTES = 512 * MIB
 
 /**
  * Limits on the structure of JSON input. Counted before parsing, because the parser cannot be interrupted: 8 MB of

@@ -83,7 +83,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
       )
     }
     if (toStdout && flags.json) throw new UsageError("--json needs a file for the audio: name one with -o")
-    await withModel(model, flags, io, async (work) => {
+    await withModel(model, { flags, io }, async (work) => {
       await using output = toStdout ? stdoutOutput(io) : await fileOutput(flags.output ?? "")
       const request: SpeechRequest = {
         kind: "speech",
