@@ -39,7 +39,9 @@ export const BODY_BYTES = {
    * 90 to parse.
    */
   generation: 16 * MIB,
-  /** A text to synthesise, a prompt for an image, or the name of a model. */
+  /** {@link TEXTS.speech}, each character escaped as two `\uXXXX`, and the other fields. */
+  speech: 4 * MIB,
+  /** A prompt for an image, or the name of a model. */
   other: MIB,
 }
 
@@ -101,7 +103,7 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
-  /** Five hours of speech, synthesised sentence by sentence; of any script they fit the body. OpenAI's limit is 4096. */
+  /** Five hours of speech, synthesised sentence by sentence. OpenAI's limit is 4096. */
   speech: { maxLength: 250_000 },
   /** OpenAI's limit. Accepted, but ignored. */
   instructions: { maxLength: 4096 },

@@ -193,6 +193,9 @@ describe("a speech is refused with the name of the field:", () => {
   test("250,000 characters are not too many, however many bytes they take", async () => {
     const { post } = fakeServer()
     expect((await post(PATH, { ...REQUEST, input: "🙂".repeat(250_000) })).status).toBe(200)
+    // As clients write that send ASCII only.
+    const escaped = `{"model":"joe","input":"${"\\ud83d\\ude42".repeat(250_000)}"}`
+    expect((await post(PATH, escaped)).status).toBe(200)
   })
 })
 

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { SpeechEvent } from "../../../domain/speech"
 import { InternalError } from "../../../errors/base"
+import { BODY_BYTES } from "../../../limits"
 import { abortControllerFor } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
 import { type RequestContext, requestContextOf } from "../../context/request-context"
@@ -21,7 +22,7 @@ export function speechRoutes(context: OpenAiContext) {
     "/v1/audio/speech",
     async ({ request, server }) => {
       const requestContext = requestContextOf(request)
-      const call = toSpeechCall(await readJsonObject(request), readHeaderOptions(request))
+      const call = toSpeechCall(await readJsonObject(request, BODY_BYTES.speech), readHeaderOptions(request))
       mayBeSilent(request, server)
       requestContext.asks([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
