@@ -116,7 +116,7 @@ export interface TextModelDetails extends CommonModelDetails {
   readonly metadata: Readonly<Record<string, string | number | bigint | boolean>>
 }
 
-/** What a server does not tell of a model: where its files are, and what only they contain. */
+/** What a server does not report of a model: where its files are, and what only they contain. */
 type FileFacts =
   "path" | "id" | "sizeBytes" | "modifiedAt" | "files" | "metadata" | "layers" | "heads" | "license"
 

@@ -78,9 +78,9 @@ export class ModelLoadFailed extends XllmError {
     details?: { readonly outOfMemory: boolean },
     lastLines: readonly string[] = [],
   ) {
-    const told = `model '${model}' could not be loaded: ${reason}`
-    super("model_load_failed", 500, told + lastOutput(lastLines), {
-      publicMessage: withoutPaths(told),
+    const message = `model '${model}' could not be loaded: ${reason}`
+    super("model_load_failed", 500, message + lastOutput(lastLines), {
+      publicMessage: withoutPaths(message),
       ...(details !== undefined && { details }),
       cause,
     })

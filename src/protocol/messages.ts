@@ -8,7 +8,7 @@ import type { WorkEvent, WorkRequest } from "../domain/tasks"
 import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
-/** Both sides run from the same executable; a difference means that somebody mixed two versions. */
+/** Both sides run from the same executable; a difference means that two versions are mixed. */
 export const PROTOCOL_VERSION = 6
 
 /** The paths of the native libraries, and the parent process. The first message to every worker. */

@@ -45,9 +45,9 @@ wait. CONTEXT and TOKENS/S apply to text models only. Models that failed to load
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
     const client = new ServerClient((await readSettings(flags, io.environment)).server)
-    const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
-    const models = (await measured(client)).filter(isAsked)
-    const failed = (await client.failed()).filter(isAsked)
+    const isWanted = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
+    const models = (await measured(client)).filter(isWanted)
+    const failed = (await client.failed()).filter(isWanted)
     if (flags.json) return io.write(toJson({ models, failed }))
     io.write(psTable(models, new Date()))
     io.write(failed.map(failure).join(""))

@@ -80,20 +80,20 @@ export class ReplicaSupervisor {
   }
 
   /**
-   * The store's answer to lookup number `asked`. Returns true for another version: the old workers get no more requests
+   * The store's answer to lookup number `lookup`. Returns true for another version: the old workers get no more requests
    * and end once they finish the running ones.
    */
-  update(summary: ModelSummary, asked: number): boolean {
-    if (!this.#version.take(summary, asked)) return false
+  update(summary: ModelSummary, lookup: number): boolean {
+    if (!this.#version.take(summary, lookup)) return false
     const { name, path, id } = summary
     this.#options.log.info("model changed", { model: name, path, id })
     this.#retire()
     return true
   }
 
-  /** Lookup number `asked` found no such model. Returns false where a later one did. */
-  removed(asked: number): boolean {
-    if (!this.#version.end(asked)) return false
+  /** Lookup number `lookup` found no such model. Returns false where a later one did. */
+  removed(lookup: number): boolean {
+    if (!this.#version.end(lookup)) return false
     this.#options.log.info("model removed", { model: this.summary.name })
     this.#retire()
     return true

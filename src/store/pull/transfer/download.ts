@@ -148,7 +148,7 @@ class Download {
       patience: this.#options.patience,
       signal,
       progress: () => (this.#isWhole ? undefined : segment?.written) ?? this.#partial.writtenBytes,
-      onFruitless: () => segment !== undefined && this.#askForLess(segment),
+      onFruitless: () => segment !== undefined && this.#requestLess(segment),
     }
   }
 
@@ -156,9 +156,9 @@ class Download {
     return start + written === end || this.#foundSize !== undefined
   }
 
-  #askForLess({ start, end, written }: Segment): void {
-    const asked = Math.min(this.#largestPart, end - start - written)
-    if (asked !== Infinity) this.#largestPart = Math.max(SMALLEST_PART, Math.ceil(asked / 4))
+  #requestLess({ start, end, written }: Segment): void {
+    const requested = Math.min(this.#largestPart, end - start - written)
+    if (requested !== Infinity) this.#largestPart = Math.max(SMALLEST_PART, Math.ceil(requested / 4))
   }
 
   async #fetchPart(segment: Segment, { signal, startOthers, isAlone }: Others): Promise<void> {

@@ -88,20 +88,20 @@ export class HttpClient {
     return Buffer.concat(chunks)
   }
 
-  #next(from: URL, target: string, asked: string): URL {
+  #next(from: URL, target: string, requested: string): URL {
     const next = URL.parse(target, from.href)
-    if (next === null) throw new DownloadFailed(asked, "it is redirected to an invalid URL")
+    if (next === null) throw new DownloadFailed(requested, "it is redirected to an invalid URL")
     if (from.protocol === "https:" && next.protocol !== "https:") {
-      throw new DownloadFailed(asked, `it is redirected from https to ${next.protocol}//${next.host}`)
+      throw new DownloadFailed(requested, `it is redirected from https to ${next.protocol}//${next.host}`)
     }
     return next
   }
 
-  #check(url: URL, asked: string): void {
+  #check(url: URL, requested: string): void {
     if (url.protocol === "https:") return
     if (url.protocol === "http:" && this.#policy.allowsPlain(url)) return
     throw new DownloadFailed(
-      asked,
+      requested,
       url.protocol === "http:"
         ? `${url.host} would be asked over plain HTTP, which needs --insecure`
         : `'${url.protocol}' is not supported`,
