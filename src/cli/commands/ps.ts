@@ -28,7 +28,7 @@ export const command = defineCommand({
   words: "[PREFIX]",
   minimumWords: 0,
   maximumWords: 1,
-  details: `Asks a running server; with PREFIX only for models whose name begins with it. SIZE is the memory a model holds, UP TO
+  details: `Lists the models that a running server has loaded; with PREFIX only those whose name begins with it. SIZE is the memory a model holds, UP TO
 what it may grow to with long conversations, SLOTS the requests it is answering and its maximum, QUEUE the requests that
 wait. CONTEXT and TOKENS/S apply to text models only. Models that failed to load are listed with the reason; the next request tries them again.`,
   examples: [

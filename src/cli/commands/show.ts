@@ -31,7 +31,7 @@ export const command = defineCommand({
   minimumWords: 1,
   maximumWords: 1,
   details: `Reads a model's files. MODEL is a model's name, or the path of a GGUF or of a speech or image model. With --host, --port
-or --socket that server is asked about a model of its own instead; it reports less than the files contain.`,
+or --socket, MODEL is one of that server, which reports less than the files contain.`,
   examples: [
     { line: "xllm show ./model.gguf", does: "details of a file" },
     { line: "xllm show smollm --template", does: "only the chat template" },

@@ -296,8 +296,8 @@ class Download {
   }
 
   /** Compares the source's version of the file with the one the download began with. */
-  async #checkVersion({ response, wayside }: HttpResponse): Promise<void> {
-    const linked = unquoted(wayside.get("x-linked-etag") ?? null)
+  async #checkVersion({ response, redirectHeaders }: HttpResponse): Promise<void> {
+    const linked = unquoted(redirectHeaders.get("x-linked-etag") ?? null)
     const { digest } = this.#file
     if (digest !== undefined && linked !== undefined && /^[0-9a-f]{64}$/.test(linked)) {
       if (digest !== `sha256:${linked}`) throw new SourceChanged("its SHA-256 has changed")
