@@ -425,6 +425,19 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
       })
     })
 
+    test("warn of what could not be spoken", async () => {
+      const engine = new FakeEngine()
+      const usual = engine.speechScript
+      engine.speechScript = async function* (request, signal) {
+        for await (const event of usual(request, signal))
+          yield event.type === "done" ? { ...event, warnings: ["left out 'м'"] } : event
+      }
+      await using output = await fileOutput(join(folder.path, "warned.mp3"))
+      const io = fakeIo()
+      const summary = await speakInto(await work("joe", engine), speech, output, io)
+      expect([io.err, summary.warnings]).toEqual(["warning: left out 'м'\n", ["left out 'м'"]])
+    })
+
     test("fail with the same words", async () => {
       const engine = new FakeEngine()
       engine.speechScript = () => {

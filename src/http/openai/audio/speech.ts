@@ -11,6 +11,7 @@ import { streamBytes } from "../../render/byte-stream"
 import { PLAYER_STALL_MS } from "../../render/outbox"
 import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
+import { toWarningHeader } from "../../render/warning-header"
 import { waitingNote } from "../../render/waiting-note"
 import { openAiDialect } from "../dialect"
 import type { OpenAiContext } from "../reply"
@@ -80,6 +81,7 @@ class SpeechAnswer {
       "content-type": this.#voice?.mime ?? "application/octet-stream",
       // Raw samples do not contain their sample rate.
       ...(this.#voice !== undefined && { "x-sample-rate": String(this.#voice.sampleRate) }),
+      ...(this.#voice?.warnings !== undefined && { "x-warning": toWarningHeader(this.#voice.warnings) }),
       "cache-control": "no-store",
       // Keeps nginx from buffering chunks.
       "x-accel-buffering": "no",
@@ -125,7 +127,7 @@ function deltaEvent(bytes: Uint8Array): string {
 }
 
 /** Speech is measured in characters and seconds; OpenAI's token counts do not apply. */
-function doneEvent({ usage, timings }: Done): string {
+function doneEvent({ usage, timings, warnings }: Done): string {
   const body = {
     type: "speech.audio.done",
     usage: {
@@ -135,6 +137,7 @@ function doneEvent({ usage, timings }: Done): string {
       sentences: usage.sentences,
     },
     timings: toMediaTimingsBody(timings),
+    ...(warnings !== undefined && { warnings }),
   }
   return `data: ${JSON.stringify(body)}\n\n`
 }
