@@ -27,6 +27,14 @@ export async function planPull(model: string, context: SourceContext): Promise<P
   }
 }
 
+/** Sources that a model can be downloaded from again. */
+const LASTING: ReadonlySet<string | undefined> = new Set(["url", "ollama", "huggingface"])
+
+/** Was it downloaded, so that damaged files can be fetched again? */
+export function canRepair({ source }: Manifest): boolean {
+  return LASTING.has(source?.type)
+}
+
 /** The source's current plan; on Hugging Face that of the installed revision, where it still exists. */
 export async function planAgain(
   name: string,
