@@ -48,7 +48,9 @@ export const BODY_BYTES = {
    * 90 to parse.
    */
   generation: 16 * MIB,
-  /** A text to synthesise, a prompt for an image, or the name of a model. */
+  /** {@link TEXTS.speech}, each character escaped as two `\uXXXX`, and the other fields. */
+  speech: 4 * MIB,
+  /** A prompt for an image, or the name of a model. */
   other: MIB,
 }
 
@@ -58,8 +60,11 @@ export const BODY_BYTES = {
  */
 export const EVENT_CHARACTERS = 64 * MIB
 
-/** The largest form: audio and images are streamed to disk, and never held in memory as a whole. */
-export const DEFAULT_UPLOAD_BYTES = 50 * MIB
+/**
+ * The largest file with audio or images, also without a server. Uploads are streamed to disk, and never held in memory
+ * as a whole. Four hours, the longest recording, take 440 MiB as WAV at the rate that models listen at.
+ */
+export const DEFAULT_UPLOAD_BYTES = 512 * MIB
 
 /**
  * Limits on the structure of JSON input. Counted before parsing, because the parser cannot be interrupted: 8 MB of
@@ -109,7 +114,7 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
-  /** Five hours of speech, synthesised sentence by sentence; of any script they fit the body. OpenAI's limit is 4096. */
+  /** Five hours of speech, synthesised sentence by sentence. OpenAI's limit is 4096. */
   speech: { maxLength: 250_000 },
   /** OpenAI's limit. Accepted, but ignored. */
   instructions: { maxLength: 4096 },

@@ -36,9 +36,24 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
     { code: "model_not_found", param: "model" },
   ],
   [
-    new errors.ModelCorrupt("m", ["a.gguf"]),
+    new errors.ModelCorrupt("m", { files: [{ name: "a.gguf" }], canRepair: true }),
     500,
-    { code: "model_corrupt", param: "model", files: ["a.gguf"] },
+    {
+      code: "model_corrupt",
+      message: "model 'm' is damaged on disk (a.gguf); repair it with 'xllm pull --repair m'",
+      param: "model",
+      files: ["a.gguf"],
+      can_repair: true,
+    },
+  ],
+  [
+    new errors.ModelCorrupt("m", { files: [{ name: "a.gguf", role: "adapter" }], canRepair: false }),
+    500,
+    {
+      message:
+        "model 'm' is damaged on disk (adapter a.gguf); it was not downloaded: create or import it again",
+      param: "model",
+    },
   ],
   [new errors.PullCancelled("m"), 499, { code: "cancelled" }],
   [new errors.DownloadFailed("x", "why"), 502, { code: "download_failed" }],

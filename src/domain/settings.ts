@@ -288,7 +288,7 @@ export const RESIDENCY_SETTINGS = {
     flag: "pinned",
     values: toggles,
     fallback: false,
-    help: "never unload to make room for another model",
+    help: "never unload it to free memory for another model",
     takesEffect: "now",
   }),
   /** Parallel workers. */

@@ -62,7 +62,7 @@ export class Metrics {
   /** An HTTP request is finished; called once for each that began. */
   exchangeEnded({ route = OTHER, model = OTHER, status, ms }: CountedExchange): void {
     this.#http.inFlight.dec()
-    this.#http.exchanges.inc({ route, model, status })
+    this.#http.requests.inc({ route, model, status })
     this.#http.exchangeSeconds.observe({ route }, ms / 1000)
   }
 
@@ -133,7 +133,7 @@ export class Metrics {
 
 function createHttpMetrics(registry: MetricRegistry) {
   return {
-    exchanges: registry.counter(
+    requests: registry.counter(
       "http_requests_total",
       "Finished HTTP requests; status 499 if the client disconnected, the error's status if a stream was cut off.",
       ["route", "model", "status"],

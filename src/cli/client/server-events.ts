@@ -64,9 +64,10 @@ export function toSpokenEvent(data: JsonRecord): SpokenEvent | undefined {
     return { type: "audio", bytes: Uint8Array.fromBase64(textAt(data, "audio") ?? "") }
   }
   if (textAt(data, "type") !== "speech.audio.done") return undefined
-  const usage = recordAt(data, "usage")
+  const [usage, warnings] = [recordAt(data, "usage"), textsAt(data, "warnings")]
   return {
     type: "done",
+    ...(warnings.length > 0 && { warnings }),
     usage: {
       characters: numberAt(usage, "characters") ?? 0,
       sentences: numberAt(usage, "sentences") ?? 0,

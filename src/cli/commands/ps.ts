@@ -28,7 +28,7 @@ export const command = defineCommand({
   words: "[PREFIX]",
   minimumWords: 0,
   maximumWords: 1,
-  details: `Asks a running server; with PREFIX only for models whose name begins with it. SIZE is the memory a model holds, UP TO
+  details: `Lists the models that a running server has loaded; with PREFIX only those whose name begins with it. SIZE is the memory a model holds, UP TO
 what it may grow to with long conversations, SLOTS the requests it is answering and its maximum, QUEUE the requests that
 wait. CONTEXT and TOKENS/S apply to text models only. Models that failed to load are listed with the reason; the next request tries them again.`,
   examples: [
@@ -45,9 +45,9 @@ wait. CONTEXT and TOKENS/S apply to text models only. Models that failed to load
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
     const client = new ServerClient((await readSettings(flags, io.environment)).server)
-    const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
-    const models = (await measured(client)).filter(isAsked)
-    const failed = (await client.failed()).filter(isAsked)
+    const isWanted = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
+    const models = (await measured(client)).filter(isWanted)
+    const failed = (await client.failed()).filter(isWanted)
     if (flags.json) return io.write(toJson({ models, failed }))
     io.write(psTable(models, new Date()))
     io.write(failed.map(failure).join(""))

@@ -70,10 +70,10 @@ function parseName(model: string): ModelName {
 /** The progress of all files together. */
 class TotalProgress {
   readonly #files = new Map<string, { readonly completed: number; readonly total: number }>()
-  readonly #tell: (fraction: number) => void
+  readonly #report: (fraction: number) => void
 
-  constructor(tell: (fraction: number) => void) {
-    this.#tell = tell
+  constructor(report: (fraction: number) => void) {
+    this.#report = report
   }
 
   add(event: PullEvent): void {
@@ -82,6 +82,6 @@ class TotalProgress {
     this.#files.set(id, { completed, total })
     const all = [...this.#files.values()]
     const bytes = all.reduce((sum, file) => sum + file.total, 0)
-    if (bytes > 0) this.#tell(all.reduce((sum, file) => sum + file.completed, 0) / bytes)
+    if (bytes > 0) this.#report(all.reduce((sum, file) => sum + file.completed, 0) / bytes)
   }
 }

@@ -109,7 +109,7 @@ export class Session {
       await (command === undefined ? this.#ask(result.text) : this.#obey(command))
     } catch (error) {
       if (error instanceof Cancelled) this.#terminal.write("\n")
-      else this.#tell(`Error: ${failureText(error, this.#io.environment)}\n`)
+      else this.#print(`Error: ${failureText(error, this.#io.environment)}\n`)
     }
     return false
   }
@@ -121,7 +121,7 @@ export class Session {
     for (;;) {
       try {
         await this.#answer(question)
-        return this.#sayDropped(dropped)
+        return this.#reportDropped(dropped)
       } catch (error) {
         const more = isContextFull(error) ? this.#window.makeRoomAfter(error, question) : 0
         dropped += more
@@ -158,7 +158,7 @@ export class Session {
   #warn(warning: string): void {
     if (this.#warnings.has(warning)) return
     this.#warnings.add(warning)
-    this.#tell(`Warning: ${printable(warning)}\n\n`)
+    this.#print(`Warning: ${printable(warning)}\n\n`)
   }
 
   /** Updates how full the context is, and reports an answer that was cut off. */
@@ -172,16 +172,16 @@ export class Session {
       server === undefined
         ? "set num_ctx for a larger one"
         : `start the server at ${printable(server.name)} with a larger --ctx`
-    this.#tell(
+    this.#print(
       `The answer was cut off: the context of ${full} tokens is full. Write 'go on', or ${remedy}.\n\n`,
     )
   }
 
-  #sayDropped(count: number): void {
+  #reportDropped(count: number): void {
     if (count === 0) return
     const what =
       count === 1 ? "oldest question and its answer were" : `${count} oldest questions and their answers were`
-    this.#tell(`The context is full: the ${what} dropped.\n\n`)
+    this.#print(`The context is full: the ${what} dropped.\n\n`)
   }
 
   async #obey(command: Exclude<SlashCommand, { type: "exit" }>): Promise<void> {
@@ -321,7 +321,7 @@ export class Session {
   }
 
   /** Prints a message that is not part of the conversation. */
-  #tell(text: string): void {
+  #print(text: string): void {
     this.#io.writeError(wordWrapFor(this.#io, true)?.add(text) ?? text)
   }
 

@@ -188,7 +188,7 @@ async function prepare({ settings, models, log, observer }: Preparation): Promis
     names.push(name)
   }
   // In the background: startup does not wait for these warnings.
-  void tellOfNoModels(store, settings.modelsFolder, log)
+  void warnOfNoModels(store, settings.modelsFolder, log)
   store
     .tidy()
     .catch((error: unknown) =>
@@ -222,7 +222,7 @@ async function checkImagesFolder(settings: Settings): Promise<void> {
 }
 
 /** A server without models can answer nothing, so it tells its user how to get one. */
-async function tellOfNoModels(store: Store, folder: string, log: Logger): Promise<void> {
+async function warnOfNoModels(store: Store, folder: string, log: Logger): Promise<void> {
   const models = await store.list().catch(() => undefined)
   if (models?.length !== 0) return
   const { FIRST_MODEL } = await import("../../store/hint")

@@ -1,3 +1,4 @@
+import { PART_ROLES } from "../../domain/attached-parts"
 import type { ModelDetails, ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
@@ -13,6 +14,9 @@ const METADATA_WIDTH = 100
 
 /** The number of speakers, or files, shown in the overview. */
 const LIST_LENGTH = 12
+
+/** The width of the parameter name column, as in Ollama's output. */
+const PARAMETER_WIDTH = 30
 
 /** The facts shown about a projector's file. */
 export interface ProjectorFacts {
@@ -61,6 +65,7 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
       [...modelRows(details, context), ...aliasRow, ...requiresRow].filter(([, value]) => value !== ""),
     ],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
+    ["Parts", partRows(details)],
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
     ["Files", fileRows(details)],
     ["Storage", storage === undefined ? [] : storageRows(storage)],
@@ -145,6 +150,16 @@ function fileRows(details: ModelFacts): readonly Row[] {
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
 }
 
+/** A row for each attached part, with an adapter's strength where it is not the usual one. */
+function partRows({ parts = [] }: ModelFacts): readonly Row[] {
+  return parts.map(({ role, name, sizeBytes, scale = 1 }) => [
+    PART_ROLES[role].label,
+    name,
+    formatBytes(sizeBytes),
+    ...(scale === 1 ? [] : [`scale ${scale}`]),
+  ])
+}
+
 /** The name that `show` uses for each source. */
 const ORIGINS: Readonly<Record<ManifestSource["type"], string>> = {
   huggingface: "Hugging Face",
@@ -165,6 +180,15 @@ function storageRows({ sizeBytes, path, source }: Storage): readonly Row[] {
 
 function shortList(names: readonly string[]): readonly string[] {
   return names.length > LIST_LENGTH ? [...names.slice(0, LIST_LENGTH), "..."] : names
+}
+
+/** The output of `show --parameters`; undefined where there are none. */
+export function parametersText(
+  parameters: Readonly<Record<string, ManifestParameter>> = {},
+): string | undefined {
+  const rows = manifestParameterRows(parameters)
+  if (rows.length === 0) return undefined
+  return rows.map(([name, value]) => `${name.padEnd(PARAMETER_WIDTH)} ${value}\n`).join("")
 }
 
 /** Parameters under their Modelfile names: one row per value, texts in quotes. */

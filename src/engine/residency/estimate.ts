@@ -1,4 +1,9 @@
-import type { ImageModelDetails, ModelDetails, TextModelDetails } from "../../domain/model"
+import {
+  type ImageModelDetails,
+  loadedBytes,
+  type ModelDetails,
+  type TextModelDetails,
+} from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import {
   attentionBytesPerCell,
@@ -67,7 +72,7 @@ export interface ModelNeed {
   readonly backends: readonly string[] | null
   /** Parts that can be put on a GPU: the repeating layers and the output. */
   readonly layers: number
-  /** Weights of one layer. */
+  /** Weights of one layer, with its share of the attached parts: llama.cpp puts an adapter's tensors beside those that they change. */
   readonly layerBytes: number
   /** The KV cache of all layers. */
   readonly cacheBytes: number
@@ -104,7 +109,7 @@ export function estimateNeed(
   return {
     backends: null,
     layers,
-    layerBytes: details.sizeBytes / layers,
+    layerBytes: loadedBytes(details) / layers,
     cacheBytes: kv.bytes,
     computeBytes: kv.computeBytes + scores,
     transientBytes: 0,
@@ -159,11 +164,11 @@ function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed 
   const isImage = details.kind === "image"
   const computeBytes = isImage
     ? drawingBytes(details)
-    : SPEECH_COMPUTE_BYTES[details.kind] + details.sizeBytes
+    : SPEECH_COMPUTE_BYTES[details.kind] + loadedBytes(details)
   return {
     backends: isImage ? IMAGE_BACKENDS : [],
     layers: 1,
-    layerBytes: details.sizeBytes,
+    layerBytes: loadedBytes(details),
     cacheBytes: 0,
     computeBytes,
     transientBytes: computeBytes,

@@ -21,7 +21,7 @@ import type { QueuedRequest } from "./queued-request"
 import { type Rendering, Renderings } from "./renderings"
 import { RunningRequests } from "./running-requests"
 
-/** Callbacks of a replica for its model. The pool has been told of each change before. */
+/** Callbacks of a replica for its model. The pool already knows of each change. */
 export interface ReplicaListener {
   /** Its load begins. */
   placed(replica: Replica): void
@@ -256,7 +256,7 @@ export class Replica implements PoolMember {
   }
 
   get #workerModel(): WorkerModel {
-    const { name, kind, path, id, defaults } = this.model
+    const { name, kind, path, id, defaults, parts } = this.model
     const derivedFolder = join(this.#options.derivedFolder, id)
     return {
       name,
@@ -265,6 +265,7 @@ export class Replica implements PoolMember {
       path,
       derivedFolder,
       ...(defaults !== undefined && { defaults: encodeDefaults(defaults) }),
+      ...(parts !== undefined && { parts }),
     }
   }
 
@@ -337,7 +338,7 @@ export class Replica implements PoolMember {
         this.#remeasured(message)
         return
       case "memory-request":
-        this.#askForMemory(message)
+        this.#requestMemory(message)
         return
       case "rendered":
         this.#renderings.take(message.id)?.resolve(decodeRendered(message.result))
@@ -366,7 +367,7 @@ export class Replica implements PoolMember {
     pool.remeasured(this, this.loadState.footprint, this.loadState.reserved)
   }
 
-  #askForMemory({ id, extra, least }: Extract<WorkMessage, { readonly type: "memory-request" }>): void {
+  #requestMemory({ id, extra, least }: Extract<WorkMessage, { readonly type: "memory-request" }>): void {
     const { pool, log, labels } = this.#options
     pool.reserve({
       owner: this,

@@ -40,8 +40,12 @@ export function serverStatusRoutes(context: ServerStatusContext) {
         )
       })
       // Adapters belong to a model here: they are applied to all its requests.
-      .get("/lora-adapters", async ({ request }) =>
-        ((await textModel(engine, request)).defaults?.adapters ?? []).map(({ scale }, id) => ({ id, scale })),
+      .get(
+        "/lora-adapters",
+        async ({ request }) =>
+          (await textModel(engine, request)).parts
+            ?.filter(({ role }) => role === "adapter")
+            .map(({ scale = 1 }, id) => ({ id, scale })) ?? [],
       )
       .post(
         "/models/load",

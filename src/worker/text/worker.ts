@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs"
 import { join } from "node:path"
-import type { ModelDefaults } from "../../domain/model"
+import type { AttachedPart } from "../../domain/attached-parts"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
 import { KvCacheLost } from "../../errors/engine"
@@ -11,6 +11,7 @@ import { systemMemory } from "../../lib/system/system-memory"
 import { locateLlama } from "../../native/llama-files"
 import { FRAME_START, type FromTextWorker, type ToTextWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
+import { loadedParts } from "../attached-parts"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
 import { endWithParent } from "../lifetime"
 import { fingerprintOf } from "./cache/disk/fingerprint"
@@ -77,7 +78,8 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const files = await locateLlama(load.environment.runtimeFolder)
   const { name, path, defaults } = load.model
   const along = decodeDefaults(defaults)
-  const loaded = loadText(files, { name, path, adapters: along.adapters ?? [] }, settings, kv, STDERR)
+  const parts = loadedParts(load.model)
+  const loaded = loadText(files, { name, path, parts }, settings, kv, STDERR)
   const { model, contextLength, info } = loaded
   const architecture = model.metadata("general.architecture")
   const prompts = new PromptClient(
@@ -102,7 +104,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
   const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
   send({ type: "ready", info: { ...info, ...template, ...capacity } })
-  const saved = savedPrompts(load, loaded, along.adapters ?? [])
+  const saved = savedPrompts(load, loaded, parts)
   return new TextWorker({
     loaded,
     plan: kv,
@@ -118,14 +120,14 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
 function savedPrompts(
   { model: { name, id, path }, settings }: Load,
   { cache }: LoadedText,
-  adapters: NonNullable<ModelDefaults["adapters"]>,
+  parts: readonly AttachedPart[],
 ): SavedPrompts | undefined {
   const { promptsOnDisk } = settings
   if (promptsOnDisk === undefined) return undefined
   let fingerprint: Promise<string> | undefined
   return new SavedPrompts({
     folder: new PromptFolder({ ...promptsOnDisk, warn: writeWarning }),
-    fingerprint: () => (fingerprint ??= fingerprintOf(path, adapters, { settings, build: LLAMA_BUILD })),
+    fingerprint: () => (fingerprint ??= fingerprintOf(path, parts, { settings, build: LLAMA_BUILD })),
     model: name,
     modelId: id,
     minTokens: promptsOnDisk.minTokens,

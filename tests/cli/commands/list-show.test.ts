@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as list } from "../../../src/cli/commands/list"
 import { command as show } from "../../../src/cli/commands/show"
+import type { Blob } from "../../../src/store/contract"
 import { parseModelName } from "../../../src/store/names"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { writeGguf } from "../../support/files/gguf-writer"
@@ -238,6 +239,35 @@ describe("show of an installed model", () => {
       },
       tensors: expect.arrayContaining([{ name: "token_embd.weight", type: "F32", shape: [64, 512] }]),
     })
+  })
+
+  test("lists the parts attached to the weights, as text and as JSON", async () => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    const manifest = (await models.store.manifest("mine")) ?? fail()
+    const [adapter, draft] = [
+      await models.store.blobs.addBytes(new Uint8Array(2500)),
+      await models.store.blobs.addBytes(new Uint8Array(1200)),
+    ]
+    await models.store.install(parseModelName("mine"), {
+      ...manifest,
+      files: [
+        ...manifest.files,
+        { name: "style.gguf", role: "adapter", ...adapter, scale: 0.5 },
+        { name: "small.gguf", role: "draft", ...draft },
+      ],
+    })
+    await show.execute(["mine"], io)
+    expect(io.out).toMatch(
+      /\n {2}Parts\n {4}adapter +style\.gguf +2\.5 KB +scale 0\.5\n {4}draft model +small\.gguf +1\.2 KB\n/,
+    )
+    const json = fakeIo({ environment: io.environment })
+    await show.execute(["mine", "--json"], json)
+    const pathOf = ({ digest }: Blob) => models.store.blobs.pathOf(digest)
+    expect(JSON.parse(json.out).parts).toEqual([
+      { role: "adapter", name: "style.gguf", size_bytes: 2500, scale: 0.5, path: pathOf(adapter) },
+      { role: "draft", name: "small.gguf", size_bytes: 1200, path: pathOf(draft) },
+    ])
   })
 
   test("shows a projector, which makes the model see", async () => {

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import type { ImageModelDetails, TextModelDetails, TtsDetails } from "../../../src/domain/model"
+import { cacheMemory } from "../../../src/engine/residency/cache-memory"
 import { estimateNeed } from "../../../src/engine/residency/estimate"
 import { detailsOf, SETTINGS } from "../../support/test-engine"
 
@@ -30,6 +32,28 @@ test("the first cache, in two bytes for each key and value, and up to where it m
   expect(need).toMatchObject({ layers: 33, kv })
   expect(need.cacheBytes).toBe(4096 * bytesPerCell)
   expect(need.layerBytes * need.layers).toBeCloseTo(4.9e9, 0)
+})
+
+test("attached parts count where a worker loads them", () => {
+  const part = { name: "p.gguf", path: "/p.gguf", sizeBytes: 3e8 }
+  const bytesWith = (...parts: readonly AttachedPart[]) => {
+    const own = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    const need = estimateNeed({ ...LLAMA, sizeBytes: 4.9e9 + own, parts }, MANY, { freeBytes: 100 * GIB })
+    return Math.round(need.layerBytes * need.layers)
+  }
+  expect(bytesWith()).toBe(4.9e9)
+  expect(bytesWith({ ...part, role: "adapter" })).toBe(5.2e9)
+  expect(bytesWith({ ...part, role: "adapter" }, { ...part, role: "adapter", scale: 0.5 })).toBe(5.5e9)
+  expect(bytesWith({ ...part, role: "adapter", scale: 0 })).toBe(4.9e9)
+  expect(bytesWith({ ...part, role: "projector" }, { ...part, role: "draft" })).toBe(4.9e9)
+})
+
+test("an adapter leaves less for conversations", () => {
+  const adapter = { role: "adapter", name: "a.gguf", path: "/a.gguf", sizeBytes: 1e9 } as const
+  const [bare, adapted] = [LLAMA, { ...LLAMA, sizeBytes: 5.9e9, parts: [adapter] }].map(
+    (details) => cacheMemory(details, MANY, { gpus: [], systemBytes: 8e9 }).systemBytes,
+  )
+  expect([bare, adapted]).toEqual([3.1e9, 2.1e9])
 })
 
 test("a type of fewer bits makes the cache smaller", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import { availableMemory } from "../../../src/engine/residency/available-memory"
 import { decide, type EvictionInput, fitNow, type Resident } from "../../../src/engine/residency/eviction"
 import { detailsOf, SETTINGS } from "../../support/test-engine"
@@ -92,6 +93,22 @@ describe("room for 3,000 MiB", () => {
     const residents = [resident("a", 1, small), resident("b", 2), resident("c", 3), resident("d", 4, small)]
     expect(verdict({ limitBytes, residents, needMiB: 1980 })).toEqual({ type: "evict", evict: ["b"] })
     expect(verdict({ limitBytes, residents, needMiB: 2985 })).toMatchObject({ evict: ["a", "b", "c"] })
+  })
+
+  test("the bytes of an adapter decide who goes, those of a part that is not loaded do not", () => {
+    const residents = [resident("a", 1), resident("b", 2)]
+    const { candidate, ...others } = input({ limitBytes, residents, needMiB: 980 })
+    const verdictWith = (part: Pick<AttachedPart, "role" | "scale">) => {
+      const sizeBytes = candidate.details.sizeBytes + 50 * MIB
+      const parts = [{ ...part, name: "p.gguf", path: "/p.gguf", sizeBytes: 50 * MIB }]
+      return decide({
+        ...others,
+        candidate: { ...candidate, details: { ...candidate.details, sizeBytes, parts } },
+      })
+    }
+    expect(verdictWith({ role: "projector" })).toMatchObject({ type: "load" })
+    expect(verdictWith({ role: "adapter", scale: 0 })).toMatchObject({ type: "load" })
+    expect(verdictWith({ role: "adapter" })).toEqual({ type: "evict", evict: ["a"] })
   })
 
   test("where only busy ones could make room the newcomer waits for the least of them", () => {

@@ -334,6 +334,22 @@ describe("models", () => {
     expect(await metaOf("brush")).toMatchObject({ kind: "image", architecture: "sd1", n_params: 1000 })
   })
 
+  test("tell the parts attached to their weights, without their paths", async () => {
+    const { get, engine } = fakeServer()
+    const adapter = {
+      role: "adapter",
+      name: "a.gguf",
+      path: "/secret/a.gguf",
+      sizeBytes: 7,
+      scale: 0.5,
+    } as const
+    const show = engine.show.bind(engine)
+    engine.show = async (model) => ({ ...(await show(model)), parts: [adapter] })
+    expect(await jsonOf(get("/v1/models/tiny"))).toMatchObject({
+      meta: { parts: [{ role: "adapter", name: "a.gguf", size: 7, scale: 0.5 }] },
+    })
+  })
+
   test("are listed under their other names too, which tell what they stand for", async () => {
     const { get, engine } = fakeServer()
     engine.models = []

@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import type {
   FinishReason,
   GenerationEvent,
@@ -196,6 +197,8 @@ export interface Step extends Omit<StepMessage, "events" | "counters"> {
 export interface RealWorkerOptions {
   /** The model's own defaults. */
   readonly defaults?: ModelDefaults
+  /** The files attached to its weights. */
+  readonly parts?: readonly AttachedPart[]
   readonly settings?: Partial<TextModelSettings>
   /** The plan of its KV cache; absent: the engine's for a machine that nothing else runs on, `null`: none. */
   readonly kv?: KvPlan | null
@@ -274,6 +277,7 @@ export class RealWorker implements AsyncDisposable {
         path,
         derivedFolder: "/nonexistent",
         ...(options.defaults !== undefined && { defaults: encodeDefaults(options.defaults) }),
+        ...(options.parts !== undefined && { parts: options.parts }),
       },
       settings,
       ...(kv !== null && { kv }),
