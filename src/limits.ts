@@ -361,7 +361,7 @@ export const SHOWN = {
 export const MOST_REPETITIONS = 2000
 
 /** Rules of one grammar. A rule takes 5 µs to compile. */
-export const MOST_GRAMMAR_RULES = 20_000
+export const MOST_GRAMMAR_RULES = 40_000
 
 /** Parts of a JSON schema, referenced ones counted once. */
 export const MOST_SCHEMA_PARTS = 10_000

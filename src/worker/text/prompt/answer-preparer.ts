@@ -1,7 +1,8 @@
 import type { ChatRequest, GenerationRequest } from "../../../domain/chat"
 import type { ToolUse } from "../../../domain/tools"
 import type { AnswerForm, ReasoningForm } from "../../../prompt/answer-form"
-import { type ToolSyntax, triggersOf } from "../../../prompt/tools/syntax"
+import { certainTriggers, withBareCalls } from "../../../prompt/tools/bare-calls"
+import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedAnswer, PreparedCalls, PreparedReasoning } from "./prepared"
 
@@ -16,18 +17,20 @@ export interface AnswerPlan {
 /** Prepares the reading of answers with thinking and calls. */
 export class AnswerPreparer {
   readonly #constraints: ConstraintCompiler
-  /** Learned syntaxes are few, and kept by their templates. */
+  /** By those learned, which are few, and kept by their templates. */
+  readonly #syntaxes = new WeakMap<ToolSyntax, ToolSyntax>()
   readonly #controls = new WeakMap<ToolSyntax, PreparedCalls["controls"]>()
 
   constructor(constraints: ConstraintCompiler) {
     this.#constraints = constraints
   }
 
-  /** `form`: of the rendered chat; absent for completions. @throws InvalidRequest */
-  plan(request: GenerationRequest, form: AnswerForm | undefined): AnswerPlan {
+  /** `learned`: of the rendered chat; absent for completions. @throws InvalidRequest */
+  plan(request: GenerationRequest, learned: AnswerForm | undefined): AnswerPlan {
     const { output } = request
-    if (request.kind !== "chat" || form === undefined)
+    if (request.kind !== "chat" || learned === undefined)
       return output === undefined ? {} : { constraint: this.#constraints.compile(output) }
+    const form = { ...learned, ...(learned.tools !== undefined && { tools: this.#read(learned.tools) }) }
     const answer = this.#answer(request, form)
     const constraint = this.#constraint(request, form)
     return {
@@ -36,10 +39,21 @@ export class AnswerPreparer {
     }
   }
 
+  /** What is read: more than what was learned. */
+  #read(learned: ToolSyntax): ToolSyntax {
+    const syntax = this.#syntaxes.get(learned) ?? withBareCalls(learned)
+    this.#syntaxes.set(learned, syntax)
+    return syntax
+  }
+
   #constraint(request: ChatRequest, form: AnswerForm): CompiledConstraint | undefined {
     const { output } = request
     const use = offered(request)
-    if (use !== undefined && form.tools !== undefined && canBegin(form.tools))
+    if (
+      use !== undefined &&
+      form.tools !== undefined &&
+      (use.choice === "required" || canBegin(form.tools, use))
+    )
       return this.#constraints.compileCalls({ syntax: form.tools, use, output })
     return output && this.#constraints.compile(output, form.text)
   }
@@ -95,7 +109,7 @@ function offered({ tools }: ChatRequest): ToolUse | undefined {
   return tools?.choice === "none" ? undefined : tools
 }
 
-/** A call that nothing begins would be read in any text. */
-function canBegin(syntax: ToolSyntax): boolean {
-  return syntax.isOpened === true || triggersOf(syntax).length > 0
+/** A call that nothing certain begins is read, and not forced. */
+function canBegin(syntax: ToolSyntax, use: ToolUse): boolean {
+  return syntax.isOpened === true || certainTriggers(syntax, use).length > 0
 }
