@@ -7,6 +7,8 @@ import { isSpace, more, type Reading, TextStream } from "./text-stream"
 export interface RawValue {
   /** What may stand here. */
   readonly types: ReadonlySet<JsonType>
+  /** Is a text that looks like another value a string all the same? */
+  isString(text: string): boolean
   /** What ends it. */
   readonly end: string
   readonly wrap?: { readonly start: string; readonly end: string }
@@ -147,6 +149,7 @@ class RawWriter {
 
   #scalarIn(text: string): string | undefined {
     const word = text.trim()
+    if (this.#value.isString(text)) return undefined
     const json = LITERALS.has(word) ? word.toLowerCase().replace("none", "null") : numberIn(word)
     if (json === undefined) return undefined
     // Where strings are not allowed, a value of the wrong type is still nearer than a string.
