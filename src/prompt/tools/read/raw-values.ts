@@ -1,7 +1,7 @@
 import type { JsonType } from "../../../grammar/notation"
 import { typeOf } from "../argument-types"
 import { escaped, type JsonSink, numberIn, readUntil, readValue, type ValueForm } from "./values"
-import { isSpace, more, type Reading, TextStream } from "./text-stream"
+import { afterFewSpaces, more, type Reading, TextStream } from "./text-stream"
 
 /** A value that stands as it is between two markers. */
 export interface RawValue {
@@ -67,8 +67,8 @@ function* readWrapped(
 /** The first character that is no space; reads nothing. */
 function* firstVisible(stream: TextStream): Reading<string> {
   for (;;) {
-    let at = stream.at
-    while (at < stream.text.length && isSpace(stream.text.charCodeAt(at))) at++
+    const at = afterFewSpaces(stream.text, stream.at)
+    if (at === undefined) return ""
     if (at < stream.text.length) return stream.text[at] ?? ""
     if (!(yield* more(stream))) return ""
   }
