@@ -150,6 +150,14 @@ export const COUNTS = {
   words: { maxItems: 64 },
 } as const satisfies Readonly<Record<string, ListBound>>
 
+/** What is learned from a chat template by rendering small conversations. */
+export const TEMPLATE_LEARNING = {
+  /** Characters of a rendered conversation; of a longer one nothing is learned. */
+  rendered: 65_536,
+  /** Places in it at which the arguments of a call are looked for. */
+  places: 256,
+} as const
+
 /** Arguments of chat templates (`chat_template_kwargs`), which a template may iterate over. */
 export const TEMPLATE_ARGUMENTS: NestedBound = {
   /** Deeper than any real arguments. */
@@ -353,7 +361,7 @@ export const SHOWN = {
 export const MOST_REPETITIONS = 2000
 
 /** Rules of one grammar. A rule takes 5 µs to compile. */
-export const MOST_GRAMMAR_RULES = 20_000
+export const MOST_GRAMMAR_RULES = 40_000
 
 /** Parts of a JSON schema, referenced ones counted once. */
 export const MOST_SCHEMA_PARTS = 10_000

@@ -19,7 +19,7 @@ export interface LearningOptions {
  */
 export class LearnedTemplate {
   readonly #options: LearningOptions
-  readonly #controls: readonly string[]
+  #foundControls: readonly string[] | undefined
   /** `null`: learned that there is none. */
   #thinking: LearnedMarkers | null | undefined
   #text: TextMarkers | null | undefined
@@ -28,8 +28,12 @@ export class LearnedTemplate {
 
   constructor(options: LearningOptions) {
     this.#options = options
-    // Only these can be in what the template renders of probes.
-    this.#controls = options.specialTokens.filter((text) => options.source.includes(text))
+  }
+
+  /** The control tokens of the template's source: no others are in what it renders of probes. */
+  get #controls(): readonly string[] {
+    const { specialTokens, source } = this.#options
+    return (this.#foundControls ??= specialTokens.filter((text) => source.includes(text)))
   }
 
   /** The markers around what the model thinks; `undefined` if it does not. */

@@ -1,6 +1,7 @@
 import type { ChatRequest } from "../domain/chat"
 import { TemplateFailed } from "../errors/engine"
 import { InvalidRequest } from "../errors/request"
+import { TEMPLATE_LEARNING } from "../limits"
 import type { AnswerForm } from "./answer-form"
 import { adaptConversation } from "./conversation"
 import { chooseFallback } from "./fallback-templates"
@@ -216,7 +217,8 @@ class CompiledTemplate implements ChatTemplate {
       ...Object.entries(variables ?? {}),
     ])
     try {
-      return this.#run(toTemplateMessages(messages, caps), caps, all, opensAnswer === true)
+      const text = this.#run(toTemplateMessages(messages, caps), caps, all, opensAnswer === true)
+      return text.length > TEMPLATE_LEARNING.rendered ? undefined : text
     } catch {
       return undefined
     }

@@ -87,7 +87,7 @@ function combined(key: string, a: unknown, b: unknown): unknown {
   return combine(a, b)
 }
 
-/** A property that one of the two forbids as an additional one is left out; a schema for those holds for it as well. */
+/** A property that one of the two forbids as an additional one has no value; a schema for those holds for it as well. */
 function withinBoth(
   a: SchemaObject,
   b: SchemaObject,
@@ -95,14 +95,14 @@ function withinBoth(
 ): SchemaObject {
   const { properties } = result
   if (!isRecord(properties)) return result
-  const kept = Object.entries(properties).flatMap(([name, schema]) => {
+  const all = Object.entries(properties).map(([name, schema]) => {
     const whole = [a, b].reduce<Schema>(
       (sum, side) => merged(sum, additionalFor(side, name)),
       schema as Schema,
     )
-    return whole === false ? [] : [[name, whole] as const]
+    return [name, whole] as const
   })
-  return { ...result, properties: Object.fromEntries(kept) }
+  return { ...result, properties: Object.fromEntries(all) }
 }
 
 /** What a schema demands of a property that it does not name. */

@@ -120,15 +120,19 @@ function leadingText(marker: Marker): string {
 }
 
 /**
- * The part of a marker by which it is recognized: its first line, without the JSON that follows a tag, of which models
- * write the spaces differently.
+ * The part of a marker by which it is recognized: without the JSON or the tag that follows in a new line or after a tag,
+ * as models write the spaces there differently.
  */
 function triggerIn(text: string): string {
-  const line = text.replace(/^\n+/, "").split("\n", 1)[0] ?? ""
-  if (line.trim() === "") return ""
-  for (let at = 1; at < line.length; at++) {
-    const isTagEnd = line[at - 1] === ">" || line[at - 1] === "]"
-    if (isTagEnd && (line[at] === "{" || line[at] === "[")) return line.slice(0, at)
+  const marker = text.replace(/^\n+/, "")
+  if (marker.trim() === "") return ""
+  for (let at = 1; at <= marker.length; at++) {
+    const before = marker.slice(0, at).trimEnd()
+    const isLineEnd = marker.slice(before.length, at).includes("\n")
+    const isTagEnd = before.endsWith(">") || before.endsWith("]")
+    const rest = marker.slice(at)
+    const isCut = /^[[{]([\s"[{]|$)/.test(rest) || (isLineEnd && (rest === "" || rest.startsWith("<")))
+    if (isCut && (isLineEnd || isTagEnd)) return before
   }
-  return line
+  return marker
 }

@@ -16,7 +16,7 @@ import type { Notation } from "../../grammar/notation"
 import type { Grammar } from "../../grammar/print"
 import { Rules } from "../../grammar/rules"
 import { schemaNode, type Unenforced } from "../../grammar/schema/compile"
-import { isRecord, type Schema } from "../../grammar/schema/document"
+import { isRecord, type Schema, wrong } from "../../grammar/schema/document"
 import { merged } from "../../grammar/schema/merge"
 import { oneOfTextsThen } from "../../grammar/trie"
 import type { ControlToken } from "./control-tokens"
@@ -181,8 +181,7 @@ class ToolGrammarWriter {
   #schema(tool: Tool, index: number, rules: Rules, notation: Notation): GrammarNode {
     const place = `tools[${index}].function.parameters`
     try {
-      const schema: Schema = isRecord(tool.parameters) ? tool.parameters : {}
-      const { node, unenforced } = schemaNode(merged(schema, { type: "object" }), rules, notation)
+      const { node, unenforced } = schemaNode(asObject(tool.parameters), rules, notation)
       const [first] = unenforced
       if (tool.isStrict && first !== undefined)
         throw new InvalidRequest(
@@ -200,6 +199,15 @@ class ToolGrammarWriter {
   #warn(text: string): void {
     if (!this.#warnings.includes(text)) this.#warnings.push(text)
   }
+}
+
+/** Arguments are an object, whether their schema says so or not. */
+function asObject(parameters: unknown): Schema {
+  if (!isRecord(parameters)) return { type: "object" }
+  const { type } = parameters
+  if (type === "object") return parameters
+  if (typeof type === "string") throw wrong("#/type", 'must be "object"', type)
+  return merged(parameters, { type: "object" })
 }
 
 /** What is left of a marker after a trigger; undefined if it begins in another way. */

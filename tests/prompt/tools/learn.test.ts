@@ -201,6 +201,25 @@ describe("the syntax of calls is learned from what a template renders:", () => {
   })
 })
 
+describe("several calls are written as models write them, where a template does not:", () => {
+  const object = '{"name": "{{ f.name }}", "arguments": {{ f.arguments | tojson }}}'
+
+  test("with commas in a list", () => {
+    expect(markers(syntaxOf(chatml(`[CALLS] [${each(object, "")}]`)))).toEqual({
+      section: ["[CALLS] [", ", ", "]"],
+      call: ['{"name": "', '", "arguments": ', "}"],
+    })
+  })
+
+  test("each in its own tag", () => {
+    const source = chatml(`<tool_call>${each(`${NEWLINE}${object}`, "")}${NEWLINE}</tool_call>`)
+    expect(markers(syntaxOf(source))).toEqual({
+      section: ["", "\n", ""],
+      call: ['<tool_call>\n{"name": "', '", "arguments": ', "}\n</tool_call>"],
+    })
+  })
+})
+
 describe("arguments that are not one JSON object", () => {
   /** One argument `k` with the value `v`. */
   const tagged = (argument: string, close = "</fn>", separator = ""): string =>

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import type { ChatMessage, ToolCall } from "../../../src/domain/chat"
 import type { Tool } from "../../../src/domain/tools"
 import { jinjaCapabilities } from "../../../src/formats/template-capabilities"
@@ -12,6 +12,9 @@ import type { Marker, ToolSyntax } from "../../../src/prompt/tools/syntax"
 import { ToolCallParser } from "../../../src/prompt/tools/tool-call-parser"
 import { hasSampleTemplates, sampleTemplate, sampleTemplateNames } from "../../support/real/sample-templates"
 import { SAMPLES } from "./samples"
+
+// The first template compiles the interpreter as well.
+setDefaultTimeout(60_000)
 
 const TOOLS: readonly Tool[] = [
   {

@@ -1,4 +1,5 @@
 import type { ToolCall } from "../../../domain/chat"
+import { TEMPLATE_LEARNING } from "../../../limits"
 import { MARK } from "./marked-text"
 import type { ProbeNames } from "./probes"
 
@@ -89,7 +90,7 @@ function findArguments(
 /** The first JSON object that equals the call's arguments. */
 function findJson(body: string, start: number, call: ToolCall): Range | undefined {
   const wanted: unknown = JSON.parse(call.arguments)
-  for (let from = body.indexOf("{", start); from !== -1; from = body.indexOf("{", from + 1)) {
+  for (const from of placesOf(body, "{", start)) {
     const to = endOfJson(body, from)
     if (to !== undefined && Bun.deepEquals(parsed(body.slice(from, to)), wanted)) return { from, to }
   }
@@ -99,13 +100,22 @@ function findJson(body: string, start: number, call: ToolCall): Range | undefine
 /** The content of the first JSON string in which the call's arguments are. */
 function findJsonText(body: string, start: number, call: ToolCall): Range | undefined {
   const wanted: unknown = JSON.parse(call.arguments)
-  for (let from = body.indexOf('"{', start); from !== -1; from = body.indexOf('"{', from + 1)) {
+  for (const from of placesOf(body, '"{', start)) {
     const to = endOfString(body, from)
     const text = to === undefined ? undefined : parsed(body.slice(from, to))
     if (to !== undefined && typeof text === "string" && Bun.deepEquals(parsed(text), wanted))
       return { from: from + 1, to: to - 1 }
   }
   return undefined
+}
+
+/** The first places of a text, of which a template may render any number. */
+function* placesOf(body: string, wanted: string, start: number): Generator<number> {
+  let from = body.indexOf(wanted, start)
+  for (let count = 0; from !== -1 && count < TEMPLATE_LEARNING.places; count++) {
+    yield from
+    from = body.indexOf(wanted, from + 1)
+  }
 }
 
 /** From the first key to the end of the last value. */

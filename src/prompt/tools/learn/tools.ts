@@ -56,10 +56,45 @@ function syntaxOf(options: LearnToolsOptions, listsTools: boolean): ToolSyntax {
   const preferred = knownSyntax(source, true)
   if (preferred !== undefined) return preferred
   const learned = learnToolSyntax(options)
-  if (learned !== undefined && isProven(learned, options.render)) return learned
+  if (learned !== undefined && isProven(learned, options.render)) return asTrained(learned)
   const known = knownSyntax(source, false)
   if (known !== undefined) return known
   return listsTools && tellsOfHermes(source) ? { ...GENERIC_SYNTAX, origin: "known" } : GENERIC_SYNTAX
+}
+
+/**
+ * Templates that were translated for other programs may write several calls as no model does: in one list without commas,
+ * or in one of the tags that Hermes and Qwen put around each.
+ */
+function asTrained(syntax: ToolSyntax): ToolSyntax {
+  const { sectionStart, separator, sectionEnd, call } = syntax
+  if (separator.length > 0) return syntax
+  const [opening, closing] = [plainText(sectionStart), plainText(sectionEnd)]
+  if (opening.endsWith("[") && closing.trimStart().startsWith("]"))
+    return { ...syntax, separator: markerText(/^\s/.test(plainText(call.start)) ? "," : ", ") }
+  if (opening !== "<tool_call>" || closing.trim() !== "</tool_call>") return syntax
+  return {
+    ...syntax,
+    sectionStart: [],
+    separator: markerText("\n"),
+    sectionEnd: [],
+    call: {
+      ...call,
+      start: joined(sectionStart, call.start),
+      end: joined(call.end, sectionEnd),
+      ...(call.empty !== undefined && { empty: joined(call.empty, sectionEnd) }),
+    },
+  }
+}
+
+function plainText(marker: Marker): string {
+  return marker.map((part) => (part.type === "text" ? part.text : "")).join("")
+}
+
+function joined(left: Marker, right: Marker): Marker {
+  const [last, first] = [left.at(-1), right[0]]
+  if (last?.type !== "text" || first?.type !== "text") return [...left, ...right]
+  return [...left.slice(0, -1), ...markerText(last.text + first.text), ...right.slice(1)]
 }
 
 /** The end of the text is no part of the section that follows it. */

@@ -273,26 +273,36 @@ export function escaped(text: string, symbols: TokenSymbols): string {
 /** Reads a JSON object that is the content of a JSON string, up to the string's quote. */
 export function* readObjectInString(stream: TextStream, form: ValueForm, sink: JsonSink): Reading<boolean> {
   const inner = new TextStream()
+  let read = ""
   // Tokens are replaced before: escapes can spell their symbols.
-  const reader = readObject(inner, { symbols: NO_SYMBOLS }, sink)
+  const reader = readObject(inner, { symbols: NO_SYMBOLS }, (json) => (read += json))
   let result = reader.next()
   for (;;) {
-    const next = yield* peek(stream)
-    if (next === "" || next === '"') {
-      inner.isEnded = true
-      if (result.done !== true) result = reader.next()
-      return result.done === true && result.value
+    if (stream.at >= stream.text.length || result.done === true) {
+      sink(read)
+      read = ""
     }
-    if (next === "\\") {
-      const json = yield* readEscape(stream)
-      if (json === undefined) stream.at = stream.text.length
-      else inner.append(JSON.parse(`"${json}"`) as string)
-    } else {
-      const end = endOfPlain(stream.text, stream.at, '"')
-      inner.append(form.symbols.decode(stream.text.slice(stream.at, end)))
-      stream.at = end
-    }
-    if (result.done !== true) result = reader.next()
     if (result.done === true && !result.value) return false
+    const next = yield* peek(stream)
+    if (next === "" || next === '"') break
+    // One character at a time: it is then known which of them could not be read.
+    inner.append(form.symbols.decode((yield* readCharacter(stream)) ?? ""))
+    if (result.done !== true) result = reader.next()
   }
+  inner.isEnded = true
+  if (result.done !== true) result = reader.next()
+  sink(read)
+  return result.done === true && result.value
+}
+
+/** A character of a JSON string, which an escape may stand for; undefined if the text ends within it. */
+function* readCharacter(stream: TextStream): Reading<string | undefined> {
+  if (stream.text[stream.at] !== "\\") {
+    const character = String.fromCodePoint(stream.text.codePointAt(stream.at) ?? 0)
+    stream.at += character.length
+    return character
+  }
+  const json = yield* readEscape(stream)
+  if (json === undefined) stream.at = stream.text.length
+  return json === undefined ? undefined : (JSON.parse(`"${json}"`) as string)
 }

@@ -1,5 +1,6 @@
 import type { Tool } from "../../../domain/tools"
 import { ToolCallParser } from "../../../prompt/tools/tool-call-parser"
+import { triggersOf } from "../../../prompt/tools/syntax"
 import type { PreparedCalls } from "../prompt/prepared"
 import type { OutputParser, PartWriter } from "./parser"
 
@@ -8,9 +9,14 @@ export class ToolOutputParser implements OutputParser {
   readonly #parser: ToolCallParser
   #parts: PartWriter | undefined
   #isInText = false
+  /** What the parser held back, once the answer has ended. */
+  #rest: string | undefined
+  /** Markers that begin calls, and nothing else. */
+  readonly #triggers: readonly string[]
 
   /** `tools`: those that may be called. */
   constructor({ syntax, controls, earlierIds }: PreparedCalls, tools: readonly Tool[]) {
+    this.#triggers = triggersOf(syntax).filter((trigger) => !/^[{[]/.test(trigger))
     this.#parser = new ToolCallParser({
       syntax,
       tools,
@@ -19,6 +25,7 @@ export class ToolOutputParser implements OutputParser {
       sink: {
         text: (text) => this.#text(text),
         startCall: (call) => {
+          this.#writeRest()
           this.#endText()
           this.#parts?.start({ part: "tool-call", ...call })
         },
@@ -40,14 +47,33 @@ export class ToolOutputParser implements OutputParser {
 
   end(parts: PartWriter): void {
     this.#parts = parts
+    this.#rest = ""
     this.#parser.end()
+    // What is cut before its name is complete is neither text nor a call.
+    const rest = this.#rest
+    this.#rest = undefined
+    if (rest !== "" && !this.#triggers.some((trigger) => rest.trimStart().startsWith(trigger)))
+      this.#text(rest)
     this.#endText()
   }
 
   #text(text: string): void {
+    if (this.#rest !== undefined) {
+      this.#rest += text
+      return
+    }
     if (!this.#isInText) this.#parts?.start({ part: "text" })
     this.#isInText = true
     this.#parts?.text(text)
+  }
+
+  /** A call begins in the rest, after text. */
+  #writeRest(): void {
+    const rest = this.#rest
+    if (rest === undefined) return
+    this.#rest = undefined
+    if (rest !== "") this.#text(rest)
+    this.#rest = ""
   }
 
   #endText(): void {

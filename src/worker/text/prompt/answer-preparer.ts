@@ -1,6 +1,7 @@
 import type { ChatRequest, GenerationRequest } from "../../../domain/chat"
 import type { ToolUse } from "../../../domain/tools"
 import type { AnswerForm, ReasoningForm } from "../../../prompt/answer-form"
+import { withBareCalls } from "../../../prompt/tools/bare-calls"
 import { type ToolSyntax, triggersOf } from "../../../prompt/tools/syntax"
 import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedAnswer, PreparedCalls, PreparedReasoning } from "./prepared"
@@ -16,24 +17,33 @@ export interface AnswerPlan {
 /** Prepares the reading of answers with thinking and calls. */
 export class AnswerPreparer {
   readonly #constraints: ConstraintCompiler
-  /** Learned syntaxes are few, and kept by their templates. */
+  /** By those learned, which are few, and kept by their templates. */
+  readonly #syntaxes = new WeakMap<ToolSyntax, ToolSyntax>()
   readonly #controls = new WeakMap<ToolSyntax, PreparedCalls["controls"]>()
 
   constructor(constraints: ConstraintCompiler) {
     this.#constraints = constraints
   }
 
-  /** `form`: of the rendered chat; absent for completions. @throws InvalidRequest */
-  plan(request: GenerationRequest, form: AnswerForm | undefined): AnswerPlan {
+  /** `learned`: of the rendered chat; absent for completions. @throws InvalidRequest */
+  plan(request: GenerationRequest, learned: AnswerForm | undefined): AnswerPlan {
     const { output } = request
-    if (request.kind !== "chat" || form === undefined)
+    if (request.kind !== "chat" || learned === undefined)
       return output === undefined ? {} : { constraint: this.#constraints.compile(output) }
+    const form = { ...learned, ...(learned.tools !== undefined && { tools: this.#read(learned.tools) }) }
     const answer = this.#answer(request, form)
     const constraint = this.#constraint(request, form)
     return {
       ...(Object.keys(answer).length > 0 && { answer }),
       ...(constraint !== undefined && { constraint }),
     }
+  }
+
+  /** What is read: more than what was learned. */
+  #read(learned: ToolSyntax): ToolSyntax {
+    const syntax = this.#syntaxes.get(learned) ?? withBareCalls(learned)
+    this.#syntaxes.set(learned, syntax)
+    return syntax
   }
 
   #constraint(request: ChatRequest, form: AnswerForm): CompiledConstraint | undefined {

@@ -109,7 +109,7 @@ export class ConstraintCompiler {
         .map(({ after, grammar }) => surrounded(this.#nodeOf(after), grammar, NOTHING))
         .reduce(eitherGrammar),
       warnings: [...new Set(begun.flatMap(({ warnings }) => warnings))],
-      triggers: triggers.map((text) => this.#triggerOf(text)),
+      triggers: triggers.flatMap((text) => startsOfCalls(text, use)).map((text) => this.#triggerOf(text)),
     }
   }
 
@@ -168,6 +168,13 @@ export class ConstraintCompiler {
       this.#compiled.delete(key)
     }
   }
+}
+
+/** JSON that is no call may begin with the same key: only with the name of a tool it is one. */
+function startsOfCalls(trigger: string, { tools, callable }: ToolUse): readonly string[] {
+  if (!/^[{\[].*"$/s.test(trigger)) return [trigger]
+  const names = callable ?? tools.map(({ name }) => name)
+  return names.map((name) => `${trigger}${name}"`)
 }
 
 /** The grammar of a constraint. @throws InvalidRequest */
