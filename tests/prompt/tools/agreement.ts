@@ -22,7 +22,7 @@ export const VARIED: readonly Tool[] = [
         amount: { type: "number", minimum: 0, maximum: 20 },
         code: { type: "string", pattern: "^[A-Z<>]{2}-[0-9]{3}$" },
         short: { type: "string", maxLength: 5 },
-        level: { enum: [1, "one", null, true] },
+        level: { enum: [1, "one", null, true, "2", "null"] },
         lines: {
           type: "array",
           minItems: 1,
