@@ -16,7 +16,7 @@ export class ToolOutputParser implements OutputParser {
 
   /** `tools`: those that may be called. */
   constructor({ syntax, controls, earlierIds }: PreparedCalls, tools: readonly Tool[]) {
-    this.#triggers = triggersOf(syntax).filter((trigger) => !/^[{[]/.test(trigger))
+    this.#triggers = triggersOf(syntax).filter((trigger) => !/^(```json|\{|\[)/.test(trigger))
     this.#parser = new ToolCallParser({
       syntax,
       tools,
