@@ -50,9 +50,9 @@ export function chatRoutes(context: OpenAiContext) {
       )
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
-      requestContext.asks([call.request], context.settings().logContent)
+      requestContext.logRequests([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
-      const events = requestContext.follows(context.engine.chat(call.request, client.signal))
+      const events = requestContext.takeModelFrom(context.engine.chat(call.request, client.signal))
       if (call.reply.stream) return streamChat({ identity, call, events, client, requestContext })
       const answer = new AnswerBuilder(call.request.n)
       await consume(events[Symbol.asyncIterator](), client.signal, (event) => {

@@ -129,7 +129,7 @@ const OF_GENERATION: FieldTable = {
   guided_grammar: taken,
   guided_json: taken,
   guided_regex: taken,
-  include_reasoning: { asks: (value) => value === false, showsValue: true },
+  include_reasoning: { isInUse: (value) => value === false, showsValue: true },
   kv_transfer_params: refusedUnlessEmpty(),
   logprob_token_ids: refusedUnlessEmpty(),
   prompt_logprobs: refusedFrom(-1),
@@ -173,7 +173,7 @@ const OF_GENERATION: FieldTable = {
 }
 
 /** These have no effect if no tool may be called: the model does not see any then. */
-const hasTools: Refusal["asks"] = (value, fields) =>
+const hasTools: Refusal["isInUse"] = (value, fields) =>
   isNotEmpty(value) &&
   fields.unchecked("tool_choice") !== "none" &&
   fields.unchecked("function_call") !== "none"
@@ -187,12 +187,12 @@ export const CHAT_FIELDS: FieldTable = {
   parallel_tool_calls: ignored,
   audio: refused(),
   function_call: refusedUnless(["none", "auto"]),
-  functions: { asks: hasTools },
+  functions: { isInUse: hasTools },
   modalities: {
-    asks: (value) => !Array.isArray(value) || value.some((modality) => modality !== "text"),
+    isInUse: (value) => !Array.isArray(value) || value.some((modality) => modality !== "text"),
   },
   tool_choice: refusedUnless(["none", "auto"]),
-  tools: { asks: hasTools },
+  tools: { isInUse: hasTools },
   web_search_options: refused(),
   // llama-server and vLLM.
   add_generation_prompt: taken,
@@ -235,6 +235,6 @@ export const COMPLETION_FIELDS: FieldTable = {
   suffix: taken,
   // vLLM.
   truncate_prompt_tokens: taken,
-  add_special_tokens: { asks: (value) => value === false, showsValue: true },
+  add_special_tokens: { isInUse: (value) => value === false, showsValue: true },
   prompt_embeds: refusedUnlessEmpty(),
 }
