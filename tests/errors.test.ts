@@ -114,6 +114,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.QueueFull("m", 10, 4.2), 503, { code: "queue_full", headers: { "retry-after": "5" } }],
   [new errors.QueueTimeout("m", 1500, 0.2), 503, { code: "queue_timeout", headers: { "retry-after": "1" } }],
   [new errors.NotEnoughMemory("m", "system memory", 2e9, 1e9, "unload something"), 507, {}],
+  [new errors.KvCacheLost("m"), 507, { code: "not_enough_memory" }],
   [new errors.TooManyModels("m", 3), 507, { max_models: 3 }],
   [new errors.ShuttingDown("the server"), 503, { code: "stopping", headers: { "retry-after": "1" } }],
   [new errors.ModelLoadFailed("m", "it is damaged"), 500, { code: "model_load_failed" }],

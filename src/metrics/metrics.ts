@@ -86,6 +86,10 @@ export class Metrics {
     this.#requests.nextTokens(request, tokens, ms)
   }
 
+  toolCall(request: CountedRequest): void {
+    this.#requests.toolCall(request)
+  }
+
   requestFinished(request: CountedRequest, outcome: CountedOutcome): void {
     this.#requests.requestFinished(request, outcome)
   }
@@ -116,6 +120,10 @@ export class Metrics {
 
   step(worker: CountedWorker, usage: StepUsage): void {
     this.#workers.step(worker, usage)
+  }
+
+  cacheGrown(worker: CountedWorker, times: number): void {
+    this.#workers.cacheGrown(worker, times)
   }
 
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {

@@ -4,7 +4,7 @@ import { UsageError } from "../../errors/cli"
 import { printModelfile } from "../../formats/modelfile/print"
 import { parametersOf } from "../../store/default-parameters"
 import { isPath } from "../args/model-path"
-import { instructionsOfTexts, modelTextsOf } from "../show/model-texts"
+import { instructionsOfTexts, modelTextsOf } from "../../store/model-texts"
 import { toShowObject } from "../show/show-json"
 import { parametersText, showText } from "../show/show-text"
 import { toJson } from "../terminal/output"
@@ -43,7 +43,7 @@ function textOf(facts: ModelFacts, name: string, topic: ServerTopic | undefined)
     case "modelfile":
       return printModelfile(instructionsOfTexts(texts))
     case "json":
-      return toJson(toShowObject(facts, undefined, undefined))
+      return toJson(toShowObject(facts, undefined, undefined, undefined))
     case undefined:
       return showText(facts)
     default:

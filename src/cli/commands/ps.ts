@@ -173,12 +173,15 @@ function threadsOf(info: LoadedInfoBody): string {
 }
 
 function memoryTable({ system, gpus }: MemoriesBody): string {
-  const rows = [{ name: "machine", ...system }, ...gpus].map((memory) => [
+  const memories = [{ name: "machine", ...system }, ...gpus]
+  const grows = memories.some((memory) => memory.most_used_by_models_bytes > memory.used_by_models_bytes)
+  const rows = memories.map((memory) => [
     printable(memory.name),
     formatBytes(memory.used_by_models_bytes),
+    ...(grows ? [formatBytes(memory.most_used_by_models_bytes)] : []),
     formatBytes(memory.free_bytes),
     formatBytes(memory.total_bytes),
     memory.limit_bytes === null ? "-" : formatBytes(memory.limit_bytes),
   ])
-  return `\n${table(["MEMORY", "MODELS", "FREE", "TOTAL", "LIMIT"], rows)}`
+  return `\n${table(["MEMORY", "MODELS", ...(grows ? ["UP TO"] : []), "FREE", "TOTAL", "LIMIT"], rows)}`
 }

@@ -1,4 +1,4 @@
-import { readSettings } from "../../config/resolve"
+import { readSettings, type Settings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
 import type { ModelDetails } from "../../domain/model"
@@ -88,10 +88,12 @@ or --socket, MODEL is one of that server, which reports less than the files cont
       }
       case "json": {
         const { toShowObject } = await import("../show/show-json")
-        return io.write(toJson(toShowObject(details, manifest, await tensorsOf(details, flags))))
+        const { usableContext } = await import("../show/usable-context")
+        const tensors = await tensorsOf(details, flags)
+        return io.write(toJson(toShowObject(details, manifest, tensors, usableContext(details, settings))))
       }
       case undefined:
-        return io.write(await overview(details, manifest, flags, store))
+        return io.write(await overview(details, manifest, flags, store, settings))
       default:
         return only satisfies never
     }
@@ -119,6 +121,7 @@ async function overview(
   manifest: Manifest | undefined,
   flags: Detail,
   { blobs }: Store,
+  settings: Settings,
 ): Promise<string> {
   const tensors = await tensorsOf(details, flags)
   const projector = manifest?.files.find(({ role }) => role === "projector")
@@ -126,6 +129,8 @@ async function overview(
   const facts = projector && readProjector(blobs.pathOf(projector.digest))
   const { parameters, system, requires, source } = manifest ?? {}
   const { sizeBytes, path } = details
+  const { usableContext } = await import("../show/usable-context")
+  const context = usableContext(details, settings)
   return showText(details, {
     storage: { sizeBytes, path, ...(source !== undefined && { source }) },
     metadata: flags.metadata === true || flags.verbose === true,
@@ -134,6 +139,7 @@ async function overview(
     ...(system !== undefined && { system }),
     ...(requires !== undefined && { requires }),
     ...(facts !== undefined && { projector: facts }),
+    ...(context !== undefined && { context }),
   })
 }
 

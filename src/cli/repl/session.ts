@@ -4,11 +4,12 @@ import { WrongModelKind } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
 import { readFormat } from "../args/output-format"
+import { parseThink } from "../args/think"
 import { modelfileParametersOf, parameterRows, setParameter } from "../args/parameters"
 import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import type { ModelRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
-import { changes, instructionsOfTexts, type ModelTexts, modelTextsOf } from "../show/model-texts"
+import { changes, instructionsOfTexts, type ModelTexts, modelTextsOf } from "../../store/model-texts"
 import { manifestParameterRows as modelParameterRows, showText } from "../show/show-text"
 import { failureText } from "../terminal/failure"
 import type { Io } from "../terminal/io"
@@ -141,11 +142,12 @@ export class Session {
       io: this.#io,
       signal: watch.signal,
       isTerminal: true,
+      hidesThinking: this.#conversation.hidesThinking,
       wrap: wordWrapFor(this.#io, this.#conversation.wrapsWords),
       write: (text) => this.#terminal.write(text),
       warn: (warning) => this.#warn(warning),
     })
-    this.#conversation.remember(question, answer.text)
+    this.#conversation.remember(question, answer.text, answer.reasoning)
     this.#terminal.write("\n\n")
     await this.#takeNote(answer, model)
     if (this.#conversation.isVerbose && answer.usage && answer.timings) {
@@ -211,6 +213,9 @@ export class Session {
             ? "Answers are any text."
             : `Answers are ${command.format === "json" ? "JSON" : `JSON as in ${command.format}`}.`,
         )
+      case "set-think":
+        conversation.reasoning = parseThink(command.value, "/set think")
+        return this.#say(thinkingSet(command.value))
       case "save":
         return await this.#save(command.name)
       case "set-history":
@@ -323,6 +328,11 @@ export class Session {
   #say(text: string): void {
     this.#terminal.write(`${text}\n`)
   }
+}
+
+function thinkingSet(value: string): string {
+  if (value === "true" || value === "false") return `Set '${value === "true" ? "think" : "nothink"}' mode.`
+  return `Set 'think' mode to '${value}'.`
 }
 
 function ended(text: string): string {

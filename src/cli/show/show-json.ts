@@ -1,12 +1,14 @@
 import type { ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Manifest } from "../../store/managed/manifest"
+import type { UsableContext } from "./usable-context"
 
 /** The output of `show --json`. What a server does not report is absent. */
 export function toShowObject(
   details: ModelFacts,
   manifest: Manifest | undefined,
   tensors: readonly GgufTensorInfo[] | undefined,
+  context: UsableContext | undefined,
 ) {
   return {
     name: details.name,
@@ -17,6 +19,10 @@ export function toShowObject(
     modified_at: details.modifiedAt?.toISOString(),
     ...(details.aliases !== undefined && { aliases: details.aliases }),
     ...ofKind(details),
+    ...(context !== undefined && {
+      usable_context_length: context.length,
+      context_limited_by: context.limitedBy ?? null,
+    }),
     license: details.license ?? null,
     capabilities: details.capabilities,
     ...(details.parts !== undefined && { parts: details.parts.map(toPart) }),

@@ -2,7 +2,9 @@ import { PART_ROLES } from "../../domain/attached-parts"
 import type { ModelDetails, ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
-import { formatBytes, formatCount, section } from "../terminal/output"
+import { formatCount } from "../../lib/text/count"
+import { formatBytes, section } from "../terminal/output"
+import type { UsableContext } from "./usable-context"
 
 /** The lines of a licence or system message shown in the overview. */
 const TEXT_LINES = 2
@@ -36,6 +38,8 @@ export interface ShowExtras {
   readonly requires?: string
   readonly projector?: ProjectorFacts
   readonly storage?: Storage
+  /** Of a text model, on this machine. */
+  readonly context?: UsableContext
 }
 
 /** Where a model is stored, and where it came from. */
@@ -50,12 +54,16 @@ type Row = readonly [string, ...string[]]
 
 /** The sections of `show` for human readers. */
 export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
-  const { metadata = false, tensors = [], parameters = {}, system, requires, projector, storage } = extras
+  const { metadata = false, tensors = [], parameters = {}, system, requires, projector } = extras
+  const { storage, context } = extras
   const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
   const notes = details.defaults?.notes ?? []
   const aliasRow: readonly Row[] = [["aliases", (details.aliases ?? []).join(", ")]]
   const sections: readonly (readonly [title: string, rows: readonly Row[]])[] = [
-    ["Model", [...modelRows(details), ...aliasRow, ...requiresRow].filter(([, value]) => value !== "")],
+    [
+      "Model",
+      [...modelRows(details, context), ...aliasRow, ...requiresRow].filter(([, value]) => value !== ""),
+    ],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
     ["Parts", partRows(details)],
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
@@ -72,10 +80,10 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
   return `${shown.map(([title, rows]) => section(title, rows)).join("\n")}\n`
 }
 
-function modelRows(details: ModelFacts): readonly Row[] {
+function modelRows(details: ModelFacts, context: UsableContext | undefined): readonly Row[] {
   switch (details.kind) {
     case "text":
-      return textRows(details)
+      return textRows(details, context)
     case "tts":
       return [
         ["family", details.family],
@@ -101,11 +109,17 @@ function modelRows(details: ModelFacts): readonly Row[] {
   }
 }
 
-function textRows(details: Extract<ModelFacts, { readonly kind: "text" }>): readonly Row[] {
+function textRows(
+  details: Extract<ModelFacts, { readonly kind: "text" }>,
+  context: UsableContext | undefined,
+): readonly Row[] {
   return [
     ["architecture", details.architecture],
     ["parameters", formatCount(details.parameterCount)],
     ["context length", String(details.contextLength)],
+    ...(context?.explanation === undefined
+      ? []
+      : [["usable context", `${context.length}, ${context.explanation}`] as const]),
     ["embedding length", String(details.embeddingLength)],
     ...(details.layers === undefined ? [] : [["layers", String(details.layers)] as const]),
     ...(details.heads === undefined ? [] : [["attention heads", String(details.heads)] as const]),

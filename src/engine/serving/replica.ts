@@ -327,7 +327,7 @@ export class Replica implements PoolMember {
   #onMessage(message: WorkMessage): void {
     switch (message.type) {
       case "step":
-        if (message.counters !== undefined) this.#counters = message.counters
+        if (message.counters !== undefined) this.#count(message.counters)
         if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
         this.#deliver(message.events)
         return
@@ -351,6 +351,12 @@ export class Replica implements PoolMember {
     }
     this.#updateBusy()
     this.#options.listener.freed(this)
+  }
+
+  #count(counters: WorkerCounters): void {
+    const grown = counters.kvGrowths - this.#counters.kvGrowths
+    this.#counters = counters
+    if (grown > 0) this.#options.observer?.cacheGrown(this.#options.worker, grown)
   }
 
   #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {

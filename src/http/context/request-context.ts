@@ -130,7 +130,10 @@ export class RequestContext {
   observe(event: GenerationEvent): void {
     if (event.type === "delta") {
       this.#generatedTokens += event.tokens
-      if (event.part === "text") this.logText(event.text)
+      // Thinking is no part of the answer; a call is, with its arguments.
+      if (event.part !== "reasoning") this.says(event.text)
+    } else if (event.type === "part-start") {
+      if (event.part === "tool-call") this.says(`[${event.name}] `)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }

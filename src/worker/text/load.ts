@@ -28,7 +28,7 @@ import { describePart } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
 import { ContextFactory } from "./growth/context-factory"
-import { measureFootprint } from "./footprint"
+import { measureFootprint, programPages } from "./footprint"
 import { ropeOf } from "./rope"
 
 /** The most tokens of one decode: llama.cpp's own default. */
@@ -69,6 +69,7 @@ export function loadText(
   kv: KvPlan,
   logDescriptor: number,
 ): LoadedText {
+  const programBytes = programPages()
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
   // Written synchronously, as the library does: output before this mark concerns backends, which may be
   // missing.
@@ -103,7 +104,8 @@ export function loadText(
   const footprintWith = (kvBytes: number): MemoryFootprint => {
     const offloadedBytes = (modelBytes + kvBytes) * offloadedShare
     const hostBytes = modelBytes + kvBytes - offloadedBytes
-    return measureFootprint({ before, after: usableGpus(library, settings), offloadedBytes, hostBytes })
+    const after = usableGpus(library, settings)
+    return measureFootprint({ before, after, offloadedBytes, hostBytes, programBytes })
   }
   const footprint = footprintWith(kv.bytes)
   if (onGpu) warmUp(context, source.name)

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import type { AttachedPart } from "../../domain/attached-parts"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
+import { KvCacheLost } from "../../errors/engine"
 import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
@@ -22,10 +23,11 @@ import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
-import { PoolGrowth } from "./growth/pool-growth"
+import { ContextLost, PoolGrowth } from "./growth/pool-growth"
 import type { PreparedRequest } from "./prompt/prepared"
 import { newThread, type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
+import { RestTimer } from "./rest-timer"
 import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
 import { ThreadGovernor } from "./threads"
@@ -35,9 +37,6 @@ const SIGN_OF_LIFE_MS = 1000
 
 /** Pause between steps while all requests wait, in ms: for a larger KV cache that is being made. */
 const WAITING_MS = 2
-
-/** When nothing has run for so long, memory is given back; ms. */
-const IDLE_MS = 60_000
 
 /** Share of free memory that copies of prompts' states may use on their way from and to disk. */
 const COPIED_SHARE = 1 / 4
@@ -156,6 +155,7 @@ interface TextWorkerParts {
 
 /** Handles the parent's messages and runs the loop while there is work. */
 class TextWorker {
+  readonly #name: string
   readonly #prompts: PromptClient
   readonly #library: Library
   readonly #send: (message: FromTextWorker) => void
@@ -168,11 +168,11 @@ class TextWorker {
   readonly #lease: CpuLease | undefined
   #looping = false
   #isEnding = false
-  /** Runs out when nothing has run for a while. */
-  #resting: ReturnType<typeof setTimeout> | undefined
+  readonly #restTimer = new RestTimer(() => this.#attempt(() => this.#loop.rest()))
 
   constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
+    this.#name = name
     this.#prompts = prompts
     this.#library = loaded.model.library
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
@@ -263,18 +263,34 @@ class TextWorker {
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
-    clearTimeout(this.#resting)
+    this.#restTimer.stop()
     this.#loop.resume()
     while (this.#loop.busy && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
-      const isComputed = this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+      const isComputed = this.#attempt(() =>
+        this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false }),
+      )
       this.#lease?.giveBack()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
       else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
-    this.#resting = setTimeout(() => this.#loop.rest(), IDLE_MS)
+    this.#restTimer.start()
+  }
+
+  /** Without a context nothing can be done but to fail all requests and to end: the server starts another process. */
+  #attempt<T>(work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof ContextLost)) throw error
+      this.#isEnding = true
+      this.#loop.abandon(new KvCacheLost(this.#name))
+      // Messages arrive in order: this one is sent after all answers.
+      process.send?.({ type: "step", events: [] } satisfies FromTextWorker, () => process.exit(1))
+      return undefined
+    }
   }
 
   /**

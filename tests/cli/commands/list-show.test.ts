@@ -361,6 +361,34 @@ describe("show", () => {
     expect(io.out).toMatch(/\nkeep_alive +5m +built in\n/)
   })
 
+  test("tells how much of the context is usable, and why", async () => {
+    using place = await home()
+    const shownWith = async (settings: Readonly<Record<string, string>>, ...flags: readonly string[]) => {
+      const io = fakeIo({ ...place, environment: { ...place.environment, ...settings } })
+      await show.execute(["new", ...flags], io)
+      return io.out
+    }
+    const short = { XLLM_MEMORY: "1MiB" }
+    expect(await shownWith({ XLLM_MEMORY: "100GiB" })).not.toContain("usable context")
+    expect(await shownWith({ XLLM_CTX: "512" })).toMatch(
+      /\n {4}usable context +512, limited by the setting 'ctx'\n/,
+    )
+    expect(await shownWith(short)).toMatch(
+      /\n {4}context length +4096\n {4}usable context +512, limited by the 1\.0 MB of system memory that models may use now; --cache-type-k q8_0 and --cache-type-v q8_0 allow more\n/,
+    )
+    expect(await shownWith(short, "--effective")).toMatch(
+      /^ctx +auto \(512, limited by the 1\.0 MB .+\) +built in\n/,
+    )
+    expect(await shownWith({ XLLM_MEMORY: "100GiB" }, "--effective")).toMatch(
+      /^ctx +auto \(4096, as trained\) +built in\n/,
+    )
+    expect(JSON.parse(await shownWith(short, "--json"))).toMatchObject({
+      context_length: 4096,
+      usable_context_length: 512,
+      context_limited_by: "memory",
+    })
+  })
+
   test.each(["--template", "--system", "--parameters"])(
     "%s of a model without one prints nothing",
     async (flag) => {

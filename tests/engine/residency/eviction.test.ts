@@ -222,7 +222,7 @@ describe("memory of a GPU", () => {
   })
 
   test("a limit for GPUs puts the rest on the CPU", () => {
-    const outcome = verdict({ residents: [], gpuFreeMiB: 8000, needMiB: 4064, gpuLimitBytes: 2000 * MIB })
+    const outcome = verdict({ residents: [], gpuFreeMiB: 8000, needMiB: 4096, gpuLimitBytes: 2000 * MIB })
     expect(outcome).toMatchObject({
       type: "load",
       fit: { placement: { gpuLayers: 2, plan: { devices: [{ name: "GPU0" }, { name: "CPU", layers: 2 }] } } },
@@ -273,7 +273,7 @@ describe("a context that is larger than all memory", () => {
   function longer(contextLength: number | null, more: Partial<EvictionInput["candidate"]["settings"]> = {}) {
     const situation = input({ residents: [resident("a", 1)], availableMiB: 8000 })
     const { candidate } = situation
-    const details = detailsOf("new", { ramMiB: 64 })
+    const details = detailsOf("new", {})
     return decide({
       ...situation,
       reading: { ...situation.reading, system: { totalBytes: 9000 * MIB, availableBytes: 8000 * MIB } },
@@ -312,7 +312,7 @@ describe("a context that is larger than all memory", () => {
     expect(verdict.error.details?.["needed_bytes"]).toBeGreaterThan(9000 * MIB)
     expect(verdict.error.message).toEndWith(
       "its KV cache of 5000192 tokens takes 2.4 GiB, and the mask for computing over them 9.5 GiB; " +
-        "use a smaller --ctx (at most 3660032 now)",
+        "use a smaller --ctx (at most 3646976 now)",
     )
   })
 
@@ -331,9 +331,9 @@ describe("a context that is larger than all memory", () => {
         ...others,
         candidate: { ...candidate, details: { ...details, ...text, sizeBytes } as typeof details, settings },
       })?.need.kv
-    // Of 9,000 MiB: 64 for the process, 14 for computing, and 4 + 2 KiB a token.
-    expect(plan(4000 * MIB)).toMatchObject({ contextLength: 839_936, contextLimitedBy: "memory" })
-    expect(plan(0)).toMatchObject({ contextLength: 1_522_688, contextLimitedBy: "memory" })
+    // Of 9,000 MiB: 96 for the process, 14 for computing, and 4 + 2 KiB a token, with 2 for the copy when it grows.
+    expect(plan(4000 * MIB)).toMatchObject({ contextLength: 4890 * 128, contextLimitedBy: "memory" })
+    expect(plan(0)).toMatchObject({ contextLength: 8890 * 128, contextLimitedBy: "memory" })
   })
 
   test("is tried where its size is not exact, and where it fits once others have gone", () => {
