@@ -131,9 +131,9 @@ export class RequestContext {
     if (event.type === "delta") {
       this.#generatedTokens += event.tokens
       // Thinking is no part of the answer; a call is, with its arguments.
-      if (event.part !== "reasoning") this.says(event.text)
+      if (event.part !== "reasoning") this.logText(event.text)
     } else if (event.type === "part-start") {
-      if (event.part === "tool-call") this.says(`[${event.name}] `)
+      if (event.part === "tool-call") this.logText(`[${event.name}] `)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }

@@ -49,7 +49,7 @@ export function chatRoutes(context: OpenAiContext) {
       const identity = await createIdentity(context, "chatcmpl", call.request.model)
       requestContext.logRequests([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
-      const events = requestContext.follows(context.engine.chat(call.request, client.signal))
+      const events = requestContext.takeModelFrom(context.engine.chat(call.request, client.signal))
       const parts = new ChatParts(call.reply, context.settings().reasoningField)
       if (call.reply.stream) return streamChat({ identity, call, parts, events, client, requestContext })
       const answer = new AnswerBuilder(call.request.n)

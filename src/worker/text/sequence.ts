@@ -40,7 +40,7 @@ export class Sequence implements Runnable, CacheablePrompt {
     this.request = request
     this.choice = choice
     this.#answer = answerOutputOf(request.prepared, request.tools)
-    this.#untold = request.prepared.reportsTokens ? [] : undefined
+    this.#unreportedIds = request.prepared.reportsTokens ? [] : undefined
   }
 
   /**
@@ -95,15 +95,15 @@ export class Sequence implements Runnable, CacheablePrompt {
     return this.request.prepared.usesCache
   }
 
-  get wantsPromptLogprobs(): boolean {
-    return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
+  get scoresPrompt(): boolean {
+    return this.choice === 0 && this.request.prepared.scoresPrompt && this.generated === 0
   }
 
   /** Appends a generated token; returns what can be shown now. */
   accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): AnswerPiece | undefined {
     this.tokens.push(token)
     this.generated++
-    this.#untold?.push(token)
+    this.#unreportedIds?.push(token)
     return this.#answer.push(bytes, logprob, token)
   }
 
