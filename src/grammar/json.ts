@@ -33,26 +33,26 @@ const SPACE = optional(
 )
 
 /** How a language that writes values almost as JSON does differs from it. */
-export interface Spelling {
+interface JsonDialect {
   readonly name: string
   literal(value: number | boolean | null): string
   /** Other ways to write any string. */
   readonly strings?: GrammarNode
 }
 
-const JSON_ITSELF: Spelling = { name: "json", literal: (value) => JSON.stringify(value) }
+const JSON_ITSELF: JsonDialect = { name: "json", literal: (value) => JSON.stringify(value) }
 
 /** The notation of JSON; adds the rules of what many schemas use. */
-export function jsonNotation(rules: Rules, spelling: Spelling = JSON_ITSELF): Notation {
+export function jsonNotation(rules: Rules, dialect: JsonDialect = JSON_ITSELF): Notation {
   const space = rules.add("space", SPACE)
   const character = rules.add("character", anyCharacter())
   const quoted = (content: GrammarNode): GrammarNode => sequence(terminal('"'), content, terminal('"'))
   const anyText = repeat(character, 0, Number.POSITIVE_INFINITY)
-  const string = rules.add("string", anyOf(quoted(anyText), ...(spelling.strings ? [spelling.strings] : [])))
+  const string = rules.add("string", anyOf(quoted(anyText), ...(dialect.strings ? [dialect.strings] : [])))
   const name = rules.reserve("value")
   const any: GrammarNode = { type: "rule", name }
   const notation: Notation = {
-    name: spelling.name,
+    name: dialect.name,
     space,
     objects: {
       open: terminal("{"),
@@ -73,7 +73,7 @@ export function jsonNotation(rules: Rules, spelling: Spelling = JSON_ITSELF): No
       quoted,
       content: (value) => JSON.stringify(value).slice(1, -1),
     },
-    literal: (value) => spelling.literal(value),
+    literal: (value) => dialect.literal(value),
     typed: (_, value) => value,
     any,
     get inner() {
@@ -82,7 +82,7 @@ export function jsonNotation(rules: Rules, spelling: Spelling = JSON_ITSELF): No
   }
   const object = rules.add("object", objectOf(space, sequence(string, colon(space), any)))
   const array = rules.add("array", arrayOf(space, any))
-  const literals = [true, false, null].map((value) => terminal(spelling.literal(value)))
+  const literals = [true, false, null].map((value) => terminal(dialect.literal(value)))
   rules.define(name, anyOf(object, array, string, rules.add("number", ANY_NUMBER), ...literals))
   return notation
 }
