@@ -33,7 +33,7 @@ const SPACE = optional(
 )
 
 /** How a language that writes values almost as JSON does differs from it. */
-interface JsonDialect {
+export interface JsonDialect {
   readonly name: string
   literal(value: number | boolean | null): string
   /** Other ways to write any string. */
