@@ -1,3 +1,4 @@
+import { EFFORTS } from "../../domain/effort"
 import { afterUser, type RenderProbe, USER_PROBE } from "../tools/learn/probes"
 
 type Variables = Readonly<Record<string, unknown>>
@@ -11,9 +12,6 @@ export interface ThinkingSwitches {
   /** The efforts that the template accepts, weakest first; absent: any. */
   readonly efforts?: readonly string[]
 }
-
-/** From the weakest to the strongest, by any of the published names. */
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 /** Variables of published templates that open no thinking. */
 const OFF: readonly Variables[] = [
@@ -36,12 +34,13 @@ export function learnSwitches(render: RenderProbe, marker: { readonly start: str
   const plain = rendered({})
   const off = effective({ enable_thinking: false }, OFF, rendered, (text) => !opens(text))
   const on = effective({ enable_thinking: true }, ON, rendered, opens)
-  const accepted = EFFORTS.slice(1).filter((effort) => rendered(effortVariables(effort)) !== undefined)
+  const efforts = EFFORTS.filter((effort) => effort !== "none")
+  const accepted = efforts.filter((effort) => rendered(effortVariables(effort)) !== undefined)
   return {
     off,
     on,
     canDisable: !opens(rendered(off)) && [off, on].some((variables) => rendered(variables) !== plain),
-    ...(accepted.length < EFFORTS.length - 1 && accepted.length > 0 && { efforts: accepted }),
+    ...(accepted.length < efforts.length && accepted.length > 0 && { efforts: accepted }),
   }
 }
 
@@ -71,8 +70,9 @@ export function effortVariables(effort: string): Variables {
 
 /** The accepted effort that is nearest to the requested one. */
 export function nearestEffort(effort: string, accepted: readonly string[] | undefined): string {
-  const wanted = EFFORTS.indexOf(effort)
+  const strength = (name: string): number => EFFORTS.findIndex((known) => known === name)
+  const wanted = strength(effort)
   if (accepted === undefined || wanted === -1 || accepted.includes(effort)) return effort
-  const distance = (name: string): number => Math.abs(EFFORTS.indexOf(name) - wanted)
+  const distance = (name: string): number => Math.abs(strength(name) - wanted)
   return accepted.toSorted((a, b) => distance(a) - distance(b))[0] ?? effort
 }

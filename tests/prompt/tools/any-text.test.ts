@@ -13,7 +13,10 @@ function confused(family: Family, random: () => number): string {
     const from = random() < 0.3 ? 0 : pick(source.length)
     text += source.slice(from, from + 1 + pick(random() < 0.3 ? source.length : 40))
     if (random() < 0.2)
-      text += [" ", "\n\n", "a", '"', "{", "é😀", "\\", "          ", "12", "tru"][pick(10)] ?? ""
+      text +=
+        [" ", "\n\n", "a", '"', "{", "é😀", "\\", " ".repeat(random() < 0.2 ? 300 : 9), "12", "tru"][
+          pick(10)
+        ] ?? ""
   }
   return text.toWellFormed()
 }
@@ -58,3 +61,30 @@ describe.each(FAMILIES.map((family) => [family.name, family] as const))("%s", (_
     expect(reader.content).toBe(text)
   })
 })
+
+/** Families of which an example has a text that can be any other. */
+const WITH_TEXT = FAMILIES.flatMap((family) => {
+  const example = family.examples.find(({ text }) => text.includes("Oslo"))
+  // Where the name comes last, arguments mean nothing before it.
+  return example === undefined || family.syntax.call.isNameLast === true ? [] : [{ family, example }]
+})
+
+test.each(WITH_TEXT.map((each) => [each.family.name, each] as const))(
+  "%s gives out long arguments as they come, without keeping them",
+  (_, { family, example }) => {
+    const at = example.text.indexOf("Oslo")
+    const reader = new Reader()
+    const parser = new ToolCallParser({ syntax: family.syntax, tools: TOOLS, sink: reader })
+    parser.push(example.text.slice(0, at))
+    const written = (): number => reader.calls.at(-1)?.json.length ?? 0
+    const start = written()
+    for (let count = 1; count <= 2000; count++) {
+      parser.push("a <b> [c] ")
+      expect(count * 10 - (written() - start)).toBeLessThan(40)
+    }
+    parser.push(example.text.slice(at + "Oslo".length))
+    parser.end()
+    expect(reader.calls.every(({ end }) => end?.isWhole)).toBe(true)
+    expect(reader.calls).toHaveLength(example.calls.length)
+  },
+)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { withBareCalls } from "../../../src/prompt/tools/bare-calls"
+import { certainTriggers, withBareCalls } from "../../../src/prompt/tools/bare-calls"
 import { ANY_ID, markerText, type ToolSyntax } from "../../../src/prompt/tools/syntax"
 import { ToolCallParser } from "../../../src/prompt/tools/tool-call-parser"
 import { forEachSplit } from "../../support/splits"
@@ -48,10 +48,30 @@ describe("calls without the tags around them", () => {
     ['{"name": "f", "arguments": {"a": 1}}', ['f({"a": 1})']],
     ['So: {"name": "f", "arguments": {}}', ["So:", "f({})"]],
     ['<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>', ["f({})"]],
+    ['{\n  "name": "f",\n  "arguments": {\n    "a": 1\n  }\n}', ['f({\n    "a": 1\n  })']],
+    ['So:\n```json\n{\n  "name": "f",\n  "arguments": {}\n}\n```', ["So:", "f({})"]],
+    ['```json\n{"name": "f", "arguments": {}}\n```', ["f({})"]],
+    ['```json\n{"name": "Ada"}\n```', ['```json\n{"name": "Ada"}\n```']],
     ['{"name": "Ada", "arguments": {}}', ['{"name": "Ada", "arguments": {}}']],
     ['{"name": "f"}', ['{"name": "f"}']],
   ])("%s", (answer, expected) => {
     forEachSplit(answer, (pieces) => expect(read(pieces)).toEqual(expected))
+  })
+
+  test("begin where nothing else can follow: with the name of a tool", () => {
+    const tools = [
+      { name: "f", isStrict: false },
+      { name: "g", isStrict: false },
+    ]
+    const triggers = certainTriggers(withBareCalls(HERMES), { tools, choice: "auto", isParallel: true })
+    expect(triggers.map(({ texts }) => texts[0])).toEqual([
+      "<tool_call>",
+      '```json\n{\n  "name": "f"',
+      '{\n  "name": "f"',
+      '```json\n{"name": "f"',
+      '{"name": "f"',
+    ])
+    expect(triggers.at(-1)).toEqual({ after: '{"name": "', texts: ['{"name": "f"', '{"name": "g"'] })
   })
 
   test("are not read where nothing stands around them, or where the section has markers of its own", () => {

@@ -298,6 +298,34 @@ describe("a template whose calls cannot be read back", () => {
   })
 })
 
+describe("a family is recognized by texts of its template where that shows no calls:", () => {
+  test.each([
+    ["LFM2", "List of tools: ", "<|tool_call_start|>["],
+    ["Granite 3", "available_tools <|tool_call|>", '<|tool_call|>[{"name": "'],
+    ["Command R+", 'Action: ```json "tool_name"', 'Action:\n```json\n[\n    {\n        "tool_name": "'],
+    [
+      "Command R7B",
+      "<|START_ACTION|> tool_call_id",
+      '<|START_ACTION|>[\n    {"tool_call_id": "{index}", "tool_name": "',
+    ],
+    ["Gemma 4", "<|tool_call>call:", "<|tool_call>call:"],
+    ["Hermes", "<tool_call></tool_call>", '<tool_call>\n{"name": "'],
+  ])("%s", (_, texts, opening) => {
+    const { origin, sectionStart, call } = syntaxOf(chatml(`{# ${texts} #}`))
+    expect(origin).toBe("known")
+    expect(shown([...sectionStart, ...call.start])).toBe(opening)
+  })
+
+  test.each([
+    ["GPT-OSS", "<|channel|> to= functions.", " to=functions."],
+    ["Functionary", ">>>all >>>${recipient}", ""],
+  ])("%s, even if its calls are shown", (_, texts, opening) => {
+    const { origin, call } = syntaxOf(chatml(`{# ${texts} #}${HERMES}`))
+    expect(origin).toBe("known")
+    expect(shown(call.start)).toBe(opening)
+  })
+})
+
 describe("a template without tools", () => {
   const PLAIN =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}" +

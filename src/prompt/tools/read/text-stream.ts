@@ -8,24 +8,30 @@ export class TextStream {
   at = 0
   /** Nothing comes any more. */
   isEnded = false
-  /** Readers may return to this place; undefined: to none. */
-  #kept: number | undefined
+  /** Readers may return: the text that was read since then and is gone, and where the rest of it begins. */
+  #kept: { readonly read: string[]; from: number } | undefined
 
   append(text: string): void {
-    const from = Math.min(this.at, this.#kept ?? this.at)
-    this.text = this.text.slice(from) + text
-    this.at -= from
-    if (this.#kept !== undefined) this.#kept -= from
+    if (this.#kept !== undefined) {
+      this.#kept.read.push(this.text.slice(this.#kept.from, this.at))
+      this.#kept.from = 0
+    }
+    this.text = this.text.slice(this.at) + text
+    this.at = 0
   }
 
   /** Remembers the current place. */
   keep(): void {
-    this.#kept = this.at
+    this.#kept = { read: [], from: this.at }
   }
 
-  /** Goes to the remembered place. */
+  /** Goes to the remembered place, and forgets it. */
   back(): void {
-    this.at = this.#kept ?? this.at
+    if (this.#kept === undefined) return
+    const { read, from } = this.#kept
+    this.text = read.join("") + this.text
+    this.at = from
+    this.forget()
   }
 
   /** The remembered place is not needed any more. */
@@ -64,6 +70,16 @@ export function* spaces(stream: TextStream): Reading<string> {
 export function afterSpaces(text: string, from: number): number {
   let at = from
   while (at < text.length && isSpace(text.charCodeAt(at))) at++
+  return at
+}
+
+/** Spaces that may stand before or within a marker; a longer run is looked at once, and not again with every piece. */
+const MOST_SPACES = 256
+
+/** As {@link afterSpaces}; undefined if there are more than markers have. */
+export function afterFewSpaces(text: string, from: number): number | undefined {
+  let at = from
+  while (at < text.length && isSpace(text.charCodeAt(at))) if (++at - from > MOST_SPACES) return undefined
   return at
 }
 

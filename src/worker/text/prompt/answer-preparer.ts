@@ -1,8 +1,8 @@
 import type { ChatRequest, GenerationRequest } from "../../../domain/chat"
 import type { ToolUse } from "../../../domain/tools"
 import type { AnswerForm, ReasoningForm } from "../../../prompt/answer-form"
-import { withBareCalls } from "../../../prompt/tools/bare-calls"
-import { type ToolSyntax, triggersOf } from "../../../prompt/tools/syntax"
+import { certainTriggers, withBareCalls } from "../../../prompt/tools/bare-calls"
+import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedAnswer, PreparedCalls, PreparedReasoning } from "./prepared"
 
@@ -49,7 +49,11 @@ export class AnswerPreparer {
   #constraint(request: ChatRequest, form: AnswerForm): CompiledConstraint | undefined {
     const { output } = request
     const use = offered(request)
-    if (use !== undefined && form.tools !== undefined && canBegin(form.tools))
+    if (
+      use !== undefined &&
+      form.tools !== undefined &&
+      (use.choice === "required" || canBegin(form.tools, use))
+    )
       return this.#constraints.compileCalls({ syntax: form.tools, use, output })
     return output && this.#constraints.compile(output, form.text)
   }
@@ -105,7 +109,7 @@ function offered({ tools }: ChatRequest): ToolUse | undefined {
   return tools?.choice === "none" ? undefined : tools
 }
 
-/** A call that nothing begins would be read in any text. */
-function canBegin(syntax: ToolSyntax): boolean {
-  return syntax.isOpened === true || triggersOf(syntax).length > 0
+/** A call that nothing certain begins is read, and not forced. */
+function canBegin(syntax: ToolSyntax, use: ToolUse): boolean {
+  return syntax.isOpened === true || certainTriggers(syntax, use).length > 0
 }

@@ -14,7 +14,8 @@ import { NativeGrammar } from "../../../llama/grammar"
 import type { Library } from "../../../llama/library"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import type { TextMarkers } from "../../../prompt/reasoning/answer-text"
-import { type ToolSyntax, triggersOf } from "../../../prompt/tools/syntax"
+import { certainTriggers } from "../../../prompt/tools/bare-calls"
+import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import { toolGrammar } from "../../../prompt/tools/tool-grammar"
 import { bytePattern } from "../markers"
 import { TokenPieces } from "../sampling/token-pieces"
@@ -26,6 +27,9 @@ const REMEMBERED = 16
 
 /** Longer grammars are compiled each time. In characters. */
 const LONGEST_REMEMBERED = 1_000_000
+
+/** With more text than this in the tools, only the family's own form of calls is enforced: each is a grammar. */
+const LARGEST_WITH_VARIANTS = 20_000
 
 /** A constraint that is ready for any number of requests. */
 export interface CompiledConstraint {
@@ -100,16 +104,18 @@ export class ConstraintCompiler {
         warnings: [...calls.warnings, ...said.warnings],
       }
     }
-    const triggers = triggersOf(syntax)
-    // Without any, the answer itself is the section, in which text has markers too.
-    if (triggers.length === 0) return toolGrammar({ ...options, allowsText: true })
-    const begun = triggers.map((after) => ({ after, ...toolGrammar({ ...options, after }) }))
+    // Without a trigger the answer itself is the section, in which text has markers too.
+    if (syntax.isOpened === true) return toolGrammar({ ...options, allowsText: true })
+    const certain = certainTriggers(syntax, use)
+    const isLarge = JSON.stringify(use.tools).length > LARGEST_WITH_VARIANTS
+    const triggers = isLarge ? certain.slice(0, 1) : certain
+    const begun = triggers.map(({ after }) => ({ after, ...toolGrammar({ ...options, after }) }))
     return {
       grammar: begun
         .map(({ after, grammar }) => surrounded(this.#nodeOf(after), grammar, NOTHING))
         .reduce(eitherGrammar),
       warnings: [...new Set(begun.flatMap(({ warnings }) => warnings))],
-      triggers: triggers.flatMap((text) => startsOfCalls(text, use)).map((text) => this.#triggerOf(text)),
+      triggers: triggers.flatMap(({ texts }) => texts).map((text) => this.#triggerOf(text)),
     }
   }
 
@@ -168,13 +174,6 @@ export class ConstraintCompiler {
       this.#compiled.delete(key)
     }
   }
-}
-
-/** JSON that is no call may begin with the same key: only with the name of a tool it is one. */
-function startsOfCalls(trigger: string, { tools, callable }: ToolUse): readonly string[] {
-  if (!/^[{\[].*"$/s.test(trigger)) return [trigger]
-  const names = callable ?? tools.map(({ name }) => name)
-  return names.map((name) => `${trigger}${name}"`)
 }
 
 /** The grammar of a constraint. @throws InvalidRequest */
