@@ -34,7 +34,6 @@ interface Answer {
     readonly load_ms: number
     readonly prompt_ms: number
     readonly cache_disk_n?: number
-    readonly cache_disk_ms?: number
   }
 }
 
@@ -110,7 +109,7 @@ async function restoreMs(input: StagesInput, text: RandomText, long: string): Pr
   await ask(endpoint, text.next(16))
   const { timings } = await ask(endpoint, long)
   if (timings.cache_disk_n === undefined) throw new BenchFailure("the prompt was not read from disk")
-  return timings.prompt_ms + (timings.cache_disk_ms ?? 0)
+  return timings.prompt_ms
 }
 
 async function ask({ url, model, signal }: Endpoint, prompt: string): Promise<Answer> {
