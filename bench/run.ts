@@ -13,7 +13,8 @@ import { HELP, parseOptions, type Options } from "./options"
 import { formatFailures, formatMachine, formatTable, formatVerdicts, hasFailed } from "./report"
 import type { LoadResult } from "./result"
 import { killAllServers } from "./server-process"
-import { prepareText, runLoad, runStartup, type Session } from "./session"
+import { prepareText, runLoad, runStages, runStartup, type Session } from "./session"
+import { stages } from "./stages"
 import { readVersion, startup } from "./startup"
 import { createTargets } from "./target"
 
@@ -67,17 +68,18 @@ async function measure(session: Session): Promise<readonly LoadResult[]> {
     return session.options.loads.length === 0 || session.options.loads.includes(name)
   }
   const loads = LOADS.filter(({ name }) => wanted(name))
-  const results: LoadResult[] = []
-  if (loads.length > 0) {
+  const results: (LoadResult | undefined)[] = []
+  if (loads.length > 0 || wanted(stages.name)) {
     const text = await prepareText(session)
     for (const load of loads) results.push(await runLoad(session, load, text))
+    if (wanted(stages.name)) results.push(await runStages(session, text))
   }
-  const alone = wanted(startup.name) ? await runStartup(session) : undefined
-  return alone === undefined ? results : [...results, alone]
+  if (wanted(startup.name)) results.push(await runStartup(session))
+  return results.filter((result) => result !== undefined)
 }
 
 function checkLoadNames(names: readonly string[]): void {
-  const known = [...LOADS.map(({ name }) => name), startup.name]
+  const known = [...LOADS.map(({ name }) => name), stages.name, startup.name]
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined)
     throw new BenchFailure(`--load must be one of ${known.join(", ")}, got ${unknown}`)

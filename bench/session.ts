@@ -1,3 +1,5 @@
+import { mkdtemp } from "node:fs/promises"
+import { basename, join } from "node:path"
 import { complete, countTokens, type Endpoint } from "./completion"
 import { BenchFailure, reasonOf } from "./failure"
 import { runLlamaBench } from "./llama-bench"
@@ -5,6 +7,7 @@ import type { Load, Role } from "./load"
 import type { Options } from "./options"
 import type { Column, LoadResult } from "./result"
 import { measureStartup, startup } from "./startup"
+import { measureStages, stages } from "./stages"
 import { medianSample, type Sample } from "./statistics"
 import type { Target } from "./target"
 import { RandomText, singleTokenWords } from "./words"
@@ -72,6 +75,21 @@ export async function runStartup(session: Session): Promise<LoadResult | undefin
     return await measureStartup(executable, session.workspace, session.signal)
   })
   return { ...startup, columns: contestants.map((contestant) => contestant.column()) }
+}
+
+/** Measures the stages of a cold start; only our own server tells them apart. */
+export async function runStages(session: Session, text: RandomText): Promise<LoadResult | undefined> {
+  const { options, workspace, signal } = session
+  const [target] = session.targets.filter(({ role }) => role === "ours")
+  const executable = target?.executable
+  if (target === undefined || executable === undefined) return undefined
+  const contestants = [new Contestant(target.role, target.label)]
+  const model = basename(options.model, ".gguf")
+  await repeat(session, stages.name, contestants, () => async () => {
+    const home = await mkdtemp(join(workspace, "stages-"))
+    return await measureStages({ executable, modelPath: options.model, model, home, signal }, text)
+  })
+  return { ...stages, columns: contestants.map((contestant) => contestant.column()) }
 }
 
 /** One column being measured. It stops at its first failure; the others continue. */

@@ -26,7 +26,10 @@ function asked(prompt: string, maxTokens: number): CompletionRequest {
 /** A pool that starts small and may not become large enough for all, with prompts on disk. */
 function startMixed(): Promise<RealWorker> {
   const slots = 6
-  const kv = growingPlan({ contextLength: CONTEXT, slots, sequences: 4, cells: 1024, mostCells: CONTEXT })
+  // Shares of a pool of this size would be too small for the longest conversation.
+  const unified = { layout: "unified", layoutIsFixed: true } as const
+  const sizes = { slots, sequences: 4, cells: 1024, mostCells: CONTEXT }
+  const kv = growingPlan({ contextLength: CONTEXT, ...sizes, ...unified })
   const promptsOnDisk = { folder: join(folder.path, "kv"), maxBytes: 1024 ** 3, minTokens: 64 }
   return RealWorker.start(path, { kv, settings: { slots, contextLength: CONTEXT, promptsOnDisk } })
 }

@@ -1,0 +1,125 @@
+import { join } from "node:path"
+import { complete, type Endpoint } from "./completion"
+import { BenchFailure } from "./failure"
+import type { Metric, Role } from "./load"
+import { freePort, ServerProcess } from "./server-process"
+import type { Sample } from "./statistics"
+import type { Executable } from "./target"
+import type { RandomText } from "./words"
+
+/** Longer than the cache that a server starts with has for one conversation. */
+const LONG_TOKENS = 1240
+const STREAM_TOKENS = 96
+/** The long prompt is sent after this many pieces of the running stream. */
+const PIECES_BEFORE = 8
+
+/** Where the time goes from nothing to a long conversation, and to the same one after a restart. */
+export const stages = {
+  name: "stages",
+  title: "stage by stage, cold process",
+  metrics: [
+    { name: "start", label: "start to first 200", unit: "ms" },
+    { name: "load", label: "rest of the load", unit: "ms" },
+    { name: "firstToken", label: "first token after it", unit: "ms" },
+    { name: "growth", label: "longest gap of a stream while the cache grows", unit: "ms" },
+    { name: "save", label: "stop, with prompts saved", unit: "ms" },
+    { name: "restore", label: `the same ${LONG_TOKENS}-token prompt after a restart`, unit: "ms" },
+  ] satisfies readonly Metric[],
+  peers: [] satisfies readonly Role[],
+}
+
+/** The fields that are read of an answer of our own server. */
+interface Answer {
+  readonly timings: {
+    readonly load_ms: number
+    readonly prompt_ms: number
+    readonly cache_disk_n?: number
+  }
+}
+
+interface LoadedBody {
+  readonly models: readonly { readonly counters: { readonly kv_growths: number } }[]
+}
+
+export interface StagesInput {
+  readonly executable: Executable
+  readonly modelPath: string
+  /** What the server calls the model. */
+  readonly model: string
+  /** An empty folder: the server's home. */
+  readonly home: string
+  readonly signal: AbortSignal
+}
+
+/** Starts a server twice, and takes the time of each stage. */
+export async function measureStages(input: StagesInput, text: RandomText): Promise<Sample> {
+  const long = text.next(LONG_TOKENS)
+  const first = await start(input)
+  const endpoint = { url: first.url, model: input.model, signal: input.signal }
+  let begun: Omit<Sample, "save" | "restore">
+  try {
+    const sentAt = performance.now()
+    const { timings } = await ask(endpoint, text.next(16))
+    const firstToken = performance.now() - sentAt - timings.load_ms
+    begun = {
+      start: first.startMs,
+      load: timings.load_ms,
+      firstToken,
+      growth: await growthGap(endpoint, text, long),
+    }
+  } catch (error) {
+    await first[Symbol.asyncDispose]()
+    throw error
+  }
+  const stoppedAt = performance.now()
+  await first[Symbol.asyncDispose]()
+  const save = performance.now() - stoppedAt
+  return { ...begun, save, restore: await restoreMs(input, text, long) }
+}
+
+async function start({ executable, modelPath, home, signal }: StagesInput): Promise<ServerProcess> {
+  const port = freePort()
+  const command = [...executable.serve(port), modelPath]
+  const env = { ...executable.env, XLLM_HOME: home }
+  const server = { command, env, port, healthPath: executable.healthPath, logFile: join(home, "server.log") }
+  return await ServerProcess.start(server, signal)
+}
+
+/** A stream runs while a prompt arrives that the cache has no room for. */
+async function growthGap(endpoint: Endpoint, text: RandomText, long: string): Promise<number> {
+  const underWay = Promise.withResolvers<void>()
+  const stream = complete(endpoint, { kind: "text", text: text.next(16) }, STREAM_TOKENS, (pieces) => {
+    if (pieces === PIECES_BEFORE) underWay.resolve()
+  })
+  stream.catch(underWay.reject)
+  await underWay.promise
+  const [{ textAt }] = await Promise.all([stream, ask(endpoint, long)])
+  const response = await fetch(`${endpoint.url}/v0/ps`, { signal: endpoint.signal })
+  // Our own server's answer has this type.
+  const { models } = (await response.json()) as LoadedBody
+  if (!models.some(({ counters }) => counters.kv_growths > 0))
+    throw new BenchFailure("the KV cache did not grow; nothing to measure")
+  return Math.max(0, ...textAt.slice(1).map((at, index) => at - (textAt[index] ?? at)))
+}
+
+/** Reading the prompt from disk and evaluating what is left of it. */
+async function restoreMs(input: StagesInput, text: RandomText, long: string): Promise<number> {
+  await using server = await start(input)
+  const endpoint = { url: server.url, model: input.model, signal: input.signal }
+  await ask(endpoint, text.next(16))
+  const { timings } = await ask(endpoint, long)
+  if (timings.cache_disk_n === undefined) throw new BenchFailure("the prompt was not read from disk")
+  return timings.prompt_ms
+}
+
+async function ask({ url, model, signal }: Endpoint, prompt: string): Promise<Answer> {
+  const response = await fetch(`${url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model, prompt, max_tokens: 1, temperature: 0 }),
+    signal,
+  })
+  if (!response.ok) throw new BenchFailure(`the server answered ${response.status}: ${await response.text()}`)
+  // Our own server's answer has this type.
+  return (await response.json()) as Answer
+}
