@@ -27,6 +27,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   show: { summary: "Show details of a model", load: () => import("./commands/show") },
   create: { summary: "Create a model from a Modelfile", load: () => import("./commands/create") },
   rm: { summary: "Delete models from disk", load: () => import("./commands/rm") },
+  embed: { summary: "Turn texts into vectors", load: () => import("./commands/embed") },
   cp: { summary: "Copy a model under a new name (shares files)", load: () => import("./commands/cp") },
   keys: { summary: "Manage trusted signing keys", load: () => import("./commands/keys") },
   cache: {

@@ -1,5 +1,6 @@
 import type { GenerationEvent, GenerationRequest } from "./chat"
 import { textOf } from "./content"
+import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "./embedding"
 import type { ImageEvent, ImageRequest } from "./image"
 import type { ModelKind } from "./model"
 import type { SpeechEvent, SpeechRequest } from "./speech"
@@ -7,18 +8,23 @@ import type { TranscriptionEvent, TranscriptionRequest } from "./transcription"
 
 export type MediaRequest = SpeechRequest | TranscriptionRequest | ImageRequest
 
+/** What texts are turned into numbers for. */
+export type VectorRequest = EmbeddingRequest | RerankRequest
+
 /** Any request to a worker. */
-export type WorkRequest = GenerationRequest | MediaRequest
+export type WorkRequest = GenerationRequest | VectorRequest | MediaRequest
 
 export type MediaEvent = SpeechEvent | TranscriptionEvent | ImageEvent
 
 /** Any event of a request. */
-export type WorkEvent = GenerationEvent | MediaEvent
+export type WorkEvent = GenerationEvent | EmbeddingEvent | MediaEvent
 
 /** What the parts of the program need to know of one sort of request. */
 interface Task<R extends WorkRequest> {
-  /** The kind of the models that take it. */
+  /** The kind of the models that are made for it. */
   readonly model: ModelKind
+  /** Another kind that takes it as well. */
+  readonly alsoTakenBy?: ModelKind
   /** How many of a worker's slots it takes. */
   slots(request: R): number
   /**
@@ -51,6 +57,19 @@ const TASKS: Tasks = {
       typeof prompt === "string" ? prompt : beginningOf(prompt, length, (id) => `${id} `),
     logged: ({ prompt }) => prompt,
   },
+  embedding: {
+    model: "embedding",
+    alsoTakenBy: "text",
+    slots: ONE_SLOT,
+    prefix: NO_PREFIX,
+    logged: ({ inputs }) => inputs,
+  },
+  rerank: {
+    model: "embedding",
+    slots: ONE_SLOT,
+    prefix: NO_PREFIX,
+    logged: ({ query, documents }) => ({ query, documents }),
+  },
   speech: {
     model: "tts",
     slots: ONE_SLOT,
@@ -76,6 +95,11 @@ const TASKS: Tasks = {
 export function taskOf<R extends WorkRequest>({ kind }: Pick<R, "kind">): Task<R> {
   // The row of a union is found by the kind alone, which the compiler cannot follow.
   return TASKS[kind as WorkRequest["kind"]] as Task<R>
+}
+
+/** Does a model of that kind take such requests? */
+export function takes(model: ModelKind, kind: WorkRequest["kind"]): boolean {
+  return TASKS[kind].model === model || TASKS[kind].alsoTakenBy === model
 }
 
 /** Does it ask a text model for text? */
@@ -127,6 +151,13 @@ export const KINDS: Readonly<Record<ModelKind, KindInfo>> = {
     noun: "a text model",
     routes: "POST /v1/chat/completions or POST /v1/completions",
     command: 'run MODEL "prompt"',
+    timeouts: {},
+  },
+  embedding: {
+    type: "embedding",
+    noun: "an embedding model",
+    routes: "POST /v1/embeddings or POST /v1/rerank",
+    command: 'embed MODEL "text"',
     timeouts: {},
   },
   tts: {

@@ -6,6 +6,7 @@ import type {
   RenderedPrompt,
 } from "../domain/chat"
 import type { Device } from "../domain/device"
+import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "../domain/embedding"
 import type { ImageEvent, ImageRequest } from "../domain/image"
 import type { LoadedModel } from "../domain/loaded-model"
 import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
@@ -133,6 +134,14 @@ export class LocalEngine implements ManagedEngine {
   }
 
   complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent> {
+    return this.#work(request, signal)
+  }
+
+  embed(request: EmbeddingRequest, signal: AbortSignal): Answering<EmbeddingEvent> {
+    return this.#work(request, signal)
+  }
+
+  rerank(request: RerankRequest, signal: AbortSignal): Answering<EmbeddingEvent> {
     return this.#work(request, signal)
   }
 

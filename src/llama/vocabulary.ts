@@ -23,7 +23,11 @@ export class Vocabulary {
   readonly size: number
   readonly bos: number
   readonly eos: number
+  /** Between two texts; below 0: there is none. */
+  readonly sep: number
   readonly addsBos: boolean
+  readonly addsEos: boolean
+  readonly addsSep: boolean
   readonly fillInTheMiddle:
     { readonly prefix: number; readonly suffix: number; readonly middle: number } | undefined
   readonly #pieces: (Uint8Array | undefined)[]
@@ -37,6 +41,9 @@ export class Vocabulary {
     this.size = llama.llama_vocab_n_tokens(ptr)
     this.bos = llama.llama_vocab_bos(ptr)
     this.eos = llama.llama_vocab_eos(ptr)
+    this.sep = llama.llama_vocab_sep(ptr)
+    this.addsSep = llama.llama_vocab_get_add_sep(ptr)
+    this.addsEos = llama.llama_vocab_get_add_eos(ptr)
     this.addsBos = llama.llama_vocab_get_add_bos(ptr)
     const prefix = llama.llama_vocab_fim_pre(ptr)
     const suffix = llama.llama_vocab_fim_suf(ptr)

@@ -1,7 +1,13 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
-import type { ModelDefaults, ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import {
+  isGguf,
+  type ModelDefaults,
+  type ModelDetails,
+  type ModelKind,
+  type ModelSummary,
+} from "../domain/model"
 import { KINDS } from "../domain/tasks"
 import { placeAndReason } from "../errors/base"
 import { InvalidModelFile, InvalidModelName, ModelLoadFailed, ModelNotFound } from "../errors/model"
@@ -26,7 +32,7 @@ import { damagedDescription, FIRST_MODEL, hintFor } from "./hint"
 import { layoutOf, lockStore, type StoreLayout } from "./layout"
 import { type LocalModel, LocalModels, type RefusedModel } from "./local/local-models"
 import { type MediaDescription, MediaFiles } from "./local/media-file"
-import { ModelFiles } from "./local/model-file"
+import { ggufModelKind, ModelFiles } from "./local/model-file"
 import type { FoundModel } from "./local/scan"
 import { BlobFolder, digestOfFile } from "./managed/blobs"
 import { defaultsOf } from "./managed/defaults"
@@ -96,10 +102,11 @@ class FolderStore implements Store {
 
   async list(): Promise<readonly ModelSummary[]> {
     const [dropped, installed] = await Promise.all([this.#local.list(), this.#managed.list()])
+    const managed = await mapSome(installed, (entry) => this.#summaryOf(entry))
     const names = new Set(dropped.map(({ summary }) => summary.name.toLowerCase()))
     const summaries = [
       ...dropped.map(({ summary }) => summary),
-      ...installed.map(toSummary).filter(({ name }) => !names.has(name.toLowerCase())),
+      ...managed.filter(({ name }) => !names.has(name.toLowerCase())),
     ].sort(newestFirst)
     const aliases = await this.aliases()
     return summaries.map((summary) => withAliases(summary, aliases))
@@ -132,10 +139,9 @@ class FolderStore implements Store {
     const summary = withAliases(this.#withDefaults(model), await this.aliases())
     try {
       if (problem !== undefined) throw problem
-      const description =
-        summary.kind === "text"
-          ? await this.#files.describe(this.#partsOf(model))
-          : await this.#describeMedia(summary)
+      const description = isGguf(summary)
+        ? await this.#files.describe(this.#partsOf(model))
+        : await this.#describeMedia(summary)
       const along = {
         manifest: model.origin === "installed" ? model.installed.manifest : undefined,
         sees: model.origin === "dropped" && (await this.#local.hasProjector(model)),
@@ -181,7 +187,7 @@ class FolderStore implements Store {
   }
 
   async install(name: ModelName, manifest: Manifest, options: InstallOptions = {}): Promise<ModelSummary> {
-    return toSummary(await this.#telling(() => this.#library.install(name, manifest, options)))
+    return await this.#summaryOf(await this.#telling(() => this.#library.install(name, manifest, options)))
   }
 
   async abandon(digests: readonly Digest[]): Promise<void> {
@@ -225,7 +231,8 @@ class FolderStore implements Store {
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
     const model = await this.#find(source)
     if (model.origin === "dropped") return await this.#copyIn(model, target)
-    return toSummary(await this.#telling(() => this.#library.copy(model.installed.name, target)))
+    const { installed } = model
+    return await this.#summaryOf(await this.#telling(() => this.#library.copy(installed.name, target)))
   }
 
   async #copyIn(model: LocalModel, target: ModelName): Promise<ModelSummary> {
@@ -318,7 +325,7 @@ class FolderStore implements Store {
   async #findInstalled(name: string): Promise<KnownModel | undefined> {
     const parsed = tryParse(name)
     const installed = parsed && (await this.#managed.find(parsed))
-    return installed && { origin: "installed", installed, summary: toSummary(installed) }
+    return installed && { origin: "installed", installed, summary: await this.#summaryOf(installed) }
   }
 
   /**
@@ -350,6 +357,20 @@ class FolderStore implements Store {
       return details === undefined || details.capabilities.includes("completion")
     })
     return models.filter((_, index) => isAble[index] === true)
+  }
+
+  /** Manifests do not tell what GGUF files are for. */
+  async #summaryOf(entry: ManagedEntry): Promise<ModelSummary> {
+    const { path, id, sizeBytes, installedAt: modifiedAt } = entry
+    const name = formatModelName(entry.name)
+    const kind =
+      entry.kind === "text"
+        ? await this.#files.inspect({ form: "gguf", name, path, paths: [path] }).then(
+            ggufModelKind,
+            () => "text" as const, // the load reports what is wrong with it
+          )
+        : entry.kind
+    return { name, kind, path, id, sizeBytes, modifiedAt }
   }
 
   #withDefaults({ summary, ...model }: KnownModel): ModelSummary {
@@ -407,10 +428,6 @@ function withAliases<M extends ModelSummary>(model: M, all: readonly AliasState[
   return aliases.length === 0 ? model : { ...model, aliases: aliases.map(({ alias }) => alias) }
 }
 
-function toSummary({ name, kind, path, id, sizeBytes, installedAt }: ManagedEntry): ModelSummary {
-  return { name: formatModelName(name), kind, path, id, sizeBytes, modifiedAt: installedAt }
-}
-
 /** The manifest of a model made of these files; `take` returns the digest of one. */
 async function manifestOf(
   { found, summary }: LocalModel,
@@ -425,7 +442,7 @@ async function manifestOf(
   for (const { name, path } of parts) files.push({ name, role, ...(await take(path)) })
   return {
     version: 1,
-    kind: summary.kind,
+    kind: summary.kind === "embedding" ? "text" : summary.kind,
     createdAt: new Date().toISOString(),
     source: { type: "file", reference: found.path },
     files,

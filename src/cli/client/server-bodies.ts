@@ -1,4 +1,5 @@
 import type { OutputConstraint, ChatMessage, ChatRequest, SamplingParameters } from "../../domain/chat"
+import type { EmbeddingRequest } from "../../domain/embedding"
 import type { ImageRequest } from "../../domain/image"
 import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionRequest } from "../../domain/transcription"
@@ -60,6 +61,18 @@ function toSamplingBody({ logitBias, seed, ...others }: Partial<SamplingParamete
     // JSON has no infinity.
     logit_bias: logitBias?.map(([token, bias]) => [token, bias === -Infinity ? false : bias]),
   }
+}
+
+/** Vectors come as base64, which is shorter. */
+export function toEmbeddingBody(request: EmbeddingRequest): JsonRecord {
+  const { model, inputs, dimensions, truncation } = request
+  return withoutGaps({
+    model,
+    input: inputs,
+    dimensions,
+    encoding_format: "base64",
+    truncate: truncation === "no" ? undefined : truncation === "start" ? "END" : "START",
+  })
 }
 
 export function toSpeechBody(request: SpeechRequest): JsonRecord {

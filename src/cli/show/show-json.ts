@@ -1,4 +1,4 @@
-import type { ModelDetails } from "../../domain/model"
+import type { GgufDetails, ModelDetails } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Manifest } from "../../store/managed/manifest"
 
@@ -31,16 +31,12 @@ function ofKind(details: ModelDetails) {
   switch (details.kind) {
     case "text":
       return {
-        architecture: details.architecture,
-        parameters: details.parameterCount,
-        quantization: details.quantization,
-        context_length: details.contextLength,
-        embedding_length: details.embeddingLength,
-        layers: details.layers,
-        heads: details.heads,
+        ...ofFile(details),
         chat_template: details.defaults?.template ?? details.chatTemplate ?? null,
         metadata: details.metadata,
       }
+    case "embedding":
+      return { ...ofFile(details), pooling: details.pooling ?? null, metadata: details.metadata }
     case "tts":
       return {
         family: details.family,
@@ -66,6 +62,18 @@ function ofKind(details: ModelDetails) {
       }
     default:
       return details satisfies never
+  }
+}
+
+function ofFile(details: GgufDetails) {
+  return {
+    architecture: details.architecture,
+    parameters: details.parameterCount,
+    quantization: details.quantization,
+    context_length: details.contextLength,
+    embedding_length: details.embeddingLength,
+    layers: details.layers,
+    heads: details.heads,
   }
 }
 

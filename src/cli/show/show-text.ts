@@ -1,4 +1,4 @@
-import type { ModelDetails, ModelFacts } from "../../domain/model"
+import { isGguf, type ModelDetails, type ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
 import { formatBytes, formatCount, section } from "../terminal/output"
@@ -71,6 +71,11 @@ function modelRows(details: ModelFacts): readonly Row[] {
   switch (details.kind) {
     case "text":
       return textRows(details)
+    case "embedding":
+      return [
+        ...textRows(details),
+        ...(details.pooling === undefined ? [] : [["pooling", details.pooling] as const]),
+      ]
     case "tts":
       return [
         ["family", details.family],
@@ -96,7 +101,7 @@ function modelRows(details: ModelFacts): readonly Row[] {
   }
 }
 
-function textRows(details: Extract<ModelFacts, { readonly kind: "text" }>): readonly Row[] {
+function textRows(details: Extract<ModelFacts, { readonly kind: "text" | "embedding" }>): readonly Row[] {
   return [
     ["architecture", details.architecture],
     ["parameters", formatCount(details.parameterCount)],
@@ -125,7 +130,7 @@ function projectorRows(projector: ProjectorFacts): readonly Row[] {
 }
 
 function fileRows(details: ModelFacts): readonly Row[] {
-  if (details.kind === "text") return []
+  if (isGguf(details)) return []
   const { files = [] } = details
   const rows = files.slice(0, LIST_LENGTH).map(({ name, sizeBytes }): Row => [name, formatBytes(sizeBytes)])
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
@@ -174,7 +179,7 @@ function firstLines(text: string): readonly Row[] {
 }
 
 function metadataRows(details: ModelFacts): readonly Row[] {
-  const metadata = (details.kind === "text" && details.metadata) || {}
+  const metadata = (isGguf(details) && details.metadata) || {}
   return Object.keys(metadata)
     .sort()
     .map((key): Row => [key, shortened(String(metadata[key]))])

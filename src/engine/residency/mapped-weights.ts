@@ -26,6 +26,7 @@ function mappedBytes({ info, settings }: LoadedWeights): number {
   if (!settings.memoryMap || settings.memoryLock) return 0
   switch (info.kind) {
     case "text":
+    case "embedding":
       return info.modelBytes * (1 - info.gpuLayers / Math.max(1, info.totalLayers))
     case "image":
       return info.footprint.devices.length > 0 ? 0 : info.modelBytes

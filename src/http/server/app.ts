@@ -12,6 +12,8 @@ import { voiceRoutes } from "../openai/audio/voices"
 import { transcriptionRoutes } from "../openai/audio/transcriptions"
 import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
+import { embeddingRoutes } from "../openai/embeddings/embeddings"
+import { rerankRoutes } from "../openai/embeddings/rerank"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
 import { toRenderRequest } from "../openai/translate"
@@ -71,6 +73,8 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .get("/", () => `xLLM ${version} is running\n`)
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
+    .use(embeddingRoutes(openAi))
+    .use(rerankRoutes(openAi))
     .use(speechRoutes(openAi))
     .use(voiceRoutes(openAi))
     .use(transcriptionRoutes(openAi))

@@ -152,7 +152,7 @@ export function loadText(
 /**
  * Loads the weights with the requested GPU layers. If they do not fit, the engine decides what to try next.
  */
-function loadWeights(
+export function loadWeights(
   library: Library,
   name: string,
   path: string,
@@ -270,7 +270,7 @@ function makeContext(contexts: ContextFactory, name: string, kv: KvPlan): Contex
 }
 
 /** The GPUs that a load may use, with their free memory at this moment. */
-function usableGpus(library: Library, { devices }: TextModelSettings): Device[] {
+export function usableGpus(library: Library, { devices }: TextModelSettings): Device[] {
   const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
   return devices === null ? gpus : gpus.filter((device) => devices.includes(device.name))
 }

@@ -355,7 +355,7 @@ function linkTokens(
 }
 
 /** Creates tensors from one seeded stream of numbers. */
-class TensorMaker {
+export class TensorMaker {
   #state: number
   readonly #weights: "f32" | "q8_0"
 

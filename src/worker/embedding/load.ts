@@ -1,0 +1,111 @@
+import { writeSync } from "node:fs"
+import type { MemoryFootprint } from "../../domain/device"
+import type { Pooling } from "../../domain/embedding"
+import type { LoadedEmbeddingInfo } from "../../domain/loaded-model"
+import type { TextModelSettings } from "../../domain/settings"
+import { ModelLoadFailed } from "../../errors/model"
+import { EmbeddingContext } from "../../llama/embedding-context"
+import { Library } from "../../llama/library"
+import type { Model } from "../../llama/model"
+import type { LlamaFiles } from "../../native/llama-files"
+import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
+import { threadCount, usableCores } from "../cores"
+import { measureFootprint } from "../text/footprint"
+import { loadWeights, usableGpus } from "../text/load"
+import { contextTokens, FIRST_TOKENS, MOST_TEXTS } from "./context-holder"
+
+/** An embedding model that is ready to run. */
+export interface LoadedEmbedder {
+  readonly model: Model
+  readonly context: EmbeddingContext
+  readonly create: (tokens: number) => EmbeddingContext | undefined
+  readonly mostTokens: number
+  readonly measure: () => MemoryFootprint
+  /** Where bytes of a context lie. */
+  readonly footprintOf: (bytes: number) => MemoryFootprint
+  readonly threads: number
+  readonly info: LoadedEmbeddingInfo
+}
+
+/** @throws ModelLoadFailed, NativeLibraryError */
+export function loadEmbedder(
+  files: LlamaFiles,
+  { name, path }: { readonly name: string; readonly path: string },
+  settings: TextModelSettings,
+  logDescriptor: number,
+): LoadedEmbedder {
+  const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
+  writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
+  const gpus = usableGpus(library, settings)
+  const { model, gpuLayers } = loadWeights(library, name, path, settings, gpus)
+  const threads = threadCount(settings.prefillThreads ?? settings.decodeThreads ?? usableCores())
+  const mostTokens = longestText(model, settings)
+  const create = (tokens: number) =>
+    EmbeddingContext.create(model, {
+      ...settings,
+      tokens,
+      sequences: MOST_TEXTS,
+      pooling: poolingFor(model),
+      threads,
+    })
+  const context = create(contextTokens(FIRST_TOKENS, mostTokens))
+  if (context === undefined)
+    throw new ModelLoadFailed(name, "not enough memory for a context", undefined, { outOfMemory: true })
+  const onGpu = gpuLayers > 0
+  const share = gpuLayers / (model.layers + 1)
+  const before = onGpu ? gpus : []
+  const measure = (): MemoryFootprint =>
+    measureFootprint({
+      before,
+      after: usableGpus(library, settings),
+      offloadedBytes: model.sizeBytes * share,
+      hostBytes: model.sizeBytes * (1 - share),
+    })
+  const fallback = settings.gpuLayers === 0 || onGpu ? undefined : library.gpuFallback
+  return {
+    model,
+    context,
+    create,
+    mostTokens,
+    measure,
+    threads,
+    footprintOf: (bytes) => ({
+      ramBytes: bytes * (1 - share),
+      devices: before.map(({ name: device }) => ({ name: device, bytes: (bytes * share) / before.length })),
+    }),
+    info: {
+      kind: "embedding",
+      footprint: measure(),
+      slots: settings.slots,
+      modelBytes: model.sizeBytes,
+      devices: onGpu ? gpus.map((gpu) => gpu.name) : ["CPU"],
+      family: model.metadata("general.architecture") ?? "unknown",
+      threads,
+      contextLength: mostTokens,
+      trainedContextLength: model.trainedContextLength,
+      dimensions: model.vectorLength,
+      pooling: context.pooling,
+      gpuLayers,
+      totalLayers: model.layers + 1,
+      ...(fallback !== undefined && { gpuFallback: fallback }),
+    },
+  }
+}
+
+/** Learned positions end where the training did; rotary ones can be longer, if the user says so. */
+export function longestText(
+  model: Model,
+  { contextLength }: Pick<TextModelSettings, "contextLength">,
+): number {
+  const trained = model.trainedContextLength
+  return model.ropeFreqScale === undefined
+    ? Math.min(contextLength ?? trained, trained)
+    : (contextLength ?? trained)
+}
+
+/** Where the file leaves it open, the mean of a text's tokens; undefined: as the file says. */
+export function poolingFor(model: Model): Pooling | undefined {
+  const architecture = model.metadata("general.architecture") ?? ""
+  const inFile = Number(model.metadata(`${architecture}.pooling_type`) ?? 0)
+  return inFile > 0 ? undefined : "mean"
+}

@@ -1,0 +1,22 @@
+import type { WireError } from "../../errors/base"
+import type { LibraryFiles } from "../../llama/library"
+import type { TokenizeOptions, VocabularyShare } from "../../llama/vocabulary"
+
+export type ToTokenThread =
+  | { readonly type: "setup"; readonly files: LibraryFiles; readonly vocabulary: VocabularyShare }
+  | {
+      readonly type: "tokenize"
+      readonly id: number
+      readonly texts: readonly string[]
+      readonly options: TokenizeOptions
+    }
+
+export type FromTokenThread =
+  /** `lengths`: of each text; `tokens`: of all, one after another. */
+  | {
+      readonly type: "tokenized"
+      readonly id: number
+      readonly tokens: Int32Array
+      readonly lengths: Int32Array
+    }
+  | { readonly type: "failed"; readonly id: number; readonly error: WireError }
