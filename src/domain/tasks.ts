@@ -112,6 +112,11 @@ export function isGenerationKind(kind: WorkRequest["kind"]): kind is GenerationR
   return TASKS[kind].model === "text"
 }
 
+/** Does it ask for vectors or scores of texts? */
+export function isVectorKind(kind: WorkRequest["kind"]): kind is VectorRequest["kind"] {
+  return TASKS[kind].model === "embedding"
+}
+
 /** The texts of as many parts as make up a length. */
 function beginningOf<T>(parts: readonly T[], length: number, textOf: (part: T) => string): string {
   const texts: string[] = []

@@ -96,7 +96,7 @@ export function estimateNeed(
   settings: TextModelSettings,
   space: CacheSpace,
 ): ModelNeed {
-  if (details.kind === "embedding") return embeddingNeed(details)
+  if (details.kind === "embedding") return embeddingNeed(details, settings)
   if (details.kind !== "text") return mediaNeed(details)
   const layers = details.layers + 1
   const kv = planCache(details, settings, space)
@@ -150,14 +150,14 @@ function lessProcess(
 }
 
 /** Its context holds one pass of the graph, of texts of the usual length; longer ones have it ask for more. */
-function embeddingNeed(details: EmbeddingModelDetails): ModelNeed {
+function embeddingNeed(details: EmbeddingModelDetails, settings: TextModelSettings): ModelNeed {
   const layers = details.layers + 1
   return {
     backends: null,
     layers,
     layerBytes: details.sizeBytes / layers,
     cacheBytes: 0,
-    computeBytes: embeddingBytes(shapeOf(details), MICRO_BATCH_TOKENS),
+    computeBytes: embeddingBytes(shapeOf(details, settings), MICRO_BATCH_TOKENS),
     transientBytes: 0,
     processBytes: PROCESS_BYTES,
     leastContextBytes: 0,
@@ -166,12 +166,16 @@ function embeddingNeed(details: EmbeddingModelDetails): ModelNeed {
 }
 
 /** What its embedding context is estimated by. */
-function shapeOf(details: GgufDetails): EmbeddingShape {
+function shapeOf(
+  details: GgufDetails,
+  { flashAttention }: Pick<TextModelSettings, "flashAttention">,
+): EmbeddingShape {
   const isEncoder = details.metadata[`${details.architecture}.attention.causal`] === false
   return {
     embeddingLength: details.embeddingLength,
     feedForwardLength: numberOf(details, "feed_forward_length") ?? 0,
     heads: details.heads,
+    flashAttention: flashAttention !== "off",
     vocabulary: isEncoder ? 0 : (numberOf(details, "vocab_size") ?? 0),
   }
 }

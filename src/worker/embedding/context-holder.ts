@@ -17,13 +17,20 @@ export const MOST_TEXTS = 64
 /** After a refusal the same is asked again at the earliest after this, in ms. */
 const REFUSED_MS = 5000
 
+/** A context as the loop uses it. */
+export type TextContext = Pick<
+  EmbeddingContext,
+  "tokens" | "sequences" | "pooling" | "decode" | "vector" | "setThreads"
+> &
+  Disposable
+
 export interface ContextHolderParts {
   /** The model's. */
   readonly name: string
   /** The longest text, in tokens. */
   readonly mostTokens: number
   /** @returns undefined if llama.cpp refuses and has logged why */
-  readonly create: (tokens: number) => EmbeddingContext | undefined
+  readonly create: (tokens: number) => TextContext | undefined
   /** What a context for so many tokens takes, in bytes. */
   readonly bytesOf: (tokens: number) => number
   /** Where bytes of a context lie. */
@@ -31,8 +38,8 @@ export interface ContextHolderParts {
   readonly ask: (extra: MemoryFootprint) => Promise<MemoryGrant>
   /** Called when memory was taken or given back. Ends what was granted. */
   readonly changed: () => void
-  /** Sets a context's threads. */
-  readonly adopt: (context: EmbeddingContext) => void
+  /** Sets a context's threads, before each decode. */
+  readonly adopt: (context: TextContext) => void
   readonly now: () => number
 }
 
@@ -42,12 +49,12 @@ export interface ContextHolderParts {
  */
 export class ContextHolder {
   readonly #parts: ContextHolderParts
-  #context: EmbeddingContext | undefined
+  #context: TextContext | undefined
   #asking = false
   #granted: { readonly tokens: number; readonly grant: MemoryGrant } | undefined
   #refusedUntil = Number.NEGATIVE_INFINITY
 
-  constructor(parts: ContextHolderParts, context?: EmbeddingContext) {
+  constructor(parts: ContextHolderParts, context?: TextContext) {
     this.#parts = parts
     this.#context = context
   }
@@ -58,13 +65,16 @@ export class ContextHolder {
   }
 
   /** The present context. */
-  get current(): EmbeddingContext | undefined {
+  get current(): TextContext | undefined {
     return this.#context
   }
 
   /** A context for texts of so many tokens; `waits`: the memory for it was asked for. */
-  holding(tokens: number): EmbeddingContext | "waits" | XllmError {
-    if (this.#context !== undefined && this.#context.tokens >= tokens) return this.#context
+  holding(tokens: number): TextContext | "waits" | XllmError {
+    if (this.#context !== undefined && this.#context.tokens >= tokens) {
+      this.#parts.adopt(this.#context)
+      return this.#context
+    }
     if (this.#asking) return "waits"
     const wanted = contextTokens(tokens, this.#parts.mostTokens)
     const granted = this.#granted
@@ -93,7 +103,7 @@ export class ContextHolder {
   }
 
   /** The present one goes first: nothing is kept in it, and both at once would take more. */
-  #make(tokens: number): EmbeddingContext | XllmError {
+  #make(tokens: number): TextContext | XllmError {
     const { create, adopt, changed } = this.#parts
     this.#context?.[Symbol.dispose]()
     this.#context = create(tokens)

@@ -3,7 +3,7 @@ import type { StepUsage } from "../../domain/loaded-model"
 import type { XllmError } from "../../errors/base"
 import { DecodeFailed, NotNumbers } from "../../errors/engine"
 import { Batch } from "../../llama/batch"
-import { type ContextHolder, FIRST_TOKENS, MOST_TEXTS } from "./context-holder"
+import { type ContextHolder, FIRST_TOKENS, MOST_TEXTS, type TextContext } from "./context-holder"
 import { type Pack, packTexts, type QueuedText, TextQueue } from "./text-queue"
 import { isFinite, normalized } from "./vectors"
 
@@ -96,8 +96,8 @@ export class EmbedLoop {
       if (most === 0 || request.waiting.mostTokens > most) this.#fail(request, error)
   }
 
-  #compute(context: Exclude<ReturnType<ContextHolder["holding"]>, "waits" | Error>): void {
-    const { texts, tokens } = this.#next()
+  #compute(context: TextContext): void {
+    const { texts, tokens } = this.#next(context.sequences)
     if (texts.length === 0) return
     if (this.#batch.capacity < tokens) this.#batch = new Batch(context.tokens, MOST_TEXTS)
     this.#batch.clear()
@@ -112,13 +112,13 @@ export class EmbedLoop {
     else if (only !== undefined) this.#fail(only.request, isDone ? new NotNumbers() : failure())
   }
 
-  #next(): OpenPack {
+  #next(most: number): OpenPack {
     // One fault spoils the results of all texts that were computed with it.
     const [suspect, ...others] = this.#suspects
     this.#suspects = others
     if (suspect !== undefined) return { texts: [suspect], tokens: suspect.tokens.length }
     const [first, ...rest] = this.#requests
-    const pack = packTexts(this.#requests, FIRST_TOKENS, MOST_TEXTS)
+    const pack = packTexts(this.#requests, FIRST_TOKENS, most)
     if (first !== undefined) this.#requests = [...rest, first]
     return pack
   }

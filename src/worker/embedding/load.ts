@@ -14,6 +14,9 @@ import { measureFootprint } from "../text/footprint"
 import { loadWeights, usableGpus } from "../text/load"
 import { contextTokens, FIRST_TOKENS, MOST_TEXTS } from "./context-holder"
 
+/** The same of a recurrent model. */
+const MOST_STATES = 8
+
 /** An embedding model that is ready to run. */
 export interface LoadedEmbedder {
   readonly model: Model
@@ -44,7 +47,7 @@ export function loadEmbedder(
     EmbeddingContext.create(model, {
       ...settings,
       tokens,
-      sequences: MOST_TEXTS,
+      sequences: textsPerDecode(model),
       pooling: poolingFor(model),
       threads,
     })
@@ -90,6 +93,11 @@ export function loadEmbedder(
       ...(fallback !== undefined && { gpuFallback: fallback }),
     },
   }
+}
+
+/** A recurrent model has a state for each. */
+export function textsPerDecode({ recurrent }: Model): number {
+  return recurrent ? MOST_STATES : MOST_TEXTS
 }
 
 /** Learned positions end where the training did; rotary ones can be longer, if the user says so. */

@@ -64,11 +64,12 @@ async function start(
   await tokenizer.tokenize([""], { addSpecial: false, parseSpecial: false })
   send({ type: "ready", info: loaded.info })
   const turnFolder = join(environment.runtimeFolder, "turns")
-  return new EmbeddingWorker({ loaded, name: model.name, tokenizer, turnFolder, send })
+  return new EmbeddingWorker({ loaded, settings, name: model.name, tokenizer, turnFolder, send })
 }
 
 interface EmbeddingWorkerParts {
   readonly loaded: LoadedEmbedder
+  readonly settings: Load["settings"]
   /** The model's. */
   readonly name: string
   readonly tokenizer: Tokenizer
@@ -88,7 +89,7 @@ class EmbeddingWorker {
   /** Runs out when nothing has run for a while. */
   #resting: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ loaded, name, tokenizer, turnFolder, send }: EmbeddingWorkerParts) {
+  constructor({ loaded, settings, name, tokenizer, turnFolder, send }: EmbeddingWorkerParts) {
     const now = (): number => performance.now()
     const { model, info, mostTokens, measure } = loaded
     // A model entirely on GPUs needs no CPU lease.
@@ -96,7 +97,7 @@ class EmbeddingWorker {
     this.#memory = new MemoryRequests(send, measure)
     this.#outbox = new VectorOutbox(send, noCounters())
     this.#threads = new ThreadGovernor({ decode: loaded.threads, prefill: loaded.threads }, now)
-    const shape = shapeOf(model)
+    const shape = shapeOf(model, settings)
     this.#contexts = new ContextHolder(
       {
         ...loaded,

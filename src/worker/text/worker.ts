@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs"
 import { join } from "node:path"
 import type { ModelDefaults } from "../../domain/model"
+import { isVectorKind, type VectorRequest } from "../../domain/tasks"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
 import { PromptFolder } from "../../kv-disk/folder"
@@ -8,9 +9,11 @@ import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
 import { systemMemory } from "../../lib/system/system-memory"
 import { locateLlama } from "../../native/llama-files"
-import { FRAME_START, type FromTextWorker, type ToTextWorker } from "../../protocol/messages"
+import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
+import type { Embedder } from "../embedding/embedder"
+import { textEmbedder, type TextEmbedderParts } from "../embedding/text-embedder"
 import { endWithParent } from "../lifetime"
 import { fingerprintOf } from "./cache/disk/fingerprint"
 import { PromptKeeper } from "./cache/disk/prompt-keeper"
@@ -46,7 +49,13 @@ const STDERR = 2
 
 type Load = Extract<ToTextWorker, { type: "load" }>
 type Generate = Extract<ToTextWorker, { type: "generate" }>
+type GenerateVectors = Extract<ToWorker<VectorRequest>, { type: "generate" }>
 type Render = Extract<ToTextWorker, { type: "render" }>
+
+/** The engine sends a text worker both. */
+function isVectors(message: Generate | GenerateVectors): message is GenerateVectors {
+  return isVectorKind(message.request.kind)
+}
 
 /** Runs a text model for the parent process until the parent disconnects. */
 export function runTextWorker(): void {
@@ -110,6 +119,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     name,
     prompts,
     saved,
+    embedder: (parts) => textEmbedder({ ...parts, loaded, name, files, settings }),
     turnFolder: join(load.environment.runtimeFolder, "turns"),
     send,
   })
@@ -148,6 +158,8 @@ interface TextWorkerParts {
   readonly name: string
   readonly prompts: PromptClient
   readonly saved: SavedPrompts | undefined
+  /** Makes what embeds texts. */
+  readonly embedder: (parts: Omit<TextEmbedderParts, "loaded" | "name" | "files" | "settings">) => Embedder
   readonly turnFolder: string
   readonly send: (message: FromTextWorker) => void
 }
@@ -161,6 +173,9 @@ class TextWorker {
   readonly #runtime: Runtime
   readonly #loop: TextLoop
   readonly #memory: MemoryRequests
+  readonly #makeEmbedder: () => Embedder
+  /** Undefined: no text was to be embedded yet. */
+  #embedder: Embedder | undefined
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
@@ -169,7 +184,7 @@ class TextWorker {
   /** Runs out when nothing has run for a while. */
   #resting: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
+  constructor({ loaded, plan, name, prompts, saved, embedder, turnFolder, send }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#prompts = prompts
     this.#library = loaded.model.library
@@ -183,8 +198,16 @@ class TextWorker {
     if (saved !== undefined)
       runtime.keeper = new PromptKeeper(saved, runtime, (usage) => send({ type: "disk", usage }))
     this.#runtime = runtime
-    this.#memory = new MemoryRequests(send, loaded.footprintWith)
+    this.#memory = new MemoryRequests(send, loaded.footprintWith, plan.bytes)
     const { counters } = this.#outbox
+    this.#makeEmbedder = () =>
+      embedder({
+        memory: this.#memory,
+        counters,
+        adopt: (other) => runtime.threads.adopt(other),
+        send: (message) => void process.send?.(message),
+        onWork: () => void this.#run(),
+      })
     const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
     this.#loop = new TextLoop({
       ...loaded,
@@ -212,7 +235,9 @@ class TextWorker {
     }
   }
 
-  async #generate({ id, request, queueMs, loadMs }: Generate): Promise<void> {
+  async #generate(message: Generate | GenerateVectors): Promise<void> {
+    if (isVectors(message)) return await (this.#embedder ??= this.#makeEmbedder()).generate(message)
+    const { id, request, queueMs, loadMs } = message
     const preparation = this.#prompts.prepare(request)
     this.#preparing.set(id, preparation)
     try {
@@ -245,6 +270,7 @@ class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
+    this.#embedder?.cancel(id)
     // The parent waits for confirmation that the slots are free.
     this.#outbox.flush()
   }
@@ -263,16 +289,29 @@ class TextWorker {
     this.#looping = true
     clearTimeout(this.#resting)
     this.#loop.resume()
-    while (this.#loop.busy && !this.#isEnding) {
+    while ((this.#loop.busy || this.#embedder?.loop.busy) && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
-      const isComputed = this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+      const isComputed = this.#step(waitedMs)
       this.#lease?.giveBack()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
       else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
-    this.#resting = setTimeout(() => this.#loop.rest(), IDLE_MS)
+    this.#resting = setTimeout(() => {
+      this.#loop.rest()
+      this.#embedder?.loop.rest()
+    }, IDLE_MS)
+  }
+
+  /** One decode for answers, and one for vectors. Returns whether there was anything to compute. */
+  #step(waitedMs: number): boolean {
+    const { context, threads } = this.#runtime
+    const isBusy = this.#loop.busy
+    if (!isBusy && !this.#loop.suspended) threads.prepare(context, waitedMs)
+    const isDecoded = isBusy && this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+    const isEmbedded = this.#embedder?.loop.busy === true && this.#embedder.loop.step()
+    return isDecoded || isEmbedded
   }
 
   /**

@@ -6,7 +6,8 @@ import { TINY_DIMENSIONS, WORD_PIECES, writeTinyEmbedder } from "../../support/f
 import { writeTinyModel } from "../../support/files/tiny-model"
 import { failure } from "../../support/failure"
 import { distance, embed, norm, rank } from "../../support/real/embeddings"
-import { realEngine } from "../../support/real/real-engine"
+import { answerOf, realEngine } from "../../support/real/real-engine"
+import { greedy } from "../../support/requests"
 import { tempFolder } from "../../support/temp-folder"
 
 const WORDS = WORD_PIECES.filter((piece) => /^[a-z]+$/.test(piece))
@@ -208,6 +209,23 @@ test("a model's own template for pairs is used", async () => {
   expect(score).toBeLessThan(1)
   const [other] = await rank(engine, "templated", "a dog", ["cat"])
   expect(other).not.toBeCloseTo(score ?? 0, 6)
+})
+
+test("a text model embeds texts while it answers", async () => {
+  const request = greedy("the cat", { maxTokens: 60, model: "writer" })
+  const texts = Array.from({ length: 30 }, (_, index) => words(20, index))
+  const alone = await answerOf(engine, request)
+  const apart = await embed(engine, "writer", texts)
+  const [answer, answer2, among] = await Promise.all([
+    answerOf(engine, request),
+    answerOf(engine, request),
+    embed(engine, "writer", texts),
+  ])
+  expect([answer, answer2]).toEqual([alone, alone])
+  for (const [index, vector] of among.vectors.entries())
+    expect(distance(vector, apart.vectors[index])).toBeLessThan(1e-5)
+  const long = await embed(engine, "writer", [words(400, 1)])
+  expect(long.usage.inputTokens).toBeGreaterThan(512)
 })
 
 test("models that do not rank give no scores, and those that do give no vectors", async () => {
