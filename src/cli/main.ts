@@ -19,9 +19,9 @@ interface CommandEntry {
 export const commands: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "Start the server", load: () => import("./commands/serve") },
   run: { summary: "Chat with a model, or ask it one question", load: () => import("./commands/run") },
-  speak: { summary: "Text to speech", load: () => import("./commands/speak") },
-  transcribe: { summary: "Transcribe audio", load: () => import("./commands/transcribe") },
-  image: { summary: "Generate images", load: () => import("./commands/image") },
+  speak: { summary: "Text to speech", load: () => import("./commands/media/speak") },
+  transcribe: { summary: "Transcribe audio", load: () => import("./commands/media/transcribe") },
+  image: { summary: "Generate images", load: () => import("./commands/media/image") },
   pull: { summary: "Download a model", load: () => import("./commands/pull") },
   list: { summary: "List the models on disk", load: () => import("./commands/list") },
   show: { summary: "Show details of a model", load: () => import("./commands/show") },

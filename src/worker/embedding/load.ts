@@ -11,7 +11,7 @@ import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { threadCount, usableCores } from "../cores"
 import { measureFootprint } from "../text/footprint"
-import { loadWeights, usableGpus } from "../text/load"
+import { loadWeights, gpusForLoad } from "../text/load"
 import { contextTokens, FIRST_TOKENS, MOST_TEXTS } from "./context-holder"
 
 /** The same of a recurrent model. */
@@ -39,7 +39,7 @@ export function loadEmbedder(
 ): LoadedEmbedder {
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
   writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
-  const gpus = usableGpus(library, settings)
+  const gpus = gpusForLoad(library, settings)
   const { model, gpuLayers } = loadWeights(library, name, path, settings, gpus)
   const threads = threadCount(settings.prefillThreads ?? settings.decodeThreads ?? usableCores())
   const mostTokens = longestText(model, settings)
@@ -60,7 +60,7 @@ export function loadEmbedder(
   const measure = (): MemoryFootprint =>
     measureFootprint({
       before,
-      after: usableGpus(library, settings),
+      after: gpusForLoad(library, settings),
       offloadedBytes: model.sizeBytes * share,
       hostBytes: model.sizeBytes * (1 - share),
     })

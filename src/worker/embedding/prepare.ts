@@ -5,7 +5,7 @@ import type { Vocabulary } from "../../llama/vocabulary"
 import type { PairLayout } from "./pairs"
 import type { Tokenizer } from "./tokenizer"
 
-export interface PreparerParts {
+export interface TextPreparerParts {
   /** The model's. */
   readonly name: string
   readonly tokenizer: Tokenizer
@@ -22,9 +22,9 @@ const AS_TRAINED = { addSpecial: true, parseSpecial: true } as const
 
 /** Turns requests into tokens. */
 export class TextPreparer {
-  readonly #parts: PreparerParts
+  readonly #parts: TextPreparerParts
 
-  constructor(parts: PreparerParts) {
+  constructor(parts: TextPreparerParts) {
     this.#parts = parts
   }
 

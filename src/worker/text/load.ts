@@ -74,7 +74,7 @@ export function loadText(
   // Written synchronously, as the library does: output before this mark concerns backends, which may be
   // missing.
   writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
-  const gpus = usableGpus(library, settings)
+  const gpus = gpusForLoad(library, settings)
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
@@ -104,7 +104,7 @@ export function loadText(
   const footprintWith = (kvBytes: number): MemoryFootprint => {
     const offloadedBytes = (modelBytes + kvBytes) * offloadedShare
     const hostBytes = modelBytes + kvBytes - offloadedBytes
-    return measureFootprint({ before, after: usableGpus(library, settings), offloadedBytes, hostBytes })
+    return measureFootprint({ before, after: gpusForLoad(library, settings), offloadedBytes, hostBytes })
   }
   const footprint = footprintWith(kv.bytes)
   if (onGpu) warmUp(context, source.name)
@@ -270,7 +270,7 @@ function makeContext(contexts: ContextFactory, name: string, kv: KvPlan): Contex
 }
 
 /** The GPUs that a load may use, with their free memory at this moment. */
-export function usableGpus(library: Library, { devices }: TextModelSettings): Device[] {
+export function gpusForLoad(library: Library, { devices }: TextModelSettings): Device[] {
   const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
   return devices === null ? gpus : gpus.filter((device) => devices.includes(device.name))
 }
