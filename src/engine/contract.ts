@@ -18,6 +18,7 @@ import type { WaitingEvent } from "../domain/request"
 import type { ModelSettings } from "../domain/settings"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import type { WorkRequest } from "../domain/tasks"
+import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import type { XllmError } from "../errors/base"
 
@@ -176,6 +177,11 @@ export interface Engine extends ModelBackend {
    * Returns the prompt, its tokens and the effective parameters without running them. Loads the model where needed.
    */
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
+  /**
+   * The tokens of a text, or the text of tokens. Loads the model where needed.
+   * @throws WrongModelKind where the model reads no text
+   */
+  tokens(request: TokensRequest, signal: AbortSignal): Promise<TokensResult>
   /**
    * The model for a request: by name, or else the only one of the matching kind.
    * @throws ModelNotFound; InvalidRequest where none is named and there is not exactly one

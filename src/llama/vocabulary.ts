@@ -121,6 +121,18 @@ export class Vocabulary {
     )
   }
 
+  /** The text of tokens as it was before it was tokenized, as far as that can be told. */
+  detokenize(tokens: Int32Array): string {
+    if (tokens.length === 0) return ""
+    const { llama } = this.#library
+    const guess = new Uint8Array(8 * tokens.length + 64)
+    const size = llama.llama_detokenize(this.#ptr, tokens, tokens.length, guess, guess.length, false, true)
+    if (size >= 0) return new TextDecoder().decode(guess.subarray(0, size))
+    const exact = new Uint8Array(-size)
+    llama.llama_detokenize(this.#ptr, tokens, tokens.length, exact, exact.length, false, true)
+    return new TextDecoder().decode(exact)
+  }
+
   /**
    * Bytes of the longest token: a text of n bytes has at least n / this many tokens; see {@link
    * keepsEveryByte}.

@@ -28,6 +28,7 @@ import type { Uploads } from "../read/uploads"
 import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
+import { tokenRoutes } from "../v0/tokens"
 import { logExchange } from "./access-log"
 import { policyOf } from "./routes"
 
@@ -83,6 +84,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(modelRoutes(openAi))
     .use(statusRoutes({ engine, version, startedAt }))
     .use(controlRoutes(engine, toRenderRequest))
+    .use(tokenRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
   return app
 }

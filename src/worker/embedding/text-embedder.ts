@@ -2,7 +2,6 @@ import type { EmbeddingEvent } from "../../domain/embedding"
 import type { TextModelSettings } from "../../domain/settings"
 import { embeddingBytes } from "../../formats/embedding-memory"
 import { EmbeddingContext } from "../../llama/embedding-context"
-import type { LlamaFiles } from "../../native/llama-files"
 import type { FromWorker } from "../../protocol/messages"
 import type { MemoryRequests } from "../text/growth/memory-requests"
 import type { LoadedText } from "../text/load"
@@ -14,13 +13,13 @@ import { poolingFor, textsPerDecode } from "./load"
 import { VectorOutbox } from "./outbox"
 import { TextPreparer } from "./prepare"
 import { shapeOf } from "./shape"
-import { Tokenizer } from "./tokenizer"
+import type { Tokenizer } from "./tokenizer"
 
 export interface TextEmbedderParts {
   readonly loaded: LoadedText
   /** The model's. */
   readonly name: string
-  readonly files: LlamaFiles
+  readonly tokenizer: Tokenizer
   readonly settings: TextModelSettings
   readonly memory: MemoryRequests
   readonly counters: MutableCounters
@@ -32,7 +31,7 @@ export interface TextEmbedderParts {
 
 /** Embeds texts with a text model, in a second, small context that is made with the first text. */
 export function textEmbedder(parts: TextEmbedderParts): Embedder {
-  const { loaded, name, files, settings, memory } = parts
+  const { loaded, name, tokenizer, settings, memory } = parts
   const { model, threads, contexts } = loaded
   const outbox = new VectorOutbox(parts.send, parts.counters)
   const now = (): number => performance.now()
@@ -63,7 +62,7 @@ export function textEmbedder(parts: TextEmbedderParts): Embedder {
   return new Embedder({
     preparer: new TextPreparer({
       name,
-      tokenizer: new Tokenizer(files, model.vocabulary.share()),
+      tokenizer,
       vocabulary: model.vocabulary,
       mostTokens: loaded.contextLength,
       dimensions: model.vectorLength,

@@ -1,3 +1,4 @@
+import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import type { WireError } from "../../errors/base"
 import type { LibraryFiles } from "../../llama/library"
 import type { TokenizeOptions, VocabularyShare } from "../../llama/vocabulary"
@@ -10,6 +11,7 @@ export type ToTokenThread =
       readonly texts: readonly string[]
       readonly options: TokenizeOptions
     }
+  | { readonly type: "ask"; readonly id: number; readonly request: TokensRequest }
 
 export type FromTokenThread =
   /** `lengths`: of each text; `tokens`: of all, one after another. */
@@ -19,4 +21,5 @@ export type FromTokenThread =
       readonly tokens: Int32Array
       readonly lengths: Int32Array
     }
+  | { readonly type: "told"; readonly id: number; readonly result: TokensResult }
   | { readonly type: "failed"; readonly id: number; readonly error: WireError }

@@ -19,7 +19,7 @@ import { VectorOutbox } from "./outbox"
 import { pairLayout } from "./pairs"
 import { TextPreparer } from "./prepare"
 import { shapeOf } from "./shape"
-import { Tokenizer } from "./tokenizer"
+import { answerAboutTokens, Tokenizer } from "./tokenizer"
 
 /** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
 const HEARTBEAT_MS = 1000
@@ -85,6 +85,8 @@ class EmbeddingWorker {
   readonly #contexts: ContextHolder
   readonly #threads: ThreadGovernor
   readonly #lease: CpuLease | undefined
+  readonly #tokenizer: Tokenizer
+  readonly #send: (message: FromEmbeddingWorker) => void
   #looping = false
   /** Runs out when nothing has run for a while. */
   #resting: ReturnType<typeof setTimeout> | undefined
@@ -92,6 +94,8 @@ class EmbeddingWorker {
   constructor({ loaded, settings, name, tokenizer, turnFolder, send }: EmbeddingWorkerParts) {
     const now = (): number => performance.now()
     const { model, info, mostTokens, measure } = loaded
+    this.#tokenizer = tokenizer
+    this.#send = send
     // A model entirely on GPUs needs no CPU lease.
     this.#lease = info.gpuLayers < info.totalLayers ? openCpuLease(turnFolder) : undefined
     this.#memory = new MemoryRequests(send, measure)
@@ -135,11 +139,17 @@ class EmbeddingWorker {
         return this.#outbox.flush()
       case "render":
         return // text workers only
+      case "tokens":
+        return void this.#tell(message)
       case "memory-answer":
         return this.#memory.answer(message.id, message.granted)
       default:
         message satisfies never
     }
+  }
+
+  async #tell({ id, request }: Extract<ToEmbeddingWorker, { type: "tokens" }>): Promise<void> {
+    this.#send(await answerAboutTokens(this.#tokenizer, id, request))
   }
 
   /** Runs steps while there is work, each under the CPU lease, and handles messages in between. */

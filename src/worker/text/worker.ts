@@ -13,6 +13,7 @@ import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } fr
 import { decodeDefaults } from "../../protocol/wire"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
 import type { Embedder } from "../embedding/embedder"
+import { answerAboutTokens, Tokenizer } from "../embedding/tokenizer"
 import { textEmbedder, type TextEmbedderParts } from "../embedding/text-embedder"
 import { endWithParent } from "../lifetime"
 import { fingerprintOf } from "./cache/disk/fingerprint"
@@ -113,13 +114,15 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
   send({ type: "ready", info: { ...info, ...template, ...capacity } })
   const saved = savedPrompts(load, loaded, along.adapters ?? [])
+  const tokenizer = new Tokenizer(files, model.vocabulary.share())
   return new TextWorker({
     loaded,
     plan: kv,
     name,
     prompts,
     saved,
-    embedder: (parts) => textEmbedder({ ...parts, loaded, name, files, settings }),
+    tokenizer,
+    embedder: (parts) => textEmbedder({ ...parts, loaded, name, tokenizer, settings }),
     turnFolder: join(load.environment.runtimeFolder, "turns"),
     send,
   })
@@ -158,8 +161,11 @@ interface TextWorkerParts {
   readonly name: string
   readonly prompts: PromptClient
   readonly saved: SavedPrompts | undefined
+  readonly tokenizer: Tokenizer
   /** Makes what embeds texts. */
-  readonly embedder: (parts: Omit<TextEmbedderParts, "loaded" | "name" | "files" | "settings">) => Embedder
+  readonly embedder: (
+    parts: Omit<TextEmbedderParts, "loaded" | "name" | "tokenizer" | "settings">,
+  ) => Embedder
   readonly turnFolder: string
   readonly send: (message: FromTextWorker) => void
 }
@@ -173,6 +179,7 @@ class TextWorker {
   readonly #runtime: Runtime
   readonly #loop: TextLoop
   readonly #memory: MemoryRequests
+  readonly #tokenizer: Tokenizer
   readonly #makeEmbedder: () => Embedder
   /** Undefined: no text was to be embedded yet. */
   #embedder: Embedder | undefined
@@ -184,12 +191,23 @@ class TextWorker {
   /** Runs out when nothing has run for a while. */
   #resting: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ loaded, plan, name, prompts, saved, embedder, turnFolder, send }: TextWorkerParts) {
+  constructor({
+    loaded,
+    plan,
+    name,
+    prompts,
+    saved,
+    tokenizer,
+    embedder,
+    turnFolder,
+    send,
+  }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#prompts = prompts
     this.#library = loaded.model.library
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
     this.#send = send
+    this.#tokenizer = tokenizer
     // A model entirely on GPUs needs no CPU lease.
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
     this.#outbox = new StepOutbox(send)
@@ -228,6 +246,8 @@ class TextWorker {
         return this.#cancel(message.id)
       case "render":
         return void this.#render(message)
+      case "tokens":
+        return void answerAboutTokens(this.#tokenizer, message.id, message.request).then(this.#send)
       case "memory-answer":
         return this.#memory.answer(message.id, message.granted)
       default:

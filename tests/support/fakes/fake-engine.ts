@@ -19,6 +19,7 @@ import type {
 } from "../../../src/domain/model"
 import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../../../src/domain/tasks"
+import type { TokensRequest, TokensResult } from "../../../src/domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../../src/domain/transcription"
 import type {
   Answering,
@@ -143,6 +144,16 @@ export class FakeEngine implements Engine {
       prompt,
       tokens: [1, 2, 3],
       parameters: { ...SAMPLING, ...request.sampling, maxTokens: 7, stop: [] },
+    }
+  }
+
+  async tokens(request: TokensRequest): Promise<TokensResult> {
+    if (request.kind === "detokenize")
+      return { tokens: request.tokens, text: String.fromCharCode(...request.tokens) }
+    const bytes = new TextEncoder().encode(request.text)
+    return {
+      tokens: Int32Array.from(bytes),
+      ...(request.withPieces && { pieces: { bytes, lengths: new Int32Array(bytes.length).fill(1) } }),
     }
   }
 
