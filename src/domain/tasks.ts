@@ -146,7 +146,7 @@ interface KindInfo {
 
 /**
  * All kinds of models. The timeouts: ONNX Runtime reads and optimises a whole file without a sign, and so does
- * stable-diffusion.cpp with files of many gigabytes. A step of speech-to-text is up to 30 seconds of audio. Of an image
+ * stable-diffusion.cpp with files of many gigabytes. A step of an encoder is a whole text, and of speech-to-text up to 30 seconds of audio. Of an image
  * model it is one of diffusion, the encoding of a prompt or the decoding of the image: minutes each on a slow CPU, all
  * the more as image models give way to everybody else.
  */
@@ -163,7 +163,7 @@ export const KINDS: Readonly<Record<ModelKind, KindInfo>> = {
     noun: "an embedding model",
     routes: "POST /v1/embeddings or POST /v1/rerank",
     command: 'embed MODEL "text"',
-    timeouts: {},
+    timeouts: { stepMs: 60_000, mostStepMs: 300_000 },
   },
   tts: {
     type: "text-to-speech",

@@ -7,6 +7,8 @@ export interface EmbeddingShape {
   readonly vocabulary: number
   /** The scores of attention are computed block by block; only which tokens see which is written down. */
   readonly flashAttention: boolean
+  /** Of the KV cache, per token, where texts are computed in parts; undefined: as a whole. */
+  readonly cellBytes?: number
 }
 
 /** Rows as wide as the embedding that a pass of the graph has in memory for each token, about. */
@@ -15,13 +17,21 @@ const ACTIVATION_ROWS = 12
 /** All activations are f32. */
 const BYTES = 4
 
+/** Computed, and copied. */
+const LOGITS_ROWS = 2
+
 /** The mask of attention, twice. */
 const MASK_ROWS = 2
 
-/** Buffers for one pass of so many tokens, whose scores of attention are computed as a whole. */
+/** Tokens computed at once where texts are computed in parts. */
+const PART_TOKENS = 512
+
+/** Buffers for texts of so many tokens, whose scores of attention are computed as a whole. */
 export function embeddingBytes(shape: EmbeddingShape, tokens: number): number {
-  const { embeddingLength, feedForwardLength, heads, vocabulary, flashAttention } = shape
+  const { embeddingLength, feedForwardLength, heads, vocabulary, flashAttention, cellBytes } = shape
   const width = Math.max(embeddingLength, feedForwardLength)
-  const perToken = ACTIVATION_ROWS * embeddingLength + 2 * width + vocabulary
-  return BYTES * tokens * (perToken + tokens * (flashAttention ? MASK_ROWS : MASK_ROWS + heads))
+  const perToken = ACTIVATION_ROWS * embeddingLength + 2 * width + LOGITS_ROWS * vocabulary
+  const atOnce = cellBytes === undefined ? tokens : Math.min(tokens, PART_TOKENS)
+  const scores = flashAttention ? MASK_ROWS : MASK_ROWS + heads
+  return BYTES * atOnce * (perToken + tokens * scores) + tokens * (cellBytes ?? 0)
 }

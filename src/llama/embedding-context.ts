@@ -17,6 +17,8 @@ export interface EmbeddingContextOptions extends ContextSettings {
   readonly sequences: number
   /** Undefined: as the model's file says. */
   readonly pooling: Pooling | undefined
+  /** Tokens of a decode where texts are computed in parts and pooled by the caller; undefined: they are not. */
+  readonly partTokens: number | undefined
   readonly threads: number
 }
 
@@ -31,13 +33,18 @@ export class EmbeddingContext implements Disposable {
   readonly width: number
   readonly tokens: number
   readonly sequences: number
+  /** Is a text computed in parts, each token of which has a vector? */
+  readonly isGradual: boolean
 
-  private constructor(model: Model, { tokens, sequences }: EmbeddingContextOptions, ptr: NativePointer) {
+  private constructor(model: Model, options: EmbeddingContextOptions, ptr: NativePointer) {
+    const { tokens, sequences, pooling, partTokens } = options
     const { library } = model
     this.#library = library
     this.#ptr = ptr
     this.#memory = library.llama.llama_get_memory(ptr)
-    this.pooling = POOLINGS[library.llama.llama_pooling_type(ptr)] ?? "none"
+    this.isGradual = partTokens !== undefined
+    const own = POOLINGS[library.llama.llama_pooling_type(ptr)] ?? "none"
+    this.pooling = this.isGradual ? (pooling ?? "none") : own
     this.width = this.pooling === "rank" ? 1 : model.vectorLength
     this.tokens = tokens
     this.sequences = sequences
@@ -46,19 +53,21 @@ export class EmbeddingContext implements Disposable {
   /** @returns undefined if llama.cpp refuses (usually for lack of memory) and has logged why */
   static create(model: Model, options: EmbeddingContextOptions): EmbeddingContext | undefined {
     const { library } = model
-    const { tokens, sequences, pooling, threads } = options
+    const { tokens, sequences, pooling, partTokens, threads } = options
+    const pass = partTokens ?? tokens
+    const type = partTokens === undefined ? pooling : "none"
     const parameters = {
       ...contextParameters(options),
       n_ctx: tokens,
-      n_batch: tokens,
-      n_ubatch: tokens,
+      n_batch: pass,
+      n_ubatch: pass,
       n_seq_max: sequences,
-      n_outputs_max: tokens,
+      n_outputs_max: pass,
       n_threads: threads,
       n_threads_batch: threads,
       kv_unified: 1,
       embeddings: 1,
-      pooling_type: pooling === undefined ? FROM_FILE : POOLINGS.indexOf(pooling),
+      pooling_type: type === undefined ? FROM_FILE : POOLINGS.indexOf(type),
     }
     const ptr = withParameters(library, "context", parameters, (chosen) =>
       library.shim.xllm_context_new(model.ptr, chosen),
@@ -70,10 +79,13 @@ export class EmbeddingContext implements Disposable {
     this.#library.llama.llama_set_n_threads(this.ptr, prefill, prefill)
   }
 
-  /** Computes whole texts, each a sequence from position 0 on. False if llama.cpp fails and has logged why. */
-  decode(batch: Batch): boolean {
+  /**
+   * Computes texts, each a sequence. False if llama.cpp fails and has logged why.
+   * @param forgets what earlier decodes computed; otherwise the texts go on
+   */
+  decode(batch: Batch, forgets: boolean): boolean {
     const { llama, shim } = this.#library
-    if (this.#memory !== null) llama.llama_memory_clear(this.#memory, false)
+    if (this.#memory !== null && forgets) llama.llama_memory_clear(this.#memory, false)
     const { size, tokens, positions, sequenceCounts, sequencePointers, outputs } = batch
     return (
       shim.xllm_decode(this.ptr, size, tokens, positions, sequenceCounts, sequencePointers, outputs) === 0
@@ -82,8 +94,19 @@ export class EmbeddingContext implements Disposable {
 
   /** The vector of a text of the last decode: a view of llama.cpp's buffer, valid until the next one. */
   vector(sequence: number): Float32Array {
-    const pointer = this.#library.llama.llama_get_embeddings_seq(this.ptr, sequence)
-    if (pointer === null) throw new NativeLibraryError(`sequence ${sequence} has no embedding`)
+    return this.#view(
+      this.#library.llama.llama_get_embeddings_seq(this.ptr, sequence),
+      `sequence ${sequence}`,
+    )
+  }
+
+  /** The same of the batch's token `index`, where texts are computed in parts. */
+  tokenVector(index: number): Float32Array {
+    return this.#view(this.#library.llama.llama_get_embeddings_ith(this.ptr, index), `token ${index}`)
+  }
+
+  #view(pointer: NativePointer | null, of: string): Float32Array {
+    if (pointer === null) throw new NativeLibraryError(`${of} has no embedding`)
     return new Float32Array(toArrayBuffer(pointer as Pointer, 0, this.width * Float32Array.BYTES_PER_ELEMENT))
   }
 

@@ -95,6 +95,7 @@ export const llamaSymbols = {
   llama_n_ctx_seq: { args: ["ptr"], returns: "u32" },
   llama_set_n_threads: { args: ["ptr", "i32", "i32"], returns: "void" },
   llama_get_logits_ith: { args: ["ptr", "i32"], returns: "ptr" },
+  llama_get_embeddings_ith: { args: ["ptr", "i32"], returns: "ptr" },
   llama_get_embeddings_seq: { args: ["ptr", "i32"], returns: "ptr" },
   llama_pooling_type: { args: ["ptr"], returns: "i32" },
   llama_get_memory: { args: ["ptr"], returns: "ptr" },

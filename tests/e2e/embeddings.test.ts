@@ -46,10 +46,10 @@ test("OpenAI's client gets vectors from the executable, in both encodings", asyn
 test("embed prints the same with a server as without", async () => {
   const texts = ["the cat", "a dog"]
   const remote = await xllm.run(["embed", "bert", ...texts, "--host", server.url])
-  expect(remote.stderr).toBe("")
+  expect(remote.err).toBe("")
   const local = await xllm.run(["embed", join(xllm.models, "bert.gguf"), ...texts])
-  const numbers = ({ stdout }: { readonly stdout: string }) =>
-    stdout
+  const numbers = ({ out }: { readonly out: string }) =>
+    out
       .trim()
       .split("\n")
       .map((line): { index: number; embedding: number[] } => JSON.parse(line))

@@ -165,18 +165,17 @@ function embeddingNeed(details: EmbeddingModelDetails, settings: TextModelSettin
   }
 }
 
-/** What its embedding context is estimated by. */
+/** What its embedding context is estimated by: as if its texts were computed as a whole. */
 function shapeOf(
   details: GgufDetails,
   { flashAttention }: Pick<TextModelSettings, "flashAttention">,
 ): EmbeddingShape {
-  const isEncoder = details.metadata[`${details.architecture}.attention.causal`] === false
   return {
     embeddingLength: details.embeddingLength,
     feedForwardLength: numberOf(details, "feed_forward_length") ?? 0,
     heads: details.heads,
     flashAttention: flashAttention !== "off",
-    vocabulary: isEncoder ? 0 : (numberOf(details, "vocab_size") ?? 0),
+    vocabulary: 0,
   }
 }
 

@@ -34,6 +34,11 @@ const ENCODERS: ReadonlySet<string> = new Set([
   "llama-embed",
   "t5encoder",
 ])
+/** Does every token of that architecture see all others? */
+export function isEncoder(architecture: string): boolean {
+  return ENCODERS.has(architecture)
+}
+
 /**
  * Architectures that neither embed nor generate token by token: encoder-decoders, diffusion, draft models,
  * vocoders.

@@ -20,7 +20,15 @@ const REFUSED_MS = 5000
 /** A context as the loop uses it. */
 export type TextContext = Pick<
   EmbeddingContext,
-  "tokens" | "sequences" | "pooling" | "decode" | "vector" | "setThreads"
+  | "tokens"
+  | "sequences"
+  | "pooling"
+  | "isGradual"
+  | "width"
+  | "decode"
+  | "vector"
+  | "tokenVector"
+  | "setThreads"
 > &
   Disposable
 
@@ -50,6 +58,7 @@ export interface ContextHolderParts {
 export class ContextHolder {
   readonly #parts: ContextHolderParts
   #context: TextContext | undefined
+  #isFresh = false
   #asking = false
   #granted: { readonly tokens: number; readonly grant: MemoryGrant } | undefined
   #refusedUntil = Number.NEGATIVE_INFINITY
@@ -85,6 +94,12 @@ export class ContextHolder {
     return "waits"
   }
 
+  /** Call after a decode: the memory of a new context is taken with the first. */
+  decoded(): void {
+    if (this.#isFresh) this.#parts.changed()
+    this.#isFresh = false
+  }
+
   /** Gives the memory back. */
   release(): void {
     if (this.#context === undefined) return
@@ -108,7 +123,8 @@ export class ContextHolder {
     this.#context?.[Symbol.dispose]()
     this.#context = create(tokens)
     if (this.#context !== undefined) adopt(this.#context)
-    changed()
+    this.#isFresh = this.#context !== undefined
+    if (!this.#isFresh) changed()
     return this.#context ?? this.#refused(tokens)
   }
 

@@ -2,8 +2,8 @@ import type { EmbeddingEvent } from "../../domain/embedding"
 import type { StepUsage } from "../../domain/loaded-model"
 import type { XllmError } from "../../errors/base"
 import { DecodeFailed, NotNumbers } from "../../errors/engine"
-import { Batch } from "../../llama/batch"
-import { type ContextHolder, FIRST_TOKENS, MOST_TEXTS, type TextContext } from "./context-holder"
+import { type ContextHolder, FIRST_TOKENS, type TextContext } from "./context-holder"
+import { newPass, type Pass } from "./pass"
 import { type Pack, packTexts, type QueuedText, TextQueue } from "./text-queue"
 import { isFinite, normalized } from "./vectors"
 
@@ -38,6 +38,11 @@ interface OpenRequest extends PreparedTexts {
 
 type OpenPack = Pack<OpenRequest>
 
+interface RunningPack extends OpenPack {
+  readonly pass: Pass
+  readonly areScores: boolean
+}
+
 /** Turns texts into vectors: each step is one decode over texts of all open requests. */
 export class EmbedLoop {
   readonly #contexts: ContextHolder
@@ -47,7 +52,7 @@ export class EmbedLoop {
   #requests: OpenRequest[] = []
   /** Texts of a decode that failed, which are computed one by one. */
   #suspects: OpenPack["texts"] = []
-  #batch = new Batch(FIRST_TOKENS, MOST_TEXTS)
+  #running: RunningPack | undefined
 
   constructor(contexts: ContextHolder, outbox: EmbeddingOutbox, now: () => number) {
     this.#contexts = contexts
@@ -74,17 +79,20 @@ export class EmbedLoop {
   /** Call when nothing has run for a while: gives memory back. */
   rest(): void {
     if (this.busy) return
+    this.#running = undefined
     this.#contexts.release()
-    this.#batch = new Batch(FIRST_TOKENS, MOST_TEXTS)
   }
 
   /** Computes one decode and sends the results. Returns whether there was anything to compute with. */
   step(): boolean {
-    const longest = this.#requests.reduce((most, { waiting }) => Math.max(most, waiting.mostTokens), 0)
-    const context = this.#contexts.holding(Math.max(longest, FIRST_TOKENS))
-    if (context === "waits") return false
-    if (context instanceof Error) this.#refuse(context)
-    else this.#compute(context)
+    if (this.#running === undefined) {
+      const longest = this.#requests.reduce((most, { waiting }) => Math.max(most, waiting.mostTokens), 0)
+      const context = this.#contexts.holding(Math.max(longest, FIRST_TOKENS))
+      if (context === "waits") return false
+      if (context instanceof Error) this.#refuse(context)
+      else this.#begin(context)
+    }
+    if (this.#running !== undefined) this.#compute(this.#running)
     this.#outbox.flush()
     return true
   }
@@ -96,20 +104,25 @@ export class EmbedLoop {
       if (most === 0 || request.waiting.mostTokens > most) this.#fail(request, error)
   }
 
-  #compute(context: TextContext): void {
-    const { texts, tokens } = this.#next(context.sequences)
-    if (texts.length === 0) return
-    if (this.#batch.capacity < tokens) this.#batch = new Batch(context.tokens, MOST_TEXTS)
-    this.#batch.clear()
-    for (const [sequence, { tokens: ids }] of texts.entries())
-      for (const [position, token] of ids.entries()) this.#batch.add(token, position, sequence, true)
-    const isDone = context.decode(this.#batch)
+  #begin(context: TextContext): void {
+    const pack = this.#next(context.sequences)
+    if (pack.texts.length === 0) return
+    const tokens = pack.texts.map((text) => text.tokens)
+    this.#running = { ...pack, pass: newPass(context, tokens), areScores: context.pooling === "rank" }
+  }
+
+  #compute({ texts, tokens, pass, areScores }: RunningPack): void {
+    const result = pass.next()
+    this.#contexts.decoded()
+    if (result === "more") return this.#outbox.decoded({ sequences: texts.length, tokens: 0, kvCellsUsed: 0 })
+    this.#running = undefined
     this.#outbox.decoded({ sequences: texts.length, tokens, kvCellsUsed: 0 })
-    const vectors = isDone ? texts.map((_, sequence) => context.vector(sequence)) : []
-    if (isDone && vectors.every(isFinite)) return this.#deliver(texts, vectors, context.pooling === "rank")
-    const [only] = texts
-    if (texts.length > 1) this.#suspects = texts
-    else if (only !== undefined) this.#fail(only.request, isDone ? new NotNumbers() : failure())
+    const vectors = result === "done" ? pass.vectors() : []
+    if (result === "done" && vectors.every(isFinite)) return this.#deliver(texts, vectors, areScores)
+    const open = texts.filter(({ request }) => this.#requests.includes(request))
+    const [only] = open
+    if (texts.length > 1) this.#suspects = open
+    else if (only !== undefined) this.#fail(only.request, result === "done" ? new NotNumbers() : failure())
   }
 
   #next(most: number): OpenPack {
@@ -126,7 +139,7 @@ export class EmbedLoop {
   #deliver(texts: OpenPack["texts"], vectors: readonly Float32Array[], areScores: boolean): void {
     const byRequest = Map.groupBy(texts.keys(), (sequence) => texts[sequence]?.request)
     for (const [request, sequences] of byRequest) {
-      if (request === undefined) continue
+      if (request === undefined || !this.#requests.includes(request)) continue // it was cancelled
       const own = sequences.map((sequence) => {
         const vector = vectors[sequence] ?? new Float32Array(0)
         return areScores ? vector : normalized(vector, request.dimensions)
@@ -161,6 +174,8 @@ export class EmbedLoop {
   #remove(isGone: (request: OpenRequest) => boolean): void {
     this.#requests = this.#requests.filter((request) => !isGone(request))
     this.#suspects = this.#suspects.filter(({ request }) => !isGone(request))
+    const isWanted = this.#running?.texts.some(({ request }) => this.#requests.includes(request))
+    if (isWanted === false) this.#running = undefined
   }
 }
 

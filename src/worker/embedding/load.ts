@@ -1,10 +1,11 @@
 import { writeSync } from "node:fs"
 import type { MemoryFootprint } from "../../domain/device"
-import type { Pooling } from "../../domain/embedding"
+import { POOLINGS } from "../../domain/embedding"
 import type { LoadedEmbeddingInfo } from "../../domain/loaded-model"
 import type { TextModelSettings } from "../../domain/settings"
 import { ModelLoadFailed } from "../../errors/model"
-import { EmbeddingContext } from "../../llama/embedding-context"
+import { isEncoder } from "../../formats/gguf/metadata"
+import { EmbeddingContext, type EmbeddingContextOptions } from "../../llama/embedding-context"
 import { Library } from "../../llama/library"
 import type { Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
@@ -12,6 +13,7 @@ import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { threadCount, usableCores } from "../cores"
 import { measureFootprint } from "../text/footprint"
 import { loadWeights, gpusForLoad } from "../text/load"
+import { PART_TOKENS } from "./pass"
 import { contextTokens, FIRST_TOKENS, MOST_TEXTS } from "./context-holder"
 
 /** The same of a recurrent model. */
@@ -48,7 +50,7 @@ export function loadEmbedder(
       ...settings,
       tokens,
       sequences: textsPerDecode(model),
-      pooling: poolingFor(model),
+      ...waysOf(model),
       threads,
     })
   const context = create(contextTokens(FIRST_TOKENS, mostTokens))
@@ -111,9 +113,15 @@ export function longestText(
     : (contextLength ?? trained)
 }
 
-/** Where the file leaves it open, the mean of a text's tokens; undefined: as the file says. */
-export function poolingFor(model: Model): Pooling | undefined {
+/**
+ * How a model's texts are computed. Where its file leaves the pooling open, it is the mean of a text's tokens. Tokens of
+ * decoders see only what is before them, so that their texts can be computed in parts.
+ */
+export function waysOf(model: Model): Pick<EmbeddingContextOptions, "pooling" | "partTokens"> {
   const architecture = model.metadata("general.architecture") ?? ""
-  const inFile = Number(model.metadata(`${architecture}.pooling_type`) ?? 0)
-  return inFile > 0 ? undefined : "mean"
+  const inFile = POOLINGS[Number(model.metadata(`${architecture}.pooling_type`) ?? 0)] ?? "none"
+  const pooling = inFile === "none" ? "mean" : inFile
+  const isCausal = model.generatesText && model.metadata(`${architecture}.attention.causal`) !== "false"
+  const isGradual = isCausal && !isEncoder(architecture) && (pooling === "mean" || pooling === "last")
+  return { pooling, partTokens: isGradual ? PART_TOKENS : undefined }
 }

@@ -9,7 +9,7 @@ import type { MutableCounters } from "../text/output/step-outbox"
 import { ContextHolder, type TextContext } from "./context-holder"
 import { EmbedLoop } from "./embed-loop"
 import { Embedder } from "./embedder"
-import { poolingFor, textsPerDecode } from "./load"
+import { textsPerDecode, waysOf } from "./load"
 import { VectorOutbox } from "./outbox"
 import { TextPreparer } from "./prepare"
 import { shapeOf } from "./shape"
@@ -42,12 +42,11 @@ export function textEmbedder(parts: TextEmbedderParts): Embedder {
     footprintOf: loaded.footprintOf,
     create: (tokens) => {
       const sequences = textsPerDecode(model)
-      const pooling = poolingFor(model)
       const context = EmbeddingContext.create(model, {
         ...settings,
         tokens,
         sequences,
-        pooling,
+        ...waysOf(model),
         threads: threads.prefill,
       })
       if (context !== undefined) contexts.adapt(context)

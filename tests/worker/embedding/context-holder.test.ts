@@ -14,6 +14,9 @@ function scene({ grants = ["all"], fails = false }: { grants?: MemoryGrant[]; fa
       tokens,
       sequences: 64,
       pooling: "mean",
+      isGradual: false,
+      width: 1,
+      tokenVector: () => new Float32Array(1),
       decode: () => true,
       vector: () => new Float32Array(1),
       setThreads: () => {},
@@ -37,7 +40,10 @@ function scene({ grants = ["all"], fails = false }: { grants?: MemoryGrant[]; fa
   /** What it holds once nothing is open. */
   const settled = async (tokens: number) => {
     for (let held = holder.holding(tokens); ; held = holder.holding(tokens)) {
-      if (held !== "waits") return held
+      if (held !== "waits") {
+        holder.decoded()
+        return held
+      }
       await Promise.resolve()
     }
   }
