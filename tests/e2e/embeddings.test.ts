@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "bun:test"
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
 import { writeTinyEmbedder } from "../support/files/tiny-embedder"
 import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
+
+setDefaultTimeout(120_000)
 
 /** Any answer takes longer on a machine that stands still; one behind 2,048 texts would take longer than this. */
 const QUICK_MS = 5_000

@@ -70,7 +70,13 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
 function modelRows(details: ModelFacts): readonly Row[] {
   switch (details.kind) {
     case "text":
-      return textRows(details)
+      // Each in a second context; where the model generates no text, it is not loaded.
+      return [
+        ...textRows(details),
+        ...(details.capabilities.includes("completion")
+          ? [["embeddings", "by the mean of a text's tokens"] as const]
+          : []),
+      ]
     case "embedding":
       return [
         ...textRows(details),

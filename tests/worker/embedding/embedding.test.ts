@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test"
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
 import type { ManagedEngine } from "../../../src/engine"
 import { XllmError } from "../../../src/errors/base"
@@ -9,6 +9,9 @@ import { distance, embed, norm, rank } from "../../support/real/embeddings"
 import { answerOf, realEngine } from "../../support/real/real-engine"
 import { greedy } from "../../support/requests"
 import { tempFolder } from "../../support/temp-folder"
+
+// Nothing here waits for a clock; this is for machines on which everything takes its time.
+setDefaultTimeout(60_000)
 
 const WORDS = WORD_PIECES.filter((piece) => /^[a-z]+$/.test(piece))
 const EMBEDDERS = ["bert", "qwen"] as const
