@@ -23,6 +23,15 @@ export interface ListBound {
   readonly maxItems: number
 }
 
+/** Bounds of a value with values within it. */
+export interface NestedBound {
+  readonly depth: number
+  /** At all levels. */
+  readonly values: number
+  /** Of all texts and keys in it. */
+  readonly characters: number
+}
+
 const KIB = 1024
 const MIB = 1024 ** 2
 const DAY_SECONDS = 86_400
@@ -39,7 +48,9 @@ export const BODY_BYTES = {
    * 90 to parse.
    */
   generation: 16 * MIB,
-  /** A text to synthesise, a prompt for an image, or the name of a model. */
+  /** {@link TEXTS.speech}, each character escaped as two `\uXXXX`, and the other fields. */
+  speech: 4 * MIB,
+  /** A prompt for an image, or the name of a model. */
   other: MIB,
 }
 
@@ -49,8 +60,11 @@ export const BODY_BYTES = {
  */
 export const EVENT_CHARACTERS = 64 * MIB
 
-/** The largest form: audio and images are streamed to disk, and never held in memory as a whole. */
-export const DEFAULT_UPLOAD_BYTES = 50 * MIB
+/**
+ * The largest file with audio or images, also without a server. Uploads are streamed to disk, and never held in memory
+ * as a whole. Four hours, the longest recording, take 440 MiB as WAV at the rate that models listen at.
+ */
+export const DEFAULT_UPLOAD_BYTES = 512 * MIB
 
 /**
  * Limits on the structure of JSON input. Counted before parsing, because the parser cannot be interrupted: 8 MB of
@@ -90,6 +104,8 @@ export const TEXTS = {
   name: { maxLength: 512 },
   /** The id of a tool call. */
   id: { maxLength: 512 },
+  /** What a tool does; bounded by {@link TOOLS} as well, with all others. */
+  description: { maxLength: 256 * KIB },
   /** A stop text: searched for after every token, and text as long as the longest one is held back. */
   stop: { maxLength: 1024 },
   /** Each is compared with the whole vocabulary. llama.cpp's own limit. */
@@ -98,7 +114,7 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
-  /** Five hours of speech, synthesised sentence by sentence; of any script they fit the body. OpenAI's limit is 4096. */
+  /** Five hours of speech, synthesised sentence by sentence. OpenAI's limit is 4096. */
   speech: { maxLength: 250_000 },
   /** OpenAI's limit. Accepted, but ignored. */
   instructions: { maxLength: 4096 },
@@ -124,6 +140,8 @@ export const COUNTS = {
   documents: { maxItems: 2048 },
   /** Of all prompts together. The longest contexts in use; 30 ms to parse. */
   promptTokens: { maxItems: 1_048_576 },
+  /** Files around a gap: editors send a dozen. */
+  files: { maxItems: 256 },
   /** OpenAI allows 4; more cost nothing noticeable here. */
   stops: { maxItems: 16 },
   /** Texts of which the answer is one: compiled off the event loop, 6 µs each. */
@@ -143,13 +161,33 @@ export const COUNTS = {
   words: { maxItems: 64 },
 } as const satisfies Readonly<Record<string, ListBound>>
 
+/** What is learned from a chat template by rendering small conversations. */
+export const TEMPLATE_LEARNING = {
+  /** Characters of a rendered conversation; of a longer one nothing is learned. */
+  rendered: 65_536,
+  /** Places in it at which the arguments of a call are looked for. */
+  places: 256,
+} as const
+
 /** Arguments of chat templates (`chat_template_kwargs`), which a template may iterate over. */
-export const TEMPLATE_ARGUMENTS = {
+export const TEMPLATE_ARGUMENTS: NestedBound = {
   /** Deeper than any real arguments. */
   depth: 32,
   /** Values and keys, at all levels. */
   values: 4096,
   /** Of all texts in them: documents are passed this way. */
+  characters: MIB,
+}
+
+/** All tools of a request together, with their descriptions and schemas, which a template writes into the prompt. */
+export const TOOLS: NestedBound & ListBound = {
+  /** OpenAI allows 128, and so few that a model chooses well; each adds a rule to the grammar of calls. */
+  maxItems: 1024,
+  /** A level of a schema has two of JSON; schemas have at most {@link GRAMMAR_DEPTH}. */
+  depth: 192,
+  /** 40 tools of 200 properties have 25,000. Checking them takes 30 ms. */
+  values: 65_536,
+  /** 300,000 tokens of a prompt. */
   characters: MIB,
 }
 
@@ -159,6 +197,8 @@ export const NUMBERS = {
   choices: { min: 1, max: 128 },
   /** OpenAI's limit of `top_logprobs`. */
   topLogprobs: { min: 0, max: 20 },
+  /** llama-server's `n_probs`, which has no limit there; more than this many take longer to send than to compute. */
+  alternatives: { min: 0, max: 512 },
   /** Of an answer. Far beyond any context. */
   tokens: { min: 0, max: MAX_INT32 },
   tokenId: { min: 0, max: MAX_INT32 },
@@ -237,6 +277,8 @@ export type SamplingNumber = {
   [K in keyof SamplingParameters]-?: SamplingParameters[K] extends number ? K : never
 }[keyof SamplingParameters]
 
+export type SamplingRanges = Readonly<Record<SamplingNumber, Range>>
+
 /** Ranges of sampling parameters, in requests, Modelfiles, model files and flags alike. */
 export const SAMPLING = {
   temperature: { min: 0, max: 2 },
@@ -264,7 +306,19 @@ export const SAMPLING = {
   mirostat: { min: 0, max: 2 },
   mirostatTau: { min: 0, max: 100 },
   mirostatEta: { min: 0, max: 1 },
-} as const satisfies Readonly<Record<SamplingNumber, Range>>
+} as const satisfies SamplingRanges
+
+/** The same where llama.cpp takes more than OpenAI's API. */
+export const LLAMA_SAMPLING = {
+  ...SAMPLING,
+  temperature: { min: 0, max: 1000 },
+  dynamicTemperatureRange: { min: 0, max: 1000 },
+  presencePenalty: { min: -100, max: 100 },
+  frequencyPenalty: { min: -100, max: 100 },
+} as const satisfies SamplingRanges
+
+/** llama.cpp adds any number; this much decides between any two logits. */
+export const LLAMA_BIAS: Range = { min: -1e6, max: 1e6 }
 
 // --------------------------------------------------------------------------------------------------- times
 
@@ -342,7 +396,7 @@ export const SHOWN = {
 export const MOST_REPETITIONS = 2000
 
 /** Rules of one grammar. A rule takes 5 µs to compile. */
-export const MOST_GRAMMAR_RULES = 20_000
+export const MOST_GRAMMAR_RULES = 40_000
 
 /** Parts of a JSON schema, referenced ones counted once. */
 export const MOST_SCHEMA_PARTS = 10_000
@@ -352,3 +406,12 @@ export const MOST_CONSTRAINT_CHARACTERS = 256 * KIB
 
 /** Levels of schemas, groups or parentheses within each other: their readers are recursive. */
 export const GRAMMAR_DEPTH = 64
+
+/**
+ * Ways in which a text may be read at once. llama.cpp compares each with each when a token is accepted, and cannot be
+ * interrupted: 4,096 take it 0.5 s.
+ */
+export const GRAMMAR_PATHS = 2048
+
+/** Rules that begin with each other, in one line: llama.cpp takes 10 ms for a thousand, 8 s for 20,000. */
+export const GRAMMAR_REFERENCES = 1000

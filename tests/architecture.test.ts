@@ -23,26 +23,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   formats: [],
   prompt: ["grammar"],
   protocol: [],
-  native: ["log"],
+  native: [],
   llama: [],
   grammar: [],
-  worker: ["llama", "protocol", "prompt", "grammar", "formats", "native", "kv-disk", "log"],
+  worker: ["llama", "protocol", "prompt", "grammar", "formats", "native", "kv-disk"],
   store: ["formats", "log"],
-  engine: ["protocol", "store", "formats", "metrics", "log"],
+  engine: ["protocol", "store", "formats", "log"],
   http: ["formats", "engine", "store", "metrics", "log"],
-  cli: [
-    "config",
-    "log",
-    "metrics",
-    "formats",
-    "prompt",
-    "protocol",
-    "native",
-    "kv-disk",
-    "store",
-    "engine",
-    "http",
-  ],
+  cli: ["config", "log", "metrics", "formats", "native", "kv-disk", "store", "engine", "http"],
 }
 
 /** Files that may do more than their folder. */
@@ -88,7 +76,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   store: [
     [
-      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache names replacing workspace",
+      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache model-lookup names replacing workspace",
     ],
     ["pull"],
     ["create"],
@@ -99,11 +87,13 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["transfer"],
     ["choose", "events", "plan"],
     ["sources"],
-    ["damage", "signatures", "updates"],
+    ["damage", "file-downloads", "find-plan", "signatures", "updates"],
+    ["repair"],
     ["pull"],
   ],
   worker: [
     [
+      "attached-parts",
       "cores",
       "cpu-features",
       "derived",

@@ -36,9 +36,24 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
     { code: "model_not_found", param: "model" },
   ],
   [
-    new errors.ModelCorrupt("m", ["a.gguf"]),
+    new errors.ModelCorrupt("m", { files: [{ name: "a.gguf" }], canRepair: true }),
     500,
-    { code: "model_corrupt", param: "model", files: ["a.gguf"] },
+    {
+      code: "model_corrupt",
+      message: "model 'm' is damaged on disk (a.gguf); repair it with 'xllm pull --repair m'",
+      param: "model",
+      files: ["a.gguf"],
+      can_repair: true,
+    },
+  ],
+  [
+    new errors.ModelCorrupt("m", { files: [{ name: "a.gguf", role: "adapter" }], canRepair: false }),
+    500,
+    {
+      message:
+        "model 'm' is damaged on disk (adapter a.gguf); it was not downloaded: create or import it again",
+      param: "model",
+    },
   ],
   [new errors.PullCancelled("m"), 499, { code: "cancelled" }],
   [new errors.DownloadFailed("x", "why"), 502, { code: "download_failed" }],
@@ -105,6 +120,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.QueueFull("m", 10, 4.2), 503, { code: "queue_full", headers: { "retry-after": "5" } }],
   [new errors.QueueTimeout("m", 1500, 0.2), 503, { code: "queue_timeout", headers: { "retry-after": "1" } }],
   [new errors.NotEnoughMemory("m", "system memory", 2e9, 1e9, "unload something"), 507, {}],
+  [new errors.KvCacheLost("m"), 507, { code: "not_enough_memory" }],
   [new errors.TooManyModels("m", 3), 507, { max_models: 3 }],
   [new errors.ShuttingDown("the server"), 503, { code: "stopping", headers: { "retry-after": "1" } }],
   [new errors.ModelLoadFailed("m", "it is damaged"), 500, { code: "model_load_failed" }],

@@ -58,7 +58,8 @@ describe("a generation", () => {
     observer.firstToken(asked, 70)
     observer.nextTokens(asked, 1, 15)
     observer.nextTokens(asked, 9, 360)
-    const usage = { promptTokens: 5, completionTokens: 11, cachedTokens: 2 }
+    observer.toolCall(asked)
+    const usage = { promptTokens: 5, completionTokens: 11, cachedTokens: 2, reasoningTokens: 4 }
     observer.requestFinished(asked, { type: "done", usage, timings: TIMINGS })
     expect(await values()).toMatchObject({
       'generations_total{model="tiny",outcome="done"}': 1,
@@ -66,6 +67,8 @@ describe("a generation", () => {
       'prompt_tokens_total{model="tiny"}': 5,
       'cached_prompt_tokens_total{model="tiny"}': 2,
       'generated_tokens_total{model="tiny"}': 11,
+      'reasoning_tokens_total{model="tiny"}': 4,
+      'tool_calls_total{model="tiny"}': 1,
       'queue_wait_seconds_sum{model="tiny"}': 0.02,
       'queue_wait_seconds_bucket{le="0.005",model="tiny"}': 0,
       'queue_wait_seconds_bucket{le="0.025",model="tiny"}': 1,
@@ -299,6 +302,13 @@ describe("requests over HTTP", () => {
   test("find none where nothing is counted", async () => {
     expect((await fakeServer().get("/metrics")).status).toBe(404)
   })
+})
+
+test("growths of KV caches are counted", async () => {
+  const { observer, values } = metrics()
+  observer.cacheGrown(WORKER, 2)
+  observer.cacheGrown(WORKER, 1)
+  expect(await values()).toMatchObject({ 'kv_growths_total{model="tiny"}': 3 })
 })
 
 test("prompts on disk count by what became of them", async () => {

@@ -4,6 +4,7 @@ import { reasonOf } from "../errors/base"
 import { UsageError } from "../errors/cli"
 import { FileFailed } from "../errors/store"
 import { readBounded } from "../lib/system/read-bounded"
+import { jsonFaultLine } from "../lib/text/json-fault"
 import type { Environment } from "./environment"
 import { findPaths } from "./paths"
 import { faultyLine } from "./yaml-line"
@@ -82,7 +83,7 @@ function parse(text: string, path: string): unknown {
   try {
     return isJson ? JSON.parse(text) : Bun.YAML.parse(text)
   } catch (error) {
-    if (isJson) throw new UsageError(`invalid JSON in ${path}: ${reasonOf(error)}`)
-    throw new UsageError(`invalid YAML in ${path}, line ${faultyLine(text)}: ${reasonOf(error)}`)
+    const [format, line] = isJson ? ["JSON", jsonFaultLine(text) ?? 1] : ["YAML", faultyLine(text)]
+    throw new UsageError(`invalid ${format} in ${path}, line ${line}: ${reasonOf(error)}`)
   }
 }

@@ -1,5 +1,5 @@
 import { resolve } from "node:path"
-import type { PromptsOnDisk } from "../domain/settings"
+import type { PromptsOnDisk, ReasoningField } from "../domain/settings"
 import { UsageError } from "../errors/cli"
 import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
@@ -97,10 +97,14 @@ export interface AccessSettings {
   readonly logContent: boolean
   readonly uploadLimitBytes: number
   readonly publicUrl: string | null
+  readonly reasoningField: ReasoningField
 }
 
 export function accessSettings(inputs: Inputs): AccessSettings {
-  const { corsOrigins, allowedHosts, cachePerKey, publicUrl } = resolveSettings(serverSettings, inputs).values
+  const { corsOrigins, allowedHosts, cachePerKey, publicUrl, reasoningField } = resolveSettings(
+    serverSettings,
+    inputs,
+  ).values
   const { apiKeys } = resolveSettings(flaglessSettings, inputs).values
   const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
   const { logContent } = logFileOptions(inputs)
@@ -114,6 +118,7 @@ export function accessSettings(inputs: Inputs): AccessSettings {
     logContent,
     uploadLimitBytes,
     publicUrl,
+    reasoningField,
   }
 }
 

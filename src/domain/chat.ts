@@ -30,8 +30,24 @@ export interface ChatMessage {
   readonly toolCallId?: string
 }
 
+/** The samplers whose order a request may choose. `infill` joins tokens that begin alike, for gaps in code. */
+export const CHAIN_SAMPLERS = [
+  "topNSigma",
+  "topK",
+  "typicalP",
+  "topP",
+  "minP",
+  "xtc",
+  "temperature",
+  "infill",
+] as const
+
+export type ChainSampler = (typeof CHAIN_SAMPLERS)[number]
+
 /** How the next token is chosen. Names and meanings follow llama.cpp's sampler chain. */
 export interface SamplingParameters {
+  /** The samplers in the order in which they are applied, after penalties and DRY; absent: llama.cpp's usual order. */
+  readonly order?: readonly ChainSampler[]
   /** 0: greedy. */
   readonly temperature: number
   readonly dynamicTemperatureRange: number
@@ -158,6 +174,10 @@ export interface CompletionRequest extends GenerationOptions {
   readonly prompt: string | readonly number[]
   /** Text after the gap: requests fill-in-the-middle. */
   readonly suffix?: string
+  /** With `suffix`: other files of the project, in front of the gap; absent: none. */
+  readonly files?: readonly { readonly name: string; readonly text: string }[]
+  /** With `suffix`: drop what is farthest from the gap where all of it does not fit. */
+  readonly cutsToFit?: boolean
   /** Keep only this many of the prompt's last tokens, including BOS; 0: as many as leave room for the answer. */
   readonly keepLast?: number
   /** Report the prompt's text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
@@ -289,6 +309,10 @@ export interface RenderedPrompt {
   readonly tokens: readonly number[]
   /** The grammar of the answer, in GBNF; absent: any text. */
   readonly grammar?: string
+  /** How the model writes calls, as it was learned from its template; absent: the answer has none. */
+  readonly toolSyntax?: Readonly<Record<string, unknown>>
+  /** The markers around what the model thinks, and whether the prompt has begun it; absent: it does not think. */
+  readonly reasoning?: { readonly start: string; readonly end: string; readonly isOpen: boolean }
   /** The effective sampling parameters and limits. */
   readonly parameters: SamplingParameters & { readonly maxTokens: number; readonly stop: readonly string[] }
 }

@@ -1,3 +1,4 @@
+import { type AttachedPart, bytesOfParts, isLoaded } from "./attached-parts"
 import type { ChatMessage, SamplingParameters } from "./chat"
 import type { Pooling } from "./embedding"
 import type { ModelSettings } from "./settings"
@@ -13,12 +14,20 @@ export interface ModelSummary {
   readonly path: string
   /** Hex digest that identifies this version of the file. */
   readonly id: string
+  /** Of all its files, those of its parts included. */
   readonly sizeBytes: number
   readonly modifiedAt: Date
   /** Defaults that come with the model; absent: none. */
   readonly defaults?: ModelDefaults
+  /** The files attached to its weights; absent: none. */
+  readonly parts?: readonly AttachedPart[]
   /** Aliases in the configuration, shown in lists and descriptions; absent: none. */
   readonly aliases?: readonly string[]
+}
+
+/** Bytes of the files that a worker loads: the weights, and those of the parts that are in use. */
+export function loadedBytes({ sizeBytes, parts = [] }: Pick<ModelSummary, "sizeBytes" | "parts">): number {
+  return sizeBytes - bytesOfParts(parts.filter((part) => !isLoaded(part)))
 }
 
 /**
@@ -37,8 +46,6 @@ export interface ModelDefaults {
   readonly maxTokens?: number
   /** By the names of the settings. */
   readonly settings?: Partial<ModelSettings>
-  /** Absolute paths of LoRA adapters applied at load. */
-  readonly adapters?: readonly { readonly path: string; readonly scale: number }[]
   /** What is not supported, and what is done instead; one sentence each. */
   readonly notes?: readonly string[]
 }
@@ -130,11 +137,12 @@ interface GgufFacts extends CommonModelDetails {
   readonly metadata: Readonly<Record<string, string | number | bigint | boolean>>
 }
 
-/** What a server does not tell of a model: where its files are, and what only they contain. */
+/** What a server does not report of a model: where its files are, and what only they contain. */
 type FileFacts =
   "path" | "id" | "sizeBytes" | "modifiedAt" | "files" | "metadata" | "layers" | "heads" | "license"
 
-type FactsOf<D> = Omit<D, FileFacts> & Partial<Pick<D, FileFacts & keyof D>>
+type FactsOf<D> = Omit<D, FileFacts | "parts"> &
+  Partial<Pick<D, FileFacts & keyof D>> & { readonly parts?: readonly Omit<AttachedPart, "path">[] }
 
 /** The facts about a model, of which a server reports fewer than its files contain. */
 export type ModelFacts =

@@ -288,7 +288,7 @@ export const RESIDENCY_SETTINGS = {
     flag: "pinned",
     values: toggles,
     fallback: false,
-    help: "never unload to make room for another model",
+    help: "never unload it to free memory for another model",
     takesEffect: "now",
   }),
   /** Parallel workers. */
@@ -374,6 +374,17 @@ export interface KvPlan {
   readonly bytesPerCell: number
   /** Recurrent states and sliding windows. */
   readonly bytesPerSequence: number
+  /** Every context takes buffers of this size for computing, however large its pool is. */
+  readonly computeBytes: number
+  /** The same for each cell that a token may attend to. */
+  readonly computeBytesPerCell: number
   /** What the first context takes at least; 0 where no lower bound is known. */
   readonly certainBytes: number
 }
+
+/**
+ * The field of an answer that has the model's thinking: `reasoning_content` is its name in DeepSeek's API and in
+ * llama-server, `reasoning` in OpenRouter's and in newer vLLM.
+ */
+export const REASONING_FIELDS = ["reasoning_content", "reasoning", "both"] as const
+export type ReasoningField = (typeof REASONING_FIELDS)[number]

@@ -20,8 +20,14 @@ export interface SpeechRequest extends RequestOptions {
 /** The events of speech synthesis: any waiting, then `voice`, `audio` as it is produced, and `done`. */
 export type SpeechEvent =
   | WaitingEvent
-  /** `sampleRate`: of the encoded samples. */
-  | { readonly type: "voice"; readonly sampleRate: number; readonly speaker: number; readonly mime: string }
+  /** `sampleRate`: of the encoded samples. `warnings`: those of `done`, as far as they are known. */
+  | {
+      readonly type: "voice"
+      readonly sampleRate: number
+      readonly speaker: number
+      readonly mime: string
+      readonly warnings?: readonly string[]
+    }
   /** The next part of the encoded file. `samples`: how many were synthesised for it. */
   | { readonly type: "audio"; readonly bytes: Uint8Array; readonly samples: number }
   | {
@@ -33,4 +39,6 @@ export type SpeechEvent =
         readonly audioSeconds: number
       }
       readonly timings: MediaTimings
+      /** What could not be spoken, one sentence each; absent: none. */
+      readonly warnings?: readonly string[]
     }

@@ -148,7 +148,7 @@ interface KindInfo {
  * All kinds of models. The timeouts: ONNX Runtime reads and optimises a whole file without a sign, and so does
  * stable-diffusion.cpp with files of many gigabytes. A step of an encoder is a whole text, and of speech-to-text up to 30 seconds of audio. Of an image
  * model it is one of diffusion, the encoding of a prompt or the decoding of the image: minutes each on a slow CPU, all
- * the more as image models give way to everybody else.
+ * the more as image models have the lowest priority.
  */
 export const KINDS: Readonly<Record<ModelKind, KindInfo>> = {
   text: {

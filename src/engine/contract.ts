@@ -35,6 +35,8 @@ export interface MemoryStatus {
   /** What models may still take: less than what is free, because of headroom or a limit. */
   readonly freeBytes: number
   readonly usedByModels: number
+  /** What that may become if the loaded models' KV caches grow, as far as there is memory without unloading any. */
+  readonly mostUsedByModels: number
   /** The configured limit for all models together; `null`: none. */
   readonly limitBytes: number | null
 }

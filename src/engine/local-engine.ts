@@ -16,7 +16,7 @@ import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import { asXllmError, XllmError } from "../errors/base"
 import { ShuttingDown } from "../errors/engine"
-import { ModelCorrupt, ModelNotFound, WrongModelKind } from "../errors/model"
+import { ModelCorrupt, type ModelDamage, ModelNotFound, WrongModelKind } from "../errors/model"
 import { Cancelled } from "../errors/request"
 import type { Logger } from "../log/logger"
 import type { Catalog } from "../store/contract"
@@ -70,8 +70,8 @@ export interface EngineOptions {
   readonly useGpu?: boolean
   /** Plan for these GPUs instead of the real ones; everything is then computed on the CPU. */
   readonly simulatedDevices?: readonly Device[]
-  /** Returns the names of a model's damaged files; omit to disable the check. */
-  readonly findDamage?: (model: string) => Promise<readonly string[]>
+  /** Looks for a model's damaged files; omit to disable the check. */
+  readonly findDamage?: (model: string) => Promise<ModelDamage>
   /** See {@link LiveOptions.fetchMissing}. */
   readonly fetchMissing?: FetchMissing | undefined
   /** Callbacks for metrics. */
@@ -353,8 +353,8 @@ export class LocalEngine implements ManagedEngine {
   /** Replaces the error of a failed load where the model's files turn out to be damaged. */
   async #diagnose(model: string, error: XllmError): Promise<XllmError> {
     if (!LOAD_FAILURES.has(error.code)) return error
-    const damaged = await this.#options.findDamage?.(model).catch(() => [])
-    return damaged === undefined || damaged.length === 0 ? error : new ModelCorrupt(model, damaged, error)
+    const damage = await this.#options.findDamage?.(model).catch(() => undefined)
+    return damage === undefined || damage.files.length === 0 ? error : new ModelCorrupt(model, damage, error)
   }
 
   #serve(summary: ModelSummary): ModelServer {

@@ -46,6 +46,8 @@ export interface EngineObserver {
   firstAudio(request: ObservedRequest, ms: number): void
   /** More text of the same choice, `ms` after the previous text, with `tokens` tokens in it. */
   nextTokens(request: ObservedRequest, tokens: number, ms: number): void
+  /** The model begins to call a tool, in any of the request's choices. */
+  toolCall(request: ObservedRequest): void
   /** Called exactly once for each `requestQueued`. */
   requestFinished(request: ObservedRequest, outcome: RequestOutcome): void
   /** Refused because the queue was full: no other call is made about it. */
@@ -60,6 +62,8 @@ export interface EngineObserver {
   workerCrashed(worker: ObservedWorker): void
   /** After a decode step; not called for workers that do not report steps. */
   step(worker: ObservedWorker, usage: StepUsage): void
+  /** Its KV cache was made larger, that many times since the last call. */
+  cacheGrown(worker: ObservedWorker, times: number): void
   /** What a worker did with prompts on disk since the last call. */
   promptsOnDisk(worker: ObservedWorker, usage: DiskUsage): void
 }

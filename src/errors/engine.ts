@@ -30,6 +30,18 @@ export class NotEnoughMemory extends XllmError {
   }
 }
 
+/** Neither a larger KV cache nor the one before could be made: there is nothing to compute with. */
+export class KvCacheLost extends XllmError {
+  constructor(model: string) {
+    super(
+      "not_enough_memory",
+      507,
+      `model '${model}' lost its KV cache: it was to be made larger, and there was no memory left for the new one, nor ` +
+        "for the old one again; the next request loads the model anew",
+    )
+  }
+}
+
 /** The maximum number of models is loaded, and all are pinned. */
 export class TooManyModels extends XllmError {
   constructor(model: string, limit: number) {
@@ -96,10 +108,14 @@ export class WorkerUnresponsive extends XllmError {
 
 /** The model's chat template failed, or exceeded its time limit. */
 export class TemplateFailed extends XllmError {
-  constructor(reason: string) {
+  /** The template rejected the conversation in its own words, as opposed to what it cannot do. */
+  readonly isRefusal: boolean
+
+  constructor(reason: string, isRefusal = false) {
     super("template_failed", 400, `the model's chat template could not be applied: ${reason}`, {
       param: "messages",
     })
+    this.isRefusal = isRefusal
   }
 }
 

@@ -1,3 +1,4 @@
+import { PART_ROLES, type PartRole } from "../domain/attached-parts"
 import type { ModelKind } from "../domain/model"
 import { isModelKind, KINDS } from "../domain/tasks"
 import { withoutPaths } from "../lib/text/without-paths"
@@ -60,15 +61,27 @@ export class InvalidModelName extends XllmError {
   }
 }
 
-/** Files of an installed model have changed since it was installed. */
+/** The files of an installed model that are missing or have changed since it was installed. */
+export interface ModelDamage {
+  readonly files: readonly { readonly name: string; readonly role?: PartRole }[]
+  /** It was downloaded, and so can be again. */
+  readonly canRepair: boolean
+}
+
+/** @see ModelDamage */
 export class ModelCorrupt extends XllmError {
-  constructor(model: string, files: readonly string[], cause?: unknown) {
-    super(
-      "model_corrupt",
-      500,
-      `model '${model}' is damaged on disk (${files.join(", ")}); repair it with 'xllm pull --repair ${model}'`,
-      { param: "model", details: { files }, cause },
+  constructor(model: string, { files, canRepair }: ModelDamage, cause?: unknown) {
+    const named = files.map(({ name, role }) =>
+      role === undefined ? name : `${PART_ROLES[role].label} ${name}`,
     )
+    const advice = canRepair
+      ? `repair it with 'xllm pull --repair ${model}'`
+      : "it was not downloaded: create or import it again"
+    super("model_corrupt", 500, `model '${model}' is damaged on disk (${named.join(", ")}); ${advice}`, {
+      param: "model",
+      details: { files: files.map(({ name }) => name), can_repair: canRepair },
+      cause,
+    })
   }
 }
 
@@ -85,9 +98,9 @@ export class ModelLoadFailed extends XllmError {
     details?: { readonly outOfMemory: boolean },
     lastLines: readonly string[] = [],
   ) {
-    const told = `model '${model}' could not be loaded: ${reason}`
-    super("model_load_failed", 500, told + lastOutput(lastLines), {
-      publicMessage: withoutPaths(told),
+    const message = `model '${model}' could not be loaded: ${reason}`
+    super("model_load_failed", 500, message + lastOutput(lastLines), {
+      publicMessage: withoutPaths(message),
       ...(details !== undefined && { details }),
       cause,
     })

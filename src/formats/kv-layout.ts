@@ -47,6 +47,7 @@ export interface LayoutInput {
   readonly trainedContext: number
   readonly slots: number
   readonly bytesPerCell: number
+  readonly computeBytesPerCell: number
   /** Of the memory that is to hold the cache: all that it may have. */
   readonly freeBytes: number
   /** Of memory that layers are moved to, together with their cache, rather than that a usual context is given up. */
@@ -56,7 +57,10 @@ export interface LayoutInput {
   readonly cells: number | null
 }
 
-type LayoutPlan = Omit<KvPlan, "bytes" | "bytesPerCell" | "bytesPerSequence" | "certainBytes">
+type LayoutPlan = Omit<
+  KvPlan,
+  "bytes" | "bytesPerCell" | "bytesPerSequence" | "computeBytes" | "computeBytesPerCell" | "certainBytes"
+>
 
 /** Plans the KV cache: one of a configured size is made at once, any other starts small and grows. */
 export function planLayout(input: LayoutInput): LayoutPlan {
@@ -102,15 +106,25 @@ function planGrowing(input: LayoutInput): LayoutPlan {
   }
 }
 
-/** The trained length, as far as one conversation of it fits in memory. */
-function usableContext({
-  trainedContext,
-  bytesPerCell,
-  freeBytes,
-  otherBytes = 0,
-}: Pick<LayoutInput, "trainedContext" | "bytesPerCell" | "freeBytes" | "otherBytes">): number {
-  const fitting = (bytes: number) => roundDown(bytes / (bytesPerCell + MASK_BYTES_PER_CELL))
-  const usual = Math.min(USUAL_CONTEXT, fitting(freeBytes + otherBytes))
+type ContextInput = Pick<
+  LayoutInput,
+  "trainedContext" | "bytesPerCell" | "computeBytesPerCell" | "freeBytes" | "otherBytes"
+>
+
+/**
+ * The trained length, as far as one conversation of it fits in memory together with the copy of its state that its last
+ * growth takes. The copy is in system memory, so a cache on GPUs has all of theirs.
+ */
+function usableContext(input: ContextInput): number {
+  const { trainedContext, bytesPerCell, computeBytesPerCell, freeBytes, otherBytes } = input
+  const perCell = bytesPerCell + computeBytesPerCell
+  const copied = otherBytes === undefined ? bytesPerCell : 0
+  // The worker's last growth is from the first cache, or from one of at most half of the cells. A conversation that
+  // fits the first cache never moves.
+  const moved = (bytes: number) =>
+    Math.min((bytes - FIRST_CELLS * copied) / perCell, bytes / (perCell + copied / 2))
+  const fitting = (bytes: number) => roundDown(Math.max(Math.min(FIRST_CELLS, bytes / perCell), moved(bytes)))
+  const usual = Math.min(USUAL_CONTEXT, fitting(freeBytes + (otherBytes ?? 0)))
   return Math.min(trainedContext, Math.max(LEAST_CONTEXT, usual, fitting(freeBytes)))
 }
 
@@ -123,6 +137,15 @@ export function mostKvBytes({
   bytesPerSequence,
 }: Pick<KvPlan, "mostCells" | "slots" | "bytes" | "bytesPerCell" | "bytesPerSequence">): number {
   return Math.max(bytes, mostCells * bytesPerCell + slots * bytesPerSequence)
+}
+
+/** The cells of one sequence; with the unified layout all of them. */
+export function cellsPerSequence({
+  layout,
+  cells,
+  sequences,
+}: Pick<KvPlan, "layout" | "cells" | "sequences">): number {
+  return layout === "split" ? cells / sequences : cells
 }
 
 function roundUp(cells: number): number {
@@ -163,16 +186,27 @@ export function hasPlainCache(
 }
 
 /** What of a plan its least size depends on. */
-type ContextSize = Pick<KvPlan, "contextLength" | "cells" | "certainBytes">
-
-/** Each token of one pass of the graph has a mask over the cells that it may look at, in f32. */
-export const MASK_BYTES_PER_CELL = MICRO_BATCH_TOKENS * 4
+type ContextSize = Pick<KvPlan, "contextLength" | "cells" | "certainBytes" | "computeBytesPerCell">
 
 /**
- * Bytes of the first context's cache, and of the mask that computing needs beside it; with other buffers it is more.
+ * Each token of one pass of the graph has a mask over the cells that it may look at, in f32; without flash attention
+ * also a score for each of them and each head.
  */
-export function leastContextBytes({ contextLength, cells, certainBytes }: ContextSize): number {
-  return certainBytes + Math.min(cells, roundUp(contextLength)) * MASK_BYTES_PER_CELL
+export function attentionBytesPerCell(
+  heads: number,
+  { flashAttention }: Pick<TextModelSettings, "flashAttention">,
+): number {
+  return MICRO_BATCH_TOKENS * 4 * (1 + (flashAttention === "off" ? heads : 0))
+}
+
+/** Bytes of the first context's cache, and of what attention needs beside it; with other buffers it is more. */
+export function leastContextBytes({
+  contextLength,
+  cells,
+  certainBytes,
+  computeBytesPerCell,
+}: ContextSize): number {
+  return certainBytes + Math.min(cells, roundUp(contextLength)) * computeBytesPerCell
 }
 
 /** A plan that is made for its largest conversation from the start. */
@@ -198,23 +232,30 @@ export function q8Saving({
 
 /** Advice if a context does not fit in `availableBytes`. */
 export function contextAdvice(
-  { layout, cells, contextLength, bytes }: Pick<KvPlan, "layout" | "cells" | "contextLength" | "bytes">,
-  { slots, kvTypeK, kvTypeV }: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV">,
+  kv: Pick<KvPlan, "layout" | "cells" | "contextLength" | "bytes" | "computeBytesPerCell">,
+  settings: Pick<TextModelSettings, "slots" | "kvTypeK" | "kvTypeV" | "flashAttention">,
   availableBytes: number,
 ): string {
-  const leastBytes = leastContextBytes({ contextLength, cells, certainBytes: bytes })
+  const { layout, cells, contextLength, bytes } = kv
+  const { slots, kvTypeK, kvTypeV, flashAttention } = settings
+  const leastBytes = leastContextBytes({ ...kv, certainBytes: bytes })
   const share = Math.max(0, availableBytes) / leastBytes
   const fitting = Math.floor((share * roundUp(contextLength)) / CELL_ROUNDING) * CELL_ROUNDING
-  const maskBytes = leastBytes - bytes
-  const isMostlyMask = maskBytes > bytes
+  const attentionBytes = leastBytes - bytes
+  const isMostlyAttention = attentionBytes > bytes
+  const hasScores = flashAttention === "off"
   const isWide = KV_BYTES[kvTypeK] + KV_BYTES[kvTypeV] > 2 * KV_BYTES.q8_0
   const ways = [
     fitting > 0 ? `a smaller --ctx (at most ${fitting} now)` : "a smaller --ctx",
-    ...(layout === "split" && slots > 1 && !isMostlyMask ? ["fewer --slots"] : []),
-    ...(isWide && !isMostlyMask ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
+    ...(hasScores ? ["--flash-attn auto"] : []),
+    ...(layout === "split" && slots > 1 && !isMostlyAttention ? ["fewer --slots"] : []),
+    ...(isWide && !isMostlyAttention && !hasScores ? ["--cache-type-k q8_0 and --cache-type-v q8_0"] : []),
   ]
-  const mask = isMostlyMask ? `, and the mask for computing over them ${inGibibytes(maskBytes)}` : ""
-  return `its KV cache of ${cells} tokens takes ${inGibibytes(bytes)}${mask}; use ${alternatives(ways)}`
+  const what = hasScores ? "the attention scores and the mask" : "the mask"
+  const beside = isMostlyAttention
+    ? `, and ${what} for computing over them ${inGibibytes(attentionBytes)}`
+    : ""
+  return `its KV cache of ${cells} tokens takes ${inGibibytes(bytes)}${beside}; use ${alternatives(ways)}`
 }
 
 function inGibibytes(bytes: number): string {

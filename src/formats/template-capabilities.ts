@@ -3,17 +3,20 @@ export type TemplateCapability = "tools" | "thinking"
 
 /** Markers of reasoning in published templates. */
 const THINKING_MARKERS = /<\/?think(ing)?>|<seed:think>|\[THINK\]|<\|channel\|>|<\|START_THINKING\|>/
+/** Variables and fields for tools and their calls in published templates. */
+const TOOL_NAMES = /\b(tools|tool_calls|functions)\b/
 /** Variables and fields for reasoning in published templates. */
 const THINKING_NAMES = /\b(enable_thinking|reasoning_content|reasoning_effort|thinking|reasoning)\b/
 
 /**
  * Whether a Jinja template uses `tools` and an assistant's reasoning. Names in strings that it only prints do
- * not count.
+ * not count. Only running the template shows what it does with them, which takes a thread that can be ended: this
+ * only reads it, and agrees with what is learned by running it for all published templates tested.
  */
 export function jinjaCapabilities(template: string): readonly TemplateCapability[] {
   const code = codeOf(template)
   return [
-    ...(/\btools\b/.test(code) ? (["tools"] as const) : []),
+    ...(TOOL_NAMES.test(code) ? (["tools"] as const) : []),
     ...(THINKING_NAMES.test(code) || THINKING_MARKERS.test(template) ? (["thinking"] as const) : []),
   ]
 }

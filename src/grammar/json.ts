@@ -1,5 +1,6 @@
 import { ALL_CHARACTERS, type Characters, charactersIn, charactersOf, includes, without } from "./characters"
-import { anyOf, characters, type GrammarNode, NOTHING, optional, repeat, sequence, terminal } from "./node"
+import { anyOf, characters, type GrammarNode, optional, repeat, sequence, terminal } from "./node"
+import type { Notation } from "./notation"
 import { ANY_NUMBER } from "./numbers"
 import type { Rules } from "./rules"
 
@@ -11,7 +12,7 @@ const ESCAPED: Characters = charactersOf([
 ])
 
 /** Characters that a JSON string can contain as they are. */
-export const PLAIN: Characters = without(ALL_CHARACTERS, ESCAPED)
+const PLAIN: Characters = without(ALL_CHARACTERS, ESCAPED)
 
 const SHORT_ESCAPES: Readonly<Record<number, string>> = {
   0x08: "\\b",
@@ -26,57 +27,72 @@ const SHORT_ESCAPES: Readonly<Record<number, string>> = {
 /** Blanks after a line end, at most. */
 const MOST_INDENT = 20
 
-/** The parts of JSON texts that many schemas use. */
-export interface JsonParts {
-  /** Between two tokens: nothing, a space, or a new line and its indentation. Bounded, so that small models go on. */
-  readonly space: GrammarNode
-  /** One character of a string, in any spelling. */
-  readonly character: GrammarNode
-  readonly string: GrammarNode
-  /** Any value. */
-  readonly value: GrammarNode
-  readonly object: GrammarNode
-  readonly array: GrammarNode
+/** Between two tokens: nothing, a space, or a new line and its indentation. Bounded, so that small models go on. */
+const SPACE = optional(
+  anyOf(terminal(" "), sequence(terminal("\n"), repeat(characters(charactersIn(" \t")), 0, MOST_INDENT))),
+)
+
+/** How a language that writes values almost as JSON does differs from it. */
+export interface Dialect {
+  readonly name: string
+  literal(value: number | boolean | null): string
+  /** Other ways to write any string. */
+  readonly strings?: GrammarNode
 }
 
-/** Adds the rules of the parts. */
-export function jsonParts(rules: Rules): JsonParts {
-  const space = rules.add(
-    "space",
-    optional(
-      anyOf(terminal(" "), sequence(terminal("\n"), repeat(characters(charactersIn(" \t")), 0, MOST_INDENT))),
-    ),
-  )
+const JSON_ITSELF: Dialect = { name: "json", literal: (value) => JSON.stringify(value) }
+
+/** The notation of JSON; adds the rules of what many schemas use. */
+export function jsonNotation(rules: Rules, dialect: Dialect = JSON_ITSELF): Notation {
+  const space = rules.add("space", SPACE)
   const character = rules.add("character", anyCharacter())
-  const string = rules.add(
-    "string",
-    sequence(terminal('"'), repeat(character, 0, Number.POSITIVE_INFINITY), terminal('"')),
-  )
+  const quoted = (content: GrammarNode): GrammarNode => sequence(terminal('"'), content, terminal('"'))
+  const anyText = repeat(character, 0, Number.POSITIVE_INFINITY)
+  const string = rules.add("string", anyOf(quoted(anyText), ...(dialect.strings ? [dialect.strings] : [])))
   const name = rules.reserve("value")
-  const value: GrammarNode = { type: "rule", name }
-  const object = rules.add("object", objectOf(space, sequence(string, colon(space), value)))
-  const array = rules.add("array", arrayOf(space, value))
-  rules.define(
-    name,
-    anyOf(
-      object,
-      array,
-      string,
-      rules.add("number", ANY_NUMBER),
-      terminal("true"),
-      terminal("false"),
-      terminal("null"),
-    ),
-  )
-  return { space, character, string, value, object, array }
+  const any: GrammarNode = { type: "rule", name }
+  const notation: Notation = {
+    name: dialect.name,
+    space,
+    objects: {
+      open: terminal("{"),
+      separator: comma(space),
+      close: terminal("}"),
+      member: (key, value) => sequence(terminal(JSON.stringify(key)), colon(space), value),
+      others: {
+        member: (key, value) => sequence(quoted(key), colon(space), value),
+        name: anyText,
+        characters: PLAIN,
+      },
+    },
+    arrays: { open: terminal("["), separator: comma(space), close: terminal("]"), item: (value) => value },
+    strings: {
+      any: string,
+      character,
+      write: inJsonString,
+      quoted,
+      content: (value) => JSON.stringify(value).slice(1, -1),
+    },
+    literal: (value) => dialect.literal(value),
+    typed: (_, value) => value,
+    any,
+    get inner() {
+      return notation
+    },
+  }
+  const object = rules.add("object", objectOf(space, sequence(string, colon(space), any)))
+  const array = rules.add("array", arrayOf(space, any))
+  const literals = [true, false, null].map((value) => terminal(dialect.literal(value)))
+  rules.define(name, anyOf(object, array, string, rules.add("number", ANY_NUMBER), ...literals))
+  return notation
 }
 
 /** A colon, with optional space around it. */
-export function colon(space: GrammarNode): GrammarNode {
+function colon(space: GrammarNode): GrammarNode {
   return sequence(space, terminal(":"), space)
 }
 
-export function comma(space: GrammarNode): GrammarNode {
+function comma(space: GrammarNode): GrammarNode {
   return sequence(space, terminal(","), space)
 }
 
@@ -105,33 +121,10 @@ function anyCharacter(): GrammarNode {
 }
 
 /** One character of `set` within a JSON string; each has one spelling. */
-export function inJsonString(set: Characters): GrammarNode {
+function inJsonString(set: Characters): GrammarNode {
   const plain = characters(without(set, ESCAPED))
   const escapes = Array.from({ length: 0x5d }, (_, code) => code)
     .filter((code) => includes(ESCAPED, code) && includes(set, code))
     .map((code) => terminal(SHORT_ESCAPES[code] ?? `\\u${code.toString(16).padStart(4, "0")}`))
   return anyOf(plain, ...escapes)
-}
-
-/** Exactly this value, with space where JSON allows it. */
-export function exactly(value: unknown, space: GrammarNode): GrammarNode {
-  if (Array.isArray(value)) {
-    const items = value.map((item: unknown) => exactly(item, space))
-    return inBrackets("[", items, "]", space)
-  }
-  if (typeof value !== "object" || value === null) return terminal(JSON.stringify(value))
-  const members = Object.entries(value).map(([key, inner]) =>
-    sequence(terminal(JSON.stringify(key)), colon(space), exactly(inner, space)),
-  )
-  return inBrackets("{", members, "}", space)
-}
-
-function inBrackets(
-  open: string,
-  items: readonly GrammarNode[],
-  close: string,
-  space: GrammarNode,
-): GrammarNode {
-  const list = items.flatMap((item, index) => (index === 0 ? [item] : [comma(space), item]))
-  return sequence(terminal(open), space, ...list, list.length === 0 ? NOTHING : space, terminal(close))
 }

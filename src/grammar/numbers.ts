@@ -79,20 +79,26 @@ export function numbersWithin(bounds: NumberBounds, mostFraction = MOST_DIGITS):
   return anyOf(...alternatives)
 }
 
-/** Integers that are multiples of `divisor` (1 to 100): one rule for each remainder, read digit by digit. */
+/**
+ * Integers that are multiples of `divisor` (1 to 100), read digit by digit: one rule for each remainder and number of
+ * digits, as larger numbers are not told apart by those who read them.
+ */
 export function multiplesOf(
   divisor: number,
-  add: (remainder: number, node: () => GrammarNode) => GrammarNode,
+  add: (remainder: number, left: number, node: () => GrammarNode) => GrammarNode,
 ): GrammarNode {
-  const after = (remainder: number): GrammarNode =>
-    add(remainder, () => {
+  const after = (remainder: number, left: number): GrammarNode => {
+    const end = remainder === 0 ? NOTHING : IMPOSSIBLE
+    if (left === 0) return end
+    return add(remainder, left, () => {
       const next = Array.from({ length: 10 }, (_, digit) =>
-        sequence(digits(digit, digit), after((remainder * 10 + digit) % divisor)),
+        sequence(digits(digit, digit), after((remainder * 10 + digit) % divisor, left - 1)),
       )
-      return anyOf(...next, ...(remainder === 0 ? [NOTHING] : []))
+      return anyOf(...next, end)
     })
+  }
   const first = Array.from({ length: 9 }, (_, index) =>
-    sequence(digits(index + 1, index + 1), after((index + 1) % divisor)),
+    sequence(digits(index + 1, index + 1), after((index + 1) % divisor, MOST_DIGITS - 1)),
   )
   return anyOf(terminal("0"), sequence(optional(terminal("-")), anyOf(...first)))
 }
@@ -179,9 +185,11 @@ function boundOf(value: number | undefined, isExclusive = false): Bound | undefi
 }
 
 /** Decimals from `low` to `high`, both at least 0; `high` undefined: without an upper bound. */
-function decimals(low: Bound, high: Bound | undefined, mostFraction: number): GrammarNode {
-  const any = fraction(mostFraction)
+function decimals(low: Bound, high: Bound | undefined, most: number): GrammarNode {
   const [from, to] = [low.value.whole, high?.value.whole]
+  // More digits would be rounded, perhaps to an excluded bound.
+  const mostFraction = Math.max(0, Math.min(most, MOST_DIGITS - (to ?? from).toString().length))
+  const any = fraction(to === undefined ? most : mostFraction)
   if (to !== undefined && from > to) return IMPOSSIBLE
   if (to !== undefined && high !== undefined && from === to)
     return sequence(terminal(from.toString()), fractionsBetween(low, high, mostFraction))

@@ -261,7 +261,7 @@ async function writeFile(
       }
     }
     // Syncing may take seconds on a busy disk. A write with an end in sight goes without: what a power failure then
-    // leaves is checked before use.
+    // leaves is checked before use, and the files that it replaces are kept until it is certain to be on disk.
     if (signal === undefined) await file.sync()
   } finally {
     await file.close()

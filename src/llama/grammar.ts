@@ -55,6 +55,15 @@ export class NativeGrammar implements Disposable {
     return new NativeGrammar(this.#library, address)
   }
 
+  /** May the token come next? */
+  allows(token: number): boolean {
+    this.#reserve(1)
+    this.#ids[0] = token
+    this.#candidates[1] = 0
+    this.#apply(1)
+    return this.#candidates[1] === 0
+  }
+
   /** Those of `tokens` that may come next, in their order. Takes 15 to 25 µs a token and alternative. */
   allowed(tokens: ArrayLike<number>): number[] {
     const count = tokens.length
@@ -64,15 +73,19 @@ export class NativeGrammar implements Disposable {
       this.#ids[at * CANDIDATE_WORDS] = tokens[at] ?? 0
       this.#candidates[at * CANDIDATE_WORDS + 1] = 0
     }
+    this.#apply(count)
+    const left: number[] = []
+    for (let at = 0; at < count; at++)
+      if (this.#candidates[at * CANDIDATE_WORDS + 1] === 0) left.push(tokens[at] ?? 0)
+    return left
+  }
+
+  #apply(count: number): void {
     this.#list[0] = BigInt(ptr(this.#candidates))
     this.#list[1] = BigInt(count)
     this.#list[2] = 0xffff_ffff_ffff_ffffn // nothing is selected: -1
     this.#list[3] = 0n
     this.#library.llama.llama_sampler_apply(this.#address, this.#list)
-    const left: number[] = []
-    for (let at = 0; at < count; at++)
-      if (this.#candidates[at * CANDIDATE_WORDS + 1] === 0) left.push(tokens[at] ?? 0)
-    return left
   }
 
   /** Goes on with a token, which must be allowed: llama.cpp ends the process for any other. */

@@ -1,4 +1,4 @@
-import type { SamplingParameters } from "../domain/chat"
+import type { ChainSampler, SamplingParameters } from "../domain/chat"
 import { NativeLibraryError } from "../errors/engine"
 import type { Context } from "./context"
 import type { Library, NativePointer } from "./library"
@@ -13,6 +13,7 @@ const MIROSTAT_M = 100
  */
 export type SamplerParameters = Pick<
   SamplingParameters,
+  | "order"
   | "temperature"
   | "dynamicTemperatureRange"
   | "dynamicTemperatureExponent"
@@ -81,16 +82,49 @@ function chainMembers(model: Model, parameters: SamplerParameters, seed: number)
     ]
   if (p.mirostat === 2)
     return [temperature(model, p), llama.llama_sampler_init_mirostat_v2(seed, p.mirostatTau, p.mirostatEta)]
-  const chain: (NativePointer | null)[] = []
-  if (p.topNSigma >= 0) chain.push(llama.llama_sampler_init_top_n_sigma(p.topNSigma))
-  if (p.topK > 0) chain.push(llama.llama_sampler_init_top_k(p.topK))
-  if (p.typicalP < 1) chain.push(llama.llama_sampler_init_typical(p.typicalP, p.minKeep))
-  if (p.topP < 1) chain.push(llama.llama_sampler_init_top_p(p.topP, p.minKeep))
-  if (p.minP > 0) chain.push(llama.llama_sampler_init_min_p(p.minP, p.minKeep))
-  if (p.xtcProbability > 0)
-    chain.push(llama.llama_sampler_init_xtc(p.xtcProbability, p.xtcThreshold, p.minKeep, seed))
-  chain.push(temperature(model, p), llama.llama_sampler_init_dist(seed))
-  return chain
+  const order = p.order ?? USUAL_ORDER
+  const chain = order.flatMap((name) => MEMBERS[name](model, p, seed) ?? [])
+  return [...chain.map(({ address }) => address), llama.llama_sampler_init_dist(seed)]
+}
+
+/** llama.cpp's default, without the samplers that are applied before. */
+const USUAL_ORDER: readonly ChainSampler[] = [
+  "topNSigma",
+  "topK",
+  "typicalP",
+  "topP",
+  "minP",
+  "xtc",
+  "temperature",
+]
+
+/** A sampler; `null`: it could not be made. */
+interface Made {
+  readonly address: NativePointer | null
+}
+
+/** Makes each sampler; undefined where the parameters turn it off. */
+const MEMBERS: Readonly<
+  Record<ChainSampler, (model: Model, parameters: SamplerParameters, seed: number) => Made | undefined>
+> = {
+  topNSigma: ({ library: { llama } }, p) =>
+    p.topNSigma >= 0 ? { address: llama.llama_sampler_init_top_n_sigma(p.topNSigma) } : undefined,
+  topK: ({ library: { llama } }, p) =>
+    p.topK > 0 ? { address: llama.llama_sampler_init_top_k(p.topK) } : undefined,
+  typicalP: ({ library: { llama } }, p) =>
+    p.typicalP < 1 ? { address: llama.llama_sampler_init_typical(p.typicalP, p.minKeep) } : undefined,
+  topP: ({ library: { llama } }, p) =>
+    p.topP < 1 ? { address: llama.llama_sampler_init_top_p(p.topP, p.minKeep) } : undefined,
+  minP: ({ library: { llama } }, p) =>
+    p.minP > 0 ? { address: llama.llama_sampler_init_min_p(p.minP, p.minKeep) } : undefined,
+  xtc: ({ library: { llama } }, p, seed) =>
+    p.xtcProbability > 0
+      ? { address: llama.llama_sampler_init_xtc(p.xtcProbability, p.xtcThreshold, p.minKeep, seed) }
+      : undefined,
+  temperature: (model, p) => ({ address: temperature(model, p) }),
+  infill: ({ library: { llama }, vocabulary }) => ({
+    address: llama.llama_sampler_init_infill(vocabulary.share().address),
+  }),
 }
 
 function temperature(model: Model, parameters: SamplerParameters): NativePointer | null {

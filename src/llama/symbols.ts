@@ -85,6 +85,8 @@ export const llamaSymbols = {
   llama_vocab_fim_pre: { args: ["ptr"], returns: "i32" },
   llama_vocab_fim_suf: { args: ["ptr"], returns: "i32" },
   llama_vocab_fim_mid: { args: ["ptr"], returns: "i32" },
+  llama_vocab_fim_rep: { args: ["ptr"], returns: "i32" },
+  llama_vocab_fim_sep: { args: ["ptr"], returns: "i32" },
   llama_vocab_get_add_bos: { args: ["ptr"], returns: "bool" },
   llama_tokenize: { args: ["ptr", "ptr", "i32", "ptr", "i32", "bool", "bool"], returns: "i32" },
   llama_detokenize: { args: ["ptr", "ptr", "i32", "ptr", "i32", "bool", "bool"], returns: "i32" },
@@ -133,6 +135,7 @@ export const llamaSymbols = {
   llama_sampler_init_temp_ext: { args: ["f32", "f32", "f32"], returns: "ptr" },
   llama_sampler_init_xtc: { args: ["f32", "f32", FFIType.u64_fast, "u32"], returns: "ptr" },
   llama_sampler_init_top_n_sigma: { args: ["f32"], returns: "ptr" },
+  llama_sampler_init_infill: { args: ["ptr"], returns: "ptr" },
   llama_sampler_init_mirostat: { args: ["i32", "u32", "f32", "f32", "i32"], returns: "ptr" },
   llama_sampler_init_mirostat_v2: { args: ["u32", "f32", "f32"], returns: "ptr" },
 } as const

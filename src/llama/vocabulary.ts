@@ -29,7 +29,14 @@ export class Vocabulary {
   readonly addsEos: boolean
   readonly addsSep: boolean
   readonly fillInTheMiddle:
-    { readonly prefix: number; readonly suffix: number; readonly middle: number } | undefined
+    | {
+        readonly prefix: number
+        readonly suffix: number
+        readonly middle: number
+        readonly repository?: number
+        readonly file?: number
+      }
+    | undefined
   readonly #pieces: (Uint8Array | undefined)[]
   readonly #scratch = new Uint8Array(1024)
   readonly #single = new Int32Array(1)
@@ -48,7 +55,12 @@ export class Vocabulary {
     const prefix = llama.llama_vocab_fim_pre(ptr)
     const suffix = llama.llama_vocab_fim_suf(ptr)
     const middle = llama.llama_vocab_fim_mid(ptr)
-    this.fillInTheMiddle = prefix >= 0 && suffix >= 0 && middle >= 0 ? { prefix, suffix, middle } : undefined
+    const repository = llama.llama_vocab_fim_rep(ptr)
+    const file = llama.llama_vocab_fim_sep(ptr)
+    this.fillInTheMiddle =
+      prefix >= 0 && suffix >= 0 && middle >= 0
+        ? { prefix, suffix, middle, ...(repository >= 0 && { repository }), ...(file >= 0 && { file }) }
+        : undefined
     this.#pieces = new Array<Uint8Array | undefined>(this.size)
   }
 

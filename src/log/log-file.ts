@@ -25,9 +25,9 @@ const RETRY_MS = 60_000
 const LOOK_MS = 2000
 
 /**
- * A log file that begins anew every day and at a size. While it cannot be written, because the disk is full or the
- * folder not ours, lines go elsewhere; nobody who logs ever waits or fails for it. Somebody else may rename or delete
- * it, as logrotate does: it is made anew then. Of several processes with one file, one rotates it, and the others only
+ * A log file that is rotated every day and at a size. While it cannot be written, because the disk is full or the folder
+ * not ours, lines go elsewhere; logging never waits for it, and never fails. Where another program renames or deletes
+ * the file, as logrotate does, it is created again. Of several processes with one file, one rotates it, and the others only
  * append to it: two that rotate would delete each other's files.
  */
 export class LogFile {
@@ -42,7 +42,7 @@ export class LogFile {
   /** Held by the process that rotates the file. */
   #lock: FileLock | undefined
   #rotates = true
-  #knowsOther = false
+  #hasReportedOther = false
 
   constructor(options: LogFileOptions) {
     this.#options = options
@@ -149,7 +149,7 @@ export class LogFile {
     }
     if (this.#lock.held) return true
     this.#release()
-    this.#tellOfOther()
+    this.#reportOther()
     return false
   }
 
@@ -158,9 +158,9 @@ export class LogFile {
     this.#lock = undefined
   }
 
-  #tellOfOther(): void {
-    if (this.#knowsOther) return
-    this.#knowsOther = true
+  #reportOther(): void {
+    if (this.#hasReportedOther) return
+    this.#hasReportedOther = true
     const { path, otherwise } = this.#options
     otherwise(
       `another process writes the log file ${path} and rotates it; this one only appends to it: ` +

@@ -62,7 +62,7 @@ export class Metrics {
   /** An HTTP request is finished; called once for each that began. */
   exchangeEnded({ route = OTHER, model = OTHER, status, ms }: CountedExchange): void {
     this.#http.inFlight.dec()
-    this.#http.exchanges.inc({ route, model, status })
+    this.#http.requests.inc({ route, model, status })
     this.#http.exchangeSeconds.observe({ route }, ms / 1000)
   }
 
@@ -84,6 +84,10 @@ export class Metrics {
 
   nextTokens(request: CountedRequest, tokens: number, ms: number): void {
     this.#requests.nextTokens(request, tokens, ms)
+  }
+
+  toolCall(request: CountedRequest): void {
+    this.#requests.toolCall(request)
   }
 
   requestFinished(request: CountedRequest, outcome: CountedOutcome): void {
@@ -118,6 +122,10 @@ export class Metrics {
     this.#workers.step(worker, usage)
   }
 
+  cacheGrown(worker: CountedWorker, times: number): void {
+    this.#workers.cacheGrown(worker, times)
+  }
+
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {
     this.#workers.promptsOnDisk(worker, usage)
   }
@@ -125,7 +133,7 @@ export class Metrics {
 
 function createHttpMetrics(registry: MetricRegistry) {
   return {
-    exchanges: registry.counter(
+    requests: registry.counter(
       "http_requests_total",
       "Finished HTTP requests; status 499 if the client disconnected, the error's status if a stream was cut off.",
       ["route", "model", "status"],

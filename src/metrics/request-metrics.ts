@@ -49,6 +49,10 @@ export class RequestMetrics {
     this.#count(request, tokens)
   }
 
+  toolCall({ model }: CountedRequest): void {
+    this.#metrics.toolCalls.inc({ model })
+  }
+
   requestFinished(request: CountedRequest, outcome: CountedOutcome): void {
     const { model } = request
     const open = this.#open.get(request)
@@ -98,6 +102,8 @@ export class RequestMetrics {
     this.#metrics.promptTokens.inc({ model }, usage.promptTokens)
     this.#metrics.cachedTokens.inc({ model }, usage.cachedTokens)
     this.#metrics.generatedTokens.inc({ model }, usage.completionTokens)
+    if (usage.reasoningTokens !== undefined)
+      this.#metrics.reasoningTokens.inc({ model }, usage.reasoningTokens)
     const paidFor = timings.generatedTokens - 1
     if (paidFor > 0 && timings.generationMs > 0) {
       this.#metrics.tokenRate.observe({ model }, (paidFor * 1000) / timings.generationMs)
@@ -166,6 +172,12 @@ function createRequestMetrics(registry: MetricRegistry) {
       "Generated tokens, including cancelled and failed requests.",
       ["model"],
     ),
+    reasoningTokens: registry.counter(
+      "reasoning_tokens_total",
+      "Generated tokens of answered requests that are thinking.",
+      ["model"],
+    ),
+    toolCalls: registry.counter("tool_calls_total", "Tool calls that models began.", ["model"]),
     tokenRate: registry.histogram(
       "tokens_per_second",
       "Generation rate per answered request, without the first token.",

@@ -50,6 +50,10 @@ export class WorkerMetrics {
     this.#kvCellsUsed.set(keyOf(worker), { ...worker, cells: usage.kvCellsUsed })
   }
 
+  cacheGrown({ model }: CountedWorker, times: number): void {
+    this.#metrics.kvGrowths.inc({ model }, times)
+  }
+
   promptsOnDisk({ model }: CountedWorker, usage: DiskUsage): void {
     this.#metrics.savedPrompts.inc({ model, result: "hit" }, usage.hits)
     this.#metrics.savedPrompts.inc({ model, result: "miss" }, usage.misses)
@@ -76,6 +80,7 @@ function createWorkerMetrics(registry: MetricRegistry) {
       "How much longer evaluating the prompts that were read from disk would have taken.",
       ["model"],
     ),
+    kvGrowths: registry.counter("kv_growths_total", "How often a KV cache was made larger.", ["model"]),
     batchSequences: registry.bulk("batch_sequences", "Sequences per decode step.", SEQUENCES),
     loads: registry.counter("model_loads_total", "Attempts to load a model, by result.", ["model", "result"]),
     loadSeconds: registry.histogram(

@@ -54,7 +54,7 @@ export function readEspeakTable(script: string): Entry[] {
   }))
 }
 
-/** Everything but variants of espeak's own voice, which nobody hears here, and large dictionaries. */
+/** Everything but variants of espeak's own voice, which are not used here, and large dictionaries. */
 function isUsed({ name, start, end }: Entry): boolean {
   if (name.startsWith("voices/")) return false
   return !name.endsWith("_dict") || end - start <= LARGEST_DICTIONARY

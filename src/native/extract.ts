@@ -139,7 +139,7 @@ export interface PackedFile {
   /** Hex; checked once, when the file is extracted. */
   readonly sha256: string
   /**
-   * XXH3 of 64 bits in hex; checked before every use. It finds damage, not malice (whoever can write to the cache
+   * XXH3 of 64 bits in hex; checked before every use. It finds damage, not malice (anyone who can write to the cache
    * runs as the same user), and takes 20 ms for all libraries where SHA-256 takes 80.
    */
   readonly checksum: string

@@ -1,3 +1,5 @@
+import { COMPARE_FUNCTION, FORMAT_FUNCTION, LIST_METHODS } from "./jinja-functions"
+
 /**
  * Rewrites parsed templates where \@huggingface/jinja 0.5.11 supports less than Jinja: published chat
  * templates use these features, and a model whose template fails would lose its own format. Each rule
@@ -13,9 +15,6 @@ interface Node {
   readonly [field: string]: unknown
 }
 
-/** The function that a repaired `text.format(…)` calls; must be defined in the interpreter's scope. */
-export const FORMAT_FUNCTION = "__format"
-
 const RULES: Readonly<Record<string, (node: Node) => Node>> = {
   // Loops treat an undefined value as an empty list.
   For: (node) => ({ ...node, iterable: emptyWhereUndefined(node["iterable"]) }),
@@ -24,8 +23,11 @@ const RULES: Readonly<Record<string, (node: Node) => Node>> = {
   // The interpreter accepts only strings as keys.
   ObjectLiteral: (node) => ({ ...node, value: withTextKeys(node["value"]) }),
   FilterExpression: repairFilter,
+  BinaryExpression: repairComparison,
   CallExpression: repairCall,
 }
+
+const COMPARISONS: ReadonlySet<string> = new Set(["<", "<=", ">", ">="])
 
 /** Filters that are an alias for the first element of another filter. */
 const FIRST_OF: Readonly<Record<string, readonly string[]>> = {
@@ -104,11 +106,21 @@ function repairCall(node: Node): Node {
   const { callee, args } = node
   if (!isNode(callee) || callee.type !== "MemberExpression" || callee["computed"] === true) return node
   const { object, property } = callee
-  const isFormat = isNode(property) && property["value"] === "format"
-  if (!isFormat || !Array.isArray(args)) return node
-  return {
-    type: "CallExpression",
-    callee: identifier(FORMAT_FUNCTION),
-    args: [object, ...(args as unknown[])],
-  }
+  if (!isNode(property) || !Array.isArray(args)) return node
+  const method = String(property["value"])
+  const replacement = method === "format" ? FORMAT_FUNCTION : LIST_METHODS[method]
+  return replacement === undefined ? node : called(replacement, [object, ...(args as unknown[])])
+}
+
+/** The interpreter compares numbers only. */
+function repairComparison(node: Node): Node {
+  const { operator, left, right } = node
+  const sign = isNode(operator) ? String(operator["value"]) : ""
+  return COMPARISONS.has(sign)
+    ? called(COMPARE_FUNCTION, [{ type: "StringLiteral", value: sign }, left, right])
+    : node
+}
+
+function called(name: string, args: readonly unknown[]): Node {
+  return { type: "CallExpression", callee: identifier(name), args }
 }

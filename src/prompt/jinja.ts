@@ -1,6 +1,7 @@
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja"
 import { normalizeNewlines } from "../lib/text/newlines"
-import { FORMAT_FUNCTION, repairTemplate } from "./jinja-repairs"
+import { defineRepairFunctions } from "./jinja-functions"
+import { repairTemplate } from "./jinja-repairs"
 import { strftime } from "./strftime"
 
 /** The message with which a template rejected a conversation (`raise_exception`). */
@@ -26,6 +27,7 @@ export class JinjaTemplate {
    */
   run(variables: ReadonlyMap<string, unknown>, now: Date): string {
     const scope = new Environment()
+    defineRepairFunctions(scope)
     const all = new Map([...variables, ...globals(now)])
     for (const [name, value] of all) scope.set(name, value)
     return String(new Interpreter(scope).run(this.#program).value)
@@ -45,7 +47,6 @@ function globals(now: Date): [string, unknown][] {
     // Templates translated from Go may call it.
     ["strftime_yesterday", (format: unknown) => strftime(dayBefore(now), String(format))],
     ["raise_exception", raiseException],
-    [FORMAT_FUNCTION, formatText],
   ]
 }
 
@@ -65,13 +66,4 @@ function boundedRange(first: number, second: number | undefined, step = 1): numb
   const length = Math.max(0, Math.ceil((stop - start) / step))
   if (!(length <= MAX_RANGE)) throw new Error(`range() makes ${length} numbers, more than ${MAX_RANGE}`)
   return Array.from({ length }, (_, index) => start + index * step)
-}
-
-/** Python's `str.format`, for `{}` and `{0}` only. */
-function formatText(text: unknown, ...values: unknown[]): string {
-  let next = 0
-  return String(text).replace(/\{\{|\}\}|\{(\d*)\}/g, (whole, index: string | undefined) => {
-    if (index === undefined) return whole[0] ?? ""
-    return String(values[index === "" ? next++ : Number(index)] ?? "")
-  })
 }

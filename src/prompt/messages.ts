@@ -6,7 +6,12 @@ import { parseToolArguments } from "./tool-arguments"
 /** A message as passed to templates. */
 export interface TemplateMessage {
   readonly role: string
-  readonly content: string | readonly { readonly type: "text"; readonly text: string }[]
+  /** `null` for calls without text, see {@link TemplateCaps.callContent}. */
+  readonly content: string | readonly { readonly type: "text"; readonly text: string }[] | null
+  /** What was thought before the answer, under each of the names that templates use. */
+  readonly reasoning_content?: string
+  readonly reasoning?: string
+  readonly thinking?: string
   readonly name?: string
   readonly tool_calls?: readonly TemplateToolCall[]
   readonly tool_call_id?: string
@@ -37,7 +42,7 @@ export function toTemplateMessages(messages: readonly ChatMessage[], caps: Templ
 
 /** Changes all that the client or the model wrote, as opposed to the words of the format. */
 export function mapTemplateMessage(
-  { role, content, name, tool_calls, tool_call_id }: TemplateMessage,
+  { role, content, reasoning_content, name, tool_calls, tool_call_id }: TemplateMessage,
   change: TextChange,
 ): TemplateMessage {
   return {
@@ -45,7 +50,8 @@ export function mapTemplateMessage(
     content:
       typeof content === "string"
         ? change.text(content)
-        : content.map(({ type, text }) => ({ type, text: change.text(text) })),
+        : (content?.map(({ type, text }) => ({ type, text: change.text(text) })) ?? null),
+    ...(reasoning_content !== undefined && thoughtFields(change.text(reasoning_content))),
     ...(name !== undefined && { name: change.text(name) }),
     ...(tool_calls !== undefined && {
       tool_calls: tool_calls.map(({ id, type, function: called }) => ({
@@ -74,15 +80,21 @@ function withoutSystem(messages: readonly ChatMessage[]): ChatMessage[] {
 }
 
 function toTemplateMessage(message: ChatMessage, caps: TemplateCaps): TemplateMessage {
-  const { role, content, name, toolCalls, toolCallId } = message
+  const { role, content, reasoning, name, toolCalls, toolCallId } = message
   const text = textOf(content)
+  const isNone = toolCalls !== undefined && text === "" && caps.callContent === "none"
   return {
     role,
-    content: caps.content === "text" ? text : [{ type: "text", text }],
+    content: isNone ? null : caps.content === "text" ? text : [{ type: "text", text }],
+    ...(reasoning !== undefined && thoughtFields(reasoning)),
     ...(name !== undefined && { name }),
     ...(toolCalls !== undefined && { tool_calls: toolCalls.map((call) => toTemplateCall(call, caps)) }),
     ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
   }
+}
+
+function thoughtFields(text: string) {
+  return { reasoning_content: text, reasoning: text, thinking: text }
 }
 
 function toTemplateCall(

@@ -78,7 +78,8 @@ export class SpecialTokenEscaper {
   }
 }
 
-function randomDigits(): string {
+/** Too many digits to guess; they pass unchanged through everything that templates do to text. */
+export function randomDigits(): string {
   const numbers = crypto.getRandomValues(new Uint32Array(NONCE_DIGITS))
   // The first digit is not 0: a template that converts digits to a number would drop it.
   return Array.from(numbers, (value, index) => (index === 0 ? 1 + (value % 9) : value % 10)).join("")

@@ -14,6 +14,8 @@ export interface TemplateCaps {
   readonly supportsDeveloperRole: boolean
   /** The form of a tool call's arguments: JSON text, or an object; `none`: the template does not show calls. */
   readonly toolArguments: "text" | "object" | "none"
+  /** The content of an answer that is calls and no text. */
+  readonly callContent: "empty" | "none"
 }
 
 /** Renders a conversation with a template, up to the assistant's reply. */
@@ -26,6 +28,7 @@ export const DEFAULT_CAPS: TemplateCaps = {
   supportsSystemRole: true,
   supportsDeveloperRole: true,
   toolArguments: "none",
+  callContent: "empty",
 }
 
 const USER: ChatMessage = { role: "user", content: "probe of user text" }
@@ -63,13 +66,16 @@ export function probeTemplate(source: string, tryTemplate: TryTemplate): Templat
     ...basic,
     supportsSystemRole: shows(SYSTEM),
     supportsDeveloperRole: source.includes("developer") && shows(DEVELOPER),
-    toolArguments: source.includes("tool_calls") ? toolArgumentsOf(basic, tryTemplate) : "none",
+    ...(source.includes("tool_calls") && callForm(basic, tryTemplate)),
   }
 }
 
 /** Text is right where it appears as it was given; a template that serialises it would quote it once more. */
-function toolArgumentsOf(basic: TemplateCaps, tryTemplate: TryTemplate): TemplateCaps["toolArguments"] {
-  const shown = (toolArguments: TemplateCaps["toolArguments"], texts: readonly string[]): boolean =>
+function callForm(
+  basic: TemplateCaps,
+  tryTemplate: TryTemplate,
+): Pick<TemplateCaps, "toolArguments" | "callContent"> | undefined {
+  const shown = (form: Pick<TemplateCaps, "toolArguments" | "callContent">, texts: readonly string[]) =>
     // Some templates accept calls only together with their results, others the other way round.
     [
       [USER, CALLING, RESULT],
@@ -77,12 +83,17 @@ function toolArgumentsOf(basic: TemplateCaps, tryTemplate: TryTemplate): Templat
     ].some(
       (messages) =>
         failureOf(() => {
-          const rendered = tryTemplate(messages, { ...basic, toolArguments })
+          const rendered = tryTemplate(messages, { ...basic, ...form })
           for (const text of [PROBE_CALL.name, ...texts]) mustContain(rendered, text)
         }) === undefined,
     )
-  if (shown("text", [PROBE_CALL.arguments])) return "text"
-  return shown("object", Object.entries(PROBE_ARGUMENTS).flat()) ? "object" : "none"
+  for (const callContent of ["empty", "none"] as const) {
+    const asText = { toolArguments: "text", callContent } as const
+    if (shown(asText, [PROBE_CALL.arguments])) return asText
+    const asObject = { toolArguments: "object", callContent } as const
+    if (shown(asObject, Object.entries(PROBE_ARGUMENTS).flat())) return asObject
+  }
+  return undefined
 }
 
 /** The first combination of content and tools that renders a user's message. */

@@ -1,14 +1,23 @@
 import type { ChatRequest } from "../domain/chat"
 import { TemplateFailed } from "../errors/engine"
-import { InvalidRequest, Unsupported } from "../errors/request"
+import { InvalidRequest } from "../errors/request"
+import { TEMPLATE_LEARNING } from "../limits"
+import type { AnswerForm } from "./answer-form"
+import { adaptConversation } from "./conversation"
 import { chooseFallback } from "./fallback-templates"
-import { JinjaTemplate } from "./jinja"
+import { Insertions } from "./insertions"
+import { JinjaTemplate, TemplateRaised } from "./jinja"
+import { LearnedTemplate } from "./learned-template"
 import { mapTemplateMessage, type TemplateMessage, toTemplateMessages } from "./messages"
 import type { PromptPiece } from "./piece"
+import { closingOf, isOpenAt, reasoningVariables } from "./reasoning/request"
 import { SpecialTokenEscaper } from "./special-token-escaper"
 import { SpecialTokens } from "./special-tokens"
 import { strftime } from "./strftime"
 import { DEFAULT_CAPS, probeTemplate, type TemplateCaps } from "./template-caps"
+import type { LearnedTools } from "./tools/learn/tools"
+import { describeTools, toTemplateTool, withDescriptions } from "./tools/offer"
+import type { RenderProbe } from "./tools/learn/probes"
 
 export interface ChatTemplateOptions {
   /** The model's own template; `null` if it has none. */
@@ -20,6 +29,8 @@ export interface ChatTemplateOptions {
   readonly eosToken: string
   /** The texts of all control tokens in the vocabulary. */
   readonly specialTokens: readonly string[]
+  /** The texts of the tokens that end an answer; default: the EOS token's. */
+  readonly endTokens?: readonly string[]
   /** The model's `general.architecture`; selects a format if there is no template. */
   readonly architecture?: string
   /** The clock for templates; default: the system's. */
@@ -28,13 +39,14 @@ export interface ChatTemplateOptions {
 
 export type RenderRequest = Pick<
   ChatRequest,
-  "messages" | "templateArguments" | "addGenerationPrompt" | "continueFinalMessage"
+  "messages" | "tools" | "reasoning" | "templateArguments" | "addGenerationPrompt" | "continueFinalMessage"
 >
 
 export interface RenderedChat {
   readonly text: string
   /** Concatenated they are `text`. */
   readonly pieces: readonly PromptPiece[]
+  readonly answer: AnswerForm
 }
 
 /** A built-in template used in place of the model's own. */
@@ -51,8 +63,7 @@ export interface ChatTemplate {
   readonly fallback?: TemplateFallback
   /**
    * @throws TemplateFailed if the template rejects the conversation or fails; InvalidRequest if
-   * `continueFinalMessage` is set and the last message is not from the assistant; Unsupported if there are tool calls
-   * that the template cannot show
+   * `continueFinalMessage` is set and the last message is not from the assistant
    */
   render(request: RenderRequest): RenderedChat
 }
@@ -78,12 +89,26 @@ function builtIn(options: ChatTemplateOptions, reason: string): ChatTemplate {
   return new CompiledTemplate(source, options, { explanation, stop })
 }
 
+/** How the tools reach the prompt: by the template, as given or with what is missing, or in the system prompt. */
+type ToolOffer = "as given" | "with descriptions" | "in the system prompt"
+
+/** What of a request is passed to the template, and how. */
+interface Plan {
+  readonly request: RenderRequest
+  readonly caps: TemplateCaps
+  /** Absent: the conversation has to do with no tools. */
+  readonly tools?: LearnedTools
+  readonly offer: ToolOffer
+  readonly variables: Readonly<Record<string, unknown>>
+}
+
 class CompiledTemplate implements ChatTemplate {
   readonly fallback?: TemplateFallback
   readonly #template: JinjaTemplate
   readonly #controls: SpecialTokens
   readonly #options: ChatTemplateOptions
   readonly #caps: TemplateCaps
+  readonly #learned: LearnedTemplate
 
   constructor(source: string, options: ChatTemplateOptions, fallback?: TemplateFallback) {
     if (fallback !== undefined) this.fallback = fallback
@@ -91,23 +116,111 @@ class CompiledTemplate implements ChatTemplate {
     this.#controls = new SpecialTokens(options.specialTokens)
     this.#template = new JinjaTemplate(source)
     this.#caps = this.#probeTemplate(source)
+    this.#learned = new LearnedTemplate({
+      source,
+      render: this.#renderProbe,
+      specialTokens: options.specialTokens,
+      ends: options.endTokens ?? [options.eosToken],
+    })
   }
 
   render(request: RenderRequest): RenderedChat {
+    const plan = this.#planFor(request)
+    if (!offersTools(request) || plan.offer === "in the system prompt") return this.#renderPlan(plan)
+    // A schema may lack, or have, what the template's own way to list tools cannot do without, or with.
+    return (
+      this.#tryPlan(plan) ??
+      this.#tryPlan({ ...plan, offer: "with descriptions" }) ??
+      this.#renderPlan({ ...plan, offer: "in the system prompt" })
+    )
+  }
+
+  /** `undefined` if the template fails, as opposed to refuses the conversation. */
+  #tryPlan(plan: Plan): RenderedChat | undefined {
+    try {
+      return this.#renderPlan(plan)
+    } catch (error) {
+      if (!(error instanceof TemplateFailed) || error.isRefusal) throw error
+      return undefined
+    }
+  }
+
+  #renderPlan(plan: Plan): RenderedChat {
     const escaper = new SpecialTokenEscaper(this.#controls, "whole texts")
-    const pieces = this.#renderPieces(request, escaper)
-    const safe = this.#withoutJoints(request, pieces)
-    return { text: safe.map((piece) => piece.text).join(""), pieces: safe }
+    const pieces = this.#withoutJoints(plan, this.#renderPieces(plan, escaper))
+    const closing = this.#closingOf(plan.request, pieces)
+    const all = closing === "" ? pieces : [...pieces, { text: closing, special: true }]
+    const text = all.map((piece) => piece.text).join("")
+    return { text, pieces: all, answer: this.#answerForm(plan, text) }
+  }
+
+  #planFor(request: RenderRequest): Plan {
+    const { messages, reasoning } = request
+    const isAboutTools =
+      offersTools(request) ||
+      messages.some(({ role, toolCalls }) => role === "tool" || toolCalls !== undefined)
+    const learned = isAboutTools ? this.#learned.tools : undefined
+    const isTagged = learned?.syntax.call.arguments.type === "tagged"
+    const needsObject = learned?.showsCalls === true && (isTagged || this.#caps.toolArguments === "none")
+    return {
+      request,
+      caps: needsObject ? { ...this.#caps, toolArguments: "object" } : this.#caps,
+      ...(learned !== undefined && { tools: learned }),
+      // A convention that the template does not know must be explained.
+      offer:
+        learned?.listsTools === true && learned.syntax.origin !== "generic"
+          ? "as given"
+          : "in the system prompt",
+      variables: reasoning === undefined ? {} : reasoningVariables(reasoning, this.#learned.switches),
+    }
+  }
+
+  #answerForm({ request, tools }: Plan, text: string): AnswerForm {
+    const { thinking, text: around } = this.#learned
+    return {
+      ...(thinking !== undefined && {
+        reasoning: {
+          start: thinking.start,
+          end: thinking.end,
+          isOpen: isOpenAt(text, thinking, request),
+        },
+      }),
+      ...(around !== undefined && { text: around }),
+      ...(tools !== undefined && offersTools(request) && { tools: tools.syntax }),
+    }
+  }
+
+  /** Ends the thinking where the template has no way not to open it. */
+  #closingOf(request: RenderRequest, pieces: readonly PromptPiece[]): string {
+    const { thinking } = this.#learned
+    if (request.reasoning === undefined || thinking === undefined || !request.addGenerationPrompt) return ""
+    const text = pieces.map((piece) => piece.text).join("")
+    const { canDisable } = this.#learned.switches
+    return closingOf(request, { thinking, canDisable, isOpen: isOpenAt(text, thinking, request) })
   }
 
   #probeTemplate(source: string): TemplateCaps {
     try {
       return probeTemplate(source, (messages, caps) =>
-        this.#run(toTemplateMessages(messages, caps), caps, {}, true),
+        this.#run(toTemplateMessages(messages, caps), caps, new Map(), true),
       )
     } catch (error) {
       if (this.#options.isChosen === true) return DEFAULT_CAPS
       throw error
+    }
+  }
+
+  readonly #renderProbe: RenderProbe = (messages, { argumentsAs, tools, opensAnswer, variables } = {}) => {
+    const caps = argumentsAs === undefined ? this.#caps : { ...this.#caps, toolArguments: argumentsAs }
+    const all = new Map([
+      ...(tools === undefined ? [] : listedTools(tools.map(toTemplateTool))),
+      ...Object.entries(variables ?? {}),
+    ])
+    try {
+      const text = this.#run(toTemplateMessages(messages, caps), caps, all, opensAnswer === true)
+      return text.length > TEMPLATE_LEARNING.rendered ? undefined : text
+    } catch {
+      return undefined
     }
   }
 
@@ -116,11 +229,11 @@ class CompiledTemplate implements ChatTemplate {
    * joined in the prompt. If escaping parts too changes the special tokens of the prompt, that happened; the
    * strict rendering, without these tokens, is then the right one.
    */
-  #withoutJoints(request: RenderRequest, pieces: PromptPiece[]): PromptPiece[] {
+  #withoutJoints(plan: Plan, pieces: PromptPiece[]): PromptPiece[] {
     const escaper = new SpecialTokenEscaper(this.#controls, "parts too")
-    escapeRequest(request, this.#caps, escaper)
+    escapePlan(plan, escaper, new Insertions())
     if (!escaper.hasParts) return pieces
-    const strict = this.#renderPieces(request, escaper)
+    const strict = this.#renderPieces(plan, escaper)
     return this.#controlSequence(strict) === this.#controlSequence(pieces) ? pieces : strict
   }
 
@@ -129,15 +242,17 @@ class CompiledTemplate implements ChatTemplate {
     return JSON.stringify(found)
   }
 
-  #renderPieces(request: RenderRequest, escaper: SpecialTokenEscaper): PromptPiece[] {
-    const { messages, templateArguments } = escapeRequest(request, this.#caps, escaper)
+  #renderPieces(plan: Plan, escaper: SpecialTokenEscaper): PromptPiece[] {
+    const { request, caps } = plan
+    const insertions = new Insertions()
+    const { messages, variables } = escapePlan(plan, escaper, insertions)
     const opensAnswer = request.addGenerationPrompt && !request.continueFinalMessage
     try {
-      const rendered = this.#run(messages, this.#caps, templateArguments, opensAnswer)
+      const rendered = insertions.fill(this.#run(messages, caps, variables, opensAnswer))
       return escaper.unescape(request.continueFinalMessage ? cutAtMark(rendered, escaper) : rendered)
     } catch (error) {
       const words = escaper.unescape(wordsOf(error).replaceAll(escaper.endMark, ""))
-      throw new TemplateFailed(words.map((piece) => piece.text).join(""))
+      throw new TemplateFailed(words.map((piece) => piece.text).join(""), error instanceof TemplateRaised)
     }
   }
 
@@ -145,16 +260,16 @@ class CompiledTemplate implements ChatTemplate {
   #run(
     messages: readonly TemplateMessage[],
     caps: TemplateCaps,
-    templateArguments: Readonly<Record<string, unknown>>,
+    given: ReadonlyMap<string, unknown>,
     addGenerationPrompt: boolean,
   ): string {
     const now = this.#options.now?.() ?? new Date()
     const variables = new Map<string, unknown>([
-      ...toolVariables(caps),
+      ...noTools(caps),
       ["enable_thinking", true],
       ["date_string", strftime(now, "%d %b %Y")],
       ["datetime", strftime(now, "%b %d %Y")],
-      ...Object.entries(templateArguments),
+      ...given,
       ["messages", messages],
       ["add_generation_prompt", addGenerationPrompt],
       ["bos_token", this.#options.bosToken],
@@ -166,7 +281,7 @@ class CompiledTemplate implements ChatTemplate {
   }
 }
 
-function toolVariables({ tools }: TemplateCaps): [string, unknown][] {
+function noTools({ tools }: TemplateCaps): [string, unknown][] {
   switch (tools) {
     case "none":
       return [["tools", null]]
@@ -181,28 +296,53 @@ function toolVariables({ tools }: TemplateCaps): [string, unknown][] {
   }
 }
 
-function escapeRequest(
-  request: RenderRequest,
-  caps: TemplateCaps,
-  escaper: SpecialTokenEscaper,
-): { messages: TemplateMessage[]; templateArguments: Readonly<Record<string, unknown>> } {
-  if (caps.toolArguments === "none" && request.messages.some(({ toolCalls }) => toolCalls !== undefined))
-    throw new Unsupported(
-      "messages have tool_calls, which this model's chat template cannot show",
-      "messages",
-    )
-  const hidden = toTemplateMessages(request.messages, caps).map((message) =>
-    mapTemplateMessage(message, {
-      text: (text) => escaper.escapeText(text),
-      value: (value) => escaper.escapeWithKeys(value),
-    }),
-  )
-  const hiddenArguments = Object.entries(request.templateArguments).map(
-    ([name, value]) => [name, escaper.escape(value)] as const,
+function listedTools(tools: readonly unknown[]): [string, unknown][] {
+  return [
+    ["tools", tools],
+    ["functions", JSON.stringify(tools, null, 4)],
+  ]
+}
+
+/** A model that must not call a tool is not shown any. */
+function offersTools({ tools }: RenderRequest): boolean {
+  return tools !== undefined && tools.choice !== "none"
+}
+
+interface EscapedPlan {
+  readonly messages: readonly TemplateMessage[]
+  readonly variables: ReadonlyMap<string, unknown>
+}
+
+function escapePlan(plan: Plan, escaper: SpecialTokenEscaper, insertions: Insertions): EscapedPlan {
+  const { request, caps, tools, offer } = plan
+  const escape = (value: unknown): unknown => escaper.escapeWithKeys(value)
+  const offered = offersTools(request)
+    ? (request.tools?.tools ?? []).map((tool) =>
+        escape(toTemplateTool(offer === "with descriptions" ? withDescriptions(tool) : tool)),
+      )
+    : []
+  const describes = offered.length > 0 && offer === "in the system prompt"
+  const messages =
+    tools === undefined
+      ? request.messages
+      : adaptConversation(request.messages, {
+          tools,
+          insertions,
+          escape,
+          ...(describes && { offer: describeTools(offered, tools.syntax) }),
+        })
+  const hidden = toTemplateMessages(messages, caps).map((message) =>
+    mapTemplateMessage(message, { text: (text) => escaper.escapeText(text), value: escape }),
   )
   return {
     messages: request.continueFinalMessage ? markEnd(hidden, escaper) : hidden,
-    templateArguments: Object.fromEntries(hiddenArguments),
+    variables: new Map([
+      ...(offered.length > 0 && !describes ? listedTools(offered) : []),
+      ...Object.entries(plan.variables),
+      ...Object.entries(request.templateArguments).map(
+        ([name, value]) => [name, escaper.escape(value)] as const,
+      ),
+    ]),
   }
 }
 
@@ -212,8 +352,8 @@ function markEnd(messages: readonly TemplateMessage[], { endMark }: SpecialToken
     throw new InvalidRequest("the last message must be from the assistant to be continued", "messages")
   }
   const content =
-    typeof last.content === "string"
-      ? last.content + endMark
+    last.content === null || typeof last.content === "string"
+      ? (last.content ?? "") + endMark
       : last.content.map(({ type, text }, index, { length }) => ({
           type,
           text: index === length - 1 ? text + endMark : text,

@@ -35,9 +35,9 @@ export function refuseHopelessText(request: GenerationRequest, capacity: TextCap
   refuse(leastTokensOfText(request, capacity), capacity, fieldOf(request))
 }
 
-/** Is the start of the prompt dropped if it is too long? */
+/** Is a part of the prompt dropped if it is too long? */
 function isCut(request: GenerationRequest): boolean {
-  return request.kind === "completion" && request.keepLast !== undefined
+  return request.kind === "completion" && (request.keepLast !== undefined || request.cutsToFit === true)
 }
 
 function fieldOf({ kind }: GenerationRequest): "messages" | "prompt" {

@@ -1,4 +1,5 @@
 import type { GenerationEvent, GenerationRequest } from "../domain/chat"
+import type { AttachedPart } from "../domain/attached-parts"
 import type { Device, MemoryFootprint } from "../domain/device"
 import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
@@ -8,7 +9,7 @@ import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
-/** Both sides run from the same executable; a difference means that somebody mixed two versions. */
+/** Both sides run from the same executable; a difference means that two versions are mixed. */
 export const PROTOCOL_VERSION = 6
 
 /** The paths of the native libraries, and the parent process. The first message to every worker. */
@@ -34,6 +35,8 @@ export interface WorkerModel {
   readonly derivedFolder: string
   /** The model's defaults, see `encodeDefaults`. */
   readonly defaults?: string
+  /** The files attached to its weights; absent: none. */
+  readonly parts?: readonly AttachedPart[]
 }
 
 /** Server → worker; `R` is the type of request that the model takes. */

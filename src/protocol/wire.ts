@@ -122,8 +122,7 @@ function decodeBias({ ids, texts, biases }: WireBias): LogitBias {
 export interface WireRendered {
   readonly prompt: string
   readonly tokens: Int32Array
-  readonly grammar?: string
-  /** The parameters as JSON, without `logitBias`. */
+  /** All else as JSON, without `logitBias`. */
   readonly json: string
   readonly logitBias: WireBias
 }
@@ -132,27 +131,26 @@ export interface WireRendered {
 export function encodeRendered({
   prompt,
   tokens,
-  grammar,
   parameters,
+  ...rest
 }: Omit<RenderedPrompt, "tokens"> & { readonly tokens: ArrayLike<number> }): WireRendered {
   const { logitBias, ...flat } = parameters
   return {
     prompt,
     tokens: tokens instanceof Int32Array ? tokens : new Int32Array(tokens),
-    ...(grammar !== undefined && { grammar }),
-    json: JSON.stringify(flat),
+    json: JSON.stringify({ ...rest, parameters: flat }),
     logitBias: encodeBias(logitBias),
   }
 }
 
-export function decodeRendered({ prompt, tokens, grammar, json, logitBias }: WireRendered): RenderedPrompt {
+export function decodeRendered({ prompt, tokens, json, logitBias }: WireRendered): RenderedPrompt {
   // Written by `encodeRendered`.
-  const flat = JSON.parse(json) as Omit<RenderedPrompt["parameters"], "logitBias">
+  const { parameters, ...rest } = JSON.parse(json) as Omit<RenderedPrompt, "prompt" | "tokens">
   return {
+    ...rest,
     prompt,
     tokens: Array.from(tokens),
-    ...(grammar !== undefined && { grammar }),
-    parameters: { ...flat, logitBias: decodeBias(logitBias) },
+    parameters: { ...parameters, logitBias: decodeBias(logitBias) },
   }
 }
 

@@ -48,7 +48,7 @@ export function writeFailure(path: string, error: unknown, { root }: Pick<StoreL
 }
 
 /** Runs `work`, translating its errors; see {@link asFileFailure}. */
-export async function toldOfFiles<T>(layout: StoreLayout, work: () => Promise<T>): Promise<T> {
+export async function withFileFailures<T>(layout: StoreLayout, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

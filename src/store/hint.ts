@@ -18,8 +18,8 @@ export function damagedDescription(model: string, source = model): string {
 }
 
 /** What follows "model 'x' not found": the model that was probably meant, or what there is, the most similar first. */
-export function hintFor(asked: string, models: readonly string[]): string {
-  const word = asked.replace(/\.gguf$/i, "").slice(0, LONGEST)
+export function hintFor(given: string, models: readonly string[]): string {
+  const word = given.replace(/\.gguf$/i, "").slice(0, LONGEST)
   const names = models.slice(0, MOST_COMPARED).map((name) => shortest(name, models))
   const similar = nearest(word, names)
   if (similar !== undefined) return `; did you mean '${similar}'?`

@@ -10,13 +10,13 @@ const SIGKILL = 9
  */
 export function endWithParent(parentPid: number): void {
   process.on("disconnect", () => process.exit(0))
-  askForDeathSignal()
+  requestDeathSignal()
   // The parent may have exited before the signal was requested.
   if (process.ppid !== parentPid) process.exit(0)
 }
 
 /** Asks the kernel to kill this process, also after exec, when its parent exits. Linux only. */
-export function askForDeathSignal(): void {
+export function requestDeathSignal(): void {
   if (process.platform !== "linux") return
   try {
     const { symbols } = dlopen("libc.so.6", {

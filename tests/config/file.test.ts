@@ -171,8 +171,8 @@ describe("a file is refused", () => {
 
   test.each([
     ["config.yaml", "server: [", "invalid YAML in FILE, line 1: "],
-    ["config.json", '{"server": }', "invalid JSON in FILE: "],
-    ["config.json", "server: {}", "invalid JSON in FILE: "],
+    ["config.json", '{"server":\n}', "invalid JSON in FILE, line 2: "],
+    ["config.json", "server: {}", "invalid JSON in FILE, line 1: "],
   ])("%s with %p", async (name, text, words) => {
     expect(await refusal(write(name, text))).toStartWith(`UsageError: ${words}`)
   })

@@ -256,7 +256,12 @@ describe("OpenAI's client throws its own error for", () => {
   test.each([
     [{ temperature: 9 }, "invalid_request_error", "temperature"],
     [{ max_tokens: "many" }, "invalid_request_error", "max_tokens"],
-    [{ tools: [{ type: "function", function: { name: "f" } }] }, "unsupported", "tools"],
+    [
+      { tools: [{ type: "function", function: { name: "f()" } }] },
+      "invalid_request_error",
+      "tools[0].function.name",
+    ],
+    [{ tool_choice: "required" }, "invalid_request_error", "tool_choice"],
     [{ response_format: { type: "xml" } }, "invalid_request_error", "response_format.type"],
     [{ bad_words: ["x"] }, "unsupported", "bad_words"],
     [{ messages: [{ role: "user", content: "x ".repeat(2000) }] }, "context_length_exceeded", "messages"],

@@ -78,6 +78,24 @@ test("nor after its model was unloaded because nothing asked for it", async () =
   expect(await ask(server, 2)).toMatchObject({ text: cold.text, evaluated: 1, disk: cold.evaluated - 1 })
 })
 
+test("a second signal ends the server while prompts are written, and leaves no part of a file", async () => {
+  rmSync(kv(), { recursive: true, force: true })
+  await using server = await serve()
+  await ask(server, 13)
+  // A worker that is stopped is never done writing.
+  process.kill(await server.worker("a"), "SIGSTOP")
+  server.kill("SIGTERM")
+  await until(() =>
+    server.get("/v0/health/ready").then(
+      ({ ok }) => !ok,
+      () => true,
+    ),
+  )
+  server.kill("SIGTERM")
+  expect(await server.exited).toBe(143)
+  expect(files().filter((name) => name.endsWith(".kv"))).toEqual([])
+})
+
 test("after kill -9 what was written is used, and the rest is evaluated", async () => {
   rmSync(kv(), { recursive: true, force: true })
   await using first = await serve()

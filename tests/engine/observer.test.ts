@@ -15,6 +15,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     firstToken: note("first"),
     firstAudio: note("first audio"),
     nextTokens: note("next"),
+    toolCall: note("tool call"),
     requestFinished: note("finished"),
     requestRefused: note("refused"),
     modelLoading: note("loading"),
@@ -23,6 +24,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     modelUnloaded: note("unloaded"),
     workerCrashed: note("crashed"),
     step: note("step"),
+    cacheGrown: note("cache grown"),
     promptsOnDisk: note("prompts on disk"),
   }
   return { heard, observer }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import {
+  attentionBytesPerCell,
   contextAdvice,
   hasPlainCache,
   leastContextBytes,
@@ -16,6 +17,7 @@ const FIXED: LayoutInput = {
   trainedContext: 32768,
   slots: 16,
   bytesPerCell: 16 * 1024,
+  computeBytesPerCell: 2048,
   freeBytes: 8 * GIGABYTE,
   layout: null,
   cells: 16 * 1024,
@@ -38,7 +40,10 @@ test.each([
   },
 )
 
-/** 30 KiB per token with its mask: a whole conversation of 32,768 tokens is 960 MiB. */
+/**
+ * 30 KiB per token with its mask: a whole conversation of 32,768 tokens is 960 MiB, and 448 more when it grows from half
+ * of that.
+ */
 const GROWING: LayoutInput = { ...FIXED, requestedContext: null, bytesPerCell: 28 * 1024, cells: null }
 
 test.each([
@@ -62,8 +67,12 @@ test("conversations are as long as trained where one of them fits, otherwise as 
     const { contextLength, contextLimitedBy } = planLayout({ ...GROWING, ...differs })
     return [contextLength, contextLimitedBy]
   }
-  expect(longest({ freeBytes: 960 * MEBIBYTE })).toEqual([32_768, undefined])
-  expect(longest({ freeBytes: 959 * MEBIBYTE })).toEqual([32_512, "memory"])
+  expect(longest({ freeBytes: 1408 * MEBIBYTE })).toEqual([32_768, undefined])
+  expect(longest({ freeBytes: 1407 * MEBIBYTE })).toEqual([32_512, "memory"])
+  // It moves from the first 4,096 cells, or does not move.
+  expect(longest({ freeBytes: 232 * MEBIBYTE })).toEqual([4096, "memory"])
+  expect(longest({ freeBytes: 240 * MEBIBYTE })).toEqual([4352, "memory"])
+  expect(longest({ freeBytes: 30 * MEBIBYTE })).toEqual([1024, "memory"])
   expect(longest({ freeBytes: 0 })).toEqual([512, "memory"])
   expect(longest({ freeBytes: 0, trainedContext: 300 })).toEqual([300, undefined])
   // What was set is taken; the load tells whether it fits.
@@ -78,9 +87,13 @@ test("layers leave the GPUs rather than that conversations are shorter than usua
 })
 
 test("a context takes its cells and a mask over those of one sequence", () => {
-  expect(leastContextBytes({ contextLength: 1000, cells: 4096, certainBytes: 4096 * 100 })).toBe(
-    4096 * 100 + 1024 * 512 * 4,
-  )
+  const computeBytesPerCell = attentionBytesPerCell(9, { flashAttention: "auto" })
+  const size = { contextLength: 1000, cells: 4096, certainBytes: 4096 * 100, computeBytesPerCell }
+  expect(leastContextBytes(size)).toBe(4096 * 100 + 1024 * 512 * 4)
+})
+
+test("without flash attention every head has scores of that size as well", () => {
+  expect(attentionBytesPerCell(9, { flashAttention: "off" })).toBe(512 * 4 * 10)
 })
 
 test("a cache is exact arithmetic where every layer has the same cells, and nothing else", () => {
@@ -99,8 +112,9 @@ test("a cache is exact arithmetic where every layer has the same cells, and noth
 
 test("what does not fit is told with its size and what would make it smaller", () => {
   const cells = 16 * 1_048_576
-  const kv = { layout: "split", cells, contextLength: 1_000_000, bytes: cells * 24 * 1024 } as const
-  const settings = { slots: 16, kvTypeK: "f16", kvTypeV: "f16" } as const
+  const bytes = cells * 24 * 1024
+  const kv = { layout: "split", cells, contextLength: 1_000_000, bytes, computeBytesPerCell: 2048 } as const
+  const settings = { slots: 16, kvTypeK: "f16", kvTypeV: "f16", flashAttention: "auto" } as const
   expect(contextAdvice(kv, settings, 8 * GIGABYTE)).toBe(
     "its KV cache of 16777216 tokens takes 384.0 GiB; use a smaller --ctx (at most 20480 now), fewer --slots or " +
       "--cache-type-k q8_0 and --cache-type-v q8_0",
@@ -108,4 +122,13 @@ test("what does not fit is told with its size and what would make it smaller", (
   expect(
     contextAdvice({ ...kv, layout: "unified" }, { ...settings, kvTypeK: "q8_0", kvTypeV: "q4_0" }, -1),
   ).toBe("its KV cache of 16777216 tokens takes 384.0 GiB; use a smaller --ctx")
+  const scored = {
+    ...kv,
+    bytes: cells * 1024,
+    computeBytesPerCell: attentionBytesPerCell(32, { flashAttention: "off" }),
+  }
+  expect(contextAdvice(scored, { ...settings, flashAttention: "off" }, 8 * GIGABYTE)).toBe(
+    "its KV cache of 16777216 tokens takes 16.0 GiB, and the attention scores and the mask for computing over them " +
+      "63.0 GiB; use a smaller --ctx (at most 101120 now) or --flash-attn auto",
+  )
 })

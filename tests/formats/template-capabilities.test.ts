@@ -10,6 +10,8 @@ test.each([
   ["{{ 'You have tools' }}{{ \"tools\" }}", []],
   ["{# tools, thinking #}{{ content }}", []],
   ["{% for tool in tools or [] %}{% endfor %}", ["tools"]],
+  ["{% if message.tool_calls %}{% endif %}", ["tools"]],
+  ["{{ functions }}", ["tools"]],
   ["{%- if enable_thinking is defined and enable_thinking is false %}{% endif %}", ["thinking"]],
   ["{% if message.reasoning_content is string %}{% endif %}", ["thinking"]],
   ["{% if message['thinking'] %}{% endif %}", ["thinking"]],

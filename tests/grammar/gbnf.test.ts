@@ -40,3 +40,43 @@ piece ::= "\\x41" | [^\\x00-\\x1F"\\]\\-] | .
     expect(() => parseGbnf(source)).toThrow(message)
   })
 })
+
+describe("a grammar that llama.cpp could not leave again", () => {
+  const chain = (length: number, alternatives: readonly string[]): string =>
+    [
+      "root ::= r0",
+      ...Array.from(
+        { length },
+        (_, at) => `r${at} ::= ${alternatives.map((each) => `r${at + 1} "${each}"`).join(" | ")}`,
+      ),
+      `r${length} ::= "x"`,
+    ].join("\n")
+
+  test.each([
+    ["as it has exponentially many beginnings", chain(30, ["a", "b"]), "can begin in more than 2048 ways"],
+    ["as its rules begin with each other", chain(5000, ["a"]), "begins with more than 1000 rules"],
+    ["as its nesting is ambiguous", 'root ::= s\ns ::= " " s "b" | " " s "c" | "d"', "contains itself"],
+    [
+      "as its nesting is ambiguous within a loop",
+      'root ::= s\ns ::= "[" (s "b" | s "c")* "]"',
+      "contains itself",
+    ],
+    [
+      "as it has too many alternatives",
+      `root ::= ${Array.from({ length: 3000 }, (_, at) => `[a] "${at}"`).join(" | ")}`,
+      "begin in more than",
+    ],
+  ])("is refused, %s", (_name, source, message) => {
+    expect(() => parseGbnf(source)).toThrow(message)
+  })
+
+  test("is told from one that can be read", () => {
+    const texts = Array.from({ length: 5000 }, (_, at) => `"value ${at}"`)
+    const many = parseGbnf(`root ::= ${texts.join(" | ")}`)
+    expect(matches(many, "value 4999")).toBe(true)
+    expect(matches(many, "value 5000")).toBe(false)
+    expect(() => parseGbnf(chain(900, ["a"]))).not.toThrow()
+    expect(() => parseGbnf('root ::= s\ns ::= "(" s ")" | "[" s "]" | "x"')).not.toThrow()
+    expect(() => parseGbnf('root ::= s\ns ::= "(" s? (")" | "]") s?')).not.toThrow()
+  })
+})

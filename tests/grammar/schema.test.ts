@@ -36,6 +36,71 @@ describe("a schema", () => {
     expect(toGbnf(compileSchema({ enum: values }).grammar).match(/entry /g)).toHaveLength(1)
   })
 
+  test.each<[name: string, schema: unknown, valid: string[], invalid: string[]]>([
+    ["a pattern", { enum: ["ab", "cd", 1], pattern: "^a" }, ['"ab"', "1"], ['"cd"']],
+    ["items", { enum: [[1], ["a"], {}], items: { type: "string" } }, ['["a"]', "{}"], ["[1]"]],
+    ["required", { enum: [{}, { a: 1 }], required: ["a"] }, ['{"a":1}'], ["{}"]],
+    ["not", { enum: [1, 2, 3], not: { minimum: 3 } }, ["1", "2"], ["3"]],
+    ["if", { enum: [1, "a", "b"], if: { type: "string" }, then: { const: "b" } }, ["1", '"b"'], ['"a"']],
+    ["contains", { enum: [[1], ["a"]], contains: { type: "string" } }, ['["a"]'], ["[1]"]],
+    [
+      "uniqueItems",
+      {
+        enum: [
+          [1, 1],
+          [1, 2],
+        ],
+        uniqueItems: true,
+      },
+      ["[1,2]"],
+      ["[1,1]"],
+    ],
+    ["multipleOf", { enum: [4, 6], multipleOf: 3 }, ["6"], ["4"]],
+    [
+      "a reference",
+      { allOf: [{ $ref: "#/$defs/a" }], enum: [1, "x"], $defs: { a: { type: "string" } } },
+      ['"x"'],
+      ["1"],
+    ],
+  ])("of listed values keeps those that satisfy %s", (_name, schema, valid, invalid) => {
+    expect(compileSchema(schema).unenforced).toEqual([])
+    const grammar = grammarOf(schema)
+    for (const document of valid) expect([document, matches(grammar, document)]).toEqual([document, true])
+    for (const document of invalid) expect([document, matches(grammar, document)]).toEqual([document, false])
+  })
+
+  test("that counts properties which may have the same name says so", () => {
+    expect(compileSchema({ type: "object", minProperties: 2 }).unenforced.map(({ path }) => path)).toEqual([
+      "#/minProperties",
+    ])
+    expect(compileSchema({ type: "object", minProperties: 1 }).unenforced).toEqual([])
+  })
+
+  test("of which one may match has to exclude the others by what it says, not by what is generated", () => {
+    const open = {
+      oneOf: [
+        { properties: { a: {} }, required: ["a"] },
+        { properties: { b: {} }, required: ["b"] },
+      ],
+    }
+    expect(compileSchema(open).unenforced.map(({ path }) => path)).toEqual(["#/oneOf"])
+    expect(compileSchema({ oneOf: [{ minLength: 2 }, { minimum: 3 }] }).unenforced).toHaveLength(1)
+    const closed = {
+      oneOf: open.oneOf.map((each) => ({ ...each, type: "object", additionalProperties: false })),
+    }
+    expect(compileSchema(closed).unenforced).toEqual([])
+  })
+
+  test("of names by a pattern, beside one without other properties, allows none", () => {
+    const pattern = { patternProperties: { "^x_": { type: "integer" } } }
+    const grammar = grammarOf({
+      type: "object",
+      allOf: [pattern, { properties: { a: {} }, additionalProperties: false }],
+    })
+    expect(matches(grammar, '{"x_1":1}')).toBe(false)
+    expect(matches(grammar, '{"a":1}')).toBe(true)
+  })
+
   test.each([
     [
       { type: "strin" },
@@ -64,6 +129,27 @@ describe("a schema", () => {
   })
 
   test("that only refers to itself has no value, and is refused before llama.cpp sees it", () => {
-    expect(() => grammarOf({ $ref: "#" })).toThrow("left recursion")
+    expect(() => grammarOf({ $ref: "#" })).toThrow("refers to itself")
+    expect(() => grammarOf({ anyOf: [{ $ref: "#" }, { type: "null" }] })).toThrow("refers to itself")
+    const endless = { type: "object", properties: { next: { $ref: "#" } }, required: ["next"] }
+    expect(() => grammarOf(endless)).toThrow("# allows no value at all")
+  })
+
+  test("has no beginning that could not be ended", () => {
+    const endless = { type: "object", properties: { next: { $ref: "#/$defs/endless" } }, required: ["next"] }
+    const schema = {
+      type: "object",
+      properties: {
+        a: { type: "null" },
+        b: { $ref: "#/$defs/endless" },
+        c: { allOf: [{ type: "null" }, { $ref: "#/$defs/number" }] },
+      },
+      $defs: { endless, number: { type: "number" } },
+    }
+    const { grammar } = compileSchema(schema)
+    expect(toGbnf(grammar)).not.toContain("x00")
+    expect(matches(grammar, '{"a":null}')).toBe(true)
+    expect(matches(grammar, "{}")).toBe(true)
+    expect(matches(grammar, '{"b":')).toBe(false)
   })
 })

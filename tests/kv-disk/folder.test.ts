@@ -158,6 +158,21 @@ describe("a damaged file", () => {
     expect(await readDamaged(temp.path, grow)).toBe("deleted")
   })
 
+  test("torn by a power failure, whole in length with blocks that never reached the disk, is deleted", async () => {
+    using temp = tempFolder()
+    const block = 512
+    await openFolder(temp.path).files.write(prompt(1))
+    const { length } = readFileSync(onlyFile(temp.path))
+    for (let at = 0; at < length; at += block) {
+      const damage = (path: string) => {
+        const bytes = readFileSync(path)
+        bytes.fill(0, at, Math.min(length, at + block))
+        writeFileSync(path, bytes)
+      }
+      expect([at, await readDamaged(temp.path, damage)]).toEqual([at, "deleted"])
+    }
+  })
+
   test("that is damaged after it was listed is deleted when it is read", async () => {
     using temp = tempFolder()
     const { files, warnings } = openFolder(temp.path)

@@ -361,6 +361,14 @@ describe("a sampler", () => {
     expect(draw(hot, 7, 20)).not.toEqual(draw(hot, 8, 20))
   })
 
+  test("applies the samplers in the order given", () => {
+    const wide = { temperature: 1000, topK: 0, minP: 0, topP: 0.5 }
+    const kinds = (parameters: Partial<SamplingParameters>) => new Set(draw(parameters, 7, 40)).size
+    // Heated before they are cut, half of all tokens stay.
+    expect(kinds({ ...wide, order: ["temperature", "topP"] })).toBeGreaterThan(kinds(wide))
+    expect(draw({ ...wide, order: ["topK", "topP", "infill"] }, 7, 5)).toHaveLength(5)
+  })
+
   test("draws the same for the one seed that means another to llama.cpp", () => {
     const hot = { temperature: 2, topK: 0, minP: 0 }
     expect(draw(hot, 2 ** 32 - 1, 20)).toEqual(draw(hot, 2 ** 32 - 1, 20))

@@ -1,6 +1,6 @@
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import { Unsupported } from "../../src/errors/request"
-import { renderFim } from "../../src/prompt/fim"
+import { fitGap, renderFiles, renderFim } from "../../src/prompt/fim"
 
 const tokens = { prefix: 7, suffix: 8, middle: 9 }
 
@@ -20,4 +20,42 @@ test("a prompt of tokens stays one", () => {
 
 test("a model without the tokens cannot fill gaps", () => {
   expect(() => renderFim({ prompt: "a", suffix: "b" }, undefined)).toThrow(Unsupported)
+})
+
+describe("other files", () => {
+  const files = [
+    { name: "a.h", text: "int a;" },
+    { name: "", text: "int b;" },
+  ]
+
+  test("have their own tokens where the model knows them", () => {
+    expect(renderFiles(files, { ...tokens, repository: 10, file: 11 })).toEqual([
+      { type: "tokens", ids: [10] },
+      { type: "text", text: "project\n" },
+      { type: "tokens", ids: [11] },
+      { type: "text", text: "a.h\nint a;" },
+      { type: "tokens", ids: [11] },
+      { type: "text", text: "\nint b;" },
+      { type: "tokens", ids: [11] },
+      { type: "text", text: "\n" },
+    ])
+    expect(renderFiles([], { ...tokens, file: 11 })).toEqual([])
+  })
+
+  test("are plain text for other models", () => {
+    expect(renderFiles(files, tokens)).toEqual([
+      { type: "text", text: "a.h\nint a;\n\n" },
+      { type: "text", text: "int b;\n\n" },
+    ])
+  })
+})
+
+test.each([
+  [100, { before: 10, after: 10 }, { before: 10, after: 10 }],
+  [100, { before: 200, after: 200 }, { before: 75, after: 25 }],
+  [100, { before: 20, after: 200 }, { before: 20, after: 80 }],
+  [100, { before: 200, after: 5 }, { before: 95, after: 5 }],
+  [0, { before: 9, after: 9 }, { before: 0, after: 0 }],
+])("a room of %d tokens for %j keeps %j", (room, gap, kept) => {
+  expect(fitGap(room, gap)).toEqual(kept)
 })

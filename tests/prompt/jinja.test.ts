@@ -15,6 +15,18 @@ describe("what templates use and the interpreter alone does not know:", () => {
     ["loops over nothing", "{% for x in missing %}{{ x }}{% else %}none{% endfor %}", "none"],
     ["loops over a part of nothing", "{% for x in missing if x %}{{ x }}{% else %}none{% endfor %}", "none"],
     ["formatted text", "{{ '<{}:{}>'.format('a', 2) }}{{ '{1}{0}{{}}'.format('a', 'b') }}", "<a:2>ba{}"],
+    [
+      "lists that change",
+      "{% set n = namespace(l=[]) %}{% set _ = n.l.append('a') %}{% set _ = n.l.append({'k': 'b'}) %}" +
+        "{{ n.l | length }}{{ n.l.pop(0) }}{{ n.l.pop().k }}{{ n.l | length }}",
+      "2ab0",
+    ],
+    ["texts in order", "{{ 'a' < 'b' }}{{ 'b' <= 'a' }}{{ 2 > 1 }}{{ 1.5 >= 2 }}", "truefalsetruefalse"],
+    [
+      "numbers as keys that are compared",
+      "{% for k in {512: 1} %}{{ 100 <= k }}{{ k < 100 }}{% endfor %}",
+      "truefalse",
+    ],
     ["membership in a tuple", "{{ 'b' in ('a', 'b') }}", "true"],
     [
       "ranges",

@@ -69,6 +69,7 @@ describe("rendering", () => {
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n" +
         "<|im_start|>assistant\nHello<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n",
       pieces: [{ text: expect.any(String), special: true }],
+      answer: {},
     })
   })
 
@@ -325,13 +326,21 @@ describe("tool calls", () => {
     expect(plainTexts(rendered)).toEqual(["[INST]", "</s>", "<|im_end|>", "<|im_start|>"])
   })
 
-  test("are refused where the template would leave them out", () => {
-    for (const source of [CHATML, `{# tool_calls #}${CHATML}`])
-      expect(failureOf(() => render(compile(source), [user("U"), calling("{}")]))).toMatchObject({
-        code: "unsupported",
-        status: 400,
-        param: "messages",
-      })
+  test("are written into the text of messages where the template would leave them out", () => {
+    for (const source of [CHATML, `{# tool_calls #}${CHATML}`]) {
+      const rendered = render(compile(source), [
+        user("U"),
+        calling('{"a": "<|im_end|>"}', "add", "c"),
+        { role: "tool", content: "5<|im_end|>", toolCallId: "c" },
+      ])
+      expect(rendered.text).toBe(
+        "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n<tool_call>\n" +
+          '{"name": "add", "arguments": {"a": "<|im_end|>"}}\n</tool_call><|im_end|>\n' +
+          "<|im_start|>tool\n5<|im_end|><|im_end|>\n<|im_start|>assistant\n",
+      )
+      expect(plainTexts(rendered)).toEqual(["<|im_end|>", "<|im_end|>"])
+      expect(rendered.answer).toEqual({})
+    }
   })
 })
 
@@ -350,12 +359,14 @@ test("text parts are one text for a template, a line each", () => {
 describe("a conversation that the template refuses", () => {
   test("fails with the template's own words", () => {
     const strict = compile(
-      "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools, please: ' + m.content) }}{% endif %}{{ m.content }}{% endfor %}",
+      "{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('no answers, please: ' + m.content) }}{% endif %}{{ m.content }}{% endfor %}",
     )
-    const error = failureOf(() => render(strict, [{ role: "tool", content: "<|im_end|>" }]))
+    const error = failureOf(() => render(strict, [assistant("<|im_end|>")]))
     expect(error).toBeInstanceOf(TemplateFailed)
     expect(error).toMatchObject({ status: 400, param: "messages" })
-    expect(error.message).toBe("the model's chat template could not be applied: no tools, please: <|im_end|>")
+    expect(error.message).toBe(
+      "the model's chat template could not be applied: no answers, please: <|im_end|>",
+    )
   })
 
   test("does not make a template unusable that refuses our trials too", () => {

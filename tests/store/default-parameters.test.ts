@@ -28,10 +28,10 @@ test("the parameters that a model brings along are told as a Modelfile has them"
     rope_freq_scale: 0.25,
     yarn_orig_ctx: 32_768,
   }
-  expect(parametersOf(defaultsOf(manifestWith(parameters), () => ""))).toEqual(parameters)
+  expect(parametersOf(defaultsOf(manifestWith(parameters)))).toEqual(parameters)
 })
 
 test("a model that brings nothing along has none", () => {
   expect(parametersOf(undefined)).toEqual({})
-  expect(parametersOf(defaultsOf(manifestWith({}), () => ""))).toEqual({})
+  expect(parametersOf(defaultsOf(manifestWith({})))).toEqual({})
 })

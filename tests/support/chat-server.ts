@@ -72,6 +72,7 @@ export const loadedModel = {
     prompt_tokens_cached: 0,
     tokens_generated: 0,
     preemptions: 0,
+    kv_growths: 0,
   },
 } as const
 

@@ -17,6 +17,8 @@ export function growingPlan(options: Partial<KvPlan> = {}): KvPlan {
     bytes: cells * bytesPerCell,
     bytesPerCell,
     bytesPerSequence: 0,
+    computeBytes: 1000,
+    computeBytesPerCell: 2048,
     certainBytes: 0,
     ...options,
   }

@@ -36,7 +36,7 @@ export interface TestModel {
   readonly does?: FakeModel
   /** Absent: text generation, if it is a text model. */
   readonly capabilities?: readonly string[]
-  /** Memory measured after the load, and estimated before; at least 64, which every worker takes. */
+  /** Memory measured after the load, and estimated before; at least 96, which every worker takes. */
   readonly ramMiB?: number
   readonly settings?: Partial<ModelSettings>
 }
@@ -130,7 +130,7 @@ function fail(reason: string): never {
 const MIB = 1024 ** 2
 
 /** The engine's estimate for every worker, without its model. */
-const WORKER_MIB = 64
+const WORKER_MIB = 96
 
 /** A store that reflects changes in `models`. */
 function storeOf(

@@ -10,6 +10,8 @@ export interface Flag<T> {
   readonly description: string
   /** One letter: `-v`. */
   readonly short?: string
+  /** The value without `=`: what follows is then an argument of its own. Absent: a value is needed. */
+  readonly bare?: string
   /** Merges the values of a repeated flag; absent: the last one wins. */
   combine?(earlier: T, later: T): T
   /** The heading in the help text; absent: the command's own flags. */
@@ -113,7 +115,7 @@ function toPlain(table: FlagTable, argv: readonly string[]) {
         flags.push(isOn ? `--${name}` : `--no-${name}`)
         continue
       }
-      const given = attached ?? argv[++index]
+      const given = attached ?? flag.bare ?? argv[++index]
       if (given === undefined)
         throw new UsageError(`${origin} needs a value: ${origin} ${flag.value.placeholder}`)
       repeated[key] = [...(repeated[key] ?? []), given]

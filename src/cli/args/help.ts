@@ -45,9 +45,14 @@ function flagSections(flags: FlagTable, terminal: number | undefined): readonly 
   return Array.from(groups, ([group, rows]) => `${group}:\n${columns(rows, terminal)}`)
 }
 
-function flagUsage(key: string, { value, short }: Flag<unknown>): string {
+function flagUsage(key: string, { value, short, bare }: Flag<unknown>): string {
   const start = short === undefined ? "    " : `-${short}, `
-  return `${start}--${flagName(key)}${value.placeholder === undefined ? "" : ` ${value.placeholder}`}`
+  return `${start}--${flagName(key)}${valueUsage(value.placeholder, bare !== undefined)}`
+}
+
+function valueUsage(placeholder: string | undefined, isOptional: boolean): string {
+  if (placeholder === undefined) return ""
+  return isOptional ? `[=${placeholder}]` : ` ${placeholder}`
 }
 
 /** Two indented columns; the second is wrapped within itself, and starts on a new line if the first is long. */

@@ -1,6 +1,7 @@
 import type { OutputConstraint } from "../../domain/chat"
 import { reasonOf } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
+import { jsonFaultLine } from "../../lib/text/json-fault"
 import { MOST_CONSTRAINT_CHARACTERS } from "../../limits"
 import { readGiven } from "../terminal/given-file"
 
@@ -18,6 +19,8 @@ export async function readFormat(
     const schema: unknown = JSON.parse(text)
     return { output: { type: "schema", schema, isStrict: false } }
   } catch (error) {
-    throw new UsageError(`${format} is not a JSON schema: ${reasonOf(error)}`)
+    const line = jsonFaultLine(text)
+    const place = line === undefined ? "" : `line ${line}: `
+    throw new UsageError(`${format} is not a JSON schema: ${place}${reasonOf(error)}`)
   }
 }

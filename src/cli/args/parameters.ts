@@ -1,5 +1,5 @@
 import { decimal, integer, oneOf, text, type Value } from "../../config/values"
-import type { OutputConstraint, SamplingParameters } from "../../domain/chat"
+import type { OutputConstraint, ReasoningOptions, SamplingParameters } from "../../domain/chat"
 import { UsageError } from "../../errors/cli"
 import { modelfileParameters } from "../../formats/modelfile/parameters"
 import { nearest } from "../../lib/text/nearest"
@@ -18,6 +18,8 @@ export interface AnswerOptions {
   readonly keepAliveSeconds?: number | null
   /** Absent: any text. */
   readonly output?: OutputConstraint
+  /** Absent: the model thinks if its template has that as the default. */
+  readonly reasoning?: ReasoningOptions
 }
 
 const GROUP = "Generation"

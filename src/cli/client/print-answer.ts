@@ -4,11 +4,14 @@ import { Cancelled } from "../../errors/request"
 import type { Io } from "../terminal/io"
 import { printable, terminalSafe } from "../terminal/output"
 import { startSpinner } from "../terminal/spinner"
+import { Thinking } from "../terminal/thinking"
 import type { WordWrap } from "../terminal/word-wrap"
 
 /** A finished answer. */
 export interface PrintedAnswer {
   readonly text: string
+  /** What the model thought before; empty: nothing. */
+  readonly reasoning: string
   /** It was interrupted and is incomplete. */
   readonly isInterrupted: boolean
   readonly reason?: FinishReason
@@ -26,6 +29,8 @@ export interface PrintOptions {
   readonly signal: AbortSignal
   /** Does {@link write} print to a terminal? */
   readonly isTerminal: boolean
+  /** Do not show on the terminal what the model thinks; elsewhere it never is. */
+  readonly hidesThinking?: boolean
   /** Wraps the lines; absent: no wrapping. */
   readonly wrap?: WordWrap | undefined
   /** Called with each part of the answer. */
@@ -44,13 +49,16 @@ export async function printAnswer({
   io,
   signal,
   isTerminal,
+  hidesThinking = false,
   wrap,
   write,
   warn = (warning) => io.writeError(`warning: ${printable(warning)}\n`),
 }: PrintOptions): Promise<PrintedAnswer> {
   const startedAt = performance.now()
   const spinner = startSpinner(io)
+  const thinking = new Thinking({ write, wrap, hasColors: (io.environment["NO_COLOR"] ?? "") === "" })
   let text = ""
+  let reasoning = ""
   let end: Partial<Pick<PrintedAnswer, "reason" | "usage" | "timings">> = {}
   try {
     for await (const event of backend.chat(request, signal)) {
@@ -62,11 +70,22 @@ export async function printAnswer({
         for (const warning of event.warnings ?? []) warn(warning)
       } else if (event.type === "finish") end = { ...end, reason: event.reason }
       else if (event.type === "done") end = { ...end, usage: event.usage, timings: event.timings }
-      else if (event.type === "delta" && event.part === "text") {
+      else if (event.type === "delta" && event.part === "reasoning") {
+        reasoning += event.text
+        if (!isTerminal || hidesThinking) spinner.say("thinking")
+        else {
+          spinner.stop()
+          thinking.add(terminalSafe(event.text))
+        }
+      } else if (event.type === "delta" && event.part === "text") {
         spinner.stop()
+        thinking.end()
+        // Most models write a blank line after the thinking, which is no part of the answer.
+        const isFirst = reasoning !== "" && text.trim() === ""
         text += event.text
         const safe = isTerminal ? terminalSafe(event.text) : event.text
-        write(wrap === undefined ? safe : wrap.add(safe))
+        const shown = isFirst ? safe.trimStart() : safe
+        write(wrap === undefined ? shown : wrap.add(shown))
       }
     }
   } catch (error) {
@@ -77,8 +96,9 @@ export async function printAnswer({
     }
   } finally {
     spinner.stop()
+    thinking.breakOff()
   }
-  return { text, isInterrupted: signal.aborted, ...end, totalMs: performance.now() - startedAt }
+  return { text, reasoning, isInterrupted: signal.aborted, ...end, totalMs: performance.now() - startedAt }
 }
 
 /**

@@ -53,12 +53,12 @@ async function findOnServer(model: string, client: ServerClient): Promise<string
 
 /** Suggests the model that was probably meant; otherwise names the server, with its own hint. */
 async function hintFor(model: string, { message }: XllmError, client: ServerClient): Promise<string> {
-  const told = message.replace(/^model '.*?' not found/s, "")
+  const reason = message.replace(/^model '.*?' not found/s, "")
   const models = (await client.models()).map(({ id }) => id)
   if (models.length === 0) {
     const { FIRST_MODEL } = await import("../../store/hint")
     return `; the server at ${client.name} has no models yet: ${FIRST_MODEL}`
   }
   const near = nearest(model, models)
-  return near === undefined ? ` on the server at ${client.name}${told}` : `; did you mean '${near}'?`
+  return near === undefined ? ` on the server at ${client.name}${reason}` : `; did you mean '${near}'?`
 }

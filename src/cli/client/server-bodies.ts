@@ -1,6 +1,13 @@
-import type { OutputConstraint, ChatMessage, ChatRequest, SamplingParameters } from "../../domain/chat"
+import type {
+  ChatMessage,
+  ChatRequest,
+  OutputConstraint,
+  ReasoningOptions,
+  SamplingParameters,
+} from "../../domain/chat"
 import type { EmbeddingRequest } from "../../domain/embedding"
 import type { ImageRequest } from "../../domain/image"
+import type { ToolUse } from "../../domain/tools"
 import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionRequest } from "../../domain/transcription"
 import type { JsonRecord } from "../../lib/json"
@@ -28,12 +35,43 @@ export function toChatBody(request: ChatRequest): JsonRecord {
     add_generation_prompt: request.addGenerationPrompt ? undefined : false,
     continue_final_message: request.continueFinalMessage ? true : undefined,
     response_format: toResponseFormat(request.output),
+    ...toToolBody(request.tools),
+    ...toReasoningBody(request.reasoning),
   })
 }
 
-function toMessageBody({ role, content, name, toolCalls, toolCallId }: ChatMessage): JsonRecord {
+function toMessageBody(message: ChatMessage): JsonRecord {
+  const { role, content, name, reasoning, toolCalls, toolCallId } = message
   const calls = toolCalls?.map(({ id, ...called }) => ({ id, type: "function", function: called }))
-  return withoutGaps({ role, content, name, tool_calls: calls, tool_call_id: toolCallId })
+  return withoutGaps({
+    ...{ role, content, name, reasoning_content: reasoning },
+    ...{ tool_calls: calls, tool_call_id: toolCallId },
+  })
+}
+
+function toToolBody(use: ToolUse | undefined): JsonRecord {
+  if (use === undefined) return {}
+  const { tools, choice, callable, isParallel } = use
+  const allowed = callable?.map((name) => ({ type: "function", function: { name } }))
+  return {
+    tools: tools.map(({ isStrict, ...described }) => ({
+      type: "function",
+      function: { ...described, strict: isStrict },
+    })),
+    tool_choice:
+      allowed === undefined
+        ? choice
+        : { type: "allowed_tools", allowed_tools: { mode: choice, tools: allowed } },
+    parallel_tool_calls: isParallel,
+  }
+}
+
+function toReasoningBody({ effort, isEnabled, budgetTokens, isInline }: ReasoningOptions = {}): JsonRecord {
+  const reasoning = withoutGaps({ effort, enabled: isEnabled, max_tokens: budgetTokens })
+  return withoutGaps({
+    reasoning: isEmpty(reasoning) ? undefined : reasoning,
+    reasoning_format: isInline === true ? "none" : undefined,
+  })
 }
 
 /** Formats that the command line asks for: JSON, with or without a schema. */

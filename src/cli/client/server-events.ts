@@ -17,7 +17,8 @@ export function* toAnswerEvents(chunk: JsonRecord): Generator<AnswerEvent> {
   const [choice] = recordsAt(chunk, "choices")
   const delta = recordAt(choice, "delta")
   if (textAt(delta, "role") !== undefined) yield toPromptEvent(chunk)
-  const reasoning = textAt(delta, "reasoning_content")
+  // Which of the two a server has is a setting of it.
+  const reasoning = textAt(delta, "reasoning_content") ?? textAt(delta, "reasoning")
   if (reasoning !== undefined) yield { type: "delta", part: "reasoning", text: reasoning }
   const text = textAt(delta, "content")
   if (text !== undefined && text !== "") yield { type: "delta", part: "text", text }
@@ -38,12 +39,14 @@ function toFinishReason(reason: string): FinishReason {
 
 function toDone(usage: JsonRecord, timings: JsonRecord | undefined): AnswerEvent {
   const number = (key: string) => numberAt(timings, key) ?? 0
+  const reasoningTokens = numberAt(recordAt(usage, "completion_tokens_details"), "reasoning_tokens")
   return {
     type: "done",
     usage: {
       promptTokens: numberAt(usage, "prompt_tokens") ?? 0,
       completionTokens: numberAt(usage, "completion_tokens") ?? 0,
       cachedTokens: numberAt(recordAt(usage, "prompt_tokens_details"), "cached_tokens") ?? 0,
+      ...(reasoningTokens !== undefined && { reasoningTokens }),
     },
     timings: {
       queueMs: number("queue_ms"),
@@ -61,9 +64,10 @@ export function toSpokenEvent(data: JsonRecord): SpokenEvent | undefined {
     return { type: "audio", bytes: Uint8Array.fromBase64(textAt(data, "audio") ?? "") }
   }
   if (textAt(data, "type") !== "speech.audio.done") return undefined
-  const usage = recordAt(data, "usage")
+  const [usage, warnings] = [recordAt(data, "usage"), textsAt(data, "warnings")]
   return {
     type: "done",
+    ...(warnings.length > 0 && { warnings }),
     usage: {
       characters: numberAt(usage, "characters") ?? 0,
       sentences: numberAt(usage, "sentences") ?? 0,

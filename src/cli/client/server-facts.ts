@@ -1,3 +1,4 @@
+import { isPartRole } from "../../domain/attached-parts"
 import type { ChatMessage } from "../../domain/chat"
 import type { ModelDefaults, ModelFacts } from "../../domain/model"
 import { POOLINGS } from "../../domain/embedding"
@@ -11,17 +12,21 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
   const text = (key: string) => textAt(meta, key) ?? "?"
   const number = (key: string) => numberAt(meta, key) ?? 0
   const kind = textAt(meta, "kind") ?? "text"
-  const [layers, heads, license] = [
+  const [sizeBytes, layers, heads, license] = [
+    numberAt(meta, "size"),
     numberAt(meta, "n_layer"),
     numberAt(meta, "n_head"),
     textAt(meta, "license"),
   ]
   const aliases = textsAt(meta, "aliases")
+  const parts = recordsAt(meta, "parts").flatMap(toPart)
   const common = {
     name,
     capabilities: textsAt(meta, "capabilities"),
+    ...(sizeBytes !== undefined && { sizeBytes }),
     defaults: toDefaults(meta),
     ...(aliases.length > 0 && { aliases }),
+    ...(parts.length > 0 && { parts }),
     ...(license !== undefined && { license }),
   }
   const inFile = {
@@ -72,6 +77,14 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
         components: textsAt(meta, "components"),
       }
   }
+}
+
+/** Roles that only later versions have are left out. */
+function toPart(part: JsonRecord): readonly NonNullable<ModelFacts["parts"]>[number][] {
+  const [role, scale] = [textAt(part, "role") ?? "", numberAt(part, "scale")]
+  if (!isPartRole(role)) return []
+  const sizeBytes = numberAt(part, "size") ?? 0
+  return [{ role, name: textAt(part, "name") ?? "?", sizeBytes, ...(scale !== undefined && { scale }) }]
 }
 
 function toDefaults(meta: JsonRecord): ModelDefaults {

@@ -20,7 +20,7 @@ export const command = defineCommand({
   maximumWords: 2,
   details: `Prompts that a model has evaluated are kept on disk when they leave memory, so that they are not evaluated again. The files
 hold the prompts themselves, as tokens; they are readable by their owner alone. 'kv_disk.enabled: false' (or --no-kv-disk)
-keeps none, 'kv_disk.max_bytes' limits their size.
+turns this off, 'kv_disk.max_bytes' limits their size.
 
 'list', the default, shows them, the last used first; 'clear' deletes all of them, or those of one MODEL.`,
   examples: [

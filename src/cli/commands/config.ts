@@ -18,7 +18,7 @@ environment variable, in the file (~/.xllm/config.yaml or config.json; --config 
 default, in that order of precedence. What 'auto' and 'none' resolve to on this machine is shown in parentheses, where
 it is known without a model. Takes the flags of 'serve', to show what they would change.`,
   examples: [
-    { line: "xllm config", does: "what 'xllm serve' would work with" },
+    { line: "xllm config", does: "the settings that 'xllm serve' would use" },
     { line: "xllm config --schema > xllm.schema.json", does: "a JSON Schema of the file, for editors" },
     { line: "xllm config --config ./test.yaml --json", does: "check another file, with JSON output" },
   ],

@@ -4,7 +4,7 @@ import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
 import { nameOf } from "../args/model-path"
 import { openStore } from "../models/open-store"
-import { tellOfShadow } from "../models/shadowed"
+import { warnOfShadow } from "../models/shadowed"
 import { printable } from "../terminal/output"
 
 export const command = defineCommand({
@@ -26,6 +26,6 @@ A local GGUF, in the models directory or given as a path, is copied once.`,
     const store = await openStore(await readSettings(flags, io.environment))
     const copied = await store.copy(await nameOf(source, store), name)
     io.write(`copied '${printable(source)}' to '${printable(target)}'\n`)
-    await tellOfShadow(target, copied, store, io)
+    await warnOfShadow(target, copied, store, io)
   },
 })

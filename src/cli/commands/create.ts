@@ -12,7 +12,7 @@ import type { PullEvent } from "../../store/pull/events"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
-import { tellOfShadow } from "../models/shadowed"
+import { warnOfShadow } from "../models/shadowed"
 import { readGiven } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
 import { percentOf } from "../terminal/output"
@@ -70,7 +70,7 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
       const { report } = reporter
       const made = await createModel({ store, name, modelfile, file, folder, pull, signal, report })
       reporter.stop()
-      await tellOfShadow(model, made, store, io)
+      await warnOfShadow(model, made, store, io)
     } catch (error) {
       if (!(error instanceof Cancelled)) throw error
       io.writeError("stopped; nothing was made, and what was downloaded for it is kept\n")

@@ -50,7 +50,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
   flags: flagTable,
   async run({ flags, words: [model = "", ...words], io }) {
     const texts = await readTexts(words, io)
-    await withModel(model, flags, io, async (work) => {
+    await withModel(model, { flags, io }, async (work) => {
       for (let at = 0; at < texts.length; at += TEXTS_AT_A_TIME)
         await printVectors(work, texts.slice(at, at + TEXTS_AT_A_TIME), at, flags, io)
     })

@@ -21,7 +21,7 @@ import type { ModelName } from "../../store/names"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
-import { tellOfShadow } from "../models/shadowed"
+import { warnOfShadow } from "../models/shadowed"
 import type { Io } from "../terminal/io"
 import { formatBytes, percentOf, printable, toJson } from "../terminal/output"
 import { watchSignals } from "../terminal/signals"
@@ -116,7 +116,7 @@ async function importOne(file: string, task: Task): Promise<void> {
   const { name } = imported
   task.spinner.stop()
   task.imported(name)
-  await tellOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
+  await warnOfShadow(name.replace(/:latest$/, ""), imported, task.store, task.io)
 }
 
 /** @throws FileFailed if there is no such file */

@@ -41,7 +41,7 @@ export const command = defineCommand({
     const all = await store.list()
     const isWanted = (name: string) => name.toLowerCase().startsWith(prefix)
     const models = all.filter(({ name, aliases = [] }) => [name, ...aliases].some(isWanted))
-    const updates = flags.checkUpdates ? await askForUpdates(models, settings) : undefined
+    const updates = flags.checkUpdates ? await queryUpdates(models, settings) : undefined
     if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
     io.write(listTable(models, new Date(), updates))
     for (const problem of aliasProblems(await store.aliases())) io.writeError(`${printable(problem)}\n`)
@@ -62,7 +62,7 @@ function shortForm(prefix: string): string {
 /** By name; only downloaded models are included. */
 type Updates = ReadonlyMap<string, UpdateState>
 
-async function askForUpdates(models: readonly ModelSummary[], settings: Settings): Promise<Updates> {
+async function queryUpdates(models: readonly ModelSummary[], settings: Settings): Promise<Updates> {
   const { createPuller } = await import("../pull/puller")
   const puller = await createPuller(settings)
   const names = models.map(({ name }) => name)

@@ -28,7 +28,7 @@ export const command = defineCommand({
   words: "[PREFIX]",
   minimumWords: 0,
   maximumWords: 1,
-  details: `Asks a running server; with PREFIX only for models whose name begins with it. SIZE is the memory a model holds, UP TO
+  details: `Lists the models that a running server has loaded; with PREFIX only those whose name begins with it. SIZE is the memory a model holds, UP TO
 what it may grow to with long conversations, SLOTS the requests it is answering and its maximum, QUEUE the requests that
 wait. CONTEXT applies to models that read text, TOKENS/S to those that write it. Models that failed to load are listed with the reason; the next request tries them again.`,
   examples: [
@@ -45,9 +45,9 @@ wait. CONTEXT applies to models that read text, TOKENS/S to those that write it.
   async run({ flags, words, io }) {
     const prefix = (words[0] ?? "").toLowerCase()
     const client = new ServerClient((await readSettings(flags, io.environment)).server)
-    const isAsked = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
-    const models = (await measured(client)).filter(isAsked)
-    const failed = (await client.failed()).filter(isAsked)
+    const isWanted = ({ name }: { readonly name: string }) => name.toLowerCase().startsWith(prefix)
+    const models = (await measured(client)).filter(isWanted)
+    const failed = (await client.failed()).filter(isWanted)
     if (flags.json) return io.write(toJson({ models, failed }))
     io.write(psTable(models, new Date()))
     io.write(failed.map(failure).join(""))
@@ -176,12 +176,15 @@ function threadsOf(info: LoadedInfoBody): string {
 }
 
 function memoryTable({ system, gpus }: MemoriesBody): string {
-  const rows = [{ name: "machine", ...system }, ...gpus].map((memory) => [
+  const memories = [{ name: "machine", ...system }, ...gpus]
+  const grows = memories.some((memory) => memory.most_used_by_models_bytes > memory.used_by_models_bytes)
+  const rows = memories.map((memory) => [
     printable(memory.name),
     formatBytes(memory.used_by_models_bytes),
+    ...(grows ? [formatBytes(memory.most_used_by_models_bytes)] : []),
     formatBytes(memory.free_bytes),
     formatBytes(memory.total_bytes),
     memory.limit_bytes === null ? "-" : formatBytes(memory.limit_bytes),
   ])
-  return `\n${table(["MEMORY", "MODELS", "FREE", "TOTAL", "LIMIT"], rows)}`
+  return `\n${table(["MEMORY", "MODELS", ...(grows ? ["UP TO"] : []), "FREE", "TOTAL", "LIMIT"], rows)}`
 }

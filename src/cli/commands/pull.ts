@@ -8,7 +8,7 @@ import type { PullEvent } from "../../store/pull/events"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
-import { tellOfShadow } from "../models/shadowed"
+import { warnOfShadow } from "../models/shadowed"
 import { JsonView, pullProgress } from "../pull/pull-progress"
 import { createPuller } from "../pull/puller"
 import { watchSignals } from "../terminal/signals"
@@ -73,6 +73,6 @@ Modelfile, is not replaced.`,
       throw error
     }
     progress.end()
-    for (const [given, made] of pulled) await tellOfShadow(given, made, store, io)
+    for (const [given, made] of pulled) await warnOfShadow(given, made, store, io)
   },
 })

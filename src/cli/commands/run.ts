@@ -5,13 +5,14 @@ import { modelSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
 import { text, type Value } from "../../config/values"
-import type { ChatMessage } from "../../domain/chat"
+import type { ChatMessage, ReasoningOptions } from "../../domain/chat"
 import { UsageError } from "../../errors/cli"
 import { keepAliveSeconds } from "../../formats/modelfile/parameters"
 import { MODEL_TEXTS } from "../../limits"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
+import { parseThink } from "../args/think"
 import { toChatRequest } from "../client/chat-request"
 import { readFormat } from "../args/output-format"
 import { fullContext, printAnswer, type PrintedAnswer } from "../client/print-answer"
@@ -35,6 +36,8 @@ const keepAlive: Value<number | null> = {
   },
 }
 
+const think: Value<ReasoningOptions> = { placeholder: "LEVEL|false", parse: parseThink }
+
 const flagTable = {
   system: { value: text("TEXT", MODEL_TEXTS.system), description: "system prompt" },
   keepalive: {
@@ -46,6 +49,13 @@ const flagTable = {
     value: text("json|FILE", { maxLength: 4096 }),
     description: "answer with JSON: any object, or one that the JSON schema in FILE allows",
   },
+  think: {
+    value: think,
+    bare: "true",
+    description:
+      "let the model think before it answers: as much as LEVEL (low, medium, high, …), or not at all",
+  },
+  hideThinking: switchFlag("do not show on the terminal what the model thinks"),
   verbose: switchFlag("print timings to stderr"),
   json: switchFlag("print the answer as one JSON object; needs a PROMPT"),
   ...grouped(connectionSettings, "Flags"),
@@ -77,7 +87,11 @@ A missing model is downloaded first, as by 'xllm pull'.`,
   flags: flagTable,
   async run({ flags, words: [model = "", ...prompt], io }) {
     const question = await readQuestion(prompt, flags, io)
-    const options = { ...kept(flags), ...(await readFormat(flags.format)) }
+    const options = {
+      ...kept(flags),
+      ...(await readFormat(flags.format)),
+      ...(flags.think !== undefined && { reasoning: flags.think }),
+    }
     // Contradictions are reported before a model is downloaded or loaded.
     answerOptions(flags)
     const runner = await openRunner(model, flags, io)
@@ -117,6 +131,7 @@ async function talkTo(name: string, { question, flags, options, io, runner }: Ta
     options,
     verbose: flags.verbose === true,
     wrapsWords: flags.nowordwrap !== true,
+    hidesThinking: flags.hideThinking === true,
     io,
     runner,
   })
@@ -169,6 +184,8 @@ export async function answerOnce({ name, question, flags, options, io, runner }:
     }),
     signal: AbortSignal.any([signals.signal, io.outputClosed]),
     isTerminal: io.stdoutIsTerminal,
+    // The answer is printed as JSON, which has the thinking too.
+    hidesThinking: flags.hideThinking === true || flags.json === true,
     wrap: io.stdoutIsTerminal ? wordWrapFor(io, flags.nowordwrap !== true) : undefined,
     write: flags.json ? () => {} : io.write,
   })
@@ -198,17 +215,21 @@ function kept({ keepalive }: RunFlags): Pick<AnswerOptions, "keepAliveSeconds"> 
 /** The output of `run --json`, under the HTTP API's names. */
 function toAnswerObject(
   model: string,
-  { text: answer, reason, usage, timings, isInterrupted, totalMs }: PrintedAnswer,
+  { text: answer, reasoning, reason, usage, timings, isInterrupted, totalMs }: PrintedAnswer,
 ) {
   return {
     model,
     text: answer,
+    ...(reasoning !== "" && { reasoning }),
     finish_reason: isInterrupted ? "cancelled" : (reason ?? null),
     usage: usage && {
       prompt_tokens: usage.promptTokens,
       completion_tokens: usage.completionTokens,
       total_tokens: usage.promptTokens + usage.completionTokens,
       prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+      ...(usage.reasoningTokens !== undefined && {
+        completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+      }),
     },
     timings: timings && {
       queue_ms: timings.queueMs,

@@ -1,5 +1,6 @@
-import { readSettings } from "../../config/resolve"
+import { readSettings, type Settings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
+import { connectionSettings } from "../../config/sections/server"
 import type { ModelDetails } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
@@ -8,12 +9,10 @@ import type { Manifest } from "../../store/managed/manifest"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { meantModel } from "../args/model-path"
+import type { ServerTopic } from "../client/server-show"
 import { openExistingStore } from "../models/models-folder"
-import { manifestParameterRows, showText, templateOf } from "../show/show-text"
+import { parametersText, showText, templateOf } from "../show/show-text"
 import { aligned, toJson } from "../terminal/output"
-
-/** The width of the parameter name column, as in Ollama's output. */
-const PARAMETER_WIDTH = 30
 
 const onlyFlags = {
   template: switchFlag("only the chat template"),
@@ -31,8 +30,8 @@ export const command = defineCommand({
   words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
-  details:
-    "Reads a model's files. MODEL is a model's name, or the path of a GGUF or of a speech or image model.",
+  details: `Reads a model's files. MODEL is a model's name, or the path of a GGUF or of a speech or image model. With --host, --port
+or --socket, MODEL is one of that server, which reports less than the files contain.`,
   examples: [
     { line: "xllm show ./model.gguf", does: "details of a file" },
     { line: "xllm show smollm --template", does: "only the chat template" },
@@ -41,29 +40,35 @@ export const command = defineCommand({
       does: "the effective values, and where each is set",
     },
     { line: "xllm show smollm --modelfile > Modelfile", does: "a start for another model" },
+    { line: "xllm show smollm --host gpu-box", does: "a model of a server on another machine" },
   ],
   flags: {
     ...onlyFlags,
     metadata: switchFlag("also every metadata key of the file"),
     tensors: switchFlag("also every tensor"),
     verbose: switchFlag("also every key and every tensor", "v"),
-    ...grouped(storeSettings, "Flags"),
+    ...grouped({ ...storeSettings, ...connectionSettings }, "Flags"),
     ...configFlag,
   },
   async run({ flags, words: [model = ""], io }) {
     const only = chosen(flags)
     const settings = await readSettings(flags, io.environment)
-    const { store } = await openExistingStore(settings, io)
-    const { name, isByPath } = await meantModel(model, store)
-    const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     // If there is none, the output is empty, which scripts can rely on.
     const print = (content = "") =>
       io.write(content === "" || content.endsWith("\n") ? content : `${content}\n`)
+    if (isServerGiven(flags)) {
+      const topic = serverTopic(only, flags)
+      const { showOnServer } = await import("../client/server-show")
+      return print(await showOnServer(model, topic, settings))
+    }
+    const { store } = await openExistingStore(settings, io)
+    const { name, isByPath } = await meantModel(model, store)
+    const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     switch (only) {
       case "template":
         return print(manifest?.template?.text ?? templateOf(details))
       case "parameters":
-        return print(parametersText(manifest))
+        return print(parametersText(manifest?.parameters))
       case "effective": {
         const { effectiveValues } = await import("../show/effective")
         const rows = effectiveValues(settings, details).map((one) => [one.name, one.shown, one.from])
@@ -83,15 +88,31 @@ export const command = defineCommand({
       }
       case "json": {
         const { toShowObject } = await import("../show/show-json")
-        return io.write(toJson(toShowObject(details, manifest, await tensorsOf(details, flags))))
+        const { usableContext } = await import("../show/usable-context")
+        const tensors = await tensorsOf(details, flags)
+        return io.write(toJson(toShowObject(details, manifest, tensors, usableContext(details, settings))))
       }
       case undefined:
-        return io.write(await overview(details, manifest, flags, store))
+        return io.write(await overview(details, manifest, flags, store, settings))
       default:
         return only satisfies never
     }
   },
 })
+
+/** A server that only a variable or the configuration names is not meant: as for `list`, the files are at hand. */
+function isServerGiven(flags: Readonly<Partial<Record<keyof typeof connectionSettings, unknown>>>): boolean {
+  return [flags.host, flags.port, flags.socket].some((flag) => flag !== undefined)
+}
+
+/** @throws UsageError for what only the files contain */
+function serverTopic(only: Only | undefined, flags: Detail): ServerTopic | undefined {
+  const [first] = (["metadata", "tensors", "verbose"] as const).filter((name) => flags[name] === true)
+  const local = only === "effective" ? only : first
+  if (local !== undefined)
+    throw new UsageError(`--${local} is not available through a server; omit --host to read the files here`)
+  return only === "effective" ? undefined : only
+}
 
 type Detail = Readonly<Partial<Record<"metadata" | "tensors" | "verbose", boolean>>>
 
@@ -100,6 +121,7 @@ async function overview(
   manifest: Manifest | undefined,
   flags: Detail,
   { blobs }: Store,
+  settings: Settings,
 ): Promise<string> {
   const tensors = await tensorsOf(details, flags)
   const projector = manifest?.files.find(({ role }) => role === "projector")
@@ -107,6 +129,8 @@ async function overview(
   const facts = projector && readProjector(blobs.pathOf(projector.digest))
   const { parameters, system, requires, source } = manifest ?? {}
   const { sizeBytes, path } = details
+  const { usableContext } = await import("../show/usable-context")
+  const context = usableContext(details, settings)
   return showText(details, {
     storage: { sizeBytes, path, ...(source !== undefined && { source }) },
     metadata: flags.metadata === true || flags.verbose === true,
@@ -115,6 +139,7 @@ async function overview(
     ...(system !== undefined && { system }),
     ...(requires !== undefined && { requires }),
     ...(facts !== undefined && { projector: facts }),
+    ...(context !== undefined && { context }),
   })
 }
 
@@ -141,10 +166,4 @@ function chosen(flags: Readonly<Partial<Record<Only, boolean>>>): Only | undefin
   const [first, second] = wanted
   if (second === undefined) return first
   throw new UsageError(`give one of ${names.map((name) => `--${name}`).join(", ")}`)
-}
-
-function parametersText(manifest: Manifest | undefined): string | undefined {
-  const rows = manifestParameterRows(manifest?.parameters ?? {})
-  if (rows.length === 0) return undefined
-  return rows.map(([name, value]) => `${name.padEnd(PARAMETER_WIDTH)} ${value}\n`).join("")
 }

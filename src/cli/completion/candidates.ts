@@ -78,7 +78,7 @@ function read(before: readonly string[], flags: FlagTable) {
           ([key, { short }]) =>
             word === `--${flagName(key)}` || (short !== undefined && word === `-${short}`),
         ) ?? []
-      open = flag?.value.placeholder
+      open = flag?.bare === undefined ? flag?.value.placeholder : undefined
     }
   }
   return { open, count }

@@ -8,7 +8,7 @@ import { aliasProblems } from "./alias-problems"
  * Warns if the new model's name still refers to something else, because a local file takes precedence or the name was
  * an alias. `given`: the name as typed by the user.
  */
-export async function tellOfShadow(given: string, made: ModelSummary, store: Store, io: Io): Promise<void> {
+export async function warnOfShadow(given: string, made: ModelSummary, store: Store, io: Io): Promise<void> {
   const meant = await store.resolve(given).catch(() => undefined)
   if (meant !== undefined && meant.name !== made.name) {
     io.writeError(

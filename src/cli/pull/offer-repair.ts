@@ -15,6 +15,7 @@ export async function offerRepair(
   io: Io,
 ): Promise<boolean> {
   if (!(error instanceof XllmError) || error.code !== "model_corrupt") return false
+  if (error.details?.["can_repair"] === false) return false
   if (!io.stdinIsTerminal || !io.stderrIsTerminal) return false
   io.writeError(`${printable(error.message)}\n`)
   if (!(await isConfirmed("Download it again now? [y/N] "))) return false

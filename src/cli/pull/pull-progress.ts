@@ -225,12 +225,12 @@ class LineView implements PullProgress {
     if (event.type === "note") return this.#say(event.text)
     if (event.type === "status") return this.#say(event.status)
     this.#files.set(event.id, event)
-    for (const [id, progress] of barsOf([...this.#files])) this.#tell(id, progress)
+    for (const [id, progress] of barsOf([...this.#files])) this.#print(id, progress)
   }
 
   end(): void {}
 
-  #tell(id: string, { status, completed, total }: Progress): void {
+  #print(id: string, { status, completed, total }: Progress): void {
     if (total === undefined) return
     const percent = total === 0 ? 100 : Math.floor((completed / total) * 100)
     const step = percent - (percent % STEP_PERCENT)
@@ -248,7 +248,7 @@ class LineView implements PullProgress {
 /** One JSON object per line, in the form of Ollama's API. */
 export class JsonView implements PullProgress {
   readonly #write: (text: string) => void
-  readonly #told = new Map<string, number>()
+  readonly #printedAt = new Map<string, number>()
 
   constructor(write: (text: string) => void) {
     this.#write = write
@@ -260,8 +260,8 @@ export class JsonView implements PullProgress {
     const { status, id, digest, total, completed } = event
     const now = performance.now()
     const isLast = completed === total
-    if (!isLast && now - (this.#told.get(id) ?? -Infinity) < DRAW_MS) return
-    this.#told.set(id, now)
+    if (!isLast && now - (this.#printedAt.get(id) ?? -Infinity) < DRAW_MS) return
+    this.#printedAt.set(id, now)
     this.#line({
       status,
       ...(digest !== undefined && { digest }),

@@ -37,22 +37,25 @@ export async function createPuller(settings: Settings, store?: Store): Promise<P
  * hosts that the owner has configured, because clients are not trusted.
  */
 export function missingModelFetcher(settings: Settings, store: Store, log: Logger): FetchMissing | undefined {
-  const { pullMissing, registries } = settings.pull
-  if (!pullMissing) return undefined
-  const hosts = new Set([HUGGING_FACE_HOST, OLLAMA_HOST, ...registries])
+  if (!settings.pull.pullMissing) return undefined
   return async (model, { signal, onProgress }) => {
-    const name = parseName((await store.aliasTarget(model)) ?? model)
-    if (!hosts.has(name.host)) {
-      throw new ModelNotFound(
-        model,
-        `, and downloads from '${name.host}' are not enabled (see pull.registries)`,
-      )
-    }
+    const name = await pullableName(model, settings, store)
     log.info("downloading model", { model: formatModelName(name) })
     const puller = await createPuller(settings, store)
     const progress = new TotalProgress(onProgress)
     await puller.pull({ model, onlyMissing: true, signal, onEvent: (event) => progress.add(event) })
   }
+}
+
+/**
+ * The name of a model that a client may have downloaded.
+ * @throws ModelNotFound for what is no name, and for hosts that the owner has not configured
+ */
+export async function pullableName(model: string, settings: Settings, store: Store): Promise<ModelName> {
+  const hosts = new Set([HUGGING_FACE_HOST, OLLAMA_HOST, ...settings.pull.registries])
+  const name = parseName((await store.aliasTarget(model)) ?? model)
+  if (hosts.has(name.host)) return name
+  throw new ModelNotFound(model, `, and downloads from '${name.host}' are not enabled (see pull.registries)`)
 }
 
 function parseName(model: string): ModelName {
@@ -67,10 +70,10 @@ function parseName(model: string): ModelName {
 /** The progress of all files together. */
 class TotalProgress {
   readonly #files = new Map<string, { readonly completed: number; readonly total: number }>()
-  readonly #tell: (fraction: number) => void
+  readonly #report: (fraction: number) => void
 
-  constructor(tell: (fraction: number) => void) {
-    this.#tell = tell
+  constructor(report: (fraction: number) => void) {
+    this.#report = report
   }
 
   add(event: PullEvent): void {
@@ -79,6 +82,6 @@ class TotalProgress {
     this.#files.set(id, { completed, total })
     const all = [...this.#files.values()]
     const bytes = all.reduce((sum, file) => sum + file.total, 0)
-    if (bytes > 0) this.#tell(all.reduce((sum, file) => sum + file.completed, 0) / bytes)
+    if (bytes > 0) this.#report(all.reduce((sum, file) => sum + file.completed, 0) / bytes)
   }
 }

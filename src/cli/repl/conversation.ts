@@ -1,10 +1,12 @@
-import type { ChatMessage, ChatRequest, OutputConstraint } from "../../domain/chat"
+import type { ChatMessage, ChatRequest, OutputConstraint, ReasoningOptions } from "../../domain/chat"
 import { type AnswerOptions, answerOptions, type ParameterValues } from "../args/parameters"
 import { toChatRequest } from "../client/chat-request"
 
 interface Exchange {
   readonly question: string
   readonly answer: string
+  /** What the model thought before it answered; empty: nothing. */
+  readonly reasoning: string
 }
 
 export interface ConversationStart {
@@ -16,6 +18,7 @@ export interface ConversationStart {
   readonly isVerbose: boolean
   /** Are answers wrapped between words? Default: yes. */
   readonly wrapsWords?: boolean
+  readonly hidesThinking?: boolean
 }
 
 /** The typical number of characters that a chat template adds to a question and its answer. */
@@ -29,6 +32,7 @@ export class Conversation {
   parameters: ParameterValues
   isVerbose: boolean
   wrapsWords: boolean
+  readonly hidesThinking: boolean
   /** The value of `num_ctx`, if set. */
   contextLength: number | undefined
   #options: Partial<AnswerOptions>
@@ -40,14 +44,15 @@ export class Conversation {
     this.parameters = start.parameters
     this.isVerbose = start.isVerbose
     this.wrapsWords = start.wrapsWords ?? true
+    this.hidesThinking = start.hidesThinking ?? false
     this.#options = start.options ?? {}
   }
 
   /** The messages so far, oldest first. */
   get messages(): readonly ChatMessage[] {
-    return this.#exchanges.flatMap(({ question, answer }): readonly ChatMessage[] => [
+    return this.#exchanges.flatMap(({ question, answer, reasoning }): readonly ChatMessage[] => [
       { role: "user", content: question },
-      { role: "assistant", content: answer },
+      { role: "assistant", content: answer, ...(reasoning !== "" && { reasoning }) },
     ])
   }
 
@@ -69,10 +74,15 @@ export class Conversation {
     this.#options = output === undefined ? rest : { ...rest, output }
   }
 
+  /** How the model thinks from now on. */
+  set reasoning(reasoning: ReasoningOptions) {
+    this.#options = { ...this.#options, reasoning }
+  }
+
   /** Adds a question with its answer. An unanswered question is not kept, so that it can be asked again. */
-  remember(question: string, answer: string): void {
+  remember(question: string, answer: string, reasoning = ""): void {
     if (answer === "") return
-    this.#exchanges = [...this.#exchanges, { question, answer }]
+    this.#exchanges = [...this.#exchanges, { question, answer, reasoning }]
   }
 
   /**

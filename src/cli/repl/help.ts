@@ -34,6 +34,8 @@ ${columns(
     ["/set nowordwrap", "do not wrap lines"],
     ["/set format json|FILE", "answer with JSON, or with JSON of the schema in FILE"],
     ["/set noformat", "answer with any text"],
+    ["/set think [LEVEL]", "let the model think before it answers, as much as LEVEL: low, medium, high …"],
+    ["/set nothink", "answer without thinking"],
     ["/set history", "save the input history"],
     ["/set nohistory", "do not save it"],
   ],

@@ -4,11 +4,12 @@ import { WrongModelKind } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
 import { readFormat } from "../args/output-format"
+import { parseThink } from "../args/think"
 import { modelfileParametersOf, parameterRows, setParameter } from "../args/parameters"
 import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import type { ModelRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
-import { changes, instructionsOfTexts, type ModelTexts, modelTextsOf } from "../show/model-texts"
+import { changes, instructionsOfTexts, type ModelTexts, modelTextsOf } from "../../store/model-texts"
 import { manifestParameterRows as modelParameterRows, showText } from "../show/show-text"
 import { failureText } from "../terminal/failure"
 import type { Io } from "../terminal/io"
@@ -108,7 +109,7 @@ export class Session {
       await (command === undefined ? this.#ask(result.text) : this.#obey(command))
     } catch (error) {
       if (error instanceof Cancelled) this.#terminal.write("\n")
-      else this.#tell(`Error: ${failureText(error, this.#io.environment)}\n`)
+      else this.#print(`Error: ${failureText(error, this.#io.environment)}\n`)
     }
     return false
   }
@@ -120,7 +121,7 @@ export class Session {
     for (;;) {
       try {
         await this.#answer(question)
-        return this.#sayDropped(dropped)
+        return this.#reportDropped(dropped)
       } catch (error) {
         const more = isContextFull(error) ? this.#window.makeRoomAfter(error, question) : 0
         dropped += more
@@ -141,11 +142,12 @@ export class Session {
       io: this.#io,
       signal: watch.signal,
       isTerminal: true,
+      hidesThinking: this.#conversation.hidesThinking,
       wrap: wordWrapFor(this.#io, this.#conversation.wrapsWords),
       write: (text) => this.#terminal.write(text),
       warn: (warning) => this.#warn(warning),
     })
-    this.#conversation.remember(question, answer.text)
+    this.#conversation.remember(question, answer.text, answer.reasoning)
     this.#terminal.write("\n\n")
     await this.#takeNote(answer, model)
     if (this.#conversation.isVerbose && answer.usage && answer.timings) {
@@ -156,7 +158,7 @@ export class Session {
   #warn(warning: string): void {
     if (this.#warnings.has(warning)) return
     this.#warnings.add(warning)
-    this.#tell(`Warning: ${printable(warning)}\n\n`)
+    this.#print(`Warning: ${printable(warning)}\n\n`)
   }
 
   /** Updates how full the context is, and reports an answer that was cut off. */
@@ -170,16 +172,16 @@ export class Session {
       server === undefined
         ? "set num_ctx for a larger one"
         : `start the server at ${printable(server.name)} with a larger --ctx`
-    this.#tell(
+    this.#print(
       `The answer was cut off: the context of ${full} tokens is full. Write 'go on', or ${remedy}.\n\n`,
     )
   }
 
-  #sayDropped(count: number): void {
+  #reportDropped(count: number): void {
     if (count === 0) return
     const what =
       count === 1 ? "oldest question and its answer were" : `${count} oldest questions and their answers were`
-    this.#tell(`The context is full: the ${what} dropped.\n\n`)
+    this.#print(`The context is full: the ${what} dropped.\n\n`)
   }
 
   async #obey(command: Exclude<SlashCommand, { type: "exit" }>): Promise<void> {
@@ -211,6 +213,9 @@ export class Session {
             ? "Answers are any text."
             : `Answers are ${command.format === "json" ? "JSON" : `JSON as in ${command.format}`}.`,
         )
+      case "set-think":
+        conversation.reasoning = parseThink(command.value, "/set think")
+        return this.#say(thinkingSet(command.value))
       case "save":
         return await this.#save(command.name)
       case "set-history":
@@ -316,13 +321,18 @@ export class Session {
   }
 
   /** Prints a message that is not part of the conversation. */
-  #tell(text: string): void {
+  #print(text: string): void {
     this.#io.writeError(wordWrapFor(this.#io, true)?.add(text) ?? text)
   }
 
   #say(text: string): void {
     this.#terminal.write(`${text}\n`)
   }
+}
+
+function thinkingSet(value: string): string {
+  if (value === "true" || value === "false") return `Set '${value === "true" ? "think" : "nothink"}' mode.`
+  return `Set 'think' mode to '${value}'.`
 }
 
 function ended(text: string): string {

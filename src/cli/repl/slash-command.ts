@@ -19,6 +19,8 @@ export type SlashCommand =
   | { readonly type: "set-wordwrap"; readonly isOn: boolean }
   /** Absent: any text. */
   | { readonly type: "set-format"; readonly format?: string }
+  /** `true`, `false` or a level. */
+  | { readonly type: "set-think"; readonly value: string }
   | { readonly type: "save"; readonly name: string }
   | { readonly type: "show"; readonly topic: ShowTopic }
   | { readonly type: "load"; readonly model: string }
@@ -36,6 +38,8 @@ const switches = [
   "nowordwrap",
   "format",
   "noformat",
+  "think",
+  "nothink",
   "history",
   "nohistory",
 ]
@@ -96,6 +100,12 @@ function parseSet(line: string, [what, ...rest]: readonly string[]): SlashComman
         : mistake("Usage: /set format json, or /set format FILE with a JSON schema")
     case "noformat":
       return { type: "set-format" }
+    case "think":
+      return rest.length > 1
+        ? mistake("Usage: /set think, or /set think LEVEL")
+        : { type: "set-think", value: rest[0] ?? "true" }
+    case "nothink":
+      return { type: "set-think", value: "false" }
     case "history":
     case "nohistory":
       return { type: "set-history", isOn: what === "history" }

@@ -19,6 +19,7 @@ export interface StartOptions {
   readonly options: Partial<AnswerOptions>
   readonly verbose: boolean
   readonly wrapsWords: boolean
+  readonly hidesThinking: boolean
   readonly io: Io
   readonly runner: ModelRunner
 }
@@ -40,6 +41,7 @@ export async function startConversation(options: StartOptions): Promise<void> {
       options: options.options,
       isVerbose: options.verbose,
       wrapsWords: options.wrapsWords,
+      hidesThinking: options.hidesThinking,
     })
     const session = new Session({ conversation, runner, terminal, history, io })
     await session.load(model)

@@ -1,11 +1,13 @@
 import { join } from "node:path"
 import type { Settings } from "../../config/resolve"
+import { isPartRole } from "../../domain/attached-parts"
 import type { Device } from "../../domain/device"
 import type { ModelSettings } from "../../domain/settings"
 import { createEngine, type ManagedEngine } from "../../engine"
 import type { LiveOptions } from "../../engine/contract"
 import type { EngineObserver } from "../../engine/observer"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
+import type { ModelDamage } from "../../errors/model"
 import type { Aliases } from "../../lib/aliases"
 import type { Logger } from "../../log/logger"
 import { createStore } from "../../store"
@@ -39,7 +41,7 @@ export async function createLocal({ settings, log, observer, adapt, ...options }
     store,
     ...liveOptions(settings, adapt),
     fetchMissing: missingModelFetcher(settings, store, log),
-    findDamage: (model) => damagedFiles(store, model),
+    findDamage: (model) => damageOf(store, model),
     useGpu: settings.ofModel({ name: "" }).gpuLayers !== 0,
     ...(simulateGpus !== null && { simulatedDevices: simulateGpus.map(toDevice) }),
     runtimeFolder: settings.paths.runtime,
@@ -52,9 +54,17 @@ export async function createLocal({ settings, log, observer, adapt, ...options }
 }
 
 /** Called when a model could not be loaded; its modules are loaded only then. */
-async function damagedFiles(store: Store, model: string): Promise<readonly string[]> {
-  const { findDamage } = await import("../../store/pull/damage")
-  return (await findDamage(store, model, { isHasty: true })).map(({ name }) => name)
+async function damageOf(store: Store, model: string): Promise<ModelDamage> {
+  const [{ findDamage }, { canRepair }] = await Promise.all([
+    import("../../store/pull/damage"),
+    import("../../store/pull/find-plan"),
+  ])
+  const files = await findDamage(store, model, { isHasty: true })
+  const manifest = await store.manifest(model)
+  return {
+    files: files.map(({ name, role }) => (isPartRole(role) ? { name, role } : { name })),
+    canRepair: manifest !== undefined && canRepair(manifest),
+  }
 }
 
 /** The settings that a running engine adopts. */

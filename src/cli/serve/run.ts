@@ -25,6 +25,7 @@ import { missingModelFetcher } from "../pull/puller"
 import type { Io } from "../terminal/io"
 import { watchSignals } from "../terminal/signals"
 import { createLocal, liveOptions } from "./compose"
+import { serverLibrary } from "./library"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
 import { printable } from "../terminal/output"
@@ -68,6 +69,7 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
 
   let access = settings.access
   let images = settings.images
+  let current = settings
   const configuration = new LiveConfiguration({
     settings,
     flags,
@@ -76,6 +78,7 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
       checkModelSettings(next)
       access = next.access
       images = next.images
+      current = next
       log.setLevel(next.log.logLevel)
       return parts.reconfigure(next)
     },
@@ -86,7 +89,17 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
     openFiles(settings, () => images, log),
   ])
   await using _files = files
-  const app = createApp({ engine, version, startedAt, log, metrics, settings: () => access, ...files })
+  const library = serverLibrary(() => current, parts.store, log)
+  const app = createApp({
+    engine,
+    version,
+    startedAt,
+    log,
+    metrics,
+    library,
+    settings: () => access,
+    ...files,
+  })
   const listener = await listen(app, toListenOptions(parts.address))
   using manager = serviceManager(settings.environment)
   manager.status(`listening on ${printable(listener.url)}`)
@@ -143,6 +156,7 @@ async function openFiles(settings: Settings, limits: () => ImageLimits, log: Log
 
 interface Parts {
   readonly engine: ManagedEngine
+  readonly store: Store
   readonly address: ListenSettings
   reconfigure(settings: Settings): readonly string[]
 }
@@ -174,7 +188,7 @@ async function prepare({ settings, models, log, observer }: Preparation): Promis
     names.push(name)
   }
   // In the background: startup does not wait for these warnings.
-  void tellOfNoModels(store, settings.modelsFolder, log)
+  void warnOfNoModels(store, settings.modelsFolder, log)
   store
     .tidy()
     .catch((error: unknown) =>
@@ -190,7 +204,7 @@ async function prepare({ settings, models, log, observer }: Preparation): Promis
       fetchMissing: missingModelFetcher(next, store, log),
     })
   }
-  return { engine, address, reconfigure }
+  return { engine, store, address, reconfigure }
 }
 
 /**
@@ -208,7 +222,7 @@ async function checkImagesFolder(settings: Settings): Promise<void> {
 }
 
 /** A server without models can answer nothing, so it tells its user how to get one. */
-async function tellOfNoModels(store: Store, folder: string, log: Logger): Promise<void> {
+async function warnOfNoModels(store: Store, folder: string, log: Logger): Promise<void> {
   const models = await store.list().catch(() => undefined)
   if (models?.length !== 0) return
   const { FIRST_MODEL } = await import("../../store/hint")

@@ -5,6 +5,7 @@ import { kvCellBytes } from "../../engine/residency/estimate"
 import { q8Saving } from "../../formats/kv-layout"
 import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
 import { formatBytes } from "../terminal/output"
+import { usableContext } from "./usable-context"
 
 /** The effective value of a model's setting or parameter. */
 export interface EffectiveValue {
@@ -26,7 +27,7 @@ export function effectiveValues(settings: Settings, details: ModelDetails): read
   if (details.kind !== "text") return explained
   const { stop, maxTokens } = details.defaults ?? {}
   return [
-    ...explained,
+    ...explained.map((one) => (one.name === "ctx" ? withLength(one, settings, details) : one)),
     ...cacheSize(settings, details),
     // The table's own keys.
     ...(Object.keys(SAMPLING_DEFAULTS) as (keyof SamplingParameters)[]).map((field) =>
@@ -37,6 +38,15 @@ export function effectiveValues(settings: Settings, details: ModelDetails): read
       : brought("num_predict", maxTokens),
     stop === undefined ? builtIn("stop", "none") : brought("stop", stop),
   ]
+}
+
+/** An automatic context with its length here. */
+function withLength(ctx: EffectiveValue, settings: Settings, details: TextDetails): EffectiveValue {
+  if (settings.ofModel(details).contextLength !== null) return ctx
+  const context = usableContext(details, settings)
+  if (context === undefined) return ctx
+  const { length, explanation = "as trained" } = context
+  return { ...ctx, shown: `${ctx.shown} (${length}, ${explanation})` }
 }
 
 /** The memory that a token takes, and with quantized values; nothing for a model without a cache per token. */

@@ -1,12 +1,14 @@
-import type { GgufDetails, ModelDetails } from "../../domain/model"
+import type { ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Manifest } from "../../store/managed/manifest"
+import type { UsableContext } from "./usable-context"
 
-/** The output of `show --json`. */
+/** The output of `show --json`. What a server does not report is absent. */
 export function toShowObject(
-  details: ModelDetails,
+  details: ModelFacts,
   manifest: Manifest | undefined,
   tensors: readonly GgufTensorInfo[] | undefined,
+  context: UsableContext | undefined,
 ) {
   return {
     name: details.name,
@@ -14,11 +16,16 @@ export function toShowObject(
     id: details.id,
     path: details.path,
     size_bytes: details.sizeBytes,
-    modified_at: details.modifiedAt.toISOString(),
+    modified_at: details.modifiedAt?.toISOString(),
     ...(details.aliases !== undefined && { aliases: details.aliases }),
     ...ofKind(details),
+    ...(context !== undefined && {
+      usable_context_length: context.length,
+      context_limited_by: context.limitedBy ?? null,
+    }),
     license: details.license ?? null,
     capabilities: details.capabilities,
+    ...(details.parts !== undefined && { parts: details.parts.map(toPart) }),
     ...(details.defaults?.notes !== undefined && { notes: details.defaults.notes }),
     ...(manifest !== undefined && { installed: toInstalled(manifest) }),
     ...(tensors !== undefined && {
@@ -27,7 +34,7 @@ export function toShowObject(
   }
 }
 
-function ofKind(details: ModelDetails) {
+function ofKind(details: ModelFacts) {
   switch (details.kind) {
     case "text":
       return {
@@ -43,14 +50,14 @@ function ofKind(details: ModelDetails) {
         sample_rate: details.sampleRate,
         speakers: details.speakers.map((name) => name ?? null),
         languages: details.languages,
-        files: details.files.map(toFile),
+        files: details.files?.map(toFile),
       }
     case "asr":
       return {
         family: details.family,
         languages: details.languages,
         can_translate: details.canTranslate,
-        files: details.files.map(toFile),
+        files: details.files?.map(toFile),
       }
     case "image":
       return {
@@ -58,14 +65,14 @@ function ofKind(details: ModelDetails) {
         parameters: details.parameterCount,
         quantization: details.quantization,
         components: details.components,
-        files: details.files.map(toFile),
+        files: details.files?.map(toFile),
       }
     default:
       return details satisfies never
   }
 }
 
-function ofFile(details: GgufDetails) {
+function ofFile(details: Extract<ModelFacts, { readonly kind: "text" | "embedding" }>) {
   return {
     architecture: details.architecture,
     parameters: details.parameterCount,
@@ -79,6 +86,11 @@ function ofFile(details: GgufDetails) {
 
 function toFile({ name, sizeBytes }: { readonly name: string; readonly sizeBytes: number }) {
   return { name, size_bytes: sizeBytes }
+}
+
+function toPart(part: NonNullable<ModelFacts["parts"]>[number] & { readonly path?: string }) {
+  const { role, name, sizeBytes, scale, path } = part
+  return { role, name, size_bytes: sizeBytes, ...(scale !== undefined && { scale }), path }
 }
 
 /** A managed model's source, and what it adds to its weights. */

@@ -1,7 +1,10 @@
+import { PART_ROLES } from "../../domain/attached-parts"
 import { isGguf, type ModelDetails, type ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
-import { formatBytes, formatCount, section } from "../terminal/output"
+import { formatCount } from "../../lib/text/count"
+import { formatBytes, section } from "../terminal/output"
+import type { UsableContext } from "./usable-context"
 
 /** The lines of a licence or system message shown in the overview. */
 const TEXT_LINES = 2
@@ -11,6 +14,9 @@ const METADATA_WIDTH = 100
 
 /** The number of speakers, or files, shown in the overview. */
 const LIST_LENGTH = 12
+
+/** The width of the parameter name column, as in Ollama's output. */
+const PARAMETER_WIDTH = 30
 
 /** The facts shown about a projector's file. */
 export interface ProjectorFacts {
@@ -32,6 +38,8 @@ export interface ShowExtras {
   readonly requires?: string
   readonly projector?: ProjectorFacts
   readonly storage?: Storage
+  /** Of a text model, on this machine. */
+  readonly context?: UsableContext
 }
 
 /** Where a model is stored, and where it came from. */
@@ -46,13 +54,18 @@ type Row = readonly [string, ...string[]]
 
 /** The sections of `show` for human readers. */
 export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
-  const { metadata = false, tensors = [], parameters = {}, system, requires, projector, storage } = extras
+  const { metadata = false, tensors = [], parameters = {}, system, requires, projector } = extras
+  const { storage, context } = extras
   const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
   const notes = details.defaults?.notes ?? []
   const aliasRow: readonly Row[] = [["aliases", (details.aliases ?? []).join(", ")]]
   const sections: readonly (readonly [title: string, rows: readonly Row[]])[] = [
-    ["Model", [...modelRows(details), ...aliasRow, ...requiresRow].filter(([, value]) => value !== "")],
+    [
+      "Model",
+      [...modelRows(details, context), ...aliasRow, ...requiresRow].filter(([, value]) => value !== ""),
+    ],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
+    ["Parts", partRows(details)],
     ["Projector", projector === undefined ? [] : projectorRows(projector)],
     ["Files", fileRows(details)],
     ["Storage", storage === undefined ? [] : storageRows(storage)],
@@ -67,19 +80,19 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
   return `${shown.map(([title, rows]) => section(title, rows)).join("\n")}\n`
 }
 
-function modelRows(details: ModelFacts): readonly Row[] {
+function modelRows(details: ModelFacts, context: UsableContext | undefined): readonly Row[] {
   switch (details.kind) {
     case "text":
       // Each in a second context; where the model generates no text, it is not loaded.
       return [
-        ...textRows(details),
+        ...textRows(details, context),
         ...(details.capabilities.includes("completion")
           ? [["embeddings", "by the mean of a text's tokens"] as const]
           : []),
       ]
     case "embedding":
       return [
-        ...textRows(details),
+        ...textRows(details, context),
         ...(details.pooling === undefined ? [] : [["pooling", details.pooling] as const]),
       ]
     case "tts":
@@ -107,11 +120,17 @@ function modelRows(details: ModelFacts): readonly Row[] {
   }
 }
 
-function textRows(details: Extract<ModelFacts, { readonly kind: "text" | "embedding" }>): readonly Row[] {
+function textRows(
+  details: Extract<ModelFacts, { readonly kind: "text" | "embedding" }>,
+  context: UsableContext | undefined,
+): readonly Row[] {
   return [
     ["architecture", details.architecture],
     ["parameters", formatCount(details.parameterCount)],
     ["context length", String(details.contextLength)],
+    ...(context?.explanation === undefined
+      ? []
+      : [["usable context", `${context.length}, ${context.explanation}`] as const]),
     ["embedding length", String(details.embeddingLength)],
     ...(details.layers === undefined ? [] : [["layers", String(details.layers)] as const]),
     ...(details.heads === undefined ? [] : [["attention heads", String(details.heads)] as const]),
@@ -142,6 +161,16 @@ function fileRows(details: ModelFacts): readonly Row[] {
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
 }
 
+/** A row for each attached part, with an adapter's strength where it is not the usual one. */
+function partRows({ parts = [] }: ModelFacts): readonly Row[] {
+  return parts.map(({ role, name, sizeBytes, scale = 1 }) => [
+    PART_ROLES[role].label,
+    name,
+    formatBytes(sizeBytes),
+    ...(scale === 1 ? [] : [`scale ${scale}`]),
+  ])
+}
+
 /** The name that `show` uses for each source. */
 const ORIGINS: Readonly<Record<ManifestSource["type"], string>> = {
   huggingface: "Hugging Face",
@@ -162,6 +191,15 @@ function storageRows({ sizeBytes, path, source }: Storage): readonly Row[] {
 
 function shortList(names: readonly string[]): readonly string[] {
   return names.length > LIST_LENGTH ? [...names.slice(0, LIST_LENGTH), "..."] : names
+}
+
+/** The output of `show --parameters`; undefined where there are none. */
+export function parametersText(
+  parameters: Readonly<Record<string, ManifestParameter>> = {},
+): string | undefined {
+  const rows = manifestParameterRows(parameters)
+  if (rows.length === 0) return undefined
+  return rows.map(([name, value]) => `${name.padEnd(PARAMETER_WIDTH)} ${value}\n`).join("")
 }
 
 /** Parameters under their Modelfile names: one row per value, texts in quotes. */

@@ -35,18 +35,6 @@ export function percentOf(done: number, total: number): number {
   return Math.floor((100 * done) / Math.max(1, total))
 }
 
-/** A count of parameters: `7.6B`, `134.52M`, `96K`. */
-export function formatCount(count: number): string {
-  if (count >= 1e9) return `${withFraction(count / 1e9, 1)}B`
-  if (count >= 1e6) return `${withFraction(count / 1e6, 2)}M`
-  if (count >= 1e3) return `${Math.round(count / 1e3)}K`
-  return String(count)
-}
-
-function withFraction(value: number, digits: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(digits)
-}
-
 /** `1m2.5s`, `1.234567s`, `130.079ms`, `250µs`: two to four units, without trailing zeros. */
 export function formatDuration(ms: number): string {
   if (ms < 1) return `${Math.round(ms * 1000)}µs`

@@ -16,6 +16,9 @@ export function statistics(usage: Usage, timings: Timings, totalMs: number): str
     duration("prompt eval duration:", promptMs),
     rate("prompt eval rate:", promptTokens, promptMs),
     ["eval count:", `${generatedTokens} token(s)`],
+    usage.reasoningTokens === undefined
+      ? undefined
+      : ["thinking count:", `${usage.reasoningTokens} token(s)`],
     duration("eval duration:", generationMs),
     rate("eval rate:", generatedTokens - 1, generationMs),
   ]

@@ -8,7 +8,7 @@ export const mediaSettings = {
     "limits.upload",
     bytes,
     DEFAULT_UPLOAD_BYTES,
-    "max size of an upload with audio or images (default 50MiB)",
+    "max size of a file with audio or images (default 512MiB)",
     LIVE,
   ),
   imagesDir: setting(

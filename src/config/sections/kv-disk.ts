@@ -8,14 +8,14 @@ export const kvDiskSettings = {
     "kv_disk.enabled",
     toggle,
     true,
-    "keep evaluated prompts on disk when they leave memory (default); --no-kv-disk keeps none",
+    "keep evaluated prompts on disk when they leave memory (default); --no-kv-disk does not",
     AT_LOAD,
   ),
   kvDiskDir: setting(
     "kv_disk.dir",
     orAutomatic(text("FOLDER"), "auto"),
     null,
-    "directory of these prompts (default ~/.xllm/cache/kv)",
+    "directory of the prompts on disk (default ~/.xllm/cache/kv)",
     AT_LOAD,
   ),
   kvDiskMaxBytes: setting(

@@ -1,6 +1,7 @@
+import { REASONING_FIELDS } from "../../domain/settings"
 import { type Address, address, webUrl } from "../address"
 import { LIVE, setting } from "../setting"
-import { integer, list, orAutomatic, orNone, text, toggle } from "../values"
+import { integer, list, oneOf, orAutomatic, orNone, text, toggle } from "../values"
 
 /** The default port of `serve` and of its clients. */
 export const DEFAULT_PORT = 32769
@@ -57,6 +58,13 @@ export const serverSettings = {
     toggle,
     false,
     "share cached prompts only between requests with the same API key",
+    LIVE,
+  ),
+  reasoningField: setting(
+    "server.reasoning_field",
+    { ...oneOf(...REASONING_FIELDS), placeholder: "NAME" },
+    "reasoning_content",
+    "field of answers for thinking: reasoning_content (default), reasoning or both",
     LIVE,
   ),
   insecure: setting("server.insecure", toggle, false, "allow non-loopback without an API key"),

@@ -28,7 +28,7 @@ export class DeviceProbe {
   readonly #options: DeviceProbeOptions
   #known: SystemReport | undefined
   /** When the last successful query was sent; `performance.now()`. */
-  #askedAt = 0
+  #queriedAt = 0
   #failure: XllmError | undefined
   #asking: Promise<SystemReport> | undefined
   /** The newest child; it may have ended. */
@@ -71,15 +71,15 @@ export class DeviceProbe {
   }
 
   #isFresh(maxAgeMs: number): boolean {
-    return gpusOf(this.#known?.devices ?? []).length === 0 || performance.now() - this.#askedAt <= maxAgeMs
+    return gpusOf(this.#known?.devices ?? []).length === 0 || performance.now() - this.#queriedAt <= maxAgeMs
   }
 
   async #ask(): Promise<SystemReport> {
-    const askedAt = performance.now()
+    const queriedAt = performance.now()
     try {
       const isFirst = this.#known === undefined
       this.#known = await this.#answer()
-      this.#askedAt = askedAt
+      this.#queriedAt = queriedAt
       this.#failure = undefined
       const { llamaVersion, devices, gpuFallback } = this.#known
       const names = devices.map((device) => device.name)

@@ -47,8 +47,8 @@ export class WorkerChild<To, From> {
       (message) => listener.message(message as From),
       disconnected.resolve,
     )
-    const heard = Promise.allSettled([this.#readLines(listener), disconnected.promise])
-    this.ended = this.#end(heard, listener)
+    const closed = Promise.allSettled([this.#readLines(listener), disconnected.promise])
+    this.ended = this.#end(closed, listener)
   }
 
   get pid(): number {
@@ -91,24 +91,24 @@ export class WorkerChild<To, From> {
   async #readLines(listener: ChildListener<From>): Promise<void> {
     const reader = new WorkerLineReader()
     const decoder = new TextDecoder()
-    const tell = (lines: readonly WorkerLine[]) => {
+    const report = (lines: readonly WorkerLine[]) => {
       for (const line of lines) {
         this.#lastLines.add(line)
         listener.line(line)
       }
     }
-    for await (const bytes of this.#child.stderr) tell(reader.push(decoder.decode(bytes, { stream: true })))
-    tell(reader.end())
+    for await (const bytes of this.#child.stderr) report(reader.push(decoder.decode(bytes, { stream: true })))
+    report(reader.end())
   }
 
-  async #end(heard: Promise<unknown>, listener: ChildListener<From>): Promise<void> {
+  async #end(closed: Promise<unknown>, listener: ChildListener<From>): Promise<void> {
     await this.#child.exited
     this.#gone = true
     for (const timer of this.#timers) clearTimeout(timer)
     const drain = Promise.withResolvers<void>()
     const timer = setTimeout(drain.resolve, this.#limits.drainMs)
     // A process started by the worker may hold its stderr open indefinitely.
-    await Promise.race([heard, drain.promise])
+    await Promise.race([closed, drain.promise])
     clearTimeout(timer)
     const { exitCode, signalCode } = this.#child
     const signal = signalCode === null ? null : String(signalCode)

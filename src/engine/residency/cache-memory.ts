@@ -1,4 +1,4 @@
-import { isGguf, type ModelDetails, type TextModelDetails } from "../../domain/model"
+import { isGguf, loadedBytes, type ModelDetails, type TextModelDetails } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { AvailableMemory } from "./available-memory"
 import { type CacheSpace, planCache } from "./estimate"
@@ -15,12 +15,12 @@ export function cacheMemory(
   settings: TextModelSettings,
   { gpus, systemBytes }: AvailableMemory,
 ): CacheMemory {
-  const { sizeBytes } = details
+  const weightBytes = loadedBytes(details)
   const usable = settings.gpuLayers === 0 ? [] : usableGpus(gpus, settings, null)
   const gpuBytes = usable.reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
   const layers = isGguf(details) ? details.layers + 1 : 1
-  const onGpus = sizeBytes * Math.min(1, (settings.gpuLayers ?? layers) / layers)
-  return { gpuBytes: Math.max(0, gpuBytes - onGpus), systemBytes: Math.max(0, systemBytes - sizeBytes) }
+  const onGpus = weightBytes * Math.min(1, (settings.gpuLayers ?? layers) / layers)
+  return { gpuBytes: Math.max(0, gpuBytes - onGpus), systemBytes: Math.max(0, systemBytes - weightBytes) }
 }
 
 /** For a cache on GPUs; layers that do not fit there go to system memory, with their part of it. */

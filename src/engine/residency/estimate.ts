@@ -1,13 +1,16 @@
-import type {
-  EmbeddingModelDetails,
-  GgufDetails,
-  ImageModelDetails,
-  ModelDetails,
-  TextModelDetails,
+import {
+  type EmbeddingModelDetails,
+  type GgufDetails,
+  type ImageModelDetails,
+  loadedBytes,
+  type ModelDetails,
+  type TextModelDetails,
 } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import { embeddingBytes, type EmbeddingShape } from "../../formats/embedding-memory"
 import {
+  attentionBytesPerCell,
+  cellsPerSequence,
   hasPlainCache,
   KV_BYTES,
   leastContextBytes,
@@ -18,9 +21,14 @@ import {
 } from "../../formats/kv-layout"
 
 /**
- * A worker's memory besides the model: the runtime, the libraries and their heaps. Measured: 49 MiB, and growing.
+ * A worker's memory besides the model: the runtime, the libraries and their heaps, without the pages of the program
+ * that all of its processes share. Measured after the load of a text model: 92 MiB.
  */
 const PROCESS_BYTES = 64 * 1024 ** 2
+const TEXT_PROCESS_BYTES = 96 * 1024 ** 2
+
+/** The tables of llama.cpp's tokenizer, for each token. Measured: 20 MB for 49,152 tokens, 62 MB for 151,936. */
+const VOCABULARY_BYTES_PER_TOKEN = 400
 
 /**
  * The same for a speech worker, plus what ONNX Runtime takes for computing besides another copy of the weights.
@@ -67,7 +75,7 @@ export interface ModelNeed {
   readonly backends: readonly string[] | null
   /** Parts that can be put on a GPU: the repeating layers and the output. */
   readonly layers: number
-  /** Weights of one layer. */
+  /** Weights of one layer, with its share of the attached parts: llama.cpp puts an adapter's tensors beside those that they change. */
   readonly layerBytes: number
   /** The KV cache of all layers. */
   readonly cacheBytes: number
@@ -100,14 +108,16 @@ export function estimateNeed(
   if (details.kind !== "text") return mediaNeed(details)
   const layers = details.layers + 1
   const kv = planCache(details, settings, space)
+  // The mask of the first context is small beside the other buffers, the scores are not.
+  const scores = settings.flashAttention === "off" ? cellsPerSequence(kv) * kv.computeBytesPerCell : 0
   return {
     backends: null,
     layers,
-    layerBytes: details.sizeBytes / layers,
+    layerBytes: loadedBytes(details) / layers,
     cacheBytes: kv.bytes,
-    computeBytes: computeBytes(details, settings),
+    computeBytes: kv.computeBytes + scores,
     transientBytes: 0,
-    processBytes: PROCESS_BYTES,
+    processBytes: textProcessBytes(details),
     leastContextBytes: kv.certainBytes === 0 ? 0 : leastContextBytes(withWholeConversation(kv)),
     kv,
   }
@@ -116,11 +126,13 @@ export function estimateNeed(
 /** The one plan of a text model's KV cache. */
 export function planCache(details: TextModelDetails, settings: TextModelSettings, space: CacheSpace): KvPlan {
   const bytesPerCell = kvCellBytes(details, settings)
+  const computeBytesPerCell = attentionBytesPerCell(details.heads, settings)
   const plan = planLayout({
     requestedContext: settings.contextLength,
     trainedContext: details.contextLength,
     slots: settings.slots,
     bytesPerCell,
+    computeBytesPerCell,
     ...lessProcess(space, details, settings),
     layout: settings.kvLayout,
     cells: settings.kvCells,
@@ -135,6 +147,8 @@ export function planCache(details: TextModelDetails, settings: TextModelSettings
     bytesPerSequence: Math.round(
       (whole < 1 ? perWindow * (1 - whole) * bytesPerCell : 0) + stateBytes(details, 1),
     ),
+    computeBytes: computeBytes(details, settings),
+    computeBytesPerCell,
     certainBytes: certainBytes(details, plan.cells, bytesPerCell),
   }
 }
@@ -145,7 +159,7 @@ function lessProcess(
   details: TextModelDetails,
   settings: TextModelSettings,
 ): CacheSpace {
-  const left = Math.max(0, freeBytes - computeBytes(details, settings) - PROCESS_BYTES)
+  const left = Math.max(0, freeBytes - computeBytes(details, settings) - textProcessBytes(details))
   return otherBytes === undefined ? { freeBytes: left } : { freeBytes: left, otherBytes }
 }
 
@@ -184,11 +198,11 @@ function mediaNeed(details: Exclude<ModelDetails, GgufDetails>): ModelNeed {
   const isImage = details.kind === "image"
   const computeBytes = isImage
     ? drawingBytes(details)
-    : SPEECH_COMPUTE_BYTES[details.kind] + details.sizeBytes
+    : SPEECH_COMPUTE_BYTES[details.kind] + loadedBytes(details)
   return {
     backends: isImage ? IMAGE_BACKENDS : [],
     layers: 1,
-    layerBytes: details.sizeBytes,
+    layerBytes: loadedBytes(details),
     cacheBytes: 0,
     computeBytes,
     transientBytes: computeBytes,
@@ -292,7 +306,17 @@ function stateBytes(details: TextModelDetails, slots: number): number {
 function computeBytes(details: TextModelDetails, settings: TextModelSettings): number {
   const width = Math.max(details.embeddingLength, numberOf(details, "feed_forward_length") ?? 0)
   const activations = MICRO_BATCH_TOKENS * (ACTIVATION_ROWS * details.embeddingLength + 2 * width)
-  const vocabulary = numberOf(details, "vocab_size") ?? 0
-  const logits = 2 * mostOutputs(settings.slots) * vocabulary
+  const logits = 2 * mostOutputs(settings.slots) * vocabularySize(details)
   return F32_BYTES * (activations + logits)
+}
+
+function textProcessBytes(details: TextModelDetails): number {
+  return TEXT_PROCESS_BYTES + vocabularySize(details) * VOCABULARY_BYTES_PER_TOKEN
+}
+
+/** Many files name it only by the length of their list of tokens. */
+function vocabularySize(details: TextModelDetails): number {
+  const { metadata } = details
+  const listed = /^array of (\d+) /.exec(String(metadata["tokenizer.ggml.tokens"] ?? ""))?.[1]
+  return numberOf(details, "vocab_size") ?? Number(listed ?? 0)
 }

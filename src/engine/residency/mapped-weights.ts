@@ -1,3 +1,4 @@
+import { type AttachedPart, bytesOfParts, isLoaded } from "../../domain/attached-parts"
 import type { LoadedModelInfo } from "../../domain/loaded-model"
 import type { TextModelSettings } from "../../domain/settings"
 
@@ -5,6 +6,7 @@ import type { TextModelSettings } from "../../domain/settings"
 export interface LoadedWeights {
   /** Workers of one file share its pages. */
   readonly path: string
+  readonly parts?: readonly AttachedPart[]
   readonly info: LoadedModelInfo
   readonly settings: Pick<TextModelSettings, "memoryMap" | "memoryLock">
 }
@@ -21,13 +23,17 @@ export function mappedWeights(loaded: readonly LoadedWeights[]): number {
   return [...byPath.values()].reduce((sum, bytes) => sum + bytes, 0)
 }
 
-function mappedBytes({ info, settings }: LoadedWeights): number {
+function mappedBytes({ parts = [], info, settings }: LoadedWeights): number {
   // The system does not count locked pages as cache.
   if (!settings.memoryMap || settings.memoryLock) return 0
   switch (info.kind) {
     case "text":
     case "embedding":
-      return info.modelBytes * (1 - info.gpuLayers / Math.max(1, info.totalLayers))
+      // Adapters are read, not mapped.
+      return (
+        (info.modelBytes - bytesOfParts(parts.filter(isLoaded))) *
+        (1 - info.gpuLayers / Math.max(1, info.totalLayers))
+      )
     case "image":
       return info.footprint.devices.length > 0 ? 0 : info.modelBytes
     case "tts":

@@ -1,11 +1,12 @@
 import type { Device } from "../../domain/device"
 import { type SystemMemory, systemMemory } from "../../lib/system/system-memory"
-import type { EngineStatus, MemoryLimits } from "../contract"
+import type { EngineStatus, MemoryLimits, MemoryStatus } from "../contract"
 import { type DeviceProbe, gpusOf } from "../process/device-probe"
 import { DEVICES_FRESH_MS } from "../process/timeouts"
-import { bytesOn, type GpuReading, type MemoryReading } from "./available-memory"
+import { bytesOn, type GpuReading, type MemoryReading, together } from "./available-memory"
 import { type LoadedWeights, mappedWeights } from "./mapped-weights"
 import type { Pool } from "./pool"
+import { roomToGrow, within } from "./room-to-grow"
 
 /**
  * Whether layers may be put on GPUs. `none`: there are none, or none is wanted. `simulated`: plans use GPUs that do
@@ -71,18 +72,25 @@ export class MemoryReader {
     const reading = this.known()
     const room = pool.room(reading)
     const holders = pool.residents()
+    const growth = within(together(this.#loaded().map(({ info }) => roomToGrow(info))), room)
     return {
       system: {
         totalBytes: reading.system.totalBytes,
         freeBytes: Math.max(0, room.systemBytes),
-        usedByModels: holders.reduce((sum, { footprint }) => sum + footprint.ramBytes, 0),
+        ...usage(
+          holders.reduce((sum, { footprint }) => sum + footprint.ramBytes, 0),
+          growth.ramBytes,
+        ),
         limitBytes: limits.limitBytes ?? null,
       },
       gpus: reading.gpus.map(({ name, totalBytes }, index) => ({
         name,
         totalBytes,
         freeBytes: Math.max(0, room.gpus[index]?.freeBytes ?? 0),
-        usedByModels: holders.reduce((sum, { footprint }) => sum + bytesOn(footprint, name), 0),
+        ...usage(
+          holders.reduce((sum, { footprint }) => sum + bytesOn(footprint, name), 0),
+          bytesOn(growth, name),
+        ),
         limitBytes: limits.gpuLimitBytes ?? null,
       })),
     }
@@ -108,6 +116,10 @@ export class MemoryReader {
       return []
     }
   }
+}
+
+function usage(used: number, growth: number): Pick<MemoryStatus, "usedByModels" | "mostUsedByModels"> {
+  return { usedByModels: used, mostUsedByModels: used + growth }
 }
 
 /** In the backends' order, which puts CUDA's devices before Vulkan's. */

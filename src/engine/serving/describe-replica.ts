@@ -1,8 +1,9 @@
 import type { MemoryFootprint } from "../../domain/device"
 import type { LoadedModel, LoadedModelInfo } from "../../domain/loaded-model"
 import type { ModelSettings } from "../../domain/settings"
-import type { AvailableMemory } from "../residency/available-memory"
+import { type AvailableMemory, bytesOn } from "../residency/available-memory"
 import type { Pool } from "../residency/pool"
+import { roomToGrow, totalOf, within } from "../residency/room-to-grow"
 import type { Replica } from "./replica"
 
 export interface ReplicaFacts {
@@ -49,16 +50,19 @@ export function describeReplica(facts: ReplicaFacts): LoadedModel | undefined {
 
 /** How far it may grow: its KV cache, as far as memory allows. */
 function growthOf(
-  { ramBytes, devices }: MemoryFootprint,
+  footprint: MemoryFootprint,
   info: LoadedModelInfo | undefined,
   mostAvailable: () => AvailableMemory,
 ): Pick<LoadedModel, "mostBytes"> {
-  if (info?.kind !== "text" || info.kvMostBytes <= info.kvBytes) return {}
+  const wanted = roomToGrow(info)
+  if (totalOf(wanted) === 0) return {}
+  // What it has already is part of what it could have.
   const { systemBytes, gpus } = mostAvailable()
-  const now = devices.reduce((sum, { bytes }) => sum + bytes, ramBytes)
-  const used = gpus.filter(({ name }) => devices.some((device) => device.name === name))
-  const available = used.reduce((sum, { freeBytes }) => sum + freeBytes, systemBytes)
-  return { mostBytes: Math.max(now, Math.min(now + info.kvMostBytes - info.kvBytes, available)) }
+  const beside: AvailableMemory = {
+    systemBytes: systemBytes - footprint.ramBytes,
+    gpus: gpus.map((gpu) => ({ ...gpu, freeBytes: gpu.freeBytes - bytesOn(footprint, gpu.name) })),
+  }
+  return { mostBytes: totalOf(footprint) + totalOf(within(wanted, beside)) }
 }
 
 /** Converts a `performance.now()` time to a date. */

@@ -17,7 +17,7 @@ export class ModelDirectory {
   readonly #options: DirectoryOptions
   readonly #byName = new Map<string, ModelServer>()
   /** Sequence number of store lookups; a stale reply is discarded. */
-  #asked = 0
+  #lookups = 0
 
   constructor(options: DirectoryOptions) {
     this.#options = options
@@ -42,7 +42,7 @@ export class ModelDirectory {
     named: { model?: string | undefined } = {},
   ): Promise<ModelServer> {
     this.#options.checkOpen()
-    const asked = ++this.#asked
+    const lookup = ++this.#lookups
     const summary = await this.#resolve(request)
     named.model = summary.name
     await this.#checkGenerates(summary)
@@ -50,7 +50,7 @@ export class ModelDirectory {
     this.#options.checkOpen()
     const model = this.#byName.get(summary.name) ?? this.#options.create(summary)
     this.#byName.set(summary.name, model)
-    model.update(summary, asked)
+    model.update(summary, lookup)
     return model
   }
 
@@ -87,8 +87,8 @@ export class ModelDirectory {
   async #retireRemoved(): Promise<void> {
     const loaded = [...this.#byName.values()].filter(({ workers }) => workers.replicas.serves())
     if (loaded.length === 0) return
-    const asked = ++this.#asked
+    const lookup = ++this.#lookups
     const there = new Set((await this.#options.store.list()).map(({ name }) => name))
-    for (const model of loaded) if (!there.has(model.summary.name)) model.removed(asked)
+    for (const model of loaded) if (!there.has(model.summary.name)) model.removed(lookup)
   }
 }

@@ -68,17 +68,17 @@ export class ModelServer {
     return this.workers.replicas
   }
 
-  /** The store's answer to lookup number `asked`. Waiting requests get a worker of a new version. */
-  update(summary: ModelSummary, asked: number): void {
+  /** The store's answer to lookup number `lookup`. Waiting requests get a worker of a new version. */
+  update(summary: ModelSummary, lookup: number): void {
     const { kind: before } = this.summary
-    if (!this.workers.update(summary, asked)) return
+    if (!this.workers.update(summary, lookup)) return
     if (summary.kind !== before) this.failWaiting(new WrongModelKind(summary.name, summary.kind))
     this.#wantIfWaiting()
   }
 
-  /** Lookup number `asked` found no such model. */
-  removed(asked: number): void {
-    if (this.workers.removed(asked)) this.#wantIfWaiting()
+  /** Lookup number `lookup` found no such model. */
+  removed(lookup: number): void {
+    if (this.workers.removed(lookup)) this.#wantIfWaiting()
   }
 
   /** Accepts a request: it starts, waits or fails. */

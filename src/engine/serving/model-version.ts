@@ -9,7 +9,7 @@ import { settingsOfKind } from "../model-kinds"
  */
 export class ModelVersion {
   #summary: ModelSummary
-  #asked = 0
+  #lookups = 0
   #number = 0
   #settings: { readonly from: SettingsOf; readonly of: ModelSummary; readonly are: ModelSettings } | undefined
 
@@ -36,24 +36,24 @@ export class ModelVersion {
   }
 
   /** The name stands for `summary`. Returns true where that is a different version. */
-  take(summary: ModelSummary, asked: number): boolean {
-    if (!this.#isNews(asked) || isSame(summary, this.#summary)) return false
+  take(summary: ModelSummary, lookup: number): boolean {
+    if (!this.#isNewer(lookup) || isSame(summary, this.#summary)) return false
     this.#summary = summary
     this.#number += 1
     return true
   }
 
   /** The name no longer exists: when it reappears, that is a new version. Returns false for a stale answer. */
-  end(asked: number): boolean {
-    if (!this.#isNews(asked)) return false
+  end(lookup: number): boolean {
+    if (!this.#isNewer(lookup)) return false
     this.#number += 1
     return true
   }
 
-  #isNews(asked: number): boolean {
-    const isNews = asked > this.#asked
-    if (isNews) this.#asked = asked
-    return isNews
+  #isNewer(lookup: number): boolean {
+    const isNewer = lookup > this.#lookups
+    if (isNewer) this.#lookups = lookup
+    return isNewer
   }
 }
 

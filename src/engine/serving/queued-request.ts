@@ -91,6 +91,8 @@ export class QueuedRequest {
   /** Passes on a worker's event; returns true for the last one. */
   take(event: WorkEvent, now: number): boolean {
     if (event.type === "delta" && event.choice === 0) this.#countText(event.tokens, now)
+    else if (event.type === "part-start" && event.part === "tool-call")
+      this.#observer?.toolCall(this.#observed)
     else if (event.type === "audio" && "bytes" in event) this.#countAudio(now)
     this.stream.emit(event)
     if (event.type !== "done") return false

@@ -80,20 +80,20 @@ export class ReplicaSupervisor {
   }
 
   /**
-   * The store's answer to lookup number `asked`. Returns true for another version: the old workers get no more requests
+   * The store's answer to lookup number `lookup`. Returns true for another version: the old workers get no more requests
    * and end once they finish the running ones.
    */
-  update(summary: ModelSummary, asked: number): boolean {
-    if (!this.#version.take(summary, asked)) return false
+  update(summary: ModelSummary, lookup: number): boolean {
+    if (!this.#version.take(summary, lookup)) return false
     const { name, path, id } = summary
     this.#options.log.info("model changed", { model: name, path, id })
     this.#retire()
     return true
   }
 
-  /** Lookup number `asked` found no such model. Returns false where a later one did. */
-  removed(asked: number): boolean {
-    if (!this.#version.end(asked)) return false
+  /** Lookup number `lookup` found no such model. Returns false where a later one did. */
+  removed(lookup: number): boolean {
+    if (!this.#version.end(lookup)) return false
     this.#options.log.info("model removed", { model: this.summary.name })
     this.#retire()
     return true
@@ -148,7 +148,14 @@ export class ReplicaSupervisor {
   /** The weights that its workers hold. */
   get loadedWeights(): readonly LoadedWeights[] {
     return this.replicas.alive.flatMap(({ model, info, loadState: { plan } }) =>
-      info === undefined || plan === undefined ? [] : { path: model.path, info, settings: plan.wanted },
+      info === undefined || plan === undefined
+        ? []
+        : {
+            path: model.path,
+            ...(model.parts !== undefined && { parts: model.parts }),
+            info,
+            settings: plan.wanted,
+          },
     )
   }
 

@@ -22,7 +22,7 @@ import type { QueuedRequest } from "./queued-request"
 import { type Rendering, Renderings } from "./renderings"
 import { RunningRequests } from "./running-requests"
 
-/** Callbacks of a replica for its model. The pool has been told of each change before. */
+/** Callbacks of a replica for its model. The pool already knows of each change. */
 export interface ReplicaListener {
   /** Its load begins. */
   placed(replica: Replica): void
@@ -276,7 +276,7 @@ export class Replica implements PoolMember {
   }
 
   get #workerModel(): WorkerModel {
-    const { name, kind, path, id, defaults } = this.model
+    const { name, kind, path, id, defaults, parts } = this.model
     const derivedFolder = join(this.#options.derivedFolder, id)
     return {
       name,
@@ -285,6 +285,7 @@ export class Replica implements PoolMember {
       path,
       derivedFolder,
       ...(defaults !== undefined && { defaults: encodeDefaults(defaults) }),
+      ...(parts !== undefined && { parts }),
     }
   }
 
@@ -347,7 +348,7 @@ export class Replica implements PoolMember {
   #onMessage(message: WorkMessage): void {
     switch (message.type) {
       case "step":
-        if (message.counters !== undefined) this.#counters = message.counters
+        if (message.counters !== undefined) this.#count(message.counters)
         if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
         this.#deliver(message.events)
         return
@@ -358,7 +359,7 @@ export class Replica implements PoolMember {
         this.#remeasured(message)
         return
       case "memory-request":
-        this.#askForMemory(message)
+        this.#requestMemory(message)
         return
       case "rendered":
         this.#renderings.take(message.id)?.resolve(decodeRendered(message.result))
@@ -376,6 +377,12 @@ export class Replica implements PoolMember {
     this.#options.listener.freed(this)
   }
 
+  #count(counters: WorkerCounters): void {
+    const grown = counters.kvGrowths - this.#counters.kvGrowths
+    this.#counters = counters
+    if (grown > 0) this.#options.observer?.cacheGrown(this.#options.worker, grown)
+  }
+
   #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {
     const { pool, memory, log, labels } = this.#options
     this.loadState.remeasured(footprint, kv)
@@ -384,7 +391,7 @@ export class Replica implements PoolMember {
     pool.remeasured(this, this.loadState.footprint, this.loadState.reserved)
   }
 
-  #askForMemory({ id, extra, least }: Extract<WorkMessage, { readonly type: "memory-request" }>): void {
+  #requestMemory({ id, extra, least }: Extract<WorkMessage, { readonly type: "memory-request" }>): void {
     const { pool, log, labels } = this.#options
     pool.reserve({
       owner: this,

@@ -1,17 +1,11 @@
 import { InvalidRequest } from "../../errors/request"
 import { GRAMMAR_DEPTH, MOST_GRAMMAR_RULES, MOST_REPETITIONS } from "../../limits"
 import { type CharacterRange, charactersOf, complement } from "../characters"
-import {
-  anyOf,
-  characters,
-  matchesEmpty,
-  type GrammarNode,
-  NOTHING,
-  repeat,
-  sequence,
-  terminal,
-} from "../node"
+import { anyOf, characters, type GrammarNode, repeat, sequence, terminal } from "../node"
+import { namesIn } from "../analysis"
 import type { Grammar } from "../print"
+import { oneOfTexts } from "../trie"
+import { usable } from "../usable"
 
 /**
  * Reads a grammar in llama.cpp's notation (GBNF). llama.cpp reads it again; this finds what is wrong with it, and where,
@@ -21,7 +15,7 @@ import type { Grammar } from "../print"
 export function parseGbnf(source: string): Grammar {
   const grammar = { rules: new Parser(source).rules() }
   check(grammar)
-  return grammar
+  return usable(grammar, "grammar")
 }
 
 class Parser {
@@ -60,7 +54,8 @@ class Parser {
       nodes.push(this.#sequence(isNested))
     }
     this.#depth--
-    return anyOf(...nodes)
+    const texts = nodes.flatMap((node) => (node.type === "text" ? [node.text] : []))
+    return anyOf(...nodes.filter(({ type }) => type !== "text"), oneOfTexts(texts))
   }
 
   #sequence(isNested: boolean): GrammarNode {
@@ -206,7 +201,7 @@ class Parser {
   }
 }
 
-/** @throws InvalidRequest for rules that are missing, or that begin with themselves: llama.cpp has no use for those */
+/** @throws InvalidRequest for rules that are missing */
 function check({ rules }: Grammar): void {
   if (!rules.has("root"))
     throw new InvalidRequest("the grammar has no rule 'root', with which it begins", "grammar")
@@ -217,76 +212,4 @@ function check({ rules }: Grammar): void {
           `the grammar's rule '${name}' uses '${used}', which it does not have`,
           "grammar",
         )
-  const empty = emptyRules(rules)
-  for (const name of rules.keys()) {
-    if (beginsWithItself(name, rules, empty))
-      throw new InvalidRequest(
-        `the grammar's rule '${name}' can begin with itself (left recursion); write what it repeats first`,
-        "grammar",
-      )
-  }
-}
-
-function namesIn(node: GrammarNode): readonly string[] {
-  switch (node.type) {
-    case "rule":
-      return [node.name]
-    case "sequence":
-    case "any-of":
-      return node.nodes.flatMap(namesIn)
-    case "repeat":
-      return namesIn(node.node)
-    default:
-      return []
-  }
-}
-
-/** The rules that match the empty text. */
-function emptyRules(rules: ReadonlyMap<string, GrammarNode>): ReadonlySet<string> {
-  const empty = new Set<string>()
-  for (let before = -1; before < empty.size;) {
-    before = empty.size
-    for (const [name, node] of rules) if (matchesEmpty(node, (used) => empty.has(used))) empty.add(name)
-  }
-  return empty
-}
-
-function beginsWithItself(
-  name: string,
-  rules: ReadonlyMap<string, GrammarNode>,
-  empty: ReadonlySet<string>,
-): boolean {
-  const seen = new Set<string>()
-  const open = [name]
-  for (let next = open.pop(); next !== undefined; next = open.pop())
-    for (const first of firstRules(rules.get(next) ?? NOTHING, empty)) {
-      if (first === name) return true
-      if (!seen.has(first)) {
-        seen.add(first)
-        open.push(first)
-      }
-    }
-  return false
-}
-
-/** The rules that an expression can begin with; a loop around what may be empty begins with itself. */
-function firstRules(node: GrammarNode, empty: ReadonlySet<string>): readonly string[] {
-  switch (node.type) {
-    case "rule":
-      return [node.name]
-    case "any-of":
-      return node.nodes.flatMap((each) => firstRules(each, empty))
-    case "repeat":
-      return firstRules(node.node, empty)
-    case "sequence": {
-      const first: string[] = []
-      for (const each of node.nodes) {
-        first.push(...firstRules(each, empty))
-        if (!matchesEmpty(each, (used) => empty.has(used))) return first
-      }
-      return first
-    }
-    default:
-      return []
-  }
 }

@@ -1,32 +1,25 @@
 import { MOST_REPETITIONS } from "../../limits"
-import { comma } from "../json"
-import {
-  IMPOSSIBLE,
-  isImpossible,
-  type GrammarNode,
-  NOTHING,
-  optional,
-  repeat,
-  sequence,
-  terminal,
-} from "../node"
+import { IMPOSSIBLE, isImpossible, type GrammarNode, NOTHING, optional, repeat, sequence } from "../node"
 import type { SchemaScope } from "./compile"
 import { asSchema, at, countKeyword, type Schema, schemaList, type SchemaObject, wrong } from "./document"
 
 /** @throws InvalidRequest */
 export function arrayNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
-  const { space } = scope.json
+  const { space, arrays } = scope.notation
   const min = lengthAt(schema, "minItems", path) ?? 0
   const max = lengthAt(schema, "maxItems", path) ?? Number.POSITIVE_INFINITY
   if (min > max) throw wrong(at(path, "minItems"), "must not be above maxItems", min)
   const { prefix, rest } = itemsIn(schema, path)
   const items = prefix.map((item, index) =>
-    scope.rules.add(`item-${index}`, scope.value(item, at(path, "prefixItems", String(index)))),
+    itemOf(`item-${index}`, scope.inner(item, at(path, "prefixItems", String(index)))),
   )
-  const other = scope.value(rest, at(path, "items"))
-  const others = isImpossible(other) ? IMPOSSIBLE : scope.rules.add("item", other)
-  const list = listOf({ items, others, min, max, separator: comma(space) })
-  return isImpossible(list) ? IMPOSSIBLE : sequence(terminal("["), space, list, space, terminal("]"))
+  const others = itemOf("item", scope.inner(rest, at(path, "items")))
+  const list = listOf({ items, others, min, max, separator: arrays.separator })
+  return isImpossible(list) ? IMPOSSIBLE : sequence(arrays.open, space, list, space, arrays.close)
+
+  function itemOf(hint: string, value: GrammarNode): GrammarNode {
+    return isImpossible(value) ? IMPOSSIBLE : scope.rules.add(hint, arrays.item(value))
+  }
 }
 
 interface ListParts {

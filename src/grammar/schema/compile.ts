@@ -1,16 +1,18 @@
 import { GRAMMAR_DEPTH, MOST_SCHEMA_PARTS } from "../../limits"
-import { exactly, jsonParts, type JsonParts } from "../json"
+import { jsonNotation } from "../json"
 import { anyOf, IMPOSSIBLE, isImpossible, type GrammarNode, terminal } from "../node"
+import { booleans, exactly, type JsonType, type Notation, oneOfScalars } from "../notation"
 import { type Grammar } from "../print"
 import { Rules } from "../rules"
-import { oneOfTexts } from "../trie"
+import { usable } from "../usable"
 import { arrayNode } from "./arrays"
 import { areDisjoint } from "./disjoint"
 import { asSchema, at, resolveReference, type Schema, schemaList, type SchemaObject, wrong } from "./document"
-import { ANNOTATIONS, CannotMerge, merged } from "./merge"
+import { ANNOTATIONS, CannotMerge, isEqual, merged } from "./merge"
 import { objectNode } from "./objects"
 import { numberNode, stringNode } from "./scalars"
-import { accepts, typesOf } from "./values"
+import { Validator } from "./validate"
+import { typesOf } from "./values"
 
 /** A keyword that the grammar does not enforce. */
 export interface Unenforced {
@@ -31,8 +33,21 @@ export interface CompiledSchema {
  * @throws InvalidRequest for what is no JSON Schema, and for one that is too large
  */
 export function compileSchema(value: unknown): CompiledSchema {
-  const compiler = new SchemaCompiler(asSchema(value, "#"))
-  return compiler.compile()
+  const rules = new Rules()
+  const { node, unenforced } = schemaNode(value, rules, jsonNotation(rules))
+  return { grammar: usable(rules.grammar(node), "schema"), unenforced }
+}
+
+/**
+ * A schema as a part of a larger grammar: adds its rules to `rules`, of which `notation` has added its own.
+ * @throws InvalidRequest
+ */
+export function schemaNode(
+  value: unknown,
+  rules: Rules,
+  notation: Notation,
+): { readonly node: GrammarNode; readonly unenforced: readonly Unenforced[] } {
+  return new SchemaCompiler(asSchema(value, "#"), rules, notation).compile()
 }
 
 /** Keywords that no grammar can enforce. Those of objects are reported where they are read. */
@@ -51,40 +66,55 @@ const UNENFORCEABLE = [
 /** What the parts of the compiler need from it. */
 export interface SchemaScope {
   readonly rules: Rules
-  readonly json: JsonParts
-  /** The texts that a schema allows. */
-  value(schema: Schema, path: string): GrammarNode
+  /** How values are written in the current place. */
+  readonly notation: Notation
+  /** The texts that the schema of a member or item allows. */
+  inner(schema: Schema, path: string): GrammarNode
   /** Notes a keyword that is not enforced. */
   unenforced(path: string, reason: string): void
 }
 
 class SchemaCompiler implements SchemaScope {
-  readonly rules = new Rules()
-  readonly json: JsonParts
+  readonly rules: Rules
+  notation: Notation
   readonly #root: Schema
+  readonly #validator: Validator
   readonly #unenforced = new Map<string, Unenforced>()
   /** Rules of referenced parts, by their paths: a part may refer to itself. */
   readonly #referenced = new Map<string, GrammarNode>()
   #parts = 0
   #depth = 0
 
-  constructor(root: Schema) {
+  constructor(root: Schema, rules: Rules, notation: Notation) {
     this.#root = root
-    this.json = jsonParts(this.rules)
+    this.#validator = new Validator(root, (path) =>
+      this.unenforced(path, "not all listed values are known to match it"),
+    )
+    this.rules = rules
+    this.notation = notation
   }
 
-  compile(): CompiledSchema {
-    const root = this.value(this.#root, "#")
-    if (isImpossible(root)) throw wrong("#", "allows no value at all")
-    return { grammar: this.rules.grammar(root), unenforced: [...this.#unenforced.values()] }
+  compile(): ReturnType<typeof schemaNode> {
+    const node = this.#value(this.#root, "#")
+    return { node, unenforced: [...this.#unenforced.values()] }
   }
 
   unenforced(path: string, reason: string): void {
     this.#unenforced.set(path, { path, reason })
   }
 
-  value(schema: Schema, path: string): GrammarNode {
-    if (schema === true) return this.json.value
+  inner(schema: Schema, path: string): GrammarNode {
+    const outer = this.notation
+    this.notation = outer.inner
+    try {
+      return this.#value(schema, path)
+    } finally {
+      this.notation = outer
+    }
+  }
+
+  #value(schema: Schema, path: string): GrammarNode {
+    if (schema === true) return this.notation.any
     if (schema === false) return IMPOSSIBLE
     if (++this.#parts > MOST_SCHEMA_PARTS) throw wrong(path, `has more than ${MOST_SCHEMA_PARTS} parts`)
     if (++this.#depth > GRAMMAR_DEPTH) throw wrong(path, `is nested more than ${GRAMMAR_DEPTH} levels deep`)
@@ -116,12 +146,13 @@ class SchemaCompiler implements SchemaScope {
 
   #reference(reference: unknown, path: string): GrammarNode {
     const target = this.#resolve(reference, path)
-    const known = this.#referenced.get(target.path)
+    const key = `${this.notation.name} ${target.path}`
+    const known = this.#referenced.get(key)
     if (known !== undefined) return known
     const name = this.rules.reserve(target.path.split("/").at(-1) ?? "part")
     const rule: GrammarNode = { type: "rule", name }
-    this.#referenced.set(target.path, rule)
-    this.rules.define(name, this.value(target.schema, target.path))
+    this.#referenced.set(key, rule)
+    this.rules.define(name, this.#value(target.schema, target.path))
     return rule
   }
 
@@ -134,7 +165,7 @@ class SchemaCompiler implements SchemaScope {
     try {
       // References are followed first: properties keep the order in which the schemas stand.
       const found = schemas.map((each) => this.#withoutReference(each, path))
-      return this.value(
+      return this.#value(
         found.reduce((sum, each) => merged(sum, each), true),
         path,
       )
@@ -144,7 +175,7 @@ class SchemaCompiler implements SchemaScope {
         at(path, "allOf"),
         `it demands two values of ${error.key}, of which only the first is enforced`,
       )
-      return this.value(schemas.find((each) => each !== true && Object.keys(each).length > 0) ?? true, path)
+      return this.#value(schemas.find((each) => each !== true && Object.keys(each).length > 0) ?? true, path)
     }
   }
 
@@ -160,7 +191,7 @@ class SchemaCompiler implements SchemaScope {
       this.unenforced(at(path, key), "values that match more than one of them are not excluded; use anyOf")
     const nodes = list.map((each, index) => {
       const place = at(path, key, String(index))
-      return isAlone ? this.value(each, place) : this.#combined([rest, each], place)
+      return isAlone ? this.#value(each, place) : this.#combined([rest, each], place)
     })
     return anyOf(...nodes.filter((node) => !isImpossible(node)))
   }
@@ -172,14 +203,15 @@ class SchemaCompiler implements SchemaScope {
   }
 
   #plain(schema: SchemaObject, path: string): GrammarNode {
+    if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
     for (const key of UNENFORCEABLE) {
       const value = schema[key]
       if (value !== undefined && value !== false)
         this.unenforced(at(path, key), "it cannot be enforced while text is generated")
     }
-    if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
-    const nodes = typesOf(schema, path).map((type) => this.#ofType(type, schema, path))
-    return anyOf(...nodes.filter((node) => !isImpossible(node)))
+    const nodes = typesOf(schema, path).map((type) => [type, this.#ofType(type, schema, path)] as const)
+    const possible = nodes.filter(([, node]) => !isImpossible(node))
+    return anyOf(...possible.map(([type, node]) => this.notation.typed(jsonTypeOf(type), node)))
   }
 
   #ofType(type: string, schema: SchemaObject, path: string): GrammarNode {
@@ -194,24 +226,29 @@ class SchemaCompiler implements SchemaScope {
       case "number":
         return numberNode(this, schema, path, type)
       case "boolean":
-        return anyOf(terminal("true"), terminal("false"))
+        return booleans(this.notation)
       case "null":
-        return terminal("null")
+        return terminal(this.notation.literal(null))
       default:
         throw wrong(at(path, "type"), "must be object, array, string, integer, number, boolean or null", type)
     }
   }
 
-  /** `enum` and `const`: the listed values that the other keywords allow. */
+  /** `enum` and `const`: the listed values that all other keywords allow. */
   #listed(schema: SchemaObject, path: string): GrammarNode {
     const { const: only, enum: list, ...rest } = schema
     if (list !== undefined && !Array.isArray(list)) throw wrong(at(path, "enum"), "must be a list", list)
     const values = (list === undefined ? [only] : (list as readonly unknown[])).filter(
-      (value) => (only === undefined || Bun.deepEquals(value, only, true)) && accepts(rest, value, path),
+      (value) => (only === undefined || isEqual(only, value)) && this.#validator.accepts(rest, value, path),
     )
+    const { notation } = this
     const isScalar = (value: unknown): boolean => typeof value !== "object" || value === null
-    const scalars = values.filter(isScalar).map((value) => JSON.stringify(value))
-    const others = values.filter((value) => !isScalar(value)).map((value) => exactly(value, this.json.space))
-    return anyOf(...(scalars.length === 0 ? [] : [oneOfTexts(scalars)]), ...others)
+    const scalars = values.filter(isScalar)
+    const others = values.filter((value) => !isScalar(value)).map((value) => exactly(value, notation))
+    return anyOf(...(scalars.length === 0 ? [] : [oneOfScalars(scalars, notation)]), ...others)
   }
+}
+
+function jsonTypeOf(type: string): JsonType {
+  return type === "integer" ? "number" : (type as JsonType)
 }

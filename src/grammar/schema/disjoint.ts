@@ -27,10 +27,9 @@ function kindsOf(
   schema: Exclude<Schema, boolean>,
   values: readonly unknown[] | undefined,
 ): readonly string[] {
-  const hasParts = ["$ref", "anyOf", "oneOf", "allOf"].some((key) => schema[key] !== undefined)
   if (values !== undefined) return [...new Set(values.map(kindOf))]
-  if (hasParts && schema["type"] === undefined)
-    return ["object", "array", "string", "number", "boolean", "null"]
+  // Keywords of one type allow all values of others.
+  if (schema["type"] === undefined) return ["object", "array", "string", "number", "boolean", "null"]
   return typesOf(schema, "#").map((type) => (type === "integer" ? "number" : type))
 }
 
@@ -56,10 +55,8 @@ function haveDisjointProperty(
 /** Does `a` demand a property that `b` does not allow? */
 function forbids(a: Exclude<Schema, boolean>, b: Exclude<Schema, boolean>): boolean {
   const { properties, additionalProperties, patternProperties } = b
-  // Without `additionalProperties` no other property is generated, which is as good here.
-  const isClosed = additionalProperties === false || additionalProperties === undefined
-  if (!isRecord(properties) || !isClosed || patternProperties !== undefined) return false
-  return requiredOf(a).some((name) => !Object.hasOwn(properties, name) && !requiredOf(b).includes(name))
+  if (!isRecord(properties) || additionalProperties !== false || patternProperties !== undefined) return false
+  return requiredOf(a).some((name) => !Object.hasOwn(properties, name))
 }
 
 function requiredOf({ required }: Exclude<Schema, boolean>): readonly string[] {

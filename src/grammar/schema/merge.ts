@@ -1,3 +1,4 @@
+import { Patterns } from "../regex/patterns"
 import { isRecord, type Schema, type SchemaObject } from "./document"
 
 /** Two keywords cannot be combined into one. */
@@ -87,22 +88,49 @@ function combined(key: string, a: unknown, b: unknown): unknown {
   return combine(a, b)
 }
 
-/** A property that one of the two forbids as an additional one is left out; a schema for those holds for it as well. */
+/** A property that one of the two forbids as an additional one has no value; a schema for those holds for it as well. */
 function withinBoth(
   a: SchemaObject,
   b: SchemaObject,
   result: Readonly<Record<string, unknown>>,
 ): SchemaObject {
+  const patterns = patternsWithinBoth(a, b, result)
   const { properties } = result
-  if (!isRecord(properties)) return result
-  const kept = Object.entries(properties).flatMap(([name, schema]) => {
+  if (!isRecord(properties)) return { ...result, ...patterns }
+  const all = Object.entries(properties).map(([name, schema]) => {
     const whole = [a, b].reduce<Schema>(
       (sum, side) => merged(sum, additionalFor(side, name)),
       schema as Schema,
     )
-    return whole === false ? [] : [[name, whole] as const]
+    return [name, whole] as const
   })
-  return { ...result, properties: Object.fromEntries(kept) }
+  return { ...result, ...patterns, properties: Object.fromEntries(all) }
+}
+
+/** For names that match a pattern of one of the two, the other's schema for additional properties holds as well. */
+function patternsWithinBoth(
+  a: SchemaObject,
+  b: SchemaObject,
+  { patternProperties }: Readonly<Record<string, unknown>>,
+): { readonly patternProperties?: SchemaObject } {
+  if (!isRecord(patternProperties)) return {}
+  const limits = [a, b].filter(
+    ({ additionalProperties }) => ![undefined, true].includes(additionalProperties as true),
+  )
+  const entries = Object.entries(patternProperties).map(([pattern, schema]) => {
+    const others = limits.filter(
+      (side) => !isRecord(side["patternProperties"]) || !Object.hasOwn(side["patternProperties"], pattern),
+    )
+    // Which names match both patterns cannot be told.
+    if (others.some((side) => side["patternProperties"] !== undefined))
+      throw new CannotMerge("patternProperties")
+    const whole = others.reduce<unknown>(
+      (sum, side) => mergedParts(sum, side["additionalProperties"]),
+      schema,
+    )
+    return [pattern, whole] as const
+  })
+  return { patternProperties: Object.fromEntries(entries) }
 }
 
 /** What a schema demands of a property that it does not name. */
@@ -110,11 +138,18 @@ function additionalFor(
   { properties, patternProperties, additionalProperties }: SchemaObject,
   name: string,
 ): Schema {
-  if (additionalProperties === undefined || patternProperties !== undefined) return true
+  if (additionalProperties === undefined) return true
+  if (isRecord(patternProperties) && Object.keys(patternProperties).some((each) => matchesName(each, name)))
+    return true
   if (isRecord(properties) && Object.hasOwn(properties, name)) return true
   return typeof additionalProperties === "boolean" || isRecord(additionalProperties)
     ? additionalProperties
     : true
+}
+
+/** Does a name match a pattern of `patternProperties`? Wrong patterns match none: they are reported where they are read. */
+export function matchesName(pattern: string, name: string): boolean {
+  return new Patterns().isFound(pattern, name) ?? false
 }
 
 function mergedByName(a: unknown, b: unknown): unknown {

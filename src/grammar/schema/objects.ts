@@ -1,8 +1,8 @@
 import { MOST_REPETITIONS } from "../../limits"
-import { charactersIn, without } from "../characters"
-import { colon, comma, inJsonString, PLAIN } from "../json"
+import { charactersIn, includes, without } from "../characters"
 import {
   anyOf,
+  characters,
   IMPOSSIBLE,
   isImpossible,
   isNothing,
@@ -13,6 +13,7 @@ import {
   sequence,
   terminal,
 } from "../node"
+import type { OtherMembers } from "../notation"
 import type { SchemaScope } from "./compile"
 import {
   asSchema,
@@ -25,6 +26,7 @@ import {
   textListKeyword,
   wrong,
 } from "./document"
+import { matchesName } from "./merge"
 import { stringContent } from "./scalars"
 
 /** One property: its name and value, and whether it must be there. */
@@ -35,17 +37,21 @@ interface Property {
 
 /** @throws InvalidRequest */
 export function objectNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
-  const { space } = scope.json
+  const { space, objects } = scope.notation
   const properties = propertiesIn(scope, schema, path)
   if (properties === undefined) return IMPOSSIBLE
   const others = othersIn(scope, schema, path)
-  const members = membersOf(scope, { properties, others, ...countsIn(schema, path) })
+  const counts = countsIn(schema, path)
+  const required = properties.filter(({ isRequired }) => isRequired).length
+  if (others !== undefined && counts.min > required + 1)
+    scope.unenforced(at(path, "minProperties"), "two of the other properties may have the same name")
+  const members = membersOf(scope, { properties, others, ...counts })
   if (members === undefined) {
     scope.unenforced(at(path, "minProperties"), "there are too many properties to count them")
     const uncounted = membersOf(scope, { properties, others, min: 0, max: Number.POSITIVE_INFINITY })
-    return sequence(terminal("{"), space, uncounted ?? NOTHING, terminal("}"))
+    return sequence(objects.open, space, uncounted ?? NOTHING, objects.close)
   }
-  return isImpossible(members) ? IMPOSSIBLE : sequence(terminal("{"), space, members, terminal("}"))
+  return isImpossible(members) ? IMPOSSIBLE : sequence(objects.open, space, members, objects.close)
 }
 
 /** In the schema's order; undefined if a required one can have no value. */
@@ -54,7 +60,6 @@ function propertiesIn(
   schema: SchemaObject,
   path: string,
 ): readonly Property[] | undefined {
-  const { space } = scope.json
   const named = schemasByName(schema, "properties", path)
   const required = new Set(textListKeyword(schema, "required", path))
   const names = new Set(named.map(([name]) => name))
@@ -63,11 +68,11 @@ function propertiesIn(
     .map((name) => [name, otherSchema(schema, name, path)] as const)
   const properties: Property[] = []
   for (const [name, inner] of [...named, ...unnamed]) {
-    const value = scope.value(inner, at(path, "properties", name))
+    const value = scope.inner(inner, at(path, "properties", name))
     const isRequired = required.has(name)
     if (isImpossible(value) && isRequired) return undefined
     if (isImpossible(value)) continue
-    const member = sequence(terminal(JSON.stringify(name)), colon(space), scope.rules.add(name, value))
+    const member = scope.notation.objects.member(name, scope.rules.add(name, value))
     properties.push({ member: scope.rules.add(`${name}-member`, member), isRequired })
   }
   return properties
@@ -76,34 +81,24 @@ function propertiesIn(
 /** The schema of a property without one of its own. */
 function otherSchema(schema: SchemaObject, name: string, path: string): Schema {
   const byPattern = schemasByName(schema, "patternProperties", path).find(([pattern]) =>
-    matches(pattern, name),
+    matchesName(pattern, name),
   )
   return byPattern?.[1] ?? asSchema(schema["additionalProperties"] ?? true, at(path, "additionalProperties"))
 }
 
-function matches(pattern: string, name: string): boolean {
-  try {
-    return new RegExp(pattern, "u").test(name)
-  } catch {
-    return false // reported where the pattern is read
-  }
-}
-
 /** Members that the schema does not name; undefined: there are none. */
 function othersIn(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode | undefined {
-  const { space } = scope.json
+  const { others } = scope.notation.objects
   const patterns = patternMembers(scope, schema, path)
   const additional = additionalSchema(schema, path)
   const nodes = [...patterns.members]
-  if (additional !== false) {
-    const value = scope.value(additional, at(path, "additionalProperties"))
+  if (additional !== false && others !== undefined) {
+    const value = scope.inner(additional, at(path, "additionalProperties"))
     const names = Object.keys(isRecord(schema["properties"]) ? schema["properties"] : {})
     const required = textListKeyword(schema, "required", path)
-    const key = nameOf(scope, schema, { names: [...names, ...required], prefixes: patterns.prefixes }, path)
-    if (!isImpossible(value))
-      nodes.push(
-        sequence(terminal('"'), key, terminal('"'), colon(space), scope.rules.add("additional", value)),
-      )
+    const excluded = { names: [...names, ...required], prefixes: patterns.prefixes }
+    const key = nameOf(scope, others, schema, excluded, path)
+    if (!isImpossible(value)) nodes.push(others.member(key, scope.rules.add("additional", value)))
   } else if (schema["propertyNames"] !== undefined) {
     scope.unenforced(at(path, "propertyNames"), "names of listed properties are not compared with it")
   }
@@ -124,7 +119,13 @@ interface Excluded {
 }
 
 /** The names of additional properties, without the quotes. */
-function nameOf(scope: SchemaScope, schema: SchemaObject, excluded: Excluded, path: string): GrammarNode {
+function nameOf(
+  scope: SchemaScope,
+  others: OtherMembers,
+  schema: SchemaObject,
+  excluded: Excluded,
+  path: string,
+): GrammarNode {
   const { propertyNames } = schema
   const isFree = excluded.names.length === 0 && excluded.prefixes.length === 0
   if (propertyNames !== undefined && propertyNames !== true) {
@@ -136,34 +137,30 @@ function nameOf(scope: SchemaScope, schema: SchemaObject, excluded: Excluded, pa
     if (content !== undefined) return content
     scope.unenforced(at(path, "propertyNames"), "it stands beside other rules for names")
   }
-  if (isFree) return repeat(scope.json.character, 0, Number.POSITIVE_INFINITY)
-  return scope.rules.add("other-name", otherNames(excluded))
+  if (isFree) return others.name
+  return scope.rules.add("other-name", otherNames(others, excluded))
 }
 
 /**
  * All names except some, and except those that begin with a prefix. Without escapes: they could spell an excluded name in
  * another way.
  */
-function otherNames({ names, prefixes }: Excluded): GrammarNode {
-  const rest = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
+function otherNames({ characters: plain }: OtherMembers, { names, prefixes }: Excluded): GrammarNode {
+  const rest = repeat(characters(plain), 0, Number.POSITIVE_INFINITY)
   const after = (begun: string): GrammarNode => {
     if (prefixes.includes(begun)) return IMPOSSIBLE
     const longer = [...names, ...prefixes].filter(
       (each) => each.startsWith(begun) && each.length > begun.length,
     )
     const next = [...new Set(longer.map((each) => Array.from(each.slice(begun.length))[0] ?? ""))]
-    const others = sequence(inJsonString(without(PLAIN, charactersIn(next.join("")))), rest)
+    const others = sequence(characters(without(plain, charactersIn(next.join("")))), rest)
     const further = next
-      .filter(isPlain)
+      .filter((character) => includes(plain, character.codePointAt(0) ?? 0))
       .map((character) => sequence(terminal(character), after(begun + character)))
     const isName = names.includes(begun)
     return anyOf(others, ...further.filter((node) => !isImpossible(node)), ...(isName ? [] : [NOTHING]))
   }
   return after("")
-}
-
-function isPlain(character: string): boolean {
-  return JSON.stringify(character) === `"${character}"`
 }
 
 /** `patternProperties`: members of their own, where no name can match two of the patterns or a listed property. */
@@ -172,7 +169,7 @@ function patternMembers(
   schema: SchemaObject,
   path: string,
 ): { readonly members: readonly GrammarNode[]; readonly prefixes: readonly string[] } {
-  const { space } = scope.json
+  const { others } = scope.notation.objects
   const place = at(path, "patternProperties")
   const patterns = schemasByName(schema, "patternProperties", path)
   const names = Object.keys(isRecord(schema["properties"]) ? schema["properties"] : {})
@@ -184,19 +181,13 @@ function patternMembers(
       ) &&
       !names.some((name) => prefixes.some((prefix) => name.startsWith(prefix)))) ||
     (patterns.length === 1 && names.length === 0 && additionalSchema(schema, path) === false)
-  if (!isClear) {
+  if (!isClear || others === undefined) {
     if (patterns.length > 0) scope.unenforced(place, "its patterns are not distinct beginnings of names")
     return { members: [], prefixes: [] }
   }
   const members = patterns.map(([pattern, inner]) => {
-    const value = scope.rules.add("by-pattern", scope.value(inner, at(place, pattern)))
-    return sequence(
-      terminal('"'),
-      nameNode(scope, pattern, at(place, pattern)),
-      terminal('"'),
-      colon(space),
-      value,
-    )
+    const value = scope.rules.add("by-pattern", scope.inner(inner, at(place, pattern)))
+    return others.member(nameNode(scope, others, pattern, at(place, pattern)), value)
   })
   return { members, prefixes }
 }
@@ -206,8 +197,8 @@ function prefixOf(pattern: string): string | undefined {
   return /^\^([A-Za-z0-9_ -]+)$/.exec(pattern)?.[1]
 }
 
-function nameNode(scope: SchemaScope, pattern: string, path: string): GrammarNode {
-  const any = repeat(inJsonString(PLAIN), 0, Number.POSITIVE_INFINITY)
+function nameNode(scope: SchemaScope, others: OtherMembers, pattern: string, path: string): GrammarNode {
+  const any = repeat(characters(others.characters), 0, Number.POSITIVE_INFINITY)
   const prefix = prefixOf(pattern)
   if (prefix !== undefined) return sequence(terminal(prefix), any)
   const content = stringContent(scope, { pattern }, path)
@@ -239,8 +230,8 @@ const MOST_COUNT_RULES = 2000
  * rules.
  */
 function membersOf(scope: SchemaScope, { properties, others, min, max }: Members): GrammarNode | undefined {
-  const { space } = scope.json
-  const separator = comma(space)
+  const { space, objects } = scope.notation
+  const { separator } = objects
   const required = properties.filter(({ isRequired }) => isRequired).length
   const most = others === undefined ? properties.length : Number.POSITIVE_INFINITY
   // Limits that hold anyway are not counted.

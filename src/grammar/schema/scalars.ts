@@ -1,6 +1,5 @@
 import { MOST_REPETITIONS } from "../../limits"
-import { inJsonString } from "../json"
-import { type GrammarNode, repeat, sequence, terminal } from "../node"
+import { type GrammarNode, repeat } from "../node"
 import {
   ANY_INTEGER,
   ANY_NUMBER,
@@ -24,11 +23,9 @@ interface Lengths {
 
 /** @throws InvalidRequest */
 export function stringNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
-  return sequence(terminal('"'), stringContent(scope, schema, path) ?? anyString(scope), terminal('"'))
-}
-
-function anyString(scope: SchemaScope): GrammarNode {
-  return repeat(scope.json.character, 0, Number.POSITIVE_INFINITY)
+  const { strings } = scope.notation
+  const content = stringContent(scope, schema, path)
+  return content === undefined ? strings.any : strings.quoted(content)
 }
 
 /** What may stand within the quotes; undefined: anything. @throws InvalidRequest */
@@ -48,12 +45,12 @@ export function stringContent(
   }
   if (known !== undefined) {
     const expression = parseRegex(known)
-    return matched(withLengths(scope, expression, lengths, path), inJsonString)
+    return matched(withLengths(scope, expression, lengths, path), scope.notation.strings.write)
   }
   if (format !== undefined)
     scope.unenforced(at(path, "format"), `the format '${format.slice(0, 40)}' is not known`)
   if (lengths.min === 0 && lengths.max === Number.POSITIVE_INFINITY) return undefined
-  return repeat(scope.json.character, lengths.min, lengths.max)
+  return repeat(scope.notation.strings.character, lengths.min, lengths.max)
 }
 
 function ofPattern(
@@ -67,7 +64,10 @@ function ofPattern(
     const isAnchored = pattern.startsWith("^") && pattern.endsWith("$") && !pattern.endsWith("\\$")
     const isLimited = lengths.min > 0 || lengths.max < Number.POSITIVE_INFINITY
     if (isLimited && !isAnchored) reportLengths(scope, lengths, path)
-    return searched(isAnchored ? withLengths(scope, expression, lengths, path) : expression, inJsonString)
+    return searched(
+      isAnchored ? withLengths(scope, expression, lengths, path) : expression,
+      scope.notation.strings.write,
+    )
   } catch (error) {
     if (!(error instanceof RegexError)) throw error
     if (!error.isUnsupported)
@@ -197,12 +197,13 @@ function multiplesNode(
 }
 
 function wholeMultiples(scope: SchemaScope, divisor: number): GrammarNode {
-  const names = new Map<number, string>()
-  return multiplesOf(divisor, (remainder, node) => {
-    const known = names.get(remainder)
+  const names = new Map<string, string>()
+  return multiplesOf(divisor, (remainder, left, node) => {
+    const key = `${remainder} ${left}`
+    const known = names.get(key)
     if (known !== undefined) return { type: "rule", name: known }
     const name = scope.rules.reserve(`multiple-of-${divisor}-rest-${remainder}`)
-    names.set(remainder, name)
+    names.set(key, name)
     scope.rules.define(name, node())
     return { type: "rule", name }
   })

@@ -8,7 +8,7 @@ export interface Dialect {
   /** Does a path belong to this API, even if it has no such route? */
   match(path: string): boolean
   /** The response body for a request that failed before anything was sent. */
-  renderError(error: XllmError): Readonly<Record<string, unknown>>
+  renderError(error: XllmError, requestId?: string): Readonly<Record<string, unknown>>
   /**
    * The last event of a stream that failed after it began. Nothing follows, so that clients do not take the answer
    * for complete.

@@ -25,9 +25,9 @@ export function likeliestRoute(
   routes: readonly KnownRoute[],
 ): string | undefined {
   if (path.length > LONGEST) return undefined
-  const asked = nameOf(path)
-  if (asked === "") return undefined
-  const name = OTHER_NAMES.get(asked) ?? asked
+  const given = nameOf(path)
+  if (given === "") return undefined
+  const name = OTHER_NAMES.get(given) ?? given
   const route =
     choose(method, routes, (pattern) => nameOf(pattern) === name) ??
     chooseSimilar(method, routes, name) ??

@@ -12,7 +12,7 @@ export class RequestContext {
   readonly method: string
   /** Without the query, which may contain secrets. */
   readonly path: string
-  /** Whose cached prompts it may use; undefined: those of everybody. */
+  /** Whose cached prompts it may use; undefined: those of all. */
   cacheOwner: string | undefined
   readonly #startedAt = performance.now()
   readonly #over: (requestContext: RequestContext) => void
@@ -130,7 +130,10 @@ export class RequestContext {
   observe(event: GenerationEvent): void {
     if (event.type === "delta") {
       this.#generatedTokens += event.tokens
-      if (event.part === "text") this.says(event.text)
+      // Thinking is no part of the answer; a call is, with its arguments.
+      if (event.part !== "reasoning") this.says(event.text)
+    } else if (event.type === "part-start") {
+      if (event.part === "tool-call") this.says(`[${event.name}] `)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }
@@ -196,18 +199,18 @@ export type Amounts = Readonly<Record<string, number>>
  * A map instead of a value derived by Elysia: functions that wrap the app have no Elysia context, and requests
  * refused before routing get no derived values, so their errors could not be counted.
  */
-const exchanges = new WeakMap<Request, RequestContext>()
+const contexts = new WeakMap<Request, RequestContext>()
 
 /** Associates the context with its request, for {@link requestContextOf}. */
 export function remember(request: Request, requestContext: RequestContext): void {
-  exchanges.set(request, requestContext)
+  contexts.set(request, requestContext)
 }
 
 /** The context of a request. */
 export function requestContextOf(request: Request): RequestContext {
-  const requestContext = exchanges.get(request)
+  const requestContext = contexts.get(request)
   if (requestContext === undefined)
-    throw new InternalError("the request did not come through the server's door")
+    throw new InternalError("no RequestContext for this request: is the plugin missing?")
   return requestContext
 }
 

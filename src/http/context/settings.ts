@@ -1,3 +1,4 @@
+import type { ReasoningField } from "../../domain/settings"
 import { DEFAULT_UPLOAD_BYTES } from "../../limits"
 
 /** Access rules and logging of the server. They may change while it runs. */
@@ -21,6 +22,8 @@ export interface HttpSettings {
   readonly uploadLimitBytes: number
   /** The server's public URL, without a trailing slash; `null`: the address that each request was sent to. */
   readonly publicUrl: string | null
+  /** Where answers have the model's thinking. */
+  readonly reasoningField: ReasoningField
 }
 
 export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
@@ -32,6 +35,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   logContent: false,
   uploadLimitBytes: DEFAULT_UPLOAD_BYTES,
   publicUrl: null,
+  reasoningField: "reasoning_content",
 }
 
 /** Returns the current settings: the same object until something changes. */

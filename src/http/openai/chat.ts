@@ -1,15 +1,16 @@
 import { Elysia } from "elysia"
-import type { DeltaEvent, GenerationEvent, PartStartEvent, TokenLogprob, ToolCall } from "../../domain/chat"
+import type { GenerationEvent, TokenLogprob } from "../../domain/chat"
 import { BODY_BYTES } from "../../limits"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { type RequestContext, requestContextOf } from "../context/request-context"
 import { readHeaderOptions } from "../read/headers"
 import { readJsonObject } from "../read/json-body"
-import { AnswerBuilder, type AnswerChoice, type CompleteAnswer } from "../render/answer"
+import { AnswerBuilder, type CompleteAnswer } from "../render/answer"
 import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
+import { ChatParts } from "./chat-parts"
 import { type ChunkFormat, Chunks } from "./chunks"
 import { openAiDialect } from "./dialect"
 import { toChatLogprobs } from "./logprobs"
@@ -18,24 +19,20 @@ import { type ChatCall, toChatCall } from "./translate"
 import { toUsageBody } from "./usage"
 import { chatLogprobs, noLogprobs, tokensMember, wholeAnswer } from "./whole-answer"
 
-const CHUNKS: ChunkFormat = {
-  object: "chat.completion.chunk",
-  textStart: `"delta":{"content":`,
-  textEnd: "}",
-  empty: `"delta":{}`,
-  opening: `"delta":{"role":"assistant","content":"","refusal":null}`,
-  part: (event, call) => `"delta":${JSON.stringify(toDelta(event, call))}`,
-  createLogprobs: () => (tokens) => toChatLogprobs(tokens.filter(isPredicted)),
-}
-
-function toDelta(event: PartStartEvent | DeltaEvent, call: number): object {
-  if (event.part !== "tool-call") return event.type === "delta" ? { reasoning_content: event.text } : {}
-  if (event.type === "delta") return { tool_calls: [{ index: call, function: { arguments: event.text } }] }
-  return { tool_calls: [{ index: call, ...toCallBody({ ...event, arguments: "" }) }] }
-}
-
-function toCallBody({ id, name, arguments: text }: ToolCall) {
-  return { id, type: "function", function: { name, arguments: text } }
+function chunkFormat(parts: ChatParts): ChunkFormat {
+  return {
+    object: "chat.completion.chunk",
+    textStart: `"delta":{"content":`,
+    textEnd: "}",
+    empty: `"delta":{}`,
+    opening: `"delta":{"role":"assistant","content":"","refusal":null}`,
+    part(event, call) {
+      const delta = parts.delta(event, call)
+      return delta && `"delta":${JSON.stringify(delta)}`
+    },
+    finishReason: (reason) => parts.finishReason(reason),
+    createLogprobs: () => (tokens) => toChatLogprobs(tokens.filter(isPredicted)),
+  }
 }
 
 /** POST /v1/chat/completions */
@@ -53,28 +50,39 @@ export function chatRoutes(context: OpenAiContext) {
       requestContext.asks([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
       const events = requestContext.follows(context.engine.chat(call.request, client.signal))
-      if (call.reply.stream) return streamChat({ identity, call, events, client, requestContext })
+      const parts = new ChatParts(call.reply, context.settings().reasoningField)
+      if (call.reply.stream) return streamChat({ identity, call, parts, events, client, requestContext })
       const answer = new AnswerBuilder(call.request.n)
       await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
         requestContext.observe(event)
         answer.add(event)
       })
-      return toChatCompletion(identity, call, answer.build())
+      return toChatCompletion({ identity, call, parts }, answer.build())
     },
     { parse: "none" },
   )
 }
 
-interface RunningChat {
+interface Chat {
   readonly identity: ReplyIdentity
   readonly call: ChatCall
+  readonly parts: ChatParts
+}
+
+interface RunningChat extends Chat {
   readonly events: AsyncIterable<GenerationEvent>
   readonly client: AbortController
   readonly requestContext: RequestContext
 }
 
-function streamChat({ identity, call, events, client, requestContext }: RunningChat): Promise<Response> {
-  const chunks = new Chunks(CHUNKS, { identity, reply: call.reply, prompts: 1, n: call.request.n })
+function streamChat(chat: RunningChat): Promise<Response> {
+  const { identity, call, events, client, requestContext } = chat
+  const chunks = new Chunks(chunkFormat(chat.parts), {
+    identity,
+    reply: call.reply,
+    prompts: 1,
+    n: call.request.n,
+  })
   return sse({
     events,
     client,
@@ -90,20 +98,19 @@ function streamChat({ identity, call, events, client, requestContext }: RunningC
 }
 
 function toChatCompletion(
-  identity: ReplyIdentity,
-  { request }: ChatCall,
+  { identity, call: { request }, parts }: Chat,
   { choices, warnings, usage, timings }: CompleteAnswer,
 ): Promise<Response> {
   return wholeAnswer(
     { ...identity, object: "chat.completion" },
     choices.map((choice, index) => {
       const { logprobs, tokens, finishReason } = choice
-      const message = JSON.stringify(toMessage(choice))
+      const message = JSON.stringify(parts.message(choice))
       return {
         head: `{"index":${index},"message":${message},"logprobs":`,
         logprobs:
           request.topLogprobs === undefined ? noLogprobs : () => chatLogprobs(logprobs.filter(isPredicted)),
-        tail: `,"finish_reason":${JSON.stringify(finishReason)}${tokensMember(tokens)}}`,
+        tail: `,"finish_reason":${JSON.stringify(parts.finishReason(finishReason))}${tokensMember(tokens)}}`,
       }
     }),
     {
@@ -112,16 +119,6 @@ function toChatCompletion(
       ...(warnings.length > 0 && { warnings }),
     },
   )
-}
-
-function toMessage({ text, reasoning, toolCalls }: AnswerChoice) {
-  return {
-    role: "assistant",
-    content: text === "" && toolCalls !== undefined ? null : text,
-    refusal: null,
-    ...(reasoning !== undefined && { reasoning_content: reasoning }),
-    ...(toolCalls !== undefined && { tool_calls: toolCalls.map(toCallBody) }),
-  }
 }
 
 /** Chats do not report the prompt's tokens; the first one has no probability. */

@@ -1,4 +1,11 @@
-import type { DeltaEvent, GenerationEvent, PartStartEvent, Timings, Usage } from "../../domain/chat"
+import type {
+  DeltaEvent,
+  FinishReason,
+  GenerationEvent,
+  PartStartEvent,
+  Timings,
+  Usage,
+} from "../../domain/chat"
 import { InternalError } from "../../errors/base"
 import type { ReplyOptions } from "../read/options"
 import type { ReportedToken } from "../render/answer"
@@ -14,8 +21,12 @@ export interface ChunkFormat {
   readonly textEnd: string
   /** JSON of a choice's delta without text. */
   readonly empty: string
-  /** JSON of a delta for a part other than text. `call`: which of the choice's tool calls it belongs to. */
-  part(event: PartStartEvent | DeltaEvent, call: number): string
+  /**
+   * JSON of a delta for a part other than text; undefined: it is not reported. `call`: which of the choice's tool calls
+   * it belongs to.
+   */
+  part(event: PartStartEvent | DeltaEvent, call: number): string | undefined
+  finishReason(reason: FinishReason): string
   /** JSON of a choice's first delta, if there is one. */
   readonly opening: string | undefined
   /** Creates a function that renders the `logprobs` of one choice piece by piece. */
@@ -99,7 +110,7 @@ export class Chunks {
       case "progress":
         return this.#reply.returnProgress ? this.#progress(event, prompt) : ""
       case "finish":
-        return this.#finish(prompt * this.#n + event.choice, event.reason)
+        return this.#finish(prompt * this.#n + event.choice, this.#format.finishReason(event.reason))
       case "done":
         return this.#finishAll(event)
       case "part-end":
@@ -133,7 +144,8 @@ export class Chunks {
     if (event.text === "" && event.logprobs === undefined && !event.ids?.length) return ""
     const choice = prompt * this.#n + event.choice
     const call = (this.#calls[choice] ?? 0) - 1
-    return this.#chunk(choice, this.#format.part(event, call), this.#extrasOf(event, prompt))
+    const delta = this.#format.part(event, call)
+    return delta === undefined ? "" : this.#chunk(choice, delta, this.#extrasOf(event, prompt))
   }
 
   /** Only a tool call has anything to show before its text. */
@@ -142,7 +154,8 @@ export class Chunks {
     const choice = prompt * this.#n + event.choice
     const call = this.#calls[choice] ?? 0
     this.#calls[choice] = call + 1
-    return this.#chunk(choice, this.#format.part(event, call), {})
+    const delta = this.#format.part(event, call)
+    return delta === undefined ? "" : this.#chunk(choice, delta, {})
   }
 
   #extrasOf({ choice: index, logprobs, ids }: DeltaEvent, prompt: number): ChunkExtras {

@@ -29,6 +29,7 @@ const CHUNKS: ChunkFormat = {
   empty: `"text":""`,
   // Completions have text only.
   part: (event) => `"text":${JSON.stringify(event.type === "delta" ? event.text : "")}`,
+  finishReason: (reason) => reason,
   opening: undefined,
   createLogprobs() {
     const writer = new CompletionLogprobsWriter()

@@ -1,11 +1,16 @@
 import type { ChatMessage, Content, ContentPart, Role, ToolCall } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
-import { COUNTS, SHOWN, type TextBound, TEXTS } from "../../limits"
+import { COUNTS, SHOWN, type TextBound, TEXTS, TOOLS } from "../../limits"
 import { checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
 import { isJsonObject, type JsonObject } from "../read/json-body"
+import { checkNested } from "../read/nested-value"
+import { EarlierCalls } from "../read/earlier-calls"
 
-const ROLES = ["system", "developer", "user", "assistant", "tool"] as const satisfies readonly Role[]
+/** `function`: the older name of `tool`. */
+const ROLES = ["system", "developer", "user", "assistant", "tool", "function"] as const satisfies readonly (
+  Role | "function"
+)[]
 
 /**
  * Reads the `messages` of a chat request.
@@ -16,7 +21,8 @@ export function readMessages(fields: Fields): readonly ChatMessage[] {
   if (messages === undefined) throw new InvalidRequest("messages is required", "messages")
   if (messages.length === 0) throw new InvalidRequest("messages must not be empty", "messages")
   checkParts(messages)
-  return messages.map((message, index) => readMessage(`messages[${index}]`, message))
+  const calls = new EarlierCalls()
+  return messages.map((message, index) => readMessage(`messages[${index}]`, message, calls))
 }
 
 /** @throws InvalidRequest if all messages together have too many parts, or tool calls */
@@ -31,33 +37,58 @@ function checkParts(messages: readonly unknown[]): void {
   if (parts > maxItems) throw tooMany("messages", maxItems, "parts of content in all", parts)
 }
 
-function readMessage(path: string, value: unknown): ChatMessage {
+type ReadRole = (typeof ROLES)[number]
+
+function readMessage(path: string, value: unknown, calls: EarlierCalls): ChatMessage {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const role = fields.choice("role", ROLES)
   if (role === undefined) throw new InvalidRequest(`${path}.role is required`, `${path}.role`)
-  refuseOldFields(path, fields)
-  const toolCalls = readToolCalls(path, fields, role)
+  if (fields.unchecked("audio") !== undefined)
+    throw new Unsupported(`${path}.audio is not supported yet`, `${path}.audio`)
+  const toolCalls = readToolCalls(path, fields, role) ?? readFunctionCall(path, fields, role, calls)
+  for (const call of toolCalls ?? []) calls.add(call)
   return {
-    role,
+    role: role === "function" ? "tool" : role,
     content: readContent(`${path}.content`, fields.unchecked("content"), role),
     ...defined({
       toolCalls,
       name: fields.text("name", TEXTS.name),
-      toolCallId: fields.text("tool_call_id", TEXTS.id),
+      reasoning: role === "assistant" ? readThought(fields) : undefined,
     }),
+    ...(role === "tool" &&
+      answered(calls.withId(`${path}.tool_call_id`, fields.text("tool_call_id", TEXTS.id)))),
+    ...(role === "function" && answered(calls.named(`${path}.name`, fields.text("name", TEXTS.name)))),
   }
 }
 
-function refuseOldFields(path: string, fields: Fields): void {
-  for (const name of ["function_call", "audio"]) {
-    const value = fields.unchecked(name)
-    const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
-    if (!isEmpty) throw new Unsupported(`${path}.${name} is not supported yet`, `${path}.${name}`)
-  }
+/** What a result has of its call. Some templates show the function's name, which clients need not repeat. */
+function answered({ id, name }: ToolCall): Pick<ChatMessage, "toolCallId" | "name"> {
+  return { toolCallId: id, name }
 }
 
-function readToolCalls(path: string, fields: Fields, role: Role): readonly ToolCall[] | undefined {
+/** What the assistant thought, under DeepSeek's name, or vLLM's and OpenRouter's. */
+function readThought(fields: Fields): string | undefined {
+  const thought = ["reasoning_content", "reasoning"].map((name) => fields.text(name, TEXTS.prompt))
+  return thought.find((text) => text !== undefined && text !== "")
+}
+
+/** The older form of a message with one call, which has no id. */
+function readFunctionCall(
+  path: string,
+  fields: Fields,
+  role: ReadRole,
+  calls: EarlierCalls,
+): readonly ToolCall[] | undefined {
+  const given = fields.object("function_call")
+  if (given === undefined) return undefined
+  const place = `${path}.function_call`
+  if (role !== "assistant")
+    throw new InvalidRequest(`${place} is for role assistant only, got ${role}`, place)
+  return [{ id: calls.newId(), ...readCalled(place, new Fields(given, `${place}.`)) }]
+}
+
+function readToolCalls(path: string, fields: Fields, role: ReadRole): readonly ToolCall[] | undefined {
   const calls = fields.list("tool_calls", COUNTS.contentParts) ?? []
   if (calls.length === 0) return undefined
   if (role === "assistant")
@@ -74,11 +105,22 @@ function readToolCall(path: string, call: unknown): ToolCall {
     throw new Unsupported(`${path} has type ${given}; only function is supported so far`, path)
   }
   const called = new Fields(fields.object("function") ?? {}, `${path}.function.`)
+  return { id: required(fields, "id", TEXTS.id, path), ...readCalled(`${path}.function`, called) }
+}
+
+function readCalled(path: string, fields: Fields): Omit<ToolCall, "id"> {
   return {
-    id: required(fields, "id", TEXTS.id, path),
-    name: required(called, "name", TEXTS.name, `${path}.function`),
-    arguments: called.text("arguments", TEXTS.prompt) ?? "{}",
+    name: required(fields, "name", TEXTS.name, path),
+    arguments: readArguments(`${path}.arguments`, fields) ?? "{}",
   }
+}
+
+/** OpenAI's arguments are JSON in a string. Ollama's are an object, which llama-server accepts as well. */
+function readArguments(path: string, fields: Fields): string | undefined {
+  const given = fields.unchecked("arguments")
+  if (!isJsonObject(given)) return fields.text("arguments", TEXTS.prompt)
+  checkNested(path, given, TOOLS)
+  return JSON.stringify(given)
 }
 
 /** @throws InvalidRequest if there is no such text */
@@ -88,7 +130,7 @@ function required(fields: Fields, name: string, bound: TextBound, path: string):
   return text
 }
 
-function readContent(path: string, content: unknown, role: Role): Content {
+function readContent(path: string, content: unknown, role: ReadRole): Content {
   if (content === undefined) {
     if (role === "assistant") return ""
     throw new InvalidRequest(`${path} is required for role ${role}`, path)

@@ -95,6 +95,7 @@ function toModelWithMeta(model: ModelDetails, asked: string, context: ContextLen
       capabilities,
       license,
       aliases,
+      parts: model.parts?.map(({ role, name, sizeBytes, scale }) => ({ role, name, size: sizeBytes, scale })),
       notes: model.defaults?.notes,
     },
   }

@@ -5,8 +5,6 @@
 import {
   type FieldTable,
   ignored,
-  isNotEmpty,
-  type Refusal,
   refused,
   refusedFrom,
   refusedUnless,
@@ -172,27 +170,26 @@ const OF_GENERATION: FieldTable = {
   draft_model: ignored,
 }
 
-/** These have no effect if no tool may be called: the model does not see any then. */
-const hasTools: Refusal["asks"] = (value, fields) =>
-  isNotEmpty(value) &&
-  fields.unchecked("tool_choice") !== "none" &&
-  fields.unchecked("function_call") !== "none"
-
 /** POST /v1/chat/completions */
 export const CHAT_FIELDS: FieldTable = {
   ...OF_GENERATION,
   messages: taken,
   reasoning_effort: taken,
+  include_reasoning: taken,
+  reasoning_budget_tokens: taken,
+  reasoning_format: taken,
+  thinking_budget_tokens: taken,
+  thinking_token_budget: taken,
   top_logprobs: taken,
-  parallel_tool_calls: ignored,
+  parallel_tool_calls: taken,
   audio: refused(),
-  function_call: refusedUnless(["none", "auto"]),
-  functions: { asks: hasTools },
+  function_call: taken,
+  functions: taken,
   modalities: {
     asks: (value) => !Array.isArray(value) || value.some((modality) => modality !== "text"),
   },
-  tool_choice: refusedUnless(["none", "auto"]),
-  tools: { asks: hasTools },
+  tool_choice: taken,
+  tools: taken,
   web_search_options: refused(),
   // llama-server and vLLM.
   add_generation_prompt: taken,
@@ -205,9 +202,10 @@ export const CHAT_FIELDS: FieldTable = {
   truncate_prompt_tokens: refusedFrom(-1),
   // SGLang and OpenRouter.
   reasoning: taken,
+  thinking: taken,
   max_dynamic_patch: ignored,
   min_dynamic_patch: ignored,
-  separate_reasoning: ignored,
+  separate_reasoning: taken,
   stream_reasoning: ignored,
   use_audio_in_video: ignored,
   input_ids: refusedUnlessEmpty("; POST /v1/completions takes token ids"),
@@ -216,14 +214,6 @@ export const CHAT_FIELDS: FieldTable = {
   task: refused(),
   // TGI.
   tool_prompt: ignored,
-}
-
-/** The object `reasoning` of a chat request. */
-export const REASONING_FIELDS: FieldTable = {
-  effort: taken,
-  enabled: taken,
-  exclude: refused(),
-  max_tokens: refusedFrom(0),
 }
 
 /** POST /v1/completions */

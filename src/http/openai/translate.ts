@@ -1,25 +1,32 @@
 import type { ChatRequest, CompletionRequest } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
-import { NUMBERS, PRODUCTS, TEXTS } from "../../limits"
+import { NUMBERS, PRODUCTS, TEMPLATE_ARGUMENTS, TEXTS } from "../../limits"
 import { refuseUnsupported } from "../read/field-table"
 import { defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import type { JsonObject } from "../read/json-body"
 import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { readPrompts } from "../read/prompts"
-import { checkTemplateArguments } from "../read/template-arguments"
+import { checkNested } from "../read/nested-value"
+import { readReasoning } from "../read/reasoning"
 import { readMessages } from "./messages"
-import { CHAT_FIELDS, COMPLETION_FIELDS, REASONING_FIELDS } from "./request-fields"
+import { CHAT_FIELDS, COMPLETION_FIELDS } from "./request-fields"
+import { readToolCalling } from "./tool-use"
 
 /** From OpenAI's reference for completions; chats have no such default. */
 const DEFAULT_COMPLETION_TOKENS = 16
 
-/** OpenAI's levels, and `max` of vLLM, SGLang and DeepSeek. What they do depends on the model's template. */
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const
+/** How to send the answer of a chat. */
+export interface ChatReplyOptions extends ReplyOptions {
+  /** The request has the older `functions`: a call is reported as `function_call`. */
+  readonly isOldForm?: true
+  /** The model's thinking is left out. */
+  readonly hidesReasoning?: true
+}
 
 export interface ChatCall {
   readonly request: ChatRequest
-  readonly reply: ReplyOptions
+  readonly reply: ChatReplyOptions
 }
 
 /** A `/v1/completions` call: one completion request per prompt. */
@@ -37,6 +44,8 @@ export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatC
   const fields = new Fields(body)
   refuseUnsupported(fields, CHAT_FIELDS)
   const messages = readMessages(fields)
+  const tools = readToolCalling(fields)
+  const reasoning = readReasoning(fields)
   const continueFinalMessage = fields.boolean("continue_final_message") ?? false
   const request: ChatRequest = {
     kind: "chat",
@@ -46,10 +55,19 @@ export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatC
     templateArguments: readTemplateArguments(fields),
     addGenerationPrompt: fields.boolean("add_generation_prompt") ?? !continueFinalMessage,
     continueFinalMessage,
-    ...defined({ topLogprobs: readChatLogprobs(fields) }),
+    ...defined({
+      topLogprobs: readChatLogprobs(fields),
+      tools: tools.use,
+      reasoning: reasoning.options,
+    }),
   }
   checkContinuation(request)
-  return { request, reply: readReplyOptions(fields) }
+  const reply = {
+    ...readReplyOptions(fields),
+    ...(tools.isOldForm && { isOldForm: true as const }),
+    ...(reasoning.isHidden && { hidesReasoning: true as const }),
+  }
+  return { request, reply }
 }
 
 /** @throws InvalidRequest, Unsupported */
@@ -159,20 +177,8 @@ function readProbabilityCount(fields: Fields): number | undefined {
 
 function readTemplateArguments(fields: Fields): Readonly<Record<string, unknown>> {
   const given = fields.object("chat_template_kwargs") ?? {}
-  checkTemplateArguments("chat_template_kwargs", given)
-  const effort = readEffort(fields)
-  if (effort === undefined) return given
-  // Most templates that can skip thinking check enable_thinking, the others the effort itself.
-  return { reasoning_effort: effort, ...(effort === "none" && { enable_thinking: false }), ...given }
-}
-
-/** OpenAI's `reasoning_effort`, or the `reasoning` object of OpenRouter and SGLang. */
-function readEffort(fields: Fields): (typeof EFFORTS)[number] | undefined {
-  const effort = fields.choice("reasoning_effort", EFFORTS)
-  const reasoning = new Fields(fields.object("reasoning") ?? {}, "reasoning.")
-  refuseUnsupported(reasoning, REASONING_FIELDS, "reasoning.")
-  const other = reasoning.choice("effort", EFFORTS)
-  return effort ?? other ?? (reasoning.boolean("enabled") === false ? "none" : undefined)
+  checkNested("chat_template_kwargs", given, TEMPLATE_ARGUMENTS)
+  return given
 }
 
 function checkContinuation(request: ChatRequest): void {

@@ -29,12 +29,12 @@ export function errors(routes: KnownRoutes, nameOf: (model: string) => Promise<s
         (name) => requestContext.found(name),
         () => {},
       )
-    return errorResponse(failure, path)
+    return errorResponse(failure, path, requestContext.id)
   })
 }
 
 /** The response to a request that failed before anything was sent, in the dialect of its path. */
-export function errorResponse(error: XllmError, path: string): Response {
+export function errorResponse(error: XllmError, path: string, requestId?: string): Response {
   const headers = new Headers()
   if (error.retryAfterSeconds !== undefined) {
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
@@ -42,7 +42,7 @@ export function errorResponse(error: XllmError, path: string): Response {
   if (error instanceof MethodNotAllowed) headers.set("allow", error.allowed.join(", "))
   if (error instanceof UnsupportedEncoding) headers.set("accept-encoding", UnsupportedEncoding.accepted)
   if (error instanceof InvalidApiKey) headers.set("www-authenticate", "Bearer")
-  return Response.json(dialectOf(path).renderError(error), { status: error.status, headers })
+  return Response.json(dialectOf(path).renderError(error, requestId), { status: error.status, headers })
 }
 
 function toXllmError(error: unknown, code: string | number, request: Request): XllmError {

@@ -20,7 +20,7 @@ export interface ExchangesOptions {
  * X-Request-ID if valid, otherwise a new one, and every response has it as X-Request-ID.
  */
 export function requestContexts({ began, over, origin }: ExchangesOptions) {
-  return new Elysia({ name: "exchanges" })
+  return new Elysia({ name: "request-contexts" })
     .wrap((inside, request) => async () => {
       addAddress(request, origin)
       const requestContext = new RequestContext(request, idOf(request), over)

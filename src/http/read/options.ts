@@ -5,7 +5,7 @@ import { parseDuration } from "../../lib/text/duration"
 import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
 import { readOutputConstraint } from "./output-constraint"
-import { readSampling } from "./sampling"
+import { readSampling, type SamplingLimits } from "./sampling"
 
 /** How to send the answer; the engine does not need these. */
 export interface ReplyOptions {
@@ -30,14 +30,18 @@ export function readReplyOptions(fields: Fields): ReplyOptions {
  * Reads what chat and completion requests share, except their log probability options.
  * @throws InvalidRequest
  */
-export function readGenerationOptions(fields: Fields, defaultMaxTokens?: number): GenerationOptions {
+export function readGenerationOptions(
+  fields: Fields,
+  defaultMaxTokens?: number,
+  samplingLimits?: SamplingLimits,
+): GenerationOptions {
   const reply = readReplyOptions(fields)
   const maxTokens = readMaxTokens(fields)
   return {
     n: readCount(fields),
     minTokens: readMinTokens(fields, maxTokens ?? defaultMaxTokens),
     stop: readStop(fields.unchecked("stop")),
-    sampling: readSampling(fields),
+    sampling: readSampling(fields, samplingLimits),
     cachePrompt: fields.boolean("cache_prompt") ?? true,
     // Timings of a running answer need the number of cached prompt tokens.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),

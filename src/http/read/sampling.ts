@@ -2,7 +2,7 @@ import type { SamplingParameters } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
 import { foldSeed } from "../../lib/fold-seed"
 import { shorten } from "../../lib/text/shorten"
-import { BIAS, COUNTS, NUMBERS, SAMPLING, SHOWN, TEXTS } from "../../limits"
+import { BIAS, COUNTS, NUMBERS, type Range, SAMPLING, type SamplingRanges, SHOWN, TEXTS } from "../../limits"
 import {
   checkInteger,
   checkList,
@@ -19,24 +19,33 @@ import { readSeed } from "./seed"
 
 type LogitBias = SamplingParameters["logitBias"]
 
+/** The ranges of sampling fields, which differ between APIs. */
+export interface SamplingLimits {
+  readonly numbers: SamplingRanges
+  readonly bias: Range
+}
+
+const OPENAI_LIMITS: SamplingLimits = { numbers: SAMPLING, bias: BIAS }
+
 /**
  * Reads the sampling fields of OpenAI and llama.cpp.
  * @throws InvalidRequest
  */
-export function readSampling(fields: Fields): Partial<SamplingParameters> {
-  return defined({
+export function readSampling(fields: Fields, limits = OPENAI_LIMITS): Partial<SamplingParameters> {
+  const { numbers } = limits
+  const given = defined({
     ...readCandidates(fields),
-    ...readPenalties(fields),
+    ...readPenalties(fields, numbers),
     ...readMirostat(fields),
-    temperature: fields.number("temperature", SAMPLING.temperature),
-    dynamicTemperatureRange: fields.number("dynatemp_range", SAMPLING.dynamicTemperatureRange),
+    temperature: fields.number("temperature", numbers.temperature),
+    dynamicTemperatureRange: fields.number("dynatemp_range", numbers.dynamicTemperatureRange),
     dynamicTemperatureExponent: fields.number("dynatemp_exponent", SAMPLING.dynamicTemperatureExponent),
     seed: readSamplingSeed(fields),
-    logitBias: readLogitBias(fields.unchecked("logit_bias")),
+    logitBias: readLogitBias(fields.unchecked("logit_bias"), limits.bias),
     ignoreEos: fields.boolean("ignore_eos"),
-    // Last, because a sampler missing from the list is off whatever its other fields say.
-    ...readSamplers(fields),
   })
+  // Last, because a sampler missing from the list is off whatever its other fields say.
+  return { ...given, ...readSamplers(fields, given) }
 }
 
 /** The options that narrow down the candidates. */
@@ -55,11 +64,11 @@ function readCandidates(fields: Fields) {
   }
 }
 
-function readPenalties(fields: Fields) {
+function readPenalties(fields: Fields, numbers: SamplingRanges) {
   return {
     ...readRepeatPenalty(fields),
-    presencePenalty: fields.number("presence_penalty", SAMPLING.presencePenalty),
-    frequencyPenalty: fields.number("frequency_penalty", SAMPLING.frequencyPenalty),
+    presencePenalty: fields.number("presence_penalty", numbers.presencePenalty),
+    frequencyPenalty: fields.number("frequency_penalty", numbers.frequencyPenalty),
     dryMultiplier: fields.number("dry_multiplier", SAMPLING.dryMultiplier),
     dryBase: fields.number("dry_base", SAMPLING.dryBase),
     dryAllowedLength: fields.integer("dry_allowed_length", SAMPLING.dryAllowedLength),
@@ -107,34 +116,34 @@ function readSamplingSeed(fields: Fields): number | null | undefined {
 }
 
 /** An object `{"id or text": bias}` as in OpenAI's API, or pairs `[[id or text, bias]]` as in llama.cpp. */
-function readLogitBias(value: unknown): LogitBias | undefined {
+function readLogitBias(value: unknown, range: Range): LogitBias | undefined {
   if (value === undefined) return undefined
-  const biases = isJsonObject(value) ? readBiasObject(value) : readBiasPairs(value)
+  const biases = isJsonObject(value) ? readBiasObject(value, range) : readBiasPairs(value, range)
   const texts = biases.filter(([token]) => typeof token === "string").length
   const { maxItems } = COUNTS.biasedTexts
   if (texts > maxItems) throw tooMany("logit_bias", maxItems, "texts", texts)
   return biases
 }
 
-function readBiasObject(value: JsonObject): LogitBias {
+function readBiasObject(value: JsonObject, range: Range): LogitBias {
   const entries = Object.entries(value)
   checkList("logit_bias", entries, COUNTS.biases)
-  return entries.map(([key, bias]) => [readBiasedKey(key), readBias(biasName(key), bias)])
+  return entries.map(([key, bias]) => [readBiasedKey(key), readBias(biasName(key), bias, range)])
 }
 
-function readBiasPairs(value: unknown): LogitBias {
+function readBiasPairs(value: unknown, range: Range): LogitBias {
   if (!Array.isArray(value)) throw invalidField("logit_bias", "an object or an array of pairs", value)
   const pairs = checkList("logit_bias", value, COUNTS.biases)
-  return pairs.map((pair, index) => readBiasPair(`logit_bias[${index}]`, pair))
+  return pairs.map((pair, index) => readBiasPair(`logit_bias[${index}]`, pair, range))
 }
 
-function readBiasPair(name: string, value: unknown): LogitBias[number] {
+function readBiasPair(name: string, value: unknown, range: Range): LogitBias[number] {
   if (!Array.isArray(value) || value.length > 2) {
     throw new InvalidRequest(`${name} must be a pair [token, bias]`, "logit_bias")
   }
   const [token, bias]: readonly unknown[] = value
-  if (typeof token === "string") return [readBiasedText(name, token), readBias(name, bias)]
-  return [checkInteger(name, token, NUMBERS.tokenId), readBias(name, bias)]
+  if (typeof token === "string") return [readBiasedText(name, token), readBias(name, bias, range)]
+  return [checkInteger(name, token, NUMBERS.tokenId), readBias(name, bias, range)]
 }
 
 function readBiasedKey(key: string): number | string {
@@ -153,9 +162,9 @@ function readBiasedText(name: string, text: string): string {
 }
 
 /** `false` bans the token. */
-function readBias(name: string, bias: unknown): number {
+function readBias(name: string, bias: unknown, range: Range): number {
   if (bias === false) return -Infinity
   if (typeof bias !== "number")
-    throw invalidField(name, `false or a number between ${BIAS.min} and ${BIAS.max}`, bias)
-  return checkNumber(name, bias, BIAS)
+    throw invalidField(name, `false or a number between ${range.min} and ${range.max}`, bias)
+  return checkNumber(name, bias, range)
 }

@@ -25,6 +25,8 @@ export interface AnswerChoice {
   /** Ids of all generated tokens, if requested. */
   readonly tokens?: readonly number[]
   readonly finishReason: FinishReason
+  /** The stop text that ended it. */
+  readonly stop?: string
 }
 
 /** The complete answer to one prompt. */
@@ -50,6 +52,7 @@ interface OpenChoice {
   echoedTokens: number
   tokens: number[] | undefined
   finishReason: FinishReason | undefined
+  stop: string | undefined
 }
 
 /** Limits the log probabilities kept until an answer is sent: they dominate its memory use. */
@@ -89,6 +92,7 @@ export class AnswerBuilder {
       echoedTokens: 0,
       tokens: undefined,
       finishReason: undefined,
+      stop: undefined,
     }))
   }
 
@@ -107,8 +111,7 @@ export class AnswerBuilder {
       case "delta":
         return this.#addDelta(event)
       case "finish":
-        this.#choice(event.choice).finishReason = event.reason
-        return
+        return this.#finish(event)
       case "done":
         this.#done = event
         return
@@ -120,6 +123,12 @@ export class AnswerBuilder {
       default:
         event satisfies never
     }
+  }
+
+  #finish({ choice: index, reason, stop }: Extract<GenerationEvent, { type: "finish" }>): void {
+    const choice = this.#choice(index)
+    choice.finishReason = reason
+    choice.stop = stop
   }
 
   #start(event: PartStartEvent): void {
@@ -165,7 +174,7 @@ function textsOf({ texts, reasoning, calls }: OpenChoice, part: DeltaEvent["part
 }
 
 function finished(choice: OpenChoice): AnswerChoice {
-  const { texts, reasoning, calls, logprobs, echoedTokens, tokens, finishReason } = choice
+  const { texts, reasoning, calls, logprobs, echoedTokens, tokens, finishReason, stop } = choice
   if (finishReason === undefined) throw new InternalError("a choice broke off before its end")
   return {
     text: texts.join(""),
@@ -177,6 +186,7 @@ function finished(choice: OpenChoice): AnswerChoice {
     echoedTokens,
     ...(tokens !== undefined && { tokens }),
     finishReason,
+    ...(stop !== undefined && { stop }),
   }
 }
 

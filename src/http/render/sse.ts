@@ -14,11 +14,25 @@ const HEARTBEAT_MS = 15_000
 const LOOK_MS = HEARTBEAT_MS / 3
 
 const HEADERS = {
-  "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
   // Keeps nginx from buffering chunks.
   "x-accel-buffering": "no",
 }
+
+/** How a stream is written. */
+export interface Framing {
+  readonly contentType: string
+  /** Text that clients skip, for while there is nothing to send; empty: there is no such text. */
+  note(words: string): string
+}
+
+const SERVER_SENT_EVENTS: Framing = {
+  contentType: "text/event-stream; charset=utf-8",
+  note: (words) => `: ${words}\n\n`,
+}
+
+/** JSON values, each in a line of its own. They have no comments. */
+export const JSON_LINES: Framing = { contentType: "application/x-ndjson", note: () => "" }
 
 /** The source of an event stream. The functions are called for every event and must be fast. */
 export interface SseSource<E> extends PendingStream<E> {
@@ -26,7 +40,9 @@ export interface SseSource<E> extends PendingStream<E> {
   readonly requestContext: RequestContext
   /** How long a client may read nothing while much is waiting; absent: the default for text. */
   readonly stallMs?: number
-  /** The complete SSE events to send for an event, or empty. */
+  /** Absent: server-sent events. */
+  readonly framing?: Framing
+  /** The complete events or lines to send for an event, or empty. */
   render(event: E): string
   /** The end of the stream. @throws if the answer is incomplete */
   end(): string
@@ -42,7 +58,9 @@ export async function sse<E>(source: SseSource<E>): Promise<Response> {
   const iterator = source.events[Symbol.asyncIterator]()
   const opening = await waitForFirstEvent(iterator, source, OPENING_GRACE_MS)
   source.requestContext.streams()
-  return new Response(new SseBody(source, iterator, opening).start(), { headers: HEADERS })
+  const { contentType } = source.framing ?? SERVER_SENT_EVENTS
+  const headers = { "content-type": contentType, ...HEADERS }
+  return new Response(new SseBody(source, iterator, opening).start(), { headers })
 }
 
 class SseBody<E> {
@@ -65,7 +83,7 @@ class SseBody<E> {
    * nothing.
    */
   start(): ReadableStream<Uint8Array> {
-    if (this.#note !== undefined) this.#send(`: ${this.#note}\n\n`)
+    if (this.#note !== undefined) this.#sendNote(this.#note)
     void this.#run()
     return this.#outbox.body
   }
@@ -98,7 +116,12 @@ class SseBody<E> {
     const note = this.#source.waiting(event)
     if (note === undefined || note === this.#note) return
     this.#note = note
-    this.#send(`: ${note}\n\n`)
+    this.#sendNote(note)
+  }
+
+  #sendNote(words: string): void {
+    const text = (this.#source.framing ?? SERVER_SENT_EVENTS).note(words)
+    if (text !== "") this.#send(text)
   }
 
   #send(text: string): void {
@@ -108,6 +131,6 @@ class SseBody<E> {
 
   #look(): void {
     this.#silentLooks++
-    if (this.#silentLooks * LOOK_MS >= HEARTBEAT_MS) this.#send(`: ${this.#note ?? "still here"}\n\n`)
+    if (this.#silentLooks * LOOK_MS >= HEARTBEAT_MS) this.#sendNote(this.#note ?? "still here")
   }
 }

@@ -4,9 +4,19 @@ import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics/metrics"
 import { KnownRoutes } from "../context/known-routes"
 import type { RequestContext } from "../context/request-context"
+import type { Library } from "../context/library"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
+import { anthropicModels } from "../anthropic/models"
+import { anthropicRequestIds } from "../anthropic/request-ids"
+import { anthropicRoutes } from "../anthropic/routes"
+import { nativeCompletionRoutes } from "../llama-server/completion"
+import { promptRoutes } from "../llama-server/prompts"
+import { serverStatusRoutes } from "../llama-server/status"
+import { ollamaGenerationRoutes } from "../ollama/generation"
+import { ollamaManagementRoutes } from "../ollama/management"
+import { ollamaModelRoutes } from "../ollama/models"
 import { speechRoutes } from "../openai/audio/speech"
 import { voiceRoutes } from "../openai/audio/voices"
 import { transcriptionRoutes } from "../openai/audio/transcriptions"
@@ -16,7 +26,7 @@ import { embeddingRoutes } from "../openai/embeddings/embeddings"
 import { rerankRoutes } from "../openai/embeddings/rerank"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
-import { toRenderRequest } from "../openai/translate"
+import { toChatCall, toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
 import { cors } from "../plugins/cors"
 import { errors } from "../plugins/errors"
@@ -43,9 +53,14 @@ export interface AppOptions {
   readonly images: ImageFiles
   /** Called for every request; default: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
+  /** Changes the models on disk; absent: routes that would are refused. */
+  readonly library?: Library
   /** Counts requests, and is served by /metrics; absent: no metrics. */
   readonly metrics?: Metrics
 }
+
+/** Routes that llama-server's clients also call without `/v1`. */
+const UNVERSIONED = ["/v1/chat/completions", "/v1/models", "/v1/audio/transcriptions"]
 
 /** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
@@ -53,6 +68,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
+  const ollama = { engine, settings, log, library: options.library }
   const began = () => metrics?.exchangeBegan()
   const over = (requestContext: RequestContext) => {
     logExchange(log, requestContext)
@@ -66,12 +82,16 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     // Later wraps are outer ones, so request contexts cover compression.
     .use(gzip())
     .use(requestContexts({ began, over, origin }))
+    // Before all that may refuse a request.
+    .use(anthropicRequestIds())
     .use(hosts(settings))
     // Before the keys: preflight requests have none, and pages should be able to read why they were refused.
     .use(cors(settings, routes))
     .use(pages(settings))
     .use(auth(settings, (path) => policyOf(path).access))
-    .get("/", () => `xLLM ${version} is running\n`)
+    // Before OpenAI's list of the same path.
+    .use(anthropicModels(engine))
+    .get("/", ({ request }) => greeting(request, version))
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
     .use(embeddingRoutes(openAi))
@@ -86,7 +106,22 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(controlRoutes(engine, toRenderRequest))
     .use(tokenRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
+    .use(nativeCompletionRoutes(openAi))
+    .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))
+    .use(serverStatusRoutes({ engine, version }))
+    .use(anthropicRoutes({ engine, settings, log }))
+    .use(ollamaGenerationRoutes(ollama))
+    .use(ollamaModelRoutes(ollama))
+    .use(ollamaManagementRoutes(ollama))
+  for (const path of UNVERSIONED)
+    for (const route of app.routes.filter((known) => known.path === path))
+      app.route(route.method, path.slice("/v1".length), route.handler, route.hooks)
   return app
+}
+
+/** Ollama's clients look for its words. */
+function greeting({ headers }: Request, version: string): string {
+  return headers.get("accept")?.includes("text/html") ? `xLLM ${version} is running\n` : "Ollama is running"
 }
 
 /** A socket has no address that could form a URL. */

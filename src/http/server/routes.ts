@@ -15,6 +15,9 @@ export const ROUTE_POLICIES: ReadonlyMap<string, RoutePolicy> = new Map<string, 
   // Orchestrators use these to restart the server or to send it work, and cannot send a key.
   ["/v0/health/live", { access: "open", log: "probe" }],
   ["/v0/health/ready", { access: "open", log: "probe" }],
+  // llama-server's, for those that proxy it.
+  ["/health", { access: "open", log: "probe" }],
+  ["/v1/health", { access: "open", log: "probe" }],
   ["/v0/health", { access: "key", log: "probe" }],
   ["/metrics", { access: "metrics", log: "quiet" }],
   ["/v0/metrics", { access: "metrics", log: "quiet" }],

@@ -38,7 +38,7 @@ export class FolderListings {
    * already listed, which are not listed again; the one at `path` is added.
    */
   async entries(path: string, visited: Set<string>): Promise<readonly FolderEntry[]> {
-    const stats = await stat(path, { bigint: true }).catch((error: unknown) => this.#tell(path, error))
+    const stats = await stat(path, { bigint: true }).catch((error: unknown) => this.#report(path, error))
     const place = `${stats?.dev}:${stats?.ino}`
     if (stats?.isDirectory() !== true || visited.has(place)) return []
     visited.add(place)
@@ -46,7 +46,7 @@ export class FolderListings {
     const known = this.#listings.get(path)
     if (known?.stamp === stamp) return await this.#resolved(path, known.entries)
     const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) =>
-      this.#tell(path, error),
+      this.#report(path, error),
     )
     if (entries === undefined) return []
     this.#problems.delete(path)
@@ -76,13 +76,13 @@ export class FolderListings {
       if (stats.isFile()) return "file"
       return stats.isDirectory() ? "folder" : undefined
     } catch (error) {
-      this.#tell(path, error)
+      this.#report(path, error)
       return "unknown"
     }
   }
 
   /** A missing entry is no problem, unless a link points to it. */
-  #tell(path: string, error: unknown): undefined {
+  #report(path: string, error: unknown): undefined {
     const isMissing = systemCode(error) === "ENOENT"
     if (isMissing && !isLink(path)) this.#problems.delete(path)
     else this.#problems.set(path, isMissing ? "the link leads to nothing" : reasonOf(error))

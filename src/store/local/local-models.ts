@@ -67,9 +67,9 @@ export class LocalModels {
   }
 
   #report(path: string, reason: string): void {
-    const told = `${path}\n${reason}`
-    if (this.#reported.has(told)) return
-    this.#reported.add(told)
+    const entry = `${path}\n${reason}`
+    if (this.#reported.has(entry)) return
+    this.#reported.add(entry)
     this.#log?.warn("unusable model", { path, reason })
   }
 

@@ -3,7 +3,7 @@ import { constants, copyFile, link, mkdir, rename, rm, stat } from "node:fs/prom
 import { join } from "node:path"
 import { InvalidModelFile } from "../../errors/model"
 import type { AddFileOptions, Blob, Blobs } from "../contract"
-import { toldOfFiles } from "../file-failure"
+import { withFileFailures } from "../file-failure"
 import { syncedWrite, syncFile } from "../fs"
 import { blobPath, lockStore, type StoreLayout } from "../layout"
 import { openHolding, openWorkspace, type Workspace } from "../workspace"
@@ -39,12 +39,12 @@ export class BlobFolder implements Blobs {
   }
 
   addFile(path: string, options: AddFileOptions = {}): Promise<Blob> {
-    return toldOfFiles(this.#layout, () => this.#addFile(path, options))
+    return withFileFailures(this.#layout, () => this.#addFile(path, options))
   }
 
   addBytes(bytes: Uint8Array): Promise<Blob> {
     const blob = { digest: digestOfBytes(bytes), sizeBytes: bytes.length }
-    return toldOfFiles(this.#layout, async () => {
+    return withFileFailures(this.#layout, async () => {
       await this.#addAs(blob.digest, () =>
         this.#make(blob.digest, (temporary) => syncedWrite(temporary, bytes)),
       )
@@ -53,13 +53,13 @@ export class BlobFolder implements Blobs {
   }
 
   openWorkspace(): Promise<Workspace> {
-    return toldOfFiles(this.#layout, () => openWorkspace(this.#layout.temporary))
+    return withFileFailures(this.#layout, () => openWorkspace(this.#layout.temporary))
   }
 
   async hold(digests: readonly Digest[]): Promise<AsyncDisposable> {
     // Under the lock: a process freeing blobs has either finished or will see this one.
     using _lock = await lockStore(this.#layout)
-    return await toldOfFiles(this.#layout, () => openHolding(this.#layout.temporary, digests))
+    return await withFileFailures(this.#layout, () => openHolding(this.#layout.temporary, digests))
   }
 
   /**

@@ -10,7 +10,7 @@ import {
 } from "../../formats/modelfile/parameters"
 import { foldSeed } from "../../lib/fold-seed"
 import { normalizeNewlines } from "../../lib/text/newlines"
-import type { Digest, Manifest, ManifestParameter } from "./manifest"
+import type { Manifest, ManifestParameter } from "./manifest"
 
 /** Sampling parameters with the same meaning in Modelfiles, by their names there. */
 export const SAMPLING_PARAMETERS = {
@@ -37,14 +37,9 @@ export const SAMPLING_PARAMETERS = {
 /**
  * The defaults that come with an installed model. Unknown and invalid parameters, as registries may have them, are
  * ignored. Windows line endings become line feeds.
- * @param pathOf the path of a blob
  */
-export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => string): ModelDefaults {
+export function defaultsOf(manifest: Manifest): ModelDefaults {
   const { template, note } = templateOf(manifest)
-  const adapterScale = new KnownParameters(manifest.parameters).number("adapter_scale")
-  const adapters = manifest.files
-    .filter(({ role }) => role === "adapter")
-    .map(({ digest, scale }) => ({ path: pathOf(digest), scale: adapterScale ?? scale ?? 1 }))
   const { messages = [] } = manifest
   const system = manifest.system === undefined ? undefined : normalizeNewlines(manifest.system)
   return {
@@ -54,9 +49,13 @@ export function defaultsOf(manifest: Manifest, pathOf: (digest: Digest) => strin
       messages: messages.map((message) => ({ ...message, content: normalizeNewlines(message.content) })),
     }),
     ...defaultsOfParameters(manifest.parameters),
-    ...(adapters.length > 0 && { adapters }),
     ...(note !== undefined && { notes: [note] }),
   }
+}
+
+/** The strength that a model's parameters set for its adapters. */
+export function adapterScaleOf({ parameters }: Manifest): number | undefined {
+  return new KnownParameters(parameters).number("adapter_scale")
 }
 
 /** The defaults that a Modelfile's parameters set. Unknown and invalid ones are ignored. */

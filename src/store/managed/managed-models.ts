@@ -280,11 +280,11 @@ async function removeEmptyFolders(of: string): Promise<void> {
  */
 async function inFolders(
   folders: readonly string[],
-  tell: (path: string, error: unknown) => void,
+  report: (path: string, error: unknown) => void,
 ): Promise<readonly string[]> {
   const entries = await mapSome(folders, async (folder) => {
     const names = await readdir(folder).catch((error: unknown): string[] => {
-      if (!["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) tell(folder, error)
+      if (!["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "")) report(folder, error)
       return []
     })
     return names.map((name) => join(folder, name))

@@ -12,7 +12,7 @@ import { heldBlobs, sweepWorkspaces } from "../workspace"
 import { type BlobFolder, digestOfFileName } from "./blobs"
 import type { ManagedModel, ManagedModels } from "./managed-models"
 import { type Digest, type Manifest, manifestId, parseManifest, printManifest } from "./manifest"
-import { ensureView, partsOf, placeOf, pruneViews } from "./views"
+import { ensureView, mainFiles, placeOf, pruneViews } from "./views"
 
 function isWritable(folder: string): Promise<boolean> {
   return access(folder, constants.W_OK).then(
@@ -170,7 +170,7 @@ export class ManifestTransactions {
   async #refuseHalves(name: ModelName, manifest: Manifest): Promise<void> {
     if (manifest.kind !== "text") return
     const weights: WeightsFile[] = []
-    for (const { digest, name: file } of partsOf(manifest)) {
+    for (const { digest, name: file } of mainFiles(manifest)) {
       const header = await headerOf(this.#blobs.pathOf(digest))
       if (header !== undefined) weights.push({ name: file, header })
     }

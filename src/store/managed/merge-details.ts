@@ -20,18 +20,18 @@ const CAPABILITIES: readonly string[] = [
 ]
 
 /** What comes along with a model's files. */
-interface Along {
+interface Extras {
   /** Absent: the model is not installed. */
   readonly manifest: Manifest | undefined
   /** Whether an image projector comes with it. */
-  readonly sees: boolean
+  readonly hasProjector: boolean
 }
 
 /** Combines the description from a model's files with what comes along: its licence, template and projector. */
 export function mergeDetails<D extends GgufDescription | MediaDescription>(
   description: D,
   { defaults }: Pick<ModelSummary, "defaults">,
-  { manifest, sees }: Along,
+  { manifest, hasProjector }: Extras,
 ): D {
   const license = manifest?.licenses?.join("\n\n").trim()
   const capabilities = new Set([...description.capabilities, ...(manifest?.capabilities ?? [])])
@@ -40,7 +40,7 @@ export function mergeDetails<D extends GgufDescription | MediaDescription>(
     for (const one of ["tools", "thinking"]) capabilities.delete(one)
     for (const one of ["chat", ...jinjaCapabilities(defaults.template)]) capabilities.add(one)
   }
-  if (sees || manifest?.files.some(({ role }) => role === "projector")) capabilities.add("vision")
+  if (hasProjector || manifest?.files.some(({ role }) => role === "projector")) capabilities.add("vision")
   return {
     ...description,
     ...(license && { license }),

@@ -31,7 +31,7 @@ export interface View {
  * detected by their file names, or find their parts by them.
  */
 export function placeOf(manifest: Manifest, layout: StoreLayout): ModelPlace {
-  const files = partsOf(manifest)
+  const files = mainFiles(manifest)
   const [first] = files
   if (first === undefined) throw new Error("a manifest has at least one file")
   if (manifest.kind === "text" && files.length === 1) {
@@ -47,7 +47,7 @@ export function placeOf(manifest: Manifest, layout: StoreLayout): ModelPlace {
 }
 
 /** The files that are loaded together, in order; for a text model without those applied to its weights. */
-export function partsOf({ kind, files }: Manifest): readonly ManifestFile[] {
+export function mainFiles({ kind, files }: Manifest): readonly ManifestFile[] {
   if (kind !== "text") return files
   return files.filter(({ role }) => role === "model").sort((a, b) => partNumber(a) - partNumber(b))
 }

@@ -6,7 +6,7 @@ const NOTES = /^(?:\s*(?:\[[^\]]*\]|\([^)]*\)|\*[^*]*\*))+[.!?]?\s*$/u
 /** What words are made of; a text may also be punctuation or notes of music alone. */
 const PART_OF_WORD = /[\p{L}\p{N}]/u
 
-/** Is there nothing in the text that somebody said? */
+/** Does the text contain no spoken words? */
 export function hasNoWords(text: string): boolean {
   return !PART_OF_WORD.test(text) || NOTES.test(text)
 }

@@ -1,7 +1,7 @@
 import { dlopen, ptr } from "bun:ffi"
 import { getPriority, setPriority } from "node:os"
 import { NativeLibraryError } from "../../errors/engine"
-import { askForDeathSignal } from "../lifetime"
+import { requestDeathSignal } from "../lifetime"
 
 /**
  * Niceness of the sidecar above its parent's. Concurrent text generation gets ten times its share of a core;
@@ -22,7 +22,7 @@ const SIG_IGN = 1
  * @throws NativeLibraryError if the program cannot be started
  */
 export function execSidecar(command: readonly string[]): never {
-  askForDeathSignal()
+  requestDeathSignal()
   setPriority(Math.min(MOST_NICENESS, getPriority() + NICENESS))
   const library = process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6"
   const { symbols } = dlopen(library, {

@@ -9,7 +9,7 @@ import { type ImageModel, recognizeImageModel } from "../../formats/image/recogn
 import { readModelFolder } from "../../formats/model-folder"
 import { type ImageEngineFiles, locateImageEngine } from "../../native/image-engine"
 import { FRAME_START, type WorkerModel } from "../../protocol/messages"
-import { decodeDefaults } from "../../protocol/wire"
+import { loadedParts } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
 import type { LoadMessage, MediaEngine } from "../media-shell"
 import { DiffusionEngine } from "./diffusion-engine"
@@ -42,9 +42,10 @@ export async function loadDiffusionModel({
 }
 
 /** The package supports one adapter, at full scale. */
-function adapterOf({ name, defaults }: WorkerModel, imageModel: ImageModel): string | undefined {
-  const given = decodeDefaults(defaults).adapters ?? []
-  if (given.some(({ scale }) => scale !== 1))
+function adapterOf(model: WorkerModel, imageModel: ImageModel): string | undefined {
+  const { name } = model
+  const given = loadedParts(model).filter(({ role }) => role === "adapter")
+  if (given.some(({ scale = 1 }) => scale !== 1))
     throw new Unsupported(
       `model '${name}': adapters of image models can only be applied at full strength`,
       "model",

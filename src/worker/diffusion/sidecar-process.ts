@@ -83,7 +83,7 @@ function isDuplex(stream: unknown): stream is NodeJS.WritableStream & Readable {
 /** Lines end with a line feed, or with a carriage return when the library redraws its bar. */
 function readOutput(stream: Readable, listener: SidecarListener): void {
   let rest = ""
-  const tell = (text: string): void => {
+  const emitLine = (text: string): void => {
     const fraction = fractionOf(text)
     if (fraction !== undefined) listener.progress(fraction)
     else if (text !== "" && !NOISE.test(text)) listener.line(text)
@@ -92,11 +92,11 @@ function readOutput(stream: Readable, listener: SidecarListener): void {
   stream.on("data", (text: string) => {
     const lines = (rest + text).split(/[\r\n]/).map((line) => Bun.stripANSI(line).trim())
     rest = lines.pop() ?? ""
-    for (const line of lines) tell(line)
+    for (const line of lines) emitLine(line)
     // The latest bar has no line end until it is redrawn.
-    if (fractionOf(rest) !== undefined) tell(rest)
+    if (fractionOf(rest) !== undefined) emitLine(rest)
   })
-  stream.on("end", () => tell(rest))
+  stream.on("end", () => emitLine(rest))
 }
 
 function fractionOf(line: string): number | undefined {

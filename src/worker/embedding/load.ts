@@ -11,7 +11,7 @@ import type { Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { threadCount, usableCores } from "../cores"
-import { measureFootprint } from "../text/footprint"
+import { measureFootprint, programPages } from "../text/footprint"
 import { loadWeights, gpusForLoad } from "../text/load"
 import { PART_TOKENS } from "./pass"
 import { contextTokens, FIRST_TOKENS, MOST_TEXTS } from "./context-holder"
@@ -39,6 +39,7 @@ export function loadEmbedder(
   settings: TextModelSettings,
   logDescriptor: number,
 ): LoadedEmbedder {
+  const programBytes = programPages()
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
   writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
   const gpus = gpusForLoad(library, settings)
@@ -65,6 +66,7 @@ export function loadEmbedder(
       after: gpusForLoad(library, settings),
       offloadedBytes: model.sizeBytes * share,
       hostBytes: model.sizeBytes * (1 - share),
+      programBytes,
     })
   const fallback = settings.gpuLayers === 0 || onGpu ? undefined : library.gpuFallback
   return {

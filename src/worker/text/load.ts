@@ -1,7 +1,7 @@
-import { statSync, writeSync } from "node:fs"
+import { writeSync } from "node:fs"
 import type { Device, MemoryFootprint } from "../../domain/device"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
-import type { ModelDefaults } from "../../domain/model"
+import type { AttachedPart } from "../../domain/attached-parts"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import { NotEnoughMemory } from "../../errors/engine"
 import { ModelLoadFailed } from "../../errors/model"
@@ -24,10 +24,11 @@ import { Library } from "../../llama/library"
 import { MAX_DEVICES, Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
+import { describePart } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
 import { ContextFactory } from "./growth/context-factory"
-import { measureFootprint } from "./footprint"
+import { measureFootprint, programPages } from "./footprint"
 import { ropeOf } from "./rope"
 
 /** The most tokens of one decode: llama.cpp's own default. */
@@ -52,8 +53,6 @@ export interface LoadedText {
   readonly info: Omit<LoadedTextInfo, "chatTemplate">
 }
 
-type Adapters = NonNullable<ModelDefaults["adapters"]>
-
 interface Offload {
   readonly model: Model
   readonly gpuLayers: number
@@ -65,11 +64,12 @@ interface Offload {
  */
 export function loadText(
   files: LlamaFiles,
-  source: { readonly name: string; readonly path: string; readonly adapters: Adapters },
+  source: { readonly name: string; readonly path: string; readonly parts: readonly AttachedPart[] },
   settings: TextModelSettings,
   kv: KvPlan,
   logDescriptor: number,
 ): LoadedText {
+  const programBytes = programPages()
   const library = Library.open(files, { useGpu: settings.gpuLayers !== 0, logDescriptor, logLevel: 3 })
   // Written synchronously, as the library does: output before this mark concerns backends, which may be
   // missing.
@@ -79,7 +79,7 @@ export function loadText(
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
   const rope = ropeOf(model, source.name, settings)
-  const adapters = loadAdapters(model, source.name, source.adapters)
+  const adapters = loadAdapters(model, source.name, source.parts)
   const onGpu = gpuLayers > 0
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
   const decodeThreads = threadCount(settings.decodeThreads ?? usableCores())
@@ -104,7 +104,8 @@ export function loadText(
   const footprintWith = (kvBytes: number): MemoryFootprint => {
     const offloadedBytes = (modelBytes + kvBytes) * offloadedShare
     const hostBytes = modelBytes + kvBytes - offloadedBytes
-    return measureFootprint({ before, after: gpusForLoad(library, settings), offloadedBytes, hostBytes })
+    const after = gpusForLoad(library, settings)
+    return measureFootprint({ before, after, offloadedBytes, hostBytes, programBytes })
   }
   const footprint = footprintWith(kv.bytes)
   if (onGpu) warmUp(context, source.name)
@@ -192,16 +193,16 @@ interface LoadedAdapter {
   readonly sizeBytes: number
 }
 
-/**
- * Loads the adapters with an effect (scale other than 0). @throws ModelLoadFailed if one is for another model
- */
-function loadAdapters(model: Model, name: string, adapters: Adapters): LoadedAdapter[] {
-  return adapters
-    .filter(({ scale }) => scale !== 0)
-    .map(({ path, scale }) => {
+/** @throws ModelLoadFailed if one is for another model */
+function loadAdapters(model: Model, name: string, parts: readonly AttachedPart[]): LoadedAdapter[] {
+  return parts
+    .filter(({ role }) => role === "adapter")
+    .map((part) => {
+      const { path, sizeBytes, scale = 1 } = part
       const adapter = Adapter.load(model, path)
-      if (adapter === undefined) throw new ModelLoadFailed(name, `llama.cpp refused the adapter ${path}`)
-      return { adapter, scale, sizeBytes: statSync(path).size }
+      if (adapter === undefined)
+        throw new ModelLoadFailed(name, `llama.cpp refused ${describePart(part)}: is it for another model?`)
+      return { adapter, scale, sizeBytes }
     })
 }
 

@@ -5,7 +5,7 @@ import { Batch } from "../../llama/batch"
 import type { XllmError } from "../../errors/base"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
-import { demandOf } from "./growth/demand"
+import { DemandMeter } from "./growth/demand"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
@@ -65,7 +65,7 @@ export class TextLoop {
   readonly #requests: OpenRequests
   readonly #recovery: Recovery
   readonly #growth: PoolGrowth
-  readonly #slots: number
+  readonly #demand: DemandMeter
   readonly #contextLength: number
   readonly #mostOutputs: number
   readonly #now: () => number
@@ -83,7 +83,7 @@ export class TextLoop {
     this.#requests = new OpenRequests(runtime, this.#emit)
     this.#recovery = new Recovery({ ...parts, requests: this.#requests, counters: outbox.counters })
     this.#growth = growth
-    this.#slots = parts.slots
+    this.#demand = new DemandMeter(parts)
     this.#contextLength = contextLength
     this.#mostOutputs = parts.mostOutputs
     this.#now = now
@@ -118,17 +118,29 @@ export class TextLoop {
     this.#outbox.drop(id)
   }
 
+  /** Fails all requests. */
+  abandon(error: XllmError): void {
+    this.#requests.failAll(error)
+    this.#outbox.flush()
+  }
+
   /** Call before the first step after a pause. */
   resume(): void {
     this.#runtime.threads.begin(this.#runtime.context)
   }
 
-  /** Call when nothing has run for a while: gives memory back. */
+  /**
+   * Call when nothing has run for a while: gives memory back.
+   * @throws ContextLost
+   */
   rest(): void {
     if (!this.busy) this.#growth.shrink()
   }
 
-  /** Runs one decode step and emits the results. Returns whether there was anything to compute. */
+  /**
+   * Runs one decode step and emits the results. Returns whether there was anything to compute.
+   * @throws ContextLost
+   */
   step(turn: StepContext = ALONE): boolean {
     this.#grow()
     const canCompute = !this.#growth.suspended && !this.#recovery.waits
@@ -155,9 +167,7 @@ export class TextLoop {
 
   #grow(): void {
     const { cache } = this.#runtime
-    this.#growth.update(() =>
-      demandOf(this.#requests, cache.slots, { contextLength: this.#contextLength, slots: this.#slots }),
-    )
+    this.#growth.update(() => this.#demand.measure(this.#requests, cache.slots))
     if (cache !== this.#runtime.cache) this.#recovery.resume()
     if (this.#growth.underway) return
     for (const sequence of this.#requests.waiting)

@@ -68,7 +68,7 @@ export class OpenRequests {
     const { request } = sequence
     this.#emit.parts(sequence, sequence.endOfAnswer())
     this.#retire(sequence)
-    this.#emit.finish(sequence, reason, stop)
+    this.#emit.finish(sequence, reason === "stop" && sequence.hasCalls ? "tool_calls" : reason, stop)
     if (!request.finished) return
     this.#emit.done(request)
     this.#forget(request)
@@ -80,6 +80,14 @@ export class OpenRequests {
     const others = request.sequences.filter((other) => other !== sequence)
     this.#end(request, others)
     this.#emit.failure(request, error)
+  }
+
+  /** Fails everything. */
+  failAll(error: XllmError): void {
+    for (const request of [...this.#requests.values()]) {
+      this.#end(request, [])
+      this.#emit.failure(request, error)
+    }
   }
 
   /** Ends a request. `unseen`: those of its choices that may have no logits yet. */

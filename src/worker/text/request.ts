@@ -1,4 +1,5 @@
 import type { Timings, Usage } from "../../domain/chat"
+import type { Tool } from "../../domain/tools"
 import type { NativeGrammar } from "../../llama/grammar"
 import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
@@ -23,6 +24,8 @@ export class RunningRequest implements Disposable {
   readonly prepared: PreparedRequest
   readonly sequences: readonly Sequence[]
   readonly grammar: NativeGrammar | undefined
+  /** Those that its answers may call. */
+  readonly tools: readonly Tool[]
   cachedTokens = 0
   promptTokensEvaluated = 0
   /** What was read from disk. */
@@ -36,6 +39,7 @@ export class RunningRequest implements Disposable {
     this.id = input.id
     this.prepared = input.prepared
     this.grammar = input.grammar
+    this.tools = JSON.parse(input.prepared.answer?.calls?.tools ?? "[]") as readonly Tool[]
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
     this.#startedAt = input.startedAt
@@ -71,6 +75,7 @@ export class RunningRequest implements Disposable {
       promptTokens: this.prepared.tokens.length,
       completionTokens: this.#generated(),
       cachedTokens: this.cachedTokens,
+      ...(this.prepared.answer?.reasoning !== undefined && { reasoningTokens: this.#reasoningTokens() }),
     }
   }
 
@@ -90,6 +95,10 @@ export class RunningRequest implements Disposable {
   /** Call when it has ended. */
   [Symbol.dispose](): void {
     this.grammar?.[Symbol.dispose]()
+  }
+
+  #reasoningTokens(): number {
+    return this.sequences.reduce((sum, sequence) => sum + sequence.reasoningTokens, 0)
   }
 
   #generated(): number {

@@ -1,9 +1,8 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
 import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { CacheablePrompt, Slot } from "./cache/slots"
-import { AnswerOutput, type AnswerPiece, type PartEvent } from "./output/answer-output"
-import { PlainTextParser } from "./output/parser"
-import { TextOutput } from "./output/text-output"
+import { answerOutputOf } from "./output/answer-reading"
+import type { AnswerOutput, AnswerPiece, PartEvent } from "./output/answer-output"
 import type { PlacedMedia } from "./prompt/cells"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
@@ -40,8 +39,7 @@ export class Sequence implements Runnable, CacheablePrompt {
   constructor(request: RunningRequest, choice: number) {
     this.request = request
     this.choice = choice
-    const { stops, keepsStop } = request.prepared
-    this.#answer = new AnswerOutput(new TextOutput(stops, keepsStop), new PlainTextParser())
+    this.#answer = answerOutputOf(request.prepared, request.tools)
     this.#untold = request.prepared.reportsTokens ? [] : undefined
   }
 
@@ -88,6 +86,15 @@ export class Sequence implements Runnable, CacheablePrompt {
     return this.generated > 0 && this.remaining === 1
   }
 
+  get maxTokens(): number {
+    return this.request.prepared.maxTokens
+  }
+
+  /** May its cells be those of another prompt? */
+  get usesCache(): boolean {
+    return this.request.prepared.usesCache
+  }
+
   get wantsPromptLogprobs(): boolean {
     return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
   }
@@ -97,7 +104,17 @@ export class Sequence implements Runnable, CacheablePrompt {
     this.tokens.push(token)
     this.generated++
     this.#untold?.push(token)
-    return this.#answer.push(bytes, logprob)
+    return this.#answer.push(bytes, logprob, token)
+  }
+
+  /** Has the answer a complete call? */
+  get hasCalls(): boolean {
+    return this.#answer.calls > 0
+  }
+
+  /** How many of its tokens are thinking. */
+  get reasoningTokens(): number {
+    return this.#answer.reasoningTokens
   }
 
   /** Counts the token that ends the generation; it is not part of the answer. */

@@ -1,9 +1,10 @@
 import { writeSync } from "node:fs"
 import { join } from "node:path"
-import type { ModelDefaults } from "../../domain/model"
+import type { AttachedPart } from "../../domain/attached-parts"
 import { isVectorKind, type VectorRequest } from "../../domain/tasks"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
+import { KvCacheLost } from "../../errors/engine"
 import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
@@ -11,6 +12,7 @@ import { systemMemory } from "../../lib/system/system-memory"
 import { locateLlama } from "../../native/llama-files"
 import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
+import { loadedParts } from "../attached-parts"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
 import type { Embedder } from "../embedding/embedder"
 import { answerAboutTokens, Tokenizer } from "../embedding/tokenizer"
@@ -25,10 +27,11 @@ import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
-import { PoolGrowth } from "./growth/pool-growth"
+import { ContextLost, PoolGrowth } from "./growth/pool-growth"
 import type { PreparedRequest } from "./prompt/prepared"
 import { newThread, type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
+import { RestTimer } from "./rest-timer"
 import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
 import { ThreadGovernor } from "./threads"
@@ -38,9 +41,6 @@ const SIGN_OF_LIFE_MS = 1000
 
 /** Pause between steps while all requests wait, in ms: for a larger KV cache that is being made. */
 const WAITING_MS = 2
-
-/** When nothing has run for so long, memory is given back; ms. */
-const IDLE_MS = 60_000
 
 /** Share of free memory that copies of prompts' states may use on their way from and to disk. */
 const COPIED_SHARE = 1 / 4
@@ -88,7 +88,8 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const files = await locateLlama(load.environment.runtimeFolder)
   const { name, path, defaults } = load.model
   const along = decodeDefaults(defaults)
-  const loaded = loadText(files, { name, path, adapters: along.adapters ?? [] }, settings, kv, STDERR)
+  const parts = loadedParts(load.model)
+  const loaded = loadText(files, { name, path, parts }, settings, kv, STDERR)
   const { model, contextLength, info } = loaded
   const architecture = model.metadata("general.architecture")
   const prompts = new PromptClient(
@@ -113,7 +114,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
   const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
   send({ type: "ready", info: { ...info, ...template, ...capacity } })
-  const saved = savedPrompts(load, loaded, along.adapters ?? [])
+  const saved = savedPrompts(load, loaded, parts)
   const tokenizer = new Tokenizer(files, model.vocabulary.share())
   return new TextWorker({
     loaded,
@@ -132,14 +133,14 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
 function savedPrompts(
   { model: { name, id, path }, settings }: Load,
   { cache }: LoadedText,
-  adapters: NonNullable<ModelDefaults["adapters"]>,
+  parts: readonly AttachedPart[],
 ): SavedPrompts | undefined {
   const { promptsOnDisk } = settings
   if (promptsOnDisk === undefined) return undefined
   let fingerprint: Promise<string> | undefined
   return new SavedPrompts({
     folder: new PromptFolder({ ...promptsOnDisk, warn: writeWarning }),
-    fingerprint: () => (fingerprint ??= fingerprintOf(path, adapters, { settings, build: LLAMA_BUILD })),
+    fingerprint: () => (fingerprint ??= fingerprintOf(path, parts, { settings, build: LLAMA_BUILD })),
     model: name,
     modelId: id,
     minTokens: promptsOnDisk.minTokens,
@@ -172,6 +173,7 @@ interface TextWorkerParts {
 
 /** Handles the parent's messages and runs the loop while there is work. */
 class TextWorker {
+  readonly #name: string
   readonly #prompts: PromptClient
   readonly #library: Library
   readonly #send: (message: FromTextWorker) => void
@@ -188,8 +190,10 @@ class TextWorker {
   readonly #lease: CpuLease | undefined
   #looping = false
   #isEnding = false
-  /** Runs out when nothing has run for a while. */
-  #resting: ReturnType<typeof setTimeout> | undefined
+  readonly #restTimer = new RestTimer(() => {
+    this.#attempt(() => this.#loop.rest())
+    this.#embedder?.loop.rest()
+  })
 
   constructor({
     loaded,
@@ -203,6 +207,7 @@ class TextWorker {
     send,
   }: TextWorkerParts) {
     const now = (): number => performance.now()
+    this.#name = name
     this.#prompts = prompts
     this.#library = loaded.model.library
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
@@ -307,21 +312,18 @@ class TextWorker {
   async #run(): Promise<void> {
     if (this.#looping) return
     this.#looping = true
-    clearTimeout(this.#resting)
+    this.#restTimer.stop()
     this.#loop.resume()
     while ((this.#loop.busy || this.#embedder?.loop.busy) && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
-      const isComputed = this.#step(waitedMs)
+      const isComputed = this.#attempt(() => this.#step(waitedMs))
       this.#lease?.giveBack()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
       else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
-    this.#resting = setTimeout(() => {
-      this.#loop.rest()
-      this.#embedder?.loop.rest()
-    }, IDLE_MS)
+    this.#restTimer.start()
   }
 
   /** One decode for answers, and one for vectors. Returns whether there was anything to compute. */
@@ -332,6 +334,20 @@ class TextWorker {
     const isDecoded = isBusy && this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
     const isEmbedded = this.#embedder?.loop.busy === true && this.#embedder.loop.step()
     return isDecoded || isEmbedded
+  }
+
+  /** Without a context nothing can be done but to fail all requests and to end: the server starts another process. */
+  #attempt<T>(work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof ContextLost)) throw error
+      this.#isEnding = true
+      this.#loop.abandon(new KvCacheLost(this.#name))
+      // Messages arrive in order: this one is sent after all answers.
+      process.send?.({ type: "step", events: [] } satisfies FromTextWorker, () => process.exit(1))
+      return undefined
+    }
   }
 
   /**

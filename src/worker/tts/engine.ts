@@ -16,6 +16,7 @@ import { type PieceOptions, type SpeechPiece, splitIntoPieces } from "./pieces"
 import { stopRulesFor } from "./abbreviations"
 import { withoutInnerStops } from "./sentences"
 import { chooseSpeaker } from "./speakers"
+import { unspokenWarning } from "./unspoken"
 
 /** Concurrent requests; they take turns, one sentence each. */
 const SLOTS = 4
@@ -29,6 +30,8 @@ export interface LoadedTts {
   readonly voice: TtsModel
   readonly threads: number
   readonly espeak?: EspeakData
+  /** All that it can speak, where it speaks a text letter by letter. */
+  readonly characters?: ReadonlySet<string>
 }
 
 /** The voice parameters of one request. */
@@ -103,11 +106,13 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
     const { format } = request
     const pieces = piecesOf(request, { language, speed })
     if (pieces.length === 0) throw new InvalidRequest("the input has nothing to speak", "input")
+    const warnings = this.#warningsAbout(pieces)
     const rate = chooseRate(format, this.#sampleRate, request.sampleRate)
     // Made while the first piece is synthesised: some take as long as a short one.
     const encoder = createEncoder(format, this.#sampleRate, this.#resampler, rate)
     const opened = encoder.then((made) => {
-      job.emit({ type: "voice", sampleRate: made.sampleRate, speaker: manner.speaker, mime: made.mime })
+      const { sampleRate, mime } = made
+      job.emit({ type: "voice", sampleRate, speaker: manner.speaker, mime, ...warnings })
       return made
     })
     const samples = await this.#speak({ pieces, manner, opened, job })
@@ -119,7 +124,15 @@ export class TtsEngine implements MediaEngine<SpeechRequest, SpeechEvent> {
         audioSeconds: samples / this.#sampleRate,
       },
       timings: { queueMs: job.queueMs, loadMs: job.loadMs, workMs: performance.now() - startedAt },
+      ...warnings,
     })
+  }
+
+  #warningsAbout(pieces: readonly SpeechPiece[]): { readonly warnings?: readonly string[] } {
+    const { characters } = this.#loaded
+    const texts = pieces.map(({ text }) => text)
+    const warning = characters && unspokenWarning(texts, characters)
+    return warning === undefined ? {} : { warnings: [warning] }
   }
 
   /** Resolves to the number of samples. */

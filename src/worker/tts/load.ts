@@ -2,6 +2,7 @@ import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
 import { InvalidModelFile, ModelLoadFailed } from "../../errors/model"
 import { readModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"
+import { parseTokens } from "../../formats/speech/tokens"
 import type { TtsModel, TtsPlan } from "../../formats/speech/tts-model"
 import { locateSpeech } from "../../native/speech-files"
 import { engineReason } from "../audio/engine-reason"
@@ -37,7 +38,12 @@ export async function loadTts(
   const config = configOf(plan, files, espeak, threads)
   try {
     const tts = await sherpa.createOfflineTtsAsync(config)
-    const engine = new TtsEngine({ sherpa, tts, voice, threads, ...(espeak && { espeak }) })
+    const characters = await charactersOf(plan, files)
+    const engine = new TtsEngine({
+      ...{ sherpa, tts, voice, threads },
+      ...(espeak && { espeak }),
+      ...(characters && { characters }),
+    })
     await engine.warmUp()
     return engine
   } catch (error) {
@@ -62,6 +68,16 @@ function withLanguageName(plan: TtsPlan, espeak: EspeakData | undefined): TtsPla
   const name = language === undefined ? undefined : espeak?.nameOf(language)
   if (name === undefined || name === language) return plan
   return { ...plan, addedMetadata: { ...plan.addedMetadata, voice: name } }
+}
+
+/** Undefined for a voice that speaks phonemes, or words of a lexicon. */
+async function charactersOf(
+  { espeak, lexicons }: TtsPlan,
+  { tokens }: TtsFiles,
+): Promise<ReadonlySet<string> | undefined> {
+  if (espeak !== undefined || lexicons.length > 0) return undefined
+  const table = parseTokens(await Bun.file(tokens).text(), { characters: true })
+  return new Set(table.keys())
 }
 
 function defaultThreads({ family }: TtsPlan): number {

@@ -104,7 +104,7 @@ function inline(text: string): string {
     )
 }
 
-/** Addresses without what nobody says: the scheme, "www.", the query. */
+/** Addresses without what is not read aloud: the scheme, "www.", the query. */
 function readAddresses(text: string): string {
   return text.replace(/\bmailto:/gi, "").replace(/\b(?:https?:\/\/|www\.)[^\s<>"]+/gi, (address) => {
     const mark = /[.,;:!?)\]'*_~`]+$/.exec(address)?.[0] ?? ""

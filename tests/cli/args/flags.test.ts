@@ -11,6 +11,7 @@ const table = {
   gpuLayers: { value: integer("N", -1, 999), description: "" },
   system: { value: text("TEXT"), description: "" },
   verbose: switchFlag("", "v"),
+  think: { value: text("LEVEL"), description: "", bare: "true" },
   stop,
 }
 const parse = (...argv: string[]) => parseArguments(table, argv)
@@ -42,6 +43,12 @@ describe("arguments", () => {
 
   test("a value may hold an equals sign", () => {
     expect(parse("--system=a=b").flags).toEqual({ system: "a=b" })
+  })
+
+  test("a flag that needs no value takes one only after an equals sign", () => {
+    expect(parse("--think", "hello")).toMatchObject({ flags: { think: "true" }, words: ["hello"] })
+    expect(parse("--think=low", "hello")).toMatchObject({ flags: { think: "low" }, words: ["hello"] })
+    expect(parse("--think=", "--think=low", "--think").flags).toEqual({ think: "true" })
   })
 
   test("after -- everything is a word", () => {

@@ -63,6 +63,7 @@ const RICH_MODEL: TextModelDetails = {
   capabilities: ["completion", "chat"],
   metadata: {},
   aliases: ["wealthy"],
+  parts: [{ role: "adapter", name: "a.gguf", path: "/models/a.gguf", sizeBytes: 500, scale: 0.5 }],
   defaults: {
     template: "{{ messages }}",
     system: "Be brief.",
@@ -329,6 +330,9 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
     completion
     chat
 
+  Parts
+    adapter    a.gguf    500 B    scale 0.5
+
   License
     MIT
     Do as you like.
@@ -419,6 +423,19 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
         sentences: 2,
         timings: { queue_ms: 3, load_ms: 4, work_ms: 500 },
       })
+    })
+
+    test("warn of what could not be spoken", async () => {
+      const engine = new FakeEngine()
+      const usual = engine.speechScript
+      engine.speechScript = async function* (request, signal) {
+        for await (const event of usual(request, signal))
+          yield event.type === "done" ? { ...event, warnings: ["left out 'м'"] } : event
+      }
+      await using output = await fileOutput(join(folder.path, "warned.mp3"))
+      const io = fakeIo()
+      const summary = await speakInto(await work("joe", engine), speech, output, io)
+      expect([io.err, summary.warnings]).toEqual(["warning: left out 'м'\n", ["left out 'м'"]])
     })
 
     test("fail with the same words", async () => {

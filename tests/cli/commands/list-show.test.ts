@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { command as list } from "../../../src/cli/commands/list"
 import { command as show } from "../../../src/cli/commands/show"
+import type { Blob } from "../../../src/store/contract"
 import { parseModelName } from "../../../src/store/names"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { writeGguf } from "../../support/files/gguf-writer"
@@ -240,6 +241,35 @@ describe("show of an installed model", () => {
     })
   })
 
+  test("lists the parts attached to the weights, as text and as JSON", async () => {
+    using models = new ModelsFolder()
+    const io = fakeIo(await installed(models))
+    const manifest = (await models.store.manifest("mine")) ?? fail()
+    const [adapter, draft] = [
+      await models.store.blobs.addBytes(new Uint8Array(2500)),
+      await models.store.blobs.addBytes(new Uint8Array(1200)),
+    ]
+    await models.store.install(parseModelName("mine"), {
+      ...manifest,
+      files: [
+        ...manifest.files,
+        { name: "style.gguf", role: "adapter", ...adapter, scale: 0.5 },
+        { name: "small.gguf", role: "draft", ...draft },
+      ],
+    })
+    await show.execute(["mine"], io)
+    expect(io.out).toMatch(
+      /\n {2}Parts\n {4}adapter +style\.gguf +2\.5 KB +scale 0\.5\n {4}draft model +small\.gguf +1\.2 KB\n/,
+    )
+    const json = fakeIo({ environment: io.environment })
+    await show.execute(["mine", "--json"], json)
+    const pathOf = ({ digest }: Blob) => models.store.blobs.pathOf(digest)
+    expect(JSON.parse(json.out).parts).toEqual([
+      { role: "adapter", name: "style.gguf", size_bytes: 2500, scale: 0.5, path: pathOf(adapter) },
+      { role: "draft", name: "small.gguf", size_bytes: 1200, path: pathOf(draft) },
+    ])
+  })
+
   test("shows a projector, which makes the model see", async () => {
     using models = new ModelsFolder()
     const io = fakeIo(await installed(models))
@@ -331,6 +361,34 @@ describe("show", () => {
     await show.execute(["new", "--effective"], io)
     expect(io.out).toMatch(/^ctx +512 +set by XLLM_CTX\n/)
     expect(io.out).toMatch(/\nkeep_alive +5m +built in\n/)
+  })
+
+  test("tells how much of the context is usable, and why", async () => {
+    using place = await home()
+    const shownWith = async (settings: Readonly<Record<string, string>>, ...flags: readonly string[]) => {
+      const io = fakeIo({ ...place, environment: { ...place.environment, ...settings } })
+      await show.execute(["new", ...flags], io)
+      return io.out
+    }
+    const short = { XLLM_MEMORY: "1MiB" }
+    expect(await shownWith({ XLLM_MEMORY: "100GiB" })).not.toContain("usable context")
+    expect(await shownWith({ XLLM_CTX: "512" })).toMatch(
+      /\n {4}usable context +512, limited by the setting 'ctx'\n/,
+    )
+    expect(await shownWith(short)).toMatch(
+      /\n {4}context length +4096\n {4}usable context +512, limited by the 1\.0 MB of system memory that models may use now; --cache-type-k q8_0 and --cache-type-v q8_0 allow more\n/,
+    )
+    expect(await shownWith(short, "--effective")).toMatch(
+      /^ctx +auto \(512, limited by the 1\.0 MB .+\) +built in\n/,
+    )
+    expect(await shownWith({ XLLM_MEMORY: "100GiB" }, "--effective")).toMatch(
+      /^ctx +auto \(4096, as trained\) +built in\n/,
+    )
+    expect(JSON.parse(await shownWith(short, "--json"))).toMatchObject({
+      context_length: 4096,
+      usable_context_length: 512,
+      context_limited_by: "memory",
+    })
   })
 
   test.each(["--template", "--system", "--parameters"])(

@@ -95,8 +95,20 @@ describe("ps", () => {
       notes: ["the context was halved"],
       pinned: true,
     }
-    const memory = { total_bytes: 8e9, free_bytes: 3e9, used_by_models_bytes: 5e8, limit_bytes: null }
-    const gpu = { name: "GPU0", ...memory, used_by_models_bytes: 2e9, limit_bytes: 6e9 }
+    const memory = {
+      total_bytes: 8e9,
+      free_bytes: 3e9,
+      used_by_models_bytes: 5e8,
+      most_used_by_models_bytes: 7e8,
+      limit_bytes: null,
+    }
+    const gpu = {
+      name: "GPU0",
+      ...memory,
+      used_by_models_bytes: 2e9,
+      most_used_by_models_bytes: 2e9,
+      limit_bytes: 6e9,
+    }
     const server = Bun.serve({
       port: 0,
       routes: {
@@ -120,9 +132,9 @@ describe("ps", () => {
     priority    normal, pinned
     note        the context was halved
 
-MEMORY     MODELS    FREE    TOTAL    LIMIT
-machine    500 MB    3 GB    8 GB     -
-GPU0       2 GB      3 GB    8 GB     6 GB
+MEMORY     MODELS    UP TO     FREE    TOTAL    LIMIT
+machine    500 MB    700 MB    3 GB    8 GB     -
+GPU0       2 GB      2 GB      3 GB    8 GB     6 GB
 `)
   })
 

@@ -69,6 +69,23 @@ describe("one answer", () => {
     expect(server.asked[0]?.["keep_alive"]).toBe(sent)
   })
 
+  test.each([
+    ["--think", { enabled: true }],
+    ["--think=true", { enabled: true }],
+    ["--think=false", { effort: "none", enabled: false }],
+    ["--think=HIGH", { effort: "high", enabled: true }],
+  ])("%s says how the model thinks", async (flag, reasoning) => {
+    using server = startChatServer()
+    await run.execute(["smol", flag, "hi", "--host", server.url], fakeIo({ input: "" }))
+    expect(server.asked[0]).toMatchObject({ messages: [{ role: "user", content: "hi" }], reasoning })
+  })
+
+  test("--think of no level is refused", async () => {
+    await expect(run.execute(["smol", "hi", "--think=lots"], fakeIo({ input: "" }))).rejects.toThrow(
+      "--think must be one of true, false, minimal, low, medium, high, xhigh, max, got 'lots'",
+    )
+  })
+
   test("--keepalive of no time is refused", async () => {
     const argv = ["smol", "hi", "--keepalive", "soon"]
     await expect(run.execute(argv, fakeIo({ input: "" }))).rejects.toThrow(

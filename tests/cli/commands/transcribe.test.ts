@@ -46,6 +46,18 @@ describe("transcribe", () => {
     expect(folders()).toEqual(before)
   })
 
+  test("refuses a file above the limit of uploads, with a server and without", async () => {
+    using folder = tempFolder()
+    const file = join(folder.path, "talk.wav")
+    writeFileSync(file, new Uint8Array(3000))
+    const environment = { XLLM_UPLOAD_LIMIT: "2KiB", XLLM_HOME: folder.path, XLLM_LOG_LEVEL: "error" }
+    const local = transcribe.execute([join(folder.path, "none"), file], fakeIo({ environment }))
+    await expect(local).rejects.toThrow(`${file} has 2.93 KiB, more than limits.upload allows (2 KiB)`)
+    const { url } = await mediaServer({ settings: { uploadLimitBytes: 2048 } })
+    const remote = transcribe.execute(["ears", file, "--host", url], fakeIo())
+    await expect(remote).rejects.toThrow("the request body is larger than 2 KiB (the server's limits.upload)")
+  })
+
   test("asks as the flags say", async () => {
     const flags = ["--language", "German", "--translate"]
     const { request } = await transcribed(["FILE", ...flags])

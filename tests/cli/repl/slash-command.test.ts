@@ -20,6 +20,9 @@ describe("a line with a slash", () => {
     ["/set nohistory", { type: "set-history", isOn: false }],
     ["/set wordwrap", { type: "set-wordwrap", isOn: true }],
     ["/set nowordwrap", { type: "set-wordwrap", isOn: false }],
+    ["/set think", { type: "set-think", value: "true" }],
+    ["/set think low", { type: "set-think", value: "low" }],
+    ["/set nothink", { type: "set-think", value: "false" }],
     ["/save mine:v1", { type: "save", name: "mine:v1" }],
     ["/show modelfile", { type: "show", topic: "modelfile" }],
     ["/show info", { type: "show", topic: "info" }],
@@ -38,6 +41,7 @@ describe("a line with a slash", () => {
     ["/show inof", "Did you mean /show info?"],
     ["/save", "Usage: /save NAME"],
     ["/load", "Usage: /load MODEL"],
+    ["/set think a lot", "Usage: /set think, or /set think LEVEL"],
     ["/set parameter", "Usage: /set parameter NAME VALUE"],
   ])("%j is a mistake", (line, words) => {
     const command = parseSlashCommand(line)

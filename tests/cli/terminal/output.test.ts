@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
+import { formatCount } from "../../../src/lib/text/count"
 import {
   formatAge,
   formatBytes,
-  formatCount,
   formatDuration,
   printable,
   section,

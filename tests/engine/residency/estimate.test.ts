@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import type { ImageModelDetails, TextModelDetails, TtsDetails } from "../../../src/domain/model"
+import { cacheMemory } from "../../../src/engine/residency/cache-memory"
 import { estimateNeed } from "../../../src/engine/residency/estimate"
 import { detailsOf, SETTINGS } from "../../support/test-engine"
 
@@ -32,6 +34,28 @@ test("the first cache, in two bytes for each key and value, and up to where it m
   expect(need.layerBytes * need.layers).toBeCloseTo(4.9e9, 0)
 })
 
+test("attached parts count where a worker loads them", () => {
+  const part = { name: "p.gguf", path: "/p.gguf", sizeBytes: 3e8 }
+  const bytesWith = (...parts: readonly AttachedPart[]) => {
+    const own = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    const need = estimateNeed({ ...LLAMA, sizeBytes: 4.9e9 + own, parts }, MANY, { freeBytes: 100 * GIB })
+    return Math.round(need.layerBytes * need.layers)
+  }
+  expect(bytesWith()).toBe(4.9e9)
+  expect(bytesWith({ ...part, role: "adapter" })).toBe(5.2e9)
+  expect(bytesWith({ ...part, role: "adapter" }, { ...part, role: "adapter", scale: 0.5 })).toBe(5.5e9)
+  expect(bytesWith({ ...part, role: "adapter", scale: 0 })).toBe(4.9e9)
+  expect(bytesWith({ ...part, role: "projector" }, { ...part, role: "draft" })).toBe(4.9e9)
+})
+
+test("an adapter leaves less for conversations", () => {
+  const adapter = { role: "adapter", name: "a.gguf", path: "/a.gguf", sizeBytes: 1e9 } as const
+  const [bare, adapted] = [LLAMA, { ...LLAMA, sizeBytes: 5.9e9, parts: [adapter] }].map(
+    (details) => cacheMemory(details, MANY, { gpus: [], systemBytes: 8e9 }).systemBytes,
+  )
+  expect([bare, adapted]).toEqual([3.1e9, 2.1e9])
+})
+
 test("a type of fewer bits makes the cache smaller", () => {
   const f16 = estimateNeed(LLAMA, MANY, { freeBytes: 100 * GIB })
   const q8 = estimateNeed(LLAMA, { ...MANY, kvTypeK: "q8_0", kvTypeV: "q8_0" }, { freeBytes: 100 * GIB })
@@ -44,8 +68,10 @@ test("conversations are as long as trained where one fits beside the worker's ow
     return [kv?.contextLength, kv?.contextLimitedBy]
   }
   expect(length(100 * GIB)).toEqual([131_072, undefined])
-  const own = 64 * 1024 ** 2 + estimateNeed(LLAMA, MANY, { freeBytes: 0 }).computeBytes
-  expect(length(own + 10_000 * (131_072 + 2048))).toEqual([9984, "memory"])
+  const { processBytes, kv } = estimateNeed(LLAMA, MANY, { freeBytes: 0 })
+  const own = processBytes + (kv?.computeBytes ?? 0)
+  // It grows from a cache of half of that length, of which there is a copy meanwhile.
+  expect(length(own + 10_000 * (1.5 * 131_072 + 2048))).toEqual([9984, "memory"])
   expect(length(0)).toEqual([512, "memory"])
 })
 
@@ -85,6 +111,34 @@ test("a larger vocabulary needs larger buffers", () => {
   )
   const large = estimateNeed(LLAMA, MANY, { freeBytes: GIB })
   expect(large.computeBytes - small.computeBytes).toBe(4 * 2 * 64 * (128_256 - 32_000))
+})
+
+test("without flash attention the scores of all heads need buffers, for each cell of a sequence", () => {
+  const auto = estimateNeed(LLAMA, MANY, { freeBytes: 100 * GIB })
+  const off = estimateNeed(LLAMA, { ...MANY, flashAttention: "off" }, { freeBytes: 100 * GIB })
+  expect(off.computeBytes - auto.computeBytes).toBe(1024 * 512 * 33 * 4)
+  expect(off.kv?.computeBytesPerCell).toBe(512 * 33 * 4)
+})
+
+/** What was measured after loads of two files, without the pages of the program. */
+test.each([
+  ["SmolLM2 135M in Q4_1", 30, 576, 9, 3, 1536, 49_152, 98.4e6, 356e6],
+  ["Qwen2.5 0.5B in Q4_K_M", 24, 896, 14, 2, 4864, 151_936, 491.4e6, 782e6],
+])("%s is estimated to take what it takes, and not much more", (_, ...figures) => {
+  const [layers, embeddingLength, heads, kvHeads, width, vocabulary, sizeBytes, measured] = figures
+  const small: TextModelDetails = {
+    ...LLAMA,
+    ...{ layers, embeddingLength, heads, sizeBytes, contextLength: 8192 },
+    metadata: {
+      "llama.attention.head_count_kv": kvHeads,
+      "llama.feed_forward_length": width,
+      "tokenizer.ggml.tokens": `array of ${vocabulary} string`,
+    },
+  }
+  const need = estimateNeed(small, { ...MANY, slots: 16 }, { freeBytes: 100 * GIB })
+  const bytes = need.layers * need.layerBytes + need.cacheBytes + need.computeBytes + need.processBytes
+  expect(bytes).toBeGreaterThanOrEqual(measured)
+  expect(bytes).toBeLessThan(1.1 * measured)
 })
 
 const FILES = {

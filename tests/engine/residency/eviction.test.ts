@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import { availableMemory } from "../../../src/engine/residency/available-memory"
 import { decide, type EvictionInput, fitNow, type Resident } from "../../../src/engine/residency/eviction"
 import { detailsOf, SETTINGS } from "../../support/test-engine"
@@ -92,6 +93,22 @@ describe("room for 3,000 MiB", () => {
     const residents = [resident("a", 1, small), resident("b", 2), resident("c", 3), resident("d", 4, small)]
     expect(verdict({ limitBytes, residents, needMiB: 1980 })).toEqual({ type: "evict", evict: ["b"] })
     expect(verdict({ limitBytes, residents, needMiB: 2985 })).toMatchObject({ evict: ["a", "b", "c"] })
+  })
+
+  test("the bytes of an adapter decide who goes, those of a part that is not loaded do not", () => {
+    const residents = [resident("a", 1), resident("b", 2)]
+    const { candidate, ...others } = input({ limitBytes, residents, needMiB: 980 })
+    const verdictWith = (part: Pick<AttachedPart, "role" | "scale">) => {
+      const sizeBytes = candidate.details.sizeBytes + 50 * MIB
+      const parts = [{ ...part, name: "p.gguf", path: "/p.gguf", sizeBytes: 50 * MIB }]
+      return decide({
+        ...others,
+        candidate: { ...candidate, details: { ...candidate.details, sizeBytes, parts } },
+      })
+    }
+    expect(verdictWith({ role: "projector" })).toMatchObject({ type: "load" })
+    expect(verdictWith({ role: "adapter", scale: 0 })).toMatchObject({ type: "load" })
+    expect(verdictWith({ role: "adapter" })).toEqual({ type: "evict", evict: ["a"] })
   })
 
   test("where only busy ones could make room the newcomer waits for the least of them", () => {
@@ -205,7 +222,7 @@ describe("memory of a GPU", () => {
   })
 
   test("a limit for GPUs puts the rest on the CPU", () => {
-    const outcome = verdict({ residents: [], gpuFreeMiB: 8000, needMiB: 4064, gpuLimitBytes: 2000 * MIB })
+    const outcome = verdict({ residents: [], gpuFreeMiB: 8000, needMiB: 4096, gpuLimitBytes: 2000 * MIB })
     expect(outcome).toMatchObject({
       type: "load",
       fit: { placement: { gpuLayers: 2, plan: { devices: [{ name: "GPU0" }, { name: "CPU", layers: 2 }] } } },
@@ -256,7 +273,7 @@ describe("a context that is larger than all memory", () => {
   function longer(contextLength: number | null, more: Partial<EvictionInput["candidate"]["settings"]> = {}) {
     const situation = input({ residents: [resident("a", 1)], availableMiB: 8000 })
     const { candidate } = situation
-    const details = detailsOf("new", { ramMiB: 64 })
+    const details = detailsOf("new", {})
     return decide({
       ...situation,
       reading: { ...situation.reading, system: { totalBytes: 9000 * MIB, availableBytes: 8000 * MIB } },
@@ -295,7 +312,7 @@ describe("a context that is larger than all memory", () => {
     expect(verdict.error.details?.["needed_bytes"]).toBeGreaterThan(9000 * MIB)
     expect(verdict.error.message).toEndWith(
       "its KV cache of 5000192 tokens takes 2.4 GiB, and the mask for computing over them 9.5 GiB; " +
-        "use a smaller --ctx (at most 3660032 now)",
+        "use a smaller --ctx (at most 3646976 now)",
     )
   })
 
@@ -314,9 +331,9 @@ describe("a context that is larger than all memory", () => {
         ...others,
         candidate: { ...candidate, details: { ...details, ...text, sizeBytes } as typeof details, settings },
       })?.need.kv
-    // Of 9,000 MiB: 64 for the process, 14 for computing, and 4 + 2 KiB a token.
-    expect(plan(4000 * MIB)).toMatchObject({ contextLength: 839_936, contextLimitedBy: "memory" })
-    expect(plan(0)).toMatchObject({ contextLength: 1_522_688, contextLimitedBy: "memory" })
+    // Of 9,000 MiB: 96 for the process, 14 for computing, and 4 + 2 KiB a token, with 2 for the copy when it grows.
+    expect(plan(4000 * MIB)).toMatchObject({ contextLength: 4890 * 128, contextLimitedBy: "memory" })
+    expect(plan(0)).toMatchObject({ contextLength: 8890 * 128, contextLimitedBy: "memory" })
   })
 
   test("is tried where its size is not exact, and where it fits once others have gone", () => {

@@ -40,10 +40,13 @@ test("how far a model may grow is shown, as far as there is memory for it", asyn
   const { engine } = testEngine({ models: { a: { ramMiB: 1000 } }, memory })
   await new Client(engine, "say 1", 1, { model: "a" }).rest()
   expect(engine.loaded()[0]?.mostBytes).toBe(1000 * MIB + 700)
+  expect(engine.status().memory.system.mostUsedByModels).toBe(1000 * MIB + 700)
   engine.reconfigure({ memory: { headroomBytes: 0 } })
   expect(engine.loaded()[0]?.mostBytes).toBe(1000 * MIB + 1000)
+  expect(engine.status().memory.system.mostUsedByModels).toBe(1000 * MIB + 1000)
   expect(await ask(engine, "a", 1)).toBe("all")
   expect(engine.loaded()[0]?.mostBytes).toBeUndefined()
+  expect(engine.status().memory.system.mostUsedByModels).toBe(1001 * MIB)
 })
 
 test("an idle model makes room for it, and a busy one does not", async () => {

@@ -95,7 +95,7 @@ describe.skipIf(!existsSync(DRIVER))(
     }, 120_000)
 
     test("a limit puts what is over it on the CPU", async () => {
-      const { loaded, text } = await run({}, { gpuLimitBytes: 3 * MIB })
+      const { loaded, text } = await run({}, { gpuLimitBytes: 5.5 * MIB })
       const gpuLayers = loaded.info?.kind === "text" ? loaded.info.gpuLayers : Number.NaN
       expect(gpuLayers).toBeGreaterThan(0)
       expect(gpuLayers).toBeLessThan(8)

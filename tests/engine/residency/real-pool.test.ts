@@ -42,8 +42,8 @@ test("real workers: the idle one goes for a third where two fit, and a busy one 
     await use(engine, "a")
     const measured = engine.loaded()[0]?.footprint?.ramBytes ?? 0
     expect(measured).toBeGreaterThan(20 * MIB)
-    // A model that is loaded counts with what was measured, the next one with some 68 MiB that are estimated.
-    engine.reconfigure({ memory: { limitBytes: measured + 95 * MIB, headroomBytes: 0 } })
+    // A model that is loaded counts with what was measured, the next one with some 104 MiB that are estimated.
+    engine.reconfigure({ memory: { limitBytes: measured + 120 * MIB, headroomBytes: 0 } })
     await use(engine, "b")
     await use(engine, "a")
     await use(engine, "c")

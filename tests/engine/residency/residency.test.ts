@@ -173,9 +173,9 @@ test("plans are made for simulated GPUs, one model each, and computed on the CPU
   } as const
   const settings = { gpuLayers: null }
   const models = {
-    a: { ramMiB: 1064, settings },
-    b: { ramMiB: 1064, settings },
-    c: { ramMiB: 3064, settings },
+    a: { ramMiB: 1096, settings },
+    b: { ramMiB: 1096, settings },
+    c: { ramMiB: 3096, settings },
   }
   const { engine } = testEngine({
     models,

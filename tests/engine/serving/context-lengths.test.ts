@@ -68,8 +68,8 @@ test("one that is not loaded tells what it will be loaded with: as set, else as 
 
 test("where memory is the limit, the length that fits is told, with the reason", async () => {
   const models = { long: { contextLength: 131072 } }
-  // 64 MiB for the process, 2 KiB a token for the mask.
-  const availableBytes = 64 * 1024 ** 2 + 20_000 * 2048
+  // 96 MiB for the process, 2 KiB a token for the mask.
+  const availableBytes = 96 * 1024 ** 2 + 20_000 * 2048
   expect(await scene({ models, availableBytes }).read()).toEqual({
     long: { trained: 131072, served: 19_968, limitedBy: "memory" },
   })

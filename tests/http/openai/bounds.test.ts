@@ -26,6 +26,37 @@ const READERS: Readonly<Record<string, Reader>> = {
     least: { role: "user", content: "Hi" },
     free: ["content"],
   },
+  "a message of an assistant": {
+    read: (message) => toChatCall({ messages: [message] }),
+    least: { role: "assistant", content: "Hi" },
+    free: ["content", "reasoning_content", "reasoning"],
+  },
+  "a tool of a chat": {
+    read: (tool) => toChatCall({ messages: USER_HI, tools: [tool] }),
+    least: { type: "function", function: { name: "f" } },
+    free: [],
+  },
+  "the function of a tool": {
+    read: (called) => toChatCall({ messages: USER_HI, tools: [{ type: "function", function: called }] }),
+    least: { name: "f" },
+    free: [],
+  },
+  "the choice of a tool": {
+    read: (tool_choice) =>
+      toChatCall({ messages: USER_HI, tools: [{ type: "function", function: { name: "f" } }], tool_choice }),
+    least: { type: "function", function: { name: "f" } },
+    free: [],
+  },
+  "thinking of a chat": {
+    read: (thinking) => toChatCall({ messages: USER_HI, thinking }),
+    least: {},
+    free: [],
+  },
+  "reasoning of a chat": {
+    read: (reasoning) => toChatCall({ messages: USER_HI, reasoning }),
+    least: {},
+    free: [],
+  },
   "a tool call of a chat": {
     read: (call) => toChatCall({ messages: [{ role: "assistant", tool_calls: [call] }] }),
     least: { id: "1", function: { name: "f" } },

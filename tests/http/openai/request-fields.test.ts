@@ -235,6 +235,9 @@ const HARMLESS: Samples = {
   ...{ custom_params: {}, return_hidden_states: false, logprob_token_ids: [], vllm_xargs: {} },
 }
 
+const FUNCTIONS = [{ name: "f" }]
+const TOOLS = [{ type: "function", function: { name: "f" } }]
+
 const FILES = { imagePath: "/tmp/a.png" }
 
 const ROUTES: readonly Route[] = [
@@ -250,14 +253,16 @@ const ROUTES: readonly Route[] = [
         reasoning: { effort: "low" },
         audio: { voice: "x" },
         function_call: { name: "f" },
-        functions: [{ name: "f" }],
+        functions: FUNCTIONS,
       },
       ...{
         modalities: ["audio"],
         tool_choice: "required",
-        tools: [{ type: "function" }],
+        tools: TOOLS,
         web_search_options: {},
       },
+      ...{ parallel_tool_calls: false, separate_reasoning: false, thinking: { type: "disabled" } },
+      reasoning_format: "none",
       ...{ add_special_tokens: true, chat_template: "x", documents: [{ text: "x" }], echo: true },
       ...{
         truncate_prompt_tokens: -1,
@@ -269,11 +274,14 @@ const ROUTES: readonly Route[] = [
     },
     beside: {
       top_logprobs: { logprobs: true },
+      function_call: { functions: FUNCTIONS },
+      tool_choice: { tools: TOOLS },
+      parallel_tool_calls: { tools: TOOLS },
       continue_final_message: { messages: [...USER_HI, { role: "assistant", content: "Well" }] },
     },
     harmless: {
       ...HARMLESS,
-      ...{ function_call: "none", functions: [], modalities: ["text"], tool_choice: "auto", tools: [] },
+      modalities: ["text"],
       ...{ add_special_tokens: false, documents: [], echo: false, input_ids: [], return_meta_info: false },
     },
   },

@@ -133,6 +133,32 @@ describe("speech", () => {
   })
 })
 
+describe("what could not be spoken", () => {
+  const warnings = ["left out characters that this voice cannot speak: 'м' (U+043C)"]
+
+  async function* partly() {
+    for await (const event of speech([[1]]))
+      yield event.type === "voice" || event.type === "done" ? { ...event, warnings } : event
+  }
+
+  test("is in a header of a file", async () => {
+    const { post, engine } = fakeServer()
+    engine.speechScript = partly
+    const response = await post(PATH, REQUEST)
+    expect(response.headers.get("x-warning")).toBe(
+      "left out characters that this voice cannot speak: '?' (U+043C)",
+    )
+    expect([...(await response.bytes())]).toEqual([1])
+  })
+
+  test("is in the last event of a stream", async () => {
+    const { post, engine } = fakeServer()
+    engine.speechScript = partly
+    const events = chunksOf(await (await post(PATH, { ...REQUEST, stream_format: "sse" })).text())
+    expect(events.at(-1)).toMatchObject({ type: "speech.audio.done", warnings })
+  })
+})
+
 describe("speech as events", () => {
   test("brings the same bytes as base64, and how much it was", async () => {
     const { post } = fakeServer()
@@ -193,6 +219,9 @@ describe("a speech is refused with the name of the field:", () => {
   test("250,000 characters are not too many, however many bytes they take", async () => {
     const { post } = fakeServer()
     expect((await post(PATH, { ...REQUEST, input: "🙂".repeat(250_000) })).status).toBe(200)
+    // As clients write that send ASCII only.
+    const escaped = `{"model":"joe","input":"${"\\ud83d\\ude42".repeat(250_000)}"}`
+    expect((await post(PATH, escaped)).status).toBe(200)
   })
 })
 

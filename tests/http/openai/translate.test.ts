@@ -157,7 +157,7 @@ describe("a chat request", () => {
 
   test("takes every reasoning effort that a peer has", () => {
     for (const reasoning_effort of ["minimal", "low", "medium", "high", "xhigh", "max"])
-      expect(chat({ reasoning_effort }).templateArguments).toEqual({ reasoning_effort })
+      expect(chat({ reasoning_effort }).reasoning).toEqual({ effort: reasoning_effort })
   })
 
   test("takes biases by id or text, as an object or as pairs; false bans", () => {
@@ -216,17 +216,31 @@ describe("a chat request", () => {
     })
   })
 
+  test("keeps the order of samplers, and the one for gaps in code", () => {
+    expect(chat({ samplers: ["temperature", "top_k"] }).sampling.order).toEqual(["temperature", "topK"])
+    expect(chat({ samplers: "edkypmxt" }).sampling.order).toBeUndefined()
+    expect(chat({ samplers: "tke" }).sampling.order).toEqual(["temperature", "topK"])
+    expect(chat({ samplers: ["top_k", "top_p", "infill"] }).sampling.order).toEqual([
+      "topK",
+      "topP",
+      "infill",
+    ])
+  })
+
+  test("refuses a penalty that is to be applied after other samplers", () => {
+    expect(refused({ samplers: ["top_k", "penalties"], repeat_penalty: 1.2 })).toMatchObject({
+      code: "unsupported",
+      message: "samplers has penalties after others, but it is always applied first",
+    })
+  })
+
   test.each([
+    ["kk", "samplers must have each sampler at most once"],
+    [Array(11).fill("top_k"), "samplers must have each sampler at most once"],
+    ["z".repeat(11), "samplers must have each sampler at most once"],
     [
-      ["temperature", "top_k"],
-      "samplers must be in the order in which they are applied, each at most once: penalties, dry",
-    ],
-    ["kk", "samplers must be in the order in which they are applied"],
-    [Array(10).fill("top_k"), "samplers must be in the order in which they are applied"],
-    ["z".repeat(10), "samplers must be in the order in which they are applied"],
-    [
-      ["top_k", "infill"],
-      'samplers has "infill"; there are penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p',
+      ["top_k", "typo"],
+      'samplers has "typo"; there are penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p',
     ],
     ["kz", 'samplers has "z"; there are penalties'],
     [[["top_k"]], "samplers has something that is not a name"],
@@ -264,30 +278,6 @@ describe("a chat request", () => {
     expect(refused({ stop_token_ids: [-1] }).message).toStartWith("stop_token_ids[0] must be a whole number")
   })
 
-  test("leaves tools out that no answer may call", () => {
-    const tools = [{ type: "function", function: { name: "f" } }]
-    expect(chat({ tools, tool_choice: "none" })).toEqual(chat({}))
-    expect(chat({ functions: [{ name: "f" }], function_call: "none" })).toEqual(chat({}))
-    expect(refused({ tools, tool_choice: "auto" }).param).toBe("tools")
-  })
-
-  test("takes the effort of an object for reasoning", () => {
-    expect(chat({ reasoning: { effort: "high" } }).templateArguments).toEqual({ reasoning_effort: "high" })
-    expect(chat({ reasoning: { effort: "high" }, reasoning_effort: "low" })).toEqual(
-      chat({ reasoning_effort: "low" }),
-    )
-    expect(chat({ reasoning: { enabled: false } })).toEqual(chat({ reasoning_effort: "none" }))
-    expect(chat({ reasoning: { enabled: true, exclude: false } })).toEqual(chat({}))
-    expect(refused({ reasoning: { max_tokens: 50 } })).toMatchObject({
-      ...{
-        code: "unsupported",
-        param: "reasoning.max_tokens",
-        message: "reasoning.max_tokens is not supported",
-      },
-    })
-    expect(refused({ reasoning: { effort: "huge" } }).param).toBe("reasoning.effort")
-  })
-
   test("takes other servers' words for n and keep_alive", () => {
     expect(chat({ n_cmpl: 3 }).n).toBe(3)
     expect(chat({ n_cmpl: 3, n: 2 }).n).toBe(2)
@@ -301,16 +291,6 @@ describe("a chat request", () => {
     expect(chat({ n_probs: 3 }).topLogprobs).toBe(3)
     expect(chat({ logprobs: false, top_logprobs: 0 })).not.toHaveProperty("topLogprobs")
     expect(refused({ top_logprobs: 5 }).message).toBe("top_logprobs must come with logprobs: true")
-  })
-
-  test("hints the reasoning effort to the template; explicit arguments win", () => {
-    expect(chat({ reasoning_effort: "high" }).templateArguments).toEqual({ reasoning_effort: "high" })
-    const none = { reasoning_effort: "none", enable_thinking: false }
-    expect(chat({ reasoning_effort: "none" }).templateArguments).toEqual(none)
-    const chat_template_kwargs = { enable_thinking: true, extra: [1] }
-    expect(chat({ reasoning_effort: "none", chat_template_kwargs }).templateArguments).toEqual({
-      ...{ reasoning_effort: "none", enable_thinking: true, extra: [1] },
-    })
   })
 
   test("may go on from an unfinished assistant message", () => {
@@ -330,13 +310,13 @@ describe("a chat request", () => {
 describe("messages", () => {
   const messagesOf = (...messages: readonly object[]) => chat({ messages }).messages
 
-  test("may have any of the five roles, names and call ids", () => {
-    const roles = ["system", "developer", "user", "assistant", "tool"]
+  test("may have any of the four roles besides that of tools, and names", () => {
+    const roles = ["system", "developer", "user", "assistant"]
     expect(
       messagesOf(...roles.map((role) => ({ role, content: role }))).map(({ role }) => role as string),
     ).toEqual(roles)
-    expect(messagesOf({ role: "tool", content: "4", tool_call_id: "c1", name: "add" })).toEqual([
-      { role: "tool", content: "4", toolCallId: "c1", name: "add" },
+    expect(messagesOf({ role: "user", content: "4", name: "Ada" })).toEqual([
+      { role: "user", content: "4", name: "Ada" },
     ])
   })
 
@@ -355,40 +335,6 @@ describe("messages", () => {
     expect(messagesOf({ role: "assistant", content: null, tool_calls: [] }, ...USER_HI)[0]?.content).toBe("")
   })
 
-  test("of an assistant may have tool calls, with arguments as the model wrote them", () => {
-    const given = { id: "c1", type: "function", function: { name: "add", arguments: '{"a": 1, "b"' } }
-    const [message] = messagesOf({ role: "assistant", content: null, tool_calls: [given] })
-    expect(message).toEqual({
-      role: "assistant",
-      content: "",
-      toolCalls: [{ id: "c1", name: "add", arguments: '{"a": 1, "b"' }],
-    })
-    const bare = { id: "c2", function: { name: "now" } }
-    expect(messagesOf({ role: "assistant", tool_calls: [bare] })[0]?.toolCalls).toEqual([
-      { id: "c2", name: "now", arguments: "{}" },
-    ])
-  })
-
-  test.each([
-    [[{ role: "assistant", tool_calls: {} }], "messages[0].tool_calls must be an array, got an object"],
-    [[{ role: "assistant", tool_calls: ["x"] }], 'messages[0].tool_calls[0] must be an object, got "x"'],
-    [[{ role: "assistant", tool_calls: [{}] }], "messages[0].tool_calls[0].id is required"],
-    [
-      [{ role: "assistant", tool_calls: [{ id: "1" }] }],
-      "messages[0].tool_calls[0].function.name is required",
-    ],
-    [
-      [{ role: "assistant", tool_calls: [{ id: "1", function: { name: "f", arguments: { a: 1 } } }] }],
-      "messages[0].tool_calls[0].function.arguments must be a string, got an object",
-    ],
-    [
-      [{ role: "user", content: "", tool_calls: [{ id: "1", function: { name: "f" } }] }],
-      "messages[0].tool_calls is for role assistant only, got user",
-    ],
-  ])("%j have no valid tool calls: %s", (messages, message) => {
-    expect(refused({ messages })).toMatchObject({ code: "invalid_request_error", status: 400, message })
-  })
-
   test.each([
     [undefined, "messages is required"],
     [[], "messages must not be empty"],
@@ -397,7 +343,7 @@ describe("messages", () => {
     [[{ content: "Hi" }], "messages[0].role is required"],
     [
       [{ role: "robot", content: "Hi" }],
-      'messages[0].role must be one of system, developer, user, assistant, tool, got "robot"',
+      'messages[0].role must be one of system, developer, user, assistant, tool, function, got "robot"',
     ],
     [[...USER_HI, { role: "user" }], "messages[1].content is required for role user"],
     [[{ role: "user", content: null }], "messages[0].content is required for role user"],
@@ -423,24 +369,20 @@ describe("messages", () => {
       { role: "assistant", tool_calls: [{ id: "1", type: "custom", custom: {} }] },
       "messages[0].tool_calls[0]",
     ],
-    [{ role: "assistant", content: "", function_call: {} }, "messages[0].function_call"],
+    [{ role: "assistant", content: "", audio: { id: "a" } }, "messages[0].audio"],
   ])("%j are unsupported", (message, param) => {
     expect(refused({ messages: [message] })).toMatchObject({ code: "unsupported", status: 400, param })
   })
 })
 
 test.each([
-  [{ tools: [{ type: "function" }] }, "tools"],
-  [{ functions: [{ name: "f" }] }, "functions"],
-  [{ tool_choice: "required" }, "tool_choice"],
-  [{ tool_choice: { type: "function" } }, "tool_choice"],
-  [{ function_call: { name: "f" } }, "function_call"],
+  [{ tools: [{ type: "custom", custom: { name: "f" } }] }, "tools[0]"],
+  [{ reasoning_format: "deepseek-legacy" }, "reasoning_format"],
   [{ lora: [{ id: 0 }] }, "lora"],
   [{ modalities: ["text", "audio"] }, "modalities"],
   [{ audio: { voice: "x" } }, "audio"],
   [{ web_search_options: {} }, "web_search_options"],
-  [{ samplers: ["temperature", "top_k"] }, "samplers"],
-  [{ reasoning_budget_tokens: 5 }, "reasoning_budget_tokens"],
+  [{ samplers: ["top_k", "dry"], dry_multiplier: 1 }, "samplers"],
 ])("%j asks for what is not there", (fields, param) => {
   const error = refused(fields)
   expect(error).toMatchObject({ code: "unsupported", status: 400, param })

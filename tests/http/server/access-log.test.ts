@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import type { GenerationEvent } from "../../../src/domain/chat"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { QueueFull } from "../../../src/errors/request"
-import { untilAborted } from "../../support/fakes/fake-engine"
+import { done, untilAborted } from "../../support/fakes/fake-engine"
 import { fakeServer, readerOf, USER_HI } from "../../support/http"
 import { until } from "../../support/until"
 
@@ -135,5 +135,21 @@ describe("prompts and answers", () => {
       { prompts: [messages], answer: "Hello world" },
       { prompts: ["one", "two"], answer: expect.stringContaining("Hello") },
     ])
+  })
+
+  test("have their tool calls there, and no thinking", async () => {
+    const script = async function* (): AsyncGenerator<GenerationEvent> {
+      yield { type: "part-start", choice: 0, part: "reasoning" }
+      yield { type: "delta", choice: 0, part: "reasoning", text: "Hm.", tokens: 1 }
+      yield { type: "part-end", choice: 0, part: "reasoning" }
+      yield { type: "part-start", choice: 0, part: "tool-call", id: "c1", name: "add" }
+      yield { type: "delta", choice: 0, part: "tool-call", text: '{"a":1}', tokens: 1 }
+      yield { type: "part-end", choice: 0, part: "tool-call" }
+      yield { type: "finish", choice: 0, reason: "tool_calls", completionTokens: 2 }
+      yield done(2)
+    }
+    const { post, logged } = fakeServer(script, { settings: { logContent: true } })
+    await (await post(CHAT, { messages })).text()
+    expect(parsed(logged)).toMatchObject([{ tokens: 2, answer: '[add] {"a":1}' }])
   })
 })

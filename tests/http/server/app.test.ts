@@ -8,11 +8,6 @@ import { errorOf, fakeServer, jsonOf, USER_HI } from "../../support/http"
 const CHAT = "/v1/chat/completions"
 const JSON_TYPE = { "content-type": "application/json" }
 
-test("the root says that the server runs", async () => {
-  const response = await fakeServer().get("/")
-  expect(await response.text()).toBe("xLLM 1.2.3 is running\n")
-})
-
 describe("a body that is not a JSON object", () => {
   test.each([
     ["", "the request body is empty; it must be a JSON object"],
@@ -134,7 +129,6 @@ describe("routes that are not there", () => {
   })
 
   test.each([
-    ["POST", "/chat/completions", "POST /v1/chat/completions"],
     ["POST", "/v1/v1/chat/completions", "POST /v1/chat/completions"],
     ["POST", "//v1/chat/completions", "POST /v1/chat/completions"],
     ["POST", "/V1/Chat/Completions", "POST /v1/chat/completions"],
@@ -143,9 +137,7 @@ describe("routes that are not there", () => {
     ["GET", "/openai/v1/models", "GET /v1/models"],
     ["GET", "/v1/model", "GET /v1/models"],
     ["GET", "/models/tiny", "GET /v1/models/NAME"],
-    ["POST", "/completion", "POST /v1/completions"],
-    ["GET", "/completions", "POST /v1/completions"],
-    ["GET", "/health", "GET /v0/health"],
+    ["POST", "/v1/completion", "POST /v1/completions"],
     ["GET", "/v1/health/live", "GET /v0/health/live"],
     ["POST", "/audio/speech", "POST /v1/audio/speech"],
     ["POST", "/v1/images/generation", "POST /v1/images/generations"],
@@ -168,10 +160,8 @@ describe("routes that are not there", () => {
     const response = await fakeServer().get("/api/nothing")
     expect(response.status).toBe(404)
     expect(await response.json()).toEqual({ error: "no such route: GET /api/nothing" })
-    const known = await fakeServer().get("/api/tags")
-    expect(await known.json()).toEqual({
-      error: "no such route: GET /api/tags; did you mean GET /v1/models?",
-    })
+    const known = await fakeServer().get("/api/tag")
+    expect(await known.json()).toEqual({ error: "no such route: GET /api/tag; did you mean GET /api/tags?" })
   })
 
   test("with another method answer 405 and name the right one", async () => {
@@ -344,6 +334,22 @@ describe("models", () => {
     expect(await metaOf("brush")).toMatchObject({ kind: "image", architecture: "sd1", n_params: 1000 })
   })
 
+  test("tell the parts attached to their weights, without their paths", async () => {
+    const { get, engine } = fakeServer()
+    const adapter = {
+      role: "adapter",
+      name: "a.gguf",
+      path: "/secret/a.gguf",
+      sizeBytes: 7,
+      scale: 0.5,
+    } as const
+    const show = engine.show.bind(engine)
+    engine.show = async (model) => ({ ...(await show(model)), parts: [adapter] })
+    expect(await jsonOf(get("/v1/models/tiny"))).toMatchObject({
+      meta: { parts: [{ role: "adapter", name: "a.gguf", size: 7, scale: 0.5 }] },
+    })
+  })
+
   test("are listed under their other names too, which tell what they stand for", async () => {
     const { get, engine } = fakeServer()
     engine.models = []
@@ -496,14 +502,28 @@ describe("the server's own routes", () => {
             prompt_tokens_cached: 3,
             tokens_generated: 4,
             preemptions: 5,
+            kv_growths: 6,
           },
         },
       ],
       failed: [],
       memory: {
-        system: { total_bytes: 4000, free_bytes: 1000, used_by_models_bytes: 2000, limit_bytes: null },
+        system: {
+          total_bytes: 4000,
+          free_bytes: 1000,
+          used_by_models_bytes: 2000,
+          most_used_by_models_bytes: 2500,
+          limit_bytes: null,
+        },
         gpus: [
-          { name: "CUDA0", total_bytes: 900, free_bytes: 500, used_by_models_bytes: 300, limit_bytes: 800 },
+          {
+            name: "CUDA0",
+            total_bytes: 900,
+            free_bytes: 500,
+            used_by_models_bytes: 300,
+            most_used_by_models_bytes: 350,
+            limit_bytes: 800,
+          },
         ],
       },
     })

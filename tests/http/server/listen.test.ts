@@ -372,12 +372,11 @@ test("OpenAI's client sees each error as its own kind", async () => {
   const full = await failure()
   expect(full).toBeInstanceOf(InternalServerError)
   expect(full instanceof APIError && full.headers?.get("retry-after")).toBe("9")
-  const tools = [{ type: "function", function: { name: "f" } }] as const
   const unsupported = await client.chat.completions
-    .create({ ...CHAT, tools: [...tools] })
+    .create({ ...CHAT, web_search_options: {} })
     .catch((e: unknown) => e)
   expect(unsupported).toBeInstanceOf(BadRequestError)
-  expect(unsupported).toMatchObject({ code: "unsupported", param: "tools" })
+  expect(unsupported).toMatchObject({ code: "unsupported", param: "web_search_options" })
 })
 
 test("OpenAI's client throws where a stream fails in the middle", async () => {

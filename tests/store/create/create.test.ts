@@ -114,10 +114,12 @@ REQUIRES 0.14.0`,
       ["model", "model.gguf"],
       ["adapter", "lora.gguf"],
     ])
-    expect((await models.store.resolve("whole")).defaults).toMatchObject({
-      system: "Be brief.",
-      stop: ["a", "b"],
-      adapters: [{ path: models.store.blobs.pathOf(manifest.files[1]!.digest), scale: 1 }],
+    const { digest, sizeBytes } = manifest.files[1]!
+    expect(await models.store.resolve("whole")).toMatchObject({
+      defaults: { system: "Be brief.", stop: ["a", "b"] },
+      parts: [
+        { role: "adapter", name: "lora.gguf", path: models.store.blobs.pathOf(digest), sizeBytes, scale: 1 },
+      ],
     })
   })
 

@@ -1,21 +1,23 @@
 import { describe, expect, test } from "bun:test"
+import { attachedParts } from "../../../src/store/managed/attached-parts"
 import { defaultsOf } from "../../../src/store/managed/defaults"
 import type { Manifest } from "../../../src/store/managed/manifest"
 
 const digest = `sha256:${"a".repeat(64)}` as const
 
 function defaults(manifest: Partial<Manifest>) {
-  return defaultsOf(
-    {
-      version: 1,
-      kind: "text",
-      createdAt: "2026-01-01T00:00:00Z",
-      files: [{ name: "model.gguf", role: "model", digest, sizeBytes: 1 }],
-      parameters: {},
-      ...manifest,
-    },
-    (of) => `/blobs/${of.slice(7, 10)}`,
-  )
+  return defaultsOf(whole(manifest))
+}
+
+function whole(manifest: Partial<Manifest>): Manifest {
+  return {
+    version: 1,
+    kind: "text",
+    createdAt: "2026-01-01T00:00:00Z",
+    files: [{ name: "model.gguf", role: "model", digest, sizeBytes: 1 }],
+    parameters: {},
+    ...manifest,
+  }
 }
 
 test("a model without anything brings nothing along", () => {
@@ -125,15 +127,41 @@ test("parameters that are not known, or not what they should be, count as absent
   expect(defaults({ parameters })).toEqual({})
 })
 
-test("adapters have a path, and the scale that was said last", () => {
-  const files = [
-    { name: "model.gguf", role: "model", digest, sizeBytes: 1 },
-    { name: "a.gguf", role: "adapter", digest: `sha256:${"b".repeat(64)}`, sizeBytes: 1, scale: 0.25 },
-  ] as const
-  expect(defaults({ files }).adapters).toEqual([{ path: "/blobs/bbb", scale: 0.25 }])
-  expect(defaults({ files, parameters: { adapter_scale: 2 } }).adapters).toEqual([
-    { path: "/blobs/bbb", scale: 2 },
-  ])
+describe("attached parts", () => {
+  const parts = (manifest: Partial<Manifest>) =>
+    attachedParts(whole(manifest), (of) => `/blobs/${of.slice(7, 10)}`)
+  const model = { name: "model.gguf", role: "model", digest, sizeBytes: 1 } as const
+  const adapter = {
+    name: "a.gguf",
+    role: "adapter",
+    digest: `sha256:${"b".repeat(64)}`,
+    sizeBytes: 2,
+    scale: 0.25,
+  } as const
+
+  test("have a path and a size, and adapters the scale that was set last", () => {
+    const one = { role: "adapter", name: "a.gguf", path: "/blobs/bbb", sizeBytes: 2 } as const
+    const files = [model, adapter]
+    expect(parts({ files })).toEqual([{ ...one, scale: 0.25 }])
+    expect(parts({ files, parameters: { adapter_scale: 2 } })).toEqual([{ ...one, scale: 2 }])
+    const { scale: _, ...unscaled } = adapter
+    expect(parts({ files: [model, unscaled] })).toEqual([{ ...one, scale: 1 }])
+  })
+
+  test("are every file that is neither the weights nor one of many", () => {
+    const digests = ["c", "d", "e"].map((digit) => `sha256:${digit.repeat(64)}` as const)
+    const [c = digest, d = digest, e = digest] = digests
+    const files = [
+      { name: "mmproj.gguf", role: "projector", digest: c, sizeBytes: 3 },
+      model,
+      { name: "draft.gguf", role: "draft", digest: d, sizeBytes: 4 },
+      { name: "tokens.txt", role: "file", digest: e, sizeBytes: 5 },
+    ] as const
+    expect(parts({ files })).toEqual([
+      { role: "projector", name: "mmproj.gguf", path: "/blobs/ccc", sizeBytes: 3 },
+      { role: "draft", name: "draft.gguf", path: "/blobs/ddd", sizeBytes: 4 },
+    ])
+  })
 })
 
 describe("a template", () => {

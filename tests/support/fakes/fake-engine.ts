@@ -366,8 +366,17 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
 export const SAMPLING: SamplingParameters = { ...SAMPLING_DEFAULTS, logitBias: [[5, -Infinity]] }
 
 const MEMORY: EngineStatus["memory"] = {
-  system: { totalBytes: 4000, freeBytes: 1000, usedByModels: 2000, limitBytes: null },
-  gpus: [{ name: "CUDA0", totalBytes: 900, freeBytes: 500, usedByModels: 300, limitBytes: 800 }],
+  system: { totalBytes: 4000, freeBytes: 1000, usedByModels: 2000, mostUsedByModels: 2500, limitBytes: null },
+  gpus: [
+    {
+      name: "CUDA0",
+      totalBytes: 900,
+      freeBytes: 500,
+      usedByModels: 300,
+      mostUsedByModels: 350,
+      limitBytes: 800,
+    },
+  ],
 }
 
 /** A worker's report for a model with one layer on a GPU. */
@@ -413,7 +422,7 @@ export const LOADED_TINY: LoadedModel = {
     promptTokensCached: 3,
     tokensGenerated: 4,
     preemptions: 5,
-    kvGrowths: 0,
+    kvGrowths: 6,
   },
 }
 

@@ -47,6 +47,8 @@ interface Running {
   readonly weight: number
   readonly timings: { readonly queueMs: number; readonly loadMs: number }
   left: number
+  /** What was sent of a text: its prompt, and the start of its only part. */
+  sent: "nothing" | "prompt" | "start"
   /** In place of the usual one. */
   readonly text?: string
 }
@@ -199,17 +201,30 @@ function advance(request: Running): RequestEvent[] {
   const { id, command } = request
   if (asked.has(id)) return []
   request.left -= 1
+  const before = beginning(request)
   if (command === "crash" && request.left < 0) {
     process.stderr.write("CUDA error: out of memory\nfatal: no more")
     process.exit(7)
   }
   if (command === "fail" && request.left < 0) {
     running.delete(id)
-    return [{ id, error: new DecodeFailed("no room").toWire() }]
+    return [...before, { id, error: new DecodeFailed("no room").toWire() }]
   }
-  if (request.left < 0) return command === "hold" || command === "hang" ? [] : done(request)
+  if (request.left < 0)
+    return command === "hold" || command === "hang" ? before : [...before, ...done(request)]
   texts += 1
-  return [{ id, event: piece(request) }]
+  return [...before, { id, event: piece(request) }]
+}
+
+/** What comes before a text, in the order of a real worker; other kinds have nothing of the sort. */
+function beginning(request: Running): RequestEvent[] {
+  const { id, kind, left, sent } = request
+  if (kind !== "chat" && kind !== "completion") return []
+  const events: WorkEvent[] = []
+  if (sent === "nothing") events.push({ type: "prompt", tokens: 1 })
+  if (sent !== "start" && left >= 0) events.push({ type: "part-start", choice: 0, part: "text" })
+  request.sent = sent === "start" || left >= 0 ? "start" : "prompt"
+  return events.map((event) => ({ id, event }))
 }
 
 /** One request's output in one step. */
@@ -232,9 +247,10 @@ function piece({ kind, left, text = `t${left} ` }: Running): WorkEvent {
   }
 }
 
-function done({ id, kind, timings }: Running): RequestEvent[] {
+function done({ id, kind, timings, sent }: Running): RequestEvent[] {
   running.delete(id)
-  return endOf(kind, timings).map((event) => ({ id, event }))
+  const partEnd: WorkEvent[] = sent === "start" ? [{ type: "part-end", choice: 0, part: "text" }] : []
+  return [...partEnd, ...endOf(kind, timings)].map((event) => ({ id, event }))
 }
 
 function endOf(kind: WorkRequest["kind"], waits: Running["timings"]): readonly WorkEvent[] {
@@ -295,7 +311,10 @@ function generate(message: ToAnyWorker & { readonly type: "generate" }): void {
   if (taken >= slots) overruns += 1
   const left = Number(/^(?:say|drip) (\d+)$/.exec(command)?.[1] ?? 1)
   const weight = request.kind === "chat" || request.kind === "completion" ? request.n : 1
-  running.set(id, { id, kind: request.kind, command, weight, timings: { queueMs, loadMs }, left })
+  running.set(id, {
+    ...{ id, kind: request.kind, command, weight, timings: { queueMs, loadMs }, left },
+    sent: "nothing",
+  })
   const wanted = /^(?:ask|need) (\d+)$/.exec(command)?.[1]
   if (wanted !== undefined) {
     asked.set(id, Number(wanted) * MIB)

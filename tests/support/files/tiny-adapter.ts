@@ -1,3 +1,6 @@
+import { statSync } from "node:fs"
+import { basename } from "node:path"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import { type GgufTensor, writeGguf } from "./gguf-writer"
 import { mulberry } from "./mulberry"
 
@@ -44,4 +47,9 @@ export function writeTinyAdapter(path: string, options: TinyAdapterOptions = {})
     tensors,
   )
   return path
+}
+
+/** An adapter's file as the store hands it to a worker. */
+export function adapterPart(path: string, scale = 1): AttachedPart {
+  return { role: "adapter", name: basename(path), path, sizeBytes: statSync(path).size, scale }
 }

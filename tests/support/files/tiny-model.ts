@@ -17,6 +17,8 @@ export interface TinyModelOptions {
   readonly kvHeads?: number
   readonly ffn?: number
   readonly vocab?: number
+  /** Fill the vocabulary with words, instead of unused tokens? Default false. */
+  readonly words?: boolean
   readonly contextLength?: number
   /** The size of a `swa` model's window in tokens. */
   readonly slidingWindow?: number
@@ -27,6 +29,8 @@ export interface TinyModelOptions {
   readonly addBos?: boolean
   /** Add fill-in-the-middle tokens? Default false. */
   readonly fim?: boolean
+  /** The names of more control tokens. Default: none. */
+  readonly controls?: readonly string[]
   /**
    * Allow the model to choose any token. By default the output rows of control tokens and of bytes other than
    * printable ASCII are zero, so that greedy texts are readable and never end by themselves.
@@ -73,12 +77,14 @@ const DEFAULTS = {
   kvHeads: 2,
   ffn: 128,
   vocab: 512,
+  words: false,
   contextLength: 4096,
   slidingWindow: 32,
   weights: "f32",
   chatTemplate: CHATML,
   addBos: false,
   fim: false,
+  controls: [],
   anyToken: false,
   chain: [],
   logitScale: 5,
@@ -94,7 +100,12 @@ type Settings = Required<Omit<TinyModelOptions, "brokenToken">> & Pick<TinyModel
  */
 export function writeTinyModel(path: string, options: TinyModelOptions = {}): TinyModel {
   const settings: Settings = { ...DEFAULTS, ...options }
-  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim })
+  const vocabulary = tinyVocabulary({
+    size: settings.vocab,
+    fim: settings.fim,
+    controls: settings.controls,
+    words: settings.words,
+  })
   const entries = [
     ...generalEntries(settings),
     ...ARCHITECTURES[settings.architecture].entries(settings),
@@ -107,7 +118,12 @@ export function writeTinyModel(path: string, options: TinyModelOptions = {}): Ti
 /** Writes it as several files, like llama.cpp's `llama-gguf-split`, in the order of the paths. */
 export function writeSplitTinyModel(paths: readonly string[], options: TinyModelOptions = {}): void {
   const settings: Settings = { ...DEFAULTS, ...options }
-  const vocabulary = tinyVocabulary({ size: settings.vocab, fim: settings.fim })
+  const vocabulary = tinyVocabulary({
+    size: settings.vocab,
+    fim: settings.fim,
+    controls: settings.controls,
+    words: settings.words,
+  })
   const entries = [
     ...generalEntries(settings),
     ...ARCHITECTURES[settings.architecture].entries(settings),

@@ -4,6 +4,10 @@ export interface TinyVocabularyOptions {
   readonly size: number
   /** Adds <|fim_prefix|>, <|fim_suffix|> and <|fim_middle|>. */
   readonly fim: boolean
+  /** The names of more control tokens. */
+  readonly controls?: readonly string[]
+  /** Fills the rest with words, as large vocabularies have them, instead of unused tokens. Default false. */
+  readonly words?: boolean
 }
 
 /** A byte-level BPE vocabulary: control tokens first, then the 256 bytes, then merged pairs of letters. */
@@ -23,12 +27,18 @@ const FIM_CONTROLS = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
 /** The most frequent English letters first, so that even small vocabularies merge parts of ordinary text. */
 const LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 
-export function tinyVocabulary({ size, fim }: TinyVocabularyOptions): TinyVocabulary {
-  const controls = fim ? [...CONTROLS, ...FIM_CONTROLS] : CONTROLS
+export function tinyVocabulary({
+  size,
+  fim,
+  controls: more = [],
+  words = false,
+}: TinyVocabularyOptions): TinyVocabulary {
+  const controls = [...CONTROLS, ...(fim ? FIM_CONTROLS : []), ...more]
   const bytes = byteAlphabet()
   const pairs = letterPairs(bytes[0x20] ?? " ").slice(0, size - controls.length - bytes.length)
   const tokens = [...controls, ...bytes, ...pairs.map(([first, second]) => first + second)]
-  while (tokens.length < size) tokens.push(`<unused${tokens.length}>`)
+  while (tokens.length < size)
+    tokens.push(words ? wordOf(tokens.length, bytes[0x20] ?? " ") : `<unused${tokens.length}>`)
   const ids = new Map(tokens.map((token, id) => [token, id]))
   const spell = (text: string): string => [...Buffer.from(text)].map((byte) => bytes[byte]).join("")
   return {
@@ -55,6 +65,12 @@ function byteAlphabet(): string[] {
     const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte !== 0xad)
     return String.fromCharCode(printable ? byte : next++)
   })
+}
+
+/** A word of five letters, every second one after a space; each number has its own. */
+function wordOf(number: number, space: string): string {
+  const letters = Array.from({ length: 5 }, (_, place) => LETTERS[Math.floor(number / 26 ** place) % 26])
+  return `${number % 2 === 0 ? space : ""}${letters.join("")}`
 }
 
 function letterPairs(space: string): (readonly [string, string])[] {

@@ -18,6 +18,8 @@ const SMALL: KvPlan = {
   bytes: 0,
   bytesPerCell: 0,
   bytesPerSequence: 0,
+  computeBytes: 0,
+  computeBytesPerCell: 2048,
   certainBytes: 0,
 }
 

@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import type { MemoryFootprint } from "../../../src/domain/device"
 import type { LoadedModelInfo } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
@@ -65,6 +66,8 @@ export interface MediaWorkerOptions {
   /** The folder for derived files; absent: the model needs none. */
   readonly derivedFolder?: string
   readonly defaults?: ModelDefaults
+  /** The files attached to its weights. */
+  readonly parts?: readonly AttachedPart[]
   readonly settings?: Partial<TextModelSettings>
   /** The command that starts it; absent: the sources. */
   readonly command?: readonly string[]
@@ -106,7 +109,7 @@ export abstract class MediaWorker<
 
   /** Loads the model at `path`. @throws the worker's load error */
   protected async load(path: string, options: MediaWorkerOptions): Promise<this> {
-    const { derivedFolder = "/nonexistent", defaults, settings, runtimeFolder } = options
+    const { derivedFolder = "/nonexistent", defaults, parts, settings, runtimeFolder } = options
     this.#child.send({
       type: "load",
       environment: workerEnvironment(runtimeFolder ?? join(tmpdir(), "xllm-test-runtime")),
@@ -117,6 +120,7 @@ export abstract class MediaWorker<
         path,
         derivedFolder,
         ...(defaults !== undefined && { defaults: encodeDefaults(defaults) }),
+        ...(parts !== undefined && { parts }),
       },
       settings: { ...EXACT_SETTINGS, ...settings },
       templateTimeoutMs: 1000,

@@ -1,9 +1,11 @@
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import type {
   FinishReason,
   GenerationEvent,
   GenerationRequest,
+  PartStart,
   RenderedPrompt,
   TokenLogprob,
 } from "../../../src/domain/chat"
@@ -52,6 +54,9 @@ export const EXACT_SETTINGS: TextModelSettings = {
 export const LAYOUTS: readonly KvLayout[] = ["split", "unified"]
 
 type EventOf<T extends GenerationEvent["type"]> = Extract<GenerationEvent, { readonly type: T }>
+
+/** A whole part of an answer. */
+export type AnswerPart = PartStart & { readonly text: string }
 
 /** One request in a real worker, and its events. */
 export class Run {
@@ -103,6 +108,38 @@ export class Run {
     return this.#textEvents(choice)
       .map((event) => event.text)
       .join("")
+  }
+
+  /** The parts of an answer. @throws where they are not one after another */
+  parts(choice = 0): readonly AnswerPart[] {
+    const parts: (PartStart & { text: string })[] = []
+    let open: (PartStart & { text: string }) | undefined
+    for (const event of this.events) {
+      if (!("choice" in event) || event.choice !== choice) continue
+      if (event.type === "part-start") {
+        if (open !== undefined) throw new Error("a part begins within another")
+        const { type: _, choice: __, ...start } = event
+        parts.push((open = { ...start, text: "" }))
+      } else if (event.type === "delta") {
+        if (open?.part !== event.part) throw new Error("text outside its part")
+        open.text += event.text
+      } else if (event.type === "part-end") open = undefined
+    }
+    if (open !== undefined) throw new Error("a part has no end")
+    return parts
+  }
+
+  /** The text of an answer, apart from what it thinks and its calls. */
+  said(choice = 0): string {
+    return this.parts(choice)
+      .filter(({ part }) => part === "text")
+      .map(({ text }) => text)
+      .join("")
+  }
+
+  /** The calls of an answer. */
+  calls(choice = 0): readonly Extract<AnswerPart, { part: "tool-call" }>[] {
+    return this.parts(choice).filter((part) => part.part === "tool-call")
   }
 
   logprobs(choice = 0): TokenLogprob[] {
@@ -160,6 +197,8 @@ export interface Step extends Omit<StepMessage, "events" | "counters"> {
 export interface RealWorkerOptions {
   /** The model's own defaults. */
   readonly defaults?: ModelDefaults
+  /** The files attached to its weights. */
+  readonly parts?: readonly AttachedPart[]
   readonly settings?: Partial<TextModelSettings>
   /** The plan of its KV cache; absent: the engine's for a machine that nothing else runs on, `null`: none. */
   readonly kv?: KvPlan | null
@@ -238,6 +277,7 @@ export class RealWorker implements AsyncDisposable {
         path,
         derivedFolder: "/nonexistent",
         ...(options.defaults !== undefined && { defaults: encodeDefaults(options.defaults) }),
+        ...(options.parts !== undefined && { parts: options.parts }),
       },
       settings,
       ...(kv !== null && { kv }),
@@ -295,6 +335,10 @@ export class RealWorker implements AsyncDisposable {
     this.#rendered.set(id, result)
     this.#child.send({ type: "render", id, request: encodeRequest(request) })
     return result.promise
+  }
+
+  get pid(): number {
+    return this.#child.pid
   }
 
   /** From the latest message. */

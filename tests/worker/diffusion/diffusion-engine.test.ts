@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import type { ImageRequest } from "../../../src/domain/image"
 import { IMAGES } from "../../../src/limits"
+import { adapterPart } from "../../support/files/tiny-adapter"
 import { bmp } from "../../support/files/bitmap"
 import { writeSafetensors } from "../../support/files/safetensors-writer"
 import { writeTinyImageModel, writeTinyImageModelLora } from "../../support/files/tiny-image-model"
@@ -158,10 +160,10 @@ describe("a LoRA in the model's folder", () => {
   })
 
   test("is refused beside another, and where only a part of it is wanted", async () => {
-    const adapter = { path: join(folder.path, "lora"), scale: 1 }
-    writeTinyImageModelLora(adapter.path)
-    const start = (adapters: readonly { path: string; scale: number }[]) =>
-      RealImageModel.start(checkpoint, { defaults: { adapters } })
+    const path = join(folder.path, "lora")
+    writeTinyImageModelLora(path)
+    const adapter = adapterPart(path)
+    const start = (parts: readonly AttachedPart[]) => RealImageModel.start(checkpoint, { parts })
     expect(start([adapter, adapter])).rejects.toMatchObject({ code: "unsupported" })
     expect(start([{ ...adapter, scale: 0.5 }])).rejects.toMatchObject({ code: "unsupported" })
   })

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { statSync } from "node:fs"
+import { rmSync, statSync } from "node:fs"
 import { join } from "node:path"
+import type { AttachedPart } from "../../../src/domain/attached-parts"
 import type { ModelDefaults } from "../../../src/domain/model"
 import { applyDefaults, withFallback } from "../../../src/worker/text/defaults"
-import { writeTinyAdapter } from "../../support/files/tiny-adapter"
+import { adapterPart, writeTinyAdapter } from "../../support/files/tiny-adapter"
 import { writeTinyModel } from "../../support/files/tiny-model"
 import { RealWorker } from "../../support/real/real-worker"
 import { greedy, greedyChat } from "../../support/requests"
@@ -123,13 +124,15 @@ describe("a worker", () => {
   })
 })
 
-describe("adapters", () => {
+describe("attached parts", () => {
   const adapter = writeTinyAdapter(join(folder.path, "adapter.gguf"))
   const other = writeTinyAdapter(join(folder.path, "other.gguf"), { seed: 2 })
 
+  const startWith = (parts: readonly AttachedPart[]) => RealWorker.start(model, { parts })
+
   /** Log probabilities of the same greedy request. */
-  async function logprobs(adapters: ModelDefaults["adapters"] = []): Promise<number[]> {
-    await using worker = await start({ adapters })
+  async function logprobs(parts: readonly AttachedPart[] = []): Promise<number[]> {
+    await using worker = await startWith(parts)
     const run = await worker.run(greedy("The cat sat on", { maxTokens: 8, topLogprobs: 0 }))
     return run.logprobs().map(({ logprob }) => logprob)
   }
@@ -137,31 +140,49 @@ describe("adapters", () => {
   test("change what the model computes, by their scale", async () => {
     const [none, whole, half, both] = [
       await logprobs(),
-      await logprobs([{ path: adapter, scale: 1 }]),
-      await logprobs([{ path: adapter, scale: 0.5 }]),
-      await logprobs([
-        { path: adapter, scale: 1 },
-        { path: other, scale: 1 },
-      ]),
+      await logprobs([adapterPart(adapter)]),
+      await logprobs([adapterPart(adapter, 0.5)]),
+      await logprobs([adapterPart(adapter), adapterPart(other)]),
     ]
     expect(new Set([none, whole, half, both].map(String)).size).toBe(4)
   })
 
   test("change nothing with the scale 0", async () => {
-    expect(await logprobs([{ path: adapter, scale: 0 }])).toEqual(await logprobs())
+    expect(await logprobs([adapterPart(adapter, 0)])).toEqual(await logprobs())
   })
 
   test("count as memory", async () => {
     await using bare = await start({})
-    await using adapted = await start({ adapters: [{ path: adapter, scale: 1 }] })
+    await using adapted = await startWith([adapterPart(adapter)])
     expect(adapted.info.modelBytes - bare.info.modelBytes).toBe(statSync(adapter).size)
   })
 
   test("that are for another model fail the load, and are named", async () => {
     const foreign = writeTinyAdapter(join(folder.path, "foreign.gguf"), { dim: 32 })
-    expect(start({ adapters: [{ path: foreign, scale: 1 }] })).rejects.toThrow(
-      `llama.cpp refused the adapter ${foreign}`,
+    expect(startWith([adapterPart(foreign)])).rejects.toThrow("llama.cpp refused its adapter 'foreign.gguf'")
+  })
+
+  test("whose file is missing or was changed fail the load, by role and name", async () => {
+    const path = writeTinyAdapter(join(folder.path, "style.gguf"))
+    const part = adapterPart(path)
+    await Bun.write(path, "short")
+    await expect(startWith([part])).rejects.toThrow(
+      `its adapter 'style.gguf' was changed: ${path} has 5 bytes, not ${part.sizeBytes}`,
     )
+    rmSync(path)
+    await expect(startWith([part])).rejects.toThrow(
+      `its adapter 'style.gguf' cannot be read: ${path}: no such file or folder`,
+    )
+  })
+
+  test("of other roles, and those without effect, are not looked at", async () => {
+    const gone = { path: "/nonexistent/part.gguf", name: "part.gguf", sizeBytes: 1 }
+    await using worker = await startWith([
+      { ...gone, role: "projector" },
+      { ...gone, role: "draft" },
+      { ...gone, role: "adapter", scale: 0 },
+    ])
+    expect(worker.info.kind).toBe("text")
   })
 })
 const fallback = { explanation: "using Gemma's format", stop: ["<end_of_turn>"] }

@@ -36,7 +36,7 @@ test.each([
   expect(details["needed_bytes"]).toBeGreaterThanOrEqual(cells * BYTES_PER_CELL)
   expect(details["available_bytes"]).toBeLessThan(cells * BYTES_PER_CELL)
   expect(message).toMatch(
-    /its KV cache of \d+ tokens takes \d+\.\d GiB(, and the mask .* GiB)?; use a smaller --ctx/,
+    /its KV cache of \d+ tokens takes \d+\.\d GiB(, and .*the mask .* GiB)?; use a smaller --ctx/,
   )
 })
 
@@ -68,6 +68,8 @@ test("a worker makes the KV cache that was planned, whatever it would choose its
     bytes,
     bytesPerCell: BYTES_PER_CELL,
     bytesPerSequence: 0,
+    computeBytes: 0,
+    computeBytesPerCell: 2048,
     certainBytes: bytes,
   }
   await using worker = await RealWorker.start(path, {

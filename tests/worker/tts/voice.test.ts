@@ -242,4 +242,17 @@ describe("odd texts", () => {
     expect(samples).toBeGreaterThan(0)
     expect(done.usage.characters).toBe([...input].length)
   })
+
+  test("with characters that the voice lacks are spoken without them, with a warning", async () => {
+    const spoken = await voice.speak({ input: "Hello мир, 世界. Hello.", format: "pcm" })
+    const warnings = [
+      "left out characters that this voice cannot speak: 'м' (U+043C), 'и' (U+0438), 'р' (U+0440), " +
+        "'世' (U+4E16), '界' (U+754C)",
+    ]
+    expect(spoken.done.warnings).toEqual(warnings)
+    expect(spoken.voice.warnings).toEqual(warnings)
+    expect((await voice.speak({ input: "Hello. It's me!", format: "pcm" })).done).not.toHaveProperty(
+      "warnings",
+    )
+  })
 })

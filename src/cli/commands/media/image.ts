@@ -112,15 +112,19 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
     if (toStdout) checkStdout(flags, io)
     const format = chooseFormat(flags)
     const source = await readSource(flags)
-    await withModel(model, flags, io, async (work) => {
-      const request = toRequest(work.model, prompt, format, flags)
-      const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
-      const open = (index: number) =>
-        toStdout ? Promise.resolve(stdoutOutput(io)) : fileOutput(numbered(name, index, request.n))
-      const drawn = await drawImages(work, { ...request, ...(source && { source }) }, open, io)
-      if (flags.json) io.write(toJson({ model: work.model, ...drawn }))
-      else if (!toStdout) for (const { file = "" } of drawn.images) io.write(`${printable(file)}\n`)
-    })
+    await withModel(
+      model,
+      { flags, io, files: source === undefined ? [] : [source.imagePath] },
+      async (work) => {
+        const request = toRequest(work.model, prompt, format, flags)
+        const name = flags.output ?? freeName(prompt, format, isTakenFor(request.n))
+        const open = (index: number) =>
+          toStdout ? Promise.resolve(stdoutOutput(io)) : fileOutput(numbered(name, index, request.n))
+        const drawn = await drawImages(work, { ...request, ...(source && { source }) }, open, io)
+        if (flags.json) io.write(toJson({ model: work.model, ...drawn }))
+        else if (!toStdout) for (const { file = "" } of drawn.images) io.write(`${printable(file)}\n`)
+      },
+    )
   },
 })
 

@@ -18,7 +18,7 @@ import { configFlag, type FlagValues, grouped, switchFlag } from "../../args/fla
 import { type ModelWork, withModel } from "../../client/with-model"
 import { loadingText, queuedText } from "../../client/print-answer"
 import type { Io } from "../../terminal/io"
-import { toJson } from "../../terminal/output"
+import { terminalSafe, toJson } from "../../terminal/output"
 import { fileOutput, type OutputTarget, stdoutOutput } from "../../terminal/output-file"
 import { startSpinner } from "../../terminal/spinner"
 
@@ -88,7 +88,7 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
       )
     }
     if (toStdout && flags.json) throw new UsageError("--json needs a file for the audio: name one with -o")
-    await withModel(model, flags, io, async (work) => {
+    await withModel(model, { flags, io }, async (work) => {
       await using output = toStdout ? stdoutOutput(io) : await fileOutput(flags.output ?? "")
       const request: SpeechRequest = {
         kind: "speech",
@@ -155,6 +155,7 @@ export async function speakInto(
   } finally {
     spinner.stop()
   }
+  for (const warning of done?.warnings ?? []) io.writeError(`warning: ${terminalSafe(warning)}\n`)
   return {
     bytes,
     audio_seconds: done?.usage.audioSeconds,
@@ -165,6 +166,7 @@ export async function speakInto(
       load_ms: done.timings.loadMs,
       work_ms: done.timings.workMs,
     },
+    ...(done?.warnings !== undefined && { warnings: done.warnings }),
   }
 }
 

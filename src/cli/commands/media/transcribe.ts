@@ -59,7 +59,9 @@ Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a pa
   async run({ flags, words: [model = "", file = ""], io }) {
     const format = chooseFormat(flags)
     await using recording = file === "-" ? await pipedFile(io) : await recordingAt(file)
-    await withModel(model, flags, io, (work) => printTranscript(work, recording.path, format, flags, io))
+    await withModel(model, { flags, io, files: [recording.path] }, (work) =>
+      printTranscript(work, recording.path, format, flags, io),
+    )
   },
 })
 

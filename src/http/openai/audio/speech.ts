@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { SpeechEvent } from "../../../domain/speech"
 import { InternalError } from "../../../errors/base"
+import { BODY_BYTES } from "../../../limits"
 import { abortControllerFor } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
 import { type RequestContext, requestContextOf } from "../../context/request-context"
@@ -10,6 +11,7 @@ import { streamBytes } from "../../render/byte-stream"
 import { PLAYER_STALL_MS } from "../../render/outbox"
 import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
+import { toWarningHeader } from "../../render/warning-header"
 import { waitingNote } from "../../render/waiting-note"
 import { openAiDialect } from "../dialect"
 import type { OpenAiContext } from "../reply"
@@ -21,7 +23,7 @@ export function speechRoutes(context: OpenAiContext) {
     "/v1/audio/speech",
     async ({ request, server }) => {
       const requestContext = requestContextOf(request)
-      const call = toSpeechCall(await readJsonObject(request), readHeaderOptions(request))
+      const call = toSpeechCall(await readJsonObject(request, BODY_BYTES.speech), readHeaderOptions(request))
       mayBeSilent(request, server)
       requestContext.asks([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
@@ -79,6 +81,7 @@ class SpeechAnswer {
       "content-type": this.#voice?.mime ?? "application/octet-stream",
       // Raw samples do not contain their sample rate.
       ...(this.#voice !== undefined && { "x-sample-rate": String(this.#voice.sampleRate) }),
+      ...(this.#voice?.warnings !== undefined && { "x-warning": toWarningHeader(this.#voice.warnings) }),
       "cache-control": "no-store",
       // Keeps nginx from buffering chunks.
       "x-accel-buffering": "no",
@@ -124,7 +127,7 @@ function deltaEvent(bytes: Uint8Array): string {
 }
 
 /** Speech is measured in characters and seconds; OpenAI's token counts do not apply. */
-function doneEvent({ usage, timings }: Done): string {
+function doneEvent({ usage, timings, warnings }: Done): string {
   const body = {
     type: "speech.audio.done",
     usage: {
@@ -134,6 +137,7 @@ function doneEvent({ usage, timings }: Done): string {
       sentences: usage.sentences,
     },
     timings: toMediaTimingsBody(timings),
+    ...(warnings !== undefined && { warnings }),
   }
   return `data: ${JSON.stringify(body)}\n\n`
 }

@@ -11,6 +11,7 @@ import { type Form, readForm, toJsonObject, type UploadedFile } from "../../read
 import { sse } from "../../render/sse"
 import { toMediaTimingsBody } from "../../render/timings"
 import { toDurationUsage, toSegmentBody, toVerboseJson } from "../../render/verbose-transcript"
+import { toWarningHeader } from "../../render/warning-header"
 import { waitingNote } from "../../render/waiting-note"
 import { openAiDialect } from "../dialect"
 import type { OpenAiContext } from "../reply"
@@ -117,13 +118,8 @@ function toResponse(builder: TranscriptBuilder, { format, request, told }: Trans
 /** Formats without a place for warnings have them in a header. */
 function plain({ warnings }: Transcript, text: string, type = "text/plain; charset=utf-8"): Response {
   const headers = new Headers({ "content-type": type })
-  if (warnings.length > 0) headers.set("x-warning", warnings.map(toHeaderText).join("; "))
+  if (warnings.length > 0) headers.set("x-warning", toWarningHeader(warnings))
   return new Response(text, { headers })
-}
-
-/** A header's value has no other characters (RFC 9110, 5.5). */
-function toHeaderText(text: string): string {
-  return text.replace(/[^ -~]/g, "?")
 }
 
 /** OpenAI's events for a segment: its text, and its times with `verbose_json`. */

@@ -125,6 +125,7 @@ export interface LoadedModelBody {
     readonly prompt_tokens_cached: number
     readonly tokens_generated: number
     readonly preemptions: number
+    readonly kv_growths: number
   }
 }
 
@@ -170,6 +171,7 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
       prompt_tokens_cached: model.counters.promptTokensCached,
       tokens_generated: model.counters.tokensGenerated,
       preemptions: model.counters.preemptions,
+      kv_growths: model.counters.kvGrowths,
     },
   }
 }

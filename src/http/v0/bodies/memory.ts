@@ -6,6 +6,8 @@ export interface MemoryBody {
   /** What models may still use: less than is free if some is reserved or limited. */
   readonly free_bytes: number
   readonly used_by_models_bytes: number
+  /** What that may become if the KV caches of the loaded models grow. */
+  readonly most_used_by_models_bytes: number
   /** The configured limit; `null`: none. */
   readonly limit_bytes: number | null
 }
@@ -25,6 +27,7 @@ function toMemoryBody(memory: MemoryStatus): MemoryBody {
     total_bytes: memory.totalBytes,
     free_bytes: memory.freeBytes,
     used_by_models_bytes: memory.usedByModels,
+    most_used_by_models_bytes: memory.mostUsedByModels,
     limit_bytes: memory.limitBytes,
   }
 }

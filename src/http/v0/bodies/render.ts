@@ -1,4 +1,5 @@
-import type { RenderedPrompt, SamplingParameters } from "../../../domain/chat"
+import type { RenderedPrompt } from "../../../domain/chat"
+import { toSamplingBody } from "../../render/sampling-body"
 
 /** POST /v0/render */
 export interface RenderBody {
@@ -6,51 +7,28 @@ export interface RenderBody {
   readonly tokens: readonly number[]
   /** The grammar of the answer, in GBNF; absent: any text. */
   readonly grammar?: string
+  /** How the model writes calls; absent: the answer has none. */
+  readonly tool_syntax?: Readonly<Record<string, unknown>>
+  /** The markers around what the model thinks; absent: it does not think. */
+  readonly reasoning?: { readonly start: string; readonly end: string; readonly is_open: boolean }
   /** Effective values under the names of request fields. */
   readonly parameters: Readonly<Record<string, unknown>>
 }
 
-export function toRenderBody({ prompt, tokens, grammar, parameters }: RenderedPrompt): RenderBody {
+export function toRenderBody(rendered: RenderedPrompt): RenderBody {
+  const { prompt, tokens, grammar, toolSyntax, reasoning, parameters } = rendered
   return {
     prompt,
     tokens,
     ...(grammar !== undefined && { grammar }),
+    ...(toolSyntax !== undefined && { tool_syntax: toolSyntax }),
+    ...(reasoning !== undefined && {
+      reasoning: { start: reasoning.start, end: reasoning.end, is_open: reasoning.isOpen },
+    }),
     parameters: {
       ...toSamplingBody(parameters),
       max_tokens: parameters.maxTokens,
       stop: parameters.stop,
     },
-  }
-}
-
-function toSamplingBody(sampling: SamplingParameters): Readonly<Record<string, unknown>> {
-  return {
-    temperature: sampling.temperature,
-    dynatemp_range: sampling.dynamicTemperatureRange,
-    dynatemp_exponent: sampling.dynamicTemperatureExponent,
-    top_k: sampling.topK,
-    top_p: sampling.topP,
-    min_p: sampling.minP,
-    typical_p: sampling.typicalP,
-    top_n_sigma: sampling.topNSigma,
-    min_keep: sampling.minKeep,
-    xtc_probability: sampling.xtcProbability,
-    xtc_threshold: sampling.xtcThreshold,
-    repeat_penalty: sampling.repeatPenalty,
-    repeat_last_n: sampling.repeatLastN,
-    presence_penalty: sampling.presencePenalty,
-    frequency_penalty: sampling.frequencyPenalty,
-    dry_multiplier: sampling.dryMultiplier,
-    dry_base: sampling.dryBase,
-    dry_allowed_length: sampling.dryAllowedLength,
-    dry_penalty_last_n: sampling.dryPenaltyLastN,
-    dry_sequence_breakers: sampling.drySequenceBreakers,
-    mirostat: sampling.mirostat,
-    mirostat_tau: sampling.mirostatTau,
-    mirostat_eta: sampling.mirostatEta,
-    seed: sampling.seed,
-    // JSON has no -Infinity; requests use `false` for it.
-    logit_bias: sampling.logitBias.map(([token, bias]) => [token, bias === -Infinity ? false : bias]),
-    ignore_eos: sampling.ignoreEos,
   }
 }

@@ -179,8 +179,11 @@ function formatOf(path: string): string {
 }
 
 function preferredFormats(files: readonly RepositoryFile[], wanted: string | undefined): readonly string[] {
-  const asked = wanted === undefined ? [] : [wanted.toLowerCase()]
-  return [...asked, ...(isVoice(files) ? ["quantized", "", "fp16", "int8"] : ["int8", "quantized", "q8", ""])]
+  const requested = wanted === undefined ? [] : [wanted.toLowerCase()]
+  return [
+    ...requested,
+    ...(isVoice(files) ? ["quantized", "", "fp16", "int8"] : ["int8", "quantized", "q8", ""]),
+  ]
 }
 
 /** Tts models come with speaker styles, phonemes or a vocoder. */

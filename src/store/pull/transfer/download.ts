@@ -148,7 +148,7 @@ class Download {
       patience: this.#options.patience,
       signal,
       progress: () => (this.#isWhole ? undefined : segment?.written) ?? this.#partial.writtenBytes,
-      onFruitless: () => segment !== undefined && this.#askForLess(segment),
+      onFruitless: () => segment !== undefined && this.#requestLess(segment),
     }
   }
 
@@ -156,9 +156,9 @@ class Download {
     return start + written === end || this.#foundSize !== undefined
   }
 
-  #askForLess({ start, end, written }: Segment): void {
-    const asked = Math.min(this.#largestPart, end - start - written)
-    if (asked !== Infinity) this.#largestPart = Math.max(SMALLEST_PART, Math.ceil(asked / 4))
+  #requestLess({ start, end, written }: Segment): void {
+    const requested = Math.min(this.#largestPart, end - start - written)
+    if (requested !== Infinity) this.#largestPart = Math.max(SMALLEST_PART, Math.ceil(requested / 4))
   }
 
   async #fetchPart(segment: Segment, { signal, startOthers, isAlone }: Others): Promise<void> {
@@ -296,8 +296,8 @@ class Download {
   }
 
   /** Compares the source's version of the file with the one the download began with. */
-  async #checkVersion({ response, wayside }: HttpResponse): Promise<void> {
-    const linked = unquoted(wayside.get("x-linked-etag") ?? null)
+  async #checkVersion({ response, redirectHeaders }: HttpResponse): Promise<void> {
+    const linked = unquoted(redirectHeaders.get("x-linked-etag") ?? null)
     const { digest } = this.#file
     if (digest !== undefined && linked !== undefined && /^[0-9a-f]{64}$/.test(linked)) {
       if (digest !== `sha256:${linked}`) throw new SourceChanged("its SHA-256 has changed")

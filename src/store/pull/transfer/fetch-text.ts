@@ -3,7 +3,7 @@ import { findExcess } from "../../../lib/json-shape"
 import { JSON_SHAPE } from "../../../limits"
 import { persist, refuseTemporary } from "./attempts"
 import { drop, type HttpResponse } from "./http-client"
-import { type Access, askWithAccess, type RemoteFile } from "./remote-file"
+import { type Access, requestWithAccess, type RemoteFile } from "./remote-file"
 import type { SourceContext } from "./source-context"
 
 export interface TextQuestion {
@@ -32,7 +32,7 @@ export async function fetchBytes(
 ): Promise<{ readonly bytes: Uint8Array; readonly headers: Headers } | undefined> {
   const { label } = question
   const attempt = async () => {
-    const answer = await askWithAccess(client, { ...question, signal })
+    const answer = await requestWithAccess(client, { ...question, signal })
     await refuseTemporary(answer)
     const { status, headers } = answer.response
     if (status === 200) return { bytes: await client.bytes(answer), headers }

@@ -27,7 +27,7 @@ export interface HttpResponse {
    * Headers of the redirects on the way that describe the file, as Hugging Face sends them (`X-Linked-ETag`,
    * `X-Repo-Commit`).
    */
-  readonly wayside: ReadonlyMap<string, string>
+  readonly redirectHeaders: ReadonlyMap<string, string>
 }
 
 /** Where plain HTTP is allowed. */
@@ -51,18 +51,18 @@ export class HttpClient {
 
   /** @throws DownloadFailed for a redirect that is not followed; the system's error where there is no answer */
   async open(question: HttpRequest): Promise<HttpResponse> {
-    const wayside = new Map<string, string>()
+    const redirectHeaders = new Map<string, string>()
     const first = new URL(question.url)
     let url = first
     for (let redirects = 0; ; redirects++) {
       this.#check(url, question.url)
       const response = await this.#ask(url, question, url.origin === first.origin)
       response.headers.forEach((value, key) => {
-        if (key.startsWith("x-linked-") || key.startsWith("x-repo-")) wayside.set(key, value)
+        if (key.startsWith("x-linked-") || key.startsWith("x-repo-")) redirectHeaders.set(key, value)
       })
       const target = response.headers.get("location")
       if (!REDIRECTS.has(response.status) || target === null) {
-        return { response, url: url.href, isRedirected: redirects > 0, wayside }
+        return { response, url: url.href, isRedirected: redirects > 0, redirectHeaders }
       }
       await response.body?.cancel()
       if (redirects === MAX_REDIRECTS) throw new DownloadFailed(question.url, "it is redirected in a loop")
@@ -88,20 +88,20 @@ export class HttpClient {
     return Buffer.concat(chunks)
   }
 
-  #next(from: URL, target: string, asked: string): URL {
+  #next(from: URL, target: string, requested: string): URL {
     const next = URL.parse(target, from.href)
-    if (next === null) throw new DownloadFailed(asked, "it is redirected to an invalid URL")
+    if (next === null) throw new DownloadFailed(requested, "it is redirected to an invalid URL")
     if (from.protocol === "https:" && next.protocol !== "https:") {
-      throw new DownloadFailed(asked, `it is redirected from https to ${next.protocol}//${next.host}`)
+      throw new DownloadFailed(requested, `it is redirected from https to ${next.protocol}//${next.host}`)
     }
     return next
   }
 
-  #check(url: URL, asked: string): void {
+  #check(url: URL, requested: string): void {
     if (url.protocol === "https:") return
     if (url.protocol === "http:" && this.#policy.allowsPlain(url)) return
     throw new DownloadFailed(
-      asked,
+      requested,
       url.protocol === "http:"
         ? `${url.host} would be asked over plain HTTP, which needs --insecure`
         : `'${url.protocol}' is not supported`,

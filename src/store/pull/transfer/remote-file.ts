@@ -72,7 +72,7 @@ export class RemoteReader {
     signal: AbortSignal,
   ): Promise<HttpResponse> {
     const { url, access } = this.#file
-    const answer = await askWithAccess(this.#client, { url, headers, access, signal })
+    const answer = await requestWithAccess(this.#client, { url, headers, access, signal })
     if (answer.isRedirected && answer.response.ok) this.#direct = answer.url
     return answer
   }
@@ -86,7 +86,7 @@ export interface AccessQuestion {
 }
 
 /** Sends a request, and once more with a fresh authorization where the first is refused. */
-export async function askWithAccess(
+export async function requestWithAccess(
   client: HttpClient,
   { url, headers = {}, access, signal }: AccessQuestion,
 ): Promise<HttpResponse> {

@@ -1,5 +1,5 @@
 import type { KvPlan } from "../../../domain/settings"
-import { CELL_ROUNDING } from "../../../formats/kv-layout"
+import { CELL_ROUNDING, cellsPerSequence } from "../../../formats/kv-layout"
 import type { KvState } from "../../../protocol/messages"
 
 /** The size and layout of a pool of cells. */
@@ -18,6 +18,9 @@ export interface PoolDemand {
   readonly pooled: number
 }
 
+/** `frugal`: with only the cells that are needed, where there is no memory for twice as many. */
+export type GrowthManner = "generous" | "frugal"
+
 /**
  * Split is faster for unrelated prompts, because a sequence attends only to its own cells. It is worth up to this
  * many times the cells that are needed.
@@ -28,20 +31,20 @@ const SPLIT_WORTH = 2
  * The pool to move to, if what is needed does not fit into the present one: at least twice as large, so that moves
  * are rare, or of the other layout. Undefined if it fits, and if no larger one is allowed.
  */
-export function planGrowth(now: PoolShape, demand: PoolDemand, limits: GrowthLimits): PoolShape | undefined {
+export function planGrowth(
+  now: PoolShape,
+  demand: PoolDemand,
+  limits: GrowthLimits,
+  manner: GrowthManner = "generous",
+): PoolShape | undefined {
   if (now.cells >= limits.mostCells || fits(now, demand, limits)) return undefined
   const sequences = demand.sequences > now.sequences ? limits.slots : now.sequences
-  const pooled = pooledShape(now, demand, limits, sequences)
-  const split = splitShape(now, demand, limits, sequences)
+  const pooled = pooledShape(now, demand, limits, sequences, manner)
+  const split = splitShape(now, demand, limits, sequences, manner)
   const isWorthIt = split.cells <= Math.min(limits.mostCells, SPLIT_WORTH * demand.pooled)
   const isSplit = limits.layoutIsFixed ? now.layout === "split" : isWorthIt
   const chosen = isSplit ? split : pooled
   return sameShape(chosen, now) ? undefined : chosen
-}
-
-/** The cells of one sequence; with the unified layout all of them. */
-export function cellsPerSequence({ layout, cells, sequences }: PoolShape): number {
-  return layout === "split" ? cells / sequences : cells
 }
 
 export function sameShape(a: PoolShape, b: PoolShape): boolean {
@@ -58,9 +61,22 @@ function pooledShape(
   { pooled }: PoolDemand,
   limits: GrowthLimits,
   sequences: number,
+  manner: GrowthManner,
 ): PoolShape {
-  const cells = doubled(now.cells, pooled)
+  const cells =
+    manner === "frugal"
+      ? Math.max(now.cells, roundUp(pooled))
+      : upToWhole(doubled(now.cells, pooled), now.cells, pooled, roundUp(limits.contextLength))
   return { layout: "unified", cells: Math.min(cells, limits.mostCells), sequences }
+}
+
+/**
+ * A growth whose next doubling would be cut short has room for the longest conversation at once. So such a conversation
+ * moves to its last pool from one of at most half of the size: its copy is small.
+ */
+function upToWhole(cells: number, now: number, pooled: number, whole: number): number {
+  const isOfOne = pooled > now && pooled <= whole
+  return isOfOne && 2 * cells > whole ? whole : cells
 }
 
 function splitShape(
@@ -68,10 +84,11 @@ function splitShape(
   { longest }: PoolDemand,
   limits: GrowthLimits,
   sequences: number,
+  manner: GrowthManner,
 ): PoolShape {
   const share = now.layout === "split" ? cellsPerSequence(now) : CELL_ROUNDING
-  const most = Math.ceil(limits.contextLength / CELL_ROUNDING) * CELL_ROUNDING
-  return { layout: "split", cells: Math.min(doubled(share, longest), most) * sequences, sequences }
+  const wanted = manner === "frugal" ? Math.max(share, roundUp(longest)) : doubled(share, longest)
+  return { layout: "split", cells: Math.min(wanted, roundUp(limits.contextLength)) * sequences, sequences }
 }
 
 /** `cells`, doubled until it is at least `wanted`. */
@@ -79,4 +96,8 @@ function doubled(cells: number, wanted: number): number {
   let result = Math.max(CELL_ROUNDING, cells)
   while (result < wanted) result *= 2
   return result
+}
+
+function roundUp(cells: number): number {
+  return Math.ceil(cells / CELL_ROUNDING) * CELL_ROUNDING
 }

@@ -1,9 +1,10 @@
 import type { KvLayout } from "../../../domain/settings"
+import { cellsPerSequence } from "../../../formats/kv-layout"
 import { systemMemory } from "../../../lib/system/system-memory"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { positionOf } from "../prompt/cells"
-import { cellsPerSequence, type PoolShape } from "./growth"
+import type { PoolShape } from "./growth"
 import {
   type CacheablePrompt,
   type CellHolder,
@@ -119,6 +120,11 @@ export class KvCache {
   /** An upper bound of the cells in use. */
   get used(): number {
     return Math.min(this.cells, cellsOf(this.slots.map(holderOf)))
+  }
+
+  /** The number of the present step. */
+  get step(): number {
+    return this.#step
   }
 
   /** Call at the start of every step, for the order of last use. */

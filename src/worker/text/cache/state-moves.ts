@@ -35,7 +35,7 @@ export function copiedStates(context: Context, cache: KvCache, to: MoveTarget): 
 type MoveTarget = Pick<Context, "layout" | "sequences" | "cells">
 
 /** Several sequences at once keep the cells that they share. */
-function movesWhole(cache: KvCache, to: MoveTarget): boolean {
+export function movesWhole(cache: KvCache, to: MoveTarget): boolean {
   if (cache.layout !== to.layout || cache.cells > to.cells || cache.usable.length < cache.slots.length)
     return false
   const { length } = cache.slots

@@ -1,17 +1,20 @@
 import type { KvPlan } from "../../../domain/settings"
 import { NotEnoughMemory } from "../../../errors/engine"
-import { MASK_BYTES_PER_CELL } from "../../../formats/kv-layout"
-import { cellsPerSequence, type PoolShape } from "../cache/growth"
+import { cellsPerSequence } from "../../../formats/kv-layout"
+import type { PoolShape } from "../cache/growth"
 
-/** Bytes of a context with such a pool: its cells, and the buffers for computing that grow with them. */
+type Sizes = Pick<KvPlan, "bytesPerCell" | "bytesPerSequence" | "computeBytes" | "computeBytesPerCell">
+
+/** Bytes of a context with such a pool: its cells, and its buffers for computing. */
 export function poolBytes(
-  { bytesPerCell, bytesPerSequence }: Pick<KvPlan, "bytesPerCell" | "bytesPerSequence">,
+  { bytesPerCell, bytesPerSequence, computeBytes, computeBytesPerCell }: Sizes,
   shape: PoolShape,
 ): number {
   return (
     shape.cells * bytesPerCell +
     shape.sequences * bytesPerSequence +
-    cellsPerSequence(shape) * MASK_BYTES_PER_CELL
+    cellsPerSequence(shape) * computeBytesPerCell +
+    computeBytes
   )
 }
 

@@ -3,7 +3,7 @@ import type { KvPlan } from "../../../domain/settings"
 import type { Context, PendingContext } from "../../../llama/context"
 import type { KvState, MemoryGrant } from "../../../protocol/messages"
 import { planGrowth, type PoolDemand, type PoolShape, sameShape } from "../cache/growth"
-import { copiedStates, liveStates, moveStates, type StateSource } from "../cache/state-moves"
+import { copiedStates, liveStates, moveStates, movesWhole, type StateSource } from "../cache/state-moves"
 import type { ContextFactory } from "./context-factory"
 import type { MutableCounters } from "../output/step-outbox"
 import { poolBytes } from "./pool-bytes"
@@ -31,11 +31,17 @@ export interface PoolGrowthParts {
   readonly now: () => number
 }
 
+/** There is no memory left for any context: nothing can be computed any more. */
+export class ContextLost extends Error {
+  override readonly name = "ContextLost"
+}
+
 type State =
   | { readonly is: "resting" }
   | { readonly is: "asking"; readonly target: PoolShape; grant: MemoryGrant | undefined }
   | {
       readonly is: "making"
+      readonly target: PoolShape
       readonly pending: PendingContext
       /** The context before was given up, and these are its states. */
       readonly saved: StateSource | undefined
@@ -50,6 +56,8 @@ export class PoolGrowth {
   readonly #parts: PoolGrowthParts
   #state: State = { is: "resting" }
   #retryAt = Number.NEGATIVE_INFINITY
+  /** There was no memory for this one: the least that would do is asked for next. */
+  #refused: PoolShape | undefined
 
   constructor(parts: PoolGrowthParts) {
     this.#parts = parts
@@ -70,7 +78,10 @@ export class PoolGrowth {
     return this.#state.is === "making" && this.#state.saved !== undefined
   }
 
-  /** Call between steps, with what the pool should have room for. */
+  /**
+   * Call between steps, with what the pool should have room for.
+   * @throws ContextLost
+   */
   update(demand: () => PoolDemand): void {
     const state = this.#state
     if (state.is === "resting") this.#consider(demand)
@@ -81,8 +92,11 @@ export class PoolGrowth {
   #consider(demand: () => PoolDemand): void {
     const { plan, now } = this.#parts
     if (!this.possible || now() < this.#retryAt) return
-    const target = planGrowth(this.#shape(), demand(), plan)
-    if (target !== undefined) this.#ask(target)
+    const refused = this.#refused
+    const target = planGrowth(this.#shape(), demand(), plan, refused === undefined ? "generous" : "frugal")
+    if (target === undefined) this.#refused = undefined
+    else if (refused !== undefined && sameShape(target, refused)) this.#giveUp(target)
+    else this.#ask(target)
   }
 
   #ask(target: PoolShape): void {
@@ -90,13 +104,15 @@ export class PoolGrowth {
     const state: State = { is: "asking", target, grant: undefined }
     this.#state = state
     const copied = runtime.context.wholeStateSize
+    // A state that does not move as a whole is fitted to the other layout in another copy.
+    const copies = movesWhole(runtime.cache, target) ? 1 : 2
     const next = poolBytes(plan, target)
     const extra = footprintOf(next)
     const least = footprintOf(Math.max(0, next - poolBytes(plan, this.#shape())))
     void memory
       .ask(
         { ...extra, ramBytes: extra.ramBytes + copied },
-        { ...least, ramBytes: least.ramBytes + 2 * copied },
+        { ...least, ramBytes: least.ramBytes + copies * copied },
       )
       .then(
         (grant) => (state.grant = grant),
@@ -106,7 +122,7 @@ export class PoolGrowth {
 
   #begin({ target, grant }: Extract<State, { is: "asking" }>): void {
     if (grant === undefined) return
-    if (grant === "no") return this.#rest()
+    if (grant === "no") return this.#giveUp(target)
     const { contexts, runtime } = this.#parts
     let saved: StateSource | undefined
     if (grant === "least") {
@@ -114,22 +130,23 @@ export class PoolGrowth {
       runtime.context[Symbol.dispose]()
     }
     try {
-      this.#state = { is: "making", pending: contexts.begin(target), saved }
+      this.#state = { is: "making", target, pending: contexts.begin(target), saved }
     } catch {
       // There is no thread for it.
       if (saved !== undefined) this.#replace(this.#remake(), saved)
-      this.#rest()
+      this.#giveUp(target)
     }
   }
 
-  #finish({ pending, saved }: Extract<State, { is: "making" }>): void {
+  #finish({ target, pending, saved }: Extract<State, { is: "making" }>): void {
     const { runtime, contexts, counters, memory } = this.#parts
     const before = runtime.context
     const made = contexts.take(pending)
     const context = made ?? (saved === undefined ? undefined : this.#remake())
     if (context !== undefined) this.#replace(context, saved ?? liveStates(before, runtime.cache, context))
-    if (made === undefined) return this.#rest()
+    if (made === undefined) return this.#giveUp(target)
     counters.kvGrowths++
+    this.#refused = undefined
     this.#state = { is: "resting" }
     memory.holds(this.#held())
   }
@@ -147,27 +164,38 @@ export class PoolGrowth {
     runtime.threads.adopt(context)
   }
 
-  /** The context that was given up for a larger one that could not be made. */
-  #remake() {
-    const context = this.#parts.contexts.create(this.#shape())
-    if (context === undefined) throw new Error("there is no memory left for the model's context")
+  /**
+   * The context that was given up for one that could not be made, or the first one.
+   * @throws ContextLost
+   */
+  #remake(): Context {
+    const { contexts } = this.#parts
+    const [now, first] = [this.#shape(), this.#first]
+    // Every running sequence must keep its slot.
+    const isEnough = first.sequences >= now.sequences
+    const context = contexts.create(now) ?? (isEnough ? contexts.create(first) : undefined)
+    if (context === undefined) throw new ContextLost()
     return context
   }
 
-  #rest(): void {
+  /** There is no memory for such a pool. The first time, the least that would do is asked for at once. */
+  #giveUp(target: PoolShape): void {
     const { memory, now } = this.#parts
+    const isFirst = this.#refused === undefined
+    this.#refused = isFirst ? target : undefined
+    if (!isFirst) this.#retryAt = now() + REFUSED_MS
     this.#state = { is: "resting" }
-    this.#retryAt = now() + REFUSED_MS
     memory.holds(this.#held())
   }
 
   /**
    * Makes a pool that has grown as small again as it was at first. Call while nothing runs. Prefixes that are no
    * longer cached then are offered to the runtime's keeper first.
+   * @throws ContextLost
    */
   shrink(): void {
-    const { runtime, contexts, plan, memory } = this.#parts
-    const first: PoolShape = { layout: plan.layout, cells: plan.cells, sequences: plan.sequences }
+    const { runtime, contexts, memory } = this.#parts
+    const first = this.#first
     if (this.underway || sameShape(this.#shape(), first)) return
     runtime.cache.keepFitting(first, (slot) => runtime.keeper?.retires(slot))
     const saved = copiedStates(runtime.context, runtime.cache, first)
@@ -175,6 +203,11 @@ export class PoolGrowth {
     const context = contexts.create(first) ?? this.#remake()
     this.#replace(context, saved)
     memory.holds(this.#held())
+  }
+
+  get #first(): PoolShape {
+    const { layout, cells, sequences } = this.#parts.plan
+    return { layout, cells, sequences }
   }
 
   #shape(): PoolShape {

@@ -1,5 +1,7 @@
 import type { PartKind, PartStart, TokenLogprob } from "../../../domain/chat"
 import type { OutputParser, PartWriter } from "./parser"
+import type { StopText } from "./stop"
+import { StopWriter } from "./stop-writer"
 import type { TextOutput, TextPiece } from "./text-output"
 
 /** Something to report of an answer's parts. */
@@ -22,27 +24,74 @@ export interface AnswerPiece {
   readonly stop?: string
 }
 
+/** What an answer with several parts is read with. */
+export interface PartReading {
+  /** Control tokens that the parser takes by their ids. */
+  readonly controls: ReadonlySet<number>
+  /** Looked for in the parts that the parser writes, rather than in all text. */
+  readonly stops: readonly StopText[]
+  readonly keepsStop: boolean
+  /** Is what comes next part of the thinking? */
+  readonly isThinking: () => boolean
+}
+
 /** The way from the tokens of one answer to its parts: bytes, text, search for stop texts, parser. */
 export class AnswerOutput {
   readonly #text: TextOutput
   readonly #parser: OutputParser
+  readonly #reading: PartReading | undefined
   readonly #parts = new PartCollector()
+  readonly #writer: PartWriter
+  readonly #stops: StopWriter | undefined
   #isStopped = false
+  /** Tokens of the thinking, with its markers. */
+  reasoningTokens = 0
 
-  constructor(text: TextOutput, parser: OutputParser) {
+  /** `reading`: absent for an answer that is one text, in which `text` looks for stop texts. */
+  constructor(text: TextOutput, parser: OutputParser, reading?: PartReading) {
     this.#text = text
     this.#parser = parser
+    this.#reading = reading
+    this.#stops = reading && new StopWriter(reading.stops, reading.keepsStop, this.#parts)
+    this.#writer = this.#stops ?? this.#parts
   }
 
-  /** Adds a token's bytes; returns a piece if there is anything to report or the answer ended. */
-  push(bytes: Uint8Array, logprob?: TokenLogprob): AnswerPiece | undefined {
+  /** Number of calls whose arguments are complete. */
+  get calls(): number {
+    return this.#parts.calls
+  }
+
+  /** Adds a token, by its bytes; returns a piece if there is anything to report or the answer ended. */
+  push(bytes: Uint8Array, logprob?: TokenLogprob, token?: number): AnswerPiece | undefined {
+    if (this.#reading === undefined) return this.#pushText(bytes, logprob)
+    const wasThinking = this.#reading.isThinking()
+    const isControl = token !== undefined && this.#reading.controls.has(token)
+    const piece = isControl ? this.#pushControl(token, bytes, logprob) : this.#pushText(bytes, logprob)
+    if (wasThinking || this.#reading.isThinking()) this.reasoningTokens++
+    return piece
+  }
+
+  #pushText(bytes: Uint8Array, logprob: TokenLogprob | undefined): AnswerPiece | undefined {
     const piece = this.#text.push(bytes, logprob)
     if (piece === undefined) return undefined
     this.#parse(piece)
+    return this.#report(piece.stop)
+  }
+
+  #pushControl(token: number, name: Uint8Array, logprob: TokenLogprob | undefined): AnswerPiece | undefined {
+    const before = this.#text.end()
+    if (before !== undefined) this.#parse(before)
+    this.#parts.expect({ text: "", tokens: 1, ...(logprob !== undefined && { logprobs: [logprob] }) })
+    this.#parser.control(token, new TextDecoder().decode(name), this.#writer)
+    return this.#report(undefined)
+  }
+
+  #report(ownStop: string | undefined): AnswerPiece | undefined {
     const events = this.#parts.take()
-    if (piece.stop === undefined) return { events }
+    const stop = ownStop ?? this.#stops?.stop
+    if (stop === undefined) return events.length === 0 ? undefined : { events }
     this.#isStopped = true
-    return { events, stop: piece.stop }
+    return { events, stop }
   }
 
   /**
@@ -52,13 +101,13 @@ export class AnswerOutput {
   end(needsDelta: boolean): readonly PartEvent[] {
     const rest = this.#isStopped ? undefined : this.#text.end()
     if (rest !== undefined) this.#parse(rest)
-    this.#parser.end(this.#parts)
+    this.#parser.end(this.#writer)
     return this.#parts.finish(needsDelta)
   }
 
   #parse(piece: TextPiece): void {
     this.#parts.expect(piece)
-    this.#parser.push(piece.text, this.#parts)
+    this.#parser.push(piece.text, this.#writer)
   }
 }
 
@@ -71,6 +120,11 @@ class PartCollector implements PartWriter {
   #part: PartKind | undefined
   #tokens = 0
   #logprobs: readonly TokenLogprob[] = []
+  /** Of the current call. */
+  #arguments: string[] = []
+  #isCallOver = false
+  /** Number of calls that have ended with complete arguments. */
+  calls = 0
 
   /** Adds the tokens of the text that the parser takes next. */
   expect({ tokens, logprobs }: TextPiece): void {
@@ -80,12 +134,14 @@ class PartCollector implements PartWriter {
   }
 
   start(part: PartStart): void {
+    this.#endCall()
     this.#part = part.part
     this.#events.push({ type: "part-start", ...part })
   }
 
   text(text: string): void {
     const logprobs = this.#logprobs
+    if (this.#part === "tool-call") this.#arguments.push(text)
     this.#events.push({
       type: "delta",
       part: this.#part ?? "text",
@@ -97,7 +153,21 @@ class PartCollector implements PartWriter {
     this.#logprobs = []
   }
 
+  /** The end of a call is reported with what follows it: until then the call takes the tokens of its end marker. */
   end(): void {
+    if (this.#part === "tool-call") this.#isCallOver = true
+    else this.#endPart()
+  }
+
+  #endCall(): void {
+    if (!this.#isCallOver) return
+    this.#isCallOver = false
+    if (isObject(this.#arguments.join(""))) this.calls++
+    this.#arguments = []
+    this.#endPart()
+  }
+
+  #endPart(): void {
     this.#events.push({ type: "part-end", part: this.#part ?? "text" })
     this.#part = undefined
   }
@@ -111,12 +181,27 @@ class PartCollector implements PartWriter {
   /** The last events. Tokens that are not reported yet get a delta in the last part, or in one of their own. */
   finish(needsDelta: boolean): readonly PartEvent[] {
     const isMissing = needsDelta && !this.#events.some(({ type }) => type === "delta")
-    if (!isMissing && this.#logprobs.length === 0) return this.take()
+    const isLeft = isMissing || this.#logprobs.length > 0
+    if (isLeft && this.#isCallOver) this.text("")
+    else if (isLeft) this.#addDelta()
+    this.#endCall()
+    return this.take()
+  }
+
+  #addDelta(): void {
     const last = this.#events.pop()
     if (last === undefined) this.start({ part: "text" })
     else this.#part = last.part
     this.text("")
-    this.end()
-    return this.take()
+    this.#endPart()
+  }
+}
+
+function isObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+  } catch {
+    return false
   }
 }

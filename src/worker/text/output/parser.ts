@@ -12,6 +12,8 @@ export interface PartWriter {
 export interface OutputParser {
   /** Takes the next text. May hold it back until it is known what it belongs to. */
   push(text: string, parts: PartWriter): void
+  /** Takes a control token that is, or is part of, a marker. `name`: its text, where it is no marker after all. */
+  control(token: number, name: string, parts: PartWriter): void
   /** The answer is complete: writes what was held back, and ends the current part. */
   end(parts: PartWriter): void
 }
@@ -24,6 +26,10 @@ export class PlainTextParser implements OutputParser {
     if (!this.#hasStarted) parts.start({ part: "text" })
     this.#hasStarted = true
     parts.text(text)
+  }
+
+  control(_token: number, name: string, parts: PartWriter): void {
+    if (name !== "") this.push(name, parts)
   }
 
   end(parts: PartWriter): void {

@@ -51,6 +51,7 @@ export class TextOutput {
    * Ends the answer without a stop text: releases held-back text, but no bytes of an incomplete character.
    */
   end(): TextPiece | undefined {
+    this.#decoder.decode()
     const text = this.#stops.end()
     const logprobs = this.#logprobs.map((held) => held.logprob)
     this.#logprobs = []

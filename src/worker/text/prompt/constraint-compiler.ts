@@ -1,7 +1,9 @@
 import type { OutputConstraint } from "../../../domain/chat"
+import type { ToolUse } from "../../../domain/tools"
 import { InvalidRequest } from "../../../errors/request"
 import { parseGbnf } from "../../../grammar/gbnf/parse"
-import { characters } from "../../../grammar/node"
+import { eitherGrammar, surrounded } from "../../../grammar/combine"
+import { characters, type GrammarNode, NOTHING, optional, sequence, terminal } from "../../../grammar/node"
 import { type Grammar, toGbnf } from "../../../grammar/print"
 import { parseRegex, RegexError } from "../../../grammar/regex/parse"
 import { matched } from "../../../grammar/regex/to-node"
@@ -11,6 +13,13 @@ import { compileSchema, type Unenforced } from "../../../grammar/schema/compile"
 import { NativeGrammar } from "../../../llama/grammar"
 import type { Library } from "../../../llama/library"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import type { TextMarkers } from "../../../prompt/reasoning/answer-text"
+import { certainTriggers } from "../../../prompt/tools/bare-calls"
+import type { ToolSyntax } from "../../../prompt/tools/syntax"
+import { toolGrammar } from "../../../prompt/tools/tool-grammar"
+import { bytePattern } from "../markers"
+import { TokenPieces } from "../sampling/token-pieces"
+import { ControlTexts } from "./control-texts"
 import type { PreparedConstraint } from "./prepared"
 
 /** Compiled grammars that are kept: clients send the same schema again and again. */
@@ -18,6 +27,9 @@ const REMEMBERED = 16
 
 /** Longer grammars are compiled each time. In characters. */
 const LONGEST_REMEMBERED = 1_000_000
+
+/** With more text than this in the tools, only the family's own form of calls is enforced: each is a grammar. */
+const LARGEST_WITH_VARIANTS = 20_000
 
 /** A constraint that is ready for any number of requests. */
 export interface CompiledConstraint {
@@ -32,6 +44,15 @@ export interface CompiledConstraint {
 interface Written {
   readonly grammar: Grammar
   readonly warnings: readonly string[]
+  readonly triggers?: PreparedConstraint["triggers"]
+}
+
+/** The calls that an answer may have. */
+export interface CallConstraint {
+  readonly syntax: ToolSyntax
+  readonly use: ToolUse
+  /** What an answer without a call must be. */
+  readonly output: OutputConstraint | undefined
 }
 
 /** Compiles schemas, regular expressions, choices and grammars for the vocabulary of one model. */
@@ -44,33 +65,101 @@ export class ConstraintCompiler {
     { readonly native: NativeGrammar; readonly constraint: CompiledConstraint }
   >()
 
+  readonly #pieces: TokenPieces
+  /** The names of the vocabulary's control tokens. */
+  readonly controls: ControlTexts
+
   constructor(library: Library, vocabulary: Vocabulary) {
     this.#library = library
     this.#vocabulary = vocabulary
+    this.#pieces = new TokenPieces(vocabulary)
+    this.controls = new ControlTexts(vocabulary)
   }
 
-  /** @throws InvalidRequest */
-  compile(output: OutputConstraint): CompiledConstraint {
-    const key = JSON.stringify(output)
+  /** `text`: markers around the answer. @throws InvalidRequest */
+  compile(output: OutputConstraint, text?: TextMarkers): CompiledConstraint {
+    return this.#remembered({ output, text }, fieldOf(output), () => this.#write(output, text))
+  }
+
+  /** The grammar of an answer with calls. @throws InvalidRequest */
+  compileCalls(calls: CallConstraint): CompiledConstraint {
+    return this.#remembered(calls, "tools", () => this.#writeCalls(calls))
+  }
+
+  #write(output: OutputConstraint, text: TextMarkers | undefined): Written {
+    const written = write(output)
+    if (text === undefined) return written
+    const [before, after] = [this.#nodeOf(text.start), this.#nodeOf(text.end)]
+    return { ...written, grammar: surrounded(before, written.grammar, optional(after)) }
+  }
+
+  #writeCalls({ syntax, use, output }: CallConstraint): Written {
+    const options = { syntax, use, controlTokens: this.controls.in(syntax) }
+    if (use.choice === "required") return toolGrammar(options)
+    if (output !== undefined) {
+      const calls = toolGrammar(options)
+      const said = this.#write(output, syntax.text)
+      return {
+        grammar: eitherGrammar(calls.grammar, said.grammar),
+        warnings: [...calls.warnings, ...said.warnings],
+      }
+    }
+    // Without a trigger the answer itself is the section, in which text has markers too.
+    if (syntax.isOpened === true) return toolGrammar({ ...options, allowsText: true })
+    const certain = certainTriggers(syntax, use)
+    const isLarge = JSON.stringify(use.tools).length > LARGEST_WITH_VARIANTS
+    const triggers = isLarge ? certain.slice(0, 1) : certain
+    const begun = triggers.map(({ after }) => ({ after, ...toolGrammar({ ...options, after }) }))
+    return {
+      grammar: begun
+        .map(({ after, grammar }) => surrounded(this.#nodeOf(after), grammar, NOTHING))
+        .reduce(eitherGrammar),
+      warnings: [...new Set(begun.flatMap(({ warnings }) => warnings))],
+      triggers: triggers.flatMap(({ texts }) => texts).map((text) => this.#triggerOf(text)),
+    }
+  }
+
+  #triggerOf(text: string): NonNullable<PreparedConstraint["triggers"]>[number] {
+    const marker = this.controls.resolve(text)
+    return { marker, tokens: this.#pieces.tokensOf(bytePattern(marker).units) ?? [] }
+  }
+
+  /** A marker in a grammar, without tokens that end an answer: they are not seen in one. */
+  #nodeOf(marker: string): GrammarNode {
+    const parts = this.controls.resolve(marker)
+    return sequence(
+      ...parts.map((part): GrammarNode => {
+        if (typeof part === "string") return terminal(part)
+        return this.#vocabulary.endsGeneration(part) ? NOTHING : { type: "token", id: part }
+      }),
+    )
+  }
+
+  /** `key`: equal for equal grammars; `field`: of the request. */
+  #remembered(what: unknown, field: string, writeGrammar: () => Written): CompiledConstraint {
+    const key = JSON.stringify(what)
     const known = this.#compiled.get(key)
     if (known !== undefined) {
       this.#compiled.delete(key)
       this.#compiled.set(key, known)
       return known.constraint
     }
-    const { grammar, warnings } = write(output)
+    const { grammar, warnings, triggers } = writeGrammar()
     const source = toGbnf(grammar)
     const tokens = tokensIn(grammar)
     const unknown = tokens.find((token) => token >= this.#vocabulary.size)
     if (unknown !== undefined)
       throw new InvalidRequest(`the grammar names token ${unknown}, which the model does not have`, "grammar")
     const native = NativeGrammar.compile(this.#library, this.#vocabulary.share(), source)
-    if (native === undefined)
-      throw new InvalidRequest("llama.cpp refuses this schema or grammar", fieldOf(output))
+    if (native === undefined) throw new InvalidRequest("llama.cpp refuses this schema or grammar", field)
     const constraint = {
       source,
       warnings,
-      prepare: (): PreparedConstraint => ({ grammar: native.clone().share(), tokens }),
+      prepare: (): PreparedConstraint => ({
+        grammar: native.clone().share(),
+        tokens,
+        ...(triggers !== undefined && { triggers }),
+      }),
     }
     this.#compiled.set(key, { native, constraint })
     this.#forgetOldest(source.length > LONGEST_REMEMBERED ? 0 : REMEMBERED)

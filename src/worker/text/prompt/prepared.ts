@@ -1,5 +1,8 @@
 import type { SamplingParameters } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
+import type { ControlToken } from "../../../prompt/tools/control-tokens"
+import type { ToolSyntax } from "../../../prompt/tools/syntax"
+import type { ResolvedMarker } from "../markers"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
 import type { PromptCells } from "./cells"
@@ -28,6 +31,46 @@ export interface PreparedConstraint {
   readonly grammar: GrammarShare
   /** Control tokens that it names. */
   readonly tokens: readonly number[]
+  /**
+   * The answer is free up to one of these markers, of which `tokens` are what the grammar begins with. Absent: the
+   * grammar holds from the start, or from the end of the thinking.
+   */
+  readonly triggers?: readonly { readonly marker: ResolvedMarker; readonly tokens: readonly number[] }[]
+}
+
+/** The thinking before an answer. */
+export interface PreparedReasoning {
+  readonly start: ResolvedMarker
+  readonly end: ResolvedMarker
+  /** The prompt has begun it. */
+  readonly isOpen: boolean
+  /** Where it is not open: may the answer begin with it, in spite of a grammar? */
+  readonly mayBegin: boolean
+  /** Leave it in the text, with its markers. */
+  readonly isInline: boolean
+  /** The texts of the markers. */
+  readonly names: { readonly start: string; readonly end: string }
+  /** The most tokens of it. */
+  readonly budget?: number
+}
+
+/** The calls that an answer may have, as far as its reader needs them. */
+export interface PreparedCalls {
+  readonly syntax: ToolSyntax
+  /** In the markers of the syntax. */
+  readonly controls: readonly ControlToken[]
+  /** The tools that may be called, as JSON. */
+  readonly tools: string
+  /** Of the conversation's earlier calls. */
+  readonly earlierIds: readonly string[]
+}
+
+/** How an answer is divided into parts; without these it is one text. */
+export interface PreparedAnswer {
+  readonly reasoning?: PreparedReasoning
+  readonly calls?: PreparedCalls
+  /** Markers around the text, which are no part of it; only without calls. */
+  readonly text?: { readonly start: ResolvedMarker; readonly end: ResolvedMarker }
 }
 
 /** A request ready for the decode thread: all slow work is done, and large fields are typed arrays. */
@@ -66,4 +109,5 @@ export interface PreparedRequest extends PromptCells {
   readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
   readonly constraint?: PreparedConstraint
+  readonly answer?: PreparedAnswer
 }

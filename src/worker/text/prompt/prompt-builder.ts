@@ -2,20 +2,22 @@ import type { ChatRequest, CompletionRequest, GenerationRequest } from "../../..
 import { TemplateFailed } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import type { Vocabulary } from "../../../llama/vocabulary"
-import { renderFim } from "../../../prompt/fim"
+import type { AnswerForm } from "../../../prompt/answer-form"
 import type { PromptPiece } from "../../../prompt/piece"
-import { type ChatTemplate, compileChatTemplate } from "../../../prompt/template"
+import { type ChatTemplate, compileChatTemplate, type RenderedChat } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
 import { layOutCells, type PromptCells } from "./cells"
+import { gapTokens } from "./gap"
 import { lastMessageCells } from "./last-message"
 import type { PromptThreadSetup } from "./prompt-messages"
-
-const PLAIN_TEXT = { addSpecial: false, parseSpecial: false }
 
 /** A tokenized prompt. */
 export interface Prompt extends PromptCells {
   readonly text: string
 }
+
+/** Called once the template is applied. `form`: how the answer must be read; absent for completions. */
+export type OnTemplated = (form: AnswerForm | undefined) => void
 
 /** Turns a request into tokens. */
 export class PromptBuilder {
@@ -37,6 +39,7 @@ export class PromptBuilder {
       bosToken: this.#text(vocabulary.bos),
       eosToken: this.#text(vocabulary.eos),
       specialTokens: vocabulary.specialTokens(),
+      endTokens: vocabulary.endTokens().map((token) => this.#text(token)),
       ...(setup.architecture !== undefined && { architecture: setup.architecture }),
     })
   }
@@ -56,13 +59,14 @@ export class PromptBuilder {
    * Calls `templated` once the template is applied.
    * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
    */
-  build(request: GenerationRequest, templated: () => void): Prompt {
+  build(request: GenerationRequest, templated: OnTemplated): Prompt {
     this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
     const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
     refuseHopelessText(request, capacity)
-    const pieces = request.kind === "chat" ? this.#render(request) : undefined
-    templated()
-    if (pieces === undefined) return this.#completion(request as CompletionRequest)
+    const chat = request.kind === "chat" ? this.#render(request) : undefined
+    templated(chat?.answer)
+    if (chat === undefined) return this.#completion(request as CompletionRequest)
+    const { pieces } = chat
     // Check again: the template may have kept text that the first check did not count, and tokenizing many
     // megabytes takes seconds.
     const length = pieces.reduce((sum, { text }) => sum + text.length, 0)
@@ -70,13 +74,13 @@ export class PromptBuilder {
     return this.#tokenize(pieces)
   }
 
-  #render(request: ChatRequest): readonly PromptPiece[] {
+  #render(request: ChatRequest): RenderedChat {
     if (this.#templateError !== undefined) throw new TemplateFailed(this.#templateError)
-    return this.template.render(request).pieces
+    return this.template.render(request)
   }
 
   #completion(request: CompletionRequest): Prompt {
-    if (request.suffix !== undefined) return this.#fill(request.prompt, request.suffix)
+    if (request.suffix !== undefined) return this.#fill(request, request.suffix)
     if (request.keepLast !== undefined)
       return this.#lastOf(request, this.#mostTokens(request, request.keepLast))
     if (typeof request.prompt === "string") return this.#tokenize([{ text: request.prompt, special: true }])
@@ -110,13 +114,8 @@ export class PromptBuilder {
     return { text: this.#detokenize(Array.from(end)), ...layOutCells([start, end]) }
   }
 
-  #fill(prompt: CompletionRequest["prompt"], suffix: string): Prompt {
-    const pieces = renderFim({ prompt, suffix }, this.#vocabulary.fillInTheMiddle)
-    const start = this.#vocabulary.addsBos ? [this.#vocabulary.bos] : []
-    const ids = pieces.flatMap((piece) =>
-      piece.type === "tokens" ? piece.ids : Array.from(this.#vocabulary.tokenize(piece.text, PLAIN_TEXT)),
-    )
-    const tokens = this.#checked([...start, ...ids])
+  #fill(request: CompletionRequest, suffix: string): Prompt {
+    const tokens = this.#checked(gapTokens(request, suffix, this.#vocabulary, this.#contextLength))
     return { text: this.#detokenize(Array.from(tokens)), ...layOutCells([tokens]) }
   }
 

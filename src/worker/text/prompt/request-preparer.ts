@@ -1,4 +1,4 @@
-import type { GenerationRequest, SamplingParameters } from "../../../domain/chat"
+import type { GenerationRequest, RenderedPrompt, SamplingParameters } from "../../../domain/chat"
 import type { ModelDefaults } from "../../../domain/model"
 import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
 import { PRODUCTS } from "../../../limits"
@@ -8,8 +8,9 @@ import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
 import { effectiveSampling } from "../sampling/sampling"
-import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
-import type { PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
+import { type AnswerPlan, AnswerPreparer } from "./answer-preparer"
+import type { ConstraintCompiler } from "./constraint-compiler"
+import type { PreparedReasoning, PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
 import { type Prompt, type PromptBuilder, textField } from "./prompt-builder"
 
 export interface PreparerParts {
@@ -41,11 +42,13 @@ const REMEMBERED_BREAKERS = 4
 /** Does all the work that a request needs before decoding. */
 export class RequestPreparer {
   readonly #parts: PreparerParts
+  readonly #answers: AnswerPreparer
   /** Keyed by the texts as JSON, most recently used last. */
   readonly #breakers = new Map<string, BreakerTable | undefined>()
 
   constructor(parts: PreparerParts) {
     this.#parts = parts
+    this.#answers = new AnswerPreparer(parts.constraints)
   }
 
   /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
@@ -53,8 +56,7 @@ export class RequestPreparer {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const constraint = this.#constraintOf(request, progress)
-    const prompt = this.#parts.builder.build(request, progress.templated)
+    const { prompt, constraint, answer } = this.#build(request, progress)
     const { text, tokens, media } = prompt
     this.#refuseOverlong(tokens.length, textField(request))
     refuseManyLogprobs(request, tokens.length)
@@ -91,21 +93,24 @@ export class RequestPreparer {
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
+      ...(answer !== undefined && { answer }),
     }
   }
 
   /** Renders a request's prompt and parameters for inspection. @throws as {@link prepare} */
   render(wire: WireRequest<GenerationRequest>, progress: PreparationProgress): WireRendered {
     const request = this.#read(wire)
-    const grammar = this.#constraintOf(request, progress)?.source
-    const { text, tokens }: Prompt = this.#parts.builder.build(request, progress.templated)
+    const { prompt, constraint, answer } = this.#build(request, progress)
+    const { text, tokens } = prompt
     const sampling = this.#samplingOf(request)
     const bias = this.#resolveBias(sampling.logitBias)
     const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
     return encodeRendered({
       prompt: text,
       tokens,
-      ...(grammar !== undefined && { grammar }),
+      ...(constraint !== undefined && { grammar: constraint.source }),
+      ...(answer?.calls !== undefined && { toolSyntax: { ...answer.calls.syntax } }),
+      ...(answer?.reasoning !== undefined && { reasoning: shownReasoning(answer.reasoning) }),
       parameters: {
         ...sampling,
         logitBias,
@@ -120,15 +125,21 @@ export class RequestPreparer {
     return withFallback(request, this.#parts.builder.template.fallback)
   }
 
-  #constraintOf(
-    { output }: GenerationRequest,
-    { compiling, compiled }: PreparationProgress,
-  ): CompiledConstraint | undefined {
-    if (output === undefined) return undefined
-    compiling()
-    const constraint = this.#parts.constraints.compile(output)
-    compiled()
-    return constraint
+  /** The prompt, and what may follow it. The grammar is compiled before the prompt is tokenized: that is bounded. */
+  #build(
+    request: GenerationRequest,
+    { compiling, compiled, templated }: PreparationProgress,
+  ): AnswerPlan & { readonly prompt: Prompt } {
+    let plan: AnswerPlan = {}
+    const hasGrammar =
+      request.output !== undefined || (request.kind === "chat" && request.tools !== undefined)
+    const prompt = this.#parts.builder.build(request, (form) => {
+      if (hasGrammar) compiling()
+      plan = this.#answers.plan(request, form)
+      if (hasGrammar) compiled()
+      templated()
+    })
+    return { ...plan, prompt }
   }
 
   #refuseOverlong(length: number, field: PreparedRequest["field"]): void {
@@ -205,6 +216,10 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
       `at most ${PRODUCTS.echoedLogprobs} are possible`,
     "logprobs",
   )
+}
+
+function shownReasoning({ names, isOpen }: PreparedReasoning): NonNullable<RenderedPrompt["reasoning"]> {
+  return { ...names, isOpen }
 }
 
 function isJson({ output }: GenerationRequest): boolean {

@@ -1,29 +1,47 @@
 import { ConstraintFailed } from "../../../errors/engine"
 import type { NativeGrammar } from "../../../llama/grammar"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import { TokenPieces } from "./token-pieces"
+import type { TokenRule } from "./token-rule"
 
 /**
- * How many of the likeliest tokens are tried against the grammar, before all are. Nearly always one of the first fits,
+ * How many of the likeliest tokens are tried against the grammar before all are. Nearly always one of the first fits,
  * and a check of a whole vocabulary takes up to 100 ms.
  */
 const STAGES = [64, 1024] as const
 
-/** Candidates of one check. Between checks the time is looked at: a check cannot be interrupted. */
-const CHUNK = 4096
+/** Candidates of one stage after that, the likeliest first: the first stage that finds any is the last. */
+const STAGE = 4096
 
-/** A check of all tokens that has found some by then is cut short. */
-const ENOUGH_MS = 100
+/** Candidates of one call of llama.cpp, which cannot be interrupted: between them the time is looked at. */
+const CHUNK = 256
 
 /** The longest that one token of one answer may hold up all others. */
 const MOST_MS = 1000
 
+/** A token is slow to accept where there are very many ways to read the answer, and with each token there are more. */
+const SLOW_MS = 250
+
+/** What a constraint has cost so far. */
+export interface ConstraintWork {
+  /** Calls of llama.cpp's grammar, apart from those that accept a token. */
+  readonly checks: number
+  /** Tokens that they looked at. */
+  readonly candidates: number
+}
+
 /** Restricts the tokens of one sequence to what its grammar allows. */
-export class Constraint implements Disposable {
-  readonly #grammar: NativeGrammar
+export class Constraint implements TokenRule {
+  readonly forced = undefined
+  #grammar: NativeGrammar
   readonly #vocabulary: Vocabulary
+  readonly #pieces: TokenPieces
   readonly #endTokens: readonly number[]
   /** Control tokens that the grammar names; others would match by the text of their names. */
   readonly #named: ReadonlySet<number>
+  #isSlow = false
+  #checks = 0
+  #candidates = 0
 
   /** Takes over `grammar`. */
   constructor(
@@ -34,17 +52,49 @@ export class Constraint implements Disposable {
   ) {
     this.#grammar = grammar
     this.#vocabulary = vocabulary
+    this.#pieces = new TokenPieces(vocabulary)
     this.#endTokens = endTokens
     this.#named = named
   }
 
-  allows(token: number): boolean {
-    return this.#allowed([token]).length === 1
+  get work(): ConstraintWork {
+    return { checks: this.#checks, candidates: this.#candidates }
   }
 
-  /** Call with every token of the answer; it must be allowed. */
-  accept(token: number): void {
+  /** The end of a token is taken as the tokens that it consists of. */
+  take(token: number, from = 0): boolean {
+    if (from === 0) return this.#takeOne(token)
+    const rest = this.#pieces.tokensOf(this.#vocabulary.bytes(token).subarray(from))
+    return rest !== undefined && this.takeAll(rest)
+  }
+
+  /** llama.cpp ends the process for a token that the grammar refuses, so each is checked first. */
+  #takeOne(token: number): boolean {
+    if (this.#isHidden(token)) return false
+    this.#count(1)
+    const startedAt = performance.now()
+    if (!this.#grammar.allows(token)) return false
     this.#grammar.accept(token)
+    this.#checkTime(performance.now() - startedAt)
+    return true
+  }
+
+  /** Once may be chance: the machine may have done something else. */
+  #checkTime(elapsedMs: number): void {
+    const wasSlow = this.#isSlow
+    this.#isSlow = elapsedMs > SLOW_MS
+    if (elapsedMs > MOST_MS || (wasSlow && this.#isSlow)) throw tooComplex()
+  }
+
+  /** Goes on with several tokens if all may come next; otherwise changes nothing. */
+  takeAll(tokens: readonly number[]): boolean {
+    const before = this.#grammar
+    this.#grammar = before.clone()
+    const isTaken = tokens.every((token) => this.#takeOne(token))
+    const [left, kept] = isTaken ? [before, this.#grammar] : [this.#grammar, before]
+    left[Symbol.dispose]()
+    this.#grammar = kept
+    return isTaken
   }
 
   /**
@@ -54,48 +104,63 @@ export class Constraint implements Disposable {
    */
   narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
     const kept = this.#likeliestAllowed(logits) ?? this.#allowedOf(banned)
-    const left = kept.map(([token, logit]) => [token, logit] as const)
+    const values = kept.map((token) => {
+      const logit = logits[token] as number
+      return logit > Number.NEGATIVE_INFINITY ? logit : (banned.get(token) ?? 0)
+    })
     logits.fill(Number.NEGATIVE_INFINITY)
-    for (const [token, logit] of left) logits[token] = logit
+    for (const [place, token] of kept.entries()) logits[token] = values[place] as number
   }
 
-  #likeliestAllowed(logits: Float32Array): readonly (readonly [token: number, logit: number])[] | undefined {
+  #likeliestAllowed(logits: Float32Array): readonly number[] | undefined {
     for (const count of STAGES) {
       if (count >= logits.length) break
-      const found = this.#possible([...new Set([...likeliestOf(logits, count), ...this.#endTokens])], logits)
+      const likeliest = likeliestOf(logits, count)
+      const found = this.#allowed(this.#possible(new Set([...likeliest, ...this.#endTokens]), logits))
       if (found.length > 0) return found
     }
-    const found = this.#possible([...logits.keys()], logits)
-    return found.length > 0 ? found : undefined
+    return this.#firstAllowed(this.#possible(byLikelihood(logits), logits))
   }
 
-  /** The allowed ones of those that the request does not exclude. */
-  #possible(
-    tokens: readonly number[],
-    logits: Float32Array,
-  ): readonly (readonly [token: number, logit: number])[] {
-    const candidates = tokens.filter((token) => (logits[token] as number) > Number.NEGATIVE_INFINITY)
-    return this.#allowed(candidates).map((token) => [token, logits[token] as number])
+  /** Those that the request does not exclude. */
+  #possible(tokens: Iterable<number>, logits: Float32Array): number[] {
+    const possible: number[] = []
+    for (const token of tokens) if ((logits[token] as number) > Number.NEGATIVE_INFINITY) possible.push(token)
+    return possible
   }
 
-  #allowedOf(banned: ReadonlyMap<number, number>): readonly (readonly [token: number, logit: number])[] {
-    const allowed = this.#allowed([...banned.keys()])
-    if (allowed.length === 0) throw new ConstraintFailed("the model has no token that could come next")
-    return allowed.map((token) => [token, banned.get(token) ?? 0])
+  #allowedOf(banned: ReadonlyMap<number, number>): readonly number[] {
+    const allowed = this.#firstAllowed([...banned.keys()])
+    if (allowed === undefined) throw new ConstraintFailed("the model has no token that could come next")
+    return allowed
   }
 
-  #allowed(tokens: readonly number[]): readonly number[] {
-    const visible = tokens.filter((token) => !this.#isHidden(token))
-    if (visible.length <= CHUNK) return this.#grammar.allowed(visible)
-    const allowed: number[] = []
+  /** The allowed ones of the first stage that has any. */
+  #firstAllowed(tokens: readonly number[]): readonly number[] | undefined {
     const startedAt = performance.now()
+    for (let from = 0; from < tokens.length; from += STAGE) {
+      const allowed = this.#allowed(tokens.slice(from, from + STAGE), startedAt)
+      if (allowed.length > 0) return allowed
+    }
+    return undefined
+  }
+
+  #allowed(tokens: readonly number[], startedAt = performance.now()): readonly number[] {
+    const visible = tokens.filter((token) => !this.#isHidden(token))
+    const allowed: number[] = []
     for (let from = 0; from < visible.length; from += CHUNK) {
-      allowed.push(...this.#grammar.allowed(visible.slice(from, from + CHUNK)))
-      const elapsed = performance.now() - startedAt
-      if (elapsed > ENOUGH_MS && allowed.length > 0) break
-      if (elapsed > MOST_MS) throw new ConstraintFailed("it is too complex to be checked at every token")
+      const chunk = visible.slice(from, from + CHUNK)
+      this.#count(chunk.length)
+      allowed.push(...this.#grammar.allowed(chunk))
+      if (performance.now() - startedAt > MOST_MS) throw tooComplex()
     }
     return allowed
+  }
+
+  #count(candidates: number): void {
+    if (candidates === 0) return
+    this.#checks++
+    this.#candidates += candidates
   }
 
   /** llama.cpp would match it by the text of its name, within any text. */
@@ -110,37 +175,68 @@ export class Constraint implements Disposable {
   }
 }
 
+function tooComplex(): ConstraintFailed {
+  return new ConstraintFailed("it is too complex to be checked at every token")
+}
+
 /** The tokens with the largest logits, in no particular order; ties at the end are cut. */
 export function likeliestOf(logits: Float32Array, count: number): Int32Array {
   // A heap of the largest so far, the least of them first.
   const heap = new Int32Array(count)
+  const values = new Float32Array(count)
   let size = 0
-  const logitAt = (place: number): number => logits[heap[place] as number] as number
-  const swap = (a: number, b: number): void => {
-    const token = heap[a] as number
-    heap[a] = heap[b] as number
-    heap[b] = token
-  }
   for (let token = 0; token < logits.length; token++) {
-    if (size < count) {
-      heap[size] = token
-      let place = size++
-      while (place > 0 && logitAt((place - 1) >> 1) > logitAt(place)) {
-        swap(place, (place - 1) >> 1)
-        place = (place - 1) >> 1
+    const logit = logits[token] as number
+    if (size === count && logit <= (values[0] as number)) continue
+    let place = size < count ? size++ : 0
+    if (place > 0) {
+      for (; place > 0; place = (place - 1) >> 1) {
+        const above = (place - 1) >> 1
+        if ((values[above] as number) <= logit) break
+        values[place] = values[above] as number
+        heap[place] = heap[above] as number
       }
-      continue
-    }
-    if ((logits[token] as number) <= logitAt(0)) continue
-    heap[0] = token
-    for (let place = 0; ;) {
-      const left = 2 * place + 1
-      if (left >= size) break
-      const least = left + 1 < size && logitAt(left + 1) < logitAt(left) ? left + 1 : left
-      if (logitAt(least) >= logitAt(place)) break
-      swap(least, place)
-      place = least
-    }
+    } else
+      for (;;) {
+        let least = 2 * place + 1
+        if (least >= size) break
+        if (least + 1 < size && (values[least + 1] as number) < (values[least] as number)) least++
+        if ((values[least] as number) >= logit) break
+        values[place] = values[least] as number
+        heap[place] = heap[least] as number
+        place = least
+      }
+    values[place] = logit
+    heap[place] = token
   }
   return heap.subarray(0, size)
+}
+
+/** Steps between the least and the largest logit that are told apart. */
+const STEPS = 1024
+
+/** All tokens that are not ruled out, roughly the likeliest first: by steps, which takes no sort. */
+export function byLikelihood(logits: Float32Array): Int32Array {
+  let least = Number.POSITIVE_INFINITY
+  let largest = Number.NEGATIVE_INFINITY
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number
+    if (logit > largest) largest = logit
+    if (logit < least && logit > Number.NEGATIVE_INFINITY) least = logit
+  }
+  const scale = largest > least ? (STEPS - 1) / (largest - least) : 0
+  const stepOf = (logit: number): number => Math.floor((largest - logit) * scale)
+  // Where each step begins.
+  const starts = new Int32Array(STEPS + 1)
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number
+    if (logit > Number.NEGATIVE_INFINITY) starts[stepOf(logit) + 1]!++
+  }
+  for (let step = 0; step < STEPS; step++) starts[step + 1]! += starts[step] as number
+  const ordered = new Int32Array(starts[STEPS] as number)
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token] as number
+    if (logit > Number.NEGATIVE_INFINITY) ordered[starts[stepOf(logit)]!++] = token
+  }
+  return ordered
 }

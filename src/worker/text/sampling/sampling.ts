@@ -15,7 +15,7 @@ export function modelDefaults(
 const MAX_INT32 = 2 ** 31 - 1
 
 type NumericParameter = {
-  [Name in keyof SamplingParameters]: SamplingParameters[Name] extends number ? Name : never
+  [Name in keyof SamplingParameters]-?: SamplingParameters[Name] extends number ? Name : never
 }[keyof SamplingParameters]
 
 interface Reach {

@@ -1,14 +1,19 @@
-import { NotNumbers } from "../../../errors/engine"
+import { ConstraintFailed, NotNumbers } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import { foldSeed } from "../../../lib/fold-seed"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { Sampler } from "../../../llama/sampler"
 import type { PreparedSampling, TokenBias } from "../prompt/prepared"
-import type { Constraint } from "./constraint"
 import { Dry } from "./dry"
 import { DryBreakers } from "./dry-breakers"
 import { Penalties } from "./penalties"
+import type { TokenRule } from "./token-rule"
+
+/** How often a token is sampled again after a refusal; every refusal leaves fewer tokens. */
+const MOST_REFUSALS = 100
+
+const NO_TOKENS: ReadonlyMap<number, number> = new Map()
 
 /** Samples the tokens of one sequence. */
 export class SequenceSampler implements Disposable {
@@ -17,17 +22,22 @@ export class SequenceSampler implements Disposable {
   readonly #dry: Dry | undefined
   /** Undefined for greedy sampling. */
   readonly #sampler: Sampler | undefined
-  readonly #constraint: Constraint | undefined
+  readonly #rule: TokenRule | undefined
+  /** Tokens that the request's biases exclude; only where there is a rule. */
+  readonly #banned: readonly number[]
 
-  /** `constraint`: taken over. `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
+  /** `rule`: taken over. `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
   constructor(
     model: Model,
     parameters: PreparedSampling,
     choice: number,
     contextLength: number,
-    constraint?: Constraint,
+    rule?: TokenRule,
   ) {
-    this.#constraint = constraint
+    this.#rule = rule
+    const { tokens, values } = parameters.bias
+    this.#banned =
+      rule === undefined ? [] : [...tokens].filter((_, place) => values[place] === Number.NEGATIVE_INFINITY)
     this.#parameters = parameters
     this.#penalties = Penalties.of(parameters, contextLength)
     this.#dry = Dry.of(parameters, new DryBreakers(parameters.breakers), contextLength)
@@ -42,54 +52,65 @@ export class SequenceSampler implements Disposable {
    */
   choose(context: Context, index: number, tokens: readonly number[], ruledOut: readonly number[]): number {
     const logits = context.logits(index)
-    const constraint = this.#constraint
-    // Where the grammar leaves nothing else, excluded tokens are used after all.
-    const banned = constraint === undefined ? undefined : this.#bannedIn(logits, ruledOut)
+    const rule = this.#rule
+    if (rule?.forced !== undefined) return this.#force(rule, rule.forced)
+    // Where the rule leaves nothing else, excluded tokens are used after all.
+    const banned = rule === undefined ? undefined : this.#bannedIn(logits, ruledOut)
     addBias(logits, this.#parameters.bias)
     for (const token of ruledOut) logits[token] = Number.NEGATIVE_INFINITY
     this.#penalties?.apply(logits, tokens)
     this.#dry?.apply(logits, tokens)
-    if (constraint === undefined || banned === undefined) return this.#sample(context, index, logits)
-    return this.#sampleWithin(constraint, banned, context, index, logits)
+    if (rule === undefined || banned === undefined) {
+      const token = this.#sample(context, index, logits)
+      if (token === undefined)
+        throw new InvalidRequest("logit_bias leaves no token to choose from", "logit_bias")
+      return token
+    }
+    return this.#sampleWithin(rule, banned, context, index, logits)
   }
 
   /**
-   * Nearly always the sampled token is allowed; only if not, the grammar is applied to the likeliest ones, before
+   * Nearly always the sampled token may come next; only if not, the rule is applied to the likeliest ones, before
    * truncation, and one of those is sampled.
    */
   #sampleWithin(
-    constraint: Constraint,
+    rule: TokenRule,
     banned: ReadonlyMap<number, number>,
     context: Context,
     index: number,
     logits: Float32Array,
   ): number {
-    const first = isAllBanned(logits) ? undefined : this.#sample(context, index, logits)
-    if (first !== undefined && constraint.allows(first)) return this.#accepted(constraint, first)
-    constraint.narrow(logits, banned)
-    return this.#accepted(constraint, this.#sample(context, index, logits))
+    for (let refusals = 0; refusals < MOST_REFUSALS; refusals++) {
+      const token = this.#sample(context, index, logits)
+      if (token !== undefined && rule.take(token)) return token
+      if (rule.forced !== undefined) return this.#force(rule, rule.forced)
+      rule.narrow(logits, banned, token)
+    }
+    throw new ConstraintFailed("none of the likeliest tokens could come next")
   }
 
-  #accepted(constraint: Constraint, token: number): number {
-    constraint.accept(token)
+  #force(rule: TokenRule, token: number): number {
+    if (!rule.take(token)) throw new ConstraintFailed("what must come next cannot follow")
     return token
   }
 
-  #sample(context: Context, index: number, logits: Float32Array): number {
+  /** Undefined if all tokens are excluded. */
+  #sample(context: Context, index: number, logits: Float32Array): number | undefined {
     const likeliest = likeliestOf(logits)
-    return this.#sampler === undefined ? likeliest : this.#sampler.sample(context, index)
+    return this.#sampler === undefined || likeliest === undefined
+      ? likeliest
+      : this.#sampler.sample(context, index)
   }
 
   /** The logits of the tokens that the request excludes. */
   #bannedIn(logits: Float32Array, ruledOut: readonly number[]): ReadonlyMap<number, number> {
-    const { tokens, values } = this.#parameters.bias
-    const biased = [...tokens].filter((_token, place) => values[place] === Number.NEGATIVE_INFINITY)
-    return new Map([...ruledOut, ...biased].map((token) => [token, logits[token] ?? 0]))
+    if (ruledOut.length === 0 && this.#banned.length === 0) return NO_TOKENS
+    return new Map([...ruledOut, ...this.#banned].map((token) => [token, logits[token] ?? 0]))
   }
 
   [Symbol.dispose](): void {
     this.#sampler?.[Symbol.dispose]()
-    this.#constraint?.[Symbol.dispose]()
+    this.#rule?.[Symbol.dispose]()
   }
 }
 
@@ -99,12 +120,8 @@ function addBias(logits: Float32Array, { tokens, values }: TokenBias): void {
     logits[tokens[place] as number]! += values[place] as number
 }
 
-function isAllBanned(logits: Float32Array): boolean {
-  return logits.every((logit) => logit === Number.NEGATIVE_INFINITY)
-}
-
 /** llama.cpp's samplers treat NaN as any number and continue, so NaN is checked for before they run. */
-function likeliestOf(logits: Float32Array): number {
+function likeliestOf(logits: Float32Array): number | undefined {
   let likeliest = -1
   let largest = Number.NEGATIVE_INFINITY
   for (let token = 0; token < logits.length; token++) {
@@ -115,6 +132,5 @@ function likeliestOf(logits: Float32Array): number {
     } else if (logit !== logit) throw new NotNumbers()
   }
   if (largest === Number.POSITIVE_INFINITY) throw new NotNumbers()
-  if (likeliest < 0) throw new InvalidRequest("logit_bias leaves no token to choose from", "logit_bias")
-  return likeliest
+  return likeliest < 0 ? undefined : likeliest
 }

@@ -3,9 +3,14 @@ import type { Model } from "../../../llama/model"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
+import { bytePattern } from "../markers"
 import { Constraint } from "./constraint"
 import { LogprobReader } from "./logprobs"
 import { SequenceSampler } from "./sequence-sampler"
+import { ThinkingRule } from "./thinking-rule"
+import { TokenPieces } from "./token-pieces"
+import { AnyToken, type TokenRule } from "./token-rule"
+import { TriggeredRule } from "./triggered-rule"
 
 export interface SampledToken {
   readonly token: number
@@ -19,11 +24,13 @@ export class TokenSampler {
   readonly #vocabulary: Vocabulary
   readonly #contextLength: number
   readonly #endTokens: readonly number[]
+  readonly #pieces: TokenPieces
 
   constructor(runtime: Pick<Runtime, "context">, model: Model, contextLength: number) {
     this.#runtime = runtime
     this.#model = model
     this.#vocabulary = model.vocabulary
+    this.#pieces = new TokenPieces(model.vocabulary)
     this.#contextLength = contextLength
     this.#endTokens = model.vocabulary.endTokens()
   }
@@ -41,17 +48,44 @@ export class TokenSampler {
       sampling,
       sequence.choice,
       this.#contextLength,
-      this.#constraintOf(sequence),
+      this.#ruleOf(sequence),
     )
     const token = sequence.sampler.choose(context, index, sequence.tokens, this.#ruledOut(sequence))
     return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
   }
 
-  #constraintOf({ request }: Sequence): Constraint | undefined {
-    const { grammar, prepared } = request
-    if (grammar === undefined) return undefined
-    const named = new Set(prepared.constraint?.tokens)
-    return new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
+  /** What may come next in an answer; undefined if that is anything at any time. */
+  #ruleOf(sequence: Sequence): TokenRule | undefined {
+    const { grammar, prepared } = sequence.request
+    const reasoning = prepared.answer?.reasoning
+    const mustAnswer = prepared.constraint !== undefined && prepared.constraint.triggers === undefined
+    const isThinking =
+      reasoning !== undefined &&
+      (reasoning.isOpen || reasoning.mayBegin || !mustAnswer) &&
+      (grammar !== undefined || reasoning.budget !== undefined)
+    if (!isThinking) return grammar === undefined ? undefined : this.#answerRule(sequence)
+    return new ThinkingRule({
+      start: bytePattern(reasoning.start),
+      end: bytePattern(reasoning.end),
+      isOpen: reasoning.isOpen,
+      ...(reasoning.budget !== undefined && { budget: reasoning.budget }),
+      mustAnswer,
+      pieces: this.#pieces,
+      answer: () => this.#answerRule(sequence),
+    })
+  }
+
+  #answerRule({ request: { grammar, prepared } }: Sequence): TokenRule {
+    const { constraint } = prepared
+    if (grammar === undefined || constraint === undefined) return new AnyToken()
+    const named = new Set(constraint.tokens)
+    const begin = (): Constraint => new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
+    if (constraint.triggers === undefined) return begin()
+    const triggers = constraint.triggers.map(({ marker, tokens }) => ({
+      marker: bytePattern(marker),
+      tokens,
+    }))
+    return new TriggeredRule(triggers, this.#pieces, begin)
   }
 
   /**

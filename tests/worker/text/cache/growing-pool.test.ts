@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { CompletionRequest } from "../../../../src/domain/chat"
 import type { KvPlan } from "../../../../src/domain/settings"
 import { expectAgreement, TOLERANCE } from "../../../support/agreement"
-import { writeTinyAdapter } from "../../../support/files/tiny-adapter"
+import { adapterPart, writeTinyAdapter } from "../../../support/files/tiny-adapter"
 import { type TinyModelOptions, writeTinyModel } from "../../../support/files/tiny-model"
 import { growingPlan } from "../../../support/growing-plan"
 import { RealWorker, type RealWorkerOptions, type Run } from "../../../support/real/real-worker"
@@ -16,7 +16,7 @@ setDefaultTimeout(120_000)
 const folder = tempFolder()
 afterAll(() => folder[Symbol.dispose]())
 
-interface Start extends Pick<RealWorkerOptions, "grant" | "defaults"> {
+interface Start extends Pick<RealWorkerOptions, "grant" | "parts"> {
   readonly model?: TinyModelOptions
   readonly plan?: Partial<KvPlan>
 }
@@ -160,13 +160,13 @@ test("the choices of one request go on together", async () => {
 test("an adapter is applied to the larger context too", async () => {
   const model = { dim: 64 }
   const adapter = writeTinyAdapter(join(folder.path, "adapter.gguf"), model)
-  const defaults = { adapters: [{ path: adapter, scale: 2 }] }
+  const parts = [adapterPart(adapter, 2)]
   const request = asked(prose(5, 150), { maxTokens: 300 })
-  await using fixed = await start({ model, defaults, plan: FIXED })
+  await using fixed = await start({ model, parts, plan: FIXED })
   const reference = await fixed.run(request)
   await using plain = await start({ model, plan: FIXED })
   expect((await plain.run(request)).text()).not.toBe(reference.text())
-  await using worker = await start({ model, defaults })
+  await using worker = await start({ model, parts })
   expectAgreement(await worker.run(request), reference)
   expect(worker.counters.kvGrowths).toBeGreaterThan(0)
 })

@@ -72,6 +72,24 @@ describe("one pool", () => {
   })
 })
 
+test("the last growth of one conversation is from half of its cells at most", () => {
+  const limits = { contextLength: 40_960, mostCells: 16 * 40_960 }
+  expect(grown({ ...UNIFIED, cells: 8192 }, demand(1, 9000), limits)).toBe("unified 16384 for 16")
+  expect(grown({ ...UNIFIED, cells: 16_384 }, demand(1, 17_000), limits)).toBe("unified 40960 for 16")
+  expect(grown({ ...UNIFIED, cells: 16_384 }, demand(3, 17_000), limits)).toBe("unified 65536 for 16")
+})
+
+test("where memory is short it has the cells that are needed", () => {
+  const frugal = (wanted: PoolDemand, now = UNIFIED, limits: Partial<GrowthLimits> = {}) =>
+    planGrowth(now, wanted, { ...LIMITS, ...limits }, "frugal")
+  expect(frugal(demand(1, 5000))).toMatchObject({ layout: "unified", cells: 5120 })
+  expect(frugal(demand(16, 300), START, { layoutIsFixed: true })).toMatchObject({
+    layout: "split",
+    cells: 8192,
+  })
+  expect(frugal(demand(16, 600), START)).toMatchObject({ layout: "split", cells: 16 * 768 })
+})
+
 test("a layout that was set stays", () => {
   const fixed = { layoutIsFixed: true }
   expect(grown(START, demand(1, 300), fixed)).toBe("split 8192 for 16")

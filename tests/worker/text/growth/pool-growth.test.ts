@@ -8,11 +8,11 @@ import { Library } from "../../../../src/llama/library"
 import { Model } from "../../../../src/llama/model"
 import { locateLlama } from "../../../../src/native/llama-files"
 import type { KvState, MemoryGrant } from "../../../../src/protocol/messages"
-import type { PoolDemand } from "../../../../src/worker/text/cache/growth"
+import type { PoolDemand, PoolShape } from "../../../../src/worker/text/cache/growth"
 import { KvCache } from "../../../../src/worker/text/cache/kv-cache"
 import type { Slot } from "../../../../src/worker/text/cache/slots"
 import { ContextFactory } from "../../../../src/worker/text/growth/context-factory"
-import { PoolGrowth } from "../../../../src/worker/text/growth/pool-growth"
+import { ContextLost, PoolGrowth } from "../../../../src/worker/text/growth/pool-growth"
 import { StepOutbox } from "../../../../src/worker/text/output/step-outbox"
 import type { Runtime } from "../../../../src/worker/text/runtime"
 import { ThreadGovernor } from "../../../../src/worker/text/threads"
@@ -52,6 +52,9 @@ class Scene implements Disposable {
   readonly counters = new StepOutbox(() => {}).counters
   grant: MemoryGrant = "all"
   now = 0
+  #isRefused = false
+  /** Contexts that cannot be made. */
+  refuses = (_: PoolShape): boolean => false
 
   constructor(plan: Partial<KvPlan> = {}) {
     const kv = growingPlan({ slots: 4, contextLength: 2048, ...plan })
@@ -77,7 +80,19 @@ class Scene implements Disposable {
     this.runtime = { context, cache: new KvCache(context, model), threads }
     this.growth = new PoolGrowth({
       runtime: this.runtime,
-      contexts,
+      contexts: {
+        create: (shape) => (this.refuses(shape) ? undefined : contexts.create(shape)),
+        begin: (shape) => {
+          this.#isRefused = this.refuses(shape)
+          return contexts.begin(shape)
+        },
+        take: (pending) => {
+          if (!this.#isRefused) return contexts.take(pending)
+          pending.cancel()
+          return undefined
+        },
+        exchangesStates: (a, b) => contexts.exchangesStates(a, b),
+      },
       memory: {
         ask: (extra, least) => {
           this.asked.push({ extra, least })
@@ -139,7 +154,7 @@ test("the memory is asked for that a growth takes at its peak, with the copy", a
   scene.cache(0, 1, 200)
   const copied = scene.runtime.context.wholeStateSize
   await scene.settle(LONG)
-  const bytes = (cells: number, perSequence: number) => cells * 512 + perSequence * 512 * 4
+  const bytes = (cells: number, perSequence: number) => cells * 512 + perSequence * 512 * 4 + 1000
   expect(scene.asked).toHaveLength(1)
   expect(scene.asked[0]?.extra.ramBytes).toBe(bytes(2048, 2048) + copied)
   expect(scene.asked[0]?.least.ramBytes).toBe(bytes(2048, 2048) - bytes(1024, 256) + 2 * copied)
@@ -152,15 +167,59 @@ test("what was refused is asked again after five seconds, not before", async () 
   using scene = new Scene()
   scene.grant = "no"
   await scene.settle(LONG)
+  await scene.settle(LONG)
   scene.now = 4999
   await scene.settle(LONG)
-  expect(scene.asked).toHaveLength(1)
+  expect(scene.asked).toHaveLength(2)
   expect(scene.held.at(-1)).toMatchObject({ layout: "split", cells: 1024 })
   scene.grant = "all"
   scene.now = 5000
   await scene.settle(LONG)
-  expect(scene.asked).toHaveLength(2)
+  expect(scene.asked).toHaveLength(3)
   expect(scene.held.at(-1)).toMatchObject({ layout: "unified", cells: 2048 })
+})
+
+test("where there is no memory for a pool twice as large, one that just suffices is asked for", async () => {
+  using scene = new Scene()
+  scene.grant = "no"
+  await scene.settle(LONG)
+  scene.grant = "all"
+  await scene.settle(LONG)
+  const [generous, frugal] = scene.asked.map(({ extra }) => extra.ramBytes)
+  expect((generous ?? 0) - (frugal ?? 0)).toBe(512 * (512 + 2048))
+  expect(scene.held.at(-1)).toMatchObject({ layout: "unified", cells: 1536 })
+})
+
+test("a context that was given up is made again where the larger one cannot be made", async () => {
+  using scene = new Scene()
+  scene.cache(0, 1, 200)
+  scene.grant = "least"
+  scene.refuses = (shape) => shape.cells > 1024
+  await scene.settle(LONG)
+  expect(scene.counters.kvGrowths).toBe(0)
+  expect(scene.runtime.context.cells).toBe(1024)
+  expect([scene.slot(0).length, scene.runtime.context.length(0)]).toEqual([200, 200])
+})
+
+test("where neither can be made it is as small as at first, and what was cached is computed anew", async () => {
+  using scene = new Scene()
+  await scene.settle(LONG)
+  scene.cache(0, 1, 200)
+  scene.cache(1, 1, 900)
+  scene.grant = "least"
+  scene.refuses = (shape) => shape.cells > 1024
+  await scene.settle({ sequences: 1, longest: 2048, pooled: 4000 })
+  expect(scene.held.at(-1)).toMatchObject({ layout: "split", cells: 1024, sequences: 4 })
+  expect([scene.slot(0).length, scene.slot(1).length]).toEqual([0, 0])
+  scene.cache(0, 1, 200)
+  expect(scene.runtime.context.length(0)).toBe(200)
+})
+
+test("where none can be made the context is lost", async () => {
+  using scene = new Scene()
+  scene.grant = "least"
+  scene.refuses = () => true
+  expect(await scene.settle(LONG).catch((error: unknown) => error)).toBeInstanceOf(ContextLost)
 })
 
 test("a pool that has grown becomes as small as at first, and keeps the newest prefixes that fit", async () => {

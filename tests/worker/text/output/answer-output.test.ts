@@ -23,6 +23,10 @@ class Parentheses implements OutputParser {
     }
   }
 
+  control(_token: number, name: string, parts: PartWriter): void {
+    this.push(name, parts)
+  }
+
   end(parts: PartWriter): void {
     if (this.#held !== "") this.#write(this.#held, parts)
     this.#close(parts)

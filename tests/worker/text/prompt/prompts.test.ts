@@ -271,6 +271,32 @@ describe("text around a gap", () => {
     expect(tokens.filter((token) => token < 6)).toEqual([3, 4, 5])
   })
 
+  test("is cut where it does not fit: what is nearest to the gap stays", async () => {
+    await using filling = await start({ fim: true, contextLength: 64 })
+    const gap = { cutsToFit: true, maxTokens: 8 }
+    const long = "0123456789".repeat(40)
+    const { prompt, tokens } = await filling.render(
+      greedy(`${long}before`, { suffix: `after${long}`, files: [{ name: "a.h", text: "int a;" }], ...gap }),
+    )
+    expect(prompt).toMatch(/^<\|fim_prefix\|>\d+before<\|fim_suffix\|>after\d+<\|fim_middle\|>$/)
+    expect(tokens.length).toBe(64 - 8)
+    const run = await filling.run(greedy(`${long}before`, { suffix: `after${long}`, ...gap }))
+    expect(run.done.usage.completionTokens).toBe(8)
+  })
+
+  test("has other files in front of it, as far as there is room", async () => {
+    await using filling = await start({ fim: true, contextLength: 128 })
+    const files = [
+      { name: "a.h", text: "A".repeat(300) },
+      { name: "b.h", text: "int b;" },
+    ]
+    const { prompt } = await filling.render(greedy("before", { suffix: "after", files, cutsToFit: true }))
+    expect(prompt).toMatch(/^A+\n\nb\.h\nint b;\n\n<\|fim_prefix\|>before/)
+    expect(await filling.failure(greedy("before", { suffix: "after", files }))).toMatchObject({
+      code: "context_length_exceeded",
+    })
+  })
+
   test("is refused where the model has none, never answered as something else", async () => {
     expect(worker.info.fillInTheMiddle).toBe(false)
     expect(await worker.failure(greedy("a", { suffix: "b" }))).toMatchObject({

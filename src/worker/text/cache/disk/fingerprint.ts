@@ -1,5 +1,5 @@
 import { open, stat } from "node:fs/promises"
-import type { ModelDefaults } from "../../../../domain/model"
+import { type AttachedPart, isLoaded } from "../../../../domain/attached-parts"
 import type { TextModelSettings } from "../../../../domain/settings"
 import { partPaths } from "../../../../formats/gguf/split"
 
@@ -16,7 +16,7 @@ const START_BYTES = 1024 ** 2
 const BLOCKS = 256
 const BLOCK_BYTES = 4096
 
-/** What a state depends on besides model, adapters and tokens. */
+/** What a state depends on besides model, parts and tokens. */
 export interface StateConditions {
   readonly settings: TextModelSettings
   /** llama.cpp's version and commit. */
@@ -41,20 +41,20 @@ const IRRELEVANT = {
 } as const satisfies Partial<Record<keyof TextModelSettings, true>>
 
 /**
- * A text that is the same wherever a saved state means the same. Models and adapters count by their content: a state
+ * A text that is the same wherever a saved state means the same. Models and their parts count by their content: a state
  * of a Q4_1 file would load into the Q8_0 one without complaint.
  * @throws the system's error where a file cannot be read
  */
 export async function fingerprintOf(
   path: string,
-  adapters: NonNullable<ModelDefaults["adapters"]>,
+  parts: readonly Pick<AttachedPart, "role" | "path" | "scale">[],
   { settings, build }: StateConditions,
 ): Promise<string> {
   const files = [
     ...partPaths(path).map((part) => identityOf(part)),
-    ...adapters
-      .filter(({ scale }) => scale !== 0)
-      .map(async (adapter) => `${await identityOf(adapter.path)}:${adapter.scale}`),
+    ...parts
+      .filter(isLoaded)
+      .map(async ({ role, path, scale = 1 }) => `${role}:${await identityOf(path)}:${scale}`),
   ]
   const conditions = Object.entries(settings)
     .filter(([name]) => !(name in IRRELEVANT))

@@ -8,7 +8,7 @@ import type { ReadPrompt, SavedPrompts } from "./saved-prompts"
 /** Reading takes longer than this only where something is wrong; evaluating the prompt is then better. */
 const MOST_READ_MS = 5_000
 
-/** A state is copied while streams wait: at most 100 ms or so. */
+/** States are copied while streams wait: at most 100 ms or so in one step. */
 const MOST_COPIED_BYTES = 256 * 1024 ** 2
 
 /** Used by the prompt that computed it and by one more. */
@@ -19,6 +19,8 @@ export class PromptKeeper {
   readonly #saved: SavedPrompts
   readonly #runtime: Runtime
   readonly #report: (usage: DiskUsage) => void
+  /** What was copied in the present step. */
+  #copied = { step: 0, bytes: 0 }
 
   constructor(saved: SavedPrompts, runtime: Runtime, report: (usage: DiskUsage) => void) {
     this.#saved = saved
@@ -51,7 +53,12 @@ export class PromptKeeper {
   /** A slot is about to lose its prefix to another prompt: it is kept if it was used more than once. */
   leaves(slot: Slot): void {
     if (slot.uses < LEAST_USES || !this.#isWanted(slot)) return
-    if (this.#runtime.context.stateSize(slot.id) <= MOST_COPIED_BYTES) void this.#writePresent(slot)
+    const { cache, context } = this.#runtime
+    if (this.#copied.step !== cache.step) this.#copied = { step: cache.step, bytes: 0 }
+    const bytes = this.#copied.bytes + context.stateSize(slot.id)
+    if (bytes > MOST_COPIED_BYTES) return
+    this.#copied.bytes = bytes
+    void this.#writePresent(slot)
   }
 
   /** A slot is about to be cleared while nothing waits. What is left of it after this is undefined. */

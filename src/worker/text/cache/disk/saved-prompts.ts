@@ -35,6 +35,9 @@ export interface LeavingPrompt extends WantedPrompt {
   readonly state: Uint8Array
 }
 
+/** The system writes what it holds back to the disk well within this time. */
+const SETTLED_MS = 120_000
+
 type Usage = { -readonly [K in keyof DiskUsage]: DiskUsage[K] }
 
 const NO_USAGE: DiskUsage = { hits: 0, misses: 0, bytesRead: 0, bytesWritten: 0, savedMs: 0 }
@@ -195,9 +198,17 @@ export class SavedPrompts {
     const unsaved: UnsavedPrompt = { fingerprint, model, modelId, realm, computeMs, tokens, state }
     if (!(await folder.write(unsaved, signal))) return
     this.#usage.bytesWritten += state.length
+    // A write that was given a limit is not on stable storage yet: what it covers is all that a power failure leaves.
+    const settled = others.filter(({ usedAt }) => Date.now() - usedAt > SETTLED_MS)
+    const lasting = signal === undefined ? [unsaved, ...settled] : settled
     for (const saved of others)
-      if (saved.tokens.length * REPLACED_RATIO >= tokens.length && this.#covers(tokens, saved.tokens))
-        await folder.remove(saved)
+      if (lasting.some((longer) => this.#replaces(longer.tokens, saved.tokens))) await folder.remove(saved)
+  }
+
+  /** Is there no use for `shorter` beside `longer`? */
+  #replaces(longer: Int32Array, shorter: Int32Array): boolean {
+    const isLonger = longer.length > shorter.length && longer.length <= shorter.length * REPLACED_RATIO
+    return isLonger && this.#covers(longer, shorter)
   }
 
   /** Can `one` be used wherever `other` can? */

@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { TextModelSettings } from "../../../../../src/domain/settings"
 import { fingerprintOf } from "../../../../../src/worker/text/cache/disk/fingerprint"
+import { adapterPart } from "../../../../support/files/tiny-adapter"
 import { writeTinyModel } from "../../../../support/files/tiny-model"
 import { EXACT_SETTINGS } from "../../../../support/real/real-worker"
 import { tempFolder } from "../../../../support/temp-folder"
@@ -58,7 +59,7 @@ test("what the cells' numbers depend on makes it another, and the shape of the p
 
 test("adapters count with their scales, and one without effect does not count", async () => {
   writeFileSync(at("adapter.gguf"), "an adapter")
-  const scaled = (scale: number) => of(path, {}, [{ path: at("adapter.gguf"), scale }])
+  const scaled = (scale: number) => of(path, {}, [adapterPart(at("adapter.gguf"), scale)])
   expect(await scaled(0)).toBe(await of())
   expect(new Set([await scaled(1), await scaled(0.5), await of()]).size).toBe(3)
 })

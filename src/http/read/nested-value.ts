@@ -1,11 +1,10 @@
 import { InvalidRequest } from "../../errors/request"
-import { TEMPLATE_ARGUMENTS } from "../../limits"
+import type { NestedBound } from "../../limits"
 import { checkText, tooMany } from "./fields"
-import type { JsonObject } from "./json-body"
 
-/** @throws InvalidRequest if a template might have to traverse too much */
-export function checkTemplateArguments(name: string, given: JsonObject): void {
-  const { depth, values: mostValues, characters: mostCharacters } = TEMPLATE_ARGUMENTS
+/** Checks a value that is passed on as it is. @throws InvalidRequest if there might be too much of it to traverse */
+export function checkNested(name: string, given: unknown, bound: NestedBound): void {
+  const { depth, values: mostValues, characters: mostCharacters } = bound
   let values = 0
   let characters = 0
   const countText = (text: string) => {

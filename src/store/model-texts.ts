@@ -1,9 +1,9 @@
-import type { ChatMessage } from "../../domain/chat"
-import { textOf } from "../../domain/content"
-import type { ModelFacts } from "../../domain/model"
-import type { InstructionBody } from "../../formats/modelfile/parse"
-import { parametersOf } from "../../store/default-parameters"
-import type { ManifestParameter } from "../../store/managed/manifest"
+import type { ChatMessage } from "../domain/chat"
+import { textOf } from "../domain/content"
+import type { ModelFacts } from "../domain/model"
+import type { InstructionBody } from "../formats/modelfile/parse"
+import { parametersOf } from "./default-parameters"
+import type { ManifestParameter } from "./managed/manifest"
 
 /** A model's template, parameters and texts, besides its weights. */
 export interface ModelTexts {

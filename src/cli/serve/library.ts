@@ -1,0 +1,27 @@
+import type { Settings } from "../../config/resolve"
+import type { Library } from "../../http/context/library"
+import type { Logger } from "../../log/logger"
+import type { Store } from "../../store/contract"
+import { formatModelName } from "../../store/names"
+import { SharedPulls } from "../../store/pull/shared-pulls"
+import { createPuller, pullableName } from "../pull/puller"
+
+/** The models on disk, for clients of the server. `settings`: the current ones. */
+export function serverLibrary(settings: () => Settings, store: Store, log: Logger): Library {
+  const pulls = new SharedPulls()
+  return {
+    store,
+    async pull(model, { isInsecure, signal, onEvent }) {
+      const name = formatModelName(await pullableName(model, settings(), store))
+      return await pulls.pull(
+        `${name} ${isInsecure}`,
+        async (shared) => {
+          log.info("downloading model", { model: name })
+          const puller = await createPuller(settings(), store)
+          return await puller.pull({ model, isInsecure, ...shared })
+        },
+        { signal, onEvent },
+      )
+    },
+  }
+}

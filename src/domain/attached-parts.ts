@@ -1,0 +1,44 @@
+/** What a file attached to a model's weights is for. */
+export type PartRole = "adapter" | "draft" | "projector"
+
+/** A file that belongs to a model besides its weights. */
+export interface AttachedPart {
+  readonly role: PartRole
+  /** The file's original name, for messages and lists. */
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  readonly sizeBytes: number
+  /** An adapter's strength; absent: 1. */
+  readonly scale?: number
+}
+
+interface RoleRow {
+  /** In lists and messages. */
+  readonly label: string
+  /**
+   * Whether workers load parts of this role, so that plans count their bytes. A draft will need a KV cache of its own
+   * besides its bytes, and a projector buffers for computing an image: `estimateNeed` is where both belong.
+   */
+  readonly isLoaded: boolean
+}
+
+/** The roles, and what is done with each. */
+export const PART_ROLES: Readonly<Record<PartRole, RoleRow>> = {
+  adapter: { label: "adapter", isLoaded: true },
+  draft: { label: "draft model", isLoaded: false },
+  projector: { label: "projector", isLoaded: false },
+}
+
+export function isPartRole(role: string): role is PartRole {
+  return Object.hasOwn(PART_ROLES, role)
+}
+
+/** Does a worker load it with the model? An adapter with a scale of 0 would have no effect. */
+export function isLoaded({ role, scale = 1 }: Pick<AttachedPart, "role" | "scale">): boolean {
+  return PART_ROLES[role].isLoaded && scale !== 0
+}
+
+export function bytesOfParts(parts: readonly Pick<AttachedPart, "sizeBytes">[]): number {
+  return parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+}

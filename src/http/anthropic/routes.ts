@@ -1,0 +1,92 @@
+import { Elysia } from "elysia"
+import type { Engine } from "../../engine/contract"
+import { BODY_BYTES } from "../../limits"
+import type { Logger } from "../../log/logger"
+import { abortControllerFor, consume } from "../context/consume"
+import { mayBeSilent } from "../context/idle"
+import { requestContextOf } from "../context/request-context"
+import type { CurrentSettings } from "../context/settings"
+import { readHeaderOptions } from "../read/headers"
+import { readJsonObject } from "../read/json-body"
+import { type Framing, sse } from "../render/sse"
+import { waitingNote } from "../render/waiting-note"
+import { MessageWriter } from "./answer"
+import { type MessagesCall, toMessagesCall } from "./call"
+import { anthropicDialect } from "./dialect"
+
+export interface AnthropicContext {
+  readonly engine: Engine
+  readonly settings: CurrentSettings
+  readonly log: Logger
+}
+
+/** This API has an event for silence. */
+const PINGS: Framing = {
+  contentType: "text/event-stream; charset=utf-8",
+  note: () => `event: ping\ndata: {"type":"ping"}\n\n`,
+}
+
+/** POST /v1/messages and /v1/messages/count_tokens */
+export function anthropicRoutes(context: AnthropicContext) {
+  const { engine } = context
+  return new Elysia({ name: "anthropic" })
+    .post(
+      "/v1/messages",
+      async ({ request, server }) => {
+        const call = await readCall(context, request)
+        mayBeSilent(request, server)
+        return await answer(context, request, call)
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/v1/messages/count_tokens",
+      async ({ request, server }) => {
+        const call = await readCall(context, request)
+        mayBeSilent(request, server)
+        requestContextOf(request).found((await engine.resolve(call.model, "chat")).name)
+        const { tokens } = await engine.render(call.request, abortControllerFor(request).signal)
+        return { input_tokens: tokens.length }
+      },
+      { parse: "none" },
+    )
+}
+
+async function readCall({ log }: AnthropicContext, request: Request): Promise<MessagesCall> {
+  const body = await readJsonObject(request, BODY_BYTES.generation)
+  const call = toMessagesCall(body, readHeaderOptions(request))
+  if (call.leftOut.length > 0)
+    log.info("tools that cannot be run here were left out", { tools: call.leftOut })
+  return call
+}
+
+async function answer(
+  { engine, settings }: AnthropicContext,
+  request: Request,
+  call: MessagesCall,
+): Promise<Response> {
+  const requestContext = requestContextOf(request)
+  const client = abortControllerFor(request)
+  requestContext.asks([call.request], settings().logContent)
+  const events = requestContext.follows(engine.chat(call.request, client.signal))
+  const writer = new MessageWriter(call.model)
+  if (call.stream)
+    return await sse({
+      framing: PINGS,
+      events,
+      client,
+      requestContext,
+      render(event) {
+        requestContext.observe(event)
+        return writer.render(event)
+      },
+      waiting: (event) => waitingNote(event),
+      end: () => "",
+      fail: anthropicDialect.renderStreamError,
+    })
+  await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
+    requestContext.observe(event)
+    writer.render(event)
+  })
+  return Response.json(writer.whole())
+}

@@ -1,0 +1,20 @@
+import type { ModelSummary } from "../../domain/model"
+import type { Store } from "../../store/contract"
+import type { PullEvent } from "../../store/pull/events"
+
+/** The models on disk, for routes that change them. */
+export interface Library {
+  readonly store: Store
+  /**
+   * Downloads a model by name; pulls of one model at the same time share the download.
+   * @throws as `Puller.pull`; ModelNotFound for hosts that the server's owner has not enabled
+   */
+  pull(model: string, options: LibraryPullOptions): Promise<ModelSummary>
+}
+
+export interface LibraryPullOptions {
+  /** Allow plain HTTP and untrusted certificates. */
+  readonly isInsecure: boolean
+  readonly signal: AbortSignal
+  readonly onEvent: (event: PullEvent) => void
+}

@@ -1,0 +1,196 @@
+import type {
+  CompletionRequest,
+  FinishReason,
+  GenerationEvent,
+  RenderedPrompt,
+  TokenAlternative,
+  TokenLogprob,
+} from "../../domain/chat"
+import { InternalError } from "../../errors/base"
+import type { AnswerChoice, CompleteAnswer } from "../render/answer"
+import { toSamplingBody } from "../render/sampling-body"
+import { RunningTimings, toTimingsBody } from "../render/timings"
+import type { NativeCall } from "./completion-call"
+
+/** What the last message of an answer says besides its text. */
+export interface Ending {
+  readonly model: string
+  readonly rendered: RenderedPrompt
+  readonly request: CompletionRequest
+  readonly index: number
+  readonly stream: boolean
+}
+
+/** How an answer ended. */
+interface End {
+  readonly reason: FinishReason
+  readonly stop: string | undefined
+  readonly text: string
+  readonly tokens: readonly number[]
+}
+
+/** A whole answer of `/completion`. */
+export function toCompletionBody(
+  answer: CompleteAnswer,
+  choice: AnswerChoice,
+  ending: Ending,
+): Readonly<Record<string, unknown>> {
+  const { text, finishReason: reason, stop, tokens = [], logprobs } = choice
+  return {
+    ...endBody({ reason, stop, text, tokens }, answer, ending),
+    content: text,
+    ...(ending.request.topLogprobs !== undefined && {
+      completion_probabilities: logprobs.filter(isPredicted).map(toProbabilities),
+    }),
+  }
+}
+
+function endBody(
+  { reason, stop, text, tokens }: End,
+  { usage, timings }: Pick<CompleteAnswer, "usage" | "timings">,
+  { model, rendered, request, index, stream }: Ending,
+): Readonly<Record<string, unknown>> {
+  const { parameters } = rendered
+  return {
+    index,
+    content: "",
+    tokens,
+    // Requests move between sequences, so there is no number that names one.
+    id_slot: -1,
+    stop: true,
+    model,
+    tokens_predicted: usage.completionTokens,
+    tokens_evaluated: usage.promptTokens,
+    generation_settings: {
+      ...toSamplingBody(parameters),
+      n_predict: parameters.maxTokens,
+      max_tokens: parameters.maxTokens,
+      stop: parameters.stop,
+      n_probs: request.topLogprobs ?? 0,
+      grammar: rendered.grammar ?? "",
+      // Its adaptive sampler is off: there is none here.
+      adaptive_target: -1,
+      adaptive_decay: 0,
+      stream,
+    },
+    prompt: rendered.prompt,
+    has_new_line: text.includes("\n"),
+    // Prompts are never cut, apart from those that ask for it.
+    truncated: false,
+    stop_type: reason === "length" ? "limit" : stop === undefined ? "eos" : "word",
+    stopping_word: stop ?? "",
+    tokens_cached: usage.promptTokens + usage.completionTokens,
+    timings: toTimingsBody(timings, usage.cachedTokens, request.n),
+  }
+}
+
+/** Renders the events of one prompt's answer as the messages of a stream. */
+export class CompletionStream {
+  readonly #call: NativeCall
+  readonly #index: number
+  readonly #running: RunningTimings | undefined
+  #promptTokens = 0
+  #generatedTokens = 0
+  #text = ""
+  #finish: { readonly reason: FinishReason; readonly stop: string | undefined } | undefined
+
+  constructor(call: NativeCall, index: number) {
+    this.#call = call
+    this.#index = index
+    this.#running = call.reply.timingsPerToken ? new RunningTimings() : undefined
+  }
+
+  /** `ending`: with the last event. @throws InternalError if it is missing then */
+  render(event: GenerationEvent, ending: Ending | undefined): string {
+    this.#running?.observe(event)
+    switch (event.type) {
+      case "prompt":
+        this.#promptTokens = event.tokens
+        return ""
+      case "progress": {
+        const { total, cached: cache, processed, ms: time_ms } = event
+        if (!this.#call.reply.returnProgress) return ""
+        return this.#message({
+          ...this.#piece("", []),
+          prompt_progress: { total, cache, processed, time_ms },
+        })
+      }
+      case "delta": {
+        this.#generatedTokens += event.tokens
+        if (event.text === "" && event.logprobs === undefined && !event.ids?.length) return ""
+        // Only whether it has a line break is needed.
+        if (event.text.includes("\n")) this.#text = "\n"
+        return this.#message({
+          ...this.#piece(event.text, event.ids ?? []),
+          ...(event.logprobs !== undefined && {
+            completion_probabilities: event.logprobs.map(toProbabilities),
+          }),
+        })
+      }
+      case "finish":
+        this.#finish = { reason: event.reason, stop: event.stop }
+        return ""
+      case "done": {
+        const { reason = "stop", stop } = this.#finish ?? {}
+        if (ending === undefined) throw new InternalError("the answer has no ending")
+        const end = { reason, stop, text: this.#text, tokens: [] }
+        return this.#message(selected(endBody(end, event, ending), this.#call.responseFields))
+      }
+      case "loading":
+      case "queued":
+      case "part-start":
+      case "part-end":
+        return ""
+      default:
+        return event satisfies never
+    }
+  }
+
+  #piece(content: string, tokens: readonly number[]): Readonly<Record<string, unknown>> {
+    return {
+      index: this.#index,
+      content,
+      tokens,
+      stop: false,
+      id_slot: -1,
+      tokens_predicted: this.#generatedTokens,
+      tokens_evaluated: this.#promptTokens,
+      ...(this.#running !== undefined && { timings: this.#running.body() }),
+    }
+  }
+
+  #message(body: Readonly<Record<string, unknown>>): string {
+    return `data: ${JSON.stringify(body)}\n\n`
+  }
+}
+
+/** Only the fields at `paths`, each under its path; all of them if there are none. */
+export function selected(
+  body: Readonly<Record<string, unknown>>,
+  paths: readonly string[],
+): Readonly<Record<string, unknown>> {
+  if (paths.length === 0) return body
+  const found = paths.map((path) => {
+    const value = path.split("/").reduce<unknown>((inner, name) => memberOf(inner, name), body)
+    return [path, value] as const
+  })
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined))
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined
+  // An object that has the member.
+  return (value as Readonly<Record<string, unknown>>)[name]
+}
+
+function toProbabilities({ top, ...token }: TokenLogprob) {
+  return { ...toToken(token), top_logprobs: top.map(toToken) }
+}
+
+function toToken({ id, bytes, logprob }: TokenAlternative) {
+  return { id, token: new TextDecoder().decode(Uint8Array.from(bytes)), bytes, logprob }
+}
+
+function isPredicted(token: object): token is TokenLogprob {
+  return "top" in token
+}

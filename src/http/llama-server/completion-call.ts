@@ -1,0 +1,102 @@
+import type { CompletionRequest } from "../../domain/chat"
+import { InvalidRequest } from "../../errors/request"
+import { COUNTS, LLAMA_BIAS, LLAMA_SAMPLING, NUMBERS, TEXTS } from "../../limits"
+import { type FieldTable, refusedFrom, refusedUnlessEmpty, refuseUnsupported } from "../read/field-table"
+import { checkText, defined, Fields } from "../read/fields"
+import type { HeaderOptions } from "../read/headers"
+import { isJsonObject, type JsonObject } from "../read/json-body"
+import { readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
+import { readPrompts } from "../read/prompts"
+
+/** Fields of native completions that change the answer and have no counterpart here. Others are ignored. */
+const UNSUPPORTED: FieldTable = {
+  adaptive_target: refusedFrom(0),
+  image_data: refusedUnlessEmpty(),
+  lora: refusedUnlessEmpty(),
+}
+
+/** A call of `/completion` or `/infill`: one request per prompt. */
+export interface NativeCall {
+  readonly requests: readonly CompletionRequest[]
+  /** Did the client send a list of prompts? Then it expects a list of answers. */
+  readonly isList: boolean
+  readonly reply: ReplyOptions
+  /** Paths into the answer, such as `timings/predicted_ms`: only these fields are sent. Empty: all. */
+  readonly responseFields: readonly string[]
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toNativeCall(body: JsonObject, headers: HeaderOptions = {}): NativeCall {
+  const fields = new Fields(body)
+  refuseUnsupported(fields, UNSUPPORTED)
+  const prompt = textOfPrompt(fields.unchecked("prompt"))
+  const prompts = readPrompts(Array.isArray(prompt) ? prompt.map(textOfPrompt) : prompt)
+  const shared = readShared(fields, headers)
+  return {
+    requests: prompts.map((each) => ({ ...shared, prompt: each })),
+    isList: Array.isArray(prompt) && typeof prompt[0] !== "number",
+    ...readReply(fields),
+  }
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toInfillCall(body: JsonObject, headers: HeaderOptions = {}): NativeCall {
+  const fields = new Fields(body)
+  refuseUnsupported(fields, UNSUPPORTED)
+  const text = (name: string): string => fields.text(name, TEXTS.prompt) ?? ""
+  const request: CompletionRequest = {
+    ...readShared(fields, headers),
+    // What the line of the cursor already has belongs to the text before the gap.
+    prompt: text("input_prefix") + text("prompt"),
+    suffix: text("input_suffix"),
+    files: readFiles(fields),
+    cutsToFit: true,
+  }
+  return { requests: [request], isList: false, ...readReply(fields) }
+}
+
+function readShared(fields: Fields, headers: HeaderOptions): Omit<CompletionRequest, "prompt"> {
+  const isStream = fields.boolean("stream") ?? false
+  return {
+    kind: "completion",
+    ...headers,
+    ...readGenerationOptions(fields, undefined, { numbers: LLAMA_SAMPLING, bias: LLAMA_BIAS }),
+    echo: false,
+    // The messages of a stream always have them.
+    reportsTokens: isStream || (fields.boolean("return_tokens") ?? false),
+    ...defined({
+      // 0 means none.
+      topLogprobs: fields.integer("n_probs", NUMBERS.alternatives) || undefined,
+    }),
+  }
+}
+
+function readReply(fields: Fields): Pick<NativeCall, "reply" | "responseFields"> {
+  const paths = fields.list("response_fields", COUNTS.words) ?? []
+  return {
+    reply: readReplyOptions(fields),
+    responseFields: paths.map((path, index) => checkText(`response_fields[${index}]`, path, TEXTS.name)),
+  }
+}
+
+/** A prompt may be wrapped in an object that could also carry images. */
+function textOfPrompt(prompt: unknown): unknown {
+  if (!isJsonObject(prompt)) return prompt
+  const fields = new Fields(prompt, "prompt.")
+  refuseUnsupported(fields, { multimodal_data: refusedUnlessEmpty() }, "prompt.")
+  const text = fields.text("prompt_string", TEXTS.prompt)
+  if (text === undefined) throw new InvalidRequest("prompt.prompt_string is required", "prompt")
+  return text
+}
+
+function readFiles(fields: Fields): NonNullable<CompletionRequest["files"]> {
+  const given = fields.list("input_extra", COUNTS.files) ?? []
+  return given.map((value, index) => {
+    const path = `input_extra[${index}]`
+    if (!isJsonObject(value)) throw new InvalidRequest(`${path} must be an object with a text`, "input_extra")
+    const file = new Fields(value, `${path}.`)
+    const text = file.text("text", TEXTS.prompt)
+    if (text === undefined) throw new InvalidRequest(`${path}.text is required`, "input_extra")
+    return { name: file.text("filename", TEXTS.name) ?? "", text }
+  })
+}

@@ -1,0 +1,139 @@
+import { Elysia } from "elysia"
+import type { GenerationEvent } from "../../domain/chat"
+import type { Engine } from "../../engine/contract"
+import { BODY_BYTES } from "../../limits"
+import { abortControllerFor, consume } from "../context/consume"
+import { mayBeSilent } from "../context/idle"
+import { type RequestContext, requestContextOf } from "../context/request-context"
+import type { CurrentSettings } from "../context/settings"
+import { type HeaderOptions, readHeaderOptions } from "../read/headers"
+import { type JsonObject, readJsonObject } from "../read/json-body"
+import { AnswerBuilder, LogprobBudget } from "../render/answer"
+import { type Indexed, merge } from "../render/merge"
+import { sse } from "../render/sse"
+import { waitingNote } from "../render/waiting-note"
+import { CompletionStream, type Ending, selected, toCompletionBody } from "./completion-body"
+import { type NativeCall, toNativeCall, toInfillCall } from "./completion-call"
+import { llamaServerDialect } from "./dialect"
+
+/** Prompts of one request that run in parallel: enough to fill any worker without filling its queue. */
+const PROMPTS_AT_A_TIME = 64
+
+export interface NativeContext {
+  readonly engine: Engine
+  readonly settings: CurrentSettings
+}
+
+/** POST /completion, /completions and /infill, in llama-server's own form. */
+export function nativeCompletionRoutes(context: NativeContext) {
+  const answering =
+    (read: (body: JsonObject, headers: HeaderOptions) => NativeCall) =>
+    async ({
+      request,
+      server,
+    }: {
+      readonly request: Request
+      readonly server: Bun.Server<unknown> | null
+    }) => {
+      const requestContext = requestContextOf(request)
+      const call = read(await readJsonObject(request, BODY_BYTES.generation), readHeaderOptions(request))
+      mayBeSilent(request, server)
+      requestContext.asks(call.requests, context.settings().logContent)
+      const run: Run = { call, client: abortControllerFor(request), requestContext }
+      return call.reply.stream ? await streamed(context, run) : await whole(context, run)
+    }
+  return new Elysia({ name: "llama-server-completions" })
+    .post("/completion", answering(toNativeCall), { parse: "none" })
+    .post("/completions", answering(toNativeCall), { parse: "none" })
+    .post("/infill", answering(toInfillCall), { parse: "none" })
+}
+
+interface Run {
+  readonly call: NativeCall
+  readonly client: AbortController
+  readonly requestContext: RequestContext
+}
+
+/** An event of one of the prompts; the last one with what the last message says. */
+interface Answered extends Indexed<GenerationEvent> {
+  readonly ending?: Ending | undefined
+}
+
+function start(
+  { engine }: NativeContext,
+  { call, client, requestContext }: Run,
+): AsyncIterableIterator<Indexed<GenerationEvent>> {
+  const sources = call.requests.map(
+    (request) => () => requestContext.follows(engine.complete(request, client.signal)),
+  )
+  return merge(sources, PROMPTS_AT_A_TIME)
+}
+
+async function whole(context: NativeContext, run: Run): Promise<Response> {
+  const { call, client, requestContext } = run
+  const budget = new LogprobBudget()
+  const builders = call.requests.map((request) => new AnswerBuilder(request.n, budget))
+  const endings: (Ending | undefined)[] = []
+  try {
+    await consume(answered(context, run), client.signal, ({ index, value, ending }) => {
+      requestContext.observe(value)
+      builders[index]?.add(value)
+      endings[index] = ending
+    })
+  } catch (error) {
+    // If one prompt fails, so does the request: cancel the others.
+    client.abort()
+    throw error
+  }
+  const bodies = builders.flatMap((builder, place) => {
+    const answer = builder.build()
+    const ending = endings[place]
+    if (ending === undefined) return []
+    return answer.choices.map((choice, number) => {
+      const index = place * answer.choices.length + number
+      return selected(toCompletionBody(answer, choice, { ...ending, index }), call.responseFields)
+    })
+  })
+  const [only, ...others] = bodies
+  return Response.json(only !== undefined && others.length === 0 && !call.isList ? only : bodies)
+}
+
+/** The endings are made beside the answers: nobody waits for them before the first token. */
+async function* answered(context: NativeContext, run: Run): AsyncIterableIterator<Answered> {
+  const endings = endingsOf(context, run)
+  // If it fails, so does the request itself, unless it is given up before.
+  endings.catch(() => {})
+  for await (const event of start(context, run))
+    yield event.value.type === "done" ? { ...event, ending: (await endings)[event.index] } : event
+}
+
+async function streamed(context: NativeContext, run: Run): Promise<Response> {
+  const { call, client, requestContext } = run
+  const streams = call.requests.map((_, index) => new CompletionStream(call, index))
+  return await sse({
+    events: answered(context, run),
+    client,
+    requestContext,
+    render({ index, value, ending }) {
+      requestContext.observe(value)
+      return streams[index]?.render(value, ending) ?? ""
+    },
+    waiting: ({ value }) => waitingNote(value),
+    // The last message of an answer says that it stops.
+    end: () => "",
+    fail: llamaServerDialect.renderStreamError,
+  })
+}
+
+/** The prompts as the model sees them, and the effective parameters. */
+function endingsOf({ engine }: NativeContext, { call, client }: Run): Promise<readonly Ending[]> {
+  return Promise.all(
+    call.requests.map(async (request, index) => ({
+      request,
+      index,
+      stream: call.reply.stream,
+      model: (await engine.resolve(request.model, request.kind)).name,
+      rendered: await engine.render(request, client.signal),
+    })),
+  )
+}

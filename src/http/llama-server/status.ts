@@ -1,0 +1,161 @@
+import { Elysia } from "elysia"
+import type { LoadedTextInfo } from "../../domain/loaded-model"
+import type { ModelDetails, TextModelDetails } from "../../domain/model"
+import type { Engine } from "../../engine/contract"
+import { InvalidRequest, Unsupported } from "../../errors/request"
+import { WrongModelKind } from "../../errors/model"
+import { abortControllerFor } from "../context/consume"
+import { mayBeSilent } from "../context/idle"
+import { Fields } from "../read/fields"
+import { readJsonObject } from "../read/json-body"
+import { readModel } from "../read/options"
+import { toSamplingBody } from "../render/sampling-body"
+
+export interface ServerStatusContext {
+  readonly engine: Engine
+  readonly version: string
+}
+
+/**
+ * GET /health, /props, /slots and /lora-adapters, POST /models/load and /models/unload: the state of the server in
+ * llama-server's words. Where several models are there, `?model=` names one.
+ */
+export function serverStatusRoutes(context: ServerStatusContext) {
+  const { engine } = context
+  return (
+    new Elysia({ name: "llama-server-status" })
+      .get("/health", () => health(engine))
+      .get("/v1/health", () => health(engine))
+      .get("/props", async ({ request, server }) => {
+        mayBeSilent(request, server)
+        return await props(context, request)
+      })
+      .get("/slots", async ({ request }) => {
+        const model = await textModel(engine, request)
+        return slotsOf(engine, model, await contextOf(engine, model))
+      })
+      .post("/slots/:id", () => {
+        throw new Unsupported(
+          "slots cannot be saved or restored by name: prompts are kept on disk by themselves (see `xllm cache`)",
+        )
+      })
+      // Adapters belong to a model here: they are applied to all its requests.
+      .get(
+        "/lora-adapters",
+        async ({ request }) =>
+          (await textModel(engine, request)).parts
+            ?.filter(({ role }) => role === "adapter")
+            .map(({ scale = 1 }, id) => ({ id, scale })) ?? [],
+      )
+      .post(
+        "/models/load",
+        async ({ request, server }) => {
+          const model = await namedModel(request)
+          mayBeSilent(request, server)
+          await engine.preload(model, abortControllerFor(request).signal)
+          return { success: true }
+        },
+        { parse: "none" },
+      )
+      .post(
+        "/models/unload",
+        async ({ request, server }) => {
+          const model = await namedModel(request)
+          mayBeSilent(request, server)
+          await engine.show(model)
+          await engine.stop(model)
+          return { success: true }
+        },
+        { parse: "none" },
+      )
+  )
+}
+
+/** @throws InvalidRequest */
+async function namedModel(request: Request): Promise<string> {
+  const model = readModel(new Fields(await readJsonObject(request)))
+  if (model === undefined) throw new InvalidRequest("model is required", "model")
+  return model
+}
+
+function health(engine: Engine): Response {
+  const { status } = engine.status()
+  if (status !== "starting" && status !== "stopping") return Response.json({ status: "ok" })
+  const message = status === "starting" ? "Loading model" : "the server is stopping"
+  return Response.json({ error: { code: 503, message, type: "unavailable_error" } }, { status: 503 })
+}
+
+/** The model in `?model=`, or the only text model. @throws ModelNotFound, InvalidRequest, WrongModelKind */
+async function textModel(engine: Engine, request: Request): Promise<TextModelDetails> {
+  const asked = new URL(request.url).searchParams.get("model") ?? undefined
+  const details: ModelDetails = await engine.show((await engine.resolve(asked, "chat")).name)
+  if (details.kind !== "text") throw new WrongModelKind(details.name, details.kind)
+  return details
+}
+
+async function contextOf(engine: Engine, model: TextModelDetails): Promise<number> {
+  return (await engine.contextLengths([model])).get(model.name)?.served ?? model.contextLength
+}
+
+async function props({ engine, version }: ServerStatusContext, request: Request) {
+  const model = await textModel(engine, request)
+  const contextLength = await contextOf(engine, model)
+  const { signal } = abortControllerFor(request)
+  const { parameters } = await engine.render(
+    {
+      kind: "completion",
+      model: model.name,
+      prompt: "",
+      n: 1,
+      minTokens: 0,
+      stop: [],
+      sampling: {},
+      cachePrompt: true,
+      returnProgress: false,
+      echo: false,
+    },
+    signal,
+  )
+  return {
+    default_generation_settings: {
+      id: 0,
+      n_ctx: contextLength,
+      speculative: false,
+      is_processing: false,
+      params: {
+        ...toSamplingBody(parameters),
+        n_predict: parameters.maxTokens,
+        max_tokens: parameters.maxTokens,
+        stop: parameters.stop,
+      },
+    },
+    total_slots: loadedInfo(engine, model)?.slots ?? 1,
+    model_alias: model.name,
+    // A name: clients need not know where files are.
+    model_path: `${model.name}.gguf`,
+    modalities: { vision: model.capabilities.includes("vision"), audio: false },
+    chat_template: model.defaults?.template ?? model.chatTemplate ?? "",
+    chat_template_caps: { supports_tools: model.capabilities.includes("tools") },
+    build_info: `xllm-${version}`,
+    is_sleeping: loadedInfo(engine, model) === undefined,
+  }
+}
+
+function slotsOf(engine: Engine, model: TextModelDetails, contextLength: number) {
+  const workers = engine.loaded().filter(({ name }) => name === model.name)
+  const busy = workers.reduce((sum, { activeRequests }) => sum + activeRequests, 0)
+  const count = loadedInfo(engine, model)?.slots ?? 0
+  // Requests move between sequences; only how many are at work is known from outside.
+  return Array.from({ length: count }, (_, id) => ({
+    id,
+    n_ctx: contextLength,
+    speculative: false,
+    is_processing: id < busy,
+  }))
+}
+
+function loadedInfo(engine: Engine, model: TextModelDetails): LoadedTextInfo | undefined {
+  const infos = engine.loaded().filter(({ name }) => name === model.name)
+  const info = infos.find(({ info: each }) => each !== undefined)?.info
+  return info?.kind === "text" ? info : undefined
+}

@@ -1,0 +1,86 @@
+import type { ChatMessage, ChatRequest, CompletionRequest } from "../../domain/chat"
+import { InvalidRequest, Unsupported } from "../../errors/request"
+import { COUNTS, NUMBERS, TEXTS } from "../../limits"
+import { checkInteger, checkList, Fields } from "../read/fields"
+import type { HeaderOptions } from "../read/headers"
+import type { JsonObject } from "../read/json-body"
+import { readOllamaMessages, readOllamaTools } from "./messages"
+import { type CommonCall, readCommon, refuseImages } from "./options"
+
+/** A call of `/api/chat` or `/api/generate`. */
+export interface OllamaCall extends CommonCall {
+  /** Absent: there is nothing to answer, so the model is only loaded or unloaded. */
+  readonly request?: ChatRequest | CompletionRequest
+  /** Tokens of an earlier answer that this one continues; for `/api/generate`. */
+  readonly context: readonly number[]
+  /** Report the tokens of prompt and answer, for a later request's `context`. */
+  readonly reportsContext: boolean
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toOllamaChat(body: JsonObject, headers: HeaderOptions = {}): OllamaCall {
+  const fields = new Fields(body)
+  const common = readCommon(fields, headers)
+  const messages = readOllamaMessages(fields)
+  const tools = readOllamaTools(fields)
+  const use = tools.length > 0 && ({ tools, choice: "auto", isParallel: true } as const)
+  return {
+    ...common,
+    context: [],
+    reportsContext: false,
+    ...(messages.length > 0 && { request: { ...chatOf(common, messages), ...(use && { tools: use }) } }),
+  }
+}
+
+/** @throws InvalidRequest, Unsupported */
+export function toOllamaGenerate(body: JsonObject, headers: HeaderOptions = {}): OllamaCall {
+  const fields = new Fields(body)
+  const common = readCommon(fields, headers)
+  const prompt = fields.text("prompt", TEXTS.prompt) ?? ""
+  const suffix = fields.text("suffix", TEXTS.prompt) ?? ""
+  const system = fields.text("system", TEXTS.prompt) ?? ""
+  const isRaw = fields.boolean("raw") ?? false
+  refuseImages("images", fields.unchecked("images"))
+  if (fields.text("template", TEXTS.prompt))
+    throw new Unsupported(
+      "template is not supported in a request: create a model with it, or send the whole prompt with raw",
+      "template",
+    )
+  const context = readContext(fields)
+  if (isRaw && (system !== "" || context.length > 0))
+    throw new InvalidRequest("raw cannot be combined with template, system or context", "raw")
+  const call = { ...common, context, reportsContext: !isRaw }
+  if (prompt === "" && suffix === "") return call
+  if (isRaw || suffix !== "") {
+    const completion: CompletionRequest = {
+      ...common.shared,
+      kind: "completion",
+      prompt,
+      echo: false,
+      ...(suffix !== "" && { suffix }),
+    }
+    return { ...call, request: completion }
+  }
+  const messages: ChatMessage[] = [
+    ...(system === "" ? [] : [{ role: "system", content: system } as const]),
+    { role: "user", content: prompt },
+  ]
+  return { ...call, request: chatOf(common, messages) }
+}
+
+function chatOf({ shared, reasoning }: CommonCall, messages: readonly ChatMessage[]): ChatRequest {
+  return {
+    ...shared,
+    kind: "chat",
+    messages,
+    templateArguments: {},
+    addGenerationPrompt: messages.at(-1)?.role !== "assistant",
+    continueFinalMessage: messages.at(-1)?.role === "assistant",
+    ...(reasoning !== undefined && { reasoning }),
+  }
+}
+
+function readContext(fields: Fields): readonly number[] {
+  const given = checkList("context", fields.unchecked("context") ?? [], COUNTS.promptTokens)
+  return given.map((token, index) => checkInteger(`context[${index}]`, token, NUMBERS.tokenId))
+}

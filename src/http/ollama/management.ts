@@ -1,0 +1,205 @@
+import { createHash } from "node:crypto"
+import { open } from "node:fs/promises"
+import { join } from "node:path"
+import { Elysia } from "elysia"
+import { InvalidRequest, Unsupported } from "../../errors/request"
+import { PushStream } from "../../lib/async/push-stream"
+import type { CreateEvent } from "../../store/create/create"
+import { type Digest, isDigest } from "../../store/managed/manifest"
+import { parseModelName } from "../../store/names"
+import type { PullEvent } from "../../store/pull/events"
+import { checkDiskSpace } from "../../store/pull/transfer/disk-space"
+import { abortControllerFor, consume } from "../context/consume"
+import { mayBeSilent } from "../context/idle"
+import type { Library } from "../context/library"
+import { requestContextOf } from "../context/request-context"
+import { bodyBytes } from "../read/body-bytes"
+import { Fields } from "../read/fields"
+import { readJsonObject } from "../read/json-body"
+import { JSON_LINES, sse } from "../render/sse"
+import { BODY_BYTES, TEXTS } from "../../limits"
+import type { OllamaContext } from "./context"
+import { readCreation } from "./creation"
+import { ollamaDialect } from "./dialect"
+import { namedModel } from "./models"
+
+/** What a pull or a creation reports. */
+type Progress = PullEvent | CreateEvent
+
+/** POST /api/pull, /api/push, /api/create and /api/copy, DELETE /api/delete, HEAD and POST /api/blobs/:digest */
+export function ollamaManagementRoutes(context: OllamaContext) {
+  const { engine } = context
+  return new Elysia({ name: "ollama-management" })
+    .post(
+      "/api/pull",
+      async ({ request, server }) => {
+        const library = libraryOf(context)
+        const fields = new Fields(await readJsonObject(request))
+        const model = namedModel(fields)
+        parseModelName(model)
+        const isInsecure = fields.boolean("insecure") ?? false
+        mayBeSilent(request, server)
+        return await reporting(request, fields, (signal, onEvent) =>
+          library.pull(model, { isInsecure, signal, onEvent }),
+        )
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/api/push",
+      () => {
+        throw new Unsupported("models cannot be pushed to a registry")
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/api/create",
+      async ({ request, server }) => {
+        const library = libraryOf(context)
+        const fields = new Fields(await readJsonObject(request, BODY_BYTES.generation))
+        const creation = readCreation(fields, library.store)
+        mayBeSilent(request, server)
+        return await reporting(request, fields, (signal, onEvent) =>
+          creation.run({ library, signal, report: onEvent }),
+        )
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/api/copy",
+      async ({ request }) => {
+        const fields = new Fields(await readJsonObject(request))
+        const [source, target] = ["source", "destination"].map((name) => {
+          const value = fields.text(name, TEXTS.model)
+          if (value === undefined || value === "") throw new InvalidRequest(`${name} is required`, name)
+          return value
+        })
+        await libraryOf(context).store.copy(source ?? "", parseModelName(target ?? ""))
+        return new Response()
+      },
+      { parse: "none" },
+    )
+    .delete(
+      "/api/delete",
+      async ({ request }) => {
+        const { store } = libraryOf(context)
+        const { name, id } = await store.resolve(namedModel(new Fields(await readJsonObject(request))))
+        await engine.stop(name)
+        await store.remove(name, id)
+        return new Response()
+      },
+      { parse: "none" },
+    )
+    .head("/api/blobs/:digest", async ({ params }) => {
+      const isThere = await libraryOf(context).store.blobs.has(checkedDigest(params.digest))
+      return new Response(null, { status: isThere ? 200 : 404 })
+    })
+    .post(
+      "/api/blobs/:digest",
+      async ({ params, request, server }) => {
+        mayBeSilent(request, server)
+        const status = await receiveBlob(libraryOf(context), checkedDigest(params.digest), request)
+        return new Response(null, { status })
+      },
+      { parse: "none" },
+    )
+}
+
+/** @throws Unsupported */
+function libraryOf({ library }: OllamaContext): Library {
+  if (library === undefined) throw new Unsupported("this server does not change the models on disk")
+  return library
+}
+
+/** @throws InvalidRequest */
+function checkedDigest(text: string): Digest {
+  const digest = text.toLowerCase()
+  if (isDigest(digest)) return digest
+  throw new InvalidRequest("a digest has the form sha256: and 64 hexadecimal digits", "digest")
+}
+
+/** Stores an uploaded file under its digest. Resolves to 201, or to 200 where it was there already. */
+async function receiveBlob({ store }: Library, digest: Digest, request: Request): Promise<200 | 201> {
+  if (await store.blobs.has(digest)) return 200
+  await using workspace = await store.blobs.openWorkspace()
+  // Far larger than any other body: only the disk limits it.
+  const declared = Number(request.headers.get("content-length") ?? 0)
+  await checkDiskSpace(workspace.path, declared)
+  const path = join(workspace.path, "upload")
+  const hash = createHash("sha256")
+  const file = await open(path, "wx", 0o600)
+  try {
+    let unchecked = 0
+    for await (const bytes of bodyBytes(request, Number.MAX_SAFE_INTEGER)) {
+      hash.update(bytes)
+      await file.write(bytes)
+      // The length may be unknown, or wrong where it is compressed.
+      unchecked += bytes.length
+      if (unchecked < DISK_CHECK_BYTES) continue
+      unchecked = 0
+      await checkDiskSpace(workspace.path, DISK_CHECK_BYTES)
+    }
+  } finally {
+    await file.close()
+  }
+  const found = `sha256:${hash.digest("hex")}`
+  if (found !== digest)
+    throw new InvalidRequest(`digest mismatch, expected "${digest}", got "${found}"`, "digest")
+  await store.blobs.addFile(path, { digest, move: true })
+  return 201
+}
+
+/** How much is written between checks that the disk has room for more. */
+const DISK_CHECK_BYTES = 256 * 1024 ** 2
+
+/** Runs a long piece of work: its progress as lines, or, without a stream, only that it succeeded. */
+async function reporting(
+  request: Request,
+  fields: Fields,
+  run: (signal: AbortSignal, onEvent: (event: Progress) => void) => Promise<unknown>,
+): Promise<Response> {
+  const isStream = fields.boolean("stream") ?? true
+  const client = abortControllerFor(request)
+  const requestContext = requestContextOf(request)
+  const events = new PushStream<Progress>()
+  const work = run(client.signal, (event) => events.push(event))
+  work.then(
+    () => events.end(),
+    (error: unknown) => events.fail(error),
+  )
+  if (!isStream) {
+    await consume(events[Symbol.asyncIterator](), client.signal, () => {})
+    return Response.json({ status: "success" })
+  }
+  return await sse({
+    framing: JSON_LINES,
+    events: startingAtOnce(events),
+    client,
+    requestContext,
+    render: (event) => (event === undefined ? "" : toLine(event)),
+    waiting: () => undefined,
+    end: () => "",
+    fail: ollamaDialect.renderStreamError,
+  })
+}
+
+/** As in Ollama, what fails is reported in the stream, which clients look at; so it begins whatever comes. */
+async function* startingAtOnce(events: AsyncIterable<Progress>): AsyncGenerator<Progress | undefined> {
+  yield undefined
+  yield* events
+}
+
+function toLine(event: Progress): string {
+  const body = toBody(event)
+  return body === undefined ? "" : `${JSON.stringify(body)}\n`
+}
+
+function toBody(event: Progress): object | undefined {
+  if (event.type === "status") return { status: event.status }
+  if (event.type === "note") return { status: event.text }
+  if (event.type === "warning") return { status: `warning: ${event.message}` }
+  if ("doneBytes" in event)
+    return { status: `reading ${event.file}`, completed: event.doneBytes, total: event.totalBytes }
+  const { status, digest, total, completed } = event
+  return { status, ...(digest !== undefined && { digest }), ...(total !== undefined && { total }), completed }
+}

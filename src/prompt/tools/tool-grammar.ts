@@ -1,0 +1,247 @@
+import type { Tool, ToolUse } from "../../domain/tools"
+import { InvalidRequest } from "../../errors/request"
+import { ALL_CHARACTERS } from "../../grammar/characters"
+import { jsonNotation } from "../../grammar/json"
+import {
+  anyOf,
+  characters,
+  type GrammarNode,
+  NOTHING,
+  optional,
+  repeat,
+  sequence,
+  terminal,
+} from "../../grammar/node"
+import type { Notation } from "../../grammar/notation"
+import type { Grammar } from "../../grammar/print"
+import { Rules } from "../../grammar/rules"
+import { schemaNode, type Unenforced } from "../../grammar/schema/compile"
+import { isRecord, type Schema, wrong } from "../../grammar/schema/document"
+import { merged } from "../../grammar/schema/merge"
+import { oneOfTextsThen } from "../../grammar/trie"
+import type { ControlToken } from "./control-tokens"
+import { rulesInString } from "./grammar/in-string"
+import { MarkerNodes } from "./grammar/marker-nodes"
+import { taggedNotation } from "./grammar/notations"
+import { textWithout } from "./grammar/text-without"
+import type { CallSyntax, Marker, MarkerPart, ToolSyntax } from "./syntax"
+
+export interface ToolGrammarOptions {
+  readonly syntax: ToolSyntax
+  readonly use: ToolUse
+  /** Tokens in the markers, which the grammar names by their ids. */
+  readonly controlTokens?: readonly ControlToken[]
+  /** The trigger that the answer has written already, one of `triggersOf(syntax)`; absent: nothing of the section. */
+  readonly after?: string
+  /** Text is an answer too, where the family marks it (`isOpened`). */
+  readonly allowsText?: boolean
+}
+
+export interface ToolGrammar {
+  readonly grammar: Grammar
+  /** Keywords of schemas that are not enforced, each with its tool. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * The grammar of calls and nothing else: names from the list, and each with arguments that its tool's schema allows.
+ * @throws InvalidRequest for parameters that are no schema, and for what a strict tool demands and cannot be enforced
+ */
+export function toolGrammar(options: ToolGrammarOptions): ToolGrammar {
+  return new ToolGrammarWriter(options).write()
+}
+
+interface WrittenTool {
+  readonly tool: Tool
+  readonly node: GrammarNode
+}
+
+class ToolGrammarWriter {
+  readonly #options: ToolGrammarOptions
+  readonly #rules = new Rules()
+  readonly #markers: MarkerNodes
+  readonly #warnings: string[] = []
+  /** What follows the names of tools, once for each form of calls. */
+  readonly #written = new Map<CallSyntax, readonly WrittenTool[]>()
+  #json: Notation | undefined
+
+  constructor(options: ToolGrammarOptions) {
+    this.#options = options
+    this.#markers = new MarkerNodes(options.controlTokens ?? [], options.syntax.idForm)
+  }
+
+  write(): ToolGrammar {
+    const { syntax, use, after } = this.#options
+    const variants = [syntax.call, ...(syntax.variants ?? [])]
+    const begun = variants.flatMap((call) => {
+      const start = startAfter([...syntax.sectionStart, ...call.start], after)
+      return start === undefined ? [] : [{ call, start }]
+    })
+    // From the start, only the family's main form is forced.
+    const firsts = after === undefined ? begun.slice(0, 1) : begun
+    const isParallel = syntax.isParallel && use.isParallel
+    const further = isParallel
+      ? this.#rules.add("further-call", this.#call(syntax.call, [...syntax.separator, ...syntax.call.start]))
+      : NOTHING
+    const calls = sequence(
+      anyOf(...firsts.map(({ call, start }) => this.#call(call, start))),
+      repeat(further, 0, Number.POSITIVE_INFINITY),
+      this.#markers.of(syntax.sectionEnd),
+    )
+    const root = this.#options.allowsText === true ? this.#orText(calls) : calls
+    return { grammar: this.#rules.grammar(root), warnings: this.#warnings }
+  }
+
+  #orText(calls: GrammarNode): GrammarNode {
+    const { text } = this.#options.syntax
+    if (text === undefined) return calls
+    const said =
+      text.end === ""
+        ? repeat(characters(ALL_CHARACTERS), 0, Number.POSITIVE_INFINITY)
+        : sequence(
+            textWithout(text.end, this.#rules),
+            optional(sequence(this.#markers.text(text.end), calls)),
+          )
+    return anyOf(calls, sequence(this.#markers.text(text.start), said))
+  }
+
+  /** One call. `start`: the markers before its name. */
+  #call(call: CallSyntax, start: Marker): GrammarNode {
+    const tools = this.#written.get(call) ?? this.#argumentsOf(call)
+    this.#written.set(call, tools)
+    if (call.isNameLast === true)
+      return anyOf(
+        ...tools.map(({ tool: { name }, node }) =>
+          sequence(
+            this.#markers.of(start, { name }),
+            node,
+            this.#markers.of(call.nameEnd, { name }),
+            terminal(name),
+            this.#markers.of(call.end, { name }),
+          ),
+        ),
+      )
+    // Up to the name all calls are the same; the markers may have it as well.
+    const at = start.findIndex((part) => part.type === "name")
+    const [before, between] = at < 0 ? [start, undefined] : [start.slice(0, at), start.slice(at + 1)]
+    const named = tools.map(({ tool: { name }, node }) => {
+      const more =
+        between === undefined ? NOTHING : sequence(this.#markers.of(between, { name }), terminal(name))
+      return [name, sequence(more, this.#rules.add(`call-${name}`, node))] as const
+    })
+    return sequence(this.#markers.of(before), oneOfTextsThen(named))
+  }
+
+  /** For each tool that may be called: what follows its name, or its arguments alone where they come first. */
+  #argumentsOf(call: CallSyntax): readonly WrittenTool[] {
+    const { use } = this.#options
+    const callable = use.callable === undefined ? undefined : new Set(use.callable)
+    const tools = use.tools
+      .map((tool, index) => ({ tool, index }))
+      .filter(({ tool }) => callable?.has(tool.name) ?? true)
+    return this.#schemas(call, tools).map(({ tool, node }) => {
+      if (call.isNameLast === true) return { tool, node }
+      const { name } = tool
+      const whole = sequence(
+        this.#markers.of(call.nameEnd, { name }),
+        node,
+        this.#markers.of(call.end, { name }),
+      )
+      const empty =
+        call.empty !== undefined && mayBeEmpty(tool.parameters)
+          ? [this.#markers.of(call.empty, { name })]
+          : []
+      return { tool, node: anyOf(whole, ...empty) }
+    })
+  }
+
+  #schemas(
+    { arguments: form }: CallSyntax,
+    tools: readonly { readonly tool: Tool; readonly index: number }[],
+  ): readonly WrittenTool[] {
+    const schemas = (rules: Rules, notation: Notation): readonly WrittenTool[] =>
+      tools.map(({ tool, index }) => ({ tool, node: this.#schema(tool, index, rules, notation) }))
+    switch (form.type) {
+      case "json":
+        this.#json ??= jsonNotation(this.#rules)
+        return schemas(this.#rules, this.#json)
+      case "json-text": {
+        const rules = new Rules()
+        const nodes = schemas(rules, jsonNotation(rules))
+        const inString = rulesInString({ rules: rules.grammar(NOTHING).rules }, this.#rules)
+        return nodes.map(({ tool, node }) => ({ tool, node: inString(node) }))
+      }
+      case "tagged":
+        return schemas(this.#rules, taggedNotation(form, this.#markers, this.#rules))
+      default:
+        return form satisfies never
+    }
+  }
+
+  #schema(tool: Tool, index: number, rules: Rules, notation: Notation): GrammarNode {
+    const place = `tools[${index}].function.parameters`
+    try {
+      const { node, unenforced } = schemaNode(asObject(tool.parameters), rules, notation)
+      const [first] = unenforced
+      if (tool.isStrict && first !== undefined)
+        throw new InvalidRequest(
+          `the parameters of the strict tool '${tool.name}' cannot be kept: ${sentence(first)}`,
+          `${place}${dotted(first.path)}`,
+        )
+      for (const each of unenforced) this.#warn(`not enforced in tool '${tool.name}': ${sentence(each)}`)
+      return node
+    } catch (error) {
+      if (!(error instanceof InvalidRequest) || error.param !== undefined) throw error
+      throw new InvalidRequest(`in the parameters of tool '${tool.name}', ${error.message}`, place)
+    }
+  }
+
+  #warn(text: string): void {
+    if (!this.#warnings.includes(text)) this.#warnings.push(text)
+  }
+}
+
+/** Arguments are an object, whether their schema says so or not. */
+function asObject(parameters: unknown): Schema {
+  if (!isRecord(parameters)) return { type: "object" }
+  const { type } = parameters
+  if (type === "object") return parameters
+  if (typeof type === "string") throw wrong("#/type", 'must be "object"', type)
+  return merged(parameters, { type: "object" })
+}
+
+/** What is left of a marker after a trigger; undefined if it begins in another way. */
+function startAfter(marker: Marker, after: string | undefined): Marker | undefined {
+  if (after === undefined) return marker
+  const joined: MarkerPart[] = []
+  for (const part of marker) {
+    const last = joined.at(-1)
+    if (part.type === "text" && last?.type === "text")
+      joined[joined.length - 1] = { type: "text", text: last.text + part.text }
+    else joined.push(part)
+  }
+  const [first, ...others] = joined
+  const text = first?.type === "text" ? first.text.replace(/^\n+/, "") : ""
+  return text.startsWith(after) ? [{ type: "text", text: text.slice(after.length) }, ...others] : undefined
+}
+
+/** Can a tool be called without arguments? */
+function mayBeEmpty(parameters: unknown): boolean {
+  if (!isRecord(parameters)) return true
+  const { required, minProperties, anyOf: any, oneOf, allOf, $ref } = parameters
+  const isRequired = Array.isArray(required) && required.length > 0
+  return !isRequired && [minProperties, any, oneOf, allOf, $ref].every((each) => each === undefined)
+}
+
+function sentence({ path, reason }: Unenforced): string {
+  return `${path}: ${reason}`
+}
+
+/** A JSON pointer as the path of a field: `#/properties/a` is `.properties.a`. */
+function dotted(pointer: string): string {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((key) => `.${key.replaceAll("~1", "/").replaceAll("~0", "~")}`)
+    .join("")
+}

@@ -1,0 +1,83 @@
+import type { Tool } from "../../../domain/tools"
+import { ToolCallParser } from "../../../prompt/tools/tool-call-parser"
+import { triggersOf } from "../../../prompt/tools/syntax"
+import type { PreparedCalls } from "../prompt/prepared"
+import type { OutputParser, PartWriter } from "./parser"
+
+/** Divides what an answer says into text and calls. */
+export class ToolOutputParser implements OutputParser {
+  readonly #parser: ToolCallParser
+  #parts: PartWriter | undefined
+  #isInText = false
+  /** What the parser held back, once the answer has ended. */
+  #rest: string | undefined
+  /** Markers that begin calls, and nothing else. */
+  readonly #triggers: readonly string[]
+
+  /** `tools`: those that may be called. */
+  constructor({ syntax, controls, earlierIds }: PreparedCalls, tools: readonly Tool[]) {
+    this.#triggers = triggersOf(syntax).filter((trigger) => !/^(```json|\{|\[)/.test(trigger))
+    this.#parser = new ToolCallParser({
+      syntax,
+      tools,
+      controlTokens: controls,
+      earlier: { ids: new Set(earlierIds), count: earlierIds.length },
+      sink: {
+        text: (text) => this.#text(text),
+        startCall: (call) => {
+          this.#writeRest()
+          this.#endText()
+          this.#parts?.start({ part: "tool-call", ...call })
+        },
+        argumentsText: (json) => this.#parts?.text(json),
+        endCall: () => this.#parts?.end(),
+      },
+    })
+  }
+
+  push(text: string, parts: PartWriter): void {
+    this.#parts = parts
+    this.#parser.push(text)
+  }
+
+  control(token: number, name: string, parts: PartWriter): void {
+    this.#parts = parts
+    if (!this.#parser.token(token) && name !== "") this.#parser.push(name)
+  }
+
+  end(parts: PartWriter): void {
+    this.#parts = parts
+    this.#rest = ""
+    this.#parser.end()
+    // What is cut before its name is complete is neither text nor a call.
+    const rest = this.#rest
+    this.#rest = undefined
+    if (rest !== "" && !this.#triggers.some((trigger) => rest.trimStart().startsWith(trigger)))
+      this.#text(rest)
+    this.#endText()
+  }
+
+  #text(text: string): void {
+    if (this.#rest !== undefined) {
+      this.#rest += text
+      return
+    }
+    if (!this.#isInText) this.#parts?.start({ part: "text" })
+    this.#isInText = true
+    this.#parts?.text(text)
+  }
+
+  /** A call begins in the rest, after text. */
+  #writeRest(): void {
+    const rest = this.#rest
+    if (rest === undefined) return
+    this.#rest = undefined
+    if (rest !== "") this.#text(rest)
+    this.#rest = ""
+  }
+
+  #endText(): void {
+    if (this.#isInText) this.#parts?.end()
+    this.#isInText = false
+  }
+}

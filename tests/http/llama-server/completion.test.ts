@@ -1,0 +1,190 @@
+import { describe, expect, test } from "bun:test"
+import type { CompletionRequest, GenerationEvent, GenerationRequest } from "../../../src/domain/chat"
+import { InternalError } from "../../../src/errors/base"
+import { ContextLengthExceeded } from "../../../src/errors/request"
+import { answer, done } from "../../support/fakes/fake-engine"
+import { chunksOf, fakeServer, jsonOf } from "../../support/http"
+
+function completion(request: GenerationRequest): CompletionRequest {
+  if (request.kind !== "completion") throw new Error("not a completion")
+  return request
+}
+
+const LINE: readonly GenerationEvent[] = [
+  { type: "prompt", tokens: 5 },
+  { type: "delta", choice: 0, part: "text", text: "a\n", tokens: 1, ids: [11] },
+  { type: "delta", choice: 0, part: "text", text: "b", tokens: 1, ids: [12] },
+  { type: "finish", choice: 0, reason: "stop", stop: "END", completionTokens: 3 },
+  done(3),
+]
+
+async function* line(): AsyncGenerator<GenerationEvent> {
+  yield* LINE
+}
+
+describe("a whole completion", () => {
+  test("has llama-server's fields", async () => {
+    const { post } = fakeServer(line)
+    const body = { prompt: "Hi", n_predict: 9, temperature: 3, return_tokens: true }
+    expect(await jsonOf(post("/completion", body))).toEqual({
+      index: 0,
+      content: "a\nb",
+      tokens: [11, 12],
+      id_slot: -1,
+      stop: true,
+      model: "tiny",
+      tokens_predicted: 3,
+      tokens_evaluated: 5,
+      generation_settings: expect.objectContaining({
+        temperature: 3,
+        n_predict: 7,
+        n_probs: 0,
+        stream: false,
+      }),
+      prompt: "prompt",
+      has_new_line: true,
+      truncated: false,
+      stop_type: "word",
+      stopping_word: "END",
+      tokens_cached: 8,
+      timings: expect.objectContaining({ predicted_n: 3 }),
+    })
+  })
+
+  test("of a list of prompts is a list", async () => {
+    const { post } = fakeServer((request) => answer([String(completion(request).prompt)]))
+    const one = await (await post("/completions", { prompt: ["a"] })).json()
+    expect(one).toMatchObject([{ index: 0, content: "a" }])
+    const two = await (await post("/completion", { prompt: ["a", { prompt_string: "b" }, [1, 2]] })).json()
+    expect(two).toMatchObject([
+      { index: 0, content: "a" },
+      { index: 1, content: "b" },
+      { index: 2, content: "1,2" },
+    ])
+  })
+
+  test("of token ids is one", async () => {
+    const { post, engine } = fakeServer()
+    expect(await jsonOf(post("/completion", { prompt: [1, 2] }))).toMatchObject({ content: "Hello world" })
+    expect(completion(engine.lastRequest).prompt).toEqual([1, 2])
+  })
+
+  test("has only the fields that were asked for", async () => {
+    const { post } = fakeServer(line)
+    const response_fields = ["content", "timings/predicted_n", "timings/none", "__proto__/x"]
+    expect(await jsonOf(post("/completion", { prompt: "Hi", response_fields }))).toEqual({
+      content: "a\nb",
+      "timings/predicted_n": 3,
+    })
+  })
+
+  test("has the probabilities of its tokens", async () => {
+    const token = { id: 7, bytes: [104], logprob: -1 }
+    const { post, engine } = fakeServer(async function* () {
+      yield { type: "prompt", tokens: 5 }
+      const logprobs = [{ ...token, top: [token] }]
+      yield { type: "delta", choice: 0, part: "text", text: "h", tokens: 1, logprobs }
+      yield { type: "finish", choice: 0, reason: "length", completionTokens: 1 }
+      yield done(1)
+    })
+    const shown = { id: 7, token: "h", bytes: [104], logprob: -1 }
+    const body = await jsonOf(post("/completion", { prompt: "Hi", n_probs: 100 }))
+    expect(body).toMatchObject({
+      stop_type: "limit",
+      completion_probabilities: [{ ...shown, top_logprobs: [shown] }],
+    })
+    expect(engine.lastRequest.topLogprobs).toBe(100)
+  })
+})
+
+describe("a stream", () => {
+  test("has a message for each piece, and a last one that says how it ended", async () => {
+    const { post } = fakeServer(line)
+    const text = await (await post("/completion", { prompt: "Hi", stream: true })).text()
+    const piece = { index: 0, stop: false, id_slot: -1, tokens_evaluated: 5 }
+    expect(chunksOf(text)).toEqual([
+      { ...piece, content: "a\n", tokens: [11], tokens_predicted: 1 },
+      { ...piece, content: "b", tokens: [12], tokens_predicted: 2 },
+      expect.objectContaining({
+        content: "",
+        stop: true,
+        stop_type: "word",
+        has_new_line: true,
+        tokens_predicted: 3,
+        prompt: "prompt",
+      }),
+    ])
+    expect(text).not.toContain("[DONE]")
+  })
+
+  test("that fails ends with an error", async () => {
+    const { post } = fakeServer(async function* () {
+      yield* LINE.slice(0, 2)
+      throw new InternalError("gone")
+    })
+    const text = await (await post("/completion", { prompt: "Hi", stream: true })).text()
+    expect(chunksOf(text).at(-1)).toEqual({ error: { code: 500, message: "gone", type: "server_error" } })
+  })
+})
+
+describe("errors have llama-server's shape", () => {
+  test("for a field", async () => {
+    const { post } = fakeServer()
+    const response = await post("/completion", { prompt: "Hi", top_p: 2 })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toEqual({
+      error: { code: 400, message: "top_p must be between 0 and 1, got 2", type: "invalid_request_error" },
+    })
+  })
+
+  test("for a prompt that is too long", async () => {
+    const { post } = fakeServer(async function* () {
+      yield { type: "queued", position: 0 }
+      throw new ContextLengthExceeded(99, 10, "prompt")
+    })
+    expect((await jsonOf(post("/completion", { prompt: "Hi" })))["error"]).toMatchObject({
+      code: 400,
+      type: "exceed_context_size_error",
+      n_prompt_tokens: 99,
+      n_ctx: 10,
+    })
+  })
+
+  test("for images", async () => {
+    const { post } = fakeServer()
+    const body = await jsonOf(
+      post("/completion", { prompt: { prompt_string: "x", multimodal_data: ["aa"] } }),
+    )
+    expect(body["error"]).toMatchObject({ code: 400, type: "not_supported_error" })
+  })
+})
+
+describe("a gap in code", () => {
+  const body = {
+    input_prefix: "int main() {\n",
+    prompt: "  int n = ",
+    input_suffix: "}\n",
+    input_extra: [{ filename: "a.h", text: "int a();" }],
+    samplers: ["top_k", "top_p"],
+    n_predict: 0,
+    t_max_prompt_ms: 500,
+  }
+
+  test("is filled between the text before and after it", async () => {
+    const { post, engine } = fakeServer()
+    expect((await post("/infill", body)).status).toBe(200)
+    expect(completion(engine.lastRequest)).toMatchObject({
+      prompt: "int main() {\n  int n = ",
+      suffix: "}\n",
+      files: [{ name: "a.h", text: "int a();" }],
+      cutsToFit: true,
+      maxTokens: 0,
+    })
+  })
+
+  test("needs the text of other files", async () => {
+    const { post } = fakeServer()
+    for (const extra of [{}, { filename: "ok" }, { filename: 1, text: "a" }, { filename: "a", text: 4 }, "a"])
+      expect((await post("/infill", { ...body, input_extra: [extra] })).status).toBe(400)
+  })
+})

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "bun:test"
+import { fakeServer, jsonOf } from "../../support/http"
+
+test("health is open, and unavailable while models load at the start", async () => {
+  const { get, engine } = fakeServer(undefined, { settings: { apiKeys: ["secret"] } })
+  for (const path of ["/health", "/v1/health"]) {
+    expect(await jsonOf(get(path))).toEqual({ status: "ok" })
+    engine.state = "starting"
+    const response = await get(path)
+    expect(response.status).toBe(503)
+    expect(await response.json()).toEqual({
+      error: { code: 503, message: "Loading model", type: "unavailable_error" },
+    })
+    engine.state = "ok"
+  }
+})
+
+test("the properties of a model are those that clients size their prompts by", async () => {
+  const { get } = fakeServer()
+  const body = await jsonOf(get("/props"))
+  expect(body).toMatchObject({
+    default_generation_settings: { n_ctx: 256, params: { temperature: 0.8, n_predict: 7 } },
+    model_alias: "tiny",
+    model_path: "tiny.gguf",
+    modalities: { vision: false, audio: false },
+    build_info: "xllm-1.2.3",
+  })
+  expect((await get("/props?model=none")).status).toBe(404)
+})
+
+test("routes of OpenAI's API work without their version", async () => {
+  const { get, post } = fakeServer()
+  const chat = { messages: [{ role: "user", content: "Hi" }] }
+  expect(await jsonOf(post("/chat/completions", chat))).toMatchObject({ object: "chat.completion" })
+  expect(await jsonOf(get("/models"))).toMatchObject({ object: "list" })
+})
+
+test("models are loaded and unloaded by name", async () => {
+  const { post, engine } = fakeServer()
+  expect(await jsonOf(post("/models/load", { model: "tiny" }))).toEqual({ success: true })
+  expect(await jsonOf(post("/models/unload", { model: "tiny" }))).toEqual({ success: true })
+  expect(engine.stopped).toEqual(["tiny"])
+  expect((await post("/models/unload", { model: "none" })).status).toBe(404)
+  expect((await post("/models/load", {})).status).toBe(400)
+})
+
+describe("a chat's prompt", () => {
+  const chat = { messages: [{ role: "user", content: "Hi" }] }
+
+  test("is shown", async () => {
+    const { post } = fakeServer()
+    expect(await jsonOf(post("/apply-template", chat))).toEqual({ prompt: "Hi" })
+  })
+
+  test("is counted", async () => {
+    const { post } = fakeServer()
+    expect(await jsonOf(post("/v1/chat/completions/input_tokens", chat))).toEqual({ input_tokens: 3 })
+    expect(await jsonOf(post("/chat/completions/input_tokens", chat))).toEqual({ input_tokens: 3 })
+  })
+})

@@ -1,0 +1,34 @@
+import { describe, expect, test } from "bun:test"
+import { parseGbnf } from "../../../src/grammar/gbnf/parse"
+import { toGbnf } from "../../../src/grammar/print"
+import { triggersOf } from "../../../src/prompt/tools/syntax"
+import { toolGrammar } from "../../../src/prompt/tools/tool-grammar"
+import { matches } from "../../support/grammar-match"
+import { ANY, expectAgreement } from "./agreement"
+import { FAMILIES, tokensOf } from "./families"
+
+describe.each(FAMILIES.map((family) => [family.name, family] as const))("%s", (_, family) => {
+  // Variants are read, but not forced; nor is a form that only other models write.
+  const forced = family.examples.filter(({ calls }) => calls.length > 0)
+
+  test("allows what its template renders", () => {
+    const { grammar } = toolGrammar({ syntax: family.syntax, use: ANY })
+    const shown = parseGbnf(toGbnf(grammar))
+    const allowed = forced.filter(({ text, content = "" }) => content === "" && matches(shown, text))
+    expect(allowed.length).toBeGreaterThan(0)
+  })
+
+  test("allows only calls, which are read as such and are valid", () => {
+    expectAgreement({ syntax: family.syntax, controlTokens: tokensOf(family), rounds: 60 })
+  })
+
+  test("goes on after each trigger", () => {
+    for (const after of triggersOf(family.syntax))
+      expectAgreement({ syntax: family.syntax, after, rounds: 20 })
+  })
+
+  test("has one call only, of the tools that may be called, where that is wanted", () => {
+    const use = { ...ANY, callable: ["now", "order"], isParallel: false }
+    expectAgreement({ syntax: family.syntax, use, rounds: 20 })
+  })
+})

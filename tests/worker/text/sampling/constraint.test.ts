@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { closeSync, openSync } from "node:fs"
+import { join } from "node:path"
+import { toGbnf } from "../../../../src/grammar/print"
+import { compileSchema } from "../../../../src/grammar/schema/compile"
+import { NativeGrammar } from "../../../../src/llama/grammar"
+import { Library } from "../../../../src/llama/library"
+import { Model } from "../../../../src/llama/model"
+import { locateLlama } from "../../../../src/native/llama-files"
+import { byLikelihood, Constraint, likeliestOf } from "../../../../src/worker/text/sampling/constraint"
+import { mulberry } from "../../../support/files/mulberry"
+import { type TinyModel, writeTinyModel } from "../../../support/files/tiny-model"
+import { EXACT_SETTINGS } from "../../../support/real/real-worker"
+import { tempFolder } from "../../../support/temp-folder"
+
+setDefaultTimeout(120_000)
+
+/** As large as vocabularies are. */
+const VOCABULARY = 262_144
+const EOS = 2
+const START = 1
+
+const folder = tempFolder()
+const devNull = openSync("/dev/null", "w")
+let model: Model
+let tiny: TinyModel
+
+beforeAll(async () => {
+  const files = await locateLlama("/nonexistent")
+  const library = Library.open(files, { useGpu: false, logDescriptor: devNull, logLevel: 4 })
+  tiny = writeTinyModel(join(folder.path, "large.gguf"), {
+    vocab: VOCABULARY,
+    words: true,
+    dim: 32,
+    heads: 1,
+    kvHeads: 1,
+    layers: 1,
+    ffn: 32,
+    weights: "q8_0",
+  })
+  const loaded = Model.load(library, tiny.path, EXACT_SETTINGS)
+  if (loaded === undefined) throw new Error("llama.cpp refused the model")
+  model = loaded
+})
+afterAll(() => {
+  model[Symbol.dispose]()
+  folder[Symbol.dispose]()
+  closeSync(devNull)
+})
+
+function constraint(source: string, named: readonly number[] = []): Constraint {
+  const { library, vocabulary } = model
+  const native = NativeGrammar.compile(library, vocabulary.share(), source)
+  if (native === undefined) throw new Error("llama.cpp refused the grammar")
+  return new Constraint(native, vocabulary, [EOS], new Set(named))
+}
+
+function id(text: string): number {
+  return tiny.vocabulary.idOf(text)
+}
+
+function logits(seed = 1): Float32Array {
+  const random = mulberry(seed)
+  return Float32Array.from({ length: VOCABULARY }, () => random() * 20 - 10)
+}
+
+function left(values: Float32Array): readonly number[] {
+  return Array.from(values.keys()).filter((token) => (values[token] as number) > Number.NEGATIVE_INFINITY)
+}
+
+const NONE: ReadonlyMap<number, number> = new Map()
+
+describe("with a vocabulary of 262,144 tokens, a token costs", () => {
+  test("one look at one candidate where the model obeys", () => {
+    using rule = constraint("root ::= [a-z ]*\n")
+    for (const text of ["t", "th", "e", " t"]) expect(rule.take(id(text))).toBe(true)
+    expect(rule.work).toEqual({ checks: 4, candidates: 4 })
+  })
+
+  test("one more check of the likeliest 64 and the end where one of those may come", () => {
+    using rule = constraint("root ::= [a-z ]+\n")
+    rule.narrow(logits(), NONE)
+    expect(rule.work.checks).toBe(1)
+    expect(rule.work.candidates).toBeLessThanOrEqual(65)
+  })
+
+  test("a check of the likeliest 1,024 where only one of those may come", () => {
+    using rule = constraint('root ::= "{"\n')
+    const values = logits()
+    values[id("{")] = [...values].sort((a, b) => b - a)[500] as number
+    rule.narrow(values, NONE)
+    expect(left(values)).toEqual([id("{")])
+    expect(rule.work.candidates).toBeGreaterThan(1024)
+    expect(rule.work.candidates).toBeLessThanOrEqual(64 + 1024 + 2)
+    // None of them looks at more than 256, so that the time can be looked at.
+    expect(rule.work.checks).toBe(1 + 5)
+  })
+
+  test("at most one check of all, even where the least likely one is the only one", () => {
+    using rule = constraint('root ::= "{"\n')
+    const values = logits()
+    values[id("{")] = -1000
+    rule.narrow(values, NONE)
+    expect(left(values)).toEqual([id("{")])
+    expect(rule.work.candidates).toBeLessThanOrEqual(64 + 1024 + 2 + VOCABULARY)
+  })
+
+  test("no more with an enum of 1,000 values: it is as many ways as there are next characters", () => {
+    const values = Array.from({ length: 1000 }, (_, index) => `value ${index}`)
+    using rule = constraint(toGbnf(compileSchema({ enum: values }).grammar))
+    for (const text of ['"', "v", "a", "l", "u", "e", " ", "7", "3", '"', EOS])
+      expect(rule.take(typeof text === "string" ? id(text) : text)).toBe(true)
+    expect(rule.work).toEqual({ checks: 11, candidates: 11 })
+  })
+})
+
+describe("a token that must not come", () => {
+  test("is refused and leaves the process alive, whether it is wrong, an end too early, or one after the end", () => {
+    using rule = constraint('root ::= "a" "b"\n')
+    expect(rule.take(EOS)).toBe(false)
+    expect(rule.take(id("x"))).toBe(false)
+    expect(rule.take(id("a"))).toBe(true)
+    expect(rule.take(EOS)).toBe(false)
+    expect(rule.take(START)).toBe(false)
+    expect(rule.take(id("b"))).toBe(true)
+    expect(rule.take(id("b"))).toBe(false)
+    expect(rule.take(EOS)).toBe(true)
+  })
+
+  test("is not used, even if the request excludes all others", () => {
+    using rule = constraint('root ::= "a"\n')
+    const values = new Float32Array(VOCABULARY).fill(Number.NEGATIVE_INFINITY)
+    values[id("x")] = 1
+    rule.narrow(
+      values,
+      new Map([
+        [id("a"), 3],
+        [id("b"), 5],
+      ]),
+    )
+    expect(left(values)).toEqual([id("a")])
+    expect(values[id("a")]).toBe(3)
+  })
+
+  test("is all that there is: the answer fails, not the process", () => {
+    using rule = constraint('root ::= "\\U0001F600"\n')
+    // The bytes of the character are excluded, and not even the request's own bans help.
+    const values = new Float32Array(VOCABULARY).fill(Number.NEGATIVE_INFINITY)
+    expect(() => rule.narrow(values, NONE)).toThrow("no token that could come next")
+  })
+})
+
+describe("the name of a control token", () => {
+  const plain = [..."<|im_start|>"]
+
+  test("is text of other tokens where the grammar says it as text", () => {
+    using rule = constraint('root ::= "<|im_start|>"\n')
+    expect(rule.take(START)).toBe(false)
+    for (const character of plain) expect(rule.take(id(character))).toBe(true)
+    expect(rule.take(EOS)).toBe(true)
+  })
+
+  test("never stands for the token in free text", () => {
+    using rule = constraint("root ::= .*\n")
+    const values = new Float32Array(VOCABULARY)
+    values[START] = 100
+    rule.narrow(values, NONE)
+    expect(left(values)).not.toContain(START)
+    expect(rule.take(START)).toBe(false)
+  })
+
+  test("is the token alone where the grammar names it, and only there", () => {
+    using rule = constraint(`root ::= <[${START}]> "a" .*\n`, [START])
+    expect(rule.take(id("<"))).toBe(false)
+    expect(rule.take(START)).toBe(true)
+    expect(rule.take(START)).toBe(false)
+    expect(rule.take(id("a"))).toBe(true)
+    expect(rule.take(id("<"))).toBe(true)
+  })
+})
+
+describe("the likeliest tokens", () => {
+  test("are the same as a sort finds", () => {
+    const values = logits(3)
+    const sorted = [...values.keys()].sort((a, b) => (values[b] as number) - (values[a] as number))
+    const same = (count: number): boolean =>
+      Bun.deepEquals(new Set(likeliestOf(values, count)), new Set(sorted.slice(0, count)))
+    expect([1, 2, 64, 1024].filter((count) => !same(count))).toEqual([])
+  })
+
+  test("come in order of likelihood, up to the width of a step, without those that are ruled out", () => {
+    const values = logits(4)
+    values[7] = Number.NEGATIVE_INFINITY
+    const ordered = byLikelihood(values)
+    expect(ordered).toHaveLength(VOCABULARY - 1)
+    expect(new Set(ordered).size).toBe(VOCABULARY - 1)
+    const step = 20 / 1000
+    let wrong = 0
+    for (let at = 1; at < ordered.length; at++)
+      if ((values[ordered[at] as number] as number) > (values[ordered[at - 1] as number] as number) + step)
+        wrong++
+    expect(wrong).toBe(0)
+    expect([...byLikelihood(new Float32Array(3))]).toEqual([0, 1, 2])
+  })
+})
