@@ -76,7 +76,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   store: [
     [
-      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache model-lookup names replacing workspace",
+      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache model-lookup model-texts names replacing workspace",
     ],
     ["pull"],
     ["create"],
@@ -88,7 +88,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["choose", "events", "plan"],
     ["sources"],
     ["damage", "file-downloads", "find-plan", "signatures", "updates"],
-    ["repair"],
+    ["repair", "shared-pulls"],
     ["pull"],
   ],
   worker: [

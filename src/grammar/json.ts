@@ -33,17 +33,17 @@ const SPACE = optional(
 )
 
 /** How a language that writes values almost as JSON does differs from it. */
-export interface Dialect {
+interface JsonDialect {
   readonly name: string
   literal(value: number | boolean | null): string
   /** Other ways to write any string. */
   readonly strings?: GrammarNode
 }
 
-const JSON_ITSELF: Dialect = { name: "json", literal: (value) => JSON.stringify(value) }
+const JSON_ITSELF: JsonDialect = { name: "json", literal: (value) => JSON.stringify(value) }
 
 /** The notation of JSON; adds the rules of what many schemas use. */
-export function jsonNotation(rules: Rules, dialect: Dialect = JSON_ITSELF): Notation {
+export function jsonNotation(rules: Rules, dialect: JsonDialect = JSON_ITSELF): Notation {
   const space = rules.add("space", SPACE)
   const character = rules.add("character", anyCharacter())
   const quoted = (content: GrammarNode): GrammarNode => sequence(terminal('"'), content, terminal('"'))

@@ -102,6 +102,11 @@ export class Vocabulary {
     return (this.#pieces[token] ??= this.#readPiece(token))
   }
 
+  /** The same, for one look at many tokens: it is not kept. */
+  bytesOnce(token: number): Uint8Array {
+    return this.#pieces[token] ?? this.#readPiece(token)
+  }
+
   #readPiece(token: number): Uint8Array {
     if (token < 0 || token >= this.size) return new Uint8Array(0)
     const { llama } = this.#library

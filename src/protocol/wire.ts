@@ -169,13 +169,13 @@ export type PromptLogprob = NonNullable<
  * The next log probabilities of a request's prompt, sent as they are computed. Its `prompt` event follows the
  * last of them; {@link EventReader} adds them to it.
  */
-interface JudgedPrompt {
+interface PartialPromptLogprobs {
   readonly id: number
-  readonly wantsPromptLogprobs: readonly PromptLogprob[]
+  readonly promptLogprobs: readonly PromptLogprob[]
 }
 
 /** What a worker reports about a step. */
-export type WorkerEvent<E extends WorkEvent> = RequestEvent<E> | JudgedPrompt
+export type WorkerEvent<E extends WorkEvent> = RequestEvent<E> | PartialPromptLogprobs
 
 /**
  * The same encoded for sending: as JSON if it contains log probabilities, which are several objects per
@@ -188,38 +188,38 @@ export function encodeEvents<E extends WorkEvent>(events: readonly WorkerEvent<E
 }
 
 function hasLogprobs(entry: WorkerEvent<WorkEvent>): boolean {
-  return "wantsPromptLogprobs" in entry || ("event" in entry && "logprobs" in entry.event)
+  return "promptLogprobs" in entry || ("event" in entry && "logprobs" in entry.event)
 }
 
 /** Decodes the events of one worker. */
 export class EventReader<E extends WorkEvent> {
-  readonly #judged = new Map<number, PromptLogprob[]>()
+  readonly #promptLogprobs = new Map<number, PromptLogprob[]>()
 
   read(events: WireEvents<E>): readonly RequestEvent<E>[] {
     // Written by `encodeEvents`.
     const entries = typeof events === "string" ? (JSON.parse(events) as WorkerEvent<E>[]) : events
     return entries.flatMap((entry) => {
       if ("error" in entry) this.forget(entry.id)
-      if (!("wantsPromptLogprobs" in entry)) return "event" in entry ? this.#complete(entry) : entry
-      const wantsPromptLogprobs = this.#judged.get(entry.id) ?? []
-      this.#judged.set(entry.id, wantsPromptLogprobs)
-      for (const token of entry.wantsPromptLogprobs) wantsPromptLogprobs.push(restored(token))
+      if (!("promptLogprobs" in entry)) return "event" in entry ? this.#complete(entry) : entry
+      const promptLogprobs = this.#promptLogprobs.get(entry.id) ?? []
+      this.#promptLogprobs.set(entry.id, promptLogprobs)
+      for (const token of entry.promptLogprobs) promptLogprobs.push(restored(token))
       return []
     })
   }
 
   /** Drops collected data of a request that ended or was cancelled. */
   forget(id: number): void {
-    this.#judged.delete(id)
+    this.#promptLogprobs.delete(id)
   }
 
   #complete(entry: { readonly id: number; readonly event: E }): RequestEvent<E> {
     const { id, event } = entry
     if (event.type === "delta" && "logprobs" in event) event.logprobs?.forEach(restored)
-    const wantsPromptLogprobs = event.type === "prompt" ? this.#judged.get(id) : undefined
-    if (wantsPromptLogprobs === undefined) return entry
+    const promptLogprobs = event.type === "prompt" ? this.#promptLogprobs.get(id) : undefined
+    if (promptLogprobs === undefined) return entry
     this.forget(id)
-    return { id, event: { ...event, logprobs: wantsPromptLogprobs } }
+    return { id, event: { ...event, logprobs: promptLogprobs } }
   }
 }
 

@@ -154,10 +154,8 @@ describe("what is told of a step", () => {
     const reader = new EventReader<GenerationEvent>()
     const first = { id: 9, bytes: [1] }
     const read = (...events: WorkerEvent<GenerationEvent>[]) => reader.read(crossed(encodeEvents(events)))
-    expect(read({ id: 1, wantsPromptLogprobs: [first] }, text(2))).toEqual([text(2)] as never)
-    expect(
-      read({ id: 1, wantsPromptLogprobs: [impossible] }, { id: 2, wantsPromptLogprobs: [first] }),
-    ).toEqual([])
+    expect(read({ id: 1, promptLogprobs: [first] }, text(2))).toEqual([text(2)] as never)
+    expect(read({ id: 1, promptLogprobs: [impossible] }, { id: 2, promptLogprobs: [first] })).toEqual([])
     const prompt = { type: "prompt", tokens: 2 } as const
     expect(read({ id: 1, event: prompt }, { id: 3, event: prompt })).toEqual([
       { id: 1, event: { ...prompt, logprobs: [first, impossible] } },

@@ -1,5 +1,5 @@
 import type { Settings } from "../../config/resolve"
-import type { Library } from "../../http/context/library"
+import type { ModelLibrary } from "../../http/context/library"
 import type { Logger } from "../../log/logger"
 import type { Store } from "../../store/contract"
 import { formatModelName } from "../../store/names"
@@ -7,7 +7,7 @@ import { SharedPulls } from "../../store/pull/shared-pulls"
 import { createPuller, pullableName } from "../pull/puller"
 
 /** The models on disk, for clients of the server. `settings`: the current ones. */
-export function serverLibrary(settings: () => Settings, store: Store, log: Logger): Library {
+export function serverLibrary(settings: () => Settings, store: Store, log: Logger): ModelLibrary {
   const pulls = new SharedPulls()
   return {
     store,

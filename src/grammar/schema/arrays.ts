@@ -14,8 +14,24 @@ export function arrayNode(scope: SchemaScope, schema: SchemaObject, path: string
     itemOf(`item-${index}`, scope.inner(item, at(path, "prefixItems", String(index)))),
   )
   const others = itemOf("item", scope.inner(rest, at(path, "items")))
-  const list = listOf({ items, others, min, max, separator: arrays.separator })
+  const parts = { items, others, min, max, separator: arrays.separator }
+  const list = wantedIn(parts) ?? listOf(parts)
   return isImpossible(list) ? IMPOSSIBLE : sequence(arrays.open, space, list, space, arrays.close)
+
+  /** With one item that `contains` is about, at any place. */
+  function wantedIn({ separator }: ListParts): GrammarNode | undefined {
+    const { contains, minContains = 1, maxContains } = schema
+    if (contains === undefined) return undefined
+    const place = at(path, "contains")
+    const isPlain = items.length === 0 && min <= 1 && max === Number.POSITIVE_INFINITY
+    if (!isPlain || minContains !== 1 || maxContains !== undefined) {
+      scope.unenforced(place, "it stands beside other rules for items")
+      return undefined
+    }
+    const wanted = itemOf("wanted", scope.inner({ allOf: [rest, asSchema(contains, place)] }, place))
+    const any = repeat(sequence(others, separator), 0, Number.POSITIVE_INFINITY)
+    return sequence(any, wanted, repeat(sequence(separator, others), 0, Number.POSITIVE_INFINITY))
+  }
 
   function itemOf(hint: string, value: GrammarNode): GrammarNode {
     return isImpossible(value) ? IMPOSSIBLE : scope.rules.add(hint, arrays.item(value))

@@ -12,7 +12,7 @@ import { ANNOTATIONS, CannotMerge, isEqual, merged } from "./merge"
 import { objectNode } from "./objects"
 import { numberNode, stringNode } from "./scalars"
 import { Validator } from "./validate"
-import { typesOf } from "./values"
+import { excludedTypes, typesOf } from "./values"
 
 /** A keyword that the grammar does not enforce. */
 export interface Unenforced {
@@ -54,7 +54,6 @@ export function schemaNode(
 const UNENFORCEABLE = [
   "not",
   "if",
-  "contains",
   "uniqueItems",
   "dependentRequired",
   "dependentSchemas",
@@ -204,12 +203,14 @@ class SchemaCompiler implements SchemaScope {
 
   #plain(schema: SchemaObject, path: string): GrammarNode {
     if (schema["const"] !== undefined || schema["enum"] !== undefined) return this.#listed(schema, path)
+    const excluded = excludedTypes(schema, at(path, "not"))
     for (const key of UNENFORCEABLE) {
       const value = schema[key]
-      if (value !== undefined && value !== false)
+      if (value !== undefined && value !== false && (key !== "not" || excluded === undefined))
         this.unenforced(at(path, key), "it cannot be enforced while text is generated")
     }
-    const nodes = typesOf(schema, path).map((type) => [type, this.#ofType(type, schema, path)] as const)
+    const types = typesOf(schema, path).filter((type) => excluded?.has(type) !== true)
+    const nodes = types.map((type) => [type, this.#ofType(type, schema, path)] as const)
     const possible = nodes.filter(([, node]) => !isImpossible(node))
     return anyOf(...possible.map(([type, node]) => this.notation.typed(jsonTypeOf(type), node)))
   }

@@ -17,7 +17,7 @@ const KEYWORDS: readonly (readonly [type: string, keywords: readonly string[]])[
       "unevaluatedProperties",
     ],
   ],
-  ["array", ["items", "prefixItems", "minItems", "maxItems"]],
+  ["array", ["items", "prefixItems", "minItems", "maxItems", "contains"]],
   ["string", ["pattern", "format", "minLength", "maxLength"]],
   ["number", ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]],
 ]
@@ -44,6 +44,15 @@ export function typesIn(schema: SchemaObject, path: string): readonly string[] {
     throw wrong(at(path, "type"), `must be one of ${TYPES.join(", ")}`, each)
   })
   return schema["nullable"] === true ? [...names, "null"] : names
+}
+
+/** The types that `not` excludes, if that is all it says. @throws InvalidRequest */
+export function excludedTypes({ not }: SchemaObject, path: string): ReadonlySet<string> | undefined {
+  if (!isRecord(not) || Object.keys(not).join() !== "type") return undefined
+  const types = new Set(typesIn(not, path))
+  if (types.has("number")) return types.add("integer")
+  // Numbers that are no integers would be left.
+  return types.has("integer") ? undefined : types
 }
 
 function impliedTypes(schema: SchemaObject): readonly string[] {

@@ -2,7 +2,7 @@ import type { ChatMessage, ContentPart, ToolCall } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { COUNTS, SHOWN, TEXTS, TOOLS } from "../../limits"
-import { EarlierCalls } from "../read/earlier-calls"
+import { CallHistory } from "../read/call-history"
 import { checkList, checkText, Fields, invalidField, tooMany } from "../read/fields"
 import { isJsonObject, type JsonObject } from "../read/json-body"
 import { checkNested } from "../read/nested-value"
@@ -21,7 +21,7 @@ export function readAnthropicMessages(fields: Fields): readonly ChatMessage[] {
   const messages = fields.list("messages", COUNTS.messages)
   if (messages === undefined) throw new InvalidRequest("messages is required", "messages")
   if (messages.length === 0) throw new InvalidRequest("messages must not be empty", "messages")
-  const calls = new EarlierCalls()
+  const calls = new CallHistory()
   const budget = new BlockBudget()
   const read = messages.flatMap((message, index) => readMessage(`messages[${index}]`, message, calls, budget))
   const system = readSystem(fields.unchecked("system"), budget)
@@ -60,7 +60,7 @@ function readTextBlock(path: string, block: unknown): string {
 function readMessage(
   path: string,
   value: unknown,
-  calls: EarlierCalls,
+  calls: CallHistory,
   budget: BlockBudget,
 ): readonly ChatMessage[] {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
@@ -80,13 +80,13 @@ function readMessage(
 
 /** Collects the blocks of one message. */
 class BlockReader {
-  readonly #calls: EarlierCalls
+  readonly #calls: CallHistory
   readonly #parts: ContentPart[] = []
   readonly #toolCalls: ToolCall[] = []
   readonly #results: ChatMessage[] = []
   readonly #thoughts: string[] = []
 
-  constructor(calls: EarlierCalls) {
+  constructor(calls: CallHistory) {
     this.#calls = calls
   }
 

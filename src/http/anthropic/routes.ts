@@ -67,8 +67,8 @@ async function answer(
 ): Promise<Response> {
   const requestContext = requestContextOf(request)
   const client = abortControllerFor(request)
-  requestContext.asks([call.request], settings().logContent)
-  const events = requestContext.follows(engine.chat(call.request, client.signal))
+  requestContext.logRequests([call.request], settings().logContent)
+  const events = requestContext.takeModelFrom(engine.chat(call.request, client.signal))
   const writer = new MessageWriter(call.model)
   if (call.stream)
     return await sse({

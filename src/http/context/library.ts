@@ -3,7 +3,7 @@ import type { Store } from "../../store/contract"
 import type { PullEvent } from "../../store/pull/events"
 
 /** The models on disk, for routes that change them. */
-export interface Library {
+export interface ModelLibrary {
   readonly store: Store
   /**
    * Downloads a model by name; pulls of one model at the same time share the download.

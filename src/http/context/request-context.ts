@@ -103,7 +103,7 @@ export class RequestContext {
   }
 
   /** Records the model that the request names, if `model` can be a model name. */
-  names(model: unknown): void {
+  logModelName(model: unknown): void {
     if (typeof model === "string" && model.length <= LONGEST_NAME) this.#named = model
   }
 
@@ -113,7 +113,7 @@ export class RequestContext {
   }
 
   /** Records the requests sent to the engine. `keepContent`: log prompts and answers. */
-  asks(requests: readonly WorkRequest[], keepContent: boolean): void {
+  logRequests(requests: readonly WorkRequest[], keepContent: boolean): void {
     this.#requests = requests
     if (keepContent) this.#answer = []
   }
@@ -121,7 +121,7 @@ export class RequestContext {
   /**
    * Takes the model's name from the engine's answer, or from one of several answers of one model. Returns the answer.
    */
-  follows<A extends { readonly model: string | undefined }>(answer: A): A {
+  takeModelFrom<A extends { readonly model: string | undefined }>(answer: A): A {
     this.#answers = answer
     return answer
   }
@@ -131,16 +131,16 @@ export class RequestContext {
     if (event.type === "delta") {
       this.#generatedTokens += event.tokens
       // Thinking is no part of the answer; a call is, with its arguments.
-      if (event.part !== "reasoning") this.says(event.text)
+      if (event.part !== "reasoning") this.logText(event.text)
     } else if (event.type === "part-start") {
-      if (event.part === "tool-call") this.says(`[${event.name}] `)
+      if (event.part === "tool-call") this.logText(`[${event.name}] `)
     } else if (event.type === "prompt") {
       this.#promptTokens += event.tokens
     }
   }
 
   /** Appends to the answer's text, if content is logged. */
-  says(text: string): void {
+  logText(text: string): void {
     this.#answer?.push(text)
   }
 

@@ -38,7 +38,7 @@ export function nativeCompletionRoutes(context: NativeContext) {
       const requestContext = requestContextOf(request)
       const call = read(await readJsonObject(request, BODY_BYTES.generation), readHeaderOptions(request))
       mayBeSilent(request, server)
-      requestContext.asks(call.requests, context.settings().logContent)
+      requestContext.logRequests(call.requests, context.settings().logContent)
       const run: Run = { call, client: abortControllerFor(request), requestContext }
       return call.reply.stream ? await streamed(context, run) : await whole(context, run)
     }
@@ -64,7 +64,7 @@ function start(
   { call, client, requestContext }: Run,
 ): AsyncIterableIterator<Indexed<GenerationEvent>> {
   const sources = call.requests.map(
-    (request) => () => requestContext.follows(engine.complete(request, client.signal)),
+    (request) => () => requestContext.takeModelFrom(engine.complete(request, client.signal)),
   )
   return merge(sources, PROMPTS_AT_A_TIME)
 }

@@ -1,6 +1,6 @@
 import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
-import type { Library } from "../context/library"
+import type { ModelLibrary } from "../context/library"
 import type { CurrentSettings } from "../context/settings"
 
 /** Shared by all routes of this dialect. */
@@ -9,5 +9,5 @@ export interface OllamaContext {
   readonly settings: CurrentSettings
   readonly log: Logger
   /** Absent: models cannot be changed here. */
-  readonly library: Library | undefined
+  readonly library: ModelLibrary | undefined
 }

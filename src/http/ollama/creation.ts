@@ -10,7 +10,7 @@ import type { CreateEvent } from "../../store/create/create"
 import { type Digest, isDigest } from "../../store/managed/manifest"
 import { type ModelName, parseModelName } from "../../store/names"
 import type { PullEvent } from "../../store/pull/events"
-import type { Library } from "../context/library"
+import type { ModelLibrary } from "../context/library"
 import { checkList, checkText, Fields, invalidField, tooMany } from "../read/fields"
 import { isJsonObject } from "../read/json-body"
 import { namedModel } from "./models"
@@ -22,7 +22,7 @@ export interface Creation {
 }
 
 export interface CreationOptions {
-  readonly library: Library
+  readonly library: ModelLibrary
   readonly signal: AbortSignal
   readonly report: (event: CreateEvent | PullEvent) => void
 }

@@ -84,8 +84,8 @@ async function answer(context: OllamaContext, run: Run): Promise<Response> {
       ? await fitting(engine, run.request, signal)
       : { request: run.request, droppedMessages: 0 }
   const prepared = await prepare(context, { ...run, request })
-  requestContext.asks([prepared.request], context.settings().logContent)
-  const events = requestContext.follows(start(context, prepared.request, signal))
+  requestContext.logRequests([prepared.request], context.settings().logContent)
+  const events = requestContext.takeModelFrom(start(context, prepared.request, signal))
   const records = new AnswerRecords(call.model, form, prepared.promptTokens !== undefined)
   const additions: Additions = { droppedMessages, promptTokens: prepared.promptTokens }
   const observe = (event: GenerationEvent) => {

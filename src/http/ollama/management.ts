@@ -11,7 +11,7 @@ import type { PullEvent } from "../../store/pull/events"
 import { checkDiskSpace } from "../../store/pull/transfer/disk-space"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
-import type { Library } from "../context/library"
+import type { ModelLibrary } from "../context/library"
 import { requestContextOf } from "../context/request-context"
 import { bodyBytes } from "../read/body-bytes"
 import { Fields } from "../read/fields"
@@ -106,7 +106,7 @@ export function ollamaManagementRoutes(context: OllamaContext) {
 }
 
 /** @throws Unsupported */
-function libraryOf({ library }: OllamaContext): Library {
+function libraryOf({ library }: OllamaContext): ModelLibrary {
   if (library === undefined) throw new Unsupported("this server does not change the models on disk")
   return library
 }
@@ -119,7 +119,7 @@ function checkedDigest(text: string): Digest {
 }
 
 /** Stores an uploaded file under its digest. Resolves to 201, or to 200 where it was there already. */
-async function receiveBlob({ store }: Library, digest: Digest, request: Request): Promise<200 | 201> {
+async function receiveBlob({ store }: ModelLibrary, digest: Digest, request: Request): Promise<200 | 201> {
   if (await store.blobs.has(digest)) return 200
   await using workspace = await store.blobs.openWorkspace()
   // Far larger than any other body: only the disk limits it.

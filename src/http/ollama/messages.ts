@@ -2,7 +2,7 @@ import type { ChatMessage, ToolCall } from "../../domain/chat"
 import type { Tool } from "../../domain/tools"
 import { InvalidRequest } from "../../errors/request"
 import { COUNTS, TEXTS, TOOLS } from "../../limits"
-import { EarlierCalls } from "../read/earlier-calls"
+import { CallHistory } from "../read/call-history"
 import { defined, Fields, invalidField } from "../read/fields"
 import { isJsonObject } from "../read/json-body"
 import { checkNested } from "../read/nested-value"
@@ -16,11 +16,11 @@ type ReadRole = (typeof ROLES)[number]
 /** The messages of a chat; none where the field is absent. @throws InvalidRequest, Unsupported */
 export function readOllamaMessages(fields: Fields): readonly ChatMessage[] {
   const messages = fields.list("messages", COUNTS.messages) ?? []
-  const calls = new EarlierCalls()
+  const calls = new CallHistory()
   return messages.map((message, index) => readMessage(`messages[${index}]`, message, calls))
 }
 
-function readMessage(path: string, value: unknown, calls: EarlierCalls): ChatMessage {
+function readMessage(path: string, value: unknown, calls: CallHistory): ChatMessage {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const role = readRole(path, fields)
@@ -46,7 +46,7 @@ function readRole(path: string, fields: Fields): ReadRole {
   throw invalidField(`${path}.role`, `one of ${ROLES.join(", ")}`, given)
 }
 
-function readCalls(path: string, fields: Fields, calls: EarlierCalls): readonly ToolCall[] | undefined {
+function readCalls(path: string, fields: Fields, calls: CallHistory): readonly ToolCall[] | undefined {
   const given = fields.list("tool_calls", COUNTS.contentParts) ?? []
   if (given.length === 0) return undefined
   return given.map((value, index) => {
@@ -57,7 +57,7 @@ function readCalls(path: string, fields: Fields, calls: EarlierCalls): readonly 
 }
 
 /** Ollama's calls have their arguments as an object, and often no id. */
-function readCall(path: string, value: unknown, calls: EarlierCalls): ToolCall {
+function readCall(path: string, value: unknown, calls: CallHistory): ToolCall {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const called = new Fields(fields.object("function") ?? {}, `${path}.function.`)
@@ -77,7 +77,7 @@ function readCall(path: string, value: unknown, calls: EarlierCalls): ToolCall {
 function answeredCall(
   path: string,
   fields: Fields,
-  calls: EarlierCalls,
+  calls: CallHistory,
 ): Pick<ChatMessage, "toolCallId" | "name"> {
   const id = fields.text("tool_call_id", TEXTS.id) || undefined
   const name = fields.text("tool_name", TEXTS.name) || undefined

@@ -49,7 +49,7 @@ export function completionRoutes(context: OpenAiContext) {
       )
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
-      requestContext.asks(call.requests, context.settings().logContent)
+      requestContext.logRequests(call.requests, context.settings().logContent)
       const run: Run = { identity, call, client: abortControllerFor(request), requestContext }
       return call.reply.stream ? streamCompletion(context, run) : answerCompletion(context, run)
     },
@@ -69,7 +69,7 @@ function start(
   { call, client, requestContext }: Run,
 ): AsyncIterableIterator<Indexed<GenerationEvent>> {
   const sources = call.requests.map(
-    (request) => () => requestContext.follows(engine.complete(request, client.signal)),
+    (request) => () => requestContext.takeModelFrom(engine.complete(request, client.signal)),
   )
   return merge(sources, PROMPTS_AT_A_TIME)
 }

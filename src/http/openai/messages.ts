@@ -5,7 +5,7 @@ import { COUNTS, SHOWN, type TextBound, TEXTS, TOOLS } from "../../limits"
 import { checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
 import { isJsonObject, type JsonObject } from "../read/json-body"
 import { checkNested } from "../read/nested-value"
-import { EarlierCalls } from "../read/earlier-calls"
+import { CallHistory } from "../read/call-history"
 
 /** `function`: the older name of `tool`. */
 const ROLES = ["system", "developer", "user", "assistant", "tool", "function"] as const satisfies readonly (
@@ -21,7 +21,7 @@ export function readMessages(fields: Fields): readonly ChatMessage[] {
   if (messages === undefined) throw new InvalidRequest("messages is required", "messages")
   if (messages.length === 0) throw new InvalidRequest("messages must not be empty", "messages")
   checkParts(messages)
-  const calls = new EarlierCalls()
+  const calls = new CallHistory()
   return messages.map((message, index) => readMessage(`messages[${index}]`, message, calls))
 }
 
@@ -39,7 +39,7 @@ function checkParts(messages: readonly unknown[]): void {
 
 type ReadRole = (typeof ROLES)[number]
 
-function readMessage(path: string, value: unknown, calls: EarlierCalls): ChatMessage {
+function readMessage(path: string, value: unknown, calls: CallHistory): ChatMessage {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const role = fields.choice("role", ROLES)
@@ -78,7 +78,7 @@ function readFunctionCall(
   path: string,
   fields: Fields,
   role: ReadRole,
-  calls: EarlierCalls,
+  calls: CallHistory,
 ): readonly ToolCall[] | undefined {
   const given = fields.object("function_call")
   if (given === undefined) return undefined

@@ -20,9 +20,9 @@ export function modelRoutes({ engine }: OpenAiContext) {
       return { object: "list", data: (await Promise.all(entries)).flat() }
     })
     .get(`${MODELS}/*`, async ({ params }) => {
-      const asked = decodeName(params["*"])
-      const model = await engine.show(asked)
-      return toModelWithMeta(model, asked, (await engine.contextLengths([model])).get(model.name))
+      const requested = decodeName(params["*"])
+      const model = await engine.show(requested)
+      return toModelWithMeta(model, requested, (await engine.contextLengths([model])).get(model.name))
     })
 }
 
@@ -81,9 +81,9 @@ function toContextFields({ trained, served, limitedBy }: ContextLengths) {
 }
 
 /** Adds facts from the model's files, under llama-server's names where it has them. */
-function toModelWithMeta(model: ModelDetails, asked: string, context: ContextLengths | undefined) {
+function toModelWithMeta(model: ModelDetails, requested: string, context: ContextLengths | undefined) {
   const { sizeBytes: size, capabilities, license, aliases } = model
-  const alias = model.aliases?.find((name) => aliasKey(name) === aliasKey(asked))
+  const alias = model.aliases?.find((name) => aliasKey(name) === aliasKey(requested))
   const common = toModel(model, alias, context)
   return {
     ...common,

@@ -127,7 +127,7 @@ const OF_GENERATION: FieldTable = {
   guided_grammar: taken,
   guided_json: taken,
   guided_regex: taken,
-  include_reasoning: { asks: (value) => value === false, showsValue: true },
+  include_reasoning: { isInUse: (value) => value === false, showsValue: true },
   kv_transfer_params: refusedUnlessEmpty(),
   logprob_token_ids: refusedUnlessEmpty(),
   prompt_logprobs: refusedFrom(-1),
@@ -186,7 +186,7 @@ export const CHAT_FIELDS: FieldTable = {
   function_call: taken,
   functions: taken,
   modalities: {
-    asks: (value) => !Array.isArray(value) || value.some((modality) => modality !== "text"),
+    isInUse: (value) => !Array.isArray(value) || value.some((modality) => modality !== "text"),
   },
   tool_choice: taken,
   tools: taken,
@@ -225,6 +225,6 @@ export const COMPLETION_FIELDS: FieldTable = {
   suffix: taken,
   // vLLM.
   truncate_prompt_tokens: taken,
-  add_special_tokens: { asks: (value) => value === false, showsValue: true },
+  add_special_tokens: { isInUse: (value) => value === false, showsValue: true },
   prompt_embeds: refusedUnlessEmpty(),
 }

@@ -12,7 +12,7 @@ export const ignored = "ignored"
 
 /** Refused when it is in use: the answer would look right but be wrong, or lack what was requested. */
 export interface Refusal {
-  readonly asks: (value: unknown, fields: Fields) => boolean
+  readonly isInUse: (value: unknown, fields: Fields) => boolean
   /** Should the message include the value? */
   readonly showsValue?: true
   /** The end of the message. */
@@ -36,21 +36,21 @@ export const isNotEmpty = (value: unknown): boolean => {
 }
 
 export function refused(instead = ""): Refusal {
-  return { asks: isSet, instead }
+  return { isInUse: isSet, instead }
 }
 
 export function refusedUnlessEmpty(instead = ""): Refusal {
-  return { asks: isNotEmpty, instead }
+  return { isInUse: isNotEmpty, instead }
 }
 
 /** Refused from this number on; smaller ones turn the feature off. */
 export function refusedFrom(least: number): Refusal {
-  return { asks: (value) => !(Number(value) < least) }
+  return { isInUse: (value) => !(Number(value) < least) }
 }
 
 /** `harmless` values request our default behaviour. */
 export function refusedUnless(harmless: readonly unknown[], instead = ""): Refusal {
-  return { asks: (value) => !harmless.includes(value), showsValue: true, instead }
+  return { isInUse: (value) => !harmless.includes(value), showsValue: true, instead }
 }
 
 /**
@@ -61,7 +61,7 @@ export function refuseUnsupported(fields: Fields, table: FieldTable, path = ""):
   for (const [name, treatment] of Object.entries(table)) {
     if (typeof treatment !== "object") continue
     const value = fields.unchecked(name)
-    if (value === undefined || !treatment.asks(value, fields)) continue
+    if (value === undefined || !treatment.isInUse(value, fields)) continue
     throw new Unsupported(treatment.message ?? complaint(path + name, value, treatment), path + name)
   }
 }

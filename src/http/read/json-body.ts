@@ -30,7 +30,7 @@ export async function readJsonObject(
   const value = parseJson(text)
   if (!isJsonObject(value))
     throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
-  requestContextOf(request).names(value["model"])
+  requestContextOf(request).logModelName(value["model"])
   return value
 }
 

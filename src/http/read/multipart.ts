@@ -51,7 +51,7 @@ export async function readForm(request: Request, options: FormOptions): Promise<
     if (error instanceof PayloadTooLarge) throw new PayloadTooLarge(options.limitBytes, "limits.upload")
     throw error
   }
-  options.requestContext.names(form.texts.get("model")?.[0])
+  options.requestContext.logModelName(form.texts.get("model")?.[0])
   return form
 }
 

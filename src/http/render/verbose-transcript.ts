@@ -4,7 +4,7 @@ import type { TranscriptSegment } from "../../domain/transcription"
 import type { Transcript } from "../../formats/transcript"
 
 /** Which timestamps to include. */
-export interface TimesTold {
+export interface TimestampGranularities {
   readonly segments: boolean
   readonly words: boolean
 }
@@ -13,7 +13,7 @@ export interface TimesTold {
 export function toVerboseJson(
   { text, segments, language, audioSeconds, warnings }: Transcript,
   task: "transcribe" | "translate",
-  told: TimesTold,
+  granularities: TimestampGranularities,
 ) {
   const words = segments.flatMap((segment) => segment.words ?? [])
   return {
@@ -21,11 +21,11 @@ export function toVerboseJson(
     ...(language !== undefined && { language: languageName(language) }),
     duration: audioSeconds,
     text,
-    ...(told.segments && {
+    ...(granularities.segments && {
       segments: segments.map((segment) => ({ id: segment.index, ...toSegmentBody(segment) })),
     }),
     // Omitted for model families without word timestamps.
-    ...(told.words && words.length > 0 && { words }),
+    ...(granularities.words && words.length > 0 && { words }),
     usage: toDurationUsage(audioSeconds),
     ...(warnings.length > 0 && { warnings }),
   }

@@ -4,7 +4,7 @@ import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics/metrics"
 import { KnownRoutes } from "../context/known-routes"
 import type { RequestContext } from "../context/request-context"
-import type { Library } from "../context/library"
+import type { ModelLibrary } from "../context/library"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
@@ -54,7 +54,7 @@ export interface AppOptions {
   /** Called for every request; default: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
   /** Changes the models on disk; absent: routes that would are refused. */
-  readonly library?: Library
+  readonly library?: ModelLibrary
   /** Counts requests, and is served by /metrics; absent: no metrics. */
   readonly metrics?: Metrics
 }

@@ -28,6 +28,13 @@ export class ArgumentSchema {
     return new Set(this.#alternatives.flatMap(typesIn))
   }
 
+  /** Is this text one of the listed values? Then it is no number or literal that looks the same. */
+  lists(text: string): boolean {
+    return this.#alternatives.some(
+      (each) => isRecord(each) && (each["const"] === text || asList(each["enum"]).includes(text)),
+    )
+  }
+
   /** Of a member of objects. */
   member(name: string): ArgumentSchema {
     return this.#inner((schema) => {
@@ -83,6 +90,10 @@ function referenced(root: Schema, reference: string): Schema {
   } catch {
     return true
   }
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 function typesIn(schema: Schema): readonly JsonType[] {

@@ -67,10 +67,15 @@ export function certainTriggers(syntax: ToolSyntax, { tools, callable }: ToolUse
   const names = callable ?? tools.map(({ name }) => name)
   const ofJson = [syntax.call, ...(syntax.variants ?? [])].flatMap(({ start, nameEnd }) => {
     const text = syntax.sectionStart.length > 0 ? undefined : textOfMarker(start)
-    const isJson = text !== undefined && /^(```json\s*)?[{[]/.test(text)
+    const isJson = text !== undefined && beginsAsJson(text)
     if (!isJson || textOfMarker(nameEnd)?.startsWith('"') !== true) return []
     return [{ after: text, texts: names.map((name) => `${text}${name}"`) }]
   })
-  const others = triggersOf(syntax).filter((text) => !/^(```json|\{|\[)/.test(text))
+  const others = triggersOf(syntax).filter((text) => !beginsAsJson(text))
   return [...others.map((text) => ({ after: text, texts: [text] })), ...ofJson]
+}
+
+/** May a text that is no call begin like this? */
+export function beginsAsJson(text: string): boolean {
+  return /^(```json|\{|\[\s*([{"]|$))/.test(text)
 }

@@ -22,7 +22,7 @@ export class Emitter {
   firstToken({ id, prepared }: RunningRequest): void {
     const first = prepared.tokens[0] ?? 0
     const bytes = Array.from(this.#vocabulary.bytes(first))
-    this.#outbox.wantsPromptLogprobs(id, { id: first, bytes })
+    this.#outbox.promptLogprob(id, { id: first, bytes })
   }
 
   prompt({ id, prepared }: RunningRequest): void {
@@ -60,7 +60,7 @@ export class Emitter {
   }
 
   #delta(sequence: Sequence, { part, text, tokens, logprobs }: Extract<PartEvent, { type: "delta" }>): void {
-    const ids = sequence.takeUntold()
+    const ids = sequence.takeUnreportedIds()
     this.#outbox.event(sequence.request.id, {
       type: "delta",
       choice: sequence.choice,

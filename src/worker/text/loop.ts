@@ -106,7 +106,7 @@ export class TextLoop {
   /** Adds a request whose sequences exist and emits `accepted`; it joins at the next step. */
   submit(request: RunningRequest): void {
     this.#requests.add(request)
-    if (request.prepared.isJudged) return this.#emit.firstToken(request)
+    if (request.prepared.scoresPrompt) return this.#emit.firstToken(request)
     this.#emit.prompt(request)
     this.#outbox.flush()
   }
@@ -284,7 +284,7 @@ export class TextLoop {
 
   #take({ sequence, cell, index }: LogitsRow): void {
     const { prepared } = sequence.request
-    if (cell < sequence.tokens.length - 1) return this.#judge(sequence, cell, index)
+    if (cell < sequence.tokens.length - 1) return this.#scorePrompt(sequence, cell, index)
     const choice = prepared.maxTokens === 0 ? undefined : this.#sampler.sample(sequence, index)
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
@@ -310,20 +310,20 @@ export class TextLoop {
     return isHidden ? NO_BYTES : this.#sampler.bytes(token)
   }
 
-  #judge(sequence: Sequence, cell: number, index: number): void {
+  #scorePrompt(sequence: Sequence, cell: number, index: number): void {
     // A sequence that lost its cells is recomputed; these log probabilities were already sent.
-    if (cell < sequence.judgedTokens) return
+    if (cell < sequence.scoredTokens) return
     const { id, prepared } = sequence.request
     const next = sequence.tokens[cell + 1] ?? 0
-    const wantsPromptLogprobs = this.#sampler.scoreToken(index, next, prepared.topLogprobs ?? 0)
-    sequence.judgedTokens = cell + 1
-    this.#outbox.wantsPromptLogprobs(id, wantsPromptLogprobs)
+    const logprob = this.#sampler.scoreToken(index, next, prepared.topLogprobs ?? 0)
+    sequence.scoredTokens = cell + 1
+    this.#outbox.promptLogprob(id, logprob)
   }
 
   #promptDone(sequence: Sequence): void {
     const { request } = sequence
     request.promptDone(this.#now())
     this.#runtime.keeper?.observe(request)
-    if (sequence.wantsPromptLogprobs) this.#emit.prompt(request)
+    if (sequence.scoresPrompt) this.#emit.prompt(request)
   }
 }

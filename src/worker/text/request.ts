@@ -47,7 +47,7 @@ export class RunningRequest implements Disposable {
     const [first, ...others] = this.sequences
     if (first !== undefined) first.saved = input.saved
     // The log probabilities of the prompt are sent first, with the first choice.
-    if (first !== undefined && input.prepared.isJudged)
+    if (first !== undefined && input.prepared.scoresPrompt)
       for (const other of others) other.leader = { sequence: first, length: input.prepared.tokens.length }
   }
 

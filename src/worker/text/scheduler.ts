@@ -9,7 +9,7 @@ export interface Runnable {
   /** Steps since it was given its slot. */
   readonly waitedSteps: number
   /** Wants logits for all its tokens, not only for the last. */
-  readonly wantsPromptLogprobs: boolean
+  readonly scoresPrompt: boolean
 }
 
 /** A sequence's share of a step: its next `tokens`, the last `outputs` of them with logits. */
@@ -52,18 +52,18 @@ export function planStep<T extends Runnable>(
   for (const sequence of sequences) if (sequence.generating) work.push({ sequence, tokens: 1, outputs: 1 })
   const streams = work.length
   let left = budget
-  let outputs = mostOutputs - sequences.filter(({ wantsPromptLogprobs }) => !wantsPromptLogprobs).length
+  let outputs = mostOutputs - sequences.filter(({ scoresPrompt }) => !scoresPrompt).length
   for (const sequence of inOrderOfPrefill(sequences)) {
     if (left <= 0) break
     const { remaining, mostTokens = remaining } = sequence
     const wanted = Math.min(remaining <= left + budget * OVERDRAFT ? remaining : left, mostTokens)
-    const isJudged = sequence.wantsPromptLogprobs
-    const tokens = Math.min(wanted, isJudged ? outputs : wanted)
+    const isScored = sequence.scoresPrompt
+    const tokens = Math.min(wanted, isScored ? outputs : wanted)
     if (tokens === 0) continue
     const isLast = tokens === sequence.remaining
-    work.push({ sequence, tokens, outputs: isJudged ? tokens : isLast ? 1 : 0 })
+    work.push({ sequence, tokens, outputs: isScored ? tokens : isLast ? 1 : 0 })
     left -= tokens
-    if (isJudged) outputs -= tokens
+    if (isScored) outputs -= tokens
   }
   return { work, decodeCount: streams, promptTokens: budget - left }
 }

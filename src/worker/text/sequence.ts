@@ -25,7 +25,7 @@ export class Sequence implements Runnable, CacheablePrompt {
   /** It had a slot before, so its prompt is already counted. */
   begun = false
   /** With prompt log probabilities: number of prompt tokens whose successor is already scored. */
-  judgedTokens = 0
+  scoredTokens = 0
   waitedSteps = 0
   /** Since when there is no memory for its next token; ms. */
   starvedAt: number | undefined
@@ -33,14 +33,14 @@ export class Sequence implements Runnable, CacheablePrompt {
   finished = false
   readonly #answer: AnswerOutput
   /** Generated tokens not yet reported; undefined if the request does not want them. */
-  #untold: number[] | undefined
+  #unreportedIds: number[] | undefined
   #tokens: number[] | undefined
 
   constructor(request: RunningRequest, choice: number) {
     this.request = request
     this.choice = choice
     this.#answer = answerOutputOf(request.prepared, request.tools)
-    this.#untold = request.prepared.reportsTokens ? [] : undefined
+    this.#unreportedIds = request.prepared.reportsTokens ? [] : undefined
   }
 
   /**
@@ -95,15 +95,15 @@ export class Sequence implements Runnable, CacheablePrompt {
     return this.request.prepared.usesCache
   }
 
-  get wantsPromptLogprobs(): boolean {
-    return this.choice === 0 && this.request.prepared.isJudged && this.generated === 0
+  get scoresPrompt(): boolean {
+    return this.choice === 0 && this.request.prepared.scoresPrompt && this.generated === 0
   }
 
   /** Appends a generated token; returns what can be shown now. */
   accept(token: number, bytes: Uint8Array, logprob: TokenLogprob | undefined): AnswerPiece | undefined {
     this.tokens.push(token)
     this.generated++
-    this.#untold?.push(token)
+    this.#unreportedIds?.push(token)
     return this.#answer.push(bytes, logprob, token)
   }
 
@@ -120,19 +120,19 @@ export class Sequence implements Runnable, CacheablePrompt {
   /** Counts the token that ends the generation; it is not part of the answer. */
   acceptEnd(token: number): void {
     this.generated++
-    this.#untold?.push(token)
+    this.#unreportedIds?.push(token)
   }
 
   /** Generated tokens to report now; undefined if the request does not want them. */
-  takeUntold(): readonly number[] | undefined {
-    const untold = this.#untold
-    if (untold !== undefined) this.#untold = []
-    return untold
+  takeUnreportedIds(): readonly number[] | undefined {
+    const unreportedIds = this.#unreportedIds
+    if (unreportedIds !== undefined) this.#unreportedIds = []
+    return unreportedIds
   }
 
   /** Ends the answer; returns what was held back, and the tokens that are not reported yet. */
   endOfAnswer(): readonly PartEvent[] {
-    return this.#answer.end(this.#untold !== undefined && this.#untold.length > 0)
+    return this.#answer.end(this.#unreportedIds !== undefined && this.#unreportedIds.length > 0)
   }
 
   /** The reason to end before the next token, if any. */

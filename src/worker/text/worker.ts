@@ -87,7 +87,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const thread = newThread()
   const files = await locateLlama(load.environment.runtimeFolder)
   const { name, path, defaults } = load.model
-  const along = decodeDefaults(defaults)
+  const ownDefaults = decodeDefaults(defaults)
   const parts = loadedParts(load.model)
   const loaded = loadText(files, { name, path, parts }, settings, kv, STDERR)
   const { model, contextLength, info } = loaded
@@ -96,13 +96,13 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     {
       files,
       vocabulary: model.vocabulary.share(),
-      chatTemplate: along.template ?? model.chatTemplate ?? null,
+      chatTemplate: ownDefaults.template ?? model.chatTemplate ?? null,
       ...(architecture !== undefined && { architecture }),
-      isTemplateChosen: along.template !== undefined,
+      isTemplateChosen: ownDefaults.template !== undefined,
       contextLength,
       needsCheckpoints: !cutsBack(loaded.cache.traits),
-      ...(defaults !== undefined && { along: defaults }),
-      sampling: modelDefaults((key) => model.metadata(key), along.sampling),
+      ...(defaults !== undefined && { modelDefaults: defaults }),
+      sampling: modelDefaults((key) => model.metadata(key), ownDefaults.sampling),
     },
     load.templateTimeoutMs,
     thread,

@@ -234,10 +234,10 @@ describe("a stream", () => {
       choices: [{ index: 0, delta: {}, finish_reason: null }],
       prompt_progress: { total: 100, cache: 20, processed: 60, time_ms: 12 },
     })
-    const untold = fakeServer(script)
-    const plain = await (await untold.post(PATH, { messages: USER_HI, stream: true })).text()
+    const silent = fakeServer(script)
+    const plain = await (await silent.post(PATH, { messages: USER_HI, stream: true })).text()
     expect(plain).not.toContain("prompt_progress")
-    expect(untold.engine.lastRequest.returnProgress).toBe(false)
+    expect(silent.engine.lastRequest.returnProgress).toBe(false)
   })
 
   test("counts tokens in every chunk with timings_per_token", async () => {

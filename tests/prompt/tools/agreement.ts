@@ -3,7 +3,7 @@ import Schema from "typebox/schema"
 import type { Tool, ToolUse } from "../../../src/domain/tools"
 import type { ControlToken } from "../../../src/prompt/tools/control-tokens"
 import type { ToolSyntax } from "../../../src/prompt/tools/syntax"
-import { ToolCallParser } from "../../../src/prompt/tools/tool-call-parser"
+import { ToolCallParser, type ToolCallParserOptions } from "../../../src/prompt/tools/tool-call-parser"
 import { toolGrammar } from "../../../src/prompt/tools/tool-grammar"
 import { TOOLS } from "./families"
 import { randomText, type Written } from "./random-text"
@@ -22,7 +22,7 @@ export const VARIED: readonly Tool[] = [
         amount: { type: "number", minimum: 0, maximum: 20 },
         code: { type: "string", pattern: "^[A-Z<>]{2}-[0-9]{3}$" },
         short: { type: "string", maxLength: 5 },
-        level: { enum: [1, "one", null, true] },
+        level: { enum: [1, "one", null, true, "2", "null"] },
         lines: {
           type: "array",
           minItems: 1,
@@ -68,7 +68,7 @@ export function expectAgreement({ syntax, controlTokens = [], use = ANY, after, 
   for (let round = 0; round < rounds; round++) {
     const written = randomText(grammar, random)
     const before = after === undefined ? "" : `Well. ${after}`
-    const { content, calls } = readWritten(syntax, controlTokens, [before, ...written])
+    const { content, calls } = readWritten({ syntax, controlTokens, tools: use.tools }, [before, ...written])
     const shown = JSON.stringify(before + written.join(""))
     expect([shown, content.trimEnd()]).toEqual([shown, after === undefined ? "" : "Well."])
     expect(calls.length).toBeGreaterThan(0)
@@ -79,13 +79,9 @@ export function expectAgreement({ syntax, controlTokens = [], use = ANY, after, 
 }
 
 /** What a parser reads in a text with tokens. */
-function readWritten(
-  syntax: ToolSyntax,
-  controlTokens: readonly ControlToken[],
-  written: readonly Written[],
-): Reader {
+function readWritten(options: Omit<ToolCallParserOptions, "sink">, written: readonly Written[]): Reader {
   const reader = new Reader()
-  const parser = new ToolCallParser({ syntax, tools: VARIED, sink: reader, controlTokens })
+  const parser = new ToolCallParser({ ...options, sink: reader })
   for (const each of written)
     if (typeof each === "string") parser.push(each)
     else expect(parser.token(each)).toBe(true)

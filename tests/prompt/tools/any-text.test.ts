@@ -13,7 +13,10 @@ function confused(family: Family, random: () => number): string {
     const from = random() < 0.3 ? 0 : pick(source.length)
     text += source.slice(from, from + 1 + pick(random() < 0.3 ? source.length : 40))
     if (random() < 0.2)
-      text += [" ", "\n\n", "a", '"', "{", "é😀", "\\", "          ", "12", "tru"][pick(10)] ?? ""
+      text +=
+        [" ", "\n\n", "a", '"', "{", "é😀", "\\", " ".repeat(random() < 0.2 ? 300 : 9), "12", "tru"][
+          pick(10)
+        ] ?? ""
   }
   return text.toWellFormed()
 }

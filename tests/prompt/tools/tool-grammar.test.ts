@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import type { ToolUse } from "../../../src/domain/tools"
 import { parseGbnf } from "../../../src/grammar/gbnf/parse"
 import { toGbnf } from "../../../src/grammar/print"
 import { triggersOf } from "../../../src/prompt/tools/syntax"
@@ -6,6 +7,8 @@ import { toolGrammar } from "../../../src/prompt/tools/tool-grammar"
 import { matches } from "../../support/grammar-match"
 import { ANY, expectAgreement } from "./agreement"
 import { FAMILIES, tokensOf } from "./families"
+import { randomTools } from "./random-tools"
+import { seeded } from "./reading"
 
 describe.each(FAMILIES.map((family) => [family.name, family] as const))("%s", (_, family) => {
   // Variants are read, but not forced; nor is a form that only other models write.
@@ -25,6 +28,14 @@ describe.each(FAMILIES.map((family) => [family.name, family] as const))("%s", (_
   test("goes on after each trigger", () => {
     for (const after of triggersOf(family.syntax))
       expectAgreement({ syntax: family.syntax, after, rounds: 20 })
+  })
+
+  test("agrees with its parser about any tools", () => {
+    const random = seeded(family.name.length)
+    for (let round = 0; round < 15; round++) {
+      const use: ToolUse = { tools: randomTools(random), choice: "required", isParallel: round % 2 === 0 }
+      expectAgreement({ syntax: family.syntax, controlTokens: tokensOf(family), use, rounds: 4 })
+    }
   })
 
   test("has one call only, of the tools that may be called, where that is wanted", () => {

@@ -105,8 +105,8 @@ describe.each(CASES)("a model of type %s with the %s layout, flash attention %s"
 test("log probabilities of a prompt are none where they are no numbers: the request ends", async () => {
   const { path } = writeTinyModel(join(folder.path, "judged.gguf"), { brokenToken: BROKEN })
   await using worker = await RealWorker.start(path, { settings: { slots: 2, contextLength: 512 } })
-  const wantsPromptLogprobs = greedy(DAMAGED, { echo: true, topLogprobs: 2, maxTokens: 1 })
-  expect(await worker.failure(wantsPromptLogprobs)).toMatchObject({ code: "decode_failed" })
+  const echoed = greedy(DAMAGED, { echo: true, topLogprobs: 2, maxTokens: 1 })
+  expect(await worker.failure(echoed)).toMatchObject({ code: "decode_failed" })
   const sound = greedy([305, 306, 307], { echo: true, topLogprobs: 2, maxTokens: 1 })
   expect((await worker.run(sound)).prompt.logprobs).toHaveLength(3)
 })

@@ -6,7 +6,7 @@ interface Fake extends Runnable {
 }
 
 function stream(name: string): Fake {
-  return { name, remaining: 1, generating: true, waitedSteps: 0, wantsPromptLogprobs: false }
+  return { name, remaining: 1, generating: true, waitedSteps: 0, scoresPrompt: false }
 }
 
 function prompt(name: string, remaining: number, more: Partial<Fake> = {}): Fake {
@@ -15,7 +15,7 @@ function prompt(name: string, remaining: number, more: Partial<Fake> = {}): Fake
     remaining,
     generating: false,
     waitedSteps: 0,
-    wantsPromptLogprobs: false,
+    scoresPrompt: false,
     ...more,
   }
 }
@@ -66,7 +66,7 @@ describe("a step", () => {
   })
 
   test("asks for no more logits than there is room for", () => {
-    const sequences = [prompt("judged", 500, { wantsPromptLogprobs: true }), stream("a"), prompt("p", 600)]
+    const sequences = [prompt("judged", 500, { scoresPrompt: true }), stream("a"), prompt("p", 600)]
     expect(plan(sequences, 200)).toEqual([
       ["a", 1],
       ["judged", 62],
@@ -75,25 +75,19 @@ describe("a step", () => {
   })
 
   test("lets one prompt whose every token is judged wait for the other", () => {
-    const sequences = [
-      prompt("a", 40, { wantsPromptLogprobs: true }),
-      prompt("b", 50, { wantsPromptLogprobs: true }),
-    ]
+    const sequences = [prompt("a", 40, { scoresPrompt: true }), prompt("b", 50, { scoresPrompt: true })]
     expect(plan(sequences, 200)).toEqual([
       ["a", 40],
       ["b", 24],
     ])
     expect(
-      plan(
-        [prompt("a", 400, { wantsPromptLogprobs: true }), prompt("b", 500, { wantsPromptLogprobs: true })],
-        200,
-      ),
+      plan([prompt("a", 400, { scoresPrompt: true }), prompt("b", 500, { scoresPrompt: true })], 200),
     ).toEqual([["a", 64]])
   })
 
   test("goes on with a judged prompt beside as many streams as there are slots", () => {
     const streams = Array.from({ length: 63 }, (_, index) => stream(`${index}`))
-    expect(plan([...streams, prompt("judged", 500, { wantsPromptLogprobs: true })], 200).at(-1)).toEqual([
+    expect(plan([...streams, prompt("judged", 500, { scoresPrompt: true })], 200).at(-1)).toEqual([
       "judged",
       1,
     ])

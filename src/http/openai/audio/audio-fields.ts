@@ -46,10 +46,10 @@ export const TRANSCRIPTION_FIELDS: FieldTable = {
   temperature: taken,
   chunking_strategy: {
     // Audio is always split at silences, which is what `auto` requests.
-    asks: (value) => value !== "auto",
+    isInUse: (value) => value !== "auto",
     message: "chunking_strategy must be auto: others are not supported",
   },
-  include: { asks: isNotEmpty, showsValue: true },
+  include: { isInUse: isNotEmpty, showsValue: true },
   known_speaker_names: refusedUnlessEmpty(),
   known_speaker_references: refusedUnlessEmpty(),
   // vLLM.

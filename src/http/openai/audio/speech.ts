@@ -25,9 +25,9 @@ export function speechRoutes(context: OpenAiContext) {
       const requestContext = requestContextOf(request)
       const call = toSpeechCall(await readJsonObject(request, BODY_BYTES.speech), readHeaderOptions(request))
       mayBeSilent(request, server)
-      requestContext.asks([call.request], context.settings().logContent)
+      requestContext.logRequests([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
-      const events = requestContext.follows(context.engine.speak(call.request, client.signal))
+      const events = requestContext.takeModelFrom(context.engine.speak(call.request, client.signal))
       const speech = new SpeechAnswer(events, client, requestContext)
       return call.streamFormat === "sse" ? sse(speech.asEvents()) : streamBytes(speech.asFile())
     },

@@ -8,7 +8,7 @@ import type { JsonObject } from "../../read/json-body"
 import { TRANSCRIPT_FORMATS, type TranscriptFormat } from "../../read/media-options"
 import type { FormTypes } from "../../read/multipart"
 import { readModelOptions } from "../../read/options"
-import type { TimesTold } from "../../render/verbose-transcript"
+import type { TimestampGranularities } from "../../render/verbose-transcript"
 import { TRANSCRIPTION_FIELDS } from "./audio-fields"
 
 const TEMPERATURE = { min: 0, max: 1 }
@@ -27,7 +27,7 @@ export interface TranscriptionCall {
   readonly format: TranscriptFormat
   readonly stream: boolean
   /** Which timestamps `verbose_json` contains. */
-  readonly told: TimesTold
+  readonly granularities: TimestampGranularities
 }
 
 export interface TranscriptionInput {
@@ -51,21 +51,21 @@ export function toTranscriptionCall({
   if (stream && (format === "srt" || format === "vtt")) {
     throw new InvalidRequest(`stream must come with another response_format than ${format}`, "stream")
   }
-  const told = readTimesTold(fields)
+  const granularities = readGranularities(fields)
   const request: TranscriptionRequest = {
     kind: "transcription",
     ...headers,
     ...readModelOptions(fields),
     audioPath,
     task,
-    wordTimes: format === "verbose_json" && told.words,
+    wordTimes: format === "verbose_json" && granularities.words,
     ...defined({
       language: fields.text("language", TEXTS.word),
       prompt: fields.text("prompt", TEXTS.transcriptionPrompt),
       temperature: fields.number("temperature", TEMPERATURE),
     }),
   }
-  return { request, format, stream, told }
+  return { request, format, stream, granularities }
 }
 
 function readFormat(fields: Fields): TranscriptFormat {
@@ -79,11 +79,11 @@ function readFormat(fields: Fields): TranscriptFormat {
 }
 
 /** As in OpenAI's API, segments are included unless only words are requested. */
-function readTimesTold(fields: Fields): TimesTold {
-  const asked = fields.list("timestamp_granularities", COUNTS.words) ?? []
-  for (const one of asked) {
+function readGranularities(fields: Fields): TimestampGranularities {
+  const given = fields.list("timestamp_granularities", COUNTS.words) ?? []
+  for (const one of given) {
     if (typeof one === "string" && GRANULARITIES.includes(one)) continue
     throw invalidField("timestamp_granularities", `some of ${GRANULARITIES.join(", ")}`, one)
   }
-  return { words: asked.includes("word"), segments: asked.length === 0 || asked.includes("segment") }
+  return { words: given.includes("word"), segments: given.length === 0 || given.includes("segment") }
 }

@@ -69,13 +69,13 @@ async function transcribe(
   requestContext: RequestContext,
   client: AbortController,
 ): Promise<Response> {
-  requestContext.asks([call.request], context.settings().logContent)
-  const events = requestContext.follows(context.engine.transcribe(call.request, client.signal))
+  requestContext.logRequests([call.request], context.settings().logContent)
+  const events = requestContext.takeModelFrom(context.engine.transcribe(call.request, client.signal))
   const builder = new TranscriptBuilder()
   const add = (event: TranscriptionEvent): string => {
     if (event.type === "done") requestContext.measured(event.usage)
     const text = builder.add(event)
-    requestContext.says(text)
+    requestContext.logText(text)
     return text
   }
   if (call.stream) {
@@ -93,7 +93,10 @@ async function transcribe(
   return toResponse(builder, call)
 }
 
-function toResponse(builder: TranscriptBuilder, { format, request, told }: TranscriptionCall): Response {
+function toResponse(
+  builder: TranscriptBuilder,
+  { format, request, granularities }: TranscriptionCall,
+): Response {
   const transcript = builder.build()
   switch (format) {
     case "json":
@@ -103,7 +106,7 @@ function toResponse(builder: TranscriptBuilder, { format, request, told }: Trans
         ...(transcript.warnings.length > 0 && { warnings: transcript.warnings }),
       })
     case "verbose_json":
-      return Response.json(toVerboseJson(transcript, request.task, told))
+      return Response.json(toVerboseJson(transcript, request.task, granularities))
     case "text":
       return plain(transcript, `${transcript.text}\n`)
     case "srt":

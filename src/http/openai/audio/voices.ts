@@ -9,14 +9,14 @@ import { speakerIds } from "./speakers"
 /** GET /v1/audio/voices: the speakers of all text-to-speech models, or of the one in `?model=`. */
 export function voiceRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-voices" }).get("/v1/audio/voices", async ({ request }) => {
-    const asked = new URL(request.url).searchParams.get("model")
-    const models = asked === null ? await allVoices(engine) : [await oneVoice(engine, asked)]
+    const requested = new URL(request.url).searchParams.get("model")
+    const models = requested === null ? await allVoices(engine) : [await oneVoice(engine, requested)]
     return { object: "list", voices: models.flatMap(toVoices) }
   })
 }
 
-async function oneVoice(engine: Engine, asked: string): Promise<TtsDetails> {
-  const model = await engine.show(asked)
+async function oneVoice(engine: Engine, requested: string): Promise<TtsDetails> {
+  const model = await engine.show(requested)
   if (model.kind !== "tts") throw new WrongModelKind(model.name, model.kind)
   return model
 }

@@ -25,9 +25,9 @@ export function embeddingRoutes(context: OpenAiContext) {
         readHeaderOptions(request),
       )
       mayBeSilent(request, server)
-      requestContext.asks([call.request], context.settings().logContent)
+      requestContext.logRequests([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
-      const events = requestContext.follows(context.engine.embed(call.request, client.signal))
+      const events = requestContext.takeModelFrom(context.engine.embed(call.request, client.signal))
       const builder = new VectorBuilder(call.request.inputs.length)
       await consume(events[Symbol.asyncIterator](), client.signal, (event) => builder.add(event))
       const answer = builder.build()

@@ -26,9 +26,9 @@ export function rerankRoutes(context: OpenAiContext) {
           readHeaderOptions(request),
         )
         mayBeSilent(request, server)
-        requestContext.asks([call.request], context.settings().logContent)
+        requestContext.logRequests([call.request], context.settings().logContent)
         const client = abortControllerFor(request)
-        const events = requestContext.follows(context.engine.rerank(call.request, client.signal))
+        const events = requestContext.takeModelFrom(context.engine.rerank(call.request, client.signal))
         const builder = new VectorBuilder(call.request.documents.length)
         await consume(events[Symbol.asyncIterator](), client.signal, (event) => builder.add(event))
         const answer = builder.build()

@@ -84,9 +84,9 @@ async function draw(
 ): Promise<Response> {
   const { engine, images: files, settings } = context
   const requestContext = requestContextOf(request)
-  requestContext.asks([call.request], settings().logContent)
+  requestContext.logRequests([call.request], settings().logContent)
   const client = abortControllerFor(request)
-  const events = requestContext.follows(engine.generateImage(call.request, client.signal))
+  const events = requestContext.takeModelFrom(engine.generateImage(call.request, client.signal))
   const place: ImagePlace = { files, request, publicUrl: settings().publicUrl }
   if (call.stream) {
     const rendered = new ImageEvents(call, place, prefix, requestContext)

@@ -3,7 +3,7 @@ import type { TokenSymbols } from "../control-tokens"
 import type { CallSyntax, Marker } from "../syntax"
 import { isVisible, joinMarkers, lookAhead, marker, type MarkerMatch, matchMarker } from "./marker-match"
 import { TaggedReader } from "./tagged-arguments"
-import { afterSpaces, more, peek, type Reading, type TextStream } from "./text-stream"
+import { afterFewSpaces, more, peek, type Reading, type TextStream } from "./text-stream"
 import { type JsonSink, readObject, readObjectInString } from "./values"
 
 export type ToolSchemas = ReadonlyMap<string, ArgumentSchema>
@@ -127,7 +127,8 @@ export class CallReader {
     const context = name === undefined ? {} : { name }
     const exact = matchMarker(before, stream, stream.at, context)
     if (exact !== undefined) return exact
-    const start = afterSpaces(stream.text, stream.at)
+    const start = afterFewSpaces(stream.text, stream.at)
+    if (start === undefined) return undefined
     if (start === stream.text.length && !stream.isEnded) return "partial"
     return start === stream.at ? undefined : matchMarker(before, stream, start, context)
   }
@@ -160,7 +161,8 @@ export class CallReader {
     follow: (name: string, at: number) => MarkerMatch | "partial" | undefined,
     only?: string,
   ): { readonly name: string; readonly match: MarkerMatch } | "partial" | undefined {
-    const at = afterSpaces(stream.text, from)
+    const at = afterFewSpaces(stream.text, from)
+    if (at === undefined) return undefined
     const seen = stream.text.slice(at, at + (this.#names[0]?.length ?? 0))
     for (const name of only === undefined ? this.#names : [only]) {
       const isCut = seen.length < name.length && name.startsWith(seen)
@@ -175,7 +177,8 @@ export class CallReader {
 
   *#argumentsFollow(stream: TextStream): Reading<boolean> {
     if (this.#tagged !== undefined) return yield* this.#tagged.isNext(stream)
-    const next = afterSpaces(stream.text, stream.at)
+    const next = afterFewSpaces(stream.text, stream.at)
+    if (next === undefined) return false
     if (next === stream.text.length && (yield* more(stream))) return yield* this.#argumentsFollow(stream)
     return stream.text[next] === "{"
   }

@@ -1,6 +1,6 @@
 import type { TokenSymbols } from "../control-tokens"
 import type { Marker, MarkerPart } from "../syntax"
-import { afterSpaces, isSpace, more, type Reading, type TextStream } from "./text-stream"
+import { afterFewSpaces, afterSpaces, isSpace, more, type Reading, type TextStream } from "./text-stream"
 
 /** What the variable parts of a marker are. */
 export interface MarkerContext {
@@ -89,8 +89,10 @@ function matchLiteral(
   for (let index = 0; index < core;) {
     const code = literal.charCodeAt(index)
     if (isSpace(code)) {
+      const after = afterFewSpaces(text, at)
+      if (after === undefined) return undefined
       index = afterSpaces(literal, index)
-      at = afterSpaces(text, at)
+      at = after
     } else if (at >= text.length) return isEnded ? undefined : "partial"
     else if (text.charCodeAt(at) === code) {
       index++
@@ -143,7 +145,8 @@ export function* lookAhead(
 ): Reading<MarkerMatch | undefined> {
   for (;;) {
     const exact = matchMarker(wanted, stream, stream.at, context)
-    const start = afterSpaces(stream.text, stream.at)
+    const start = afterFewSpaces(stream.text, stream.at)
+    if (start === undefined) return exact === "partial" ? undefined : exact
     const found = exact === undefined ? matchMarker(wanted, stream, start, context) : exact
     const isOpen = found === "partial" || (found === undefined && start === stream.text.length)
     if (!isOpen || !(yield* more(stream))) return found === "partial" ? undefined : found

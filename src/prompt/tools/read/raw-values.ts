@@ -1,12 +1,14 @@
 import type { JsonType } from "../../../grammar/notation"
 import { typeOf } from "../argument-types"
 import { escaped, type JsonSink, numberIn, readUntil, readValue, type ValueForm } from "./values"
-import { isSpace, more, type Reading, TextStream } from "./text-stream"
+import { afterFewSpaces, more, type Reading, TextStream } from "./text-stream"
 
 /** A value that stands as it is between two markers. */
 export interface RawValue {
   /** What may stand here. */
   readonly types: ReadonlySet<JsonType>
+  /** Is a text that looks like another value a string all the same? */
+  isString(text: string): boolean
   /** What ends it. */
   readonly end: string
   readonly wrap?: { readonly start: string; readonly end: string }
@@ -65,8 +67,8 @@ function* readWrapped(
 /** The first character that is no space; reads nothing. */
 function* firstVisible(stream: TextStream): Reading<string> {
   for (;;) {
-    let at = stream.at
-    while (at < stream.text.length && isSpace(stream.text.charCodeAt(at))) at++
+    const at = afterFewSpaces(stream.text, stream.at)
+    if (at === undefined) return ""
     if (at < stream.text.length) return stream.text[at] ?? ""
     if (!(yield* more(stream))) return ""
   }
@@ -147,6 +149,7 @@ class RawWriter {
 
   #scalarIn(text: string): string | undefined {
     const word = text.trim()
+    if (this.#value.isString(text)) return undefined
     const json = LITERALS.has(word) ? word.toLowerCase().replace("none", "null") : numberIn(word)
     if (json === undefined) return undefined
     // Where strings are not allowed, a value of the wrong type is still nearer than a string.

@@ -133,7 +133,12 @@ export class TaggedReader {
       if (!(yield* this.#readNested(stream, name.text, schema, sink, level))) return false
       return (yield* marker(this.#valueEnd, stream, context)) !== undefined
     }
-    const raw = { types, end: this.#textOfEnd(name.text), form: this.#form }
+    const raw = {
+      types,
+      isString: (text: string) => schema.lists(text),
+      end: this.#textOfEnd(name.text),
+      form: this.#form,
+    }
     return yield* readRawValue(stream, this.#wrap === undefined ? raw : { ...raw, wrap: this.#wrap }, sink)
   }
 

@@ -73,6 +73,16 @@ export function afterSpaces(text: string, from: number): number {
   return at
 }
 
+/** Spaces that may stand before or within a marker; a longer run is looked at once, and not again with every piece. */
+const MOST_SPACES = 256
+
+/** As {@link afterSpaces}; undefined if there are more than markers have. */
+export function afterFewSpaces(text: string, from: number): number | undefined {
+  let at = from
+  while (at < text.length && isSpace(text.charCodeAt(at))) if (++at - from > MOST_SPACES) return undefined
+  return at
+}
+
 export function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x09 || code === 0x0d
 }

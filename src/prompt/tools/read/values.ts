@@ -1,5 +1,5 @@
 import { TokenSymbols } from "../control-tokens"
-import { isSpace, more, peek, type Reading, spaces, TextStream } from "./text-stream"
+import { more, peek, type Reading, spaces, TextStream } from "./text-stream"
 
 /** Levels of values within each other. */
 const MOST_LEVELS = 64
@@ -15,6 +15,9 @@ const WORDS: Readonly<Record<string, string>> = {
   False: "false",
   None: "null",
 }
+
+/** What a bare key cannot contain: a colon, a comma, braces. */
+const KEY_ENDS: ReadonlySet<number> = new Set([0x3a, 0x2c, 0x7b, 0x7d])
 
 const JSON_ESCAPES = '"\\/bfnrt'
 
@@ -118,10 +121,7 @@ function* readKey(stream: TextStream, form: ValueForm, sink: JsonSink): Reading<
   const first = yield* peek(stream)
   if (form.quote !== undefined && first === form.quote[0]) return yield* readQuoted(stream, form, sink)
   if (first === '"' || first === "'") return yield* readString(stream, form, sink)
-  const key = yield* readRun(
-    stream,
-    (code) => code !== 0x3a && !isSpace(code) && code !== 0x7d && code !== 0x2c,
-  )
+  const key = (yield* readRun(stream, (code) => !KEY_ENDS.has(code)))?.trimEnd()
   if (key === undefined || key === "") return false
   sink(JSON.stringify(form.symbols.decode(key)))
   return true

@@ -33,8 +33,8 @@ export class StepOutbox {
   }
 
   /** Adds the next log probability of a request's prompt; its `prompt` event follows the last one. */
-  wantsPromptLogprobs(id: number, token: PromptLogprob): void {
-    this.#events.push({ id, wantsPromptLogprobs: [token] })
+  promptLogprob(id: number, token: PromptLogprob): void {
+    this.#events.push({ id, promptLogprobs: [token] })
   }
 
   error(id: number, error: XllmError): void {

@@ -1,4 +1,5 @@
 import type { Tool } from "../../../domain/tools"
+import { beginsAsJson } from "../../../prompt/tools/bare-calls"
 import { ToolCallParser } from "../../../prompt/tools/tool-call-parser"
 import { triggersOf } from "../../../prompt/tools/syntax"
 import type { PreparedCalls } from "../prompt/prepared"
@@ -16,7 +17,7 @@ export class ToolOutputParser implements OutputParser {
 
   /** `tools`: those that may be called. */
   constructor({ syntax, controls, earlierIds }: PreparedCalls, tools: readonly Tool[]) {
-    this.#triggers = triggersOf(syntax).filter((trigger) => !/^(```json|\{|\[)/.test(trigger))
+    this.#triggers = triggersOf(syntax).filter((trigger) => !beginsAsJson(trigger))
     this.#parser = new ToolCallParser({
       syntax,
       tools,

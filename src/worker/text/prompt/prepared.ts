@@ -97,7 +97,7 @@ export interface PreparedRequest extends PromptCells {
   readonly sampling: PreparedSampling
   readonly topLogprobs?: number
   /** Are log probabilities of the prompt requested? If so, all of it is evaluated. */
-  readonly isJudged: boolean
+  readonly scoresPrompt: boolean
   /** May a cached prefix be reused? */
   readonly usesCache: boolean
   /** What its cells depend on besides its tokens; prefixes are shared only among equal keys. */

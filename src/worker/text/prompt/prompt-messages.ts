@@ -22,7 +22,7 @@ export interface PromptThreadSetup {
   /** See `PreparedRequest.checkpoints`. */
   readonly needsCheckpoints: boolean
   /** The model's defaults, see `encodeDefaults`. */
-  readonly along?: string
+  readonly modelDefaults?: string
   /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
 }

@@ -48,7 +48,7 @@ function setUp(setup: PromptThreadSetup): void {
     vocabulary,
     builder,
     constraints,
-    along: decodeDefaults(setup.along),
+    modelDefaults: decodeDefaults(setup.modelDefaults),
   })
   const { longestTokenBytes, template } = builder
   const { fallback } = template

@@ -21,7 +21,7 @@ export interface PreparerParts {
   /** See {@link PreparedRequest.checkpoints}. */
   readonly needsCheckpoints: boolean
   /** The model's defaults other than sampling. */
-  readonly along: ModelDefaults
+  readonly modelDefaults: ModelDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
 }
@@ -65,7 +65,7 @@ export class RequestPreparer {
     const sampling = this.#samplingOf(request)
     const isCompletion = request.kind === "completion"
     const { fallback } = this.#parts.builder.template
-    const isJudged = isCompletion && request.echo && request.topLogprobs !== undefined
+    const scoresPrompt = isCompletion && request.echo && request.topLogprobs !== undefined
     return {
       tokens,
       media,
@@ -86,10 +86,10 @@ export class RequestPreparer {
       ],
       sampling: this.#prepareSampling(sampling),
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
-      isJudged,
-      usesCache: request.cachePrompt && !isJudged,
+      scoresPrompt,
+      usesCache: request.cachePrompt && !scoresPrompt,
       // The adapters of a model are the same for all its requests.
-      cacheKey: realmOf(request),
+      cacheKey: cacheKeyOf(request),
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
@@ -121,7 +121,7 @@ export class RequestPreparer {
   }
 
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
-    const request = applyDefaults(decodeRequest(wire), this.#parts.along)
+    const request = applyDefaults(decodeRequest(wire), this.#parts.modelDefaults)
     return withFallback(request, this.#parts.builder.template.fallback)
   }
 
@@ -227,7 +227,7 @@ function isJson({ output }: GenerationRequest): boolean {
 }
 
 /** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
-function realmOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
+function cacheKeyOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
   if (cacheOwner === undefined && cacheSalt === undefined) return ""
   return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
 }

@@ -1,12 +1,14 @@
 import { ConstraintFailed } from "../../../errors/engine"
 import type { NativeGrammar } from "../../../llama/grammar"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import { TokenIndex } from "./token-index"
 import { TokenPieces } from "./token-pieces"
 import type { TokenRule } from "./token-rule"
 
 /**
  * How many of the likeliest tokens are tried against the grammar before all are. Nearly always one of the first fits,
- * and a check of a whole vocabulary takes up to 100 ms.
+ * and a check of a whole vocabulary would take up to 100 ms. After the first stage only those are tried whose first bytes
+ * may come.
  */
 const STAGES = [64, 1024] as const
 
@@ -15,6 +17,9 @@ const STAGE = 4096
 
 /** Candidates of one call of llama.cpp, which cannot be interrupted: between them the time is looked at. */
 const CHUNK = 256
+
+/** Bytes that begin so many tokens are followed to the second byte. */
+const WORTH_A_LOOK = 512
 
 /** The longest that one token of one answer may hold up all others. */
 const MOST_MS = 1000
@@ -113,20 +118,43 @@ export class Constraint implements TokenRule {
   }
 
   #likeliestAllowed(logits: Float32Array): readonly number[] | undefined {
-    for (const count of STAGES) {
-      if (count >= logits.length) break
-      const likeliest = likeliestOf(logits, count)
-      const found = this.#allowed(this.#possible(new Set([...likeliest, ...this.#endTokens]), logits))
-      if (found.length > 0) return found
-    }
-    return this.#firstAllowed(this.#possible(byLikelihood(logits), logits))
+    const [few, many] = STAGES
+    const ends = this.#endTokens.filter((token) => (logits[token] as number) > Number.NEGATIVE_INFINITY)
+    const found = this.#allowed([...new Set([...likeliestOf(logits, few, ANY), ...ends])])
+    if (found.length > 0) return found
+    const mayBegin = this.#beginnings()
+    const more = this.#allowed(Array.from(likeliestOf(logits, many, mayBegin)))
+    if (more.length > 0) return more
+    return this.#firstAllowed(Array.from(byLikelihood(logits, mayBegin)))
   }
 
-  /** Those that the request does not exclude. */
-  #possible(tokens: Iterable<number>, logits: Float32Array): number[] {
-    const possible: number[] = []
-    for (const token of tokens) if ((logits[token] as number) > Number.NEGATIVE_INFINITY) possible.push(token)
-    return possible
+  /**
+   * Tells tokens whose first byte may come next, and second one after it: a token is refused where the token of its first
+   * byte alone is. Of a large vocabulary hardly any are left.
+   */
+  #beginnings(): (token: number) => boolean {
+    const index = TokenIndex.of(this.#vocabulary)
+    const firsts = this.#allowedBytes(this.#grammar, index)
+    const seconds = new Map<number, Uint8Array>()
+    for (let byte = 0; byte < firsts.length; byte++) {
+      const single = index.singles[byte] as number
+      if (firsts[byte] === 0 || single < 0 || (index.counts[byte] as number) < WORTH_A_LOOK) continue
+      using after = this.#grammar.clone()
+      after.accept(single)
+      seconds.set(byte, this.#allowedBytes(after, index))
+    }
+    return (token) => {
+      const [first, second] = [index.first[token] as number, index.second[token] as number]
+      return first < 0 || (firsts[first] === 1 && (second < 0 || seconds.get(first)?.[second] !== 0))
+    }
+  }
+
+  /** 1 for each byte that may come next, or whose token there is not. */
+  #allowedBytes(grammar: NativeGrammar, { singles }: TokenIndex): Uint8Array {
+    const tokens = Array.from(singles).filter((token) => token >= 0)
+    this.#count(tokens.length)
+    const allowed = new Set(grammar.allowed(tokens))
+    return Uint8Array.from(singles, (token) => (token < 0 || allowed.has(token) ? 1 : 0))
   }
 
   #allowedOf(banned: ReadonlyMap<number, number>): readonly number[] {
@@ -179,15 +207,20 @@ function tooComplex(): ConstraintFailed {
   return new ConstraintFailed("it is too complex to be checked at every token")
 }
 
-/** The tokens with the largest logits, in no particular order; ties at the end are cut. */
-export function likeliestOf(logits: Float32Array, count: number): Int32Array {
+type Wants = (token: number) => boolean
+
+const ANY: Wants = () => true
+
+/** Of the tokens that are wanted and not ruled out, those with the largest logits, in no particular order; ties at the end are cut. */
+export function likeliestOf(logits: Float32Array, count: number, wants: Wants): Int32Array {
   // A heap of the largest so far, the least of them first.
   const heap = new Int32Array(count)
   const values = new Float32Array(count)
   let size = 0
   for (let token = 0; token < logits.length; token++) {
     const logit = logits[token] as number
-    if (size === count && logit <= (values[0] as number)) continue
+    if (logit === Number.NEGATIVE_INFINITY || (size === count && logit <= (values[0] as number))) continue
+    if (!wants(token)) continue
     let place = size < count ? size++ : 0
     if (place > 0) {
       for (; place > 0; place = (place - 1) >> 1) {
@@ -215,8 +248,8 @@ export function likeliestOf(logits: Float32Array, count: number): Int32Array {
 /** Steps between the least and the largest logit that are told apart. */
 const STEPS = 1024
 
-/** All tokens that are not ruled out, roughly the likeliest first: by steps, which takes no sort. */
-export function byLikelihood(logits: Float32Array): Int32Array {
+/** All tokens that are wanted and not ruled out, roughly the likeliest first: by steps, which takes no sort. */
+export function byLikelihood(logits: Float32Array, wants: Wants): Int32Array {
   let least = Number.POSITIVE_INFINITY
   let largest = Number.NEGATIVE_INFINITY
   for (let token = 0; token < logits.length; token++) {
@@ -226,17 +259,17 @@ export function byLikelihood(logits: Float32Array): Int32Array {
   }
   const scale = largest > least ? (STEPS - 1) / (largest - least) : 0
   const stepOf = (logit: number): number => Math.floor((largest - logit) * scale)
+  const wanted: number[] = []
   // Where each step begins.
   const starts = new Int32Array(STEPS + 1)
   for (let token = 0; token < logits.length; token++) {
     const logit = logits[token] as number
-    if (logit > Number.NEGATIVE_INFINITY) starts[stepOf(logit) + 1]!++
+    if (logit === Number.NEGATIVE_INFINITY || !wants(token)) continue
+    wanted.push(token)
+    starts[stepOf(logit) + 1]!++
   }
   for (let step = 0; step < STEPS; step++) starts[step + 1]! += starts[step] as number
-  const ordered = new Int32Array(starts[STEPS] as number)
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number
-    if (logit > Number.NEGATIVE_INFINITY) ordered[starts[stepOf(logit)]!++] = token
-  }
+  const ordered = new Int32Array(wanted.length)
+  for (const token of wanted) ordered[starts[stepOf(logits[token] as number)]!++] = token
   return ordered
 }

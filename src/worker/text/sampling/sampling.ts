@@ -7,9 +7,9 @@ import { recommendedSampling, SAMPLING_DEFAULTS } from "../../../formats/samplin
  */
 export function modelDefaults(
   metadata: (key: string) => string | undefined,
-  along: Partial<SamplingParameters> = {},
+  own: Partial<SamplingParameters> = {},
 ): SamplingParameters {
-  return { ...SAMPLING_DEFAULTS, ...recommendedSampling(metadata), ...along }
+  return { ...SAMPLING_DEFAULTS, ...recommendedSampling(metadata), ...own }
 }
 
 const MAX_INT32 = 2 ** 31 - 1

@@ -38,14 +38,14 @@ async function tokensOf(seed: number, length: number): Promise<readonly number[]
   return tokens.slice(0, length)
 }
 
-function wantsPromptLogprobs(prompt: readonly number[], maxTokens: number): CompletionRequest {
+function withLogprobs(prompt: readonly number[], maxTokens: number): CompletionRequest {
   return greedy(prompt, { maxTokens, topLogprobs: 2 })
 }
 
 describe("when the pool is full", () => {
   test("streams pause and go on, each with the text it has alone", async () => {
     const prompts = await Promise.all([1, 2, 3, 4].map((seed) => tokensOf(seed, 60 + 10 * seed)))
-    const requests = prompts.map((prompt) => wantsPromptLogprobs(prompt, 250))
+    const requests = prompts.map((prompt) => withLogprobs(prompt, 250))
     const counted = await worker.counted(async () => {
       for (const [index, run] of (await worker.runAll(requests)).entries()) {
         expect(run.done.usage.completionTokens).toBe(250)
@@ -56,7 +56,7 @@ describe("when the pool is full", () => {
   })
 
   test("choices of one request do the same", async () => {
-    const request = { ...wantsPromptLogprobs(await tokensOf(11, 200), 300), n: 4 }
+    const request = { ...withLogprobs(await tokensOf(11, 200), 300), n: 4 }
     const reference = await roomy.run({ ...request, n: 1, cachePrompt: false })
     const counted = await worker.counted(async () => {
       const run = await worker.run(request)
@@ -66,9 +66,9 @@ describe("when the pool is full", () => {
   })
 
   test("idle prefixes go before any stream does", async () => {
-    await worker.run(wantsPromptLogprobs(await tokensOf(21, 200), 1))
-    await worker.run(wantsPromptLogprobs(await tokensOf(22, 200), 1))
-    const request = wantsPromptLogprobs(await tokensOf(23, 300), 100)
+    await worker.run(withLogprobs(await tokensOf(21, 200), 1))
+    await worker.run(withLogprobs(await tokensOf(22, 200), 1))
+    const request = withLogprobs(await tokensOf(23, 300), 100)
     const counted = await worker.counted(async () =>
       expectAgreement(await worker.run(request), await roomy.run({ ...request, cachePrompt: false })),
     )
@@ -76,9 +76,9 @@ describe("when the pool is full", () => {
   })
 
   test("the youngest stream pauses, not the one that came first", async () => {
-    const first = worker.submit(wantsPromptLogprobs(await tokensOf(31, 100), 350))
+    const first = worker.submit(withLogprobs(await tokensOf(31, 100), 350))
     await first.tokens(2)
-    const second = worker.submit(wantsPromptLogprobs(await tokensOf(32, 100), 350))
+    const second = worker.submit(withLogprobs(await tokensOf(32, 100), 350))
     await Promise.all([first.over, second.over])
     const lastTextOf = (id: number) =>
       worker.steps.findLastIndex(({ events }) => events.some((entry) => entry.id === id))
@@ -89,12 +89,12 @@ describe("when the pool is full", () => {
 
   test("who shares cells with a stream that has ended is counted with them", async () => {
     const shared = await tokensOf(41, 300)
-    const first = worker.submit(wantsPromptLogprobs(shared, 20))
+    const first = worker.submit(withLogprobs(shared, 20))
     await first.tokens(1)
-    const second = worker.submit(wantsPromptLogprobs([...shared, 300], 150))
+    const second = worker.submit(withLogprobs([...shared, 300], 150))
     await first.over
     await second.tokens(20)
-    const third = wantsPromptLogprobs(await tokensOf(42, 250), 20)
+    const third = withLogprobs(await tokensOf(42, 250), 20)
     const run = await worker.run(third)
     await second.over
     expect(second.done.usage.completionTokens).toBe(150)
@@ -104,7 +104,7 @@ describe("when the pool is full", () => {
   test("prompts whose every token is judged share the rows for logits", async () => {
     const requests = await Promise.all(
       [51, 52, 53].map(async (seed) => ({
-        ...wantsPromptLogprobs(await tokensOf(seed, 150), 3),
+        ...withLogprobs(await tokensOf(seed, 150), 3),
         echo: true,
       })),
     )
@@ -122,7 +122,7 @@ describe.each(LAYOUTS)("with the %s layout", (kvLayout) => {
   const other = () => (kvLayout === "unified" ? worker : roomy)
 
   test("a prompt longer than the context is refused with both numbers, and others go on", async () => {
-    const stream = other().submit(wantsPromptLogprobs(await tokensOf(61, 50), 200))
+    const stream = other().submit(withLogprobs(await tokensOf(61, 50), 200))
     await stream.tokens(1)
     const { tokens } = await roomy.render(greedy(Array.from({ length: CONTEXT + 1 }, () => 300)))
     const error = await other().failure(greedy(tokens))

@@ -346,10 +346,10 @@ describe("log probabilities", () => {
   test("come for every token, with the best ones first", async () => {
     const run = await worker.run(sampled(prose(11, 60), { seed: 1 }))
     expect(run.logprobs()).toEqual([])
-    const wantsPromptLogprobs = await worker.run({ ...sampled(prose(11, 60), { seed: 1 }), topLogprobs: 4 })
-    expect(wantsPromptLogprobs.text()).toBe(run.text())
-    expect(wantsPromptLogprobs.logprobs().length).toBe(24)
-    for (const { id, logprob, top } of wantsPromptLogprobs.logprobs()) {
+    const promptLogprobs = await worker.run({ ...sampled(prose(11, 60), { seed: 1 }), topLogprobs: 4 })
+    expect(promptLogprobs.text()).toBe(run.text())
+    expect(promptLogprobs.logprobs().length).toBe(24)
+    for (const { id, logprob, top } of promptLogprobs.logprobs()) {
       expect(top.length).toBe(4)
       expect(top.map((each) => each.logprob)).toEqual(top.map((each) => each.logprob).sort((a, b) => b - a))
       expect(logprob).toBeLessThanOrEqual(top[0]!.logprob)
@@ -394,10 +394,10 @@ describe("echo", () => {
   test("with logprobs gives one for each of its tokens but the first", async () => {
     const { tokens } = await worker.render(greedy(prose(12, 500)))
     const run = await worker.run(greedy(prose(12, 500), { echo: true, topLogprobs: 3, maxTokens: 2 }))
-    const wantsPromptLogprobs = run.prompt.logprobs ?? []
-    expect(wantsPromptLogprobs.map(({ id }) => id)).toEqual([...tokens])
-    expect(wantsPromptLogprobs.map((each) => "logprob" in each)).toEqual(tokens.map((_, place) => place > 0))
-    expect(Buffer.from(wantsPromptLogprobs.flatMap(({ bytes }) => bytes)).toString()).toBe(prose(12, 500))
+    const promptLogprobs = run.prompt.logprobs ?? []
+    expect(promptLogprobs.map(({ id }) => id)).toEqual([...tokens])
+    expect(promptLogprobs.map((each) => "logprob" in each)).toEqual(tokens.map((_, place) => place > 0))
+    expect(Buffer.from(promptLogprobs.flatMap(({ bytes }) => bytes)).toString()).toBe(prose(12, 500))
   })
 
   test("judges a prompt as it judges the same text when the model wrote it", async () => {
@@ -405,10 +405,10 @@ describe("echo", () => {
     const { tokens } = await worker.render(greedy("the cat"))
     const prompt = [...tokens, ...ids(written)]
     const read = await worker.run(greedy(prompt, { echo: true, topLogprobs: 3, maxTokens: 0 }))
-    const wantsPromptLogprobs = (read.prompt.logprobs ?? []).slice(tokens.length)
-    expect(wantsPromptLogprobs.length).toBe(30)
+    const promptLogprobs = (read.prompt.logprobs ?? []).slice(tokens.length)
+    expect(promptLogprobs.length).toBe(30)
     for (const [place, own] of written.logprobs().entries()) {
-      const other = wantsPromptLogprobs[place]!
+      const other = promptLogprobs[place]!
       expect(other.id).toBe(own.id)
       expect(Math.abs(("logprob" in other ? other.logprob : Number.NaN) - own.logprob)).toBeLessThan(
         TOLERANCE,

@@ -40,14 +40,14 @@ export class PromptKeeper {
     const timer = setTimeout(timeout.resolve, MOST_READ_MS, undefined)
     const found = await Promise.race([finding, timeout.promise])
     clearTimeout(timer)
-    this.#tell()
+    this.#reportUsage()
     return found
   }
 
   /** Learns from a request's evaluation how long prompts take. */
   observe({ promptTokensEvaluated, promptMs }: RunningRequest): void {
     if (promptMs !== undefined) this.#saved.observe(promptTokensEvaluated, promptMs)
-    this.#tell()
+    this.#reportUsage()
   }
 
   /** A slot is about to lose its prefix to another prompt: it is kept if it was used more than once. */
@@ -78,7 +78,7 @@ export class PromptKeeper {
       }
     }
     await Promise.race([this.#saved.written, aborted(signal)])
-    this.#tell()
+    this.#reportUsage()
   }
 
   #isWanted(slot: Slot): boolean {
@@ -100,10 +100,10 @@ export class PromptKeeper {
     if (state.length === 0) return
     const tokens = Int32Array.from({ length: slot.length }, (_, at) => slot.tokens[at] ?? 0)
     await this.#saved.save({ tokens, realm: slot.cacheKey, state }, signal)
-    this.#tell()
+    this.#reportUsage()
   }
 
-  #tell(): void {
+  #reportUsage(): void {
     const usage = this.#saved.takeUsage()
     if (Object.values(usage).some((value) => value > 0)) this.#report(usage)
   }

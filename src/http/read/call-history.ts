@@ -4,7 +4,7 @@ import { shorten } from "../../lib/text/shorten"
 import { SHOWN } from "../../limits"
 
 /** The tool calls of a conversation up to a message, for the results that follow. */
-export class EarlierCalls {
+export class CallHistory {
   readonly #byId = new Map<string, ToolCall>()
   /** The newest of each name. */
   readonly #byName = new Map<string, ToolCall>()
