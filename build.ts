@@ -44,6 +44,7 @@ async function bundle(options: {
     entrypoints: [
       options.entry,
       join(ROOT, "src/worker/text/prompt/prompt-thread.ts"),
+      join(ROOT, "src/worker/embedding/token-thread.ts"),
       join(ROOT, "src/worker/cpu-lease-thread.ts"),
     ],
     naming: "[name].[ext]",

@@ -134,6 +134,10 @@ export const COUNTS = {
   contentParts: { maxItems: 16_384 },
   /** OpenAI's limit. Each becomes a separate request, 64 at a time. */
   prompts: { maxItems: 2048 },
+  /** OpenAI's limit of `input`. Tokenized off the event loop, and computed in turns with other requests' texts. */
+  embeddingInputs: { maxItems: 2048 },
+  /** Texts to rank: as many as can be embedded. */
+  documents: { maxItems: 2048 },
   /** Of all prompts together. The longest contexts in use; 30 ms to parse. */
   promptTokens: { maxItems: 1_048_576 },
   /** Files around a gap: editors send a dozen. */
@@ -202,6 +206,12 @@ export const NUMBERS = {
    * Seeds of other APIs have up to 64 bits. Beyond 2^53 the last digits are lost, but results stay reproducible.
    */
   seed: { min: -(2 ** 64), max: 2 ** 64 },
+  /** Of a vector; the model's own length is the limit. */
+  dimensions: { min: 1, max: 65_536 },
+  /** vLLM's: -1 is as many as the model takes. */
+  truncatedTokens: { min: -1, max: MAX_INT32 },
+  /** Of ranked documents. */
+  topN: { min: 1, max: MAX_INT32 },
   speaker: { min: 0, max: MAX_INT32 },
   /** The longest possible context of a model; the file and the memory set the real limit. */
   context: { min: 1, max: 16_777_216 },
@@ -224,6 +234,8 @@ export const PRODUCTS = {
   sequences: 2048,
   /** Prompts × biases: each prompt is sent to its worker with all of them. */
   biases: 131_072,
+  /** Characters of the query × documents: it is read with each of them. */
+  rankedCharacters: 32 * MIB,
   /** Characters of the prompts × choices, where every choice echoes the prompt. */
   echoed: 32 * MIB,
   /**

@@ -103,7 +103,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       "speech-provider",
     ],
     ["audio", "media-shell", "probe"],
-    ["text", "tts", "asr", "diffusion", "not-in-this-build"],
+    ["text embedding", "tts", "asr", "diffusion", "not-in-this-build"],
     ["start"],
   ],
 }

@@ -71,6 +71,12 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
     400,
     { code: "wrong_model_kind", param: "model", model_kind: "tts" },
   ],
+  [new errors.NoReranker("m"), 400, { code: "unsupported", param: "model" }],
+  [
+    new errors.InputTooLong("input[3]", 600, 512),
+    400,
+    { code: "context_length_exceeded", param: "input[3]", n_prompt_tokens: 600, n_ctx: 512 },
+  ],
   [
     new errors.InvalidModelName("a b", "why"),
     400,

@@ -19,14 +19,15 @@ interface CommandEntry {
 export const commands: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "Start the server", load: () => import("./commands/serve") },
   run: { summary: "Chat with a model, or ask it one question", load: () => import("./commands/run") },
-  speak: { summary: "Text to speech", load: () => import("./commands/speak") },
-  transcribe: { summary: "Transcribe audio", load: () => import("./commands/transcribe") },
-  image: { summary: "Generate images", load: () => import("./commands/image") },
+  speak: { summary: "Text to speech", load: () => import("./commands/media/speak") },
+  transcribe: { summary: "Transcribe audio", load: () => import("./commands/media/transcribe") },
+  image: { summary: "Generate images", load: () => import("./commands/media/image") },
   pull: { summary: "Download a model", load: () => import("./commands/pull") },
   list: { summary: "List the models on disk", load: () => import("./commands/list") },
   show: { summary: "Show details of a model", load: () => import("./commands/show") },
   create: { summary: "Create a model from a Modelfile", load: () => import("./commands/create") },
   rm: { summary: "Delete models from disk", load: () => import("./commands/rm") },
+  embed: { summary: "Turn texts into vectors", load: () => import("./commands/embed") },
   cp: { summary: "Copy a model under a new name (shares files)", load: () => import("./commands/cp") },
   keys: { summary: "Manage trusted signing keys", load: () => import("./commands/keys") },
   cache: {

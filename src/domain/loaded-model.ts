@@ -1,9 +1,10 @@
 import type { LayerPlan, MemoryFootprint } from "./device"
+import type { Pooling } from "./embedding"
 import type { ModelKind } from "./model"
 import type { KvLayout, ModelPriority } from "./settings"
 
 /** A worker's report once its model is loaded. */
-export type LoadedModelInfo = LoadedTextInfo | LoadedMediaInfo
+export type LoadedModelInfo = LoadedTextInfo | LoadedEmbeddingInfo | LoadedMediaInfo
 
 /** Reported by every worker. */
 export interface CommonLoadedInfo {
@@ -20,6 +21,24 @@ export interface LoadedMediaInfo extends CommonLoadedInfo {
   readonly kind: "tts" | "asr" | "image"
   readonly family: string
   readonly threads: number
+}
+
+/** Reported for an embedding model. */
+export interface LoadedEmbeddingInfo extends CommonLoadedInfo {
+  readonly kind: "embedding"
+  /** llama.cpp's name of the architecture. */
+  readonly family: string
+  readonly threads: number
+  /** The longest text, in tokens. */
+  readonly contextLength: number
+  readonly trainedContextLength: number
+  /** Numbers in a vector. */
+  readonly dimensions: number
+  readonly pooling: Pooling
+  readonly gpuLayers: number
+  readonly totalLayers: number
+  /** As of a text model. */
+  readonly gpuFallback?: string
 }
 
 /** Reported for a text model. */

@@ -1,9 +1,10 @@
 import { type AttachedPart, bytesOfParts, isLoaded } from "./attached-parts"
 import type { ChatMessage, SamplingParameters } from "./chat"
+import type { Pooling } from "./embedding"
 import type { ModelSettings } from "./settings"
 
-/** What a model does: generate text, synthesise speech, transcribe speech, or generate images. */
-export type ModelKind = "text" | "tts" | "asr" | "image"
+/** What a model does: generate text, embed or rank it, synthesise speech, transcribe speech, or generate images. */
+export type ModelKind = "text" | "embedding" | "tts" | "asr" | "image"
 
 /** A model on disk. */
 export interface ModelSummary {
@@ -50,7 +51,10 @@ export interface ModelDefaults {
 }
 
 /** The description of a model of any kind. */
-export type ModelDetails = TextModelDetails | TtsDetails | AsrDetails | ImageModelDetails
+export type ModelDetails = GgufDetails | TtsDetails | AsrDetails | ImageModelDetails
+
+/** The description of a model that llama.cpp runs. */
+export type GgufDetails = TextModelDetails | EmbeddingModelDetails
 
 /** The description shared by all kinds. */
 export interface CommonModelDetails extends ModelSummary {
@@ -102,8 +106,25 @@ export interface ImageModelDetails extends CommonModelDetails {
 }
 
 /** The description in a text model's file. */
-export interface TextModelDetails extends CommonModelDetails {
+export interface TextModelDetails extends GgufFacts {
   readonly kind: "text"
+}
+
+/** The same of an embedding model, or one that ranks texts. */
+export interface EmbeddingModelDetails extends GgufFacts {
+  readonly kind: "embedding"
+  /** As the file says; absent: it leaves that open. */
+  readonly pooling?: Pooling
+}
+
+/** Does llama.cpp run it? */
+export function isGguf<D extends { readonly kind: ModelKind }>(
+  details: D,
+): details is Extract<D, { readonly kind: "text" | "embedding" }> {
+  return details.kind === "text" || details.kind === "embedding"
+}
+
+interface GgufFacts extends CommonModelDetails {
   readonly architecture: string
   readonly parameterCount: number
   readonly quantization: string
@@ -125,4 +146,8 @@ type FactsOf<D> = Omit<D, FileFacts | "parts"> &
 
 /** The facts about a model, of which a server reports fewer than its files contain. */
 export type ModelFacts =
-  FactsOf<TextModelDetails> | FactsOf<TtsDetails> | FactsOf<AsrDetails> | FactsOf<ImageModelDetails>
+  | FactsOf<TextModelDetails>
+  | FactsOf<EmbeddingModelDetails>
+  | FactsOf<TtsDetails>
+  | FactsOf<AsrDetails>
+  | FactsOf<ImageModelDetails>

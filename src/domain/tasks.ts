@@ -1,5 +1,6 @@
 import type { GenerationEvent, GenerationRequest } from "./chat"
 import { textOf } from "./content"
+import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "./embedding"
 import type { ImageEvent, ImageRequest } from "./image"
 import type { ModelKind } from "./model"
 import type { SpeechEvent, SpeechRequest } from "./speech"
@@ -7,18 +8,23 @@ import type { TranscriptionEvent, TranscriptionRequest } from "./transcription"
 
 export type MediaRequest = SpeechRequest | TranscriptionRequest | ImageRequest
 
+/** What texts are turned into numbers for. */
+export type VectorRequest = EmbeddingRequest | RerankRequest
+
 /** Any request to a worker. */
-export type WorkRequest = GenerationRequest | MediaRequest
+export type WorkRequest = GenerationRequest | VectorRequest | MediaRequest
 
 export type MediaEvent = SpeechEvent | TranscriptionEvent | ImageEvent
 
 /** Any event of a request. */
-export type WorkEvent = GenerationEvent | MediaEvent
+export type WorkEvent = GenerationEvent | EmbeddingEvent | MediaEvent
 
 /** What the parts of the program need to know of one sort of request. */
 interface Task<R extends WorkRequest> {
-  /** The kind of the models that take it. */
+  /** The kind of the models that are made for it. */
   readonly model: ModelKind
+  /** Another kind that takes it as well. */
+  readonly alsoTakenBy?: ModelKind
   /** How many of a worker's slots it takes. */
   slots(request: R): number
   /**
@@ -51,6 +57,19 @@ const TASKS: Tasks = {
       typeof prompt === "string" ? prompt : beginningOf(prompt, length, (id) => `${id} `),
     logged: ({ prompt }) => prompt,
   },
+  embedding: {
+    model: "embedding",
+    alsoTakenBy: "text",
+    slots: ONE_SLOT,
+    prefix: NO_PREFIX,
+    logged: ({ inputs }) => inputs,
+  },
+  rerank: {
+    model: "embedding",
+    slots: ONE_SLOT,
+    prefix: NO_PREFIX,
+    logged: ({ query, documents }) => ({ query, documents }),
+  },
   speech: {
     model: "tts",
     slots: ONE_SLOT,
@@ -78,6 +97,11 @@ export function taskOf<R extends WorkRequest>({ kind }: Pick<R, "kind">): Task<R
   return TASKS[kind as WorkRequest["kind"]] as Task<R>
 }
 
+/** Does a model of that kind take such requests? */
+export function takes(model: ModelKind, kind: WorkRequest["kind"]): boolean {
+  return TASKS[kind].model === model || TASKS[kind].alsoTakenBy === model
+}
+
 /** Does it ask a text model for text? */
 export function isGenerationRequest(request: WorkRequest): request is GenerationRequest {
   return isGenerationKind(request.kind)
@@ -86,6 +110,11 @@ export function isGenerationRequest(request: WorkRequest): request is Generation
 /** See {@link isGenerationRequest}. */
 export function isGenerationKind(kind: WorkRequest["kind"]): kind is GenerationRequest["kind"] {
   return TASKS[kind].model === "text"
+}
+
+/** Does it ask for vectors or scores of texts? */
+export function isVectorKind(kind: WorkRequest["kind"]): kind is VectorRequest["kind"] {
+  return TASKS[kind].model === "embedding"
 }
 
 /** The texts of as many parts as make up a length. */
@@ -117,7 +146,7 @@ interface KindInfo {
 
 /**
  * All kinds of models. The timeouts: ONNX Runtime reads and optimises a whole file without a sign, and so does
- * stable-diffusion.cpp with files of many gigabytes. A step of speech-to-text is up to 30 seconds of audio. Of an image
+ * stable-diffusion.cpp with files of many gigabytes. A step of an encoder is a whole text, and of speech-to-text up to 30 seconds of audio. Of an image
  * model it is one of diffusion, the encoding of a prompt or the decoding of the image: minutes each on a slow CPU, all
  * the more as image models have the lowest priority.
  */
@@ -128,6 +157,13 @@ export const KINDS: Readonly<Record<ModelKind, KindInfo>> = {
     routes: "POST /v1/chat/completions or POST /v1/completions",
     command: 'run MODEL "prompt"',
     timeouts: {},
+  },
+  embedding: {
+    type: "embedding",
+    noun: "an embedding model",
+    routes: "POST /v1/embeddings or POST /v1/rerank",
+    command: 'embed MODEL "text"',
+    timeouts: { stepMs: 60_000, mostStepMs: 300_000 },
   },
   tts: {
     type: "text-to-speech",

@@ -10,6 +10,7 @@ import type {
   Usage,
 } from "../domain/chat"
 import type { Device } from "../domain/device"
+import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "../domain/embedding"
 import type { ImageEvent, ImageRequest } from "../domain/image"
 import type { LoadedModel } from "../domain/loaded-model"
 import type { ModelDetails, ModelFacts, ModelKind, ModelSummary } from "../domain/model"
@@ -17,6 +18,7 @@ import type { WaitingEvent } from "../domain/request"
 import type { ModelSettings } from "../domain/settings"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import type { WorkRequest } from "../domain/tasks"
+import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import type { XllmError } from "../errors/base"
 
@@ -129,6 +131,7 @@ export type TranscribedEvent =
  */
 export interface ModelBackend {
   chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<AnswerEvent>
+  embed(request: EmbeddingRequest, signal: AbortSignal): AsyncIterable<EmbeddingEvent>
   speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpokenEvent>
   transcribe(request: TranscriptionRequest, signal: AbortSignal): AsyncIterable<TranscribedEvent>
   generateImage(request: ImageRequest, signal: AbortSignal): AsyncIterable<ImageEvent>
@@ -160,6 +163,10 @@ export interface Engine extends ModelBackend {
   /** @throws ModelNotFound, WrongModelKind, QueueFull, ModelLoadFailed, ContextLengthExceeded, … from the iteration */
   chat(request: ChatRequest, signal: AbortSignal): Answering<GenerationEvent>
   complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent>
+  /** @throws WrongModelKind where the model reads no text, InputTooLong, QueueFull, … from the iteration */
+  embed(request: EmbeddingRequest, signal: AbortSignal): Answering<EmbeddingEvent>
+  /** @throws NoReranker where the model is no embedding model, Unsupported where it does not rank, … from the iteration */
+  rerank(request: RerankRequest, signal: AbortSignal): Answering<EmbeddingEvent>
   /** @throws WrongModelKind where the model is not a tts model, ModelNotFound, QueueFull, … from the iteration */
   speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent>
   /** @throws WrongModelKind where the model is not an asr model, ModelNotFound, QueueFull, … from the iteration */
@@ -172,6 +179,11 @@ export interface Engine extends ModelBackend {
    * Returns the prompt, its tokens and the effective parameters without running them. Loads the model where needed.
    */
   render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt>
+  /**
+   * The tokens of a text, or the text of tokens. Loads the model where needed.
+   * @throws WrongModelKind where the model reads no text
+   */
+  tokens(request: TokensRequest, signal: AbortSignal): Promise<TokensResult>
   /**
    * The model for a request: by name, or else the only one of the matching kind.
    * @throws ModelNotFound; InvalidRequest where none is named and there is not exactly one

@@ -6,15 +6,17 @@ import type {
   RenderedPrompt,
 } from "../domain/chat"
 import type { Device } from "../domain/device"
+import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "../domain/embedding"
 import type { ImageEvent, ImageRequest } from "../domain/image"
 import type { LoadedModel } from "../domain/loaded-model"
-import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
+import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import { asXllmError, XllmError } from "../errors/base"
 import { ShuttingDown } from "../errors/engine"
-import { ModelCorrupt, type ModelDamage, ModelNotFound } from "../errors/model"
+import { ModelCorrupt, type ModelDamage, ModelNotFound, WrongModelKind } from "../errors/model"
 import { Cancelled } from "../errors/request"
 import type { Logger } from "../log/logger"
 import type { Catalog } from "../store/contract"
@@ -136,6 +138,14 @@ export class LocalEngine implements ManagedEngine {
     return this.#work(request, signal)
   }
 
+  embed(request: EmbeddingRequest, signal: AbortSignal): Answering<EmbeddingEvent> {
+    return this.#work(request, signal)
+  }
+
+  rerank(request: RerankRequest, signal: AbortSignal): Answering<EmbeddingEvent> {
+    return this.#work(request, signal)
+  }
+
   speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent> {
     return this.#work(request, signal)
   }
@@ -151,6 +161,14 @@ export class LocalEngine implements ManagedEngine {
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
     const model = await this.#models.find(request)
     return model.render(request, signal)
+  }
+
+  async tokens(request: TokensRequest, signal: AbortSignal): Promise<TokensResult> {
+    const { model: name } = request
+    const model = await this.#models.find(name === undefined ? { kind: "chat" } : { model: name })
+    const { summary } = model
+    if (!isGguf(summary)) throw new WrongModelKind(summary.name, summary.kind)
+    return model.tokens(request, signal)
   }
 
   async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {

@@ -6,16 +6,22 @@ import {
   type SettingRow,
   type TextModelSettings,
 } from "../domain/settings"
-import { taskOf, type WorkRequest } from "../domain/tasks"
-import { WrongModelKind } from "../errors/model"
+import { takes, type WorkRequest } from "../domain/tasks"
+import { NoReranker, WrongModelKind } from "../errors/model"
 import { pick } from "../lib/pick"
 
-/** @throws WrongModelKind where the model does something else than is asked of it */
+/** Requests of which an embedding model's worker has texts at a time: it computes the texts of several at once. */
+const EMBEDDING_SLOTS = 64
+
+/** @throws WrongModelKind, NoReranker where the model does something else than is asked of it */
 export function checkKind(
   model: { readonly name: string; readonly kind: ModelKind },
   request: WorkRequest["kind"],
 ): void {
-  if (taskOf({ kind: request }).model !== model.kind) throw new WrongModelKind(model.name, model.kind)
+  if (takes(model.kind, request)) return
+  // No scores from a model that was not made to give them.
+  if (request === "rerank") throw new NoReranker(model.name)
+  throw new WrongModelKind(model.name, model.kind)
 }
 
 /**
@@ -23,9 +29,7 @@ export function checkKind(
  * @throws WrongModelKind, by the model's file
  */
 export function checkGenerates({ name, kind, capabilities }: ModelDetails): void {
-  if (kind !== "text" || capabilities.includes("completion")) return
-  if (capabilities.includes("embedding")) throw new WrongModelKind(name, "embedding")
-  throw new WrongModelKind(name, capabilities.includes("rerank") ? "reranker" : "other")
+  if (kind === "text" && !capabilities.includes("completion")) throw new WrongModelKind(name, "other")
 }
 
 /**
@@ -34,6 +38,10 @@ export function checkGenerates({ name, kind, capabilities }: ModelDetails): void
  */
 export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelSettings {
   if (kind === "text") return settings
+  if (kind === "embedding") {
+    const { promptsOnDisk: _, ...others } = settings
+    return { ...others, slots: EMBEDDING_SLOTS }
+  }
   const fallbacks = Object.entries<SettingRow>(LOAD_SETTINGS)
     .filter(([, { onlyText }]) => onlyText)
     .map(([field, { fallback }]) => [field, fallback])

@@ -32,10 +32,17 @@ export class WrongModelKind extends XllmError {
   }
 }
 
+/** A model that ranks no texts was asked to. */
+export class NoReranker extends XllmError {
+  constructor(model: string) {
+    super("unsupported", 400, `model '${model}' does not rank texts; use a reranking model`, {
+      param: "model",
+    })
+  }
+}
+
 /** What is no kind of its own here: text models that generate no text. */
 const OTHER_USES = {
-  embedding: "is an embedding model: it generates no text, and xLLM has no other use for it",
-  reranker: "is a reranking model: it generates no text, and xLLM has no other use for it",
   other: "generates no text by itself, and xLLM has no other use for it",
 } as const
 

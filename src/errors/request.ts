@@ -112,6 +112,20 @@ export class ContextLengthExceeded extends XllmError {
   }
 }
 
+/** A text to embed or rank is longer than the model reads. */
+export class InputTooLong extends XllmError {
+  /** `what`: the text, as in "input[3]"; `field`: the request's field with it. */
+  constructor(what: string, tokens: number, limit: number, field = what) {
+    super(
+      "context_length_exceeded",
+      400,
+      `Input tokens exceed the configured limit of ${limit} tokens: ${what} has ${tokens}; ` +
+        "shorten it, or have it cut (truncate: true)",
+      { param: field, details: { n_prompt_tokens: tokens, n_ctx: limit } },
+    )
+  }
+}
+
 export class PayloadTooLarge extends XllmError {
   /** `setting`: the server's setting that has the limit, if one has. */
   constructor(limitBytes: number, setting?: string) {

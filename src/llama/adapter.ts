@@ -1,5 +1,4 @@
 import { NativeLibraryError } from "../errors/engine"
-import type { Context } from "./context"
 import { cString, type NativePointer } from "./library"
 import type { Model } from "./model"
 
@@ -25,7 +24,7 @@ export class Adapter {
 
 /** Applies adapters to everything that a context computes from now on, each multiplied by its scale. */
 export function applyAdapters(
-  context: Context,
+  context: { readonly ptr: NativePointer },
   model: Model,
   adapters: readonly { readonly adapter: Adapter; readonly scale: number }[],
 ): void {

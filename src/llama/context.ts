@@ -7,7 +7,7 @@ import type { Model } from "./model"
 import { type Parameters, withParameters } from "./parameters"
 import { fitState } from "./sequence-state"
 
-type ContextSettings = Pick<
+export type ContextSettings = Pick<
   TextModelSettings,
   | "kvTypeK"
   | "kvTypeV"
@@ -74,6 +74,7 @@ export type DecodeResult = "done" | "no-room" | "failed"
 
 function parametersOf(options: ContextOptions): Parameters {
   return {
+    ...contextParameters(options),
     n_ctx: options.cells,
     n_batch: options.batchTokens,
     n_ubatch: options.microBatchTokens,
@@ -81,6 +82,13 @@ function parametersOf(options: ContextOptions): Parameters {
     n_outputs_max: options.outputs,
     n_threads: options.decodeThreads,
     n_threads_batch: options.prefillThreads,
+    kv_unified: Number(options.layout === "unified"),
+  }
+}
+
+/** Those that do not depend on the use of a context. */
+export function contextParameters(options: ContextSettings): Parameters {
+  return {
     flash_attn_type: FLASH_ATTENTION[options.flashAttention],
     rope_scaling_type: ROPE_SCALING[options.ropeScaling ?? "file"],
     rope_freq_base: options.ropeFreqBase ?? FROM_FILE,
@@ -88,7 +96,6 @@ function parametersOf(options: ContextOptions): Parameters {
     yarn_orig_ctx: options.yarnOriginalContext ?? FROM_FILE,
     type_k: KV_TYPES[options.kvTypeK],
     type_v: KV_TYPES[options.kvTypeV],
-    kv_unified: Number(options.layout === "unified"),
     swa_full: 0,
     offload_kqv: 1,
   }

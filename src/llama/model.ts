@@ -38,6 +38,8 @@ export class Model implements Disposable {
   readonly vocabulary: Vocabulary
   readonly trainedContextLength: number
   readonly embeddingLength: number
+  /** Numbers in the vectors that it turns texts into. */
+  readonly vectorLength: number
   readonly layers: number
   readonly sizeBytes: number
   /** Size of the sliding window in tokens; 0 without one. */
@@ -60,6 +62,7 @@ export class Model implements Disposable {
     this.vocabulary = new Vocabulary(library, vocabulary)
     this.trainedContextLength = llama.llama_model_n_ctx_train(ptr)
     this.embeddingLength = llama.llama_model_n_embd(ptr)
+    this.vectorLength = llama.llama_model_n_embd_out(ptr)
     this.layers = llama.llama_model_n_layer(ptr)
     this.sizeBytes = Number(llama.llama_model_size(ptr))
     this.slidingWindow = llama.llama_model_n_swa(ptr)
@@ -71,6 +74,11 @@ export class Model implements Disposable {
       !llama.llama_model_has_encoder(ptr) &&
       !llama.llama_model_is_diffusion(ptr)
     this.chatTemplate = llama.llama_model_chat_template(ptr, null) ?? undefined
+  }
+
+  /** The text of a query and a document, for models that rank; undefined: its file has none. */
+  get rerankTemplate(): string | undefined {
+    return this.#library.llama.llama_model_chat_template(this.ptr, cString("rerank")) ?? undefined
   }
 
   /**

@@ -23,7 +23,11 @@ export class Vocabulary {
   readonly size: number
   readonly bos: number
   readonly eos: number
+  /** Between two texts; below 0: there is none. */
+  readonly sep: number
   readonly addsBos: boolean
+  readonly addsEos: boolean
+  readonly addsSep: boolean
   readonly fillInTheMiddle:
     | {
         readonly prefix: number
@@ -44,6 +48,9 @@ export class Vocabulary {
     this.size = llama.llama_vocab_n_tokens(ptr)
     this.bos = llama.llama_vocab_bos(ptr)
     this.eos = llama.llama_vocab_eos(ptr)
+    this.sep = llama.llama_vocab_sep(ptr)
+    this.addsSep = llama.llama_vocab_get_add_sep(ptr)
+    this.addsEos = llama.llama_vocab_get_add_eos(ptr)
     this.addsBos = llama.llama_vocab_get_add_bos(ptr)
     const prefix = llama.llama_vocab_fim_pre(ptr)
     const suffix = llama.llama_vocab_fim_suf(ptr)
@@ -129,6 +136,18 @@ export class Vocabulary {
       0,
       Math.max(0, llama.llama_detokenize(this.#ptr, this.#single, 1, larger, larger.length, false, true)),
     )
+  }
+
+  /** The text of tokens as it was before it was tokenized, as far as that can be told. */
+  detokenize(tokens: Int32Array): string {
+    if (tokens.length === 0) return ""
+    const { llama } = this.#library
+    const guess = new Uint8Array(8 * tokens.length + 64)
+    const size = llama.llama_detokenize(this.#ptr, tokens, tokens.length, guess, guess.length, false, true)
+    if (size >= 0) return new TextDecoder().decode(guess.subarray(0, size))
+    const exact = new Uint8Array(-size)
+    llama.llama_detokenize(this.#ptr, tokens, tokens.length, exact, exact.length, false, true)
+    return new TextDecoder().decode(exact)
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { GenerationEvent } from "../domain/chat"
+import type { EmbeddingEvent } from "../domain/embedding"
 import { isGenerationKind, type MediaEvent, type WorkEvent, type WorkRequest } from "../domain/tasks"
 import { type MetricRegistry, WAITING } from "./registry"
 
@@ -63,6 +64,7 @@ export class RequestMetrics {
     }
     const seconds = open === undefined ? undefined : (performance.now() - open.since) / 1000
     if (seconds !== undefined) this.#metrics.requestSeconds.observe({ kind: request.kind }, seconds)
+    if (isEmbedding(outcome)) return this.#countEmbedding(model, outcome)
     if (!isGeneration(outcome)) return this.#countMedia(model, outcome)
     if (seconds !== undefined) this.#metrics.generationSeconds.observe({ model }, seconds)
     this.#countGeneration(model, outcome)
@@ -76,6 +78,11 @@ export class RequestMetrics {
     const { model, kind } = request
     this.#metrics.requests.inc({ model, kind, outcome })
     if (isText(request)) this.#metrics.generations.inc({ model, outcome })
+  }
+
+  #countEmbedding(model: string, { usage }: Done<EmbeddingEvent>): void {
+    this.#metrics.embeddedTexts.inc({ model }, usage.inputs)
+    this.#metrics.embeddedTokens.inc({ model }, usage.inputTokens)
   }
 
   #countMedia(model: string, { usage, timings }: Done<MediaEvent>): void {
@@ -113,7 +120,7 @@ function createRequestMetrics(registry: MetricRegistry) {
   return {
     requests: registry.counter(
       "requests_total",
-      "Finished requests to models, by kind (chat, completion, speech, transcription, image) and outcome.",
+      "Finished requests to models, by kind (chat, completion, embedding, rerank, speech, transcription, image) and outcome.",
       ["model", "kind", "outcome"],
     ),
     requestSeconds: registry.histogram(
@@ -177,6 +184,16 @@ function createRequestMetrics(registry: MetricRegistry) {
       "model",
       TOKENS_PER_SECOND,
     ),
+    embeddedTexts: registry.counter(
+      "embedded_texts_total",
+      "Texts embedded, and documents ranked, by completed requests.",
+      ["model"],
+    ),
+    embeddedTokens: registry.counter(
+      "embedded_tokens_total",
+      "Tokens of those texts, each document's with its query's.",
+      ["model"],
+    ),
     firstAudioSeconds: registry.histogram(
       "time_to_first_audio_seconds",
       "From a request's arrival to its first audio.",
@@ -210,6 +227,10 @@ function createRequestMetrics(registry: MetricRegistry) {
 
 function isText({ kind }: CountedRequest): boolean {
   return isGenerationKind(kind)
+}
+
+function isEmbedding(done: Done<WorkEvent>): done is Done<EmbeddingEvent> {
+  return "inputTokens" in done.usage
 }
 
 function isGeneration(done: Done<WorkEvent>): done is Done<GenerationEvent> {

@@ -5,6 +5,7 @@ import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../d
 import type { ModelKind } from "../domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
+import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
@@ -64,6 +65,8 @@ export type ToWorker<R extends WorkRequest> =
   | { readonly type: "cancel"; readonly id: number }
   /** Text workers only. */
   | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
+  /** Text and embedding workers only. Answered by `tokens`, or `render-failed`. */
+  | { readonly type: "tokens"; readonly id: number; readonly request: TokensRequest }
   /**
    * The answer to a `memory-request`. What is granted counts as taken until the worker's next `footprint`. After a `no`
    * the worker asks again after five seconds at the earliest.
@@ -120,6 +123,7 @@ export type FromWorker<E extends WorkEvent> =
    */
   | { readonly type: "footprint"; readonly footprint: MemoryFootprint; readonly kv?: KvState }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
+  | { readonly type: "tokens"; readonly id: number; readonly result: TokensResult }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 
 export type ToTextWorker = ToWorker<GenerationRequest>

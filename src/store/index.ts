@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
-import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import { placeAndReason } from "../errors/base"
 import { InvalidModelFile, ModelLoadFailed } from "../errors/model"
 import { type Aliases, NO_ALIASES } from "../lib/aliases"
@@ -32,7 +32,7 @@ import { ManifestTransactions, replacedMeanwhile } from "./managed/manifest-tran
 import { mergeDetails } from "./managed/merge-details"
 import { ensureView, placeOf } from "./managed/views"
 import { MetadataCache } from "./metadata-cache"
-import { type KnownModel, ModelLookup, onlyModel, toSummary, tryParseName } from "./model-lookup"
+import { type KnownModel, ModelLookup, onlyModel, summaryOf, tryParseName } from "./model-lookup"
 import { formatModelName, type ModelName } from "./names"
 
 /** How long unused files are kept: a blob may belong to a download that will be resumed. */
@@ -87,6 +87,7 @@ class FolderStore implements Store {
     this.#managed = new ManagedModels(layout, cache, log)
     this.#transactions = new ManifestTransactions(layout, blobs, this.#managed)
     this.#lookup = new ModelLookup({
+      files: this.#files,
       local: this.#local,
       managed: this.#managed,
       aliases,
@@ -96,10 +97,11 @@ class FolderStore implements Store {
 
   async list(): Promise<readonly ModelSummary[]> {
     const [local, managed] = await Promise.all([this.#local.list(), this.#managed.list()])
+    const installed = await mapSome(managed, (entry) => summaryOf(entry, this.#files))
     const names = new Set(local.map(({ summary }) => summary.name.toLowerCase()))
     const summaries = [
       ...local.map(({ summary }) => summary),
-      ...managed.map(toSummary).filter(({ name }) => !names.has(name.toLowerCase())),
+      ...installed.filter(({ name }) => !names.has(name.toLowerCase())),
     ].sort(newestFirst)
     const aliases = await this.aliases()
     return summaries.map((summary) => withAliases(summary, aliases))
@@ -123,10 +125,9 @@ class FolderStore implements Store {
     const summary = withAliases(this.#withExtras(model), await this.aliases())
     try {
       if (problem !== undefined) throw problem
-      const description =
-        summary.kind === "text"
-          ? await this.#files.describe(this.#weightsOf(model))
-          : await this.#describeMedia(summary)
+      const description = isGguf(summary)
+        ? await this.#files.describe(this.#weightsOf(model))
+        : await this.#describeMedia(summary)
       const along = {
         manifest: model.origin === "managed" ? model.managed.manifest : undefined,
         hasProjector: model.origin === "local" && (await this.#local.hasProjector(model)),
@@ -172,7 +173,10 @@ class FolderStore implements Store {
   }
 
   async install(name: ModelName, manifest: Manifest, options: InstallOptions = {}): Promise<ModelSummary> {
-    return toSummary(await this.#translated(() => this.#transactions.install(name, manifest, options)))
+    return await summaryOf(
+      await this.#translated(() => this.#transactions.install(name, manifest, options)),
+      this.#files,
+    )
   }
 
   async abandon(digests: readonly Digest[]): Promise<void> {
@@ -210,7 +214,10 @@ class FolderStore implements Store {
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
     const model = await this.#lookup.find(source)
     if (model.origin === "local") return await this.#copyIn(model, target)
-    return toSummary(await this.#translated(() => this.#transactions.copy(model.managed.name, target)))
+    return await summaryOf(
+      await this.#translated(() => this.#transactions.copy(model.managed.name, target)),
+      this.#files,
+    )
   }
 
   async #copyIn(model: LocalModel, target: ModelName): Promise<ModelSummary> {

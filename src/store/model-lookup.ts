@@ -6,6 +6,7 @@ import { type Aliases, aliasOf } from "../lib/aliases"
 import type { AliasState } from "./contract"
 import { damagedDescription, FIRST_MODEL, hintFor } from "./hint"
 import type { LocalModel, LocalModels, RefusedModel } from "./local/local-models"
+import { ggufModelKind, type ModelFiles } from "./local/model-file"
 import type { ManagedEntry, ManagedModel, ManagedModels } from "./managed/managed-models"
 import { formatModelName, type ModelName, parseModelName } from "./names"
 
@@ -15,6 +16,7 @@ export type KnownModel =
   | { readonly origin: "managed"; readonly managed: ManagedModel; readonly summary: ModelSummary }
 
 interface LookupParts {
+  readonly files: ModelFiles
   readonly local: LocalModels
   readonly managed: ManagedModels
   /** Read on every lookup, as they may change. */
@@ -105,7 +107,7 @@ export class ModelLookup {
   async #findManaged(name: string): Promise<KnownModel | undefined> {
     const parsed = tryParseName(name)
     const managed = parsed && (await this.#parts.managed.find(parsed))
-    return managed && { origin: "managed", managed, summary: toSummary(managed) }
+    return managed && { origin: "managed", managed, summary: await summaryOf(managed, this.#parts.files) }
   }
 
   async #hint(name: string): Promise<string> {
@@ -151,8 +153,18 @@ export async function onlyModel(
   )
 }
 
-export function toSummary({ name, kind, path, id, sizeBytes, installedAt }: ManagedEntry): ModelSummary {
-  return { name: formatModelName(name), kind, path, id, sizeBytes, modifiedAt: installedAt }
+/** Manifests do not tell what GGUF files are for. */
+export async function summaryOf(entry: ManagedEntry, files: ModelFiles): Promise<ModelSummary> {
+  const { path, id, sizeBytes, installedAt: modifiedAt } = entry
+  const name = formatModelName(entry.name)
+  const kind =
+    entry.kind === "text"
+      ? await files.inspect({ form: "gguf", name, path, paths: [path] }).then(
+          ggufModelKind,
+          () => "text" as const, // the load reports what is wrong with it
+        )
+      : entry.kind
+  return { name, kind, path, id, sizeBytes, modifiedAt }
 }
 
 /** Undefined for what cannot be the name of an installed model. */

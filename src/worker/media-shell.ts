@@ -106,6 +106,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
         this.#running.delete(message.id)
         return this.#emit([])
       case "render":
+      case "tokens":
       case "memory-answer":
         return // text workers only
       default:

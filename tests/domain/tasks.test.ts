@@ -25,6 +25,7 @@ test("a model of the wrong kind is told with the routes that use it", () => {
       .map((kind) => new WrongModelKind("m", kind).message),
   ).toEqual([
     "'m' is a text model; use POST /v1/chat/completions or POST /v1/completions",
+    "'m' is an embedding model; use POST /v1/embeddings or POST /v1/rerank",
     "'m' is a text-to-speech model; use POST /v1/audio/speech",
     "'m' is a speech-to-text model; use POST /v1/audio/transcriptions",
     "'m' is an image model; use POST /v1/images/generations",

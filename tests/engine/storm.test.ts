@@ -7,6 +7,7 @@ import { mulberry } from "../support/files/mulberry"
 import {
   completion,
   drawing,
+  embedding,
   Reader,
   speech,
   testEngine,
@@ -21,6 +22,7 @@ const MODELS: Readonly<Record<string, TestModel>> = {
   author: { settings: { replicas: 2, priority: "low" } },
   joe: { kind: "tts", settings: { replicas: 2 } },
   ear: { kind: "asr", settings: { keepAliveSeconds: 0 } },
+  vector: { kind: "embedding" },
   brush: { kind: "image", settings: { priority: "high" } },
 }
 
@@ -36,6 +38,8 @@ function ask(engine: ManagedEngine, model: string, prompt: FakePrompt): Reader<W
         return engine.transcribe(transcription(prompt, model), signal)
       case "image":
         return engine.generateImage(drawing(prompt, model), signal)
+      case "embedding":
+        return engine.embed({ ...embedding(prompt, model), queueTimeoutMs: 5_000 }, signal)
       case "text":
         return engine.complete({ ...completion(prompt), model, queueTimeoutMs: 5_000 }, signal)
     }

@@ -79,7 +79,7 @@ const char *parameter_name(int32_t of_context, int32_t index) {
 #define READ(member) if (!strcmp(name, #member)) return params->member
 double read_context(const struct context_params *params, const char *name) {
   READ(n_ctx); READ(n_batch); READ(n_ubatch); READ(n_seq_max); READ(n_outputs_max); READ(n_threads);
-  READ(n_threads_batch); READ(rope_scaling_type); READ(flash_attn_type); READ(rope_freq_base);
+  READ(n_threads_batch); READ(rope_scaling_type); READ(pooling_type); READ(embeddings); READ(flash_attn_type); READ(rope_freq_base);
   READ(rope_freq_scale); READ(yarn_orig_ctx); READ(type_k); READ(type_v); READ(offload_kqv); READ(swa_full);
   READ(kv_unified);
   return -12345;
@@ -183,7 +183,7 @@ test.each(["model", "context"] as const)("each parameter of a %s is set by its n
   const shim = compile()
   using parameters = parametersOf(shim, of)
   const { names } = parameters
-  expect(names.length).toBe(of === "model" ? 3 : 17)
+  expect(names.length).toBe(of === "model" ? 3 : 19)
   for (const name of names) {
     expect(parameters.read(name)).toBe(0)
     expect(parameters.set(name, 1)).toBe(true)

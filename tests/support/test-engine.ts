@@ -1,6 +1,7 @@
 import { afterEach } from "bun:test"
 import { join } from "node:path"
 import type { ChatRequest, CompletionRequest, GenerationEvent } from "../../src/domain/chat"
+import type { EmbeddingRequest } from "../../src/domain/embedding"
 import type { ImageRequest } from "../../src/domain/image"
 import type {
   ModelDefaults,
@@ -200,6 +201,10 @@ function detailsOfAny(name: string, model: TestModel): ModelDetails {
   switch (kind) {
     case "text":
       return detailsOf(name, model)
+    case "embedding": {
+      const { kind: _, ...details } = detailsOf(name, model)
+      return { ...details, kind }
+    }
     case "tts":
       return { ...common, kind, family: "fake", sampleRate: 16_000, speakers: [undefined], languages: ["en"] }
     case "asr":
@@ -222,6 +227,10 @@ const OPTIONS = {
 
 export function completion(prompt: FakePrompt, n = 1): CompletionRequest {
   return { ...OPTIONS, kind: "completion", prompt, n, echo: false }
+}
+
+export function embedding(input: FakePrompt, model: string): EmbeddingRequest {
+  return { kind: "embedding", model, inputs: [input], truncation: "no" }
 }
 
 export function speech(input: FakePrompt, model: string): SpeechRequest {

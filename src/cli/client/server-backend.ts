@@ -1,5 +1,6 @@
 import { basename } from "node:path"
 import type { ChatRequest } from "../../domain/chat"
+import type { EmbeddingEvent, EmbeddingRequest } from "../../domain/embedding"
 import type { ImageEvent, ImageRequest } from "../../domain/image"
 import type { ModelFacts, ModelSummary } from "../../domain/model"
 import type { WaitingEvent } from "../../domain/request"
@@ -7,7 +8,7 @@ import type { SpeechRequest } from "../../domain/speech"
 import type { TranscriptionRequest } from "../../domain/transcription"
 import type { AnswerEvent, ModelBackend, SpokenEvent, TranscribedEvent } from "../../engine/contract"
 import { type JsonRecord, numberAt } from "../../lib/json"
-import { toChatBody, toImageBody, toSpeechBody, toTranscriptionBody } from "./server-bodies"
+import { toChatBody, toEmbeddingBody, toImageBody, toSpeechBody, toTranscriptionBody } from "./server-bodies"
 import type { ServerClient } from "./server-client"
 import {
   toAnswerEvents,
@@ -37,6 +38,18 @@ export class ServerBackend implements ModelBackend {
       else yield* listOf(toWaitingEvent(event.text))
     }
     throw this.#client.endedEarly()
+  }
+
+  async *embed(request: EmbeddingRequest, signal: AbortSignal): AsyncGenerator<EmbeddingEvent> {
+    const startedAt = performance.now()
+    const { vectors, tokens } = await this.#client.embed(toEmbeddingBody(request), signal)
+    yield* vectors.map((values, index) => ({
+      type: "vectors" as const,
+      indices: Int32Array.of(index),
+      values,
+    }))
+    const usage = { inputTokens: tokens, inputs: vectors.length }
+    yield { type: "done", usage, timings: { queueMs: 0, loadMs: 0, workMs: performance.now() - startedAt } }
   }
 
   speak(request: SpeechRequest, signal: AbortSignal): AsyncIterable<SpokenEvent> {

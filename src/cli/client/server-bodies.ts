@@ -5,6 +5,7 @@ import type {
   ReasoningOptions,
   SamplingParameters,
 } from "../../domain/chat"
+import type { EmbeddingRequest } from "../../domain/embedding"
 import type { ImageRequest } from "../../domain/image"
 import type { ToolUse } from "../../domain/tools"
 import type { SpeechRequest } from "../../domain/speech"
@@ -98,6 +99,18 @@ function toSamplingBody({ logitBias, seed, ...others }: Partial<SamplingParamete
     // JSON has no infinity.
     logit_bias: logitBias?.map(([token, bias]) => [token, bias === -Infinity ? false : bias]),
   }
+}
+
+/** Vectors come as base64, which is shorter. */
+export function toEmbeddingBody(request: EmbeddingRequest): JsonRecord {
+  const { model, inputs, dimensions, truncation } = request
+  return withoutGaps({
+    model,
+    input: inputs,
+    dimensions,
+    encoding_format: "base64",
+    truncate: truncation === "no" ? undefined : truncation === "start" ? "END" : "START",
+  })
 }
 
 export function toSpeechBody(request: SpeechRequest): JsonRecord {

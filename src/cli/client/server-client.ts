@@ -29,6 +29,12 @@ export interface DescribedModel {
   readonly meta: JsonRecord
 }
 
+/** Vectors in the order of their texts, and the tokens of all texts. */
+interface EmbeddingsBody {
+  readonly vectors: readonly Float32Array[]
+  readonly tokens: number
+}
+
 /** A server that does not answer within this time counts as absent, in milliseconds. */
 const PROBE_MS = 2000
 
@@ -116,6 +122,16 @@ export class ServerClient {
   async load(model: string, signal: AbortSignal): Promise<void> {
     // Rendering a prompt is the cheapest request that needs the model.
     await this.#json("POST", "/v0/render", { model, messages: [{ role: "user", content: "" }] }, signal)
+  }
+
+  /** The vectors of texts. */
+  async embed(body: JsonRecord, signal: AbortSignal): Promise<EmbeddingsBody> {
+    const path = "/v1/embeddings"
+    const answer = await this.#json("POST", path, body, signal)
+    const vectors = recordsAt(answer, "data").map((one) => textAt(one, "embedding"))
+    const tokens = numberAt(recordAt(answer, "usage"), "prompt_tokens")
+    if (tokens === undefined || !vectors.every((vector) => vector !== undefined)) throw this.#strange(path)
+    return { vectors: vectors.map(toFloats), tokens }
   }
 
   /**
@@ -216,6 +232,12 @@ export class ServerClient {
 /** A name consisting of dots would address another route. */
 function modelPath(model: string): string {
   return `/v1/models/${/^\.+$/.test(model) ? `${model}:latest` : encodeURIComponent(model)}`
+}
+
+/** Of base64, as little-endian 32-bit numbers. */
+function toFloats(text: string): Float32Array {
+  const { buffer } = Uint8Array.fromBase64(text)
+  return new Float32Array(buffer)
 }
 
 function parse(text: string): unknown {

@@ -1,6 +1,7 @@
 import { isPartRole } from "../../domain/attached-parts"
 import type { ChatMessage } from "../../domain/chat"
 import type { ModelDefaults, ModelFacts } from "../../domain/model"
+import { POOLINGS } from "../../domain/embedding"
 import { isModelKind } from "../../domain/tasks"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, textsAt } from "../../lib/json"
 import { defaultsOfParameters } from "../../store/managed/defaults"
@@ -28,21 +29,24 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
     ...(parts.length > 0 && { parts }),
     ...(license !== undefined && { license }),
   }
+  const inFile = {
+    architecture: text("architecture"),
+    parameterCount: number("n_params"),
+    contextLength: number("n_ctx_train"),
+    embeddingLength: number("n_embd"),
+    quantization: text("quantization"),
+    // The one of the defaults, if any, is in its place.
+    chatTemplate: undefined,
+    ...(layers !== undefined && { layers }),
+    ...(heads !== undefined && { heads }),
+  }
   switch (isModelKind(kind) ? kind : "text") {
     case "text":
-      return {
-        ...common,
-        kind: "text",
-        architecture: text("architecture"),
-        parameterCount: number("n_params"),
-        contextLength: number("n_ctx_train"),
-        embeddingLength: number("n_embd"),
-        quantization: text("quantization"),
-        // The one of the defaults, if any, is in its place.
-        chatTemplate: undefined,
-        ...(layers !== undefined && { layers }),
-        ...(heads !== undefined && { heads }),
-      }
+      return { ...common, ...inFile, kind: "text" }
+    case "embedding": {
+      const pooling = POOLINGS.find((one) => one === textAt(meta, "pooling"))
+      return { ...common, ...inFile, kind: "embedding", ...(pooling !== undefined && { pooling }) }
+    }
     case "tts":
       return {
         ...common,

@@ -30,7 +30,7 @@ export const command = defineCommand({
   maximumWords: 1,
   details: `Lists the models that a running server has loaded; with PREFIX only those whose name begins with it. SIZE is the memory a model holds, UP TO
 what it may grow to with long conversations, SLOTS the requests it is answering and its maximum, QUEUE the requests that
-wait. CONTEXT and TOKENS/S apply to text models only. Models that failed to load are listed with the reason; the next request tries them again.`,
+wait. CONTEXT applies to models that read text, TOKENS/S to those that write it. Models that failed to load are listed with the reason; the next request tries them again.`,
   examples: [
     { line: "xllm ps", does: "what the server on this machine has loaded" },
     { line: "xllm ps -v", does: "also where each model is placed, and why" },
@@ -88,7 +88,7 @@ export function psTable(models: readonly PsRow[], now: Date): string {
     sizeOf(model),
     ...(grows ? [typeof model.most_bytes === "number" ? formatBytes(model.most_bytes) : "-"] : []),
     processor(model),
-    model.info?.kind === "text" ? String(model.info.context_length) : "-",
+    model.info?.kind === "text" || model.info?.kind === "embedding" ? String(model.info.context_length) : "-",
     until(model, now),
     model.info === null ? "-" : `${model.active_requests}/${model.info.slots}`,
     String(model.queued_requests),
@@ -116,12 +116,15 @@ function sizeOf({ footprint, size_bytes: fileBytes }: LoadedModelBody): string {
 /** The processors it runs on, with their shares of the layers if split. */
 function processor({ info, footprint }: LoadedModelBody): string {
   if (info === null) return "-"
-  if (info.kind === "text") return layerShares(info)
+  if (info.kind === "text" || info.kind === "embedding") return layerShares(info)
   return (footprint?.devices ?? []).some(({ bytes }) => bytes > 0) ? "100% GPU" : "100% CPU"
 }
 
 /** The shares of the layers in per cent. */
-function layerShares({ gpu_layers, total_layers }: LoadedTextBody): string {
+function layerShares({
+  gpu_layers,
+  total_layers,
+}: Pick<LoadedTextBody, "gpu_layers" | "total_layers">): string {
   if (gpu_layers === 0) return "100% CPU"
   if (gpu_layers >= total_layers) return "100% GPU"
   const gpu = Math.round((100 * gpu_layers) / total_layers)

@@ -38,16 +38,12 @@ function ofKind(details: ModelFacts) {
   switch (details.kind) {
     case "text":
       return {
-        architecture: details.architecture,
-        parameters: details.parameterCount,
-        quantization: details.quantization,
-        context_length: details.contextLength,
-        embedding_length: details.embeddingLength,
-        layers: details.layers,
-        heads: details.heads,
+        ...ofFile(details),
         chat_template: details.defaults?.template ?? details.chatTemplate ?? null,
         metadata: details.metadata,
       }
+    case "embedding":
+      return { ...ofFile(details), pooling: details.pooling ?? null, metadata: details.metadata }
     case "tts":
       return {
         family: details.family,
@@ -73,6 +69,18 @@ function ofKind(details: ModelFacts) {
       }
     default:
       return details satisfies never
+  }
+}
+
+function ofFile(details: Extract<ModelFacts, { readonly kind: "text" | "embedding" }>) {
+  return {
+    architecture: details.architecture,
+    parameters: details.parameterCount,
+    quantization: details.quantization,
+    context_length: details.contextLength,
+    embedding_length: details.embeddingLength,
+    layers: details.layers,
+    heads: details.heads,
   }
 }
 

@@ -1,5 +1,5 @@
 import { PART_ROLES } from "../../domain/attached-parts"
-import type { ModelDetails, ModelFacts } from "../../domain/model"
+import { isGguf, type ModelDetails, type ModelFacts } from "../../domain/model"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { ManifestParameter, ManifestSource } from "../../store/managed/manifest"
 import { formatCount } from "../../lib/text/count"
@@ -83,7 +83,18 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
 function modelRows(details: ModelFacts, context: UsableContext | undefined): readonly Row[] {
   switch (details.kind) {
     case "text":
-      return textRows(details, context)
+      // Each in a second context; where the model generates no text, it is not loaded.
+      return [
+        ...textRows(details, context),
+        ...(details.capabilities.includes("completion")
+          ? [["embeddings", "by the mean of a text's tokens"] as const]
+          : []),
+      ]
+    case "embedding":
+      return [
+        ...textRows(details, context),
+        ...(details.pooling === undefined ? [] : [["pooling", details.pooling] as const]),
+      ]
     case "tts":
       return [
         ["family", details.family],
@@ -110,7 +121,7 @@ function modelRows(details: ModelFacts, context: UsableContext | undefined): rea
 }
 
 function textRows(
-  details: Extract<ModelFacts, { readonly kind: "text" }>,
+  details: Extract<ModelFacts, { readonly kind: "text" | "embedding" }>,
   context: UsableContext | undefined,
 ): readonly Row[] {
   return [
@@ -144,7 +155,7 @@ function projectorRows(projector: ProjectorFacts): readonly Row[] {
 }
 
 function fileRows(details: ModelFacts): readonly Row[] {
-  if (details.kind === "text") return []
+  if (isGguf(details)) return []
   const { files = [] } = details
   const rows = files.slice(0, LIST_LENGTH).map(({ name, sizeBytes }): Row => [name, formatBytes(sizeBytes)])
   return files.length > LIST_LENGTH ? [...rows, [`... and ${files.length - LIST_LENGTH} more`]] : rows
@@ -212,7 +223,7 @@ function firstLines(text: string): readonly Row[] {
 }
 
 function metadataRows(details: ModelFacts): readonly Row[] {
-  const metadata = (details.kind === "text" && details.metadata) || {}
+  const metadata = (isGguf(details) && details.metadata) || {}
   return Object.keys(metadata)
     .sort()
     .map((key): Row => [key, shortened(String(metadata[key]))])

@@ -1,4 +1,5 @@
 import { basename } from "node:path"
+import { isGguf } from "../../domain/model"
 import type { XllmError } from "../../errors/base"
 import { withLastOutput, type WorkerCrashed } from "../../errors/engine"
 import { ModelLoadFailed } from "../../errors/model"
@@ -26,8 +27,7 @@ export function explainLoadFailure(
   model: Pick<WorkerModel, "name" | "kind" | "path">,
   lines: readonly WorkerLine[],
 ): XllmError {
-  const cause =
-    model.kind === "text" && error.code === "model_load_failed" ? causeIn(lines, model) : undefined
+  const cause = isGguf(model) && error.code === "model_load_failed" ? causeIn(lines, model) : undefined
   // Out of memory, the worker's own error says more: how much was needed, and what may help.
   return cause === undefined || NO_MEMORY.test(cause)
     ? withLastOutput(error, textsOfLines(lines))

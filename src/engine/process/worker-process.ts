@@ -1,4 +1,4 @@
-import type { LoadedModelInfo, LoadedTextInfo, RopeInfo } from "../../domain/loaded-model"
+import type { LoadedModelInfo, RopeInfo } from "../../domain/loaded-model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { WorkEvent, WorkRequest } from "../../domain/tasks"
 import { asXllmError, fromWire, InternalError, type XllmError } from "../../errors/base"
@@ -215,12 +215,15 @@ export class WorkerProcess {
       ms: Math.round(ms),
       ...loadedFields(info),
     })
-    if (info.kind === "text") this.#warnOf(info)
+    this.#warnOf(info)
     listener.ready(info, ms)
   }
 
-  #warnOf({ gpuFallback, templateFallback }: LoadedTextInfo): void {
+  #warnOf(info: LoadedModelInfo): void {
+    if (info.kind !== "text" && info.kind !== "embedding") return
     const { log, labels } = this.#options
+    const { gpuFallback } = info
+    const templateFallback = info.kind === "text" ? info.templateFallback : undefined
     if (gpuFallback !== undefined) log.warn("no GPU used", { ...labels, reason: gpuFallback })
     if (templateFallback !== undefined) {
       log.warn("using a built-in chat template", { ...labels, reason: templateFallback })

@@ -1,4 +1,4 @@
-import { loadedBytes, type ModelDetails, type TextModelDetails } from "../../domain/model"
+import { isGguf, loadedBytes, type ModelDetails, type TextModelDetails } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import type { AvailableMemory } from "./available-memory"
 import { type CacheSpace, planCache } from "./estimate"
@@ -18,7 +18,7 @@ export function cacheMemory(
   const weightBytes = loadedBytes(details)
   const usable = settings.gpuLayers === 0 ? [] : usableGpus(gpus, settings, null)
   const gpuBytes = usable.reduce((sum, gpu) => sum + Math.max(0, gpu.freeBytes), 0)
-  const layers = details.kind === "text" ? details.layers + 1 : 1
+  const layers = isGguf(details) ? details.layers + 1 : 1
   const onGpus = weightBytes * Math.min(1, (settings.gpuLayers ?? layers) / layers)
   return { gpuBytes: Math.max(0, gpuBytes - onGpus), systemBytes: Math.max(0, systemBytes - weightBytes) }
 }

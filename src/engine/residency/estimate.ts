@@ -1,10 +1,13 @@
 import {
+  type EmbeddingModelDetails,
+  type GgufDetails,
   type ImageModelDetails,
   loadedBytes,
   type ModelDetails,
   type TextModelDetails,
 } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
+import { embeddingBytes, type EmbeddingShape } from "../../formats/embedding-memory"
 import {
   attentionBytesPerCell,
   cellsPerSequence,
@@ -101,6 +104,7 @@ export function estimateNeed(
   settings: TextModelSettings,
   space: CacheSpace,
 ): ModelNeed {
+  if (details.kind === "embedding") return embeddingNeed(details, settings)
   if (details.kind !== "text") return mediaNeed(details)
   const layers = details.layers + 1
   const kv = planCache(details, settings, space)
@@ -159,8 +163,38 @@ function lessProcess(
   return otherBytes === undefined ? { freeBytes: left } : { freeBytes: left, otherBytes }
 }
 
+/** Its context holds one pass of the graph, of texts of the usual length; longer ones have it ask for more. */
+function embeddingNeed(details: EmbeddingModelDetails, settings: TextModelSettings): ModelNeed {
+  const layers = details.layers + 1
+  return {
+    backends: null,
+    layers,
+    layerBytes: details.sizeBytes / layers,
+    cacheBytes: 0,
+    computeBytes: embeddingBytes(shapeOf(details, settings), MICRO_BATCH_TOKENS),
+    transientBytes: 0,
+    processBytes: PROCESS_BYTES,
+    leastContextBytes: 0,
+    kv: null,
+  }
+}
+
+/** What its embedding context is estimated by: as if its texts were computed as a whole. */
+function shapeOf(
+  details: GgufDetails,
+  { flashAttention }: Pick<TextModelSettings, "flashAttention">,
+): EmbeddingShape {
+  return {
+    embeddingLength: details.embeddingLength,
+    feedForwardLength: numberOf(details, "feed_forward_length") ?? 0,
+    heads: details.heads,
+    flashAttention: flashAttention !== "off",
+    vocabulary: 0,
+  }
+}
+
 /** Speech and image models count as one layer: their engines put a whole model on one device. */
-function mediaNeed(details: Exclude<ModelDetails, TextModelDetails>): ModelNeed {
+function mediaNeed(details: Exclude<ModelDetails, GgufDetails>): ModelNeed {
   const isImage = details.kind === "image"
   const computeBytes = isImage
     ? drawingBytes(details)
@@ -185,7 +219,7 @@ function drawingBytes({ architecture }: ImageModelDetails): number {
 }
 
 /** A number from the file's metadata, under the architecture's prefix. */
-function numberOf({ architecture, metadata }: TextModelDetails, key: string): number | undefined {
+function numberOf({ architecture, metadata }: GgufDetails, key: string): number | undefined {
   const value = metadata[`${architecture}.${key}`]
   return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined
 }

@@ -28,6 +28,7 @@ function mappedBytes({ parts = [], info, settings }: LoadedWeights): number {
   if (!settings.memoryMap || settings.memoryLock) return 0
   switch (info.kind) {
     case "text":
+    case "embedding":
       // Adapters are read, not mapped.
       return (
         (info.modelBytes - bytesOfParts(parts.filter(isLoaded))) *

@@ -1,4 +1,4 @@
-import type { ModelDetails, TextModelDetails } from "../../domain/model"
+import { isGguf, type ModelDetails, type TextModelDetails } from "../../domain/model"
 import type { KvType, TextModelSettings } from "../../domain/settings"
 import { InvalidSettings } from "../../errors/engine"
 import type { GpuReading } from "./available-memory"
@@ -32,7 +32,7 @@ export function checkSettings(
   devices: KnownDevices | undefined,
 ): void {
   const { name, kind } = details
-  const usesGpus = kind === "text" || kind === "image"
+  const usesGpus = isGguf(details) || kind === "image"
   const fault =
     (details.kind === "text" ? (conflictIn(settings) ?? headFault(details, settings)) : undefined) ??
     (usesGpus && devices !== undefined ? deviceFault(kind, settings, devices) : undefined)
@@ -115,7 +115,7 @@ function deviceFault(
     return `unknown device '${unknown}' (--device); there ${listed(names)}`
   }
   const used = usableGpus(gpus, settings, null)
-  return kind === "text" && used.length > 0 ? splitFault(settings, used) : undefined
+  return isGguf({ kind }) && used.length > 0 ? splitFault(settings, used) : undefined
 }
 
 function splitFault(

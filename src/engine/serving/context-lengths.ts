@@ -1,5 +1,5 @@
 import type { LoadedModel } from "../../domain/loaded-model"
-import type { ModelSummary, TextModelDetails } from "../../domain/model"
+import { type GgufDetails, isGguf, type ModelSummary } from "../../domain/model"
 import { mapSome } from "../../lib/async/map-some"
 import type { Catalog } from "../../store/contract"
 import type { ContextLengths, SettingsOf } from "../contract"
@@ -23,11 +23,11 @@ export interface ContextReaderOptions {
   readonly available: () => AvailableMemory
 }
 
-/** Determines the context lengths of text models. */
+/** Determines the context lengths of text and embedding models. */
 export class ContextReader {
   readonly #options: ContextReaderOptions
   /** By version id; `undefined` where the file cannot be read. */
-  readonly #versions = new Map<string, Promise<TextModelDetails | undefined>>()
+  readonly #versions = new Map<string, Promise<GgufDetails | undefined>>()
 
   constructor(options: ContextReaderOptions) {
     this.#options = options
@@ -38,11 +38,12 @@ export class ContextReader {
     const lengths = new Map<string, ContextLengths>()
     const isLoaded = new Set<string>()
     for (const { name, info } of this.#options.loaded()) {
-      if (info?.kind !== "text") continue
+      if (info?.kind !== "text" && info?.kind !== "embedding") continue
       isLoaded.add(name)
-      lengths.set(name, toLengths(info.trainedContextLength, info.contextLength, info.contextLimitedBy))
+      const limitedBy = info.kind === "text" ? info.contextLimitedBy : undefined
+      lengths.set(name, toLengths(info.trainedContextLength, info.contextLength, limitedBy))
     }
-    const others = models.filter(({ name, kind }) => kind === "text" && !isLoaded.has(name))
+    const others = models.filter(({ name, kind }) => isGguf({ kind }) && !isLoaded.has(name))
     const available = this.#options.available()
     const reading = mapSome(others, async (model) => {
       const details = await this.#versionOf(model)
@@ -57,22 +58,24 @@ export class ContextReader {
     return new Map(lengths)
   }
 
-  #versionOf({ id, name }: ModelSummary): Promise<TextModelDetails | undefined> {
+  #versionOf({ id, name }: ModelSummary): Promise<GgufDetails | undefined> {
     const known = this.#versions.get(id)
     if (known !== undefined) return known
     if (this.#versions.size >= MOST_VERSIONS) this.#versions.clear()
     const version = this.#options.store.describe(name).then(
-      (details) => (details.kind === "text" ? withoutTexts(details) : undefined),
+      (details) => (isGguf(details) ? withoutTexts(details) : undefined),
       () => undefined,
     )
     this.#versions.set(id, version)
     return version
   }
 
-  #willServe(details: TextModelDetails, available: AvailableMemory): ContextLengths | undefined {
+  #willServe(details: GgufDetails, available: AvailableMemory): ContextLengths | undefined {
     const { name, contextLength: trained, defaults } = details
     if (trained === 0) return undefined
     const settings = this.#options.settingsOf({ name, ...(defaults !== undefined && { defaults }) })
+    if (details.kind === "embedding")
+      return toLengths(trained, Math.min(settings.contextLength ?? trained, trained), undefined)
     const { contextLength, contextLimitedBy } = expectedContext(details, settings, available)
     return toLengths(trained, contextLength, contextLimitedBy)
   }
@@ -83,7 +86,7 @@ function toLengths(trained: number, served: number, limitedBy: ContextLengths["l
 }
 
 /** Templates and messages may be long, and say nothing about the context. */
-function withoutTexts({ defaults, ...details }: TextModelDetails): TextModelDetails {
+function withoutTexts({ defaults, ...details }: GgufDetails): GgufDetails {
   const kept = defaults?.settings === undefined ? {} : { defaults: { settings: defaults.settings } }
   return { ...details, chatTemplate: undefined, ...kept }
 }

@@ -2,6 +2,7 @@ import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
 import type { LoadedModel } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import { isGenerationRequest, type WorkRequest } from "../../domain/tasks"
+import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import { asXllmError, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
 import { WrongModelKind } from "../../errors/model"
@@ -12,6 +13,7 @@ import { abortable } from "./abortable"
 import { describeReplica } from "./describe-replica"
 import { withContextAdvice } from "./longer-context"
 import { QueuedRequest } from "./queued-request"
+import type { Rendering } from "./renderings"
 import type { Replica } from "./replica"
 import type { ReplicaSet } from "./replica-set"
 import { ReplicaSupervisor, type SupervisorListener, type SupervisorOptions } from "./replica-supervisor"
@@ -112,19 +114,34 @@ export class ModelServer {
   }
 
   /** @throws QueueFull, Cancelled, ShuttingDown, WorkerCrashed, and the errors of rendering and loading */
-  async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
+  render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
+    return this.#ask(signal, (replica, id, rendering) => {
+      const hopeless = this.#whyHopeless(request, refuseHopelessText)
+      if (hopeless !== undefined) rendering.reject(hopeless)
+      else replica.render(id, request, rendering)
+    })
+  }
+
+  /** @throws QueueFull, Cancelled, ShuttingDown, WorkerCrashed, and the errors of loading */
+  tokens(request: TokensRequest, signal: AbortSignal): Promise<TokensResult> {
+    return this.#ask(signal, (replica, id, rendering) => replica.tokens(id, request, rendering))
+  }
+
+  /** Has a ready worker do something that takes no slot. */
+  async #ask<T>(
+    signal: AbortSignal,
+    begin: (replica: Replica, id: number, rendering: Rendering<T>) => void,
+  ): Promise<T> {
     if (this.#renderCount >= this.#options.live().queueLimit) throw this.#queue.full(this.#renderCount)
     this.#renderCount += 1
     this.#lastUsedAt = new Date()
     try {
       const id = this.#nextId++
-      return await abortable(signal, (resolve, reject) => {
+      return await abortable<T>(signal, (resolve, reject) => {
         let rendersIn: Replica | undefined
         const use = (replica: Replica) => {
-          const hopeless = this.#whyHopeless(request, refuseHopelessText)
-          if (hopeless !== undefined) return reject(hopeless)
           rendersIn = replica
-          replica.render(id, request, { resolve, reject })
+          begin(replica, id, { resolve, reject })
         }
         const leave = this.#whenReady({ use, reject })
         return () => (leave(), rendersIn?.abandon(id))

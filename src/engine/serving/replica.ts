@@ -1,9 +1,10 @@
 import { join } from "node:path"
-import type { GenerationRequest } from "../../domain/chat"
+import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
 import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
+import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import { fromWire, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
 import type { WorkerModel } from "../../protocol/messages"
@@ -92,7 +93,8 @@ export class Replica implements PoolMember {
   readonly prefixes = new PrefixAffinity()
   readonly #options: ReplicaOptions
   readonly #process: WorkerProcess
-  readonly #renderings = new Renderings()
+  readonly #renderings = new Renderings<RenderedPrompt>()
+  readonly #tokenizings = new Renderings<TokensResult>()
   #counters = NO_COUNTERS
   #readyAt = 0
   #gone: PromiseWithResolvers<void> | undefined
@@ -157,7 +159,7 @@ export class Replica implements PoolMember {
   }
 
   get inUse(): boolean {
-    return this.running.size + this.#renderings.size > 0
+    return this.running.size + this.#renderings.size + this.#tokenizings.size > 0
   }
 
   /** Settles when its present process is gone. */
@@ -235,19 +237,37 @@ export class Replica implements PoolMember {
   }
 
   /** Renders a prompt. Only valid while it is ready. */
-  render(id: number, request: GenerationRequest, rendering: Rendering): void {
-    this.#renderings.add(id, rendering)
+  render(id: number, request: GenerationRequest, rendering: Rendering<RenderedPrompt>): void {
+    this.#ask(this.#renderings, id, rendering, { type: "render", id, request: encodeRequest(request) })
+  }
+
+  /** Turns a text into tokens, or tokens into a text. Only valid while it is ready. */
+  tokens(id: number, request: TokensRequest, rendering: Rendering<TokensResult>): void {
+    this.#ask(this.#tokenizings, id, rendering, { type: "tokens", id, request })
+  }
+
+  #ask<T>(
+    open: Renderings<T>,
+    id: number,
+    rendering: Rendering<T>,
+    message: Parameters<WorkerProcess["send"]>[0],
+  ): void {
+    open.add(id, rendering)
     this.#updateBusy()
-    if (this.#process.send({ type: "render", id, request: encodeRequest(request) })) return
-    this.#renderings.take(id)?.reject(new ShuttingDown(`model '${this.#options.worker.model}'`))
+    if (this.#process.send(message)) return
+    open.take(id)?.reject(new ShuttingDown(`model '${this.#options.worker.model}'`))
     this.#updateBusy()
   }
 
   /** Drops a rendering that is no longer wanted. */
   abandon(id: number): void {
-    if (this.#renderings.take(id) === undefined) return
+    if (this.#takeRendering(id) === undefined) return
     this.#updateBusy()
     this.#options.listener.freed(this)
+  }
+
+  #takeRendering(id: number): Pick<Rendering<never>, "reject"> | undefined {
+    return this.#renderings.take(id) ?? this.#tokenizings.take(id)
   }
 
   #begin(load: LoadPlan): void {
@@ -321,6 +341,7 @@ export class Replica implements PoolMember {
     this.prefixes.clear()
     this.running.failAll(error)
     this.#renderings.failAll(error)
+    this.#tokenizings.failAll(error)
     this.#updateBusy()
   }
 
@@ -344,7 +365,10 @@ export class Replica implements PoolMember {
         this.#renderings.take(message.id)?.resolve(decodeRendered(message.result))
         break
       case "render-failed":
-        this.#renderings.take(message.id)?.reject(fromWire(message.error))
+        this.#takeRendering(message.id)?.reject(fromWire(message.error))
+        break
+      case "tokens":
+        this.#tokenizings.take(message.id)?.resolve(message.result)
         break
       default:
         message satisfies never

@@ -1,5 +1,7 @@
-import type { TextModelDetails } from "../../domain/model"
+import { POOLINGS } from "../../domain/embedding"
+import type { EmbeddingModelDetails, GgufDetails } from "../../domain/model"
 import { jinjaCapabilities } from "../template-capabilities"
+import type { GgufKind } from "./read"
 import {
   FILE_TYPE_NAMES,
   type GgufHeader,
@@ -10,16 +12,14 @@ import {
 
 /** The description of a model derived from its file. */
 export type GgufDescription = Omit<
-  TextModelDetails,
-  "name" | "path" | "id" | "sizeBytes" | "modifiedAt" | "defaults"
->
+  EmbeddingModelDetails,
+  "kind" | "name" | "path" | "id" | "sizeBytes" | "modifiedAt" | "defaults"
+> &
+  Pick<GgufDetails, "kind">
 
 /** The array whose values {@link describeGguf} needs to find fill-in-the-middle tokens. */
 export const TOKENS_KEY = "tokenizer.ggml.tokens"
 
-/** `llama_pooling_type` of llama.h. */
-const NO_POOLING = 0
-const RANK_POOLING = 4
 /** Encoder-only architectures; older files of these have no key that says so. */
 const ENCODERS: ReadonlySet<string> = new Set([
   "bert",
@@ -34,6 +34,11 @@ const ENCODERS: ReadonlySet<string> = new Set([
   "llama-embed",
   "t5encoder",
 ])
+/** Does every token of that architecture see all others? */
+export function isEncoder(architecture: string): boolean {
+  return ENCODERS.has(architecture)
+}
+
 /**
  * Architectures that neither embed nor generate token by token: encoder-decoders, diffusion, draft models,
  * vocoders.
@@ -66,13 +71,30 @@ const FIM_TOKENS: ReadonlySet<GgufScalar> = new Set([
   "<|prefix|>",
 ])
 
+/**
+ * Whether a model embeds or ranks texts. One whose file has a pooling type does, even if its architecture could
+ * generate (such as Qwen3-Embedding).
+ */
+export function vectorUse({
+  architecture = "",
+  pooling = 0,
+  causal,
+}: Partial<Pick<GgufKind, "architecture" | "pooling" | "causal">>): "embedding" | "rerank" | undefined {
+  if (OTHERS.has(architecture)) return undefined
+  if (POOLINGS[pooling] === "rank") return "rerank"
+  return causal === false || ENCODERS.has(architecture) || pooling > 0 ? "embedding" : undefined
+}
+
 /** `header`: of the first file; `tensors`: of all files of the model. */
 export function describeGguf(header: GgufHeader, tensors: readonly GgufTensorInfo[]): GgufDescription {
   const { metadata } = header
   const architecture = textOf(metadata, "general.architecture") ?? "unknown"
   const count = (key: string): number => largestNumber(metadata.get(`${architecture}.${key}`))
+  const pooling = POOLINGS[numeric(metadata.get(`${architecture}.pooling_type`) ?? -1)]
+  const capabilities = capabilitiesOf(metadata, architecture)
   return {
-    kind: "text",
+    kind: capabilities.some((one) => one === "embedding" || one === "rerank") ? "embedding" : "text",
+    ...(pooling !== undefined && { pooling }),
     architecture,
     parameterCount: tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
     quantization: quantizationName(metadata, tensors),
@@ -82,7 +104,7 @@ export function describeGguf(header: GgufHeader, tensors: readonly GgufTensorInf
     heads: count("attention.head_count"),
     license: textOf(metadata, "general.license"),
     chatTemplate: textOf(metadata, "tokenizer.chat_template"),
-    capabilities: capabilitiesOf(metadata, architecture),
+    capabilities,
     metadata: Object.fromEntries([...metadata].map(([key, value]) => [key, displayValue(value)])),
   }
 }
@@ -99,7 +121,7 @@ function largestNumber(value: GgufValue | undefined): number {
   return values.reduce<number>((most, item) => Math.max(most, numeric(item)), 0)
 }
 
-function numeric(value: GgufScalar): number {
+function numeric(value: GgufValue): number {
   return typeof value === "number" || typeof value === "bigint" ? Number(value) : 0
 }
 
@@ -119,16 +141,17 @@ function mostUsedType(tensors: readonly GgufTensorInfo[]): string {
   return most?.[0] ?? "unknown"
 }
 
-/**
- * In the order of the list in `domain/`. A file with a pooling type is an embedding model, even if its
- * architecture could generate (such as Qwen3-Embedding).
- */
+/** In the order of the list in `domain/`. */
 function capabilitiesOf(metadata: GgufHeader["metadata"], architecture: string): string[] {
   if (OTHERS.has(architecture)) return []
   const pooling = metadata.get(`${architecture}.pooling_type`)
-  if (pooling === RANK_POOLING) return ["rerank"]
-  const isEncoder = metadata.get(`${architecture}.attention.causal`) === false || ENCODERS.has(architecture)
-  if (isEncoder || (pooling !== undefined && pooling !== NO_POOLING)) return ["embedding"]
+  const causal = metadata.get(`${architecture}.attention.causal`)
+  const use = vectorUse({
+    architecture,
+    ...(typeof pooling === "number" && { pooling }),
+    ...(typeof causal === "boolean" && { causal }),
+  })
+  if (use !== undefined) return [use]
   const template = textOf(metadata, "tokenizer.chat_template")
   return [
     "completion",

@@ -76,11 +76,15 @@ export interface GgufKind {
    * start.
    */
   readonly part?: number
+  /** `ARCHITECTURE.pooling_type`: see `describeGguf`. */
+  readonly pooling?: number
+  /** `ARCHITECTURE.attention.causal`: does every token see only those before it? */
+  readonly causal?: boolean
 }
 
 /**
- * The kind of model according to the first bytes of a file: writers put these two keys first. `undefined` if
- * it is not a GGUF file.
+ * The kind of model according to the first bytes of a file: writers put these keys before the texts of the tokens.
+ * `undefined` if it is not a GGUF file.
  */
 export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
   const cursor = new GgufCursor("", head.length, (target, position) => {
@@ -89,13 +93,13 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
     return part.length
   })
   const found = new Map<string, GgufValue>()
-  const isKnown = () => found.has("general.architecture") && found.has("general.type")
   const budget: Budget = { entries: MAX_WALKED_ENTRIES }
   try {
     const { keyCount } = readStart(cursor)
-    for (let index = 0; index < keyCount && !isKnown(); index++) {
+    for (let index = 0; index < keyCount; index++) {
       const [key, value] = readEntry(cursor, new Set(), budget)
-      if (PEEKED_KEYS.has(key)) found.set(key, value)
+      if (key === LAST_PEEKED) break
+      if (PEEKED_KEY.test(key)) found.set(key, value)
     }
   } catch (error) {
     if (!(error instanceof InvalidModelFile)) throw error
@@ -107,14 +111,22 @@ export function peekGgufKind(head: Uint8Array): GgufKind | undefined {
     return typeof value === "string" ? value : undefined
   }
   const number = found.get("split.no")
+  const architecture = text("general.architecture")
+  const pooling = found.get(`${architecture}.pooling_type`)
+  const causal = found.get(`${architecture}.attention.causal`)
   return {
-    architecture: text("general.architecture"),
+    architecture,
     type: text("general.type"),
     ...(typeof number === "number" && number > 0 && { part: number + 1 }),
+    ...(typeof pooling === "number" && { pooling }),
+    ...(typeof causal === "boolean" && { causal }),
   }
 }
 
-const PEEKED_KEYS: ReadonlySet<string> = new Set(["general.architecture", "general.type", "split.no"])
+const PEEKED_KEY = /^general\.(architecture|type)$|^split\.no$|\.pooling_type$|\.attention\.causal$/
+/** Long, and nothing that is wanted follows it. */
+const LAST_PEEKED = "tokenizer.ggml.tokens"
+
 /** Why the file is not a usable GGUF according to its header; undefined if it is. */
 export function ggufFault(path: string): string | undefined {
   try {

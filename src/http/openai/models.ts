@@ -1,5 +1,5 @@
 import { Elysia } from "elysia"
-import type { ModelDetails, ModelSummary } from "../../domain/model"
+import type { GgufDetails, ModelDetails, ModelSummary } from "../../domain/model"
 import type { ContextLengths, Engine } from "../../engine/contract"
 import { aliasKey } from "../../lib/aliases"
 import { parametersOf } from "../../store/default-parameters"
@@ -103,15 +103,11 @@ function toModelWithMeta(model: ModelDetails, requested: string, context: Contex
 
 function toMeta(model: ModelDetails) {
   switch (model.kind) {
+    case "embedding":
+      return { ...toFileMeta(model), pooling: model.pooling }
     case "text":
       return {
-        n_ctx_train: model.contextLength,
-        n_embd: model.embeddingLength,
-        n_layer: model.layers,
-        n_head: model.heads,
-        n_params: model.parameterCount,
-        architecture: model.architecture,
-        quantization: model.quantization,
+        ...toFileMeta(model),
         template: model.defaults?.template ?? model.chatTemplate,
         system: model.defaults?.system,
         messages: model.defaults?.messages?.map(({ role, content }) => ({ role, content })),
@@ -135,5 +131,17 @@ function toMeta(model: ModelDetails) {
       }
     default:
       return model satisfies never
+  }
+}
+
+function toFileMeta(model: GgufDetails) {
+  return {
+    n_ctx_train: model.contextLength,
+    n_embd: model.embeddingLength,
+    n_layer: model.layers,
+    n_head: model.heads,
+    n_params: model.parameterCount,
+    architecture: model.architecture,
+    quantization: model.quantization,
   }
 }

@@ -22,6 +22,8 @@ import { voiceRoutes } from "../openai/audio/voices"
 import { transcriptionRoutes } from "../openai/audio/transcriptions"
 import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
+import { embeddingRoutes } from "../openai/embeddings/embeddings"
+import { rerankRoutes } from "../openai/embeddings/rerank"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
 import { toChatCall, toRenderRequest } from "../openai/translate"
@@ -36,6 +38,7 @@ import type { Uploads } from "../read/uploads"
 import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
+import { tokenRoutes } from "../v0/tokens"
 import { logExchange } from "./access-log"
 import { policyOf } from "./routes"
 
@@ -91,6 +94,8 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .get("/", ({ request }) => greeting(request, version))
     .use(chatRoutes(openAi))
     .use(completionRoutes(openAi))
+    .use(embeddingRoutes(openAi))
+    .use(rerankRoutes(openAi))
     .use(speechRoutes(openAi))
     .use(voiceRoutes(openAi))
     .use(transcriptionRoutes(openAi))
@@ -99,6 +104,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(modelRoutes(openAi))
     .use(statusRoutes({ engine, version, startedAt }))
     .use(controlRoutes(engine, toRenderRequest))
+    .use(tokenRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
     .use(nativeCompletionRoutes(openAi))
     .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))

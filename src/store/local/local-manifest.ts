@@ -21,7 +21,7 @@ export async function manifestOfLocal(
   for (const { name, path } of parts) files.push({ name, role, ...(await digestOf(path)) })
   return {
     version: 1,
-    kind: summary.kind,
+    kind: summary.kind === "embedding" ? "text" : summary.kind,
     createdAt: new Date().toISOString(),
     source: { type: "file", reference: found.path },
     files,

@@ -11,7 +11,7 @@ import { systemCode } from "../../lib/system/system-reason"
 import type { Logger } from "../../log/logger"
 import { FolderListings } from "./folder-listings"
 import type { MediaFiles } from "./media-file"
-import { isModel, type ModelFiles } from "./model-file"
+import { ggufModelKind, isModel, type ModelFiles } from "./model-file"
 import { type FoundModel, modelOfFile, modelOfMedia, scanModelsFolder } from "./scan"
 
 /** A model used in place. */
@@ -137,7 +137,8 @@ export class LocalModels {
     const imageModel = mayBeDiffusion(file.kind?.architecture) ? await this.#inspectMedia(found) : undefined
     if (imageModel !== undefined) return imageModel
     const { id, sizeBytes, modifiedAt } = file
-    return { found, summary: { name: found.name, kind: "text", path: found.path, id, sizeBytes, modifiedAt } }
+    const { name, path } = found
+    return { found, summary: { name, kind: ggufModelKind(file), path, id, sizeBytes, modifiedAt } }
   }
 
   async #inspectMedia(found: FoundModel): Promise<LocalModel | Refusal | undefined> {

@@ -1,7 +1,7 @@
 import { basename } from "node:path"
 import { InvalidModelFile } from "../../errors/model"
 import { FileFailed } from "../../errors/store"
-import { describeGguf, type GgufDescription, TOKENS_KEY } from "../../formats/gguf/metadata"
+import { describeGguf, type GgufDescription, TOKENS_KEY, vectorUse } from "../../formats/gguf/metadata"
 import { type GgufKind, peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
 import { splitProblem } from "../../formats/gguf/split"
 import type { GgufHeader } from "../../formats/gguf/types"
@@ -68,6 +68,11 @@ export function isModel(file: Pick<ModelFile, "kind" | "paths">): boolean {
   if (architecture !== undefined) return architecture !== "clip"
   // Projectors that predate the metadata key are detected by name, as in llama.cpp.
   return !basename(file.paths[0] ?? "").includes("mmproj")
+}
+
+/** The kind of a model in GGUF files; `text` where they are not there. */
+export function ggufModelKind({ kind }: Pick<ModelFile, "kind">): "text" | "embedding" {
+  return vectorUse(kind ?? {}) === undefined ? "text" : "embedding"
 }
 
 async function readDescription(model: FoundModel): Promise<GgufDescription> {

@@ -74,7 +74,7 @@ export function loadText(
   // Written synchronously, as the library does: output before this mark concerns backends, which may be
   // missing.
   writeSync(logDescriptor, `${FRAME_START}${LOAD_MARK}\n`)
-  const gpus = usableGpus(library, settings)
+  const gpus = gpusForLoad(library, settings)
   const { model, gpuLayers } = loadWeights(library, source.name, source.path, settings, gpus)
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
@@ -104,7 +104,7 @@ export function loadText(
   const footprintWith = (kvBytes: number): MemoryFootprint => {
     const offloadedBytes = (modelBytes + kvBytes) * offloadedShare
     const hostBytes = modelBytes + kvBytes - offloadedBytes
-    const after = usableGpus(library, settings)
+    const after = gpusForLoad(library, settings)
     return measureFootprint({ before, after, offloadedBytes, hostBytes, programBytes })
   }
   const footprint = footprintWith(kv.bytes)
@@ -153,7 +153,7 @@ export function loadText(
 /**
  * Loads the weights with the requested GPU layers. If they do not fit, the engine decides what to try next.
  */
-function loadWeights(
+export function loadWeights(
   library: Library,
   name: string,
   path: string,
@@ -271,7 +271,7 @@ function makeContext(contexts: ContextFactory, name: string, kv: KvPlan): Contex
 }
 
 /** The GPUs that a load may use, with their free memory at this moment. */
-function usableGpus(library: Library, { devices }: TextModelSettings): Device[] {
+export function gpusForLoad(library: Library, { devices }: TextModelSettings): Device[] {
   const gpus = listDevices(library).filter((device) => device.kind === "gpu" || device.kind === "igpu")
   return devices === null ? gpus : gpus.filter((device) => devices.includes(device.name))
 }

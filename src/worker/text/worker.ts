@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs"
 import { join } from "node:path"
 import type { AttachedPart } from "../../domain/attached-parts"
+import { isVectorKind, type VectorRequest } from "../../domain/tasks"
 import { asXllmError, InternalError } from "../../errors/base"
 import type { KvPlan } from "../../domain/settings"
 import { KvCacheLost } from "../../errors/engine"
@@ -9,10 +10,13 @@ import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
 import { systemMemory } from "../../lib/system/system-memory"
 import { locateLlama } from "../../native/llama-files"
-import { FRAME_START, type FromTextWorker, type ToTextWorker } from "../../protocol/messages"
+import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
 import { decodeDefaults } from "../../protocol/wire"
 import { loadedParts } from "../attached-parts"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
+import type { Embedder } from "../embedding/embedder"
+import { answerAboutTokens, Tokenizer } from "../embedding/tokenizer"
+import { textEmbedder, type TextEmbedderParts } from "../embedding/text-embedder"
 import { endWithParent } from "../lifetime"
 import { fingerprintOf } from "./cache/disk/fingerprint"
 import { PromptKeeper } from "./cache/disk/prompt-keeper"
@@ -46,7 +50,13 @@ const STDERR = 2
 
 type Load = Extract<ToTextWorker, { type: "load" }>
 type Generate = Extract<ToTextWorker, { type: "generate" }>
+type GenerateVectors = Extract<ToWorker<VectorRequest>, { type: "generate" }>
 type Render = Extract<ToTextWorker, { type: "render" }>
+
+/** The engine sends a text worker both. */
+function isVectors(message: Generate | GenerateVectors): message is GenerateVectors {
+  return isVectorKind(message.request.kind)
+}
 
 /** Runs a text model for the parent process until the parent disconnects. */
 export function runTextWorker(): void {
@@ -105,12 +115,15 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
   const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
   send({ type: "ready", info: { ...info, ...template, ...capacity } })
   const saved = savedPrompts(load, loaded, parts)
+  const tokenizer = new Tokenizer(files, model.vocabulary.share())
   return new TextWorker({
     loaded,
     plan: kv,
     name,
     prompts,
     saved,
+    tokenizer,
+    embedder: (parts) => textEmbedder({ ...parts, loaded, name, tokenizer, settings }),
     turnFolder: join(load.environment.runtimeFolder, "turns"),
     send,
   })
@@ -149,6 +162,11 @@ interface TextWorkerParts {
   readonly name: string
   readonly prompts: PromptClient
   readonly saved: SavedPrompts | undefined
+  readonly tokenizer: Tokenizer
+  /** Makes what embeds texts. */
+  readonly embedder: (
+    parts: Omit<TextEmbedderParts, "loaded" | "name" | "tokenizer" | "settings">,
+  ) => Embedder
   readonly turnFolder: string
   readonly send: (message: FromTextWorker) => void
 }
@@ -163,20 +181,38 @@ class TextWorker {
   readonly #runtime: Runtime
   readonly #loop: TextLoop
   readonly #memory: MemoryRequests
+  readonly #tokenizer: Tokenizer
+  readonly #makeEmbedder: () => Embedder
+  /** Undefined: no text was to be embedded yet. */
+  #embedder: Embedder | undefined
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
   #looping = false
   #isEnding = false
-  readonly #restTimer = new RestTimer(() => this.#attempt(() => this.#loop.rest()))
+  readonly #restTimer = new RestTimer(() => {
+    this.#attempt(() => this.#loop.rest())
+    this.#embedder?.loop.rest()
+  })
 
-  constructor({ loaded, plan, name, prompts, saved, turnFolder, send }: TextWorkerParts) {
+  constructor({
+    loaded,
+    plan,
+    name,
+    prompts,
+    saved,
+    tokenizer,
+    embedder,
+    turnFolder,
+    send,
+  }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#name = name
     this.#prompts = prompts
     this.#library = loaded.model.library
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
     this.#send = send
+    this.#tokenizer = tokenizer
     // A model entirely on GPUs needs no CPU lease.
     this.#lease = loaded.info.gpuLayers < loaded.info.totalLayers ? openCpuLease(turnFolder) : undefined
     this.#outbox = new StepOutbox(send)
@@ -185,8 +221,16 @@ class TextWorker {
     if (saved !== undefined)
       runtime.keeper = new PromptKeeper(saved, runtime, (usage) => send({ type: "disk", usage }))
     this.#runtime = runtime
-    this.#memory = new MemoryRequests(send, loaded.footprintWith)
+    this.#memory = new MemoryRequests(send, loaded.footprintWith, plan.bytes)
     const { counters } = this.#outbox
+    this.#makeEmbedder = () =>
+      embedder({
+        memory: this.#memory,
+        counters,
+        adopt: (other) => runtime.threads.adopt(other),
+        send: (message) => void process.send?.(message),
+        onWork: () => void this.#run(),
+      })
     const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
     this.#loop = new TextLoop({
       ...loaded,
@@ -207,6 +251,8 @@ class TextWorker {
         return this.#cancel(message.id)
       case "render":
         return void this.#render(message)
+      case "tokens":
+        return void answerAboutTokens(this.#tokenizer, message.id, message.request).then(this.#send)
       case "memory-answer":
         return this.#memory.answer(message.id, message.granted)
       default:
@@ -214,7 +260,9 @@ class TextWorker {
     }
   }
 
-  async #generate({ id, request, queueMs, loadMs }: Generate): Promise<void> {
+  async #generate(message: Generate | GenerateVectors): Promise<void> {
+    if (isVectors(message)) return await (this.#embedder ??= this.#makeEmbedder()).generate(message)
+    const { id, request, queueMs, loadMs } = message
     const preparation = this.#prompts.prepare(request)
     this.#preparing.set(id, preparation)
     try {
@@ -247,6 +295,7 @@ class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
+    this.#embedder?.cancel(id)
     // The parent waits for confirmation that the slots are free.
     this.#outbox.flush()
   }
@@ -265,18 +314,26 @@ class TextWorker {
     this.#looping = true
     this.#restTimer.stop()
     this.#loop.resume()
-    while (this.#loop.busy && !this.#isEnding) {
+    while ((this.#loop.busy || this.#embedder?.loop.busy) && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
-      const isComputed = this.#attempt(() =>
-        this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false }),
-      )
+      const isComputed = this.#attempt(() => this.#step(waitedMs))
       this.#lease?.giveBack()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
       else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
     this.#restTimer.start()
+  }
+
+  /** One decode for answers, and one for vectors. Returns whether there was anything to compute. */
+  #step(waitedMs: number): boolean {
+    const { context, threads } = this.#runtime
+    const isBusy = this.#loop.busy
+    if (!isBusy && !this.#loop.suspended) threads.prepare(context, waitedMs)
+    const isDecoded = isBusy && this.#loop.step({ waitedMs, contended: this.#lease?.contended ?? false })
+    const isEmbedded = this.#embedder?.loop.busy === true && this.#embedder.loop.step()
+    return isDecoded || isEmbedded
   }
 
   /** Without a context nothing can be done but to fail all requests and to end: the server starts another process. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { command as image, freeName, isTakenFor } from "../../../src/cli/commands/image"
+import { command as image, freeName, isTakenFor } from "../../../src/cli/commands/media/image"
 import { stepLine } from "../../../src/cli/terminal/progress-bar"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { pictures } from "../../support/fakes/fake-engine"

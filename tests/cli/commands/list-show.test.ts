@@ -330,7 +330,9 @@ describe("show", () => {
     expect(io.out).toMatch(
       /^ {2}Model\n {4}architecture +llama\n {4}parameters +\S+\n {4}context length +4096\n/,
     )
-    expect(io.out).toMatch(/\n {4}quantization +F32\n\n {2}Capabilities\n {4}completion\n/)
+    expect(io.out).toMatch(
+      /\n {4}quantization +F32\n {4}embeddings +by the mean of a text.s tokens\n\n {2}Capabilities\n {4}completion\n/,
+    )
     expect(io.out).toMatch(/\n {2}License\n {4}MIT License\n {4}Copyright somebody\n {4}\.\.\.\n/)
   })
 

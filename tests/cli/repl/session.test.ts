@@ -104,6 +104,7 @@ class EchoModels implements ModelRunner, ModelBackend {
     this.context = tokens
   }
 
+  embed = () => this.#nothing()
   speak = () => this.#nothing()
   transcribe = () => this.#nothing()
   generateImage = () => this.#nothing()

@@ -44,6 +44,8 @@ function busyMetrics(scraped = () => {}): Metrics {
   metrics.requestFinished(asked, { type: "done", usage, timings })
   metrics.requestRefused(asked)
   const media = { queueMs: 0, loadMs: 0, workMs: 5 }
+  const embedded = { model: "vector", kind: "embedding" } as const
+  metrics.requestFinished(embedded, { type: "done", usage: { inputs: 1, inputTokens: 4 }, timings: media })
   const spoken = { model: "joe", kind: "speech" } as const
   metrics.requestQueued(spoken)
   metrics.firstAudio(spoken, 3)

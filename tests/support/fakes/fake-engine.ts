@@ -7,6 +7,7 @@ import type {
   SamplingParameters,
   TokenLogprob,
 } from "../../../src/domain/chat"
+import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "../../../src/domain/embedding"
 import type { ImageEvent, ImageRequest } from "../../../src/domain/image"
 import type { LoadedModel, LoadedTextInfo } from "../../../src/domain/loaded-model"
 import type {
@@ -18,6 +19,7 @@ import type {
 } from "../../../src/domain/model"
 import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../../../src/domain/tasks"
+import type { TokensRequest, TokensResult } from "../../../src/domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../../../src/domain/transcription"
 import type {
   Answering,
@@ -56,11 +58,17 @@ const MODIFIED_AT = new Date("2026-01-02T03:04:05Z")
 export class FakeEngine implements Engine {
   /** Generations in the order of the requests. */
   readonly calls: Call[] = []
+  readonly embeddings: Call<EmbeddingRequest>[] = []
+  readonly rankings: Call<RerankRequest>[] = []
   readonly speeches: Call<SpeechRequest>[] = []
   readonly transcriptions: Call<TranscriptionRequest>[] = []
   readonly drawings: Call<ImageRequest>[] = []
   readonly stopped: string[] = []
   script: Script
+  embeddingScript: ScriptOf<EmbeddingRequest, EmbeddingEvent> = ({ inputs }) =>
+    vectors(inputs.map((_, index) => [index, 0.5]))
+  rankScript: ScriptOf<RerankRequest, EmbeddingEvent> = ({ documents }) =>
+    vectors(documents.map(({ length }) => [length]))
   speechScript: SpeechScript = () => speech([[1, 2], [3]])
   transcriptionScript: TranscriptionScript = () => transcript(["Hello", "world."])
   imageScript: ImageScript = ({ n, width, height, seed }) => pictures({ n, width, height, seed })
@@ -89,6 +97,14 @@ export class FakeEngine implements Engine {
 
   complete(request: CompletionRequest, signal: AbortSignal): Answering<GenerationEvent> {
     return this.#answer(run(this.calls, this.script, request, signal), request)
+  }
+
+  embed(request: EmbeddingRequest, signal: AbortSignal): Answering<EmbeddingEvent> {
+    return this.#answer(run(this.embeddings, this.embeddingScript, request, signal), request)
+  }
+
+  rerank(request: RerankRequest, signal: AbortSignal): Answering<EmbeddingEvent> {
+    return this.#answer(run(this.rankings, this.rankScript, request, signal), request)
   }
 
   speak(request: SpeechRequest, signal: AbortSignal): Answering<SpeechEvent> {
@@ -128,6 +144,16 @@ export class FakeEngine implements Engine {
       prompt,
       tokens: [1, 2, 3],
       parameters: { ...SAMPLING, ...request.sampling, maxTokens: 7, stop: [] },
+    }
+  }
+
+  async tokens(request: TokensRequest): Promise<TokensResult> {
+    if (request.kind === "detokenize")
+      return { tokens: request.tokens, text: String.fromCharCode(...request.tokens) }
+    const bytes = new TextEncoder().encode(request.text)
+    return {
+      tokens: Int32Array.from(bytes),
+      ...(request.withPieces && { pieces: { bytes, lengths: new Int32Array(bytes.length).fill(1) } }),
     }
   }
 
@@ -207,6 +233,13 @@ async function* run<R extends WorkRequest, E extends WorkEvent>(
 }
 
 const MEDIA_TIMINGS = { queueMs: 3, loadMs: 4, workMs: 500 } as const
+
+/** The events of a request for vectors: the last first, one at a time. */
+export async function* vectors(all: readonly (readonly number[])[]): AsyncGenerator<EmbeddingEvent> {
+  for (const [index, values] of [...all.entries()].reverse())
+    yield { type: "vectors", indices: Int32Array.of(index), values: Float32Array.from(values) }
+  yield { type: "done", usage: { inputTokens: 3 * all.length, inputs: all.length }, timings: MEDIA_TIMINGS }
+}
 
 /** The events of a speech with these bytes as parts, each half a second long. */
 export async function* speech(

@@ -80,6 +80,19 @@ function frame(text: string): void {
 
 function info(): LoadedModelInfo {
   const common = { footprint: { ramBytes, devices: [] }, slots, modelBytes: 234, devices: ["CPU"] }
+  if (kind === "embedding")
+    return {
+      ...common,
+      kind,
+      family: "fake",
+      threads: 1,
+      contextLength,
+      trainedContextLength: 2048,
+      dimensions: 2,
+      pooling: "mean",
+      gpuLayers: 0,
+      totalLayers: 2,
+    }
   if (kind !== "text") return { ...common, kind, family: "fake", threads: 1 }
   return {
     ...common,
@@ -220,6 +233,9 @@ function piece({ kind, left, text = `t${left} ` }: Running): WorkEvent {
     case "chat":
     case "completion":
       return { type: "delta", choice: 0, part: "text", text, tokens: 1 }
+    case "embedding":
+    case "rerank":
+      return { type: "vectors", indices: Int32Array.of(left), values: Float32Array.of(left) }
     case "speech":
       return { type: "audio", bytes: Uint8Array.of(left), samples: 8_000 }
     case "transcription":
@@ -249,6 +265,9 @@ function endOf(kind: WorkRequest["kind"], waits: Running["timings"]): readonly W
         { type: "done", usage, timings: { ...waits, ...work } },
       ]
     }
+    case "embedding":
+    case "rerank":
+      return [{ type: "done", usage: { inputTokens: 2, inputs: 1 }, timings }]
     case "speech":
       return [{ type: "done", usage: { characters: 5, sentences: 1, audioSeconds: 0.5 }, timings }]
     case "transcription":
@@ -270,6 +289,10 @@ function commandOf(request: WorkRequest): string {
     case "completion":
     case "image":
       return String(request.prompt)
+    case "embedding":
+      return String(request.inputs[0])
+    case "rerank":
+      return request.query
     case "speech":
       return request.input
     case "transcription":

@@ -371,7 +371,7 @@ function linkTokens(
 }
 
 /** Creates tensors from one seeded stream of numbers. */
-class TensorMaker {
+export class TensorMaker {
   #state: number
   readonly #weights: "f32" | "q8_0"
 

@@ -31,6 +31,7 @@ export async function kvPlanOf(path: string, settings: TextModelSettings): Promi
   const tensors = weights.flatMap(({ tensors }) => tensors)
   const details = {
     ...describeGguf(weights[0], tensors),
+    kind: "text" as const,
     name: "m",
     path,
     id: "1",

@@ -1,5 +1,6 @@
 import type { MemoryFootprint } from "../../../domain/device"
 import type {
+  LoadedEmbeddingInfo,
   LoadedMediaInfo,
   LoadedModel,
   LoadedModelInfo,
@@ -9,7 +10,7 @@ import type {
 import type { FailedModel } from "../../../engine/contract"
 
 /** How a model was loaded. */
-export type LoadedInfoBody = LoadedTextBody | LoadedMediaBody
+export type LoadedInfoBody = LoadedTextBody | LoadedEmbeddingBody | LoadedMediaBody
 
 export interface LoadedTextBody {
   readonly kind: "text"
@@ -44,6 +45,25 @@ interface RopeBody {
   readonly rope_freq_base: number
   readonly rope_freq_scale: number
   readonly yarn_orig_ctx: number | null
+}
+
+/** A loaded embedding or reranking model. */
+export interface LoadedEmbeddingBody {
+  readonly kind: "embedding"
+  readonly family: string
+  /** The longest text, in tokens. */
+  readonly context_length: number
+  readonly trained_context_length: number
+  /** Numbers in a vector. */
+  readonly dimensions: number
+  readonly pooling: LoadedEmbeddingInfo["pooling"]
+  readonly slots: number
+  readonly model_bytes: number
+  readonly gpu_layers: number
+  readonly total_layers: number
+  readonly devices: readonly string[]
+  readonly gpu_fallback: string | null
+  readonly threads: number
 }
 
 /** A loaded speech, transcription or image model. */
@@ -166,7 +186,26 @@ function toFootprintBody(footprint: MemoryFootprint | undefined): FootprintBody 
 }
 
 function toInfoBody(info: LoadedModelInfo): LoadedInfoBody {
-  return info.kind === "text" ? toTextBody(info) : toMediaBody(info)
+  if (info.kind === "text") return toTextBody(info)
+  return info.kind === "embedding" ? toEmbeddingBody(info) : toMediaBody(info)
+}
+
+function toEmbeddingBody(info: LoadedEmbeddingInfo): LoadedEmbeddingBody {
+  return {
+    kind: info.kind,
+    family: info.family,
+    context_length: info.contextLength,
+    trained_context_length: info.trainedContextLength,
+    dimensions: info.dimensions,
+    pooling: info.pooling,
+    slots: info.slots,
+    model_bytes: info.modelBytes,
+    gpu_layers: info.gpuLayers,
+    total_layers: info.totalLayers,
+    devices: info.devices,
+    gpu_fallback: info.gpuFallback ?? null,
+    threads: info.threads,
+  }
 }
 
 function toMediaBody({

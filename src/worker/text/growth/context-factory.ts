@@ -43,14 +43,19 @@ export class ContextFactory {
     return this.#finish(pending.take())
   }
 
+  /** Applies the model's adapters to another context of it. */
+  adapt(context: Parameters<typeof applyAdapters>[0]): void {
+    applyAdapters(context, this.#parts.model, this.#parts.adapters)
+  }
+
   #optionsOf({ layout, cells, sequences }: PoolShape): ContextOptions {
     return { ...this.#parts.options, layout, cells, sequences }
   }
 
   #finish(context: Context | undefined): Context | undefined {
     if (context === undefined) return undefined
-    const { model, adapters, options } = this.#parts
-    applyAdapters(context, model, adapters)
+    const { options } = this.#parts
+    this.adapt(context)
     context.createThreads(Math.max(options.decodeThreads, options.prefillThreads))
     return context
   }

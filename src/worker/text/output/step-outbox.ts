@@ -6,9 +6,8 @@ import { encodeEvents, type PromptLogprob, type WorkerEvent } from "../../../pro
 
 export type MutableCounters = { -readonly [K in keyof WorkerCounters]: WorkerCounters[K] }
 
-/** Collects the events of one step and sends them as one message. */
-export class StepOutbox {
-  readonly counters: MutableCounters = {
+export function noCounters(): MutableCounters {
+  return {
     decodeCalls: 0,
     promptTokensEvaluated: 0,
     promptTokensCached: 0,
@@ -16,6 +15,11 @@ export class StepOutbox {
     preemptions: 0,
     kvGrowths: 0,
   }
+}
+
+/** Collects the events of one step and sends them as one message. */
+export class StepOutbox {
+  readonly counters = noCounters()
   readonly #send: (message: FromTextWorker) => void
   #events: WorkerEvent<GenerationEvent>[] = []
   #usage: StepUsage | undefined

@@ -1,21 +1,26 @@
-import { logSettings } from "../../config/sections/log"
-import { modelSettings } from "../../config/sections/model"
-import { storeSettings } from "../../config/sections/pull"
-import { connectionSettings } from "../../config/sections/server"
-import { decimal, integer, oneOf, text } from "../../config/values"
-import type { AudioFormat, SpeechRequest } from "../../domain/speech"
-import type { SpokenEvent } from "../../engine/contract"
-import { UsageError } from "../../errors/cli"
-import { AUDIO_FORMATS, sampleRateFor, SPEECH_SAMPLE_RATE, SPEECH_SPEED } from "../../http/read/media-options"
-import { TEXTS } from "../../limits"
-import { defineCommand } from "../args/command"
-import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
-import { type ModelWork, withModel } from "../client/with-model"
-import { loadingText, queuedText } from "../client/print-answer"
-import type { Io } from "../terminal/io"
-import { terminalSafe, toJson } from "../terminal/output"
-import { fileOutput, type OutputTarget, stdoutOutput } from "../terminal/output-file"
-import { startSpinner } from "../terminal/spinner"
+import { logSettings } from "../../../config/sections/log"
+import { modelSettings } from "../../../config/sections/model"
+import { storeSettings } from "../../../config/sections/pull"
+import { connectionSettings } from "../../../config/sections/server"
+import { decimal, integer, oneOf, text } from "../../../config/values"
+import type { AudioFormat, SpeechRequest } from "../../../domain/speech"
+import type { SpokenEvent } from "../../../engine/contract"
+import { UsageError } from "../../../errors/cli"
+import {
+  AUDIO_FORMATS,
+  sampleRateFor,
+  SPEECH_SAMPLE_RATE,
+  SPEECH_SPEED,
+} from "../../../http/read/media-options"
+import { TEXTS } from "../../../limits"
+import { defineCommand } from "../../args/command"
+import { configFlag, type FlagValues, grouped, switchFlag } from "../../args/flags"
+import { type ModelWork, withModel } from "../../client/with-model"
+import { loadingText, queuedText } from "../../client/print-answer"
+import type { Io } from "../../terminal/io"
+import { terminalSafe, toJson } from "../../terminal/output"
+import { fileOutput, type OutputTarget, stdoutOutput } from "../../terminal/output-file"
+import { startSpinner } from "../../terminal/spinner"
 
 const flagTable = {
   output: {

@@ -1,0 +1,116 @@
+import type { EmbeddingRequest, RerankRequest, Truncation } from "../../domain/embedding"
+import { InputTooLong, InvalidRequest, Unsupported } from "../../errors/request"
+import type { VectorRequest } from "../../domain/tasks"
+import type { Vocabulary } from "../../llama/vocabulary"
+import type { PairLayout } from "./pairs"
+import type { Tokenizer } from "./tokenizer"
+
+export interface TextPreparerParts {
+  /** The model's. */
+  readonly name: string
+  readonly tokenizer: Tokenizer
+  readonly vocabulary: Pick<Vocabulary, "size" | "bos" | "eos" | "sep">
+  /** The longest text, in tokens. */
+  readonly mostTokens: number
+  /** Undefined: the model ranks nothing. */
+  readonly pairs: PairLayout | undefined
+  readonly dimensions: number
+}
+
+/** As tokenizers of embedding models are used elsewhere: with the tokens they add, and texts of control tokens read. */
+const AS_TRAINED = { addSpecial: true, parseSpecial: true } as const
+
+/** Turns requests into tokens. */
+export class TextPreparer {
+  readonly #parts: TextPreparerParts
+
+  constructor(parts: TextPreparerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * The tokens of each text; fewer once the request is no longer wanted.
+   * @throws InputTooLong, InvalidRequest, Unsupported
+   */
+  prepare(request: VectorRequest, wanted: () => boolean): Promise<readonly Int32Array[]> {
+    return request.kind === "rerank" ? this.#pairs(request, wanted) : this.#inputs(request, wanted)
+  }
+
+  async #inputs(request: EmbeddingRequest, wanted: () => boolean): Promise<readonly Int32Array[]> {
+    const { name, tokenizer, pairs, dimensions } = this.#parts
+    const { inputs } = request
+    if (pairs !== undefined)
+      throw new Unsupported(
+        `model '${name}' ranks texts and does not embed them; use POST /v1/rerank`,
+        "model",
+      )
+    if (request.dimensions !== undefined && request.dimensions > dimensions)
+      throw new InvalidRequest(
+        `dimensions must be at most ${dimensions}, the length of this model's vectors, got ${request.dimensions}`,
+        "dimensions",
+      )
+    const isText = (input: (typeof inputs)[number]): input is string => typeof input === "string"
+    const tokenized = await tokenizer.tokenize(inputs.filter(isText), AS_TRAINED, wanted)
+    if (!wanted()) return []
+    const texts = tokenized.values()
+    return inputs.map((input, index) => {
+      const place = inputs.length === 1 ? "input" : `input[${index}]`
+      const tokens = isText(input) ? (texts.next().value ?? new Int32Array(0)) : this.#checked(input, place)
+      if (tokens.length === 0) throw new InvalidRequest(`${place} is empty: it has no tokens`, place)
+      return this.#fit(tokens, request, place)
+    })
+  }
+
+  #checked(input: readonly number[], place: string): Int32Array {
+    const { size } = this.#parts.vocabulary
+    const odd = input.find((token) => token >= size)
+    if (odd === undefined) return Int32Array.from(input)
+    throw new InvalidRequest(
+      `${place} has the token ${odd}, but the model's tokens end at ${size - 1}`,
+      place,
+    )
+  }
+
+  #fit(tokens: Int32Array, request: EmbeddingRequest, place: string): Int32Array {
+    const most = this.#mostTokens(request)
+    if (tokens.length <= most) return tokens
+    if (request.truncation === "no" && request.maxTokens === undefined)
+      throw new InputTooLong(place, tokens.length, most)
+    return this.#cut(tokens, most, request.truncation)
+  }
+
+  /** What encloses a text stays around what is left of it. */
+  #cut(tokens: Int32Array, most: number, truncation: Truncation): Int32Array {
+    const { bos, eos, sep } = this.#parts.vocabulary
+    const last = tokens[tokens.length - 1] ?? -1
+    const head = tokens[0] === bos && most > 1 ? 1 : 0
+    const tail = (last === eos || last === sep) && most > head + 1 ? 1 : 0
+    const inner = tokens.subarray(head, tokens.length - tail)
+    const kept = most - head - tail
+    const rest = truncation === "end" ? inner.subarray(inner.length - kept) : inner.subarray(0, kept)
+    return Int32Array.from([...tokens.subarray(0, head), ...rest, ...tokens.subarray(tokens.length - tail)])
+  }
+
+  async #pairs(request: RerankRequest, wanted: () => boolean): Promise<readonly Int32Array[]> {
+    const { name, tokenizer, pairs } = this.#parts
+    const { query, documents, truncation, maxTokens } = request
+    if (pairs === undefined)
+      throw new Unsupported(
+        `model '${name}' embeds texts and does not rank them; use a reranking model`,
+        "model",
+      )
+    const most = this.#mostTokens(request)
+    const cuts = truncation !== "no" || maxTokens !== undefined
+    const texts = await tokenizer.tokenize(pairs.texts(query, documents), pairs.options, wanted)
+    if (!wanted()) return []
+    return documents.map((_, index) => {
+      const tokens = pairs.join(texts, index, cuts ? most : Number.POSITIVE_INFINITY)
+      if (tokens.length <= most) return tokens
+      throw new InputTooLong(`documents[${index}] with the query`, tokens.length, most, `documents[${index}]`)
+    })
+  }
+
+  #mostTokens({ maxTokens = Number.POSITIVE_INFINITY }: VectorRequest): number {
+    return Math.min(maxTokens, this.#parts.mostTokens)
+  }
+}
