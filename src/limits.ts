@@ -140,6 +140,8 @@ export const COUNTS = {
   documents: { maxItems: 2048 },
   /** Of all prompts together. The longest contexts in use; 30 ms to parse. */
   promptTokens: { maxItems: 1_048_576 },
+  /** Texts among the token ids of a request's prompts: each is tokenized on its own, one after another. */
+  mixedTexts: { maxItems: 256 },
   /** Files around a gap: editors send a dozen. */
   files: { maxItems: 256 },
   /** OpenAI allows 4; more cost nothing noticeable here. */

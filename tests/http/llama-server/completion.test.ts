@@ -69,6 +69,20 @@ describe("a whole completion", () => {
     expect(completion(engine.lastRequest).prompt).toEqual([1, 2])
   })
 
+  test("of token ids with texts among them is one", async () => {
+    const { post, engine } = fakeServer()
+    const mixed = await post("/completion", { prompt: [1, "ab", 2, "c"] })
+    expect(await jsonOf(mixed)).toMatchObject({ content: "Hello world" })
+    expect(completion(engine.lastRequest).prompt).toEqual([1, 97, 98, 2, 99])
+    const list = await post("/completion", { prompt: [[1, "a"], "b", { prompt_string: "c" }] })
+    expect(await list.json()).toHaveLength(3)
+    expect(engine.calls.slice(1).map(({ request }) => completion(request).prompt)).toEqual([
+      [1, 97],
+      "b",
+      "c",
+    ])
+  })
+
   test("has only the fields that were asked for", async () => {
     const { post } = fakeServer(line)
     const response_fields = ["content", "timings/predicted_n", "timings/none", "__proto__/x"]
