@@ -40,7 +40,7 @@ export function toCompletionBody(
     ...endBody({ reason, stop, text, tokens }, answer, ending),
     content: text,
     ...(ending.request.topLogprobs !== undefined && {
-      completion_probabilities: logprobs.filter(isPredicted).map(toProbabilities),
+      completion_probabilities: logprobs.filter(isPredicted).map(probabilitiesOf(ending.request)),
     }),
   }
 }
@@ -67,6 +67,7 @@ function endBody(
       max_tokens: parameters.maxTokens,
       stop: parameters.stop,
       n_probs: request.topLogprobs ?? 0,
+      post_sampling_probs: request.logprobsAfterSampling ?? false,
       grammar: rendered.grammar ?? "",
       // Its adaptive sampler is off: there is none here.
       adaptive_target: -1,
@@ -87,6 +88,7 @@ function endBody(
 /** Renders the events of one prompt's answer as the messages of a stream. */
 export class CompletionStream {
   readonly #call: NativeCall
+  readonly #request: CompletionRequest
   readonly #index: number
   readonly #running: RunningTimings | undefined
   #promptTokens = 0
@@ -94,8 +96,9 @@ export class CompletionStream {
   #text = ""
   #finish: { readonly reason: FinishReason; readonly stop: string | undefined } | undefined
 
-  constructor(call: NativeCall, index: number) {
+  constructor(call: NativeCall, request: CompletionRequest, index: number) {
     this.#call = call
+    this.#request = request
     this.#index = index
     this.#running = call.reply.timingsPerToken ? new RunningTimings() : undefined
   }
@@ -123,7 +126,7 @@ export class CompletionStream {
         return this.#message({
           ...this.#piece(event.text, event.ids ?? []),
           ...(event.logprobs !== undefined && {
-            completion_probabilities: event.logprobs.map(toProbabilities),
+            completion_probabilities: event.logprobs.map(probabilitiesOf(this.#request)),
           }),
         })
       }
@@ -183,12 +186,24 @@ function memberOf(value: unknown, name: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[name]
 }
 
-function toProbabilities({ top, ...token }: TokenLogprob) {
-  return { ...toToken(token), top_logprobs: top.map(toToken) }
+/** After sampling llama-server sends probabilities, under other names. */
+function probabilitiesOf({ logprobsAfterSampling }: CompletionRequest) {
+  return ({ top, ...token }: TokenLogprob) =>
+    logprobsAfterSampling === true
+      ? { ...toProbable(token), top_probs: top.map(toProbable) }
+      : { ...toLogprob(token), top_logprobs: top.map(toLogprob) }
 }
 
-function toToken({ id, bytes, logprob }: TokenAlternative) {
-  return { id, token: new TextDecoder().decode(Uint8Array.from(bytes)), bytes, logprob }
+function toLogprob(token: TokenAlternative) {
+  return { ...toToken(token), logprob: token.logprob }
+}
+
+function toProbable(token: TokenAlternative) {
+  return { ...toToken(token), prob: Math.exp(token.logprob) }
+}
+
+function toToken({ id, bytes }: TokenAlternative) {
+  return { id, token: new TextDecoder().decode(Uint8Array.from(bytes)), bytes }
 }
 
 function isPredicted(token: object): token is TokenLogprob {

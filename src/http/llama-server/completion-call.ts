@@ -67,8 +67,17 @@ function readShared(fields: Fields, headers: HeaderOptions): Omit<CompletionRequ
     ...defined({
       // 0 means none.
       topLogprobs: fields.integer("n_probs", NUMBERS.alternatives) || undefined,
+      logprobsAfterSampling: fields.boolean("post_sampling_probs"),
+      leastIndent: fields.integer("n_indent", NUMBERS.indent),
+      lineBreakEndsAfterMs: readLineBreakTime(fields),
     }),
   }
+}
+
+/** Up to 0 there is no limit. */
+function readLineBreakTime(fields: Fields): number | undefined {
+  const ms = fields.number("t_max_predict_ms", NUMBERS.milliseconds) ?? 0
+  return ms > 0 ? ms : undefined
 }
 
 function readReply(fields: Fields): Pick<NativeCall, "reply" | "responseFields"> {

@@ -118,7 +118,7 @@ async function* answered(context: NativeContext, run: Run): AsyncIterableIterato
 
 async function streamed(context: NativeContext, run: Run): Promise<Response> {
   const { call, client, requestContext } = run
-  const streams = call.requests.map((_, index) => new CompletionStream(call, index))
+  const streams = call.requests.map((request, index) => new CompletionStream(call, request, index))
   return await sse({
     events: answered(context, run),
     client,

@@ -83,6 +83,31 @@ describe("a whole completion", () => {
     ])
   })
 
+  test("ends by time and indentation, where its editor asks for that", async () => {
+    const { post, engine } = fakeServer()
+    await post("/completion", { prompt: "Hi", n_indent: 4, t_max_predict_ms: 500, post_sampling_probs: true })
+    expect(engine.lastRequest).toMatchObject({
+      leastIndent: 4,
+      lineBreakEndsAfterMs: 500,
+      logprobsAfterSampling: true,
+    })
+    await post("/infill", { input_prefix: "Hi", t_max_predict_ms: -1 })
+    expect(engine.lastRequest).not.toHaveProperty("lineBreakEndsAfterMs")
+  })
+
+  test("has probabilities after sampling under llama-server's names", async () => {
+    const token = { id: 5, bytes: [97], logprob: Math.log(0.5) }
+    const { post } = fakeServer(() => answer(["a"], { logprobs: [[{ ...token, top: [token] }]] }))
+    const body = { prompt: "Hi", n_probs: 1, post_sampling_probs: true }
+    const shown = { id: 5, token: "a", bytes: [97], prob: 0.5 }
+    expect(await jsonOf(post("/completion", body))).toMatchObject({
+      completion_probabilities: [{ ...shown, top_probs: [shown] }],
+      generation_settings: { post_sampling_probs: true },
+    })
+    const chunks = chunksOf(await (await post("/completion", { ...body, stream: true })).text())
+    expect(chunks[0]).toMatchObject({ completion_probabilities: [{ ...shown, top_probs: [shown] }] })
+  })
+
   test("has only the fields that were asked for", async () => {
     const { post } = fakeServer(line)
     const response_fields = ["content", "timings/predicted_n", "timings/none", "__proto__/x"]
