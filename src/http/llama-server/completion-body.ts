@@ -8,9 +8,9 @@ import type {
 } from "../../domain/chat"
 import { InternalError } from "../../errors/base"
 import type { AnswerChoice, CompleteAnswer } from "../render/answer"
-import { toSamplingBody } from "../render/sampling-body"
 import { RunningTimings, toTimingsBody } from "../render/timings"
 import type { NativeCall } from "./completion-call"
+import { toGenerationSettings } from "./generation-settings"
 
 /** What the last message of an answer says besides its text. */
 export interface Ending {
@@ -19,6 +19,7 @@ export interface Ending {
   readonly request: CompletionRequest
   readonly index: number
   readonly stream: boolean
+  readonly timingsPerToken: boolean
 }
 
 /** How an answer ended. */
@@ -48,7 +49,7 @@ export function toCompletionBody(
 function endBody(
   { reason, stop, text, tokens }: End,
   { usage, timings }: Pick<CompleteAnswer, "usage" | "timings">,
-  { model, rendered, request, index, stream }: Ending,
+  { model, rendered, request, index, stream, timingsPerToken }: Ending,
 ): Readonly<Record<string, unknown>> {
   const { parameters } = rendered
   return {
@@ -61,19 +62,12 @@ function endBody(
     model,
     tokens_predicted: usage.completionTokens,
     tokens_evaluated: usage.promptTokens,
-    generation_settings: {
-      ...toSamplingBody(parameters),
-      n_predict: parameters.maxTokens,
-      max_tokens: parameters.maxTokens,
-      stop: parameters.stop,
-      n_probs: request.topLogprobs ?? 0,
-      post_sampling_probs: request.logprobsAfterSampling ?? false,
-      grammar: rendered.grammar ?? "",
-      // Its adaptive sampler is off: there is none here.
-      adaptive_target: -1,
-      adaptive_decay: 0,
+    generation_settings: toGenerationSettings(parameters, {
+      request,
+      grammar: rendered.grammar,
       stream,
-    },
+      timingsPerToken,
+    }),
     prompt: rendered.prompt,
     has_new_line: text.includes("\n"),
     // Prompts are never cut, apart from those that ask for it.

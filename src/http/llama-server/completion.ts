@@ -141,6 +141,7 @@ function endingsOf({ engine }: NativeContext, { call, client }: Run): Promise<re
       request,
       index,
       stream: call.reply.stream,
+      timingsPerToken: call.reply.timingsPerToken,
       model: (await engine.resolve(request.model, request.kind)).name,
       rendered: await engine.render(request, client.signal),
     })),

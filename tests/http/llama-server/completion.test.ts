@@ -108,6 +108,35 @@ describe("a whole completion", () => {
     expect(chunks[0]).toMatchObject({ completion_probabilities: [{ ...shown, top_probs: [shown] }] })
   })
 
+  test("has the settings that typed clients look for", async () => {
+    const { post } = fakeServer(line)
+    const settings = { seed: 4294967295, n_keep: 0, stream: false, timings_per_token: false, lora: [] }
+    const names = [
+      "penalties",
+      "dry",
+      "top_n_sigma",
+      "top_k",
+      "typ_p",
+      "top_p",
+      "min_p",
+      "xtc",
+      "temperature",
+    ]
+    expect(await jsonOf(post("/completion", { prompt: "Hi", seed: -1 }))).toMatchObject({
+      generation_settings: { ...settings, samplers: names },
+    })
+    const samplers = ["temperature", "top_k"]
+    expect(await jsonOf(post("/completion", { prompt: "Hi", seed: 3, samplers }))).toMatchObject({
+      generation_settings: { seed: 3, samplers: ["penalties", "dry", "temperature", "top_k"] },
+    })
+  })
+
+  test("passes over empty stop texts in a list", async () => {
+    const { post, engine } = fakeServer()
+    await post("/completion", { prompt: "Hi", stop: ["", "END"] })
+    expect(engine.lastRequest.stop).toEqual(["END"])
+  })
+
   test("has only the fields that were asked for", async () => {
     const { post } = fakeServer(line)
     const response_fields = ["content", "timings/predicted_n", "timings/none", "__proto__/x"]

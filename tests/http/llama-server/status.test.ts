@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { LOADED_TINY, TINY_INFO } from "../../support/fakes/fake-engine"
 import { fakeServer, jsonOf } from "../../support/http"
 
 test("health is open, and unavailable while models load at the start", async () => {
@@ -57,4 +58,21 @@ describe("a chat's prompt", () => {
     expect(await jsonOf(post("/v1/chat/completions/input_tokens", chat))).toEqual({ input_tokens: 3 })
     expect(await jsonOf(post("/chat/completions/input_tokens", chat))).toEqual({ input_tokens: 3 })
   })
+})
+
+test("slots are busy while requests run, and a full server says so where it is asked for", async () => {
+  const { get, engine } = fakeServer()
+  engine.loadedModels = [{ ...LOADED_TINY, activeRequests: 1, info: { ...TINY_INFO, slots: 2 } }]
+  const slots = [
+    { id: 0, n_ctx: 256, is_processing: true },
+    { id: 1, n_ctx: 256, is_processing: false },
+  ]
+  expect(await (await get("/slots?fail_on_no_slot=1")).json()).toMatchObject(slots)
+  engine.loadedModels = [{ ...LOADED_TINY, activeRequests: 2, info: { ...TINY_INFO, slots: 2 } }]
+  expect((await get("/slots")).status).toBe(200)
+  const full = await get("/slots?fail_on_no_slot=1")
+  expect([full.status, await full.json()]).toEqual([
+    503,
+    { error: { code: 503, message: "no slot available", type: "unavailable_error" } },
+  ])
 })
