@@ -143,10 +143,20 @@ async function props({ engine, version }: ServerStatusContext, request: Request)
     endpoint_props: false,
     endpoint_metrics: true,
     chat_template: model.defaults?.template ?? model.chatTemplate ?? "",
+    bos_token: await tokenText(engine, model, "bos", signal),
+    eos_token: await tokenText(engine, model, "eos", signal),
     chat_template_caps: { supports_tools: model.capabilities.includes("tools") },
     build_info: `xllm-${version}`,
     is_sleeping: loadedInfo(engine, model) === undefined,
   }
+}
+
+/** Empty where the model has no such token. */
+async function tokenText(engine: Engine, model: TextModelDetails, role: string, signal: AbortSignal) {
+  const id = model.metadata[`tokenizer.ggml.${role}_token_id`]
+  if (typeof id !== "number") return ""
+  const tokens = Int32Array.of(id)
+  return (await engine.tokens({ kind: "detokenize", model: model.name, tokens }, signal)).text ?? ""
 }
 
 function slotsOf(engine: Engine, model: TextModelDetails, contextLength: number) {

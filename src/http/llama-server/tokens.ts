@@ -5,8 +5,9 @@ import { BODY_BYTES, COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { requestContextOf } from "../context/request-context"
-import { checkInteger, Fields } from "../read/fields"
+import { checkInteger, checkText, Fields } from "../read/fields"
 import { readJsonObject } from "../read/json-body"
+import { joinTokens } from "../read/mixed-prompts"
 import { readModel } from "../read/options"
 import { toPieces } from "../render/pieces"
 
@@ -24,11 +25,18 @@ export function nativeTokenRoutes(engine: Engine) {
       "/tokenize",
       async (context) => {
         const { fields, model, signal } = await begin(context)
-        const text = fields.text("content", TEXTS.prompt)
-        if (text === undefined) throw new InvalidRequest("content is required", "content")
+        const content = fields.unchecked("content")
+        if (content === undefined) throw new InvalidRequest("content is required", "content")
         const addSpecial = fields.boolean("add_special") ?? false
         const parseSpecial = fields.boolean("parse_special") ?? true
         const withPieces = fields.boolean("with_pieces") ?? false
+        if (Array.isArray(content)) {
+          if (withPieces)
+            throw new InvalidRequest("with_pieces needs content that is one text", "with_pieces")
+          const reading = { engine, model, signal, addSpecial, parseSpecial }
+          return { tokens: await joinTokens("content", content, reading) }
+        }
+        const text = checkText("content", content, TEXTS.prompt)
         const asked = { kind: "tokenize", model, text, addSpecial, parseSpecial, withPieces } as const
         const { tokens, pieces } = await engine.tokens(asked, signal)
         if (pieces === undefined) return { tokens: Array.from(tokens) }

@@ -31,14 +31,11 @@ export async function joinMixedPrompts(
   checkCounts(field, mixed)
   const { engine, kind, signal } = tokenizing
   const model = (await engine.resolve(readModel(new Fields(body)), kind)).name
-  const tokenize = async (text: string, isFirst: boolean): Promise<Iterable<number>> => {
-    const request = { kind: "tokenize", model, text, addSpecial: isFirst, parseSpecial: true } as const
-    return (await engine.tokens({ ...request, withPieces: false }, signal)).tokens
-  }
+  const reading: PartReading = { engine, model, signal, addSpecial: true, parseSpecial: true }
   const joined: unknown[] = []
   for (const [index, prompt] of prompts.entries()) {
     const name = isMixed(value) ? field : `${field}[${index}]`
-    joined.push(isMixed(prompt) ? await joinParts(name, prompt, tokenize) : prompt)
+    joined.push(isMixed(prompt) ? await joinParts(name, prompt, reading) : prompt)
   }
   return { ...body, [field]: isMixed(value) ? joined[0] : joined }
 }
@@ -63,19 +60,43 @@ function checkCounts(field: string, prompts: readonly (readonly unknown[])[]): v
   if (texts > mostTexts) throw tooMany(field, mostTexts, "texts among token ids", texts)
 }
 
-/** Only a text at the start gets what the model needs at the start of a prompt. */
+/** How the texts among token ids are read. */
+interface PartReading extends Pick<Tokenizing, "engine" | "signal"> {
+  readonly model: string
+  /** Begin a text at the start as the model needs it? */
+  readonly addSpecial: boolean
+  readonly parseSpecial: boolean
+}
+
+/**
+ * The token ids of texts and token ids, in their order.
+ * @throws InvalidRequest
+ */
+export async function joinTokens(
+  name: string,
+  parts: readonly unknown[],
+  reading: PartReading,
+): Promise<readonly number[]> {
+  checkCounts(name, [parts])
+  return await joinParts(name, parts, reading)
+}
+
 async function joinParts(
   name: string,
   parts: readonly unknown[],
-  tokenize: (text: string, isFirst: boolean) => Promise<Iterable<number>>,
+  { engine, model, signal, addSpecial, parseSpecial }: PartReading,
 ): Promise<readonly number[]> {
-  const tokens: number[] = []
+  const all: number[] = []
   for (const [index, part] of parts.entries()) {
     const place = `${name}[${index}]`
-    if (typeof part !== "string") tokens.push(checkInteger(place, part, NUMBERS.tokenId))
-    else
-      for (const token of await tokenize(checkText(place, part, TEXTS.prompt), index === 0))
-        tokens.push(token)
+    if (typeof part !== "string") {
+      all.push(checkInteger(place, part, NUMBERS.tokenId))
+      continue
+    }
+    const text = checkText(place, part, TEXTS.prompt)
+    const request = { kind: "tokenize", model, text, parseSpecial, withPieces: false } as const
+    const { tokens } = await engine.tokens({ ...request, addSpecial: addSpecial && index === 0 }, signal)
+    for (const token of tokens) all.push(token)
   }
-  return tokens
+  return all
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { LOADED_TINY, TINY_INFO } from "../../support/fakes/fake-engine"
+import { FakeEngine, LOADED_TINY, TINY_INFO } from "../../support/fakes/fake-engine"
 import { fakeServer, jsonOf } from "../../support/http"
 
 test("health is open, and unavailable while models load at the start", async () => {
@@ -25,8 +25,22 @@ test("the properties of a model are those that clients size their prompts by", a
     model_path: "tiny.gguf",
     modalities: { vision: false, audio: false },
     build_info: "xllm-1.2.3",
+    bos_token: "",
+    endpoint_slots: true,
   })
   expect((await get("/props?model=none")).status).toBe(404)
+})
+
+test("the properties have the texts of the tokens that begin and end", async () => {
+  class MarkedEngine extends FakeEngine {
+    override async show(name: string) {
+      const metadata = { "tokenizer.ggml.bos_token_id": 65, "tokenizer.ggml.eos_token_id": 66 }
+      const details = await super.show(name)
+      return details.kind === "text" ? { ...details, metadata } : details
+    }
+  }
+  const { get } = fakeServer(undefined, { engine: new MarkedEngine() })
+  expect(await jsonOf(get("/props"))).toMatchObject({ bos_token: "A", eos_token: "B" })
 })
 
 test("routes of OpenAI's API work without their version", async () => {

@@ -35,6 +35,15 @@ test("each token comes with its piece: a text, or the bytes of a part of a chara
   })
 })
 
+test("texts and token ids in one list are joined", async () => {
+  const engine = new AskedEngine()
+  const { post } = fakeServer(undefined, { engine })
+  const content = ["a", 7, "b"]
+  expect(await jsonOf(post("/tokenize", { content, add_special: true }))).toEqual({ tokens: [97, 7, 98] })
+  // Only the first text is at the start of the prompt.
+  expect(engine.asked).toMatchObject([{ addSpecial: true }, { addSpecial: false }])
+})
+
 test("token ids become a text", async () => {
   const { post } = fakeServer()
   expect(await jsonOf(post("/detokenize", { tokens: [72, 105] }))).toEqual({ content: "Hi" })
@@ -43,6 +52,12 @@ test("token ids become a text", async () => {
 test.each([
   ["/tokenize", {}, "content is required"],
   ["/tokenize", { content: 7 }, "content must be a string, got 7"],
+  [
+    "/tokenize",
+    { content: ["a", true] },
+    "content[1] must be a whole number between 0 and 2147483647, got true",
+  ],
+  ["/tokenize", { content: ["a"], with_pieces: true }, "with_pieces needs content that is one text"],
   ["/detokenize", {}, "tokens is required"],
   ["/detokenize", { tokens: [1, "a"] }, 'tokens[1] must be a whole number between 0 and 2147483647, got "a"'],
 ])("%s with %j is refused in llama-server's form", async (path, body, message) => {
