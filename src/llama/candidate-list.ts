@@ -52,11 +52,14 @@ export class CandidateList {
     const isWithin = Number.isInteger(first) && first >= 0 && first + left <= this.#count
     if (!isWithin || selected < 0 || selected >= left)
       throw new NativeLibraryError("the samplers chose no token")
-    const places = Array.from({ length: left }, (_, place) => (first + place) * WORDS)
-    return {
-      token: this.#ids[(first + selected) * WORDS] as number,
-      tokens: Int32Array.from(places, (at) => this.#ids[at] as number),
-      logits: Float32Array.from(places, (at) => this.#floats[at + 1] as number),
+    const tokens = new Int32Array(left)
+    const logits = new Float32Array(left)
+    // Index loops: of a large vocabulary nearly all tokens may be left, for every token of an answer.
+    for (let place = 0; place < left; place++) {
+      const at = (first + place) * WORDS
+      tokens[place] = this.#ids[at] as number // within the list
+      logits[place] = this.#floats[at + 1] as number
     }
+    return { token: tokens[selected] as number, tokens, logits }
   }
 }
