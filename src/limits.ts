@@ -140,6 +140,8 @@ export const COUNTS = {
   documents: { maxItems: 2048 },
   /** Of all prompts together. The longest contexts in use; 30 ms to parse. */
   promptTokens: { maxItems: 1_048_576 },
+  /** Texts among the token ids of a request's prompts: each is tokenized on its own, one after another. */
+  mixedTexts: { maxItems: 256 },
   /** Files around a gap: editors send a dozen. */
   files: { maxItems: 256 },
   /** OpenAI allows 4; more cost nothing noticeable here. */
@@ -206,6 +208,10 @@ export const NUMBERS = {
    * Seeds of other APIs have up to 64 bits. Beyond 2^53 the last digits are lost, but results stay reproducible.
    */
   seed: { min: -(2 ** 64), max: 2 ** 64 },
+  /** Characters at the start of a line. */
+  indent: { min: 0, max: MAX_INT32 },
+  /** Of an answer's time; -1 is llama-server's default: no limit. */
+  milliseconds: { min: -1, max: MAX_INT32 },
   /** Of a vector; the model's own length is the limit. */
   dimensions: { min: 1, max: 65_536 },
   /** vLLM's: -1 is as many as the model takes. */

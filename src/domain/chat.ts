@@ -180,6 +180,12 @@ export interface CompletionRequest extends GenerationOptions {
   readonly cutsToFit?: boolean
   /** Keep only this many of the prompt's last tokens, including BOS; 0: as many as leave room for the answer. */
   readonly keepLast?: number
+  /** A later line with less indentation than this many characters ends the answer, and so does an empty one. */
+  readonly leastIndent?: number
+  /** The first line break after this many milliseconds of generation ends the answer; absent: none does. */
+  readonly lineBreakEndsAfterMs?: number
+  /** Report the probabilities that the samplers leave, of the tokens that they leave, as `logprobs`. */
+  readonly logprobsAfterSampling?: boolean
   /** Report the prompt's text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
 }
@@ -190,7 +196,10 @@ export interface TokenAlternative {
   readonly id: number
   /** The token's bytes; may be part of a character. */
   readonly bytes: readonly number[]
-  /** Natural logarithm of the probability, from the full vocabulary's logits before sampling. */
+  /**
+   * Natural logarithm of the probability, from the full vocabulary's logits before sampling, unless the request has
+   * `logprobsAfterSampling`.
+   */
   readonly logprob: number
 }
 

@@ -8,9 +8,9 @@ import type {
 } from "../../domain/chat"
 import { InternalError } from "../../errors/base"
 import type { AnswerChoice, CompleteAnswer } from "../render/answer"
-import { toSamplingBody } from "../render/sampling-body"
 import { RunningTimings, toTimingsBody } from "../render/timings"
 import type { NativeCall } from "./completion-call"
+import { toGenerationSettings } from "./generation-settings"
 
 /** What the last message of an answer says besides its text. */
 export interface Ending {
@@ -19,6 +19,7 @@ export interface Ending {
   readonly request: CompletionRequest
   readonly index: number
   readonly stream: boolean
+  readonly timingsPerToken: boolean
 }
 
 /** How an answer ended. */
@@ -40,7 +41,7 @@ export function toCompletionBody(
     ...endBody({ reason, stop, text, tokens }, answer, ending),
     content: text,
     ...(ending.request.topLogprobs !== undefined && {
-      completion_probabilities: logprobs.filter(isPredicted).map(toProbabilities),
+      completion_probabilities: logprobs.filter(isPredicted).map(probabilitiesOf(ending.request)),
     }),
   }
 }
@@ -48,7 +49,7 @@ export function toCompletionBody(
 function endBody(
   { reason, stop, text, tokens }: End,
   { usage, timings }: Pick<CompleteAnswer, "usage" | "timings">,
-  { model, rendered, request, index, stream }: Ending,
+  { model, rendered, request, index, stream, timingsPerToken }: Ending,
 ): Readonly<Record<string, unknown>> {
   const { parameters } = rendered
   return {
@@ -61,18 +62,12 @@ function endBody(
     model,
     tokens_predicted: usage.completionTokens,
     tokens_evaluated: usage.promptTokens,
-    generation_settings: {
-      ...toSamplingBody(parameters),
-      n_predict: parameters.maxTokens,
-      max_tokens: parameters.maxTokens,
-      stop: parameters.stop,
-      n_probs: request.topLogprobs ?? 0,
-      grammar: rendered.grammar ?? "",
-      // Its adaptive sampler is off: there is none here.
-      adaptive_target: -1,
-      adaptive_decay: 0,
+    generation_settings: toGenerationSettings(parameters, {
+      request,
+      grammar: rendered.grammar,
       stream,
-    },
+      timingsPerToken,
+    }),
     prompt: rendered.prompt,
     has_new_line: text.includes("\n"),
     // Prompts are never cut, apart from those that ask for it.
@@ -87,6 +82,7 @@ function endBody(
 /** Renders the events of one prompt's answer as the messages of a stream. */
 export class CompletionStream {
   readonly #call: NativeCall
+  readonly #request: CompletionRequest
   readonly #index: number
   readonly #running: RunningTimings | undefined
   #promptTokens = 0
@@ -94,8 +90,9 @@ export class CompletionStream {
   #text = ""
   #finish: { readonly reason: FinishReason; readonly stop: string | undefined } | undefined
 
-  constructor(call: NativeCall, index: number) {
+  constructor(call: NativeCall, request: CompletionRequest, index: number) {
     this.#call = call
+    this.#request = request
     this.#index = index
     this.#running = call.reply.timingsPerToken ? new RunningTimings() : undefined
   }
@@ -123,7 +120,7 @@ export class CompletionStream {
         return this.#message({
           ...this.#piece(event.text, event.ids ?? []),
           ...(event.logprobs !== undefined && {
-            completion_probabilities: event.logprobs.map(toProbabilities),
+            completion_probabilities: event.logprobs.map(probabilitiesOf(this.#request)),
           }),
         })
       }
@@ -183,12 +180,24 @@ function memberOf(value: unknown, name: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[name]
 }
 
-function toProbabilities({ top, ...token }: TokenLogprob) {
-  return { ...toToken(token), top_logprobs: top.map(toToken) }
+/** After sampling llama-server sends probabilities, under other names. */
+function probabilitiesOf({ logprobsAfterSampling }: CompletionRequest) {
+  return ({ top, ...token }: TokenLogprob) =>
+    logprobsAfterSampling === true
+      ? { ...toProbable(token), top_probs: top.map(toProbable) }
+      : { ...toLogprob(token), top_logprobs: top.map(toLogprob) }
 }
 
-function toToken({ id, bytes, logprob }: TokenAlternative) {
-  return { id, token: new TextDecoder().decode(Uint8Array.from(bytes)), bytes, logprob }
+function toLogprob(token: TokenAlternative) {
+  return { ...toToken(token), logprob: token.logprob }
+}
+
+function toProbable(token: TokenAlternative) {
+  return { ...toToken(token), prob: Math.exp(token.logprob) }
+}
+
+function toToken({ id, bytes }: TokenAlternative) {
+  return { id, token: new TextDecoder().decode(Uint8Array.from(bytes)), bytes }
 }
 
 function isPredicted(token: object): token is TokenLogprob {

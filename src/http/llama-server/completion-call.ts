@@ -27,7 +27,7 @@ export interface NativeCall {
 
 /** @throws InvalidRequest, Unsupported */
 export function toNativeCall(body: JsonObject, headers: HeaderOptions = {}): NativeCall {
-  const fields = new Fields(body)
+  const fields = new Fields(withoutEmptyStops(body))
   refuseUnsupported(fields, UNSUPPORTED)
   const prompt = textOfPrompt(fields.unchecked("prompt"))
   const prompts = readPrompts(Array.isArray(prompt) ? prompt.map(textOfPrompt) : prompt)
@@ -41,7 +41,7 @@ export function toNativeCall(body: JsonObject, headers: HeaderOptions = {}): Nat
 
 /** @throws InvalidRequest, Unsupported */
 export function toInfillCall(body: JsonObject, headers: HeaderOptions = {}): NativeCall {
-  const fields = new Fields(body)
+  const fields = new Fields(withoutEmptyStops(body))
   refuseUnsupported(fields, UNSUPPORTED)
   const text = (name: string): string => fields.text(name, TEXTS.prompt) ?? ""
   const request: CompletionRequest = {
@@ -53,6 +53,12 @@ export function toInfillCall(body: JsonObject, headers: HeaderOptions = {}): Nat
     cutsToFit: true,
   }
   return { requests: [request], isList: false, ...readReply(fields) }
+}
+
+/** As in llama-server: its clients send settings that were left empty. */
+function withoutEmptyStops(body: JsonObject): JsonObject {
+  const { stop } = body
+  return Array.isArray(stop) ? { ...body, stop: stop.filter((text) => text !== "") } : body
 }
 
 function readShared(fields: Fields, headers: HeaderOptions): Omit<CompletionRequest, "prompt"> {
@@ -67,8 +73,17 @@ function readShared(fields: Fields, headers: HeaderOptions): Omit<CompletionRequ
     ...defined({
       // 0 means none.
       topLogprobs: fields.integer("n_probs", NUMBERS.alternatives) || undefined,
+      logprobsAfterSampling: fields.boolean("post_sampling_probs"),
+      leastIndent: fields.integer("n_indent", NUMBERS.indent),
+      lineBreakEndsAfterMs: readLineBreakTime(fields),
     }),
   }
+}
+
+/** Up to 0 there is no limit. */
+function readLineBreakTime(fields: Fields): number | undefined {
+  const ms = fields.number("t_max_predict_ms", NUMBERS.milliseconds) ?? 0
+  return ms > 0 ? ms : undefined
 }
 
 function readReply(fields: Fields): Pick<NativeCall, "reply" | "responseFields"> {

@@ -8,6 +8,7 @@ import { type RequestContext, requestContextOf } from "../context/request-contex
 import type { CurrentSettings } from "../context/settings"
 import { type HeaderOptions, readHeaderOptions } from "../read/headers"
 import { type JsonObject, readJsonObject } from "../read/json-body"
+import { joinMixedPrompts } from "../read/mixed-prompts"
 import { AnswerBuilder, LogprobBudget } from "../render/answer"
 import { type Indexed, merge } from "../render/merge"
 import { sse } from "../render/sse"
@@ -36,10 +37,18 @@ export function nativeCompletionRoutes(context: NativeContext) {
       readonly server: Bun.Server<unknown> | null
     }) => {
       const requestContext = requestContextOf(request)
-      const call = read(await readJsonObject(request, BODY_BYTES.generation), readHeaderOptions(request))
+      const client = abortControllerFor(request)
+      const given = await readJsonObject(request, BODY_BYTES.generation)
       mayBeSilent(request, server)
+      const { signal } = client
+      const body = await joinMixedPrompts(given, "prompt", {
+        engine: context.engine,
+        kind: "completion",
+        signal,
+      })
+      const call = read(body, readHeaderOptions(request))
       requestContext.logRequests(call.requests, context.settings().logContent)
-      const run: Run = { call, client: abortControllerFor(request), requestContext }
+      const run: Run = { call, client, requestContext }
       return call.reply.stream ? await streamed(context, run) : await whole(context, run)
     }
   return new Elysia({ name: "llama-server-completions" })
@@ -109,7 +118,7 @@ async function* answered(context: NativeContext, run: Run): AsyncIterableIterato
 
 async function streamed(context: NativeContext, run: Run): Promise<Response> {
   const { call, client, requestContext } = run
-  const streams = call.requests.map((_, index) => new CompletionStream(call, index))
+  const streams = call.requests.map((request, index) => new CompletionStream(call, request, index))
   return await sse({
     events: answered(context, run),
     client,
@@ -132,6 +141,7 @@ function endingsOf({ engine }: NativeContext, { call, client }: Run): Promise<re
       request,
       index,
       stream: call.reply.stream,
+      timingsPerToken: call.reply.timingsPerToken,
       model: (await engine.resolve(request.model, request.kind)).name,
       rendered: await engine.render(request, client.signal),
     })),

@@ -9,7 +9,7 @@ import { mayBeSilent } from "../context/idle"
 import { Fields } from "../read/fields"
 import { readJsonObject } from "../read/json-body"
 import { readModel } from "../read/options"
-import { toSamplingBody } from "../render/sampling-body"
+import { toGenerationSettings } from "./generation-settings"
 
 export interface ServerStatusContext {
   readonly engine: Engine
@@ -32,7 +32,11 @@ export function serverStatusRoutes(context: ServerStatusContext) {
       })
       .get("/slots", async ({ request }) => {
         const model = await textModel(engine, request)
-        return slotsOf(engine, model, await contextOf(engine, model))
+        const slots = slotsOf(engine, model, await contextOf(engine, model))
+        const isFull = slots.length > 0 && slots.every(({ is_processing }) => is_processing)
+        // For those that send each request to a server with a free slot.
+        if (isFull && new URL(request.url).searchParams.has("fail_on_no_slot")) return noSlot()
+        return slots
       })
       .post("/slots/:id", () => {
         throw new Unsupported(
@@ -85,6 +89,11 @@ function health(engine: Engine): Response {
   return Response.json({ error: { code: 503, message, type: "unavailable_error" } }, { status: 503 })
 }
 
+function noSlot(): Response {
+  const error = { code: 503, message: "no slot available", type: "unavailable_error" }
+  return Response.json({ error }, { status: 503 })
+}
+
 /** The model in `?model=`, or the only text model. @throws ModelNotFound, InvalidRequest, WrongModelKind */
 async function textModel(engine: Engine, request: Request): Promise<TextModelDetails> {
   const asked = new URL(request.url).searchParams.get("model") ?? undefined
@@ -122,23 +131,32 @@ async function props({ engine, version }: ServerStatusContext, request: Request)
       n_ctx: contextLength,
       speculative: false,
       is_processing: false,
-      params: {
-        ...toSamplingBody(parameters),
-        n_predict: parameters.maxTokens,
-        max_tokens: parameters.maxTokens,
-        stop: parameters.stop,
-      },
+      params: toGenerationSettings(parameters),
     },
     total_slots: loadedInfo(engine, model)?.slots ?? 1,
     model_alias: model.name,
     // A name: clients need not know where files are.
     model_path: `${model.name}.gguf`,
-    modalities: { vision: model.capabilities.includes("vision"), audio: false },
+    model_ftype: model.quantization,
+    modalities: { vision: model.capabilities.includes("vision"), video: false, audio: false },
+    endpoint_slots: true,
+    endpoint_props: false,
+    endpoint_metrics: true,
     chat_template: model.defaults?.template ?? model.chatTemplate ?? "",
+    bos_token: await tokenText(engine, model, "bos", signal),
+    eos_token: await tokenText(engine, model, "eos", signal),
     chat_template_caps: { supports_tools: model.capabilities.includes("tools") },
     build_info: `xllm-${version}`,
     is_sleeping: loadedInfo(engine, model) === undefined,
   }
+}
+
+/** Empty where the model has no such token. */
+async function tokenText(engine: Engine, model: TextModelDetails, role: string, signal: AbortSignal) {
+  const id = model.metadata[`tokenizer.ggml.${role}_token_id`]
+  if (typeof id !== "number") return ""
+  const tokens = Int32Array.of(id)
+  return (await engine.tokens({ kind: "detokenize", model: model.name, tokens }, signal)).text ?? ""
 }
 
 function slotsOf(engine: Engine, model: TextModelDetails, contextLength: number) {

@@ -6,6 +6,7 @@ import { mayBeSilent } from "../context/idle"
 import { type RequestContext, requestContextOf } from "../context/request-context"
 import { readHeaderOptions } from "../read/headers"
 import { readJsonObject } from "../read/json-body"
+import { joinMixedPrompts } from "../read/mixed-prompts"
 import { AnswerBuilder, type AnswerChoice, type CompleteAnswer, LogprobBudget } from "../render/answer"
 import { type Indexed, merge } from "../render/merge"
 import { sse } from "../render/sse"
@@ -43,14 +44,19 @@ export function completionRoutes(context: OpenAiContext) {
     "/v1/completions",
     async ({ request, server }) => {
       const requestContext = requestContextOf(request)
-      const call = toCompletionCall(
-        await readJsonObject(request, BODY_BYTES.generation),
-        readHeaderOptions(request),
-      )
+      const given = await readJsonObject(request, BODY_BYTES.generation)
       mayBeSilent(request, server)
+      const client = abortControllerFor(request)
+      const { engine } = context
+      const body = await joinMixedPrompts(given, "prompt", {
+        engine,
+        kind: "completion",
+        signal: client.signal,
+      })
+      const call = toCompletionCall(body, readHeaderOptions(request))
       const identity = await createIdentity(context, "cmpl", call.requests[0]?.model)
       requestContext.logRequests(call.requests, context.settings().logContent)
-      const run: Run = { identity, call, client: abortControllerFor(request), requestContext }
+      const run: Run = { identity, call, client, requestContext }
       return call.reply.stream ? streamCompletion(context, run) : answerCompletion(context, run)
     },
     { parse: "none" },

@@ -42,6 +42,17 @@ const CHAIN: readonly ChainMember[] = [
 
 const NAMES = CHAIN.map(({ names }) => names[0]).join(", ")
 
+/** llama-server's names of the samplers in the order in which they are applied; absent: its usual order. */
+export function samplerNames(order: SamplingParameters["order"]): readonly (string | undefined)[] {
+  const usual = CHAIN.filter(({ sampler }) => sampler !== "infill")
+  const nameOf = ({ names }: ChainMember) => names[0]
+  if (order === undefined) return usual.map(nameOf)
+  const first = usual.filter(({ sampler }) => sampler === undefined)
+  return [...first, ...order.flatMap((name) => CHAIN.find(({ sampler }) => sampler === name) ?? [])].map(
+    nameOf,
+  )
+}
+
 /**
  * Reads llama-server's `samplers`: names, or a string of letters, in the order in which they are applied. As in
  * llama-server, samplers not listed are off, and an empty list means the default chain.

@@ -12,8 +12,10 @@ import { anthropicModels } from "../anthropic/models"
 import { anthropicRequestIds } from "../anthropic/request-ids"
 import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
+import { nativeEmbeddingRoutes } from "../llama-server/embeddings"
 import { promptRoutes } from "../llama-server/prompts"
 import { serverStatusRoutes } from "../llama-server/status"
+import { nativeTokenRoutes } from "../llama-server/tokens"
 import { ollamaGenerationRoutes } from "../ollama/generation"
 import { ollamaManagementRoutes } from "../ollama/management"
 import { ollamaModelRoutes } from "../ollama/models"
@@ -22,6 +24,7 @@ import { voiceRoutes } from "../openai/audio/voices"
 import { transcriptionRoutes } from "../openai/audio/transcriptions"
 import { chatRoutes } from "../openai/chat"
 import { completionRoutes } from "../openai/completions"
+import { toEmbeddingCall } from "../openai/embeddings/embedding-call"
 import { embeddingRoutes } from "../openai/embeddings/embeddings"
 import { rerankRoutes } from "../openai/embeddings/rerank"
 import { imageRoutes } from "../openai/images/images"
@@ -108,6 +111,8 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(tokenRoutes(engine, toRenderRequest))
     .use(metricsRoutes(metrics))
     .use(nativeCompletionRoutes(openAi))
+    .use(nativeTokenRoutes(engine))
+    .use(nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request))
     .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))
     .use(serverStatusRoutes({ engine, version }))
     .use(responseRoutes(openAi, log))

@@ -10,6 +10,7 @@ import { checkInteger, Fields } from "../read/fields"
 import { readHeaderOptions } from "../read/headers"
 import { type JsonObject, readJsonObject } from "../read/json-body"
 import { readModel } from "../read/options"
+import { toPieces } from "../render/pieces"
 import type { ReadGeneration } from "./control"
 
 /** POST /v0/tokenize. `pieces`: texts, or bytes where a token is a part of a character. */
@@ -85,18 +86,5 @@ function toDetokenizeRequest(fields: Fields): TokensRequest {
 
 function toTokenizeBody({ tokens, pieces }: TokensResult): TokenizeBody {
   const body = { tokens: Array.from(tokens), count: tokens.length }
-  if (pieces === undefined) return body
-  const decoder = new TextDecoder("utf-8", { fatal: true })
-  let at = 0
-  return {
-    ...body,
-    pieces: Array.from(pieces.lengths, (length) => {
-      const bytes = pieces.bytes.subarray(at, (at += length))
-      try {
-        return decoder.decode(bytes)
-      } catch {
-        return Array.from(bytes) // a part of a character
-      }
-    }),
-  }
+  return pieces === undefined ? body : { ...body, pieces: toPieces(pieces) }
 }

@@ -11,6 +11,7 @@ import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
 import { positionOf } from "./prompt/cells"
 import { OpenRequests } from "./open-requests"
+import type { AnswerPiece } from "./output/answer-output"
 import type { StepOutbox } from "./output/step-outbox"
 import type { PoolGrowth } from "./growth/pool-growth"
 import { Recovery } from "./recovery"
@@ -300,8 +301,18 @@ export class TextLoop {
     if (piece !== undefined) this.#emit.parts(sequence, piece.events)
     if (piece?.stop !== undefined) return this.#requests.finish(sequence, "stop", piece.stop)
     if (isStop) return this.#requests.finish(sequence, "stop")
+    if (piece !== undefined && (piece.isOver || this.#endsAtLineBreak(sequence, piece)))
+      return this.#requests.finish(sequence, "length")
     const limit = sequence.limitReached(this.#contextLength)
     if (limit !== undefined) this.#requests.finish(sequence, limit)
+  }
+
+  /** Has the piece a line break, and has the answer taken as long as its request allows? */
+  #endsAtLineBreak({ request }: Sequence, { events }: AnswerPiece): boolean {
+    const { lineBreakEndsAfterMs } = request.prepared
+    if (lineBreakEndsAfterMs === undefined || request.generationMs(this.#now()) <= lineBreakEndsAfterMs)
+      return false
+    return events.some((event) => event.type === "delta" && event.text.includes("\n"))
   }
 
   /** The bytes that a token adds to the answer. */

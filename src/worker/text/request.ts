@@ -70,6 +70,11 @@ export class RunningRequest implements Disposable {
     return this.#promptDoneAt === undefined ? undefined : this.#promptDoneAt - this.#startedAt
   }
 
+  /** Milliseconds since the first choice had its first token. */
+  generationMs(now: number): number {
+    return now - (this.#promptDoneAt ?? now)
+  }
+
   usage(): Usage {
     return {
       promptTokens: this.prepared.tokens.length,
@@ -87,7 +92,7 @@ export class RunningRequest implements Disposable {
       promptTokens: this.promptTokensEvaluated,
       promptMs: promptDoneAt - this.#startedAt,
       generatedTokens: this.#generated(),
-      generationMs: now - promptDoneAt,
+      generationMs: this.generationMs(now),
       ...(this.disk !== undefined && { disk: this.disk }),
     }
   }

@@ -69,6 +69,74 @@ describe("a whole completion", () => {
     expect(completion(engine.lastRequest).prompt).toEqual([1, 2])
   })
 
+  test("of token ids with texts among them is one", async () => {
+    const { post, engine } = fakeServer()
+    const mixed = await post("/completion", { prompt: [1, "ab", 2, "c"] })
+    expect(await jsonOf(mixed)).toMatchObject({ content: "Hello world" })
+    expect(completion(engine.lastRequest).prompt).toEqual([1, 97, 98, 2, 99])
+    const list = await post("/completion", { prompt: [[1, "a"], "b", { prompt_string: "c" }] })
+    expect(await list.json()).toHaveLength(3)
+    expect(engine.calls.slice(1).map(({ request }) => completion(request).prompt)).toEqual([
+      [1, 97],
+      "b",
+      "c",
+    ])
+  })
+
+  test("ends by time and indentation, where its editor asks for that", async () => {
+    const { post, engine } = fakeServer()
+    await post("/completion", { prompt: "Hi", n_indent: 4, t_max_predict_ms: 500, post_sampling_probs: true })
+    expect(engine.lastRequest).toMatchObject({
+      leastIndent: 4,
+      lineBreakEndsAfterMs: 500,
+      logprobsAfterSampling: true,
+    })
+    await post("/infill", { input_prefix: "Hi", t_max_predict_ms: -1 })
+    expect(engine.lastRequest).not.toHaveProperty("lineBreakEndsAfterMs")
+  })
+
+  test("has probabilities after sampling under llama-server's names", async () => {
+    const token = { id: 5, bytes: [97], logprob: Math.log(0.5) }
+    const { post } = fakeServer(() => answer(["a"], { logprobs: [[{ ...token, top: [token] }]] }))
+    const body = { prompt: "Hi", n_probs: 1, post_sampling_probs: true }
+    const shown = { id: 5, token: "a", bytes: [97], prob: 0.5 }
+    expect(await jsonOf(post("/completion", body))).toMatchObject({
+      completion_probabilities: [{ ...shown, top_probs: [shown] }],
+      generation_settings: { post_sampling_probs: true },
+    })
+    const chunks = chunksOf(await (await post("/completion", { ...body, stream: true })).text())
+    expect(chunks[0]).toMatchObject({ completion_probabilities: [{ ...shown, top_probs: [shown] }] })
+  })
+
+  test("has the settings that typed clients look for", async () => {
+    const { post } = fakeServer(line)
+    const settings = { seed: 4294967295, n_keep: 0, stream: false, timings_per_token: false, lora: [] }
+    const names = [
+      "penalties",
+      "dry",
+      "top_n_sigma",
+      "top_k",
+      "typ_p",
+      "top_p",
+      "min_p",
+      "xtc",
+      "temperature",
+    ]
+    expect(await jsonOf(post("/completion", { prompt: "Hi", seed: -1 }))).toMatchObject({
+      generation_settings: { ...settings, samplers: names },
+    })
+    const samplers = ["temperature", "top_k"]
+    expect(await jsonOf(post("/completion", { prompt: "Hi", seed: 3, samplers }))).toMatchObject({
+      generation_settings: { seed: 3, samplers: ["penalties", "dry", "temperature", "top_k"] },
+    })
+  })
+
+  test("passes over empty stop texts in a list", async () => {
+    const { post, engine } = fakeServer()
+    await post("/completion", { prompt: "Hi", stop: ["", "END"] })
+    expect(engine.lastRequest.stop).toEqual(["END"])
+  })
+
   test("has only the fields that were asked for", async () => {
     const { post } = fakeServer(line)
     const response_fields = ["content", "timings/predicted_n", "timings/none", "__proto__/x"]

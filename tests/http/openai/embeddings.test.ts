@@ -28,6 +28,16 @@ test("vectors come in the order of their inputs, whatever the order in which the
   expect(engine.embeddings[0]?.request).toMatchObject({ inputs: ["a", [7, 8], "c"], truncation: "no" })
 })
 
+test("texts among token ids are tokenized, and joined with them", async () => {
+  const { post, engine } = fakeServer()
+  await post("/v1/embeddings", { model: "tiny", input: [7, "ab", 8] })
+  await post("/v1/embeddings", { model: "tiny", input: ["a", [7, "b"], [8]] })
+  expect(engine.embeddings.map(({ request }) => request)).toMatchObject([
+    { inputs: [[7, 97, 98, 8]] },
+    { inputs: ["a", [7, 98], [8]] },
+  ])
+})
+
 test("base64 is of little-endian 32-bit numbers", async () => {
   const { post } = fakeServer()
   const [, body] = await jsonOf(
@@ -39,7 +49,9 @@ test("base64 is of little-endian 32-bit numbers", async () => {
 test.each([
   [{}, "input is required"],
   [{ input: [] }, "input must not be empty"],
-  [{ input: ["a", 7] }, "input[1] must be a string or an array of token ids, got a number"],
+  [{ input: ["a", true] }, "input[1] must be a string or an array of token ids, got a boolean"],
+  [{ input: ["a", 7, true] }, "input[2] must be a whole number between 0 and 2147483647, got true"],
+  [{ input: [1, ...Array(257).fill("a")] }, "input must have at most 256 texts among token ids, got 257"],
   [{ input: ["a", [1, -1]] }, "input[1][1] must be a whole number between 0 and 2147483647, got -1"],
   [{ input: Array(2049).fill("a") }, "input must have at most 2048 inputs, got 2049"],
   [{ input: "a", dimensions: 0 }, "dimensions must be a whole number between 1 and 65536, got 0"],

@@ -6,6 +6,7 @@ import { mayBeSilent } from "../../context/idle"
 import { requestContextOf } from "../../context/request-context"
 import { readHeaderOptions } from "../../read/headers"
 import { readJsonObject } from "../../read/json-body"
+import { joinMixedPrompts } from "../../read/mixed-prompts"
 import { toMediaTimingsBody } from "../../render/timings"
 import { type CompleteVectors, VectorBuilder } from "../../render/vectors"
 import type { OpenAiContext } from "../reply"
@@ -20,14 +21,18 @@ export function embeddingRoutes(context: OpenAiContext) {
     "/v1/embeddings",
     async ({ request, server }) => {
       const requestContext = requestContextOf(request)
-      const call = toEmbeddingCall(
-        await readJsonObject(request, BODY_BYTES.generation),
-        readHeaderOptions(request),
-      )
+      const given = await readJsonObject(request, BODY_BYTES.generation)
       mayBeSilent(request, server)
-      requestContext.logRequests([call.request], context.settings().logContent)
       const client = abortControllerFor(request)
-      const events = requestContext.takeModelFrom(context.engine.embed(call.request, client.signal))
+      const { engine } = context
+      const body = await joinMixedPrompts(given, "input", {
+        engine,
+        kind: "embedding",
+        signal: client.signal,
+      })
+      const call = toEmbeddingCall(body, readHeaderOptions(request))
+      requestContext.logRequests([call.request], context.settings().logContent)
+      const events = requestContext.takeModelFrom(engine.embed(call.request, client.signal))
       const builder = new VectorBuilder(call.request.inputs.length)
       await consume(events[Symbol.asyncIterator](), client.signal, (event) => builder.add(event))
       const answer = builder.build()

@@ -22,6 +22,8 @@ export interface AnswerPiece {
   readonly events: readonly PartEvent[]
   /** The stop text that ended the answer. */
   readonly stop?: string
+  /** The answer ended at its limit, without a stop text. */
+  readonly isOver?: true
 }
 
 /** What an answer with several parts is read with. */
@@ -75,7 +77,9 @@ export class AnswerOutput {
     const piece = this.#text.push(bytes, logprob)
     if (piece === undefined) return undefined
     this.#parse(piece)
-    return this.#report(piece.stop)
+    if (piece.isOver !== true) return this.#report(piece.stop)
+    this.#isStopped = true
+    return { events: this.#parts.take(), isOver: true }
   }
 
   #pushControl(token: number, name: Uint8Array, logprob: TokenLogprob | undefined): AnswerPiece | undefined {

@@ -10,10 +10,16 @@ import { ToolOutputParser } from "./tool-parser"
 
 /** What reads one answer of a request. `tools`: those that may be called. */
 export function answerOutputOf(
-  { stops, keepsStop, answer }: Pick<PreparedRequest, "stops" | "keepsStop" | "answer">,
+  {
+    stops,
+    keepsStop,
+    leastIndent,
+    answer,
+  }: Pick<PreparedRequest, "stops" | "keepsStop" | "answer"> & Partial<Pick<PreparedRequest, "leastIndent">>,
   tools: readonly Tool[] = [],
 ): AnswerOutput {
-  if (answer === undefined) return new AnswerOutput(new TextOutput(stops, keepsStop), new PlainTextParser())
+  if (answer === undefined)
+    return new AnswerOutput(new TextOutput(stops, keepsStop, leastIndent), new PlainTextParser())
   const said = parserOf(answer, tools)
   const splitter = answer.reasoning && splitterOf(answer.reasoning, said)
   return new AnswerOutput(new TextOutput([]), splitter ?? said, {

@@ -1,4 +1,5 @@
 import type { TokenLogprob } from "../../../domain/chat"
+import { Indentation } from "./indentation"
 import { StopMatcher, type StopText } from "./stop"
 
 /** A piece of an answer that is ready to show. */
@@ -9,6 +10,8 @@ export interface TextPiece {
   readonly logprobs?: readonly TokenLogprob[]
   /** The stop text that ended the answer. */
   readonly stop?: string
+  /** A line with too little indentation ended the answer. */
+  readonly isOver?: true
 }
 
 interface HeldLogprob {
@@ -25,13 +28,15 @@ export class TextOutput {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
   readonly #stops: StopMatcher
   readonly #keepsStop: boolean
+  readonly #indentation: Indentation
   #logprobs: HeldLogprob[] = []
   #decoded = 0
   #released = 0
   #tokens = 0
 
-  /** `keepsStop`: include the matched stop text in the answer. */
-  constructor(stops: readonly StopText[], keepsStop = false) {
+  /** `keepsStop`: include the matched stop text in the answer. `leastIndent`: of all lines but the first. */
+  constructor(stops: readonly StopText[], keepsStop = false, leastIndent = 0) {
+    this.#indentation = new Indentation(leastIndent)
     this.#stops = new StopMatcher(stops)
     this.#keepsStop = keepsStop
   }
@@ -43,8 +48,11 @@ export class TextOutput {
     const text = this.#decoder.decode(bytes, { stream: true })
     this.#decoded += text.length
     const released = this.#stops.push(text)
-    if (released.stop === undefined) return released.text === "" ? undefined : this.#piece(released.text)
-    return this.#piece(this.#keepsStop ? released.text + released.stop : released.text, released.stop)
+    const shown = this.#keepsStop ? released.text + (released.stop ?? "") : released.text
+    const kept = this.#indentation.take(shown)
+    if (kept.isOver) return { ...this.#piece(kept.text), isOver: true }
+    if (released.stop !== undefined) return this.#piece(kept.text, released.stop)
+    return kept.text === "" ? undefined : this.#piece(kept.text)
   }
 
   /**
@@ -52,7 +60,7 @@ export class TextOutput {
    */
   end(): TextPiece | undefined {
     this.#decoder.decode()
-    const text = this.#stops.end()
+    const { text } = this.#indentation.take(this.#stops.end())
     const logprobs = this.#logprobs.map((held) => held.logprob)
     this.#logprobs = []
     if (text === "" && logprobs.length === 0) return undefined

@@ -88,6 +88,10 @@ export interface PreparedRequest extends PromptCells {
   readonly stopTokens: readonly number[]
   /** Include the stop text or token that ends the answer. */
   readonly keepsStop: boolean
+  /** See {@link CompletionRequest.leastIndent}; 0: any indentation will do. */
+  readonly leastIndent: number
+  /** See {@link CompletionRequest.lineBreakEndsAfterMs}; absent: no line break ends the answer. */
+  readonly lineBreakEndsAfterMs?: number
   /** Generated control tokens produce no text. */
   readonly hidesControlTokens: boolean
   /** Report the ids of all generated tokens. */
@@ -96,6 +100,8 @@ export interface PreparedRequest extends PromptCells {
   readonly warnings: readonly string[]
   readonly sampling: PreparedSampling
   readonly topLogprobs?: number
+  /** Are they of what the samplers leave? */
+  readonly logprobsAfterSampling: boolean
   /** Are log probabilities of the prompt requested? If so, all of it is evaluated. */
   readonly scoresPrompt: boolean
   /** May a cached prefix be reused? */

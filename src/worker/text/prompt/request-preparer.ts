@@ -78,6 +78,9 @@ export class RequestPreparer {
       stops: prepareStops(isJson(request) ? [] : request.stop),
       stopTokens: [...new Set(request.stopTokens)],
       keepsStop: request.keepsStop ?? false,
+      leastIndent: (isCompletion && request.leastIndent) || 0,
+      ...(isCompletion &&
+        request.lineBreakEndsAfterMs !== undefined && { lineBreakEndsAfterMs: request.lineBreakEndsAfterMs }),
       hidesControlTokens: request.hidesControlTokens ?? false,
       reportsTokens: request.reportsTokens ?? false,
       warnings: [
@@ -86,6 +89,7 @@ export class RequestPreparer {
       ],
       sampling: this.#prepareSampling(sampling),
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
+      logprobsAfterSampling: isCompletion && request.logprobsAfterSampling === true,
       scoresPrompt,
       usesCache: request.cachePrompt && !scoresPrompt,
       // The adapters of a model are the same for all its requests.

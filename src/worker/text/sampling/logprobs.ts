@@ -1,5 +1,6 @@
 import type { TokenAlternative, TokenLogprob } from "../../../domain/chat"
 import { NotNumbers } from "../../../errors/engine"
+import type { ShownChoice } from "../../../llama/candidate-list"
 
 /** The logits of one position, read before samplers change them. */
 export class LogprobReader {
@@ -35,6 +36,30 @@ export class LogprobReader {
   #logprob(token: number): number {
     return (this.#logits[token] ?? Number.NEGATIVE_INFINITY) - this.#logSum
   }
+}
+
+/**
+ * The log probability of a sampled token among those that the samplers left, and the `count` most probable of them,
+ * most probable first. `choice`: undefined if nothing else could come.
+ */
+export function logprobOfChoice(
+  token: number,
+  choice: ShownChoice | undefined,
+  count: number,
+  bytes: (token: number) => Uint8Array,
+): TokenLogprob {
+  if (choice === undefined) {
+    const only = { id: token, bytes: Array.from(bytes(token)), logprob: 0 }
+    return { ...only, top: count > 0 ? [only] : [] }
+  }
+  const { tokens, logits } = choice
+  const logSum = logSumExp(logits)
+  const alternative = (place: number): TokenAlternative => {
+    const id = tokens[place] as number // a place below the length
+    return { id, bytes: Array.from(bytes(id)), logprob: (logits[place] as number) - logSum }
+  }
+  const top = largest(logits, count).filter((place) => (logits[place] as number) > Number.NEGATIVE_INFINITY)
+  return { ...alternative(tokens.indexOf(token)), top: top.map(alternative) }
 }
 
 /** Index loops: an iterator over a typed array takes ten times as long, and this runs for every token. */

@@ -1,6 +1,7 @@
 import { ConstraintFailed, NotNumbers } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import { foldSeed } from "../../../lib/fold-seed"
+import type { ShownChoice } from "../../../llama/candidate-list"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import { Sampler } from "../../../llama/sampler"
@@ -26,6 +27,10 @@ export class SequenceSampler implements Disposable {
   /** Tokens that the request's biases exclude; only where there is a rule. */
   readonly #banned: readonly number[]
 
+  /** What the last token was chosen from; undefined where there was no choice, or `showsChoice` is off. */
+  shown: ShownChoice | undefined
+  readonly #showsChoice: boolean
+
   /** `rule`: taken over. `choice` is added to the seed; `contextLength`: the meaning of "the whole context" in penalties. */
   constructor(
     model: Model,
@@ -33,7 +38,9 @@ export class SequenceSampler implements Disposable {
     choice: number,
     contextLength: number,
     rule?: TokenRule,
+    showsChoice = false,
   ) {
+    this.#showsChoice = showsChoice
     this.#rule = rule
     const { tokens, values } = parameters.bias
     this.#banned =
@@ -53,6 +60,7 @@ export class SequenceSampler implements Disposable {
   choose(context: Context, index: number, tokens: readonly number[], ruledOut: readonly number[]): number {
     const logits = context.logits(index)
     const rule = this.#rule
+    this.shown = undefined
     if (rule?.forced !== undefined) return this.#force(rule, rule.forced)
     // Where the rule leaves nothing else, excluded tokens are used after all.
     const banned = rule === undefined ? undefined : this.#bannedIn(logits, ruledOut)
@@ -90,6 +98,7 @@ export class SequenceSampler implements Disposable {
   }
 
   #force(rule: TokenRule, token: number): number {
+    this.shown = undefined
     if (!rule.take(token)) throw new ConstraintFailed("what must come next cannot follow")
     return token
   }
@@ -97,9 +106,10 @@ export class SequenceSampler implements Disposable {
   /** Undefined if all tokens are excluded. */
   #sample(context: Context, index: number, logits: Float32Array): number | undefined {
     const likeliest = likeliestOf(logits)
-    return this.#sampler === undefined || likeliest === undefined
-      ? likeliest
-      : this.#sampler.sample(context, index)
+    if (this.#sampler === undefined || likeliest === undefined) return likeliest
+    if (!this.#showsChoice) return this.#sampler.sample(context, index)
+    this.shown = this.#sampler.sampleShown(logits)
+    return this.shown.token
   }
 
   /** The logits of the tokens that the request excludes. */

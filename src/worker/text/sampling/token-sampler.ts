@@ -5,7 +5,7 @@ import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import { bytePattern } from "../markers"
 import { Constraint } from "./constraint"
-import { LogprobReader } from "./logprobs"
+import { LogprobReader, logprobOfChoice } from "./logprobs"
 import { SequenceSampler } from "./sequence-sampler"
 import { ThinkingRule } from "./thinking-rule"
 import { TokenPieces } from "./token-pieces"
@@ -41,17 +41,25 @@ export class TokenSampler {
    */
   sample(sequence: Sequence, index: number): SampledToken {
     const { context } = this.#runtime
-    const { topLogprobs, sampling } = sequence.request.prepared
-    const reader = topLogprobs === undefined ? undefined : LogprobReader.of(context.logits(index))
+    const { topLogprobs, logprobsAfterSampling, sampling } = sequence.request.prepared
+    const isAfter = topLogprobs !== undefined && logprobsAfterSampling
+    const reader = topLogprobs === undefined || isAfter ? undefined : LogprobReader.of(context.logits(index))
     sequence.sampler ??= new SequenceSampler(
       this.#model,
       sampling,
       sequence.choice,
       this.#contextLength,
       this.#ruleOf(sequence),
+      isAfter,
     )
     const token = sequence.sampler.choose(context, index, sequence.tokens, this.#ruledOut(sequence))
-    return { token, logprob: reader?.read(token, topLogprobs ?? 0, (id) => this.#vocabulary.bytes(id)) }
+    const bytes = (id: number): Uint8Array => this.#vocabulary.bytes(id)
+    return {
+      token,
+      logprob: isAfter
+        ? logprobOfChoice(token, sequence.sampler.shown, topLogprobs, bytes)
+        : reader?.read(token, topLogprobs ?? 0, bytes),
+    }
   }
 
   /** What may come next in an answer; undefined if that is anything at any time. */
