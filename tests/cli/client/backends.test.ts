@@ -324,6 +324,7 @@ describe.each(["process", "server"] as const)("models of a %s", (where) => {
     layers              30
     attention heads     9
     quantization        Q4_1
+    embeddings          by the mean of a text's tokens
     aliases             wealthy
 
   Capabilities
