@@ -1,6 +1,6 @@
 import type { Tool, ToolUse } from "../../domain/tools"
 import { InvalidRequest } from "../../errors/request"
-import { ALL_CHARACTERS } from "../../grammar/characters"
+import { ALL_CHARACTERS, charactersIn } from "../../grammar/characters"
 import { jsonNotation } from "../../grammar/json"
 import {
   anyOf,
@@ -25,6 +25,12 @@ import { MarkerNodes } from "./grammar/marker-nodes"
 import { taggedNotation } from "./grammar/notations"
 import { textWithout } from "./grammar/text-without"
 import type { CallSyntax, Marker, MarkerPart, ToolSyntax } from "./syntax"
+
+/**
+ * What may follow the last call. A model may have begun the blanks before a further call when it ends its answer: without
+ * them it would have to write that call. They are few, as some models never stop writing them.
+ */
+const BLANKS = repeat(characters(charactersIn(" \t\r\n")), 0, 4)
 
 export interface ToolGrammarOptions {
   readonly syntax: ToolSyntax
@@ -86,7 +92,8 @@ class ToolGrammarWriter {
     const calls = sequence(
       anyOf(...firsts.map(({ call, start }) => this.#call(call, start))),
       repeat(further, 0, Number.POSITIVE_INFINITY),
-      this.#markers.of(syntax.sectionEnd),
+      BLANKS,
+      ...(syntax.sectionEnd.length > 0 ? [this.#markers.of(syntax.sectionEnd), BLANKS] : []),
     )
     const root = this.#options.allowsText === true ? this.#orText(calls) : calls
     return { grammar: this.#rules.grammar(root), warnings: this.#warnings }
