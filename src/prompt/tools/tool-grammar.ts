@@ -19,6 +19,7 @@ import { schemaNode, type Unenforced } from "../../grammar/schema/compile"
 import { isRecord, type Schema, wrong } from "../../grammar/schema/document"
 import { merged } from "../../grammar/schema/merge"
 import { oneOfTextsThen } from "../../grammar/trie"
+import { possible } from "../../grammar/usable"
 import type { ControlToken } from "./control-tokens"
 import { rulesInString } from "./grammar/in-string"
 import { MarkerNodes } from "./grammar/marker-nodes"
@@ -96,7 +97,7 @@ class ToolGrammarWriter {
       ...(syntax.sectionEnd.length > 0 ? [this.#markers.of(syntax.sectionEnd), BLANKS] : []),
     )
     const root = this.#options.allowsText === true ? this.#orText(calls) : calls
-    return { grammar: this.#rules.grammar(root), warnings: this.#warnings }
+    return { grammar: possible(this.#rules.grammar(root), "schema"), warnings: this.#warnings }
   }
 
   #orText(calls: GrammarNode): GrammarNode {
@@ -189,6 +190,8 @@ class ToolGrammarWriter {
     const place = `tools[${index}].function.parameters`
     try {
       const { node, unenforced } = schemaNode(asObject(tool.parameters), rules, notation)
+      // The check of the whole grammar could not say which tool it is about.
+      possible(rules.part(node), "schema")
       const [first] = unenforced
       if (tool.isStrict && first !== undefined)
         throw new InvalidRequest(
