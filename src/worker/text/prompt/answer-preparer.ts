@@ -80,6 +80,7 @@ export class AnswerPreparer {
       syntax,
       controls,
       tools: JSON.stringify(callable),
+      isRequired: use.choice === "required",
       earlierIds: messages.flatMap(({ toolCalls = [] }) => toolCalls.map(({ id }) => id)),
     }
   }
