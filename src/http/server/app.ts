@@ -14,6 +14,7 @@ import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { promptRoutes } from "../llama-server/prompts"
 import { serverStatusRoutes } from "../llama-server/status"
+import { ollamaEmbeddingRoutes } from "../ollama/embeddings"
 import { ollamaGenerationRoutes } from "../ollama/generation"
 import { ollamaManagementRoutes } from "../ollama/management"
 import { ollamaModelRoutes } from "../ollama/models"
@@ -111,6 +112,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(serverStatusRoutes({ engine, version }))
     .use(anthropicRoutes({ engine, settings, log }))
     .use(ollamaGenerationRoutes(ollama))
+    .use(ollamaEmbeddingRoutes(ollama))
     .use(ollamaModelRoutes(ollama))
     .use(ollamaManagementRoutes(ollama))
   for (const path of UNVERSIONED)
