@@ -40,6 +40,8 @@ export interface ToolGrammarOptions {
   readonly controlTokens?: readonly ControlToken[]
   /** The trigger that the answer has written already, one of `triggersOf(syntax)`; absent: nothing of the section. */
   readonly after?: string
+  /** How many calls the conversation has before the answer; default 0. */
+  readonly earlierCalls?: number
   /** Text is an answer too, where the family marks it (`isOpened`). */
   readonly allowsText?: boolean
 }
@@ -68,13 +70,20 @@ class ToolGrammarWriter {
   readonly #rules = new Rules()
   readonly #markers: MarkerNodes
   readonly #warnings: string[] = []
-  /** What follows the names of tools, once for each form of calls. */
+  /** The arguments of tools, once for each form of calls. */
   readonly #written = new Map<CallSyntax, readonly WrittenTool[]>()
+  /** What follows the names of tools, and of the first call of an answer where that has another number. */
+  readonly #followed = new Map<CallSyntax, readonly WrittenTool[]>()
+  readonly #firstFollowed = new Map<CallSyntax, readonly WrittenTool[]>()
   #json: Notation | undefined
 
   constructor(options: ToolGrammarOptions) {
     this.#options = options
-    this.#markers = new MarkerNodes(options.controlTokens ?? [], options.syntax.idForm)
+    this.#markers = new MarkerNodes(
+      options.controlTokens ?? [],
+      options.syntax.idForm,
+      options.earlierCalls ?? 0,
+    )
   }
 
   write(): ToolGrammar {
@@ -88,10 +97,13 @@ class ToolGrammarWriter {
     const firsts = after === undefined ? begun.slice(0, 1) : begun
     const isParallel = syntax.isParallel && use.isParallel
     const further = isParallel
-      ? this.#rules.add("further-call", this.#call(syntax.call, [...syntax.separator, ...syntax.call.start]))
+      ? this.#rules.add(
+          "further-call",
+          this.#call(syntax.call, [...syntax.separator, ...syntax.call.start], false),
+        )
       : NOTHING
     const calls = sequence(
-      anyOf(...firsts.map(({ call, start }) => this.#call(call, start))),
+      anyOf(...firsts.map(({ call, start }) => this.#call(call, start, true))),
       repeat(further, 0, Number.POSITIVE_INFINITY),
       BLANKS,
       ...(syntax.sectionEnd.length > 0 ? [this.#markers.of(syntax.sectionEnd), BLANKS] : []),
@@ -113,54 +125,52 @@ class ToolGrammarWriter {
     return anyOf(calls, sequence(this.#markers.text(text.start), said))
   }
 
-  /** One call. `start`: the markers before its name. */
-  #call(call: CallSyntax, start: Marker): GrammarNode {
-    const tools = this.#written.get(call) ?? this.#argumentsOf(call)
-    this.#written.set(call, tools)
+  /** One call. `start`: the markers before its name. `isFirst`: of the answer. */
+  #call(call: CallSyntax, start: Marker, isFirst: boolean): GrammarNode {
+    const tools = this.#argumentsOf(call, isFirst)
+    const of = (marker: Marker, name?: string): GrammarNode =>
+      this.#markers.of(marker, name === undefined ? {} : { name }, isFirst)
     if (call.isNameLast === true)
       return anyOf(
         ...tools.map(({ tool: { name }, node }) =>
-          sequence(
-            this.#markers.of(start, { name }),
-            node,
-            this.#markers.of(call.nameEnd, { name }),
-            terminal(name),
-            this.#markers.of(call.end, { name }),
-          ),
+          sequence(of(start, name), node, of(call.nameEnd, name), terminal(name), of(call.end, name)),
         ),
       )
     // Up to the name all calls are the same; the markers may have it as well.
     const at = start.findIndex((part) => part.type === "name")
     const [before, between] = at < 0 ? [start, undefined] : [start.slice(0, at), start.slice(at + 1)]
     const named = tools.map(({ tool: { name }, node }) => {
-      const more =
-        between === undefined ? NOTHING : sequence(this.#markers.of(between, { name }), terminal(name))
+      const more = between === undefined ? NOTHING : sequence(of(between, name), terminal(name))
       return [name, sequence(more, this.#rules.add(`call-${name}`, node))] as const
     })
-    return sequence(this.#markers.of(before), oneOfTextsThen(named))
+    return sequence(of(before), oneOfTextsThen(named))
   }
 
   /** For each tool that may be called: what follows its name, or its arguments alone where they come first. */
-  #argumentsOf(call: CallSyntax): readonly WrittenTool[] {
+  #argumentsOf(call: CallSyntax, isFirst: boolean): readonly WrittenTool[] {
+    const written = this.#written.get(call) ?? this.#schemas(call, this.#callable())
+    this.#written.set(call, written)
+    if (call.isNameLast === true) return written
+    const followed = isFirst && hasNumber(call) ? this.#firstFollowed : this.#followed
+    const known = followed.get(call) ?? written.map((tool) => this.#follow(call, tool, isFirst))
+    followed.set(call, known)
+    return known
+  }
+
+  #callable(): readonly { readonly tool: Tool; readonly index: number }[] {
     const { use } = this.#options
     const callable = use.callable === undefined ? undefined : new Set(use.callable)
-    const tools = use.tools
+    return use.tools
       .map((tool, index) => ({ tool, index }))
       .filter(({ tool }) => callable?.has(tool.name) ?? true)
-    return this.#schemas(call, tools).map(({ tool, node }) => {
-      if (call.isNameLast === true) return { tool, node }
-      const { name } = tool
-      const whole = sequence(
-        this.#markers.of(call.nameEnd, { name }),
-        node,
-        this.#markers.of(call.end, { name }),
-      )
-      const empty =
-        call.empty !== undefined && mayBeEmpty(tool.parameters)
-          ? [this.#markers.of(call.empty, { name })]
-          : []
-      return { tool, node: anyOf(whole, ...empty) }
-    })
+  }
+
+  #follow(call: CallSyntax, { tool, node }: WrittenTool, isFirst: boolean): WrittenTool {
+    const { name, parameters } = tool
+    const of = (marker: Marker): GrammarNode => this.#markers.of(marker, { name }, isFirst)
+    const whole = sequence(of(call.nameEnd), node, of(call.end))
+    const empty = call.empty !== undefined && mayBeEmpty(parameters) ? [of(call.empty)] : []
+    return { tool, node: anyOf(whole, ...empty) }
   }
 
   #schemas(
@@ -233,6 +243,10 @@ function startAfter(marker: Marker, after: string | undefined): Marker | undefin
   const [first, ...others] = joined
   const text = first?.type === "text" ? first.text.replace(/^\n+/, "") : ""
   return text.startsWith(after) ? [{ type: "text", text: text.slice(after.length) }, ...others] : undefined
+}
+
+function hasNumber({ nameEnd, end, empty = [] }: CallSyntax): boolean {
+  return [nameEnd, end, empty].flat().some(({ type }) => type === "index")
 }
 
 /** Can a tool be called without arguments? */
