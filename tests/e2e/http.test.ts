@@ -56,7 +56,7 @@ const REPLIES: readonly (readonly [kind: string, status: number, code: string | 
   ["bytes that are no text", 400, "invalid_request_error", send(Uint8Array.of(0x22, 0xff, 0x22))],
   ["a form where JSON is read", 400, "invalid_request_error", send("{}", "multipart/form-data; boundary=x")],
   ["a wrong value", 400, "invalid_request_error", chat({ temperature: 9 })],
-  ["something that is not there yet", 400, "unsupported", chat({ tools: [{ type: "function" }] })],
+  ["something that is not there yet", 400, "unsupported", chat({ modalities: ["text", "audio"] })],
   ["an unknown model", 404, "model_not_found", chat({ model: "nope" })],
   ["a path for a model", 404, "model_not_found", chat({ model: "../models/tiny" })],
   ["an unknown route", 404, "not_found", get("/v1/nothing")],

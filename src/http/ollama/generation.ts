@@ -13,7 +13,7 @@ import { waitingNote } from "../render/waiting-note"
 import { type OllamaCall, toOllamaChat, toOllamaGenerate } from "./calls"
 import type { OllamaContext } from "./context"
 import { ollamaDialect } from "./dialect"
-import { fitting } from "./fitting"
+import { fitting } from "../read/fitting"
 import {
   type Additions,
   AnswerRecords,

@@ -27,6 +27,7 @@ import { embeddingRoutes } from "../openai/embeddings/embeddings"
 import { rerankRoutes } from "../openai/embeddings/rerank"
 import { imageRoutes } from "../openai/images/images"
 import { modelRoutes } from "../openai/models"
+import { responseRoutes } from "../openai/responses/routes"
 import { toChatCall, toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
 import { cors } from "../plugins/cors"
@@ -110,6 +111,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(nativeCompletionRoutes(openAi))
     .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))
     .use(serverStatusRoutes({ engine, version }))
+    .use(responseRoutes(openAi, log))
     .use(anthropicRoutes({ engine, settings, log }))
     .use(ollamaGenerationRoutes(ollama))
     .use(ollamaEmbeddingRoutes(ollama))
