@@ -15,9 +15,19 @@ export interface Message {
   readonly content: string
 }
 
+/** A function, as OpenAI's API describes it. */
+export interface Tool {
+  readonly type: "function"
+  readonly function: {
+    readonly name: string
+    readonly description: string
+    readonly parameters: Readonly<Record<string, unknown>>
+  }
+}
+
 /** A chat, or plain text without a template. */
 export type Prompt =
-  | { readonly kind: "chat"; readonly messages: readonly Message[] }
+  | { readonly kind: "chat"; readonly messages: readonly Message[]; readonly tools?: readonly Tool[] }
   | { readonly kind: "text"; readonly text: string }
 
 /** The times of one request, in milliseconds on `performance.now()`'s clock. */
@@ -105,7 +115,8 @@ export async function countTokens(endpoint: Endpoint, text: string): Promise<num
 
 async function post(endpoint: Endpoint, prompt: Prompt, parameters: object): Promise<Response> {
   const path = prompt.kind === "chat" ? "/v1/chat/completions" : "/v1/completions"
-  const input = prompt.kind === "chat" ? { messages: prompt.messages } : { prompt: prompt.text }
+  const input =
+    prompt.kind === "chat" ? { messages: prompt.messages, tools: prompt.tools } : { prompt: prompt.text }
   const response = await fetch(endpoint.url + path, {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -30,6 +30,7 @@ const goals: readonly Goal[] = [
   { load: "arrival", metric: "ttft", bound: "at most", value: 1.15, of: "default" },
   { load: "prefix", metric: "warmToCold", bound: "at most", value: 0.02 },
   { load: "contended", metric: "tokensPerSecond", bound: "at least", value: 2, of: "default" },
+  { load: "tools", metric: "offeredToPlain", bound: "at least", value: 0.98 },
   { load: "startup", metric: "firstAnswer", bound: "at most", value: 100 },
   { load: "startup", metric: "version", bound: "at most", value: 40 },
   { load: "startup", metric: "idleMemory", bound: "at most", value: 90 },

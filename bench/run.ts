@@ -6,6 +6,7 @@ import { judge, type Verdict } from "./goal"
 import type { Load } from "./load"
 import { longArrival } from "./loads/long-arrival"
 import { sharedPrompt, unrelatedPrompts } from "./loads/many-clients"
+import { offeredTools } from "./loads/offered-tools"
 import { prefixReuse } from "./loads/prefix-reuse"
 import { contendedStream, singleStream } from "./loads/single-stream"
 import { describeMachine, type Machine } from "./machine"
@@ -25,6 +26,7 @@ const LOADS: readonly Load[] = [
   longArrival,
   prefixReuse,
   contendedStream,
+  offeredTools,
 ]
 
 async function main(): Promise<number> {

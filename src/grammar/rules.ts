@@ -1,5 +1,6 @@
 import { InvalidRequest } from "../errors/request"
 import { MOST_GRAMMAR_RULES } from "../limits"
+import { namesIn } from "./analysis"
 import type { GrammarNode } from "./node"
 import type { Grammar } from "./print"
 
@@ -42,6 +43,19 @@ export class Rules {
         `the grammar needs more than ${MOST_GRAMMAR_RULES} rules; use a smaller schema`,
       )
     this.#rules.set(name, expression)
+  }
+
+  /** The grammar of `expression` alone: without rules that it does not need. */
+  part(expression: GrammarNode): Grammar {
+    const rules = new Map([["root", expression]])
+    const open = [...namesIn(expression)]
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      const node = this.#rules.get(name)
+      if (rules.has(name) || node === undefined) continue
+      rules.set(name, node)
+      open.push(...namesIn(node))
+    }
+    return { rules }
   }
 
   /** The grammar that begins with `expression`. */

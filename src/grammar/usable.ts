@@ -17,8 +17,16 @@ export function usable({ rules }: Grammar, what: "schema" | "grammar"): Grammar 
     throw new InvalidRequest(
       `the ${what === "schema" ? "JSON schema" : "grammar"} cannot be used: ${ambiguous}`,
     )
-  const possible = rulesThat(rules, isPossible)
-  if (!possible.has("root"))
+  return possible({ rules }, what)
+}
+
+/**
+ * The grammar without what no text can match, and without rules that are not used.
+ * @throws InvalidRequest if no text at all matches
+ */
+export function possible({ rules }: Grammar, what: "schema" | "grammar"): Grammar {
+  const matched = rulesThat(rules, isPossible)
+  if (!matched.has("root"))
     throw new InvalidRequest(
       what === "schema" ? "the JSON schema at # allows no value at all" : "the grammar matches no text",
     )
@@ -27,7 +35,7 @@ export function usable({ rules }: Grammar, what: "schema" | "grammar"): Grammar 
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const node = rules.get(name)
     if (kept.has(name) || node === undefined) continue
-    const rest = possible.size === rules.size ? node : withoutImpossible(node, possible)
+    const rest = matched.size === rules.size ? node : withoutImpossible(node, matched)
     kept.set(name, rest)
     open.push(...namesIn(rest))
   }

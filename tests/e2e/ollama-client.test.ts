@@ -5,6 +5,7 @@ import { Ollama } from "ollama"
 import { sha256 } from "../support/fakes/fake-hub"
 import { FakeRegistry } from "../support/fakes/fake-registry"
 import { tinyModelBytes } from "../support/fakes/pull-scene"
+import { TINY_DIMENSIONS, writeTinyEmbedder } from "../support/files/tiny-embedder"
 import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
 import { until } from "../support/until"
@@ -20,6 +21,7 @@ beforeAll(async () => {
   xllm = await Installation.create()
   mkdirSync(xllm.models, { recursive: true })
   writeTinyModel(join(xllm.models, "tiny.gguf"))
+  writeTinyEmbedder(join(xllm.models, "bert.gguf"))
   registry = await FakeRegistry.start()
   registry.publish("library/small:latest", { model: TINY, system: "Be brief." })
   server = await xllm.serve([], { environment: { XLLM_PULL_OLLAMA_REGISTRY: registry.url } })
@@ -60,6 +62,20 @@ describe("Ollama's client gets from the executable", () => {
     const format = { type: "object", properties: { ok: { type: "boolean" } }, required: ["ok"] }
     const { message } = await ollama.chat({ ...CHAT, format, options: { temperature: 0 } })
     expect(JSON.parse(message.content)).toEqual({ ok: expect.any(Boolean) })
+  })
+
+  test("vectors of texts", async () => {
+    const { embeddings, ...rest } = await ollama.embed({ model: "bert", input: ["the cat", "a dog"] })
+    expect(embeddings.map((vector) => vector.length)).toEqual([TINY_DIMENSIONS, TINY_DIMENSIONS])
+    for (const vector of embeddings) expect(Math.hypot(...vector)).toBeCloseTo(1, 4)
+    expect(rest).toMatchObject({ model: "bert", prompt_eval_count: expect.any(Number) })
+    const older = await ollama.embeddings({ model: "bert", prompt: "the cat" })
+    expect(older.embedding).toHaveLength(TINY_DIMENSIONS)
+    for (const [at, value] of older.embedding.entries())
+      expect(value).toBeCloseTo(embeddings[0]?.[at] ?? 0, 4)
+    const long = "the cat ".repeat(600)
+    expect((await ollama.embed({ model: "bert", input: long, dimensions: 8 })).embeddings[0]).toHaveLength(8)
+    await expect(ollama.embed({ model: "bert", input: long, truncate: false })).rejects.toThrow(/tokens/)
   })
 
   test("the end of a stream that it aborts", async () => {

@@ -16,6 +16,7 @@ import { nativeEmbeddingRoutes } from "../llama-server/embeddings"
 import { promptRoutes } from "../llama-server/prompts"
 import { serverStatusRoutes } from "../llama-server/status"
 import { nativeTokenRoutes } from "../llama-server/tokens"
+import { ollamaEmbeddingRoutes } from "../ollama/embeddings"
 import { ollamaGenerationRoutes } from "../ollama/generation"
 import { ollamaManagementRoutes } from "../ollama/management"
 import { ollamaModelRoutes } from "../ollama/models"
@@ -118,6 +119,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     .use(responseRoutes(openAi, log))
     .use(anthropicRoutes({ engine, settings, log }))
     .use(ollamaGenerationRoutes(ollama))
+    .use(ollamaEmbeddingRoutes(ollama))
     .use(ollamaModelRoutes(ollama))
     .use(ollamaManagementRoutes(ollama))
   for (const path of UNVERSIONED)

@@ -126,7 +126,7 @@ const KNOWN: readonly KnownSyntax[] = [
       call: {
         start: [
           { type: "text", text: '\n    {"tool_call_id": "' },
-          { type: "index", first: 0 },
+          { type: "index", first: 0, runsOn: true },
           { type: "text", text: '", "tool_name": "' },
         ],
         nameEnd: markerText('", "parameters": '),

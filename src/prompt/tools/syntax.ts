@@ -5,8 +5,8 @@ export type MarkerPart =
   | { readonly type: "text"; readonly text: string }
   /** The call's id. */
   | { readonly type: "id" }
-  /** The number of the call in its answer, which counts from `first` on. */
-  | { readonly type: "index"; readonly first: 0 | 1 }
+  /** The number of the call, which counts from `first` on: in its answer, or where it `runsOn` in the conversation. */
+  | { readonly type: "index"; readonly first: 0 | 1; readonly runsOn?: true }
   /** The function's name once more. */
   | { readonly type: "name" }
   /** The name of the argument, in the markers of a tagged argument. */
@@ -97,6 +97,11 @@ export const ANY_ID: IdForm = { type: "random", prefix: "call_", length: 24 }
 
 /** Mistral's. */
 export const NINE_CHARACTERS: IdForm = { type: "random", prefix: "", length: 9 }
+
+/** Does the number of a call depend on the calls before its answer? */
+export function numbersRunOn({ call: { start, nameEnd, end, empty = [] } }: ToolSyntax): boolean {
+  return [start, nameEnd, end, empty].flat().some((part) => part.type === "index" && part.runsOn === true)
+}
 
 export function markerText(value: string): Marker {
   return value === "" ? [] : [{ type: "text", text: value }]

@@ -1,6 +1,6 @@
 import type { Tool, ToolUse } from "../../domain/tools"
 import { InvalidRequest } from "../../errors/request"
-import { ALL_CHARACTERS } from "../../grammar/characters"
+import { ALL_CHARACTERS, charactersIn } from "../../grammar/characters"
 import { jsonNotation } from "../../grammar/json"
 import {
   anyOf,
@@ -19,12 +19,19 @@ import { schemaNode, type Unenforced } from "../../grammar/schema/compile"
 import { isRecord, type Schema, wrong } from "../../grammar/schema/document"
 import { merged } from "../../grammar/schema/merge"
 import { oneOfTextsThen } from "../../grammar/trie"
+import { possible } from "../../grammar/usable"
 import type { ControlToken } from "./control-tokens"
 import { rulesInString } from "./grammar/in-string"
 import { MarkerNodes } from "./grammar/marker-nodes"
 import { taggedNotation } from "./grammar/notations"
 import { textWithout } from "./grammar/text-without"
 import type { CallSyntax, Marker, MarkerPart, ToolSyntax } from "./syntax"
+
+/**
+ * What may follow the last call. A model may have begun the blanks before a further call when it ends its answer: without
+ * them it would have to write that call. They are few, as some models never stop writing them.
+ */
+const BLANKS = repeat(characters(charactersIn(" \t\r\n")), 0, 4)
 
 export interface ToolGrammarOptions {
   readonly syntax: ToolSyntax
@@ -33,6 +40,8 @@ export interface ToolGrammarOptions {
   readonly controlTokens?: readonly ControlToken[]
   /** The trigger that the answer has written already, one of `triggersOf(syntax)`; absent: nothing of the section. */
   readonly after?: string
+  /** How many calls the conversation has before the answer; default 0. */
+  readonly earlierCalls?: number
   /** Text is an answer too, where the family marks it (`isOpened`). */
   readonly allowsText?: boolean
 }
@@ -61,13 +70,20 @@ class ToolGrammarWriter {
   readonly #rules = new Rules()
   readonly #markers: MarkerNodes
   readonly #warnings: string[] = []
-  /** What follows the names of tools, once for each form of calls. */
+  /** The arguments of tools, once for each form of calls. */
   readonly #written = new Map<CallSyntax, readonly WrittenTool[]>()
+  /** What follows the names of tools, and of the first call of an answer where that has another number. */
+  readonly #followed = new Map<CallSyntax, readonly WrittenTool[]>()
+  readonly #firstFollowed = new Map<CallSyntax, readonly WrittenTool[]>()
   #json: Notation | undefined
 
   constructor(options: ToolGrammarOptions) {
     this.#options = options
-    this.#markers = new MarkerNodes(options.controlTokens ?? [], options.syntax.idForm)
+    this.#markers = new MarkerNodes(
+      options.controlTokens ?? [],
+      options.syntax.idForm,
+      options.earlierCalls ?? 0,
+    )
   }
 
   write(): ToolGrammar {
@@ -81,15 +97,19 @@ class ToolGrammarWriter {
     const firsts = after === undefined ? begun.slice(0, 1) : begun
     const isParallel = syntax.isParallel && use.isParallel
     const further = isParallel
-      ? this.#rules.add("further-call", this.#call(syntax.call, [...syntax.separator, ...syntax.call.start]))
+      ? this.#rules.add(
+          "further-call",
+          this.#call(syntax.call, [...syntax.separator, ...syntax.call.start], false),
+        )
       : NOTHING
     const calls = sequence(
-      anyOf(...firsts.map(({ call, start }) => this.#call(call, start))),
+      anyOf(...firsts.map(({ call, start }) => this.#call(call, start, true))),
       repeat(further, 0, Number.POSITIVE_INFINITY),
-      this.#markers.of(syntax.sectionEnd),
+      BLANKS,
+      ...(syntax.sectionEnd.length > 0 ? [this.#markers.of(syntax.sectionEnd), BLANKS] : []),
     )
     const root = this.#options.allowsText === true ? this.#orText(calls) : calls
-    return { grammar: this.#rules.grammar(root), warnings: this.#warnings }
+    return { grammar: possible(this.#rules.grammar(root), "schema"), warnings: this.#warnings }
   }
 
   #orText(calls: GrammarNode): GrammarNode {
@@ -105,54 +125,52 @@ class ToolGrammarWriter {
     return anyOf(calls, sequence(this.#markers.text(text.start), said))
   }
 
-  /** One call. `start`: the markers before its name. */
-  #call(call: CallSyntax, start: Marker): GrammarNode {
-    const tools = this.#written.get(call) ?? this.#argumentsOf(call)
-    this.#written.set(call, tools)
+  /** One call. `start`: the markers before its name. `isFirst`: of the answer. */
+  #call(call: CallSyntax, start: Marker, isFirst: boolean): GrammarNode {
+    const tools = this.#argumentsOf(call, isFirst)
+    const of = (marker: Marker, name?: string): GrammarNode =>
+      this.#markers.of(marker, name === undefined ? {} : { name }, isFirst)
     if (call.isNameLast === true)
       return anyOf(
         ...tools.map(({ tool: { name }, node }) =>
-          sequence(
-            this.#markers.of(start, { name }),
-            node,
-            this.#markers.of(call.nameEnd, { name }),
-            terminal(name),
-            this.#markers.of(call.end, { name }),
-          ),
+          sequence(of(start, name), node, of(call.nameEnd, name), terminal(name), of(call.end, name)),
         ),
       )
     // Up to the name all calls are the same; the markers may have it as well.
     const at = start.findIndex((part) => part.type === "name")
     const [before, between] = at < 0 ? [start, undefined] : [start.slice(0, at), start.slice(at + 1)]
     const named = tools.map(({ tool: { name }, node }) => {
-      const more =
-        between === undefined ? NOTHING : sequence(this.#markers.of(between, { name }), terminal(name))
+      const more = between === undefined ? NOTHING : sequence(of(between, name), terminal(name))
       return [name, sequence(more, this.#rules.add(`call-${name}`, node))] as const
     })
-    return sequence(this.#markers.of(before), oneOfTextsThen(named))
+    return sequence(of(before), oneOfTextsThen(named))
   }
 
   /** For each tool that may be called: what follows its name, or its arguments alone where they come first. */
-  #argumentsOf(call: CallSyntax): readonly WrittenTool[] {
+  #argumentsOf(call: CallSyntax, isFirst: boolean): readonly WrittenTool[] {
+    const written = this.#written.get(call) ?? this.#schemas(call, this.#callable())
+    this.#written.set(call, written)
+    if (call.isNameLast === true) return written
+    const followed = isFirst && hasNumber(call) ? this.#firstFollowed : this.#followed
+    const known = followed.get(call) ?? written.map((tool) => this.#follow(call, tool, isFirst))
+    followed.set(call, known)
+    return known
+  }
+
+  #callable(): readonly { readonly tool: Tool; readonly index: number }[] {
     const { use } = this.#options
     const callable = use.callable === undefined ? undefined : new Set(use.callable)
-    const tools = use.tools
+    return use.tools
       .map((tool, index) => ({ tool, index }))
       .filter(({ tool }) => callable?.has(tool.name) ?? true)
-    return this.#schemas(call, tools).map(({ tool, node }) => {
-      if (call.isNameLast === true) return { tool, node }
-      const { name } = tool
-      const whole = sequence(
-        this.#markers.of(call.nameEnd, { name }),
-        node,
-        this.#markers.of(call.end, { name }),
-      )
-      const empty =
-        call.empty !== undefined && mayBeEmpty(tool.parameters)
-          ? [this.#markers.of(call.empty, { name })]
-          : []
-      return { tool, node: anyOf(whole, ...empty) }
-    })
+  }
+
+  #follow(call: CallSyntax, { tool, node }: WrittenTool, isFirst: boolean): WrittenTool {
+    const { name, parameters } = tool
+    const of = (marker: Marker): GrammarNode => this.#markers.of(marker, { name }, isFirst)
+    const whole = sequence(of(call.nameEnd), node, of(call.end))
+    const empty = call.empty !== undefined && mayBeEmpty(parameters) ? [of(call.empty)] : []
+    return { tool, node: anyOf(whole, ...empty) }
   }
 
   #schemas(
@@ -182,6 +200,8 @@ class ToolGrammarWriter {
     const place = `tools[${index}].function.parameters`
     try {
       const { node, unenforced } = schemaNode(asObject(tool.parameters), rules, notation)
+      // The check of the whole grammar could not say which tool it is about.
+      possible(rules.part(node), "schema")
       const [first] = unenforced
       if (tool.isStrict && first !== undefined)
         throw new InvalidRequest(
@@ -223,6 +243,10 @@ function startAfter(marker: Marker, after: string | undefined): Marker | undefin
   const [first, ...others] = joined
   const text = first?.type === "text" ? first.text.replace(/^\n+/, "") : ""
   return text.startsWith(after) ? [{ type: "text", text: text.slice(after.length) }, ...others] : undefined
+}
+
+function hasNumber({ nameEnd, end, empty = [] }: CallSyntax): boolean {
+  return [nameEnd, end, empty].flat().some(({ type }) => type === "index")
 }
 
 /** Can a tool be called without arguments? */

@@ -25,6 +25,16 @@ export function writeCalls(syntax: ToolSyntax, calls: readonly WrittenCall[]): s
   )
 }
 
+/** A call up to its arguments, as a template shows it; `index`: how many calls it counts before. */
+export function writeHead(
+  { call: { start, nameEnd } }: ToolSyntax,
+  call: WrittenCall,
+  index: number,
+): string {
+  const fill = (marker: Marker): string => fillMarker(marker, { call, index, argument: "" })
+  return fill(start) + call.name + fill(nameEnd)
+}
+
 type Fill = (marker: Marker, argument?: string) => string
 
 function writeArguments({ call: { arguments: form } }: ToolSyntax, value: unknown, fill: Fill): string {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import type { ChatMessage, ToolCall } from "../../../src/domain/chat"
 import type { Tool, ToolUse } from "../../../src/domain/tools"
+import { parseGbnf } from "../../../src/grammar/gbnf/parse"
+import { toGbnf } from "../../../src/grammar/print"
 import {
   type ChatTemplateOptions,
   compileChatTemplate,
@@ -8,6 +10,8 @@ import {
   type RenderRequest,
 } from "../../../src/prompt/template"
 import type { Marker, TaggedArguments, ToolSyntax } from "../../../src/prompt/tools/syntax"
+import { toolGrammar } from "../../../src/prompt/tools/tool-grammar"
+import { matches } from "../../support/grammar-match"
 
 const WEATHER: Tool = {
   name: "get_weather",
@@ -171,6 +175,27 @@ describe("the syntax of calls is learned from what a template renders:", () => {
       ).call.nameEnd.find(({ type }) => type === "index")
     expect(first("loop.index0")).toEqual({ type: "index", first: 0 })
     expect(first("loop.index")).toEqual({ type: "index", first: 1 })
+  })
+
+  test("numbers run on in the conversation where the template counts all calls", () => {
+    const counting =
+      "{% set ns = namespace(calls=0) %}" +
+      chatml(
+        each(
+          "<c>functions.{{ f.name }}:{{ ns.calls }}<a>{{ f.arguments | tojson }}</a></c>{% set ns.calls = ns.calls + 1 %}",
+        ),
+      )
+    const syntax = syntaxOf(counting)
+    expect(syntax.call.nameEnd).toContainEqual({ type: "index", first: 0, runsOn: true })
+    const use: ToolUse = { tools: [WEATHER], choice: "required", isParallel: true }
+    const shown = toGbnf(toolGrammar({ syntax, use, earlierCalls: 12 }).grammar)
+    const written = (number: number) => `<c>functions.get_weather:${number}<a>{"city": "Oslo"}</a></c>`
+    expect(matches(parseGbnf(shown), written(12))).toBe(true)
+    expect(matches(parseGbnf(shown), `${written(12)}\n${written(13)}`)).toBe(true)
+    for (const other of [0, 11, 120]) expect(matches(parseGbnf(shown), written(other))).toBe(false)
+    const fresh = toGbnf(toolGrammar({ syntax, use }).grammar)
+    expect(matches(parseGbnf(fresh), written(0))).toBe(true)
+    expect(matches(parseGbnf(fresh), written(12))).toBe(false)
   })
 
   test("a template that takes one call has no parallel ones", () => {

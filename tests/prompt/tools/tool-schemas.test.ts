@@ -72,6 +72,12 @@ describe("a tool's schema", () => {
     expect(error.message).toContain(message)
   })
 
+  test("has no properties that no value can have", () => {
+    const parameters = { type: "object", properties: { a: { type: "integer" }, never: false } }
+    const source = toGbnf(toolGrammar({ syntax, use: use(parameters, false) }).grammar)
+    expect(source).not.toContain("never")
+  })
+
   test("of a tool that may not be called is not looked at", () => {
     const tools = use({ type: "text" }, true)
     expect(toolGrammar({ syntax, use: { ...tools, callable: ["now"] } }).warnings).toEqual([])

@@ -155,6 +155,18 @@ describe.each(["hermes", "mistral", "tagged"])("calls that are forced, in the st
   })
 })
 
+test("an answer may end after the blanks that stand before a further call", async () => {
+  // Writes a line end after each tag, and then wants to end.
+  const chain = chainOf([">", "\n", "<|im_end|>"])
+  await using worker = await RealWorker.start(model("hermes", { chain }), { settings: SETTINGS })
+  for (const isParallel of [true, false]) {
+    const tools = use([WEATHER], { isParallel })
+    const run = await worker.run(asking(tools))
+    expect(run.parts().map(({ part }) => part)).toEqual(["tool-call"])
+    expect(checkCalls(run, tools)).toBe(1)
+  }
+})
+
 /** The pairs of tokens that make a model write these, once it has come to the first. */
 function chainOf(tokens: readonly string[], controls: readonly string[] = []): [number, number][] {
   const { idOf } = tinyVocabulary({ size: 600, fim: false, controls })

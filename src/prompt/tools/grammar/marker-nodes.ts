@@ -9,7 +9,7 @@ import {
   terminal,
 } from "../../../grammar/node"
 import { type ControlToken, splitAtTokens } from "../control-tokens"
-import type { IdForm, Marker } from "../syntax"
+import type { IdForm, Marker, MarkerPart } from "../syntax"
 
 const DIGITS = characters(charactersIn("0123456789"))
 const LETTERS = characters(charactersIn("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
@@ -21,14 +21,21 @@ const NUMBER = anyOf(terminal("0"), sequence(characters(charactersIn("123456789"
 export class MarkerNodes {
   readonly #tokens: readonly ControlToken[]
   readonly #idForm: IdForm
+  readonly #earlierCalls: number
 
-  constructor(tokens: readonly ControlToken[], idForm: IdForm) {
+  /** `earlierCalls`: how many the conversation has before the answer. */
+  constructor(tokens: readonly ControlToken[], idForm: IdForm, earlierCalls: number) {
     this.#tokens = tokens
     this.#idForm = idForm
+    this.#earlierCalls = earlierCalls
   }
 
-  /** `names`: what the function's and the argument's name are where the marker repeats them. */
-  of(marker: Marker, names: { readonly name?: string; readonly argument?: string } = {}): GrammarNode {
+  /** `names`: what the function's and the argument's name are where the marker repeats them. `first`: of the first call. */
+  of(
+    marker: Marker,
+    names: { readonly name?: string; readonly argument?: string } = {},
+    first = false,
+  ): GrammarNode {
     return sequence(
       ...marker.map((part) => {
         switch (part.type) {
@@ -37,7 +44,7 @@ export class MarkerNodes {
           case "id":
             return this.#id()
           case "index":
-            return NUMBER
+            return first ? this.#firstNumber(part) : NUMBER
           case "name":
             return terminal(names.name ?? "")
           case "argument":
@@ -69,6 +76,10 @@ export class MarkerNodes {
     if (typeof token === "object") return token.text
     // Only as far as it is the same for all arguments, and without the spaces that follow it.
     return first.text.trimEnd() === "" ? first.text : first.text.trimEnd()
+  }
+
+  #firstNumber({ first, runsOn }: Extract<MarkerPart, { type: "index" }>): GrammarNode {
+    return terminal(String(first + (runsOn === true ? this.#earlierCalls : 0)))
   }
 
   #id(): GrammarNode {

@@ -28,7 +28,8 @@ import {
   THOUGHT_TEXT,
   USER_PROBE,
 } from "./probes"
-import type { ArgumentsSyntax, CallSyntax, ToolSyntax } from "../syntax"
+import { type ArgumentsSyntax, type CallSyntax, type Marker, numbersRunOn, type ToolSyntax } from "../syntax"
+import { writeHead } from "../write-calls"
 
 export interface LearnOptions {
   readonly render: RenderProbe
@@ -108,7 +109,7 @@ class Learner {
     const form = { style, located, section, inCall, end: between?.to ?? closing.to }
     const call = style === "tagged" ? this.#taggedCall(form) : this.#jsonCall(form)
     if (call === undefined) return undefined
-    return {
+    return this.#numbered({
       origin: "learned",
       sectionStart: toMarker(section.start),
       separator: toMarker(section.separator),
@@ -116,7 +117,21 @@ class Learner {
       call,
       isParallel: between !== undefined,
       idForm: learnIdForm(this.#options.render, this.#how, located.text),
-    }
+    })
+  }
+
+  /** Says of a call's number whether it goes on from the calls of an earlier answer. */
+  #numbered(syntax: ToolSyntax): ToolSyntax {
+    const [first, second, third] = [0, 1, 2].map((index) => callOf(PROBE, index, TEXTS))
+    if (first === undefined || second === undefined || third === undefined) return syntax
+    const running = withRunningNumbers(syntax)
+    if (!numbersRunOn(running)) return syntax
+    const earlier = [first, second]
+    const messages = [USER_PROBE, calling(earlier), ...resultsOf(earlier), USER_PROBE, calling([third])]
+    const body = afterUser(
+      this.#options.render(this.#withResults ? [...messages, ...resultsOf([third])] : messages, this.#how),
+    )
+    return body?.includes(writeHead(syntax, third, earlier.length)) === true ? running : syntax
   }
 
   /**
@@ -254,6 +269,22 @@ class Learner {
       if (end !== undefined) rendered[type] = text.slice(0, end)
     }
     return rendered
+  }
+}
+
+function withRunningNumbers(syntax: ToolSyntax): ToolSyntax {
+  const running = (marker: Marker): Marker =>
+    marker.map((part) => (part.type === "index" ? { ...part, runsOn: true } : part))
+  const { start, nameEnd, end, empty } = syntax.call
+  return {
+    ...syntax,
+    call: {
+      ...syntax.call,
+      start: running(start),
+      nameEnd: running(nameEnd),
+      end: running(end),
+      ...(empty !== undefined && { empty: running(empty) }),
+    },
   }
 }
 

@@ -3,11 +3,15 @@ import { advance, CONTROL_UNITS, type UnitPattern } from "../markers"
 /** Finds a marker in a stream of text and control tokens, and holds back what could become one. */
 export class MarkerSearch {
   readonly #marker: UnitPattern
+  /** Its first character; empty if it begins with a control token. */
+  readonly #first: string
   /** The text of each unit that is held back: of as many as are matched. */
   #held: string[] = []
 
   constructor(marker: UnitPattern) {
     this.#marker = marker
+    const [first = 0] = marker.units
+    this.#first = first < CONTROL_UNITS ? String.fromCharCode(first) : ""
   }
 
   /** Looks at `text` up to the end of the marker. `end`: where that is; -1: it has not ended. */
@@ -15,13 +19,13 @@ export class MarkerSearch {
     let released = ""
     // Where the text that was not looked at yet, or is not held, begins.
     let from = 0
-    if (this.#held.length === 0) from = this.#firstIn(text)
+    if (this.#held.length === 0) from = this.#firstIn(text, 0)
     released = text.slice(0, from)
     for (let at = from; at < text.length; at++) {
       released += this.#take(text.charCodeAt(at), text.charAt(at))
       if (this.#isComplete) return { released, end: this.#reset(at + 1) }
       if (this.#held.length > 0) continue
-      const next = at + 1 + this.#firstIn(text.slice(at + 1))
+      const next = this.#firstIn(text, at + 1)
       released += text.slice(at + 1, next)
       at = next - 1
     }
@@ -60,9 +64,8 @@ export class MarkerSearch {
   }
 
   /** Where the marker could begin. */
-  #firstIn(text: string): number {
-    const [first = 0] = this.#marker.units
-    const at = first < CONTROL_UNITS ? text.indexOf(String.fromCharCode(first)) : -1
+  #firstIn(text: string, from: number): number {
+    const at = this.#first === "" ? -1 : text.indexOf(this.#first, from)
     return at === -1 ? text.length : at
   }
 }

@@ -10,13 +10,17 @@ export class ToolOutputParser implements OutputParser {
   readonly #parser: ToolCallParser
   #parts: PartWriter | undefined
   #isInText = false
+  /** Nothing has come since the last call. */
+  #isAfterCall = false
   /** What the parser held back, once the answer has ended. */
   #rest: string | undefined
   /** Markers that begin calls, and nothing else. */
   readonly #triggers: readonly string[]
+  readonly #isRequired: boolean
 
   /** `tools`: those that may be called. */
-  constructor({ syntax, controls, earlierIds }: PreparedCalls, tools: readonly Tool[]) {
+  constructor({ syntax, controls, earlierIds, isRequired }: PreparedCalls, tools: readonly Tool[]) {
+    this.#isRequired = isRequired
     this.#triggers = triggersOf(syntax).filter((trigger) => !beginsAsJson(trigger))
     this.#parser = new ToolCallParser({
       syntax,
@@ -28,6 +32,7 @@ export class ToolOutputParser implements OutputParser {
         startCall: (call) => {
           this.#writeRest()
           this.#endText()
+          this.#isAfterCall = true
           this.#parts?.start({ part: "tool-call", ...call })
         },
         argumentsText: (json) => this.#parts?.text(json),
@@ -50,12 +55,19 @@ export class ToolOutputParser implements OutputParser {
     this.#parts = parts
     this.#rest = ""
     this.#parser.end()
-    // What is cut before its name is complete is neither text nor a call.
     const rest = this.#rest
     this.#rest = undefined
-    if (rest !== "" && !this.#triggers.some((trigger) => rest.trimStart().startsWith(trigger)))
-      this.#text(rest)
+    if (rest !== "" && !this.#isCutCall(rest)) this.#text(rest)
     this.#endText()
+  }
+
+  /**
+   * What is cut before its name is complete is neither text nor a call. The beginning of a marker is text only where text
+   * may come.
+   */
+  #isCutCall(rest: string): boolean {
+    if (this.#isRequired || this.#isAfterCall) return true
+    return this.#triggers.some((trigger) => rest.trimStart().startsWith(trigger))
   }
 
   #text(text: string): void {
@@ -63,6 +75,7 @@ export class ToolOutputParser implements OutputParser {
       this.#rest += text
       return
     }
+    this.#isAfterCall = false
     if (!this.#isInText) this.#parts?.start({ part: "text" })
     this.#isInText = true
     this.#parts?.text(text)

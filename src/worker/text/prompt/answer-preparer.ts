@@ -2,7 +2,7 @@ import type { ChatRequest, GenerationRequest } from "../../../domain/chat"
 import type { ToolUse } from "../../../domain/tools"
 import type { AnswerForm, ReasoningForm } from "../../../prompt/answer-form"
 import { certainTriggers, withBareCalls } from "../../../prompt/tools/bare-calls"
-import type { ToolSyntax } from "../../../prompt/tools/syntax"
+import { numbersRunOn, type ToolSyntax } from "../../../prompt/tools/syntax"
 import type { CompiledConstraint, ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedAnswer, PreparedCalls, PreparedReasoning } from "./prepared"
 
@@ -54,7 +54,12 @@ export class AnswerPreparer {
       form.tools !== undefined &&
       (use.choice === "required" || canBegin(form.tools, use))
     )
-      return this.#constraints.compileCalls({ syntax: form.tools, use, output })
+      return this.#constraints.compileCalls({
+        syntax: form.tools,
+        use,
+        output,
+        ...(numbersRunOn(form.tools) && { earlierCalls: earlierIds(request).length }),
+      })
     return output && this.#constraints.compile(output, form.text)
   }
 
@@ -72,7 +77,7 @@ export class AnswerPreparer {
     }
   }
 
-  #calls({ messages }: ChatRequest, use: ToolUse, syntax: ToolSyntax): PreparedCalls {
+  #calls(request: ChatRequest, use: ToolUse, syntax: ToolSyntax): PreparedCalls {
     const controls = this.#controls.get(syntax) ?? this.#constraints.controls.in(syntax)
     this.#controls.set(syntax, controls)
     const callable = use.tools.filter(({ name }) => use.callable?.includes(name) ?? true)
@@ -80,7 +85,8 @@ export class AnswerPreparer {
       syntax,
       controls,
       tools: JSON.stringify(callable),
-      earlierIds: messages.flatMap(({ toolCalls = [] }) => toolCalls.map(({ id }) => id)),
+      isRequired: use.choice === "required",
+      earlierIds: earlierIds(request),
     }
   }
 
@@ -102,6 +108,11 @@ export class AnswerPreparer {
       ...(budget !== undefined && { budget }),
     }
   }
+}
+
+/** Of the calls that the conversation has already. */
+function earlierIds({ messages }: ChatRequest): readonly string[] {
+  return messages.flatMap(({ toolCalls = [] }) => toolCalls.map(({ id }) => id))
 }
 
 /** The tools that an answer may call. */

@@ -51,6 +51,8 @@ interface Written {
 export interface CallConstraint {
   readonly syntax: ToolSyntax
   readonly use: ToolUse
+  /** How many calls the conversation has already, where calls are numbered by that. */
+  readonly earlierCalls?: number
   /** What an answer without a call must be. */
   readonly output: OutputConstraint | undefined
 }
@@ -93,8 +95,8 @@ export class ConstraintCompiler {
     return { ...written, grammar: surrounded(before, written.grammar, optional(after)) }
   }
 
-  #writeCalls({ syntax, use, output }: CallConstraint): Written {
-    const options = { syntax, use, controlTokens: this.controls.in(syntax) }
+  #writeCalls({ syntax, use, output, earlierCalls = 0 }: CallConstraint): Written {
+    const options = { syntax, use, earlierCalls, controlTokens: this.controls.in(syntax) }
     if (use.choice === "required") return toolGrammar(options)
     if (output !== undefined) {
       const calls = toolGrammar(options)

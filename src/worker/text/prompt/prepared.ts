@@ -61,6 +61,8 @@ export interface PreparedCalls {
   readonly controls: readonly ControlToken[]
   /** The tools that may be called, as JSON. */
   readonly tools: string
+  /** There is nothing but calls. */
+  readonly isRequired: boolean
   /** Of the conversation's earlier calls. */
   readonly earlierIds: readonly string[]
 }

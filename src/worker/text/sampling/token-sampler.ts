@@ -2,6 +2,7 @@ import type { TokenLogprob } from "../../../domain/chat"
 import type { Model } from "../../../llama/model"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import type { Runtime } from "../runtime"
+import type { PreparedConstraint } from "../prompt/prepared"
 import type { Sequence } from "../sequence"
 import { bytePattern } from "../markers"
 import { Constraint } from "./constraint"
@@ -10,7 +11,7 @@ import { SequenceSampler } from "./sequence-sampler"
 import { ThinkingRule } from "./thinking-rule"
 import { TokenPieces } from "./token-pieces"
 import { AnyToken, type TokenRule } from "./token-rule"
-import { TriggeredRule } from "./triggered-rule"
+import { TriggeredRule, Triggers } from "./triggered-rule"
 
 export interface SampledToken {
   readonly token: number
@@ -25,6 +26,8 @@ export class TokenSampler {
   readonly #contextLength: number
   readonly #endTokens: readonly number[]
   readonly #pieces: TokenPieces
+  /** By those of the request, whose choices share them. */
+  readonly #triggers = new WeakMap<object, Triggers>()
 
   constructor(runtime: Pick<Runtime, "context">, model: Model, contextLength: number) {
     this.#runtime = runtime
@@ -89,11 +92,17 @@ export class TokenSampler {
     const named = new Set(constraint.tokens)
     const begin = (): Constraint => new Constraint(grammar.clone(), this.#vocabulary, this.#endTokens, named)
     if (constraint.triggers === undefined) return begin()
-    const triggers = constraint.triggers.map(({ marker, tokens }) => ({
-      marker: bytePattern(marker),
-      tokens,
-    }))
-    return new TriggeredRule(triggers, this.#pieces, begin)
+    return new TriggeredRule(this.#triggersOf(constraint.triggers), this.#pieces, begin)
+  }
+
+  #triggersOf(prepared: NonNullable<PreparedConstraint["triggers"]>): Triggers {
+    const known = this.#triggers.get(prepared)
+    if (known !== undefined) return known
+    const triggers = new Triggers(
+      prepared.map(({ marker, tokens }) => ({ marker: bytePattern(marker), tokens })),
+    )
+    this.#triggers.set(prepared, triggers)
+    return triggers
   }
 
   /**

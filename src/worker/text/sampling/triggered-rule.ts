@@ -1,8 +1,9 @@
 import { ConstraintFailed } from "../../../errors/engine"
-import { advance, type UnitPattern } from "../markers"
+import type { UnitPattern } from "../markers"
 import type { Constraint } from "./constraint"
 import type { TokenPieces } from "./token-pieces"
 import { leaveOnly, type TokenRule } from "./token-rule"
+import { TriggerSearch, type TriggerState } from "./trigger-search"
 
 /** After so many refusals of what follows the marker, the marker is completed by tokens of its own. */
 const MOST_REFUSALS = 32
@@ -14,22 +15,32 @@ export interface Trigger {
   readonly tokens: readonly number[]
 }
 
+/** The beginnings of what a grammar is about, for any number of answers. */
+export class Triggers {
+  readonly all: readonly Trigger[]
+  readonly search: TriggerSearch
+
+  constructor(triggers: readonly Trigger[]) {
+    this.all = triggers
+    this.search = new TriggerSearch(triggers.map(({ marker }) => marker))
+  }
+}
+
 /** An answer is free up to a marker; from there on its grammar holds. */
 export class TriggeredRule implements TokenRule {
-  readonly #triggers: readonly Trigger[]
+  readonly #triggers: Triggers
   readonly #pieces: TokenPieces
   readonly #begin: () => Constraint
-  /** How much of each marker the answer ends with. */
-  #matched: readonly number[]
+  #state: TriggerState
   #constraint: Constraint | undefined
   #refusals = 0
 
   /** `begin`: the grammar at its start. */
-  constructor(triggers: readonly Trigger[], pieces: TokenPieces, begin: () => Constraint) {
+  constructor(triggers: Triggers, pieces: TokenPieces, begin: () => Constraint) {
     this.#triggers = triggers
     this.#pieces = pieces
     this.#begin = begin
-    this.#matched = triggers.map(() => 0)
+    this.#state = triggers.search.start
   }
 
   get forced(): number | undefined {
@@ -39,15 +50,14 @@ export class TriggeredRule implements TokenRule {
   take(token: number, from = 0): boolean {
     if (this.#constraint !== undefined) return this.#constraint.take(token, from)
     const units = this.#pieces.unitsOf(token)
-    const matched = [...this.#matched]
+    const { all, search } = this.#triggers
+    let state = this.#state
     for (let at = from; at < units.length; at++) {
-      for (const [index, { marker, tokens }] of this.#triggers.entries()) {
-        const length = advance(marker, matched[index] ?? 0, units[at] ?? 0)
-        if (length === marker.units.length) return this.#trigger(token, at + 1, units.length, tokens)
-        matched[index] = length
-      }
+      state = search.advance(state, units[at] ?? 0)
+      const found = state.found === undefined ? undefined : all[state.found]
+      if (found !== undefined) return this.#trigger(token, at + 1, units.length, found.tokens)
     }
-    this.#matched = matched
+    this.#state = state
     this.#refusals = 0
     return true
   }
@@ -76,9 +86,8 @@ export class TriggeredRule implements TokenRule {
 
   /** The tokens that complete the marker of which the answer has the most. */
   #rest(): readonly number[] {
-    const most = Math.max(...this.#matched)
-    const marker = this.#triggers[this.#matched.indexOf(most)]?.marker
-    return this.#pieces.tokensOf(marker?.units.slice(most) ?? []) ?? []
+    const { length, towards } = this.#state
+    return this.#pieces.tokensOf(this.#triggers.all[towards]?.marker.units.slice(length) ?? []) ?? []
   }
 
   [Symbol.dispose](): void {

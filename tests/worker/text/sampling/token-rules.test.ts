@@ -10,7 +10,7 @@ import { Constraint } from "../../../../src/worker/text/sampling/constraint"
 import { ThinkingRule, type ThinkingParts } from "../../../../src/worker/text/sampling/thinking-rule"
 import { TokenPieces } from "../../../../src/worker/text/sampling/token-pieces"
 import { AnyToken, type TokenRule } from "../../../../src/worker/text/sampling/token-rule"
-import { TriggeredRule } from "../../../../src/worker/text/sampling/triggered-rule"
+import { TriggeredRule, Triggers } from "../../../../src/worker/text/sampling/triggered-rule"
 import { type TinyModel, writeTinyModel } from "../../../support/files/tiny-model"
 import { EXACT_SETTINGS } from "../../../support/real/real-worker"
 import { tempFolder } from "../../../support/temp-folder"
@@ -106,7 +106,7 @@ describe("a trigger", () => {
   const after = (marker: string, source: string): TriggeredRule => {
     const pattern = bytePattern([marker])
     const tokens = pieces.tokensOf(pattern.units) ?? []
-    return new TriggeredRule([{ marker: pattern, tokens }], pieces, () => grammar(source))
+    return new TriggeredRule(new Triggers([{ marker: pattern, tokens }]), pieces, () => grammar(source))
   }
 
   test("leaves everything free before it, and the end too", () => {
@@ -140,7 +140,7 @@ describe("a trigger", () => {
   test("that is a control token is not the text of its name", () => {
     const pattern = bytePattern([OPEN])
     const make = (): TriggeredRule =>
-      new TriggeredRule([{ marker: pattern, tokens: [] }], pieces, () => grammar('"a"'))
+      new TriggeredRule(new Triggers([{ marker: pattern, tokens: [] }]), pieces, () => grammar('"a"'))
     using rule = make()
     expect(
       taken(rule, [
@@ -259,7 +259,7 @@ describe("thinking", () => {
     const tokens = pieces.tokensOf(marker.units) ?? []
     using rule = thinking({
       mustAnswer: false,
-      answer: () => new TriggeredRule([{ marker, tokens }], pieces, () => grammar('"<t" "h"')),
+      answer: () => new TriggeredRule(new Triggers([{ marker, tokens }]), pieces, () => grammar('"<t" "h"')),
     })
     expect(taken(rule, ["<", "t", "a", "<", "/", "t", ">", "a", "<", "t", "a"])).toBe(10)
     expect(taken(rule, ["h", EOS])).toBe(2)
