@@ -133,6 +133,18 @@ describe("one answer", () => {
     })
   })
 
+  test("of a format that is cut off is said not to be whole", async () => {
+    using server = startChatServer({ answer: () => ['{"a": '], finishReason: "length" })
+    const [cut, text] = [fakeIo({ input: "" }), fakeIo({ input: "" })]
+    await run.execute(["smol", "hi", "--format", "json", "--host", server.url], cut)
+    await run.execute(["smol", "hi", "--host", server.url], text)
+    expect(cut.out).toBe('{"a": \n')
+    expect(cut.err).toBe(
+      "The answer was cut off and is not whole JSON; --max-tokens sets how long it may be.\n",
+    )
+    expect(text.err).toBe("")
+  })
+
   test("ends when nobody reads it any more", async () => {
     using server = startChatServer({ staysOpen: true })
     const io = fakeIo({ input: "" })
