@@ -181,6 +181,18 @@ describe("a model on a server", () => {
     expect(server.asked.map(({ model }) => model)).toEqual(["smol", "smol", "smol"])
   })
 
+  test("that refuses the API key is not taken for an absent one", async () => {
+    using server = Bun.serve({
+      port: 0,
+      fetch: () => Response.json({ error: { message: "no", code: "invalid_api_key" } }, { status: 401 }),
+    })
+    const io = fakeIo({ input: "", environment: { XLLM_API_KEY: "wrong" } })
+    const url = `http://127.0.0.1:${server.port}`
+    await expect(run.execute(["smol", "hi", "--host", url], io)).rejects.toThrow(
+      `the server at ${url} does not accept the API key given: set XLLM_API_KEY to one of its keys`,
+    )
+  })
+
   test("that only this machine's folder has is not downloaded, and is said to be there", async () => {
     using models = new ModelsFolder()
     await models.installTiny("mario")
