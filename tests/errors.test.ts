@@ -99,6 +99,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.OriginNotAllowed("https://evil.example"), 403, { code: "origin_not_allowed" }],
   [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],
   [new errors.InvalidApiKey(false), 401, { headers: { "www-authenticate": "Bearer" } }],
+  [new errors.ApiKeyRefused("http://box:1", true), 401, { code: "invalid_api_key" }],
   [new errors.CannotListen("127.0.0.1:80", "the port is already in use"), 500, {}],
   [
     new errors.ContextLengthExceeded(900, 512, "messages"),
@@ -304,7 +305,9 @@ describe("on the command line", () => {
   test.each(CASES)("%s of a server is one line and exit code 1", async (_name, error) => {
     engine.stop = () => Promise.reject(error)
     await main(["stop", "m", "--host", listener.url])
-    expect(written).toEqual([`Error: ${error.publicMessage}\n`])
+    // Headers are no remedy on the command line.
+    const seen = error.code === "invalid_api_key" ? new errors.ApiKeyRefused(listener.url, false) : error
+    expect(written).toEqual([`Error: ${seen.publicMessage}\n`])
     expect(process.exitCode).toBe(1)
   })
 })

@@ -102,7 +102,9 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
       return io.write(overview(io.columns))
     case "help":
       return io.write(
-        rest[0] === undefined ? overview(io.columns) : (await loadCommand(rest[0])).help(io.columns),
+        rest[0] === undefined || asksForHelp(rest[0])
+          ? overview(io.columns)
+          : (await loadCommand(rest[0])).help(io.columns),
       )
     case HIDDEN_COMMAND:
       return await completeWords(rest, io)
@@ -110,6 +112,10 @@ async function dispatch(name: string, rest: readonly string[], io: Io): Promise<
       checkName(name)
       return await runNamed([name, ...rest], io)
   }
+}
+
+function asksForHelp(word: string): boolean {
+  return word === "--help" || word === "-h" || word === "help"
 }
 
 /** Hidden: shells call it for completion. */

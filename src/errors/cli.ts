@@ -18,6 +18,14 @@ export class ServerUnreachable extends XllmError {
   }
 }
 
+/** The server refuses requests with this API key, or without one. */
+export class ApiKeyRefused extends XllmError {
+  constructor(url: string, isGiven: boolean) {
+    const why = isGiven ? "does not accept the API key given" : "requires an API key"
+    super("invalid_api_key", 401, `the server at ${url} ${why}: set XLLM_API_KEY to one of its keys`)
+  }
+}
+
 /** The response is not from an xLLM server, or violates its protocol. */
 export class UnexpectedServerResponse extends XllmError {
   constructor(url: string, what: string) {

@@ -120,7 +120,7 @@ export class InputTooLong extends XllmError {
       "context_length_exceeded",
       400,
       `Input tokens exceed the configured limit of ${limit} tokens: ${what} has ${tokens}; ` +
-        "shorten it, or have it cut (truncate: true)",
+        "shorten it, or have it cut (truncate: true, or --truncate)",
       { param: field, details: { n_prompt_tokens: tokens, n_ctx: limit } },
     )
   }

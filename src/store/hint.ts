@@ -26,11 +26,25 @@ export function hintFor(given: string, models: readonly string[]): string {
   const [only, ...others] = names
   if (only === undefined) return `; there are no models here yet: ${FIRST_MODEL}`
   if (others.length === 0) return `; there is only '${only}'`
-  const named = byLikeness(word, names).slice(0, MOST_NAMED)
-  const more = models.length - named.length
-  const quoted = named.map((name) => `'${name}'`)
-  if (more > 0) return `; there are ${quoted.join(", ")} and ${more} more`
-  return `; there are ${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}`
+  return `; there are ${firstOf(byLikeness(word, names), models.length)}`
+}
+
+/** What there is to choose from, where a request names no model; `what`: as in "text model". */
+export function choiceOf(models: readonly string[], what: string): string {
+  const names = models
+    .toSorted()
+    .slice(0, MOST_NAMED)
+    .map((name) => shortest(name, models))
+  return `there are ${models.length} ${what}s to choose from, ${firstOf(names, models.length)}`
+}
+
+/** The first few of `names`, quoted, and how many more of `count` there are. */
+function firstOf(names: readonly string[], count: number): string {
+  const quoted = names.slice(0, MOST_NAMED).map((name) => `'${name}'`)
+  const more = count - quoted.length
+  return more > 0
+    ? `${quoted.join(", ")} and ${more} more`
+    : `${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}`
 }
 
 /** Without the tag `latest`, unless that is another model. */

@@ -4,7 +4,7 @@ import { InvalidModelName, ModelLoadFailed, ModelNotFound } from "../errors/mode
 import { InvalidRequest } from "../errors/request"
 import { type Aliases, aliasOf } from "../lib/aliases"
 import type { AliasState } from "./contract"
-import { damagedDescription, FIRST_MODEL, hintFor } from "./hint"
+import { choiceOf, damagedDescription, FIRST_MODEL, hintFor } from "./hint"
 import type { LocalModel, LocalModels, RefusedModel } from "./local/local-models"
 import { ggufModelKind, type ModelFiles } from "./local/model-file"
 import type { ManagedEntry, ManagedModel, ManagedModels } from "./managed/managed-models"
@@ -148,7 +148,10 @@ export async function onlyModel(
   }
   if (others.length === 0) return first.name
   throw new InvalidRequest(
-    `model is required: there are ${others.length + 1} ${what}s to choose from`,
+    `model is required: ${choiceOf(
+      (able.length > 0 ? able : ofKind).map(({ name }) => name),
+      what,
+    )}`,
     "model",
   )
 }

@@ -10,12 +10,15 @@ const described = await describedCommands()
 const usage = { code: 0, err: "" }
 
 describe("xllm", () => {
-  test.each([[[]], [["--help"]], [["-h"]], [["help"]]])("%p lists every command", async (argv) => {
-    const result = await runXllm(argv)
-    expect(result).toMatchObject(usage)
-    for (const name of Object.keys(commands)) expect(result.out).toMatch(new RegExp(`^  ${name} +\\w`, "m"))
-    expect(result.out).not.toContain("worker")
-  })
+  test.each([[[]], [["--help"]], [["-h"]], [["help"]], [["help", "--help"]]])(
+    "%p lists every command",
+    async (argv) => {
+      const result = await runXllm(argv)
+      expect(result).toMatchObject(usage)
+      for (const name of Object.keys(commands)) expect(result.out).toMatch(new RegExp(`^  ${name} +\\w`, "m"))
+      expect(result.out).not.toContain("worker")
+    },
+  )
 
   test.each([
     ["draw", "image"],

@@ -238,7 +238,7 @@ describe("two servers", () => {
     const { out, err, code } = await xllm.run(["serve", "--port", String(server.port)])
     expect({ out, err, code }).toEqual({
       out: "",
-      err: `Error: cannot listen on 127.0.0.1:${server.port}: the port is already in use\n`,
+      err: `Error: cannot listen on 127.0.0.1:${server.port}: the port is already in use; --port chooses another\n`,
       code: 1,
     })
   })

@@ -277,7 +277,8 @@ describe("serve", () => {
     const { err, code } = await runXllm(["serve", "--port", port], {
       environment: { XLLM_HOME: folder.path },
     })
-    expect(err).toEndWith(`Error: cannot listen on 127.0.0.1:${port}: the port is already in use\n`)
+    const reason = "the port is already in use; --port chooses another"
+    expect(err).toEndWith(`Error: cannot listen on 127.0.0.1:${port}: ${reason}\n`)
     expect(code).toBe(1)
   })
 })

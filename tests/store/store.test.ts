@@ -159,7 +159,7 @@ describe("resolving", () => {
     addTiny("two.gguf")
     const error = await failure(store.resolve(undefined))
     expect(error).toMatchObject({ status: 400, param: "model" })
-    expect(error.message).toContain("there are 2 models to choose from")
+    expect(error.message).toBe("model is required: there are 2 models to choose from, 'one' and 'two'")
   })
 
   test("without a name takes the only one that does what is asked, whatever else there is", async () => {
@@ -175,7 +175,7 @@ describe("resolving", () => {
     expect(none.message).toBe("model is required: there is no text-to-speech model to choose")
     addTiny("another.gguf")
     expect((await failure(store.resolve(undefined, "text"))).message).toBe(
-      "model is required: there are 2 text models to choose from",
+      "model is required: there are 2 text models to choose from, 'another' and 'writer'",
     )
   })
 

@@ -9,6 +9,8 @@ export interface ChatServer extends Disposable {
 export interface ChatServerOptions {
   /** The pieces of an answer, which may depend on the last message. */
   readonly answer?: (question: string) => readonly string[]
+  /** Why the answer ends; absent: `stop`. */
+  readonly finishReason?: string
   /** Keeps the answer open after its pieces until the client disconnects. */
   readonly staysOpen?: boolean
   /** Sent after the pieces instead of a normal end. */
@@ -121,7 +123,7 @@ function stream(body: Record<string, unknown>, options: ChatServerOptions): Read
   const delta = (content: string) =>
     event({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })
   const end = [
-    event({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }),
+    event({ choices: [{ index: 0, delta: {}, finish_reason: options.finishReason ?? "stop" }] }),
     event({ choices: [], usage: USAGE, timings: TIMINGS }),
     "data: [DONE]\n\n",
   ]

@@ -1,6 +1,8 @@
 import type { OutputConstraint } from "../../domain/chat"
 import { reasonOf } from "../../errors/base"
 import { UsageError } from "../../errors/cli"
+import { FileFailed } from "../../errors/store"
+import { systemCode } from "../../lib/system/system-reason"
 import { jsonFaultLine } from "../../lib/text/json-fault"
 import { MOST_CONSTRAINT_CHARACTERS } from "../../limits"
 import { readGiven } from "../terminal/given-file"
@@ -14,7 +16,15 @@ export async function readFormat(
 ): Promise<{ readonly output?: OutputConstraint }> {
   if (format === undefined) return {}
   if (format === "json") return { output: { type: "json" } }
-  const text = new TextDecoder().decode(await readGiven(format, "a JSON schema", MOST_CONSTRAINT_CHARACTERS))
+  const bytes = await readGiven(format, "a JSON schema", MOST_CONSTRAINT_CHARACTERS).catch(
+    (error: unknown) => {
+      // A word such as "yaml" is more likely meant as the name of a format.
+      if (!(error instanceof FileFailed) || systemCode(error.cause) !== "ENOENT" || /[./]/.test(format))
+        throw error
+      throw new UsageError(`the format must be json, or a file with a JSON schema, got '${format}'`)
+    },
+  )
+  const text = new TextDecoder().decode(bytes)
   try {
     const schema: unknown = JSON.parse(text)
     return { output: { type: "schema", schema, isStrict: false } }

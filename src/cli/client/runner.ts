@@ -35,7 +35,7 @@ export interface ModelRunner {
 /**
  * Chooses the server if one answers at the configured address; otherwise, and for a path, this process. Warns of flags
  * that have no effect there.
- * @throws UsageError for a path together with `--host`
+ * @throws UsageError for a path together with `--host`; ApiKeyRefused by a server that the user names
  */
 export async function openRunner(
   model: string,
@@ -49,12 +49,17 @@ export async function openRunner(
   }
   const location = settings.server
   const client = new ServerClient(location)
-  if (await client.isThere()) {
+  const found = await client.look()
+  if (found === "there") {
     warnOfLocalFlags(flags, client, io)
     const { remoteRunner } = await import("./remote-runner")
     return remoteRunner(client, settings, location.isNamed)
   }
-  if (location.isNamed)
+  if (found !== "absent") {
+    // Who names a server wants that one.
+    if (location.isNamed) throw found
+    io.writeError(`${found.message}; running the model without it\n`)
+  } else if (location.isNamed)
     io.writeError(`no server answers at ${printable(client.name)}; running the model without one\n`)
   return await openLocal(settings)
 }

@@ -1,6 +1,6 @@
 import type { ServerLocation } from "../../config/settings"
 import { reasonOf, XllmError } from "../../errors/base"
-import { ServerUnreachable, UnexpectedServerResponse } from "../../errors/cli"
+import { ApiKeyRefused, ServerUnreachable, UnexpectedServerResponse } from "../../errors/cli"
 import { Cancelled } from "../../errors/request"
 import type { FailedModelBody, LoadedModelBody } from "../../http/v0/bodies/loaded-model"
 import type { MemoriesBody } from "../../http/v0/bodies/memory"
@@ -62,11 +62,17 @@ export class ServerClient {
 
   /** Does an xLLM server answer at this address? */
   async isThere(): Promise<boolean> {
+    return (await this.look()) === "there"
+  }
+
+  /** Looks for an xLLM server at this address; an ApiKeyRefused: there is one that refuses the API key. */
+  async look(): Promise<"there" | "absent" | ApiKeyRefused> {
     try {
       const health = await this.#json("GET", "/v0/health", undefined, AbortSignal.timeout(PROBE_MS))
-      return textAt(health, "status") !== undefined && textAt(health, "version") !== undefined
-    } catch {
-      return false
+      const isOurs = textAt(health, "status") !== undefined && textAt(health, "version") !== undefined
+      return isOurs ? "there" : "absent"
+    } catch (error) {
+      return error instanceof ApiKeyRefused ? error : "absent"
     }
   }
 
@@ -192,6 +198,8 @@ export class ServerClient {
     const error = recordAt(toRecord(parse(await this.#text(response, signal))), "error")
     if (error === undefined)
       throw new UnexpectedServerResponse(this.name, `answered ${response.status} to ${path}`)
+    if (response.status === 401 && textAt(error, "code") === "invalid_api_key")
+      throw new ApiKeyRefused(this.name, this.#headers["authorization"] !== undefined)
     throw toError(error, response.status)
   }
 

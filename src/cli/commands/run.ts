@@ -201,7 +201,8 @@ export async function answerOnce({ name, question, flags, options, io, runner }:
         ? "--ctx sets a larger one"
         : `the server at ${printable(runner.server.name)} sets its size: start it with a larger --ctx`
     io.writeError(`The answer was cut off: the context of ${full} tokens is full; ${remedy}.\n`)
-  }
+  } else if (answer.reason === "length" && options?.output !== undefined)
+    io.writeError("The answer was cut off and is not whole JSON; --max-tokens sets how long it may be.\n")
   if (flags.verbose && answer.usage && answer.timings) {
     io.writeError(`\n${statistics(answer.usage, answer.timings, answer.totalMs)}`)
   }

@@ -68,6 +68,11 @@ export class Conversation {
     return toChatRequest(this.model, messages, { ...answerOptions(this.parameters), ...this.#options })
   }
 
+  /** Are answers kept within JSON? */
+  get isJson(): boolean {
+    return this.#options.output !== undefined
+  }
+
   /** What answers must be from now on; undefined: any text. */
   set output(output: OutputConstraint | undefined) {
     const { output: _, ...rest } = this.#options

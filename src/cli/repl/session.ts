@@ -167,7 +167,11 @@ export class Session {
     const size = await backend.contextLength(model).catch(() => undefined)
     this.#window.answered(answer, size)
     const full = await fullContext(answer, backend, model)
-    if (full === undefined) return
+    if (full === undefined) {
+      if (answer.reason !== "length" || !this.#conversation.isJson) return
+      const remedy = "'/set parameter num_predict' sets how long it may be"
+      return this.#print(`The answer was cut off and is not whole JSON; ${remedy}.\n\n`)
+    }
     const remedy =
       server === undefined
         ? "set num_ctx for a larger one"

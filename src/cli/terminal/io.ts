@@ -51,11 +51,7 @@ export function processIo(): Io {
     stderrIsTerminal: process.stderr.isTTY === true && environment["TERM"] !== "dumb",
     get columns() {
       if (environment["TERM"] === "dumb") return undefined
-      return process.stdout.isTTY
-        ? process.stdout.columns
-        : process.stderr.isTTY
-          ? process.stderr.columns
-          : undefined
+      return widthOf([process.stdout, process.stderr])
     },
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
@@ -64,6 +60,17 @@ export function processIo(): Io {
     readInput,
     outputClosed: closed.signal,
   }
+}
+
+/**
+ * The width of the first terminal among `streams`. Some terminals, such as those of containers and CI, report 0: they
+ * do not know it.
+ */
+export function widthOf(
+  streams: readonly { readonly isTTY?: boolean; readonly columns?: number }[],
+): number | undefined {
+  const terminal = streams.find(({ isTTY }) => isTTY)
+  return terminal && (terminal.columns || 80)
 }
 
 async function* inputBytes(): AsyncGenerator<Uint8Array> {

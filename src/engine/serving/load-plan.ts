@@ -78,9 +78,19 @@ function offloadSettings(
 }
 
 /** What a user should know of it; undefined: nothing. */
-export function noteOn({ kv, details }: LoadPlan): string | undefined {
-  if (details.kind !== "text" || kv?.contextLimitedBy === undefined) return undefined
+export function noteOn({ kv, details, wanted }: LoadPlan): string | undefined {
+  if (details.kind !== "text" || kv === null) return undefined
   const { contextLength } = kv
+  if (kv.contextLimitedBy === undefined) {
+    const isStretched = [wanted.ropeScaling, wanted.ropeFreqBase, wanted.ropeFreqScale].some(
+      (one) => one !== null,
+    )
+    if (isStretched || details.contextLength === 0 || contextLength <= details.contextLength) return undefined
+    return (
+      `the context of ${contextLength} tokens is longer than the ${details.contextLength} that the model was trained for, ` +
+      "beyond which answers get worse: --rope-scaling yarn and --rope-freq-scale stretch it"
+    )
+  }
   return (
     `memory limits the context to ${contextLength} of ${details.contextLength} tokens; ` +
     "a smaller type of KV cache (--cache-type-k q8_0 and --cache-type-v q8_0) or more memory allows more"

@@ -10,14 +10,17 @@ type ContextFacts = Pick<
   "contextLength" | "trainedContextLength" | "contextLimitedBy" | "rope"
 >
 
-/** The refusal of a prompt that is too long, with what would allow a longer one; other errors stay as they are. */
+/**
+ * The refusal of a prompt that is too long, with what would allow a longer one. Other errors stay as they are, also those of
+ * texts to embed, which name the text and can be cut.
+ */
 export function withContextAdvice(error: XllmError, info: ContextFacts, settings: CacheSettings): XllmError {
   const { code, details = {}, param } = error
   const { n_prompt_tokens: tokens, n_ctx: limit, is_lower_bound: isLowerBound } = details
   if (code !== "context_length_exceeded" || typeof tokens !== "number" || typeof limit !== "number")
     return error
-  const field = param === "messages" ? "messages" : "prompt"
-  return new ContextLengthExceeded(tokens, limit, field, isLowerBound === true, adviceFor(info, settings))
+  if (param !== "messages" && param !== "prompt") return error
+  return new ContextLengthExceeded(tokens, limit, param, isLowerBound === true, adviceFor(info, settings))
 }
 
 function adviceFor(info: ContextFacts, settings: CacheSettings): string {

@@ -90,7 +90,7 @@ function bracketed(host: string): string {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the port is already in use",
+  EADDRINUSE: "the port is already in use; --port chooses another",
   EACCES: "permission denied (ports below 1024 need root)",
   ENAMETOOLONG: "the path of a socket must have at most 107 bytes",
   ENOENT: "the folder does not exist",

@@ -10,3 +10,10 @@ test("a schema that is not JSON is refused with the line of the fault", async ()
   writeFileSync(path, '{\n  "type": "object",\n}')
   await expect(readFormat(path)).rejects.toThrow(`${path} is not a JSON schema: line 3: `)
 })
+
+test("a word that is no format is refused with what there is, a missing file as missing", async () => {
+  await expect(readFormat("yaml")).rejects.toThrow(
+    "the format must be json, or a file with a JSON schema, got 'yaml'",
+  )
+  await expect(readFormat("cat.schema.json")).rejects.toThrow("cannot read cat.schema.json: ")
+})

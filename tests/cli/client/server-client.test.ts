@@ -125,6 +125,20 @@ describe("a server", () => {
     expect(await new ServerClient(server).isThere()).toBe(false)
   })
 
+  test.each([
+    ["requires an API key", undefined],
+    ["does not accept the API key given", "wrong"],
+  ])("that %s is no absent one", async (why, apiKey) => {
+    using server = serveAlways(() =>
+      Response.json({ error: { message: "no", code: "invalid_api_key" } }, { status: 401 }),
+    )
+    const client = new ServerClient({ url: server.url, ...(apiKey !== undefined && { apiKey }) })
+    const message = `the server at ${server.url} ${why}: set XLLM_API_KEY to one of its keys`
+    expect(await client.look()).toMatchObject({ code: "invalid_api_key", message })
+    expect(await client.isThere()).toBe(false)
+    await expect(client.ps()).rejects.toThrow(message)
+  })
+
   test("tells what it has loaded", async () => {
     using server = startChatServer()
     expect(await new ServerClient(server).ps()).toEqual([loadedModel])

@@ -133,6 +133,18 @@ describe("one answer", () => {
     })
   })
 
+  test("of a format that is cut off is said not to be whole", async () => {
+    using server = startChatServer({ answer: () => ['{"a": '], finishReason: "length" })
+    const [cut, text] = [fakeIo({ input: "" }), fakeIo({ input: "" })]
+    await run.execute(["smol", "hi", "--format", "json", "--host", server.url], cut)
+    await run.execute(["smol", "hi", "--host", server.url], text)
+    expect(cut.out).toBe('{"a": \n')
+    expect(cut.err).toBe(
+      "The answer was cut off and is not whole JSON; --max-tokens sets how long it may be.\n",
+    )
+    expect(text.err).toBe("")
+  })
+
   test("ends when nobody reads it any more", async () => {
     using server = startChatServer({ staysOpen: true })
     const io = fakeIo({ input: "" })
@@ -167,6 +179,18 @@ describe("a model on a server", () => {
       await run.execute([name, "hi", "--host", server.url], fakeIo({ input: "" }))
     }
     expect(server.asked.map(({ model }) => model)).toEqual(["smol", "smol", "smol"])
+  })
+
+  test("that refuses the API key is not taken for an absent one", async () => {
+    using server = Bun.serve({
+      port: 0,
+      fetch: () => Response.json({ error: { message: "no", code: "invalid_api_key" } }, { status: 401 }),
+    })
+    const io = fakeIo({ input: "", environment: { XLLM_API_KEY: "wrong" } })
+    const url = `http://127.0.0.1:${server.port}`
+    await expect(run.execute(["smol", "hi", "--host", url], io)).rejects.toThrow(
+      `the server at ${url} does not accept the API key given: set XLLM_API_KEY to one of its keys`,
+    )
   })
 
   test("that only this machine's folder has is not downloaded, and is said to be there", async () => {

@@ -95,7 +95,9 @@ describe("serve", () => {
       ),
     )
     expect([without?.code, withKey?.code]).toEqual([1, 0])
-    expect(without?.err).toStartWith("Error: an API key is required")
+    expect(without?.err).toBe(
+      `Error: the server at ${server.url} requires an API key: set XLLM_API_KEY to one of its keys\n`,
+    )
   })
 
   test("counts, for those who ask", async () => {

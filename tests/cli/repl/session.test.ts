@@ -54,7 +54,8 @@ class EchoModels implements ModelRunner, ModelBackend {
       if (signal.aborted) throw new Cancelled()
       yield { type: "delta", part: "text", text: "." }
     }
-    yield { type: "finish", reason: question.length < room ? "stop" : "length" }
+    const most = request.maxTokens ?? Infinity
+    yield { type: "finish", reason: question.length < Math.min(room, most) ? "stop" : "length" }
     yield {
       type: "done",
       usage: { promptTokens: length, completionTokens: Math.min(question.length, room), cachedTokens: 0 },
@@ -261,6 +262,14 @@ describe("a conversation that fills the context", () => {
     const { io } = await talkIn(200, long)
     expect(io.err).toContain("The answer was cut off: the context of 200 tokens is full.")
   })
+})
+
+test("JSON that is cut off is said not to be whole", async () => {
+  const cut = "The answer was cut off and is not whole JSON"
+  const limit = "/set parameter num_predict 2"
+  expect((await talk(limit, "long")).io.err).not.toContain(cut)
+  expect((await talk(limit, "/set format json", "long")).io.err).toContain(cut)
+  expect((await talk("/set format json", "long")).io.err).not.toContain(cut)
 })
 
 describe("Ctrl-C", () => {

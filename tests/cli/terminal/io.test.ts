@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { readText } from "../../../src/cli/terminal/io"
+import { readText, widthOf } from "../../../src/cli/terminal/io"
 
 const MIB = 1024 ** 2
 
@@ -24,4 +24,17 @@ test("what is too long for any model is not read to its end", async () => {
   )
   await readText(endless()).catch(() => {})
   expect(sent).toBe(2 * 17)
+})
+
+test("the width is that of the first terminal, and 80 where it reports none", () => {
+  const file = {}
+  expect(widthOf([file, file])).toBeUndefined()
+  expect(widthOf([file, { isTTY: true, columns: 120 }])).toBe(120)
+  expect(
+    widthOf([
+      { isTTY: true, columns: 100 },
+      { isTTY: true, columns: 120 },
+    ]),
+  ).toBe(100)
+  expect(widthOf([{ isTTY: true, columns: 0 }])).toBe(80)
 })

@@ -3,7 +3,7 @@ import type { LoadedMediaInfo } from "../../../src/domain/loaded-model"
 import type { ImageModelDetails } from "../../../src/domain/model"
 import type { ModelSettings } from "../../../src/domain/settings"
 import { planCache } from "../../../src/engine/residency/estimate"
-import { afterFailure, footprintOf, type LoadPlan } from "../../../src/engine/serving/load-plan"
+import { afterFailure, footprintOf, type LoadPlan, noteOn } from "../../../src/engine/serving/load-plan"
 import { NotEnoughMemory } from "../../../src/errors/engine"
 import { ModelLoadFailed } from "../../../src/errors/model"
 import { detailsOf, SETTINGS } from "../../support/test-engine"
@@ -125,5 +125,27 @@ describe("a text model that failed to load for want of memory", () => {
     expect(afterFailure(load({ ...SETTINGS, contextLength: 8192 }), error)).toBeUndefined()
     expect(afterFailure(load({ ...SETTINGS, kvCells: 8192 }), error)).toBeUndefined()
     expect(afterFailure(load({ ...SETTINGS, gpuLayers: 3, kvCells: 8192 }), error)).toBeUndefined()
+  })
+})
+
+describe("a context that is longer than the model was trained for", () => {
+  const details = { ...detailsOf("m", {}), embeddingLength: 64, layers: 2, heads: 1, contextLength: 8192 }
+  const space = { freeBytes: 1024 ** 3 }
+  const note = (change: Partial<ModelSettings>) => {
+    const wanted = { ...SETTINGS, ...change }
+    return noteOn({ ...LOAD, wanted, details, kv: planCache(details, wanted, space) })
+  }
+
+  test("is noted, with what makes it usable", () => {
+    expect(note({ contextLength: 16_384 })).toBe(
+      "the context of 16384 tokens is longer than the 8192 that the model was trained for, beyond which answers get worse: " +
+        "--rope-scaling yarn and --rope-freq-scale stretch it",
+    )
+  })
+
+  test("is as wanted where the model is stretched, or the context no longer", () => {
+    expect(note({ contextLength: 16_384, ropeScaling: "yarn", ropeFreqScale: 0.5 })).toBeUndefined()
+    expect(note({ contextLength: 16_384, ropeFreqBase: 1_000_000 })).toBeUndefined()
+    expect(note({ contextLength: 8192 })).toBeUndefined()
   })
 })

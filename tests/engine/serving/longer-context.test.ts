@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { withContextAdvice } from "../../../src/engine/serving/longer-context"
 import { fromWire, XllmError } from "../../../src/errors/base"
-import { ContextLengthExceeded } from "../../../src/errors/request"
+import { ContextLengthExceeded, InputTooLong } from "../../../src/errors/request"
 
 const ROPE = { scaling: "none", freqBase: 10_000, freqScale: 1 }
 const SHORT = { contextLength: 8192, trainedContextLength: 32_768, rope: ROPE }
@@ -71,4 +71,15 @@ test("a number that is only a lower bound stays one", () => {
 test("other errors stay as they are", () => {
   const error = new XllmError("internal_error", 500, "no")
   expect(withContextAdvice(error, SHORT, F16)).toBe(error)
+})
+
+test("of a text to embed, its number and how to cut it stay", () => {
+  const error = fromWire(new InputTooLong("input[1]", 9000, 8192).toWire())
+  expect(withContextAdvice(error, SHORT, F16)).toBe(error)
+  expect(error).toMatchObject({
+    code: "context_length_exceeded",
+    param: "input[1]",
+    message:
+      "Input tokens exceed the configured limit of 8192 tokens: input[1] has 9000; shorten it, or have it cut (truncate: true, or --truncate)",
+  })
 })

@@ -55,7 +55,7 @@ test("a port that is in use is an error, not shared", async () => {
   const again = () => listen(app, { host: "127.0.0.1", port: listener.port ?? 0 })
   await expect(again()).rejects.toThrow(CannotListen)
   await expect(again()).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${listener.port}: the port is already in use`,
+    `cannot listen on 127.0.0.1:${listener.port}: the port is already in use; --port chooses another`,
   )
 })
 

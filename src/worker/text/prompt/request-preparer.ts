@@ -85,6 +85,9 @@ export class RequestPreparer {
       reportsTokens: request.reportsTokens ?? false,
       warnings: [
         ...(fallback !== undefined && !isCompletion ? [fallback.explanation] : []),
+        ...(isToThink(request) && answer?.reasoning === undefined
+          ? ["the model was not made to think before it answers: it answers at once"]
+          : []),
         ...(constraint?.warnings ?? []),
       ],
       sampling: this.#prepareSampling(sampling),
@@ -220,6 +223,11 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
       `at most ${PRODUCTS.echoedLogprobs} are possible`,
     "logprobs",
   )
+}
+
+/** Not where only an effort is given: many clients send that to every model. */
+function isToThink(request: GenerationRequest): boolean {
+  return request.kind === "chat" && request.reasoning?.isEnabled === true
 }
 
 function shownReasoning({ names, isOpen }: PreparedReasoning): NonNullable<RenderedPrompt["reasoning"]> {

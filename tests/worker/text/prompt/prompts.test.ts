@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
+import type { ReasoningOptions } from "../../../../src/domain/chat"
 import {
   ENDLESS_TEMPLATE,
   SOMETIMES_ENDLESS_TEMPLATE,
@@ -99,6 +100,17 @@ describe("a chat", () => {
     expect(bare.info.templateFallback).toBe(explanation)
     expect(run.prompt.warnings).toEqual([explanation])
     expect((await bare.run({ ...greedy("hi"), maxTokens: 1 })).prompt.warnings).toBeUndefined()
+  })
+
+  test("warns of thinking that is asked of a model without it", async () => {
+    await using plain = await start({ chatTemplate: "{{ messages[0].content }}" })
+    const warningsOf = async (reasoning: ReasoningOptions) =>
+      (await plain.run({ ...greedyChat("hi", { reasoning }), maxTokens: 1 })).prompt.warnings
+    expect(await warningsOf({ isEnabled: true })).toEqual([
+      "the model was not made to think before it answers: it answers at once",
+    ])
+    expect(await warningsOf({ effort: "low" })).toBeUndefined()
+    expect(await warningsOf({ isEnabled: false, effort: "none" })).toBeUndefined()
   })
 
   test("starts with the token that the model wants, once, whoever writes it", async () => {
