@@ -1,4 +1,4 @@
-import { Elysia } from "elysia"
+import { type AnyElysia, Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics/metrics"
@@ -82,7 +82,8 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   }
   const origin = (): string => originOf(app.server?.url)
   // With Bun's own router, tests through `handle` would run different code from real requests.
-  const app = new Elysia({ systemRouter: false })
+  // Untyped: with a type for every route, the compiler gives up.
+  const app: AnyElysia = new Elysia({ systemRouter: false })
     .use(errors(routes, async (model) => (await engine.resolve(model)).name))
     // Later wraps are outer ones, so request contexts cover compression.
     .use(gzip())
@@ -97,35 +98,44 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     // Before OpenAI's list of the same path.
     .use(anthropicModels(engine))
     .get("/", ({ request }) => greeting(request, version))
-    .use(chatRoutes(openAi))
-    .use(completionRoutes(openAi))
-    .use(embeddingRoutes(openAi))
-    .use(rerankRoutes(openAi))
-    .use(speechRoutes(openAi))
-    .use(voiceRoutes(openAi))
-    .use(transcriptionRoutes(openAi))
-    .use(imageRoutes(openAi))
-    .use(imageFileRoutes(images))
-    .use(modelRoutes(openAi))
-    .use(statusRoutes({ engine, version, startedAt }))
-    .use(controlRoutes(engine, toRenderRequest))
-    .use(tokenRoutes(engine, toRenderRequest))
-    .use(metricsRoutes(metrics))
-    .use(nativeCompletionRoutes(openAi))
-    .use(nativeTokenRoutes(engine))
-    .use(nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request))
-    .use(promptRoutes(engine, (body, headers) => toChatCall(body, headers).request))
-    .use(serverStatusRoutes({ engine, version }))
-    .use(responseRoutes(openAi, log))
-    .use(anthropicRoutes({ engine, settings, log }))
-    .use(ollamaGenerationRoutes(ollama))
-    .use(ollamaEmbeddingRoutes(ollama))
-    .use(ollamaModelRoutes(ollama))
-    .use(ollamaManagementRoutes(ollama))
-  for (const path of UNVERSIONED)
-    for (const route of app.routes.filter((known) => known.path === path))
-      app.route(route.method, path.slice("/v1".length), route.handler, route.hooks)
+  const dialects: readonly AnyElysia[] = [
+    chatRoutes(openAi),
+    completionRoutes(openAi),
+    embeddingRoutes(openAi),
+    rerankRoutes(openAi),
+    speechRoutes(openAi),
+    voiceRoutes(openAi),
+    transcriptionRoutes(openAi),
+    imageRoutes(openAi),
+    imageFileRoutes(images),
+    modelRoutes(openAi),
+    statusRoutes({ engine, version, startedAt }),
+    controlRoutes(engine, toRenderRequest),
+    tokenRoutes(engine, toRenderRequest),
+    metricsRoutes(metrics),
+    nativeCompletionRoutes(openAi),
+    nativeTokenRoutes(engine),
+    nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
+    promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
+    serverStatusRoutes({ engine, version }),
+    responseRoutes(openAi, log),
+    anthropicRoutes({ engine, settings, log }),
+    ollamaGenerationRoutes(ollama),
+    ollamaEmbeddingRoutes(ollama),
+    ollamaModelRoutes(ollama),
+    ollamaManagementRoutes(ollama),
+  ]
+  for (const dialect of dialects) app.use(dialect)
+  app.use(unversioned(app))
   return app
+}
+
+/** The same routes as `app` has, without `/v1`. */
+function unversioned(app: AnyElysia): AnyElysia {
+  const aliases = new Elysia({ name: "unversioned" })
+  for (const { method, path, handler, hooks } of app.routes)
+    if (UNVERSIONED.includes(path)) aliases.route(method, path.slice("/v1".length), handler, hooks)
+  return aliases
 }
 
 /** Ollama's clients look for its words. */
