@@ -59,7 +59,7 @@ export function tokenRoutes(engine: Engine, readGeneration: ReadGeneration) {
 
 /** @throws InvalidRequest */
 function toTokenizeRequest(fields: Fields): TokensRequest {
-  const text = fields.text("text", TEXTS.prompt) ?? fields.text("content", TEXTS.prompt)
+  const text = fields.text("text", TEXTS.tokenized) ?? fields.text("content", TEXTS.tokenized)
   if (text === undefined) throw new InvalidRequest("text is required", "text")
   const model = readModel(fields)
   return {
